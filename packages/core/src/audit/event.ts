@@ -1,0 +1,56 @@
+import type { RefusalCode } from '../refusal.js';
+
+/**
+ * What is written down. Never tokens, signatures, query values or bodies.
+ * `authentication`: a request refused before its caller was known (identity as claimed, never as actor).
+ * `decision`: policy was asked. `outcome`: what became of a request that was let in.
+ */
+export interface AuditEvent {
+  readonly id: string;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  readonly phase: 'authentication' | 'decision' | 'outcome';
+  readonly decision?: 'allow' | 'deny';
+  /** Reason code of a refusal. */
+  readonly code?: RefusalCode;
+  readonly detail?: string;
+  readonly actor?: { readonly id: string; readonly keyId: string };
+  readonly subject?: { readonly id: string; readonly type: 'user' | 'agent'; readonly issuer?: string };
+  readonly chain?: readonly AuditHop[];
+  readonly scope?: readonly string[];
+  readonly action?: string;
+  readonly resource?: { readonly type: string; readonly id: string };
+  readonly policies?: readonly string[];
+  readonly policySet?: string;
+  /** Unverified: what a refused request said about itself. */
+  readonly claimed?: { readonly keyId?: string };
+  readonly request: {
+    readonly id: string;
+    readonly method: string;
+    /** Without the query. */
+    readonly path: string;
+    readonly remoteAddress?: string;
+  };
+  readonly outcome?: AuditOutcome;
+}
+
+export interface AuditHop {
+  readonly id: string;
+  readonly type: 'user' | 'agent';
+  readonly proof: 'issuer' | 'signature';
+  readonly issuer?: string;
+  readonly keyId?: string;
+  readonly delegationId?: string;
+}
+
+/** How a request that was let in ended. `status` is absent when no answer was started. */
+export interface AuditOutcome {
+  readonly result: 'finished' | 'threw' | 'aborted';
+  readonly status?: number;
+}
+
+/** Where events go. `write` resolves once the event is durable as the sink promises; a rejection means it is not. */
+export interface AuditSink {
+  write(event: AuditEvent): Promise<void>;
+  close?(): Promise<void>;
+}

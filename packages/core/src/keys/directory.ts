@@ -1,0 +1,38 @@
+import type { KeyObject } from 'node:crypto';
+
+/** A registered principal with keys of its own. */
+export interface Agent {
+  readonly id: string;
+  /** The scopes it may ever use. */
+  readonly capabilities: readonly string[];
+  readonly roles: readonly string[];
+  /** Who answers for it. */
+  readonly owner?: string;
+  readonly status: 'active' | 'suspended';
+}
+
+/** One Ed25519 key of an agent. */
+export interface AgentKey {
+  /** RFC 7638 JWK thumbprint: the `keyid` of its signatures. */
+  readonly thumbprint: string;
+  readonly publicKey: KeyObject;
+  /** Unix seconds; before it the key does not count. */
+  readonly notBefore?: number;
+  /** Unix seconds; from then on the key does not count. */
+  readonly expires?: number;
+}
+
+export type KeyLookup =
+  | { readonly kind: 'found'; readonly agent: Agent; readonly key: AgentKey }
+  | { readonly kind: 'unknown' }
+  /** Our outage, not the client's fault: refused with 503. */
+  | { readonly kind: 'unavailable'; readonly cause: string };
+
+/** Where agents and their keys come from. A key belongs to exactly one agent. */
+export interface AgentDirectory {
+  /** Who holds the key with this thumbprint. The thumbprint is untrusted input. */
+  findByThumbprint(thumbprint: string): KeyLookup | Promise<KeyLookup>;
+  /** Whether an agent of this id is registered, so that nobody else can vouch for another key under its name. */
+  hasAgent(id: string): boolean | 'unavailable' | Promise<boolean | 'unavailable'>;
+  close?(): void | Promise<void>;
+}

@@ -1,0 +1,148 @@
+/**
+ * The one catalogue of refusals. A refusal is a value, never an exception; its code is stable, its text constant.
+ * `fault` keeps the client's mistakes and our own outages apart: they never share a code.
+ */
+interface CatalogueRow {
+  readonly status: number;
+  readonly title: string;
+  readonly fault: 'client' | 'server';
+  /** Which challenge accompanies it: what to sign (RFC 9421 §5), or what is wrong with the token (RFC 6750 §3). */
+  readonly challenge?: 'signature' | 'token' | 'scope';
+}
+
+const catalogue = {
+  request_malformed: row(400, 'The request cannot be read unambiguously.'),
+  fields_too_large: row(431, 'The header section is too large.'),
+  origin_mismatch: row(401, 'The request is addressed to another origin.', 'signature'),
+
+  signature_required: row(401, 'A message signature is required.', 'signature'),
+  signature_malformed: row(400, 'The message signature cannot be read.', 'signature'),
+  signature_ambiguous: row(400, 'It is not clear which message signature counts.', 'signature'),
+  signature_incomplete: row(401, 'The signature does not cover what it must.', 'signature'),
+  credential_uncovered: row(401, 'The signature does not cover a credential that the request carries.', 'signature'),
+  algorithm_not_allowed: row(401, 'The signature algorithm is not allowed for this key.', 'signature'),
+  signature_expired: row(401, 'The signature is no longer valid.', 'signature'),
+  signature_not_yet_valid: row(401, 'The signature was created in the future.', 'signature'),
+  signature_invalid: row(401, 'The signature does not verify.', 'signature'),
+  signature_replayed: row(401, 'This signature was used before.', 'signature'),
+  key_unknown: row(401, 'The key is not known.', 'signature'),
+  key_not_valid: row(401, 'The key is not valid at this time.', 'signature'),
+  agent_suspended: row(401, 'The agent is suspended.', 'signature'),
+
+  digest_required: row(401, 'The body is not bound by a covered Content-Digest.', 'signature'),
+  digest_malformed: row(400, 'Content-Digest cannot be read or names no supported algorithm.', 'signature'),
+  digest_mismatch: row(401, 'The body does not match its Content-Digest.', 'signature'),
+  body_too_large: row(413, 'The body is too large.'),
+  body_incomplete: row(400, 'The body ended early.'),
+  body_timeout: row(408, 'The body took too long.'),
+
+  token_malformed: row(401, 'The access token cannot be read.', 'token'),
+  token_invalid: row(401, 'The access token is not valid.', 'token'),
+  token_expired: row(401, 'The access token is not valid at this time.', 'token'),
+  token_issuer_unknown: row(401, 'The access token is from an issuer that is not trusted.', 'token'),
+  token_audience_mismatch: row(401, 'The access token is meant for another audience.', 'token'),
+  token_delegation_invalid: row(401, 'The access token does not state a valid delegation.', 'token'),
+  token_not_bound_to_agent: row(401, 'The access token belongs to another agent or key.', 'token'),
+
+  policy_denied: row(403, 'Policy does not permit this.'),
+  insufficient_scope: row(403, 'The delegated scope does not cover this.', 'scope'),
+
+  policy_error: outage(403, 'Policy could not be evaluated, so this is not permitted.'),
+  resource_unresolved: outage(500, 'The resource of this request could not be determined.'),
+  body_consumed: outage(500, 'The body was read before it could be verified.'),
+  not_authenticated: outage(500, 'This route asks for a decision, but nothing verified the request before it.'),
+  internal_error: outage(500, 'The request could not be checked.'),
+  keys_unavailable: outage(503, 'Agent keys cannot be looked up now.'),
+  issuer_unavailable: outage(503, 'The keys of the token issuer cannot be fetched now.'),
+  replay_store_unavailable: outage(503, 'Replay protection is not available now.'),
+  policy_unavailable: outage(503, 'Policy cannot be evaluated now.'),
+  audit_unavailable: outage(503, 'The audit log cannot be written now.'),
+} as const satisfies Record<string, CatalogueRow>;
+
+/** Every code a refusal can carry. */
+export type RefusalCode = keyof typeof catalogue;
+
+/** Why a request was not let through. `detail` is for logs and the audit record; it never crosses the wire. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly status: number;
+  readonly title: string;
+  readonly fault: 'client' | 'server';
+  readonly detail?: string;
+  /** For `insufficient_scope`: the scope that would have sufficed (RFC 6750 §3.1). */
+  readonly requiredScope?: string;
+}
+
+/** All codes in catalogue order, for documentation and tests. */
+export const refusalCodes: readonly RefusalCode[] = Object.keys(catalogue) as RefusalCode[];
+
+/** Makes the refusal for a code. */
+export function refusal(code: RefusalCode, detail?: string, requiredScope?: string): Refusal {
+  const { status, title, fault } = catalogue[code];
+  return Object.freeze({
+    code,
+    status,
+    title,
+    fault,
+    ...(detail === undefined ? {} : { detail }),
+    ...(requiredScope === undefined ? {} : { requiredScope }),
+  });
+}
+
+/** A refusal as it goes over the wire: RFC 9457 problem details and the challenge, byte-identical on every host. */
+export interface RefusalResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/**
+ * Renders a refusal. `acceptSignature` is the Accept-Signature value (RFC 9421 §5.1) that tells a client what to sign;
+ * it accompanies every challenge about signatures.
+ */
+export function refusalResponse(refused: Refusal, acceptSignature: string): RefusalResponse {
+  const body = JSON.stringify({
+    type: `urn:countersign:refusal:${refused.code}`,
+    title: refused.title,
+    status: refused.status,
+    code: refused.code,
+  });
+  return {
+    status: refused.status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...challenge(refused, acceptSignature),
+    },
+    body,
+  };
+}
+
+function challenge(refused: Refusal, acceptSignature: string): Record<string, string> {
+  const { challenge: kind }: CatalogueRow = catalogue[refused.code];
+  switch (kind) {
+    case 'signature':
+      return {
+        ...(refused.status === 401 ? { 'www-authenticate': `Signature error="${refused.code}"` } : {}),
+        'accept-signature': acceptSignature,
+      };
+    case 'token':
+      return { 'www-authenticate': `Bearer error="invalid_token", error_description="${refused.title}"` };
+    case 'scope':
+      return { 'www-authenticate': `Bearer error="insufficient_scope"${scopeParameter(refused)}` };
+    case undefined:
+      return {};
+  }
+}
+
+function scopeParameter({ requiredScope }: Refusal): string {
+  return requiredScope === undefined ? '' : `, scope="${requiredScope}"`;
+}
+
+function row(status: number, title: string, challenge?: 'signature' | 'token' | 'scope'): CatalogueRow {
+  return { status, title, fault: 'client', ...(challenge === undefined ? {} : { challenge }) };
+}
+
+function outage(status: number, title: string): CatalogueRow {
+  return { status, title, fault: 'server' };
+}
