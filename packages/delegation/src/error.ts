@@ -1,0 +1,20 @@
+import type { DelegationRefusalCode } from './refusal.js';
+
+/** Mistakes of the program that calls us, besides claims that our own reader would refuse. */
+export type DelegationErrorCode =
+  | DelegationRefusalCode
+  | 'option_unknown'
+  | 'lifetime_invalid'
+  | 'times_invalid'
+  | 'key_unusable';
+
+/** A mistake of the calling program; nothing that a client sends causes it. `code` says which. */
+export class DelegationError extends TypeError {
+  override readonly name = 'DelegationError';
+  readonly code: DelegationErrorCode;
+
+  constructor(code: DelegationErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

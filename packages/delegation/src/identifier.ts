@@ -1,0 +1,31 @@
+const MAX_IDENTIFIER_LENGTH = 256;
+const MAX_URI_LENGTH = 1024;
+
+// What a reader of a log cannot see, or sees as something else: controls, format and other ignorable characters, lone
+// surrogates, line separators, and every space but U+0020.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u;
+
+/**
+ * Whether a value can name a principal, a client or a token. Identifiers are compared exactly, so two that look alike
+ * must not differ only in what cannot be seen: text is required to be in NFC (Unicode Annex 15), without invisible
+ * characters and without space at its ends.
+ */
+export function isIdentifier(value: unknown): value is string {
+  return isVisibleText(value, MAX_IDENTIFIER_LENGTH);
+}
+
+/** Whether a value can name an issuer or an audience: StringOrURI (RFC 7519 §2), held to the same rules. */
+export function isStringOrUri(value: unknown): value is string {
+  return isVisibleText(value, MAX_URI_LENGTH);
+}
+
+function isVisibleText(value: unknown, maxLength: number): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= maxLength &&
+    !INVISIBLE.test(value) &&
+    value.trim() === value &&
+    value.normalize('NFC') === value
+  );
+}

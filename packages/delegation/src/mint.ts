@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { type JWK, SignJWT } from 'jose';
+import { readClaims } from './claims.js';
+import { DelegationError } from './error.js';
+import { formatScope, type Scope } from './scope.js';
+import { type SigningKey, toSigningKey } from './signing-key.js';
+
+const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
+const YEAR_5138_SECONDS = 1e11;
+
+/** What {@link mintDelegation} puts into a token. */
+export interface MintDelegationOptions {
+  /** `iss`: who vouches for the delegation. */
+  readonly issuer: string;
+  /** Private key of the issuer: Ed25519 (preferred), P-256, P-384, P-521 or RSA of at least 2048 bits. */
+  readonly key: SigningKey;
+  /** `kid` of the header. Default: the `kid` of a JWK, otherwise none. */
+  readonly keyId?: string;
+  /** `sub`: on whose behalf the agent acts. */
+  readonly user: string;
+  /** `act.sub`: the agent that acts. */
+  readonly agent: string;
+  /** At least one scope. */
+  readonly scope: Scope | string;
+  /** `aud`: the API or APIs at which the delegation counts, exactly as they name themselves. */
+  readonly audience: string | readonly string[];
+  /** Whole seconds until the delegation expires, at most 24 hours. */
+  readonly lifetimeSeconds: number;
+  /** Whole unix seconds: `Math.floor(Date.now() / 1000)`. */
+  readonly now: number;
+  /** `cnf.jkt`: RFC 7638 thumbprint of the one key with which the agent may use the delegation. */
+  readonly agentKeyThumbprint?: string;
+  /** `cnf.jwk`: the agent's Ed25519 public key, for which the issuer then vouches. */
+  readonly agentPublicKey?: JWK;
+  /** `client_id`. Default: the agent. */
+  readonly clientId?: string;
+  /** `jti`. Default: a random UUID. */
+  readonly id?: string;
+}
+
+const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
+  issuer: true,
+  key: true,
+  keyId: true,
+  user: true,
+  agent: true,
+  scope: true,
+  audience: true,
+  lifetimeSeconds: true,
+  now: true,
+  agentKeyThumbprint: true,
+  agentPublicKey: true,
+  clientId: true,
+  id: true,
+};
+
+/**
+ * Mints a delegation: a JWT access token (RFC 9068) in which the issuer asserts that `agent` acts for `user`
+ * (RFC 8693 §4.1). What {@link readClaims} would refuse cannot be minted.
+ *
+ * @throws DelegationError (as a rejection) when an option is wrong; `code` says which.
+ *
+ * @example
+ * const token = await mintDelegation({
+ *   issuer: 'https://id.acme.dev',
+ *   key: issuerKey,
+ *   keyId: 'issuer-1',
+ *   user: 'user_123',
+ *   agent: 'agent-code-reviewer-01',
+ *   scope: 'repo:read pr:write:draft',
+ *   audience: 'https://api.acme.dev',
+ *   lifetimeSeconds: 300,
+ *   now: Math.floor(Date.now() / 1000),
+ * });
+ */
+export async function mintDelegation(options: MintDelegationOptions): Promise<string> {
+  refuseUnknownOptions(options);
+  const { issuer, user, agent, audience, clientId = agent, id = randomUUID() } = options;
+  const payload = {
+    iss: issuer,
+    sub: user,
+    aud: typeof audience === 'string' ? audience : [...audience],
+    client_id: clientId, // required by RFC 9068 §2.2
+    scope: toScopeClaim(options.scope),
+    act: { sub: agent },
+    ...toLifetime(options),
+    jti: id,
+    ...toConfirmation(options),
+  };
+  // Our own reader judges what is minted, so that the two cannot drift apart.
+  const read = readClaims(payload);
+  if (!read.ok) throw new DelegationError(read.code, read.detail);
+  const { confirmation } = read.claims;
+
+  const { key, algorithm, keyId } = toSigningKey(options.key, options.keyId);
+  return new SignJWT({ ...payload, ...(confirmation !== undefined && { cnf: { ...confirmation } }) })
+    .setProtectedHeader({ typ: 'at+jwt', alg: algorithm, ...(keyId !== undefined && { kid: keyId }) })
+    .sign(key);
+}
+
+/** A misspelt `agentKeyThumbprint` would mint a delegation that is bound to no key. */
+function refuseUnknownOptions(options: MintDelegationOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(KNOWN_OPTIONS, name)) throw new DelegationError('option_unknown', `unknown option: ${name}`);
+  }
+}
+
+function toScopeClaim(scope: Scope | string): string {
+  if (typeof scope === 'string') return scope;
+  // Joined unseen, the one member 'a b' would become two scopes.
+  if (scope.some((member) => member.includes(' '))) {
+    throw new DelegationError('scope_malformed', 'each member of scope must be a single scope');
+  }
+  return formatScope(scope);
+}
+
+function toLifetime({ now, lifetimeSeconds }: MintDelegationOptions): { readonly iat: number; readonly exp: number } {
+  if (!Number.isInteger(now) || now < 0 || now > YEAR_5138_SECONDS) {
+    throw new DelegationError('times_invalid', 'now must be whole unix seconds, not milliseconds');
+  }
+  if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds <= 0 || lifetimeSeconds > MAX_LIFETIME_SECONDS) {
+    throw new DelegationError('lifetime_invalid', `lifetimeSeconds must be whole, 1 to ${MAX_LIFETIME_SECONDS}`);
+  }
+  return { iat: now, exp: now + lifetimeSeconds };
+}
+
+function toConfirmation(options: MintDelegationOptions): {
+  readonly cnf?: { readonly jkt?: string; readonly jwk?: JWK };
+} {
+  const { agentKeyThumbprint: jkt, agentPublicKey: jwk } = options;
+  if (jkt === undefined && jwk === undefined) return {};
+  return { cnf: { ...(jkt !== undefined && { jkt }), ...(jwk !== undefined && { jwk }) } };
+}

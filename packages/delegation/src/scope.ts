@@ -1,0 +1,80 @@
+import { type DelegationRefusal, refuse } from './refusal.js';
+
+/** A set of scopes, each a colon-separated path such as `pr:write:draft`. Order carries no meaning. */
+export type Scope = readonly string[];
+
+const MAX_SCOPES = 100;
+const MAX_SCOPE_LENGTH = 256;
+
+// RFC 6749 §3.3 scope-token characters without the colon (0x3A), in non-empty segments between single colons:
+// `a::b` and `a:` would give one right two spellings.
+const SCOPE_TOKEN = /^[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]+(?::[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]+)*$/;
+
+/**
+ * Reads a `scope` claim or parameter (RFC 6749 §3.3): 1 to 100 scopes of at most 256 characters, separated by single
+ * spaces. Anything else, an array included, is refused. Duplicates count once.
+ *
+ * @example
+ * parseScope('repo:read pr:write') // { ok: true, scope: ['repo:read', 'pr:write'] }
+ */
+export function parseScope(
+  value: unknown,
+): { readonly ok: true; readonly scope: Scope } | DelegationRefusal<'scope_malformed'> {
+  if (typeof value !== 'string' || value.length > MAX_SCOPES * (MAX_SCOPE_LENGTH + 1)) return refuse('scope_malformed');
+  const tokens = value.split(' ');
+  if (tokens.length > MAX_SCOPES || !tokens.every(isScopeToken)) return refuse('scope_malformed');
+  return { ok: true, scope: [...new Set(tokens)] };
+}
+
+function isScopeToken(token: string): boolean {
+  return token.length <= MAX_SCOPE_LENGTH && SCOPE_TOKEN.test(token);
+}
+
+/**
+ * Whether holding one scope is enough where another is wanted. This one function decides it everywhere.
+ * `pr:write` covers `pr:write` and `pr:write:draft`, but neither `pr:writer` nor `pr`.
+ */
+export function covers(held: string, wanted: string): boolean {
+  if (held === '' || !wanted.startsWith(held)) return false;
+  return wanted.length === held.length || wanted[held.length] === ':';
+}
+
+/** Whether any of the held scopes covers the wanted one. */
+export function scopeCovers(held: Scope, wanted: string): boolean {
+  return held.some((scope) => covers(scope, wanted));
+}
+
+/**
+ * What both scopes allow: of each pair the narrower. The result is minimal (no scope covers another) and sorted, so
+ * equal rights give equal arrays.
+ *
+ * @example
+ * intersectScopes(['pr:write', 'repo'], ['pr', 'repo:read']) // ['pr:write', 'repo:read']
+ */
+export function intersectScopes(a: Scope, b: Scope): Scope {
+  return minimalScope([...a.filter((scope) => scopeCovers(b, scope)), ...b.filter((scope) => scopeCovers(a, scope))]);
+}
+
+/** The same rights in their one shortest form: no duplicate, no scope that another covers, sorted by code unit. */
+export function minimalScope(scope: Scope): Scope {
+  const distinct = [...new Set(scope)];
+  return distinct.filter((wanted) => !distinct.some((held) => held !== wanted && covers(held, wanted))).toSorted();
+}
+
+/**
+ * Spells out a scope for engines that can only ask for set membership (Cedar): the scope itself and every known scope
+ * that it covers, sorted. Adds no right that the scope does not give.
+ *
+ * @example
+ * closeScope(['pr:write'], ['pr', 'pr:write:draft']) // ['pr:write', 'pr:write:draft']
+ */
+export function closeScope(effective: Scope, vocabulary: Iterable<string>): Scope {
+  const closed = new Set(effective);
+  for (const known of vocabulary) if (scopeCovers(effective, known)) closed.add(known);
+  return [...closed].toSorted();
+}
+
+/** Writes a scope as the value of a `scope` claim or parameter; the inverse of {@link parseScope}. */
+export function formatScope(scope: Scope): string {
+  return scope.join(' ');
+}
