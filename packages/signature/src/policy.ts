@@ -1,0 +1,99 @@
+import type { CryptoScheduling } from './algorithms.js';
+import { type CoveredComponents, componentKey, parseComponent } from './component.js';
+import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
+import type { StructuredFieldTypes } from './structured-fields/registry.js';
+
+/** A signature as the message claims it to be. Nothing here is proved: use it to find a key, and for nothing else. */
+export interface UntrustedSignature {
+  readonly label: string;
+  readonly covered: CoveredComponents;
+  readonly parameters: SignatureParameters;
+}
+
+/** Why there is no key. Extend it, so that an unknown key and an unreachable key server stay apart. */
+export interface KeyProblem {
+  readonly problem: string;
+}
+
+/** What a signature should have covered. */
+export interface ComponentProblem {
+  readonly detail: string;
+}
+
+export type ComponentPolicy = (message: Message, covered: CoveredComponents) => ComponentProblem | undefined;
+
+/** What a verifier insists on. Every member that decides something is required: there is no lenient default. */
+export interface VerificationPolicy<
+  Key extends VerificationKey = VerificationKey,
+  Problem extends KeyProblem = KeyProblem,
+> {
+  /** Which signature: the one that carries this tag (exactly one may), or the one with this label. */
+  readonly select: { readonly tag: string } | { readonly label: string };
+  /** What it must cover; see {@link requireComponents}. */
+  readonly components: ComponentPolicy;
+  /** Signature parameters it must have. */
+  readonly parameters: readonly (keyof SignatureParameters)[];
+  /** Algorithms that may be used, whatever keys the resolver returns. */
+  readonly algorithms: readonly SignatureAlgorithm[];
+  /** Unix seconds. */
+  readonly now: number;
+  /** How long after `created` a signature is good, in seconds. `created` is required unless this is `Infinity`. */
+  readonly maxAgeSeconds: number;
+  /** How far clocks may differ, in seconds, at either end. */
+  readonly clockSkewSeconds: number;
+  /**
+   * Finds the key. A rejection passes through `verifyMessage`: an outage is reported as a {@link KeyProblem} if the
+   * caller is to answer it, and is never taken for an invalid signature.
+   */
+  readonly resolveKey: (candidate: UntrustedSignature) => Key | Problem | Promise<Key | Problem>;
+  /** Structured types of fields that the IANA registry does not list, for `;sf` and `;key`. */
+  readonly structuredFields?: StructuredFieldTypes;
+  /** Default `'auto'`. */
+  readonly cryptoScheduling?: CryptoScheduling;
+}
+
+function key(component: string): string {
+  return componentKey(parseComponent(component));
+}
+
+/** Components as {@link parseComponent} reads them. */
+export interface RequiredComponents {
+  /** Each must be covered. */
+  readonly all?: readonly string[];
+  /** All members of at least one of these groups must be covered. */
+  readonly oneOf?: readonly (readonly string[])[];
+  /** Names of fields that must be covered if the message has them. */
+  readonly ifPresent?: readonly string[];
+}
+
+/**
+ * A component policy from a list. A component counts only if it is covered whole: with exactly the parameters named
+ * here (none for a plain name).
+ *
+ * @example
+ * requireComponents({
+ *   all: ['@method'],
+ *   oneOf: [['@target-uri'], ['@authority', '@path', '@query']],
+ *   ifPresent: ['authorization', 'content-digest'],
+ * })
+ * @throws SignatureError `argument` if a component is not written correctly
+ */
+export function requireComponents(required: RequiredComponents): ComponentPolicy {
+  const all = (required.all ?? []).map(key);
+  const groups = (required.oneOf ?? []).map((group) => group.map(key));
+  const ifPresent = new Map((required.ifPresent ?? []).map((name) => [name.toLowerCase(), key(name.toLowerCase())]));
+  return (message, covered) => {
+    const keys = covered.map(componentKey);
+    const absent = all.find((component) => !keys.includes(component));
+    if (absent !== undefined) return { detail: `${absent} is not covered` };
+    if (groups.length > 0 && !groups.some((group) => group.every((component) => keys.includes(component)))) {
+      return { detail: `neither ${groups.map((group) => group.join(' and ')).join(' nor ')} is covered` };
+    }
+    for (let at = 0; at < message.rawFields.length; at += 2) {
+      const component = ifPresent.get(message.rawFields[at]?.toLowerCase() ?? '');
+      if (component !== undefined && !keys.includes(component))
+        return { detail: `${component} is present and not covered` };
+    }
+    return undefined;
+  };
+}

@@ -1,0 +1,68 @@
+import { type ComponentIdentifier, type CoveredComponents, componentKey, parseComponent } from './component.js';
+import { malformed, MessageReader } from './component-value.js';
+import type { Message, SignatureParameters } from './message.js';
+import { toParameters } from './parameters.js';
+import { type ComponentRefusal, refuse } from './refusal.js';
+import type { StructuredFieldTypes } from './structured-fields/registry.js';
+import { serializeParameters } from './structured-fields/serialize.js';
+import type { Parameters } from './structured-fields/types.js';
+
+/** A signature base (RFC 9421 §2.5) and the value of its last line, which is also the Signature-Input member. */
+export interface SignatureBase {
+  readonly ok: true;
+  readonly base: string;
+  readonly signatureParams: string;
+}
+
+/** More than any profile needs, and few enough that a hostile message costs nothing. */
+export const MAX_COMPONENTS = 64;
+
+/**
+ * Builds the signature base that signing signs and verification verifies.
+ *
+ * @param components as {@link parseComponent} reads them
+ * @throws SignatureError `argument` or `parameter_malformed` if components or parameters are not writable at all
+ */
+export function createSignatureBase(
+  message: Message,
+  components: readonly string[],
+  parameters: SignatureParameters,
+  options?: { readonly structuredFields?: StructuredFieldTypes },
+): SignatureBase | ComponentRefusal {
+  const reader = new MessageReader(message, options?.structuredFields);
+  return buildBase(reader, components.map(parseComponent), toParameters(parameters));
+}
+
+/** The one code path. Signature parameters are serialised from what was parsed, as RFC 9421 §3.2 asks. */
+export function buildBase(
+  reader: MessageReader,
+  components: CoveredComponents,
+  parameters: Parameters,
+): SignatureBase | ComponentRefusal {
+  const repeated = checkSet(components);
+  if (repeated !== undefined) return repeated;
+  let base = '';
+  let list = '';
+  for (const component of components) {
+    const value = reader.value(component);
+    if (typeof value !== 'string') return value;
+    if (!isLine(value)) return malformed(component, 'has characters that a signature base cannot carry');
+    base += `${component.identifier}: ${value}\n`;
+    list += list === '' ? component.identifier : ` ${component.identifier}`;
+  }
+  const signatureParams = `(${list})${serializeParameters(parameters)}`;
+  return { ok: true, base: `${base}"@signature-params": ${signatureParams}`, signatureParams };
+}
+
+const ONE_ASCII_LINE = /^[\t\x20-\x7e]*$/;
+
+/** Neither a newline, which would forge a line, nor anything beyond ASCII, which has no agreed encoding (§2.5). */
+function isLine(value: string): boolean {
+  return ONE_ASCII_LINE.test(value);
+}
+
+function checkSet(components: CoveredComponents): ComponentRefusal | undefined {
+  if (components.length > MAX_COMPONENTS) return refuse('malformed', `more than ${MAX_COMPONENTS} covered components`);
+  const keys = new Set<string>(components.map((component: ComponentIdentifier) => componentKey(component)));
+  return keys.size === components.length ? undefined : refuse('malformed', 'a component is covered twice');
+}

@@ -1,0 +1,78 @@
+import { type ComponentIdentifier, type CoveredComponents, componentOf } from './component.js';
+import { type Refusal, refuse } from './refusal.js';
+import { MAX_COMPONENTS } from './signature-base.js';
+import { parseDictionary } from './structured-fields/parse.js';
+import { type Dictionary, type InnerList, isInnerList, type Parameters } from './structured-fields/types.js';
+
+/** One member of Signature-Input: what a signature claims to cover, and its parameters. Nothing is verified yet. */
+export interface SignatureInput {
+  readonly covered: CoveredComponents;
+  readonly parameters: Parameters;
+}
+
+export interface ParsedSignatureInput {
+  readonly ok: true;
+  readonly inputs: ReadonlyMap<string, SignatureInput>;
+}
+
+export interface ParsedSignature {
+  readonly ok: true;
+  readonly signatures: ReadonlyMap<string, Uint8Array>;
+}
+
+export type SignatureFieldRefusal = Refusal<'malformed' | 'ambiguous'>;
+
+/** Bounds on what an unauthenticated sender can make us parse. */
+export const MAX_FIELD_LENGTH = 16_384;
+export const MAX_SIGNATURES = 16;
+
+/** Parses the combined value of `Signature-Input` (RFC 9421 §4.1) by label, without verifying anything. */
+export function parseSignatureInput(value: string): ParsedSignatureInput | SignatureFieldRefusal {
+  const dictionary = readDictionary('Signature-Input', value);
+  if ('ok' in dictionary) return dictionary;
+  const inputs = new Map<string, SignatureInput>();
+  for (const [label, member] of dictionary) {
+    const covered = isInnerList(member) ? coveredBy(member) : undefined;
+    if (covered === undefined) return refuse('malformed', 'a member of Signature-Input is not a list of strings');
+    inputs.set(label, { covered, parameters: member.parameters });
+  }
+  return { ok: true, inputs };
+}
+
+/** Parses the combined value of `Signature` (RFC 9421 §4.2) by label. */
+export function parseSignatureHeader(value: string): ParsedSignature | SignatureFieldRefusal {
+  const dictionary = readDictionary('Signature', value);
+  if ('ok' in dictionary) return dictionary;
+  const signatures = new Map<string, Uint8Array>();
+  for (const [label, member] of dictionary) {
+    if (isInnerList(member) || member.value.type !== 'bytes') {
+      return refuse('malformed', 'a member of Signature is not a byte sequence');
+    }
+    signatures.set(label, member.value.value);
+  }
+  return { ok: true, signatures };
+}
+
+/** Stricter than RFC 9651: a repeated label or parameter is refused, so that no two readers can see different ones. */
+function readDictionary(field: string, value: string): Dictionary | SignatureFieldRefusal {
+  if (value.length > MAX_FIELD_LENGTH) return refuse('malformed', `${field} is longer than ${MAX_FIELD_LENGTH}`);
+  const parsed = parseDictionary(value, { duplicates: 'refuse' });
+  if (!parsed.ok) {
+    const code = parsed.problem.kind === 'duplicate_key' ? 'ambiguous' : 'malformed';
+    return refuse(code, `${field}: ${parsed.problem.detail}`);
+  }
+  if (parsed.value.size > MAX_SIGNATURES)
+    return refuse('malformed', `${field} has more than ${MAX_SIGNATURES} members`);
+  return parsed.value;
+}
+
+function coveredBy(list: InnerList): CoveredComponents | undefined {
+  if (list.items.length > MAX_COMPONENTS) return undefined;
+  const covered: ComponentIdentifier[] = [];
+  for (const item of list.items) {
+    const component = componentOf(item);
+    if (component === undefined) return undefined;
+    covered.push(component);
+  }
+  return covered;
+}

@@ -1,0 +1,176 @@
+import { type CryptoScheduling, verifySignature } from './algorithms.js';
+import type { CoveredComponents } from './component.js';
+import { MessageReader } from './component-value.js';
+import { combinedValue } from './fields.js';
+import { keyProblem } from './keys.js';
+import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
+import { readParameters } from './parameters.js';
+import type { KeyProblem, UntrustedSignature, VerificationPolicy } from './policy.js';
+import { type Refusal, refuse, type SignatureRefusalCode } from './refusal.js';
+import { buildBase } from './signature-base.js';
+import {
+  MAX_FIELD_LENGTH,
+  parseSignatureHeader,
+  parseSignatureInput,
+  type SignatureInput,
+} from './signature-fields.js';
+
+/** A signature that verified under the policy. */
+export interface VerifiedSignature<Key extends VerificationKey = VerificationKey> {
+  readonly label: string;
+  readonly covered: CoveredComponents;
+  readonly parameters: SignatureParameters;
+  readonly algorithm: SignatureAlgorithm;
+  /** The key as the resolver returned it, with whatever the resolver added to it. */
+  readonly key: Key;
+  /** Unix seconds: from this moment on it is refused. `Infinity` if neither age nor `expires` ends it. */
+  readonly validUntil: number;
+}
+
+export type VerificationResult<Key extends VerificationKey = VerificationKey, Problem extends KeyProblem = KeyProblem> =
+  | { readonly ok: true; readonly signature: VerifiedSignature<Key> }
+  | {
+      readonly ok: false;
+      readonly code: SignatureRefusalCode;
+      /** For logs. Constant text, names of components, and positions; never a value of the message. */
+      readonly detail: string;
+      /** What the key resolver returned, with code `key`. */
+      readonly problem?: Problem;
+      /** The signature as claimed, once one was selected. */
+      readonly candidate?: UntrustedSignature;
+    };
+
+type Limits = Pick<VerificationPolicy, 'parameters' | 'algorithms' | 'now' | 'maxAgeSeconds' | 'clockSkewSeconds'>;
+
+interface Selected {
+  readonly ok: true;
+  readonly label: string;
+  readonly input: SignatureInput;
+  readonly signature: Uint8Array;
+}
+
+/**
+ * Verifies one signature of a message (RFC 9421 §3.2) under a policy. Whatever the message holds, it returns; only a
+ * rejection of the policy's own `resolveKey` passes through.
+ *
+ * @example
+ * const result = await verifyMessage(request, {
+ *   select: { tag: 'my-profile' },
+ *   components: requireComponents({ all: ['@method', '@target-uri'], ifPresent: ['authorization'] }),
+ *   parameters: ['created', 'keyid', 'nonce'],
+ *   algorithms: ['ed25519'],
+ *   now: Date.now() / 1000,
+ *   maxAgeSeconds: 60,
+ *   clockSkewSeconds: 5,
+ *   resolveKey: ({ parameters }) => keys.get(parameters.keyid) ?? { problem: 'unknown' },
+ * });
+ */
+export async function verifyMessage<Key extends VerificationKey, Problem extends KeyProblem>(
+  message: Message,
+  policy: VerificationPolicy<Key, Problem>,
+): Promise<VerificationResult<Key, Problem>> {
+  const reader = new MessageReader(message, policy.structuredFields);
+  const selected = selectSignature(reader, policy.select);
+  if (!selected.ok) return selected;
+  const { label, input, signature } = selected;
+
+  const read = readParameters(input.parameters);
+  if (!read.ok) return read;
+  const { parameters } = read;
+  const candidate: UntrustedSignature = { label, covered: input.covered, parameters };
+
+  const problem = policy.components(message, input.covered);
+  if (problem !== undefined) return { ...refuse('component_required', problem.detail), candidate };
+  const validUntil = endOfValidity(parameters, policy);
+  const early = checkParameters(parameters, policy, validUntil);
+  if (early !== undefined) return { ...early, candidate };
+  const built = buildBase(reader, input.covered, input.parameters);
+  if (!built.ok) return { ...built, candidate };
+
+  const key = await policy.resolveKey(candidate);
+  if ('problem' in key) return { ...refuse('key', 'the key could not be resolved'), problem: key, candidate };
+  const mismatch = checkKey(key, parameters, policy.algorithms);
+  if (mismatch !== undefined) return { ...mismatch, candidate };
+
+  const scheduling: CryptoScheduling = policy.cryptoScheduling ?? 'auto';
+  const valid = await verifySignature(key, Buffer.from(built.base, 'latin1'), signature, scheduling);
+  if (!valid) return { ...refuse('invalid', 'the signature does not verify'), candidate };
+  const { algorithm } = key;
+  return { ok: true, signature: { label, covered: input.covered, parameters, algorithm, key, validUntil } };
+}
+
+function selectSignature(reader: MessageReader, select: VerificationPolicy['select']): Selected | Refusal {
+  const inputField = combinedValue(reader.fields, 'signature-input');
+  const signatureField = combinedValue(reader.fields, 'signature');
+  if (inputField === undefined && signatureField === undefined) return refuse('missing', 'the message is not signed');
+  if ((inputField?.length ?? 0) + (signatureField?.length ?? 0) > MAX_FIELD_LENGTH) {
+    return refuse('malformed', `Signature and Signature-Input are longer than ${MAX_FIELD_LENGTH}`);
+  }
+  const inputs = parseSignatureInput(inputField ?? '');
+  if (!inputs.ok) return inputs;
+  const signatures = parseSignatureHeader(signatureField ?? '');
+  if (!signatures.ok) return signatures;
+  if (!haveSameKeys(inputs.inputs, signatures.signatures)) {
+    return refuse('ambiguous', 'a label is in only one of Signature and Signature-Input');
+  }
+  const label = 'tag' in select ? labelOfTag(inputs.inputs, select.tag) : select.label;
+  if (typeof label !== 'string') return label;
+  const input = inputs.inputs.get(label);
+  const signature = signatures.signatures.get(label);
+  if (input === undefined || signature === undefined) return refuse('missing', 'no signature has the label');
+  return { ok: true, label, input, signature };
+}
+
+function haveSameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  if (a.size !== b.size) return false;
+  for (const key of a.keys()) if (!b.has(key)) return false;
+  return true;
+}
+
+/** Two signatures with one tag are refused, not tried in turn: the sender must not choose which one counts. */
+function labelOfTag(inputs: ReadonlyMap<string, SignatureInput>, tag: string): string | Refusal {
+  let found: string | undefined;
+  for (const [label, { parameters }] of inputs) {
+    const item = parameters.get('tag');
+    if (item !== undefined && item.type !== 'string') return refuse('malformed', 'a tag is not a String');
+    if (item?.value !== tag) continue;
+    if (found !== undefined) return refuse('ambiguous', 'two signatures carry the tag');
+    found = label;
+  }
+  return found ?? refuse('missing', 'no signature carries the tag');
+}
+
+function endOfValidity({ created, expires }: SignatureParameters, policy: Limits): number {
+  const oldest = created === undefined ? Infinity : created + policy.maxAgeSeconds;
+  return Math.min(expires ?? Infinity, oldest) + policy.clockSkewSeconds;
+}
+
+/** Comparisons are written so that a NaN in the policy refuses. */
+function checkParameters(parameters: SignatureParameters, policy: Limits, validUntil: number): Refusal | undefined {
+  const absent = policy.parameters.find((name) => parameters[name] === undefined);
+  if (absent !== undefined) return refuse('parameter_missing', `${absent} is required`);
+  const { created, alg } = parameters;
+  if (created === undefined && policy.maxAgeSeconds !== Infinity) {
+    return refuse('parameter_missing', 'created is required to know the age');
+  }
+  if (alg !== undefined && !policy.algorithms.some((allowed) => allowed === alg)) {
+    return refuse('algorithm_not_allowed', 'alg is not an allowed algorithm');
+  }
+  if (created !== undefined && !(created <= policy.now + policy.clockSkewSeconds)) {
+    return refuse('not_yet_valid', 'created is in the future');
+  }
+  return policy.now < validUntil ? undefined : refuse('expired', 'past expires or too old');
+}
+
+function checkKey(
+  key: VerificationKey,
+  { alg }: SignatureParameters,
+  allowed: readonly SignatureAlgorithm[],
+): Refusal<'algorithm_not_allowed'> | undefined {
+  const { algorithm, publicKey } = key;
+  if (!allowed.includes(algorithm)) return refuse('algorithm_not_allowed', `${algorithm} is not allowed`);
+  if (alg !== undefined && alg !== algorithm)
+    return refuse('algorithm_not_allowed', 'alg is not the algorithm of the key');
+  const problem = publicKey.type === 'private' ? 'a private key' : keyProblem(algorithm, publicKey);
+  return problem === undefined ? undefined : refuse('algorithm_not_allowed', problem);
+}
