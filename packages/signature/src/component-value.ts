@@ -34,9 +34,13 @@ export class MessageReader {
     if (broken !== undefined) return broken;
     if (!component.parameters.has('req')) return this.#ownValue(component);
     if (isRequest(this.message)) return unsupported(component, 'asks a request for its request');
-    if (this.message.request === undefined) return missing(component);
-    this.#related ??= new MessageReader(this.message.request, this.#structuredFields);
-    return this.#related.#ownValue(component);
+    const { request } = this.message;
+    return request === undefined ? missing(component) : this.#readerOf(request).#ownValue(component);
+  }
+
+  #readerOf(request: Message): MessageReader {
+    this.#related ??= new MessageReader(request, this.#structuredFields);
+    return this.#related;
   }
 
   #ownValue(component: ComponentIdentifier): string | ComponentRefusal {

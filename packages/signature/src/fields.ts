@@ -16,6 +16,15 @@ export function indexFields(rawFields: RawFields): FieldIndex {
   return index;
 }
 
+/**
+ * The value of one field: its lines trimmed, obsolete folds undone, joined by comma and space (RFC 9421 §2.1).
+ *
+ * @example fieldValue(request.rawHeaders, 'content-digest')
+ */
+export function fieldValue(rawFields: RawFields, name: string): string | undefined {
+  return combinedValue(indexFields(rawFields), name.toLowerCase());
+}
+
 /** The field value of RFC 9421 §2.1: lines trimmed, obsolete folds undone, joined by comma and space. */
 export function combinedValue(index: FieldIndex, name: string): string | undefined {
   const lines = index.get(name);

@@ -1,7 +1,24 @@
+export {
+  formatAcceptSignature,
+  parseAcceptSignature,
+  type RequestedParameters,
+  type SignatureRequest,
+} from './accept-signature.js';
 export type { CryptoScheduling } from './algorithms.js';
 export { type ComponentIdentifier, type CoveredComponents, covers, parseComponent } from './component.js';
+export {
+  type ContentDigestRefusal,
+  type ContentDigests,
+  type ContentHashes,
+  computeContentDigest,
+  type DigestAlgorithm,
+  parseContentDigest,
+  verifyContentDigest,
+} from './content-digest.js';
 export { isWeakEd25519Key } from './ed25519.js';
 export { SignatureError, type SignatureErrorCode } from './errors.js';
+export { fieldValue } from './fields.js';
+export { jwkThumbprint, type ThumbprintKey } from './jwk-thumbprint.js';
 export { nativeSigningKey, verificationKey } from './keys.js';
 export type {
   Message,
@@ -33,7 +50,15 @@ export {
   type SignatureFieldRefusal,
   type SignatureInput,
 } from './signature-fields.js';
+export { parseDictionary, parseItem, parseList } from './structured-fields/parse.js';
 export type { StructuredFieldTypes } from './structured-fields/registry.js';
+export {
+  StructuredFieldError,
+  serializeDictionary,
+  serializeInnerList,
+  serializeItem,
+  serializeList,
+} from './structured-fields/serialize.js';
 export type {
   BareItem,
   Dictionary,
@@ -42,7 +67,11 @@ export type {
   List,
   Member,
   Parameters,
+  Parsed,
+  ParseOptions,
+  StructuredFieldProblem,
   StructuredType,
 } from './structured-fields/types.js';
 export { normalizeAuthority } from './target.js';
 export { type VerificationResult, type VerifiedSignature, verifyMessage } from './verify.js';
+export { type DigestPreferences, formatWantContentDigest, parseWantContentDigest } from './want-content-digest.js';
