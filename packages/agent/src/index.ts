@@ -1,1 +1,10 @@
-export {};
+export type { Agent, RequestToSign, SignedRequest, Signer } from './agent.js';
+export { createAgent } from './agent.js';
+export type { AgentErrorCode } from './agent-error.js';
+export { AgentError } from './agent-error.js';
+export type { AgentPrivateKey, AgentRegistration, Ed25519PublicJwk } from './keys/agent-private-key.js';
+export { generateAgentKey, loadAgentKey } from './keys/agent-private-key.js';
+export { KeyError } from './keys/key-error.js';
+export type { AgentKeyInput, Ed25519PrivateJwk } from './keys/private-key-parts.js';
+export type { AgentOptions } from './options.js';
+export { ConfigError } from './options.js';

@@ -1,0 +1,160 @@
+import { AgentError } from './agent-error.js';
+import { bodyBytes, refuseTooLarge } from './body.js';
+import { addBearer } from './credentials.js';
+import { type AgentOptions, readOptions, type Settings } from './options.js';
+import { signHeaders } from './sign-headers.js';
+
+/** A request for any HTTP client, to be signed by `signRequest`. */
+export interface RequestToSign {
+  readonly method: string;
+  readonly url: string | URL;
+  readonly headers?: ConstructorParameters<typeof Headers>[0];
+  /** The exact bytes that the client will send; a string is sent as UTF-8. */
+  readonly body?: string | Uint8Array;
+}
+
+/** What to hand to the HTTP client, all of it unchanged. */
+export interface SignedRequest {
+  readonly method: string;
+  /** The URL as signed: normalised by the WHATWG URL rules, without fragment. */
+  readonly url: string;
+  /** The given headers and the signature's, names in lower case. */
+  readonly headers: Record<string, string>;
+}
+
+/** What can sign and send: an agent acting for itself, or with a token. */
+export interface Signer {
+  /**
+   * The standard `fetch`, with every request signed. Every kind of body works; it is read into memory first.
+   * Redirects are refused (`AgentError` `redirect_refused`), since a signature is for one URL; with
+   * `redirect: 'manual'` the 3xx answer is returned. `redirect: 'follow'` is refused with a `TypeError`.
+   */
+  readonly fetch: typeof fetch;
+  /** Signs a request that another HTTP client sends. Nothing is sent. */
+  readonly signRequest: (request: RequestToSign) => Promise<SignedRequest>;
+}
+
+/** An agent with an identity of its own. */
+export interface Agent extends Signer {
+  readonly id: string;
+  /** JWK thumbprint of its key: the `keyid` of its signatures. */
+  readonly keyId: string;
+  /**
+   * The same agent acting with an access token: `Authorization: Bearer` is added to each request, and covered by the
+   * signature. Throws `TypeError` if the text cannot be a token.
+   */
+  readonly withToken: (token: string) => Signer;
+}
+
+/**
+ * Creates an agent. Throws `ConfigError` if an option is wrong or unknown.
+ *
+ * @example
+ * const agent = await createAgent({ id: 'agent-code-reviewer-01', key: loadAgentKey(pem) });
+ * const response = await agent.fetch('https://api.acme.dev/repos/acme/api/pulls', { method: 'POST', body });
+ */
+// Asynchronous so that an agent which first has to speak to an authority is created in the same way.
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const settings = readOptions(options);
+  return Object.freeze({
+    id: settings.id,
+    keyId: settings.key.keyId,
+    ...signer(settings, undefined),
+    withToken: (token) => Object.freeze(signer(settings, readToken(token))),
+  } satisfies Agent);
+}
+
+function signer(settings: Settings, token: string | undefined): Signer {
+  return {
+    fetch: (input, init) => signedFetch(settings, token, input, init),
+    signRequest: (request) => signRequest(settings, token, request),
+  };
+}
+
+async function signedFetch(
+  settings: Settings,
+  token: string | undefined,
+  input: string | URL | Request,
+  init: RequestInit = {},
+): Promise<Response> {
+  if (init.redirect === 'follow') {
+    throw new TypeError(
+      "A signature is for one URL: redirect: 'follow' is not possible. Use 'error' (default) or 'manual'.",
+    );
+  }
+  // The Request does to URL, method, headers and body what fetch will do, so what is signed is what is sent.
+  const request = new Request(input, { ...init, duplex: 'half' });
+  const url = httpUrl(request.url);
+  const headers = new Headers(request.headers);
+  if (token !== undefined) addBearer(headers, token);
+  const body = await bodyBytes(request, settings.maxBodyBytes);
+  await signHeaders({ method: request.method, url, headers, body }, settings);
+
+  const { method, signal } = request;
+  const response = await settings.fetch(url.href, {
+    ...init,
+    method,
+    headers,
+    signal,
+    body: body ?? null,
+    redirect: 'manual',
+  });
+  if (request.redirect !== 'manual') await refuseRedirect(response, url);
+  return response;
+}
+
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+async function refuseRedirect(response: Response, url: URL): Promise<void> {
+  // Node shows a redirect as it is; other runtimes only say that there was one.
+  if (!redirectStatuses.has(response.status) && response.type !== 'opaqueredirect') return;
+  const location = response.headers.get('location') ?? 'another URL';
+  await response.body?.cancel();
+  throw new AgentError(
+    'redirect_refused',
+    `${url.origin} redirected the call to ${location}. Call that URL itself, or use redirect: 'manual'.`,
+  );
+}
+
+async function signRequest(
+  settings: Settings,
+  token: string | undefined,
+  { method, url: given, headers: fields, body: content }: RequestToSign,
+): Promise<SignedRequest> {
+  const url = httpUrl(given);
+  const headers = new Headers(fields);
+  if (token !== undefined) addBearer(headers, token);
+  const body = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  if (body !== undefined && body.byteLength > 0) {
+    refuseTooLarge(body.byteLength, settings.maxBodyBytes);
+    // Some clients add a content type of their own, which the signature would then not cover.
+    if (!headers.has('content-type')) headers.set('content-type', defaultContentType(content));
+    // node:http sends the body of a DELETE or OPTIONS without any framing unless its length is given.
+    headers.set('content-length', String(body.byteLength));
+  }
+  await signHeaders({ method, url, headers, body }, settings);
+  return { method, url: url.href, headers: Object.fromEntries(headers) };
+}
+
+function defaultContentType(content: string | Uint8Array | undefined): string {
+  return typeof content === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
+}
+
+/** The URL without what never reaches the wire. */
+function httpUrl(input: string | URL): URL {
+  const url = URL.canParse(String(input)) ? new URL(input) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new AgentError(
+      'url_unsupported',
+      'The URL must be absolute, http or https, and without user name and password.',
+    );
+  }
+  url.hash = '';
+  return url;
+}
+
+/** RFC 6750 §2.1: the characters of a token. Anything else would change the header's meaning. */
+function readToken(token: string): string {
+  if (typeof token === 'string' && /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token;
+  throw new TypeError('withToken: this is not an access token (RFC 6750 allows letters, digits and -._~+/ only).');
+}

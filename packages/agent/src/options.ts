@@ -1,0 +1,98 @@
+import type { SigningKey } from '@countersign/signature';
+
+/** Thrown by `createAgent` when an option is wrong. The message says what to do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+export interface AgentOptions {
+  /** The id under which the API knows this agent. */
+  readonly id: string;
+  /** From `loadAgentKey` or `generateAgentKey`; or any signer whose `keyId` is the key's JWK thumbprint (a KMS). */
+  readonly key: SigningKey;
+  /** Seconds until a signature expires, 1 to 300. Default 60, the oldest that a guard accepts by default. */
+  readonly lifetimeSeconds?: number;
+  /** Fields to cover when present, besides those the profile requires, as `idempotency-key`. Default none. */
+  readonly cover?: readonly string[];
+  /** Largest body in bytes. A body is held in memory, since its digest is sent before it. Default 16 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** What sends the signed requests. Default: the global `fetch`. */
+  readonly fetch?: typeof fetch;
+  /** Send tokens over plain http to hosts other than loopback. Anyone on the way can then read them. Default false. */
+  readonly dangerouslyAllowHttp?: boolean;
+}
+
+/** The options, checked, with every default filled in. */
+export type Settings = Required<AgentOptions>;
+
+const optionNames: readonly string[] = [
+  'id',
+  'key',
+  'lifetimeSeconds',
+  'cover',
+  'maxBodyBytes',
+  'clock',
+  'fetch',
+  'dangerouslyAllowHttp',
+] satisfies readonly (keyof AgentOptions)[];
+
+/** Checks everything at creation: nothing fails later, nothing weakens because of a misspelt name. */
+export function readOptions(options: AgentOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw new ConfigError('createAgent: pass an options object.');
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
+  if (unknown !== undefined) {
+    throw new ConfigError(`createAgent: unknown option '${unknown}'. Known options: ${optionNames.join(', ')}.`);
+  }
+  return {
+    id: readId(options.id),
+    key: readKey(options.key),
+    lifetimeSeconds: wholeNumber('lifetimeSeconds', options.lifetimeSeconds ?? 60, 1, 300),
+    cover: readCover(options.cover ?? []),
+    maxBodyBytes: wholeNumber('maxBodyBytes', options.maxBodyBytes ?? 16 * 1024 * 1024, 0, Number.MAX_SAFE_INTEGER),
+    clock: readFunction('clock', options.clock ?? Date.now),
+    // Looked up at each call, so that a global fetch replaced later (instrumentation, tests) is the one used.
+    fetch: readFunction('fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
+    dangerouslyAllowHttp: readFlag('dangerouslyAllowHttp', options.dangerouslyAllowHttp ?? false),
+  };
+}
+
+function readId(id: unknown): string {
+  if (typeof id !== 'string' || id === '') throw new ConfigError("createAgent: 'id' must be a non-empty string.");
+  return id;
+}
+
+function readKey(key: SigningKey): SigningKey {
+  if (typeof key !== 'object' || key === null || typeof key.sign !== 'function' || typeof key.keyId !== 'string') {
+    throw new ConfigError("createAgent: 'key' must come from loadAgentKey() or generateAgentKey().");
+  }
+  if (key.algorithm !== 'ed25519') throw new ConfigError("createAgent: 'key' must be an Ed25519 key.");
+  return key;
+}
+
+function readCover(names: readonly string[]): readonly string[] {
+  if (!Array.isArray(names) || !names.every(isFieldName)) {
+    throw new ConfigError("createAgent: 'cover' must be a list of header field names in lower case.");
+  }
+  return [...names];
+}
+
+function isFieldName(name: unknown): boolean {
+  return typeof name === 'string' && /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name);
+}
+
+function wholeNumber(name: string, value: number, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new ConfigError(`createAgent: '${name}' must be a whole number from ${least} to ${most}.`);
+}
+
+function readFunction<T>(name: string, value: T): T {
+  if (typeof value === 'function') return value;
+  throw new ConfigError(`createAgent: '${name}' must be a function.`);
+}
+
+function readFlag(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ConfigError(`createAgent: '${name}' must be true or false.`);
+}

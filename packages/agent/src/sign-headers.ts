@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { computeContentDigest, signMessage } from '@countersign/signature';
+import { AgentError } from './agent-error.js';
+import { credentialFields, refuseInsecureCredential } from './credentials.js';
+import type { Settings } from './options.js';
+
+/** A request as it will stand on the wire. `headers` is completed in place. */
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body: Uint8Array | undefined;
+}
+
+/** Always covered: what is done, where, to what. */
+const derivedComponents = ['@method', '@authority', '@path', '@query'];
+
+/** Covered when present: how the body is read, every credential, and what an MCP gateway routes by. */
+const coveredFields = ['content-type', 'content-digest', ...credentialFields, 'mcp-method', 'mcp-name'];
+
+/**
+ * Adds Content-Digest (RFC 9530), Signature-Input and Signature (RFC 9421) by the `countersign` profile: label `sig`,
+ * a fresh 128-bit nonce, `created` now, `expires` after `lifetimeSeconds`, `keyid` the key's thumbprint.
+ */
+export async function signHeaders(request: OutgoingRequest, settings: Settings): Promise<void> {
+  const { method, url, headers, body } = request;
+  checkHeaders(url, headers);
+  if (!settings.dangerouslyAllowHttp) refuseInsecureCredential(url, headers);
+  // A guard asks for a digest only where there are bytes; an unsigned one of the caller's would be misread.
+  headers.delete('content-digest');
+  if (body !== undefined && body.byteLength > 0) headers.set('content-digest', computeContentDigest(body));
+
+  const created = Math.floor(settings.clock() / 1000);
+  const { signatureInput, signature } = await signMessage(
+    {
+      method,
+      scheme: url.protocol === 'https:' ? 'https' : 'http',
+      authority: url.host,
+      target: url.pathname + url.search,
+      rawFields: [...headers].flat(),
+    },
+    {
+      key: settings.key,
+      label: 'sig',
+      components: [...derivedComponents, ...presentFields(headers, settings.cover)],
+      parameters: {
+        created,
+        expires: created + settings.lifetimeSeconds,
+        nonce: randomBytes(16).toString('base64url'),
+        keyid: settings.key.keyId,
+        tag: 'countersign',
+      },
+    },
+  );
+  headers.set('signature-input', signatureInput);
+  headers.set('signature', signature);
+}
+
+function presentFields(headers: Headers, cover: readonly string[]): string[] {
+  return [...new Set([...coveredFields, ...cover])].filter((name) => headers.has(name));
+}
+
+function checkHeaders(url: URL, headers: Headers): void {
+  const host = headers.get('host');
+  if (host !== null && host.toLowerCase() !== url.host) {
+    throw new AgentError(
+      'host_mismatch',
+      `The Host header names ${host}, but the URL names ${url.host}. Drop the header.`,
+    );
+  }
+  if (headers.has('signature') || headers.has('signature-input')) {
+    throw new AgentError(
+      'already_signed',
+      'The headers already carry a signature. Sign a request once, unsigned as yet.',
+    );
+  }
+}
