@@ -32,5 +32,5 @@ export {
   type Scope,
   scopeCovers,
 } from './scope.js';
-export type { SigningKey } from './signing-key.js';
+export type { SigningKey } from './sign.js';
 export { checkAudience, checkTimes, type TimesOptions } from './validity.js';

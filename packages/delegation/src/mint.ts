@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type JWK, SignJWT } from 'jose';
+import type { JWK } from 'jose';
 import { readClaims } from './claims.js';
 import { DelegationError } from './error.js';
 import { formatScope, type Scope } from './scope.js';
-import { type SigningKey, toSigningKey } from './signing-key.js';
+import { type SigningKey, signAccessToken } from './sign.js';
 
 const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
 const YEAR_5138_SECONDS = 1e11;
@@ -79,7 +79,7 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
   const payload = {
     iss: issuer,
     sub: user,
-    aud: typeof audience === 'string' ? audience : [...audience],
+    aud: audience,
     client_id: clientId, // required by RFC 9068 §2.2
     scope: toScopeClaim(options.scope),
     act: { sub: agent },
@@ -90,12 +90,14 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
   // Our own reader judges what is minted, so that the two cannot drift apart.
   const read = readClaims(payload);
   if (!read.ok) throw new DelegationError(read.code, read.detail);
-  const { confirmation } = read.claims;
 
-  const { key, algorithm, keyId } = toSigningKey(options.key, options.keyId);
-  return new SignJWT({ ...payload, ...(confirmation !== undefined && { cnf: { ...confirmation } }) })
-    .setProtectedHeader({ typ: 'at+jwt', alg: algorithm, ...(keyId !== undefined && { kid: keyId }) })
-    .sign(key);
+  const { confirmation } = read.claims;
+  const claims = {
+    ...payload,
+    aud: typeof audience === 'string' ? audience : [...audience],
+    ...(confirmation !== undefined && { cnf: { ...confirmation } }),
+  };
+  return signAccessToken(claims, options.key, options.keyId);
 }
 
 /** A misspelt `agentKeyThumbprint` would mint a delegation that is bound to no key. */
@@ -105,13 +107,10 @@ function refuseUnknownOptions(options: MintDelegationOptions): void {
   }
 }
 
-function toScopeClaim(scope: Scope | string): string {
-  if (typeof scope === 'string') return scope;
-  // Joined unseen, the one member 'a b' would become two scopes.
-  if (scope.some((member) => member.includes(' '))) {
-    throw new DelegationError('scope_malformed', 'each member of scope must be a single scope');
-  }
-  return formatScope(scope);
+/** Joined unseen, the one member 'a b' would become two scopes; left as an array, the reader refuses it. */
+function toScopeClaim(scope: Scope | string): unknown {
+  if (!Array.isArray(scope)) return scope;
+  return scope.some((member) => String(member).includes(' ')) ? scope : formatScope(scope);
 }
 
 function toLifetime({ now, lifetimeSeconds }: MintDelegationOptions): { readonly iat: number; readonly exp: number } {

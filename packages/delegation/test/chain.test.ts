@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Chain, direct, effectiveScope, type Hop, issuerAsserted } from '../src/chain.js';
+import { intersectScopes, type Scope, scopeCovers } from '../src/scope.js';
+import { AGENT, claimsWith, NOW, OTHER_THUMBPRINT, RFC8037_JWK, RFC8037_THUMBPRINT } from './support.js';
+
+function asserted(replaced: Record<string, unknown> = {}, agent: Partial<typeof AGENT> = {}): string {
+  const result = issuerAsserted({ claims: claimsWith(replaced), agent: { ...AGENT, ...agent } });
+  return result.ok ? result.effectiveScope.join(' ') : result.code;
+}
+
+describe('direct', () => {
+  it('is a chain of the agent alone, with all that it may do', () => {
+    expect(direct(AGENT)).toEqual({
+      ok: true,
+      chain: [
+        {
+          id: 'agent-1',
+          type: 'agent',
+          proof: 'signature',
+          keyId: RFC8037_THUMBPRINT,
+          scope: ['pr', 'repo:read', 'release'],
+        },
+      ],
+      effectiveScope: ['pr', 'release', 'repo:read'],
+    });
+  });
+});
+
+describe('issuerAsserted', () => {
+  it('leads from the subject to the actor, and allows what both may', () => {
+    const token = { issuer: 'https://id.example', expiresAt: NOW + 300, scope: ['repo:read', 'pr:write', 'admin'] };
+    const claims = claimsWith({ scope: 'repo:read pr:write admin' });
+    expect(issuerAsserted({ claims, agent: AGENT })).toEqual({
+      ok: true,
+      chain: [
+        { id: 'user_123', type: 'user', proof: 'issuer', ...token },
+        {
+          id: 'agent-1',
+          type: 'agent',
+          proof: 'issuer',
+          keyId: RFC8037_THUMBPRINT,
+          delegationId: 'delegation-1',
+          ...token,
+        },
+      ],
+      effectiveScope: ['pr:write', 'repo:read'],
+    });
+  });
+
+  it('can name an agent as the subject', () => {
+    const result = issuerAsserted({ claims: claimsWith({ sub: 'agent-0' }), agent: AGENT, subjectType: 'agent' });
+    expect(result.ok && result.chain.map((hop) => hop.type)).toEqual(['agent', 'agent']);
+  });
+
+  it('C2 refuses actor and subject exchanged', () => {
+    expect(asserted({ sub: 'agent-1', act: { sub: 'user_123' }, client_id: undefined })).toBe('actor_mismatch');
+  });
+
+  it('C3 refuses a token without an actor in the hands of an agent that is not its subject', () => {
+    expect(asserted({ act: undefined })).toBe('actor_missing');
+    expect(asserted({ act: undefined, may_act: { sub: 'agent-1' } })).toBe('actor_missing');
+  });
+
+  it.each([['agent-2'], ['Agent-1'], ['agent-11'], ['agent-'], ['\u0430gent-1'], ['user_123 agent-1']])(
+    'C4 refuses the actor %j when agent-1 signed',
+    (sub) => {
+      expect(asserted({ act: { sub } })).toBe('actor_mismatch');
+    },
+  );
+
+  it('B8 refuses a token that is bound to another key', () => {
+    expect(asserted({ cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
+    expect(asserted({ cnf: { jwk: RFC8037_JWK } }, { keyId: OTHER_THUMBPRINT })).toBe('confirmation_mismatch');
+    expect(asserted({ act: undefined, sub: 'agent-1', cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
+    expect(asserted({ cnf: { jkt: RFC8037_THUMBPRINT } })).toBe('pr:write repo:read');
+    expect(asserted({ cnf: { jwk: RFC8037_JWK } })).toBe('pr:write repo:read');
+  });
+
+  it('C6 gives nothing where the token gives nothing, or the agent may do nothing', () => {
+    expect(asserted({ scope: undefined })).toBe('');
+    expect(asserted({ scope: 'admin' })).toBe('');
+    expect(asserted({}, { capabilities: [] })).toBe('');
+  });
+
+  it('C6 never gives more than the token, nor more than the agent may do', () => {
+    const scope = fc.array(fc.constantFrom('a', 'a:b', 'a:b:c', 'a:d', 'e', 'e:f'), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(scope, scope, (granted, capabilities) => {
+        const claims = claimsWith({ scope: granted.join(' ') });
+        const result = issuerAsserted({ claims, agent: { ...AGENT, capabilities } });
+        expect(result.ok && result.effectiveScope).toEqual(intersectScopes(granted, capabilities));
+      }),
+    );
+  });
+
+  it('reads a token about the agent itself as acting directly, never for more than without the token', () => {
+    const own = { sub: 'agent-1', act: undefined };
+    expect(asserted({ ...own, scope: 'pr:write admin' })).toBe('pr:write');
+    expect(asserted({ ...own, scope: undefined })).toBe(direct(AGENT).effectiveScope.join(' '));
+    expect(issuerAsserted({ claims: claimsWith({ ...own, scope: 'pr:write' }), agent: AGENT })).toEqual({
+      ok: true,
+      chain: [
+        {
+          id: 'agent-1',
+          type: 'agent',
+          proof: 'signature',
+          issuer: 'https://id.example',
+          keyId: RFC8037_THUMBPRINT,
+          delegationId: 'delegation-1',
+          scope: ['pr:write'],
+          expiresAt: NOW + 300,
+        },
+      ],
+      effectiveScope: ['pr:write'],
+    });
+  });
+
+  it('leaves out the id of a delegation that has none', () => {
+    const result = issuerAsserted({ claims: claimsWith({ jti: undefined }), agent: AGENT });
+    expect(result.ok && result.chain.some((hop) => 'delegationId' in hop)).toBe(false);
+  });
+});
+
+describe('a chain', () => {
+  it('cannot be changed afterwards, nor through what it was made from', () => {
+    const capabilities = ['pr'];
+    const result = direct({ ...AGENT, capabilities });
+    capabilities.push('admin');
+    expect(result.effectiveScope).toEqual(['pr']);
+    const [hop] = result.chain;
+    for (const part of [result, result.chain, hop, hop.scope, result.effectiveScope]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  it('C6 law: allows exactly what every hop and the capabilities of the actor allow', () => {
+    const universe = ['a', 'a:b', 'a:b:c', 'a:d', 'ab', 'ab:c'];
+    const scope = fc.array(fc.constantFrom(...universe), { maxLength: 4 });
+    const hop = scope.map((held): Hop => ({ id: 'x', type: 'agent', proof: 'issuer', scope: held }));
+    const hops = fc.tuple(hop, fc.array(hop, { maxLength: 4 })).map(([first, rest]): Chain => [first, ...rest]);
+    fc.assert(
+      fc.property(hops, scope, (chain, capabilities) => {
+        const everyone: Scope[] = [capabilities, ...chain.map((member) => member.scope)];
+        const effective = effectiveScope(chain, capabilities);
+        for (const wanted of universe) {
+          expect(scopeCovers(effective, wanted)).toBe(everyone.every((held) => scopeCovers(held, wanted)));
+        }
+      }),
+    );
+  });
+});

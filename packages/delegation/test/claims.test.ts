@@ -1,0 +1,285 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readClaims } from '../src/claims.js';
+import { claimsWith, NOW, OTHER_THUMBPRINT, PAYLOAD, RFC8037_THUMBPRINT, verdict } from './support.js';
+
+describe('readClaims', () => {
+  it('reads every claim', () => {
+    expect(claimsWith({ nbf: NOW - 1, aud: ['https://api.example', 'b'], cnf: { jkt: RFC8037_THUMBPRINT } })).toEqual({
+      issuer: 'https://id.example',
+      subject: 'user_123',
+      audience: ['https://api.example', 'b'],
+      expiresAt: NOW + 300,
+      issuedAt: NOW,
+      notBefore: NOW - 1,
+      id: 'delegation-1',
+      clientId: 'agent-1',
+      scope: ['repo:read', 'pr:write'],
+      actor: { subject: 'agent-1' },
+      confirmation: { jkt: RFC8037_THUMBPRINT },
+    });
+  });
+
+  it('leaves out what is absent', () => {
+    const { iss, sub, aud, exp } = PAYLOAD;
+    expect(readClaims({ iss, sub, aud, exp })).toEqual({
+      ok: true,
+      claims: { issuer: iss, subject: sub, audience: [aud], expiresAt: exp, scope: [] },
+    });
+  });
+
+  it.each([['a string'], [7], [null], [undefined], [[]], [[PAYLOAD]], [true]])('refuses %j as claims', (payload) => {
+    expect(readClaims(payload)).toMatchObject({ ok: false, code: 'claims_malformed' });
+  });
+
+  it('takes no claim from a prototype', () => {
+    expect(readClaims(Object.create(PAYLOAD))).toMatchObject({ code: 'issuer_malformed' });
+    const inherited: unknown = JSON.parse('{"__proto__": {"act": {"sub": "agent-1"}}}');
+    expect(claimsWith({ act: undefined, ...(inherited as object) }).actor).toBeUndefined();
+  });
+
+  it('says the same for every value that it refuses, and never echoes it', () => {
+    const refusals = [{ sub: '\r\n\u001b[31mroot' }, { sub: 'x'.repeat(1e5) }, { sub: 7 }].map((replaced) =>
+      readClaims({ ...PAYLOAD, ...replaced }),
+    );
+    expect(new Set(refusals.map((refusal) => JSON.stringify(refusal))).size).toBe(1);
+  });
+});
+
+describe('identifiers', () => {
+  const CLAIMS = { sub: 'subject_malformed', jti: 'token_id_malformed', client_id: 'client_id_malformed' };
+
+  it.each([
+    'user_7',
+    'agent:A',
+    'spiffe://example.org/agent/1',
+    'did:key:z6Mk',
+    'Ada Lovelace',
+    '\u5c71\u7530',
+    '\u{1f916}',
+    '\u00e9',
+    '__proto__',
+    'x'.repeat(256),
+  ])('accepts %j', (id) => {
+    for (const claim of Object.keys(CLAIMS)) expect(verdict({ [claim]: id })).toBe('ok');
+    expect(verdict({ act: { sub: id } })).toBe('ok');
+  });
+
+  it.each([
+    ['empty', ''],
+    ['257 characters', 'x'.repeat(257)],
+    ['a number', 7],
+    ['null', null],
+    ['an array', ['user_123']],
+    ['an object', { id: 'user_123' }],
+    ['NUL', 'a\0'],
+    ['line feed', 'a\nb'],
+    ['escape', 'a\u001b[0m'],
+    ['C1 control', 'a\u0085b'],
+    ['soft hyphen', 'a\u00adb'],
+    ['zero width joiner', 'a\u200db'],
+    ['byte order mark', '\ufeffa'],
+    ['right-to-left override', 'a\u202eb'],
+    ['tag characters', 'a\u{e0041}'],
+    ['variation selector', 'a\ufe0f'],
+    ['Hangul filler', 'a\u3164b'],
+    ['combining grapheme joiner', 'a\u034fb'],
+    ['line separator', 'a\u2028b'],
+    ['paragraph separator', 'a\u2029b'],
+    ['no-break space', 'a\u00a0b'],
+    ['ideographic space', 'a\u3000b'],
+    ['lone surrogate', 'a\ud800'],
+    ['only spaces', '  '],
+  ])('B7 refuses %s', (_, id) => {
+    for (const [claim, code] of Object.entries(CLAIMS)) expect(verdict({ [claim]: id })).toBe(code);
+    expect(verdict({ act: { sub: id } })).toBe('actor_malformed');
+  });
+
+  it.each([
+    ['trailing space', 'agent-1 '],
+    ['leading space', ' agent-1'],
+    ['not NFC', 'e\u0301'],
+    ['a compatibility character', '\u212b'],
+  ])('C5 refuses %s', (_, id) => {
+    expect(verdict({ sub: id })).toBe('subject_malformed');
+    expect(verdict({ act: { sub: id } })).toBe('actor_malformed');
+  });
+
+  it('C5 keeps what looks alike apart: nothing is folded', () => {
+    expect(claimsWith({ act: { sub: 'Agent-1' } }).actor?.subject).toBe('Agent-1');
+    expect(claimsWith({ act: { sub: '\u0430gent-1' } }).actor?.subject).not.toBe('agent-1');
+  });
+});
+
+describe('issuer and audience', () => {
+  it.each([[''], [7], [null], [undefined], [['https://id.example']], ['https://id.example\n'], ['x'.repeat(1025)]])(
+    'B4 refuses %j as iss',
+    (iss) => {
+      expect(verdict({ iss })).toBe('issuer_malformed');
+    },
+  );
+
+  it.each([
+    [undefined],
+    [null],
+    [''],
+    [7],
+    [[]],
+    [['']],
+    [['https://api.example', '']],
+    [['https://api.example', 7]],
+    [[['https://api.example']]],
+    [{ 0: 'https://api.example' }],
+    ['x'.repeat(1025)],
+    [Array.from({ length: 17 }, (_, i) => `https://${i}.example`)],
+  ])('B5 refuses %j as aud', (aud) => {
+    expect(verdict({ aud })).toBe('audience_malformed');
+  });
+
+  it('reads an aud of up to 16 values', () => {
+    const aud = Array.from({ length: 16 }, (_, i) => `https://${i}.example`);
+    expect(claimsWith({ aud }).audience).toEqual(aud);
+    expect(claimsWith({ aud: 'urn:example:x' }).audience).toEqual(['urn:example:x']);
+  });
+});
+
+describe('times', () => {
+  const WRONG = ['1800000300', '', null, true, [NOW], {}, NaN, Infinity, -1, 1.5, 1e308, 2 ** 53, 1e-7];
+
+  it.each([...WRONG, 0, undefined])('B6 refuses %j as exp', (exp) => {
+    expect(verdict({ exp })).toBe('expiry_malformed');
+  });
+
+  it.each(WRONG)('B6 refuses %j as iat and as nbf', (seconds) => {
+    expect(verdict({ iat: seconds })).toBe('issued_at_malformed');
+    expect(verdict({ nbf: seconds })).toBe('not_before_malformed');
+  });
+
+  it('reads an nbf of 0, with which some issuers say "always"', () => {
+    expect(claimsWith({ nbf: 0 }).notBefore).toBe(0);
+  });
+});
+
+describe('scope', () => {
+  it.each([[['repo:read']], [''], [null], ['repo:read  pr:write'], ['repo:read\u00a0pr:write'], ['repo:read:']])(
+    'B7 refuses %j as scope',
+    (scope) => {
+      expect(verdict({ scope })).toBe('scope_malformed');
+    },
+  );
+
+  it('B7 counts a duplicate once', () => {
+    expect(claimsWith({ scope: 'repo:read repo:read' }).scope).toEqual(['repo:read']);
+  });
+});
+
+describe('actor', () => {
+  it.each([
+    ['agent-1'],
+    [['agent-1']],
+    [[{ sub: 'agent-1' }]],
+    [null],
+    [7],
+    [true],
+    [{}],
+    [{ iss: 'https://id.example' }],
+    [{ sub: '' }],
+    [{ sub: 7 }],
+    [{ sub: null }],
+    [{ sub: ['agent-1'] }],
+    [{ sub: { sub: 'agent-1' } }],
+    [{ SUB: 'agent-1' }],
+  ])('C1 refuses %j as act', (act) => {
+    expect(verdict({ act })).toBe('actor_malformed');
+  });
+
+  it.each([[{ sub: 'agent-0' }], [{}], [null], ['agent-0'], [[]], [{ sub: 'agent-1' }], [{ act: { sub: 'x' } }]])(
+    'C1 refuses %j within act: never silently ignored',
+    (nested) => {
+      expect(verdict({ act: { sub: 'agent-1', act: nested } })).toBe('delegation_too_deep');
+    },
+  );
+
+  it('C1 does not descend into a deep nest', () => {
+    let act: unknown = { sub: 'agent-0' };
+    for (let depth = 0; depth < 100_000; depth++) act = { sub: `agent-${depth}`, act };
+    expect(verdict({ act })).toBe('delegation_too_deep');
+  });
+
+  it('C2 refuses a subject that acts for itself', () => {
+    expect(verdict({ sub: 'agent-1', client_id: 'other', act: { sub: 'agent-1' } })).toBe('actor_is_subject');
+  });
+
+  it('B7 refuses a client as the subject of a delegation (RFC 9700 §4.15)', () => {
+    expect(verdict({ sub: 'client-7', client_id: 'client-7' })).toBe('subject_is_client');
+    expect(verdict({ sub: 'client-7', client_id: 'client-7', act: undefined })).toBe('ok');
+  });
+
+  it('C3 never takes may_act for a delegation', () => {
+    expect(claimsWith({ act: undefined, may_act: { sub: 'agent-1' } }).actor).toBeUndefined();
+    expect(verdict({ may_act: 'anything' })).toBe('ok');
+  });
+
+  it.each([['https://other.example'], ['https://id.example/'], ['HTTPS://id.example'], [''], [null], [7]])(
+    'C5 refuses the actor of issuer %j',
+    (iss) => {
+      expect(verdict({ act: { sub: 'agent-1', iss } })).toBe('actor_issuer_mismatch');
+    },
+  );
+
+  it('C5 keeps the issuer of the actor when it is the issuer of the token', () => {
+    expect(claimsWith({ act: { sub: 'agent-1', iss: 'https://id.example' } }).actor).toEqual({
+      subject: 'agent-1',
+      issuer: 'https://id.example',
+    });
+  });
+
+  it('C6 ignores what is not identity within act (RFC 8693 §4.1): it neither widens nor prolongs', () => {
+    const claims = claimsWith({ act: { sub: 'agent-1', scope: 'admin', exp: 9e9, aud: 'x', may_act: {}, cnf: 1 } });
+    expect(claims).toEqual(claimsWith());
+  });
+});
+
+describe('readClaims, whatever it is given', () => {
+  // Each claim, the field that it fills, and the codes that may blame it.
+  const CLAIMS = [
+    ['iss', 'issuer', ['issuer_malformed']],
+    ['sub', 'subject', ['subject_malformed', 'subject_is_client', 'actor_is_subject']],
+    ['aud', 'audience', ['audience_malformed']],
+    ['exp', 'expiresAt', ['expiry_malformed']],
+    ['iat', 'issuedAt', ['issued_at_malformed']],
+    ['nbf', 'notBefore', ['not_before_malformed']],
+    ['jti', 'id', ['token_id_malformed']],
+    ['client_id', 'clientId', ['client_id_malformed', 'subject_is_client']],
+    ['scope', 'scope', ['scope_malformed']],
+    ['act', 'actor', ['actor_malformed', 'actor_issuer_mismatch', 'actor_is_subject', 'delegation_too_deep']],
+    ['cnf', 'confirmation', ['confirmation_malformed', 'confirmation_unsupported']],
+    ['may_act', 'nothing', []],
+  ] as const;
+  const member = fc.constantFrom('sub', 'iss', 'act', 'jkt', 'jwk', 'kty', 'crv', 'x', 'd', 'x5t#S256', '__proto__');
+  const leaf = fc.oneof(fc.constantFrom('agent-1', 'OKP', 'Ed25519', OTHER_THUMBPRINT), fc.jsonValue({ maxDepth: 1 }));
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof({ maxDepth: 3 }, leaf, fc.dictionary(member, tie('value'), { maxKeys: 4 })),
+  }));
+
+  it('never throws', () => {
+    const names = fc.constantFrom(...CLAIMS.map(([claim]) => claim));
+    fc.assert(
+      fc.property(fc.oneof(fc.anything(), fc.dictionary(names, value)), (payload) => {
+        expect(typeof readClaims(payload).ok).toBe('boolean');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('blames the claim that is wrong, and lets it change nothing else', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...CLAIMS), value, ([claim, field, codes], replaced) => {
+        const read = readClaims({ ...PAYLOAD, [claim]: replaced });
+        if (read.ok) expect({ ...read.claims, [field]: 0 }).toEqual({ ...claimsWith(), [field]: 0 });
+        else expect(codes).toContain(read.code);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

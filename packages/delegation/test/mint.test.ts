@@ -1,0 +1,222 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject, verify, webcrypto } from 'node:crypto';
+import fc from 'fast-check';
+import { decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { issuerAsserted } from '../src/chain.js';
+import { readClaims } from '../src/claims.js';
+import { DelegationError, type DelegationErrorCode } from '../src/error.js';
+import { mintDelegation, type MintDelegationOptions } from '../src/mint.js';
+import { AGENT, NOW, OTHER_THUMBPRINT, RFC8037_JWK, RFC8037_THUMBPRINT } from './support.js';
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const privateJwk: JWK = privateKey.export({ format: 'jwk' });
+
+const OPTIONS: MintDelegationOptions = {
+  issuer: 'https://id.example',
+  key: privateKey,
+  user: 'user_123',
+  agent: 'agent-1',
+  scope: 'repo:read pr:write',
+  audience: 'https://api.example',
+  lifetimeSeconds: 300,
+  now: NOW,
+};
+
+async function payloadOf(token: string, key: KeyObject = publicKey): Promise<Record<string, unknown>> {
+  return (await jwtVerify(token, key, { currentDate: new Date(NOW * 1000), typ: 'at+jwt' })).payload;
+}
+
+/** Mints with some options replaced; as `Record` so that wrong types can be tried. */
+const mint = (replaced: Record<string, unknown> = {}): Promise<string> =>
+  mintDelegation({ ...OPTIONS, ...replaced } as MintDelegationOptions);
+
+async function errorOf(minting: Promise<string>): Promise<DelegationError> {
+  const error: unknown = await minting.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(DelegationError);
+  return error as DelegationError;
+}
+
+describe('mintDelegation', () => {
+  it('mints an RFC 9068 access token with an RFC 8693 actor', async () => {
+    const token = await mint({ id: 'delegation-1', keyId: 'issuer-1' });
+    expect(decodeProtectedHeader(token)).toEqual({ typ: 'at+jwt', alg: 'EdDSA', kid: 'issuer-1' });
+    expect(await payloadOf(token)).toEqual({
+      iss: 'https://id.example',
+      sub: 'user_123',
+      aud: 'https://api.example',
+      client_id: 'agent-1',
+      scope: 'repo:read pr:write',
+      act: { sub: 'agent-1' },
+      iat: NOW,
+      exp: NOW + 300,
+      jti: 'delegation-1',
+    });
+  });
+
+  it('signs what node:crypto verifies', async () => {
+    const [header, payload, signature] = (await mint()).split('.') as [string, string, string];
+    expect(verify(null, Buffer.from(`${header}.${payload}`), publicKey, Buffer.from(signature, 'base64url'))).toBe(
+      true,
+    );
+  });
+
+  it('gives each delegation an id of its own', async () => {
+    const ids = await Promise.all([mint(), mint()].map(async (token) => (await payloadOf(await token))['jti']));
+    expect(new Set(ids).size).toBe(2);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('takes scopes and audiences as lists, and a client of its own', async () => {
+    const token = await mint({ scope: ['repo:read', 'pr'], audience: ['https://a.example', 'b'], clientId: 'console' });
+    expect(await payloadOf(token)).toMatchObject({
+      scope: 'repo:read pr',
+      aud: ['https://a.example', 'b'],
+      client_id: 'console',
+    });
+  });
+
+  it('binds to a key by thumbprint, by the key itself, or by both', async () => {
+    const cnf = async (replaced: object): Promise<unknown> => (await payloadOf(await mint({ ...replaced })))['cnf'];
+    const both = { jkt: RFC8037_THUMBPRINT, jwk: RFC8037_JWK };
+    expect(await cnf({ agentKeyThumbprint: RFC8037_THUMBPRINT })).toEqual({ jkt: RFC8037_THUMBPRINT });
+    expect(await cnf({ agentPublicKey: { ...RFC8037_JWK, kid: 'x', alg: 'EdDSA' } })).toEqual(both);
+    expect(await cnf({ agentPublicKey: RFC8037_JWK, agentKeyThumbprint: RFC8037_THUMBPRINT })).toEqual(both);
+    expect(await cnf({})).toBeUndefined();
+  });
+
+  it('mints what our reader reads back, and the agent can use', async () => {
+    const id = fc.stringMatching(/^[a-z0-9_:@/.-]{1,20}$/);
+    const scope = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,5}(:[a-z]{1,5}){0,2}$/), { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(id, { minLength: 3, maxLength: 3 }), scope, async (ids, granted) => {
+        const [user = '', agent = '', jti = ''] = ids;
+        const read = readClaims(await payloadOf(await mint({ user, agent, id: jti, scope: granted })));
+        if (!read.ok) throw new Error(read.code);
+        expect(read.claims).toMatchObject({ subject: user, actor: { subject: agent }, id: jti, scope: granted });
+        expect(issuerAsserted({ claims: read.claims, agent: { ...AGENT, id: agent } }).ok).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('the key of the issuer', () => {
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const rsaJwk = rsa.privateKey.export({ format: 'jwk' });
+
+  it.each<[string, MintDelegationOptions['key'], KeyObject, string]>([
+    ['Ed25519 KeyObject', privateKey, publicKey, 'EdDSA'],
+    ['Ed25519 JWK', privateJwk, publicKey, 'EdDSA'],
+    ['Ed25519 JWK that asks for the name of RFC 9864', { ...privateJwk, alg: 'Ed25519' }, publicKey, 'Ed25519'],
+    ['P-256 KeyObject', ec.privateKey, ec.publicKey, 'ES256'],
+    ['P-384 JWK', p384.privateKey.export({ format: 'jwk' }), p384.publicKey, 'ES384'],
+    ['RSA KeyObject', rsa.privateKey, rsa.publicKey, 'RS256'],
+    ['RSA JWK that asks for PS256', { ...rsaJwk, alg: 'PS256' }, rsa.publicKey, 'PS256'],
+  ])('may be an %s', async (_, key, verifying, alg) => {
+    const token = await mint({ key });
+    expect(decodeProtectedHeader(token).alg).toBe(alg);
+    expect((await payloadOf(token, verifying))['sub']).toBe('user_123');
+  });
+
+  it('may be a CryptoKey that cannot be exported', async () => {
+    const pair = await webcrypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
+    if (!('privateKey' in pair)) throw new Error('not a pair');
+    const verifying = createPublicKey({ key: await webcrypto.subtle.exportKey('jwk', pair.publicKey), format: 'jwk' });
+    expect((await payloadOf(await mint({ key: pair.privateKey }), verifying))['sub']).toBe('user_123');
+  });
+
+  it('gives its kid unless another is named', async () => {
+    const key = { ...privateJwk, kid: 'from-jwk' };
+    expect(decodeProtectedHeader(await mint({ key })).kid).toBe('from-jwk');
+    expect(decodeProtectedHeader(await mint({ key, keyId: 'named' })).kid).toBe('named');
+    expect(decodeProtectedHeader(await mint())).not.toHaveProperty('kid');
+  });
+
+  const rsa1024 = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  const x25519 = generateKeyPairSync('x25519');
+  const k1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
+  it.each<[string, unknown]>([
+    ['a public KeyObject', publicKey],
+    ['a public JWK', publicKey.export({ format: 'jwk' })],
+    ['a secret JWK', { kty: 'oct', k: 'AAAA' }],
+    ['a secret JWK that names HS256', { kty: 'oct', k: 'AAAA', alg: 'HS256' }],
+    ['a JWK that names HS256', { ...privateJwk, alg: 'HS256' }],
+    ['a JWK that names none', { ...privateJwk, alg: 'none' }],
+    ['a JWK of another algorithm', { ...privateJwk, alg: 'ES256' }],
+    ['a JWK for encryption', { ...privateJwk, use: 'enc' }],
+    ['a JWK that may only verify', { ...privateJwk, key_ops: ['verify'] }],
+    ['a JWK whose kid is no identifier', { ...privateJwk, kid: 'a\nb' }],
+    ['RSA of 1024 bits', rsa1024.privateKey],
+    ['X25519', x25519.privateKey],
+    ['secp256k1', k1.privateKey],
+    ['PEM text', privateKey.export({ format: 'pem', type: 'pkcs8' })],
+    ['null', null],
+    ['nothing', undefined],
+  ])('A8 may not be %s', async (_, key) => {
+    expect((await errorOf(mint({ key }))).code).toBe('key_unusable');
+  });
+});
+
+describe('mistakes of the program', () => {
+  it.each<[Record<string, unknown>, DelegationErrorCode]>([
+    [{ scope: '' }, 'scope_malformed'],
+    [{ scope: [] }, 'scope_malformed'],
+    [{ scope: ['repo:read', ''] }, 'scope_malformed'],
+    [{ scope: ['repo:read admin'] }, 'scope_malformed'],
+    [{ scope: 'repo::read' }, 'scope_malformed'],
+    [{ scope: null }, 'scope_malformed'],
+    [{ user: 'agent-1' }, 'actor_is_subject'],
+    [{ user: 'client-7', clientId: 'client-7' }, 'subject_is_client'],
+    [{ user: '' }, 'subject_malformed'],
+    [{ user: undefined }, 'subject_malformed'],
+    [{ agent: 'agent-1 ' }, 'client_id_malformed'],
+    [{ agent: 'agent-1 ', clientId: 'console' }, 'actor_malformed'],
+    [{ id: '' }, 'token_id_malformed'],
+    [{ issuer: '' }, 'issuer_malformed'],
+    [{ audience: '' }, 'audience_malformed'],
+    [{ audience: [] }, 'audience_malformed'],
+    [{ audience: undefined }, 'audience_malformed'],
+    [{ lifetimeSeconds: 0 }, 'lifetime_invalid'],
+    [{ lifetimeSeconds: -1 }, 'lifetime_invalid'],
+    [{ lifetimeSeconds: 86_401 }, 'lifetime_invalid'],
+    [{ lifetimeSeconds: 1.5 }, 'lifetime_invalid'],
+    [{ lifetimeSeconds: NaN }, 'lifetime_invalid'],
+    [{ lifetimeSeconds: '300' }, 'lifetime_invalid'],
+    [{ lifetimeSeconds: undefined }, 'lifetime_invalid'],
+    [{ now: NOW * 1000 }, 'times_invalid'],
+    [{ now: NOW + 0.5 }, 'times_invalid'],
+    [{ now: -1 }, 'times_invalid'],
+    [{ now: undefined }, 'times_invalid'],
+    [{ now: new Date(NOW) }, 'times_invalid'],
+    [{ agentKeyThumbprint: 'short' }, 'confirmation_malformed'],
+    [{ agentKeyThumbprint: '' }, 'confirmation_malformed'],
+    [{ agentKeyThumbprint: OTHER_THUMBPRINT, agentPublicKey: RFC8037_JWK }, 'confirmation_malformed'],
+    [{ agentPublicKey: privateJwk }, 'confirmation_malformed'],
+    [{ agentPublicKey: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' } }, 'confirmation_unsupported'],
+    [{ keyId: '' }, 'key_unusable'],
+    [{ agentKeyThumprint: RFC8037_THUMBPRINT }, 'option_unknown'],
+    [{ may_act: {} }, 'option_unknown'],
+  ])('%j is refused as %s', async (replaced, code) => {
+    expect((await errorOf(mint(replaced))).code).toBe(code);
+  });
+
+  it('are typed errors that are also TypeErrors', async () => {
+    const error = await errorOf(mint({ agentKeyThumprint: 'x' }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.name).toBe('DelegationError');
+    expect(error.message).toContain('agentKeyThumprint');
+  });
+
+  it('keep what lies beneath as their cause', async () => {
+    expect((await errorOf(mint({ key: null }))).cause).toBeInstanceOf(TypeError);
+  });
+
+  it('the longest lifetime is a day', async () => {
+    expect(await payloadOf(await mint({ lifetimeSeconds: 86_400 }))).toMatchObject({ exp: NOW + 86_400 });
+  });
+});

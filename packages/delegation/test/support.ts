@@ -1,0 +1,58 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { ActingAgent, DelegationClaims } from '../src/index.js';
+import { readClaims } from '../src/index.js';
+
+/** Any key thumbprint but the one below. */
+export const OTHER_THUMBPRINT = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+
+/** The public key and thumbprint of RFC 8037, appendix A.2 and A.3. */
+export const RFC8037_JWK = {
+  kty: 'OKP',
+  crv: 'Ed25519',
+  x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
+} as const;
+export const RFC8037_THUMBPRINT = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
+
+export const NOW = 1_800_000_000;
+
+/** A payload that every check accepts. */
+export const PAYLOAD = {
+  iss: 'https://id.example',
+  sub: 'user_123',
+  aud: 'https://api.example',
+  exp: NOW + 300,
+  iat: NOW,
+  jti: 'delegation-1',
+  client_id: 'agent-1',
+  scope: 'repo:read pr:write',
+  act: { sub: 'agent-1' },
+};
+
+export const AGENT: ActingAgent = {
+  id: 'agent-1',
+  keyId: RFC8037_THUMBPRINT,
+  capabilities: ['pr', 'repo:read', 'release'],
+};
+
+/** The claims of {@link PAYLOAD} with some replaced; `undefined` leaves one out. */
+export function claimsWith(replaced: Record<string, unknown> = {}): DelegationClaims {
+  const read = readClaims({ ...PAYLOAD, ...replaced });
+  if (!read.ok) throw new Error(`not readable: ${read.code}`);
+  return read.claims;
+}
+
+/** What {@link readClaims} says: `ok` or the code. */
+export function verdict(replaced: Record<string, unknown>): string {
+  const read = readClaims({ ...PAYLOAD, ...replaced });
+  return read.ok ? 'ok' : read.code;
+}
+
+/** Reads published test vectors from beside the repository; says loudly where they are not there. */
+export function readVectors<T>(path: string): T | undefined {
+  const url = new URL(`../../../../shared/vectors/${path}`, import.meta.url);
+  if (!existsSync(url)) {
+    console.warn(`NOT RUN: the tests that need the vectors ${path}, which are not beside this repository.`);
+    return undefined;
+  }
+  return JSON.parse(readFileSync(url, 'utf8'));
+}
