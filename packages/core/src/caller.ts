@@ -1,8 +1,8 @@
 import type { Chain, Scope } from '@countersign/delegation';
 
 /**
- * What a successful verification yields. Frozen; made only by the guard, which recognises its own:
- * an object that merely looks like a caller has no authority.
+ * What a successful verification yields. Deeply frozen, and good for one request of one guard: the guard keeps a register
+ * of the very objects it made, so that an object that merely looks like a caller has no authority.
  */
 export interface Caller {
   /** The agent that signed this request (RFC 8693 "actor"). */
@@ -43,18 +43,9 @@ export interface Proof {
   readonly tag: string;
 }
 
-const genuine = new WeakSet<Caller>();
-
-/** Freezes a verified caller, deeply, and marks it as the guard's own. */
+/** Copies and freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. */
 export function sealCaller(caller: Caller): Caller {
-  const sealed = deepFreeze(structuredClone(caller));
-  genuine.add(sealed);
-  return sealed;
-}
-
-/** Whether the guard made this very object. */
-export function isGenuineCaller(value: unknown): value is Caller {
-  return typeof value === 'object' && value !== null && genuine.has(value as Caller);
+  return deepFreeze(structuredClone(caller));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,7 +1,47 @@
-/**
- * The one catalogue of refusals. A refusal is a value, never an exception; its code is stable, its text constant.
- * `fault` keeps the client's mistakes and our own outages apart: they never share a code.
- */
+/** Every code a refusal can carry. */
+export type RefusalCode =
+  | 'request_malformed'
+  | 'fields_too_large'
+  | 'origin_mismatch'
+  | 'signature_required'
+  | 'signature_malformed'
+  | 'signature_ambiguous'
+  | 'signature_incomplete'
+  | 'credential_uncovered'
+  | 'algorithm_not_allowed'
+  | 'signature_expired'
+  | 'signature_not_yet_valid'
+  | 'signature_invalid'
+  | 'signature_replayed'
+  | 'key_unknown'
+  | 'key_not_valid'
+  | 'agent_suspended'
+  | 'digest_required'
+  | 'digest_malformed'
+  | 'digest_mismatch'
+  | 'body_too_large'
+  | 'body_incomplete'
+  | 'body_timeout'
+  | 'token_malformed'
+  | 'token_invalid'
+  | 'token_expired'
+  | 'token_issuer_unknown'
+  | 'token_audience_mismatch'
+  | 'token_delegation_invalid'
+  | 'token_not_bound_to_agent'
+  | 'policy_denied'
+  | 'insufficient_scope'
+  | 'policy_error'
+  | 'resource_unresolved'
+  | 'body_consumed'
+  | 'not_authenticated'
+  | 'internal_error'
+  | 'keys_unavailable'
+  | 'issuer_unavailable'
+  | 'replay_store_unavailable'
+  | 'policy_unavailable'
+  | 'audit_unavailable';
+
 interface CatalogueRow {
   readonly status: number;
   readonly title: string;
@@ -10,7 +50,11 @@ interface CatalogueRow {
   readonly challenge?: 'signature' | 'token' | 'scope';
 }
 
-const catalogue = {
+/**
+ * The one catalogue of refusals. A refusal is a value, never an exception; its code is stable, its text constant.
+ * `fault` keeps the client's mistakes and our own outages apart: they never share a code.
+ */
+const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   request_malformed: row(400, 'The request cannot be read unambiguously.'),
   fields_too_large: row(431, 'The header section is too large.'),
   origin_mismatch: row(401, 'The request is addressed to another origin.', 'signature'),
@@ -57,10 +101,7 @@ const catalogue = {
   replay_store_unavailable: outage(503, 'Replay protection is not available now.'),
   policy_unavailable: outage(503, 'Policy cannot be evaluated now.'),
   audit_unavailable: outage(503, 'The audit log cannot be written now.'),
-} as const satisfies Record<string, CatalogueRow>;
-
-/** Every code a refusal can carry. */
-export type RefusalCode = keyof typeof catalogue;
+};
 
 /** Why a request was not let through. `detail` is for logs and the audit record; it never crosses the wire. */
 export interface Refusal {
@@ -119,7 +160,7 @@ export function refusalResponse(refused: Refusal, acceptSignature: string): Refu
 }
 
 function challenge(refused: Refusal, acceptSignature: string): Record<string, string> {
-  const { challenge: kind }: CatalogueRow = catalogue[refused.code];
+  const { challenge: kind } = catalogue[refused.code];
   switch (kind) {
     case 'signature':
       return {
@@ -130,7 +171,7 @@ function challenge(refused: Refusal, acceptSignature: string): Record<string, st
       return { 'www-authenticate': `Bearer error="invalid_token", error_description="${refused.title}"` };
     case 'scope':
       return { 'www-authenticate': `Bearer error="insufficient_scope"${scopeParameter(refused)}` };
-    case undefined:
+    default:
       return {};
   }
 }

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import type { Caller } from '../caller.js';
+import type { RequestFacts } from '../http/request-facts.js';
+import type { PolicyDecision, Resource } from '../policy/engine.js';
+import { type Refusal, refusal } from '../refusal.js';
+import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
+
+/** What was decided, as it is written down. */
+export interface DecidedAction {
+  readonly action: string;
+  readonly resource?: Resource;
+  readonly policy?: PolicyDecision;
+}
+
+/** Turns what happened into audit events. Whatever could not be written is answered with `audit_unavailable`. */
+export interface Recorder {
+  /** A request refused before its caller was known: the identity stands as claimed, never as actor. */
+  unverified(facts: RequestFacts, claimed: AuditEvent['claimed'], refused: Refusal): Promise<Refusal>;
+  denied(caller: Caller, facts: RequestFacts, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
+  /** Resolves to a refusal when the record could not be written: then the action must not run. */
+  allowed(caller: Caller, facts: RequestFacts, decided: DecidedAction): Promise<Refusal | undefined>;
+  outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
+}
+
+interface RecorderSettings {
+  readonly audit: AuditSink;
+  readonly clock: () => number;
+  readonly onTrouble: (message: string) => void;
+}
+
+export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): Recorder {
+  async function write(event: Omit<AuditEvent, 'id' | 'time'>): Promise<Refusal | undefined> {
+    try {
+      await audit.write({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
+      return undefined;
+    } catch (error) {
+      onTrouble(`countersign: an audit record could not be written: ${String(error)}`);
+      return refusal('audit_unavailable', String(error));
+    }
+  }
+
+  return {
+    async unverified(facts, claimed, refused) {
+      const event = {
+        phase: 'authentication',
+        ...reason(refused),
+        ...(claimed && { claimed }),
+        request: facts,
+      } as const;
+      return (await write(event)) ?? refused;
+    },
+    async denied(caller, facts, decided, refused) {
+      const event = {
+        phase: 'decision',
+        ...reason(refused),
+        ...identity(caller),
+        ...described(decided),
+        request: facts,
+      } as const;
+      return (await write(event)) ?? refused;
+    },
+    allowed(caller, facts, decided) {
+      return write({
+        phase: 'decision',
+        decision: 'allow',
+        ...identity(caller),
+        ...described(decided),
+        request: facts,
+      });
+    },
+    async outcome(caller, facts, outcome) {
+      await write({ phase: 'outcome', ...identity(caller), request: facts, outcome });
+    },
+  };
+}
+
+function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {
+  return { decision: 'deny', code, ...(detail === undefined ? {} : { detail }) };
+}
+
+function identity({ actor, subject, chain, scope }: Caller): Pick<AuditEvent, 'actor' | 'subject' | 'chain' | 'scope'> {
+  return {
+    actor: { id: actor.id, keyId: actor.keyId },
+    subject,
+    chain: chain.map(({ scope: _scope, expiresAt: _expiresAt, ...hop }) => hop),
+    scope,
+  };
+}
+
+function described({
+  action,
+  resource,
+  policy,
+}: DecidedAction): Pick<AuditEvent, 'action' | 'resource' | 'policies' | 'policySet'> {
+  return {
+    action,
+    ...(resource && { resource: { type: resource.type, id: resource.id } }),
+    ...(policy && { policies: policy.policies, policySet: policy.policySet }),
+  };
+}

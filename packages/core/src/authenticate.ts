@@ -1,0 +1,122 @@
+import { covers } from '@countersign/signature';
+import { verifyBody } from './body/verify-body.js';
+import { type Caller, sealCaller } from './caller.js';
+import { fieldValues } from './http/fields.js';
+import { addressedOrigin } from './http/origin.js';
+import type { HttpRequest } from './http/request.js';
+import { findKeyHolder } from './keys/key-holder.js';
+import type { Settings } from './options.js';
+import { profileTag } from './profile.js';
+import { type Refusal, refusal } from './refusal.js';
+import { nonceProblem, reserveNonce } from './replay/reserve-nonce.js';
+import { type HeldKey, verifySignedRequest } from './signed-request.js';
+import { type ActingChain, actingChain } from './token/acting-chain.js';
+import { readAuthorization } from './token/authorization-header.js';
+import type { TokenResult } from './token/token-verifier.js';
+
+/** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
+export type Verification =
+  | { readonly ok: true; readonly caller: Caller }
+  | { readonly ok: false; readonly refusal: Refusal; readonly claimed: { readonly keyId: string } | undefined };
+
+const maxFieldBytes = 32 * 1024;
+
+/**
+ * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, signature,
+ * body, freshness, token, chain. Each stage takes only what the stage before has verified.
+ */
+export function createAuthenticator(
+  settings: Settings,
+): (request: HttpRequest, requestId: string) => Promise<Verification> {
+  return async function verify(request, requestId) {
+    const { rawHeaders, target } = request;
+    const now = settings.clock() / 1000;
+    if (sizeOf(rawHeaders) + target.length > maxFieldBytes) return refuse(refusal('fields_too_large'));
+    const addressed = addressedOrigin(target, rawHeaders, settings.origins);
+    if (!addressed.ok) return refuse(addressed.refusal);
+
+    const token = once(() => verifyBearer(settings, rawHeaders, now));
+    const signed = await verifySignedRequest(request, {
+      ...settings,
+      addressed,
+      now,
+      findHolder: (keyId) => findKeyHolder(keyId, { agents: settings.agents, token, now }),
+    });
+    if (!signed.ok) return refuse(signed.refusal, signed.claimedKeyId);
+    const { covered, parameters, key, validUntil } = signed.signature;
+    const { keyid = '', nonce = '', created = 0 } = parameters;
+
+    const unacceptable =
+      nonceProblem(nonce) ??
+      unsupportedDelegation(rawHeaders) ??
+      (await verifyBody(request, (field) => covers(covered, field), settings.bodyLimits)) ??
+      // A copy of this request may start as late as validUntil and take the whole time allowed for its body.
+      (await reserveNonce(
+        settings.replay,
+        { keyId: keyid, nonce, until: validUntil + settings.bodyLimits.timeoutSeconds },
+        settings.clock() / 1000,
+      ));
+    if (unacceptable !== undefined) return refuse(unacceptable, keyid);
+
+    const verified = await token();
+    if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), keyid);
+    const acting = actingChain(key.holder, verified?.token);
+    if ('code' in acting) return refuse(acting, keyid);
+    return { ok: true, caller: callerOf(acting, key, created, requestId) };
+  };
+}
+
+function callerOf({ chain, scope }: ActingChain, { holder }: HeldKey, created: number, requestId: string): Caller {
+  const { agent, thumbprint } = holder;
+  const [first] = chain;
+  return sealCaller({
+    actor: {
+      id: agent.id,
+      type: 'agent',
+      keyId: thumbprint,
+      roles: agent.roles,
+      capabilities: agent.capabilities,
+      ...(agent.owner === undefined ? {} : { owner: agent.owner }),
+    },
+    subject: { id: first.id, type: first.type, ...(first.issuer === undefined ? {} : { issuer: first.issuer }) },
+    chain,
+    scope,
+    proof: { keyId: thumbprint, algorithm: 'ed25519', created, tag: profileTag },
+    requestId,
+  });
+}
+
+async function verifyBearer(
+  settings: Settings,
+  rawHeaders: readonly string[],
+  now: number,
+): Promise<TokenResult | undefined> {
+  const authorization = readAuthorization(rawHeaders);
+  switch (authorization.kind) {
+    case 'none':
+      return undefined;
+    case 'malformed':
+      return { ok: false, code: 'token_malformed', detail: authorization.detail };
+    case 'bearer':
+      return settings.tokens.verify(authorization.token, now);
+  }
+}
+
+/** Ignoring links would give the sender more than it was handed, so a guard that cannot read them refuses. */
+function unsupportedDelegation(rawHeaders: readonly string[]): Refusal | undefined {
+  if (fieldValues(rawHeaders, 'agent-delegation').length === 0) return undefined;
+  return refusal('token_delegation_invalid', 'delegation links are not accepted here');
+}
+
+function sizeOf(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((size, text) => size + text.length + 2, 0);
+}
+
+function once<T>(compute: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= compute());
+}
+
+function refuse(refused: Refusal, claimedKeyId?: string): Verification {
+  return { ok: false, refusal: refused, claimed: claimedKeyId === undefined ? undefined : { keyId: claimedKeyId } };
+}

@@ -1,0 +1,106 @@
+import type { AuditOutcome } from './audit/event.js';
+import { createRecorder } from './audit/recorder.js';
+import { createAuthenticator } from './authenticate.js';
+import { createAuthorizer } from './authorize.js';
+import type { Caller } from './caller.js';
+import type { HttpRequest } from './http/request.js';
+import { requestFacts } from './http/request-facts.js';
+import { type GuardOptions, readOptions } from './options.js';
+import type { PolicyDecision, Resource } from './policy/engine.js';
+import { acceptSignature } from './profile.js';
+import { type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
+import { createRequestRegister } from './request-register.js';
+
+/** Who calls, or why we do not believe it. */
+export type Authentication =
+  | { readonly ok: true; readonly caller: Caller }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** What a route asks leave for. */
+export interface Permission {
+  /** The Cedar action, like `pr.create`. */
+  readonly action: string;
+  readonly resource: Resource;
+  /** The scope that the caller must hold besides policy's consent. */
+  readonly requires?: string;
+}
+
+export type Authorization =
+  | { readonly ok: true; readonly decision: PolicyDecision }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/**
+ * The pipeline: verify, authorize, record. Framework-neutral; adapters call it and translate its answers.
+ * None of its methods throws or rejects because of a request.
+ */
+export interface Guard {
+  /** Verifies a request whole: signature, body, freshness, token, chain. A refusal has been recorded when it comes back. */
+  authenticate(request: HttpRequest): Promise<Authentication>;
+  /** Asks policy, and writes the decision down before it answers: no record, no action. */
+  authorize(caller: Caller, permission: Permission): Promise<Authorization>;
+  /** Records that an action could not even be put to policy, because its resource could not be determined. */
+  unresolved(caller: Caller, action: string, problem: unknown): Promise<Refusal>;
+  /** Records how a request ended; once, and only if it was let in. */
+  complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
+  /** How a refusal looks on the wire, the same on every host. */
+  respond(refused: Refusal): RefusalResponse;
+  /** Releases files, watchers and sinks. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates the guard. Every option is checked now; a wrong or missing one throws a `ConfigError` that says what to do.
+ *
+ * @example
+ * ```ts
+ * const guard = await createGuard({
+ *   origin: 'https://api.acme.dev',
+ *   agents: await agentsFromFile('agents.json'),
+ *   policy: await cedarFromDirectory('policies'),
+ *   audit: auditFile('audit'),
+ * });
+ * ```
+ */
+export async function createGuard(options: GuardOptions): Promise<Guard> {
+  const settings = readOptions(options);
+  const register = createRequestRegister();
+  const recorder = createRecorder(settings);
+  const verify = createAuthenticator(settings);
+
+  return {
+    async authenticate(request) {
+      const facts = requestFacts(request);
+      const answer = await verify(request, facts.id).catch((error: unknown) => {
+        settings.onTrouble(`countersign: a request could not be checked: ${String(error)}`);
+        return { ok: false as const, refusal: refusal('internal_error', String(error)), claimed: undefined };
+      });
+      if (!answer.ok) {
+        request.body.discard();
+        return { ok: false, refusal: await recorder.unverified(facts, answer.claimed, answer.refusal) };
+      }
+      register.admit(answer.caller, facts);
+      request.body.release();
+      return answer;
+    },
+    authorize: createAuthorizer({ policy: settings.policy, recorder, register }),
+    async unresolved(caller, action, problem) {
+      const admitted = register.find(caller);
+      if (admitted === undefined) return refusal('not_authenticated');
+      admitted.refused = true;
+      return recorder.denied(caller, admitted.facts, { action }, refusal('resource_unresolved', String(problem)));
+    },
+    async complete(caller, outcome) {
+      const admitted = register.find(caller);
+      if (admitted === undefined || admitted.completed) return;
+      admitted.completed = true;
+      // A request that was only refused has its record already; nothing of the application ran.
+      if (admitted.allowed || !admitted.refused) await recorder.outcome(caller, admitted.facts, outcome);
+    },
+    respond: (refused) => refusalResponse(refused, acceptSignature),
+    async close() {
+      await settings.agents.close?.();
+      await settings.policy.close?.();
+      await settings.audit.close?.();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import type { KeyObject } from 'node:crypto';
+import { type Refusal, refusal } from '../refusal.js';
+import type { TokenResult } from '../token/token-verifier.js';
+import type { Agent, AgentDirectory, KeyLookup } from './directory.js';
+import { readPublicKey } from './ed25519-key.js';
+
+/** The agent to whom the key of a signature belongs. */
+export interface KeyHolder {
+  readonly agent: Agent;
+  readonly thumbprint: string;
+  readonly publicKey: KeyObject;
+  /** `directory`: registered here. `issuer`: a trusted issuer vouches for the key in its token (`cnf.jwk`). */
+  readonly vouchedBy: 'directory' | 'issuer';
+}
+
+interface KeyHolderParts {
+  readonly agents: AgentDirectory;
+  /** Verifies the bearer token of this request, if it has one. */
+  readonly token: () => Promise<TokenResult | undefined>;
+  readonly now: number;
+}
+
+/** Finds whose key this is: in the directory, else in a token whose issuer vouches for it. */
+export async function findKeyHolder(keyId: string, parts: KeyHolderParts): Promise<KeyHolder | Refusal> {
+  const lookup = await lookUp(parts.agents, keyId);
+  if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
+  if (lookup.kind === 'unknown') return vouchedHolder(keyId, parts);
+
+  const { agent, key } = lookup;
+  if (agent.status !== 'active') return refusal('agent_suspended', agent.id);
+  if (key.notBefore !== undefined && parts.now < key.notBefore) return refusal('key_not_valid', 'not valid yet');
+  if (key.expires !== undefined && parts.now >= key.expires) return refusal('key_not_valid', 'expired');
+  return { agent, thumbprint: key.thumbprint, publicKey: key.publicKey, vouchedBy: 'directory' };
+}
+
+async function vouchedHolder(keyId: string, { agents, token }: KeyHolderParts): Promise<KeyHolder | Refusal> {
+  const verified = await token();
+  if (verified === undefined) return refusal('key_unknown');
+  if (!verified.ok) return refusal(verified.code, verified.detail);
+  const { claims, namespace } = verified.token;
+  if (claims.confirmation?.jwk === undefined || claims.confirmation.jkt !== keyId) return refusal('key_unknown');
+  const key = readPublicKey(claims.confirmation.jwk);
+  if (!key.ok) return refusal('key_unknown', key.problem);
+
+  // An issuer names agents within its own namespace, and can never speak for one that is registered here.
+  const id = claims.actor === undefined ? claims.subject : namespace + claims.actor.subject;
+  const registered = await isRegistered(agents, id);
+  if (registered === 'unavailable') return refusal('keys_unavailable');
+  if (registered) return refusal('token_not_bound_to_agent', `${id} is registered here with other keys`);
+  const agent: Agent = { id, capabilities: claims.scope, roles: [], status: 'active' };
+  return { agent, thumbprint: key.thumbprint, publicKey: key.publicKey, vouchedBy: 'issuer' };
+}
+
+/** A directory that fails is our outage, whatever the way it fails. */
+async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup> {
+  try {
+    return await agents.findByThumbprint(keyId);
+  } catch (error) {
+    return { kind: 'unavailable', cause: String(error) };
+  }
+}
+
+async function isRegistered(agents: AgentDirectory, id: string): Promise<boolean | 'unavailable'> {
+  try {
+    return await agents.hasAgent(id);
+  } catch {
+    return 'unavailable';
+  }
+}

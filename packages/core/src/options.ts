@@ -1,0 +1,171 @@
+import type { AuditSink } from './audit/event.js';
+import { fanOut } from './audit/fan-out.js';
+import type { BodyLimits } from './body/request-body.js';
+import { checkOptionNames, ConfigError } from './config-error.js';
+import { type Origin, parseOrigin } from './http/origin.js';
+import type { AgentDirectory } from './keys/directory.js';
+import type { PolicyEngine } from './policy/engine.js';
+import { memoryReplayStore } from './replay/memory-replay-store.js';
+import type { ReplayStore } from './replay/store.js';
+import type { IssuerOptions } from './token/issuers.js';
+import { createTokenVerifier, type TokenVerifier } from './token/token-verifier.js';
+
+export interface GuardOptions {
+  /** What requests must be addressed to, like `https://api.acme.dev`. Also the default audience of tokens. */
+  readonly origin: string | readonly string[];
+  /** Who the agents are and which keys they hold. */
+  readonly agents: AgentDirectory;
+  /** What decides. */
+  readonly policy: PolicyEngine;
+  /** Where decisions are written. Several sinks: every one must take a record before an action runs. */
+  readonly audit: AuditSink | readonly AuditSink[];
+  /** Who may issue tokens. Default: nobody, so that agents act only for themselves. */
+  readonly issuers?: readonly IssuerOptions[];
+  /** What a token's `aud` must name. Default: the origins. */
+  readonly audience?: string | readonly string[];
+  /** Remembers used signatures. Default: in memory, right for one process. */
+  readonly replay?: ReplayStore;
+  /** Oldest signature accepted, in seconds. Default 60. */
+  readonly maxAgeSeconds?: number;
+  /** How far clocks may differ, in seconds. Default 5. */
+  readonly clockSkewSeconds?: number;
+  /** Largest body, in bytes. Default 1 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Longest time for a body to arrive, in seconds. Default 30. */
+  readonly bodyTimeoutSeconds?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Told of troubles that no answer can carry, such as an outcome that could not be recorded. Default: a process warning. */
+  readonly onTrouble?: (message: string) => void;
+  /** Accept a plain http origin that is not loopback. Tokens then cross the network in clear. Default false. */
+  readonly dangerouslyAllowHttpOrigin?: boolean;
+}
+
+/** The options with every default filled in and every value checked. */
+export interface Settings {
+  readonly origins: readonly Origin[];
+  readonly agents: AgentDirectory;
+  readonly policy: PolicyEngine;
+  readonly audit: AuditSink;
+  readonly tokens: TokenVerifier;
+  readonly replay: ReplayStore;
+  readonly maxAgeSeconds: number;
+  readonly clockSkewSeconds: number;
+  readonly bodyLimits: BodyLimits;
+  readonly clock: () => number;
+  readonly onTrouble: (message: string) => void;
+}
+
+const optionNames = [
+  'origin',
+  'agents',
+  'policy',
+  'audit',
+  'issuers',
+  'audience',
+  'replay',
+  'maxAgeSeconds',
+  'clockSkewSeconds',
+  'maxBodyBytes',
+  'bodyTimeoutSeconds',
+  'clock',
+  'onTrouble',
+  'dangerouslyAllowHttpOrigin',
+] as const satisfies readonly (keyof GuardOptions)[];
+
+/** Checks everything once, at creation: nothing weakens silently, nothing fails later. */
+export function readOptions(options: GuardOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw new ConfigError('createGuard: pass an options object.');
+  checkOptionNames('createGuard', options, optionNames);
+  const origins = readOrigins(options);
+  const clockSkewSeconds = wholeNumber(options, 'clockSkewSeconds', 5, 0, 300);
+  return {
+    origins,
+    agents: implementing(options, 'agents', ['findByThumbprint', 'hasAgent'], "agentsFromFile('agents.json')"),
+    policy: implementing(options, 'policy', ['decide'], "await cedarFromDirectory('policies')"),
+    audit: readAudit(options),
+    tokens: createTokenVerifier({
+      issuers: options.issuers ?? [],
+      audiences: readAudiences(options, origins),
+      clockSkewSeconds,
+    }),
+    replay:
+      options.replay === undefined
+        ? memoryReplayStore()
+        : implementing(options, 'replay', ['reserve'], 'memoryReplayStore()'),
+    maxAgeSeconds: wholeNumber(options, 'maxAgeSeconds', 60, 1, 3600),
+    clockSkewSeconds,
+    bodyLimits: {
+      maxBytes: wholeNumber(options, 'maxBodyBytes', 1024 * 1024, 0, 1024 * 1024 * 1024),
+      timeoutSeconds: wholeNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
+    },
+    clock: options.clock ?? Date.now,
+    onTrouble: options.onTrouble ?? ((message) => process.emitWarning(message, 'CountersignWarning')),
+  };
+}
+
+function readOrigins({ origin, dangerouslyAllowHttpOrigin = false }: GuardOptions): readonly Origin[] {
+  const values = typeof origin === 'string' ? [origin] : origin;
+  if (!Array.isArray(values) || values.length === 0) {
+    throw new ConfigError(
+      "createGuard: 'origin' is missing. Name what requests are addressed to, like 'https://api.example.com'.",
+    );
+  }
+  return values.map((value) => parseOrigin(value, dangerouslyAllowHttpOrigin));
+}
+
+function readAudiences({ audience }: GuardOptions, origins: readonly Origin[]): readonly string[] {
+  if (audience === undefined) return origins.map(({ href }) => href);
+  const values = typeof audience === 'string' ? [audience] : audience;
+  if (values.length === 0 || values.some((value) => typeof value !== 'string' || value === '')) {
+    throw new ConfigError(
+      "createGuard: 'audience' must name at least one audience, or be left out to mean the origin.",
+    );
+  }
+  return values;
+}
+
+function readAudit({ audit }: GuardOptions): AuditSink {
+  const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
+  if (sinks.length === 0 || sinks.some((sink) => typeof sink?.write !== 'function')) {
+    throw new ConfigError(
+      "createGuard: 'audit' is missing. Without a record there is no action: try auditFile('audit').",
+    );
+  }
+  const [only] = sinks;
+  return sinks.length === 1 && only !== undefined ? only : fanOut(sinks);
+}
+
+function implementing<Name extends 'agents' | 'policy' | 'replay'>(
+  options: GuardOptions,
+  name: Name,
+  methods: readonly string[],
+  example: string,
+): NonNullable<GuardOptions[Name]> {
+  const value = options[name];
+  if (value instanceof Promise) throw new ConfigError(`createGuard: '${name}' is a promise. Write 'await' before it.`);
+  if (typeof value !== 'object' || value === null)
+    throw new ConfigError(`createGuard: '${name}' is missing. Try ${example}.`);
+  for (const method of methods) {
+    if (typeof (value as unknown as Record<string, unknown>)[method] !== 'function') {
+      throw new ConfigError(`createGuard: '${name}' has no method ${method}(). Try ${example}.`);
+    }
+  }
+  return value as NonNullable<GuardOptions[Name]>;
+}
+
+type NumericOption = 'maxAgeSeconds' | 'clockSkewSeconds' | 'maxBodyBytes' | 'bodyTimeoutSeconds';
+
+function wholeNumber(
+  options: GuardOptions,
+  name: NumericOption,
+  byDefault: number,
+  least: number,
+  most: number,
+): number {
+  const value = options[name] ?? byDefault;
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new ConfigError(`createGuard: '${name}' must be a whole number from ${least} to ${most}.`);
+  }
+  return value;
+}

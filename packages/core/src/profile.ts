@@ -1,0 +1,39 @@
+import { covers, type CoveredComponents, type SignatureParameters } from '@countersign/signature';
+import { fieldValues } from './http/fields.js';
+import { type Refusal, refusal } from './refusal.js';
+
+/** The wire profile (docs/wire-profile.md): what a countersigned request must sign. */
+export const profileTag = 'countersign';
+
+/** Parameters that every signature of the profile carries. */
+export const requiredParameters: readonly (keyof SignatureParameters)[] = ['created', 'keyid', 'nonce', 'tag'];
+
+/** Answered with every challenge, so that a client learns what to sign (RFC 9421 §5.1). */
+export const acceptSignature: string =
+  `sig=("@method" "@authority" "@path" "@query" "content-type" "content-digest" "authorization")` +
+  `;created;nonce;keyid;tag="${profileTag}"`;
+
+/**
+ * Fields that give or shape authority. One that the signature does not cover could have been put there by anybody, so
+ * its mere presence refuses the request.
+ */
+const credentialFields = ['authorization', 'agent-delegation', 'agent-approval', 'mcp-method', 'mcp-name'];
+
+/** What the profile demands of a signature beyond being valid. */
+export function profileProblem(rawHeaders: readonly string[], covered: CoveredComponents): Refusal | undefined {
+  if (!covers(covered, '@method')) return incomplete('@method');
+  if (!covers(covered, '@target-uri')) {
+    for (const component of ['@authority', '@path', '@query']) {
+      if (!covers(covered, component)) return incomplete(component);
+    }
+  }
+  for (const field of credentialFields) {
+    if (fieldValues(rawHeaders, field).length > 0 && !covers(covered, field))
+      return refusal('credential_uncovered', field);
+  }
+  return undefined;
+}
+
+function incomplete(what: string): Refusal {
+  return refusal('signature_incomplete', `${what} is not covered`);
+}

@@ -1,0 +1,25 @@
+import type { Refusal, RefusalResponse } from './refusal.js';
+
+/**
+ * A refusal on its way to an application's own error handler (`onRefusal: 'throw'`). `status`, `statusCode`, `expose`
+ * and `headers` are what the error handlers of Express, Koa and Fastify look at.
+ */
+export class RefusalError extends Error {
+  override readonly name = 'RefusalError';
+  readonly code: Refusal['code'];
+  readonly status: number;
+  readonly statusCode: number;
+  readonly expose = true;
+  readonly headers: RefusalResponse['headers'];
+  /** The problem details that would have been sent, as JSON text. */
+  readonly body: string;
+
+  constructor(refused: Refusal, response: RefusalResponse) {
+    super(refused.title);
+    this.code = refused.code;
+    this.status = refused.status;
+    this.statusCode = refused.status;
+    this.headers = response.headers;
+    this.body = response.body;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Caller } from './caller.js';
+import type { RequestFacts } from './http/request-facts.js';
+
+/** A request that was let in, while it is being served. */
+export interface AdmittedRequest {
+  readonly facts: RequestFacts;
+  /** Whether some decision allowed something, and whether some decision refused. */
+  allowed: boolean;
+  refused: boolean;
+  completed: boolean;
+}
+
+/** Knows the very callers that this guard made. A forged or foreign caller is not in it and gets nothing. */
+export interface RequestRegister {
+  admit(caller: Caller, facts: RequestFacts): void;
+  find(caller: Caller): AdmittedRequest | undefined;
+}
+
+export function createRequestRegister(): RequestRegister {
+  const admitted = new WeakMap<Caller, AdmittedRequest>();
+  return {
+    admit(caller, facts) {
+      admitted.set(caller, { facts, allowed: false, refused: false, completed: false });
+    },
+    find: (caller) => (typeof caller === 'object' && caller !== null ? admitted.get(caller) : undefined),
+  };
+}

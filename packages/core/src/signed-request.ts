@@ -1,0 +1,85 @@
+import {
+  type KeyProblem,
+  type SignatureRefusalCode,
+  type VerificationKey,
+  type VerifiedSignature,
+  verifyMessage,
+} from '@countersign/signature';
+import type { AddressedRequest } from './http/origin.js';
+import type { HttpRequest } from './http/request.js';
+import type { KeyHolder } from './keys/key-holder.js';
+import { profileProblem, profileTag, requiredParameters } from './profile.js';
+import { type Refusal, type RefusalCode, refusal } from './refusal.js';
+
+/** A key for the verifier, with the agent that holds it. */
+export interface HeldKey extends VerificationKey {
+  readonly holder: KeyHolder;
+}
+
+export type SignedRequest =
+  | { readonly ok: true; readonly signature: VerifiedSignature<HeldKey> }
+  | { readonly ok: false; readonly refusal: Refusal; readonly claimedKeyId: string | undefined };
+
+interface SignedRequestParts {
+  readonly addressed: Extract<AddressedRequest, { ok: true }>;
+  readonly now: number;
+  readonly maxAgeSeconds: number;
+  readonly clockSkewSeconds: number;
+  readonly findHolder: (keyId: string) => Promise<KeyHolder | Refusal>;
+}
+
+/** Verifies the one signature of our profile over the header section, and says whose it is. */
+export async function verifySignedRequest(request: HttpRequest, parts: SignedRequestParts): Promise<SignedRequest> {
+  const { method, target, rawHeaders: rawFields } = request;
+  const { origin, authority } = parts.addressed;
+  const { now, maxAgeSeconds, clockSkewSeconds } = parts;
+  let outOfProfile: Refusal | undefined;
+
+  const result = await verifyMessage<HeldKey, HolderProblem>(
+    { method, target, rawFields, authority, scheme: origin.scheme },
+    {
+      // By tag, never by label: the label is the sender's to choose and may collide with another profile's.
+      select: { tag: profileTag },
+      components: (_message, covered) => {
+        outOfProfile = profileProblem(rawFields, covered);
+        return outOfProfile && { detail: outOfProfile.code };
+      },
+      parameters: requiredParameters,
+      algorithms: ['ed25519'],
+      now,
+      maxAgeSeconds,
+      clockSkewSeconds,
+      resolveKey: async ({ parameters }) => heldKey(await parts.findHolder(parameters.keyid ?? '')),
+    },
+  );
+  if (result.ok) return result;
+  const claimedKeyId = result.candidate?.parameters.keyid;
+  const refused = outOfProfile ?? result.problem?.refusal ?? refusal(codeFor[result.code], result.detail);
+  return { ok: false, refusal: refused, claimedKeyId };
+}
+
+interface HolderProblem extends KeyProblem {
+  readonly refusal: Refusal;
+}
+
+function heldKey(found: KeyHolder | Refusal): HeldKey | HolderProblem {
+  if ('code' in found) return { problem: found.code, refusal: found };
+  return { algorithm: 'ed25519', publicKey: found.publicKey, holder: found };
+}
+
+const codeFor = {
+  missing: 'signature_required',
+  malformed: 'signature_malformed',
+  ambiguous: 'signature_ambiguous',
+  component_missing: 'signature_incomplete',
+  component_unsupported: 'signature_malformed',
+  component_malformed: 'signature_malformed',
+  component_required: 'signature_incomplete',
+  parameter_missing: 'signature_incomplete',
+  parameter_malformed: 'signature_malformed',
+  algorithm_not_allowed: 'algorithm_not_allowed',
+  expired: 'signature_expired',
+  not_yet_valid: 'signature_not_yet_valid',
+  key: 'key_unknown',
+  invalid: 'signature_invalid',
+} as const satisfies Record<SignatureRefusalCode, RefusalCode>;
