@@ -53,7 +53,7 @@ export const delegationRefusals: Readonly<Record<DelegationRefusalCode, string>>
   not_before_malformed: 'nbf must be a whole number of seconds.',
   token_id_malformed: 'jti must be an identifier: NFC text of 1 to 256 characters, none of them invisible.',
   client_id_malformed: 'client_id must be an identifier: NFC text of 1 to 256 characters, none of them invisible.',
-  scope_malformed: 'scope must be a string of 1 to 100 distinct scopes, separated by single spaces.',
+  scope_malformed: 'scope must be a string of 1 to 100 scopes of at most 256 characters, separated by single spaces.',
   actor_malformed: 'act must be an object whose sub is an identifier.',
   actor_issuer_mismatch: 'act.iss must be the issuer of the token.',
   actor_is_subject: 'act.sub must not be sub: nobody acts on behalf of itself.',

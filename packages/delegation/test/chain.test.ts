@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Chain, direct, effectiveScope, type Hop, issuerAsserted } from '../src/chain.js';
 import { intersectScopes, type Scope, scopeCovers } from '../src/scope.js';

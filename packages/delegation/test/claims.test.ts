@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readClaims } from '../src/claims.js';
 import { claimsWith, NOW, OTHER_THUMBPRINT, PAYLOAD, RFC8037_THUMBPRINT, verdict } from './support.js';

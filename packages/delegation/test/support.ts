@@ -48,7 +48,7 @@ export function verdict(replaced: Record<string, unknown>): string {
 }
 
 /** Reads published test vectors from beside the repository; says loudly where they are not there. */
-export function readVectors<T>(path: string): T | undefined {
+export function readVectors(path: string): unknown {
   const url = new URL(`../../../../shared/vectors/${path}`, import.meta.url);
   if (!existsSync(url)) {
     console.warn(`NOT RUN: the tests that need the vectors ${path}, which are not beside this repository.`);
