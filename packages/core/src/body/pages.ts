@@ -1,0 +1,57 @@
+const largestPage = 16 * 1024;
+const smallestPage = 512;
+
+/**
+ * Bytes in the order they came, copied together into pages. A sender of one-byte chunks would otherwise cost about
+ * 200 bytes of heap for each byte it sends.
+ */
+export class Pages {
+  #full: Buffer[] = [];
+  #open: Buffer = Buffer.alloc(0);
+  #used = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(bytes: Buffer): void {
+    this.#length += bytes.length;
+    let rest = bytes;
+    while (rest.length > 0) {
+      if (this.#used === this.#open.length) this.#turnPage(rest.length);
+      const copied = rest.copy(this.#open, this.#used);
+      this.#used += copied;
+      rest = rest.subarray(copied);
+    }
+  }
+
+  /** Hands the bytes over and forgets them. */
+  take(): readonly Buffer[] {
+    const pages = this.#used === 0 ? this.#full : [...this.#full, this.#open.subarray(0, this.#used)];
+    this.clear();
+    return pages;
+  }
+
+  /** The bytes so far; they stay. */
+  *[Symbol.iterator](): Generator<Buffer> {
+    yield* this.#full;
+    if (this.#used > 0) yield this.#open.subarray(0, this.#used);
+  }
+
+  clear(): void {
+    this.#full = [];
+    this.#open = Buffer.alloc(0);
+    this.#used = 0;
+    this.#length = 0;
+  }
+
+  /** Pages grow, so that a small body costs a small page. */
+  #turnPage(needed: number): void {
+    if (this.#used > 0) this.#full.push(this.#open);
+    const grown = Math.max(smallestPage, this.#open.length * 2, needed);
+    // Not from the shared pool: a page must not keep strangers' bytes alive.
+    this.#open = Buffer.allocUnsafeSlow(Math.min(largestPage, grown));
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,20 @@
+import type { IncomingMessage } from 'node:http';
+import { holdIncoming } from '../body/held-incoming.js';
+import type { HttpRequest } from '../http/request.js';
+
+/**
+ * Sees a node:http request as the guard does, and begins to hold its body back: call it at once, before anything is
+ * awaited. `target` is the request target of the request line; frameworks with mounted routers cut `request.url`, so
+ * the adapter says where the whole one is (`originalUrl`).
+ */
+export function incomingRequest(request: IncomingMessage, target: string): HttpRequest {
+  const { method = '', rawHeaders, socket } = request;
+  const remoteAddress = socket.remoteAddress;
+  return {
+    method,
+    target,
+    rawHeaders,
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
+    body: holdIncoming(request),
+  };
+}
