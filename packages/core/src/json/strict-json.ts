@@ -1,0 +1,58 @@
+/** What became of reading something that others wrote. A problem is text for people, never an exception. */
+export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+/** A JSON object, none of whose members has been looked at yet. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An own member only: nothing that sits on a prototype may pass for data. */
+export function member(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+const maxDepth = 32;
+
+/**
+ * Reads JSON that means the same to every reader: well-formed UTF-8, no member name twice in one object (RFC 8259 §4
+ * leaves open which of the two counts, so what one party checked could differ from what another uses), no `__proto__`,
+ * and not nested more than 32 deep.
+ */
+export function parseStrictJson(input: string | Uint8Array): Reading<unknown> {
+  try {
+    const text = typeof input === 'string' ? input : decodeUtf8(input);
+    const value: unknown = JSON.parse(text);
+    const problem = structureProblem(text);
+    return problem === undefined ? { ok: true, value } : { ok: false, problem };
+  } catch {
+    // The parser's own message would quote what was sent.
+    return { ok: false, problem: 'it is not well-formed JSON' };
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+// In a text that is known to be JSON, a string before a colon is a member name.
+const landmark = /"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|[{}[\]]/g;
+
+function structureProblem(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (const [mark, content, colon] of text.matchAll(landmark)) {
+    if (mark === '{' || mark === '[') {
+      if (open.push(new Set()) > maxDepth) return `it is nested more than ${maxDepth} deep`;
+    } else if (mark === '}' || mark === ']') {
+      open.pop();
+    } else if (colon !== undefined && content !== undefined) {
+      const name = content.includes('\\') ? String(JSON.parse(`"${content}"`)) : content;
+      const names = open.at(-1);
+      if (name === '__proto__') return 'it has a member named __proto__';
+      if (names?.has(name)) return 'it has the same member twice';
+      names?.add(name);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,111 @@
+import type { Reading } from '../json/strict-json.js';
+import type { RemoteJson } from './remote-json.js';
+
+/** What is held now. The generation changes whenever the value does. */
+export type Held<T> =
+  | { readonly kind: 'held'; readonly value: T; readonly generation: number }
+  | { readonly kind: 'unavailable'; readonly cause: string };
+
+/** Something that others can change, as we last saw it. */
+export interface Source<T> {
+  /** What is held, after a refresh if it is due. */
+  current(nowSeconds: number): Held<T> | Promise<Held<T>>;
+  /** The same after something was not found in it, which may mean that it is new there. */
+  afterMiss(nowSeconds: number): Held<T> | Promise<Held<T>>;
+}
+
+export interface CachedRemoteOptions<T> {
+  readonly fetch: () => Promise<RemoteJson>;
+  readonly read: (json: unknown) => Reading<T>;
+  /** How long a fetched value counts without another look. */
+  readonly maxAgeSeconds: number;
+  /** How long it counts while it cannot be fetched again. */
+  readonly maxStaleSeconds: number;
+  /** Told of every refresh. */
+  readonly onRefresh?: (result: Reading<T>) => void;
+}
+
+/** Least time between two fetches when something was not found: unknown names must not steer our requests. */
+const coolDownSeconds = 30;
+/** Least time between two attempts while the server is down. */
+const retrySeconds = 5;
+
+/**
+ * A remote document behind a cache. What its server drops stops counting after `maxAgeSeconds`; what its server cannot
+ * be asked about goes on counting for `maxStaleSeconds`. One fetch at a time, started early enough that under steady
+ * use nobody waits for it. Never rejects.
+ */
+export class CachedRemote<T> implements Source<T> {
+  readonly #options: CachedRemoteOptions<T>;
+  #held: { readonly value: T; readonly text: string; readonly since: number } | undefined;
+  #generation = 0;
+  #flight: Promise<void> | undefined;
+  #lastAttempt: number | undefined;
+  #failure: string | undefined;
+
+  constructor(options: CachedRemoteOptions<T>) {
+    this.#options = options;
+  }
+
+  async current(now: number): Promise<Held<T>> {
+    const age = this.#held === undefined ? Infinity : elapsed(this.#held.since, now);
+    const { maxAgeSeconds, maxStaleSeconds } = this.#options;
+    if (age > maxAgeSeconds / 2) {
+      const refresh = this.#refreshUnlessTriedWithin(this.#failure === undefined ? 1 : retrySeconds, now);
+      // A server that is known to be down is asked in the background, so that it does not slow every request.
+      const mayServeMeanwhile = age <= maxAgeSeconds || (age <= maxStaleSeconds && this.#failure !== undefined);
+      if (!mayServeMeanwhile) await refresh;
+    }
+    return this.#snapshot(now);
+  }
+
+  async afterMiss(now: number): Promise<Held<T>> {
+    await this.#refreshUnlessTriedWithin(coolDownSeconds, now);
+    return this.#snapshot(now);
+  }
+
+  #snapshot(now: number): Held<T> {
+    const held = this.#held;
+    if (held === undefined || elapsed(held.since, now) > this.#options.maxStaleSeconds) {
+      return { kind: 'unavailable', cause: this.#failure ?? 'it was not fetched in time' };
+    }
+    return { kind: 'held', value: held.value, generation: this.#generation };
+  }
+
+  async #refreshUnlessTriedWithin(seconds: number, now: number): Promise<void> {
+    if (this.#flight === undefined) {
+      if (this.#lastAttempt !== undefined && elapsed(this.#lastAttempt, now) < seconds) return;
+      this.#lastAttempt = now;
+      this.#flight = this.#refresh(now).finally(() => {
+        this.#flight = undefined;
+      });
+    }
+    await this.#flight;
+  }
+
+  async #refresh(now: number): Promise<void> {
+    const fetched = await this.#options.fetch();
+    const read = fetched.ok ? this.#options.read(fetched.json) : fetched;
+    if (fetched.ok && read.ok) {
+      const text = JSON.stringify(fetched.json);
+      if (text !== this.#held?.text) this.#generation += 1;
+      this.#held = { value: read.value, text, since: now };
+    }
+    this.#failure = read.ok ? undefined : read.problem;
+    report(this.#options.onRefresh, read);
+  }
+}
+
+/** A clock that was set back leaves no age to rely on. */
+function elapsed(since: number, now: number): number {
+  return now < since ? Infinity : now - since;
+}
+
+/** A listener that throws must not fail the request that happened to start the refresh. */
+function report<T>(onRefresh: ((result: Reading<T>) => void) | undefined, result: Reading<T>): void {
+  try {
+    onRefresh?.(result);
+  } catch (error) {
+    process.emitWarning(String(error), 'CountersignWarning');
+  }
+}

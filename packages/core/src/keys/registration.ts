@@ -1,0 +1,184 @@
+import { isIdentifier, parseScope } from '@countersign/delegation';
+import { checkOptionNames, ConfigError } from '../config-error.js';
+import { isJsonObject, type JsonObject, member, type Reading } from '../json/strict-json.js';
+import type { Agent, AgentKey } from './directory.js';
+import { readPublicKey } from './ed25519-key.js';
+import type { PublicJwk } from './public-jwk.js';
+
+/** One key of an agent, as users write it. Exactly one of `publicKey` and `jwk`. */
+export interface KeyRegistration {
+  /** The 32 bytes of the Ed25519 public key in base64. */
+  readonly publicKey?: string;
+  readonly jwk?: PublicJwk;
+  /** Unix seconds; before it the key does not count. */
+  readonly notBefore?: number;
+  /** Unix seconds; from then on the key does not count. */
+  readonly expires?: number;
+}
+
+/** What may be said of an agent besides its name and keys. */
+interface RegistrationDetails {
+  /** The scopes it may ever use. Default: none. */
+  readonly capabilities?: readonly string[];
+  /** Default: none. */
+  readonly roles?: readonly string[];
+  /** Who answers for it. */
+  readonly owner?: string;
+  /** Default `active`. */
+  readonly status?: 'active' | 'suspended';
+}
+
+/** An agent as users write it, in code or in a JSON file. Exactly one of `publicKey`, `jwk` and `keys`. */
+export interface NamedRegistration extends RegistrationDetails {
+  readonly id: string;
+  /** The 32 bytes of the Ed25519 public key in base64. */
+  readonly publicKey?: string;
+  readonly jwk?: PublicJwk;
+  /** Several keys, so that one can be rotated while another still counts. */
+  readonly keys?: readonly KeyRegistration[];
+}
+
+/** The same, spelt as `nacl.sign.keyPair()` examples print it. */
+export interface PrintedRegistration extends RegistrationDetails {
+  readonly agent_id: string;
+  /** The 32 bytes of the Ed25519 public key in base64. */
+  readonly public_key: string;
+}
+
+export type AgentRegistration = NamedRegistration | PrintedRegistration;
+
+/** An agent with its keys, checked. */
+export interface RegisteredAgent {
+  readonly agent: Agent;
+  readonly keys: readonly AgentKey[];
+}
+
+const registrationMembers = ['id', 'publicKey', 'jwk', 'keys', 'capabilities', 'roles', 'owner', 'status'];
+const printedMembers = ['agent_id', 'public_key'];
+const keyMembers = ['publicKey', 'jwk', 'notBefore', 'expires'];
+
+/**
+ * Reads what a user wrote about one agent. `where` names it in messages until its id is known.
+ *
+ * @throws ConfigError which names the agent and says what to do.
+ */
+export function readRegistration(input: unknown, where: string): RegisteredAgent {
+  if (!isJsonObject(input)) throw new ConfigError(`${where} must be an object like { id, publicKey, capabilities }.`);
+  const id = either(input, 'id', 'agent_id', where);
+  const owner = typeof id === 'string' && id !== '' ? `agent '${id}'` : where;
+  checkOptionNames(owner, input, [...registrationMembers, ...printedMembers]);
+
+  const agent = readAgent(id, input);
+  if (!agent.ok) throw new ConfigError(`${owner}: ${agent.problem}.`);
+  const keys = keysOf(input, owner).map((key) => {
+    const read = readAgentKey(key);
+    if (!read.ok) throw new ConfigError(`${owner}: its key cannot be registered: ${read.problem}.`);
+    return read.value;
+  });
+  return { agent: agent.value, keys };
+}
+
+/** A member under its name or as it is printed elsewhere; both at once would leave open which counts. */
+function either(input: JsonObject, name: string, printed: string, owner: string): unknown {
+  if (!Object.hasOwn(input, printed)) return member(input, name);
+  if (Object.hasOwn(input, name))
+    throw new ConfigError(`${owner}: '${name}' and '${printed}' mean the same. Write one.`);
+  return member(input, printed);
+}
+
+function keysOf(input: JsonObject, owner: string): readonly JsonObject[] {
+  const publicKey = either(input, 'publicKey', 'public_key', owner);
+  const jwk = member(input, 'jwk');
+  const keys = member(input, 'keys');
+  if ([publicKey, jwk, keys].filter((way) => way !== undefined).length !== 1) {
+    throw new ConfigError(
+      `${owner}: give its key exactly once, as 'publicKey' (base64), as 'jwk', or as a list of 'keys'.`,
+    );
+  }
+  if (keys === undefined) return [publicKey === undefined ? { jwk } : { publicKey }];
+  if (!Array.isArray(keys) || keys.length === 0)
+    throw new ConfigError(`${owner}: 'keys' must be a list of at least one key.`);
+  return keys.map((key: unknown) => {
+    if (!isJsonObject(key))
+      throw new ConfigError(`${owner}: each of its 'keys' must be an object like { publicKey, expires }.`);
+    checkOptionNames(`${owner}, in 'keys'`, key, keyMembers);
+    return key;
+  });
+}
+
+/** Reads a key with its validity, which may also stand in the JWK as `nbf` and `exp`; the narrower counts. */
+export function readAgentKey(input: JsonObject): Reading<AgentKey> {
+  const text = member(input, 'publicKey');
+  const jwk = member(input, 'jwk');
+  if ((text === undefined) === (jwk === undefined))
+    return problem("exactly one of 'publicKey' and 'jwk' must be given");
+  if (text !== undefined && typeof text !== 'string') return problem("its 'publicKey' is not a string");
+  if (jwk !== undefined && !isJsonObject(jwk)) return problem("its 'jwk' is not an object");
+
+  const claimed: JsonObject = jwk ?? {};
+  const key = readPublicKey(text ?? claimed);
+  if (!key.ok) return key;
+  const notBefore = bound(Math.max, [member(input, 'notBefore'), member(claimed, 'nbf')]);
+  const expires = bound(Math.min, [member(input, 'expires'), member(claimed, 'exp')]);
+  if (notBefore === 'malformed' || expires === 'malformed') return problem('its validity is not in whole unix seconds');
+  return {
+    ok: true,
+    value: Object.freeze({
+      thumbprint: key.thumbprint,
+      publicKey: key.publicKey,
+      ...(notBefore !== undefined && { notBefore }),
+      ...(expires !== undefined && { expires }),
+    }),
+  };
+}
+
+// Later than this is a moment in milliseconds, taken for seconds: such a key would never expire.
+const latestSeconds = 100_000_000_000;
+
+function bound(
+  narrower: (...values: number[]) => number,
+  values: readonly unknown[],
+): number | undefined | 'malformed' {
+  const given = values.filter((value) => value !== undefined);
+  const seconds = given.filter((value): value is number => Number.isSafeInteger(value));
+  if (seconds.length < given.length || seconds.some((value) => value < 0 || value > latestSeconds)) return 'malformed';
+  return seconds.length === 0 ? undefined : narrower(...seconds);
+}
+
+/** Reads everything about an agent but its keys. */
+export function readAgent(id: unknown, details: JsonObject): Reading<Agent> {
+  if (!isIdentifier(id)) {
+    return problem('its id must be visible text of 1 to 256 characters in NFC, without space at its ends');
+  }
+  const capabilities = member(details, 'capabilities') ?? [];
+  const roles = member(details, 'roles') ?? [];
+  const owner = member(details, 'owner');
+  const status = member(details, 'status') ?? 'active';
+  if (!Array.isArray(capabilities)) return problem("its 'capabilities' must be a list of scopes");
+  const misspelt = capabilities.find((capability: unknown) => !isScope(capability));
+  if (misspelt !== undefined) {
+    return problem(`its capability ${JSON.stringify(misspelt)} is not a scope like 'repo:read' or 'pr:write:draft'`);
+  }
+  if (!Array.isArray(roles) || !roles.every(isIdentifier)) return problem("its 'roles' must be a list of names");
+  if (owner !== undefined && !isIdentifier(owner)) return problem("its 'owner' must be a name");
+  if (status !== 'active' && status !== 'suspended') return problem("its 'status' must be 'active' or 'suspended'");
+  return {
+    ok: true,
+    value: Object.freeze({
+      id,
+      capabilities: Object.freeze([...new Set<string>(capabilities)]),
+      roles: Object.freeze([...new Set<string>(roles)]),
+      ...(owner !== undefined && { owner }),
+      status,
+    }),
+  };
+}
+
+function isScope(value: unknown): value is string {
+  const read = parseScope(value);
+  return read.ok && read.scope.length === 1 && read.scope[0] === value;
+}
+
+function problem(text: string): { readonly ok: false; readonly problem: string } {
+  return { ok: false, problem: text };
+}

@@ -1,0 +1,72 @@
+import { ConfigError, checkOptionNames } from '../config-error.js';
+import type { ReplayResult, ReplayStore } from './store.js';
+
+export interface MemoryReplayStoreOptions {
+  /** Most signatures remembered at once; beyond it `reserve` answers `full`. Default 1 000 000. */
+  readonly maxEntries?: number;
+}
+
+/** A replay store that answers at once, because it lives in this process. */
+export interface MemoryReplayStore extends ReplayStore {
+  reserve(keyId: string, nonce: string, until: number, now: number): ReplayResult;
+}
+
+/**
+ * Remembers used signatures in memory: right for one process, wrong for several that share an origin, each of which
+ * would accept the same signature once. Bounded, and never makes room by forgetting a signature that still counts.
+ *
+ * @throws ConfigError when an option is unknown or not a positive whole number.
+ *
+ * @example
+ * const store = memoryReplayStore();
+ * store.reserve(keyId, nonce, now + 65, now); // 'reserved'
+ * store.reserve(keyId, nonce, now + 65, now); // 'replayed'
+ */
+export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): MemoryReplayStore {
+  checkOptionNames('memoryReplayStore', options, ['maxEntries']);
+  const { maxEntries = 1_000_000 } = options;
+  if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
+    throw new ConfigError("memoryReplayStore: 'maxEntries' must be a positive whole number.");
+  }
+
+  const live = new Set<string>();
+  /** The same entries by the last second in which they count, so that a whole second expires at once, without timers. */
+  const bySecond = new Map<number, string[]>();
+  let sweptBefore = Number.NEGATIVE_INFINITY;
+
+  function sweep(second: number): void {
+    if (second <= sweptBefore) return;
+    sweptBefore = second;
+    for (const [lastSecond, entries] of bySecond) {
+      if (lastSecond >= second) continue;
+      bySecond.delete(lastSecond);
+      for (const entry of entries) live.delete(entry);
+    }
+  }
+
+  return {
+    reserve(keyId, nonce, until, now) {
+      if (!Number.isFinite(until) || !Number.isFinite(now)) {
+        throw new TypeError('memoryReplayStore: until and now must be unix seconds.');
+      }
+      sweep(Math.floor(now));
+      const entry = entryOf(keyId, nonce);
+      if (live.has(entry)) return 'replayed';
+      // Rounded up: remembering a moment too long is harmless, a moment too short is a replay.
+      const lastSecond = Math.ceil(until);
+      // The clock was set back behind what has been forgotten: whether this was used before can no longer be told.
+      if (lastSecond < sweptBefore) return 'full';
+      if (live.size >= maxEntries) return 'full';
+      live.add(entry);
+      const entries = bySecond.get(lastSecond);
+      if (entries === undefined) bySecond.set(lastSecond, [entry]);
+      else entries.push(entry);
+      return 'reserved';
+    },
+  };
+}
+
+/** Injective: the length says where the key id ends, so no choice of nonce can imitate another pair. */
+function entryOf(keyId: string, nonce: string): string {
+  return `${keyId.length}:${keyId}${nonce}`;
+}

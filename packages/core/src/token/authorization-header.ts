@@ -1,0 +1,32 @@
+import { fieldValues } from '../http/fields.js';
+
+export type AuthorizationReading =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'bearer';
+      readonly token: string;
+      /** The whole field value, as received. */
+      readonly value: string;
+    }
+  | { readonly kind: 'malformed'; readonly detail: string };
+
+const maxValueLength = 16 * 1024 + 'Bearer '.length;
+
+// RFC 6750 §2.1: "Bearer" 1*SP b64token; the scheme in any case (RFC 9110 §11.1). We take exactly one space, so that
+// a token has one spelling.
+const bearer = /^bearer ([A-Za-z0-9._~+/-]+=*)$/i;
+
+/**
+ * Reads the Authorization field. Present but not one plain bearer token is `malformed`, whatever else it may be: it
+ * never counts as absent. Never throws; details never quote what was sent.
+ */
+export function readAuthorization(rawHeaders: readonly string[]): AuthorizationReading {
+  const [value, ...others] = fieldValues(rawHeaders, 'authorization');
+  if (value === undefined) return { kind: 'none' };
+  // Frameworks differ in which of two they take.
+  if (others.length > 0) return { kind: 'malformed', detail: 'more than one Authorization field' };
+  if (value.length > maxValueLength) return { kind: 'malformed', detail: 'the Authorization field is too long' };
+  const token = bearer.exec(value)?.[1];
+  if (token === undefined) return { kind: 'malformed', detail: 'the Authorization field is not one Bearer token' };
+  return { kind: 'bearer', token, value };
+}
