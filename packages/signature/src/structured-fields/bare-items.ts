@@ -36,10 +36,15 @@ function readNumber(scanner: Scanner): BareItem | undefined {
   if (digits === '') return scanner.fail('a number has no digits');
   if (fraction === undefined) {
     if (digits.length > 15) return scanner.fail('an Integer has more than 15 digits');
-    return { type: 'integer', value: Number(whole) };
+    return { type: 'integer', value: toNumber(whole) };
   }
   if (digits.length > 12 || fraction.length > 3) return scanner.fail('a Decimal has too many digits');
-  return { type: 'decimal', value: Number(whole) };
+  return { type: 'decimal', value: toNumber(whole) };
+}
+
+/** `-0` is zero. */
+function toNumber(digits: string): number {
+  return Number(digits) + 0;
 }
 
 function readString(scanner: Scanner): BareItem | undefined {
@@ -71,7 +76,7 @@ function readBoolean(scanner: Scanner): BareItem | undefined {
 
 function readDate(scanner: Scanner): BareItem | undefined {
   const seconds = scanner.match(DATE)?.[1];
-  return seconds === undefined ? scanner.fail('a Date has no Integer') : { type: 'date', value: Number(seconds) };
+  return seconds === undefined ? scanner.fail('a Date has no Integer') : { type: 'date', value: toNumber(seconds) };
 }
 
 function readDisplayString(scanner: Scanner): BareItem | undefined {
