@@ -1,0 +1,107 @@
+import { ConfigError } from '../../config-error.js';
+import type { PolicyDecision, PolicyEngine, PolicyQuery } from '../engine.js';
+import { freshCedar } from './instance.js';
+import { LivePolicies } from './live-policies.js';
+import { type PolicySetTexts, readPolicySet } from './policy-set.js';
+import { cedarRequest } from './request.js';
+import { AGENT_VOCABULARY, type NamedTexts } from './schema.js';
+
+/** Policies and schema as text. */
+export interface CedarSource {
+  /** Cedar policies: one text, or texts by file name. */
+  readonly policies: string | NamedTexts;
+  /**
+   * Your own resources and actions, in Cedar's schema language; the agent vocabulary is added to it. With a schema,
+   * policies are validated when they are loaded and every request when it is decided. Without one nothing is
+   * validated: a misspelt attribute shows only when a request reaches it, as a deny.
+   */
+  readonly schema?: string | NamedTexts;
+}
+
+/** Decides with Cedar, in process. */
+export interface CedarEngine extends PolicyEngine {
+  /** Hash of the policy set that decides now. */
+  readonly policySet: string;
+  decide(query: PolicyQuery): PolicyDecision;
+  /** Puts other policies in force, whole or not at all: on any problem the old ones stay. */
+  replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string };
+}
+
+/** Throws a `ConfigError` that starts with `owner` if the source cannot be put in force. */
+export function createCedarEngine(owner: string, source: CedarSource): CedarEngine {
+  const loaded = load(source);
+  if (!loaded.ok) throw new ConfigError(`${owner}: ${loaded.problem}`);
+  return new Engine(loaded.live);
+}
+
+class Engine implements CedarEngine {
+  #live: LivePolicies;
+
+  constructor(live: LivePolicies) {
+    this.#live = live;
+  }
+
+  get scopeVocabulary(): readonly string[] {
+    return this.#live.set.scopeVocabulary;
+  }
+
+  get policySet(): string {
+    return this.#live.set.hash;
+  }
+
+  decide(query: PolicyQuery): PolicyDecision {
+    const translated = translate(query);
+    if (!translated.ok) return this.#error([], [translated.problem]);
+    const answer = this.#live.evaluate(translated.request);
+    if (!answer.ok) return this.#error(answer.policies, answer.errors);
+    return {
+      decision: answer.decision,
+      cause: 'policy',
+      policies: answer.policies,
+      policySet: this.policySet,
+      errors: [],
+    };
+  }
+
+  replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string } {
+    const loaded = load(source);
+    if (!loaded.ok) return loaded;
+    this.#live = loaded.live;
+    return { ok: true };
+  }
+
+  #error(policies: readonly string[], errors: readonly string[]): PolicyDecision {
+    return { decision: 'deny', cause: 'error', policies, policySet: this.policySet, errors };
+  }
+}
+
+function translate(query: PolicyQuery): ReturnType<typeof cedarRequest> {
+  try {
+    return cedarRequest(query);
+  } catch (thrown) {
+    // A query of another shape than its type, or an object of the application's that throws when it is read.
+    return { ok: false, problem: `the query cannot be read: ${String(thrown)}` };
+  }
+}
+
+/** Tries the policies in an instance of their own. Only if it survives them does it go live. */
+function load(
+  source: CedarSource,
+): { readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problem: string } {
+  try {
+    const cedar = freshCedar();
+    const reading = readPolicySet(cedar, textsOf(source), AGENT_VOCABULARY);
+    if (!reading.ok) return { ok: false, problem: reading.problems.join('\n  ') };
+    const started = LivePolicies.start(reading.set, cedar);
+    return started.ok ? started : { ok: false, problem: started.problems.join('\n  ') };
+  } catch (thrown) {
+    return { ok: false, problem: `Cedar cannot take these policies: ${String(thrown)}` };
+  }
+}
+
+function textsOf({ policies, schema }: CedarSource): PolicySetTexts {
+  return {
+    policies: typeof policies === 'string' ? { 'policies.cedar': policies } : policies,
+    ...(schema === undefined ? {} : { schema: typeof schema === 'string' ? { 'schema.cedarschema': schema } : schema }),
+  };
+}

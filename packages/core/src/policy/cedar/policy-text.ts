@@ -1,0 +1,137 @@
+/** One policy as it stands in its file, from its first token to its `;`. */
+export interface Statement {
+  readonly text: string;
+  /** Line of its first token, from 1. */
+  readonly line: number;
+  /** Upper bound of how deep its syntax tree is. */
+  readonly depth: number;
+}
+
+/**
+ * Cedar parses and evaluates by recursion. About 150 nested brackets, or 120 terms of one `&&` chain, can exhaust the
+ * stack of its WebAssembly instance: while loading, or worse, at the first request that reaches the policy.
+ */
+export const MAX_DEPTH = 64;
+
+const TOKEN = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[A-Za-z_]\w*|&&|\|\||\S/g;
+
+/**
+ * Splits policy text into its policies. It does not judge the syntax, that is Cedar's part, but measures what must be
+ * known before Cedar may see the text.
+ */
+export function splitPolicies(source: string): Statement[] {
+  const statements: Statement[] = [];
+  let start: number | undefined;
+  let line = 1;
+  let counted = 0;
+  let meter = new DepthMeter();
+
+  const finish = (end: number): void => {
+    if (start === undefined) return;
+    line += newlines(source.slice(counted, start));
+    counted = start;
+    statements.push({ text: source.slice(start, end), line, depth: meter.total() });
+    start = undefined;
+    meter = new DepthMeter();
+  };
+
+  let end = 0;
+  for (const { 0: token, index } of source.matchAll(TOKEN)) {
+    if (token.startsWith('//')) continue;
+    start ??= index;
+    end = index + token.length;
+    meter.read(token);
+    if (token === ';') finish(end);
+  }
+  finish(end);
+  return statements;
+}
+
+/** The line that a byte offset of Cedar's falls on, counted from the line on which the text begins. */
+export function lineAt(text: string, byteOffset: number, firstLine: number): number {
+  return firstLine + newlines(Buffer.from(text).subarray(0, byteOffset).toString());
+}
+
+function newlines(text: string): number {
+  return text.split('\n').length - 1;
+}
+
+/** What is open inside one pair of brackets. */
+interface Level {
+  /** `&&`, `||`, `if`, and clauses: each puts the operands before it one deeper. */
+  chain: number;
+  /** Deepest operand of the chain so far. */
+  deepest: number;
+  /** The operand being read: its own operators, and the deepest bracket in it. */
+  operators: number;
+  inner: number;
+}
+
+class DepthMeter {
+  #level: Level = newLevel();
+  readonly #outer: Level[] = [];
+
+  read(token: string): void {
+    const level = this.#level;
+    switch (token) {
+      case '(':
+      case '[':
+      case '{':
+        this.#outer.push(level);
+        this.#level = newLevel();
+        break;
+      case ')':
+      case ']':
+      case '}':
+        this.#close();
+        break;
+      case '&&':
+      case '||':
+      case 'if':
+      case 'when':
+      case 'unless':
+        level.chain++;
+        endOperand(level);
+        break;
+      case ',':
+      case 'then':
+      case 'else':
+        endOperand(level);
+        break;
+      case '.':
+      case '+':
+      case '-':
+      case '*':
+      case '!':
+        level.operators++;
+        break;
+      default:
+    }
+  }
+
+  total(): number {
+    while (this.#outer.length > 0) this.#close();
+    return depthOf(this.#level);
+  }
+
+  #close(): void {
+    const outer = this.#outer.pop();
+    if (outer === undefined) return;
+    outer.inner = Math.max(outer.inner, depthOf(this.#level));
+    this.#level = outer;
+  }
+}
+
+function newLevel(): Level {
+  return { chain: 0, deepest: 0, operators: 0, inner: 0 };
+}
+
+function endOperand(level: Level): void {
+  level.deepest = Math.max(level.deepest, level.operators + level.inner);
+  level.operators = 0;
+  level.inner = 0;
+}
+
+function depthOf(level: Level): number {
+  return 1 + level.chain + Math.max(level.deepest, level.operators + level.inner);
+}

@@ -1,0 +1,76 @@
+import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import type { PolicyContext, PolicyQuery, Resource } from '../engine.js';
+import { InputGuard } from './input-guard.js';
+import type { CedarRequest } from './live-policies.js';
+
+type Principal = PolicyQuery['principal'];
+
+/**
+ * Puts a question in Cedar's words. Identifiers are only ever JSON members of their own, never pieced into Cedar text,
+ * so no id can become another type, id or clause.
+ */
+export function cedarRequest(
+  query: PolicyQuery,
+): { readonly ok: true; readonly request: CedarRequest } | { readonly ok: false; readonly problem: string } {
+  const guard = new InputGuard();
+  const agent = agentEntity(guard, query.principal);
+  const resource = resourceEntity(guard, query.resource);
+  const isItself = resource.uid.type === 'Agent' && resource.uid.id === agent.uid.id;
+  if (isItself && (query.resource.attributes !== undefined || query.resource.parents !== undefined)) {
+    // Otherwise the resource could give the acting agent roles or capabilities.
+    guard.refuse('resource', 'the acting agent with attributes or parents of its own');
+  }
+  const request: CedarRequest = {
+    principal: agent.uid,
+    action: { type: 'Action', id: guard.text(query.action, 'action') },
+    resource: resource.uid,
+    context: cedarContext(guard, query.context),
+    entities: isItself ? [agent] : [agent, resource],
+  };
+  return guard.problem === undefined ? { ok: true, request } : { ok: false, problem: guard.problem };
+}
+
+/** An entity whose uid is in the one form that we build. */
+type OurEntity = EntityJson & { readonly uid: TypeAndId };
+
+function agentEntity(guard: InputGuard, { id, roles, capabilities, owner }: Principal): OurEntity {
+  return {
+    uid: { type: 'Agent', id: guard.text(id, 'principal.id') },
+    attrs: {
+      capabilities: guard.texts(capabilities, 'principal.capabilities'),
+      ...(owner === undefined ? {} : { owner: guard.text(owner, 'principal.owner') }),
+    },
+    parents: guard.texts(roles, 'principal.roles').map((role) => ({ type: 'Role', id: role })),
+  };
+}
+
+function resourceEntity(guard: InputGuard, { type, id, attributes = {}, parents = [] }: Resource): OurEntity {
+  return {
+    uid: typeAndId(guard, { type, id }, 'resource'),
+    attrs: guard.record(attributes, 'resource.attributes'),
+    parents: parents.map((parent) => typeAndId(guard, parent, 'resource.parents')),
+  };
+}
+
+function typeAndId(guard: InputGuard, uid: TypeAndId, where: string): TypeAndId {
+  const type = guard.text(uid.type, `${where}.type`);
+  // An entity of type Action with parents would put the action of the request into another group.
+  if (/(?:^|::)Action$/.test(type)) guard.refuse(`${where}.type`, 'Action is no type of resource');
+  return { type, id: guard.text(uid.id, `${where}.id`) };
+}
+
+function cedarContext(guard: InputGuard, context: PolicyContext): CedarRequest['context'] {
+  const { onBehalfOf, request } = context;
+  return {
+    scope: guard.texts(context.scope, 'context.scope'),
+    ...(onBehalfOf === undefined
+      ? {}
+      : { onBehalfOf: { __entity: { type: 'User', id: guard.text(onBehalfOf, 'context.onBehalfOf') } } }),
+    depth: guard.integer(context.depth, 'context.depth'),
+    proof: guard.text(context.proof, 'context.proof'),
+    request: {
+      method: guard.text(request.method, 'context.request.method'),
+      path: guard.text(request.path, 'context.request.path'),
+    },
+  };
+}
