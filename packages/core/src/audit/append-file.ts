@@ -1,0 +1,98 @@
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, statSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { AuditError } from './audit-error.js';
+
+/** The system calls that can fail under a log; a test makes them fail. */
+export interface FileOperations {
+  write(descriptor: number, bytes: Uint8Array): number;
+  sync(descriptor: number): Promise<void>;
+}
+
+export const fileOperations: FileOperations = {
+  // Into the page cache: microseconds, and one hop less through the thread pool that signature checks share.
+  write: (descriptor, bytes) => writeSync(descriptor, bytes),
+  sync: promisify(fdatasync),
+};
+
+/**
+ * Appends to an open file so that what it said to be durable is, and what it refused is not built upon. One append at
+ * a time. Bytes that could not be written whole are taken back. After a failed sync, or once somebody else touched the
+ * file, every append is refused for good: the kernel may have dropped what it could not sync, and says so only once.
+ */
+export class AppendFile {
+  readonly #path: string;
+  readonly #descriptor: number;
+  readonly #operations: FileOperations;
+  #size: number;
+  #broken: AuditError | undefined;
+
+  constructor(path: string, descriptor: number, operations: FileOperations = fileOperations) {
+    this.#path = path;
+    this.#descriptor = descriptor;
+    this.#operations = operations;
+    this.#size = fstatSync(descriptor).size;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken;
+    this.#writeWhole(bytes);
+    await this.#sync();
+    this.#checkUntouched(this.#size + bytes.length);
+    this.#size += bytes.length;
+  }
+
+  close(): void {
+    this.#broken ??= new AuditError('closed', `${this.#path} is closed.`);
+    closeSync(this.#descriptor);
+  }
+
+  #writeWhole(bytes: Uint8Array): void {
+    let written = 0;
+    try {
+      // A full disk shows itself as a short write first.
+      while (written < bytes.length) written += this.#operations.write(this.#descriptor, bytes.subarray(written));
+    } catch (cause) {
+      this.#takeBack(written, cause);
+      throw new AuditError('write_failed', `${this.#path} cannot be written (${codeOf(cause)}).`, cause);
+    }
+  }
+
+  #takeBack(written: number, cause: unknown): void {
+    try {
+      this.#checkUntouched(this.#size + written);
+      ftruncateSync(this.#descriptor, this.#size);
+      fdatasyncSync(this.#descriptor);
+    } catch (error) {
+      this.#break('write_failed', `${this.#path} holds half a record after a failed write (${codeOf(cause)}).`, error);
+    }
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#operations.sync(this.#descriptor);
+    } catch (cause) {
+      this.#break('sync_failed', `${this.#path} cannot be made durable (${codeOf(cause)}).`, cause);
+    }
+  }
+
+  /** Deleting, moving or truncating the file, and a second writer, raise no error by themselves. */
+  #checkUntouched(expectedSize: number): void {
+    const open = fstatSync(this.#descriptor);
+    const named = statSync(this.#path, { throwIfNoEntry: false });
+    if (named === undefined || named.ino !== open.ino || named.dev !== open.dev) {
+      this.#break('file_replaced', `${this.#path} was moved, removed or replaced while it was written.`);
+    }
+    if (open.size !== expectedSize) {
+      this.#break('file_replaced', `${this.#path} was changed by somebody else while it was written.`);
+    }
+  }
+
+  #break(failure: AuditError['failure'], what: string, cause?: unknown): never {
+    this.#broken ??= new AuditError(failure, `${what} No record is taken until a restart.`, cause);
+    throw this.#broken;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,20 @@
+// Controls, format characters (bidi overrides, zero-width, tags), line and paragraph separators.
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const loneSurrogate = /\p{Cs}/gu;
+
+/**
+ * Escapes in a JSON text what JSON lets stand raw but a terminal or a log viewer obeys. The text stays the same JSON:
+ * outside of its strings there is nothing to escape.
+ */
+export function escapeUnprintable(json: string): string {
+  return json.replace(unprintable, (character) => {
+    const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+  });
+}
+
+/** Cuts a string to `most` UTF-16 units, says how many are missing, and leaves no half of a surrogate pair. */
+export function boundString(text: string, most: number): string {
+  const kept = text.length <= most ? text : `${text.slice(0, most)}…[+${text.length - most}]`;
+  return kept.replace(loneSurrogate, '\ufffd');
+}

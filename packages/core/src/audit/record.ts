@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { boundString, escapeUnprintable } from './escape.js';
+import type { AuditEvent } from './event.js';
+
+/** An event as it stands in a log. */
+export interface AuditRecord extends AuditEvent {
+  /** Counts from 1 without gaps. The order of the log is this, never the clock. */
+  readonly sequence: number;
+  /** Present when the whole record was too long for a line, so that only its essential fields stand here. */
+  readonly oversize?: { readonly bytes: number; readonly sha256: string };
+}
+
+/** Longest line, in bytes. */
+export const maxLineBytes: number = 16 * 1024;
+const maxStringUnits = 1024;
+/** Twenty strings of this length fit into a line, even if every character needs an escape. */
+const maxEssentialStringUnits = 100;
+const sequenceBytes = 64;
+
+/**
+ * Renders an event as one line of JSON that holds no character a terminal obeys. What it returns no longer depends on
+ * the event, so that nothing done to it later changes the record. A long event loses fields, never its record.
+ */
+export function renderEvent(event: AuditEvent): string {
+  const whole = render(event, maxStringUnits);
+  const bytes = Buffer.byteLength(whole);
+  if (bytes <= maxLineBytes - sequenceBytes) return whole;
+  const sha256 = createHash('sha256').update(whole).digest('hex');
+  return render({ ...essentials(event), oversize: { bytes, sha256 } }, maxEssentialStringUnits);
+}
+
+/** Gives a rendered event its place in the log. */
+export function sealRecord(sequence: number, rendered: string): string {
+  return rendered === '{}' ? `{"sequence":${sequence}}` : `{"sequence":${sequence},${rendered.slice(1)}`;
+}
+
+function render(event: object, most: number): string {
+  const { sequence: _, ...fields } = event as Partial<AuditRecord>;
+  return escapeUnprintable(
+    JSON.stringify(fields, (_name, value: unknown) => (typeof value === 'string' ? boundString(value, most) : value)),
+  );
+}
+
+/** Everything but the lists and the explanation. */
+function essentials({
+  chain: _chain,
+  scope: _scope,
+  policies: _policies,
+  detail: _detail,
+  ...rest
+}: AuditEvent): object {
+  return rest;
+}
