@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, checkOptionNames } from '../src/config-error.js';
+
+describe('checkOptionNames', () => {
+  it('lets known names pass', () => {
+    expect(() => checkOptionNames('f', { origin: 1 }, ['origin', 'agents'])).not.toThrow();
+  });
+
+  it('G5 refuses a misspelt name with a hint', () => {
+    expect(() => checkOptionNames('f', { orgin: 1 }, ['origin', 'agents'])).toThrow(
+      new ConfigError("f: unknown option 'orgin'. Did you mean 'origin'?"),
+    );
+    expect(() => checkOptionNames('f', { maxAge: 1 }, ['origin', 'maxAgeSeconds'])).toThrow(
+      /Known options|Did you mean/,
+    );
+  });
+
+  it('lists the known names where nothing is near', () => {
+    expect(() => checkOptionNames('f', { zzzzzz: 1 }, ['origin'])).toThrow(
+      "unknown option 'zzzzzz'. Known options: origin.",
+    );
+  });
+});
