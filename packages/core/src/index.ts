@@ -1,12 +1,34 @@
-export { type AuditEvent, type AuditHop, type AuditOutcome, type AuditSink } from './audit/event.js';
+export { auditFile, type AuditFileOptions } from './audit/audit-file.js';
+export { auditStdout } from './audit/audit-stdout.js';
+export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './audit/event.js';
+export { fanOut } from './audit/fan-out.js';
+export { type MemoryAudit, type MemoryAuditOptions, memoryAudit } from './audit/memory-audit.js';
+export { readAuditFile } from './audit/read-audit-file.js';
+export type { AuditRecord } from './audit/record.js';
+export { bufferedBody } from './body/buffered-body.js';
 export type { BodyLimits, HeldBody, RequestBody } from './body/request-body.js';
 export type { Actor, Caller, Proof, Subject } from './caller.js';
 export { ConfigError, checkOptionNames } from './config-error.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
 export type { HttpRequest } from './http/request.js';
+export { type AgentsFromFileOptions, agentsFromFile, type ReloadResult } from './keys/agents-from-file.js';
+export { type AgentsFromJwksOptions, type AgentsRefresh, agentsFromJwks } from './keys/agents-from-jwks.js';
+export { agentsFromObjects } from './keys/agents-from-objects.js';
 export type { Agent, AgentDirectory, AgentKey, KeyLookup } from './keys/directory.js';
+export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
+export type { PublicJwk } from './keys/public-jwk.js';
+export type {
+  AgentRegistration,
+  KeyRegistration,
+  NamedRegistration,
+  PrintedRegistration,
+} from './keys/registration.js';
 export { type Admission, admissionOf, admit, askLeave, type LeaveRequest } from './node/admission.js';
+export { sendRefusal } from './node/send-refusal.js';
+export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { GuardOptions } from './options.js';
+export type { CedarEngine, CedarSource } from './policy/cedar/engine.js';
+export { cedarFromDirectory, cedarFromText } from './policy/cedar/load.js';
 export type { PolicyContext, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from './policy/engine.js';
 export {
   type Refusal,
@@ -17,4 +39,10 @@ export {
   refusalResponse,
 } from './refusal.js';
 export { RefusalError } from './refusal-error.js';
+export {
+  type MemoryReplayStore,
+  type MemoryReplayStoreOptions,
+  memoryReplayStore,
+} from './replay/memory-replay-store.js';
 export type { ReplayResult, ReplayStore } from './replay/store.js';
+export type { IssuerOptions } from './token/issuers.js';

@@ -151,7 +151,7 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
       throw new ConfigError(`createGuard: '${name}' has no method ${method}(). Try ${example}.`);
     }
   }
-  return value as NonNullable<GuardOptions[Name]>;
+  return value;
 }
 
 type NumericOption = 'maxAgeSeconds' | 'clockSkewSeconds' | 'maxBodyBytes' | 'bodyTimeoutSeconds';

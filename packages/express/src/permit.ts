@@ -4,7 +4,6 @@ import {
   checkOptionNames,
   ConfigError,
   type Resource,
-  refusal,
   refusalResponse,
   sendRefusal,
 } from '@countersign/core';

@@ -44,6 +44,7 @@ class HeldIncoming implements RequestBody {
     this.#wasRead = wasRead(request);
     this.#cameWhole = request.complete;
     this.#ended = request.complete;
+    // oxlint-disable-next-line typescript/unbound-method -- called with its request below
     const push = request.push;
     this.#deliver = (chunk) => push.call(request, chunk);
     // Never taken out again: another wrapper may have been put around ours meanwhile.

@@ -3,6 +3,7 @@ import { isWeakEd25519Key } from '@countersign/signature';
 import { isJsonObject, type JsonObject, member } from '../json/strict-json.js';
 import { keysOfJwkSet } from '../keys/jwk-set.js';
 import type { JwsHeader } from './jws-gate.js';
+import { hasRocaFingerprint } from './roca.js';
 import { algorithmsFor } from './signature-algorithms.js';
 
 /** A verification key of an issuer. */
@@ -75,7 +76,9 @@ function weakness(key: KeyObject, jwk: JsonObject): string | undefined {
   // RFC 7518 §3.3; FIPS 186-5 §5.4 for the exponent: with 1 the signature is the message itself.
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < 2048) return 'it is an RSA key of less than 2048 bits';
-  return publicExponent < 65_537n || publicExponent % 2n === 0n ? 'its RSA exponent is too small or even' : undefined;
+  if (publicExponent < 65_537n || publicExponent % 2n === 0n) return 'its RSA exponent is too small or even';
+  const modulus = BigInt(`0x${Buffer.from(String(member(jwk, 'n')), 'base64url').toString('hex')}`);
+  return hasRocaFingerprint(modulus) ? 'it is an RSA key that can be factored (ROCA, CVE-2017-15361)' : undefined;
 }
 
 /** A JWK Set of an issuer: the keys that count, and the problems of those that should not be in it. */

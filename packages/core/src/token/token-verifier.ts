@@ -119,11 +119,11 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   function readPayload(payload: JsonObject, issuer: TrustedIssuer, hash: string): TokenResult {
     const read = readClaims(payload);
     if (!read.ok) return refuse(codeOf(read.code), read.detail);
-    const { subject } = read.claims;
+    const { subject, actor } = read.claims;
     const { namespace } = issuer;
-    // Without a namespace of its own, an issuer could otherwise name the subjects of another.
-    if (namespace === '' && namespaces.some((other) => subject.startsWith(other))) {
-      return refuse('token_invalid', 'its sub is within the namespace of another issuer');
+    // Without a namespace of its own, an issuer could otherwise name the subjects and actors of another.
+    if (namespace === '' && [subject, actor?.subject].some((name) => inNamespace(name, namespaces))) {
+      return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
     }
     const claims = deepFreeze({ ...read.claims, subject: namespace + subject });
     return { ok: true, token: Object.freeze({ claims, namespace, hash }) };
@@ -140,6 +140,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   }
 
   return { verify };
+}
+
+function inNamespace(name: string | undefined, namespaces: readonly string[]): boolean {
+  return namespaces.some((namespace) => name?.startsWith(namespace));
 }
 
 type FoundKey = { readonly ok: true; readonly key: IssuerKey; readonly generation: number } | TokenRefusal;
