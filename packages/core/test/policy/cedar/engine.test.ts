@@ -8,6 +8,11 @@ const PERMIT_ALL = '@id("all") permit(principal, action, resource);';
 
 const { context } = reviewerQuery();
 
+async function permits(condition: string, change: Partial<PolicyQuery> = {}): Promise<string> {
+  const engine = await cedarFromText({ policies: `permit(principal, action, resource) when { ${condition} };` });
+  return engine.decide(reviewerQuery(change)).decision;
+}
+
 describe("the article's rule", async () => {
   const withSchema = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
   const without = await cedarFromText({ policies: DRAFTS });
@@ -52,11 +57,6 @@ describe("the article's rule", async () => {
 });
 
 describe('what a policy can see', () => {
-  const permits = async (condition: string, change: Partial<PolicyQuery> = {}): Promise<string> => {
-    const engine = await cedarFromText({ policies: `permit(principal, action, resource) when { ${condition} };` });
-    return engine.decide(reviewerQuery(change)).decision;
-  };
-
   it('roles, capabilities and owner of the agent', async () => {
     const principal = { id: 'a', roles: ['reviewer', 'on-call'], capabilities: ['repo:read'], owner: 'team-platform' };
     const condition = `principal in Role::"on-call" && principal.capabilities.contains("repo:read") && principal.owner == "team-platform"`;

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { freshCedar } from '../../../src/policy/cedar/instance.js';
+import { type CedarRequest, LivePolicies } from '../../../src/policy/cedar/live-policies.js';
+import { readPolicySet } from '../../../src/policy/cedar/policy-set.js';
+
+function start(policies: string, schema?: string, cedar = freshCedar()): LivePolicies {
+  const texts = {
+    policies: { 'p.cedar': policies },
+    ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
+  };
+  const reading = readPolicySet(cedar, texts, 'entity Agent;');
+  if (!reading.ok) throw new Error(reading.problems.join());
+  const started = LivePolicies.start(reading.set, cedar);
+  if (!started.ok) throw new Error(started.problems.join());
+  return started.live;
+}
+
+const REQUEST: CedarRequest = {
+  principal: { type: 'Agent', id: 'a' },
+  action: { type: 'Action', id: 'x' },
+  resource: { type: 'Repo', id: 'r' },
+  context: {},
+  entities: [],
+};
+/** What the input guard would not have let through: Cedar throws. */
+const THROWING: CedarRequest = { ...REQUEST, context: { a: '\ud800' } };
+
+describe('D4 a throw in Cedar', () => {
+  it('D4 is no answer, and the next request gets a new instance', () => {
+    const live = start('permit(principal, action, resource);');
+    expect(live.evaluate(THROWING)).toMatchObject({
+      ok: false,
+      policies: [],
+      errors: [expect.stringContaining('threw')],
+    });
+    expect(live.evaluate(REQUEST)).toEqual({ ok: true, decision: 'allow', policies: ['p.cedar#0'] });
+  });
+
+  it('D4 the new instance has the schema too', () => {
+    const schema =
+      'entity Repo; action x appliesTo { principal: [Agent], resource: [Repo], context: AgentContext }; type AgentContext = {};';
+    const live = start('permit(principal, action, resource);', schema);
+    expect(live.evaluate(THROWING).ok).toBe(false);
+    expect(live.evaluate(REQUEST)).toMatchObject({ ok: true, decision: 'allow' });
+    expect(live.evaluate({ ...REQUEST, action: { type: 'Action', id: 'y' } }).ok).toBe(false);
+  });
+
+  it('D4 a dead instance is replaced', () => {
+    const cedar = freshCedar();
+    const live = start('permit(principal, action, resource);', undefined, cedar);
+    const kill = (): unknown => cedar.statefulIsAuthorized({ ...THROWING, preparsedPolicySetId: 'live' });
+    for (let round = 0; round < 1_600; round++) expect(kill).toThrow();
+    expect(live.evaluate(REQUEST).ok).toBe(false);
+    expect(live.evaluate(REQUEST)).toMatchObject({ ok: true, decision: 'allow' });
+  });
+
+  it('D4 for want of stack, wherever in the call it runs out', () => {
+    const live = start('permit(principal, action, resource);');
+    const results = new Set<boolean>();
+    const descend = (): void => {
+      try {
+        descend();
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+      const answer = live.evaluate(REQUEST);
+      results.add(answer.ok);
+      if (answer.ok) expect(answer.decision).toBe('allow');
+    };
+    expect(() => {
+      descend();
+    }).not.toThrow();
+    expect(live.evaluate(REQUEST).ok).toBe(true);
+    expect(results.has(true)).toBe(true);
+  });
+});

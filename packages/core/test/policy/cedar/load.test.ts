@@ -1,0 +1,103 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../../src/config-error.js';
+import { type CedarSource } from '../../../src/policy/cedar/engine.js';
+import { cedarFromDirectory, cedarFromText } from '../../../src/policy/cedar/load.js';
+import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
+
+const root = await mkdtemp(join(tmpdir(), 'countersign-policies-'));
+afterAll(() => rm(root, { recursive: true }));
+
+let count = 0;
+async function folder(files: Record<string, string | Uint8Array>): Promise<string> {
+  const path = join(root, String(count++));
+  await mkdir(path);
+  for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
+  return path;
+}
+
+describe('cedarFromDirectory', () => {
+  it('reads policies and schema, and nothing else', async () => {
+    const path = await folder({
+      'drafts.cedar': DRAFTS,
+      'freeze.cedar': '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);',
+      'repo.cedarschema': REPO_SCHEMA,
+      'notes.md': 'permit(principal, action, resource);',
+      'old.cedar.bak': 'permit(principal, action, resource);',
+    });
+    const engine = await cedarFromDirectory(path);
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'allow', policies: ['drafts.cedar#drafts'] });
+    expect(engine.decide(reviewerQuery({ action: 'pr.merge' }))).toMatchObject({
+      decision: 'deny',
+      cause: 'policy',
+      policies: ['freeze.cedar#freeze'],
+    });
+    expect(engine.decide(reviewerQuery({ action: 'pr.close' })).cause).toBe('error');
+    expect(engine.scopeVocabulary).toEqual(['pr:write:draft']);
+  });
+
+  it('decides, and hashes, as the same texts do from memory', async () => {
+    const fromDirectory = await cedarFromDirectory(
+      await folder({ 'policies.cedar': DRAFTS, 'schema.cedarschema': REPO_SCHEMA }),
+    );
+    const fromText = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
+    expect(fromDirectory.policySet).toBe(fromText.policySet);
+  });
+
+  it('reads files with a byte order mark and CRLF', async () => {
+    const engine = await cedarFromDirectory(await folder({ 'a.cedar': `\ufeff${DRAFTS.replaceAll('\n', '\r\n')}` }));
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+  });
+
+  it('G5 refuses a folder that is missing or has no policy', async () => {
+    await expect(cedarFromDirectory(join(root, 'none'))).rejects.toThrow(
+      /none'\): the folder cannot be read .*Create it/,
+    );
+    await expect(cedarFromDirectory(await folder({}))).rejects.toThrow(/no policy at all/);
+    await expect(cedarFromDirectory(await folder({ 's.cedarschema': REPO_SCHEMA }))).rejects.toThrow(
+      /no policy at all/,
+    );
+  });
+
+  it('D6 refuses to start on any problem, naming file and line', async () => {
+    const path = await folder({ 'good.cedar': DRAFTS, 'bad.cedar': '\n\npermit(principal, action);' });
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/bad\.cedar:3: /);
+    await expect(cedarFromDirectory(path)).rejects.toBeInstanceOf(ConfigError);
+  });
+
+  it('refuses what is not UTF-8', async () => {
+    const path = await folder({ 'a.cedar': Uint8Array.of(0x2f, 0x2f, 0xff) });
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/a\.cedar is not UTF-8/);
+  });
+});
+
+describe('cedarFromText', () => {
+  it('takes named texts', async () => {
+    const engine = await cedarFromText({
+      policies: { 'drafts.cedar': DRAFTS },
+      schema: { 'repo.cedarschema': REPO_SCHEMA },
+    });
+    expect(engine.decide(reviewerQuery()).policies).toEqual(['drafts.cedar#drafts']);
+  });
+
+  it('G5 refuses a misspelt option, as schema would be skipped in silence', async () => {
+    const source = { policies: DRAFTS, shema: REPO_SCHEMA } as CedarSource;
+    await expect(cedarFromText(source)).rejects.toThrow(/unknown option 'shema'. Did you mean 'schema'/);
+  });
+
+  it('G5 refuses what is no text', async () => {
+    for (const source of [
+      undefined,
+      null,
+      'permit',
+      {},
+      { policies: 1 },
+      { policies: { a: 1 } },
+      { policies: DRAFTS, schema: 1 },
+    ]) {
+      await expect(cedarFromText(source as unknown as CedarSource)).rejects.toBeInstanceOf(ConfigError);
+    }
+  });
+});
