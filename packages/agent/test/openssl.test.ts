@@ -52,7 +52,7 @@ describe.runIf(runnable)('docs/sign-with-openssl.sh', () => {
     readonly stderr: string;
   }
 
-  // A space in the folder of the script, a bare environment and no terminal: nothing may depend on them.
+  // A bare environment and no terminal: nothing may depend on them.
   function run(...args: string[]): Promise<Run> {
     const environment = { PATH: process.env['PATH'] ?? '', TMPDIR: folder };
     return new Promise((resolve) => {

@@ -1,0 +1,22 @@
+/** What the process exits with. Printed in the help. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, refused: 22 } as const;
+
+/** Ends a command with a message for the person, and an exit code for the script. Never shown with a stack trace. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = exitCodes.failed) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The text of whatever was thrown; for a failed fetch the reason that lies underneath. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (!(cause instanceof Error)) return error.message;
+  const code = 'code' in cause ? String(cause.code) : undefined;
+  return cause.message === '' ? (code ?? error.message) : cause.message;
+}

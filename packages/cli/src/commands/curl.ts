@@ -1,0 +1,164 @@
+import { readFile, stat } from 'node:fs/promises';
+import {
+  type Agent,
+  AgentError,
+  type AgentPrivateKey,
+  createAgent,
+  loadAgentKey,
+  type Signer,
+} from '@countersign/agent';
+import { CliError, exitCodes, messageOf } from '../cli-error.js';
+import { hintFor } from '../hints.js';
+import { coloursFor, type Io } from '../io.js';
+import { printable } from '../text.js';
+
+export interface CurlOptions {
+  readonly key: string;
+  readonly header: readonly string[];
+  readonly data?: string;
+  readonly json?: string;
+  readonly agent?: string;
+  readonly token?: string;
+  readonly verbose: boolean;
+  readonly dangerouslyAllowHttp: boolean;
+}
+
+/** Sends one signed request and prints the answer. Returns the exit code. */
+export async function curl(method: string, url: string, options: CurlOptions, io: Io): Promise<number> {
+  const headers = readHeaders(options.header);
+  const body = await readBody(options, headers, io);
+  const key = await readKey(options.key, io);
+  const agent = await createAgent({
+    id: options.agent ?? key.thumbprint,
+    key,
+    clock: io.clock,
+    fetch: options.verbose ? showing(io) : io.fetch,
+    dangerouslyAllowHttp: options.dangerouslyAllowHttp,
+  });
+  if (options.verbose) io.err(`* agent ${printable(agent.id)}, key ${agent.keyId}\n`);
+  const response = await send(await signerFor(agent, options.token), method, url, headers, body);
+  return printAnswer(response, io);
+}
+
+async function signerFor(agent: Agent, token: string | undefined): Promise<Signer> {
+  if (token === undefined) return agent;
+  const text = token.startsWith('@') ? (await readFile(token.slice(1), 'utf8')).trim() : token;
+  try {
+    return agent.withToken(text);
+  } catch {
+    throw new CliError('--token: this is not an access token. To read it from a file, write @FILE.', exitCodes.usage);
+  }
+}
+
+async function send(
+  signer: Signer,
+  method: string,
+  url: string,
+  headers: Headers,
+  body: Uint8Array<ArrayBuffer> | undefined,
+): Promise<Response> {
+  const upper = method.toUpperCase();
+  try {
+    return await signer.fetch(url, {
+      method: upper,
+      headers,
+      redirect: 'manual',
+      ...(body === undefined ? {} : { body }),
+    });
+  } catch (error) {
+    // What the agent or the URL parser refuses was never sent; anything else is the network.
+    const wrongUse = error instanceof AgentError || (error instanceof TypeError && error.message !== 'fetch failed');
+    throw new CliError(`${upper} ${url}: ${messageOf(error)}`, wrongUse ? exitCodes.usage : exitCodes.failed);
+  }
+}
+
+async function printAnswer(response: Response, io: Io): Promise<number> {
+  const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
+  if (response.ok || !isProblem) {
+    for await (const chunk of response.body ?? []) io.out(chunk as Uint8Array);
+    if (response.ok) return exitCodes.ok;
+    io.err(`${coloursFor(io.colour.err).red('countersign:')} the API answered ${statusLine(response)}\n`);
+    return exitCodes.refused;
+  }
+  const text = await response.text();
+  io.out(text);
+  io.err(`${coloursFor(io.colour.err).red('countersign:')} refused with ${statusLine(response)}${explanation(text)}\n`);
+  return exitCodes.refused;
+}
+
+function explanation(problem: string): string {
+  try {
+    const { code, title } = JSON.parse(problem) as Record<string, unknown>;
+    const hint = hintFor(code);
+    const known = typeof code === 'string' ? `\n  ${printable(code)}: ${printable(String(title))}` : '';
+    return hint === undefined ? known : `${known}\n  ${hint}`;
+  } catch {
+    return '';
+  }
+}
+
+function statusLine({ status, statusText }: Response): string {
+  return printable(`${status} ${statusText}`.trim());
+}
+
+function readHeaders(lines: readonly string[]): Headers {
+  const headers = new Headers();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    try {
+      headers.append(line.slice(0, Math.max(colon, 0)), line.slice(colon + 1));
+    } catch {
+      throw new CliError(`--header: '${printable(line)}' is not of the form 'Name: value'`, exitCodes.usage);
+    }
+  }
+  return headers;
+}
+
+async function readBody(
+  { data, json }: CurlOptions,
+  headers: Headers,
+  io: Io,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (data !== undefined && json !== undefined) throw new CliError('give --data or --json, not both', exitCodes.usage);
+  const given = json ?? data;
+  if (given === undefined) return undefined;
+  if (!headers.has('content-type')) {
+    headers.set('content-type', json === undefined ? 'application/x-www-form-urlencoded' : 'application/json');
+  }
+  if (given === '@-') return new Uint8Array(await io.stdin());
+  return new Uint8Array(given.startsWith('@') ? await readFile(given.slice(1)) : Buffer.from(given));
+}
+
+async function readKey(path: string, io: Io): Promise<AgentPrivateKey> {
+  const text = await readFile(path, 'utf8');
+  const { mode } = await stat(path);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    io.err(`countersign: warning: others can read ${printable(path)}; chmod 600 it\n`);
+  }
+  try {
+    return loadAgentKey(text);
+  } catch (error) {
+    throw new CliError(`${path}: ${messageOf(error)}`, exitCodes.usage);
+  }
+}
+
+/** A fetch that shows what goes out and what comes back, without the secret part of credentials. */
+function showing(io: Io): typeof fetch {
+  const { dim } = coloursFor(io.colour.err);
+  return async (input, init) => {
+    const url = input instanceof Request ? input.url : String(input);
+    const sent = new Headers(init?.headers);
+    io.err(dim(`> ${init?.method ?? 'GET'} ${printable(url)}`) + '\n');
+    for (const [name, value] of sent) io.err(dim(`> ${name}: ${printable(redact(name, value))}`) + '\n');
+    const response = await io.fetch(input, init);
+    io.err(`< ${statusLine(response)}\n`);
+    for (const [name, value] of response.headers) io.err(`< ${name}: ${printable(value)}\n`);
+    return response;
+  };
+}
+
+const secretFields: ReadonlySet<string> = new Set(['authorization', 'agent-delegation', 'agent-approval', 'cookie']);
+
+function redact(name: string, value: string): string {
+  return secretFields.has(name) ? `[${value.length} characters]` : value;
+}

@@ -1,0 +1,74 @@
+import { CliError, exitCodes } from '../cli-error.js';
+import { explainJwk, explainPrivateKey, explainRawKey, type JsonObject } from '../inspect/key.js';
+import { explainProblem, looksLikeProblem } from '../inspect/refusal.js';
+import { explainRegistrations, looksLikeRegistration } from '../inspect/registration.js';
+import { type Report, renderReport } from '../inspect/report.js';
+import { explainSignatureInput, looksLikeSignatureInput } from '../inspect/signature-input.js';
+import { explainToken, looksLikeToken } from '../inspect/token.js';
+import { coloursFor, type Io } from '../io.js';
+
+const maxLength = 1024 * 1024;
+const fileHint = 'To read a file: countersign inspect - < FILE';
+
+/** Finds out what the value is and explains it. */
+export async function inspect(value: string, io: Io): Promise<void> {
+  const text = (value === '-' ? Buffer.from(await io.stdin()).toString('utf8') : value).trim();
+  if (text === '') throw new CliError('nothing to inspect', exitCodes.usage);
+  if (text.length > maxLength) throw new CliError('too long to inspect (over 1 MiB)', exitCodes.usage);
+  const report = explain(text, Math.floor(io.clock() / 1000));
+  // Never repeat the input here: it may be a secret that was mistyped.
+  if (typeof report === 'string') throw new CliError(report, exitCodes.usage);
+  io.out(renderReport(report, coloursFor(io.colour.out)));
+}
+
+/** The report, or why there is none. */
+function explain(given: string, now: number): Report | string {
+  if (given.startsWith('{') || given.startsWith('[')) return explainJson(given);
+  if (given.includes('-----BEGIN')) return explainPrivateKey(given);
+  const text = given.replace(/^(?:(?:authorization|signature-input)\s*:\s*)?(?:bearer\s+)?/i, '');
+  if (looksLikeSignatureInput(text)) return explainSignatureInput(text, now);
+  if (looksLikeToken(text))
+    return explainToken(text, now) ?? 'three parts like a token, but its header or payload is not JSON';
+  if (/^[\w-]+(?:\.[\w-]*){4}$/.test(text)) return 'an encrypted token (JWE): only its receiver can read it';
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') === text && bytes.length === 32) return explainRawKey(text);
+  if (bytes.toString('base64') === text && bytes.length === 64) return explainPrivateKey(text);
+  return `cannot tell what this is: not a JWT, a Signature-Input, a refusal, a key or an agents.json entry. (${fileHint})`;
+}
+
+function explainJson(text: string): Report | string {
+  const json = parseJson(text);
+  if (json === undefined) return 'this looks like JSON, but does not parse';
+  if (isList(json)) return explainList(json);
+  const { agents, keys } = json;
+  if (Array.isArray(agents)) return explainList(agents);
+  if ('kty' in json) return explainJwk(json);
+  if (looksLikeRegistration(json)) return explainRegistrations([json]);
+  if (Array.isArray(keys)) return explainList(keys.map(asRegistration));
+  if (looksLikeProblem(json)) return explainProblem(json);
+  return 'cannot tell what this JSON is: not a refusal, a key or an agents.json entry';
+}
+
+function explainList(entries: readonly unknown[]): Report | string {
+  return entries.length === 0 ? 'an empty list: no agents' : explainRegistrations(entries);
+}
+
+/** A member of a JWK Set: the key itself carries the id and the capabilities. */
+function asRegistration(key: unknown): unknown {
+  if (typeof key !== 'object' || key === null) return key;
+  const { agent_id: id, kid, capabilities, ...jwk } = key as JsonObject;
+  return { id: id ?? kid, jwk, capabilities };
+}
+
+function isList(json: JsonObject | readonly unknown[]): json is readonly unknown[] {
+  return Array.isArray(json);
+}
+
+function parseJson(text: string): JsonObject | readonly unknown[] | undefined {
+  try {
+    // It starts with a brace or a bracket, so it parses to an object or a list, or not at all.
+    return JSON.parse(text) as JsonObject | readonly unknown[];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+import type { RefusalCode } from '@countersign/core';
+
+/** For every refusal: what it means to the one who got it, and what to do next. */
+const hints: Readonly<Record<RefusalCode, string>> = {
+  request_malformed:
+    'The request can be read in two ways (a repeated Host or length field, a strange target). Send it plainly.',
+  fields_too_large: 'Send fewer or shorter header fields; a very large token is the usual cause.',
+  origin_mismatch:
+    'Use the host name and scheme under which the API knows itself (its `origin`); a proxy may rewrite Host.',
+  signature_required:
+    'Sign the request: agent.fetch() or `countersign curl`. If it was signed, a proxy removed the fields.',
+  signature_malformed: 'Signature or Signature-Input is not well formed. `countersign inspect` shows how it reads.',
+  signature_ambiguous: 'Exactly one signature may carry tag="countersign", and its label must be in both fields.',
+  signature_incomplete:
+    'Cover what Accept-Signature in the answer lists: @method, @authority, @path, @query, and the body fields.',
+  credential_uncovered:
+    'A credential was added after signing. Add authorization and Agent-* fields first, then sign over them.',
+  algorithm_not_allowed: 'Sign with Ed25519, and leave `alg` out or set it to "ed25519".',
+  signature_expired:
+    'The signature is older than the API accepts (60 s by default). Sign right before sending; check the clock.',
+  signature_not_yet_valid: 'The clock of this machine is ahead of the API by more than the allowed skew. Correct it.',
+  signature_invalid:
+    'Something covered changed after signing (a proxy, a re-serialised body), or the key is not the registered one.',
+  signature_replayed: 'Each signature counts once. Sign again, with a new nonce, for every attempt, retries included.',
+  key_unknown:
+    'The API does not know this key. Register its public part (`countersign keygen` prints the entry), or use the right key.',
+  key_not_valid: 'The key is registered, but not valid now (not yet, or expired). Rotate to the current key.',
+  agent_suspended: 'The operator of the API suspended this agent. Ask them; signing again will not help.',
+  digest_required: 'Add Content-Digest (RFC 9530) over the body and cover it by the signature.',
+  digest_malformed: 'Content-Digest must be like sha-256=:BASE64:, with sha-256 or sha-512.',
+  digest_mismatch:
+    'The body is not the one that was hashed. Hash exactly the bytes sent, after compression; look for a proxy that rewrites.',
+  body_too_large: 'Send less at once, or ask the operator for a higher limit.',
+  body_incomplete: 'The connection ended before the whole body was sent. Send it again, newly signed.',
+  body_timeout: 'The body was sent too slowly. Send it again, newly signed.',
+  token_malformed:
+    'The Authorization field must be `Bearer`, one space and a JWT. `countersign inspect` shows what is in a token.',
+  token_invalid:
+    'The token was not signed by a key of its issuer, or is not an access token (typ at+jwt). Get a new one.',
+  token_expired: 'Get a new token: this one is expired, not valid yet, or was issued for too long a time.',
+  token_issuer_unknown: 'The API does not trust the `iss` of this token. Get one from an issuer that it lists.',
+  token_audience_mismatch:
+    'The token is for another API: its `aud` must name this one. Ask for a token with the right audience.',
+  token_delegation_invalid:
+    'The token must say who acts (`act.sub`) and for whom (`sub`). `countersign inspect` shows its chain.',
+  token_not_bound_to_agent:
+    'The token names another agent or key than the one that signed. Sign with the key that the token is for.',
+  policy_denied:
+    'The agent is known, but no policy permits this action on this resource for it. Ask the operator of the API.',
+  insufficient_scope:
+    'The delegation or the capabilities of the agent do not reach this far. The WWW-Authenticate field names the scope.',
+  policy_error: 'A policy of the API fails on this request, and a failing policy never permits. Tell its operator.',
+  resource_unresolved: 'The API failed to work out which resource is meant. Tell its operator.',
+  body_consumed:
+    'The API reads bodies before the guard can verify them: its middleware is in the wrong order. Tell its operator.',
+  not_authenticated: 'The API asks for a permission on a route that no guard protects. Tell its operator.',
+  internal_error: 'The API failed while it checked the request. Tell its operator; trying again later may help.',
+  keys_unavailable: 'The API cannot reach its list of agents now. Try again later, newly signed.',
+  issuer_unavailable: 'The API cannot fetch the keys of the token issuer now. Try again later, newly signed.',
+  replay_store_unavailable:
+    'The API cannot remember used signatures now, so it accepts none. Try again later, newly signed.',
+  policy_unavailable: 'The API cannot evaluate its policies now. Try again later, newly signed.',
+  audit_unavailable: 'The API cannot write its audit log now, so nothing may be done. Try again later, newly signed.',
+};
+
+/** The hint for a refusal code; undefined for what is not a code of ours. */
+export function hintFor(code: unknown): string | undefined {
+  return typeof code === 'string' && Object.hasOwn(hints, code) ? hints[code as RefusalCode] : undefined;
+}

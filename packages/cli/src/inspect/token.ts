@@ -1,0 +1,138 @@
+import { readClaims } from '@countersign/delegation';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { duration, moment, show } from '../text.js';
+import type { Report, Row } from './report.js';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Deeper than any guard accepts; enough to show what is wrong. */
+const maxActorsShown = 20;
+
+/** Whether the text has the shape of a JWS in compact serialisation. */
+export function looksLikeToken(text: string): boolean {
+  return /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(text);
+}
+
+/** Explains a JWT; undefined if header or payload is not JSON. */
+export function explainToken(token: string, now: number): Report | undefined {
+  const decoded = decode(token);
+  if (decoded === undefined) return undefined;
+  const { header, payload } = decoded;
+  return {
+    title: 'JSON Web Token',
+    caution: 'Its signature was NOT verified: anyone could have written this.',
+    sections: [
+      { heading: 'header', rows: rowsOf(header, headerMeanings) },
+      { heading: 'claims', rows: rowsOf(without(payload, ['iat', 'nbf', 'exp', 'act', 'cnf']), claimMeanings) },
+      { heading: 'who acts for whom', rows: chainRows(payload) },
+      { heading: 'times', rows: timeRows(payload, now) },
+      { heading: 'bound to', rows: confirmationRows(payload['cnf']) },
+    ],
+    warnings: [...headerWarnings(header), ...claimWarnings(payload, now)],
+  };
+}
+
+function decode(token: string): { readonly header: JsonObject; readonly payload: JsonObject } | undefined {
+  try {
+    return { header: { ...decodeProtectedHeader(token) }, payload: { ...decodeJwt(token) } };
+  } catch {
+    return undefined;
+  }
+}
+
+const headerMeanings: Readonly<Record<string, string>> = {
+  typ: 'what kind of token it is',
+  alg: 'algorithm of its signature',
+  kid: "which of the issuer's keys signed it",
+};
+
+const claimMeanings: Readonly<Record<string, string>> = {
+  iss: 'who issued it',
+  sub: 'on whose behalf it is used',
+  aud: 'the API it is meant for',
+  scope: 'what it allows, at most',
+  client_id: 'the OAuth client it was issued to',
+  jti: 'id of this token',
+  may_act: 'who could become the actor; it names no actor',
+};
+
+function rowsOf(object: JsonObject, meanings: Readonly<Record<string, string>>): Row[] {
+  return Object.entries(object).map(([name, value]) => {
+    const meaning = Object.hasOwn(meanings, name) ? meanings[name] : undefined;
+    return meaning === undefined ? [show(name), show(value)] : [show(name), show(value), `(${meaning})`];
+  });
+}
+
+function chainRows(payload: JsonObject): Row[] {
+  const actors = actorsOf(payload['act']);
+  if (actors.length === 0) return [['subject', show(payload['sub']), '(acts for itself: the token names no actor)']];
+  const past = actors.slice(1).toReversed();
+  return [
+    ['subject', show(payload['sub'])],
+    ...past.map((actor): Row => ['earlier actor', actor, '(history only)']),
+    ['actor', actors[0] ?? '', '(must be the agent that signs the request)'],
+  ];
+}
+
+/** The `sub` of each actor, the current one first (RFC 8693 §4.1). */
+function actorsOf(act: unknown): string[] {
+  const actors: string[] = [];
+  let current = act;
+  while (current !== undefined && actors.length < maxActorsShown) {
+    actors.push(isObject(current) && 'sub' in current ? show(current['sub']) : `malformed: ${show(current)}`);
+    current = isObject(current) ? current['act'] : undefined;
+  }
+  return actors;
+}
+
+function timeRows({ iat, nbf, exp }: JsonObject, now: number): Row[] {
+  const rows: Row[] = [];
+  if (iat !== undefined) rows.push(['issued', moment(iat, now)]);
+  if (nbf !== undefined) rows.push(['not before', moment(nbf, now)]);
+  if (exp !== undefined) rows.push(['expires', moment(exp, now)]);
+  if (typeof iat === 'number' && typeof exp === 'number' && exp > iat) rows.push(['lifetime', duration(exp - iat)]);
+  return rows;
+}
+
+function confirmationRows(cnf: unknown): Row[] {
+  if (cnf === undefined) return [['any key', 'of the agent it names', '(no cnf)']];
+  if (!isObject(cnf)) return [['cnf', show(cnf)]];
+  return Object.entries(cnf).map(([name, value]) => {
+    if (name === 'jkt') return ['the key', show(value), '(only requests signed by this keyid may use the token)'];
+    if (name === 'jwk') return ['the key', show(value), '(the issuer vouches for it)'];
+    return [show(name), show(value)];
+  });
+}
+
+function headerWarnings(header: JsonObject): string[] {
+  const { alg, typ } = header;
+  const warnings: string[] = [];
+  if (typeof alg !== 'string' || /^none$/i.test(alg)) warnings.push('It is not signed at all: alg is none.');
+  else if (/^HS/i.test(alg))
+    warnings.push(`${show(alg)} uses a shared secret; a guard accepts public-key algorithms only.`);
+  if (typeof typ !== 'string' || !/^(?:application\/)?at\+jwt$/i.test(typ)) {
+    warnings.push('typ is not at+jwt: a guard does not take it for an access token (RFC 9068).');
+  }
+  const smuggled = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'zip', 'b64'].filter((name) => name in header);
+  if (smuggled.length > 0) warnings.push(`The header has ${smuggled.join(', ')}: a guard refuses that.`);
+  return warnings;
+}
+
+function claimWarnings(payload: JsonObject, now: number): string[] {
+  const { exp, nbf, iat } = payload;
+  const warnings: string[] = [];
+  if (typeof exp === 'number' && exp <= now) warnings.push('It has expired.');
+  if (typeof nbf === 'number' && nbf > now) warnings.push('It is not valid yet.');
+  if (typeof iat === 'number' && iat > now) warnings.push('It was issued in the future: a clock is wrong.');
+  const read = readClaims(payload);
+  if (!read.ok) warnings.push(`A guard refuses its claims: ${read.code} (${show(read.detail)}).`);
+  return warnings;
+}
+
+function without(object: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

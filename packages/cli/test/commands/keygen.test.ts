@@ -1,0 +1,96 @@
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadAgentKey } from '@countersign/agent';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../run-cli.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-keygen-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('keygen', () => {
+  it.each(['pem', 'jwk', 'nacl'])(
+    'writes a %s that only its owner can read, and prints its registration',
+    async (format) => {
+      const file = join(folder, `key.${format}`);
+      const { code, out, err } = await runCli([
+        'keygen',
+        '--out',
+        file,
+        '--id',
+        'agent-a',
+        '--capabilities',
+        'repo:read, pr:write:draft',
+        '--format',
+        format,
+      ]);
+      expect(code).toBe(0);
+      const key = loadAgentKey(readFileSync(file, 'utf8'));
+      expect(JSON.parse(out)).toEqual({
+        agent_id: 'agent-a',
+        public_key: key.publicKey,
+        capabilities: ['repo:read', 'pr:write:draft'],
+      });
+      expect(err).toContain(key.thumbprint);
+      expect(out + err).not.toContain(key.exportJwk().d);
+      if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
+    },
+  );
+
+  it('makes an id from the key and says so when the agent may do nothing', async () => {
+    const file = join(folder, 'plain.key');
+    const { out, err } = await runCli(['keygen', '--out', file]);
+    const { agent_id: id } = JSON.parse(out) as { agent_id: string };
+    expect(id).toBe(`agent-${loadAgentKey(readFileSync(file, 'utf8')).thumbprint.slice(0, 8)}`);
+    expect(err).toContain('no capabilities');
+  });
+
+  it('never overwrites a key, unless forced; then the new file is private too', async () => {
+    const file = join(folder, 'kept.key');
+    writeFileSync(file, 'precious');
+    chmodSync(file, 0o644);
+    const refused = await runCli(['keygen', '--out', file]);
+    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--force') as string });
+    expect(readFileSync(file, 'utf8')).toBe('precious');
+    expect(await runCli(['keygen', '--out', file, '--force'])).toMatchObject({ code: 0 });
+    expect(loadAgentKey(readFileSync(file, 'utf8'))).toBeDefined();
+    if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder).filter((name) => name.startsWith('kept'))).toEqual(['kept.key']);
+  });
+
+  it.runIf(process.platform !== 'win32')('does not write through a link', async () => {
+    const target = join(folder, 'target');
+    const link = join(folder, 'link');
+    writeFileSync(target, 'precious');
+    symlinkSync(target, link);
+    expect(await runCli(['keygen', '--out', link])).toMatchObject({ code: 1 });
+    expect(await runCli(['keygen', '--out', link, '--force'])).toMatchObject({ code: 0 });
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+  });
+
+  it.each<[string, string[], number]>([
+    ['an unknown format', ['--format', 'der'], 2],
+    ['a capability that is no scope', ['--capabilities', 'a::b'], 2],
+    ['an empty id', ['--id', ''], 2],
+    ['an unknown option', ['--capability', 'x'], 2],
+    ['a folder that does not exist', ['--out', '/no-such-folder-here/key'], 1],
+  ])('refuses %s and leaves nothing behind', async (_name, args, code) => {
+    const before = readdirSync(folder);
+    const result = await runCli(['keygen', '--out', join(folder, 'never'), ...args]);
+    expect(result).toMatchObject({ code, out: '' });
+    expect(result.err).not.toMatch(/ {4}at /);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+});

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { duration, moment, printable } from '../src/text.js';
+import { runCli } from './run-cli.js';
+
+describe('main', () => {
+  it('shows help with examples and exit codes, and exits with 0', async () => {
+    for (const argv of [['--help'], ['help'], ['keygen', '--help'], ['curl', '--help'], ['inspect', '--help']]) {
+      const { code, out, err } = await runCli(argv);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toMatch(/^Usage: countersign/);
+      expect(out).toMatch(/countersign (?:keygen|curl|inspect) /);
+    }
+    expect((await runCli(['--help'])).out).toContain('Exit codes:');
+  });
+
+  it('exits with 2 for wrong use, and says so on standard error', async () => {
+    for (const argv of [[], ['sign'], ['--nonsense'], ['inspect', 'a', 'b']]) {
+      const { code, out, err } = await runCli(argv);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toMatch(/countersign/);
+    }
+  });
+
+  it('colours only where it is told to', async () => {
+    const key = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}';
+    const escape = '\u001b[';
+    const plain = await runCli(['inspect', key]);
+    const coloured = await runCli(['inspect', key], { colour: { out: true, err: false } });
+    expect(plain.out).not.toContain(escape);
+    expect(coloured.out).toContain(escape);
+    const wrong = await runCli(['inspect', '?'], { colour: { out: true, err: true } });
+    expect(wrong.err).toContain(escape);
+  });
+});
+
+describe('text', () => {
+  it('names a moment and its distance', () => {
+    expect(moment(1_700_000_000, 1_700_000_000)).toBe('2023-11-14T22:13:20Z (now)');
+    expect(moment(1_700_000_000, 1_700_000_001)).toBe('2023-11-14T22:13:20Z (1 second ago)');
+    expect(moment(1_700_000_000, 1_700_180_000)).toBe('2023-11-14T22:13:20Z (2 days ago)');
+    expect(moment(1e300, 0)).toContain('not a time');
+    expect([119, 120, 7200, 172_800].map(duration)).toEqual(['119 seconds', '2 minutes', '2 hours', '2 days']);
+  });
+
+  it('F1 leaves nothing that drives a terminal', () => {
+    expect(printable('a\r\n\u001b\u0000\u202e\u2028\ud800ü😀')).toBe(
+      'a\\u{d}\\u{a}\\u{1b}\\u{0}\\u{202e}\\u{2028}\\u{d800}ü😀',
+    );
+  });
+});
+
+const bin = fileURLToPath(new URL('../bin/countersign.js', import.meta.url));
+const built = existsSync(fileURLToPath(new URL('../dist/index.js', import.meta.url)));
+if (!built) console.warn('NOT RUN: bin/countersign.js was not tested, because the package is not built (tsc -b).');
+
+describe.runIf(built)('bin/countersign.js', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'countersign-bin-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  function spawn(args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } {
+    return spawnSync(process.execPath, [bin, ...args], { cwd: folder, input, encoding: 'utf8', env: {} });
+  }
+
+  it('makes a key and explains it from standard input', () => {
+    const made = spawn(['keygen', '--out', 'agent.key', '--id', 'agent-a', '--capabilities', 'repo:read']);
+    expect(made.status).toBe(0);
+    const shown = spawn(['inspect'], made.stdout);
+    expect(shown).toMatchObject({ status: 0, stderr: '' });
+    expect(shown.stdout).toContain('Registration of an agent');
+    expect(made.stderr).toContain(/thumbprint +(\S+)/.exec(shown.stdout)?.[1] ?? 'no thumbprint');
+  });
+
+  it('exits with the codes of its help', () => {
+    expect(spawn(['--help']).status).toBe(0);
+    expect(spawn(['inspect', '?'])).toMatchObject({ status: 2, stdout: '' });
+    expect(spawn(['curl', 'GET', 'http://localhost/', '--key', 'missing'])).toMatchObject({ status: 1, stdout: '' });
+  });
+});
