@@ -120,7 +120,7 @@ class HeldIncoming implements RequestBody {
     if (this.#wasRead) return failure('body_consumed', 'a parser read the body first: put the guard before it');
     if (request.destroyed && !this.#ended) return failure('body_incomplete', 'the client went away');
     if (!announcesBody(request)) return undefined;
-    if (isBeingRead(request)) {
+    if (!request.readableEnded && isBeingRead(request)) {
       return failure('body_consumed', 'something listens to the body already: put the guard before it');
     }
     const length = Math.max(contentLength(request), request.readableLength);

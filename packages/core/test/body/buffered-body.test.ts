@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { bufferedBody } from '../../src/body/buffered-body.js';
+
+describe('bufferedBody', () => {
+  const bytes = Buffer.from('{"title":"x"}');
+
+  it('digests what it was given, under each algorithm asked for', async () => {
+    const held = await bufferedBody(bytes).hold({ maxBytes: 100, timeoutSeconds: 1 }, ['sha-256', 'sha-512']);
+    expect(held).toMatchObject({ ok: true, length: bytes.length });
+    if (!held.ok) return;
+    expect(held.digests.get('sha-256')).toEqual(createHash('sha256').update(bytes).digest());
+    expect(held.digests.get('sha-512')).toEqual(createHash('sha512').update(bytes).digest());
+    expect(held.digests.size).toBe(2);
+  });
+
+  it('G4 refuses more than the limit', async () => {
+    expect(await bufferedBody(bytes).hold({ maxBytes: 12, timeoutSeconds: 1 }, [])).toMatchObject({
+      ok: false,
+      code: 'body_too_large',
+    });
+    expect(await bufferedBody(bytes).hold({ maxBytes: 13, timeoutSeconds: 1 }, [])).toMatchObject({ ok: true });
+  });
+});

@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Pages } from '../../src/body/pages.js';
+
+function capacity(pages: Iterable<Buffer>): number {
+  return [...pages].reduce((sum, page) => sum + page.buffer.byteLength, 0);
+}
+
+describe('pages', () => {
+  it('give back the bytes in their order, however they were cut', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 20 }), (chunks) => {
+        const pages = new Pages();
+        for (const chunk of chunks) pages.append(Buffer.from(chunk));
+        const whole = Buffer.concat(chunks);
+        expect(pages.length).toBe(whole.length);
+        expect(Buffer.concat([...pages.take()]).equals(whole)).toBe(true);
+        expect(pages.length).toBe(0);
+        expect(pages.take()).toEqual([]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('G4 hold a million one-byte chunks in little more than a megabyte', () => {
+    const pages = new Pages();
+    const byte = Buffer.from('x');
+    for (let count = 0; count < 1_000_000; count++) pages.append(byte);
+    expect(capacity(pages.take())).toBeLessThan(1_020_000);
+  });
+
+  it('cost a small body a small page', () => {
+    const pages = new Pages();
+    pages.append(Buffer.from('{"title":"x"}'));
+    expect(capacity(pages.take())).toBeLessThan(1000);
+  });
+
+  it('share no memory with what was appended', () => {
+    const pages = new Pages();
+    const chunk = Buffer.alloc(50_000, 'a');
+    pages.append(chunk);
+    chunk.fill('b');
+    expect(Buffer.concat([...pages.take()]).equals(Buffer.alloc(50_000, 'a'))).toBe(true);
+  });
+
+  it('keep nothing once cleared, and start anew', () => {
+    const pages = new Pages();
+    pages.append(Buffer.from('old'));
+    pages.clear();
+    pages.append(Buffer.from('new'));
+    expect(Buffer.concat([...pages.take()]).toString()).toBe('new');
+  });
+});
