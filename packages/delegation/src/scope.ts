@@ -35,8 +35,8 @@ function isScopeToken(token: string): boolean {
  * `pr:write` covers `pr:write` and `pr:write:draft`, but neither `pr:writer` nor `pr`.
  */
 export function covers(held: string, wanted: string): boolean {
-  if (held === '' || !wanted.startsWith(held)) return false;
-  return wanted.length === held.length || wanted[held.length] === ':';
+  if (held === '') return false;
+  return held === wanted || (wanted[held.length] === ':' && wanted.startsWith(held));
 }
 
 /** Whether any of the held scopes covers the wanted one. */
