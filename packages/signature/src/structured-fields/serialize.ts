@@ -9,6 +9,7 @@ import {
   type Parameters,
 } from './types.js';
 
+const UNESCAPED = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const TOKEN = /^[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*$/;
 const KEY = /^[a-z*][a-z0-9_\-.*]*$/;
@@ -51,6 +52,7 @@ function serializeDictionaryValue(member: Member): string {
 /** Serialises Parameters (RFC 9651 §4.1.1.2). @throws StructuredFieldError if a value has no serialisation. */
 export function serializeParameters(parameters: Parameters): string {
   let text = '';
+  if (parameters.size === 0) return text;
   for (const [key, value] of parameters) {
     text += `;${serializeKey(key)}`;
     if (!isTrue(value)) text += `=${serializeBareItem(value)}`;
@@ -75,7 +77,7 @@ export function serializeBareItem(item: BareItem): string {
     case 'decimal':
       return serializeDecimal(item.value);
     case 'string':
-      return PRINTABLE.test(item.value) ? `"${item.value.replace(/["\\]/g, '\\$&')}"` : refuse('a String', item.value);
+      return serializeString(item.value);
     case 'token':
       return TOKEN.test(item.value) ? item.value : refuse('a Token', item.value);
     case 'bytes':
@@ -87,6 +89,11 @@ export function serializeBareItem(item: BareItem): string {
     default:
       return serializeDisplayString(item.value);
   }
+}
+
+function serializeString(value: string): string {
+  if (UNESCAPED.test(value)) return `"${value}"`;
+  return PRINTABLE.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : refuse('a String', value);
 }
 
 function serializeInteger(value: number): string {
