@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { type AgentRegistration, checkOptionNames, ConfigError, type IssuerOptions } from '@countersign/core';
+
+/** What a host is told: the same JSON for every host, so that one suite can drive them all. */
+export interface HostConfig {
+  /** What requests are addressed to; null: the address it listens on. */
+  readonly origin: string | null;
+  /** Prefix of every route: empty, or like `/api`. */
+  readonly mount: string;
+  readonly bodyParser: 'after' | 'none';
+  readonly agents: readonly AgentRegistration[];
+  readonly issuers: readonly IssuerOptions[];
+  /** Cedar text. */
+  readonly policies: string;
+  /** Cedar schema text. */
+  readonly schema?: string;
+  /** Folder of the audit log. */
+  readonly audit: string;
+}
+
+const names = ['origin', 'mount', 'bodyParser', 'agents', 'issuers', 'policies', 'schema', 'audit'];
+
+/** @throws ConfigError when the file cannot be read as a configuration. What core reads itself, core checks. */
+export function readConfig(file: string): HostConfig {
+  const config = JSON.parse(readFileSync(file, 'utf8')) as HostConfig;
+  checkOptionNames(file, config, names);
+  if (!/^(?:\/[a-z0-9-]+)*$/.test(config.mount)) throw new ConfigError(`${file}: 'mount' must be "" or like "/api".`);
+  if (config.bodyParser !== 'after' && config.bodyParser !== 'none') {
+    throw new ConfigError(`${file}: 'bodyParser' must be "after" or "none".`);
+  }
+  return config;
+}

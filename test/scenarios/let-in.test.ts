@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { onEveryHost } from '../support/api.js';
+import { serialized, sha256Digest, alsoSigned } from '../support/signed-request.js';
+import { keyNamed } from '../support/keys.js';
+import { issuer, reviewer, reviewerCapabilities, reviewerId, runner, runnerId, userId } from '../support/world.js';
+
+onEveryHost('Requests that are let in', (api) => {
+  it('an agent acts for itself', async () => {
+    const { response, records } = await api.accepts(api.signed({ target: '/invoices?month=2026-11' }), 200);
+    expect(JSON.parse(response.body)).toEqual({ query: { month: '2026-11' } });
+    expect(records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
+    expect(records[0]).toMatchObject({
+      decision: 'allow',
+      actor: { id: reviewerId, keyId: reviewer.thumbprint },
+      subject: { id: reviewerId, type: 'agent' },
+      action: 'invoice.read',
+      resource: { type: 'Dataset', id: 'billing' },
+      policies: ['policies.cedar#invoices'],
+      request: { method: 'GET', path: '/invoices', remoteAddress: '127.0.0.1' },
+    });
+  });
+
+  it('who am I: the agent, with its capabilities', async () => {
+    const { response, records } = await api.accepts(api.signed(), 200);
+    expect(JSON.parse(response.body)).toMatchObject({
+      actor: { id: reviewerId, type: 'agent', keyId: reviewer.thumbprint, owner: 'platform-team', roles: ['reviewer'] },
+      subject: { id: reviewerId, type: 'agent' },
+      chain: [{ id: reviewerId, proof: 'signature' }],
+      scope: reviewerCapabilities.toSorted(),
+    });
+    expect(records.map(({ phase }) => phase)).toEqual(['outcome']);
+  });
+
+  it('an agent acts for a user', async () => {
+    const { response, records } = await api.accepts(await api.pull({ jti: 'delegation-1' }), 201);
+    expect(JSON.parse(response.body)).toMatchObject({
+      actor: { id: reviewerId },
+      subject: { id: userId, type: 'user', issuer: issuer.issuer },
+      chain: [
+        { id: userId, type: 'user', proof: 'issuer' },
+        { id: reviewerId, type: 'agent', proof: 'issuer', delegationId: 'delegation-1' },
+      ],
+      body: { title: 'x' },
+    });
+    expect(records[0]).toMatchObject({
+      phase: 'decision',
+      decision: 'allow',
+      actor: { id: reviewerId },
+      subject: { id: userId, type: 'user', issuer: issuer.issuer },
+      scope: ['pr:write:draft', 'repo:read'],
+      policies: ['policies.cedar#drafts-for-the-user'],
+    });
+    expect(records[1]?.request.id).toBe(records[0]?.request.id);
+  });
+
+  it('the scope is what the token and the capabilities have in common', async () => {
+    const token = await api.token({ scope: 'pr invoice:read:march secrets' });
+    const { response } = await api.accepts(api.signed({ token }), 200);
+    expect(JSON.parse(response.body)).toMatchObject({ scope: ['invoice:read:march', 'pr:write:draft'] });
+  });
+
+  it('a token about the agent itself only narrows what it may do', async () => {
+    const token = await api.token({ sub: reviewerId, act: undefined, scope: 'repo:read' });
+    const { response } = await api.accepts(api.signed({ token }), 200);
+    expect(JSON.parse(response.body)).toMatchObject({ subject: { type: 'agent' }, scope: ['repo:read'] });
+    await api.denies(api.signed({ token, target: '/invoices' }), 403, 'policy_denied');
+  });
+
+  it('a token bound by cnf.jkt to the key that signs', async () => {
+    const token = await api.token({ cnf: { jkt: reviewer.thumbprint } });
+    await api.accepts(await api.pull({}, { token }), 201);
+  });
+
+  it('an agent that only its issuer knows, by cnf.jwk', async () => {
+    const guest = keyNamed('guest');
+    const token = await api.token({
+      act: { sub: 'agent-guest' },
+      cnf: { jwk: guest.publicJwk },
+      scope: 'invoice:read',
+    });
+    const { response, records } = await api.accepts(api.signed({ key: guest, token, target: '/invoices' }), 200);
+    expect(response.status).toBe(200);
+    expect(records[0]).toMatchObject({
+      actor: { id: 'agent-guest', keyId: guest.thumbprint },
+      subject: { id: userId },
+      scope: ['invoice:read'],
+    });
+  });
+
+  it('a signature over @target-uri instead of its parts', async () => {
+    await api.accepts(api.signed({ covered: ['"@method"', '"@target-uri"'], target: '/invoices?a=b' }), 200);
+  });
+
+  it('any label, any order, unknown parameters, and alg said aloud', async () => {
+    await api.accepts(
+      api.signed({
+        label: 'x-_.*1',
+        covered: ['"@query"', '"host"', '"@path"', '"@method"', '"@authority"'],
+        parameters: { alg: '"ed25519"', 'my-own': '"1"', expires: undefined },
+      }),
+      200,
+    );
+  });
+
+  it('signatures of other profiles stand beside ours', async () => {
+    const other = api.signed({
+      key: keyNamed('cdn'),
+      label: 'cdn',
+      covered: ['"host"'],
+      parameters: { tag: '"web-bot-auth"' },
+    });
+    await api.accepts(alsoSigned(api.signed(), other), 200);
+    await api.accepts(alsoSigned(other, api.signed()), 200);
+  });
+
+  it('sha-512, or both digests at once', async () => {
+    const body = '{"title":"y"}';
+    const sha512 = `sha-512=:${createHash('sha512').update(body).digest('base64')}:`;
+    await api.accepts(await api.pull({}, { body, digest: sha512 }), 201);
+    await api.accepts(await api.pull({}, { body, digest: `${sha256Digest(body)}, ${sha512}, md5=:AAAA:` }), 201);
+  });
+
+  it('a body without a content type, and an empty body with its digest', async () => {
+    await api.accepts(api.signed({ method: 'PUT', target: '/upload', body: 'raw', contentType: null }), 200);
+    await api.accepts(api.signed({ digest: sha256Digest('') }), 200);
+  });
+
+  it('a chunked upload, read as a stream', async () => {
+    const data = Buffer.alloc(300_000, 'stream me ');
+    const request = api.signed({
+      method: 'PUT',
+      target: '/upload',
+      body: data,
+      contentType: 'application/octet-stream',
+      fields: [['Transfer-Encoding', 'chunked']],
+    });
+    const chunks = [data.subarray(0, 1), data.subarray(1, 100_000), data.subarray(100_000)].map((chunk) =>
+      Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]),
+    );
+    const { response } = await api.accepts(
+      { ...request, body: Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]) },
+      200,
+    );
+    expect(JSON.parse(response.body)).toEqual({
+      bytes: data.length,
+      sha256: createHash('sha256').update(data).digest('hex'),
+    });
+  });
+
+  it('an answer without a body', async () => {
+    const { records } = await api.accepts(
+      api.signed({ key: runner, method: 'DELETE', target: '/records/42', body: '' }),
+      204,
+    );
+    expect(records[0]).toMatchObject({ actor: { id: runnerId }, resource: { type: 'Record', id: '42' } });
+  });
+
+  it('D7 HEAD is decided like GET, and runs its handler', async () => {
+    const { response, records } = await api.accepts(api.signed({ method: 'HEAD', target: '/invoices' }), 200);
+    expect(response.body).toBe('');
+    expect(records[0]).toMatchObject({ action: 'invoice.read', request: { method: 'HEAD' } });
+  });
+
+  it('an unguarded route, unsigned', async () => {
+    const before = api.records.length;
+    const response = await api.send(Buffer.from(`GET /public HTTP/1.1\r\nHost: ${api.authority}\r\n\r\n`));
+    expect(response.status).toBe(200);
+    expect(api.records).toHaveLength(before);
+  });
+
+  it('a path that no route has is 404 once verified', async () => {
+    const response = await api.send(api.signed({ target: '/nowhere' }));
+    expect(response.status).toBe(404);
+  });
+
+  it('several requests on one connection, a refused one among them', async () => {
+    const connection = await api.connect();
+    connection.write(serialized(api.signed({ target: '/invoices' })));
+    expect((await connection.read()).status).toBe(200);
+    connection.write(serialized(await api.pull({}, { digest: sha256Digest('other') })));
+    expect((await connection.read()).status).toBe(401);
+    connection.write(serialized(await api.pull()));
+    const last = await connection.read();
+    expect(last.status).toBe(201);
+    expect(JSON.parse(last.body)).toMatchObject({ body: { title: 'x' } });
+    connection.destroy();
+  });
+
+  it('pipelined requests are answered in order', async () => {
+    const connection = await api.connect();
+    connection.write(
+      Buffer.concat([serialized(await api.pull()), serialized(api.signed()), serialized(await api.pull())]),
+    );
+    expect((await connection.read()).status).toBe(201);
+    expect((await connection.read()).status).toBe(200);
+    expect((await connection.read()).status).toBe(201);
+    connection.destroy();
+  });
+});
+
+onEveryHost(
+  'Mounted below /api',
+  (api) => {
+    it('A13 the whole path is what is signed', async () => {
+      const { records } = await api.accepts(api.signed({ target: '/api/invoices?x=1' }), 200);
+      expect(records[0]?.request.path).toBe('/api/invoices');
+      await api.accepts(await api.pull({}, { target: '/api/repos/acme/api/pulls' }), 201);
+    });
+  },
+  { config: { mount: '/api' } },
+);
+
+onEveryHost(
+  'Without a body parser',
+  (api) => {
+    it('a body that nobody reads does not keep the answer', async () => {
+      const { response } = await api.accepts(await api.pull({}, { body: 'x'.repeat(200_000) }), 201);
+      expect(JSON.parse(response.body)).toMatchObject({ body: null });
+    });
+  },
+  { config: { bodyParser: 'none' } },
+);

@@ -1,0 +1,213 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AuditRecord, RefusalCode } from '@countersign/core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
+import type { HostConfig } from '../hosts/config.js';
+import { type Host, type RunningHost, type StartOptions, startHost } from '../hosts/host.js';
+import { hosts } from '../hosts/hosts.js';
+import { auditRecords } from './audit-log.js';
+import { Connection, type RawResponse } from './connection.js';
+import {
+  fieldsNamed,
+  type RawRequest,
+  serialized,
+  type SignedRequestOptions,
+  signedRequest,
+} from './signed-request.js';
+import { accessToken, type Claims, type TestIssuer } from './tokens.js';
+import { issuer, reviewer, reviewerId, userId, worldConfig } from './world.js';
+
+export interface ApiOptions {
+  readonly config?: Partial<HostConfig>;
+  readonly start?: StartOptions;
+}
+
+/** Describes scenarios once; they run on every host, each with a server of its own. */
+export function onEveryHost(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
+  describe.each(hosts)(`${title}, on $name`, (host) => {
+    const api = new Api(host, options);
+    beforeAll(() => api.start());
+    afterAll(() => api.close());
+    define(api);
+  });
+}
+
+export interface Exchange {
+  readonly response: RawResponse;
+  /** What the log gained. */
+  readonly records: readonly AuditRecord[];
+}
+
+/** A guarded API on a host, as its clients and its auditor see it. */
+export class Api {
+  readonly #host: Host;
+  readonly #options: ApiOptions;
+  readonly #folder: string = mkdtempSync(join(tmpdir(), 'countersign-'));
+  #running: RunningHost | undefined;
+
+  constructor(host: Host, options: ApiOptions = {}) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#running = await startHost(this.#host, worldConfig(this.#folder, this.#options.config), this.#options.start);
+  }
+
+  async close(): Promise<void> {
+    await this.#running?.close();
+    this.#running = undefined;
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  /** Another server of the same host for one test. */
+  async variant(options: ApiOptions): Promise<Api> {
+    const api = new Api(this.#host, options);
+    await api.start();
+    onTestFinished(() => api.close());
+    return api;
+  }
+
+  get running(): RunningHost {
+    if (this.#running === undefined) throw new Error('the host has not been started');
+    return this.#running;
+  }
+
+  get url(): string {
+    return this.running.url;
+  }
+
+  get authority(): string {
+    return new URL(this.url).host;
+  }
+
+  /** What tokens for this API name as their audience. */
+  get audience(): string {
+    return this.#options.config?.origin ?? this.url;
+  }
+
+  get records(): readonly AuditRecord[] {
+    return auditRecords(this.running.auditFile);
+  }
+
+  get auditFile(): string {
+    return this.running.auditFile;
+  }
+
+  signed(options: Partial<SignedRequestOptions> = {}): RawRequest {
+    return signedRequest({ key: reviewer, host: this.authority, ...options });
+  }
+
+  /** A token by which the reviewer acts for the user. */
+  token(claims: Claims = {}, header: Claims = {}, by: TestIssuer = issuer): Promise<string> {
+    const good = { aud: this.audience, sub: userId, act: { sub: reviewerId }, scope: 'pr:write:draft repo:read' };
+    return accessToken(by, { ...good, jti: crypto.randomUUID(), ...claims }, header);
+  }
+
+  /** The pull request that the reviewer may open for the user. */
+  async pull(claims: Claims = {}, options: Partial<SignedRequestOptions> = {}): Promise<RawRequest> {
+    const token = await this.token(claims);
+    return this.signed({ method: 'POST', target: '/repos/acme/api/pulls', body: '{"title":"x"}', token, ...options });
+  }
+
+  connect(): Promise<Connection> {
+    return Connection.open(this.url);
+  }
+
+  async send(request: RawRequest | Buffer, method?: string): Promise<RawResponse> {
+    const connection = await this.connect();
+    connection.write(Buffer.isBuffer(request) ? request : serialized(request));
+    const response = await connection.read({ head: (Buffer.isBuffer(request) ? method : request.method) === 'HEAD' });
+    connection.destroy();
+    return response;
+  }
+
+  /** Sends a request that must be let in and answered; its outcome must be recorded once. */
+  async accepts(request: RawRequest, status: number): Promise<Exchange> {
+    const { before, handledBefore } = this.#mark();
+    const response = await this.send(request);
+    expect({ status: response.status, body: response.body }).toMatchObject({ status });
+    expect(this.running.handled.length - handledBefore).toBe(1);
+    const records = await vi.waitFor(
+      () => {
+        const gained = this.records.slice(before);
+        expect(gained.at(-1)).toMatchObject({ phase: 'outcome', outcome: { result: 'finished', status } });
+        return gained;
+      },
+      { interval: 2 },
+    );
+    expect(records.filter(({ phase }) => phase === 'outcome')).toHaveLength(1);
+    return { response, records };
+  }
+
+  /** Sends a request that must be refused before its sender is known: recorded once, as claimed, never as actor. */
+  async refuses(request: RawRequest | Buffer, status: number, code: RefusalCode): Promise<Exchange> {
+    const exchange = await this.#refused(request, status, code);
+    const [record] = exchange.records;
+    expect(record).toMatchObject({ phase: 'authentication', decision: 'deny', code });
+    expect(Object.keys(record ?? {})).not.toEqual(expect.arrayContaining(['actor']));
+    for (const name of ['actor', 'subject', 'chain', 'scope', 'action', 'resource'])
+      expect(record).not.toHaveProperty(name);
+    return exchange;
+  }
+
+  /** Sends a request whose sender is known, and that must be refused all the same: recorded once, as a decision. */
+  async denies(request: RawRequest, status: number, code: RefusalCode): Promise<Exchange> {
+    const exchange = await this.#refused(request, status, code);
+    expect(exchange.records[0]).toMatchObject({
+      phase: 'decision',
+      decision: 'deny',
+      code,
+      actor: { id: expect.any(String), keyId: expect.any(String) },
+      action: expect.any(String),
+    });
+    return exchange;
+  }
+
+  async #refused(request: RawRequest | Buffer, status: number, code: RefusalCode): Promise<Exchange> {
+    const { before, handledBefore } = this.#mark();
+    const response = await this.send(request);
+    const head = !Buffer.isBuffer(request) && request.method === 'HEAD';
+    expect({ status: response.status, body: response.body }).toMatchObject({ status });
+    if (!head) expectProblem(response, status, code);
+    expect(this.running.handled.length, 'a handler ran').toBe(handledBefore);
+    const records = this.records.slice(before);
+    expect(records).toHaveLength(1);
+    if (!Buffer.isBuffer(request)) expectNoLeak(request, response, records);
+    return { response, records };
+  }
+
+  #mark(): { before: number; handledBefore: number } {
+    return { before: this.records.length, handledBefore: this.running.handled.length };
+  }
+}
+
+/** RFC 9457, and nothing beyond the constant text of the code. */
+export function expectProblem(response: RawResponse, status: number, code: RefusalCode): void {
+  expect(response.headers['content-type']).toBe('application/problem+json');
+  expect(JSON.parse(response.body)).toEqual({
+    type: `urn:countersign:refusal:${code}`,
+    title: expect.stringMatching(/^[A-Z][\w ,-]+\.$/),
+    status,
+    code,
+  });
+  if (status === 401) expect(response.headers).toHaveProperty('www-authenticate');
+}
+
+/** Neither the answer nor the log repeats a secret, and the answer says nothing of our insides. */
+export function expectNoLeak(request: RawRequest, response: RawResponse, records: readonly AuditRecord[]): void {
+  const log = JSON.stringify(records);
+  for (const secret of secretsOf(request)) {
+    expect(response.text).not.toContain(secret);
+    expect(log).not.toContain(secret);
+  }
+  expect(response.text).not.toMatch(/node_modules|\.[jt]s:\d|\n {4}at |Error:/);
+}
+
+function secretsOf(request: RawRequest): string[] {
+  const credentials = fieldsNamed(request, 'authorization').flatMap((value) => value.split(/[ .,]/));
+  const signatures = fieldsNamed(request, 'signature').flatMap((value) => value.split(/[:,]/));
+  const query = request.target.split('?').slice(1);
+  return [...credentials, ...signatures, ...query, request.body.toString('latin1')].filter(({ length }) => length >= 8);
+}

@@ -1,0 +1,70 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import type { PublicJwk } from '@countersign/core';
+import { SignJWT } from 'jose';
+import { keyNamed } from './keys.js';
+
+/** Somebody who issues access tokens. */
+export interface TestIssuer {
+  readonly issuer: string;
+  readonly privateKey: KeyObject;
+  readonly algorithm: string;
+  readonly kid: string;
+  readonly jwk: PublicJwk;
+}
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+export function ed25519Issuer(issuer: string, kid: string): TestIssuer {
+  const { privateKey, publicJwk } = keyNamed(`issuer ${issuer} ${kid}`);
+  return { issuer, privateKey, algorithm: 'EdDSA', kid, jwk: { ...publicJwk, kid } };
+}
+
+export function rsaIssuer(issuer: string, kid: string): TestIssuer {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { issuer, privateKey, algorithm: 'RS256', kid, jwk: { ...publicJwkOf(publicKey), kid, alg: 'RS256' } };
+}
+
+function publicJwkOf(key: KeyObject): PublicJwk {
+  return key.export({ format: 'jwk' });
+}
+
+/** The claims of a good token, for merging; undefined leaves one out. */
+export function accessToken(
+  issuer: TestIssuer,
+  claims: Claims,
+  header: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const payload = { iss: issuer.issuer, iat: now, exp: now + 300, client_id: 'countersign-tests', ...claims };
+  return new SignJWT(defined(payload))
+    .setProtectedHeader(
+      defined({ typ: 'at+jwt', alg: issuer.algorithm, kid: issuer.kid, ...header }) as { alg: string },
+    )
+    .sign(issuer.privateKey);
+}
+
+/** Header and payload as text, so that they need not be what a library would write, signed by whatever is given. */
+export function rawToken(header: string, payload: string, makeSignature: (input: Buffer) => Uint8Array): string {
+  const input = `${encoded(header)}.${encoded(payload)}`;
+  return `${input}.${Buffer.from(makeSignature(Buffer.from(input))).toString('base64url')}`;
+}
+
+/** An Ed25519 signature by the issuer's own key: the token is genuine, only odd. */
+export function signedBy({ privateKey }: TestIssuer): (input: Buffer) => Buffer {
+  return (input) => sign(null, input, privateKey);
+}
+
+/** The public key as PEM: what an algorithm-confused verifier would take for an HMAC secret. */
+export function publicPem({ privateKey }: TestIssuer): string {
+  return createPublicKey(createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })))
+    .export({ format: 'pem', type: 'spki' })
+    .toString();
+}
+
+function encoded(text: string): string {
+  return Buffer.from(text).toString('base64url');
+}
+
+function defined(members: Claims): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
