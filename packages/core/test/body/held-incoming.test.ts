@@ -10,6 +10,7 @@ import { holdIncoming } from '../../src/body/held-incoming.js';
 import type { BodyLimits, HeldBody, RequestBody } from '../../src/body/request-body.js';
 import { sendRefusal } from '../../src/node/send-refusal.js';
 import { refusal, refusalResponse } from '../../src/refusal.js';
+import { Deferred } from '../node/deferred.js';
 import { chunk, chunkedHead, lastChunk, post, RawClient, serve, type TestServer } from '../node/raw-http.js';
 
 const defaultLimits: BodyLimits = { maxBytes: 1024 * 1024, timeoutSeconds: 30 };
@@ -159,20 +160,17 @@ describe('a held body reaches its reader whole', () => {
   });
 
   it('when an asynchronous middleware ran first and half of it has arrived', async () => {
-    let arrived: () => void = () => {};
-    const half = new Promise<void>((resolve) => {
-      arrived = resolve;
-    });
+    const half = new Deferred();
     await using server = await guarded({
       before: async (request) => {
         while (request.readableLength < 5) await setImmediate();
-        arrived();
+        half.resolve();
       },
     });
     using client = await RawClient.open(server);
-    const bytes = post('12345' + '67890');
+    const bytes = post('1234567890');
     await client.send(bytes.subarray(0, -5));
-    await half;
+    await half.promise;
     await client.send(bytes.subarray(-5));
     const response = await client.response();
     expect(response).toMatchObject({ status: 200, body: '1234567890' });
@@ -486,56 +484,44 @@ describe('a connection after a refusal', () => {
 
 describe('a body that does not come whole', () => {
   it.each(['destroy', 'end'] as const)('F5 the client goes away in the middle (%s)', async (how) => {
-    let tell: (held: HeldBody) => void = () => {};
-    const held = new Promise<HeldBody>((resolve) => {
-      tell = resolve;
-    });
-    await using server = await guarded({ onHeld: tell });
+    const held = new Deferred<HeldBody>();
+    await using server = await guarded({ onHeld: held.resolve });
     using client = await RawClient.open(server);
     await client.send(post('half of it').subarray(0, -5));
     client.socket[how]();
-    expect(await held).toMatchObject({ ok: false, code: 'body_incomplete' });
+    expect(await held.promise).toMatchObject({ ok: false, code: 'body_incomplete' });
   });
 
   it('F5 the client went away before hold()', async () => {
-    let tell: (held: HeldBody) => void = () => {};
-    const held = new Promise<HeldBody>((resolve) => {
-      tell = resolve;
-    });
-    let begun: () => void = () => {};
-    const beginning = new Promise<void>((resolve) => {
-      begun = resolve;
-    });
+    const held = new Deferred<HeldBody>();
+    const begun = new Deferred();
     await using server = await guarded({
-      onHeld: tell,
+      onHeld: held.resolve,
       between: async (_body, request) => {
-        begun();
+        begun.resolve();
         await new Promise<void>((resolve) => void request.once('close', resolve));
       },
     });
     using client = await RawClient.open(server);
     await client.send(post('half of it').subarray(0, -5));
-    await beginning;
+    await begun.promise;
     client.socket.destroy();
-    expect(await held).toMatchObject({ ok: false, code: 'body_incomplete' });
+    expect(await held.promise).toMatchObject({ ok: false, code: 'body_incomplete' });
   });
 
   it('broken chunk framing', async () => {
-    let tell: (held: HeldBody) => void = () => {};
-    const held = new Promise<HeldBody>((resolve) => {
-      tell = resolve;
-    });
-    await using server = await guarded({ onHeld: tell });
+    const held = new Deferred<HeldBody>();
+    await using server = await guarded({ onHeld: held.resolve });
     using client = await RawClient.open(server);
     await client.send(chunkedHead);
     await client.send(chunk('good'));
     await client.send('zz\r\nbad');
-    expect(await held).toMatchObject({ ok: false, code: 'body_incomplete' });
+    expect(await held.promise).toMatchObject({ ok: false, code: 'body_incomplete' });
   });
 });
 
 describe('G2 a parser before the guard is found out', () => {
-  const parsers: Record<string, Story['before']> = {
+  const parsers: Record<string, NonNullable<Story['before']>> = {
     'that read it all': async (request) => void (await readAll(request)),
     'that began to read': async (request) => void (await once(request, 'data')),
     'that dropped it': async (request) => {

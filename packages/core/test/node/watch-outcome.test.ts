@@ -4,23 +4,21 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AuditOutcome } from '../../src/audit/event.js';
 import { type OutcomeWatch, watchOutcome } from '../../src/node/watch-outcome.js';
+import { Deferred } from './deferred.js';
 import { post, RawClient, serve, type TestServer } from './raw-http.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, watch: OutcomeWatch) => void | Promise<void>;
 
 class Watched {
   readonly outcomes: AuditOutcome[] = [];
-  #closed: () => void = () => {};
-  readonly closed: Promise<void> = new Promise((resolve) => {
-    this.#closed = resolve;
-  });
+  readonly closed = new Deferred();
 
   serve(handler: Handler, { late = false } = {}): Promise<TestServer> {
     return serve((request, response) => {
       request.resume();
-      response.once('close', this.#closed);
+      response.once('close', this.closed.resolve);
       void (async () => {
-        if (late) await this.closed;
+        if (late) await this.closed.promise;
         await handler(
           request,
           response,
@@ -32,7 +30,7 @@ class Watched {
 
   /** Whatever could still be called back has been. */
   async all(): Promise<readonly AuditOutcome[]> {
-    await this.closed;
+    await this.closed.promise;
     for (let turn = 0; turn < 5; turn++) await setImmediate();
     return this.outcomes;
   }
@@ -79,17 +77,14 @@ describe('watchOutcome calls back exactly once', () => {
 
   it('F5 aborted before the answer: no status, whatever the framework has set', async () => {
     const watched = new Watched();
-    let arrived: () => void = () => {};
-    const arrival = new Promise<void>((resolve) => {
-      arrived = resolve;
-    });
+    const arrived = new Deferred();
     await using server = await watched.serve((_request, response) => {
       response.statusCode = 404;
-      arrived();
+      arrived.resolve();
     });
     using client = await RawClient.open(server);
     await client.send(post(''));
-    await arrival;
+    await arrived.promise;
     client.socket.destroy();
     expect(await watched.all()).toEqual([{ result: 'aborted' }]);
   });
