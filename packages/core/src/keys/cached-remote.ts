@@ -50,12 +50,12 @@ export class CachedRemote<T> implements Source<T> {
   async current(now: number): Promise<Held<T>> {
     const age = this.#held === undefined ? Infinity : elapsed(this.#held.since, now);
     const { maxAgeSeconds, maxStaleSeconds } = this.#options;
-    if (age > maxAgeSeconds / 2) {
-      const refresh = this.#refreshUnlessTriedWithin(this.#failure === undefined ? 1 : retrySeconds, now);
-      // A server that is known to be down is asked in the background, so that it does not slow every request.
-      const mayServeMeanwhile = age <= maxAgeSeconds || (age <= maxStaleSeconds && this.#failure !== undefined);
-      if (!mayServeMeanwhile) await refresh;
-    }
+    if (age <= maxAgeSeconds / 2) return this.#snapshot(now);
+
+    // A server that was down a moment ago is asked in the background, so that it does not slow every request.
+    const knownDown = this.#failure !== undefined && this.#triedWithin(coolDownSeconds, now);
+    const refresh = this.#refreshUnlessTriedWithin(this.#failure === undefined ? 1 : retrySeconds, now);
+    if (age > (knownDown ? maxStaleSeconds : maxAgeSeconds)) await refresh;
     return this.#snapshot(now);
   }
 
@@ -72,9 +72,13 @@ export class CachedRemote<T> implements Source<T> {
     return { kind: 'held', value: held.value, generation: this.#generation };
   }
 
+  #triedWithin(seconds: number, now: number): boolean {
+    return this.#lastAttempt !== undefined && elapsed(this.#lastAttempt, now) < seconds;
+  }
+
   async #refreshUnlessTriedWithin(seconds: number, now: number): Promise<void> {
     if (this.#flight === undefined) {
-      if (this.#lastAttempt !== undefined && elapsed(this.#lastAttempt, now) < seconds) return;
+      if (this.#triedWithin(seconds, now)) return;
       this.#lastAttempt = now;
       this.#flight = this.#refresh(now).finally(() => {
         this.#flight = undefined;

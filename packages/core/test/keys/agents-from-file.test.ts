@@ -1,0 +1,194 @@
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ConfigError } from '../../src/config-error.js';
+import { agentsFromFile, type ReloadResult } from '../../src/keys/agents-from-file.js';
+import type { AgentDirectory } from '../../src/keys/directory.js';
+import { newEd25519Key } from './test-keys.js';
+import { nextWarning } from './warnings.js';
+
+const a = { id: 'agent-a', publicKey: newEd25519Key().base64, capabilities: ['repo:read'] };
+const b = { id: 'agent-b', publicKey: newEd25519Key().base64 };
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-agents-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Opens the file and gives the reloads one by one, as they come. */
+async function open(
+  file: string,
+  pollSeconds = 3600,
+): Promise<{ agents: AgentDirectory; nextReload: () => Promise<ReloadResult> }> {
+  const reloads: ReloadResult[] = [];
+  let awaited: ((result: ReloadResult) => void) | undefined;
+  const onReload = (result: ReloadResult): void => {
+    if (awaited === undefined) reloads.push(result);
+    else awaited(result);
+    awaited = undefined;
+  };
+  const agents = await agentsFromFile(file, { onReload, pollSeconds });
+  onTestFinished(() => agents.close?.());
+  const nextReload = async (): Promise<ReloadResult> =>
+    reloads.shift() ??
+    (await new Promise<ReloadResult>((resolve) => {
+      awaited = resolve;
+    }));
+  return { agents, nextReload };
+}
+
+async function known(agents: AgentDirectory): Promise<string> {
+  const found = await Promise.all(
+    ['agent-a', 'agent-b'].map(async (id) => ((await agents.hasAgent(id)) ? id.at(-1) : '')),
+  );
+  return found.join('');
+}
+
+describe('agentsFromFile', () => {
+  it('reads a list, or an object with the list', async () => {
+    const folder = await temporaryFolder();
+    for (const content of [[a, b], { agents: [a, b] }]) {
+      const file = join(folder, 'agents.json');
+      await writeFile(file, JSON.stringify(content));
+      const { agents } = await open(file);
+      expect(await known(agents)).toBe('ab');
+    }
+  });
+
+  it('C7 an agent taken out of the file is unknown after the reload', async () => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    await writeFile(file, JSON.stringify([a, b]));
+    const { agents, nextReload } = await open(file);
+    await writeFile(file, JSON.stringify([b]));
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(await known(agents)).toBe('b');
+  });
+
+  it('follows a file that is put in the place of the old one, as editors save', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'agents.json');
+    await writeFile(file, JSON.stringify([a]));
+    const { agents, nextReload } = await open(file);
+    for (const [content, expected] of [
+      [[b], 'b'],
+      [[a, b], 'ab'],
+    ] as const) {
+      await writeFile(`${file}.new`, JSON.stringify(content));
+      await rename(`${file}.new`, file);
+      expect(await nextReload()).toEqual({ ok: true });
+      expect(await known(agents)).toBe(expected);
+    }
+  });
+
+  it('follows a symbolic link to its new target, as deployments swap it', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, '1'));
+    await mkdir(join(folder, '2'));
+    await writeFile(join(folder, '1', 'agents.json'), JSON.stringify([a]));
+    await writeFile(join(folder, '2', 'agents.json'), JSON.stringify([b]));
+    await symlink('1', join(folder, '..data'));
+    await symlink(join('..data', 'agents.json'), join(folder, 'agents.json'));
+    const { agents, nextReload } = await open(join(folder, 'agents.json'));
+    expect(await known(agents)).toBe('a');
+    await symlink('2', join(folder, '..data_tmp'));
+    await rename(join(folder, '..data_tmp'), join(folder, '..data'));
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(await known(agents)).toBe('b');
+  });
+
+  it('finds by polling what the system does not tell of: the folder itself swapped', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, '1'));
+    await mkdir(join(folder, '2'));
+    await writeFile(join(folder, '1', 'agents.json'), JSON.stringify([a]));
+    await writeFile(join(folder, '2', 'agents.json'), JSON.stringify([b]));
+    await symlink('1', join(folder, 'current'));
+    const { agents, nextReload } = await open(join(folder, 'current', 'agents.json'), 0.02);
+    await symlink('2', join(folder, 'next'));
+    await rename(join(folder, 'next'), join(folder, 'current'));
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(await known(agents)).toBe('b');
+  });
+
+  it.each([
+    ['half a file', '[{"id":"agent-'],
+    ['a weak key', JSON.stringify([{ id: 'agent-x', publicKey: Buffer.alloc(32).toString('base64') }])],
+    ['a misspelt member', JSON.stringify([{ ...b, capabilites: [] }])],
+    ['a member twice', `[{"id":"agent-b","status":"suspended","status":"active","publicKey":"${b.publicKey}"}]`],
+  ])('D6 bad new content keeps the agents and is reported: %s', async (_, content) => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    await writeFile(file, JSON.stringify([a]));
+    const { agents, nextReload } = await open(file);
+    await writeFile(file, content);
+    expect(await nextReload()).toMatchObject({ ok: false, problem: expect.any(String) });
+    expect(await known(agents)).toBe('a');
+    await writeFile(file, JSON.stringify([b]));
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(await known(agents)).toBe('b');
+  });
+
+  it('a file that is gone keeps the agents and is reported', async () => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    await writeFile(file, JSON.stringify([a]));
+    const { agents, nextReload } = await open(file);
+    await unlink(file);
+    expect(await nextReload()).toMatchObject({ ok: false, problem: expect.stringMatching(/cannot read/) });
+    expect(await known(agents)).toBe('a');
+  });
+
+  it('a listener that throws does not end the watching', async () => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    await writeFile(file, JSON.stringify([a, b]));
+    const warned = nextWarning(/listener failed/);
+    const results: ReloadResult[] = [];
+    let second: (() => void) | undefined;
+    const reloadedAgain = new Promise<void>((resolve) => {
+      second = resolve;
+    });
+    const agents = await agentsFromFile(file, {
+      onReload: (result) => {
+        if (results.push(result) > 1) return second?.();
+        throw new Error('listener failed');
+      },
+    });
+    onTestFinished(() => agents.close?.());
+    await writeFile(file, JSON.stringify([a]));
+    await warned;
+    await writeFile(file, JSON.stringify([b]));
+    await reloadedAgain;
+    expect(await known(agents)).toBe('b');
+  });
+
+  it.each([
+    ['no file', undefined, /cannot read/],
+    ['no JSON', '{', /not well-formed/],
+    ['no list', '{}', /expected a list/],
+    ['another member', '{"agents":[],"agent":[]}', /Did you mean 'agents'/],
+    ['a bad agent', '[{"id":"agent-a"}]', /agent 'agent-a'/],
+  ])('refuses to start on %s', async (_, content, message) => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    if (content !== undefined) await writeFile(file, content);
+    const opening = agentsFromFile(file);
+    await expect(opening).rejects.toThrow(ConfigError);
+    await expect(opening).rejects.toThrow(message);
+  });
+
+  it('refuses unknown options', async () => {
+    await expect(agentsFromFile('agents.json', { onRelaod: () => {} } as object)).rejects.toThrow(/onReload/);
+    await expect(agentsFromFile('agents.json', { pollSeconds: 0 })).rejects.toThrow(ConfigError);
+  });
+
+  it('does not keep the process alive', async () => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    await writeFile(file, JSON.stringify([a]));
+    const before = process.getActiveResourcesInfo();
+    const { agents } = await open(file);
+    expect(await known(agents)).toBe('a');
+    // Lists only what keeps the event loop running: neither a timer nor a watcher more than before.
+    expect(process.getActiveResourcesInfo().filter((kind) => /Timeout|FSEvent/.test(kind))).toEqual(
+      before.filter((kind) => /Timeout|FSEvent/.test(kind)),
+    );
+  });
+});
