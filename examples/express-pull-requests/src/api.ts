@@ -1,0 +1,70 @@
+import {
+  agentsFromFile,
+  auditFile,
+  cedarFromDirectory,
+  createGuard,
+  type IssuerOptions,
+  type Resource,
+} from '@countersign/core';
+import { agentAuth, permit } from '@countersign/express';
+import express, { type Express, type Request } from 'express';
+import { PullRequests } from './pull-requests.js';
+
+export interface ApiOptions {
+  /** Where clients reach the API. */
+  readonly origin: string;
+  /** Who may issue tokens. */
+  readonly issuer: IssuerOptions;
+  readonly agentsFile: string;
+  readonly policiesFolder: string;
+  readonly auditFolder: string;
+}
+
+export interface Api {
+  readonly app: Express;
+  close(): Promise<void>;
+}
+
+/** The pull-request API. To adopt Countersign it took the guard, one `app.use` and a `permit` on each route. */
+export async function createApi({ origin, issuer, agentsFile, policiesFolder, auditFolder }: ApiOptions): Promise<Api> {
+  const guard = await createGuard({
+    origin,
+    agents: await agentsFromFile(agentsFile),
+    issuers: [issuer],
+    policy: await cedarFromDirectory(policiesFolder),
+    audit: auditFile(auditFolder),
+  });
+
+  const app = express();
+  app.use(agentAuth(guard)); // before any body parser
+  app.use(express.json());
+
+  const pulls = new PullRequests();
+
+  app.get('/repos/:owner/:repo/pulls', permit('repo.read', repo, { requires: 'repo:read' }), (req, res) => {
+    res.json(pulls.list(repo(req).id));
+  });
+
+  app.post('/repos/:owner/:repo/pulls', permit('pr.create', repo, { requires: 'pr:write:draft' }), (req, res) => {
+    const { caller, body } = req;
+    const title: unknown = body?.title;
+    if (caller === undefined || typeof title !== 'string')
+      return void res.status(400).json({ error: 'title is missing' });
+    const { actor, subject, chain } = caller;
+    const pull = pulls.openDraft(repo(req).id, { title, openedBy: actor.id, openedFor: subject.id });
+    res.status(201).json({ pull, chain });
+  });
+
+  app.post('/repos/:owner/:repo/merge', permit('pr.merge', repo), (req, res) => {
+    const merged = pulls.merge(repo(req).id, req.body?.number);
+    if (merged === undefined) return void res.status(404).json({ error: 'no such pull request' });
+    res.json({ pull: merged });
+  });
+
+  return { app, close: () => guard.close() };
+}
+
+/** What a route guards, made from the route and never from the body alone. */
+function repo({ params }: Request<{ owner: string; repo: string }>): Resource {
+  return { type: 'Repo', id: `${params.owner}/${params.repo}` };
+}

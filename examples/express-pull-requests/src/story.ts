@@ -1,0 +1,210 @@
+import type { Agent, Signer } from '@countersign/agent';
+import type { Caller } from '@countersign/core';
+import { printAuditTable } from './audit-table.js';
+import type { PullRequest } from './pull-requests.js';
+import { Telling } from './telling.js';
+import type { Terminal } from './terminal.js';
+import type { World } from './world.js';
+
+const pullsPath = '/repos/acme/api/pulls';
+const mergePath = '/repos/acme/api/merge';
+const titles = { honest: 'Fix the flaky test', forged: 'Add a secret admin' };
+
+/**
+ * Plays the story and tells it. Everything told comes from an HTTP exchange or from the audit log.
+ *
+ * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ */
+export async function tellStory(world: World, terminal: Terminal): Promise<void> {
+  const telling = new Telling(terminal);
+  introduce(world, terminal);
+
+  const token = await delegate(world, telling, 'pr:write:draft');
+  const forUser = world.reviewer.withToken(token);
+  const recorded = await openDraft(world, telling, forUser);
+  await tryToMerge(world, telling, forUser);
+  await replay(world, telling, recorded);
+  await changeBodyOnTheWay(world, telling, forUser);
+  await useStolenToken(world, telling, token);
+  await exceedDelegation(world, telling);
+  await useSharedKey(world, telling);
+  await readWhatIsThere(world, telling);
+
+  await readAuditLog(world, telling, terminal);
+}
+
+function introduce({ wire, issuer, reviewer, stranger, capabilities }: World, { line, bold, dim }: Terminal): void {
+  const about = ({ keyId }: Agent) => `key ${keyId.slice(0, 8)}, may ever: ${capabilities.join(', ')}`;
+  line(bold('Countersign: which agent is this, for whom does it act, and may it?'));
+  line(dim('Real servers on this machine: every answer below crossed a socket.'));
+  line();
+  line(`   API      ${wire.origin}   pull requests, guarded by @countersign/express`);
+  line(`   issuer   ${issuer}   where user_123 signs in and delegates`);
+  line(`   agents   ${reviewer.id}   ${about(reviewer)}`);
+  line(`            ${stranger.id}     ${about(stranger)}`);
+}
+
+/** The user signs in at the issuer and hands the agent a right. Resolves to the token. */
+async function delegate({ issuer, user, reviewer }: World, telling: Telling, scope: string): Promise<string> {
+  telling.scene(`${user.id} hands ${scope} to ${reviewer.id}, for 5 minutes`);
+  const { token, body } = await requestToken({ issuer, user, agent: reviewer.id, scope }, telling);
+  const { sub, act, scope: granted, aud, exp } = claimsOf(token);
+  telling.note('the token', `${act.sub} acts for ${sub}, scope ${granted}`);
+  telling.note('counts at', `${aud}, for ${body.expires_in} seconds, until ${clock(exp)}`);
+  return token;
+}
+
+interface TokenRequest {
+  readonly issuer: string;
+  readonly user: World['user'];
+  readonly agent: string;
+  readonly scope: string;
+}
+
+interface TokenAnswer {
+  readonly access_token: string;
+  readonly expires_in: number;
+}
+
+async function requestToken(
+  { issuer, user, agent, scope }: TokenRequest,
+  telling: Telling,
+): Promise<{ readonly token: string; readonly body: TokenAnswer }> {
+  const credentials = Buffer.from(`${user.id}:${user.password}`).toString('base64');
+  const response = await fetch(`${issuer}/delegate`, {
+    ...jsonPost({ agent, scope, lifetimeSeconds: 300 }, { authorization: `Basic ${credentials}` }),
+  });
+  const body = await telling.answer<TokenAnswer>('POST /delegate', response, { status: 201 });
+  return { token: body.access_token, body };
+}
+
+/** The agent does what it was asked to. Resolves to the bytes that crossed the network. */
+async function openDraft({ wire, reviewer, user }: World, telling: Telling, forUser: Signer): Promise<Buffer> {
+  telling.scene(`The agent opens a draft pull request for ${user.id}`);
+  wire.heard();
+  const response = await forUser.fetch(wire.origin + pullsPath, jsonPost({ title: titles.honest }));
+  const request = wire.heard();
+  const { pull, chain } = await telling.answer<{ pull: PullRequest; chain: Caller['chain'] }>(
+    `POST ${pullsPath}`,
+    response,
+    { status: 201 },
+  );
+  const [subject, actor] = chain;
+  telling.note('opened', `#${pull.number} "${pull.title}", ${pull.state}`);
+  telling.note('signed over', components(signatureInput(request)));
+  telling.note('chain', chain.map(({ id }) => id).join(telling.arrow));
+  telling.note('', `${subject.id} is vouched for by ${subject.issuer}, until ${clock(subject.expiresAt)}`);
+  telling.note('', `${actor?.id} proved its key ${actor?.keyId?.slice(0, 8)} by the signature`);
+  telling.insist(subject.id === user.id && actor?.id === reviewer.id, 'the chain from the user to the agent');
+  return request;
+}
+
+async function tryToMerge(world: World, telling: Telling, forUser: Signer): Promise<void> {
+  telling.scene('It tries to merge to main, which nobody asked it to');
+  const response = await forUser.fetch(world.wire.origin + mergePath, jsonPost({ number: 1 }));
+  await telling.answer(`POST ${mergePath}`, response, { status: 403, code: 'policy_denied' });
+  // The answer does not say which policy it was, to tell a stranger nothing. The audit log does.
+  const [policy] = (await world.audit()).findLast(({ action }) => action === 'pr.merge')?.policies ?? [];
+  telling.insist(policy === 'pull-requests.cedar#people-merge-to-main', 'the policy that forbids to merge');
+  telling.note('decided by', `${policy} (from the audit log)`);
+}
+
+async function replay({ wire }: World, telling: Telling, recorded: Buffer): Promise<void> {
+  telling.scene('Somebody on the network recorded scene 2 and sends it again, byte for byte');
+  const response = await wire.send(recorded);
+  await telling.answer(`POST ${pullsPath}`, response, { status: 401, code: 'signature_replayed' });
+  telling.note('sent again', `${recorded.length} bytes; each signature counts once`);
+}
+
+async function changeBodyOnTheWay({ wire }: World, telling: Telling, forUser: Signer): Promise<void> {
+  telling.scene('Somebody on the network changes the body of a new request');
+  const { honest, forged } = titles;
+  const response = await wire.altering(honest, forged, () =>
+    forUser.fetch(wire.origin + pullsPath, jsonPost({ title: honest })),
+  );
+  await telling.answer(`POST ${pullsPath}`, response, { status: 401, code: 'digest_mismatch' });
+  telling.insist(wire.heard().includes(forged), 'the changed body on the wire');
+  telling.note('on the way', `"${honest}" became "${forged}"`);
+}
+
+async function useStolenToken({ wire, stranger }: World, telling: Telling, token: string): Promise<void> {
+  telling.scene(`Another agent, ${stranger.id}, got hold of the token of scene 1`);
+  const response = await stranger.withToken(token).fetch(wire.origin + pullsPath, jsonPost({ title: titles.forged }));
+  await telling.answer(`POST ${pullsPath}`, response, { status: 401, code: 'token_not_bound_to_agent' });
+  telling.note('because', `the signature is ${stranger.id}'s, the token is for ${claimsOf(token).act.sub}`);
+}
+
+async function exceedDelegation({ wire, issuer, user, reviewer }: World, telling: Telling): Promise<void> {
+  telling.scene('The user hands over repo:read only; the agent itself could do more, and tries');
+  const { token } = await requestToken({ issuer, user, agent: reviewer.id, scope: 'repo:read' }, telling);
+  const response = await reviewer.withToken(token).fetch(wire.origin + pullsPath, jsonPost({ title: titles.honest }));
+  await telling.answer(`POST ${pullsPath}`, response, { status: 403, code: 'insufficient_scope' });
+  const challenge = response.headers.get('www-authenticate') ?? '';
+  telling.insist(challenge.includes('scope="pr:write:draft"'), 'a challenge that names the scope');
+  telling.note('needed', challenge);
+}
+
+async function useSharedKey({ wire }: World, telling: Telling): Promise<void> {
+  telling.scene('A script from before calls with the API key that everybody shared');
+  const response = await fetch(
+    wire.origin + pullsPath,
+    jsonPost({ title: titles.honest }, { 'x-api-key': 'API_KEY_7' }),
+  );
+  await telling.answer(`POST ${pullsPath}`, response, { status: 401, code: 'signature_required' });
+  telling.note('it sent', 'X-API-Key: API_KEY_7');
+  telling.note('must sign', components(response.headers.get('accept-signature') ?? ''));
+}
+
+async function readWhatIsThere({ wire, reviewer }: World, telling: Telling): Promise<void> {
+  telling.scene('What came of it all? The agent looks, this time for itself');
+  const response = await reviewer.fetch(wire.origin + pullsPath);
+  const pulls = await telling.answer<PullRequest[]>(`GET ${pullsPath}`, response, { status: 200 });
+  for (const { number, title, state, openedBy, openedFor } of pulls) {
+    telling.note(`#${number} ${state}`, `"${title}" by ${openedBy} for ${openedFor}`);
+  }
+  const [only] = pulls;
+  telling.insist(
+    pulls.length === 1 && only?.title === titles.honest && only.state === 'draft',
+    'one pull request, a draft',
+  );
+}
+
+async function readAuditLog(world: World, telling: Telling, terminal: Terminal): Promise<void> {
+  await world.stop();
+  telling.heading('The API has stopped. What its audit log says:');
+  terminal.line();
+  const records = await world.audit();
+  printAuditTable(records, terminal);
+  const recorded = records.flatMap(({ code }) => code ?? []);
+  telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
+}
+
+function jsonPost(body: object, headers: Record<string, string> = {}): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
+}
+
+interface Claims {
+  readonly sub: string;
+  readonly act: { readonly sub: string };
+  readonly scope: string;
+  readonly aud: string;
+  readonly exp: number;
+}
+
+/** Reads a token to show it. Nobody may believe it for that: the API verifies it. */
+function claimsOf(token: string): Claims {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Claims;
+}
+
+function signatureInput(request: Buffer): string {
+  return /^signature-input: (.*)$/im.exec(request.toString('latin1'))?.[1] ?? '';
+}
+
+/** The list in `sig=("@method" "@authority" ...);created=...`. */
+function components(field: string): string {
+  return (/\(([^)]*)\)/.exec(field)?.[1] ?? '').replaceAll('"', '');
+}
+
+function clock(unixSeconds = 0): string {
+  return `${new Date(unixSeconds * 1000).toISOString().slice(11, 19)} UTC`;
+}

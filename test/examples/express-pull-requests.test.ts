@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const example = fileURLToPath(new URL('../../examples/express-pull-requests', import.meta.url));
+
+interface Played {
+  readonly exitCode: number | string | null | undefined;
+  readonly lines: readonly string[];
+  readonly errors: string;
+}
+
+/** Plays the story as `pnpm demo` does, in an environment of its own. */
+function play(options: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Played> {
+  return new Promise((resolve) => {
+    const main = join(example, 'dist/main.js');
+    const child = execFile(process.execPath, [main, ...options], { env: environment }, (_error, stdout, stderr) => {
+      resolve({ exitCode: child.exitCode, lines: stdout.split('\n'), errors: stderr });
+    });
+  });
+}
+
+describe('the story of the code-review agent', () => {
+  let story: Played;
+  beforeAll(async () => {
+    story = await play();
+  });
+
+  it('ends well, quietly, and leaves the terminal as it was', () => {
+    expect(story.errors).toBe('');
+    expect(story.lines.filter((line) => !/^[\x20-\x7e]*$/.test(line))).toEqual([]);
+    expect(story.lines.filter((line) => line.length > 100)).toEqual([]);
+    expect(story.lines.at(-2)).toBe('ok Every answer was the expected one, and every refusal is in the log.');
+    expect(story.exitCode).toBe(0);
+  });
+
+  it('takes place over HTTP: these requests, these answers, in this order', () => {
+    const exchanges = story.lines.flatMap((line) => {
+      const [, request, status, code] =
+        /^ {3}ok ((?:GET|POST) \S+) +(\d{3}) [A-Z][A-Za-z]+ *([a-z_]*)$/.exec(line) ?? [];
+      return request === undefined ? [] : [`${request} ${status} ${code}`.trim()];
+    });
+    expect(exchanges).toEqual([
+      'POST /delegate 201',
+      'POST /repos/acme/api/pulls 201',
+      'POST /repos/acme/api/merge 403 policy_denied',
+      'POST /repos/acme/api/pulls 401 signature_replayed',
+      'POST /repos/acme/api/pulls 401 digest_mismatch',
+      'POST /repos/acme/api/pulls 401 token_not_bound_to_agent',
+      'POST /delegate 201',
+      'POST /repos/acme/api/pulls 403 insufficient_scope',
+      'POST /repos/acme/api/pulls 401 signature_required',
+      'GET /repos/acme/api/pulls 200',
+    ]);
+  });
+
+  it('shows the chain, the deciding policy, the missing scope, and that only the draft came of it', () => {
+    const text = story.lines.join('\n');
+    expect(text).toContain('chain       user_123 -> agent-code-reviewer-01\n');
+    expect(text).toContain('decided by  pull-requests.cedar#people-merge-to-main');
+    expect(text).toContain('Bearer error="insufficient_scope", scope="pr:write:draft"');
+    expect(text.match(/#\d+ (?:draft|merged) .*/g)).toEqual([
+      '#1 draft    "Fix the flaky test" by agent-code-reviewer-01 for user_123',
+    ]);
+  });
+
+  it('prints the audit log: a decision and an outcome where something ran, one record for each refusal', () => {
+    const records = story.lines.flatMap(
+      (line) => /^\d{2}:\d{2}:\d{2} {2}(.*)/.exec(line)?.[1]?.split(/ {2,}/).join('|') ?? [],
+    );
+    const agent = 'agent-code-reviewer-01';
+    expect(records.map((record) => record.replace(/key \S{8}/, 'key'))).toEqual([
+      `decision|${agent}|user_123|pr.create|acme/api|allow`,
+      `outcome|${agent}|user_123|201 finished`,
+      `decision|${agent}|user_123|pr.merge|acme/api|policy_denied`,
+      'authentication, claimed: key|signature_replayed',
+      'authentication, claimed: key|digest_mismatch',
+      'authentication, claimed: key|token_not_bound_to_agent',
+      `decision|${agent}|user_123|pr.create|acme/api|insufficient_scope`,
+      'authentication, claimed: nothing|signature_required',
+      `decision|${agent}|itself|repo.read|acme/api|allow`,
+      `outcome|${agent}|itself|200 finished`,
+    ]);
+  });
+
+  it('uses signs where the terminal can show them', async () => {
+    const { exitCode, lines } = await play([], { LANG: 'C.UTF-8' });
+    expect(exitCode).toBe(0);
+    expect(lines).toContain('     chain       user_123 → agent-code-reviewer-01');
+    expect(lines.at(-2)).toMatch(/^✓ /);
+  });
+});
+
+describe('the story under other policies', () => {
+  let folder: string;
+  let text: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'countersign-policies-'));
+    await cp(join(example, 'policies'), folder, { recursive: true });
+    text = await readFile(join(folder, 'pull-requests.cedar'), 'utf8');
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  async function playWith(policies: string): Promise<Played> {
+    await writeFile(join(folder, 'pull-requests.cedar'), policies);
+    return play(['--policies', folder]);
+  }
+
+  it('stops with exit code 1 where an answer is not the expected one', async () => {
+    const merging = text.replace('forbid (principal is Agent', 'permit (principal is Agent');
+    expect(merging).not.toBe(text);
+    const { exitCode, lines } = await playWith(merging);
+    expect(exitCode).toBe(1);
+    expect(lines).toContainEqual(expect.stringMatching(/^ {3}NO POST \/repos\/acme\/api\/merge +200 OK$/));
+    expect(lines.join('\n')).toContain('expected 403 Forbidden     policy_denied, got 200 OK');
+  });
+
+  it('G5 does not start where a policy does not fit the schema', async () => {
+    const { exitCode, lines, errors } = await playWith(text.replace('onBehalfOf ==', 'onBehalf0f =='));
+    expect(exitCode).toBe(1);
+    expect(lines.join('')).toBe('');
+    expect(errors).toContain('ConfigError');
+  });
+});
