@@ -6,6 +6,7 @@ import {
   type RequestMessage,
   requireComponents,
   type SignatureParameters,
+  type VerificationKey,
   verificationKey,
   type VerificationPolicy,
   verifyMessage,
@@ -28,6 +29,26 @@ import {
 async function codeOf(message: RequestMessage, changes: Partial<VerificationPolicy> = {}): Promise<string> {
   const result = await verifyMessage(message, policy(changes));
   return result.ok ? 'ok' : result.code;
+}
+
+async function codeAt(parameters: SignatureParameters, now: number): Promise<string> {
+  return codeOf(await signed(request(), { parameters: { ...PARAMETERS, ...parameters } }), { now });
+}
+
+function bare(input: string, signature = 'sig=:AAAA:'): RequestMessage {
+  return withFields(request(), 'Signature-Input', input, 'Signature', signature);
+}
+
+function publicAsSecret(): VerificationKey {
+  return { algorithm: 'hmac-sha256', publicKey: verifier.publicKey };
+}
+
+function outage(): Promise<never> {
+  return Promise.reject(new Error('directory down'));
+}
+
+function neverAsked(): never {
+  return expect.fail('asked');
 }
 
 const nothingRequired = { components: requireComponents({}), parameters: [] };
@@ -241,7 +262,6 @@ describe('A8 algorithms and keys', () => {
     const resolveKey = () => verificationKey(secret, { algorithm: 'hmac-sha256' });
     expect(await codeOf(message, { resolveKey })).toBe('algorithm_not_allowed');
     expect(await codeOf(message, { resolveKey, algorithms: ['hmac-sha256'] })).toBe('ok');
-    const publicAsSecret = () => ({ algorithm: 'hmac-sha256', publicKey: verifier.publicKey }) as const;
     expect(await codeOf(message, { resolveKey: publicAsSecret, algorithms: ['hmac-sha256'] })).toBe(
       'algorithm_not_allowed',
     );
@@ -290,22 +310,19 @@ describe('A8 algorithms and keys', () => {
 });
 
 describe('A9 time', () => {
-  const at = async (parameters: SignatureParameters, now: number): Promise<string> =>
-    codeOf(await signed(request(), { parameters: { ...PARAMETERS, ...parameters } }), { now });
-
   it('A9 created in the future is refused beyond the skew', async () => {
-    expect(await at({}, NOW - 5)).toBe('ok');
-    expect(await at({}, NOW - 6)).toBe('not_yet_valid');
+    expect(await codeAt({}, NOW - 5)).toBe('ok');
+    expect(await codeAt({}, NOW - 6)).toBe('not_yet_valid');
   });
 
   it('A9 expires ends it, with the skew', async () => {
-    expect(await at({ expires: NOW + 10 }, NOW + 14)).toBe('ok');
-    expect(await at({ expires: NOW + 10 }, NOW + 15)).toBe('expired');
+    expect(await codeAt({ expires: NOW + 10 }, NOW + 14)).toBe('ok');
+    expect(await codeAt({ expires: NOW + 10 }, NOW + 15)).toBe('expired');
   });
 
   it('A9 expires in 2100 is bounded by the age', async () => {
-    expect(await at({ expires: 4_102_444_800 }, NOW + 64)).toBe('ok');
-    expect(await at({ expires: 4_102_444_800 }, NOW + 65)).toBe('expired');
+    expect(await codeAt({ expires: 4_102_444_800 }, NOW + 64)).toBe('ok');
+    expect(await codeAt({ expires: 4_102_444_800 }, NOW + 65)).toBe('expired');
   });
 
   it('A9 no expires and an old created is refused', async () => {
@@ -371,8 +388,9 @@ describe('A11 keys that cannot be found', () => {
   });
 
   it('A11 a resolver that fails is our outage: it rejects', async () => {
-    const resolveKey = () => Promise.reject(new Error('directory down'));
-    await expect(verifyMessage(await signed(request()), policy({ resolveKey }))).rejects.toThrow('directory down');
+    await expect(verifyMessage(await signed(request()), policy({ resolveKey: outage }))).rejects.toThrow(
+      'directory down',
+    );
   });
 
   it.each(['../../etc/passwd', '__proto__', 'k'.repeat(10_000), '" ; \\'])(
@@ -390,10 +408,9 @@ describe('A11 keys that cannot be found', () => {
   );
 
   it('A11 the resolver is not asked about a message that can be refused without a key', async () => {
-    const resolveKey = () => expect.fail('asked');
     const message = await signed(request());
-    expect(await codeOf(message, { resolveKey, now: NOW + 1000 })).toBe('expired');
-    expect(await codeOf(without(message, 'content-type'), { resolveKey })).toBe('component_missing');
+    expect(await codeOf(message, { resolveKey: neverAsked, now: NOW + 1000 })).toBe('expired');
+    expect(await codeOf(without(message, 'content-type'), { resolveKey: neverAsked })).toBe('component_missing');
   });
 });
 
@@ -518,9 +535,6 @@ describe('A15 weak Ed25519 inputs', () => {
 });
 
 describe('A16 parser limits', () => {
-  const bare = (input: string, signature = 'sig=:AAAA:') =>
-    withFields(request(), 'Signature-Input', input, 'Signature', signature);
-
   it.each([
     ['10 000 members', Array.from({ length: 10_000 }, (_, at) => `a${at}=()`).join()],
     ['64 kB', `sig=();nonce="${'x'.repeat(65_536)}"`],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   computeContentDigest,
@@ -128,7 +128,7 @@ describeVectors('RFC 9530 digests', 'rfc9530/', (vectors) => {
     readonly alg: DigestAlgorithm;
     readonly value: string;
   }
-  const { cases, headerForms } = vectors.json<{ cases: Case[]; headerForms: string[] }>('content-digest.json');
+  const { cases, headerForms } = vectors.json('content-digest.json') as { cases: Case[]; headerForms: string[] };
 
   it.each(cases)('$name, $alg', ({ contentHex, alg, value }) => {
     const content = Buffer.from(contentHex, 'hex');

@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasCanonicalS } from '../src/ed25519.js';
 import { isWeakEd25519Key, verificationKey } from '../src/index.js';

@@ -33,7 +33,7 @@ describeVectors(
   'web-bot-auth/packages/jsonwebkey-thumbprint/test/fixtures/vectors.json',
   (vectors) => {
     it('agrees with every vector', () => {
-      for (const { name, jwk, thumbprint } of vectors.json<{ name: string; jwk: string; thumbprint: string }[]>()) {
+      for (const { name, jwk, thumbprint } of vectors.json() as { name: string; jwk: string; thumbprint: string }[]) {
         expect(jwkThumbprint(JSON.parse(jwk) as ThumbprintKey), name).toBe(thumbprint);
       }
     });

@@ -10,7 +10,6 @@ const pss = generateKeyPairSync('rsa-pss', {
   modulusLength: 2048,
   hashAlgorithm: 'sha512',
   mgf1HashAlgorithm: 'sha512',
-  saltLength: 64,
 });
 const secret = createSecretKey(Buffer.alloc(32, 1));
 

@@ -87,7 +87,7 @@ interface BodyExamples {
 const DETERMINISTIC: readonly SignatureAlgorithm[] = ['ed25519', 'hmac-sha256', 'rsa-v1_5-sha256'];
 
 describeVectors('RFC 9421 Appendix B', 'rfc9421/', (vectors) => {
-  const appendix = vectors.json<AppendixB>('appendix-b.json');
+  const appendix = vectors.json('appendix-b.json') as AppendixB;
   const messages = { request: toMessage(appendix.testRequest), response: toMessage(appendix.testResponse) };
 
   for (const test of appendix.cases) {
@@ -145,8 +145,8 @@ describeVectors('RFC 9421 Appendix B', 'rfc9421/', (vectors) => {
 });
 
 describeVectors('RFC 9421 examples in the text', 'rfc9421/', (vectors) => {
-  const appendix = vectors.json<AppendixB>('appendix-b.json');
-  const examples = vectors.json<BodyExamples>('body-examples.json');
+  const appendix = vectors.json('appendix-b.json') as AppendixB;
+  const examples = vectors.json('body-examples.json') as BodyExamples;
 
   describe('component values', () => {
     for (const example of examples.components) {

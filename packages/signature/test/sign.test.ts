@@ -13,6 +13,7 @@ import {
   type SignatureRefusalCode,
   signatureRefusals,
   signMessage,
+  type SignedMessage,
   type SignOptions,
 } from '../src/index.js';
 import { request, signer } from './support/messages.js';
@@ -132,10 +133,11 @@ describe('field components', () => {
   });
 });
 
-describe('signing', () => {
-  const sign = (options: Partial<SignOptions>) =>
-    signMessage(request(), { key: signer, components: ['@method'], ...options });
+function sign(options: Partial<SignOptions>): Promise<SignedMessage> {
+  return signMessage(request(), { key: signer, components: ['@method'], ...options });
+}
 
+describe('signing', () => {
   it('labels sig and adds the key id of the key, unless told otherwise', async () => {
     expect((await sign({})).signatureInput).toBe('sig=("@method");keyid="key-1"');
     const other = await sign({ label: 'a1', parameters: { keyid: 'other', created: 1 } });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDictionary, parseItem, parseList } from '../../src/structured-fields/parse.js';
 import { structuredTypeOf } from '../../src/structured-fields/registry.js';

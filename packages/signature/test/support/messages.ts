@@ -127,7 +127,7 @@ export function parseFields(lines: readonly string[]): RawFields {
 export function parseRequest(text: string, scheme: 'http' | 'https' = 'https'): RequestMessage {
   const [head = ''] = text.split('\n\n');
   const lines = head.split('\n');
-  const start = / HTTP\/1\.1$/.test(lines[0] ?? '') ? lines.shift() : undefined;
+  const start = lines[0]?.endsWith(' HTTP/1.1') ? lines.shift() : undefined;
   const [method = 'GET', target = '/'] = start?.split(' ') ?? [];
   const rawFields = parseFields(lines);
   const host = rawFields.findIndex((entry, at) => at % 2 === 0 && entry.toLowerCase() === 'host');

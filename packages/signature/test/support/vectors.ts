@@ -22,8 +22,8 @@ export class VectorReader {
   }
 
   /** Reads one JSON file of the folder, or the path itself if it is a file. */
-  json<T>(file?: string): T {
-    return JSON.parse(readFileSync(file === undefined ? this.#folder : new URL(file, this.#folder), 'utf8')) as T;
+  json(file?: string): unknown {
+    return JSON.parse(readFileSync(file === undefined ? this.#folder : new URL(file, this.#folder), 'utf8'));
   }
 
   jsonFiles(folder = ''): string[] {
