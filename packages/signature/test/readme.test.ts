@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { signatureRefusals } from '../src/index.js';
+import { accepted } from './support/readme-example.js';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+it('the example in the README is this compiled and running one', () => {
+  const source = readFileSync(new URL('./support/readme-example.ts', import.meta.url), 'utf8');
+  const published = source.replace("'../../src/index.js'", "'@countersign/signature'").replace('export const', 'const');
+  expect(readme).toContain(`\`\`\`ts\n${published}\`\`\``);
+  expect(accepted).toBe(true);
+});
+
+it('the README explains every refusal code', () => {
+  for (const [code, meaning] of Object.entries(signatureRefusals))
+    expect(readme).toContain(`| \`${code}\` | ${meaning} |`);
+});
