@@ -30,6 +30,8 @@ export interface HostParts {
 export interface StartOptions {
   /** Default 0: any free port. */
   readonly port?: number;
+  /** Longest header section that the server reads. Default: Node's. */
+  readonly maxHeaderBytes?: number;
   /** Guard options that no JSON can carry: a clock, a store that fails. */
   readonly guard?: Partial<GuardOptions>;
   readonly onHandled?: (name: string) => void | Promise<void>;
@@ -47,7 +49,7 @@ export interface RunningHost {
 
 /** Starts a host with a configuration. Listens before the guard exists, because the origin may be the address. */
 export async function startHost(host: Host, config: HostConfig, options: StartOptions = {}): Promise<RunningHost> {
-  const server = createServer();
+  const server = createServer(options.maxHeaderBytes === undefined ? {} : { maxHeaderSize: options.maxHeaderBytes });
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

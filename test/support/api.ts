@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditRecord, RefusalCode } from '@countersign/core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HostConfig } from '../hosts/config.js';
 import { type Host, type RunningHost, type StartOptions, startHost } from '../hosts/host.js';
 import { hosts } from '../hosts/hosts.js';
@@ -31,6 +31,23 @@ export function onEveryHost(title: string, define: (api: Api) => void, options: 
     afterAll(() => api.close());
     define(api);
   });
+}
+
+/** One attack: its code and title, how it is made, and how it must end. */
+export type Attack = readonly [
+  title: string,
+  request: () => RawRequest | Promise<RawRequest>,
+  status: number,
+  code: RefusalCode,
+];
+
+/** Each of these must be refused before anybody is believed. */
+export function refuseEach(api: Api, attacks: readonly Attack[]): void {
+  for (const [title, request, status, code] of attacks) {
+    it(title, async () => {
+      await api.refuses(await request(), status, code);
+    });
+  }
 }
 
 export interface Exchange {
@@ -146,7 +163,6 @@ export class Api {
     const exchange = await this.#refused(request, status, code);
     const [record] = exchange.records;
     expect(record).toMatchObject({ phase: 'authentication', decision: 'deny', code });
-    expect(Object.keys(record ?? {})).not.toEqual(expect.arrayContaining(['actor']));
     for (const name of ['actor', 'subject', 'chain', 'scope', 'action', 'resource'])
       expect(record).not.toHaveProperty(name);
     return exchange;
