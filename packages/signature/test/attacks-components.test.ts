@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+import { covers, type RequestMessage, requireComponents, verifyMessage } from '../src/index.js';
+import {
+  COMPONENTS,
+  NOW,
+  PARAMETERS,
+  policy,
+  request,
+  rewrite,
+  signed,
+  TAG,
+  verifier,
+  withFields,
+  without,
+} from './support/messages.js';
+import { codeOf, nothingRequired } from './support/verdicts.js';
+
+describe('a message as it should be', () => {
+  it('verifies', async () => {
+    const result = await verifyMessage(await signed(request()), policy());
+    if (!result.ok) expect.fail(result.detail);
+    const { signature } = result;
+    expect(signature).toMatchObject({
+      label: 'sig',
+      algorithm: 'ed25519',
+      parameters: PARAMETERS,
+      validUntil: NOW + 65,
+    });
+    expect(signature.covered.map(({ name }) => name)).toEqual(COMPONENTS);
+    expect(signature.key).toBe(verifier);
+  });
+});
+
+describe('A1–A3 what is covered', () => {
+  it('A1 an empty list of components is refused although its signature is valid', async () => {
+    const message = await signed(request(), { components: [] });
+    expect(await codeOf(message)).toBe('component_required');
+    expect(await codeOf(message, nothingRequired)).toBe('ok');
+  });
+
+  it.each(['@method', '@authority', '@path', '@query', 'authorization', 'content-type', 'content-digest'])(
+    'A2 A18 without %s it is refused',
+    async (left) => {
+      const message = await signed(request(), { components: COMPONENTS.filter((name) => name !== left) });
+      expect(await codeOf(message)).toBe('component_required');
+    },
+  );
+
+  it('A2 @target-uri stands for authority, path and query', async () => {
+    const components = ['@method', '@target-uri', 'content-type', 'content-digest', 'authorization'];
+    expect(await codeOf(await signed(request(), { components }))).toBe('ok');
+  });
+
+  it.each<[string, Partial<RequestMessage>]>([
+    ['method', { method: 'DELETE' }],
+    ['path', { target: '/repos/acme/other/pulls?draft=true' }],
+    ['host', { authority: 'other.example.com' }],
+    ['port', { authority: 'api.example.com:8443' }],
+    ['trailing dot', { authority: 'api.example.com.' }],
+  ])('A2 a replay with another %s is refused', async (_, change) => {
+    expect(await codeOf({ ...(await signed(request())), ...change })).toBe('invalid');
+  });
+
+  it.each(['?draft=true&admin=1', '?draft=tru%65', '?admin=1&draft=true', ''])(
+    'A3 the query %j is refused',
+    async (query) => {
+      const message = await signed(request());
+      expect(await codeOf({ ...message, target: `/repos/acme/api/pulls${query}` })).toBe('invalid');
+    },
+  );
+
+  it('A3 a re-ordered query is refused', async () => {
+    const message = await signed(request({ target: '/a?x=1&y=2' }));
+    expect(await codeOf(message)).toBe('ok');
+    expect(await codeOf({ ...message, target: '/a?y=2&x=1' })).toBe('invalid');
+  });
+
+  it('A3 a second parameter of the covered name is refused, however it is spelt', async () => {
+    const components = [...COMPONENTS, '"@query-param";name="draft"'];
+    const message = await signed(request(), { components });
+    expect(await codeOf(message)).toBe('ok');
+    for (const query of ['?draft=true&draft=false', '?draft=true&dr%61ft=x', '?draft=true&draft']) {
+      expect(await codeOf({ ...message, target: `/repos/acme/api/pulls${query}` })).toBe('component_malformed');
+    }
+  });
+});
+
+describe('A4 digest', () => {
+  it('A4 another Content-Digest than the covered one is refused', async () => {
+    const other = 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:';
+    expect(await codeOf(rewrite(await signed(request()), 'content-digest', () => other))).toBe('invalid');
+    expect(await codeOf(withFields(await signed(request()), 'Content-Digest', other))).toBe('invalid');
+  });
+
+  it('A5 a digest in the trailers does not stand for the covered field', async () => {
+    const message = await signed(request());
+    const digest = message.rawFields.slice(4, 6);
+    expect(await codeOf({ ...without(message, 'content-digest'), rawTrailers: digest })).toBe('component_missing');
+    const trailer = await signed(
+      { ...request(), rawTrailers: digest },
+      { components: [...COMPONENTS, 'content-digest;tr'] },
+    );
+    expect(await codeOf(trailer)).toBe('ok');
+    expect(await codeOf({ ...trailer, rawTrailers: [] })).toBe('component_missing');
+  });
+});
+
+describe('A6 components', () => {
+  it('A6 a covered field that is absent is refused, never taken as empty', async () => {
+    const empty = await signed(request({ rawFields: ['X-Empty', ''] }), {
+      components: ['@method', '@target-uri', 'x-empty'],
+    });
+    expect(await codeOf(empty)).toBe('ok');
+    expect(await codeOf(without(empty, 'x-empty'))).toBe('component_missing');
+  });
+
+  it.each([
+    ['a component twice', '("@method" "@method")', 'malformed'],
+    ['a component twice, parameters in another order', '("a";sf;key="x" "a";key="x";sf)', 'malformed'],
+    ['an unknown derived component', '("@x")', 'component_unsupported'],
+    ['@signature-params', '("@signature-params")', 'component_unsupported'],
+    ['@status of a request', '("@status")', 'component_unsupported'],
+    ['an unknown parameter', '("content-type";foo)', 'component_unsupported'],
+    ['a parameter of a derived component', '("@method";sf)', 'component_unsupported'],
+    ['a query parameter without a name', '("@query-param")', 'component_unsupported'],
+    ['a query parameter named by a token', '("@query-param";name=draft)', 'component_unsupported'],
+    ['req on a request', '("@method";req)', 'component_unsupported'],
+    ['req of a field on a request', '("content-type";req)', 'component_unsupported'],
+    ['a false flag', '("content-type";bs=?0)', 'component_unsupported'],
+    ['bs with sf', '("content-digest";bs;sf)', 'component_unsupported'],
+    ['bs with key', '("content-digest";bs;key="sha-256")', 'component_unsupported'],
+    ['sf of a field of unknown type', '("content-type";sf)', 'component_unsupported'],
+    ['a field name in upper case', '("Content-Type")', 'component_unsupported'],
+    ['an empty name', '("")', 'component_unsupported'],
+    ['a token for a name', '(@method)', 'malformed'],
+    ['a token for a field name', '(content-type)', 'malformed'],
+    ['no inner list', '"@method"', 'malformed'],
+    ['a dictionary member that is absent', '("content-digest";key="sha-512")', 'component_missing'],
+    ['a query parameter that is absent', '("@query-param";name="nope")', 'component_missing'],
+    ['a trailer that is absent', '("content-digest";tr)', 'component_missing'],
+  ])('A6 %s is refused', async (_, list, code) => {
+    const message = withFields(
+      request(),
+      'Signature-Input',
+      `sig=${list};created=${NOW};tag="${TAG}"`,
+      'Signature',
+      'sig=:AAAA:',
+    );
+    expect(await codeOf(message, nothingRequired)).toBe(code);
+  });
+
+  it('A6 a field that calls itself @method changes nothing', async () => {
+    const message = await signed(request());
+    expect(await codeOf(withFields(message, '@method', 'GET', '@path', '/other'))).toBe('ok');
+    expect(await codeOf({ ...withFields(message, '@method', 'POST'), method: 'GET' })).toBe('invalid');
+  });
+
+  it.each(['line\nfeed', 'carriage\rreturn', 'nul\0', 'é', 'escape\u001b', '\u2028', '\u00a0'])(
+    'A16 a covered value with %j is refused',
+    async (value) => {
+      const message = rewrite(await signed(request()), 'content-type', () => value);
+      expect(await codeOf(message)).toBe('component_malformed');
+    },
+  );
+});
+
+describe('A18 credentials that are not covered', () => {
+  it('A18 a swapped Authorization is refused', async () => {
+    const message = await signed(request());
+    expect(await codeOf(rewrite(message, 'authorization', () => 'Bearer other'))).toBe('invalid');
+    expect(await codeOf(withFields(message, 'Authorization', 'Bearer other'))).toBe('invalid');
+  });
+
+  it('A18 an Authorization added to a request that was signed without is refused', async () => {
+    const plain = without(request(), 'authorization');
+    const message = await signed(plain, { components: COMPONENTS.filter((name) => name !== 'authorization') });
+    expect(await codeOf(message)).toBe('ok');
+    expect(await codeOf(withFields(message, 'AUTHORIZATION', 'Bearer other'))).toBe('component_required');
+  });
+
+  it.each(['"authorization";bs', '"content-digest";key="sha-256"', '"content-digest";sf'])(
+    'A18 %s does not count as the whole field',
+    async (weaker) => {
+      const name = weaker.slice(1, weaker.indexOf('"', 1));
+      const message = await signed(request(), { components: [...COMPONENTS.filter((left) => left !== name), weaker] });
+      expect(await codeOf(message)).toBe('component_required');
+      const result = await verifyMessage(message, policy(nothingRequired));
+      const covered = result.ok ? result.signature.covered : expect.fail(result.detail);
+      expect(covers(covered, name)).toBe(false);
+      expect(covers(covered, weaker)).toBe(true);
+      expect(covers(covered, '@method')).toBe(true);
+    },
+  );
+});
+
+describe('responses', () => {
+  const response = { status: 200, rawFields: ['Content-Type', 'application/json'], request: request() };
+  const components = [
+    '@status',
+    'content-type',
+    '"@method";req',
+    '"authorization";req',
+    '"@query-param";name="draft";req',
+  ];
+  const rules = { components: requireComponents({ all: ['@status', '"@method";req'] }) };
+
+  it('binds a response to its request', async () => {
+    const message = await signed(response, { components });
+    expect(await verifyMessage(message, policy(rules))).toMatchObject({ ok: true });
+    const { request: related, ...alone } = message;
+    expect(await verifyMessage(alone, policy(rules))).toMatchObject({ code: 'component_missing' });
+    const moved = { ...message, request: { ...related, method: 'GET' } };
+    expect(await verifyMessage(moved, policy(rules))).toMatchObject({ code: 'invalid' });
+    expect(await verifyMessage({ ...message, status: 500 }, policy(rules))).toMatchObject({ code: 'invalid' });
+    expect(await verifyMessage({ ...message, status: 0 }, policy(rules))).toMatchObject({ code: 'component_missing' });
+  });
+
+  it('A6 does not take a request component for a response component', async () => {
+    const message = withFields(
+      response,
+      'Signature-Input',
+      `sig=("@method");created=${NOW};tag="${TAG}"`,
+      'Signature',
+      'sig=:AAAA:',
+    );
+    expect(await verifyMessage(message, policy(nothingRequired))).toMatchObject({ code: 'component_unsupported' });
+    const status = withFields(
+      response,
+      'Signature-Input',
+      `sig=("@status";req);created=${NOW};tag="${TAG}"`,
+      'Signature',
+      'sig=:AAAA:',
+    );
+    expect(await verifyMessage(status, policy(nothingRequired))).toMatchObject({ code: 'component_unsupported' });
+  });
+});
