@@ -27,7 +27,7 @@ describe('the story of the code-review agent', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play();
-  });
+  }, 30_000);
 
   it('ends well, quietly, and leaves the terminal as it was', () => {
     expect(story.errors).toBe('');
