@@ -36,7 +36,6 @@ export function readConfirmation(
 
   const jkt = member(value, 'jkt');
   const rawJwk = member(value, 'jwk');
-  if (jkt === undefined && rawJwk === undefined) return refuse('confirmation_unsupported');
   if (jkt !== undefined && !isBase64urlOf32Bytes(jkt)) return refuse('confirmation_malformed');
   if (rawJwk === undefined) {
     return jkt === undefined ? refuse('confirmation_unsupported') : { ok: true, confirmation: { jkt } };

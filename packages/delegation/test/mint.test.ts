@@ -170,6 +170,7 @@ describe('mistakes of the program', () => {
     [{ scope: [] }, 'scope_malformed'],
     [{ scope: ['repo:read', ''] }, 'scope_malformed'],
     [{ scope: ['repo:read admin'] }, 'scope_malformed'],
+    [{ scope: ['repo:read', 'pr:write admin'] }, 'scope_malformed'],
     [{ scope: 'repo::read' }, 'scope_malformed'],
     [{ scope: null }, 'scope_malformed'],
     [{ user: 'agent-1' }, 'actor_is_subject'],
