@@ -18,7 +18,8 @@ function works(command: string, args: readonly string[]): boolean {
   }
 }
 
-const runnable = works('curl', ['--version']) && works('openssl', ['version']) && works('sh', ['-c', ':']);
+const openssl: string = 'openssl';
+const runnable = works('curl', ['--version']) && works(openssl, ['version']) && works('sh', ['-c', ':']);
 if (!runnable) {
   console.warn('NOT RUN: docs/sign-with-openssl.sh was not tested, because curl, openssl or sh is missing here.');
 }
@@ -32,7 +33,7 @@ describe.runIf(runnable)('docs/sign-with-openssl.sh', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'countersign-openssl-'));
     pem = join(folder, 'key.pem');
-    const text = execFileSync('openssl', ['genpkey', '-algorithm', 'ed25519'], { encoding: 'utf8' });
+    const text = execFileSync(openssl, ['genpkey', '-algorithm', 'ed25519'], { encoding: 'utf8' });
     writeFileSync(pem, text);
     chmodSync(pem, 0o600);
     key = loadAgentKey(text);
@@ -101,7 +102,7 @@ describe.runIf(runnable)('docs/sign-with-openssl.sh', () => {
 
   it('refuses wrong use with 2 before anything is sent', async () => {
     const rsa = join(folder, 'rsa.pem');
-    execFileSync('openssl', ['genpkey', '-algorithm', 'rsa', '-out', rsa], { stdio: 'ignore' });
+    execFileSync(openssl, ['genpkey', '-algorithm', 'rsa', '-out', rsa], { stdio: 'ignore' });
     const before = server.requests.length;
     const wrong = [
       ['GET', server.url],
