@@ -170,8 +170,8 @@ onEveryHost('Requests that are let in', (api) => {
   });
 
   it('a path that no route has is 404 once verified', async () => {
-    const response = await api.send(api.signed({ target: '/nowhere' }));
-    expect(response.status).toBe(404);
+    const { records } = await api.answers(api.signed({ target: '/nowhere' }), 404);
+    expect(records).toMatchObject([{ phase: 'outcome', actor: { id: reviewerId } }]);
   });
 
   it('several requests on one connection, a refused one among them', async () => {

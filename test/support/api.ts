@@ -141,15 +141,28 @@ export class Api {
   }
 
   /** Sends a request that must be let in and answered; its outcome must be recorded once. */
-  async accepts(request: RawRequest, status: number): Promise<Exchange> {
+  accepts(request: RawRequest, status: number): Promise<Exchange> {
+    return this.#letIn(request, 1, { result: 'finished', status });
+  }
+
+  /** The same for what no handler answers: no such route, or the framework itself. */
+  answers(request: RawRequest, status: number): Promise<Exchange> {
+    return this.#letIn(request, 0, { result: expect.stringMatching(/^(?:finished|threw)$/), status });
+  }
+
+  async #letIn(
+    request: RawRequest,
+    handlers: number,
+    outcome: { readonly result: unknown; readonly status: number },
+  ): Promise<Exchange> {
     const { before, handledBefore } = this.#mark();
     const response = await this.send(request);
-    expect({ status: response.status, body: response.body }).toMatchObject({ status });
-    expect(this.running.handled.length - handledBefore).toBe(1);
+    expect({ status: response.status, body: response.body }).toMatchObject({ status: outcome.status });
+    expect(this.running.handled.length - handledBefore).toBe(handlers);
     const records = await vi.waitFor(
       () => {
         const gained = this.records.slice(before);
-        expect(gained.at(-1)).toMatchObject({ phase: 'outcome', outcome: { result: 'finished', status } });
+        expect(gained.at(-1)).toMatchObject({ phase: 'outcome', outcome });
         return gained;
       },
       { interval: 2 },

@@ -192,8 +192,10 @@ function componentValue(request: RawRequest, component: string, scheme: 'http' |
       return query === '' ? '?' : query;
     case '@target-uri':
       return `${scheme}://${authority}${path}${query}`;
-    default:
-      return fieldsNamed(request, name).join(', ');
+    default: {
+      const value = fieldsNamed(request, name).join(', ');
+      return component === '"content-digest";key="sha-256"' ? value.replace('sha-256=', '') : value;
+    }
   }
 }
 

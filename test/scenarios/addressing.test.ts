@@ -1,0 +1,167 @@
+import { expect, it } from 'vitest';
+import { type Attack, onEveryHost, refuseEach } from '../support/api.js';
+import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
+
+const origin = 'https://api.acme.dev';
+
+onEveryHost(
+  'To whom a request is addressed',
+  (api) => {
+    const to = (host: string, target = '/whoami') => api.signed({ host, target, scheme: 'https' });
+    const absolute = (target: string, host = 'api.acme.dev') =>
+      api.signed({ host, target, scheme: 'https', covered: ['"@method"', '"@authority"', '"@path"', '"@query"'] });
+
+    refuseEach(
+      api,
+      (
+        [
+          ['another host', 'evil.example'],
+          ['a sibling', 'other.acme.dev'],
+          ['a name below ours', 'x.api.acme.dev'],
+          ['a name that ours begins', 'api.acme.dev.evil.example'],
+          ['a trailing dot', 'api.acme.dev.'],
+          ['another port', 'api.acme.dev:8443'],
+          ['the default port of another scheme', 'api.acme.dev:80'],
+          ['an address', '127.0.0.1'],
+          ['an IPv6 address', '[::1]:443'],
+        ] as const
+      ).map(([title, host]): Attack => [`A13 ${title}`, () => to(host), 401, 'origin_mismatch']),
+    );
+    refuseEach(
+      api,
+      (
+        [
+          ['user information', 'user@api.acme.dev'],
+          ['a path', 'api.acme.dev/x'],
+          ['a space', 'api.acme.dev x'],
+          ['a list', 'api.acme.dev, evil.example'],
+          ['nothing', ''],
+          ['bytes beyond ASCII', 'api.acme.d\xe9v'],
+        ] as const
+      ).map(([title, host]): Attack => [`A13 ${title} in Host`, () => to(host), 400, 'request_malformed']),
+    );
+    refuseEach(api, [
+      [
+        'A13 a Host changed after signing',
+        () => tampered(to('api.acme.dev'), { fields: { Host: 'evil.example' } }),
+        401,
+        'origin_mismatch',
+      ],
+      [
+        'A13 X-Forwarded-* and Forwarded cannot make another Host ours',
+        () =>
+          withFields(
+            to('evil.example'),
+            ['X-Forwarded-Host', 'api.acme.dev'],
+            ['X-Forwarded-Proto', 'https'],
+            ['Forwarded', 'host=api.acme.dev;proto=https'],
+          ),
+        401,
+        'origin_mismatch',
+      ],
+      [
+        'A13 @target-uri with the scheme of the hop before TLS',
+        () => api.signed({ host: 'api.acme.dev', scheme: 'http', covered: ['"@method"', '"@target-uri"'] }),
+        401,
+        'signature_invalid',
+      ],
+      [
+        'A13 an absolute target for another host',
+        () => absolute('https://evil.example/whoami'),
+        400,
+        'request_malformed',
+      ],
+      [
+        'A13 an absolute target of another scheme',
+        () => absolute('http://api.acme.dev/whoami'),
+        401,
+        'origin_mismatch',
+      ],
+      [
+        'A13 an absolute target with user information',
+        () => absolute('https://a@api.acme.dev/whoami'),
+        400,
+        'request_malformed',
+      ],
+    ]);
+
+    it.each([
+      ['the Host as it is', 'api.acme.dev'],
+      ['upper case', 'API.Acme.DEV'],
+      ['the default port', 'api.acme.dev:443'],
+    ])('A13 %s is ours', async (_title, host) => {
+      await api.accepts(to(host), 200);
+      await api.accepts(api.signed({ host, scheme: 'https', covered: ['"@method"', '"@target-uri"'] }), 200);
+    });
+
+    it('A13 an absolute target is ours, and routed like any other', async () => {
+      await api.accepts(absolute('https://api.acme.dev/invoices?x=1'), 200);
+    });
+
+    it('A13 X-Forwarded-* and Forwarded cannot take a request from us', async () => {
+      await api.accepts(
+        withFields(to('api.acme.dev'), ['X-Forwarded-Host', 'evil.example'], ['Forwarded', 'host=evil.example']),
+        200,
+      );
+    });
+  },
+  { config: { origin } },
+);
+
+onEveryHost('The target, byte for byte', (api) => {
+  const swapped = (signedTarget: string, sentTarget: string): RawRequest =>
+    tampered(api.signed({ target: signedTarget }), { target: sentTarget });
+  refuseEach(
+    api,
+    (
+      [
+        ['/invoices', '/%69nvoices'],
+        ['/%69nvoices', '/invoices'],
+        ['/x/../invoices', '/invoices'],
+        ['/x/%2e%2e/invoices', '/invoices'],
+        ['//invoices', '/invoices'],
+        ['/invoices;a=b', '/invoices'],
+        ['/invoices/', '/invoices'],
+        ['/Invoices', '/invoices'],
+        ['/a%2fb', '/a%2Fb'],
+        ['/a%2Fb', '/a/b'],
+        ['/invoices?a=%20', '/invoices?a=+'],
+      ] as const
+    ).map(
+      ([signed, sent]): Attack => [
+        `A13 ${signed} is not ${sent}`,
+        () => swapped(signed, sent),
+        401,
+        'signature_invalid',
+      ],
+    ),
+  );
+
+  it.each(['/x/../invoices', '//invoices', '/%69nvoices', '/invoices%2F..%2Fwhoami', '/invoices;a=b'])(
+    'A13 %s verifies as it stands, and is not taken for another path',
+    async (target) => {
+      await api.answers(api.signed({ target }), 404);
+    },
+  );
+
+  it('A13 two Host fields', async () => {
+    const request = withFields(api.signed(), ['Host', 'evil.example']);
+    const before = api.records.length;
+    const response = await api.send(request);
+    expect(response.status).toBe(400);
+    expect(api.running.handled).toEqual([]);
+    expect(api.records.slice(before).map(({ code }) => code)).toEqual(['request_malformed']);
+  });
+
+  it('A13 no Host field, as HTTP/1.0 allows', async () => {
+    const raw = Buffer.from('GET /whoami HTTP/1.0\r\nSignature: sig=:AA==:\r\nSignature-Input: sig=()\r\n\r\n');
+    const { response } = await api.refuses(raw, 400, 'request_malformed');
+    expect(response.headers).not.toHaveProperty('www-authenticate');
+  });
+
+  it.each(['OPTIONS *', 'GET whoami', 'GET /whoami#top', 'GET /who\xe4mi'])('A13 %s is never served', async (line) => {
+    const response = await api.send(Buffer.from(`${line} HTTP/1.1\r\nHost: ${api.authority}\r\n\r\n`, 'latin1'));
+    expect(response.status).toBe(400);
+    expect(api.running.handled).toEqual([]);
+  });
+});

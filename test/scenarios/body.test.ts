@@ -1,0 +1,227 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { createHash } from 'node:crypto';
+import { expect, it, vi } from 'vitest';
+import { onEveryHost, refuseEach } from '../support/api.js';
+import {
+  serialized,
+  type SignedRequestOptions,
+  sha256Digest,
+  tampered,
+  withFields,
+} from '../support/signed-request.js';
+
+const body = '{"title":"Fix the flaky test","draft":true}';
+const other = '{"title":"Fix the flaky test","draft":false}';
+
+onEveryHost('A body is what was signed', (api) => {
+  const post = (options: Partial<SignedRequestOptions> = {}) => api.pull({}, { body, ...options });
+  const sha512 = (text: string) => `sha-512=:${createHash('sha512').update(text).digest('base64')}:`;
+
+  refuseEach(api, [
+    [
+      'A4 the body changed, its digest kept',
+      async () => tampered(await post(), { body: Buffer.from(other.padEnd(body.length).slice(0, body.length)) }),
+      401,
+      'digest_mismatch',
+    ],
+    [
+      'A4 body and digest changed',
+      async () =>
+        tampered(await post(), {
+          body: Buffer.from(other),
+          fields: { 'Content-Digest': sha256Digest(other), 'Content-Length': String(other.length) },
+        }),
+      401,
+      'signature_invalid',
+    ],
+    ['A4 the digest is not covered', () => post({ uncovered: ['"content-digest"'] }), 401, 'digest_required'],
+    [
+      'A4 only a member of the digest is covered',
+      () => post({ uncovered: ['"content-digest"'], alsoCovered: ['"content-digest";key="sha-256"'] }),
+      401,
+      'digest_required',
+    ],
+    ['A4 no digest', () => post({ digest: null }), 401, 'digest_required'],
+    ['A4 the content type is not covered', () => post({ uncovered: ['"content-type"'] }), 401, 'signature_incomplete'],
+    [
+      'A4 the content type changed',
+      async () => tampered(await post(), { fields: { 'Content-Type': 'text/plain' } }),
+      401,
+      'signature_invalid',
+    ],
+    ['A4 only md5', () => post({ digest: 'md5=:1B2M2Y8AsgTpgAmY7PhCfg==:' }), 400, 'digest_malformed'],
+    ['A4 only sha', () => post({ digest: 'sha=:2jmj7l5rSw0yVb/vlWAYkK/YBwk=:' }), 400, 'digest_malformed'],
+    [
+      'A4 two digests, one wrong',
+      () => post({ digest: `${sha256Digest(body)}, ${sha512(other)}` }),
+      401,
+      'digest_mismatch',
+    ],
+    [
+      'A4 the other one wrong',
+      () => post({ digest: `${sha256Digest(other)}, ${sha512(body)}` }),
+      401,
+      'digest_mismatch',
+    ],
+    [
+      'A4 one algorithm twice',
+      () => post({ digest: `${sha256Digest(other)}, ${sha256Digest(body)}` }),
+      400,
+      'digest_malformed',
+    ],
+    [
+      'A4 base64url',
+      () => post({ digest: 'sha-256=:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=:' }),
+      400,
+      'digest_malformed',
+    ],
+    ['A4 a digest cut short', () => post({ digest: 'sha-256=:47DEQpj8HBSa:' }), 400, 'digest_malformed'],
+    [
+      'A4 a digest as a string',
+      () => post({ digest: 'sha-256="47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="' }),
+      400,
+      'digest_malformed',
+    ],
+    ['A4 an empty digest field', () => post({ digest: '' }), 400, 'digest_malformed'],
+    ['A4 the digest of no body, with a body', () => post({ digest: sha256Digest('') }), 401, 'digest_mismatch'],
+    ['A4 the digest of a body, without one', () => api.signed({ digest: sha256Digest(body) }), 401, 'digest_mismatch'],
+    [
+      'A4 a body on a GET',
+      () => api.signed({ target: '/invoices', body, digest: null, contentType: null }),
+      401,
+      'digest_required',
+    ],
+    [
+      'A4 a body put on a signed GET',
+      () =>
+        tampered(api.signed({ target: '/invoices' }), {
+          body: Buffer.from(body),
+          fields: { 'Content-Length': String(body.length) },
+        }),
+      401,
+      'digest_required',
+    ],
+    ['A5 a chunked body without digest', () => chunked(post, { digest: null }), 401, 'digest_required'],
+    ['A5 chunks changed', async () => tampered(await chunked(post), { body: chunks(other) }), 401, 'digest_mismatch'],
+    [
+      'A5 a chunk added',
+      async () => tampered(await chunked(post), { body: chunks(body, ' ') }),
+      401,
+      'digest_mismatch',
+    ],
+    [
+      'A5 a digest in the trailer',
+      async () =>
+        tampered(await chunked(post, { digest: null }), {
+          body: chunks(body, undefined, `Content-Digest: ${sha256Digest(body)}\r\n`),
+        }),
+      401,
+      'digest_required',
+    ],
+    [
+      'A5 a gzipped body with the digest of the inflated bytes',
+      () => post({ body: gzipSync(body), digest: sha256Digest(body), fields: [['Content-Encoding', 'gzip']] }),
+      401,
+      'digest_mismatch',
+    ],
+  ]);
+
+  it('A5 a gzipped body, digested gzipped, reaches the parser inflated', async () => {
+    const zipped = gzipSync(body);
+    expect(gunzipSync(zipped).toString()).toBe(body);
+    const { response } = await api.accepts(await post({ body: zipped, fields: [['Content-Encoding', 'gzip']] }), 201);
+    expect(JSON.parse(response.body)).toMatchObject({ body: JSON.parse(body) as object });
+  });
+
+  it('A5 bytes that are no UTF-8 are digested as bytes', async () => {
+    const bytes = Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]);
+    const { response } = await api.accepts(api.signed({ method: 'PUT', target: '/upload', body: bytes }), 200);
+    expect(JSON.parse(response.body)).toMatchObject({
+      bytes: 5,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    });
+  });
+
+  it('A5 white space and order of members are signed as they stand', async () => {
+    await api.refuses(await post({ body: '{ "a": 1 }', digest: sha256Digest('{"a":1}') }), 401, 'digest_mismatch');
+  });
+
+  it('A5 JSON that the parser cannot read is the application’s 400, once verified', async () => {
+    const { records } = await api.answers(await post({ body: '{"title":' }), 400);
+    expect(records.map(({ phase }) => phase)).toEqual(['outcome']);
+  });
+
+  it('A5 two different lengths never get past the HTTP parser', async () => {
+    const response = await api.send(withFields(await post(), ['Content-Length', '5']));
+    expect(response.status).toBe(400);
+    expect(api.running.handled.filter((name) => name === 'pr.create')).toHaveLength(1);
+  });
+});
+
+type Post = (
+  options: Partial<SignedRequestOptions>,
+) => ReturnType<typeof tampered> | Promise<ReturnType<typeof tampered>>;
+
+/** The same body in chunks; the digest is over what they hold. */
+async function chunked(post: Post, options: Partial<SignedRequestOptions> = {}): Promise<ReturnType<typeof tampered>> {
+  const request = await post({ ...options, fields: [['Transfer-Encoding', 'chunked']] });
+  return { ...request, body: chunks(body) };
+}
+
+function chunks(first: string, second?: string, trailer = ''): Buffer {
+  const parts = [first, ...(second === undefined ? [] : [second])];
+  return Buffer.from(
+    `${parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')}0\r\n${trailer}\r\n`,
+  );
+}
+
+onEveryHost(
+  'Limits on bodies',
+  (api) => {
+    it('G4 a body longer than allowed', async () => {
+      await api.refuses(await api.pull({}, { body: 'x'.repeat(5000) }), 413, 'body_too_large');
+    });
+
+    it('G4 a chunked body longer than allowed', async () => {
+      const request = await api.pull({}, { body: 'x'.repeat(5000), fields: [['Transfer-Encoding', 'chunked']] });
+      await api.refuses({ ...request, body: chunks('x'.repeat(2500), 'x'.repeat(2500)) }, 413, 'body_too_large');
+    });
+
+    it('G4 a body of just the length allowed', async () => {
+      await api.accepts(api.signed({ method: 'PUT', target: '/upload', body: 'x'.repeat(4096) }), 200);
+    });
+
+    it('G4 a huge announced length is refused before a byte is sent', async () => {
+      const request = await api.pull({}, { body, fields: [['Content-Length', '99999999999']] });
+      await api.refuses({ ...request, body: Buffer.alloc(0) }, 413, 'body_too_large');
+    });
+
+    it('G4 a body that does not arrive in time', async () => {
+      const request = serialized(await api.pull({}, { body }));
+      await api.refuses(request.subarray(0, -5), 408, 'body_timeout');
+    });
+
+    it('G4 Expect: 100-continue is answered, and the body then read', async () => {
+      const request = await api.pull({}, { body, fields: [['Expect', '100-continue']] });
+      const connection = await api.connect();
+      connection.write(serialized({ ...request, body: Buffer.alloc(0) }));
+      expect(await connection.nextLine()).toBe('HTTP/1.1 100 Continue');
+      connection.write(body);
+      expect((await connection.read()).status).toBe(201);
+      connection.destroy();
+    });
+
+    it('G4 a client that goes away in the middle of its body: one record, nothing run', async () => {
+      const before = api.records.length;
+      const handledBefore = api.running.handled.length;
+      const connection = await api.connect();
+      const request = serialized(await api.pull({}, { body }));
+      connection.write(request.subarray(0, -5));
+      connection.destroy();
+      await vi.waitFor(() => expect(api.records.slice(before)).toHaveLength(1), { interval: 2 });
+      expect(api.records.slice(before)).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
+      expect(api.running.handled).toHaveLength(handledBefore);
+    });
+  },
+  { start: { guard: { maxBodyBytes: 4096, bodyTimeoutSeconds: 1 } } },
+);

@@ -1,0 +1,135 @@
+import { memoryReplayStore } from '@countersign/core';
+import { expect, it } from 'vitest';
+import { onEveryHost, refuseEach } from '../support/api.js';
+import { type SignedRequestOptions, sha256Digest, tampered } from '../support/signed-request.js';
+import { runner } from '../support/world.js';
+
+const now = () => Math.floor(Date.now() / 1000);
+
+onEveryHost('When a signature counts', (api) => {
+  const timed = (created: string | undefined, expires?: string) => api.signed({ parameters: { created, expires } });
+  refuseEach(api, [
+    ['A9 created in the future', () => timed(`${now() + 30}`), 401, 'signature_not_yet_valid'],
+    ['A9 no created', () => timed(undefined, `${now() + 60}`), 401, 'signature_incomplete'],
+    ['A9 created as a string', () => timed(`"${now()}"`), 400, 'signature_malformed'],
+    ['A9 created as a date', () => timed(`@${now()}`), 400, 'signature_malformed'],
+    ['A9 a negative created', () => timed(`-${now()}`), 400, 'signature_malformed'],
+    ['A9 created with a fraction', () => timed(`${now()}.5`), 400, 'signature_malformed'],
+    ['A9 created of more than 15 digits', () => timed(`${now()}0000000`), 400, 'signature_malformed'],
+    ['A9 created in milliseconds', () => timed(`${now()}000`), 401, 'signature_not_yet_valid'],
+    ['A9 old, and no expires', () => timed(`${now() - 120}`), 401, 'signature_expired'],
+    ['A9 old, and expires in 2100', () => timed(`${now() - 120}`, '4102444800'), 401, 'signature_expired'],
+    ['A9 young, and expired', () => timed(`${now() - 20}`, `${now() - 10}`), 401, 'signature_expired'],
+    ['A9 expires at created', () => timed(`${now()}`, `${now()}`), 400, 'signature_malformed'],
+    ['A9 expires before created', () => timed(`${now()}`, `${now() - 1}`), 400, 'signature_malformed'],
+    ['A9 expires as a string', () => timed(`${now()}`, `"${now() + 60}"`), 400, 'signature_malformed'],
+    ['A10 no nonce', () => api.signed({ parameters: { nonce: undefined } }), 401, 'signature_incomplete'],
+    ['A10 an empty nonce', () => api.signed({ parameters: { nonce: '""' } }), 401, 'signature_incomplete'],
+    ['A10 a nonce of one character', () => api.signed({ parameters: { nonce: '"1"' } }), 401, 'signature_incomplete'],
+    [
+      'A10 a nonce too long',
+      () => api.signed({ parameters: { nonce: `"${'n'.repeat(257)}"` } }),
+      401,
+      'signature_incomplete',
+    ],
+  ]);
+
+  it('A10 nonces of the least and the greatest length', async () => {
+    await api.accepts(api.signed({ parameters: { nonce: '"12345678"' } }), 200);
+    await api.accepts(api.signed({ parameters: { nonce: `"${'n'.repeat(256)}"` } }), 200);
+  });
+
+  it('A9 to the second: 65 s after created it is over, 5 s before created it has not begun', async () => {
+    const at = now();
+    let time = at;
+    const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
+    const request = () => timed.signed({ now: at, parameters: { expires: undefined } });
+    time = at - 6;
+    await timed.refuses(request(), 401, 'signature_not_yet_valid');
+    time = at - 5;
+    await timed.accepts(request(), 200);
+    time = at + 64;
+    await timed.accepts(request(), 200);
+    time = at + 65;
+    await timed.refuses(request(), 401, 'signature_expired');
+  });
+});
+
+onEveryHost('A signature counts once', (api) => {
+  const nonce = (text: string): Partial<SignedRequestOptions> => ({ parameters: { nonce: `"${text}"` } });
+
+  it('A10 the same request again', async () => {
+    const request = await api.pull();
+    await api.accepts(request, 201);
+    await api.refuses(request, 401, 'signature_replayed');
+    await api.refuses(request, 401, 'signature_replayed');
+  });
+
+  it('A10 another request with the same nonce', async () => {
+    await api.accepts(api.signed(nonce('used-by-reviewer')), 200);
+    await api.refuses(api.signed({ ...nonce('used-by-reviewer'), target: '/invoices' }), 401, 'signature_replayed');
+  });
+
+  it('A10 the nonce of one agent is free for another', async () => {
+    await api.accepts(api.signed(nonce('used-by-both')), 200);
+    await api.accepts(api.signed({ ...nonce('used-by-both'), key: runner }), 200);
+  });
+
+  it('A10 fifty copies at once: exactly one wins', async () => {
+    const request = await api.pull();
+    const handledBefore = api.running.handled.length;
+    const recordsBefore = api.records.length;
+    const statuses = await Promise.all(Array.from({ length: 50 }, async () => (await api.send(request)).status));
+    expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(49);
+    expect(api.running.handled.length - handledBefore).toBe(1);
+    const records = api.records.slice(recordsBefore);
+    expect(records.filter(({ code }) => code === 'signature_replayed')).toHaveLength(49);
+    expect(records.filter(({ decision }) => decision === 'allow')).toHaveLength(1);
+  });
+
+  it('A10 an invalid request does not use up the nonce of an honest one', async () => {
+    const honest = await api.pull();
+    await api.refuses(tampered(honest, { target: '/repos/acme/api/merge' }), 401, 'signature_invalid');
+    await api.refuses(tampered(honest, { body: Buffer.from('{"title":"X"}') }), 401, 'digest_mismatch');
+    await api.accepts(honest, 201);
+  });
+
+  it('A10 the nonce is kept as long as the signature could be valid', async () => {
+    const at = now();
+    let time = at;
+    const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
+    const request = timed.signed({ now: at });
+    await timed.accepts(request, 200);
+    time = at + 64;
+    await timed.refuses(request, 401, 'signature_replayed');
+    time = at + 65;
+    await timed.refuses(request, 401, 'signature_expired');
+  });
+
+  it('A10 two processes with one store', async () => {
+    const replay = memoryReplayStore();
+    const origin = 'https://api.acme.dev';
+    const shared = { config: { origin }, start: { guard: { replay } } };
+    const [one, other] = [await api.variant(shared), await api.variant(shared)];
+    const request = one.signed({ host: 'api.acme.dev' });
+    await one.accepts(request, 200);
+    await other.refuses(request, 401, 'signature_replayed');
+  });
+
+  it('A10 a flood of nonces is refused, and pushes no nonce out', async () => {
+    const small = await api.variant({ start: { guard: { replay: memoryReplayStore({ maxEntries: 3 }) } } });
+    const first = small.signed();
+    await small.accepts(first, 200);
+    await small.accepts(small.signed(), 200);
+    await small.accepts(small.signed(), 200);
+    await small.refuses(small.signed(), 503, 'replay_store_unavailable');
+    await small.refuses(first, 401, 'signature_replayed');
+  });
+
+  it('A4 a refused body is not digested twice: the honest retry has a new nonce', async () => {
+    const body = '{"title":"again"}';
+    await api.refuses(await api.pull({}, { body, digest: sha256Digest('wrong') }), 401, 'digest_mismatch');
+    await api.accepts(await api.pull({}, { body }), 201);
+  });
+});
