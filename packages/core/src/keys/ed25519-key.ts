@@ -1,5 +1,5 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { isWeakEd25519Key } from '@countersign/signature';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { isWeakEd25519Key, jwkThumbprint } from '@countersign/signature';
 import { isJsonObject, type JsonObject, member } from '../json/strict-json.js';
 import type { PublicJwk } from './public-jwk.js';
 
@@ -26,9 +26,8 @@ export function readPublicKey(input: string | PublicJwk): PublicKeyReading {
   const problem = pointProblem(raw);
   if (problem !== undefined) return { ok: false, problem };
 
-  const x = raw.toString('base64url');
-  const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
-  return { ok: true, publicKey, thumbprint: thumbprintOf(x) };
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') };
+  return { ok: true, publicKey: createPublicKey({ key: jwk, format: 'jwk' }), thumbprint: jwkThumbprint(jwk) };
 }
 
 /** The 32 bytes, or what is wrong. */
@@ -76,9 +75,4 @@ function pointProblem(raw: Buffer): string | undefined {
   if (raw.toString('base64url') === publishedTestKey)
     return 'it is the published test key of RFC 9421, whose private key is public';
   return undefined;
-}
-
-/** RFC 7638 §3: the required members in lexicographic order, hashed. */
-function thumbprintOf(x: string): string {
-  return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
 }

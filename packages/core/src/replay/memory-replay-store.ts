@@ -6,6 +6,9 @@ export interface MemoryReplayStoreOptions {
   readonly maxEntries?: number;
 }
 
+/** Entries forgotten per call at most. More than one, so that the store empties faster than it fills. */
+const sweepBudget = 64;
+
 /** A replay store that answers at once, because it lives in this process. */
 export interface MemoryReplayStore extends ReplayStore {
   reserve(keyId: string, nonce: string, until: number, now: number): ReplayResult;
@@ -29,18 +32,23 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
     throw new ConfigError("memoryReplayStore: 'maxEntries' must be a positive whole number.");
   }
 
-  const live = new Set<string>();
-  /** The same entries by the last second in which they count, so that a whole second expires at once, without timers. */
+  /** The last second in which each entry counts. */
+  const lastSeconds = new Map<string, number>();
+  /** The same entries by that second, so that expired ones are found without a timer. */
   const bySecond = new Map<number, string[]>();
-  let sweptBefore = Number.NEGATIVE_INFINITY;
+  let latest = Number.NEGATIVE_INFINITY;
 
+  /** Forgets some expired entries: a few per call, so that no request pays for all of a burst before it. */
   function sweep(second: number): void {
-    if (second <= sweptBefore) return;
-    sweptBefore = second;
+    let budget = sweepBudget;
     for (const [lastSecond, entries] of bySecond) {
       if (lastSecond >= second) continue;
+      for (let entry = entries.pop(); entry !== undefined; entry = entries.pop()) {
+        // It may have been reserved anew since.
+        if (lastSeconds.get(entry) === lastSecond) lastSeconds.delete(entry);
+        if (--budget === 0) return;
+      }
       bySecond.delete(lastSecond);
-      for (const entry of entries) live.delete(entry);
     }
   }
 
@@ -49,15 +57,18 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
       if (!Number.isFinite(until) || !Number.isFinite(now)) {
         throw new TypeError('memoryReplayStore: until and now must be unix seconds.');
       }
-      sweep(Math.floor(now));
+      const second = Math.floor(now);
+      latest = Math.max(latest, second);
+      sweep(latest);
       const entry = entryOf(keyId, nonce);
-      if (live.has(entry)) return 'replayed';
+      const known = lastSeconds.get(entry);
+      if (known !== undefined && known >= second) return 'replayed';
       // Rounded up: remembering a moment too long is harmless, a moment too short is a replay.
       const lastSecond = Math.ceil(until);
       // The clock was set back behind what has been forgotten: whether this was used before can no longer be told.
-      if (lastSecond < sweptBefore) return 'full';
-      if (live.size >= maxEntries) return 'full';
-      live.add(entry);
+      if (lastSecond < latest) return 'full';
+      if (lastSeconds.size >= maxEntries) return 'full';
+      lastSeconds.set(entry, lastSecond);
       const entries = bySecond.get(lastSecond);
       if (entries === undefined) bySecond.set(lastSecond, [entry]);
       else entries.push(entry);

@@ -31,7 +31,8 @@ describe('readPublicKey', () => {
   it('A11 the published test key of RFC 9421 is refused in every form', () => {
     const x = 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs';
     const forms = [x, Buffer.from(x, 'base64url').toString('base64'), { kty: 'OKP', crv: 'Ed25519', x, kid: 'mine' }];
-    for (const form of forms) expect(readPublicKey(form)).toMatchObject({ ok: false, problem: /published test key/ });
+    for (const form of forms)
+      expect(readPublicKey(form)).toMatchObject({ ok: false, problem: expect.stringMatching(/published test key/) });
   });
 
   it.each([
@@ -43,7 +44,10 @@ describe('readPublicKey', () => {
     ['all ones', 'ff'.repeat(32)],
   ])('A15 a weak point is refused: %s', (_, hex) => {
     const raw = Buffer.from(hex, 'hex');
-    expect(readPublicKey(raw.toString('base64'))).toMatchObject({ ok: false, problem: /weak point/ });
+    expect(readPublicKey(raw.toString('base64'))).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/weak point/),
+    });
     expect(readPublicKey({ kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') })).toMatchObject({ ok: false });
   });
 
@@ -67,7 +71,7 @@ describe('readPublicKey', () => {
     ['a trailing newline', `${key.base64}\n`, /canonical/],
     ['a PEM', '-----BEGIN PUBLIC KEY-----', /canonical/],
   ])('A8 refused with the reason: %s', (_, input, problem) => {
-    expect(readPublicKey(input as string)).toMatchObject({ ok: false, problem });
+    expect(readPublicKey(input as string)).toMatchObject({ ok: false, problem: expect.stringMatching(problem) });
   });
 
   it('A15 set unused bits give no second spelling of a key', () => {
@@ -81,7 +85,7 @@ describe('readPublicKey', () => {
   });
 
   it('never throws', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => typeof readPublicKey(text).ok === 'boolean'));
+    fc.assert(fc.property(fc.string(), (text) => typeof readPublicKey(text).ok === 'boolean'));
     fc.assert(fc.property(fc.anything(), (value) => typeof readPublicKey(value as string).ok === 'boolean'));
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (raw) => {

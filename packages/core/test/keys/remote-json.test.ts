@@ -62,13 +62,19 @@ describe('fetchJson', () => {
     '',
   ])('A14 content type %j is refused', async (type) => {
     const server = await startServer((_, response) => response.setHeader('content-type', type).end('{}'));
-    expect(await fetchJson(new URL(server.url), local)).toMatchObject({ ok: false, problem: /content type/ });
+    expect(await fetchJson(new URL(server.url), local)).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/content type/),
+    });
   });
 
   it.each([301, 302, 303, 307, 308])('A14 redirect %i is not followed', async (status) => {
     const target = await startServer({ json: { keys: [] } });
     const server = await startServer((_, response) => response.writeHead(status, { location: target.url }).end());
-    expect(await fetchJson(new URL(server.url), local)).toMatchObject({ ok: false, problem: /redirect/ });
+    expect(await fetchJson(new URL(server.url), local)).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/redirect/),
+    });
     expect(target.requests).toBe(0);
   });
 
@@ -96,7 +102,10 @@ describe('fetchJson', () => {
       };
       send();
     });
-    expect(await fetchJson(new URL(server.url), local)).toMatchObject({ ok: false, problem: /larger than 1048576/ });
+    expect(await fetchJson(new URL(server.url), local)).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/larger than 1048576/),
+    });
   });
 
   it('A14 a body that comes in drops is given up', async () => {
@@ -116,14 +125,20 @@ describe('fetchJson', () => {
   it('A14 a server that never answers is given up', async () => {
     const server = await startServer(() => {});
     const limits = { timeoutMilliseconds: 100, maxBytes: 1000 };
-    expect(await fetchJson(new URL(server.url), local, limits)).toMatchObject({ ok: false, problem: /longer than/ });
+    expect(await fetchJson(new URL(server.url), local, limits)).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/longer than/),
+    });
   });
 
   it('A14 a compressed answer, a cut one, and one that is no strict JSON are problems', async () => {
     const server = await startServer((_, response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync('{}'));
     });
-    expect(await fetchJson(new URL(server.url), local)).toMatchObject({ ok: false, problem: /compressed/ });
+    expect(await fetchJson(new URL(server.url), local)).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/compressed/),
+    });
     server.answer = (_, response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' });
       response.write('{}', () => response.destroy());
@@ -131,14 +146,20 @@ describe('fetchJson', () => {
     expect(await fetchJson(new URL(server.url), local)).toMatchObject({ ok: false });
     for (const body of ['{"keys":[],"keys":[]}', '<html>', '', '{}{}']) {
       server.answer = (_, response) => response.setHeader('content-type', 'application/json').end(body);
-      expect(await fetchJson(new URL(server.url), local)).toMatchObject({ ok: false, problem: /unusable/ });
+      expect(await fetchJson(new URL(server.url), local)).toMatchObject({
+        ok: false,
+        problem: expect.stringMatching(/unusable/),
+      });
     }
   });
 
   it('A14 a name is checked after it was resolved, so DNS rebinding gains nothing', async () => {
     const server = await startServer({ json: { keys: [] } });
     const url = new URL(`http://localhost:${server.port}/`);
-    expect(await fetchJson(url, { dangerouslyAllowHttp: true })).toMatchObject({ ok: false, problem: /not public/ });
+    expect(await fetchJson(url, { dangerouslyAllowHttp: true })).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/not public/),
+    });
     expect(server.requests).toBe(0);
   });
 

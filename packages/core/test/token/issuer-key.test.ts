@@ -80,7 +80,10 @@ describe('readIssuerKey', () => {
     ['exponent 3', { ...rsa, e: 'Aw' }, /exponent/],
     ['an even exponent', { ...rsa, e: 'AQAC' }, /exponent/],
   ])('refused with the reason: %s', (_, jwk, problem) => {
-    expect(readIssuerKey(jwk, signatureAlgorithms)).toMatchObject({ kind: 'refused', problem });
+    expect(readIssuerKey(jwk, signatureAlgorithms)).toMatchObject({
+      kind: 'refused',
+      problem: expect.stringMatching(problem),
+    });
   });
 });
 

@@ -345,6 +345,14 @@ describe('remembered tokens', () => {
     expect(server.requests).toBe(2);
   });
 
+  it('B1 an algorithm that the issuer may not use causes no fetch', async () => {
+    const server = await startServer({ json: { keys: [{ ...key.jwk, kid: 'k1' }] } });
+    const tokens = verifier({}, { jwks: undefined as never, ...remoteKeys(server.url), algorithms: ['Ed25519'] });
+    expect(await codeOf(minted({}, { kid: 'k1' }), tokens)).toBe('ok');
+    expect(await codeOf(minted({}, { kid: 'k1', alg: 'EdDSA' }), tokens, now + 60)).toBe('token_invalid');
+    expect(server.requests).toBe(1);
+  });
+
   it('a key just published is found after the cool-down', async () => {
     const server = await startServer({ json: { keys: [{ ...key.jwk, kid: 'k1' }] } });
     const tokens = verifier({}, { jwks: undefined as never, ...remoteKeys(server.url) });
