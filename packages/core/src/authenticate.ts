@@ -1,4 +1,5 @@
 import { covers } from '@countersign/signature';
+import type { AuditEvent } from './audit/event.js';
 import { verifyBody } from './body/verify-body.js';
 import { type Caller, sealCaller } from './caller.js';
 import { fieldValues } from './http/fields.js';
@@ -17,7 +18,7 @@ import type { TokenResult } from './token/token-verifier.js';
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
   | { readonly ok: true; readonly caller: Caller }
-  | { readonly ok: false; readonly refusal: Refusal; readonly claimed: { readonly keyId: string } | undefined };
+  | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
 const maxFieldBytes = 32 * 1024;
 
@@ -42,9 +43,10 @@ export function createAuthenticator(
       now,
       findHolder: (keyId) => findKeyHolder(keyId, { agents: settings.agents, token, now }),
     });
-    if (!signed.ok) return refuse(signed.refusal, signed.claimedKeyId);
+    if (!signed.ok) return refuse(signed.refusal, keyClaim(signed.claimedKeyId));
     const { covered, parameters, key, validUntil } = signed.signature;
     const { keyid = '', nonce = '', created = 0 } = parameters;
+    const claimed = { keyId: keyid, agent: key.holder.agent.id };
 
     const unacceptable =
       nonceProblem(nonce) ??
@@ -56,12 +58,12 @@ export function createAuthenticator(
         { keyId: keyid, nonce, until: validUntil + settings.bodyLimits.timeoutSeconds },
         settings.clock() / 1000,
       ));
-    if (unacceptable !== undefined) return refuse(unacceptable, keyid);
+    if (unacceptable !== undefined) return refuse(unacceptable, claimed);
 
     const verified = await token();
-    if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), keyid);
+    if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);
     const acting = actingChain(key.holder, verified?.token);
-    if ('code' in acting) return refuse(acting, keyid);
+    if ('code' in acting) return refuse(acting, claimed);
     return { ok: true, caller: callerOf(acting, key, created, requestId) };
   };
 }
@@ -117,6 +119,10 @@ function once<T>(compute: () => Promise<T>): () => Promise<T> {
   return () => (result ??= compute());
 }
 
-function refuse(refused: Refusal, claimedKeyId?: string): Verification {
-  return { ok: false, refusal: refused, claimed: claimedKeyId === undefined ? undefined : { keyId: claimedKeyId } };
+function keyClaim(keyId: string | undefined): AuditEvent['claimed'] {
+  return keyId === undefined ? undefined : { keyId };
+}
+
+function refuse(refused: Refusal, claimed?: AuditEvent['claimed']): Verification {
+  return { ok: false, refusal: refused, claimed };
 }

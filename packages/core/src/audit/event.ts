@@ -22,8 +22,8 @@ export interface AuditEvent {
   readonly resource?: { readonly type: string; readonly id: string };
   readonly policies?: readonly string[];
   readonly policySet?: string;
-  /** Unverified: what a refused request said about itself. */
-  readonly claimed?: { readonly keyId?: string };
+  /** What a refused request said about itself. `agent` holds the key it claimed, once its signature had verified. */
+  readonly claimed?: { readonly keyId: string; readonly agent?: string };
   readonly request: {
     readonly id: string;
     readonly method: string;
