@@ -54,13 +54,13 @@ if (existsSync(CORPUS)) {
 
       if (!reading.ok) continue;
       const ids = Object.keys(reading.set.policies);
+      const named = (policies: readonly string[]): string[] =>
+        policies.map((policy) => ids[Number(policy.slice('policy'.length))] ?? policy).toSorted();
       const started = LivePolicies.start(reading.set, freshCedar());
       if (!started.ok) throw new Error(started.problems.join());
       const entities = JSON.parse(text(corpus.entities)) as EntityJson[];
       for (const { description, principal, action, resource, context, ...expected } of corpus.requests) {
         it(`${path}: ${description}`, () => {
-          const named = (policies: readonly string[]): string[] =>
-            policies.map((policy) => ids[Number(policy.slice('policy'.length))] ?? policy).toSorted();
           const answer = started.live.evaluate({ principal, action, resource, context, entities });
           if (expected.errors.length > 0) {
             expect({ ...answer, policies: answer.policies.toSorted() }).toMatchObject({
