@@ -146,6 +146,7 @@ describe('closeScope', () => {
   it('names every known scope that is covered, and itself', () => {
     const vocabulary = new Set(['pr', 'pr:write:draft', 'pr:writer', 'repo:read']);
     expect(closeScope(['pr:write'], vocabulary)).toEqual(['pr:write', 'pr:write:draft']);
+    expect(closeScope(['repo', 'pr:write'], ['pr:write:draft'])).toEqual(['pr:write', 'pr:write:draft', 'repo']);
     expect(closeScope([], vocabulary)).toEqual([]);
   });
 
@@ -167,6 +168,7 @@ describe('parseScope', () => {
     expect(parsed('repo:read pr:write repo:read')).toEqual(['repo:read', 'pr:write']);
     expect(parsed('https://api.example/x openid')).toEqual(['https://api.example/x', 'openid']);
     expect(parsed(Array.from({ length: 100 }, (_, i) => `s${i}`).join(' '))).toHaveLength(100);
+    expect(parsed(Array.from({ length: 100 }, (_, i) => `${i}`.padStart(256, 'x')).join(' '))).toHaveLength(100);
     expect(parsed('x'.repeat(256))).toEqual(['x'.repeat(256)]);
   });
 
