@@ -1,8 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import {
   agentsFromObjects,
   auditFile,
@@ -54,6 +53,11 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+  const answering = new Set<ServerResponse>();
+  server.on('request', (_request, response) => {
+    answering.add(response);
+    response.once('close', () => answering.delete(response));
+  });
   const handled: string[] = [];
   let guard: Guard;
   try {
@@ -90,10 +94,10 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
     auditFile: join(config.audit, 'audit.jsonl'),
     async close() {
       server.close();
+      // An answer that is cut off reports its outcome when it closes, and only then may the log be closed.
+      const cutOff = [...answering].map((response) => once(response, 'close'));
       server.closeAllConnections();
-      await once(server, 'close');
-      // Answers that were cut off report their outcome in the turns after their connection closed.
-      await setImmediate();
+      await Promise.all([once(server, 'close'), ...cutOff]);
       await guard.close();
     },
   };

@@ -11,11 +11,11 @@ import {
 } from '../support/signed-request.js';
 
 const body = '{"title":"Fix the flaky test","draft":true}';
+const sha512 = (text: string) => `sha-512=:${createHash('sha512').update(text).digest('base64')}:`;
 const other = '{"title":"Fix the flaky test","draft":false}';
 
 onEveryHost('A body is what was signed', (api) => {
   const post = (options: Partial<SignedRequestOptions> = {}) => api.pull({}, { body, ...options });
-  const sha512 = (text: string) => `sha-512=:${createHash('sha512').update(text).digest('base64')}:`;
 
   refuseEach(api, [
     [

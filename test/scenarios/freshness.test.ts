@@ -4,6 +4,7 @@ import { onEveryHost, refuseEach } from '../support/api.js';
 import { type SignedRequestOptions, sha256Digest, tampered } from '../support/signed-request.js';
 import { runner } from '../support/world.js';
 
+const nonce = (text: string): Partial<SignedRequestOptions> => ({ parameters: { nonce: `"${text}"` } });
 const now = () => Math.floor(Date.now() / 1000);
 
 onEveryHost('When a signature counts', (api) => {
@@ -56,8 +57,6 @@ onEveryHost('When a signature counts', (api) => {
 });
 
 onEveryHost('A signature counts once', (api) => {
-  const nonce = (text: string): Partial<SignedRequestOptions> => ({ parameters: { nonce: `"${text}"` } });
-
   it('A10 the same request again', async () => {
     const request = await api.pull();
     await api.accepts(request, 201);

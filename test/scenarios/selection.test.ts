@@ -4,11 +4,12 @@ import { onEveryHost, refuseEach } from '../support/api.js';
 import { alsoSigned, fieldsNamed, type RawRequest, tampered, withFields } from '../support/signed-request.js';
 import { reviewer, runner, stranger } from '../support/world.js';
 
-onEveryHost('Which signature counts', (api) => {
-  const unsigned = (request: RawRequest) => tampered(request, { fields: { Signature: null, 'Signature-Input': null } });
-  const input = (request: RawRequest) => fieldsNamed(request, 'signature-input').join(', ');
-  const value = (request: RawRequest) => fieldsNamed(request, 'signature').join(', ');
+const unsigned = (request: RawRequest) => tampered(request, { fields: { Signature: null, 'Signature-Input': null } });
+const input = (request: RawRequest) => fieldsNamed(request, 'signature-input').join(', ');
+const value = (request: RawRequest) => fieldsNamed(request, 'signature').join(', ');
+const hmac = (secret: Uint8Array) => (base: Buffer) => createHmac('sha256', secret).update(base).digest();
 
+onEveryHost('Which signature counts', (api) => {
   refuseEach(api, [
     ['A17 no signature at all', () => unsigned(api.signed()), 401, 'signature_required'],
     ['A17 a valid token without a signature', async () => unsigned(await api.pull()), 401, 'signature_required'],
@@ -237,7 +238,6 @@ onEveryHost(
 );
 
 onEveryHost('Algorithms', (api) => {
-  const hmac = (secret: Uint8Array) => (base: Buffer) => createHmac('sha256', secret).update(base).digest();
   const publicBytes = Buffer.from(reviewer.publicBase64, 'base64');
   refuseEach(api, [
     [
@@ -299,7 +299,7 @@ onEveryHost('Algorithms', (api) => {
 /** RFC 8032 §5.1.7: S must be below L. S + L fits the same equation, and makes a second signature of the first. */
 function withLargerS(signature: Buffer): Buffer {
   const order = 2n ** 252n + 27742317777372353535851937790883648493n;
-  const s = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString('hex')}`) + order;
-  const bytes = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse();
+  const s = BigInt(`0x${Buffer.from(signature.subarray(32).toReversed()).toString('hex')}`) + order;
+  const bytes = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').toReversed();
   return Buffer.concat([signature.subarray(0, 32), bytes]);
 }

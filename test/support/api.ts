@@ -62,6 +62,7 @@ export class Api {
   readonly #options: ApiOptions;
   readonly #folder: string = mkdtempSync(join(tmpdir(), 'countersign-'));
   #running: RunningHost | undefined;
+  #stopped = false;
 
   constructor(host: Host, options: ApiOptions = {}) {
     this.#host = host;
@@ -72,10 +73,15 @@ export class Api {
     this.#running = await startHost(this.#host, worldConfig(this.#folder, this.#options.config), this.#options.start);
   }
 
+  /** Stops the host; its log stays. */
+  async stop(): Promise<void> {
+    if (!this.#stopped) await this.#running?.close();
+    this.#stopped = true;
+  }
+
   async close(): Promise<void> {
-    await this.#running?.close();
-    this.#running = undefined;
-    rmSync(this.#folder, { recursive: true });
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Another server of the same host for one test. */
@@ -146,14 +152,14 @@ export class Api {
   }
 
   /** The same for what no handler answers: no such route, or the framework itself. */
-  answers(request: RawRequest, status: number): Promise<Exchange> {
+  answers(request: RawRequest, status: unknown = expect.any(Number)): Promise<Exchange> {
     return this.#letIn(request, 0, { result: expect.stringMatching(/^(?:finished|threw)$/), status });
   }
 
   async #letIn(
     request: RawRequest,
     handlers: number,
-    outcome: { readonly result: unknown; readonly status: number },
+    outcome: { readonly result: unknown; readonly status: unknown },
   ): Promise<Exchange> {
     const { before, handledBefore } = this.#mark();
     const response = await this.send(request);

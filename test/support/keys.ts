@@ -24,7 +24,7 @@ export function keyFromSeed(seed: Uint8Array): TestKey {
     publicKey,
     publicJwk,
     publicBase64: Buffer.from(x, 'base64url').toString('base64'),
-    thumbprint: createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url'),
+    thumbprint: thumbprintOf(x),
     sign: (data) => sign(null, data, privateKey),
   };
 }
@@ -32,4 +32,9 @@ export function keyFromSeed(seed: Uint8Array): TestKey {
 /** The same name, the same key: a failing test can be run again as it was. */
 export function keyNamed(name: string): TestKey {
   return keyFromSeed(createHash('sha256').update(`countersign test key ${name}`).digest());
+}
+
+/** RFC 7638 §3 of an Ed25519 key with this `x`. */
+export function thumbprintOf(x: string): string {
+  return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
 }

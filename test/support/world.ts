@@ -17,7 +17,8 @@ export const futureKey: TestKey = keyNamed('not yet valid');
 export const stranger: TestKey = keyNamed('stranger');
 
 export const issuer: TestIssuer = ed25519Issuer('https://id.acme.dev', 'acme-1');
-/** Another key of the same issuer, of another type. */
+export const secondKey: TestIssuer = ed25519Issuer('https://id.acme.dev', 'acme-2');
+/** A key of the same issuer, of another type. */
 export const rsaKey: TestIssuer = rsaIssuer('https://id.acme.dev', 'acme-rsa');
 export const partner: TestIssuer = ed25519Issuer('https://id.partner.example', 'partner-1');
 export const evilIssuer: TestIssuer = ed25519Issuer('https://id.evil.example', 'evil-1');
@@ -84,7 +85,7 @@ export function worldConfig(audit: string, change: Partial<HostConfig> = {}): Ho
     bodyParser: 'after',
     agents,
     issuers: [
-      { issuer: issuer.issuer, jwks: { keys: [issuer.jwk, rsaKey.jwk] } },
+      { issuer: issuer.issuer, jwks: { keys: [issuer.jwk, secondKey.jwk, rsaKey.jwk] } },
       { issuer: partner.issuer, jwks: { keys: [partner.jwk] }, subjectNamespace: 'partner:' },
     ],
     policies,

@@ -1,0 +1,178 @@
+import type { AuditEvent, AuditSink } from '@countersign/core';
+import { expect, it, vi } from 'vitest';
+import { type Api, expectProblem, onEveryHost } from '../support/api.js';
+import { auditText } from '../support/audit-log.js';
+import { serialized } from '../support/signed-request.js';
+import { reviewer, reviewerId, runner } from '../support/world.js';
+
+onEveryHost('What is written down', (api) => {
+  it('F1 whatever a name holds, a record is one printable line', async () => {
+    const odd = '%0D%0A%7B%22sequence%22%3A1%7D%1B%5B2J%E2%80%A8%E2%80%AE%C2%85%00';
+    const { records } = await api.accepts(
+      api.signed({ key: runner, method: 'DELETE', target: `/records/${odd}` }),
+      204,
+    );
+    expect(records[0]).toMatchObject({ resource: { id: '\r\n{"sequence":1}\u001b[2J\u2028\u202e\u0085\0' } });
+    expect(auditText(api.auditFile)).toMatch(/^[\x20-\x7e\n…]*$/u);
+  });
+
+  it('F2 neither query values nor bodies nor credentials are recorded', async () => {
+    const token = await api.token();
+    const body = '{"password":"correct horse battery staple"}';
+    const request = await api.pull({}, { token, body, target: '/repos/acme/api/pulls?secret=tr0ub4dor' });
+    await api.accepts(request, 201);
+    const log = auditText(api.auditFile);
+    for (const secret of [token, ...token.split('.'), 'battery', 'tr0ub4dor', 'secret='])
+      expect(log).not.toContain(secret);
+    expect(log).not.toMatch(/"(?:signature|authorization|nonce|token)":/i);
+  });
+
+  it('F5 F7 a decision before, an outcome after, of one request', async () => {
+    const { records } = await api.accepts(await api.pull(), 201);
+    expect(records.map(({ phase, decision, outcome }) => ({ phase, decision, outcome }))).toEqual([
+      { phase: 'decision', decision: 'allow', outcome: undefined },
+      { phase: 'outcome', decision: undefined, outcome: { result: 'finished', status: 201 } },
+    ]);
+    expect(records[0]?.request).toEqual(records[1]?.request);
+    expect(new Set(records.map(({ id }) => id)).size).toBe(2);
+    expect(records[0]?.policySet).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('F8 a clock that goes back does not change the order', async () => {
+    let time = Date.now();
+    const timed = await api.variant({ start: { guard: { clock: () => time } } });
+    const { records: earlier } = await timed.accepts(timed.signed({ now: time / 1000 }), 200);
+    time -= 3000;
+    const { records: later } = await timed.accepts(timed.signed({ now: time / 1000 }), 200);
+    expect(later[0]?.sequence).toBeGreaterThan(earlier[0]?.sequence ?? Number.NaN);
+    expect(Date.parse(later[0]?.time ?? '')).toBeLessThan(Date.parse(earlier[0]?.time ?? ''));
+  });
+
+  it('F5 a handler that throws: one outcome, and nothing of the error in the answer', async () => {
+    const failing = await api.variant({
+      start: {
+        onHandled: () => {
+          throw new Error('database password is hunter2');
+        },
+      },
+    });
+    const response = await failing.send(await failing.pull());
+    expect(response.status).toBe(500);
+    expect(response.text).not.toMatch(/hunter2|\.js|\.ts/);
+    await failing.stop();
+    expect(outcomes(failing)).toEqual([{ result: 'threw', status: 500 }]);
+  });
+
+  it('F5 a client that goes away while the handler works: one outcome', async () => {
+    const held = deferred();
+    const slow = await api.variant({ start: { onHandled: () => held.promise } });
+    const connection = await slow.connect();
+    connection.write(serialized(await slow.pull()));
+    await vi.waitFor(() => expect(slow.running.handled).toEqual(['pr.create']), { interval: 2 });
+    connection.destroy();
+    await vi.waitFor(() => expect(slow.records.filter(({ phase }) => phase === 'outcome')).toHaveLength(1), {
+      interval: 2,
+    });
+    held.resolve();
+    await slow.stop();
+    expect(outcomes(slow)).toEqual([{ result: 'aborted' }]);
+  });
+
+  it('F5 a server that stops: the outcome of what it was doing', async () => {
+    const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
+    const connection = await slow.connect();
+    connection.write(serialized(await slow.pull()));
+    await vi.waitFor(() => expect(slow.running.handled).toEqual(['pr.create']), { interval: 2 });
+    await slow.stop();
+    expect(outcomes(slow)).toEqual([{ result: 'aborted' }]);
+  });
+});
+
+function deferred(): { readonly promise: Promise<void>; resolve(): void } {
+  const settle: (() => void)[] = [];
+  return { promise: new Promise((resolve) => void settle.push(resolve)), resolve: () => settle[0]?.() };
+}
+
+function outcomes(api: Api): unknown[] {
+  return api.records.filter(({ phase }) => phase === 'outcome').map(({ outcome }) => outcome);
+}
+
+/** A sink whose writes a test decides on. */
+function sinkThat(write: (event: AuditEvent) => Promise<void>): AuditSink & { readonly events: AuditEvent[] } {
+  const events: AuditEvent[] = [];
+  return {
+    events,
+    write(event) {
+      events.push(event);
+      return write(event);
+    },
+  };
+}
+
+const down = (): Promise<void> => Promise.reject(new Error('disk on fire at /dev/sda'));
+
+onEveryHost('No record, no action', (api) => {
+  it('F4 a sink that fails: 503, and the handler does not run', async () => {
+    const audit = sinkThat(down);
+    const troubles: string[] = [];
+    const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
+    const response = await failing.send(await failing.pull());
+    expect(response.status).toBe(503);
+    expectProblem(response, 503, 'audit_unavailable');
+    expect(response.text).not.toContain('fire');
+    expect(failing.running.handled).toEqual([]);
+    expect(audit.events).toMatchObject([{ phase: 'decision', decision: 'allow' }, ...audit.events.slice(1)]);
+    expect(troubles[0]).toContain('disk on fire');
+  });
+
+  it('F4 a refusal that cannot be recorded is an outage, too', async () => {
+    const failing = await api.variant({ start: { guard: { audit: sinkThat(down), onTrouble: () => {} } } });
+    for (const request of [failing.signed({ covered: [] }), failing.signed({ key: runner, target: '/invoices' })]) {
+      const response = await failing.send(request);
+      expect(response.status).toBe(503);
+      expectProblem(response, 503, 'audit_unavailable');
+    }
+    expect(failing.running.handled).toEqual([]);
+  });
+
+  it('F4 one of two sinks that fails is enough', async () => {
+    const good = sinkThat(() => Promise.resolve());
+    const failing = await api.variant({ start: { guard: { audit: [good, sinkThat(down)], onTrouble: () => {} } } });
+    expect((await failing.send(await failing.pull())).status).toBe(503);
+    expect(failing.running.handled).toEqual([]);
+    expect(good.events.at(0)).toMatchObject({ decision: 'allow' });
+  });
+
+  it('F4 the handler waits for the record', async () => {
+    const written = deferred();
+    const audit = sinkThat(() => written.promise);
+    const slow = await api.variant({ start: { guard: { audit } } });
+    const connection = await slow.connect();
+    connection.write(serialized(await slow.pull()));
+    await vi.waitFor(() => expect(audit.events).toHaveLength(1), { interval: 2 });
+    // A whole other exchange goes by, and still nothing ran.
+    expect((await slow.send(Buffer.from(`GET /public HTTP/1.1\r\nHost: x\r\n\r\n`))).status).toBe(200);
+    expect(slow.running.handled).toEqual([]);
+    written.resolve();
+    expect((await connection.read()).status).toBe(201);
+    expect(slow.running.handled).toEqual(['pr.create']);
+    connection.destroy();
+  });
+
+  it('F4 an outcome that cannot be recorded is told to onTrouble', async () => {
+    const troubles: string[] = [];
+    const audit = sinkThat(({ phase }) => (phase === 'outcome' ? down() : Promise.resolve()));
+    const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
+    expect((await failing.send(await failing.pull())).status).toBe(201);
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), { interval: 2 });
+  });
+
+  it('F7 what a refused request says about itself is a claim', async () => {
+    const audit = sinkThat(() => Promise.resolve());
+    const watched = await api.variant({ start: { guard: { audit } } });
+    await watched.send(await watched.pull({}, { sign: () => Buffer.alloc(64) }));
+    expect(audit.events).toHaveLength(1);
+    expect(audit.events[0]).toMatchObject({ phase: 'authentication', claimed: { keyId: reviewer.thumbprint } });
+    expect(JSON.stringify(audit.events)).not.toContain(reviewerId);
+  });
+});

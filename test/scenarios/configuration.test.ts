@@ -1,0 +1,95 @@
+import { type AgentDirectory, ConfigError, createGuard, type GuardOptions, memoryAudit } from '@countersign/core';
+import { expect, it } from 'vitest';
+import { onEveryHost } from '../support/api.js';
+import { issuer, policies } from '../support/world.js';
+
+const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), hasAgent: () => false };
+const policy: GuardOptions['policy'] = {
+  scopeVocabulary: [],
+  decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
+};
+const good: GuardOptions = { origin: 'https://api.acme.dev', agents, policy, audit: memoryAudit() };
+
+it('G5 the least that a guard needs', async () => {
+  await expect(createGuard(good)).resolves.toHaveProperty('authenticate');
+});
+
+it.each<[string, object, RegExp]>([
+  ['no origin', { origin: undefined }, /'origin' is missing/],
+  ['no origin in the list', { origin: [] }, /'origin' is missing/],
+  ['an origin with a path', { origin: 'https://api.acme.dev/v1' }, /is not an origin/],
+  ['an origin without scheme', { origin: 'api.acme.dev' }, /is not an origin/],
+  ['a wildcard', { origin: '*' }, /is not an origin/],
+  ['an origin in clear', { origin: 'http://api.acme.dev' }, /plain http/],
+  ['no agents', { agents: undefined }, /'agents' is missing/],
+  ['agents that are a promise', { agents: Promise.resolve(agents) }, /write 'await'/i],
+  ['agents that cannot be asked for a name', { agents: { findByThumbprint: agents.findByThumbprint } }, /hasAgent/],
+  ['no policy', { policy: undefined }, /'policy' is missing/],
+  ['a policy that does not decide', { policy: {} }, /decide/],
+  ['no audit', { audit: undefined }, /'audit' is missing/],
+  ['an empty list of sinks', { audit: [] }, /'audit' is missing/],
+  ['a sink that does not write', { audit: {} }, /'audit' is missing/],
+  ['a replay store that does not reserve', { replay: {} }, /reserve/],
+  ['a replay store that is null', { replay: null }, /'replay'/],
+  ['an empty audience', { audience: [] }, /'audience'/],
+  ['an audience of no characters', { audience: '' }, /'audience'/],
+  ['an age of 0', { maxAgeSeconds: 0 }, /'maxAgeSeconds'/],
+  ['an age that is no number', { maxAgeSeconds: Number.NaN }, /'maxAgeSeconds'/],
+  ['an endless age', { maxAgeSeconds: Infinity }, /'maxAgeSeconds'/],
+  ['a negative skew', { clockSkewSeconds: -1 }, /'clockSkewSeconds'/],
+  ['a body limit as a string', { maxBodyBytes: '1mb' }, /'maxBodyBytes'/],
+  ['a misspelt option', { maxAgeSecond: 5 }, /Did you mean 'maxAgeSeconds'/],
+  ['an issuer without keys', { issuers: [{ issuer: issuer.issuer }] }, /jwks/],
+  ['an issuer with an empty key set', { issuers: [{ issuer: issuer.issuer, jwks: { keys: [] } }] }, /none of its keys/],
+  ['an issuer in clear', { issuers: [{ issuer: 'http://id.acme.dev', jwks: { keys: [issuer.jwk] } }] }, /plain http/],
+  [
+    'an issuer with a shared key',
+    { issuers: [{ issuer: issuer.issuer, jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] } }] },
+    /symmetric/,
+  ],
+  [
+    'an algorithm that is none',
+    { issuers: [{ issuer: issuer.issuer, jwks: { keys: [issuer.jwk] }, algorithms: ['none'] }] },
+    /algorithms/,
+  ],
+])('G5 %s stops the start', async (_title, change, says) => {
+  const attempt = createGuard({ ...good, ...change });
+  await expect(attempt).rejects.toThrow(ConfigError);
+  await expect(attempt).rejects.toThrow(says);
+});
+
+onEveryHost('What is configured in words', (api) => {
+  it.each<[string, object, RegExp]>([
+    ['no policy at all', { policies: '' }, /no policy/],
+    ['policies that do not parse', { policies: 'permit(' }, /policies\.cedar:1/],
+    [
+      'D6 policies that do not fit the schema',
+      { policies: 'permit(principal, action, resource) when { context.scop.contains("x") };' },
+      /scop/,
+    ],
+    [
+      'D6 an action that the schema does not know',
+      { policies: 'permit(principal, action == Action::"pr.merg", resource);' },
+      /pr\.merg/,
+    ],
+    ['a schema that does not parse', { schema: 'entity' }, /schema\.cedarschema/],
+    ['two policies of one name', { policies: `${policies}${policies}` }, /already names/],
+    [
+      'an agent with a misspelt member',
+      { agents: [{ id: 'x', publicKey: 'AAAA', capabilitys: [] }] },
+      /Did you mean 'capabilities'/,
+    ],
+    [
+      'two issuers without namespaces',
+      {
+        issuers: ['https://a.example', 'https://b.example'].map((name) => ({
+          issuer: name,
+          jwks: { keys: [issuer.jwk] },
+        })),
+      },
+      /subjectNamespace/,
+    ],
+  ])('G5 %s stops the start', async (_title, config, says) => {
+    await expect(api.variant({ config })).rejects.toThrow(says);
+  });
+});

@@ -1,0 +1,142 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type AgentDirectory, agentsFromJwks, type PolicyEngine } from '@countersign/core';
+import { expect, it } from 'vitest';
+import { onEveryHost } from '../support/api.js';
+import { keyNamed } from '../support/keys.js';
+import { issuer, reviewer, reviewerId } from '../support/world.js';
+
+const loopback = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true };
+
+/** A key server on a real socket, that can be switched off. */
+async function keyServer(json: object): Promise<{ url: string; stop(): Promise<void> }> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/jwk-set+json').end(JSON.stringify(json));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,
+    stop: () => new Promise((resolve) => void server.close(() => resolve())),
+  };
+}
+
+const rejecting = () => Promise.reject(new Error('ECONNREFUSED 10.0.0.7:5432'));
+
+onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
+  it('A14 the key server is down', async () => {
+    const server = await keyServer({ keys: [{ ...reviewer.publicJwk, agent_id: reviewerId }] });
+    await server.stop();
+    const failing = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
+    const { response } = await failing.refuses(failing.signed(), 503, 'keys_unavailable');
+    expect(response.headers).not.toHaveProperty('www-authenticate');
+    expect(response.headers).not.toHaveProperty('accept-signature');
+  });
+
+  it('A14 the key server goes down after it was asked: its keys go on counting', async () => {
+    const server = await keyServer({ keys: [{ ...reviewer.publicJwk, agent_id: reviewerId }] });
+    const cached = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
+    await cached.accepts(cached.signed(), 200);
+    await server.stop();
+    await cached.accepts(cached.signed(), 200);
+  });
+
+  it.each<[string, Partial<AgentDirectory>]>([
+    ['rejects', { findByThumbprint: rejecting }],
+    [
+      'throws',
+      {
+        findByThumbprint: () => {
+          throw new Error('no pool');
+        },
+      },
+    ],
+    ['says so', { findByThumbprint: () => ({ kind: 'unavailable', cause: 'no pool' }) }],
+  ])('A14 a directory that %s', async (_title, directory) => {
+    const agents: AgentDirectory = {
+      findByThumbprint: () => ({ kind: 'unknown' }),
+      hasAgent: () => false,
+      ...directory,
+    };
+    const failing = await api.variant({ start: { guard: { agents } } });
+    await failing.refuses(failing.signed(), 503, 'keys_unavailable');
+  });
+
+  it('C5 a directory that cannot say whether a name is taken lets nobody vouch for it', async () => {
+    const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), hasAgent: rejecting };
+    const failing = await api.variant({ start: { guard: { agents } } });
+    const guest = keyNamed('guest');
+    const token = await failing.token({ act: { sub: 'agent-guest' }, cnf: { jwk: guest.publicJwk } });
+    await failing.refuses(failing.signed({ key: guest, token }), 503, 'keys_unavailable');
+  });
+
+  it('A14 the keys of the issuer cannot be fetched; without a token nobody asks for them', async () => {
+    const server = await keyServer({ keys: [issuer.jwk] });
+    await server.stop();
+    const failing = await api.variant({
+      config: { issuers: [{ issuer: issuer.issuer, jwksUri: server.url, ...loopback }] },
+    });
+    await failing.refuses(await failing.pull(), 503, 'issuer_unavailable');
+    await failing.accepts(failing.signed(), 200);
+  });
+
+  it('A14 the keys of the issuer are fetched from a server', async () => {
+    const server = await keyServer({ keys: [issuer.jwk] });
+    const remote = await api.variant({
+      config: { issuers: [{ issuer: issuer.issuer, jwksUri: server.url, ...loopback }] },
+    });
+    await remote.accepts(await remote.pull(), 201);
+    await server.stop();
+    await remote.accepts(await remote.pull(), 201);
+  });
+
+  it.each([
+    ['rejects', { reserve: rejecting }],
+    [
+      'throws',
+      {
+        reserve: () => {
+          throw new Error('no redis');
+        },
+      },
+    ],
+    ['is full', { reserve: () => 'full' as const }],
+    ['says nothing', { reserve: () => undefined as never }],
+  ])('A10 a replay store that %s', async (_title, replay) => {
+    const failing = await api.variant({ start: { guard: { replay } } });
+    await failing.refuses(await failing.pull(), 503, 'replay_store_unavailable');
+  });
+
+  it.each<[string, PolicyEngine['decide']]>([
+    ['rejects', rejecting],
+    [
+      'throws',
+      () => {
+        throw new Error('no opa');
+      },
+    ],
+  ])('D4 a policy engine that %s', async (_title, decide) => {
+    const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide } } } });
+    const { records } = await failing.denies(await failing.pull(), 503, 'policy_unavailable');
+    expect(records[0]).toMatchObject({ actor: { id: reviewerId }, action: 'pr.create' });
+  });
+
+  it('D3 a policy engine that says neither allow nor deny', async () => {
+    const answer = { decision: 'maybe', cause: 'policy', policies: [], policySet: '', errors: [] } as never;
+    const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide: () => answer } } } });
+    await failing.denies(await failing.pull(), 403, 'policy_denied');
+  });
+
+  it('whatever else fails while a request is checked refuses it', async () => {
+    let calls = 0;
+    const clock = () => {
+      calls += 1;
+      if (calls === 1) throw new Error('no clock');
+      return Date.now();
+    };
+    const troubles: string[] = [];
+    const failing = await api.variant({ start: { guard: { clock, onTrouble: (text) => void troubles.push(text) } } });
+    await failing.refuses(failing.signed(), 500, 'internal_error');
+    expect(troubles[0]).toContain('no clock');
+    await failing.accepts(failing.signed(), 200);
+  });
+});

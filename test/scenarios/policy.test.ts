@@ -1,0 +1,121 @@
+import { expect, it } from 'vitest';
+import { onEveryHost } from '../support/api.js';
+import { reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
+
+onEveryHost('What policy decides', (api) => {
+  it('D14 not permitted is 403, with the caller and no policy in the record', async () => {
+    const { records, response } = await api.denies(
+      api.signed({ key: runner, target: '/invoices' }),
+      403,
+      'policy_denied',
+    );
+    expect(records[0]).toMatchObject({
+      actor: { id: runnerId, keyId: runner.thumbprint },
+      subject: { id: runnerId, type: 'agent' },
+      action: 'invoice.read',
+      resource: { type: 'Dataset', id: 'billing' },
+      policies: [],
+    });
+    expect(response.headers).not.toHaveProperty('www-authenticate');
+    expect(response.headers).not.toHaveProperty('accept-signature');
+  });
+
+  it('D14 not authenticated is 401, also where policy would deny', async () => {
+    await api.refuses(
+      api.signed({ key: runner, target: '/invoices', sign: () => Buffer.alloc(64) }),
+      401,
+      'signature_invalid',
+    );
+  });
+
+  it('the agent by itself may not do what it may do for the user', async () => {
+    const request = api.signed({ method: 'POST', target: '/repos/acme/api/pulls', body: '{}' });
+    await api.denies(request, 403, 'policy_denied');
+  });
+
+  it('nor for another user, nor on another repository, nor with less scope', async () => {
+    const { records } = await api.denies(await api.pull({ sub: 'user_456' }), 403, 'policy_denied');
+    expect(records[0]).toMatchObject({ actor: { id: reviewerId }, subject: { id: 'user_456', type: 'user' } });
+    await api.denies(await api.pull({}, { target: '/repos/acme/web/pulls' }), 403, 'policy_denied');
+    await api.denies(await api.pull({ scope: 'repo:read' }), 403, 'policy_denied');
+    await api.denies(await api.pull({ scope: 'pr:writer' }), 403, 'policy_denied');
+  });
+
+  it('a wider scope covers what policy asks for', async () => {
+    await api.accepts(await api.pull({ scope: 'pr:write' }), 201);
+  });
+
+  it('D1 a forbid that errs denies, although a permit stands beside it', async () => {
+    const merge = (repo: string) => api.signed({ method: 'POST', target: `/repos/acme/${repo}/merge` });
+    await api.accepts(merge('api'), 200);
+    const { records } = await api.denies(merge('faulty'), 403, 'policy_error');
+    expect(records[0]).toMatchObject({ policies: ['policies.cedar#faulty-forbid'] });
+    expect(records[0]?.detail).toContain('overflow');
+    // One request that errs does not spoil the next.
+    await api.accepts(merge('api'), 200);
+  });
+
+  it('D7 HEAD of what is not permitted', async () => {
+    const { response } = await api.denies(
+      api.signed({ key: runner, method: 'HEAD', target: '/invoices' }),
+      403,
+      'policy_denied',
+    );
+    expect(response.body).toBe('');
+  });
+
+  it.each(['HEAD', 'OPTIONS', 'PROPFIND', 'PATCH', 'TRACE', 'PURGE', 'M-SEARCH'])(
+    'D7 an unsigned %s is refused like any other method',
+    async (method) => {
+      const raw = Buffer.from(`${method} /invoices HTTP/1.1\r\nHost: ${api.authority}\r\n\r\n`);
+      const before = api.records.length;
+      const response = await api.send(raw, method);
+      expect(response.status).toBe(401);
+      expect(api.running.handled.filter((name) => name === 'invoice.read')).toEqual([]);
+      expect(api.records.slice(before)).toMatchObject([{ code: 'signature_required', request: { method } }]);
+    },
+  );
+
+  it.each(['OPTIONS', 'PROPFIND', 'PATCH'])('D7 a signed %s reaches no handler of another method', async (method) => {
+    await api.answers(api.signed({ method, target: '/invoices' }));
+  });
+
+  it.each([
+    ['a quotation mark', '%22', '"'],
+    ['another entity', '%22%20%7C%7C%20resource%20%3D%3D%20Repo%3A%3A%22acme', '" || resource == Repo::"acme'],
+    ['a line feed', '%0A', '\n'],
+    ['a user', 'User%3A%3A%22admin%22', 'User::"admin"'],
+    ['a name of JavaScript', '__proto__', '__proto__'],
+    ['an escape of Cedar', '__entity', '__entity'],
+  ])('D9 %s in an id stays an id', async (_title, encoded, id) => {
+    const { records } = await api.accepts(
+      api.signed({ key: runner, method: 'DELETE', target: `/records/${encoded}` }),
+      204,
+    );
+    expect(records[0]).toMatchObject({ decision: 'allow', resource: { type: 'Record', id } });
+    const denied = await api.denies(
+      api.signed({ method: 'DELETE', target: `/records/${encoded}` }),
+      403,
+      'policy_denied',
+    );
+    expect(denied.records[0]).toMatchObject({ resource: { type: 'Record', id } });
+  });
+
+  it('D9 an owner and a repository are one id, and no other pair makes it', async () => {
+    await api.denies(await api.pull({}, { target: '/repos/acme/api%22%20%7C%7C%20true/pulls' }), 403, 'policy_denied');
+    await api.denies(await api.pull({}, { target: '/repos/acme/API/pulls' }), 403, 'policy_denied');
+  });
+
+  it('D12 what does not exist and what is not permitted get the same answer', async () => {
+    const one = await api.denies(await api.pull({}, { target: '/repos/acme/secret/pulls' }), 403, 'policy_denied');
+    const other = await api.denies(await api.pull({}, { target: '/repos/acme/nonesuch/pulls' }), 403, 'policy_denied');
+    expect(one.response.body).toBe(other.response.body);
+  });
+
+  it('G1 a body cannot name a caller', async () => {
+    const body = `{"__proto__":{"caller":{"actor":{"id":"admin"}}},"caller":{"actor":{"id":"admin"}},"constructor":{"prototype":{}}}`;
+    const { response, records } = await api.accepts(await api.pull({}, { body }), 201);
+    expect(JSON.parse(response.body)).toMatchObject({ actor: { id: reviewerId }, subject: { id: userId } });
+    expect(records[0]).toMatchObject({ actor: { id: reviewerId, keyId: reviewer.thumbprint } });
+  });
+});
