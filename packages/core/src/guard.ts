@@ -10,10 +10,17 @@ import type { PolicyDecision, Resource } from './policy/engine.js';
 import { acceptSignature } from './profile.js';
 import { type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
 import { createRequestRegister } from './request-register.js';
+import { carriesOurMark } from './traffic.js';
 
 /** Who calls, or why we do not believe it. */
 export type Authentication =
-  | { readonly ok: true; readonly caller: Caller }
+  | {
+      readonly ok: true;
+      /** Undefined in mixed traffic, for a request that carries none of our marks and is left to the application. */
+      readonly caller: Caller | undefined;
+      /** Refuses a request without a caller after all, where only agents may come; recorded. */
+      readonly refuseStranger: () => Promise<Refusal>;
+    }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** What a route asks leave for. */
@@ -70,6 +77,11 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   return {
     async authenticate(request) {
       const facts = requestFacts(request);
+      const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));
+      if (settings.traffic === 'mixed' && !carriesOurMark(request.target, request.rawHeaders)) {
+        request.body.release();
+        return { ok: true, caller: undefined, refuseStranger };
+      }
       const answer = await verify(request, facts.id).catch((error: unknown) => {
         settings.onTrouble(`countersign: a request could not be checked: ${String(error)}`);
         return { ok: false as const, refusal: refusal('internal_error', String(error)), claimed: undefined };
@@ -80,7 +92,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       }
       register.admit(answer.caller, facts);
       request.body.release();
-      return answer;
+      return { ok: true, caller: answer.caller, refuseStranger };
     },
     authorize: createAuthorizer({ policy: settings.policy, recorder, register }),
     async unresolved(caller, action, problem) {

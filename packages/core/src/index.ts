@@ -11,8 +11,13 @@ export type { Actor, Caller, Proof, Subject } from './caller.js';
 export { ConfigError, checkOptionNames } from './config-error.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
 export type { HttpRequest } from './http/request.js';
+export type { SkippedKey } from './keys/agent-jwk-set.js';
 export { type AgentsFromFileOptions, agentsFromFile, type ReloadResult } from './keys/agents-from-file.js';
-export { type AgentsFromJwksOptions, type AgentsRefresh, agentsFromJwks } from './keys/agents-from-jwks.js';
+export {
+  type AgentsFromJwksOptions,
+  type AgentsRefresh,
+  agentsFromJwks,
+} from './keys/agents-from-jwks.js';
 export { agentsFromObjects } from './keys/agents-from-objects.js';
 export type { Agent, AgentDirectory, AgentKey, KeyLookup } from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
@@ -23,7 +28,19 @@ export type {
   NamedRegistration,
   PrintedRegistration,
 } from './keys/registration.js';
-export { type Admission, admissionOf, admit, askLeave, type LeaveRequest } from './node/admission.js';
+export {
+  type Admission,
+  type AdmissionOptions,
+  admissionOf,
+  admit,
+  type HostExchange,
+  type LeaveRequest,
+  permitted,
+  type Respond,
+} from './node/admission.js';
+export { checkAdmissionOptions, checkPermission, type PermitOptions } from './node/check-arguments.js';
+export { currentRequest, withRequest } from './node/current-request.js';
+export { type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
 export { sendRefusal } from './node/send-refusal.js';
 export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { GuardOptions } from './options.js';

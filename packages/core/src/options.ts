@@ -25,6 +25,12 @@ export interface GuardOptions {
   readonly audience?: string | readonly string[];
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
+  /**
+   * `agents` (default): every request must be signed. `mixed`: a request that carries none of our marks (no signature
+   * with our tag, no `Agent-*` field, no token that names an actor or is bound to a key) goes on untouched, to the
+   * application's own authentication. Anything that carries a mark must pass whole.
+   */
+  readonly traffic?: 'agents' | 'mixed';
   /** Oldest signature accepted, in seconds. Default 60. */
   readonly maxAgeSeconds?: number;
   /** How far clocks may differ, in seconds. Default 5. */
@@ -49,6 +55,7 @@ export interface Settings {
   readonly audit: AuditSink;
   readonly tokens: TokenVerifier;
   readonly replay: ReplayStore;
+  readonly traffic: 'agents' | 'mixed';
   readonly maxAgeSeconds: number;
   readonly clockSkewSeconds: number;
   readonly bodyLimits: BodyLimits;
@@ -64,6 +71,7 @@ const optionNames = [
   'issuers',
   'audience',
   'replay',
+  'traffic',
   'maxAgeSeconds',
   'clockSkewSeconds',
   'maxBodyBytes',
@@ -93,6 +101,7 @@ export function readOptions(options: GuardOptions): Settings {
       options.replay === undefined
         ? memoryReplayStore()
         : implementing(options, 'replay', ['reserve'], 'memoryReplayStore()'),
+    traffic: readTraffic(options),
     maxAgeSeconds: wholeNumber(options, 'maxAgeSeconds', 60, 1, 3600),
     clockSkewSeconds,
     bodyLimits: {
@@ -123,6 +132,13 @@ function readAudiences({ audience }: GuardOptions, origins: readonly Origin[]): 
     );
   }
   return values;
+}
+
+function readTraffic({ traffic = 'agents' }: GuardOptions): 'agents' | 'mixed' {
+  if (traffic !== 'agents' && traffic !== 'mixed') {
+    throw new ConfigError("createGuard: 'traffic' must be 'agents' or 'mixed'.");
+  }
+  return traffic;
 }
 
 function readAudit({ audit }: GuardOptions): AuditSink {

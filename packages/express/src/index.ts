@@ -1,4 +1,5 @@
 import './request-types.js';
 
 export { type AgentAuthOptions, agentAuth, getCaller, noteThrown } from './agent-auth.js';
-export { type PermitOptions, permit, type ResourceOf } from './permit.js';
+export { Permit, permit, type ResourceOf } from './permit.js';
+export type { PermitOptions } from '@countersign/core';

@@ -1,19 +1,15 @@
 import {
-  admissionOf,
-  askLeave,
-  checkOptionNames,
-  ConfigError,
+  checkPermission,
+  currentRequest,
+  type PermitDecorator,
+  type PermitOptions,
+  permitDecorator,
+  permitted,
   type Resource,
-  refusalResponse,
   sendRefusal,
 } from '@countersign/core';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, RequestHandler } from 'express';
-import { refuse } from './agent-auth.js';
-
-export interface PermitOptions {
-  /** The scope that the caller must hold besides policy's consent, like `pr:write:draft`. */
-  readonly requires?: string;
-}
 
 /** What the route guards: constant, or made from the request. Build it from route parameters, never from the body alone. */
 export type ResourceOf<Req> = Resource | ((req: Req) => Resource | Promise<Resource>);
@@ -34,25 +30,47 @@ export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string,
   resource: ResourceOf<Request<P, ResBody, ReqBody, Query, Locals>>,
   options: PermitOptions = {},
 ): RequestHandler<P, ResBody, ReqBody, Query, Locals> {
-  if (typeof action !== 'string' || action === '')
-    throw new ConfigError('permit: name the action, like permit("pr.create", …).');
-  if (typeof resource !== 'function' && (typeof resource !== 'object' || resource === null)) {
-    throw new ConfigError(
-      `permit('${action}'): name the resource, like { type: 'Repo', id: 'acme/api' }, or a function that makes it.`,
-    );
-  }
-  checkOptionNames(`permit('${action}')`, options, ['requires']);
-  const { requires } = options;
-
+  checkPermission('permit', action, resource, options);
   return function permit(req, res, next) {
     const resourceOf = () => (typeof resource === 'function' ? resource(req) : resource);
-    askLeave(req, { action, resource: resourceOf, ...(requires === undefined ? {} : { requires }) })
-      .then((refused) => {
-        if (refused === undefined) return next();
-        const admission = admissionOf(req);
-        if (admission === undefined) return sendRefusal(res, refusalResponse(refused, ''));
-        refuse(admission.guard, refused, req as unknown as Request, res, next);
+    permitted(req, { action, resource: resourceOf, ...options }, (response) => sendRefusal(res, response))
+      .then((allowed) => {
+        if (allowed) next();
       })
       .catch(next);
   };
+}
+
+/**
+ * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
+ * one. The method runs only if it is permitted; it becomes asynchronous.
+ *
+ * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
+ * @example
+ * ```ts
+ * class Pulls {
+ *   @Permit('pr.create', (req) => ({ type: 'Repo', id: String(req.params.repo) }))
+ *   create(req: Request, res: Response) { … }
+ * }
+ * ```
+ */
+export function Permit(action: string, resource: ResourceOf<Request>, options: PermitOptions = {}): PermitDecorator {
+  checkPermission('@Permit', action, resource, options);
+  return permitDecorator(`@Permit('${action}')`, async (args) => {
+    const req = requestOf(args);
+    const res = args.find((argument) => argument instanceof ServerResponse) ?? req?.res;
+    // Without a request there is nobody to ask for, so the method must not run.
+    if (req === undefined || res === undefined) throw notServing(action);
+    const resourceOf = () => (typeof resource === 'function' ? resource(req) : resource);
+    return await permitted(req, { action, resource: resourceOf, ...options }, (response) => sendRefusal(res, response));
+  });
+}
+
+/** The request that a handler was called with, or that is being served where it takes none. */
+function requestOf(args: readonly unknown[]): Request | undefined {
+  return (args.find((argument) => argument instanceof IncomingMessage) ?? currentRequest()) as Request | undefined;
+}
+
+function notServing(action: string): Error {
+  return new Error(`@Permit('${action}'): called outside of a request that agentAuth let in`);
 }

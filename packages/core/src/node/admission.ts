@@ -2,39 +2,79 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../caller.js';
 import type { Guard } from '../guard.js';
 import type { Resource } from '../policy/engine.js';
-import { type Refusal, refusal } from '../refusal.js';
+import { type Refusal, type RefusalResponse, refusal, refusalResponse } from '../refusal.js';
+import { RefusalError } from '../refusal-error.js';
+import { everyRequestLeave } from './every-request.js';
 import { incomingRequest } from './incoming-request.js';
+import { sendRefusal } from './send-refusal.js';
 import { type OutcomeWatch, watchOutcome } from './watch-outcome.js';
+
+/** One request of a host that is built on `node:http`. */
+export interface HostExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The request target as on the request line, also under a mounted router. */
+  readonly target: string;
+}
+
+/** How an application wants its requests admitted; every adapter takes these options. */
+export interface AdmissionOptions {
+  /** `respond` (default): the refusal is the answer. `throw`: it goes to your error handler as a `RefusalError`. */
+  readonly onRefusal?: 'respond' | 'throw';
+  /**
+   * Puts every request to policy once, coarsely: action `http.post` on `Path::"/repos/acme/api/pulls"`. For hosts
+   * that cannot know their routes. Default false: a route without `permit` is authenticated only.
+   */
+  readonly everyRequest?: boolean;
+}
 
 /** What a host remembers of a request that its guard let in. */
 export interface Admission {
   readonly guard: Guard;
-  readonly caller: Caller;
-  readonly outcome: OutcomeWatch;
+  /** Undefined in mixed traffic, for a request that carries none of our marks. */
+  readonly caller: Caller | undefined;
+  /** Notes that the handler threw. */
+  readonly outcome: OutcomeWatch | undefined;
+  /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */
+  readonly refuse: (refused: Refusal) => void;
+  /** Refuses a request of mixed traffic where only agents may come; recorded. */
+  readonly refuseStranger: () => Promise<Refusal>;
 }
+
+/** Sends a refusal the way the host does it. Default: straight through `node:http`. */
+export type Respond = (response: RefusalResponse) => void;
 
 // Kept beside the request, not on it: nothing that an earlier middleware or a request body puts on the object counts.
 const admissions = new WeakMap<IncomingMessage, Admission>();
 
 /**
- * Verifies a request of a host that is built on `node:http`, remembers its caller, and sees to it that its outcome is
- * recorded. Call it before anything awaits: from then on no byte of the body reaches another reader unverified.
- * Resolves to the refusal, or to undefined when the request is let in.
+ * Verifies a request, remembers its caller, and sees to it that its outcome is recorded. Call it before anything
+ * awaits: from then on no byte of the body reaches another reader unverified. Resolves to whether the request may go
+ * on; if not it has been answered.
+ *
+ * @throws RefusalError where the application wants refusals thrown.
  */
 export async function admit(
   guard: Guard,
-  {
-    request,
-    response,
-    target,
-  }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly target: string },
-): Promise<Refusal | undefined> {
+  { request, response, target }: HostExchange,
+  { onRefusal = 'respond', everyRequest = false }: AdmissionOptions = {},
+  respond: Respond = (rendered) => sendRefusal(response, rendered),
+): Promise<boolean> {
+  const refuse = (refused: Refusal): void => {
+    const rendered = guard.respond(refused);
+    if (onRefusal === 'throw') throw new RefusalError(refused, rendered);
+    respond(rendered);
+  };
   const authentication = await guard.authenticate(incomingRequest(request, target));
-  if (!authentication.ok) return authentication.refusal;
-  const { caller } = authentication;
-  const outcome = watchOutcome(response, (ended) => void guard.complete(caller, ended));
-  admissions.set(request, Object.freeze({ guard, caller, outcome }));
-  return undefined;
+  if (!authentication.ok) {
+    refuse(authentication.refusal);
+    return false;
+  }
+  const { caller, refuseStranger } = authentication;
+  const outcome = caller && watchOutcome(response, (ended) => void guard.complete(caller, ended));
+  admissions.set(request, Object.freeze({ guard, caller, outcome, refuse, refuseStranger }));
+  if (!everyRequest) return true;
+  return await permitted(request, everyRequestLeave(request, target), respond);
 }
 
 /** What `admit` remembered; undefined when no guard let this request in. */
@@ -46,29 +86,42 @@ export function admissionOf(request: IncomingMessage): Admission | undefined {
 export interface LeaveRequest {
   readonly action: string;
   readonly resource: () => Resource | Promise<Resource>;
+  /** The scope that the caller must hold besides policy's consent, like `pr:write:draft`. */
   readonly requires?: string;
+  /** In mixed traffic: refuse whoever is not an agent. Default false: they are left to the application. */
+  readonly agentsOnly?: boolean;
 }
 
-/** Puts a route's action to policy. Resolves to the refusal, or to undefined when the handler may run. */
-export async function askLeave(
-  request: IncomingMessage,
-  { action, resource, requires }: LeaveRequest,
-): Promise<Refusal | undefined> {
+/**
+ * Puts a route's action to policy. Resolves to whether the handler may run; if not the request has been answered.
+ * `respond` answers where no guard ran before, which is the application's mistake.
+ *
+ * @throws RefusalError where the application wants refusals thrown.
+ */
+export async function permitted(request: IncomingMessage, leave: LeaveRequest, respond: Respond): Promise<boolean> {
   const admission = admissionOf(request);
-  if (admission === undefined) return refusal('not_authenticated', 'agentAuth did not run before permit');
-  const { guard, caller } = admission;
-  let resolved: Resource;
-  try {
-    resolved = await resource();
-  } catch (error) {
-    return guard.unresolved(caller, action, error);
+  if (admission === undefined) {
+    respond(refusalResponse(refusal('not_authenticated'), ''));
+    return false;
   }
-  if (!isResource(resolved)) return guard.unresolved(caller, action, 'the resource has no type and id');
-  const answer = await guard.authorize(caller, {
-    action,
-    resource: resolved,
-    ...(requires === undefined ? {} : { requires }),
-  });
+  const refused = await askLeave(admission, leave);
+  if (refused === undefined) return true;
+  admission.refuse(refused);
+  return false;
+}
+
+async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refusal | undefined> {
+  const { guard, caller } = admission;
+  const { action, requires, agentsOnly = false } = leave;
+  if (caller === undefined) return agentsOnly ? await admission.refuseStranger() : undefined;
+  let resource: Resource;
+  try {
+    resource = await leave.resource();
+  } catch (error) {
+    return await guard.unresolved(caller, action, error);
+  }
+  if (!isResource(resource)) return await guard.unresolved(caller, action, 'the resource has no type and id');
+  const answer = await guard.authorize(caller, { action, resource, ...(requires === undefined ? {} : { requires }) });
   return answer.ok ? undefined : answer.refusal;
 }
 

@@ -1,0 +1,43 @@
+import { checkOptionNames, ConfigError } from '../config-error.js';
+import type { Guard } from '../guard.js';
+import type { AdmissionOptions, LeaveRequest } from './admission.js';
+
+/** What every adapter's `permit` and `Permit` take besides action and resource. */
+export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;
+
+const admissionOptionNames = ['onRefusal', 'everyRequest'] as const satisfies readonly (keyof AdmissionOptions)[];
+const permitOptionNames = ['requires', 'agentsOnly'] as const satisfies readonly (keyof PermitOptions)[];
+
+/**
+ * Checks what an application hands to `agentAuth`. `more` names the options that only this host has.
+ *
+ * @throws ConfigError that says what to do.
+ */
+export function checkAdmissionOptions(guard: Guard, options: AdmissionOptions, more: readonly string[] = []): void {
+  if (typeof guard?.authenticate !== 'function') {
+    throw new ConfigError('agentAuth: this is no guard. Write agentAuth(await createGuard({ … })).');
+  }
+  checkOptionNames('agentAuth', options, [...admissionOptionNames, ...more]);
+  const { onRefusal = 'respond', everyRequest = false } = options;
+  if (onRefusal !== 'respond' && onRefusal !== 'throw') {
+    throw new ConfigError("agentAuth: 'onRefusal' must be 'respond' or 'throw'.");
+  }
+  if (typeof everyRequest !== 'boolean') throw new ConfigError("agentAuth: 'everyRequest' must be true or false.");
+}
+
+/**
+ * Checks what an application hands to `permit` or `Permit`.
+ *
+ * @throws ConfigError that says what to do.
+ */
+export function checkPermission(name: string, action: string, resource: unknown, options: PermitOptions): void {
+  if (typeof action !== 'string' || action === '') {
+    throw new ConfigError(`${name}: name the action, like ${name}('pr.create', …).`);
+  }
+  if (typeof resource !== 'function' && (typeof resource !== 'object' || resource === null)) {
+    throw new ConfigError(
+      `${name}('${action}'): name the resource, like { type: 'Repo', id: 'acme/api' }, or a function that makes it.`,
+    );
+  }
+  checkOptionNames(`${name}('${action}')`, options, permitOptionNames);
+}

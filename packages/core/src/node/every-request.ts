@@ -1,0 +1,11 @@
+import type { IncomingMessage } from 'node:http';
+import type { LeaveRequest } from './admission.js';
+
+/**
+ * The one coarse decision of a request whose routes we cannot know: action `http.post` on `Path::"/repos/acme/api"`,
+ * with the path as it was signed: undecoded, without the query.
+ */
+export function everyRequestLeave({ method = '' }: IncomingMessage, target: string): LeaveRequest {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0] || '/';
+  return { action: `http.${method.toLowerCase()}`, resource: () => ({ type: 'Path', id: path }) };
+}

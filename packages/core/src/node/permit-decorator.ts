@@ -1,0 +1,70 @@
+import { ConfigError } from '../config-error.js';
+
+type Method = (this: never, ...args: never[]) => unknown;
+
+/**
+ * Works as a standard (TC39) decorator and as a legacy one (`experimentalDecorators`), on methods only. The decorated
+ * method becomes asynchronous, and its handler runs only if it is permitted.
+ */
+export interface PermitDecorator {
+  <T extends Method>(method: T, context: ClassMethodDecoratorContext): T;
+  <T extends Method>(target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<T>): void;
+}
+
+/** Asks leave for one call of the method; false: the call has been answered and the method must not run. */
+export type AskLeave = (args: readonly unknown[]) => Promise<boolean>;
+
+const guardedMethods = new WeakSet<object>();
+
+/**
+ * Makes a decorator that wraps the method rather than tags it: a tag is lost when people pass `controller.create.bind(…)`
+ * or an arrow function to their router, a wrapper never is.
+ */
+export function permitDecorator(name: string, ask: AskLeave): PermitDecorator {
+  function decorate(first: unknown, second: unknown, third?: unknown): unknown {
+    if (isStandardContext(second)) {
+      if (second.kind !== 'method') throw misuse(name, second.kind);
+      return wrap(name, first as Method, ask);
+    }
+    const descriptor = third as TypedPropertyDescriptor<Method> | undefined;
+    if (typeof descriptor?.value !== 'function') throw misuse(name, 'something else');
+    descriptor.value = wrap(name, descriptor.value, ask);
+    return undefined;
+  }
+  return decorate as PermitDecorator;
+}
+
+function wrap(name: string, method: Method, ask: AskLeave): Method {
+  if (guardedMethods.has(method)) {
+    throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
+  }
+  const guarded = async function guarded(this: never, ...args: never[]): Promise<unknown> {
+    return (await ask(args)) ? await method.apply(this, args) : undefined;
+  };
+  // Routers look at the name and at the number of parameters, other decorators at reflect-metadata.
+  Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });
+  Object.defineProperty(guarded, 'length', { value: method.length, configurable: true });
+  copyMetadata(method, guarded);
+  guardedMethods.add(guarded);
+  return guarded;
+}
+
+/** The part of the `reflect-metadata` polyfill that is needed here, if an application has loaded it. */
+interface MetadataReflection {
+  readonly getOwnMetadataKeys?: (target: object) => readonly unknown[];
+  readonly getOwnMetadata?: (key: unknown, target: object) => unknown;
+  readonly defineMetadata?: (key: unknown, value: unknown, target: object) => void;
+}
+
+function copyMetadata(from: object, to: object): void {
+  const { getOwnMetadataKeys, getOwnMetadata, defineMetadata }: MetadataReflection = Reflect as MetadataReflection;
+  for (const key of getOwnMetadataKeys?.(from) ?? []) defineMetadata?.(key, getOwnMetadata?.(key, from), to);
+}
+
+function isStandardContext(value: unknown): value is { readonly kind: string } {
+  return typeof value === 'object' && value !== null && 'kind' in value;
+}
+
+function misuse(name: string, kind: string): ConfigError {
+  return new ConfigError(`${name} decorates methods, not ${kind}. Put it on the handler method of a controller class.`);
+}
