@@ -1,0 +1,150 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { describe, expect, it } from 'vitest';
+
+const packages = new URL('../packages/', import.meta.url);
+const frameworks = ['express', 'fastify', 'koa', '@nestjs/common', '@nestjs/core'];
+const adapters: Readonly<Record<string, readonly string[]>> = {
+  express: ['express'],
+  fastify: ['fastify', 'fastify-plugin'],
+  koa: ['koa'],
+  mcp: ['@modelcontextprotocol/sdk', '@modelcontextprotocol/server', '@modelcontextprotocol/core'],
+};
+
+/** Whom each package may import of ours: what stands below it, and nothing else. */
+const below: Readonly<Record<string, readonly string[]>> = {
+  signature: [],
+  delegation: [],
+  core: ['signature', 'delegation'],
+  express: ['core'],
+  fastify: ['core'],
+  koa: ['core'],
+  mcp: ['core'],
+  agent: ['signature', 'delegation'],
+  authority: ['delegation', 'core'],
+  cli: ['signature', 'delegation', 'core', 'agent', 'authority'],
+};
+
+const names = readdirSync(packages);
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+function manifestOf(name: string): Manifest {
+  return JSON.parse(readFileSync(new URL(`${name}/package.json`, packages), 'utf8')) as Manifest;
+}
+
+function sourcesOf(name: string): { readonly file: string; readonly text: string }[] {
+  const folder = new URL(`${name}/src/`, packages);
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => ({ file, text: readFileSync(new URL(file, folder), 'utf8') }));
+}
+
+/** Every specifier that a file imports, however: statically, for side effects, dynamically, by `require`, in a type. */
+function importsOf(text: string): string[] {
+  const forms = /(?:\bfrom\s*|^\s*import\s*|\bimport\s*\(\s*|\brequire(?:\.resolve)?\s*\(\s*)['"]([^'"]+)['"]/gm;
+  return [...withoutComments(text).matchAll(forms)].map(([, specifier]) => specifier ?? '');
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*.*?\*\//gs, '').replaceAll(/^\s*\/\/.*$/gm, '');
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+const ours = (name: string) => `@countersign/${name}`;
+
+it('every package has its place in the house', () => {
+  expect(Object.keys(below)).toEqual(expect.arrayContaining(names));
+});
+
+describe.each(names)('%s', (name) => {
+  const manifest = manifestOf(name);
+  const needed = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+  const sources = sourcesOf(name);
+  const imported = sources.flatMap(({ file, text }) => importsOf(text).map((specifier) => ({ file, specifier })));
+  const foreign = imported.filter(({ specifier }) => !specifier.startsWith('.') && !isBuiltin(specifier));
+  const allowed = (below[name] ?? []).map(ours);
+
+  it('depends only on packages that stand below it', () => {
+    expect(manifest.name).toBe(ours(name));
+    expect(allowed).toEqual(
+      expect.arrayContaining(needed.filter((dependency) => dependency.startsWith('@countersign/'))),
+    );
+  });
+
+  it('imports only packages that stand below it', () => {
+    const wrong = foreign.filter(
+      ({ specifier }) => specifier.startsWith('@countersign/') && !allowed.includes(packageOf(specifier)),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('imports nothing that its package.json does not name, and by published names only', () => {
+    expect(foreign.filter(({ specifier }) => !needed.includes(packageOf(specifier)))).toEqual([]);
+    expect(foreign.filter(({ specifier }) => /^@countersign\/[^/]+\//.test(specifier))).toEqual([]);
+  });
+
+  it('imports no framework but its own', () => {
+    const own = adapters[name] ?? [];
+    const strange = [...frameworks, 'fastify-plugin'].filter((framework) => !own.includes(framework));
+    expect(foreign.filter(({ specifier }) => strange.includes(packageOf(specifier)))).toEqual([]);
+    expect(needed.filter((dependency) => strange.includes(dependency))).toEqual([]);
+  });
+
+  it('reads no environment in its libraries', () => {
+    if (name === 'cli') return;
+    expect(sources.filter(({ text }) => withoutComments(text).includes('process.env')).map(({ file }) => file)).toEqual(
+      [],
+    );
+  });
+
+  it('keeps files short', () => {
+    const most = adapters[name] === undefined ? 300 : 250;
+    const long = sources.filter(({ text }) => text.split('\n').length > most).map(({ file }) => file);
+    expect(long).toEqual([]);
+  });
+});
+
+describe('the lowest packages', () => {
+  it.each(['signature', 'delegation'])('%s does no I/O', (name) => {
+    const modules = /^(?:node:)?(?:http2?|https|net|tls|dns|dgram|fs|child_process|worker_threads)(?:\/|$)/;
+    const found = sourcesOf(name).flatMap(({ text }) => importsOf(text).filter((specifier) => modules.test(specifier)));
+    expect(found).toEqual([]);
+  });
+
+  it.each(['signature', 'delegation', 'core'])('%s takes the time from its caller', (name) => {
+    const reading = sourcesOf(name).filter(({ text }) => /\bDate\.now\(\)|new Date\(\)/.test(withoutComments(text)));
+    // The name of a file that was put aside decides nothing.
+    expect(reading.map(({ file }) => file).filter((file) => file !== 'audit/recover-tail.ts')).toEqual([]);
+  });
+
+  it('an agent installs no Cedar', () => {
+    const needs = (name: string): string[] =>
+      Object.keys(manifestOf(name).dependencies ?? {}).flatMap((dependency) =>
+        dependency.startsWith('@countersign/') ? needs(dependency.slice('@countersign/'.length)) : [dependency],
+      );
+    expect(needs('agent').filter((dependency) => dependency.includes('cedar'))).toEqual([]);
+  });
+});
+
+it('this test sees imports of every form', () => {
+  const text = [
+    "import a from 'a';",
+    "import 'b';",
+    "export { c } from 'c';",
+    "const d = await import('d');",
+    "type E = import('e').E;",
+    "require('f');",
+    "// import 'no';",
+    "/* import 'no' */",
+  ].join('\n');
+  expect(importsOf(text)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+});

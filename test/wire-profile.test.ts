@@ -1,0 +1,136 @@
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import {
+  agentsFromObjects,
+  bufferedBody,
+  createGuard,
+  type Guard,
+  memoryAudit,
+  refusalCodes,
+  type RefusalResponse,
+} from '@countersign/core';
+import { describe, expect, it } from 'vitest';
+import { keyFromSeed } from './support/keys.js';
+import { sha256Digest, signatureBase } from './support/signed-request.js';
+
+const page = readFileSync(new URL('../docs/wire-profile.md', import.meta.url), 'utf8');
+
+/** The fenced block of this language; the page has exactly one of each of ours. */
+function fenced(language: string): string {
+  const blocks = [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)\\n\`\`\`$`, 'gms'))];
+  expect(blocks, language).toHaveLength(1);
+  return blocks[0]?.[1] ?? '';
+}
+
+function tableRow(name: string): string {
+  return new RegExp(`^\\| ${name} \\| \`(.*)\` \\|$`, 'm').exec(page)?.[1] ?? `no row ${name}`;
+}
+
+const base = fenced('signature-base');
+const [head = '', body = ''] = fenced('http-message').split('\n\n');
+const [requestLine = '', ...fieldLines] = head.split('\n');
+const fields = fieldLines.map((line) => /^([^:]+): (.*)$/.exec(line)?.slice(1, 3) ?? []) as [string, string][];
+const field = (name: string) => fields.find(([known]) => known === name)?.[1] ?? `no field ${name}`;
+const key = keyFromSeed(Uint8Array.from({ length: 32 }, (_, index) => index));
+
+function guardAt(seconds: number): Promise<Guard> {
+  return createGuard({
+    origin: 'https://api.acme.dev',
+    agents: agentsFromObjects([{ id: 'agent-of-the-page', publicKey: key.publicBase64 }]),
+    policy: {
+      scopeVocabulary: [],
+      decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
+    },
+    audit: memoryAudit(),
+    clock: () => seconds * 1000,
+  });
+}
+
+describe('The complete example of docs/wire-profile.md', () => {
+  it('the printed key is the seed 000102…1f', () => {
+    const pem = /-----BEGIN PRIVATE KEY-----[^`]*-----END PRIVATE KEY-----/.exec(page)?.[0] ?? '';
+    expect(createPublicKey(pem).equals(key.publicKey)).toBe(true);
+    expect(tableRow('public key, base64')).toBe(key.publicBase64);
+    expect(tableRow('thumbprint')).toBe(key.thumbprint);
+    expect(tableRow('body')).toBe(body);
+  });
+
+  it('the digest is that of the body', () => {
+    expect(field('Content-Digest')).toBe(sha256Digest(body));
+    expect(field('Content-Digest')).toBe(`sha-256=:${createHash('sha256').update(body).digest('base64')}:`);
+  });
+
+  it('the base is made from the request, seven lines and no line feed at the end', () => {
+    const [, list = '', parameters = ''] = /^sig=\((.*?)\)(.*)$/.exec(field('Signature-Input')) ?? [];
+    const [method = '', target = ''] = requestLine.split(' ');
+    const made = signatureBase({ method, target, fields, body: Buffer.from(body) }, list.split(' '), parameters);
+    expect(made).toBe(base);
+    expect(base.split('\n')).toHaveLength(7);
+  });
+
+  it('the signature is Ed25519 over the base', () => {
+    const signature = Buffer.from(/^sig=:(.*):$/.exec(field('Signature'))?.[1] ?? '', 'base64');
+    expect(signature).toHaveLength(64);
+    expect(verify(null, Buffer.from(base), key.publicKey, signature)).toBe(true);
+    expect(key.sign(Buffer.from(base)).equals(signature)).toBe(true);
+  });
+
+  const [method = '', target = ''] = requestLine.split(' ');
+  const request = (sent = body) => ({
+    method,
+    target,
+    rawHeaders: fields.flat(),
+    body: bufferedBody(Buffer.from(sent)),
+  });
+
+  it('a guard accepts it at its time, once', async () => {
+    const guard = await guardAt(1_764_000_030);
+    expect(await guard.authenticate(request())).toMatchObject({
+      ok: true,
+      caller: { actor: { id: 'agent-of-the-page' } },
+    });
+    expect(await guard.authenticate(request())).toMatchObject({ ok: false, refusal: { code: 'signature_replayed' } });
+  });
+
+  it('and not with another body, nor a minute later', async () => {
+    const guard = await guardAt(1_764_000_030);
+    const other = request(body.replace('true', 'false'));
+    expect(await guard.authenticate(other)).toMatchObject({ ok: false, refusal: { code: 'digest_mismatch' } });
+    const later = await guardAt(1_764_000_065);
+    expect(await later.authenticate(request())).toMatchObject({ ok: false, refusal: { code: 'signature_expired' } });
+  });
+});
+
+describe('What else docs/wire-profile.md prints', () => {
+  const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
+    const made = await guardAt(0);
+    return made.respond({ code, status: 401, title: 'This signature was used before.', fault: 'client' });
+  };
+
+  it('the problem details are what a guard sends', async () => {
+    expect((await answer('signature_replayed')).body).toBe(fenced('json'));
+  });
+
+  it('the request in one look covers what Accept-Signature asks for', async () => {
+    const overview = /Signature-Input: sig=\((.*?)\)/.exec(fenced('http'))?.[1];
+    const asked = /^sig=\((.*?)\)/.exec((await answer('signature_replayed')).headers['accept-signature'] ?? '')?.[1];
+    expect(overview).toBe(asked);
+  });
+
+  it('every code named on the page exists', () => {
+    const named = [...page.matchAll(/\(`([a-z]+(?:_[a-z]+)+)`\)/g)].map(([, code]) => code);
+    expect(named.length).toBeGreaterThan(2);
+    for (const code of named) expect(refusalCodes).toContain(code);
+  });
+
+  it('every page and script that it links to exists', () => {
+    const links = [...page.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link]) => link ?? '');
+    expect(links).not.toEqual([]);
+    for (const link of links) expect(() => readFileSync(new URL(`../docs/${link}`, import.meta.url))).not.toThrow();
+  });
+
+  it('the client in shell is a script', () => {
+    execFileSync('bash', ['-n', new URL('../docs/sign-with-openssl.sh', import.meta.url).pathname]);
+  });
+});
