@@ -25,7 +25,7 @@ function verified({ time, phase, actor, subject, action, resource }: AuditRecord
 }
 
 function claimed({ time, phase, claimed: claim }: AuditRecord): string[] {
-  const who = claim?.keyId === undefined ? 'nothing' : `key ${claim.keyId.slice(0, 8)}`;
+  const who = claim === undefined ? 'nothing' : (claim.agent ?? `key ${claim.keyId.slice(0, 8)}`);
   return [clock(time), `${phase}, claimed: ${who}`];
 }
 
