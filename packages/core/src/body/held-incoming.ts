@@ -71,7 +71,7 @@ class HeldIncoming implements RequestBody {
       throw new Error(`release() on a body that is ${this.#phase}`);
     this.#phase = 'released';
     for (const page of this.#pages.take()) this.#deliver(page);
-    if (this.#ended && !this.#cameWhole) this.#deliver(null);
+    if (this.#ended) this.#deliver(null);
   }
 
   discard(): void {
@@ -87,7 +87,6 @@ class HeldIncoming implements RequestBody {
     // An undrained rest would stall the next request on this connection: past the bounds the connection goes.
     this.#timer = setTimeout(() => this.#request.destroy(), drainMilliseconds).unref();
     this.#request.resume();
-    this.#request._read(earlyBytes);
   }
 
   /** Takes one chunk from the parser; null is the end. False asks the parser to stop reading from the socket. */
@@ -184,7 +183,7 @@ class HeldIncoming implements RequestBody {
 
   #endDrain(): void {
     clearTimeout(this.#timer);
-    if (!this.#cameWhole) this.#deliver(null);
+    this.#deliver(null);
     this.#request.resume();
   }
 

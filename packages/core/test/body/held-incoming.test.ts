@@ -166,6 +166,9 @@ describe('a held body reaches its reader whole', () => {
         while (request.readableLength < 5) await setImmediate();
         half.resolve();
       },
+      between: async (_body, request) => {
+        while (!request.complete) await setImmediate();
+      },
     });
     using client = await RawClient.open(server);
     const bytes = post('1234567890');
@@ -456,10 +459,14 @@ describe('a connection after a refusal', () => {
   });
 
   it('G4 is closed when the client goes silent, though the host answered as if it had read all', async () => {
-    await using server = await serve((request, response) => {
-      holdIncoming(request).discard();
-      response.end('answered');
-    });
+    await using server = await serve(
+      (request, response) => {
+        holdIncoming(request).discard();
+        response.end('answered');
+      },
+      // Node would close it itself otherwise, a little later.
+      { keepAliveTimeout: 60_000 },
+    );
     using client = await RawClient.open(server);
     await client.send(post('half of it').subarray(0, -5));
     expect(await client.response()).toMatchObject({ status: 200, body: 'answered' });
@@ -467,7 +474,11 @@ describe('a connection after a refusal', () => {
   });
 
   it('G4 is closed when the client would go on for ever, and the client has its answer', async () => {
-    await using server = await guarded({ limits: { maxBytes: 1000, timeoutSeconds: 30 } });
+    const closed = new Deferred<number>();
+    await using server = await guarded({
+      limits: { maxBytes: 1000, timeoutSeconds: 30 },
+      between: (_body, { socket }) => void socket.once('close', () => closed.resolve(socket.bytesRead)),
+    });
     using client = await RawClient.open(server);
     await client.send(post(Buffer.alloc(50_000_000)).subarray(0, 200));
     const endless = setInterval(() => client.socket.write(Buffer.alloc(100_000)), 1);
@@ -476,6 +487,7 @@ describe('a connection after a refusal', () => {
       expect(response.status).toBe(413);
       expect(JSON.parse(response.body)).toMatchObject({ code: 'body_too_large' });
       await client.untilClosed();
+      expect(await closed.promise).toBeLessThan(4_000_000);
     } finally {
       clearInterval(endless);
     }
