@@ -33,7 +33,7 @@ export function createAuthenticator(
     const { rawHeaders, target } = request;
     const now = settings.clock() / 1000;
     if (sizeOf(rawHeaders) + target.length > maxFieldBytes) return refuse(refusal('fields_too_large'));
-    const addressed = addressedOrigin(target, rawHeaders, settings.origins);
+    const addressed = addressedOrigin(target, rawHeaders, settings.origins, settings.forwarded(request).host);
     if (!addressed.ok) return refuse(addressed.refusal);
 
     const token = once(() => verifyBearer(settings, rawHeaders, now));

@@ -76,7 +76,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
 
   return {
     async authenticate(request) {
-      const facts = requestFacts(request);
+      const facts = requestFacts(request, settings.forwarded(request));
       const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));
       if (settings.traffic === 'mixed' && !carriesOurMark(request.target, request.rawHeaders)) {
         request.body.release();

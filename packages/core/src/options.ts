@@ -3,6 +3,7 @@ import { fanOut } from './audit/fan-out.js';
 import type { BodyLimits } from './body/request-body.js';
 import { checkOptionNames, ConfigError } from './config-error.js';
 import { type Origin, parseOrigin } from './http/origin.js';
+import { createForwardedReader, type ForwardedReader } from './http/proxies.js';
 import type { AgentDirectory } from './keys/directory.js';
 import type { PolicyEngine } from './policy/engine.js';
 import { memoryReplayStore } from './replay/memory-replay-store.js';
@@ -31,6 +32,11 @@ export interface GuardOptions {
    * application's own authentication. Anything that carries a mark must pass whole.
    */
   readonly traffic?: 'agents' | 'mixed';
+  /**
+   * Addresses and CIDR ranges of your own proxies. Their X-Forwarded-Host says what the client addressed, their
+   * X-Forwarded-For who it was. Default: none, so that forwarded fields count for nothing.
+   */
+  readonly trustedProxies?: readonly string[];
   /** Oldest signature accepted, in seconds. Default 60. */
   readonly maxAgeSeconds?: number;
   /** How far clocks may differ, in seconds. Default 5. */
@@ -56,6 +62,7 @@ export interface Settings {
   readonly tokens: TokenVerifier;
   readonly replay: ReplayStore;
   readonly traffic: 'agents' | 'mixed';
+  readonly forwarded: ForwardedReader;
   readonly maxAgeSeconds: number;
   readonly clockSkewSeconds: number;
   readonly bodyLimits: BodyLimits;
@@ -72,6 +79,7 @@ const optionNames = [
   'audience',
   'replay',
   'traffic',
+  'trustedProxies',
   'maxAgeSeconds',
   'clockSkewSeconds',
   'maxBodyBytes',
@@ -102,6 +110,7 @@ export function readOptions(options: GuardOptions): Settings {
         ? memoryReplayStore()
         : implementing(options, 'replay', ['reserve'], 'memoryReplayStore()'),
     traffic: readTraffic(options),
+    forwarded: createForwardedReader(options.trustedProxies ?? []),
     maxAgeSeconds: wholeNumber(options, 'maxAgeSeconds', 60, 1, 3600),
     clockSkewSeconds,
     bodyLimits: {

@@ -29,34 +29,35 @@ export function parseOrigin(value: string, dangerouslyAllowHttp: boolean): Origi
 
 /** The request target and the origin that it is addressed to, or why it is neither. */
 export type AddressedRequest =
-  | { readonly ok: true; readonly origin: Origin; readonly authority: string; readonly path: string }
+  | { readonly ok: true; readonly origin: Origin; readonly authority: string }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /**
  * Decides which of our origins a request is addressed to, from the Host field and the raw target alone.
- * X-Forwarded-* and Forwarded count for nothing: anyone can write them.
+ * X-Forwarded-* and Forwarded count for nothing: anyone can write them. Only `forwardedHost`, from a proxy that the
+ * application trusts, stands for the Host field.
  */
 export function addressedOrigin(
   target: string,
   rawHeaders: readonly string[],
   origins: readonly Origin[],
+  forwardedHost?: string,
 ): AddressedRequest {
-  const hosts = fieldValues(rawHeaders, 'host');
+  const hosts = forwardedHost === undefined ? fieldValues(rawHeaders, 'host') : [forwardedHost];
   const [host] = hosts;
   // RFC 9112 §3.2: none or several Host fields make the request invalid.
   if (host === undefined || hosts.length !== 1) return malformed('the request needs exactly one Host field');
   const authority = normaliseAuthority(host);
   if (authority === undefined) return malformed('the Host field is not a host');
 
-  const absolute = /^(https?):\/\/([^/?#]*)(.*)$/i.exec(target);
+  const absolute = /^(https?):\/\/([^/?#]*)/i.exec(target);
   if (
     absolute !== null &&
     normaliseAuthority(absolute[2] ?? '', absolute[1]) !== normaliseAuthority(host, absolute[1])
   ) {
     return malformed('the absolute-form target and the Host field differ');
   }
-  const path = absolute === null ? target : (absolute[3] ?? '');
-  if (absolute === null && !path.startsWith('/')) return malformed('the request target is not a path');
+  if (absolute === null && !target.startsWith('/')) return malformed('the request target is not a path');
   // RFC 9112 §3.2: a fragment is never part of a request target; printable ASCII only.
   if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
     return malformed('the request target has characters that a target cannot have');
@@ -65,7 +66,7 @@ export function addressedOrigin(
   if (origin === undefined) {
     return { ok: false, refusal: refusal('origin_mismatch', `addressed to ${host}`) };
   }
-  return { ok: true, origin, authority: host, path: path.split('?', 1)[0] || '/' };
+  return { ok: true, origin, authority: host };
 }
 
 function sameAuthority(origin: Origin, host: string, scheme: string | undefined): boolean {

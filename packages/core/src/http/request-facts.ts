@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { Forwarded } from './proxies.js';
 import type { HttpRequest } from './request.js';
+import { pathOf } from './target.js';
 
 /** What the audit log says of a request. The query stays out: it may hold secrets. */
 export interface RequestFacts {
@@ -9,7 +11,8 @@ export interface RequestFacts {
   readonly remoteAddress?: string;
 }
 
-export function requestFacts({ method, target, remoteAddress }: HttpRequest): RequestFacts {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] || '/';
-  return { id: randomUUID(), method, path, ...(remoteAddress === undefined ? {} : { remoteAddress }) };
+/** `forwarded` is what proxies of our own say; their word on the client's address counts. */
+export function requestFacts({ method, target, ...connection }: HttpRequest, forwarded: Forwarded): RequestFacts {
+  const remoteAddress = forwarded.remoteAddress ?? connection.remoteAddress;
+  return { id: randomUUID(), method, path: pathOf(target), ...(remoteAddress === undefined ? {} : { remoteAddress }) };
 }

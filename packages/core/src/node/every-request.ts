@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { pathOf } from '../http/target.js';
 import type { LeaveRequest } from './admission.js';
 
 /**
@@ -6,6 +7,5 @@ import type { LeaveRequest } from './admission.js';
  * with the path as it was signed: undecoded, without the query.
  */
 export function everyRequestLeave({ method = '' }: IncomingMessage, target: string): LeaveRequest {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0] || '/';
-  return { action: `http.${method.toLowerCase()}`, resource: () => ({ type: 'Path', id: path }) };
+  return { action: `http.${method.toLowerCase()}`, resource: () => ({ type: 'Path', id: pathOf(target) }) };
 }
