@@ -1,5 +1,5 @@
 import './request-types.js';
 
 export { type AgentAuthOptions, agentAuth, getCaller, noteThrown } from './agent-auth.js';
-export { Permit, permit, type ResourceOf } from './permit.js';
+export { Permit, type PermitHandler, permit, type ResourceOf } from './permit.js';
 export type { PermitOptions } from '@countersign/core';

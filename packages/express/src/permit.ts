@@ -9,10 +9,19 @@ import {
   sendRefusal,
 } from '@countersign/core';
 import { IncomingMessage, ServerResponse } from 'node:http';
-import type { Request, RequestHandler } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 
 /** What the route guards: constant, or made from the request. Build it from route parameters, never from the body alone. */
 export type ResourceOf<Req> = Resource | ((req: Req) => Resource | Promise<Resource>);
+
+/** A handler for any route: it leaves to the route what its parameters are, so that the handlers behind it know them. */
+export interface PermitHandler {
+  <P, ResBody, ReqBody, Query, Locals extends Record<string, unknown>>(
+    req: Request<P, ResBody, ReqBody, Query, Locals>,
+    res: Response<ResBody, Locals>,
+    next: NextFunction,
+  ): void;
+}
 
 /**
  * Puts an action to policy before the handler runs; the decision is written down first.
@@ -25,6 +34,13 @@ export type ResourceOf<Req> = Resource | ((req: Req) => Resource | Promise<Resou
  *   (req, res) => res.status(201).json({ by: req.caller?.actor.id }));
  * ```
  */
+export function permit(action: string, resource: ResourceOf<Request>, options?: PermitOptions): PermitHandler;
+/** The same with the parameters of the route known: say them, like `(req: Request<{ id: string }>) => …`. */
+export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string, unknown>>(
+  action: string,
+  resource: (req: Request<P, ResBody, ReqBody, Query, Locals>) => Resource | Promise<Resource>,
+  options?: PermitOptions,
+): RequestHandler<P, ResBody, ReqBody, Query, Locals>;
 export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string, unknown>>(
   action: string,
   resource: ResourceOf<Request<P, ResBody, ReqBody, Query, Locals>>,

@@ -1,0 +1,236 @@
+import { type Caller, ConfigError, type Guard, RefusalError } from '@countersign/core';
+import express, { type ErrorRequestHandler } from 'express';
+import request from 'supertest';
+import { describe, expect, it, vi } from 'vitest';
+import { agentAuth, getCaller, noteThrown, permit } from '../src/index.js';
+import { agentId, call, guarded, host, key } from './support.js';
+
+describe('agentAuth', () => {
+  it('answers with the refusal, and calls nothing behind it', async () => {
+    const { guard, audit } = await guarded();
+    const behind = vi.fn();
+    const app = express().use(agentAuth(guard), behind);
+    const response = await unsigned(app);
+    expect(response.status).toBe(401);
+    expect(response.type).toBe('application/problem+json');
+    expect(response.body).toMatchObject({ status: 401, code: 'signature_required' });
+    expect(behind).not.toHaveBeenCalled();
+    expect(audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
+  });
+
+  it("onRefusal: 'throw' hands the refusal to the application's error handler", async () => {
+    const { guard } = await guarded();
+    const errors: unknown[] = [];
+    const app = express()
+      .use(agentAuth(guard, { onRefusal: 'throw' }))
+      .get('/', permit('forbidden', { type: 'Thing', id: '1' }))
+      .use(collect(errors));
+    expect((await unsigned(app)).text).toBe('mine');
+    expect((await call(app)).text).toBe('mine');
+    expect(errors).toHaveLength(2);
+    expect(errors[0]).toBeInstanceOf(RefusalError);
+    expect(errors[0]).toMatchObject({
+      name: 'RefusalError',
+      code: 'signature_required',
+      status: 401,
+      statusCode: 401,
+      headers: {
+        'content-type': 'application/problem+json',
+        'www-authenticate': 'Signature error="signature_required"',
+      },
+    });
+    expect(errors[1]).toMatchObject({ code: 'policy_denied', status: 403 });
+  });
+
+  it('A13 G3 under mounted routers the whole path is what was signed', async () => {
+    const { guard } = await guarded();
+    const inner = express.Router().use(agentAuth(guard)).get('/things/:id', callerId);
+    const app = express().use('/api', express.Router().use('/v1', inner));
+    expect((await call(app, { target: '/api/v1/things/1?x=y' })).text).toBe(agentId);
+    expect((await call(app, { target: '/api/v1/things/1', uncovered: ['"@path"'] })).status).toBe(401);
+  });
+
+  it('A13 G3 trust proxy gives X-Forwarded-* no say', async () => {
+    const { guard } = await guarded();
+    const app = express().set('trust proxy', true).use(agentAuth(guard)).get('/', callerId);
+    const forwarded = {
+      'X-Forwarded-Host': 'evil.example',
+      'X-Forwarded-Proto': 'http',
+      'X-Forwarded-For': '10.0.0.1',
+    };
+    expect((await call(app).set(forwarded)).text).toBe(agentId);
+    const response = await call(app, { host: 'evil.example' }).set('X-Forwarded-Host', host);
+    expect(response.body).toMatchObject({ code: 'origin_mismatch' });
+  });
+
+  it('a parser behind it reads the body as usual', async () => {
+    const { guard } = await guarded();
+    const app = express()
+      .use(agentAuth(guard), express.json())
+      .post('/', (req, res) => void res.json(req.body as unknown));
+    expect((await call(app, { method: 'POST', body: '{"a":[1]}' })).body).toEqual({ a: [1] });
+  });
+
+  it('a middleware that waits may stand before it', async () => {
+    const { guard } = await guarded();
+    const app = express()
+      .use((_req, _res, next) => void setImmediate(next))
+      .use(agentAuth(guard), express.json())
+      .post('/', (req, res) => void res.json(req.body as unknown));
+    expect((await call(app, { method: 'POST', body: '{"a":1}' })).body).toEqual({ a: 1 });
+  });
+
+  it('G2 a parser before it: refused as our own fault, and recorded', async () => {
+    const { guard, audit } = await guarded();
+    const behind = vi.fn();
+    const app = express().use(express.json(), agentAuth(guard), behind);
+    const response = await call(app, { method: 'POST', body: '{"a":1}' });
+    expect(response.status).toBe(500);
+    expect(response.body).toMatchObject({ code: 'body_consumed' });
+    expect(behind).not.toHaveBeenCalled();
+    expect(audit.records).toMatchObject([{ phase: 'authentication', code: 'body_consumed' }]);
+    expect(audit.records[0]).not.toHaveProperty('actor');
+  });
+
+  it('G2 somebody before it who listens to the body', async () => {
+    const { guard } = await guarded();
+    const app = express().use((req, _res, next) => {
+      req.on('data', () => {});
+      next();
+    }, agentAuth(guard));
+    expect((await call(app, { method: 'POST', body: '{"a":1}' })).body).toMatchObject({ code: 'body_consumed' });
+  });
+});
+
+describe('req.caller and getCaller', () => {
+  it('G1 what an earlier middleware put on the request does not count', async () => {
+    const { guard } = await guarded();
+    const admin = { actor: { id: 'admin' } };
+    const app = express()
+      .use((req, _res, next) => {
+        Object.assign(req, { caller: admin, agent: admin });
+        Object.assign(req.headers, { 'x-agent-id': 'admin' });
+        next();
+      })
+      .get('/open', (req, res) => void res.json({ caller: getCaller(req) ?? null }))
+      .use(agentAuth(guard))
+      .get('/', (req, res) => void res.json([req.caller?.actor.id, getCaller(req)?.actor.id]));
+    expect((await call(app, { target: '/open' })).body).toEqual({ caller: null });
+    expect((await call(app)).body).toEqual([agentId, agentId]);
+  });
+
+  it('G1 F9 a handler can change neither the caller nor the record', async () => {
+    const { guard, audit } = await guarded();
+    const app = express()
+      .use(agentAuth(guard))
+      .get('/', (req, res) => {
+        const attempts = [
+          () => Object.assign(req.caller?.actor ?? {}, { id: 'admin' }),
+          () => ((req.caller as Caller).scope as string[]).push('everything'),
+          () => Object.assign(req.caller?.chain[0] ?? {}, { id: 'admin' }),
+          () => Object.assign(req, { caller: { actor: { id: 'admin' } } }),
+          () => Object.defineProperty(req, 'caller', { value: 1 }),
+          () => delete (req as { caller?: unknown }).caller,
+        ];
+        for (const attempt of attempts) expect(attempt).toThrow(TypeError);
+        res.send(req.caller?.actor.id);
+      });
+    expect((await call(app)).text).toBe(agentId);
+    const records = await vi.waitFor(() => {
+      expect(audit.records).toHaveLength(1);
+      return audit.records;
+    });
+    expect(records[0]).toMatchObject({
+      phase: 'outcome',
+      actor: { id: agentId, keyId: key.thumbprint },
+      scope: ['repo:read'],
+    });
+  });
+
+  it('G1 a copy of a caller is no caller', async () => {
+    const { guard } = await guarded();
+    const app = express()
+      .use(agentAuth(guard))
+      .get('/', async (req, res) => {
+        const permission = { action: 'anything', resource: { type: 'Thing', id: '1' } };
+        const caller = getCaller(req);
+        if (caller === undefined) return;
+        const own = await guard.authorize(caller, permission);
+        const copied = await guard.authorize({ ...caller }, permission);
+        const foreign = await (await guarded()).guard.authorize(caller, permission);
+        res.json([own.ok, copied.ok, foreign.ok]);
+      });
+    expect((await call(app)).body).toEqual([true, false, false]);
+  });
+
+  it('is absent where no guard ran', async () => {
+    const app = express().get('/', (req, res) => void res.json([getCaller(req) === undefined, 'caller' in req]));
+    expect((await request(app).get('/')).body).toEqual([true, false]);
+  });
+});
+
+const failing = async (...handlers: ErrorRequestHandler[]) => {
+  const { guard, audit } = await guarded();
+  const app = express()
+    .use(agentAuth(guard))
+    .get('/', async () => {
+      await Promise.resolve();
+      throw new Error('secret');
+    });
+  for (const handler of handlers) app.use(handler);
+  const response = await call(app);
+  expect(response.text).not.toContain('secret');
+  return await vi.waitFor(() => {
+    expect(audit.records).toHaveLength(1);
+    return audit.records[0]?.outcome;
+  });
+};
+const answer500: ErrorRequestHandler = (_error, _req, res, _next) => void res.sendStatus(500);
+
+describe('outcomes', () => {
+  it('F5 a handler that throws, noted', async () => {
+    expect(await failing(noteThrown(), answer500)).toEqual({ result: 'threw', status: 500 });
+  });
+
+  it('F5 a handler that throws, seen only by its status', async () => {
+    expect(await failing(answer500)).toEqual({ result: 'finished', status: 500 });
+  });
+
+  it('noteThrown changes nothing where no guard ran', async () => {
+    const errors: unknown[] = [];
+    const app = express()
+      .get('/', () => {
+        throw new Error('x');
+      })
+      .use(noteThrown(), collect(errors));
+    expect((await request(app).get('/')).text).toBe('mine');
+    expect(errors).toHaveLength(1);
+  });
+});
+
+describe('agentAuth, misused', () => {
+  it.each([undefined, null, {}, { authenticate: true }, Promise.resolve()])('G5 %o is no guard', (guard) => {
+    expect(() => agentAuth(guard as unknown as Guard)).toThrow(ConfigError);
+  });
+
+  it('G5 options are checked at once', async () => {
+    const { guard } = await guarded();
+    expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
+    expect(() => agentAuth(guard, { onRefusal: 'ignore' as 'throw' })).toThrow("'respond' or 'throw'");
+  });
+});
+
+function unsigned(app: express.Express): request.Test {
+  return request(app).get('/').set('Host', host);
+}
+
+function collect(errors: unknown[]): ErrorRequestHandler {
+  return (error, _req, res, _next) => {
+    errors.push(error);
+    res.send('mine');
+  };
+}
+
+function callerId(req: express.Request, res: express.Response): void {
+  res.send(req.caller?.actor.id);
+}

@@ -1,0 +1,149 @@
+import { ConfigError, type PolicyQuery, type Resource } from '@countersign/core';
+import express, { type Express } from 'express';
+import request from 'supertest';
+import { describe, expect, it, vi } from 'vitest';
+import { agentAuth, permit, type ResourceOf } from '../src/index.js';
+import { agentId, call, guarded, type Guarded } from './support.js';
+
+const thing: Resource = { type: 'Thing', id: '1' };
+
+function route(
+  guard: Guarded['guard'],
+  ...middlewares: express.RequestHandler[]
+): { app: Express; handler: () => number } {
+  const handler = vi.fn((_req: express.Request, res: express.Response) => void res.send('done'));
+  const app = express().use(agentAuth(guard)).all('/', middlewares, handler);
+  return { app, handler: () => handler.mock.calls.length };
+}
+
+describe('permit', () => {
+  it('asks policy about the action on the resource, and lets the handler run', async () => {
+    const queries: PolicyQuery[] = [];
+    const { guard, audit } = await guarded({
+      policy: {
+        scopeVocabulary: ['repo'],
+        decide: (query) => {
+          queries.push(query);
+          return { decision: 'allow', cause: 'policy', policies: ['p#1'], policySet: 'test', errors: [] };
+        },
+      },
+    });
+    const app = express()
+      .use(agentAuth(guard))
+      .get(
+        '/things/:id',
+        permit('thing.read', async (req) => ({ ...thing, id: String(req.params['id']), attributes: { open: true } })),
+        (_req, res) => void res.send('done'),
+      );
+    expect((await call(app, { target: '/things/a%2Fb?x=1' })).text).toBe('done');
+    expect(queries).toEqual([
+      {
+        principal: { id: agentId, roles: [], capabilities: ['repo:read'] },
+        action: 'thing.read',
+        resource: { type: 'Thing', id: 'a/b', attributes: { open: true } },
+        context: {
+          scope: ['repo:read'],
+          depth: 0,
+          proof: 'signature',
+          request: { method: 'GET', path: '/things/a%2Fb' },
+        },
+      },
+    ]);
+    expect(audit.records[0]).toMatchObject({ decision: 'allow', action: 'thing.read', policies: ['p#1'] });
+    expect(audit.records[0]?.resource).toEqual({ type: 'Thing', id: 'a/b' });
+  });
+
+  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+    const { guard, audit } = await guarded();
+    const { app, handler } = route(guard, permit('forbidden', thing));
+    const response = await call(app);
+    expect(response.status).toBe(403);
+    expect(response.body).toMatchObject({ code: 'policy_denied' });
+    expect(handler()).toBe(0);
+    expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'policy_denied' }]);
+  });
+
+  it('insufficient_scope: says which scope would do, and asks policy only with it', async () => {
+    const { guard, audit } = await guarded();
+    const { app, handler } = route(guard, permit('thing.write', thing, { requires: 'repo:write' }));
+    const response = await call(app);
+    expect(response.status).toBe(403);
+    expect(response.body).toMatchObject({ code: 'insufficient_scope' });
+    expect(response.headers['www-authenticate']).toBe('Bearer error="insufficient_scope", scope="repo:write"');
+    expect(handler()).toBe(0);
+    expect(audit.records).toMatchObject([{ phase: 'decision', code: 'insufficient_scope', actor: { id: agentId } }]);
+    const enough = route(guard, permit('thing.read', thing, { requires: 'repo:read:one' }));
+    expect((await call(enough.app)).text).toBe('done');
+  });
+
+  it.each<[string, ResourceOf<express.Request>]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no such row');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('database down at 10.0.0.7'))],
+    ['gives nothing', () => undefined as unknown as Resource],
+    ['gives no id', () => ({ type: 'Thing' }) as Resource],
+    ['gives an empty id', () => ({ type: 'Thing', id: '' })],
+    ['gives an id that is no string', () => ({ type: 'Thing', id: 1 as unknown as string })],
+  ])('D12 resource_unresolved: a resource that %s lets nobody through', async (_title, resource) => {
+    const { guard, audit } = await guarded();
+    const { app, handler } = route(guard, permit('thing.read', resource));
+    const response = await call(app);
+    expect(response.status).toBe(500);
+    expect(response.body).toMatchObject({ code: 'resource_unresolved' });
+    expect(response.text).not.toMatch(/row|database/);
+    expect(handler()).toBe(0);
+    expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'resource_unresolved' }]);
+  });
+
+  it('not_authenticated: without agentAuth before it nobody gets through', async () => {
+    const handler = vi.fn();
+    const app = express().get('/', permit('thing.read', thing), handler);
+    const response = await request(app).get('/');
+    expect(response.status).toBe(500);
+    expect(response.body).toMatchObject({ code: 'not_authenticated' });
+    expect(handler).not.toHaveBeenCalled();
+    expect((await call(app)).body).toMatchObject({ code: 'not_authenticated' });
+  });
+
+  it('two on one route: each is asked and recorded, and the request has one outcome', async () => {
+    const { guard, audit } = await guarded();
+    const { app } = route(guard, permit('one', thing), permit('two', thing));
+    expect((await call(app)).text).toBe('done');
+    await vi.waitFor(() => expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome' }));
+    expect(audit.records.map(({ action, phase }) => action ?? phase)).toEqual(['one', 'two', 'outcome']);
+  });
+
+  it('two on one route, the second refused: what the first allowed has an outcome', async () => {
+    const { guard, audit } = await guarded();
+    const { app, handler } = route(guard, permit('one', thing), permit('forbidden', thing));
+    expect((await call(app)).status).toBe(403);
+    expect(handler()).toBe(0);
+    await vi.waitFor(() => expect(audit.records).toHaveLength(3));
+    expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome', outcome: { result: 'finished', status: 403 } });
+  });
+
+  it('D7 HEAD asks the same', async () => {
+    const { guard } = await guarded();
+    const app = express()
+      .use(agentAuth(guard))
+      .get('/', permit('forbidden', thing), (_req, res) => void res.send('x'));
+    expect((await call(app, { method: 'HEAD' })).status).toBe(403);
+  });
+});
+
+describe('permit, misused', () => {
+  it.each([
+    ['no action', () => permit('', thing)],
+    ['an action that is no name', () => permit(undefined as unknown as string, thing)],
+    ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
+    ['a resource in words', () => permit('thing.read', 'Thing' as unknown as Resource)],
+    ['a resource that is null', () => permit('thing.read', null as unknown as Resource)],
+    ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
+  ])('G5 %s is a ConfigError at once', (_title, make) => {
+    expect(make).toThrow(ConfigError);
+  });
+});

@@ -1,0 +1,56 @@
+// Compiled with the tests, and never run: what this file says about types must hold.
+import type { Caller, Guard, Refusal } from '@countersign/core';
+import { RefusalError } from '@countersign/core';
+import express, { type ErrorRequestHandler, type Request } from 'express';
+import { agentAuth, getCaller, permit } from '../src/index.js';
+
+declare const guard: Guard;
+
+const app = express();
+app.use(agentAuth(guard));
+app.use('/api', agentAuth(guard, { onRefusal: 'throw' }));
+
+// Parameters of the route are known to the resource and to the handler.
+app.post(
+  '/repos/:owner/:repo/pulls',
+  permit('pr.create', (req: Request<{ owner: string; repo: string }>) => ({
+    type: 'Repo',
+    id: `${req.params.owner}/${req.params.repo}`,
+  })),
+  (req, res) => {
+    const owner: string = req.params.owner;
+    res.status(201).json({ owner, by: req.caller?.actor.id });
+  },
+);
+app.get('/', permit('read', { type: 'Thing', id: '1' }, { requires: 'thing:read' }), (_req, res) => void res.end());
+app.get(
+  '/late',
+  permit('read', async () => ({ type: 'Thing', id: '1' })),
+);
+
+app.get('/caller', (req, res) => {
+  const caller: Caller | undefined = getCaller(req);
+  // @ts-expect-error an unguarded route has no caller
+  res.send(req.caller.actor.id);
+  // @ts-expect-error nobody but the guard says who calls
+  req.caller = caller;
+  // @ts-expect-error a caller is for reading
+  if (req.caller) req.caller.actor.id = 'admin';
+});
+
+// @ts-expect-error a guard is needed
+agentAuth();
+// @ts-expect-error there are two ways to refuse
+agentAuth(guard, { onRefusal: 'ignore' });
+// @ts-expect-error a resource is needed
+permit('read');
+// @ts-expect-error a resource has an id
+permit('read', { type: 'Thing' });
+// @ts-expect-error no such option
+permit('read', { type: 'Thing', id: '1' }, { require: 'x' });
+
+export const answer: ErrorRequestHandler = (error: unknown, _req, res, next) => {
+  if (!(error instanceof RefusalError)) return next(error);
+  const code: Refusal['code'] = error.code;
+  res.status(error.status).set(error.headers).send({ code });
+};
