@@ -70,6 +70,15 @@ async function expectUsable(client: RawClient): Promise<void> {
   expect(await client.response()).toMatchObject({ status: 200, body: 'the next one' });
 }
 
+/** The client has to wait: nothing comes in any more. */
+async function untilStalled({ socket }: IncomingMessage): Promise<void> {
+  let idle = 0;
+  for (let last = -1; idle < 50; await setImmediate()) {
+    idle = socket.bytesRead === last ? idle + 1 : 0;
+    last = socket.bytesRead;
+  }
+}
+
 const readers: Record<string, (request: IncomingMessage) => Promise<Buffer>> = {
   'for await': readAll,
   'data events': async (request) => {
@@ -187,12 +196,7 @@ describe('a held body reaches its reader whole', () => {
     await using server = await guarded({
       limits: { maxBytes: 20_000_000, timeoutSeconds: 30 },
       between: async (_body, request) => {
-        // The kernel's buffers fill up, then nothing moves any more.
-        let idle = 0;
-        for (let last = -1; idle < 50; await setImmediate()) {
-          idle = request.socket.bytesRead === last ? idle + 1 : 0;
-          last = request.socket.bytesRead;
-        }
+        await untilStalled(request);
         kept.push(request.socket.bytesRead);
         flowing = request.readableLength;
       },
@@ -430,8 +434,13 @@ describe('a connection after a refusal', () => {
         });
         return;
       }
-      body.discard();
-      void once(request, 'end').then(() => sendRefusal(response, refusalResponse(refusal('signature_invalid'), '')));
+      void (async () => {
+        await untilStalled(request);
+        const end = once(request, 'end');
+        body.discard();
+        await end;
+        sendRefusal(response, refusalResponse(refusal('signature_invalid'), ''));
+      })();
     });
     using client = await RawClient.open(server);
     for (const size of [0, 100, 900_000]) {
