@@ -8,6 +8,7 @@ const adapters: Readonly<Record<string, readonly string[]>> = {
   express: ['express'],
   fastify: ['fastify', 'fastify-plugin'],
   koa: ['koa'],
+  'node-http': [],
   mcp: ['@modelcontextprotocol/sdk', '@modelcontextprotocol/server', '@modelcontextprotocol/core'],
 };
 
@@ -18,6 +19,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   core: ['signature', 'delegation'],
   express: ['core'],
   fastify: ['core'],
+  'node-http': ['core'],
   koa: ['core'],
   mcp: ['core'],
   agent: ['signature', 'delegation'],
