@@ -102,12 +102,12 @@ describe('The complete example of docs/wire-profile.md', () => {
   });
 });
 
-describe('What else docs/wire-profile.md prints', () => {
-  const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
-    const made = await guardAt(0);
-    return made.respond({ code, status: 401, title: 'This signature was used before.', fault: 'client' });
-  };
+const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
+  const made = await guardAt(0);
+  return made.respond({ code, status: 401, title: 'This signature was used before.', fault: 'client' });
+};
 
+describe('What else docs/wire-profile.md prints', () => {
   it('the problem details are what a guard sends', async () => {
     expect((await answer('signature_replayed')).body).toBe(fenced('json'));
   });
