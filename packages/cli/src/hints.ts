@@ -50,6 +50,8 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   insufficient_scope:
     'The delegation or the capabilities of the agent do not reach this far. The WWW-Authenticate field names the scope.',
   policy_error: 'A policy of the API fails on this request, and a failing policy never permits. Tell its operator.',
+  route_unmapped:
+    'The API has not said which permission this route needs, and then it is closed to agents. Tell its operator.',
   resource_unresolved: 'The API failed to work out which resource is meant. Tell its operator.',
   body_consumed:
     'The API reads bodies before the guard can verify them: its middleware is in the wrong order. Tell its operator.',

@@ -1,5 +1,5 @@
 import type { AuditOutcome } from './audit/event.js';
-import { createRecorder } from './audit/recorder.js';
+import { createRecorder, type DecidedAction } from './audit/recorder.js';
 import { createAuthenticator } from './authenticate.js';
 import { createAuthorizer } from './authorize.js';
 import type { Caller } from './caller.js';
@@ -47,6 +47,8 @@ export interface Guard {
   authorize(caller: Caller, permission: Permission): Promise<Authorization>;
   /** Records that an action could not even be put to policy, because its resource could not be determined. */
   unresolved(caller: Caller, action: string, problem: unknown): Promise<Refusal>;
+  /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
+  unmapped(caller: Caller, route: string): Promise<Refusal>;
   /** Records how a request ended; once, and only if it was let in. */
   complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
   /** How a refusal looks on the wire, the same on every host. */
@@ -74,6 +76,13 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   const recorder = createRecorder(settings);
   const verify = createAuthenticator(settings);
 
+  async function deny(caller: Caller, decided: DecidedAction, refused: Refusal): Promise<Refusal> {
+    const admitted = register.find(caller);
+    if (admitted === undefined) return refusal('not_authenticated');
+    admitted.refused = true;
+    return await recorder.denied(caller, admitted.facts, decided, refused);
+  }
+
   return {
     async authenticate(request) {
       const facts = requestFacts(request, settings.forwarded(request));
@@ -95,12 +104,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       return { ok: true, caller: answer.caller, refuseStranger };
     },
     authorize: createAuthorizer({ policy: settings.policy, recorder, register }),
-    async unresolved(caller, action, problem) {
-      const admitted = register.find(caller);
-      if (admitted === undefined) return refusal('not_authenticated');
-      admitted.refused = true;
-      return recorder.denied(caller, admitted.facts, { action }, refusal('resource_unresolved', String(problem)));
-    },
+    unresolved: (caller, action, problem) => deny(caller, { action }, refusal('resource_unresolved', String(problem))),
+    unmapped: (caller, route) => deny(caller, {}, refusal('route_unmapped', `${route} asks for no permission`)),
     async complete(caller, outcome) {
       const admitted = register.find(caller);
       if (admitted === undefined || admitted.completed) return;

@@ -1,3 +1,4 @@
+export { AuditError, type AuditFailure } from './audit/audit-error.js';
 export { auditFile, type AuditFileOptions } from './audit/audit-file.js';
 export { auditStdout } from './audit/audit-stdout.js';
 export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './audit/event.js';
@@ -40,7 +41,8 @@ export {
 } from './node/admission.js';
 export { checkAdmissionOptions, checkPermission, type PermitOptions } from './node/check-arguments.js';
 export { currentRequest, withRequest } from './node/current-request.js';
-export { type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
+export { leaveFor, type ResourceOf } from './node/leave-for.js';
+export { isGuardedMethod, type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
 export { sendRefusal } from './node/send-refusal.js';
 export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { GuardOptions } from './options.js';

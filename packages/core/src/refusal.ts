@@ -32,6 +32,7 @@ export type RefusalCode =
   | 'policy_denied'
   | 'insufficient_scope'
   | 'policy_error'
+  | 'route_unmapped'
   | 'resource_unresolved'
   | 'body_consumed'
   | 'not_authenticated'
@@ -92,6 +93,7 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   insufficient_scope: row(403, 'The delegated scope does not cover this.', 'scope'),
 
   policy_error: outage(403, 'Policy could not be evaluated, so this is not permitted.'),
+  route_unmapped: outage(403, 'This route asks for no permission, so agents may not use it.'),
   resource_unresolved: outage(500, 'The resource of this request could not be determined.'),
   body_consumed: outage(500, 'The body was read before it could be verified.'),
   not_authenticated: outage(500, 'This route asks for a decision, but nothing verified the request before it.'),

@@ -40,6 +40,7 @@ describe('the catalogue of refusals', () => {
         "403 policy_denied",
         "403 insufficient_scope",
         "403 policy_error",
+        "403 route_unmapped",
         "500 resource_unresolved",
         "500 body_consumed",
         "500 not_authenticated",

@@ -7,7 +7,7 @@ import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
 
 /** What was decided, as it is written down. */
 export interface DecidedAction {
-  readonly action: string;
+  readonly action?: string;
   readonly resource?: Resource;
   readonly policy?: PolicyDecision;
 }
@@ -93,7 +93,7 @@ function described({
   policy,
 }: DecidedAction): Pick<AuditEvent, 'action' | 'resource' | 'policies' | 'policySet'> {
   return {
-    action,
+    ...(action === undefined ? {} : { action }),
     ...(resource && { resource: { type: resource.type, id: resource.id } }),
     ...(policy && { policies: policy.policies, policySet: policy.policySet }),
   };

@@ -34,6 +34,11 @@ export function permitDecorator(name: string, ask: AskLeave): PermitDecorator {
   return decorate as PermitDecorator;
 }
 
+/** Whether a handler is a method that a permit decorator made, or a bound copy of one. An arrow around it is not known. */
+export function isGuardedMethod(handler: unknown): boolean {
+  return typeof handler === 'function' && guardedMethods.has(handler);
+}
+
 function wrap(name: string, method: Method, ask: AskLeave): Method {
   if (guardedMethods.has(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
@@ -45,8 +50,17 @@ function wrap(name: string, method: Method, ask: AskLeave): Method {
   Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });
   Object.defineProperty(guarded, 'length', { value: method.length, configurable: true });
   copyMetadata(method, guarded);
+  return marked(guarded);
+}
+
+/** Hosts that know their routes ask whether a handler is guarded, and people bind the methods that they hand to a router. */
+function marked(guarded: Method): Method {
   guardedMethods.add(guarded);
-  return guarded;
+  return Object.defineProperty(guarded, 'bind', {
+    value: (...args: Parameters<typeof Function.prototype.bind>) =>
+      marked(Function.prototype.bind.apply(guarded, args) as Method),
+    configurable: true,
+  });
 }
 
 /** The part of the `reflect-metadata` polyfill that is needed here, if an application has loaded it. */

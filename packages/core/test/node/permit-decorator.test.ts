@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/config-error.js';
+import { isGuardedMethod, type PermitDecorator, permitDecorator } from '../../src/node/permit-decorator.js';
+
+const asked: (readonly unknown[])[] = [];
+const allow: PermitDecorator = permitDecorator('@Permit', async (args) => {
+  asked.push(args);
+  return true;
+});
+const deny: PermitDecorator = permitDecorator('@Permit', async () => false);
+
+class Standard {
+  readonly name = 'standard';
+
+  @allow
+  greet(whom: string): Promise<string> | string {
+    return `${this.name} greets ${whom}`;
+  }
+
+  @deny
+  remove(): Promise<string> | string {
+    throw new Error('must not run');
+  }
+}
+
+/** What a compiler makes of a decorator with `experimentalDecorators`. */
+function legacy(target: object, key: string, decorator: PermitDecorator): void {
+  const descriptor = Object.getOwnPropertyDescriptor(target, key) as PropertyDescriptor;
+  decorator(target, key, descriptor);
+  Object.defineProperty(target, key, descriptor);
+}
+
+describe('a permit decorator', () => {
+  it('asks with the arguments of the call, and then runs the method with its own this', async () => {
+    asked.length = 0;
+    expect(await new Standard().greet('you')).toBe('standard greets you');
+    expect(asked).toEqual([['you']]);
+  });
+
+  it('does not run a method that is not permitted', async () => {
+    expect(await new Standard().remove()).toBeUndefined();
+  });
+
+  it('works as a legacy decorator', async () => {
+    class Legacy {
+      name = 'legacy';
+      greet(whom: string): Promise<string> | string {
+        return `${this.name} greets ${whom}`;
+      }
+      remove(): Promise<string> | string {
+        throw new Error('must not run');
+      }
+    }
+    legacy(Legacy.prototype, 'greet', allow);
+    legacy(Legacy.prototype, 'remove', deny);
+    expect(await new Legacy().greet('you')).toBe('legacy greets you');
+    expect(await new Legacy().remove()).toBeUndefined();
+  });
+
+  it('keeps the name and the number of parameters, which routers look at', () => {
+    expect(new Standard().greet.name).toBe('greet');
+    expect(new Standard().greet).toHaveLength(1);
+  });
+
+  it('guards a bound copy and an arrow around it too; only the bound copy is known to be guarded', async () => {
+    const instance = new Standard();
+    expect(isGuardedMethod(instance.greet)).toBe(true);
+    const bound = instance.greet.bind(instance);
+    expect(isGuardedMethod(bound)).toBe(true);
+    expect(isGuardedMethod(bound.bind(undefined))).toBe(true);
+    expect(await bound('you')).toBe('standard greets you');
+    expect(isGuardedMethod(() => instance.greet('you'))).toBe(false);
+    expect(isGuardedMethod(undefined)).toBe(false);
+    asked.length = 0;
+    await bound.call(new Standard(), 'me');
+    expect(asked).toEqual([['me']]);
+  });
+
+  it('G5 refuses fields, getters, classes, and a method that has a permit already', () => {
+    const decorate = permitDecorator('@Permit', async () => true) as unknown as (...args: unknown[]) => unknown;
+    for (const kind of ['field', 'getter', 'setter', 'accessor', 'class']) {
+      expect(() => decorate(() => {}, { kind })).toThrow(ConfigError);
+    }
+    expect(() => decorate({}, 'field', undefined)).toThrow(ConfigError);
+    expect(() => decorate({}, 'getter', { get: () => 1 })).toThrow(ConfigError);
+    expect(() => decorate(new Standard().greet, { kind: 'method' })).toThrow(/has a permit already/);
+  });
+});
