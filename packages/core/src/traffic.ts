@@ -18,15 +18,19 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[]): b
 }
 
 /**
- * Looks for a JWT anywhere in the text, read as leniently as any application might read it (padding, either base64
- * alphabet, percent-encoding), whose payload has `act` or `cnf` (RFC 8693 §4.1, RFC 7800 §3.1).
+ * Looks for a JWT anywhere in the text, read as leniently as any application might read it (percent-encoding, padding,
+ * either base64 alphabet), whose payload has `act` or `cnf` (RFC 8693 §4.1, RFC 7800 §3.1). Takes linear time: it reads
+ * what strangers send.
  */
 function holdsDelegatedToken(text: string): boolean {
-  for (const [, payload = ''] of text.matchAll(/[\w\-+/=%]{8,}\.([\w\-+/=%]{8,})\.[\w\-+/=%]*/g)) {
-    const claims = parseJson(Buffer.from(unescapePercent(payload), 'base64').toString('utf8'));
-    if (typeof claims === 'object' && claims !== null && ('act' in claims || 'cnf' in claims)) return true;
-  }
-  return false;
+  const words = unescapePercent(text).split(/[^\w\-+/=.]+/);
+  return words.some((word) => word.split('.').slice(1, -1).some(isDelegatedPayload));
+}
+
+function isDelegatedPayload(part: string): boolean {
+  const json = Buffer.from(part, 'base64').toString('utf8');
+  const claims = json.trimStart().startsWith('{') ? parseJson(json) : undefined;
+  return typeof claims === 'object' && claims !== null && ('act' in claims || 'cnf' in claims);
 }
 
 function unescapePercent(text: string): string {
