@@ -26,6 +26,15 @@ onEveryHost('Keys', (api) => {
     expect(records[0]?.claimed).toEqual({ keyId: reviewer.thumbprint });
     expect(JSON.stringify(records)).not.toContain(reviewerId);
   });
+
+  it('F7 once the signature has verified the record names the agent that holds the key, still not as actor', async () => {
+    const { records } = await api.refuses(
+      await api.pull({ aud: 'https://other.example' }),
+      401,
+      'token_audience_mismatch',
+    );
+    expect(records[0]?.claimed).toEqual({ keyId: reviewer.thumbprint, agent: reviewerId });
+  });
 });
 
 onEveryHost('Keys that cannot be registered', (api) => {

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { onEveryHost, refuseEach } from '../support/api.js';
+import { type Field, type RawRequest, tampered, withFields } from '../support/signed-request.js';
+import { rawToken, signedBy } from '../support/tokens.js';
+import { issuer, reviewer, reviewerId, runner, userId } from '../support/world.js';
+
+const bearer = (token: string): Field => ['Authorization', `Bearer ${token}`];
+const base64 = (token: string) => token.replaceAll('-', '+').replaceAll('_', '/');
+
+onEveryHost(
+  'Mixed traffic',
+  (api) => {
+    const plain = (target: string, ...fields: readonly Field[]): RawRequest => ({
+      method: 'GET',
+      target,
+      fields: [['Host', api.authority], ...fields],
+      body: Buffer.alloc(0),
+    });
+    /** An unsigned request that must go on to the application, and leave no trace of ours. */
+    const passes = async (request: RawRequest, status = 200) => {
+      const before = api.records.length;
+      const handledBefore = api.running.handled.length;
+      const response = await api.send(request);
+      expect({ status: response.status, body: response.body }).toMatchObject({ status });
+      expect(api.running.handled.length - handledBefore).toBe(1);
+      expect(api.records).toHaveLength(before);
+      return JSON.parse(response.body) as unknown;
+    };
+
+    it('what carries none of our marks goes on to the application, without a caller', async () => {
+      expect(await passes(plain('/whoami'))).toEqual({});
+      expect(await passes(plain('/invoices?a=b', ['Cookie', 'session=1'], ['X-User', 'admin']))).toEqual({
+        query: { a: 'b' },
+      });
+    });
+
+    it('a person with an own token, for the application to check', async () => {
+      await passes(plain('/whoami', bearer(await api.token({ act: undefined }))));
+      await passes(plain('/whoami', ['Authorization', 'Basic dXNlcjpwYXNzd29yZA==']));
+      await passes(plain('/whoami', bearer('not-even.a.token')));
+    });
+
+    it('a signature of another profile is none of our marks', async () => {
+      await passes(api.signed({ parameters: { tag: '"web-bot-auth"' } }));
+    });
+
+    it('a body goes on untouched', async () => {
+      const body = Buffer.alloc(200_000, 'x');
+      const upload = plain('/upload', ['Content-Length', String(body.length)], ['Content-Digest', 'sha-256=:AAAA:']);
+      expect(await passes({ ...upload, method: 'PUT', body })).toEqual({
+        bytes: body.length,
+        sha256: createHash('sha256').update(body).digest('hex'),
+      });
+    });
+
+    it('an agent is decided on as ever', async () => {
+      await api.accepts(await api.pull(), 201);
+      await api.denies(api.signed({ key: runner, target: '/invoices' }), 403, 'policy_denied');
+    });
+
+    const delegated = () => api.token();
+    const escaped = () => {
+      const claims = { iss: issuer.issuer, aud: api.audience, sub: userId, exp: 9_999_999_999 };
+      const payload = JSON.stringify(claims).replace('{', String.raw`{"\u0061ct":{"sub":"${reviewerId}"},`);
+      return rawToken(JSON.stringify({ typ: 'at+jwt', alg: 'EdDSA', kid: issuer.kid }), payload, signedBy(issuer));
+    };
+    refuseEach(api, [
+      [
+        'A17 C9 a delegated token without its signature',
+        async () => plain('/whoami', bearer(await delegated())),
+        401,
+        'signature_required',
+      ],
+      [
+        'A17 a token bound to a key, without its signature',
+        async () => plain('/whoami', bearer(await api.token({ act: undefined, cnf: { jkt: reviewer.thumbprint } }))),
+        401,
+        'signature_required',
+      ],
+      [
+        'A17 a delegated token in the case of another scheme',
+        async () => plain('/whoami', ['Authorization', `bEARER   ${await delegated()}`]),
+        401,
+        'signature_required',
+      ],
+      [
+        'A17 a delegated token in a cookie',
+        async () => plain('/whoami', ['Cookie', `a=b; token=${await delegated()}`]),
+        401,
+        'signature_required',
+      ],
+      [
+        'B8 a delegated token in another field',
+        async () => plain('/whoami', ['X-Access-Token', await delegated()]),
+        401,
+        'signature_required',
+      ],
+      [
+        'B8 a delegated token in the query',
+        async () => plain(`/whoami?access_token=${await delegated()}`),
+        401,
+        'signature_required',
+      ],
+      [
+        'B8 a delegated token in the query, escaped',
+        async () => plain(`/whoami?access_token=${(await delegated()).replaceAll('.', '%2E')}`),
+        401,
+        'signature_required',
+      ],
+      [
+        'A17 a delegated token in base64',
+        async () => plain('/whoami', bearer(base64(await delegated()))),
+        401,
+        'signature_required',
+      ],
+      ['A17 act written with an escape', () => plain('/whoami', bearer(escaped())), 401, 'signature_required'],
+      [
+        'A17 two tokens, the second delegated',
+        async () => plain('/whoami', bearer(await api.token({ act: undefined })), bearer(await delegated())),
+        401,
+        'signature_required',
+      ],
+      [
+        'A17 an Agent-Approval without a signature',
+        () => plain('/whoami', ['agent-approval', 'x']),
+        401,
+        'signature_required',
+      ],
+      ['A17 a broken signature', () => api.signed({ sign: () => Buffer.alloc(64) }), 401, 'signature_invalid'],
+      [
+        'A17 our tag with only one of the fields',
+        () => tampered(api.signed(), { fields: { Signature: null } }),
+        400,
+        'signature_ambiguous',
+      ],
+      [
+        'A18 a token put on a signature of another profile',
+        async () => withFields(api.signed({ parameters: { tag: '"web-bot-auth"' } }), bearer(await delegated())),
+        401,
+        'signature_required',
+      ],
+      [
+        "C9 a user's own token, signed by an agent",
+        () => api.pull({ act: undefined }),
+        401,
+        'token_delegation_invalid',
+      ],
+    ]);
+  },
+  { start: { guard: { traffic: 'mixed' } } },
+);
