@@ -1,16 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { type RefusalCode, refusalCodes } from '@countersign/core';
+import { refusalCodes } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
 import { hosts } from '../hosts/hosts.js';
 
-/** What no route of the conformance hosts can bring about: an adapter's own tests reach it. */
-const inAdapters: readonly string[] = [
-  'insufficient_scope',
-  'resource_unresolved',
-  'route_unmapped',
-  'body_consumed',
-  'not_authenticated',
-];
+/** What no route of the conformance hosts can bring about, and the adapter whose own tests reach it. */
+const inAdapters: ReadonlyMap<string, string> = new Map([
+  ['insufficient_scope', 'express'],
+  ['resource_unresolved', 'express'],
+  ['body_consumed', 'express'],
+  ['not_authenticated', 'express'],
+  // Only a host that knows its routes can tell one that asks for no permission.
+  ['route_unmapped', 'fastify'],
+]);
 
 const root = new URL('../../', import.meta.url);
 
@@ -24,26 +25,27 @@ function testsIn(folder: string): string {
 }
 
 /** Where a test demands this very code of an answer: with its status, or as a member of the problem details. */
-function demands(tests: string, code: RefusalCode): boolean {
+function demands(tests: string, code: string): boolean {
   return new RegExp(`\\b\\d{3},\\s*'${code}'|\\bcode: '${code}'`).test(tests);
 }
 
 describe('Every code of the catalogue', () => {
   const scenarios = testsIn('test/scenarios/');
-  const adapters = ['express', 'fastify', 'koa', 'node-http']
-    .map((name) => testsIn(`packages/${name}/test/`))
-    .join('\n');
-
-  it.each(refusalCodes.filter((code) => !inAdapters.includes(code)))('%s is reached over a socket', (code) => {
+  it.each(refusalCodes.filter((code) => !inAdapters.has(code)))('%s is reached over a socket', (code) => {
     expect(hosts.length).toBeGreaterThan(0);
     expect(demands(scenarios, code)).toBe(true);
   });
 
-  it.each(refusalCodes.filter((code) => inAdapters.includes(code)))('%s is reached in an adapter', (code) => {
-    expect(demands(adapters, code)).toBe(true);
-  });
+  for (const [code, adapter] of inAdapters) {
+    const tests = testsIn(`packages/${adapter}/test/`);
+    // An adapter that is not there yet has no tests to look at.
+    if (tests === '') continue;
+    it(`${code} is reached in ${adapter}`, () => {
+      expect(demands(tests, code)).toBe(true);
+    });
+  }
 
   it('a code that nobody demands is found out', () => {
-    expect(demands(`${scenarios}${adapters}`, 'no_such_code' as RefusalCode)).toBe(false);
+    expect(demands(scenarios, 'no_such_code')).toBe(false);
   });
 });
