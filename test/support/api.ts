@@ -60,7 +60,7 @@ export interface Exchange {
 export class Api {
   readonly #host: Host;
   readonly #options: ApiOptions;
-  readonly #folder: string = mkdtempSync(join(tmpdir(), 'countersign-'));
+  #folder: string | undefined;
   #running: RunningHost | undefined;
   #stopped = false;
 
@@ -70,6 +70,7 @@ export class Api {
   }
 
   async start(): Promise<void> {
+    this.#folder = mkdtempSync(join(tmpdir(), 'countersign-'));
     this.#running = await startHost(this.#host, worldConfig(this.#folder, this.#options.config), this.#options.start);
   }
 
@@ -81,14 +82,14 @@ export class Api {
 
   async close(): Promise<void> {
     await this.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Another server of the same host for one test. */
   async variant(options: ApiOptions): Promise<Api> {
     const api = new Api(this.#host, options);
-    await api.start();
     onTestFinished(() => api.close());
+    await api.start();
     return api;
   }
 
