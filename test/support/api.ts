@@ -123,10 +123,25 @@ export class Api {
     return signedRequest({ key: reviewer, host: this.authority, ...options });
   }
 
+  /** What that token says. */
+  claims(): Claims {
+    const now = Math.floor(Date.now() / 1000);
+    return {
+      iss: issuer.issuer,
+      aud: this.audience,
+      sub: userId,
+      act: { sub: reviewerId },
+      scope: 'pr:write:draft repo:read',
+      iat: now,
+      exp: now + 300,
+      jti: crypto.randomUUID(),
+      client_id: 'countersign-tests',
+    };
+  }
+
   /** A token by which the reviewer acts for the user. */
   token(claims: Claims = {}, header: Claims = {}, by: TestIssuer = issuer): Promise<string> {
-    const good = { aud: this.audience, sub: userId, act: { sub: reviewerId }, scope: 'pr:write:draft repo:read' };
-    return accessToken(by, { ...good, jti: crypto.randomUUID(), ...claims }, header);
+    return accessToken(by, { ...this.claims(), iss: by.issuer, ...claims }, header);
   }
 
   /** The pull request that the reviewer may open for the user. */

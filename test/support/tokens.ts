@@ -28,15 +28,9 @@ function publicJwkOf(key: KeyObject): PublicJwk {
   return key.export({ format: 'jwk' });
 }
 
-/** The claims of a good token, for merging; undefined leaves one out. */
-export function accessToken(
-  issuer: TestIssuer,
-  claims: Claims,
-  header: Readonly<Record<string, unknown>> = {},
-): Promise<string> {
-  const now = Math.floor(Date.now() / 1000);
-  const payload = { iss: issuer.issuer, iat: now, exp: now + 300, client_id: 'countersign-tests', ...claims };
-  return new SignJWT(defined(payload))
+/** A token with these claims; undefined leaves one out, in the header too. */
+export function accessToken(issuer: TestIssuer, claims: Claims, header: Claims = {}): Promise<string> {
+  return new SignJWT(defined(claims))
     .setProtectedHeader(
       defined({ typ: 'at+jwt', alg: issuer.algorithm, kid: issuer.kid, ...header }) as { alg: string },
     )

@@ -1,0 +1,108 @@
+import { createHmac } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { type Attack, onEveryHost, refuseEach } from '../support/api.js';
+import { type Claims, publicPem, rawToken, signedBy, type TestIssuer } from '../support/tokens.js';
+import { issuer, rsaKey, secondKey, stranger } from '../support/world.js';
+
+const header = { typ: 'at+jwt', alg: 'EdDSA', kid: issuer.kid };
+
+const hmac = (secret: string | Uint8Array) => (input: Buffer) => createHmac('sha256', secret).update(input).digest();
+
+onEveryHost('How a token is signed', (api) => {
+  const raw = (changed: Claims, sign: (input: Buffer) => Uint8Array = signedBy(issuer)) =>
+    api.signed({ token: rawToken(JSON.stringify({ ...header, ...changed }), JSON.stringify(api.claims()), sign) });
+  const { kid: _kid, ...withoutKid } = header;
+  const pem = publicPem(issuer);
+
+  refuseEach(api, [
+    ['B1 alg none', () => raw({ alg: 'none' }), 401, 'token_invalid'],
+    ['B1 alg none, and no signature', () => raw({ alg: 'none' }, () => Buffer.alloc(0)), 401, 'token_malformed'],
+    ['B1 alg noNE', () => raw({ alg: 'noNE' }), 401, 'token_invalid'],
+    ['B1 no alg', () => raw({ alg: undefined }), 401, 'token_invalid'],
+    ['B1 an alg that is no string', () => raw({ alg: ['EdDSA'] }), 401, 'token_invalid'],
+    ['B1 HS256 with the PEM as secret', () => raw({ alg: 'HS256' }, hmac(pem)), 401, 'token_invalid'],
+    ['B1 HS256 with a PEM after white space', () => raw({ alg: 'HS256' }, hmac(`\n ${pem}`)), 401, 'token_invalid'],
+    [
+      'B1 HS256 with the JWK as secret',
+      () => raw({ alg: 'HS256' }, hmac(JSON.stringify(issuer.jwk))),
+      401,
+      'token_invalid',
+    ],
+    ['B1 an HMAC under the name of EdDSA', () => raw({}, hmac(pem)), 401, 'token_invalid'],
+    ['B1 RS256 for an Ed25519 key', () => raw({ alg: 'RS256' }), 401, 'token_invalid'],
+    ['B1 EdDSA for an RSA key', () => raw({ kid: rsaKey.kid }), 401, 'token_invalid'],
+    ['B1 PS256 for a key whose alg is RS256', () => raw({ alg: 'PS256', kid: rsaKey.kid }), 401, 'token_invalid'],
+    ['B1 Ed448', () => raw({ alg: 'Ed448' }), 401, 'token_invalid'],
+    [
+      'B1 an algorithm that is switched off by default',
+      () => raw({ alg: 'RS512', kid: rsaKey.kid }),
+      401,
+      'token_invalid',
+    ],
+    ['B1 another key of the same issuer', () => raw({ kid: secondKey.kid }), 401, 'token_invalid'],
+    ['B1 a signature of zeroes', () => raw({}, () => Buffer.alloc(64)), 401, 'token_invalid'],
+    ...['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'cty', 'enc'].map(
+      (name): Attack => [
+        `B2 a header with ${name}`,
+        () => raw({ [name]: name === 'jwk' ? stranger.publicJwk : ['x'] }),
+        401,
+        'token_invalid',
+      ],
+    ),
+    ...['../../dev/null', "' OR 1=1 --", '.*', '__proto__', 'constructor', 'acme-1 ', ''].map(
+      (kid): Attack => [
+        `B2 kid ${JSON.stringify(kid)}`,
+        () => raw({ kid }),
+        401,
+        kid === '' ? 'token_malformed' : 'token_invalid',
+      ],
+    ),
+    ['B2 a kid that is no string', () => raw({ kid: 1 }), 401, 'token_malformed'],
+    [
+      'B2 no kid where several keys would fit',
+      () => api.signed({ token: rawToken(JSON.stringify(withoutKid), JSON.stringify(api.claims()), signedBy(issuer)) }),
+      401,
+      'token_invalid',
+    ],
+    ...[
+      undefined,
+      'JWT',
+      'at+jw',
+      'dpop+jwt',
+      'oauth-id-jag+jwt',
+      'txntoken+jwt',
+      'statuslist+jwt',
+      'secevent+jwt',
+      'wit+jwt',
+      'logout+jwt',
+      'delegation+jwt',
+      'at+jwt; v=1',
+    ].map((typ): Attack => [`B3 typ ${String(typ)}`, () => raw({ typ }), 401, 'token_invalid']),
+  ]);
+
+  it('B2 a key address in the header is never fetched', async () => {
+    let fetched = 0;
+    const server = createServer((_request, response) => {
+      fetched += 1;
+      response.end('{}');
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
+    for (const name of ['jku', 'x5u']) await api.refuses(raw({ [name]: url }), 401, 'token_invalid');
+    expect(fetched).toBe(0);
+  });
+
+  it.each([
+    ['EdDSA', issuer, {}],
+    ['Ed25519, its newer name', issuer, { alg: 'Ed25519' }],
+    ['RS256', rsaKey, {}],
+    ['without kid, where one key fits', rsaKey, { kid: undefined }],
+    ['typ with its prefix, in any case', issuer, { typ: 'application/AT+JWT' }],
+    ['a header with what means nothing', issuer, { nonce: 'x' }],
+  ])('B1 B3 accepted: %s', async (_title, by: TestIssuer, changed: Claims) => {
+    await api.accepts(api.signed({ token: await api.token({}, changed, by) }), 200);
+  });
+});
