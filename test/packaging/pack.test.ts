@@ -1,0 +1,174 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../support/run.js';
+import {
+  entryPoints,
+  makeApplication,
+  type Packed,
+  packAll,
+  publishableFolders,
+  readManifest,
+  root,
+} from './packed.js';
+
+const names = await Promise.all((await publishableFolders()).map(async (folder) => (await readManifest(folder)).name));
+
+let place: string;
+let packed: readonly Packed[];
+let application: string;
+
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'countersign-pack-'));
+  packed = await packAll(place);
+  application = join(place, 'application');
+  await makeApplication(application, packed);
+}, 60_000);
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+function packageNamed(name: string): Packed {
+  const found = packed.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`${name} was not packed`);
+  return found;
+}
+
+const node = (...args: string[]) => run(process.execPath, args, { cwd: application, env: {}, deadlineSeconds: 20 });
+const tool = (name: string, ...args: string[]) => run(join(root, 'test/node_modules/.bin', name), args, { cwd: place });
+
+/** Imports everything. The line that must not compile proves that types were found, for `any` would let it pass. */
+const consumer = (specifiers: readonly string[]): string =>
+  specifiers
+    .map((specifier, index) => [
+      `import * as m${index} from '${specifier}';`,
+      `export const object${index}: object = m${index};`,
+      '// @ts-expect-error A module is not a string.',
+      `export const string${index}: string = m${index};\n`,
+    ])
+    .flat()
+    .join('\n');
+
+describe.each(names)('%s as it would be published', (name) => {
+  it('depends on published versions', async () => {
+    const { folder, manifest } = packageNamed(name);
+    expect(await readFile(join(folder, 'package.json'), 'utf8')).not.toMatch(/"(?:workspace|catalog|link|file):/);
+    for (const [dependency, range] of Object.entries(manifest.dependencies ?? {})) {
+      if (names.includes(dependency)) expect(range).toBe(`^${packageNamed(dependency).manifest.version}`);
+    }
+  });
+
+  it('runs nothing when it is installed, and says what it needs', () => {
+    const { manifest } = packageNamed(name);
+    expect(Object.keys(manifest.scripts ?? {})).toEqual([]);
+    expect(manifest).toMatchObject({ license: 'Apache-2.0', engines: { node: '>=20.19' } });
+    expect(manifest.version).toBe(packed[0]?.manifest.version);
+  });
+
+  it('holds code, its source, a licence and a README, and nothing else', async () => {
+    const { folder, files } = packageNamed(name);
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'dist/index.js']));
+    const allowed =
+      /^(?:LICENSE|README\.md|package\.json|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?|bin\/[\w-]+\.js)$/;
+    expect(files.filter((file) => !allowed.test(file))).toEqual([]);
+    expect(await readFile(join(folder, 'LICENSE'), 'utf8')).toBe(await readFile(join(root, 'LICENSE'), 'utf8'));
+    expect(await readFile(join(folder, 'README.md'), 'utf8')).toMatch(new RegExp(`^# ${name}\n`));
+  });
+
+  // A deleted source leaves its old output in dist, and a package that nobody builds has none.
+  it('was built from the source beside it', () => {
+    const { files } = packageNamed(name);
+    const outputs = files.filter((file) => /^dist\/.*\.js$/.test(file)).map((file) => file.slice('dist/'.length, -3));
+    const sources = files
+      .filter((file) => /^src\/.*(?<!\.d)\.ts$/.test(file))
+      .map((file) => file.slice('src/'.length, -3));
+    expect(outputs.toSorted()).toEqual(sources.toSorted());
+  });
+
+  it('has source maps that lead to files in it', async () => {
+    const { folder, files } = packageNamed(name);
+    const maps = files.filter((file) => file.endsWith('.map'));
+    expect(maps).not.toEqual([]);
+    for (const map of maps) {
+      const { sources } = JSON.parse(await readFile(join(folder, map), 'utf8')) as { sources: string[] };
+      const lost = sources.filter((source) => !existsSync(join(folder, dirname(map), source)));
+      expect(lost, map).toEqual([]);
+    }
+  });
+
+  it('satisfies publint', async () => {
+    const { stdout, exitCode } = await tool('publint', '--strict', packageNamed(name).tarball);
+    expect(stdout).toContain('All good!');
+    expect(exitCode).toBe(0);
+  });
+
+  it.concurrent('has types where an importer looks for them', async () => {
+    const { stdout, exitCode } = await tool(
+      'attw',
+      '--profile',
+      'esm-only',
+      '--format',
+      'ascii',
+      packageNamed(name).tarball,
+    );
+    expect(exitCode, stdout).toBe(0);
+    expect(stdout).toContain(name);
+  });
+
+  it('starts each of its commands', async () => {
+    const { folder, manifest } = packageNamed(name);
+    for (const [command, path] of Object.entries(manifest.bin ?? {})) {
+      const { stdout, stderr, exitCode } = await node(join(folder, path), '--help');
+      expect(stderr).toBe('');
+      expect(stdout).toMatch(new RegExp(`^Usage: ${command} `));
+      expect(exitCode).toBe(0);
+    }
+  });
+});
+
+describe('an application that installed all of them', () => {
+  it.concurrent.each([
+    ['an ES module', 'esm', 'module', { module: 'nodenext' }],
+    ['CommonJS', 'cjs', 'commonjs', { module: 'nodenext' }],
+    ['input of a bundler', 'bundler', 'module', { module: 'preserve', moduleResolution: 'bundler' }],
+  ])('compiles as %s', async (_title, folder, type, options) => {
+    const project = join(application, folder);
+    await mkdir(project);
+    const strict = { strict: true, skipLibCheck: false, noEmit: true, target: 'es2023', types: ['node'] };
+    await writeFile(join(project, 'package.json'), JSON.stringify({ type }));
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...strict, ...options } }));
+    await writeFile(join(project, 'consumer.ts'), consumer(packed.flatMap(entryPoints)));
+    const { stdout, stderr, exitCode } = await node(join(root, 'node_modules/typescript/bin/tsc'), '-p', project);
+    expect(stdout + stderr).toBe('');
+    expect(exitCode).toBe(0);
+  });
+
+  it('loads each once, by import() and by require(), quietly, and ends', async () => {
+    const specifiers = packed.flatMap(entryPoints);
+    const script = `
+      import { createRequire } from 'node:module';
+      const require = createRequire(import.meta.url);
+      const counts = {};
+      for (const name of ${JSON.stringify(specifiers)}) {
+        const imported = await import(name);
+        const required = require(name);
+        const same = Object.keys(imported).filter((key) => key !== 'default' && imported[key] === required[key]);
+        counts[name] = same.length === Object.keys(imported).length ? same.length : 'two copies';
+      }
+      console.log(JSON.stringify(counts));`;
+    await writeFile(join(application, 'load.mjs'), script);
+    const { stdout, stderr, exitCode } = await node('load.mjs');
+    expect(stderr).toBe('');
+    const counts = JSON.parse(stdout) as Record<string, number | string>;
+    expect(Object.keys(counts)).toEqual(specifiers);
+    for (const [specifier, count] of Object.entries(counts)) expect(count, specifier).toBeGreaterThan(0);
+    expect(exitCode).toBe(0);
+  });
+
+  it('can import nothing that a package keeps to itself', async () => {
+    for (const { name } of packed) {
+      const { stderr } = await node('--input-type=module', '--eval', `await import('${name}/dist/index.js')`);
+      expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+    }
+  });
+});
