@@ -1,9 +1,7 @@
 import type { Agent, Signer } from '@countersign/agent';
 import type { Caller } from '@countersign/core';
-import { printAuditTable } from './audit-table.js';
+import { printAuditTable, Telling, type Terminal } from '@countersign/example-stage';
 import type { PullRequest } from './pull-requests.js';
-import { Telling } from './telling.js';
-import type { Terminal } from './terminal.js';
 import type { World } from './world.js';
 
 const pullsPath = '/repos/acme/api/pulls';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { pipeline, Transform } from 'node:stream';
-import { listenOnFreePort } from './loopback.js';
+import { listenOnFreePort } from '@countersign/example-stage';
 
 /**
  * The network between the agents and the API. Every byte of the story passes here, so it is also where an attacker

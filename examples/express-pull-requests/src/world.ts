@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
 import { type AuditRecord, readAuditFile } from '@countersign/core';
+import { listen } from '@countersign/example-stage';
 import { createApi } from './api.js';
 import { createIssuer, type User } from './issuer.js';
-import { listen } from './loopback.js';
 import { openWire, type Wire } from './wire.js';
 
 /** Everything the story plays with, listening on this machine. */

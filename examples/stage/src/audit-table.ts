@@ -1,22 +1,30 @@
 import type { AuditRecord } from '@countersign/core';
 import type { Terminal } from './terminal.js';
 
-const columns = [8, 8, 22, 8, 9, 8];
-const headings = ['time UTC', 'phase', 'who', 'for whom', 'action', 'resource', 'decision, outcome'];
-// Refused before anybody was known: what was claimed stands where actor and action would, so that it passes for neither.
-const unverifiedColumns = [8, 63];
+const headings = ['time UTC', 'phase', 'who', 'for whom', 'action', 'resource'];
+const gap = '  ';
 
 /** Prints the log, one line for each record; below a decision of policy, which policies made it. */
 export function printAuditTable(records: readonly AuditRecord[], { line, dim, good, bad }: Terminal): void {
-  line(dim(row(columns, headings)));
+  const widths = widthsOf([headings, ...records.filter(isVerified).map(verified)]);
+  // Refused before anybody was known: what was claimed stands where actor and action would, so that it passes for neither.
+  const [time = 0, ...rest] = widths;
+  const unverifiedWidths = [time, rest.reduce((sum, width) => sum + gap.length + width)];
+  line(dim(row(widths, [...headings, 'decision, outcome'])));
   for (const record of records) {
     const paint = record.decision === 'deny' ? bad : record.decision === 'allow' ? good : dim;
-    const cells = record.phase === 'authentication' ? claimed(record) : verified(record);
-    line(row(record.phase === 'authentication' ? unverifiedColumns : columns, [...cells, paint(result(record))]));
+    const known = isVerified(record);
+    line(
+      row(known ? widths : unverifiedWidths, [...(known ? verified(record) : claimed(record)), paint(result(record))]),
+    );
     if (record.policies !== undefined && record.policies.length > 0) {
-      line(dim(row(columns, ['', '', `by policy ${record.policies.join(', ')}`])));
+      line(dim(row(widths, ['', '', `by policy ${record.policies.join(', ')}`])));
     }
   }
+}
+
+function isVerified({ phase }: AuditRecord): boolean {
+  return phase !== 'authentication';
 }
 
 function verified({ time, phase, actor, subject, action, resource }: AuditRecord): string[] {
@@ -38,9 +46,14 @@ function result({ decision, code, outcome }: AuditRecord): string {
   return code ?? decision ?? '';
 }
 
+/** As wide as the widest cell of each column. */
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  return headings.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+}
+
 function row(widths: readonly number[], cells: readonly string[]): string {
   return cells
     .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-    .join('  ')
+    .join(gap)
     .trimEnd();
 }

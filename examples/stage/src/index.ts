@@ -1,0 +1,6 @@
+export { printAuditTable } from './audit-table.js';
+export { createIssuer, type Issuer } from './issuer.js';
+export { type Loopback, listen, listenOnFreePort } from './loopback.js';
+export { playStory } from './play.js';
+export { type Expected, Telling, UnexpectedTurn } from './telling.js';
+export type { Terminal } from './terminal.js';

@@ -1,0 +1,20 @@
+import { UnexpectedTurn } from './telling.js';
+import { abilitiesOf, createTerminal, type Terminal } from './terminal.js';
+
+/** Plays a story in the terminal of this process, whose exit code says whether it went as told. */
+export async function playStory(tell: (terminal: Terminal) => Promise<void>): Promise<void> {
+  // A reader that hangs up, as `| head` does, ends the output and not the story.
+  process.stdout.on('error', () => undefined);
+  const terminal = createTerminal((text) => process.stdout.write(text), abilitiesOf(process.stdout, process.env));
+  const { line, yes, good, bad } = terminal;
+  try {
+    await tell(terminal);
+    line();
+    line(`${good(yes)} Every answer was the expected one, and every refusal is in the log.`);
+  } catch (error) {
+    if (!(error instanceof UnexpectedTurn)) throw error;
+    line(`     ${bad(error.message)}`);
+    line('The story ends here: it went another way than told.');
+    process.exitCode = 1;
+  }
+}
