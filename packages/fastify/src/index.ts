@@ -1,0 +1,7 @@
+import './fastify-types.js';
+
+export { type AgentAuthOptions, agentAuth } from './agent-auth.js';
+export { getCaller } from './exchange.js';
+export { Permit, type PermitRoute, permit } from './permit.js';
+export type { PermitRequest, RoutePermit } from './route-permit.js';
+export type { PermitOptions, ResourceOf } from '@countersign/core';

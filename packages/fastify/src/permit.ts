@@ -1,0 +1,96 @@
+import {
+  admissionOf,
+  checkPermission,
+  leaveFor,
+  type PermitDecorator,
+  type PermitOptions,
+  permitDecorator,
+  permitted,
+  refusal,
+  refusalResponse,
+  type ResourceOf,
+} from '@countersign/core';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { type Exchange, exchangeOf, type ServedRequest, sendThrough } from './exchange.js';
+import type { PermitRequest, RoutePermit } from './route-permit.js';
+
+/** Options of a route that asks for a permission. */
+export interface PermitRoute {
+  readonly config: { readonly permit: RoutePermit };
+  readonly preHandler: (request: ServedRequest, reply: object, done: () => void) => void;
+}
+
+/**
+ * The options of a route that asks for a permission. `agentAuth` asks before the route's own preHandlers; the decision is
+ * written down first. Together with other options: `{ ...permit(…), schema }`.
+ *
+ * @throws ConfigError when an argument is missing or wrong.
+ * @example
+ * ```ts
+ * app.post('/repos/:owner/:repo/pulls',
+ *   permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.owner}/${params.repo}` })),
+ *   async (request, reply) => reply.code(201).send({ by: request.caller?.actor.id }));
+ * ```
+ */
+export function permit<Request extends ServedRequest = PermitRequest>(
+  action: string,
+  resource: ResourceOf<Request>,
+  options: PermitOptions = {},
+): PermitRoute {
+  checkPermission('permit', action, resource, options);
+  return {
+    config: { permit: { action, resource: resource as RoutePermit['resource'], ...options } },
+    preHandler: refuseUnguarded,
+  };
+}
+
+/** The route is closed also where no `agentAuth` reaches it: registered too late, or in another plugin only. */
+function refuseUnguarded({ raw }: ServedRequest, reply: object, done: () => void): void {
+  if (admissionOf(raw as IncomingMessage) !== undefined) done();
+  else sendThrough(reply as FastifyReply)(refusalResponse(refusal('not_authenticated'), ''));
+}
+
+/**
+ * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
+ * one. The method runs only if it is permitted; it becomes asynchronous. Give the method itself or a bound copy to the
+ * route; around an arrow function the route needs `config: { permit: false }`, because nobody can look inside.
+ *
+ * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
+ * @example
+ * ```ts
+ * class Pulls {
+ *   @Permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.repo}` }))
+ *   async create(request: FastifyRequest, reply: FastifyReply) { … }
+ * }
+ * app.post('/repos/:repo/pulls', pulls.create.bind(pulls));
+ * ```
+ */
+export function Permit<Request extends ServedRequest = PermitRequest>(
+  action: string,
+  resource: ResourceOf<Request>,
+  options: PermitOptions = {},
+): PermitDecorator {
+  checkPermission('@Permit', action, resource, options);
+  return permitDecorator(`@Permit('${action}')`, async (args) => {
+    const { request, reply } = servedExchange(action, args);
+    return await permitted(
+      request.raw,
+      leaveFor(action, resource, options, request as ServedRequest as Request),
+      sendThrough(reply),
+    );
+  });
+}
+
+/** The exchange of the request that the handler was called with. Never one from the surroundings: a batch may serve several callers. */
+function servedExchange(action: string, args: readonly unknown[]): Exchange {
+  const given = args.find((argument): argument is ServedRequest => exchangeOf(rawOf(argument)) !== undefined);
+  const exchange = exchangeOf(given?.raw);
+  // Without a request there is nobody to ask for, so the method must not run.
+  if (exchange === undefined) throw new Error(`@Permit('${action}'): pass the method its request and reply`);
+  return exchange;
+}
+
+function rawOf(argument: unknown): unknown {
+  return typeof argument === 'object' && argument !== null && 'raw' in argument ? argument.raw : undefined;
+}

@@ -1,0 +1,23 @@
+import { checkOptionNames, checkPermission, ConfigError, type PermitOptions, type ResourceOf } from '@countersign/core';
+import type { FastifyRequest } from 'fastify';
+
+/** A request whose parameters are text, as they are unless a schema converts them. */
+export type PermitRequest = FastifyRequest<{ Params: Readonly<Record<string, string>> }>;
+
+/** What a route asks leave for: `config: { permit: { action: 'pr.create', resource: … } }`. */
+export interface RoutePermit extends PermitOptions {
+  /** The Cedar action, like `pr.create`. */
+  readonly action: string;
+  /** What the route guards. Build it from route parameters, never from the body alone. */
+  readonly resource: ResourceOf<PermitRequest>;
+}
+
+/** @throws ConfigError that says what to do. */
+export function checkRoutePermit(permit: RoutePermit): void {
+  if (typeof permit !== 'object' || permit === null) {
+    throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, or false for no decision.");
+  }
+  checkOptionNames('config.permit', permit, ['action', 'resource', 'requires', 'agentsOnly']);
+  const { action, resource, ...options } = permit;
+  checkPermission('config.permit', action, resource, options);
+}

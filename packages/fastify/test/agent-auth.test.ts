@@ -1,0 +1,364 @@
+import multipart from '@fastify/multipart';
+import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { Connection } from '../../../test/support/connection.js';
+import { agentId, guarded, host, outcomeOf, send, signed, unsigned } from '../../../test/support/guarded.js';
+import { serialized, tampered } from '../../../test/support/signed-request.js';
+import { agentAuth, getCaller } from '../src/index.js';
+import { Api, codeOf } from './support.js';
+
+const verifiedOnly = { config: { permit: false } } as const;
+const json = { method: 'POST', body: '{"a":[1]}' };
+
+describe('agentAuth', () => {
+  it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
+    const behind = vi.fn(async () => 'x');
+    await using api = await Api.start((app) => app.get('/', verifiedOnly, behind));
+    const response = await send(api.url, unsigned());
+    const rendered = api.guarded.guard.respond(refusal('signature_required'));
+    expect(response).toMatchObject({ status: 401, body: rendered.body, headers: rendered.headers });
+    expect(response.headers['content-length']).toBe(String(rendered.body.length));
+    expect(behind).not.toHaveBeenCalled();
+    expect(api.guarded.audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
+  });
+
+  it('lets a verified request through, and says who calls', async () => {
+    await using api = await Api.start((app) => app.get('/', verifiedOnly, async ({ caller }) => caller?.actor.id));
+    expect(await api.call()).toMatchObject({ status: 200, body: agentId });
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
+  });
+
+  it('D7 HEAD runs the checks of GET, and a refusal to HEAD has no body', async () => {
+    const handler = vi.fn(async () => 'x');
+    await using api = await Api.start((app) => app.get('/', verifiedOnly, handler));
+    expect((await api.call({ method: 'HEAD' })).status).toBe(200);
+    expect(handler).toHaveBeenCalledTimes(1);
+    const refused = await send(api.url, unsigned({ method: 'HEAD' }));
+    expect(refused).toMatchObject({ status: 401, body: '' });
+    expect(handler).toHaveBeenCalledTimes(1);
+  });
+
+  it('G3 an unknown URL is verified before it is not found', async () => {
+    const missing = vi.fn((_request: FastifyRequest, reply: FastifyReply) => reply.code(404).send('mine'));
+    await using api = await Api.start((app) => app.setNotFoundHandler(missing));
+    expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
+    expect(missing).not.toHaveBeenCalled();
+    expect(await api.call({ target: '/nowhere' })).toMatchObject({ status: 404, body: 'mine' });
+  });
+
+  it('G3 the same for the 404 of Fastify itself, and for an unknown method', async () => {
+    await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'));
+    expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
+    expect((await api.call({ target: '/nowhere' })).status).toBe(404);
+    expect(codeOf(await send(api.url, unsigned({ method: 'PROPFIND' })))).toBe('signature_required');
+  });
+
+  it('G3 guards routes of every plugin and prefix that comes after it', async () => {
+    await using api = await Api.start(async (app) => {
+      await app.register(
+        async (child) => {
+          child.get('/things', verifiedOnly, async () => 'x');
+          await child.register(async (inner) => inner.get('/deep', verifiedOnly, async () => 'y'), { prefix: '/v1' });
+        },
+        { prefix: '/api' },
+      );
+    });
+    for (const target of ['/api/things', '/api/v1/deep']) {
+      expect(codeOf(await send(api.url, unsigned({ target })))).toBe('signature_required');
+      expect((await api.call({ target: `${target}?x=y` })).status).toBe(200);
+      expect(codeOf(await send(api.url, tampered(signed({ target }), { target: `${target}?x=y` })))).toBe(
+        'signature_invalid',
+      );
+    }
+  });
+
+  it('G3 in a plugin of its own it guards that plugin only', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    app.register(async (child) => {
+      await child.register(agentAuth, { guard });
+      child.get('/guarded', verifiedOnly, async () => 'x');
+    });
+    app.get('/public', async () => 'open');
+    expect((await app.inject('/public')).body).toBe('open');
+    expect((await app.inject('/guarded')).statusCode).toBe(401);
+    await app.close();
+  });
+
+  it('G3 guards a route that was declared while the plugin was still to be loaded', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    app.register(agentAuth, { guard });
+    app.get('/', verifiedOnly, async () => 'x');
+    expect((await app.inject({ url: '/', headers: { host } })).json()).toMatchObject({ code: 'signature_required' });
+    await app.close();
+  });
+
+  it('A13 what is signed is the target of the request line, whatever the URL is rewritten to', async () => {
+    await using api = await Api.start((app) => app.get('/inner', verifiedOnly, async () => 'x'), {
+      server: { rewriteUrl: () => '/inner' },
+    });
+    expect((await api.call({ target: '/outer?x=1' })).body).toBe('x');
+    expect(api.guarded.audit.records.every(({ request }) => request.path === '/outer')).toBe(true);
+  });
+
+  it('A13 G3 trustProxy gives X-Forwarded-* no say', async () => {
+    await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'), {
+      server: { trustProxy: true },
+    });
+    expect((await api.call({ fields: [['X-Forwarded-Host', 'evil.example']] })).status).toBe(200);
+    const evil = await api.call({ host: 'evil.example', fields: [['X-Forwarded-Host', host]] });
+    expect(codeOf(evil)).toBe('origin_mismatch');
+  });
+
+  it('works with inject, which has no socket', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(agentAuth, { guard });
+    app.post('/', verifiedOnly, async ({ body }) => body);
+    const { fields, body } = signed(json);
+    const headers = Object.fromEntries(fields.map(([name, value]) => [name.toLowerCase(), value]));
+    const response = await app.inject({ method: 'POST', url: '/', headers, payload: body });
+    expect(response.json()).toEqual({ a: [1] });
+    const forged = await app.inject({ method: 'POST', url: '/', headers, payload: '{"a":[2]}' });
+    expect(forged.json()).toMatchObject({ code: 'digest_mismatch' });
+    await app.close();
+  });
+});
+
+describe('bodies', () => {
+  it('A4 no parser sees a byte of a body that is not the signed one', async () => {
+    const seen = vi.fn();
+    await using api = await Api.start((app) => {
+      app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+        seen(body);
+        done(null, JSON.parse(String(body)));
+      });
+      app.post('/', verifiedOnly, async ({ body }) => body);
+    });
+    const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
+    expect(codeOf(await send(api.url, forged))).toBe('digest_mismatch');
+    expect(seen).not.toHaveBeenCalled();
+    expect(JSON.parse((await api.call(json)).body)).toEqual({ a: [1] });
+    expect(seen).toHaveBeenCalledTimes(1);
+  });
+
+  it('A4 nor does @fastify/multipart, which reads the raw request', async () => {
+    const stored: string[] = [];
+    await using api = await Api.start(async (app) => {
+      await app.register(multipart);
+      app.post('/', verifiedOnly, async (request) => {
+        const file = await request.file();
+        stored.push(String(await file?.toBuffer()));
+        return 'stored';
+      });
+    });
+    const lines = ['--b', 'Content-Disposition: form-data; name="f"; filename="f.txt"', '', 'content', '--b--', ''];
+    const form = { method: 'POST', contentType: 'multipart/form-data; boundary=b', body: lines.join('\r\n') };
+    expect((await api.call(form)).body).toBe('stored');
+    const forged = Buffer.from(form.body.replace('content', 'forgery'));
+    expect(codeOf(await send(api.url, tampered(signed(form), { body: forged })))).toBe('digest_mismatch');
+    expect(stored).toEqual(['content']);
+  });
+
+  it('a handler reads the body as a stream', async () => {
+    await using api = await Api.start((app) => {
+      app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+      app.put('/', verifiedOnly, async ({ body }) => {
+        let bytes = 0;
+        for await (const chunk of body as Readable) bytes += (chunk as Buffer).length;
+        return { bytes };
+      });
+    });
+    const body = Buffer.alloc(300_000, 7);
+    const response = await api.call({ method: 'PUT', body, contentType: 'application/octet-stream' });
+    expect(JSON.parse(response.body)).toEqual({ bytes: 300_000 });
+  });
+
+  it('a connection is good for another request after a refused body', async () => {
+    await using api = await Api.start((app) => app.post('/', verifiedOnly, async ({ body }) => body));
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(tampered(signed(json), { body: Buffer.from('{"a":[2]}') })));
+    expect((await connection.read()).status).toBe(401);
+    connection.write(serialized(signed(json)));
+    expect((await connection.read()).status).toBe(200);
+    connection.destroy();
+  });
+
+  it('G4 a body that is too large is answered before it has come', async () => {
+    const parts = await guarded({ maxBodyBytes: 10 });
+    await using api = await Api.start((app) => app.post('/', verifiedOnly, async () => 'x'), { guarded: parts });
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
+    expect(codeOf(await connection.read())).toBe('body_too_large');
+    connection.destroy();
+  });
+
+  it('G2 a hook before it that read the body: refused as our own fault', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    app.addHook('onRequest', async ({ raw }) => {
+      for await (const _chunk of raw);
+    });
+    await app.register(agentAuth, { guard });
+    app.post('/', verifiedOnly, async () => 'x');
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    expect(codeOf(await send(url, signed(json)))).toBe('body_consumed');
+    await app.close();
+  });
+});
+
+describe('request.caller and getCaller', () => {
+  it('are null and undefined before the guard has let the request in', async () => {
+    const seen: unknown[] = [];
+    const { guard } = await guarded();
+    const app = fastify();
+    app.addHook('onRequest', async (request) => {
+      seen.push(request.caller, getCaller(request));
+    });
+    await app.register(agentAuth, { guard });
+    await app.inject('/');
+    expect(seen).toEqual([null, undefined]);
+    await app.close();
+  });
+
+  it('G1 nothing can put a caller there, and requests share nothing', async () => {
+    const attempts: unknown[] = [];
+    await using api = await Api.start((app) => {
+      app.addHook('preParsing', async (request) => {
+        try {
+          (request as { caller: unknown }).caller = { actor: { id: 'admin' } };
+        } catch (error) {
+          attempts.push(error);
+        }
+      });
+      app.post('/', verifiedOnly, async (request) => [request.caller?.actor.id, getCaller(request)?.actor.id]);
+    });
+    const body = '{"caller":{"actor":{"id":"admin"}},"raw":1}';
+    expect(JSON.parse((await api.call({ method: 'POST', body })).body)).toEqual([agentId, agentId]);
+    expect(attempts).toEqual([expect.any(TypeError)]);
+  });
+
+  it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {
+    const parts = await guarded({ traffic: 'mixed' });
+    await using api = await Api.start((app) => app.get('/', async ({ caller }) => ({ caller })), { guarded: parts });
+    expect(JSON.parse((await send(api.url, unsigned())).body)).toEqual({ caller: null });
+    const broken = tampered(signed(), { fields: { Signature: 'sig=:AAAA:' } });
+    expect((await send(api.url, broken)).status).toBeGreaterThanOrEqual(400);
+    expect(parts.audit.records.every(({ phase }) => phase === 'authentication')).toBe(true);
+  });
+});
+
+const failing = async (): Promise<never> => {
+  throw new Error('secret');
+};
+
+describe('outcomes', () => {
+  it.each<[string, object, (app: FastifyInstance) => unknown]>([
+    ['a handler that throws', { result: 'threw', status: 500 }, (app) => app.get('/', verifiedOnly, failing)],
+    [
+      'a handler that throws, answered by an error handler of the application',
+      { result: 'threw', status: 418 },
+      (app) =>
+        app.setErrorHandler((_error, _request, reply) => reply.code(418).send('mine')).get('/', verifiedOnly, failing),
+    ],
+    [
+      'a hijacked reply',
+      { result: 'finished', status: 206 },
+      (app) =>
+        app.get('/', verifiedOnly, (_request, reply) => {
+          reply.hijack();
+          reply.raw.writeHead(206, { 'content-length': 1 }).end('x');
+        }),
+    ],
+    [
+      'a stream',
+      { result: 'finished', status: 200 },
+      (app) => app.get('/', verifiedOnly, (_request, reply) => reply.send(Readable.from(['a', 'b']))),
+    ],
+  ])('F5 %s', async (_title, outcome, define) => {
+    await using api = await Api.start(define);
+    await api.call();
+    expect(await outcomeOf(api.guarded)).toEqual(outcome);
+  });
+
+  it('F5 a client that goes away', async () => {
+    const arrived = new EventEmitter();
+    const arrival = once(arrived, 'request');
+    await using api = await Api.start((app) =>
+      app.get('/', verifiedOnly, (_request, reply) => {
+        reply.raw.once('close', () => reply.hijack());
+        arrived.emit('request');
+      }),
+    );
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(signed()));
+    await arrival;
+    connection.destroy();
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'aborted' });
+  });
+});
+
+describe("onRefusal: 'throw'", () => {
+  it("hands the refusal to the application's error handler", async () => {
+    const errors: unknown[] = [];
+    const define = (app: FastifyInstance) =>
+      app
+        .setErrorHandler((error, _request, reply) => {
+          errors.push(error);
+          return reply.send('mine');
+        })
+        .get(
+          '/',
+          { config: { permit: { action: 'forbidden', resource: { type: 'Thing', id: '1' } } } },
+          async () => 'x',
+        );
+    await using api = await Api.start(define, { auth: { onRefusal: 'throw' } });
+    expect((await send(api.url, unsigned())).body).toBe('mine');
+    expect((await api.call()).body).toBe('mine');
+    expect(errors).toEqual([expect.any(RefusalError), expect.any(RefusalError)]);
+    expect(errors).toMatchObject([
+      { code: 'signature_required', status: 401 },
+      { code: 'policy_denied', status: 403 },
+    ]);
+  });
+
+  it("Fastify's own error handler answers with status and challenge", async () => {
+    await using api = await Api.start(() => {}, { auth: { onRefusal: 'throw' } });
+    expect(await send(api.url, unsigned())).toMatchObject({
+      status: 401,
+      headers: { 'www-authenticate': 'Signature error="signature_required"' },
+    });
+  });
+});
+
+describe('agentAuth, misused', () => {
+  it.each([
+    ['no guard', {}],
+    ['a promise of a guard', { guard: guarded().then(({ guard }) => guard) }],
+  ])('G5 %s stops the start', async (_title, options) => {
+    const app = fastify();
+    await expect(async () => app.register(agentAuth, options as { guard: Guard })).rejects.toThrow(ConfigError);
+  });
+
+  it.each([
+    [{ onRefusals: 'throw' }, "Did you mean 'onRefusal'"],
+    [{ unmaped: 'authenticated' }, "Did you mean 'unmapped'"],
+    [{ unmapped: 'allow' }, "'refuse' or 'authenticated'"],
+    [{ prefix: '/api' }, "unknown option 'prefix'"],
+  ])('G5 %o stops the start', async (options, message) => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await expect(async () => app.register(agentAuth, { guard, ...(options as object) })).rejects.toThrow(message);
+  });
+
+  it('G5 twice on one app stops the start', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(agentAuth, { guard });
+    await expect(async () => app.register(agentAuth, { guard })).rejects.toThrow('already');
+  });
+});

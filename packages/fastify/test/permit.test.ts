@@ -1,0 +1,364 @@
+import { ConfigError, type Resource, type ResourceOf as AnyResourceOf } from '@countersign/core';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { Writable } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { guarded, host, outcomeOf, send, signed, unsigned } from '../../../test/support/guarded.js';
+import { agentAuth, getCaller, Permit, permit, type PermitOptions, type PermitRequest } from '../src/index.js';
+import { Api, type AppOptions, codeOf } from './support.js';
+
+type ResourceOf = AnyResourceOf<PermitRequest>;
+
+const thing: Resource = { type: 'Thing', id: '1' };
+const ofWhom = ({ params, body }: FastifyRequest<{ Params: { id: number }; Body: { of: string } }>): Resource => ({
+  type: 'Thing',
+  id: `${body.of}/${params.id}`,
+});
+const fromRoute: ResourceOf = ({ params }) => ({ type: 'Thing', id: `${params['id']}` });
+
+async function one(define: (app: FastifyInstance, handler: () => Promise<string>) => unknown, options?: AppOptions) {
+  const handler = vi.fn(async () => 'done');
+  const api = await Api.start((app) => define(app, handler), options);
+  return { api, handler, [Symbol.asyncDispose]: () => api[Symbol.asyncDispose]() };
+}
+
+// Two ways to write the same.
+describe.each([
+  ['permit', permit<PermitRequest>],
+  [
+    'config.permit',
+    (action: string, resource: ResourceOf, more: PermitOptions = {}) => ({
+      config: { permit: { action, resource, ...more } },
+    }),
+  ],
+])('%s', (_name, route) => {
+  it('asks policy about the action on the resource, writes it down, and lets the handler run', async () => {
+    await using host = await one((app, handler) => app.get('/things/:id', route('thing.read', fromRoute), handler));
+    const { api } = host;
+    expect((await api.call({ target: '/things/a%2Fb?x=1' })).body).toBe('done');
+    expect(api.guarded.queries).toMatchObject([
+      { action: 'thing.read', resource: { id: 'a/b' }, context: { request: { path: '/things/a%2Fb' } } },
+    ]);
+    await outcomeOf(api.guarded);
+    expect(api.guarded.audit.records).toMatchObject([
+      { phase: 'decision', decision: 'allow', action: 'thing.read', resource: { type: 'Thing', id: 'a/b' } },
+      { phase: 'outcome', outcome: { result: 'finished', status: 200 } },
+    ]);
+  });
+
+  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+    await using host = await one((app, handler) => app.get('/', route('forbidden', thing), handler));
+    expect(codeOf(await host.api.call())).toBe('policy_denied');
+    expect(host.handler).not.toHaveBeenCalled();
+    expect(host.api.guarded.audit.records).toMatchObject([{ phase: 'decision', code: 'policy_denied' }]);
+  });
+
+  it('insufficient_scope', async () => {
+    await using host = await one((app, handler) =>
+      app.get('/', route('thing.write', thing, { requires: 'repo:write' }), handler),
+    );
+    expect(codeOf(await host.api.call())).toBe('insufficient_scope');
+    expect(host.handler).not.toHaveBeenCalled();
+  });
+
+  it('D7 HEAD asks the same', async () => {
+    await using host = await one((app, handler) => app.get('/:id', route('thing.read', fromRoute), handler));
+    expect((await host.api.call({ method: 'HEAD', target: '/forbidden' })).status).toBe(403);
+    expect(host.handler).not.toHaveBeenCalled();
+  });
+
+  it('the resource may come from the parsed, validated body and from converted parameters', async () => {
+    const schema = {
+      params: { type: 'object', properties: { id: { type: 'integer' } } },
+      body: { type: 'object', properties: { of: { type: 'string', default: 'nobody' } } },
+    };
+    await using host = await one((app, handler) =>
+      app.post('/:id', { ...route('thing.read', ofWhom as unknown as ResourceOf), schema }, handler),
+    );
+    const { api } = host;
+    expect((await api.call({ method: 'POST', target: '/007', body: '{"of":"me"}' })).body).toBe('done');
+    expect((await api.call({ method: 'POST', target: '/8', body: '{}' })).body).toBe('done');
+    expect(codeOf(await api.call({ method: 'POST', target: '/8', body: '{"of":"forbidden"}' }))).toBe('policy_denied');
+    expect(api.guarded.queries.map(({ resource: { id } }) => id)).toEqual(['me/7', 'nobody/8', 'forbidden/8']);
+  });
+
+  it('asks before the preHandlers of children and of the route', async () => {
+    const early = vi.fn(async () => {});
+    await using host = await one((app, handler) =>
+      app.register(async (child) => {
+        child.addHook('preHandler', early);
+        child.get('/', { preHandler: [early], ...route('forbidden', thing) }, handler);
+      }),
+    );
+    expect(codeOf(await host.api.call())).toBe('policy_denied');
+    expect(early).not.toHaveBeenCalled();
+  });
+
+  it.each<[string, ResourceOf]>([
+    ['throws', () => Promise.reject(new Error('database down at 10.0.0.7'))],
+    ['gives no id', () => ({ type: 'Thing' }) as Resource],
+    ['gives an id that is no string', () => ({ type: 'Thing', id: 1 as unknown as string })],
+  ])('D12 resource_unresolved: a resource that %s lets nobody through', async (_title, resource) => {
+    await using host = await one((app, handler) => app.get('/', route('thing.read', resource), handler));
+    const response = await host.api.call();
+    expect(codeOf(response)).toBe('resource_unresolved');
+    expect(response.text).not.toContain('database');
+    expect(host.handler).not.toHaveBeenCalled();
+  });
+
+  it('D12 a resource that is not there is answered as one that is denied', async () => {
+    await using host = await one((app, handler) =>
+      app.get(
+        '/',
+        route('thing.read', () => undefined),
+        handler,
+      ),
+    );
+    expect(codeOf(await host.api.call())).toBe('policy_denied');
+    expect(host.handler).not.toHaveBeenCalled();
+  });
+
+  it('mixed traffic: strangers are left to the application, unless only agents may come', async () => {
+    const parts = await guarded({ traffic: 'mixed' });
+    await using host = await one(
+      (app, handler) => {
+        app.get('/', route('thing.read', thing), handler);
+        app.get('/agents', route('thing.read', thing, { agentsOnly: true }), handler);
+      },
+      { guarded: parts },
+    );
+    expect((await send(host.api.url, unsigned())).body).toBe('done');
+    expect(codeOf(await send(host.api.url, unsigned({ target: '/agents' })))).toBe('signature_required');
+    expect(host.handler).toHaveBeenCalledTimes(1);
+    expect((await host.api.call({ target: '/agents' })).body).toBe('done');
+  });
+});
+
+describe('permit where no agentAuth reaches', () => {
+  it('G3 G5 not_authenticated: nobody gets through', async () => {
+    const handler = vi.fn(async () => 'x');
+    const app = fastify();
+    app.get('/', permit('thing.read', thing), handler);
+    const { guard } = await guarded();
+    await app.register(async (child) => {
+      await child.register(agentAuth, { guard });
+    });
+    const response = await app.inject('/');
+    expect(response.statusCode).toBe(500);
+    expect(response.json()).toMatchObject({ code: 'not_authenticated' });
+    expect(handler).not.toHaveBeenCalled();
+    await app.close();
+  });
+
+  it('G3 works on a route that was declared while the plugin was still to be loaded', async () => {
+    const { guard, queries } = await guarded();
+    const app = fastify();
+    app.register(agentAuth, { guard });
+    app.get('/:id', permit('thing.read', fromRoute), async () => 'done');
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    expect((await send(url, signed({ target: '/1' }))).body).toBe('done');
+    expect(codeOf(await send(url, signed({ target: '/forbidden' })))).toBe('policy_denied');
+    expect(queries).toHaveLength(2);
+    await app.close();
+  });
+});
+
+describe('a route that asks for no permission', () => {
+  it('D8 is closed to agents, recorded, and its body is not even parsed', async () => {
+    const parsed = vi.fn();
+    await using host = await one((app, handler) => {
+      app.addHook('preParsing', async () => parsed());
+      app.post('/things/:id', handler);
+    });
+    const { api, handler } = host;
+    const response = await api.call({ method: 'POST', target: '/things/1?x=y', body: '{}' });
+    expect(response.status).toBe(403);
+    expect(codeOf(response)).toBe('route_unmapped');
+    expect(handler).not.toHaveBeenCalled();
+    expect(parsed).not.toHaveBeenCalled();
+    expect(api.guarded.audit.records).toMatchObject([
+      {
+        phase: 'decision',
+        decision: 'deny',
+        code: 'route_unmapped',
+        detail: 'POST /things/:id asks for no permission',
+        actor: { id: 'agent-1' },
+      },
+    ]);
+  });
+
+  it('D8 whether the config is missing, empty, or only of other plugins', async () => {
+    await using host = await one((app, handler) => {
+      app.get('/empty', { config: {} }, handler);
+      app.get('/undefined', { config: { permit: undefined } as object }, handler);
+      app.get('/other', { config: { rateLimit: 1 } as object }, handler);
+    });
+    for (const target of ['/empty', '/undefined', '/other']) {
+      expect(codeOf(await host.api.call({ target }))).toBe('route_unmapped');
+    }
+    expect((await host.api.call({ target: '/empty', method: 'HEAD' })).status).toBe(403);
+    expect(host.handler).not.toHaveBeenCalled();
+  });
+
+  it('is open where it says permit: false, where all are, and to strangers of mixed traffic', async () => {
+    await using said = await one((app, handler) => app.get('/', { config: { permit: false } }, handler));
+    expect((await said.api.call()).body).toBe('done');
+    await using all = await one((app, handler) => app.get('/', handler), { auth: { unmapped: 'authenticated' } });
+    expect((await all.api.call()).body).toBe('done');
+    await using mixed = await one((app, handler) => app.get('/', handler), {
+      guarded: await guarded({ traffic: 'mixed' }),
+    });
+    expect((await send(mixed.api.url, unsigned())).body).toBe('done');
+    expect(codeOf(await mixed.api.call())).toBe('route_unmapped');
+  });
+
+  it('has its one coarse decision with everyRequest', async () => {
+    await using host = await one((app, handler) => app.get('/*', handler), { auth: { everyRequest: true } });
+    expect((await host.api.call({ target: '/repos/acme?x=1' })).body).toBe('done');
+    expect(codeOf(await host.api.call({ target: '/forbidden' }))).toBe('policy_denied');
+    expect(host.api.guarded.queries).toMatchObject([
+      { action: 'http.get', resource: { type: 'Path', id: '/repos/acme' } },
+      { action: 'http.get', resource: { type: 'Path', id: '/forbidden' } },
+    ]);
+  });
+
+  it('is listed at the start', async () => {
+    const lines: string[] = [];
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        lines.push(chunk.toString());
+        done();
+      },
+    });
+    const listed = (unmapped: 'refuse' | 'authenticated') =>
+      one(
+        (app, handler) => {
+          app.get('/forgotten', handler);
+          app.get('/mapped', permit('thing.read', thing), handler);
+          app.get('/open', { config: { permit: false } }, handler);
+          app.get('/method', new Things().read);
+        },
+        { server: { logger: { level: 'warn', stream } }, auth: { unmapped } },
+      );
+    await using _refusing = await listed('refuse');
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { routes: ['GET /forgotten', 'HEAD /forgotten'], msg: expect.stringContaining('agents are refused there') },
+    ]);
+    lines.length = 0;
+    await using _open = await listed('authenticated');
+    expect(lines).toEqual([]);
+  });
+});
+
+class Things {
+  readonly name = 'things';
+  readonly ran: string[] = [];
+
+  @Permit('thing.read', fromRoute)
+  async read(this: unknown, request: FastifyRequest): Promise<unknown> {
+    return { by: getCaller(request)?.actor.id };
+  }
+
+  @Permit('thing.read', fromRoute)
+  async create(_request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    this.ran.push('create');
+    return reply.code(201).send({ made: this.name });
+  }
+
+  @Permit('thing.read', ({ params }) => ({ type: 'Thing', id: `${params['id']}` }))
+  async find(_request?: FastifyRequest): Promise<unknown> {
+    this.ran.push('find');
+    return { found: this.name };
+  }
+}
+
+/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+class Legacy {
+  async read(): Promise<unknown> {
+    return { legacy: true };
+  }
+}
+const descriptor = Object.getOwnPropertyDescriptor(Legacy.prototype, 'read') as TypedPropertyDescriptor<Legacy['read']>;
+Permit('thing.read', fromRoute)(Legacy.prototype, 'read', descriptor);
+Object.defineProperty(Legacy.prototype, 'read', descriptor);
+
+describe('@Permit', () => {
+  const things = new Things();
+  const define = (app: FastifyInstance): void => {
+    app.get('/read/:id', things.read);
+    app.post('/create/:id', things.create.bind(things));
+    app.get('/find/:id', { config: { permit: false } }, (request) => things.find(request));
+    app.get('/legacy/:id', new Legacy().read);
+  };
+
+  it.each([
+    ['the method itself', '/read', 'GET', 200, { by: 'agent-1' }],
+    ['a bound method', '/create', 'POST', 201, { made: 'things' }],
+    ['an arrow function around the method', '/find', 'GET', 200, { found: 'things' }],
+    ['a legacy decorator', '/legacy', 'GET', 200, { legacy: true }],
+  ])('%s asks before it runs', async (_title, path, method, status, body) => {
+    things.ran.length = 0;
+    await using api = await Api.start(define);
+    const content = method === 'POST' ? { body: '{}' } : {};
+    const allowed = await api.call({ target: `${path}/1`, method, ...content });
+    expect([allowed.status, JSON.parse(allowed.body)]).toEqual([status, body]);
+    const ran = things.ran.length;
+    expect(codeOf(await api.call({ target: `${path}/forbidden`, method, ...content }))).toBe('policy_denied');
+    expect(things.ran).toHaveLength(ran);
+    await outcomeOf(api.guarded);
+    expect(api.guarded.queries).toMatchObject([{ action: 'thing.read' }, { action: 'thing.read' }]);
+  });
+
+  it('D8 an arrow function around it, without a word in the config, is refused: nobody can look inside', async () => {
+    await using api = await Api.start((app) => app.get('/:id', (request) => things.find(request)));
+    expect(codeOf(await api.call({ target: '/1' }))).toBe('route_unmapped');
+  });
+
+  it('does not run without its request, nor where no agentAuth reaches', async () => {
+    things.ran.length = 0;
+    await expect(things.find()).rejects.toThrow('pass the method its request');
+    await using api = await Api.start((app) => app.get('/:id', { config: { permit: false } }, () => things.find()));
+    expect((await api.call({ target: '/1' })).status).toBe(500);
+    const app = fastify();
+    app.get('/:id', things.find.bind(things));
+    expect((await app.inject({ url: '/1', headers: { host } })).statusCode).toBe(500);
+    expect(things.ran).toEqual([]);
+    await app.close();
+  });
+});
+
+describe('permit, misused', () => {
+  const wrong: readonly [string, unknown][] = [
+    ['true', true],
+    ['an action alone', 'thing.read'],
+    ['null', null],
+    ['no action', { resource: thing }],
+    ['no resource', { action: 'thing.read' }],
+    ['a misspelt option', { action: 'thing.read', resource: thing, require: 'x' }],
+  ];
+
+  it.each(wrong)('G5 config.permit with %s stops the start', async (_title, config) => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(agentAuth, { guard });
+    expect(() => app.get('/', { config: { permit: config } as object }, async () => 'x')).toThrow(ConfigError);
+  });
+
+  it.each(wrong)('G5 and lets nobody through on a route that was declared too early: %s', async (_title, config) => {
+    const { guard } = await guarded();
+    const app = fastify();
+    app.register(agentAuth, { guard });
+    app.get('/', { config: { permit: config } as object }, async () => 'x');
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    expect((await send(url, signed())).status).toBe(500);
+    await app.close();
+  });
+
+  it.each([
+    ['no action', () => permit('', thing)],
+    ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
+    ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
+    ['@Permit without an action', () => Permit('', thing)],
+  ])('G5 %s is a ConfigError at once', (_title, make) => {
+    expect(make).toThrow(ConfigError);
+  });
+});
