@@ -4,17 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../support/run.js';
-import {
-  entryPoints,
-  makeApplication,
-  type Packed,
-  packAll,
-  publishableFolders,
-  readManifest,
-  root,
-} from './packed.js';
+import { makeApplication, publishedPackages, root } from '../support/workspace.js';
+import { entryPoints, type Packed, packAll } from './packed.js';
 
-const names = await Promise.all((await publishableFolders()).map(async (folder) => (await readManifest(folder)).name));
+const names = publishedPackages().map(({ name }) => name);
 
 let place: string;
 let packed: readonly Packed[];
@@ -24,7 +17,7 @@ beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'countersign-pack-'));
   packed = await packAll(place);
   application = join(place, 'application');
-  await makeApplication(application, packed);
+  await makeApplication(application, new Map(packed.map(({ name, folder }) => [name, folder])));
 }, 60_000);
 afterAll(() => rm(place, { recursive: true, force: true }));
 

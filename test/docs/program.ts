@@ -1,0 +1,70 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { run } from '../support/run.js';
+import { makeApplication, publishedPackages, root } from '../support/workspace.js';
+import type { Block } from './blocks.js';
+
+/** What a page has named before, or leaves to its reader. */
+const leftOpen = `declare global {
+  const agent: import('@countersign/agent').Agent;
+  const guard: import('@countersign/core').Guard;
+  const issuerPrivateKey: import('@countersign/delegation').SigningKey;
+  const token: string;
+  const tokenFromYourIssuer: string;
+  const body: string;
+}
+export {};
+`;
+
+const fileOf = ({ path, line }: Block): string => `${path}.${line}`;
+
+/**
+ * Compiles blocks against the types that are published, in one run, into an application's folder `out`. Resolves to the
+ * complaints about each block; their line numbers are those of the page.
+ */
+export async function compile(application: string, blocks: readonly Block[]): Promise<ReadonlyMap<Block, string[]>> {
+  await makeApplication(application, await installed());
+  const options = { target: 'es2023', module: 'nodenext', strict: true, skipLibCheck: true, types: ['node'] };
+  const layout = { rootDir: '.', outDir: 'out' };
+  const files = blocks.map((block) => `${fileOf(block)}.ts`);
+  await writeFile(join(application, 'package.json'), JSON.stringify({ type: 'module' }));
+  await writeFile(join(application, 'left-open.d.ts'), leftOpen);
+  await writeFile(
+    join(application, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...options, ...layout }, files: ['left-open.d.ts', ...files] }),
+  );
+  for (const block of blocks) {
+    const path = join(application, `${fileOf(block)}.ts`);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, `${'\n'.repeat(block.line - 1)}${block.code}export {};\n`);
+  }
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { stdout, stderr } = await run(process.execPath, [tsc, '--pretty', 'false'], { cwd: application });
+  const complaints = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !line.startsWith(' '));
+  const about = new Map(
+    blocks.map((block) => [block, complaints.filter((line) => line.startsWith(`${fileOf(block)}.ts(`))]),
+  );
+  const others = complaints.filter((line) => ![...about.values()].flat().includes(line));
+  if (others.length > 0) throw new Error(`tsc could not check the pages:\n${others.join('\n')}`);
+  return about;
+}
+
+/** The JavaScript that a block became. */
+export async function compiled(application: string, block: Block): Promise<string> {
+  return await readFile(join(application, 'out', `${fileOf(block)}.js`), 'utf8');
+}
+
+/** Every package of ours, and what an application that uses it has installed beside it: its peers and their types. */
+async function installed(): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const { name, folder, manifest } of publishedPackages()) {
+    found.set(name, folder);
+    const types = join(folder, 'node_modules/@types');
+    const typed = existsSync(types) ? readdirSync(types).map((file) => `@types/${file}`) : [];
+    for (const peer of [...Object.keys(manifest.peerDependencies ?? {}), ...typed]) {
+      found.set(peer, join(folder, 'node_modules', peer));
+    }
+  }
+  return found;
+}

@@ -1,0 +1,117 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, normalize } from 'node:path';
+import { cedarFromText } from '@countersign/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../support/run.js';
+import { readManifest, root } from '../support/workspace.js';
+import { allPages, anchorsOf, type Block, blocksOf, linksOf, readPage } from './blocks.js';
+import { compile } from './program.js';
+
+const pages = allPages();
+const blocks = pages.flatMap(blocksOf);
+const inLanguage = (language: string) => blocks.filter((block) => block.language === language);
+
+it('the pages are read: the README, the guide, a README of each package', () => {
+  const paths = pages.map(({ path }) => path);
+  expect(paths).toEqual(expect.arrayContaining(['README.md', 'docs/guide.md', 'packages/signature/README.md']));
+  expect(inLanguage('ts').length).toBeGreaterThan(8);
+});
+
+it('every block says in which language it is, so that none escapes its test', () => {
+  const known = ['ts', 'json', 'cedar', 'cedarschema', 'sh', 'rego', 'http', 'http-message', 'signature-base', 'text'];
+  expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
+});
+
+describe('TypeScript', () => {
+  let application: string;
+  let complaints: ReadonlyMap<Block, string[]>;
+  beforeAll(async () => {
+    application = await mkdtemp(join(tmpdir(), 'countersign-docs-'));
+    complaints = await compile(application, inLanguage('ts'));
+  }, 60_000);
+  afterAll(() => rm(application, { recursive: true, force: true }));
+
+  it.each(inLanguage('ts'))('$path:$line compiles against the published types', (block) => {
+    expect(complaints.get(block)).toEqual([]);
+  });
+});
+
+describe('JSON', () => {
+  it.each(inLanguage('json'))('$path:$line parses', ({ code }) => {
+    expect(() => JSON.parse(code) as unknown).not.toThrow();
+  });
+});
+
+const texts = (language: string) =>
+  Object.fromEntries(
+    inLanguage(language).map(({ path, line, code }) => [`${path.replaceAll('/', '-')}.${line}.${language}`, code]),
+  );
+
+describe('Cedar', () => {
+  it('policies and schemas of all pages load together', async () => {
+    const policies = texts('cedar');
+    expect(Object.keys(policies)).not.toEqual([]);
+    const engine = await cedarFromText({ policies, schema: texts('cedarschema') });
+    await engine.close?.();
+  });
+});
+
+describe('Links', () => {
+  it.each(pages)('$path leads only to what exists', ({ path, text }) => {
+    for (const link of linksOf({ path, text })) {
+      const [file = '', anchor] = link.split('#');
+      const target = normalize(file === '' ? path : join(dirname(path), file));
+      expect(existsSync(join(root, target)), `${path}: ${link}`).toBe(true);
+      if (anchor !== undefined) expect(anchorsOf(readPage(target)), `${path}: ${link}`).toContain(anchor);
+    }
+  });
+});
+
+describe('Commands', () => {
+  /** The lines of a page's shell blocks, with continuations joined and comments removed. */
+  const lines = inLanguage('sh').flatMap(({ path, code }) =>
+    code
+      .replaceAll('\\\n', ' ')
+      .split('\n')
+      .map((line) => ({ path, line: line.replace(/(?:^| )#.*/, '').trim() }))
+      .filter(({ line }) => line !== ''),
+  );
+
+  it('the two of the README are scripts of the workspace, and so is every other that is named', () => {
+    const named = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/\bpnpm(?:@12)?(?: --silent)? ([a-z][a-z:]*)/g)].map(([, script = '']) => ({ path, script })),
+    );
+    expect(named).toEqual(expect.arrayContaining(['demo', 'test'].map((script) => ({ path: 'README.md', script }))));
+    const scripts = Object.keys(readManifest(root).scripts ?? {});
+    expect(named.filter(({ script }) => !scripts.includes(script))).toEqual([]);
+  });
+
+  // `npx countersign` without an install would run whatever somebody publishes under that bare name.
+  it('npx is only told names of ours', () => {
+    const named = lines.flatMap(({ path, line }) =>
+      [...line.matchAll(/\bnpx (?:-y )?(\S+)/g)].map(([, name]) => ({ path, name })),
+    );
+    expect(named.filter(({ name }) => name !== 'pnpm@12' && name !== '@countersign/cli')).toEqual([]);
+  });
+
+  it('countersign knows every command and option that a page uses', async () => {
+    const uses = lines.flatMap(({ path, line }) =>
+      [...line.matchAll(/(?:\bcountersign|npx @countersign\/cli) ([a-z]+)([^|]*)/g)].map(
+        ([, command = '', rest = '']) => ({ path, command, options: rest.match(/(?<= )--[a-z-]+/g) ?? [] }),
+      ),
+    );
+    expect(uses.length).toBeGreaterThan(5);
+    for (const { path, command, options } of uses) {
+      const { stdout, exitCode } = await run(process.execPath, [
+        join(root, 'packages/cli/bin/countersign.js'),
+        command,
+        '--help',
+      ]);
+      expect(exitCode, `${path}: countersign ${command}`).toBe(0);
+      expect(stdout, path).toContain(`countersign ${command}`);
+      for (const option of options) expect(stdout, `${path}: countersign ${command}`).toContain(option);
+    }
+  });
+});
