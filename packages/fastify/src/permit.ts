@@ -33,7 +33,7 @@ export interface PermitRoute {
  *   async (request, reply) => reply.code(201).send({ by: request.caller?.actor.id }));
  * ```
  */
-export function permit<Request extends ServedRequest = PermitRequest>(
+export function permit<Request = PermitRequest>(
   action: string,
   resource: ResourceOf<Request>,
   options: PermitOptions = {},
@@ -66,7 +66,7 @@ function refuseUnguarded({ raw }: ServedRequest, reply: object, done: () => void
  * app.post('/repos/:repo/pulls', pulls.create.bind(pulls));
  * ```
  */
-export function Permit<Request extends ServedRequest = PermitRequest>(
+export function Permit<Request = PermitRequest>(
   action: string,
   resource: ResourceOf<Request>,
   options: PermitOptions = {},
@@ -76,7 +76,7 @@ export function Permit<Request extends ServedRequest = PermitRequest>(
     const { request, reply } = servedExchange(action, args);
     return await permitted(
       request.raw,
-      leaveFor(action, resource, options, request as ServedRequest as Request),
+      leaveFor(action, resource, options, request as unknown as Request),
       sendThrough(reply),
     );
   });

@@ -1,0 +1,71 @@
+import {
+  type AdmissionOptions,
+  admissionOf,
+  admit,
+  type Caller,
+  checkAdmissionOptions,
+  type Guard,
+  type Respond,
+} from '@countersign/core';
+import type { KoaContext, KoaMiddleware } from './context.js';
+
+export type AgentAuthOptions = AdmissionOptions;
+
+/** The state of a context behind `agentAuth`: `new Koa<AgentState>()`. */
+export interface AgentState {
+  /** Who calls; undefined for whoever is not an agent, in mixed traffic. */
+  readonly caller?: Caller;
+}
+
+/**
+ * Lets a request through only once it has verified whole: signature, body, freshness, token, chain.
+ * Use it before body parsers, so that no parser sees an unverified byte.
+ *
+ * @throws ConfigError when the guard or an option is wrong.
+ * @example
+ * ```ts
+ * const app = new Koa<AgentState>();
+ * app.use(agentAuth(guard));
+ * app.use(bodyParser());
+ * ```
+ */
+export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): KoaMiddleware<KoaContext> {
+  checkAdmissionOptions(guard, options);
+  return async function agentAuth(ctx, next) {
+    const exchange = { request: ctx.req, response: ctx.res, target: ctx.originalUrl };
+    if (!(await admit(guard, exchange, options, answerThrough(ctx)))) return;
+    exposeCaller(ctx);
+    try {
+      await next();
+    } catch (error) {
+      admissionOf(ctx.req)?.outcome?.threw();
+      throw error;
+    }
+  };
+}
+
+/** Who calls; undefined when no guard let this request in. Unlike `ctx.state.caller`, nothing else can have put it there. */
+export function getCaller({ req }: Pick<KoaContext, 'req'>): Caller | undefined {
+  return admissionOf(req)?.caller;
+}
+
+/** Answers through the context, so that middleware before us sees the refusal. */
+export function answerThrough(ctx: KoaContext): Respond {
+  return ({ status, headers, body }) => {
+    if (ctx.headerSent) return;
+    ctx.status = status;
+    // Before the body: Koa then leaves Content-Type as it is.
+    ctx.set(headers);
+    ctx.body = body;
+  };
+}
+
+/** `ctx.state.caller` is for reading: neither an earlier middleware nor a handler can change whom the guard verified. */
+function exposeCaller(ctx: KoaContext): void {
+  Object.defineProperty(ctx.state, 'caller', {
+    value: getCaller(ctx),
+    enumerable: true,
+    writable: false,
+    configurable: false,
+  });
+}

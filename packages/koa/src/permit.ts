@@ -1,0 +1,71 @@
+import {
+  checkPermission,
+  leaveFor,
+  type PermitDecorator,
+  type PermitOptions,
+  permitDecorator,
+  permitted,
+  type ResourceOf,
+} from '@countersign/core';
+import { answerThrough } from './agent-auth.js';
+import type { KoaContext, KoaMiddleware } from './context.js';
+
+/** A context whose route has parameters, as routers leave them. */
+export interface RouteContext extends KoaContext {
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/**
+ * Puts an action to policy before the rest of the route runs; the decision is written down first.
+ *
+ * @throws ConfigError when an argument is missing or wrong.
+ * @example
+ * ```ts
+ * router.post('/repos/:owner/:repo/pulls',
+ *   permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.owner}/${params.repo}` })),
+ *   (ctx) => { ctx.body = { by: ctx.state.caller?.actor.id }; });
+ * ```
+ */
+export function permit<Context = RouteContext>(
+  action: string,
+  resource: ResourceOf<Context>,
+  options: PermitOptions = {},
+): KoaMiddleware<Context & KoaContext> {
+  checkPermission('permit', action, resource, options);
+  return async function permit(ctx, next) {
+    const leave = leaveFor(action, resource, options, ctx);
+    if (await permitted(ctx.req, leave, answerThrough(ctx))) await next();
+  };
+}
+
+/**
+ * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
+ * one. The method runs only if it is permitted; it becomes asynchronous.
+ *
+ * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
+ * @example
+ * ```ts
+ * class Pulls {
+ *   @Permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.repo}` }))
+ *   create(ctx: RouterContext) { … }
+ * }
+ * ```
+ */
+export function Permit<Context = RouteContext>(
+  action: string,
+  resource: ResourceOf<Context>,
+  options: PermitOptions = {},
+): PermitDecorator {
+  checkPermission('@Permit', action, resource, options);
+  return permitDecorator(`@Permit('${action}')`, async (args) => {
+    const ctx = args.find(isContext);
+    // Without a request there is nobody to ask for, so the method must not run.
+    if (ctx === undefined) throw new Error(`@Permit('${action}'): pass the method its context`);
+    return await permitted(ctx.req, leaveFor(action, resource, options, ctx as unknown as Context), answerThrough(ctx));
+  });
+}
+
+// By its shape: over HTTP/2 the request is of another class.
+function isContext(argument: unknown): argument is KoaContext {
+  return typeof argument === 'object' && argument !== null && 'req' in argument && 'originalUrl' in argument;
+}

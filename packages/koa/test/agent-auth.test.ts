@@ -1,0 +1,352 @@
+import { bodyParser } from '@koa/bodyparser';
+import { Router } from '@koa/router';
+import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
+import mount from 'koa-mount';
+import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { Connection } from '../../../test/support/connection.js';
+import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { serialized, tampered } from '../../../test/support/signed-request.js';
+import { type AgentState, agentAuth, getCaller } from '../src/index.js';
+import { Api, type App, codeOf, versions } from './support.js';
+
+const json = { method: 'POST', body: '{"a":[1]}' };
+
+function sayWho(app: App): void {
+  app.use((ctx) => {
+    ctx.body = ctx.state.caller?.actor.id ?? 'nobody';
+  });
+}
+
+function echo(app: App): void {
+  app.use(bodyParser()).use((ctx) => {
+    ctx.body = ctx.request.body;
+  });
+}
+
+describe.each(versions)('agentAuth on %s', (_version, create) => {
+  it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
+    const behind = vi.fn();
+    await using api = await Api.start(create(), (app) => app.use(behind));
+    const response = await send(api.url, unsigned());
+    const rendered = api.guarded.guard.respond(refusal('signature_required'));
+    expect(response).toMatchObject({ status: 401, body: rendered.body, headers: rendered.headers });
+    expect(response.headers['content-length']).toBe(String(rendered.body.length));
+    expect(behind).not.toHaveBeenCalled();
+    expect(api.guarded.audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
+  });
+
+  it('middleware before it sees the refusal, and may add to it', async () => {
+    const seen: unknown[] = [];
+    await using api = await Api.start(create(), sayWho, {
+      before: (app) =>
+        app.use(async (ctx, next) => {
+          await next();
+          seen.push(ctx.status);
+          ctx.set('X-Request-Id', '1');
+        }),
+    });
+    const response = await send(api.url, unsigned());
+    expect(response).toMatchObject({ status: 401, headers: { 'x-request-id': '1' } });
+    expect(codeOf(response)).toBe('signature_required');
+    expect(seen).toEqual([401]);
+  });
+
+  it('lets a verified request through, and says who calls', async () => {
+    await using api = await Api.start(create(), sayWho);
+    expect(await api.call()).toMatchObject({ status: 200, body: agentId });
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
+  });
+
+  it('D7 HEAD is checked alike, and a refusal to HEAD has no body', async () => {
+    const handler = vi.fn();
+    await using api = await Api.start(create(), (app) => app.use(handler));
+    expect((await api.call({ method: 'HEAD' })).status).toBe(404);
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(await send(api.url, unsigned({ method: 'HEAD' }))).toMatchObject({ status: 401, body: '' });
+    expect(handler).toHaveBeenCalledTimes(1);
+  });
+
+  it('an unknown URL is verified before it is not found', async () => {
+    await using api = await Api.start(create(), () => {});
+    expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
+    expect((await api.call({ target: '/nowhere' })).status).toBe(404);
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 404 });
+  });
+
+  it('A13 G3 under koa-mount and a router prefix the whole target is what was signed', async () => {
+    const { guard } = await guarded();
+    const router = new Router<AgentState>({ prefix: '/v1' });
+    router.use(agentAuth(guard));
+    router.get('/things/:id', (ctx) => {
+      ctx.body = `${ctx.params['id']} ${getCaller(ctx)?.actor.id}`;
+    });
+    const inner = create().use(router.routes());
+    await using served = await serve(create().use(mount('/api', inner)).callback());
+    expect((await send(served.url, signed({ target: '/api/v1/things/1?x=y' }))).body).toBe(`1 ${agentId}`);
+    const moved = tampered(signed({ target: '/v1/things/1' }), { target: '/api/v1/things/1' });
+    expect(codeOf(await send(served.url, moved))).toBe('signature_invalid');
+  });
+
+  it('A13 G3 app.proxy gives X-Forwarded-* no say', async () => {
+    const app = create();
+    app.proxy = true;
+    await using api = await Api.start(app, sayWho);
+    expect((await api.call({ fields: [['X-Forwarded-Host', 'evil.example']] })).body).toBe(agentId);
+    const evil = await api.call({ host: 'evil.example', fields: [['X-Forwarded-Host', host]] });
+    expect(codeOf(evil)).toBe('origin_mismatch');
+  });
+
+  it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {
+    const parts = await guarded({ traffic: 'mixed' });
+    await using api = await Api.start(create(), sayWho, { guarded: parts });
+    expect((await send(api.url, unsigned())).body).toBe('nobody');
+    expect((await api.call()).body).toBe(agentId);
+    const broken = tampered(signed(), { fields: { Signature: 'sig=:AAAA:' } });
+    expect(codeOf(await send(api.url, broken))).toBe('signature_invalid');
+  });
+
+  it('D8 everyRequest asks policy once about each request, before anything behind it', async () => {
+    const behind = vi.fn();
+    await using api = await Api.start(create(), (app) => app.use(behind), { auth: { everyRequest: true } });
+    await api.call({ target: '/repos/acme?x=1' });
+    expect(behind).toHaveBeenCalledTimes(1);
+    expect(codeOf(await api.call({ target: '/forbidden', method: 'DELETE' }))).toBe('policy_denied');
+    expect(behind).toHaveBeenCalledTimes(1);
+    expect(api.guarded.queries).toMatchObject([
+      { action: 'http.get', resource: { type: 'Path', id: '/repos/acme' } },
+      { action: 'http.delete', resource: { type: 'Path', id: '/forbidden' } },
+    ]);
+  });
+});
+
+describe.each(versions)('bodies on %s', (_version, create) => {
+  it('A4 a parser behind it reads the signed body, and not a byte of another', async () => {
+    const parsed = vi.fn();
+    await using api = await Api.start(create(), (app) => {
+      app.use(async (ctx, next) => {
+        ctx.req.on('data', parsed);
+        await next();
+      });
+      echo(app);
+    });
+    const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
+    expect(codeOf(await send(api.url, forged))).toBe('digest_mismatch');
+    expect(parsed).not.toHaveBeenCalled();
+    expect(JSON.parse((await api.call(json)).body)).toEqual({ a: [1] });
+    expect(parsed).toHaveBeenCalled();
+  });
+
+  it('a middleware that waits may stand before it', async () => {
+    await using api = await Api.start(create(), echo, {
+      before: (app) =>
+        app.use(async (_ctx, next) => {
+          await new Promise(setImmediate);
+          await next();
+        }),
+    });
+    expect(JSON.parse((await api.call(json)).body)).toEqual({ a: [1] });
+  });
+
+  it('a handler reads the body as a stream', async () => {
+    await using api = await Api.start(create(), (app) =>
+      app.use(async (ctx) => {
+        let bytes = 0;
+        for await (const chunk of ctx.req) bytes += (chunk as Buffer).length;
+        ctx.body = { bytes };
+      }),
+    );
+    const body = Buffer.alloc(300_000, 7);
+    expect(JSON.parse((await api.call({ method: 'PUT', body })).body)).toEqual({ bytes: 300_000 });
+  });
+
+  it('a connection is good for another request after a refused body', async () => {
+    await using api = await Api.start(create(), echo);
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(tampered(signed(json), { body: Buffer.from('{"a":[2]}') })));
+    expect((await connection.read()).status).toBe(401);
+    connection.write(serialized(signed(json)));
+    expect((await connection.read()).status).toBe(200);
+    connection.destroy();
+  });
+
+  it('G4 a body that is too large is answered before it has come', async () => {
+    await using api = await Api.start(create(), echo, { guarded: await guarded({ maxBodyBytes: 10 }) });
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
+    expect(codeOf(await connection.read())).toBe('body_too_large');
+    connection.destroy();
+  });
+
+  it('G2 a parser before it: refused as our own fault, and recorded', async () => {
+    const behind = vi.fn();
+    await using api = await Api.start(create(), (app) => app.use(behind), { before: echoing });
+    const response = await api.call(json);
+    expect(response.status).toBe(500);
+    expect(codeOf(response)).toBe('body_consumed');
+    expect(behind).not.toHaveBeenCalled();
+    expect(api.guarded.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_consumed' }]);
+  });
+});
+
+function echoing(app: App): void {
+  app.use(bodyParser());
+}
+
+describe.each(versions)('ctx.state.caller and getCaller on %s', (_version, create) => {
+  it('G1 what an earlier middleware put there does not count, nor can a handler change it', async () => {
+    const attempts: unknown[] = [];
+    const attempt = (act: () => unknown) => {
+      try {
+        act();
+      } catch (error) {
+        attempts.push(error);
+      }
+    };
+    await using api = await Api.start(
+      create(),
+      (app) =>
+        app.use((ctx) => {
+          const { state } = ctx as { state: { caller?: unknown } };
+          attempt(() => (state.caller = { actor: { id: 'admin' } }));
+          attempt(() => delete state.caller);
+          attempt(() => Object.assign(ctx.state.caller?.actor ?? {}, { id: 'admin' }));
+          ctx.body = [ctx.state.caller?.actor.id, getCaller(ctx)?.actor.id];
+        }),
+      {
+        before: (app) =>
+          app.use(async (ctx, next) => {
+            expect(getCaller(ctx)).toBeUndefined();
+            Object.assign(ctx.state, { caller: { actor: { id: 'admin' } } });
+            await next();
+          }),
+      },
+    );
+    expect(JSON.parse((await api.call()).body)).toEqual([agentId, agentId]);
+    expect(attempts).toEqual([expect.any(TypeError), expect.any(TypeError), expect.any(TypeError)]);
+  });
+
+  it('G1 nor for a stranger of mixed traffic', async () => {
+    await using api = await Api.start(create(), sayWho, {
+      guarded: await guarded({ traffic: 'mixed' }),
+      before: (app) =>
+        app.use(async (ctx, next) => {
+          Object.assign(ctx.state, { caller: { actor: { id: ctx.get('x-agent-id') } } });
+          await next();
+        }),
+    });
+    const request = unsigned({
+      fields: [
+        ['Host', host],
+        ['X-Agent-Id', 'admin'],
+      ],
+    });
+    expect((await send(api.url, request)).body).toBe('nobody');
+  });
+});
+
+describe.each(versions)('outcomes on %s', (_version, create) => {
+  it.each<[string, object, (app: App) => unknown]>([
+    ['a handler that throws', { result: 'threw', status: 500 }, (app) => app.use(fail)],
+    [
+      'a handler that throws with a status and exposes it',
+      { result: 'threw', status: 409 },
+      (app) => app.use((ctx) => ctx.throw(409, 'taken', { expose: true })),
+    ],
+    [
+      'a handler that answers by itself',
+      { result: 'finished', status: 206 },
+      (app) =>
+        app.use((ctx) => {
+          ctx.respond = false;
+          ctx.res.writeHead(206, { 'content-length': 1 }).end('x');
+        }),
+    ],
+    [
+      'a stream',
+      { result: 'finished', status: 200 },
+      (app) =>
+        app.use((ctx) => {
+          ctx.body = Readable.from(['a', 'b']);
+        }),
+    ],
+  ])('F5 G3 %s', async (_title, outcome, define) => {
+    await using api = await Api.start(create(), define);
+    await api.call();
+    expect(await outcomeOf(api.guarded)).toEqual(outcome);
+  });
+
+  it('F5 a handler that throws, answered by a middleware before us', async () => {
+    await using api = await Api.start(create(), (app) => app.use(fail), {
+      before: (app) =>
+        app.use(async (ctx, next) => {
+          await next().catch(() => {
+            ctx.status = 418;
+          });
+        }),
+    });
+    expect((await api.call()).status).toBe(418);
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'threw', status: 418 });
+  });
+
+  it('F5 a client that goes away', async () => {
+    const arrived = new EventEmitter();
+    const arrival = once(arrived, 'request');
+    await using api = await Api.start(create(), (app) =>
+      app.use(async (ctx) => {
+        arrived.emit('request');
+        await once(ctx.res, 'close');
+      }),
+    );
+    const connection = await Connection.open(api.url);
+    connection.write(serialized(signed()));
+    await arrival;
+    connection.destroy();
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'aborted' });
+  });
+});
+
+async function fail(): Promise<never> {
+  throw new Error('secret');
+}
+
+describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
+  it('hands the refusal to middleware before it', async () => {
+    const errors: unknown[] = [];
+    await using api = await Api.start(create(), sayWho, {
+      auth: { onRefusal: 'throw' },
+      before: (app) =>
+        app.use(async (ctx, next) => {
+          await next().catch((error: unknown) => {
+            errors.push(error);
+            ctx.body = 'mine';
+          });
+        }),
+    });
+    expect((await send(api.url, unsigned())).body).toBe('mine');
+    expect(errors).toEqual([expect.any(RefusalError)]);
+    expect(errors).toMatchObject([{ code: 'signature_required', status: 401, expose: true }]);
+  });
+
+  it('Koa itself answers with status and challenge', async () => {
+    await using api = await Api.start(create(), sayWho, { auth: { onRefusal: 'throw' } });
+    expect(await send(api.url, unsigned())).toMatchObject({
+      status: 401,
+      body: 'A message signature is required.',
+      headers: { 'www-authenticate': 'Signature error="signature_required"' },
+    });
+  });
+});
+
+describe('agentAuth, misused', () => {
+  it.each<unknown>([undefined, null, {}, Promise.resolve()])('G5 %o is no guard', (guard) => {
+    expect(() => agentAuth(guard as Guard)).toThrow(ConfigError);
+  });
+
+  it('G5 options are checked at once', async () => {
+    const { guard } = await guarded();
+    expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
+    expect(() => agentAuth(guard, { unmapped: 'refuse' } as object)).toThrow("unknown option 'unmapped'");
+  });
+});

@@ -1,0 +1,179 @@
+import { bodyParser } from '@koa/bodyparser';
+import { Router, type RouterContext } from '@koa/router';
+import { ConfigError, type Resource } from '@countersign/core';
+import type { Context } from 'koa';
+import { describe, expect, it, vi } from 'vitest';
+import { guarded, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { type AgentState, getCaller, Permit, permit, type PermitOptions, type ResourceOf } from '../src/index.js';
+import { Api, type App, codeOf, versions } from './support.js';
+
+const thing: Resource = { type: 'Thing', id: '1' };
+
+interface Route {
+  readonly action?: string;
+  readonly resource?: ResourceOf<RouterContext<AgentState>>;
+  readonly options?: PermitOptions;
+}
+
+const handler = vi.fn((ctx: RouterContext<AgentState>) => {
+  ctx.body = 'done';
+});
+
+/** `GET /things/:id` with a permit. */
+function route({ action = 'thing.read', resource = ofRoute, options }: Route = {}): (app: App) => App {
+  handler.mockClear();
+  const router = new Router<AgentState>();
+  router.get('/things/:id', permit(action, resource, options), handler);
+  return (app) => {
+    app.use(router.routes()).use(router.allowedMethods());
+    return app;
+  };
+}
+
+function ofRoute({ params }: Pick<RouterContext, 'params'>): Resource {
+  return { type: 'Thing', id: `${params['id']}` };
+}
+
+describe.each(versions)('permit on %s', (_version, create) => {
+  it('asks policy about the action on the resource, writes it down, and lets the handler run', async () => {
+    await using api = await Api.start(create(), route());
+    expect((await api.call({ target: '/things/a%2Fb?x=1' })).body).toBe('done');
+    expect(api.guarded.queries).toMatchObject([
+      { action: 'thing.read', resource: { id: 'a/b' }, context: { request: { path: '/things/a%2Fb' } } },
+    ]);
+    await outcomeOf(api.guarded);
+    expect(api.guarded.audit.records).toMatchObject([
+      { phase: 'decision', decision: 'allow', action: 'thing.read', resource: { type: 'Thing', id: 'a/b' } },
+      { phase: 'outcome', outcome: { result: 'finished', status: 200 } },
+    ]);
+  });
+
+  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+    await using api = await Api.start(create(), route());
+    const response = await api.call({ target: '/things/forbidden' });
+    expect(response.status).toBe(403);
+    expect(codeOf(response)).toBe('policy_denied');
+    expect(handler).not.toHaveBeenCalled();
+    expect(api.guarded.audit.records).toMatchObject([{ phase: 'decision', code: 'policy_denied' }]);
+  });
+
+  it('insufficient_scope: says which scope would do', async () => {
+    await using api = await Api.start(create(), route({ options: { requires: 'repo:write' } }));
+    const response = await api.call({ target: '/things/1' });
+    expect(codeOf(response)).toBe('insufficient_scope');
+    expect(response.headers['www-authenticate']).toBe('Bearer error="insufficient_scope", scope="repo:write"');
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  it('D7 HEAD asks the same', async () => {
+    await using api = await Api.start(create(), route());
+    expect((await api.call({ method: 'HEAD', target: '/things/forbidden' })).status).toBe(403);
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  it.each<[string, string, ResourceOf<RouterContext<AgentState>>]>([
+    ['throws', 'resource_unresolved', () => Promise.reject(new Error('database down at 10.0.0.7'))],
+    ['gives no id', 'resource_unresolved', () => ({ type: 'Thing' }) as Resource],
+    ['is not there', 'policy_denied', () => undefined],
+  ])('D12 a resource that %s lets nobody through', async (_title, code, resource) => {
+    const parts = await guarded({ onTrouble: () => {} });
+    await using api = await Api.start(create(), route({ resource }), { guarded: parts });
+    const response = await api.call({ target: '/things/1' });
+    expect(codeOf(response)).toBe(code);
+    expect(response.text).not.toContain('database');
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  it('G3 not_authenticated: without agentAuth before it nobody gets through', async () => {
+    await using served = await serve(route()(create()).callback());
+    expect(codeOf(await send(served.url, unsigned({ target: '/things/1' })))).toBe('not_authenticated');
+    expect(codeOf(await send(served.url, signed({ target: '/things/1' })))).toBe('not_authenticated');
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  it('mixed traffic: strangers are left to the application, unless only agents may come', async () => {
+    const parts = await guarded({ traffic: 'mixed' });
+    await using open = await Api.start(create(), route(), { guarded: parts });
+    expect((await send(open.url, unsigned({ target: '/things/1' }))).body).toBe('done');
+    await using closed = await Api.start(create(), route({ options: { agentsOnly: true } }), { guarded: parts });
+    expect(codeOf(await send(closed.url, unsigned({ target: '/things/1' })))).toBe('signature_required');
+    expect(handler).not.toHaveBeenCalled();
+    expect((await closed.call({ target: '/things/1' })).body).toBe('done');
+  });
+
+  it('reads the parsed body of a parser before it', async () => {
+    const router = new Router<AgentState>();
+    router.post('/', bodyParser(), permit('thing.make', ofBody), (ctx) => {
+      ctx.body = ctx.request.body;
+    });
+    await using api = await Api.start(create(), (app) => app.use(router.routes()));
+    expect(JSON.parse((await api.call({ method: 'POST', body: '{"of":"me"}' })).body)).toEqual({ of: 'me' });
+    expect(codeOf(await api.call({ method: 'POST', body: '{"of":"forbidden"}' }))).toBe('policy_denied');
+  });
+});
+
+function ofBody({ request }: Pick<Context, 'request'>): Resource {
+  return { type: 'Thing', id: (request.body as { of: string }).of };
+}
+
+class Things {
+  readonly name = 'things';
+  readonly ran: string[] = [];
+
+  @Permit('thing.read', ofRoute)
+  async read(ctx: RouterContext<AgentState>): Promise<void> {
+    this.ran.push('read');
+    ctx.body = { by: getCaller(ctx)?.actor.id, name: this.name };
+  }
+}
+
+/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+class Legacy {
+  readonly name = 'legacy';
+  async read(ctx: RouterContext<AgentState>): Promise<void> {
+    ctx.body = { by: getCaller(ctx)?.actor.id, name: this.name };
+  }
+}
+const descriptor = Object.getOwnPropertyDescriptor(Legacy.prototype, 'read') as TypedPropertyDescriptor<Legacy['read']>;
+Permit('thing.read', ofRoute)(Legacy.prototype, 'read', descriptor);
+Object.defineProperty(Legacy.prototype, 'read', descriptor);
+
+describe.each(versions)('@Permit on %s', (_version, create) => {
+  const things = new Things();
+  const legacy = new Legacy();
+
+  it.each<[string, string, (ctx: RouterContext<AgentState>) => Promise<void>]>([
+    ['a bound method', 'things', things.read.bind(things)],
+    ['an arrow function around the method', 'things', (ctx) => things.read(ctx)],
+    ['a legacy decorator', 'legacy', (ctx) => legacy.read(ctx)],
+  ])('%s asks before it runs', async (_title, name, method) => {
+    const router = new Router<AgentState>();
+    router.get('/things/:id', method);
+    await using api = await Api.start(create(), (app) => app.use(router.routes()));
+    expect(JSON.parse((await api.call({ target: '/things/1' })).body)).toEqual({ by: 'agent-1', name });
+    const ran = things.ran.length;
+    expect(codeOf(await api.call({ target: '/things/forbidden' }))).toBe('policy_denied');
+    expect(things.ran).toHaveLength(ran);
+  });
+
+  it('does not run without its context, nor where no agentAuth ran', async () => {
+    things.ran.length = 0;
+    await expect(things.read(undefined as unknown as RouterContext<AgentState>)).rejects.toThrow('its context');
+    const router = new Router<AgentState>();
+    router.get('/things/:id', things.read.bind(things));
+    await using served = await serve(create().use(router.routes()).callback());
+    expect(codeOf(await send(served.url, signed({ target: '/things/1' })))).toBe('not_authenticated');
+    expect(things.ran).toEqual([]);
+  });
+});
+
+describe('permit, misused', () => {
+  it.each([
+    ['no action', () => permit('', thing)],
+    ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
+    ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
+    ['@Permit without an action', () => Permit('', thing)],
+  ])('G5 %s is a ConfigError at once', (_title, make) => {
+    expect(make).toThrow(ConfigError);
+  });
+});
