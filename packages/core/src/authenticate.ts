@@ -1,5 +1,6 @@
 import { covers } from '@countersign/signature';
 import type { AuditEvent } from './audit/event.js';
+import type { BodyVerdict } from './body/request-body.js';
 import { verifyBody } from './body/verify-body.js';
 import { type Caller, sealCaller } from './caller.js';
 import { fieldValues } from './http/fields.js';
@@ -17,7 +18,7 @@ import type { TokenResult } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
-  | { readonly ok: true; readonly caller: Caller }
+  | { readonly ok: true; readonly caller: Caller; readonly bodyVerdict: BodyVerdict | undefined }
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
 const maxFieldBytes = 32 * 1024;
@@ -48,23 +49,21 @@ export function createAuthenticator(
     const { keyid = '', nonce = '', created = 0 } = parameters;
     const claimed = { keyId: keyid, agent: key.holder.agent.id };
 
-    const unacceptable =
+    const body =
       nonceProblem(nonce) ??
       unsupportedDelegation(rawHeaders) ??
-      (await verifyBody(request, (field) => covers(covered, field), settings.bodyLimits)) ??
-      // A copy of this request may start as late as validUntil and take the whole time allowed for its body.
-      (await reserveNonce(
-        settings.replay,
-        { keyId: keyid, nonce, until: validUntil + settings.bodyLimits.timeoutSeconds },
-        settings.clock() / 1000,
-      ));
-    if (unacceptable !== undefined) return refuse(unacceptable, claimed);
+      (await verifyBody(request, (field) => covers(covered, field), settings.bodyLimits));
+    if ('code' in body) return refuse(body, claimed);
+    // A copy of this request may start as late as validUntil and take the whole time allowed for its body.
+    const until = validUntil + settings.bodyLimits.timeoutSeconds;
+    const used = await reserveNonce(settings.replay, { keyId: keyid, nonce, until }, settings.clock() / 1000);
+    if (used !== undefined) return refuse(used, claimed);
 
     const verified = await token();
     if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);
     const acting = actingChain(key.holder, verified?.token);
     if ('code' in acting) return refuse(acting, claimed);
-    return { ok: true, caller: callerOf(acting, key, created, requestId) };
+    return { ok: true, caller: callerOf(acting, key, created, requestId), bodyVerdict: body.verdict };
   };
 }
 

@@ -1,6 +1,7 @@
 import type { AuditOutcome } from './audit/event.js';
 import { createRecorder, type DecidedAction } from './audit/recorder.js';
 import { createAuthenticator } from './authenticate.js';
+import type { BodyVerdict } from './body/request-body.js';
 import { createAuthorizer } from './authorize.js';
 import type { Caller } from './caller.js';
 import type { HttpRequest } from './http/request.js';
@@ -20,6 +21,11 @@ export type Authentication =
       readonly caller: Caller | undefined;
       /** Refuses a request without a caller after all, where only agents may come; recorded. */
       readonly refuseStranger: () => Promise<Refusal>;
+      /**
+       * Only for a streamed body. Its reader is told by an error on the request; a host answers itself where the verdict
+       * is that nobody heard it.
+       */
+      readonly bodyVerdict?: BodyVerdict;
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
@@ -49,7 +55,7 @@ export interface Guard {
   unresolved(caller: Caller, action: string, problem: unknown): Promise<Refusal>;
   /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
   unmapped(caller: Caller, route: string): Promise<Refusal>;
-  /** Records how a request ended; once, and only if it was let in. */
+  /** Records how a request ended; once, and only if it was let in. Call it when the answer has ended, however it did. */
   complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
   /** How a refusal looks on the wire, the same on every host. */
   respond(refused: Refusal): RefusalResponse;
@@ -99,9 +105,10 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
         request.body.discard();
         return { ok: false, refusal: await recorder.unverified(facts, answer.claimed, answer.refusal) };
       }
-      register.admit(answer.caller, facts);
+      const { caller, bodyVerdict } = answer;
+      register.admit(caller, { facts, body: request.body, bodyVerdict });
       request.body.release();
-      return { ok: true, caller: answer.caller, refuseStranger };
+      return { ok: true, caller, refuseStranger, ...(bodyVerdict && { bodyVerdict }) };
     },
     authorize: createAuthorizer({ policy: settings.policy, recorder, register }),
     unresolved: (caller, action, problem) => deny(caller, { action }, refusal('resource_unresolved', String(problem))),
@@ -110,8 +117,12 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       const admitted = register.find(caller);
       if (admitted === undefined || admitted.completed) return;
       admitted.completed = true;
+      // Nobody reads on, and a streamed body comes to its verdict.
+      admitted.body.discard();
+      const wrong = await admitted.bodyVerdict;
+      const ended = wrong === undefined ? outcome : { ...outcome, code: wrong.code };
       // A request that was only refused has its record already; nothing of the application ran.
-      if (admitted.allowed || !admitted.refused) await recorder.outcome(caller, admitted.facts, outcome);
+      if (admitted.allowed || !admitted.refused) await recorder.outcome(caller, admitted.facts, ended);
     },
     respond: (refused) => refusalResponse(refused, acceptSignature),
     async close() {

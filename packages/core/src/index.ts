@@ -7,7 +7,16 @@ export { type MemoryAudit, type MemoryAuditOptions, memoryAudit } from './audit/
 export { readAuditFile } from './audit/read-audit-file.js';
 export type { AuditRecord } from './audit/record.js';
 export { bufferedBody } from './body/buffered-body.js';
-export type { BodyLimits, HeldBody, RequestBody } from './body/request-body.js';
+export { continueAfterVerification } from './body/expect-continue.js';
+export type {
+  BodyFailure,
+  BodyLimits,
+  BodyVerdict,
+  HeldBody,
+  RequestBody,
+  StreamedBody,
+  StreamFailure,
+} from './body/request-body.js';
 export type { Actor, Caller, Proof, Subject } from './caller.js';
 export { ConfigError, checkOptionNames } from './config-error.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';

@@ -1,3 +1,5 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import type { AuditSink } from './audit/event.js';
 import { fanOut } from './audit/fan-out.js';
 import type { BodyLimits } from './body/request-body.js';
@@ -41,9 +43,13 @@ export interface GuardOptions {
   readonly maxAgeSeconds?: number;
   /** How far clocks may differ, in seconds. Default 5. */
   readonly clockSkewSeconds?: number;
-  /** Largest body, in bytes. Default 1 MiB. */
+  /** Largest body, in bytes. Default 16 MiB. */
   readonly maxBodyBytes?: number;
-  /** Longest time for a body to arrive, in seconds. Default 30. */
+  /** Most bytes of a body that are held in memory; a larger one is held in an unlinked temporary file. Default 1 MiB. */
+  readonly memoryBodyBytes?: number;
+  /** Where those files are made. Default: the temporary directory of the system. */
+  readonly spoolDirectory?: string;
+  /** Longest time for a body to arrive, in seconds; of a streamed body, the longest silence of its sender. Default 30. */
   readonly bodyTimeoutSeconds?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
@@ -83,6 +89,8 @@ const optionNames = [
   'maxAgeSeconds',
   'clockSkewSeconds',
   'maxBodyBytes',
+  'memoryBodyBytes',
+  'spoolDirectory',
   'bodyTimeoutSeconds',
   'clock',
   'onTrouble',
@@ -114,7 +122,9 @@ export function readOptions(options: GuardOptions): Settings {
     maxAgeSeconds: wholeNumber(options, 'maxAgeSeconds', 60, 1, 3600),
     clockSkewSeconds,
     bodyLimits: {
-      maxBytes: wholeNumber(options, 'maxBodyBytes', 1024 * 1024, 0, 1024 * 1024 * 1024),
+      maxBytes: wholeNumber(options, 'maxBodyBytes', 16 * 1024 ** 2, 0, 1024 ** 4),
+      memoryBytes: wholeNumber(options, 'memoryBodyBytes', 1024 ** 2, 0, 1024 ** 3),
+      spoolDirectory: readSpoolDirectory(options),
       timeoutSeconds: wholeNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
     },
     clock: options.clock ?? Date.now,
@@ -150,6 +160,19 @@ function readTraffic({ traffic = 'agents' }: GuardOptions): 'agents' | 'mixed' {
   return traffic;
 }
 
+function readSpoolDirectory({ spoolDirectory }: GuardOptions): string {
+  if (spoolDirectory === undefined) return tmpdir();
+  try {
+    if (statSync(spoolDirectory).isDirectory()) {
+      accessSync(spoolDirectory, constants.W_OK);
+      return spoolDirectory;
+    }
+  } catch {
+    // Said below.
+  }
+  throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${spoolDirectory}.`);
+}
+
 function readAudit({ audit }: GuardOptions): AuditSink {
   const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
   if (sinks.length === 0 || sinks.some((sink) => typeof sink?.write !== 'function')) {
@@ -179,7 +202,7 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
   return value;
 }
 
-type NumericOption = 'maxAgeSeconds' | 'clockSkewSeconds' | 'maxBodyBytes' | 'bodyTimeoutSeconds';
+type NumericOption = 'maxAgeSeconds' | 'clockSkewSeconds' | 'maxBodyBytes' | 'memoryBodyBytes' | 'bodyTimeoutSeconds';
 
 function wholeNumber(
   options: GuardOptions,

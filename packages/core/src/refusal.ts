@@ -40,6 +40,7 @@ export type RefusalCode =
   | 'keys_unavailable'
   | 'issuer_unavailable'
   | 'replay_store_unavailable'
+  | 'spool_unavailable'
   | 'policy_unavailable'
   | 'audit_unavailable';
 
@@ -101,6 +102,7 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   keys_unavailable: outage(503, 'Agent keys cannot be looked up now.'),
   issuer_unavailable: outage(503, 'The keys of the token issuer cannot be fetched now.'),
   replay_store_unavailable: outage(503, 'Replay protection is not available now.'),
+  spool_unavailable: outage(503, 'Large bodies cannot be kept now until they have verified.'),
   policy_unavailable: outage(503, 'Policy cannot be evaluated now.'),
   audit_unavailable: outage(503, 'The audit log cannot be written now.'),
 };

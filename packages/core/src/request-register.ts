@@ -1,9 +1,13 @@
+import type { BodyVerdict, RequestBody } from './body/request-body.js';
 import type { Caller } from './caller.js';
 import type { RequestFacts } from './http/request-facts.js';
 
 /** A request that was let in, while it is being served. */
 export interface AdmittedRequest {
   readonly facts: RequestFacts;
+  readonly body: RequestBody;
+  /** Resolves to what was wrong with a streamed body in the end. */
+  readonly bodyVerdict: BodyVerdict | undefined;
   /** Whether some decision allowed something, and whether some decision refused. */
   allowed: boolean;
   refused: boolean;
@@ -12,15 +16,15 @@ export interface AdmittedRequest {
 
 /** Knows the very callers that this guard made. A forged or foreign caller is not in it and gets nothing. */
 export interface RequestRegister {
-  admit(caller: Caller, facts: RequestFacts): void;
+  admit(caller: Caller, request: Pick<AdmittedRequest, 'facts' | 'body' | 'bodyVerdict'>): void;
   find(caller: Caller): AdmittedRequest | undefined;
 }
 
 export function createRequestRegister(): RequestRegister {
   const admitted = new WeakMap<Caller, AdmittedRequest>();
   return {
-    admit(caller, facts) {
-      admitted.set(caller, { facts, allowed: false, refused: false, completed: false });
+    admit(caller, request) {
+      admitted.set(caller, { ...request, allowed: false, refused: false, completed: false });
     },
     find: (caller) => (typeof caller === 'object' && caller !== null ? admitted.get(caller) : undefined),
   };

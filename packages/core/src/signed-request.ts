@@ -30,7 +30,8 @@ interface SignedRequestParts {
 
 /** Verifies the one signature of our profile over the header section, and says whose it is. */
 export async function verifySignedRequest(request: HttpRequest, parts: SignedRequestParts): Promise<SignedRequest> {
-  const { method, target, rawHeaders: rawFields } = request;
+  const { method, target, rawHeaders } = request;
+  const rawFields = withoutPseudoFields(rawHeaders);
   const { origin, authority } = parts.addressed;
   const { now, maxAgeSeconds, clockSkewSeconds } = parts;
   let outOfProfile: Refusal | undefined;
@@ -56,6 +57,12 @@ export async function verifySignedRequest(request: HttpRequest, parts: SignedReq
   const claimedKeyId = result.candidate?.parameters.keyid;
   const refused = outOfProfile ?? result.problem?.refusal ?? refusal(codeFor[result.code], result.detail);
   return { ok: false, refusal: refused, claimedKeyId };
+}
+
+/** RFC 9113 §8.3: what begins with a colon in HTTP/2 is no field. Their content is covered as `@method`, `@path`, … */
+function withoutPseudoFields(rawHeaders: readonly string[]): readonly string[] {
+  if (rawHeaders[0]?.startsWith(':') !== true) return rawHeaders;
+  return rawHeaders.filter((_text, index) => !rawHeaders[index - (index % 2)]?.startsWith(':'));
 }
 
 interface HolderProblem extends KeyProblem {

@@ -47,6 +47,8 @@ export interface AuditHop {
 export interface AuditOutcome {
   readonly result: 'finished' | 'threw' | 'aborted';
   readonly status?: number;
+  /** What turned out to be wrong with a streamed body, whatever was answered. */
+  readonly code?: RefusalCode;
 }
 
 /** Where events go. `write` resolves once the event is durable as the sink promises; a rejection means it is not. */

@@ -1,21 +1,34 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
 import type { DigestAlgorithm } from '@countersign/signature';
 
 const hashNames = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const satisfies Record<DigestAlgorithm, string>;
+
+/** The digests of one body, by algorithm. */
+export type Digests = ReadonlyMap<DigestAlgorithm, Uint8Array>;
 
 /** Digests one body under every algorithm that its Content-Digest names (RFC 9530 §2), while it arrives. */
 export class Digester {
   readonly #hashes: ReadonlyMap<DigestAlgorithm, Hash>;
 
-  constructor(algorithms: readonly DigestAlgorithm[]) {
-    this.#hashes = new Map(algorithms.map((algorithm) => [algorithm, createHash(hashNames[algorithm])]));
+  constructor(algorithms: Iterable<DigestAlgorithm>) {
+    this.#hashes = new Map([...algorithms].map((algorithm) => [algorithm, createHash(hashNames[algorithm])]));
   }
 
   update(bytes: Uint8Array): void {
     for (const hash of this.#hashes.values()) hash.update(bytes);
   }
 
-  finish(): ReadonlyMap<DigestAlgorithm, Uint8Array> {
+  finish(): Digests {
     return new Map([...this.#hashes].map(([algorithm, hash]) => [algorithm, hash.digest()]));
   }
+}
+
+/** The first algorithm under which a body is not what was expected: every expected digest must match. */
+export function mismatch(expected: Digests, actual: Digests): DigestAlgorithm | undefined {
+  for (const [algorithm, digest] of expected) {
+    const computed = actual.get(algorithm);
+    if (computed === undefined || computed.length !== digest.length || !timingSafeEqual(computed, digest))
+      return algorithm;
+  }
+  return undefined;
 }

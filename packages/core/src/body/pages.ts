@@ -1,6 +1,9 @@
 const largestPage = 16 * 1024;
 const smallestPage = 512;
 
+/** Kept of a body before it is known that it may be taken: a stranger cannot make us keep more, he has to wait. */
+export const earlyBytes: number = 64 * 1024;
+
 /**
  * Bytes in the order they came, copied together into pages. A sender of one-byte chunks would otherwise cost about
  * 200 bytes of heap for each byte it sends.

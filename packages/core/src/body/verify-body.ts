@@ -1,29 +1,40 @@
-import { timingSafeEqual } from 'node:crypto';
 import { type DigestAlgorithm, parseContentDigest } from '@countersign/signature';
 import { fieldValues } from '../http/fields.js';
 import type { HttpRequest } from '../http/request.js';
 import { type Refusal, refusal } from '../refusal.js';
-import type { BodyLimits } from './request-body.js';
+import { mismatch } from './digester.js';
+import type { BodyLimits, BodyVerdict } from './request-body.js';
 
 /** Whether the verified signature covers a field of this name. */
 export type Covers = (fieldName: string) => boolean;
 
+/** A body that may be released. Only one that is streamed, whose bytes have not verified yet, has a verdict to come. */
+export interface AcceptedBody {
+  readonly verdict?: BodyVerdict;
+}
+
 /**
  * Holds the body until every supported digest of a *covered* Content-Digest (RFC 9530) has verified over the bytes on
- * the wire. Answers with the refusal, or with undefined when the body is what was signed.
+ * the wire. Where the host chose to stream it, all but the bytes is verified, and they will be while they flow.
  */
 export async function verifyBody(
-  { rawHeaders, body }: HttpRequest,
+  { rawHeaders, body, bodyMode = 'hold' }: HttpRequest,
   covers: Covers,
   limits: BodyLimits,
-): Promise<Refusal | undefined> {
+): Promise<AcceptedBody | Refusal> {
+  // Without a digest there is nothing to compare a stream with: the body is held, and must be empty.
+  const streams = bodyMode === 'stream' && body.stream !== undefined && states(rawHeaders, 'content-digest');
   // Known to be unbound before a byte is read.
-  if (announcesContent(rawHeaders)) {
+  if (streams || announcesContent(rawHeaders)) {
     const unbound = unboundBody(rawHeaders, covers);
     if (unbound !== undefined) return unbound;
   }
   const expected = expectedDigests(rawHeaders);
   if (!(expected instanceof Map)) return expected;
+  if (streams && body.stream !== undefined) {
+    const streamed = body.stream(limits, expected);
+    return streamed.ok ? { verdict: streamed.verdict } : refusal(streamed.code, streamed.detail);
+  }
 
   const held = await body.hold(limits, [...expected.keys()]);
   if (!held.ok) return refusal(held.code, held.detail);
@@ -31,27 +42,23 @@ export async function verifyBody(
     const unbound = unboundBody(rawHeaders, covers);
     if (unbound !== undefined) return unbound;
   }
-  for (const [algorithm, digest] of expected) {
-    const actual = held.digests.get(algorithm);
-    if (actual === undefined || !equalDigests(actual, digest)) return refusal('digest_mismatch', algorithm);
-  }
-  return undefined;
+  const wrong = mismatch(expected, held.digests);
+  return wrong === undefined ? {} : refusal('digest_mismatch', wrong);
 }
 
 /** A body counts only if the signature covers its digest, and its type if it
  * states one: the type decides how the same bytes are read (GHSA-9rfg-v8g9-9367). */
 function unboundBody(rawHeaders: readonly string[], covers: Covers): Refusal | undefined {
-  if (fieldValues(rawHeaders, 'content-digest').length === 0)
-    return refusal('digest_required', 'Content-Digest is missing');
+  if (!states(rawHeaders, 'content-digest')) return refusal('digest_required', 'Content-Digest is missing');
   if (!covers('content-digest')) return refusal('digest_required', 'the signature does not cover content-digest');
-  if (fieldValues(rawHeaders, 'content-type').length > 0 && !covers('content-type')) {
+  if (states(rawHeaders, 'content-type') && !covers('content-type')) {
     return refusal('signature_incomplete', 'the signature does not cover content-type');
   }
   return undefined;
 }
 
 function expectedDigests(rawHeaders: readonly string[]): Map<DigestAlgorithm, Uint8Array> | Refusal {
-  if (fieldValues(rawHeaders, 'content-digest').length === 0) return new Map();
+  if (!states(rawHeaders, 'content-digest')) return new Map();
   const parsed = parseContentDigest(rawHeaders);
   return parsed.ok ? new Map(parsed.digests) : refusal('digest_malformed', parsed.detail);
 }
@@ -59,9 +66,9 @@ function expectedDigests(rawHeaders: readonly string[]): Map<DigestAlgorithm, Ui
 /** RFC 9112 §6: Content-Length above 0, or a transfer coding, announces content. */
 function announcesContent(rawHeaders: readonly string[]): boolean {
   const [length] = fieldValues(rawHeaders, 'content-length');
-  return fieldValues(rawHeaders, 'transfer-encoding').length > 0 || (length !== undefined && Number(length) !== 0);
+  return states(rawHeaders, 'transfer-encoding') || (length !== undefined && Number(length) !== 0);
 }
 
-function equalDigests(actual: Uint8Array, expected: Uint8Array): boolean {
-  return actual.length === expected.length && timingSafeEqual(actual, expected);
+function states(rawHeaders: readonly string[], name: string): boolean {
+  return fieldValues(rawHeaders, name).length > 0;
 }

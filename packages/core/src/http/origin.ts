@@ -43,7 +43,7 @@ export function addressedOrigin(
   origins: readonly Origin[],
   forwardedHost?: string,
 ): AddressedRequest {
-  const hosts = forwardedHost === undefined ? fieldValues(rawHeaders, 'host') : [forwardedHost];
+  const hosts = forwardedHost === undefined ? statedHosts(rawHeaders) : [forwardedHost];
   const [host] = hosts;
   // RFC 9112 §3.2: none or several Host fields make the request invalid.
   if (host === undefined || hosts.length !== 1) return malformed('the request needs exactly one Host field');
@@ -67,6 +67,14 @@ export function addressedOrigin(
     return { ok: false, refusal: refusal('origin_mismatch', `addressed to ${host}`) };
   }
   return { ok: true, origin, authority: host };
+}
+
+/** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */
+function statedHosts(rawHeaders: readonly string[]): readonly string[] {
+  const hosts = fieldValues(rawHeaders, 'host');
+  const authorities = fieldValues(rawHeaders, ':authority');
+  const same = hosts.length === 1 && hosts[0]?.toLowerCase() === authorities[0]?.toLowerCase();
+  return same ? authorities : [...authorities, ...hosts];
 }
 
 function sameAuthority(origin: Origin, host: string, scheme: string | undefined): boolean {

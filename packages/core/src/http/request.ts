@@ -10,4 +10,9 @@ export interface HttpRequest {
   /** Address of the connected peer; never taken from a header. */
   readonly remoteAddress?: string;
   readonly body: RequestBody;
+  /**
+   * `hold` (default): nobody sees a byte of the body before its digest has verified. `stream`: the bytes flow while they
+   * are digested, and only the end waits for the digest; for handlers that do nothing final before the end.
+   */
+  readonly bodyMode?: 'hold' | 'stream';
 }

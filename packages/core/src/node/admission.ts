@@ -26,6 +26,12 @@ export interface AdmissionOptions {
    * that cannot know their routes. Default false: a route without `permit` is authenticated only.
    */
   readonly everyRequest?: boolean;
+  /**
+   * Chooses the requests whose body is streamed: it flows to the handler while it is digested, and only its end waits
+   * for the digest. Such a handler must do nothing final before the end. Default: none, every body is held until it
+   * has verified.
+   */
+  readonly streamBody?: (request: IncomingMessage) => boolean;
 }
 
 /** What a host remembers of a request that its guard let in. */
@@ -57,7 +63,7 @@ const admissions = new WeakMap<IncomingMessage, Admission>();
 export async function admit(
   guard: Guard,
   { request, response, target }: HostExchange,
-  { onRefusal = 'respond', everyRequest = false }: AdmissionOptions = {},
+  { onRefusal = 'respond', everyRequest = false, streamBody }: AdmissionOptions = {},
   respond: Respond = (rendered) => sendRefusal(response, rendered),
 ): Promise<boolean> {
   const refuse = (refused: Refusal): void => {
@@ -65,12 +71,17 @@ export async function admit(
     if (onRefusal === 'throw') throw new RefusalError(refused, rendered);
     respond(rendered);
   };
-  const authentication = await guard.authenticate(incomingRequest(request, target));
+  const bodyMode = streamBody?.(request) === true ? 'stream' : 'hold';
+  const authentication = await guard.authenticate(incomingRequest(request, target, bodyMode));
   if (!authentication.ok) {
     refuse(authentication.refusal);
     return false;
   }
-  const { caller, refuseStranger } = authentication;
+  const { caller, refuseStranger, bodyVerdict } = authentication;
+  void bodyVerdict?.then((wrong) => {
+    // A handler that does not listen for errors of the request would never answer.
+    if (wrong?.unheard && !response.headersSent) respond(guard.respond(refusal(wrong.code, wrong.detail)));
+  });
   const outcome = caller && watchOutcome(response, (ended) => void guard.complete(caller, ended));
   admissions.set(request, Object.freeze({ guard, caller, outcome, refuse, refuseStranger }));
   if (!everyRequest) return true;

@@ -5,7 +5,11 @@ import type { AdmissionOptions, LeaveRequest } from './admission.js';
 /** What every adapter's `permit` and `Permit` take besides action and resource. */
 export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;
 
-const admissionOptionNames = ['onRefusal', 'everyRequest'] as const satisfies readonly (keyof AdmissionOptions)[];
+const admissionOptionNames = [
+  'onRefusal',
+  'everyRequest',
+  'streamBody',
+] as const satisfies readonly (keyof AdmissionOptions)[];
 const permitOptionNames = ['requires', 'agentsOnly'] as const satisfies readonly (keyof PermitOptions)[];
 
 /**
@@ -18,11 +22,14 @@ export function checkAdmissionOptions(guard: Guard, options: AdmissionOptions, m
     throw new ConfigError('agentAuth: this is no guard. Write agentAuth(await createGuard({ … })).');
   }
   checkOptionNames('agentAuth', options, [...admissionOptionNames, ...more]);
-  const { onRefusal = 'respond', everyRequest = false } = options;
+  const { onRefusal = 'respond', everyRequest = false, streamBody } = options;
   if (onRefusal !== 'respond' && onRefusal !== 'throw') {
     throw new ConfigError("agentAuth: 'onRefusal' must be 'respond' or 'throw'.");
   }
   if (typeof everyRequest !== 'boolean') throw new ConfigError("agentAuth: 'everyRequest' must be true or false.");
+  if (streamBody !== undefined && typeof streamBody !== 'function') {
+    throw new ConfigError("agentAuth: 'streamBody' must be a function that says which requests, like (request) => ….");
+  }
 }
 
 /**

@@ -7,7 +7,11 @@ import type { HttpRequest } from '../http/request.js';
  * awaited. `target` is the request target of the request line; frameworks with mounted routers cut `request.url`, so
  * the adapter says where the whole one is (`originalUrl`).
  */
-export function incomingRequest(request: IncomingMessage, target: string): HttpRequest {
+export function incomingRequest(
+  request: IncomingMessage,
+  target: string,
+  bodyMode: HttpRequest['bodyMode'] = 'hold',
+): HttpRequest {
   const { method = '', rawHeaders, socket } = request;
   const remoteAddress = socket.remoteAddress;
   return {
@@ -16,5 +20,6 @@ export function incomingRequest(request: IncomingMessage, target: string): HttpR
     rawHeaders,
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
     body: holdIncoming(request),
+    bodyMode,
   };
 }

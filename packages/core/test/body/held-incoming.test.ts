@@ -11,9 +11,10 @@ import type { BodyLimits, HeldBody, RequestBody } from '../../src/body/request-b
 import { sendRefusal } from '../../src/node/send-refusal.js';
 import { refusal, refusalResponse } from '../../src/refusal.js';
 import { Deferred } from '../node/deferred.js';
+import { limits } from './limits.js';
 import { chunk, chunkedHead, lastChunk, post, RawClient, serve, type TestServer } from '../node/raw-http.js';
 
-const defaultLimits: BodyLimits = { maxBytes: 1024 * 1024, timeoutSeconds: 30 };
+const defaultLimits = limits();
 
 interface Story {
   readonly limits?: BodyLimits;
@@ -27,13 +28,13 @@ interface Story {
 
 /** Holds, then answers with the body as the handler read it, or with the refusal. */
 function guarded(story: Story = {}): Promise<TestServer> {
-  const { limits = defaultLimits, handle = readAll } = story;
+  const { limits: given = defaultLimits, handle = readAll } = story;
   async function serveOne(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const before = story.before?.(request);
     if (before !== undefined) await before;
     const body = holdIncoming(request);
     await story.between?.(body, request);
-    const held = await body.hold(limits, ['sha-256', 'sha-512']);
+    const held = await body.hold(given, ['sha-256', 'sha-512']);
     story.onHeld?.(held);
     if (!held.ok) {
       body.discard();
@@ -194,7 +195,7 @@ describe('a held body reaches its reader whole', () => {
     const kept: number[] = [];
     let flowing = 0;
     await using server = await guarded({
-      limits: { maxBytes: 20_000_000, timeoutSeconds: 30 },
+      limits: limits({ maxBytes: 20_000_000 }),
       between: async (_body, request) => {
         await untilStalled(request);
         kept.push(request.socket.bytesRead);
@@ -354,7 +355,7 @@ describe('nothing reaches a reader before release', () => {
 });
 
 describe('limits', () => {
-  const small: BodyLimits = { maxBytes: 1000, timeoutSeconds: 30 };
+  const small: BodyLimits = limits({ maxBytes: 1000 });
 
   it('G4 a Content-Length over the limit is refused before a byte of the body came', async () => {
     await using server = await guarded({ limits: small });
@@ -398,7 +399,7 @@ describe('limits', () => {
   });
 
   it('G4 a body that trickles is cut off in time (slow loris)', async () => {
-    await using server = await guarded({ limits: { maxBytes: 1000, timeoutSeconds: 0.05 } });
+    await using server = await guarded({ limits: limits({ maxBytes: 1000, timeoutSeconds: 0.05 }) });
     using client = await RawClient.open(server);
     await client.send(post('never complete').subarray(0, -8));
     const response = await client.response();
@@ -485,7 +486,7 @@ describe('a connection after a refusal', () => {
   it('G4 is closed when the client would go on for ever, and the client has its answer', async () => {
     const closed = new Deferred<number>();
     await using server = await guarded({
-      limits: { maxBytes: 1000, timeoutSeconds: 30 },
+      limits: limits({ maxBytes: 1000 }),
       between: (_body, { socket }) => void socket.once('close', () => closed.resolve(socket.bytesRead)),
     });
     using client = await RawClient.open(server);

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+import type { Writable } from 'node:stream';
+
+/**
+ * Destroys a request for its reader alone: whoever reads it gets the error, and the connection stays, so that an answer
+ * can still go out. `destinations` are what the request is piped to: `pipe` does not hand errors on. Says whether
+ * anybody listened.
+ */
+export function failReader(request: IncomingMessage, error: Error, destinations: Iterable<Writable> = []): boolean {
+  let heard = request.listenerCount('error') > 0;
+  for (const destination of destinations) {
+    heard = true;
+    request.unpipe(destination);
+    destination.destroy(error);
+  }
+  // A reader that comes later finds the error on the stream. Without a listener it would end the process.
+  request.on('error', () => {});
+  // IncomingMessage's own would take the connection along.
+  request._destroy = (cause, done) => process.nextTick(done, cause);
+  request.destroy(error);
+  return heard;
+}
+
+/** Keeps account of where a request is piped to. */
+export function recordPipes(request: IncomingMessage): ReadonlySet<Writable> {
+  const destinations = new Set<Writable>();
+  // oxlint-disable-next-line typescript/unbound-method -- called with its request below
+  const { pipe, unpipe } = request;
+  request.pipe = <T extends NodeJS.WritableStream>(destination: T, options?: { readonly end?: boolean }): T => {
+    destinations.add(destination as unknown as Writable);
+    return pipe.call(request, destination, options) as T;
+  };
+  request.unpipe = (destination?: NodeJS.WritableStream) => {
+    if (destination === undefined) destinations.clear();
+    else destinations.delete(destination as unknown as Writable);
+    return unpipe.call(request, destination);
+  };
+  return destinations;
+}

@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
+
+/**
+ * The stream below a request or response of http2's compatibility API; undefined for HTTP/1. Frameworks hand both over
+ * under the types of node:http.
+ */
+export function http2StreamOf(message: object): ServerHttp2Stream | undefined {
+  const { stream } = message as { readonly stream?: ServerHttp2Stream };
+  return typeof stream?.respond === 'function' ? stream : undefined;
+}
+
+/** Ends what a client is still sending: the stream in HTTP/2 (RFC 9113 §8.1), in HTTP/1 the whole connection. */
+export function cutOff(request: IncomingMessage): void {
+  const stream = http2StreamOf(request);
+  if (stream !== undefined) {
+    stream.close();
+    return;
+  }
+  request.destroy();
+  // A request that was destroyed for its reader alone has left its connection open.
+  request.socket.destroy();
+}

@@ -1,0 +1,131 @@
+import { bodyError } from './body-error.js';
+import { Digester, type Digests, mismatch } from './digester.js';
+import { Draining } from './draining.js';
+import { failReader, recordPipes } from './fail-reader.js';
+import { earlyBytes, Pages } from './pages.js';
+import { isBeingRead } from './readers.js';
+import { type BodyFailure, type BodyLimits, bodyFailure, type StreamFailure } from './request-body.js';
+import type { ChunkSink, Tap } from './tap.js';
+
+/**
+ * Hands a body to its reader while it comes and is digested. Only the end is kept back until every digest has matched;
+ * if one does not, the request is destroyed with an error before its end.
+ */
+export class Streaming implements ChunkSink {
+  readonly verdict: Promise<StreamFailure | undefined>;
+  readonly #tap: Tap;
+  readonly #limits: BodyLimits;
+  readonly #expected: Digests;
+  readonly #digester: Digester;
+  /** What came before it may flow. */
+  readonly #early = new Pages();
+  readonly #destinations: ReturnType<typeof recordPipes>;
+  readonly #silence: NodeJS.Timeout;
+  #settle: (failure: StreamFailure | undefined) => void = () => {};
+  #state: 'coming' | 'whole' | BodyFailure = 'coming';
+  #flows = false;
+  #draining: Draining | undefined;
+  #length = 0;
+
+  constructor(tap: Tap, limits: BodyLimits, expected: Digests) {
+    this.#tap = tap;
+    this.#limits = limits;
+    this.#expected = expected;
+    this.#digester = new Digester(expected.keys());
+    this.#destinations = recordPipes(tap.request);
+    this.verdict = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#silence = setTimeout(() => this.#tooSilent(), limits.timeoutSeconds * 1000).unref();
+  }
+
+  /** What is known to be wrong already. */
+  get failure(): BodyFailure | undefined {
+    return typeof this.#state === 'string' ? undefined : this.#state;
+  }
+
+  chunk(bytes: Buffer): boolean {
+    if (this.#state === 'coming') this.#digest(bytes);
+    if (this.#draining !== undefined) return this.#draining.chunk(bytes);
+    if (this.#state !== 'coming') return false;
+    if (this.#flows) return this.#tap.deliver(bytes);
+    this.#early.append(bytes);
+    return this.#early.length < earlyBytes;
+  }
+
+  end(): void {
+    this.#draining?.end();
+    if (this.#state !== 'coming') return;
+    const wrong = mismatch(this.#expected, this.#digester.finish());
+    if (wrong !== undefined) {
+      this.#fail(bodyFailure('digest_mismatch', wrong));
+      return;
+    }
+    clearTimeout(this.#silence);
+    this.#state = 'whole';
+    this.#settle(undefined);
+    if (this.#flows && this.#draining === undefined) this.#tap.deliver(null);
+  }
+
+  /** The host itself tells the reader. */
+  cut(): void {
+    this.#draining?.cut();
+    const gone = bodyFailure('body_incomplete', `the client went away after ${this.#length} bytes`);
+    this.#state = this.failure ?? gone;
+    clearTimeout(this.#silence);
+    this.#settle(this.#state);
+  }
+
+  release(): void {
+    this.#flows = true;
+    for (const page of this.#early.take()) this.#tap.deliver(page);
+    if (this.#state === 'whole') this.#tap.deliver(null);
+    if (this.failure !== undefined) this.#failReader(this.failure);
+  }
+
+  /** Nobody will read on. What still comes of a body that flowed is digested for the verdict, and dropped. */
+  discard(): void {
+    this.#early.clear();
+    if (!this.#flows) this.#fail(bodyFailure('body_incomplete', 'discarded before its end'));
+    if (this.failure !== undefined) this.#settle(this.failure);
+    if (this.#flows) this.#drain();
+  }
+
+  #digest(bytes: Buffer): void {
+    this.#silence.refresh();
+    this.#length += bytes.length;
+    if (this.#length <= this.#limits.maxBytes) this.#digester.update(bytes);
+    else this.#fail(bodyFailure('body_too_large', `more than ${this.#limits.maxBytes} bytes`));
+  }
+
+  #tooSilent(): void {
+    // While the reader is behind, it is not the client who is silent.
+    if (this.#tap.request.readableLength > 0) this.#silence.refresh();
+    else this.#fail(bodyFailure('body_timeout', `nothing came for ${this.#limits.timeoutSeconds} s`));
+  }
+
+  #fail(failure: BodyFailure): void {
+    if (this.#state !== 'coming') return;
+    this.#state = failure;
+    clearTimeout(this.#silence);
+    if (this.#draining !== undefined) this.#settle(failure);
+    else if (this.#flows) this.#failReader(failure);
+  }
+
+  /** A reader that has not come yet would not hear the error: it gets it when it reads. */
+  #failReader(failure: BodyFailure): void {
+    const { request } = this.#tap;
+    if (isBeingRead(request) || request.readableDidRead) this.#tellReader(failure);
+    else request._read = () => process.nextTick(() => this.#tellReader(failure));
+  }
+
+  #tellReader(failure: BodyFailure): void {
+    const heard = failReader(this.#tap.request, bodyError(failure), this.#destinations);
+    this.#settle(heard ? failure : { ...failure, unheard: true });
+    this.#drain();
+  }
+
+  #drain(): void {
+    if (!this.#tap.ended && !this.#tap.gone) this.#draining ??= new Draining(this.#tap);
+  }
+}
