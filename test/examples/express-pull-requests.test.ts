@@ -1,49 +1,25 @@
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exchangesOf, faultless, faultsOf, type Played, play, recordsOf } from './play.js';
 
-const example = fileURLToPath(new URL('../../examples/express-pull-requests', import.meta.url));
-
-interface Played {
-  readonly exitCode: number | string | null | undefined;
-  readonly lines: readonly string[];
-  readonly errors: string;
-}
-
-/** Plays the story as `pnpm demo` does, in an environment of its own. */
-function play(options: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Played> {
-  return new Promise((resolve) => {
-    const main = join(example, 'dist/main.js');
-    const child = execFile(process.execPath, [main, ...options], { env: environment }, (_error, stdout, stderr) => {
-      resolve({ exitCode: child.exitCode, lines: stdout.split('\n'), errors: stderr });
-    });
-  });
-}
+const name = 'express-pull-requests';
+const policies = fileURLToPath(new URL(`../../examples/${name}/policies`, import.meta.url));
 
 describe('the story of the code-review agent', () => {
   let story: Played;
   beforeAll(async () => {
-    story = await play();
+    story = await play(name);
   }, 30_000);
 
   it('ends well, quietly, and leaves the terminal as it was', () => {
-    expect(story.errors).toBe('');
-    expect(story.lines.filter((line) => !/^[\x20-\x7e]*$/.test(line))).toEqual([]);
-    expect(story.lines.filter((line) => line.length > 100)).toEqual([]);
-    expect(story.lines.at(-2)).toBe('ok Every answer was the expected one, and every refusal is in the log.');
-    expect(story.exitCode).toBe(0);
+    expect(faultsOf(story)).toEqual(faultless);
   });
 
   it('takes place over HTTP: these requests, these answers, in this order', () => {
-    const exchanges = story.lines.flatMap((line) => {
-      const [, request, status, code] =
-        /^ {3}ok ((?:GET|POST) \S+) +(\d{3}) [A-Z][A-Za-z]+ *([a-z_]*)$/.exec(line) ?? [];
-      return request === undefined ? [] : [`${request} ${status} ${code}`.trim()];
-    });
-    expect(exchanges).toEqual([
+    expect(exchangesOf(story)).toEqual([
       'POST /delegate 201',
       'POST /repos/acme/api/pulls 201',
       'POST /repos/acme/api/merge 403 policy_denied',
@@ -68,11 +44,8 @@ describe('the story of the code-review agent', () => {
   });
 
   it('prints the audit log: a decision and an outcome where something ran, one record for each refusal', () => {
-    const records = story.lines.flatMap(
-      (line) => /^\d{2}:\d{2}:\d{2} {2}(.*)/.exec(line)?.[1]?.split(/ {2,}/).join('|') ?? [],
-    );
     const agent = 'agent-code-reviewer-01';
-    expect(records).toEqual([
+    expect(recordsOf(story)).toEqual([
       `decision|${agent}|user_123|pr.create|acme/api|allow`,
       `outcome|${agent}|user_123|201 finished`,
       `decision|${agent}|user_123|pr.merge|acme/api|policy_denied`,
@@ -87,7 +60,7 @@ describe('the story of the code-review agent', () => {
   });
 
   it('uses signs where the terminal can show them', async () => {
-    const { exitCode, lines } = await play([], { LANG: 'C.UTF-8' });
+    const { exitCode, lines } = await play(name, [], { LANG: 'C.UTF-8' });
     expect(exitCode).toBe(0);
     expect(lines).toContain('     chain       user_123 → agent-code-reviewer-01');
     expect(lines.at(-2)).toMatch(/^✓ /);
@@ -99,14 +72,14 @@ describe('the story under other policies', () => {
   let text: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'countersign-policies-'));
-    await cp(join(example, 'policies'), folder, { recursive: true });
+    await cp(policies, folder, { recursive: true });
     text = await readFile(join(folder, 'pull-requests.cedar'), 'utf8');
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  async function playWith(policies: string): Promise<Played> {
-    await writeFile(join(folder, 'pull-requests.cedar'), policies);
-    return play(['--policies', folder]);
+  async function playWith(text: string): Promise<Played> {
+    await writeFile(join(folder, 'pull-requests.cedar'), text);
+    return play(name, ['--policies', folder]);
   }
 
   it('stops with exit code 1 where an answer is not the expected one', async () => {

@@ -8,6 +8,7 @@ import {
 } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/express';
 import express, { type Express, type Request } from 'express';
+import { Merging } from './merging.js';
 import { PullRequests } from './pull-requests.js';
 
 export interface ApiOptions {
@@ -55,11 +56,9 @@ export async function createApi({ origin, issuer, agentsFile, policiesFolder, au
     res.status(201).json({ pull, chain });
   });
 
-  app.post('/repos/:owner/:repo/merge', permit('pr.merge', repo), (req, res) => {
-    const merged = pulls.merge(repo(req).id, req.body?.number);
-    if (merged === undefined) return void res.status(404).json({ error: 'no such pull request' });
-    res.json({ pull: merged });
-  });
+  // The same as a decorator, on the method of a controller.
+  const merging = new Merging(pulls);
+  app.post('/repos/:owner/:repo/merge', merging.merge.bind(merging));
 
   return { app, close: () => guard.close() };
 }

@@ -1,0 +1,54 @@
+import { fileURLToPath } from 'node:url';
+import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
+import { agentsFromObjects, type MemoryAudit, memoryAudit } from '@countersign/core';
+import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
+import { createApi } from './api.js';
+import type { Ticket } from './tickets.js';
+
+/** Everything the story plays with: the API listens on a free port of this machine. */
+export interface World {
+  readonly origin: string;
+  readonly issuer: Issuer;
+  readonly agent: Agent;
+  readonly capabilities: readonly string[];
+  readonly audit: MemoryAudit;
+  /** The warnings that the API logged. */
+  readonly warnings: readonly { readonly msg: string; readonly routes?: readonly string[] }[];
+  tickets(): readonly Ticket[];
+  stop(): Promise<void>;
+}
+
+export async function startWorld(): Promise<World> {
+  const server = await listen();
+  const issuer = createIssuer(server.origin);
+  const key = generateAgentKey();
+  const agent = await createAgent({ id: 'agent-billing-01', key });
+  // What it may ever use. What it may use for a user is what the user hands over.
+  const capabilities = ['billing:read', 'warehouse:query', 'ticket:create'];
+  const audit = memoryAudit(); // in production: auditFile('audit')
+  const warnings: World['warnings'][number][] = [];
+
+  const api = await createApi({
+    origin: server.origin,
+    issuer: issuer.trusted,
+    agents: agentsFromObjects([{ ...key.registration(agent.id, capabilities), roles: ['analysts'] }]),
+    policiesFolder: fileURLToPath(new URL('../policies', import.meta.url)),
+    audit,
+    logger: { level: 'warn', stream: { write: (line) => void warnings.push(JSON.parse(line)) } },
+  });
+  server.server.on('request', (request, response) => api.app.routing(request, response));
+
+  return {
+    origin: server.origin,
+    issuer,
+    agent,
+    capabilities,
+    audit,
+    warnings,
+    tickets: () => api.tickets.opened,
+    async stop() {
+      await server.close();
+      await api.close();
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** How people are known, as in any web application: a password once, a cookie from then on. */
+export class Sessions {
+  readonly #passwords: ReadonlyMap<string, string>;
+  readonly #people = new Map<string, string>();
+
+  constructor(passwords: Readonly<Record<string, string>>) {
+    this.#passwords = new Map(Object.entries(passwords));
+  }
+
+  /** The secret of a new session, or undefined if name and password do not belong together. */
+  signIn(name: string, password: string): string | undefined {
+    const known = this.#passwords.get(name);
+    if (known === undefined || !sameSecret(known, password)) return undefined;
+    const secret = randomBytes(32).toString('base64url');
+    this.#people.set(secret, name);
+    return secret;
+  }
+
+  personOf(secret: string | undefined): string | undefined {
+    return secret === undefined ? undefined : this.#people.get(secret);
+  }
+}
+
+/** Compares in constant time, whatever the lengths. */
+function sameSecret(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((text) => createHash('sha256').update(text).digest());
+  return a !== undefined && b !== undefined && timingSafeEqual(a, b);
+}
