@@ -5,9 +5,9 @@ import {
   type Caller,
   checkAdmissionOptions,
   type Guard,
-  withRequest,
 } from '@countersign/core';
-import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExpressMiddleware, Next } from './request-types.js';
 
 export type AgentAuthOptions = AdmissionOptions;
 
@@ -22,7 +22,7 @@ export type AgentAuthOptions = AdmissionOptions;
  * app.use(express.json());
  * ```
  */
-export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): RequestHandler {
+export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): ExpressMiddleware {
   checkAdmissionOptions(guard, options);
   return function agentAuth(req, res, next) {
     // originalUrl is the target of the request line; req.url is cut under a mounted router.
@@ -30,22 +30,26 @@ export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): Request
       .then((admitted) => {
         if (!admitted) return;
         exposeCaller(req);
-        withRequest(req, next);
+        next();
       })
+      // Express 4 does not look at promises: said so, an error is never a request that hangs.
       .catch(next);
   };
 }
 
 /** Who calls; undefined when no guard let this request in. Unlike `req.caller`, nothing else can have put it there. */
-export function getCaller(req: Request): Caller | undefined {
+export function getCaller(req: IncomingMessage): Caller | undefined {
   return admissionOf(req)?.caller;
 }
+
+/** An error handler of Express. */
+export type ExpressErrorHandler = (error: unknown, req: IncomingMessage, res: ServerResponse, next: Next) => void;
 
 /**
  * An error handler that notes that a handler threw, and passes the error on. Optional: mount it before your own error
  * handler, so that the audit log says `threw` where Express would only show the status.
  */
-export function noteThrown(): ErrorRequestHandler {
+export function noteThrown(): ExpressErrorHandler {
   return function noteThrown(error, req, _res, next) {
     admissionOf(req)?.outcome?.threw();
     next(error);
@@ -53,7 +57,7 @@ export function noteThrown(): ErrorRequestHandler {
 }
 
 /** `req.caller` is for reading: neither an earlier middleware nor a handler can change whom the guard verified. */
-function exposeCaller(req: Request): void {
+function exposeCaller(req: IncomingMessage): void {
   Object.defineProperty(req, 'caller', {
     value: getCaller(req),
     enumerable: true,

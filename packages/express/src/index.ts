@@ -1,5 +1,4 @@
-import './request-types.js';
-
-export { type AgentAuthOptions, agentAuth, getCaller, noteThrown } from './agent-auth.js';
-export { Permit, type PermitHandler, permit, type ResourceOf } from './permit.js';
-export type { PermitOptions } from '@countersign/core';
+export { type AgentAuthOptions, agentAuth, type ExpressErrorHandler, getCaller, noteThrown } from './agent-auth.js';
+export { Permit, permit } from './permit.js';
+export type { ExpressMiddleware, ExpressRequest, RouteRequest } from './request-types.js';
+export type { PermitOptions, ResourceOf } from '@countersign/core';

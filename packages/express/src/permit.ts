@@ -1,27 +1,15 @@
 import {
   checkPermission,
-  currentRequest,
+  leaveFor,
   type PermitDecorator,
   type PermitOptions,
   permitDecorator,
   permitted,
-  type Resource,
+  type ResourceOf,
   sendRefusal,
 } from '@countersign/core';
 import { IncomingMessage, ServerResponse } from 'node:http';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
-
-/** What the route guards: constant, or made from the request. Build it from route parameters, never from the body alone. */
-export type ResourceOf<Req> = Resource | ((req: Req) => Resource | Promise<Resource>);
-
-/** A handler for any route: it leaves to the route what its parameters are, so that the handlers behind it know them. */
-export interface PermitHandler {
-  <P, ResBody, ReqBody, Query, Locals extends Record<string, unknown>>(
-    req: Request<P, ResBody, ReqBody, Query, Locals>,
-    res: Response<ResBody, Locals>,
-    next: NextFunction,
-  ): void;
-}
+import type { ExpressMiddleware, ExpressRequest, Next, RouteRequest } from './request-types.js';
 
 /**
  * Puts an action to policy before the handler runs; the decision is written down first.
@@ -34,22 +22,21 @@ export interface PermitHandler {
  *   (req, res) => res.status(201).json({ by: req.caller?.actor.id }));
  * ```
  */
-export function permit(action: string, resource: ResourceOf<Request>, options?: PermitOptions): PermitHandler;
+export function permit(action: string, resource: ResourceOf<RouteRequest>, options?: PermitOptions): ExpressMiddleware;
 /** The same with the parameters of the route known: say them, like `(req: Request<{ id: string }>) => …`. */
-export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string, unknown>>(
+export function permit<Request>(
   action: string,
-  resource: (req: Request<P, ResBody, ReqBody, Query, Locals>) => Resource | Promise<Resource>,
+  resource: ResourceOf<Request>,
   options?: PermitOptions,
-): RequestHandler<P, ResBody, ReqBody, Query, Locals>;
-export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string, unknown>>(
+): ExpressMiddleware<Request & ExpressRequest>;
+export function permit<Request>(
   action: string,
-  resource: ResourceOf<Request<P, ResBody, ReqBody, Query, Locals>>,
+  resource: ResourceOf<Request>,
   options: PermitOptions = {},
-): RequestHandler<P, ResBody, ReqBody, Query, Locals> {
+): ExpressMiddleware<Request & ExpressRequest> {
   checkPermission('permit', action, resource, options);
   return function permit(req, res, next) {
-    const resourceOf = () => (typeof resource === 'function' ? resource(req) : resource);
-    permitted(req, { action, resource: resourceOf, ...options }, (response) => sendRefusal(res, response))
+    permitted(req, leaveFor(action, resource, options, req), (refused) => sendRefusal(res, refused))
       .then((allowed) => {
         if (allowed) next();
       })
@@ -59,7 +46,8 @@ export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string,
 
 /**
  * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
- * one. The method runs only if it is permitted; it becomes asynchronous.
+ * one. The method runs only if it is permitted; it becomes asynchronous. Its errors go to `next` where it is called
+ * with one, as Express does; otherwise its promise rejects.
  *
  * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
  * @example
@@ -70,23 +58,30 @@ export function permit<P, ResBody, ReqBody, Query, Locals extends Record<string,
  * }
  * ```
  */
-export function Permit(action: string, resource: ResourceOf<Request>, options: PermitOptions = {}): PermitDecorator {
+export function Permit<Request = RouteRequest>(
+  action: string,
+  resource: ResourceOf<Request>,
+  options: PermitOptions = {},
+): PermitDecorator {
   checkPermission('@Permit', action, resource, options);
-  return permitDecorator(`@Permit('${action}')`, async (args) => {
-    const req = requestOf(args);
+  async function ask(args: readonly unknown[]): Promise<boolean> {
+    // The request that the method was called with, never one from the surroundings: a batch may serve several callers.
+    const req = args.find((argument): argument is ServedRequest => argument instanceof IncomingMessage);
     const res = args.find((argument) => argument instanceof ServerResponse) ?? req?.res;
     // Without a request there is nobody to ask for, so the method must not run.
-    if (req === undefined || res === undefined) throw notServing(action);
-    const resourceOf = () => (typeof resource === 'function' ? resource(req) : resource);
-    return await permitted(req, { action, resource: resourceOf, ...options }, (response) => sendRefusal(res, response));
-  });
+    if (req === undefined || res === undefined) {
+      throw new Error(`@Permit('${action}'): pass the method its request and response`);
+    }
+    const leave = leaveFor(action, resource, options, req as unknown as Request);
+    return await permitted(req, leave, (refused) => sendRefusal(res, refused));
+  }
+  return permitDecorator(`@Permit('${action}')`, ask, toNext);
 }
 
-/** The request that a handler was called with, or that is being served where it takes none. */
-function requestOf(args: readonly unknown[]): Request | undefined {
-  return (args.find((argument) => argument instanceof IncomingMessage) ?? currentRequest()) as Request | undefined;
-}
+type ServedRequest = IncomingMessage & { readonly res?: ServerResponse };
 
-function notServing(action: string): Error {
-  return new Error(`@Permit('${action}'): called outside of a request that agentAuth let in`);
+/** Express 4 does not look at the promise of a handler: the request would hang, and the process might end. */
+function toNext(error: unknown, [, , next]: readonly unknown[]): void {
+  if (typeof next !== 'function') throw error;
+  (next as Next)(error);
 }

@@ -84,7 +84,6 @@ describe('permit', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('database down at 10.0.0.7'))],
-    ['gives nothing', () => undefined as unknown as Resource],
     ['gives no id', () => ({ type: 'Thing' }) as Resource],
     ['gives an empty id', () => ({ type: 'Thing', id: '' })],
     ['gives an id that is no string', () => ({ type: 'Thing', id: 1 as unknown as string })],
@@ -97,6 +96,17 @@ describe('permit', () => {
     expect(response.text).not.toMatch(/row|database/);
     expect(handler()).toBe(0);
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'resource_unresolved' }]);
+  });
+
+  it('D12 a resource that is not there is answered as one that is denied', async () => {
+    const { guard, audit } = await guarded();
+    const { app, handler } = route(
+      guard,
+      permit('thing.read', () => undefined),
+    );
+    expect((await call(app)).body).toMatchObject({ code: 'policy_denied', status: 403 });
+    expect(handler()).toBe(0);
+    expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'policy_denied' }]);
   });
 
   it('not_authenticated: without agentAuth before it nobody gets through', async () => {

@@ -2,7 +2,8 @@
 import type { Caller, Guard, Refusal } from '@countersign/core';
 import { RefusalError } from '@countersign/core';
 import express, { type ErrorRequestHandler, type Request } from 'express';
-import { agentAuth, getCaller, permit } from '../src/index.js';
+import express4, { type Request as Request4, type Response as Response4 } from 'express4';
+import { agentAuth, getCaller, noteThrown, Permit, permit } from '../src/index.js';
 
 declare const guard: Guard;
 
@@ -54,3 +55,31 @@ export const answer: ErrorRequestHandler = (error: unknown, _req, res, next) => 
   const code: Refusal['code'] = error.code;
   res.status(error.status).set(error.headers).send({ code });
 };
+
+// The same with Express 4 and its types.
+const old = express4();
+old.use(agentAuth(guard));
+old.post(
+  '/repos/:owner/:repo/pulls',
+  permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${String(params['owner'])}/${String(params['repo'])}` })),
+  (req, res) => {
+    const owner: string = req.params.owner;
+    res.status(201).json({ owner, by: req.caller?.actor.id, caller: getCaller(req) });
+  },
+);
+old.get(
+  '/:id',
+  permit('read', (req: Request4<{ id: string }>) => ({ type: 'Thing', id: req.params.id })),
+);
+old.use(noteThrown());
+
+export class Things {
+  @Permit('read', ({ params }) => ({ type: 'Thing', id: String(params['id']) }))
+  async read(_req: Request4, res: Response4): Promise<void> {
+    res.end();
+  }
+
+  // @ts-expect-error only methods have a permit
+  @Permit('read', { type: 'Thing', id: '1' })
+  readonly field: number = 1;
+}

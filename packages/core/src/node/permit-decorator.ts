@@ -14,21 +14,25 @@ export interface PermitDecorator {
 /** Asks leave for one call of the method; false: the call has been answered and the method must not run. */
 export type AskLeave = (args: readonly unknown[]) => Promise<boolean>;
 
+/** What a guarded method makes of an error, its own or that of asking. */
+export type OnError = (error: unknown, args: readonly unknown[]) => void;
+
 const guardedMethods = new WeakSet<object>();
 
 /**
  * Makes a decorator that wraps the method rather than tags it: a tag is lost when people pass `controller.create.bind(…)`
- * or an arrow function to their router, a wrapper never is.
+ * or an arrow function to their router, a wrapper never is. Where hosts do not look at promises, `onError` tells them of
+ * an error; default: the promise rejects.
  */
-export function permitDecorator(name: string, ask: AskLeave): PermitDecorator {
+export function permitDecorator(name: string, ask: AskLeave, onError: OnError = rethrow): PermitDecorator {
   function decorate(first: unknown, second: unknown, third?: unknown): unknown {
     if (isStandardContext(second)) {
       if (second.kind !== 'method') throw misuse(name, second.kind);
-      return wrap(name, first as Method, ask);
+      return wrap(name, first as Method, ask, onError);
     }
     const descriptor = third as TypedPropertyDescriptor<Method> | undefined;
     if (typeof descriptor?.value !== 'function') throw misuse(name, 'something else');
-    descriptor.value = wrap(name, descriptor.value, ask);
+    descriptor.value = wrap(name, descriptor.value, ask, onError);
     return undefined;
   }
   return decorate as PermitDecorator;
@@ -39,12 +43,20 @@ export function isGuardedMethod(handler: unknown): boolean {
   return typeof handler === 'function' && guardedMethods.has(handler);
 }
 
-function wrap(name: string, method: Method, ask: AskLeave): Method {
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+function wrap(name: string, method: Method, ask: AskLeave, onError: OnError): Method {
   if (guardedMethods.has(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
   const guarded = async function guarded(this: never, ...args: never[]): Promise<unknown> {
-    return (await ask(args)) ? await method.apply(this, args) : undefined;
+    try {
+      return (await ask(args)) ? await method.apply(this, args) : undefined;
+    } catch (error) {
+      return onError(error, args);
+    }
   };
   // Routers look at the name and at the number of parameters, other decorators at reflect-metadata.
   Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });

@@ -41,6 +41,29 @@ describe('a permit decorator', () => {
     expect(await new Standard().remove()).toBeUndefined();
   });
 
+  it('rejects with an error of the method, or tells the host of it', async () => {
+    const told: unknown[] = [];
+    const tell = permitDecorator(
+      '@Permit',
+      async () => true,
+      (error, args) => void told.push(error, ...args),
+    );
+    class Failing {
+      @allow
+      async reject(_argument: number): Promise<void> {
+        throw new Error('mine');
+      }
+
+      @tell
+      async tell(_argument: number): Promise<void> {
+        throw new Error('mine');
+      }
+    }
+    await expect(new Failing().reject(1)).rejects.toThrow('mine');
+    expect(await new Failing().tell(1)).toBeUndefined();
+    expect(told).toEqual([new Error('mine'), 1]);
+  });
+
   it('works as a legacy decorator', async () => {
     class Legacy {
       name = 'legacy';

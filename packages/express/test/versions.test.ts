@@ -1,0 +1,171 @@
+import { RefusalError, type Resource } from '@countersign/core';
+import express5, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express4 from 'express4';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  agentId,
+  type Guarded,
+  guarded,
+  outcomeOf,
+  send,
+  serve,
+  signed,
+  unsigned,
+} from '../../../test/support/guarded.js';
+import { tampered } from '../../../test/support/signed-request.js';
+import type { RawResponse } from '../../../test/support/connection.js';
+import { agentAuth, getCaller, noteThrown, Permit, permit } from '../src/index.js';
+
+/** What these tests use is the same in both versions, although their types are not. */
+const versions: readonly (readonly [name: string, express: typeof express5])[] = [
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+];
+
+const thing: Resource = { type: 'Thing', id: '1' };
+const json = { method: 'POST', body: '{"a":[1]}' };
+
+function ofRoute({ params }: Pick<Request, 'params'>): Resource {
+  return { type: 'Thing', id: String(params['id']) };
+}
+
+function codeOf({ body, headers }: RawResponse): string | undefined {
+  if (headers['content-type'] !== 'application/problem+json') return undefined;
+  return (JSON.parse(body) as { code: string }).code;
+}
+
+const sayWho = (req: Request, res: Response): void => void res.send(req.caller?.actor.id ?? 'nobody');
+const answer = (error: Error, _req: Request, res: Response, _next: NextFunction): void =>
+  void res.status(error instanceof RefusalError ? error.status : 500).send(`mine: ${error.message}`);
+
+class Things {
+  readonly ran: string[] = [];
+
+  @Permit('thing.read', ofRoute)
+  async read(req: Request, res: Response): Promise<void> {
+    this.ran.push('read');
+    res.json({ by: getCaller(req)?.actor.id });
+  }
+
+  @Permit('thing.read', ofRoute)
+  async fail(_req: Request, _res: Response): Promise<void> {
+    throw new Error('mine too');
+  }
+}
+
+/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+class Legacy {
+  readonly ran: string[] = [];
+  async read(req: Request, res: Response): Promise<void> {
+    this.ran.push('read');
+    res.json({ by: getCaller(req)?.actor.id });
+  }
+}
+const descriptor = Object.getOwnPropertyDescriptor(Legacy.prototype, 'read') as TypedPropertyDescriptor<Legacy['read']>;
+Permit('thing.read', ofRoute)(Legacy.prototype, 'read', descriptor);
+Object.defineProperty(Legacy.prototype, 'read', descriptor);
+
+describe.each(versions)('%s', (_version, express) => {
+  async function api(define: (app: Express, parts: Guarded) => unknown, given?: Guarded) {
+    const parts = given ?? (await guarded());
+    const app = express();
+    define(app, parts);
+    const served = await serve(app);
+    return { ...parts, url: served.url, [Symbol.asyncDispose]: () => served[Symbol.asyncDispose]() };
+  }
+
+  it('refuses before any parser or handler, and lets a signed body through to them', async () => {
+    const behind = vi.fn((req: Request, res: Response) => void res.json(req.body));
+    await using server = await api((app, { guard }) => app.use(agentAuth(guard), express.json()).post('/', behind));
+    const refused = await send(server.url, unsigned());
+    expect(refused.status).toBe(401);
+    expect(codeOf(refused)).toBe('signature_required');
+    const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
+    expect(codeOf(await send(server.url, forged))).toBe('digest_mismatch');
+    expect(behind).not.toHaveBeenCalled();
+    expect(JSON.parse((await send(server.url, signed(json))).body)).toEqual({ a: [1] });
+    expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
+  });
+
+  it('A13 G3 mounted routers, HEAD and what is not found', async () => {
+    await using server = await api((app, { guard }) => {
+      const inner = express.Router().use(agentAuth(guard)).get('/things/:id', sayWho);
+      app.use('/api', express.Router().use('/v1', inner));
+    });
+    const target = '/api/v1/things/1?x=y';
+    expect((await send(server.url, signed({ target }))).body).toBe(agentId);
+    expect((await send(server.url, signed({ target, method: 'HEAD' }))).status).toBe(200);
+    expect(await send(server.url, unsigned({ target, method: 'HEAD' }))).toMatchObject({ status: 401, body: '' });
+    expect(codeOf(await send(server.url, unsigned({ target: '/api/v1/nowhere' })))).toBe('signature_required');
+    expect((await send(server.url, signed({ target: '/api/v1/nowhere' }))).status).toBe(404);
+  });
+
+  it('G2 a parser before it', async () => {
+    await using server = await api((app, { guard }) => app.use(express.json(), agentAuth(guard), sayWho));
+    expect(codeOf(await send(server.url, signed(json)))).toBe('body_consumed');
+  });
+
+  it('mixed traffic, and D8 one decision for each request', async () => {
+    await using server = await api(
+      (app, { guard }) => app.use(agentAuth(guard, { everyRequest: true }), sayWho),
+      await guarded({ traffic: 'mixed' }),
+    );
+    expect((await send(server.url, unsigned({ target: '/forbidden' }))).body).toBe('nobody');
+    expect((await send(server.url, signed({ target: '/repos/acme?x=1' }))).body).toBe(agentId);
+    expect(codeOf(await send(server.url, signed({ target: '/forbidden' })))).toBe('policy_denied');
+    expect(server.queries).toMatchObject([
+      { action: 'http.get', resource: { type: 'Path', id: '/repos/acme' } },
+      { action: 'http.get', resource: { type: 'Path', id: '/forbidden' } },
+    ]);
+  });
+
+  it("G3 onRefusal: 'throw' reaches the error handler, from agentAuth, permit and @Permit; nothing hangs", async () => {
+    const things = new Things();
+    await using server = await api((app, { guard }) =>
+      app
+        .use(agentAuth(guard, { onRefusal: 'throw' }))
+        .get('/permit', permit('forbidden', thing), sayWho)
+        .get('/method/:id', things.read.bind(things))
+        .use(answer),
+    );
+    expect(await send(server.url, unsigned())).toMatchObject({
+      status: 401,
+      body: 'mine: A message signature is required.',
+    });
+    const denied = { status: 403, body: 'mine: Policy does not permit this.' };
+    expect(await send(server.url, signed({ target: '/permit' }))).toMatchObject(denied);
+    expect(await send(server.url, signed({ target: '/method/forbidden' }))).toMatchObject(denied);
+  });
+
+  it('G3 F5 an error of a guarded method reaches the error handler too', async () => {
+    const things = new Things();
+    await using server = await api((app, { guard }) =>
+      app.use(agentAuth(guard)).get('/:id', things.fail.bind(things)).use(noteThrown(), answer),
+    );
+    expect(await send(server.url, signed({ target: '/1' }))).toMatchObject({ status: 500, body: 'mine: mine too' });
+    expect(await outcomeOf(server)).toEqual({ result: 'threw', status: 500 });
+  });
+
+  it.each<[string, () => Things | Legacy]>([
+    ['@Permit', () => new Things()],
+    ['@Permit as a legacy decorator', () => new Legacy()],
+  ])('%s asks before the method runs, bound or in an arrow function', async (_title, create) => {
+    const things = create();
+    await using server = await api((app, { guard }) => {
+      app.get('/unguarded/:id', things.read.bind(things));
+      app.use(agentAuth(guard));
+      app.get('/bound/:id', things.read.bind(things));
+      app.get('/arrow/:id', (req, res) => things.read(req, res));
+    });
+    for (const path of ['/bound', '/arrow']) {
+      things.ran.length = 0;
+      expect(JSON.parse((await send(server.url, signed({ target: `${path}/1` }))).body)).toEqual({ by: agentId });
+      expect(codeOf(await send(server.url, signed({ target: `${path}/forbidden` })))).toBe('policy_denied');
+      expect(things.ran).toEqual(['read']);
+    }
+    things.ran.length = 0;
+    expect(codeOf(await send(server.url, signed({ target: '/unguarded/1' })))).toBe('not_authenticated');
+    await expect((things.read as () => Promise<void>)()).rejects.toThrow('its request and response');
+    expect(things.ran).toEqual([]);
+  });
+});
