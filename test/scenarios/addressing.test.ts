@@ -66,6 +66,12 @@ onEveryHost(
         'signature_invalid',
       ],
       [
+        'A13 a backslash, which some routers take for a slash',
+        () => absolute('https://api.acme.dev/admin\\wipe'),
+        400,
+        'request_malformed',
+      ],
+      [
         'A13 an absolute target for another host',
         () => absolute('https://evil.example/whoami'),
         400,

@@ -96,7 +96,10 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
   });
 
   it('C5 an agent that acts for itself with a key in its token', async () => {
-    const { response } = await api.accepts(await vouched({ sub: 'agent-guest', act: undefined }), 200);
+    const { response } = await api.accepts(
+      await vouched({ sub: 'agent-guest', client_id: 'agent-guest', act: undefined }),
+      200,
+    );
     expect(JSON.parse(response.body)).toMatchObject({ actor: { id: 'agent-guest' }, subject: { type: 'agent' } });
   });
 
@@ -115,9 +118,15 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     ],
     [
       'C5 a key vouched for as the registered agent itself',
-      () => vouched({ sub: reviewerId, act: undefined }),
+      () => vouched({ sub: reviewerId, client_id: reviewerId, act: undefined }),
       401,
       'token_not_bound_to_agent',
+    ],
+    [
+      'C2 a user with a key of its own, which makes no agent of it',
+      () => vouched({ sub: 'user_banned', client_id: 'web-app', act: undefined }),
+      401,
+      'token_delegation_invalid',
     ],
     [
       'C5 a name within the namespace of another issuer',

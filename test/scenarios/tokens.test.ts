@@ -105,8 +105,8 @@ onEveryHost('How a token is written', (api) => {
     [
       'B10 bytes that are no UTF-8, which no signature base can hold',
       () => withAuthorization(api, 'Bearer \xff\xfe.\xc3\x28.\x80'),
-      400,
-      'signature_malformed',
+      401,
+      'token_malformed',
     ],
   ]);
 

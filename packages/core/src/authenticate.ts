@@ -13,7 +13,7 @@ import { type Refusal, refusal } from './refusal.js';
 import { nonceProblem, reserveNonce } from './replay/reserve-nonce.js';
 import { type HeldKey, verifySignedRequest } from './signed-request.js';
 import { type ActingChain, actingChain } from './token/acting-chain.js';
-import { readAuthorization } from './token/authorization-header.js';
+import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
 import type { TokenResult } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
@@ -37,7 +37,12 @@ export function createAuthenticator(
     const addressed = addressedOrigin(target, rawHeaders, settings.origins, settings.forwarded(request).host);
     if (!addressed.ok) return refuse(addressed.refusal);
 
-    const token = once(() => verifyBearer(settings, rawHeaders, now));
+    const authorization = readAuthorization(rawHeaders);
+    // Before the signature base, which cannot hold what is not even ASCII; an unsigned request is refused as such below.
+    if (authorization.kind === 'malformed' && fieldValues(rawHeaders, 'signature-input').length > 0) {
+      return refuse(refusal('token_malformed', authorization.detail));
+    }
+    const token = once(() => verifyBearer(settings, authorization, now));
     const signed = await verifySignedRequest(request, {
       ...settings,
       addressed,
@@ -88,19 +93,11 @@ function callerOf({ chain, scope }: ActingChain, { holder }: HeldKey, created: n
 }
 
 async function verifyBearer(
-  settings: Settings,
-  rawHeaders: readonly string[],
+  { tokens }: Settings,
+  authorization: AuthorizationReading,
   now: number,
 ): Promise<TokenResult | undefined> {
-  const authorization = readAuthorization(rawHeaders);
-  switch (authorization.kind) {
-    case 'none':
-      return undefined;
-    case 'malformed':
-      return { ok: false, code: 'token_malformed', detail: authorization.detail };
-    case 'bearer':
-      return settings.tokens.verify(authorization.token, now);
-  }
+  return authorization.kind === 'bearer' ? await tokens.verify(authorization.token, now) : undefined;
 }
 
 /** Ignoring links would give the sender more than it was handed, so a guard that cannot read them refuses. */

@@ -5,7 +5,8 @@ import type { Authorization, Permission } from './guard.js';
 import type { RequestFacts } from './http/request-facts.js';
 import type { PolicyDecision, PolicyEngine, PolicyQuery } from './policy/engine.js';
 import { type Refusal, refusal } from './refusal.js';
-import type { RequestRegister } from './request-register.js';
+import type { AdmittedRequest, RequestRegister } from './request-register.js';
+import { textOf } from './text-of.js';
 
 interface AuthorizerParts {
   readonly policy: PolicyEngine;
@@ -19,46 +20,80 @@ export function createAuthorizer({
   recorder,
   register,
 }: AuthorizerParts): (caller: Caller, permission: Permission) => Promise<Authorization> {
-  return async function authorize(caller, permission) {
-    const admitted = register.find(caller);
-    if (admitted === undefined) return { ok: false, refusal: refusal('not_authenticated') };
+  async function decideAndRecord(
+    caller: Caller,
+    admitted: AdmittedRequest,
+    permission: Permission,
+  ): Promise<Authorization> {
     const { facts } = admitted;
     const { action, resource, requires } = permission;
-
     if (requires !== undefined && !scopeCovers(caller.scope, requires)) {
       admitted.refused = true;
       const refused = refusal('insufficient_scope', `${requires} is not covered`, requires);
       return { ok: false, refusal: await recorder.denied(caller, facts, { action, resource }, refused) };
     }
 
-    const decision = await decide(policy, queryFor(caller, permission, facts, policy.scopeVocabulary));
-    const decided: DecidedAction = { action, resource, ...('code' in decision ? {} : { policy: decision }) };
-    const refused = refusalFor(decision);
-    if (refused !== undefined) {
+    const answer = await decide(policy, caller, permission, facts);
+    const decided: DecidedAction = { action, resource, ...('code' in answer ? {} : { policy: answer }) };
+    if ('code' in answer || answer.decision !== 'allow' || answer.cause !== 'policy') {
       admitted.refused = true;
-      return { ok: false, refusal: await recorder.denied(caller, facts, decided, refused) };
+      return { ok: false, refusal: await recorder.denied(caller, facts, decided, refusalFor(answer)) };
     }
     // No record, no action.
     const unrecorded = await recorder.allowed(caller, facts, decided);
-    if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
-    admitted.allowed = true;
-    return { ok: true, decision: decision as PolicyDecision };
+    if (unrecorded === undefined) {
+      admitted.allowed = true;
+      return { ok: true, decision: answer };
+    }
+    admitted.refused = true;
+    return { ok: false, refusal: unrecorded };
+  }
+
+  return async function authorize(caller, permission) {
+    const admitted = register.find(caller);
+    // A caller is good for one request: once its answer has ended, nothing more is done in its name.
+    if (admitted === undefined || admitted.completed) return notServed;
+    const work = decideAndRecord(caller, admitted, permission);
+    admitted.deciding = Promise.allSettled([admitted.deciding, work]);
+    const authorization = await work;
+    return authorization.ok && admitted.completed ? notServed : authorization;
   };
 }
 
-async function decide(policy: PolicyEngine, query: PolicyQuery): Promise<PolicyDecision | Refusal> {
+const notServed: Authorization = {
+  ok: false,
+  refusal: refusal('not_authenticated', 'no request of this caller is being served'),
+};
+
+/** An engine that fails, in whatever way, has not allowed anything. */
+async function decide(
+  policy: PolicyEngine,
+  caller: Caller,
+  permission: Permission,
+  facts: RequestFacts,
+): Promise<PolicyDecision | Refusal> {
   try {
-    return await policy.decide(query);
+    const decision = await policy.decide(queryFor(caller, permission, facts, policy.scopeVocabulary));
+    return isDecision(decision) ? decision : refusal('policy_error', 'the engine gave no decision');
   } catch (error) {
-    return refusal('policy_unavailable', String(error));
+    return refusal('policy_unavailable', textOf(error));
   }
 }
 
-function refusalFor(decision: PolicyDecision | Refusal): Refusal | undefined {
-  if ('code' in decision) return decision;
-  if (decision.cause === 'error') return refusal('policy_error', decision.errors.join('; '));
-  // Anything but a plain allow is a deny.
-  return decision.decision === 'allow' ? undefined : refusal('policy_denied');
+function isDecision(value: unknown): value is PolicyDecision {
+  if (typeof value !== 'object' || value === null) return false;
+  const { decision, cause, policies, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
+  return (
+    (decision === 'allow' || decision === 'deny') &&
+    (cause === 'policy' || cause === 'error') &&
+    Array.isArray(policies) &&
+    Array.isArray(errors)
+  );
+}
+
+function refusalFor(answer: PolicyDecision | Refusal): Refusal {
+  if ('code' in answer) return answer;
+  return answer.cause === 'error' ? refusal('policy_error', answer.errors.join('; ')) : refusal('policy_denied');
 }
 
 function queryFor(

@@ -12,6 +12,7 @@ import { acceptSignature } from './profile.js';
 import { type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
 import { createRequestRegister } from './request-register.js';
 import { carriesOurMark } from './traffic.js';
+import { kindOf, textOf } from './text-of.js';
 
 /** Who calls, or why we do not believe it. */
 export type Authentication =
@@ -53,6 +54,8 @@ export interface Guard {
   authorize(caller: Caller, permission: Permission): Promise<Authorization>;
   /** Records that an action could not even be put to policy, because its resource could not be determined. */
   unresolved(caller: Caller, action: string, problem: unknown): Promise<Refusal>;
+  /** Refuses an action on a resource that does not exist, as policy would: absent and forbidden look alike; recorded. */
+  absent(caller: Caller, action: string): Promise<Refusal>;
   /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
   unmapped(caller: Caller, route: string): Promise<Refusal>;
   /** Records how a request ended; once, and only if it was let in. Call it when the answer has ended, however it did. */
@@ -98,12 +101,18 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
         return { ok: true, caller: undefined, refuseStranger };
       }
       const answer = await verify(request, facts.id).catch((error: unknown) => {
-        settings.onTrouble(`countersign: a request could not be checked: ${String(error)}`);
-        return { ok: false as const, refusal: refusal('internal_error', String(error)), claimed: undefined };
+        settings.onTrouble(`countersign: a request could not be checked: ${textOf(error)}`);
+        return { ok: false as const, refusal: refusal('internal_error', textOf(error)), claimed: undefined };
       });
       if (!answer.ok) {
         request.body.discard();
         return { ok: false, refusal: await recorder.unverified(facts, answer.claimed, answer.refusal) };
+      }
+      if (request.clientIsGone?.() === true) {
+        // A parser behind us would find a closed connection, and the handler no body, although one was signed.
+        request.body.discard();
+        const gone = refusal('body_incomplete', 'the client went away before its request was let in');
+        return { ok: false, refusal: await recorder.unverified(facts, undefined, gone) };
       }
       const { caller, bodyVerdict } = answer;
       register.admit(caller, { facts, body: request.body, bodyVerdict });
@@ -111,12 +120,18 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       return { ok: true, caller, refuseStranger, ...(bodyVerdict && { bodyVerdict }) };
     },
     authorize: createAuthorizer({ policy: settings.policy, recorder, register }),
-    unresolved: (caller, action, problem) => deny(caller, { action }, refusal('resource_unresolved', String(problem))),
+    unresolved(caller, action, problem) {
+      // Its text may quote the request, so that it stays out of the audit log.
+      settings.onTrouble(`countersign: the resource of ${action} could not be determined: ${textOf(problem)}`);
+      return deny(caller, { action }, refusal('resource_unresolved', kindOf(problem)));
+    },
+    absent: (caller, action) => deny(caller, { action }, refusal('policy_denied', 'there is no such resource')),
     unmapped: (caller, route) => deny(caller, {}, refusal('route_unmapped', `${route} asks for no permission`)),
     async complete(caller, outcome) {
       const admitted = register.find(caller);
       if (admitted === undefined || admitted.completed) return;
       admitted.completed = true;
+      await admitted.deciding;
       // Nobody reads on, and a streamed body comes to its verdict.
       admitted.body.discard();
       const wrong = await admitted.bodyVerdict;

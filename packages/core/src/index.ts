@@ -49,7 +49,6 @@ export {
   type Respond,
 } from './node/admission.js';
 export { checkAdmissionOptions, checkPermission, type PermitOptions } from './node/check-arguments.js';
-export { currentRequest, withRequest } from './node/current-request.js';
 export { leaveFor, type ResourceOf } from './node/leave-for.js';
 export { isGuardedMethod, type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
 export { sendRefusal } from './node/send-refusal.js';
@@ -74,3 +73,4 @@ export {
 } from './replay/memory-replay-store.js';
 export type { ReplayResult, ReplayStore } from './replay/store.js';
 export type { IssuerOptions } from './token/issuers.js';
+export { namesAnActor } from './traffic.js';

@@ -11,6 +11,7 @@ import type { PolicyEngine } from './policy/engine.js';
 import { memoryReplayStore } from './replay/memory-replay-store.js';
 import type { ReplayStore } from './replay/store.js';
 import type { IssuerOptions } from './token/issuers.js';
+import { textOf } from './text-of.js';
 import { createTokenVerifier, type TokenVerifier } from './token/token-verifier.js';
 
 export interface GuardOptions {
@@ -127,8 +128,8 @@ export function readOptions(options: GuardOptions): Settings {
       spoolDirectory: readSpoolDirectory(options),
       timeoutSeconds: wholeNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
     },
-    clock: options.clock ?? Date.now,
-    onTrouble: options.onTrouble ?? ((message) => process.emitWarning(message, 'CountersignWarning')),
+    clock: readClock(options),
+    onTrouble: readOnTrouble(options),
   };
 }
 
@@ -171,6 +172,27 @@ function readSpoolDirectory({ spoolDirectory }: GuardOptions): string {
     // Said below.
   }
   throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${spoolDirectory}.`);
+}
+
+function readClock({ clock = Date.now }: GuardOptions): () => number {
+  // Seconds taken for milliseconds would make every honest signature one from the future.
+  if (typeof clock !== 'function' || !(clock() > 1e11)) {
+    throw new ConfigError("createGuard: 'clock' must be a function that gives milliseconds since the epoch.");
+  }
+  return clock;
+}
+
+function readOnTrouble({ onTrouble }: GuardOptions): (message: string) => void {
+  if (onTrouble === undefined) return (message) => process.emitWarning(message, 'CountersignWarning');
+  if (typeof onTrouble !== 'function') throw new ConfigError("createGuard: 'onTrouble' must be a function.");
+  return (message) => {
+    try {
+      onTrouble(message);
+    } catch (error) {
+      // Whoever listens must not be able to end the process.
+      process.emitWarning(`${message}; and onTrouble threw: ${textOf(error)}`, 'CountersignWarning');
+    }
+  };
 }
 
 function readAudit({ audit }: GuardOptions): AuditSink {

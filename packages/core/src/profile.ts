@@ -19,6 +19,9 @@ export const acceptSignature: string =
  */
 const credentialFields = ['authorization', 'agent-delegation', 'agent-approval', 'mcp-method', 'mcp-name'];
 
+/** Fields that some applications take for the method. They count only if they are signed like the method. */
+const methodFields = ['x-http-method-override', 'x-http-method', 'x-method-override'];
+
 /** What the profile demands of a signature beyond being valid. */
 export function profileProblem(rawHeaders: readonly string[], covered: CoveredComponents): Refusal | undefined {
   if (!covers(covered, '@method')) return incomplete('@method');
@@ -27,7 +30,7 @@ export function profileProblem(rawHeaders: readonly string[], covered: CoveredCo
       if (!covers(covered, component)) return incomplete(component);
     }
   }
-  for (const field of credentialFields) {
+  for (const field of [...credentialFields, ...methodFields]) {
     if (fieldValues(rawHeaders, field).length > 0 && !covers(covered, field))
       return refusal('credential_uncovered', field);
   }

@@ -16,6 +16,8 @@ export class RefusalError extends Error {
 
   constructor(refused: Refusal, response: RefusalResponse) {
     super(refused.title);
+    // Error handlers of last resort print the stack to the client; there is nothing in ours for anybody.
+    this.stack = `RefusalError: ${refused.title}`;
     this.code = refused.code;
     this.status = refused.status;
     this.statusCode = refused.status;

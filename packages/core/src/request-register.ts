@@ -12,6 +12,8 @@ export interface AdmittedRequest {
   allowed: boolean;
   refused: boolean;
   completed: boolean;
+  /** Settles when the decisions asked for so far have been written down: the outcome comes after them. */
+  deciding: Promise<unknown>;
 }
 
 /** Knows the very callers that this guard made. A forged or foreign caller is not in it and gets nothing. */
@@ -24,7 +26,13 @@ export function createRequestRegister(): RequestRegister {
   const admitted = new WeakMap<Caller, AdmittedRequest>();
   return {
     admit(caller, request) {
-      admitted.set(caller, { ...request, allowed: false, refused: false, completed: false });
+      admitted.set(caller, {
+        ...request,
+        allowed: false,
+        refused: false,
+        completed: false,
+        deciding: Promise.resolve(),
+      });
     },
     find: (caller) => (typeof caller === 'object' && caller !== null ? admitted.get(caller) : undefined),
   };

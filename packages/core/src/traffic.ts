@@ -11,10 +11,17 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[]): b
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? '';
     if (name.startsWith('agent-') || name === 'dpop') return true;
-    if (holdsDelegatedToken(rawHeaders[index + 1] ?? '')) return true;
+    const value = rawHeaders[index + 1] ?? '';
+    if (holdsDelegatedToken(value) || holdsDelegatedToken(basicCredentials(value))) return true;
   }
   // RFC 6750 §2.3: applications still take tokens from the query.
   return holdsDelegatedToken(target);
+}
+
+/** RFC 7617: some applications take a token for a user name or a password. */
+function basicCredentials(value: string): string {
+  const [, encoded = ''] = /^basic +(\S+)/i.exec(value) ?? [];
+  return Buffer.from(encoded, 'base64').toString('latin1');
 }
 
 /**
@@ -24,12 +31,24 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[]): b
  */
 function holdsDelegatedToken(text: string): boolean {
   const words = unescapePercent(text).split(/[^\w\-+/=.]+/);
-  return words.some((word) => word.split('.').slice(1, -1).some(isDelegatedPayload));
+  // Some applications keep header and payload in one cookie and the signature in another, so that one dot will do.
+  return words.some((word) => word.includes('.') && word.split('.').some(isDelegatedPayload));
 }
 
 function isDelegatedPayload(part: string): boolean {
   const json = Buffer.from(part, 'base64').toString('utf8');
-  const claims = json.trimStart().startsWith('{') ? parseJson(json) : undefined;
+  return json.trimStart().startsWith('{') && namesAnActor(parseJson(json));
+}
+
+/**
+ * Whether the claims of a token name an actor or bind it to a key, so that it is no proof of who its user is. For your
+ * own authentication in mixed traffic, wherever it takes tokens that a guard cannot see: opaque ones (RFC 7662) and
+ * those in a form body (RFC 6750 §2.2).
+ *
+ * @example
+ * if (namesAnActor(introspected)) return unauthorized();
+ */
+export function namesAnActor(claims: unknown): boolean {
   return typeof claims === 'object' && claims !== null && ('act' in claims || 'cnf' in claims);
 }
 

@@ -20,6 +20,12 @@ describe('carriesOurMark', () => {
     ['one behind the path', `/callback/${delegated}`, []],
     ['A17 one whose dots are escaped', `/?access_token=${delegated.replaceAll('.', '%2E')}`, []],
     ['A17 one all escaped', `/?t=${delegated.replaceAll(/./g, (char) => `%${char.charCodeAt(0).toString(16)}`)}`, []],
+    [
+      'A17 one in a password',
+      '/',
+      ['Authorization', `Basic ${Buffer.from(`x-access-token:${delegated}`).toString('base64')}`],
+    ],
+    ['A17 one whose signature is in another cookie', '/', ['Cookie', `hp=${delegated.replace(/\.[^.]*$/, '')}; s=x`]],
     ['A17 one that white space begins', '/', ['Authorization', `x.${Buffer.from(' {"act":1}').toString('base64')}.y`]],
   ])('A17 %s is a mark', (_title, target, rawHeaders) => {
     expect(carriesOurMark(target, rawHeaders)).toBe(true);

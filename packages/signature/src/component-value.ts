@@ -2,7 +2,7 @@ import type { ComponentIdentifier } from './component.js';
 import { checkComponent, shown, unsupported } from './component-rules.js';
 import { combinedValue, type FieldIndex, fieldLines, indexFields } from './fields.js';
 import { isRequest, type Message } from './message.js';
-import { queryParameter } from './query-param.js';
+import { type QueryParameter, queryParameters } from './query-param.js';
 import { type ComponentRefusal, refuse } from './refusal.js';
 import { parseDictionary, parseItem, parseList } from './structured-fields/parse.js';
 import { type StructuredFieldTypes, structuredTypeOf } from './structured-fields/registry.js';
@@ -15,6 +15,7 @@ export class MessageReader {
   readonly #structuredFields: StructuredFieldTypes | undefined;
   #fields: FieldIndex | undefined;
   #trailers: FieldIndex | undefined;
+  #queryParameters: ReadonlyMap<string, QueryParameter> | undefined;
   #target: Target | undefined;
   #related: MessageReader | undefined;
 
@@ -58,7 +59,16 @@ export class MessageReader {
     if (component.name === '@request-target') return message.target === '' ? missing(component) : message.target;
     this.#target ??= parseTarget(message);
     if (this.#target === undefined) return refuse('component_malformed', 'the request-target is not one');
-    return targetValue(component, this.#target);
+    return component.name === '@query-param'
+      ? this.#queryParameter(component, this.#target.query)
+      : targetValue(component, this.#target);
+  }
+
+  #queryParameter(component: ComponentIdentifier, query: string): string | ComponentRefusal {
+    this.#queryParameters ??= queryParameters(query);
+    const found = this.#queryParameters.get(String(component.parameters.get('name')?.value));
+    if (found === undefined) return missing(component);
+    return found === 'malformed' ? malformed(component, 'is repeated or is not UTF-8') : found.value;
   }
 
   #fieldValue(component: ComponentIdentifier): string | ComponentRefusal {
@@ -122,11 +132,8 @@ function targetValue(component: ComponentIdentifier, target: Target): string | C
       return authority ?? missing(component);
     case '@target-uri':
       return authority === undefined ? missing(component) : `${scheme}://${authority}${path}${query}`;
-    default: {
-      const found = queryParameter(query, String(component.parameters.get('name')?.value));
-      if (found === 'missing') return missing(component);
-      return found === 'malformed' ? malformed(component, 'is repeated or is not UTF-8') : found.value;
-    }
+    default:
+      return missing(component);
   }
 }
 

@@ -1,16 +1,19 @@
+/** The value of a query parameter, or `'malformed'`. */
+export type QueryParameter = { readonly value: string } | 'malformed';
+
 /**
- * The value of a named query parameter, re-encoded (RFC 9421 §2.2.8). `'malformed'` if the name occurs more than once,
- * because then the application may act on the one that was not signed, or if it is not UTF-8, because then different
- * bytes would share one value.
+ * The named query parameters, re-encoded (RFC 9421 §2.2.8). `'malformed'` is one whose name occurs more than once,
+ * because then the application may act on the one that was not signed, or that is not UTF-8, because then different
+ * bytes would share one value. Read once for all components of a signature: a stranger may cover many.
  */
-export function queryParameter(query: string, name: string): { readonly value: string } | 'missing' | 'malformed' {
-  let value: string | undefined;
+export function queryParameters(query: string): ReadonlyMap<string, QueryParameter> {
+  const found = new Map<string, QueryParameter>();
   for (const [key, text] of new URLSearchParams(query)) {
-    if (reencode(key) !== name) continue;
-    if (value !== undefined || text.includes('\uFFFD') || key.includes('\uFFFD')) return 'malformed';
-    value = reencode(text);
+    const name = reencode(key);
+    const broken = found.has(name) || text.includes('\uFFFD') || key.includes('\uFFFD');
+    found.set(name, broken ? 'malformed' : { value: reencode(text) });
   }
-  return value === undefined ? 'missing' : { value };
+  return found;
 }
 
 const UNRESERVED_BY_URI_COMPONENT = /[!'()~]/g;

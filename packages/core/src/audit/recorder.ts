@@ -3,7 +3,9 @@ import type { Caller } from '../caller.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { PolicyDecision, Resource } from '../policy/engine.js';
 import { type Refusal, refusal } from '../refusal.js';
+import { boundString } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
+import { textOf } from '../text-of.js';
 
 /** What was decided, as it is written down. */
 export interface DecidedAction {
@@ -22,6 +24,9 @@ export interface Recorder {
   outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
 }
 
+/** Strangers fill the log too: their paths get no more room in it than one needs to recognise them. */
+const strangerPathLength = 256;
+
 interface RecorderSettings {
   readonly audit: AuditSink;
   readonly clock: () => number;
@@ -34,8 +39,8 @@ export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): R
       await audit.write({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
       return undefined;
     } catch (error) {
-      onTrouble(`countersign: an audit record could not be written: ${String(error)}`);
-      return refusal('audit_unavailable', String(error));
+      onTrouble(`countersign: an audit record could not be written: ${textOf(error)}`);
+      return refusal('audit_unavailable', textOf(error));
     }
   }
 
@@ -45,7 +50,7 @@ export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): R
         phase: 'authentication',
         ...reason(refused),
         ...(claimed && { claimed }),
-        request: facts,
+        request: { ...facts, path: boundString(facts.path, strangerPathLength) },
       } as const;
       return (await write(event)) ?? refused;
     },

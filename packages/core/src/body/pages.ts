@@ -58,3 +58,13 @@ export class Pages {
     this.#used = 0;
   }
 }
+
+/** What is left of pages after so many bytes. */
+export function withoutFirst(pages: readonly Buffer[], count: number): readonly Buffer[] {
+  let skipped = count;
+  for (const [index, page] of pages.entries()) {
+    if (skipped < page.length) return [page.subarray(skipped), ...pages.slice(index + 1)];
+    skipped -= page.length;
+  }
+  return [];
+}

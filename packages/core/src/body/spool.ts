@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Pages } from './pages.js';
+import { Pages, withoutFirst } from './pages.js';
 
 /** Waiting to be written; past it the sender has to wait. */
 const queueBytes = 256 * 1024;
@@ -103,16 +103,7 @@ async function writeAll(handle: FileHandle, pages: readonly Buffer[]): Promise<v
   for (let rest = pages; rest.length > 0; ) {
     const { bytesWritten } = await handle.writev(rest);
     if (bytesWritten === 0) throw new Error('nothing more can be written');
-    rest = after(rest, bytesWritten);
+    // A nearly full disk takes only a part.
+    rest = withoutFirst(rest, bytesWritten);
   }
-}
-
-/** What is left of the pages after so many bytes: a nearly full disk takes only a part. */
-function after(pages: readonly Buffer[], count: number): readonly Buffer[] {
-  let skipped = count;
-  for (const [index, page] of pages.entries()) {
-    if (skipped < page.length) return [page.subarray(skipped), ...pages.slice(index + 1)];
-    skipped -= page.length;
-  }
-  return [];
 }

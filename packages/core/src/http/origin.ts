@@ -1,6 +1,7 @@
 import { ConfigError } from '../config-error.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { fieldValues } from './fields.js';
+import { pathOf } from './target.js';
 
 /** An origin this API answers for (RFC 6454): what requests must be addressed to. */
 export interface Origin {
@@ -58,6 +59,8 @@ export function addressedOrigin(
     return malformed('the absolute-form target and the Host field differ');
   }
   if (absolute === null && !target.startsWith('/')) return malformed('the request target is not a path');
+  // No URI has a backslash (RFC 3986 §2), and some routers take it for a slash: we would decide on another path.
+  if (pathOf(target).includes('\\')) return malformed('the request target has a backslash');
   // RFC 9112 §3.2: a fragment is never part of a request target; printable ASCII only.
   if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
     return malformed('the request target has characters that a target cannot have');

@@ -14,5 +14,10 @@ export interface RequestFacts {
 /** `forwarded` is what proxies of our own say; their word on the client's address counts. */
 export function requestFacts({ method, target, ...connection }: HttpRequest, forwarded: Forwarded): RequestFacts {
   const remoteAddress = forwarded.remoteAddress ?? connection.remoteAddress;
-  return { id: randomUUID(), method, path: pathOf(target), ...(remoteAddress === undefined ? {} : { remoteAddress }) };
+  return {
+    id: randomUUID(),
+    method,
+    path: pathOf(target),
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
+  };
 }

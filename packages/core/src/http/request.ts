@@ -10,6 +10,8 @@ export interface HttpRequest {
   /** Address of the connected peer; never taken from a header. */
   readonly remoteAddress?: string;
   readonly body: RequestBody;
+  /** Whether the connection has been closed meanwhile. Default: never. */
+  readonly clientIsGone?: () => boolean;
   /**
    * `hold` (default): nobody sees a byte of the body before its digest has verified. `stream`: the bytes flow while they
    * are digested, and only the end waits for the digest; for handlers that do nothing final before the end.

@@ -9,7 +9,7 @@ import { readAgents } from './agents-from-objects.js';
 import type { AgentDirectory } from './directory.js';
 
 export interface AgentsFromFileOptions {
-  /** Told of every reload: that it succeeded, or why the agents read before stay in force. */
+  /** Told of every reload: that it succeeded, or why the agents read before stay in force. Default: a process warning. */
   readonly onReload?: (result: ReloadResult) => void;
   /**
    * How often the file is looked at besides the notices of the operating system, which network file systems and some
@@ -34,7 +34,7 @@ const settleMilliseconds = 50;
  */
 export async function agentsFromFile(path: string, options: AgentsFromFileOptions = {}): Promise<AgentDirectory> {
   checkOptionNames('agentsFromFile', options, ['onReload', 'pollSeconds']);
-  const { onReload, pollSeconds = 5 } = options;
+  const { onReload = warn, pollSeconds = 5 } = options;
   if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
     throw new ConfigError("agentsFromFile: 'pollSeconds' must be a number of seconds up to 3600.");
   }
@@ -52,15 +52,21 @@ export async function agentsFromFile(path: string, options: AgentsFromFileOption
     try {
       if (!content.ok) throw new ConfigError(content.problem);
       set = readSet(content.bytes, file);
-      onReload?.({ ok: true });
+      onReload({ ok: true });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      onReload?.({ ok: false, problem: error.message });
+      onReload({ ok: false, problem: error.message });
     }
   }
 
   const stop = onChange(file, pollSeconds, reload);
   return { findByThumbprint: (thumbprint) => set.find(thumbprint), hasAgent: (id) => set.has(id), close: stop };
+}
+
+/** Agents that cannot be read any more must not go unnoticed: one that was removed is still in force. */
+function warn(result: ReloadResult): void {
+  if (!result.ok)
+    process.emitWarning(`agentsFromFile: ${result.problem} The agents read before stay.`, 'CountersignWarning');
 }
 
 type Content = { readonly ok: true; readonly bytes: Buffer } | { readonly ok: false; readonly problem: string };

@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '../refusal.js';
 import type { TokenResult } from '../token/token-verifier.js';
 import type { Agent, AgentDirectory, KeyLookup } from './directory.js';
 import { readPublicKey } from './ed25519-key.js';
+import { textOf } from '../text-of.js';
 
 /** The agent to whom the key of a signature belongs. */
 export interface KeyHolder {
@@ -39,6 +40,10 @@ async function vouchedHolder(keyId: string, { agents, token }: KeyHolderParts): 
   if (!verified.ok) return refusal(verified.code, verified.detail);
   const { claims, namespace } = verified.token;
   if (claims.confirmation?.jwk === undefined || claims.confirmation.jkt !== keyId) return refusal('key_unknown');
+  // Without an actor the token must be the client's own (RFC 9068 §2.2): a user with a key is not an agent.
+  if (claims.actor === undefined && namespace + claims.clientId !== claims.subject) {
+    return refusal('token_delegation_invalid', 'it names no actor, and its subject is not its client');
+  }
   const key = readPublicKey(claims.confirmation.jwk);
   if (!key.ok) return refusal('key_unknown', key.problem);
 
@@ -56,7 +61,7 @@ async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup>
   try {
     return await agents.findByThumbprint(keyId);
   } catch (error) {
-    return { kind: 'unavailable', cause: String(error) };
+    return { kind: 'unavailable', cause: textOf(error) };
   }
 }
 

@@ -71,6 +71,8 @@ export async function admit(
     if (onRefusal === 'throw') throw new RefusalError(refused, rendered);
     respond(rendered);
   };
+  const earlier = admissions.get(request);
+  if (earlier !== undefined) return admittedBefore(earlier, guard, respond);
   const bodyMode = streamBody?.(request) === true ? 'stream' : 'hold';
   const authentication = await guard.authenticate(incomingRequest(request, target, bodyMode));
   if (!authentication.ok) {
@@ -88,15 +90,26 @@ export async function admit(
   return await permitted(request, everyRequestLeave(request, target), respond);
 }
 
+/** A guard mounted twice lets a request in once. Two guards cannot both answer for one request. */
+function admittedBefore(earlier: Admission, guard: Guard, respond: Respond): boolean {
+  if (earlier.guard === guard) return true;
+  respond(guard.respond(refusal('internal_error', 'the request was let in by another guard before')));
+  return false;
+}
+
 /** What `admit` remembered; undefined when no guard let this request in. */
 export function admissionOf(request: IncomingMessage): Admission | undefined {
   return admissions.get(request);
 }
 
+/** What a route guards, if there is such a thing. */
+export type MaybeResource = Resource | undefined;
+
 /** What a route asks leave for. `resource` is made from the request by the application. */
 export interface LeaveRequest {
   readonly action: string;
-  readonly resource: () => Resource | Promise<Resource>;
+  /** Undefined where there is no such resource: the answer is then that of a denial. */
+  readonly resource: () => MaybeResource | Promise<MaybeResource>;
   /** The scope that the caller must hold besides policy's consent, like `pr:write:draft`. */
   readonly requires?: string;
   /** In mixed traffic: refuse whoever is not an agent. Default false: they are left to the application. */
@@ -125,18 +138,25 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
   const { guard, caller } = admission;
   const { action, requires, agentsOnly = false } = leave;
   if (caller === undefined) return agentsOnly ? await admission.refuseStranger() : undefined;
-  let resource: Resource;
+  let resource: MaybeResource;
   try {
     resource = await leave.resource();
   } catch (error) {
     return await guard.unresolved(caller, action, error);
   }
+  if (resource === undefined) return await guard.absent(caller, action);
   if (!isResource(resource)) return await guard.unresolved(caller, action, 'the resource has no type and id');
-  const answer = await guard.authorize(caller, { action, resource, ...(requires === undefined ? {} : { requires }) });
+  // Copied, so that what is recorded is what was decided, whatever the application does with its object meanwhile.
+  const answer = await guard.authorize(caller, {
+    action,
+    resource: { ...resource },
+    ...(requires === undefined ? {} : { requires }),
+  });
   return answer.ok ? undefined : answer.refusal;
 }
 
-function isResource(value: unknown): value is Resource {
+/** Whether it has a type and an id, without which there is nothing to decide about. */
+export function isResource(value: unknown): value is Resource {
   if (typeof value !== 'object' || value === null) return false;
   const { type, id } = value as Partial<Resource>;
   return typeof type === 'string' && type !== '' && typeof id === 'string' && id !== '';

@@ -1,6 +1,7 @@
+import { parseScope } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '../config-error.js';
 import type { Guard } from '../guard.js';
-import type { AdmissionOptions, LeaveRequest } from './admission.js';
+import { type AdmissionOptions, isResource, type LeaveRequest } from './admission.js';
 
 /** What every adapter's `permit` and `Permit` take besides action and resource. */
 export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;
@@ -46,5 +47,17 @@ export function checkPermission(name: string, action: string, resource: unknown,
       `${name}('${action}'): name the resource, like { type: 'Repo', id: 'acme/api' }, or a function that makes it.`,
     );
   }
+  if (typeof resource === 'object' && !isResource(resource)) {
+    throw new ConfigError(
+      `${name}('${action}'): a resource needs a type and an id, like { type: 'Repo', id: 'acme/api' }.`,
+    );
+  }
   checkOptionNames(`${name}('${action}')`, options, permitOptionNames);
+  const { requires, agentsOnly = false } = options;
+  const scope = requires === undefined ? undefined : parseScope(requires);
+  if (scope !== undefined && (!scope.ok || scope.scope.length !== 1)) {
+    throw new ConfigError(`${name}('${action}'): 'requires' must be one scope, like 'pr:write:draft'.`);
+  }
+  if (typeof agentsOnly !== 'boolean')
+    throw new ConfigError(`${name}('${action}'): 'agentsOnly' must be true or false.`);
 }

@@ -20,6 +20,9 @@ export function incomingRequest(
     rawHeaders,
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
     body: holdIncoming(request),
+    // A client that has ended its side gets no answer from node:http either (`httpAllowHalfOpen`).
+    // Injected requests have a socket that says nothing of it.
+    clientIsGone: () => request.destroyed || socket.destroyed || ('readable' in socket && !socket.readable),
     bodyMode,
   };
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { http2StreamOf } from '../body/http2-stream.js';
 import type { RefusalResponse } from '../refusal.js';
 
 /** How long a client that is still sending may go on reading our answer (as other servers linger before they close). */
@@ -11,7 +12,8 @@ const lingerMilliseconds = 2000;
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
   if (response.headersSent || response.writableEnded) return;
   const { req: request } = response;
-  const unread = !request.complete && !request.destroyed;
+  // In HTTP/2 a stream ends alone, and there is no connection to speak of (RFC 9113 §8.2.2).
+  const unread = !request.complete && !request.destroyed && http2StreamOf(request) === undefined;
   response.writeHead(refused.status, {
     ...refused.headers,
     'content-length': Buffer.byteLength(refused.body),

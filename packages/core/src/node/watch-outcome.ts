@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { AuditOutcome } from '../audit/event.js';
+import { http2StreamOf } from '../body/http2-stream.js';
 
 /** The handle on a watched answer. */
 export interface OutcomeWatch {
@@ -23,11 +24,13 @@ export function watchOutcome(response: ServerResponse, onEnd: (outcome: AuditOut
     onEnd({ result: handlerThrew ? 'threw' : result, ...status });
   }
 
-  if (response.writableFinished) process.nextTick(end, 'finished');
+  // HTTP/2's response says `finish` whenever it closes, its stream only when all has been handed over.
+  const written = http2StreamOf(response) ?? response;
+  if (written.writableFinished) process.nextTick(end, 'finished');
   // The client may have gone while the request was being verified.
-  else if (response.closed) process.nextTick(end, 'aborted');
-  response.once('finish', () => end('finished'));
-  response.once('close', () => end('aborted'));
+  else if (written.closed) process.nextTick(end, 'aborted');
+  written.once('finish', () => end('finished'));
+  written.once('close', () => end('aborted'));
 
   return {
     threw() {

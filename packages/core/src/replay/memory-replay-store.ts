@@ -36,13 +36,15 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
   const lastSeconds = new Map<string, number>();
   /** The same entries by that second, so that expired ones are found without a timer. */
   const bySecond = new Map<number, string[]>();
-  let latest = Number.NEGATIVE_INFINITY;
+  /** The latest second that a forgotten entry counted in: later than now only if the clock was set back. */
+  let forgottenUpTo = Number.NEGATIVE_INFINITY;
 
   /** Forgets some expired entries: a few per call, so that no request pays for all of a burst before it. */
   function sweep(second: number): void {
     let budget = sweepBudget;
     for (const [lastSecond, entries] of bySecond) {
       if (lastSecond >= second) continue;
+      forgottenUpTo = Math.max(forgottenUpTo, lastSecond);
       for (let entry = entries.pop(); entry !== undefined; entry = entries.pop()) {
         // It may have been reserved anew since.
         if (lastSeconds.get(entry) === lastSecond) lastSeconds.delete(entry);
@@ -58,15 +60,14 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
         throw new TypeError('memoryReplayStore: until and now must be unix seconds.');
       }
       const second = Math.floor(now);
-      latest = Math.max(latest, second);
-      sweep(latest);
+      sweep(second);
       const entry = entryOf(keyId, nonce);
       const known = lastSeconds.get(entry);
       if (known !== undefined && known >= second) return 'replayed';
       // Rounded up: remembering a moment too long is harmless, a moment too short is a replay.
       const lastSecond = Math.ceil(until);
       // The clock was set back behind what has been forgotten: whether this was used before can no longer be told.
-      if (lastSecond < latest) return 'full';
+      if (lastSecond <= forgottenUpTo) return 'full';
       if (lastSeconds.size >= maxEntries) return 'full';
       lastSeconds.set(entry, lastSecond);
       const entries = bySecond.get(lastSecond);

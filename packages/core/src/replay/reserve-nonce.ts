@@ -1,5 +1,6 @@
 import { type Refusal, refusal } from '../refusal.js';
 import type { ReplayStore } from './store.js';
+import { textOf } from '../text-of.js';
 
 /** Long enough that two honest requests never collide, short enough to store. */
 const nonceLength = { least: 8, most: 256 };
@@ -24,7 +25,7 @@ export async function reserveNonce(store: ReplayStore, used: UsedSignature, now:
       ? refusal('signature_replayed')
       : refusal('replay_store_unavailable', 'the store is full');
   } catch (error) {
-    return refusal('replay_store_unavailable', String(error));
+    return refusal('replay_store_unavailable', textOf(error));
   }
 }
 

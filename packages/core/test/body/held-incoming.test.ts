@@ -1,111 +1,16 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { holdIncoming } from '../../src/body/held-incoming.js';
-import type { BodyLimits, HeldBody, RequestBody } from '../../src/body/request-body.js';
+import type { BodyLimits, HeldBody } from '../../src/body/request-body.js';
 import { sendRefusal } from '../../src/node/send-refusal.js';
 import { refusal, refusalResponse } from '../../src/refusal.js';
 import { Deferred } from '../node/deferred.js';
+import { chunk, chunkedHead, lastChunk, post, RawClient, serve } from '../node/raw-http.js';
+import { expectUsable, guarded, readAll, readers, type Story, sha256, untilStalled } from './guarded-server.js';
 import { limits } from './limits.js';
-import { chunk, chunkedHead, lastChunk, post, RawClient, serve, type TestServer } from '../node/raw-http.js';
-
-const defaultLimits = limits();
-
-interface Story {
-  readonly limits?: BodyLimits;
-  /** Runs before the body is held, as a middleware in front of the guard. */
-  readonly before?: (request: IncomingMessage) => void | Promise<void>;
-  /** Runs between `holdIncoming` and `hold`, as the check of the signature does. */
-  readonly between?: (body: RequestBody, request: IncomingMessage) => void | Promise<void>;
-  readonly handle?: (request: IncomingMessage) => Promise<Buffer>;
-  readonly onHeld?: (held: HeldBody) => void;
-}
-
-/** Holds, then answers with the body as the handler read it, or with the refusal. */
-function guarded(story: Story = {}): Promise<TestServer> {
-  const { limits: given = defaultLimits, handle = readAll } = story;
-  async function serveOne(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const before = story.before?.(request);
-    if (before !== undefined) await before;
-    const body = holdIncoming(request);
-    await story.between?.(body, request);
-    const held = await body.hold(given, ['sha-256', 'sha-512']);
-    story.onHeld?.(held);
-    if (!held.ok) {
-      body.discard();
-      sendRefusal(response, refusalResponse(refusal(held.code), ''));
-      return;
-    }
-    body.release();
-    const read = await handle(request);
-    response.setHeader('digest-held', Buffer.from(held.digests.get('sha-256') ?? []).toString('hex'));
-    response.setHeader('digest-512', Buffer.from(held.digests.get('sha-512') ?? []).toString('hex'));
-    response.setHeader('held-length', held.length);
-    response.end(read);
-  }
-  return serve((request, response) => {
-    serveOne(request, response).catch((error: unknown) => {
-      response.statusCode = 599;
-      response.end(String(error));
-    });
-  });
-}
-
-async function readAll(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const part of request) chunks.push(part as Buffer);
-  return Buffer.concat(chunks);
-}
-
-function sha256(bytes: string | Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-async function expectUsable(client: RawClient): Promise<void> {
-  await client.send(post('the next one'));
-  expect(await client.response()).toMatchObject({ status: 200, body: 'the next one' });
-}
-
-/** The client has to wait: nothing comes in any more. */
-async function untilStalled({ socket }: IncomingMessage): Promise<void> {
-  let idle = 0;
-  for (let last = -1; idle < 50; await setImmediate()) {
-    idle = socket.bytesRead === last ? idle + 1 : 0;
-    last = socket.bytesRead;
-  }
-}
-
-const readers: Record<string, (request: IncomingMessage) => Promise<Buffer>> = {
-  'for await': readAll,
-  'data events': async (request) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (part: Buffer) => chunks.push(part));
-    await once(request, 'end');
-    return Buffer.concat(chunks);
-  },
-  'readable and read()': async (request) => {
-    const chunks: Buffer[] = [];
-    request.on('readable', () => {
-      for (let part = request.read(1000) as Buffer | null; part !== null; part = request.read(1000) as Buffer | null) {
-        chunks.push(part);
-      }
-      const rest = request.read() as Buffer | null;
-      if (rest !== null) chunks.push(rest);
-    });
-    await once(request, 'end');
-    return Buffer.concat(chunks);
-  },
-  pipe: async (request) => {
-    const through = new PassThrough();
-    const [read] = await Promise.all([readAll(through as unknown as IncomingMessage), pipeline(request, through)]);
-    return read;
-  },
-};
 
 describe('a held body reaches its reader whole', () => {
   for (const [name, handle] of Object.entries(readers)) {
@@ -283,7 +188,7 @@ describe('nothing reaches a reader before release', () => {
     const seen: string[] = [];
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
-      void body.hold(defaultLimits, ['sha-256']).then(async () => {
+      void body.hold(limits(), ['sha-256']).then(async () => {
         request.on('data', (part: Buffer) => seen.push(part.toString()));
         request.on('end', () => response.end());
         for (let turn = 0; turn < 10; turn++) await setImmediate();
@@ -301,7 +206,7 @@ describe('nothing reaches a reader before release', () => {
     const seen: string[] = [];
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
-      void body.hold(defaultLimits, ['sha-256']).then(() => {
+      void body.hold(limits(), ['sha-256']).then(() => {
         body.discard();
         request.on('data', (part: Buffer) => seen.push(part.toString()));
         request.on('end', () => {
@@ -320,7 +225,7 @@ describe('nothing reaches a reader before release', () => {
     let thrown: unknown;
     await using server = await guarded({
       between: async (body, request) => {
-        void body.hold(defaultLimits, []);
+        void body.hold(limits(), []);
         try {
           body.release();
         } catch (error) {
@@ -429,7 +334,7 @@ describe('a connection after a refusal', () => {
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
       if (request.headers['x-bad'] === undefined) {
-        void body.hold(defaultLimits, []).then(async () => {
+        void body.hold(limits(), []).then(async () => {
           body.release();
           response.end(await readAll(request));
         });
@@ -456,7 +361,7 @@ describe('a connection after a refusal', () => {
   it('is used again when all of the body was held', async () => {
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
-      void body.hold(defaultLimits, []).then(() => {
+      void body.hold(limits(), []).then(() => {
         body.discard();
         sendRefusal(response, refusalResponse(refusal('digest_mismatch'), ''));
       });

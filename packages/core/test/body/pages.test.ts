@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Pages } from '../../src/body/pages.js';
+import { Pages, withoutFirst } from '../../src/body/pages.js';
 
 function capacity(pages: Iterable<Buffer>): number {
   return [...pages].reduce((sum, page) => sum + page.buffer.byteLength, 0);
@@ -49,5 +49,19 @@ describe('pages', () => {
     pages.clear();
     pages.append(Buffer.from('new'));
     expect(Buffer.concat([...pages.take()]).toString()).toBe('new');
+  });
+});
+
+describe('withoutFirst', () => {
+  it('leaves what was not written, in its order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 20 })), fc.nat({ max: 200 }), (chunks, count) => {
+        const rest = withoutFirst(
+          chunks.map((chunk) => Buffer.from(chunk)),
+          count,
+        );
+        expect(Buffer.concat([...rest]).equals(Buffer.concat(chunks).subarray(count))).toBe(true);
+      }),
+    );
   });
 });

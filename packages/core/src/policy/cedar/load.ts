@@ -21,6 +21,7 @@ export async function cedarFromDirectory(path: string): Promise<CedarEngine> {
       `${owner}: the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`,
     );
   });
+  await refuseOverlooked(owner, path, names);
   const policies = await readTexts(
     owner,
     path,
@@ -54,6 +55,23 @@ export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
     throw new ConfigError(`${owner}: 'schema' must be text, or texts by file name.`);
   }
   return createCedarEngine(owner, source);
+}
+
+/** A forbid in a file that nobody reads would weaken silently. */
+async function refuseOverlooked(owner: string, path: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const within = await readdir(join(path, name)).catch(() => []);
+    if (looksOverlooked(name) || within.some((file) => /\.cedar$/i.test(file))) {
+      throw new ConfigError(
+        `${owner}: ${name} would not be read. Policies are *.cedar and schemas *.cedarschema, in this folder itself.`,
+      );
+    }
+  }
+}
+
+function looksOverlooked(name: string): boolean {
+  if (/\.cedar(?:schema)?$/.test(name)) return false;
+  return /\.cedar(?:schema)?(?:\.json)?$/i.test(name);
 }
 
 async function readTexts(owner: string, path: string, names: readonly string[]): Promise<NamedTexts> {

@@ -137,7 +137,9 @@ function invalid(
   });
   if (answer.type === 'failure') return answer.errors.map((error) => describe(error));
   const byId = new Map(placed.map((policy) => [policy.id, policy]));
-  return answer.validationErrors.map(({ policyId, error }) => {
+  // What Cedar only warns of weakens silently: a forbid that can never apply, a name in look-alike letters.
+  const found = answer.validationErrors.length > 0 ? answer.validationErrors : answer.validationWarnings;
+  return found.map(({ policyId, error }) => {
     const policy = byId.get(policyId);
     if (policy === undefined) return `${policyId}: ${describe(error)}`;
     const at = error.sourceLocations?.[0]?.start ?? 0;

@@ -1,0 +1,186 @@
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { nativeSigningKey, signMessage } from '@countersign/signature';
+import { describe, expect, it, vi } from 'vitest';
+import { memoryAudit } from '../src/audit/memory-audit.js';
+import { bufferedBody } from '../src/body/buffered-body.js';
+import type { Caller } from '../src/caller.js';
+import { ConfigError } from '../src/config-error.js';
+import { createGuard, type Guard } from '../src/guard.js';
+import type { HttpRequest } from '../src/http/request.js';
+import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
+import type { GuardOptions } from '../src/options.js';
+import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const { x = '' } = publicKey.export({ format: 'jwk' });
+const keyId = createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
+const agents = agentsFromObjects([{ id: 'agent-a', jwk: { kty: 'OKP', crv: 'Ed25519', x }, capabilities: ['thing'] }]);
+
+const allow: PolicyDecision = { decision: 'allow', cause: 'policy', policies: ['p#1'], policySet: 'hash', errors: [] };
+const engine = (decide: PolicyEngine['decide']): PolicyEngine => ({ scopeVocabulary: [], decide });
+const permission = { action: 'thing.read', resource: { type: 'Thing', id: '1' } };
+
+async function guarded(options: Partial<GuardOptions> = {}) {
+  const audit = memoryAudit();
+  const policy = engine(() => allow);
+  const guard = await createGuard({
+    origin: 'https://api.acme.dev',
+    agents,
+    policy,
+    audit,
+    onTrouble: () => {},
+    ...options,
+  });
+  return { guard, audit };
+}
+
+async function signedRequest(more: Partial<HttpRequest> = {}): Promise<HttpRequest> {
+  const message = { method: 'GET', target: '/', scheme: 'https', authority: 'api.acme.dev', rawFields: [] } as const;
+  const signed = await signMessage(message, {
+    key: nativeSigningKey(privateKey, { keyId }),
+    components: ['@method', '@authority', '@path', '@query'],
+    parameters: { created: Math.floor(Date.now() / 1000), nonce: randomUUID(), tag: 'countersign' },
+  });
+  const rawHeaders = ['host', 'api.acme.dev', 'signature-input', signed.signatureInput, 'signature', signed.signature];
+  return { method: 'GET', target: '/', rawHeaders, body: bufferedBody(new Uint8Array()), ...more };
+}
+
+async function letIn(guard: Guard): Promise<Caller> {
+  const answer = await guard.authenticate(await signedRequest());
+  if (!answer.ok || answer.caller === undefined) throw new Error('not let in');
+  return answer.caller;
+}
+
+describe('a caller is good for one request', () => {
+  it('G1 and for nothing after its answer has ended', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
+    await guard.complete(caller, { result: 'finished', status: 200 });
+    expect(await guard.authorize(caller, permission)).toMatchObject({
+      ok: false,
+      refusal: { code: 'not_authenticated' },
+    });
+    expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
+  });
+
+  it('F5 a client that goes away during the decision: nothing runs, and the outcome comes last', async () => {
+    let decide: (decision: PolicyDecision) => void = () => {};
+    const { guard, audit } = await guarded({ policy: engine(() => new Promise((resolve) => (decide = resolve))) });
+    const caller = await letIn(guard);
+    const authorization = guard.authorize(caller, permission);
+    const completed = guard.complete(caller, { result: 'aborted' });
+    decide(allow);
+    expect(await authorization).toMatchObject({ ok: false });
+    await completed;
+    expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
+  });
+
+  it('G1 what looks like a caller, or is another guard’s, has no authority', async () => {
+    const { guard } = await guarded();
+    const caller = await letIn(guard);
+    const other = (await guarded()).guard;
+    for (const [asked, by] of [
+      [guard, structuredClone(caller)],
+      [guard, Object.create(caller) as Caller],
+      [other, caller],
+      [guard, null as never],
+    ] as const) {
+      expect(await asked.authorize(by, permission)).toMatchObject({
+        ok: false,
+        refusal: { code: 'not_authenticated' },
+      });
+    }
+  });
+
+  it('A4 a client that is gone when its request has verified is not let in', async () => {
+    const { guard, audit } = await guarded();
+    const answer = await guard.authenticate(await signedRequest({ clientIsGone: () => true }));
+    expect(answer).toMatchObject({ ok: false, refusal: { code: 'body_incomplete' } });
+    expect(audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
+  });
+});
+
+describe('whatever fails is refused and recorded, without an exception', () => {
+  const nothing: unknown = Object.create(null);
+  it.each<[string, PolicyEngine, string]>([
+    [
+      'an engine that throws what has no text',
+      engine(() => {
+        throw nothing;
+      }),
+      'policy_unavailable',
+    ],
+    [
+      'an engine that rejects',
+      engine(async () => {
+        throw new Error('down');
+      }),
+      'policy_unavailable',
+    ],
+    ['an engine that answers nothing', engine(() => undefined as never), 'policy_error'],
+    ['an engine without vocabulary', { decide: () => allow } as never, 'policy_unavailable'],
+  ])('D4 %s', async (_title, policy, code) => {
+    const { guard, audit } = await guarded({ policy });
+    expect(await guard.authorize(await letIn(guard), permission)).toMatchObject({ ok: false, refusal: { code } });
+    expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code }]);
+  });
+
+  it('F2 a resource that cannot be determined: what the error says stays out of the log', async () => {
+    const troubles: string[] = [];
+    const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
+    await guard.unresolved(await letIn(guard), 'thing.read', new RangeError('no row for hunter2'));
+    await guard.unresolved(await letIn(guard), 'thing.read', nothing);
+    expect(audit.records.map(({ code, detail }) => `${code} ${detail}`)).toEqual([
+      'resource_unresolved RangeError',
+      'resource_unresolved object',
+    ]);
+    expect(JSON.stringify(audit.records)).not.toContain('hunter2');
+    expect(troubles[0]).toContain('hunter2');
+  });
+
+  it('F4 a decision that cannot be written is refused, and has no outcome', async () => {
+    const write = vi.fn(async () => {
+      throw new Error('disk full');
+    });
+    const { guard } = await guarded({ audit: { write } });
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, permission)).toMatchObject({
+      ok: false,
+      refusal: { code: 'audit_unavailable' },
+    });
+    await guard.complete(caller, { result: 'finished', status: 503 });
+    expect(write).toHaveBeenCalledTimes(1);
+  });
+
+  it('a listener to troubles that throws is not heard further', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockReturnValue();
+    const { guard } = await guarded({
+      onTrouble: () => {
+        throw new Error('listener');
+      },
+    });
+    await guard.unresolved(await letIn(guard), 'thing.read', 'x');
+    expect(warned).toHaveBeenCalledOnce();
+  });
+});
+
+describe('G5 options are checked at creation', () => {
+  it.each<[string, Partial<Record<keyof GuardOptions | 'orgin', unknown>>, RegExp]>([
+    ['a misspelt name', { orgin: 'x' }, /Did you mean 'origin'/],
+    ['no origin', { origin: undefined }, /'origin' is missing/],
+    ['a promise of agents', { agents: Promise.resolve(agents) }, /Write 'await' before it/],
+    ['no policy', { policy: undefined }, /'policy' is missing/],
+    ['no audit', { audit: [] }, /Without a record there is no action/],
+    ['an empty audience', { audience: [] }, /'audience' must name/],
+    ['a clock in seconds', { clock: () => Date.now() / 1000 }, /milliseconds/],
+    ['a clock that is none', { clock: 5 }, /milliseconds/],
+    ['a listener that is none', { onTrouble: 1 }, /'onTrouble' must be a function/],
+    ['another kind of traffic', { traffic: 'people' }, /'agents' or 'mixed'/],
+    ['an age beyond reason', { maxAgeSeconds: 1e9 }, /'maxAgeSeconds' must be a whole number/],
+  ])('%s', async (_title, wrong, message) => {
+    const creation = guarded(wrong as Partial<GuardOptions>);
+    await expect(creation).rejects.toThrow(ConfigError);
+    await expect(creation).rejects.toThrow(message);
+  });
+});
