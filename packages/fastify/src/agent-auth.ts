@@ -11,7 +11,7 @@ import {
 } from '@countersign/core';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { getCaller, rememberExchange, sendThrough } from './exchange.js';
+import { getCaller, rememberReply, sendThrough } from './exchange.js';
 import { checkRoutePermit, type PermitRequest, type RoutePermit } from './route-permit.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
@@ -40,7 +40,7 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
 
   // Before preParsing, so that whatever parses the body, also from the raw stream, sees verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
-    rememberExchange(request, reply);
+    rememberReply(reply);
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl };
     const admitted = await admit(guard, exchange, admission, sendThrough(reply));
     if (!admitted || (closed && (await refuseUnmapped(request)))) return reply;

@@ -1,5 +1,3 @@
-import './fastify-types.js';
-
 export { type AgentAuthOptions, agentAuth } from './agent-auth.js';
 export { getCaller } from './exchange.js';
 export { Permit, type PermitRoute, permit } from './permit.js';

@@ -12,7 +12,7 @@ import {
 } from '@countersign/core';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { type Exchange, exchangeOf, type ServedRequest, sendThrough } from './exchange.js';
+import { replyTo, type ServedRequest, sendThrough } from './exchange.js';
 import type { PermitRequest, RoutePermit } from './route-permit.js';
 
 /** Options of a route that asks for a permission. */
@@ -73,24 +73,11 @@ export function Permit<Request = PermitRequest>(
 ): PermitDecorator {
   checkPermission('@Permit', action, resource, options);
   return permitDecorator(`@Permit('${action}')`, async (args) => {
-    const { request, reply } = servedExchange(action, args);
-    return await permitted(
-      request.raw,
-      leaveFor(action, resource, options, request as unknown as Request),
-      sendThrough(reply),
-    );
+    // The request that the handler was called with, never one from the surroundings: a batch may serve several callers.
+    const reply = args.map(replyTo).find((found) => found !== undefined);
+    // Without a request there is nobody to ask for, so the method must not run.
+    if (reply === undefined) throw new Error(`@Permit('${action}'): pass the method its request and reply`);
+    const leave = leaveFor(action, resource, options, reply.request as unknown as Request);
+    return await permitted(reply.request.raw, leave, sendThrough(reply));
   });
-}
-
-/** The exchange of the request that the handler was called with. Never one from the surroundings: a batch may serve several callers. */
-function servedExchange(action: string, args: readonly unknown[]): Exchange {
-  const given = args.find((argument): argument is ServedRequest => exchangeOf(rawOf(argument)) !== undefined);
-  const exchange = exchangeOf(given?.raw);
-  // Without a request there is nobody to ask for, so the method must not run.
-  if (exchange === undefined) throw new Error(`@Permit('${action}'): pass the method its request and reply`);
-  return exchange;
-}
-
-function rawOf(argument: unknown): unknown {
-  return typeof argument === 'object' && argument !== null && 'raw' in argument ? argument.raw : undefined;
 }

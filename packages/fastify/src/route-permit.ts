@@ -1,4 +1,11 @@
-import { checkOptionNames, checkPermission, ConfigError, type PermitOptions, type ResourceOf } from '@countersign/core';
+import {
+  type Caller,
+  checkOptionNames,
+  checkPermission,
+  ConfigError,
+  type PermitOptions,
+  type ResourceOf,
+} from '@countersign/core';
 import type { FastifyRequest } from 'fastify';
 
 /** A request whose parameters are text, as they are unless a schema converts them. */
@@ -20,4 +27,15 @@ export function checkRoutePermit(permit: RoutePermit): void {
   checkOptionNames('config.permit', permit, ['action', 'resource', 'requires', 'agentsOnly']);
   const { action, resource, ...options } = permit;
   checkPermission('config.permit', action, resource, options);
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; null until `agentAuth` has let the request in, and for whoever is not an agent. */
+    readonly caller: Caller | null;
+  }
+  interface FastifyContextConfig {
+    /** What the route asks leave for. `false`: an agent that has verified is let in without a decision. */
+    readonly permit?: RoutePermit | false;
+  }
 }

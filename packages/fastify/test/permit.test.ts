@@ -98,7 +98,9 @@ describe.each([
     ['gives no id', () => ({ type: 'Thing' }) as Resource],
     ['gives an id that is no string', () => ({ type: 'Thing', id: 1 as unknown as string })],
   ])('D12 resource_unresolved: a resource that %s lets nobody through', async (_title, resource) => {
-    await using host = await one((app, handler) => app.get('/', route('thing.read', resource), handler));
+    await using host = await one((app, handler) => app.get('/', route('thing.read', resource), handler), {
+      guarded: await guarded({ onTrouble: () => {} }),
+    });
     const response = await host.api.call();
     expect(codeOf(response)).toBe('resource_unresolved');
     expect(response.text).not.toContain('database');

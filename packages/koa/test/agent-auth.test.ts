@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { sendHttp2, serveHttp2 } from '../../../test/support/http2.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
 import { type AgentState, agentAuth, getCaller } from '../src/index.js';
 import { Api, type App, codeOf, versions } from './support.js';
@@ -96,6 +97,22 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect((await api.call({ fields: [['X-Forwarded-Host', 'evil.example']] })).body).toBe(agentId);
     const evil = await api.call({ host: 'evil.example', fields: [['X-Forwarded-Host', host]] });
     expect(codeOf(evil)).toBe('origin_mismatch');
+  });
+
+  it('HTTP/2: verified and refused as over HTTP/1', async () => {
+    const { guard } = await guarded();
+    const app = create();
+    app.use(agentAuth(guard));
+    echo(app);
+    await using served = await serveHttp2(app.callback());
+    expect(JSON.parse((await sendHttp2(served.url, signed(json))).body)).toEqual({ a: [1] });
+    const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
+    for (const [refused, code] of [
+      [unsigned(), 'signature_required'],
+      [forged, 'digest_mismatch'],
+    ] as const) {
+      expect(JSON.parse((await sendHttp2(served.url, refused)).body)).toMatchObject({ status: 401, code });
+    }
   });
 
   it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {

@@ -4,6 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { sendHttp2, serveHttp2 } from '../../../test/support/http2.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
 import { type AgentAuthOptions, agentAuth, getCaller, type Step } from '../src/index.js';
 import { codeOf } from './support.js';
@@ -93,6 +94,21 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
     expect(codeOf(await connection.read())).toBe('body_too_large');
     connection.destroy();
+  });
+
+  it('HTTP/2: verified and refused as over HTTP/1', async () => {
+    const { guard } = await guarded();
+    const listener = style(agentAuth(guard), echo);
+    // By their use the classes of HTTP/2 are those of HTTP/1.
+    await using served = await serveHttp2((request, response) => listener(request as never, response as never));
+    expect((await sendHttp2(served.url, signed(json))).body).toBe('{"a":[1]}');
+    const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
+    for (const [refused, code] of [
+      [unsigned(), 'signature_required'],
+      [forged, 'digest_mismatch'],
+    ] as const) {
+      expect(JSON.parse((await sendHttp2(served.url, refused)).body)).toMatchObject({ status: 401, code });
+    }
   });
 
   it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {
