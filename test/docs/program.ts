@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from '../support/run.js';
@@ -24,7 +23,7 @@ const fileOf = ({ path, line }: Block): string => `${path}.${line}`;
  * complaints about each block; their line numbers are those of the page.
  */
 export async function compile(application: string, blocks: readonly Block[]): Promise<ReadonlyMap<Block, string[]>> {
-  await makeApplication(application, await installed());
+  await makeApplication(application, installed());
   const options = { target: 'es2023', module: 'nodenext', strict: true, skipLibCheck: true, types: ['node'] };
   const layout = { rootDir: '.', outDir: 'out' };
   const files = blocks.map((block) => `${fileOf(block)}.ts`);
@@ -55,15 +54,13 @@ export async function compiled(application: string, block: Block): Promise<strin
   return await readFile(join(application, 'out', `${fileOf(block)}.js`), 'utf8');
 }
 
-/** Every package of ours, and what an application that uses it has installed beside it: its peers and their types. */
-async function installed(): Promise<ReadonlyMap<string, string>> {
+/** Every package of ours, and the frameworks and tools beside which it is developed, as an application has them. */
+function installed(): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const { name, folder, manifest } of publishedPackages()) {
     found.set(name, folder);
-    const types = join(folder, 'node_modules/@types');
-    const typed = existsSync(types) ? readdirSync(types).map((file) => `@types/${file}`) : [];
-    for (const peer of [...Object.keys(manifest.peerDependencies ?? {}), ...typed]) {
-      found.set(peer, join(folder, 'node_modules', peer));
+    for (const other of Object.keys({ ...manifest.peerDependencies, ...manifest.devDependencies })) {
+      if (!found.has(other)) found.set(other, join(folder, 'node_modules', other));
     }
   }
   return found;

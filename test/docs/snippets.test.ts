@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, normalize } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 import { cedarFromText } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../support/run.js';
-import { readManifest, root } from '../support/workspace.js';
+import { publishedPackages, readManifest, root } from '../support/workspace.js';
 import { allPages, anchorsOf, type Block, blocksOf, linksOf, readPage } from './blocks.js';
 import { compile } from './program.js';
 
@@ -17,6 +17,13 @@ it('the pages are read: the README, the guide, a README of each package', () => 
   const paths = pages.map(({ path }) => path);
   expect(paths).toEqual(expect.arrayContaining(['README.md', 'docs/guide.md', 'packages/signature/README.md']));
   expect(inLanguage('ts').length).toBeGreaterThan(8);
+});
+
+it('the README names every package that is published', () => {
+  const { text } = readPage('README.md');
+  for (const { name, folder } of publishedPackages()) {
+    expect(text).toContain(`[\`${name}\`](packages/${basename(folder)})`);
+  }
 });
 
 it('every block says in which language it is, so that none escapes its test', () => {

@@ -75,7 +75,7 @@ describe.each(names)('%s as it would be published', (name) => {
     const sources = files
       .filter((file) => /^src\/.*(?<!\.d)\.ts$/.test(file))
       .map((file) => file.slice('src/'.length, -3));
-    expect(outputs.toSorted()).toEqual(sources.toSorted());
+    expect(outputs.toSorted(), 'if dist is out of date: remove it and build again').toEqual(sources.toSorted());
   });
 
   it('has source maps that lead to files in it', async () => {
