@@ -25,6 +25,24 @@ export function isBeingRead(request: IncomingMessage): boolean {
   );
 }
 
+/** Calls back once somebody reads: at once, or after whoever comes first has put up all its listeners. */
+export function whenRead(request: IncomingMessage, then: () => void): void {
+  if (isBeingRead(request) || request.readableDidRead) {
+    then();
+    return;
+  }
+  const begin = () => {
+    request.off('newListener', listening);
+    request.off('resume', begin);
+    process.nextTick(then);
+  };
+  const listening = (event: string | symbol) => {
+    if (event === 'readable') begin();
+  };
+  request.on('newListener', listening);
+  request.on('resume', begin);
+}
+
 /** Takes what lies in the stream's own buffer. */
 export function takeBuffered(request: IncomingMessage): Buffer[] {
   const chunks: Buffer[] = [];

@@ -3,7 +3,7 @@ import { Digester, type Digests, mismatch } from './digester.js';
 import { Draining } from './draining.js';
 import { failReader, recordPipes } from './fail-reader.js';
 import { earlyBytes, Pages } from './pages.js';
-import { isBeingRead } from './readers.js';
+import { whenRead } from './readers.js';
 import { type BodyFailure, type BodyLimits, bodyFailure, type StreamFailure } from './request-body.js';
 import type { ChunkSink, Tap } from './tap.js';
 
@@ -24,6 +24,7 @@ export class Streaming implements ChunkSink {
   #settle: (failure: StreamFailure | undefined) => void = () => {};
   #state: 'coming' | 'whole' | BodyFailure = 'coming';
   #flows = false;
+  #readerIsBehind = false;
   #draining: Draining | undefined;
   #length = 0;
 
@@ -78,6 +79,8 @@ export class Streaming implements ChunkSink {
 
   release(): void {
     this.#flows = true;
+    // Node would drop an unread rest past us, after the answer.
+    this.#tap.pull();
     for (const page of this.#early.take()) this.#tap.deliver(page);
     if (this.#state === 'whole') this.#tap.deliver(null);
     if (this.failure !== undefined) this.#failReader(this.failure);
@@ -99,8 +102,10 @@ export class Streaming implements ChunkSink {
   }
 
   #tooSilent(): void {
-    // While the reader is behind, it is not the client who is silent.
-    if (this.#tap.request.readableLength > 0) this.#silence.refresh();
+    // While the reader is behind it is not the client who is silent, nor just after it has caught up.
+    const readerWasBehind = this.#readerIsBehind;
+    this.#readerIsBehind = this.#tap.request.readableLength > 0;
+    if (readerWasBehind || this.#readerIsBehind) this.#silence.refresh();
     else this.#fail(bodyFailure('body_timeout', `nothing came for ${this.#limits.timeoutSeconds} s`));
   }
 
@@ -112,17 +117,13 @@ export class Streaming implements ChunkSink {
     else if (this.#flows) this.#failReader(failure);
   }
 
-  /** A reader that has not come yet would not hear the error: it gets it when it reads. */
+  /** A reader that has not come yet would not hear the error: it gets it when it comes. */
   #failReader(failure: BodyFailure): void {
-    const { request } = this.#tap;
-    if (isBeingRead(request) || request.readableDidRead) this.#tellReader(failure);
-    else request._read = () => process.nextTick(() => this.#tellReader(failure));
-  }
-
-  #tellReader(failure: BodyFailure): void {
-    const heard = failReader(this.#tap.request, bodyError(failure), this.#destinations);
-    this.#settle(heard ? failure : { ...failure, unheard: true });
-    this.#drain();
+    whenRead(this.#tap.request, () => {
+      const heard = failReader(this.#tap.request, bodyError(failure), this.#destinations);
+      this.#settle(heard ? failure : { ...failure, unheard: true });
+      this.#drain();
+    });
   }
 
   #drain(): void {

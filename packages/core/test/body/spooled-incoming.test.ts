@@ -115,7 +115,7 @@ describe('G4 memory', () => {
     expect(Math.max(...waiting)).toBeLessThanOrEqual(3 * 65_536);
   });
 
-  it('100 MB cost the heap and the buffers less than a third of it', async () => {
+  it('100 MB cost far less than that in heap and buffers', async () => {
     const size = 100_000_000;
     const folder = spoolFolder();
     let peak = 0;
@@ -238,6 +238,7 @@ describe('nothing is left of a spooled body', () => {
   it('when its reader gives up, and the client has its answer', async () => {
     const { folder, story } = spooling({
       handle: async (request) => {
+        if (request.headers['x-read'] !== undefined) return await readAll(request);
         for await (const part of request) return (part as Buffer).subarray(0, 10);
         return Buffer.alloc(0);
       },
@@ -247,7 +248,8 @@ describe('nothing is left of a spooled body', () => {
     await client.send(post(Buffer.alloc(500_000, 'g')));
     expect(await client.response()).toMatchObject({ status: 200, body: 'g'.repeat(10) });
     await expectNothingLeft(folder);
-    await expectUsable(client);
+    await client.send(post('read', ['X-Read: 1']));
+    expect(await client.response()).toMatchObject({ body: 'read' });
   });
 
   it('when its reader stops without a word', async () => {
@@ -256,6 +258,7 @@ describe('nothing is left of a spooled body', () => {
     const { story } = spooling({
       limits: limits({ memoryBytes, spoolDirectory: folder, timeoutSeconds: 0.2 }),
       handle: async (request) => {
+        if (request.headers['x-read'] !== undefined) return await readAll(request);
         request.on('error', failed.resolve);
         await once(request, 'data');
         request.pause();
@@ -268,8 +271,8 @@ describe('nothing is left of a spooled body', () => {
     expect(await client.response()).toMatchObject({ body: 'enough' });
     expect(await failed.promise).toMatchObject({ status: 503, code: 'spool_unavailable' });
     await expectNothingLeft(folder);
-    await client.send(post(''));
-    expect((await client.response()).status).toBe(200);
+    await client.send(post('read', ['X-Read: 1']));
+    expect(await client.response()).toMatchObject({ body: 'read' });
   });
 
   it('but a handler that answers first may read on', async () => {
