@@ -103,7 +103,7 @@ describe('The complete example of docs/wire-profile.md', () => {
 });
 
 const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
-  const made = await guardAt(0);
+  const made = await guardAt(1_764_000_000);
   return made.respond({ code, status: 401, title: 'This signature was used before.', fault: 'client' });
 };
 
