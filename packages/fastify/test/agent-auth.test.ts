@@ -15,8 +15,10 @@ const json = { method: 'POST', body: '{"a":[1]}' };
 
 describe('agentAuth', () => {
   it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
-    const behind = vi.fn(async () => 'x');
-    await using api = await Api.start((app) => app.get('/', verifiedOnly, behind));
+    const behind = vi.fn(async () => undefined);
+    await using api = await Api.start((app) =>
+      app.addHook('onRequest', behind).addHook('preParsing', behind).get('/', verifiedOnly, behind),
+    );
     const response = await send(api.url, unsigned());
     const rendered = api.guarded.guard.respond(refusal('signature_required'));
     expect(response).toMatchObject({ status: 401, body: rendered.body, headers: rendered.headers });

@@ -52,9 +52,9 @@ export function getCaller({ req }: Pick<KoaContext, 'req'>): Caller | undefined 
 /** Answers through the context, so that middleware before us sees the refusal. */
 export function answerThrough(ctx: KoaContext): Respond {
   return ({ status, headers, body }) => {
+    // Koa would append the body to an answer that has begun.
     if (ctx.headerSent) return;
     ctx.status = status;
-    // Before the body: Koa then leaves Content-Type as it is.
     ctx.set(headers);
     ctx.body = body;
   };

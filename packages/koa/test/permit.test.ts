@@ -101,6 +101,20 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect((await closed.call({ target: '/things/1' })).body).toBe('done');
   });
 
+  it('adds nothing to an answer that has begun', async () => {
+    await using api = await Api.start(create(), (app) =>
+      app
+        .use(async (ctx, next) => {
+          ctx.res.write('half');
+          await next();
+        })
+        .use(permit('forbidden', thing)),
+    );
+    const response = await api.call();
+    expect(response.body).toMatch(/^half/);
+    expect(response.body).not.toContain('policy_denied');
+  });
+
   it('reads the parsed body of a parser before it', async () => {
     const router = new Router<AgentState>();
     router.post('/', bodyParser(), permit('thing.make', ofBody), (ctx) => {
