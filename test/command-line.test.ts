@@ -62,7 +62,7 @@ it.each(hosts)('host $name says where it listens and what ran, and stops on SIGT
 });
 
 it.each([
-  ['no host', [], /usage: host <express5/],
+  ['no host', [], /usage: host <node-http/],
   ['an unknown host', ['express9', '--config', 'x'], /usage: host/],
   ['no configuration', ['express5'], /usage: host/],
   ['a file that is not there', ['express5', '--config', '/nonexistent.json'], /ENOENT/],

@@ -1,11 +1,11 @@
 import type { AuditEvent, AuditSink } from '@countersign/core';
 import { expect, it, vi } from 'vitest';
-import { type Api, expectProblem, onEveryHost } from '../support/api.js';
+import { type Api, expectProblem, onEverySetup } from '../support/api.js';
 import { auditText } from '../support/audit-log.js';
 import { serialized } from '../support/signed-request.js';
 import { reviewer, reviewerId, runner } from '../support/world.js';
 
-onEveryHost('What is written down', (api) => {
+onEverySetup('What is written down', (api) => {
   it('F1 whatever a name holds, a record is one printable line', async () => {
     const odd = '%0D%0A%7B%22sequence%22%3A1%7D%1B%5B2J%E2%80%A8%E2%80%AE%C2%85%00';
     const { records } = await api.accepts(
@@ -111,7 +111,7 @@ function sinkThat(write: (event: AuditEvent) => Promise<void>): AuditSink & { re
 
 const down = (): Promise<void> => Promise.reject(new Error('disk on fire at /dev/sda'));
 
-onEveryHost('No record, no action', (api) => {
+onEverySetup('No record, no action', (api) => {
   it('F4 a sink that fails: 503, and the handler does not run', async () => {
     const audit = sinkThat(down);
     const troubles: string[] = [];
@@ -151,7 +151,7 @@ onEveryHost('No record, no action', (api) => {
     connection.write(serialized(await slow.pull()));
     await vi.waitFor(() => expect(audit.events).toHaveLength(1), { interval: 2 });
     // A whole other exchange goes by, and still nothing ran.
-    expect((await slow.send(Buffer.from(`GET /public HTTP/1.1\r\nHost: x\r\n\r\n`))).status).toBe(200);
+    expect((await slow.send(Buffer.from(`GET ${api.at('/public')} HTTP/1.1\r\nHost: x\r\n\r\n`))).status).toBe(200);
     expect(slow.running.handled).toEqual([]);
     written.resolve();
     expect((await connection.read()).status).toBe(201);

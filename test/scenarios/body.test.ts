@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
-import { onEveryHost, refuseEach } from '../support/api.js';
+import { onEverySetup, refuseEach } from '../support/api.js';
 import {
   serialized,
   type SignedRequestOptions,
@@ -14,7 +14,7 @@ const body = '{"title":"Fix the flaky test","draft":true}';
 const sha512 = (text: string) => `sha-512=:${createHash('sha512').update(text).digest('base64')}:`;
 const other = '{"title":"Fix the flaky test","draft":false}';
 
-onEveryHost('A body is what was signed', (api) => {
+onEverySetup('A body is what was signed', (api) => {
   const post = (options: Partial<SignedRequestOptions> = {}) => api.pull({}, { body, ...options });
 
   refuseEach(api, [
@@ -130,7 +130,8 @@ onEveryHost('A body is what was signed', (api) => {
     const zipped = gzipSync(body);
     expect(gunzipSync(zipped).toString()).toBe(body);
     const { response } = await api.accepts(await post({ body: zipped, fields: [['Content-Encoding', 'gzip']] }), 201);
-    expect(JSON.parse(response.body)).toMatchObject({ body: JSON.parse(body) as object });
+    const parsed = api.bodyParser === 'after' ? (JSON.parse(body) as object) : null;
+    expect(JSON.parse(response.body)).toMatchObject({ body: parsed });
   });
 
   it('A5 bytes that are no UTF-8 are digested as bytes', async () => {
@@ -147,14 +148,18 @@ onEveryHost('A body is what was signed', (api) => {
   });
 
   it('A5 JSON that the parser cannot read is the application’s 400, once verified', async () => {
-    const { records } = await api.answers(await post({ body: '{"title":' }), 400);
-    expect(records.map(({ phase }) => phase)).toEqual(['outcome']);
+    const broken = await post({ body: '{"title":' });
+    if (api.bodyParser === 'none') return void (await api.accepts(broken, 201));
+    const { records } = await api.answers(broken, 400);
+    // Bare node:http asks policy first, and then parses.
+    expect(records.map(({ phase }) => phase)).toEqual(api.host === 'node-http' ? ['decision', 'outcome'] : ['outcome']);
   });
 
   it('A5 two different lengths never get past the HTTP parser', async () => {
+    const handledBefore = api.running.handled.length;
     const response = await api.send(withFields(await post(), ['Content-Length', '5']));
     expect(response.status).toBe(400);
-    expect(api.running.handled.filter((name) => name === 'pr.create')).toHaveLength(1);
+    expect(api.running.handled).toHaveLength(handledBefore);
   });
 });
 
@@ -175,7 +180,7 @@ function chunks(first: string, second?: string, trailer = ''): Buffer {
   );
 }
 
-onEveryHost(
+onEverySetup(
   'Limits on bodies',
   (api) => {
     it('G4 a body longer than allowed', async () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { type Api, onEveryHost } from '../support/api.js';
+import { type Api, onEverySetup } from '../support/api.js';
 import { tampered } from '../support/signed-request.js';
 
 const body = randomBytes(700_000);
@@ -16,7 +16,7 @@ async function spooling(api: Api): Promise<{ small: Api; folder: string }> {
   return { small, folder };
 }
 
-onEveryHost('A body too large for memory', (api) => {
+onEverySetup('A body too large for memory', (api) => {
   it('G4 reaches its reader whole, and leaves nothing behind', async () => {
     const { small, folder } = await spooling(api);
     const { response } = await small.accepts(small.signed({ method: 'PUT', target: '/upload', body }), 200);

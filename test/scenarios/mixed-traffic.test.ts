@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { onEveryHost, refuseEach } from '../support/api.js';
+import { onEverySetup, refuseEach } from '../support/api.js';
 import { type Field, type RawRequest, tampered, withFields } from '../support/signed-request.js';
 import { rawToken, signedBy } from '../support/tokens.js';
 import { issuer, reviewer, reviewerId, runner, userId } from '../support/world.js';
@@ -8,12 +8,12 @@ import { issuer, reviewer, reviewerId, runner, userId } from '../support/world.j
 const bearer = (token: string): Field => ['Authorization', `Bearer ${token}`];
 const base64 = (token: string) => token.replaceAll('-', '+').replaceAll('_', '/');
 
-onEveryHost(
+onEverySetup(
   'Mixed traffic',
   (api) => {
     const plain = (target: string, ...fields: readonly Field[]): RawRequest => ({
       method: 'GET',
-      target,
+      target: api.at(target),
       fields: [['Host', api.authority], ...fields],
       body: Buffer.alloc(0),
     });

@@ -114,7 +114,11 @@ onEveryHost('What policy decides', (api) => {
 
   it('G1 a body cannot name a caller', async () => {
     const body = `{"__proto__":{"caller":{"actor":{"id":"admin"}}},"caller":{"actor":{"id":"admin"}},"constructor":{"prototype":{}}}`;
-    const { response, records } = await api.accepts(await api.pull({}, { body }), 201);
+    // The parsers of Fastify and Koa refuse such a body themselves; the rest of it then goes through.
+    const careful = /^(?:fastify|koa)/.test(api.host);
+    if (careful) await api.answers(await api.pull({}, { body }), 400);
+    const harmless = careful ? body.replace('__proto__', 'proto').replace('constructor', 'c') : body;
+    const { response, records } = await api.accepts(await api.pull({}, { body: harmless }), 201);
     expect(JSON.parse(response.body)).toMatchObject({ actor: { id: reviewerId }, subject: { id: userId } });
     expect(records[0]).toMatchObject({ actor: { id: reviewerId, keyId: reviewer.thumbprint } });
   });

@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditRecord, RefusalCode } from '@countersign/core';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HostConfig } from '../hosts/config.js';
 import { type Host, type RunningHost, type StartOptions, startHost } from '../hosts/host.js';
 import { hosts } from '../hosts/hosts.js';
 import { auditRecords } from './audit-log.js';
 import { Connection, type RawResponse } from './connection.js';
+import { noteRefusal, noteScenario } from './matrix.js';
 import {
   fieldsNamed,
   type RawRequest,
@@ -18,19 +19,50 @@ import {
 import { accessToken, type Claims, type TestIssuer } from './tokens.js';
 import { issuer, reviewer, reviewerId, userId, worldConfig } from './world.js';
 
+// In memory where the system has such a folder: every record is forced to its disk, and disks are slow.
+const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 export interface ApiOptions {
   readonly config?: Partial<HostConfig>;
   readonly start?: StartOptions;
 }
 
-/** Describes scenarios once; they run on every host, each with a server of its own. */
+/** How a host is set up: below which path, and whether it parses bodies. */
+type Setup = Pick<HostConfig, 'mount' | 'bodyParser'>;
+
+const usual: Setup = { mount: '', bodyParser: 'after' };
+const setups: readonly Setup[] = [
+  usual,
+  { mount: '/api', bodyParser: 'after' },
+  { mount: '', bodyParser: 'none' },
+  { mount: '/api', bodyParser: 'none' },
+];
+
+/** Describes scenarios once; they run on every host, each with a server of its own. For what the framework has no part in. */
 export function onEveryHost(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
-  describe.each(hosts)(`${title}, on $name`, (host) => {
-    const api = new Api(host, options);
-    beforeAll(() => api.start());
-    afterAll(() => api.close());
-    define(api);
-  });
+  onHosts([usual], title, define, options);
+}
+
+/** The same on every host in every setup: for what the framework does have a part in. */
+export function onEverySetup(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
+  onHosts(setups, title, define, options);
+}
+
+function onHosts(on: readonly Setup[], title: string, define: (api: Api) => void, options: ApiOptions): void {
+  for (const host of hosts) {
+    for (const setup of on) {
+      const where = [host.name, setup.mount, setup.bodyParser === 'none' ? 'no parser' : ''].filter(
+        (part) => part !== '',
+      );
+      describe(`${title}, on ${where.join(', ')}`, () => {
+        const api = new Api(host, { ...options, config: { ...setup, ...options.config } });
+        beforeAll(() => api.start());
+        beforeEach(({ task }) => noteScenario(task.meta, title, host.name));
+        afterAll(() => api.close());
+        define(api);
+      });
+    }
+  }
 }
 
 /** One attack: its code and title, how it is made, and how it must end. */
@@ -70,7 +102,7 @@ export class Api {
   }
 
   async start(): Promise<void> {
-    this.#folder = mkdtempSync(join(tmpdir(), 'countersign-'));
+    this.#folder = mkdtempSync(join(scratch, 'countersign-'));
     this.#running = await startHost(this.#host, worldConfig(this.#folder, this.#options.config), this.#options.start);
   }
 
@@ -85,12 +117,31 @@ export class Api {
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Another server of the same host for one test. */
+  /** Another server of the same host, set up the same, for one test. */
   async variant(options: ApiOptions): Promise<Api> {
-    const api = new Api(this.#host, options);
+    const { mount, bodyParser } = this;
+    const api = new Api(this.#host, { ...options, config: { mount, bodyParser, ...options.config } });
     onTestFinished(() => api.close());
     await api.start();
     return api;
+  }
+
+  /** Which host this is. */
+  get host(): string {
+    return this.#host.name;
+  }
+
+  get mount(): string {
+    return this.#options.config?.mount ?? usual.mount;
+  }
+
+  get bodyParser(): Setup['bodyParser'] {
+    return this.#options.config?.bodyParser ?? usual.bodyParser;
+  }
+
+  /** Where a route of the table is on this host. */
+  at(route: string): string {
+    return `${this.mount}${route}`;
   }
 
   get running(): RunningHost {
@@ -119,8 +170,10 @@ export class Api {
     return this.running.auditFile;
   }
 
-  signed(options: Partial<SignedRequestOptions> = {}): RawRequest {
-    return signedRequest({ key: reviewer, host: this.authority, ...options });
+  /** A signed request; a target that is a path is one of the routes below the mount. */
+  signed({ target = '/whoami', ...options }: Partial<SignedRequestOptions> = {}): RawRequest {
+    const below = target.startsWith('/') ? this.at(target) : target;
+    return signedRequest({ key: reviewer, host: this.authority, target: below, ...options });
   }
 
   /** What that token says. */
@@ -218,6 +271,7 @@ export class Api {
 
   async #refused(request: RawRequest | Buffer, status: number, code: RefusalCode): Promise<Exchange> {
     const { before, handledBefore } = this.#mark();
+    noteRefusal(code);
     const response = await this.send(request);
     const head = !Buffer.isBuffer(request) && request.method === 'HEAD';
     expect({ status: response.status, body: response.body }).toMatchObject({ status });

@@ -1,0 +1,93 @@
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { agentAuth, getCaller, permit } from '@countersign/fastify';
+import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Host, HostParts } from './host.js';
+import { billing, bucket, failure, pullCreated, received, recordOf, repoOf, whoami } from './routes.js';
+
+export const hostFastify5: Host = {
+  name: 'fastify5',
+  async listener(parts) {
+    const app = fastify();
+    app.setErrorHandler((error, _request, reply) => {
+      const { status, body } = failure(error);
+      return reply.code(status).send(body);
+    });
+    await app.register(
+      async (api) => {
+        api.get('/public', async () => ({ public: true }));
+        await api.register(guardedRoutes, parts);
+      },
+      { prefix: parts.mount },
+    );
+    await app.ready();
+    return app.routing;
+  },
+};
+
+async function guardedRoutes(api: FastifyInstance, { guard, bodyParser, handled }: HostParts): Promise<void> {
+  await api.register(agentAuth, { guard });
+  // What no route has is looked for behind the guard, too.
+  api.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
+  await api.register(async (streaming) => {
+    readNothing(streaming);
+    streaming.put('/upload', permit('file.put', bucket), async (request) => {
+      await handled('file.put');
+      return await received(request.raw);
+    });
+  });
+  if (bodyParser === 'after') {
+    api.addHook('preParsing', async (request, _reply, payload) => inflated(request, payload));
+    // As the parsers of others do: a body of an unknown type is left where it is.
+    api.addContentTypeParser('*', leave);
+  } else readNothing(api);
+
+  api.get('/whoami', { config: { permit: false } }, async (request) => {
+    await handled('whoami');
+    return whoami(getCaller(request));
+  });
+  api.post(
+    '/repos/:owner/:repo/pulls',
+    permit('pr.create', (request: FastifyRequest<{ Params: { owner: string; repo: string } }>) => repoOf(request)),
+    async (request, reply) => {
+      await handled('pr.create');
+      return reply.code(201).send(pullCreated(getCaller(request), request.body));
+    },
+  );
+  api.post(
+    '/repos/:owner/:repo/merge',
+    permit('pr.merge', (request: FastifyRequest<{ Params: { owner: string; repo: string } }>) => repoOf(request)),
+    async () => {
+      await handled('pr.merge');
+      return { merged: true };
+    },
+  );
+  api.get('/invoices', permit('invoice.read', billing), async (request) => {
+    await handled('invoice.read');
+    return { query: request.query };
+  });
+  api.delete(
+    '/records/:id',
+    permit('record.delete', (request: FastifyRequest<{ Params: { id: string } }>) => recordOf(request)),
+    async (_request, reply) => {
+      await handled('record.delete');
+      return reply.code(204).send();
+    },
+  );
+}
+
+/** Fastify parses JSON by itself unless it is told to leave every body where it is. */
+function readNothing(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', leave);
+}
+
+function leave(_request: FastifyRequest, _payload: unknown, done: (error: null) => void): void {
+  done(null);
+}
+
+/** Fastify does not inflate by itself; the parser compares the length on the wire with Content-Length. */
+function inflated({ headers }: FastifyRequest, payload: Readable): Readable {
+  if (headers['content-encoding'] !== 'gzip') return payload;
+  return Object.assign(payload.pipe(createGunzip()), { receivedEncodedLength: Number(headers['content-length']) });
+}
