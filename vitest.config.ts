@@ -13,16 +13,25 @@ export default defineConfig({
     unstubEnvs: true,
     restoreMocks: true,
     testTimeout: 20_000,
-    reporters: ['default', './scripts/verdict-reporter.ts'],
+    reporters: ['default', './scripts/matrix-reporter.ts', './scripts/verdict-reporter.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: ['packages/*/test/**/*.test.ts'] } },
       {
         extends: true,
-        test: { name: 'scenarios', include: ['test/**/*.test.ts'], exclude: ['**/node_modules/**', 'test/packaging/**'] },
+        test: {
+          name: 'scenarios',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', 'test/packaging/**'],
+        },
       },
       {
         extends: true,
-        test: { name: 'packaging', include: ['test/packaging/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+        test: {
+          name: 'packaging',
+          include: ['test/packaging/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       },
     ],
   },
