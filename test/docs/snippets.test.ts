@@ -27,7 +27,19 @@ it('the README names every package that is published', () => {
 });
 
 it('every block says in which language it is, so that none escapes its test', () => {
-  const known = ['ts', 'json', 'cedar', 'cedarschema', 'sh', 'rego', 'http', 'http-message', 'signature-base', 'text'];
+  const known = [
+    'ts',
+    'json',
+    'cedar',
+    'cedarschema',
+    'sh',
+    'rego',
+    'http',
+    'diff',
+    'http-message',
+    'signature-base',
+    'text',
+  ];
   expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
 });
 
