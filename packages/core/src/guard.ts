@@ -62,7 +62,7 @@ export interface Guard {
   complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
   /** How a refusal looks on the wire, the same on every host. */
   respond(refused: Refusal): RefusalResponse;
-  /** Releases files, watchers and sinks. */
+  /** Releases files, watchers and sinks, once the outcomes reported so far have been recorded. */
   close(): Promise<void>;
 }
 
@@ -90,6 +90,20 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     if (admitted === undefined) return refusal('not_authenticated');
     admitted.refused = true;
     return await recorder.denied(caller, admitted.facts, decided, refused);
+  }
+
+  const completing = new Set<Promise<void>>();
+  async function complete(caller: Caller, outcome: AuditOutcome): Promise<void> {
+    const admitted = register.find(caller);
+    if (admitted === undefined || admitted.completed) return;
+    admitted.completed = true;
+    await admitted.deciding;
+    // Nobody reads on, and a streamed body comes to its verdict.
+    admitted.body.discard();
+    const wrong = await admitted.bodyVerdict;
+    const ended = wrong === undefined ? outcome : { ...outcome, code: wrong.code };
+    // A request that was only refused has its record already; nothing of the application ran.
+    if (admitted.allowed || !admitted.refused) await recorder.outcome(caller, admitted.facts, ended);
   }
 
   return {
@@ -128,19 +142,14 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     absent: (caller, action) => deny(caller, { action }, refusal('policy_denied', 'there is no such resource')),
     unmapped: (caller, route) => deny(caller, {}, refusal('route_unmapped', `${route} asks for no permission`)),
     async complete(caller, outcome) {
-      const admitted = register.find(caller);
-      if (admitted === undefined || admitted.completed) return;
-      admitted.completed = true;
-      await admitted.deciding;
-      // Nobody reads on, and a streamed body comes to its verdict.
-      admitted.body.discard();
-      const wrong = await admitted.bodyVerdict;
-      const ended = wrong === undefined ? outcome : { ...outcome, code: wrong.code };
-      // A request that was only refused has its record already; nothing of the application ran.
-      if (admitted.allowed || !admitted.refused) await recorder.outcome(caller, admitted.facts, ended);
+      const completion = complete(caller, outcome);
+      completing.add(completion);
+      await completion;
+      completing.delete(completion);
     },
     respond: (refused) => refusalResponse(refused, acceptSignature),
     async close() {
+      await Promise.all(completing);
       await settings.agents.close?.();
       await settings.policy.close?.();
       await settings.audit.close?.();

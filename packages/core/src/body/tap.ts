@@ -87,15 +87,20 @@ export class Tap {
 
   #end(): void {
     this.#arrival = 'whole';
-    // HTTP/2 fails an assertion when a stream that has closed is asked for more.
-    this.request._read = () => {};
+    this.#askNoMore();
     this.#sink.end();
   }
 
   #cut(): void {
     if (this.#arrival !== 'coming') return;
     this.#arrival = 'cut';
+    this.#askNoMore();
     this.#sink.cut();
+  }
+
+  /** HTTP/2 fails an assertion, which ends the process, when a stream that has closed is asked for more. */
+  #askNoMore(): void {
+    this.request._read = () => {};
   }
 }
 

@@ -81,8 +81,8 @@ export async function admit(
   }
   const { caller, refuseStranger, bodyVerdict } = authentication;
   void bodyVerdict?.then((wrong) => {
-    // A handler that does not listen for errors of the request would never answer.
-    if (wrong?.unheard && !response.headersSent) respond(guard.respond(refusal(wrong.code, wrong.detail)));
+    // A handler that does not listen for errors of the request would never answer, nor any framework for it.
+    if (wrong?.unheard) sendRefusal(response, guard.respond(refusal(wrong.code, wrong.detail)));
   });
   const outcome = caller && watchOutcome(response, (ended) => void guard.complete(caller, ended));
   admissions.set(request, Object.freeze({ guard, caller, outcome, refuse, refuseStranger }));

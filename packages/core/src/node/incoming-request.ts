@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { holdIncoming } from '../body/held-incoming.js';
+import { http2StreamOf } from '../body/http2-stream.js';
 import type { HttpRequest } from '../http/request.js';
 
 /**
@@ -22,7 +23,13 @@ export function incomingRequest(
     body: holdIncoming(request),
     // A client that has ended its side gets no answer from node:http either (`httpAllowHalfOpen`).
     // Injected requests have a socket that says nothing of it.
-    clientIsGone: () => request.destroyed || socket.destroyed || ('readable' in socket && !socket.readable),
+    clientIsGone: () =>
+      request.destroyed || socket.destroyed || (isHttp1(request) && 'readable' in socket && !socket.readable),
     bodyMode,
   };
+}
+
+/** A stream of HTTP/2 is no longer readable once the request has been read. */
+function isHttp1(request: IncomingMessage): boolean {
+  return http2StreamOf(request) === undefined;
 }

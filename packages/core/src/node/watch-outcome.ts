@@ -24,12 +24,16 @@ export function watchOutcome(response: ServerResponse, onEnd: (outcome: AuditOut
     onEnd({ result: handlerThrew ? 'threw' : result, ...status });
   }
 
-  // HTTP/2's response says `finish` whenever it closes, its stream only when all has been handed over.
-  const written = http2StreamOf(response) ?? response;
-  if (written.writableFinished) process.nextTick(end, 'finished');
+  const stream = http2StreamOf(response);
+  // HTTP/2's response says that it has finished whenever it closes, its stream says so when all has been handed over.
+  const written = stream ?? response;
+  // What the client cut off has been finished by Node itself.
+  const finish = () => end(stream?.aborted === true ? 'aborted' : 'finished');
+
+  if (written.writableFinished) process.nextTick(finish);
   // The client may have gone while the request was being verified.
   else if (written.closed) process.nextTick(end, 'aborted');
-  written.once('finish', () => end('finished'));
+  written.once('finish', finish);
   written.once('close', () => end('aborted'));
 
   return {

@@ -21,6 +21,11 @@ function spooling(story: Story = {}): { folder: string; story: Story } {
   return { folder, story: { limits: limits({ maxBytes: 20_000_000, memoryBytes, spoolDirectory: folder }), ...story } };
 }
 
+/** Resolves once a file of the body is open: only Linux shows it. */
+async function untilSpooled(folder: string): Promise<void> {
+  while (process.platform === 'linux' && openFiles(folder).length === 0) await setImmediate();
+}
+
 describe('a spooled body reaches its reader whole', () => {
   for (const [name, handle] of Object.entries(readers)) {
     for (const size of [memoryBytes, memoryBytes + 1, 65_536, 65_537, 1_000_000]) {
@@ -152,10 +157,6 @@ describe('G4 memory', () => {
 
 describe('nothing is left of a spooled body', () => {
   const body = Buffer.alloc(500_000);
-  /** Resolves once a file of the body is open: only Linux shows it. */
-  const untilSpooled = async (folder: string) => {
-    while (process.platform === 'linux' && openFiles(folder).length === 0) await setImmediate();
-  };
 
   it('A4 when it is refused', async () => {
     const folder = spoolFolder();

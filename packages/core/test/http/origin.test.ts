@@ -87,6 +87,19 @@ describe('addressedOrigin', () => {
     expect(code(target, 'host', 'api.acme.dev')).toBe('request_malformed');
   });
 
+  it('A13 takes :authority of HTTP/2 for Host, and both only if they say the same', () => {
+    expect(code('/', ':authority', 'api.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('/', ':authority', 'api.acme.dev', 'host', 'API.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('/', ':authority', 'api.acme.evil')).toBe('origin_mismatch');
+    for (const second of ['host', ':authority']) {
+      expect(code('/', ':authority', 'api.acme.dev', second, 'api.acme.evil')).toBe('request_malformed');
+    }
+    expect(code('/', ':authority', 'api.acme.dev', ':authority', 'api.acme.dev')).toBe('request_malformed');
+    expect(code('/', ':authority', 'api.acme.dev', 'host', 'api.acme.dev', 'host', 'api.acme.dev')).toBe(
+      'request_malformed',
+    );
+  });
+
   it('leaves odd but legal paths alone', () => {
     for (const path of ['//x', '/%2e%2e/x', '/a/../b', '/;a=b', '/%2F', '/[x]']) {
       expect(code(path, 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
