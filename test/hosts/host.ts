@@ -6,6 +6,7 @@ import {
   agentsFromObjects,
   auditFile,
   cedarFromText,
+  continueAfterVerification,
   createGuard,
   type Guard,
   type GuardOptions,
@@ -49,6 +50,7 @@ export interface RunningHost {
 /** Starts a host with a configuration. Listens before the guard exists, because the origin may be the address. */
 export async function startHost(host: Host, config: HostConfig, options: StartOptions = {}): Promise<RunningHost> {
   const server = createServer(options.maxHeaderBytes === undefined ? {} : { maxHeaderSize: options.maxHeaderBytes });
+  continueAfterVerification(server);
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

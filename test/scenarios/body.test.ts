@@ -9,6 +9,7 @@ import {
   tampered,
   withFields,
 } from '../support/signed-request.js';
+import { userId } from '../support/world.js';
 
 const body = '{"title":"Fix the flaky test","draft":true}';
 const sha512 = (text: string) => `sha-512=:${createHash('sha512').update(text).digest('base64')}:`;
@@ -134,6 +135,28 @@ onEverySetup('A body is what was signed', (api) => {
     expect(JSON.parse(response.body)).toMatchObject({ body: parsed });
   });
 
+  it('A5 trailers after a chunked body change nothing, and no credential is taken from them', async () => {
+    const request = await chunked(post);
+    const trailer = `X-Checked: yes\r\nAuthorization: Bearer ${await api.token({ sub: 'user_456' })}\r\n`;
+    const { response } = await api.accepts({ ...request, body: chunks(body, undefined, trailer) }, 201);
+    expect(JSON.parse(response.body)).toMatchObject({ subject: { id: userId } });
+  });
+
+  it.each([
+    ['no length', []],
+    ['length 0', [['Content-Length', '0']]],
+  ] as const)('A4 an empty body with %s needs no digest', async (_title, fields) => {
+    const { response } = await api.accepts(api.signed({ method: 'PUT', target: '/upload', fields }), 200);
+    expect(JSON.parse(response.body)).toMatchObject({ bytes: 0 });
+  });
+
+  it('A5 an empty chunked body', async () => {
+    const fields = [['Transfer-Encoding', 'chunked']] as const;
+    const request = api.signed({ method: 'PUT', target: '/upload', fields, digest: sha256Digest('') });
+    const { response } = await api.accepts({ ...request, body: Buffer.from('0\r\n\r\n') }, 200);
+    expect(JSON.parse(response.body)).toMatchObject({ bytes: 0 });
+  });
+
   it('A5 bytes that are no UTF-8 are digested as bytes', async () => {
     const bytes = Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]);
     const { response } = await api.accepts(api.signed({ method: 'PUT', target: '/upload', body: bytes }), 200);
@@ -207,12 +230,37 @@ onEverySetup(
     });
 
     it('G4 Expect: 100-continue is answered, and the body then read', async () => {
-      const request = await api.pull({}, { body, fields: [['Expect', '100-continue']] });
+      await api.recordedOutcomes(1, async () => {
+        const request = await api.pull({}, { body, fields: [['Expect', '100-continue']] });
+        const connection = await api.connect();
+        connection.write(serialized({ ...request, body: Buffer.alloc(0) }));
+        expect(await connection.nextLine()).toBe('HTTP/1.1 100 Continue');
+        connection.write(body);
+        expect((await connection.read()).status).toBe(201);
+        connection.destroy();
+      });
+    });
+
+    it('G4 Expect: 100-continue without a valid signature is refused, and its body never asked for', async () => {
+      const request = await api.pull({}, { body, fields: [['Expect', '100-continue']], sign: () => Buffer.alloc(64) });
       const connection = await api.connect();
       connection.write(serialized({ ...request, body: Buffer.alloc(0) }));
-      expect(await connection.nextLine()).toBe('HTTP/1.1 100 Continue');
-      connection.write(body);
-      expect((await connection.read()).status).toBe(201);
+      expect(await connection.nextLine()).toBe('HTTP/1.1 401 Unauthorized');
+      connection.destroy();
+    });
+
+    it('G4 after a refusal the connection is either closed or good for the next request', async () => {
+      const connection = await api.connect();
+      connection.write(serialized(await api.pull({}, { body: 'x'.repeat(5000) })));
+      const refused = await connection.read();
+      expect(refused.status).toBe(413);
+      if (refused.headers['connection'] === 'close') await connection.closed();
+      else {
+        await api.recordedOutcomes(1, async () => {
+          connection.write(serialized(api.signed()));
+          expect((await connection.read()).status).toBe(200);
+        });
+      }
       connection.destroy();
     });
 

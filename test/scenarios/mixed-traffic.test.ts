@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { onEverySetup, refuseEach } from '../support/api.js';
-import { type Field, type RawRequest, tampered, withFields } from '../support/signed-request.js';
+import type { TestKey } from '../support/keys.js';
+import { type Field, type RawRequest, serialized, tampered, withFields } from '../support/signed-request.js';
 import { rawToken, signedBy } from '../support/tokens.js';
-import { issuer, reviewer, reviewerId, runner, userId } from '../support/world.js';
+import { issuer, reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
 const bearer = (token: string): Field => ['Authorization', `Bearer ${token}`];
 const base64 = (token: string) => token.replaceAll('-', '+').replaceAll('_', '/');
+
+const actorOf = (text: string) => (JSON.parse(text) as { actor?: { id: string } }).actor?.id;
 
 onEverySetup(
   'Mixed traffic',
@@ -57,6 +60,30 @@ onEverySetup(
     it('an agent is decided on as ever', async () => {
       await api.accepts(await api.pull(), 201);
       await api.denies(api.signed({ key: runner, target: '/invoices' }), 403, 'policy_denied');
+    });
+
+    it('A17 G1 people and agents side by side, on one connection and on many: nobody is taken for another', async () => {
+      const person = async () => plain('/whoami', ['Cookie', 'session=1'], bearer(await api.token({ act: undefined })));
+      const agent = async (key: TestKey) => api.signed({ key });
+      const kinds = [
+        { make: person, actor: undefined },
+        { make: () => agent(reviewer), actor: reviewerId },
+        { make: () => agent(runner), actor: runnerId },
+      ];
+      const order = [...kinds, ...kinds.toReversed(), ...kinds, ...kinds];
+      const expected = order.map(({ actor }) => actor);
+
+      await api.recordedOutcomes(2 * expected.filter((actor) => actor !== undefined).length, async () => {
+        const apart = await Promise.all(order.map(async ({ make }) => api.send(await make())));
+        expect(apart.map(({ body }) => actorOf(body))).toEqual(expected);
+
+        const connection = await api.connect();
+        const together: (string | undefined)[] = [];
+        for (const { make } of order) connection.write(serialized(await make()));
+        for (const _ of order) together.push(actorOf((await connection.read()).body));
+        connection.destroy();
+        expect(together).toEqual(expected);
+      });
     });
 
     const delegated = () => api.token();

@@ -166,6 +166,14 @@ export class Api {
     return auditRecords(this.running.auditFile);
   }
 
+  /** Outcomes are recorded once an answer is out: a test that sends by itself waits for its own, so that none comes later. */
+  async recordedOutcomes(count: number, run: () => Promise<void>): Promise<void> {
+    const outcomes = () => this.records.filter(({ phase }) => phase === 'outcome').length;
+    const before = outcomes();
+    await run();
+    await vi.waitFor(() => expect(outcomes()).toBe(before + count), { interval: 2 });
+  }
+
   get auditFile(): string {
     return this.running.auditFile;
   }
