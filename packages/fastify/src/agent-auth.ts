@@ -60,7 +60,7 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
 
 /**
  * The Fastify plugin: lets a request through only once it has verified whole, and puts the permission of its route to
- * policy. Register it first, and await it: routes of plugins that were registered before are not guarded.
+ * policy. Register it first, and await it: it guards the instance it is registered on and everything within.
  *
  * @throws ConfigError (when it is registered) if the guard or an option is wrong.
  * @example
