@@ -78,7 +78,10 @@ onEveryHost('A signature counts once', (api) => {
     const request = await api.pull();
     const handledBefore = api.running.handled.length;
     const recordsBefore = api.records.length;
-    const statuses = await Promise.all(Array.from({ length: 50 }, async () => (await api.send(request)).status));
+    let statuses: number[] = [];
+    await api.recordedOutcomes(1, async () => {
+      statuses = await Promise.all(Array.from({ length: 50 }, async () => (await api.send(request)).status));
+    });
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(statuses.filter((status) => status === 401)).toHaveLength(49);
     expect(api.running.handled.length - handledBefore).toBe(1);
