@@ -61,7 +61,8 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   issuer_unavailable: 'The API cannot fetch the keys of the token issuer now. Try again later, newly signed.',
   replay_store_unavailable:
     'The API cannot remember used signatures now, so it accepts none. Try again later, newly signed.',
-  spool_unavailable: 'The API has no room now to keep a large body until it has verified. Try again later, newly signed.',
+  spool_unavailable:
+    'The API has no room now to keep a large body until it has verified. Try again later, newly signed.',
   policy_unavailable: 'The API cannot evaluate its policies now. Try again later, newly signed.',
   audit_unavailable: 'The API cannot write its audit log now, so nothing may be done. Try again later, newly signed.',
 };

@@ -1,5 +1,6 @@
 import { CliError, exitCodes } from '../cli-error.js';
 import { explainJwk, explainPrivateKey, explainRawKey, type JsonObject } from '../inspect/key.js';
+import { hintFor } from '../hints.js';
 import { explainProblem, looksLikeProblem } from '../inspect/refusal.js';
 import { explainRegistrations, looksLikeRegistration } from '../inspect/registration.js';
 import { type Report, renderReport } from '../inspect/report.js';
@@ -24,6 +25,8 @@ export async function inspect(value: string, io: Io): Promise<void> {
 /** The report, or why there is none. */
 function explain(given: string, now: number): Report | string {
   if (given.startsWith('{') || given.startsWith('[')) return explainJson(given);
+  // A code by itself, as logs and people quote it.
+  if (hintFor(given) !== undefined) return explainProblem({ code: given });
   if (given.includes('-----BEGIN')) return explainPrivateKey(given);
   const text = given.replace(/^(?:(?:authorization|signature-input)\s*:\s*)?(?:bearer\s+)?/i, '');
   if (looksLikeSignatureInput(text)) return explainSignatureInput(text, now);

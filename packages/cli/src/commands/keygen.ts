@@ -27,7 +27,9 @@ export async function keygen({ out, id, capabilities, format, force }: KeygenOpt
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);
   io.err('Add the entry above to the agents.json of the API.\n');
   if (registration.capabilities.length === 0) {
-    io.err('It has no capabilities: the API will know the agent, but let it do nothing (--capabilities).\n');
+    io.err(
+      'It has no capabilities (--capabilities): its scope is empty, and only policies that ask for no scope let it in.\n',
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { Report, Row } from './report.js';
 
 /** Whether it is RFC 9457 problem details. */
 export function looksLikeProblem(json: Readonly<Record<string, unknown>>): boolean {
+  if (hintFor(json['code']) !== undefined) return true;
   return ('title' in json || 'type' in json) && ('status' in json || 'code' in json);
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Caller } from '../caller.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { PolicyDecision, Resource } from '../policy/engine.js';
-import { type Refusal, refusal } from '../refusal.js';
+import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
 import { boundString } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
 import { textOf } from '../text-of.js';
@@ -27,6 +27,9 @@ export interface Recorder {
 /** Strangers fill the log too: their paths get no more room in it than one needs to recognise them. */
 const strangerPathLength = 256;
 
+/** Troubles that are reported with the error itself, which the refusal does not hold. */
+const toldWhereTheyHappen: readonly RefusalCode[] = ['resource_unresolved', 'internal_error'];
+
 interface RecorderSettings {
   readonly audit: AuditSink;
   readonly clock: () => number;
@@ -44,8 +47,15 @@ export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): R
     }
   }
 
+  /** Our own faults are told to the operator too: the client gets no more than a code. */
+  function tell({ fault, code, detail = '' }: Refusal, facts: RequestFacts): void {
+    if (fault === 'server' && !toldWhereTheyHappen.includes(code))
+      onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}: ${detail}`);
+  }
+
   return {
     async unverified(facts, claimed, refused) {
+      tell(refused, facts);
       const event = {
         phase: 'authentication',
         ...reason(refused),
@@ -55,6 +65,7 @@ export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): R
       return (await write(event)) ?? refused;
     },
     async denied(caller, facts, decided, refused) {
+      tell(refused, facts);
       const event = {
         phase: 'decision',
         ...reason(refused),

@@ -145,7 +145,7 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
     return await guard.unresolved(caller, action, error);
   }
   if (resource === undefined) return await guard.absent(caller, action);
-  if (!isResource(resource)) return await guard.unresolved(caller, action, 'the resource has no type and id');
+  if (!isResource(resource)) return await guard.unresolved(caller, action, new IncompleteResource());
   // Copied, so that what is recorded is what was decided, whatever the application does with its object meanwhile.
   const answer = await guard.authorize(caller, {
     action,
@@ -153,6 +153,12 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
     ...(requires === undefined ? {} : { requires }),
   });
   return answer.ok ? undefined : answer.refusal;
+}
+
+/** What the application made is no resource; its name is what the audit log says. */
+class IncompleteResource extends Error {
+  override readonly name = 'IncompleteResource';
+  override readonly message = 'a resource needs a type and an id';
 }
 
 /** Whether it has a type and an id, without which there is nothing to decide about. */

@@ -32,6 +32,12 @@ export async function cedarFromDirectory(path: string): Promise<CedarEngine> {
     path,
     names.filter((name) => name.endsWith('.cedarschema')),
   );
+  if (Object.keys(schema).length === 0) {
+    process.emitWarning(
+      `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guide.md, step 2).`,
+      'CountersignWarning',
+    );
+  }
   return createCedarEngine(owner, Object.keys(schema).length === 0 ? { policies } : { policies, schema });
 }
 
@@ -71,7 +77,7 @@ async function refuseOverlooked(owner: string, path: string, names: readonly str
 
 function looksOverlooked(name: string): boolean {
   if (/\.cedar(?:schema)?$/.test(name)) return false;
-  return /\.cedar(?:schema)?(?:\.json)?$/i.test(name);
+  return /\.cedar(?:\.?schema)?(?:\.json)?$/i.test(name);
 }
 
 async function readTexts(owner: string, path: string, names: readonly string[]): Promise<NamedTexts> {
