@@ -65,12 +65,13 @@ describe('a caller is good for one request', () => {
   });
 
   it('F5 a client that goes away during the decision: nothing runs, and the outcome comes last', async () => {
-    let decide: (decision: PolicyDecision) => void = () => {};
-    const { guard, audit } = await guarded({ policy: engine(() => new Promise((resolve) => (decide = resolve))) });
+    const deciding: ((decision: PolicyDecision) => void)[] = [];
+    const policy = engine(() => new Promise((resolve) => void deciding.push(resolve)));
+    const { guard, audit } = await guarded({ policy });
     const caller = await letIn(guard);
     const authorization = guard.authorize(caller, permission);
     const completed = guard.complete(caller, { result: 'aborted' });
-    decide(allow);
+    deciding[0]?.(allow);
     expect(await authorization).toMatchObject({ ok: false });
     await completed;
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);

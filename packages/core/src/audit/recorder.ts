@@ -27,8 +27,8 @@ export interface Recorder {
 /** Strangers fill the log too: their paths get no more room in it than one needs to recognise them. */
 const strangerPathLength = 256;
 
-/** Troubles that are reported with the error itself, which the refusal does not hold. */
-const toldWhereTheyHappen: readonly RefusalCode[] = ['resource_unresolved', 'internal_error'];
+/** Reported with the error itself, which the refusal does not hold, or listed by the host at start. */
+const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
 
 interface RecorderSettings {
   readonly audit: AuditSink;
@@ -49,7 +49,7 @@ export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): R
 
   /** Our own faults are told to the operator too: the client gets no more than a code. */
   function tell({ fault, code, detail = '' }: Refusal, facts: RequestFacts): void {
-    if (fault === 'server' && !toldWhereTheyHappen.includes(code))
+    if (fault === 'server' && !toldElsewhere.includes(code))
       onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}: ${detail}`);
   }
 
