@@ -59,9 +59,9 @@ const hosts = {
 
 const load = (...names) => Promise.all(names.map((name) => import(name)));
 
-const [role, name, mode, publicKey] = process.argv.slice(2);
-if (role === 'serve') await serve(name, mode, publicKey);
-else await measureAll();
+const [first, ...served] = process.argv.slice(2);
+if (first === 'serve') await serve(...served);
+else await measureAll(first === undefined ? Object.keys(hosts) : [first]);
 
 async function serve(hostName, how, x) {
   const guard =
@@ -82,23 +82,21 @@ async function serve(hostName, how, x) {
     peak = Math.max(peak, process.memoryUsage.rss());
   }, 2);
   process.on('message', () => {
-    process.send({ peak, now: process.memoryUsage.rss() });
+    const { user, system } = process.cpuUsage();
+    process.send({ peak, now: process.memoryUsage.rss(), cpu: (user + system) / 1e6 });
     peak = 0;
   });
   process.on('disconnect', () => process.exit());
   process.send({ port: server.address().port });
 }
 
-async function measureAll() {
+async function measureAll(names) {
   const { publicKey: key, privateKey } = generateKeyPairSync('ed25519');
   const jwk = key.export({ format: 'jwk' });
   const signer = nativeSigningKey(privateKey, { keyId: jwkThumbprint(jwk) });
   const { seconds: hashing, digest } = hashAll();
   const rows = [];
-  for (const hostName of Object.keys(hosts)) {
-    if (name !== undefined && name !== hostName) continue;
-    rows.push(...(await measureHost(hostName, jwk.x, signer, digest, hashing)));
-  }
+  for (const name of names) rows.push(...(await measureHost(name, jwk.x, signer, digest, hashing)));
   console.log(`${MEGABYTES} MB, best of ${ROUNDS}; SHA-256 alone takes ${(hashing * 1000).toFixed(0)} ms`);
   console.table(rows);
 }
@@ -109,20 +107,25 @@ async function measureHost(hostName, x, signer, digest, hashing) {
   for (const server of servers) await upload(server, signer, digest, 1);
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const server of servers) {
-      const { now } = await ask(server);
+      const before = await ask(server);
       server.seconds.push(await upload(server, signer, digest, MEGABYTES));
-      server.growth.push((await ask(server)).peak - now);
+      const after = await ask(server);
+      server.growth.push(after.peak - before.now);
+      server.cpu.push(after.cpu - before.cpu);
     }
   }
   for (const { child } of servers) child.disconnect();
-  const bare = Math.min(...servers[0].seconds);
-  return servers.map(({ mode: how, seconds, growth }) => {
-    const best = Math.min(...seconds);
+  const bare = servers[0];
+  const ratio = (times, bareTimes) => (Math.min(...times) / (Math.min(...bareTimes) + hashing)).toFixed(2);
+  return servers.map(({ mode: how, seconds, cpu, growth }) => {
+    const guarded = how !== 'unguarded';
     return {
       host: hostName,
       body: how,
-      ms: Math.round(best * 1000),
-      'ratio to unguarded + hashing': how === 'unguarded' ? '' : (best / (bare + hashing)).toFixed(2),
+      ms: Math.round(Math.min(...seconds) * 1000),
+      'to unguarded + hashing': guarded ? ratio(seconds, bare.seconds) : '',
+      'CPU ms': Math.round(Math.min(...cpu) * 1000),
+      'CPU to unguarded + hashing': guarded ? ratio(cpu, bare.cpu) : '',
       'RSS growth, MB': Math.round(Math.max(...growth) / 1e6),
     };
   });
@@ -131,7 +134,7 @@ async function measureHost(hostName, x, signer, digest, hashing) {
 async function start(hostName, how, x) {
   const child = fork(fileURLToPath(import.meta.url), ['serve', hostName, how, x]);
   const [{ port }] = await once(child, 'message');
-  return { child, mode: how, port, seconds: [], growth: [], agent: new Agent({ keepAlive: true }) };
+  return { child, mode: how, port, seconds: [], cpu: [], growth: [], agent: new Agent({ keepAlive: true }) };
 }
 
 async function ask({ child }) {

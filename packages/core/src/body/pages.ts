@@ -1,5 +1,6 @@
 const largestPage = 16 * 1024;
 const smallestPage = 512;
+const smallestAdopted = 4 * 1024;
 
 /** Kept of a body before it is known that it may be taken: a stranger cannot make us keep more, he has to wait. */
 export const earlyBytes: number = 64 * 1024;
@@ -27,6 +28,24 @@ export class Pages {
       this.#used += copied;
       rest = rest.subarray(copied);
     }
+  }
+
+  /**
+   * Like `append`, but keeps bytes that are worth it without copying them: for those that go on at once, because a part
+   * of a larger buffer keeps all of it alive.
+   */
+  adopt(bytes: Buffer): void {
+    if (bytes.length < smallestAdopted) {
+      this.append(bytes);
+      return;
+    }
+    this.#length += bytes.length;
+    if (this.#used > 0) {
+      this.#full.push(this.#open.subarray(0, this.#used));
+      this.#open = this.#open.subarray(this.#used);
+      this.#used = 0;
+    }
+    this.#full.push(bytes);
   }
 
   /** Hands the bytes over and forgets them. */

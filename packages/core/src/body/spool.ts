@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Pages, withoutFirst } from './pages.js';
 
 /** Waiting to be written; past it the sender has to wait. */
-const queueBytes = 256 * 1024;
+const queueBytes = 512 * 1024;
 
 interface SpoolEvents {
   /** There is room in the queue again. */
@@ -30,7 +30,7 @@ export class Spool {
   /** False asks the sender to wait for `room`. */
   append(bytes: Buffer): boolean {
     if (this.#closed) return false;
-    this.#queue.append(bytes);
+    this.#queue.adopt(bytes);
     this.#writing ??= this.#writeQueue();
     return this.#queue.length < queueBytes;
   }

@@ -11,7 +11,10 @@ describe('pages', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 20 }), (chunks) => {
         const pages = new Pages();
-        for (const chunk of chunks) pages.append(Buffer.from(chunk));
+        for (const [index, chunk] of chunks.entries()) {
+          if (index % 3 === 0) pages.append(Buffer.from(chunk));
+          else pages.adopt(Buffer.from(chunk));
+        }
         const whole = Buffer.concat(chunks);
         expect(pages.length).toBe(whole.length);
         expect(Buffer.concat([...pages.take()]).equals(whole)).toBe(true);
@@ -41,6 +44,17 @@ describe('pages', () => {
     pages.append(chunk);
     chunk.fill('b');
     expect(Buffer.concat([...pages.take()]).equals(Buffer.alloc(50_000, 'a'))).toBe(true);
+  });
+
+  it('keep small parts that they adopt apart from the buffers around them, and large ones without a copy', () => {
+    const pages = new Pages();
+    const large = Buffer.alloc(50_000, 'a');
+    pages.adopt(large.subarray(0, 4095));
+    pages.adopt(large);
+    large.fill('b');
+    const [first, second] = [...pages.take()];
+    expect(first?.equals(Buffer.alloc(4095, 'a'))).toBe(true);
+    expect(second?.buffer).toBe(large.buffer);
   });
 
   it('keep nothing once cleared, and start anew', () => {
