@@ -1,5 +1,5 @@
 // What a large upload costs behind a guard, on every host: memory, and time as a ratio to the same upload without a
-// guard plus one SHA-256 over it. Run it with `pnpm bench:upload`, on a quiet machine.
+// guard plus one SHA-256 over it. Run it with `pnpm bench`, on a quiet machine.
 import { fork } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
