@@ -18,6 +18,8 @@ export function failReader(request: IncomingMessage, error: Error, destinations:
   // IncomingMessage's own would take the connection along.
   request._destroy = (cause, done) => process.nextTick(done, cause);
   request.destroy(error);
+  // The requests of inject() do not let themselves be destroyed once they have handed over their body.
+  if (!request.destroyed) request.emit('error', error);
   return heard;
 }
 
