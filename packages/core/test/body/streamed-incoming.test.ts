@@ -201,7 +201,13 @@ const failing: Record<string, (request: IncomingMessage) => Promise<unknown>> = 
       request.on('error', reject);
     }),
   'readable events': async (request) => {
-    request.on('readable', () => void request.read());
+    // Until null: since Node 26 `read()` gives one buffer of several, and a reader that stops there waits for ever.
+    const readAvailable = () => {
+      let part: unknown;
+      do part = request.read();
+      while (part !== null);
+    };
+    request.on('readable', readAvailable);
     await once(request, 'end');
   },
   pipeline: (request) => pipeline(request, new PassThrough().resume()),
