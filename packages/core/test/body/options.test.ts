@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { guarded } from '../../../../test/support/guarded.js';
-import { ConfigError } from '../../src/config-error.js';
 import { spoolFolder } from './spools.js';
 
 describe('where and how much of a body is kept', () => {
@@ -20,7 +19,7 @@ describe('where and how much of a body is kept', () => {
     writeFileSync(file, '');
     for (const spoolDirectory of [file, join(folder, 'none'), '', 5 as unknown as string]) {
       const created = guarded({ spoolDirectory });
-      await expect(created).rejects.toThrow(ConfigError);
+      await expect(created).rejects.toMatchObject({ name: 'ConfigError' });
       await expect(created).rejects.toThrow(/'spoolDirectory' must be a directory/);
     }
     await expect(guarded({ spoolDirectory: folder })).resolves.toBeDefined();
