@@ -8,6 +8,7 @@ import {
   createSecureServer,
   type Http2SecureServer,
   type IncomingHttpHeaders,
+  type ServerHttp2Session,
 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -45,6 +46,8 @@ async function serve({ guard }: Guarded, handle: Handler = count, options: Admis
         response.end(code);
       });
   });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (opened) => sessions.add(opened));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -56,6 +59,8 @@ async function serve({ guard }: Guarded, handle: Handler = count, options: Admis
     session,
     async [Symbol.asyncDispose]() {
       session.destroy();
+      // Node may miss that the client has gone.
+      for (const opened of sessions) opened.destroy();
       server.close();
       await once(server, 'close');
     },
