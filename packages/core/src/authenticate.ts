@@ -29,12 +29,12 @@ const maxFieldBytes = 32 * 1024;
  */
 export function createAuthenticator(
   settings: Settings,
-): (request: HttpRequest, requestId: string) => Promise<Verification> {
-  return async function verify(request, requestId) {
+): (request: HttpRequest, requestId: string, forwardedHost?: string) => Promise<Verification> {
+  return async function verify(request, requestId, forwardedHost) {
     const { rawHeaders, target } = request;
     const now = settings.clock() / 1000;
     if (sizeOf(rawHeaders) + target.length > maxFieldBytes) return refuse(refusal('fields_too_large'));
-    const addressed = addressedOrigin(target, rawHeaders, settings.origins, settings.forwarded(request).host);
+    const addressed = addressedOrigin(target, rawHeaders, settings.origins, forwardedHost);
     if (!addressed.ok) return refuse(addressed.refusal);
 
     const authorization = readAuthorization(rawHeaders);

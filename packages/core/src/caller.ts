@@ -1,4 +1,5 @@
 import type { Chain, Scope } from '@countersign/delegation';
+import { deepFreeze } from './deep-freeze.js';
 
 /**
  * What a successful verification yields. Deeply frozen, and good for one request of one guard: the guard keeps a register
@@ -46,12 +47,4 @@ export interface Proof {
 /** Copies and freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. */
 export function sealCaller(caller: Caller): Caller {
   return deepFreeze(structuredClone(caller));
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    for (const member of Object.values(value)) deepFreeze(member);
-    Object.freeze(value);
-  }
-  return value;
 }

@@ -108,13 +108,14 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
 
   return {
     async authenticate(request) {
-      const facts = requestFacts(request, settings.forwarded(request));
+      const forwarded = settings.forwarded(request);
+      const facts = requestFacts(request, forwarded);
       const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));
       if (settings.traffic === 'mixed' && !carriesOurMark(request.target, request.rawHeaders)) {
         request.body.release();
         return { ok: true, caller: undefined, refuseStranger };
       }
-      const answer = await verify(request, facts.id).catch((error: unknown) => {
+      const answer = await verify(request, facts.id, forwarded.host).catch((error: unknown) => {
         settings.onTrouble(`countersign: a request could not be checked: ${textOf(error)}`);
         return { ok: false as const, refusal: refusal('internal_error', textOf(error)), claimed: undefined };
       });

@@ -1,5 +1,6 @@
 import { isIdentifier } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '../config-error.js';
+import { isLoopback } from '../http/origin.js';
 import { isJsonObject } from '../json/strict-json.js';
 import { CachedRemote, type Source } from '../keys/cached-remote.js';
 import type { PublicJwk } from '../keys/public-jwk.js';
@@ -91,7 +92,7 @@ function checkIssuerName(issuer: unknown): void {
       `issuer '${String(issuer)}' must be an https URL without query or fragment, exactly as in the tokens' iss.`,
     );
   }
-  if (url.protocol === 'http:' && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) {
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     throw new ConfigError(`issuer '${url.href}' is plain http, which only a loopback address may be. Use https.`);
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '@countersign/delegation';
 import { compactVerify } from 'jose';
 import { checkOptionNames, ConfigError } from '../config-error.js';
+import { deepFreeze } from '../deep-freeze.js';
 import { type JsonObject, member } from '../json/strict-json.js';
 import type { RefusalCode } from '../refusal.js';
 import { type IssuerKey, selectKey } from './issuer-key.js';
@@ -200,14 +201,6 @@ function readOptions(options: TokenVerifierOptions): Required<Omit<TokenVerifier
     throw new ConfigError("createTokenVerifier: 'cacheSize' must be a whole number, 0 or more.");
   }
   return { issuers: readIssuers(options.issuers), audiences: [...audiences], clockSkewSeconds, cacheSize };
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    for (const part of Object.values(value)) deepFreeze(part);
-    Object.freeze(value);
-  }
-  return value;
 }
 
 function refuse(code: RefusalCode, detail: string): TokenRefusal {
