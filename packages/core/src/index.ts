@@ -22,7 +22,7 @@ export { ConfigError, checkOptionNames } from './config-error.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
 export type { HttpRequest } from './http/request.js';
 export type { SkippedKey } from './keys/agent-jwk-set.js';
-export { type AgentsFromFileOptions, agentsFromFile, type ReloadResult } from './keys/agents-from-file.js';
+export { agentsFromFile } from './keys/agents-from-file.js';
 export {
   type AgentsFromJwksOptions,
   type AgentsRefresh,
@@ -38,6 +38,7 @@ export type {
   NamedRegistration,
   PrintedRegistration,
 } from './keys/registration.js';
+export type { LiveFileOptions, ReloadResult } from './live-file.js';
 export {
   type Admission,
   type AdmissionOptions,

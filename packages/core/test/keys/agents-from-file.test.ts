@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
-import { agentsFromFile, type ReloadResult } from '../../src/keys/agents-from-file.js';
+import { agentsFromFile } from '../../src/keys/agents-from-file.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';
+import type { ReloadResult } from '../../src/live-file.js';
 import { newEd25519Key } from './test-keys.js';
 import { nextWarning } from './warnings.js';
 
