@@ -2,7 +2,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { ConfigError } from '../config-error.js';
-import { parseStrictJson } from '../json/strict-json.js';
+import { parseStrictJson, type Reading } from '../json/strict-json.js';
 import { isPublicAddress, lookupPublic } from './public-addresses.js';
 
 /** Switches for networks where keys are not served over https from a public address. */
@@ -17,7 +17,7 @@ export type RemoteJson =
   | { readonly ok: true; readonly json: unknown }
   | { readonly ok: false; readonly problem: string };
 
-interface RemoteLimits {
+export interface RemoteLimits {
   /** For the whole exchange, so that a body that comes in drops cannot outlast it. */
   readonly timeoutMilliseconds: number;
   readonly maxBytes: number;
@@ -54,6 +54,21 @@ function mayConnect(url: URL, options: RemoteOptions): boolean {
   return options.dangerouslyAllowPrivateAddresses === true || isIP(host) === 0 || isPublicAddress(host);
 }
 
+/** A kind of document: what is asked for, and how the answer must be typed. */
+export interface DocumentKind {
+  /** The Accept field. */
+  readonly accept: string;
+  readonly contentType: RegExp;
+  /** Its name, for messages. */
+  readonly name: string;
+}
+
+const json: DocumentKind = {
+  accept: 'application/jwk-set+json, application/json',
+  contentType: /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i,
+  name: 'JSON',
+};
+
 /**
  * Fetches a JSON document from an address that `readRemoteUrl` let through: one GET without redirects, at most 1 MiB
  * in at most 5 seconds, sent as JSON and read strictly. Never rejects.
@@ -63,25 +78,42 @@ export async function fetchJson(
   options: RemoteOptions = {},
   limits: RemoteLimits = defaultLimits,
 ): Promise<RemoteJson> {
+  const fetched = await fetchDocument(url, options, json, limits);
+  if (!fetched.ok) return fetched;
+  const read = parseStrictJson(fetched.value);
+  return read.ok ? { ok: true, json: read.value } : failed(`the answer is unusable: ${read.problem}`);
+}
+
+/** The same for a document of any kind, as the bytes that were sent. Never rejects. */
+export async function fetchDocument(
+  url: URL,
+  options: RemoteOptions,
+  kind: DocumentKind,
+  limits: RemoteLimits,
+): Promise<Reading<Buffer>> {
   const signal = AbortSignal.timeout(limits.timeoutMilliseconds);
   try {
-    const response = await send(url, options, signal);
-    const problem = responseProblem(response);
+    const response = await send(url, options, kind, signal);
+    const problem = responseProblem(response, kind);
     const bytes = problem === undefined ? await readBody(response, limits.maxBytes) : undefined;
     response.destroy();
     if (bytes === undefined) return failed(problem ?? `the answer is larger than ${limits.maxBytes} bytes`);
-    const read = parseStrictJson(bytes);
-    return read.ok ? { ok: true, json: read.value } : failed(`the answer is unusable: ${read.problem}`);
+    return { ok: true, value: bytes };
   } catch (error) {
     return failed(signal.aborted ? `it took longer than ${limits.timeoutMilliseconds} ms` : String(error));
   }
 }
 
-function send(url: URL, options: RemoteOptions, signal: AbortSignal): Promise<IncomingMessage> {
+function send(
+  url: URL,
+  options: RemoteOptions,
+  { accept }: DocumentKind,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     request(url, {
-      headers: { accept: 'application/jwk-set+json, application/json', 'accept-encoding': 'identity' },
+      headers: { accept, 'accept-encoding': 'identity' },
       signal,
       // No pooled connection, whose address others chose without our check.
       agent: false,
@@ -94,17 +126,14 @@ function send(url: URL, options: RemoteOptions, signal: AbortSignal): Promise<In
   });
 }
 
-function responseProblem({ statusCode = 0, headers }: IncomingMessage): string | undefined {
+function responseProblem({ statusCode = 0, headers }: IncomingMessage, kind: DocumentKind): string | undefined {
   if (statusCode >= 300 && statusCode < 400) return `the answer is a redirect (${statusCode}), which is not followed`;
   if (statusCode !== 200) return `the answer has status ${statusCode}`;
-  if (!isJsonType(headers['content-type'] ?? '')) return 'the answer is not JSON by its content type';
+  if (!kind.contentType.test(headers['content-type'] ?? ''))
+    return `the answer is not ${kind.name} by its content type`;
   // We asked for none; inflating would undo the size limit.
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') return 'the answer is compressed';
   return undefined;
-}
-
-function isJsonType(contentType: string): boolean {
-  return /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i.test(contentType);
 }
 
 /** The body, or undefined when it is too large. */
@@ -118,6 +147,6 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bu
   return Buffer.concat(chunks);
 }
 
-function failed(problem: string): RemoteJson {
+function failed(problem: string): { readonly ok: false; readonly problem: string } {
   return { ok: false, problem };
 }
