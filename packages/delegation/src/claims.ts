@@ -1,11 +1,12 @@
-import { type Actor, readActor } from './actor.js';
+import { type Actor, readActors } from './actor.js';
+import { type AuthorizationDetail, readAuthorizationDetails } from './authorization-details.js';
+import { isSeconds, isWholeNumber, optional, readAudience } from './claim-values.js';
 import { type Confirmation, readConfirmation } from './confirmation.js';
 import { isIdentifier, isStringOrUri } from './identifier.js';
 import { isJsonObject, member } from './json.js';
 import { type ClaimsRefusalCode, type DelegationRefusal, refuse } from './refusal.js';
 import { parseScope, type Scope } from './scope.js';
-
-const MAX_AUDIENCES = 16;
+import { readStatusReference, type StatusReference } from './status-reference.js';
 
 /** The claims of a token (RFC 9068 §2.2, RFC 8693 §4.1), read strictly. Times are whole unix seconds. */
 export interface DelegationClaims {
@@ -27,10 +28,18 @@ export interface DelegationClaims {
   readonly clientId?: string;
   /** `scope`; empty only where the token has none, which gives a delegate nothing. */
   readonly scope: Scope;
-  /** `act` */
+  /** `act`, the outermost: who acts. */
   readonly actor?: Actor;
+  /** Those nested in `act`: who acted before, most recent first. They are history, and permit nothing (RFC 8693 §4.1). */
+  readonly priorActors: readonly Actor[];
   /** `cnf` */
   readonly confirmation?: Confirmation;
+  /** `authorization_details` (RFC 9396 §9.1) */
+  readonly authorizationDetails?: readonly AuthorizationDetail[];
+  /** `max_hops`: how many links may follow; 0 forbids to hand the token on. */
+  readonly maxHops?: number;
+  /** `status` */
+  readonly statusReference?: StatusReference;
 }
 
 /**
@@ -67,14 +76,20 @@ export function readClaims(
   if (clientId !== undefined && !isIdentifier(clientId)) return refuse('client_id_malformed');
 
   const scope = optional(member(payload, 'scope'), parseScope);
-  const actor = optional(member(payload, 'act'), (value) => readActor(value, { issuer, subject }));
+  const actors = optional(member(payload, 'act'), (value) => readActors(value, { issuer, subject }));
   const confirmation = optional(member(payload, 'cnf'), readConfirmation);
+  const details = optional(member(payload, 'authorization_details'), readAuthorizationDetails);
+  const status = optional(member(payload, 'status'), readStatusReference);
+  const maxHops = member(payload, 'max_hops');
   if (scope?.ok === false) return scope;
-  if (actor?.ok === false) return actor;
+  if (actors?.ok === false) return actors;
   if (confirmation?.ok === false) return confirmation;
+  if (details?.ok === false) return details;
+  if (status?.ok === false) return status;
+  if (maxHops !== undefined && !isWholeNumber(maxHops)) return refuse('max_hops_malformed');
   // RFC 9068 §2.2: sub is the client where no resource owner took part. Behind an actor it would pass for a user
   // (RFC 9700 §4.15).
-  if (actor !== undefined && clientId === subject) return refuse('subject_is_client');
+  if (actors !== undefined && clientId === subject) return refuse('subject_is_client');
 
   const claims: DelegationClaims = {
     issuer,
@@ -86,23 +101,12 @@ export function readClaims(
     ...(id !== undefined && { id }),
     ...(clientId !== undefined && { clientId }),
     scope: scope?.scope ?? [],
-    ...(actor !== undefined && { actor: actor.actor }),
+    ...(actors !== undefined && { actor: actors.actor }),
+    priorActors: actors?.priorActors ?? [],
     ...(confirmation !== undefined && { confirmation: confirmation.confirmation }),
+    ...(details !== undefined && { authorizationDetails: details.details }),
+    ...(maxHops !== undefined && { maxHops }),
+    ...(status !== undefined && { statusReference: status.reference }),
   };
   return { ok: true, claims };
-}
-
-function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
-  return value === undefined ? undefined : read(value);
-}
-
-function readAudience(value: unknown): readonly string[] | undefined {
-  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (values.length === 0 || values.length > MAX_AUDIENCES) return undefined;
-  return values.every(isStringOrUri) ? [...values] : undefined;
-}
-
-/** NumericDate (RFC 7519 §2) without the fractions that it would allow: no string, NaN, Infinity or 1e308 passes. */
-function isSeconds(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

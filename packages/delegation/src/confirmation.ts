@@ -74,7 +74,7 @@ function mayVerify(jwk: JsonObject): boolean {
   );
 }
 
-function isBase64urlOf32Bytes(value: unknown): value is string {
+export function isBase64urlOf32Bytes(value: unknown): value is string {
   return typeof value === 'string' && BASE64URL_32_BYTES.test(value);
 }
 

@@ -1,5 +1,13 @@
 export type { Actor } from './actor.js';
 export {
+  type AuthorizationDetail,
+  type AuthorizationDetailLists,
+  type DetailedRequest,
+  detailsCover,
+  detailsNarrow,
+  readAuthorizationDetails,
+} from './authorization-details.js';
+export {
   type ActingAgent,
   type Chain,
   type DelegatedChain,
@@ -10,8 +18,16 @@ export {
 } from './chain.js';
 export { type DelegationClaims, readClaims } from './claims.js';
 export type { Confirmation, Ed25519PublicJwk } from './confirmation.js';
+export {
+  type ChainRoot,
+  delegatedChain,
+  type DelegatedChainOptions,
+  type VerifiedLink,
+} from './delegated-chain.js';
 export { DelegationError, type DelegationErrorCode } from './error.js';
 export { isIdentifier } from './identifier.js';
+export { type LinkClaims, parentHash, readLink } from './link.js';
+export { type LinkSigner, mintLink, type MintLinkOptions } from './mint-link.js';
 export { mintDelegation, type MintDelegationOptions } from './mint.js';
 export {
   type AudienceRefusalCode,
@@ -20,6 +36,8 @@ export {
   type DelegationRefusal,
   type DelegationRefusalCode,
   delegationRefusals,
+  type LinkRefusalCode,
+  type NarrowingRefusalCode,
   type TimesRefusalCode,
 } from './refusal.js';
 export {
@@ -31,6 +49,8 @@ export {
   parseScope,
   type Scope,
   scopeCovers,
+  type ScopeMatch,
 } from './scope.js';
 export type { SigningKey } from './sign.js';
+export type { StatusReference } from './status-reference.js';
 export { checkAudience, checkTimes, type TimesOptions } from './validity.js';

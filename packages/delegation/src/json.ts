@@ -9,3 +9,30 @@ export function isJsonObject(value: unknown): value is JsonObject {
 export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
+
+/** A frozen copy of a JSON value, at most so many levels deep; undefined if it is deeper, or no JSON value. */
+export function copyJson(value: unknown, maxDepth: number): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== 'object' || maxDepth === 0) return undefined;
+  if (Array.isArray(value)) {
+    const copies = Array.from(value, (item) => copyJson(item, maxDepth - 1));
+    return copies.includes(undefined) ? undefined : Object.freeze(copies);
+  }
+  const members = Object.entries(value).map(([name, item]) => [name, copyJson(item, maxDepth - 1)] as const);
+  return members.some(([, copy]) => copy === undefined) ? undefined : Object.freeze(Object.fromEntries(members));
+}
+
+/** Whether two JSON values, neither of them deep, are the same. The order of members carries no meaning. */
+export function equalJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => equalJson(item, b[index]));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && equalJson(a[name], b[name]))
+  );
+}

@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
 import { readClaims } from './claims.js';
 import { DelegationError } from './error.js';
-import { formatScope, type Scope } from './scope.js';
+import { refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
+import type { Scope } from './scope.js';
 import { type SigningKey, signAccessToken } from './sign.js';
-
-const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
-const YEAR_5138_SECONDS = 1e11;
 
 /** What {@link mintDelegation} puts into a token. */
 export interface MintDelegationOptions {
@@ -74,7 +72,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
  * });
  */
 export async function mintDelegation(options: MintDelegationOptions): Promise<string> {
-  refuseUnknownOptions(options);
+  refuseUnknownOptions(options, KNOWN_OPTIONS);
   const { issuer, user, agent, audience, clientId = agent, id = randomUUID() } = options;
   const payload = {
     iss: issuer,
@@ -98,29 +96,6 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
     ...(confirmation !== undefined && { cnf: { ...confirmation } }),
   };
   return signAccessToken(claims, options.key, options.keyId);
-}
-
-/** A misspelt `agentKeyThumbprint` would mint a delegation that is bound to no key. */
-function refuseUnknownOptions(options: MintDelegationOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(KNOWN_OPTIONS, name)) throw new DelegationError('option_unknown', `unknown option: ${name}`);
-  }
-}
-
-/** Joined unseen, the one member 'a b' would become two scopes; left as an array, the reader refuses it. */
-function toScopeClaim(scope: Scope | string): unknown {
-  if (!Array.isArray(scope)) return scope;
-  return scope.some((member) => String(member).includes(' ')) ? scope : formatScope(scope);
-}
-
-function toLifetime({ now, lifetimeSeconds }: MintDelegationOptions): { readonly iat: number; readonly exp: number } {
-  if (!Number.isInteger(now) || now < 0 || now > YEAR_5138_SECONDS) {
-    throw new DelegationError('times_invalid', 'now must be whole unix seconds, not milliseconds');
-  }
-  if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds <= 0 || lifetimeSeconds > MAX_LIFETIME_SECONDS) {
-    throw new DelegationError('lifetime_invalid', `lifetimeSeconds must be whole, 1 to ${MAX_LIFETIME_SECONDS}`);
-  }
-  return { iat: now, exp: now + lifetimeSeconds };
 }
 
 function toConfirmation(options: MintDelegationOptions): {

@@ -3,6 +3,12 @@ import { type DelegationRefusal, refuse } from './refusal.js';
 /** A set of scopes, each a colon-separated path such as `pr:write:draft`. Order carries no meaning. */
 export type Scope = readonly string[];
 
+/**
+ * What a held scope is enough for. `hierarchical`: itself and everything below it. `exact`: itself only, so that
+ * `pr:write` is not enough for `pr:write:draft`.
+ */
+export type ScopeMatch = 'hierarchical' | 'exact';
+
 const MAX_SCOPES = 100;
 const MAX_SCOPE_LENGTH = 256;
 
@@ -32,16 +38,17 @@ function isScopeToken(token: string): boolean {
 
 /**
  * Whether holding one scope is enough where another is wanted. This one function decides it everywhere.
- * `pr:write` covers `pr:write` and `pr:write:draft`, but neither `pr:writer` nor `pr`.
+ * `pr:write` covers `pr:write` and, unless the match is `exact`, `pr:write:draft`, but neither `pr:writer` nor `pr`.
  */
-export function covers(held: string, wanted: string): boolean {
+export function covers(held: string, wanted: string, match: ScopeMatch = 'hierarchical'): boolean {
   if (held === '') return false;
-  return held === wanted || (wanted[held.length] === ':' && wanted.startsWith(held));
+  if (held === wanted) return true;
+  return match === 'hierarchical' && wanted[held.length] === ':' && wanted.startsWith(held);
 }
 
 /** Whether any of the held scopes covers the wanted one. */
-export function scopeCovers(held: Scope, wanted: string): boolean {
-  return held.some((scope) => covers(scope, wanted));
+export function scopeCovers(held: Scope, wanted: string, match?: ScopeMatch): boolean {
+  return held.some((scope) => covers(scope, wanted, match));
 }
 
 /**
@@ -51,14 +58,20 @@ export function scopeCovers(held: Scope, wanted: string): boolean {
  * @example
  * intersectScopes(['pr:write', 'repo'], ['pr', 'repo:read']) // ['pr:write', 'repo:read']
  */
-export function intersectScopes(a: Scope, b: Scope): Scope {
-  return minimalScope([...a.filter((scope) => scopeCovers(b, scope)), ...b.filter((scope) => scopeCovers(a, scope))]);
+export function intersectScopes(a: Scope, b: Scope, match?: ScopeMatch): Scope {
+  const common = [
+    ...a.filter((scope) => scopeCovers(b, scope, match)),
+    ...b.filter((scope) => scopeCovers(a, scope, match)),
+  ];
+  return minimalScope(common, match);
 }
 
 /** The same rights in their one shortest form: no duplicate, no scope that another covers, sorted by code unit. */
-export function minimalScope(scope: Scope): Scope {
+export function minimalScope(scope: Scope, match?: ScopeMatch): Scope {
   const distinct = [...new Set(scope)];
-  return distinct.filter((wanted) => !distinct.some((held) => held !== wanted && covers(held, wanted))).toSorted();
+  return distinct
+    .filter((wanted) => !distinct.some((held) => held !== wanted && covers(held, wanted, match)))
+    .toSorted();
 }
 
 /**
@@ -68,9 +81,9 @@ export function minimalScope(scope: Scope): Scope {
  * @example
  * closeScope(['pr:write'], ['pr', 'pr:write:draft']) // ['pr:write', 'pr:write:draft']
  */
-export function closeScope(effective: Scope, vocabulary: Iterable<string>): Scope {
+export function closeScope(effective: Scope, vocabulary: Iterable<string>, match?: ScopeMatch): Scope {
   const closed = new Set(effective);
-  for (const known of vocabulary) if (scopeCovers(effective, known)) closed.add(known);
+  for (const known of vocabulary) if (scopeCovers(effective, known, match)) closed.add(known);
   return [...closed].toSorted();
 }
 

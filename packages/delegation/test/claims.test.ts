@@ -3,6 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { readClaims } from '../src/claims.js';
 import { claimsWith, NOW, OTHER_THUMBPRINT, PAYLOAD, RFC8037_THUMBPRINT, verdict } from './support.js';
 
+/** So many actors, one within the other. */
+function nest(actors: number): unknown {
+  let act: unknown;
+  for (let depth = 0; depth < actors; depth++) act = { sub: `agent-${depth}`, ...(depth > 0 && { act }) };
+  return act;
+}
+
 describe('readClaims', () => {
   it('reads every claim', () => {
     expect(claimsWith({ nbf: NOW - 1, aud: ['https://api.example', 'b'], cnf: { jkt: RFC8037_THUMBPRINT } })).toEqual({
@@ -16,6 +23,7 @@ describe('readClaims', () => {
       clientId: 'agent-1',
       scope: ['repo:read', 'pr:write'],
       actor: { subject: 'agent-1' },
+      priorActors: [],
       confirmation: { jkt: RFC8037_THUMBPRINT },
     });
   });
@@ -24,7 +32,7 @@ describe('readClaims', () => {
     const { iss, sub, aud, exp } = PAYLOAD;
     expect(readClaims({ iss, sub, aud, exp })).toEqual({
       ok: true,
-      claims: { issuer: iss, subject: sub, audience: [aud], expiresAt: exp, scope: [] },
+      claims: { issuer: iss, subject: sub, audience: [aud], expiresAt: exp, scope: [], priorActors: [] },
     });
   });
 
@@ -193,17 +201,50 @@ describe('actor', () => {
     expect(verdict({ act })).toBe('actor_malformed');
   });
 
-  it.each([[{ sub: 'agent-0' }], [{}], [null], ['agent-0'], [[]], [{ sub: 'agent-1' }], [{ act: { sub: 'x' } }]])(
-    'C1 refuses %j within act: never silently ignored',
+  it('reads those who acted before, most recent first', () => {
+    const act = { sub: 'agent-3', act: { sub: 'agent-2', iss: 'https://id.example', act: { sub: 'agent-1' } } };
+    expect(claimsWith({ act })).toMatchObject({
+      actor: { subject: 'agent-3' },
+      priorActors: [{ subject: 'agent-2', issuer: 'https://id.example' }, { subject: 'agent-1' }],
+    });
+  });
+
+  it.each([[{}], [null], ['agent-0'], [7], [[]], [[{ sub: 'agent-0' }]], [{ sub: '' }], [{ act: { sub: 'x' } }]])(
+    'C1 refuses %j within act, however deep: never silently ignored',
     (nested) => {
-      expect(verdict({ act: { sub: 'agent-1', act: nested } })).toBe('delegation_too_deep');
+      expect(verdict({ act: { sub: 'agent-1', act: nested } })).toBe('actor_malformed');
+      expect(verdict({ act: { sub: 'agent-2', act: { sub: 'agent-1', act: nested } } })).toBe('actor_malformed');
     },
   );
 
-  it('C1 does not descend into a deep nest', () => {
-    let act: unknown = { sub: 'agent-0' };
-    for (let depth = 0; depth < 100_000; depth++) act = { sub: `agent-${depth}`, act };
-    expect(verdict({ act })).toBe('delegation_too_deep');
+  it.each([
+    ['the actor', { sub: 'agent-1', act: { sub: 'agent-1' } }],
+    ['the actor, further in', { sub: 'agent-1', act: { sub: 'agent-2', act: { sub: 'agent-1' } } }],
+    ['one that acted before', { sub: 'agent-1', act: { sub: 'agent-2', act: { sub: 'agent-2' } } }],
+  ])('C1 refuses %s as one that acted before', (_, act) => {
+    expect(verdict({ act })).toBe('actor_repeated');
+  });
+
+  it('C2 refuses the subject as one that acted before', () => {
+    expect(verdict({ act: { sub: 'agent-1', act: { sub: 'user_123' } } })).toBe('actor_is_subject');
+  });
+
+  it('C1 reads 16 actors, and no more', () => {
+    expect(verdict({ act: nest(16) })).toBe('ok');
+    expect(claimsWith({ act: nest(16) }).priorActors).toHaveLength(15);
+    expect(verdict({ act: nest(17) })).toBe('delegation_too_deep');
+  });
+
+  it('C1 does not descend into a deep nest, nor into a ring', () => {
+    expect(verdict({ act: nest(100_000) })).toBe('delegation_too_deep');
+    const ring: Record<string, unknown> = { sub: 'agent-1' };
+    ring['act'] = ring;
+    expect(verdict({ act: ring })).toBe('actor_repeated');
+  });
+
+  it('C5 refuses an earlier actor of another issuer', () => {
+    const nested = { sub: 'agent-0', iss: 'https://other.example' };
+    expect(verdict({ act: { sub: 'agent-1', act: nested } })).toBe('actor_issuer_mismatch');
   });
 
   it('C2 refuses a subject that acts for itself', () => {
@@ -252,11 +293,34 @@ describe('readClaims, whatever it is given', () => {
     ['jti', 'id', ['token_id_malformed']],
     ['client_id', 'clientId', ['client_id_malformed', 'subject_is_client']],
     ['scope', 'scope', ['scope_malformed']],
-    ['act', 'actor', ['actor_malformed', 'actor_issuer_mismatch', 'actor_is_subject', 'delegation_too_deep']],
+    [
+      'act',
+      'actor',
+      ['actor_malformed', 'actor_issuer_mismatch', 'actor_is_subject', 'actor_repeated', 'delegation_too_deep'],
+    ],
     ['cnf', 'confirmation', ['confirmation_malformed', 'confirmation_unsupported']],
+    ['authorization_details', 'authorizationDetails', ['authorization_details_malformed']],
+    ['max_hops', 'maxHops', ['max_hops_malformed']],
+    ['status', 'statusReference', ['status_malformed']],
     ['may_act', 'nothing', []],
   ] as const;
-  const member = fc.constantFrom('sub', 'iss', 'act', 'jkt', 'jwk', 'kty', 'crv', 'x', 'd', 'x5t#S256', '__proto__');
+  const member = fc.constantFrom(
+    'type',
+    'uri',
+    'idx',
+    'status_list',
+    'sub',
+    'iss',
+    'act',
+    'jkt',
+    'jwk',
+    'kty',
+    'crv',
+    'x',
+    'd',
+    'x5t#S256',
+    '__proto__',
+  );
   const leaf = fc.oneof(fc.constantFrom('agent-1', 'OKP', 'Ed25519', OTHER_THUMBPRINT), fc.jsonValue({ maxDepth: 1 }));
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 3 }, leaf, fc.dictionary(member, tie('value'), { maxKeys: 4 })),
@@ -276,7 +340,8 @@ describe('readClaims, whatever it is given', () => {
     fc.assert(
       fc.property(fc.constantFrom(...CLAIMS), value, ([claim, field, codes], replaced) => {
         const read = readClaims({ ...PAYLOAD, [claim]: replaced });
-        if (read.ok) expect({ ...read.claims, [field]: 0 }).toEqual({ ...claimsWith(), [field]: 0 });
+        const without = { [field]: 0, ...(claim === 'act' && { priorActors: 0 }) };
+        if (read.ok) expect({ ...read.claims, ...without }).toEqual({ ...claimsWith(), ...without });
         else expect(codes).toContain(read.code);
       }),
       { numRuns: 1000 },

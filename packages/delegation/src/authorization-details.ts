@@ -1,0 +1,128 @@
+import { isIdentifier, isStringOrUri } from './identifier.js';
+import { copyJson, equalJson, isJsonObject, member } from './json.js';
+import { type DelegationRefusal, refuse } from './refusal.js';
+
+/**
+ * One limit on what may be done, and with what (RFC 9396 §2). A member that is absent does not limit. Members other than
+ * the six named here are kept as they are; what they mean is for the API to say.
+ */
+export interface AuthorizationDetail {
+  /** The entity type of the resource, such as `Repo`. */
+  readonly type: string;
+  /** The actions, such as `pr.create`. */
+  readonly actions?: readonly string[];
+  /** The one resource. */
+  readonly identifier?: string;
+  /** The APIs, as they name themselves. */
+  readonly locations?: readonly string[];
+  readonly datatypes?: readonly string[];
+  readonly privileges?: readonly string[];
+  readonly [other: string]: unknown;
+}
+
+/** The lists of a chain: one for each delegation that has one, in order. A request must be covered in every one. */
+export type AuthorizationDetailLists = readonly (readonly AuthorizationDetail[])[];
+
+/** What a request is about, to be compared with details. */
+export interface DetailedRequest {
+  readonly action: string;
+  readonly resource: { readonly type: string; readonly id: string };
+  /** How the API names itself, such as its origin. */
+  readonly location: string;
+}
+
+const MAX_DETAILS = 32;
+const MAX_ENTRIES = 100;
+const MAX_DEPTH = 8;
+
+const LISTS = ['actions', 'locations', 'datatypes', 'privileges'] as const;
+const KNOWN: readonly string[] = ['type', 'identifier', ...LISTS];
+
+/**
+ * Reads an `authorization_details` claim strictly: 1 to 32 objects, each with a `type`, lists of 1 to 100 strings, and
+ * whatever else at most 8 levels deep. The details are frozen copies. Never throws on a JSON value.
+ */
+export function readAuthorizationDetails(
+  value: unknown,
+):
+  | { readonly ok: true; readonly details: readonly AuthorizationDetail[] }
+  | DelegationRefusal<'authorization_details_malformed'> {
+  // An empty list could be read as no limit, and as nothing allowed.
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_DETAILS) return malformed();
+  const details = Array.from(value, readDetail);
+  return details.every((detail) => detail !== undefined) ? { ok: true, details: Object.freeze(details) } : malformed();
+}
+
+function readDetail(value: unknown): AuthorizationDetail | undefined {
+  if (!isJsonObject(value) || !isIdentifier(member(value, 'type'))) return undefined;
+  const identifier = member(value, 'identifier');
+  if (identifier !== undefined && !isStringOrUri(identifier)) return undefined;
+  if (!LISTS.every((name) => isList(member(value, name)))) return undefined;
+  return copyJson(value, MAX_DEPTH) as AuthorizationDetail | undefined;
+}
+
+function isList(value: unknown): boolean {
+  if (value === undefined) return true;
+  return Array.isArray(value) && value.length > 0 && value.length <= MAX_ENTRIES && value.every(isStringOrUri);
+}
+
+function malformed(): DelegationRefusal<'authorization_details_malformed'> {
+  return refuse('authorization_details_malformed');
+}
+
+/** Whether every detail of the child lies within one single detail of the parent. */
+export function detailsNarrow(child: readonly AuthorizationDetail[], parent: readonly AuthorizationDetail[]): boolean {
+  return child.every((narrow) => parent.some((wide) => liesWithin(narrow, wide)));
+}
+
+function liesWithin(narrow: AuthorizationDetail, wide: AuthorizationDetail): boolean {
+  return (
+    narrow.type === wide.type &&
+    (wide.identifier === undefined || narrow.identifier === wide.identifier) &&
+    LISTS.every((name) => isSubset(narrow[name], wide[name])) &&
+    equalJson(others(narrow), others(wide))
+  );
+}
+
+/** Absent means all. */
+function isSubset(narrow: readonly string[] | undefined, wide: readonly string[] | undefined): boolean {
+  if (wide === undefined) return true;
+  return narrow !== undefined && narrow.every((entry) => wide.includes(entry));
+}
+
+/** Nobody here knows whether they limit or give, so they may neither come, go nor change. */
+function others(detail: AuthorizationDetail): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(detail).filter(([name]) => !KNOWN.includes(name)));
+}
+
+/**
+ * The details that allow a request: those of the last list, which lie within all before it; undefined if some list has
+ * none that covers the request. `datatypes`, `privileges` and unknown members are not compared: a policy can.
+ *
+ * @example
+ * detailsCover([[{ type: 'Repo', identifier: 'acme/api' }]], {
+ *   action: 'pr.create',
+ *   resource: { type: 'Repo', id: 'acme/web' },
+ *   location: 'https://api.acme.dev',
+ * }); // undefined
+ */
+export function detailsCover(
+  lists: AuthorizationDetailLists,
+  request: DetailedRequest,
+): readonly AuthorizationDetail[] | undefined {
+  let matching: readonly AuthorizationDetail[] = [];
+  for (const list of lists) {
+    matching = list.filter((detail) => detailCovers(detail, request));
+    if (matching.length === 0) return undefined;
+  }
+  return matching;
+}
+
+function detailCovers(detail: AuthorizationDetail, { action, resource, location }: DetailedRequest): boolean {
+  return (
+    detail.type === resource.type &&
+    (detail.identifier === undefined || detail.identifier === resource.id) &&
+    (detail.actions === undefined || detail.actions.includes(action)) &&
+    (detail.locations === undefined || detail.locations.includes(location))
+  );
+}

@@ -1,0 +1,164 @@
+import { type ActingAgent, buildChain, type Chain, type DelegatedChain, type Hop } from './chain.js';
+import type { DelegationClaims } from './claims.js';
+import type { LinkClaims } from './link.js';
+import { checkNarrowing, inheritLimits, type ParentGrant } from './narrowing.js';
+import { type ChainRefusalCode, type DelegationRefusal, refuse } from './refusal.js';
+import type { ScopeMatch } from './scope.js';
+
+/** A link whose signature has verified with a registered key of an agent. */
+export interface VerifiedLink {
+  readonly claims: LinkClaims;
+  /** `parentHash` of the link as it was sent. */
+  readonly hash: string;
+  /** The agent to which the key belongs. */
+  readonly delegator: ActingAgent;
+}
+
+/** Where a chain begins: a verified token and its `parentHash`, or nothing but the agent itself. */
+export type ChainRoot =
+  | { readonly token: DelegationClaims; readonly tokenHash: string }
+  | { readonly token?: undefined; readonly tokenHash?: undefined };
+
+export interface DelegatedChainOptions {
+  readonly root: ChainRoot;
+  /** In order: the first hands on the token, or what its agent may do; each further one the link before it. */
+  readonly links: readonly VerifiedLink[];
+  /** The agent whose key signed the request. */
+  readonly actor: ActingAgent;
+  /** What the subject of a token that names an actor is. Default: `user`. */
+  readonly subjectType?: Hop['type'];
+  /** Most delegations between subject and actor. */
+  readonly maxDepth: number;
+  /** Default: `hierarchical`. */
+  readonly scopeMatch?: ScopeMatch;
+}
+
+type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
+
+/**
+ * The chain that a verified token of a trusted issuer and verified links give to the agent that signed the request, if
+ * every law of delegation holds. Without either it is the agent alone. Times and audiences are for `checkTimes` and
+ * `checkAudience`, of the token and of each link.
+ *
+ * @example
+ * const acting = delegatedChain({
+ *   root: { token: claims, tokenHash: parentHash(token) },
+ *   links: [],
+ *   actor: { id: 'agent-1', keyId, capabilities: ['pr:write'] },
+ *   maxDepth: 5,
+ * });
+ * if (acting.ok) acting.chain.map((hop) => hop.id); // ['user_123', 'agent-1']
+ */
+export function delegatedChain(options: DelegatedChainOptions): DelegatedChain | ChainRefusal {
+  const { root, links, actor, subjectType = 'user', maxDepth, scopeMatch } = options;
+  const first = links[0]?.delegator ?? actor;
+  const start = root.token === undefined ? alone(first) : fromToken(root.token, first, subjectType);
+  if (!start.ok) return start;
+  // So that a limit that is no number lets nothing through.
+  if (!(start.hops.length - 1 + links.length <= maxDepth)) return refuse('delegation_too_deep');
+
+  const hops: [Hop, ...Hop[]] = [...start.hops];
+  let parent = parentOf(root);
+  for (const [index, link] of links.entries()) {
+    const user = links[index + 1]?.delegator ?? actor;
+    const broken = checkLink(link, parent, user, scopeMatch);
+    if (broken !== undefined) return broken;
+    hops.push(linkedHop(link.claims, user));
+    parent = { hash: link.hash, grant: parent === undefined ? link.claims : inheritLimits(parent.grant, link.claims) };
+  }
+  if (new Set(hops.map((hop) => hop.id)).size < hops.length) return refuse('agent_repeated');
+  return buildChain(hops, [actor, ...links.map((link) => link.delegator)], scopeMatch);
+}
+
+/** What a link hands on: absent where it is what an agent may do of its own. */
+interface Parent {
+  readonly hash: string;
+  readonly grant: ParentGrant;
+}
+
+function parentOf({ token, tokenHash }: ChainRoot): Parent | undefined {
+  if (token === undefined) return undefined;
+  const { scope, ...limits } = token;
+  // Of a token about the agent itself, no scope means whatever the agent may do; with an actor it means nothing.
+  return { hash: tokenHash, grant: hasOwnScope(token) ? { ...limits, scope } : limits };
+}
+
+function hasOwnScope({ actor, scope }: DelegationClaims): boolean {
+  return actor !== undefined || scope.length > 0;
+}
+
+type Start = { readonly ok: true; readonly hops: Chain };
+
+function alone({ id, keyId, capabilities }: ActingAgent): Start {
+  return { ok: true, hops: [{ id, type: 'agent', proof: 'signature', keyId, scope: capabilities }] };
+}
+
+/** `user` is the agent that uses the token: it signed the first link or, without links, the request. */
+function fromToken(token: DelegationClaims, user: ActingAgent, subjectType: Hop['type']): Start | ChainRefusal {
+  const { subject, actor, confirmation } = token;
+  if (confirmation !== undefined && confirmation.jkt !== user.keyId) return refuse('confirmation_mismatch');
+  // A user's plain token in the hands of an agent is no delegation, even where may_act would allow one.
+  if (actor === undefined && subject !== user.id) return refuse('actor_missing');
+  if (actor !== undefined && actor.subject !== user.id) return refuse('actor_mismatch');
+
+  const asserted = {
+    issuer: token.issuer,
+    expiresAt: token.expiresAt,
+    scope: hasOwnScope(token) ? token.scope : user.capabilities,
+  };
+  const reached = {
+    id: user.id,
+    type: 'agent',
+    keyId: user.keyId,
+    ...asserted,
+    ...(token.id !== undefined && { delegationId: token.id }),
+    ...(token.authorizationDetails !== undefined && { authorizationDetails: token.authorizationDetails }),
+  } as const;
+  if (actor === undefined) return { ok: true, hops: [{ ...reached, proof: 'signature' }] };
+  const history = token.priorActors
+    .map((prior): Hop => ({ id: prior.subject, type: 'agent', proof: 'issuer', ...asserted }))
+    .toReversed();
+  return {
+    ok: true,
+    hops: [
+      { id: subject, type: subjectType, proof: 'issuer', ...asserted },
+      ...history,
+      { ...reached, proof: 'issuer' },
+    ],
+  };
+}
+
+/** `user` is the agent that uses the link: it signed the next one or, after the last, the request. */
+function checkLink(
+  { claims, delegator }: VerifiedLink,
+  parent: Parent | undefined,
+  user: ActingAgent,
+  match: ScopeMatch | undefined,
+): ChainRefusal | undefined {
+  if (claims.issuer !== delegator.id) return refuse('link_signer_mismatch');
+  if (!handsOn(claims, parent)) return refuse('link_parent_mismatch');
+  if (claims.subject !== user.id) return refuse('link_delegate_mismatch');
+  if (claims.confirmation !== undefined && claims.confirmation.jkt !== user.keyId) {
+    return refuse('link_confirmation_mismatch');
+  }
+  return parent === undefined ? undefined : checkNarrowing(parent.grant, claims, match);
+}
+
+/** A link that names no parent must not stand behind one: it would give what its delegator was never given. */
+function handsOn({ parentHash }: LinkClaims, parent: Parent | undefined): boolean {
+  return parent === undefined ? parentHash === undefined : parentHash !== undefined && parentHash === parent.hash;
+}
+
+function linkedHop(claims: LinkClaims, { keyId }: ActingAgent): Hop {
+  const { subject, id, scope, expiresAt, authorizationDetails } = claims;
+  return {
+    id: subject,
+    type: 'agent',
+    proof: 'signature',
+    keyId,
+    delegationId: id,
+    scope,
+    expiresAt,
+    ...(authorizationDetails !== undefined && { authorizationDetails }),
+  };
+}
