@@ -1,11 +1,20 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Tests read src; COUNTERSIGN_DIST=1 runs the same tests on what is published.
 const conditions = process.env['COUNTERSIGN_DIST'] === '1' ? ['node'] : ['@countersign/source', 'node'];
 
+// COUNTERSIGN_FRAMEWORKS names a folder with other versions of the frameworks: see scripts/test-frameworks.mjs.
+const frameworks = process.env['COUNTERSIGN_FRAMEWORKS'];
+const alias = ['express', 'express4', 'fastify', 'koa', 'koa2'].map((name) => ({
+  find: new RegExp(`^${name}$`),
+  replacement: join(frameworks ?? '', 'node_modules', name),
+}));
+
 export default defineConfig({
   ssr: { resolve: { conditions } },
+  resolve: { alias: frameworks === undefined ? [] : alias },
   test: {
     pool: 'forks',
     isolate: false,
