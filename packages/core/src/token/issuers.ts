@@ -28,6 +28,11 @@ export interface IssuerOptions extends RemoteOptions {
    * issuer but one. Default: nothing.
    */
   readonly subjectNamespace?: string;
+  /**
+   * How long one of its status lists goes on counting after its `ttl` or `exp`, while no newer one can be had, in
+   * seconds. A token that was revoked meanwhile is served so long. Default 0: such requests are refused with 503.
+   */
+  readonly dangerouslyAllowStaleStatusSeconds?: number;
 }
 
 /** An issuer with its options checked and its keys at hand. */
@@ -37,6 +42,9 @@ export interface TrustedIssuer {
   readonly maxLifetimeSeconds: number;
   readonly namespace: string;
   readonly keys: Source<readonly IssuerKey[]>;
+  /** How its status lists may be fetched. */
+  readonly remote: RemoteOptions;
+  readonly staleStatusSeconds: number;
 }
 
 const optionNames = [
@@ -46,6 +54,7 @@ const optionNames = [
   'algorithms',
   'maxLifetimeSeconds',
   'subjectNamespace',
+  'dangerouslyAllowStaleStatusSeconds',
   'dangerouslyAllowHttp',
   'dangerouslyAllowPrivateAddresses',
 ] as const satisfies readonly (keyof IssuerOptions)[];
@@ -77,8 +86,22 @@ function readIssuer(options: IssuerOptions): TrustedIssuer {
   if (subjectNamespace !== '' && (!isIdentifier(subjectNamespace) || subjectNamespace.length > 64)) {
     throw new ConfigError(`${owner}: 'subjectNamespace' must be visible text of at most 64 characters, like 'acme:'.`);
   }
+  const { dangerouslyAllowStaleStatusSeconds: staleStatusSeconds = 0 } = options;
+  if (!Number.isSafeInteger(staleStatusSeconds) || staleStatusSeconds < 0 || staleStatusSeconds > 86_400) {
+    throw new ConfigError(
+      `${owner}: 'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400.`,
+    );
+  }
   const keys = readKeys(owner, options, algorithms);
-  return { issuer: options.issuer, algorithms, maxLifetimeSeconds, namespace: subjectNamespace, keys };
+  return {
+    issuer: options.issuer,
+    algorithms,
+    maxLifetimeSeconds,
+    namespace: subjectNamespace,
+    keys,
+    remote: options,
+    staleStatusSeconds,
+  };
 }
 
 /** RFC 9207 §2: an https URL without query or fragment. It is never normalised: two spellings are two issuers. */

@@ -44,15 +44,16 @@ export function gateAccessToken(token: string): { readonly ok: true; readonly to
 /** Header, payload and signature of a compact JWS (RFC 7515 §7.1), each in canonical base64url; undefined if not. */
 export function splitCompactJws(
   token: string,
+  maxLength: number = maxTokenLength,
 ): { readonly header: Buffer; readonly payload: Buffer; readonly signature: Buffer } | undefined {
-  if (token.length > maxTokenLength) return undefined;
+  if (token.length > maxLength) return undefined;
   const [header, payload, signature, ...rest] = token.split('.').map(decodeBase64url);
   if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) return undefined;
   return { header, payload, signature };
 }
 
 /** Non-empty base64url without padding, white space or set unused bits (RFC 7515 §2); undefined if not. */
-function decodeBase64url(text: string): Buffer | undefined {
+export function decodeBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');
   // Node ignores what it does not know; only the canonical spelling survives the round trip.
   return text !== '' && bytes.toString('base64url') === text ? bytes : undefined;

@@ -33,6 +33,7 @@ export interface VerifiedToken {
   readonly claims: DelegationClaims;
   /** The issuer's `subjectNamespace`; empty if it has none. */
   readonly namespace: string;
+  readonly issuer: TrustedIssuer;
   /** base64url SHA-256 of the token as it was sent. */
   readonly hash: string;
 }
@@ -54,7 +55,6 @@ export interface TokenVerifier {
 
 interface Remembered {
   readonly token: VerifiedToken;
-  readonly issuer: TrustedIssuer;
   readonly generation: number;
 }
 
@@ -80,10 +80,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const hash = createHash('sha256').update(text).digest('base64url');
     const known = remembered.get(hash);
     if (known !== undefined) {
-      const held = await known.issuer.keys.current(now);
+      const held = await known.token.issuer.keys.current(now);
       if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
       // Other keys than those it was verified with: the one that signed it may be gone.
-      if (held.generation === known.generation) return checkNow(known.token, known.issuer, now);
+      if (held.generation === known.generation) return checkNow(known.token, now);
       remembered.delete(hash);
     }
     return verifyNew(text, hash, now);
@@ -104,9 +104,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
     const read = readPayload(payload, issuer, hash);
     if (!read.ok) return read;
-    const checked = checkNow(read.token, issuer, now);
+    const checked = checkNow(read.token, now);
     // Only success is remembered, and only what does not depend on the moment: a token is never bad for ever.
-    if (checked.ok && cacheSize > 0) remembered.set(hash, { token: read.token, issuer, generation: found.generation });
+    if (checked.ok && cacheSize > 0) remembered.set(hash, { token: read.token, generation: found.generation });
     return checked;
   }
 
@@ -127,11 +127,12 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
     }
     const claims = deepFreeze({ ...read.claims, subject: namespace + subject });
-    return { ok: true, token: Object.freeze({ claims, namespace, hash }) };
+    return { ok: true, token: Object.freeze({ claims, namespace, issuer, hash }) };
   }
 
   /** What depends on the moment; for whom it is comes first, because a token for others says nothing to us. */
-  function checkNow(token: VerifiedToken, { maxLifetimeSeconds }: TrustedIssuer, now: number): TokenResult {
+  function checkNow(token: VerifiedToken, now: number): TokenResult {
+    const { maxLifetimeSeconds } = token.issuer;
     const stranger = checkAudience(token.claims, audiences);
     if (stranger !== undefined) return refuse('token_audience_mismatch', stranger.detail);
     const untimely = checkTimes(token.claims, { now, clockSkewSeconds, maxLifetimeSeconds });
@@ -149,7 +150,12 @@ function inNamespace(name: string | undefined, namespaces: readonly string[]): b
 
 type FoundKey = { readonly ok: true; readonly key: IssuerKey; readonly generation: number } | TokenRefusal;
 
-async function findKey(issuer: TrustedIssuer, { header }: UntrustedToken, now: number): Promise<FoundKey> {
+/** The one key of an issuer that a header means, looked for anew where it is not known yet. */
+export async function findKey(
+  issuer: TrustedIssuer,
+  { header }: Pick<UntrustedToken, 'header'>,
+  now: number,
+): Promise<FoundKey> {
   for (const look of ['current', 'afterMiss'] as const) {
     const held = await issuer.keys[look](now);
     if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
@@ -159,7 +165,7 @@ async function findKey(issuer: TrustedIssuer, { header }: UntrustedToken, now: n
   return refuse('token_invalid', 'no single key of its issuer fits its kid and alg');
 }
 
-async function signatureVerifies(token: string, key: IssuerKey, algorithm: string): Promise<boolean> {
+export async function signatureVerifies(token: string, key: IssuerKey, algorithm: string): Promise<boolean> {
   try {
     await compactVerify(token, key.publicKey, { algorithms: [algorithm] });
     return true;

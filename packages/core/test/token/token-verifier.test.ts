@@ -45,6 +45,7 @@ describe('a good token', () => {
           actor: { subject: 'agent-a' },
         },
         namespace: '',
+        issuer: expect.objectContaining({ issuer, namespace: '' }),
         hash: createHash('sha256').update(token).digest('base64url'),
       },
     });
