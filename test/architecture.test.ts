@@ -16,7 +16,8 @@ const adapters: Readonly<Record<string, readonly string[]>> = {
 const below: Readonly<Record<string, readonly string[]>> = {
   signature: [],
   delegation: [],
-  core: ['signature', 'delegation'],
+  'audit-verifier': [],
+  core: ['signature', 'delegation', 'audit-verifier'],
   express: ['core'],
   fastify: ['core'],
   'node-http': ['core'],
@@ -24,7 +25,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   mcp: ['core'],
   agent: ['signature', 'delegation'],
   authority: ['delegation', 'core'],
-  cli: ['signature', 'delegation', 'core', 'agent', 'authority'],
+  cli: ['signature', 'delegation', 'audit-verifier', 'core', 'agent', 'authority'],
 };
 
 const names = readdirSync(packages).filter((name) => existsSync(new URL(`${name}/package.json`, packages)));

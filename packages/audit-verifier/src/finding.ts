@@ -1,0 +1,70 @@
+/** What is wrong with a log. */
+export type FindingKind =
+  | 'edited'
+  | 'removed'
+  | 'reordered'
+  | 'duplicated'
+  | 'cut_tail'
+  | 'rewritten'
+  | 'forked'
+  | 'wrong_key'
+  | 'checkpoint_edited'
+  | 'checkpoint_removed';
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /** In words. */
+  readonly message: string;
+  /** The first and the last record concerned, where there are such. */
+  readonly from?: number;
+  readonly through?: number;
+  /** Where it was seen. */
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/** More are counted, not kept: one wrong byte must not fill the memory of whoever looks. */
+const most = 100;
+
+/** Collects findings; neighbours of one kind become one. */
+export class Findings {
+  readonly #kept: Finding[] = [];
+  #count = 0;
+
+  get list(): readonly Finding[] {
+    return this.#kept;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(finding: Finding): void {
+    const last = this.#kept.at(-1);
+    if (last?.through !== undefined && last.kind === finding.kind && finding.from === last.through + 1) {
+      const through = finding.through ?? finding.from;
+      this.#kept[this.#kept.length - 1] = { ...last, through, message: inWords(last.kind, last.from, through) };
+      return;
+    }
+    this.#count += 1;
+    if (this.#kept.length < most) this.#kept.push(finding);
+  }
+
+  /** A finding on records of the log itself. */
+  addRecords(kind: FindingKind, from: number, through: number, where: { file?: string; line?: number } = {}): void {
+    this.add({ kind, from, through, message: inWords(kind, from, through), ...where });
+  }
+}
+
+const verbs: Partial<Record<FindingKind, readonly [one: string, many: string]>> = {
+  edited: ['was changed', 'were changed'],
+  removed: ['is missing', 'are missing'],
+  reordered: ['stands in the wrong place', 'stand in the wrong place'],
+  duplicated: ['stands here a second time', 'stand here a second time'],
+  cut_tail: ['was cut off the end', 'were cut off the end'],
+};
+
+function inWords(kind: FindingKind, from = 0, through = from): string {
+  const [one = '', many = ''] = verbs[kind] ?? [];
+  return from === through ? `Record ${from} ${one}.` : `Records ${from} to ${through} ${many}.`;
+}

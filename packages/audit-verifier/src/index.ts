@@ -1,0 +1,34 @@
+export {
+  type Checkpoint,
+  formatCheckpoint,
+  type OpenedCheckpoint,
+  openCheckpoint,
+  parseCheckpoint,
+  splitCheckpoints,
+} from './checkpoint.js';
+export type { Finding, FindingKind } from './finding.js';
+export { checkpointsFileName, listSegments, readFirstLine, readLines, segmentName } from './log-folder.js';
+export { type LogLine, noPrev, readHeader, readLogLine, type SegmentHeader } from './log-line.js';
+export {
+  type Consistency,
+  emptyRoot,
+  Frontier,
+  type Inclusion,
+  leafHash,
+  nodeHash,
+  verifyConsistency,
+  verifyInclusion,
+} from './merkle.js';
+export {
+  formatVerifierKey,
+  type NoteProblem,
+  type OpenedNote,
+  openNote,
+  parseVerifierKey,
+  type VerifierKey,
+} from './note.js';
+export { type CheckedProof, checkProof, formatProof, type InclusionProof } from './proof.js';
+export { type ProvenRecord, proveRecord } from './prove-record.js';
+export { type Place, type PlacedLine, readLog } from './read-log.js';
+export { LeafHashes } from './tree-proofs.js';
+export { type LogReport, VerificationError, type VerifyLogOptions, verifyLog } from './verify-log.js';

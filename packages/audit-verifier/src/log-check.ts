@@ -1,0 +1,76 @@
+import { ChainCheck } from './chain-check.js';
+import type { CheckpointCheck } from './checkpoint-check.js';
+import type { Findings } from './finding.js';
+import { type LogLine, readHeader, type SegmentHeader } from './log-line.js';
+import { Frontier } from './merkle.js';
+import type { Place, PlacedLine } from './read-log.js';
+
+interface LogCheckParts {
+  readonly findings: Findings;
+  readonly checkpoints: CheckpointCheck;
+  /** The name that the log must have. */
+  readonly origin: string;
+  /** Where to begin, if not at the beginning. */
+  readonly start?: { readonly header: SegmentHeader; readonly first: LogLine };
+}
+
+/** Takes the lines of a log in order: follows the chain, grows the tree, compares it with what was sealed. */
+export class LogCheck {
+  readonly #parts: LogCheckParts;
+  readonly #chain: ChainCheck;
+  readonly #tree: Frontier;
+  readonly remarks: string[] = [];
+
+  constructor(parts: LogCheckParts) {
+    const { findings, start } = parts;
+    this.#parts = parts;
+    this.#chain = new ChainCheck(findings, start?.first.sequence, start?.first.prev);
+    this.#tree = new Frontier(
+      start?.header.size,
+      start?.header.frontier.map((hash) => Buffer.from(hash, 'hex')),
+    );
+  }
+
+  take({ line, hash, place }: PlacedLine): void {
+    this.#chain.take(line, hash, place);
+    // A tree over wrong lines says nothing.
+    if (!this.#chain.intact) return;
+    if (place.line === 1) this.#checkHeader(readHeader(line?.record), place);
+    this.#tree.push(hash);
+    const { checkpoints } = this.#parts;
+    if (checkpoints.wants(this.#tree.size)) checkpoints.compare(this.#tree.size, this.#tree.root());
+    if (line !== undefined) this.#note(line);
+  }
+
+  /** Call it after the last line. Returns the number of the last record. */
+  end(checkpointsFile: string): number {
+    this.#chain.end();
+    this.#parts.checkpoints.end(this.#chain.last, this.#chain.intact, checkpointsFile);
+    return this.#chain.last;
+  }
+
+  #checkHeader(header: SegmentHeader | undefined, place: Place): void {
+    const { findings, origin } = this.#parts;
+    const { size, hashes } = this.#tree;
+    const frontier = hashes.map((hash) => hash.toString('hex'));
+    if (header?.size !== size || header.frontier.join() !== frontier.join()) {
+      findings.addRecords('edited', size + 1, size + 1, place);
+    } else if (header.origin !== origin) {
+      findings.add({
+        kind: 'wrong_key',
+        message: `The log is '${header.origin}', the key is of '${origin}'.`,
+        ...place,
+      });
+    }
+  }
+
+  #note({ sequence, record: { phase, time, checkpoint, recovered } }: LogLine): void {
+    if (phase === 'checkpoint') {
+      this.#parts.checkpoints.recorded(Number((checkpoint as { readonly size?: unknown } | undefined)?.size));
+    } else if (phase === 'recovered') {
+      const { bytes, file } = (recovered ?? {}) as { readonly bytes?: unknown; readonly file?: unknown };
+      const what = `${String(bytes)} torn bytes were put aside as ${String(file)}`;
+      this.remarks.push(`Record ${sequence}, ${String(time)}: after a crash ${what}.`);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { createReadStream } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** The file of checkpoints in the folder of a log. */
+export const checkpointsFileName = 'checkpoints.txt';
+
+const newline = 0x0a;
+const blockBytes = 1024 * 1024;
+/** No header is longer: it holds at most 53 hashes. */
+const maxHeaderBytes = 16 * 1024;
+
+/** The file name of a segment; they sort as they follow each other up to the millionth. */
+export function segmentName(number: number): string {
+  return `audit-${String(number).padStart(6, '0')}.jsonl`;
+}
+
+/** The segments in a folder, in order: their numbers and paths. */
+export async function listSegments(directory: string): Promise<{ number: number; file: string; path: string }[]> {
+  const names = await readdir(directory);
+  return names
+    .map((file) => ({
+      number: Number(/^audit-([0-9]{6,})\.jsonl$/.exec(file)?.[1]),
+      file,
+      path: join(directory, file),
+    }))
+    .filter(({ number }) => number > 0)
+    .toSorted((a, b) => a.number - b.number);
+}
+
+/** The whole lines of a file, without their newlines, in blocks; last the bytes behind the last newline, if any. */
+export async function* readLines(
+  path: string,
+  maxBytes: number = Number.POSITIVE_INFINITY,
+): AsyncGenerator<{ readonly lines: readonly Buffer[]; readonly rest?: Buffer }, void, undefined> {
+  if (maxBytes === 0) return;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path, { highWaterMark: blockBytes, end: maxBytes - 1 })) {
+    const bytes = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
+    const lines: Buffer[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
+      lines.push(bytes.subarray(start, end));
+      start = end + 1;
+    }
+    rest = bytes.subarray(start);
+    yield { lines };
+  }
+  if (rest.length > 0) yield { lines: [], rest };
+}
+
+/** The first line of a segment, or what there is of it. */
+export async function readFirstLine(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxHeaderBytes), 0, maxHeaderBytes, 0);
+    const end = buffer.subarray(0, bytesRead).indexOf(newline);
+    return buffer.subarray(0, end < 0 ? bytesRead : end);
+  } finally {
+    await file.close();
+  }
+}

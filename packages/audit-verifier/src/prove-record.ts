@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openCheckpoint, splitCheckpoints } from './checkpoint.js';
+import { checkpointsFileName } from './log-folder.js';
+import { formatProof } from './proof.js';
+import { readLog } from './read-log.js';
+import { LeafHashes } from './tree-proofs.js';
+import { verifyInclusion } from './merkle.js';
+
+export type ProvenRecord =
+  | { readonly ok: true; readonly proof: string; readonly sequence: number }
+  | { readonly ok: false; readonly problem: 'not_found' | 'not_sealed_yet' | 'log_damaged' };
+
+/**
+ * Proves that a record is in a log: reads it once, and returns a C2SP tlog-proof for the latest checkpoint that covers
+ * the record. The record is named by its id or its sequence number. Begin with the first segment: an archived log must
+ * be put together again.
+ *
+ * @example
+ * const proven = await proveRecord('audit', { id: 'b5c3…', key });
+ * if (proven.ok) await writeFile('record.tlog-proof', proven.proof);
+ */
+export async function proveRecord(
+  directory: string,
+  { key, ...wanted }: { readonly key: string; readonly id?: string; readonly sequence?: number },
+): Promise<ProvenRecord> {
+  const leaves = new LeafHashes();
+  let found: { readonly line: Buffer; readonly index: number; readonly hash: Buffer } | undefined;
+  for await (const lines of readLog(directory, () => {})) {
+    for (const { bytes, hash, line } of lines) {
+      const isWanted = line?.sequence === wanted.sequence || (line?.record['id'] ?? '') === wanted.id;
+      if (line !== undefined && isWanted) found ??= { line: Buffer.from(bytes), index: leaves.size, hash };
+      leaves.push(hash);
+    }
+  }
+  if (found === undefined) return { ok: false, problem: 'not_found' };
+
+  const { line, index, hash } = found;
+  const note = await latestCheckpoint(directory, key, leaves.size);
+  if (note === undefined || note.size <= index) return { ok: false, problem: 'not_sealed_yet' };
+  const hashes = leaves.inclusionProof(index, note.size);
+  if (!verifyInclusion({ index, size: note.size, leaf: hash, root: note.root, proof: hashes })) {
+    return { ok: false, problem: 'log_damaged' };
+  }
+  return { ok: true, sequence: index + 1, proof: formatProof({ line, index, hashes, checkpoint: note.text }) };
+}
+
+async function latestCheckpoint(
+  directory: string,
+  key: string,
+  mostRecords: number,
+): Promise<{ readonly text: string; readonly size: number; readonly root: Buffer } | undefined> {
+  const file = await readFile(join(directory, checkpointsFileName), 'utf8').catch(() => '');
+  for (const text of splitCheckpoints(file).toReversed()) {
+    const opened = openCheckpoint(text, key.trim());
+    if (opened.ok && opened.checkpoint.size <= mostRecords) return { text, ...opened.checkpoint };
+  }
+  return undefined;
+}

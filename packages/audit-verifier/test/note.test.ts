@@ -1,0 +1,182 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatCheckpoint, openCheckpoint, parseCheckpoint, splitCheckpoints } from '../src/checkpoint.js';
+import { leafHash } from '../src/merkle.js';
+import { formatVerifierKey, openNote, parseVerifierKey, type VerifierKey } from '../src/note.js';
+import { readVector, vectorFolder } from './vectors.js';
+
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const key = formatVerifierKey('acme.dev/audit', publicKey);
+const root = leafHash(Buffer.from('x'));
+
+function signed(text: string, vkey = key, by = privateKey): string {
+  const { name, id } = parseVerifierKey(vkey)!;
+  const signature = Buffer.concat([Buffer.from(id, 'hex'), sign(null, Buffer.from(text), by)]);
+  return `${text}\n— ${name} ${signature.toString('base64')}\n`;
+}
+
+const checkpoint = { origin: 'acme.dev/audit', size: 7, root };
+
+describe('checkpoints', () => {
+  it('F6 what was signed is what is opened', () => {
+    expect(openCheckpoint(signed(formatCheckpoint(checkpoint)), key)).toEqual({ ok: true, checkpoint });
+  });
+
+  it('F6 no byte of one can change', () => {
+    const note = Buffer.from(signed(formatCheckpoint(checkpoint)));
+    for (let at = 0; at < note.length; at++) {
+      const changed = Buffer.from(note);
+      changed[at]! ^= 1;
+      expect(openCheckpoint(changed, key).ok, `byte ${at}`).toBe(false);
+      expect(openCheckpoint(Buffer.concat([note.subarray(0, at), note.subarray(at + 1)]), key).ok).toBe(false);
+    }
+  });
+
+  it('F6 another key, another name, another log', () => {
+    const other = generateKeyPairSync('ed25519');
+    const otherKey = formatVerifierKey('acme.dev/audit', other.publicKey);
+    const renamed = formatVerifierKey('acme.dev/other', publicKey);
+    const note = signed(formatCheckpoint(checkpoint));
+    expect(openCheckpoint(note, otherKey)).toEqual({ ok: false, problem: 'no_known_signature' });
+    expect(openCheckpoint(note, renamed)).toEqual({ ok: false, problem: 'no_known_signature' });
+    expect(openCheckpoint(note, `${key}A`)).toEqual({ ok: false, problem: 'bad_key' });
+    // The key of this log has signed what another log says.
+    const foreign = signed(formatCheckpoint({ ...checkpoint, origin: 'acme.dev/other' }));
+    expect(openCheckpoint(foreign, key)).toEqual({ ok: false, problem: 'malformed' });
+  });
+
+  it.each([
+    ['no origin', `\n7\n${root.toString('base64')}\n`],
+    ['a size with a zero before it', `a\n07\n${root.toString('base64')}\n`],
+    ['a negative size', `a\n-7\n${root.toString('base64')}\n`],
+    ['a size beyond what is counted', `a\n9007199254740993\n${root.toString('base64')}\n`],
+    ['a short root', `a\n7\n${root.subarray(1).toString('base64')}\n`],
+    ['a root that is no base64', 'a\n7\n!\n'],
+    ['no end of line', `a\n7\n${root.toString('base64')}`],
+    ['an empty extension line', `a\n7\n${root.toString('base64')}\n\n`],
+  ])('%s is no checkpoint', (_name, text) => {
+    expect(parseCheckpoint(text)).toBeUndefined();
+  });
+
+  it('a file of several gives each, but not one that has no end', () => {
+    const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
+    const file = notes.map((note) => `${note}\n`).join('');
+    expect(splitCheckpoints(file)).toEqual(notes);
+    expect(splitCheckpoints(notes[0]!)).toEqual([notes[0]]);
+    expect(splitCheckpoints('')).toEqual([]);
+    const second = notes[0]!.length + 1;
+    for (let cut = second; cut < second + notes[1]!.length - 1; cut++) {
+      expect(splitCheckpoints(file.slice(0, cut))).toEqual([notes[0]]);
+    }
+  });
+});
+
+describe('reading what strangers wrote', () => {
+  it('never throws', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: fc.constantFrom('\n', '— ', 'a', '+', ' ') }),
+    );
+    fc.assert(
+      fc.property(text, (anything) => {
+        expect(openNote(anything, [parseVerifierKey(key)!]).ok).toBe(false);
+        expect(parseVerifierKey(anything)).toBeUndefined();
+        parseCheckpoint(anything);
+        splitCheckpoints(anything);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+interface NoteVectors {
+  readonly cases: readonly {
+    readonly name: string;
+    readonly noteB64: string;
+    readonly verifiers: readonly string[];
+    readonly ok: boolean;
+    readonly verified?: readonly string[];
+    readonly unverified?: readonly string[];
+    readonly error?: string;
+  }[];
+  readonly sign: { readonly skey: string; readonly text: string; readonly want: string };
+  readonly badVerifierKeys: readonly string[];
+}
+
+const problems: Readonly<Record<string, string>> = {
+  'malformed note': 'malformed',
+  'note has no verifiable signatures': 'no_known_signature',
+};
+
+function problemOf(error = ''): string {
+  if (error.startsWith('ambiguous key')) return 'ambiguous_key';
+  return error.startsWith('invalid signature') ? 'wrong_signature' : (problems[error] ?? error);
+}
+
+const noteFolder = vectorFolder('signed-note');
+if (noteFolder === undefined) {
+  console.warn('SIGNED NOTE VECTORS DID NOT RUN: ../shared/vectors is missing beside the repository');
+} else {
+  const vectors = readVector<NoteVectors>(`${noteFolder}open-cases.json`);
+  const goodKey = vectors.cases[0]!.verifiers[0]!;
+
+  describe('vectors of golang.org/x/mod/sumdb/note', () => {
+    it.each(vectors.cases.map((one) => [one.name, one] as const))('%s', (_name, one) => {
+      const keys = one.verifiers.map(parseVerifierKey) as VerifierKey[];
+      const opened = openNote(Buffer.from(one.noteB64, 'base64'), keys);
+      if (opened.ok) expect(opened).toMatchObject({ verified: one.verified, unverified: one.unverified });
+      else expect(opened).toEqual({ ok: false, problem: problemOf(one.error) });
+      expect(opened.ok).toBe(one.ok);
+    });
+
+    it('a note signed with their key is theirs, byte for byte', () => {
+      const { skey, text, want } = vectors.sign;
+      const seed = Buffer.from(/^PRIVATE\+KEY\+[^+]+\+[^+]+\+(.*)$/.exec(skey)![1]!, 'base64').subarray(1);
+      const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
+      const theirs = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+      const vkey = formatVerifierKey('PeterNeumann', createPublicKey(theirs));
+      expect(vkey).toBe(goodKey);
+      expect(signed(text, vkey, theirs)).toBe(want);
+    });
+
+    it('keys that are not whole, or changed in one byte, are none', () => {
+      for (const bad of vectors.badVerifierKeys) expect(parseVerifierKey(bad)).toBeUndefined();
+      for (let at = 0; at < goodKey.length; at++) {
+        expect(parseVerifierKey(goodKey.slice(0, at))).toBeUndefined();
+        const changed = Buffer.from(goodKey);
+        changed[at]! += 1;
+        expect(parseVerifierKey(changed.toString('latin1'))).toBeUndefined();
+      }
+    });
+  });
+}
+
+const specifications = vectorFolder('tlog-c2sp');
+if (specifications === undefined) {
+  console.warn('C2SP EXAMPLES DID NOT RUN: ../shared/vectors is missing beside the repository');
+} else {
+  describe('examples in the specifications of C2SP', () => {
+    const blocks = (name: string): string[] =>
+      [...readFileSync(`${specifications}${name}`, 'utf8').matchAll(/^```\n(.*?)^```$/gms)].map(
+        ([, text = '']) => text,
+      );
+
+    it('a verifier key', () => {
+      const text = readFileSync(`${specifications}signed-note.md`, 'utf8');
+      const [vkey = ''] = /example\.com\/foo\+[0-9a-f]{8}\+\S+/.exec(text) ?? [];
+      expect(parseVerifierKey(vkey)).toMatchObject({ name: 'example.com/foo', id: '530d903a' });
+    });
+
+    it('a checkpoint', () => {
+      const [note = ''] = blocks('tlog-checkpoint.md');
+      expect(splitCheckpoints(note)).toEqual([note]);
+      expect(openNote(note, [])).toEqual({ ok: false, problem: 'no_known_signature' });
+      expect(parseCheckpoint(note.slice(0, note.indexOf('\n\n') + 1))).toMatchObject({
+        origin: 'example.com/behind-the-sofa',
+        size: 20852163,
+      });
+    });
+  });
+}
