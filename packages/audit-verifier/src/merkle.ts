@@ -99,8 +99,8 @@ export interface Consistency {
 /** RFC 9162 §2.1.4.2: whether the larger tree begins with the whole smaller one. Nothing is proved of an empty tree. */
 export function verifyConsistency({ size1, size2, root1, root2, proof }: Consistency): boolean {
   if (!isSize(size1) || !isSize(size2) || size1 === 0 || size1 > size2) return false;
-  if (![root1, root2, ...proof].every(isHash)) return false;
   if (size1 === size2) return proof.length === 0 && Buffer.from(root1).equals(root2);
+  if (![root1, root2, ...proof].every(isHash)) return false;
   const [first, ...rest] = isPowerOfTwo(size1) ? [root1, ...proof] : proof;
   if (first === undefined || proof.length === 0) return false;
   let node = size1 - 1;

@@ -132,7 +132,7 @@ if (folder === undefined) {
 } else {
   describe('vectors of transparency-dev/merkle', () => {
     it('hashes and roots', () => {
-      const vectors = readVector<BasicVectors>(`${folder}rfc6962-basic.json`);
+      const vectors = readVector(`${folder}rfc6962-basic.json`) as BasicVectors;
       expect(emptyRoot.toString('hex')).toBe(vectors.emptyRoot);
       expect(leafHash(Buffer.alloc(0)).toString('hex')).toBe(vectors.emptyLeafHash);
       expect(leafHash(Buffer.from(vectors.leaf.data)).toString('hex')).toBe(vectors.leaf.hash);
@@ -147,20 +147,20 @@ if (folder === undefined) {
     });
 
     it('inclusion', () => {
-      const vectors = vectorsBelow<InclusionVector>(`${folder}testdata/inclusion`);
+      const vectors = vectorsBelow(`${folder}testdata/inclusion`);
       expect(vectors.length).toBeGreaterThan(90);
       for (const { name, value } of vectors) {
-        const { leafIdx: index, treeSize: size, root, leafHash: leaf, proof, wantErr } = value;
+        const { leafIdx: index, treeSize: size, root, leafHash: leaf, proof, wantErr } = value as InclusionVector;
         const inclusion = { index, size, root: hash(root), leaf: hash(leaf), proof: bytes(proof) };
         expect([name, verifyInclusion(inclusion)]).toEqual([name, !wantErr]);
       }
     });
 
     it('consistency', () => {
-      const vectors = vectorsBelow<ConsistencyVector>(`${folder}testdata/consistency`);
+      const vectors = vectorsBelow(`${folder}testdata/consistency`);
       expect(vectors.length).toBeGreaterThan(90);
       for (const { name, value } of vectors) {
-        const { size1, size2, root1, root2, proof, wantErr } = value;
+        const { size1, size2, root1, root2, proof, wantErr } = value as ConsistencyVector;
         const consistency = { size1, size2, root1: hash(root1), root2: hash(root2), proof: bytes(proof) };
         expect([name, verifyConsistency(consistency)]).toEqual([name, !wantErr]);
       }

@@ -119,7 +119,7 @@ const noteFolder = vectorFolder('signed-note');
 if (noteFolder === undefined) {
   console.warn('SIGNED NOTE VECTORS DID NOT RUN: ../shared/vectors is missing beside the repository');
 } else {
-  const vectors = readVector<NoteVectors>(`${noteFolder}open-cases.json`);
+  const vectors = readVector(`${noteFolder}open-cases.json`) as NoteVectors;
   const goodKey = vectors.cases[0]!.verifiers[0]!;
 
   describe('vectors of golang.org/x/mod/sumdb/note', () => {
@@ -158,11 +158,6 @@ if (specifications === undefined) {
   console.warn('C2SP EXAMPLES DID NOT RUN: ../shared/vectors is missing beside the repository');
 } else {
   describe('examples in the specifications of C2SP', () => {
-    const blocks = (name: string): string[] =>
-      [...readFileSync(`${specifications}${name}`, 'utf8').matchAll(/^```\n(.*?)^```$/gms)].map(
-        ([, text = '']) => text,
-      );
-
     it('a verifier key', () => {
       const text = readFileSync(`${specifications}signed-note.md`, 'utf8');
       const [vkey = ''] = /example\.com\/foo\+[0-9a-f]{8}\+\S+/.exec(text) ?? [];
@@ -170,7 +165,8 @@ if (specifications === undefined) {
     });
 
     it('a checkpoint', () => {
-      const [note = ''] = blocks('tlog-checkpoint.md');
+      const text = readFileSync(`${specifications}tlog-checkpoint.md`, 'utf8');
+      const [, note = ''] = /^```\n(.*?)^```$/ms.exec(text) ?? [];
       expect(splitCheckpoints(note)).toEqual([note]);
       expect(openNote(note, [])).toEqual({ ok: false, problem: 'no_known_signature' });
       expect(parseCheckpoint(note.slice(0, note.indexOf('\n\n') + 1))).toMatchObject({

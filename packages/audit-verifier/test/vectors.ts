@@ -10,13 +10,13 @@ export function vectorFolder(name: string): string | undefined {
   return existsSync(found) ? found.pathname : undefined;
 }
 
-export function readVector<Value>(path: string): Value {
-  return JSON.parse(readFileSync(path, 'utf8')) as Value;
+export function readVector(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'));
 }
 
 /** Every JSON file below a folder. */
-export function vectorsBelow<Value>(path: string): { readonly name: string; readonly value: Value }[] {
+export function vectorsBelow(path: string): { readonly name: string; readonly value: unknown }[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.json'))
-    .map((name) => ({ name, value: readVector<Value>(join(path, name)) }));
+    .map((name) => ({ name, value: readVector(join(path, name)) }));
 }
