@@ -45,6 +45,9 @@ const hints: Readonly<Record<RefusalCode, string>> = {
     'The token must say who acts (`act.sub`) and for whom (`sub`). `countersign inspect` shows its chain.',
   token_not_bound_to_agent:
     'The token names another agent or key than the one that signed. Sign with the key that the token is for.',
+  token_revoked: 'The issuer took this token back, for good or for a time. Get a new one.',
+  delegation_revoked:
+    'The user, an agent before you, one of their keys or a delegation was revoked. Ask whoever delegated to you.',
   policy_denied:
     'The agent is known, but no policy permits this action on this resource for it. Ask the operator of the API.',
   insufficient_scope:
@@ -59,6 +62,8 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   internal_error: 'The API failed while it checked the request. Tell its operator; trying again later may help.',
   keys_unavailable: 'The API cannot reach its list of agents now. Try again later, newly signed.',
   issuer_unavailable: 'The API cannot fetch the keys of the token issuer now. Try again later, newly signed.',
+  revocations_unavailable:
+    'The API cannot learn now what has been revoked, so it trusts no delegation. Try again later, newly signed.',
   replay_store_unavailable:
     'The API cannot remember used signatures now, so it accepts none. Try again later, newly signed.',
   spool_unavailable:

@@ -29,6 +29,8 @@ export type RefusalCode =
   | 'token_audience_mismatch'
   | 'token_delegation_invalid'
   | 'token_not_bound_to_agent'
+  | 'token_revoked'
+  | 'delegation_revoked'
   | 'policy_denied'
   | 'insufficient_scope'
   | 'policy_error'
@@ -39,6 +41,7 @@ export type RefusalCode =
   | 'internal_error'
   | 'keys_unavailable'
   | 'issuer_unavailable'
+  | 'revocations_unavailable'
   | 'replay_store_unavailable'
   | 'spool_unavailable'
   | 'policy_unavailable'
@@ -89,6 +92,8 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   token_audience_mismatch: row(401, 'The access token is meant for another audience.', 'token'),
   token_delegation_invalid: row(401, 'The access token does not state a valid delegation.', 'token'),
   token_not_bound_to_agent: row(401, 'The access token belongs to another agent or key.', 'token'),
+  token_revoked: row(401, 'The access token was revoked.', 'token'),
+  delegation_revoked: row(401, 'Something that this delegation rests on was revoked.', 'token'),
 
   policy_denied: row(403, 'Policy does not permit this.'),
   insufficient_scope: row(403, 'The delegated scope does not cover this.', 'scope'),
@@ -101,6 +106,7 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   internal_error: outage(500, 'The request could not be checked.'),
   keys_unavailable: outage(503, 'Agent keys cannot be looked up now.'),
   issuer_unavailable: outage(503, 'The keys of the token issuer cannot be fetched now.'),
+  revocations_unavailable: outage(503, 'It cannot be told now what has been revoked.'),
   replay_store_unavailable: outage(503, 'Replay protection is not available now.'),
   spool_unavailable: outage(503, 'Large bodies cannot be kept now until they have verified.'),
   policy_unavailable: outage(503, 'Policy cannot be evaluated now.'),
