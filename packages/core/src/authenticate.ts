@@ -11,6 +11,7 @@ import type { Settings } from './options.js';
 import { profileTag } from './profile.js';
 import { type Refusal, refusal } from './refusal.js';
 import { nonceProblem, reserveNonce } from './replay/reserve-nonce.js';
+import type { Standing } from './revocation/standing.js';
 import { type HeldKey, verifySignedRequest } from './signed-request.js';
 import { type ActingChain, actingChain } from './token/acting-chain.js';
 import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
@@ -18,14 +19,19 @@ import type { TokenResult } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
-  | { readonly ok: true; readonly caller: Caller; readonly bodyVerdict: BodyVerdict | undefined }
+  | {
+      readonly ok: true;
+      readonly caller: Caller;
+      readonly standing: Standing;
+      readonly bodyVerdict: BodyVerdict | undefined;
+    }
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
 const maxFieldBytes = 32 * 1024;
 
 /**
  * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, signature,
- * body, freshness, token, chain. Each stage takes only what the stage before has verified.
+ * body, freshness, token, chain, revocation. Each stage takes only what the stage before has verified.
  */
 export function createAuthenticator(
   settings: Settings,
@@ -68,7 +74,10 @@ export function createAuthenticator(
     if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);
     const acting = actingChain(key.holder, verified?.token);
     if ('code' in acting) return refuse(acting, claimed);
-    return { ok: true, caller: callerOf(acting, key, created, requestId), bodyVerdict: body.verdict };
+    const standing = settings.revocations.standing(acting.chain, verified?.token);
+    const revoked = await standing();
+    if (revoked !== undefined) return refuse(revoked, claimed);
+    return { ok: true, caller: callerOf(acting, key, created, requestId), standing, bodyVerdict: body.verdict };
   };
 }
 

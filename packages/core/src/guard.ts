@@ -11,6 +11,7 @@ import type { PolicyDecision, Resource } from './policy/engine.js';
 import { acceptSignature } from './profile.js';
 import { type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
 import { createRequestRegister } from './request-register.js';
+import type { Revocations } from './revocation/memory-revocations.js';
 import { carriesOurMark } from './traffic.js';
 import { kindOf, textOf } from './text-of.js';
 
@@ -48,7 +49,10 @@ export type Authorization =
  * None of its methods throws or rejects because of a request.
  */
 export interface Guard {
-  /** Verifies a request whole: signature, body, freshness, token, chain. A refusal has been recorded when it comes back. */
+  /**
+   * Verifies a request whole: signature, body, freshness, token, chain, revocation. A refusal has been recorded when it
+   * comes back.
+   */
   authenticate(request: HttpRequest): Promise<Authentication>;
   /** Asks policy, and writes the decision down before it answers: no record, no action. */
   authorize(caller: Caller, permission: Permission): Promise<Authorization>;
@@ -62,6 +66,11 @@ export interface Guard {
   complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
   /** How a refusal looks on the wire, the same on every host. */
   respond(refused: Refusal): RefusalResponse;
+  /**
+   * Revokes agents, keys, subjects, delegations and issuers, in the memory of this process: effective for the next
+   * request and the next decision, for everything that rests on them.
+   */
+  readonly revocations: Revocations;
   /** Releases files, watchers and sinks, once the outcomes reported so far have been recorded. */
   close(): Promise<void>;
 }
@@ -129,8 +138,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
         const gone = refusal('body_incomplete', 'the client went away before its request was let in');
         return { ok: false, refusal: await recorder.unverified(facts, undefined, gone) };
       }
-      const { caller, bodyVerdict } = answer;
-      register.admit(caller, { facts, body: request.body, bodyVerdict });
+      const { caller, bodyVerdict, standing } = answer;
+      register.admit(caller, { facts, body: request.body, bodyVerdict, standing });
       request.body.release();
       return { ok: true, caller, refuseStranger, ...(bodyVerdict && { bodyVerdict }) };
     },
@@ -149,10 +158,12 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       completing.delete(completion);
     },
     respond: (refused) => refusalResponse(refused, acceptSignature),
+    revocations: settings.revocations.own,
     async close() {
       await Promise.all(completing);
       await settings.agents.close?.();
       await settings.policy.close?.();
+      await settings.revocations.close();
       await settings.audit.close?.();
     },
   };

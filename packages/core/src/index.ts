@@ -73,5 +73,9 @@ export {
   memoryReplayStore,
 } from './replay/memory-replay-store.js';
 export type { ReplayResult, ReplayStore } from './replay/store.js';
+export { memoryRevocations, type Revocations } from './revocation/memory-revocations.js';
+export { type Revocable, type Revocation, revocationKey } from './revocation/revocable.js';
+export { revocationsFromFile } from './revocation/revocations-from-file.js';
+export type { RevocationSource } from './revocation/source.js';
 export type { IssuerOptions } from './token/issuers.js';
 export { namesAnActor } from './traffic.js';

@@ -10,6 +10,8 @@ import type { AgentDirectory } from './keys/directory.js';
 import type { PolicyEngine } from './policy/engine.js';
 import { memoryReplayStore } from './replay/memory-replay-store.js';
 import type { ReplayStore } from './replay/store.js';
+import { createGuardRevocations, type GuardRevocations } from './revocation/guard-revocations.js';
+import type { RevocationSource } from './revocation/source.js';
 import type { IssuerOptions } from './token/issuers.js';
 import { textOf } from './text-of.js';
 import { createTokenVerifier, type TokenVerifier } from './token/token-verifier.js';
@@ -29,6 +31,8 @@ export interface GuardOptions {
   readonly audience?: string | readonly string[];
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
+  /** Where revocations are kept besides `guard.revocations`. Every source is asked. Default: nowhere. */
+  readonly revocations?: RevocationSource | readonly RevocationSource[];
   /**
    * `agents` (default): every request must be signed. `mixed`: a request that carries none of our marks (no signature
    * with our tag, no `Agent-*` field, no token that names an actor or is bound to a key) goes on untouched, to the
@@ -68,6 +72,7 @@ export interface Settings {
   readonly audit: AuditSink;
   readonly tokens: TokenVerifier;
   readonly replay: ReplayStore;
+  readonly revocations: GuardRevocations;
   readonly traffic: 'agents' | 'mixed';
   readonly forwarded: ForwardedReader;
   readonly maxAgeSeconds: number;
@@ -85,6 +90,7 @@ const optionNames = [
   'issuers',
   'audience',
   'replay',
+  'revocations',
   'traffic',
   'trustedProxies',
   'maxAgeSeconds',
@@ -104,6 +110,7 @@ export function readOptions(options: GuardOptions): Settings {
   checkOptionNames('createGuard', options, optionNames);
   const origins = readOrigins(options);
   const clockSkewSeconds = wholeNumber(options, 'clockSkewSeconds', 5, 0, 300);
+  const clock = readClock(options);
   return {
     origins,
     agents: implementing(options, 'agents', ['findByThumbprint', 'hasAgent'], "agentsFromFile('agents.json')"),
@@ -118,6 +125,7 @@ export function readOptions(options: GuardOptions): Settings {
       options.replay === undefined
         ? memoryReplayStore()
         : implementing(options, 'replay', ['reserve'], 'memoryReplayStore()'),
+    revocations: createGuardRevocations({ sources: readRevocationSources(options), clock, clockSkewSeconds }),
     traffic: readTraffic(options),
     forwarded: createForwardedReader(options.trustedProxies ?? []),
     maxAgeSeconds: wholeNumber(options, 'maxAgeSeconds', 60, 1, 3600),
@@ -128,7 +136,7 @@ export function readOptions(options: GuardOptions): Settings {
       spoolDirectory: readSpoolDirectory(options),
       timeoutSeconds: wholeNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
     },
-    clock: readClock(options),
+    clock,
     onTrouble: readOnTrouble(options),
   };
 }
@@ -152,6 +160,19 @@ function readAudiences({ audience }: GuardOptions, origins: readonly Origin[]): 
     );
   }
   return values;
+}
+
+function readRevocationSources({ revocations = [] }: GuardOptions): readonly RevocationSource[] {
+  const sources: readonly RevocationSource[] = Array.isArray(revocations) ? revocations : [revocations];
+  if (sources.some((source) => source instanceof Promise)) {
+    throw new ConfigError("createGuard: 'revocations' is a promise. Write 'await' before it.");
+  }
+  if (sources.some((source) => typeof source?.findRevoked !== 'function')) {
+    throw new ConfigError(
+      "createGuard: 'revocations' has no method findRevoked(). Try await revocationsFromFile('revocations.json').",
+    );
+  }
+  return sources;
 }
 
 function readTraffic({ traffic = 'agents' }: GuardOptions): 'agents' | 'mixed' {

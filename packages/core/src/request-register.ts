@@ -1,11 +1,14 @@
 import type { BodyVerdict, RequestBody } from './body/request-body.js';
 import type { Caller } from './caller.js';
 import type { RequestFacts } from './http/request-facts.js';
+import type { Standing } from './revocation/standing.js';
 
 /** A request that was let in, while it is being served. */
 export interface AdmittedRequest {
   readonly facts: RequestFacts;
   readonly body: RequestBody;
+  /** Says whether what the caller rests on still stands. */
+  readonly standing: Standing;
   /** Resolves to what was wrong with a streamed body in the end. */
   readonly bodyVerdict: BodyVerdict | undefined;
   /** Whether some decision allowed something, and whether some decision refused. */
@@ -18,7 +21,7 @@ export interface AdmittedRequest {
 
 /** Knows the very callers that this guard made. A forged or foreign caller is not in it and gets nothing. */
 export interface RequestRegister {
-  admit(caller: Caller, request: Pick<AdmittedRequest, 'facts' | 'body' | 'bodyVerdict'>): void;
+  admit(caller: Caller, request: Pick<AdmittedRequest, 'facts' | 'body' | 'bodyVerdict' | 'standing'>): void;
   find(caller: Caller): AdmittedRequest | undefined;
 }
 

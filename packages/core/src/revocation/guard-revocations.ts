@@ -1,0 +1,37 @@
+import type { Chain } from '@countersign/delegation';
+import type { VerifiedToken } from '../token/token-verifier.js';
+import { memoryRevocations, type Revocations } from './memory-revocations.js';
+import type { RevocationSource } from './source.js';
+import { createStandings, type Standing } from './standing.js';
+import { createStatusLists } from './status-lists.js';
+
+/** Everything by which a guard learns what has been revoked. */
+export interface GuardRevocations {
+  /** What this process itself revokes. */
+  readonly own: Revocations;
+  /** Prepares the question whether a verified chain, and the token that it begins with, still stand. */
+  standing(chain: Chain, token: VerifiedToken | undefined): Standing;
+  close(): Promise<void>;
+}
+
+interface GuardRevocationsOptions {
+  readonly sources: readonly RevocationSource[];
+  readonly clock: () => number;
+  readonly clockSkewSeconds: number;
+}
+
+export function createGuardRevocations({
+  sources,
+  clock,
+  clockSkewSeconds,
+}: GuardRevocationsOptions): GuardRevocations {
+  const own = memoryRevocations({ clock });
+  const statusLists = createStatusLists({ clockSkewSeconds });
+  return {
+    own,
+    standing: createStandings({ own, sources, statusLists, clock }),
+    async close() {
+      for (const source of sources) await source.close?.();
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { Chain } from '@countersign/delegation';
+import { type Refusal, refusal } from '../refusal.js';
+import { textOf } from '../text-of.js';
+import type { VerifiedToken } from '../token/token-verifier.js';
+import type { Revocations } from './memory-revocations.js';
+import { namesInChain } from './names-in-chain.js';
+import { kindAndId, type Revocable } from './revocable.js';
+import type { RevocationSource } from './source.js';
+import type { StatusLists } from './status-lists.js';
+
+/** Says whether what a request rests on still stands, as often as it is asked: a refusal if not. Never rejects. */
+export type Standing = () => Promise<Refusal | undefined>;
+
+interface StandingParts {
+  readonly own: Revocations;
+  readonly sources: readonly RevocationSource[];
+  readonly statusLists: StatusLists;
+  readonly clock: () => number;
+}
+
+/** How long the answer of sources that may be far away counts for the same request. */
+const goodForSeconds = 1;
+
+/** Prepares the question for a verified chain and the token that it begins with. */
+export function createStandings({
+  own,
+  sources,
+  statusLists,
+  clock,
+}: StandingParts): (chain: Chain, token: VerifiedToken | undefined) => Standing {
+  return (chain, token) => {
+    const named = namesInChain(chain);
+    let askedAt: number | undefined;
+    return async () => {
+      const now = clock() / 1000;
+      const revoked = own.findRevoked(named, now);
+      if (revoked !== undefined) return refusalFor(revoked, chain);
+      if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
+      for (const source of sources) {
+        const problem = await ask(source, named, now, chain);
+        if (problem !== undefined) return problem;
+      }
+      const status = token === undefined ? undefined : await statusLists.problem(token, now);
+      if (status === undefined) askedAt = now;
+      return status;
+    };
+  };
+}
+
+/** A source that fails, in whatever way, has not said that nothing is revoked. */
+async function ask(
+  source: RevocationSource,
+  named: readonly Revocable[],
+  now: number,
+  chain: Chain,
+): Promise<Refusal | undefined> {
+  try {
+    const revoked = await source.findRevoked(named, now);
+    if (revoked === undefined) return undefined;
+    if (named.includes(revoked)) return refusalFor(revoked, chain);
+    return refusal('revocations_unavailable', 'a source gave an answer that was not asked for');
+  } catch (error) {
+    return refusal('revocations_unavailable', textOf(error));
+  }
+}
+
+/** The actor itself answers to the codes that a directory would give it; who else is revoked, only the log says. */
+function refusalFor(revoked: Revocable, chain: Chain): Refusal {
+  const actor = chain.at(-1);
+  const [kind, id] = kindAndId(revoked);
+  const detail = `${kind} ${id} is revoked`;
+  if (kind === 'agent' && id === actor?.id) return refusal('agent_suspended', detail);
+  if (kind === 'key' && id === actor?.keyId) return refusal('key_not_valid', detail);
+  return refusal('delegation_revoked', detail);
+}
