@@ -1,7 +1,7 @@
 import { type ActingAgent, buildChain, type Chain, type DelegatedChain, type Hop } from './chain.js';
 import type { DelegationClaims } from './claims.js';
 import type { LinkClaims } from './link.js';
-import { checkNarrowing, inheritLimits, type ParentGrant } from './narrowing.js';
+import { checkNarrowing, grantOf, inheritLimits, type ParentGrant } from './narrowing.js';
 import { type ChainRefusalCode, type DelegationRefusal, refuse } from './refusal.js';
 import type { ScopeMatch } from './scope.js';
 
@@ -77,14 +77,7 @@ interface Parent {
 }
 
 function parentOf({ token, tokenHash }: ChainRoot): Parent | undefined {
-  if (token === undefined) return undefined;
-  const { scope, ...limits } = token;
-  // Of a token about the agent itself, no scope means whatever the agent may do; with an actor it means nothing.
-  return { hash: tokenHash, grant: hasOwnScope(token) ? { ...limits, scope } : limits };
-}
-
-function hasOwnScope({ actor, scope }: DelegationClaims): boolean {
-  return actor !== undefined || scope.length > 0;
+  return token === undefined ? undefined : { hash: tokenHash, grant: grantOf(token) };
 }
 
 type Start = { readonly ok: true; readonly hops: Chain };
@@ -104,7 +97,7 @@ function fromToken(token: DelegationClaims, user: ActingAgent, subjectType: Hop[
   const asserted = {
     issuer: token.issuer,
     expiresAt: token.expiresAt,
-    scope: hasOwnScope(token) ? token.scope : user.capabilities,
+    scope: grantOf(token).scope ?? user.capabilities,
   };
   const reached = {
     id: user.id,

@@ -6,7 +6,9 @@ export type DelegationErrorCode =
   | 'option_unknown'
   | 'lifetime_invalid'
   | 'times_invalid'
-  | 'key_unusable';
+  | 'key_unusable'
+  | 'parent_unusable'
+  | 'previous_mismatch';
 
 /** A mistake of the calling program; nothing that a client sends causes it. `code` says which. */
 export class DelegationError extends TypeError {

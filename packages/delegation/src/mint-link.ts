@@ -58,6 +58,8 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintLinkOptions, true>> = {
 
 const ED25519_SIGNATURE_LENGTH = 64;
 
+const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /**
  * Mints a link: a JWT with which an agent hands on to another less than it holds, without asking anybody. What
  * {@link readLink} would refuse cannot be minted. Whether it is less is for the API to judge, which knows the parent.
@@ -88,7 +90,7 @@ export async function mintLink(options: MintLinkOptions): Promise<string> {
     ...(authorizationDetails !== undefined && { authorization_details: authorizationDetails }),
     ...toLifetime(options),
     jti: id,
-    ...(parent !== undefined && { pth: parentHash(parent) }),
+    ...(parent !== undefined && { pth: toParentHash(parent) }),
     ...(maxHops !== undefined && { max_hops: maxHops }),
     ...(delegateKeyThumbprint !== undefined && { cnf: { jkt: delegateKeyThumbprint } }),
   };
@@ -98,23 +100,29 @@ export async function mintLink(options: MintLinkOptions): Promise<string> {
   return signLink(payload, options.signer);
 }
 
+/** A hash of `Bearer eyJ…`, or of a token with a line end, would match nothing that is ever sent. */
+function toParentHash(parent: string): string {
+  if (typeof parent === 'string' && COMPACT_JWS.test(parent)) return parentHash(parent);
+  throw new DelegationError('parent_unusable', 'parent must be an access token or a link, exactly as it is sent');
+}
+
 async function signLink(payload: object, signer: LinkSigner): Promise<string> {
-  if (!isBase64urlOf32Bytes(signer.keyId)) throw unusable('the key id of the signer must be an RFC 7638 thumbprint');
+  if (!isBase64urlOf32Bytes(signer?.keyId)) throw unusable('signer.keyId must be an RFC 7638 thumbprint');
   const header = { typ: 'delegation+jwt', alg: 'EdDSA', kid: signer.keyId };
   const signed = `${encode(header)}.${encode(payload)}`;
-  const signature = await signature64(signer, Buffer.from(signed));
+  const signature = await signWith(signer, Buffer.from(signed));
   return `${signed}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-async function signature64(signer: LinkSigner, bytes: Uint8Array): Promise<Uint8Array> {
-  let signature: Uint8Array;
+async function signWith(signer: LinkSigner, bytes: Uint8Array): Promise<Uint8Array> {
+  let signature: unknown;
   try {
     signature = await signer.sign(bytes);
   } catch (cause) {
     throw unusable('the signer failed', cause);
   }
-  if (signature.length !== ED25519_SIGNATURE_LENGTH) throw unusable('the signer must give an Ed25519 signature');
-  return signature;
+  if (signature instanceof Uint8Array && signature.length === ED25519_SIGNATURE_LENGTH) return signature;
+  throw unusable('the signer must give an Ed25519 signature of 64 bytes');
 }
 
 function encode(value: object): string {

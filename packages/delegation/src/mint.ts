@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
-import { readClaims } from './claims.js';
+import type { AuthorizationDetail } from './authorization-details.js';
+import { type DelegationClaims, readClaims } from './claims.js';
 import { DelegationError } from './error.js';
 import { refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
+import { checkNarrowing, grantOf } from './narrowing.js';
 import type { Scope } from './scope.js';
 import { type SigningKey, signAccessToken } from './sign.js';
+import type { StatusReference } from './status-reference.js';
 
 /** What {@link mintDelegation} puts into a token. */
 export interface MintDelegationOptions {
@@ -30,6 +33,18 @@ export interface MintDelegationOptions {
   readonly agentKeyThumbprint?: string;
   /** `cnf.jwk`: the agent's Ed25519 public key, for which the issuer then vouches. */
   readonly agentPublicKey?: JWK;
+  /** `authorization_details` (RFC 9396): limits besides the scope. Default: those of `previous`. */
+  readonly authorizationDetails?: readonly AuthorizationDetail[];
+  /** `max_hops`: how many links may follow; 0 forbids to hand it on. Default: one less than `previous` has. */
+  readonly maxHops?: number;
+  /** `status`: where a Token Status List says whether it still counts. Default: that of `previous`. */
+  readonly statusReference?: StatusReference;
+  /**
+   * The verified claims of the token that this one is issued in exchange for (RFC 8693 §2.1). Its actors are nested in
+   * `act` and never lost, and nothing may exceed it: issuer and user stay, scope, expiry, audience, details and hops
+   * only narrow.
+   */
+  readonly previous?: DelegationClaims;
   /** `client_id`. Default: the agent. */
   readonly clientId?: string;
   /** `jti`. Default: a random UUID. */
@@ -48,6 +63,10 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
   now: true,
   agentKeyThumbprint: true,
   agentPublicKey: true,
+  authorizationDetails: true,
+  maxHops: true,
+  statusReference: true,
+  previous: true,
   clientId: true,
   id: true,
 };
@@ -80,14 +99,16 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
     aud: audience,
     client_id: clientId, // required by RFC 9068 §2.2
     scope: toScopeClaim(options.scope),
-    act: { sub: agent },
+    act: toAct(options),
     ...toLifetime(options),
     jti: id,
     ...toConfirmation(options),
+    ...toLimits(options),
   };
   // Our own reader judges what is minted, so that the two cannot drift apart.
   const read = readClaims(payload);
   if (!read.ok) throw new DelegationError(read.code, read.detail);
+  checkPrevious(options.previous, read.claims);
 
   const { confirmation } = read.claims;
   const claims = {
@@ -96,6 +117,42 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
     ...(confirmation !== undefined && { cnf: { ...confirmation } }),
   };
   return signAccessToken(claims, options.key, options.keyId);
+}
+
+/** The actor and, within it, those that `previous` names: a token that ever had an actor never loses it. */
+function toAct({ agent, previous }: MintDelegationOptions): object {
+  const before = previous?.actor === undefined ? [] : [previous.actor, ...previous.priorActors];
+  const nested = before.reduceRight<object | undefined>(
+    (act, { subject, issuer }) => ({
+      sub: subject,
+      ...(issuer !== undefined && { iss: issuer }),
+      ...(act !== undefined && { act }),
+    }),
+    undefined,
+  );
+  return { sub: agent, ...(nested !== undefined && { act: nested }) };
+}
+
+/** What `previous` limits and nobody limits further holds on. */
+function toLimits({ previous, ...options }: MintDelegationOptions): object {
+  const hopsLeft = previous?.maxHops === undefined ? undefined : Math.max(previous.maxHops - 1, 0);
+  const { authorizationDetails = previous?.authorizationDetails, maxHops = hopsLeft } = options;
+  const { statusReference: status = previous?.statusReference } = options;
+  return {
+    ...(authorizationDetails !== undefined && { authorization_details: authorizationDetails }),
+    ...(maxHops !== undefined && { max_hops: maxHops }),
+    ...(status !== undefined && { status: { status_list: { idx: status.index, uri: status.uri } } }),
+  };
+}
+
+function checkPrevious(previous: DelegationClaims | undefined, claims: DelegationClaims): void {
+  if (previous === undefined) return;
+  // The ids of another issuer mean other people, so they cannot be taken over as they are.
+  if (claims.issuer !== previous.issuer || claims.subject !== previous.subject) {
+    throw new DelegationError('previous_mismatch', 'issuer and user must be those of previous');
+  }
+  const broken = checkNarrowing(grantOf(previous), claims);
+  if (broken !== undefined) throw new DelegationError(broken.code, broken.detail);
 }
 
 function toConfirmation(options: MintDelegationOptions): {

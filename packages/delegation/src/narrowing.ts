@@ -1,4 +1,5 @@
 import { type AuthorizationDetail, detailsNarrow } from './authorization-details.js';
+import type { DelegationClaims } from './claims.js';
 import { type DelegationRefusal, type NarrowingRefusalCode, refuse } from './refusal.js';
 import { type Scope, type ScopeMatch, scopeCovers } from './scope.js';
 
@@ -16,6 +17,11 @@ export interface Grant {
 
 /** What the parent of a grant gives. A token that has no scope of its own does not limit it. */
 export type ParentGrant = Omit<Grant, 'scope'> & Partial<Pick<Grant, 'scope'>>;
+
+/** What a token gives. About an agent itself, no scope means whatever that agent may do; with an actor, nothing. */
+export function grantOf({ scope, ...token }: DelegationClaims): ParentGrant {
+  return token.actor === undefined && scope.length === 0 ? token : { ...token, scope };
+}
 
 /** The laws of handing on: which of them the child breaks, if any. */
 export function checkNarrowing(

@@ -1,15 +1,34 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Chain, direct, effectiveScope, type Hop, issuerAsserted } from '../src/chain.js';
+import { type Chain, type DelegatedChain, effectiveScope, type Hop } from '../src/chain.js';
+import { delegatedChain } from '../src/delegated-chain.js';
+import type { DelegationRefusal } from '../src/refusal.js';
 import { intersectScopes, type Scope, scopeCovers } from '../src/scope.js';
 import { AGENT, claimsWith, NOW, OTHER_THUMBPRINT, RFC8037_JWK, RFC8037_THUMBPRINT } from './support.js';
 
+/** The chain of an agent that acts for itself. */
+function direct(actor: typeof AGENT): DelegatedChain {
+  const result = delegatedChain({ root: {}, links: [], actor, maxDepth: 0 });
+  if (!result.ok) throw new Error(result.code);
+  return result;
+}
+
+/** The chain that a token alone gives. */
+function byToken(
+  replaced: Record<string, unknown> = {},
+  agent: Partial<typeof AGENT> = {},
+  options: { readonly subjectType?: 'agent'; readonly maxDepth?: number } = {},
+): DelegatedChain | DelegationRefusal {
+  const root = { token: claimsWith(replaced), tokenHash: OTHER_THUMBPRINT };
+  return delegatedChain({ root, links: [], actor: { ...AGENT, ...agent }, maxDepth: 5, ...options });
+}
+
 function asserted(replaced: Record<string, unknown> = {}, agent: Partial<typeof AGENT> = {}): string {
-  const result = issuerAsserted({ claims: claimsWith(replaced), agent: { ...AGENT, ...agent } });
+  const result = byToken(replaced, agent);
   return result.ok ? result.effectiveScope.join(' ') : result.code;
 }
 
-describe('direct', () => {
+describe('an agent without a token', () => {
   it('is a chain of the agent alone, with all that it may do', () => {
     expect(direct(AGENT)).toEqual({
       ok: true,
@@ -27,11 +46,10 @@ describe('direct', () => {
   });
 });
 
-describe('issuerAsserted', () => {
+describe('a token', () => {
   it('leads from the subject to the actor, and allows what both may', () => {
     const token = { issuer: 'https://id.example', expiresAt: NOW + 300, scope: ['repo:read', 'pr:write', 'admin'] };
-    const claims = claimsWith({ scope: 'repo:read pr:write admin' });
-    expect(issuerAsserted({ claims, agent: AGENT })).toEqual({
+    expect(byToken({ scope: 'repo:read pr:write admin' })).toEqual({
       ok: true,
       chain: [
         { id: 'user_123', type: 'user', proof: 'issuer', ...token },
@@ -49,8 +67,50 @@ describe('issuerAsserted', () => {
   });
 
   it('can name an agent as the subject', () => {
-    const result = issuerAsserted({ claims: claimsWith({ sub: 'agent-0' }), agent: AGENT, subjectType: 'agent' });
+    const result = byToken({ sub: 'agent-0' }, {}, { subjectType: 'agent' });
     expect(result.ok && result.chain.map((hop) => hop.type)).toEqual(['agent', 'agent']);
+  });
+
+  it('C4 shows those who acted before as history, oldest first, and takes nothing from it', () => {
+    const act = { sub: 'agent-1', act: { sub: 'agent-b', act: { sub: 'agent-a' } } };
+    const result = byToken({ act });
+    if (!result.ok) throw new Error(result.code);
+    expect(result.chain.map(({ id, type, proof }) => [id, type, proof])).toEqual([
+      ['user_123', 'user', 'issuer'],
+      ['agent-a', 'agent', 'issuer'],
+      ['agent-b', 'agent', 'issuer'],
+      ['agent-1', 'agent', 'issuer'],
+    ]);
+    expect(result.effectiveScope.join(' ')).toBe(asserted());
+    // What led to the actor is known for the actor only.
+    expect(result.chain.map((hop) => hop.delegationId)).toEqual([undefined, undefined, undefined, 'delegation-1']);
+    expect(result.chain.map((hop) => hop.keyId)).toEqual([undefined, undefined, undefined, RFC8037_THUMBPRINT]);
+  });
+
+  it('C4 gives nothing to one that acted before', () => {
+    const act = { sub: 'agent-2', act: { sub: 'agent-1' } };
+    expect(asserted({ act })).toBe('actor_mismatch');
+  });
+
+  it('C1 counts those who acted before into the depth', () => {
+    const act = { sub: 'agent-1', act: { sub: 'agent-b', act: { sub: 'agent-a' } } };
+    expect(byToken({ act }, {}, { maxDepth: 3 }).ok).toBe(true);
+    expect(byToken({ act }, {}, { maxDepth: 2 })).toMatchObject({ code: 'delegation_too_deep' });
+    expect(byToken({}, {}, { maxDepth: 0 })).toMatchObject({ code: 'delegation_too_deep' });
+    expect(byToken({}, {}, { maxDepth: NaN })).toMatchObject({ code: 'delegation_too_deep' });
+  });
+
+  it('limits by its authorization_details, which belong to the hop that it reaches', () => {
+    const details = [{ type: 'Repo', identifier: 'acme/api' }];
+    const result = byToken({ authorization_details: details });
+    if (!result.ok) throw new Error(result.code);
+    expect(result.authorizationDetails).toEqual([details]);
+    expect(result.chain.map((hop) => hop.authorizationDetails)).toEqual([undefined, details]);
+    expect(byToken({})).not.toHaveProperty('authorizationDetails');
+  });
+
+  it('may forbid to be handed on, and is of use to its actor all the same', () => {
+    expect(byToken({ max_hops: 0 }).ok).toBe(true);
   });
 
   it('C2 refuses actor and subject exchanged', () => {
@@ -87,8 +147,7 @@ describe('issuerAsserted', () => {
     const scope = fc.array(fc.constantFrom('a', 'a:b', 'a:b:c', 'a:d', 'e', 'e:f'), { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(scope, scope, (granted, capabilities) => {
-        const claims = claimsWith({ scope: granted.join(' ') });
-        const result = issuerAsserted({ claims, agent: { ...AGENT, capabilities } });
+        const result = byToken({ scope: granted.join(' ') }, { capabilities });
         expect(result.ok && result.effectiveScope).toEqual(intersectScopes(granted, capabilities));
       }),
     );
@@ -98,7 +157,7 @@ describe('issuerAsserted', () => {
     const own = { sub: 'agent-1', act: undefined };
     expect(asserted({ ...own, scope: 'pr:write admin' })).toBe('pr:write');
     expect(asserted({ ...own, scope: undefined })).toBe(direct(AGENT).effectiveScope.join(' '));
-    expect(issuerAsserted({ claims: claimsWith({ ...own, scope: 'pr:write' }), agent: AGENT })).toEqual({
+    expect(byToken({ ...own, scope: 'pr:write' })).toEqual({
       ok: true,
       chain: [
         {
@@ -117,7 +176,7 @@ describe('issuerAsserted', () => {
   });
 
   it('leaves out the id of a delegation that has none', () => {
-    const result = issuerAsserted({ claims: claimsWith({ jti: undefined }), agent: AGENT });
+    const result = byToken({ jti: undefined });
     expect(result.ok && result.chain.some((hop) => 'delegationId' in hop)).toBe(false);
   });
 });
@@ -148,5 +207,16 @@ describe('a chain', () => {
         }
       }),
     );
+  });
+
+  it('C6 law: with exact scopes, exactly what everyone holds to the letter', () => {
+    const chain: Chain = [
+      { id: 'x', type: 'agent', proof: 'issuer', scope: ['a', 'a:b', 'c'] },
+      { id: 'y', type: 'agent', proof: 'issuer', scope: ['a', 'a:b:c', 'c'] },
+    ];
+    expect(effectiveScope(chain, ['a', 'a:b'])).toEqual(['a']);
+    expect(effectiveScope(chain, ['a', 'a:b'], 'exact')).toEqual(['a']);
+    expect(effectiveScope(chain, ['a:b:c'])).toEqual(['a:b:c']);
+    expect(effectiveScope(chain, ['a:b:c'], 'exact')).toEqual([]);
   });
 });

@@ -2,8 +2,8 @@ import { generateKeyPairSync, KeyObject, verify, webcrypto } from 'node:crypto';
 import * as fc from 'fast-check';
 import { decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { issuerAsserted } from '../src/chain.js';
-import { readClaims } from '../src/claims.js';
+import { type DelegationClaims, readClaims } from '../src/claims.js';
+import { delegatedChain } from '../src/delegated-chain.js';
 import { DelegationError, type DelegationErrorCode } from '../src/error.js';
 import { mintDelegation, type MintDelegationOptions } from '../src/mint.js';
 import { AGENT, NOW, OTHER_THUMBPRINT, RFC8037_JWK, RFC8037_THUMBPRINT } from './support.js';
@@ -97,10 +97,92 @@ describe('mintDelegation', () => {
         const read = readClaims(await payloadOf(await mint({ user, agent, id: jti, scope: granted })));
         if (!read.ok) throw new Error(read.code);
         expect(read.claims).toMatchObject({ subject: user, actor: { subject: agent }, id: jti, scope: granted });
-        expect(issuerAsserted({ claims: read.claims, agent: { ...AGENT, id: agent } }).ok).toBe(true);
+        const root = { token: read.claims, tokenHash: OTHER_THUMBPRINT };
+        expect(delegatedChain({ root, links: [], actor: { ...AGENT, id: agent }, maxDepth: 1 }).ok).toBe(true);
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe('limits of a delegation', () => {
+  it('are minted as the claims that our reader reads', async () => {
+    const authorizationDetails = [{ type: 'Repo', identifier: 'acme/api', actions: ['pr.create'] }];
+    const statusReference = { uri: 'https://id.example/status/1', index: 7 };
+    const payload = await payloadOf(await mint({ authorizationDetails, maxHops: 0, statusReference }));
+    expect(payload).toMatchObject({
+      authorization_details: authorizationDetails,
+      max_hops: 0,
+      status: { status_list: { idx: 7, uri: 'https://id.example/status/1' } },
+    });
+    const read = readClaims(payload);
+    expect(read).toMatchObject({ ok: true, claims: { authorizationDetails, maxHops: 0, statusReference } });
+  });
+});
+
+describe('a delegation in exchange for a previous one', () => {
+  const STATUS = { uri: 'https://id.example/status/1', index: 7 };
+
+  async function claimsOf(replaced: Record<string, unknown>): Promise<DelegationClaims> {
+    const read = readClaims(await payloadOf(await mint(replaced)));
+    if (!read.ok) throw new Error(read.code);
+    return read.claims;
+  }
+
+  it('C9 keeps every actor, the most recent outermost', async () => {
+    const first = await claimsOf({ agent: 'agent-1' });
+    const second = await claimsOf({ agent: 'agent-2', previous: first });
+    expect((await payloadOf(await mint({ agent: 'agent-3', previous: second })))['act']).toEqual({
+      sub: 'agent-3',
+      act: { sub: 'agent-2', act: { sub: 'agent-1' } },
+    });
+  });
+
+  it('keeps the issuer that an actor names', async () => {
+    const payload = { ...(await payloadOf(await mint())), act: { sub: 'agent-1', iss: OPTIONS.issuer } };
+    const read = readClaims(payload);
+    if (!read.ok) throw new Error(read.code);
+    const exchanged = await payloadOf(await mint({ agent: 'agent-2', previous: read.claims }));
+    expect(exchanged['act']).toEqual({ sub: 'agent-2', act: { sub: 'agent-1', iss: OPTIONS.issuer } });
+  });
+
+  it("may be in exchange for a user's own token, which has no actor", async () => {
+    const read = readClaims({ iss: OPTIONS.issuer, sub: 'user_123', aud: OPTIONS.audience, exp: NOW + 900 });
+    if (!read.ok) throw new Error(read.code);
+    expect((await claimsOf({ previous: read.claims })).actor).toEqual({ subject: 'agent-1' });
+  });
+
+  it('C6 keeps the limits that nobody limits further', async () => {
+    const authorizationDetails = [{ type: 'Repo' }];
+    const previous = await claimsOf({ authorizationDetails, maxHops: 2, statusReference: STATUS });
+    expect(await claimsOf({ agent: 'agent-2', previous })).toMatchObject({
+      authorizationDetails,
+      maxHops: 1,
+      statusReference: STATUS,
+    });
+    const narrower = [{ type: 'Repo', identifier: 'acme/api' }];
+    const own = { ...STATUS, index: 8 };
+    const options = { authorizationDetails: narrower, maxHops: 0, statusReference: own };
+    expect(await claimsOf({ agent: 'agent-2', previous, ...options })).toMatchObject(options);
+  });
+
+  it.each<[DelegationErrorCode, Record<string, unknown>, Record<string, unknown>]>([
+    ['previous_mismatch', { user: 'user_456' }, {}],
+    ['previous_mismatch', { issuer: 'https://other.example' }, {}],
+    ['actor_repeated', { agent: 'agent-1' }, {}],
+    ['scope_wider', { scope: 'repo' }, {}],
+    ['expiry_wider', { lifetimeSeconds: 301 }, {}],
+    ['audience_wider', { audience: ['https://api.example', 'b'] }, {}],
+    [
+      'authorization_details_wider',
+      { authorizationDetails: [{ type: 'Repo' }] },
+      { authorizationDetails: [{ type: 'B' }] },
+    ],
+    ['max_hops_wider', { maxHops: 2 }, { maxHops: 2 }],
+    ['redelegation_forbidden', {}, { maxHops: 0 }],
+  ])('C6 C9 is refused as %s where it has %j, and the previous %j', async (code, replaced, before) => {
+    const previous = await claimsOf(before);
+    expect((await errorOf(mint({ agent: 'agent-2', previous, ...replaced }))).code).toBe(code);
   });
 });
 
@@ -201,6 +283,12 @@ describe('mistakes of the program', () => {
     [{ agentKeyThumbprint: OTHER_THUMBPRINT, agentPublicKey: RFC8037_JWK }, 'confirmation_malformed'],
     [{ agentPublicKey: privateJwk }, 'confirmation_malformed'],
     [{ agentPublicKey: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' } }, 'confirmation_unsupported'],
+    [{ authorizationDetails: [] }, 'authorization_details_malformed'],
+    [{ authorizationDetails: [{ actions: ['pr.create'] }] }, 'authorization_details_malformed'],
+    [{ maxHops: -1 }, 'max_hops_malformed'],
+    [{ maxHops: 1.5 }, 'max_hops_malformed'],
+    [{ statusReference: { uri: 'https://id.example/status', index: -1 } }, 'status_malformed'],
+    [{ statusReference: { uri: '', index: 0 } }, 'status_malformed'],
     [{ keyId: '' }, 'key_unusable'],
     [{ agentKeyThumprint: RFC8037_THUMBPRINT }, 'option_unknown'],
     [{ may_act: {} }, 'option_unknown'],

@@ -1,15 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { issuerAsserted } from '../src/chain.js';
 import { readClaims } from '../src/claims.js';
+import { delegatedChain } from '../src/delegated-chain.js';
+import { readLink } from '../src/link.js';
 import { type DelegationRefusalCode, delegationRefusals } from '../src/refusal.js';
 import { checkAudience, checkTimes } from '../src/validity.js';
-import { AGENT, claimsWith, NOW, OTHER_THUMBPRINT, PAYLOAD } from './support.js';
+import { AGENT, agentNamed, claimsWith, LINK_PAYLOAD, linkWith, NOW, OTHER_THUMBPRINT, PAYLOAD } from './support.js';
 
 const read = (replaced: object): unknown => readClaims({ ...PAYLOAD, ...replaced });
-const chain = (replaced: Record<string, unknown>): unknown =>
-  issuerAsserted({ claims: claimsWith(replaced), agent: AGENT });
+const readAsLink = (replaced: object): unknown => readLink({ ...LINK_PAYLOAD, ...replaced });
 const times = (replaced: Record<string, unknown>): unknown =>
   checkTimes(claimsWith(replaced), { now: NOW, clockSkewSeconds: 0, maxLifetimeSeconds: 3600 });
+const chain = (replaced: Record<string, unknown>, maxDepth = 5): unknown =>
+  delegatedChain({
+    root: { token: claimsWith(replaced), tokenHash: OTHER_THUMBPRINT },
+    links: [],
+    actor: AGENT,
+    maxDepth,
+  });
+const linked = (replaced: Record<string, unknown>, token: Record<string, unknown> = {}, actor = 'agent-2'): unknown =>
+  delegatedChain({
+    root: { token: claimsWith(token), tokenHash: OTHER_THUMBPRINT },
+    links: [{ claims: linkWith({ pth: OTHER_THUMBPRINT, ...replaced }), hash: OTHER_THUMBPRINT, delegator: AGENT }],
+    actor: agentNamed(actor),
+    maxDepth: 5,
+  });
 
 // One way to each code: a code without a row does not compile, a row that does not lead to its code fails.
 const REACHED: Record<DelegationRefusalCode, () => unknown> = {
@@ -27,9 +41,16 @@ const REACHED: Record<DelegationRefusalCode, () => unknown> = {
   actor_malformed: () => read({ act: 'agent-1' }),
   actor_issuer_mismatch: () => read({ act: { sub: 'agent-1', iss: 'https://other.example' } }),
   actor_is_subject: () => read({ act: { sub: PAYLOAD.sub } }),
-  delegation_too_deep: () => read({ act: { sub: 'agent-1', act: { sub: 'agent-0' } } }),
+  actor_repeated: () => read({ act: { sub: 'agent-1', act: { sub: 'agent-1' } } }),
+  delegation_too_deep: () => chain({}, 0),
   confirmation_malformed: () => read({ cnf: { jkt: 1 } }),
   confirmation_unsupported: () => read({ cnf: { 'x5t#S256': OTHER_THUMBPRINT } }),
+  authorization_details_malformed: () => read({ authorization_details: {} }),
+  max_hops_malformed: () => read({ max_hops: '1' }),
+  status_malformed: () => read({ status: {} }),
+  link_claim_unknown: () => readAsLink({ nbf: NOW }),
+  delegate_is_delegator: () => readAsLink({ sub: 'agent-1' }),
+  parent_hash_malformed: () => readAsLink({ pth: '' }),
   token_expired: () => times({ exp: NOW }),
   token_not_yet_valid: () => times({ nbf: NOW + 1 }),
   token_issued_in_future: () => times({ iat: NOW + 1 }),
@@ -38,6 +59,18 @@ const REACHED: Record<DelegationRefusalCode, () => unknown> = {
   actor_missing: () => chain({ act: undefined }),
   actor_mismatch: () => chain({ act: { sub: 'agent-2' } }),
   confirmation_mismatch: () => chain({ cnf: { jkt: OTHER_THUMBPRINT } }),
+  link_signer_mismatch: () => linked({ iss: 'agent-3' }),
+  link_parent_mismatch: () => linked({ pth: undefined }),
+  link_delegate_mismatch: () => linked({}, {}, 'agent-3'),
+  link_confirmation_mismatch: () => linked({ cnf: { jkt: OTHER_THUMBPRINT } }),
+  agent_repeated: () => linked({ sub: 'user_123' }, {}, 'user_123'),
+  redelegation_forbidden: () => linked({}, { max_hops: 0 }),
+  max_hops_wider: () => linked({ max_hops: 1 }, { max_hops: 1 }),
+  scope_wider: () => linked({ scope: 'repo' }),
+  expiry_wider: () => linked({ exp: NOW + 301 }),
+  audience_wider: () => linked({ aud: 'https://b.example' }),
+  authorization_details_wider: () =>
+    linked({ authorization_details: [{ type: 'Repo' }] }, { authorization_details: [{ type: 'Bucket' }] }),
 };
 
 describe('refusals', () => {
@@ -48,19 +81,37 @@ describe('refusals', () => {
       'actor_malformed',
       'actor_mismatch',
       'actor_missing',
+      'actor_repeated',
+      'agent_repeated',
       'audience_malformed',
       'audience_mismatch',
+      'audience_wider',
+      'authorization_details_malformed',
+      'authorization_details_wider',
       'claims_malformed',
       'client_id_malformed',
       'confirmation_malformed',
       'confirmation_mismatch',
       'confirmation_unsupported',
+      'delegate_is_delegator',
       'delegation_too_deep',
       'expiry_malformed',
+      'expiry_wider',
       'issued_at_malformed',
       'issuer_malformed',
+      'link_claim_unknown',
+      'link_confirmation_mismatch',
+      'link_delegate_mismatch',
+      'link_parent_mismatch',
+      'link_signer_mismatch',
+      'max_hops_malformed',
+      'max_hops_wider',
       'not_before_malformed',
+      'parent_hash_malformed',
+      'redelegation_forbidden',
       'scope_malformed',
+      'scope_wider',
+      'status_malformed',
       'subject_is_client',
       'subject_malformed',
       'token_expired',

@@ -56,6 +56,17 @@ describe('covers', () => {
     expect(covers(held, wanted)).toBe(expected);
   });
 
+  it.each([
+    ['pr:write', 'pr:write', true],
+    ['pr:write', 'pr:write:draft', false],
+    ['pr', 'pr:write', false],
+    ['pr:write:draft', 'pr:write', false],
+    ['', '', false],
+  ])('to the letter, %j covers %j: %s', (held, wanted, expected) => {
+    expect(covers(held, wanted, 'exact')).toBe(expected);
+    expect(scopeCovers(['x', held], wanted, 'exact')).toBe(expected);
+  });
+
   it('is the prefix order of segments', () => {
     fc.assert(
       fc.property(oneScope, oneScope, (held, wanted) => {
@@ -230,6 +241,28 @@ describe('parseScope', () => {
     fc.assert(
       fc.property(fc.uniqueArray(oneScope, { minLength: 1, maxLength: 20 }), (scope) => {
         expect(parsed(formatScope(scope))).toEqual(scope);
+      }),
+    );
+  });
+});
+
+describe('exact scopes', () => {
+  const plain = (scope: Scope): Scope => [...new Set(scope)].toSorted();
+
+  it('are plain sets', () => {
+    fc.assert(
+      fc.property(scopes, scopes, (a, b) => {
+        expect(minimalScope(a, 'exact')).toEqual(plain(a));
+        expect(intersectScopes(a, b, 'exact')).toEqual(plain(a.filter((scope) => b.includes(scope))));
+        expect(closeScope(a, UNIVERSE, 'exact')).toEqual(plain(a));
+      }),
+    );
+  });
+
+  it('are stricter: what they cover, hierarchical ones cover', () => {
+    fc.assert(
+      fc.property(scopes, oneScope, (held, wanted) => {
+        if (scopeCovers(held, wanted, 'exact')) expect(scopeCovers(held, wanted)).toBe(true);
       }),
     );
   });

@@ -1,6 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { ActingAgent, DelegationClaims } from '../src/index.js';
-import { readClaims } from '../src/index.js';
+import {
+  type ActingAgent,
+  type DelegationClaims,
+  type LinkClaims,
+  parentHash,
+  readClaims,
+  readLink,
+  type Scope,
+} from '../src/index.js';
 
 /** Any key thumbprint but the one below. */
 export const OTHER_THUMBPRINT = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
@@ -55,4 +62,33 @@ export function readVectors(path: string): unknown {
     return undefined;
   }
   return JSON.parse(readFileSync(url, 'utf8'));
+}
+
+/** The agent of that name, with a key of its own. */
+export function agentNamed(id: string, capabilities: Scope = ['pr', 'repo', 'release']): ActingAgent {
+  return { id, keyId: parentHash(id), capabilities };
+}
+
+/** A link payload that every check accepts. */
+export const LINK_PAYLOAD = {
+  iss: 'agent-1',
+  sub: 'agent-2',
+  aud: 'https://api.example',
+  scope: 'repo:read',
+  iat: NOW,
+  exp: NOW + 60,
+  jti: 'link-1',
+};
+
+/** The claims of {@link LINK_PAYLOAD} with some replaced; `undefined` leaves one out. */
+export function linkWith(replaced: Record<string, unknown> = {}): LinkClaims {
+  const read = readLink(JSON.parse(JSON.stringify({ ...LINK_PAYLOAD, ...replaced })));
+  if (!read.ok) throw new Error(`not readable: ${read.code}`);
+  return read.link;
+}
+
+/** What {@link readLink} says: `ok` or the code. */
+export function linkVerdict(replaced: Record<string, unknown>): string {
+  const read = readLink({ ...LINK_PAYLOAD, ...replaced });
+  return read.ok ? 'ok' : read.code;
 }

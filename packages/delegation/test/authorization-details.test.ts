@@ -1,0 +1,184 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type AuthorizationDetail,
+  detailsCover,
+  detailsNarrow,
+  type DetailedRequest,
+  readAuthorizationDetails,
+} from '../src/authorization-details.js';
+import { claimsWith, linkVerdict, linkWith, verdict } from './support.js';
+
+const FULL: AuthorizationDetail = {
+  type: 'Repo',
+  actions: ['pr.create', 'pr.merge'],
+  identifier: 'acme/api',
+  locations: ['https://api.example'],
+  datatypes: ['code'],
+  privileges: ['write'],
+  limit: { amount: 5, units: ['EUR'] },
+};
+
+function deep(levels: number): unknown {
+  return levels === 0 ? 'x' : [deep(levels - 1)];
+}
+
+describe('readAuthorizationDetails', () => {
+  it('keeps each detail as it is, members that it does not know too', () => {
+    expect(claimsWith({ authorization_details: [FULL, { type: 'Dataset' }] }).authorizationDetails).toEqual([
+      FULL,
+      { type: 'Dataset' },
+    ]);
+    expect(linkWith({ authorization_details: [FULL] }).authorizationDetails).toEqual([FULL]);
+  });
+
+  it('copies: what it gives is frozen throughout, and does not follow the payload', () => {
+    const payload = [{ type: 'Repo', actions: ['pr.create'], limit: { units: ['EUR'] } }];
+    const read = readAuthorizationDetails(payload);
+    if (!read.ok) throw new Error(read.code);
+    payload[0]?.actions.push('pr.merge');
+    const [detail] = read.details;
+    expect(detail?.actions).toEqual(['pr.create']);
+    const limit = detail?.['limit'] as { units: unknown };
+    for (const part of [read.details, detail, detail?.actions, limit, limit.units]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  it.each([
+    ['an object', FULL],
+    ['text', '[]'],
+    ['null', null],
+    ['a number', 7],
+    ['an empty array', []],
+    ['33 details', Array.from({ length: 33 }, () => ({ type: 'Repo' }))],
+    ['text in the array', ['Repo']],
+    ['null in the array', [null]],
+    ['an array in the array', [[{ type: 'Repo' }]]],
+    ['a detail without type', [{ actions: ['pr.create'] }]],
+    ['a good detail and a bad one', [{ type: 'Repo' }, {}]],
+    ['an empty type', [{ type: '' }]],
+    ['a type that is no text', [{ type: ['Repo'] }]],
+    ['actions that are text', [{ type: 'Repo', actions: 'pr.create' }]],
+    ['no actions', [{ type: 'Repo', actions: [] }]],
+    ['an action that is no text', [{ type: 'Repo', actions: [7] }]],
+    ['an invisible action', [{ type: 'Repo', actions: ['pr\u200b'] }]],
+    ['101 actions', [{ type: 'Repo', actions: Array.from({ length: 101 }, (_, i) => `a${i}`) }]],
+    ['null locations', [{ type: 'Repo', locations: null }]],
+    ['datatypes that are an object', [{ type: 'Repo', datatypes: { 0: 'code' } }]],
+    ['privileges that are no text', [{ type: 'Repo', privileges: [true] }]],
+    ['identifiers that are several', [{ type: 'Repo', identifier: ['acme/api'] }]],
+    ['an empty identifier', [{ type: 'Repo', identifier: '' }]],
+    ['a deep member', [{ type: 'Repo', other: deep(8) }]],
+    ['a very deep member', [{ type: 'Repo', other: deep(5000) }]],
+  ])('C6 refuses %s', (_, details) => {
+    expect(verdict({ authorization_details: details })).toBe('authorization_details_malformed');
+    expect(linkVerdict({ authorization_details: details })).toBe('authorization_details_malformed');
+  });
+
+  it('reads up to 32 details, 100 entries, 8 levels', () => {
+    const actions = Array.from({ length: 100 }, (_, i) => `a${i}`);
+    const details = Array.from({ length: 32 }, () => ({ type: 'Repo', actions, other: deep(7) }));
+    expect(verdict({ authorization_details: details })).toBe('ok');
+  });
+
+  it('never throws', () => {
+    const name = fc.constantFrom('type', 'actions', 'identifier', 'locations', '__proto__', 'constructor', 'other');
+    const detail = fc.dictionary(name, fc.oneof(fc.constant('Repo'), fc.jsonValue()));
+    fc.assert(
+      fc.property(fc.oneof(fc.anything(), fc.array(detail, { maxLength: 3 })), (value) => {
+        expect(typeof readAuthorizationDetails(value).ok).toBe('boolean');
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('detailsNarrow', () => {
+  it.each<[string, object, object, boolean]>([
+    ['the same', FULL, FULL, true],
+    ['the same in another order of members', { limit: { units: ['EUR'], amount: 5 } }, {}, true],
+    ['fewer actions', { actions: ['pr.create'] }, {}, true],
+    ['another action', { actions: ['pr.create', 'pr.close'] }, {}, false],
+    ['all actions', { actions: undefined }, {}, false],
+    ['another resource', { identifier: 'acme/web' }, {}, false],
+    ['all resources', { identifier: undefined }, {}, false],
+    ['one resource of all', {}, { identifier: undefined }, true],
+    ['some actions of all', {}, { actions: undefined }, true],
+    ['another type', { type: 'Bucket' }, {}, false],
+    ['another API', { locations: ['https://api.example', 'https://b.example'] }, {}, false],
+    ['all APIs', { locations: undefined }, {}, false],
+    ['more data types', { datatypes: ['code', 'secret'] }, {}, false],
+    ['more privileges', { privileges: ['admin'] }, {}, false],
+    ['all privileges', { privileges: undefined }, {}, false],
+    ['a member changed that nobody knows', { limit: { amount: 6, units: ['EUR'] } }, {}, false],
+    ['such a member changed deep inside', { limit: { amount: 5, units: ['USD'] } }, {}, false],
+    ['such a member gone', { limit: undefined }, {}, false],
+    ['such a member added', {}, { limit: undefined }, false],
+    ['a member that is another by its name', { limit: undefined, limits: FULL['limit'] }, {}, false],
+  ])('C6 %s', (_, child, parent, expected) => {
+    const without = (detail: object): AuthorizationDetail => JSON.parse(JSON.stringify(detail)) as AuthorizationDetail;
+    const narrow = without({ ...FULL, ...child });
+    const wide = without({ ...FULL, ...parent });
+    expect(detailsNarrow([narrow], [wide])).toBe(expected);
+    expect(detailsNarrow([narrow], [{ type: 'Other' }, wide])).toBe(expected);
+    expect(detailsNarrow([{ ...wide }, narrow], [wide])).toBe(expected);
+  });
+});
+
+const repo = (id: string): DetailedRequest => ({
+  action: 'pr.create',
+  resource: { type: 'Repo', id },
+  location: 'https://api.example',
+});
+
+describe('detailsCover', () => {
+  it('gives those of the last list that allow the request', () => {
+    const wide = { type: 'Repo' };
+    const api = { type: 'Repo', identifier: 'acme/api' };
+    const web = { type: 'Repo', identifier: 'acme/web' };
+    expect(detailsCover([[wide], [api, web]], repo('acme/api'))).toEqual([api]);
+    expect(detailsCover([[wide], [api, web, wide]], repo('acme/api'))).toEqual([api, wide]);
+    expect(detailsCover([], repo('acme/api'))).toEqual([]);
+  });
+
+  it.each<[string, readonly (readonly AuthorizationDetail[])[]]>([
+    ['the first list has none', [[{ type: 'Bucket' }], [{ type: 'Repo' }]]],
+    ['the last list has none', [[{ type: 'Repo' }], [{ type: 'Bucket' }]]],
+    ['the list is empty', [[]]],
+    ['it is another resource', [[{ type: 'Repo', identifier: 'acme/web' }]]],
+    ['it is another action', [[{ type: 'Repo', actions: ['pr.merge', 'pr'] }]]],
+    ['it is another API', [[{ type: 'Repo', locations: ['https://api.example/'] }]]],
+    ['two details fit it only together', [[{ type: 'Repo', identifier: 'acme/web' }, { type: 'Bucket' }]]],
+    ['it is written in another case', [[{ type: 'repo' }]]],
+  ])('C6 gives nothing where %s', (_, lists) => {
+    expect(detailsCover(lists, repo('acme/api'))).toBeUndefined();
+  });
+
+  it('C6 law: what lies within covers no request that the other does not', () => {
+    const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
+    const detail = fc
+      .record({
+        type: fc.constantFrom('Repo', 'Bucket'),
+        identifier: some(fc.constantFrom('a', 'b')),
+        actions: some(fc.subarray(['x', 'y'], { minLength: 1 })),
+        locations: some(fc.subarray(['l', 'm'], { minLength: 1 })),
+      })
+      .map((members) => JSON.parse(JSON.stringify(members)) as AuthorizationDetail);
+    const list = fc.array(detail, { minLength: 1, maxLength: 3 });
+    const requests = ['Repo', 'Bucket'].flatMap((type) =>
+      ['a', 'b'].flatMap((id) =>
+        ['x', 'y'].flatMap((action) => ['l', 'm'].map((location) => ({ action, resource: { type, id }, location }))),
+      ),
+    );
+    fc.assert(
+      fc.property(list, list, (child, parent) => {
+        fc.pre(detailsNarrow(child, parent));
+        for (const request of requests) {
+          if (detailsCover([child], request) !== undefined) expect(detailsCover([parent], request)).toBeDefined();
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
