@@ -36,7 +36,7 @@ const SERVER = `
       principal: { id: 'agent-' + (number % 40), roles: number % 5 === 0 ? [] : ['reviewer'], capabilities: ['repo:read'] },
       action: 'pr.create',
       resource: { type: 'Repo', id: number % 16 === 7 ? '\\ud800' : 'acme/api', attributes },
-      context: { scope: ['pr:write:draft'], ...forUser, depth: number % 4, proof: 'issuer', request: { method: 'POST', path: '/' + number } },
+      context: { scope: ['pr:write:draft'], ...forUser, depth: number % 4, via: [], proof: 'issuer', possession: 'signature', request: { method: 'POST', path: '/' + number } },
     };
   }
   function decideSome() {

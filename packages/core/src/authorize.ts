@@ -27,6 +27,12 @@ export function createAuthorizer({
   ): Promise<Authorization> {
     const { facts } = admitted;
     const { action, resource, requires } = permission;
+    // Asked again: what was revoked since the request was let in counts.
+    const revoked = await admitted.standing();
+    if (revoked !== undefined) {
+      admitted.refused = true;
+      return { ok: false, refusal: await recorder.denied(caller, facts, { action, resource }, revoked) };
+    }
     if (requires !== undefined && !scopeCovers(caller.scope, requires)) {
       admitted.refused = true;
       const refused = refusal('insufficient_scope', `${requires} is not covered`, requires);
@@ -115,9 +121,11 @@ function queryFor(
     resource,
     context: {
       scope: closeScope(scope, known),
-      ...(forItself ? {} : { onBehalfOf: subject.id }),
+      ...(forItself ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
       depth: chain.length - 1,
+      via: chain.slice(1, -1).map(({ id }) => id),
       proof: chain.at(-1)?.proof ?? 'signature',
+      possession: 'signature',
       request: { method, path },
     },
   };

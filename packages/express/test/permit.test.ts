@@ -44,7 +44,9 @@ describe('permit', () => {
         context: {
           scope: ['repo:read'],
           depth: 0,
+          via: [],
           proof: 'signature',
+          possession: 'signature',
           request: { method: 'GET', path: '/things/a%2Fb' },
         },
       },

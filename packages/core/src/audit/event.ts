@@ -41,11 +41,15 @@ export interface AuditHop {
   readonly issuer?: string;
   readonly keyId?: string;
   readonly delegationId?: string;
+  /** What this hop was given, before the scopes of the other hops narrow it. */
+  readonly scope: readonly string[];
+  /** Unix seconds. */
+  readonly expiresAt?: number;
 }
 
 /** How a request that was let in ended. `status` is absent when no answer was started. */
 export interface AuditOutcome {
-  readonly result: 'finished' | 'threw' | 'aborted';
+  readonly result: 'finished' | 'threw' | 'aborted' | 'timed_out';
   readonly status?: number;
   /** What turned out to be wrong with a streamed body, whatever was answered. */
   readonly code?: RefusalCode;

@@ -98,7 +98,7 @@ function identity({ actor, subject, chain, scope }: Caller): Pick<AuditEvent, 'a
   return {
     actor: { id: actor.id, keyId: actor.keyId },
     subject,
-    chain: chain.map(({ scope: _scope, expiresAt: _expiresAt, ...hop }) => hop),
+    chain: chain.map(({ authorizationDetails: _details, ...hop }) => hop),
     scope,
   };
 }

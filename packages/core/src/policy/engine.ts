@@ -22,13 +22,31 @@ export interface PolicyQuery {
 export interface PolicyContext {
   /** Every known scope that the effective scope covers, so that set membership suffices. */
   readonly scope: readonly string[];
-  /** The user (or agent) on whose behalf; absent when the actor acts for itself. */
+  /** The user on whose behalf; absent when there is none. */
   readonly onBehalfOf?: string;
+  /** The other agent on whose behalf, where a chain begins with an agent; absent when the actor acts for itself. */
+  readonly onBehalfOfAgent?: string;
   /** Hops from subject to actor: 0 when the actor acts for itself. */
   readonly depth: number;
-  /** How the delegation was proved: `issuer` (asserted by a token issuer) or `signature` (the actor's own). */
+  /** The agents between subject and actor, oldest first. History: it may make a policy forbid, never permit. */
+  readonly via: readonly string[];
+  /** How the last hop was proved: `issuer` (asserted by a token issuer) or `signature` (by the key of an agent). */
   readonly proof: 'issuer' | 'signature';
+  /** How the sender proved that it holds its key. */
+  readonly possession: 'signature' | 'dpop' | 'web-bot-auth';
+  /** What was handed over in detail (RFC 9396), of the details that match this request; absent without any. */
+  readonly authorizationDetails?: MatchingDetails;
   readonly request: { readonly method: string; readonly path: string };
+}
+
+/** The members of RFC 9396 §2.2, each over all details that match. */
+export interface MatchingDetails {
+  readonly types: readonly string[];
+  readonly actions: readonly string[];
+  readonly identifiers: readonly string[];
+  readonly locations: readonly string[];
+  readonly datatypes: readonly string[];
+  readonly privileges: readonly string[];
 }
 
 export interface PolicyDecision {

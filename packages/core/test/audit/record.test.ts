@@ -27,7 +27,7 @@ const anyString = fc.oneof(
     maxLength: 1500,
   }),
 );
-const anyHop = fc.record({ id: anyString, type: fc.constant('agent' as const), proof: fc.constant('issuer' as const) });
+const anyHop = fc.record({ id: anyString, type: fc.constant('agent' as const), proof: fc.constant('issuer' as const), scope: fc.array(anyString, { maxLength: 3 }) });
 const anyEvent: fc.Arbitrary<AuditEvent> = fc
   .record({
     id: anyString,

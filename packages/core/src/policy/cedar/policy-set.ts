@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { permitsByHistory } from './history.js';
 import type { Cedar } from './instance.js';
 import { lineAt, MAX_DEPTH, type Statement, splitPolicies } from './policy-text.js';
 import { describe } from './problem.js';
@@ -40,7 +41,7 @@ export function readPolicySet(cedar: Cedar, texts: PolicySetTexts, vocabulary: s
   const files = sorted(texts.policies);
   const problems: string[] = [];
   const placed = files.flatMap(([file, text]) => readFile(cedar, file, text, problems));
-  if (problems.length === 0) problems.push(...emptiness(placed), ...duplicates(placed));
+  if (problems.length === 0) problems.push(...emptiness(placed), ...duplicates(placed), ...historians(placed));
   const schema = texts.schema === undefined ? undefined : readSchema(cedar, texts.schema, vocabulary, problems);
   const policies = Object.fromEntries(placed.map(({ id, text }) => [id, text]));
   if (problems.length === 0 && schema !== undefined) problems.push(...invalid(cedar, placed, policies, schema));
@@ -122,6 +123,15 @@ function duplicates(placed: readonly PlacedPolicy[]): string[] {
       `${file}:${line}: '${annotation ?? id}' already names the policy at ${other.file}:${other.line}. Rename one.`,
     ];
   });
+}
+
+function historians(placed: readonly PlacedPolicy[]): string[] {
+  return placed
+    .filter(({ json }) => permitsByHistory(json))
+    .map(
+      ({ file, line }) =>
+        `${file}:${line}: a permit reads context.via (or context as a whole). History may forbid, never permit: move it into a forbid.`,
+    );
 }
 
 function invalid(

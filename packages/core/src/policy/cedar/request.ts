@@ -1,5 +1,5 @@
 import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import type { PolicyContext, PolicyQuery, Resource } from '../engine.js';
+import type { MatchingDetails, PolicyContext, PolicyQuery, Resource } from '../engine.js';
 import { InputGuard } from './input-guard.js';
 import type { CedarRequest } from './live-policies.js';
 
@@ -60,17 +60,38 @@ function typeAndId(guard: InputGuard, uid: TypeAndId, where: string): TypeAndId 
 }
 
 function cedarContext(guard: InputGuard, context: PolicyContext): CedarRequest['context'] {
-  const { onBehalfOf, request } = context;
+  const { onBehalfOf, onBehalfOfAgent, authorizationDetails, request } = context;
   return {
     scope: guard.texts(context.scope, 'context.scope'),
     ...(onBehalfOf === undefined
       ? {}
       : { onBehalfOf: { __entity: { type: 'User', id: guard.text(onBehalfOf, 'context.onBehalfOf') } } }),
+    ...(onBehalfOfAgent === undefined
+      ? {}
+      : {
+          onBehalfOfAgent: { __entity: { type: 'Agent', id: guard.text(onBehalfOfAgent, 'context.onBehalfOfAgent') } },
+        }),
     depth: guard.integer(context.depth, 'context.depth'),
+    via: guard.texts(context.via, 'context.via').map((id) => ({ __entity: { type: 'Agent', id } })),
     proof: guard.text(context.proof, 'context.proof'),
+    possession: guard.text(context.possession, 'context.possession'),
+    ...(authorizationDetails === undefined ? {} : { authorizationDetails: cedarDetails(guard, authorizationDetails) }),
     request: {
       method: guard.text(request.method, 'context.request.method'),
       path: guard.text(request.path, 'context.request.path'),
     },
+  };
+}
+
+function cedarDetails(guard: InputGuard, details: MatchingDetails): Record<keyof MatchingDetails, string[]> {
+  const texts = (name: keyof MatchingDetails): string[] =>
+    guard.texts(details[name], `context.authorizationDetails.${name}`);
+  return {
+    types: texts('types'),
+    actions: texts('actions'),
+    identifiers: texts('identifiers'),
+    locations: texts('locations'),
+    datatypes: texts('datatypes'),
+    privileges: texts('privileges'),
   };
 }

@@ -23,12 +23,26 @@ entity Agent in [Role] = {
 type AgentContext = {
   // Every known scope that the effective scope covers.
   scope: Set<String>,
-  // Absent when the agent acts for itself.
+  // Both absent when the agent acts for itself.
   onBehalfOf?: User,
+  onBehalfOfAgent?: Agent,
   // Hops from subject to actor.
   depth: Long,
+  // The agents between subject and actor. It may forbid; a permit that reads it stops the start.
+  via: Set<Agent>,
   // "issuer" or "signature".
   proof: String,
+  // "signature", "dpop" or "web-bot-auth".
+  possession: String,
+  // What was handed over in detail (RFC 9396): of the details that match this request.
+  authorizationDetails?: {
+    types: Set<String>,
+    actions: Set<String>,
+    identifiers: Set<String>,
+    locations: Set<String>,
+    datatypes: Set<String>,
+    privileges: Set<String>,
+  },
   request: { method: String, path: String },
 };
 `;

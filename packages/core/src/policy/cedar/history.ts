@@ -1,0 +1,30 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+
+/**
+ * Whether a permit reads the history of the chain. Prior actors are told to us for information only (RFC 8693 §4.1):
+ * history may forbid, never permit. A permit that takes `context` whole could reach `via` by any detour, so that it
+ * counts as reading it.
+ */
+export function permitsByHistory({ effect, conditions }: PolicyJson): boolean {
+  return effect === 'permit' && readsHistory(conditions);
+}
+
+/** Depth is bounded: the text was measured. */
+function readsHistory(node: unknown): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  if (isContext(node)) return true;
+  return Object.entries(node).some(([operator, operand]) => {
+    const attribute = operator === '.' || operator === 'has' ? attributeOfContext(operand) : undefined;
+    return attribute === undefined ? readsHistory(operand) : attribute === 'via';
+  });
+}
+
+/** `context.x` and `context has x` stand as `{ left: { Var: 'context' }, attr: 'x' }`. */
+function attributeOfContext(operand: unknown): string | undefined {
+  if (typeof operand !== 'object' || operand === null || !('left' in operand) || !('attr' in operand)) return undefined;
+  return isContext(operand.left) && typeof operand.attr === 'string' ? operand.attr : undefined;
+}
+
+function isContext(node: unknown): boolean {
+  return typeof node === 'object' && node !== null && 'Var' in node && node.Var === 'context';
+}
