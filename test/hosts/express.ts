@@ -11,10 +11,11 @@ export const hostExpress4: Host = hostOf('express4', express4 as unknown as type
 function hostOf(name: string, express: typeof express5): Host {
   return {
     name,
-    listener({ guard, mount, bodyParser, handled }) {
+    http2: false,
+    listener({ guard, admission, mount, bodyParser, handled }) {
       const api = express.Router();
       api.get('/public', (_req, res) => void res.json({ public: true }));
-      api.use(agentAuth(guard));
+      api.use(agentAuth(guard, admission));
 
       api.get(
         '/whoami',

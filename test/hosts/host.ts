@@ -1,39 +1,40 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import {
+  type AdmissionOptions,
   agentsFromObjects,
   auditFile,
   cedarFromText,
-  continueAfterVerification,
   createGuard,
   type Guard,
   type GuardOptions,
 } from '@countersign/core';
 import type { HostConfig } from './config.js';
+import { type ServerOptions, startServer } from './server.js';
 
 /** A framework with the routes of the conformance suite on it. */
 export interface Host {
   readonly name: string;
+  /** Whether the framework speaks HTTP/2. */
+  readonly http2: boolean;
   listener(parts: HostParts): RequestListener | Promise<RequestListener>;
 }
 
 export interface HostParts {
   readonly guard: Guard;
+  /** What `agentAuth` is told. */
+  readonly admission: AdmissionOptions;
+  readonly http2: boolean;
   readonly mount: string;
   readonly bodyParser: HostConfig['bodyParser'];
   /** Every handler awaits this before it answers: it says that the handler ran, and lets a test hold or fail it. */
   readonly handled: (name: string) => Promise<void>;
 }
 
-export interface StartOptions {
-  /** Default 0: any free port. */
-  readonly port?: number;
-  /** Longest header section that the server reads. Default: Node's. */
-  readonly maxHeaderBytes?: number;
+export interface StartOptions extends ServerOptions {
   /** Guard options that no JSON can carry: a clock, a store that fails. */
   readonly guard?: Partial<GuardOptions>;
+  readonly admission?: AdmissionOptions;
   readonly onHandled?: (name: string) => void | Promise<void>;
 }
 
@@ -49,22 +50,12 @@ export interface RunningHost {
 
 /** Starts a host with a configuration. Listens before the guard exists, because the origin may be the address. */
 export async function startHost(host: Host, config: HostConfig, options: StartOptions = {}): Promise<RunningHost> {
-  const server = createServer(options.maxHeaderBytes === undefined ? {} : { maxHeaderSize: options.maxHeaderBytes });
-  continueAfterVerification(server);
-  server.listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-  const answering = new Set<ServerResponse>();
-  server.on('request', (_request, response) => {
-    answering.add(response);
-    response.once('close', () => answering.delete(response));
-  });
+  const server = await startServer(options);
   const handled: string[] = [];
   let guard: Guard;
   try {
     guard = await createGuard({
-      origin: config.origin ?? url,
+      origin: config.origin ?? server.url,
       agents: agentsFromObjects(config.agents),
       issuers: config.issuers,
       policy: await cedarFromText({
@@ -76,6 +67,8 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
     });
     const listener = await host.listener({
       guard,
+      admission: options.admission ?? {},
+      http2: options.http2 ?? false,
       mount: config.mount,
       bodyParser: config.bodyParser,
       async handled(name) {
@@ -83,23 +76,19 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
         await options.onHandled?.(name);
       },
     });
-    server.on('request', listener);
+    server.serve(listener);
   } catch (error) {
-    server.close();
+    await server.close();
     throw error;
   }
 
   return {
-    url,
+    url: server.url,
     guard,
     handled,
     auditFile: join(config.audit, 'audit.jsonl'),
     async close() {
-      server.close();
-      // An answer that is cut off reports its outcome when it closes, and only then may the log be closed.
-      const cutOff = [...answering].map((response) => once(response, 'close'));
-      server.closeAllConnections();
-      await Promise.all([once(server, 'close'), ...cutOff]);
+      await server.close();
       await guard.close();
     },
   };

@@ -13,6 +13,7 @@ export const hostKoa2: Host = hostOf('koa2', Koa2);
 function hostOf(name: string, Koa: typeof Koa3): Host {
   return {
     name,
+    http2: true,
     listener(parts) {
       const open = new Router();
       open.get('/public', (ctx) => {
@@ -20,7 +21,7 @@ function hostOf(name: string, Koa: typeof Koa3): Host {
       });
       const api = new Koa<AgentState>();
       api.use(open.routes());
-      api.use(agentAuth(parts.guard));
+      api.use(agentAuth(parts.guard, parts.admission));
       api.use(guardedRoutes(parts).routes());
 
       const app = new Koa();

@@ -6,8 +6,9 @@ import { billing, bucket, failure, pullCreated, received, recordOf, repoOf, whoa
 
 export const hostNodeHttp: Host = {
   name: 'node-http',
+  http2: true,
   listener(parts) {
-    const auth = agentAuth(parts.guard);
+    const auth = agentAuth(parts.guard, parts.admission);
     const routes = guardedRoutes(parts);
     return async (request, response) => {
       try {

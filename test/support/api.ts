@@ -8,6 +8,7 @@ import { type Host, type RunningHost, type StartOptions, startHost } from '../ho
 import { hosts } from '../hosts/hosts.js';
 import { auditRecords } from './audit-log.js';
 import { Connection, type RawResponse } from './connection.js';
+import { Http2Connection, sendHttp2 } from './http2.js';
 import { noteRefusal, noteScenario } from './matrix.js';
 import {
   fieldsNamed,
@@ -49,7 +50,8 @@ export function onEverySetup(title: string, define: (api: Api) => void, options:
 }
 
 function onHosts(on: readonly Setup[], title: string, define: (api: Api) => void, options: ApiOptions): void {
-  for (const host of hosts) {
+  const overHttp2 = options.start?.http2 === true;
+  for (const host of hosts.filter(({ http2 }) => http2 || !overHttp2)) {
     for (const setup of on) {
       const where = [host.name, setup.mount, setup.bodyParser === 'none' ? 'no parser' : ''].filter(
         (part) => part !== '',
@@ -215,7 +217,12 @@ export class Api {
     return Connection.open(this.url);
   }
 
+  connectHttp2(): Promise<Http2Connection> {
+    return Http2Connection.open(this.url);
+  }
+
   async send(request: RawRequest | Buffer, method?: string): Promise<RawResponse> {
+    if (this.#options.start?.http2 === true && !Buffer.isBuffer(request)) return await sendHttp2(this.url, request);
     const connection = await this.connect();
     connection.write(Buffer.isBuffer(request) ? request : serialized(request));
     const response = await connection.read({ head: (Buffer.isBuffer(request) ? method : request.method) === 'HEAD' });

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
   connect,
   createServer,
   type Http2ServerRequest,
@@ -7,27 +9,69 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import type { RawResponse } from './connection.js';
 import type { Served } from './guarded.js';
 import type { RawRequest } from './signed-request.js';
 
-/** Sends a request over HTTP/2 in clear: the Host field becomes `:authority`. */
-export async function sendHttp2(
-  url: string,
-  { method, target, fields, body }: RawRequest,
-): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }> {
-  const session = connect(url);
-  try {
+/** One connection of HTTP/2 in clear, for any number of requests beside each other. */
+export class Http2Connection {
+  readonly #session: ClientHttp2Session;
+
+  private constructor(session: ClientHttp2Session) {
+    this.#session = session;
+  }
+
+  static async open(url: string): Promise<Http2Connection> {
+    const session = connect(url);
+    await once(session, 'connect');
+    // What was on its way is seen by its stream.
+    session.on('error', () => {});
+    return new Http2Connection(session);
+  }
+
+  /** Sends the head alone. The Host field becomes `:authority`; a field named `host` stays one. */
+  begin(
+    { method, target, fields }: RawRequest,
+    { ended = false }: { readonly ended?: boolean } = {},
+  ): ClientHttp2Stream {
     const headers: Record<string, string> = { ':method': method, ':path': target };
     for (const [name, value] of fields) headers[name === 'Host' ? ':authority' : name.toLowerCase()] = value;
-    const stream = session.request(headers, { endStream: body.length === 0 });
-    stream.setEncoding('utf8');
-    if (body.length > 0) stream.end(body);
-    const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & { readonly ':status': number }];
-    let text = '';
-    for await (const chunk of stream) text += String(chunk);
-    return { status: answer[':status'], headers: answer, body: text };
+    const stream = this.#session.request(headers, { endStream: ended });
+    // A server that has answered may not want the rest.
+    stream.on('error', () => {});
+    return stream;
+  }
+
+  async send(request: RawRequest): Promise<RawResponse> {
+    const stream = this.begin(request, { ended: request.body.length === 0 });
+    if (request.body.length > 0) stream.end(request.body);
+    return await readHttp2(stream);
+  }
+
+  /** Goes away without a word. */
+  destroy(): void {
+    this.#session.destroy();
+  }
+}
+
+/** The answer on a stream, read to its end. */
+export async function readHttp2(stream: ClientHttp2Stream): Promise<RawResponse> {
+  const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  stream.setEncoding('utf8');
+  let body = '';
+  for await (const chunk of stream) body += String(chunk);
+  const { ':status': status, ...fields } = answer;
+  const headers = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
+  return { status: Number(status), headers, body, text: `${JSON.stringify(headers)}\r\n${body}` };
+}
+
+/** Sends one request on a connection of its own. */
+export async function sendHttp2(url: string, request: RawRequest): Promise<RawResponse> {
+  const connection = await Http2Connection.open(url);
+  try {
+    return await connection.send(request);
   } finally {
-    session.close();
+    connection.destroy();
   }
 }
 

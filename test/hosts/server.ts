@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { continueAfterVerification } from '@countersign/core';
+
+export interface ServerOptions {
+  /** HTTP/2 in clear instead of HTTP/1. Default false. */
+  readonly http2?: boolean;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** Longest header section that the server of HTTP/1 reads. Default: Node's. */
+  readonly maxHeaderBytes?: number;
+}
+
+/** A server that listens on the loopback address. */
+export interface HostServer {
+  readonly url: string;
+  serve(listener: RequestListener): void;
+  /** Resolves when every answer has closed. */
+  close(): Promise<void>;
+}
+
+export async function startServer({ http2 = false, port = 0, maxHeaderBytes }: ServerOptions): Promise<HostServer> {
+  const http1Options = maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes };
+  const server: Server = http2 ? createHttp2Server() : createServer(http1Options);
+  continueAfterVerification(server);
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  const answering = new Set<ServerResponse>();
+  server.on('request', (_request, response: ServerResponse) => {
+    answering.add(response);
+    response.once('close', () => answering.delete(response));
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    serve: (listener) => void server.on('request', listener),
+    async close() {
+      server.close();
+      // An answer that is cut off reports its outcome when it closes, and only then may the log be closed.
+      const cutOff = [...answering].map((response) => once(response, 'close'));
+      for (const connection of connections) connection.destroy();
+      await Promise.all([once(server, 'close'), ...cutOff]);
+    },
+  };
+}
