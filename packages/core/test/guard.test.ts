@@ -70,6 +70,7 @@ describe('a caller is good for one request', () => {
     const { guard, audit } = await guarded({ policy });
     const caller = await letIn(guard);
     const authorization = guard.authorize(caller, permission);
+    await vi.waitFor(() => expect(deciding).toHaveLength(1));
     const completed = guard.complete(caller, { result: 'aborted' });
     deciding[0]?.(allow);
     expect(await authorization).toMatchObject({ ok: false });

@@ -1,4 +1,4 @@
-import type { Chain } from '@countersign/delegation';
+import type { Chain, Hop } from '@countersign/delegation';
 import { type Revocable, revocationKey } from './revocable.js';
 
 /**
@@ -7,22 +7,25 @@ import { type Revocable, revocationKey } from './revocable.js';
  * ancestors. The actor's own names come first.
  */
 export function namesInChain(chain: Chain): readonly Revocable[] {
-  const [first] = chain;
+  const [subject] = chain;
   const named = [
-    ...chain
-      .toReversed()
-      .flatMap((hop): Revocable[] => [
-        { agent: hop.id },
-        ...(hop.keyId === undefined ? [] : [{ key: hop.keyId }]),
-        ...(hop.delegationId === undefined ? [] : withAndWithout({ delegation: hop.delegationId }, hop.issuer)),
-        ...(hop.issuer === undefined ? [] : [{ issuer: hop.issuer }]),
-      ]),
-    ...withAndWithout({ subject: first.id }, first.issuer),
-  ];
+    ...chain.map((hop, index) => namesOfHop(hop, chain[index - 1])).toReversed(),
+    withAndWithout({ subject: subject.id }, subject.issuer),
+  ].flat();
   return [...new Map(named.map((one) => [revocationKey(one), one])).values()];
 }
 
+function namesOfHop({ id, keyId, delegationId, issuer }: Hop, before: Hop | undefined): readonly Revocable[] {
+  return [
+    { agent: id },
+    ...(keyId === undefined ? [] : [{ key: keyId }]),
+    // A hop that no token names was reached by a link of the hop before.
+    ...(delegationId === undefined ? [] : withAndWithout({ delegation: delegationId }, issuer ?? before?.id)),
+    ...(issuer === undefined ? [] : [{ issuer }]),
+  ];
+}
+
 /** A revocation without an issuer is meant for every issuer. */
-function withAndWithout<T extends Revocable>(named: T, issuer: string | undefined): (T & { issuer?: string })[] {
+function withAndWithout(named: Revocable, issuer: string | undefined): readonly Revocable[] {
   return issuer === undefined ? [named] : [named, { ...named, issuer }];
 }

@@ -40,7 +40,7 @@ function readSet(bytes: Buffer, file: string): RevocationSet {
   checkOptionNames(file, value, Object.keys(lists));
   const set = new RevocationSet();
   for (const [name, kind] of Object.entries(lists)) {
-    const entries = member(value, name) ?? [];
+    const entries = Object.hasOwn(value, name) ? member(value, name) : [];
     if (!Array.isArray(entries)) throw new ConfigError(`${file}: '${name}' must be a list.`);
     for (const entry of entries) {
       const revocation = isJsonObject(entry) ? entry : { [kind]: entry };
