@@ -1,12 +1,18 @@
 import {
+  type ActingAgent,
   checkAudience,
   checkTimes,
   type DelegatedChain,
-  issuerAsserted,
+  delegatedChain,
+  type LinkSigner,
   mintDelegation,
+  mintLink,
+  parentHash,
   readClaims,
+  readLink,
   scopeCovers,
   type SigningKey,
+  type VerifiedLink,
 } from '../src/index.js';
 
 const api = 'https://api.acme.dev';
@@ -27,19 +33,44 @@ export function delegate(issuerKey: SigningKey, agentKeyThumbprint: string, now:
   });
 }
 
-/** At the API: the payload of a token whose signature has verified, presented with a request that the key signed. */
-export function accept(payload: unknown, keyId: string, now: number): DelegatedChain | { ok: false; code: string } {
-  const read = readClaims(payload);
-  if (!read.ok) return read;
-  const problem =
-    checkTimes(read.claims, { now, clockSkewSeconds: 5, maxLifetimeSeconds: 3600 }) ??
-    checkAudience(read.claims, [api]);
-  if (problem) return problem;
-  return issuerAsserted({
-    claims: read.claims,
-    agent: { id: 'agent-code-reviewer-01', keyId, capabilities: ['repo', 'pr:write'] },
+/** At the agent: it hands on the right to read, of one repository, for a minute. Nobody is asked. */
+export function handOn(token: string, signer: LinkSigner, now: number): Promise<string> {
+  return mintLink({
+    delegator: 'agent-code-reviewer-01',
+    signer,
+    delegate: 'agent-test-runner',
+    parent: token,
+    scope: 'repo:read',
+    authorizationDetails: [{ type: 'Repo', identifier: 'acme/api' }],
+    maxHops: 0, // and no further
+    audience: api,
+    lifetimeSeconds: 60,
+    now,
   });
 }
 
-/** Whether it is enough: `pr:write:draft` is not enough for `pr:write`. */
-export const mayWrite = (acting: DelegatedChain): boolean => scopeCovers(acting.effectiveScope, 'pr:write');
+type Verified = { payload: unknown; text: string };
+
+/** At the API: token and link, whose signatures have verified, with a request that `actor` signed. */
+export function accept(
+  token: Verified,
+  link: Verified & { delegator: ActingAgent },
+  actor: ActingAgent,
+  now: number,
+): DelegatedChain | { ok: false; code: string } {
+  const read = readClaims(token.payload);
+  if (!read.ok) return read;
+  const second = readLink(link.payload);
+  if (!second.ok) return second;
+  for (const claims of [read.claims, second.link]) {
+    const problem =
+      checkTimes(claims, { now, clockSkewSeconds: 5, maxLifetimeSeconds: 3600 }) ?? checkAudience(claims, [api]);
+    if (problem) return problem;
+  }
+  const links: VerifiedLink[] = [{ claims: second.link, hash: parentHash(link.text), delegator: link.delegator }];
+  const root = { token: read.claims, tokenHash: parentHash(token.text) };
+  return delegatedChain({ root, links, actor, maxDepth: 5 });
+}
+
+/** Whether it is enough: `repo:read` is enough for `repo:read:file`, and not for `repo`. */
+export const mayRead = (acting: DelegatedChain): boolean => scopeCovers(acting.effectiveScope, 'repo:read:file');

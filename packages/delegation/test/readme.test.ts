@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { delegationRefusals } from '../src/index.js';
-import { accept, delegate, mayWrite } from './readme-example.js';
+import { type ActingAgent, delegationRefusals } from '../src/index.js';
+import { accept, delegate, handOn, mayRead } from './readme-example.js';
 import { NOW, OTHER_THUMBPRINT, RFC8037_THUMBPRINT } from './support.js';
 
 const readLocal = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -17,14 +17,25 @@ describe('the README', () => {
 
   it('has an example that does what it says', async () => {
     const { privateKey } = generateKeyPairSync('ed25519');
-    const payload = decodeJwt(await delegate(privateKey, RFC8037_THUMBPRINT, NOW));
-    const acting = accept(payload, RFC8037_THUMBPRINT, NOW);
+    const reviewer: ActingAgent = {
+      id: 'agent-code-reviewer-01',
+      keyId: RFC8037_THUMBPRINT,
+      capabilities: ['repo', 'pr:write'],
+    };
+    const runner: ActingAgent = { id: 'agent-test-runner', keyId: OTHER_THUMBPRINT, capabilities: ['repo'] };
+    const text = await delegate(privateKey, reviewer.keyId, NOW);
+    const signer = { keyId: reviewer.keyId, sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) };
+    const handed = await handOn(text, signer, NOW);
+    const token = { text, payload: decodeJwt(text) };
+    const link = { text: handed, payload: decodeJwt(handed), delegator: reviewer };
+
+    const acting = accept(token, link, runner, NOW);
     if (!acting.ok) throw new Error(acting.code);
-    expect(acting.chain.map((hop) => hop.id)).toEqual(['user_123', 'agent-code-reviewer-01']);
-    expect(acting.effectiveScope).toEqual(['pr:write:draft', 'repo:read']);
-    expect(mayWrite(acting)).toBe(false);
-    expect(accept(payload, OTHER_THUMBPRINT, NOW)).toMatchObject({ code: 'confirmation_mismatch' });
-    expect(accept(payload, RFC8037_THUMBPRINT, NOW + 305)).toMatchObject({ code: 'token_expired' });
+    expect(acting.chain.map((hop) => hop.id)).toEqual(['user_123', 'agent-code-reviewer-01', 'agent-test-runner']);
+    expect(acting.effectiveScope).toEqual(['repo:read']);
+    expect(mayRead(acting)).toBe(true);
+    expect(accept(token, link, { ...runner, id: 'mallory' }, NOW)).toMatchObject({ code: 'link_delegate_mismatch' });
+    expect(accept(token, link, runner, NOW + 65)).toMatchObject({ code: 'token_expired' });
   });
 
   it('lists every refusal', () => {
