@@ -54,7 +54,7 @@ it.each(hosts)('host $name says where it listens and what ran, and stops on SIGT
   // The refused request printed nothing.
   expect((await host.lines.next()).done).toBe(true);
   expect(host.errors()).toBe('');
-  expect(auditRecords(join(audit, 'audit.jsonl')).map(({ phase, code }) => code ?? phase)).toEqual([
+  expect(auditRecords(audit).map(({ phase, code }) => code ?? phase)).toEqual([
     'decision',
     'outcome',
     'origin_mismatch',

@@ -120,7 +120,7 @@ describe('the ten lines of the README, with the files of the guide', () => {
   });
 
   it('and the log says who did what for whom, and by which policy', async () => {
-    const records = auditRecords(join(folder, 'audit/audit.jsonl'));
+    const records = auditRecords(join(folder, 'audit'));
     expect(records).toMatchObject([
       {
         phase: 'decision',

@@ -193,7 +193,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
   });
 
   it('after: the log says who did what for whom', async () => {
-    const log = join(after.folder, 'audit/audit.jsonl');
+    const log = join(after.folder, 'audit');
     const records = await vi.waitFor(() => {
       const found = auditRecords(log);
       expect(found.filter(({ phase }) => phase === 'outcome')).toHaveLength(4);

@@ -1,5 +1,4 @@
 import type { RequestListener } from 'node:http';
-import { join } from 'node:path';
 import {
   type AdmissionOptions,
   agentsFromObjects,
@@ -43,7 +42,7 @@ export interface RunningHost {
   readonly guard: Guard;
   /** Which handlers ran, in order; grows while the host runs. */
   readonly handled: readonly string[];
-  readonly auditFile: string;
+  readonly auditFolder: string;
   /** Resolves when the last outcome is on disk. */
   close(): Promise<void>;
 }
@@ -86,7 +85,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
     url: server.url,
     guard,
     handled,
-    auditFile: join(config.audit, 'audit.jsonl'),
+    auditFolder: config.audit,
     async close() {
       await server.close();
       await guard.close();

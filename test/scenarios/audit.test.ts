@@ -13,7 +13,7 @@ onEverySetup('What is written down', (api) => {
       204,
     );
     expect(records[0]).toMatchObject({ resource: { id: '\r\n{"sequence":1}\u001b[2J\u2028\u202e\u0085\0' } });
-    expect(auditText(api.auditFile)).toMatch(/^[\x20-\x7e\n…]*$/u);
+    expect(auditText(api.auditFolder)).toMatch(/^[\x20-\x7e\n…]*$/u);
   });
 
   it('F2 neither query values nor bodies nor credentials are recorded', async () => {
@@ -21,7 +21,7 @@ onEverySetup('What is written down', (api) => {
     const body = '{"password":"correct horse battery staple"}';
     const request = await api.pull({}, { token, body, target: '/repos/acme/api/pulls?secret=tr0ub4dor' });
     await api.accepts(request, 201);
-    const log = auditText(api.auditFile);
+    const log = auditText(api.auditFolder);
     for (const secret of [token, ...token.split('.'), 'battery', 'tr0ub4dor', 'secret='])
       expect(log).not.toContain(secret);
     expect(log).not.toMatch(/"(?:signature|authorization|nonce|token)":/i);

@@ -165,7 +165,7 @@ export class Api {
   }
 
   get records(): readonly AuditRecord[] {
-    return auditRecords(this.running.auditFile);
+    return auditRecords(this.running.auditFolder);
   }
 
   /** Outcomes are recorded once an answer is out: a test that sends by itself waits for its own, so that none comes later. */
@@ -176,8 +176,8 @@ export class Api {
     await vi.waitFor(() => expect(outcomes()).toBe(before + count), { interval: 2 });
   }
 
-  get auditFile(): string {
-    return this.running.auditFile;
+  get auditFolder(): string {
+    return this.running.auditFolder;
   }
 
   /** A signed request; a target that is a path is one of the routes below the mount. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
-import { type AuditRecord, readAuditFile } from '@countersign/core';
+import { type AuditRecord, readAuditLog } from '@countersign/core';
 import { listen } from '@countersign/example-stage';
 import { createApi } from './api.js';
 import { createIssuer, type User } from './issuer.js';
@@ -80,7 +80,7 @@ export async function startWorld({ policiesFolder, folder }: WorldOptions): Prom
     capabilities,
     async audit() {
       const records: AuditRecord[] = [];
-      for await (const record of readAuditFile(auditFolder)) records.push(record);
+      for await (const record of readAuditLog(auditFolder)) records.push(record);
       return records;
     },
     async stop() {

@@ -15,17 +15,23 @@ export function segmentName(number: number): string {
   return `audit-${String(number).padStart(6, '0')}.jsonl`;
 }
 
-/** The segments in a folder, in order: their numbers and paths. */
-export async function listSegments(directory: string): Promise<{ number: number; file: string; path: string }[]> {
-  const names = await readdir(directory);
-  return names
-    .map((file) => ({
-      number: Number(/^audit-([0-9]{6,})\.jsonl$/.exec(file)?.[1]),
-      file,
-      path: join(directory, file),
-    }))
+/** The number in the file name of a segment; undefined if it is another file. */
+function segmentNumber(file: string): number | undefined {
+  const [, digits] = /^audit-([0-9]{6,})\.jsonl$/.exec(file) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** The segments among the files of a folder, in order. */
+export function segmentsAmong(files: readonly string[]): { readonly number: number; readonly file: string }[] {
+  return files
+    .map((file) => ({ number: segmentNumber(file) ?? 0, file }))
     .filter(({ number }) => number > 0)
     .toSorted((a, b) => a.number - b.number);
+}
+
+/** The segments in a folder, in order. */
+export async function listSegments(directory: string): Promise<{ readonly file: string; readonly path: string }[]> {
+  return segmentsAmong(await readdir(directory)).map(({ file }) => ({ file, path: join(directory, file) }));
 }
 
 /** The whole lines of a file, without their newlines, in blocks; last the bytes behind the last newline, if any. */

@@ -1,11 +1,16 @@
 export { AuditError, type AuditFailure } from './audit/audit-error.js';
-export { auditFile, type AuditFileOptions } from './audit/audit-file.js';
+export { auditFile } from './audit/audit-file.js';
+export type { AuditFileOptions } from './audit/audit-file-options.js';
 export { auditStdout } from './audit/audit-stdout.js';
 export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './audit/event.js';
 export { fanOut } from './audit/fan-out.js';
+export { fileWitness } from './audit/file-witness.js';
+export { type HttpWitnessOptions, httpWitness } from './audit/http-witness.js';
+export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, SegmentStart } from './audit/log-record.js';
 export { type MemoryAudit, type MemoryAuditOptions, memoryAudit } from './audit/memory-audit.js';
-export { readAuditFile } from './audit/read-audit-file.js';
+export { isEvent, readAuditLog, readWholeAuditLog } from './audit/read-audit-log.js';
 export type { AuditRecord } from './audit/record.js';
+export type { CheckpointWitness } from './audit/witness.js';
 export { bufferedBody } from './body/buffered-body.js';
 export { continueAfterVerification } from './body/expect-continue.js';
 export type {

@@ -33,12 +33,35 @@ export class AppendFile {
     this.#size = fstatSync(descriptor).size;
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
+  /** Bytes in the file, of whole appends only. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Resolves when the bytes are durable; or, with `durable` false, when the system has taken them. */
+  async append(bytes: Uint8Array, durable = true): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken;
     this.#writeWhole(bytes);
-    await this.#sync();
+    if (durable) await this.#sync();
     this.#checkUntouched(this.#size + bytes.length);
     this.#size += bytes.length;
+  }
+
+  /** The same at once, for the few records of the log's own; it blocks for as long as the disk takes. */
+  appendNow(bytes: Uint8Array): void {
+    this.#writeWhole(bytes);
+    try {
+      fdatasyncSync(this.#descriptor);
+    } catch (cause) {
+      this.#break('sync_failed', `${this.#path} cannot be made durable (${codeOf(cause)}).`, cause);
+    }
+    this.#size += bytes.length;
+  }
+
+  /** Makes durable what was appended so far. */
+  async makeDurable(): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken;
+    await this.#sync();
   }
 
   close(): void {
@@ -93,6 +116,7 @@ export class AppendFile {
   }
 }
 
-function codeOf(error: unknown): string {
+/** What the system calls it. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

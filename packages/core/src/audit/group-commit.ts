@@ -4,8 +4,8 @@ import { AuditError } from './audit-error.js';
 /** Bounds memory and the length of one write: 256 lines are at most 4 MiB. */
 export const maxBatch = 256;
 
-interface Waiting {
-  readonly entry: string;
+interface Waiting<Entry> {
+  readonly entry: Entry;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -14,19 +14,21 @@ interface Waiting {
  * Lets many writers share one slow commit: one batch is in flight, the others gather for the next. Each `add` resolves
  * when the batch that holds its entry is committed, and rejects when that batch failed or the queue is full.
  */
-export class GroupCommit {
-  readonly #commit: (entries: readonly string[]) => Promise<void>;
+export class GroupCommit<Entry> {
+  readonly #commit: (entries: readonly Entry[]) => Promise<void>;
   readonly #maxQueued: number;
-  readonly #queue: Waiting[] = [];
+  readonly #batchSize: number;
+  readonly #queue: Waiting<Entry>[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
 
-  constructor(commit: (entries: readonly string[]) => Promise<void>, maxQueued: number) {
+  constructor(commit: (entries: readonly Entry[]) => Promise<void>, maxQueued: number, batchSize: number = maxBatch) {
     this.#commit = commit;
     this.#maxQueued = maxQueued;
+    this.#batchSize = batchSize;
   }
 
-  async add(entry: string): Promise<void> {
+  async add(entry: Entry): Promise<void> {
     if (this.#closed) throw new AuditError('closed', 'The audit sink is closed.');
     if (this.#queue.length >= this.#maxQueued) {
       throw new AuditError('overloaded', `${this.#maxQueued} audit records are waiting to be written already.`);
@@ -48,12 +50,12 @@ export class GroupCommit {
       // Writers that the last batch released add their next entries in this turn: twice the size, half the commits.
       await setImmediate();
       if (this.#queue.length === 0) break;
-      await this.#commitBatch(this.#queue.splice(0, maxBatch));
+      await this.#commitBatch(this.#queue.splice(0, this.#batchSize));
     }
     this.#draining = undefined;
   }
 
-  async #commitBatch(batch: readonly Waiting[]): Promise<void> {
+  async #commitBatch(batch: readonly Waiting<Entry>[]): Promise<void> {
     try {
       await this.#commit(batch.map(({ entry }) => entry));
     } catch (error) {

@@ -6,6 +6,10 @@ import type { AuditEvent } from './event.js';
 export interface AuditRecord extends AuditEvent {
   /** Counts from 1 without gaps. The order of the log is this, never the clock. */
   readonly sequence: number;
+  /** Of this form; docs/audit-record.schema.json is the same in JSON Schema. */
+  readonly version: 1;
+  /** Only in a log of `auditFile`: the RFC 6962 leaf hash of the line before, in hexadecimal. */
+  readonly prev?: string;
   /** Present when the whole record was too long for a line, so that only its essential fields stand here. */
   readonly oversize?: { readonly bytes: number; readonly sha256: string };
 }
@@ -15,7 +19,8 @@ export const maxLineBytes: number = 16 * 1024;
 const maxStringUnits = 1024;
 /** Twenty strings of this length fit into a line, even if every character needs an escape. */
 const maxEssentialStringUnits = 100;
-const sequenceBytes = 64;
+/** What sealing adds: number, version, link. */
+const sealBytes = 192;
 
 /**
  * Renders an event as one line of JSON that holds no character a terminal obeys. What it returns no longer depends on
@@ -24,18 +29,19 @@ const sequenceBytes = 64;
 export function renderEvent(event: AuditEvent): string {
   const whole = render(event, maxStringUnits);
   const bytes = Buffer.byteLength(whole);
-  if (bytes <= maxLineBytes - sequenceBytes) return whole;
+  if (bytes <= maxLineBytes - sealBytes) return whole;
   const sha256 = createHash('sha256').update(whole).digest('hex');
   return render({ ...essentials(event), oversize: { bytes, sha256 } }, maxEssentialStringUnits);
 }
 
-/** Gives a rendered event its place in the log. */
-export function sealRecord(sequence: number, rendered: string): string {
-  return rendered === '{}' ? `{"sequence":${sequence}}` : `{"sequence":${sequence},${rendered.slice(1)}`;
+/** Gives a rendered event its place in the log: its number comes first, the link to the line before last. */
+export function sealRecord(sequence: number, rendered: string, prev?: string): string {
+  const link = prev === undefined ? '' : `,"prev":"${prev}"`;
+  return `{"sequence":${sequence},"version":1,${rendered.slice(1, -1)}${link}}`;
 }
 
 function render(event: object, most: number): string {
-  const { sequence: _, ...fields } = event as Partial<AuditRecord>;
+  const { sequence: _sequence, version: _version, prev: _prev, ...fields } = event as Partial<AuditRecord>;
   return escapeUnprintable(
     JSON.stringify(fields, (_name, value: unknown) => (typeof value === 'string' ? boundString(value, most) : value)),
   );

@@ -1,6 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto';
 import {
   appendFileSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -10,17 +10,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { leafHash } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
 import { auditFile } from '../../src/audit/audit-file.js';
+import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
 import type { AuditEvent } from '../../src/audit/event.js';
-import { readAuditFile } from '../../src/audit/read-audit-file.js';
+import { readAuditLog } from '../../src/audit/read-audit-log.js';
 import type { AuditRecord } from '../../src/audit/record.js';
 import { ConfigError } from '../../src/config-error.js';
 import { event, temporaryFolder } from './events.js';
 
 async function read(directory: string): Promise<AuditRecord[]> {
   const records: AuditRecord[] = [];
-  for await (const record of readAuditFile(directory)) records.push(record);
+  for await (const record of readAuditLog(directory)) records.push(record);
   return records;
 }
 
@@ -35,7 +37,9 @@ describe('auditFile', () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     await sink.write(event('a'));
-    expect(JSON.parse(readFileSync(folder.log, 'utf8'))).toEqual({ sequence: 1, ...event('a') });
+    const [first = '', second = ''] = readFileSync(folder.log, 'utf8').split('\n');
+    const prev = leafHash(Buffer.from(first)).toString('hex');
+    expect(JSON.parse(second)).toEqual({ sequence: 2, version: 1, ...event('a'), prev });
     await sink.close?.();
   });
 
@@ -44,7 +48,8 @@ describe('auditFile', () => {
     const directory = join(folder.path, 'var', 'log', 'audit');
     await writeAll(directory, ['a']);
     expect(statSync(directory).mode & 0o777).toBe(0o700);
-    expect(statSync(join(directory, 'audit.jsonl')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(directory, 'audit-000001.jsonl')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(directory, 'checkpoint-key.pem')).mode & 0o777).toBe(0o600);
   });
 
   it('numbers many concurrent records without gaps, in the order they came', async () => {
@@ -53,16 +58,16 @@ describe('auditFile', () => {
     await writeAll(folder.path, ids);
     const records = await read(folder.path);
     expect(records.map(({ id }) => id)).toEqual(ids);
-    expect(records.map(({ sequence }) => sequence)).toEqual(ids.map((_, index) => index + 1));
+    expect(records.map(({ sequence }) => sequence)).toEqual(ids.map((_, index) => index + 2));
   });
 
   it('goes on with the sequence after a restart', async () => {
     using folder = temporaryFolder();
     for (const id of ['a', 'b', 'c']) await writeAll(folder.path, [id]);
     expect((await read(folder.path)).map(({ sequence, id }) => [sequence, id])).toEqual([
-      [1, 'a'],
-      [2, 'b'],
-      [3, 'c'],
+      [2, 'a'],
+      [4, 'b'],
+      [6, 'c'],
     ]);
   });
 
@@ -72,9 +77,9 @@ describe('auditFile', () => {
     for (const hour of ['12', '11', '10']) await sink.write(event(hour, { time: `2026-11-24T${hour}:00:00.000Z` }));
     await sink.close?.();
     expect((await read(folder.path)).map(({ sequence, id }) => [sequence, id])).toEqual([
-      [1, '12'],
-      [2, '11'],
-      [3, '10'],
+      [2, '12'],
+      [3, '11'],
+      [4, '10'],
     ]);
   });
 
@@ -94,8 +99,9 @@ describe('auditFile', () => {
   it('F1 a hostile id stays on its line', async () => {
     using folder = temporaryFolder();
     await writeAll(folder.path, ['a\n{"sequence":99,"decision":"allow"}', '\u2028b']);
-    expect(readFileSync(folder.log, 'utf8').split('\n')).toHaveLength(3);
-    expect((await read(folder.path)).map(({ sequence }) => sequence)).toEqual([1, 2]);
+    // The start of the segment, two events, the checkpoint at close.
+    expect(readFileSync(folder.log, 'utf8').split('\n')).toHaveLength(5);
+    expect((await read(folder.path)).map(({ sequence }) => sequence)).toEqual([2, 3]);
   });
 
   it('F4 one event that cannot be rendered is refused alone', async () => {
@@ -111,8 +117,8 @@ describe('auditFile', () => {
     await sink.close?.();
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect((await read(folder.path)).map(({ sequence, id }) => [sequence, id])).toEqual([
-      [1, 'a'],
-      [2, 'c'],
+      [2, 'a'],
+      [3, 'c'],
     ]);
   });
 
@@ -149,73 +155,21 @@ describe('F6 a log that somebody else touches is noticed with the next record', 
   for (const [name, meddle] of Object.entries(meddling)) {
     it(name, async () => {
       using folder = temporaryFolder();
-      const sink = auditFile(folder.path);
+      const troubles: string[] = [];
+      const sink = auditFile(folder.path, { onTrouble: (text) => void troubles.push(text) });
       await sink.write(event('a'));
       meddle(folder.log);
       await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
       await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'file_replaced' });
       await sink.close?.();
+      // Nothing is signed that is not there.
+      expect(troubles).toEqual([expect.stringContaining('could not be sealed')]);
+      expect(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8')).toBe('');
     });
   }
 });
 
-describe('after a crash', () => {
-  it('a torn line is kept aside and cut off, and the log goes on', async () => {
-    using folder = temporaryFolder();
-    await writeAll(folder.path, ['a', 'b']);
-    appendFileSync(folder.log, '{"sequence":3,"id":"to');
-    await writeAll(folder.path, ['c']);
-    expect((await read(folder.path)).map(({ sequence, id }) => [sequence, id])).toEqual([
-      [1, 'a'],
-      [2, 'b'],
-      [3, 'c'],
-    ]);
-    const torn = readdirSync(folder.path).filter((name) => name.startsWith('audit.jsonl.torn-'));
-    expect(torn).toHaveLength(1);
-    expect(readFileSync(join(folder.path, torn[0]!), 'utf8')).toBe('{"sequence":3,"id":"to');
-    expect(statSync(join(folder.path, torn[0]!)).mode & 0o777).toBe(0o600);
-  });
-
-  it('a torn first line', async () => {
-    using folder = temporaryFolder();
-    writeFileSync(folder.log, '{"sequ');
-    await writeAll(folder.path, ['a']);
-    expect((await read(folder.path)).map(({ sequence }) => sequence)).toEqual([1]);
-  });
-
-  it('a long torn tail', async () => {
-    using folder = temporaryFolder();
-    await writeAll(folder.path, ['a']);
-    appendFileSync(folder.log, Buffer.alloc(3_000_000));
-    await writeAll(folder.path, ['b']);
-    expect((await read(folder.path)).map(({ sequence }) => sequence)).toEqual([1, 2]);
-  });
-
-  it('records longer than one read block do not confuse it', async () => {
-    using folder = temporaryFolder();
-    const long = Array.from({ length: 10 }, () => 'x'.repeat(1000));
-    const sink = auditFile(folder.path);
-    await Promise.all(Array.from({ length: 600 }, (_, index) => sink.write(event(`${index}`, { scope: long }))));
-    await sink.close?.();
-    await writeAll(folder.path, ['last']);
-    expect((await read(folder.path)).at(-1)).toMatchObject({ sequence: 601, id: 'last' });
-  });
-});
-
 describe('G5 a log that cannot be kept stops the start', () => {
-  it.each([
-    ['a last line that is not JSON', 'hello\n'],
-    ['a last line without a sequence', '{"sequence":1}\n{"id":"x"}\n'],
-    ['a sequence that is no number', '{"sequence":"1"}\n'],
-    ['a last line that is null', 'null\n'],
-    ['an empty last line', '\n'],
-  ])('%s', (_name, content) => {
-    using folder = temporaryFolder();
-    writeFileSync(folder.log, content);
-    expect(() => auditFile(folder.path)).toThrow(ConfigError);
-    expect(readFileSync(folder.log, 'utf8')).toBe(content);
-  });
-
   it('a folder that is a file', () => {
     using folder = temporaryFolder();
     writeFileSync(folder.log, '');
@@ -243,28 +197,53 @@ describe('G5 a log that cannot be kept stops the start', () => {
   it('misspelt and senseless options', () => {
     using folder = temporaryFolder();
     expect(() => auditFile(folder.path, { maxQeued: 1 } as object)).toThrow(/Did you mean 'maxQueued'/);
-    for (const maxQueued of [0, -1, 1.5, Number.NaN]) {
-      expect(() => auditFile(folder.path, { maxQueued })).toThrow(ConfigError);
-    }
+    expect(() => auditFile(folder.path, { checkpointEvery: { record: 1 } as object })).toThrow(
+      /Did you mean 'records'/,
+    );
+    const senseless: AuditFileOptions[] = [
+      ...[0, -1, 1.5, Number.NaN].map((maxQueued) => ({ maxQueued })),
+      { durability: 'none' as 'sync' },
+      { checkpointEvery: { seconds: 0 } },
+      { maxSegmentBytes: 10 },
+      { origin: 'with space' },
+      { origin: 'with+plus' },
+      { origin: '' },
+      { checkpointKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
+      { checkpointKey: generateKeyPairSync('ed25519').publicKey },
+      { checkpointKey: join(folder.path, 'no', 'such', 'folder') },
+      { witnesses: [{}] as unknown as [] },
+      { clock: 1 as unknown as () => number },
+    ];
+    for (const options of senseless) expect(() => auditFile(folder.path, options)).toThrow(ConfigError);
   });
 });
 
-describe('readAuditFile', () => {
+describe('readAuditLog', () => {
   it('leaves out a line that has no end yet', async () => {
     using folder = temporaryFolder();
-    writeFileSync(folder.log, '{"sequence":1}\n{"sequence":2');
-    expect(await read(folder.path)).toEqual([{ sequence: 1 }]);
+    await writeAll(folder.path, ['a']);
+    appendFileSync(folder.log, '{"sequence":4,"id":"b');
+    expect((await read(folder.path)).map(({ id }) => id)).toEqual(['a']);
   });
 
   it('stops at a line that is no record, and says where', async () => {
     using folder = temporaryFolder();
-    writeFileSync(folder.log, '{"sequence":1}\nrubbish\n');
-    await expect(read(folder.path)).rejects.toMatchObject({
-      failure: 'unreadable',
-      message: expect.stringContaining('Line 2'),
-    });
-    writeFileSync(folder.log, '{"sequence":1}\n{}\n');
+    await writeAll(folder.path, ['a']);
+    for (const line of ['rubbish', '{}', 'null', '{"sequence":4,"version":1}']) {
+      const good = readFileSync(folder.log, 'utf8');
+      writeFileSync(folder.log, `${good}${line}\n`);
+      await expect(read(folder.path)).rejects.toMatchObject({
+        failure: 'unreadable',
+        message: expect.stringContaining('Line 4 of audit-000001.jsonl'),
+      });
+      writeFileSync(folder.log, good);
+    }
+  });
+
+  it('says that there is no log', async () => {
+    using folder = temporaryFolder();
     await expect(read(folder.path)).rejects.toMatchObject({ failure: 'unreadable' });
+    await expect(read(join(folder.path, 'nowhere'))).rejects.toMatchObject({ failure: 'unreadable' });
   });
 
   it('rejoins characters that a read block cuts', async () => {

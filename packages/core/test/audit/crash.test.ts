@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditFile } from '../../src/audit/audit-file.js';
-import { readAuditFile } from '../../src/audit/read-audit-file.js';
+import { isEvent, readWholeAuditLog } from '../../src/audit/read-audit-log.js';
 import { event, type Folder, temporaryFolder } from './events.js';
 
 type Child = ChildProcessByStdio<null, Readable, null>;
@@ -47,8 +47,8 @@ async function killAfter(child: Child, acknowledgements: number): Promise<string
 async function read(directory: string): Promise<{ ids: string[]; sequences: number[] }> {
   const ids: string[] = [];
   const sequences: number[] = [];
-  for await (const record of readAuditFile(directory)) {
-    ids.push(record.id);
+  for await (const record of readWholeAuditLog(directory)) {
+    if (isEvent(record)) ids.push(record.id);
     sequences.push(record.sequence);
   }
   return { ids, sequences };

@@ -29,7 +29,7 @@ export function temporaryFolder(): Folder {
   const path = mkdtempSync(join(tmpdir(), 'countersign-audit-'));
   return {
     path,
-    log: join(path, 'audit.jsonl'),
+    log: join(path, 'audit-000001.jsonl'),
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
   };
 }

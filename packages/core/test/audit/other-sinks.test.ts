@@ -24,8 +24,8 @@ describe('auditStdout', () => {
     const lines = text.split('\n');
     expect(lines).toHaveLength(3);
     expect(lines.slice(0, 2).map((line) => JSON.parse(line) as unknown)).toEqual([
-      { sequence: 1, ...event('a\nb') },
-      { sequence: 2, ...event('c') },
+      { sequence: 1, version: 1, ...event('a\nb') },
+      { sequence: 2, version: 1, ...event('c') },
     ]);
   });
 
@@ -136,7 +136,9 @@ describe('memoryAudit', () => {
     const written = audit.write(event('a', { request }));
     request.path = '/changed';
     await written;
-    expect(audit.records).toEqual([{ sequence: 1, ...event('a'), request: { id: 'r', method: 'GET', path: '/' } }]);
+    expect(audit.records).toEqual([
+      { sequence: 1, version: 1, ...event('a'), request: { id: 'r', method: 'GET', path: '/' } },
+    ]);
   });
 
   it('is bounded, and counts what it dropped', async () => {

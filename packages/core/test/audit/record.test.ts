@@ -27,7 +27,12 @@ const anyString = fc.oneof(
     maxLength: 1500,
   }),
 );
-const anyHop = fc.record({ id: anyString, type: fc.constant('agent' as const), proof: fc.constant('issuer' as const), scope: fc.array(anyString, { maxLength: 3 }) });
+const anyHop = fc.record({
+  id: anyString,
+  type: fc.constant('agent' as const),
+  proof: fc.constant('issuer' as const),
+  scope: fc.array(anyString, { maxLength: 3 }),
+});
 const anyEvent: fc.Arbitrary<AuditEvent> = fc
   .record({
     id: anyString,
@@ -52,17 +57,18 @@ describe('one event, one line', () => {
     });
     const line = sealRecord(1, renderEvent(hostileEvent));
     expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
-    expect(parse(line)).toEqual({ sequence: 1, ...hostileEvent });
+    expect(parse(line)).toEqual({ sequence: 1, version: 1, ...hostileEvent });
   });
 
   it('F1 F3 whatever an event holds, it gives one bounded line that parses back', () => {
     fc.assert(
       fc.property(anyEvent, fc.nat(), (anything, sequence) => {
-        const line = sealRecord(sequence, renderEvent(anything));
+        const line = sealRecord(sequence, renderEvent(anything), 'f'.repeat(64));
         expect(Buffer.byteLength(line)).toBeLessThanOrEqual(maxLineBytes);
         expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
         const record = parse(line);
         expect(Object.keys(record)[0]).toBe('sequence');
+        expect(line).toMatch(/"prev":"f{64}"\}$/);
         expect(record).toMatchObject({ sequence, phase: 'decision', decision: 'allow' });
         expect(Object.keys(record)).toEqual(
           expect.arrayContaining(['id', 'time', 'actor', 'action', 'resource', 'request']),
@@ -78,14 +84,14 @@ describe('one event, one line', () => {
       policies: ['pulls.cedar#allow'],
       detail: 'Grüße, 漢字 🙂',
     });
-    expect(parse(sealRecord(7, renderEvent(ordinary)))).toEqual({ sequence: 7, ...ordinary });
+    expect(parse(sealRecord(7, renderEvent(ordinary)))).toEqual({ sequence: 7, version: 1, ...ordinary });
   });
 
   it('puts the log’s own sequence in place of one that an event brings', () => {
-    const copied = { sequence: 99, ...event('1') };
+    const copied = { sequence: 99, version: 9, prev: 'x', ...event('1') };
     const line = sealRecord(7, renderEvent(copied));
     expect(line.match(/"sequence"/g)).toHaveLength(1);
-    expect(parse(line)['sequence']).toBe(7);
+    expect(parse(line)).toEqual({ sequence: 7, version: 1, ...event('1') });
   });
 });
 

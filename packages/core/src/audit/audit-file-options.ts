@@ -1,0 +1,139 @@
+import type { KeyObject } from 'node:crypto';
+import { join } from 'node:path';
+import { ConfigError, checkOptionNames } from '../config-error.js';
+import { textOf } from '../text-of.js';
+import { checkKey } from './checkpoint-signer.js';
+import type { CheckpointWitness } from './witness.js';
+
+export interface AuditFileOptions {
+  /**
+   * When a record counts as written. `group` (default): it is on disk; all that wait share one sync. `sync`: it is on
+   * disk, each with a sync of its own; slower, and no safer. `buffered`: the operating system has it. That outlives
+   * the process, but a power loss takes everything since the last checkpoint.
+   */
+  readonly durability?: 'sync' | 'group' | 'buffered';
+  /**
+   * Name of the log in its checkpoints, like `api.acme.dev/audit/1`; no spaces, no plus. A log keeps the name that it
+   * was begun with. Default: made of host name, folder and chance.
+   */
+  readonly origin?: string;
+  /**
+   * The Ed25519 key that signs checkpoints: a file (PKCS #8 in PEM, made if it is not there), or a private `KeyObject`.
+   * Keep it where those who can write the log cannot read it. Default: `checkpoint-key.pem` in the folder of the log,
+   * which stops accidents only: whoever can change the log can then sign it, too.
+   */
+  readonly checkpointKey?: string | KeyObject;
+  /** A checkpoint is made after so many records, and so many seconds after a record. Default 1000 and 60. */
+  readonly checkpointEvery?: { readonly records?: number; readonly seconds?: number };
+  /** Who else gets each checkpoint. Only a copy that is out of reach shows that the end of a log was cut off. */
+  readonly witnesses?: readonly CheckpointWitness[];
+  /** A segment takes no more records beyond this size. Default 64 MiB. */
+  readonly maxSegmentBytes?: number;
+  /** Nor beyond this age, in seconds. Default 86 400, a day. */
+  readonly maxSegmentSeconds?: number;
+  /** Most records that may wait for the disk; more are refused, so that their requests are. Default 4096. */
+  readonly maxQueued?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Told of checkpoints that could not be made, or not be handed to a witness. Default: a process warning. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/** The options with every default filled in and every value checked. */
+export interface AuditFileSettings {
+  readonly durability: 'sync' | 'group' | 'buffered';
+  readonly durable: boolean;
+  readonly origin: string | undefined;
+  readonly checkpointKey: KeyObject | undefined;
+  readonly checkpointKeyFile: string;
+  readonly checkpointRecords: number;
+  readonly checkpointSeconds: number;
+  readonly witnesses: readonly CheckpointWitness[];
+  readonly maxSegmentBytes: number;
+  readonly maxSegmentSeconds: number;
+  readonly maxQueued: number;
+  readonly clock: () => number;
+  readonly onTrouble: (message: string) => void;
+}
+
+const optionNames = [
+  'durability',
+  'origin',
+  'checkpointKey',
+  'checkpointEvery',
+  'witnesses',
+  'maxSegmentBytes',
+  'maxSegmentSeconds',
+  'maxQueued',
+  'clock',
+  'onTrouble',
+] as const satisfies readonly (keyof AuditFileOptions)[];
+
+export function readAuditFileOptions(directory: string, options: AuditFileOptions): AuditFileSettings {
+  checkOptionNames('auditFile', options, optionNames);
+  const { durability = 'group', origin, checkpointKey, checkpointEvery = {}, witnesses = [], clock } = options;
+  checkOptionNames('auditFile checkpointEvery', checkpointEvery, ['records', 'seconds']);
+  if (!['sync', 'group', 'buffered'].includes(durability)) {
+    throw new ConfigError("auditFile: 'durability' must be 'sync', 'group' or 'buffered'.");
+  }
+  if (origin !== undefined && (typeof origin !== 'string' || !/^[\x21-\x7e]+$/.test(origin) || origin.includes('+'))) {
+    throw new ConfigError("auditFile: 'origin' must be a name like 'api.acme.dev/audit/1', without spaces and plus.");
+  }
+  if (!Array.isArray(witnesses) || witnesses.some((witness) => typeof witness?.receive !== 'function')) {
+    throw new ConfigError("auditFile: 'witnesses' must be a list, like [httpWitness('https://…')].");
+  }
+  const { records, seconds } = checkpointEvery;
+  return {
+    durability,
+    durable: durability !== 'buffered',
+    origin,
+    ...readKey(directory, checkpointKey),
+    checkpointRecords: wholeNumber('checkpointEvery.records', records, 1000, 1),
+    checkpointSeconds: wholeNumber('checkpointEvery.seconds', seconds, 60, 1),
+    witnesses,
+    maxSegmentBytes: wholeNumber('maxSegmentBytes', options.maxSegmentBytes, 64 * 1024 ** 2, 1024),
+    maxSegmentSeconds: wholeNumber('maxSegmentSeconds', options.maxSegmentSeconds, 86_400, 1),
+    maxQueued: wholeNumber('maxQueued', options.maxQueued, 4096, 1),
+    clock: readFunction('clock', clock) ?? Date.now,
+    onTrouble: listener(readFunction('onTrouble', options.onTrouble)),
+  };
+}
+
+function readKey(
+  directory: string,
+  key: string | KeyObject | undefined,
+): Pick<AuditFileSettings, 'checkpointKey' | 'checkpointKeyFile'> {
+  const checkpointKeyFile = typeof key === 'string' ? key : join(directory, 'checkpoint-key.pem');
+  if (key === undefined || typeof key === 'string') return { checkpointKey: undefined, checkpointKeyFile };
+  return { checkpointKey: checkKey(key, "'checkpointKey'"), checkpointKeyFile };
+}
+
+function wholeNumber(name: string, value: number | undefined, byDefault: number, least: number): number {
+  const given = value ?? byDefault;
+  if (Number.isSafeInteger(given) && given >= least) return given;
+  throw new ConfigError(`auditFile: '${name}' must be a whole number from ${least} on, not ${String(given)}.`);
+}
+
+function readFunction<Value extends (...args: never[]) => unknown>(
+  name: string,
+  value: Value | undefined,
+): Value | undefined {
+  if (value === undefined || typeof value === 'function') return value;
+  throw new ConfigError(`auditFile: '${name}' must be a function.`);
+}
+
+function listener(given: ((message: string) => void) | undefined): (message: string) => void {
+  if (given === undefined) return warn;
+  return (message) => {
+    try {
+      given(message);
+    } catch (error) {
+      // Whoever listens must not be able to stop the log.
+      warn(`${message}; and onTrouble threw: ${textOf(error)}`);
+    }
+  };
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, 'CountersignWarning');
+}

@@ -1,0 +1,51 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Checkpoint, formatCheckpoint, formatVerifierKey } from '@countersign/audit-verifier';
+import { ConfigError } from '../config-error.js';
+import { syncDirectory } from './log-files.js';
+
+/** Signs what a log says of itself. */
+export interface CheckpointSigner {
+  /** With it anybody can verify the log: `name+id+base64`. */
+  readonly verifierKey: string;
+  /** A C2SP signed note. */
+  sign(checkpoint: Omit<Checkpoint, 'origin'>): string;
+}
+
+export function checkpointSigner(origin: string, privateKey: KeyObject): CheckpointSigner {
+  const verifierKey = formatVerifierKey(origin, createPublicKey(privateKey));
+  const keyId = Buffer.from(verifierKey.slice(origin.length + 1, origin.length + 9), 'hex');
+  return {
+    verifierKey,
+    sign(checkpoint) {
+      const text = formatCheckpoint({ origin, ...checkpoint });
+      const signature = Buffer.concat([keyId, sign(null, Buffer.from(text), privateKey)]);
+      return `${text}\n— ${origin} ${signature.toString('base64')}\n`;
+    },
+  };
+}
+
+/** Reads an Ed25519 key from a PEM file (PKCS #8); makes one, for its owner's eyes only, if there is no such file. */
+export function readOrMakeKey(path: string): KeyObject {
+  if (!existsSync(path)) {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
+    writeFileSync(path, pem, { flag: 'wx', mode: 0o600, flush: true });
+    syncDirectory(dirname(path));
+    return privateKey;
+  }
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(readFileSync(path));
+  } catch {
+    throw new ConfigError(`auditFile: '${path}' holds no private key that can be read. It must be PKCS #8 in PEM.`);
+  }
+  return checkKey(key, `'${path}'`);
+}
+
+/** Checkpoints are signed with Ed25519 and nothing else. */
+export function checkKey(key: KeyObject, name: string): KeyObject {
+  if (key.type === 'private' && key.asymmetricKeyType === 'ed25519') return key;
+  throw new ConfigError(`auditFile: ${name} is no private Ed25519 key. Checkpoints are signed with Ed25519.`);
+}

@@ -1,0 +1,56 @@
+import { ConfigError, checkOptionNames } from '../config-error.js';
+import { isLoopback } from '../http/origin.js';
+import type { CheckpointWitness } from './witness.js';
+
+export interface HttpWitnessOptions {
+  /** Sent as `Authorization`. */
+  readonly authorization?: string;
+  /** Longest wait for an answer, in seconds. Default 10. */
+  readonly timeoutSeconds?: number;
+  /** Send to a plain http address that is not loopback. Default false. */
+  readonly dangerouslyAllowHttp?: boolean;
+}
+
+/**
+ * Sends each checkpoint to an address: POST, `text/plain`, the signed note as body. Any answer from 200 to 299 means
+ * that it is kept. Redirects are not followed.
+ *
+ * @throws ConfigError if the address is no https address.
+ *
+ * @example
+ * auditFile('audit', { witnesses: [httpWitness('https://auditors.example/checkpoints')] });
+ */
+export function httpWitness(address: string, options: HttpWitnessOptions = {}): CheckpointWitness {
+  checkOptionNames('httpWitness', options, ['authorization', 'timeoutSeconds', 'dangerouslyAllowHttp']);
+  const { authorization, timeoutSeconds = 10, dangerouslyAllowHttp = false } = options;
+  const url = parseAddress(address, dangerouslyAllowHttp);
+  if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > 300) {
+    throw new ConfigError("httpWitness: 'timeoutSeconds' must be a whole number from 1 to 300.");
+  }
+  return {
+    name: url.host,
+    async receive(note) {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'text/plain; charset=utf-8',
+          ...(authorization === undefined ? {} : { Authorization: authorization }),
+        },
+        body: note,
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutSeconds * 1000),
+      });
+      await response.body?.cancel();
+      if (!response.ok) throw new Error(`it answered ${response.status}`);
+    },
+  };
+}
+
+function parseAddress(address: string, allowHttp: boolean): URL {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '') {
+    throw new ConfigError('httpWitness: the address must be a URL without credentials in it.');
+  }
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && (allowHttp || isLoopback(url.hostname)))) return url;
+  throw new ConfigError('httpWitness: the address must begin with https://.');
+}

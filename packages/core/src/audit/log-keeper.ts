@@ -1,0 +1,60 @@
+import { textOf } from '../text-of.js';
+import type { AuditFileSettings } from './audit-file-options.js';
+import type { LogWriter } from './log-writer.js';
+import { WitnessQueue } from './witness.js';
+
+/** Seals a log now and then, and hands what it signed to the witnesses. Its failures refuse no record. */
+export class LogKeeper {
+  readonly #log: LogWriter;
+  readonly #settings: AuditFileSettings;
+  readonly #witnesses: readonly WitnessQueue[];
+  #due: () => void = () => {};
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(log: LogWriter, settings: AuditFileSettings) {
+    this.#log = log;
+    this.#settings = settings;
+    this.#witnesses = settings.witnesses.map((witness) => new WitnessQueue(witness, settings.onTrouble));
+  }
+
+  /** Who is called when a checkpoint is due though no record comes. */
+  onDue(due: () => void): void {
+    this.#due = due;
+  }
+
+  /** Call it after each batch. */
+  async keep(isDue: boolean): Promise<void> {
+    const { unsealed } = this.#log;
+    if (unsealed > 0 && (isDue || unsealed >= this.#settings.checkpointRecords)) await this.#seal();
+    else if (unsealed > 0) this.#timer ??= this.#startTimer();
+  }
+
+  /** Seals what is left and gives the witnesses the time to take it. */
+  async close(): Promise<void> {
+    this.#stopTimer();
+    if (this.#log.unsealed > 0) await this.#seal();
+    await this.#log.makeDurable().catch(() => {});
+    this.#log.close();
+    await Promise.all(this.#witnesses.map((witness) => witness.idle()));
+  }
+
+  async #seal(): Promise<void> {
+    this.#stopTimer();
+    try {
+      const note = await this.#log.checkpoint();
+      for (const witness of this.#witnesses) witness.hand(note);
+    } catch (error) {
+      this.#settings.onTrouble(`countersign: the audit log could not be sealed: ${textOf(error)}`);
+    }
+  }
+
+  #startTimer(): NodeJS.Timeout {
+    // It must not keep the process alive: the log is sealed at close, too.
+    return setTimeout(() => this.#due(), this.#settings.checkpointSeconds * 1000).unref();
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

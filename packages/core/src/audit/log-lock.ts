@@ -1,0 +1,129 @@
+import { linkSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError } from '../config-error.js';
+
+interface Owner {
+  readonly pid: number;
+  /** When that process was started, as its system counts: a number is used again by another process some day. */
+  readonly started?: string;
+  /** Which system or container counts the processes. */
+  readonly namespace?: string;
+}
+
+/**
+ * Takes a log for this process. A lock that its process has left behind is taken over. Where nobody can tell, as
+ * between containers, it is taken over too: two writers on one file notice each other with the first record.
+ *
+ * @returns what gives it back.
+ * @throws ConfigError if another process writes the log.
+ */
+export function lockLog(directory: string): () => void {
+  const path = join(directory, 'audit.lock');
+  const mine = JSON.stringify(describe(process.pid));
+  if (!create(path, mine)) {
+    const found = read(path);
+    if (found !== undefined && isAlive(found)) throw inUse(directory, found);
+    takeAside(path, found, directory);
+    if (!create(path, mine)) throw inUse(directory, found);
+  }
+  return () => {
+    // Whoever took it over in the meantime keeps it.
+    if (read(path) === mine) rmSync(path, { force: true });
+  };
+}
+
+function create(path: string, content: string): boolean {
+  // Under its name it is never seen half written.
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, content, { mode: 0o600 });
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Another process may do the same at the same moment: the one that moved the lock judged it by its content. */
+function takeAside(path: string, judged: string | undefined, directory: string): void {
+  const aside = `${path}.stale-${process.pid}`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return;
+  }
+  const moved = read(aside);
+  if (moved !== judged) {
+    linkSync(aside, path);
+    rmSync(aside, { force: true });
+    throw inUse(directory, moved);
+  }
+  rmSync(aside, { force: true });
+}
+
+function isAlive(content: string): boolean {
+  const owner = parse(content);
+  if (owner === undefined) return false;
+  const now = describe(owner.pid);
+  if (owner.namespace !== now.namespace) return false;
+  if (now.started !== undefined) return now.started === owner.started;
+  return process.platform !== 'linux' && answersToSignals(owner.pid);
+}
+
+function describe(pid: number): Owner {
+  const started = startTime(pid);
+  const namespace = link('/proc/self/ns/pid');
+  return { pid, ...(started === undefined ? {} : { started }), ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** Field 22 of proc(5) stat, and the boot that it counts from. A zombie writes nothing any more. */
+function startTime(pid: number): string | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields === undefined || fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  return `${(read('/proc/sys/kernel/random/boot_id') ?? '').trim()}/${fields[19]}`;
+}
+
+function answersToSignals(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function parse(content: string): Owner | undefined {
+  try {
+    const owner = JSON.parse(content) as Partial<Owner> | null;
+    return Number.isSafeInteger(owner?.pid) ? (owner as Owner) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function link(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function inUse(directory: string, owner: string | undefined): ConfigError {
+  return new ConfigError(
+    `auditFile: '${directory}' is written already, by ${owner ?? 'another process'}. ` +
+      'One process writes a log: give each its own folder, or share one sink within a process.',
+  );
+}

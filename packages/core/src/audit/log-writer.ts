@@ -1,0 +1,130 @@
+import { closeSync, rmSync } from 'node:fs';
+import { AppendFile, codeOf } from './append-file.js';
+import { AuditError } from './audit-error.js';
+import type { CheckpointFile } from './checkpoint-file.js';
+import type { CheckpointSigner } from './checkpoint-signer.js';
+import type { LogChain } from './log-chain.js';
+import { openForAppend, segmentPath } from './log-files.js';
+import { renderOwn, type SegmentStart } from './log-record.js';
+
+export interface LogSettings {
+  readonly directory: string;
+  readonly origin: string;
+  readonly signer: CheckpointSigner;
+  /** Whether a record is acknowledged only once it is on disk; else once the system has it. */
+  readonly durable: boolean;
+  readonly maxSegmentBytes: number;
+  readonly maxSegmentSeconds: number;
+  readonly clock: () => number;
+}
+
+export interface OpenSegment {
+  readonly file: AppendFile;
+  readonly number: number;
+  readonly chain: LogChain;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** Writes the segments and checkpoints of one log; one call at a time. */
+export class LogWriter {
+  readonly #settings: LogSettings;
+  readonly #checkpoints: CheckpointFile;
+  #segment: OpenSegment;
+  #sealed: number;
+
+  constructor(settings: LogSettings, checkpoints: CheckpointFile, segment: OpenSegment, sealed: number) {
+    this.#settings = settings;
+    this.#checkpoints = checkpoints;
+    this.#segment = segment;
+    this.#sealed = sealed;
+  }
+
+  /** How many records no checkpoint covers. */
+  get unsealed(): number {
+    return this.#segment.chain.size - this.#sealed;
+  }
+
+  /** Appends rendered records. Numbered only now: a batch that failed leaves no gap. */
+  async append(rendered: readonly string[], durable: boolean = this.#settings.durable): Promise<void> {
+    if (this.#isFull()) await this.#nextSegment();
+    const chain = this.#segment.chain.clone();
+    const lines = rendered.map((event) => chain.seal(event));
+    await this.#segment.file.append(Buffer.from(lines.join('')), durable);
+    this.#segment = { ...this.#segment, chain };
+  }
+
+  /** Signs what the log is now; returns the note. What is not durable is never signed: a crash could take it back. */
+  async checkpoint(): Promise<string> {
+    const { note, record } = await this.#seal();
+    // Durable with the next records: the note is, and a record of it that is lost is no harm.
+    await this.append([record], false);
+    this.#sealed = this.#segment.chain.size;
+    return note;
+  }
+
+  close(): void {
+    this.#segment.file.close();
+    this.#checkpoints.close();
+  }
+
+  async makeDurable(): Promise<void> {
+    await this.#segment.file.makeDurable();
+  }
+
+  async #seal(): Promise<{ note: string; record: string }> {
+    const { chain, file } = this.#segment;
+    await file.makeDurable();
+    const { size, root } = chain;
+    const note = this.#settings.signer.sign({ size, root });
+    await this.#checkpoints.append(note);
+    this.#sealed = size;
+    const checkpoint = { size, root: root.toString('base64') };
+    return { note, record: renderOwn({ phase: 'checkpoint', checkpoint }, this.#settings.clock()) };
+  }
+
+  #isFull(): boolean {
+    const { maxSegmentBytes, maxSegmentSeconds, clock } = this.#settings;
+    return this.#segment.file.size >= maxSegmentBytes || clock() - this.#segment.startedAt >= maxSegmentSeconds * 1000;
+  }
+
+  /** Each segment begins at a checkpoint, so that a start needs to read no other. */
+  async #nextSegment(): Promise<void> {
+    const { record } = await this.#seal();
+    const { file, number, chain } = this.#segment;
+    this.#segment = startSegment(this.#settings, number + 1, chain.clone(), {}, [record]);
+    file.close();
+  }
+}
+
+/** Makes a segment with its first records, durably. @throws AuditError if the disk does not take it. */
+export function startSegment(
+  { directory, origin, clock }: Pick<LogSettings, 'directory' | 'origin' | 'clock'>,
+  number: number,
+  chain: LogChain,
+  { fenced }: Pick<SegmentStart, 'fenced'>,
+  records: readonly string[] = [],
+): OpenSegment {
+  const path = segmentPath(directory, number);
+  const segment = { number, origin, size: chain.size, frontier: chain.frontier, ...(fenced && { fenced }) };
+  const startedAt = clock();
+  const rendered = [renderOwn({ phase: 'segment', segment }, startedAt), ...records];
+  const descriptor = open(path);
+  try {
+    const file = new AppendFile(path, descriptor);
+    file.appendNow(Buffer.from(rendered.map((record) => chain.seal(record)).join('')));
+    return { file, number, chain, startedAt };
+  } catch (error) {
+    closeSync(descriptor);
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openForAppend(path, true);
+  } catch (cause) {
+    throw new AuditError('write_failed', `${path} cannot be made (${codeOf(cause)}).`, cause);
+  }
+}

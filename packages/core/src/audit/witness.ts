@@ -1,0 +1,59 @@
+import { textOf } from '../text-of.js';
+
+/** Keeps checkpoints of a log where whoever can write the log cannot. */
+export interface CheckpointWitness {
+  /** How it is named in reports. */
+  readonly name: string;
+  /** Takes a C2SP signed note; resolves once it is kept. */
+  receive(note: string): Promise<void>;
+}
+
+/**
+ * Hands checkpoints to one witness, one at a time. The log never waits for it: while it is busy only the latest
+ * checkpoint is kept for it, since that one vouches for all before. Failures are counted and reported.
+ */
+export class WitnessQueue {
+  readonly #witness: CheckpointWitness;
+  readonly #onTrouble: (message: string) => void;
+  #next: string | undefined;
+  #working: Promise<void> | undefined;
+  #failures = 0;
+
+  constructor(witness: CheckpointWitness, onTrouble: (message: string) => void) {
+    this.#witness = witness;
+    this.#onTrouble = onTrouble;
+  }
+
+  hand(note: string): void {
+    this.#next = note;
+    this.#working ??= this.#work();
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#next !== undefined) {
+      const note = this.#next;
+      this.#next = undefined;
+      await this.#deliver(note);
+    }
+    this.#working = undefined;
+  }
+
+  async #deliver(note: string): Promise<void> {
+    try {
+      await this.#witness.receive(note);
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      const times = this.#failures === 1 ? 'once' : `${this.#failures} times in a row`;
+      this.#onTrouble(
+        `countersign: the witness ${this.#witness.name} took no checkpoint, ${times} now: ${textOf(error)}. ` +
+          'The end of the log can be cut off without a trace until it takes one.',
+      );
+    }
+  }
+}
