@@ -19,6 +19,11 @@ const FULL: AuthorizationDetail = {
   limit: { amount: 5, units: ['EUR'] },
 };
 
+/** As it would arrive: without the members that are undefined. */
+const without = (detail: object): AuthorizationDetail => JSON.parse(JSON.stringify(detail)) as AuthorizationDetail;
+
+const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
+
 function deep(levels: number): unknown {
   return levels === 0 ? 'x' : [deep(levels - 1)];
 }
@@ -117,7 +122,6 @@ describe('detailsNarrow', () => {
     ['such a member added', {}, { limit: undefined }, false],
     ['a member that is another by its name', { limit: undefined, limits: FULL['limit'] }, {}, false],
   ])('C6 %s', (_, child, parent, expected) => {
-    const without = (detail: object): AuthorizationDetail => JSON.parse(JSON.stringify(detail)) as AuthorizationDetail;
     const narrow = without({ ...FULL, ...child });
     const wide = without({ ...FULL, ...parent });
     expect(detailsNarrow([narrow], [wide])).toBe(expected);
@@ -156,7 +160,6 @@ describe('detailsCover', () => {
   });
 
   it('C6 law: what lies within covers no request that the other does not', () => {
-    const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
     const detail = fc
       .record({
         type: fc.constantFrom('Repo', 'Bucket'),
@@ -164,7 +167,7 @@ describe('detailsCover', () => {
         actions: some(fc.subarray(['x', 'y'], { minLength: 1 })),
         locations: some(fc.subarray(['l', 'm'], { minLength: 1 })),
       })
-      .map((members) => JSON.parse(JSON.stringify(members)) as AuthorizationDetail);
+      .map(without);
     const list = fc.array(detail, { minLength: 1, maxLength: 3 });
     const requests = ['Repo', 'Bucket'].flatMap((type) =>
       ['a', 'b'].flatMap((id) =>

@@ -23,6 +23,8 @@ const OPTIONS: MintLinkOptions = {
 /** Mints with some options replaced; as `Record` so that wrong types can be tried. */
 const mint = (replaced: Record<string, unknown> = {}): Promise<string> => mintLink({ ...OPTIONS, ...replaced });
 
+const hash = (text: string): string => createHash('sha256').update(text, 'ascii').digest('base64url');
+
 async function payloadOf(link: string): Promise<unknown> {
   return JSON.parse(Buffer.from((await compactVerify(link, publicKey)).payload).toString('utf8'));
 }
@@ -64,7 +66,6 @@ describe('mintLink', () => {
   });
 
   it('hands on a token, then that link: pth is the hash of what comes before', async () => {
-    const hash = (text: string): string => createHash('sha256').update(text, 'ascii').digest('base64url');
     const token = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln';
     const first = await mint({ parent: token });
     expect(await payloadOf(first)).toMatchObject({ pth: hash(token) });

@@ -120,14 +120,14 @@ describe('limits of a delegation', () => {
   });
 });
 
+async function claimsOf(replaced: Record<string, unknown>): Promise<DelegationClaims> {
+  const read = readClaims(await payloadOf(await mint(replaced)));
+  if (!read.ok) throw new Error(read.code);
+  return read.claims;
+}
+
 describe('a delegation in exchange for a previous one', () => {
   const STATUS = { uri: 'https://id.example/status/1', index: 7 };
-
-  async function claimsOf(replaced: Record<string, unknown>): Promise<DelegationClaims> {
-    const read = readClaims(await payloadOf(await mint(replaced)));
-    if (!read.ok) throw new Error(read.code);
-    return read.claims;
-  }
 
   it('C9 keeps every actor, the most recent outermost', async () => {
     const first = await claimsOf({ agent: 'agent-1' });

@@ -246,9 +246,9 @@ describe('parseScope', () => {
   });
 });
 
-describe('exact scopes', () => {
-  const plain = (scope: Scope): Scope => [...new Set(scope)].toSorted();
+const plain = (scope: Scope): Scope => [...new Set(scope)].toSorted();
 
+describe('exact scopes', () => {
   it('are plain sets', () => {
     fc.assert(
       fc.property(scopes, scopes, (a, b) => {
