@@ -15,6 +15,7 @@ import type { Standing } from './revocation/standing.js';
 import { type HeldKey, verifySignedRequest } from './signed-request.js';
 import { type ActingChain, actingChain } from './token/acting-chain.js';
 import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
+import { readDelegationField } from './token/delegation-field.js';
 import type { TokenResult } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
@@ -60,10 +61,10 @@ export function createAuthenticator(
     const { keyid = '', nonce = '', created = 0 } = parameters;
     const claimed = { keyId: keyid, agent: key.holder.agent.id };
 
+    const links = readDelegationField(rawHeaders, settings.maxDelegationDepth);
+    if ('code' in links) return refuse(links, claimed);
     const body =
-      nonceProblem(nonce) ??
-      unsupportedDelegation(rawHeaders) ??
-      (await verifyBody(request, (field) => covers(covered, field), settings.bodyLimits));
+      nonceProblem(nonce) ?? (await verifyBody(request, (field) => covers(covered, field), settings.bodyLimits));
     if ('code' in body) return refuse(body, claimed);
     // A copy of this request may start as late as validUntil and take the whole time allowed for its body.
     const until = validUntil + settings.bodyLimits.timeoutSeconds;
@@ -72,7 +73,8 @@ export function createAuthenticator(
 
     const verified = await token();
     if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);
-    const acting = actingChain(key.holder, verified?.token);
+    const presented = { holder: key.holder, token: verified?.token, links, now };
+    const acting = await actingChain(presented, settings);
     if ('code' in acting) return refuse(acting, claimed);
     const standing = settings.revocations.standing(acting.chain, verified?.token);
     const revoked = await standing();
@@ -81,7 +83,12 @@ export function createAuthenticator(
   };
 }
 
-function callerOf({ chain, scope }: ActingChain, { holder }: HeldKey, created: number, requestId: string): Caller {
+function callerOf(
+  { chain, scope, authorizationDetails }: ActingChain,
+  { holder }: HeldKey,
+  created: number,
+  requestId: string,
+): Caller {
   const { agent, thumbprint } = holder;
   const [first] = chain;
   return sealCaller({
@@ -96,6 +103,7 @@ function callerOf({ chain, scope }: ActingChain, { holder }: HeldKey, created: n
     subject: { id: first.id, type: first.type, ...(first.issuer === undefined ? {} : { issuer: first.issuer }) },
     chain,
     scope,
+    ...(authorizationDetails === undefined ? {} : { authorizationDetails }),
     proof: { keyId: thumbprint, algorithm: 'ed25519', created, tag: profileTag },
     requestId,
   });
@@ -107,12 +115,6 @@ async function verifyBearer(
   now: number,
 ): Promise<TokenResult | undefined> {
   return authorization.kind === 'bearer' ? await tokens.verify(authorization.token, now) : undefined;
-}
-
-/** Ignoring links would give the sender more than it was handed, so a guard that cannot read them refuses. */
-function unsupportedDelegation(rawHeaders: readonly string[]): Refusal | undefined {
-  if (fieldValues(rawHeaders, 'agent-delegation').length === 0) return undefined;
-  return refusal('token_delegation_invalid', 'delegation links are not accepted here');
 }
 
 function sizeOf(rawHeaders: readonly string[]): number {

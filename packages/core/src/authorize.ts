@@ -1,9 +1,10 @@
-import { closeScope, scopeCovers } from '@countersign/delegation';
+import { closeScope, type ScopeMatch, scopeCovers } from '@countersign/delegation';
 import type { DecidedAction, Recorder } from './audit/recorder.js';
 import type { Caller } from './caller.js';
 import type { Authorization, Permission } from './guard.js';
 import type { RequestFacts } from './http/request-facts.js';
-import type { PolicyDecision, PolicyEngine, PolicyQuery } from './policy/engine.js';
+import { matchingDetails } from './matching-details.js';
+import type { MatchingDetails, PolicyDecision, PolicyEngine, PolicyQuery } from './policy/engine.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { AdmittedRequest, RequestRegister } from './request-register.js';
 import { textOf } from './text-of.js';
@@ -12,6 +13,18 @@ interface AuthorizerParts {
   readonly policy: PolicyEngine;
   readonly recorder: Recorder;
   readonly register: RequestRegister;
+  readonly scopeMatch: ScopeMatch;
+  /** What this API is called in `authorization_details`. */
+  readonly audiences: readonly string[];
+}
+
+/** What policy is asked, and what the question is put together from. */
+interface Question {
+  readonly caller: Caller;
+  readonly permission: Permission;
+  readonly facts: RequestFacts;
+  readonly details: MatchingDetails | undefined;
+  readonly scopeMatch: ScopeMatch;
 }
 
 /** Asks scope, then policy, and writes the answer down before giving it. */
@@ -19,6 +32,8 @@ export function createAuthorizer({
   policy,
   recorder,
   register,
+  scopeMatch,
+  audiences,
 }: AuthorizerParts): (caller: Caller, permission: Permission) => Promise<Authorization> {
   async function decideAndRecord(
     caller: Caller,
@@ -33,13 +48,15 @@ export function createAuthorizer({
       admitted.refused = true;
       return { ok: false, refusal: await recorder.denied(caller, facts, { action, resource }, revoked) };
     }
-    if (requires !== undefined && !scopeCovers(caller.scope, requires)) {
+    if (requires !== undefined && !scopeCovers(caller.scope, requires, scopeMatch)) {
       admitted.refused = true;
       const refused = refusal('insufficient_scope', `${requires} is not covered`, requires);
       return { ok: false, refusal: await recorder.denied(caller, facts, { action, resource }, refused) };
     }
 
-    const answer = await decide(policy, caller, permission, facts);
+    const details = matchingDetails(caller.authorizationDetails, permission, audiences);
+    const exceeded = details !== undefined && 'code' in details;
+    const answer = exceeded ? details : await decide(policy, { caller, permission, facts, details, scopeMatch });
     const decided: DecidedAction = { action, resource, ...('code' in answer ? {} : { policy: answer }) };
     if ('code' in answer || answer.decision !== 'allow' || answer.cause !== 'policy') {
       admitted.refused = true;
@@ -72,14 +89,9 @@ const notServed: Authorization = {
 };
 
 /** An engine that fails, in whatever way, has not allowed anything. */
-async function decide(
-  policy: PolicyEngine,
-  caller: Caller,
-  permission: Permission,
-  facts: RequestFacts,
-): Promise<PolicyDecision | Refusal> {
+async function decide(policy: PolicyEngine, question: Question): Promise<PolicyDecision | Refusal> {
   try {
-    const decision = await policy.decide(queryFor(caller, permission, facts, policy.scopeVocabulary));
+    const decision = await policy.decide(queryFor(question, policy.scopeVocabulary));
     return isDecision(decision) ? decision : refusal('policy_error', 'the engine gave no decision');
   } catch (error) {
     return refusal('policy_unavailable', textOf(error));
@@ -103,11 +115,11 @@ function refusalFor(answer: PolicyDecision | Refusal): Refusal {
 }
 
 function queryFor(
-  { actor, subject, chain, scope }: Caller,
-  { action, resource, requires }: Permission,
-  { method, path }: RequestFacts,
+  { caller, permission, facts, details, scopeMatch }: Question,
   vocabulary: readonly string[],
 ): PolicyQuery {
+  const { actor, subject, chain, scope } = caller;
+  const { action, resource, requires } = permission;
   const known = [...vocabulary, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
   const forItself = subject.type === 'agent' && subject.id === actor.id;
   return {
@@ -120,13 +132,14 @@ function queryFor(
     action,
     resource,
     context: {
-      scope: closeScope(scope, known),
+      scope: closeScope(scope, known, scopeMatch),
       ...(forItself ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
       depth: chain.length - 1,
       via: chain.slice(1, -1).map(({ id }) => id),
       proof: chain.at(-1)?.proof ?? 'signature',
       possession: 'signature',
-      request: { method, path },
+      ...(details === undefined ? {} : { authorizationDetails: details }),
+      request: { method: facts.method, path: facts.path },
     },
   };
 }

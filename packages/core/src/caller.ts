@@ -1,4 +1,4 @@
-import type { Chain, Scope } from '@countersign/delegation';
+import type { AuthorizationDetailLists, Chain, Scope } from '@countersign/delegation';
 import { deepFreeze } from './deep-freeze.js';
 
 /**
@@ -14,6 +14,8 @@ export interface Caller {
   readonly chain: Chain;
   /** What it may use now: the intersection of every hop and of the actor's capabilities. */
   readonly scope: Scope;
+  /** What was handed over in detail (RFC 9396): the list of each hop that has one. A request must be in every list. */
+  readonly authorizationDetails?: AuthorizationDetailLists;
   /** The signature that proved it. */
   readonly proof: Proof;
   /** Identifies this request in the audit log. */

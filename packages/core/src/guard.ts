@@ -143,7 +143,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       request.body.release();
       return { ok: true, caller, refuseStranger, ...(bodyVerdict && { bodyVerdict }) };
     },
-    authorize: createAuthorizer({ policy: settings.policy, recorder, register }),
+    authorize: createAuthorizer({ ...settings, recorder, register }),
     unresolved(caller, action, problem) {
       // Its text may quote the request, so that it stays out of the audit log.
       settings.onTrouble(`countersign: the resource of ${action} could not be determined: ${textOf(problem)}`);

@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import type { ScopeMatch } from '@countersign/delegation';
 import type { AuditSink } from './audit/event.js';
 import { fanOut } from './audit/fan-out.js';
 import type { BodyLimits } from './body/request-body.js';
@@ -13,6 +14,7 @@ import type { ReplayStore } from './replay/store.js';
 import { createGuardRevocations, type GuardRevocations } from './revocation/guard-revocations.js';
 import type { RevocationSource } from './revocation/source.js';
 import type { IssuerOptions } from './token/issuers.js';
+import { createLinkVerifier, type LinkVerifier } from './token/links.js';
 import { textOf } from './text-of.js';
 import { createTokenVerifier, type TokenVerifier } from './token/token-verifier.js';
 
@@ -29,6 +31,12 @@ export interface GuardOptions {
   readonly issuers?: readonly IssuerOptions[];
   /** What a token's `aud` must name. Default: the origins. */
   readonly audience?: string | readonly string[];
+  /** Most delegations between subject and actor, 0 to 16; 0: agents act for themselves only. Default 5. */
+  readonly maxDelegationDepth?: number;
+  /** Longest lifetime (`exp` minus `iat`) of a link by which an agent hands on, in seconds. Default 3600. */
+  readonly maxLinkLifetimeSeconds?: number;
+  /** Whether a scope covers those below it (`hierarchical`, default: `pr:write` covers `pr:write:draft`) or itself only. */
+  readonly scopeMatch?: ScopeMatch;
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
   /** Where revocations are kept besides `guard.revocations`. Every source is asked. Default: nowhere. */
@@ -70,7 +78,11 @@ export interface Settings {
   readonly agents: AgentDirectory;
   readonly policy: PolicyEngine;
   readonly audit: AuditSink;
+  readonly audiences: readonly string[];
   readonly tokens: TokenVerifier;
+  readonly links: LinkVerifier;
+  readonly maxDelegationDepth: number;
+  readonly scopeMatch: ScopeMatch;
   readonly replay: ReplayStore;
   readonly revocations: GuardRevocations;
   readonly traffic: 'agents' | 'mixed';
@@ -89,6 +101,9 @@ const optionNames = [
   'audit',
   'issuers',
   'audience',
+  'maxDelegationDepth',
+  'maxLinkLifetimeSeconds',
+  'scopeMatch',
   'replay',
   'revocations',
   'traffic',
@@ -111,16 +126,23 @@ export function readOptions(options: GuardOptions): Settings {
   const origins = readOrigins(options);
   const clockSkewSeconds = wholeNumber(options, 'clockSkewSeconds', 5, 0, 300);
   const clock = readClock(options);
+  const agents = implementing(options, 'agents', ['findByThumbprint', 'hasAgent'], "agentsFromFile('agents.json')");
+  const audiences = readAudiences(options, origins);
   return {
     origins,
-    agents: implementing(options, 'agents', ['findByThumbprint', 'hasAgent'], "agentsFromFile('agents.json')"),
+    agents,
     policy: implementing(options, 'policy', ['decide'], "await cedarFromDirectory('policies')"),
     audit: readAudit(options),
-    tokens: createTokenVerifier({
-      issuers: options.issuers ?? [],
-      audiences: readAudiences(options, origins),
+    audiences,
+    tokens: createTokenVerifier({ issuers: options.issuers ?? [], audiences, clockSkewSeconds }),
+    links: createLinkVerifier({
+      agents,
+      audiences,
       clockSkewSeconds,
+      maxLifetimeSeconds: wholeNumber(options, 'maxLinkLifetimeSeconds', 3600, 1, 86_400),
     }),
+    maxDelegationDepth: wholeNumber(options, 'maxDelegationDepth', 5, 0, 16),
+    scopeMatch: readScopeMatch(options),
     replay:
       options.replay === undefined
         ? memoryReplayStore()
@@ -173,6 +195,13 @@ function readRevocationSources({ revocations = [] }: GuardOptions): readonly Rev
     );
   }
   return sources;
+}
+
+function readScopeMatch({ scopeMatch = 'hierarchical' }: GuardOptions): ScopeMatch {
+  if (scopeMatch !== 'hierarchical' && scopeMatch !== 'exact') {
+    throw new ConfigError("createGuard: 'scopeMatch' must be 'hierarchical' or 'exact'.");
+  }
+  return scopeMatch;
 }
 
 function readTraffic({ traffic = 'agents' }: GuardOptions): 'agents' | 'mixed' {
@@ -245,7 +274,14 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
   return value;
 }
 
-type NumericOption = 'maxAgeSeconds' | 'clockSkewSeconds' | 'maxBodyBytes' | 'memoryBodyBytes' | 'bodyTimeoutSeconds';
+type NumericOption =
+  | 'maxDelegationDepth'
+  | 'maxLinkLifetimeSeconds'
+  | 'maxAgeSeconds'
+  | 'clockSkewSeconds'
+  | 'maxBodyBytes'
+  | 'memoryBodyBytes'
+  | 'bodyTimeoutSeconds';
 
 function wholeNumber(
   options: GuardOptions,

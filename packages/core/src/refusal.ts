@@ -30,9 +30,15 @@ export type RefusalCode =
   | 'token_delegation_invalid'
   | 'token_not_bound_to_agent'
   | 'token_revoked'
+  | 'delegation_malformed'
+  | 'delegation_invalid'
+  | 'delegation_expired'
+  | 'delegation_wider'
+  | 'delegation_too_deep'
   | 'delegation_revoked'
   | 'policy_denied'
   | 'insufficient_scope'
+  | 'authorization_details_exceeded'
   | 'policy_error'
   | 'route_unmapped'
   | 'resource_unresolved'
@@ -93,10 +99,16 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   token_delegation_invalid: row(401, 'The access token does not state a valid delegation.', 'token'),
   token_not_bound_to_agent: row(401, 'The access token belongs to another agent or key.', 'token'),
   token_revoked: row(401, 'The access token was revoked.', 'token'),
+  delegation_malformed: row(401, 'A delegation link cannot be read.', 'token'),
+  delegation_invalid: row(401, 'The delegation links do not lead from the subject to the sender.', 'token'),
+  delegation_expired: row(401, 'A delegation link is not valid at this time.', 'token'),
+  delegation_wider: row(401, 'A delegation link gives more than was handed over.', 'token'),
+  delegation_too_deep: row(401, 'There are more delegations than are accepted here.', 'token'),
   delegation_revoked: row(401, 'Something that this delegation rests on was revoked.', 'token'),
 
   policy_denied: row(403, 'Policy does not permit this.'),
   insufficient_scope: row(403, 'The delegated scope does not cover this.', 'scope'),
+  authorization_details_exceeded: row(403, 'The delegation is limited to other actions or resources.'),
 
   policy_error: outage(403, 'Policy could not be evaluated, so this is not permitted.'),
   route_unmapped: outage(403, 'This route asks for no permission, so agents may not use it.'),

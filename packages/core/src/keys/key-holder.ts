@@ -65,7 +65,8 @@ async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup>
   }
 }
 
-async function isRegistered(agents: AgentDirectory, id: string): Promise<boolean | 'unavailable'> {
+/** Whether an agent of this id is registered. Never rejects. */
+export async function isRegistered(agents: AgentDirectory, id: string): Promise<boolean | 'unavailable'> {
   try {
     return await agents.hasAgent(id);
   } catch {

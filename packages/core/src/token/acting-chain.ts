@@ -1,36 +1,108 @@
-import { type Chain, direct, issuerAsserted, type Scope } from '@countersign/delegation';
-import type { KeyHolder } from '../keys/key-holder.js';
+import {
+  type ActingAgent,
+  type AuthorizationDetailLists,
+  type Chain,
+  type ChainRefusalCode,
+  delegatedChain,
+  type DelegationClaims,
+  type Scope,
+  type ScopeMatch,
+} from '@countersign/delegation';
+import type { AgentDirectory } from '../keys/directory.js';
+import { isRegistered, type KeyHolder } from '../keys/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
+import type { LinkVerifier } from './links.js';
 import type { VerifiedToken } from './token-verifier.js';
 
 /** On whose behalf the holder of the key acts, and what that leaves it. */
 export interface ActingChain {
   readonly chain: Chain;
   readonly scope: Scope;
+  readonly authorizationDetails?: AuthorizationDetailLists;
 }
 
-/** Binds token, signature and agent together: a token counts only in the hands of the agent and key that it names. */
-export function actingChain(holder: KeyHolder, token: VerifiedToken | undefined): ActingChain | Refusal {
-  const { agent, thumbprint } = holder;
-  const acting = { id: agent.id, keyId: thumbprint, capabilities: agent.capabilities };
-  if (token === undefined) {
-    const { chain, effectiveScope } = direct(acting);
-    return { chain, scope: effectiveScope };
+/** What the request brings along to say for whom it acts. */
+export interface PresentedDelegation {
+  /** Whose key signed the request. */
+  readonly holder: KeyHolder;
+  readonly token: VerifiedToken | undefined;
+  /** Links as they were sent, in order. */
+  readonly links: readonly string[];
+  /** Unix seconds. */
+  readonly now: number;
+}
+
+export interface ChainSettings {
+  readonly agents: AgentDirectory;
+  readonly links: LinkVerifier;
+  readonly maxDelegationDepth: number;
+  readonly scopeMatch: ScopeMatch;
+}
+
+/**
+ * Binds token, links, signature and agents together: each counts only in the hands of the agent and key that it names,
+ * and the laws of delegation hold from the subject down to the sender. Never rejects.
+ */
+export async function actingChain(
+  { holder, token, links, now }: PresentedDelegation,
+  { agents, links: verifier, maxDelegationDepth, scopeMatch }: ChainSettings,
+): Promise<ActingChain | Refusal> {
+  const signed = await verifier.verify(links, { token, now });
+  if ('code' in signed) return signed;
+  const claims = token && (await ownNames(token, signed[0]?.delegator ?? holder, agents));
+  if (claims !== undefined && 'code' in claims) return claims;
+
+  const acting = delegatedChain({
+    root: token === undefined || claims === undefined ? {} : { token: claims, tokenHash: token.hash },
+    links: signed.map((link) => ({ ...link, delegator: agentOf(link.delegator) })),
+    actor: agentOf(holder),
+    maxDepth: maxDelegationDepth,
+    scopeMatch,
+  });
+  if (!acting.ok) return refusal(codeFor[acting.code], acting.detail);
+  const { chain, effectiveScope: scope, authorizationDetails } = acting;
+  return { chain, scope, ...(authorizationDetails && { authorizationDetails }) };
+}
+
+/**
+ * The agents of a token by the names that they have here: `user`, who uses it, as its key was found; those before it by
+ * the name of a registered agent if there is one, so that revoking it reaches them, else within the issuer's namespace.
+ */
+async function ownNames(
+  { claims, namespace }: VerifiedToken,
+  user: KeyHolder,
+  agents: AgentDirectory,
+): Promise<DelegationClaims | Refusal> {
+  const { actor } = claims;
+  if (actor === undefined || namespace === '') return claims;
+  const priorActors = [];
+  for (const prior of claims.priorActors) {
+    const registered = await isRegistered(agents, prior.subject);
+    if (registered === 'unavailable') return refusal('keys_unavailable');
+    priorActors.push(registered ? prior : { ...prior, subject: namespace + prior.subject });
   }
-  const claims = holder.vouchedBy === 'issuer' ? inNamespace(token) : token.claims;
-  const asserted = issuerAsserted({ claims, agent: acting });
-  if (!asserted.ok) return refusal(codeFor[asserted.code], asserted.detail);
-  return { chain: asserted.chain, scope: asserted.effectiveScope };
+  if (user.vouchedBy === 'directory') return { ...claims, priorActors };
+  return { ...claims, priorActors, actor: { ...actor, subject: namespace + actor.subject } };
 }
 
-/** The actor of a vouching token goes by the name that its issuer's namespace gives it. */
-function inNamespace({ claims, namespace }: VerifiedToken): VerifiedToken['claims'] {
-  if (claims.actor === undefined) return claims;
-  return { ...claims, actor: { ...claims.actor, subject: namespace + claims.actor.subject } };
+function agentOf({ agent, thumbprint }: KeyHolder): ActingAgent {
+  return { id: agent.id, keyId: thumbprint, capabilities: agent.capabilities };
 }
 
-const codeFor = {
+const codeFor: Readonly<Record<ChainRefusalCode, RefusalCode>> = {
   actor_missing: 'token_delegation_invalid',
   actor_mismatch: 'token_not_bound_to_agent',
   confirmation_mismatch: 'token_not_bound_to_agent',
-} as const satisfies Record<string, RefusalCode>;
+  link_signer_mismatch: 'delegation_invalid',
+  link_parent_mismatch: 'delegation_invalid',
+  link_delegate_mismatch: 'delegation_invalid',
+  link_confirmation_mismatch: 'delegation_invalid',
+  agent_repeated: 'delegation_invalid',
+  delegation_too_deep: 'delegation_too_deep',
+  redelegation_forbidden: 'delegation_wider',
+  max_hops_wider: 'delegation_wider',
+  scope_wider: 'delegation_wider',
+  expiry_wider: 'delegation_wider',
+  audience_wider: 'delegation_wider',
+  authorization_details_wider: 'delegation_wider',
+};

@@ -1,24 +1,30 @@
-import { isIdentifier } from '@countersign/delegation';
+import { isIdentifier, isStringOrUri } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '../config-error.js';
 import { isLoopback } from '../http/origin.js';
 import { isJsonObject } from '../json/strict-json.js';
 import { CachedRemote, type Source } from '../keys/cached-remote.js';
 import type { PublicJwk } from '../keys/public-jwk.js';
-import { fetchJson, type RemoteOptions, readRemoteUrl } from '../keys/remote-json.js';
+import { fetchJson, type RemoteJson, type RemoteOptions, readRemoteUrl } from '../keys/remote-json.js';
+import { discoverKeys } from './discovery.js';
 import { type IssuerKey, readIssuerKeySet } from './issuer-key.js';
 import { defaultAlgorithms, isSignatureAlgorithm, signatureAlgorithms } from './signature-algorithms.js';
 
-/** Who may issue tokens. Exactly one of `jwks` and `jwksUri`. */
+/**
+ * Who may issue tokens. Its keys are given (`jwks`), fetched (`jwksUri`), or else discovered by its name: its metadata is
+ * read from `/.well-known/oauth-authorization-server` (RFC 8414) or `/.well-known/openid-configuration`.
+ */
 export interface IssuerOptions extends RemoteOptions {
   /** Its name, compared character for character with a token's `iss`. An https URL; http on loopback only. */
   readonly issuer: string;
   /** Its public keys, if they are known here. */
   readonly jwks?: { readonly keys: readonly PublicJwk[] };
   /**
-   * Where its public keys are: `jwks_uri` in its metadata, `/.well-known/openid-configuration` or
-   * `/.well-known/oauth-authorization-server`. Cached for 5 minutes, and for an hour while it cannot be reached.
+   * Where its public keys are, if they are not to be discovered. Either way they are cached for 5 minutes, and for an
+   * hour while they cannot be fetched.
    */
   readonly jwksUri?: string;
+  /** What the `aud` of its tokens must name at least one of. Default: the audience of the guard. */
+  readonly audience?: string | readonly string[];
   /** What it may sign with. Default Ed25519 (also called EdDSA), ES256, ES384, PS256 and RS256. */
   readonly algorithms?: readonly string[];
   /** Longest lifetime (`exp` minus `iat`) accepted, in seconds. Default 3600. */
@@ -38,6 +44,8 @@ export interface IssuerOptions extends RemoteOptions {
 /** An issuer with its options checked and its keys at hand. */
 export interface TrustedIssuer {
   readonly issuer: string;
+  /** Undefined: the audience of the guard. */
+  readonly audiences: readonly string[] | undefined;
   readonly algorithms: readonly string[];
   readonly maxLifetimeSeconds: number;
   readonly namespace: string;
@@ -51,6 +59,7 @@ const optionNames = [
   'issuer',
   'jwks',
   'jwksUri',
+  'audience',
   'algorithms',
   'maxLifetimeSeconds',
   'subjectNamespace',
@@ -72,7 +81,7 @@ export function readIssuers(options: readonly IssuerOptions[]): ReadonlyMap<stri
 }
 
 function readIssuer(options: IssuerOptions): TrustedIssuer {
-  if (!isJsonObject(options)) throw new ConfigError("'issuers' must list objects like { issuer, jwksUri }.");
+  if (!isJsonObject(options)) throw new ConfigError("'issuers' must list objects like { issuer }.");
   const owner = `issuer '${options.issuer}'`;
   checkOptionNames(owner, options, optionNames);
   checkIssuerName(options.issuer);
@@ -95,6 +104,7 @@ function readIssuer(options: IssuerOptions): TrustedIssuer {
   const keys = readKeys(owner, options, algorithms);
   return {
     issuer: options.issuer,
+    audiences: readAudience(owner, options),
     algorithms,
     maxLifetimeSeconds,
     namespace: subjectNamespace,
@@ -102,6 +112,15 @@ function readIssuer(options: IssuerOptions): TrustedIssuer {
     remote: options,
     staleStatusSeconds,
   };
+}
+
+function readAudience(owner: string, { audience }: IssuerOptions): readonly string[] | undefined {
+  if (audience === undefined) return undefined;
+  const values: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
+  if (values.length === 0 || !values.every(isStringOrUri)) {
+    throw new ConfigError(`${owner}: 'audience' must name at least one audience, or be left out to mean the guard's.`);
+  }
+  return values;
 }
 
 /** RFC 9207 §2: an https URL without query or fragment. It is never normalised: two spellings are two issuers. */
@@ -121,14 +140,17 @@ function checkIssuerName(issuer: unknown): void {
 }
 
 function readKeys(owner: string, options: IssuerOptions, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
-  const { jwks, jwksUri } = options;
-  if ((jwks === undefined) === (jwksUri === undefined)) {
+  const { issuer, jwks, jwksUri } = options;
+  if (jwks !== undefined && jwksUri !== undefined) {
     throw new ConfigError(
-      `${owner}: say where its keys come from, with exactly one of 'jwks' ({ keys: […] }) and 'jwksUri' (the jwks_uri of its metadata).`,
+      `${owner}: say once where its keys come from, with 'jwks' or with 'jwksUri', or leave both out to discover them.`,
     );
   }
-  if (jwksUri !== undefined)
-    return remoteKeys(readRemoteUrl(`${owner}, 'jwksUri'`, jwksUri, options), options, algorithms);
+  if (jwksUri !== undefined) {
+    const url = readRemoteUrl(`${owner}, 'jwksUri'`, jwksUri, options);
+    return remoteKeys(() => fetchJson(url, options), algorithms);
+  }
+  if (jwks === undefined) return remoteKeys(discoverKeys(owner, issuer, options), algorithms);
 
   const read = readIssuerKeySet(jwks, algorithms);
   if (!read.ok) throw new ConfigError(`${owner}, 'jwks': ${read.problem}.`);
@@ -140,9 +162,9 @@ function readKeys(owner: string, options: IssuerOptions, algorithms: readonly st
   return { current: () => held, afterMiss: () => held };
 }
 
-function remoteKeys(url: URL, options: RemoteOptions, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
+function remoteKeys(fetch: () => Promise<RemoteJson>, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
   return new CachedRemote<readonly IssuerKey[]>({
-    fetch: () => fetchJson(url, options),
+    fetch,
     // A key that should not be in the set is left out; the others count.
     read: (json) => readIssuerKeySet(json, algorithms),
     maxAgeSeconds: 300,

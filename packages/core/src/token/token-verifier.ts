@@ -120,10 +120,11 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   function readPayload(payload: JsonObject, issuer: TrustedIssuer, hash: string): TokenResult {
     const read = readClaims(payload);
     if (!read.ok) return refuse(codeOf(read.code), read.detail);
-    const { subject, actor } = read.claims;
+    const { subject, actor, priorActors } = read.claims;
     const { namespace } = issuer;
     // Without a namespace of its own, an issuer could otherwise name the subjects and actors of another.
-    if (namespace === '' && [subject, actor?.subject].some((name) => inNamespace(name, namespaces))) {
+    const named = [subject, ...(actor === undefined ? [] : [actor, ...priorActors]).map((agent) => agent.subject)];
+    if (namespace === '' && named.some((name) => inNamespace(name, namespaces))) {
       return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
     }
     const claims = deepFreeze({ ...read.claims, subject: namespace + subject });
@@ -133,7 +134,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   /** What depends on the moment; for whom it is comes first, because a token for others says nothing to us. */
   function checkNow(token: VerifiedToken, now: number): TokenResult {
     const { maxLifetimeSeconds } = token.issuer;
-    const stranger = checkAudience(token.claims, audiences);
+    const stranger = checkAudience(token.claims, token.issuer.audiences ?? audiences);
     if (stranger !== undefined) return refuse('token_audience_mismatch', stranger.detail);
     const untimely = checkTimes(token.claims, { now, clockSkewSeconds, maxLifetimeSeconds });
     if (untimely === undefined) return { ok: true, token };
@@ -144,8 +145,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   return { verify };
 }
 
-function inNamespace(name: string | undefined, namespaces: readonly string[]): boolean {
-  return namespaces.some((namespace) => name?.startsWith(namespace));
+function inNamespace(name: string, namespaces: readonly string[]): boolean {
+  return namespaces.some((namespace) => name.startsWith(namespace));
 }
 
 type FoundKey = { readonly ok: true; readonly key: IssuerKey; readonly generation: number } | TokenRefusal;
@@ -165,7 +166,11 @@ export async function findKey(
   return refuse('token_invalid', 'no single key of its issuer fits its kid and alg');
 }
 
-export async function signatureVerifies(token: string, key: IssuerKey, algorithm: string): Promise<boolean> {
+export async function signatureVerifies(
+  token: string,
+  key: Pick<IssuerKey, 'publicKey'>,
+  algorithm: string,
+): Promise<boolean> {
   try {
     await compactVerify(token, key.publicKey, { algorithms: [algorithm] });
     return true;
@@ -180,6 +185,7 @@ function codeOf(code: ClaimsRefusalCode): RefusalCode {
     case 'actor_malformed':
     case 'actor_issuer_mismatch':
     case 'actor_is_subject':
+    case 'actor_repeated':
     case 'subject_is_client':
     case 'delegation_too_deep':
       return 'token_delegation_invalid';

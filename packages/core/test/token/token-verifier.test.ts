@@ -43,6 +43,7 @@ describe('a good token', () => {
           clientId: 'agent-a',
           scope: ['repo:read', 'pr:write:draft'],
           actor: { subject: 'agent-a' },
+          priorActors: [],
         },
         namespace: '',
         issuer: expect.objectContaining({ issuer, namespace: '' }),
@@ -264,7 +265,9 @@ describe('claims', () => {
     [7],
     [{}],
     [{ sub: '' }],
-    [{ sub: 'agent-a', act: { sub: 'agent-b' } }],
+    [{ sub: 'agent-a', act: 'agent-b' }],
+    [{ sub: 'agent-a', act: { sub: 'agent-a' } }],
+    [{ sub: 'agent-a', act: { sub: 'user_123' } }],
     [{ sub: 'user_123' }],
   ])('C1 act %j is no valid delegation', async (act) =>
     expect(await codeOf(minted({ act }))).toBe('token_delegation_invalid'),

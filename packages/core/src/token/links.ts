@@ -1,0 +1,132 @@
+import type { KeyObject } from 'node:crypto';
+import { checkAudience, checkTimes, type LinkClaims, parentHash, readLink } from '@countersign/delegation';
+import type { AgentDirectory } from '../keys/directory.js';
+import { findKeyHolder, type KeyHolder } from '../keys/key-holder.js';
+import { type Refusal, refusal } from '../refusal.js';
+import { LeastRecentlyUsed } from './least-recently-used.js';
+import { gateLink, type UntrustedLink } from './link-gate.js';
+import { signatureVerifies, type VerifiedToken } from './token-verifier.js';
+
+export interface LinkVerifierOptions {
+  /** Who may sign links. */
+  readonly agents: AgentDirectory;
+  /** What a link's `aud` must name at least one of. */
+  readonly audiences: readonly string[];
+  /** How far the delegators' clocks may be from ours, in seconds. */
+  readonly clockSkewSeconds: number;
+  /** The longest lifetime of a link, in seconds. */
+  readonly maxLifetimeSeconds: number;
+}
+
+/** A link signed by a key that counts now, of an agent that is active now. Its place in a chain is not judged yet. */
+export interface SignedLink {
+  readonly claims: LinkClaims;
+  /** base64url SHA-256 of the link as it was sent. */
+  readonly hash: string;
+  readonly delegator: KeyHolder;
+}
+
+/** What else a chain of links depends on. */
+export interface LinkContext {
+  /** The token that the first link hands on. Its issuer may vouch for the key of the first delegator. */
+  readonly token: VerifiedToken | undefined;
+  /** Unix seconds. */
+  readonly now: number;
+}
+
+export interface LinkVerifier {
+  /** Verifies links one by one, in order: the first one that does not count refuses all. Never rejects. */
+  verify(links: readonly string[], context: LinkContext): Promise<readonly SignedLink[] | Refusal>;
+}
+
+/** A link whose signature has verified under a key: it always will. What the key is worth is asked each time. */
+interface Remembered {
+  readonly claims: LinkClaims;
+  readonly keyId: string;
+  readonly publicKey: KeyObject;
+}
+
+const maxRemembered = 10_000;
+
+/** Verifies self-signed links (docs/wire-profile.md), each with the registered key of the agent that handed on. */
+export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
+  const { agents, audiences, clockSkewSeconds, maxLifetimeSeconds } = options;
+  const remembered = new LeastRecentlyUsed<Remembered>(maxRemembered);
+
+  async function verifyLink(text: string, context: LinkContext): Promise<SignedLink | Refusal> {
+    const hash = parentHash(text);
+    const known = remembered.get(hash);
+    const gated = known === undefined ? gateLink(text) : undefined;
+    if (gated?.ok === false) return refusal('delegation_malformed', gated.problem);
+    const keyId = known?.keyId ?? gated?.value.keyId ?? '';
+    const delegator = await holderOf(keyId, context);
+    if ('code' in delegator) return refusalOf(delegator);
+
+    const claims = known?.publicKey.equals(delegator.publicKey)
+      ? known.claims
+      : await verifiedClaims(text, gated?.value, delegator.publicKey);
+    if ('code' in claims) return claims;
+    remembered.set(hash, { claims, keyId, publicKey: delegator.publicKey });
+    return checkNow(claims, context.now) ?? { claims: inNamespace(claims, delegator, context), hash, delegator };
+  }
+
+  function holderOf(keyId: string, { token, now }: LinkContext): Promise<KeyHolder | Refusal> {
+    const vouching = token === undefined ? undefined : ({ ok: true, token } as const);
+    return findKeyHolder(keyId, { agents, token: () => Promise.resolve(vouching), now });
+  }
+
+  /** What depends on the moment and on us; the chain law judges the rest. */
+  function checkNow(claims: LinkClaims, now: number): Refusal | undefined {
+    const stranger = checkAudience(claims, audiences);
+    if (stranger !== undefined) return refusal('delegation_invalid', 'a link is meant for another audience');
+    const untimely = checkTimes(claims, { now, clockSkewSeconds, maxLifetimeSeconds });
+    if (untimely === undefined) return undefined;
+    const lasting = untimely.code === 'token_lifetime_too_long';
+    return refusal(lasting ? 'delegation_invalid' : 'delegation_expired', `of a link: ${untimely.detail}`);
+  }
+
+  return {
+    async verify(links, { token, now }) {
+      const verified: SignedLink[] = [];
+      for (const [index, text] of links.entries()) {
+        // An issuer vouches for the key of the agent that it names, which hands on first; later ones are registered.
+        const link = await verifyLink(text, { token: index === 0 ? token : undefined, now });
+        if ('code' in link) return link;
+        verified.push(link);
+      }
+      return verified;
+    },
+  };
+}
+
+async function verifiedClaims(
+  text: string,
+  link: UntrustedLink | undefined,
+  publicKey: KeyObject,
+): Promise<LinkClaims | Refusal> {
+  if (link === undefined || !(await signatureVerifies(text, { publicKey }, link.algorithm))) {
+    return refusal('delegation_invalid', 'the signature of a link does not verify');
+  }
+  const read = readLink(link.payload);
+  return read.ok ? read.link : refusal('delegation_malformed', read.detail);
+}
+
+/** An issuer names agents within its own namespace, so the agent that it vouches for goes by that name here. */
+function inNamespace(claims: LinkClaims, { vouchedBy }: KeyHolder, { token }: LinkContext): LinkClaims {
+  if (vouchedBy === 'directory' || token === undefined) return claims;
+  return { ...claims, issuer: token.namespace + claims.issuer };
+}
+
+/** What would be wrong with the key of a sender is wrong with a link here; an outage stays an outage. */
+function refusalOf(holder: Refusal): Refusal {
+  switch (holder.code) {
+    case 'agent_suspended':
+      return refusal('delegation_revoked', 'the agent that signed a link is suspended');
+    case 'key_unknown':
+      return refusal('delegation_invalid', 'the key that signed a link is not known');
+    case 'key_not_valid':
+      return refusal('delegation_invalid', 'the key that signed a link is not valid at this time');
+    default:
+      return holder;
+  }
+}
