@@ -20,7 +20,7 @@ export async function agentsFromFile(path: string, options: LiveFileOptions = {}
   return {
     findByThumbprint: (thumbprint) => file.current().find(thumbprint),
     hasAgent: (id) => file.current().has(id),
-    close: file.close,
+    close: () => file.close(),
   };
 }
 

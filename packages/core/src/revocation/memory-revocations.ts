@@ -39,7 +39,7 @@ export function memoryRevocations(options: { readonly clock?: () => number } = {
     restore(revocable) {
       const { until, ...named } = readRevocation('restore', revocable);
       if (until !== undefined) throw new ConfigError("restore: leave out 'until'; the revocation ends now.");
-      return set.delete(named as Revocable);
+      return set.delete(named);
     },
     list: () => set.inForce(now()),
     findRevoked: (named, nowSeconds) => set.find(named, nowSeconds),

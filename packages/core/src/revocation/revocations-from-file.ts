@@ -28,7 +28,7 @@ const lists = {
 export async function revocationsFromFile(path: string, options: LiveFileOptions = {}): Promise<RevocationSource> {
   const parts = { owner: 'revocationsFromFile', holds: 'revocations', read: readSet };
   const file = await openLiveFile(path, parts, options);
-  return { findRevoked: (named, now) => file.current().find(named, now), close: file.close };
+  return { findRevoked: (named, now) => file.current().find(named, now), close: () => file.close() };
 }
 
 /** @throws ConfigError */

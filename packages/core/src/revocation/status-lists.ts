@@ -42,7 +42,7 @@ export function createStatusLists({ clockSkewSeconds }: { readonly clockSkewSeco
           const fetched = await fetchDocument(url, issuer.remote, statusListJwt, limits);
           if (!fetched.ok) return fetched;
           const question = { issuer, uri, now, clockSkewSeconds };
-          return await verifyStatusListToken(fetched.value.toString('latin1'), question);
+          return await verifyStatusListToken(fetched.value.bytes.toString('latin1'), question);
         },
         staleSeconds: issuer.staleStatusSeconds,
         clockSkewSeconds,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { type Arbitrary, assert, constantFrom, oneof, property, record, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
 import { readRevocation, type Revocable, revocationKey } from '../../src/revocation/revocable.js';
@@ -44,24 +44,23 @@ describe('reading a revocation', () => {
   });
 });
 
+function byName(one: Revocable): string {
+  return JSON.stringify(Object.entries(one).toSorted(([a], [b]) => a.localeCompare(b)));
+}
+
 describe('the key of a revocable', () => {
-  const id = fc.oneof(fc.string(), fc.constantFrom('a', '"', '","', '["agent","a"]'));
-  const revocable: fc.Arbitrary<Revocable> = fc.oneof(
-    fc.record({ agent: id }),
-    fc.record({ key: id }),
-    fc.record({ subject: id, issuer: id }, { requiredKeys: ['subject'] }),
-    fc.record({ delegation: id, issuer: id }, { requiredKeys: ['delegation'] }),
-    fc.record({ issuer: id }),
+  const id = oneof(string(), constantFrom('a', '"', '","', '["agent","a"]'));
+  const revocable: Arbitrary<Revocable> = oneof(
+    record({ agent: id }),
+    record({ key: id }),
+    record({ subject: id, issuer: id }, { requiredKeys: ['subject'] }),
+    record({ delegation: id, issuer: id }, { requiredKeys: ['delegation'] }),
+    record({ issuer: id }),
   );
 
   it('is the same for the same, and for nothing else', () => {
-    const sorted = (one: Revocable): string => JSON.stringify(Object.entries(one).toSorted());
-    fc.assert(
-      fc.property(
-        revocable,
-        revocable,
-        (a, b) => (revocationKey(a) === revocationKey(b)) === (sorted(a) === sorted(b)),
-      ),
+    assert(
+      property(revocable, revocable, (a, b) => (revocationKey(a) === revocationKey(b)) === (byName(a) === byName(b))),
       { numRuns: 300 },
     );
   });
