@@ -10,6 +10,8 @@ export interface HostConfig {
   readonly bodyParser: 'after' | 'none';
   readonly agents: readonly AgentRegistration[];
   readonly issuers: readonly IssuerOptions[];
+  /** File of what is revoked. */
+  readonly revocations?: string;
   /** Cedar text. */
   readonly policies: string;
   /** Cedar schema text. */
@@ -18,7 +20,7 @@ export interface HostConfig {
   readonly audit: string;
 }
 
-const names = ['origin', 'mount', 'bodyParser', 'agents', 'issuers', 'policies', 'schema', 'audit'];
+const names = ['origin', 'mount', 'bodyParser', 'agents', 'issuers', 'revocations', 'policies', 'schema', 'audit'];
 
 /** @throws ConfigError when the file cannot be read as a configuration. What core reads itself, core checks. */
 export function readConfig(file: string): HostConfig {

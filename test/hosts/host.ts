@@ -7,6 +7,7 @@ import {
   createGuard,
   type Guard,
   type GuardOptions,
+  revocationsFromFile,
 } from '@countersign/core';
 import type { HostConfig } from './config.js';
 import { type ServerOptions, startServer } from './server.js';
@@ -57,6 +58,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
       origin: config.origin ?? server.url,
       agents: agentsFromObjects(config.agents),
       issuers: config.issuers,
+      ...(config.revocations !== undefined && { revocations: await revocationsFromFile(config.revocations) }),
       policy: await cedarFromText({
         policies: config.policies,
         ...(config.schema === undefined ? {} : { schema: config.schema }),
