@@ -17,13 +17,20 @@ export type RemoteJson =
   | { readonly ok: true; readonly json: unknown }
   | { readonly ok: false; readonly problem: string };
 
+/** A document with the header section it came with. */
+export interface RemoteDocument {
+  readonly bytes: Buffer;
+  /** Name, value, name, value, … as they were sent. */
+  readonly rawHeaders: readonly string[];
+}
+
 export interface RemoteLimits {
   /** For the whole exchange, so that a body that comes in drops cannot outlast it. */
   readonly timeoutMilliseconds: number;
   readonly maxBytes: number;
 }
 
-const defaultLimits: RemoteLimits = { timeoutMilliseconds: 5000, maxBytes: 1024 * 1024 };
+export const defaultLimits: RemoteLimits = { timeoutMilliseconds: 5000, maxBytes: 1024 * 1024 };
 
 /**
  * Reads a configured address to fetch from. `owner` names the option in messages.
@@ -31,21 +38,23 @@ const defaultLimits: RemoteLimits = { timeoutMilliseconds: 5000, maxBytes: 1024 
  * @throws ConfigError which says what to do.
  */
 export function readRemoteUrl(owner: string, text: string, options: RemoteOptions): URL {
+  const url = checkRemoteUrl(text, options);
+  if (!url.ok) throw new ConfigError(`${owner}: ${url.problem}.`);
+  return url.value;
+}
+
+/** The same for an address that somebody else named: whatever it is, it never throws. */
+export function checkRemoteUrl(text: string, options: RemoteOptions): Reading<URL> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new ConfigError(`${owner}: '${text}' is not an https URL.`);
-  }
-  if (url.username !== '' || url.password !== '')
-    throw new ConfigError(`${owner}: take the credentials out of the URL.`);
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return failed(`'${text}' is not an https URL`);
+  if (url.username !== '' || url.password !== '') return failed('take the credentials out of the URL');
   if (url.protocol === 'http:' && options.dangerouslyAllowHttp !== true) {
-    throw new ConfigError(`${owner}: '${text}' is plain http. Use https, or set dangerouslyAllowHttp: true.`);
+    return failed(`'${text}' is plain http. Use https, or set dangerouslyAllowHttp: true`);
   }
   if (!mayConnect(url, options)) {
-    throw new ConfigError(
-      `${owner}: '${text}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true.`,
-    );
+    return failed(`'${text}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true`);
   }
-  return url;
+  return { ok: true, value: url };
 }
 
 /** An address in the URL itself is never resolved, so it has to be checked here. */
@@ -80,17 +89,17 @@ export async function fetchJson(
 ): Promise<RemoteJson> {
   const fetched = await fetchDocument(url, options, json, limits);
   if (!fetched.ok) return fetched;
-  const read = parseStrictJson(fetched.value);
+  const read = parseStrictJson(fetched.value.bytes);
   return read.ok ? { ok: true, json: read.value } : failed(`the answer is unusable: ${read.problem}`);
 }
 
-/** The same for a document of any kind, as the bytes that were sent. Never rejects. */
+/** The same for a document of any kind, as it was sent. Never rejects. */
 export async function fetchDocument(
   url: URL,
   options: RemoteOptions,
   kind: DocumentKind,
   limits: RemoteLimits,
-): Promise<Reading<Buffer>> {
+): Promise<Reading<RemoteDocument>> {
   const signal = AbortSignal.timeout(limits.timeoutMilliseconds);
   try {
     const response = await send(url, options, kind, signal);
@@ -98,7 +107,7 @@ export async function fetchDocument(
     const bytes = problem === undefined ? await readBody(response, limits.maxBytes) : undefined;
     response.destroy();
     if (bytes === undefined) return failed(problem ?? `the answer is larger than ${limits.maxBytes} bytes`);
-    return { ok: true, value: bytes };
+    return { ok: true, value: { bytes, rawHeaders: response.rawHeaders } };
   } catch (error) {
     return failed(signal.aborted ? `it took longer than ${limits.timeoutMilliseconds} ms` : String(error));
   }
