@@ -1,6 +1,4 @@
 import type { AuthorizationDetail, AuthorizationDetailLists } from './authorization-details.js';
-import type { DelegationClaims } from './claims.js';
-import { type DelegationRefusal, refuse } from './refusal.js';
 import { intersectScopes, minimalScope, type Scope, type ScopeMatch } from './scope.js';
 
 /** One member of a chain, and the delegation by which it was reached. */
@@ -47,56 +45,6 @@ export interface DelegatedChain {
 /** The law: the scope of a chain is what every hop and the capabilities allow. */
 export function effectiveScope(chain: Chain, capabilities: Scope, match?: ScopeMatch): Scope {
   return chain.reduce((scope, hop) => intersectScopes(scope, hop.scope, match), minimalScope(capabilities, match));
-}
-
-/** The chain of an agent that acts for itself, with no token. */
-export function direct(agent: ActingAgent): DelegatedChain {
-  const { id, keyId, capabilities } = agent;
-  return buildChain([{ id, type: 'agent', proof: 'signature', keyId, scope: capabilities }], [agent]);
-}
-
-/**
- * The chain that a verified token of a trusted issuer gives to the agent that signed the request. With an actor:
- * `[subject, agent]`. Without one the token must be about the agent itself, and can only narrow what it may do: `[agent]`.
- *
- * @example
- * const acting = issuerAsserted({ claims, agent: { id: 'agent-1', keyId, capabilities: ['pr:write'] } });
- * if (acting.ok) acting.chain.map((hop) => hop.id); // ['user_123', 'agent-1']
- */
-export function issuerAsserted(options: {
-  readonly claims: DelegationClaims;
-  readonly agent: ActingAgent;
-  /** What the subject of a delegated token is. Default: `user`. */
-  readonly subjectType?: Hop['type'];
-}): DelegatedChain | DelegationRefusal<'actor_missing' | 'actor_mismatch' | 'confirmation_mismatch'> {
-  const { claims, agent, subjectType = 'user' } = options;
-  if (claims.confirmation !== undefined && claims.confirmation.jkt !== agent.keyId) {
-    return refuse('confirmation_mismatch');
-  }
-  const token = { issuer: claims.issuer, expiresAt: claims.expiresAt };
-  const reached = {
-    id: agent.id,
-    type: 'agent',
-    keyId: agent.keyId,
-    ...token,
-    ...(claims.id !== undefined && { delegationId: claims.id }),
-  } as const;
-
-  if (claims.actor === undefined) {
-    // A user's plain token in the hands of an agent is no delegation, even where may_act would allow one.
-    if (claims.subject !== agent.id) return refuse('actor_missing');
-    const scope = claims.scope.length > 0 ? claims.scope : agent.capabilities;
-    return buildChain([{ ...reached, proof: 'signature', scope }], [agent]);
-  }
-  if (claims.actor.subject !== agent.id || claims.priorActors.length > 0) return refuse('actor_mismatch');
-  const { scope } = claims;
-  return buildChain(
-    [
-      { id: claims.subject, type: subjectType, proof: 'issuer', ...token, scope },
-      { ...reached, proof: 'issuer', scope },
-    ],
-    [agent],
-  );
 }
 
 /** Puts hops together. `signers` are all agents that signed something: nobody can hand on what it may not do itself. */

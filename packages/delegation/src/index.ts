@@ -11,10 +11,8 @@ export {
   type ActingAgent,
   type Chain,
   type DelegatedChain,
-  direct,
   effectiveScope,
   type Hop,
-  issuerAsserted,
 } from './chain.js';
 export { type DelegationClaims, readClaims } from './claims.js';
 export type { Confirmation, Ed25519PublicJwk } from './confirmation.js';
