@@ -46,12 +46,22 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   token_not_bound_to_agent:
     'The token names another agent or key than the one that signed. Sign with the key that the token is for.',
   token_revoked: 'The issuer took this token back, for good or for a time. Get a new one.',
+  delegation_malformed:
+    'Agent-Delegation must be one field: links (typ delegation+jwt), separated by commas, in the order of handing on.',
+  delegation_invalid:
+    'A link is signed by an unknown key, is out of order, or is for another agent. Send the bundle as you received it.',
+  delegation_expired: 'A link is over. Ask the agent before you to delegate again.',
+  delegation_wider:
+    'A link gives more scope, time, audience or hops than its delegator was given. Delegate again, with less.',
+  delegation_too_deep: 'The API accepts fewer delegations in a row (5 by default). Delegate more directly.',
   delegation_revoked:
     'The user, an agent before you, one of their keys or a delegation was revoked. Ask whoever delegated to you.',
   policy_denied:
     'The agent is known, but no policy permits this action on this resource for it. Ask the operator of the API.',
   insufficient_scope:
     'The delegation or the capabilities of the agent do not reach this far. The WWW-Authenticate field names the scope.',
+  authorization_details_exceeded:
+    'The authorization_details of the token or a link name other resources or actions. Ask for a delegation for this one.',
   policy_error: 'A policy of the API fails on this request, and a failing policy never permits. Tell its operator.',
   route_unmapped:
     'The API has not said which permission this route needs, and then it is closed to agents. Tell its operator.',
