@@ -281,6 +281,44 @@ describe('actor', () => {
   });
 });
 
+describe('status', () => {
+  it('reads where a Token Status List says whether the token still counts', () => {
+    const status = { status_list: { idx: 0, uri: 'https://id.example/status/1' }, other: {} };
+    expect(claimsWith({ status }).statusReference).toEqual({ uri: 'https://id.example/status/1', index: 0 });
+    expect(claimsWith()).not.toHaveProperty('statusReference');
+  });
+
+  it.each([
+    [null],
+    ['https://id.example/status/1'],
+    [[]],
+    [{}],
+    [{ other_mechanism: {} }],
+    [{ status_list: null }],
+    [{ status_list: [0, 'https://id.example/status/1'] }],
+    [{ status_list: { idx: 0 } }],
+    [{ status_list: { uri: 'https://id.example/status/1' } }],
+    [{ status_list: { idx: '0', uri: 'https://id.example/status/1' } }],
+    [{ status_list: { idx: -1, uri: 'https://id.example/status/1' } }],
+    [{ status_list: { idx: 0.5, uri: 'https://id.example/status/1' } }],
+    [{ status_list: { idx: 2 ** 53, uri: 'https://id.example/status/1' } }],
+    [{ status_list: { idx: 0, uri: '' } }],
+    [{ status_list: { idx: 0, uri: ['https://id.example/status/1'] } }],
+  ])('B11 refuses %j: what cannot be asked for must not be dropped', (status) => {
+    expect(verdict({ status })).toBe('status_malformed');
+  });
+});
+
+describe('max_hops', () => {
+  it.each([0, 1, 2 ** 53 - 1])('reads %d', (maxHops) => {
+    expect(claimsWith({ max_hops: maxHops }).maxHops).toBe(maxHops);
+  });
+
+  it.each([[null], ['1'], [-1], [1.5], [NaN], [Infinity], [2 ** 53], [[1]], [true]])('C6 refuses %j', (maxHops) => {
+    expect(verdict({ max_hops: maxHops })).toBe('max_hops_malformed');
+  });
+});
+
 describe('readClaims, whatever it is given', () => {
   // Each claim, the field that it fills, and the codes that may blame it.
   const CLAIMS = [
