@@ -3,7 +3,9 @@
  * - `body_too_large`: the body is over `maxBodyBytes`; it must be whole in memory to be signed.
  * - `redirect_refused`: the API answered with a redirect. A signature is for one URL and is not carried to another.
  * - `insecure_credential`: a token would cross the network over plain http.
- * - `credential_conflict`: a token was given twice, by `withToken` and by a header.
+ * - `credential_conflict`: a token or links were given twice, by `withToken` or `accept` and by a header.
+ * - `delegation_impossible`: what was to be handed on cannot be: it is wider than what is held, over, or malformed.
+ * - `bundle_invalid`: a bundle is not for this agent, malformed or expired.
  * - `already_signed`: the headers carry a signature of someone else.
  * - `host_mismatch`: the `Host` header names another host than the URL.
  * - `url_unsupported`: the URL is not http(s), is relative or carries credentials.
@@ -13,17 +15,19 @@ export type AgentErrorCode =
   | 'redirect_refused'
   | 'insecure_credential'
   | 'credential_conflict'
+  | 'delegation_impossible'
+  | 'bundle_invalid'
   | 'already_signed'
   | 'host_mismatch'
   | 'url_unsupported';
 
-/** A call that the agent did not make or did not finish. `code` is stable; the message says what to do. */
+/** A call that the agent did not make or did not finish, or a delegation that it did not hand on or take over. `code` is stable; the message says what to do. */
 export class AgentError extends Error {
   override readonly name = 'AgentError';
   readonly code: AgentErrorCode;
 
-  constructor(code: AgentErrorCode, message: string) {
-    super(message);
+  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }

@@ -1,6 +1,8 @@
 import { AgentError } from './agent-error.js';
 import { bodyBytes, refuseTooLarge } from './body.js';
-import { addBearer } from './credentials.js';
+import { type DelegationBundle, openBundle } from './bundle.js';
+import { addCredentials, type Credentials } from './credentials.js';
+import { delegate, type DelegateOptions } from './delegate.js';
 import { type AgentOptions, readOptions, type Settings } from './options.js';
 import { signHeaders } from './sign-headers.js';
 
@@ -22,7 +24,7 @@ export interface SignedRequest {
   readonly headers: Record<string, string>;
 }
 
-/** What can sign and send: an agent acting for itself, or with a token. */
+/** What can sign, send and hand on: an agent acting for itself, with a token, or with what another agent handed on. */
 export interface Signer {
   /**
    * The standard `fetch`, with every request signed. Every kind of body works; it is read into memory first.
@@ -32,6 +34,15 @@ export interface Signer {
   readonly fetch: typeof fetch;
   /** Signs a request that another HTTP client sends. Nothing is sent. */
   readonly signRequest: (request: RequestToSign) => Promise<SignedRequest>;
+  /**
+   * Hands on less than it holds to another agent, offline: signs one link and bundles it with what this signer acts
+   * with. Rejects with `AgentError` `delegation_impossible` if that cannot be.
+   *
+   * @example
+   * const bundle = await forUser.delegate('agent-test-runner', { scope: ['repo:read'], ttlSeconds: 60 });
+   * const text = JSON.stringify(bundle);
+   */
+  readonly delegate: (delegateId: string, options: DelegateOptions) => Promise<DelegationBundle>;
 }
 
 /** An agent with an identity of its own. */
@@ -44,6 +55,15 @@ export interface Agent extends Signer {
    * signature. Throws `TypeError` if the text cannot be a token.
    */
   readonly withToken: (token: string) => Signer;
+  /**
+   * The same agent acting with what another agent handed on to it: `Agent-Delegation`, and the token if there is one,
+   * are added to each request, and covered by the signature. Throws `AgentError` `bundle_invalid` if the bundle is not
+   * for this agent and key, malformed or expired. Whether its signatures count is for the API to say.
+   *
+   * @example
+   * const response = await agent.accept(JSON.parse(text)).fetch('https://api.acme.dev/repos/acme/api');
+   */
+  readonly accept: (bundle: DelegationBundle) => Signer;
 }
 
 /**
@@ -59,21 +79,26 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   return Object.freeze({
     id: settings.id,
     keyId: settings.key.keyId,
-    ...signer(settings, undefined),
-    withToken: (token) => Object.freeze(signer(settings, readToken(token))),
+    ...signer(settings, { links: [] }),
+    withToken: (token) => Object.freeze(signer(settings, { token: readToken(token), links: [] })),
+    accept: (bundle) => {
+      const recipient = { id: settings.id, keyId: settings.key.keyId, now: settings.clock() / 1000 };
+      return Object.freeze(signer(settings, openBundle(bundle, recipient)));
+    },
   } satisfies Agent);
 }
 
-function signer(settings: Settings, token: string | undefined): Signer {
+function signer(settings: Settings, credentials: Credentials): Signer {
   return {
-    fetch: (input, init) => signedFetch(settings, token, input, init),
-    signRequest: (request) => signRequest(settings, token, request),
+    fetch: (input, init) => signedFetch(settings, credentials, input, init),
+    signRequest: (request) => signRequest(settings, credentials, request),
+    delegate: (delegateId, options) => delegate(settings, credentials, delegateId, options),
   };
 }
 
 async function signedFetch(
   settings: Settings,
-  token: string | undefined,
+  credentials: Credentials,
   input: string | URL | Request,
   init: RequestInit = {},
 ): Promise<Response> {
@@ -86,7 +111,7 @@ async function signedFetch(
   const request = new Request(input, { ...init, duplex: 'half' });
   const url = httpUrl(request.url);
   const headers = new Headers(request.headers);
-  if (token !== undefined) addBearer(headers, token);
+  addCredentials(headers, credentials);
   const body = await bodyBytes(request, settings.maxBodyBytes);
   await signHeaders({ method: request.method, url, headers, body }, settings);
 
@@ -118,12 +143,12 @@ async function refuseRedirect(response: Response, url: URL): Promise<void> {
 
 async function signRequest(
   settings: Settings,
-  token: string | undefined,
+  credentials: Credentials,
   { method, url: given, headers: fields, body: content }: RequestToSign,
 ): Promise<SignedRequest> {
   const url = httpUrl(given);
   const headers = new Headers(fields);
-  if (token !== undefined) addBearer(headers, token);
+  addCredentials(headers, credentials);
   const body = typeof content === 'string' ? new TextEncoder().encode(content) : content;
   if (body !== undefined && body.byteLength > 0) {
     refuseTooLarge(body.byteLength, settings.maxBodyBytes);

@@ -3,15 +3,30 @@ import { AgentError } from './agent-error.js';
 /** Fields that carry a credential: the signature must cover them, and they must not cross the network in clear. */
 export const credentialFields: readonly string[] = ['authorization', 'agent-delegation', 'agent-approval'];
 
-/** Adds the token as RFC 6750 §2.1 says. Two tokens in one request would leave open which one counts. */
-export function addBearer(headers: Headers, token: string): void {
-  if (headers.has('authorization')) {
+/** With what an agent acts for others: a token of an issuer, links by which agents handed on, or both. */
+export interface Credentials {
+  readonly token?: string;
+  /** In the order in which they were handed on. */
+  readonly links: readonly string[];
+}
+
+/**
+ * Adds the token as RFC 6750 §2.1 says, and the links as a List of Tokens (RFC 9651 §3.1). Two tokens or two chains in
+ * one request would leave open which one counts.
+ */
+export function addCredentials(headers: Headers, { token, links }: Credentials): void {
+  if (token !== undefined) addOnce(headers, 'authorization', `Bearer ${token}`);
+  if (links.length > 0) addOnce(headers, 'agent-delegation', links.join(', '));
+}
+
+function addOnce(headers: Headers, name: string, value: string): void {
+  if (headers.has(name)) {
     throw new AgentError(
       'credential_conflict',
-      'withToken() was used and an Authorization header was given too. Use one.',
+      `A token or bundle was given, and the header ${name} was given too. Use one.`,
     );
   }
-  headers.set('authorization', `Bearer ${token}`);
+  headers.set(name, value);
 }
 
 /** RFC 6750 §5.3: a bearer token is sent over TLS only. Loopback never leaves the machine. */

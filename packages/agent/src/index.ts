@@ -1,5 +1,7 @@
 export type { Agent, RequestToSign, SignedRequest, Signer } from './agent.js';
 export { createAgent } from './agent.js';
+export type { DelegationBundle } from './bundle.js';
+export type { DelegateOptions } from './delegate.js';
 export type { AgentErrorCode } from './agent-error.js';
 export { AgentError } from './agent-error.js';
 export type { AgentPrivateKey, AgentRegistration, Ed25519PublicJwk } from './keys/agent-private-key.js';
