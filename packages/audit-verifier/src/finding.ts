@@ -46,6 +46,8 @@ export class Findings {
       this.#kept[this.#kept.length - 1] = { ...last, through, message: inWords(last.kind, last.from, through) };
       return;
     }
+    // A broken header is seen twice, by itself and by its hash.
+    if (last?.kind === finding.kind && last.message === finding.message) return;
     this.#count += 1;
     if (this.#kept.length < most) this.#kept.push(finding);
   }

@@ -7,7 +7,14 @@ export {
   splitCheckpoints,
 } from './checkpoint.js';
 export type { Finding, FindingKind } from './finding.js';
-export { checkpointsFileName, listSegments, readFirstLine, readLines, segmentName, segmentsAmong } from './log-folder.js';
+export {
+  checkpointsFileName,
+  listSegments,
+  readFirstLine,
+  readLines,
+  segmentName,
+  segmentsAmong,
+} from './log-folder.js';
 export { type LogLine, noPrev, readHeader, readLogLine, type SegmentHeader } from './log-line.js';
 export {
   type Consistency,

@@ -20,6 +20,8 @@ export class LogCheck {
   readonly #chain: ChainCheck;
   readonly #tree: Frontier;
   readonly remarks: string[] = [];
+  /** Not believed before the next record has confirmed it. */
+  #latest: LogLine | undefined;
 
   constructor(parts: LogCheckParts) {
     const { findings, start } = parts;
@@ -34,17 +36,22 @@ export class LogCheck {
   take({ line, hash, place }: PlacedLine): void {
     this.#chain.take(line, hash, place);
     // A tree over wrong lines says nothing.
-    if (!this.#chain.intact) return;
+    if (!this.#chain.intact) {
+      this.#latest = undefined;
+      return;
+    }
+    this.#note(this.#latest);
+    this.#latest = line;
     if (place.line === 1) this.#checkHeader(readHeader(line?.record), place);
     this.#tree.push(hash);
     const { checkpoints } = this.#parts;
     if (checkpoints.wants(this.#tree.size)) checkpoints.compare(this.#tree.size, this.#tree.root());
-    if (line !== undefined) this.#note(line);
   }
 
   /** Call it after the last line. Returns the number of the last record. */
   end(checkpointsFile: string): number {
     this.#chain.end();
+    this.#note(this.#latest);
     this.#parts.checkpoints.end(this.#chain.last, this.#chain.intact, checkpointsFile);
     return this.#chain.last;
   }
@@ -64,13 +71,15 @@ export class LogCheck {
     }
   }
 
-  #note({ sequence, record: { phase, time, checkpoint, recovered } }: LogLine): void {
+  #note(line: LogLine | undefined): void {
+    if (line === undefined) return;
+    const { phase, time, checkpoint, recovered } = line.record;
     if (phase === 'checkpoint') {
       this.#parts.checkpoints.recorded(Number((checkpoint as { readonly size?: unknown } | undefined)?.size));
     } else if (phase === 'recovered') {
       const { bytes, file } = (recovered ?? {}) as { readonly bytes?: unknown; readonly file?: unknown };
       const what = `${String(bytes)} torn bytes were put aside as ${String(file)}`;
-      this.remarks.push(`Record ${sequence}, ${String(time)}: after a crash ${what}.`);
+      this.remarks.push(`Record ${line.sequence}, ${String(time)}: after a crash ${what}.`);
     }
   }
 }

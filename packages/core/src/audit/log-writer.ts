@@ -46,19 +46,16 @@ export class LogWriter {
   }
 
   /** Appends rendered records. Numbered only now: a batch that failed leaves no gap. */
-  async append(rendered: readonly string[], durable: boolean = this.#settings.durable): Promise<void> {
+  async append(rendered: readonly string[]): Promise<void> {
     if (this.#isFull()) await this.#nextSegment();
-    const chain = this.#segment.chain.clone();
-    const lines = rendered.map((event) => chain.seal(event));
-    await this.#segment.file.append(Buffer.from(lines.join('')), durable);
-    this.#segment = { ...this.#segment, chain };
+    await this.#write(rendered, this.#settings.durable);
   }
 
   /** Signs what the log is now; returns the note. What is not durable is never signed: a crash could take it back. */
   async checkpoint(): Promise<string> {
     const { note, record } = await this.#seal();
     // Durable with the next records: the note is, and a record of it that is lost is no harm.
-    await this.append([record], false);
+    await this.#write([record], false);
     this.#sealed = this.#segment.chain.size;
     return note;
   }
@@ -70,6 +67,13 @@ export class LogWriter {
 
   async makeDurable(): Promise<void> {
     await this.#segment.file.makeDurable();
+  }
+
+  async #write(rendered: readonly string[], durable: boolean): Promise<void> {
+    const chain = this.#segment.chain.clone();
+    const lines = rendered.map((event) => chain.seal(event));
+    await this.#segment.file.append(Buffer.from(lines.join('')), durable);
+    this.#segment = { ...this.#segment, chain };
   }
 
   async #seal(): Promise<{ note: string; record: string }> {

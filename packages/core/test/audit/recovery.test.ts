@@ -1,0 +1,267 @@
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type LogReport, verifyLog } from '@countersign/audit-verifier';
+import { describe, expect, it } from 'vitest';
+import { auditFile } from '../../src/audit/audit-file.js';
+import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
+import { readWholeAuditLog } from '../../src/audit/read-audit-log.js';
+import { ConfigError } from '../../src/config-error.js';
+import { event, type Folder, temporaryFolder } from './events.js';
+
+async function writeAll(folder: Folder, ids: readonly string[], options: AuditFileOptions = {}): Promise<void> {
+  const sink = auditFile(folder.path, options);
+  for (const id of ids) await sink.write(event(id));
+  await sink.close?.();
+}
+
+/** What stands in the log, in short. */
+async function contents(folder: Folder): Promise<string[]> {
+  const found: string[] = [];
+  for await (const record of readWholeAuditLog(folder.path)) found.push('id' in record ? record.id : record.phase);
+  return found;
+}
+
+function verify(folder: Folder): Promise<LogReport> {
+  return verifyLog(folder.path, { key: readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8') });
+}
+
+function segments(folder: Folder): string[] {
+  return readdirSync(folder.path).filter((name) => name.endsWith('.jsonl'));
+}
+
+function lastSegment(folder: Folder): string {
+  return join(folder.path, segments(folder).at(-1)!);
+}
+
+const small: AuditFileOptions = { maxSegmentBytes: 1500, checkpointEvery: { records: 4 } };
+const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+describe('segments', () => {
+  it('follow each other by size, one chain through all of them', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, six, small);
+    await writeAll(folder, six, small);
+    expect(segments(folder).length).toBeGreaterThan(3);
+    for (const name of segments(folder)) expect(statSync(join(folder.path, name)).size).toBeLessThan(3500);
+    expect((await contents(folder)).filter((one) => one.length === 1)).toEqual([...six, ...six]);
+    const report = await verify(folder);
+    expect(report).toMatchObject({ ok: true, segments: segments(folder).length });
+    expect(report.sealed).toBe(report.size - 1);
+  });
+
+  it('follow each other by time, also over a restart', async () => {
+    using folder = temporaryFolder();
+    let now = Date.parse('2026-11-24T12:00:00Z');
+    const options = { maxSegmentSeconds: 3600, clock: () => now };
+    await writeAll(folder, ['a'], options);
+    now += 3_599_000;
+    await writeAll(folder, ['b'], options);
+    expect(segments(folder)).toHaveLength(1);
+    now += 1000;
+    await writeAll(folder, ['c', 'd'], options);
+    expect(segments(folder)).toHaveLength(2);
+    expect(await contents(folder)).toEqual([
+      ...['segment', 'a', 'checkpoint', 'b', 'checkpoint'],
+      ...['segment', 'checkpoint', 'c', 'd', 'checkpoint'],
+    ]);
+    expect((await verify(folder)).ok).toBe(true);
+  });
+
+  it('F4 a segment that cannot be begun refuses its records, and is begun later', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path, small);
+    for (const id of six.slice(0, 3)) await sink.write(event(id));
+    mkdirSync(join(folder.path, 'audit-000002.jsonl'));
+    await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
+    await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
+    rmSync(join(folder.path, 'audit-000002.jsonl'), { recursive: true });
+    await sink.write(event('yes'));
+    await sink.close?.();
+    expect((await contents(folder)).filter((one) => !['segment', 'checkpoint'].includes(one))).toEqual([
+      ...six.slice(0, 3),
+      'yes',
+    ]);
+    expect((await verify(folder)).ok).toBe(true);
+  });
+});
+
+describe('checkpoints', () => {
+  it('are made by count, after a while, and at close', async () => {
+    using folder = temporaryFolder();
+    const notes: string[] = [];
+    const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
+    const sink = auditFile(folder.path, { checkpointEvery: { records: 3, seconds: 1 }, witnesses: [witness] });
+    await sink.write(event('a'));
+    await sink.write(event('b'));
+    expect(notes.map((note) => note.split('\n')[1])).toEqual(['3']);
+    await sink.write(event('c'));
+    const due = Date.now() + 10_000;
+    while (notes.length < 2 && Date.now() < due) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(notes.map((note) => note.split('\n')[1])).toEqual(['3', '5']);
+    await sink.close?.();
+    expect(await contents(folder)).toEqual(['segment', 'a', 'b', 'checkpoint', 'c', 'checkpoint']);
+    expect((await verify(folder)).ok).toBe(true);
+  });
+
+  it('are signed with a key of your own, made if it is not there, never shown to others', async () => {
+    using folder = temporaryFolder();
+    using keys = temporaryFolder();
+    const checkpointKey = join(keys.path, 'audit.pem');
+    await writeAll(folder, ['a'], { checkpointKey, origin: 'acme.dev/audit' });
+    expect(statSync(checkpointKey).mode & 0o777).toBe(0o600);
+    expect(existsSync(join(folder.path, 'checkpoint-key.pem'))).toBe(false);
+    expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(/^acme\.dev\/audit\+[0-9a-f]{8}\+/);
+    await writeAll(folder, ['b'], { checkpointKey });
+    expect(await verify(folder)).toMatchObject({ ok: true });
+    const { privateKey } = generateKeyPairSync('ed25519');
+    expect(() => auditFile(folder.path, { checkpointKey: privateKey })).toThrow(/not signed with the key of this log/);
+    expect(() => auditFile(folder.path, { checkpointKey, origin: 'acme.dev/other' })).toThrow(/keeps its name/);
+    writeFileSync(join(keys.path, 'rubbish.pem'), 'rubbish');
+    expect(() => auditFile(folder.path, { checkpointKey: join(keys.path, 'rubbish.pem') })).toThrow(ConfigError);
+    await writeAll(folder, ['c'], { checkpointKey });
+  });
+
+  it('one that a crash has torn is cut off', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    const path = join(folder.path, 'checkpoints.txt');
+    const whole = readFileSync(path, 'utf8');
+    for (const cut of [3, whole.indexOf('\n\n') + 2, whole.length - 1]) {
+      appendFileSync(path, whole.slice(0, cut));
+      await writeAll(folder, ['b']);
+      expect((await verify(folder)).findings).toEqual([]);
+    }
+  });
+});
+
+describe('after a crash', () => {
+  it.each([
+    ['half a record', '{"sequence":4,"id":"to'],
+    ['a whole record that does not follow', `{"sequence":4,"id":"x","prev":"${'0'.repeat(64)}"}\n`],
+    ['zeros, as some disks leave them', '\0'.repeat(5000)],
+    ['a long piece of nothing', '\0'.repeat(3_000_000)],
+    ['an empty line', '\n'],
+  ])('%s at the end is put aside, the log says so and goes on', async (_name, torn) => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, torn);
+    await writeAll(folder, ['b']);
+    expect(await contents(folder)).toEqual(['segment', 'a', 'checkpoint', 'recovered', 'b', 'checkpoint']);
+    const [aside = ''] = readdirSync(folder.path).filter((name) => name.startsWith('audit-000001.jsonl.torn-'));
+    expect(readFileSync(join(folder.path, aside), 'utf8')).toBe(torn);
+    expect(statSync(join(folder.path, aside)).mode & 0o777).toBe(0o600);
+    const report = await verify(folder);
+    expect(report).toMatchObject({ ok: true, sealed: 5 });
+    expect(report.remarks).toEqual([expect.stringContaining(`${torn.length} torn bytes were put aside as ${aside}`)]);
+  });
+
+  it('a segment that was only begun, the first or a later one', async () => {
+    using folder = temporaryFolder();
+    writeFileSync(folder.log, '{"sequ');
+    await writeAll(folder, ['a']);
+    writeFileSync(join(folder.path, 'audit-000002.jsonl'), '');
+    await writeAll(folder, ['b']);
+    expect(await contents(folder)).toEqual(['segment', 'a', 'checkpoint', 'b', 'checkpoint']);
+    expect((await verify(folder)).ok).toBe(true);
+  });
+
+  it('records that nobody was told of are kept: they happened, perhaps', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, six, small);
+    const path = lastSegment(folder);
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    // Without the record of the last checkpoint; the checkpoint itself stays.
+    writeFileSync(path, `${lines.slice(0, -1).join('\n')}\n`);
+    await writeAll(folder, ['g'], small);
+    expect((await contents(folder)).filter((one) => one.length === 1)).toEqual([...six, 'g']);
+    expect((await verify(folder)).ok).toBe(true);
+  });
+
+  it.runIf(canForbidTruncation())('where a file can only grow, what is torn is fenced off', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, '{"torn');
+    const chattr = (flag: string): void => void spawnSync('chattr', [flag, folder.log]);
+    chattr('+a');
+    try {
+      await writeAll(folder, ['b']);
+    } finally {
+      chattr('-a');
+    }
+    expect(segments(folder)).toHaveLength(2);
+    expect(readFileSync(folder.log, 'utf8').endsWith('{"torn')).toBe(true);
+    await writeAll(folder, ['c']);
+    expect((await contents(folder)).filter((one) => one.length === 1)).toEqual(['a', 'b', 'c']);
+    const report = await verify(folder);
+    expect(report).toMatchObject({ ok: true });
+    expect(report.remarks.join()).toContain('audit-000001.jsonl is void from byte');
+  });
+});
+
+function canForbidTruncation(): boolean {
+  using folder = temporaryFolder();
+  writeFileSync(folder.log, 'x');
+  spawnSync('chattr', ['+a', folder.log]);
+  try {
+    truncateSync(folder.log, 0);
+    return false;
+  } catch {
+    return true;
+  } finally {
+    spawnSync('chattr', ['-a', folder.log]);
+  }
+}
+
+describe('F6 G5 a log that somebody has changed stops the start', () => {
+  const tampering: Readonly<Record<string, (folder: Folder) => void>> = {
+    'a record in the last segment is edited': (folder) =>
+      edit(lastSegment(folder), (text) => text.replace('2026', '2025')),
+    'a record in the last segment is removed': (folder) =>
+      edit(lastSegment(folder), (text) => text.split('\n').toSpliced(1, 1).join('\n')),
+    'the end of the last segment is cut off': (folder) =>
+      edit(lastSegment(folder), (text) => `${text.split('\n').slice(0, 1).join('\n')}\n`),
+    'the last segment is removed': (folder) => rmSync(lastSegment(folder)),
+    'all segments are removed': (folder) => {
+      for (const name of segments(folder)) rmSync(join(folder.path, name));
+    },
+    'the first record of the last segment is no start': (folder) =>
+      edit(lastSegment(folder), (text) => text.replace('"segment"', '"Segment"')),
+    'the last segment holds something else': (folder) => writeFileSync(lastSegment(folder), 'hello\nworld\n'),
+    'the last checkpoint is edited': (folder) =>
+      edit(join(folder.path, 'checkpoints.txt'), (text) => text.replace(/\n(\d)(\d*)\n(?!.*\n\d+\n)/s, '\n9$2\n')),
+    'the key is another one': (folder) => rmSync(join(folder.path, 'checkpoint-key.pem')),
+  };
+
+  for (const [name, tamper] of Object.entries(tampering)) {
+    it(name, async () => {
+      using folder = temporaryFolder();
+      await writeAll(folder, six, small);
+      await writeAll(folder, six, small);
+      tamper(folder);
+      const before = segments(folder).map((file) => readFileSync(join(folder.path, file), 'utf8'));
+      expect(() => auditFile(folder.path, small)).toThrow(ConfigError);
+      expect(segments(folder).map((file) => readFileSync(join(folder.path, file), 'utf8'))).toEqual(before);
+      // What refused to open is not locked.
+      expect(existsSync(join(folder.path, 'audit.lock'))).toBe(false);
+    });
+  }
+});
+
+function edit(path: string, change: (text: string) => string): void {
+  const text = readFileSync(path, 'utf8');
+  const changed = change(text);
+  expect(changed).not.toBe(text);
+  writeFileSync(path, changed);
+}
