@@ -52,12 +52,12 @@ type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
 export function delegatedChain(options: DelegatedChainOptions): DelegatedChain | ChainRefusal {
   const { root, links, actor, subjectType = 'user', maxDepth, scopeMatch } = options;
   const first = links[0]?.delegator ?? actor;
-  const start = root.token === undefined ? alone(first) : fromToken(root.token, first, subjectType);
-  if (!start.ok) return start;
+  const misused = root.token === undefined ? undefined : checkToken(root.token, first);
+  if (misused !== undefined) return misused;
+  const hops: [Hop, ...Hop[]] = [...firstHops(root.token, first, subjectType)];
   // So that a limit that is no number lets nothing through.
-  if (!(start.hops.length - 1 + links.length <= maxDepth)) return refuse('delegation_too_deep');
+  if (!(hops.length - 1 + links.length <= maxDepth)) return refuse('delegation_too_deep');
 
-  const hops: [Hop, ...Hop[]] = [...start.hops];
   let parent = parentOf(root);
   for (const [index, link] of links.entries()) {
     const user = links[index + 1]?.delegator ?? actor;
@@ -80,45 +80,32 @@ function parentOf({ token, tokenHash }: ChainRoot): Parent | undefined {
   return token === undefined ? undefined : { hash: tokenHash, grant: grantOf(token) };
 }
 
-type Start = { readonly ok: true; readonly hops: Chain };
-
-function alone({ id, keyId, capabilities }: ActingAgent): Start {
-  return { ok: true, hops: [{ id, type: 'agent', proof: 'signature', keyId, scope: capabilities }] };
-}
-
 /** `user` is the agent that uses the token: it signed the first link or, without links, the request. */
-function fromToken(token: DelegationClaims, user: ActingAgent, subjectType: Hop['type']): Start | ChainRefusal {
-  const { subject, actor, confirmation } = token;
+function checkToken({ subject, actor, confirmation }: DelegationClaims, user: ActingAgent): ChainRefusal | undefined {
   if (confirmation !== undefined && confirmation.jkt !== user.keyId) return refuse('confirmation_mismatch');
   // A user's plain token in the hands of an agent is no delegation, even where may_act would allow one.
   if (actor === undefined && subject !== user.id) return refuse('actor_missing');
   if (actor !== undefined && actor.subject !== user.id) return refuse('actor_mismatch');
+  return undefined;
+}
 
-  const asserted = {
-    issuer: token.issuer,
-    expiresAt: token.expiresAt,
-    scope: grantOf(token).scope ?? user.capabilities,
-  };
+/** From the subject of the token to the agent that uses it, or that agent alone where it acts for itself. */
+function firstHops(token: DelegationClaims | undefined, user: ActingAgent, subjectType: Hop['type']): Chain {
+  const { id, keyId, capabilities } = user;
+  if (token === undefined) return [{ id, type: 'agent', proof: 'signature', keyId, scope: capabilities }];
+  const { issuer, expiresAt, authorizationDetails } = token;
+  const asserted = { proof: 'issuer', issuer, expiresAt, scope: grantOf(token).scope ?? capabilities } as const;
   const reached = {
-    id: user.id,
+    id,
     type: 'agent',
-    keyId: user.keyId,
+    keyId,
     ...asserted,
     ...(token.id !== undefined && { delegationId: token.id }),
-    ...(token.authorizationDetails !== undefined && { authorizationDetails: token.authorizationDetails }),
+    ...(authorizationDetails !== undefined && { authorizationDetails }),
   } as const;
-  if (actor === undefined) return { ok: true, hops: [{ ...reached, proof: 'signature' }] };
-  const history = token.priorActors
-    .map((prior): Hop => ({ id: prior.subject, type: 'agent', proof: 'issuer', ...asserted }))
-    .toReversed();
-  return {
-    ok: true,
-    hops: [
-      { id: subject, type: subjectType, proof: 'issuer', ...asserted },
-      ...history,
-      { ...reached, proof: 'issuer' },
-    ],
-  };
+  if (token.actor === undefined) return [{ ...reached, proof: 'signature' }];
+  const before = token.priorActors.map((prior): Hop => ({ id: prior.subject, type: 'agent', ...asserted }));
+  return [{ id: token.subject, type: subjectType, ...asserted }, ...before.toReversed(), reached];
 }
 
 /** `user` is the agent that uses the link: it signed the next one or, after the last, the request. */
