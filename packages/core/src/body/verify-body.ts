@@ -15,11 +15,12 @@ export interface AcceptedBody {
 
 /**
  * Holds the body until every supported digest of a *covered* Content-Digest (RFC 9530) has verified over the bytes on
- * the wire. Where the host chose to stream it, all but the bytes is verified, and they will be while they flow.
+ * the wire. Where the host chose to stream it, all but the bytes is verified, and they will be while they flow. Without
+ * `covers` no body is bound to its sender (RFC 9449 §11.7); a digest that it states anyway must match.
  */
 export async function verifyBody(
   { rawHeaders, body, bodyMode = 'hold' }: HttpRequest,
-  covers: Covers,
+  covers: Covers | undefined,
   limits: BodyLimits,
 ): Promise<AcceptedBody | Refusal> {
   // Without a digest there is nothing to compare a stream with: the body is held, and must be empty.
@@ -48,7 +49,8 @@ export async function verifyBody(
 
 /** A body counts only if the signature covers its digest, and its type if it
  * states one: the type decides how the same bytes are read (GHSA-9rfg-v8g9-9367). */
-function unboundBody(rawHeaders: readonly string[], covers: Covers): Refusal | undefined {
+function unboundBody(rawHeaders: readonly string[], covers: Covers | undefined): Refusal | undefined {
+  if (covers === undefined) return undefined;
   if (!states(rawHeaders, 'content-digest')) return refusal('digest_required', 'Content-Digest is missing');
   if (!covers('content-digest')) return refusal('digest_required', 'the signature does not cover content-digest');
   if (states(rawHeaders, 'content-type') && !covers('content-type')) {

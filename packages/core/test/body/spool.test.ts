@@ -59,10 +59,24 @@ describe('a spool', () => {
     spool.close();
   });
 
+  it('writes chunks together: a few bytes wait for more, or for the end', async () => {
+    const folder = spoolFolder();
+    const spool = new Spool(folder, ignore);
+    spool.append(Buffer.alloc(256 * 1024 - 1));
+    await spool.written();
+    spool.append(Buffer.alloc(100));
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    expect(await spool.read(256 * 1024 - 1, 1000)).toHaveLength(0);
+    await spool.written();
+    expect(await spool.read(256 * 1024 - 1, 1000)).toHaveLength(100);
+    spool.close();
+  });
+
   it('says what went wrong when it cannot be made, and takes nothing any more', async () => {
     const failed = new Deferred<unknown>();
     const spool = new Spool(join(tmpdir(), 'countersign-no-such-folder'), { ...ignore, failed: failed.resolve });
     spool.append(Buffer.alloc(10));
+    await spool.written();
     expect(String(await failed.promise)).toContain('ENOENT');
     await spool.written();
     expect(spool.append(Buffer.alloc(10))).toBe(false);
