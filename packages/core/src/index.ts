@@ -10,6 +10,7 @@ export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, Segme
 export { type MemoryAudit, type MemoryAuditOptions, memoryAudit } from './audit/memory-audit.js';
 export { isEvent, readAuditLog, readWholeAuditLog } from './audit/read-audit-log.js';
 export type { AuditRecord } from './audit/record.js';
+export { auditRecordSchema } from './audit/record-schema.js';
 export type { CheckpointWitness } from './audit/witness.js';
 export { bufferedBody } from './body/buffered-body.js';
 export { continueAfterVerification } from './body/expect-continue.js';
@@ -27,22 +28,32 @@ export { ConfigError, checkOptionNames } from './config-error.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
 export type { HttpRequest } from './http/request.js';
 export type { SkippedKey } from './keys/agent-jwk-set.js';
+export type { AgentRegistry } from './keys/agent-registry.js';
 export { agentsFromFile } from './keys/agents-from-file.js';
 export {
-  type AgentsFromJwksOptions,
-  type AgentsRefresh,
-  agentsFromJwks,
-} from './keys/agents-from-jwks.js';
+  type AgentQuery,
+  type AgentQuestion,
+  agentsFromDatabase,
+  type AgentsFromDatabaseOptions,
+} from './keys/agents-from-database.js';
+export { agentsFromJwks } from './keys/agents-from-jwks.js';
 export { agentsFromObjects } from './keys/agents-from-objects.js';
+export {
+  agentsFromSignatureDirectory,
+  type SignatureDirectoryOptions,
+} from './keys/agents-from-signature-directory.js';
+export { combine } from './keys/combine.js';
 export type { Agent, AgentDirectory, AgentKey, KeyLookup } from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
 export type { PublicJwk } from './keys/public-jwk.js';
 export type {
+  AgentDetails,
   AgentRegistration,
   KeyRegistration,
   NamedRegistration,
   PrintedRegistration,
 } from './keys/registration.js';
+export type { AgentsRefresh, RemoteDirectoryOptions } from './keys/remote-directory.js';
 export type { LiveFileOptions, ReloadResult } from './live-file.js';
 export {
   type Admission,

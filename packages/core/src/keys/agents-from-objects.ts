@@ -1,10 +1,11 @@
 import { ConfigError } from '../config-error.js';
+import { type AgentRegistry, createAgentRegistry } from './agent-registry.js';
 import { type AgentSet, createAgentSet } from './agent-set.js';
-import type { AgentDirectory } from './directory.js';
-import { type AgentRegistration, readRegistration } from './registration.js';
+import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
 
 /**
- * A directory of the agents listed, for programs that know them at start.
+ * A directory of the agents listed, which can be changed while it is in use. A change counts from the next request on.
+ * It is held in this process only: after a restart the list counts again.
  *
  * @throws ConfigError for an unknown member, a missing, weak, private, published or shared key, an id used twice, and
  * whatever cannot be read. The message names the agent.
@@ -13,16 +14,20 @@ import { type AgentRegistration, readRegistration } from './registration.js';
  * const agents = agentsFromObjects([
  *   { id: 'agent-code-reviewer-01', publicKey: 'CUDL…0ok=', capabilities: ['repo:read', 'pr:write:draft'] },
  * ]);
+ * agents.suspend('agent-code-reviewer-01');
  */
-export function agentsFromObjects(list: readonly AgentRegistration[]): AgentDirectory {
-  const set = readAgents(list);
-  return { findByThumbprint: (thumbprint) => set.find(thumbprint), hasAgent: (id) => set.has(id) };
+export function agentsFromObjects(list: readonly AgentRegistration[]): AgentRegistry {
+  return createAgentRegistry(readList(list));
 }
 
 /** @throws ConfigError */
 export function readAgents(list: unknown): AgentSet {
-  if (!Array.isArray(list)) throw new ConfigError('agents: expected a list of agents.');
-  const read = createAgentSet(list.map((item: unknown, index) => readRegistration(item, `agent number ${index + 1}`)));
+  const read = createAgentSet(readList(list));
   if (!read.ok) throw new ConfigError(`agents: ${read.problem}.`);
   return read.set;
+}
+
+function readList(list: unknown): readonly RegisteredAgent[] {
+  if (!Array.isArray(list)) throw new ConfigError('agents: expected a list of agents.');
+  return list.map((item: unknown, index) => readRegistration(item, `agent number ${index + 1}`));
 }

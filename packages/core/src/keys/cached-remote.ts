@@ -1,5 +1,4 @@
 import type { Reading } from '../json/strict-json.js';
-import type { RemoteJson } from './remote-json.js';
 
 /** What is held now. The generation changes whenever the value does. */
 export type Held<T> =
@@ -14,9 +13,12 @@ export interface Source<T> {
   afterMiss(nowSeconds: number): Held<T> | Promise<Held<T>>;
 }
 
-export interface CachedRemoteOptions<T> {
-  readonly fetch: () => Promise<RemoteJson>;
-  readonly read: (json: unknown) => Reading<T>;
+/** What came over the network: a JSON value, as it was read. */
+type Fetched<Json> = { readonly ok: true; readonly json: Json } | { readonly ok: false; readonly problem: string };
+
+export interface CachedRemoteOptions<T, Json = unknown> {
+  readonly fetch: () => Promise<Fetched<Json>>;
+  readonly read: (json: Json) => Reading<T>;
   /** How long a fetched value counts without another look. */
   readonly maxAgeSeconds: number;
   /** How long it counts while it cannot be fetched again. */
@@ -35,15 +37,15 @@ const retrySeconds = 5;
  * be asked about goes on counting for `maxStaleSeconds`. One fetch at a time, started early enough that under steady
  * use nobody waits for it. Never rejects.
  */
-export class CachedRemote<T> implements Source<T> {
-  readonly #options: CachedRemoteOptions<T>;
+export class CachedRemote<T, Json = unknown> implements Source<T> {
+  readonly #options: CachedRemoteOptions<T, Json>;
   #held: { readonly value: T; readonly text: string; readonly since: number } | undefined;
   #generation = 0;
   #flight: Promise<void> | undefined;
   #lastAttempt: number | undefined;
   #failure: string | undefined;
 
-  constructor(options: CachedRemoteOptions<T>) {
+  constructor(options: CachedRemoteOptions<T, Json>) {
     this.#options = options;
   }
 

@@ -17,7 +17,7 @@ export interface KeyRegistration {
 }
 
 /** What may be said of an agent besides its name and keys. */
-interface RegistrationDetails {
+export interface AgentDetails {
   /** The scopes it may ever use. Default: none. */
   readonly capabilities?: readonly string[];
   /** Default: none. */
@@ -29,7 +29,7 @@ interface RegistrationDetails {
 }
 
 /** An agent as users write it, in code or in a JSON file. Exactly one of `publicKey`, `jwk` and `keys`. */
-export interface NamedRegistration extends RegistrationDetails {
+export interface NamedRegistration extends AgentDetails {
   readonly id: string;
   /** The 32 bytes of the Ed25519 public key in base64. */
   readonly publicKey?: string;
@@ -39,7 +39,7 @@ export interface NamedRegistration extends RegistrationDetails {
 }
 
 /** The same, spelt as `nacl.sign.keyPair()` examples print it. */
-export interface PrintedRegistration extends RegistrationDetails {
+export interface PrintedRegistration extends AgentDetails {
   readonly agent_id: string;
   /** The 32 bytes of the Ed25519 public key in base64. */
   readonly public_key: string;
@@ -70,12 +70,29 @@ export function readRegistration(input: unknown, where: string): RegisteredAgent
 
   const agent = readAgent(id, input);
   if (!agent.ok) throw new ConfigError(`${owner}: ${agent.problem}.`);
-  const keys = keysOf(input, owner).map((key) => {
-    const read = readAgentKey(key);
-    if (!read.ok) throw new ConfigError(`${owner}: its key cannot be registered: ${read.problem}.`);
-    return read.value;
-  });
-  return { agent: agent.value, keys };
+  return { agent: agent.value, keys: keysOf(input, owner).map((key) => registeredKey(key, owner)) };
+}
+
+/**
+ * Reads one key that an agent gets. `owner` names the agent in messages.
+ *
+ * @throws ConfigError which says what to do.
+ */
+export function readKeyRegistration(input: unknown, owner: string): AgentKey {
+  return registeredKey(keyMembersOf(input, owner), owner);
+}
+
+function registeredKey(input: JsonObject, owner: string): AgentKey {
+  const read = readAgentKey(input);
+  if (!read.ok) throw new ConfigError(`${owner}: its key cannot be registered: ${read.problem}.`);
+  return read.value;
+}
+
+function keyMembersOf(input: unknown, owner: string): JsonObject {
+  if (!isJsonObject(input))
+    throw new ConfigError(`${owner}: each of its 'keys' must be an object like { publicKey, expires }.`);
+  checkOptionNames(`${owner}, in 'keys'`, input, keyMembers);
+  return input;
 }
 
 /** A member under its name or as it is printed elsewhere; both at once would leave open which counts. */
@@ -98,12 +115,7 @@ function keysOf(input: JsonObject, owner: string): readonly JsonObject[] {
   if (keys === undefined) return [publicKey === undefined ? { jwk } : { publicKey }];
   if (!Array.isArray(keys) || keys.length === 0)
     throw new ConfigError(`${owner}: 'keys' must be a list of at least one key.`);
-  return keys.map((key: unknown) => {
-    if (!isJsonObject(key))
-      throw new ConfigError(`${owner}: each of its 'keys' must be an object like { publicKey, expires }.`);
-    checkOptionNames(`${owner}, in 'keys'`, key, keyMembers);
-    return key;
-  });
+  return keys.map((key: unknown) => keyMembersOf(key, owner));
 }
 
 /** Reads a key with its validity, which may also stand in the JWK as `nbf` and `exp`; the narrower counts. */
@@ -135,13 +147,17 @@ export function readAgentKey(input: JsonObject): Reading<AgentKey> {
 // Later than this is a moment in milliseconds, taken for seconds: such a key would never expire.
 const latestSeconds = 100_000_000_000;
 
+export function isUnixSeconds(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= latestSeconds;
+}
+
 function bound(
   narrower: (...values: number[]) => number,
   values: readonly unknown[],
 ): number | undefined | 'malformed' {
   const given = values.filter((value) => value !== undefined);
-  const seconds = given.filter((value): value is number => Number.isSafeInteger(value));
-  if (seconds.length < given.length || seconds.some((value) => value < 0 || value > latestSeconds)) return 'malformed';
+  const seconds = given.filter(isUnixSeconds);
+  if (seconds.length < given.length) return 'malformed';
   return seconds.length === 0 ? undefined : narrower(...seconds);
 }
 

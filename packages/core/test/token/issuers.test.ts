@@ -58,12 +58,16 @@ describe('readIssuers', () => {
   );
 
   it.each([
-    ['no keys', {}, /exactly one of 'jwks'.*'jwksUri'/],
-    ['keys twice', { jwks, jwksUri: 'https://id.example/jwks' }, /exactly one/],
+    ['keys twice', { jwks, jwksUri: 'https://id.example/jwks' }, /with 'jwks' or with 'jwksUri'/],
     ['a misspelt option', { jwksUrl: 'https://id.example/jwks' }, /Did you mean 'jwksUri'/],
-    ['a discovery option that does not exist', { jwks, audience: 'x' }, /unknown option 'audience'/],
+    ['an option that does not exist', { jwks, subject: 'email' }, /unknown option 'subject'/],
+    ['no audience', { jwks, audience: [] }, /'audience' must name/],
+    ['an empty audience', { jwks, audience: ['https://api.example', ''] }, /'audience' must name/],
+    ['an audience that is no text', { jwks, audience: 7 }, /'audience' must name/],
     ['an http jwksUri', { jwksUri: 'http://id.example/jwks' }, /plain http/],
     ['a private jwksUri', { jwksUri: 'https://10.0.0.1/jwks' }, /public address/],
+    ['A14 an issuer to be discovered at a private address', { issuer: 'https://10.0.0.1' }, /public address/],
+    ['A14 an issuer to be discovered over http', { issuer: 'http://localhost:3000' }, /plain http/],
     ['an empty set', { jwks: { keys: [] } }, /none of its keys/],
     ['no set', { jwks: [] }, /not a JWK Set/],
     ['B1 a symmetric key', { jwks: { keys: [...jwks.keys, { kty: 'oct', k: 'c2VjcmV0' }] } }, /symmetric/],
@@ -83,7 +87,7 @@ describe('readIssuers', () => {
   ])('G5 refuses %s', (_, options, message) => {
     const problem = problemOf({ issuer: 'https://id.example', ...options });
     expect(problem).toMatch(message);
-    expect(problem).toContain("issuer 'https://id.example'");
+    expect(problem).toMatch(/issuer 'https?:/);
   });
 
   it('C5 of several issuers all but one need a namespace of their own', () => {

@@ -1,0 +1,59 @@
+import { ConfigError } from '../config-error.js';
+import type { Reading } from '../json/strict-json.js';
+import type { AgentJwkSet } from './agent-jwk-set.js';
+import { createAgentSet } from './agent-set.js';
+import type { Agent, AgentDirectory } from './directory.js';
+import { type AgentDetails, readAgent } from './registration.js';
+import { readRemoteDirectoryOptions, remoteDirectory, type RemoteDirectoryOptions } from './remote-directory.js';
+import { readRemoteUrl } from './remote-json.js';
+import { fetchSignatureDirectory, type SignatureDirectory, wellKnownPath } from './signature-directory.js';
+
+/** Who signs with the keys of the directory, and how the keys are kept. */
+export interface SignatureDirectoryOptions extends RemoteDirectoryOptions, AgentDetails {
+  /** The one agent that holds every key of the directory. What it may do is said here, never by the directory. */
+  readonly id: string;
+}
+
+const ownOptions = ['id', 'capabilities', 'roles', 'owner', 'status'] as const;
+
+/**
+ * The agent whose keys an authority publishes as an HTTP Message Signatures Directory, as Web Bot Auth has it: a JWK Set
+ * at `/.well-known/http-message-signatures-directory`, unless the URL names another path. A key counts only if the
+ * answer is signed with it over `"@authority";req`, tagged `http-message-signatures-directory`, with `created` and
+ * `expires`, at most a day ago. Only Ed25519 keys are read; their `keyid` is their thumbprint. Fetched and kept like
+ * `agentsFromJwks`.
+ *
+ * @throws ConfigError when the URL or an option is wrong.
+ *
+ * @example
+ * const agents = agentsFromSignatureDirectory('https://crawler.example', {
+ *   id: 'example-crawler',
+ *   capabilities: ['page:read'],
+ * });
+ */
+export function agentsFromSignatureDirectory(url: string, options: SignatureDirectoryOptions): AgentDirectory {
+  const owner = 'agentsFromSignatureDirectory';
+  const settings = readRemoteDirectoryOptions(owner, options, ownOptions);
+  const { id, capabilities, roles, owner: answerable, status } = options;
+  const agent = readAgent(id, { capabilities, roles, owner: answerable, status });
+  if (!agent.ok) throw new ConfigError(`${owner}: ${agent.problem}.`);
+  const address = addressOf(readRemoteUrl(owner, url, options));
+  return remoteDirectory<SignatureDirectory>({
+    ...settings,
+    fetch: async () => {
+      const read = await fetchSignatureDirectory(address, options, settings.clock() / 1000);
+      return read.ok ? { ok: true, json: read.value } : read;
+    },
+    read: (directory) => setOf(agent.value, directory),
+  });
+}
+
+function addressOf(url: URL): URL {
+  return url.pathname === '/' ? new URL(wellKnownPath, url) : url;
+}
+
+function setOf(agent: Agent, { keys, skipped }: SignatureDirectory): Reading<AgentJwkSet> {
+  // Its name stays taken when it has no key, so that no issuer can vouch for one.
+  const read = createAgentSet([{ agent, keys }]);
+  return read.ok ? { ok: true, value: { agents: read.set, keyCount: keys.length, skipped } } : read;
+}
