@@ -10,6 +10,8 @@ import type { HttpRequest } from '../src/http/request.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import type { GuardOptions } from '../src/options.js';
 import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
+import { memoryRevocations } from '../src/revocation/memory-revocations.js';
+import type { Revocable } from '../src/revocation/revocable.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const { x = '' } = publicKey.export({ format: 'jwk' });
@@ -184,5 +186,66 @@ describe('G5 options are checked at creation', () => {
     const creation = guarded(wrong as Partial<GuardOptions>);
     await expect(creation).rejects.toThrow(ConfigError);
     await expect(creation).rejects.toThrow(message);
+  });
+});
+
+describe('revocation', () => {
+  it('C7 D13 counts for the next request, and for the next decision of one that is being served', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
+    guard.revocations.revoke({ agent: 'agent-a' });
+    expect(await guard.authorize(caller, permission)).toMatchObject({
+      ok: false,
+      refusal: { code: 'agent_suspended', status: 401 },
+    });
+    expect(await guard.authenticate(await signedRequest())).toMatchObject({
+      ok: false,
+      refusal: { code: 'agent_suspended' },
+    });
+    expect(audit.records.map(({ phase, decision, code }) => [phase, decision, code])).toEqual([
+      ['decision', 'allow', undefined],
+      ['decision', 'deny', 'agent_suspended'],
+      ['authentication', 'deny', 'agent_suspended'],
+    ]);
+    guard.revocations.restore({ agent: 'agent-a' });
+    expect(await guard.authorize(await letIn(guard), permission)).toMatchObject({ ok: true });
+  });
+
+  it('every source is asked, and closed with the guard', async () => {
+    const closed: string[] = [];
+    const source = (name: string, revoked: boolean) => ({
+      findRevoked: (named: readonly Revocable[]) => (revoked ? named.find((one) => 'key' in one) : undefined),
+      close: () => void closed.push(name),
+    });
+    const { guard } = await guarded({ revocations: [source('first', false), source('second', true)] });
+    expect(await guard.authenticate(await signedRequest())).toMatchObject({
+      ok: false,
+      refusal: { code: 'key_not_valid' },
+    });
+    await guard.close();
+    expect(closed).toEqual(['first', 'second']);
+  });
+
+  it('two guards can share what is revoked in memory', async () => {
+    const shared = memoryRevocations();
+    const { guard } = await guarded({ revocations: shared });
+    shared.revoke({ key: keyId });
+    expect(await guard.authenticate(await signedRequest())).toMatchObject({
+      ok: false,
+      refusal: { code: 'key_not_valid' },
+    });
+    expect(guard.revocations.list()).toEqual([]);
+  });
+
+  it.each<[unknown, RegExp]>([
+    [Promise.resolve(memoryRevocations()), /is a promise. Write 'await'/],
+    [{}, /has no method findRevoked/],
+    [[memoryRevocations(), null], /has no method findRevoked/],
+    ['revocations.json', /has no method findRevoked/],
+  ])('a wrong source stops the start', async (revocations, message) => {
+    const starting = guarded({ revocations: revocations as never });
+    await expect(starting).rejects.toThrow(ConfigError);
+    await expect(starting).rejects.toThrow(message);
   });
 });
