@@ -7,6 +7,7 @@ import { delegatedChain } from '../src/delegated-chain.js';
 import { DelegationError, type DelegationErrorCode } from '../src/error.js';
 import { mintDelegation, type MintDelegationOptions } from '../src/mint.js';
 import { AGENT, NOW, OTHER_THUMBPRINT, RFC8037_JWK, RFC8037_THUMBPRINT } from './support.js';
+import { cutDown, isWithin, type Limits, limits, name, requestsOf, rights } from './world.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const privateJwk: JWK = privateKey.export({ format: 'jwk' });
@@ -120,11 +121,14 @@ describe('limits of a delegation', () => {
   });
 });
 
-async function claimsOf(replaced: Record<string, unknown>): Promise<DelegationClaims> {
-  const read = readClaims(await payloadOf(await mint(replaced)));
+async function claimsOfToken(token: string): Promise<DelegationClaims> {
+  const read = readClaims(await payloadOf(token));
   if (!read.ok) throw new Error(read.code);
   return read.claims;
 }
+
+const claimsOf = async (replaced: Record<string, unknown>): Promise<DelegationClaims> =>
+  claimsOfToken(await mint(replaced));
 
 describe('a delegation in exchange for a previous one', () => {
   const STATUS = { uri: 'https://id.example/status/1', index: 7 };
@@ -183,6 +187,48 @@ describe('a delegation in exchange for a previous one', () => {
   ])('C6 C9 is refused as %s where it has %j, and the previous %j', async (code, replaced, before) => {
     const previous = await claimsOf(before);
     expect((await errorOf(mint({ agent: 'agent-2', previous, ...replaced }))).code).toBe(code);
+  });
+});
+
+describe('any sequence of exchanges', () => {
+  const actorsOf = ({ actor, priorActors }: DelegationClaims): readonly string[] =>
+    [...(actor === undefined ? [] : [actor]), ...priorActors].map(({ subject }) => subject);
+
+  /** What the issuer gives in exchange, or nothing where it refuses. */
+  async function exchanged(previous: DelegationClaims, agent: string, wanted: Limits) {
+    const { expiresAt, ...limits } = wanted;
+    const minting = mint({ ...limits, agent, lifetimeSeconds: expiresAt - NOW, previous });
+    const token = await minting.catch((reason: unknown) => {
+      expect(reason).toBeInstanceOf(DelegationError);
+      return undefined;
+    });
+    return token === undefined ? undefined : claimsOfToken(token);
+  }
+
+  it('C6 C9 keeps every actor, and never widens anything', async () => {
+    const honest = fc.nat(3).map((die) => die > 0);
+    let exchanges = 0;
+    await fc.assert(
+      fc.asyncProperty(limits, fc.array(fc.tuple(name, limits, honest), { maxLength: 5 }), async (first, steps) => {
+        const { expiresAt, ...given } = first;
+        let held = await claimsOf({ ...given, agent: 'agent-9', lifetimeSeconds: expiresAt - NOW });
+        for (const [agent, wanted, cut] of steps) {
+          const next = await exchanged(held, agent, cut ? cutDown(wanted, held) : wanted);
+          if (next === undefined) continue;
+          exchanges++;
+          expect(actorsOf(next)).toEqual([agent, ...actorsOf(held)]);
+          expect(new Set(actorsOf(next)).size).toBe(actorsOf(next).length);
+          expect(isWithin(rights(next.scope), rights(held.scope))).toBe(true);
+          expect(next.expiresAt).toBeLessThanOrEqual(held.expiresAt);
+          expect(isWithin(next.audience, held.audience)).toBe(true);
+          expect(isWithin(requestsOf(next.authorizationDetails), requestsOf(held.authorizationDetails))).toBe(true);
+          if (held.maxHops !== undefined) expect(next.maxHops).toBeLessThan(held.maxHops);
+          held = next;
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(exchanges).toBeGreaterThan(20);
   });
 });
 

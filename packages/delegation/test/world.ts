@@ -31,9 +31,9 @@ export function isWithin(inner: readonly unknown[], outer: readonly unknown[]): 
 }
 
 /** What a delegation gives. */
-type Limits = Pick<LinkClaims, 'scope' | 'expiresAt' | 'audience' | 'maxHops' | 'authorizationDetails'>;
+export type Limits = Pick<LinkClaims, 'scope' | 'expiresAt' | 'audience' | 'maxHops' | 'authorizationDetails'>;
 
-const name = fc.constantFrom(...NAMES);
+export const name: fc.Arbitrary<string> = fc.constantFrom(...NAMES);
 const NAMED = { minLength: 1, maxLength: NAMES.length };
 const unique = fc.shuffledSubarray(NAMES, NAMED);
 const scope = fc.subarray([...SCOPES], { minLength: 1, maxLength: 3 });
@@ -45,7 +45,7 @@ const detail = fc.record(
   },
   { requiredKeys: ['type'] },
 );
-const limits: fc.Arbitrary<Limits> = fc.record(
+export const limits: fc.Arbitrary<Limits> = fc.record(
   {
     scope,
     expiresAt: fc.integer({ min: NOW + 1, max: NOW + 9 }),
@@ -149,7 +149,7 @@ function withHops(limits: Limits, path: readonly string[]): Limits {
 }
 
 /** What an honest delegator hands on: what is wanted, as far as it holds it. */
-function cutDown(wanted: Limits, held: Limits, match: ScopeMatch): Limits {
+export function cutDown(wanted: Limits, held: Limits, match?: ScopeMatch): Limits {
   const scope = wanted.scope.filter((one) => rights(held.scope, match).includes(one));
   const audience = wanted.audience.filter((one) => held.audience.includes(one));
   const { authorizationDetails: details = held.authorizationDetails } = wanted;
