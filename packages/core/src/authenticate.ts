@@ -1,4 +1,3 @@
-import { covers } from '@countersign/signature';
 import type { AuditEvent } from './audit/event.js';
 import type { BodyVerdict } from './body/request-body.js';
 import { verifyBody } from './body/verify-body.js';
@@ -6,13 +5,12 @@ import { type Caller, sealCaller } from './caller.js';
 import { fieldValues } from './http/fields.js';
 import { addressedOrigin } from './http/origin.js';
 import type { HttpRequest } from './http/request.js';
-import { findKeyHolder } from './keys/key-holder.js';
 import type { Settings } from './options.js';
-import { profileTag } from './profile.js';
+import type { Possession } from './possession/possession.js';
+import { provePossession } from './possession/prove-possession.js';
 import { type Refusal, refusal } from './refusal.js';
 import { nonceProblem, reserveNonce } from './replay/reserve-nonce.js';
 import type { Standing } from './revocation/standing.js';
-import { type HeldKey, verifySignedRequest } from './signed-request.js';
 import { type ActingChain, actingChain } from './token/acting-chain.js';
 import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
 import { readDelegationField } from './token/delegation-field.js';
@@ -31,8 +29,8 @@ export type Verification =
 const maxFieldBytes = 32 * 1024;
 
 /**
- * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, signature,
- * body, freshness, token, chain, revocation. Each stage takes only what the stage before has verified.
+ * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, proof of
+ * possession, body, freshness, token, chain, revocation. Each stage takes only what the stage before has verified.
  */
 export function createAuthenticator(
   settings: Settings,
@@ -49,44 +47,37 @@ export function createAuthenticator(
     if (authorization.kind === 'malformed' && fieldValues(rawHeaders, 'signature-input').length > 0) {
       return refuse(refusal('token_malformed', authorization.detail));
     }
-    const token = once(() => verifyBearer(settings, authorization, now));
-    const signed = await verifySignedRequest(request, {
-      ...settings,
-      addressed,
-      now,
-      findHolder: (keyId) => findKeyHolder(keyId, { agents: settings.agents, token, now }),
-    });
-    if (!signed.ok) return refuse(signed.refusal, keyClaim(signed.claimedKeyId));
-    const { covered, parameters, key, validUntil } = signed.signature;
-    const { keyid = '', nonce = '', created = 0 } = parameters;
-    const claimed = { keyId: keyid, agent: key.holder.agent.id };
+    const token = once(() => verifyToken(settings, authorization, now));
+    const proved = await provePossession({ request, addressed, authorization, token, now }, settings);
+    if (!proved.ok) return refuse(proved.refusal, proved.claimed);
+    const { possession } = proved;
+    const { holder, covers, used } = possession;
+    const claimed = { keyId: holder.thumbprint, agent: holder.agent.id };
 
     const links = readDelegationField(rawHeaders, settings.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
-    const body =
-      nonceProblem(nonce) ?? (await verifyBody(request, (field) => covers(covered, field), settings.bodyLimits));
+    const { bodyLimits } = settings;
+    const body = (used && nonceProblem(used.nonce)) ?? (await verifyBody(request, covers, bodyLimits));
     if ('code' in body) return refuse(body, claimed);
-    // A copy of this request may start as late as validUntil and take the whole time allowed for its body.
-    const until = validUntil + settings.bodyLimits.timeoutSeconds;
-    const used = await reserveNonce(settings.replay, { keyId: keyid, nonce, until }, settings.clock() / 1000);
-    if (used !== undefined) return refuse(used, claimed);
+    const times = { now: settings.clock() / 1000, bodyTimeoutSeconds: bodyLimits.timeoutSeconds };
+    const replayed = used && (await reserveNonce(settings.replay, used, times));
+    if (replayed !== undefined) return refuse(replayed, claimed);
 
     const verified = await token();
     if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);
-    const presented = { holder: key.holder, token: verified?.token, links, now };
+    const presented = { holder, token: verified?.token, links, now };
     const acting = await actingChain(presented, settings);
     if ('code' in acting) return refuse(acting, claimed);
     const standing = settings.revocations.standing(acting.chain, verified?.token);
     const revoked = await standing();
     if (revoked !== undefined) return refuse(revoked, claimed);
-    return { ok: true, caller: callerOf(acting, key, created, requestId), standing, bodyVerdict: body.verdict };
+    return { ok: true, caller: callerOf(acting, possession, requestId), standing, bodyVerdict: body.verdict };
   };
 }
 
 function callerOf(
   { chain, scope, authorizationDetails }: ActingChain,
-  { holder }: HeldKey,
-  created: number,
+  { holder, proof }: Possession,
   requestId: string,
 ): Caller {
   const { agent, thumbprint } = holder;
@@ -104,12 +95,12 @@ function callerOf(
     chain,
     scope,
     ...(authorizationDetails === undefined ? {} : { authorizationDetails }),
-    proof: { keyId: thumbprint, algorithm: 'ed25519', created, tag: profileTag },
+    proof,
     requestId,
   });
 }
 
-async function verifyBearer(
+async function verifyToken(
   { tokens }: Settings,
   authorization: AuthorizationReading,
   now: number,
@@ -124,10 +115,6 @@ function sizeOf(rawHeaders: readonly string[]): number {
 function once<T>(compute: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => (result ??= compute());
-}
-
-function keyClaim(keyId: string | undefined): AuditEvent['claimed'] {
-  return keyId === undefined ? undefined : { keyId };
 }
 
 function refuse(refused: Refusal, claimed?: AuditEvent['claimed']): Verification {

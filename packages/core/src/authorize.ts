@@ -118,7 +118,7 @@ function queryFor(
   { caller, permission, facts, details, scopeMatch }: Question,
   vocabulary: readonly string[],
 ): PolicyQuery {
-  const { actor, subject, chain, scope } = caller;
+  const { actor, subject, chain, scope, proof } = caller;
   const { action, resource, requires } = permission;
   const known = [...vocabulary, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
   const forItself = subject.type === 'agent' && subject.id === actor.id;
@@ -137,7 +137,7 @@ function queryFor(
       depth: chain.length - 1,
       via: chain.slice(1, -1).map(({ id }) => id),
       proof: chain.at(-1)?.proof ?? 'signature',
-      possession: 'signature',
+      possession: proof.kind,
       ...(details === undefined ? {} : { authorizationDetails: details }),
       request: { method: facts.method, path: facts.path },
     },

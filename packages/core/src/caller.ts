@@ -6,7 +6,7 @@ import { deepFreeze } from './deep-freeze.js';
  * of the very objects it made, so that an object that merely looks like a caller has no authority.
  */
 export interface Caller {
-  /** The agent that signed this request (RFC 8693 "actor"). */
+  /** The agent that sent this request, proved by its key (RFC 8693 "actor"). */
   readonly actor: Actor;
   /** On whose behalf it acts (RFC 8693 "subject"); the actor itself when it acts for itself. */
   readonly subject: Subject;
@@ -16,7 +16,7 @@ export interface Caller {
   readonly scope: Scope;
   /** What was handed over in detail (RFC 9396): the list of each hop that has one. A request must be in every list. */
   readonly authorizationDetails?: AuthorizationDetailLists;
-  /** The signature that proved it. */
+  /** How the sender proved that it holds its key. */
   readonly proof: Proof;
   /** Identifies this request in the audit log. */
   readonly requestId: string;
@@ -39,11 +39,14 @@ export interface Subject {
 }
 
 export interface Proof {
+  /** `signature`: of our own profile. `dpop`: RFC 9449; it binds no body. `web-bot-auth`: identity only. */
+  readonly kind: 'signature' | 'dpop' | 'web-bot-auth';
   readonly keyId: string;
-  readonly algorithm: 'ed25519';
+  readonly algorithm: 'ed25519' | 'ecdsa-p256-sha256';
   /** Unix seconds. */
   readonly created: number;
-  readonly tag: string;
+  /** The tag of a signature. */
+  readonly tag?: string;
 }
 
 /** Copies and freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. */

@@ -5,8 +5,21 @@ import { type Refusal, refusal } from './refusal.js';
 /** The wire profile (docs/wire-profile.md): what a countersigned request must sign. */
 export const profileTag = 'countersign';
 
-/** Parameters that every signature of the profile carries. */
-export const requiredParameters: readonly (keyof SignatureParameters)[] = ['created', 'keyid', 'nonce', 'tag'];
+/** What a kind of signature must be like, besides being valid. */
+export interface SignatureProfile {
+  readonly tag: string;
+  /** Parameters that every signature of the profile carries. */
+  readonly requiredParameters: readonly (keyof SignatureParameters)[];
+  /** What else is wrong with it, by what it covers. */
+  readonly problem: (method: string, rawHeaders: readonly string[], covered: CoveredComponents) => Refusal | undefined;
+}
+
+/** Our own profile. */
+export const countersignProfile: SignatureProfile = {
+  tag: profileTag,
+  requiredParameters: ['created', 'keyid', 'nonce', 'tag'],
+  problem: (_method, rawHeaders, covered) => profileProblem(rawHeaders, covered),
+};
 
 /** Answered with every challenge, so that a client learns what to sign (RFC 9421 §5.1). */
 export const acceptSignature: string =

@@ -8,7 +8,7 @@ import {
 import type { AddressedRequest } from './http/origin.js';
 import type { HttpRequest } from './http/request.js';
 import type { KeyHolder } from './keys/key-holder.js';
-import { profileProblem, profileTag, requiredParameters } from './profile.js';
+import type { SignatureProfile } from './profile.js';
 import { type Refusal, type RefusalCode, refusal } from './refusal.js';
 
 /** A key for the verifier, with the agent that holds it. */
@@ -21,6 +21,7 @@ export type SignedRequest =
   | { readonly ok: false; readonly refusal: Refusal; readonly claimedKeyId: string | undefined };
 
 interface SignedRequestParts {
+  readonly profile: SignatureProfile;
   readonly addressed: Extract<AddressedRequest, { ok: true }>;
   readonly now: number;
   readonly maxAgeSeconds: number;
@@ -28,24 +29,24 @@ interface SignedRequestParts {
   readonly findHolder: (keyId: string) => Promise<KeyHolder | Refusal>;
 }
 
-/** Verifies the one signature of our profile over the header section, and says whose it is. */
+/** Verifies the one signature of a profile over the header section, and says whose it is. */
 export async function verifySignedRequest(request: HttpRequest, parts: SignedRequestParts): Promise<SignedRequest> {
   const { method, target, rawHeaders } = request;
   const rawFields = withoutPseudoFields(rawHeaders);
   const { origin, authority } = parts.addressed;
-  const { now, maxAgeSeconds, clockSkewSeconds } = parts;
+  const { profile, now, maxAgeSeconds, clockSkewSeconds } = parts;
   let outOfProfile: Refusal | undefined;
 
   const result = await verifyMessage<HeldKey, HolderProblem>(
     { method, target, rawFields, authority, scheme: origin.scheme },
     {
       // By tag, never by label: the label is the sender's to choose and may collide with another profile's.
-      select: { tag: profileTag },
+      select: { tag: profile.tag },
       components: (_message, covered) => {
-        outOfProfile = profileProblem(rawFields, covered);
+        outOfProfile = profile.problem(method, rawFields, covered);
         return outOfProfile && { detail: outOfProfile.code };
       },
-      parameters: requiredParameters,
+      parameters: profile.requiredParameters,
       algorithms: ['ed25519'],
       now,
       maxAgeSeconds,
