@@ -190,21 +190,21 @@ describe('a delegation in exchange for a previous one', () => {
   });
 });
 
+const actorsOf = ({ actor, priorActors }: DelegationClaims): readonly string[] =>
+  [...(actor === undefined ? [] : [actor]), ...priorActors].map(({ subject }) => subject);
+
+/** What the issuer gives in exchange, or nothing where it refuses. */
+async function exchanged(previous: DelegationClaims, agent: string, wanted: Limits) {
+  const { expiresAt, ...limits } = wanted;
+  const minting = mint({ ...limits, agent, lifetimeSeconds: expiresAt - NOW, previous });
+  const token = await minting.catch((reason: unknown) => {
+    expect(reason).toBeInstanceOf(DelegationError);
+    return undefined;
+  });
+  return token === undefined ? undefined : claimsOfToken(token);
+}
+
 describe('any sequence of exchanges', () => {
-  const actorsOf = ({ actor, priorActors }: DelegationClaims): readonly string[] =>
-    [...(actor === undefined ? [] : [actor]), ...priorActors].map(({ subject }) => subject);
-
-  /** What the issuer gives in exchange, or nothing where it refuses. */
-  async function exchanged(previous: DelegationClaims, agent: string, wanted: Limits) {
-    const { expiresAt, ...limits } = wanted;
-    const minting = mint({ ...limits, agent, lifetimeSeconds: expiresAt - NOW, previous });
-    const token = await minting.catch((reason: unknown) => {
-      expect(reason).toBeInstanceOf(DelegationError);
-      return undefined;
-    });
-    return token === undefined ? undefined : claimsOfToken(token);
-  }
-
   it('C6 C9 keeps every actor, and never widens anything', async () => {
     const honest = fc.nat(3).map((die) => die > 0);
     let exchanges = 0;

@@ -90,7 +90,7 @@ export function worlds(options: { readonly maxLies: number }): fc.Arbitrary<Dele
       lies: fc.array(fc.record({ at: fc.nat(3), about: fc.constantFrom(...LIES, ...FORGERIES), name }), {
         maxLength: options.maxLies,
       }),
-      maxDepth: options.maxLies > 0 ? fc.integer({ min: 1, max: 7 }) : fc.constant(7),
+      maxDepth: options.maxLies > 0 ? fc.integer({ min: 1, max: 12 }) : fc.constant(12),
       scopeMatch: fc.constantFrom('hierarchical', 'exact'),
     })
     .map(build);
