@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { type AgentRegistration, checkOptionNames, ConfigError, type IssuerOptions } from '@countersign/core';
+import {
+  type AgentRegistration,
+  checkOptionNames,
+  ConfigError,
+  type GuardOptions,
+  type IssuerOptions,
+} from '@countersign/core';
 
 /** What a host is told: the same JSON for every host, so that one suite can drive them all. */
-export interface HostConfig {
+export interface HostConfig extends Pick<GuardOptions, 'maxDelegationDepth' | 'maxLinkLifetimeSeconds' | 'scopeMatch'> {
   /** What requests are addressed to; null: the address it listens on. */
   readonly origin: string | null;
   /** Prefix of every route: empty, or like `/api`. */
@@ -20,7 +26,20 @@ export interface HostConfig {
   readonly audit: string;
 }
 
-const names = ['origin', 'mount', 'bodyParser', 'agents', 'issuers', 'revocations', 'policies', 'schema', 'audit'];
+const names = [
+  'origin',
+  'mount',
+  'bodyParser',
+  'agents',
+  'issuers',
+  'revocations',
+  'policies',
+  'schema',
+  'audit',
+  'maxDelegationDepth',
+  'maxLinkLifetimeSeconds',
+  'scopeMatch',
+];
 
 /** @throws ConfigError when the file cannot be read as a configuration. What core reads itself, core checks. */
 export function readConfig(file: string): HostConfig {

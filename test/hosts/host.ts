@@ -63,6 +63,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
         policies: config.policies,
         ...(config.schema === undefined ? {} : { schema: config.schema }),
       }),
+      ...chainOptions(config),
       audit: options.guard?.audit ?? auditFile(config.audit),
       ...options.guard,
     });
@@ -92,5 +93,15 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
       await server.close();
       await guard.close();
     },
+  };
+}
+
+/** Core checks them, and takes undefined for its own defaults only where an option is absent. */
+function chainOptions(config: HostConfig): Partial<GuardOptions> {
+  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch } = config;
+  return {
+    ...(maxDelegationDepth === undefined ? {} : { maxDelegationDepth }),
+    ...(maxLinkLifetimeSeconds === undefined ? {} : { maxLinkLifetimeSeconds }),
+    ...(scopeMatch === undefined ? {} : { scopeMatch }),
   };
 }

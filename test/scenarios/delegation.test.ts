@@ -6,6 +6,13 @@ import { issuer, partner, reviewer, reviewerId, runner, runnerId, suspendedId, u
 
 const guest = keyNamed('guest');
 
+/** Actors of a token, the one that acts now first. */
+function nested(...actors: readonly string[]): Claims {
+  return {
+    act: actors.toReversed().reduce<object | undefined>((act, sub) => ({ sub, ...(act && { act }) }), undefined),
+  };
+}
+
 onEveryHost('Who acts for whom', (api) => {
   const bad = (title: string, claims: Claims, code: Attack[3] = 'token_delegation_invalid'): Attack => [
     title,
@@ -23,7 +30,16 @@ onEveryHost('Who acts for whom', (api) => {
     bad('C1 act.sub as a number', { act: { sub: 1 } }),
     bad('C1 act.sub empty', { act: { sub: '' } }),
     bad('C1 act.sub as a list', { act: { sub: [reviewerId] } }),
-    bad('C1 a further act', { act: { sub: reviewerId, act: { sub: runnerId } } }),
+    bad('C1 the same actor twice', { act: { sub: reviewerId, act: { sub: reviewerId } } }),
+    bad('C1 an actor that acted before', nested(reviewerId, runnerId, reviewerId)),
+    bad('C1 the user among the actors', nested(reviewerId, userId)),
+    bad('C1 a further act without sub', { act: { sub: reviewerId, act: {} } }),
+    bad(
+      'C1 a nest of 17',
+      nested(...Array.from({ length: 17 }, (_, index) => (index === 0 ? reviewerId : `agent-${index}`))),
+    ),
+    bad('C1 a sixth delegation', nested(reviewerId, 'a-5', 'a-4', 'a-3', 'a-2', 'a-1'), 'delegation_too_deep'),
+    bad('C5 a prior act.iss of another issuer', { act: { sub: reviewerId, act: { sub: 'a', iss: partner.issuer } } }),
     bad('C1 a further act that is no object', { act: { sub: reviewerId, act: 'x' } }),
     bad('C1 a further act that is null', { act: { sub: reviewerId, act: null } }),
     bad('C1 an agent that acts for itself', { sub: reviewerId }),
@@ -56,6 +72,26 @@ onEveryHost('Who acts for whom', (api) => {
 
   it('C5 act.iss of the issuer itself says nothing new', async () => {
     await api.accepts(await api.pull({ act: { sub: reviewerId, iss: issuer.issuer } }), 201);
+  });
+
+  it('C1 actors before the last stand in the chain, oldest first, as the issuer asserts them', async () => {
+    const { response, records } = await api.accepts(await api.pull(nested(reviewerId, runnerId, 'agent-first')), 201);
+    const chain = [
+      { id: userId, type: 'user', proof: 'issuer' },
+      { id: 'agent-first', type: 'agent', proof: 'issuer' },
+      { id: runnerId, type: 'agent', proof: 'issuer' },
+      { id: reviewerId, type: 'agent', proof: 'issuer', keyId: reviewer.thumbprint },
+    ];
+    expect(JSON.parse(response.body)).toMatchObject({ chain });
+    expect(records[0]).toMatchObject({ chain });
+  });
+
+  it('C4 a prior actor to whom policy permits it permits nothing', async () => {
+    await api.denies(await api.pull(nested(runnerId, reviewerId), { key: runner }), 403, 'policy_denied');
+  });
+
+  it('C3 the inner actor cannot act with the token of the outer one', async () => {
+    await api.refuses(await api.pull(nested(runnerId, reviewerId)), 401, 'token_not_bound_to_agent');
   });
 
   it('C7 a token does not revive a suspended agent', async () => {
@@ -95,6 +131,13 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     expect(JSON.parse(response.body)).toMatchObject({ actor: { id: 'partner:agent-guest', keyId: guest.thumbprint } });
   });
 
+  it('C5 history told by a partner: our own agents by their name, others within its namespace', async () => {
+    const token = await api.token(nested(reviewerId, runnerId, 'agent-theirs'), {}, partner);
+    const { response } = await api.accepts(api.signed({ token }), 200);
+    const ids = (JSON.parse(response.body) as { chain: { id: string }[] }).chain.map(({ id }) => id);
+    expect(ids).toEqual(['partner:user_123', 'partner:agent-theirs', runnerId, reviewerId]);
+  });
+
   it('C5 an agent that acts for itself with a key in its token', async () => {
     const { response } = await api.accepts(
       await vouched({ sub: 'agent-guest', client_id: 'agent-guest', act: undefined }),
@@ -127,6 +170,12 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
       () => vouched({ sub: 'user_banned', client_id: 'web-app', act: undefined }),
       401,
       'token_delegation_invalid',
+    ],
+    [
+      'C5 a prior actor within the namespace of another issuer',
+      () => api.pull(nested(reviewerId, 'partner:agent-x')),
+      401,
+      'token_invalid',
     ],
     [
       'C5 a name within the namespace of another issuer',

@@ -326,7 +326,9 @@ export function expectNoLeak(request: RawRequest, response: RawResponse, records
 }
 
 function secretsOf(request: RawRequest): string[] {
-  const credentials = fieldsNamed(request, 'authorization').flatMap((value) => value.split(/[ .,]/));
+  const credentials = ['authorization', 'agent-delegation'].flatMap((name) =>
+    fieldsNamed(request, name).flatMap((value) => value.split(/[ .,]/)),
+  );
   const signatures = fieldsNamed(request, 'signature').flatMap((value) => value.split(/[:,]/));
   const query = request.target.split('?').slice(1);
   return [...credentials, ...signatures, ...query, request.body.toString('latin1')].filter(({ length }) => length >= 8);

@@ -110,10 +110,11 @@ describe('delegate', () => {
   });
 });
 
-describe('accept', () => {
-  const handedOn = (options: Partial<DelegateOptions> = {}) =>
-    a.withToken(token).delegate('agent-b', { scope: 'repo:read', ...options });
+function handedOn(options: Partial<DelegateOptions> = {}): Promise<DelegationBundle> {
+  return a.withToken(token).delegate('agent-b', { scope: 'repo:read', ...options });
+}
 
+describe('accept', () => {
   it('sends token and links with each request, covered by the signature', async () => {
     const bundle = JSON.parse(JSON.stringify(await handedOn({ keyId: keyB.thumbprint }))) as DelegationBundle;
     await b.accept(bundle).fetch(`${server.url}/repos`);
