@@ -24,15 +24,9 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
     }
   }
 
-  async function hasAgent(id: string, among: readonly AgentDirectory[]): Promise<boolean | 'unavailable'> {
-    const answers = await Promise.all(among.map((directory) => directory.hasAgent(id)));
-    if (answers.includes(true)) return true;
-    return answers.includes('unavailable') ? 'unavailable' : false;
-  }
-
   /** A later directory must not give an agent of an earlier one another key, or other capabilities. */
   async function unlessShadowing(found: Extract<KeyLookup, { kind: 'found' }>, index: number): Promise<KeyLookup> {
-    const taken = await hasAgent(found.agent.id, directories.slice(0, index));
+    const taken = await anyHas(found.agent.id, directories.slice(0, index));
     if (taken === 'unavailable') return { kind: 'unavailable', cause: 'it cannot be said whether the name is taken' };
     return taken ? { kind: 'unknown' } : found;
   }
@@ -46,9 +40,15 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
       }
       return { kind: 'unknown' };
     },
-    hasAgent: (id) => hasAgent(id, directories),
+    hasAgent: (id) => anyHas(id, directories),
     async close() {
-      await Promise.all(directories.map((directory) => directory.close?.()));
+      await Promise.all(directories.map(async (directory) => directory.close?.()));
     },
   };
+}
+
+async function anyHas(id: string, among: readonly AgentDirectory[]): Promise<boolean | 'unavailable'> {
+  const answers = await Promise.all(among.map(async (directory) => directory.hasAgent(id)));
+  if (answers.includes(true)) return true;
+  return answers.includes('unavailable') ? 'unavailable' : false;
 }

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/config-error.js';
+import {
+  type AgentQuery,
+  type AgentQuestion,
+  agentsFromDatabase,
+  type AgentsFromDatabaseOptions,
+} from '../../src/keys/agents-from-database.js';
+import type { AgentDirectory } from '../../src/keys/directory.js';
+import { readPublicKey } from '../../src/keys/ed25519-key.js';
+import type { AgentRegistration } from '../../src/keys/registration.js';
+import { newEd25519Key, type TestKey } from './test-keys.js';
+
+const one = newEd25519Key();
+const two = newEd25519Key();
+
+function thumbprintOf(key: TestKey): string {
+  const read = readPublicKey(key.jwk);
+  return read.ok ? read.thumbprint : 'none';
+}
+
+const agentA: AgentRegistration = { id: 'agent-a', publicKey: one.base64, capabilities: ['repo:read'] };
+
+/** A table that the test changes, and what was asked of it. */
+function database(options: AgentsFromDatabaseOptions = {}): {
+  rows: Map<string, AgentRegistration>;
+  asked: AgentQuestion[];
+  agents: AgentDirectory;
+  at: (seconds: number) => void;
+} {
+  const rows = new Map<string, AgentRegistration>([[thumbprintOf(one), agentA]]);
+  const asked: AgentQuestion[] = [];
+  let seconds = 0;
+  const agents = agentsFromDatabase(
+    async (question) => {
+      asked.push(question);
+      const { thumbprint, id } = question;
+      return thumbprint === undefined
+        ? [...rows.values()].find((row) => 'id' in row && row.id === id)
+        : rows.get(thumbprint);
+    },
+    { clock: () => 1_800_000_000_000 + seconds * 1000, ...options },
+  );
+  return {
+    rows,
+    asked,
+    agents,
+    at: (value) => {
+      seconds = value;
+    },
+  };
+}
+
+describe('agentsFromDatabase', () => {
+  it('asks for the key, and for the name', async () => {
+    const { agents, asked } = database();
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({
+      kind: 'found',
+      agent: { id: 'agent-a', capabilities: ['repo:read'], status: 'active' },
+      key: { thumbprint: thumbprintOf(one) },
+    });
+    expect(await agents.findByThumbprint(thumbprintOf(two))).toEqual({ kind: 'unknown' });
+    expect(await agents.hasAgent('agent-a')).toBe(true);
+    expect(await agents.hasAgent('agent-b')).toBe(false);
+    expect(asked).toEqual([
+      { thumbprint: thumbprintOf(one) },
+      { thumbprint: thumbprintOf(two) },
+      { id: 'agent-a' },
+      { id: 'agent-b' },
+    ]);
+  });
+
+  it('null is nobody, as drivers say it', async () => {
+    const agents = agentsFromDatabase(() => null as unknown as undefined);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
+  });
+
+  it('C7 a row that is gone, or suspended, counts for the next request', async () => {
+    const { agents, rows } = database();
+    rows.set(thumbprintOf(one), { ...agentA, status: 'suspended' });
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { status: 'suspended' } });
+    rows.clear();
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
+  });
+
+  it.each(['../', '__proto__', 'x'.repeat(10_000), '', "' OR 1=1 --".padEnd(43, ' ')])(
+    'A11 what cannot be a thumbprint is not asked for: %j',
+    async (keyId) => {
+      const { agents, asked } = database();
+      expect(await agents.findByThumbprint(keyId)).toEqual({ kind: 'unknown' });
+      expect(asked).toEqual([]);
+    },
+  );
+
+  it.each<[string, AgentQuery, RegExp]>([
+    ['rejects', () => Promise.reject(new Error('no pool')), /no pool/],
+    [
+      'throws',
+      () => {
+        throw new Error('no pool');
+      },
+      /no pool/,
+    ],
+    ['answers with another key', () => ({ id: 'agent-b', publicKey: two.base64 }), /does not hold the key/],
+    ['answers with a weak key', () => ({ id: 'agent-a', publicKey: Buffer.alloc(32).toString('base64') }), /weak/],
+    ['answers with a column too many', () => ({ ...agentA, created_at: 1 }) as AgentRegistration, /created_at/],
+    ['answers with rows', () => [agentA] as unknown as AgentRegistration, /must be an object/],
+  ])('A14 a database that %s is an outage', async (_title, query, cause) => {
+    const agents = agentsFromDatabase(query);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({
+      kind: 'unavailable',
+      cause: expect.stringMatching(cause),
+    });
+    expect(await agents.hasAgent('agent-a')).not.toBe(false);
+  });
+
+  it('C5 an answer about another name does not make this one free', async () => {
+    const agents = agentsFromDatabase(() => agentA);
+    expect(await agents.hasAgent('agent-A')).toBe('unavailable');
+  });
+
+  it('A14 a database that never answers is an outage, and is told that nobody waits', async () => {
+    let told: AbortSignal | undefined;
+    const agents = agentsFromDatabase(
+      (_question, signal) => {
+        told = signal;
+        return new Promise(() => {});
+      },
+      { timeoutSeconds: 0.05 },
+    );
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({
+      kind: 'unavailable',
+      cause: 'the database took longer than 0.05 s',
+    });
+    expect(told?.aborted).toBe(true);
+    expect(await agents.hasAgent('agent-a')).toBe('unavailable');
+  });
+
+  it('remembers for cacheSeconds who was found and who was not, and never an outage', async () => {
+    const { agents, rows, asked, at } = database({ cacheSeconds: 10 });
+    for (const key of [one, one, two, two]) await agents.findByThumbprint(thumbprintOf(key));
+    expect(asked).toHaveLength(2);
+    rows.clear();
+    at(9.9);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'found' });
+    at(10);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
+    rows.set(thumbprintOf(one), { id: 'agent-a', publicKey: two.base64 });
+    at(20);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'unavailable' });
+    rows.set(thumbprintOf(one), agentA);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'found' });
+  });
+
+  it('does not trust what it remembers when the clock was set back', async () => {
+    const { agents, rows, at } = database({ cacheSeconds: 10 });
+    await agents.findByThumbprint(thumbprintOf(one));
+    rows.clear();
+    at(-1000);
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
+  });
+
+  it.each<[string, unknown, object]>([
+    ['no function', 'SELECT', {}],
+    ['a misspelt option', () => undefined, { cacheSecond: 1 }],
+    ['no time at all', () => undefined, { timeoutSeconds: 0 }],
+    ['a time-out in milliseconds', () => undefined, { timeoutSeconds: 2000 }],
+    ['a cache for ever', () => undefined, { cacheSeconds: Infinity }],
+  ])('G5 refuses %s', (_title, query, options) => {
+    expect(() => agentsFromDatabase(query as AgentQuery, options)).toThrow(ConfigError);
+  });
+});

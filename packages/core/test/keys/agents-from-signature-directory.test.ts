@@ -1,0 +1,195 @@
+import { createPrivateKey, sign } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/config-error.js';
+import {
+  agentsFromSignatureDirectory,
+  type SignatureDirectoryOptions,
+} from '../../src/keys/agents-from-signature-directory.js';
+import type { AgentDirectory } from '../../src/keys/directory.js';
+import { readPublicKey } from '../../src/keys/ed25519-key.js';
+import type { AgentsRefresh } from '../../src/keys/remote-directory.js';
+import { local, startServer, type TestServer } from './json-server.js';
+import { newEd25519Key, type TestKey } from './test-keys.js';
+
+const one = newEd25519Key();
+const two = newEd25519Key();
+const now = 1_800_000_000;
+const mediaType = 'application/http-message-signatures-directory+json';
+
+function thumbprintOf(key: TestKey): string {
+  const read = readPublicKey(key.jwk);
+  return read.ok ? read.thumbprint : 'none';
+}
+
+interface Signed {
+  readonly label?: string;
+  /** As the response says which authority it was asked at. Default: the one it was asked at. */
+  readonly authority?: string;
+  readonly components?: string;
+  readonly parameters?: string;
+  readonly tag?: string;
+}
+
+/** Signed by hand, after RFC 9421 §2.5: independent of the package that verifies. */
+function signature(key: TestKey, host: string, signed: Signed = {}): { input: string; value: string } {
+  const { label = 'sig1', authority = host, components = '("@authority";req)' } = signed;
+  const { parameters = `created=${now - 10};expires=${now + 300}`, tag = 'http-message-signatures-directory' } = signed;
+  const covered = `${components};${parameters};keyid="${thumbprintOf(key)}";alg="ed25519";tag="${tag}"`;
+  const lines = components === '()' ? [] : [`"@authority"${components.includes('req') ? ';req' : ''}: ${authority}`];
+  const base = [...lines, `"@signature-params": ${covered}`].join('\n');
+  const bytes = sign(null, Buffer.from(base), createPrivateKey({ key: key.privateJwk, format: 'jwk' }));
+  return { input: `${label}=${covered}`, value: `${label}=:${bytes.toString('base64')}:` };
+}
+
+type Signer = readonly [key: TestKey, signed?: Signed];
+
+function answer(keys: readonly unknown[], signers: readonly Signer[], type = mediaType): TestServer['answer'] {
+  return ({ headers: { host = '' } }, response) => {
+    const made = signers.map(([key, signed]) => signature(key, host, signed));
+    response.setHeader('content-type', type);
+    if (made.length > 0) {
+      response.setHeader('signature-input', made.map(({ input }) => input).join(', '));
+      response.setHeader('signature', made.map(({ value }) => value).join(', '));
+    }
+    response.end(JSON.stringify({ keys }));
+  };
+}
+
+async function start(
+  served: TestServer['answer'],
+  options: Partial<SignatureDirectoryOptions> = {},
+): Promise<{ server: TestServer; agents: AgentDirectory; refreshes: AgentsRefresh[]; at: (seconds: number) => void }> {
+  const server = await startServer(served);
+  const refreshes: AgentsRefresh[] = [];
+  let seconds = 0;
+  const agents = agentsFromSignatureDirectory(server.url, {
+    id: 'crawler',
+    capabilities: ['page:read'],
+    ...local,
+    clock: () => (now + seconds) * 1000,
+    onRefresh: (result) => refreshes.push(result),
+    ...options,
+  });
+  return {
+    server,
+    agents,
+    refreshes,
+    at: (value) => {
+      seconds = value;
+    },
+  };
+}
+
+const kindOf = async (agents: AgentDirectory, key: TestKey): Promise<string> =>
+  (await agents.findByThumbprint(thumbprintOf(key))).kind;
+
+describe('agentsFromSignatureDirectory', () => {
+  it('finds the keys that signed the directory, all of one agent', async () => {
+    const asked: (string | undefined)[] = [];
+    const served = answer(
+      [
+        { ...one.jwk, kid: 'x', agent_id: 'admin', capabilities: ['admin'] },
+        { ...two.jwk, nbf: now - 100, exp: now + 100 },
+      ],
+      [[one], [two, { label: 'sig2' }]],
+    );
+    const { agents, refreshes } = await start((request, response) => {
+      asked.push(request.url, request.headers.accept);
+      if (typeof served === 'function') served(request, response);
+    });
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({
+      kind: 'found',
+      agent: { id: 'crawler', capabilities: ['page:read'], roles: [], status: 'active' },
+    });
+    expect(await agents.findByThumbprint(thumbprintOf(two))).toMatchObject({
+      agent: { id: 'crawler' },
+      key: { notBefore: now - 100, expires: now + 100 },
+    });
+    expect(await agents.hasAgent('crawler')).toBe(true);
+    expect(await agents.hasAgent('admin')).toBe(false);
+    expect(refreshes).toEqual([{ ok: true, keyCount: 2, skipped: [] }]);
+    expect(asked).toEqual(['/.well-known/http-message-signatures-directory', mediaType]);
+  });
+
+  it('a path that is given is kept', async () => {
+    const server = await startServer((request, response) =>
+      request.url === '/bots/keys' ? response.writeHead(503).end() : response.writeHead(404).end(),
+    );
+    const agents = agentsFromSignatureDirectory(`${server.url}bots/keys`, { id: 'crawler', ...local });
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ cause: expect.stringMatching(/503/) });
+  });
+
+  it.each<[string, readonly Signer[]]>([
+    ['nobody signed', []],
+    ['another key signed', [[two]]],
+    ['another authority signed: the directory is a copy', [[one, { authority: 'crawler.example' }]]],
+    ['the signature has another tag', [[one, { tag: 'web-bot-auth' }]]],
+    ['the signature covers nothing', [[one, { components: '()' }]]],
+    ['the signature is over', [[one, { parameters: `created=${now - 900};expires=${now - 600}` }]]],
+    ['the signature never ends', [[one, { parameters: `created=${now - 10}` }]]],
+    ['the signature has no beginning', [[one, { parameters: `expires=${now + 300}` }]]],
+    ['the signature is older than a day', [[one, { parameters: `created=${now - 90_000};expires=${now + 9e6}` }]]],
+    ['the signature is from the future', [[one, { parameters: `created=${now + 900};expires=${now + 1200}` }]]],
+    ['the key signed twice', [[one], [one, { label: 'again' }]]],
+  ])('A8 a key does not count when %s', async (_title, signers) => {
+    const { agents, refreshes } = await start(answer([one.jwk], signers));
+    expect(await kindOf(agents, one)).toBe('unknown');
+    expect(refreshes).toEqual([
+      { ok: true, keyCount: 0, skipped: [{ index: 0, problem: expect.stringMatching(/signature/) }] },
+    ]);
+    // Its name stays taken.
+    expect(await agents.hasAgent('crawler')).toBe(true);
+  });
+
+  it('a key that cannot be used is left out, and the others count', async () => {
+    const unusable = [
+      'no key',
+      { kty: 'RSA', n: 'AQAB', e: 'AQAB' },
+      { ...two.privateJwk },
+      { ...two.jwk, exp: now * 1000 },
+    ];
+    const { agents, refreshes } = await start(answer([...unusable, one.jwk], [[one], [two, { label: 'sig2' }]]));
+    expect(await kindOf(agents, one)).toBe('found');
+    expect(await kindOf(agents, two)).toBe('unknown');
+    expect(refreshes).toMatchObject([{ ok: true, keyCount: 1, skipped: { length: 4 } }]);
+  });
+
+  it('A14 a failed refresh keeps the keys, a successful one without the key drops it', async () => {
+    const { server, agents, at } = await start(answer([one.jwk], [[one]]));
+    expect(await kindOf(agents, one)).toBe('found');
+    const broken: TestServer['answer'][] = [
+      answer([one.jwk], [[one]], 'application/json'),
+      answer([one.jwk], [[one]], 'text/html'),
+      (_request, response) => response.setHeader('content-type', mediaType).end('{"keys":7}'),
+      (_request, response) =>
+        response.writeHead(200, { 'content-type': mediaType, 'signature-input': 'sig1=(' }).end('{"keys":[]}'),
+    ];
+    for (const [index, served] of broken.entries()) {
+      server.answer = served;
+      at(301 + index * 40);
+      expect(await kindOf(agents, one)).toBe('found');
+    }
+    expect(server.requests).toBe(5);
+    server.answer = answer([two.jwk], [[two, { parameters: `created=${now + 590};expires=${now + 900}` }]]);
+    at(601);
+    expect(await kindOf(agents, two)).toBe('found');
+    expect(await kindOf(agents, one)).toBe('unknown');
+    server.answer = answer([], [], 'text/html');
+    at(601 + 3601);
+    expect(await kindOf(agents, two)).toBe('unavailable');
+  });
+
+  it.each<[string, string, object, RegExp]>([
+    ['A14 plain http', 'http://crawler.example', {}, /plain http/],
+    ['A14 a private address', 'https://[::ffff:7f00:1]/', {}, /public address/],
+    ['A14 credentials', 'https://u:p@crawler.example', {}, /credentials/],
+    ['an id that is none', 'https://crawler.example', { id: '' }, /its id/],
+    ['capabilities that are none', 'https://crawler.example', { capabilities: ['a b'] }, /capability/],
+    ['a misspelt option', 'https://crawler.example', { capabilites: [] }, /'capabilities'/],
+    ['an age of nothing', 'https://crawler.example', { maxAgeSeconds: 0 }, /maxAgeSeconds/],
+  ])('G5 refuses %s', (_title, url, options, message) => {
+    const make = (): AgentDirectory => agentsFromSignatureDirectory(url, { id: 'crawler', ...options });
+    expect(make).toThrow(ConfigError);
+    expect(make).toThrow(message);
+  });
+});

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/config-error.js';
+import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
+import { combine } from '../../src/keys/combine.js';
+import type { AgentDirectory } from '../../src/keys/directory.js';
+import { readPublicKey } from '../../src/keys/ed25519-key.js';
+import { newEd25519Key, type TestKey } from './test-keys.js';
+
+const one = newEd25519Key();
+const two = newEd25519Key();
+
+function thumbprintOf(key: TestKey): string {
+  const read = readPublicKey(key.jwk);
+  return read.ok ? read.thumbprint : 'none';
+}
+
+const down: AgentDirectory = {
+  findByThumbprint: () => ({ kind: 'unavailable', cause: 'down' }),
+  hasAgent: () => 'unavailable',
+};
+
+function directoryOf(id: string, key: TestKey, capability = 'repo:read'): AgentDirectory {
+  return agentsFromObjects([{ id, publicKey: key.base64, capabilities: [capability] }]);
+}
+
+async function holder(agents: AgentDirectory, key: TestKey): Promise<string> {
+  const found = await agents.findByThumbprint(thumbprintOf(key));
+  return found.kind === 'found' ? `${found.agent.id} ${found.agent.capabilities.join(' ')}` : found.kind;
+}
+
+describe('combine', () => {
+  it('finds what either knows', async () => {
+    const agents = combine(directoryOf('agent-a', one), directoryOf('agent-b', two));
+    expect(await holder(agents, one)).toBe('agent-a repo:read');
+    expect(await holder(agents, two)).toBe('agent-b repo:read');
+    expect(await holder(agents, newEd25519Key())).toBe('unknown');
+    expect(await Promise.all(['agent-a', 'agent-b', 'agent-c'].map(async (id) => agents.hasAgent(id)))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('C5 a later directory cannot give an agent of an earlier one a key, nor other capabilities', async () => {
+    const agents = combine(directoryOf('agent-a', one), directoryOf('agent-a', two, 'admin'));
+    expect(await holder(agents, one)).toBe('agent-a repo:read');
+    expect(await holder(agents, two)).toBe('unknown');
+  });
+
+  it('C5 a later directory cannot claim a key of an earlier one', async () => {
+    const agents = combine(directoryOf('agent-a', one), directoryOf('agent-b', one, 'admin'));
+    expect(await holder(agents, one)).toBe('agent-a repo:read');
+  });
+
+  it('C7 an agent that an earlier directory suspends is not found in a later one', async () => {
+    const first = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64 }]);
+    const agents = combine(first, directoryOf('agent-a', two), directoryOf('agent-b', one));
+    first.suspend('agent-a');
+    expect(await holder(agents, two)).toBe('unknown');
+    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { status: 'suspended' } });
+  });
+
+  it('A14 one that cannot be asked makes it unavailable, unless an earlier one has answered', async () => {
+    expect(await holder(combine(directoryOf('agent-a', one), down), one)).toBe('agent-a repo:read');
+    expect(await holder(combine(directoryOf('agent-a', one), down), two)).toBe('unavailable');
+    expect(await holder(combine(down, directoryOf('agent-a', one)), one)).toBe('unavailable');
+    const agents = combine(directoryOf('agent-a', one), down);
+    expect(await agents.hasAgent('agent-a')).toBe(true);
+    expect(await agents.hasAgent('agent-b')).toBe('unavailable');
+  });
+
+  it('C5 whether the name is taken cannot be said: unavailable', async () => {
+    const half: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), hasAgent: () => 'unavailable' };
+    expect(await holder(combine(half, directoryOf('agent-a', one)), one)).toBe('unavailable');
+  });
+
+  it('can be nested, and closes all', async () => {
+    const closed: string[] = [];
+    const closing = (name: string, directory: AgentDirectory): AgentDirectory => ({
+      ...directory,
+      close: () => void closed.push(name),
+    });
+    const agents = combine(
+      combine(closing('a', directoryOf('agent-a', one)), directoryOf('agent-c', newEd25519Key())),
+      closing('b', directoryOf('agent-b', two)),
+    );
+    expect(await holder(agents, two)).toBe('agent-b repo:read');
+    await agents.close?.();
+    expect(closed).toEqual(['a', 'b']);
+  });
+
+  it('G5 refuses nothing, and what is no directory', () => {
+    expect(() => combine()).toThrow(ConfigError);
+    expect(() => combine(Promise.resolve(down) as unknown as AgentDirectory)).toThrow(/'await'/);
+    expect(() => combine(undefined as unknown as AgentDirectory)).toThrow(ConfigError);
+  });
+});
