@@ -125,6 +125,27 @@ onEverySetup('No record, no action', (api) => {
     expect(troubles[0]).toContain('disk on fire');
   });
 
+  it('F4 only an action that is configured so runs without its record: counted and reported', async () => {
+    const troubles: string[] = [];
+    const guard = {
+      audit: sinkThat(down),
+      dangerouslyActWithoutRecord: ['pr.create'],
+      onTrouble: (text: string) => void troubles.push(text),
+    };
+    const failing = await api.variant({ start: { guard } });
+    for (const count of [1, 2]) {
+      expect((await failing.send(await failing.pull())).status).toBe(201);
+      expect(troubles).toContainEqual(
+        expect.stringContaining(`pr.create was let through without its record; ${count}`),
+      );
+    }
+    expect(failing.running.handled).toEqual(['pr.create', 'pr.create']);
+    const other = await failing.send(failing.signed({ target: '/invoices' }));
+    expect(other.status).toBe(503);
+    expect((await failing.send(await failing.pull({ scope: 'repo:read' }))).status).toBe(503);
+    expect(failing.running.handled).toHaveLength(2);
+  });
+
   it('F4 a refusal that cannot be recorded is an outage, too', async () => {
     const failing = await api.variant({ start: { guard: { audit: sinkThat(down), onTrouble: () => {} } } });
     for (const request of [failing.signed({ covered: [] }), failing.signed({ key: runner, target: '/invoices' })]) {

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { ScopeMatch } from '@countersign/delegation';
 import type { AuditSink } from './audit/event.js';
-import { fanOut } from './audit/fan-out.js';
+import { readAudit, readUnrecordedActions } from './audit/read-audit.js';
 import type { BodyLimits } from './body/request-body.js';
 import { checkOptionNames, ConfigError } from './config-error.js';
 import { type Origin, parseOrigin } from './http/origin.js';
@@ -15,8 +15,8 @@ import { createGuardRevocations, type GuardRevocations } from './revocation/guar
 import type { RevocationSource } from './revocation/source.js';
 import type { IssuerOptions } from './token/issuers.js';
 import { createLinkVerifier, type LinkVerifier } from './token/links.js';
-import { textOf } from './text-of.js';
 import { createTokenVerifier, type TokenVerifier } from './token/token-verifier.js';
+import { readOnTrouble } from './trouble.js';
 
 export interface GuardOptions {
   /** What requests must be addressed to, like `https://api.acme.dev`. Also the default audience of tokens. */
@@ -68,6 +68,11 @@ export interface GuardOptions {
   readonly clock?: () => number;
   /** Told of troubles that no answer can carry, such as an outcome that could not be recorded. Default: a process warning. */
   readonly onTrouble?: (message: string) => void;
+  /**
+   * Actions that run even if their record cannot be written. Each time is counted and told to `onTrouble`, and nowhere
+   * else. Default: none, so that without a record there is no action.
+   */
+  readonly dangerouslyActWithoutRecord?: readonly string[];
   /** Accept a plain http origin that is not loopback. Tokens then cross the network in clear. Default false. */
   readonly dangerouslyAllowHttpOrigin?: boolean;
 }
@@ -78,6 +83,7 @@ export interface Settings {
   readonly agents: AgentDirectory;
   readonly policy: PolicyEngine;
   readonly audit: AuditSink;
+  readonly dangerouslyActWithoutRecord: readonly string[];
   readonly audiences: readonly string[];
   readonly tokens: TokenVerifier;
   readonly links: LinkVerifier;
@@ -116,6 +122,7 @@ const optionNames = [
   'bodyTimeoutSeconds',
   'clock',
   'onTrouble',
+  'dangerouslyActWithoutRecord',
   'dangerouslyAllowHttpOrigin',
 ] as const satisfies readonly (keyof GuardOptions)[];
 
@@ -132,7 +139,8 @@ export function readOptions(options: GuardOptions): Settings {
     origins,
     agents,
     policy: implementing(options, 'policy', ['decide'], "await cedarFromDirectory('policies')"),
-    audit: readAudit(options),
+    audit: readAudit(options.audit),
+    dangerouslyActWithoutRecord: readUnrecordedActions(options.dangerouslyActWithoutRecord),
     audiences,
     tokens: createTokenVerifier({ issuers: options.issuers ?? [], audiences, clockSkewSeconds }),
     links: createLinkVerifier({
@@ -159,7 +167,7 @@ export function readOptions(options: GuardOptions): Settings {
       timeoutSeconds: wholeNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
     },
     clock,
-    onTrouble: readOnTrouble(options),
+    onTrouble: readOnTrouble('createGuard', options.onTrouble),
   };
 }
 
@@ -230,30 +238,6 @@ function readClock({ clock = Date.now }: GuardOptions): () => number {
     throw new ConfigError("createGuard: 'clock' must be a function that gives milliseconds since the epoch.");
   }
   return clock;
-}
-
-function readOnTrouble({ onTrouble }: GuardOptions): (message: string) => void {
-  if (onTrouble === undefined) return (message) => process.emitWarning(message, 'CountersignWarning');
-  if (typeof onTrouble !== 'function') throw new ConfigError("createGuard: 'onTrouble' must be a function.");
-  return (message) => {
-    try {
-      onTrouble(message);
-    } catch (error) {
-      // Whoever listens must not be able to end the process.
-      process.emitWarning(`${message}; and onTrouble threw: ${textOf(error)}`, 'CountersignWarning');
-    }
-  };
-}
-
-function readAudit({ audit }: GuardOptions): AuditSink {
-  const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
-  if (sinks.length === 0 || sinks.some((sink) => typeof sink?.write !== 'function')) {
-    throw new ConfigError(
-      "createGuard: 'audit' is missing. Without a record there is no action: try auditFile('audit').",
-    );
-  }
-  const [only] = sinks;
-  return sinks.length === 1 && only !== undefined ? only : fanOut(sinks);
 }
 
 function implementing<Name extends 'agents' | 'policy' | 'replay'>(

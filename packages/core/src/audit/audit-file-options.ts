@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { ConfigError, checkOptionNames } from '../config-error.js';
-import { textOf } from '../text-of.js';
+import { readOnTrouble } from '../trouble.js';
 import { checkKey } from './checkpoint-signer.js';
 import type { CheckpointWitness } from './witness.js';
 
@@ -94,8 +94,8 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
     maxSegmentBytes: wholeNumber('maxSegmentBytes', options.maxSegmentBytes, 64 * 1024 ** 2, 1024),
     maxSegmentSeconds: wholeNumber('maxSegmentSeconds', options.maxSegmentSeconds, 86_400, 1),
     maxQueued: wholeNumber('maxQueued', options.maxQueued, 4096, 1),
-    clock: readFunction('clock', clock) ?? Date.now,
-    onTrouble: listener(readFunction('onTrouble', options.onTrouble)),
+    clock: readClock(clock),
+    onTrouble: readOnTrouble('auditFile', options.onTrouble),
   };
 }
 
@@ -114,26 +114,8 @@ function wholeNumber(name: string, value: number | undefined, byDefault: number,
   throw new ConfigError(`auditFile: '${name}' must be a whole number from ${least} on, not ${String(given)}.`);
 }
 
-function readFunction<Value extends (...args: never[]) => unknown>(
-  name: string,
-  value: Value | undefined,
-): Value | undefined {
-  if (value === undefined || typeof value === 'function') return value;
-  throw new ConfigError(`auditFile: '${name}' must be a function.`);
-}
-
-function listener(given: ((message: string) => void) | undefined): (message: string) => void {
-  if (given === undefined) return warn;
-  return (message) => {
-    try {
-      given(message);
-    } catch (error) {
-      // Whoever listens must not be able to stop the log.
-      warn(`${message}; and onTrouble threw: ${textOf(error)}`);
-    }
-  };
-}
-
-function warn(message: string): void {
-  process.emitWarning(message, 'CountersignWarning');
+function readClock(clock: (() => number) | undefined): () => number {
+  if (clock === undefined) return Date.now;
+  if (typeof clock === 'function') return clock;
+  throw new ConfigError("auditFile: 'clock' must be a function that gives milliseconds since the epoch.");
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { ConfigError } from '../config-error.js';
 import { textOf } from '../text-of.js';
+import { type FileOperations, fileOperations } from './append-file.js';
 import { type AuditFileOptions, readAuditFileOptions } from './audit-file-options.js';
 import type { AuditSink } from './event.js';
 import { GroupCommit, maxBatch } from './group-commit.js';
@@ -30,9 +31,14 @@ import { renderEvent } from './record.js';
  * const guard = await createGuard({ origin, agents, policy, audit });
  */
 export function auditFile(directory: string, options: AuditFileOptions = {}): AuditSink {
+  return auditFileWith(fileOperations, directory, options);
+}
+
+/** The same with system calls that a test can watch. */
+export function auditFileWith(operations: FileOperations, directory: string, options: AuditFileOptions): AuditSink {
   const folder = resolve(directory);
   const settings = readAuditFileOptions(folder, options);
-  const { log, unlock } = open(folder, () => openLog(folder, settings));
+  const { log, unlock } = open(folder, () => openLog(folder, settings, operations));
   const keeper = new LogKeeper(log, settings);
   const commits = new GroupCommit<string | undefined>(
     async (entries) => {

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, fsyncSync, ftruncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointsFileName } from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
-import { AppendFile } from './append-file.js';
+import { AppendFile, type FileOperations } from './append-file.js';
 import { openForAppend } from './log-files.js';
 import { readFrom } from './read-from.js';
 
@@ -19,7 +19,7 @@ export interface CheckpointFile {
 }
 
 /** Opens the file; cuts off a note that a crash has torn. */
-export function openCheckpointFile(directory: string): CheckpointFile {
+export function openCheckpointFile(directory: string, operations: FileOperations): CheckpointFile {
   const path = join(directory, checkpointsFileName);
   const descriptor = openForAppend(path);
   try {
@@ -34,7 +34,7 @@ export function openCheckpointFile(directory: string): CheckpointFile {
       fsyncSync(descriptor);
     }
     const last = tail.slice(ends.at(-2) ?? 0, end);
-    const file = new AppendFile(path, descriptor);
+    const file = new AppendFile(path, descriptor, operations);
     return {
       last: last === '' ? undefined : Buffer.from(last, 'latin1').toString('utf8').slice(0, -1),
       append: (note) => file.append(Buffer.from(`${note}\n`)),

@@ -1,5 +1,5 @@
 import { closeSync, rmSync } from 'node:fs';
-import { AppendFile, codeOf } from './append-file.js';
+import { AppendFile, codeOf, type FileOperations } from './append-file.js';
 import { AuditError } from './audit-error.js';
 import type { CheckpointFile } from './checkpoint-file.js';
 import type { CheckpointSigner } from './checkpoint-signer.js';
@@ -7,15 +7,20 @@ import type { LogChain } from './log-chain.js';
 import { openForAppend, segmentPath } from './log-files.js';
 import { renderOwn, type SegmentStart } from './log-record.js';
 
-export interface LogSettings {
+/** What it takes to begin a segment. */
+export interface SegmentSettings {
   readonly directory: string;
   readonly origin: string;
+  readonly clock: () => number;
+  readonly operations: FileOperations;
+}
+
+export interface LogSettings extends SegmentSettings {
   readonly signer: CheckpointSigner;
   /** Whether a record is acknowledged only once it is on disk; else once the system has it. */
   readonly durable: boolean;
   readonly maxSegmentBytes: number;
   readonly maxSegmentSeconds: number;
-  readonly clock: () => number;
 }
 
 export interface OpenSegment {
@@ -103,7 +108,7 @@ export class LogWriter {
 
 /** Makes a segment with its first records, durably. @throws AuditError if the disk does not take it. */
 export function startSegment(
-  { directory, origin, clock }: Pick<LogSettings, 'directory' | 'origin' | 'clock'>,
+  { directory, origin, clock, operations }: SegmentSettings,
   number: number,
   chain: LogChain,
   { fenced }: Pick<SegmentStart, 'fenced'>,
@@ -115,7 +120,7 @@ export function startSegment(
   const rendered = [renderOwn({ phase: 'segment', segment }, startedAt), ...records];
   const descriptor = open(path);
   try {
-    const file = new AppendFile(path, descriptor);
+    const file = new AppendFile(path, descriptor, operations);
     file.appendNow(Buffer.from(rendered.map((record) => chain.seal(record)).join('')));
     return { file, number, chain, startedAt };
   } catch (error) {

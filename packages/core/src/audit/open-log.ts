@@ -4,14 +4,14 @@ import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
-import { AppendFile } from './append-file.js';
+import { AppendFile, type FileOperations } from './append-file.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js';
 import { type CheckpointSigner, checkpointSigner, readOrMakeKey } from './checkpoint-signer.js';
 import { LogChain } from './log-chain.js';
 import { openForAppend, segmentsIn, syncDirectory } from './log-files.js';
 import { renderOwn } from './log-record.js';
-import { LogWriter, type OpenSegment, startSegment } from './log-writer.js';
+import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
 import { digestOf, findLog, type FoundLog, originOf, putUnfinishedAside } from './recover-log.js';
 
 /** Where the verifier key of a log stands, for whoever verifies it. */
@@ -21,11 +21,11 @@ export const verifierKeyFileName = 'checkpoint.vkey';
  * Opens a log that nobody else writes, or begins one. What a crash has torn off its end is put aside, and the log says
  * so; anything else that is wrong with it stops the start.
  */
-export function openLog(directory: string, settings: AuditFileSettings): LogWriter {
+export function openLog(directory: string, settings: AuditFileSettings, operations: FileOperations): LogWriter {
   const { clock } = settings;
   const suffix = `.torn-${new Date(clock()).toISOString().replaceAll(':', '-')}`;
   const segments = putUnfinishedAside(segmentsIn(directory), suffix);
-  const checkpoints = openCheckpointFile(directory);
+  const checkpoints = openCheckpointFile(directory, operations);
   try {
     const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile);
     const origin = originOf(segments) ?? settings.origin ?? newOrigin(directory);
@@ -35,7 +35,7 @@ export function openLog(directory: string, settings: AuditFileSettings): LogWrit
     const found = findLog(segments, sealed);
     if (found === undefined && sealed !== undefined) throw gone(directory, sealed.size);
     writeFileSync(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, { mode: 0o644 });
-    const log = { ...settings, directory, origin, signer };
+    const log = { ...settings, directory, origin, signer, operations };
     const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found, suffix);
     return new LogWriter(log, checkpoints, segment, sealed?.size ?? 0);
   } catch (error) {
@@ -44,15 +44,11 @@ export function openLog(directory: string, settings: AuditFileSettings): LogWrit
   }
 }
 
-function goOn(
-  log: { readonly directory: string; readonly origin: string; readonly clock: () => number },
-  found: FoundLog,
-  suffix: string,
-): OpenSegment {
+function goOn(log: SegmentSettings, found: FoundLog, suffix: string): OpenSegment {
   const { path, number, chain, validBytes, torn, startedAt } = found;
   const descriptor = openForAppend(path);
   try {
-    if (torn.length === 0) return { file: new AppendFile(path, descriptor), number, chain, startedAt };
+    if (torn.length === 0) return { file: new AppendFile(path, descriptor, log.operations), number, chain, startedAt };
     const aside = `${basename(path)}${suffix}`;
     writeFileSync(join(log.directory, aside), torn, { flag: 'wx', mode: 0o600, flush: true });
     syncDirectory(log.directory);
@@ -64,7 +60,7 @@ function goOn(
       const fenced = { validBytes, voidBytes: torn.length, sha256: recovered.sha256 };
       return startSegment(log, number + 1, chain, { fenced }, [record]);
     }
-    const file = new AppendFile(path, descriptor);
+    const file = new AppendFile(path, descriptor, log.operations);
     file.appendNow(Buffer.from(chain.seal(record)));
     return { file, number, chain, startedAt };
   } catch (error) {

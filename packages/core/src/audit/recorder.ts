@@ -32,11 +32,15 @@ const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_
 
 interface RecorderSettings {
   readonly audit: AuditSink;
+  readonly dangerouslyActWithoutRecord: readonly string[];
   readonly clock: () => number;
   readonly onTrouble: (message: string) => void;
 }
 
-export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): Recorder {
+export function createRecorder(settings: RecorderSettings): Recorder {
+  const { audit, clock, onTrouble, dangerouslyActWithoutRecord } = settings;
+  let unrecorded = 0;
+
   async function write(event: Omit<AuditEvent, 'id' | 'time'>): Promise<Refusal | undefined> {
     try {
       await audit.write({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
@@ -75,14 +79,18 @@ export function createRecorder({ audit, clock, onTrouble }: RecorderSettings): R
       } as const;
       return (await write(event)) ?? refused;
     },
-    allowed(caller, facts, decided) {
-      return write({
+    async allowed(caller, facts, decided) {
+      const refused = await write({
         phase: 'decision',
         decision: 'allow',
         ...identity(caller),
         ...described(decided),
         request: facts,
       });
+      if (refused === undefined || !dangerouslyActWithoutRecord.includes(decided.action ?? '')) return refused;
+      unrecorded += 1;
+      onTrouble(`countersign: ${decided.action} was let through without its record; ${unrecorded} so far.`);
+      return undefined;
     },
     async outcome(caller, facts, outcome) {
       await write({ phase: 'outcome', ...identity(caller), request: facts, outcome });

@@ -15,13 +15,25 @@ export interface OutcomeWatch {
 export function watchOutcome(response: ServerResponse, onEnd: (outcome: AuditOutcome) => void): OutcomeWatch {
   let handlerThrew = false;
   let ended = false;
+  let timedOut = false;
+  const onTimeout = (): void => {
+    timedOut = true;
+  };
+  // A listener here leaves what the server does about it as it is. HTTP/2 has many streams on one: they are aborted.
+  const socket = http2StreamOf(response) === undefined ? response.socket : null;
+  socket?.once('timeout', onTimeout);
 
   function end(result: 'finished' | 'aborted'): void {
     if (ended) return;
     ended = true;
+    socket?.off('timeout', onTimeout);
     // Before the headers are out, the status code is only some framework's default.
     const status = response.headersSent ? { status: response.statusCode } : {};
-    onEnd({ result: handlerThrew ? 'threw' : result, ...status });
+    onEnd({ result: handlerThrew ? 'threw' : cut(result), ...status });
+  }
+
+  function cut(result: 'finished' | 'aborted'): 'finished' | 'aborted' | 'timed_out' {
+    return result === 'aborted' && timedOut ? 'timed_out' : result;
   }
 
   const stream = http2StreamOf(response);

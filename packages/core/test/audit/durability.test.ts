@@ -3,14 +3,13 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { auditFile } from '../../src/audit/audit-file.js';
+import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
+import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import { lockLog } from '../../src/audit/log-lock.js';
 import { ConfigError } from '../../src/config-error.js';
 import { event, temporaryFolder } from './events.js';
 
 describe('one process writes a log', () => {
-  const lockOf = (directory: string): string => join(directory, 'audit.lock');
-
   it('F6 another live process holds it: the start is refused; when that has died it is taken over', async () => {
     using folder = temporaryFolder();
     const other = spawn('sleep', ['60']);
@@ -56,7 +55,75 @@ describe('one process writes a log', () => {
   });
 });
 
+describe('F4 durability', () => {
+  /** Counts what happens to the disk, in order: a record in the file, a sync that has ended. */
+  function watched(): { operations: FileOperations; happened: string[] } {
+    const happened: string[] = [];
+    return {
+      happened,
+      operations: {
+        write(descriptor, bytes) {
+          const written = fileOperations.write(descriptor, bytes);
+          happened.push(...namesIn(Buffer.from(bytes).toString('utf8')));
+          return written;
+        },
+        async sync(descriptor) {
+          await fileOperations.sync(descriptor);
+          happened.push('sync');
+        },
+      },
+    };
+  }
+
+  async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<string[]> {
+    using folder = temporaryFolder();
+    const { operations, happened } = watched();
+    const sink = auditFileWith(operations, folder.path, { durability });
+    happened.length = 0;
+    const answered = async (id: string): Promise<void> => {
+      await sink.write(event(id));
+      happened.push(`answered ${id}`);
+    };
+    await Promise.all([answered('a'), answered('b')]);
+    const seen = [...happened];
+    await sink.close?.();
+    return seen;
+  }
+
+  it('group: one sync before all that wait are answered', async () => {
+    expect(await writeTwice('group')).toEqual(['a', 'b', 'sync', 'answered a', 'answered b']);
+  });
+
+  it('sync: each record has a sync of its own before it is answered', async () => {
+    expect(await writeTwice('sync')).toEqual(['a', 'sync', 'answered a', 'b', 'sync', 'answered b']);
+  });
+
+  it('buffered: answered without a sync, and not sealed without one', async () => {
+    expect(await writeTwice('buffered')).toEqual(['a', 'b', 'answered a', 'answered b']);
+    using folder = temporaryFolder();
+    const { operations, happened } = watched();
+    const sink = auditFileWith(operations, folder.path, { durability: 'buffered' });
+    happened.length = 0;
+    await sink.write(event('a'));
+    await sink.close?.();
+    expect(happened).toEqual(['a', 'sync', 'note', 'sync', 'checkpoint', 'sync']);
+  });
+});
+
+/** The ids of records, or what else is written. */
+function namesIn(text: string): string[] {
+  if (!text.startsWith('{')) return ['note'];
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => /"(?:id|phase)":"([^"]*)"/.exec(line)?.[1] ?? line);
+}
+
 function startOf(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
+}
+
+function lockOf(directory: string): string {
+  return join(directory, 'audit.lock');
 }

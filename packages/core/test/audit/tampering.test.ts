@@ -159,7 +159,6 @@ describe('F6 every kind of tampering is found, and named', () => {
 
   it('several records are edited', () =>
     forSome(async (log, at, other) => {
-      const edit = (line: string): string => line.replace('2026', '2025').replace('version":1', 'version":2');
       log.lines = log.lines.map((line, index) => (index === at - 1 || index === other - 1 ? edit(line) : line));
       const report = await log.verify();
       expect(kinds(report)).toEqual(['edited']);
@@ -382,3 +381,7 @@ describe('proofs', () => {
     expect(await proveRecord(log.folder.path, { sequence: 11, key })).toEqual({ ok: false, problem: 'log_damaged' });
   });
 });
+
+function edit(line: string): string {
+  return line.replace('2026', '2025').replace('version":1', 'version":2');
+}

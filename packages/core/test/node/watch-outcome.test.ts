@@ -49,6 +49,27 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'finished', status: 201 }]);
   });
 
+  it('F5 timed out, when the server gave up on a silent connection', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((request) => {
+      request.socket.setTimeout(20);
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    expect(await watched.all()).toEqual([{ result: 'timed_out' }]);
+  });
+
+  it('F5 finished, when the application answered in spite of the time', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((_request, response) => {
+      response.setTimeout(20, () => response.end('late'));
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.response();
+    expect(await watched.all()).toEqual([{ result: 'finished', status: 200 }]);
+  });
+
   it('F5 threw, with the status that was sent for it', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response, watch) => {

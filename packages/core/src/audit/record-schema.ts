@@ -1,0 +1,156 @@
+/**
+ * JSON Schema of a record, as it stands in a log of `auditFile`. Readers ignore what they do not know: fields may be
+ * added within a version.
+ */
+export const auditRecordSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'Countersign audit record, version 1',
+  oneOf: [
+    {
+      type: 'object',
+      required: ['sequence', 'version', 'id', 'time', 'phase', 'request'],
+      properties: {
+        sequence: { type: 'integer', minimum: 1 },
+        version: { const: 1 },
+        id: { type: 'string' },
+        time: { type: 'string' },
+        phase: { enum: ['authentication', 'decision', 'outcome'] },
+        decision: { enum: ['allow', 'deny'] },
+        code: { type: 'string', pattern: '^[a-z_]+$' },
+        detail: { type: 'string' },
+        actor: {
+          type: 'object',
+          required: ['id', 'keyId'],
+          properties: { id: { type: 'string' }, keyId: { type: 'string' } },
+        },
+        subject: {
+          type: 'object',
+          required: ['id', 'type'],
+          properties: { id: { type: 'string' }, type: { enum: ['user', 'agent'] }, issuer: { type: 'string' } },
+        },
+        chain: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['id', 'type', 'proof', 'scope'],
+            properties: {
+              id: { type: 'string' },
+              type: { enum: ['user', 'agent'] },
+              proof: { enum: ['issuer', 'signature'] },
+              issuer: { type: 'string' },
+              keyId: { type: 'string' },
+              delegationId: { type: 'string' },
+              scope: { type: 'array', items: { type: 'string' } },
+              expiresAt: { type: 'number' },
+            },
+          },
+        },
+        scope: { type: 'array', items: { type: 'string' } },
+        action: { type: 'string' },
+        resource: {
+          type: 'object',
+          required: ['type', 'id'],
+          properties: { type: { type: 'string' }, id: { type: 'string' } },
+        },
+        policies: { type: 'array', items: { type: 'string' } },
+        policySet: { type: 'string' },
+        claimed: {
+          type: 'object',
+          required: ['keyId'],
+          properties: { keyId: { type: 'string' }, agent: { type: 'string' } },
+        },
+        request: {
+          type: 'object',
+          required: ['id', 'method', 'path'],
+          properties: {
+            id: { type: 'string' },
+            method: { type: 'string' },
+            path: { type: 'string' },
+            remoteAddress: { type: 'string' },
+          },
+        },
+        outcome: {
+          type: 'object',
+          required: ['result'],
+          properties: {
+            result: { enum: ['finished', 'threw', 'aborted', 'timed_out'] },
+            status: { type: 'integer' },
+            code: { type: 'string', pattern: '^[a-z_]+$' },
+          },
+        },
+        oversize: {
+          type: 'object',
+          required: ['bytes', 'sha256'],
+          properties: { bytes: { type: 'integer' }, sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
+        },
+        prev: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+      },
+    },
+    {
+      type: 'object',
+      required: ['sequence', 'version', 'time', 'phase', 'segment', 'prev'],
+      properties: {
+        sequence: { type: 'integer', minimum: 1 },
+        version: { const: 1 },
+        time: { type: 'string' },
+        phase: { const: 'segment' },
+        segment: {
+          type: 'object',
+          required: ['number', 'origin', 'size', 'frontier'],
+          properties: {
+            number: { type: 'integer', minimum: 1 },
+            origin: { type: 'string' },
+            size: { type: 'integer', minimum: 0 },
+            frontier: { type: 'array', items: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
+            fenced: {
+              type: 'object',
+              required: ['validBytes', 'voidBytes', 'sha256'],
+              properties: {
+                validBytes: { type: 'integer' },
+                voidBytes: { type: 'integer' },
+                sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+              },
+            },
+          },
+        },
+        prev: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+      },
+    },
+    {
+      type: 'object',
+      required: ['sequence', 'version', 'time', 'phase', 'checkpoint', 'prev'],
+      properties: {
+        sequence: { type: 'integer', minimum: 1 },
+        version: { const: 1 },
+        time: { type: 'string' },
+        phase: { const: 'checkpoint' },
+        checkpoint: {
+          type: 'object',
+          required: ['size', 'root'],
+          properties: { size: { type: 'integer' }, root: { type: 'string' } },
+        },
+        prev: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+      },
+    },
+    {
+      type: 'object',
+      required: ['sequence', 'version', 'time', 'phase', 'recovered', 'prev'],
+      properties: {
+        sequence: { type: 'integer', minimum: 1 },
+        version: { const: 1 },
+        time: { type: 'string' },
+        phase: { const: 'recovered' },
+        recovered: {
+          type: 'object',
+          required: ['bytes', 'sha256', 'file'],
+          properties: {
+            bytes: { type: 'integer' },
+            sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+            file: { type: 'string' },
+          },
+        },
+        prev: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+      },
+    },
+  ],
+} as const;

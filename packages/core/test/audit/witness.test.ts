@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
+import { afterEach, describe, expect, it } from 'vitest';
+import { auditFile } from '../../src/audit/audit-file.js';
+import { fileWitness } from '../../src/audit/file-witness.js';
+import { httpWitness } from '../../src/audit/http-witness.js';
+import type { CheckpointWitness } from '../../src/audit/witness.js';
+import { ConfigError } from '../../src/config-error.js';
+import { Deferred } from '../node/deferred.js';
+import { event, type Folder, temporaryFolder } from './events.js';
+
+async function writeLog(
+  folder: Folder,
+  witnesses: readonly CheckpointWitness[],
+  troubles: string[] = [],
+): Promise<void> {
+  const sink = auditFile(folder.path, {
+    witnesses,
+    checkpointEvery: { records: 2 },
+    onTrouble: (message) => void troubles.push(message),
+  });
+  for (let count = 0; count < 8; count++) await sink.write(event(`${count}`));
+  await sink.close?.();
+}
+
+const keyOf = (folder: Folder): string => readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8').trim();
+
+let server: Server | undefined;
+afterEach(() => server?.close());
+
+/** A witness that keeps what it is sent, and answers as it is told. */
+async function listen(status: number): Promise<{ url: string; received: IncomingMessage[]; bodies: string[] }> {
+  const received: IncomingMessage[] = [];
+  const bodies: string[] = [];
+  server = createServer((request, response) => {
+    received.push(request);
+    void text(request).then((body) => {
+      bodies.push(body);
+      response.writeHead(status, { Location: '/elsewhere' }).end('kept');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/checkpoints`, received, bodies };
+}
+
+describe('witnesses', () => {
+  it('F6 a file holds checkpoints for whoever verifies', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'checkpoints');
+    await writeLog(folder, [fileWitness(path)]);
+    const checkpoints = readFileSync(path, 'utf8');
+    const report = await verifyLog(folder.path, { key: keyOf(folder), checkpoints });
+    expect(report).toMatchObject({ ok: true, sealed: report.size - 1 });
+    const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
+    expect(splitCheckpoints(checkpoints).at(-1)).toBe(own.at(-1));
+  });
+
+  it('F6 an address is sent each, signed, and with what it asks for', async () => {
+    using folder = temporaryFolder();
+    const { url, received, bodies } = await listen(204);
+    await writeLog(folder, [httpWitness(url, { authorization: 'Bearer 1234' })]);
+    expect(bodies.length).toBeGreaterThan(0);
+    for (const body of bodies) expect(openCheckpoint(body, keyOf(folder)).ok).toBe(true);
+    expect(received[0]).toMatchObject({
+      method: 'POST',
+      headers: { authorization: 'Bearer 1234', 'content-type': 'text/plain; charset=utf-8' },
+    });
+  });
+
+  it.each([500, 302, 404])('F4 one that answers %i is reported, and the log goes on', async (status) => {
+    using folder = temporaryFolder();
+    const { url, received } = await listen(status);
+    const troubles: string[] = [];
+    await writeLog(folder, [httpWitness(url)], troubles);
+    expect(troubles.length).toBeGreaterThan(0);
+    expect(troubles[0]).toContain(`the witness ${new URL(url).host} took no checkpoint, once now`);
+    expect(received.every(({ url: path }) => path === '/checkpoints')).toBe(true);
+    expect((await verifyLog(folder.path, { key: keyOf(folder) })).ok).toBe(true);
+  });
+
+  it('F4 a slow one holds nobody up, and gets the latest next', async () => {
+    using folder = temporaryFolder();
+    const first = new Deferred();
+    const notes: string[] = [];
+    const slow: CheckpointWitness = {
+      name: 'slow',
+      async receive(note) {
+        notes.push(note);
+        if (notes.length === 1) await first.promise;
+      },
+    };
+    const sink = auditFile(folder.path, { witnesses: [slow], checkpointEvery: { records: 2 } });
+    for (let count = 0; count < 8; count++) await sink.write(event(`${count}`));
+    expect(notes).toHaveLength(1);
+    first.resolve();
+    await sink.close?.();
+    const sizes = notes.map((note) => Number(note.split('\n')[1]));
+    expect(sizes.length).toBeLessThanOrEqual(3);
+    const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
+    expect(own.length).toBeGreaterThan(3);
+    expect(notes.at(-1)).toBe(own.at(-1));
+  });
+
+  it('F4 failures are counted, one that throws at once, too', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    const failing: CheckpointWitness = {
+      name: 'failing',
+      receive() {
+        throw new Error('gone');
+      },
+    };
+    await writeLog(folder, [failing], troubles);
+    expect(troubles[0]).toContain('took no checkpoint, once now: Error: gone');
+    expect(troubles[1]).toContain('took no checkpoint, 2 times in a row now');
+  });
+
+  it('G5 addresses that are none, or go over the network in clear', () => {
+    for (const address of ['', 'x', 'ftp://x', 'http://auditors.example/', 'https://u:p@auditors.example/']) {
+      expect(() => httpWitness(address)).toThrow(ConfigError);
+    }
+    expect(() => httpWitness('https://x', { timeoutSeconds: 0 })).toThrow(ConfigError);
+    expect(() => httpWitness('https://x', { timeoutSecond: 1 } as object)).toThrow(/Did you mean 'timeoutSeconds'/);
+    expect(httpWitness('http://auditors.example/', { dangerouslyAllowHttp: true }).name).toBe('auditors.example');
+    expect(() => fileWitness('')).toThrow(ConfigError);
+  });
+});
