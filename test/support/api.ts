@@ -180,6 +180,18 @@ export class Api {
     return this.running.auditFolder;
   }
 
+  /** For a client that sends by itself: its answer, 200 and JSON, once its outcome is recorded. */
+  async recorded(call: () => Promise<Response>): Promise<unknown> {
+    let answer: unknown;
+    await this.recordedOutcomes(1, async () => {
+      const response = await call();
+      const text = await response.text();
+      expect({ status: response.status, text }).toMatchObject({ status: 200 });
+      answer = JSON.parse(text);
+    });
+    return answer;
+  }
+
   /** A signed request; a target that is a path is one of the routes below the mount. */
   signed({ target = '/whoami', ...options }: Partial<SignedRequestOptions> = {}): RawRequest {
     const below = target.startsWith('/') ? this.at(target) : target;

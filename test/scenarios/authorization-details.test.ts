@@ -1,0 +1,132 @@
+import { expect, it } from 'vitest';
+import { type ApiOptions, onEveryHost, refuseEach } from '../support/api.js';
+import { keyNamed } from '../support/keys.js';
+import { delegationField, linkOf } from '../support/links.js';
+import type { Claims } from '../support/tokens.js';
+import { agents, partner, policies, reviewerId } from '../support/world.js';
+
+const orchestrator = { id: 'agent-orchestrator', key: keyNamed('agent-orchestrator') };
+
+const world: ApiOptions = {
+  config: {
+    agents: [...agents, { id: orchestrator.id, jwk: orchestrator.key.publicJwk, capabilities: ['repo', 'pr', 'file'] }],
+    policies: `${policies}
+      @id("releases-only-in-detail")
+      permit(principal, action == Action::"pr.merge", resource == Repo::"acme/web")
+      when { context has authorizationDetails && context.authorizationDetails.privileges.contains("release") };
+      @id("no-web-for-drafts")
+      forbid(principal, action == Action::"pr.create", resource)
+      when { context has authorizationDetails && context.authorizationDetails.identifiers.contains("acme/api")
+        && context.authorizationDetails.actions.contains("pr.merge") };`,
+  },
+};
+
+onEveryHost(
+  'What was handed over in detail',
+  (api) => {
+    const api1 = { type: 'Repo', identifier: 'acme/api', actions: ['pr.create'] };
+    const merge = (details: Claims[], target = '/repos/acme/api/merge') =>
+      api.pull({ authorization_details: details, scope: 'repo:read pr:write:draft' }, { target, body: '' });
+
+    it('an action on a resource that is in the details', async () => {
+      await api.accepts(await api.pull({ authorization_details: [api1] }), 201);
+      await api.accepts(await api.pull({ authorization_details: [{ type: 'Bucket' }, { type: 'Repo' }] }), 201);
+      await api.accepts(await api.pull({ authorization_details: [{ type: 'Repo', locations: [api.audience] }] }), 201);
+    });
+
+    it('C6 anything else is refused, whatever policy says', async () => {
+      const exceeds = async (...details: Claims[]) =>
+        api.denies(await api.pull({ authorization_details: details }), 403, 'authorization_details_exceeded');
+      await exceeds({ type: 'Bucket' });
+      await exceeds({ ...api1, identifier: 'acme/web' });
+      await exceeds({ ...api1, identifier: 'acme/api/' });
+      await exceeds({ ...api1, actions: ['pr.merge'] });
+      await exceeds({ ...api1, locations: ['https://mcp.acme.dev'] });
+      const { response } = await api.denies(await merge([api1]), 403, 'authorization_details_exceeded');
+      expect(response.headers).not.toHaveProperty('www-authenticate');
+      await api.accepts(await merge([{ ...api1, actions: ['pr.merge'] }]), 200);
+    });
+
+    it('policy sees the details that match, and only those', async () => {
+      const web = { type: 'Repo', identifier: 'acme/web', privileges: ['release'] };
+      const token = async (details: Claims[]) => api.token({ authorization_details: details, scope: 'pr:write:draft' });
+      const release = async (details: Claims[]) =>
+        api.signed({ method: 'POST', target: '/repos/acme/web/merge', token: await token(details) });
+      const { records } = await api.accepts(await release([web]), 200);
+      expect(records[0]?.policies).toEqual(['policies.cedar#releases-only-in-detail']);
+      const other = { type: 'Repo', identifier: 'acme/api', privileges: ['release'] };
+      await api.denies(await release([other, { type: 'Repo', identifier: 'acme/web' }]), 403, 'policy_denied');
+      const both = [api1, { ...api1, actions: ['pr.create', 'pr.merge'] }];
+      await api.denies(await api.pull({ authorization_details: both }), 403, 'policy_denied');
+    });
+
+    it('C6 each hop limits: the token, and the links after it', async () => {
+      const sent = async (rootDetails: Claims[] | undefined, linkDetails: Claims[] | undefined) => {
+        const claims = { act: { sub: orchestrator.id }, scope: 'pr:write', authorization_details: rootDetails };
+        const token = await api.token(claims);
+        const change = { scope: 'pr:write:draft', authorization_details: linkDetails };
+        const link = linkOf(orchestrator, reviewerId, { audience: api.audience, parent: token, claims: change });
+        return api.pull({}, { token, fields: [delegationField([link])] });
+      };
+      await api.accepts(await sent([{ type: 'Repo' }], [api1]), 201);
+      await api.accepts(await sent([api1], undefined), 201);
+      await api.accepts(await sent(undefined, [api1]), 201);
+      const web = { type: 'Repo', identifier: 'acme/web' };
+      for (const [root, link] of [
+        [[{ type: 'Repo' }], [web]],
+        [[web], undefined],
+        [undefined, [web]],
+      ] as const) {
+        await api.denies(await sent(root && [...root], link && [...link]), 403, 'authorization_details_exceeded');
+      }
+    });
+
+    it('details of the agent alone are limits too', async () => {
+      const details = [{ type: 'Dataset', identifier: 'billing' }];
+      const token = await api.token({
+        sub: reviewerId,
+        act: undefined,
+        authorization_details: details,
+        scope: undefined,
+      });
+      await api.accepts(api.signed({ token, target: '/invoices' }), 200);
+      const upload = { method: 'PUT', target: '/upload', body: 'x', contentType: 'text/plain' };
+      await api.denies(api.signed({ token, ...upload }), 403, 'authorization_details_exceeded');
+    });
+
+    refuseEach(api, [
+      ...[
+        [],
+        {},
+        'Repo',
+        null,
+        [{}],
+        [{ type: '' }],
+        [{ type: 'Repo', actions: 'pr.create' }],
+        [{ type: 'Repo', actions: [] }],
+        [{ type: 'Repo', identifier: 7 }],
+        [[{ type: 'Repo' }]],
+        Array.from({ length: 33 }, () => ({ type: 'Repo' })),
+        [{ type: 'Repo', actions: Array.from({ length: 101 }, (_, index) => `a${index}`) }],
+      ].map(
+        (details, index) =>
+          [
+            `C6 malformed details ${index}: ${JSON.stringify(details).slice(0, 60)}`,
+            () => api.pull({ authorization_details: details }),
+            401,
+            'token_invalid',
+          ] as const,
+      ),
+      [
+        'C5 details do not let an issuer name the subjects of another',
+        async () => {
+          const token = await api.token({ iss: partner.issuer, authorization_details: [api1] });
+          return api.pull({}, { token });
+        },
+        401,
+        'token_invalid',
+      ],
+    ]);
+  },
+  world,
+);
