@@ -1,6 +1,7 @@
 import type { Chain } from '@countersign/delegation';
 import type { VerifiedToken } from '../token/token-verifier.js';
-import { memoryRevocations, type Revocations } from './memory-revocations.js';
+import { type Revocations, revocationsIn } from './memory-revocations.js';
+import { RevocationSet } from './revocation-set.js';
 import type { RevocationSource } from './source.js';
 import { createStandings, type Standing } from './standing.js';
 import { createStatusLists } from './status-lists.js';
@@ -25,11 +26,11 @@ export function createGuardRevocations({
   clock,
   clockSkewSeconds,
 }: GuardRevocationsOptions): GuardRevocations {
-  const own = memoryRevocations({ clock });
+  const ownSet = new RevocationSet();
   const statusLists = createStatusLists({ clockSkewSeconds });
   return {
-    own,
-    standing: createStandings({ own, sources, statusLists, clock }),
+    own: revocationsIn(ownSet, clock),
+    standing: createStandings({ own: ownSet, sources, statusLists, clock }),
     async close() {
       for (const source of sources) await source.close?.();
     },

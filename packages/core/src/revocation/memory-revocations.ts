@@ -32,7 +32,10 @@ export interface Revocations extends RevocationSource {
 export function memoryRevocations(options: { readonly clock?: () => number } = {}): Revocations {
   checkOptionNames('memoryRevocations', options, ['clock']);
   const { clock = Date.now } = options;
-  const set = new RevocationSet();
+  return revocationsIn(new RevocationSet(), clock);
+}
+
+export function revocationsIn(set: RevocationSet, clock: () => number): Revocations {
   const now = (): number => clock() / 1000;
   return {
     revoke: (revocation) => set.add(readRevocation('revoke', revocation), now()),

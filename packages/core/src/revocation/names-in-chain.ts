@@ -4,15 +4,15 @@ import { type Revocable, revocationKey } from './revocable.js';
 /**
  * Everything that a chain rests on, each under every name by which it can be revoked: each member by its id, each key
  * that signed the request or a link, each delegation, each issuer, and the subject. So a chain ends with any of its
- * ancestors. The actor's own names come first.
+ * ancestors. By `revocationKey`, the actor's own names first.
  */
-export function namesInChain(chain: Chain): readonly Revocable[] {
+export function namesInChain(chain: Chain): ReadonlyMap<string, Revocable> {
   const [subject] = chain;
   const named = [
     ...chain.map((hop, index) => namesOfHop(hop, chain[index - 1])).toReversed(),
     withAndWithout({ subject: subject.id }, subject.issuer),
   ].flat();
-  return [...new Map(named.map((one) => [revocationKey(one), one])).values()];
+  return new Map(named.map((one) => [revocationKey(one), one]));
 }
 
 function namesOfHop({ id, keyId, delegationId, issuer }: Hop, before: Hop | undefined): readonly Revocable[] {

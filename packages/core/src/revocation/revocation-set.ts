@@ -21,16 +21,27 @@ export class RevocationSet {
     return this.#revocations.delete(revocationKey(named));
   }
 
-  find<T extends Revocable>(named: readonly T[], now: number): T | undefined {
-    if (this.#revocations.size === 0) return undefined;
-    return named.find((one) => {
-      const revocation = this.#revocations.get(revocationKey(one));
-      return revocation !== undefined && now < end(revocation);
-    });
+  get isEmpty(): boolean {
+    return this.#revocations.size === 0;
+  }
+
+  find(named: readonly Revocable[], now: number): Revocable | undefined {
+    return named.find((one) => this.#isRevoked(revocationKey(one), now));
+  }
+
+  /** The same where the keys are at hand. */
+  findByKey(named: ReadonlyMap<string, Revocable>, now: number): Revocable | undefined {
+    for (const [key, one] of named) if (this.#isRevoked(key, now)) return one;
+    return undefined;
   }
 
   inForce(now: number): readonly Revocation[] {
     return [...this.#revocations.values()].filter((revocation) => now < end(revocation));
+  }
+
+  #isRevoked(key: string, now: number): boolean {
+    const revocation = this.#revocations.get(key);
+    return revocation !== undefined && now < end(revocation);
   }
 
   #sweep(now: number): void {

@@ -1,4 +1,5 @@
 import { ConfigError, checkOptionNames } from '../config-error.js';
+import { brokenLine } from '../json/broken-line.js';
 import { isJsonObject, member, parseStrictJson } from '../json/strict-json.js';
 import { type LiveFileOptions, openLiveFile } from '../live-file.js';
 import { readRevocation, type RevocableKind } from './revocable.js';
@@ -34,7 +35,7 @@ export async function revocationsFromFile(path: string, options: LiveFileOptions
 /** @throws ConfigError */
 function readSet(bytes: Buffer, file: string): RevocationSet {
   const json = parseStrictJson(bytes);
-  if (!json.ok) throw new ConfigError(`${file}: ${json.problem}.`);
+  if (!json.ok) throw new ConfigError(`${brokenLine(file, bytes)}: ${json.problem}.`);
   const { value } = json;
   if (!isJsonObject(value)) throw new ConfigError(`${file}: expected an object, like {"agents": ["agent-1"]}.`);
   checkOptionNames(file, value, Object.keys(lists));

@@ -2,9 +2,9 @@ import type { Chain } from '@countersign/delegation';
 import { type Refusal, refusal } from '../refusal.js';
 import { textOf } from '../text-of.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
-import type { Revocations } from './memory-revocations.js';
 import { namesInChain } from './names-in-chain.js';
 import { kindAndId, type Revocable } from './revocable.js';
+import type { RevocationSet } from './revocation-set.js';
 import type { RevocationSource } from './source.js';
 import type { StatusLists } from './status-lists.js';
 
@@ -12,7 +12,8 @@ import type { StatusLists } from './status-lists.js';
 export type Standing = () => Promise<Refusal | undefined>;
 
 interface StandingParts {
-  readonly own: Revocations;
+  /** What this process itself revokes. */
+  readonly own: RevocationSet;
   readonly sources: readonly RevocationSource[];
   readonly statusLists: StatusLists;
   readonly clock: () => number;
@@ -29,15 +30,16 @@ export function createStandings({
   clock,
 }: StandingParts): (chain: Chain, token: VerifiedToken | undefined) => Standing {
   return (chain, token) => {
-    const named = namesInChain(chain);
+    let known: ReadonlyMap<string, Revocable> | undefined;
+    const named = (): ReadonlyMap<string, Revocable> => (known ??= namesInChain(chain));
     let askedAt: number | undefined;
     return async () => {
       const now = clock() / 1000;
-      const revoked = own.findRevoked(named, now);
+      const revoked = own.isEmpty ? undefined : own.findByKey(named(), now);
       if (revoked !== undefined) return refusalFor(revoked, chain);
       if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
       for (const source of sources) {
-        const problem = await ask(source, named, now, chain);
+        const problem = await ask(source, [...named().values()], now, chain);
         if (problem !== undefined) return problem;
       }
       const status = token === undefined ? undefined : await statusLists.problem(token, now);

@@ -1,8 +1,8 @@
 import type { Chain } from '@countersign/delegation';
 import { describe, expect, it, vi } from 'vitest';
 import type { Refusal } from '../../src/refusal.js';
-import { memoryRevocations } from '../../src/revocation/memory-revocations.js';
 import type { Revocable } from '../../src/revocation/revocable.js';
+import { RevocationSet } from '../../src/revocation/revocation-set.js';
 import type { RevocationSource } from '../../src/revocation/source.js';
 import { createStandings } from '../../src/revocation/standing.js';
 import type { VerifiedToken } from '../../src/token/token-verifier.js';
@@ -17,7 +17,7 @@ const token = {} as VerifiedToken;
 function standingWith(sources: readonly RevocationSource[], status?: () => Refusal | undefined) {
   const time = { now: 1000 };
   const clock = (): number => time.now * 1000;
-  const own = memoryRevocations({ clock });
+  const own = new RevocationSet();
   const asked = vi.fn(async () => status?.());
   const standing = createStandings({ own, sources, statusLists: { problem: asked }, clock })(chain, token);
   return { time, own, asked, standing };
@@ -81,9 +81,9 @@ describe('standing', () => {
     expect(await standing()).toBeUndefined();
     expect(source.findRevoked).toHaveBeenCalledTimes(1);
     expect(asked).toHaveBeenCalledTimes(1);
-    own.revoke({ subject: 'user_123' });
+    own.add({ subject: 'user_123' }, time.now);
     expect(await standing()).toMatchObject({ code: 'delegation_revoked' });
-    own.restore({ subject: 'user_123' });
+    own.delete({ subject: 'user_123' });
     time.now += 0.1;
     expect(await standing()).toMatchObject({ code: 'agent_suspended' });
   });
