@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes, messageOf } from './cli-error.js';
 import { coloursFor, type Io } from './io.js';
@@ -30,6 +31,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 function createProgram(io: Io, exitWith: (code: number) => void): Command {
   const program = new Command('countersign')
     .description('Keys, signed calls and explanations for agents that identify themselves by HTTP message signatures.')
+    .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
     .showHelpAfterError('(countersign --help shows what is possible)')
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
@@ -113,6 +115,11 @@ Examples:
     });
 
   return program;
+}
+
+function ownVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  return manifest.version;
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {

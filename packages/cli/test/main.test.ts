@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,13 @@ describe('main', () => {
       expect(out).toMatch(/countersign (?:keygen|curl|inspect) /);
     }
     expect((await runCli(['--help'])).out).toContain('Exit codes:');
+  });
+
+  it('says its version', async () => {
+    const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as object;
+    const answer = await runCli(['--version']);
+    expect(answer).toMatchObject({ code: 0, err: '' });
+    expect(manifest).toMatchObject({ version: answer.out.trim() });
   });
 
   it('exits with 2 for wrong use, and says so on standard error', async () => {

@@ -6,10 +6,11 @@ import { createAuthorizer } from './authorize.js';
 import type { Caller } from './caller.js';
 import type { HttpRequest } from './http/request.js';
 import { requestFacts } from './http/request-facts.js';
-import { type GuardOptions, readOptions } from './options.js';
+import type { GuardOptions } from './options.js';
 import type { PolicyDecision, Resource } from './policy/engine.js';
 import { acceptSignature } from './profile.js';
 import { type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
+import { readOrRelease } from './release.js';
 import { createRequestRegister } from './request-register.js';
 import type { Revocations } from './revocation/memory-revocations.js';
 import { carriesOurMark } from './traffic.js';
@@ -77,6 +78,7 @@ export interface Guard {
 
 /**
  * Creates the guard. Every option is checked now; a wrong or missing one throws a `ConfigError` that says what to do.
+ * The guard closes what it is given: with `close()`, or if it cannot be created.
  *
  * @example
  * ```ts
@@ -89,7 +91,7 @@ export interface Guard {
  * ```
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
-  const settings = readOptions(options);
+  const settings = await readOrRelease(options);
   const register = createRequestRegister();
   const recorder = createRecorder(settings);
   const verify = createAuthenticator(settings);

@@ -1,4 +1,5 @@
 import { checkOptionNames, ConfigError } from '../config-error.js';
+import { brokenLine } from '../json/broken-line.js';
 import { isJsonObject, member, parseStrictJson } from '../json/strict-json.js';
 import { type LiveFileOptions, openLiveFile } from '../live-file.js';
 import type { AgentSet } from './agent-set.js';
@@ -27,7 +28,7 @@ export async function agentsFromFile(path: string, options: LiveFileOptions = {}
 /** @throws ConfigError */
 function readSet(bytes: Buffer, file: string): AgentSet {
   const json = parseStrictJson(bytes);
-  if (!json.ok) throw new ConfigError(`${file}: ${json.problem}.`);
+  if (!json.ok) throw new ConfigError(`${brokenLine(file, bytes)}: ${json.problem}.`);
   if (!isJsonObject(json.value)) return readAgents(json.value);
   checkOptionNames(file, json.value, ['agents']);
   return readAgents(member(json.value, 'agents'));

@@ -165,6 +165,7 @@ describe('agentsFromFile', () => {
   it.each([
     ['no file', undefined, /cannot read/],
     ['no JSON', '{', /not well-formed/],
+    ['a comma too many', '[\n  {},\n]', /agents\.json:3: it is not well-formed/],
     ['no list', '{}', /expected a list/],
     ['another member', '{"agents":[],"agent":[]}', /Did you mean 'agents'/],
     ['a bad agent', '[{"id":"agent-a"}]', /agent 'agent-a'/],
