@@ -1,0 +1,193 @@
+import {
+  agentsFromDatabase,
+  agentsFromJwks,
+  agentsFromObjects,
+  agentsFromSignatureDirectory,
+  combine,
+} from '@countersign/core';
+import { expect, it } from 'vitest';
+import { onEveryHost } from '../support/api.js';
+import { down, hostile, json, loopback, startKeyServer } from '../support/key-server.js';
+import { keyNamed } from '../support/keys.js';
+import { agents, reviewer, reviewerId, runner, runnerId, stranger } from '../support/world.js';
+
+const reviewerJwk = { ...reviewer.publicJwk, agent_id: reviewerId };
+const runnerJwk = { ...runner.publicJwk, agent_id: runnerId };
+
+onEveryHost('Agents that change while the API runs', (api) => {
+  it('C7 suspended and resumed: it counts for the next request', async () => {
+    const registry = agentsFromObjects(agents);
+    const guarded = await api.variant({ start: { guard: { agents: registry } } });
+    await guarded.accepts(guarded.signed(), 200);
+    registry.suspend(reviewerId);
+    await guarded.refuses(guarded.signed(), 401, 'agent_suspended');
+    await guarded.refuses(await guarded.pull(), 401, 'agent_suspended');
+    await guarded.accepts(guarded.signed({ key: runner }), 200);
+    registry.resume(reviewerId);
+    await guarded.accepts(await guarded.pull(), 201);
+  });
+
+  it('C7 rotated: both keys count, then the old one does not', async () => {
+    const registry = agentsFromObjects(agents);
+    const guarded = await api.variant({ start: { guard: { agents: registry } } });
+    await guarded.refuses(guarded.signed({ key: stranger }), 401, 'key_unknown');
+    registry.addKey(reviewerId, { jwk: stranger.publicJwk });
+    await guarded.accepts(guarded.signed({ key: stranger }), 200);
+    await guarded.accepts(guarded.signed(), 200);
+    registry.expireKey(reviewer.thumbprint, Math.floor(Date.now() / 1000));
+    await guarded.refuses(guarded.signed(), 401, 'key_not_valid');
+    registry.removeKey(reviewer.thumbprint);
+    await guarded.refuses(guarded.signed(), 401, 'key_unknown');
+    await guarded.accepts(await guarded.pull({}, { key: stranger }), 201);
+  });
+
+  it('C7 registered and removed', async () => {
+    const registry = agentsFromObjects([]);
+    const guarded = await api.variant({ start: { guard: { agents: registry } } });
+    await guarded.refuses(guarded.signed(), 401, 'key_unknown');
+    registry.register({ id: reviewerId, publicKey: reviewer.publicBase64 });
+    await guarded.accepts(guarded.signed(), 200);
+    registry.remove(reviewerId);
+    await guarded.refuses(guarded.signed(), 401, 'key_unknown');
+  });
+});
+
+onEveryHost('Keys of agents from a server', (api) => {
+  it(`A14 a server that ${hostile.map(([title]) => title).join(', or ')}`, async () => {
+    const server = await startKeyServer(down);
+    let later = 0;
+    const clock = () => Date.now() + later * 1000;
+    const guarded = await api.variant({
+      start: { guard: { agents: agentsFromJwks(server.url, { ...loopback, clock }) } },
+    });
+    for (const [index, [, answer]] of hostile.entries()) {
+      server.answer = answer;
+      later += 10;
+      await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
+      expect(server.asked).toHaveLength(index + 1);
+    }
+    server.answer = json({ keys: [reviewerJwk] });
+    later += 10;
+    await guarded.accepts(guarded.signed(), 200);
+  });
+
+  it('A14 a name on loopback is not connected to, unless that is allowed', async () => {
+    const server = await startKeyServer(json({ keys: [reviewerJwk] }));
+    const url = server.url.replace('127.0.0.1', 'localhost');
+    const guarded = await api.variant({
+      start: { guard: { agents: agentsFromJwks(url, { dangerouslyAllowHttp: true }) } },
+    });
+    await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
+    expect(server.asked).toEqual([]);
+  });
+
+  it('A14 C7 a failed refresh keeps a key, a successful one without it drops it, and none for an hour is an outage', async () => {
+    const server = await startKeyServer(json({ keys: [reviewerJwk, runnerJwk] }));
+    let later = 0;
+    const clock = () => Date.now() + later * 1000;
+    const guarded = await api.variant({
+      start: { guard: { agents: agentsFromJwks(server.url, { ...loopback, clock }) } },
+    });
+    await guarded.accepts(guarded.signed(), 200);
+    server.answer = down;
+    later = 400;
+    await guarded.accepts(guarded.signed(), 200);
+    server.answer = json({ keys: [runnerJwk] });
+    later = 800;
+    await guarded.accepts(guarded.signed({ key: runner }), 200);
+    await guarded.refuses(guarded.signed(), 401, 'key_unknown');
+    server.answer = down;
+    later = 800 + 3700;
+    await guarded.refuses(guarded.signed({ key: runner }), 503, 'keys_unavailable');
+  });
+
+  it('A14 a flood of unknown keys makes for one fetch', async () => {
+    const server = await startKeyServer(json({ keys: [reviewerJwk] }));
+    const guarded = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
+    for (let count = 0; count < 5; count += 1) {
+      await guarded.refuses(guarded.signed({ key: keyNamed(`unknown ${count}`) }), 401, 'key_unknown');
+    }
+    await guarded.accepts(guarded.signed(), 200);
+    expect(server.asked).toHaveLength(1);
+  });
+});
+
+onEveryHost('Keys of agents from a signature directory', (api) => {
+  const type = 'application/http-message-signatures-directory+json';
+  /** Signed by hand, like everything that the scenarios send. */
+  const directory = async (authority?: string) =>
+    startKeyServer(({ headers: { host } }, response) => {
+      const now = Math.floor(Date.now() / 1000);
+      const input = `("@authority";req);created=${now};expires=${now + 60};keyid="${reviewer.thumbprint}";tag="http-message-signatures-directory"`;
+      const base = `"@authority";req: ${authority ?? host}\n"@signature-params": ${input}`;
+      response.setHeader('signature-input', `sig=${input}`);
+      response.setHeader('signature', `sig=:${reviewer.sign(Buffer.from(base)).toString('base64')}:`);
+      json({ keys: [reviewer.publicJwk] }, type)({} as never, response);
+    });
+
+  it('a key that signed its directory counts, with what is allowed here', async () => {
+    const { url } = await directory();
+    const options = { id: reviewerId, capabilities: ['invoice:read'], ...loopback };
+    const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
+    await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
+  });
+
+  it('A11 a copy of the directory of somebody else gives nobody a key', async () => {
+    const { url } = await directory('crawler.example');
+    const options = { id: 'agent-thief', ...loopback };
+    const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
+    await guarded.refuses(guarded.signed(), 401, 'key_unknown');
+  });
+
+  it('A14 a directory of another type is an outage', async () => {
+    const server = await startKeyServer(json({ keys: [reviewer.publicJwk] }));
+    const options = { id: reviewerId, ...loopback };
+    const agentsThere = agentsFromSignatureDirectory(server.url, options);
+    const guarded = await api.variant({ start: { guard: { agents: agentsThere } } });
+    await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
+    expect(server.asked).toEqual(['/.well-known/http-message-signatures-directory']);
+  });
+});
+
+onEveryHost('Agents from a database, and from several places', (api) => {
+  const row = { id: reviewerId, publicKey: reviewer.publicBase64, capabilities: ['invoice:read'] };
+
+  it('A11 asks for each request, and only for what can be a key', async () => {
+    const asked: unknown[] = [];
+    const database = agentsFromDatabase(async (question) => {
+      asked.push(question);
+      return question.thumbprint === reviewer.thumbprint ? row : undefined;
+    });
+    const guarded = await api.variant({ start: { guard: { agents: database } } });
+    await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
+    await guarded.refuses(guarded.signed({ key: runner }), 401, 'key_unknown');
+    await guarded.refuses(guarded.signed({ parameters: { keyid: '"1; DROP TABLE agents"' } }), 401, 'key_unknown');
+    expect(asked).toEqual([{ thumbprint: reviewer.thumbprint }, { thumbprint: runner.thumbprint }]);
+  });
+
+  it.each([
+    ['never answers', () => new Promise<undefined>(() => {})],
+    ['rejects', () => Promise.reject(new Error('no pool'))],
+    ['answers with the row of another key', async () => ({ ...row, publicKey: runner.publicBase64 })],
+  ])('A14 a database that %s', async (_title, query) => {
+    const database = agentsFromDatabase(query, { timeoutSeconds: 0.05 });
+    const guarded = await api.variant({ start: { guard: { agents: database } } });
+    await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
+  });
+
+  it('C5 of several places the earlier one cannot be shadowed', async () => {
+    const first = agentsFromObjects([row]);
+    const second = agentsFromObjects([
+      { id: reviewerId, publicKey: stranger.publicBase64, capabilities: ['record:delete'] },
+      { id: runnerId, publicKey: runner.publicBase64 },
+    ]);
+    const guarded = await api.variant({ start: { guard: { agents: combine(first, second) } } });
+    await guarded.accepts(guarded.signed(), 200);
+    await guarded.accepts(guarded.signed({ key: runner }), 200);
+    await guarded.refuses(guarded.signed({ key: stranger }), 401, 'key_unknown');
+    // Nor can an issuer vouch for a key under a name that any of them knows.
+    const guest = keyNamed('guest');
+    const token = await guarded.token({ act: { sub: runnerId }, cnf: { jwk: guest.publicJwk } });
+    await guarded.refuses(guarded.signed({ key: guest, token }), 401, 'token_not_bound_to_agent');
+  });
+});

@@ -1,0 +1,103 @@
+import { expect, it } from 'vitest';
+import { type Api, onEveryHost } from '../support/api.js';
+import { documents, down, hostile, type KeyServer, loopback, startKeyServer } from '../support/key-server.js';
+import { ed25519Issuer } from '../support/tokens.js';
+import { partner, userId } from '../support/world.js';
+
+const metadataPath = '/.well-known/oauth-authorization-server';
+const openidPath = '/.well-known/openid-configuration';
+
+/** An API that trusts the issuer at that address by its name alone. */
+function trusting(api: Api, { url }: KeyServer): Promise<Api> {
+  return api.variant({ config: { issuers: [{ issuer: url, ...loopback }] } });
+}
+
+/** What an issuer at this URL may not say of itself: the other document is right, and must not be asked for. */
+const badMetadata: readonly ((url: string) => unknown)[] = [
+  (url) => ({ issuer: 'https://id.acme.dev', jwks_uri: `${url}/keys` }),
+  (url) => ({ issuer: `${url}/`, jwks_uri: `${url}/keys` }),
+  (url) => ({ jwks_uri: `${url}/keys` }),
+  (url) => ({ issuer: url, jwks_uri: 'file:///etc/passwd' }),
+  (url) => ({ issuer: url, jwks_uri: url.replace('//', '//u:p@') }),
+  (url) => ({ issuer: url }),
+];
+
+/** One API trusts them all; a genuine token of each is refused, because its keys cannot be had. */
+async function refusedAsUnavailable(api: Api, servers: readonly KeyServer[]): Promise<void> {
+  const issuers = servers.map(({ url }, index) => ({ issuer: url, subjectNamespace: `${index}:`, ...loopback }));
+  const guarded = await api.variant({ config: { issuers } });
+  for (const { url } of servers) {
+    const token = await guarded.token({}, {}, ed25519Issuer(url, 'one'));
+    await guarded.refuses(await guarded.pull({}, { token }), 503, 'issuer_unavailable');
+  }
+}
+
+onEveryHost('Issuers that are discovered', (api) => {
+  it.each([metadataPath, openidPath])('by %s', async (path) => {
+    const server = await startKeyServer(down);
+    const issuer = ed25519Issuer(server.url, 'one');
+    server.answer = documents({
+      [path]: { issuer: server.url, jwks_uri: `${server.url}/keys` },
+      '/keys': { keys: [issuer.jwk] },
+    });
+    const guarded = await trusting(api, server);
+    // Nobody is asked before a token comes.
+    await guarded.accepts(guarded.signed(), 200);
+    expect(server.asked).toEqual([]);
+    const token = await guarded.token({}, {}, issuer);
+    const { records } = await guarded.accepts(await guarded.pull({}, { token }), 201);
+    expect(records[0]).toMatchObject({ subject: { id: userId, issuer: server.url } });
+    const asked = server.asked.length;
+    await guarded.accepts(await guarded.pull({}, { token }), 201);
+    expect(server.asked).toHaveLength(asked);
+  });
+
+  it('A14 B4 metadata that is wrong is not believed, nor made up for', async () => {
+    const servers = await Promise.all(
+      badMetadata.map(async (metadata) => {
+        const server = await startKeyServer(down);
+        const { jwk } = ed25519Issuer(server.url, 'one');
+        server.answer = documents({
+          [metadataPath]: metadata(server.url),
+          [openidPath]: { issuer: server.url, jwks_uri: `${server.url}/keys` },
+          '/keys': { keys: [jwk] },
+        });
+        return server;
+      }),
+    );
+    await refusedAsUnavailable(api, servers);
+    for (const { asked } of servers) expect(asked).toEqual([metadataPath]);
+  });
+
+  it(`A14 an issuer that ${hostile.map(([title]) => title).join(', or ')}`, async () => {
+    await refusedAsUnavailable(api, await Promise.all(hostile.map(async ([, answer]) => startKeyServer(answer))));
+  });
+
+  it('A14 a flood of unknown kids makes for one fetch; B4 nor do they count for another issuer', async () => {
+    const server = await startKeyServer(down);
+    const issuer = ed25519Issuer(server.url, 'one');
+    server.answer = documents({
+      [metadataPath]: { issuer: server.url, jwks_uri: `${server.url}/keys` },
+      '/keys': { keys: [issuer.jwk] },
+    });
+    const guarded = await trusting(api, server);
+    for (const kid of ['two', 'three', '../keys', '__proto__']) {
+      const token = await guarded.token({}, { kid }, issuer);
+      await guarded.refuses(await guarded.pull({}, { token }), 401, 'token_invalid');
+    }
+    expect(server.asked).toEqual([metadataPath, '/keys']);
+    const token = await guarded.token({ iss: `${server.url}/` }, {}, issuer);
+    await guarded.refuses(await guarded.pull({}, { token }), 401, 'token_issuer_unknown');
+  });
+});
+
+onEveryHost('Issuers with an audience of their own', (api) => {
+  it('B5 its tokens are for that audience, and not for the one of the guard', async () => {
+    const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
+    const guarded = await api.variant({ config: { issuers } });
+    const token = await guarded.token({ aud: ['urn:acme:api', 'urn:other'] }, {}, partner);
+    await guarded.accepts(await guarded.pull({}, { token }), 201);
+    const usual = await guarded.token({}, {}, partner);
+    await guarded.refuses(await guarded.pull({}, { token: usual }), 401, 'token_audience_mismatch');
+  });
+});
