@@ -24,7 +24,7 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   signature_replayed: 'Each signature counts once. Sign again, with a new nonce, for every attempt, retries included.',
   key_unknown:
     'The API does not know this key. Register its public part (`countersign keygen` prints the entry), or use the right key.',
-  key_not_valid: 'The key is registered, but not valid now (not yet, or expired). Rotate to the current key.',
+  key_not_valid: 'The key is registered, but not valid now (not yet, expired, or revoked). Rotate to the current key.',
   agent_suspended: 'The operator of the API suspended this agent. Ask them; signing again will not help.',
   digest_required: 'Add Content-Digest (RFC 9530) over the body and cover it by the signature.',
   digest_malformed: 'Content-Digest must be like sha-256=:BASE64:, with sha-256 or sha-512.',
@@ -33,6 +33,13 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   body_too_large: 'Send less at once, or ask the operator for a higher limit.',
   body_incomplete: 'The connection ended before the whole body was sent. Send it again, newly signed.',
   body_timeout: 'The body was sent too slowly. Send it again, newly signed.',
+  proof_ambiguous: 'The request has both a signature of ours and a DPoP proof. Send one of them.',
+  dpop_proof_required: 'A token of scheme DPoP needs one DPoP field beside it, with a proof made for this request.',
+  dpop_proof_invalid:
+    'The proof must be one JWT (typ dpop+jwt) with the method (htm), the URI without query (htu) and the hash of the token (ath).',
+  dpop_proof_expired: 'The proof is too old or from the future. Make it right before sending; check the clock.',
+  dpop_proof_replayed: 'Each proof counts once. Make a new one, with a new jti, for every attempt, retries included.',
+  dpop_nonce_required: 'Repeat the request with a proof that holds the nonce of the DPoP-Nonce field of the answer.',
   token_malformed:
     'The Authorization field must be `Bearer`, one space and a JWT. `countersign inspect` shows what is in a token.',
   token_invalid:
