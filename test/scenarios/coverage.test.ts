@@ -150,10 +150,10 @@ onEveryHost('Credentials that the signature does not cover', (api) => {
         ] as const,
     ),
     [
-      'C6 delegation links, which this guard cannot read, are not ignored',
+      'C6 a delegation link that is none is not ignored',
       () => api.signed({ fields: [['Agent-Delegation', 'abc']] }),
       401,
-      'token_delegation_invalid',
+      'delegation_malformed',
     ],
   ]);
 

@@ -478,7 +478,12 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      claims('B6 it has expired', 'delegation_expired', () => ({ iat: now() - 100, exp: now() - 10 })),
+      [
+        'B6 it has expired',
+        async () => send(api, await handedOn(api, { claims: { iat: now() - 100, exp: now() - 10 } })),
+        401,
+        'delegation_expired',
+      ],
       claims('B6 it is from the future', 'delegation_expired', () => ({ iat: now() + 30, exp: now() + 60 })),
       [
         'B6 it lives for two hours',

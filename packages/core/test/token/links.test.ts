@@ -1,0 +1,173 @@
+import { createHash, type KeyObject, sign } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
+import type { Agent, AgentDirectory } from '../../src/keys/directory.js';
+import { gateLink } from '../../src/token/link-gate.js';
+import { createLinkVerifier } from '../../src/token/links.js';
+import { keyPair, type TestKeyPair } from './link-keys.js';
+
+const now = 1_800_000_000;
+const audience = 'https://api.example';
+const a = keyPair();
+const b = keyPair();
+const registered = agentsFromObjects([{ id: 'agent-a', jwk: a.jwk, capabilities: ['repo:read'] }]);
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+function link(change: object = {}, header: object = {}, by: TestKeyPair = a): string {
+  const head = { typ: 'delegation+jwt', alg: 'EdDSA', kid: a.thumbprint, ...header };
+  const claims = {
+    iss: 'agent-a',
+    sub: 'agent-b',
+    aud: audience,
+    scope: 'repo:read',
+    jti: 'j1',
+    iat: now,
+    exp: now + 60,
+  };
+  const input = `${encode(head)}.${encode({ ...claims, ...change })}`;
+  return `${input}.${sign(null, Buffer.from(input), by.privateKey).toString('base64url')}`;
+}
+
+function verifier(agents: AgentDirectory = registered) {
+  return createLinkVerifier({ agents, audiences: [audience], clockSkewSeconds: 5, maxLifetimeSeconds: 3600 });
+}
+
+async function codeOf(text: string, at: number = now, links = verifier()): Promise<string> {
+  const verified = await links.verify([text], { token: undefined, now: at });
+  return 'code' in verified ? verified.code : 'ok';
+}
+
+/** One agent with one key, which a test can change. */
+class OneAgent implements AgentDirectory {
+  agent: Agent = { id: 'agent-a', capabilities: [], roles: [], status: 'active' };
+  publicKey: KeyObject = a.publicKey;
+  expires = now + 1000;
+  asked = 0;
+
+  findByThumbprint(thumbprint: string) {
+    this.asked++;
+    if (thumbprint !== a.thumbprint) return { kind: 'unknown' } as const;
+    return {
+      kind: 'found',
+      agent: this.agent,
+      key: { thumbprint, publicKey: this.publicKey, expires: this.expires },
+    } as const;
+  }
+
+  hasAgent = () => true;
+}
+
+describe('a link', () => {
+  it.each(['EdDSA', 'Ed25519'])('signed with %s by a registered key counts', async (alg) => {
+    const text = link({}, { alg });
+    expect(await verifier().verify([text], { token: undefined, now })).toMatchObject([
+      {
+        claims: { issuer: 'agent-a', subject: 'agent-b', scope: ['repo:read'], id: 'j1' },
+        hash: createHash('sha256').update(text).digest('base64url'),
+        delegator: { agent: { id: 'agent-a' }, thumbprint: a.thumbprint, vouchedBy: 'directory' },
+      },
+    ]);
+  });
+
+  it('none: nothing to verify', async () => {
+    expect(await verifier().verify([], { token: undefined, now })).toEqual([]);
+  });
+
+  it.each<[string, string, string]>([
+    ['another key', link({}, {}, b), 'delegation_invalid'],
+    ['a key that nobody knows', link({}, { kid: b.thumbprint }, b), 'delegation_invalid'],
+    ['another audience', link({ aud: 'https://other.example' }), 'delegation_invalid'],
+    ['a day', link({ exp: now + 86_400 }), 'delegation_invalid'],
+    ['the past', link({ iat: now - 60, exp: now - 6 }), 'delegation_expired'],
+    ['the future', link({ iat: now + 6 }), 'delegation_expired'],
+    ['an unknown claim', link({ nbf: now }), 'delegation_malformed'],
+  ])('of %s does not count', async (_, text, code) => {
+    expect(await codeOf(text)).toBe(code);
+  });
+
+  it('what is wrong with a link that is not genuine is not told', async () => {
+    expect(await codeOf(link({ nbf: now }, {}, b))).toBe('delegation_invalid');
+  });
+
+  it('the first that does not count refuses all', async () => {
+    const verified = await verifier().verify([link(), link({}, {}, b), 'x'], { token: undefined, now });
+    expect(verified).toMatchObject({ code: 'delegation_invalid' });
+  });
+});
+
+describe('C7 a link that was verified before', () => {
+  it('is asked about each time: agent, key, clock', async () => {
+    const agents = new OneAgent();
+    const links = verifier(agents);
+    const text = link();
+    expect(await codeOf(text, now, links)).toBe('ok');
+    expect(await codeOf(text, now, links)).toBe('ok');
+    expect(agents.asked).toBe(2);
+    agents.agent = { ...agents.agent, status: 'suspended' };
+    expect(await codeOf(text, now, links)).toBe('delegation_revoked');
+    agents.agent = { ...agents.agent, status: 'active' };
+    expect(await codeOf(text, now + 65, links)).toBe('delegation_expired');
+    agents.expires = now;
+    expect(await codeOf(text, now, links)).toBe('delegation_invalid');
+    agents.expires = now + 1000;
+    expect(await codeOf(text, now, links)).toBe('ok');
+  });
+
+  it('does not count under another key, should the directory give one', async () => {
+    const agents = new OneAgent();
+    const links = verifier(agents);
+    const text = link();
+    expect(await codeOf(text, now, links)).toBe('ok');
+    agents.publicKey = b.publicKey;
+    expect(await codeOf(text, now, links)).toBe('delegation_invalid');
+    agents.publicKey = a.publicKey;
+    expect(await codeOf(text, now, links)).toBe('ok');
+  });
+
+  it('an outage of the directory is ours', async () => {
+    const agents = new OneAgent();
+    const links = verifier(agents);
+    expect(await codeOf(link(), now, links)).toBe('ok');
+    agents.findByThumbprint = () => {
+      throw new Error('the database is down');
+    };
+    expect(await codeOf(link(), now, links)).toBe('keys_unavailable');
+  });
+});
+
+describe('the gate', () => {
+  it.each<[string, object]>([
+    ['a header member more', { jku: 'https://evil.example' }],
+    ['another typ', { typ: 'at+jwt' }],
+    ['a media type', { typ: 'application/delegation+jwt' }],
+    ['no kid', { kid: undefined }],
+    ['a kid that is no thumbprint', { kid: 'key-1' }],
+    ['alg none', { alg: 'none' }],
+    ['a list of algorithms', { alg: ['EdDSA'] }],
+  ])('B2 B3 %s', (_, header) => {
+    expect(gateLink(link({}, header))).toMatchObject({ ok: false });
+  });
+
+  it('a member twice, in header and payload', () => {
+    const twice = (text: string) => Buffer.from(text.replace('{', '{"iss":"x","iss":"y",')).toString('base64url');
+    const [head = '', payload = '', signature = ''] = link().split('.');
+    const decoded = (part: string) => Buffer.from(part, 'base64url').toString();
+    expect(gateLink(`${twice(decoded(head))}.${payload}.${signature}`)).toMatchObject({ ok: false });
+    expect(gateLink(`${head}.${twice(decoded(payload))}.${signature}`)).toMatchObject({ ok: false });
+  });
+
+  it('never throws', () => {
+    const part = fc.oneof(
+      fc.string({ maxLength: 40 }),
+      fc.json({ maxDepth: 3 }).map((json) => Buffer.from(json).toString('base64url')),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 4 }), (parts) => {
+        expect(gateLink(parts.join('.')).ok).toBe(false);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
