@@ -1,8 +1,8 @@
 import { ConfigError } from '../../config-error.js';
-import type { PolicyDecision, PolicyEngine, PolicyQuery } from '../engine.js';
+import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { freshCedar } from './instance.js';
 import { LivePolicies } from './live-policies.js';
-import { type PolicySetTexts, readPolicySet } from './policy-set.js';
+import { type PolicySet, type PolicySetTexts, readPolicySet } from './policy-set.js';
 import { cedarRequest } from './request.js';
 import { AGENT_VOCABULARY, type NamedTexts } from './schema.js';
 
@@ -16,6 +16,11 @@ export interface CedarSource {
    * validated: a misspelt attribute shows only when a request reaches it, as a deny.
    */
   readonly schema?: string | NamedTexts;
+  /**
+   * What roles, groups and resources are in, and their attributes, as far as it is known beforehand: a role in a role,
+   * a user in a group. Agents are not among them; their roles come with them.
+   */
+  readonly entities?: readonly Resource[];
 }
 
 /** Decides with Cedar, in process. */
@@ -50,7 +55,7 @@ class Engine implements CedarEngine {
   }
 
   decide(query: PolicyQuery): PolicyDecision {
-    const translated = translate(query);
+    const translated = translate(query, this.#live.set);
     if (!translated.ok) return this.#error([], [translated.problem]);
     const answer = this.#live.evaluate(translated.request);
     if (!answer.ok) return this.#error(answer.policies, answer.errors);
@@ -64,7 +69,7 @@ class Engine implements CedarEngine {
   }
 
   replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string } {
-    const loaded = load(source);
+    const loaded = load(source, this.#live.set);
     if (!loaded.ok) return loaded;
     this.#live = loaded.live;
     return { ok: true };
@@ -75,9 +80,9 @@ class Engine implements CedarEngine {
   }
 }
 
-function translate(query: PolicyQuery): ReturnType<typeof cedarRequest> {
+function translate(query: PolicyQuery, { entities }: PolicySet): ReturnType<typeof cedarRequest> {
   try {
-    return cedarRequest(query);
+    return cedarRequest(query, entities);
   } catch (thrown) {
     // A query of another shape than its type, or an object of the application's that throws when it is read.
     return { ok: false, problem: `the query cannot be read: ${String(thrown)}` };
@@ -87,10 +92,11 @@ function translate(query: PolicyQuery): ReturnType<typeof cedarRequest> {
 /** Tries the policies in an instance of their own. Only if it survives them does it go live. */
 function load(
   source: CedarSource,
+  earlier?: PolicySet,
 ): { readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problem: string } {
   try {
     const cedar = freshCedar();
-    const reading = readPolicySet(cedar, textsOf(source), AGENT_VOCABULARY);
+    const reading = readPolicySet(cedar, textsOf(source), AGENT_VOCABULARY, earlier);
     if (!reading.ok) return { ok: false, problem: reading.problems.join('\n  ') };
     const started = LivePolicies.start(reading.set, cedar);
     return started.ok ? started : { ok: false, problem: started.problems.join('\n  ') };
@@ -99,8 +105,9 @@ function load(
   }
 }
 
-function textsOf({ policies, schema }: CedarSource): PolicySetTexts {
+function textsOf({ policies, schema, entities }: CedarSource): PolicySetTexts {
   return {
+    ...(entities && { entities }),
     policies: typeof policies === 'string' ? { 'policies.cedar': policies } : policies,
     ...(schema === undefined ? {} : { schema: typeof schema === 'string' ? { 'schema.cedarschema': schema } : schema }),
   };

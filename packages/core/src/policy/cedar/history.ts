@@ -9,6 +9,14 @@ export function permitsByHistory({ effect, conditions }: PolicyJson): boolean {
   return effect === 'permit' && readsHistory(conditions);
 }
 
+/**
+ * Whether the text of a permit's clauses leaves it open: `context` stands there otherwise than before the name of another
+ * attribute. Then its syntax tree tells. What a comment or an escape hides counts as open.
+ */
+export function mayPermitByHistory(clauses: string): boolean {
+  return /\bcontext\b(?!\s*(?:\.\s*|has\s+)(?!via\b)[A-Za-z_])/.test(clauses);
+}
+
 /** Depth is bounded: the text was measured. */
 function readsHistory(node: unknown): boolean {
   if (typeof node !== 'object' || node === null) return false;

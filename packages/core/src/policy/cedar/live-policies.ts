@@ -1,7 +1,15 @@
 import type { AuthorizationAnswer, CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import { deepFreeze } from '../../deep-freeze.js';
+import { Hierarchy } from './hierarchy.js';
 import { type Cedar, freshCedar } from './instance.js';
-import type { PolicySet } from './policy-set.js';
+import { addReachable, entitiesIn } from './known-entities.js';
+import { Memo } from './memo.js';
+import { PolicyIndex } from './policy-index.js';
+import type { Policy, PolicySet } from './policy-set.js';
 import { describe } from './problem.js';
+import { project, whole } from './projection.js';
+import { keyFromJson } from './scope.js';
+import { Slices } from './slices.js';
 
 /** A request in Cedar's words, already checked and copied. */
 export interface CedarRequest {
@@ -17,70 +25,122 @@ export type Evaluation =
   | { readonly ok: true; readonly decision: 'allow' | 'deny'; readonly policies: readonly string[] }
   | { readonly ok: false; readonly policies: readonly string[]; readonly errors: readonly string[] };
 
-/** Ids of what is preparsed. No other set can overwrite it: the instance is this set's own. */
-const PREPARSED = 'live';
+/** Under this name the instance holds the schema. No other set can overwrite it: the instance is this set's own. */
+const SCHEMA = 'schema';
 
-/** A policy set on its own Cedar instance. Evaluates, and outlives the instance. */
+/** What lives and dies with an instance. */
+interface Running {
+  readonly cedar: Cedar;
+  readonly slices: Slices;
+  readonly memo: Memo;
+}
+
+/**
+ * A policy set on its own Cedar instance. Evaluates only the policies whose scope holds for the request, which gives the
+ * same answer as all of them (docs/decisions/0013-policy-index.md), and outlives the instance.
+ */
 export class LivePolicies {
   readonly set: PolicySet;
-  #cedar: Cedar | undefined;
+  readonly #index: PolicyIndex;
+  #running: Running | undefined;
 
-  private constructor(set: PolicySet, cedar: Cedar) {
+  private constructor(set: PolicySet, running: Running) {
     this.set = set;
-    this.#cedar = cedar;
+    this.#index = new PolicyIndex(set.policies.map(({ scope }) => scope));
+    this.#running = running;
   }
 
-  /** Loads the set into an instance. */
+  /** Puts the set into an instance. */
   static start(
     set: PolicySet,
     cedar: Cedar,
   ): { readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problems: readonly string[] } {
-    const problems = preparse(cedar, set);
-    return problems.length === 0 ? { ok: true, live: new LivePolicies(set, cedar) } : { ok: false, problems };
+    const running = run(set, cedar);
+    return 'cedar' in running ? { ok: true, live: new LivePolicies(set, running) } : { ok: false, ...running };
   }
 
   evaluate(request: CedarRequest): Evaluation {
-    let cedar: Cedar;
-    let answer: AuthorizationAnswer;
     try {
-      cedar = this.#cedar ??= this.#restart();
-      answer = cedar.statefulIsAuthorized({
-        ...request,
-        preparsedPolicySetId: PREPARSED,
-        ...(this.set.schema === undefined ? {} : { preparsedSchemaName: PREPARSED, validateRequest: true }),
-      });
+      this.#running ??= this.#restart();
+      return this.#evaluate(this.#running, request);
     } catch (thrown) {
       // A throw leaks the instance's stack for good, and may be its last: the next request gets a new one.
-      this.#cedar = undefined;
+      this.#running = undefined;
       return { ok: false, policies: [], errors: [`Cedar threw: ${String(thrown)}`] };
     }
-    return evaluationOf(answer);
   }
 
-  #restart(): Cedar {
-    const cedar = freshCedar();
-    const problems = preparse(cedar, this.set);
-    if (problems.length > 0) throw new Error(problems.join('; '));
-    return cedar;
+  #evaluate({ cedar, slices, memo }: Running, asked: CedarRequest): Evaluation {
+    const { schema, entities: known } = this.set;
+    const entities = [...asked.entities];
+    const request = { ...asked, entities };
+    addReachable(entities, mentioned(request), known);
+    const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
+    const placed = {
+      principal: hierarchy.place(request.principal),
+      action: hierarchy.place(request.action),
+      resource: hierarchy.place(request.resource),
+    };
+    const slice = slices.take(this.#index.matching(placed));
+    addReachable(entities, slice.reads.named, known);
+    const question =
+      schema === undefined
+        ? project(request, placed, slice.reads, slice.groups)
+        : whole(request, slice.reads, schema.enumeratedTypes);
+    const key = `${slice.serial} ${question.key}`;
+    const remembered = memo.get(key);
+    if (remembered !== undefined) return remembered;
+    const answer = cedar.statefulIsAuthorized({
+      ...question.request,
+      preparsedPolicySetId: slice.slot,
+      ...(schema === undefined ? {} : { preparsedSchemaName: SCHEMA, validateRequest: true }),
+    });
+    const evaluation = evaluationOf(answer, slice.policies);
+    memo.set(key, evaluation);
+    return evaluation;
+  }
+
+  #restart(): Running {
+    const running = run(this.set, freshCedar());
+    if ('problems' in running) throw new Error(running.problems.join('; '));
+    return running;
   }
 }
 
-function preparse(cedar: Cedar, { policies, schema }: PolicySet): string[] {
-  const answers = [cedar.preparsePolicySet(PREPARSED, { staticPolicies: { ...policies } })];
-  if (schema !== undefined) answers.push(cedar.preparseSchema(PREPARSED, schema));
-  return answers.flatMap((answer) => (answer.type === 'failure' ? answer.errors.map((error) => describe(error)) : []));
+function run({ policies, schema }: PolicySet, cedar: Cedar): Running | { readonly problems: readonly string[] } {
+  const answer = schema && cedar.preparseSchema(SCHEMA, schema.text);
+  if (answer?.type === 'failure') return { problems: answer.errors.map((error) => describe(error)) };
+  return { cedar, slices: new Slices(cedar, policies), memo: new Memo() };
 }
 
-function evaluationOf(answer: AuthorizationAnswer): Evaluation {
+/** The entities that a request names, besides those that it brings. */
+function mentioned({ principal, action, resource, context }: CedarRequest): string[] {
+  return [principal, action, resource, ...entitiesIn(context)].map(keyFromJson);
+}
+
+function evaluationOf(answer: AuthorizationAnswer, policies: readonly Policy[]): Evaluation {
   if (answer.type === 'failure') {
-    return { ok: false, policies: [], errors: answer.errors.map((error) => describe(error)) };
+    return deepFreeze({ ok: false, policies: [], errors: answer.errors.map((error) => describe(error)) });
   }
   const { decision, diagnostics } = answer.response;
-  if (diagnostics.errors.length === 0) return { ok: true, decision, policies: diagnostics.reason };
+  const idOf = (policyId: string): string => policies[placeOf(policyId)]?.id ?? policyId;
+  if (diagnostics.errors.length === 0) {
+    return deepFreeze({ ok: true, decision, policies: diagnostics.reason.toSorted(byPlace).map(idOf) });
+  }
   // Cedar skips a policy that errs: a forbid that did not run must not end as an allow.
-  return {
+  const errors = diagnostics.errors.toSorted((a, b) => byPlace(a.policyId, b.policyId));
+  return deepFreeze({
     ok: false,
-    policies: diagnostics.errors.map(({ policyId }) => policyId),
-    errors: diagnostics.errors.map(({ policyId, error }) => `${policyId}: ${describe(error)}`),
-  };
+    policies: errors.map(({ policyId }) => idOf(policyId)),
+    errors: errors.map(({ policyId, error }) => `${idOf(policyId)}: ${describe(error)}`),
+  });
+}
+
+/** Cedar calls the policies of a slice policy0, policy1, … and names them in no order. */
+function placeOf(policyId: string): number {
+  return Number(policyId.slice('policy'.length));
+}
+
+function byPlace(one: string, other: string): number {
+  return placeOf(one) - placeOf(other);
 }

@@ -1,7 +1,9 @@
 import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import type { MatchingDetails, PolicyContext, PolicyQuery, Resource } from '../engine.js';
 import { InputGuard } from './input-guard.js';
+import type { KnownEntities } from './known-entities.js';
 import type { CedarRequest } from './live-policies.js';
+import { entityKey } from './scope.js';
 
 type Principal = PolicyQuery['principal'];
 
@@ -11,12 +13,17 @@ type Principal = PolicyQuery['principal'];
  */
 export function cedarRequest(
   query: PolicyQuery,
+  known: KnownEntities = new Map(),
 ): { readonly ok: true; readonly request: CedarRequest } | { readonly ok: false; readonly problem: string } {
   const guard = new InputGuard();
   const agent = agentEntity(guard, query.principal);
   const resource = resourceEntity(guard, query.resource);
   const isItself = resource.uid.type === 'Agent' && resource.uid.id === agent.uid.id;
-  if (isItself && (query.resource.attributes !== undefined || query.resource.parents !== undefined)) {
+  const isStated = query.resource.attributes !== undefined || query.resource.parents !== undefined;
+  const isKnown = known.has(entityKey(resource.uid));
+  if (isKnown && isStated)
+    guard.refuse('resource', 'attributes or parents besides those that stand beside the policies');
+  if (isItself && isStated) {
     // Otherwise the resource could give the acting agent roles or capabilities.
     guard.refuse('resource', 'the acting agent with attributes or parents of its own');
   }
@@ -25,13 +32,13 @@ export function cedarRequest(
     action: { type: 'Action', id: guard.text(query.action, 'action') },
     resource: resource.uid,
     context: cedarContext(guard, query.context),
-    entities: isItself ? [agent] : [agent, resource],
+    entities: isItself || isKnown ? [agent] : [agent, resource],
   };
   return guard.problem === undefined ? { ok: true, request } : { ok: false, problem: guard.problem };
 }
 
 /** An entity whose uid is in the one form that we build. */
-type OurEntity = EntityJson & { readonly uid: TypeAndId };
+export type OurEntity = EntityJson & { readonly uid: TypeAndId };
 
 function agentEntity(guard: InputGuard, { id, roles, capabilities, owner }: Principal): OurEntity {
   return {
@@ -44,7 +51,8 @@ function agentEntity(guard: InputGuard, { id, roles, capabilities, owner }: Prin
   };
 }
 
-function resourceEntity(guard: InputGuard, { type, id, attributes = {}, parents = [] }: Resource): OurEntity {
+export function resourceEntity(guard: InputGuard, { type, id, attributes = {}, parents = [] }: Resource): OurEntity {
+  if (parents.some((parent) => parent.type === type && parent.id === id)) guard.refuse('resource.parents', 'itself');
   return {
     uid: typeAndId(guard, { type, id }, 'resource'),
     attrs: guard.record(attributes, 'resource.attributes'),
@@ -55,6 +63,7 @@ function resourceEntity(guard: InputGuard, { type, id, attributes = {}, parents 
 function typeAndId(guard: InputGuard, uid: TypeAndId, where: string): TypeAndId {
   const type = guard.text(uid.type, `${where}.type`);
   // An entity of type Action with parents would put the action of the request into another group.
+  if (!/^[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*$/.test(type)) guard.refuse(`${where}.type`, 'no name of a type');
   if (/(?:^|::)Action$/.test(type)) guard.refuse(`${where}.type`, 'Action is no type of resource');
   return { type, id: guard.text(uid.id, `${where}.id`) };
 }

@@ -1,4 +1,5 @@
 import type { DetailedError, SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { type ActionGroups, actionGroupsOf, enumeratedTypesOf } from './schema-facts.js';
 import type { Cedar } from './instance.js';
 import { lineAt } from './policy-text.js';
 import { describe } from './problem.js';
@@ -50,6 +51,13 @@ type AgentContext = {
 /** Texts by file name. */
 export type NamedTexts = Readonly<Record<string, string>>;
 
+/** A schema that Cedar has accepted, and what of it is needed besides. */
+export interface Schema {
+  readonly text: string;
+  readonly actionGroups: ActionGroups;
+  readonly enumeratedTypes: ReadonlySet<string>;
+}
+
 /**
  * Joins the vocabulary and the user's schema files to one schema, and checks it. Problems are added to `problems`,
  * each with file and line.
@@ -59,7 +67,7 @@ export function readSchema(
   files: NamedTexts,
   vocabulary: string,
   problems: string[],
-): string | undefined {
+): Schema | undefined {
   const joined = new JoinedText(vocabulary, files);
   if (/\p{Surrogate}/u.test(joined.text)) {
     problems.push('the schema holds a lone surrogate. Save it as UTF-8.');
@@ -77,7 +85,12 @@ export function readSchema(
         `${joined.names}: action "${action}" is for agents, so write 'context: AgentContext' in its appliesTo.`,
     ),
   );
-  return unfit.length === 0 ? joined.text : undefined;
+  if (unfit.length > 0) return undefined;
+  return {
+    text: joined.text,
+    actionGroups: actionGroupsOf(answer.json),
+    enumeratedTypes: enumeratedTypesOf(answer.json),
+  };
 }
 
 /** The guard sends an AgentContext and nothing else: an action that expects another context could never be permitted. */

@@ -53,7 +53,7 @@ if (existsSync(CORPUS)) {
       });
 
       if (!reading.ok) continue;
-      const ids = Object.keys(reading.set.policies);
+      const ids = reading.set.policies.map(({ id }) => id);
       const named = (policies: readonly string[]): string[] =>
         policies.map((policy) => ids[Number(policy.slice('policy'.length))] ?? policy).toSorted();
       const started = LivePolicies.start(reading.set, freshCedar());

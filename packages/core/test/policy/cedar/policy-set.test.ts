@@ -26,20 +26,20 @@ const ANY = 'permit(principal, action, resource);';
 describe('ids', () => {
   it('are file and @id, or file and place', () => {
     const { policies } = set({ 'b.cedar': `${ANY} @id("named") ${ANY} ${ANY}`, 'a.cedar': `@note("x") ${ANY}` });
-    expect(Object.keys(policies)).toEqual(['a.cedar#0', 'b.cedar#0', 'b.cedar#named', 'b.cedar#2']);
-    expect(policies['b.cedar#named']).toBe(`@id("named") ${ANY}`);
+    expect(policies.map(({ id }) => id)).toEqual(['a.cedar#0', 'b.cedar#0', 'b.cedar#named', 'b.cedar#2']);
+    expect(policies[2]).toMatchObject({ text: `@id("named") ${ANY}`, file: 'b.cedar', line: 1, effect: 'permit' });
   });
 
   it('follow the order of the file beyond ten policies', () => {
     const many = Array.from({ length: 12 }, (_, place) => `permit(principal == Agent::"${place}", action, resource);`);
     const { policies } = set({ 'a.cedar': many.join('\n') });
-    expect(policies['a.cedar#2']).toContain('Agent::"2"');
-    expect(policies['a.cedar#11']).toContain('Agent::"11"');
+    expect(policies[2]).toMatchObject({ id: 'a.cedar#2', text: expect.stringContaining('Agent::"2"') });
+    expect(policies[11]).toMatchObject({ id: 'a.cedar#11', text: expect.stringContaining('Agent::"11"') });
   });
 
   it('may be any text', () => {
     const { policies } = set({ ['__proto__']: `@id("é \\"q\\" #1\\n") ${ANY}` });
-    expect(Object.keys(policies)).toEqual(['__proto__#é "q" #1\n']);
+    expect(policies.map(({ id }) => id)).toEqual(['__proto__#é "q" #1\n']);
   });
 
   it('must be unique, in all files', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { freshCedar } from '../../../src/policy/cedar/instance.js';
-import { AGENT_VOCABULARY, type NamedTexts, readSchema } from '../../../src/policy/cedar/schema.js';
+import { AGENT_VOCABULARY, type NamedTexts, readSchema, type Schema } from '../../../src/policy/cedar/schema.js';
 import { REPO_SCHEMA } from '../query.js';
 
 const cedar = freshCedar();
 
-function read(files: NamedTexts): { readonly schema: string | undefined; readonly problems: readonly string[] } {
+function read(files: NamedTexts): { readonly schema: Schema | undefined; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const schema = readSchema(cedar, files, AGENT_VOCABULARY, problems);
   return { schema, problems };
@@ -15,7 +15,7 @@ describe('a schema', () => {
   it('is the vocabulary and the files, in one', () => {
     const { schema, problems } = read({ 'a.cedarschema': REPO_SCHEMA, 'b.cedarschema': 'entity Doc in [Repo];' });
     expect(problems).toEqual([]);
-    expect(schema).toBe(`${AGENT_VOCABULARY}${REPO_SCHEMA}\nentity Doc in [Repo];\n`);
+    expect(schema?.text).toBe(`${AGENT_VOCABULARY}${REPO_SCHEMA}\nentity Doc in [Repo];\n`);
   });
 
   it('may be empty', () => {

@@ -1,0 +1,28 @@
+import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import type { ActionGroups } from './schema-facts.js';
+import { entityKey, keyFromJson, type PlacedEntity } from './scope.js';
+
+/**
+ * Finds what an entity is in: by the entities of the request, and an action by the schema too. A parent of which no
+ * more is said counts all the same.
+ */
+export class Hierarchy {
+  readonly #parents = new Map<string, readonly string[]>();
+  readonly #actionGroups: ActionGroups;
+
+  constructor(entities: readonly EntityJson[], actionGroups: ActionGroups) {
+    for (const { uid, parents } of entities) this.#parents.set(keyFromJson(uid), parents.map(keyFromJson));
+    this.#actionGroups = actionGroups;
+  }
+
+  place(uid: TypeAndId): PlacedEntity {
+    const key = entityKey(uid);
+    const ancestors = new Set([key]);
+    // A set yields what is added while it is walked.
+    for (const ancestor of ancestors) {
+      for (const parent of this.#parents.get(ancestor) ?? []) ancestors.add(parent);
+      for (const group of this.#actionGroups.get(ancestor) ?? []) ancestors.add(group);
+    }
+    return { key, type: uid.type, ancestors };
+  }
+}

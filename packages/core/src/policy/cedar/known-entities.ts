@@ -1,0 +1,56 @@
+import type { CedarValueJson, EntityJson, EntityUidJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Resource } from '../engine.js';
+import { InputGuard } from './input-guard.js';
+import type { Cedar } from './instance.js';
+import { describe } from './problem.js';
+import { type OurEntity, resourceEntity } from './request.js';
+import { entityKey, keyFromJson } from './scope.js';
+
+/** Entities that stand beside the policies, such as the roles that a role is in, by key. */
+export type KnownEntities = ReadonlyMap<string, OurEntity>;
+
+/** Checks them as far as can be done before a request comes. */
+export function readEntities(
+  cedar: Cedar,
+  entities: readonly Resource[],
+  schema: string | undefined,
+  problems: string[],
+): KnownEntities {
+  const known = new Map<string, OurEntity>();
+  for (const [place, entity] of entities.entries()) {
+    const guard = new InputGuard();
+    const read = resourceEntity(guard, entity);
+    const key = entityKey(read.uid);
+    if (read.uid.type === 'Agent')
+      guard.refuse('type', "an Agent's roles come with the agent, from your agents' directory");
+    if (known.has(key)) guard.refuse('id', `${key} stands there twice`);
+    if (guard.problem !== undefined) problems.push(`entity ${place}: ${guard.problem}.`);
+    known.set(key, read);
+  }
+  if (problems.length === 0 && known.size > 0) {
+    const answer = cedar.checkParseEntities({ entities: [...known.values()], schema: schema ?? null });
+    if (answer.type === 'failure') problems.push(...answer.errors.map((error) => `entities: ${describe(error)}`));
+  }
+  return known;
+}
+
+/** Adds the known entities that can be reached from the given ones, whether they are known or not. */
+export function addReachable(entities: EntityJson[], from: Iterable<string>, known: KnownEntities): void {
+  if (known.size === 0) return;
+  const present = new Set(entities.map(({ uid }) => keyFromJson(uid)));
+  const open = new Set([...from, ...entities.flatMap(({ parents }) => parents.map(keyFromJson))]);
+  for (const key of open) {
+    const entity = known.get(key);
+    if (entity === undefined || present.has(key)) continue;
+    entities.push(entity);
+    for (const parent of entity.parents) open.add(keyFromJson(parent));
+  }
+}
+
+/** The entities that a value holds. */
+export function entitiesIn(value: CedarValueJson, found: EntityUidJson[] = []): EntityUidJson[] {
+  if (typeof value !== 'object' || value === null) return found;
+  if ('__entity' in value) found.push(value as EntityUidJson);
+  else for (const member of Object.values(value)) entitiesIn(member as CedarValueJson, found);
+  return found;
+}

@@ -1,0 +1,45 @@
+import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { entityKey } from './scope.js';
+
+/** By action: all groups that it is in, also by way of others. */
+export type ActionGroups = ReadonlyMap<string, ReadonlySet<string>>;
+
+/**
+ * The groups that a schema puts its actions in. The schema must have resolved types: as it is written, `Action` within
+ * a namespace may mean the namespace's own, and to overlook that would take a group's policies out of a decision.
+ */
+export function actionGroupsOf(schema: SchemaJson<string>): ActionGroups {
+  const direct = new Map<string, readonly string[]>();
+  for (const [namespace, { actions }] of Object.entries(schema)) {
+    const own = namespace === '' ? 'Action' : `${namespace}::Action`;
+    for (const [id, { memberOf }] of Object.entries(actions)) {
+      const groups = (memberOf ?? []).map((group) => entityKey({ type: group.type ?? own, id: group.id }));
+      direct.set(entityKey({ type: own, id }), groups);
+    }
+  }
+  return new Map([...direct.keys()].map((action) => [action, closure(action, direct)]));
+}
+
+function closure(action: string, direct: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
+  const found = new Set<string>();
+  const open = [action];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const group of direct.get(next) ?? []) {
+      if (found.has(group)) continue;
+      found.add(group);
+      open.push(group);
+    }
+  }
+  return found;
+}
+
+/** Types of which only the listed ids exist. */
+export function enumeratedTypesOf(schema: SchemaJson<string>): ReadonlySet<string> {
+  return new Set(
+    Object.entries(schema).flatMap(([namespace, { entityTypes }]) =>
+      Object.entries(entityTypes)
+        .filter(([, type]) => 'enum' in type)
+        .map(([name]) => (namespace === '' ? name : `${namespace}::${name}`)),
+    ),
+  );
+}
