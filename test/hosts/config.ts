@@ -8,7 +8,8 @@ import {
 } from '@countersign/core';
 
 /** What a host is told: the same JSON for every host, so that one suite can drive them all. */
-export interface HostConfig extends Pick<GuardOptions, 'maxDelegationDepth' | 'maxLinkLifetimeSeconds' | 'scopeMatch'> {
+export interface HostConfig
+  extends Pick<GuardOptions, 'maxDelegationDepth' | 'maxLinkLifetimeSeconds' | 'scopeMatch' | 'dpop' | 'webBotAuth'> {
   /** What requests are addressed to; null: the address it listens on. */
   readonly origin: string | null;
   /** Prefix of every route: empty, or like `/api`. */
@@ -39,6 +40,8 @@ const names = [
   'maxDelegationDepth',
   'maxLinkLifetimeSeconds',
   'scopeMatch',
+  'dpop',
+  'webBotAuth',
 ];
 
 /** @throws ConfigError when the file cannot be read as a configuration. What core reads itself, core checks. */

@@ -98,10 +98,12 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
 
 /** Core checks them, and takes undefined for its own defaults only where an option is absent. */
 function chainOptions(config: HostConfig): Partial<GuardOptions> {
-  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch } = config;
+  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth } = config;
   return {
     ...(maxDelegationDepth === undefined ? {} : { maxDelegationDepth }),
     ...(maxLinkLifetimeSeconds === undefined ? {} : { maxLinkLifetimeSeconds }),
     ...(scopeMatch === undefined ? {} : { scopeMatch }),
+    ...(dpop === undefined ? {} : { dpop }),
+    ...(webBotAuth === undefined ? {} : { webBotAuth }),
   };
 }

@@ -42,7 +42,7 @@ export function createAuthenticator(
     const addressed = addressedOrigin(target, rawHeaders, settings.origins, forwardedHost);
     if (!addressed.ok) return refuse(addressed.refusal);
 
-    const authorization = readAuthorization(rawHeaders);
+    const authorization = readAuthorization(rawHeaders, { dpop: settings.dpop !== undefined });
     // Before the signature base, which cannot hold what is not even ASCII; an unsigned request is refused as such below.
     if (authorization.kind === 'malformed' && fieldValues(rawHeaders, 'signature-input').length > 0) {
       return refuse(refusal('token_malformed', authorization.detail));
@@ -105,7 +105,7 @@ async function verifyToken(
   authorization: AuthorizationReading,
   now: number,
 ): Promise<TokenResult | undefined> {
-  return authorization.kind === 'bearer' ? await tokens.verify(authorization.token, now) : undefined;
+  return 'token' in authorization ? await tokens.verify(authorization.token, now) : undefined;
 }
 
 function sizeOf(rawHeaders: readonly string[]): number {

@@ -8,8 +8,9 @@ import type { HttpRequest } from './http/request.js';
 import { requestFacts } from './http/request-facts.js';
 import type { GuardOptions } from './options.js';
 import type { PolicyDecision, Resource } from './policy/engine.js';
+import { dpopAlgorithms } from './possession/dpop-proof.js';
 import { acceptSignature } from './profile.js';
-import { type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
+import { type DpopChallenge, type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
 import { readOrRelease } from './release.js';
 import { createRequestRegister } from './request-register.js';
 import type { Revocations } from './revocation/memory-revocations.js';
@@ -96,6 +97,11 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   const recorder = createRecorder(settings);
   const verify = createAuthenticator(settings);
 
+  function dpopChallenge(): DpopChallenge | undefined {
+    const { dpop, clock } = settings;
+    return dpop && { algorithms: dpopAlgorithms, nonce: dpop.nonces?.current(clock() / 1000) };
+  }
+
   async function deny(caller: Caller, decided: DecidedAction, refused: Refusal): Promise<Refusal> {
     const admitted = register.find(caller);
     if (admitted === undefined) return refusal('not_authenticated');
@@ -122,7 +128,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       const forwarded = settings.forwarded(request);
       const facts = requestFacts(request, forwarded);
       const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));
-      if (settings.traffic === 'mixed' && !carriesOurMark(request.target, request.rawHeaders)) {
+      if (settings.traffic === 'mixed' && !carriesOurMark(request.target, request.rawHeaders, settings)) {
         request.body.release();
         return { ok: true, caller: undefined, refuseStranger };
       }
@@ -159,7 +165,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       await completion;
       completing.delete(completion);
     },
-    respond: (refused) => refusalResponse(refused, acceptSignature),
+    respond: (refused) => refusalResponse(refused, acceptSignature, dpopChallenge()),
     revocations: settings.revocations.own,
     async close() {
       await Promise.all(completing);

@@ -71,10 +71,13 @@ export { isGuardedMethod, type PermitDecorator, permitDecorator } from './node/p
 export { sendRefusal } from './node/send-refusal.js';
 export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { GuardOptions } from './options.js';
+export type { DpopOptions } from './possession/dpop-options.js';
+export type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';
 export type { CedarEngine, CedarSource } from './policy/cedar/engine.js';
 export { cedarFromDirectory, cedarFromText } from './policy/cedar/load.js';
 export type { PolicyContext, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from './policy/engine.js';
 export {
+  type DpopChallenge,
   type Refusal,
   type RefusalCode,
   type RefusalResponse,

@@ -9,6 +9,12 @@ import { type Origin, parseOrigin } from './http/origin.js';
 import { createForwardedReader, type ForwardedReader } from './http/proxies.js';
 import type { AgentDirectory } from './keys/directory.js';
 import type { PolicyEngine } from './policy/engine.js';
+import { type DpopOptions, type DpopSettings, readDpopOptions } from './possession/dpop-options.js';
+import {
+  readWebBotAuthOptions,
+  type WebBotAuthOptions,
+  type WebBotAuthSettings,
+} from './possession/web-bot-auth-options.js';
 import { memoryReplayStore } from './replay/memory-replay-store.js';
 import type { ReplayStore } from './replay/store.js';
 import { createGuardRevocations, type GuardRevocations } from './revocation/guard-revocations.js';
@@ -39,12 +45,16 @@ export interface GuardOptions {
   readonly scopeMatch?: ScopeMatch;
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
+  /** Accept DPoP proofs (RFC 9449) in place of signatures. They bind no body. Default: none is accepted. */
+  readonly dpop?: true | DpopOptions;
+  /** Accept Web Bot Auth signatures, which say who sent a request and give no authority. Default: none is accepted. */
+  readonly webBotAuth?: true | WebBotAuthOptions;
   /** Where revocations are kept besides `guard.revocations`. Every source is asked. Default: nowhere. */
   readonly revocations?: RevocationSource | readonly RevocationSource[];
   /**
    * `agents` (default): every request must be signed. `mixed`: a request that carries none of our marks (no signature
-   * with our tag, no `Agent-*` field, no token that names an actor or is bound to a key) goes on untouched, to the
-   * application's own authentication. Anything that carries a mark must pass whole.
+   * with our tag, no `Agent-*` field, no token that names an actor or is bound to a key, no other proof that is accepted
+   * here) goes on untouched, to the application's own authentication. Anything that carries a mark must pass whole.
    */
   readonly traffic?: 'agents' | 'mixed';
   /**
@@ -90,6 +100,8 @@ export interface Settings {
   readonly maxDelegationDepth: number;
   readonly scopeMatch: ScopeMatch;
   readonly replay: ReplayStore;
+  readonly dpop: DpopSettings | undefined;
+  readonly webBotAuth: WebBotAuthSettings | undefined;
   readonly revocations: GuardRevocations;
   readonly traffic: 'agents' | 'mixed';
   readonly forwarded: ForwardedReader;
@@ -111,6 +123,8 @@ const optionNames = [
   'maxLinkLifetimeSeconds',
   'scopeMatch',
   'replay',
+  'dpop',
+  'webBotAuth',
   'revocations',
   'traffic',
   'trustedProxies',
@@ -155,6 +169,8 @@ export function readOptions(options: GuardOptions): Settings {
       options.replay === undefined
         ? memoryReplayStore()
         : implementing(options, 'replay', ['reserve'], 'memoryReplayStore()'),
+    dpop: readDpopOptions(options.dpop),
+    webBotAuth: readWebBotAuthOptions(options.webBotAuth),
     revocations: createGuardRevocations({ sources: readRevocationSources(options), clock, clockSkewSeconds }),
     traffic: readTraffic(options),
     forwarded: createForwardedReader(options.trustedProxies ?? []),

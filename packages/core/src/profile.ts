@@ -43,11 +43,18 @@ export function profileProblem(rawHeaders: readonly string[], covered: CoveredCo
       if (!covers(covered, component)) return incomplete(component);
     }
   }
-  for (const field of [...credentialFields, ...methodFields]) {
-    if (fieldValues(rawHeaders, field).length > 0 && !covers(covered, field))
-      return refusal('credential_uncovered', field);
-  }
-  return undefined;
+  return uncoveredCredential(rawHeaders, (field) => covers(covered, field));
+}
+
+/** Refuses a field that gives or shapes authority where the proof of possession does not cover it. */
+export function uncoveredCredential(
+  rawHeaders: readonly string[],
+  covered: (field: string) => boolean,
+): Refusal | undefined {
+  const uncovered = [...credentialFields, ...methodFields].find(
+    (field) => fieldValues(rawHeaders, field).length > 0 && !covered(field),
+  );
+  return uncovered === undefined ? undefined : refusal('credential_uncovered', uncovered);
 }
 
 function incomplete(what: string): Refusal {

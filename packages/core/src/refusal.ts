@@ -22,6 +22,12 @@ export type RefusalCode =
   | 'body_too_large'
   | 'body_incomplete'
   | 'body_timeout'
+  | 'proof_ambiguous'
+  | 'dpop_proof_required'
+  | 'dpop_proof_invalid'
+  | 'dpop_proof_expired'
+  | 'dpop_proof_replayed'
+  | 'dpop_nonce_required'
   | 'token_malformed'
   | 'token_invalid'
   | 'token_expired'
@@ -53,12 +59,15 @@ export type RefusalCode =
   | 'policy_unavailable'
   | 'audit_unavailable';
 
+/** What to sign (RFC 9421 §5), what is wrong with the token (RFC 6750 §3), or with its proof (RFC 9449 §7.1). */
+type Challenge = 'signature' | 'token' | 'scope' | 'dpop';
+
 interface CatalogueRow {
   readonly status: number;
   readonly title: string;
   readonly fault: 'client' | 'server';
-  /** Which challenge accompanies it: what to sign (RFC 9421 §5), or what is wrong with the token (RFC 6750 §3). */
-  readonly challenge?: 'signature' | 'token' | 'scope';
+  /** Which challenge accompanies it. */
+  readonly challenge?: Challenge;
 }
 
 /**
@@ -90,6 +99,13 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   body_too_large: row(413, 'The body is too large.'),
   body_incomplete: row(400, 'The body ended early.'),
   body_timeout: row(408, 'The body took too long.'),
+
+  proof_ambiguous: row(400, 'It is not clear which proof of possession counts.', 'signature'),
+  dpop_proof_required: row(401, 'The access token is used without a DPoP proof.', 'dpop'),
+  dpop_proof_invalid: row(401, 'The DPoP proof is not valid for this request.', 'dpop'),
+  dpop_proof_expired: row(401, 'The DPoP proof is not valid at this time.', 'dpop'),
+  dpop_proof_replayed: row(401, 'This DPoP proof was used before.', 'dpop'),
+  dpop_nonce_required: row(401, 'The DPoP proof needs a current nonce of this server.', 'dpop'),
 
   token_malformed: row(401, 'The access token cannot be read.', 'token'),
   token_invalid: row(401, 'The access token is not valid.', 'token'),
@@ -159,11 +175,18 @@ export interface RefusalResponse {
   readonly body: string;
 }
 
+/** What a guard that accepts DPoP adds to its challenges (RFC 9449 §7.1, §9). */
+export interface DpopChallenge {
+  readonly algorithms: readonly string[];
+  /** The nonce to use, where one is asked for. */
+  readonly nonce: string | undefined;
+}
+
 /**
  * Renders a refusal. `acceptSignature` is the Accept-Signature value (RFC 9421 §5.1) that tells a client what to sign;
- * it accompanies every challenge about signatures.
+ * it accompanies every challenge about signatures. `dpop` is for guards that accept DPoP.
  */
-export function refusalResponse(refused: Refusal, acceptSignature: string): RefusalResponse {
+export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): RefusalResponse {
   const body = JSON.stringify({
     type: `urn:countersign:refusal:${refused.code}`,
     title: refused.title,
@@ -175,34 +198,57 @@ export function refusalResponse(refused: Refusal, acceptSignature: string): Refu
     headers: {
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
-      ...challenge(refused, acceptSignature),
+      ...challenge(refused, acceptSignature, dpop),
+      ...(refused.code === 'dpop_nonce_required' && dpop?.nonce !== undefined ? { 'dpop-nonce': dpop.nonce } : {}),
     },
     body,
   };
 }
 
-function challenge(refused: Refusal, acceptSignature: string): Record<string, string> {
+function challenge(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): Record<string, string> {
   const { challenge: kind } = catalogue[refused.code];
+  const description = `error_description="${refused.title}"`;
   switch (kind) {
     case 'signature':
       return {
-        ...(refused.status === 401 ? { 'www-authenticate': `Signature error="${refused.code}"` } : {}),
+        ...(refused.status === 401 ? authenticate(`Signature error="${refused.code}"`, dpopScheme(dpop)) : {}),
         'accept-signature': acceptSignature,
       };
-    case 'token':
-      return { 'www-authenticate': `Bearer error="invalid_token", error_description="${refused.title}"` };
-    case 'scope':
-      return { 'www-authenticate': `Bearer error="insufficient_scope"${scopeParameter(refused)}` };
+    case 'token': {
+      const error = `error="invalid_token", ${description}`;
+      return authenticate(`Bearer ${error}`, dpopScheme(dpop, error));
+    }
+    case 'scope': {
+      const error = `error="insufficient_scope"${scopeParameter(refused)}`;
+      return authenticate(`Bearer ${error}`, dpopScheme(dpop, error));
+    }
+    case 'dpop': {
+      const error = refused.code === 'dpop_nonce_required' ? 'use_dpop_nonce' : 'invalid_dpop_proof';
+      return authenticate(dpopScheme(dpop ?? noDpop, `error="${error}", ${description}`));
+    }
     default:
       return {};
   }
+}
+
+const noDpop: DpopChallenge = { algorithms: [], nonce: undefined };
+
+function authenticate(...challenges: readonly (string | undefined)[]): Record<string, string> {
+  return { 'www-authenticate': challenges.filter((scheme) => scheme !== undefined).join(', ') };
+}
+
+/** Undefined where DPoP is not accepted: a client must not be sent there. */
+function dpopScheme(dpop: DpopChallenge | undefined, error?: string): string | undefined {
+  if (dpop === undefined) return undefined;
+  const algorithms = dpop.algorithms.length === 0 ? undefined : `algs="${dpop.algorithms.join(' ')}"`;
+  return `DPoP ${[error, algorithms].filter((parameter) => parameter !== undefined).join(', ')}`;
 }
 
 function scopeParameter({ requiredScope }: Refusal): string {
   return requiredScope === undefined ? '' : `, scope="${requiredScope}"`;
 }
 
-function row(status: number, title: string, challenge?: 'signature' | 'token' | 'scope'): CatalogueRow {
+function row(status: number, title: string, challenge?: Challenge): CatalogueRow {
   return { status, title, fault: 'client', ...(challenge === undefined ? {} : { challenge }) };
 }
 

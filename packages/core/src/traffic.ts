@@ -1,13 +1,18 @@
 import { fieldValues } from './http/fields.js';
+import type { Settings } from './options.js';
+import { webBotAuthTag } from './possession/by-web-bot-auth.js';
+import { mentionsTag } from './possession/prove-possession.js';
 import { profileTag } from './profile.js';
 
 /**
  * Whether a request carries one of our marks: a signature with our tag, an `Agent-*` field, or a token that names an
- * actor or is bound to a key. In mixed traffic anything that carries a mark must pass whole; the rest is left to the
+ * actor or is bound to a key; also the other proofs that the guard accepts. In mixed traffic anything that carries a mark must pass whole; the rest is left to the
  * application's own authentication. When in doubt it is marked: a delegated token must never pass for its user's.
  */
-export function carriesOurMark(target: string, rawHeaders: readonly string[]): boolean {
-  if (fieldValues(rawHeaders, 'signature-input').some((value) => value.includes(profileTag))) return true;
+export function carriesOurMark(target: string, rawHeaders: readonly string[], accepted: OtherProofs = {}): boolean {
+  if (mentionsTag(rawHeaders, profileTag)) return true;
+  if (accepted.webBotAuth !== undefined && mentionsTag(rawHeaders, webBotAuthTag)) return true;
+  if (accepted.dpop !== undefined && fieldValues(rawHeaders, 'authorization').some(isDpopCredentials)) return true;
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? '';
     if (name.startsWith('agent-') || name === 'dpop') return true;
@@ -16,6 +21,13 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[]): b
   }
   // RFC 6750 §2.3: applications still take tokens from the query.
   return holdsDelegatedToken(target);
+}
+
+/** What a guard accepts besides our signature, and so marks a request as meant for it. */
+type OtherProofs = Partial<Pick<Settings, 'dpop' | 'webBotAuth'>>;
+
+function isDpopCredentials(value: string): boolean {
+  return /^\s*dpop\b/i.test(value);
 }
 
 /** RFC 7617: some applications take a token for a user name or a password. */

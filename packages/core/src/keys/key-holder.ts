@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { Confirmation } from '@countersign/delegation';
 import { type Refusal, refusal } from '../refusal.js';
 import type { TokenResult } from '../token/token-verifier.js';
 import type { Agent, AgentDirectory, KeyLookup } from './directory.js';
@@ -19,6 +20,8 @@ interface KeyHolderParts {
   /** Verifies the bearer token of this request, if it has one. */
   readonly token: () => Promise<TokenResult | undefined>;
   readonly now: number;
+  /** The key itself, where the request proved that its sender holds it (RFC 9449); a token then need not carry it. */
+  readonly presentedKey?: KeyObject;
 }
 
 /** Finds whose key this is: in the directory, else in a token whose issuer vouches for it. */
@@ -34,18 +37,23 @@ export async function findKeyHolder(keyId: string, parts: KeyHolderParts): Promi
   return { agent, thumbprint: key.thumbprint, publicKey: key.publicKey, vouchedBy: 'directory' };
 }
 
-async function vouchedHolder(keyId: string, { agents, token }: KeyHolderParts): Promise<KeyHolder | Refusal> {
+async function vouchedHolder(
+  keyId: string,
+  { agents, token, presentedKey }: KeyHolderParts,
+): Promise<KeyHolder | Refusal> {
   const verified = await token();
   if (verified === undefined) return refusal('key_unknown');
   if (!verified.ok) return refusal(verified.code, verified.detail);
   const { claims, namespace } = verified.token;
-  if (claims.confirmation?.jwk === undefined || claims.confirmation.jkt !== keyId) return refusal('key_unknown');
+  const { confirmation } = claims;
+  const held = presentedKey !== undefined || confirmation?.jwk !== undefined;
+  if (!held || confirmation?.jkt !== keyId) return refusal('key_unknown');
   // Without an actor the token must be the client's own (RFC 9068 §2.2): a user with a key is not an agent.
   if (claims.actor === undefined && namespace + claims.clientId !== claims.subject) {
     return refusal('token_delegation_invalid', 'it names no actor, and its subject is not its client');
   }
-  const key = readPublicKey(claims.confirmation.jwk);
-  if (!key.ok) return refusal('key_unknown', key.problem);
+  const publicKey = presentedKey ?? vouchedKey(confirmation);
+  if (publicKey === undefined) return refusal('key_unknown');
 
   // An issuer names agents within its own namespace, and can never speak for one that is registered here.
   const id = claims.actor === undefined ? claims.subject : namespace + claims.actor.subject;
@@ -53,7 +61,12 @@ async function vouchedHolder(keyId: string, { agents, token }: KeyHolderParts): 
   if (registered === 'unavailable') return refusal('keys_unavailable');
   if (registered) return refusal('token_not_bound_to_agent', `${id} is registered here with other keys`);
   const agent: Agent = { id, capabilities: claims.scope, roles: [], status: 'active' };
-  return { agent, thumbprint: key.thumbprint, publicKey: key.publicKey, vouchedBy: 'issuer' };
+  return { agent, thumbprint: keyId, publicKey, vouchedBy: 'issuer' };
+}
+
+function vouchedKey({ jwk }: Confirmation): KeyObject | undefined {
+  const key = jwk === undefined ? undefined : readPublicKey(jwk);
+  return key?.ok === true ? key.publicKey : undefined;
 }
 
 /** A directory that fails is our outage, whatever the way it fails. */
