@@ -67,6 +67,7 @@ describe('readAuthorizationDetails', () => {
     ['actions that are text', [{ type: 'Repo', actions: 'pr.create' }]],
     ['no actions', [{ type: 'Repo', actions: [] }]],
     ['an action that is no text', [{ type: 'Repo', actions: [7] }]],
+    ['a good action and one that is no text', [{ type: 'Repo', actions: ['pr.create', 7] }]],
     ['an invisible action', [{ type: 'Repo', actions: ['pr\u200b'] }]],
     ['101 actions', [{ type: 'Repo', actions: Array.from({ length: 101 }, (_, i) => `a${i}`) }]],
     ['null locations', [{ type: 'Repo', locations: null }]],
