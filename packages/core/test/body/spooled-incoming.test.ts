@@ -257,7 +257,7 @@ describe('nothing is left of a spooled body', () => {
     const folder = spoolFolder();
     const failed = new Deferred<unknown>();
     const { story } = spooling({
-      limits: limits({ maxBytes: 3_000_000, memoryBytes, spoolDirectory: folder, timeoutSeconds: 0.2 }),
+      limits: limits({ maxBytes: 1_200_000, memoryBytes, spoolDirectory: folder, timeoutSeconds: 0.4 }),
       handle: async (request) => {
         if (request.headers['x-read'] !== undefined) return await readAll(request);
         request.on('error', failed.resolve);
@@ -268,7 +268,7 @@ describe('nothing is left of a spooled body', () => {
     });
     await using server = await guarded(story);
     using client = await RawClient.open(server);
-    await client.send(post(Buffer.alloc(3_000_000)));
+    await client.send(post(Buffer.alloc(1_200_000)));
     expect(await client.response()).toMatchObject({ body: 'enough' });
     expect(await failed.promise).toMatchObject({ status: 503, code: 'spool_unavailable' });
     await expectNothingLeft(folder);
