@@ -44,17 +44,18 @@ export function findLog(
   const { header, line } = starts[from] ?? last;
   const chain = new LogChain(new Frontier(header.size, header.frontier.map(fromHex)), line.prev);
   let agrees = sealed === undefined;
-  const onRecord = (): void => {
+  const compare = (): void => {
     if (sealed?.size !== chain.size) return;
     if (!chain.root.equals(sealed.root)) throw new ConfigError(notAsSealed(last.path, sealed.size));
     agrees = true;
   };
+  compare();
   let bytes = Buffer.alloc(0);
   let validBytes = 0;
   for (const [index, segment] of starts.slice(Math.max(0, from)).entries()) {
     const next = starts[Math.max(0, from) + index + 1];
     bytes = readFileSync(segment.path).subarray(0, next?.header.fenced?.validBytes);
-    validBytes = follow(bytes, chain, segment.path, next === undefined, onRecord);
+    validBytes = follow(bytes, chain, segment.path, next === undefined, compare);
   }
   if (!agrees) throw new ConfigError(shorter(last.path, chain.size, sealed?.size ?? 0));
   const { number, path } = last;
@@ -63,7 +64,7 @@ export function findLog(
 }
 
 /** Adds the records of a segment to the chain; returns where they end. */
-function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, onRecord: () => void): number {
+function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, compare: () => void): number {
   let start = 0;
   let number = 0;
   for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
@@ -75,7 +76,7 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, o
       throw broken(path, number);
     }
     chain.push(line.hash);
-    onRecord();
+    compare();
     start = end + 1;
   }
   if (start < bytes.length && !isLast) throw broken(path, number + 1);

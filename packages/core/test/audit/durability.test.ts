@@ -55,26 +55,26 @@ describe('one process writes a log', () => {
   });
 });
 
-describe('F4 durability', () => {
-  /** Counts what happens to the disk, in order: a record in the file, a sync that has ended. */
-  function watched(): { operations: FileOperations; happened: string[] } {
-    const happened: string[] = [];
-    return {
-      happened,
-      operations: {
-        write(descriptor, bytes) {
-          const written = fileOperations.write(descriptor, bytes);
-          happened.push(...namesIn(Buffer.from(bytes).toString('utf8')));
-          return written;
-        },
-        async sync(descriptor) {
-          await fileOperations.sync(descriptor);
-          happened.push('sync');
-        },
+/** Counts what happens to the disk, in order: a record in the file, a sync that has ended. */
+function watched(): { operations: FileOperations; happened: string[] } {
+  const happened: string[] = [];
+  return {
+    happened,
+    operations: {
+      write(descriptor, bytes) {
+        const written = fileOperations.write(descriptor, bytes);
+        happened.push(...namesIn(Buffer.from(bytes).toString('utf8')));
+        return written;
       },
-    };
-  }
+      async sync(descriptor) {
+        await fileOperations.sync(descriptor);
+        happened.push('sync');
+      },
+    },
+  };
+}
 
+describe('F4 durability', () => {
   async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<string[]> {
     using folder = temporaryFolder();
     const { operations, happened } = watched();

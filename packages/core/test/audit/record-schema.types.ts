@@ -32,8 +32,18 @@ type Written<Type> = Type extends RefusalCode
       ? readonly Written<Item>[]
       : { readonly [Name in keyof Type]: Written<Type[Name]> };
 
-type Same<Left, Right> =
-  (<Type>() => Type extends Flat<Left> ? 1 : 2) extends <Type>() => Type extends Flat<Right> ? 1 : 2 ? true : false;
+type Same<Left, Right> = [Flat<Left>, Keys<Left>] extends [Flat<Right>, Keys<Right>]
+  ? [Flat<Right>, Keys<Right>] extends [Flat<Left>, Keys<Left>]
+    ? true
+    : false
+  : false;
+
+/** Every path of names, since a type with an optional member more is still assignable. */
+type Keys<Type> = Type extends string | number | undefined
+  ? never
+  : Type extends readonly (infer Item)[]
+    ? Keys<Item>
+    : { [Name in keyof Type & string]: Name | `${Name}.${Keys<Exclude<Type[Name], undefined>>}` }[keyof Type & string];
 
 type Flat<Type> = Type extends string | number | undefined
   ? Type

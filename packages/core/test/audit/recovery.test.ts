@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -163,6 +164,22 @@ describe('after a crash', () => {
     const report = await verify(folder);
     expect(report).toMatchObject({ ok: true, sealed: 5 });
     expect(report.remarks).toEqual([expect.stringContaining(`${torn.length} torn bytes were put aside as ${aside}`)]);
+  });
+
+  it('at whatever moment it stops, the log goes on', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path, small);
+    for (let count = 0; count < 12; count++) {
+      await sink.write(event(`${count}`));
+      using copy = temporaryFolder();
+      cpSync(folder.path, copy.path, { recursive: true });
+      rmSync(join(copy.path, 'audit.lock'));
+      await writeAll(copy, ['next'], small);
+      const events = (await contents(copy)).filter((one) => !['segment', 'checkpoint'].includes(one));
+      expect(events).toEqual([...Array.from({ length: count + 1 }, (_, index) => `${index}`), 'next']);
+      expect(await verify(copy)).toMatchObject({ ok: true, remarks: [] });
+    }
+    await sink.close?.();
   });
 
   it('a segment that was only begun, the first or a later one', async () => {

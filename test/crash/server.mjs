@@ -1,0 +1,28 @@
+// A guarded server whose handler leaves a mark of its own on disk. It is made to be killed: see crash.test.ts.
+import { appendFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { agentsFromObjects, auditFile, createGuard } from '@countersign/core';
+import { agentAuth, permit } from '@countersign/node-http';
+
+const { folder, marks, durability, publicKey } = JSON.parse(process.argv[2] ?? '{}');
+
+const guard = await createGuard({
+  origin: 'http://127.0.0.1',
+  agents: agentsFromObjects([{ id: 'agent', publicKey, capabilities: [] }]),
+  // Whatever it is asked: this is about what is written down, and starting Cedar a thousand times takes long.
+  policy: {
+    scopeVocabulary: [],
+    decide: async () => ({ decision: 'allow', cause: 'policy', policies: ['any'], policySet: 'none', errors: [] }),
+  },
+  audit: auditFile(folder, { durability, maxSegmentBytes: 40_000, checkpointEvery: { records: 30 } }),
+});
+const auth = agentAuth(guard);
+const mayDelete = permit('record.delete', (request) => ({ type: 'Record', id: request.url.slice(1) }));
+
+const server = createServer(async (request, response) => {
+  if (!(await auth(request, response))) return;
+  if (!(await mayDelete(request, response))) return;
+  appendFileSync(marks, `${request.url.slice(1)}\n`);
+  response.writeHead(204).end();
+});
+server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
