@@ -101,6 +101,12 @@ it('a list that has expired counts where stale ones do, and so long', async () =
   expect(await verdict(statusListToken(key, { ...good, exp: now - 65 }), options)).toMatchObject({ ok: false });
 });
 
+it.each([-1, 0.5, 86_401, Number.NaN, '60'])('%j seconds are not a time for which stale lists may count', (seconds) => {
+  expect(() => question({ dangerouslyAllowStaleStatusSeconds: seconds as number })).toThrow(
+    /'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400/,
+  );
+});
+
 describe.skipIf(!existsSync(vectors))('the example of the draft, §5.1', () => {
   it('verifies with the key of its issuer', async () => {
     const { statusListJwt, issuerJwk } = JSON.parse(readFileSync(vectors, 'utf8')) as {
