@@ -143,6 +143,20 @@ describe('A14 the address of a list', () => {
 });
 
 describe('the lists held', () => {
+  it('are bounded in number: the least recently used goes', async () => {
+    const server = await startServer(lists());
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const ask = (number: number) => codeOf(token(`${server.url}${number}`, 0), now, statusLists);
+    const verdicts = await Promise.all(Array.from({ length: 257 }, (_, index) => ask(index)));
+    expect(new Set(verdicts)).toEqual(new Set(['ok']));
+    expect(server.requests).toBe(257);
+    await ask(1);
+    await ask(256);
+    expect(server.requests).toBe(257);
+    await ask(0);
+    expect(server.requests).toBe(258);
+  });
+
   it('are bounded in bytes: the least recently used goes', async () => {
     const server = await startServer(lists({ status_list: { bits: 1, lst: zeros(maxInflatedBytes) } }));
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
