@@ -91,6 +91,21 @@ onEveryHost('Issuers that are discovered', (api) => {
   });
 });
 
+onEveryHost('Users of several issuers', (api) => {
+  it('C8 what is permitted to a user of ours is not permitted to the user of that name at a partner', async () => {
+    const ours = `permit(principal, action == Action::"pr.create", resource)
+      when { context has onBehalfOf && context.onBehalfOf == User::"${userId}" };`;
+    const guarded = await api.variant({ config: { policies: ours } });
+    await guarded.accepts(await guarded.pull(), 201);
+    const theirs = await guarded.token({}, {}, partner);
+    const { records } = await guarded.denies(await guarded.pull({}, { token: theirs }), 403, 'policy_denied');
+    expect(records[0]).toMatchObject({ subject: { id: `partner:${userId}`, issuer: partner.issuer } });
+    // Nor does a partner become one of us, nor we one of them, by the name that is in the token.
+    const inside = await guarded.token({ sub: `partner:${userId}` });
+    await guarded.refuses(await guarded.pull({}, { token: inside }), 401, 'token_invalid');
+  });
+});
+
 onEveryHost('Issuers with an audience of their own', (api) => {
   it('B5 its tokens are for that audience, and not for the one of the guard', async () => {
     const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];

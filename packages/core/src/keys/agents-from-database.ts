@@ -88,7 +88,7 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
 }
 
 async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: number): Promise<Answer> {
-  const signal = AbortSignal.timeout(seconds * 1000);
+  const signal = AbortSignal.timeout(Math.ceil(seconds * 1000));
   try {
     const answer = await Promise.race([query(question, signal), aborted(signal)]);
     // Drivers also say null for what is not there.

@@ -38,14 +38,16 @@ export function agentsFromSignatureDirectory(url: string, options: SignatureDire
   const agent = readAgent(id, { capabilities, roles, owner: answerable, status });
   if (!agent.ok) throw new ConfigError(`${owner}: ${agent.problem}.`);
   const address = addressOf(readRemoteUrl(owner, url, options));
-  return remoteDirectory<SignatureDirectory>({
+  const directory = remoteDirectory<SignatureDirectory>({
     ...settings,
     fetch: async () => {
       const read = await fetchSignatureDirectory(address, options, settings.clock() / 1000);
       return read.ok ? { ok: true, json: read.value } : read;
     },
-    read: (directory) => setOf(agent.value, directory),
+    read: (fetched) => setOf(agent.value, fetched),
   });
+  // Known without asking: its name is taken also while its keys cannot be fetched, and no other name ever is.
+  return { ...directory, hasAgent: (name) => name === agent.value.id };
 }
 
 function addressOf(url: URL): URL {
@@ -53,7 +55,6 @@ function addressOf(url: URL): URL {
 }
 
 function setOf(agent: Agent, { keys, skipped }: SignatureDirectory): Reading<AgentJwkSet> {
-  // Its name stays taken when it has no key, so that no issuer can vouch for one.
   const read = createAgentSet([{ agent, keys }]);
   return read.ok ? { ok: true, value: { agents: read.set, keyCount: keys.length, skipped } } : read;
 }

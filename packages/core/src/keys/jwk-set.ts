@@ -1,9 +1,7 @@
 import { isJsonObject, member, type Reading } from '../json/strict-json.js';
 
-const maxKeys = 1000;
-
-/** The keys of a JWK Set (RFC 7517 §5), unread. */
-export function keysOfJwkSet(json: unknown): Reading<readonly unknown[]> {
+/** The keys of a JWK Set (RFC 7517 §5), unread. Importing a key costs enough to bound how many there may be. */
+export function keysOfJwkSet(json: unknown, maxKeys: number = 1000): Reading<readonly unknown[]> {
   const keys = isJsonObject(json) ? member(json, 'keys') : undefined;
   if (!Array.isArray(keys)) return { ok: false, problem: "it is not a JWK Set: it has no list of 'keys'" };
   if (keys.length > maxKeys)

@@ -31,6 +31,8 @@ const directoryJson: DocumentKind = {
 // A signature older than a day no longer shows that the authority still holds the key.
 const maxAgeSeconds = 86_400;
 const clockSkewSeconds = 60;
+// More than the signatures that one answer can carry.
+const maxKeys = 32;
 
 /** Fetches a directory and keeps the keys that signed the answer. Never rejects. */
 export async function fetchSignatureDirectory(
@@ -41,8 +43,8 @@ export async function fetchSignatureDirectory(
   const fetched = await fetchDocument(url, options, directoryJson, defaultLimits);
   if (!fetched.ok) return fetched;
   const read = parseStrictJson(fetched.value.bytes);
-  if (!read.ok) return { ok: false, problem: `the answer is unusable: ${read.problem}` };
-  const jwks = keysOfJwkSet(read.value);
+  if (!read.ok) return failed(`the answer is unusable: ${read.problem}`);
+  const jwks = keysOfJwkSet(read.value, maxKeys);
   if (!jwks.ok) return jwks;
   const labels = labelsByKey(fetched.value);
   if (!labels.ok) return labels;
@@ -55,21 +57,32 @@ async function provedKeys(
   labels: ReadonlyMap<string, string>,
   now: number,
 ): Promise<SignatureDirectory> {
-  const keys = new Map<string, AgentKey>();
+  const keys: AgentKey[] = [];
   const skipped: SkippedKey[] = [];
-  for (const [index, jwk] of jwks.entries()) {
-    const key = isJsonObject(jwk) ? readAgentKey({ jwk }) : ({ ok: false, problem: 'it is not an object' } as const);
-    const problem = key.ok ? await signatureProblem(key.value, message, labels, now) : key.problem;
-    if (key.ok && problem === undefined) keys.set(key.value.thumbprint, key.value);
-    else skipped.push({ index, problem: problem ?? '' });
+  for (const [index, reading] of readKeys(jwks).entries()) {
+    const proved = reading.ok ? await provedKey(reading.value, message, labels, now) : reading;
+    if (proved.ok) keys.push(proved.value);
+    else skipped.push({ index, problem: proved.problem });
   }
-  return { keys: [...keys.values()], skipped };
+  return { keys, skipped };
+}
+
+/** A key that is there twice may be there with two validities: neither counts. */
+function readKeys(jwks: readonly unknown[]): readonly Reading<AgentKey>[] {
+  const readings = jwks.map((jwk) => (isJsonObject(jwk) ? readAgentKey({ jwk }) : failed('it is not an object')));
+  const uses = new Map<string, number>();
+  for (const reading of readings) {
+    if (reading.ok) uses.set(reading.value.thumbprint, (uses.get(reading.value.thumbprint) ?? 0) + 1);
+  }
+  return readings.map((reading) =>
+    reading.ok && uses.get(reading.value.thumbprint) !== 1 ? failed('the directory has this key twice') : reading,
+  );
 }
 
 /** The label of the signature that each keyid made for this purpose. Two of one key are ambiguous: none counts. */
 function labelsByKey({ rawHeaders }: RemoteDocument): Reading<ReadonlyMap<string, string>> {
   const inputs = parseSignatureInput(fieldValues(rawHeaders, 'signature-input').join(', '));
-  if (!inputs.ok) return { ok: false, problem: `its signatures cannot be read: ${inputs.detail}` };
+  if (!inputs.ok) return failed(`its signatures cannot be read: ${inputs.detail}`);
   const labels = new Map<string, string>();
   const twice = new Set<string>();
   for (const [label, { parameters }] of inputs.inputs) {
@@ -86,14 +99,14 @@ function labelsByKey({ rawHeaders }: RemoteDocument): Reading<ReadonlyMap<string
  * The authority that was asked is what each key signs: without that, anybody could serve the keys of others and so pass
  * their requests off as those of an agent of its own.
  */
-async function signatureProblem(
+async function provedKey(
   key: AgentKey,
   message: ResponseMessage,
   labels: ReadonlyMap<string, string>,
   now: number,
-): Promise<string | undefined> {
+): Promise<Reading<AgentKey>> {
   const label = labels.get(key.thumbprint);
-  if (label === undefined) return 'no single signature of the directory is by this key';
+  if (label === undefined) return failed('no single signature of the directory is by this key');
   const result = await verifyMessage(message, {
     select: { label },
     components: requireComponents({ all: ['"@authority";req'] }),
@@ -104,7 +117,13 @@ async function signatureProblem(
     clockSkewSeconds,
     resolveKey: () => ({ algorithm: 'ed25519', publicKey: key.publicKey }),
   });
-  return result.ok ? undefined : `its signature of the directory does not count: ${result.detail}`;
+  return result.ok
+    ? { ok: true, value: key }
+    : failed(`its signature of the directory does not count: ${result.detail}`);
+}
+
+function failed(problem: string): { readonly ok: false; readonly problem: string } {
+  return { ok: false, problem };
 }
 
 function messageOf(url: URL, { rawHeaders }: RemoteDocument): ResponseMessage {

@@ -126,11 +126,12 @@ describe('agentsFromDatabase', () => {
         told = signal;
         return new Promise(() => {});
       },
-      { timeoutSeconds: 0.05 },
+      // Not a whole number of milliseconds.
+      { timeoutSeconds: 0.0501 },
     );
     expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({
       kind: 'unavailable',
-      cause: 'the database took longer than 0.05 s',
+      cause: 'the database took longer than 0.0501 s',
     });
     expect(told?.aborted).toBe(true);
     expect(await agents.hasAgent('agent-a')).toBe('unavailable');

@@ -154,6 +154,25 @@ describe('agentsFromSignatureDirectory', () => {
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 1, skipped: { length: 4 } }]);
   });
 
+  it('a key that is there twice counts for nothing: which validity would be believed?', async () => {
+    const { agents, refreshes } = await start(answer([{ ...one.jwk, exp: now - 1 }, one.jwk], [[one]]));
+    expect(await kindOf(agents, one)).toBe('unknown');
+    expect(refreshes).toMatchObject([{ ok: true, keyCount: 0, skipped: { length: 2 } }]);
+  });
+
+  it('C5 its name is taken also while it cannot be asked, and no other name is', async () => {
+    const { server, agents } = await start((_request, response) => response.writeHead(503).end());
+    expect(await agents.hasAgent('crawler')).toBe(true);
+    expect(await agents.hasAgent('agent-a')).toBe(false);
+    expect(server.requests).toBe(0);
+  });
+
+  it('A14 more keys than can sign are refused whole', async () => {
+    const many = Array.from({ length: 33 }, () => ({ kty: 'OKP' }));
+    const { agents } = await start(answer([one.jwk, ...many], [[one]]));
+    expect(await kindOf(agents, one)).toBe('unavailable');
+  });
+
   it('A14 a failed refresh keeps the keys, a successful one without the key drops it', async () => {
     const { server, agents, at } = await start(answer([one.jwk], [[one]]));
     expect(await kindOf(agents, one)).toBe('found');
