@@ -2,6 +2,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import {
+  type AgentRegistration,
   agentsFromObjects,
   bufferedBody,
   createGuard,
@@ -11,8 +12,8 @@ import {
   type RefusalResponse,
 } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
-import { keyFromSeed } from './support/keys.js';
-import { sha256Digest, signatureBase } from './support/signed-request.js';
+import { keyFromSeed, keyNamed } from './support/keys.js';
+import { type Field, sha256Digest, signatureBase, signedRequest } from './support/signed-request.js';
 
 const page = readFileSync(new URL('../docs/wire-profile.md', import.meta.url), 'utf8');
 
@@ -34,10 +35,13 @@ const fields = fieldLines.map((line) => /^([^:]+): (.*)$/.exec(line)?.slice(1, 3
 const field = (name: string) => fields.find(([known]) => known === name)?.[1] ?? `no field ${name}`;
 const key = keyFromSeed(Uint8Array.from({ length: 32 }, (_, index) => index));
 
-function guardAt(seconds: number): Promise<Guard> {
+function guardAt(
+  seconds: number,
+  agents: readonly AgentRegistration[] = [{ id: 'agent-of-the-page', publicKey: key.publicBase64 }],
+): Promise<Guard> {
   return createGuard({
     origin: 'https://api.acme.dev',
-    agents: agentsFromObjects([{ id: 'agent-of-the-page', publicKey: key.publicBase64 }]),
+    agents: agentsFromObjects(agents),
     policy: {
       scopeVocabulary: [],
       decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
@@ -106,6 +110,37 @@ const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
   const made = await guardAt(1_764_000_000);
   return made.respond({ code, status: 401, title: 'This signature was used before.', fault: 'client' });
 };
+
+describe('The link of docs/wire-profile.md', () => {
+  const link = fenced('link');
+  const encoded = (text: string) => Buffer.from(text).toString('base64url');
+
+  it('is made of the printed header and payload, signed with the key of the page', () => {
+    const signed = `${encoded(fenced('link-header'))}.${encoded(fenced('link-payload'))}`;
+    expect(link).toBe(`${signed}.${key.sign(Buffer.from(signed)).toString('base64url')}`);
+    expect(JSON.parse(fenced('link-header'))).toMatchObject({ kid: key.thumbprint });
+    expect(tableRow('`pth` of a link that follows it')).toBe(createHash('sha256').update(link).digest('base64url'));
+  });
+
+  it('gives its delegate what it says, at its time', async () => {
+    const runner = keyNamed('test runner of the page');
+    const send = async (seconds: number) => {
+      const guard = await guardAt(seconds, [
+        { id: 'agent-orchestrator', publicKey: key.publicBase64, capabilities: ['repo'] },
+        { id: 'agent-test-runner', publicKey: runner.publicBase64, capabilities: ['repo', 'pr'] },
+      ]);
+      const host = 'api.acme.dev';
+      const fields: Field[] = [['Agent-Delegation', link]];
+      const request = signedRequest({ key: runner, host, scheme: 'https', fields, now: seconds });
+      return guard.authenticate({ ...request, rawHeaders: request.fields.flat(), body: bufferedBody(request.body) });
+    };
+    expect(await send(1_764_000_030)).toMatchObject({
+      ok: true,
+      caller: { subject: { id: 'agent-orchestrator' }, actor: { id: 'agent-test-runner' }, scope: ['repo:read'] },
+    });
+    expect(await send(1_764_000_306)).toMatchObject({ ok: false, refusal: { code: 'delegation_expired' } });
+  });
+});
 
 describe('What else docs/wire-profile.md prints', () => {
   it('the problem details are what a guard sends', async () => {

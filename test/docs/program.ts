@@ -7,6 +7,9 @@ import type { Block } from './blocks.js';
 /** What a page has named before, or leaves to its reader. */
 const leftOpen = `declare global {
   const agent: import('@countersign/agent').Agent;
+  const forUser: import('@countersign/agent').Signer;
+  const pem: string;
+  const text: string;
   const guard: import('@countersign/core').Guard;
   const issuerPrivateKey: import('@countersign/delegation').SigningKey;
   const token: string;

@@ -38,6 +38,9 @@ it('every block says in which language it is, so that none escapes its test', ()
     'diff',
     'http-message',
     'signature-base',
+    'link-header',
+    'link-payload',
+    'link',
     'text',
   ];
   expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
