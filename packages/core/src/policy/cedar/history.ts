@@ -27,10 +27,12 @@ function readsHistory(node: unknown): boolean {
   });
 }
 
-/** `context.x` and `context has x` stand as `{ left: { Var: 'context' }, attr: 'x' }`. */
+/** `context.x` and `context has x` stand as `{ left: { Var: 'context' }, attr: 'x' }`; `context has x.y` with a list. */
 function attributeOfContext(operand: unknown): string | undefined {
   if (typeof operand !== 'object' || operand === null || !('left' in operand) || !('attr' in operand)) return undefined;
-  return isContext(operand.left) && typeof operand.attr === 'string' ? operand.attr : undefined;
+  if (!isContext(operand.left)) return undefined;
+  const attribute: unknown = Array.isArray(operand.attr) ? operand.attr[0] : operand.attr;
+  return typeof attribute === 'string' ? attribute : undefined;
 }
 
 function isContext(node: unknown): boolean {

@@ -28,6 +28,7 @@ describe('C4 history may forbid, never permit', () => {
     `when { (if context.depth == 0 then context else context).via.contains(${bad}) }`,
     'when { [context.via].contains([]) }',
     'when { context has via }',
+    'when { context has via.x }',
     'when { context == context }',
   ])('a permit is refused at load: %s', async (condition) => {
     expect(await loads(`permit(${scope}) ${condition};`)).toMatch(/policies\.cedar:1: a permit reads context\.via/);

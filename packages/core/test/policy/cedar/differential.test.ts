@@ -1,0 +1,209 @@
+import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs';
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { freshCedar } from '../../../src/policy/cedar/instance.js';
+import { type CedarRequest, LivePolicies } from '../../../src/policy/cedar/live-policies.js';
+import { type PolicySet, readPolicySet } from '../../../src/policy/cedar/policy-set.js';
+import { readSchema } from '../../../src/policy/cedar/schema.js';
+import type { Resource } from '../../../src/policy/engine.js';
+import { comparable, fullEvaluation } from './full-evaluation.js';
+
+/** `pnpm differential` makes many. */
+const RUNS = Number(process.env['COUNTERSIGN_DIFFERENTIAL_RUNS'] ?? 25);
+
+const SCHEMA = `
+entity Group in [Group]; entity Role in [Role]; entity Org in [Org];
+entity User in [Group] = { level?: Long };
+entity Agent in [Role] = { level?: Long } tags Long;
+entity Repo in [Org] = { owner?: Agent };
+entity Color enum ["a", "b"];
+type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, request?: { method: String } };
+action "g1"; action "g2" in [Action::"g1"];
+action "x" in [Action::"g2"] appliesTo { principal: [Agent], resource: [Repo, Role, Color, Agent], context: AgentContext };
+action "y" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
+namespace N {
+  entity Bot in [Team]; entity Team in [Team]; entity Box;
+  action "group";
+  action "nx" in [Action::"group"] appliesTo { principal: [Bot], resource: [Box], context: AgentContext };
+}`;
+
+const id = fc.constantFrom('a', 'a', 'a', 'a', 'b', 'b', 'c', '', '__proto__', 'q"uote', 'é');
+const entity = (...types: string[]): fc.Arbitrary<{ type: string; id: string }> =>
+  fc.record({ type: fc.constantFrom(...types), id });
+const literal = (...types: string[]): fc.Arbitrary<string> =>
+  entity(...types).map(({ type, id: name }) => `${type}::${JSON.stringify(name)}`);
+const action = fc.constantFrom(
+  { type: 'Action', id: 'x' },
+  { type: 'Action', id: 'y' },
+  { type: 'N::Action', id: 'nx' },
+);
+const actionLiteral = fc.constantFrom(
+  ...['Action::"x"', 'Action::"y"', 'Action::"g1"', 'Action::"g2"', 'N::Action::"nx"', 'N::Action::"group"'],
+);
+
+const scope = fc
+  .tuple(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom('principal', 'principal', 'principal is Agent', 'principal is N::Bot') },
+      literal('Agent', 'N::Bot').map((it) => `principal == ${it}`),
+      literal('Role', 'Agent', 'N::Team').map((it) => `principal in ${it}`),
+      literal('Role').map((it) => `principal is Agent in ${it}`),
+    ),
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom('action', 'action', 'action', 'action in []') },
+      actionLiteral.map((it) => `action == ${it}`),
+      actionLiteral.map((it) => `action in ${it}`),
+      fc.array(actionLiteral, { maxLength: 3 }).map((list) => `action in [${list.join(', ')}]`),
+    ),
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom('resource', 'resource', 'resource is Repo', 'resource is Role') },
+      literal('Repo', 'Role', 'Color').map((it) => `resource == ${it}`),
+      literal('Org', 'Repo').map((it) => `resource in ${it}`),
+      literal('Org').map((it) => `resource is Repo in ${it}`),
+    ),
+  )
+  .map((parts) => parts.join(', '));
+
+/** Some err, some always, and each reads something else. */
+const condition = fc.oneof(
+  fc.constantFrom(
+    ...['context.k1 == 1', 'context has k1', 'context.k2.n > 0', 'context has k2.n && context["k2"]["n"] == 1'],
+    ...['context == {k1: 1}', '{x: context}.x.k1 == 1', '(if context has k1 then context else {k1: 2}).k1 == 2'],
+    ...['[context].contains({k1: 1})', 'context.k1 + 9223372036854775807 > 0', 'context.request.method like "P*"'],
+    ...['context.user.level > 1', 'context has user.level', 'context has user && context.user has level'],
+    ...['principal has level && principal.level > 1', 'principal.level == 1', 'principal.hasTag("t")'],
+    ...['resource.owner == principal', 'resource has owner && resource.owner.level == 1', 'principal == resource'],
+    ...['resource is Repo', 'resource is Repo in Org::"a"', 'action == Action::"x"', 'true', 'ip("10.0.0.1").isIpv4()'],
+    ...['[resource, principal].contains(Repo::"a")', 'Role::"a" in Role::"b"', 'Role::"b" in [Role::"c", Role::"a"]'],
+    ...[
+      '!(context.k1 < 2)',
+      '-context.k1 == -1',
+      'ip(context.request.method).isIpv4()',
+      '{a: principal}.a in Role::"c"',
+    ],
+  ),
+  literal('Group', 'User').map((it) => `context.user in ${it}`),
+  literal('User').map((it) => `context.user == ${it}`),
+  literal('Role').map((it) => `principal in ${it}`),
+  literal('Org').map((it) => `resource in ${it}`),
+  actionLiteral.map((it) => `action in ${it}`),
+);
+
+const policy = fc
+  .tuple(
+    fc.constantFrom('permit', 'forbid'),
+    scope,
+    fc.array(fc.tuple(fc.constantFrom('when', 'unless'), condition), { maxLength: 2 }),
+  )
+  .map(([effect, head, clauses]) => {
+    // No permit may see the context as a whole.
+    const whole = clauses.some(([, body]) => /(?<!\.)\bcontext\b(?!\.|\["| has)/.test(body));
+    const text = clauses.map(([kind, body]) => ` ${kind} { ${body} }`).join('');
+    return `${whole ? 'forbid' : effect}(${head})${text};`;
+  });
+
+/** What stands beside the policies; parents come later in the alphabet, so that there is no circle. */
+const known = fc.uniqueArray(
+  fc
+    .record({
+      type: fc.constantFrom('Role', 'Group', 'Org'),
+      id: fc.constantFrom('a', 'b', 'c'),
+      up: fc.constantFrom('b', 'c', 'd'),
+    })
+    .map(({ type, id: name, up }): Resource => ({ type, id: name, parents: up > name ? [{ type, id: up }] : [] })),
+  { selector: (each) => `${each.type} ${each.id}` },
+);
+
+const value = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
+const defined = <T extends object>(record: T): T =>
+  Object.fromEntries(Object.entries(record).filter(([, each]) => each !== undefined)) as T;
+
+const level = value(fc.integer({ min: 0, max: 2 }));
+const request = fc
+  .record({
+    principal: entity('Agent', 'Agent', 'N::Bot'),
+    action,
+    resource: entity('Repo', 'Repo', 'N::Box', 'Role', 'Color', 'Agent'),
+    user: value(id),
+    context: fc.record({
+      k1: value(fc.constantFrom(0, 1, 2)),
+      k2: value(fc.constantFrom({}, { n: 0 }, { n: 1 })),
+      request: value(fc.constantFrom({ method: 'POST' }, { method: 'GET' })),
+    }),
+    level,
+    userLevel: level,
+    roles: fc.subarray(['a', 'b', 'c', 'é']),
+    orgs: fc.subarray(['a', 'b']),
+    groups: fc.subarray(['a', 'b', 'c']),
+    owner: value(id),
+    tag: fc.boolean(),
+  })
+  .map((drawn): CedarRequest => {
+    const { principal, resource, user } = drawn;
+    const entities: EntityJson[] = [
+      {
+        uid: principal,
+        attrs: principal.type === 'Agent' ? (defined({ level: drawn.level }) as EntityJson['attrs']) : {},
+        parents: drawn.roles.map((name) => ({ type: principal.type === 'Agent' ? 'Role' : 'N::Team', id: name })),
+        ...(drawn.tag && principal.type === 'Agent' ? { tags: { t: 1 } } : {}),
+      },
+    ];
+    if (resource.type === 'Repo') {
+      const attrs = drawn.owner === undefined ? {} : { owner: { __entity: { type: 'Agent', id: drawn.owner } } };
+      entities.push({ uid: resource, attrs, parents: drawn.orgs.map((name) => ({ type: 'Org', id: name })) });
+    }
+    if (user !== undefined) {
+      const parents = drawn.groups.map((name) => ({ type: 'Group', id: name }));
+      const attrs = defined({ level: drawn.userLevel }) as EntityJson['attrs'];
+      entities.push({ uid: { type: 'User', id: user }, attrs, parents });
+    }
+    const context = {
+      ...defined(drawn.context),
+      ...(user === undefined ? {} : { user: { __entity: { type: 'User', id: user } } }),
+    } as CedarRequest['context'];
+    return { principal, action: drawn.action, resource, context, entities };
+  });
+
+const cedar = freshCedar();
+const problems: string[] = [];
+const schema = readSchema(cedar, { 's.cedarschema': SCHEMA }, '', problems);
+if (schema === undefined) throw new Error(problems.join());
+
+function setOf(policies: readonly string[], entities: readonly Resource[], validated: boolean): PolicySet {
+  const reading = readPolicySet(cedar, { policies: { 'p.cedar': policies.join('\n') }, entities }, '');
+  if (!reading.ok) throw new Error(reading.problems.join());
+  // Policies that would not validate are welcome here: what is compared is how they are evaluated.
+  return validated && schema !== undefined ? { ...reading.set, schema } : reading.set;
+}
+
+it.each([
+  ['without a schema', false],
+  ['with a schema', true],
+] as const)('index, slices, projection and memo change no answer, %s', { timeout: 600_000 }, (_title, validated) => {
+  const seen = { allow: 0, deny: 0, error: 0 };
+  fc.assert(
+    fc.property(
+      fc.array(policy, { minLength: 1, maxLength: 25 }),
+      known,
+      fc.array(request, { minLength: 6, maxLength: 12 }),
+      (policies, entities, requests) => {
+        const set = setOf(policies, entities, validated);
+        const started = LivePolicies.start(set, freshCedar());
+        if (!started.ok) throw new Error(started.problems.join());
+        const full = fullEvaluation(set);
+        // The second time from memory.
+        for (const each of [...requests, ...requests]) {
+          const expected = full(each);
+          seen[expected.ok ? expected.decision : 'error']++;
+          expect(comparable(started.live.evaluate(each), set)).toEqual(comparable(expected, set));
+        }
+      },
+    ),
+    { numRuns: RUNS },
+  );
+  expect(seen).toEqual({
+    allow: expect.toSatisfy(Boolean),
+    deny: expect.toSatisfy(Boolean),
+    error: expect.toSatisfy(Boolean),
+  });
+});
