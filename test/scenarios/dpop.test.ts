@@ -400,7 +400,7 @@ onEveryHost(
       const key = es256ProofKey();
       const request = () => presented(own, { key, token: { act: { sub: 'agent-new' } } });
       await own.accepts(await request(), 200);
-      await own.running.guard.revocations.revoke({ key: key.thumbprint });
+      own.running.guard.revocations.revoke({ key: key.thumbprint });
       await own.refuses(await request(), 401, 'key_not_valid');
     });
   },

@@ -75,7 +75,14 @@ export type { DpopOptions } from './possession/dpop-options.js';
 export type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';
 export type { CedarEngine, CedarSource } from './policy/cedar/engine.js';
 export { cedarFromDirectory, cedarFromText } from './policy/cedar/load.js';
-export type { PolicyContext, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from './policy/engine.js';
+export type {
+  MatchingDetails,
+  PolicyContext,
+  PolicyDecision,
+  PolicyEngine,
+  PolicyQuery,
+  Resource,
+} from './policy/engine.js';
 export {
   type DpopChallenge,
   type Refusal,

@@ -1,4 +1,9 @@
-import { covers, type CoveredComponents, type SignatureParameters } from '@countersign/signature';
+import {
+  covers,
+  type CoveredComponents,
+  type SignatureParameters,
+  type StructuredFieldTypes,
+} from '@countersign/signature';
 import { fieldValues } from './http/fields.js';
 import { type Refusal, refusal } from './refusal.js';
 
@@ -10,6 +15,8 @@ export interface SignatureProfile {
   readonly tag: string;
   /** Parameters that every signature of the profile carries. */
   readonly requiredParameters: readonly (keyof SignatureParameters)[];
+  /** Structured types of fields that the registry does not list, for `;key`. */
+  readonly structuredFields: StructuredFieldTypes;
   /** What else is wrong with it, by what it covers. */
   readonly problem: (method: string, rawHeaders: readonly string[], covered: CoveredComponents) => Refusal | undefined;
 }
@@ -18,6 +25,7 @@ export interface SignatureProfile {
 export const countersignProfile: SignatureProfile = {
   tag: profileTag,
   requiredParameters: ['created', 'keyid', 'nonce', 'tag'],
+  structuredFields: {},
   problem: (_method, rawHeaders, covered) => profileProblem(rawHeaders, covered),
 };
 

@@ -47,6 +47,7 @@ export async function verifySignedRequest(request: HttpRequest, parts: SignedReq
         return outOfProfile && { detail: outOfProfile.code };
       },
       parameters: profile.requiredParameters,
+      structuredFields: profile.structuredFields,
       algorithms: ['ed25519'],
       now,
       maxAgeSeconds,

@@ -57,6 +57,7 @@ function profileOf(options: WebBotAuthSettings): SignatureProfile {
   return {
     tag: webBotAuthTag,
     requiredParameters: ['created', 'expires', 'keyid', 'tag'],
+    structuredFields: { 'signature-agent': 'dictionary' },
     problem: (method, rawHeaders, covered) =>
       addressProblem(rawHeaders, covered) ??
       // Covered or not, it would be the authority of somebody who did not ask for this request.

@@ -1,0 +1,244 @@
+import { expect, it } from 'vitest';
+import * as webBotAuth from 'web-bot-auth';
+import { signerFromJWK } from 'web-bot-auth/crypto';
+import { type Api, type ApiOptions, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { dpopProof, dpopRequest, ed25519ProofKey } from '../support/dpop.js';
+import {
+  alsoSigned,
+  type Field,
+  type RawRequest,
+  type SignedRequestOptions,
+  tampered,
+  withFields,
+} from '../support/signed-request.js';
+import { policies, reviewer, reviewerCapabilities, reviewerId, schema, stranger, suspended } from '../support/world.js';
+
+const agentField: Field = ['Signature-Agent', '"https://agent.example"'];
+const asked = { webBotAuth: true } as const;
+const byName = `${policies}
+permit(principal == Agent::"${reviewerId}", action == Action::"invoice.read", resource)
+when { context.possession == "web-bot-auth" };
+permit(principal == Agent::"${reviewerId}", action == Action::"pr.merge", resource)
+when { context.possession == "web-bot-auth" };`;
+
+/** A signature of the profile, by the reviewer's key. */
+function botSigned(api: Api, options: Partial<SignedRequestOptions> = {}): RawRequest {
+  return api.signed({
+    covered: ['"@authority"'],
+    ...options,
+    parameters: { tag: '"web-bot-auth"', ...options.parameters },
+  });
+}
+
+/** The same by Cloudflare's own signer. */
+async function signedByOthers(api: Api, target: string): Promise<RawRequest> {
+  const path = api.at(target);
+  const signed = await webBotAuth.signatureHeaders(
+    { method: 'GET', url: `http://${api.authority}${path}`, headers: { 'signature-agent': agentField[1] } },
+    await signerFromJWK(reviewer.privateKey.export({ format: 'jwk' })),
+    { created: new Date(), expires: new Date(Date.now() + 60_000) },
+  );
+  return {
+    method: 'GET',
+    target: path,
+    fields: [
+      ['Host', api.authority],
+      agentField,
+      ['Signature-Input', signed['Signature-Input']],
+      ['Signature', signed.Signature],
+    ],
+    body: Buffer.alloc(0),
+  };
+}
+
+onEverySetup(
+  'Web Bot Auth',
+  (api) => {
+    it('A12 says who sent a request, and gives neither scope nor roles', async () => {
+      const { response } = await api.accepts(await signedByOthers(api, '/whoami'), 200);
+      expect(JSON.parse(response.body)).toMatchObject({
+        actor: { id: reviewerId, keyId: reviewer.thumbprint, roles: [], capabilities: [] },
+        subject: { id: reviewerId },
+        chain: [{ id: reviewerId, proof: 'signature' }],
+        scope: [],
+      });
+    });
+  },
+  { config: asked },
+);
+
+onEveryHost(
+  'Web Bot Auth signatures that do not count',
+  (api) => {
+    const incomplete = [401, 'signature_incomplete'] as const;
+    const uncovered = [401, 'credential_uncovered'] as const;
+    const sent = (options: Partial<SignedRequestOptions>) => () => botSigned(api, options);
+    const parameters = (changed: SignedRequestOptions['parameters'] & object) => sent({ parameters: changed });
+
+    refuseEach(api, [
+      ['A1 an empty list of components', sent({ covered: [] }), ...incomplete],
+      ['A2 no authority', sent({ covered: ['"@method"', '"@path"'] }), ...incomplete],
+      ['A2 sent to another origin', sent({ host: 'other.example' }), 401, 'origin_mismatch'],
+      ['A9 no created', parameters({ created: undefined }), ...incomplete],
+      ['A9 no expires', parameters({ expires: undefined }), ...incomplete],
+      ['A9 expired', parameters({ created: '1700000000', expires: '1700000060' }), 401, 'signature_expired'],
+      [
+        'A9 older than is accepted, whatever its expires',
+        parameters({ created: '1700000000', expires: '9000000000' }),
+        401,
+        'signature_expired',
+      ],
+      [
+        'A9 from the future',
+        parameters({ created: '9000000000', expires: '9000000060' }),
+        401,
+        'signature_not_yet_valid',
+      ],
+      ['A11 no keyid', parameters({ keyid: undefined }), ...incomplete],
+      ['A11 a key that is not known', sent({ key: stranger }), 401, 'key_unknown'],
+      ['A11 a key of a suspended agent', sent({ key: suspended }), 401, 'agent_suspended'],
+      ['A8 another algorithm', parameters({ alg: '"hmac-sha256"' }), 401, 'algorithm_not_allowed'],
+      ['A10 a nonce that is hardly one', parameters({ nonce: '"x"' }), ...incomplete],
+      ['A12 a tag that only begins alike', parameters({ tag: '"web-bot-auth-2"' }), 401, 'signature_required'],
+      ['A12 a tag in upper case', parameters({ tag: '"Web-Bot-Auth"' }), 401, 'signature_required'],
+      [
+        'A12 a signed directory response sent as a request',
+        sent({
+          covered: ['"@authority";req'],
+          parameters: { tag: '"http-message-signatures-directory"' },
+        }),
+        401,
+        'signature_required',
+      ],
+      [
+        'A7 two signatures with the tag',
+        () => alsoSigned(botSigned(api, { label: 'a' }), botSigned(api, { label: 'b' })),
+        400,
+        'signature_ambiguous',
+      ],
+      ['A18 signature-agent added', () => withFields(botSigned(api), agentField), ...incomplete],
+      [
+        'A18 signature-agent changed',
+        () =>
+          tampered(
+            botSigned(api, { fields: [agentField], alsoCovered: [], covered: ['"@authority"', '"signature-agent"'] }),
+            {
+              fields: { 'Signature-Agent': '"https://other.example"' },
+            },
+          ),
+        401,
+        'signature_invalid',
+      ],
+      ['A18 a token beside it', async () => botSigned(api, { token: await api.token() }), ...uncovered],
+      [
+        'A18 a token that it covers',
+        async () => botSigned(api, { token: await api.token(), covered: ['"@authority"', '"authorization"'] }),
+        ...uncovered,
+      ],
+      ['A18 links beside it', () => withFields(botSigned(api), ['Agent-Delegation', 'eyJ.x.y']), ...uncovered],
+      [
+        'A18 another method for the application',
+        () => withFields(botSigned(api), ['X-HTTP-Method-Override', 'DELETE']),
+        ...uncovered,
+      ],
+      ['A2 an unsafe method', sent({ method: 'DELETE', target: '/records/1' }), ...incomplete],
+      [
+        'A2 an unsafe method, however much is covered',
+        () => api.signed({ method: 'POST', target: '/repos/acme/api/merge', parameters: { tag: '"web-bot-auth"' } }),
+        ...incomplete,
+      ],
+      ['D7 an unknown method', sent({ method: 'PROPFIND' }), ...incomplete],
+      ['A4 a body that is not covered', sent({ method: 'GET', body: '{"a":1}' }), 401, 'digest_required'],
+    ]);
+
+    it('A10 with a nonce it counts once, without one until it expires', async () => {
+      const once = botSigned(api);
+      await api.accepts(once, 200);
+      await api.refuses(once, 401, 'signature_replayed');
+      const often = botSigned(api, { parameters: { nonce: undefined } });
+      await api.accepts(often, 200);
+      await api.accepts(often, 200);
+    });
+
+    it('A17 beside our signature it counts for nothing, and does not help a broken one', async () => {
+      const ours = api.signed();
+      const both = alsoSigned(ours, botSigned(api, { label: 'bot' }));
+      const { response } = await api.accepts(both, 200);
+      expect(JSON.parse(response.body)).toMatchObject({
+        scope: reviewerCapabilities.toSorted(),
+      });
+      const expired = api.signed({ parameters: { created: '1700000000', expires: '1700000060' } });
+      await api.refuses(alsoSigned(expired, botSigned(api, { label: 'bot' })), 401, 'signature_expired');
+    });
+
+    it('A18 policy that asks for scope or for a role does not permit it', async () => {
+      await api.denies(botSigned(api, { target: '/invoices' }), 403, 'policy_denied');
+      await api.accepts(api.signed({ target: '/invoices' }), 200);
+    });
+
+    it('policy may permit it by name', async () => {
+      const named = await api.variant({ config: { ...asked, schema, policies: byName } });
+      await named.accepts(botSigned(named, { target: '/invoices' }), 200);
+    });
+  },
+  { config: asked },
+);
+
+onEveryHost(
+  'Web Bot Auth for unsafe methods, where policy decides',
+  (api) => {
+    const merge = (options: Partial<SignedRequestOptions> = {}) =>
+      api.signed({
+        method: 'POST',
+        target: '/repos/acme/api/merge',
+        body: '{}',
+        ...options,
+        parameters: { tag: '"web-bot-auth"', ...options.parameters },
+      });
+
+    it('counts with all the cover of our own profile, and policy still decides', async () => {
+      await api.accepts(merge(), 200);
+      await api.denies(merge({ target: '/repos/acme/api/pulls' }), 403, 'policy_denied');
+    });
+
+    it('A2 A4 A10 and not with less', async () => {
+      await api.refuses(merge({ covered: ['"@authority"', '"@path"', '"@query"'] }), 401, 'signature_incomplete');
+      await api.refuses(merge({ uncovered: ['"content-digest"'] }), 401, 'digest_required');
+      await api.refuses(merge({ parameters: { nonce: undefined } }), 401, 'signature_incomplete');
+      await api.refuses({ ...merge(), body: Buffer.from('[]') }, 401, 'digest_mismatch');
+    });
+  },
+  { config: { webBotAuth: { unsafeMethods: 'policy' }, schema, policies: byName } },
+);
+
+onEveryHost('Web Bot Auth where it is not accepted', (api) => {
+  it('A12 the tag of another profile counts for nothing', async () => {
+    await api.refuses(await signedByOthers(api, '/whoami'), 401, 'signature_required');
+  });
+});
+
+const mixed: ApiOptions = { config: { ...asked, dpop: true }, start: { guard: { traffic: 'mixed' } } };
+onEveryHost(
+  'Web Bot Auth in mixed traffic',
+  (api) => {
+    it('A17 is one of our marks, and must pass whole', async () => {
+      await api.accepts(botSigned(api), 200);
+      await api.refuses(botSigned(api, { key: stranger }), 401, 'key_unknown');
+    });
+
+    it('A17 beside DPoP it counts for nothing', async () => {
+      const key = ed25519ProofKey(reviewer);
+      const token = await api.token({ cnf: { jkt: key.thumbprint } });
+      const proof = dpopProof({ key, token, method: 'GET', uri: `${api.audience}/whoami` });
+      const request = dpopRequest({ method: 'GET', target: '/whoami', host: api.authority, token, proofs: [proof] });
+      await api.accepts(
+        alsoSigned(
+          withFields(request, ['Signature-Input', 'x=()'], ['Signature', 'x=:eA==:']),
+          botSigned(api, { label: 'bot' }),
+        ),
+        200,
+      );
+    });
+  },
+  mixed,
+);
