@@ -1,6 +1,6 @@
 import type { Chain } from '@countersign/delegation';
 import { describe, expect, it, vi } from 'vitest';
-import type { Refusal } from '../../src/refusal.js';
+import { type Refusal, refusal } from '../../src/refusal.js';
 import type { Revocable } from '../../src/revocation/revocable.js';
 import { RevocationSet } from '../../src/revocation/revocation-set.js';
 import type { RevocationSource } from '../../src/revocation/source.js';
@@ -86,6 +86,12 @@ describe('standing', () => {
     own.delete({ subject: 'user_123' });
     time.now += 0.1;
     expect(await standing()).toMatchObject({ code: 'agent_suspended' });
+  });
+
+  it('B11 a token that was refused by its status list is refused again', async () => {
+    const { standing } = standingWith([], () => refusal('token_revoked'));
+    expect(await standing()).toMatchObject({ code: 'token_revoked' });
+    expect(await standing()).toMatchObject({ code: 'token_revoked' });
   });
 
   it('a clock that was set back does not keep an old answer alive', async () => {
