@@ -74,22 +74,22 @@ function watched(): { operations: FileOperations; happened: string[] } {
   };
 }
 
-describe('F4 durability', () => {
-  async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<string[]> {
-    using folder = temporaryFolder();
-    const { operations, happened } = watched();
-    const sink = auditFileWith(operations, folder.path, { durability });
-    happened.length = 0;
-    const answered = async (id: string): Promise<void> => {
-      await sink.write(event(id));
-      happened.push(`answered ${id}`);
-    };
-    await Promise.all([answered('a'), answered('b')]);
-    const seen = [...happened];
-    await sink.close?.();
-    return seen;
-  }
+async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<string[]> {
+  using folder = temporaryFolder();
+  const { operations, happened } = watched();
+  const sink = auditFileWith(operations, folder.path, { durability });
+  happened.length = 0;
+  const answered = async (id: string): Promise<void> => {
+    await sink.write(event(id));
+    happened.push(`answered ${id}`);
+  };
+  await Promise.all([answered('a'), answered('b')]);
+  const seen = [...happened];
+  await sink.close?.();
+  return seen;
+}
 
+describe('F4 durability', () => {
   it('group: one sync before all that wait are answered', async () => {
     expect(await writeTwice('group')).toEqual(['a', 'b', 'sync', 'answered a', 'answered b']);
   });
