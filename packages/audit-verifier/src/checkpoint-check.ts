@@ -11,9 +11,9 @@ interface Known extends Checkpoint {
 export class CheckpointCheck {
   readonly #findings: Findings;
   readonly #known: Known[] = [];
+  readonly #bySize = new Map<number, Known[]>();
   readonly #claimed = new Set<number>();
   readonly #recorded: number[] = [];
-  #sizes = new Set<number>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -25,7 +25,7 @@ export class CheckpointCheck {
       const opened = openCheckpoint(note, verifierKey);
       const claimed = parseCheckpoint(textOf(note));
       if (opened.ok) {
-        this.#known.push({ ...opened.checkpoint, outside });
+        this.#add({ ...opened.checkpoint, outside });
         return;
       }
       const about = `Checkpoint ${index + 1} in ${file}${claimed === undefined ? '' : `, of ${claimed.size} records,`}`;
@@ -39,7 +39,6 @@ export class CheckpointCheck {
         });
       }
     });
-    this.#sizes = new Set(this.#known.map(({ size }) => size));
   }
 
   /** Takes the checkpoints that the folder holds now, right or wrong: none of them is missing. */
@@ -52,11 +51,11 @@ export class CheckpointCheck {
 
   /** Whether the root of so many records is of interest. */
   wants(size: number): boolean {
-    return this.#sizes.has(size);
+    return this.#bySize.has(size);
   }
 
   compare(size: number, root: Buffer): void {
-    for (const known of this.#known) if (known.size === size) known.matches = known.root.equals(root);
+    for (const known of this.#bySize.get(size) ?? []) known.matches = known.root.equals(root);
   }
 
   /** The log says that this many records were sealed. */
@@ -66,7 +65,7 @@ export class CheckpointCheck {
 
   /** The largest checkpoint that the log agrees with. */
   get sealed(): number {
-    return Math.max(0, ...this.#known.filter(({ matches }) => matches === true).map(({ size }) => size));
+    return largest(this.#known.filter(({ matches }) => matches === true));
   }
 
   /** Call it after the last line. `intact`: whether the chain is, since only then do roots say anything. */
@@ -77,17 +76,22 @@ export class CheckpointCheck {
       this.#findings.add({ kind: 'checkpoint_removed', file, message });
     }
     if (intact) this.#compareHistories();
-    const largest = Math.max(0, ...this.#sizes);
-    if (largest > lastSequence) this.#findings.addRecords('cut_tail', lastSequence + 1, largest);
+    const most = largest(this.#known);
+    if (most > lastSequence) this.#findings.addRecords('cut_tail', lastSequence + 1, most);
+  }
+
+  #add(known: Known): void {
+    this.#known.push(known);
+    const same = this.#bySize.get(known.size);
+    if (same === undefined) this.#bySize.set(known.size, [known]);
+    else same.push(known);
   }
 
   #compareHistories(): void {
     const wrong = this.#known.filter(({ matches }) => matches === false).toSorted((a, b) => a.size - b.size);
     const inside = wrong.find(({ outside }) => !outside);
     const otherHistory = wrong.find((one) =>
-      one.outside
-        ? inside === undefined
-        : this.#known.some(({ size, matches }) => size === one.size && matches === true),
+      one.outside ? inside === undefined : this.#bySize.get(one.size)?.some(({ matches }) => matches === true),
     );
     if (otherHistory !== undefined) {
       this.#report('forked', otherHistory.size, 'This is not the log that its key has sealed elsewhere');
@@ -97,11 +101,15 @@ export class CheckpointCheck {
   }
 
   #report(kind: 'forked' | 'rewritten', size: number, what: string): void {
-    const good = this.#known.filter((one) => one.matches === true && one.size < size).map((one) => one.size);
-    const from = Math.max(0, ...good) + 1;
+    const from = largest(this.#known.filter((one) => one.matches === true && one.size < size)) + 1;
     const message = `${what}: one or more of the records ${from} to ${size} are others than those of its checkpoint.`;
     this.#findings.add({ kind, from, through: size, message });
   }
+}
+
+/** There may be too many to be arguments of one call. */
+function largest(checkpoints: readonly Checkpoint[]): number {
+  return checkpoints.reduce((most, { size }) => Math.max(most, size), 0);
 }
 
 /** What a note says, signed or not. */

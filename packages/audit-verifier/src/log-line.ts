@@ -30,8 +30,8 @@ export const noPrev: string = '0'.repeat(64);
  */
 export function readLogLine(bytes: Buffer): LogLine | undefined {
   const text = bytes.toString('utf8');
-  const [, sequence = '', prev = ''] =
-    /^\{"sequence":([1-9][0-9]{0,15}),.*,"prev":"([0-9a-f]{64})"\}$/.exec(text) ?? [];
+  const [, sequence = ''] = /^\{"sequence":([1-9][0-9]{0,15}),/.exec(text.slice(0, 40)) ?? [];
+  const [, prev = ''] = /^,"prev":"([0-9a-f]{64})"\}$/.exec(text.slice(-75)) ?? [];
   const record = parseObject(text);
   if (prev === '' || record?.['sequence'] !== Number(sequence) || record['prev'] !== prev) return undefined;
   return { sequence: Number(sequence), prev, hash: leafHash(bytes), record };

@@ -1,20 +1,20 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 // RFC 6962 §2.1: a leaf can never pass for an inner node, since their hashes begin with different bytes.
 const leafPrefix = Uint8Array.of(0);
 const nodePrefix = Uint8Array.of(1);
 
 /** The root of the empty tree. */
-export const emptyRoot: Buffer = createHash('sha256').digest();
+export const emptyRoot: Buffer = hash('sha256', '', 'buffer');
 
 /** RFC 6962 §2.1: the hash of an entry. */
 export function leafHash(entry: Uint8Array): Buffer {
-  return createHash('sha256').update(leafPrefix).update(entry).digest();
+  return hash('sha256', Buffer.concat([leafPrefix, entry]), 'buffer');
 }
 
 /** RFC 6962 §2.1: the hash of two subtrees, side by side. */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  return createHash('sha256').update(nodePrefix).update(left).update(right).digest();
+  return hash('sha256', Buffer.concat([nodePrefix, left, right]), 'buffer');
 }
 
 /**
