@@ -43,6 +43,16 @@ describe('carriesOurMark', () => {
     expect(carriesOurMark(target, rawHeaders)).toBe(false);
   });
 
+  it.each<[string, readonly string[]]>([
+    ['a signature of Web Bot Auth', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
+    ['an opaque token of scheme DPoP', ['authorization', 'dpop opaque']],
+  ])('A17 %s is a mark where it is accepted', (_title, rawHeaders) => {
+    const dpop = { maxAgeSeconds: 60, nonces: undefined };
+    const webBotAuth = { maxAgeSeconds: 300, unsafeMethods: false };
+    expect(carriesOurMark('/', rawHeaders, { dpop, webBotAuth })).toBe(true);
+    expect(carriesOurMark('/', rawHeaders)).toBe(false);
+  });
+
   it('A16 takes linear time, whatever strangers send', () => {
     const began = performance.now();
     for (const text of ['a'.repeat(256_000), 'a.'.repeat(128_000), '%'.repeat(256_000), `.${'{'.repeat(256_000)}.`]) {
