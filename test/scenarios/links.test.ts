@@ -33,7 +33,11 @@ const theRunner: TestAgent = { id: runnerId, key: runner };
 const guest: TestAgent = { id: 'agent-guest', key: keyNamed('guest') };
 const crowd = Array.from({ length: 7 }, (_, index) => agentNamed(`agent-link-${index}`));
 
+/** It may do all that the billing agent may; only policy knows it. */
+const crawler = agentNamed('agent-crawler');
+
 const registered: readonly AgentRegistration[] = [
+  { id: crawler.id, jwk: crawler.key.publicJwk, capabilities: ['invoice:read', 'repo:read'] },
   { id: orchestrator.id, jwk: orchestrator.key.publicJwk, capabilities: ['repo', 'pr', 'invoice'], owner: 'platform' },
   { id: billing.id, jwk: billing.key.publicJwk, capabilities: ['invoice:read', 'repo:read'] },
   ...crowd.map(({ id, key }) => ({ id, jwk: key.publicJwk, capabilities: ['repo:read', 'invoice:read'] })),
@@ -43,8 +47,8 @@ const world: ApiOptions = {
   config: {
     agents: [...agents, ...registered],
     policies: `${policies}
-      @id("not-through-the-runner")
-      forbid(principal, action == Action::"invoice.read", resource) when { context.via.contains(Agent::"${runnerId}") };
+      @id("not-through-the-crawler")
+      forbid(principal, action == Action::"invoice.read", resource) when { context.via.contains(Agent::"${crawler.id}") };
       @id("orchestrators-merges")
       permit(principal, action == Action::"pr.merge", resource == Repo::"acme/tools")
       when { context has onBehalfOfAgent && context.onBehalfOfAgent == Agent::"${orchestrator.id}" };`,
@@ -179,13 +183,17 @@ onEveryHost(
       expect(await whoami(api, alone)).toMatchObject({ scope: ['invoice:read', 'repo:read'] });
     });
 
-    it('C4 history may forbid: not through the runner', async () => {
+    it('C4 history may forbid: not through the crawler', async () => {
       const through = async (middle: TestAgent) => {
         const links = linksThrough([orchestrator, middle, theReviewer], api.audience);
         return send(api, { links, request: { target: '/invoices' } });
       };
       await api.accepts(await through(billing), 200);
-      await api.denies(await through(theRunner), 403, 'policy_denied');
+      const { records } = await api.denies(await through(crawler), 403, 'policy_denied');
+      expect(records[0]).toMatchObject({
+        policies: ['policies.cedar#not-through-the-crawler'],
+        scope: ['invoice:read', 'repo:read'],
+      });
     });
 
     it('C2 policy tells an agent on whose behalf from a user', async () => {
@@ -605,6 +613,16 @@ onEveryHost(
       await exact.refuses(send(exact, await handedOn(exact, draft)), 401, 'delegation_wider');
       await exact.denies(await exact.pull({ scope: 'pr:write' }), 403, 'policy_denied');
       await exact.accepts(await exact.pull({ scope: 'pr:write:draft' }), 201);
+    });
+
+    it('C6 such a scope does not cover what policy asks for either', async () => {
+      const capable = agents.map((one) =>
+        'id' in one && one.id === reviewerId ? { ...one, capabilities: ['pr:write'] } : one,
+      );
+      const hierarchical = await api.variant({ config: { agents: capable } });
+      await hierarchical.accepts(await hierarchical.pull({ scope: 'pr:write' }), 201);
+      const exact = await api.variant({ config: { agents: capable, scopeMatch: 'exact' } });
+      await exact.denies(await exact.pull({ scope: 'pr:write' }), 403, 'policy_denied');
     });
   },
   world,

@@ -5,6 +5,7 @@ import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
 import type { Agent, AgentDirectory } from '../../src/keys/directory.js';
 import { gateLink } from '../../src/token/link-gate.js';
 import { createLinkVerifier } from '../../src/token/links.js';
+import type { VerifiedToken } from '../../src/token/token-verifier.js';
 import { keyPair, type TestKeyPair } from './link-keys.js';
 
 const now = 1_800_000_000;
@@ -94,6 +95,24 @@ describe('a link', () => {
   it('the first that does not count refuses all', async () => {
     const verified = await verifier().verify([link(), link({}, {}, b), 'x'], { token: undefined, now });
     expect(verified).toMatchObject({ code: 'delegation_invalid' });
+  });
+});
+
+describe('A11 a key that the issuer of the token vouches for', () => {
+  const claims = { confirmation: { jkt: b.thumbprint, jwk: b.jwk }, actor: { subject: 'agent-guest' }, scope: [] };
+  const token = { claims, namespace: 'partner:', hash: 'x' } as unknown as VerifiedToken;
+  const guests = link({ iss: 'agent-guest' }, { kid: b.thumbprint }, b);
+
+  it('counts for the first link, under its name there', async () => {
+    expect(await verifier().verify([guests], { token, now })).toMatchObject([
+      { claims: { issuer: 'partner:agent-guest' }, delegator: { vouchedBy: 'issuer' } },
+    ]);
+  });
+
+  it('counts for no other link, and for none without the token', async () => {
+    const links = verifier();
+    expect(await links.verify([link(), guests], { token, now })).toMatchObject({ code: 'delegation_invalid' });
+    expect(await links.verify([guests], { token: undefined, now })).toMatchObject({ code: 'delegation_invalid' });
   });
 });
 

@@ -1,0 +1,75 @@
+// The cost of a chain: a guarded request with 0, 1, 3 and 5 links, cold (links never seen before) and warm (the same
+// links again), as a ratio to the same request of an agent that acts for itself. Run it with `pnpm bench`, on a quiet
+// machine. Absolute times belong to the machine; the ratios carry over.
+import { createAgent, generateAgentKey } from '@countersign/agent';
+import { agentsFromObjects, bufferedBody, createGuard, memoryAudit } from '@countersign/core';
+
+const API = 'https://api.example.com';
+const REQUESTS = 200;
+const ROUNDS = 5;
+
+const keys = Array.from({ length: 6 }, () => generateAgentKey());
+const agents = await Promise.all(keys.map((key, index) => createAgent({ id: `agent-${index}`, key })));
+const registered = keys.map((key, index) => ({
+  id: `agent-${index}`,
+  jwk: key.publicJwk,
+  capabilities: ['repo:read'],
+}));
+const decision = { decision: 'allow', cause: 'policy', policies: [], policySet: '', errors: [] };
+const guard = await createGuard({
+  origin: API,
+  agents: agentsFromObjects(registered),
+  policy: { scopeVocabulary: [], decide: () => decision },
+  audit: memoryAudit(),
+});
+
+/** Hands on from agent to agent, and gives what the last one signs with. */
+async function signerAfter(links) {
+  let signer = agents[0];
+  for (let index = 0; index < links; index += 1) {
+    const options = { scope: 'repo:read', ...(index === 0 && { audience: API }) };
+    signer = agents[index + 1].accept(await signer.delegate(`agent-${index + 1}`, options));
+  }
+  return signer;
+}
+
+/** Requests are signed beforehand: only the guard is measured. */
+async function requestsOf({ links, warm }) {
+  const shared = await signerAfter(links);
+  const requests = [];
+  for (let index = 0; index < REQUESTS; index += 1) {
+    const signer = warm ? shared : await signerAfter(links);
+    const { headers } = await signer.signRequest({ method: 'GET', url: `${API}/repos/acme/api` });
+    const fields = { host: new URL(API).host, ...headers };
+    requests.push({ method: 'GET', target: '/repos/acme/api', rawHeaders: Object.entries(fields).flat() });
+  }
+  return requests;
+}
+
+async function microsEach(requests) {
+  const started = performance.now();
+  for (const request of requests) {
+    const answer = await guard.authenticate({ ...request, body: bufferedBody(Buffer.alloc(0)) });
+    if (!answer.ok) throw new Error(`an honest request was refused: ${answer.refusal.code}`);
+  }
+  return ((performance.now() - started) * 1000) / requests.length;
+}
+
+const cases = [0, 1, 3, 5].flatMap((links) => (links === 0 ? [true] : [false, true]).map((warm) => ({ links, warm })));
+const best = cases.map(() => Infinity);
+// Rounds are interleaved, so that a busy moment of the machine falls on all cases alike; the best of each counts.
+for (let round = 0; round < ROUNDS; round += 1) {
+  for (const [index, one] of cases.entries()) {
+    best[index] = Math.min(best[index], await microsEach(await requestsOf(one)));
+  }
+}
+
+console.table(
+  cases.map(({ links, warm }, index) => ({
+    links,
+    'seen before': links === 0 ? '-' : warm ? 'yes' : 'no',
+    'µs each': best[index].toFixed(0),
+    'ratio to no link': (best[index] / best[0]).toFixed(2),
+  })),
+);
+await guard.close();
