@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, ftruncateSync, writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '@countersign/audit-verifier';
@@ -9,10 +9,11 @@ import type { AuditFileSettings } from './audit-file-options.js';
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js';
 import { type CheckpointSigner, checkpointSigner, readOrMakeKey } from './checkpoint-signer.js';
 import { LogChain } from './log-chain.js';
-import { openForAppend, segmentsIn, syncDirectory } from './log-files.js';
+import { openForAppend, segmentsIn } from './log-files.js';
 import { renderOwn } from './log-record.js';
 import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
-import { digestOf, findLog, type FoundLog, originOf, putUnfinishedAside } from './recover-log.js';
+import { findLog, type FoundLog, originOf } from './recover-log.js';
+import { keepTornBytes, putUnfinishedAside } from './torn-bytes.js';
 
 /** Where the verifier key of a log stands, for whoever verifies it. */
 export const verifierKeyFileName = 'checkpoint.vkey';
@@ -24,7 +25,7 @@ export const verifierKeyFileName = 'checkpoint.vkey';
 export function openLog(directory: string, settings: AuditFileSettings, operations: FileOperations): LogWriter {
   const { clock } = settings;
   const suffix = `.torn-${new Date(clock()).toISOString().replaceAll(':', '-')}`;
-  const segments = putUnfinishedAside(segmentsIn(directory), suffix);
+  const { segments, torn } = putUnfinishedAside(segmentsIn(directory), suffix);
   const checkpoints = openCheckpointFile(directory, operations);
   try {
     const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile);
@@ -36,7 +37,9 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
     if (found === undefined && sealed !== undefined) throw gone(directory, sealed.size);
     writeFileSync(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, { mode: 0o644 });
     const log = { ...settings, directory, origin, signer, operations };
-    const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found, suffix);
+    const told = torn === undefined ? [] : [renderOwn({ phase: 'recovered', recovered: torn }, clock())];
+    const segment =
+      found === undefined ? startSegment(log, 1, new LogChain(), {}, told) : goOn(log, found, told, suffix);
     return new LogWriter(log, checkpoints, segment, sealed?.size ?? 0);
   } catch (error) {
     checkpoints.close();
@@ -44,40 +47,41 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
   }
 }
 
-function goOn(log: SegmentSettings, found: FoundLog, suffix: string): OpenSegment {
+/** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
+function goOn(log: SegmentSettings, found: FoundLog, told: readonly string[], suffix: string): OpenSegment {
   const { path, number, chain, validBytes, torn, startedAt } = found;
-  const descriptor = openForAppend(path);
+  if (torn.length === 0) return appendTo(log, found, told);
+  const recovered = keepTornBytes(path, torn, suffix);
+  const records = [...told, renderOwn({ phase: 'recovered', recovered }, log.clock())];
+  if (cutOff(path, validBytes)) return appendTo(log, { path, number, chain, startedAt }, records);
+  // The file can only grow: it is left as it is, and the next segment says from where on it is void.
+  const fenced = { validBytes, voidBytes: recovered.bytes, sha256: recovered.sha256 };
+  return startSegment(log, number + 1, chain, { fenced }, records);
+}
+
+function appendTo(
+  { operations }: SegmentSettings,
+  { path, number, chain, startedAt }: Pick<FoundLog, 'path' | 'number' | 'chain' | 'startedAt'>,
+  records: readonly string[],
+): OpenSegment {
+  const file = new AppendFile(path, openForAppend(path), operations);
   try {
-    if (torn.length === 0) return { file: new AppendFile(path, descriptor, log.operations), number, chain, startedAt };
-    const aside = `${basename(path)}${suffix}`;
-    writeFileSync(join(log.directory, aside), torn, { flag: 'wx', mode: 0o600, flush: true });
-    syncDirectory(log.directory);
-    const recovered = { bytes: torn.length, sha256: digestOf(torn), file: aside };
-    const record = renderOwn({ phase: 'recovered', recovered }, log.clock());
-    if (!cutOff(descriptor, validBytes)) {
-      // The file can only grow: it is left as it is, and the next segment says from where on it is void.
-      closeSync(descriptor);
-      const fenced = { validBytes, voidBytes: torn.length, sha256: recovered.sha256 };
-      return startSegment(log, number + 1, chain, { fenced }, [record]);
-    }
-    const file = new AppendFile(path, descriptor, log.operations);
-    file.appendNow(Buffer.from(chain.seal(record)));
+    if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.seal(record)).join('')));
     return { file, number, chain, startedAt };
   } catch (error) {
-    closeSync(descriptor);
+    file.close();
     throw error;
   }
 }
 
-function cutOff(descriptor: number, size: number): boolean {
+function cutOff(path: string, size: number): boolean {
   try {
-    ftruncateSync(descriptor, size);
-    fsyncSync(descriptor);
-    return true;
+    truncateSync(path, size);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EPERM') return false;
     throw error;
   }
+  return true;
 }
 
 function lastSealed(

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { Frontier, type LogLine, readHeader, readLogLine, type SegmentHeader } from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
 import { LogChain } from './log-chain.js';
@@ -43,6 +42,8 @@ export function findLog(
   const from = starts.findLastIndex(({ header }) => header.size <= (sealed?.size ?? header.size));
   const { header, line } = starts[from] ?? last;
   const chain = new LogChain(new Frontier(header.size, header.frontier.map(fromHex)), line.prev);
+  // Each segment begins at a checkpoint.
+  if (sealed === undefined && last.header.size > 0 && last.header.fenced === undefined) throw unsealed(last.path);
   let agrees = sealed === undefined;
   const compare = (): void => {
     if (sealed?.size !== chain.size) return;
@@ -101,21 +102,6 @@ function readStart({ number, path }: Segment): SegmentStart {
   }
 }
 
-/**
- * A crash may have left the last segment without even its first record: nothing in it was ever acknowledged. It is put
- * aside, under its name with `suffix`.
- */
-export function putUnfinishedAside(segments: readonly Segment[], suffix: string): readonly Segment[] {
-  const last = segments.at(-1);
-  if (last === undefined || readFileSync(last.path).includes(newline)) return segments;
-  renameSync(last.path, `${last.path}${suffix}`);
-  return segments.slice(0, -1);
-}
-
-export function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
 function fromHex(hash: string): Buffer {
   return Buffer.from(hash, 'hex');
 }
@@ -124,6 +110,12 @@ function broken(path: string, line: number): ConfigError {
   return new ConfigError(
     `auditFile: line ${line} of '${path}' does not follow from the records before it. Somebody has changed the log, ` +
       'or it is none of ours. Verify it, move the folder away, and find out who wrote to it.',
+  );
+}
+
+function unsealed(path: string): ConfigError {
+  return new ConfigError(
+    `auditFile: the checkpoints of '${path}' are missing. Put them back, or verify the log and move the folder away.`,
   );
 }
 

@@ -188,8 +188,13 @@ describe('after a crash', () => {
     await writeAll(folder, ['a']);
     writeFileSync(join(folder.path, 'audit-000002.jsonl'), '');
     await writeAll(folder, ['b']);
-    expect(await contents(folder)).toEqual(['segment', 'a', 'checkpoint', 'b', 'checkpoint']);
-    expect((await verify(folder)).ok).toBe(true);
+    writeFileSync(join(folder.path, 'audit-000002.jsonl'), '{"torn');
+    await writeAll(folder, ['c']);
+    const begun = ['segment', 'recovered', 'a', 'checkpoint', 'b', 'checkpoint'];
+    expect(await contents(folder)).toEqual([...begun, 'recovered', 'c', 'checkpoint']);
+    const report = await verify(folder);
+    expect(report.findings).toEqual([]);
+    expect(report.remarks).toHaveLength(2);
   });
 
   it('records that nobody was told of are kept: they happened, perhaps', async () => {
@@ -256,6 +261,7 @@ describe('F6 G5 a log that somebody has changed stops the start', () => {
     'the last segment holds something else': (folder) => writeFileSync(lastSegment(folder), 'hello\nworld\n'),
     'the last checkpoint is edited': (folder) =>
       edit(join(folder.path, 'checkpoints.txt'), (text) => text.replace(/\n(\d)(\d*)\n(?!.*\n\d+\n)/s, '\n9$2\n')),
+    'the checkpoints are removed': (folder) => rmSync(join(folder.path, 'checkpoints.txt')),
     'the key is another one': (folder) => rmSync(join(folder.path, 'checkpoint-key.pem')),
   };
 
