@@ -74,7 +74,15 @@ export type { GuardOptions } from './options.js';
 export type { DpopOptions } from './possession/dpop-options.js';
 export type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';
 export type { CedarEngine, CedarSource } from './policy/cedar/engine.js';
-export { cedarFromDirectory, cedarFromText } from './policy/cedar/load.js';
+export {
+  type CedarDirectory,
+  type CedarFromDirectoryOptions,
+  cedarFromDirectory,
+  cedarFromText,
+} from './policy/cedar/load.js';
+export type { PolicyHead } from './policy/cedar/policy-head.js';
+export type { Policy } from './policy/cedar/policy-set.js';
+export type { Constraint, PolicyScope } from './policy/cedar/scope.js';
 export type {
   MatchingDetails,
   PolicyContext,

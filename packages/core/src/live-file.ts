@@ -86,7 +86,7 @@ export async function openLiveFile<T>(
     }
   }
 
-  return { current: () => value, close: onChange(file, pollSeconds, reload) };
+  return { current: () => value, close: onChange(dirname(file), pollSeconds, reload) };
 }
 
 type Content = { readonly ok: true; readonly bytes: Buffer } | { readonly ok: false; readonly problem: string };
@@ -96,10 +96,10 @@ function hash(bytes: Buffer): string {
 }
 
 /**
- * Calls `check`, one call at a time, when the file may have changed. The folder is watched, not the file: editors and
+ * Calls `check`, one call at a time, when something in the folder may have changed. The folder is watched, not the file: editors and
  * deployments put a new file (or a new target of a symbolic link) in its place. Returns what stops it.
  */
-function onChange(file: string, pollSeconds: number, check: () => Promise<void>): () => void {
+export function onChange(folder: string, pollSeconds: number, check: () => Promise<void>): () => void {
   let settling: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
   const run = (): void => {
@@ -107,7 +107,7 @@ function onChange(file: string, pollSeconds: number, check: () => Promise<void>)
     running = running.then(check).catch((error: unknown) => process.emitWarning(textOf(error), 'CountersignWarning'));
   };
   const poll = setInterval(run, pollSeconds * 1000).unref();
-  const watcher = watchFolder(dirname(file), () => {
+  const watcher = watchFolder(folder, () => {
     // One save makes several notices, some while the file is half written.
     clearTimeout(settling);
     settling = setTimeout(run, settleMilliseconds).unref();

@@ -66,5 +66,7 @@ export interface PolicyEngine {
   /** Scopes that the policies mention, so that `context.scope` can be closed over them. */
   readonly scopeVocabulary: readonly string[];
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
+  /** Decides one question for many resources, in their order and by one policy set. Default: `decide` for each. */
+  decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;
   close?(): void | Promise<void>;
 }

@@ -19,6 +19,10 @@ export function readEntities(
   const known = new Map<string, OurEntity>();
   for (const [place, entity] of entities.entries()) {
     const guard = new InputGuard();
+    if (!isEntity(entity)) {
+      problems.push(`entity ${place}: write { type, id, parents, attributes }, with parents as a list.`);
+      continue;
+    }
     const read = resourceEntity(guard, entity);
     const key = entityKey(read.uid);
     if (read.uid.type === 'Agent')
@@ -32,6 +36,13 @@ export function readEntities(
     if (answer.type === 'failure') problems.push(...answer.errors.map((error) => `entities: ${describe(error)}`));
   }
   return known;
+}
+
+/** The list may come from a file. */
+function isEntity(value: unknown): value is Resource {
+  if (typeof value !== 'object' || value === null || !('type' in value) || !('id' in value)) return false;
+  const parents: unknown = 'parents' in value ? value.parents : [];
+  return Array.isArray(parents) && parents.every((parent) => typeof parent === 'object' && parent !== null);
 }
 
 /** Adds the known entities that can be reached from the given ones, whether they are known or not. */

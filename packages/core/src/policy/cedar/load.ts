@@ -1,44 +1,87 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { checkOptionNames, ConfigError } from '../../config-error.js';
+import { onChange, type ReloadResult } from '../../live-file.js';
+import { textOf } from '../../text-of.js';
 import { type CedarEngine, type CedarSource, createCedarEngine } from './engine.js';
-import type { NamedTexts } from './schema.js';
+import { fingerprint, readFolder } from './folder.js';
+
+export interface CedarFromDirectoryOptions {
+  /** Follow changes of the folder. Default false: they take effect by `reload()` only. */
+  readonly watch?: boolean;
+  /** Told of every reload that watching led to. Default: a process warning when the old policies had to stay. */
+  readonly onReload?: (result: ReloadResult) => void;
+  /**
+   * How often the folder is looked at besides the notices of the operating system, which network file systems and some
+   * container mounts do not send. In seconds. Default 5.
+   */
+  readonly pollSeconds?: number;
+}
+
+/** Decides by the policies of a folder. */
+export interface CedarDirectory extends CedarEngine {
+  /** Reads the folder again and puts it in force, whole or not at all: on any problem the old policies stay. */
+  reload(): Promise<ReloadResult>;
+  close(): void;
+}
 
 /**
  * Reads every `*.cedar` and `*.cedarschema` file of a folder (not of folders within) and validates them. Decisions name
- * policies `file.cedar#id`, with the policy's `@id`, or its place in the file, from 0.
+ * policies `file.cedar#id`, with the policy's `@id`, or its place in the file, from 0. A file `entities.json` may say
+ * which roles are in which, and which users in which groups: a list of `{ type, id, parents, attributes }`.
  *
  * @throws ConfigError naming file and line, if the folder cannot be read, there is no policy, or one does not parse,
  * validate, or bear a name of its own.
  *
  * @example
- * const policy = await cedarFromDirectory('policies');
+ * const policy = await cedarFromDirectory('policies', { watch: true });
  */
-export async function cedarFromDirectory(path: string): Promise<CedarEngine> {
+export async function cedarFromDirectory(
+  path: string,
+  options: CedarFromDirectoryOptions = {},
+): Promise<CedarDirectory> {
   const owner = `cedarFromDirectory('${path}')`;
-  const names = await readdir(path).catch((error: unknown) => {
-    throw new ConfigError(
-      `${owner}: the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`,
-    );
-  });
-  await refuseOverlooked(owner, path, names);
-  const policies = await readTexts(
-    owner,
-    path,
-    names.filter((name) => name.endsWith('.cedar')),
-  );
-  const schema = await readTexts(
-    owner,
-    path,
-    names.filter((name) => name.endsWith('.cedarschema')),
-  );
-  if (Object.keys(schema).length === 0) {
+  const { watch, onReload, pollSeconds } = readOptions(owner, options);
+  let seen = await fingerprint(path);
+  const source = await readFolder(owner, path);
+  if (source.schema === undefined) {
     process.emitWarning(
       `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guide.md, step 2).`,
       'CountersignWarning',
     );
   }
-  return createCedarEngine(owner, Object.keys(schema).length === 0 ? { policies } : { policies, schema });
+  const engine = createCedarEngine(owner, source);
+
+  async function reload(): Promise<ReloadResult> {
+    try {
+      return engine.replace(await readFolder(owner, path));
+    } catch (error) {
+      return { ok: false, problem: textOf(error) };
+    }
+  }
+
+  async function follow(): Promise<void> {
+    const now = await fingerprint(path);
+    if (now === seen) return;
+    seen = now;
+    onReload(await reload());
+  }
+
+  const stop = watch ? onChange(path, pollSeconds, follow) : () => undefined;
+  return Object.assign(engine, { reload, close: (): void => stop() });
+}
+
+function readOptions(owner: string, options: CedarFromDirectoryOptions): Required<CedarFromDirectoryOptions> {
+  checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
+  const { watch = false, pollSeconds = 5, onReload = warn } = options;
+  if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
+  if (typeof onReload !== 'function') throw new ConfigError(`${owner}: 'onReload' must be a function.`);
+  if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
+    throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
+  }
+  function warn(result: ReloadResult): void {
+    if (!result.ok)
+      process.emitWarning(`${owner}: the policies read before stay: ${result.problem}`, 'CountersignWarning');
+  }
+  return { watch, pollSeconds, onReload };
 }
 
 /**
@@ -55,47 +98,15 @@ export async function cedarFromDirectory(path: string): Promise<CedarEngine> {
 export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
   const owner = 'cedarFromText';
   if (typeof source !== 'object' || source === null) throw new ConfigError(`${owner}: pass { policies, schema }.`);
-  checkOptionNames(owner, source, ['policies', 'schema']);
+  checkOptionNames(owner, source, ['policies', 'schema', 'entities']);
   if (!isText(source.policies)) throw new ConfigError(`${owner}: 'policies' must be text, or texts by file name.`);
   if (source.schema !== undefined && !isText(source.schema)) {
     throw new ConfigError(`${owner}: 'schema' must be text, or texts by file name.`);
   }
+  if (source.entities !== undefined && !Array.isArray(source.entities)) {
+    throw new ConfigError(`${owner}: 'entities' must be a list of { type, id, parents, attributes }.`);
+  }
   return createCedarEngine(owner, source);
-}
-
-/** A forbid in a file that nobody reads would weaken silently. */
-async function refuseOverlooked(owner: string, path: string, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    const within = await readdir(join(path, name)).catch(() => []);
-    if (looksOverlooked(name) || within.some((file) => /\.cedar$/i.test(file))) {
-      throw new ConfigError(
-        `${owner}: ${name} would not be read. Policies are *.cedar and schemas *.cedarschema, in this folder itself.`,
-      );
-    }
-  }
-}
-
-function looksOverlooked(name: string): boolean {
-  if (/\.cedar(?:schema)?$/.test(name)) return false;
-  return /\.cedar(?:\.?schema)?(?:\.json)?$/i.test(name);
-}
-
-async function readTexts(owner: string, path: string, names: readonly string[]): Promise<NamedTexts> {
-  const texts = names.toSorted().map(async (name): Promise<[string, string]> => {
-    const bytes = await readFile(join(path, name)).catch((error: unknown) => {
-      throw new ConfigError(`${owner}: ${name} cannot be read (${String(error)}).`);
-    });
-    return [name, decode(owner, name, bytes)];
-  });
-  return Object.fromEntries(await Promise.all(texts));
-}
-
-function decode(owner: string, name: string, bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new ConfigError(`${owner}: ${name} is not UTF-8. Save it as UTF-8.`);
-  }
 }
 
 function isText(value: unknown): boolean {

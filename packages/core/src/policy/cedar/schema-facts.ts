@@ -1,8 +1,8 @@
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { entityKey } from './scope.js';
 
-/** By action: all groups that it is in, also by way of others. */
-export type ActionGroups = ReadonlyMap<string, ReadonlySet<string>>;
+/** By action: the groups that it is in directly. */
+export type ActionGroups = ReadonlyMap<string, readonly string[]>;
 
 /**
  * The groups that a schema puts its actions in. The schema must have resolved types: as it is written, `Action` within
@@ -17,20 +17,7 @@ export function actionGroupsOf(schema: SchemaJson<string>): ActionGroups {
       direct.set(entityKey({ type: own, id }), groups);
     }
   }
-  return new Map([...direct.keys()].map((action) => [action, closure(action, direct)]));
-}
-
-function closure(action: string, direct: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
-  const found = new Set<string>();
-  const open = [action];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const group of direct.get(next) ?? []) {
-      if (found.has(group)) continue;
-      found.add(group);
-      open.push(group);
-    }
-  }
-  return found;
+  return direct;
 }
 
 /** Types of which only the listed ids exist. */

@@ -9,7 +9,7 @@ import type { Resource } from '../../../src/policy/engine.js';
 import { comparable, fullEvaluation } from './full-evaluation.js';
 
 /** `pnpm differential` makes many. */
-const RUNS = Number(process.env['COUNTERSIGN_DIFFERENTIAL_RUNS'] ?? 25);
+const RUNS = Number(process.env['COUNTERSIGN_DIFFERENTIAL_RUNS'] ?? 40);
 
 const SCHEMA = `
 entity Group in [Group]; entity Role in [Role]; entity Org in [Org];
@@ -119,50 +119,58 @@ const defined = <T extends object>(record: T): T =>
   Object.fromEntries(Object.entries(record).filter(([, each]) => each !== undefined)) as T;
 
 const level = value(fc.integer({ min: 0, max: 2 }));
-const request = fc
-  .record({
-    principal: entity('Agent', 'Agent', 'N::Bot'),
-    action,
-    resource: entity('Repo', 'Repo', 'N::Box', 'Role', 'Color', 'Agent'),
-    user: value(id),
-    context: fc.record({
-      k1: value(fc.constantFrom(0, 1, 2)),
-      k2: value(fc.constantFrom({}, { n: 0 }, { n: 1 })),
-      request: value(fc.constantFrom({ method: 'POST' }, { method: 'GET' })),
-    }),
-    level,
-    userLevel: level,
-    roles: fc.subarray(['a', 'b', 'c', 'é']),
-    orgs: fc.subarray(['a', 'b']),
-    groups: fc.subarray(['a', 'b', 'c']),
-    owner: value(id),
-    tag: fc.boolean(),
-  })
-  .map((drawn): CedarRequest => {
-    const { principal, resource, user } = drawn;
-    const entities: EntityJson[] = [
-      {
-        uid: principal,
-        attrs: principal.type === 'Agent' ? (defined({ level: drawn.level }) as EntityJson['attrs']) : {},
-        parents: drawn.roles.map((name) => ({ type: principal.type === 'Agent' ? 'Role' : 'N::Team', id: name })),
-        ...(drawn.tag && principal.type === 'Agent' ? { tags: { t: 1 } } : {}),
-      },
-    ];
-    if (resource.type === 'Repo') {
-      const attrs = drawn.owner === undefined ? {} : { owner: { __entity: { type: 'Agent', id: drawn.owner } } };
-      entities.push({ uid: resource, attrs, parents: drawn.orgs.map((name) => ({ type: 'Org', id: name })) });
-    }
-    if (user !== undefined) {
-      const parents = drawn.groups.map((name) => ({ type: 'Group', id: name }));
-      const attrs = defined({ level: drawn.userLevel }) as EntityJson['attrs'];
-      entities.push({ uid: { type: 'User', id: user }, attrs, parents });
-    }
-    const context = {
-      ...defined(drawn.context),
-      ...(user === undefined ? {} : { user: { __entity: { type: 'User', id: user } } }),
-    } as CedarRequest['context'];
-    return { principal, action: drawn.action, resource, context, entities };
-  });
+const drawn = fc.record({
+  principal: entity('Agent', 'Agent', 'N::Bot'),
+  action,
+  resource: entity('Repo', 'Repo', 'N::Box', 'Role', 'Color', 'Agent'),
+  user: value(id),
+  context: fc.record({
+    k1: value(fc.constantFrom(0, 1, 2)),
+    k2: value(fc.constantFrom({}, { n: 0 }, { n: 1 })),
+    request: value(fc.constantFrom({ method: 'POST' }, { method: 'GET' })),
+  }),
+  level,
+  userLevel: level,
+  roles: fc.subarray(['a', 'b', 'c', 'é']),
+  orgs: fc.subarray(['a', 'b']),
+  groups: fc.subarray(['a', 'b', 'c']),
+  owner: value(id),
+  tag: fc.boolean(),
+});
+
+type Drawn = typeof drawn extends fc.Arbitrary<infer T> ? T : never;
+
+function requestFrom(drawn: Drawn): CedarRequest {
+  const { principal, resource, user } = drawn;
+  const entities: EntityJson[] = [
+    {
+      uid: principal,
+      attrs: principal.type === 'Agent' ? (defined({ level: drawn.level }) as EntityJson['attrs']) : {},
+      parents: drawn.roles.map((name) => ({ type: principal.type === 'Agent' ? 'Role' : 'N::Team', id: name })),
+      ...(drawn.tag && principal.type === 'Agent' ? { tags: { t: 1 } } : {}),
+    },
+  ];
+  if (resource.type === 'Repo') {
+    const attrs = drawn.owner === undefined ? {} : { owner: { __entity: { type: 'Agent', id: drawn.owner } } };
+    entities.push({ uid: resource, attrs, parents: drawn.orgs.map((name) => ({ type: 'Org', id: name })) });
+  }
+  if (user !== undefined) {
+    const parents = drawn.groups.map((name) => ({ type: 'Group', id: name }));
+    const attrs = defined({ level: drawn.userLevel }) as EntityJson['attrs'];
+    entities.push({ uid: { type: 'User', id: user }, attrs, parents });
+  }
+  const context = {
+    ...defined(drawn.context),
+    ...(user === undefined ? {} : { user: { __entity: { type: 'User', id: user } } }),
+  } as CedarRequest['context'];
+  return { principal, action: drawn.action, resource, context, entities };
+}
+
+/** Requests that differ in one thing each: what was remembered of one must not answer the other. */
+function neighbours([base, other]: [Drawn, Drawn]): CedarRequest[] {
+  const changes = Object.entries(other).map(([name, value]) => ({ ...base, [name]: value }));
+  return [base, ...changes, other].map(requestFrom);
+}
 
 const cedar = freshCedar();
 const problems: string[] = [];
@@ -183,10 +191,11 @@ it.each([
   const seen = { allow: 0, deny: 0, error: 0 };
   fc.assert(
     fc.property(
-      fc.array(policy, { minLength: 1, maxLength: 25 }),
+      fc.array(policy, { minLength: 1, maxLength: 12 }),
       known,
-      fc.array(request, { minLength: 6, maxLength: 12 }),
-      (policies, entities, requests) => {
+      fc.tuple(drawn, drawn),
+      (policies, entities, pair) => {
+        const requests = neighbours(pair);
         const set = setOf(policies, entities, validated);
         const started = LivePolicies.start(set, freshCedar());
         if (!started.ok) throw new Error(started.problems.join());

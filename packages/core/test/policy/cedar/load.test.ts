@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config-error.js';
 import { type CedarSource } from '../../../src/policy/cedar/engine.js';
-import { cedarFromDirectory, cedarFromText } from '../../../src/policy/cedar/load.js';
+import { type CedarFromDirectoryOptions, cedarFromDirectory, cedarFromText } from '../../../src/policy/cedar/load.js';
+import type { ReloadResult } from '../../../src/live-file.js';
 import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
 
 const root = await mkdtemp(join(tmpdir(), 'countersign-policies-'));
@@ -70,6 +71,79 @@ describe('cedarFromDirectory', () => {
   it('refuses what is not UTF-8', async () => {
     const path = await folder({ 'a.cedar': Uint8Array.of(0x2f, 0x2f, 0xff) });
     await expect(cedarFromDirectory(path)).rejects.toThrow(/a\.cedar is not UTF-8/);
+  });
+});
+
+describe('a folder that changes', () => {
+  const MERGE = '@id("merge") permit(principal, action == Action::"pr.merge", resource);';
+  const merge = reviewerQuery({ action: 'pr.merge' });
+
+  it('D6 D13 takes effect by reload(), whole or not at all', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const engine = await cedarFromDirectory(path);
+    const before = engine.policySet;
+    expect(engine.decide(merge).decision).toBe('deny');
+    await writeFile(join(path, 'merge.cedar'), MERGE);
+    expect(engine.decide(merge).decision).toBe('deny');
+    expect(await engine.reload()).toEqual({ ok: true });
+    expect(engine.decide(merge)).toMatchObject({ decision: 'allow', policies: ['merge.cedar#merge'] });
+    const after = engine.policySet;
+
+    await writeFile(join(path, 'bad.cedar'), 'permit(');
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining('bad.cedar:1') });
+    await rm(path, { recursive: true });
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining('cannot be read') });
+    expect(engine.decide(merge).decision).toBe('allow');
+    expect(engine.policySet).toBe(after);
+
+    expect(
+      engine.replace({ policies: { 'drafts.cedar': DRAFTS }, schema: { 'repo.cedarschema': REPO_SCHEMA } }).ok,
+    ).toBe(true);
+    expect(engine.policySet).toBe(before);
+    expect(engine.decide(merge).decision).toBe('deny');
+  });
+
+  it('D6 takes effect by itself when it is watched, and problems are told', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const told: ReloadResult[] = [];
+    let wake: () => void = () => undefined;
+    const onReload = (result: ReloadResult): void => {
+      told.push(result);
+      wake();
+    };
+    const next = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.05 });
+    let reloaded = next();
+    await writeFile(join(path, 'merge.cedar.new'), MERGE);
+    await rename(join(path, 'merge.cedar.new'), join(path, 'merge.cedar'));
+    await reloaded;
+    if (engine.decide(merge).decision !== 'allow') await next();
+    expect(engine.decide(merge).decision).toBe('allow');
+    reloaded = next();
+    await writeFile(join(path, 'bad.cedar'), 'permit(');
+    await reloaded;
+    expect(told.at(-1)).toMatchObject({ ok: false });
+    expect(engine.decide(merge).decision).toBe('allow');
+    engine.close();
+  });
+
+  it('may hold entities', async () => {
+    const policies = 'permit(principal in Role::"engineer", action, resource);';
+    const entities = [{ type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'engineer' }] }];
+    const path = await folder({ 'a.cedar': policies, 'entities.json': JSON.stringify(entities) });
+    expect((await cedarFromDirectory(path)).decide(reviewerQuery()).decision).toBe('allow');
+    for (const content of ['{', '{}', '"x"', '[1]']) {
+      await expect(cedarFromDirectory(await folder({ 'a.cedar': policies, 'entities.json': content }))).rejects.toThrow(
+        ConfigError,
+      );
+    }
+  });
+
+  it('G5 refuses options that are wrong', async () => {
+    const path = await folder({ 'a.cedar': DRAFTS });
+    for (const options of [{ wach: true }, { watch: 1 }, { onReload: 1 }, { pollSeconds: 0 }]) {
+      await expect(cedarFromDirectory(path, options as CedarFromDirectoryOptions)).rejects.toThrow(ConfigError);
+    }
   });
 });
 

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { cedarFromText } from '../../../src/policy/cedar/load.js';
+import type { Resource } from '../../../src/policy/engine.js';
+import { REPO_SCHEMA, reviewerQuery } from '../query.js';
+
+const { context } = reviewerQuery();
+
+const ENTITIES: readonly Resource[] = [
+  { type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'engineer' }] },
+  { type: 'Role', id: 'engineer', parents: [{ type: 'Role', id: 'staff' }] },
+  { type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'payments' }] },
+];
+
+describe.each([
+  ['with a schema', REPO_SCHEMA],
+  ['without a schema', undefined],
+])('entities that stand beside the policies, %s', (_title, schema) => {
+  async function decides(policies: string, change = {}): Promise<string> {
+    const engine = await cedarFromText({ policies, entities: ENTITIES, ...(schema && { schema }) });
+    return engine.decide(reviewerQuery(change)).decision;
+  }
+
+  it('a role is in the roles of its roles, in a scope and in a condition', async () => {
+    for (const role of ['reviewer', 'engineer', 'staff']) {
+      expect(await decides(`permit(principal in Role::"${role}", action, resource);`)).toBe('allow');
+      expect(await decides(`permit(principal, action, resource) when { principal in Role::"${role}" };`)).toBe('allow');
+    }
+    expect(await decides('permit(principal in Role::"other", action, resource);')).toBe('deny');
+    expect(
+      await decides('permit(principal in Role::"staff", action, resource);', {
+        principal: { id: 'a', roles: ['other'], capabilities: [] },
+      }),
+    ).toBe('deny');
+  });
+
+  it('a user is in its groups', async () => {
+    const policies =
+      'permit(principal, action, resource) when { context has onBehalfOf && context.onBehalfOf in Group::"payments" };';
+    expect(await decides(policies)).toBe('allow');
+    expect(await decides(policies, { context: { ...context, onBehalfOf: 'user_456' } })).toBe('deny');
+  });
+
+  it('an entity that only a policy names is known too', async () => {
+    const policies = (role: string): string =>
+      `permit(principal is Agent, action, resource) when { [Role::"${role}"].contains(Role::"reviewer") || Role::"${role}" in Role::"staff" };`;
+    expect(await decides(policies('engineer'))).toBe('allow');
+    if (schema === undefined) expect(await decides(policies('intern'))).toBe('deny');
+  });
+});
+
+describe('entities that cannot be taken stop the start', () => {
+  const faults: Record<string, [unknown, RegExp]> = {
+    'an agent': [{ type: 'Agent', id: 'a' }, /entity 0: .*roles come with the agent/],
+    'an action': [{ type: 'Action', id: 'a' }, /Action is no type of resource/],
+    'one twice': [{ type: 'Role', id: 'a' }, /entity 1: .*stands there twice/],
+    'its own parent': [{ type: 'Role', id: 'b', parents: [{ type: 'Role', id: 'b' }] }, /itself/],
+    'an escape of Cedar': [{ type: 'Role', id: 'b', attributes: { __entity: 'x' } }, /reserved key/],
+    nothing: [null, /entity 0: /],
+    'no type': [{ id: 'x' }, /entity 0: /],
+    'parents that are no list': [{ type: 'Role', id: 'b', parents: {} }, /entity 0: /],
+  };
+  for (const [name, [entity, message]] of Object.entries(faults)) {
+    it(name, async () => {
+      const entities = (name === 'one twice' ? [entity, entity] : [entity]) as readonly Resource[];
+      const source = { policies: 'permit(principal, action, resource);', entities };
+      await expect(cedarFromText(source)).rejects.toThrow(message);
+    });
+  }
+
+  it('what the schema does not know, or a circle', async () => {
+    const policies = 'permit(principal, action, resource);';
+    const circle = [
+      { type: 'Role', id: 'a', parents: [{ type: 'Role', id: 'b' }] },
+      { type: 'Role', id: 'b', parents: [{ type: 'Role', id: 'a' }] },
+    ];
+    await expect(cedarFromText({ policies, entities: circle })).rejects.toThrow(/entities: /);
+    const unknown = [{ type: 'Role', id: 'a', attributes: { level: 1 } }];
+    await expect(cedarFromText({ policies, schema: REPO_SCHEMA, entities: unknown })).rejects.toThrow(/entities: /);
+  });
+});
+
+it('a route cannot say other things of a known entity than what stands there', async () => {
+  const engine = await cedarFromText({ policies: 'permit(principal, action, resource);', entities: ENTITIES });
+  const resource = { type: 'Role', id: 'engineer' };
+  expect(engine.decide(reviewerQuery({ resource })).decision).toBe('allow');
+  expect(engine.decide(reviewerQuery({ resource: { ...resource, parents: [] } }))).toMatchObject({
+    decision: 'deny',
+    cause: 'error',
+  });
+});
+
+it('they are part of the hash', async () => {
+  const policies = 'permit(principal, action, resource);';
+  const hashes = [[], ENTITIES, ENTITIES.slice(1)].map(
+    async (entities) => (await cedarFromText({ policies, entities })).policySet,
+  );
+  expect(new Set([...(await Promise.all(hashes)), (await cedarFromText({ policies })).policySet]).size).toBe(3);
+});
