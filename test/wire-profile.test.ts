@@ -113,10 +113,10 @@ const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
 
 describe('The link of docs/wire-profile.md', () => {
   const link = fenced('link');
-  const encoded = (text: string) => Buffer.from(text).toString('base64url');
 
   it('is made of the printed header and payload, signed with the key of the page', () => {
-    const signed = `${encoded(fenced('link-header'))}.${encoded(fenced('link-payload'))}`;
+    const parts = [fenced('link-header'), fenced('link-payload')];
+    const signed = parts.map((part) => Buffer.from(part).toString('base64url')).join('.');
     expect(link).toBe(`${signed}.${key.sign(Buffer.from(signed)).toString('base64url')}`);
     expect(JSON.parse(fenced('link-header'))).toMatchObject({ kid: key.thumbprint });
     expect(tableRow('`pth` of a link that follows it')).toBe(createHash('sha256').update(link).digest('base64url'));

@@ -628,12 +628,14 @@ onEveryHost(
   world,
 );
 
+/** The agent as it runs our own client. */
+function agentOf({ id, key }: TestAgent): Promise<Agent> {
+  return createAgent({ id, key: loadAgentKey(key.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()) });
+}
+
 onEveryHost(
   'Our own agents hand on',
   (api) => {
-    const agentOf = ({ id, key }: TestAgent): Promise<Agent> =>
-      createAgent({ id, key: loadAgentKey(key.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()) });
-
     it('user to orchestrator to billing to reviewer, each with less', async () => {
       const orchestrating = (await agentOf(orchestrator)).withToken(await api.token(rootClaims));
       const first = await orchestrating.delegate(billing.id, { scope: 'repo:read invoice:read', ttlSeconds: 60 });
