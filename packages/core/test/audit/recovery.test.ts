@@ -17,6 +17,7 @@ import { type LogReport, verifyLog } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
 import { auditFile } from '../../src/audit/audit-file.js';
 import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
+import { LogChain } from '../../src/audit/log-chain.js';
 import { readWholeAuditLog } from '../../src/audit/read-audit-log.js';
 import { ConfigError } from '../../src/config-error.js';
 import { event, type Folder, temporaryFolder } from './events.js';
@@ -278,6 +279,22 @@ describe('F6 G5 a log that somebody has changed stops the start', () => {
       expect(existsSync(join(folder.path, 'audit.lock'))).toBe(false);
     });
   }
+});
+
+it('F6 G5 a log that was written anew, every hash right, stops the start', async () => {
+  using folder = temporaryFolder();
+  await writeAll(folder, six);
+  const chain = new LogChain();
+  edit(folder.log, (text) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/^\{"sequence":\d+,"version":1,(.*),"prev":"[0-9a-f]+"\}$/, '{$1}'))
+      .map((line) => chain.seal(line.replace('acme/api', 'acme/web')))
+      .join(''),
+  );
+  expect(() => auditFile(folder.path)).toThrow(/is not the log that was sealed/);
+  expect((await verify(folder)).findings).toMatchObject([{ kind: 'rewritten' }]);
 });
 
 function edit(path: string, change: (text: string) => string): void {
