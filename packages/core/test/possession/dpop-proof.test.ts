@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDpopNonces } from '../../src/possession/dpop-nonces.js';
 import { readDpopOptions } from '../../src/possession/dpop-options.js';
