@@ -182,6 +182,18 @@ describe('G5 options are checked at creation', () => {
     ['a listener that is none', { onTrouble: 1 }, /'onTrouble' must be a function/],
     ['another kind of traffic', { traffic: 'people' }, /'agents' or 'mixed'/],
     ['an age beyond reason', { maxAgeSeconds: 1e9 }, /'maxAgeSeconds' must be a whole number/],
+    [
+      'a chain without end',
+      { maxDelegationDepth: Infinity },
+      /'maxDelegationDepth' must be a whole number from 0 to 16/,
+    ],
+    ['half a delegation', { maxDelegationDepth: 0.5 }, /'maxDelegationDepth'/],
+    [
+      'links for ever',
+      { maxLinkLifetimeSeconds: 1e9 },
+      /'maxLinkLifetimeSeconds' must be a whole number from 1 to 86400/,
+    ],
+    ['scopes that match by chance', { scopeMatch: 'prefix' }, /'scopeMatch' must be 'hierarchical' or 'exact'/],
   ])('%s', async (_title, wrong, message) => {
     const creation = guarded(wrong as Partial<GuardOptions>);
     await expect(creation).rejects.toThrow(ConfigError);
