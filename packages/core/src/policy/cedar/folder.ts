@@ -23,7 +23,7 @@ export async function readFolder(owner: string, path: string): Promise<CedarSour
 
 /** Differs when a file has come, gone or been written. A folder that cannot be read has a fingerprint too. */
 export async function fingerprint(path: string): Promise<string> {
-  const names = await readdir(path).catch(() => []);
+  const names = await readdir(path).catch((): string[] => []);
   const marks = names.toSorted().map(async (name) => {
     const found = await stat(join(path, name)).catch(() => undefined);
     return [name, found?.mtimeMs, found?.size, found?.ino];

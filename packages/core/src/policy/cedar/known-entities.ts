@@ -62,6 +62,6 @@ export function addReachable(entities: EntityJson[], from: Iterable<string>, kno
 export function entitiesIn(value: CedarValueJson, found: EntityUidJson[] = []): EntityUidJson[] {
   if (typeof value !== 'object' || value === null) return found;
   if ('__entity' in value) found.push(value as EntityUidJson);
-  else for (const member of Object.values(value)) entitiesIn(member as CedarValueJson, found);
+  else for (const member of Object.values(value)) entitiesIn(member, found);
   return found;
 }

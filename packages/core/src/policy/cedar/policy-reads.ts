@@ -23,14 +23,22 @@ export function readsOf({ conditions }: PolicyJson): PolicyReads {
 }
 
 export function joinReads(all: readonly PolicyReads[]): PolicyReads {
-  const contexts = all.map(({ context }) => context);
   return {
-    context: contexts.includes('all') ? 'all' : new Set(contexts.flatMap((context) => [...context])),
+    context: joinContexts(all),
     within: new Set(all.flatMap(({ within }) => [...within])),
     entities: all.some(({ entities }) => entities),
     variables: new Set(all.flatMap(({ variables }) => [...variables])),
     named: new Set(all.flatMap(({ named }) => [...named])),
   };
+}
+
+function joinContexts(all: readonly PolicyReads[]): PolicyReads['context'] {
+  const joined = new Set<string>();
+  for (const { context } of all) {
+    if (context === 'all') return 'all';
+    for (const name of context) joined.add(name);
+  }
+  return joined;
 }
 
 /** The groups that scopes ask for: of all ancestors, Cedar need know no other. */
@@ -48,8 +56,29 @@ type Node = Readonly<Record<string, unknown>>;
 
 /** Operators whose operands say by themselves what is read. */
 const TRANSPARENT: ReadonlySet<string> = new Set([
-  ...['!', 'neg', '==', '!=', '<', '<=', '>', '>=', '&&', '||', '+', '-', '*'],
-  ...['contains', 'containsAll', 'containsAny', 'isEmpty', 'like', 'Literal', 'is', 'if-then-else', 'Set', 'Record'],
+  '!',
+  'neg',
+  '==',
+  '!=',
+  '<',
+  '<=',
+  '>',
+  '>=',
+  '&&',
+  '||',
+  '+',
+  '-',
+  '*',
+  'contains',
+  'containsAll',
+  'containsAny',
+  'isEmpty',
+  'like',
+  'Literal',
+  'is',
+  'if-then-else',
+  'Set',
+  'Record',
 ]);
 
 class Walk implements PolicyReads {

@@ -11,6 +11,10 @@ const ENTITIES: readonly Resource[] = [
   { type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'payments' }] },
 ];
 
+function namedBy(role: string): string {
+  return `permit(principal is Agent, action, resource) when { [Role::"${role}"].contains(Role::"reviewer") || Role::"${role}" in Role::"staff" };`;
+}
+
 describe.each([
   ['with a schema', REPO_SCHEMA],
   ['without a schema', undefined],
@@ -41,10 +45,8 @@ describe.each([
   });
 
   it('an entity that only a policy names is known too', async () => {
-    const policies = (role: string): string =>
-      `permit(principal is Agent, action, resource) when { [Role::"${role}"].contains(Role::"reviewer") || Role::"${role}" in Role::"staff" };`;
-    expect(await decides(policies('engineer'))).toBe('allow');
-    if (schema === undefined) expect(await decides(policies('intern'))).toBe('deny');
+    expect(await decides(namedBy('engineer'))).toBe('allow');
+    if (schema === undefined) expect(await decides(namedBy('intern'))).toBe('deny');
   });
 });
 

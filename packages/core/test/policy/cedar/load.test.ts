@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,12 +107,12 @@ describe('a folder that changes', () => {
   it('D6 takes effect by itself when it is watched, and problems are told', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const told: ReloadResult[] = [];
-    let wake: () => void = () => undefined;
+    const notices = new EventEmitter();
     const onReload = (result: ReloadResult): void => {
       told.push(result);
-      wake();
+      notices.emit('reload');
     };
-    const next = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+    const next = (): Promise<unknown> => once(notices, 'reload');
     const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.05 });
     let reloaded = next();
     await writeFile(join(path, 'merge.cedar.new'), MERGE);
