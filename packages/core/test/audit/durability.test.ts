@@ -98,6 +98,29 @@ describe('F4 durability', () => {
     expect(await writeTwice('sync')).toEqual(['a', 'sync', 'answered a', 'b', 'sync', 'answered b']);
   });
 
+  it('a full disk at the start of a segment: refused, and begun again when there is space', async () => {
+    using folder = temporaryFolder();
+    let full = true;
+    const operations: FileOperations = {
+      ...fileOperations,
+      write(descriptor, bytes) {
+        if (full && Buffer.from(bytes).includes('"number":2')) {
+          throw Object.assign(new Error('ENOSPC: made to fail'), { code: 'ENOSPC' });
+        }
+        return fileOperations.write(descriptor, bytes);
+      },
+    };
+    const sink = auditFileWith(operations, folder.path, { maxSegmentBytes: 1024 });
+    await sink.write(event('a'));
+    await sink.write(event('b'));
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'write_failed' });
+    full = false;
+    await sink.write(event('d'));
+    await sink.close?.();
+    const written = readFileSync(join(folder.path, 'audit-000002.jsonl'), 'utf8');
+    expect(namesIn(written)).toEqual(['segment', 'checkpoint', 'd', 'checkpoint']);
+  });
+
   it('buffered: answered without a sync, and not sealed without one', async () => {
     expect(await writeTwice('buffered')).toEqual(['a', 'b', 'answered a', 'answered b']);
     using folder = temporaryFolder();

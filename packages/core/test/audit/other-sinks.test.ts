@@ -1,8 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { auditStdout } from '../../src/audit/audit-stdout.js';
-import type { AuditSink } from '../../src/audit/event.js';
-import { fanOut } from '../../src/audit/fan-out.js';
 import { memoryAudit } from '../../src/audit/memory-audit.js';
 import { ConfigError } from '../../src/config-error.js';
 import { Deferred } from '../node/deferred.js';
@@ -69,63 +67,6 @@ describe('auditStdout', () => {
     expect(refusals.length).toBeGreaterThan(1000);
     expect(refusals.length).toBeLessThan(2000);
     expect(refusals[0]).toMatchObject({ failure: 'overloaded' });
-  });
-});
-
-describe('fanOut', () => {
-  const failing: AuditSink = {
-    write: () => Promise.reject(new Error('down')),
-    close: () => Promise.reject(new Error('stuck')),
-  };
-  const throwing: AuditSink = {
-    write() {
-      throw new Error('broken');
-    },
-  };
-
-  it('writes to all', async () => {
-    const sinks = [memoryAudit(), memoryAudit()];
-    await fanOut(sinks).write(event('a'));
-    expect(sinks.map(({ records }) => records.length)).toEqual([1, 1]);
-  });
-
-  it('F4 rejects if one failed, though the others have the record', async () => {
-    const memory = memoryAudit();
-    await expect(fanOut([failing, memory]).write(event('a'))).rejects.toThrow('down');
-    expect(memory.records).toHaveLength(1);
-    await expect(fanOut([throwing, memory]).write(event('b'))).rejects.toThrow('broken');
-    expect(memory.records).toHaveLength(2);
-  });
-
-  it('F4 names every failure when several failed', async () => {
-    await expect(fanOut([failing, throwing]).write(event('a'))).rejects.toThrow(/2 audit sinks failed.*down.*broken/);
-  });
-
-  it('waits for the slowest', async () => {
-    const finished = new Deferred();
-    const slow: AuditSink = { write: () => finished.promise };
-    let done = false;
-    const written = fanOut([memoryAudit(), slow])
-      .write(event('a'))
-      .then(() => {
-        done = true;
-      });
-    await new Promise(setImmediate);
-    expect(done).toBe(false);
-    finished.resolve();
-    await written;
-  });
-
-  it('closes all that can be closed', async () => {
-    let closed = 0;
-    const closable: AuditSink = {
-      write: async () => {},
-      close: async () => {
-        closed++;
-      },
-    };
-    await expect(fanOut([closable, failing, memoryAudit(), closable]).close?.()).rejects.toThrow('stuck');
-    expect(closed).toBe(2);
   });
 });
 

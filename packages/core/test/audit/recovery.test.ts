@@ -281,6 +281,20 @@ describe('F6 G5 a log that somebody has changed stops the start', () => {
   }
 });
 
+it('F6 G5 a wrong record that others follow is no torn end, even where nothing is sealed', async () => {
+  using folder = temporaryFolder();
+  using copy = temporaryFolder();
+  const sink = auditFile(folder.path);
+  for (const id of six) await sink.write(event(id));
+  cpSync(folder.path, copy.path, { recursive: true });
+  await sink.close?.();
+  rmSync(join(copy.path, 'audit.lock'));
+  edit(copy.log, (text) => text.replace('"id":"c"', '"id":"x"'));
+  const before = readFileSync(copy.log, 'utf8');
+  expect(() => auditFile(copy.path)).toThrow(/line 5 of .* does not follow/);
+  expect(readFileSync(copy.log, 'utf8')).toBe(before);
+});
+
 it('F6 G5 a log that was written anew, every hash right, stops the start', async () => {
   using folder = temporaryFolder();
   await writeAll(folder, six);
