@@ -3,7 +3,8 @@ export { auditFile } from './audit/audit-file.js';
 export type { AuditFileOptions } from './audit/audit-file-options.js';
 export { auditStdout } from './audit/audit-stdout.js';
 export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './audit/event.js';
-export { fanOut } from './audit/fan-out.js';
+export { type FanOut, type FanOutOptions, fanOut } from './audit/fan-out.js';
+export type { FanOutRule } from './audit/fan-out-branch.js';
 export { fileWitness } from './audit/file-witness.js';
 export { type HttpWitnessOptions, httpWitness } from './audit/http-witness.js';
 export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, SegmentStart } from './audit/log-record.js';
@@ -43,7 +44,7 @@ export {
   type SignatureDirectoryOptions,
 } from './keys/agents-from-signature-directory.js';
 export { combine } from './keys/combine.js';
-export type { Agent, AgentDirectory, AgentKey, KeyLookup } from './keys/directory.js';
+export type { Agent, AgentDirectory, AgentKey, AgentStatus, KeyLookup } from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
 export type { PublicJwk } from './keys/public-jwk.js';
 export type {

@@ -1,5 +1,12 @@
 /** Why a sink could not keep a record. */
-export type AuditFailure = 'overloaded' | 'write_failed' | 'sync_failed' | 'file_replaced' | 'closed' | 'unreadable';
+export type AuditFailure =
+  | 'overloaded'
+  | 'timed_out'
+  | 'write_failed'
+  | 'sync_failed'
+  | 'file_replaced'
+  | 'closed'
+  | 'unreadable';
 
 /** A sink could not keep a record, or a log could not be read. The guard answers such a request with 503. */
 export class AuditError extends Error {

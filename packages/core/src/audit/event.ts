@@ -59,4 +59,6 @@ export interface AuditOutcome {
 export interface AuditSink {
   write(event: AuditEvent): Promise<void>;
   close?(): Promise<void>;
+  /** True: `write` may resolve though the record is lost. Such a sink may stand beside others, never alone. */
+  readonly bestEffort?: boolean;
 }

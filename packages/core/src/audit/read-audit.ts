@@ -10,6 +10,11 @@ export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
       "createGuard: 'audit' is missing. Without a record there is no action: try auditFile('audit').",
     );
   }
+  if (sinks.every(({ bestEffort }) => bestEffort === true)) {
+    throw new ConfigError(
+      "createGuard: 'audit' cannot tell whether it kept a record. Put it beside one that can: [auditFile('audit'), …].",
+    );
+  }
   const [only] = sinks;
   return sinks.length === 1 && only !== undefined ? only : fanOut(sinks);
 }
