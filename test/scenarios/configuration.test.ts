@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { onEveryHost } from '../support/api.js';
 import { issuer, policies } from '../support/world.js';
 
-const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), hasAgent: () => false };
+const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: () => 'unknown' };
 const policy: GuardOptions['policy'] = {
   scopeVocabulary: [],
   decide: () => ({ decision: 'deny', cause: 'policy', policies: [], policySet: '', errors: [] }),
@@ -23,7 +23,7 @@ it.each<[string, object, RegExp]>([
   ['an origin in clear', { origin: 'http://api.acme.dev' }, /plain http/],
   ['no agents', { agents: undefined }, /'agents' is missing/],
   ['agents that are a promise', { agents: Promise.resolve(agents) }, /write 'await'/i],
-  ['agents that cannot be asked for a name', { agents: { findByThumbprint: agents.findByThumbprint } }, /hasAgent/],
+  ['agents that cannot be asked for a name', { agents: { findByThumbprint: agents.findByThumbprint } }, /statusOf/],
   ['no policy', { policy: undefined }, /'policy' is missing/],
   ['a policy that does not decide', { policy: {} }, /decide/],
   ['no audit', { audit: undefined }, /'audit' is missing/],

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { onEveryHost } from '../support/api.js';
 import { down, hostile, json, loopback, startKeyServer } from '../support/key-server.js';
 import { keyNamed } from '../support/keys.js';
-import { agents, reviewer, reviewerId, runner, runnerId, stranger } from '../support/world.js';
+import { agents, partner, reviewer, reviewerId, runner, runnerId, stranger } from '../support/world.js';
 
 const reviewerJwk = { ...reviewer.publicJwk, agent_id: reviewerId };
 const runnerJwk = { ...runner.publicJwk, agent_id: runnerId };
@@ -25,6 +25,21 @@ onEveryHost('Agents that change while the API runs', (api) => {
     await guarded.accepts(guarded.signed({ key: runner }), 200);
     registry.resume(reviewerId);
     await guarded.accepts(await guarded.pull(), 201);
+  });
+
+  it('C7 suspended as an agent of which an issuer only says that it handed on: the chain ends, whoever its issuer', async () => {
+    const registry = agentsFromObjects(agents);
+    const guarded = await api.variant({ start: { guard: { agents: registry } } });
+    const act = { sub: reviewerId, act: { sub: 'agent-elsewhere', act: { sub: runnerId } } };
+    const requests = [await guarded.token({ act }), await guarded.token({ act }, {}, partner)].map(
+      (token) => () => guarded.signed({ token }),
+    );
+    for (const request of requests) await guarded.accepts(request(), 200);
+    registry.suspend(runnerId);
+    for (const request of requests) await guarded.refuses(request(), 401, 'delegation_revoked');
+    await guarded.accepts(await guarded.pull(), 201);
+    registry.resume(runnerId);
+    for (const request of requests) await guarded.accepts(request(), 200);
   });
 
   it('C7 rotated: both keys count, then the old one does not', async () => {

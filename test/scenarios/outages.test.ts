@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type AgentDirectory, agentsFromJwks, type PolicyEngine } from '@countersign/core';
+import { type AgentDirectory, agentsFromJwks, agentsFromObjects, type PolicyEngine } from '@countersign/core';
 import { expect, it } from 'vitest';
 import { onEveryHost } from '../support/api.js';
 import { keyNamed } from '../support/keys.js';
-import { issuer, reviewer, reviewerId } from '../support/world.js';
+import { agents, issuer, reviewer, reviewerId } from '../support/world.js';
 
 const loopback = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true };
 
@@ -54,7 +54,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
   ])('A14 a directory that %s', async (_title, directory) => {
     const agents: AgentDirectory = {
       findByThumbprint: () => ({ kind: 'unknown' }),
-      hasAgent: () => false,
+      statusOf: () => 'unknown',
       ...directory,
     };
     const failing = await api.variant({ start: { guard: { agents } } });
@@ -62,11 +62,24 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
   });
 
   it('C5 a directory that cannot say whether a name is taken lets nobody vouch for it', async () => {
-    const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), hasAgent: rejecting };
+    const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: rejecting };
     const failing = await api.variant({ start: { guard: { agents } } });
     const guest = keyNamed('guest');
     const token = await failing.token({ act: { sub: 'agent-guest' }, cnf: { jwk: guest.publicJwk } });
     await failing.refuses(failing.signed({ key: guest, token }), 503, 'keys_unavailable');
+  });
+
+  it.each([
+    ['throws', rejecting],
+    ['says neither', () => true as unknown as 'active'],
+  ])('C7 a directory that, asked whether a prior actor is suspended, %s', async (_title, statusOf) => {
+    const held = agentsFromObjects(agents);
+    const directory: AgentDirectory = { findByThumbprint: (thumbprint) => held.findByThumbprint(thumbprint), statusOf };
+    const failing = await api.variant({ start: { guard: { agents: directory } } });
+    const act = { sub: reviewerId, act: { sub: 'agent-before' } };
+    await failing.refuses(await failing.pull({ act }), 503, 'keys_unavailable');
+    // Nobody is asked for where there is no such agent.
+    await failing.accepts(await failing.pull(), 201);
   });
 
   it('A14 the keys of the issuer cannot be fetched; without a token nobody asks for them', async () => {

@@ -147,7 +147,7 @@ export function readOptions(options: GuardOptions): Settings {
   const origins = readOrigins(options);
   const clockSkewSeconds = wholeNumber(options, 'clockSkewSeconds', 5, 0, 300);
   const clock = readClock(options);
-  const agents = implementing(options, 'agents', ['findByThumbprint', 'hasAgent'], "agentsFromFile('agents.json')");
+  const agents = implementing(options, 'agents', ['findByThumbprint', 'statusOf'], "agentsFromFile('agents.json')");
   const audiences = readAudiences(options, origins);
   return {
     origins,

@@ -18,9 +18,15 @@ import {
 export interface AgentRegistry extends AgentDirectory {
   /** Adds an agent. Its id and its keys must be new. */
   register(agent: AgentRegistration): void;
-  /** Takes an agent out. Its name is free then, also for an issuer that vouches for a key; `suspend` keeps it taken. */
+  /**
+   * Takes an agent out. Its name is free then, also for an issuer that vouches for a key or names it as a prior actor;
+   * `suspend` keeps it taken and ends the chains that lead through it.
+   */
   remove(id: string): void;
-  /** Refuses an agent with all of its keys (`agent_suspended`) until it is resumed. */
+  /**
+   * Refuses an agent with all of its keys (`agent_suspended`), and whatever was handed on through it
+   * (`delegation_revoked`), until it is resumed.
+   */
   suspend(id: string): void;
   resume(id: string): void;
   /** Gives an agent another key, which counts beside those it has. */
@@ -67,7 +73,7 @@ export function createAgentRegistry(start: readonly RegisteredAgent[]): AgentReg
 
   return {
     findByThumbprint: (thumbprint) => set.find(thumbprint),
-    hasAgent: (id) => set.has(id),
+    statusOf: (id) => set.statusOf(id),
     register(agent) {
       set = replaceAll([...registered.values(), readRegistration(agent, 'the agent')]);
     },

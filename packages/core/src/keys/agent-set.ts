@@ -1,10 +1,10 @@
-import type { Agent, AgentKey, KeyLookup } from './directory.js';
+import type { Agent, AgentKey, AgentStatus, KeyLookup } from './directory.js';
 import type { RegisteredAgent } from './registration.js';
 
 /** Agents and their keys at one moment; replaced as a whole, never changed. */
 export interface AgentSet {
   find(thumbprint: string): Extract<KeyLookup, { kind: 'found' | 'unknown' }>;
-  has(id: string): boolean;
+  statusOf(id: string): Exclude<AgentStatus, 'unavailable'>;
 }
 
 /** A problem with the agents taken together. */
@@ -14,17 +14,17 @@ export type AgentSetReading =
 
 /**
  * Puts agents together. `reserved` are names that count as registered although no key of theirs can be used, so that
- * nobody else can vouch for a key under them.
+ * nobody else can vouch for a key under them; where nothing else is known of them they count as suspended.
  */
 export function createAgentSet(
   registered: readonly RegisteredAgent[],
   reserved: Iterable<string> = [],
 ): AgentSetReading {
-  const ids = new Set<string>();
+  const statuses = new Map<string, Agent['status']>();
   const holders = new Map<string, { readonly kind: 'found'; readonly agent: Agent; readonly key: AgentKey }>();
   for (const { agent, keys } of registered) {
-    if (ids.has(agent.id)) return { ok: false, problem: `agent '${agent.id}' is registered twice` };
-    ids.add(agent.id);
+    if (statuses.has(agent.id)) return { ok: false, problem: `agent '${agent.id}' is registered twice` };
+    statuses.set(agent.id, agent.status);
     for (const key of keys) {
       const other = holders.get(key.thumbprint);
       // A key belongs to exactly one agent, else a signature would not say who signed.
@@ -32,10 +32,13 @@ export function createAgentSet(
       holders.set(key.thumbprint, Object.freeze({ kind: 'found', agent, key }));
     }
   }
-  for (const id of reserved) ids.add(id);
+  for (const id of reserved) statuses.set(id, statuses.get(id) ?? 'suspended');
   return {
     ok: true,
-    set: { find: (thumbprint) => holders.get(thumbprint) ?? { kind: 'unknown' }, has: (id) => ids.has(id) },
+    set: {
+      find: (thumbprint) => holders.get(thumbprint) ?? { kind: 'unknown' },
+      statusOf: (id) => statuses.get(id) ?? 'unknown',
+    },
   };
 }
 

@@ -78,11 +78,12 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
 
   return {
     findByThumbprint: remembering(lookUp, cacheSeconds, clock),
-    async hasAgent(id) {
+    async statusOf(id) {
       const answer = await ask({ id });
-      if (answer.kind === 'none') return false;
+      if (answer.kind === 'none') return 'unknown';
       // Another agent than the one asked for says nothing about this name.
-      return answer.kind === 'registered' && answer.registered.agent.id === id ? true : 'unavailable';
+      if (answer.kind === 'unavailable' || answer.registered.agent.id !== id) return 'unavailable';
+      return answer.registered.agent.status;
     },
   };
 }

@@ -20,7 +20,7 @@ export async function agentsFromFile(path: string, options: LiveFileOptions = {}
   const file = await openLiveFile(path, { owner: 'agentsFromFile', holds: 'agents', read: readSet }, options);
   return {
     findByThumbprint: (thumbprint) => file.current().find(thumbprint),
-    hasAgent: (id) => file.current().has(id),
+    statusOf: (id) => file.current().statusOf(id),
     close: () => file.close(),
   };
 }

@@ -47,7 +47,7 @@ export function agentsFromSignatureDirectory(url: string, options: SignatureDire
     read: (fetched) => setOf(agent.value, fetched),
   });
   // Known without asking: its name is taken also while its keys cannot be fetched, and no other name ever is.
-  return { ...directory, hasAgent: (name) => name === agent.value.id };
+  return { ...directory, statusOf: (name) => (name === agent.value.id ? agent.value.status : 'unknown') };
 }
 
 function addressOf(url: URL): URL {

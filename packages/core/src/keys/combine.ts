@@ -1,5 +1,5 @@
 import { ConfigError } from '../config-error.js';
-import type { AgentDirectory, KeyLookup } from './directory.js';
+import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /**
  * Several directories as one, in the order of trust: an earlier one can never be shadowed. A key counts for the first
@@ -17,7 +17,7 @@ import type { AgentDirectory, KeyLookup } from './directory.js';
 export function combine(...directories: readonly AgentDirectory[]): AgentDirectory {
   if (directories.length === 0) throw new ConfigError('combine: pass at least one directory of agents.');
   for (const directory of directories) {
-    if (typeof directory?.findByThumbprint !== 'function' || typeof directory.hasAgent !== 'function') {
+    if (typeof directory?.findByThumbprint !== 'function' || typeof directory.statusOf !== 'function') {
       throw new ConfigError(
         "combine: pass directories of agents, and write 'await' before one that is read from a file.",
       );
@@ -26,9 +26,9 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
 
   /** A later directory must not give an agent of an earlier one another key, or other capabilities. */
   async function unlessShadowing(found: Extract<KeyLookup, { kind: 'found' }>, index: number): Promise<KeyLookup> {
-    const taken = await anyHas(found.agent.id, directories.slice(0, index));
-    if (taken === 'unavailable') return { kind: 'unavailable', cause: 'it cannot be said whether the name is taken' };
-    return taken ? { kind: 'unknown' } : found;
+    const earlier = await firstStatus(found.agent.id, directories.slice(0, index));
+    if (earlier === 'unavailable') return { kind: 'unavailable', cause: 'it cannot be said whether the name is taken' };
+    return earlier === 'unknown' ? found : { kind: 'unknown' };
   }
 
   return {
@@ -40,15 +40,15 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
       }
       return { kind: 'unknown' };
     },
-    hasAgent: (id) => anyHas(id, directories),
+    statusOf: (id) => firstStatus(id, directories),
     async close() {
       await Promise.all(directories.map(async (directory) => directory.close?.()));
     },
   };
 }
 
-async function anyHas(id: string, among: readonly AgentDirectory[]): Promise<boolean | 'unavailable'> {
-  const answers = await Promise.all(among.map(async (directory) => directory.hasAgent(id)));
-  if (answers.includes(true)) return true;
-  return answers.includes('unavailable') ? 'unavailable' : false;
+/** The first directory that knows the name decides; one before it that cannot be asked might have known better. */
+async function firstStatus(id: string, among: readonly AgentDirectory[]): Promise<AgentStatus> {
+  const answers = await Promise.all(among.map(async (directory) => directory.statusOf(id)));
+  return answers.find((answer) => answer !== 'unknown') ?? 'unknown';
 }

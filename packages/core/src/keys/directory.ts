@@ -28,11 +28,20 @@ export type KeyLookup =
   /** Our outage, not the client's fault: refused with 503. */
   | { readonly kind: 'unavailable'; readonly cause: string };
 
+/**
+ * What a directory says of a name. `suspended`: the name is taken, and no chain may lead through it. `unavailable`: our
+ * outage, refused with 503.
+ */
+export type AgentStatus = 'active' | 'suspended' | 'unknown' | 'unavailable';
+
 /** Where agents and their keys come from. A key belongs to exactly one agent. */
 export interface AgentDirectory {
   /** Who holds the key with this thumbprint. The thumbprint is untrusted input. */
   findByThumbprint(thumbprint: string): KeyLookup | Promise<KeyLookup>;
-  /** Whether an agent of this id is registered, so that nobody else can vouch for another key under its name. */
-  hasAgent(id: string): boolean | 'unavailable' | Promise<boolean | 'unavailable'>;
+  /**
+   * Whether an agent of this id is registered, so that nobody else can vouch for another key under its name, and whether
+   * it is suspended, which ends every chain that leads through it. The id is untrusted input.
+   */
+  statusOf(id: string): AgentStatus | Promise<AgentStatus>;
   close?(): void | Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Confirmation } from '@countersign/delegation';
 import { type Refusal, refusal } from '../refusal.js';
 import type { TokenResult } from '../token/token-verifier.js';
-import type { Agent, AgentDirectory, KeyLookup } from './directory.js';
+import type { Agent, AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 import { readPublicKey } from './ed25519-key.js';
 import { textOf } from '../text-of.js';
 
@@ -57,9 +57,9 @@ async function vouchedHolder(
 
   // An issuer names agents within its own namespace, and can never speak for one that is registered here.
   const id = claims.actor === undefined ? claims.subject : namespace + claims.actor.subject;
-  const registered = await isRegistered(agents, id);
-  if (registered === 'unavailable') return refusal('keys_unavailable');
-  if (registered) return refusal('token_not_bound_to_agent', `${id} is registered here with other keys`);
+  const status = await statusOf(agents, id);
+  if (status === 'unavailable') return refusal('keys_unavailable');
+  if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here with other keys`);
   const agent: Agent = { id, capabilities: claims.scope, roles: [], status: 'active' };
   return { agent, thumbprint: keyId, publicKey, vouchedBy: 'issuer' };
 }
@@ -78,10 +78,13 @@ async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup>
   }
 }
 
-/** Whether an agent of this id is registered. Never rejects. */
-export async function isRegistered(agents: AgentDirectory, id: string): Promise<boolean | 'unavailable'> {
+const statuses: readonly AgentStatus[] = ['active', 'suspended', 'unknown'];
+
+/** What the directory says of a name; what is no answer is an outage. Never rejects. */
+export async function statusOf(agents: AgentDirectory, id: string): Promise<AgentStatus> {
   try {
-    return await agents.hasAgent(id);
+    const status = await agents.statusOf(id);
+    return statuses.includes(status) ? status : 'unavailable';
   } catch {
     return 'unavailable';
   }

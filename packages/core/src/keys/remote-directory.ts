@@ -87,9 +87,9 @@ export function remoteDirectory<Json>(parts: RemoteDirectoryParts<Json>): AgentD
       const refreshed = await remote.afterMiss(now());
       return refreshed.kind === 'unavailable' ? refreshed : refreshed.value.agents.find(thumbprint);
     },
-    async hasAgent(id) {
+    async statusOf(id) {
       const held = await remote.current(now());
-      return held.kind === 'unavailable' ? 'unavailable' : held.value.agents.has(id);
+      return held.kind === 'unavailable' ? 'unavailable' : held.value.agents.statusOf(id);
     },
   };
 }

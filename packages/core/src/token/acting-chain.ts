@@ -9,7 +9,7 @@ import {
   type ScopeMatch,
 } from '@countersign/delegation';
 import type { AgentDirectory } from '../keys/directory.js';
-import { isRegistered, type KeyHolder } from '../keys/key-holder.js';
+import { type KeyHolder, statusOf } from '../keys/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
 import type { LinkVerifier } from './links.js';
 import type { VerifiedToken } from './token-verifier.js';
@@ -66,7 +66,8 @@ export async function actingChain(
 
 /**
  * The agents of a token by the names that they have here: `user`, who uses it, as its key was found; those before it by
- * the name of a registered agent if there is one, so that revoking it reaches them, else within the issuer's namespace.
+ * the name of a registered agent if there is one, so that suspending or revoking it reaches them, else within the
+ * issuer's namespace.
  */
 async function ownNames(
   { claims, namespace }: VerifiedToken,
@@ -74,12 +75,14 @@ async function ownNames(
   agents: AgentDirectory,
 ): Promise<DelegationClaims | Refusal> {
   const { actor } = claims;
-  if (actor === undefined || namespace === '') return claims;
+  if (actor === undefined) return claims;
   const priorActors = [];
   for (const prior of claims.priorActors) {
-    const registered = await isRegistered(agents, prior.subject);
-    if (registered === 'unavailable') return refusal('keys_unavailable');
-    priorActors.push(registered ? prior : { ...prior, subject: namespace + prior.subject });
+    const status = await statusOf(agents, prior.subject);
+    if (status === 'unavailable') return refusal('keys_unavailable');
+    // A chain ends with any of its ancestors, also one that the issuer only names.
+    if (status === 'suspended') return refusal('delegation_revoked', 'a prior actor is suspended');
+    priorActors.push(status === 'active' ? prior : { ...prior, subject: namespace + prior.subject });
   }
   if (user.vouchedBy === 'directory') return { ...claims, priorActors };
   return { ...claims, priorActors, actor: { ...actor, subject: namespace + actor.subject } };

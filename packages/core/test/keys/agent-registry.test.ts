@@ -37,7 +37,7 @@ describe('a registry of agents', () => {
     expect(await statusOf(three)).toBe('unknown');
     agents.register({ agent_id: 'agent-c', public_key: three.base64 });
     expect(await statusOf(three)).toBe('agent-c active');
-    expect(await agents.hasAgent('agent-c')).toBe(true);
+    expect(await agents.statusOf('agent-c')).toBe('active');
     expect(await statusOf(one)).toBe('agent-a active');
   });
 
@@ -57,7 +57,7 @@ describe('a registry of agents', () => {
   it('C7 a removed agent is unknown, and its name and key are free', async () => {
     agents.remove('agent-a');
     expect(await statusOf(one)).toBe('unknown');
-    expect(await agents.hasAgent('agent-a')).toBe(false);
+    expect(await agents.statusOf('agent-a')).toBe('unknown');
     agents.register({ id: 'agent-d', publicKey: one.base64 });
     expect(await statusOf(one)).toBe('agent-d active');
   });
@@ -65,7 +65,7 @@ describe('a registry of agents', () => {
   it('C7 a removed key is unknown at once; its agent keeps its name, even without a key', async () => {
     agents.removeKey(thumbprintOf(one));
     expect(await statusOf(one)).toBe('unknown');
-    expect(await agents.hasAgent('agent-a')).toBe(true);
+    expect(await agents.statusOf('agent-a')).toBe('active');
     agents.addKey('agent-a', { publicKey: three.base64 });
     expect(await statusOf(three)).toBe('agent-a active');
   });
@@ -105,6 +105,6 @@ describe('a registry of agents', () => {
     expect(change).toThrow(ConfigError);
     expect(change).toThrow(message);
     expect(await findAll()).toEqual(before);
-    expect(await agents.hasAgent('agent-x')).toBe(false);
+    expect(await agents.statusOf('agent-x')).toBe('unknown');
   });
 });

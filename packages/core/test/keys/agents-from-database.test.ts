@@ -60,8 +60,8 @@ describe('agentsFromDatabase', () => {
       key: { thumbprint: thumbprintOf(one) },
     });
     expect(await agents.findByThumbprint(thumbprintOf(two))).toEqual({ kind: 'unknown' });
-    expect(await agents.hasAgent('agent-a')).toBe(true);
-    expect(await agents.hasAgent('agent-b')).toBe(false);
+    expect(await agents.statusOf('agent-a')).toBe('active');
+    expect(await agents.statusOf('agent-b')).toBe('unknown');
     expect(asked).toEqual([
       { thumbprint: thumbprintOf(one) },
       { thumbprint: thumbprintOf(two) },
@@ -111,12 +111,17 @@ describe('agentsFromDatabase', () => {
       kind: 'unavailable',
       cause: expect.stringMatching(cause),
     });
-    expect(await agents.hasAgent('agent-a')).not.toBe(false);
+    expect(await agents.statusOf('agent-a')).toMatch(/^(?:active|unavailable)$/);
+  });
+
+  it.each(['active', 'suspended'] as const)('C7 says by name that an agent is %s', async (status) => {
+    const agents = agentsFromDatabase(() => ({ ...agentA, status }));
+    expect(await agents.statusOf('agent-a')).toBe(status);
   });
 
   it('C5 an answer about another name does not make this one free', async () => {
     const agents = agentsFromDatabase(() => agentA);
-    expect(await agents.hasAgent('agent-A')).toBe('unavailable');
+    expect(await agents.statusOf('agent-A')).toBe('unavailable');
   });
 
   it('A14 a database that never answers is an outage, and is told that nobody waits', async () => {
@@ -134,7 +139,7 @@ describe('agentsFromDatabase', () => {
       cause: 'the database took longer than 0.0501 s',
     });
     expect(told?.aborted).toBe(true);
-    expect(await agents.hasAgent('agent-a')).toBe('unavailable');
+    expect(await agents.statusOf('agent-a')).toBe('unavailable');
   });
 
   it('remembers for cacheSeconds who was found and who was not, and never an outage', async () => {

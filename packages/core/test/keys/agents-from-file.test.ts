@@ -42,7 +42,7 @@ async function open(
 
 async function known(agents: AgentDirectory): Promise<string> {
   const found = await Promise.all(
-    ['agent-a', 'agent-b'].map(async (id) => ((await agents.hasAgent(id)) ? id.at(-1) : '')),
+    ['agent-a', 'agent-b'].map(async (id) => ((await agents.statusOf(id)) === 'active' ? id.at(-1) : '')),
   );
   return found.join('');
 }

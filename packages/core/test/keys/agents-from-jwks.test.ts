@@ -78,8 +78,8 @@ describe('agentsFromJwks', () => {
     expect(await agents.findByThumbprint(thumbprintOf(three))).toMatchObject({
       agent: { id: 'agent-b', status: 'suspended' },
     });
-    expect(await agents.hasAgent('agent-a')).toBe(true);
-    expect(await agents.hasAgent('agent-c')).toBe(false);
+    expect(await agents.statusOf('agent-a')).toBe('active');
+    expect(await agents.statusOf('agent-c')).toBe('unknown');
     expect(server.requests).toBe(1);
     expect(refreshes).toEqual([{ ok: true, keyCount: 3, skipped: [] }]);
   });
@@ -98,8 +98,8 @@ describe('agentsFromJwks', () => {
     expect(await agents.findByThumbprint(thumbprintOf(two))).toEqual({ kind: 'unknown' });
     expect(await agents.findByThumbprint(thumbprintOf(three))).toEqual({ kind: 'unknown' });
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 1, skipped: { length: 6 } }]);
-    // Their names stay taken, so that nobody can vouch for other keys under them.
-    for (const id of ['agent-b', 'agent-c', 'agent-d', 'agent-e']) expect(await agents.hasAgent(id)).toBe(true);
+    // Their names stay taken, so that nobody can vouch for other keys under them; nor do chains lead through them.
+    for (const id of ['agent-b', 'agent-c', 'agent-d', 'agent-e']) expect(await agents.statusOf(id)).toBe('suspended');
   });
 
   it('A11 the same key for two agents counts for neither', async () => {
@@ -139,10 +139,10 @@ describe('agentsFromJwks', () => {
     expect(server.requests).toBe(2);
     server.answer = { json: { keys: [{ ...two.jwk, agent_id: 'agent-b' }] } };
     at(310);
-    await agents.hasAgent('agent-a');
+    await agents.statusOf('agent-a');
     at(700);
     expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
-    expect(await agents.hasAgent('agent-a')).toBe(false);
+    expect(await agents.statusOf('agent-a')).toBe('unknown');
   });
 
   it('A14 keys too old to trust are unavailable, not unknown', async () => {
@@ -154,14 +154,14 @@ describe('agentsFromJwks', () => {
       kind: 'unavailable',
       cause: expect.stringMatching(/503/),
     });
-    expect(await agents.hasAgent('agent-a')).toBe('unavailable');
+    expect(await agents.statusOf('agent-a')).toBe('unavailable');
   });
 
   it('never fetched and down: unavailable', async () => {
     const { server, agents, refreshes } = await start();
     server.answer = failing;
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'unavailable' });
-    expect(await agents.hasAgent('agent-a')).toBe('unavailable');
+    expect(await agents.statusOf('agent-a')).toBe('unavailable');
     expect(refreshes).toMatchObject([{ ok: false }]);
   });
 
@@ -220,7 +220,7 @@ describe('agentsFromJwks', () => {
       agent_id: `agent-${index % 10}`,
     }));
     const { agents, refreshes } = await start(...keys);
-    expect(await agents.hasAgent('agent-9')).toBe(true);
+    expect(await agents.statusOf('agent-9')).toBe('active');
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 1000 }]);
   });
 

@@ -43,8 +43,8 @@ describe('agentsFromObjects', () => {
         agent: { id: 'agent-a', capabilities: ['repo:read'], roles: ['reviewer'], owner: 'team-x', status: 'active' },
         key: { thumbprint: thumbprintOf(one.base64) },
       });
-      expect(await agents.hasAgent('agent-a')).toBe(true);
-      expect(await agents.hasAgent('agent-b')).toBe(false);
+      expect(await agents.statusOf('agent-a')).toBe('active');
+      expect(await agents.statusOf('agent-b')).toBe('unknown');
     }
   });
 
@@ -63,7 +63,7 @@ describe('agentsFromObjects', () => {
     async (keyId) => {
       const agents = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64 }]);
       expect(await agents.findByThumbprint(keyId)).toEqual({ kind: 'unknown' });
-      expect(await agents.hasAgent(keyId)).toBe(false);
+      expect(await agents.statusOf(keyId)).toBe('unknown');
     },
   );
 

@@ -105,8 +105,10 @@ describe('agentsFromSignatureDirectory', () => {
       agent: { id: 'crawler' },
       key: { notBefore: now - 100, expires: now + 100 },
     });
-    expect(await agents.hasAgent('crawler')).toBe(true);
-    expect(await agents.hasAgent('admin')).toBe(false);
+    expect(await agents.statusOf('crawler')).toBe('active');
+    expect(await agents.statusOf('admin')).toBe('unknown');
+    const suspended = agentsFromSignatureDirectory('https://crawler.example', { id: 'crawler', status: 'suspended' });
+    expect(await suspended.statusOf('crawler')).toBe('suspended');
     expect(refreshes).toEqual([{ ok: true, keyCount: 2, skipped: [] }]);
     expect(asked).toEqual(['/.well-known/http-message-signatures-directory', mediaType]);
   });
@@ -138,7 +140,7 @@ describe('agentsFromSignatureDirectory', () => {
       { ok: true, keyCount: 0, skipped: [{ index: 0, problem: expect.stringMatching(/signature/) }] },
     ]);
     // Its name stays taken.
-    expect(await agents.hasAgent('crawler')).toBe(true);
+    expect(await agents.statusOf('crawler')).toBe('active');
   });
 
   it('a key that cannot be used is left out, and the others count', async () => {
@@ -162,8 +164,8 @@ describe('agentsFromSignatureDirectory', () => {
 
   it('C5 its name is taken also while it cannot be asked, and no other name is', async () => {
     const { server, agents } = await start((_request, response) => response.writeHead(503).end());
-    expect(await agents.hasAgent('crawler')).toBe(true);
-    expect(await agents.hasAgent('agent-a')).toBe(false);
+    expect(await agents.statusOf('crawler')).toBe('active');
+    expect(await agents.statusOf('agent-a')).toBe('unknown');
     expect(server.requests).toBe(0);
   });
 

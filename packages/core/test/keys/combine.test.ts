@@ -16,7 +16,7 @@ function thumbprintOf(key: TestKey): string {
 
 const down: AgentDirectory = {
   findByThumbprint: () => ({ kind: 'unavailable', cause: 'down' }),
-  hasAgent: () => 'unavailable',
+  statusOf: () => 'unavailable',
 };
 
 function directoryOf(id: string, key: TestKey, capability = 'repo:read'): AgentDirectory {
@@ -34,10 +34,10 @@ describe('combine', () => {
     expect(await holder(agents, one)).toBe('agent-a repo:read');
     expect(await holder(agents, two)).toBe('agent-b repo:read');
     expect(await holder(agents, newEd25519Key())).toBe('unknown');
-    expect(await Promise.all(['agent-a', 'agent-b', 'agent-c'].map(async (id) => agents.hasAgent(id)))).toEqual([
-      true,
-      true,
-      false,
+    expect(await Promise.all(['agent-a', 'agent-b', 'agent-c'].map(async (id) => agents.statusOf(id)))).toEqual([
+      'active',
+      'active',
+      'unknown',
     ]);
   });
 
@@ -65,12 +65,21 @@ describe('combine', () => {
     expect(await holder(combine(directoryOf('agent-a', one), down), two)).toBe('unavailable');
     expect(await holder(combine(down, directoryOf('agent-a', one)), one)).toBe('unavailable');
     const agents = combine(directoryOf('agent-a', one), down);
-    expect(await agents.hasAgent('agent-a')).toBe(true);
-    expect(await agents.hasAgent('agent-b')).toBe('unavailable');
+    expect(await agents.statusOf('agent-a')).toBe('active');
+    expect(await agents.statusOf('agent-b')).toBe('unavailable');
+  });
+
+  it('C7 the first that knows a name says whether it is suspended, and one that cannot be asked might', async () => {
+    const first = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64, status: 'suspended' }]);
+    const second = directoryOf('agent-a', two);
+    expect(await combine(first, second).statusOf('agent-a')).toBe('suspended');
+    expect(await combine(second, first).statusOf('agent-a')).toBe('active');
+    expect(await combine(first, down).statusOf('agent-a')).toBe('suspended');
+    expect(await combine(down, first).statusOf('agent-a')).toBe('unavailable');
   });
 
   it('C5 whether the name is taken cannot be said: unavailable', async () => {
-    const half: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), hasAgent: () => 'unavailable' };
+    const half: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: () => 'unavailable' };
     expect(await holder(combine(half, directoryOf('agent-a', one)), one)).toBe('unavailable');
   });
 

@@ -75,6 +75,6 @@ function holding(jwk: PublicJwk): AgentDirectory {
   return {
     findByThumbprint: (asked) =>
       asked === thumbprint ? { kind: 'found', agent, key: { thumbprint, publicKey } } : { kind: 'unknown' },
-    hasAgent: (id) => id === 'bot',
+    statusOf: (id) => (id === 'bot' ? 'active' : 'unknown'),
   };
 }

@@ -57,7 +57,7 @@ class OneAgent implements AgentDirectory {
     } as const;
   }
 
-  hasAgent = () => true;
+  statusOf = () => this.agent.status;
 }
 
 describe('a link', () => {
