@@ -23,6 +23,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   'node-http': ['core'],
   koa: ['core'],
   mcp: ['core'],
+  opentelemetry: ['core'],
   agent: ['signature', 'delegation'],
   authority: ['delegation', 'core'],
   cli: ['signature', 'delegation', 'audit-verifier', 'core', 'agent', 'authority'],

@@ -1,0 +1,45 @@
+import { type AuditSink, checkOptionNames, ConfigError, printableEvent } from '@countersign/core';
+import { trace, type TracerProvider } from '@opentelemetry/api';
+import { exchangeAttributes, recordAttributes } from './attributes.js';
+
+export interface AuditOpenTelemetryOptions {
+  /** Who makes spans where none is active. Default: the global one, as an SDK registers it. */
+  readonly tracerProvider?: TracerProvider;
+}
+
+/**
+ * Puts each record on the span of its request: as attributes, and as an event `countersign.decision` (or
+ * `.authentication`, `.outcome`). Where no span records, as after the answer, the record is a span of its own, in the
+ * same trace. Without an SDK it does nothing.
+ *
+ * It is best effort: exporters drop under load, and a trace may not be sampled. So it stands beside a sink that keeps
+ * records.
+ *
+ * @throws ConfigError if an option is wrong.
+ *
+ * @example
+ * fanOut([auditFile('audit'), { sink: auditOpenTelemetry(), onFailure: 'report', name: 'traces' }]);
+ */
+export function auditOpenTelemetry(options: AuditOpenTelemetryOptions = {}): AuditSink {
+  checkOptionNames('auditOpenTelemetry', options, ['tracerProvider']);
+  const { tracerProvider = trace } = options;
+  if (typeof tracerProvider?.getTracer !== 'function') {
+    throw new ConfigError("auditOpenTelemetry: 'tracerProvider' has no method getTracer().");
+  }
+  return {
+    bestEffort: true,
+    async write(event) {
+      const printable = printableEvent(event);
+      const name = `countersign.${printable.phase}`;
+      const attributes = recordAttributes(printable);
+      const active = trace.getActiveSpan();
+      if (active?.isRecording() === true) {
+        active.setAttributes(attributes).addEvent(name, attributes);
+        return;
+      }
+      // Of a request that nobody instruments, or whose span has ended: what it was is told here, too.
+      const own = { ...attributes, ...exchangeAttributes(printable) };
+      tracerProvider.getTracer('@countersign/opentelemetry').startSpan(name, { attributes: own }).end();
+    },
+  };
+}

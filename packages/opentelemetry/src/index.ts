@@ -1,0 +1,1 @@
+export { type AuditOpenTelemetryOptions, auditOpenTelemetry } from './audit-open-telemetry.js';
