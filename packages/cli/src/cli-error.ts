@@ -1,5 +1,5 @@
 /** What the process exits with. Printed in the help. */
-export const exitCodes = { ok: 0, failed: 1, usage: 2, refused: 22 } as const;
+export const exitCodes = { ok: 0, failed: 1, usage: 2, unproven: 3, refused: 22 } as const;
 
 /** Ends a command with a message for the person, and an exit code for the script. Never shown with a stack trace. */
 export class CliError extends Error {

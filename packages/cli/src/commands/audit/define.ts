@@ -1,0 +1,144 @@
+import { type Command, Option } from 'commander';
+import type { Io } from '../../io.js';
+
+/** Adds `audit` and its commands. Each is loaded when it runs. */
+export function defineAudit(program: Command, io: Io, exitWith: (code: number) => void): void {
+  const audit = program
+    .command('audit')
+    .description('verify, prove and read the audit log of an API')
+    .addHelpText(
+      'after',
+      `
+Nothing is sent. The log may be written meanwhile.
+
+Examples:
+  countersign audit verify /var/lib/api/audit --key acme.vkey --checkpoint /mnt/auditors/acme.checkpoints
+  countersign audit query /var/lib/api/audit --actor agent-code-reviewer-01 --decision deny --since 24h
+  countersign audit prove /var/lib/api/audit 42 --out record-42.proof
+  countersign audit check record-42.proof --key acme.vkey
+  countersign audit report /var/lib/api/audit --key acme.vkey --out report.html`,
+    );
+  defineVerify(audit, io, exitWith);
+  defineProofs(audit, io, exitWith);
+  defineReading(audit, io, exitWith);
+  defineReport(audit, io, exitWith);
+}
+
+const keyHelp = 'verifier key of the log, name+id+base64, or a file that holds it';
+
+function defineVerify(audit: Command, io: Io, exitWith: (code: number) => void): void {
+  audit
+    .command('verify')
+    .description('say whether a log is as it was written and sealed, and if not, which records are wrong')
+    .argument('<folder>', 'the folder of the log')
+    .requiredOption('-k, --key <key>', `${keyHelp}; not from the folder of the log`)
+    .option('--checkpoint <file>', 'checkpoints kept elsewhere: they show a cut tail. May be repeated', collect, [])
+    .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)
+    .option('--json', 'print what was found as JSON', false)
+    .addHelpText(
+      'after',
+      `
+Exit code 3: the log is not as it was written, or nothing of it is sealed.
+
+Example:
+  countersign audit verify /var/lib/api/audit --key acme.vkey --checkpoint /mnt/auditors/acme.checkpoints`,
+    )
+    .action(async (folder, options) => {
+      const { verify } = await import('./verify.js');
+      exitWith(await verify(folder, options, io));
+    });
+}
+
+function defineProofs(audit: Command, io: Io, exitWith: (code: number) => void): void {
+  audit
+    .command('prove')
+    .description('make a small file that proves one record to be in the log, without the others')
+    .argument('<folder>', 'the folder of the log, with all its segments')
+    .argument('<record>', 'its id or its number')
+    .option('-k, --key <key>', `${keyHelp} (default: checkpoint.vkey in the folder)`)
+    .option('-o, --out <file>', 'where to write the proof (default: standard output)')
+    .action(async (folder, record, options) => {
+      const { prove } = await import('./prove.js');
+      await prove(folder, record, options, io);
+    });
+  audit
+    .command('check')
+    .description('check such a proof, without the log; print the record')
+    .argument('<proof>', 'the file; - is standard input')
+    .requiredOption('-k, --key <key>', keyHelp)
+    .option('--json', 'print the result as JSON', false)
+    .addHelpText('after', '\nExit code 3: the record was not in the log, or this cannot be shown with this key.')
+    .action(async (proof, options) => {
+      const { check } = await import('./check.js');
+      exitWith(await check(proof, options, io));
+    });
+}
+
+function defineReading(audit: Command, io: Io, exitWith: (code: number) => void): void {
+  withFilters(
+    audit
+      .command('query')
+      .description('print the records that match, oldest first')
+      .argument('<folder>', 'the folder of the log')
+      .option('--json', 'print the lines of the log as they stand there', false),
+  ).action(async (folder, options) => {
+    const { query } = await import('./query.js');
+    exitWith(await query(folder, options, io));
+  });
+  withFilters(
+    audit
+      .command('tail')
+      .description('print the last records')
+      .argument('<folder>', 'the folder of the log')
+      .option('-f, --follow', 'go on with what is written from now on', false)
+      .option('-n, --lines <count>', 'how many of the last records to look at', '10')
+      .option('--json', 'print the lines of the log as they stand there', false),
+  ).action(async (folder, options) => {
+    const { tail } = await import('./tail.js');
+    exitWith(await tail(folder, options, io));
+  });
+}
+
+function defineReport(audit: Command, io: Io, exitWith: (code: number) => void): void {
+  withFilters(
+    audit
+      .command('report')
+      .description('write one HTML page for people: summary, timeline, chains, filters. It loads nothing')
+      .argument('<folder>', 'the folder of the log')
+      .requiredOption('-o, --out <file>', 'where to write the page (mode 0600)')
+      .option('-k, --key <key>', `${keyHelp}. Without it the page says that nothing was verified`)
+      .option('--checkpoint <file>', 'checkpoints kept elsewhere; may be repeated', collect, [])
+      .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)
+      .option('--latest <count>', 'the page lists this many of the last records that match; it counts all', '10000'),
+  ).action(async (folder, options) => {
+    const { report } = await import('./report.js');
+    exitWith(await report(folder, options, io));
+  });
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--actor <id>', 'agent that acted')
+    .option('--subject <id>', 'on whose behalf')
+    .option('--resource <resource>', 'its id, its type, or both: \'Repo::"acme/api"\'')
+    .option('--action <action>', 'like pr.create')
+    .addOption(new Option('--decision <decision>', 'what was decided').choices(['allow', 'deny']))
+    .addOption(
+      new Option('--phase <phase>', 'kind of record').choices([
+        'authentication',
+        'decision',
+        'outcome',
+        'segment',
+        'checkpoint',
+        'recovered',
+      ]),
+    )
+    .option('--code <code>', 'reason of a refusal, like policy_denied')
+    .option('--request <id>', 'all records of one request')
+    .option('--since <time>', 'from then on: 2026-11-24, 2026-11-24T15:00:00Z, or 15m, 2h, 7d before now')
+    .option('--until <time>', 'before then');
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}

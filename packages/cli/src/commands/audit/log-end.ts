@@ -1,0 +1,132 @@
+import { open } from 'node:fs/promises';
+import { listSegments, readFirstLine, readHeader, readLogLine } from '@countersign/audit-verifier';
+import { CliError } from '../../cli-error.js';
+
+/** A place in a log, between two lines. */
+export interface Position {
+  readonly file: string;
+  readonly offset: number;
+}
+
+/** Whole lines of one segment, and where to go on. */
+export interface ReadOn {
+  readonly file: string;
+  readonly lines: readonly Buffer[];
+  readonly next: Position;
+}
+
+const blockBytes = 256 * 1024;
+const newline = 0x0a;
+
+/** Where the last `count` records begin; reads the log from its end. */
+export async function positionOfLast(directory: string, count: number): Promise<Position> {
+  let missing = count;
+  let position: Position = { file: '', offset: 0 };
+  for (const { file, path, end } of (await segmentsOf(directory)).toReversed()) {
+    const { lines, offset } = await lastLines(path, end, missing);
+    position = { file, offset };
+    missing -= lines;
+    if (missing <= 0) break;
+  }
+  return position;
+}
+
+/** What stands in the log from a position on, in blocks. Ends where the log ends now; a line without an end stays. */
+export async function* readOn(directory: string, from: Position): AsyncGenerator<ReadOn, void, undefined> {
+  let position = from;
+  for (const { file, path, end } of await segmentsOf(directory)) {
+    if (isBefore(file, from.file)) continue;
+    if (file !== from.file) position = { file, offset: 0 };
+    if (end < position.offset) throw new CliError(`${path} has become shorter: verify this log`);
+    for await (const lines of linesFrom(path, position.offset, end)) {
+      position = { file, offset: position.offset + lines.reduce((sum, { length }) => sum + length + 1, 0) };
+      yield { file, lines, next: position };
+    }
+  }
+}
+
+interface Segment {
+  readonly file: string;
+  readonly path: string;
+  /** Its size, or where the void bytes begin that a crash left. */
+  readonly end: number;
+}
+
+async function segmentsOf(directory: string): Promise<readonly Segment[]> {
+  const segments = await listSegments(directory);
+  return Promise.all(
+    segments.map(async ({ file, path }, index) => {
+      const next = segments[index + 1];
+      const fence = next && readHeader(readLogLine(await readFirstLine(next.path))?.record)?.fenced?.validBytes;
+      return { file, path, end: fence ?? (await sizeOf(path)) };
+    }),
+  );
+}
+
+/** The names have leading zeros up to the millionth. */
+function isBefore(file: string, other: string): boolean {
+  return file.length < other.length || (file.length === other.length && file < other);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const file = await open(path);
+  try {
+    return (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Goes back over at most `count` lines. A last one without an end is none. */
+async function lastLines(path: string, end: number, count: number): Promise<{ lines: number; offset: number }> {
+  const file = await open(path);
+  try {
+    let newlines = 0;
+    for (let start = end; start > 0; ) {
+      const length = Math.min(blockBytes, start);
+      start -= length;
+      const { buffer } = await file.read(Buffer.alloc(length), 0, length, start);
+      for (let at = buffer.lastIndexOf(newline); at >= 0; at = at === 0 ? -1 : buffer.lastIndexOf(newline, at - 1)) {
+        newlines += 1;
+        // The newline before the first line that is wanted.
+        if (newlines === count + 1) return { lines: count, offset: start + at + 1 };
+      }
+    }
+    return { lines: newlines, offset: 0 };
+  } finally {
+    await file.close();
+  }
+}
+
+async function* linesFrom(
+  path: string,
+  start: number,
+  end: number,
+): AsyncGenerator<readonly Buffer[], void, undefined> {
+  const file = await open(path);
+  try {
+    let rest = Buffer.alloc(0);
+    for (let at = start; at < end; ) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(blockBytes, end - at)), 0, undefined, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+      const whole = bytes.lastIndexOf(newline) + 1;
+      rest = bytes.subarray(whole);
+      if (whole > 0) yield split(bytes.subarray(0, whole));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Lines that each end with a newline, without it. */
+function split(bytes: Buffer): readonly Buffer[] {
+  const lines: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(newline, start);
+    lines.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return lines;
+}

@@ -1,0 +1,20 @@
+import { readLog } from '@countersign/audit-verifier';
+import { exitCodes } from '../../cli-error.js';
+import type { Io } from '../../io.js';
+import { type FilterOptions, filterFor } from './filter.js';
+import { Printer } from './printer.js';
+import { requireLog } from './sources.js';
+
+export interface QueryOptions extends FilterOptions {
+  readonly json: boolean;
+}
+
+/** Prints the records that match, in the order of the log. Holds none of them. Returns the exit code. */
+export async function query(directory: string, options: QueryOptions, io: Io): Promise<number> {
+  const filter = filterFor(options, io.clock());
+  await requireLog(directory);
+  const printer = new Printer(io, filter, options.json);
+  for await (const lines of readLog(directory, () => {})) printer.take(lines, lines[0]?.place.file ?? '');
+  if (!options.json) io.err(`${printer.shown} records. Reading is not verifying: countersign audit verify.\n`);
+  return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+}

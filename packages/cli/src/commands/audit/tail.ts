@@ -1,0 +1,35 @@
+import { setTimeout } from 'node:timers/promises';
+import { CliError, exitCodes } from '../../cli-error.js';
+import type { Io } from '../../io.js';
+import { type FilterOptions, filterFor } from './filter.js';
+import { positionOfLast, readOn } from './log-end.js';
+import { Printer } from './printer.js';
+import { requireLog } from './sources.js';
+
+export interface TailOptions extends FilterOptions {
+  readonly lines: string;
+  readonly follow: boolean;
+  readonly json: boolean;
+}
+
+const pollMilliseconds = 250;
+
+/** Prints the last records; with `follow` goes on until the process is ended. Returns the exit code. */
+export async function tail(directory: string, options: TailOptions, io: Io): Promise<number> {
+  const filter = filterFor(options, io.clock());
+  if (!/^[0-9]{1,9}$/.test(options.lines)) throw new CliError('--lines must be a whole number', exitCodes.usage);
+  await requireLog(directory);
+  const printer = new Printer(io, filter, options.json);
+  let position = await positionOfLast(directory, Number(options.lines));
+  for (;;) {
+    for await (const { file, lines, next } of readOn(directory, position)) {
+      printer.take(
+        lines.map((bytes) => ({ bytes })),
+        file,
+      );
+      position = next;
+    }
+    if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+    await setTimeout(pollMilliseconds);
+  }
+}

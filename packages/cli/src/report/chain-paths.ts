@@ -1,0 +1,47 @@
+import type { RecordFacts } from '../commands/audit/record-facts.js';
+
+/** One way to an action: who, through whom, and how often. */
+export interface ChainPath {
+  readonly members: readonly Member[];
+  readonly action: string;
+  readonly allowed: number;
+  readonly denied: number;
+}
+
+export interface Member {
+  readonly id: string;
+  readonly type: string;
+  /** How it was proved that the one before handed on to it. */
+  readonly proof: string;
+}
+
+/** There are as many ways as users: so many are told apart, the others only counted. */
+const mostPaths = 20_000;
+
+/** Counts decisions by their chain and action. */
+export class ChainPaths {
+  readonly #paths = new Map<string, { members: readonly Member[]; action: string; allowed: number; denied: number }>();
+  #others = 0;
+
+  /** Decisions that are in none of the ways. */
+  get others(): number {
+    return this.#others;
+  }
+
+  add({ chain, action, decision }: RecordFacts): void {
+    if (chain.length === 0) return;
+    const members = chain.map(({ id, type, proof }) => ({ id, type, proof }));
+    const name = action ?? 'no action named';
+    const key = JSON.stringify([members, name]);
+    const path = this.#paths.get(key) ?? { members, action: name, allowed: 0, denied: 0 };
+    if (decision === 'allow') path.allowed += 1;
+    else path.denied += 1;
+    if (this.#paths.size < mostPaths || this.#paths.has(key)) this.#paths.set(key, path);
+    else this.#others += 1;
+  }
+
+  /** The most frequent first. */
+  list(): readonly ChainPath[] {
+    return [...this.#paths.values()].toSorted((a, b) => b.allowed + b.denied - a.allowed - a.denied);
+  }
+}

@@ -1,0 +1,59 @@
+import { type RecordFacts, resourceOf } from '../commands/audit/record-facts.js';
+
+/** One request as the page lists it: its decision, and how it ended. */
+export interface Entry {
+  readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'ended';
+  readonly record: RecordFacts;
+  readonly resource: string | undefined;
+  ended?: string;
+  endedBy?: number;
+}
+
+/** Keeps the latest records of a log. */
+export class Latest {
+  readonly #most: number;
+  #records: RecordFacts[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  take(record: RecordFacts): void {
+    this.#records.push(record);
+    if (this.#records.length >= 2 * this.#most) this.#records = this.#records.slice(-this.#most);
+  }
+
+  list(): readonly RecordFacts[] {
+    return this.#records.slice(-this.#most);
+  }
+}
+
+/** Puts outcomes to the decisions that they belong to. The latest first. */
+export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
+  const entries: Entry[] = [];
+  const byRequest = new Map<string, Entry>();
+  for (const record of records) {
+    const open = record.requestId === undefined ? undefined : byRequest.get(record.requestId);
+    if (record.phase === 'outcome' && open !== undefined && open.ended === undefined) {
+      open.ended = endOf(record);
+      open.endedBy = record.sequence;
+      continue;
+    }
+    const entry: Entry = { verdict: verdictOf(record), record, resource: resourceOf(record) };
+    if (record.phase === 'outcome') entry.ended = endOf(record);
+    else if (record.requestId !== undefined) byRequest.set(record.requestId, entry);
+    entries.push(entry);
+  }
+  return entries.toReversed();
+}
+
+function verdictOf({ phase, decision, approvedBy }: RecordFacts): Entry['verdict'] {
+  if (phase === 'authentication') return 'refused';
+  if (phase === 'outcome') return 'ended';
+  if (decision !== 'allow') return 'denied';
+  return approvedBy === undefined ? 'allowed' : 'approved';
+}
+
+function endOf({ result, status, outcomeCode }: RecordFacts): string {
+  return [result ?? '?', status, outcomeCode].filter((part) => part !== undefined).join(' ');
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { LogReport } from '@countersign/audit-verifier';
+import { isTrusted, placeOf, sealOf, verdictOn } from '../commands/audit/verdict.js';
+import { chainSection } from './chain-graph.js';
+import type { Entry } from './entries.js';
+import { type Html, html, jsonForScript } from './html.js';
+import type { Summary } from './summary.js';
+import { timeline } from './timeline.js';
+
+export interface PageContent {
+  /** The name of the log, or of its folder. */
+  readonly log: string;
+  /** RFC 3339. */
+  readonly made: string;
+  /** Undefined: nothing was verified. */
+  readonly verified: LogReport | undefined;
+  /** How the records were chosen, in words; none: all. */
+  readonly chosen: readonly string[];
+  readonly summary: Summary;
+  /** The latest first; there may be fewer than the summary counts. */
+  readonly entries: readonly Entry[];
+  /** How many records the entries were made of. */
+  readonly listedRecords: number;
+}
+
+/**
+ * The whole page. Its policy allows the one script and the one style in it, by their hashes, and nothing else: no
+ * request leaves it, and a record that got itself into the markup would not run.
+ */
+export function page(content: PageContent): string {
+  const script = asset('client.js');
+  const style = asset('page.css');
+  const policy = [
+    "default-src 'none'",
+    `script-src 'sha256-${sha256(script)}'`,
+    `style-src 'sha256-${sha256(style)}'`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  const body = html`<header><h1>Audit report</h1><p class="about"><b>${content.log}</b> · made <time>${content.made}</time></p>
+${content.chosen.length === 0 ? html`` : html`<p class="chosen">Only records with ${content.chosen.join(', ')}.</p>`}</header>
+<main>${verification(content.verified)}${numbers(content.summary)}
+<section aria-labelledby="h-time"><h2 id="h-time">Timeline</h2>${timeline(content.summary.bins)}</section>
+<section aria-labelledby="h-chains"><h2 id="h-chains">Chains</h2>${chainSection(content.summary.paths)}</section>
+${actions(content)}</main>`;
+  // The script and the style are ours, and their bytes are what their hashes are of.
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer"><title>Audit report</title>
+<style>${style}</style></head>
+<body>${body.markup}
+<script type="application/json" id="data">${jsonForScript(content.entries)}</script>
+<script>${script}</script></body></html>
+`;
+}
+
+function verification(report: LogReport | undefined): Html {
+  if (report === undefined) {
+    return html`<section class="banner unknown" aria-label="Verification"><h2>? Not verified</h2>
+<p>Nobody has checked that these records are those that were written: make the report with --key.</p></section>`;
+  }
+  const trusted = isTrusted(report);
+  const { findings, findingCount, remarks } = report;
+  return html`<section class="banner ${trusted ? 'good' : 'bad'}" aria-label="Verification"><h2>${trusted ? '✓ Verified' : '✗ Verification failed'}</h2>
+<p>${verdictOn(report)} ${sealOf(report)}</p>
+${findings.length === 0 ? html`` : html`<ul>${findings.map((one) => html`<li><b>${one.kind}</b> ${one.message} <span class="place">${placeOf(one)}</span></li>`)}</ul>`}
+${findingCount > findings.length ? html`<p>And ${findingCount - findings.length} more.</p>` : html``}
+${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}</section>`;
+}
+
+function numbers({ records, allowed, approved, denied, refused, unfinished, first, last }: Summary): Html {
+  const tiles = [
+    ['✓', 'allowed', allowed, 'allowed'],
+    ['✓✓', 'allowed with a person’s approval', approved, 'approved'],
+    ['✗', 'denied', denied, 'denied'],
+    ['⊘', 'refused before the caller was known', refused, 'refused'],
+    ['!', 'let in but not finished', unfinished, 'unfinished'],
+  ] as const;
+  const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
+  return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2><ul class="tiles">
+${tiles.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
+</ul><p>${records} records${span}.</p></section>`;
+}
+
+function actions({ entries, summary, listedRecords }: PageContent): Html {
+  const missing = summary.records - listedRecords;
+  return html`<section aria-labelledby="h-list"><h2 id="h-list">Requests</h2>
+${missing <= 0 ? html`` : html`<p class="caution">Listed are the latest ${listedRecords} records. The ${missing} before them are only counted above.</p>`}
+<noscript><p class="caution">The list of the ${entries.length} requests and its filters need JavaScript, which is in this page. Everything above does not.</p></noscript>
+<form id="filters" hidden><div class="verdicts" role="group" aria-label="What was decided">
+${(['allowed', 'approved', 'denied', 'refused', 'ended'] as const).map(
+  (verdict) => html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict}</label>`,
+)}</div>
+<label>Search <input type="search" id="f-text" autocomplete="off"></label>
+<label>Actor <select id="f-actor"></select></label><label>Subject <select id="f-subject"></select></label>
+<label>Action <select id="f-action"></select></label><label>Resource <select id="f-resource"></select></label>
+<label>From (UTC) <input type="datetime-local" step="1" id="f-from"></label><label>Until (UTC) <input type="datetime-local" step="1" id="f-until"></label>
+<button type="reset">Clear</button></form>
+<p id="count" role="status"></p>
+<table id="list" hidden><thead><tr><th scope="col">record</th><th scope="col">time</th><th scope="col">decision</th><th scope="col">who</th><th scope="col">what</th><th scope="col">end</th></tr></thead><tbody></tbody></table>
+<p><button type="button" id="more" hidden>Show more</button></p></section>`;
+}
+
+/** Beside the sources, which are published too: neither needs to be compiled. */
+function asset(name: string): string {
+  return readFileSync(new URL(`../../src/report/${name}`, import.meta.url), 'utf8');
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
+}

@@ -1,0 +1,38 @@
+import type { RecordFacts } from '../commands/audit/record-facts.js';
+import { ChainPaths } from './chain-paths.js';
+import { TimeBins } from './time-bins.js';
+
+/** What a log says in numbers. It does not grow with the log. */
+export class Summary {
+  readonly bins: TimeBins = new TimeBins();
+  readonly paths: ChainPaths = new ChainPaths();
+  records = 0;
+  allowed = 0;
+  approved = 0;
+  denied = 0;
+  /** Before it was known who asks. */
+  refused = 0;
+  /** Let in, but not finished: thrown, aborted, timed out. */
+  unfinished = 0;
+  first: string | undefined;
+  last: string | undefined;
+
+  take(record: RecordFacts): void {
+    const { phase, decision, result, approvedBy, time } = record;
+    this.records += 1;
+    this.first ??= time;
+    this.last = time;
+    if (phase === 'outcome') {
+      if (result !== 'finished') this.unfinished += 1;
+      return;
+    }
+    const allowed = phase === 'decision' && decision === 'allow';
+    if (phase === 'authentication') this.refused += 1;
+    else if (!allowed) this.denied += 1;
+    else if (approvedBy === undefined) this.allowed += 1;
+    else this.approved += 1;
+    if (phase === 'decision') this.paths.add(record);
+    const moment = Date.parse(time);
+    if (!Number.isNaN(moment)) this.bins.add(moment, allowed);
+  }
+}

@@ -1,0 +1,51 @@
+import { type Html, html } from './html.js';
+import type { Bin, TimeBins } from './time-bins.js';
+
+const height = 120;
+const barWidth = 10;
+
+/** Bars over time: what was allowed below, what was denied hatched above it. The scale is beside it, as text. */
+export function timeline(bins: TimeBins): Html {
+  const list = bins.list();
+  const [first] = list;
+  const last = list.at(-1);
+  if (first === undefined || last === undefined) return html`<p>There is nothing to show over time.</p>`;
+  const most = Math.max(...list.map(({ allowed, denied }) => allowed + denied));
+  const label = `From ${iso(first.start)} to ${iso(last.start + bins.width)}: at most ${most} in ${inWords(bins.width)}.`;
+  return html`<div class="timeline">
+<div class="scale"><span>${most}</span><span>0</span></div>
+<svg role="img" aria-label="${label}" viewBox="0 0 ${list.length * barWidth} ${height}" preserveAspectRatio="none">
+<defs><pattern id="hatch" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="hatch-ground"/><path d="M0 4L4 0" class="hatch-line"/></pattern></defs>
+${list.map((bin, at) => bars(bin, at, most))}
+</svg>
+<div class="ends"><time>${iso(first.start)}</time><span>each bar: ${inWords(bins.width)}</span><time>${iso(last.start + bins.width)}</time></div>
+</div>`;
+}
+
+function bars({ start, allowed, denied }: Bin, at: number, most: number): Html {
+  if (allowed + denied === 0) return html``;
+  const up = (allowed / most) * height;
+  const more = (denied / most) * height;
+  const x = at * barWidth + 1;
+  const top = (height - up - more).toFixed(2);
+  return html`<g><title>${iso(start)}: ${allowed} allowed, ${denied} denied or refused</title>
+<rect class="bar-allowed" x="${x}" y="${(height - up).toFixed(2)}" width="${barWidth - 2}" height="${up.toFixed(2)}"/>
+<rect class="bar-denied" fill="url(#hatch)" x="${x}" y="${top}" width="${barWidth - 2}" height="${more.toFixed(2)}"/></g>`;
+}
+
+/** A clock that was wrong can be further off than a date can say. */
+function iso(time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? 'beyond all dates' : date.toISOString().replace('.000Z', 'Z');
+}
+
+function inWords(milliseconds: number): string {
+  const units = [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+  ] as const;
+  const [name, size] = units.find(([, length]) => milliseconds >= length) ?? (['second', 1000] as const);
+  const count = milliseconds / size;
+  return `${count} ${name}${count === 1 ? '' : 's'}`;
+}
