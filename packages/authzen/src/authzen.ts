@@ -1,0 +1,78 @@
+import {
+  ConfigError,
+  checkOptionNames,
+  type PolicyDecision,
+  type PolicyEngine,
+  type PolicyQuery,
+  type Resource,
+} from '@countersign/core';
+import { type PdpOptions, PolicyDecisionPoint, pdpOptionNames, wellFormedJson } from '@countersign/pdp';
+import { resourceOf, sharedRequest } from './evaluation-request.js';
+import { noDecision, noDecisions, readEvaluation, readEvaluations } from './evaluation-response.js';
+
+export interface AuthzenOptions extends PdpOptions {
+  /** How many resources one batch asks about at most. Default 50, which is as many as Cerbos takes. */
+  readonly batchSize?: number;
+}
+
+/**
+ * Asks a policy decision point that speaks AuthZEN (Authorization API 1.0): `POST /access/v1/evaluation` for one
+ * resource, `POST /access/v1/evaluations` for many.
+ *
+ * Only `"decision": true` permits. Any other answer denies (`policy_error`); a server that cannot be reached in time is
+ * an outage (503 `policy_unavailable`), and after some in a row it is left alone for a while. Decisions name no policies
+ * and no policy set, for AuthZEN does not tell them.
+ *
+ * @throws ConfigError which says what to do.
+ *
+ * @example
+ * const policy = authzen({ url: 'https://pdp.internal:3592' });
+ */
+export function authzen(options: AuthzenOptions): PolicyEngine {
+  checkOptionNames('authzen', options, [...pdpOptionNames, 'batchSize']);
+  const { batchSize = 50 } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000) {
+    throw new ConfigError("authzen: 'batchSize' must be a whole number from 1 to 10000.");
+  }
+  return new Engine(new PolicyDecisionPoint('authzen', options), batchSize);
+}
+
+type Question = Omit<PolicyQuery, 'resource'>;
+
+class Engine implements PolicyEngine {
+  readonly #pdp: PolicyDecisionPoint;
+  readonly #batchSize: number;
+
+  constructor(pdp: PolicyDecisionPoint, batchSize: number) {
+    this.#pdp = pdp;
+    this.#batchSize = batchSize;
+  }
+
+  get scopeVocabulary(): readonly string[] {
+    return this.#pdp.scopeVocabulary;
+  }
+
+  async decide(query: PolicyQuery): Promise<PolicyDecision> {
+    const text = wellFormedJson({ ...sharedRequest(query), resource: resourceOf(query.resource) });
+    if (!text.ok) return noDecision(text.problem);
+    const answer = await this.#pdp.post('access/v1/evaluation', text.text);
+    return answer.ok ? readEvaluation(answer.json) : noDecision(answer.problem);
+  }
+
+  /** One batch after the other; policies that change in between decide the rest. */
+  async decideMany(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
+    const decisions: PolicyDecision[] = [];
+    for (let from = 0; from < resources.length; from += this.#batchSize) {
+      decisions.push(...(await this.#decideBatch(query, resources.slice(from, from + this.#batchSize))));
+    }
+    return decisions;
+  }
+
+  async #decideBatch(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
+    const evaluations = resources.map((resource) => ({ resource: resourceOf(resource) }));
+    const text = wellFormedJson({ ...sharedRequest(query), evaluations });
+    if (!text.ok) return noDecisions(text.problem, resources.length);
+    const answer = await this.#pdp.post('access/v1/evaluations', text.text);
+    return answer.ok ? readEvaluations(answer.json, resources.length) : noDecisions(answer.problem, resources.length);
+  }
+}

@@ -1,0 +1,34 @@
+import type { PolicyDecision } from '@countersign/core';
+import { decided, undecided } from '@countersign/pdp';
+
+/** AuthZEN names no version of the policies that decided. */
+const policySet = '';
+
+/** A single evaluation (Authorization API 1.0, §6.2). Only `"decision": true` permits. */
+export function readEvaluation(json: unknown): PolicyDecision {
+  if (typeof json !== 'object' || json === null) return noDecision('its answer is not an object');
+  const { decision, context } = json as { readonly decision?: unknown; readonly context?: unknown };
+  if (typeof decision !== 'boolean') return noDecision('its answer has no boolean "decision"');
+  // §7.1.2.1: what went wrong with one evaluation of many.
+  if (typeof context === 'object' && context !== null && 'error' in context) {
+    return noDecision('it reports an error instead of a decision');
+  }
+  return decided(decision, policySet);
+}
+
+/** As many evaluations as were asked for, in their order (§7.2); with fewer or more, none can be told apart. */
+export function readEvaluations(json: unknown, count: number): readonly PolicyDecision[] {
+  const { evaluations } = (json ?? {}) as { readonly evaluations?: unknown };
+  if (!Array.isArray(evaluations) || evaluations.length !== count) {
+    return noDecisions(`its answer has not ${count} evaluations`, count);
+  }
+  return evaluations.map(readEvaluation);
+}
+
+export function noDecision(problem: string): PolicyDecision {
+  return undecided(problem, policySet);
+}
+
+export function noDecisions(problem: string, count: number): readonly PolicyDecision[] {
+  return Array.from({ length: count }, () => noDecision(problem));
+}

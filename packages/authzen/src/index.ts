@@ -1,0 +1,1 @@
+export { type AuthzenOptions, authzen } from './authzen.js';

@@ -1,0 +1,30 @@
+import type { PolicyDecision } from '@countersign/core';
+import { decided, undecided } from '@countersign/pdp';
+
+/** What a policy may answer: `true`, `false`, or an object that says more. */
+interface DecisionDocument {
+  readonly allow: boolean;
+  /** Names of the rules that decided, for the audit record. */
+  readonly policies: readonly string[];
+}
+
+/** What a Rego rule evaluated to, as a decision. Anything that is not clearly a decision is a deny. */
+export function readDecision(result: unknown, policySet: string): PolicyDecision {
+  if (result === undefined) return undecided('the rule is undefined: give it a default', policySet);
+  const document = readDocument(result);
+  if (document === undefined) {
+    return undecided('the rule gave neither a boolean nor { "allow": boolean, "policies": […] }', policySet);
+  }
+  return decided(document.allow, policySet, document.policies);
+}
+
+function readDocument(result: unknown): DecisionDocument | undefined {
+  if (typeof result === 'boolean') return { allow: result, policies: [] };
+  if (typeof result !== 'object' || result === null) return undefined;
+  const { allow, policies = [] } = result as { readonly allow?: unknown; readonly policies?: unknown };
+  return typeof allow === 'boolean' && isTexts(policies) ? { allow, policies } : undefined;
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}

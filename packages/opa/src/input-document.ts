@@ -1,0 +1,72 @@
+import type { PolicyContext, PolicyQuery, Resource } from '@countersign/core';
+
+/** What a Rego policy reads as `input`. */
+export interface InputDocument {
+  readonly actor: {
+    readonly type: 'agent';
+    readonly id: string;
+    readonly roles: readonly string[];
+    readonly capabilities: readonly string[];
+    readonly owner?: string;
+  };
+  /** Absent when the actor acts for itself. */
+  readonly on_behalf_of?: InputPrincipal;
+  readonly action: string;
+  readonly resource: InputResource;
+  /** Every known scope that the effective scope covers. */
+  readonly scope: readonly string[];
+  /** Hops from subject to actor: 0 when the actor acts for itself. */
+  readonly depth: number;
+  /** The agents between subject and actor, oldest first. History: it may make a policy forbid, never permit. */
+  readonly via: readonly string[];
+  /** How the last hop was proved. */
+  readonly proof: PolicyContext['proof'];
+  /** How the sender proved that it holds its key. */
+  readonly possession: PolicyContext['possession'];
+  readonly authorization_details?: PolicyContext['authorizationDetails'];
+  readonly request: PolicyContext['request'];
+}
+
+export type InputPrincipal =
+  | { readonly type: 'user'; readonly user_id: string }
+  | { readonly type: 'agent'; readonly agent_id: string };
+
+/** `Repo::"acme/api"` has its id also as `repo`, after its type: `input.resource.repo == "acme/api"`. */
+export interface InputResource {
+  readonly type: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly parents: readonly { readonly type: string; readonly id: string }[];
+  readonly [byType: string]: unknown;
+}
+
+/** A query as the input document of a Rego policy. */
+export function inputDocument({ principal, action, resource, context }: PolicyQuery): InputDocument {
+  const { scope, depth, via, proof, possession, authorizationDetails, request } = context;
+  const onBehalfOf = inputPrincipal(context);
+  return {
+    actor: { type: 'agent', ...principal },
+    ...(onBehalfOf && { on_behalf_of: onBehalfOf }),
+    action,
+    resource: inputResource(resource),
+    scope,
+    depth,
+    via,
+    proof,
+    possession,
+    ...(authorizationDetails && { authorization_details: authorizationDetails }),
+    request,
+  };
+}
+
+function inputPrincipal({ onBehalfOf, onBehalfOfAgent }: PolicyContext): InputPrincipal | undefined {
+  if (onBehalfOf !== undefined) return { type: 'user', user_id: onBehalfOf };
+  return onBehalfOfAgent === undefined ? undefined : { type: 'agent', agent_id: onBehalfOfAgent };
+}
+
+function inputResource({ type, id, attributes = {}, parents = [] }: Resource): InputResource {
+  const name = type.split('::').at(-1) ?? type;
+  const byType = name.charAt(0).toLowerCase() + name.slice(1);
+  // Last, so that no type can take the place of a member that means something else.
+  return { [byType]: id, type, id, attributes, parents };
+}

@@ -1,0 +1,67 @@
+import {
+  ConfigError,
+  checkOptionNames,
+  type PolicyDecision,
+  type PolicyEngine,
+  type PolicyQuery,
+} from '@countersign/core';
+import { PolicyDecisionPoint, type PdpOptions, pdpOptionNames, undecided, wellFormedJson } from '@countersign/pdp';
+import { readDecision } from './decision-document.js';
+import { inputDocument } from './input-document.js';
+
+export interface OpaServerOptions extends PdpOptions {
+  /** The rule that decides, as in OPA's data API: `agent/authz/allow` for `allow` in `package agent.authz`. */
+  readonly path: string;
+}
+
+/**
+ * Asks an OPA server: `POST /v1/data/<path>`. The rule gives a boolean, or `{ "allow": boolean, "policies": [names] }`.
+ *
+ * Everything else denies: an undefined rule, another value, an error of the server's (`policy_error`). Errors of
+ * built-in functions are errors here (`strict-builtin-errors`): OPA would take them for undefined, and a rule that
+ * denies would then be skipped. A server that cannot be reached in time is an outage (503 `policy_unavailable`); after
+ * some in a row it is left alone for a while. Decisions name the revisions of the server's bundles as their policy set.
+ *
+ * @throws ConfigError which says what to do.
+ *
+ * @example
+ * const policy = opaServer({ url: 'http://127.0.0.1:8181', path: 'agent/authz/allow' });
+ */
+export function opaServer(options: OpaServerOptions): PolicyEngine {
+  checkOptionNames('opaServer', options, [...pdpOptionNames, 'path']);
+  const path = `v1/data/${readPath(options.path)}?provenance=true&strict-builtin-errors=true`;
+  const pdp = new PolicyDecisionPoint('opaServer', options);
+  return {
+    scopeVocabulary: pdp.scopeVocabulary,
+    async decide(query: PolicyQuery): Promise<PolicyDecision> {
+      const input = wellFormedJson({ input: inputDocument(query) });
+      if (!input.ok) return undecided(input.problem, '');
+      const answer = await pdp.post(path, input.text);
+      return answer.ok ? readAnswer(answer.json) : undecided(answer.problem, '');
+    },
+  };
+}
+
+function readPath(path: string): string {
+  if (typeof path !== 'string' || !/^[A-Za-z_][A-Za-z0-9_-]*(?:\/[A-Za-z_][A-Za-z0-9_-]*)*$/.test(path)) {
+    throw new ConfigError("opaServer: 'path' must name a rule, like 'agent/authz/allow'.");
+  }
+  return path;
+}
+
+function readAnswer(json: unknown): PolicyDecision {
+  if (typeof json !== 'object' || json === null) return undecided('its answer is not an object', '');
+  const { result, provenance } = json as { readonly result?: unknown; readonly provenance?: unknown };
+  return readDecision(result, revisionsOf(provenance));
+}
+
+/** `name@revision` of each bundle; empty where the server has none. For the record only. */
+function revisionsOf(provenance: unknown): string {
+  const { bundles } = (provenance ?? {}) as {
+    readonly bundles?: Readonly<Record<string, { revision?: unknown } | null>>;
+  };
+  return Object.entries(bundles ?? {})
+    .map(([name, bundle]) => `${name}@${typeof bundle?.revision === 'string' ? bundle.revision : ''}`)
+    .toSorted()
+    .join(' ');
+}

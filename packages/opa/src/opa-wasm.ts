@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import {
+  ConfigError,
+  checkOptionNames,
+  type PolicyDecision,
+  type PolicyEngine,
+  type PolicyQuery,
+} from '@countersign/core';
+import { undecided, wellFormedJson } from '@countersign/pdp';
+import { readDecision } from './decision-document.js';
+import { inputDocument } from './input-document.js';
+import { compile, instantiate, type WasmModule, type WasmPolicy } from './wasm-module.js';
+
+export interface OpaWasmOptions {
+  /** The compiled policies: `policy.wasm` of what `opa build -t wasm -e agent/authz/allow` writes. */
+  readonly wasm: Uint8Array;
+  /** The rule that decides, like `agent/authz/allow`. Default: the only one that was built in. */
+  readonly entrypoint?: string;
+  /** What policies read as `data`. Default: nothing. */
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** The scopes that the policies mention; see `opaServer`. Default: none. */
+  readonly scopeVocabulary?: readonly string[];
+}
+
+/**
+ * Decides with Rego in process, compiled to WebAssembly. The rule gives a boolean, or
+ * `{ "allow": boolean, "policies": [names] }`; everything else denies, and so does whatever the module throws. The
+ * policy set of a decision is a hash over module and data.
+ *
+ * Evaluation takes the event loop, and has no time limit: bound what policies loop over. Built-in functions are
+ * JavaScript here, and one that fails without throwing is undefined: see the README.
+ *
+ * @throws ConfigError which says what to do.
+ *
+ * @example
+ * const policy = opaWasm({ wasm: readFileSync('policy.wasm'), entrypoint: 'agent/authz/allow' });
+ */
+export function opaWasm(options: OpaWasmOptions): PolicyEngine {
+  checkOptionNames('opaWasm', options, ['wasm', 'entrypoint', 'data', 'scopeVocabulary']);
+  const { data = {}, scopeVocabulary = [] } = options;
+  if (!Array.isArray(scopeVocabulary) || scopeVocabulary.some((scope) => typeof scope !== 'string')) {
+    throw new ConfigError("opaWasm: 'scopeVocabulary' must be a list of scopes, like ['pr:write:draft'].");
+  }
+  const written = wellFormedJson(data);
+  if (!written.ok) throw new ConfigError(`opaWasm: 'data' cannot be used: ${written.problem}.`);
+  const module = readModule(options.wasm);
+  // A copy: what the application changes later is not what was hashed.
+  const kept = JSON.parse(written.text) as object;
+  let policy: WasmPolicy = firstInstance(module, kept);
+  const entrypoint = findEntrypoint(policy, options.entrypoint);
+  const policySet = createHash('sha256').update(options.wasm).update(written.text).digest('hex');
+
+  function decide(query: PolicyQuery): PolicyDecision {
+    const input = wellFormedJson(inputDocument(query));
+    if (!input.ok) return undecided(input.problem, policySet);
+    try {
+      return readDecision(resultOf(policy.evaluate(JSON.parse(input.text), entrypoint)), policySet);
+    } catch (error) {
+      // What has trapped may be in any state.
+      policy = instantiate(module, kept);
+      return undecided(`the policy could not be evaluated: ${reasonOf(error)}`, policySet);
+    }
+  }
+  return { scopeVocabulary: [...scopeVocabulary], decide };
+}
+
+function readModule(wasm: Uint8Array): WasmModule {
+  if (!(wasm instanceof Uint8Array)) throw new ConfigError("opaWasm: 'wasm' must be the bytes of a policy.wasm.");
+  try {
+    return compile(wasm);
+  } catch (error) {
+    throw new ConfigError(`opaWasm: 'wasm' is no WebAssembly module: ${reasonOf(error)}. Is it the whole bundle?`);
+  }
+}
+
+function firstInstance(module: WasmModule, data: object): WasmPolicy {
+  try {
+    return instantiate(module, data);
+  } catch (error) {
+    throw new ConfigError(`opaWasm: 'wasm' was not built by opa build -t wasm: ${reasonOf(error)}.`);
+  }
+}
+
+function findEntrypoint({ entrypoints }: WasmPolicy, name: string | undefined): number {
+  const names = Object.keys(entrypoints);
+  const wanted = name ?? (names.length === 1 ? names[0] : undefined);
+  const found = wanted !== undefined && Object.hasOwn(entrypoints, wanted) ? entrypoints[wanted] : undefined;
+  if (found === undefined) {
+    throw new ConfigError(`opaWasm: 'entrypoint' must be one of those built in: ${names.join(', ')}.`);
+  }
+  return found;
+}
+
+/** A result set: one result, or none where the rule is undefined. */
+function resultOf(results: unknown): unknown {
+  return Array.isArray(results) && results.length === 1 ? (results[0] as { result?: unknown }).result : undefined;
+}
+
+/** The library throws texts and objects, too. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  const { message } = (error ?? {}) as { readonly message?: unknown };
+  return typeof message === 'string' ? message : String(error);
+}

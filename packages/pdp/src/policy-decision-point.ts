@@ -1,0 +1,77 @@
+import { CircuitBreaker } from './circuit-breaker.js';
+import { type PdpOptions, type PdpSettings, readPdpOptions } from './options.js';
+import { readBounded } from './read-bounded.js';
+import { PdpUnavailableError } from './unavailable.js';
+
+/** What it answered: a JSON value, or something from which no decision can be read. */
+export type PdpAnswer =
+  | { readonly ok: true; readonly json: unknown }
+  | { readonly ok: false; readonly problem: string };
+
+/** Statuses by which a server, or a proxy before it, says that it cannot answer now. */
+const outages: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+/**
+ * A policy decision point behind HTTP. What it cannot be asked rejects with a `PdpUnavailableError`, and counts for the
+ * circuit breaker. What it answers does not, however odd: a request that makes a policy err must not close the API to
+ * all others.
+ */
+export class PolicyDecisionPoint {
+  readonly #settings: PdpSettings;
+  readonly #breaker: CircuitBreaker;
+
+  /** Throws a `ConfigError` that starts with `owner`. */
+  constructor(owner: string, options: PdpOptions) {
+    this.#settings = readPdpOptions(owner, options);
+    this.#breaker = new CircuitBreaker(this.#settings);
+  }
+
+  get scopeVocabulary(): readonly string[] {
+    return this.#settings.scopeVocabulary;
+  }
+
+  /** Posts a JSON text to a path below its address. */
+  post(path: string, json: string): Promise<PdpAnswer> {
+    return this.#breaker.run(() => this.#exchange(new URL(path, this.#settings.base), json));
+  }
+
+  async #exchange(url: URL, body: string): Promise<PdpAnswer> {
+    const { headers, timeoutMilliseconds, maxAnswerBytes } = this.#settings;
+    // One limit for all of it: an answer that comes in drops cannot outlast it.
+    const signal = AbortSignal.timeout(timeoutMilliseconds);
+    let response: Response;
+    let bytes: Uint8Array | undefined;
+    try {
+      // A redirect is an answer like any other: neither the question nor the token goes elsewhere.
+      response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
+      bytes = await readBounded(response, maxAnswerBytes);
+    } catch (error) {
+      throw new PdpUnavailableError(`it cannot be reached: ${reasonOf(error)}`);
+    }
+    if (outages.has(response.status)) throw new PdpUnavailableError(`it answered ${response.status}`);
+    return readAnswer(response, bytes);
+  }
+}
+
+function readAnswer({ status, headers }: Response, bytes: Uint8Array | undefined): PdpAnswer {
+  if (status !== 200) return odd(`it answered ${status}`);
+  if (bytes === undefined) return odd('its answer is too long');
+  if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return odd('its answer is not JSON');
+  try {
+    return { ok: true, json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown };
+  } catch {
+    return odd('its answer is not JSON');
+  }
+}
+
+/** The code of a network error says what to look for; its text may hold addresses. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error';
+  if (error.name === 'TimeoutError') return 'it took too long';
+  const { cause } = error;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message;
+}
+
+function odd(problem: string): PdpAnswer {
+  return { ok: false, problem };
+}
