@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import type { ScopeMatch } from '@countersign/delegation';
 import type { AuditSink } from './audit/event.js';
 import { readAudit, readUnrecordedActions } from './audit/read-audit.js';
+import { createRedactor, type Redactor } from './audit/redact.js';
+import type { RedactOptions } from './audit/redact-options.js';
 import type { BodyLimits } from './body/request-body.js';
 import { checkOptionNames, ConfigError } from './config-error.js';
 import { type Origin, parseOrigin } from './http/origin.js';
@@ -33,6 +35,8 @@ export interface GuardOptions {
   readonly policy: PolicyEngine;
   /** Where decisions are written. Several sinks: every one must take a record before an action runs. */
   readonly audit: AuditSink | readonly AuditSink[];
+  /** What is hidden from every record, before any sink gets it. Default: nothing. */
+  readonly redact?: RedactOptions;
   /** Who may issue tokens. Default: nobody, so that agents act only for themselves. */
   readonly issuers?: readonly IssuerOptions[];
   /** What a token's `aud` must name. Default: the origins. */
@@ -93,6 +97,7 @@ export interface Settings {
   readonly agents: AgentDirectory;
   readonly policy: PolicyEngine;
   readonly audit: AuditSink;
+  readonly redact: Redactor;
   readonly dangerouslyActWithoutRecord: readonly string[];
   readonly audiences: readonly string[];
   readonly tokens: TokenVerifier;
@@ -117,6 +122,7 @@ const optionNames = [
   'agents',
   'policy',
   'audit',
+  'redact',
   'issuers',
   'audience',
   'maxDelegationDepth',
@@ -154,6 +160,7 @@ export function readOptions(options: GuardOptions): Settings {
     agents,
     policy: implementing(options, 'policy', ['decide'], "await cedarFromDirectory('policies')"),
     audit: readAudit(options.audit),
+    redact: createRedactor(options.redact),
     dangerouslyActWithoutRecord: readUnrecordedActions(options.dangerouslyActWithoutRecord),
     audiences,
     tokens: createTokenVerifier({ issuers: options.issuers ?? [], audiences, clockSkewSeconds }),

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../caller.js';
+import { deepFreeze } from '../deep-freeze.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { PolicyDecision, Resource } from '../policy/engine.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
 import { boundString } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
+import type { Redactor } from './redact.js';
 import { textOf } from '../text-of.js';
 
 /** What was decided, as it is written down. */
@@ -32,18 +34,21 @@ const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_
 
 interface RecorderSettings {
   readonly audit: AuditSink;
+  readonly redact: Redactor;
   readonly dangerouslyActWithoutRecord: readonly string[];
   readonly clock: () => number;
   readonly onTrouble: (message: string) => void;
 }
 
 export function createRecorder(settings: RecorderSettings): Recorder {
-  const { audit, clock, onTrouble, dangerouslyActWithoutRecord } = settings;
+  const { audit, redact, clock, onTrouble, dangerouslyActWithoutRecord } = settings;
   let unrecorded = 0;
 
   async function write(event: Omit<AuditEvent, 'id' | 'time'>): Promise<Refusal | undefined> {
     try {
-      await audit.write({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
+      const recorded = redact({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
+      // Frozen: what one sink does with it changes nothing for the others.
+      await audit.write(deepFreeze(recorded));
       return undefined;
     } catch (error) {
       onTrouble(`countersign: an audit record could not be written: ${textOf(error)}`);
@@ -93,7 +98,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       return undefined;
     },
     async outcome(caller, facts, outcome) {
-      await write({ phase: 'outcome', ...identity(caller), request: facts, outcome });
+      await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });
     },
   };
 }
@@ -119,6 +124,6 @@ function described({
   return {
     ...(action === undefined ? {} : { action }),
     ...(resource && { resource: { type: resource.type, id: resource.id } }),
-    ...(policy && { policies: policy.policies, policySet: policy.policySet }),
+    ...(policy && { policies: [...policy.policies], policySet: policy.policySet }),
   };
 }
