@@ -13,11 +13,15 @@ const world: ApiOptions = {
     policies: `${policies}
       @id("releases-only-in-detail")
       permit(principal, action == Action::"pr.merge", resource == Repo::"acme/web")
-      when { context has authorizationDetails && context.authorizationDetails.privileges.contains("release") };
+      when { context has authorizationDetails.privileges && context.authorizationDetails.privileges.contains("release") };
+      @id("whole-repos-may-be-merged")
+      permit(principal, action == Action::"pr.merge", resource == Repo::"acme/web")
+      when { context has authorizationDetails && !(context.authorizationDetails has actions)
+        && context.authorizationDetails has datatypes && context.authorizationDetails.datatypes == ["code", "docs"] };
       @id("no-web-for-drafts")
       forbid(principal, action == Action::"pr.create", resource)
-      when { context has authorizationDetails && context.authorizationDetails.identifiers.contains("acme/api")
-        && context.authorizationDetails.actions.contains("pr.merge") };`,
+      when { context has authorizationDetails.identifiers && context.authorizationDetails.identifiers.contains("acme/api")
+        && context has authorizationDetails.actions && context.authorizationDetails.actions.contains("pr.merge") };`,
   },
 };
 
@@ -58,6 +62,30 @@ onEveryHost(
       await api.denies(await release([other, { type: 'Repo', identifier: 'acme/web' }]), 403, 'policy_denied');
       const both = [api1, { ...api1, actions: ['pr.create', 'pr.merge'] }];
       await api.denies(await api.pull({ authorization_details: both }), 403, 'policy_denied');
+    });
+
+    it('policy can tell what is not limited from what is limited to nothing of its kind', async () => {
+      const web = { type: 'Repo', identifier: 'acme/web' };
+      const sent = (...details: Claims[]) =>
+        api.pull(
+          { authorization_details: details, scope: 'pr:write:draft' },
+          { target: '/repos/acme/web/merge', body: '' },
+        );
+      const { records } = await api.accepts(
+        await sent({ ...web, datatypes: ['docs'] }, { ...web, datatypes: ['code'] }),
+        200,
+      );
+      expect(records[0]?.policies).toContain('policies.cedar#whole-repos-may-be-merged');
+      const merging = { ...web, actions: ['pr.merge'] };
+      const both = [
+        { ...merging, datatypes: ['docs'] },
+        { ...merging, datatypes: ['code'] },
+      ];
+      await api.denies(await sent(...both), 403, 'policy_denied');
+      await api.denies(await sent({ ...web, datatypes: ['docs'] }, web), 403, 'policy_denied');
+      const release = { ...web, privileges: ['release'] };
+      await api.denies(await sent(release, web), 403, 'policy_denied');
+      await api.accepts(await sent(release, { ...web, privileges: ['label'] }), 200);
     });
 
     it('C6 each hop limits: the token, and the links after it', async () => {

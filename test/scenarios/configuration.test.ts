@@ -39,7 +39,13 @@ it.each<[string, object, RegExp]>([
   ['a negative skew', { clockSkewSeconds: -1 }, /'clockSkewSeconds'/],
   ['a body limit as a string', { maxBodyBytes: '1mb' }, /'maxBodyBytes'/],
   ['a misspelt option', { maxAgeSecond: 5 }, /Did you mean 'maxAgeSeconds'/],
-  ['an issuer without keys', { issuers: [{ issuer: issuer.issuer }] }, /jwks/],
+  [
+    'an issuer whose keys are in two places',
+    {
+      issuers: [{ issuer: issuer.issuer, jwks: { keys: [issuer.jwk] }, jwksUri: 'https://id.acme.dev/jwks.json' }],
+    },
+    /say once/,
+  ],
   ['an issuer with an empty key set', { issuers: [{ issuer: issuer.issuer, jwks: { keys: [] } }] }, /none of its keys/],
   ['an issuer in clear', { issuers: [{ issuer: 'http://id.acme.dev', jwks: { keys: [issuer.jwk] } }] }, /plain http/],
   [

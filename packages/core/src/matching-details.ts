@@ -21,15 +21,26 @@ export function matchingDetails(
 }
 
 function gather(details: readonly AuthorizationDetail[]): MatchingDetails {
-  const all = (read: (detail: AuthorizationDetail) => readonly string[] | undefined): readonly string[] => [
-    ...new Set(details.flatMap((detail) => read(detail) ?? [])),
-  ];
+  const actions = limits(details.map((detail) => detail.actions));
+  const identifiers = limits(details.map(({ identifier }) => (identifier === undefined ? undefined : [identifier])));
+  const locations = limits(details.map((detail) => detail.locations));
+  const datatypes = limits(details.map((detail) => detail.datatypes));
+  const privileges = limits(details.map((detail) => detail.privileges));
   return {
-    types: all(({ type }) => [type]),
-    actions: all(({ actions }) => actions),
-    identifiers: all(({ identifier }) => (identifier === undefined ? undefined : [identifier])),
-    locations: all(({ locations }) => locations),
-    datatypes: all(({ datatypes }) => datatypes),
-    privileges: all(({ privileges }) => privileges),
+    types: unique(details.map(({ type }) => type)),
+    ...(actions && { actions }),
+    ...(identifiers && { identifiers }),
+    ...(locations && { locations }),
+    ...(datatypes && { datatypes }),
+    ...(privileges && { privileges }),
   };
+}
+
+/** One detail that is not limited allows everything, whatever the others name: then there is no limit to tell of. */
+function limits(named: readonly (readonly string[] | undefined)[]): readonly string[] | undefined {
+  return named.includes(undefined) ? undefined : unique(named.flatMap((values) => values ?? []));
+}
+
+function unique(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
 }

@@ -39,14 +39,14 @@ export interface PolicyContext {
   readonly request: { readonly method: string; readonly path: string };
 }
 
-/** The members of RFC 9396 §2.2, each over all details that match. */
+/** The members of RFC 9396 §2.2, each over all details that match; absent where one of these does not limit it. */
 export interface MatchingDetails {
   readonly types: readonly string[];
-  readonly actions: readonly string[];
-  readonly identifiers: readonly string[];
-  readonly locations: readonly string[];
-  readonly datatypes: readonly string[];
-  readonly privileges: readonly string[];
+  readonly actions?: readonly string[];
+  readonly identifiers?: readonly string[];
+  readonly locations?: readonly string[];
+  readonly datatypes?: readonly string[];
+  readonly privileges?: readonly string[];
 }
 
 export interface PolicyDecision {

@@ -92,15 +92,12 @@ function cedarContext(guard: InputGuard, context: PolicyContext): CedarRequest['
   };
 }
 
-function cedarDetails(guard: InputGuard, details: MatchingDetails): Record<keyof MatchingDetails, string[]> {
-  const texts = (name: keyof MatchingDetails): string[] =>
-    guard.texts(details[name], `context.authorizationDetails.${name}`);
-  return {
-    types: texts('types'),
-    actions: texts('actions'),
-    identifiers: texts('identifiers'),
-    locations: texts('locations'),
-    datatypes: texts('datatypes'),
-    privileges: texts('privileges'),
-  };
+const detailMembers = ['types', 'actions', 'identifiers', 'locations', 'datatypes', 'privileges'] as const;
+
+function cedarDetails(guard: InputGuard, details: MatchingDetails): Record<string, string[]> {
+  const present = detailMembers.flatMap((name) => {
+    const values = details[name];
+    return values === undefined ? [] : [[name, guard.texts(values, `context.authorizationDetails.${name}`)] as const];
+  });
+  return Object.fromEntries(present);
 }

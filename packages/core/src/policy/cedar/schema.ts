@@ -35,14 +35,14 @@ type AgentContext = {
   proof: String,
   // "signature", "dpop" or "web-bot-auth".
   possession: String,
-  // What was handed over in detail (RFC 9396): of the details that match this request.
+  // What was handed over in detail (RFC 9396): of the details that match this request. What is absent is not limited.
   authorizationDetails?: {
     types: Set<String>,
-    actions: Set<String>,
-    identifiers: Set<String>,
-    locations: Set<String>,
-    datatypes: Set<String>,
-    privileges: Set<String>,
+    actions?: Set<String>,
+    identifiers?: Set<String>,
+    locations?: Set<String>,
+    datatypes?: Set<String>,
+    privileges?: Set<String>,
   },
   request: { method: String, path: String },
 };
