@@ -16,6 +16,8 @@ export type { AuditRecord } from './audit/record.js';
 export { auditRecordSchema } from './audit/record-schema.js';
 export type { RedactOptions, Redaction } from './audit/redact-options.js';
 export { type AuditPinoOptions, auditPino, type PinoLogger } from './audit/sinks/audit-pino.js';
+export type { OcsfActor, OcsfApiActivity, OcsfDelegation } from './audit/sinks/ocsf.js';
+export { toOcsf } from './audit/sinks/to-ocsf.js';
 export type { CheckpointWitness } from './audit/witness.js';
 export { bufferedBody } from './body/buffered-body.js';
 export { continueAfterVerification } from './body/expect-continue.js';
