@@ -2,8 +2,6 @@ import { type ChainLayout, type Edge, layOut, type Node } from './chain-layout.j
 import type { ChainPath, ChainPaths } from './chain-paths.js';
 import { type Html, html } from './html.js';
 
-/** More would be a knot: the list below the graph has more. */
-const mostDrawn = 24;
 const mostListed = 200;
 
 const node = { width: 190, height: 46 };
@@ -14,13 +12,12 @@ const margin = 8;
 export function chainSection(chains: ChainPaths): Html {
   const paths = chains.list();
   if (paths.length === 0) return html`<p>No decision names a chain.</p>`;
-  const drawn = paths.slice(0, mostDrawn);
-  const hidden = paths.length - drawn.length;
+  const layout = layOut(paths);
   const listed = paths.slice(0, mostListed);
   const counted = paths.length - listed.length;
-  return html`<p class="legend"><span>━ signed by the one before</span> <span>╌ asserted by the issuer</span> <span>✓ allowed</span> <span>✗ denied</span></p>
-${hidden === 0 ? html`` : html`<p>Drawn are the ${drawn.length} most frequent of ${paths.length} chains.</p>`}
-<div class="scroll" role="region" aria-label="Graph of the chains" tabindex="0">${draw(layOut(drawn))}</div>
+  return html`<p class="legend"><span>━ proved by signature</span> <span>╌ asserted by the issuer</span> <span>✓ allowed</span> <span>✗ denied</span></p>
+${layout.drawn === paths.length ? html`` : html`<p>Drawn are ${layout.drawn} of ${paths.length} chains with their actions; the list has more.</p>`}
+<div class="scroll" role="region" aria-label="Graph of the chains" tabindex="0">${draw(layout)}</div>
 <details class="chains"><summary>The chains as a list (${paths.length})</summary>
 <div class="scroll" role="region" aria-label="List of the chains" tabindex="0"><table><thead><tr><th scope="col">chain</th><th scope="col">action</th><th scope="col">allowed</th><th scope="col">denied</th></tr></thead>
 <tbody>${listed.map(row)}</tbody></table></div>
@@ -39,16 +36,24 @@ function draw({ columns, edges }: ChainLayout): Html {
   const height = (rows - 1) * step.y + node.height + 2 * margin;
   const label = `${columns.flat().length} users, agents and actions; the list below says the same in words.`;
   return html`<svg role="img" aria-label="${label}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
-${edges.map(drawEdge)}${edges.map(drawLabel)}${columns.flat().map(drawNode)}</svg>`;
+${edges.map(drawEdge)}${edges.map(drawLabel)}${columns.flat().map((one) => drawNode(one, edges))}</svg>`;
 }
 
-function drawNode(one: Node): Html {
+function drawNode(one: Node, edges: readonly Edge[]): Html {
   const { x, y } = place(one);
   const rounding = one.kind === 'user' ? node.height / 2 : one.kind === 'agent' ? 6 : 0;
-  return html`<g class="node ${one.kind}"><title>${one.kind} ${one.name}</title>
+  const incoming = edges.filter(({ to }) => to === one);
+  const counts = countsOf(incoming.length > 0 ? incoming : edges.filter(({ from }) => from === one));
+  return html`<g class="node ${one.kind}"><title>${one.kind} ${one.name}: ${counts}</title>
 <rect x="${x}" y="${y}" width="${node.width}" height="${node.height}" rx="${rounding}"/>
 <text x="${x + node.width / 2}" y="${y + 20}" class="name">${short(one.name)}</text>
-<text x="${x + node.width / 2}" y="${y + 36}" class="kind">${one.kind}</text></g>`;
+<text x="${x + node.width / 2}" y="${y + 36}" class="kind">${one.kind} · ${counts}</text></g>`;
+}
+
+function countsOf(edges: readonly Edge[]): string {
+  const allowed = edges.reduce((sum, edge) => sum + edge.allowed, 0);
+  const denied = edges.reduce((sum, edge) => sum + edge.denied, 0);
+  return [allowed > 0 ? `${allowed} ✓` : '', denied > 0 ? `${denied} ✗` : ''].filter((part) => part !== '').join('  ');
 }
 
 function drawEdge(edge: Edge): Html {
@@ -59,11 +64,11 @@ function drawEdge(edge: Edge): Html {
   return html`<path class="edge ${proofClass(edge)}" d="${way}" stroke-width="${width}"><title>${edge.from.name} to ${edge.to.name}: ${proofText(edge)}</title></path>`;
 }
 
+/** Only where nothing was ever allowed: on more edges the labels would cover each other. */
 function drawLabel(edge: Edge): Html {
+  if (edge.allowed > 0) return html``;
   const { x1, y1, x2, y2 } = ends(edge);
-  const counts = [edge.allowed > 0 ? `${edge.allowed} ✓` : '', edge.denied > 0 ? `${edge.denied} ✗` : ''];
-  const text = counts.filter((part) => part !== '').join('  ');
-  return html`<text class="count" x="${(x1 + x2) / 2}" y="${(y1 + y2) / 2 + 4}">${text}</text>`;
+  return html`<text class="count" x="${(x1 + x2) / 2}" y="${(y1 + y2) / 2 + 4}">${countsOf([edge])}</text>`;
 }
 
 function place({ column, row }: Node): { readonly x: number; readonly y: number } {
@@ -81,7 +86,7 @@ function proofClass({ proof }: Edge): string {
 }
 
 function proofText(edge: Edge): string {
-  const how = { asserted: 'asserted by the issuer', signed: 'signed by the one before', acted: 'the action' };
+  const how = { asserted: 'asserted by the issuer', signed: 'proved by signature', acted: 'the action' };
   return `${how[proofClass(edge) as keyof typeof how]}, ${edge.allowed} allowed, ${edge.denied} denied`;
 }
 

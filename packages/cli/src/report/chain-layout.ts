@@ -18,12 +18,17 @@ export interface Edge {
 }
 
 export interface ChainLayout {
+  /** How many of the ways are in it. */
+  readonly drawn: number;
   readonly columns: readonly (readonly Node[])[];
   readonly edges: readonly Edge[];
 }
 
+/** More would be a knot. */
+const mostInColumn = 12;
+
 /**
- * Puts ways into columns: users, then agents as far from the user as they are, each action right of the agent that
+ * Puts ways into columns, as many as there is room for: users, then agents as far from the user as they are, each action right of the agent that
  * did it. Every edge leads from one column to the next.
  */
 export function layOut(paths: readonly ChainPath[]): ChainLayout {
@@ -47,19 +52,32 @@ export function layOut(paths: readonly ChainPath[]): ChainLayout {
     edges.set(key, { ...edge, allowed: edge.allowed + allowed, denied: edge.denied + denied });
   };
 
+  const hasRoom = ({ column, kind, name }: Stop): boolean =>
+    nodes.has(JSON.stringify([column, kind, name])) || (columns[column]?.length ?? 0) < mostInColumn;
+
+  let drawn = 0;
   for (const path of paths) {
-    // An agent that acts for itself stands where the first agent of a user stands.
-    const start = path.members[0]?.type === 'user' ? 0 : 1;
-    const members = path.members.map((member, at) => nodeAt(start + at, kindOf(member), member.id));
-    const action = nodeAt(start + members.length, 'action', path.action);
-    [...members, action].reduce((from, to, at) => {
+    const stops = stopsOf(path);
+    if (!stops.every(hasRoom)) continue;
+    drawn += 1;
+    const way = stops.map(({ column, kind, name }) => nodeAt(column, kind, name));
+    way.reduce((from, to, at) => {
       count(from, to, path.members[at]?.proof ?? 'action', path);
       return to;
     });
   }
   const whole = Array.from({ length: columns.length }, (_, at) => columns[at] ?? []);
   sortRows(whole, [...edges.values()]);
-  return { columns: whole, edges: [...edges.values()] };
+  return { drawn, columns: whole, edges: [...edges.values()] };
+}
+
+type Stop = Pick<Node, 'column' | 'kind' | 'name'>;
+
+/** An agent that acts for itself stands where the first agent of a user stands. */
+function stopsOf({ members, action }: ChainPath): readonly Stop[] {
+  const start = members[0]?.type === 'user' ? 0 : 1;
+  const stops = members.map((member, at): Stop => ({ column: start + at, kind: kindOf(member), name: member.id }));
+  return [...stops, { column: start + members.length, kind: 'action', name: action }];
 }
 
 /** Nodes near those that lead to them: fewer edges cross. */

@@ -1,156 +1,154 @@
 // Runs in the page. The data is text from elsewhere: it only ever becomes text, never markup.
-'use strict';
-(() => {
-  const all = JSON.parse(document.getElementById('data').textContent);
-  const byId = (id) => document.getElementById(id);
-  const form = byId('filters');
-  const body = byId('list').querySelector('tbody');
-  const step = 100;
-  const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘', ended: '·' };
-  let matching = all;
-  let shown = 0;
+const all = JSON.parse(document.getElementById('data').textContent);
+const byId = (id) => document.getElementById(id);
+const form = byId('filters');
+const body = byId('list').querySelector('tbody');
+const step = 100;
+const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘', ended: '·' };
+let matching = all;
+let shown = 0;
 
-  for (const entry of all) {
-    const { record, resource, ended } = entry;
-    entry.moment = Date.parse(record.time);
-    entry.text = [...Object.values(record).filter((value) => typeof value === 'string'), resource, ended, entry.verdict]
-      .concat(record.chain.map(({ id }) => id))
-      .join('\n')
-      .toLowerCase();
-  }
+for (const entry of all) {
+  const { record, resource, ended } = entry;
+  entry.moment = Date.parse(record.time);
+  entry.text = [...Object.values(record).filter((value) => typeof value === 'string'), resource, ended, entry.verdict]
+    .concat(record.chain.map(({ id }) => id))
+    .join('\n')
+    .toLowerCase();
+}
 
-  const fields = {
-    actor: ({ record }) => record.actor,
-    subject: ({ record }) => record.subject,
-    action: ({ record }) => record.action,
-    resource: ({ resource }) => resource,
+const fields = {
+  actor: ({ record }) => record.actor,
+  subject: ({ record }) => record.subject,
+  action: ({ record }) => record.action,
+  resource: ({ resource }) => resource,
+};
+for (const [name, read] of Object.entries(fields)) {
+  const counts = new Map();
+  for (const value of all.map(read)) if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const most = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, 500);
+  const options = most.map(([value, count]) => new Option(`${value} (${count})`, value));
+  byId(`f-${name}`).append(new Option('all', ''), ...options);
+}
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className !== undefined) made.className = className;
+  return made;
+}
+
+function cell(label, ...content) {
+  const made = element('td');
+  made.dataset.label = label;
+  made.append(...content);
+  return made;
+}
+
+const who = ({ actor, subject, claimedAgent, claimedKey }) => {
+  if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor} for ${subject}`;
+  if (claimedAgent !== undefined) return `unverified, key of ${claimedAgent}`;
+  return claimedKey === undefined ? 'unknown' : `unverified, claims key ${claimedKey}`;
+};
+const what = ({ record, resource }) => {
+  const { action, method, path } = record;
+  return action === undefined ? `${method ?? ''} ${path ?? ''}` : `${action} ${resource ?? ''}`;
+};
+
+function row(entry) {
+  const { record, verdict, ended } = entry;
+  const made = element('tr', undefined, verdict);
+  const button = element('button', String(record.sequence));
+  button.type = 'button';
+  button.setAttribute('aria-expanded', 'false');
+  button.setAttribute('aria-label', `Record ${record.sequence}, details`);
+  button.addEventListener('click', () => toggle(made, entry, button));
+  const decision = element('span', `${signs[verdict]} ${verdict}`, 'verdict');
+  made.append(
+    cell('record', button),
+    cell('time', element('time', record.time)),
+    cell('decision', decision, ...(record.code === undefined ? [] : [element('span', record.code, 'code')])),
+    cell('who', who(record)),
+    cell('what', what(entry)),
+    cell('end', ended ?? ''),
+  );
+  return made;
+}
+
+const names = {
+  id: 'id',
+  phase: 'phase',
+  detail: 'detail',
+  scope: 'scope',
+  policies: 'policies',
+  policySet: 'policy set',
+  approvedBy: 'approved by',
+  actorKey: "actor's key",
+  claimedAgent: 'claimed agent (not verified)',
+  claimedKey: 'claimed key (not verified)',
+  requestId: 'request',
+  address: 'remote address',
+};
+
+function toggle(made, entry, button) {
+  const open = made.nextElementSibling?.classList.contains('details');
+  button.setAttribute('aria-expanded', String(!open));
+  if (open) made.nextElementSibling.remove();
+  else made.after(details(entry));
+}
+
+function details({ record, endedBy }) {
+  const list = element('dl');
+  const add = (name, value) => {
+    if (value !== undefined && value !== '') list.append(element('dt', name), element('dd', value));
   };
-  for (const [name, read] of Object.entries(fields)) {
-    const counts = new Map();
-    for (const value of all.map(read)) if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
-    const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 500);
-    const options = most.map(([value, count]) => new Option(`${value} (${count})`, value));
-    byId(`f-${name}`).append(new Option('all', ''), ...options);
+  add('request line', record.method === undefined ? undefined : `${record.method} ${record.path ?? ''}`);
+  for (const [at, { id, type, proof, scope, delegationId, issuer }] of record.chain.entries()) {
+    const proved = proof === 'issuer' ? `asserted by ${issuer ?? 'the issuer'}` : `proved by ${proof}`;
+    const more = [type, proved, delegationId && `delegation ${delegationId}`];
+    add(`hop ${at + 1}`, `${id} (${more.filter(Boolean).join(', ')})${scope === '' ? '' : `: ${scope}`}`);
   }
+  for (const [field, name] of Object.entries(names)) add(name, record[field]);
+  add('outcome record', endedBy === undefined ? undefined : String(endedBy));
+  const made = element('tr', undefined, 'details');
+  const inside = element('td');
+  inside.colSpan = 6;
+  inside.append(list);
+  made.append(inside);
+  return made;
+}
 
-  function element(name, text, className) {
-    const made = document.createElement(name);
-    if (text !== undefined) made.textContent = text;
-    if (className !== undefined) made.className = className;
-    return made;
-  }
+function more(count) {
+  const next = matching.slice(shown, shown + count);
+  body.append(...next.map(row));
+  shown += next.length;
+  byId('more').hidden = shown >= matching.length;
+  byId('count').textContent =
+    `${matching.length} of ${all.length} requests match; ${shown} are shown, the latest first.`;
+}
 
-  function cell(label, ...content) {
-    const made = element('td');
-    made.dataset.label = label;
-    made.append(...content);
-    return made;
-  }
+function filter() {
+  const verdicts = new Set([...form.querySelectorAll('[name=verdict]:checked')].map(({ value }) => value));
+  const words = byId('f-text').value.toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = Object.entries(fields).filter(([name]) => byId(`f-${name}`).value !== '');
+  const from = Date.parse(`${byId('f-from').value}Z`);
+  const until = Date.parse(`${byId('f-until').value}Z`);
+  matching = all.filter(
+    (entry) =>
+      verdicts.has(entry.verdict) &&
+      words.every((word) => entry.text.includes(word)) &&
+      wanted.every(([name, read]) => read(entry) === byId(`f-${name}`).value) &&
+      !(entry.moment < from) &&
+      !(entry.moment >= until),
+  );
+  body.replaceChildren();
+  shown = 0;
+  more(step);
+}
 
-  const who = ({ actor, subject, claimedAgent, claimedKey }) => {
-    if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor} for ${subject}`;
-    if (claimedAgent !== undefined) return `unverified, key of ${claimedAgent}`;
-    return claimedKey === undefined ? 'unknown' : `unverified, claims key ${claimedKey}`;
-  };
-  const what = ({ record, resource }) => {
-    const { action, method, path } = record;
-    return action === undefined ? `${method ?? ''} ${path ?? ''}` : `${action} ${resource ?? ''}`;
-  };
-
-  function row(entry) {
-    const { record, verdict, ended } = entry;
-    const made = element('tr', undefined, verdict);
-    const button = element('button', String(record.sequence));
-    button.type = 'button';
-    button.setAttribute('aria-expanded', 'false');
-    button.setAttribute('aria-label', `Record ${record.sequence}, details`);
-    button.addEventListener('click', () => toggle(made, entry, button));
-    const decision = element('span', `${signs[verdict]} ${verdict}`, 'verdict');
-    made.append(
-      cell('record', button),
-      cell('time', element('time', record.time)),
-      cell('decision', decision, ...(record.code === undefined ? [] : [element('span', record.code, 'code')])),
-      cell('who', who(record)),
-      cell('what', what(entry)),
-      cell('end', ended ?? ''),
-    );
-    return made;
-  }
-
-  const names = {
-    id: 'id',
-    phase: 'phase',
-    detail: 'detail',
-    scope: 'scope',
-    policies: 'policies',
-    policySet: 'policy set',
-    approvedBy: 'approved by',
-    actorKey: "actor's key",
-    claimedAgent: 'claimed agent (not verified)',
-    claimedKey: 'claimed key (not verified)',
-    requestId: 'request',
-    address: 'remote address',
-  };
-
-  function toggle(made, entry, button) {
-    const open = made.nextElementSibling?.classList.contains('details');
-    button.setAttribute('aria-expanded', String(!open));
-    if (open) made.nextElementSibling.remove();
-    else made.after(details(entry));
-  }
-
-  function details({ record, endedBy }) {
-    const list = element('dl');
-    const add = (name, value) => {
-      if (value !== undefined && value !== '') list.append(element('dt', name), element('dd', value));
-    };
-    add('request line', record.method === undefined ? undefined : `${record.method} ${record.path ?? ''}`);
-    for (const [at, { id, type, proof, scope, delegationId, issuer }] of record.chain.entries()) {
-      const more = [type, `by ${proof}`, issuer && `of ${issuer}`, delegationId && `delegation ${delegationId}`];
-      add(`hop ${at + 1}`, `${id} (${more.filter(Boolean).join(', ')})${scope === '' ? '' : `: ${scope}`}`);
-    }
-    for (const [field, name] of Object.entries(names)) add(name, record[field]);
-    add('outcome record', endedBy === undefined ? undefined : String(endedBy));
-    const made = element('tr', undefined, 'details');
-    const inside = element('td');
-    inside.colSpan = 6;
-    inside.append(list);
-    made.append(inside);
-    return made;
-  }
-
-  function more(count) {
-    const next = matching.slice(shown, shown + count);
-    body.append(...next.map(row));
-    shown += next.length;
-    byId('more').hidden = shown >= matching.length;
-    byId('count').textContent =
-      `${matching.length} of ${all.length} requests match; ${shown} are shown, the latest first.`;
-  }
-
-  function filter() {
-    const verdicts = new Set([...form.querySelectorAll('[name=verdict]:checked')].map(({ value }) => value));
-    const words = byId('f-text').value.toLowerCase().split(/\s+/).filter(Boolean);
-    const wanted = Object.entries(fields).filter(([name]) => byId(`f-${name}`).value !== '');
-    const from = Date.parse(`${byId('f-from').value}Z`);
-    const until = Date.parse(`${byId('f-until').value}Z`);
-    matching = all.filter(
-      (entry) =>
-        verdicts.has(entry.verdict) &&
-        words.every((word) => entry.text.includes(word)) &&
-        wanted.every(([name, read]) => read(entry) === byId(`f-${name}`).value) &&
-        !(entry.moment < from) &&
-        !(entry.moment >= until),
-    );
-    body.replaceChildren();
-    shown = 0;
-    more(step);
-  }
-
-  form.addEventListener('input', filter);
-  form.addEventListener('reset', () => setTimeout(filter));
-  form.addEventListener('submit', (event) => event.preventDefault());
-  byId('more').addEventListener('click', () => more(step));
-  for (const id of ['filters', 'list']) byId(id).hidden = false;
-  filter();
-})();
+form.addEventListener('input', filter);
+form.addEventListener('reset', () => setTimeout(filter));
+form.addEventListener('submit', (event) => event.preventDefault());
+byId('more').addEventListener('click', () => more(step));
+for (const id of ['filters', 'list']) byId(id).hidden = false;
+filter();

@@ -53,7 +53,7 @@ ${actions(content)}</main>`;
 <style>${style}</style></head>
 <body>${body.markup}
 <script type="application/json" id="data">${jsonForScript(content.entries)}</script>
-<script>${script}</script></body></html>
+<script type="module">${script}</script></body></html>
 `;
 }
 
@@ -82,7 +82,7 @@ function numbers({ records, allowed, approved, denied, refused, unfinished, firs
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2><ul class="tiles">
 ${tiles.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
-</ul><p>${records} records${span}.</p></section>`;
+</ul><p>${records} records of requests${span}. The log’s own records are not among them.</p></section>`;
 }
 
 function actions({ entries, summary, listedRecords }: PageContent): Html {

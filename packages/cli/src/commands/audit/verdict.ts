@@ -17,7 +17,8 @@ export function verdictOn(report: LogReport): string {
 export function sealOf({ size, sealed }: LogReport): string {
   if (sealed === 0) return 'No checkpoint agrees with the log.';
   const rest = size - sealed;
-  const open = rest <= 0 ? '' : ` The last ${rest} are not sealed yet: they could be cut off without a trace.`;
+  const which = rest === 1 ? 'The last one is' : `The last ${rest} are`;
+  const open = rest <= 0 ? '' : ` ${which} not sealed yet, and could be cut off without a trace.`;
   return `Records 1 to ${sealed} are those that the key has sealed.${open}`;
 }
 
