@@ -36,7 +36,8 @@ export interface Signer {
   readonly signRequest: (request: RequestToSign) => Promise<SignedRequest>;
   /**
    * Hands on less than it holds to another agent, offline: signs one link and bundles it with what this signer acts
-   * with. Rejects with `AgentError` `delegation_impossible` if that cannot be.
+   * with. Rejects with `AgentError` `delegation_impossible`, and signs nothing, if an API would refuse it: if it is wider
+   * in any way than what is handed on, forbidden by its `max_hops`, or for an agent that is in the chain already.
    *
    * @example
    * const bundle = await forUser.delegate('agent-test-runner', { scope: ['repo:read'], ttlSeconds: 60 });

@@ -1,6 +1,8 @@
 import {
   type AuthorizationDetail,
   DelegationError,
+  draftLink,
+  type LinkDraft,
   mintLink,
   parseScope,
   type Scope,
@@ -10,6 +12,7 @@ import { AgentError } from './agent-error.js';
 import type { DelegationBundle } from './bundle.js';
 import type { Credentials } from './credentials.js';
 import { payloadOf } from './jwt-payload.js';
+import { unlawful } from './lawful-link.js';
 import type { Settings } from './options.js';
 
 /** What is handed on, and for how long. */
@@ -52,9 +55,8 @@ export async function delegate(
   }
   refuseWiderScope(options.scope, held['scope']);
   const now = Math.floor(settings.clock() / 1000);
-  const link = await mint({
+  const draft: LinkDraft = {
     delegator: settings.id,
-    signer: settings.key,
     delegate: delegateId,
     ...(parent !== undefined && { parent }),
     scope: options.scope,
@@ -64,6 +66,11 @@ export async function delegate(
     ...(options.authorizationDetails !== undefined && { authorizationDetails: options.authorizationDetails }),
     ...(options.maxHops !== undefined && { maxHops: options.maxHops }),
     ...(options.keyId !== undefined && { delegateKeyThumbprint: options.keyId }),
+  };
+  const link = await explained(async () => {
+    const problem = unlawful({ ...(token !== undefined && { token }), links }, draftLink(draft), settings.key.keyId);
+    if (problem !== undefined) throw impossible(problem);
+    return mintLink({ ...draft, signer: settings.key });
   });
   return Object.freeze({ version: 1, ...(token !== undefined && { token }), links: Object.freeze([...links, link]) });
 }
@@ -107,9 +114,9 @@ function lifetimeOf(
   return Math.min(ttlSeconds, left);
 }
 
-async function mint(options: Parameters<typeof mintLink>[0]): Promise<string> {
+async function explained(mint: () => Promise<string>): Promise<string> {
   try {
-    return await mintLink(options);
+    return await mint();
   } catch (error) {
     if (error instanceof DelegationError) throw impossible(error.message, error);
     throw error;
@@ -117,5 +124,9 @@ async function mint(options: Parameters<typeof mintLink>[0]): Promise<string> {
 }
 
 function impossible(why: string, cause?: unknown): AgentError {
-  return new AgentError('delegation_impossible', `delegate: ${why}.`, cause === undefined ? undefined : { cause });
+  return new AgentError(
+    'delegation_impossible',
+    `delegate: ${why.replace(/\.$/, '')}.`,
+    cause === undefined ? undefined : { cause },
+  );
 }

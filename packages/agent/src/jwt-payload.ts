@@ -1,13 +1,22 @@
+type JsonObject = Readonly<Record<string, unknown>>;
+
 /**
  * The payload of a JWT, unverified: good for what an agent tells itself about a credential that it holds, never for what
  * it believes of others. Undefined if it is no JSON object.
  */
-export function payloadOf(jwt: string): Readonly<Record<string, unknown>> | undefined {
+export function payloadOf(jwt: string): JsonObject | undefined {
+  return partOf(jwt, 1);
+}
+
+/** Its header, no more verified. */
+export function headerOf(jwt: string): JsonObject | undefined {
+  return partOf(jwt, 0);
+}
+
+function partOf(jwt: string, part: 0 | 1): JsonObject | undefined {
   try {
-    const payload: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    return typeof payload === 'object' && payload !== null && !Array.isArray(payload)
-      ? (payload as Readonly<Record<string, unknown>>)
-      : undefined;
+    const json: unknown = JSON.parse(Buffer.from(jwt.split('.')[part] ?? '', 'base64url').toString('utf8'));
+    return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as JsonObject) : undefined;
   } catch {
     return undefined;
   }

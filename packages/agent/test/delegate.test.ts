@@ -29,6 +29,7 @@ afterAll(() => server.close());
 const encode = (json: object): string => Buffer.from(JSON.stringify(json)).toString('base64url');
 const tokenOf = (claims: object): string => `${encode({ typ: 'at+jwt', alg: 'EdDSA' })}.${encode(claims)}.c2ln`;
 const token = tokenOf({
+  iss: 'https://id.acme.dev',
   sub: 'user_123',
   act: { sub: 'agent-a' },
   aud: api,
@@ -102,6 +103,66 @@ describe('delegate', () => {
     const problem = await problemOf(() => a.withToken(from).delegate('agent-b', options));
     expect(problem).toMatch(message);
     expect(problem).toMatch(/^delegation_impossible delegate: /);
+  });
+
+  const limited = {
+    ...partOf(token, 1),
+    scope: 'repo:read',
+    act: { sub: 'agent-a', act: { sub: 'agent-before' } },
+    authorization_details: [{ type: 'Repo', identifier: 'acme/api', actions: ['repo.read', 'pr.create'] }],
+    max_hops: 2,
+  };
+  const reading = { type: 'Repo', identifier: 'acme/api', actions: ['repo.read'] };
+
+  it.each<[string, Partial<DelegateOptions>]>([
+    ['nothing but a scope', {}],
+    ['a limit to less', { authorizationDetails: [reading] }],
+    ['one hop more', { maxHops: 1 }],
+    ['its audience', { audience: [api] }],
+  ])('C6 hands on within the limits of a token: %s', async (_title, options) => {
+    const bundle = await a.withToken(tokenOf(limited)).delegate('agent-b', { scope: 'repo:read', ...options });
+    expect(bundle.links).toHaveLength(1);
+  });
+
+  it.each<[string, object, Partial<DelegateOptions>, RegExp]>([
+    ['at another API', {}, { audience: 'https://mcp.acme.dev' }, /an audience that/],
+    ['at one API more', {}, { audience: [api, 'https://mcp.acme.dev'] }, /an audience that/],
+    ['another repo', {}, { authorizationDetails: [{ ...reading, identifier: 'acme/web' }] }, /do not lie within/],
+    ['all repos', {}, { authorizationDetails: [{ type: 'Repo' }] }, /do not lie within/],
+    ['details of another type', {}, { authorizationDetails: [reading, { type: 'Bucket' }] }, /do not lie within/],
+    ['as many hops', {}, { maxHops: 2 }, /max_hops allows more/],
+    ['what may not be handed on', { max_hops: 0 }, {}, /forbids to hand it on/],
+    ['what is bound to another key', { cnf: { jkt: keyB.thumbprint } }, {}, /bound to another key/],
+    ['to an agent that handed it on', { act: { sub: 'agent-a', act: { sub: 'agent-b' } } }, {}, /appears twice/],
+    ['a token that no API takes', { act: 'agent-a' }, {}, /no API would take the token: act/],
+  ])('C6 refuses to hand on %s, and signs nothing', async (_title, claims, options, says) => {
+    let signed = 0;
+    const key = { ...keyA, keyId: keyA.keyId, sign: () => Promise.reject(new Error(`signed ${++signed}`)) };
+    const unwilling = await createAgent({ id: 'agent-a', key, clock });
+    const held = unwilling.withToken(tokenOf({ ...limited, ...claims }));
+    const problem = await problemOf(() => held.delegate('agent-b', { scope: 'repo:read', ...options }));
+    expect(problem).toMatch(/^delegation_impossible delegate: .*[^.]\.$/);
+    expect(problem).toMatch(says);
+    expect(signed).toBe(0);
+  });
+
+  it('C6 judges the links before it, too', async () => {
+    const options = { scope: 'repo:read', maxHops: 1 };
+    const handed = b.accept(await a.withToken(token).delegate('agent-b', options));
+    expect(await problemOf(() => handed.delegate('agent-a', { scope: 'repo:read' }))).toMatch(/appears twice/);
+    expect(await problemOf(() => handed.delegate('agent-c', options))).toMatch(/max_hops allows more/);
+    const c = await createAgent({ id: 'agent-c', key: generateAgentKey(), clock });
+    const last = c.accept(await handed.delegate('agent-c', { scope: 'repo:read' }));
+    expect(await problemOf(() => last.delegate('agent-d', { scope: 'repo:read' }))).toMatch(/forbids to hand it on/);
+  });
+
+  it('C1 refuses more hops than any API accepts', async () => {
+    let signer: Pick<Agent, 'delegate'> = a.withToken(token);
+    for (let hop = 1; hop <= 15; hop++) {
+      const next = await createAgent({ id: `agent-${hop}`, key: generateAgentKey(), clock });
+      signer = next.accept(await signer.delegate(`agent-${hop}`, { scope: 'repo:read' }));
+    }
+    expect(await problemOf(() => signer.delegate('agent-16', { scope: 'repo:read' }))).toMatch(/more delegations/);
   });
 
   it('refuses to hand on to itself, and its own right without an audience', async () => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AuthorizationDetail } from './authorization-details.js';
 import { isBase64urlOf32Bytes } from './confirmation.js';
 import { DelegationError } from './error.js';
-import { parentHash, readLink } from './link.js';
+import { type LinkClaims, parentHash, readLink } from './link.js';
 import { refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import type { Scope } from './scope.js';
 
@@ -40,6 +40,9 @@ export interface MintLinkOptions {
   /** `jti`. Default: a random UUID. */
   readonly id?: string;
 }
+
+/** What a link is to say, whoever signs it. */
+export type LinkDraft = Omit<MintLinkOptions, 'signer'>;
 
 const KNOWN_OPTIONS: Readonly<Record<keyof MintLinkOptions, true>> = {
   delegator: true,
@@ -80,6 +83,25 @@ const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  */
 export async function mintLink(options: MintLinkOptions): Promise<string> {
   refuseUnknownOptions(options, KNOWN_OPTIONS);
+  return signLink(draft(options).payload, options.signer);
+}
+
+/**
+ * The claims that a link of these options would have, before anything is signed: so that who knows the parent can judge by
+ * `delegatedChain` whether it is less.
+ *
+ * @throws DelegationError when an option is wrong; `code` says which.
+ *
+ * @example
+ * const claims = draftLink({ delegator: 'agent-a', delegate: 'agent-b', scope: 'repo:read', audience, lifetimeSeconds: 60, now });
+ * claims.expiresAt === now + 60;
+ */
+export function draftLink(options: LinkDraft): LinkClaims {
+  refuseUnknownOptions(options, KNOWN_OPTIONS);
+  return draft(options).claims;
+}
+
+function draft(options: LinkDraft): { readonly payload: object; readonly claims: LinkClaims } {
   const { delegator, delegate, audience, parent, authorizationDetails, maxHops, id = randomUUID() } = options;
   const { delegateKeyThumbprint } = options;
   const payload = {
@@ -97,7 +119,7 @@ export async function mintLink(options: MintLinkOptions): Promise<string> {
   // Our own reader judges what is minted, so that the two cannot drift apart.
   const read = readLink(payload);
   if (!read.ok) throw new DelegationError(read.code, read.detail);
-  return signLink(payload, options.signer);
+  return { payload, claims: read.link };
 }
 
 /** A hash of `Bearer eyJ…`, or of a token with a line end, would match nothing that is ever sent. */

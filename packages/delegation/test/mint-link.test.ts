@@ -4,7 +4,7 @@ import { compactVerify, decodeProtectedHeader } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { DelegationError, type DelegationErrorCode } from '../src/error.js';
 import { type LinkClaims, readLink } from '../src/link.js';
-import { type LinkSigner, mintLink, type MintLinkOptions } from '../src/mint-link.js';
+import { draftLink, type LinkSigner, mintLink, type MintLinkOptions } from '../src/mint-link.js';
 import { NOW, OTHER_THUMBPRINT, RFC8037_THUMBPRINT } from './support.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -43,6 +43,15 @@ async function errorOf(minting: Promise<string>): Promise<DelegationError> {
   expect(error).toBeInstanceOf(DelegationError);
   return error as DelegationError;
 }
+
+describe('draftLink', () => {
+  it('says what would be minted, and refuses what could not be', async () => {
+    const { signer: _, ...draft } = { ...OPTIONS, id: 'link-1', maxHops: 1, delegateKeyThumbprint: OTHER_THUMBPRINT };
+    expect(draftLink(draft)).toEqual(await claimsOf(draft));
+    expect(() => draftLink({ ...draft, scope: [] })).toThrow(DelegationError);
+    expect(() => draftLink({ ...draft, delegate: 'agent-1' })).toThrow(DelegationError);
+  });
+});
 
 describe('mintLink', () => {
   it('mints a JWT of its own type under the key of the delegator', async () => {
