@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes, messageOf } from './cli-error.js';
+import { defineAudit } from './commands/audit/define.js';
 import { coloursFor, type Io } from './io.js';
 import { printable } from './text.js';
 
@@ -9,6 +10,7 @@ Exit codes:
   0   done; for curl: the API answered 2xx
   1   failed: a file or the network
   2   wrong use, or input that cannot be read
+  3   audit only: a log or a proof is not right
   22  curl only: the API answered something else than 2xx`;
 
 /** Runs one command line. Commands are loaded when they run, so that `--help` answers at once. */
@@ -73,8 +75,9 @@ The entry goes to standard output, everything else to standard error:
     .option('-H, --header <line>', "a header field, 'Name: value'; may be repeated", collect, [])
     .option('-d, --data <data>', 'body; @FILE reads a file, @- standard input, byte for byte')
     .option('--json <data>', 'like --data, with the content type application/json')
-    .option('--agent <id>', 'id of the agent, for messages only: on the wire the key identifies it')
+    .option('--agent <id>', 'id of the agent: for messages, and to see that a bundle is for it')
     .option('--token <token>', 'access token to act for a user; @FILE reads a file')
+    .option('--bundle <file>', 'bundle by which another agent handed on to this one; - is standard input')
     .option('-v, --verbose', 'show the request and the head of the answer on standard error', false)
     .option('--dangerously-allow-http', 'send the token over plain http to other hosts than loopback', false)
     .addHelpText(
@@ -94,26 +97,61 @@ Examples:
     });
 
   program
-    .command('inspect')
-    .description('say in words what a token, a Signature-Input, a refusal, a key or an agents.json entry means')
-    .argument('[value]', '- or nothing reads standard input', '-')
-    // A PEM begins with dashes; a complaint about an unknown option would repeat the key.
-    .allowUnknownOption()
+    .command('delegate')
+    .description('hand on less than an agent holds to another agent; print the bundle that it needs')
+    .requiredOption('-k, --key <file>', 'private key of the agent that hands on')
+    .requiredOption('--id <id>', 'its id, as it is registered')
+    .requiredOption('--to <id>', 'id of the agent to which it hands on')
+    .requiredOption('--scope <scopes>', 'at least one, separated by spaces or commas')
+    .option('--audience <url>', 'API at which it counts; may be repeated (default: as what is handed on)', collect, [])
+    .option('--ttl <seconds>', 'until it expires, 1 to 3600 (default: 300, or as long as what is handed on)')
+    .option('--token <token>', 'access token that is handed on; @FILE reads a file')
+    .option('--bundle <file>', 'bundle that is handed on; - is standard input')
+    .option('--max-hops <count>', 'how often it may be handed on from there; 0 forbids it')
+    .option('--details <json>', 'authorization_details (RFC 9396): limits to single resources and actions')
+    .option('--to-key <thumbprint>', 'the one key with which the delegate may use it')
     .addHelpText(
       'after',
       `
-Nothing is verified and nothing is sent: it only shows what is written there.
+Nothing is sent. Without --token and --bundle the agent hands on what it may do of its own.
+
+Examples:
+  countersign delegate --key agent.pem --id agent-a --to agent-b --scope repo:read \\
+    --audience https://api.acme.dev --ttl 60 > bundle.json
+  countersign curl GET https://api.acme.dev/repos/acme/api --key agent-b.pem --bundle bundle.json`,
+    )
+    .action(async (options) => {
+      const { delegate } = await import('./commands/delegate.js');
+      await delegate(options, io);
+    });
+
+  program
+    .command('inspect')
+    .description('say in words what a token, bundle, request, Signature-Input, refusal, key or agents.json entry means')
+    .argument('[value]', '- or nothing reads standard input', '-')
+    // A PEM begins with dashes; a complaint about an unknown option would repeat the key.
+    .allowUnknownOption()
+    .option('--agents <file>', 'agents.json: verify links, and the signature of a request, with the keys in it')
+    .option('--issuer-jwks <file>', "keys of the token's issuer (JWK Set): verify the token with them")
+    .option('--json', 'print what was found as JSON', false)
+    .addHelpText(
+      'after',
+      `
+Nothing is sent. Without --agents and --issuer-jwks nothing is verified: it only shows what is written there.
+Of a token, a bundle or a request it draws the chain: who, how proved, what each may do and until when.
 
 Examples:
   countersign inspect eyJhbGciOi…
   countersign inspect 'sig=("@method" "@authority" "@path" "@query");created=…;keyid="…";tag="countersign"'
-  countersign inspect - < agents.json`,
+  countersign inspect - < agents.json
+  countersign inspect - --agents agents.json --issuer-jwks jwks.json < bundle.json`,
     )
-    .action(async (value) => {
+    .action(async (value, options) => {
       const { inspect } = await import('./commands/inspect.js');
-      await inspect(value, io);
+      await inspect(value, options, io);
     });
 
+  defineAudit(program, io, exitWith);
   return program;
 }
 

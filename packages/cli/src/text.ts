@@ -13,6 +13,15 @@ export function show(value: unknown): string {
   return printable(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)));
 }
 
+/** JSON for people and programs: what JSON leaves as it is and a terminal would act upon is escaped as JSON can. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, (character) =>
+    [...Array(character.length).keys()]
+      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
 /** A moment with its distance from now: `2026-11-24T15:00:00Z (2 minutes ago)`. */
 export function moment(seconds: unknown, nowSeconds: number): string {
   const date = typeof seconds === 'number' ? new Date(seconds * 1000) : undefined;

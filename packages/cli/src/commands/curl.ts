@@ -1,24 +1,18 @@
-import { readFile, stat } from 'node:fs/promises';
-import {
-  type Agent,
-  AgentError,
-  type AgentPrivateKey,
-  createAgent,
-  loadAgentKey,
-  type Signer,
-} from '@countersign/agent';
+import { readFile } from 'node:fs/promises';
+import { AgentError, createAgent, type Signer } from '@countersign/agent';
 import { CliError, exitCodes, messageOf } from '../cli-error.js';
 import { hintFor } from '../hints.js';
 import { coloursFor, type Io } from '../io.js';
 import { printable } from '../text.js';
+import { delegateOf, type HeldOptions, readHeld, signerWith } from './held.js';
+import { readKeyFile } from './key-file.js';
 
-export interface CurlOptions {
+export interface CurlOptions extends HeldOptions {
   readonly key: string;
   readonly header: readonly string[];
   readonly data?: string;
   readonly json?: string;
   readonly agent?: string;
-  readonly token?: string;
   readonly verbose: boolean;
   readonly dangerouslyAllowHttp: boolean;
 }
@@ -27,27 +21,18 @@ export interface CurlOptions {
 export async function curl(method: string, url: string, options: CurlOptions, io: Io): Promise<number> {
   const headers = readHeaders(options.header);
   const body = await readBody(options, headers, io);
-  const key = await readKey(options.key, io);
+  const held = await readHeld(options, io);
+  const key = await readKeyFile(options.key, io);
   const agent = await createAgent({
-    id: options.agent ?? key.thumbprint,
+    id: options.agent ?? delegateOf(held) ?? key.thumbprint,
     key,
     clock: io.clock,
     fetch: options.verbose ? showing(io) : io.fetch,
     dangerouslyAllowHttp: options.dangerouslyAllowHttp,
   });
   if (options.verbose) io.err(`* agent ${printable(agent.id)}, key ${agent.keyId}\n`);
-  const response = await send(await signerFor(agent, options.token), method, url, headers, body);
+  const response = await send(signerWith(agent, held), method, url, headers, body);
   return printAnswer(response, io);
-}
-
-async function signerFor(agent: Agent, token: string | undefined): Promise<Signer> {
-  if (token === undefined) return agent;
-  const text = token.startsWith('@') ? (await readFile(token.slice(1), 'utf8')).trim() : token;
-  try {
-    return agent.withToken(text);
-  } catch {
-    throw new CliError('--token: this is not an access token. To read it from a file, write @FILE.', exitCodes.usage);
-  }
 }
 
 async function send(
@@ -127,19 +112,6 @@ async function readBody(
   }
   if (given === '@-') return new Uint8Array(await io.stdin());
   return new Uint8Array(given.startsWith('@') ? await readFile(given.slice(1)) : Buffer.from(given));
-}
-
-async function readKey(path: string, io: Io): Promise<AgentPrivateKey> {
-  const text = await readFile(path, 'utf8');
-  const { mode } = await stat(path);
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-    io.err(`countersign: warning: others can read ${printable(path)}; chmod 600 it\n`);
-  }
-  try {
-    return loadAgentKey(text);
-  } catch (error) {
-    throw new CliError(`${path}: ${messageOf(error)}`, exitCodes.usage);
-  }
 }
 
 /** A fetch that shows what goes out and what comes back, without the secret part of credentials. */

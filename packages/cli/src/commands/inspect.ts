@@ -1,25 +1,76 @@
 import { CliError, exitCodes } from '../cli-error.js';
+import { chainReport, chainSections } from '../inspect/chain/chain-report.js';
+import { type ChainFacts, chainFacts } from '../inspect/chain/facts.js';
+import { looksLikeRequest, type Presented, readBundle, readRequest } from '../inspect/chain/presented.js';
+import { readTrust } from '../inspect/chain/trust.js';
 import { explainJwk, explainPrivateKey, explainRawKey, type JsonObject } from '../inspect/key.js';
 import { hintFor } from '../hints.js';
 import { explainProblem, looksLikeProblem } from '../inspect/refusal.js';
 import { explainRegistrations, looksLikeRegistration } from '../inspect/registration.js';
 import { type Report, renderReport } from '../inspect/report.js';
 import { explainSignatureInput, looksLikeSignatureInput } from '../inspect/signature-input.js';
-import { explainToken, looksLikeToken } from '../inspect/token.js';
+import { explainToken, isLink, looksLikeToken } from '../inspect/token.js';
 import { coloursFor, type Io } from '../io.js';
+import { printableJson } from '../text.js';
 
 const maxLength = 1024 * 1024;
 const fileHint = 'To read a file: countersign inspect - < FILE';
 
+export interface InspectOptions {
+  readonly agents?: string;
+  readonly issuerJwks?: string;
+  readonly json: boolean;
+}
+
 /** Finds out what the value is and explains it. */
-export async function inspect(value: string, io: Io): Promise<void> {
+export async function inspect(value: string, options: InspectOptions, io: Io): Promise<void> {
   const text = (value === '-' ? Buffer.from(await io.stdin()).toString('utf8') : value).trim();
   if (text === '') throw new CliError('nothing to inspect', exitCodes.usage);
   if (text.length > maxLength) throw new CliError('too long to inspect (over 1 MiB)', exitCodes.usage);
-  const report = explain(text, Math.floor(io.clock() / 1000));
+  const now = Math.floor(io.clock() / 1000);
+  const presented = presentedIn(text);
+  const facts = typeof presented === 'object' ? await chainFacts(presented, await readTrust(options), now) : undefined;
+  const report = typeof presented === 'string' ? presented : reportOf(text, presented, facts, now);
   // Never repeat the input here: it may be a secret that was mistyped.
   if (typeof report === 'string') throw new CliError(report, exitCodes.usage);
-  io.out(renderReport(report, coloursFor(io.colour.out)));
+  io.out(options.json ? `${printableJson(facts ?? report)}\n` : renderReport(report, coloursFor(io.colour.out)));
+}
+
+/** The chain in it, if it holds one; a text says why that cannot be read. */
+function presentedIn(text: string): Presented | string | undefined {
+  if (text.startsWith('{')) {
+    const json = parseJson(text);
+    return json !== undefined && !isList(json) && 'links' in json ? readBundle(json) : undefined;
+  }
+  if (looksLikeRequest(text)) return readRequest(text);
+  const token = bare(text);
+  if (!looksLikeToken(token)) return undefined;
+  if (isLink(token)) return { kind: 'link', links: [token], problems: [] };
+  return { kind: 'token', token, links: [], problems: [] };
+}
+
+/** A token alone is shown claim by claim first. */
+function reportOf(
+  text: string,
+  presented: Presented | undefined,
+  facts: ChainFacts | undefined,
+  now: number,
+): Report | string {
+  const chain = facts === undefined ? undefined : chainReport(facts);
+  if (chain !== undefined && presented?.kind !== 'token') return chain;
+  const report = explain(text, now);
+  if (facts === undefined || facts.members.length === 0 || typeof report === 'string') return report;
+  const { caution: _, ...verified } = report;
+  const said = facts.problems.filter((problem) => /signature|refuses the chain/.test(problem));
+  return {
+    ...(facts.verified ? verified : report),
+    sections: [...report.sections, ...chainSections(facts)],
+    warnings: [...report.warnings, ...said],
+  };
+}
+
+function bare(given: string): string {
+  return given.replace(/^(?:(?:authorization|signature-input)\s*:\s*)?(?:bearer\s+)?/i, '');
 }
 
 /** The report, or why there is none. */
@@ -28,7 +79,7 @@ function explain(given: string, now: number): Report | string {
   // A code by itself, as logs and people quote it.
   if (hintFor(given) !== undefined) return explainProblem({ code: given });
   if (given.includes('-----BEGIN')) return explainPrivateKey(given);
-  const text = given.replace(/^(?:(?:authorization|signature-input)\s*:\s*)?(?:bearer\s+)?/i, '');
+  const text = bare(given);
   if (looksLikeSignatureInput(text)) return explainSignatureInput(text, now);
   if (looksLikeToken(text))
     return explainToken(text, now) ?? 'three parts like a token, but its header or payload is not JSON';

@@ -12,6 +12,8 @@ export interface Report {
 export interface Section {
   readonly heading: string;
   readonly rows: readonly Row[];
+  /** Laid out already; they stand before the rows. */
+  readonly lines?: readonly string[];
 }
 
 /** A name, its value, and optionally what it means. */
@@ -20,9 +22,9 @@ export type Row = readonly [name: string, value: string, meaning?: string];
 export function renderReport({ title, caution, sections, warnings }: Report, colours: Colours): string {
   const lines = [colours.bold(title)];
   if (caution !== undefined) lines.push(colours.yellow(caution));
-  for (const { heading, rows } of sections) {
-    if (rows.length === 0) continue;
-    lines.push('', colours.bold(heading), ...renderRows(rows, colours));
+  for (const { heading, rows, lines: drawn = [] } of sections) {
+    if (rows.length === 0 && drawn.length === 0) continue;
+    lines.push('', colours.bold(heading), ...drawn, ...renderRows(rows, colours));
   }
   if (warnings.length > 0) lines.push('', colours.bold('warnings'));
   for (const warning of warnings) lines.push(colours.yellow(`  ! ${warning}`));

@@ -13,6 +13,11 @@ export function looksLikeToken(text: string): boolean {
   return /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(text);
 }
 
+/** Whether its header says that it is a link, by which an agent hands on. */
+export function isLink(token: string): boolean {
+  return decode(token)?.header['typ'] === 'delegation+jwt';
+}
+
 /** Explains a JWT; undefined if header or payload is not JSON. */
 export function explainToken(token: string, now: number): Report | undefined {
   const decoded = decode(token);

@@ -1,0 +1,65 @@
+import type { Credentials } from './credentials.js';
+
+/** What a guard accepts by default. */
+export const defaultMaxDepth = 5;
+
+/** How often the chain may be handed on from where it is. */
+export function hopsLeft({ token, links }: Credentials, depth: number): number {
+  let left = token?.claims.maxHops ?? Infinity;
+  for (const { claims } of links) left = Math.min(left - 1, claims.maxHops ?? Infinity);
+  return Math.max(0, Math.min(left, defaultMaxDepth - depth));
+}
+
+/** What of a chain does not count now. */
+export function untimely({ token, links }: Credentials, now: number): string[] {
+  const named = [
+    ...(token === undefined ? [] : [{ name: 'The token', claims: token.claims }]),
+    ...links.map(({ claims }, index) => ({ name: `Link ${index + 1}`, claims })),
+  ];
+  return named.flatMap(({ name, claims }) => {
+    const early = 'notBefore' in claims && claims.notBefore !== undefined && claims.notBefore > now;
+    const future = claims.issuedAt !== undefined && claims.issuedAt > now;
+    return [
+      ...(claims.expiresAt <= now ? [`${name} has expired.`] : []),
+      ...(early ? [`${name} is not valid yet.`] : []),
+      ...(future ? [`${name} was issued in the future: a clock is wrong.`] : []),
+    ];
+  });
+}
+
+/** An agent that signs, with the keys by which it may. */
+interface SigningAgent {
+  readonly keyId: string;
+  readonly keys: readonly {
+    readonly agent: { readonly id: string };
+    readonly key: { readonly thumbprint: string; readonly expires?: number };
+  }[];
+}
+
+/** The keys of those who signed that end, each once. */
+export function endingKeys(signers: readonly SigningAgent[]): { agent: string; keyId: string; expiresAt: number }[] {
+  return signers.flatMap(({ keys }) =>
+    keys.flatMap(({ agent, key }) =>
+      key.expires === undefined ? [] : [{ agent: agent.id, keyId: key.thumbprint, expiresAt: key.expires }],
+    ),
+  );
+}
+
+/** Everything that `guard.revocations.revoke` takes and that ends this chain. */
+export function revocable(
+  { token, links }: Credentials,
+  members: readonly { readonly id: string; readonly role: string }[],
+  signers: readonly SigningAgent[],
+): Readonly<Record<string, string>>[] {
+  const ofUser = token?.claims.actor !== undefined;
+  const agents = members.filter((_, index) => index > 0 || !ofUser).map(({ id }) => ({ agent: id }));
+  const { issuer, id, subject } = token?.claims ?? {};
+  return [
+    ...(issuer === undefined || subject === undefined ? [] : [{ subject, issuer }]),
+    ...agents,
+    ...signers.flatMap(({ keyId }) => (keyId === '' ? [] : [{ key: keyId }])),
+    ...(issuer === undefined || id === undefined ? [] : [{ delegation: id, issuer }]),
+    ...links.map(({ claims }) => ({ delegation: claims.id, issuer: claims.issuer })),
+    ...(issuer === undefined ? [] : [{ issuer }]),
+  ];
+}

@@ -1,0 +1,101 @@
+import { parseList } from '@countersign/signature';
+
+/** A chain as it was given: what a request, a bundle or a token holds of it. Nothing in it has been verified. */
+export interface Presented {
+  readonly kind: 'token' | 'link' | 'bundle' | 'request';
+  readonly token?: string;
+  /** In the order of handing on. */
+  readonly links: readonly string[];
+  readonly request?: PresentedRequest;
+  /** What is wrong with the way in which it was given. */
+  readonly problems: readonly string[];
+}
+
+/** The head of a request. */
+export interface PresentedRequest {
+  /** Absent where no request line came with the fields. */
+  readonly line?: { readonly method: string; readonly target: string };
+  /** Names and values alternate, as in `rawHeaders` of node:http. */
+  readonly rawFields: readonly string[];
+}
+
+const maxLinks = 16;
+
+/** Reads a bundle of `countersign delegate`; a text says why it cannot be read. */
+export function readBundle({ token, links }: Readonly<Record<string, unknown>>): Presented | string {
+  if (token !== undefined && typeof token !== 'string') return 'a delegation bundle whose token is not text';
+  if (!Array.isArray(links) || links.length > maxLinks || !links.every((link) => typeof link === 'string')) {
+    return `a delegation bundle must hold a list of at most ${maxLinks} links`;
+  }
+  return { kind: 'bundle', ...(token !== undefined && { token }), links, problems: [] };
+}
+
+/** Whether it has the lines of a request head, as `curl -v` and HTTP files show it. */
+export function looksLikeRequest(text: string): boolean {
+  return fieldLines(text).some(([name]) => /^(?:authorization|agent-delegation)$/i.test(name)) && text.includes('\n');
+}
+
+/** Reads the head of a request. What follows its first empty line is body, and not looked at. */
+export function readRequest(text: string): Presented {
+  const fields = fieldLines(text);
+  const line = requestLine(text);
+  const problems: string[] = [];
+  const links = readLinks(valuesOf(fields, 'agent-delegation'), problems);
+  const token = readToken(valuesOf(fields, 'authorization'), problems);
+  return {
+    kind: 'request',
+    ...(token !== undefined && { token }),
+    links,
+    request: { ...(line !== undefined && { line }), rawFields: fields.flat() },
+    problems,
+  };
+}
+
+function headLines(text: string): string[] {
+  const lines = text.split(/\r?\n/).map((line) => line.replace(/^>\s?/, ''));
+  const end = lines.indexOf('');
+  return end === -1 ? lines : lines.slice(0, end);
+}
+
+function fieldLines(text: string): [name: string, value: string][] {
+  return headLines(text).flatMap((line): [string, string][] => {
+    const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):\s*(.*?)\s*$/.exec(line) ?? [];
+    return name === undefined || value === undefined ? [] : [[name, value]];
+  });
+}
+
+function requestLine(text: string): PresentedRequest['line'] {
+  const [, method, target] = /^([A-Z]+) (\S+)(?: HTTP\/[\d.]+)?$/.exec(headLines(text)[0] ?? '') ?? [];
+  if (method === undefined || target === undefined) return undefined;
+  const url = URL.canParse(target) ? new URL(target) : undefined;
+  return { method, target: url === undefined ? target : url.pathname + url.search };
+}
+
+function valuesOf(fields: readonly (readonly [string, string])[], wanted: string): string[] {
+  return fields.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
+}
+
+function readLinks(values: readonly string[], problems: string[]): readonly string[] {
+  const [value, ...others] = values;
+  if (value === undefined) return [];
+  if (others.length > 0) problems.push('There is more than one Agent-Delegation field: a guard refuses that.');
+  const list = parseList(value, { duplicates: 'refuse' });
+  const links = list.ok ? list.value.map(tokenOf) : [];
+  if (links.length > 0 && links.length <= maxLinks && links.every((link) => link !== undefined)) return links;
+  problems.push('The Agent-Delegation field is not a list of links (RFC 9651); `curl --verbose` hides what is in it.');
+  return [];
+}
+
+function tokenOf(member: Extract<ReturnType<typeof parseList>, { ok: true }>['value'][number]): string | undefined {
+  if ('items' in member || member.value.type !== 'token' || member.parameters.size > 0) return undefined;
+  return member.value.value;
+}
+
+function readToken(values: readonly string[], problems: string[]): string | undefined {
+  const [value, ...others] = values;
+  if (value === undefined) return undefined;
+  if (others.length > 0) problems.push('There is more than one Authorization field: a guard refuses that.');
+  const [, token] = /^(?:Bearer|DPoP) (\S+)$/i.exec(value) ?? [];
+  if (token === undefined) problems.push('The Authorization field holds no bearer token; `curl --verbose` hides it.');
+  return token;
+}

@@ -1,0 +1,75 @@
+import { parseSignatureInput, requireComponents, verificationKey, verifyMessage } from '@countersign/signature';
+import type { Proof } from './credentials.js';
+import type { PresentedRequest } from './presented.js';
+import type { Trust } from './trust.js';
+
+/** Who is said to have signed the request, and whether it did. */
+export interface RequestSignature {
+  readonly keyId?: string;
+  readonly proof: Proof;
+  readonly problems: readonly string[];
+}
+
+const credentialFields = ['authorization', 'agent-delegation', 'agent-approval', 'content-type', 'content-digest'];
+
+/** Verifies the signature of a request head over what it covers. Its body is not at hand: its digest is not compared. */
+export async function requestSignature(
+  { line, rawFields }: PresentedRequest,
+  { agents }: Trust,
+  now: number,
+): Promise<RequestSignature> {
+  const { keyId, created } = claimedBy(fieldOf(rawFields, 'signature-input'));
+  if (keyId === undefined) {
+    return { proof: 'unchecked', problems: ['The request has no signature with the tag "countersign".'] };
+  }
+  if (agents === undefined || line === undefined) return { keyId, proof: 'unchecked', problems: [] };
+  const known = agents.byKey(keyId);
+  const verified = await verifyMessage(
+    {
+      method: line.method,
+      scheme: 'https',
+      authority: fieldOf(rawFields, 'host') ?? '',
+      target: line.target,
+      rawFields,
+    },
+    {
+      select: { tag: 'countersign' },
+      components: requireComponents({
+        all: ['@method'],
+        oneOf: [['@target-uri'], ['@authority', '@path', '@query']],
+        ifPresent: credentialFields,
+      }),
+      parameters: ['created', 'nonce', 'keyid'],
+      algorithms: ['ed25519'],
+      // What is inspected was sent some time ago; whether it is still good is said beside whether it ever was.
+      now: created ?? now,
+      maxAgeSeconds: 60,
+      clockSkewSeconds: 5,
+      resolveKey: () =>
+        known === undefined ? { problem: 'its key is not in the agents.json' } : verificationKey(known.key.publicKey),
+    },
+  );
+  if (verified.ok) return { keyId, proof: 'verified', problems: tooOld(created, now) };
+  return { keyId, proof: 'invalid', problems: [`The signature of the request does not count: ${verified.code}.`] };
+}
+
+function tooOld(created: number | undefined, now: number): string[] {
+  if (created === undefined || now - created <= 60) return [];
+  return ['The signature of the request is older than 60 seconds, the most that a guard accepts by default.'];
+}
+
+function claimedBy(value: string | undefined): { readonly keyId?: string; readonly created?: number } {
+  const parsed = value === undefined ? undefined : parseSignatureInput(value);
+  if (parsed?.ok !== true) return {};
+  const ours = [...parsed.inputs.values()].find(({ parameters }) => parameters.get('tag')?.value === 'countersign');
+  const [keyId, created] = [ours?.parameters.get('keyid'), ours?.parameters.get('created')];
+  return {
+    ...(keyId?.type === 'string' && { keyId: keyId.value }),
+    ...(created?.type === 'integer' && { created: created.value }),
+  };
+}
+
+function fieldOf(rawFields: readonly string[], wanted: string): string | undefined {
+  const at = rawFields.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === wanted);
+  return at === -1 ? undefined : rawFields[at + 1];
+}
