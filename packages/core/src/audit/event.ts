@@ -20,6 +20,12 @@ export interface AuditEvent {
   readonly scope?: readonly string[];
   readonly action?: string;
   readonly resource?: { readonly type: string; readonly id: string };
+  /** Where a list was filtered: how many were asked about, how many permitted, and the first of these. */
+  readonly filtered?: {
+    readonly asked: number;
+    readonly permitted: number;
+    readonly resources: readonly { readonly type: string; readonly id: string }[];
+  };
   readonly policies?: readonly string[];
   readonly policySet?: string;
   /** What a refused request said about itself. `agent` holds the key it claimed, once its signature had verified. */

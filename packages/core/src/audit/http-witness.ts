@@ -1,5 +1,5 @@
 import { ConfigError, checkOptionNames } from '../config-error.js';
-import { isLoopback } from '../http/origin.js';
+import { parseReceiverAddress } from './receiver-address.js';
 import type { CheckpointWitness } from './witness.js';
 
 export interface HttpWitnessOptions {
@@ -23,7 +23,7 @@ export interface HttpWitnessOptions {
 export function httpWitness(address: string, options: HttpWitnessOptions = {}): CheckpointWitness {
   checkOptionNames('httpWitness', options, ['authorization', 'timeoutSeconds', 'dangerouslyAllowHttp']);
   const { authorization, timeoutSeconds = 10, dangerouslyAllowHttp = false } = options;
-  const url = parseAddress(address, dangerouslyAllowHttp);
+  const url = parseReceiverAddress('httpWitness', address, dangerouslyAllowHttp);
   if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > 300) {
     throw new ConfigError("httpWitness: 'timeoutSeconds' must be a whole number from 1 to 300.");
   }
@@ -44,13 +44,4 @@ export function httpWitness(address: string, options: HttpWitnessOptions = {}): 
       if (!response.ok) throw new Error(`it answered ${response.status}`);
     },
   };
-}
-
-function parseAddress(address: string, allowHttp: boolean): URL {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || url.username !== '' || url.password !== '') {
-    throw new ConfigError('httpWitness: the address must be a URL without credentials in it.');
-  }
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && (allowHttp || isLoopback(url.hostname)))) return url;
-  throw new ConfigError('httpWitness: the address must begin with https://.');
 }

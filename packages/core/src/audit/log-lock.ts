@@ -17,14 +17,14 @@ interface Owner {
  * @returns what gives it back.
  * @throws ConfigError if another process writes the log.
  */
-export function lockLog(directory: string): () => void {
+export function lockLog(directory: string, owner = 'auditFile'): () => void {
   const path = join(directory, 'audit.lock');
   const mine = JSON.stringify(describe(process.pid));
   if (!create(path, mine)) {
     const found = read(path);
-    if (found !== undefined && isAlive(found)) throw inUse(directory, found);
-    takeAside(path, found, directory);
-    if (!create(path, mine)) throw inUse(directory, found);
+    if (found !== undefined && isAlive(found)) throw inUse(owner, directory, found);
+    takeAside(path, found, directory, owner);
+    if (!create(path, mine)) throw inUse(owner, directory, found);
   }
   return () => {
     // Whoever took it over in the meantime keeps it.
@@ -48,7 +48,7 @@ function create(path: string, content: string): boolean {
 }
 
 /** Another process may do the same at the same moment: the one that moved the lock judged it by its content. */
-function takeAside(path: string, judged: string | undefined, directory: string): void {
+function takeAside(path: string, judged: string | undefined, directory: string, owner: string): void {
   const aside = `${path}.stale-${process.pid}`;
   try {
     renameSync(path, aside);
@@ -59,7 +59,7 @@ function takeAside(path: string, judged: string | undefined, directory: string):
   if (moved !== judged) {
     linkSync(aside, path);
     rmSync(aside, { force: true });
-    throw inUse(directory, moved);
+    throw inUse(owner, directory, moved);
   }
   rmSync(aside, { force: true });
 }
@@ -121,9 +121,9 @@ function link(path: string): string | undefined {
   }
 }
 
-function inUse(directory: string, owner: string | undefined): ConfigError {
+function inUse(owner: string, directory: string, holder: string | undefined): ConfigError {
   return new ConfigError(
-    `auditFile: '${directory}' is written already, by ${owner ?? 'another process'}. ` +
+    `${owner}: '${directory}' is written already, by ${holder ?? 'another process'}. ` +
       'One process writes a log: give each its own folder, or share one sink within a process.',
   );
 }

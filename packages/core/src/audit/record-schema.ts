@@ -52,6 +52,22 @@ export const auditRecordSchema = {
           required: ['type', 'id'],
           properties: { type: { type: 'string' }, id: { type: 'string' } },
         },
+        filtered: {
+          type: 'object',
+          required: ['asked', 'permitted', 'resources'],
+          properties: {
+            asked: { type: 'integer', minimum: 0 },
+            permitted: { type: 'integer', minimum: 0 },
+            resources: {
+              type: 'array',
+              items: {
+                type: 'object',
+                required: ['type', 'id'],
+                properties: { type: { type: 'string' }, id: { type: 'string' } },
+              },
+            },
+          },
+        },
         policies: { type: 'array', items: { type: 'string' } },
         policySet: { type: 'string' },
         claimed: {

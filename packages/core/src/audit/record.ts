@@ -53,7 +53,8 @@ function essentials({
   scope: _scope,
   policies: _policies,
   detail: _detail,
+  filtered,
   ...rest
 }: AuditEvent): object {
-  return rest;
+  return { ...rest, ...(filtered && { filtered: { ...filtered, resources: [] } }) };
 }

@@ -16,6 +16,11 @@ export interface DecidedAction {
   readonly policy?: PolicyDecision;
 }
 
+/** What became of a list, as it is written down. */
+export type FilteredList = Pick<AuditEvent, 'decision' | 'code' | 'detail' | 'filtered' | 'policies' | 'policySet'> & {
+  readonly action: string;
+};
+
 /** Turns what happened into audit events. Whatever could not be written is answered with `audit_unavailable`. */
 export interface Recorder {
   /** A request refused before its caller was known: the identity stands as claimed, never as actor. */
@@ -23,6 +28,8 @@ export interface Recorder {
   denied(caller: Caller, facts: RequestFacts, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
   /** Resolves to a refusal when the record could not be written: then the action must not run. */
   allowed(caller: Caller, facts: RequestFacts, decided: DecidedAction): Promise<Refusal | undefined>;
+  /** As `allowed`, for a list: once, whatever it holds. */
+  filtered(caller: Caller, facts: RequestFacts, list: FilteredList): Promise<Refusal | undefined>;
   outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
 }
 
@@ -62,6 +69,13 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}: ${detail}`);
   }
 
+  function unlessExcused(action: string, refused: Refusal | undefined): Refusal | undefined {
+    if (refused === undefined || !dangerouslyActWithoutRecord.includes(action)) return refused;
+    unrecorded += 1;
+    onTrouble(`countersign: ${action} was let through without its record; ${unrecorded} so far.`);
+    return undefined;
+  }
+
   return {
     async unverified(facts, claimed, refused) {
       tell(refused, facts);
@@ -85,17 +99,13 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       return (await write(event)) ?? refused;
     },
     async allowed(caller, facts, decided) {
-      const refused = await write({
-        phase: 'decision',
-        decision: 'allow',
-        ...identity(caller),
-        ...described(decided),
-        request: facts,
-      });
-      if (refused === undefined || !dangerouslyActWithoutRecord.includes(decided.action ?? '')) return refused;
-      unrecorded += 1;
-      onTrouble(`countersign: ${decided.action} was let through without its record; ${unrecorded} so far.`);
-      return undefined;
+      const event = { phase: 'decision', decision: 'allow', ...identity(caller), ...described(decided) } as const;
+      return unlessExcused(decided.action ?? '', await write({ ...event, request: facts }));
+    },
+    async filtered(caller, facts, list) {
+      if (list.detail !== undefined) tell(refusal('policy_error', list.detail), facts);
+      const event = { phase: 'decision', ...identity(caller), ...list } as const;
+      return unlessExcused(list.action, await write({ ...event, request: facts }));
     },
     async outcome(caller, facts, outcome) {
       await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });

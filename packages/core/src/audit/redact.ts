@@ -31,11 +31,12 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
     return { ...rest, path: kept, remoteAddress: from };
   }
 
-  return ({ detail: _mayQuote, subject, chain, resource, request, ...rest }) => ({
+  return ({ detail: _mayQuote, subject, chain, resource, filtered, request, ...rest }) => ({
     ...rest,
     ...(subject && { subject: person(subject) }),
     ...(chain && { chain: chain.map(person) }),
     ...(resource && { resource: resourceOf(resource) }),
+    ...(filtered && { filtered: { ...filtered, resources: filtered.resources.map(resourceOf) } }),
     request: requestOf(request),
   });
 }

@@ -1,0 +1,129 @@
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError } from '../../config-error.js';
+import { textOf } from '../../text-of.js';
+import { escapeUnprintable } from '../escape.js';
+import type { AuditEvent, AuditSink } from '../event.js';
+import { GroupCommit, maxBatch } from '../group-commit.js';
+import { makeFolder } from '../log-files.js';
+import { lockLog } from '../log-lock.js';
+import { renderEvent } from '../record.js';
+import {
+  type AuditCloudEventsOptions,
+  type CloudEventsSettings,
+  readCloudEventsOptions,
+} from './cloud-events-options.js';
+import { Delivery, type Pause } from './delivery.js';
+import { Spool } from './spool.js';
+
+/** Records that may wait for the disk. */
+const maxQueued = 4096;
+
+/**
+ * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
+ * record is on disk in the spool; from there it is sent at least once, under the same `id`, until an answer from 200 to
+ * 299 comes. While the receiver is down records wait there, also over a restart; when the spool is full, more are
+ * refused. One process uses a spool. Redirects are not followed.
+ *
+ * @throws ConfigError if an option is wrong, or the spool cannot be written or is another process's.
+ *
+ * @example
+ * fanOut([
+ *   auditFile('audit'),
+ *   {
+ *     sink: auditCloudEvents('https://siem.example/events', { source: 'https://api.acme.dev', spoolDirectory: 'spool' }),
+ *     onFailure: 'report',
+ *   },
+ * ]);
+ */
+export function auditCloudEvents(address: string, options: AuditCloudEventsOptions): AuditSink {
+  return auditCloudEventsWith(pause, address, options);
+}
+
+/** The same with a pause between tries that a test can end. */
+export function auditCloudEventsWith(between: Pause, address: string, options: AuditCloudEventsOptions): AuditSink {
+  const settings = readCloudEventsOptions(address, options);
+  const { spool, unlock } = openSpool(settings);
+  const delivery = new Delivery(spool, settings, between);
+  let timer: NodeJS.Timeout | undefined;
+
+  async function commit(entries: readonly (string | undefined)[]): Promise<void> {
+    const lines = entries.filter((entry) => entry !== undefined);
+    try {
+      if (lines.length > 0) await spool.append(lines);
+      if (entries.length > lines.length) spool.seal();
+    } finally {
+      if (spool.isOpen) timer ??= setTimeout(sealSoon, settings.batchMilliseconds).unref();
+      delivery.wake();
+    }
+  }
+
+  const commits = new GroupCommit(commit, maxQueued, Math.min(maxBatch, settings.batchRecords));
+
+  // By way of the queue, so that no batch is closed while it is written.
+  function sealSoon(): void {
+    timer = undefined;
+    commits.add(undefined).catch(() => {});
+  }
+
+  delivery.wake();
+  let closed: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    try {
+      await commits.close();
+      clearTimeout(timer);
+      spool.seal();
+      await delivery.close();
+    } finally {
+      unlock();
+    }
+  }
+
+  return {
+    async write(event) {
+      await commits.add(renderCloudEvent(event, settings));
+    },
+    close() {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+/** One line. What it holds is bounded and printable like a record of a log. */
+function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettings): string {
+  const bounded = JSON.parse(renderEvent(event)) as AuditEvent;
+  const { id, phase, time, resource } = bounded;
+  return escapeUnprintable(
+    JSON.stringify({
+      specversion: '1.0',
+      id,
+      source,
+      type: `dev.countersign.${phase}.v1`,
+      time,
+      ...(resource && { subject: `${resource.type}/${resource.id}` }),
+      datacontenttype: 'application/json',
+      data: data(bounded),
+    }),
+  );
+}
+
+function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; readonly unlock: () => void } {
+  const { maxSpoolBytes, batchRecords } = settings;
+  const folder = resolve(settings.spoolDirectory);
+  let unlock: (() => void) | undefined;
+  try {
+    makeFolder(folder);
+    unlock = lockLog(folder, 'auditCloudEvents');
+    return { spool: new Spool(folder, maxSpoolBytes, batchRecords), unlock };
+  } catch (error) {
+    unlock?.();
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`auditCloudEvents: the spool in '${folder}' cannot be used: ${textOf(error)}`);
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  // It must not keep the process alive: what waits is on disk.
+  await delay(milliseconds, undefined, { signal, ref: false }).catch(() => {});
+}

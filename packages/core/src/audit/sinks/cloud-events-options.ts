@@ -1,0 +1,88 @@
+import { ConfigError, checkOptionNames } from '../../config-error.js';
+import { readOnTrouble } from '../../trouble.js';
+import type { AuditEvent } from '../event.js';
+import { parseReceiverAddress } from '../receiver-address.js';
+
+export interface AuditCloudEventsOptions {
+  /** Which system says so: the CloudEvents `source`, like `https://api.acme.dev`. */
+  readonly source: string;
+  /** A folder of its own, made if needed, where records wait until they have been received, also over a restart. */
+  readonly spoolDirectory: string;
+  /** Most bytes that may wait there; more records are refused. Default 64 MiB. */
+  readonly maxSpoolBytes?: number;
+  /** Most records sent at once. Default 100. */
+  readonly batchRecords?: number;
+  /** How long a record waits for others to be sent with, in seconds. Default 1. */
+  readonly batchSeconds?: number;
+  /** Longest wait for an answer, in seconds. Default 10. */
+  readonly timeoutSeconds?: number;
+  /** Longest pause between two tries, in seconds. They begin at one second and double. Default 60. */
+  readonly maxRetrySeconds?: number;
+  /** Sent as `Authorization`. */
+  readonly authorization?: string;
+  /** What `data` holds, such as `toOcsf`. Default: the record. */
+  readonly data?: (event: AuditEvent) => object;
+  /** Send to a plain http address that is not loopback. Default false. */
+  readonly dangerouslyAllowHttp?: boolean;
+  /** Told of batches that were not received. Default: a process warning. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/** The options with every default filled in and every value checked. */
+export interface CloudEventsSettings {
+  readonly url: URL;
+  readonly source: string;
+  readonly spoolDirectory: string;
+  readonly maxSpoolBytes: number;
+  readonly batchRecords: number;
+  readonly batchMilliseconds: number;
+  readonly timeoutMilliseconds: number;
+  readonly maxRetryMilliseconds: number;
+  readonly authorization: string | undefined;
+  readonly data: (event: AuditEvent) => object;
+  readonly onTrouble: (message: string) => void;
+}
+
+const optionNames = [
+  'source',
+  'spoolDirectory',
+  'maxSpoolBytes',
+  'batchRecords',
+  'batchSeconds',
+  'timeoutSeconds',
+  'maxRetrySeconds',
+  'authorization',
+  'data',
+  'dangerouslyAllowHttp',
+  'onTrouble',
+] as const satisfies readonly (keyof AuditCloudEventsOptions)[];
+
+export function readCloudEventsOptions(address: string, options: AuditCloudEventsOptions): CloudEventsSettings {
+  checkOptionNames('auditCloudEvents', options, optionNames);
+  const { data = (event) => event, authorization } = options;
+  if (typeof data !== 'function') throw new ConfigError("auditCloudEvents: 'data' must be a function, like toOcsf.");
+  return {
+    url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
+    source: text('source', options.source, 'https://api.acme.dev'),
+    spoolDirectory: text('spoolDirectory', options.spoolDirectory, '/var/lib/api/spool'),
+    maxSpoolBytes: wholeNumber('maxSpoolBytes', options.maxSpoolBytes, 64 * 1024 ** 2, 64 * 1024, 1024 ** 4),
+    batchRecords: wholeNumber('batchRecords', options.batchRecords, 100, 1, 1000),
+    batchMilliseconds: 1000 * wholeNumber('batchSeconds', options.batchSeconds, 1, 0, 3600),
+    timeoutMilliseconds: 1000 * wholeNumber('timeoutSeconds', options.timeoutSeconds, 10, 1, 300),
+    maxRetryMilliseconds: 1000 * wholeNumber('maxRetrySeconds', options.maxRetrySeconds, 60, 1, 3600),
+    authorization,
+    data,
+    onTrouble: readOnTrouble('auditCloudEvents', options.onTrouble),
+  };
+}
+
+function text(name: string, value: string, example: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new ConfigError(`auditCloudEvents: '${name}' is missing. Try '${example}'.`);
+}
+
+function wholeNumber(name: string, value: number | undefined, byDefault: number, least: number, most: number): number {
+  const given = value ?? byDefault;
+  if (Number.isSafeInteger(given) && given >= least && given <= most) return given;
+  throw new ConfigError(`auditCloudEvents: '${name}' must be a whole number from ${least} to ${most}.`);
+}

@@ -1,0 +1,343 @@
+import { appendFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { AuditSink } from '../../../src/audit/event.js';
+import { auditCloudEvents, auditCloudEventsWith } from '../../../src/audit/sinks/audit-cloud-events.js';
+import type { AuditCloudEventsOptions } from '../../../src/audit/sinks/cloud-events-options.js';
+import { toOcsf } from '../../../src/audit/sinks/to-ocsf.js';
+import { ConfigError } from '../../../src/config-error.js';
+import { Deferred } from '../../node/deferred.js';
+import { event, type Folder, temporaryFolder } from '../events.js';
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly events: readonly Record<string, unknown>[];
+}
+
+const patiently = { interval: 2, timeout: 10_000 };
+
+/** A receiver on a real socket that answers as it is told. */
+class Receiver {
+  readonly received: Received[] = [];
+  readonly #server: Server;
+  answer: (response: ServerResponse) => void = (response) => response.writeHead(204).end();
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      void text(request).then((body) => {
+        this.received.push({ headers: request.headers, body, events: JSON.parse(body) as Received['events'] });
+        this.answer(response);
+      });
+    });
+  }
+
+  async listen(port = 0): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  get ids(): unknown[] {
+    return this.received.flatMap(({ events }) => events.map(({ id }) => id));
+  }
+
+  /** Of batches, each as its own list. */
+  get batches(): unknown[][] {
+    return this.received.map(({ events }) => events.map(({ id }) => id));
+  }
+}
+
+const started: AuditSink[] = [];
+afterEach(async () => {
+  for (const sink of started.splice(0)) await sink.close?.();
+});
+
+/** A sink that pauses between tries until the test lets it go on. */
+class Sending {
+  readonly pauses: { readonly milliseconds: number; readonly end: () => void }[] = [];
+  readonly told: string[] = [];
+  readonly sink: AuditSink;
+
+  constructor(address: string, spoolDirectory: string, options: Partial<AuditCloudEventsOptions> = {}) {
+    const pause = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
+      const { promise, resolve } = new Deferred();
+      signal.addEventListener('abort', () => resolve());
+      this.pauses.push({ milliseconds, end: () => resolve() });
+      await promise;
+    };
+    this.sink = auditCloudEventsWith(pause, address, {
+      source: 'https://api.acme.dev',
+      spoolDirectory,
+      batchSeconds: 0,
+      onTrouble: (message) => void this.told.push(message),
+      ...options,
+    });
+    started.push(this.sink);
+  }
+
+  /** The next pause, once it has begun. */
+  async paused(count: number): Promise<void> {
+    await vi.waitFor(() => expect(this.pauses.length).toBeGreaterThanOrEqual(count), patiently);
+  }
+}
+
+async function receiver(): Promise<{ readonly receiver: Receiver; readonly address: string }> {
+  const one = new Receiver();
+  await one.listen();
+  onTestFinished(() => one.stop());
+  return { receiver: one, address: `http://127.0.0.1:${one.port}/events` };
+}
+
+const arrived = (one: Receiver, count: number) =>
+  vi.waitFor(() => expect(one.ids.length).toBeGreaterThanOrEqual(count), patiently);
+const spooled = ({ path }: Folder) => readdirSync(path).filter((name) => name.endsWith('.jsonl'));
+
+describe('auditCloudEvents', () => {
+  it('sends batches of CloudEvents 1.0, and removes what was received', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, {
+      authorization: 'Bearer 1234',
+      batchRecords: 2,
+      batchSeconds: 60,
+    });
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => sink.write(event(id))));
+    await arrived(one, 4);
+    expect(one.batches).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    expect(one.received[0]).toMatchObject({
+      headers: {
+        'content-type': 'application/cloudevents-batch+json; charset=utf-8',
+        authorization: 'Bearer 1234',
+      },
+      events: [
+        {
+          specversion: '1.0',
+          id: 'a',
+          source: 'https://api.acme.dev',
+          type: 'dev.countersign.decision.v1',
+          time: '2026-11-24T12:00:00.000Z',
+          subject: 'Repo/acme/api',
+          datacontenttype: 'application/json',
+          data: event('a'),
+        },
+        { id: 'b' },
+      ],
+    });
+    await sink.close?.();
+    expect(spooled(folder)).toEqual([]);
+  });
+
+  it('a record that stays alone is sent after a while, and at close what is left', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchSeconds: 0 });
+    await sink.write(event('a'));
+    await arrived(one, 1);
+    const waiting = new Sending(address, join(folder.path, 'other'), { batchSeconds: 3600 });
+    await waiting.sink.write(event('b'));
+    expect(one.ids).toEqual(['a']);
+    await waiting.sink.close?.();
+    expect(one.ids).toEqual(['a', 'b']);
+  });
+
+  it('F1 F3 what it sends is bounded and printable, whatever a name holds', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path);
+    const odd = '\r\n\u001b[2J\u2028\u202e\u0085\0';
+    await sink.write(event('a', { action: odd, detail: 'x'.repeat(100_000) }));
+    await arrived(one, 1);
+    expect(one.received[0]?.body).toMatch(/^[\x20-\x7e…]*$/u);
+    expect(one.received[0]?.body.length).toBeLessThan(4096);
+    expect(one.received[0]?.events[0]).toMatchObject({ data: { action: odd } });
+  });
+
+  it('sends another form of the record, if it is given one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { data: toOcsf });
+    await sink.write(event('a'));
+    await arrived(one, 1);
+    expect(one.received[0]?.events[0]).toMatchObject({ id: 'a', data: { class_uid: 6003, metadata: { uid: 'a' } } });
+  });
+});
+
+describe('outages', () => {
+  it.each([500, 429, 404, 302])('F4 after %i the same records are sent again, later and later', async (status) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(status, { Location: '/elsewhere' }).end('no');
+    const sending = new Sending(address, folder.path, { maxRetrySeconds: 3 });
+    await sending.sink.write(event('a'));
+    for (const count of [1, 2, 3, 4]) {
+      await sending.paused(count);
+      if (count === 4) one.answer = (response) => response.writeHead(202).end();
+      sending.pauses[count - 1]?.end();
+    }
+    await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+    expect(one.batches).toEqual([['a'], ['a'], ['a'], ['a'], ['a']]);
+    for (const [index, most] of [1000, 2000, 3000, 3000].entries()) {
+      expect(sending.pauses[index]?.milliseconds).toBeLessThanOrEqual(most);
+      expect(sending.pauses[index]?.milliseconds).toBeGreaterThanOrEqual(most / 2);
+    }
+    expect(sending.told.map((message) => /(once|\d+ times in a row) now/.exec(message)?.[1])).toEqual([
+      'once',
+      '2 times in a row',
+      '4 times in a row',
+    ]);
+  });
+
+  it('F4 while the receiver is away records wait, in order, also over a restart', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { port } = one;
+    await one.stop();
+    const before = new Sending(address, folder.path);
+    await before.sink.write(event('a'));
+    await before.paused(1);
+    await before.sink.write(event('b'));
+    await before.sink.close?.();
+    expect(spooled(folder).length).toBeGreaterThan(0);
+    expect(before.told[0]).toMatch(/took no audit records, once now: .*ECONNREFUSED/);
+
+    const again = new Receiver();
+    await again.listen(port);
+    onTestFinished(() => again.stop());
+    const after = new Sending(address, folder.path);
+    await after.sink.write(event('c'));
+    await arrived(again, 3);
+    expect(again.ids).toEqual(['a', 'b', 'c']);
+    await after.sink.close?.();
+    expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F4 an answer that gets lost: sent again under the same id', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.socket?.destroy();
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    one.answer = (response) => response.writeHead(200).end();
+    sending.pauses[0]?.end();
+    await arrived(one, 2);
+    expect(one.ids).toEqual(['a', 'a']);
+  });
+
+  it('F4 a full spool refuses, and takes records again once some were received', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024 });
+    const long = { scope: Array.from({ length: 10 }, () => 'x'.repeat(1000)) };
+    const written: string[] = [];
+    const fill = async (): Promise<void> => {
+      for (;;) {
+        await sending.sink.write(event(`${written.length}`, long));
+        written.push(`${written.length}`);
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ failure: 'overloaded' });
+    expect(written.length).toBeGreaterThan(3);
+    one.answer = (response) => response.writeHead(200).end();
+    await sending.paused(1);
+    sending.pauses[0]?.end();
+    await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+    await sending.sink.write(event('after'));
+    await vi.waitFor(() => expect(one.ids).toContain('after'), patiently);
+    expect([...new Set(one.ids)]).toEqual([...written, 'after']);
+  });
+
+  it('F4 what a crash has left is sent: whole lines, and nothing of a torn one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    writeFileSync(join(folder.path, 'spool-000000000007.jsonl'), '{"id":"a"}\n{"id":"b"}\n{"id":"to');
+    writeFileSync(join(folder.path, 'spool-000000000008.jsonl'), '');
+    const { sink } = new Sending(address, folder.path);
+    await sink.write(event('c'));
+    await arrived(one, 3);
+    expect(one.batches).toEqual([['a', 'b'], ['c']]);
+    await sink.close?.();
+    expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F4 a batch that somebody removes is reported, and holds up no other', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    for (const name of spooled(folder)) rmSync(join(folder.path, name));
+    await sending.sink.write(event('b'));
+    one.answer = (response) => response.writeHead(200).end();
+    sending.pauses[0]?.end();
+    await vi.waitFor(() => expect(one.batches.at(-1)).toEqual(['b']), patiently);
+    expect(sending.told.at(-1)).toContain('was removed before it was sent');
+  });
+
+  it('F4 a spool that others write to refuses, and goes on in another file', async () => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchSeconds: 3600 });
+    await sink.write(event('a'));
+    appendFileSync(join(folder.path, spooled(folder)[0] ?? ''), '{"id":"foreign"}\n');
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await sink.write(event('c'));
+  });
+
+  it('F4 takes nothing after close', async () => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const { sink } = new Sending(address, folder.path);
+    await sink.close?.();
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'closed' });
+    await sink.close?.();
+  });
+});
+
+describe('G5 options', () => {
+  it('one process uses a spool', async () => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const first = new Sending(address, folder.path);
+    expect(() => new Sending(address, folder.path)).toThrow(/auditCloudEvents: .* is written already/);
+    await first.sink.close?.();
+    expect(() => new Sending(address, folder.path)).not.toThrow();
+  });
+
+  const source = 'https://api.acme.dev';
+  it.each<[string, object, string]>([
+    ['ftp://x', {}, 'must begin with https://'],
+    ['http://siem.example/', {}, 'must begin with https://'],
+    ['https://user:secret@siem.example/', {}, 'without credentials'],
+    ['https://siem.example/', { source: '' }, "'source' is missing"],
+    ['https://siem.example/', { spoolDirectory: undefined }, "'spoolDirectory' is missing"],
+    ['https://siem.example/', { spoolDirectory: '/dev/null/x' }, 'cannot be used'],
+    ['https://siem.example/', { maxSpoolBytes: 1 }, 'maxSpoolBytes'],
+    ['https://siem.example/', { batchRecords: 0 }, 'batchRecords'],
+    ['https://siem.example/', { batchSeconds: -1 }, 'batchSeconds'],
+    ['https://siem.example/', { timeoutSeconds: 0 }, 'timeoutSeconds'],
+    ['https://siem.example/', { data: {} }, "'data' must be a function"],
+    ['https://siem.example/', { spool: 'x' }, 'unknown option'],
+  ])('%s %j', (address, change, message) => {
+    using folder = temporaryFolder();
+    const options = { source, spoolDirectory: folder.path, ...change };
+    expect(() => auditCloudEvents(address, options)).toThrow(ConfigError);
+    expect(() => auditCloudEvents(address, options)).toThrow(message);
+  });
+});
