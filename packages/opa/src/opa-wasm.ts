@@ -69,7 +69,7 @@ function readModule(wasm: Uint8Array): WasmModule {
   try {
     return compile(wasm);
   } catch (error) {
-    throw new ConfigError(`opaWasm: 'wasm' is no WebAssembly module: ${reasonOf(error)}. Is it the whole bundle?`);
+    throw new ConfigError(`opaWasm: 'wasm' cannot be used: ${reasonOf(error)}. Is it the policy.wasm of a bundle?`);
   }
 }
 
@@ -77,7 +77,7 @@ function firstInstance(module: WasmModule, data: object): WasmPolicy {
   try {
     return instantiate(module, data);
   } catch (error) {
-    throw new ConfigError(`opaWasm: 'wasm' was not built by opa build -t wasm: ${reasonOf(error)}.`);
+    throw new ConfigError(`opaWasm: 'wasm' cannot be used: ${reasonOf(error)}.`);
   }
 }
 

@@ -18,15 +18,22 @@ interface WasmLibrary {
 }
 
 // The types of Node leave this global to those of browsers.
-declare const WebAssembly: { readonly Module: new (bytes: Uint8Array) => WasmModule };
+declare const WebAssembly: {
+  readonly Module: {
+    new (bytes: Uint8Array): WasmModule;
+    exports(module: WasmModule): readonly { readonly name: string }[];
+  };
+};
 
 // Its type declarations for `import` do not compile, so it is loaded without them.
 const require = createRequire(import.meta.url);
 const library = require('@open-policy-agent/opa-wasm') as WasmLibrary;
 
-/** Throws where the bytes are no WebAssembly module. */
+/** Throws where the bytes are no WebAssembly module, or none that OPA has built. */
 export function compile(wasm: Uint8Array): WasmModule {
-  return new WebAssembly.Module(wasm);
+  const module = new WebAssembly.Module(wasm);
+  if (WebAssembly.Module.exports(module).some(({ name }) => name === 'opa_wasm_abi_version')) return module;
+  throw new Error('it was not built by opa build -t wasm');
 }
 
 /** A fresh instance of a compiled module. */

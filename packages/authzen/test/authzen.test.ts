@@ -1,0 +1,184 @@
+import { ConfigError } from '@countersign/core';
+import { describe, expect, it } from 'vitest';
+import { type Asked, oddAnswers, outages, says, startStubPdp } from '../../../test/support/stub-pdp.js';
+import { authzen } from '../src/authzen.js';
+import { query } from './query.js';
+
+const failed = { decision: 'deny', cause: 'error' };
+const shared = {
+  subject: {
+    type: 'agent',
+    id: 'agent-code-reviewer-01',
+    properties: {
+      roles: ['reviewer'],
+      capabilities: ['pr:write'],
+      owner: 'team-a',
+      on_behalf_of: { type: 'user', id: 'user_123' },
+      scope: ['pr:write:draft'],
+      depth: 1,
+      via: [],
+      proof: 'issuer',
+      possession: 'signature',
+    },
+  },
+  action: { name: 'pr.create' },
+  context: { request: { method: 'POST', path: '/repos/acme/api/pulls' } },
+};
+
+describe('one evaluation', () => {
+  it('asks as the specification says', async () => {
+    const stub = await startStubPdp(says({ decision: true, context: { id: '0' } }));
+    const engine = authzen({ url: stub.url, token: 'secret-token' });
+    expect(await engine.decide(query)).toEqual({
+      decision: 'allow',
+      cause: 'policy',
+      policies: [],
+      policySet: '',
+      errors: [],
+    });
+    expect(stub.asked).toMatchObject([
+      { method: 'POST', target: '/access/v1/evaluation', headers: { authorization: 'Bearer secret-token' } },
+    ]);
+    expect(stub.asked[0]?.body).toEqual({ ...shared, resource: { type: 'Repo', id: 'acme/api' } });
+  });
+
+  it('attributes, parents and details come with it', async () => {
+    const stub = await startStubPdp(says({ decision: false }));
+    const parents = [{ type: 'Org', id: 'acme' }];
+    const details = { types: ['Repo'], actions: [], identifiers: [], locations: [], datatypes: [], privileges: [] };
+    const answer = await authzen({ url: stub.url }).decide({
+      ...query,
+      resource: { type: 'Repo', id: 'acme/api', attributes: { archived: true, parents: 'forged' }, parents },
+      context: { ...query.context, authorizationDetails: details },
+    });
+    expect(answer).toMatchObject({ decision: 'deny', cause: 'policy' });
+    expect(stub.asked[0]?.body).toMatchObject({
+      resource: { properties: { archived: true, parents } },
+      subject: { properties: { authorization_details: details } },
+    });
+  });
+
+  it('C2 an agent on whose behalf another acts is never a user', async () => {
+    const stub = await startStubPdp(says({ decision: false }));
+    const { onBehalfOf: _user, ...context } = query.context;
+    await authzen({ url: stub.url }).decide({ ...query, context: { ...context, onBehalfOfAgent: 'user_123' } });
+    await authzen({ url: stub.url }).decide({ ...query, context });
+    expect(stub.asked.map(onBehalfOf)).toEqual([{ type: 'agent', id: 'user_123' }, undefined]);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', {}],
+    ['null', null],
+    ['a bare true', true],
+    ['a decision as text', { decision: 'true' }],
+    ['a decision as a number', { decision: 1 }],
+    ['an error with a true', { decision: true, context: { error: { status: 500 } } }],
+    ['an error with a false', { decision: false, context: { error: { status: 404, message: 'not found' } } }],
+    ['the answer to a batch', { evaluations: [{ decision: true }] }],
+  ])('D3 %s denies as an error', async (_title, document) => {
+    const stub = await startStubPdp(says(document));
+    expect(await authzen({ url: stub.url }).decide(query)).toMatchObject(failed);
+  });
+
+  it.each(oddAnswers({ decision: true }))('D3 %s denies as an error', async (_title, answer) => {
+    const stub = await startStubPdp(answer);
+    expect(await authzen({ url: stub.url }).decide(query)).toMatchObject(failed);
+  });
+
+  it.each(outages)('D4 %s is an outage', async (_title, answer) => {
+    const stub = await startStubPdp(answer);
+    await expect(authzen({ url: stub.url, timeoutSeconds: 0.2 }).decide(query)).rejects.toThrow('it ');
+  });
+});
+
+describe('many evaluations', () => {
+  const resources = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ type: 'Repo', id }));
+  const many = (url: string, batchSize = 50) => {
+    const engine = authzen({ url, batchSize });
+    return engine.decideMany?.(query, resources) ?? Promise.reject(new Error('no batches'));
+  };
+  const decisions = (allowed: readonly boolean[]) => ({ evaluations: allowed.map((decision) => ({ decision })) });
+
+  it('are asked at once, and answered in their order', async () => {
+    const stub = await startStubPdp(says(decisions([true, false, true, false, false])));
+    const answers = await many(stub.url);
+    expect(answers.map(({ decision }) => decision)).toEqual(['allow', 'deny', 'allow', 'deny', 'deny']);
+    expect(stub.asked).toHaveLength(1);
+    expect(stub.asked[0]).toMatchObject({
+      target: '/access/v1/evaluations',
+      body: { ...shared, evaluations: resources.map((resource) => ({ resource })) },
+    });
+  });
+
+  it('are split into batches', async () => {
+    const stub = await startStubPdp((_request, response) => {
+      const { evaluations } = stub.asked.at(-1)?.body as { evaluations: { resource: { id: string } }[] };
+      says(decisions(evaluations.map(({ resource }) => resource.id !== 'c')))(_request, response);
+    });
+    const answers = await many(stub.url, 2);
+    expect(answers.map(({ decision }) => decision)).toEqual(['allow', 'allow', 'deny', 'allow', 'allow']);
+    expect(stub.asked).toHaveLength(3);
+  });
+
+  it('D2 one that errs is denied, and changes no other', async () => {
+    const evaluations = [
+      { decision: true },
+      { decision: true, context: { error: { status: 500 } } },
+      { decision: 'true' },
+      null,
+      { decision: true },
+    ];
+    const stub = await startStubPdp(says({ evaluations }));
+    expect((await many(stub.url)).map(({ decision, cause }) => `${decision} ${cause}`)).toEqual([
+      'allow policy',
+      'deny error',
+      'deny error',
+      'deny error',
+      'allow policy',
+    ]);
+  });
+
+  it.each<[string, unknown]>([
+    ['one answer too few', decisions([true, true, true, true])],
+    ['one answer too many', decisions([true, true, true, true, true, true])],
+    ['one decision for all', { decision: true }],
+    ['null', null],
+  ])('D3 %s denies all', async (_title, document) => {
+    const stub = await startStubPdp(says(document));
+    expect(await many(stub.url)).toEqual(resources.map(() => expect.objectContaining(failed)));
+  });
+
+  it('D4 an outage in the middle leaves no answer', async () => {
+    const stub = await startStubPdp((request, response) => {
+      (stub.asked.length === 1 ? says(decisions([true, true])) : says({}, 503))(request, response);
+    });
+    await expect(many(stub.url, 2)).rejects.toThrow('503');
+  });
+
+  it('D9 a query that cannot be written exactly is not even asked', async () => {
+    const stub = await startStubPdp(says(decisions([true])));
+    const answers = await authzen({ url: stub.url }).decideMany?.(query, [{ type: 'Repo', id: '\ud800' }]);
+    expect(answers).toEqual([expect.objectContaining(failed)]);
+    expect(stub.asked).toEqual([]);
+  });
+
+  it('none are not asked about', async () => {
+    const stub = await startStubPdp(says({}));
+    expect(await authzen({ url: stub.url }).decideMany?.(query, [])).toEqual([]);
+    expect(stub.asked).toEqual([]);
+  });
+});
+
+it.each<[string, unknown, RegExp]>([
+  ['plain http', { url: 'http://pdp.internal' }, /^authzen: 'url' is plain http/],
+  ['no batches', { batchSize: 0 }, /'batchSize' must be a whole number/],
+  ['a misspelt option', { tokens: 'x' }, /Did you mean 'token'/],
+])('G5 %s stops the start', (_title, change, message) => {
+  const options = { url: 'https://pdp.internal', ...(change as object) };
+  expect(() => authzen(options)).toThrow(ConfigError);
+  expect(() => authzen(options)).toThrow(message);
+});
+
+function onBehalfOf({ body }: Asked): unknown {
+  return (body as { subject: { properties: { on_behalf_of?: unknown } } }).subject.properties.on_behalf_of;
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError } from '@countersign/core';
+import { describe, expect, it } from 'vitest';
+import { type OpaWasmOptions, opaWasm } from '../src/opa-wasm.js';
+import { about, query } from './query.js';
+
+const wasm = readFileSync(new URL('policies/world.wasm', import.meta.url));
+const engine = (rule: string, options: Partial<OpaWasmOptions> = {}) =>
+  opaWasm({ wasm, entrypoint: `countersign/${rule}`, ...options });
+const failed = { decision: 'deny', cause: 'error' };
+
+describe('the rule', () => {
+  it('allows, and names what decided', () => {
+    expect(engine('decision').decide(query)).toEqual({
+      decision: 'allow',
+      cause: 'policy',
+      policies: ['drafts-for-the-user'],
+      policySet: expect.stringMatching(/^[0-9a-f]{64}$/),
+      errors: [],
+    });
+  });
+
+  it('denies what it does not allow', () => {
+    expect(engine('decision').decide(about('acme/web'))).toMatchObject({ decision: 'deny', cause: 'policy' });
+  });
+
+  it.each([
+    ['D1 errs', 'decision', 'acme/faulty'],
+    ['D3 is undefined', 'without_default', 'acme/web'],
+    ['D3 gives text', 'odd', 'acme/api'],
+    ['D3 gives text for a boolean', 'allowed_as_text', 'acme/api'],
+    ['D4 calls a function that is not there', 'calls_out', 'acme/api'],
+  ])('%s: denied as an error', (_title, rule, id) => {
+    expect(engine(rule).decide(about(id))).toMatchObject(failed);
+  });
+});
+
+it('D4 an error leaves nothing behind: the next decision is right, however many came before', async () => {
+  const decider = engine('decision');
+  for (let turn = 0; turn < 50; turn++) {
+    expect(await decider.decide(about('acme/faulty'))).toMatchObject(failed);
+    expect(await decider.decide(query)).toMatchObject({ decision: 'allow' });
+    expect(await decider.decide(about('acme/web'))).toMatchObject({ decision: 'deny', cause: 'policy' });
+  }
+});
+
+it.each<[string, unknown]>([
+  ['D9 half a surrogate pair', 'acme/\ud800'],
+  ['D11 2^53', 2 ** 53],
+  ['D11 NaN', Number.NaN],
+  ['D11 undefined', undefined],
+  ['D11 a big integer', 7n],
+])('%s among the attributes is refused, not changed', async (_title, value) => {
+  expect(await engine('decision').decide(about('acme/api', { value }))).toMatchObject(failed);
+});
+
+it.each([100, 3000, 100_000])(
+  'D11 attributes nested %i deep are decided on or refused, and harm nothing',
+  async (depth) => {
+    let nested: Record<string, unknown> = {};
+    for (let level = 0; level < depth; level++) nested = { nested };
+    const decider = engine('decision');
+    expect(['policy', 'error']).toContain((await decider.decide(about('acme/api', nested))).cause);
+    expect(await decider.decide(query)).toMatchObject({ decision: 'allow' });
+    expect(await decider.decide(about('acme/web'))).toMatchObject({ decision: 'deny', cause: 'policy' });
+  },
+);
+
+it('large queries and small ones take turns', async () => {
+  const decider = engine('decision');
+  const large = about('acme/api', { text: 'x'.repeat(3_000_000) });
+  for (let turn = 0; turn < 3; turn++) {
+    expect(await decider.decide(large)).toMatchObject({ decision: 'allow' });
+    expect(await decider.decide(about('acme/web'))).toMatchObject({ decision: 'deny', cause: 'policy' });
+  }
+});
+
+describe('data', () => {
+  it('is what policies read, as it was when the engine was made', async () => {
+    const data = { open: ['acme/api'] };
+    const decider = engine('from_data', { data });
+    data.open.push('acme/web');
+    expect(await decider.decide(query)).toMatchObject({ decision: 'allow' });
+    expect(await decider.decide(about('acme/web'))).toMatchObject({ decision: 'deny', cause: 'policy' });
+  });
+
+  it('has a part in the hash of the policy set', async () => {
+    const hashOf = async (data: Record<string, unknown>) =>
+      (await engine('from_data', { data }).decide(query)).policySet;
+    expect(await hashOf({ open: [] })).toBe(await hashOf({ open: [] }));
+    expect(await hashOf({ open: [] })).not.toBe(await hashOf({ open: ['acme/api'] }));
+  });
+});
+
+describe('G5 is refused at the start', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['no module', { wasm: undefined }, /'wasm' must be the bytes of a policy\.wasm/],
+    ['a bundle for a module', { wasm: new Uint8Array([0x1f, 0x8b, 8, 0]) }, /Is it the policy\.wasm of a bundle/],
+    ['a module of something else', { wasm: new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) }, /was not built by opa/],
+    ['a rule that was not built in', { entrypoint: 'countersign/nope' }, /must be one of those built in: .*decision/],
+    ['one of several rules unnamed', { entrypoint: undefined }, /must be one of those built in/],
+    ['a member of Object', { entrypoint: 'constructor' }, /must be one of those built in/],
+    ['data that no JSON can carry', { data: { n: Number.NaN } }, /'data' cannot be used/],
+    ['scopes as text', { scopeVocabulary: 'pr:write' }, /'scopeVocabulary' must be a list/],
+    ['a misspelt option', { entryPoint: 'x' }, /unknown option 'entryPoint'\. Did you mean 'entrypoint'/],
+  ])('%s', (_title, change, message) => {
+    const options = { wasm, entrypoint: 'countersign/decision', ...(change as object) };
+    expect(() => opaWasm(options)).toThrow(ConfigError);
+    expect(() => opaWasm(options)).toThrow(message);
+  });
+});
+
+it('shows the scopes that the policies mention', () => {
+  expect(engine('decision', { scopeVocabulary: ['pr:write:draft'] }).scopeVocabulary).toEqual(['pr:write:draft']);
+});

@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { wellFormedJson } from '../src/json-document.js';
+
+it('what is written says the same when it is read', () => {
+  const anything = fc.jsonValue({ maxDepth: 4 });
+  fc.assert(
+    fc.property(anything, (document) => {
+      const written = wellFormedJson({ document });
+      if (written.ok) expect(JSON.parse(written.text)).toEqual(JSON.parse(JSON.stringify({ document })));
+      else expect(written.problem).toMatch(/Unicode|exactly/);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it('D9 text that is not well-formed is refused wherever it stands', () => {
+  const half = fc.constantFrom('\ud800', 'a\udfff', '\udc00\ud800');
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 2 }), half, fc.boolean(), (document, text, asKey) => {
+      expect(wellFormedJson(asKey ? [document, { [text]: 1 }] : { document, at: [text] }).ok).toBe(false);
+    }),
+    { numRuns: 100 },
+  );
+  expect(wellFormedJson('\ud83d\ude00 \\ud800').ok).toBe(true);
+});
+
+const cycle: Record<string, unknown> = {};
+cycle['self'] = cycle;
+
+it.each<[string, unknown]>([
+  ['2^53', 2 ** 53],
+  ['-2^53', -(2 ** 53)],
+  ['1e300', 1e300],
+  ['NaN', Number.NaN],
+  ['Infinity', Infinity],
+  ['undefined', undefined],
+  ['a function', () => 1],
+  ['a symbol', Symbol('x')],
+  ['a big integer', 1n],
+  ['itself', cycle],
+])('D11 %s is refused', (_title, value) => {
+  expect(wellFormedJson({ value }).ok).toBe(false);
+});
+
+it.each<[string, unknown, string]>([
+  ['the greatest integer', Number.MAX_SAFE_INTEGER, '9007199254740991'],
+  ['a fraction', 0.1, '0.1'],
+  ['null', null, 'null'],
+  ['a date', new Date(0), '"1970-01-01T00:00:00.000Z"'],
+])('%s is written', (_title, value, text) => {
+  expect(wellFormedJson({ value })).toEqual({ ok: true, text: `{"value":${text}}` });
+});
