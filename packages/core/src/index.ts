@@ -15,6 +15,8 @@ export { isEvent, readAuditLog, readWholeAuditLog } from './audit/read-audit-log
 export type { AuditRecord } from './audit/record.js';
 export { auditRecordSchema } from './audit/record-schema.js';
 export type { RedactOptions, Redaction } from './audit/redact-options.js';
+export { auditCloudEvents } from './audit/sinks/audit-cloud-events.js';
+export type { AuditCloudEventsOptions } from './audit/sinks/cloud-events-options.js';
 export { type AuditPinoOptions, auditPino, type PinoLogger } from './audit/sinks/audit-pino.js';
 export type { OcsfActor, OcsfApiActivity, OcsfDelegation } from './audit/sinks/ocsf.js';
 export { toOcsf } from './audit/sinks/to-ocsf.js';
