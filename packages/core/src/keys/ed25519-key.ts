@@ -7,14 +7,17 @@ export type PublicKeyReading =
   | { readonly ok: true; readonly publicKey: KeyObject; readonly thumbprint: string }
   | { readonly ok: false; readonly problem: string };
 
-/** The published test key of RFC 9421 appendix B.1.4: everybody holds its private half. */
-const publishedTestKey = 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs';
+/** The keys of RFC 9421 appendix B.1.4 and RFC 8037 appendix A: everybody holds their private halves. */
+const publishedTestKeys: ReadonlyMap<string, string> = new Map([
+  ['JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs', 'RFC 9421'],
+  ['11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', 'RFC 8037'],
+]);
 
 /**
  * Reads an Ed25519 public key: its 32 bytes in base64 (padded, as `nacl.sign.keyPair()` keys are usually printed) or
  * base64url (unpadded, as in a JWK's `x`), or a JWK (RFC 8037 §2). Every byte string has one accepted spelling in
  * each. Refuses private keys, keys for another use, small-order and non-canonical points, for which one signature
- * verifies many messages, and the published RFC 9421 test key. Never throws.
+ * verifies many messages, and the published test keys of RFC 9421 and RFC 8037. Never throws.
  *
  * @example
  * const key = readPublicKey(Buffer.from(keypair.publicKey).toString('base64'));
@@ -72,7 +75,6 @@ function useProblem(jwk: JsonObject): string | undefined {
 function pointProblem(raw: Buffer): string | undefined {
   if (isWeakEd25519Key(raw))
     return 'it is a weak point (small order or not canonical): one signature would fit many messages';
-  if (raw.toString('base64url') === publishedTestKey)
-    return 'it is the published test key of RFC 9421, whose private key is public';
-  return undefined;
+  const published = publishedTestKeys.get(raw.toString('base64url'));
+  return published && `it is the published test key of ${published}, whose private key is public`;
 }

@@ -3,10 +3,12 @@ import { splitCompactJws } from './jws-gate.js';
 
 /** A link in good form. Nothing in it has been verified. */
 export interface UntrustedLink {
-  readonly algorithm: string;
   /** RFC 7638 thumbprint of the key that is said to have signed it. */
   readonly keyId: string;
   readonly payload: JsonObject;
+  readonly signature: Buffer;
+  /** What is said to have been signed (RFC 7515 §5.2). */
+  readonly signed: Buffer;
 }
 
 const maxLinkLength = 8 * 1024;
@@ -25,16 +27,19 @@ export function gateLink(text: string): Reading<UntrustedLink> {
   const payload = parseStrictJson(parts.payload);
   if (!payload.ok) return problem(`its payload cannot be read: ${payload.problem}`);
   if (!isJsonObject(payload.value)) return problem('its payload is not a JSON object');
-  return { ok: true, value: { ...read, payload: payload.value } };
+  const { signature } = parts;
+  const signed = Buffer.from(text.slice(0, text.lastIndexOf('.')));
+  return { ok: true, value: { keyId: read, payload: payload.value, signature, signed } };
 }
 
-function readHeader(header: JsonObject): Omit<UntrustedLink, 'payload'> | undefined {
+/** The key that a header names, if it is the header of a link. */
+function readHeader(header: JsonObject): string | undefined {
   const algorithm = member(header, 'alg');
   const keyId = member(header, 'kid');
   if (Object.keys(header).length !== 3 || member(header, 'typ') !== 'delegation+jwt') return undefined;
   // RFC 9864: two names of one algorithm.
   if (algorithm !== 'EdDSA' && algorithm !== 'Ed25519') return undefined;
-  return typeof keyId === 'string' && /^[\w-]{43}$/.test(keyId) ? { algorithm, keyId } : undefined;
+  return typeof keyId === 'string' && /^[\w-]{43}$/.test(keyId) ? keyId : undefined;
 }
 
 function problem(text: string): { readonly ok: false; readonly problem: string } {

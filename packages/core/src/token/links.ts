@@ -5,7 +5,8 @@ import { findKeyHolder, type KeyHolder } from '../keys/key-holder.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
 import { gateLink, type UntrustedLink } from './link-gate.js';
-import { signatureVerifies, type VerifiedToken } from './token-verifier.js';
+import { linkVerifies } from './link-signature.js';
+import type { VerifiedToken } from './token-verifier.js';
 
 export interface LinkVerifierOptions {
   /** Who may sign links. */
@@ -64,7 +65,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
 
     const claims = known?.publicKey.equals(delegator.publicKey)
       ? known.claims
-      : await verifiedClaims(text, gated?.value, delegator.publicKey);
+      : await verifiedClaims(gated?.value, delegator.publicKey);
     if ('code' in claims) return claims;
     remembered.set(hash, { claims, keyId, publicKey: delegator.publicKey });
     return checkNow(claims, context.now) ?? { claims: inNamespace(claims, delegator, context), hash, delegator };
@@ -99,12 +100,8 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
   };
 }
 
-async function verifiedClaims(
-  text: string,
-  link: UntrustedLink | undefined,
-  publicKey: KeyObject,
-): Promise<LinkClaims | Refusal> {
-  if (link === undefined || !(await signatureVerifies(text, { publicKey }, link.algorithm))) {
+async function verifiedClaims(link: UntrustedLink | undefined, publicKey: KeyObject): Promise<LinkClaims | Refusal> {
+  if (link === undefined || !(await linkVerifies(link, publicKey))) {
     return refusal('delegation_invalid', 'the signature of a link does not verify');
   }
   const read = readLink(link.payload);

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
@@ -86,6 +86,35 @@ describe('a link', () => {
     ['an unknown claim', link({ nbf: now }), 'delegation_malformed'],
   ])('of %s does not count', async (_, text, code) => {
     expect(await codeOf(text)).toBe(code);
+  });
+
+  it('A15 a signature cut, lengthened, or with an S that is not canonical does not count', async () => {
+    const [header, payload, signature = ''] = link().split('.');
+    const bytes = Buffer.from(signature, 'base64url');
+    // RFC 8032 §5.1.7: S + L verifies where only the equation is looked at.
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+    const s = BigInt(`0x${Buffer.from(bytes.subarray(32).toReversed()).toString('hex')}`) + order;
+    const malleable = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').toReversed();
+    for (const other of [
+      bytes.subarray(0, 63),
+      Buffer.concat([bytes, Buffer.alloc(1)]),
+      Buffer.concat([bytes.subarray(0, 32), malleable]),
+      Buffer.alloc(64),
+    ]) {
+      expect(await codeOf([header, payload, other.toString('base64url')].join('.'))).toBe('delegation_invalid');
+    }
+  });
+
+  it.each([
+    ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['P-256', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+    ['Ed448', generateKeyPairSync('ed448')],
+  ])('B1 one that verifies with a key of type %s does not count, whatever the directory holds', async (_type, pair) => {
+    const agents = new OneAgent();
+    agents.publicKey = pair.publicKey;
+    expect(await codeOf(link({}, {}, { ...a, privateKey: pair.privateKey }), now, verifier(agents))).toBe(
+      'delegation_invalid',
+    );
   });
 
   it('what is wrong with a link that is not genuine is not told', async () => {
