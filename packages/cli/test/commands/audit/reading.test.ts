@@ -1,0 +1,188 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { auditFile } from '@countersign/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../../run-cli.js';
+import { changeLines, decision, outcome, refusedRequest, temporaryFolder, writeLog } from './write-log.js';
+
+const folder = temporaryFolder();
+const log = folder.file('log');
+
+beforeAll(async () => {
+  await writeLog(
+    log,
+    [
+      decision(0),
+      outcome(0),
+      decision(1, { decision: 'deny', code: 'policy_denied', action: 'pr.merge' }),
+      decision(2, { actor: { id: 'agent-b', keyId: 'key-of-b' }, subject: { id: 'agent-b', type: 'agent' } }),
+      outcome(2, 'aborted'),
+      refusedRequest(3),
+      decision(4, { resource: { type: 'Invoice', id: '42' } }),
+      ...Array.from({ length: 30 }, (_, more) => decision(10 + more, { action: 'invoice.read' })),
+    ],
+    { maxSegmentBytes: 4096 },
+  );
+});
+afterAll(() => folder[Symbol.dispose]());
+
+async function ids(command: 'query' | 'tail', ...args: string[]): Promise<(string | undefined)[]> {
+  const { code, out } = await runCli(['audit', command, log, '--json', ...args]);
+  expect(code).toBe(0);
+  const lines = out.split('\n').slice(0, -1);
+  return lines.map((line) => (JSON.parse(line) as { id?: string }).id);
+}
+
+describe('audit query', () => {
+  it.each<[string[], string[]]>([
+    [
+      ['--decision', 'deny'],
+      ['decision-1', 'refused-3'],
+    ],
+    [['--actor', 'agent-b'], ['decision-2']],
+    [
+      ['--subject', 'user_1', '--phase', 'outcome'],
+      ['outcome-0', 'outcome-2'],
+    ],
+    [['--action', 'pr.merge'], ['decision-1']],
+    [['--resource', 'Invoice'], ['decision-4']],
+    [['--resource', '42'], ['decision-4']],
+    [['--resource', 'Invoice::"42"'], ['decision-4']],
+    [['--resource', 'Invoice::"43"'], []],
+    [['--code', 'signature_invalid'], ['refused-3']],
+    [
+      ['--request', 'request-0'],
+      ['decision-0', 'outcome-0'],
+    ],
+    [['--since', '2026-11-24T11:00:38Z', '--until', '2026-11-24T12:00:39+01:00'], ['decision-38']],
+    [
+      ['--since', '3562s', '--phase', 'decision'],
+      ['decision-38', 'decision-39'],
+    ],
+  ])('finds %j', async (args, expected) => {
+    expect(await ids('query', ...args)).toEqual(expected);
+  });
+
+  it('F7 never takes who a refused request says it is for an actor', async () => {
+    expect(await ids('query', '--actor', 'claimed-key')).toEqual([]);
+    const { out } = await runCli(['audit', 'query', log, '--phase', 'authentication']);
+    expect(out).toMatch(/refused +\(claims key claimed-key\) +GET \/ +signature_invalid/);
+  });
+
+  it('prints a table for people', async () => {
+    const { out, err, code } = await runCli([
+      'audit',
+      'query',
+      log,
+      '--until',
+      '2026-11-24T11:00:03Z',
+      '--phase',
+      'decision',
+    ]);
+    expect(out.split('\n')).toEqual([
+      expect.stringMatching(/^ +record {2}time +what +who +did$/) as string,
+      expect.stringMatching(
+        /^ +2 {2}2026-11-24T11:00:00\.000Z {2}allow +agent-a for user_1 +pr\.create Repo::"acme\/api"$/,
+      ) as string,
+      expect.stringMatching(/deny +agent-a for user_1 +pr\.merge Repo::"acme\/api" +policy_denied$/) as string,
+      expect.stringMatching(/allow +agent-b +pr\.create/) as string,
+      '',
+    ]);
+    expect(err).toBe('3 records. Reading is not verifying: countersign audit verify.\n');
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ['--since', 'yesterday'],
+    ['--until', '2026-11-24T11:00'],
+    ['--since', '5 minutes'],
+    ['--decision', 'maybe'],
+    ['--phase', 'x'],
+  ])('refuses %s %s', async (option, value) => {
+    expect(await runCli(['audit', 'query', log, option, value])).toMatchObject({ code: 2, out: '' });
+  });
+
+  it('F1 shows a log that somebody wrote into, without what a terminal obeys, and says so', async () => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [decision(0), decision(1), decision(2)]);
+    changeLines(other.file('log'), (lines) => [
+      ...lines.map((line) =>
+        line.replace('"id":"agent-a"', '"id":"\\u001b[2J\u202eagent"').replace('"chain":[', '"chain":[7,null,'),
+      ),
+      'no record',
+    ]);
+    for (const args of [[], ['--json']]) {
+      const { code, out, err } = await runCli(['audit', 'query', other.file('log'), ...args]);
+      expect(out).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+      expect(out).toContain('agent');
+      expect(err).toContain('is no record and is left out');
+      expect(code).toBe(1);
+    }
+  });
+});
+
+describe('audit tail', () => {
+  it('prints the last records, across segments', async () => {
+    expect(readdirSync(log).filter((name) => name.endsWith('.jsonl')).length).toBeGreaterThan(3);
+    const whole = await ids('query');
+    for (const count of [0, 1, 9, 10, whole.length - 1, whole.length, 999]) {
+      expect(await ids('tail', '--lines', String(count))).toEqual(count === 0 ? [] : whole.slice(-count));
+    }
+    expect(await ids('tail')).toEqual(whole.slice(-10));
+    expect(await ids('tail', '-n', '999', '--actor', 'agent-b')).toEqual(['decision-2']);
+  });
+
+  it('leaves out a last line without an end', async () => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [decision(0)]);
+    const { out } = await runCli(['audit', 'tail', other.file('log')]);
+    appendFileSync(other.file('log/audit-000001.jsonl'), '{"sequence":4,');
+    expect(await runCli(['audit', 'tail', other.file('log')])).toMatchObject({ code: 0, out });
+  });
+
+  it.each([
+    ['--lines', 'ten'],
+    ['--lines', '-1'],
+  ])('refuses %s %s', async (option, value) => {
+    expect(await runCli(['audit', 'tail', log, option, value])).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+const bin = fileURLToPath(new URL('../../../bin/countersign.js', import.meta.url));
+const built = existsSync(fileURLToPath(new URL('../../../dist/index.js', import.meta.url)));
+if (!built) console.warn('NOT RUN: countersign audit tail --follow, because the package is not built (tsc -b).');
+
+it.runIf(built)('audit tail --follow goes on with what is written, from segment to segment', async () => {
+  using other = temporaryFolder();
+  const sink = auditFile(other.file('log'), { maxSegmentBytes: 4096 });
+  await sink.write(decision(0));
+  const child = spawn(process.execPath, [
+    bin,
+    'audit',
+    'tail',
+    '-f',
+    '--json',
+    '--phase',
+    'decision',
+    other.file('log'),
+  ]);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => (JSON.parse(String((await lines.next()).value)) as { id: string }).id;
+  try {
+    expect(await next()).toBe('decision-0');
+    for (let number = 1; number <= 20; number++) {
+      await sink.write(decision(number));
+      if (number % 5 === 0)
+        for (let seen = number - 4; seen <= number; seen++) expect(await next()).toBe(`decision-${seen}`);
+    }
+    expect(readdirSync(other.file('log')).filter((name) => name.endsWith('.jsonl')).length).toBeGreaterThan(1);
+  } finally {
+    const ended = once(child, 'exit');
+    child.kill();
+    await ended;
+    await sink.close?.();
+  }
+});

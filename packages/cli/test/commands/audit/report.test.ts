@@ -1,0 +1,241 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Browser, chromium } from '../../browser.js';
+import { runCli } from '../../run-cli.js';
+import { changeLines, decision, outcome, refusedRequest, temporaryFolder, writeLog } from './write-log.js';
+
+/** What would show itself if it ran, or were believed. */
+const hostile = [
+  '</script><img src=x onerror="document.documentElement.dataset.owned=1">',
+  '<!--<script>document.documentElement.dataset.owned=1</script>',
+  '"><svg onload="document.documentElement.dataset.owned=1">',
+  "' autofocus onfocus='document.documentElement.dataset.owned=1",
+  '</style></title></textarea></noscript><script src="https://evil.example/x.js"></script>',
+  '${document.documentElement.dataset.owned=1}&lt;b&gt;',
+  'javascript:document.documentElement.dataset.owned=1',
+];
+
+const hostileEvents = hostile.flatMap((text, number) => [
+  decision(number, {
+    id: text,
+    actor: { id: text, keyId: text },
+    subject: { id: `for ${text}`, type: 'user' },
+    chain: [
+      { id: `for ${text}`, type: 'user', proof: 'issuer', issuer: text, scope: [text] },
+      { id: text, type: 'agent', proof: 'signature', delegationId: text, scope: [text] },
+    ],
+    action: text,
+    resource: { type: text, id: text },
+    policies: [text],
+    detail: text,
+    request: { id: text, method: text, path: text, remoteAddress: text },
+  }),
+  refusedRequest(number, text),
+]);
+
+async function reportOn(directory: string, out: string, ...args: string[]): Promise<string> {
+  const { code, err } = await runCli(['audit', 'report', directory, '--out', out, ...args]);
+  expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining('Report: ') as string });
+  return readFileSync(out, 'utf8');
+}
+
+describe('audit report', () => {
+  it('says what was verified, counts everything, and draws chains', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const key = await writeLog(log, [
+      decision(0),
+      outcome(0, 'aborted'),
+      decision(1, { decision: 'deny', code: 'policy_denied' }),
+      refusedRequest(2),
+      outcome(9),
+    ]);
+    const markup = await reportOn(log, folder.file('report.html'), '--key', key);
+    expect(markup).toContain('✓ Verified');
+    expect(markup).toContain('<b>acme.dev/audit/1</b>');
+    const counts = [...markup.matchAll(/<li class="(\w+)"><b>(\d+)<\/b>/g)].map(
+      ([, name, count]) => `${name} ${count}`,
+    );
+    expect(counts).toEqual(['allowed 1', 'approved 0', 'denied 1', 'refused 1', 'unfinished 1']);
+    expect(markup).toContain('5 records of requests, from 2026-11-24T11:00:00.000Z to 2026-11-24T11:00:09.000Z.');
+    expect(markup).toContain('<title>user_1 to agent-a: asserted by the issuer, 1 allowed, 1 denied</title>');
+    expect(markup).toContain('<title>agent-a to pr.create: the action, 1 allowed, 1 denied</title>');
+    if (process.platform !== 'win32') expect(statSync(folder.file('report.html')).mode & 0o777).toBe(0o600);
+  });
+
+  it('says loudly that a log is not right, or was not verified, and exits with 3 for the first', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const key = await writeLog(log, [decision(0), decision(1), decision(2)]);
+    expect(await reportOn(log, folder.file('plain.html'))).toContain('? Not verified');
+    changeLines(log, (lines) => lines.toSpliced(2, 1));
+    const { code } = await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('bad.html')]);
+    expect(code).toBe(3);
+    expect(readFileSync(folder.file('bad.html'), 'utf8')).toMatch(
+      /✗ Verification failed.*<b>removed<\/b> Record 3 is missing\./s,
+    );
+  });
+
+  it('takes the filters of query, says so, and says how many records it only counts', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [
+      decision(0),
+      ...Array.from({ length: 9 }, (_, at) => decision(at, { action: 'pr.merge' })),
+    ]);
+    const args = ['--action', 'pr.merge', '--latest', '4'];
+    const markup = await reportOn(folder.file('log'), folder.file('report.html'), ...args);
+    expect(markup).toContain('Only records with action pr.merge.');
+    expect(markup).toContain('Listed are the latest 4 records. The 5 before them are only counted above.');
+    expect(markup).not.toContain('pr.create');
+    expect(markup.match(/"verdict":/g)).toHaveLength(4);
+  });
+
+  it.each([[['--latest', '0']], [['--since', 'x']], [['--key', 'x']], [['--checkpoint', 'x']]])(
+    'refuses %j',
+    async (args) => {
+      using folder = temporaryFolder();
+      await writeLog(folder.file('log'), [decision(0)]);
+      const { code, out } = await runCli([
+        'audit',
+        'report',
+        folder.file('log'),
+        '--out',
+        folder.file('r.html'),
+        ...args,
+      ]);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+    },
+  );
+
+  it('F1 lets nothing of a record become markup', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [...hostileEvents, decision(99, { action: 'bidi \u202e and \u001b[2J' })]);
+    const markup = await reportOn(folder.file('log'), folder.file('report.html'));
+    // Of the brackets in it, all are ours.
+    expect(markup.match(/<(?:img|!--|iframe)/g)).toBeNull();
+    expect(markup.match(/<script/g)).toHaveLength(2);
+    expect(markup.match(/<\/script/g)).toHaveLength(2);
+    expect(markup.match(/<svg[^>]*>/g)?.every((tag) => !tag.includes('onload'))).toBe(true);
+    expect(markup).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    expect(markup).not.toMatch(/(?:src|href|action)="?(?:https?:|\/\/|data:)/);
+  });
+});
+
+const rows = 'document.querySelectorAll("#list tbody tr:not(.details)").length';
+/** Types into a field. */
+function set(id: string, value: string): string {
+  return `{ const field = document.getElementById(${JSON.stringify(id)}); field.value = ${JSON.stringify(value)};
+    field.dispatchEvent(new Event('input', { bubbles: true })); }`;
+}
+
+if (chromium === undefined) {
+  console.warn('NOT RUN: the audit report was not opened in a browser, because there is no Chromium on this machine.');
+}
+
+describe.runIf(chromium !== undefined)('audit report in Chromium', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await Browser.open(chromium ?? '');
+  });
+  afterAll(() => browser[Symbol.asyncDispose]());
+
+  async function open(events: Parameters<typeof writeLog>[1]): Promise<void> {
+    using folder = temporaryFolder();
+    const key = await writeLog(folder.file('log'), events);
+    await reportOn(folder.file('log'), folder.file('report.html'), '--key', key);
+    await browser.look(1280, 'light');
+    await browser.goto(folder.file('report.html'));
+  }
+
+  it('F1 a hostile record runs nothing, asks for nothing, and is shown as text', async () => {
+    await open(hostileEvents);
+    await browser.evaluate('for (const button of document.querySelectorAll("#list button")) button.click()');
+    await browser.evaluate('document.querySelector("details.chains").open = true');
+    expect(await browser.evaluate('document.documentElement.dataset.owned ?? "nobody"')).toBe('nobody');
+    expect(
+      await browser.evaluate(
+        'document.querySelectorAll("img, iframe, script[src], [onload], [onerror], [onfocus]").length',
+      ),
+    ).toBe(0);
+    // Every row is there, so our own script ran to its end.
+    expect(await browser.evaluate(rows)).toBe(hostileEvents.length);
+    const text = String(await browser.evaluate('document.body.textContent'));
+    for (const one of hostile) expect(text).toContain(one);
+    expect(browser.events('Runtime.exceptionThrown')).toEqual([]);
+    const asked = browser
+      .events('Network.requestWillBeSent')
+      .map((event) => (event as { request: { url: string } }).request.url);
+    expect(asked.filter((url) => !url.startsWith('file:') && !url.startsWith('data:image/svg+xml'))).toEqual([]);
+  });
+
+  it('F1 its policy stops a script that got into the page all the same', async () => {
+    await open([decision(0)]);
+    await browser.evaluate(`{ const script = document.createElement('script');
+      script.textContent = 'document.documentElement.dataset.owned = 1'; document.body.append(script);
+      document.body.insertAdjacentHTML('beforeend', '<img src="x" onerror="document.documentElement.dataset.owned=1">'); }`);
+    await browser.evaluate('new Promise((done) => setTimeout(done, 100))');
+    expect(await browser.evaluate('document.documentElement.dataset.owned ?? "nobody"')).toBe('nobody');
+    expect(JSON.stringify(browser.events('Log.entryAdded'))).toContain('Content Security Policy');
+  });
+
+  it('filters without a server, by mouse and by keyboard', async () => {
+    await open([
+      decision(0),
+      outcome(0),
+      decision(1, { decision: 'deny', code: 'policy_denied' }),
+      decision(2, { action: 'pr.merge' }),
+      refusedRequest(3),
+    ]);
+    expect(await browser.evaluate(rows)).toBe(4);
+    await browser.evaluate(set('f-action', 'pr.merge'));
+    expect(await browser.evaluate(rows)).toBe(1);
+    await browser.evaluate(
+      'document.querySelector("[type=reset]").click(); new Promise((done) => setTimeout(done, 50))',
+    );
+    expect(await browser.evaluate(rows)).toBe(4);
+    await browser.evaluate(set('f-text', 'POLICY_denied agent-a'));
+    expect(await browser.evaluate(rows)).toBe(1);
+    await browser.evaluate(set('f-text', ''));
+    await browser.evaluate(set('f-from', '2026-11-24T11:00:01') + set('f-until', '2026-11-24T11:00:03'));
+    expect(await browser.evaluate(rows)).toBe(2);
+    await browser.evaluate(set('f-from', '') + set('f-until', ''));
+    await browser.evaluate('document.querySelector("[value=refused]").click()');
+    expect(await browser.evaluate(rows)).toBe(3);
+    await browser.evaluate('document.querySelector("#list button").focus()');
+    await browser.press('Enter');
+    expect(await browser.evaluate('document.querySelector("#list button").getAttribute("aria-expanded")')).toBe('true');
+    expect(await browser.evaluate('document.querySelector("tr.details").textContent')).toContain(
+      'agent-a (agent, asserted by https://id.acme.dev)',
+    );
+    await browser.press('Tab');
+    expect(await browser.evaluate('document.activeElement.textContent')).toBe('4');
+  });
+
+  it.each([
+    [1280, 'light'],
+    [390, 'dark'],
+  ] as const)('fits %i px (%s): text that can be read, and nothing beside the page', async (width, scheme) => {
+    await open([...hostileEvents, decision(50), refusedRequest(51)]);
+    await browser.look(width, scheme);
+    expect(await browser.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    // WCAG 2: 4.5 to 1 for each text colour on each ground that it stands on.
+    const worst = await browser.evaluate(`(() => {
+      const light = (rgb) => rgb.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
+        .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+      const ground = (element) => { const colour = getComputedStyle(element).backgroundColor;
+        return colour === 'rgba(0, 0, 0, 0)' && element.parentElement ? ground(element.parentElement) : colour; };
+      return Math.min(...[...document.querySelectorAll('body *:not(svg *, script, style, noscript, option)')].map((element) => {
+        const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); }));
+    })()`);
+    expect(worst).toBeGreaterThanOrEqual(4.5);
+  });
+});
+
+it('the script of the page is JavaScript that Node can parse', () => {
+  const script = fileURLToPath(new URL('../../../src/report/client.js', import.meta.url));
+  execFileSync(process.execPath, ['--check', script]);
+});

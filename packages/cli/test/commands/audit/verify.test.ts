@@ -1,0 +1,226 @@
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../../run-cli.js';
+import { changeLines, decision, outcome, temporaryFolder, writeLog } from './write-log.js';
+
+const template = temporaryFolder();
+let key: string;
+/** What an auditor has: all checkpoints, kept elsewhere. */
+let kept: string;
+
+beforeAll(async () => {
+  const events = Array.from({ length: 12 }, (_, number) => [decision(number), outcome(number)]).flat();
+  key = await writeLog(template.file('log'), events, { checkpointEvery: { records: 8 } });
+  kept = template.file('kept.checkpoints');
+  cpSync(template.file('log/checkpoints.txt'), kept);
+});
+afterAll(() => template[Symbol.dispose]());
+
+function copy(): { readonly log: string } & Disposable {
+  const folder = temporaryFolder();
+  cpSync(template.file('log'), folder.file('log'), { recursive: true });
+  return { log: folder.file('log'), [Symbol.dispose]: () => folder[Symbol.dispose]() };
+}
+
+const swap = (lines: readonly string[]): readonly string[] => {
+  const [a = '', b = ''] = lines.slice(9, 11);
+  return lines.toSpliced(9, 2, b, a);
+};
+
+describe('audit verify', () => {
+  it('says that a log is whole, and how much of it is sealed', async () => {
+    const { code, out, err } = await runCli([
+      'audit',
+      'verify',
+      template.file('log'),
+      '--key',
+      key,
+      '--checkpoint',
+      kept,
+    ]);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^The log is whole: \d+ records in 1 segment, each in its place\.\nRecords 1 to \d+ are/);
+    expect(out).toContain('The last one is not sealed yet');
+  });
+
+  it.each<[string, (lines: readonly string[]) => readonly string[], RegExp]>([
+    [
+      'an edit',
+      (lines) => lines.with(9, (lines[9] ?? '').replace('agent-a', 'agent-b')),
+      /edited +Record 10 was changed\. \(audit-000001\.jsonl, line 1[01]\)/,
+    ],
+    ['a removal', (lines) => lines.toSpliced(9, 1), /removed +Record 10 is missing\./],
+    ['a reordering', swap, /reordered +Record 10 stands in the wrong place\./],
+    [
+      'a duplicate',
+      (lines) => lines.toSpliced(9, 0, lines[8] ?? ''),
+      /duplicated +Record 9 stands here a second time\./,
+    ],
+    ['a cut tail', (lines) => lines.slice(0, 20), /cut_tail +Records 21 to \d+ were cut off the end\./],
+    ['a line that is no record', (lines) => lines.with(9, '\u001b[2J'), /edited +Record 10 was changed\./],
+  ])('F6 finds %s and names the record', async (_name, change, words) => {
+    using folder = copy();
+    changeLines(folder.log, change);
+    const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key]);
+    expect(out).toMatch(/^The log is NOT as it was written: \d+ findings?\./);
+    expect(out).toMatch(words);
+    expect(code).toBe(3);
+  });
+
+  it('F6 finds a cut tail whose checkpoints were cut too only by one kept elsewhere', async () => {
+    using folder = copy();
+    changeLines(folder.log, (lines) => lines.slice(0, 12));
+    const notes = readFileSync(kept, 'utf8').split('\n\n').slice(0, 2);
+    writeFileSync(`${folder.log}/checkpoints.txt`, `${notes.join('\n\n')}\n`);
+    expect((await runCli(['audit', 'verify', folder.log, '--key', key])).code).toBe(0);
+    const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key, '--checkpoint', kept]);
+    expect(out).toMatch(/cut_tail +Records 13 to \d+ were cut off the end/);
+    expect(code).toBe(3);
+  });
+
+  it('F6 finds a forked log: the same key has sealed another history', async () => {
+    using other = temporaryFolder();
+    const events = Array.from({ length: 24 }, (_, number) => decision(number, { decision: 'deny' }));
+    await writeLog(other.file('log'), events, { checkpointEvery: { records: 8 } });
+    const { code, out } = await runCli(['audit', 'verify', other.file('log'), '--key', key, '--checkpoint', kept]);
+    expect(out).toMatch(/forked +This is not the log that its key has sealed elsewhere/);
+    expect(code).toBe(3);
+  });
+
+  it('F6 finds that another key has sealed it', async () => {
+    using other = temporaryFolder();
+    const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
+    const wrong = await writeLog(other.file('log'), [decision(1)], { checkpointKey });
+    const { code, out } = await runCli(['audit', 'verify', template.file('log'), '--key', wrong]);
+    expect(out).toContain('is signed by another key');
+    expect(code).toBe(3);
+  });
+
+  it('does not let a log pass of which nothing is sealed', async () => {
+    using folder = copy();
+    // Whoever writes a log anew without the key leaves out the checkpoints.
+    changeLines(folder.log, (lines) => lines.slice(0, 5));
+    rmSync(`${folder.log}/checkpoints.txt`);
+    const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key]);
+    expect(out).toContain('NOTHING of the log is sealed by this key');
+    expect(code).toBe(3);
+  });
+
+  it('F1 prints findings as JSON, and text of the log without what a terminal obeys', async () => {
+    using folder = copy();
+    changeLines(folder.log, (lines) => lines.toSpliced(9, 1));
+    appendFileSync(`${folder.log}/checkpoints.txt`, '\nx\u202e\u001b[31m\n1\nAAAA\n\n— x AAAA\n');
+    const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key, '--json']);
+    expect(JSON.parse(out)).toMatchObject({ ok: false, trusted: false, findingCount: expect.any(Number) as number });
+    expect(out).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    expect(code).toBe(3);
+  });
+
+  it('takes the key from a file, and warns of one that lies beside the log', async () => {
+    using folder = copy();
+    const file = template.file('acme.vkey');
+    writeFileSync(file, `${key}\n`);
+    expect(await runCli(['audit', 'verify', folder.log, '--key', file])).toMatchObject({ code: 0, err: '' });
+    const beside = await runCli(['audit', 'verify', folder.log, '--key', `${folder.log}/checkpoint.vkey`]);
+    expect(beside.err).toContain('lies beside the log');
+  });
+
+  it.each<[string, () => string[], number]>([
+    ['a folder without a log', () => [template.path, '--key', key], 1],
+    ['a folder that is not there', () => [template.file('none'), '--key', key], 1],
+    ['a file of checkpoints that is not there', () => [template.file('log'), '--key', key, '--checkpoint', 'none'], 1],
+    ['no key', () => [template.file('log')], 2],
+    ['a key that is none', () => [template.file('log'), '--key', 'none'], 2],
+    ['a key file without a key', () => [template.file('log'), '--key', kept], 2],
+    [
+      'checkpoints without any',
+      () => [template.file('log'), '--key', key, '--checkpoint', template.file('log/checkpoint.vkey')],
+      2,
+    ],
+  ])('cannot verify with %s', async (_name, args, expected) => {
+    const { code, out, err } = await runCli(['audit', 'verify', ...args()]);
+    expect({ code, out }).toEqual({ code: expected, out: '' });
+    expect(err).toMatch(/countersign|error/);
+    expect(err).not.toMatch(/ {4}at /);
+  });
+});
+
+describe('audit prove and check', () => {
+  it.each([
+    ['its number', '7'],
+    ['its id', 'decision-2'],
+  ])('proves a record by %s, checked without the log', async (_name, id) => {
+    using folder = temporaryFolder();
+    const file = folder.file('record.proof');
+    const made = await runCli(['audit', 'prove', template.file('log'), id, '--out', file]);
+    expect(made).toMatchObject({ code: 0, out: '' });
+    const proof = readFileSync(file, 'utf8');
+    expect(proof.length).toBeLessThan(4096);
+    const { code, out } = await runCli(['audit', 'check', file, '--key', key, '--json']);
+    const { record } = JSON.parse(out) as { record: { sequence: number; id: string } };
+    expect([String(record.sequence), record.id]).toContain(id);
+    expect(code).toBe(0);
+    expect((await runCli(['audit', 'check', '-', '--key', key], { input: proof })).out).toContain(
+      `"id": "${record.id}"`,
+    );
+  });
+
+  it('finds a proof that was changed, of another key, or none', async () => {
+    const { out: proof } = await runCli(['audit', 'prove', template.file('log'), '7']);
+    const [version, extra = '', ...rest] = proof.split('\n');
+    const record = Buffer.from(extra.slice(6), 'base64').toString().replace('agent-a', 'agent-b');
+    const changed = [version, `extra ${Buffer.from(record).toString('base64')}`, ...rest].join('\n');
+    using other = temporaryFolder();
+    const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
+    const wrong = await writeLog(other.file('log'), [decision(1)], { checkpointKey });
+    for (const [input, by, words] of [
+      [changed, key, 'The record in the proof is not in the log that was sealed'],
+      [proof, wrong, 'is not signed by this key'],
+      [proof.replace(/^\d+$/m, '4'), key, 'was changed after it was signed'],
+      ['nothing', key, 'The file is no proof'],
+    ] as const) {
+      const { code, out } = await runCli(['audit', 'check', '-', '--key', by], { input });
+      expect(out).toContain(words);
+      expect(code).toBe(3);
+    }
+    expect(JSON.parse((await runCli(['audit', 'check', '-', '--key', key, '--json'], { input: 'x' })).out)).toEqual({
+      ok: false,
+      problem: 'malformed',
+    });
+  });
+
+  it('proves nothing that is not there, not sealed, or not what was sealed', async () => {
+    using folder = copy();
+    const prove = async (id: string) => runCli(['audit', 'prove', folder.log, id]);
+    expect(await prove('999')).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('no such record') as string,
+    });
+    const last = readFileSync(`${folder.log}/audit-000001.jsonl`, 'utf8').trimEnd().split('\n').length;
+    expect(await prove(String(last))).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no checkpoint') as string,
+    });
+    changeLines(folder.log, (lines) => lines.with(2, (lines[2] ?? '').replace('agent-a', 'agent-b')));
+    expect(await prove('7')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('not the one that was sealed') as string,
+    });
+    expect(await runCli(['audit', 'check', folder.log, '--key', key])).toMatchObject({ code: 1, out: '' });
+  });
+});
+
+const bin = fileURLToPath(new URL('../../../bin/countersign.js', import.meta.url));
+const built = existsSync(fileURLToPath(new URL('../../../dist/index.js', import.meta.url)));
+
+it.runIf(built)('the command itself exits with 3 for a log that was changed', () => {
+  using folder = copy();
+  const verify = () => spawnSync(process.execPath, [bin, 'audit', 'verify', folder.log, '--key', key]).status;
+  expect(verify()).toBe(0);
+  changeLines(folder.log, (lines) => lines.toSpliced(9, 1));
+  expect(verify()).toBe(3);
+});
