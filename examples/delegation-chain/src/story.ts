@@ -1,0 +1,127 @@
+import { AgentError, type DelegationBundle, type Signer } from '@countersign/agent';
+import { printAuditTable, Telling, type Terminal } from '@countersign/example-stage';
+import type { World } from './world.js';
+
+const invoices = '/accounts/acme/invoices';
+const newTicket = '/queues/finance/tickets';
+const newReport = '/archives/audits/reports';
+
+/**
+ * Plays the story and tells it. Every answer shown crossed a socket.
+ *
+ * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ */
+export async function tellStory(world: World, terminal: Terminal): Promise<void> {
+  const { ledger, tickets, archive, audit } = world;
+  const { line, bold } = terminal;
+  const telling = new Telling(terminal);
+  line(bold('Countersign: a chain of three agents, each of which can do less than the one before'));
+  line();
+  line(`   ledger   ${ledger.origin}   invoices; @countersign/fastify`);
+  line(`   tickets  ${tickets.origin}   tickets; @countersign/express`);
+  line(`   archive  ${archive.origin}   reports; @countersign/express`);
+  line('   agents   orchestrator, billing, tickets: each with a key, each could do everything of its own');
+
+  const forUser = await handToOrchestrator(world, telling);
+  const forBilling = await handToBilling(world, telling, forUser);
+  const forWorker = await handToWorker(world, telling, forBilling);
+  await doMore(world, telling, forWorker);
+  await stealBundle(world, telling, forBilling);
+  await revokeTheMiddle(world, telling, { forUser, forBilling, forWorker });
+
+  telling.heading('What the audit logs of the three services say');
+  line();
+  printAuditTable(audit.records, terminal);
+  const recorded = audit.records.flatMap(({ code }) => code ?? []);
+  telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
+}
+
+async function handToOrchestrator(world: World, telling: Telling): Promise<Signer> {
+  const { issuer, orchestrator, ledger } = world;
+  const scope = 'invoice:read ticket report:file';
+  telling.scene(`user_123 hands "${scope}" to ${orchestrator.id}`);
+  const token = await issuer.delegate({ user: 'user_123', agent: orchestrator.id, scope });
+  const forUser = orchestrator.withToken(token);
+  await tellChain(telling, `GET ${invoices}`, await forUser.fetch(ledger.origin + invoices), 200);
+  return forUser;
+}
+
+/** Hands on as one text, as it would cross the network between two agents. */
+async function handToBilling(world: World, telling: Telling, forUser: Signer): Promise<Signer> {
+  const { billing, ledger } = world;
+  telling.scene(`It hands on less to ${billing.id}, offline: no issuer is asked`);
+  const bundle = await forUser.delegate(billing.id, { scope: 'invoice:read ticket', ttlSeconds: 120 });
+  tellBundle(telling, bundle, 'invoice:read ticket, for 2 minutes');
+  const forBilling = billing.accept(JSON.parse(JSON.stringify(bundle)) as DelegationBundle);
+  await tellChain(telling, `GET ${invoices}`, await forBilling.fetch(ledger.origin + invoices), 200);
+  return forBilling;
+}
+
+async function handToWorker(world: World, telling: Telling, forBilling: Signer): Promise<Signer> {
+  const { worker, tickets } = world;
+  telling.scene(`That hands on still less to ${worker.id}, which may not hand on at all`);
+  const options = { scope: 'ticket:create', ttlSeconds: 60, maxHops: 0, keyId: worker.keyId };
+  const bundle = await forBilling.delegate(worker.id, options);
+  tellBundle(telling, bundle, 'ticket:create, for 1 minute, to one key');
+  const forWorker = worker.accept(bundle);
+  const opened = await forWorker.fetch(tickets.origin + newTicket, post({ title: 'INV-1043 does not agree' }));
+  await tellChain(telling, `POST ${newTicket}`, opened, 201);
+  return forWorker;
+}
+
+async function doMore({ ledger, archive }: World, telling: Telling, forWorker: Signer): Promise<void> {
+  telling.scene('The worker tries what it could do of its own, but was not handed');
+  const read = await forWorker.fetch(ledger.origin + invoices);
+  await telling.answer(`GET ${invoices}`, read, { status: 403, code: 'insufficient_scope' });
+  const filed = await forWorker.fetch(archive.origin + newReport, post({}));
+  await telling.answer(`POST ${newReport}`, filed, { status: 403, code: 'insufficient_scope' });
+  const refused = await forWorker.delegate('agent-friend', { scope: 'ticket:create' }).catch((error: unknown) => error);
+  telling.insist(refused instanceof AgentError && refused.code === 'delegation_impossible', 'no further link');
+  telling.note('hand on', 'its own agent says no, before anything is signed: max_hops is 0');
+}
+
+/** A bundle without the key of its delegate is worth nothing. */
+async function stealBundle(world: World, telling: Telling, forBilling: Signer): Promise<void> {
+  const { orchestrator, ledger } = world;
+  telling.scene('Somebody copies the fields of the billing agent, and signs with another key');
+  const { headers } = await forBilling.signRequest({ method: 'GET', url: ledger.origin + invoices });
+  const stolen = {
+    authorization: headers['authorization'] ?? '',
+    'agent-delegation': headers['agent-delegation'] ?? '',
+  };
+  const response = await orchestrator.fetch(ledger.origin + invoices, { headers: stolen });
+  await telling.answer(`GET ${invoices}`, response, { status: 401, code: 'delegation_invalid' });
+}
+
+interface Signers {
+  readonly forUser: Signer;
+  readonly forBilling: Signer;
+  readonly forWorker: Signer;
+}
+
+async function revokeTheMiddle(world: World, telling: Telling, signers: Signers): Promise<void> {
+  const { billing, revocations, ledger, tickets } = world;
+  const { forUser, forBilling, forWorker } = signers;
+  telling.scene(`${billing.id} is revoked: what it does and what it handed on dies at once`);
+  revocations.revoke({ agent: billing.id });
+  const own = await forBilling.fetch(ledger.origin + invoices);
+  await telling.answer(`GET ${invoices}`, own, { status: 401, code: 'agent_suspended' });
+  const below = await forWorker.fetch(tickets.origin + newTicket, post({ title: 'Once more' }));
+  await telling.answer(`POST ${newTicket}`, below, { status: 401, code: 'delegation_revoked' });
+  telling.note('above it', 'what does not rest on it lives on:');
+  await tellChain(telling, `GET ${invoices}`, await forUser.fetch(ledger.origin + invoices), 200);
+}
+
+function tellBundle(telling: Telling, bundle: DelegationBundle, given: string): void {
+  telling.note('handed on', given);
+  telling.note('as', `one token and ${bundle.links.length} link(s), ${JSON.stringify(bundle).length} bytes of JSON`);
+}
+
+async function tellChain(telling: Telling, request: string, response: Response, status: number): Promise<void> {
+  const { chain } = await telling.answer<{ readonly chain: readonly string[] }>(request, response, { status });
+  telling.note('chain', chain.join(telling.arrow));
+}
+
+function post(body: object): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}

@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url';
+import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
+import {
+  agentsFromObjects,
+  type MemoryAudit,
+  memoryAudit,
+  memoryRevocations,
+  type Revocations,
+} from '@countersign/core';
+import { createIssuer, type Issuer } from '@countersign/example-stage';
+import { type Service, startArchive, startLedger, startTickets } from './services.js';
+
+/** Everything the story plays with: three services on free ports of this machine. */
+export interface World {
+  readonly issuer: Issuer;
+  readonly ledger: Service;
+  readonly tickets: Service;
+  readonly archive: Service;
+  readonly orchestrator: Agent;
+  readonly billing: Agent;
+  readonly worker: Agent;
+  readonly revocations: Revocations;
+  readonly audit: MemoryAudit;
+  stop(): Promise<void>;
+}
+
+export async function startWorld(): Promise<World> {
+  const audience = 'https://acme.dev/finance';
+  const issuer = createIssuer(audience);
+  const keys = [generateAgentKey(), generateAgentKey(), generateAgentKey()] as const;
+  const orchestrator = await createAgent({ id: 'agent-orchestrator', key: keys[0] });
+  const billing = await createAgent({ id: 'agent-billing', key: keys[1] });
+  const worker = await createAgent({ id: 'agent-tickets', key: keys[2] });
+  const all = ['invoice:read', 'ticket', 'report:file'];
+  const revocations = memoryRevocations(); // in production: a source that all processes share
+  const audit = memoryAudit(); // in production: auditFile('audit')
+  const shared = {
+    audience,
+    issuer: issuer.trusted,
+    agents: agentsFromObjects([
+      keys[0].registration(orchestrator.id, all),
+      keys[1].registration(billing.id, all),
+      keys[2].registration(worker.id, all),
+    ]),
+    policiesFolder: fileURLToPath(new URL('../policies', import.meta.url)),
+    audit,
+    revocations,
+  };
+  const ledger = await startLedger(shared);
+  const tickets = await startTickets(shared);
+  const archive = await startArchive(shared);
+  return {
+    issuer,
+    ledger,
+    tickets,
+    archive,
+    orchestrator,
+    billing,
+    worker,
+    revocations,
+    audit,
+    async stop() {
+      for (const service of [ledger, tickets, archive]) await service.close();
+    },
+  };
+}

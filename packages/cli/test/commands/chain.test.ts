@@ -1,0 +1,269 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAgent, type DelegationBundle, generateAgentKey } from '@countersign/agent';
+import { mintDelegation } from '@countersign/delegation';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nowSeconds, runCli } from '../run-cli.js';
+
+const api = 'https://api.acme.dev';
+const keys = { a: generateAgentKey(), b: generateAgentKey(), c: generateAgentKey() };
+const issuerKey = generateKeyPairSync('ed25519');
+let folder: string;
+let token: string;
+
+const file = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-chain-'));
+  for (const [name, key] of Object.entries(keys)) {
+    writeFileSync(file(`${name}.pem`), key.exportPem(), { mode: 0o600 });
+  }
+  writeAgents({});
+  const jwk = { ...issuerKey.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'EdDSA' };
+  writeFileSync(file('jwks.json'), JSON.stringify({ keys: [jwk] }));
+  token = await mintDelegation({
+    issuer: 'https://id.acme.dev',
+    key: issuerKey.privateKey,
+    keyId: 'k1',
+    user: 'user_123',
+    agent: 'agent-a',
+    scope: 'billing:read ticket',
+    audience: api,
+    lifetimeSeconds: 600,
+    now: nowSeconds,
+  });
+  writeFileSync(file('token.jwt'), `${token}\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The agents.json; `b` changes the registration of agent-b. */
+function writeAgents(b: object): void {
+  const { publicJwk: jwk } = keys.b;
+  const agents = [
+    keys.a.registration('agent-a', ['billing', 'ticket']),
+    { id: 'agent-b', capabilities: ['billing', 'ticket'], keys: [{ jwk, expires: nowSeconds + 7200 }], ...b },
+    keys.c.registration('agent-c', ['ticket:create']),
+  ];
+  writeFileSync(file('agents.json'), JSON.stringify(agents));
+}
+
+async function delegate(from: keyof typeof keys, to: string, ...options: string[]): Promise<string> {
+  const key = ['--key', file(`${from}.pem`), '--id', `agent-${from}`];
+  const { code, out, err } = await runCli(['delegate', ...key, '--to', to, ...options]);
+  expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining('Send this bundle') as string });
+  const name = file(`${from}-${to}.json`);
+  writeFileSync(name, out);
+  return name;
+}
+
+/** user_123 -> agent-a -> agent-b -> agent-c */
+async function chainOfThree(): Promise<{ bundle: DelegationBundle; file: string }> {
+  const ab = await delegate('a', 'agent-b', '--token', `@${file('token.jwt')}`, '--scope', 'ticket', '--ttl', '120');
+  const abc = await delegate('b', 'agent-c', '--bundle', ab, '--scope', 'ticket:create,ticket:read', '--max-hops', '0');
+  const { readFileSync } = await import('node:fs');
+  return { bundle: JSON.parse(readFileSync(abc, 'utf8')) as DelegationBundle, file: abc };
+}
+
+const trust = (): string[] => ['--agents', file('agents.json'), '--issuer-jwks', file('jwks.json')];
+
+describe('delegate', () => {
+  it('mints links that hand on a token, and that the delegate can use and hand on', async () => {
+    const { bundle } = await chainOfThree();
+    expect(bundle).toMatchObject({ version: 1, token, links: [expect.any(String), expect.any(String)] });
+    const agent = await createAgent({ id: 'agent-c', key: keys.c, clock: () => nowSeconds * 1000 });
+    const { headers } = await agent.accept(bundle).signRequest({ method: 'GET', url: api });
+    expect(headers['agent-delegation']).toBe(bundle.links.join(', '));
+  });
+
+  it('hands on what the agent may do of its own, limited to a resource and a key', async () => {
+    const details = [{ type: 'Repo', identifier: 'acme/api' }];
+    const options = ['--scope', 'billing:read ticket', '--audience', api, '--details', JSON.stringify(details)];
+    await delegate('a', 'agent-b', ...options, '--to-key', keys.b.thumbprint);
+    const { out } = await runCli(['inspect', '--json'], { input: await bundleText('a-agent-b.json') });
+    expect(JSON.parse(out)).toMatchObject({
+      kind: 'bundle',
+      verified: false,
+      members: [
+        { id: 'agent-a' },
+        { id: 'agent-b', grant: { authorizationDetails: details, boundToKey: keys.b.thumbprint } },
+      ],
+    });
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['C4 a wider scope', ['--scope', 'payroll', '--token', '@token.jwt'], /'payroll' is not covered/],
+    ['no audience', ['--scope', 'ticket'], /say for which API/],
+    ['C8 too long', ['--scope', 'ticket', '--audience', api, '--ttl', '3601'], /'ttlSeconds' must be/],
+    ['a time in words', ['--scope', 'ticket', '--audience', api, '--ttl', 'soon'], /--ttl must be a whole number/],
+    ['details that are no JSON', ['--scope', 'ticket', '--audience', api, '--details', '{'], /--details must be JSON/],
+    ['token and bundle', ['--scope', 'ticket', '--token', 'x', '--bundle', 'y'], /not both/],
+    ['a bundle that is none', ['--scope', 'ticket', '--bundle', '-'], /cannot be accepted/],
+  ])('refuses %s, with a word and not a stack', async (_name, options, message) => {
+    const given = options.map((option) => (option === '@token.jwt' ? `@${file('token.jwt')}` : option));
+    const key = ['--key', file('a.pem'), '--id', 'agent-a', '--to', 'agent-b'];
+    const { code, out, err } = await runCli(['delegate', ...key, ...given], { input: '{"version":1}' });
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(message);
+    expect(err.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('curl --bundle', () => {
+  it('sends the links and the token, signed by the delegate', async () => {
+    const { file: bundle } = await chainOfThree();
+    const sent: Headers[] = [];
+    const fetch = async (_url: unknown, init?: RequestInit): Promise<Response> => {
+      sent.push(new Headers(init?.headers));
+      return new Response('{}');
+    };
+    const argv = ['curl', 'GET', `${api}/x`, '--key', file('c.pem'), '--bundle', bundle];
+    expect(await runCli(argv, { fetch })).toMatchObject({ code: 0, err: '' });
+    expect(sent[0]?.get('authorization')).toBe(`Bearer ${token}`);
+    expect(sent[0]?.get('signature-input')).toContain('"agent-delegation"');
+  });
+
+  it('sends nothing with a bundle that is for another agent', async () => {
+    const { file: bundle } = await chainOfThree();
+    const argv = ['curl', 'GET', `${api}/x`, '--key', file('a.pem'), '--agent', 'agent-a', '--bundle', bundle];
+    expect(await runCli(argv)).toMatchObject({ code: 2, err: expect.stringContaining('another agent') as string });
+  });
+});
+
+async function bundleText(name: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  return readFile(file(name), 'utf8');
+}
+
+describe('inspect: a chain', () => {
+  it('draws who, how proved, the scope at each hop, what ends when and what would break it', async () => {
+    const { bundle } = await chainOfThree();
+    const { code, out, err } = await runCli(['inspect', '-', ...trust()], { input: JSON.stringify(bundle) });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('Delegation chain: user_123 -> agent-a -> agent-b -> agent-c\n');
+    expect(out).not.toContain('NOT VERIFIED');
+    expect(out).not.toContain('warnings');
+    expect(out.match(/\[ok\] signature verified/g)).toHaveLength(3);
+    expect(out).toMatch(/scope +ticket:create ticket:read\n.*effective +ticket:create\n/);
+    expect(out).toContain('2026-11-24T12:02:00Z (in 2 minutes), given for 2 minutes');
+    expect(out).toMatch(/hand on +not at all/);
+    expect(out).toMatch(/key ends +\S{43} of agent-b +2026-11-24T14:00:00Z \(in 2 hours\)/);
+    for (const revoked of ['subject user_123 of issuer https://id.acme.dev', 'agent agent-b', 'issuer https://id']) {
+      expect(out).toMatch(new RegExp(`revoking +${revoked}`));
+    }
+    expect(out).toMatch(/another API +any but https:\/\/api\.acme\.dev/);
+  });
+
+  it('says the same as JSON', async () => {
+    const { bundle } = await chainOfThree();
+    const { out } = await runCli(['inspect', '-', '--json', ...trust()], { input: JSON.stringify(bundle) });
+    expect(JSON.parse(out)).toMatchObject({
+      verified: true,
+      capabilitiesKnown: true,
+      effectiveScope: ['ticket:create'],
+      audience: [api],
+      expiresAt: nowSeconds + 120,
+      hopsLeft: 0,
+      problems: [],
+      members: [{ role: 'subject' }, { role: 'delegator' }, { role: 'delegator' }, { role: 'actor' }],
+    });
+  });
+
+  it('says that nothing is verified where there is nothing to verify with', async () => {
+    const { bundle } = await chainOfThree();
+    const { out } = await runCli(['inspect'], { input: JSON.stringify(bundle) });
+    expect(out).toContain('NOT VERIFIED: anyone could have written this');
+    expect(out).not.toContain('[ok]');
+    expect(out).toContain('not all capabilities are known');
+  });
+
+  it('verifies a whole request, as it crossed the network', async () => {
+    const { bundle } = await chainOfThree();
+    const agent = await createAgent({ id: 'agent-c', key: keys.c, clock: () => nowSeconds * 1000 });
+    const { headers } = await agent.accept(bundle).signRequest({ method: 'GET', url: `${api}/tickets?open=1` });
+    const lines = Object.entries({ Host: 'api.acme.dev', ...headers }).map(([name, value]) => `> ${name}: ${value}`);
+    const head = (line: string): string => [`> ${line}`, ...lines, '>'].join('\r\n');
+    const good = await runCli(['inspect', '-', ...trust()], { input: head('GET /tickets?open=1 HTTP/1.1') });
+    expect(good.out).toContain(`request    [ok] signature verified, key ${keys.c.thumbprint}`);
+    expect(good.out).not.toContain('warnings');
+    const bad = await runCli(['inspect', '-', ...trust()], { input: head('DELETE /tickets?open=1 HTTP/1.1') });
+    expect(bad.out).toMatch(/NOT VERIFIED[^]*request +\[NO\] signature does NOT count[^]*The signature of the request/);
+  });
+
+  it('draws the chain of a token below its claims', async () => {
+    const { out } = await runCli(['inspect', token, ...trust()]);
+    expect(out).toContain('JSON Web Token');
+    expect(out).not.toContain('NOT verified');
+    expect(out).toMatch(/└─ agent-a {2}\(acts: must sign the request\)/);
+  });
+
+  it.each<[string, (bundle: DelegationBundle) => DelegationBundle, object, RegExp]>([
+    ['C2 links out of order', (b) => ({ ...b, links: b.links.toReversed() }), {}, /refuses the chain: actor_mismatch/],
+    ['C1 a link left out', (b) => ({ ...b, links: b.links.slice(1) }), {}, /refuses the chain: actor_mismatch/],
+    ['B1 a token changed', (b) => ({ ...b, token: `${token.slice(0, -8)}AAAAAAAA` }), {}, /signature of the token/],
+    ['a link changed', (b) => ({ ...b, links: [`${b.links[0]?.slice(0, -8)}AAAAAAAA`] }), {}, /Link 1: its signature/],
+    ['a suspended agent', (b) => b, { status: 'suspended' }, /Link 2: the agent that signed it is suspended/],
+    [
+      'a key that ended',
+      (b) => b,
+      { keys: [{ jwk: keys.b.publicJwk, expires: 1 }] },
+      /Link 2: the key .* not valid now/,
+    ],
+    ['an unknown key', (b) => b, { keys: [{ jwk: generateAgentKey().publicJwk }] }, /Link 2: the key .* not in the/],
+    ['a link that is none', (b) => ({ ...b, links: ['a.b.c'] }), {}, /Link 1: a guard refuses its claims/],
+  ])('says what is wrong: %s', async (_name, spoil, registration, warning) => {
+    const { bundle } = await chainOfThree();
+    writeAgents(registration);
+    const { code, out } = await runCli(['inspect', '-', ...trust()], { input: JSON.stringify(spoil(bundle)) });
+    writeAgents({});
+    expect(code).toBe(0);
+    expect(out).toMatch(warning);
+  });
+
+  it('says what has expired', async () => {
+    const { bundle } = await chainOfThree();
+    const clock = () => (nowSeconds + 300) * 1000;
+    const { out } = await runCli(['inspect', '-', ...trust()], { input: JSON.stringify(bundle), clock });
+    expect(out).toContain('! Link 1 has expired.');
+    expect(out).toContain('(3 minutes ago)');
+  });
+
+  it('F1 escapes what could drive a terminal, as text and as JSON', async () => {
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const payload = { iss: 'https://x', sub: 'u', aud: 'https://a\u0085', exp: nowSeconds + 9, act: { sub: 'a' } };
+    const scope = { authorization_details: [{ type: 'T', note: '\u001b[2J\u202e\u{e0001}' }] };
+    const hostile = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${part({ ...payload, ...scope, aud: 'https://a' })}.c2ln`;
+    const input = JSON.stringify({ version: 1, token: hostile, links: [] });
+    for (const options of [[], ['--json']]) {
+      const { code, out } = await runCli(['inspect', '-', ...options], { input });
+      expect(code).toBe(0);
+      expect(out).toMatch(/u\{?(?:202e|001b|1b)/);
+      expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u0080-\u009f\u202e]|\u{e0001}/u);
+    }
+  });
+
+  it('never fails on what is not a chain', async () => {
+    const bundles = fc.record({ version: fc.anything(), token: fc.anything(), links: fc.array(fc.anything()) });
+    const requests = fc.string().map((text) => `GET / HTTP/1.1\nAuthorization: ${text}\nAgent-Delegation: ${text}`);
+    const input = fc.oneof(
+      bundles.map((value) => JSON.stringify(value)),
+      requests,
+    );
+    await fc.assert(
+      fc.asyncProperty(input, async (text) => {
+        const { code, err } = await runCli(['inspect', '-', ...trust()], { input: text });
+        expect([0, 2]).toContain(code);
+        expect(err.split('\n').length).toBeLessThanOrEqual(2);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it.each(['--agents', '--issuer-jwks'])('%s: says when the file is not what it should be', async (option) => {
+    writeFileSync(file('wrong.json'), '{"a":1}');
+    const { code, err } = await runCli(['inspect', token, option, file('wrong.json')]);
+    expect({ code, named: err.includes(option) }).toEqual({ code: 2, named: true });
+  });
+});
