@@ -1,3 +1,5 @@
+import type { Explanation } from './explain/explanation.js';
+
 /** What a route guards. `attributes` and `parents` come from the application, never from the request. */
 export interface Resource {
   readonly type: string;
@@ -59,6 +61,8 @@ export interface PolicyDecision {
   readonly policySet: string;
   /** What went wrong, for logs and the audit record. */
   readonly errors: readonly string[];
+  /** Why, in detail. Worked out when it is called; never throws. Absent where an engine cannot say. */
+  explain?(): Explanation;
 }
 
 /** Decides. Any failure is a deny (`cause: 'error'`); an engine that cannot be reached rejects. */

@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '../../config-error.js';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
+import { explain } from '../explain/explain.js';
+import type { Explanation } from '../explain/explanation.js';
 import { freshCedar } from './instance.js';
-import { LivePolicies } from './live-policies.js';
+import { type CedarRequest, LivePolicies } from './live-policies.js';
 import { type Policy, type PolicySet, type PolicySetTexts, readPolicySet } from './policy-set.js';
 import { cedarRequest } from './request.js';
 import { AGENT_VOCABULARY, type NamedTexts } from './schema.js';
@@ -24,12 +26,17 @@ export interface CedarSource {
   readonly entities?: readonly Resource[];
 }
 
+/** A decision that can say why, by the policies that made it. */
+export interface CedarDecision extends PolicyDecision {
+  explain(): Explanation;
+}
+
 /** Decides with Cedar, in process. */
 export interface CedarEngine extends PolicyEngine {
   /** Hash of the policy set that decides now. */
   readonly policySet: string;
-  decide(query: PolicyQuery): PolicyDecision;
-  decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;
+  decide(query: PolicyQuery): CedarDecision;
+  decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly CedarDecision[]>;
   /** The policies that decide now, in the order of their files. */
   readonly policies: readonly Policy[];
   /** Puts other policies in force, whole or not at all: on any problem the old ones stay. */
@@ -65,17 +72,17 @@ class Engine implements CedarEngine {
     return this.#live.set.hash;
   }
 
-  decide(query: PolicyQuery): PolicyDecision {
+  decide(query: PolicyQuery): CedarDecision {
     return decideBy(this.#live, query);
   }
 
   async decideMany(
     query: Omit<PolicyQuery, 'resource'>,
     resources: readonly Resource[],
-  ): Promise<readonly PolicyDecision[]> {
+  ): Promise<readonly CedarDecision[]> {
     // A replacement while others have their turn must not decide half of a list.
     const live = this.#live;
-    const decisions: PolicyDecision[] = [];
+    const decisions: CedarDecision[] = [];
     for (const resource of resources) {
       if (decisions.length % TURN === TURN - 1) await setImmediate();
       decisions.push(decideBy(live, { ...query, resource }));
@@ -91,16 +98,51 @@ class Engine implements CedarEngine {
   }
 }
 
-function decideBy(live: LivePolicies, query: PolicyQuery): PolicyDecision {
+function decideBy(live: LivePolicies, query: PolicyQuery): CedarDecision {
   const { hash: policySet } = live.set;
   const translated = translate(query, live.set);
   if (!translated.ok) {
-    return { decision: 'deny', cause: 'error', policies: [], policySet, errors: [translated.problem] };
+    const errors = [translated.problem];
+    return new Decision({ decision: 'deny', cause: 'error', policies: [], policySet, errors }, query, undefined, live);
   }
-  const answer = live.evaluate(translated.request);
-  if (!answer.ok)
-    return { decision: 'deny', cause: 'error', policies: answer.policies, policySet, errors: answer.errors };
-  return { decision: answer.decision, cause: 'policy', policies: answer.policies, policySet, errors: [] };
+  const { request } = translated;
+  const answer = live.evaluate(request);
+  const { policies } = answer;
+  return new Decision(
+    answer.ok
+      ? { decision: answer.decision, cause: 'policy', policies, policySet, errors: [] }
+      : { decision: 'deny', cause: 'error', policies, policySet, errors: answer.errors },
+    query,
+    request,
+    live,
+  );
+}
+
+/** Keeps what it was made of, so that an explanation costs nothing until it is asked for. */
+class Decision implements CedarDecision {
+  readonly decision: PolicyDecision['decision'];
+  readonly cause: PolicyDecision['cause'];
+  readonly policies: readonly string[];
+  readonly policySet: string;
+  readonly errors: readonly string[];
+  readonly #query: PolicyQuery;
+  readonly #request: CedarRequest | undefined;
+  readonly #live: LivePolicies;
+
+  constructor(answer: PolicyDecision, query: PolicyQuery, request: CedarRequest | undefined, live: LivePolicies) {
+    this.decision = answer.decision;
+    this.cause = answer.cause;
+    this.policies = answer.policies;
+    this.policySet = answer.policySet;
+    this.errors = answer.errors;
+    this.#query = query;
+    this.#request = request;
+    this.#live = live;
+  }
+
+  explain(): Explanation {
+    return explain({ decision: this, query: this.#query, request: this.#request, set: this.#live.set });
+  }
 }
 
 function translate(query: PolicyQuery, { entities }: PolicySet): ReturnType<typeof cedarRequest> {

@@ -13,7 +13,7 @@ export interface Statement {
  */
 export const MAX_DEPTH = 64;
 
-const TOKEN = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[A-Za-z_]\w*|&&|\|\||\S/g;
+export const TOKEN: RegExp = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[A-Za-z_]\w*|&&|\|\||\S/g;
 
 /**
  * Splits policy text into its policies. It does not judge the syntax, that is Cedar's part, but measures what must be
