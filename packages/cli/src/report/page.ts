@@ -18,6 +18,8 @@ export interface PageContent {
   /** How the records were chosen, in words; none: all. */
   readonly chosen: readonly string[];
   readonly summary: Summary;
+  /** Lines that are no records. */
+  readonly unreadable: number;
   /** The latest first; there may be fewer than the summary counts. */
   readonly entries: readonly Entry[];
   /** How many records the entries were made of. */
@@ -40,7 +42,7 @@ export function page(content: PageContent): string {
   ].join('; ');
   const body = html`<header><h1>Audit report</h1><p class="about"><b>${content.log}</b> · made <time>${content.made}</time></p>
 ${content.chosen.length === 0 ? html`` : html`<p class="chosen">Only records with ${content.chosen.join(', ')}.</p>`}</header>
-<main>${verification(content.verified)}${numbers(content.summary)}
+<main>${verification(content.verified)}${numbers(content)}
 <section aria-labelledby="h-time"><h2 id="h-time">Timeline</h2>${timeline(content.summary.bins)}</section>
 <section aria-labelledby="h-chains"><h2 id="h-chains">Chains</h2>${chainSection(content.summary.paths)}</section>
 ${actions(content)}</main>`;
@@ -71,7 +73,8 @@ ${findingCount > findings.length ? html`<p>And ${findingCount - findings.length}
 ${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}</section>`;
 }
 
-function numbers({ records, allowed, approved, denied, refused, unfinished, first, last }: Summary): Html {
+function numbers({ summary, unreadable }: PageContent): Html {
+  const { records, allowed, approved, denied, refused, unfinished, first, last } = summary;
   const tiles = [
     ['✓', 'allowed', allowed, 'allowed'],
     ['✓✓', 'allowed with a person’s approval', approved, 'approved'],
@@ -82,7 +85,8 @@ function numbers({ records, allowed, approved, denied, refused, unfinished, firs
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2><ul class="tiles">
 ${tiles.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
-</ul><p>${records} records of requests${span}. The log’s own records are not among them.</p></section>`;
+</ul><p>${records} records of requests${span}. The log’s own records are not among them.</p>
+${unreadable === 0 ? html`` : html`<p class="caution">Lines of the log that are no records, and are left out: ${unreadable}.</p>`}</section>`;
 }
 
 function actions({ entries, summary, listedRecords }: PageContent): Html {

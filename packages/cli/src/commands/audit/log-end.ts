@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { listSegments, readFirstLine, readHeader, readLogLine } from '@countersign/audit-verifier';
 import { CliError } from '../../cli-error.js';
 
@@ -20,11 +20,14 @@ const newline = 0x0a;
 
 /** Where the last `count` records begin; reads the log from its end. */
 export async function positionOfLast(directory: string, count: number): Promise<Position> {
+  const segments = await listSegments(directory);
   let missing = count;
   let position: Position = { file: '', offset: 0 };
-  for (const { file, path, end } of (await segmentsOf(directory)).toReversed()) {
-    const { lines, offset } = await lastLines(path, end, missing);
-    position = { file, offset };
+  for (let at = segments.length - 1; at >= 0; at--) {
+    const segment = segments[at];
+    if (segment === undefined) break;
+    const { lines, offset } = await lastLines(segment.path, await endOf(segment, segments[at + 1]), missing);
+    position = { file: segment.file, offset };
     missing -= lines;
     if (missing <= 0) break;
   }
@@ -33,10 +36,13 @@ export async function positionOfLast(directory: string, count: number): Promise<
 
 /** What stands in the log from a position on, in blocks. Ends where the log ends now; a line without an end stays. */
 export async function* readOn(directory: string, from: Position): AsyncGenerator<ReadOn, void, undefined> {
+  const segments = (await listSegments(directory)).filter(({ file }) => !isBefore(file, from.file));
+  if (segments.length === 0) throw new CliError(`${from.file} is gone from ${directory}: verify this log`);
   let position = from;
-  for (const { file, path, end } of await segmentsOf(directory)) {
-    if (isBefore(file, from.file)) continue;
-    if (file !== from.file) position = { file, offset: 0 };
+  for (const [at, segment] of segments.entries()) {
+    const { file, path } = segment;
+    const end = await endOf(segment, segments[at + 1]);
+    if (file !== position.file) position = { file, offset: 0 };
     if (end < position.offset) throw new CliError(`${path} has become shorter: verify this log`);
     for await (const lines of linesFrom(path, position.offset, end)) {
       position = { file, offset: position.offset + lines.reduce((sum, { length }) => sum + length + 1, 0) };
@@ -48,33 +54,17 @@ export async function* readOn(directory: string, from: Position): AsyncGenerator
 interface Segment {
   readonly file: string;
   readonly path: string;
-  /** Its size, or where the void bytes begin that a crash left. */
-  readonly end: number;
 }
 
-async function segmentsOf(directory: string): Promise<readonly Segment[]> {
-  const segments = await listSegments(directory);
-  return Promise.all(
-    segments.map(async ({ file, path }, index) => {
-      const next = segments[index + 1];
-      const fence = next && readHeader(readLogLine(await readFirstLine(next.path))?.record)?.fenced?.validBytes;
-      return { file, path, end: fence ?? (await sizeOf(path)) };
-    }),
-  );
+/** The size of a segment, or where the void bytes begin that a crash left: the next one says so. */
+async function endOf({ path }: Segment, next: Segment | undefined): Promise<number> {
+  const header = next && readHeader(readLogLine(await readFirstLine(next.path))?.record);
+  return header?.fenced?.validBytes ?? (await stat(path)).size;
 }
 
 /** The names have leading zeros up to the millionth. */
 function isBefore(file: string, other: string): boolean {
   return file.length < other.length || (file.length === other.length && file < other);
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const file = await open(path);
-  try {
-    return (await file.stat()).size;
-  } finally {
-    await file.close();
-  }
 }
 
 /** Goes back over at most `count` lines. A last one without an end is none. */

@@ -38,8 +38,10 @@ export async function report(directory: string, options: ReportOptions, io: Io):
 
   const summary = new Summary();
   const kept = new Latest(Number(latest));
+  let unreadable = 0;
   for await (const lines of readLog(directory, () => {})) {
     for (const { line } of lines) {
+      if (line === undefined) unreadable += 1;
       const facts = line && recordFacts(line.sequence, line.record);
       if (facts === undefined || !phases.includes(facts.phase) || !filter(facts)) continue;
       summary.take(facts);
@@ -53,6 +55,7 @@ export async function report(directory: string, options: ReportOptions, io: Io):
     verified,
     chosen: chosen(options),
     summary,
+    unreadable,
     entries: entriesOf(records),
     listedRecords: records.length,
   });

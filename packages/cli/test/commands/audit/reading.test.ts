@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -169,6 +170,7 @@ it.runIf(built)('audit tail --follow goes on with what is written, from segment 
     'decision',
     other.file('log'),
   ]);
+  const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => (JSON.parse(String((await lines.next()).value)) as { id: string }).id;
   try {
@@ -178,9 +180,13 @@ it.runIf(built)('audit tail --follow goes on with what is written, from segment 
       if (number % 5 === 0)
         for (let seen = number - 4; seen <= number; seen++) expect(await next()).toBe(`decision-${seen}`);
     }
-    expect(readdirSync(other.file('log')).filter((name) => name.endsWith('.jsonl')).length).toBeGreaterThan(1);
+    const segments = readdirSync(other.file('log')).filter((name) => name.endsWith('.jsonl'));
+    expect(segments.length).toBeGreaterThan(1);
+    await sink.close?.();
+    for (const name of segments) rmSync(other.file(`log/${name}`));
+    expect(await text(child.stderr)).toMatch(/is gone from .*: verify this log/);
+    expect(await ended).toEqual([1, null]);
   } finally {
-    const ended = once(child, 'exit');
     child.kill();
     await ended;
     await sink.close?.();

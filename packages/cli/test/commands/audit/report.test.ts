@@ -70,12 +70,13 @@ describe('audit report', () => {
     const log = folder.file('log');
     const key = await writeLog(log, [decision(0), decision(1), decision(2)]);
     expect(await reportOn(log, folder.file('plain.html'))).toContain('? Not verified');
-    changeLines(log, (lines) => lines.toSpliced(2, 1));
+    changeLines(log, (lines) => [...lines.toSpliced(2, 1), 'no record']);
     const { code } = await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('bad.html')]);
     expect(code).toBe(3);
     expect(readFileSync(folder.file('bad.html'), 'utf8')).toMatch(
       /✗ Verification failed.*<b>removed<\/b> Record 3 is missing\./s,
     );
+    expect(readFileSync(folder.file('bad.html'), 'utf8')).toContain('Lines of the log that are no records, and are left out: 1.');
   });
 
   it('takes the filters of query, says so, and says how many records it only counts', async () => {
