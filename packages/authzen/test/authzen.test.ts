@@ -25,6 +25,8 @@ const shared = {
   context: { request: { method: 'POST', path: '/repos/acme/api/pulls' } },
 };
 
+const decisions = (allowed: readonly boolean[]) => ({ evaluations: allowed.map((decision) => ({ decision })) });
+
 describe('one evaluation', () => {
   it('asks as the specification says', async () => {
     const stub = await startStubPdp(says({ decision: true, context: { id: '0' } }));
@@ -97,7 +99,6 @@ describe('many evaluations', () => {
     const engine = authzen({ url, batchSize });
     return engine.decideMany?.(query, resources) ?? Promise.reject(new Error('no batches'));
   };
-  const decisions = (allowed: readonly boolean[]) => ({ evaluations: allowed.map((decision) => ({ decision })) });
 
   it('are asked at once, and answered in their order', async () => {
     const stub = await startStubPdp(says(decisions([true, false, true, false, false])));
@@ -111,9 +112,9 @@ describe('many evaluations', () => {
   });
 
   it('are split into batches', async () => {
-    const stub = await startStubPdp((_request, response) => {
-      const { evaluations } = stub.asked.at(-1)?.body as { evaluations: { resource: { id: string } }[] };
-      says(decisions(evaluations.map(({ resource }) => resource.id !== 'c')))(_request, response);
+    const stub = await startStubPdp((request, response) => {
+      const { evaluations } = stub.asked.at(-1)!.body as { evaluations: { resource: { id: string } }[] };
+      says(decisions(evaluations.map(({ resource }) => resource.id !== 'c')))(request, response);
     });
     const answers = await many(stub.url, 2);
     expect(answers.map(({ decision }) => decision)).toEqual(['allow', 'allow', 'deny', 'allow', 'allow']);

@@ -7,6 +7,7 @@ import { about, query } from './query.js';
 const wasm = readFileSync(new URL('policies/world.wasm', import.meta.url));
 const engine = (rule: string, options: Partial<OpaWasmOptions> = {}) =>
   opaWasm({ wasm, entrypoint: `countersign/${rule}`, ...options });
+const hashOf = async (data: Record<string, unknown>) => (await engine('from_data', { data }).decide(query)).policySet;
 const failed = { decision: 'deny', cause: 'error' };
 
 describe('the rule', () => {
@@ -85,8 +86,6 @@ describe('data', () => {
   });
 
   it('has a part in the hash of the policy set', async () => {
-    const hashOf = async (data: Record<string, unknown>) =>
-      (await engine('from_data', { data }).decide(query)).policySet;
     expect(await hashOf({ open: [] })).toBe(await hashOf({ open: [] }));
     expect(await hashOf({ open: [] })).not.toBe(await hashOf({ open: ['acme/api'] }));
   });

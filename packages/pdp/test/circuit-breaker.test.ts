@@ -67,19 +67,13 @@ describe('a circuit breaker', () => {
     const circuit = breaker();
     for (let failure = 0; failure < 3; failure++) await circuit.fails();
     circuit.wait(1000);
-    const { promise, resolve } = deferred();
-    const probe = circuit.during(() => promise);
+    let finish: (answer: string) => void = String;
+    const probe = circuit.during(() => new Promise<string>((resolve) => (finish = resolve)));
     await circuit.isOpen();
     await circuit.isOpen();
     expect(circuit.tried).toBe(4);
-    resolve('up');
+    finish('up');
     await expect(probe).resolves.toBe('up');
     await circuit.works();
   });
 });
-
-function deferred(): { promise: Promise<string>; resolve: (value: string) => void } {
-  let resolve: (value: string) => void = () => undefined;
-  const promise = new Promise<string>((settle) => (resolve = settle));
-  return { promise, resolve };
-}

@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { authzen } from '@countersign/authzen';
+import { cedarFromText, type PolicyEngine, type Resource } from '@countersign/core';
+import { opaServer, opaWasm } from '@countersign/opa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hostNodeHttp } from '../hosts/node-http.js';
+import { Api } from '../support/api.js';
+import { findCerbos, startCerbos } from '../support/cerbos.js';
+import { findOpa, startOpa } from '../support/opa.js';
+import type { Started } from '../support/program.js';
+import { policies, reviewerId, schema } from '../support/world.js';
+
+const rego = fileURLToPath(new URL('../../packages/opa/test/policies/world.rego', import.meta.url));
+const wasm = fileURLToPath(new URL('../../packages/opa/test/policies/world.wasm', import.meta.url));
+const cerbosPolicies = fileURLToPath(new URL('cerbos', import.meta.url));
+const opa = findOpa();
+const cerbos = findCerbos();
+
+/** A server that decides, and how it is asked. */
+interface Remote {
+  readonly program: string | undefined;
+  start(program: string): Promise<Started>;
+  engine(url: string): PolicyEngine;
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly make: () => PolicyEngine | Promise<PolicyEngine>;
+  readonly remote?: Remote;
+  /** What the audit record names; nothing where the protocol does not tell. */
+  readonly names: readonly string[];
+  /** How its policies err for acme/faulty; where they cannot be made to, nothing. */
+  readonly errs: boolean;
+}
+
+/** The guard tells what went wrong; what it told is in the record, too. */
+const onTrouble = () => undefined;
+const path = 'countersign/decision';
+const faulty = `@id("never") forbid(principal, action, resource == Repo::"acme/faulty") when { 9223372036854775807 + 1 > 0 };
+@id("faulty") permit(principal, action == Action::"pr.create", resource == Repo::"acme/faulty");`;
+
+const inProcess: readonly Candidate[] = [
+  {
+    name: 'Cedar',
+    make: () => cedarFromText({ policies: policies + faulty, schema }),
+    names: ['drafts-for-the-user'],
+    errs: true,
+  },
+  {
+    name: 'OPA as WebAssembly',
+    make: () => opaWasm({ wasm: readFileSync(wasm), entrypoint: path }),
+    names: ['drafts-for-the-user'],
+    errs: true,
+  },
+];
+
+const remotes: readonly (Omit<Candidate, 'make'> & { readonly remote: Remote })[] = [
+  {
+    name: 'an OPA server',
+    remote: {
+      program: opa,
+      start: (program) => startOpa(program, rego),
+      engine: (url) => opaServer({ url, path, failuresBeforeOpen: 1 }),
+    },
+    names: ['drafts-for-the-user'],
+    errs: true,
+  },
+  {
+    name: 'Cerbos, by AuthZEN',
+    remote: {
+      program: cerbos,
+      start: (program) => startCerbos(program, cerbosPolicies),
+      engine: (url) => authzen({ url, failuresBeforeOpen: 1 }),
+    },
+    names: [],
+    errs: false,
+  },
+];
+
+const pulls = (repo: string) => ({ target: `/repos/${repo}/pulls` });
+
+function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api): void {
+  it('allows, and the record says who, for whom and by what', async () => {
+    const { records } = await api().accepts(await api().pull(), 201);
+    expect(records[0]).toMatchObject({
+      phase: 'decision',
+      decision: 'allow',
+      actor: { id: reviewerId },
+      subject: { id: 'user_123' },
+      action: 'pr.create',
+      resource: { type: 'Repo', id: 'acme/api' },
+    });
+    const named = records[0]?.policies ?? [];
+    expect(named).toHaveLength(candidate.names.length);
+    for (const [at, name] of candidate.names.entries()) expect(named[at]).toContain(name);
+  });
+
+  it('D14 denies another repository', async () => {
+    await api().denies(await api().pull({}, pulls('acme/web')), 403, 'policy_denied');
+  });
+
+  it('D14 denies another user', async () => {
+    await api().denies(await api().pull({ sub: 'user_124' }), 403, 'policy_denied');
+  });
+
+  it('C6 denies a scope that does not suffice', async () => {
+    await api().denies(await api().pull({ scope: 'repo:read' }), 403, 'policy_denied');
+  });
+
+  it('D9 is told names as they are', async () => {
+    await api().denies(await api().pull({}, pulls('acme/api%22%20%7C%7C%20true')), 403, 'policy_denied');
+  });
+
+  if (!candidate.errs) return;
+  it('D1 denies when its policies err, and goes on deciding', async () => {
+    for (let turn = 0; turn < 3; turn++) {
+      await api().denies(await api().pull({}, pulls('acme/faulty')), 403, 'policy_error');
+    }
+    await api().accepts(await api().pull(), 201);
+  });
+}
+
+describe.each(inProcess)('$name decides for a guarded API', ({ make, ...candidate }) => {
+  let api: Api;
+  beforeAll(async () => {
+    api = new Api(hostNodeHttp, { start: { guard: { policy: await make(), onTrouble } } });
+    await api.start();
+  });
+  afterAll(() => api.close());
+  decides(candidate, () => api);
+});
+
+for (const { remote, ...candidate } of remotes) {
+  const { program = '' } = remote;
+  describe.skipIf(program === '')(`${candidate.name} decides for a guarded API`, () => {
+    let api: Api;
+    let started: Started;
+    beforeAll(async () => {
+      started = await remote.start(program);
+      api = new Api(hostNodeHttp, { start: { guard: { policy: remote.engine(started.url), onTrouble } } });
+      await api.start();
+    }, 40_000);
+    afterAll(async () => {
+      await api.close();
+      await started.stop();
+    });
+    decides(candidate, () => api);
+
+    it('D8 denies by error where it is asked at the wrong place', async () => {
+      const lost = await api.variant({
+        start: { guard: { policy: remote.engine(`${started.url}/nowhere`), onTrouble } },
+      });
+      await lost.denies(await lost.pull(), 403, 'policy_error');
+    });
+
+    it('decides for many at once as for each', async () => {
+      const engine = remote.engine(started.url);
+      const resources: readonly Resource[] = Array.from({ length: 120 }, (_, at) => ({
+        type: 'Repo',
+        id: at % 7 === 0 ? 'acme/api' : `acme/repo-${at}`,
+      }));
+      const one = {
+        principal: { id: reviewerId, roles: [], capabilities: [] },
+        action: 'pr.create',
+        context: {
+          scope: ['pr:write:draft'],
+          onBehalfOf: 'user_123',
+          depth: 1,
+          via: [],
+          proof: 'issuer',
+          possession: 'signature',
+          request: { method: 'POST', path: '/' },
+        },
+      } as const;
+      const each = await Promise.all(resources.map(async (resource) => await engine.decide({ ...one, resource })));
+      expect(each.filter(({ decision }) => decision === 'allow')).toHaveLength(18);
+      expect(await (engine.decideMany?.(one, resources) ?? each)).toEqual(each);
+    });
+
+    it('D4 is refused as an outage once it is gone, and blames nobody', async () => {
+      await started.stop();
+      for (let turn = 0; turn < 2; turn++) await api.denies(await api.pull(), 503, 'policy_unavailable');
+    });
+  });
+}
