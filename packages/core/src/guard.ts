@@ -3,11 +3,13 @@ import { createRecorder, type DecidedAction } from './audit/recorder.js';
 import { createAuthenticator } from './authenticate.js';
 import type { BodyVerdict } from './body/request-body.js';
 import { createAuthorizer } from './authorize.js';
+import { createFilter, type Filtered, type FilterOptions } from './filter.js';
 import type { Caller } from './caller.js';
 import type { HttpRequest } from './http/request.js';
 import { requestFacts } from './http/request-facts.js';
 import type { GuardOptions } from './options.js';
 import type { PolicyDecision, Resource } from './policy/engine.js';
+import { createJudge } from './policy/judge.js';
 import { dpopAlgorithms } from './possession/dpop-proof.js';
 import { acceptSignature } from './profile.js';
 import { type DpopChallenge, type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
@@ -58,6 +60,17 @@ export interface Guard {
   authenticate(request: HttpRequest): Promise<Authentication>;
   /** Asks policy, and writes the decision down before it answers: no record, no action. */
   authorize(caller: Caller, permission: Permission): Promise<Authorization>;
+  /**
+   * Which of many resources the caller may do something with, in their order: for search results and other lists. One
+   * record for all of them is written before it answers. What policy cannot decide about is left out; where policy, or
+   * what was revoked, cannot be told at all, the whole list is refused.
+   */
+  filter<Item extends Resource>(
+    caller: Caller,
+    action: string,
+    resources: readonly Item[],
+    options?: FilterOptions,
+  ): Promise<Filtered<Item>>;
   /** Records that an action could not even be put to policy, because its resource could not be determined. */
   unresolved(caller: Caller, action: string, problem: unknown): Promise<Refusal>;
   /** Refuses an action on a resource that does not exist, as policy would: absent and forbidden look alike; recorded. */
@@ -96,6 +109,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   const register = createRequestRegister();
   const recorder = createRecorder(settings);
   const verify = createAuthenticator(settings);
+  const parts = { ...settings, judge: createJudge(settings), recorder, register };
 
   function dpopChallenge(): DpopChallenge | undefined {
     const { dpop, clock } = settings;
@@ -151,7 +165,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       request.body.release();
       return { ok: true, caller, refuseStranger, ...(bodyVerdict && { bodyVerdict }) };
     },
-    authorize: createAuthorizer({ ...settings, recorder, register }),
+    authorize: createAuthorizer(parts),
+    filter: createFilter(parts),
     unresolved(caller, action, problem) {
       // Its text may quote the request, so that it stays out of the audit log.
       settings.onTrouble(`countersign: the resource of ${action} could not be determined: ${textOf(problem)}`);

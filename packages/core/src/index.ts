@@ -34,6 +34,7 @@ export type {
 } from './body/request-body.js';
 export type { Actor, Caller, Proof, Subject } from './caller.js';
 export { ConfigError, checkOptionNames } from './config-error.js';
+export type { Filtered, FilterOptions } from './filter.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
 export type { HttpRequest } from './http/request.js';
 export type { SkippedKey } from './keys/agent-jwk-set.js';
@@ -82,7 +83,7 @@ export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { GuardOptions } from './options.js';
 export type { DpopOptions } from './possession/dpop-options.js';
 export type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';
-export type { CedarEngine, CedarSource } from './policy/cedar/engine.js';
+export type { CedarDecision, CedarEngine, CedarSource } from './policy/cedar/engine.js';
 export {
   type CedarDirectory,
   type CedarFromDirectoryOptions,
@@ -100,6 +101,14 @@ export type {
   PolicyQuery,
   Resource,
 } from './policy/engine.js';
+export type {
+  ExplainedRequest,
+  Explanation,
+  NearPermit,
+  PolicyPlace,
+  UnmetCondition,
+} from './policy/explain/explanation.js';
+export { explanationText } from './policy/explain/explanation-text.js';
 export {
   type DpopChallenge,
   type Refusal,

@@ -1,57 +1,11 @@
-import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
-import { nativeSigningKey, signMessage } from '@countersign/signature';
 import { describe, expect, it, vi } from 'vitest';
-import { memoryAudit } from '../src/audit/memory-audit.js';
-import { bufferedBody } from '../src/body/buffered-body.js';
 import type { Caller } from '../src/caller.js';
 import { ConfigError } from '../src/config-error.js';
-import { createGuard, type Guard } from '../src/guard.js';
-import type { HttpRequest } from '../src/http/request.js';
-import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import type { GuardOptions } from '../src/options.js';
 import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
 import { memoryRevocations } from '../src/revocation/memory-revocations.js';
 import type { Revocable } from '../src/revocation/revocable.js';
-
-const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-const { x = '' } = publicKey.export({ format: 'jwk' });
-const keyId = createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
-const agents = agentsFromObjects([{ id: 'agent-a', jwk: { kty: 'OKP', crv: 'Ed25519', x }, capabilities: ['thing'] }]);
-
-const allow: PolicyDecision = { decision: 'allow', cause: 'policy', policies: ['p#1'], policySet: 'hash', errors: [] };
-const engine = (decide: PolicyEngine['decide']): PolicyEngine => ({ scopeVocabulary: [], decide });
-const permission = { action: 'thing.read', resource: { type: 'Thing', id: '1' } };
-
-async function guarded(options: Partial<GuardOptions> = {}) {
-  const audit = memoryAudit();
-  const policy = engine(() => allow);
-  const guard = await createGuard({
-    origin: 'https://api.acme.dev',
-    agents,
-    policy,
-    audit,
-    onTrouble: () => {},
-    ...options,
-  });
-  return { guard, audit };
-}
-
-async function signedRequest(more: Partial<HttpRequest> = {}): Promise<HttpRequest> {
-  const message = { method: 'GET', target: '/', scheme: 'https', authority: 'api.acme.dev', rawFields: [] } as const;
-  const signed = await signMessage(message, {
-    key: nativeSigningKey(privateKey, { keyId }),
-    components: ['@method', '@authority', '@path', '@query'],
-    parameters: { created: Math.floor(Date.now() / 1000), nonce: randomUUID(), tag: 'countersign' },
-  });
-  const rawHeaders = ['host', 'api.acme.dev', 'signature-input', signed.signatureInput, 'signature', signed.signature];
-  return { method: 'GET', target: '/', rawHeaders, body: bufferedBody(new Uint8Array()), ...more };
-}
-
-async function letIn(guard: Guard): Promise<Caller> {
-  const answer = await guard.authenticate(await signedRequest());
-  if (!answer.ok || answer.caller === undefined) throw new Error('not let in');
-  return answer.caller;
-}
+import { agents, allow, engine, guarded, keyId, letIn, permission, signedRequest } from './guarded.js';
 
 describe('a caller is good for one request', () => {
   it('G1 and for nothing after its answer has ended', async () => {
@@ -99,7 +53,7 @@ describe('a caller is good for one request', () => {
 
   it('A4 a client that is gone when its request has verified is not let in', async () => {
     const { guard, audit } = await guarded();
-    const answer = await guard.authenticate(await signedRequest({ clientIsGone: () => true }));
+    const answer = await guard.authenticate(await signedRequest(undefined, { clientIsGone: () => true }));
     expect(answer).toMatchObject({ ok: false, refusal: { code: 'body_incomplete' } });
     expect(audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
   });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../caller.js';
 import type { Guard } from '../guard.js';
 import type { Resource } from '../policy/engine.js';
+import { isResource } from '../policy/is-resource.js';
 import { type Refusal, type RefusalResponse, refusal, refusalResponse } from '../refusal.js';
 import { RefusalError } from '../refusal-error.js';
 import { everyRequestLeave } from './every-request.js';
@@ -159,11 +160,4 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
 class IncompleteResource extends Error {
   override readonly name = 'IncompleteResource';
   override readonly message = 'a resource needs a type and an id';
-}
-
-/** Whether it has a type and an id, without which there is nothing to decide about. */
-export function isResource(value: unknown): value is Resource {
-  if (typeof value !== 'object' || value === null) return false;
-  const { type, id } = value as Partial<Resource>;
-  return typeof type === 'string' && type !== '' && typeof id === 'string' && id !== '';
 }

@@ -1,7 +1,8 @@
 import { parseScope } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '../config-error.js';
 import type { Guard } from '../guard.js';
-import { type AdmissionOptions, isResource, type LeaveRequest } from './admission.js';
+import { isResource } from '../policy/is-resource.js';
+import type { AdmissionOptions, LeaveRequest } from './admission.js';
 
 /** What every adapter's `permit` and `Permit` take besides action and resource. */
 export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;

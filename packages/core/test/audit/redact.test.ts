@@ -119,6 +119,7 @@ describe('redaction', () => {
               subject: { id: user, type: 'user' },
               chain: [{ id: user, type: 'user', proof: 'issuer', scope: [] }],
               resource: { type: 'Repo', id: resource },
+              filtered: { asked: 2, permitted: 1, resources: [{ type: 'Repo', id: resource }] },
               request: { id: 'r', method: 'GET', path: `/repos/${segment}`, remoteAddress: address },
             }),
           ),
@@ -130,7 +131,7 @@ describe('redaction', () => {
   });
 
   it('every field of a record is either redacted or judged harmless', () => {
-    const redacted = ['detail', 'subject', 'chain', 'resource', 'request'];
+    const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request'];
     // Agents, codes, names of policies and scopes; numbers; what the log adds.
     const harmless = ['id', 'time', 'phase', 'decision', 'code', 'actor', 'scope', 'action', 'policies', 'policySet'];
     const rest = ['claimed', 'outcome', 'sequence', 'version', 'prev', 'oversize'];

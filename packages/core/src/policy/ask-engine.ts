@@ -1,0 +1,57 @@
+import { type Refusal, refusal } from '../refusal.js';
+import { textOf } from '../text-of.js';
+import type { PolicyDecision, PolicyEngine, Resource } from './engine.js';
+import type { Question } from './question.js';
+
+/** Questions that an engine without `decideMany` works on at a time. */
+const atOnce = 16;
+
+/**
+ * Asks an engine about each resource. An engine that fails, in whatever way, has not allowed anything. `question` gets
+ * what the engine knows of scopes; what it throws counts as the engine's fault. Never rejects.
+ */
+export async function askEngine(
+  policy: PolicyEngine,
+  question: (vocabulary: readonly string[]) => Question,
+  resources: readonly Resource[],
+): Promise<readonly (PolicyDecision | Refusal)[]> {
+  try {
+    const decisions: unknown = await decideAll(policy, question(policy.scopeVocabulary), resources);
+    if (Array.isArray(decisions) && decisions.length === resources.length)
+      return Array.from(decisions, decisionOrFault);
+    return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));
+  } catch (error) {
+    const outage = refusal('policy_unavailable', textOf(error));
+    return resources.map(() => outage);
+  }
+}
+
+async function decideAll(
+  policy: PolicyEngine,
+  question: Question,
+  resources: readonly Resource[],
+): Promise<readonly PolicyDecision[]> {
+  if (policy.decideMany !== undefined && resources.length !== 1) return await policy.decideMany(question, resources);
+  const decisions: PolicyDecision[] = [];
+  const open = resources.entries();
+  const work = async (): Promise<void> => {
+    for (const [place, resource] of open) decisions[place] = await policy.decide({ ...question, resource });
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, resources.length) }, work));
+  return decisions;
+}
+
+function decisionOrFault(value: unknown): PolicyDecision | Refusal {
+  return isDecision(value) ? value : refusal('policy_error', 'the engine gave no decision');
+}
+
+function isDecision(value: unknown): value is PolicyDecision {
+  if (typeof value !== 'object' || value === null) return false;
+  const { decision, cause, policies, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
+  return (
+    (decision === 'allow' || decision === 'deny') &&
+    (cause === 'policy' || cause === 'error') &&
+    Array.isArray(policies) &&
+    Array.isArray(errors)
+  );
+}

@@ -1,0 +1,55 @@
+import { closeScope, type ScopeMatch } from '@countersign/delegation';
+import type { Caller } from '../caller.js';
+import type { RequestFacts } from '../http/request-facts.js';
+import type { MatchingDetails, PolicyQuery } from './engine.js';
+
+/** A question to policy before it is put about a resource. */
+export type Question = Omit<PolicyQuery, 'resource'>;
+
+/** What a question is put together from. */
+export interface Asked {
+  readonly caller: Caller;
+  readonly action: string;
+  /** The scope that the route names. */
+  readonly requires: string | undefined;
+  readonly facts: RequestFacts;
+}
+
+/** What besides the caller shapes a question. */
+export interface QuestionTerms {
+  readonly details: MatchingDetails | undefined;
+  readonly vocabulary: readonly string[];
+  readonly scopeMatch: ScopeMatch;
+}
+
+export function actsForItself({ actor, subject }: Caller): boolean {
+  return subject.type === 'agent' && subject.id === actor.id;
+}
+
+/** May the actor, so delegated, do this? */
+export function actorQuestion(
+  { caller, action, requires, facts }: Asked,
+  { details, vocabulary, scopeMatch }: QuestionTerms,
+): Question {
+  const { actor, subject, chain, scope, proof } = caller;
+  const known = [...vocabulary, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
+  return {
+    principal: {
+      id: actor.id,
+      roles: actor.roles,
+      capabilities: actor.capabilities,
+      ...(actor.owner === undefined ? {} : { owner: actor.owner }),
+    },
+    action,
+    context: {
+      scope: closeScope(scope, known, scopeMatch),
+      ...(actsForItself(caller) ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
+      depth: chain.length - 1,
+      via: chain.slice(1, -1).map(({ id }) => id),
+      proof: chain.at(-1)?.proof ?? 'signature',
+      possession: proof.kind,
+      ...(details === undefined ? {} : { authorizationDetails: details }),
+      request: { method: facts.method, path: facts.path },
+    },
+  };
+}

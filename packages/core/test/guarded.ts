@@ -1,0 +1,93 @@
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { nativeSigningKey, signMessage } from '@countersign/signature';
+import { type MemoryAudit, memoryAudit } from '../src/audit/memory-audit.js';
+import { bufferedBody } from '../src/body/buffered-body.js';
+import type { Caller } from '../src/caller.js';
+import { createGuard, type Guard } from '../src/guard.js';
+import type { HttpRequest } from '../src/http/request.js';
+import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
+import type { AgentDirectory } from '../src/keys/directory.js';
+import type { GuardOptions } from '../src/options.js';
+import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
+import { jws, newIssuerKey } from './token/tokens.js';
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const { x = '' } = publicKey.export({ format: 'jwk' });
+export const keyId: string = createHash('sha256')
+  .update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`)
+  .digest('base64url');
+const agent = { id: 'agent-a', jwk: { kty: 'OKP', crv: 'Ed25519', x }, capabilities: ['thing'], roles: ['reader'] };
+export const agents: AgentDirectory = agentsFromObjects([agent]);
+
+export const allow: PolicyDecision = {
+  decision: 'allow',
+  cause: 'policy',
+  policies: ['p#1'],
+  policySet: 'hash',
+  errors: [],
+};
+export const engine = (decide: PolicyEngine['decide']): PolicyEngine => ({ scopeVocabulary: [], decide });
+export const permission = { action: 'thing.read', resource: { type: 'Thing', id: '1' } } as const;
+
+const issuerKey = newIssuerKey('EdDSA', { kid: 'k' });
+const issuers = [{ issuer: 'https://id.acme.dev', jwks: { keys: [issuerKey.jwk] } }];
+
+/** A guard of one agent, which policy allows everything. */
+export async function guarded(options: Partial<GuardOptions> = {}): Promise<{ guard: Guard; audit: MemoryAudit }> {
+  const audit = memoryAudit();
+  const policy = engine(() => allow);
+  const guard = await createGuard({
+    origin: 'https://api.acme.dev',
+    agents,
+    issuers,
+    policy,
+    audit,
+    onTrouble: () => {},
+    ...options,
+  });
+  return { guard, audit };
+}
+
+/** With claims, the agent acts by a token of the issuer's. */
+export async function signedRequest(claims?: object, more: Partial<HttpRequest> = {}): Promise<HttpRequest> {
+  const authorization = claims === undefined ? [] : ['authorization', `Bearer ${tokenOf(claims)}`];
+  const message = {
+    method: 'GET',
+    target: '/',
+    scheme: 'https',
+    authority: 'api.acme.dev',
+    rawFields: authorization,
+  } as const;
+  const covered = claims === undefined ? [] : ['authorization'];
+  const signed = await signMessage(message, {
+    key: nativeSigningKey(privateKey, { keyId }),
+    components: ['@method', '@authority', '@path', '@query', ...covered],
+    parameters: { created: Math.floor(Date.now() / 1000), nonce: randomUUID(), tag: 'countersign' },
+  });
+  const signature = ['signature-input', signed.signatureInput, 'signature', signed.signature];
+  const rawHeaders = ['host', 'api.acme.dev', ...authorization, ...signature];
+  return { method: 'GET', target: '/', rawHeaders, body: bufferedBody(new Uint8Array()), ...more };
+}
+
+function tokenOf(claims: object): string {
+  const now = Math.floor(Date.now() / 1000);
+  const whole = {
+    iss: 'https://id.acme.dev',
+    sub: 'user_123',
+    aud: 'https://api.acme.dev',
+    iat: now,
+    exp: now + 300,
+    jti: randomUUID(),
+    client_id: 'agent-a',
+    scope: 'thing',
+    act: { sub: 'agent-a' },
+    ...claims,
+  };
+  return jws({ alg: 'EdDSA', typ: 'at+jwt', kid: 'k' }, whole, issuerKey);
+}
+
+export async function letIn(guard: Guard, claims?: object): Promise<Caller> {
+  const answer = await guard.authenticate(await signedRequest(claims));
+  if (!answer.ok || answer.caller === undefined) throw new Error(`not let in: ${JSON.stringify(answer)}`);
+  return answer.caller;
+}
