@@ -14,11 +14,11 @@ export function verdictOn(report: LogReport): string {
 }
 
 /** What the seal covers. */
-export function sealOf({ size, sealed }: LogReport): string {
+export function sealOf({ ok, size, sealed }: LogReport): string {
   if (sealed === 0) return 'No checkpoint agrees with the log.';
   const rest = size - sealed;
   const which = rest === 1 ? 'The last one is' : `The last ${rest} are`;
-  const open = rest <= 0 ? '' : ` ${which} not sealed yet, and could be cut off without a trace.`;
+  const open = !ok || rest <= 0 ? '' : ` ${which} not sealed yet, and could be cut off without a trace.`;
   return `Records 1 to ${sealed} are those that the key has sealed.${open}`;
 }
 
