@@ -109,6 +109,8 @@ export type {
   UnmetCondition,
 } from './policy/explain/explanation.js';
 export { explanationText } from './policy/explain/explanation-text.js';
+export { checkPolicies } from './policy/lint/check.js';
+export type { PolicyCheck, PolicyFinding, PolicyFindingCode } from './policy/lint/finding.js';
 export {
   type DpopChallenge,
   type Refusal,

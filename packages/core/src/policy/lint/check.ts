@@ -1,0 +1,137 @@
+import { textOf } from '../../text-of.js';
+import { readFolder } from '../cedar/folder.js';
+import { type Cedar, freshCedar } from '../cedar/instance.js';
+import { type Policy, type PolicySet, readPolicySet } from '../cedar/policy-set.js';
+import { AGENT_VOCABULARY } from '../cedar/schema.js';
+import { type Constraint, uidOf } from '../cedar/scope.js';
+import { conditionsOf } from '../explain/conditions.js';
+import { isAnything } from './covers.js';
+import type { PolicyCheck, PolicyFinding } from './finding.js';
+import { fallibleReads } from './may-err.js';
+import { type Covered, coveredPolicies } from './redundant.js';
+
+/**
+ * Reads a folder as `cedarFromDirectory` does, and tells what is wrong with it. What would stop the start is found
+ * first, and alone; then what cannot apply, permits too much, says what others say, or can fail.
+ *
+ * @throws ConfigError if the folder cannot be read.
+ *
+ * @example
+ * const { findings } = await checkPolicies('policies');
+ * for (const { file, line, message } of findings) console.error(`${file}:${line}: ${message}`);
+ */
+export async function checkPolicies(path: string): Promise<PolicyCheck> {
+  const { policies, schema, entities } = await readFolder(`checkPolicies('${path}')`, path);
+  const texts = {
+    policies: policies as Readonly<Record<string, string>>,
+    ...(schema === undefined ? {} : { schema: schema as Readonly<Record<string, string>> }),
+    ...(entities === undefined ? {} : { entities }),
+  };
+  const cedar = freshCedar();
+  const reading = readOrProblem(() => readPolicySet(cedar, texts, AGENT_VOCABULARY));
+  if (!reading.ok) return { policies: 0, findings: reading.problems.map(findingFrom) };
+  return { policies: reading.set.policies.length, findings: lint(cedar, reading.set) };
+}
+
+function readOrProblem(read: () => ReturnType<typeof readPolicySet>): ReturnType<typeof readPolicySet> {
+  try {
+    return read();
+  } catch (thrown) {
+    return { ok: false, problems: [`Cedar cannot take these policies: ${textOf(thrown)}`] };
+  }
+}
+
+/** Problems stand as `file:line: message`, or without a place. */
+function findingFrom(problem: string): PolicyFinding {
+  const [, file, line, message] = /^([^\n:]+):(\d+): ([\s\S]*)$/.exec(problem) ?? [];
+  const code = /\bimpossible\b/.test(problem) ? 'unreachable' : 'invalid';
+  if (file === undefined || message === undefined) return { severity: 'error', code, message: problem };
+  return { severity: 'error', code, message, file, line: Number(line) };
+}
+
+function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
+  const { policies, schema } = set;
+  const covered = coveredPolicies(policies, schema?.actionGroups ?? new Map());
+  const found = [
+    ...policies.flatMap((policy) => [...unreachable(policy), ...permitAll(policy), ...mayErr(cedar, policy, schema)]),
+    ...covered.flatMap((pair) => redundant(pair, policies)),
+  ].toSorted(byPlace);
+  if (schema !== undefined) return found;
+  return [...found, { severity: 'warning', code: 'no-schema', message: NO_SCHEMA }];
+}
+
+const NO_SCHEMA =
+  'There is no *.cedarschema file: no misspelt attribute, action or type can be found. countersign policy new writes one.';
+
+function unreachable(policy: Policy): PolicyFinding[] {
+  const reason = neverHolds(policy);
+  if (reason === undefined) return [];
+  return [finding(policy, 'error', 'unreachable', `It can never apply: ${reason}. Mend or remove it.`)];
+}
+
+function neverHolds({ scope, text }: Policy): string | undefined {
+  const { principal, action, resource } = scope;
+  if ([principal, action, resource].some(({ in: groups }) => groups?.length === 0)) return 'nothing is in []';
+  const principalType = typeOf(principal);
+  if (principalType !== undefined && principalType !== 'Agent') {
+    return `the principal is always an Agent, never a ${principalType}. Whom it acts for is context.onBehalfOf`;
+  }
+  const never = conditionsOf(text).find(({ clause, text: body }) => body === (clause === 'when' ? 'false' : 'true'));
+  return never === undefined ? undefined : `${never.clause} { ${never.text} } never lets it`;
+}
+
+function typeOf({ equals, is }: Constraint): string | undefined {
+  return equals === undefined ? is : uidOf(equals).type;
+}
+
+function permitAll(policy: Policy): PolicyFinding[] {
+  const { effect, scope, text } = policy;
+  if (effect !== 'permit' || !isAnything(scope)) return [];
+  const conditions = conditionsOf(text).filter(
+    ({ clause, text: body }) => body !== (clause === 'when' ? 'true' : 'false'),
+  );
+  if (conditions.length > 0) return [];
+  const message = 'It permits every agent every action on everything. Name principal, action or resource.';
+  return [finding(policy, 'error', 'permit-all', message)];
+}
+
+function mayErr(cedar: Cedar, policy: Policy, schema: PolicySet['schema']): PolicyFinding[] {
+  const answer = cedar.policyToJson(policy.text);
+  if (answer.type === 'failure') return [];
+  const reads = fallibleReads(answer.json, schema !== undefined);
+  if (reads.length === 0) return [];
+  const harm = policy.effect === 'forbid' ? 'it should let pass' : 'other policies permit';
+  const what = reads.join(', ');
+  const message = `A request without ${what} makes it fail, and an error denies, also what ${harm}. Ask 'has' first.`;
+  return [finding(policy, 'warning', 'may-err', message)];
+}
+
+function redundant({ policy, by, same }: Covered, policies: readonly Policy[]): PolicyFinding[] {
+  const other = `${by.id} (${by.file}:${by.line})`;
+  if (by.effect !== policy.effect) {
+    return [finding(policy, 'warning', 'unreachable', `It never counts: ${other} forbids all that it permits.`)];
+  }
+  if (!same) {
+    return [
+      finding(policy, 'warning', 'overlapping', `All that it ${policy.effect}s, ${other} ${policy.effect}s too.`),
+    ];
+  }
+  // Of two that are the same, the later one is told of.
+  if (policies.indexOf(by) > policies.indexOf(policy)) return [];
+  return [finding(policy, 'warning', 'duplicate', `It says the same as ${other}. Remove one.`)];
+}
+
+function finding(
+  { id, file, line }: Policy,
+  severity: PolicyFinding['severity'],
+  code: PolicyFinding['code'],
+  message: string,
+): PolicyFinding {
+  return { severity, code, message, file, line, policy: id };
+}
+
+function byPlace(one: PolicyFinding, other: PolicyFinding): number {
+  const [a = '', b = ''] = [one.file, other.file];
+  if (a !== b) return a < b ? -1 : 1;
+  return (one.line ?? 0) - (other.line ?? 0);
+}

@@ -1,0 +1,133 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+
+type Node = Readonly<Record<string, unknown>>;
+
+/** What is known to be there, by {@link placeKey}. */
+type Known = ReadonlySet<string>;
+
+/** What the guard always sends. */
+const ALWAYS: Known = new Set([
+  ...['scope', 'depth', 'via', 'proof', 'possession', 'request'].map((name) => placeKey({ Var: 'context' }, name)),
+  ...['method', 'path'].map((name) => placeKey({ '.': { left: { Var: 'context' }, attr: 'request' } }, name)),
+  placeKey({ '.': { left: { Var: 'context' }, attr: 'authorizationDetails' } }, 'types'),
+  placeKey({ Var: 'principal' }, 'capabilities'),
+]);
+
+/** Functions that fail on text of another form than theirs. */
+const CONSTRUCTORS = ['ip', 'decimal', 'datetime', 'duration'];
+
+/**
+ * The reads in a policy's conditions that a request can make fail, as Cedar would write them. With a schema Cedar has
+ * seen to the attributes of principal, resource and context, and what is left are entities that a request only names.
+ */
+export function fallibleReads({ conditions }: PolicyJson, hasSchema: boolean): string[] {
+  const walk = new Walk(hasSchema);
+  let known = ALWAYS;
+  for (const { kind, body } of conditions) {
+    walk.expression(body, known);
+    known = union(known, kind === 'when' ? impliedBy(body) : impliedByNot(body));
+  }
+  return [...walk.found];
+}
+
+class Walk {
+  readonly found = new Set<string>();
+  readonly #hasSchema: boolean;
+
+  constructor(hasSchema: boolean) {
+    this.#hasSchema = hasSchema;
+  }
+
+  expression(node: unknown, known: Known): void {
+    if (!isNode(node)) return;
+    for (const [operator, operand] of Object.entries(node)) {
+      if (operator !== 'Value' && isNode(operand)) this.#operation(operator, operand, known);
+    }
+  }
+
+  #operation(operator: string, operand: Node, known: Known): void {
+    const { left, right } = operand;
+    switch (operator) {
+      case '&&':
+      case '||':
+        this.expression(left, known);
+        this.expression(right, union(known, operator === '&&' ? impliedBy(left) : impliedByNot(left)));
+        return;
+      case 'if-then-else':
+        this.expression(operand['if'], known);
+        this.expression(operand['then'], union(known, impliedBy(operand['if'])));
+        this.expression(operand['else'], union(known, impliedByNot(operand['if'])));
+        return;
+      case '.':
+        this.#read(left, operand['attr'], known);
+        this.expression(left, known);
+        return;
+      default:
+        if (CONSTRUCTORS.includes(operator) && !isLiteral(operand['0'])) this.found.add(`${operator}(…)`);
+        for (const value of Object.values(operand)) this.expression(value, known);
+    }
+  }
+
+  #read(left: unknown, attribute: unknown, known: Known): void {
+    if (typeof attribute !== 'string' || known.has(placeKey(left, attribute))) return;
+    if (this.#hasSchema && !isNamedEntity(left)) return;
+    this.found.add(`${textOf(left)}.${attribute}`);
+  }
+}
+
+/** Users and agents on whose behalf: they come as names, without a record. */
+function isNamedEntity(node: unknown): boolean {
+  return ['context.onBehalfOf', 'context.onBehalfOfAgent'].includes(textOf(node));
+}
+
+/** What must be there if the expression is true. */
+function impliedBy(node: unknown): Known {
+  if (!isNode(node)) return new Set();
+  if (isNode(node['has'])) return hasImplies(node['has']['left'], node['has']['attr']);
+  if (isNode(node['&&'])) return union(impliedBy(node['&&']['left']), impliedBy(node['&&']['right']));
+  return isNode(node['!']) ? impliedByNot(node['!']['arg']) : new Set();
+}
+
+/** What must be there if it is false. */
+function impliedByNot(node: unknown): Known {
+  if (!isNode(node)) return new Set();
+  if (isNode(node['||'])) return union(impliedByNot(node['||']['left']), impliedByNot(node['||']['right']));
+  return isNode(node['!']) ? impliedBy(node['!']['arg']) : new Set();
+}
+
+/** Cedar writes `has a.b` as one attribute or as a path. */
+function hasImplies(left: unknown, attribute: unknown): Known {
+  const path = (Array.isArray(attribute) ? attribute : [attribute]) as unknown[];
+  const known = new Set<string>();
+  let at = left;
+  for (const name of path) {
+    if (typeof name !== 'string') break;
+    known.add(placeKey(at, name));
+    at = { '.': { left: at, attr: name } };
+  }
+  return known;
+}
+
+function placeKey(left: unknown, attribute: string): string {
+  return JSON.stringify([left, attribute]);
+}
+
+function union(one: Known, other: Known): Known {
+  return other.size === 0 ? one : new Set([...one, ...other]);
+}
+
+/** As far as it is a path; it is for people. */
+function textOf(node: unknown): string {
+  if (!isNode(node)) return '…';
+  if (typeof node['Var'] === 'string') return node['Var'];
+  const { '.': read } = node;
+  return isNode(read) ? `${textOf(read['left'])}.${String(read['attr'])}` : '…';
+}
+
+function isLiteral(node: unknown): boolean {
+  return isNode(node) && 'Value' in node;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null;
+}
