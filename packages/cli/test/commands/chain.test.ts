@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgent, type DelegationBundle, generateAgentKey } from '@countersign/agent';
@@ -63,7 +63,6 @@ async function delegate(from: keyof typeof keys, to: string, ...options: string[
 async function chainOfThree(): Promise<{ bundle: DelegationBundle; file: string }> {
   const ab = await delegate('a', 'agent-b', '--token', `@${file('token.jwt')}`, '--scope', 'ticket', '--ttl', '120');
   const abc = await delegate('b', 'agent-c', '--bundle', ab, '--scope', 'ticket:create,ticket:read', '--max-hops', '0');
-  const { readFileSync } = await import('node:fs');
   return { bundle: JSON.parse(readFileSync(abc, 'utf8')) as DelegationBundle, file: abc };
 }
 
@@ -82,7 +81,7 @@ describe('delegate', () => {
     const details = [{ type: 'Repo', identifier: 'acme/api' }];
     const options = ['--scope', 'billing:read ticket', '--audience', api, '--details', JSON.stringify(details)];
     await delegate('a', 'agent-b', ...options, '--to-key', keys.b.thumbprint);
-    const { out } = await runCli(['inspect', '--json'], { input: await bundleText('a-agent-b.json') });
+    const { out } = await runCli(['inspect', '--json'], { input: bundleText('a-agent-b.json') });
     expect(JSON.parse(out)).toMatchObject({
       kind: 'bundle',
       verified: false,
@@ -132,9 +131,12 @@ describe('curl --bundle', () => {
   });
 });
 
-async function bundleText(name: string): Promise<string> {
-  const { readFile } = await import('node:fs/promises');
-  return readFile(file(name), 'utf8');
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function bundleText(name: string): string {
+  return readFileSync(file(name), 'utf8');
 }
 
 describe('inspect: a chain', () => {
@@ -224,23 +226,25 @@ describe('inspect: a chain', () => {
 
   it('says what has expired', async () => {
     const { bundle } = await chainOfThree();
-    const clock = () => (nowSeconds + 300) * 1000;
-    const { out } = await runCli(['inspect', '-', ...trust()], { input: JSON.stringify(bundle), clock });
+    const later = nowSeconds + 300;
+    const { out } = await runCli(['inspect', '-', ...trust()], {
+      input: JSON.stringify(bundle),
+      clock: () => later * 1000,
+    });
     expect(out).toContain('! Link 1 has expired.');
     expect(out).toContain('(3 minutes ago)');
   });
 
   it('F1 escapes what could drive a terminal, as text and as JSON', async () => {
-    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const payload = { iss: 'https://x', sub: 'u', aud: 'https://a\u0085', exp: nowSeconds + 9, act: { sub: 'a' } };
-    const scope = { authorization_details: [{ type: 'T', note: '\u001b[2J\u202e\u{e0001}' }] };
-    const hostile = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${part({ ...payload, ...scope, aud: 'https://a' })}.c2ln`;
+    const payload = { iss: 'https://x', sub: 'u', aud: 'https://a', exp: nowSeconds + 9, act: { sub: 'a' } };
+    const details = { authorization_details: [{ type: 'T', note: '\u001b[2J\u202e\u{e0001}' }] };
+    const hostile = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${part({ ...payload, ...details })}.c2ln`;
     const input = JSON.stringify({ version: 1, token: hostile, links: [] });
     for (const options of [[], ['--json']]) {
       const { code, out } = await runCli(['inspect', '-', ...options], { input });
       expect(code).toBe(0);
       expect(out).toMatch(/u\{?(?:202e|001b|1b)/);
-      expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u0080-\u009f\u202e]|\u{e0001}/u);
+      expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
     }
   });
 
