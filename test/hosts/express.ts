@@ -39,7 +39,7 @@ function hostOf(name: string, express: typeof express5): Host {
         '/repos/:owner/:repo/pulls',
         permit('pr.create', (req: Request<{ owner: string; repo: string }>) => repoOf(req)),
         waited(async (req, res) => {
-          await handled('pr.create');
+          await handled('pr.create', getCaller(req));
           res.status(201).json(pullCreated(getCaller(req), req.body));
         }),
       );

@@ -57,7 +57,7 @@ async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<vo
     '/repos/:owner/:repo/pulls',
     permit('pr.create', (request: FastifyRequest<{ Params: { owner: string; repo: string } }>) => repoOf(request)),
     async (request, reply) => {
-      await handled('pr.create');
+      await handled('pr.create', getCaller(request));
       return reply.code(201).send(pullCreated(getCaller(request), request.body));
     },
   );

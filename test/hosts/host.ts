@@ -3,6 +3,7 @@ import {
   type AdmissionOptions,
   agentsFromObjects,
   auditFile,
+  type Caller,
   cedarFromText,
   createGuard,
   type Guard,
@@ -28,14 +29,14 @@ export interface HostParts {
   readonly mount: string;
   readonly bodyParser: HostConfig['bodyParser'];
   /** Every handler awaits this before it answers: it says that the handler ran, and lets a test hold or fail it. */
-  readonly handled: (name: string) => Promise<void>;
+  readonly handled: (name: string, caller?: Caller) => Promise<void>;
 }
 
 export interface StartOptions extends ServerOptions {
   /** Guard options that no JSON can carry: a clock, a store that fails. */
   readonly guard?: Partial<GuardOptions>;
   readonly admission?: AdmissionOptions;
-  readonly onHandled?: (name: string) => void | Promise<void>;
+  readonly onHandled?: (name: string, caller?: Caller) => void | Promise<void>;
 }
 
 export interface RunningHost {
@@ -73,9 +74,9 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
       http2: options.http2 ?? false,
       mount: config.mount,
       bodyParser: config.bodyParser,
-      async handled(name) {
+      async handled(name, caller) {
         handled.push(name);
-        await options.onHandled?.(name);
+        await options.onHandled?.(name, caller);
       },
     });
     server.serve(listener);

@@ -51,7 +51,7 @@ function guardedRoutes({ bodyParser, handled }: HostParts): Router<AgentState> {
     '/repos/:owner/:repo/pulls',
     permit('pr.create', (ctx: Params<'owner' | 'repo'>) => repoOf(ctx)),
     async (ctx) => {
-      await handled('pr.create');
+      await handled('pr.create', getCaller(ctx));
       ctx.status = 201;
       ctx.body = pullCreated(getCaller(ctx), ctx.request.body);
     },

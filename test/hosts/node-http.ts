@@ -58,7 +58,7 @@ function guardedRoutes({ bodyParser, handled }: HostParts): readonly Route[] {
   };
   const createPull: Handler = async (request, response) => {
     const body = bodyParser === 'after' ? await parsed(request) : undefined;
-    await handled('pr.create');
+    await handled('pr.create', getCaller(request));
     answer(response, 201, pullCreated(getCaller(request), body));
   };
   const merge: Handler = async (_request, response) => {

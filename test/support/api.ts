@@ -21,7 +21,7 @@ import { accessToken, type Claims, type TestIssuer } from './tokens.js';
 import { issuer, reviewer, reviewerId, userId, worldConfig } from './world.js';
 
 // In memory where the system has such a folder: every record is forced to its disk, and disks are slow.
-const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+export const scratch: string = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 export interface ApiOptions {
   readonly config?: Partial<HostConfig>;
