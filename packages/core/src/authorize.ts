@@ -2,7 +2,9 @@ import { type ScopeMatch, scopeCovers } from '@countersign/delegation';
 import type { DecidedAction, Recorder } from './audit/recorder.js';
 import type { Caller } from './caller.js';
 import type { Authorization, Permission } from './guard.js';
-import type { Judge, Judgement } from './policy/judge.js';
+import { explainedRefusal } from './policy/explain/explained-refusal.js';
+import type { Judge } from './policy/judge.js';
+import type { Judgement } from './policy/judgement.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { AdmittedRequest, RequestRegister } from './request-register.js';
 import { whileServed } from './while-served.js';
@@ -12,6 +14,7 @@ export interface AuthorizerParts {
   readonly recorder: Recorder;
   readonly register: RequestRegister;
   readonly scopeMatch: ScopeMatch;
+  readonly dangerouslyExplainRefusals: boolean;
 }
 
 /** Asks scope, then policy, and writes the answer down before giving it. */
@@ -20,6 +23,7 @@ export function createAuthorizer({
   recorder,
   register,
   scopeMatch,
+  dangerouslyExplainRefusals,
 }: AuthorizerParts): (caller: Caller, permission: Permission) => Promise<Authorization> {
   async function decideAndRecord(
     caller: Caller,
@@ -29,7 +33,11 @@ export function createAuthorizer({
     const { facts } = admitted;
     async function refuse(decided: DecidedAction, refused: Refusal): Promise<Authorization> {
       admitted.refused = true;
-      return { ok: false, refusal: await recorder.denied(caller, facts, decided, refused) };
+      const recorded = await recorder.denied(caller, facts, decided, refused);
+      return {
+        ok: false,
+        refusal: dangerouslyExplainRefusals ? explainedRefusal(recorded, decided.policy) : recorded,
+      };
     }
 
     const barred = await barredFromAsking(caller, admitted, requires, scopeMatch);

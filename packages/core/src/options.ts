@@ -47,6 +47,11 @@ export interface GuardOptions {
   readonly maxLinkLifetimeSeconds?: number;
   /** Whether a scope covers those below it (`hierarchical`, default: `pr:write` covers `pr:write:draft`) or itself only. */
   readonly scopeMatch?: ScopeMatch;
+  /**
+   * The subject must be permitted, too, what the agent does for it, so that an agent can do nothing that its user could
+   * not. Policy is then asked a second time, with the subject as principal. Default false.
+   */
+  readonly subjectMustAlsoBePermitted?: boolean;
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
   /** Accept DPoP proofs (RFC 9449) in place of signatures. They bind no body. Default: none is accepted. */
@@ -87,6 +92,11 @@ export interface GuardOptions {
    * else. Default: none, so that without a record there is no action.
    */
   readonly dangerouslyActWithoutRecord?: readonly string[];
+  /**
+   * Adds to the body of a 403 why policy refused: policies, conditions, and what the request has. For development, as
+   * it tells callers how to go about it. Default false.
+   */
+  readonly dangerouslyExplainRefusals?: boolean;
   /** Accept a plain http origin that is not loopback. Tokens then cross the network in clear. Default false. */
   readonly dangerouslyAllowHttpOrigin?: boolean;
 }
@@ -99,11 +109,13 @@ export interface Settings {
   readonly audit: AuditSink;
   readonly redact: Redactor;
   readonly dangerouslyActWithoutRecord: readonly string[];
+  readonly dangerouslyExplainRefusals: boolean;
   readonly audiences: readonly string[];
   readonly tokens: TokenVerifier;
   readonly links: LinkVerifier;
   readonly maxDelegationDepth: number;
   readonly scopeMatch: ScopeMatch;
+  readonly subjectMustAlsoBePermitted: boolean;
   readonly replay: ReplayStore;
   readonly dpop: DpopSettings | undefined;
   readonly webBotAuth: WebBotAuthSettings | undefined;
@@ -128,6 +140,7 @@ const optionNames = [
   'maxDelegationDepth',
   'maxLinkLifetimeSeconds',
   'scopeMatch',
+  'subjectMustAlsoBePermitted',
   'replay',
   'dpop',
   'webBotAuth',
@@ -143,6 +156,7 @@ const optionNames = [
   'clock',
   'onTrouble',
   'dangerouslyActWithoutRecord',
+  'dangerouslyExplainRefusals',
   'dangerouslyAllowHttpOrigin',
 ] as const satisfies readonly (keyof GuardOptions)[];
 
@@ -162,6 +176,7 @@ export function readOptions(options: GuardOptions): Settings {
     audit: readAudit(options.audit),
     redact: createRedactor(options.redact),
     dangerouslyActWithoutRecord: readUnrecordedActions(options.dangerouslyActWithoutRecord),
+    dangerouslyExplainRefusals: readExplainRefusals(options),
     audiences,
     tokens: createTokenVerifier({ issuers: options.issuers ?? [], audiences, clockSkewSeconds }),
     links: createLinkVerifier({
@@ -172,6 +187,7 @@ export function readOptions(options: GuardOptions): Settings {
     }),
     maxDelegationDepth: wholeNumber(options, 'maxDelegationDepth', 5, 0, 16),
     scopeMatch: readScopeMatch(options),
+    subjectMustAlsoBePermitted: readSubjectRule(options),
     replay:
       options.replay === undefined
         ? memoryReplayStore()
@@ -235,11 +251,30 @@ function readScopeMatch({ scopeMatch = 'hierarchical' }: GuardOptions): ScopeMat
   return scopeMatch;
 }
 
+function readSubjectRule({ subjectMustAlsoBePermitted = false, policy }: GuardOptions): boolean {
+  if (typeof subjectMustAlsoBePermitted !== 'boolean') {
+    throw new ConfigError("createGuard: 'subjectMustAlsoBePermitted' must be true or false.");
+  }
+  if (subjectMustAlsoBePermitted && policy.knowsUsers !== true) {
+    throw new ConfigError(
+      "createGuard: 'subjectMustAlsoBePermitted' needs a policy engine that heeds principal.type and says knowsUsers: true.",
+    );
+  }
+  return subjectMustAlsoBePermitted;
+}
+
 function readTraffic({ traffic = 'agents' }: GuardOptions): 'agents' | 'mixed' {
   if (traffic !== 'agents' && traffic !== 'mixed') {
     throw new ConfigError("createGuard: 'traffic' must be 'agents' or 'mixed'.");
   }
   return traffic;
+}
+
+function readExplainRefusals({ dangerouslyExplainRefusals = false }: GuardOptions): boolean {
+  if (typeof dangerouslyExplainRefusals !== 'boolean') {
+    throw new ConfigError("createGuard: 'dangerouslyExplainRefusals' must be true or false.");
+  }
+  return dangerouslyExplainRefusals;
 }
 
 function readSpoolDirectory({ spoolDirectory }: GuardOptions): string {

@@ -150,6 +150,8 @@ export interface Refusal {
   readonly detail?: string;
   /** For `insufficient_scope`: the scope that would have sufficed (RFC 6750 §3.1). */
   readonly requiredScope?: string;
+  /** Only with `dangerouslyExplainRefusals`: why policy refused. It crosses the wire. */
+  readonly explanation?: string;
 }
 
 /** All codes in catalogue order, for documentation and tests. */
@@ -192,6 +194,7 @@ export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?
     title: refused.title,
     status: refused.status,
     code: refused.code,
+    ...(refused.explanation === undefined ? {} : { explanation: refused.explanation }),
   });
   return {
     status: refused.status,

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { cedarFromText } from '../../../src/policy/cedar/load.js';
+import type { PolicyEngine } from '../../../src/policy/engine.js';
+import type { GuardOptions } from '../../../src/options.js';
+import { allow, engine, guarded, permission, signedRequest } from '../../guarded.js';
+
+const policies = '@id("owners") permit(principal in Role::"owner", action == Action::"thing.read", resource);';
+
+/** The body of the refusal, and all that was recorded. */
+async function refused(options: Partial<GuardOptions>): Promise<{ body: unknown; log: string }> {
+  const { guard, audit } = await guarded(options);
+  const request = await guard.authenticate(await signedRequest());
+  if (!request.ok || request.caller === undefined) throw new Error('not let in');
+  const authorization = await guard.authorize(request.caller, permission);
+  if (authorization.ok) throw new Error('allowed');
+  return { body: JSON.parse(guard.respond(authorization.refusal).body), log: JSON.stringify(audit.records) };
+}
+
+const terse = {
+  type: 'urn:countersign:refusal:policy_denied',
+  title: 'Policy does not permit this.',
+  status: 403,
+  code: 'policy_denied',
+};
+
+describe('a refusal that explains itself', () => {
+  it('does not by default', async () => {
+    expect((await refused({ policy: await cedarFromText({ policies }) })).body).toEqual(terse);
+  });
+
+  it('does with dangerouslyExplainRefusals, on the wire and not in the log', async () => {
+    const policy = await cedarFromText({ policies });
+    const { body, log } = await refused({ policy, dangerouslyExplainRefusals: true });
+    expect(body).toEqual({
+      ...terse,
+      explanation: `Denied: Agent::"agent-a", thing.read on Thing::"1".
+No permit applies. The nearest:
+  policies.cedar#owners (policies.cedar:1)
+    actor (policies.cedar:1): principal in Role::"owner"
+      does not hold; the actor is Agent::"agent-a", in the roles reader`,
+    });
+    expect(log).toContain('policy_denied');
+    expect(log).not.toContain('No permit applies');
+  });
+
+  it.each<[string, PolicyEngine]>([
+    ['cannot explain', engine(() => ({ ...allow, decision: 'deny' }))],
+    [
+      'throws when it explains',
+      engine(() => ({
+        ...allow,
+        decision: 'deny',
+        explain: () => {
+          throw new Error('no');
+        },
+      })),
+    ],
+  ])('stays terse where the engine %s', async (_name, policy) => {
+    expect((await refused({ policy, dangerouslyExplainRefusals: true })).body).toEqual(terse);
+  });
+
+  it('explains no outage', async () => {
+    const policy = engine(() => Promise.reject(new Error('down')));
+    expect((await refused({ policy, dangerouslyExplainRefusals: true })).body).not.toHaveProperty('explanation');
+  });
+
+  it('G5 is switched on by true alone', async () => {
+    const wrong = { dangerouslyExplainRefusals: 'yes' } as unknown as Partial<GuardOptions>;
+    await expect(guarded(wrong)).rejects.toThrow(/'dangerouslyExplainRefusals' must be true or false/);
+  });
+});
