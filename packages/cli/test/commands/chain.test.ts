@@ -214,6 +214,7 @@ describe('inspect: a chain', () => {
       /Link 2: the key .* not valid now/,
     ],
     ['an unknown key', (b) => b, { keys: [{ jwk: generateAgentKey().publicJwk }] }, /Link 2: the key .* not in the/],
+    ['no link', (b) => ({ ...b, links: [] }), {}, /It holds no link/],
     ['a link that is none', (b) => ({ ...b, links: ['a.b.c'] }), {}, /Link 1: a guard refuses its claims/],
   ])('says what is wrong: %s', async (_name, spoil, registration, warning) => {
     const { bundle } = await chainOfThree();

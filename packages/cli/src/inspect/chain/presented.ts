@@ -27,7 +27,8 @@ export function readBundle({ token, links }: Readonly<Record<string, unknown>>):
   if (!Array.isArray(links) || links.length > maxLinks || !links.every((link) => typeof link === 'string')) {
     return `a delegation bundle must hold a list of at most ${maxLinks} links`;
   }
-  return { kind: 'bundle', ...(token !== undefined && { token }), links, problems: [] };
+  const problems = links.length === 0 ? ['It holds no link: an agent does not accept it.'] : [];
+  return { kind: 'bundle', ...(token !== undefined && { token }), links, problems };
 }
 
 /** Whether it has the lines of a request head, as `curl -v` and HTTP files show it. */
