@@ -24,7 +24,7 @@ entity Agent in [Role] = {
 type AgentContext = {
   // Every known scope that the effective scope covers.
   scope: Set<String>,
-  // Both absent when the agent acts for itself.
+  // Both absent when the agent acts for itself. Of other agents, here and in via, only the names are sent, not the roles.
   onBehalfOf?: User,
   onBehalfOfAgent?: Agent,
   // Hops from subject to actor.
