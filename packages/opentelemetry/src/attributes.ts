@@ -15,6 +15,8 @@ export function recordAttributes(record: AuditEvent): Attributes {
     'countersign.action': record.action,
     'countersign.resource.type': record.resource?.type,
     'countersign.resource.id': record.resource?.id,
+    'countersign.filtered.asked': record.filtered?.asked,
+    'countersign.filtered.permitted': record.filtered?.permitted,
     'countersign.policy.id': record.policies,
     'countersign.policy.version': record.policySet,
     'countersign.scope': record.scope,

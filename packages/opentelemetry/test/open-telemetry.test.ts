@@ -121,6 +121,17 @@ describe('auditOpenTelemetry', () => {
     });
   });
 
+  it('says how much of a list was let through', async () => {
+    const { provider, spans } = recording();
+    const { resource: _, ...list } = decision;
+    const filtered = { asked: 3, permitted: 1, resources: [{ type: 'Repo', id: 'acme/api' }] };
+    await auditOpenTelemetry({ tracerProvider: provider }).write({ ...list, filtered });
+    expect(spans()[0]?.attributes).toMatchObject({
+      'countersign.filtered.asked': 3,
+      'countersign.filtered.permitted': 1,
+    });
+  });
+
   it('where nothing is active, every record is a span of its own', async () => {
     const { provider, spans } = recording();
     await auditOpenTelemetry({ tracerProvider: provider }).write(decision);

@@ -29,7 +29,7 @@ const otherActivity = 99;
  * for await (const record of readAuditLog('audit')) console.log(JSON.stringify(toOcsf(record)));
  */
 export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
-  const { request, decision, code, resource, outcome, phase, actor, chain } = record;
+  const { request, decision, code, resource, filtered, outcome, phase, actor, chain } = record;
   const activity = activities.get(request.method) ?? otherActivity;
   const delegation = delegationOf(chain);
   return {
@@ -61,10 +61,15 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
     src_endpoint: endpointOf(request.remoteAddress),
     http_request: { http_method: request.method, uid: request.id, url: { path: request.path } },
     ...(outcome?.status === undefined ? {} : { http_response: { code: outcome.status } }),
-    ...(resource && { resources: [{ uid: resource.id, type: resource.type }] }),
+    ...((resource ?? filtered) && { resources: resourcesOf(record) }),
     ...(decision && { action_id: decision === 'allow' ? 1 : 2, disposition_id: decision === 'allow' ? 1 : 2 }),
     unmapped: unmappedOf(record),
   };
+}
+
+function resourcesOf({ resource, filtered }: AuditEvent): NonNullable<OcsfApiActivity['resources']> {
+  const touched = resource === undefined ? (filtered?.resources ?? []) : [resource];
+  return touched.map(({ type, id }) => ({ uid: id, type }));
 }
 
 /** The principal is OCSF's user, the delegate its application; an agent that acts for itself has no user. */
@@ -113,11 +118,20 @@ function endpointOf(address = 'unknown'): OcsfApiActivity['src_endpoint'] {
   return isIP(address) === 0 ? { name: address } : { ip: address };
 }
 
-function unmappedOf({ phase, chain, scope, claimed, outcome, detail }: AuditEvent): OcsfApiActivity['unmapped'] {
+function unmappedOf({
+  phase,
+  chain,
+  scope,
+  filtered,
+  claimed,
+  outcome,
+  detail,
+}: AuditEvent): OcsfApiActivity['unmapped'] {
   return {
     phase,
     ...(chain && { chain }),
     ...(scope && { scope }),
+    ...(filtered && { filtered }),
     ...(claimed && { claimed }),
     ...(outcome && { outcome }),
     ...(detail === undefined ? {} : { detail }),

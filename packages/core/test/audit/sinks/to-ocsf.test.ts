@@ -90,6 +90,16 @@ describe('toOcsf', () => {
     expect(toOcsf(delegated)).not.toHaveProperty('status_id');
   });
 
+  it('a list that was filtered names what was let through', () => {
+    const { resource: _, ...list } = event('a');
+    const filtered = { asked: 3, permitted: 1, resources: [{ type: 'Repo', id: 'acme/api' }] };
+    expect(toOcsf({ ...list, filtered })).toMatchObject({
+      resources: [{ uid: 'acme/api', type: 'Repo' }],
+      unmapped: { filtered },
+    });
+    expect(toOcsf(list)).not.toHaveProperty('resources');
+  });
+
   it('F7 a claim is no actor', () => {
     const ocsf = toOcsf(refused);
     expect(ocsf).toMatchObject({
