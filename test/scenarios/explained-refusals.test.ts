@@ -8,14 +8,14 @@ onEveryHost(
       const request = () => api.pull({ scope: 'repo:read' });
       const explained = await api.send(await request());
       expect(explained.status).toBe(403);
-      const body = JSON.parse(explained.body.toString()) as Record<string, unknown>;
+      const body = JSON.parse(explained.body) as Record<string, unknown>;
       expect(body).toMatchObject({ code: 'policy_denied' });
       expect(body['explanation']).toMatch(/context\.scope\.contains\("pr:write:draft"\)\n.*the scope is repo:read/);
 
       const usual = await api.variant({});
       const { explanation: _explanation, ...terse } = body;
       const answer = await usual.send(await usual.pull({ scope: 'repo:read' }));
-      expect(JSON.parse(answer.body.toString())).toEqual(terse);
+      expect(JSON.parse(answer.body)).toEqual(terse);
     });
   },
   { start: { guard: { dangerouslyExplainRefusals: true } } },
