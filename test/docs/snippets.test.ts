@@ -125,12 +125,12 @@ describe('Commands', () => {
       ].map(([, command = '', rest = '']) => ({ path, command, options: rest.match(/(?<= )--[a-z-]+/g) ?? [] })),
     );
     expect(uses.length).toBeGreaterThan(5);
+    const binary = join(root, 'packages/cli/bin/countersign.js');
+    const helps = new Map<string, Awaited<ReturnType<typeof run>>>();
     for (const { path, command, options } of uses) {
-      const { stdout, exitCode } = await run(process.execPath, [
-        join(root, 'packages/cli/bin/countersign.js'),
-        ...command.split(' '),
-        '--help',
-      ]);
+      const help = helps.get(command) ?? (await run(process.execPath, [binary, ...command.split(' '), '--help']));
+      helps.set(command, help);
+      const { stdout, exitCode } = help;
       expect(exitCode, `${path}: countersign ${command}`).toBe(0);
       expect(stdout, path).toContain(`countersign ${command}`);
       for (const option of options) expect(stdout, `${path}: countersign ${command}`).toContain(option);
