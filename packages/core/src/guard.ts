@@ -7,7 +7,7 @@ import { createFilter, type Filtered, type FilterOptions } from './filter.js';
 import type { Caller } from './caller.js';
 import type { HttpRequest } from './http/request.js';
 import { requestFacts } from './http/request-facts.js';
-import type { GuardOptions } from './options.js';
+import type { GuardOptions } from './guard-options.js';
 import type { PolicyDecision, Resource } from './policy/engine.js';
 import { createJudge } from './policy/judge.js';
 import { dpopAlgorithms } from './possession/dpop-proof.js';

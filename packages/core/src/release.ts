@@ -1,4 +1,5 @@
-import { type GuardOptions, readOptions, type Settings } from './options.js';
+import type { GuardOptions } from './guard-options.js';
+import { readOptions, type Settings } from './options.js';
 
 /**
  * Reads the options. If one is wrong, what the others have opened is closed, as `Guard.close` would: the folder of an

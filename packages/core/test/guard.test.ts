@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Caller } from '../src/caller.js';
 import { ConfigError } from '../src/config-error.js';
-import type { GuardOptions } from '../src/options.js';
+import type { GuardOptions } from '../src/guard-options.js';
 import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
 import { memoryRevocations } from '../src/revocation/memory-revocations.js';
 import type { Revocable } from '../src/revocation/revocable.js';

@@ -7,8 +7,9 @@ import { createGuard, type Guard } from '../src/guard.js';
 import type { HttpRequest } from '../src/http/request.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import type { AgentDirectory } from '../src/keys/directory.js';
-import type { GuardOptions } from '../src/options.js';
+import type { GuardOptions } from '../src/guard-options.js';
 import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
+import { keyPair } from './token/link-keys.js';
 import { jws, newIssuerKey } from './token/tokens.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -17,7 +18,10 @@ export const keyId: string = createHash('sha256')
   .update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`)
   .digest('base64url');
 const agent = { id: 'agent-a', jwk: { kty: 'OKP', crv: 'Ed25519', x }, capabilities: ['thing'], roles: ['reader'] };
-export const agents: AgentDirectory = agentsFromObjects([agent]);
+const other = keyPair();
+/** `agent-b` can hand on to `agent-a`. */
+const delegator = { id: 'agent-b', jwk: other.jwk, capabilities: ['thing'], roles: ['orchestrator'] };
+export const agents: AgentDirectory = agentsFromObjects([agent, delegator]);
 
 export const allow: PolicyDecision = {
   decision: 'allow',
@@ -48,9 +52,13 @@ export async function guarded(options: Partial<GuardOptions> = {}): Promise<{ gu
   return { guard, audit };
 }
 
-/** With claims, the agent acts by a token of the issuer's. */
-export async function signedRequest(claims?: object, more: Partial<HttpRequest> = {}): Promise<HttpRequest> {
-  const authorization = claims === undefined ? [] : ['authorization', `Bearer ${tokenOf(claims)}`];
+/** With claims, the agent acts by a token of the issuer's; for `agent-b`, by a link of that agent's. */
+export async function signedRequest(
+  claims?: object | 'agent-b',
+  more: Partial<HttpRequest> = {},
+): Promise<HttpRequest> {
+  const [name, value] = claims === 'agent-b' ? ['agent-delegation', link()] : ['authorization', bearer(claims)];
+  const authorization = claims === undefined ? [] : [name, value];
   const message = {
     method: 'GET',
     target: '/',
@@ -58,7 +66,7 @@ export async function signedRequest(claims?: object, more: Partial<HttpRequest> 
     authority: 'api.acme.dev',
     rawFields: authorization,
   } as const;
-  const covered = claims === undefined ? [] : ['authorization'];
+  const covered = claims === undefined ? [] : [name];
   const signed = await signMessage(message, {
     key: nativeSigningKey(privateKey, { keyId }),
     components: ['@method', '@authority', '@path', '@query', ...covered],
@@ -69,7 +77,14 @@ export async function signedRequest(claims?: object, more: Partial<HttpRequest> 
   return { method: 'GET', target: '/', rawHeaders, body: bufferedBody(new Uint8Array()), ...more };
 }
 
-function tokenOf(claims: object): string {
+function link(): string {
+  const iat = Math.floor(Date.now() / 1000);
+  const handedOn = { iss: 'agent-b', sub: 'agent-a', aud: 'https://api.acme.dev', scope: 'thing', jti: randomUUID() };
+  const header = { typ: 'delegation+jwt', alg: 'EdDSA', kid: other.thumbprint };
+  return jws(header, { ...handedOn, iat, exp: iat + 60 }, { alg: 'EdDSA', privateKey: other.privateKey });
+}
+
+function bearer(claims: object | undefined): string {
   const now = Math.floor(Date.now() / 1000);
   const whole = {
     iss: 'https://id.acme.dev',
@@ -83,10 +98,10 @@ function tokenOf(claims: object): string {
     act: { sub: 'agent-a' },
     ...claims,
   };
-  return jws({ alg: 'EdDSA', typ: 'at+jwt', kid: 'k' }, whole, issuerKey);
+  return `Bearer ${jws({ alg: 'EdDSA', typ: 'at+jwt', kid: 'k' }, whole, issuerKey)}`;
 }
 
-export async function letIn(guard: Guard, claims?: object): Promise<Caller> {
+export async function letIn(guard: Guard, claims?: object | 'agent-b'): Promise<Caller> {
   const answer = await guard.authenticate(await signedRequest(claims));
   if (!answer.ok || answer.caller === undefined) throw new Error(`not let in: ${JSON.stringify(answer)}`);
   return answer.caller;

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { auditFile } from '../src/audit/audit-file.js';
 import { createGuard } from '../src/guard.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
-import type { GuardOptions } from '../src/options.js';
+import type { GuardOptions } from '../src/guard-options.js';
 import type { PolicyEngine } from '../src/policy/engine.js';
 
 const { publicKey } = generateKeyPairSync('ed25519');

@@ -7,7 +7,7 @@ import { agentId, guarded, signed, unsigned } from '../../../../test/support/gua
 import { type RawRequest, serialized } from '../../../../test/support/signed-request.js';
 import { continueAfterVerification } from '../../src/body/expect-continue.js';
 import { ConfigError } from '../../src/config-error.js';
-import type { GuardOptions } from '../../src/options.js';
+import type { GuardOptions } from '../../src/guard-options.js';
 import { type AdmissionOptions, admissionOf, admit } from '../../src/node/admission.js';
 
 interface Served extends AsyncDisposable {

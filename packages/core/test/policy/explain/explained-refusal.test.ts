@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cedarFromText } from '../../../src/policy/cedar/load.js';
 import type { PolicyEngine } from '../../../src/policy/engine.js';
-import type { GuardOptions } from '../../../src/options.js';
+import type { GuardOptions } from '../../../src/guard-options.js';
 import { allow, engine, guarded, permission, signedRequest } from '../../guarded.js';
 
 const policies = '@id("owners") permit(principal in Role::"owner", action == Action::"thing.read", resource);';
