@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes, messageOf } from './cli-error.js';
 import { defineAudit } from './commands/audit/define.js';
+import { definePolicy } from './commands/policy/define.js';
 import { coloursFor, type Io } from './io.js';
 import { printable } from './text.js';
 
@@ -10,7 +11,7 @@ Exit codes:
   0   done; for curl: the API answered 2xx
   1   failed: a file or the network
   2   wrong use, or input that cannot be read
-  3   audit only: a log or a proof is not right
+  3   audit: a log or a proof is not right; policy: a policy or a decision is not
   22  curl only: the API answered something else than 2xx`;
 
 /** Runs one command line. Commands are loaded when they run, so that `--help` answers at once. */
@@ -152,6 +153,7 @@ Examples:
     });
 
   defineAudit(program, io, exitWith);
+  definePolicy(program, io, exitWith);
   return program;
 }
 

@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import type { Io } from '../../io.js';
+
+/** Adds `policy` and its commands. Each is loaded when it runs. */
+export function definePolicy(program: Command, io: Io, exitWith: (code: number) => void): void {
+  const policy = program
+    .command('policy')
+    .description('start, check, test and explain a folder of Cedar policies')
+    .addHelpText(
+      'after',
+      `
+Nothing is sent.
+
+Examples:
+  countersign policy new policies --routes routes.txt
+  countersign policy check policies
+  countersign policy test policies
+  countersign policy explain policies --actor agent-a --role reader --scope invoice:read \\
+    --action invoice.read --resource 'Dataset::"billing"'`,
+    );
+  defineNew(policy, io);
+  defineCheck(policy, io, exitWith);
+  defineTest(policy, io, exitWith);
+  defineExplain(policy, io);
+}
+
+function defineNew(policy: Command, io: Io): void {
+  policy
+    .command('new')
+    .description('write a folder to start from: schema, policies and test cases for the routes of an API')
+    .argument('<folder>', 'where to write it; it must be empty or not be there yet')
+    .requiredOption('-r, --routes <file>', 'the routes, one a line; - is standard input')
+    .addHelpText(
+      'after',
+      `
+A line is METHOD /path [action [Resource]], as in 'GET /invoices invoice.read Dataset'; what is left out is made from
+the path. Lines that begin with # are left out. The tree that Fastify's printRoutes() gives is read, too.
+
+Each action becomes a permit for a role (reader, or writer where anything is changed) and a scope.`,
+    )
+    .action(async (folder, options) => {
+      const { newPolicies } = await import('./new.js');
+      await newPolicies(folder, options, io);
+    });
+}
+
+function defineCheck(policy: Command, io: Io, exitWith: (code: number) => void): void {
+  policy
+    .command('check')
+    .description('say what would stop the start, and what can never apply, permits too much, is said twice or can fail')
+    .argument('<folder>', 'the folder of policies')
+    .option('--strict', 'warnings count as errors', false)
+    .option('--json', 'print what was found as JSON', false)
+    .addHelpText('after', '\nExit code 3: there are errors.')
+    .action(async (folder, options) => {
+      const { check } = await import('./check.js');
+      exitWith(await check(folder, options, io));
+    });
+}
+
+function defineTest(policy: Command, io: Io, exitWith: (code: number) => void): void {
+  policy
+    .command('test')
+    .description('put questions to the policies and compare the decisions with what is expected')
+    .argument('<folder>', 'the folder of policies')
+    .argument('[cases]', 'YAML or JSON (default: cases.yaml in the folder)')
+    .option('--json', 'print the results as JSON', false)
+    .addHelpText(
+      'after',
+      `
+A case, in YAML:
+  - name: a reader reads invoices for a user
+    actor: { id: agent-a, roles: [reader] }
+    onBehalfOf: user_123
+    scope: [invoice:read]
+    action: invoice.read
+    resource: 'Dataset::"billing"'    # or { type, id, attributes, parents }
+    expect: allow                     # or deny, or error
+    policies: [invoice.read]          # those that decide, by @id or file.cedar#id; may be left out
+
+Exit code 3: a decision is not as expected.`,
+    )
+    .action(async (folder, cases, options) => {
+      const { test } = await import('./test.js');
+      exitWith(await test(folder, cases, options, io));
+    });
+}
+
+function defineExplain(policy: Command, io: Io): void {
+  policy
+    .command('explain')
+    .description('decide one request and say why: which policies decided, what the nearest permits lacked')
+    .argument('<folder>', 'the folder of policies')
+    .option('--request <file>', 'the request, written like a test case; - is standard input')
+    .option('--actor <id>', 'the agent that acts')
+    .option('--role <role>', 'a role of it; may be repeated', collect, [])
+    .option('--capability <scope>', 'a scope it may ever use; may be repeated (default: the scope)', collect, [])
+    .option('--on-behalf-of <user>', 'the user for whom it acts')
+    .option('--scope <scope>', 'what was delegated; may be repeated', collect, [])
+    .option('--action <action>', 'like pr.create')
+    .option('--resource <resource>', 'like \'Repo::"acme/api"\'')
+    .option('--method <method>', 'method of the HTTP request')
+    .option('--path <path>', 'its path')
+    .option('--json', 'print the explanation as JSON', false)
+    .addHelpText('after', '\nWhat an option says counts before what the file says.')
+    .action(async (folder, options) => {
+      const { explain } = await import('./explain.js');
+      await explain(folder, options, io);
+    });
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,77 @@
+import { explanationText } from '@countersign/core';
+import { CliError, exitCodes } from '../../cli-error.js';
+import { coloursFor, type Io } from '../../io.js';
+import { printable, printableJson } from '../../text.js';
+import { loadPolicies } from './load.js';
+import { readRequest, type RequestForm } from './request-form.js';
+import { readYaml } from './yaml-file.js';
+
+export interface ExplainOptions {
+  readonly request?: string;
+  readonly actor?: string;
+  readonly role: readonly string[];
+  readonly capability: readonly string[];
+  readonly onBehalfOf?: string;
+  readonly scope: readonly string[];
+  readonly action?: string;
+  readonly resource?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly json: boolean;
+}
+
+/** Decides one request and says why. */
+export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
+  const engine = await loadPolicies(folder);
+  const form = { ...(await formIn(options.request, io)), ...formOf(options) };
+  const decision = await engine.decide(readRequest(form, 'the request', engine.scopeVocabulary));
+  const explanation = decision.explain();
+  if (options.json) {
+    io.out(`${printableJson({ ...explanation, cause: decision.cause, policySet: decision.policySet })}\n`);
+    return;
+  }
+  const [verdict = '', ...reasons] = explanationText(explanation).split('\n').map(printable);
+  const colours = coloursFor(io.colour.out);
+  io.out(`${[(decision.decision === 'allow' ? colours.green : colours.red)(verdict), ...reasons].join('\n')}\n`);
+}
+
+async function formIn(file: string | undefined, io: Io): Promise<RequestForm> {
+  if (file === undefined) return {};
+  const { name, value } = await readYaml(file, io);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new CliError(`${name}: write one request, as in a test case`, exitCodes.usage);
+  }
+  // A test case is a request, too; what it expects does not matter here.
+  const { name: _name, expect: _expect, policies: _policies, ...form } = value as RequestForm;
+  return form;
+}
+
+function formOf({
+  actor,
+  role,
+  capability,
+  onBehalfOf,
+  scope,
+  action,
+  resource,
+  method,
+  path,
+}: ExplainOptions): RequestForm {
+  const given = {
+    actor: actor && {
+      id: actor,
+      ...(role.length > 0 && { roles: role }),
+      ...(capability.length > 0 && { capabilities: capability }),
+    },
+    onBehalfOf,
+    scope: scope.length === 0 ? undefined : scope.flatMap((one) => one.split(/[\s,]+/)),
+    action,
+    resource,
+    method,
+    path,
+  };
+  if (actor === undefined && (role.length > 0 || capability.length > 0)) {
+    throw new CliError('--role and --capability are said of --actor: name it', exitCodes.usage);
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,46 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cedarFromText, checkPolicies } from '@countersign/core';
+import { CliError, exitCodes } from '../../cli-error.js';
+import type { Io } from '../../io.js';
+import { printable } from '../../text.js';
+import { counted } from './lines.js';
+import { orCliError } from './load.js';
+import { readRoutes } from './routes.js';
+import { scaffold } from './scaffold.js';
+
+export interface NewOptions {
+  readonly routes: string;
+}
+
+/** Writes a folder of policies to start from. */
+export async function newPolicies(folder: string, { routes: file }: NewOptions, io: Io): Promise<void> {
+  const text = file === '-' ? Buffer.from(await io.stdin()).toString() : await readFile(file, 'utf8');
+  const routes = readRoutes(text, file === '-' ? 'standard input' : file);
+  const files = scaffold(routes);
+  const { 'policies.cedar': policies = '', 'schema.cedarschema': schema = '' } = files;
+  // Before anything is written: a type may be called what Cedar has another use for.
+  await orCliError(() => cedarFromText({ policies, schema }));
+  await requireEmpty(folder);
+  await mkdir(folder, { recursive: true });
+  for (const [name, content] of Object.entries(files)) {
+    await writeFile(join(folder, name), content, { flag: 'wx' });
+    io.out(`${printable(join(folder, name))}\n`);
+  }
+  const { findings } = await checkPolicies(folder);
+  const shown = printable(folder);
+  io.err(
+    `${counted(routes.length, 'route')}, ${counted(new Set(routes.map(({ action }) => action)).size, 'action')}. ` +
+      `${findings.length === 0 ? 'Narrow them, then' : 'Mend what this says:'} countersign policy check ${shown}\n`,
+  );
+}
+
+async function requireEmpty(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  if (names.length > 0) {
+    throw new CliError(`${folder} is not empty: nothing was written. Name a new folder`, exitCodes.usage);
+  }
+}

@@ -1,0 +1,134 @@
+import { parseScope } from '@countersign/delegation';
+import { CliError, exitCodes } from '../../cli-error.js';
+
+/** A route of an API, and what it asks leave for. */
+export interface Route {
+  readonly method: string;
+  readonly path: string;
+  readonly action: string;
+  /** Cedar type of the resource. */
+  readonly resource: string;
+}
+
+interface Listed {
+  readonly method: string;
+  readonly path: string;
+  readonly action?: string | undefined;
+  readonly resource?: string | undefined;
+  /** Line of the file, from 1. */
+  readonly line: number;
+}
+
+const METHOD = /^[A-Z]+$/;
+const readingMethods = ['GET', 'HEAD', 'QUERY'];
+/** They ask what a route could do, and are answered by the framework. */
+const leftOut = ['OPTIONS', 'TRACE', 'CONNECT'];
+
+const verbs: Readonly<Record<string, string>> = {
+  GET: 'read',
+  HEAD: 'read',
+  QUERY: 'read',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'update',
+  DELETE: 'delete',
+};
+
+export function reads({ method }: Route): boolean {
+  return readingMethods.includes(method);
+}
+
+/**
+ * Reads a listing of routes: lines of `METHOD /path [action [Resource]]`, or the tree of Fastify's `printRoutes()`.
+ *
+ * @throws CliError naming the line.
+ */
+export function readRoutes(text: string, file: string): readonly Route[] {
+  const lines = text.split(/\r?\n/);
+  const isTree = lines.some((line) => /^[│ ]*[├└]── /.test(line));
+  const listed = isTree ? treeRoutes(lines) : lines.flatMap((line, place) => lineRoute(line, place + 1, file));
+  const wanted = listed.filter(({ method }) => !leftOut.includes(method));
+  const routes = wanted.filter((route) => !isHeadOfGet(route, wanted)).map((route) => routeFrom(route, file));
+  if (routes.length === 0)
+    throw new CliError(`${file}: there is no route. Write METHOD /path in a line`, exitCodes.usage);
+  return routes;
+}
+
+function lineRoute(text: string, line: number, file: string): Listed[] {
+  const words = text.trim().split(/\s+/);
+  const [method = '', path = '', action, resource, ...more] = words;
+  if (method === '' || method.startsWith('#')) return [];
+  if (!METHOD.test(method) || !path.startsWith('/') || more.length > 0) {
+    throw new CliError(`${file}:${line}: write METHOD /path [action [Resource]]`, exitCodes.usage);
+  }
+  return [{ method, path, action, resource, line }];
+}
+
+/** Each branch adds to the path of the one that it grows from; the methods stand behind it. */
+function treeRoutes(lines: readonly string[]): Listed[] {
+  const paths: string[] = [];
+  return lines.flatMap((text, place) => {
+    const [, trunk, part = '', methods = ''] = /^((?:│ {3}| {4})*)[├└]── (\S*)(?: \(([A-Z, ]+)\))?/.exec(text) ?? [];
+    if (trunk === undefined) return [];
+    const depth = trunk.length / 4;
+    paths.length = depth;
+    const path = `${paths[depth - 1] ?? ''}${part === '(empty' ? '' : part}`;
+    paths[depth] = path;
+    const named = methods.split(', ').filter((method) => METHOD.test(method));
+    return named.map((method) => ({ method, path: path === '' ? '/' : path, line: place + 1 }));
+  });
+}
+
+function isHeadOfGet({ method, path }: Listed, others: readonly Listed[]): boolean {
+  return method === 'HEAD' && others.some((other) => other.method === 'GET' && other.path === path);
+}
+
+function routeFrom({ method, path, action, resource, line }: Listed, file: string): Route {
+  const noun = nounOf(path);
+  const route = {
+    method,
+    path,
+    action: action ?? `${noun}.${verbs[method] ?? method.toLowerCase()}`,
+    resource: resource ?? typeFrom(noun),
+  };
+  if (!/^[A-Za-z][\w.-]*$/.test(route.action) || !parseScope(scopeOf(route)).ok) {
+    throw new CliError(
+      `${file}:${line}: '${route.action}' is no name for an action, like invoice.read`,
+      exitCodes.usage,
+    );
+  }
+  if (!/^[A-Za-z_]\w*$/.test(route.resource) || route.resource === 'Action') {
+    throw new CliError(`${file}:${line}: '${route.resource}' is no name for a type, like Dataset`, exitCodes.usage);
+  }
+  return route;
+}
+
+/** The scope that stands for an action: `invoice:read` for `invoice.read`. */
+export function scopeOf({ action }: Pick<Route, 'action'>): string {
+  return action.replaceAll('.', ':');
+}
+
+/** What a path is about: the last word that a parameter follows, else its last word; in the singular. */
+function nounOf(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '');
+  const isWord = (part: string | undefined): boolean => part !== undefined && /^[A-Za-z][\w-]*$/.test(part);
+  const followed = parts.findLast(
+    (part, place) => isWord(part) && parts.length > place + 1 && !isWord(parts[place + 1]),
+  );
+  return singular((followed ?? parts.findLast(isWord) ?? 'root').toLowerCase());
+}
+
+function singular(word: string): string {
+  if (/[^aeiou]ies$/.test(word)) return word.replace(/ies$/, 'y');
+  if (/(?:s|x|z|ch|sh)es$/.test(word)) return word.replace(/es$/, '');
+  return /[^s]s$/.test(word) ? word.slice(0, -1) : word;
+}
+
+function typeFrom(noun: string): string {
+  const type = noun
+    .split(/[-_]/)
+    .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
+    .join('');
+  // Cedar knows an Action already.
+  return type === 'Action' ? 'ActionResource' : type;
+}

@@ -1,0 +1,83 @@
+import { reads, type Route, scopeOf } from './routes.js';
+
+/** An action, and all routes that ask for it. */
+interface Action {
+  readonly name: string;
+  readonly routes: readonly Route[];
+  readonly resources: readonly string[];
+}
+
+/** Types that the vocabulary of agents has already. */
+const known = ['Agent', 'Role', 'User', 'Group'];
+
+/** The files to start from, by name. */
+export function scaffold(routes: readonly Route[]): Readonly<Record<string, string>> {
+  const names = [...new Set(routes.map(({ action }) => action))];
+  const actions = names.map((name) => {
+    const own = routes.filter(({ action }) => action === name);
+    return { name, routes: own, resources: [...new Set(own.map(({ resource }) => resource))] };
+  });
+  return {
+    'schema.cedarschema': schemaText(actions),
+    'policies.cedar': `${HEADING}\n${actions.map((action) => policyText(action)).join('\n')}`,
+    'cases.yaml': `${CASES}\n${actions.map((action) => casesText(action)).join('\n')}`,
+  };
+}
+
+const HEADING = `// A start, made from the routes: narrow it to what you mean. Nothing is allowed that no permit permits.
+// Check it: countersign policy check    Test it: countersign policy test
+`;
+
+const CASES = '# What policy should say: countersign policy test. Add a case for whatever must never be allowed.\n';
+
+function schemaText(actions: readonly Action[]): string {
+  const types = [...new Set(actions.flatMap(({ resources }) => resources))].filter((type) => !known.includes(type));
+  const entities = types.length === 0 ? '' : `entity ${types.join(', ')};\n\n`;
+  const declared = actions.map(
+    ({ name, resources }) =>
+      `action "${name}" appliesTo { principal: [Agent], resource: [${resources.join(', ')}], context: AgentContext };\n`,
+  );
+  return `// The types Agent, Role, User and Group and the type AgentContext are built in.\n${entities}${declared.join('')}`;
+}
+
+function policyText(action: Action): string {
+  const { name, routes, resources } = action;
+  const listed = routes.map(({ method, path }) => `// ${method} ${path}\n`).join('');
+  const [only, ...others] = resources;
+  return `${listed}@id("${name}")
+permit (
+  principal in Role::"${roleFor(action)}",
+  action == Action::"${name}",
+  resource${only !== undefined && others.length === 0 ? ` is ${only}` : ''}
+) when {
+  context.scope.contains("${scopeOf({ action: name })}")
+};
+`;
+}
+
+function casesText(action: Action): string {
+  const { name, resources } = action;
+  const [scope, role] = [scopeOf({ action: name }), roleFor(action)];
+  const asked = `  action: ${name}\n  resource: '${resources[0]}::"1"'\n`;
+  return `- name: ${name} by a ${role} to whom ${scope} was delegated
+  actor: { id: agent-a, roles: [${role}] }
+  onBehalfOf: user_123
+  scope: ['${scope}']
+${asked}  expect: allow
+  policies: [${name}]
+- name: ${name} by a ${role} without that scope
+  actor: { id: agent-a, roles: [${role}] }
+  onBehalfOf: user_123
+  scope: []
+${asked}  expect: deny
+- name: ${name} by an agent without a role
+  actor: { id: agent-b, roles: [] }
+  onBehalfOf: user_123
+  scope: ['${scope}']
+${asked}  expect: deny
+`;
+}
+
+function roleFor({ routes }: Action): 'reader' | 'writer' {
+  return routes.every(reads) ? 'reader' : 'writer';
+}

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { type CedarEngine, type Explanation, explanationText, type PolicyDecision } from '@countersign/core';
+import { exitCodes } from '../../cli-error.js';
+import { type Colours, coloursFor, type Io } from '../../io.js';
+import { printable, printableJson } from '../../text.js';
+import { type Case, type Expectation, readCases } from './cases.js';
+import { counted, indented, wrapped } from './lines.js';
+import { loadPolicies } from './load.js';
+import { readYaml } from './yaml-file.js';
+
+export interface TestOptions {
+  readonly json: boolean;
+}
+
+interface Result {
+  readonly name: string;
+  readonly line: number;
+  readonly ok: boolean;
+  readonly expected: Expectation;
+  readonly decided: Expectation;
+  readonly expectedPolicies: readonly string[] | undefined;
+  readonly policies: readonly string[];
+  /** Of a result that is not as expected. */
+  readonly explanation?: Explanation;
+}
+
+/** Compares decisions with what is expected of them. Returns the exit code. */
+export async function test(folder: string, file: string | undefined, { json }: TestOptions, io: Io): Promise<number> {
+  const engine = await loadPolicies(folder);
+  const cases = readCases(await readYaml(file ?? join(folder, 'cases.yaml'), io), engine.scopeVocabulary);
+  const results: Result[] = [];
+  for (const asked of cases) results.push(await resultOf(asked, engine));
+  const failed = results.filter(({ ok }) => !ok).length;
+  const untested = policiesWithoutCase(engine, results);
+  io.out(
+    json
+      ? `${printableJson({ ok: failed === 0, results, untested })}\n`
+      : inWords(results, failed, untested, coloursFor(io.colour.out)),
+  );
+  return failed === 0 ? exitCodes.ok : exitCodes.unproven;
+}
+
+async function resultOf({ name, line, query, expect, policies }: Case, engine: CedarEngine): Promise<Result> {
+  const decision = await engine.decide(query);
+  const decided = outcomeOf(decision);
+  const ok = decided === expect && (policies === undefined || sameNames(policies, decision.policies));
+  return {
+    name,
+    line,
+    ok,
+    expected: expect,
+    decided,
+    expectedPolicies: policies,
+    policies: decision.policies,
+    ...(ok ? {} : { explanation: decision.explain() }),
+  };
+}
+
+function outcomeOf({ cause, decision }: PolicyDecision): Expectation {
+  return cause === 'error' ? 'error' : decision;
+}
+
+/** A name may leave out the file. */
+function sameNames(expected: readonly string[], ids: readonly string[]): boolean {
+  const names = (id: string): boolean => expected.some((name) => name === id || id.endsWith(`.cedar#${name}`));
+  return new Set(expected).size === ids.length && ids.every(names);
+}
+
+function policiesWithoutCase(engine: CedarEngine, results: readonly Result[]): readonly string[] {
+  const tested = new Set(results.flatMap(({ policies }) => policies));
+  return engine.policies.map(({ id }) => id).filter((id) => !tested.has(id));
+}
+
+function inWords(results: readonly Result[], failed: number, untested: readonly string[], colours: Colours): string {
+  const rows = results.map((result) => row(result, colours)).join('');
+  const verdict = failed === 0 ? 'all as expected' : `${failed} not as expected`;
+  const summary = (failed === 0 ? colours.green : colours.red)(`${counted(results.length, 'case')}, ${verdict}.`);
+  const missing = untested.length === 0 ? '' : wrapped(`Decisive in no case: ${untested.join(', ')}.`, '');
+  return `${colours.bold('RESULT  DECISION  CASE')}\n${rows}\n${summary}\n${missing}`;
+}
+
+function row(result: Result, colours: Colours): string {
+  const { name, ok, decided, explanation } = result;
+  const mark = ok ? colours.green('ok    ') : colours.red('FAILED');
+  const line = `${mark}  ${decided.padEnd(8)}  ${printable(name)}\n`;
+  return explanation === undefined
+    ? line
+    : `${line}${difference(result)}${indented(explanationText(explanation), '        ')}`;
+}
+
+function difference({ line, expected, decided, expectedPolicies, policies }: Result): string {
+  const wanted = expectedPolicies === undefined ? expected : `${expected} by ${listed(expectedPolicies)}`;
+  const got = expectedPolicies === undefined ? decided : `${decided} by ${listed(policies)}`;
+  return wrapped(`Line ${line}: expected ${wanted}, but it is ${got}.`, '        ');
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? 'no policy' : names.join(', ');
+}
