@@ -40,6 +40,7 @@ export function authzen(options: AuthzenOptions): PolicyEngine {
 type Question = Omit<PolicyQuery, 'resource'>;
 
 class Engine implements PolicyEngine {
+  readonly knowsUsers = true;
   readonly #pdp: PolicyDecisionPoint;
   readonly #batchSize: number;
 

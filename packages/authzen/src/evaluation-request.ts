@@ -2,7 +2,7 @@ import type { PolicyQuery, Resource } from '@countersign/core';
 
 /** What an AuthZEN request says for every resource alike (Authorization API 1.0, §5). */
 export interface SharedRequest {
-  readonly subject: { readonly type: 'agent'; readonly id: string; readonly properties: object };
+  readonly subject: { readonly type: 'agent' | 'user'; readonly id: string; readonly properties: object };
   readonly action: { readonly name: string };
   readonly context: object;
 }
@@ -12,11 +12,11 @@ export interface SharedRequest {
  * because not every policy decision point shows `context` to its policies.
  */
 export function sharedRequest({ principal, action, context }: Omit<PolicyQuery, 'resource'>): SharedRequest {
-  const { id, ...properties } = principal;
+  const { type, id, ...properties } = principal;
   const { scope, depth, via, proof, possession, authorizationDetails, request } = context;
   return {
     subject: {
-      type: 'agent',
+      type: type === 'User' ? 'user' : 'agent',
       id,
       properties: {
         ...properties,

@@ -28,6 +28,14 @@ const shared = {
 const decisions = (allowed: readonly boolean[]) => ({ evaluations: allowed.map((decision) => ({ decision })) });
 
 describe('one evaluation', () => {
+  it('a user who is asked about is never an agent', async () => {
+    const stub = await startStubPdp(says({ decision: false }));
+    const principal = { type: 'User', id: 'user_123', roles: [], capabilities: [] } as const;
+    await authzen({ url: stub.url }).decide({ ...query, principal });
+    expect(stub.asked[0]?.body).toMatchObject({ subject: { type: 'user', id: 'user_123' } });
+    expect(stub.asked[0]?.body).not.toHaveProperty('subject.properties.type');
+  });
+
   it('asks as the specification says', async () => {
     const stub = await startStubPdp(says({ decision: true, context: { id: '0' } }));
     const engine = authzen({ url: stub.url, token: 'secret-token' });

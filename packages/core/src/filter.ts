@@ -4,7 +4,7 @@ import type { Caller } from './caller.js';
 import type { Guard } from './guard.js';
 import type { Resource } from './policy/engine.js';
 import { isResource } from './policy/is-resource.js';
-import type { Judgement } from './policy/judge.js';
+import type { Judgement } from './policy/judgement.js';
 import { type Refusal, refusal } from './refusal.js';
 import type { AdmittedRequest } from './request-register.js';
 import { whileServed } from './while-served.js';

@@ -216,7 +216,7 @@ describe('guard.filter refuses the whole list', () => {
     expect(await guard.filter(caller, 'thing.read', things(2))).toMatchObject(notServed);
   });
 
-  it('B14 authorization_details leave out what they do not name, and policy sees those that match each', async () => {
+  it('authorization_details leave out what they do not name, and policy sees those that match each', async () => {
     const seen: unknown[] = [];
     const policy = engine(({ resource, context }) => {
       seen.push([resource.id, context.authorizationDetails?.datatypes]);

@@ -3,7 +3,8 @@ import type { PolicyContext, PolicyQuery, Resource } from '@countersign/core';
 /** What a Rego policy reads as `input`. */
 export interface InputDocument {
   readonly actor: {
-    readonly type: 'agent';
+    /** `user` where the subject is asked about itself (`subjectMustAlsoBePermitted`). */
+    readonly type: 'agent' | 'user';
     readonly id: string;
     readonly roles: readonly string[];
     readonly capabilities: readonly string[];
@@ -45,7 +46,7 @@ export function inputDocument({ principal, action, resource, context }: PolicyQu
   const { scope, depth, via, proof, possession, authorizationDetails, request } = context;
   const onBehalfOf = inputPrincipal(context);
   return {
-    actor: { type: 'agent', ...principal },
+    actor: { ...principal, type: principal.type === 'User' ? 'user' : 'agent' },
     ...(onBehalfOf && { on_behalf_of: onBehalfOf }),
     action,
     resource: inputResource(resource),

@@ -33,6 +33,7 @@ export function opaServer(options: OpaServerOptions): PolicyEngine {
   const pdp = new PolicyDecisionPoint('opaServer', options);
   return {
     scopeVocabulary: pdp.scopeVocabulary,
+    knowsUsers: true,
     async decide(query: PolicyQuery): Promise<PolicyDecision> {
       const input = wellFormedJson({ input: inputDocument(query) });
       if (!input.ok) return undecided(input.problem, '');

@@ -61,7 +61,7 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
       return undecided(`the policy could not be evaluated: ${reasonOf(error)}`, policySet);
     }
   }
-  return { scopeVocabulary: [...scopeVocabulary], decide };
+  return { scopeVocabulary: [...scopeVocabulary], knowsUsers: true, decide };
 }
 
 function readModule(wasm: Uint8Array): WasmModule {

@@ -30,6 +30,11 @@ it('C2 an agent on whose behalf another acts is never a user', () => {
   expect(inputDocument({ ...query, context: rest })).not.toHaveProperty('on_behalf_of');
 });
 
+it('a user who is asked about is never an agent', () => {
+  const principal = { type: 'User', id: 'user_123', roles: [], capabilities: [] } as const;
+  expect(inputDocument({ ...query, principal }).actor).toEqual({ ...principal, type: 'user' });
+});
+
 it('details that were handed over come as they are', () => {
   const details = {
     types: ['Repo'],

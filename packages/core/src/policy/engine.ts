@@ -11,6 +11,8 @@ export interface Resource {
 /** One question to policy: may this actor, so delegated, do this to that? */
 export interface PolicyQuery {
   readonly principal: {
+    /** `User`: asked besides, where the subject must also be permitted. Default `Agent`. */
+    readonly type?: 'Agent' | 'User';
     readonly id: string;
     readonly roles: readonly string[];
     readonly capabilities: readonly string[];
@@ -69,6 +71,8 @@ export interface PolicyDecision {
 export interface PolicyEngine {
   /** Scopes that the policies mention, so that `context.scope` can be closed over them. */
   readonly scopeVocabulary: readonly string[];
+  /** True: it heeds `principal.type`. Needed for `subjectMustAlsoBePermitted`, lest a user be taken for an agent. */
+  readonly knowsUsers?: boolean;
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
   /** Decides one question for many resources, in their order and by one policy set. Default: `decide` for each. */
   decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;

@@ -1,21 +1,16 @@
-import type { ScopeMatch } from '@countersign/delegation';
 import { matchingDetails } from '../matching-details.js';
-import { type Refusal, refusal } from '../refusal.js';
+import { refusal } from '../refusal.js';
 import { askEngine } from './ask-engine.js';
-import type { MatchingDetails, PolicyDecision, PolicyEngine, Resource } from './engine.js';
+import type { MatchingDetails, Resource } from './engine.js';
+import { type Judgement, judgementOf } from './judgement.js';
 import { actorQuestion, type Asked } from './question.js';
+import { createSubjectCheck, type SubjectCheckSettings } from './subject-check.js';
 
-export interface JudgeSettings {
-  readonly policy: PolicyEngine;
-  readonly scopeMatch: ScopeMatch;
+export interface JudgeSettings extends SubjectCheckSettings {
+  readonly subjectMustAlsoBePermitted: boolean;
   /** What this API is called in `authorization_details`. */
   readonly audiences: readonly string[];
 }
-
-/** What became of the question about one resource, and what policy said if it was asked. */
-export type Judgement =
-  | { readonly permitted: true; readonly policy: PolicyDecision }
-  | { readonly permitted: false; readonly policy?: PolicyDecision; readonly refused: Refusal };
 
 /** Judges one action on each resource, in their order: by the details of the delegation, then by policy. Never rejects. */
 export type Judge = (asked: Asked, resources: readonly Resource[]) => Promise<readonly Judgement[]>;
@@ -27,7 +22,16 @@ interface Group {
   readonly resources: Resource[];
 }
 
-export function createJudge({ policy, scopeMatch, audiences }: JudgeSettings): Judge {
+export function createJudge(settings: JudgeSettings): Judge {
+  const { policy, scopeMatch, audiences, subjectMustAlsoBePermitted } = settings;
+  const checkSubject = createSubjectCheck(settings);
+
+  async function judgeAlike(asked: Asked, { details, resources }: Group): Promise<readonly Judgement[]> {
+    const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
+    const judgements = (await askEngine(policy, question, resources)).map(judgementOf);
+    return subjectMustAlsoBePermitted ? await checkSubject(asked, { details, resources, judgements }) : judgements;
+  }
+
   return async (asked, resources) => {
     const judgements: Judgement[] = [];
     const groups = new Map<string, Group>();
@@ -41,26 +45,19 @@ export function createJudge({ policy, scopeMatch, audiences }: JudgeSettings): J
         group.resources.push(resource);
       }
     }
-    for (const { details, places, resources: alike } of groups.values()) {
-      const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
-      const answers = await askEngine(policy, question, alike);
-      for (const [index, answer] of answers.entries()) judgements[places[index] ?? 0] = judgementOf(answer);
+    for (const group of groups.values()) {
+      const judged = await judgeAlike(asked, group);
+      for (const [index, place] of group.places.entries()) judgements[place] = judged[index] ?? undecided;
     }
     return judgements;
   };
 }
+
+const undecided: Judgement = { permitted: false, refused: refusal('policy_error', 'nothing was decided') };
 
 function groupOf(groups: Map<string, Group>, details: MatchingDetails | undefined): Group {
   const key = JSON.stringify(details) ?? '';
   const group = groups.get(key) ?? { details, places: [], resources: [] };
   groups.set(key, group);
   return group;
-}
-
-function judgementOf(answer: PolicyDecision | Refusal): Judgement {
-  if ('code' in answer) return { permitted: false, refused: answer };
-  if (answer.cause === 'policy' && answer.decision === 'allow') return { permitted: true, policy: answer };
-  const refused =
-    answer.cause === 'error' ? refusal('policy_error', answer.errors.join('; ')) : refusal('policy_denied');
-  return { permitted: false, policy: answer, refused };
 }

@@ -53,3 +53,13 @@ export function actorQuestion(
     },
   };
 }
+
+/**
+ * May the subject do it itself? Asked with the same scope and details, about the same request, as if it had come alone:
+ * nobody between, on nobody's behalf, proved as the first hop was.
+ */
+export function subjectQuestion(asked: Asked, terms: QuestionTerms, principal: PolicyQuery['principal']): Question {
+  const { onBehalfOf: _user, onBehalfOfAgent: _agent, ...context } = actorQuestion(asked, terms).context;
+  const [{ proof }] = asked.caller.chain;
+  return { principal, action: asked.action, context: { ...context, depth: 0, via: [], proof } };
+}

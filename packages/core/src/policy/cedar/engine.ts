@@ -54,6 +54,7 @@ export function createCedarEngine(owner: string, source: CedarSource): CedarEngi
 const TURN = 100;
 
 class Engine implements CedarEngine {
+  readonly knowsUsers = true;
   #live: LivePolicies;
 
   constructor(live: LivePolicies) {

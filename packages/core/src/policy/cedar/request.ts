@@ -16,23 +16,24 @@ export function cedarRequest(
   known: KnownEntities = new Map(),
 ): { readonly ok: true; readonly request: CedarRequest } | { readonly ok: false; readonly problem: string } {
   const guard = new InputGuard();
-  const agent = agentEntity(guard, query.principal);
+  const principal = principalEntity(guard, query.principal);
   const resource = resourceEntity(guard, query.resource);
-  const isItself = resource.uid.type === 'Agent' && resource.uid.id === agent.uid.id;
+  const isItself = resource.uid.type === principal.uid.type && resource.uid.id === principal.uid.id;
   const isStated = query.resource.attributes !== undefined || query.resource.parents !== undefined;
   const isKnown = known.has(entityKey(resource.uid));
   if (isKnown && isStated)
     guard.refuse('resource', 'attributes or parents besides those that stand beside the policies');
   if (isItself && isStated) {
-    // Otherwise the resource could give the acting agent roles or capabilities.
-    guard.refuse('resource', 'the acting agent with attributes or parents of its own');
+    // Otherwise the resource could give the acting agent roles or capabilities, or the user groups.
+    guard.refuse('resource', 'the principal with attributes or parents of its own');
   }
   const request: CedarRequest = {
-    principal: agent.uid,
+    principal: principal.uid,
     action: { type: 'Action', id: guard.text(query.action, 'action') },
     resource: resource.uid,
     context: cedarContext(guard, query.context),
-    entities: isItself || isKnown ? [agent] : [agent, resource],
+    // Of a user nothing comes with the request: its groups stand beside the policies.
+    entities: [...(principal.uid.type === 'User' ? [] : [principal]), ...(isItself || isKnown ? [] : [resource])],
   };
   return guard.problem === undefined ? { ok: true, request } : { ok: false, problem: guard.problem };
 }
@@ -40,9 +41,10 @@ export function cedarRequest(
 /** An entity whose uid is in the one form that we build. */
 export type OurEntity = EntityJson & { readonly uid: TypeAndId };
 
-function agentEntity(guard: InputGuard, { id, roles, capabilities, owner }: Principal): OurEntity {
+function principalEntity(guard: InputGuard, { type = 'Agent', id, roles, capabilities, owner }: Principal): OurEntity {
+  if (type !== 'Agent' && type !== 'User') guard.refuse('principal.type', 'neither Agent nor User');
   return {
-    uid: { type: 'Agent', id: guard.text(id, 'principal.id') },
+    uid: { type, id: guard.text(id, 'principal.id') },
     attrs: {
       capabilities: guard.texts(capabilities, 'principal.capabilities'),
       ...(owner === undefined ? {} : { owner: guard.text(owner, 'principal.owner') }),

@@ -12,6 +12,8 @@ import { describe } from './problem.js';
  * entity Repo;
  * action "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
  * ```
+ *
+ * Where the subject must also be permitted: `principal: [Agent, User]`.
  */
 export const AGENT_VOCABULARY = `entity Group in [Group];
 entity User in [Group];
