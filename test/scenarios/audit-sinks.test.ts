@@ -1,4 +1,9 @@
+import { Server, type ServerResponse } from 'node:http';
 import { type AuditEvent, type AuditSink, auditPseudonym, type Caller, fanOut, memoryAudit } from '@countersign/core';
+import { auditOpenTelemetry } from '@countersign/opentelemetry';
+import { context, type TracerProvider } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, onEveryHost } from '../support/api.js';
 import { auditRecords } from '../support/audit-log.js';
@@ -222,5 +227,49 @@ onEveryHost('A rule for each sink', (api) => {
     connection.destroy();
     await vi.waitFor(() => expect(waiting).toHaveLength(2), { interval: 2, timeout: 10_000 });
     held[1]?.();
+  });
+});
+
+/** As instrumentations of HTTP do: what listens to a request runs within its span, which ends with the answer. */
+function instrument(provider: TracerProvider): void {
+  const emit = Server.prototype.emit;
+  const manager = new AsyncLocalStorageContextManager().enable();
+  context.setGlobalContextManager(manager);
+  Server.prototype.emit = function (this: Server, name: string | symbol, ...rest: unknown[]): boolean {
+    if (name !== 'request') return emit.call(this, name, ...rest);
+    return provider.getTracer('http').startActiveSpan('request', (span) => {
+      (rest[1] as ServerResponse).once('close', () => span.end());
+      return emit.call(this, name, ...rest);
+    });
+  };
+  onTestFinished(() => {
+    Server.prototype.emit = emit;
+    context.disable();
+    manager.disable();
+  });
+}
+
+onEveryHost('Traces', (api) => {
+  it('the records of a request, with and without a body, are on its span, or in its trace', async () => {
+    const exporter = new InMemorySpanExporter();
+    const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+    const sink = fanOut([memoryAudit(), { sink: auditOpenTelemetry({ tracerProvider }), onFailure: 'report' }]);
+    const watched = await api.variant({ start: { guard: { audit: sink } } });
+    instrument(tracerProvider);
+    const long = `{"title":"${'x'.repeat(100_000)}"}`;
+    expect((await watched.send(await watched.pull({}, { body: long }))).status).toBe(201);
+    expect((await watched.send(watched.signed({ covered: [] }))).status).toBe(401);
+    await watched.stop();
+    const spans = exporter.getFinishedSpans();
+    const requests = spans.filter(({ name }) => name === 'request');
+    const noted = requests.map((request) => [
+      ...request.events.map(({ name }) => name),
+      ...spans
+        .filter(({ parentSpanContext }) => parentSpanContext?.spanId === request.spanContext().spanId)
+        .map(({ name }) => name),
+    ]);
+    expect(noted).toEqual([['countersign.decision', 'countersign.outcome'], ['countersign.authentication']]);
+    expect(requests[0]?.events[0]?.name).toBe('countersign.decision');
+    expect(requests[0]?.attributes).toMatchObject({ 'gen_ai.agent.id': reviewerId, 'user.id': userId });
   });
 });
