@@ -37,13 +37,18 @@ interface Candidate {
 /** The guard tells what went wrong; what it told is in the record, too. */
 const onTrouble = () => undefined;
 const path = 'countersign/decision';
+const withUsers = schema.replace('principal: [Agent], resource: [Repo]', 'principal: [Agent, User], resource: [Repo]');
+/** Where the agent may, and its user may not. */
+const bots = `@id("bots") permit(principal == Agent::"${reviewerId}", action == Action::"pr.create", resource == Repo::"acme/bots");
+@id("the-user-himself") permit(principal == User::"user_123", action == Action::"pr.create", resource == Repo::"acme/api");
+`;
 const faulty = `@id("never") forbid(principal, action, resource == Repo::"acme/faulty") when { 9223372036854775807 + 1 > 0 };
 @id("faulty") permit(principal, action == Action::"pr.create", resource == Repo::"acme/faulty");`;
 
 const inProcess: readonly Candidate[] = [
   {
     name: 'Cedar',
-    make: () => cedarFromText({ policies: policies + faulty, schema }),
+    make: () => cedarFromText({ policies: policies + bots + faulty, schema: withUsers }),
     names: ['drafts-for-the-user'],
     errs: true,
   },
@@ -80,7 +85,7 @@ const remotes: readonly (Omit<Candidate, 'make'> & { readonly remote: Remote })[
 
 const pulls = (repo: string) => ({ target: `/repos/${repo}/pulls` });
 
-function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api): void {
+function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api, policy: Candidate['make']): void {
   it('allows, and the record says who, for whom and by what', async () => {
     const { records } = await api().accepts(await api().pull(), 201);
     expect(records[0]).toMatchObject({
@@ -108,6 +113,14 @@ function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api):
     await api().denies(await api().pull({ scope: 'repo:read' }), 403, 'policy_denied');
   });
 
+  it('an agent may what its user may not, unless the user must also be permitted', async () => {
+    await api().accepts(await api().pull({}, pulls('acme/bots')), 201);
+    const guard = { policy: await policy(), onTrouble, subjectMustAlsoBePermitted: true };
+    const both = await api().variant({ start: { guard } });
+    await both.accepts(await both.pull(), 201);
+    await both.denies(await both.pull({}, pulls('acme/bots')), 403, 'policy_denied');
+  });
+
   it('D9 is told names as they are', async () => {
     await api().denies(await api().pull({}, pulls('acme/api%22%20%7C%7C%20true')), 403, 'policy_denied');
   });
@@ -128,7 +141,7 @@ describe.each(inProcess)('$name decides for a guarded API', ({ make, ...candidat
     await api.start();
   });
   afterAll(() => api.close());
-  decides(candidate, () => api);
+  decides(candidate, () => api, make);
 });
 
 for (const { remote, ...candidate } of remotes) {
@@ -145,7 +158,11 @@ for (const { remote, ...candidate } of remotes) {
       await api.close();
       await started.stop();
     });
-    decides(candidate, () => api);
+    decides(
+      candidate,
+      () => api,
+      () => remote.engine(started.url),
+    );
 
     it('D8 denies by error where it is asked at the wrong place', async () => {
       const lost = await api.variant({

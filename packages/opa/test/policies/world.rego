@@ -3,11 +3,20 @@ package countersign
 default decision := {"allow": false}
 
 decision := {"allow": true, "policies": ["drafts-for-the-user"]} if {
+	input.actor.type == "agent"
 	input.actor.id == "agent-code-reviewer-01"
 	input.on_behalf_of.user_id == "user_123"
 	input.action == "pr.create"
-	input.resource.repo == "acme/api"
+	input.resource.repo in ["acme/api", "acme/bots"]
 	"pr:write:draft" in input.scope
+}
+
+# Asked only where the subject must also be permitted.
+decision := {"allow": true, "policies": ["the-user-himself"]} if {
+	input.actor.type == "user"
+	input.actor.id == "user_123"
+	input.action == "pr.create"
+	input.resource.repo == "acme/api"
 }
 
 # Errs whenever it is reached: one rule with two values.
