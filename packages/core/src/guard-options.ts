@@ -3,6 +3,7 @@ import type { AuditSink } from './audit/event.js';
 import type { RedactOptions } from './audit/redact-options.js';
 import type { AgentDirectory } from './keys/directory.js';
 import type { PolicyEngine } from './policy/engine.js';
+import type { EntityProvider } from './policy/entity-provider.js';
 import type { DpopOptions } from './possession/dpop-options.js';
 import type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';
 import type { ReplayStore } from './replay/store.js';
@@ -30,6 +31,13 @@ export interface GuardOptions {
   readonly maxLinkLifetimeSeconds?: number;
   /** Whether a scope covers those below it (`hierarchical`, default: `pr:write` covers `pr:write:draft`) or itself only. */
   readonly scopeMatch?: ScopeMatch;
+  /**
+   * Completes a resource that is named by type and id only; one that comes with attributes or parents stays as it is.
+   * Asked once for each request and resource. A resource that it does not know is refused as policy would.
+   */
+  readonly entities?: EntityProvider;
+  /** How long `entities` may take, in seconds, 1 to 60; then policy cannot be evaluated. Default 5. */
+  readonly entityTimeoutSeconds?: number;
   /**
    * The subject must be permitted, too, what the agent does for it, so that an agent can do nothing that its user could
    * not. Policy is then asked a second time, with the subject as principal. Default false.

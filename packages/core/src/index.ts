@@ -101,6 +101,7 @@ export type {
   PolicyQuery,
   Resource,
 } from './policy/engine.js';
+export type { EntityProvider, EntityRecord } from './policy/entity-provider.js';
 export type {
   ExplainedRequest,
   Explanation,

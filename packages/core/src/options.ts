@@ -11,6 +11,7 @@ import { type Origin, parseOrigin } from './http/origin.js';
 import { createForwardedReader, type ForwardedReader } from './http/proxies.js';
 import type { AgentDirectory } from './keys/directory.js';
 import type { PolicyEngine } from './policy/engine.js';
+import type { EntityProvider } from './policy/entity-provider.js';
 import { type DpopSettings, readDpopOptions } from './possession/dpop-options.js';
 import { readWebBotAuthOptions, type WebBotAuthSettings } from './possession/web-bot-auth-options.js';
 import { memoryReplayStore } from './replay/memory-replay-store.js';
@@ -35,6 +36,8 @@ export interface Settings {
   readonly links: LinkVerifier;
   readonly maxDelegationDepth: number;
   readonly scopeMatch: ScopeMatch;
+  readonly entities: EntityProvider | undefined;
+  readonly entityTimeoutSeconds: number;
   readonly subjectMustAlsoBePermitted: boolean;
   readonly replay: ReplayStore;
   readonly dpop: DpopSettings | undefined;
@@ -60,6 +63,8 @@ const optionNames = [
   'maxDelegationDepth',
   'maxLinkLifetimeSeconds',
   'scopeMatch',
+  'entities',
+  'entityTimeoutSeconds',
   'subjectMustAlsoBePermitted',
   'replay',
   'dpop',
@@ -107,6 +112,8 @@ export function readOptions(options: GuardOptions): Settings {
     }),
     maxDelegationDepth: wholeNumber(options, 'maxDelegationDepth', 5, 0, 16),
     scopeMatch: readScopeMatch(options),
+    entities: readEntityProvider(options),
+    entityTimeoutSeconds: wholeNumber(options, 'entityTimeoutSeconds', 5, 1, 60),
     subjectMustAlsoBePermitted: readSubjectRule(options),
     replay:
       options.replay === undefined
@@ -169,6 +176,11 @@ function readScopeMatch({ scopeMatch = 'hierarchical' }: GuardOptions): ScopeMat
     throw new ConfigError("createGuard: 'scopeMatch' must be 'hierarchical' or 'exact'.");
   }
   return scopeMatch;
+}
+
+function readEntityProvider({ entities }: GuardOptions): EntityProvider | undefined {
+  if (entities === undefined || typeof entities === 'function') return entities;
+  throw new ConfigError("createGuard: 'entities' must be a function from { type, id } to { attributes, parents }.");
 }
 
 function readSubjectRule({ subjectMustAlsoBePermitted = false, policy }: GuardOptions): boolean {
@@ -237,6 +249,7 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
 }
 
 type NumericOption =
+  | 'entityTimeoutSeconds'
   | 'maxDelegationDepth'
   | 'maxLinkLifetimeSeconds'
   | 'maxAgeSeconds'

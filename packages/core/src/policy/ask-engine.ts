@@ -1,10 +1,8 @@
 import { type Refusal, refusal } from '../refusal.js';
 import { textOf } from '../text-of.js';
+import { mapAtOnce } from './at-once.js';
 import type { PolicyDecision, PolicyEngine, Resource } from './engine.js';
 import type { Question } from './question.js';
-
-/** Questions that an engine without `decideMany` works on at a time. */
-const atOnce = 16;
 
 /**
  * Asks an engine about each resource. An engine that fails, in whatever way, has not allowed anything. `question` gets
@@ -32,13 +30,7 @@ async function decideAll(
   resources: readonly Resource[],
 ): Promise<readonly PolicyDecision[]> {
   if (policy.decideMany !== undefined && resources.length !== 1) return await policy.decideMany(question, resources);
-  const decisions: PolicyDecision[] = [];
-  const open = resources.entries();
-  const work = async (): Promise<void> => {
-    for (const [place, resource] of open) decisions[place] = await policy.decide({ ...question, resource });
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, resources.length) }, work));
-  return decisions;
+  return await mapAtOnce(resources, (resource) => policy.decide({ ...question, resource }));
 }
 
 function decisionOrFault(value: unknown): PolicyDecision | Refusal {

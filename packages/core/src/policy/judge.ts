@@ -1,19 +1,29 @@
 import { matchingDetails } from '../matching-details.js';
-import { refusal } from '../refusal.js';
+import { type Refusal, refusal } from '../refusal.js';
 import { askEngine } from './ask-engine.js';
+import { mapAtOnce } from './at-once.js';
 import type { MatchingDetails, Resource } from './engine.js';
+import { createEntityResolver, type EntityResolverSettings } from './entity-provider.js';
 import { type Judgement, judgementOf } from './judgement.js';
 import { actorQuestion, type Asked } from './question.js';
 import { createSubjectCheck, type SubjectCheckSettings } from './subject-check.js';
 
-export interface JudgeSettings extends SubjectCheckSettings {
+export interface JudgeSettings extends SubjectCheckSettings, EntityResolverSettings {
   readonly subjectMustAlsoBePermitted: boolean;
   /** What this API is called in `authorization_details`. */
   readonly audiences: readonly string[];
 }
 
-/** Judges one action on each resource, in their order: by the details of the delegation, then by policy. Never rejects. */
+/**
+ * Judges one action on each resource, in their order: by the details of the delegation, then by policy. Never
+ * rejects.
+ */
 export type Judge = (asked: Asked, resources: readonly Resource[]) => Promise<readonly Judgement[]>;
+
+/** A resource that policy can be asked about, or why it cannot. */
+type Prepared =
+  | { readonly details: MatchingDetails | undefined; readonly resource: Resource }
+  | { readonly refused: Refusal };
 
 /** Resources that the delegation limits alike: one question for all of them. */
 interface Group {
@@ -25,6 +35,7 @@ interface Group {
 export function createJudge(settings: JudgeSettings): Judge {
   const { policy, scopeMatch, audiences, subjectMustAlsoBePermitted } = settings;
   const checkSubject = createSubjectCheck(settings);
+  const resolve = createEntityResolver(settings);
 
   async function judgeAlike(asked: Asked, { details, resources }: Group): Promise<readonly Judgement[]> {
     const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
@@ -32,17 +43,24 @@ export function createJudge(settings: JudgeSettings): Judge {
     return subjectMustAlsoBePermitted ? await checkSubject(asked, { details, resources, judgements }) : judgements;
   }
 
+  async function prepare({ caller, action }: Asked, resource: Resource): Promise<Prepared> {
+    const details = matchingDetails(caller.authorizationDetails, { action, resource }, audiences);
+    if (details !== undefined && 'code' in details) return { refused: details };
+    const resolved = await resolve(caller, resource);
+    return 'refused' in resolved ? resolved : { details, resource: resolved.resource };
+  }
+
   return async (asked, resources) => {
     const judgements: Judgement[] = [];
     const groups = new Map<string, Group>();
-    for (const [place, resource] of resources.entries()) {
-      const details = matchingDetails(asked.caller.authorizationDetails, { action: asked.action, resource }, audiences);
-      if (details !== undefined && 'code' in details) {
-        judgements[place] = { permitted: false, refused: details };
+    const prepared = await mapAtOnce(resources, (resource) => prepare(asked, resource));
+    for (const [place, one] of prepared.entries()) {
+      if ('refused' in one) {
+        judgements[place] = { permitted: false, refused: one.refused };
       } else {
-        const group = groupOf(groups, details);
+        const group = groupOf(groups, one.details);
         group.places.push(place);
-        group.resources.push(resource);
+        group.resources.push(one.resource);
       }
     }
     for (const group of groups.values()) {

@@ -109,7 +109,7 @@ describe('subjectMustAlsoBePermitted', () => {
     ],
     ['is another’s now', () => agents.findByThumbprint(keyId), 'policy_denied'],
   ])('fails closed where the key of the subject %s', async (_title, later, code) => {
-    let find: AgentDirectory['findByThumbprint'] = (thumbprint) => agents.findByThumbprint(thumbprint);
+    let { findByThumbprint: find } = agents;
     const directory: AgentDirectory = { ...agents, statusOf: () => 'active', findByThumbprint: (one) => find(one) };
     const { guard } = await strict('permit(principal, action, resource);', directory);
     const caller = await letIn(guard, 'agent-b');
