@@ -236,10 +236,11 @@ function instrument(provider: TracerProvider): void {
   const manager = new AsyncLocalStorageContextManager().enable();
   context.setGlobalContextManager(manager);
   Server.prototype.emit = function (this: Server, name: string | symbol, ...rest: unknown[]): boolean {
-    if (name !== 'request') return emit.call(this, name, ...rest);
+    const listen = (): boolean => Reflect.apply(emit, this, [name, ...rest]) as boolean;
+    if (name !== 'request') return listen();
     return provider.getTracer('http').startActiveSpan('request', (span) => {
       (rest[1] as ServerResponse).once('close', () => span.end());
-      return emit.call(this, name, ...rest);
+      return listen();
     });
   };
   onTestFinished(() => {
