@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { type Attack, onEveryHost, refuseEach } from '../support/api.js';
 import { keyNamed, thumbprintOf } from '../support/keys.js';
+import type { Field } from '../support/signed-request.js';
 import type { Claims } from '../support/tokens.js';
 import { issuer, partner, reviewer, reviewerId, runner, runnerId, suspendedId, userId } from '../support/world.js';
 
@@ -92,6 +93,23 @@ onEveryHost('Who acts for whom', (api) => {
 
   it('C3 the inner actor cannot act with the token of the outer one', async () => {
     await api.refuses(await api.pull(nested(runnerId, reviewerId)), 401, 'token_not_bound_to_agent');
+  });
+
+  it('C10 a transaction token is no credential here: alone it authenticates nobody, beside a signature it changes nothing', async () => {
+    const txn = await api.token({ act: { sub: runnerId }, txn: 'txn-1', scope: 'pr:write' }, { typ: 'txntoken+jwt' });
+    const fields: Field[] = [
+      ['Txn-Token', txn],
+      ['Txn-Token', await api.token({}, { typ: 'txntoken+jwt' })],
+    ];
+    const signed = api.signed({ fields });
+    const unsigned = { ...signed, fields: signed.fields.filter(([name]) => !/^signature/i.test(name)) };
+    await api.refuses(unsigned, 401, 'signature_required');
+    const plain = await api.accepts(api.signed(), 200);
+    for (const request of [signed, api.signed({ fields: fields.slice(1), alsoCovered: ['"txn-token"'] })]) {
+      const { response } = await api.accepts(request, 200);
+      expect(response.body).toBe(plain.response.body);
+    }
+    await api.refuses(api.signed({ token: txn }), 401, 'token_invalid');
   });
 
   it('C7 a token does not revive a suspended agent', async () => {

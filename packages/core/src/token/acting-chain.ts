@@ -19,6 +19,8 @@ export interface ActingChain {
   readonly chain: Chain;
   readonly scope: Scope;
   readonly authorizationDetails?: AuthorizationDetailLists;
+  /** Whose keys signed: the links, in order, and at the end the request. */
+  readonly signers: readonly KeyHolder[];
 }
 
 /** What the request brings along to say for whom it acts. */
@@ -61,7 +63,8 @@ export async function actingChain(
   });
   if (!acting.ok) return refusal(codeFor[acting.code], acting.detail);
   const { chain, effectiveScope: scope, authorizationDetails } = acting;
-  return { chain, scope, ...(authorizationDetails && { authorizationDetails }) };
+  const signers = [...signed.map(({ delegator }) => delegator), holder];
+  return { chain, scope, signers, ...(authorizationDetails && { authorizationDetails }) };
 }
 
 /**
@@ -76,14 +79,13 @@ async function ownNames(
 ): Promise<DelegationClaims | Refusal> {
   const { actor } = claims;
   if (actor === undefined) return claims;
-  const priorActors = [];
-  for (const prior of claims.priorActors) {
-    const status = await statusOf(agents, prior.subject);
-    if (status === 'unavailable') return refusal('keys_unavailable');
-    // A chain ends with any of its ancestors, also one that the issuer only names.
-    if (status === 'suspended') return refusal('delegation_revoked', 'a prior actor is suspended');
-    priorActors.push(status === 'active' ? prior : { ...prior, subject: namespace + prior.subject });
-  }
+  const statuses = await Promise.all(claims.priorActors.map(({ subject }) => statusOf(agents, subject)));
+  // A chain ends with any of its ancestors, also one that the issuer only names.
+  if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
+  if (statuses.includes('unavailable')) return refusal('keys_unavailable');
+  const priorActors = claims.priorActors.map((prior, index) =>
+    statuses[index] === 'active' ? prior : { ...prior, subject: namespace + prior.subject },
+  );
   if (user.vouchedBy === 'directory') return { ...claims, priorActors };
   return { ...claims, priorActors, actor: { ...actor, subject: namespace + actor.subject } };
 }
