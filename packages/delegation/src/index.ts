@@ -49,6 +49,7 @@ export {
   scopeCovers,
   type ScopeMatch,
 } from './scope.js';
+export { ScopeVocabulary } from './scope-vocabulary.js';
 export type { SigningKey } from './sign.js';
 export type { StatusReference } from './status-reference.js';
 export { checkAudience, checkTimes, type TimesOptions } from './validity.js';

@@ -69,7 +69,7 @@ export interface PolicyDecision {
 
 /** Decides. Any failure is a deny (`cause: 'error'`); an engine that cannot be reached rejects. */
 export interface PolicyEngine {
-  /** Scopes that the policies mention, so that `context.scope` can be closed over them. */
+  /** Scopes that the policies mention, so that `context.scope` can be closed over them. Other scopes, another array. */
   readonly scopeVocabulary: readonly string[];
   /** True: it heeds `principal.type`. Needed for `subjectMustAlsoBePermitted`, lest a user be taken for an agent. */
   readonly knowsUsers?: boolean;

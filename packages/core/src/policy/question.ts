@@ -1,4 +1,4 @@
-import { closeScope, type ScopeMatch } from '@countersign/delegation';
+import { closeScope, type ScopeMatch, ScopeVocabulary } from '@countersign/delegation';
 import type { Caller } from '../caller.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { MatchingDetails, PolicyQuery } from './engine.js';
@@ -26,13 +26,22 @@ export function actsForItself({ actor, subject }: Caller): boolean {
   return subject.type === 'agent' && subject.id === actor.id;
 }
 
+const prepared = new WeakMap<readonly string[], ScopeVocabulary>();
+
+function preparedFrom(vocabulary: readonly string[]): ScopeVocabulary {
+  const known = prepared.get(vocabulary) ?? new ScopeVocabulary(vocabulary);
+  prepared.set(vocabulary, known);
+  return known;
+}
+
 /** May the actor, so delegated, do this? */
 export function actorQuestion(
   { caller, action, requires, facts }: Asked,
   { details, vocabulary, scopeMatch }: QuestionTerms,
 ): Question {
   const { actor, subject, chain, scope, proof } = caller;
-  const known = [...vocabulary, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
+  const covered = preparedFrom(vocabulary).coveredBy(scope, scopeMatch);
+  const known = [...covered, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
   return {
     principal: {
       id: actor.id,
