@@ -14,6 +14,7 @@ import type { Standing } from './revocation/standing.js';
 import { type ActingChain, actingChain } from './token/acting-chain.js';
 import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
 import { readDelegationField } from './token/delegation-field.js';
+import { createLasting } from './token/lasting.js';
 import type { TokenResult } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
@@ -35,6 +36,7 @@ const maxFieldBytes = 32 * 1024;
 export function createAuthenticator(
   settings: Settings,
 ): (request: HttpRequest, requestId: string, forwardedHost?: string) => Promise<Verification> {
+  const lasting = createLasting(settings);
   return async function verify(request, requestId, forwardedHost) {
     const { rawHeaders, target } = request;
     const now = settings.clock() / 1000;
@@ -68,9 +70,11 @@ export function createAuthenticator(
     const presented = { holder, token: verified?.token, links, now };
     const acting = await actingChain(presented, settings);
     if ('code' in acting) return refuse(acting, claimed);
-    const standing = settings.revocations.standing(acting.chain, verified?.token);
-    const revoked = await standing();
-    if (revoked !== undefined) return refuse(revoked, claimed);
+    const lasts = lasting({ ...acting, verifiedAt: now });
+    const unrevoked = settings.revocations.standing(acting.chain, verified?.token);
+    const standing = async (): Promise<Refusal | undefined> => (await lasts()) ?? (await unrevoked());
+    const fallen = await standing();
+    if (fallen !== undefined) return refuse(fallen, claimed);
     return { ok: true, caller: callerOf(acting, possession, requestId), standing, bodyVerdict: body.verdict };
   };
 }

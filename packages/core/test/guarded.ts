@@ -21,7 +21,8 @@ const agent = { id: 'agent-a', jwk: { kty: 'OKP', crv: 'Ed25519', x }, capabilit
 const other = keyPair();
 /** `agent-b` can hand on to `agent-a`. */
 const delegator = { id: 'agent-b', jwk: other.jwk, capabilities: ['thing'], roles: ['orchestrator'] };
-export const agents: AgentDirectory = agentsFromObjects([agent, delegator]);
+export const registrations = [agent, delegator] as const;
+export const agents: AgentDirectory = agentsFromObjects(registrations);
 
 export const allow: PolicyDecision = {
   decision: 'allow',
@@ -56,6 +57,7 @@ export async function guarded(options: Partial<GuardOptions> = {}): Promise<{ gu
 export async function signedRequest(
   claims?: object | 'agent-b',
   more: Partial<HttpRequest> = {},
+  created: number = Math.floor(Date.now() / 1000),
 ): Promise<HttpRequest> {
   const [name, value] = claims === 'agent-b' ? ['agent-delegation', link()] : ['authorization', bearer(claims)];
   const authorization = claims === undefined ? [] : [name, value];
@@ -70,7 +72,7 @@ export async function signedRequest(
   const signed = await signMessage(message, {
     key: nativeSigningKey(privateKey, { keyId }),
     components: ['@method', '@authority', '@path', '@query', ...covered],
-    parameters: { created: Math.floor(Date.now() / 1000), nonce: randomUUID(), tag: 'countersign' },
+    parameters: { created, nonce: randomUUID(), tag: 'countersign' },
   });
   const signature = ['signature-input', signed.signatureInput, 'signature', signed.signature];
   const rawHeaders = ['host', 'api.acme.dev', ...authorization, ...signature];

@@ -6,26 +6,40 @@ import { type Revocable, revocationKey } from './revocable.js';
  * that signed the request or a link, each delegation, each issuer, and the subject. So a chain ends with any of its
  * ancestors. By `revocationKey`, the actor's own names first.
  */
-export function namesInChain(chain: Chain): ReadonlyMap<string, Revocable> {
+export function namesInChain(chain: Chain, namespace = ''): ReadonlyMap<string, Revocable> {
   const [subject] = chain;
   const named = [
-    ...chain.map((hop, index) => namesOfHop(hop, chain[index - 1])).toReversed(),
+    ...chain.map((hop, index) => namesOfHop(hop, chain[index - 1], namespace)).toReversed(),
     withAndWithout({ subject: subject.id }, subject.issuer),
   ].flat();
   return new Map(named.map((one) => [revocationKey(one), one]));
 }
 
-function namesOfHop({ id, keyId, delegationId, issuer }: Hop, before: Hop | undefined): readonly Revocable[] {
+function namesOfHop(hop: Hop, before: Hop | undefined, namespace: string): readonly Revocable[] {
+  const { keyId, delegationId, issuer } = hop;
+  // A hop that no token names was reached by a link of the hop before.
+  const givenBy = issuer === undefined ? namesOfAgent(before, namespace) : [issuer];
   return [
-    { agent: id },
+    ...namesOfAgent(hop, namespace).map((agent) => ({ agent })),
     ...(keyId === undefined ? [] : [{ key: keyId }]),
-    // A hop that no token names was reached by a link of the hop before.
-    ...(delegationId === undefined ? [] : withAndWithout({ delegation: delegationId }, issuer ?? before?.id)),
+    ...(delegationId === undefined ? [] : withAndWithout({ delegation: delegationId }, ...givenBy)),
     ...(issuer === undefined ? [] : [{ issuer }]),
   ];
 }
 
+/**
+ * The name of an agent that an issuer names depends on who is registered here: plain, or within the issuer's namespace.
+ * A revocation must outlive a change of that, so it counts by either name.
+ */
+function namesOfAgent(hop: Hop | undefined, namespace: string): readonly string[] {
+  if (hop === undefined) return [];
+  const { id, type, issuer } = hop;
+  if (issuer === undefined || namespace === '' || type !== 'agent') return [id];
+  return [id, id.startsWith(namespace) ? id.slice(namespace.length) : namespace + id];
+}
+
 /** A revocation without an issuer is meant for every issuer. */
-function withAndWithout(named: Revocable, issuer: string | undefined): readonly Revocable[] {
-  return issuer === undefined ? [named] : [named, { ...named, issuer }];
+function withAndWithout(named: Revocable, ...issuers: readonly (string | undefined)[]): readonly Revocable[] {
+  const known = issuers.filter((issuer) => issuer !== undefined);
+  return [named, ...known.map((issuer) => ({ ...named, issuer }))];
 }

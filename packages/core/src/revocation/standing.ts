@@ -31,7 +31,7 @@ export function createStandings({
 }: StandingParts): (chain: Chain, token: VerifiedToken | undefined) => Standing {
   return (chain, token) => {
     let known: ReadonlyMap<string, Revocable> | undefined;
-    const named = (): ReadonlyMap<string, Revocable> => (known ??= namesInChain(chain));
+    const named = (): ReadonlyMap<string, Revocable> => (known ??= namesInChain(chain, token?.namespace));
     let askedAt: number | undefined;
     return async () => {
       const now = clock() / 1000;

@@ -61,7 +61,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     if (gated?.ok === false) return refusal('delegation_malformed', gated.problem);
     const keyId = known?.keyId ?? gated?.value.keyId ?? '';
     const delegator = await holderOf(keyId, context);
-    if ('code' in delegator) return refusalOf(delegator);
+    if ('code' in delegator) return delegatorRefusal(delegator);
 
     const claims = known?.publicKey.equals(delegator.publicKey)
       ? known.claims
@@ -115,7 +115,7 @@ function inNamespace(claims: LinkClaims, { vouchedBy }: KeyHolder, { token }: Li
 }
 
 /** What would be wrong with the key of a sender is wrong with a link here; an outage stays an outage. */
-function refusalOf(holder: Refusal): Refusal {
+export function delegatorRefusal(holder: Refusal): Refusal {
   switch (holder.code) {
     case 'agent_suspended':
       return refusal('delegation_revoked', 'the agent that signed a link is suspended');

@@ -108,6 +108,30 @@ describe('a chain does not die with', () => {
   });
 });
 
+describe('C7 an agent that an issuer names counts by either of its names', () => {
+  const plain = namesInChain(mixed(), 'acme:');
+  it.each<[Revocable, boolean]>([
+    [{ agent: 'acme:agent-a' }, true],
+    [{ agent: 'acme:agent-b' }, true],
+    [{ delegation: 'link-agent-b', issuer: 'acme:agent-b' }, true],
+    [{ agent: 'acme:agent-c' }, false],
+    [{ agent: 'acme:user_123' }, false],
+  ])('%j: %s', (revocation, ends) => {
+    expect(plain.has(revocationKey(revocation))).toBe(ends);
+  });
+
+  it('also when it is called by the longer one', () => {
+    const acting = delegatedChain({
+      root: { token: { ...token, actor: { subject: 'acme:agent-b' } }, tokenHash: 'h0' },
+      links: [],
+      actor: { ...b, id: 'acme:agent-b' },
+      maxDepth: 5,
+    });
+    if (!acting.ok) throw new Error(acting.code);
+    expect(namesInChain(acting.chain, 'acme:').has(revocationKey({ agent: 'agent-b' }))).toBe(true);
+  });
+});
+
 describe('an agent that acts for itself', () => {
   const acting = delegatedChain({ root: {}, links: [], actor: a, maxDepth: 5 });
   if (!acting.ok) throw new Error(acting.code);
