@@ -54,4 +54,9 @@ export const hostile: readonly (readonly [title: string, answer: RequestListener
   ['answers with 10 MB', json({ keys: 'x'.repeat(10_000_000) })],
   ['answers with 10 000 keys', json({ keys: Array.from({ length: 10_000 }, () => ({ kty: 'OKP' })) })],
   ['hangs up', (request) => void request.socket.destroy()],
+  [
+    'switches protocols',
+    ({ socket }) =>
+      void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+  ],
 ];

@@ -1,3 +1,4 @@
+import { aborted } from '../aborted.js';
 import { checkOptionNames, ConfigError } from '../config-error.js';
 import { textOf } from '../text-of.js';
 import { LeastRecentlyUsed } from '../token/least-recently-used.js';
@@ -99,12 +100,6 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
     const cause = signal.aborted ? `the database took longer than ${seconds} s` : textOf(error);
     return { kind: 'unavailable', cause };
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('timed out')), { once: true });
-  });
 }
 
 interface Remembered {

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
+import { aborted } from '../aborted.js';
 import { ConfigError } from '../config-error.js';
 import { parseStrictJson, type Reading } from '../json/strict-json.js';
 import { isPublicAddress, lookupPublic } from './public-addresses.js';
@@ -102,15 +103,25 @@ export async function fetchDocument(
 ): Promise<Reading<RemoteDocument>> {
   const signal = AbortSignal.timeout(limits.timeoutMilliseconds);
   try {
-    const response = await send(url, options, kind, signal);
-    const problem = responseProblem(response, kind);
-    const bytes = problem === undefined ? await readBody(response, limits.maxBytes) : undefined;
-    response.destroy();
-    if (bytes === undefined) return failed(problem ?? `the answer is larger than ${limits.maxBytes} bytes`);
-    return { ok: true, value: { bytes, rawHeaders: response.rawHeaders } };
+    // Whatever the client does or fails to tell, nobody waits longer: requests share this fetch.
+    return await Promise.race([exchange(url, options, kind, { signal, maxBytes: limits.maxBytes }), aborted(signal)]);
   } catch (error) {
     return failed(signal.aborted ? `it took longer than ${limits.timeoutMilliseconds} ms` : String(error));
   }
+}
+
+async function exchange(
+  url: URL,
+  options: RemoteOptions,
+  kind: DocumentKind,
+  { signal, maxBytes }: { readonly signal: AbortSignal; readonly maxBytes: number },
+): Promise<Reading<RemoteDocument>> {
+  const response = await send(url, options, kind, signal);
+  const problem = responseProblem(response, kind);
+  const bytes = problem === undefined ? await readBody(response, maxBytes) : undefined;
+  response.destroy();
+  if (bytes === undefined) return failed(problem ?? `the answer is larger than ${maxBytes} bytes`);
+  return { ok: true, value: { bytes, rawHeaders: response.rawHeaders } };
 }
 
 function send(
@@ -131,6 +142,8 @@ function send(
     })
       .on('response', resolve)
       .on('error', reject)
+      // All that node tells of an answer that switches protocols.
+      .on('close', () => reject(new Error('the connection was closed without an answer')))
       .end();
   });
 }

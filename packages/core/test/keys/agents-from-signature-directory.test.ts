@@ -169,6 +169,11 @@ describe('agentsFromSignatureDirectory', () => {
     expect(server.requests).toBe(0);
   });
 
+  it('A14 a switch of protocols is an outage', async () => {
+    const { agents } = await start(({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+    expect(await kindOf(agents, one)).toBe('unavailable');
+  });
+
   it('A14 more keys than can sign are refused whole', async () => {
     const many = Array.from({ length: 33 }, () => ({ kty: 'OKP' }));
     const { agents } = await start(answer([one.jwk, ...many], [[one]]));

@@ -131,6 +131,23 @@ describe('fetchJson', () => {
     });
   });
 
+  it.each([
+    [
+      'switches protocols',
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      false,
+    ],
+    ['switches to none', 'HTTP/1.1 101 Switching Protocols\r\n\r\n', true],
+    ['is closed without an answer', '', true],
+    ['is closed after a hint', 'HTTP/1.1 103 Early Hints\r\n\r\n', true],
+  ])('A14 a connection that %s is given up at once', async (_title, answer, ends) => {
+    const server = await startServer(({ socket }) => void (ends ? socket.end(answer) : socket.write(answer)));
+    const limits = { timeoutMilliseconds: 15_000, maxBytes: 1000 };
+    const began = performance.now();
+    expect(await fetchJson(new URL(server.url), local, limits)).toEqual({ ok: false, problem: expect.any(String) });
+    expect(performance.now() - began).toBeLessThan(10_000);
+  });
+
   it('A14 a compressed answer, a cut one, and one that is no strict JSON are problems', async () => {
     const server = await startServer((_, response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync('{}'));

@@ -113,6 +113,7 @@ describe('B11 what cannot be read as the list of this issuer is an outage', () =
     ['a server error', (_request, response) => response.writeHead(500).end()],
     ['a redirect', (_request, response) => response.writeHead(302, { location: 'https://id.example/' }).end()],
     ['a closed connection', (request) => request.socket.destroy()],
+    ['a switch of protocols', ({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')],
     [
       'an answer without end',
       (_request, response) => {
