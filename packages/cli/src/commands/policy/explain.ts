@@ -1,7 +1,8 @@
 import { explanationText } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { coloursFor, type Io } from '../../io.js';
-import { printable, printableJson } from '../../text.js';
+import { printableJson } from '../../text.js';
+import { arranged } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readRequest, type RequestForm } from './request-form.js';
 import { readYaml } from './yaml-file.js';
@@ -24,15 +25,16 @@ export interface ExplainOptions {
 export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
   const engine = await loadPolicies(folder);
   const form = { ...(await formIn(options.request, io)), ...formOf(options) };
-  const decision = await engine.decide(readRequest(form, 'the request', engine.scopeVocabulary));
+  const decision = engine.decide(readRequest(form, 'the request', engine.scopeVocabulary));
   const explanation = decision.explain();
   if (options.json) {
     io.out(`${printableJson({ ...explanation, cause: decision.cause, policySet: decision.policySet })}\n`);
     return;
   }
-  const [verdict = '', ...reasons] = explanationText(explanation).split('\n').map(printable);
+  const [verdict = '', ...reasons] = explanationText(explanation).split('\n');
   const colours = coloursFor(io.colour.out);
-  io.out(`${[(decision.decision === 'allow' ? colours.green : colours.red)(verdict), ...reasons].join('\n')}\n`);
+  io.out((decision.decision === 'allow' ? colours.green : colours.red)(arranged(verdict)));
+  if (reasons.length > 0) io.out(arranged(reasons.join('\n')));
 }
 
 async function formIn(file: string | undefined, io: Io): Promise<RequestForm> {

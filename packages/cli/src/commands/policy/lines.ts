@@ -3,13 +3,13 @@ import { printable } from '../../text.js';
 const WIDTH = 80;
 
 /** Breaks a text between words so that it fits beside an indent. A word that does not fit stays whole. */
-export function wrapped(text: string, indent: string): string {
+export function wrapped(text: string, indent: string, hanging = ''): string {
   const lines: string[] = [];
   let line = '';
   for (const word of printable(text.replaceAll(/\s+/g, ' ')).split(' ')) {
     if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
       lines.push(line);
-      line = word;
+      line = `${hanging}${word}`;
     } else {
       line = line === '' ? word : `${line} ${word}`;
     }
@@ -17,11 +17,14 @@ export function wrapped(text: string, indent: string): string {
   return [...lines, line].map((part) => `${indent}${part}\n`).join('');
 }
 
-/** Lines that are already arranged, each made safe to print. */
-export function indented(text: string, indent: string): string {
+/** Lines that are already arranged keep their indents; what is too long goes on below. */
+export function arranged(text: string, indent = ''): string {
   return text
     .split('\n')
-    .map((line) => `${indent}${printable(line)}\n`)
+    .map((line) => {
+      const [own = ''] = /^ */.exec(line) ?? [];
+      return wrapped(line.trim(), `${indent}${own}`, '  ');
+    })
     .join('');
 }
 

@@ -111,11 +111,14 @@ export function scopeOf({ action }: Pick<Route, 'action'>): string {
 /** What a path is about: the last word that a parameter follows, else its last word; in the singular. */
 function nounOf(path: string): string {
   const parts = path.split('/').filter((part) => part !== '');
-  const isWord = (part: string | undefined): boolean => part !== undefined && /^[A-Za-z][\w-]*$/.test(part);
   const followed = parts.findLast(
     (part, place) => isWord(part) && parts.length > place + 1 && !isWord(parts[place + 1]),
   );
   return singular((followed ?? parts.findLast(isWord) ?? 'root').toLowerCase());
+}
+
+function isWord(part: string | undefined): boolean {
+  return part !== undefined && /^[A-Za-z][\w-]*$/.test(part);
 }
 
 function singular(word: string): string {

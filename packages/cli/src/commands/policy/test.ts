@@ -4,7 +4,7 @@ import { exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
 import { type Case, type Expectation, readCases } from './cases.js';
-import { counted, indented, wrapped } from './lines.js';
+import { arranged, counted, wrapped } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readYaml } from './yaml-file.js';
 
@@ -28,8 +28,7 @@ interface Result {
 export async function test(folder: string, file: string | undefined, { json }: TestOptions, io: Io): Promise<number> {
   const engine = await loadPolicies(folder);
   const cases = readCases(await readYaml(file ?? join(folder, 'cases.yaml'), io), engine.scopeVocabulary);
-  const results: Result[] = [];
-  for (const asked of cases) results.push(await resultOf(asked, engine));
+  const results = cases.map((asked) => resultOf(asked, engine));
   const failed = results.filter(({ ok }) => !ok).length;
   const untested = policiesWithoutCase(engine, results);
   io.out(
@@ -40,8 +39,8 @@ export async function test(folder: string, file: string | undefined, { json }: T
   return failed === 0 ? exitCodes.ok : exitCodes.unproven;
 }
 
-async function resultOf({ name, line, query, expect, policies }: Case, engine: CedarEngine): Promise<Result> {
-  const decision = await engine.decide(query);
+function resultOf({ name, line, query, expect, policies }: Case, engine: CedarEngine): Result {
+  const decision = engine.decide(query);
   const decided = outcomeOf(decision);
   const ok = decided === expect && (policies === undefined || sameNames(policies, decision.policies));
   return {
@@ -85,7 +84,7 @@ function row(result: Result, colours: Colours): string {
   const line = `${mark}  ${decided.padEnd(8)}  ${printable(name)}\n`;
   return explanation === undefined
     ? line
-    : `${line}${difference(result)}${indented(explanationText(explanation), '        ')}`;
+    : `${line}${difference(result)}${arranged(explanationText(explanation), '        ')}`;
 }
 
 function difference({ line, expected, decided, expectedPolicies, policies }: Result): string {

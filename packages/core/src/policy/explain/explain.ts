@@ -66,12 +66,11 @@ function nearestPermits(asked: CedarRequest, { policies, entities: known, schema
     const own = verdicts.slice(next, (next += candidate.conditions.length));
     return nearPermit(candidate, candidate.conditions, own);
   });
-  return permits.toSorted((one, other) => distanceOf(one) - distanceOf(other)).slice(0, NEAREST);
-}
-
-/** A permit for another action is further off than any for this one. */
-function distanceOf({ unmet }: NearPermit): number {
-  return unmet.length + (unmet.some(({ about }) => about === 'action') ? 1000 : 0);
+  const forThisAction = permits.filter(({ unmet }) => unmet.every(({ about }) => about !== 'action'));
+  // Permits for other actions say something only where there is none for this one.
+  return (forThisAction.length > 0 ? forThisAction : permits)
+    .toSorted((one, other) => one.unmet.length - other.unmet.length)
+    .slice(0, NEAREST);
 }
 
 function nearPermit(

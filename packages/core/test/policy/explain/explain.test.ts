@@ -72,6 +72,19 @@ const cases: Record<string, Case> = {
     query: reviewerQuery({ action: 'pr.merge' }),
     nearest: [['drafts', ['action', 1, 'action == Action::"pr.create"']]],
   },
+  'only permits for the action, where there are any': {
+    policies: `@id("merge") permit(principal, action == Action::"pr.merge", resource);
+@id("create") permit(principal is User, action == Action::"pr.create", resource is Path) when { context.depth == 3 };`,
+    query: base,
+    nearest: [
+      [
+        'create',
+        ['actor', 2, 'principal is User'],
+        ['resource', 2, 'resource is Path'],
+        ['other', 2, 'context.depth == 3'],
+      ],
+    ],
+  },
   'a role that is in a role, by the entities; the nearer permit first': {
     policies: `@id("far") permit(principal in Role::"owner", action, resource) when { false && resource == principal };
 @id("near") permit(principal in Role::"owner", action, resource);
