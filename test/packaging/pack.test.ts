@@ -27,7 +27,7 @@ function packageNamed(name: string): Packed {
   return found;
 }
 
-const node = (...args: string[]) => run(process.execPath, args, { cwd: application, env: {}, deadlineSeconds: 20 });
+const node = (...args: string[]) => run(process.execPath, args, { cwd: application, env: {}, deadlineSeconds: 60 });
 const tool = (name: string, ...args: string[]) => run(join(root, 'test/node_modules/.bin', name), args, { cwd: place });
 
 /** Imports everything. The line that must not compile proves that types were found, for `any` would let it pass. */
