@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { createColors } from 'picocolors';
 
 /** Everything through which a command touches the world, so that tests can stand in for it. */
 export interface Io {
   readonly out: (chunk: string | Uint8Array) => void;
   readonly err: (text: string) => void;
+  /** Resolves once what went to `out` is not waiting in memory: for commands that print without end. */
+  readonly drained: () => Promise<void>;
   /** All of standard input. */
   readonly stdin: () => Promise<Uint8Array>;
   /** Whether to colour what goes to `out` and to `err`. */
@@ -28,6 +31,9 @@ export function processIo(): Io {
   return {
     out: (chunk) => void stdout.write(chunk),
     err: (text) => void stderr.write(text),
+    drained: async () => {
+      if (stdout.writableNeedDrain) await once(stdout, 'drain');
+    },
     stdin: async () => {
       const chunks: Uint8Array[] = [];
       for await (const chunk of stdin as AsyncIterable<Uint8Array>) chunks.push(chunk);

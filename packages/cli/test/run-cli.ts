@@ -20,6 +20,7 @@ export async function runCli(
   const code = await main(argv, {
     out: (chunk) => void out.push(Buffer.from(chunk as Uint8Array)),
     err: (text) => void err.push(text),
+    drained: () => Promise.resolve(),
     stdin: () => Promise.resolve(Buffer.from(input)),
     colour: { out: false, err: false },
     clock: () => nowSeconds * 1000,

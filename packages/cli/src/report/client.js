@@ -8,24 +8,29 @@ const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘
 let matching = all;
 let shown = 0;
 
+const resourceTexts = ({ resources }) => resources.map(({ type, id }) => `${type}::"${id}"`);
+
 for (const entry of all) {
-  const { record, resource, ended } = entry;
+  const { record, target, ended } = entry;
   entry.moment = Date.parse(record.time);
-  entry.text = [...Object.values(record).filter((value) => typeof value === 'string'), resource, ended, entry.verdict]
-    .concat(record.chain.map(({ id }) => id))
+  entry.text = [...Object.values(record).filter((value) => typeof value === 'string'), target, ended, entry.verdict]
+    .concat(
+      record.chain.map(({ id }) => id),
+      resourceTexts(record),
+    )
     .join('\n')
     .toLowerCase();
 }
 
 const fields = {
-  actor: ({ record }) => record.actor,
-  subject: ({ record }) => record.subject,
-  action: ({ record }) => record.action,
-  resource: ({ resource }) => resource,
+  actor: ({ record }) => [record.actor],
+  subject: ({ record }) => [record.subject],
+  action: ({ record }) => [record.action],
+  resource: ({ record }) => resourceTexts(record),
 };
 for (const [name, read] of Object.entries(fields)) {
   const counts = new Map();
-  for (const value of all.map(read)) if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
+  for (const value of all.flatMap(read)) if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
   const most = [...counts].toSorted((a, b) => b[1] - a[1]).slice(0, 500);
   const options = most.map(([value, count]) => new Option(`${value} (${count})`, value));
   byId(`f-${name}`).append(new Option('all', ''), ...options);
@@ -50,9 +55,9 @@ const who = ({ actor, subject, claimedAgent, claimedKey }) => {
   if (claimedAgent !== undefined) return `unverified, key of ${claimedAgent}`;
   return claimedKey === undefined ? 'unknown' : `unverified, claims key ${claimedKey}`;
 };
-const what = ({ record, resource }) => {
+const what = ({ record, target }) => {
   const { action, method, path } = record;
-  return action === undefined ? `${method ?? ''} ${path ?? ''}` : `${action} ${resource ?? ''}`;
+  return action === undefined ? `${method ?? ''} ${path ?? ''}` : `${action} ${target ?? ''}`;
 };
 
 function row(entry) {
@@ -108,6 +113,7 @@ function details({ record, endedBy }) {
     const more = [type, proved, delegationId && `delegation ${delegationId}`];
     add(`hop ${at + 1}`, `${id} (${more.filter(Boolean).join(', ')})${scope === '' ? '' : `: ${scope}`}`);
   }
+  add(record.filtered === undefined ? 'resource' : 'permitted', resourceTexts(record).join(', '));
   for (const [field, name] of Object.entries(names)) add(name, record[field]);
   add('outcome record', endedBy === undefined ? undefined : String(endedBy));
   const made = element('tr', undefined, 'details');
@@ -137,7 +143,7 @@ function filter() {
     (entry) =>
       verdicts.has(entry.verdict) &&
       words.every((word) => entry.text.includes(word)) &&
-      wanted.every(([name, read]) => read(entry) === byId(`f-${name}`).value) &&
+      wanted.every(([name, read]) => read(entry).includes(byId(`f-${name}`).value)) &&
       !(entry.moment < from) &&
       !(entry.moment >= until),
   );

@@ -1,10 +1,11 @@
-import { type RecordFacts, resourceOf } from '../commands/audit/record-facts.js';
+import { type RecordFacts, targetOf } from '../commands/audit/record-facts.js';
 
 /** One request as the page lists it: its decision, and how it ended. */
 export interface Entry {
   readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'ended';
   readonly record: RecordFacts;
-  readonly resource: string | undefined;
+  /** What the action was on. */
+  readonly target: string | undefined;
   ended?: string;
   endedBy?: number;
 }
@@ -39,7 +40,7 @@ export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
       open.endedBy = record.sequence;
       continue;
     }
-    const entry: Entry = { verdict: verdictOf(record), record, resource: resourceOf(record) };
+    const entry: Entry = { verdict: verdictOf(record), record, target: targetOf(record) };
     if (record.phase === 'outcome') entry.ended = endOf(record);
     else if (record.requestId !== undefined) byRequest.set(record.requestId, entry);
     entries.push(entry);

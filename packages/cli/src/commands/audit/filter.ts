@@ -1,5 +1,5 @@
 import { CliError, exitCodes } from '../../cli-error.js';
-import { type RecordFacts, resourceOf } from './record-facts.js';
+import { type RecordFacts, resourceText } from './record-facts.js';
 
 /** Which records are wanted. All of it must be true of a record; what is absent is not asked. */
 export interface FilterOptions {
@@ -31,13 +31,15 @@ export function filterFor(options: FilterOptions, now: number): Filter {
   return (record) => {
     if (!equal.every((name) => record[name] === options[name])) return false;
     if (options.request !== undefined && record.requestId !== options.request) return false;
-    if (resource !== undefined && ![record.resourceType, record.resourceId, resourceOf(record)].includes(resource)) {
-      return false;
-    }
+    if (resource !== undefined && !concerns(record, resource)) return false;
     if (!timed) return true;
     const time = Date.parse(record.time);
     return time >= since && time < until;
   };
+}
+
+function concerns({ resources }: RecordFacts, wanted: string): boolean {
+  return resources.some((one) => one.type === wanted || one.id === wanted || resourceText(one) === wanted);
 }
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

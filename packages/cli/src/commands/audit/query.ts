@@ -14,7 +14,11 @@ export async function query(directory: string, options: QueryOptions, io: Io): P
   const filter = filterFor(options, io.clock());
   await requireLog(directory);
   const printer = new Printer(io, filter, options.json);
-  for await (const lines of readLog(directory, () => {})) printer.take(lines, lines[0]?.place.file ?? '');
+  for await (const lines of readLog(directory, () => {})) {
+    printer.take(lines, lines[0]?.place.file ?? '');
+    // A slow reader must not fill our memory.
+    await io.drained();
+  }
   if (!options.json) io.err(`${printer.shown} records. Reading is not verifying: countersign audit verify.\n`);
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
 }

@@ -14,8 +14,10 @@ export interface RecordFacts {
   readonly chain: readonly HopFacts[];
   readonly scope: string;
   readonly action: string | undefined;
-  readonly resourceType: string | undefined;
-  readonly resourceId: string | undefined;
+  /** The resource; of a filtered list those that were permitted, as far as the record names them. */
+  readonly resources: readonly ResourceFacts[];
+  /** Of a filtered list: how many of how many were permitted. */
+  readonly filtered: string | undefined;
   readonly policies: string;
   readonly policySet: string | undefined;
   /** The approver, if a person consented. */
@@ -41,6 +43,11 @@ export interface HopFacts {
   readonly issuer: string | undefined;
 }
 
+export interface ResourceFacts {
+  readonly type: string;
+  readonly id: string;
+}
+
 /** A JSON object of which nothing is known. */
 export type Unknown = Readonly<Record<string, unknown>>;
 
@@ -59,8 +66,8 @@ export function recordFacts(sequence: number, record: Unknown): RecordFacts {
     chain: list(record['chain']).map(hopFacts),
     scope: words(record['scope']),
     action: text(record, 'action'),
-    resourceType: text(record, 'resource', 'type'),
-    resourceId: text(record, 'resource', 'id'),
+    resources: [record['resource'], ...list(member(record['filtered'], 'resources'))].flatMap(resourceFacts),
+    filtered: filteredOf(record),
     policies: words(record['policies']),
     policySet: text(record, 'policySet'),
     approvedBy: text(record, 'approval', 'approver'),
@@ -77,8 +84,26 @@ export function recordFacts(sequence: number, record: Unknown): RecordFacts {
 }
 
 /** As Cedar writes it: `Repo::"acme/api"`. */
-export function resourceOf({ resourceType, resourceId }: RecordFacts): string | undefined {
-  return resourceType === undefined || resourceId === undefined ? undefined : `${resourceType}::"${resourceId}"`;
+export function resourceText({ type, id }: ResourceFacts): string {
+  return `${type}::"${id}"`;
+}
+
+/** What an action was on: a resource, or a part of a list. */
+export function targetOf({ resources: [first], filtered }: RecordFacts): string | undefined {
+  if (filtered !== undefined) return filtered;
+  return first === undefined ? undefined : resourceText(first);
+}
+
+function resourceFacts(resource: unknown): readonly ResourceFacts[] {
+  const type = text(resource, 'type');
+  const id = text(resource, 'id');
+  return type === undefined || id === undefined ? [] : [{ type, id }];
+}
+
+function filteredOf(record: Unknown): string | undefined {
+  const asked = text(record, 'filtered', 'asked');
+  const permitted = text(record, 'filtered', 'permitted');
+  return asked === undefined || permitted === undefined ? undefined : `${permitted} of ${asked}`;
 }
 
 function hopFacts(hop: unknown): HopFacts {

@@ -1,6 +1,6 @@
 import type { Colours } from '../../io.js';
 import { printable } from '../../text.js';
-import { type RecordFacts, resourceOf } from './record-facts.js';
+import { type RecordFacts, targetOf } from './record-facts.js';
 
 /** Above the rows. */
 export function headRow({ dim }: Colours): string {
@@ -42,7 +42,7 @@ function whoOf({ actor, subject, claimedAgent, claimedKey }: RecordFacts): strin
 
 function didOf(record: RecordFacts): string {
   const { action, method, path } = record;
-  if (action !== undefined) return [action, resourceOf(record)].filter((part) => part !== undefined).join(' ');
+  if (action !== undefined) return [action, targetOf(record)].filter((part) => part !== undefined).join(' ');
   return method === undefined ? '' : `${method} ${path ?? ''}`;
 }
 

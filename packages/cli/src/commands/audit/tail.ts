@@ -28,6 +28,8 @@ export async function tail(directory: string, options: TailOptions, io: Io): Pro
         file,
       );
       position = next;
+      // A slow reader must not fill our memory.
+      await io.drained();
     }
     if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
     await setTimeout(pollMilliseconds);

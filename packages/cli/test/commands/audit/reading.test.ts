@@ -9,6 +9,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../run-cli.js';
 import { changeLines, decision, outcome, refusedRequest, temporaryFolder, writeLog } from './write-log.js';
 
+const { resource: _, ...listed } = decision(5, { action: 'invoice.list' });
+const aList = {
+  ...listed,
+  filtered: {
+    asked: 9,
+    permitted: 2,
+    resources: [
+      { type: 'Invoice', id: '41' },
+      { type: 'Invoice', id: '43' },
+    ],
+  },
+};
+
 const folder = temporaryFolder();
 const log = folder.file('log');
 
@@ -23,6 +36,7 @@ beforeAll(async () => {
       outcome(2, 'aborted'),
       refusedRequest(3),
       decision(4, { resource: { type: 'Invoice', id: '42' } }),
+      aList,
       ...Array.from({ length: 30 }, (_, more) => decision(10 + more, { action: 'invoice.read' })),
     ],
     { maxSegmentBytes: 4096 },
@@ -49,10 +63,14 @@ describe('audit query', () => {
       ['outcome-0', 'outcome-2'],
     ],
     [['--action', 'pr.merge'], ['decision-1']],
-    [['--resource', 'Invoice'], ['decision-4']],
+    [
+      ['--resource', 'Invoice'],
+      ['decision-4', 'decision-5'],
+    ],
     [['--resource', '42'], ['decision-4']],
     [['--resource', 'Invoice::"42"'], ['decision-4']],
-    [['--resource', 'Invoice::"43"'], []],
+    [['--resource', 'Invoice::"43"'], ['decision-5']],
+    [['--resource', 'Invoice::"44"'], []],
     [['--code', 'signature_invalid'], ['refused-3']],
     [
       ['--request', 'request-0'],
@@ -94,6 +112,18 @@ describe('audit query', () => {
     ]);
     expect(err).toBe('3 records. Reading is not verifying: countersign audit verify.\n');
     expect(code).toBe(0);
+  });
+
+  it('says of a filtered list how much of it was permitted', async () => {
+    const { out } = await runCli(['audit', 'query', log, '--action', 'invoice.list']);
+    expect(out).toMatch(/allow +agent-a for user_1 +invoice\.list 2 of 9$/m);
+  });
+
+  it('waits for whoever reads what it prints', async () => {
+    let waited = 0;
+    const drained = async () => void (waited += 1);
+    await runCli(['audit', 'query', log], { drained });
+    expect(waited).toBeGreaterThan(1);
   });
 
   it.each([

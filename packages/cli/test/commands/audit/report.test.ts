@@ -76,7 +76,9 @@ describe('audit report', () => {
     expect(readFileSync(folder.file('bad.html'), 'utf8')).toMatch(
       /✗ Verification failed.*<b>removed<\/b> Record 3 is missing\./s,
     );
-    expect(readFileSync(folder.file('bad.html'), 'utf8')).toContain('Lines of the log that are no records, and are left out: 1.');
+    expect(readFileSync(folder.file('bad.html'), 'utf8')).toContain(
+      'Lines of the log that are no records, and are left out: 1.',
+    );
   });
 
   it('takes the filters of query, says so, and says how many records it only counts', async () => {
@@ -196,6 +198,9 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', () => {
       'document.querySelector("[type=reset]").click(); new Promise((done) => setTimeout(done, 50))',
     );
     expect(await browser.evaluate(rows)).toBe(4);
+    await browser.evaluate(set('f-resource', 'Repo::"acme/api"'));
+    expect(await browser.evaluate(rows)).toBe(3);
+    await browser.evaluate(set('f-resource', ''));
     await browser.evaluate(set('f-text', 'POLICY_denied agent-a'));
     expect(await browser.evaluate(rows)).toBe(1);
     await browser.evaluate(set('f-text', ''));

@@ -214,6 +214,14 @@ describe('audit prove and check', () => {
   });
 });
 
+it('each command of audit has a help', async () => {
+  for (const command of ['verify', 'prove', 'check', 'query', 'tail', 'report']) {
+    const { code, out, err } = await runCli(['audit', command, '--help']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(new RegExp(`^Usage: countersign audit ${command} `));
+  }
+});
+
 const bin = fileURLToPath(new URL('../../../bin/countersign.js', import.meta.url));
 const built = existsSync(fileURLToPath(new URL('../../../dist/index.js', import.meta.url)));
 
