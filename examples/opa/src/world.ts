@@ -2,7 +2,7 @@ import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
 import { agentsFromObjects, createGuard, type MemoryAudit, memoryAudit, type PolicyEngine } from '@countersign/core';
 import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
 import { agentAuth, permit } from '@countersign/express';
-import express from 'express';
+import express, { type Request } from 'express';
 
 /** Everything the story plays with: the API listens on a free port of this machine. */
 export interface World {
@@ -31,7 +31,10 @@ export async function startWorld(policy: PolicyEngine): Promise<World> {
   app.use(agentAuth(guard)); // before any body parser
   app.post(
     '/repos/:owner/:repo/pulls',
-    permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.owner}/${params.repo}` })),
+    permit('pr.create', ({ params }: Request<{ owner: string; repo: string }>) => ({
+      type: 'Repo',
+      id: `${params.owner}/${params.repo}`,
+    })),
     (req, res) => void res.status(201).json({ by: req.caller?.actor.id, for: req.caller?.subject.id }),
   );
   server.server.on('request', app);

@@ -38,6 +38,13 @@ function problemOf(value: unknown): string | undefined {
     case 'undefined':
       return 'the query has a value that JSON cannot carry';
     default:
-      return undefined;
+      return isPlain(value) ? undefined : 'the query has an object that is not plain';
   }
+}
+
+/** A Map, a Set or an instance of a class is written without what makes it one: a Set of names as `{}`. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }

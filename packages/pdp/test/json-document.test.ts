@@ -39,6 +39,11 @@ it.each<[string, unknown]>([
   ['a symbol', Symbol('x')],
   ['a big integer', 1n],
   ['itself', cycle],
+  ['a set', new Set(['a'])],
+  ['a map', new Map([['a', 1]])],
+  ['an expression', /a/],
+  ['an instance of a class', new Error('x')],
+  ['an array of bytes', new Uint8Array(2)],
 ])('D11 %s is refused', (_title, value) => {
   expect(wellFormedJson({ value }).ok).toBe(false);
 });
@@ -47,6 +52,7 @@ it.each<[string, unknown, string]>([
   ['the greatest integer', Number.MAX_SAFE_INTEGER, '9007199254740991'],
   ['a fraction', 0.1, '0.1'],
   ['null', null, 'null'],
+  ['an object without a prototype', Object.assign(Object.create(null) as object, { a: [] }), '{"a":[]}'],
   ['a date', new Date(0), '"1970-01-01T00:00:00.000Z"'],
 ])('%s is written', (_title, value, text) => {
   expect(wellFormedJson({ value })).toEqual({ ok: true, text: `{"value":${text}}` });
