@@ -135,5 +135,6 @@ describe('Commands', () => {
       expect(stdout, path).toContain(`countersign ${command}`);
       for (const option of options) expect(stdout, `${path}: countersign ${command}`).toContain(option);
     }
-  });
+    // One process for each command.
+  }, 60_000);
 });
