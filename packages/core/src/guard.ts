@@ -158,7 +158,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
         // A parser behind us would find a closed connection, and the handler no body, although one was signed.
         request.body.discard();
         const gone = refusal('body_incomplete', 'the client went away before its request was let in');
-        return { ok: false, refusal: await recorder.unverified(facts, undefined, gone) };
+        const { id: agent, keyId } = answer.caller.actor;
+        return { ok: false, refusal: await recorder.unverified(facts, { keyId, agent }, gone) };
       }
       const { caller, bodyVerdict, standing } = answer;
       register.admit(caller, { facts, body: request.body, bodyVerdict, standing });

@@ -2,8 +2,9 @@ const MAX_IDENTIFIER_LENGTH = 256;
 const MAX_URI_LENGTH = 1024;
 
 // What a reader of a log cannot see, or sees as something else: controls, format and other ignorable characters, lone
-// surrogates, line separators, and every space but U+0020.
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u;
+// surrogates, characters for private use or of no meaning yet, line separators, the blank Braille pattern, and every
+// space but U+0020.
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/u;
 
 /**
  * Whether a value can name a principal, a client or a token. Identifiers are compared exactly, so two that look alike

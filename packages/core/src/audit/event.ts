@@ -15,6 +15,8 @@ export interface AuditEvent {
   readonly code?: RefusalCode;
   readonly detail?: string;
   readonly actor?: { readonly id: string; readonly keyId: string };
+  /** How the sender proved that it holds the actor's key; only `signature` binds the request to it whole. */
+  readonly possession?: 'signature' | 'dpop' | 'web-bot-auth';
   readonly subject?: { readonly id: string; readonly type: 'user' | 'agent'; readonly issuer?: string };
   readonly chain?: readonly AuditHop[];
   readonly scope?: readonly string[];

@@ -23,6 +23,7 @@ export const auditRecordSchema = {
           required: ['id', 'keyId'],
           properties: { id: { type: 'string' }, keyId: { type: 'string' } },
         },
+        possession: { enum: ['signature', 'dpop', 'web-bot-auth'] },
         subject: {
           type: 'object',
           required: ['id', 'type'],

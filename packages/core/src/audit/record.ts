@@ -30,8 +30,11 @@ export function renderEvent(event: AuditEvent): string {
   const whole = render(event, maxStringUnits);
   const bytes = Buffer.byteLength(whole);
   if (bytes <= maxLineBytes - sealBytes) return whole;
-  const sha256 = createHash('sha256').update(whole).digest('hex');
-  return render({ ...essentials(event), oversize: { bytes, sha256 } }, maxEssentialStringUnits);
+  const oversize = { bytes, sha256: createHash('sha256').update(whole).digest('hex') };
+  // The chain goes last: who acted for whom is what the record is for.
+  const withChain = render({ ...essentials(event), ...members(event), oversize }, maxEssentialStringUnits);
+  if (Buffer.byteLength(withChain) <= maxLineBytes - sealBytes) return withChain;
+  return render({ ...essentials(event), oversize }, maxEssentialStringUnits);
 }
 
 /** Gives a rendered event its place in the log: its number comes first, the link to the line before last. */
@@ -45,6 +48,11 @@ function render(event: object, most: number): string {
   return escapeUnprintable(
     JSON.stringify(fields, (_name, value: unknown) => (typeof value === 'string' ? boundString(value, most) : value)),
   );
+}
+
+/** The chain without what each member was given. */
+function members({ chain }: AuditEvent): object {
+  return chain === undefined ? {} : { chain: chain.map((hop) => ({ ...hop, scope: [] })) };
 }
 
 /** Everything but the lists and the explanation. */

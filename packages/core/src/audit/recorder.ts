@@ -117,9 +117,16 @@ function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code'
   return { decision: 'deny', code, ...(detail === undefined ? {} : { detail }) };
 }
 
-function identity({ actor, subject, chain, scope }: Caller): Pick<AuditEvent, 'actor' | 'subject' | 'chain' | 'scope'> {
+function identity({
+  actor,
+  proof,
+  subject,
+  chain,
+  scope,
+}: Caller): Pick<AuditEvent, 'actor' | 'possession' | 'subject' | 'chain' | 'scope'> {
   return {
     actor: { id: actor.id, keyId: actor.keyId },
+    possession: proof.kind,
     subject,
     chain: chain.map(({ authorizationDetails: _details, ...hop }) => hop),
     scope,

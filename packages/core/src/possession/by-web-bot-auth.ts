@@ -1,5 +1,6 @@
 import { type CoveredComponents, covers } from '@countersign/signature';
 import { fieldValues } from '../http/fields.js';
+import type { Agent } from '../keys/directory.js';
 import { findKeyHolder } from '../keys/key-holder.js';
 import type { Settings } from '../options.js';
 import { profileProblem, type SignatureProfile, uncoveredCredential } from '../profile.js';
@@ -16,7 +17,7 @@ const safeMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'QUERY'];
 
 /**
  * Possession by a Web Bot Auth signature (draft-meunier-web-bot-auth-architecture): it says which agent a request is from
- * and binds little more than the authority. The agent then has neither capabilities nor roles, and no token counts.
+ * and binds little more than the authority. The agent then has neither capabilities, roles nor owner, and no token counts.
  */
 export async function provedByWebBotAuth(
   { request, addressed, now }: PresentedProof,
@@ -42,7 +43,7 @@ export async function provedByWebBotAuth(
   return {
     ok: true,
     possession: {
-      holder: { ...holder, agent: { ...holder.agent, capabilities: [], roles: [] } },
+      holder: { ...holder, agent: withNothingButItsName(holder.agent) },
       proof: { kind: 'web-bot-auth', keyId: thumbprint, algorithm: 'ed25519', created, tag: webBotAuthTag },
       covers: (field) => covers(covered, field),
       used:
@@ -51,6 +52,11 @@ export async function provedByWebBotAuth(
           : { keyId: `${webBotAuthTag}:${thumbprint}`, nonce, validUntil, replayed: 'signature_replayed' },
     },
   };
+}
+
+/** What an agent may do, it may not do by so thin a signature; nor may policy permit it by its owner or its roles. */
+function withNothingButItsName({ id, status }: Agent): Agent {
+  return { id, status, capabilities: [], roles: [] };
 }
 
 function profileOf(options: WebBotAuthSettings): SignatureProfile {

@@ -4,6 +4,7 @@ import {
   checkTimes,
   type ClaimsRefusalCode,
   type DelegationClaims,
+  isIdentifier,
   readClaims,
 } from '@countersign/delegation';
 import { compactVerify } from 'jose';
@@ -11,6 +12,7 @@ import { checkOptionNames, ConfigError } from '../config-error.js';
 import { deepFreeze } from '../deep-freeze.js';
 import { type JsonObject, member } from '../json/strict-json.js';
 import type { RefusalCode } from '../refusal.js';
+import { bytesHeld, maxBytesRemembered } from './bytes-held.js';
 import { type IssuerKey, selectKey } from './issuer-key.js';
 import { type IssuerOptions, readIssuers, type TrustedIssuer } from './issuers.js';
 import { gateAccessToken, type UntrustedToken } from './jws-gate.js';
@@ -23,7 +25,10 @@ export interface TokenVerifierOptions {
   readonly audiences: readonly string[];
   /** How far the issuers' clocks may be from ours, in seconds. */
   readonly clockSkewSeconds: number;
-  /** Most verified tokens remembered, so that their signature is verified once. 0 remembers none. Default 10 000. */
+  /**
+   * Most verified tokens remembered, so that their signature is verified once; also never more than about 32 MiB of
+   * them. 0 remembers none. Default 10 000.
+   */
   readonly cacheSize?: number;
 }
 
@@ -73,7 +78,7 @@ interface Remembered {
  */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const { issuers, audiences, clockSkewSeconds, cacheSize } = readOptions(options);
-  const remembered = new LeastRecentlyUsed<Remembered>(cacheSize);
+  const remembered = new LeastRecentlyUsed<Remembered>(cacheSize, maxBytesRemembered);
   const namespaces = [...issuers.values()].map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
 
   async function verify(text: string, now: number): Promise<TokenResult> {
@@ -106,7 +111,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     if (!read.ok) return read;
     const checked = checkNow(read.token, now);
     // Only success is remembered, and only what does not depend on the moment: a token is never bad for ever.
-    if (checked.ok && cacheSize > 0) remembered.set(hash, { token: read.token, generation: found.generation });
+    if (checked.ok && cacheSize > 0) {
+      remembered.set(hash, { token: read.token, generation: found.generation }, bytesHeld(read.token.claims));
+    }
     return checked;
   }
 
@@ -126,6 +133,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const named = [subject, ...(actor === undefined ? [] : [actor, ...priorActors]).map((agent) => agent.subject)];
     if (namespace === '' && named.some((name) => inNamespace(name, namespaces))) {
       return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
+    }
+    // A mark at the start of a name can melt into the end of the namespace, so that nobody could write the whole again.
+    if (!named.every((name) => isIdentifier(namespace + name))) {
+      return refuse('token_invalid', 'a name in it is none within the namespace of its issuer');
     }
     const claims = deepFreeze({ ...read.claims, subject: namespace + subject });
     return { ok: true, token: Object.freeze({ claims, namespace, issuer, hash }) };

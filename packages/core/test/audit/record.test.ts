@@ -46,6 +46,27 @@ const anyEvent: fc.Arbitrary<AuditEvent> = fc
   })
   .map(({ id, ...rest }) => event(id, rest));
 
+describe('a record that is too long', () => {
+  const hop = (index: number, scope: readonly string[]) =>
+    ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
+
+  it('keeps the chain, without the scopes that made it too long', () => {
+    const scopes = Array.from({ length: 100 }, (_, index) => `${'a'.repeat(40)}:${index}`);
+    const chain = Array.from({ length: 17 }, (_, index) => hop(index, scopes));
+    const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
+    expect(record['chain']).toEqual(chain.map((one) => ({ ...one, scope: [] })));
+    expect(record['oversize']).toMatchObject({ bytes: expect.any(Number) as number });
+  });
+
+  it('loses the chain only when its names alone are too long', () => {
+    const long = '\u202e'.repeat(2000);
+    const chain = Array.from({ length: 17 }, () => ({ ...hop(1, ['a']), id: long, issuer: long, delegationId: long }));
+    const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
+    expect(record).not.toHaveProperty('chain');
+    expect(record).toHaveProperty('oversize');
+  });
+});
+
 describe('one event, one line', () => {
   it.each(hostile)('F1 %s are escaped in every field', (_name, text) => {
     const hostileEvent = event(text, {

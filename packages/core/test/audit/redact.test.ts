@@ -134,7 +134,7 @@ describe('redaction', () => {
     const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request'];
     // Agents, codes, names of policies and scopes; numbers; what the log adds.
     const harmless = ['id', 'time', 'phase', 'decision', 'code', 'actor', 'scope', 'action', 'policies', 'policySet'];
-    const rest = ['claimed', 'outcome', 'sequence', 'version', 'prev', 'oversize'];
+    const rest = ['possession', 'claimed', 'outcome', 'sequence', 'version', 'prev', 'oversize'];
     const fields = Object.keys(auditRecordSchema.oneOf[0].properties);
     expect(fields.toSorted()).toEqual([...redacted, ...harmless, ...rest].toSorted());
   });

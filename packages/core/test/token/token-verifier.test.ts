@@ -200,6 +200,14 @@ describe('issuer', () => {
     expect(await codeOf(minted({ act: { sub: 'two:agent' } }), tokens)).toBe('token_invalid');
     expect(await codeOf(minted({ sub: 'two' }), tokens)).toBe('ok');
   });
+
+  it('C5 a name that would melt into its namespace is none: nobody could revoke it', async () => {
+    const options = { issuer, jwks: { keys: [key.jwk] }, subjectNamespace: 'acme' };
+    const tokens = createTokenVerifier({ issuers: [options], audiences: [audience], clockSkewSeconds: 5 });
+    expect(await codeOf(minted({ sub: '\u0301user' }), tokens)).toBe('token_invalid');
+    expect(await codeOf(minted({ act: { sub: '\u0301agent' } }), tokens)).toBe('token_invalid');
+    expect(await codeOf(minted({}), tokens)).toBe('ok');
+  });
 });
 
 describe('claims', () => {
