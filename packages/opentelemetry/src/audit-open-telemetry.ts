@@ -29,17 +29,20 @@ export function auditOpenTelemetry(options: AuditOpenTelemetryOptions = {}): Aud
   return {
     bestEffort: true,
     async write(event) {
-      const printable = printableEvent(event);
-      const name = `countersign.${printable.phase}`;
-      const attributes = recordAttributes(printable);
+      const name = `countersign.${event.phase}`;
       const active = trace.getActiveSpan();
       if (active?.isRecording() === true) {
+        const attributes = recordAttributes(printableEvent(event));
         active.setAttributes(attributes).addEvent(name, attributes);
         return;
       }
       // Of a request that nobody instruments, or whose span has ended: what it was is told here, too.
-      const own = { ...attributes, ...exchangeAttributes(printable) };
-      tracerProvider.getTracer('@countersign/opentelemetry').startSpan(name, { attributes: own }).end();
+      const own = tracerProvider.getTracer('@countersign/opentelemetry').startSpan(name);
+      if (own.isRecording()) {
+        const printable = printableEvent(event);
+        own.setAttributes({ ...recordAttributes(printable), ...exchangeAttributes(printable) });
+      }
+      own.end();
     },
   };
 }

@@ -119,8 +119,10 @@ class Waiting {
 async function within(milliseconds: number, work: Promise<void>, name: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    const error = new AuditError('timed_out', `${name} did not answer within ${milliseconds / 1000} seconds.`);
-    timer = setTimeout(() => reject(error), milliseconds);
+    timer = setTimeout(
+      () => reject(new AuditError('timed_out', `${name} did not answer within ${milliseconds / 1000} seconds.`)),
+      milliseconds,
+    );
   });
   try {
     await Promise.race([work, late]);

@@ -7,7 +7,11 @@ import { renderEvent } from './record.js';
  * character that a terminal obeys is spelt out (`\u001b`). A JSON text needs `renderEvent` only.
  */
 export function printableEvent(event: AuditEvent): AuditEvent {
-  return JSON.parse(renderEvent(event), (_name, value: unknown) =>
-    typeof value === 'string' ? escapeUnprintable(value) : value,
-  ) as AuditEvent;
+  const rendered = renderEvent(event);
+  // What needs an escape in JSON has got one, so that a line without a backslash is printable as it is.
+  return JSON.parse(rendered, rendered.includes('\\') ? spellOut : undefined) as AuditEvent;
+}
+
+function spellOut(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? escapeUnprintable(value) : value;
 }
