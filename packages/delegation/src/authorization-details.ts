@@ -1,5 +1,5 @@
 import { isIdentifier, isStringOrUri } from './identifier.js';
-import { copyJson, equalJson, isJsonObject, member } from './json.js';
+import { type CopyBudget, copyJson, equalJson, isJsonObject, member } from './json.js';
 import { type DelegationRefusal, refuse } from './refusal.js';
 
 /**
@@ -34,13 +34,16 @@ export interface DetailedRequest {
 const MAX_DETAILS = 32;
 const MAX_ENTRIES = 100;
 const MAX_DEPTH = 8;
+// A few kilobytes of text can hold thousands of empty objects, which whoever keeps verified tokens would keep, too.
+const MAX_VALUES = 1000;
 
 const LISTS = ['actions', 'locations', 'datatypes', 'privileges'] as const;
 const KNOWN: readonly string[] = ['type', 'identifier', ...LISTS];
 
 /**
  * Reads an `authorization_details` claim strictly: 1 to 32 objects, each with a `type`, lists of 1 to 100 strings, and
- * whatever else at most 8 levels deep. The details are frozen copies. Never throws on a JSON value.
+ * whatever else at most 8 levels deep; in all at most 1000 values. The details are frozen copies. Never throws on a JSON
+ * value.
  */
 export function readAuthorizationDetails(
   value: unknown,
@@ -49,16 +52,17 @@ export function readAuthorizationDetails(
   | DelegationRefusal<'authorization_details_malformed'> {
   // An empty list could be read as no limit, and as nothing allowed.
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_DETAILS) return malformed();
-  const details = Array.from(value, readDetail);
+  const budget: CopyBudget = { values: MAX_VALUES };
+  const details = Array.from(value, (detail) => readDetail(detail, budget));
   return details.every((detail) => detail !== undefined) ? { ok: true, details: Object.freeze(details) } : malformed();
 }
 
-function readDetail(value: unknown): AuthorizationDetail | undefined {
+function readDetail(value: unknown, budget: CopyBudget): AuthorizationDetail | undefined {
   if (!isJsonObject(value) || !isIdentifier(member(value, 'type'))) return undefined;
   const identifier = member(value, 'identifier');
   if (identifier !== undefined && !isStringOrUri(identifier)) return undefined;
   if (!LISTS.every((name) => isList(member(value, name)))) return undefined;
-  return copyJson(value, MAX_DEPTH) as AuthorizationDetail | undefined;
+  return copyJson(value, MAX_DEPTH, budget) as AuthorizationDetail | undefined;
 }
 
 function isList(value: unknown): boolean {

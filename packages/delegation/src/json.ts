@@ -10,16 +10,26 @@ export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-/** A frozen copy of a JSON value, at most so many levels deep; undefined if it is deeper, or no JSON value. */
-export function copyJson(value: unknown, maxDepth: number): unknown {
+/** What a copy may still take. */
+export interface CopyBudget {
+  values: number;
+}
+
+/**
+ * A frozen copy of a JSON value, at most so many levels deep; undefined if it is deeper, takes more than is left of the
+ * budget, or is no JSON value.
+ */
+export function copyJson(value: unknown, maxDepth: number, budget: CopyBudget): unknown {
+  budget.values -= 1;
+  if (budget.values < 0) return undefined;
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
   if (typeof value !== 'object' || maxDepth === 0) return undefined;
   if (Array.isArray(value)) {
-    const copies = Array.from(value, (item) => copyJson(item, maxDepth - 1));
+    const copies = Array.from(value, (item) => copyJson(item, maxDepth - 1, budget));
     return copies.includes(undefined) ? undefined : Object.freeze(copies);
   }
-  const members = Object.entries(value).map(([name, item]) => [name, copyJson(item, maxDepth - 1)] as const);
+  const members = Object.entries(value).map(([name, item]) => [name, copyJson(item, maxDepth - 1, budget)] as const);
   return members.some(([, copy]) => copy === undefined) ? undefined : Object.freeze(Object.fromEntries(members));
 }
 

@@ -110,7 +110,7 @@ export const delegationRefusals: Readonly<Record<DelegationRefusalCode, string>>
   confirmation_unsupported:
     'cnf asks for a proof of possession that is not supported; jkt and, in a token, an Ed25519 jwk are.',
   authorization_details_malformed:
-    'authorization_details must be an array of 1 to 32 objects, each with a type and with lists of 1 to 100 strings.',
+    'authorization_details must be an array of 1 to 32 objects, each with a type and with lists of 1 to 100 strings, 1000 values in all.',
   max_hops_malformed: 'max_hops must be a whole number that is 0 or more.',
   status_malformed: 'status must hold a status_list with its idx and uri; no other way to keep a status is supported.',
   link_claim_unknown: 'The link has a claim that is none of those of a link.',

@@ -75,6 +75,8 @@ describe('readAuthorizationDetails', () => {
     ['privileges that are no text', [{ type: 'Repo', privileges: [true] }]],
     ['identifiers that are several', [{ type: 'Repo', identifier: ['acme/api'] }]],
     ['an empty identifier', [{ type: 'Repo', identifier: '' }]],
+    ['1001 values', [{ type: 'Repo', other: Array.from({ length: 998 }, () => ({})) }]],
+    ['1001 values in several', Array.from({ length: 11 }, () => ({ type: 'Repo', other: Array(88).fill(7) }))],
     ['a deep member', [{ type: 'Repo', other: deep(8) }]],
     ['a very deep member', [{ type: 'Repo', other: deep(5000) }]],
   ])('C6 refuses %s', (_, details) => {
@@ -84,7 +86,12 @@ describe('readAuthorizationDetails', () => {
 
   it('reads up to 32 details, 100 entries, 8 levels', () => {
     const actions = Array.from({ length: 100 }, (_, i) => `a${i}`);
-    const details = Array.from({ length: 32 }, () => ({ type: 'Repo', actions, other: deep(7) }));
+    const details = Array.from({ length: 32 }, (_, i) => ({ type: 'Repo', ...(i < 2 && { actions }), other: deep(7) }));
+    expect(verdict({ authorization_details: details })).toBe('ok');
+  });
+
+  it('reads up to 1000 values', () => {
+    const details = [{ type: 'Repo', other: Array.from({ length: 997 }, () => ({})) }];
     expect(verdict({ authorization_details: details })).toBe('ok');
   });
 

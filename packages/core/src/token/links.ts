@@ -3,6 +3,7 @@ import { checkAudience, checkTimes, type LinkClaims, parentHash, readLink } from
 import type { AgentDirectory } from '../keys/directory.js';
 import { findKeyHolder, type KeyHolder } from '../keys/key-holder.js';
 import { type Refusal, refusal } from '../refusal.js';
+import { bytesHeld, maxBytesRemembered } from './bytes-held.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
 import { gateLink, type UntrustedLink } from './link-gate.js';
 import { linkVerifies } from './link-signature.js';
@@ -52,7 +53,7 @@ const maxRemembered = 10_000;
 /** Verifies self-signed links (docs/wire-profile.md), each with the registered key of the agent that handed on. */
 export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
   const { agents, audiences, clockSkewSeconds, maxLifetimeSeconds } = options;
-  const remembered = new LeastRecentlyUsed<Remembered>(maxRemembered);
+  const remembered = new LeastRecentlyUsed<Remembered>(maxRemembered, maxBytesRemembered);
 
   async function verifyLink(text: string, context: LinkContext): Promise<SignedLink | Refusal> {
     const hash = parentHash(text);
@@ -63,12 +64,14 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     const delegator = await holderOf(keyId, context);
     if ('code' in delegator) return delegatorRefusal(delegator);
 
-    const claims = known?.publicKey.equals(delegator.publicKey)
-      ? known.claims
-      : await verifiedClaims(gated?.value, delegator.publicKey);
+    const { publicKey } = delegator;
+    const again = known?.publicKey.equals(publicKey) ? known.claims : undefined;
+    const claims = again ?? (await verifiedClaims(gated?.value, publicKey));
     if ('code' in claims) return claims;
-    remembered.set(hash, { claims, keyId, publicKey: delegator.publicKey });
-    return checkNow(claims, context.now) ?? { claims: inNamespace(claims, delegator, context), hash, delegator };
+    const problem = checkNow(claims, context.now);
+    if (problem !== undefined) return problem;
+    if (again === undefined) remembered.set(hash, { claims, keyId, publicKey }, bytesHeld(claims));
+    return { claims: inNamespace(claims, delegator, context), hash, delegator };
   }
 
   function holderOf(keyId: string, { token, now }: LinkContext): Promise<KeyHolder | Refusal> {

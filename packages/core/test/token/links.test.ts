@@ -1,4 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
@@ -38,6 +40,13 @@ function verifier(agents: AgentDirectory = registered) {
 async function codeOf(text: string, at: number = now, links = verifier()): Promise<string> {
   const verified = await links.verify([text], { token: undefined, now: at });
   return 'code' in verified ? verified.code : 'ok';
+}
+
+/** What is in use, not what is merely not collected yet. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
 }
 
 /** One agent with one key, which a test can change. */
@@ -161,6 +170,18 @@ describe('C7 a link that was verified before', () => {
     expect(await codeOf(text, now, links)).toBe('delegation_invalid');
     agents.expires = now + 1000;
     expect(await codeOf(text, now, links)).toBe('ok');
+  });
+
+  it('A16 is remembered within bounds of memory, so that fat ones only push each other out', async () => {
+    const links = verifier();
+    const fat = { authorization_details: [{ type: 'Repo', other: Array.from({ length: 990 }, () => ({})) }] };
+    const before = heapUsed();
+    for (let count = 0; count < 800; count++) {
+      expect(await codeOf(link({ ...fat, jti: `j${count}` }), now, links)).toBe('ok');
+    }
+    // All of them take more than 50 MB.
+    expect(heapUsed() - before).toBeLessThan(35_000_000);
+    expect(await codeOf(link(), now, links)).toBe('ok');
   });
 
   it('does not count under another key, should the directory give one', async () => {
