@@ -54,7 +54,7 @@ function sourcesOf(name: string): { readonly file: string; readonly text: string
 
 /** Every specifier that a file imports, however: statically, for side effects, dynamically, by `require`, in a type. */
 function importsOf(text: string): string[] {
-  const forms = /(?:\bfrom\s*|^\s*import\s*|\bimport\s*\(\s*|\brequire(?:\.resolve)?\s*\(\s*)['"]([^'"]+)['"]/gm;
+  const forms = /(?:\bfrom\s*|^\s*import\s*|\bimport\s*\(\s*|\brequire(?:\.resolve)?\s*\(\s*)['"]([^'"<>]+)['"]/gm;
   return [...withoutComments(text).matchAll(forms)].map(([, specifier]) => specifier ?? '');
 }
 
