@@ -56,7 +56,7 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
     try {
       return readDecision(resultOf(policy.evaluate(JSON.parse(input.text), entrypoint)), policySet);
     } catch (error) {
-      // What has trapped may be in any state.
+      // What it threw out of stays on the stack of the module: after some 500 errors it would only trap.
       policy = instantiate(module, kept);
       return undecided(`the policy could not be evaluated: ${reasonOf(error)}`, policySet);
     }

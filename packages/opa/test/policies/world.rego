@@ -42,3 +42,5 @@ numbered if to_number(input.resource.id) > 5
 calls_out if http.send({"method": "GET", "url": "http://127.0.0.1/"}).status_code == 200
 
 from_data := {"allow": input.resource.repo in data.open}
+
+from_data := {"allow": false, "policies": ["never"]} if input.resource.repo == "acme/faulty"
