@@ -60,7 +60,7 @@ export function readPolicySet(
   if (problems.length === 0 && schema !== undefined) {
     const valid: PolicyReadings = earlier?.schema?.text === schema.text ? earlier.readings : new Map();
     const others = policies.filter(({ text }) => !valid.has(text));
-    problems.push(...invalid(cedar, others, schema.text));
+    problems.push(...invalid(cedar, others, schema));
   }
   const entities = readEntities(cedar, texts.entities ?? [], schema?.text, problems);
   if (problems.length > 0) return { ok: false, problems };
