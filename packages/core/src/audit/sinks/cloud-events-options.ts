@@ -61,6 +61,10 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
   checkOptionNames('auditCloudEvents', options, optionNames);
   const { data = (event) => event, authorization } = options;
   if (typeof data !== 'function') throw new ConfigError("auditCloudEvents: 'data' must be a function, like toOcsf.");
+  // A field that cannot be sent would fail each try, long after the start.
+  if (authorization !== undefined && !/^[\x20-\x7e]+$/.test(authorization)) {
+    throw new ConfigError("auditCloudEvents: 'authorization' must be printable ASCII, like 'Bearer …'.");
+  }
   return {
     url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
     source: text('source', options.source, 'https://api.acme.dev'),

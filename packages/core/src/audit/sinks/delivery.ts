@@ -45,7 +45,7 @@ export class Delivery {
   async #work(): Promise<void> {
     while (this.#hasWork) {
       const received = await this.#deliverOldest(AbortSignal.timeout(this.#settings.timeoutMilliseconds));
-      if (!received) await this.#pause(this.#retryAfter(), this.#closing.signal);
+      if (!received && this.#hasWork) await this.#pause(this.#retryAfter(), this.#closing.signal);
     }
     this.#working = undefined;
   }

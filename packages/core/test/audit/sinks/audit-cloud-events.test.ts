@@ -141,6 +141,16 @@ describe('auditCloudEvents', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
+  it('sends no more at once than it was told to', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchRecords: 2, batchSeconds: 60 });
+    await sink.write(event('a'));
+    await Promise.all([sink.write(event('b')), sink.write(event('c'))]);
+    await sink.close?.();
+    expect(one.batches).toEqual([['a'], ['b', 'c']]);
+  });
+
   it('a record that stays alone is sent after a while, and at close what is left', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
@@ -257,7 +267,7 @@ describe('outages', () => {
     await sending.paused(1);
     sending.pauses[0]?.end();
     await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
-    await sending.sink.write(event('after'));
+    await sending.sink.write(event('after', long));
     await vi.waitFor(() => expect(one.ids).toContain('after'), patiently);
     expect([...new Set(one.ids)]).toEqual([...written, 'after']);
   });
@@ -332,6 +342,7 @@ describe('G5 options', () => {
     ['https://siem.example/', { batchRecords: 0 }, 'batchRecords'],
     ['https://siem.example/', { batchSeconds: -1 }, 'batchSeconds'],
     ['https://siem.example/', { timeoutSeconds: 0 }, 'timeoutSeconds'],
+    ['https://siem.example/', { authorization: 'Bearer a\nb' }, 'printable ASCII'],
     ['https://siem.example/', { data: {} }, "'data' must be a function"],
     ['https://siem.example/', { spool: 'x' }, 'unknown option'],
   ])('%s %j', (address, change, message) => {
