@@ -36,6 +36,9 @@ export class Browser implements AsyncDisposable {
     this.#process = spawn(command, [...args, profile, '--remote-debugging-pipe', 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     });
+    this.#process.once('exit', () => {
+      for (const answer of this.#waiting.values()) answer({ error: { message: 'the browser has ended' } });
+    });
     let rest = '';
     (this.#process.stdio[4] as Readable).setEncoding('utf8').on('data', (chunk: string) => {
       const parts = (rest + chunk).split('\0');

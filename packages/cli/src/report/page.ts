@@ -96,7 +96,8 @@ ${missing <= 0 ? html`` : html`<p class="caution">Listed are the latest ${listed
 <noscript><p class="caution">The list of the ${entries.length} requests and its filters need JavaScript, which is in this page. Everything above does not.</p></noscript>
 <form id="filters" hidden><div class="verdicts" role="group" aria-label="What was decided">
 ${(['allowed', 'approved', 'denied', 'refused', 'ended'] as const).map(
-  (verdict) => html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict}</label>`,
+  (verdict) =>
+    html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (its decision is not listed)' : verdict}</label>`,
 )}</div>
 <label>Search <input type="search" id="f-text" autocomplete="off"></label>
 <label>Actor <select id="f-actor"></select></label><label>Subject <select id="f-subject"></select></label>

@@ -19,6 +19,8 @@ export async function query(directory: string, options: QueryOptions, io: Io): P
     // A slow reader must not fill our memory.
     await io.drained();
   }
-  if (!options.json) io.err(`${printer.shown} records. Reading is not verifying: countersign audit verify.\n`);
+  const { shown } = printer;
+  if (!options.json)
+    io.err(`${shown} ${shown === 1 ? 'record' : 'records'}. Reading is not verifying: countersign audit verify.\n`);
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
 }

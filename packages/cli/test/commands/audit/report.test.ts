@@ -112,6 +112,19 @@ describe('audit report', () => {
     },
   );
 
+  it('tells what a person has approved from what was only allowed', async () => {
+    using folder = temporaryFolder();
+    const approval = { id: 'approval-1', approver: 'maria@acme.dev' };
+    await writeLog(folder.file('log'), [decision(0), Object.assign(decision(1), { approval })]);
+    const markup = await reportOn(folder.file('log'), folder.file('report.html'));
+    expect(markup).toMatch(/<li class="allowed"><b>1<\/b>.*<li class="approved"><b>1<\/b>/s);
+    expect(markup).toContain('"approvedBy":"maria@acme.dev"');
+    const { out } = await runCli(['audit', 'query', folder.file('log')]);
+    expect(out).toMatch(
+      /allow approved +agent-a for user_1 +pr\.create Repo::"acme\/api" +approved by maria@acme\.dev$/m,
+    );
+  });
+
   it('F1 lets nothing of a record become markup', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [...hostileEvents, decision(99, { action: 'bidi \u202e and \u001b[2J' })]);
@@ -137,11 +150,11 @@ if (chromium === undefined) {
   console.warn('NOT RUN: the audit report was not opened in a browser, because there is no Chromium on this machine.');
 }
 
-describe.runIf(chromium !== undefined)('audit report in Chromium', () => {
+describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60_000 }, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await Browser.open(chromium ?? '');
-  });
+  }, 60_000);
   afterAll(() => browser[Symbol.asyncDispose]());
 
   async function open(events: Parameters<typeof writeLog>[1]): Promise<void> {
