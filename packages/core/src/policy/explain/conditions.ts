@@ -33,13 +33,18 @@ export function conditionsOf(policy: string): Condition[] {
 
 /** What a condition asks about, by what it reads. */
 export function aboutOf(text: string): UnmetCondition['about'] {
-  const read = text.replaceAll(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"/g, '""');
+  const read = withoutStrings(text);
   if (/\bapproval\b/.test(read)) return 'approval';
   if (/\bcontext\s*\.\s*scope\b/.test(read)) return 'scope';
   if (/\bonBehalfOf(?:Agent)?\b/.test(read)) return 'subject';
   if (/\bresource\b/.test(read)) return 'resource';
   if (/\bprincipal\b/.test(read)) return 'actor';
   return 'other';
+}
+
+/** What is left of a condition if its strings are empty. */
+export function withoutStrings(text: string): string {
+  return text.replaceAll(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"/g, '""');
 }
 
 function tokensOf(policy: string): Token[] {

@@ -7,7 +7,7 @@ import { type Constraint, uidOf } from '../cedar/scope.js';
 import { conditionsOf } from '../explain/conditions.js';
 import { isAnything } from './covers.js';
 import type { PolicyCheck, PolicyFinding } from './finding.js';
-import { fallibleReads } from './may-err.js';
+import { fallibleReads, mayReadFallibly } from './may-err.js';
 import { type Covered, coveredPolicies } from './redundant.js';
 
 /**
@@ -96,6 +96,7 @@ function permitAll(policy: Policy): PolicyFinding[] {
 }
 
 function mayErr(cedar: Cedar, policy: Policy, schema: PolicySet['schema']): PolicyFinding[] {
+  if (!mayReadFallibly(conditionsOf(policy.text).map(({ text }) => text))) return [];
   const answer = cedar.policyToJson(policy.text);
   if (answer.type === 'failure') return [];
   const reads = fallibleReads(answer.json, schema !== undefined);

@@ -1,4 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { withoutStrings } from '../explain/conditions.js';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -15,6 +16,17 @@ const ALWAYS: Known = new Set([
 
 /** Functions that fail on text of another form than theirs. */
 const CONSTRUCTORS = ['ip', 'decimal', 'datetime', 'duration'];
+
+const ALWAYS_READ =
+  /\b(?:context\s*\.\s*(?:request\s*\.\s*(?:method|path)|scope|depth|via|proof|possession)|principal\s*\.\s*capabilities)\b/g;
+const MEMBER = /\.\s*[A-Za-z_]\w*\b(?!\s*\()|[\w)\]]\s*\[/;
+const FUNCTION = new RegExp(`\\b(?:getTag|${CONSTRUCTORS.join('|')})\\s*\\(`);
+
+/** Whether there is anything to look for: Cedar's JSON takes a quarter of a millisecond for each policy. */
+export function mayReadFallibly(conditions: readonly string[]): boolean {
+  const read = conditions.map((text) => withoutStrings(text).replaceAll(ALWAYS_READ, '')).join(' ');
+  return MEMBER.test(read) || FUNCTION.test(read);
+}
 
 /**
  * The reads in a policy's conditions that a request can make fail, as Cedar would write them. With a schema Cedar has
@@ -62,6 +74,11 @@ class Walk {
         this.#read(left, operand['attr'], known);
         this.expression(left, known);
         return;
+      case 'getTag':
+        if (!this.#hasSchema && !known.has(tagKey(operand))) this.found.add(`${textOf(left)}.getTag(…)`);
+        this.expression(left, known);
+        this.expression(right, known);
+        return;
       default:
         if (CONSTRUCTORS.includes(operator) && !isLiteral(operand['0'])) this.found.add(`${operator}(…)`);
         for (const value of Object.values(operand)) this.expression(value, known);
@@ -83,6 +100,7 @@ function isNamedEntity(node: unknown): boolean {
 /** What must be there if the expression is true. */
 function impliedBy(node: unknown): Known {
   if (!isNode(node)) return new Set();
+  if (isNode(node['hasTag'])) return new Set([tagKey(node['hasTag'])]);
   if (isNode(node['has'])) return hasImplies(node['has']['left'], node['has']['attr']);
   if (isNode(node['&&'])) return union(impliedBy(node['&&']['left']), impliedBy(node['&&']['right']));
   return isNode(node['!']) ? impliedByNot(node['!']['arg']) : new Set();
@@ -110,6 +128,10 @@ function hasImplies(left: unknown, attribute: unknown): Known {
 
 function placeKey(left: unknown, attribute: string): string {
   return JSON.stringify([left, attribute]);
+}
+
+function tagKey({ left, right }: Node): string {
+  return JSON.stringify([left, { tag: right }]);
 }
 
 function union(one: Known, other: Known): Known {

@@ -117,6 +117,12 @@ permit(principal in Role::"a", action == Action::"y", resource == B::"b") when {
     ['ip(context.request.path).isLoopback()', true],
     ['ip("127.0.0.1").isLoopback()', false],
     ['!(!(resource has a && resource has b)) && resource.b == resource.a', false],
+    ['resource["a b"] == 1', true],
+    ['context["scope"].contains("a") && context. request .path == "a.b[0]"', false],
+    ['context.scope == [resource.scope]', true],
+    ['decimal(context.proof).lessThan(decimal("1.0"))', true],
+    ['resource.hasTag("a") && resource.getTag("a") == 1', false],
+    ['resource.hasTag("a") && resource.getTag("b") == 1', true],
   ])('D3 says whether a forbid can err: %s', async (condition, can) => {
     const policies = `forbid(principal, action, resource) when { ${condition} };`;
     expect(await found(policies)).toEqual(can ? ['1 warning may-err'] : []);
