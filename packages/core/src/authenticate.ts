@@ -2,7 +2,7 @@ import type { AuditEvent } from './audit/event.js';
 import type { BodyVerdict } from './body/request-body.js';
 import { verifyBody } from './body/verify-body.js';
 import { type Caller, sealCaller } from './caller.js';
-import { fieldValues } from './http/fields.js';
+import { fieldsTooLarge, fieldValues } from './http/fields.js';
 import { addressedOrigin } from './http/origin.js';
 import type { HttpRequest } from './http/request.js';
 import type { Settings } from './options.js';
@@ -27,8 +27,6 @@ export type Verification =
     }
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
-const maxFieldBytes = 32 * 1024;
-
 /**
  * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, proof of
  * possession, body, freshness, token, chain, revocation. Each stage takes only what the stage before has verified.
@@ -40,7 +38,7 @@ export function createAuthenticator(
   return async function verify(request, requestId, forwardedHost) {
     const { rawHeaders, target } = request;
     const now = settings.clock() / 1000;
-    if (sizeOf(rawHeaders) + target.length > maxFieldBytes) return refuse(refusal('fields_too_large'));
+    if (fieldsTooLarge(target, rawHeaders)) return refuse(refusal('fields_too_large'));
     const addressed = addressedOrigin(target, rawHeaders, settings.origins, forwardedHost);
     if (!addressed.ok) return refuse(addressed.refusal);
 
@@ -110,10 +108,6 @@ async function verifyToken(
   now: number,
 ): Promise<TokenResult | undefined> {
   return 'token' in authorization ? await tokens.verify(authorization.token, now) : undefined;
-}
-
-function sizeOf(rawHeaders: readonly string[]): number {
-  return rawHeaders.reduce((size, text) => size + text.length + 2, 0);
 }
 
 function once<T>(compute: () => Promise<T>): () => Promise<T> {

@@ -133,4 +133,4 @@ export { type Revocable, type Revocation, revocationKey } from './revocation/rev
 export { revocationsFromFile } from './revocation/revocations-from-file.js';
 export type { RevocationSource } from './revocation/source.js';
 export type { IssuerOptions } from './token/issuers.js';
-export { namesAnActor } from './traffic.js';
+export { namesAnActor } from './token/token-search.js';

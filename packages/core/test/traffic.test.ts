@@ -1,9 +1,22 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { carriesOurMark } from '../src/traffic.js';
 
 const token = (claims: object) =>
   `eyJhbGciOiJFZERTQSJ9.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 const delegated = token({ sub: 'user_123', act: { sub: 'agent-1' } });
+
+function inChunks(text: string, count: number): string {
+  const length = Math.ceil(text.length / count);
+  return Array.from({ length: count }, (_, i) => `t.${i}=${text.slice(i * length, (i + 1) * length)}`)
+    .toReversed()
+    .join('; ');
+}
+
+/** The session of an application that escapes more than JSON asks for. */
+function escapedDots(jwt: string): string {
+  return Buffer.from(JSON.stringify({ t: jwt }).replaceAll('.', '\\u002E')).toString('base64');
+}
 
 describe('carriesOurMark', () => {
   it.each<[string, string, readonly string[]]>([
@@ -26,6 +39,40 @@ describe('carriesOurMark', () => {
       ['Authorization', `Basic ${Buffer.from(`x-access-token:${delegated}`).toString('base64')}`],
     ],
     ['A17 one whose signature is in another cookie', '/', ['Cookie', `hp=${delegated.replace(/\.[^.]*$/, '')}; s=x`]],
+    [
+      'A17 one in chunks of a cookie',
+      '/',
+      ['Cookie', `t.1=${delegated.slice(50)}; x=y; t.0=${delegated.slice(0, 50)}`],
+    ],
+    [
+      'A17 one in chunks on two lines',
+      '/',
+      ['Cookie', `t=${delegated.slice(0, 50)}`, 'Cookie', `t-1=${delegated.slice(50)}`],
+    ],
+    ['A17 one in eleven chunks', '/', ['Cookie', inChunks(delegated, 11)]],
+    ['A17 one in a session in base64', '/', ['Cookie', `sess=${base64({ access_token: delegated })}`]],
+    [
+      'A17 one in such a session, with a prefix',
+      '/',
+      ['Cookie', `sess=base64-${base64({ user: {}, t: [delegated] })}`],
+    ],
+    ['A17 one in a list in base64', '/', ['Cookie', `sess=${base64([delegated, null])}`]],
+    ['A17 one in chunks of such a session', '/', ['Cookie', inChunks(`base64-${base64({ t: delegated })}`, 3)]],
+    ['A17 one in a session, its dots escaped', '/', ['Cookie', `s=${escapedDots(delegated)}`]],
+    [
+      'A17 one in three cookies',
+      '/',
+      [
+        'Cookie',
+        delegated
+          .split('.')
+          .map((part, i) => `${'hps'[i]}=${part}`)
+          .join('; '),
+      ],
+    ],
+    ['A17 one that is escaped twice', '/', ['Cookie', `t=${encodeURIComponent(encodeURIComponent(`"${delegated}"`))}`]],
+    ['A17 one whose dots are escaped twice', `/?t=${delegated.replaceAll('.', '%252e')}`, []],
+    ['A17 claims that are no part of a token', '/', ['Cookie', `state=${base64({ act: 1 })}`]],
     ['A17 one that white space begins', '/', ['Authorization', `x.${Buffer.from(' {"act":1}').toString('base64')}.y`]],
   ])('A17 %s is a mark', (_title, target, rawHeaders) => {
     expect(carriesOurMark(target, rawHeaders)).toBe(true);
@@ -36,7 +83,12 @@ describe('carriesOurMark', () => {
     ["a user's own token", '/', ['Authorization', `Bearer ${token({ sub: 'user_123', may_act: { sub: 'a' } })}`]],
     ['a tag of others', '/', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
     ['act inside another claim', '/', ['Authorization', `Bearer ${token({ data: { act: 1 } })}`]],
-    ['JSON that is no part of a token', '/', ['Cookie', `state=${Buffer.from('{"act":1}').toString('base64')}`]],
+    [
+      'a session of a user',
+      '/',
+      ['Cookie', `sess=${base64({ access_token: token({ sub: 'user_123' }), act_now: 1 })}`],
+    ],
+    ['a chunked token of a user', '/', ['Cookie', inChunks(token({ sub: 'user_123', name: 'x'.repeat(99) }), 4)]],
     ['broken escapes and broken JSON', '/%zz%', ['X', `a.${Buffer.from('{"act"').toString('base64')}.b`]],
     ['a User-Agent', '/v1.2.3/x', ['User-Agent', 'curl/8.5.0']],
   ])('%s is none', (_title, target, rawHeaders) => {
@@ -53,12 +105,39 @@ describe('carriesOurMark', () => {
     expect(carriesOurMark('/', rawHeaders)).toBe(false);
   });
 
+  it('A16 much JSON is a mark, because nobody parses it all', () => {
+    const cookies = (count: number): string =>
+      Array.from({ length: count }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`).join('; ');
+    expect(carriesOurMark('/', ['Cookie', cookies(32)])).toBe(false);
+    expect(carriesOurMark('/', ['Cookie', cookies(33)])).toBe(true);
+  });
+
+  it('A16 what is larger than the guard reads is a mark', () => {
+    expect(carriesOurMark('/', ['x', 'a'.repeat(32_700)])).toBe(false);
+    expect(carriesOurMark('/', ['x', 'a'.repeat(32_800)])).toBe(true);
+  });
+
+  it('A16 what is too short or no object is not parsed', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    for (const part of [
+      'ew.',
+      'e30.',
+      'eyJ.',
+      `${base64('x'.repeat(12))}.`,
+      `${Buffer.from('{"act":1').toString('base64url')}.`,
+    ]) {
+      expect(carriesOurMark('/', ['Cookie', part.repeat(15_000 / part.length)])).toBe(false);
+    }
+    expect(parse).not.toHaveBeenCalled();
+  });
+
   it('A16 takes linear time, whatever strangers send', () => {
     const began = performance.now();
-    for (const text of ['a'.repeat(256_000), 'a.'.repeat(128_000), '%'.repeat(256_000), `.${'{'.repeat(256_000)}.`]) {
-      expect(carriesOurMark(text, ['x', text])).toBe(false);
+    for (const text of ['a', 'a.', '%', '%25', '{', '-', '.1=', 'eyJ', '\\u', '1;']) {
+      const long = text.repeat(15_000 / text.length);
+      for (const request of [long, `.${long}.`]) expect(carriesOurMark(request, ['cookie', request])).toBe(false);
     }
-    // Quadratic, the first alone would take minutes.
+    // Quadratic, it would take minutes.
     expect(performance.now() - began).toBeLessThan(5000);
   });
 });

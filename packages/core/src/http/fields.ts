@@ -6,3 +6,10 @@ export function fieldValues(rawHeaders: readonly string[], name: string): string
   }
   return values;
 }
+
+const maxFieldBytes = 32 * 1024;
+
+/** Whether target and fields are more than is ever looked through. */
+export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): boolean {
+  return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > maxFieldBytes;
+}
