@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -164,6 +164,27 @@ describe('audit tail', () => {
     }
     expect(await ids('tail')).toEqual(whole.slice(-10));
     expect(await ids('tail', '-n', '999', '--actor', 'agent-b')).toEqual(['decision-2']);
+  });
+
+  it('leaves out what a crash has left, when the next segment says that it is void', async () => {
+    using other = temporaryFolder();
+    await writeLog(
+      other.file('log'),
+      Array.from({ length: 12 }, (_, number) => decision(number)),
+      { maxSegmentBytes: 4096 },
+    );
+    const tail = async () =>
+      (await runCli(['audit', 'tail', other.file('log'), '-n', '99', '--phase', 'decision'])).out;
+    const before = await tail();
+    const first = other.file('log/audit-000001.jsonl');
+    const [line = ''] = readFileSync(first, 'utf8').split('\n').slice(1);
+    const validBytes = statSync(first).size;
+    appendFileSync(first, `${line}\n{"torn":`);
+    expect(await tail()).not.toBe(before);
+    const second = other.file('log/audit-000002.jsonl');
+    const fence = `"fenced":{"validBytes":${validBytes},"voidBytes":1,"sha256":""},"frontier"`;
+    writeFileSync(second, readFileSync(second, 'utf8').replace('"frontier"', fence));
+    expect(await tail()).toBe(before);
   });
 
   it('leaves out a last line without an end', async () => {

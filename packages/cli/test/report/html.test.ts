@@ -1,0 +1,37 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { html, jsonForScript } from '../../src/report/html.js';
+
+const texts = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.string({ unit: fc.constantFrom(...Array.from('<>&"\'/!-scriptSCRIPT=`\u2028\u202e')) }),
+);
+
+it('F1 no text becomes markup, or ends an attribute', () => {
+  fc.assert(
+    fc.property(texts, (text) => {
+      const { markup } = html`<p title="${text}">${text}</p>`;
+      const [, attribute = '', content = ''] = /^<p title="([^"]*)">([^<]*)<\/p>$/.exec(markup) ?? [];
+      expect(attribute).toBe(content);
+      expect(`${attribute}${content}`).not.toMatch(/[<>"']|&(?!(?:amp|lt|gt|quot|#39);)/);
+      expect(text === '' || attribute !== '').toBe(true);
+    }),
+  );
+});
+
+it('puts pieces together without escaping them again', () => {
+  expect(html`<ul>${[html`<li>${'<'}</li>`, html`<li>${7}${undefined}</li>`]}</ul>`.markup).toBe(
+    '<ul><li>&lt;</li><li>7</li></ul>',
+  );
+});
+
+it('F1 data for a script holds no bracket, and reads as what was put in', () => {
+  fc.assert(
+    fc.property(texts, (text) => {
+      const json = jsonForScript({ text });
+      expect(json).not.toMatch(/[<>&\u2028\u2029]/);
+      // Printable text comes back as it was; the rest as its escapes.
+      if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(text)) expect(JSON.parse(json)).toEqual({ text });
+    }),
+  );
+});
