@@ -31,13 +31,14 @@ export function readRequest(form: RequestForm, where: string, vocabulary: readon
   reader.refuseOthers(requestMembers);
   const { actor, scope = [] } = form;
   const principal = reader.within('actor', typeof actor === 'string' ? { id: actor } : actor);
-  principal.refuseOthers(['id', 'roles', 'capabilities', 'owner']);
+  principal.refuseOthers(['type', 'id', 'roles', 'capabilities', 'owner']);
   const held = typeof scope === 'string' ? scope.split(/[\s,]+/).filter((one) => one !== '') : reader.texts('scope');
   const capabilities = principal.optional('capabilities') ? principal.texts('capabilities') : held;
   const via = reader.texts('via');
   const delegated = reader.optional('onBehalfOf') || reader.optional('onBehalfOfAgent');
   return {
     principal: {
+      type: principal.oneOf('type', ['Agent', 'User'], 'Agent'),
       id: principal.text('id'),
       roles: principal.texts('roles'),
       capabilities,

@@ -122,6 +122,9 @@ const CASES = `- name: a draft for a user
   policies: []
 `;
 
+const askedBy = (type: string, by: string): string =>
+  `- {actor: {type: ${type}, id: u}, action: x, resource: 'R::"r"', expect: allow, policies: [${by}]}\n`;
+
 describe('policy test', () => {
   it('passes where every decision is as expected', async () => {
     const { code, out, err } = await given(CASES, 'test', policies, '-');
@@ -166,6 +169,17 @@ ok      deny      pr.merge on Repo::"acme/api"
     expect(out).toMatch(/FAILED {2}error {5}pr\.close on .*\n.*Line 17: expected deny, but it is error\./);
     const expected = unknown.replace(/expect: deny\n$/, 'expect: error\n');
     expect(await given(expected, 'test', policies, '-')).toMatchObject({ code: 0 });
+  });
+
+  it('asks about a user, who may have to be permitted, too', async () => {
+    const users = folder({
+      'u.cedar':
+        '@id("user") permit(principal == User::"u", action, resource); @id("agent") permit(principal is Agent, action, resource);',
+    });
+    expect(await given(askedBy('User', 'user') + askedBy('Agent', 'agent'), 'test', users, '-')).toMatchObject({
+      code: 0,
+    });
+    expect(await given(askedBy('Group', 'user'), 'test', users, '-')).toMatchObject({ code: 2 });
   });
 
   it('reads cases.yaml in the folder, or JSON, and prints JSON', async () => {

@@ -4,7 +4,8 @@ import { explanationText } from './explanation-text.js';
 
 /** The refusal of a denial together with its explanation, where the engine has one. */
 export function explainedRefusal(refused: Refusal, decision: PolicyDecision | undefined): Refusal {
-  if (refused.status !== 403 || decision?.explain === undefined) return refused;
+  // The decision of an actor who is permitted says nothing of why its subject is not.
+  if (refused.status !== 403 || decision?.decision !== 'deny' || decision.explain === undefined) return refused;
   try {
     return Object.freeze({ ...refused, explanation: explanationText(decision.explain()) });
   } catch {

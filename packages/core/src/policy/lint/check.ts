@@ -73,8 +73,8 @@ function neverHolds({ scope, text }: Policy): string | undefined {
   const { principal, action, resource } = scope;
   if ([principal, action, resource].some(({ in: groups }) => groups?.length === 0)) return 'nothing is in []';
   const principalType = typeOf(principal);
-  if (principalType !== undefined && principalType !== 'Agent') {
-    return `the principal is always an Agent, never a ${principalType}. Whom it acts for is context.onBehalfOf`;
+  if (principalType !== undefined && principalType !== 'Agent' && principalType !== 'User') {
+    return `the principal is an Agent, or the User for whom it acts, never a ${principalType}`;
   }
   const never = conditionsOf(text).find(({ clause, text: body }) => body === (clause === 'when' ? 'false' : 'true'));
   return never === undefined ? undefined : `${never.clause} { ${never.text} } never lets it`;

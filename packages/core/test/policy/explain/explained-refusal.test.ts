@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { explainedRefusal } from '../../../src/policy/explain/explained-refusal.js';
 import { cedarFromText } from '../../../src/policy/cedar/load.js';
 import type { PolicyEngine } from '../../../src/policy/engine.js';
 import type { GuardOptions } from '../../../src/guard-options.js';
+import { refusal } from '../../../src/refusal.js';
+import { reviewerQuery } from '../query.js';
 import { allow, engine, guarded, permission, signedRequest } from '../../guarded.js';
 
 const policies = '@id("owners") permit(principal in Role::"owner", action == Action::"thing.read", resource);';
 
 /** The body of the refusal, and all that was recorded. */
-async function refused(options: Partial<GuardOptions>): Promise<{ body: unknown; log: string }> {
+async function refused(options: Partial<GuardOptions>, claims?: object): Promise<{ body: unknown; log: string }> {
   const { guard, audit } = await guarded(options);
-  const request = await guard.authenticate(await signedRequest());
+  const request = await guard.authenticate(await signedRequest(claims));
   if (!request.ok || request.caller === undefined) throw new Error('not let in');
   const authorization = await guard.authorize(request.caller, permission);
   if (authorization.ok) throw new Error('allowed');
@@ -57,6 +60,23 @@ No permit applies. The nearest:
     ],
   ])('stays terse where the engine %s', async (_name, policy) => {
     expect((await refused({ policy, dangerouslyExplainRefusals: true })).body).toEqual(terse);
+  });
+
+  it('explains a subject that is not permitted, as far as policy was asked about it', async () => {
+    const both = { dangerouslyExplainRefusals: true, subjectMustAlsoBePermitted: true };
+    const policy = await cedarFromText({ policies: 'permit(principal is Agent, action, resource);' });
+    const { body } = await refused({ policy, ...both }, {});
+    expect(body).toMatchObject({
+      ...terse,
+      explanation: expect.stringMatching(/^Denied: User::"user_123", .*\n.*\n.*\n.*principal is Agent/),
+    });
+  });
+
+  it('does not show the decision of the actor where its subject is unknown', async () => {
+    const policy = await cedarFromText({ policies: 'permit(principal is Agent, action, resource);' });
+    const allowed = policy.decide(reviewerQuery());
+    expect(allowed.decision).toBe('allow');
+    expect(explainedRefusal(refusal('policy_denied'), allowed)).toEqual(refusal('policy_denied'));
   });
 
   it('explains no outage', async () => {

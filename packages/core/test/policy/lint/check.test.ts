@@ -55,7 +55,13 @@ describe('checkPolicies', () => {
     ['false', `\npermit(${ALL}) when { true && false };`, undefined, ['2 error unreachable']],
     ['unless true', `permit(principal, action, resource is A) unless { true };`, undefined, ['1 error unreachable']],
     ['in nothing', 'forbid(principal, action in [], resource);', undefined, ['1 error unreachable']],
-    ['a user as principal', 'permit(principal == User::"u", action, resource);', undefined, ['1 error unreachable']],
+    ['a role as principal', 'permit(principal == Role::"r", action, resource);', undefined, ['1 error unreachable']],
+    [
+      'no user as principal: it may have to be permitted, too',
+      'permit(principal is User, action, resource);',
+      undefined,
+      [],
+    ],
     [
       'a forbid that overrules it',
       `forbid(${ALL});\npermit(principal, action, resource is A);`,
