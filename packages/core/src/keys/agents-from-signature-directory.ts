@@ -20,7 +20,8 @@ const ownOptions = ['id', 'capabilities', 'roles', 'owner', 'status'] as const;
  * The agent whose keys an authority publishes as an HTTP Message Signatures Directory, as Web Bot Auth has it: a JWK Set
  * at `/.well-known/http-message-signatures-directory`, unless the URL names another path. A key counts only if the
  * answer is signed with it over `"@authority";req`, tagged `http-message-signatures-directory`, with `created` and
- * `expires`, at most a day ago. Only Ed25519 keys are read; their `keyid` is their thumbprint. Fetched and kept like
+ * `expires`, at most a day ago; at another path also over `"@path";req` (and `"@query";req`), or over
+ * `"@target-uri";req`. Only Ed25519 keys are read; their `keyid` is their thumbprint. Fetched and kept like
  * `agentsFromJwks`.
  *
  * @throws ConfigError when the URL or an option is wrong.

@@ -1,4 +1,10 @@
-import { parseSignatureInput, requireComponents, type ResponseMessage, verifyMessage } from '@countersign/signature';
+import {
+  type ComponentPolicy,
+  parseSignatureInput,
+  requireComponents,
+  type ResponseMessage,
+  verifyMessage,
+} from '@countersign/signature';
 import { fieldValues } from '../http/fields.js';
 import { isJsonObject, parseStrictJson, type Reading } from '../json/strict-json.js';
 import type { SkippedKey } from './agent-jwk-set.js';
@@ -48,19 +54,33 @@ export async function fetchSignatureDirectory(
   if (!jwks.ok) return jwks;
   const labels = labelsByKey(fetched.value);
   if (!labels.ok) return labels;
-  return { ok: true, value: await provedKeys(jwks.value, messageOf(url, fetched.value), labels.value, now) };
+  const served: Served = { message: messageOf(url, fetched.value), covering: coveringOf(url), labels: labels.value };
+  return { ok: true, value: await provedKeys(jwks.value, served, now) };
 }
 
-async function provedKeys(
-  jwks: readonly unknown[],
-  message: ResponseMessage,
-  labels: ReadonlyMap<string, string>,
-  now: number,
-): Promise<SignatureDirectory> {
+/** The answer, and how keys have to have signed it. */
+interface Served {
+  readonly message: ResponseMessage;
+  readonly covering: ComponentPolicy;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+/**
+ * The address that was asked is what each key signs: without that, anybody could serve the keys of others and so pass
+ * their requests off as those of an agent of its own. The well-known path belongs to the whole authority; any other may
+ * be shared with those who have other paths there.
+ */
+function coveringOf({ pathname, search }: URL): ComponentPolicy {
+  if (pathname === wellKnownPath && search === '') return requireComponents({ all: ['"@authority";req'] });
+  const parts = ['"@authority";req', '"@path";req', ...(search === '' ? [] : ['"@query";req'])];
+  return requireComponents({ oneOf: [parts, ['"@target-uri";req']] });
+}
+
+async function provedKeys(jwks: readonly unknown[], served: Served, now: number): Promise<SignatureDirectory> {
   const keys: AgentKey[] = [];
   const skipped: SkippedKey[] = [];
   for (const [index, reading] of readKeys(jwks).entries()) {
-    const proved = reading.ok ? await provedKey(reading.value, message, labels, now) : reading;
+    const proved = reading.ok ? await provedKey(reading.value, served, now) : reading;
     if (proved.ok) keys.push(proved.value);
     else skipped.push({ index, problem: proved.problem });
   }
@@ -95,21 +115,16 @@ function labelsByKey({ rawHeaders }: RemoteDocument): Reading<ReadonlyMap<string
   return { ok: true, value: labels };
 }
 
-/**
- * The authority that was asked is what each key signs: without that, anybody could serve the keys of others and so pass
- * their requests off as those of an agent of its own.
- */
 async function provedKey(
   key: AgentKey,
-  message: ResponseMessage,
-  labels: ReadonlyMap<string, string>,
+  { message, covering, labels }: Served,
   now: number,
 ): Promise<Reading<AgentKey>> {
   const label = labels.get(key.thumbprint);
   if (label === undefined) return failed('no single signature of the directory is by this key');
   const result = await verifyMessage(message, {
     select: { label },
-    components: requireComponents({ all: ['"@authority";req'] }),
+    components: covering,
     parameters: ['created', 'expires', 'keyid', 'tag'],
     algorithms: ['ed25519'],
     now,

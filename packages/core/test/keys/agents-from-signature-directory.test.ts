@@ -31,11 +31,22 @@ interface Signed {
 }
 
 /** Signed by hand, after RFC 9421 §2.5: independent of the package that verifies. */
-function signature(key: TestKey, host: string, signed: Signed = {}): { input: string; value: string } {
+function signature(
+  key: TestKey,
+  { host, url }: { readonly host: string; readonly url: string },
+  signed: Signed = {},
+): { input: string; value: string } {
   const { label = 'sig1', authority = host, components = '("@authority";req)' } = signed;
   const { parameters = `created=${now - 10};expires=${now + 300}`, tag = 'http-message-signatures-directory' } = signed;
   const covered = `${components};${parameters};keyid="${thumbprintOf(key)}";alg="ed25519";tag="${tag}"`;
-  const lines = components === '()' ? [] : [`"@authority"${components.includes('req') ? ';req' : ''}: ${authority}`];
+  const { pathname, search } = new URL(url, `http://${host}`);
+  const values: Readonly<Record<string, string>> = {
+    '@authority': authority,
+    '@path': pathname,
+    '@query': search,
+    '@target-uri': `http://${host}${url}`,
+  };
+  const lines = [...components.matchAll(/"([^"]+)";req/g)].map(([line, name = '']) => `${line}: ${values[name]}`);
   const base = [...lines, `"@signature-params": ${covered}`].join('\n');
   const bytes = sign(null, Buffer.from(base), createPrivateKey({ key: key.privateJwk, format: 'jwk' }));
   return { input: `${label}=${covered}`, value: `${label}=:${bytes.toString('base64')}:` };
@@ -44,8 +55,8 @@ function signature(key: TestKey, host: string, signed: Signed = {}): { input: st
 type Signer = readonly [key: TestKey, signed?: Signed];
 
 function answer(keys: readonly unknown[], signers: readonly Signer[], type = mediaType): TestServer['answer'] {
-  return ({ headers: { host = '' } }, response) => {
-    const made = signers.map(([key, signed]) => signature(key, host, signed));
+  return ({ headers: { host = '' }, url = '' }, response) => {
+    const made = signers.map(([key, signed]) => signature(key, { host, url }, signed));
     response.setHeader('content-type', type);
     if (made.length > 0) {
       response.setHeader('signature-input', made.map(({ input }) => input).join(', '));
@@ -119,6 +130,41 @@ describe('agentsFromSignatureDirectory', () => {
     );
     const agents = agentsFromSignatureDirectory(`${server.url}bots/keys`, { id: 'crawler', ...local });
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ cause: expect.stringMatching(/503/) });
+  });
+
+  const authority = '"@authority";req';
+  it.each<[string, string, string, string]>([
+    ['the path', 'bots/keys', `(${authority} "@path";req)`, 'found'],
+    ['the target', 'bots/keys', '("@target-uri";req)', 'found'],
+    ['path and query', 'keys?bot=1', `(${authority} "@path";req "@query";req)`, 'found'],
+    ['the authority alone', 'bots/keys', `(${authority})`, 'unknown'],
+    ['the path alone', 'bots/keys', '("@path";req)', 'unknown'],
+    ['no query', 'keys?bot=1', `(${authority} "@path";req)`, 'unknown'],
+    [
+      'no query at the well-known path',
+      '.well-known/http-message-signatures-directory?bot=1',
+      `(${authority})`,
+      'unknown',
+    ],
+  ])(
+    'A8 at another path, which others may share the authority of, %s is signed',
+    async (_title, path, components, kind) => {
+      const server = await startServer(answer([one.jwk], [[one, { components }]]));
+      const options = { id: 'crawler', ...local, clock: () => now * 1000 };
+      expect(await kindOf(agentsFromSignatureDirectory(`${server.url}${path}`, options), one)).toBe(kind);
+    },
+  );
+
+  it('A8 A11 a copy at another path of one authority gives nobody the key', async () => {
+    const served = answer([one.jwk], [[one, { components: `(${authority} "@path";req)` }]]);
+    const server = await startServer((request, response) => {
+      request.url = '/victim/keys';
+      if (typeof served === 'function') served(request, response);
+    });
+    const at = (path: string): AgentDirectory =>
+      agentsFromSignatureDirectory(`${server.url}${path}`, { id: 'crawler', ...local, clock: () => now * 1000 });
+    expect(await kindOf(at('attacker/keys'), one)).toBe('unknown');
+    expect(await kindOf(at('victim/keys'), one)).toBe('found');
   });
 
   it.each<[string, readonly Signer[]]>([
