@@ -9,7 +9,7 @@ export type Held<T> =
 export interface Source<T> {
   /** What is held, after a refresh if it is due. */
   current(nowSeconds: number): Held<T> | Promise<Held<T>>;
-  /** The same after something was not found in it, which may mean that it is new there. */
+  /** The same after something was not found in it, which may mean that it is new there; unavailable if nobody can tell. */
   afterMiss(nowSeconds: number): Held<T> | Promise<Held<T>>;
 }
 
@@ -62,8 +62,9 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
   }
 
   async afterMiss(now: number): Promise<Held<T>> {
-    await this.#refreshUnlessTriedWithin(coolDownSeconds, now);
-    return this.#snapshot(now);
+    await this.#refreshUnlessTriedWithin(this.#failure === undefined ? coolDownSeconds : retrySeconds, now);
+    // It may have been added since: while nobody can look, what is missing is not unknown.
+    return this.#failure === undefined ? this.#snapshot(now) : { kind: 'unavailable', cause: this.#failure };
   }
 
   #snapshot(now: number): Held<T> {

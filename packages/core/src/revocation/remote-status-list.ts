@@ -5,6 +5,8 @@ import type { StatusListToken } from './status-list-token.js';
 export interface RemoteStatusListOptions {
   /** Fetches and verifies. Never rejects. */
   readonly fetch: (now: number) => Promise<Reading<StatusListToken>>;
+  /** When a list that was held before, and forgotten, was issued. */
+  readonly newest: number | undefined;
   /** How long it goes on counting when it is due for another look, and none can be had. */
   readonly staleSeconds: number;
   readonly clockSkewSeconds: number;
@@ -23,6 +25,7 @@ const retrySeconds = 5;
  */
 export class RemoteStatusList {
   readonly #options: RemoteStatusListOptions;
+  #newest: number;
   #held: { readonly token: StatusListToken; readonly since: number } | undefined;
   #flight: Promise<void> | undefined;
   #lastAttempt: number | undefined;
@@ -30,6 +33,12 @@ export class RemoteStatusList {
 
   constructor(options: RemoteStatusListOptions) {
     this.#options = options;
+    this.#newest = options.newest ?? -Infinity;
+  }
+
+  /** When the newest list was issued that this one ever held. */
+  get newest(): number {
+    return this.#newest;
   }
 
   /** Bytes held in memory. */
@@ -50,8 +59,9 @@ export class RemoteStatusList {
 
   /** The same after an index was beyond the end, which may mean that the list has grown. */
   async afterMiss(now: number): Promise<Reading<StatusList>> {
-    await this.#refreshUnlessTriedWithin(coolDownSeconds, now);
-    return this.#snapshot(now);
+    await this.#refreshUnlessTriedWithin(this.#failure === undefined ? coolDownSeconds : retrySeconds, now);
+    // The list may have grown since: while nobody can look, the token is not to blame.
+    return this.#failure === undefined ? this.#snapshot(now) : { ok: false, problem: this.#failure };
   }
 
   #snapshot(now: number): Reading<StatusList> {
@@ -87,12 +97,13 @@ export class RemoteStatusList {
     const fetched = await this.#options.fetch(now);
     if (!fetched.ok) {
       this.#failure = fetched.problem;
-    } else if (this.#held !== undefined && fetched.value.issuedAt < this.#held.token.issuedAt) {
+    } else if (fetched.value.issuedAt < this.#newest) {
       // Whoever serves the list could else bring back the time before a revocation.
       this.#failure = 'it is older than the one before';
     } else {
       this.#failure = undefined;
       this.#held = { token: fetched.value, since: now };
+      this.#newest = fetched.value.issuedAt;
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Reading } from '../json/strict-json.js';
 import { type DocumentKind, fetchDocument, readRemoteUrl } from '../keys/remote-json.js';
 import { type Refusal, refusal } from '../refusal.js';
 import type { TrustedIssuer } from '../token/issuers.js';
+import { LeastRecentlyUsed } from '../token/least-recently-used.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { RemoteStatusList } from './remote-status-list.js';
 import { statusAt } from './status-list.js';
@@ -17,6 +18,7 @@ export interface StatusLists {
 
 /** Most lists, and most inflated bytes of them, held at once. */
 const most = { lists: 256, bytes: 64 * 1024 ** 2 };
+const maxForgotten = 10_000;
 
 const statusListJwt: DocumentKind = {
   accept: 'application/statuslist+jwt',
@@ -32,6 +34,8 @@ const limits = { timeoutMilliseconds: 5000, maxBytes: maxStatusListLength };
 export function createStatusLists({ clockSkewSeconds }: { readonly clockSkewSeconds: number }): StatusLists {
   /** Least recently used first. */
   const lists = new Map<string, RemoteStatusList>();
+  /** When each list was issued that is no longer held: forgetting one must not bring back an older one. */
+  const forgotten = new LeastRecentlyUsed<number>(maxForgotten);
 
   function listAt(url: URL, uri: string, issuer: TrustedIssuer): RemoteStatusList {
     const key = JSON.stringify([issuer.issuer, uri]);
@@ -44,6 +48,7 @@ export function createStatusLists({ clockSkewSeconds }: { readonly clockSkewSeco
           const question = { issuer, uri, now, clockSkewSeconds };
           return await verifyStatusListToken(fetched.value.bytes.toString('latin1'), question);
         },
+        newest: forgotten.get(key),
         staleSeconds: issuer.staleStatusSeconds,
         clockSkewSeconds,
       });
@@ -55,9 +60,10 @@ export function createStatusLists({ clockSkewSeconds }: { readonly clockSkewSeco
   /** The list just used stays, however large it is. */
   function forgetUnused(): void {
     let bytes = [...lists.values()].reduce((sum, { size }) => sum + size, 0);
-    for (const [key, { size }] of lists) {
+    for (const [key, { size, newest }] of lists) {
       if (lists.size === 1 || (lists.size <= most.lists && bytes <= most.bytes)) return;
       lists.delete(key);
+      forgotten.set(key, newest);
       bytes -= size;
     }
   }

@@ -104,6 +104,20 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(1 + 3);
   });
 
+  it('A14 while the last attempt has failed, what is missing is not unknown: it may have been added since', async () => {
+    const { cache, fetches, answer } = remote();
+    answer(up('one'));
+    await cache.current(t);
+    answer(down);
+    for (const now of [t + 30, t + 31, t + 34.9]) {
+      expect(await cache.afterMiss(now)).toEqual({ kind: 'unavailable', cause: 'down' });
+      expect(await cache.current(now)).toMatchObject({ value: 'one' });
+    }
+    expect(fetches()).toBe(2);
+    answer(up('two'));
+    expect(await cache.afterMiss(t + 35)).toMatchObject({ value: 'two' });
+  });
+
   it('A14 many at once share one fetch', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));

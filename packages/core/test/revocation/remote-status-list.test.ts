@@ -12,6 +12,7 @@ function remote(more: Partial<Omit<StatusListToken, 'list'>> = {}, staleSeconds 
       const bytes = Uint8Array.of(server.fetches.length);
       return server.answer ?? { ok: true, value: { list: { bits: 8, bytes }, issuedAt: 1000, ...server.more } };
     },
+    newest: undefined,
     staleSeconds,
     clockSkewSeconds: 5,
   });
@@ -80,6 +81,18 @@ describe('a remote status list', () => {
     for (const now of [1001, 1029, 1030, 1031]) await at(now, 'afterMiss');
     expect(server.fetches).toEqual([1000, 1030]);
     expect(await at(1032)).toBe(2);
+  });
+
+  it('B11 an index beyond the end is an outage of ours while nobody can look whether the list has grown', async () => {
+    const { server, at } = remote();
+    await at(1000);
+    server.answer = down;
+    expect(await at(1030, 'afterMiss')).toBe('the server is down');
+    expect(await at(1031)).toBe(1);
+    expect(await at(1034, 'afterMiss')).toBe('the server is down');
+    server.answer = undefined;
+    expect(await at(1035, 'afterMiss')).toBe(3);
+    expect(server.fetches).toEqual([1000, 1030, 1035]);
   });
 
   it('B11 an older one does not take the place of a newer one', async () => {

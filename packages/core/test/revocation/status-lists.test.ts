@@ -156,6 +156,10 @@ describe('the lists held', () => {
     expect(server.requests).toBe(257);
     await ask(0);
     expect(server.requests).toBe(258);
+    // What is forgotten is only the list, not that it was there: an older one still does not count.
+    server.answer = lists({ iat: now - 1 });
+    expect(await ask(2)).toBe('revocations_unavailable');
+    expect(await ask(1000)).toBe('ok');
   });
 
   it('are bounded in bytes: the least recently used goes', async () => {
