@@ -106,10 +106,9 @@ describe('carriesOurMark', () => {
   });
 
   it('A16 much JSON is a mark, because nobody parses it all', () => {
-    const cookies = (count: number): string =>
-      Array.from({ length: count }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`).join('; ');
-    expect(carriesOurMark('/', ['Cookie', cookies(32)])).toBe(false);
-    expect(carriesOurMark('/', ['Cookie', cookies(33)])).toBe(true);
+    const cookies = Array.from({ length: 33 }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`);
+    expect(carriesOurMark('/', ['Cookie', cookies.slice(1).join('; ')])).toBe(false);
+    expect(carriesOurMark('/', ['Cookie', cookies.join('; ')])).toBe(true);
   });
 
   it('A16 what is larger than the guard reads is a mark', () => {
