@@ -209,6 +209,11 @@ describe('outages', () => {
       '2 times in a row',
       '4 times in a row',
     ]);
+    one.answer = (response) => response.writeHead(503).end();
+    await sending.sink.write(event('b'));
+    await sending.paused(5);
+    expect(sending.pauses[4]?.milliseconds).toBeLessThanOrEqual(1000);
+    expect(sending.told.at(-1)).toContain('once now');
   });
 
   it('F4 while the receiver is away records wait, in order, also over a restart', async () => {
@@ -278,6 +283,7 @@ describe('outages', () => {
     writeFileSync(join(folder.path, 'spool-000000000007.jsonl'), '{"id":"a"}\n{"id":"b"}\n{"id":"to');
     writeFileSync(join(folder.path, 'spool-000000000008.jsonl'), '');
     const { sink } = new Sending(address, folder.path);
+    await arrived(one, 2);
     await sink.write(event('c'));
     await arrived(one, 3);
     expect(one.batches).toEqual([['a', 'b'], ['c']]);
