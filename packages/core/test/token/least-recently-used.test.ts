@@ -3,7 +3,10 @@ import { bytesHeld } from '../../src/token/bytes-held.js';
 import { LeastRecentlyUsed } from '../../src/token/least-recently-used.js';
 
 function held(map: LeastRecentlyUsed<string>, keys: string): string {
-  return keys.split('').filter((key) => map.get(key) !== undefined).join('');
+  return keys
+    .split('')
+    .filter((key) => map.get(key) !== undefined)
+    .join('');
 }
 
 describe('LeastRecentlyUsed', () => {
