@@ -4,7 +4,7 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 const notPublic = new BlockList();
 
 // IANA special-purpose address registries (RFC 6890): what is not globally reachable, and the prefixes that carry an
-// IPv4 address inside (NAT64, 6to4, Teredo). IPv4-mapped IPv6 addresses match the IPv4 rules by themselves.
+// IPv4 address inside (NAT64, SIIT, 6to4, Teredo). IPv4-mapped IPv6 addresses match the IPv4 rules by themselves.
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -26,13 +26,16 @@ for (const [network, prefix] of [
 }
 for (const [network, prefix] of [
   ['::', 96],
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],
+  ['100:0:0:1::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
+  ['5f00::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
   ['fec0::', 10],

@@ -10,6 +10,11 @@ describe('isPublicAddress', () => {
     '2606:4700:4700::1111',
     '2a00:1450:4001:829::200e',
     '::ffff:8.8.8.8',
+    // In the registries, and globally reachable: AS112 and AMT.
+    '192.31.196.1',
+    '192.52.193.1',
+    '192.175.48.1',
+    '2620:4f:8000::1',
   ])('%s is public', (address) => expect(isPublicAddress(address)).toBe(true));
 
   it.each([
@@ -33,6 +38,7 @@ describe('isPublicAddress', () => {
     '::ffff:7f00:1',
     '::ffff:a9fe:a9fe',
     '::ffff:10.0.0.1',
+    '::ffff:0:127.0.0.1',
     '64:ff9b::7f00:1',
     '64:ff9b:1::7f00:1',
     '2002:7f00:1::',
@@ -44,6 +50,10 @@ describe('isPublicAddress', () => {
     'fec0::1',
     'ff02::1',
     '2001:db8::1',
+    '3fff::1',
+    '5f00::1',
+    '100::1',
+    '100:0:0:1::1',
     'localhost',
     '',
   ])('A14 %j is not public', (address) => expect(isPublicAddress(address)).toBe(false));
