@@ -1,4 +1,5 @@
 import { ConfigError, checkOptionNames } from '../config-error.js';
+import { MinHeap } from './min-heap.js';
 import type { ReplayResult, ReplayStore } from './store.js';
 
 export interface MemoryReplayStoreOptions {
@@ -36,21 +37,23 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
   const lastSeconds = new Map<string, number>();
   /** The same entries by that second, so that expired ones are found without a timer. */
   const bySecond = new Map<number, string[]>();
+  const seconds = new MinHeap();
   /** The latest second that a forgotten entry counted in: later than now only if the clock was set back. */
   let forgottenUpTo = Number.NEGATIVE_INFINITY;
 
   /** Forgets some expired entries: a few per call, so that no request pays for all of a burst before it. */
   function sweep(second: number): void {
     let budget = sweepBudget;
-    for (const [lastSecond, entries] of bySecond) {
-      if (lastSecond >= second) continue;
+    for (let lastSecond = seconds.least; lastSecond !== undefined && lastSecond < second; lastSecond = seconds.least) {
       forgottenUpTo = Math.max(forgottenUpTo, lastSecond);
+      const entries = bySecond.get(lastSecond) ?? [];
       for (let entry = entries.pop(); entry !== undefined; entry = entries.pop()) {
         // It may have been reserved anew since.
         if (lastSeconds.get(entry) === lastSecond) lastSeconds.delete(entry);
         if (--budget === 0) return;
       }
       bySecond.delete(lastSecond);
+      seconds.removeLeast();
     }
   }
 
@@ -71,8 +74,12 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
       if (lastSeconds.size >= maxEntries) return 'full';
       lastSeconds.set(entry, lastSecond);
       const entries = bySecond.get(lastSecond);
-      if (entries === undefined) bySecond.set(lastSecond, [entry]);
-      else entries.push(entry);
+      if (entries === undefined) {
+        bySecond.set(lastSecond, [entry]);
+        seconds.add(lastSecond);
+      } else {
+        entries.push(entry);
+      }
       return 'reserved';
     },
   };
