@@ -96,7 +96,8 @@ export class LivePolicies {
       ...(schema === undefined ? {} : { preparsedSchemaName: SCHEMA, validateRequest: true }),
     });
     const evaluation = evaluationOf(answer, slice.policies);
-    memo.set(key, evaluation);
+    // The text of an error may name what the key leaves out.
+    if (evaluation.ok) memo.set(key, evaluation);
     return evaluation;
   }
 

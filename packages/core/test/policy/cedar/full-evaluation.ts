@@ -35,6 +35,11 @@ export function fullEvaluation(set: PolicySet): (request: CedarRequest) => Evalu
 
 /** Without a schema Cedar's help may list fewer attributes, since it is told of fewer: then the words do not count. */
 export function comparable(evaluation: Evaluation, { schema }: PolicySet): unknown {
-  if (evaluation.ok || schema !== undefined) return evaluation;
-  return { ...evaluation, errors: evaluation.errors.length };
+  if (evaluation.ok) return evaluation;
+  if (schema === undefined) return { ...evaluation, errors: evaluation.errors.length };
+  // Cedar names any one member of a circle.
+  return {
+    ...evaluation,
+    errors: evaluation.errors.map((error) => error.replace(/(cycle containing vertex ).*/, '$1')),
+  };
 }
