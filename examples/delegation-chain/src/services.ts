@@ -37,7 +37,7 @@ export async function startLedger(shared: Shared): Promise<Service> {
   await app.register(onFastify, { guard });
   app.get<{ Params: { account: string } }>(
     '/accounts/:account/invoices',
-    fastifyPermit('invoice.read', ({ params }) => ({ type: 'Account', id: String(params['account']) }), {
+    fastifyPermit('invoice.read', ({ params }) => ({ type: 'Account', id: params['account'] }), {
       requires: 'invoice:read',
     }),
     async (request) => ({ invoices: [{ number: 'INV-1043', billed: 91_300, metered: 9130 }], ...answerTo(request) }),
@@ -56,7 +56,7 @@ export function startTickets(shared: Shared): Promise<Service> {
   return startOnExpress(shared, (app) => {
     app.post(
       '/queues/:queue/tickets',
-      expressPermit('ticket.create', ({ params }) => ({ type: 'Queue', id: String(params['queue']) }), {
+      expressPermit('ticket.create', ({ params }) => ({ type: 'Queue', id: params['queue'] }), {
         requires: 'ticket:create',
       }),
       (req, res) => void res.status(201).json({ title: req.body?.title, chain: req.caller?.chain.map(({ id }) => id) }),
@@ -69,7 +69,7 @@ export function startArchive(shared: Shared): Promise<Service> {
   return startOnExpress(shared, (app) => {
     app.post(
       '/archives/:archive/reports',
-      expressPermit('report.file', ({ params }) => ({ type: 'Archive', id: String(params['archive']) }), {
+      expressPermit('report.file', ({ params }) => ({ type: 'Archive', id: params['archive'] }), {
         requires: 'report:file',
       }),
       (req, res) => void res.status(201).json({ chain: req.caller?.chain.map(({ id }) => id) }),

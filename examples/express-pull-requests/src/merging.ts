@@ -12,7 +12,7 @@ export class Merging {
     this.#pulls = pulls;
   }
 
-  @Permit('pr.merge', ({ params }) => ({ type: 'Repo', id: `${String(params['owner'])}/${String(params['repo'])}` }))
+  @Permit('pr.merge', ({ params }: RepoRequest) => ({ type: 'Repo', id: `${params.owner}/${params.repo}` }))
   async merge({ params, body }: RepoRequest, res: Response): Promise<void> {
     const merged = this.#pulls.merge(`${params.owner}/${params.repo}`, body?.number);
     if (merged === undefined) return void res.status(404).json({ error: 'no such pull request' });

@@ -43,7 +43,7 @@ export async function createApi({ origin, issuer, agents, policiesFolder, audit,
   // A permission as options of the route …
   app.get<{ Params: { account: string } }>(
     '/accounts/:account/invoices',
-    permit('invoice.read', ({ params }) => ({ type: 'Account', id: `${params['account']}` }), {
+    permit('invoice.read', ({ params }) => ({ type: 'Account', id: params['account'] }), {
       requires: 'billing:read',
     }),
     async ({ params }) => invoicesOf(params.account),
@@ -57,7 +57,7 @@ export async function createApi({ origin, issuer, agents, policiesFolder, audit,
       config: {
         permit: {
           action: 'warehouse.query',
-          resource: ({ params }) => ({ type: 'Dataset', id: `${params['dataset']}` }),
+          resource: ({ params }) => ({ type: 'Dataset', id: params['dataset'] }),
         },
       },
     },

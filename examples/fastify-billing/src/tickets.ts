@@ -15,7 +15,7 @@ type TicketRequest = FastifyRequest<{ Params: { queue: string }; Body: { title: 
 export class Tickets {
   readonly #opened: Ticket[] = [];
 
-  @Permit('ticket.create', ({ params }) => ({ type: 'Queue', id: `${params['queue']}` }), { requires: 'ticket:create' })
+  @Permit('ticket.create', ({ params }) => ({ type: 'Queue', id: params['queue'] }), { requires: 'ticket:create' })
   async create(request: TicketRequest, reply: FastifyReply): Promise<Ticket> {
     const { params, body } = request;
     const caller = getCaller(request);

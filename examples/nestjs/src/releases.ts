@@ -30,7 +30,7 @@ interface Routed {
 }
 
 /** What the routes guard, made from the route and never from the body. */
-const service = ({ params }: Routed) => ({ type: 'Service', id: String(params['service']) });
+const service = ({ params }: Routed) => ({ type: 'Service', id: params['service'] });
 
 @Controller(':service/releases')
 export class ReleasesController {

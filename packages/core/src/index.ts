@@ -79,6 +79,7 @@ export {
 export { checkAdmissionOptions, checkPermission, type PermitOptions } from './node/check-arguments.js';
 export { leaveFor, type ResourceOf } from './node/leave-for.js';
 export { isGuardedMethod, type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
+export type { RouteResource } from './node/route-resource.js';
 export { sendRefusal } from './node/send-refusal.js';
 export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { DpopOptions } from './possession/dpop-options.js';

@@ -53,7 +53,7 @@ export function permit<Request>(
  * @example
  * ```ts
  * class Pulls {
- *   @Permit('pr.create', (req) => ({ type: 'Repo', id: String(req.params.repo) }))
+ *   @Permit('pr.create', (req) => ({ type: 'Repo', id: req.params.repo }))
  *   create(req: Request, res: Response) { … }
  * }
  * ```

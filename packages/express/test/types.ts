@@ -74,7 +74,7 @@ old.get(
 old.use(noteThrown());
 
 export class Things {
-  @Permit('read', ({ params }) => ({ type: 'Thing', id: String(params['id']) }))
+  @Permit('read', ({ params }) => ({ type: 'Thing', id: params['id'] }))
   async read(_req: Request4, res: Response4): Promise<void> {
     res.end();
   }

@@ -66,7 +66,7 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
  * @example
  * ```ts
  * await app.register(agentAuth, { guard });
- * app.post('/repos/:repo/pulls', permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.repo}` })), handler);
+ * app.post('/repos/:repo/pulls', permit('pr.create', ({ params }) => ({ type: 'Repo', id: params.repo })), handler);
  * ```
  */
 export const agentAuth: FastifyPluginAsync<AgentAuthOptions> = fastifyPlugin(plugin, {

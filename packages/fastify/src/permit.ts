@@ -60,7 +60,7 @@ function refuseUnguarded({ raw }: ServedRequest, reply: object, done: () => void
  * @example
  * ```ts
  * class Pulls {
- *   @Permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.repo}` }))
+ *   @Permit('pr.create', ({ params }) => ({ type: 'Repo', id: params.repo }))
  *   async create(request: FastifyRequest, reply: FastifyReply) { … }
  * }
  * app.post('/repos/:repo/pulls', pulls.create.bind(pulls));

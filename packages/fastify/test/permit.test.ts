@@ -13,7 +13,7 @@ const ofWhom = ({ params, body }: FastifyRequest<{ Params: { id: number }; Body:
   type: 'Thing',
   id: `${body.of}/${params.id}`,
 });
-const fromRoute: ResourceOf = ({ params }) => ({ type: 'Thing', id: `${params['id']}` });
+const fromRoute: ResourceOf = ({ params }) => ({ type: 'Thing', id: params['id'] });
 
 async function one(define: (app: FastifyInstance, handler: () => Promise<string>) => unknown, options?: AppOptions) {
   const handler = vi.fn(async () => 'done');
@@ -266,7 +266,7 @@ class Things {
     return reply.code(201).send({ made: this.name });
   }
 
-  @Permit('thing.read', ({ params }) => ({ type: 'Thing', id: `${params['id']}` }))
+  @Permit('thing.read', ({ params }) => ({ type: 'Thing', id: params['id'] }))
   async find(_request?: FastifyRequest): Promise<unknown> {
     this.ran.push('find');
     return { found: this.name };

@@ -46,7 +46,7 @@ export function permit<Context = RouteContext>(
  * @example
  * ```ts
  * class Pulls {
- *   @Permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params.repo}` }))
+ *   @Permit('pr.create', ({ params }) => ({ type: 'Repo', id: params.repo }))
  *   create(ctx: RouterContext) { … }
  * }
  * ```

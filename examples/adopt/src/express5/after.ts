@@ -9,7 +9,7 @@ app.get('/health', (_req, res) => void res.send('well'));
 app.use(agentAuth(guard));
 app.use(express.json());
 
-const order = (req: RouteRequest) => ({ type: 'Order', id: String(req.params.id) });
+const order = (req: RouteRequest) => ({ type: 'Order', id: req.params.id });
 app.get('/orders/:id', permit('order.read', order), (req, res) => {
   res.json(findOrder(req.params.id));
 });

@@ -10,7 +10,7 @@ async function health(app: FastifyInstance): Promise<void> {
   app.get('/health', async () => 'well');
 }
 
-const order = ({ params }: PermitRequest) => ({ type: 'Order', id: String(params['id']) });
+const order = ({ params }: PermitRequest) => ({ type: 'Order', id: params['id'] });
 async function orders(app: FastifyInstance): Promise<void> {
   await app.register(agentAuth, { guard });
   app.get<OfOrder>('/orders/:id', permit('order.read', order), async (request) => {

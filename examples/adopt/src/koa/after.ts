@@ -21,7 +21,7 @@ app.use(agentAuth(guard));
 app.use(bodyParser());
 
 const router = new Router();
-const order = ({ params }: RouteContext) => ({ type: 'Order', id: String(params['id']) });
+const order = ({ params }: RouteContext) => ({ type: 'Order', id: params['id'] });
 router.get('/orders/:id', permit('order.read', order), (ctx) => {
   ctx.body = findOrder(String(ctx.params['id']));
 });

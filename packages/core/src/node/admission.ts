@@ -7,6 +7,7 @@ import { type Refusal, type RefusalResponse, refusal, refusalResponse } from '..
 import { RefusalError } from '../refusal-error.js';
 import { everyRequestLeave } from './every-request.js';
 import { incomingRequest } from './incoming-request.js';
+import { IncompleteResource } from './route-resource.js';
 import { sendRefusal } from './send-refusal.js';
 import { type OutcomeWatch, watchOutcome } from './watch-outcome.js';
 
@@ -146,7 +147,9 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
     return await guard.unresolved(caller, action, error);
   }
   if (resource === undefined) return await guard.absent(caller, action);
-  if (!isResource(resource)) return await guard.unresolved(caller, action, new IncompleteResource());
+  if (!isResource(resource)) {
+    return await guard.unresolved(caller, action, new IncompleteResource('a resource needs a type and an id'));
+  }
   // Copied, so that what is recorded is what was decided, whatever the application does with its object meanwhile.
   const answer = await guard.authorize(caller, {
     action,
@@ -154,10 +157,4 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
     ...(requires === undefined ? {} : { requires }),
   });
   return answer.ok ? undefined : answer.refusal;
-}
-
-/** What the application made is no resource; its name is what the audit log says. */
-class IncompleteResource extends Error {
-  override readonly name = 'IncompleteResource';
-  override readonly message = 'a resource needs a type and an id';
 }

@@ -1,9 +1,15 @@
 import type { Resource } from '../policy/engine.js';
-import type { LeaveRequest, MaybeResource } from './admission.js';
+import type { LeaveRequest } from './admission.js';
 import type { PermitOptions } from './check-arguments.js';
+import { type RouteResource, wholeResource } from './route-resource.js';
 
-/** What a route guards: constant, or made from the request as the host shows it. Build it from route parameters first. */
-export type ResourceOf<Request> = Resource | ((request: Request) => MaybeResource | Promise<MaybeResource>);
+/**
+ * What a route guards: constant, or made from the request as the host shows it. Build it from route parameters first, and
+ * hand them over as they are: `String(…)` of a misspelt one is the text `undefined`. Undefined: there is no such thing.
+ */
+export type ResourceOf<Request> =
+  | Resource
+  | ((request: Request) => RouteResource | undefined | Promise<RouteResource | undefined>);
 
 /** What one request of a route asks leave for. */
 export function leaveFor<Request>(
@@ -12,5 +18,9 @@ export function leaveFor<Request>(
   options: PermitOptions,
   request: Request,
 ): LeaveRequest {
-  return { action, resource: () => (typeof resource === 'function' ? resource(request) : resource), ...options };
+  return {
+    action,
+    resource: async () => wholeResource(typeof resource === 'function' ? await resource(request) : resource),
+    ...options,
+  };
 }
