@@ -120,7 +120,9 @@ onEveryHost('A signature counts once', (api) => {
   });
 
   it('A10 a flood of nonces is refused, and pushes no nonce out', async () => {
-    const small = await api.variant({ start: { guard: { replay: memoryReplayStore({ maxEntries: 3 }) } } });
+    const small = await api.variant({
+      start: { guard: { replay: memoryReplayStore({ maxEntries: 3, maxEntriesPerKey: 3 }) } },
+    });
     const first = small.signed();
     await small.accepts(first, 200);
     await small.accepts(small.signed(), 200);

@@ -42,14 +42,26 @@ describe('memoryReplayStore', () => {
   });
 
   it('A10 a flood is refused; no live nonce is evicted for it', () => {
-    const store = memoryReplayStore({ maxEntries: 100 });
+    const store = memoryReplayStore({ maxEntries: 100, maxEntriesPerKey: 100 });
     for (let index = 0; index < 100; index++) expect(store.reserve('key', `${index}`, until, now)).toBe('reserved');
     for (let index = 100; index < 1000; index++) expect(store.reserve('key', `${index}`, until, now)).toBe('full');
     for (let index = 0; index < 100; index++) expect(store.reserve('key', `${index}`, until, now)).toBe('replayed');
   });
 
+  it('A10 one key holds a quarter of the room at most, and the room of others stays', () => {
+    const store = memoryReplayStore({ maxEntries: 100 });
+    const last = until + 86_400;
+    for (let index = 0; index < 25; index++) expect(store.reserve('greedy', `${index}`, last, now)).toBe('reserved');
+    expect(store.reserve('greedy', 'more', last, now)).toBe('full');
+    expect(store.reserve('greedy', '0', last, now)).toBe('replayed');
+    for (let index = 0; index < 25; index++) expect(store.reserve('modest', `${index}`, until, now)).toBe('reserved');
+    expect(store.reserve('greedy', 'more', last, until + 1)).toBe('full');
+    expect(store.reserve('modest', 'more', last, until + 1)).toBe('reserved');
+    expect(store.reserve('greedy', 'more', last + 60, last + 1)).toBe('reserved');
+  });
+
   it('forgets what no longer counts, whatever the order of expiry', () => {
-    const store = memoryReplayStore({ maxEntries: 3 });
+    const store = memoryReplayStore({ maxEntries: 3, maxEntriesPerKey: 3 });
     store.reserve('key', 'a', now + 30, now);
     store.reserve('key', 'b', now + 10, now);
     store.reserve('key', 'c', now + 20, now);
@@ -69,7 +81,7 @@ describe('memoryReplayStore', () => {
   });
 
   it('makes room again after a burst has expired, at once', () => {
-    const store = memoryReplayStore({ maxEntries: 10_000 });
+    const store = memoryReplayStore({ maxEntries: 10_000, maxEntriesPerKey: 10_000 });
     for (let index = 0; index < 10_000; index++) store.reserve('key', `${index}`, until, now);
     for (let index = 0; index < 10_000; index++) {
       expect(store.reserve('key', `${index}`, until + 100, until + 1)).toBe('reserved');
@@ -112,20 +124,21 @@ describe('memoryReplayStore', () => {
   it('behaves like a plain list of reservations', () => {
     const step = fc.record({
       key: fc.constantFrom('a', 'b'),
-      nonce: fc.constantFrom('1', '2', '3'),
+      nonce: fc.constantFrom('1', '2', '3', '4'),
       life: fc.integer({ min: 0, max: 5 }),
       pause: fc.integer({ min: 0, max: 3 }),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const store = memoryReplayStore({ maxEntries: 4 });
+        const store = memoryReplayStore({ maxEntries: 4, maxEntriesPerKey: 3 });
         let model: { key: string; nonce: string; until: number }[] = [];
         let time = now;
         for (const { key, nonce, life, pause } of steps) {
           time += pause;
           model = model.filter((entry) => entry.until >= time);
           const known = model.some((entry) => entry.key === key && entry.nonce === nonce);
-          const expected = known ? 'replayed' : model.length >= 4 ? 'full' : 'reserved';
+          const full = model.length >= 4 || model.filter((entry) => entry.key === key).length >= 3;
+          const expected = known ? 'replayed' : full ? 'full' : 'reserved';
           expect(store.reserve(key, nonce, time + life, time)).toBe(expected);
           if (expected === 'reserved') model.push({ key, nonce, until: time + life });
         }
@@ -135,6 +148,7 @@ describe('memoryReplayStore', () => {
 
   it('refuses options and times that mean nothing', () => {
     expect(() => memoryReplayStore({ maxEntries: 0 })).toThrow(ConfigError);
+    expect(() => memoryReplayStore({ maxEntriesPerKey: 0.5 })).toThrow(/maxEntriesPerKey/);
     expect(() => memoryReplayStore({ maxEntires: 5 } as object)).toThrow(/maxEntries/);
     expect(() => memoryReplayStore().reserve('key', 'nonce', Number.NaN, now)).toThrow(TypeError);
   });
