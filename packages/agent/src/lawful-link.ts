@@ -43,7 +43,8 @@ export function unlawful({ token, links }: Credentials, link: LinkClaims, keyId:
     actor: agentNamed(link.subject, link.confirmation?.jkt),
     maxDepth,
   });
-  return chain.ok ? undefined : chain.detail;
+  if (chain.ok) return undefined;
+  return chain.code === 'agent_repeated' ? `${chain.detail.replace(/\.$/, '')}: ${link.subject}` : chain.detail;
 }
 
 /** An issuer may name the agent within a namespace of its own, which only the API knows. */

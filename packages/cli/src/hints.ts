@@ -36,33 +36,35 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   proof_ambiguous: 'The request has both a signature of ours and a DPoP proof. Send one of them.',
   dpop_proof_required: 'A token of scheme DPoP needs one DPoP field beside it, with a proof made for this request.',
   dpop_proof_invalid:
-    'The proof must be one JWT (typ dpop+jwt) with the method (htm), the URI without query (htu) and the hash of the token (ath).',
+    'The proof must be one JWT (typ dpop+jwt), signed by the key in its header, with the method (htm), the URI without query (htu) and the hash of the token (ath); the token goes with `Authorization: DPoP`.',
   dpop_proof_expired: 'The proof is too old or from the future. Make it right before sending; check the clock.',
   dpop_proof_replayed: 'Each proof counts once. Make a new one, with a new jti, for every attempt, retries included.',
   dpop_nonce_required: 'Repeat the request with a proof that holds the nonce of the DPoP-Nonce field of the answer.',
   token_malformed:
-    'The Authorization field must be `Bearer`, one space and a JWT. `countersign inspect` shows what is in a token.',
+    'The Authorization field must be `Bearer` (or `DPoP`, with a proof), one space and a JWT. `countersign inspect` shows what is in a token.',
   token_invalid:
-    'The token was not signed by a key of its issuer, or is not an access token (typ at+jwt). Get a new one.',
-  token_expired: 'Get a new token: this one is expired, not valid yet, or was issued for too long a time.',
+    'No key of its issuer signed it, it is no access token (typ at+jwt), its claims cannot be read, or it was issued for too long a time (over 3600 s by default). `countersign inspect` says which; get a new one.',
+  token_expired: 'Get a new token: this one is expired or not valid yet. If it is fresh, compare the clocks.',
   token_issuer_unknown: 'The API does not trust the `iss` of this token. Get one from an issuer that it lists.',
   token_audience_mismatch:
     'The token is for another API: its `aud` must name this one. Ask for a token with the right audience.',
   token_delegation_invalid:
-    'The token must say who acts (`act.sub`) and for whom (`sub`). `countersign inspect` shows its chain.',
+    "The token must name the agent in `act.sub` and the user in `sub`: a user's own token is refused from an agent. Exchange it for one that names the agent (RFC 8693).",
   token_not_bound_to_agent:
-    'The token names another agent or key than the one that signed. Sign with the key that the token is for.',
+    'The token is for another agent (`act.sub`, or `sub` without it) or key (`cnf`) than the one that signed. Sign with the key that it is for.',
   token_revoked: 'The issuer took this token back, for good or for a time. Get a new one.',
   delegation_malformed:
     'Agent-Delegation must be one field: links (typ delegation+jwt), separated by commas, in the order of handing on.',
   delegation_invalid:
-    'A link is signed by an unknown key, is out of order, or is for another agent. Send the bundle as you received it.',
-  delegation_expired: 'A link is over. Ask the agent before you to delegate again.',
+    'A link is signed by a key that is unknown or over, is out of order, lives too long (over 3600 s by default), is for another agent, key or API, or an agent is in it twice. Send the bundle as you received it; `countersign inspect` says what is wrong.',
+  delegation_expired:
+    'A link is expired or not valid yet. Ask the agent before you to delegate again; if it is fresh, compare the clocks.',
   delegation_wider:
-    'A link gives more scope, time, audience or hops than its delegator was given. Delegate again, with less.',
-  delegation_too_deep: 'The API accepts fewer delegations in a row (5 by default). Delegate more directly.',
+    'A link gives more scope, time, audience, details or hops than its delegator was given, or may not be handed on at all (max_hops 0). Delegate again, with less.',
+  delegation_too_deep:
+    'The API accepts fewer delegations in a row (5 by default, those in the token included). Delegate more directly.',
   delegation_revoked:
-    'The user, an agent before you, one of their keys or a delegation was revoked. Ask whoever delegated to you.',
+    'The user, the issuer, an agent, one of their keys or a delegation was revoked, or an agent before you is suspended. Ask whoever delegated to you.',
   policy_denied:
     'The agent is known, but no policy permits this action on this resource for it. Ask the operator of the API.',
   insufficient_scope:

@@ -11,7 +11,8 @@ Exit codes:
   0   done; for curl: the API answered 2xx
   1   failed: a file or the network
   2   wrong use, or input that cannot be read
-  3   audit: a log or a proof is not right; policy: a policy or a decision is not
+  3   inspect: what was inspected does not count (a signature, a law, a time);
+      audit: a log or a proof is not right; policy: a policy or a decision is not
   22  curl only: the API answered something else than 2xx`;
 
 /** Runs one command line. Commands are loaded when they run, so that `--help` answers at once. */
@@ -139,7 +140,12 @@ Examples:
       'after',
       `
 Nothing is sent. Without --agents and --issuer-jwks nothing is verified: it only shows what is written there.
-Of a token, a bundle or a request it draws the chain: who, how proved, what each may do and until when.
+Of a token, a bundle or a request it draws the chain: who, how proved, what each
+may do and until when.
+
+Exit code 3: a signature does not verify, a law of delegation is broken, or
+something has expired; the warnings say what. 0 where nothing was verified and
+nothing is wrong, so a script that needs proof reads "verified" of --json.
 
 Examples:
   countersign inspect eyJhbGciOi…
@@ -149,7 +155,7 @@ Examples:
     )
     .action(async (value, options) => {
       const { inspect } = await import('./commands/inspect.js');
-      await inspect(value, options, io);
+      exitWith(await inspect(value, options, io));
     });
 
   defineAudit(program, io, exitWith);

@@ -14,6 +14,8 @@ import { coloursFor, type Io } from '../io.js';
 import { printableJson } from '../text.js';
 
 const maxLength = 1024 * 1024;
+const kinds =
+  'a JWT, a delegation bundle, the head of a request, a Signature-Input, a refusal, a key or an agents.json entry';
 const fileHint = 'To read a file: countersign inspect - < FILE';
 
 export interface InspectOptions {
@@ -22,8 +24,8 @@ export interface InspectOptions {
   readonly json: boolean;
 }
 
-/** Finds out what the value is and explains it. */
-export async function inspect(value: string, options: InspectOptions, io: Io): Promise<void> {
+/** Finds out what the value is and explains it. Returns the exit code. */
+export async function inspect(value: string, options: InspectOptions, io: Io): Promise<number> {
   const text = (value === '-' ? Buffer.from(await io.stdin()).toString('utf8') : value).trim();
   if (text === '') throw new CliError('nothing to inspect', exitCodes.usage);
   if (text.length > maxLength) throw new CliError('too long to inspect (over 1 MiB)', exitCodes.usage);
@@ -33,7 +35,10 @@ export async function inspect(value: string, options: InspectOptions, io: Io): P
   const report = typeof presented === 'string' ? presented : reportOf(text, presented, facts, now);
   // Never repeat the input here: it may be a secret that was mistyped.
   if (typeof report === 'string') throw new CliError(report, exitCodes.usage);
-  io.out(options.json ? `${printableJson(facts ?? report)}\n` : renderReport(report, coloursFor(io.colour.out)));
+  const ok = facts?.ok ?? report.ok !== false;
+  const json = { ...(facts ?? report), ok };
+  io.out(options.json ? `${printableJson(json)}\n` : renderReport(report, coloursFor(io.colour.out)));
+  return ok ? exitCodes.ok : exitCodes.unproven;
 }
 
 /** The chain in it, if it holds one; a text says why that cannot be read. */
@@ -87,7 +92,7 @@ function explain(given: string, now: number): Report | string {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') === text && bytes.length === 32) return explainRawKey(text);
   if (bytes.toString('base64') === text && bytes.length === 64) return explainPrivateKey(text);
-  return `cannot tell what this is: not a JWT, a Signature-Input, a refusal, a key or an agents.json entry. (${fileHint})`;
+  return `cannot tell what this is: not ${kinds}. (${fileHint})`;
 }
 
 function explainJson(text: string): Report | string {
@@ -100,7 +105,7 @@ function explainJson(text: string): Report | string {
   if (looksLikeRegistration(json)) return explainRegistrations([json]);
   if (Array.isArray(keys)) return explainList(keys.map(asRegistration));
   if (looksLikeProblem(json)) return explainProblem(json);
-  return 'cannot tell what this JSON is: not a refusal, a key or an agents.json entry';
+  return 'cannot tell what this JSON is: not a bundle, a refusal, a key or an agents.json entry';
 }
 
 function explainList(entries: readonly unknown[]): Report | string {

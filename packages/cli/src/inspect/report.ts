@@ -6,6 +6,8 @@ export interface Report {
   /** Said right below the title, and never to be overlooked. */
   readonly caution?: string;
   readonly sections: readonly Section[];
+  /** False where it does not count, so that the command says so to a script. Default: true. */
+  readonly ok?: boolean;
   readonly warnings: readonly string[];
 }
 

@@ -20,6 +20,7 @@ export function explainSignatureInput(value: string, now: number): Report | stri
     title: inputs.length === 1 ? 'Signature-Input: one signature' : `Signature-Input: ${inputs.length} signatures`,
     caution: 'Only what it claims to cover; no signature was verified.',
     sections: inputs.flatMap(([label, input]) => sectionsOf(label, input, now)),
+    ok: inputs.every(([, { parameters }]) => timeWarnings(parameters, now).length === 0),
     warnings: [
       ...inputs.flatMap(([label, input]) => warningsOf(input, now).map((text) => `${label}: ${text}`)),
       ...selectionWarnings(parsed.inputs),

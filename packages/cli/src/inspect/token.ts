@@ -1,7 +1,9 @@
 import { readClaims } from '@countersign/delegation';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { duration, moment, show } from '../text.js';
+import { lifetimeProblem } from './lifetime.js';
 import type { Report, Row } from './report.js';
+import { headerProblems } from './token-header.js';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -33,7 +35,7 @@ export function explainToken(token: string, now: number): Report | undefined {
       { heading: 'times', rows: timeRows(payload, now) },
       { heading: 'bound to', rows: confirmationRows(payload['cnf']) },
     ],
-    warnings: [...headerWarnings(header), ...claimWarnings(payload, now)],
+    warnings: [...headerProblems(header), ...claimWarnings(payload, now)],
   };
 }
 
@@ -70,7 +72,10 @@ function rowsOf(object: JsonObject, meanings: Readonly<Record<string, string>>):
 
 function chainRows(payload: JsonObject): Row[] {
   const actors = actorsOf(payload['act']);
-  if (actors.length === 0) return [['subject', show(payload['sub']), '(acts for itself: the token names no actor)']];
+  if (actors.length === 0) {
+    const meaning = isOwnToken(payload) ? '(the token is its own: it names no actor)' : '(the token names no actor)';
+    return [['subject', show(payload['sub']), meaning]];
+  }
   const past = actors.slice(1).toReversed();
   return [
     ['subject', show(payload['sub'])],
@@ -109,29 +114,29 @@ function confirmationRows(cnf: unknown): Row[] {
   });
 }
 
-function headerWarnings(header: JsonObject): string[] {
-  const { alg, typ } = header;
-  const warnings: string[] = [];
-  if (typeof alg !== 'string' || /^none$/i.test(alg)) warnings.push('It is not signed at all: alg is none.');
-  else if (/^HS/i.test(alg))
-    warnings.push(`${show(alg)} uses a shared secret; a guard accepts public-key algorithms only.`);
-  if (typeof typ !== 'string' || !/^(?:application\/)?at\+jwt$/i.test(typ)) {
-    warnings.push('typ is not at+jwt: a guard does not take it for an access token (RFC 9068).');
-  }
-  const smuggled = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'zip', 'b64'].filter((name) => name in header);
-  if (smuggled.length > 0) warnings.push(`The header has ${smuggled.join(', ')}: a guard refuses that.`);
-  return warnings;
-}
-
 function claimWarnings(payload: JsonObject, now: number): string[] {
   const { exp, nbf, iat } = payload;
   const warnings: string[] = [];
   if (typeof exp === 'number' && exp <= now) warnings.push('It has expired.');
   if (typeof nbf === 'number' && nbf > now) warnings.push('It is not valid yet.');
   if (typeof iat === 'number' && iat > now) warnings.push('It was issued in the future: a clock is wrong.');
+  if (typeof exp === 'number') warnings.push(...lifetimeProblem('It', typeof iat === 'number' ? iat : now, exp));
   const read = readClaims(payload);
   if (!read.ok) warnings.push(`A guard refuses its claims: ${read.code} (${show(read.detail)}).`);
+  if (payload['act'] === undefined && !isOwnToken(payload)) warnings.push(ofUser(show(payload['sub'])));
   return warnings;
+}
+
+/** Whether its client got it for itself (RFC 9068 §2.2). */
+function isOwnToken({ sub, client_id: client }: JsonObject): boolean {
+  return sub !== undefined && sub === client;
+}
+
+function ofUser(subject: string): string {
+  return (
+    `It names no actor: only an agent with the id ${subject} may use it. If that is a user, an agent that sends it is ` +
+    'refused; exchange it for a token that names the agent (RFC 8693).'
+  );
 }
 
 function without(object: JsonObject, names: readonly string[]): JsonObject {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgent, type DelegationBundle, generateAgentKey } from '@countersign/agent';
-import { mintDelegation } from '@countersign/delegation';
+import { mintDelegation, mintLink } from '@countersign/delegation';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nowSeconds, runCli } from '../run-cli.js';
@@ -151,6 +151,7 @@ describe('inspect: a chain', () => {
     expect(out).toMatch(/scope +ticket:create ticket:read\n.*effective +ticket:create\n/);
     expect(out).toContain('2026-11-24T12:02:00Z (in 2 minutes), given for 2 minutes');
     expect(out).toMatch(/hand on +not at all/);
+    expect(out).toMatch(/hand it on +not at all +\(by the max_hops of what was given\)/);
     expect(out).toMatch(/key ends +\S{43} of agent-b +2026-11-24T14:00:00Z \(in 2 hours\)/);
     for (const revoked of ['subject user_123 of issuer https://id.acme.dev', 'agent agent-b', 'issuer https://id']) {
       expect(out).toMatch(new RegExp(`revoking +${revoked}`));
@@ -168,6 +169,7 @@ describe('inspect: a chain', () => {
       audience: [api],
       expiresAt: nowSeconds + 120,
       hopsLeft: 0,
+      ok: true,
       problems: [],
       members: [{ role: 'subject' }, { role: 'delegator' }, { role: 'delegator' }, { role: 'actor' }],
     });
@@ -191,6 +193,7 @@ describe('inspect: a chain', () => {
     expect(good.out).toContain(`request    [ok] signature verified, key ${keys.c.thumbprint}`);
     expect(good.out).not.toContain('warnings');
     const bad = await runCli(['inspect', '-', ...trust()], { input: head('DELETE /tickets?open=1 HTTP/1.1') });
+    expect([good.code, bad.code]).toEqual([0, 3]);
     expect(bad.out).toMatch(/NOT VERIFIED[^]*request +\[NO\] signature does NOT count[^]*The signature of the request/);
   });
 
@@ -221,17 +224,65 @@ describe('inspect: a chain', () => {
     writeAgents(registration);
     const { code, out } = await runCli(['inspect', '-', ...trust()], { input: JSON.stringify(spoil(bundle)) });
     writeAgents({});
-    expect(code).toBe(0);
+    expect(code).toBe(3);
     expect(out).toMatch(warning);
+  });
+
+  it('C1 says which agent is in it twice', async () => {
+    const ab = await delegate('a', 'agent-b', '--token', `@${file('token.jwt')}`, '--scope', 'ticket', '--ttl', '120');
+    const { links } = JSON.parse(readFileSync(ab, 'utf8')) as DelegationBundle;
+    const back = await mintLink({
+      delegator: 'agent-b',
+      signer: keys.b,
+      delegate: 'agent-a',
+      parent: String(links[0]),
+      scope: 'ticket',
+      audience: api,
+      lifetimeSeconds: 60,
+      now: nowSeconds,
+    });
+    const input = JSON.stringify({ version: 1, token, links: [...links, back] });
+    const { code, out } = await runCli(['inspect', '-', ...trust()], { input });
+    expect({ code, out }).toMatchObject({ code: 3, out: expect.stringContaining('It is agent-a.') as string });
+    const argv = ['--key', file('b.pem'), '--id', 'agent-b', '--to', 'agent-a', '--bundle', ab, '--scope', 'ticket'];
+    expect((await runCli(['delegate', ...argv])).err).toMatch(/appears twice in the chain: agent-a\.\n/);
+  });
+
+  it('B6 a link that was issued for too long a time is one that a guard refuses', async () => {
+    const link = await mintLink({
+      delegator: 'agent-a',
+      signer: keys.a,
+      delegate: 'agent-b',
+      scope: 'ticket',
+      audience: api,
+      lifetimeSeconds: 3601,
+      now: nowSeconds,
+    });
+    const { code, out } = await runCli(['inspect', link, ...trust()]);
+    expect(code).toBe(3);
+    expect(out).toContain('! Link 1 was issued for too long a time');
+  });
+
+  it('exits with 0 where nothing is wrong, and where nothing can be verified', async () => {
+    const { bundle } = await chainOfThree();
+    const input = JSON.stringify(bundle);
+    for (const options of [trust(), []]) {
+      const { code, out } = await runCli(['inspect', '-', '--json', ...options], { input });
+      expect({ code, json: JSON.parse(out) as object }).toMatchObject({
+        code: 0,
+        json: { ok: true, verified: options.length > 0 },
+      });
+    }
   });
 
   it('says what has expired', async () => {
     const { bundle } = await chainOfThree();
     const later = nowSeconds + 300;
-    const { out } = await runCli(['inspect', '-', ...trust()], {
+    const { code, out } = await runCli(['inspect', '-', ...trust()], {
       input: JSON.stringify(bundle),
       clock: () => later * 1000,
     });
+    expect(code).toBe(3);
     expect(out).toContain('! Link 1 has expired.');
     expect(out).toContain('(3 minutes ago)');
   });
@@ -243,7 +294,7 @@ describe('inspect: a chain', () => {
     const input = JSON.stringify({ version: 1, token: hostile, links: [] });
     for (const options of [[], ['--json']]) {
       const { code, out } = await runCli(['inspect', '-', ...options], { input });
-      expect(code).toBe(0);
+      expect(code).toBe(3);
       expect(out).toMatch(/u\{?(?:202e|001b|1b)/);
       expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
     }
@@ -259,7 +310,7 @@ describe('inspect: a chain', () => {
     await fc.assert(
       fc.asyncProperty(input, async (text) => {
         const { code, err } = await runCli(['inspect', '-', ...trust()], { input: text });
-        expect([0, 2]).toContain(code);
+        expect([0, 2, 3]).toContain(code);
         expect(err.split('\n').length).toBeLessThanOrEqual(2);
       }),
       { numRuns: 50 },

@@ -27,9 +27,9 @@ const claims = {
   cnf: { jkt: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k' },
 };
 
-async function explain(value: string): Promise<string> {
+async function explain(value: string, expected = 0): Promise<string> {
   const { code, out, err } = await runCli(['inspect', value]);
-  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect({ code, err }).toEqual({ code: expected, err: '' });
   return out;
 }
 
@@ -70,8 +70,24 @@ describe('inspect: a token', () => {
     ['B3 another kind', claims, { typ: 'JWT', alg: 'ES256' }, /typ is not at\+jwt/],
     ['C1 malformed actor', { ...claims, act: 'agent-a' }, undefined, /refuses its claims: actor_malformed/],
     ['times in text', { ...claims, exp: 'tomorrow' }, undefined, /tomorrow \(not a time in seconds\)/],
-  ])('warns: %s', async (_name, payload, header, warning) => {
-    expect(await explain(jwt(payload, header))).toMatch(warning);
+    ['B6 a second too long', { ...claims, exp: claims.iat + 3601 }, undefined, /It was issued for too long a time/],
+    ['B6 too long, since nobody knows when', { ...claims, iat: undefined, exp: nowSeconds + 3601 }, undefined, /3600/],
+  ])('warns, and exits with 3: %s', async (_name, payload, header, warning) => {
+    expect(await explain(jwt(payload, header), 3)).toMatch(warning);
+    const { code, out } = await runCli(['inspect', '--json', jwt(payload, header)]);
+    expect({ code, json: JSON.parse(out) as object }).toMatchObject({ code: 3, json: { ok: false } });
+  });
+
+  it('has nothing against the longest time that a guard accepts by default', async () => {
+    expect(await explain(jwt({ ...claims, exp: claims.iat + 3600 }))).not.toContain('warnings');
+  });
+
+  it("C1 says of a user's own token that an agent is refused with it", async () => {
+    const { act: _, ...plain } = claims;
+    const out = await explain(jwt(plain));
+    expect(out).toMatch(/names no actor: only an agent with the id user_123 may use it/);
+    expect(out).toMatch(/user_123 {2}\(acts itself: the token names no actor\)/);
+    expect(await explain(jwt({ ...plain, sub: plain.client_id }))).not.toContain('warnings');
   });
 
   it('C3 does not take may_act for an actor', async () => {
@@ -80,7 +96,7 @@ describe('inspect: a token', () => {
   });
 
   it('F1 escapes what could drive a terminal', async () => {
-    const out = await explain(jwt({ ...claims, sub: 'a\u001b[2J\u202e\nb', '\u001bx': { y: '\u2028' } }));
+    const out = await explain(jwt({ ...claims, sub: 'a\u001b[2J\u202e\nb', '\u001bx': { y: '\u2028' } }), 3);
     for (const character of ['\u001b', '\u202e', '\u2028']) expect(out).not.toContain(character);
     expect(out).toContain('a\\u{1b}[2J\\u{202e}\\u{a}b');
   });
@@ -126,7 +142,7 @@ describe('inspect: Signature-Input', () => {
       /content-digest +so no body/,
     ],
     ['A18 no credential', `sig=${good.replace(' "authorization"', '')}`, /authorization +so no token/],
-    ['A6 an unknown component', 'sig=("@verb");created=1', /unknown: a verifier refuses it/],
+    ['A6 an unknown component', `sig=("@verb");created=${nowSeconds}`, /unknown: a verifier refuses it/],
     ['A7 two with our tag', `a=${good}, b=${good}`, /More than one signature has the tag/],
     ['A9 expired', `sig=${good.replace(/expires=\d+/, `expires=${nowSeconds}`)}`, /It has expired/],
     ['A9 too old', `sig=${good.replace(/created=\d+;expires=\d+/, 'created=1')}`, /older than 60 seconds/],
@@ -135,8 +151,8 @@ describe('inspect: Signature-Input', () => {
     ['A10 no nonce', `sig=${good.replace(/nonce="A+";/, '')}`, /nonce is missing/],
     ['A10 a short nonce', `sig=${good.replace(/nonce="A+"/, 'nonce="1"')}`, /nonce is short/],
     ['A12 another profile', `sig=${good.replace('="countersign"', '="web-bot-auth"')}`, /another profile/],
-  ])('warns: %s', async (_name, value, warning) => {
-    expect(await explain(value)).toMatch(warning);
+  ])('warns: %s', async (name, value, warning) => {
+    expect(await explain(value, name.startsWith('A9') ? 3 : 0)).toMatch(warning);
   });
 
   it('accepts @target-uri in place of its parts', async () => {
@@ -239,6 +255,13 @@ describe('inspect: keys and agents.json', () => {
 });
 
 describe('inspect: anything else', () => {
+  it('names everything that it can tell', async () => {
+    const { err } = await runCli(['inspect', 'hello']);
+    for (const kind of ['JWT', 'bundle', 'request', 'Signature-Input', 'refusal', 'key', 'agents.json']) {
+      expect(err).toContain(kind);
+    }
+  });
+
   const hmac = createHmac('sha256', 'x').update('y').digest('hex');
   it.each(['hello', '{}', '{"a":1}', '{', '[]', '-----BEGIN X-----', hmac, ' '])(
     'is refused with 2: %s',
@@ -274,7 +297,7 @@ describe('inspect: anything else', () => {
     await fc.assert(
       fc.asyncProperty(shape, async (value) => {
         const { code, out, err } = await runCli(['inspect', '-'], { input: value });
-        expect([0, 2]).toContain(code);
+        expect([0, 2, 3]).toContain(code);
         expect(err).not.toMatch(/TypeError|Cannot read|is not a function| {4}at /);
         // eslint-disable-next-line no-control-regex -- their absence is the point
         expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);

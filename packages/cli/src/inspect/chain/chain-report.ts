@@ -1,6 +1,7 @@
 import { duration, moment, printable, show } from '../../text.js';
 import type { Report, Row, Section } from '../report.js';
 import type { Proof } from './credentials.js';
+import { defaultMaxDepth } from './ends.js';
 import type { ChainFacts, Grant, Member } from './facts.js';
 
 /** Draws a chain: who, how proved, what each was given, and what would end it. */
@@ -46,7 +47,7 @@ function treeOf({ members, now, signature }: ChainFacts): string[] {
 }
 
 function roleOf({ role, grant }: Member, depth: number, last: boolean): string {
-  if (last && depth === 0) return 'acts for itself';
+  if (last && depth === 0) return grant === undefined ? 'acts for itself' : 'acts itself: the token names no actor';
   if (role === 'subject') return grant === undefined ? 'on whose behalf' : 'hands on what it was given itself';
   if (grant === undefined && role === 'delegator') return 'hands on what it may do of its own';
   if (role === 'earlier actor') return 'acted before; history, which permits nothing';
@@ -91,14 +92,21 @@ function signatureRow({ keyId, proof }: NonNullable<ChainFacts['signature']>): R
   return ['request', `${proofTexts[proof]}${keyId === undefined ? '' : `, key ${printable(keyId)}`}`];
 }
 
-function effectRows({ effectiveScope, capabilitiesKnown, audience, hopsLeft, expiresAt, now }: ChainFacts): Row[] {
+function effectRows(facts: ChainFacts): Row[] {
+  const { effectiveScope, capabilitiesKnown, audience, hopsLeft, expiresAt, now } = facts;
   const most = capabilitiesKnown ? 'what all hops and capabilities leave' : 'at most: not all capabilities are known';
   return [
     ['scope', scopeText(effectiveScope), `(${most})`],
     ['at', printable(audience.join(', '))],
     ...(expiresAt === undefined ? [] : [['until', moment(expiresAt, now)] as const]),
-    ['hand it on', times(hopsLeft), '(if the API accepts 5 delegations, the default)'],
+    ['hand it on', times(hopsLeft), limitOfHops(facts)],
   ];
+}
+
+function limitOfHops({ hopsLeft, members }: ChainFacts): string {
+  const acceptedAfter = Math.max(0, defaultMaxDepth - (members.length - 1));
+  if (hopsLeft < acceptedAfter) return '(by the max_hops of what was given)';
+  return `(if the API accepts ${defaultMaxDepth} delegations, the default)`;
 }
 
 function breakRows(facts: ChainFacts): Row[] {

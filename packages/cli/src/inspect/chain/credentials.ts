@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { type DelegationClaims, type LinkClaims, readClaims, readLink } from '@countersign/delegation';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { headerProblems } from '../token-header.js';
 import type { Presented } from './presented.js';
 import { linkVerifies, type Trust } from './trust.js';
 
@@ -51,9 +52,7 @@ async function readToken(text: string, { verifyToken }: Trust, problems: string[
     problems.push(`A guard refuses the claims of the token: ${read.code} (${read.detail}).`);
     return undefined;
   }
-  if (!/^(?:application\/)?at\+jwt$/i.test(String(decoded?.header['typ']))) {
-    problems.push('The token is not of typ at+jwt: a guard does not take it for an access token (RFC 9068).');
-  }
+  problems.push(...headerProblems(decoded?.header ?? {}).map((problem) => `The token: ${problem}`));
   const proof = verifyToken === undefined ? 'unchecked' : (await verifyToken(text)) ? 'verified' : 'invalid';
   if (proof === 'invalid') problems.push('The signature of the token does not verify with the given keys.');
   return { text, claims: read.claims, proof };

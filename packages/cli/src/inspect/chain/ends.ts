@@ -1,3 +1,4 @@
+import { lifetimeProblem } from '../lifetime.js';
 import type { Credentials } from './credentials.js';
 
 /** What a guard accepts by default. */
@@ -23,6 +24,7 @@ export function untimely({ token, links }: Credentials, now: number): string[] {
       ...(claims.expiresAt <= now ? [`${name} has expired.`] : []),
       ...(early ? [`${name} is not valid yet.`] : []),
       ...(future ? [`${name} was issued in the future: a clock is wrong.`] : []),
+      ...lifetimeProblem(name, claims.issuedAt ?? now, claims.expiresAt),
     ];
   });
 }

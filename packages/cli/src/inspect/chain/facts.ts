@@ -63,6 +63,8 @@ export interface ChainFacts {
   readonly endingKeys: readonly { readonly agent: string; readonly keyId: string; readonly expiresAt: number }[];
   /** Each of these, revoked, ends it. */
   readonly revocable: readonly Readonly<Record<string, string>>[];
+  /** Whether a guard that verified it would find nothing to refuse: there are no problems. */
+  readonly ok: boolean;
   /** Why a guard would refuse it. */
   readonly problems: readonly string[];
 }
@@ -77,6 +79,13 @@ export async function chainFacts(presented: Presented, trust: Trust, now: number
   const chain = grants.length === 0 ? undefined : lawful(credentials, signers);
   const known = signers.every(({ known: found }) => found !== undefined);
   const proofs = [...grants.map(({ proof }) => proof), ...(signature === undefined ? [] : [signature.proof])];
+  const problems = [
+    ...presented.problems,
+    ...credentials.problems,
+    ...(signature?.problems ?? []),
+    ...(chain?.ok === false ? [lawProblem(chain, members)] : []),
+    ...untimely(credentials, now),
+  ];
   return {
     kind: presented.kind,
     now,
@@ -92,14 +101,18 @@ export async function chainFacts(presented: Presented, trust: Trust, now: number
     hopsLeft: hopsLeft(credentials, members.length - 1),
     endingKeys: endingKeys(signers),
     revocable: revocable(credentials, members, signers),
-    problems: [
-      ...presented.problems,
-      ...credentials.problems,
-      ...(signature?.problems ?? []),
-      ...(chain?.ok === false ? [`A guard refuses the chain: ${chain.code} (${chain.detail})`] : []),
-      ...untimely(credentials, now),
-    ],
+    ok: problems.length === 0,
+    problems,
   };
+}
+
+function lawProblem(
+  { code, detail }: { readonly code: string; readonly detail: string },
+  members: readonly Member[],
+): string {
+  const repeated = members.find(({ id }, index) => members.findIndex((other) => other.id === id) < index);
+  const who = code === 'agent_repeated' && repeated !== undefined ? ` It is ${repeated.id}.` : '';
+  return `A guard refuses the chain: ${code} (${detail}${who})`;
 }
 
 /** An agent that signed something in the chain, or is to sign the request, with what the agents.json says of it. */
