@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readOn } from '../../../src/commands/audit/log-end.js';
 import { runCli } from '../../run-cli.js';
 import { changeLines, decision, outcome, refusedRequest, temporaryFolder, writeLog } from './write-log.js';
 
@@ -185,6 +186,11 @@ describe('audit tail', () => {
     const fence = `"fenced":{"validBytes":${validBytes},"voidBytes":1,"sha256":""},"frontier"`;
     writeFileSync(second, readFileSync(second, 'utf8').replace('"frontier"', fence));
     expect(await tail()).toBe(before);
+  });
+
+  it('stops where a segment has become shorter', async () => {
+    const from = { file: 'audit-000001.jsonl', offset: statSync(`${log}/audit-000001.jsonl`).size + 1 };
+    await expect(readOn(log, from).next()).rejects.toThrow('audit-000001.jsonl has become shorter: verify this log');
   });
 
   it('leaves out a last line without an end', async () => {
