@@ -52,6 +52,31 @@ function database(options: AgentsFromDatabaseOptions = {}): {
 }
 
 describe('agentsFromDatabase', () => {
+  it.each([
+    [0, 50],
+    [60, 1],
+  ])('A14 many at once, with a cache of %i seconds, make for %i look-ups', async (cacheSeconds, lookUps) => {
+    const key = thumbprintOf(one);
+    const { agents, asked } = database({ cacheSeconds });
+    const found = await Promise.all(Array.from({ length: 50 }, async () => await agents.findByThumbprint(key)));
+    expect(found.every(({ kind }) => kind === 'found')).toBe(true);
+    expect(asked).toHaveLength(lookUps);
+  });
+
+  it('A14 a look-up that failed is not shared with who asks after it', async () => {
+    let down = true;
+    const query: AgentQuery = async () => {
+      if (down) throw new Error('down');
+      return agentA;
+    };
+    const agents = agentsFromDatabase(query, { cacheSeconds: 60 });
+    const at = (): Promise<string> =>
+      Promise.resolve(agents.findByThumbprint(thumbprintOf(one))).then(({ kind }) => kind);
+    expect(await Promise.all([at(), at()])).toEqual(['unavailable', 'unavailable']);
+    down = false;
+    expect(await at()).toBe('found');
+  });
+
   it('asks for the key, and for the name', async () => {
     const { agents, asked } = database();
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({
