@@ -173,6 +173,18 @@ describe('decision.explain()', () => {
     });
   });
 
+  it('finds the permit for the action among many for others', async () => {
+    const others = Array.from({ length: 60 }, () => 'permit(principal, action == Action::"pr.merge", resource);');
+    const own = '@id("own") permit(principal is User, action == Action::"pr.create", resource is Path);';
+    const engine = await cedarFromText({ policies: [...others, own].join('\n') });
+    expect(
+      engine
+        .decide(base)
+        .explain()
+        .nearest.map(({ id }) => id),
+    ).toEqual(['policies.cedar#own']);
+  });
+
   it('names the forbid that overrules a permit', async () => {
     const engine = await cedarFromText({ policies: `${DRAFTS}@id("freeze") forbid(principal, action, resource);` });
     const explanation = engine.decide(base).explain();
