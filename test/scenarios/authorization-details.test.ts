@@ -46,6 +46,11 @@ onEveryHost(
       await exceeds({ ...api1, identifier: 'acme/api/' });
       await exceeds({ ...api1, actions: ['pr.merge'] });
       await exceeds({ ...api1, locations: ['https://mcp.acme.dev'] });
+      const misspelt = { type: 'Repo', identifiers: ['acme/api'] };
+      const { records } = await exceeds(misspelt);
+      expect(records[0]?.detail).toContain('"identifiers" is not known');
+      await exceeds({ ...api1, limit: { amount: 5 } });
+      await api.accepts(await api.pull({ authorization_details: [misspelt, api1] }), 201);
       const { response } = await api.denies(await merge([api1]), 403, 'authorization_details_exceeded');
       expect(response.headers).not.toHaveProperty('www-authenticate');
       await api.accepts(await merge([{ ...api1, actions: ['pr.merge'] }]), 200);

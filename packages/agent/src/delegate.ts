@@ -7,6 +7,7 @@ import {
   parseScope,
   type Scope,
   scopeCovers,
+  spellingHint,
 } from '@countersign/delegation';
 import { AgentError } from './agent-error.js';
 import type { DelegationBundle } from './bundle.js';
@@ -80,7 +81,7 @@ function refuseUnknownOptions(options: DelegateOptions): void {
   if (typeof options !== 'object' || options === null) throw impossible("say at least what 'scope' is handed on");
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
   if (unknown !== undefined) {
-    throw impossible(`unknown option '${unknown}'. Known options: ${optionNames.join(', ')}`);
+    throw impossible(`unknown option '${unknown}'. ${spellingHint(unknown, optionNames, 'options')}`);
   }
 }
 
@@ -126,7 +127,7 @@ async function explained(mint: () => Promise<string>): Promise<string> {
 function impossible(why: string, cause?: unknown): AgentError {
   return new AgentError(
     'delegation_impossible',
-    `delegate: ${why.replace(/\.$/, '')}.`,
+    `delegate: ${why.replace(/[^.?]$/, '$&.')}`,
     cause === undefined ? undefined : { cause },
   );
 }

@@ -1,3 +1,4 @@
+import { spellingHint } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
 
 /** Thrown by `createAgent` when an option is wrong. The message says what to do. */
@@ -43,7 +44,7 @@ export function readOptions(options: AgentOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new ConfigError('createAgent: pass an options object.');
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
   if (unknown !== undefined) {
-    throw new ConfigError(`createAgent: unknown option '${unknown}'. Known options: ${optionNames.join(', ')}.`);
+    throw new ConfigError(`createAgent: unknown option '${unknown}'. ${spellingHint(unknown, optionNames, 'options')}`);
   }
   return {
     id: readId(options.id),

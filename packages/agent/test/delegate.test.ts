@@ -94,7 +94,13 @@ describe('delegate', () => {
     ['no scope', token, { scope: [] }, /scope must be/],
     ['a lifetime of nothing', token, { scope: 'repo:read', ttlSeconds: 0 }, /'ttlSeconds' must be/],
     ['two hours', token, { scope: 'repo:read', ttlSeconds: 7200 }, /'ttlSeconds' must be/],
-    ['a misspelt option', token, { scope: 'repo:read', keyID: 'x' } as DelegateOptions, /unknown option 'keyID'/],
+    ['a misspelt option', token, { scope: 'repo:read', keyID: 'x' } as DelegateOptions, /unknown option 'keyID'. Did you mean 'keyId'\?$/],
+    [
+      'a misspelt limit',
+      token,
+      { scope: 'repo:read', authorizationDetails: [{ type: 'Repo', identifiers: ['acme/api'] }] },
+      /unknown member of authorizationDetails 'identifiers'. Did you mean 'identifier'\?$/,
+    ],
     ['a key id that is none', token, { scope: 'repo:read', keyId: 'x' }, /cnf/],
     ['what is over', tokenOf({ aud: api, scope: 'a', exp: now }), { scope: 'a' }, /has expired/],
     ['an opaque token', 'opaque', { scope: 'a' }, /not a JWT/],
@@ -133,7 +139,12 @@ describe('delegate', () => {
     ['as many hops', {}, { maxHops: 2 }, /max_hops allows more/],
     ['what may not be handed on', { max_hops: 0 }, {}, /forbids to hand it on/],
     ['what is bound to another key', { cnf: { jkt: keyB.thumbprint } }, {}, /bound to another key/],
-    ['to an agent that handed it on', { act: { sub: 'agent-a', act: { sub: 'agent-b' } } }, {}, /appears twice/],
+    [
+      'to an agent that handed it on',
+      { act: { sub: 'agent-a', act: { sub: 'agent-b' } } },
+      {},
+      /appears twice in the chain: agent-b/,
+    ],
     ['a token that no API takes', { act: 'agent-a' }, {}, /no API would take the token: act/],
   ])('C6 refuses to hand on %s, and signs nothing', async (_title, claims, options, says) => {
     let signed = 0;

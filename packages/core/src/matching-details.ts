@@ -1,4 +1,9 @@
-import { type AuthorizationDetail, type AuthorizationDetailLists, detailsCover } from '@countersign/delegation';
+import {
+  type AuthorizationDetail,
+  type AuthorizationDetailLists,
+  detailsCover,
+  unknownMembers,
+} from '@countersign/delegation';
 import type { Permission } from './guard.js';
 import type { MatchingDetails } from './policy/engine.js';
 import { type Refusal, refusal } from './refusal.js';
@@ -17,7 +22,16 @@ export function matchingDetails(
     const matching = detailsCover(lists, { action, resource, location });
     if (matching !== undefined) return gather(matching);
   }
-  return refusal('authorization_details_exceeded', 'none of the authorization_details of a hop covers this');
+  return refusal(
+    'authorization_details_exceeded',
+    `none of the authorization_details of a hop covers this${notKnown(lists)}`,
+  );
+}
+
+/** For the log: whoever wrote the member thought that it limits, or misspelt one. */
+function notKnown(lists: AuthorizationDetailLists): string {
+  const [name] = lists.flat().flatMap(unknownMembers);
+  return name === undefined ? '' : `; the member ${JSON.stringify(name.slice(0, 64))} is not known here`;
 }
 
 function gather(details: readonly AuthorizationDetail[]): MatchingDetails {

@@ -3,8 +3,9 @@ import { type CopyBudget, copyJson, equalJson, isJsonObject, member } from './js
 import { type DelegationRefusal, refuse } from './refusal.js';
 
 /**
- * One limit on what may be done, and with what (RFC 9396 §2). A member that is absent does not limit. Members other than
- * the six named here are kept as they are; what they mean is for the API to say.
+ * One limit on what may be done, and with what (RFC 9396 §2). A member that is absent does not limit. A detail with other
+ * members than the six named here can be read and handed on unchanged, but covers no request and is not minted: nobody
+ * here knows what it limits.
  */
 export interface AuthorizationDetail {
   /** The entity type of the resource, such as `Repo`. */
@@ -38,7 +39,8 @@ const MAX_DEPTH = 8;
 const MAX_VALUES = 1000;
 
 const LISTS = ['actions', 'locations', 'datatypes', 'privileges'] as const;
-const KNOWN: readonly string[] = ['type', 'identifier', ...LISTS];
+/** The members whose meaning is known. */
+export const DETAIL_MEMBERS: readonly string[] = ['type', 'identifier', ...LISTS];
 
 /**
  * Reads an `authorization_details` claim strictly: 1 to 32 objects, each with a `type`, lists of 1 to 100 strings, and
@@ -96,12 +98,18 @@ function isSubset(narrow: readonly string[] | undefined, wide: readonly string[]
 
 /** Nobody here knows whether they limit or give, so they may neither come, go nor change. */
 function others(detail: AuthorizationDetail): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(detail).filter(([name]) => !KNOWN.includes(name)));
+  return Object.fromEntries(unknownMembers(detail).map((name) => [name, detail[name]]));
+}
+
+/** The names of the members that are none of RFC 9396 §2.2: a detail that has any covers no request. */
+export function unknownMembers(detail: AuthorizationDetail): readonly string[] {
+  return Object.keys(detail).filter((name) => !DETAIL_MEMBERS.includes(name));
 }
 
 /**
  * The details that allow a request: those of the last list, which lie within all before it; undefined if some list has
- * none that covers the request. `datatypes`, `privileges` and unknown members are not compared: a policy can.
+ * none that covers the request. `datatypes` and `privileges` are not compared: a policy can. A detail with a member that
+ * is unknown covers nothing, since it may be a limit, and a misspelt one certainly is.
  *
  * @example
  * detailsCover([[{ type: 'Repo', identifier: 'acme/api' }]], {
@@ -125,6 +133,7 @@ export function detailsCover(
 function detailCovers(detail: AuthorizationDetail, { action, resource, location }: DetailedRequest): boolean {
   return (
     detail.type === resource.type &&
+    unknownMembers(detail).length === 0 && // RFC 9396 §5: unknown fields are refused, not ignored
     (detail.identifier === undefined || detail.identifier === resource.id) &&
     (detail.actions === undefined || detail.actions.includes(action)) &&
     (detail.locations === undefined || detail.locations.includes(location))

@@ -6,6 +6,7 @@ export {
   detailsCover,
   detailsNarrow,
   readAuthorizationDetails,
+  unknownMembers,
 } from './authorization-details.js';
 export {
   type ActingAgent,
@@ -51,5 +52,6 @@ export {
 } from './scope.js';
 export { ScopeVocabulary } from './scope-vocabulary.js';
 export type { SigningKey } from './sign.js';
+export { spellingHint } from './spelling-hint.js';
 export type { StatusReference } from './status-reference.js';
 export { checkAudience, checkTimes, type TimesOptions } from './validity.js';

@@ -3,7 +3,7 @@ import type { AuthorizationDetail } from './authorization-details.js';
 import { isBase64urlOf32Bytes } from './confirmation.js';
 import { DelegationError } from './error.js';
 import { type LinkClaims, parentHash, readLink } from './link.js';
-import { refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
+import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import type { Scope } from './scope.js';
 
 /** What signs a link: a key in memory, in hardware or at a remote service. The key is Ed25519. */
@@ -104,6 +104,7 @@ export function draftLink(options: LinkDraft): LinkClaims {
 function draft(options: LinkDraft): { readonly payload: object; readonly claims: LinkClaims } {
   const { delegator, delegate, audience, parent, authorizationDetails, maxHops, id = randomUUID() } = options;
   const { delegateKeyThumbprint } = options;
+  refuseUnknownMembers(authorizationDetails);
   const payload = {
     iss: delegator,
     sub: delegate,

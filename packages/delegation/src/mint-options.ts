@@ -1,14 +1,35 @@
+import { DETAIL_MEMBERS } from './authorization-details.js';
 import { DelegationError } from './error.js';
+import { isJsonObject } from './json.js';
 import { formatScope, type Scope } from './scope.js';
+import { spellingHint } from './spelling-hint.js';
 
 const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
 const YEAR_5138_SECONDS = 1e11;
 
 /** A misspelt option would mint something that is less limited than was meant. */
 export function refuseUnknownOptions(options: object, known: object): void {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name)) throw new DelegationError('option_unknown', `unknown option: ${name}`);
+  refuseUnknownNames({ one: 'option', many: 'options' }, Object.keys(options), Object.keys(known));
+}
+
+/** A guard lets nothing pass by a detail with a member that it does not know; here the one who misspelt it learns of it. */
+export function refuseUnknownMembers(details: unknown): void {
+  if (!Array.isArray(details)) return; // the reader says what is wrong
+  for (const detail of details.filter(isJsonObject)) {
+    refuseUnknownNames(detailMember, Object.keys(detail), DETAIL_MEMBERS);
   }
+}
+
+const detailMember = { one: 'member of authorizationDetails', many: 'members' };
+
+function refuseUnknownNames(
+  { one, many }: typeof detailMember,
+  names: readonly string[],
+  known: readonly string[],
+): void {
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new DelegationError('option_unknown', `unknown ${one} '${unknown}'. ${spellingHint(unknown, known, many)}`);
 }
 
 /** Joined unseen, the one member 'a b' would become two scopes; left as an array, the reader refuses it. */
@@ -24,7 +45,7 @@ export function toLifetime(options: { readonly now: number; readonly lifetimeSec
 } {
   const { now, lifetimeSeconds } = options;
   if (!Number.isInteger(now) || now < 0 || now > YEAR_5138_SECONDS) {
-    throw new DelegationError('times_invalid', 'now must be whole unix seconds, not milliseconds');
+    throw new DelegationError('times_invalid', 'now must be whole unix seconds: Math.floor(Date.now() / 1000)');
   }
   if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds <= 0 || lifetimeSeconds > MAX_LIFETIME_SECONDS) {
     throw new DelegationError('lifetime_invalid', `lifetimeSeconds must be whole, 1 to ${MAX_LIFETIME_SECONDS}`);

@@ -3,7 +3,7 @@ import type { JWK } from 'jose';
 import type { AuthorizationDetail } from './authorization-details.js';
 import { type DelegationClaims, readClaims } from './claims.js';
 import { DelegationError } from './error.js';
-import { refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
+import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import { checkNarrowing, grantOf } from './narrowing.js';
 import type { Scope } from './scope.js';
 import { type SigningKey, signAccessToken } from './sign.js';
@@ -92,6 +92,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
  */
 export async function mintDelegation(options: MintDelegationOptions): Promise<string> {
   refuseUnknownOptions(options, KNOWN_OPTIONS);
+  refuseUnknownMembers(options.authorizationDetails);
   const { issuer, user, agent, audience, clientId = agent, id = randomUUID() } = options;
   const payload = {
     iss: issuer,

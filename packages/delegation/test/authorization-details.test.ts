@@ -168,6 +168,10 @@ describe('detailsCover', () => {
     ['it is another API', [[{ type: 'Repo', locations: ['https://api.example/'] }]]],
     ['two details fit it only together', [[{ type: 'Repo', identifier: 'acme/web' }, { type: 'Bucket' }]]],
     ['it is written in another case', [[{ type: 'repo' }]]],
+    ['a limit is misspelt', [[{ type: 'Repo', identifiers: ['acme/web'] }]]],
+    ['a member is not known', [[{ type: 'Repo', identifier: 'acme/api', limit: { amount: 5 } }]]],
+    ['a member above is not known', [[{ type: 'Repo', ['']: 0 }], [{ type: 'Repo' }]]],
+    ['a member is called as a method', [[{ type: 'Repo', toString: 'x' } as unknown as AuthorizationDetail]]],
   ])('C6 gives nothing where %s', (_, lists) => {
     expect(detailsCover(lists, repo('acme/api'))).toBeUndefined();
   });
@@ -179,6 +183,7 @@ describe('detailsCover', () => {
         identifier: some(fc.constantFrom('a', 'b')),
         actions: some(fc.subarray(['x', 'y'], { minLength: 1 })),
         locations: some(fc.subarray(['l', 'm'], { minLength: 1 })),
+        limit: some(fc.constantFrom(1, 2)),
       })
       .map(without);
     const list = fc.array(detail, { minLength: 1, maxLength: 3 });

@@ -105,7 +105,7 @@ describe('mintLink', () => {
     const id = fc.stringMatching(/^[a-z0-9_:@/.-]{1,20}$/);
     const text = fc.stringMatching(/^[a-z:/.]{1,20}$/);
     const scope = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,5}(:[a-z]{1,5}){0,2}$/), { minLength: 1, maxLength: 5 });
-    const detail = fc.record({ type: id, actions: fc.array(text, { minLength: 1, maxLength: 3 }), limit: fc.nat() });
+    const detail = fc.record({ type: id, actions: fc.array(text, { minLength: 1, maxLength: 3 }), identifier: id });
     const options = fc.record(
       {
         scope,
@@ -160,6 +160,7 @@ describe('mistakes of the program', () => {
     [{ parent: 7 }, 'parent_unusable'],
     [{ parent: null }, 'parent_unusable'],
     [{ maxHop: 0 }, 'option_unknown'],
+    [{ authorizationDetails: [{ type: 'Repo', identifiers: ['1'] }] }, 'option_unknown'],
     [{ signer: undefined }, 'key_unusable'],
     [{ signer: null }, 'key_unusable'],
     [{ signer: { ...signer, keyId: 'agent-1' } }, 'key_unusable'],

@@ -338,6 +338,9 @@ describe('mistakes of the program', () => {
     [{ keyId: '' }, 'key_unusable'],
     [{ agentKeyThumprint: RFC8037_THUMBPRINT }, 'option_unknown'],
     [{ may_act: {} }, 'option_unknown'],
+    [{ authorizationDetails: [{ type: 'Repo' }, { type: 'Repo', identifiers: ['1'] }] }, 'option_unknown'],
+    [{ authorizationDetails: 'Repo' }, 'authorization_details_malformed'],
+    [{ authorizationDetails: [null] }, 'authorization_details_malformed'],
   ])('%j is refused as %s', async (replaced, code) => {
     expect((await errorOf(mint(replaced))).code).toBe(code);
   });
@@ -347,6 +350,19 @@ describe('mistakes of the program', () => {
     expect(error).toBeInstanceOf(TypeError);
     expect(error.name).toBe('DelegationError');
     expect(error.message).toContain('agentKeyThumprint');
+  });
+
+  it.each([
+    [{ maxHop: 0 }, "unknown option 'maxHop'. Did you mean 'maxHops'?"],
+    [{ ttl: 60 }, /^unknown option 'ttl'. Known options: issuer, key, .*, lifetimeSeconds, now, /],
+    [{ now: NOW * 1000 }, 'now must be whole unix seconds: Math.floor(Date.now() / 1000)'],
+    [
+      { authorizationDetails: [{ type: 'Repo', identifiers: ['1'] }] },
+      "unknown member of authorizationDetails 'identifiers'. Did you mean 'identifier'?",
+    ],
+    [{ authorizationDetails: [{ type: 'Repo', amount: 5 }] }, /Known members: type, identifier, actions/],
+  ])('C6 say of %j what to write', async (replaced, message) => {
+    expect((await errorOf(mint(replaced))).message).toMatch(message);
   });
 
   it('keep what lies beneath as their cause', async () => {

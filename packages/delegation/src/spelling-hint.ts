@@ -1,0 +1,34 @@
+/**
+ * What to say of a name that does not exist: which was meant, or else which there are.
+ *
+ * @example
+ * spellingHint('maxHop', ['scope', 'maxHops'], 'options'); // "Did you mean 'maxHops'?"
+ */
+export function spellingHint(name: string, known: readonly string[], plural: string): string {
+  const near = nearest(name, known);
+  return near === undefined ? `Known ${plural}: ${known.join(', ')}.` : `Did you mean '${near}'?`;
+}
+
+function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: { readonly name: string; readonly distance: number } | undefined;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance <= Math.max(2, candidate.length / 3) && (best === undefined || distance < best.distance)) {
+      best = { name: candidate, distance };
+    }
+  }
+  return best?.name;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current[column] = Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1);
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
