@@ -22,7 +22,7 @@ async function secretRequests(api: Api): Promise<readonly RawRequest[]> {
   const token = await api.token();
   const query = '?access_token=planted-query&planted-name=1';
   const fields = [
-    ['Cookie', 'session=planted-cookie'],
+    ['Cookie', 'sid=planted-cookie'],
     ['X-Api-Key', 'planted-api-key'],
     ['DPoP', 'planted.dpop.proof'],
   ] as const;

@@ -26,11 +26,18 @@ export function recordAttributes(record: AuditEvent): Attributes {
 }
 
 /** A refused request has claimed to be somebody: that is nobody's `gen_ai.agent.id`. */
-function identityAttributes({ actor, subject, chain, claimed }: AuditEvent): Readonly<Record<string, Value>> {
+function identityAttributes({
+  actor,
+  possession,
+  subject,
+  chain,
+  claimed,
+}: AuditEvent): Readonly<Record<string, Value>> {
   return {
     'gen_ai.agent.id': actor?.id,
     'user.id': subject?.type === 'user' ? subject.id : undefined,
     'countersign.actor.key_id': actor?.keyId,
+    'countersign.possession': possession,
     'countersign.subject.id': subject?.id,
     'countersign.subject.type': subject?.type,
     'countersign.chain': chain?.map(({ id }) => id),

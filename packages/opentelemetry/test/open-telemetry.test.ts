@@ -32,6 +32,7 @@ const decision: AuditEvent = {
   code: 'policy_denied',
   detail: 'no permit',
   actor: { id: 'agent-1', keyId: 'thumbprint' },
+  possession: 'dpop',
   subject: { id: 'user_123', type: 'user', issuer: 'https://id.acme.dev' },
   chain: [
     { id: 'user_123', type: 'user', proof: 'issuer', scope: ['pr:write'] },
@@ -59,6 +60,7 @@ const decisionAttributes = {
   'gen_ai.agent.id': 'agent-1',
   'user.id': 'user_123',
   'countersign.actor.key_id': 'thumbprint',
+  'countersign.possession': 'dpop',
   'countersign.subject.id': 'user_123',
   'countersign.subject.type': 'user',
   'countersign.chain': ['user_123', 'agent-1'],

@@ -44,7 +44,10 @@ export interface OcsfApiActivity {
   readonly action_id?: 1 | 2;
   /** 1 allowed, 2 blocked. */
   readonly disposition_id?: 1 | 2;
-  readonly unmapped: Pick<AuditEvent, 'phase' | 'chain' | 'scope' | 'filtered' | 'claimed' | 'outcome' | 'detail'>;
+  readonly unmapped: Pick<
+    AuditEvent,
+    'phase' | 'possession' | 'chain' | 'scope' | 'filtered' | 'claimed' | 'outcome' | 'detail'
+  >;
 }
 
 export interface OcsfActor {

@@ -120,6 +120,7 @@ function endpointOf(address = 'unknown'): OcsfApiActivity['src_endpoint'] {
 
 function unmappedOf({
   phase,
+  possession,
   chain,
   scope,
   filtered,
@@ -129,6 +130,7 @@ function unmappedOf({
 }: AuditEvent): OcsfApiActivity['unmapped'] {
   return {
     phase,
+    ...(possession && { possession }),
     ...(chain && { chain }),
     ...(scope && { scope }),
     ...(filtered && { filtered }),

@@ -53,6 +53,7 @@ describe('toOcsf', () => {
 
   it('a decision names agent, user, policies, resource and delegations', () => {
     const delegated = event('a', {
+      possession: 'dpop',
       policies: ['pulls.cedar#drafts'],
       policySet: 'ab12',
       chain: [
@@ -85,7 +86,7 @@ describe('toOcsf', () => {
       resources: [{ uid: 'acme/api', type: 'Repo' }],
       action_id: 1,
       disposition_id: 1,
-      unmapped: { phase: 'decision', chain: delegated.chain },
+      unmapped: { phase: 'decision', possession: 'dpop', chain: delegated.chain },
     });
     expect(toOcsf(delegated)).not.toHaveProperty('status_id');
   });
