@@ -54,7 +54,7 @@ Examples:
     .description("make an Ed25519 key; print the entry for the API's agents.json")
     .option('-o, --out <file>', 'where to write the private key (mode 0600)', 'agent.key')
     .option('--id <id>', 'id of the agent (default: made from the key)')
-    .option('--capabilities <scopes>', 'scopes the agent may ever use, separated by commas', '')
+    .option('--capabilities <scopes>', 'scopes the agent may ever use, separated by spaces or commas', '')
     .option('--format <format>', 'pem (PKCS #8), jwk, or nacl (base64 of the 64-byte secretKey)', 'pem')
     .option('--force', 'overwrite the file; the key in it is lost', false)
     .addHelpText(

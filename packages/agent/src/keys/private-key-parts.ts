@@ -30,7 +30,12 @@ function partsFromText(text: string): PrivateKeyParts {
   if (text.includes('-----BEGIN')) return partsFromPem(text);
   if (text.startsWith('{')) return partsFromJwk(parseJson(text));
   const bytes = Buffer.from(text, 'base64');
-  if (text === '' || bytes.toString('base64') !== text) throw new KeyError(`This is not a private key. ${accepted}`);
+  if (text === '' || bytes.toString('base64') !== text) {
+    const file = /^[^\s]*\.(?:pem|key|jwk|json|txt)$/i.test(text)
+      ? ' It looks like a file name: pass what is in the file.'
+      : '';
+    throw new KeyError(`This is not a private key.${file} ${accepted}`);
+  }
   return partsFromBytes(bytes);
 }
 

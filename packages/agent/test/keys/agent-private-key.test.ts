@@ -105,6 +105,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     ['null', null, /not a private key/],
     ['a number', 5, /not a private key/],
     ['an empty string', '', /not a private key/],
+    ['the name of a file', 'keys/agent.pem', /looks like a file name: pass what is in the file/],
     ['plain words', 'correct horse battery staple', /not a private key/],
     ['base64 without its padding', Buffer.alloc(32, 1).toString('base64').replace('=', ''), /not a private key/],
     ['31 bytes', new Uint8Array(31), /64 bytes.*or 32/],

@@ -1,8 +1,10 @@
 import { type Agent, AgentError, createAgent, type DelegateOptions, type DelegationBundle } from '@countersign/agent';
+import { DelegationError, delegationRefusals } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { type HeldOptions, readHeld, signerWith } from './held.js';
 import { readKeyFile } from './key-file.js';
+import { readScopes } from './scopes.js';
 
 export interface DelegateCommandOptions extends HeldOptions {
   readonly key: string;
@@ -19,6 +21,9 @@ export interface DelegateCommandOptions extends HeldOptions {
 /** Mints one link and prints the bundle that the delegate needs. */
 export async function delegate(options: DelegateCommandOptions, io: Io): Promise<void> {
   const held = await readHeld(options, io);
+  if (options.audience.length === 0 && held.token === undefined && held.bundle === undefined) {
+    throw new CliError('say for which API, like --audience https://api.acme.dev', exitCodes.usage);
+  }
   const agent = await createAgent({ id: options.id, key: await readKeyFile(options.key, io), clock: io.clock });
   const bundle = await mint(signerWith(agent, held), options);
   io.out(`${JSON.stringify(bundle, null, 2)}\n`);
@@ -29,20 +34,51 @@ async function mint(signer: Pick<Agent, 'delegate'>, options: DelegateCommandOpt
   try {
     return await signer.delegate(options.to, delegationOf(options));
   } catch (error) {
-    if (error instanceof AgentError) throw new CliError(error.message, exitCodes.usage);
+    if (error instanceof AgentError) throw new CliError(named(error), exitCodes.usage);
     throw error;
   }
 }
 
+/** What is wrong, with the name of the option that can mend it. */
+function named({ message, cause }: AgentError): string {
+  const [code] = Object.entries(delegationRefusals).find(([, text]) => message.includes(text.slice(0, -1))) ?? [];
+  const unknownMember = cause instanceof DelegationError && cause.code === 'option_unknown';
+  const option = optionOf(unknownMember ? 'authorization_details' : (code ?? ''));
+  const why = message.replace(/^delegate: /, '').replace(' of authorizationDetails', '');
+  return option === undefined ? why : `${option}: ${why}`;
+}
+
+const optionFor: Readonly<Record<string, string>> = {
+  scope: '--scope',
+  audience: '--audience',
+  expiry: '--ttl',
+  authorization_details: '--details',
+  max_hops: '--max-hops',
+  confirmation: '--to-key',
+  subject: '--to',
+  delegate_is: '--to',
+  issuer: '--id',
+};
+
+function optionOf(code: string): string | undefined {
+  return Object.entries(optionFor).find(([about]) => code.startsWith(about))?.[1];
+}
+
 function delegationOf({ scope, audience, ttl, maxHops, details, toKey }: DelegateCommandOptions): DelegateOptions {
   return {
-    scope: scope.split(/[\s,]+/).filter((one) => one !== ''),
+    scope: readScopes('--scope', scope),
     ...(audience.length > 0 && { audience }),
-    ...(ttl !== undefined && { ttlSeconds: wholeNumber('--ttl', ttl) }),
+    ...(ttl !== undefined && { ttlSeconds: secondsOf(ttl) }),
     ...(maxHops !== undefined && { maxHops: wholeNumber('--max-hops', maxHops) }),
     ...(details !== undefined && { authorizationDetails: readDetails(details) }),
     ...(toKey !== undefined && { keyId: toKey }),
   };
+}
+
+function secondsOf(ttl: string): number {
+  const seconds = /^\d{1,4}$/.test(ttl) ? Number(ttl) : 0;
+  if (seconds >= 1 && seconds <= 3600) return seconds;
+  throw new CliError('--ttl must be a whole number from 1 to 3600', exitCodes.usage);
 }
 
 function wholeNumber(option: string, text: string): number {

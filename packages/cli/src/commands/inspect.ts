@@ -66,7 +66,7 @@ function reportOf(
   const report = explain(text, now);
   if (facts === undefined || facts.members.length === 0 || typeof report === 'string') return report;
   const { caution: _, ...verified } = report;
-  const said = facts.problems.filter((problem) => /signature|refuses the chain/.test(problem));
+  const said = facts.problems.filter((problem) => /signature|refuses the chain|cover nothing/.test(problem));
   return {
     ...(facts.verified ? verified : report),
     sections: [...report.sections, ...chainSections(facts)],

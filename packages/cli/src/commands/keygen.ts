@@ -4,6 +4,7 @@ import { type AgentPrivateKey, generateAgentKey } from '@countersign/agent';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { printable } from '../text.js';
+import { readScopes } from './scopes.js';
 
 export interface KeygenOptions {
   readonly out: string;
@@ -16,12 +17,7 @@ export interface KeygenOptions {
 /** Makes a key, writes its private part for its owner's eyes only, and prints the entry for agents.json. */
 export async function keygen({ out, id, capabilities, format, force }: KeygenOptions, io: Io): Promise<void> {
   const key = generateAgentKey();
-  const scopes = capabilities.split(',').map((scope) => scope.trim());
-  const registration = register(
-    key,
-    id,
-    scopes.filter((scope) => scope !== ''),
-  );
+  const registration = register(key, id, readScopes('--capabilities', capabilities));
   await writePrivateFile(out, encode(key, format), force);
   io.out(`${JSON.stringify(registration, null, 2)}\n`);
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);

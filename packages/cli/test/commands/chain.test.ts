@@ -94,8 +94,22 @@ describe('delegate', () => {
 
   it.each<[string, string[], RegExp]>([
     ['C4 a wider scope', ['--scope', 'payroll', '--token', '@token.jwt'], /'payroll' is not covered/],
-    ['no audience', ['--scope', 'ticket'], /say for which API/],
-    ['C8 too long', ['--scope', 'ticket', '--audience', api, '--ttl', '3601'], /'ttlSeconds' must be/],
+    ['no audience', ['--scope', 'ticket'], /say for which API, like --audience/],
+    ['C4 a scope that is none', ['--scope', 'ticket,a::b', '--audience', api], /--scope: 'a::b' is not a scope/],
+    [
+      'C6 details with a misspelt member',
+      ['--scope', 'ticket', '--audience', api, '--details', '[{"type":"Repo","identifiers":["1"]}]'],
+      /--details: unknown member 'identifiers'\. Did you mean 'identifier'\?/,
+    ],
+    ['details that are none', ['--scope', 'ticket', '--audience', api, '--details', '[]'], /--details: .* 1 to 32/],
+    [
+      'C6 a wider audience',
+      ['--scope', 'ticket', '--token', '@token.jwt', '--audience', 'https://other.dev'],
+      /--audience: It has an audience that/,
+    ],
+    ['a key that is none', ['--scope', 'ticket', '--audience', api, '--to-key', 'x'], /--to-key: cnf must/],
+    ['nobody', ['--scope', 'ticket', '--audience', api, '--to', ''], /--to: sub must be/],
+    ['C8 too long', ['--scope', 'ticket', '--audience', api, '--ttl', '3601'], /--ttl must be .* to 3600/],
     ['a time in words', ['--scope', 'ticket', '--audience', api, '--ttl', 'soon'], /--ttl must be a whole number/],
     ['details that are no JSON', ['--scope', 'ticket', '--audience', api, '--details', '{'], /--details must be JSON/],
     ['token and bundle', ['--scope', 'ticket', '--token', 'x', '--bundle', 'y'], /not both/],
@@ -226,6 +240,24 @@ describe('inspect: a chain', () => {
     writeAgents({});
     expect(code).toBe(3);
     expect(out).toMatch(warning);
+  });
+
+  it('C6 marks details with members that no guard knows', async () => {
+    const read = async (...details: object[]): Promise<{ code: number; out: string }> => {
+      const claims = { iss: 'https://x', sub: 'u', aud: api, exp: nowSeconds + 9, act: { sub: 'agent-a' } };
+      const payload = part({ ...claims, authorization_details: details });
+      return runCli(['inspect', `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${payload}.c2ln`]);
+    };
+    const [known, misspelt] = [
+      { type: 'Repo', identifier: '1' },
+      { type: 'Repo', identifiers: ['1'] },
+    ];
+    const mark = '{"type":"Repo","identifiers":["1"]} [NO] covers nothing: identifiers unknown';
+    expect(await read(known)).toMatchObject({ code: 0, out: expect.not.stringContaining('[NO]') as string });
+    expect(await read(known, misspelt)).toMatchObject({ code: 0, out: expect.stringContaining(mark) as string });
+    const { code, out } = await read(misspelt);
+    expect(code).toBe(3);
+    expect(out).toMatch(/! The token: its authorization_details cover nothing: .* \(identifiers\)/);
   });
 
   it('C1 says which agent is in it twice', async () => {

@@ -49,6 +49,15 @@ describe('keygen', () => {
     },
   );
 
+  it.each(['repo:read pr:write', 'repo:read,pr:write', ' repo:read,\n pr:write, '])(
+    'takes scopes separated by spaces or commas: %j',
+    async (scopes) => {
+      const file = join(folder, `${Buffer.from(scopes).toString('hex')}.key`);
+      const { out } = await runCli(['keygen', '--out', file, '--id', 'a', '--capabilities', scopes]);
+      expect(JSON.parse(out)).toMatchObject({ capabilities: ['repo:read', 'pr:write'] });
+    },
+  );
+
   it('makes an id from the key and says so when the agent may do nothing', async () => {
     const file = join(folder, 'plain.key');
     const { out, err } = await runCli(['keygen', '--out', file]);
@@ -83,6 +92,7 @@ describe('keygen', () => {
   it.each<[string, string[], number]>([
     ['an unknown format', ['--format', 'der'], 2],
     ['a capability that is no scope', ['--capabilities', 'a::b'], 2],
+    ['one of several that is no scope', ['--capabilities', 'repo:read a::b'], 2],
     ['an empty id', ['--id', ''], 2],
     ['an unknown option', ['--capability', 'x'], 2],
     ['a folder that does not exist', ['--out', '/no-such-folder-here/key'], 1],

@@ -1,8 +1,9 @@
-import { duration, moment, printable, show } from '../../text.js';
+import { duration, moment, printable } from '../../text.js';
 import type { Report, Row, Section } from '../report.js';
 import type { Proof } from './credentials.js';
 import { defaultMaxDepth } from './ends.js';
 import type { ChainFacts, Grant, Member } from './facts.js';
+import { detailText } from './unknown-details.js';
 
 /** Draws a chain: who, how proved, what each was given, and what would end it. */
 export function chainReport(facts: ChainFacts): Report {
@@ -70,7 +71,9 @@ function grantRows({ grant, capabilities }: Member, now: number): Row[] {
       : [['effective', scopeText(effectiveScope)] as const]),
     ['expires', moment(expiresAt, now) + lifetime],
     ['audience', printable(audience.join(', '))],
-    ...(authorizationDetails === undefined ? [] : [['only', authorizationDetails.map(show).join(' or ')] as const]),
+    ...(authorizationDetails === undefined
+      ? []
+      : [['only', authorizationDetails.map(detailText).join(' or ')] as const]),
     ...(boundToKey === undefined ? [] : [['only key', boundToKey] as const]),
     ...(maxHops === undefined ? [] : [['hand on', times(maxHops)] as const]),
     ...held,

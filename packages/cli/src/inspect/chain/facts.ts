@@ -12,6 +12,7 @@ import { defaultMaxDepth, endingKeys, hopsLeft, revocable, untimely } from './en
 import type { Presented } from './presented.js';
 import { requestSignature } from './request-signature.js';
 import type { KnownKey, Trust } from './trust.js';
+import { detailsThatCoverNothing } from './unknown-details.js';
 
 /** A delegation, and whom it reached. */
 export interface Grant {
@@ -84,6 +85,7 @@ export async function chainFacts(presented: Presented, trust: Trust, now: number
     ...credentials.problems,
     ...(signature?.problems ?? []),
     ...(chain?.ok === false ? [lawProblem(chain, members)] : []),
+    ...detailsThatCoverNothing(credentials),
     ...untimely(credentials, now),
   ];
   return {
