@@ -94,7 +94,12 @@ describe('delegate', () => {
     ['no scope', token, { scope: [] }, /scope must be/],
     ['a lifetime of nothing', token, { scope: 'repo:read', ttlSeconds: 0 }, /'ttlSeconds' must be/],
     ['two hours', token, { scope: 'repo:read', ttlSeconds: 7200 }, /'ttlSeconds' must be/],
-    ['a misspelt option', token, { scope: 'repo:read', keyID: 'x' } as DelegateOptions, /unknown option 'keyID'. Did you mean 'keyId'\?$/],
+    [
+      'a misspelt option',
+      token,
+      { scope: 'repo:read', keyID: 'x' } as DelegateOptions,
+      /unknown option 'keyID'. Did you mean 'keyId'\?$/,
+    ],
     [
       'a misspelt limit',
       token,

@@ -12,7 +12,11 @@ describe('createAgent', () => {
 
   it.each<[string, object | undefined, RegExp]>([
     ['no options', undefined, /options object/],
-    ['a misspelt option', { id: 'a', key, lifetimeSecond: 5 }, /unknown option 'lifetimeSecond'. Did you mean 'lifetimeSeconds'/],
+    [
+      'a misspelt option',
+      { id: 'a', key, lifetimeSecond: 5 },
+      /unknown option 'lifetimeSecond'. Did you mean 'lifetimeSeconds'/,
+    ],
     ['no id', { key }, /'id'/],
     ['no key', { id: 'a' }, /'key'/],
     ['a raw key', { id: 'a', key: key.exportJwk() }, /loadAgentKey/],

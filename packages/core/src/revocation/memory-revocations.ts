@@ -11,7 +11,7 @@ export interface Revocations extends RevocationSource {
   /**
    * Revokes an agent, a key, a subject, a delegation or an issuer. Again, with a later `until` or none: longer.
    *
-   * @throws ConfigError when it does not say clearly what.
+   * @throws ConfigError when it does not say clearly what, or when its `until` has passed, so that it would revoke nothing.
    */
   revoke(revocation: Revocation): void;
   /** Takes back exactly this revocation; says whether there was one. What another source says still counts. */
@@ -38,7 +38,13 @@ export function memoryRevocations(options: { readonly clock?: () => number } = {
 export function revocationsIn(set: RevocationSet, clock: () => number): Revocations {
   const now = (): number => clock() / 1000;
   return {
-    revoke: (revocation) => set.add(readRevocation('revoke', revocation), now()),
+    revoke(given) {
+      const revocation = readRevocation('revoke', given);
+      if (revocation.until !== undefined && revocation.until <= now()) {
+        throw new ConfigError("revoke: 'until' has passed already, so that nothing would be revoked. Leave it out?");
+      }
+      set.add(revocation, now());
+    },
     restore(revocable) {
       const { until, ...named } = readRevocation('restore', revocable);
       if (until !== undefined) throw new ConfigError("restore: leave out 'until'; the revocation ends now.");

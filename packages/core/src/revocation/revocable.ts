@@ -24,6 +24,8 @@ export type Revocation = Revocable & {
   readonly until?: number;
 };
 
+const YEAR_5138_SECONDS = 1e11;
+
 const revocableKinds = ['agent', 'key', 'subject', 'delegation', 'issuer'] as const;
 export type RevocableKind = (typeof revocableKinds)[number];
 
@@ -85,7 +87,9 @@ function readId(owner: string, kind: RevocableKind, value: JsonObject): string {
 function readUntil(owner: string, value: JsonObject): number | undefined {
   const until = member(value, 'until');
   if (until === undefined) return undefined;
-  // Milliseconds taken for seconds would only keep it for longer.
-  if (typeof until === 'number' && Number.isSafeInteger(until) && until > 0) return until;
-  throw new ConfigError(`${owner}: 'until' must be a whole number of unix seconds.`);
+  if (typeof until !== 'number' || !Number.isSafeInteger(until) || until <= 0) {
+    throw new ConfigError(`${owner}: 'until' must be a whole number of unix seconds.`);
+  }
+  if (until < YEAR_5138_SECONDS) return until;
+  throw new ConfigError(`${owner}: 'until' must be in unix seconds, and these are milliseconds: divide by 1000.`);
 }

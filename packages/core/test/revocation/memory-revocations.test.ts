@@ -64,6 +64,16 @@ describe('revocations in memory', () => {
     }).toThrow(TypeError);
   });
 
+  it('refuse an until that has passed: nothing would be revoked', () => {
+    const { revocations, time } = at(1000);
+    expect(() => revocations.revoke({ ...agent, until: 1000 })).toThrow(ConfigError);
+    expect(() => revocations.revoke({ ...agent, until: 999 })).toThrow(/'until' has passed already/);
+    expect(revocations.list()).toEqual([]);
+    revocations.revoke({ ...agent, until: 1001 });
+    time.now = 1001;
+    expect(() => revocations.revoke({ ...agent, until: 1001 })).toThrow(ConfigError);
+  });
+
   it('refuse what does not say clearly what', () => {
     const { revocations } = at(1000);
     expect(() => revocations.revoke({ agnet: 'agent-1' } as never)).toThrow(ConfigError);

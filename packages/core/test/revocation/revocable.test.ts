@@ -34,6 +34,8 @@ describe('reading a revocation', () => {
     [{ agent: 'agent-1', until: '1790000000' }, /'until' must be a whole number/],
     [{ agent: 'agent-1', until: 0 }, /'until'/],
     [{ agent: 'agent-1', until: 1.5 }, /'until'/],
+    [{ agent: 'agent-1', until: 1_790_000_000_000 }, /these are milliseconds: divide by 1000/],
+    [{ agent: 'agent-1', until: 1e11 }, /milliseconds/],
   ])('refuses %j', (value, message) => {
     expect(() => readRevocation('revoke', value)).toThrow(ConfigError);
     expect(() => readRevocation('revoke', value)).toThrow(message);
