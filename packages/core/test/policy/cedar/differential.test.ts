@@ -108,7 +108,11 @@ const condition = fc.oneof(
   literal('User').map((it) => `context.user == ${it}`),
   literal('Role').map((it) => `principal in ${it}`),
   literal('Org').map((it) => `resource in ${it}`),
+  literal('Org').map((it) => `resource is Repo in ${it}`),
+  literal('Repo', 'Role', 'Agent').map((it) => `resource == ${it}`),
+  literal('Agent').map((it) => `principal == ${it}`),
   actionLiteral.map((it) => `action in ${it}`),
+  actionLiteral.map((it) => `action == ${it}`),
 );
 
 const clause = fc.tuple(fc.constantFrom('when', 'unless'), condition);
@@ -128,7 +132,10 @@ const policies = fc.oneof(
     { minLength: 1, maxLength: 12 },
   ),
   // One that always counts, alone: nothing that another reads hides what was overlooked of this one.
-  policyOf(anything, fc.tuple(clause)).map((one) => (one.startsWith('forbid') ? [permitAll, one] : [one])),
+  {
+    weight: 4,
+    arbitrary: policyOf(anything, fc.tuple(clause)).map((one) => (one.startsWith('forbid') ? [permitAll, one] : [one])),
+  },
   policyOf(scope, fc.constant([])).map((one) => [permitAll, one]),
 );
 
