@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { CliError, exitCodes, messageOf } from './cli-error.js';
 import { defineAudit } from './commands/audit/define.js';
 import { definePolicy } from './commands/policy/define.js';
@@ -12,7 +12,8 @@ Exit codes:
   1   failed: a file or the network
   2   wrong use, or input that cannot be read
   3   inspect: what was inspected does not count (a signature, a law, a time);
-      audit: a log or a proof is not right; policy: a policy or a decision is not
+      audit: a log or a proof is not right;
+      policy: a policy or a decision is not
   22  curl only: the API answered something else than 2xx`;
 
 /** Runs one command line. Commands are loaded when they run, so that `--help` answers at once. */
@@ -34,9 +35,13 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
 function createProgram(io: Io, exitWith: (code: number) => void): Command {
   const program = new Command('countersign')
-    .description('Keys, signed calls and explanations for agents that identify themselves by HTTP message signatures.')
+    .description(
+      'Keys, signed calls, delegation, explanations, policies and audit logs for agents that identify themselves by ' +
+        'HTTP message signatures.',
+    )
     .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
+    .configureHelp({ optionDescription: withoutEmptyDefault })
     .showHelpAfterError('(countersign --help shows what is possible)')
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText(
@@ -44,9 +49,12 @@ function createProgram(io: Io, exitWith: (code: number) => void): Command {
       `${exitCodeHelp}
 
 Examples:
-  countersign keygen --out agent.pem --id agent-code-reviewer-01 --capabilities repo:read,pr:write:draft
+  countersign keygen --out agent.pem --id agent-a --capabilities repo:read
   countersign curl GET https://api.acme.dev/whoami --key agent.pem
-  countersign inspect "$TOKEN"`,
+  countersign inspect "$TOKEN"
+  countersign policy explain policies --actor agent-a --action pr.create \\
+    --resource 'Repo::"acme/api"'
+  countersign audit query /var/lib/api/audit --decision deny --since 24h`,
     );
 
   program
@@ -85,13 +93,14 @@ The entry goes to standard output, everything else to standard error:
     .addHelpText(
       'after',
       `
-Without a Content-Type header, --data is sent as application/x-www-form-urlencoded. Redirects are not followed.
-A refusal is explained on standard error, and the exit code is 22.
+Without a Content-Type header, --data is sent as
+application/x-www-form-urlencoded. Redirects are not followed. A refusal is
+explained on standard error, and the exit code is 22.
 
 Examples:
   countersign curl GET https://api.acme.dev/whoami --key agent.pem
-  countersign curl POST https://api.acme.dev/repos/acme/api/pulls --key agent.pem --token @token.jwt \\
-    --json '{"title":"Fix the flaky test"}'`,
+  countersign curl POST https://api.acme.dev/repos/acme/api/pulls \\
+    --key agent.pem --token @token.jwt --json '{"title":"Fix the flaky test"}'`,
     )
     .action(async (method, url, options) => {
       const { curl } = await import('./commands/curl.js');
@@ -115,12 +124,14 @@ Examples:
     .addHelpText(
       'after',
       `
-Nothing is sent. Without --token and --bundle the agent hands on what it may do of its own.
+Nothing is sent. Without --token and --bundle the agent hands on what it may do
+of its own.
 
 Examples:
-  countersign delegate --key agent.pem --id agent-a --to agent-b --scope repo:read \\
-    --audience https://api.acme.dev --ttl 60 > bundle.json
-  countersign curl GET https://api.acme.dev/repos/acme/api --key agent-b.pem --bundle bundle.json`,
+  countersign delegate --key agent.pem --id agent-a --to agent-b \\
+    --scope repo:read --audience https://api.acme.dev --ttl 60 > bundle.json
+  countersign curl GET https://api.acme.dev/repos/acme/api \\
+    --key agent-b.pem --bundle bundle.json`,
     )
     .action(async (options) => {
       const { delegate } = await import('./commands/delegate.js');
@@ -139,7 +150,8 @@ Examples:
     .addHelpText(
       'after',
       `
-Nothing is sent. Without --agents and --issuer-jwks nothing is verified: it only shows what is written there.
+Nothing is sent. Without --agents and --issuer-jwks nothing is verified: it only
+shows what is written there.
 Of a token, a bundle or a request it draws the chain: who, how proved, what each
 may do and until when.
 
@@ -149,9 +161,10 @@ nothing is wrong, so a script that needs proof reads "verified" of --json.
 
 Examples:
   countersign inspect eyJhbGciOi…
-  countersign inspect 'sig=("@method" "@authority" "@path" "@query");created=…;keyid="…";tag="countersign"'
+  countersign inspect 'sig=("@method" "@target-uri");tag="countersign"'
   countersign inspect - < agents.json
-  countersign inspect - --agents agents.json --issuer-jwks jwks.json < bundle.json`,
+  countersign inspect - --agents agents.json --issuer-jwks jwks.json \\
+    < bundle.json`,
     )
     .action(async (value, options) => {
       const { inspect } = await import('./commands/inspect.js');
@@ -161,6 +174,13 @@ Examples:
   defineAudit(program, io, exitWith);
   definePolicy(program, io, exitWith);
   return program;
+}
+
+/** That a switch is off, or a list empty, goes without saying. */
+function withoutEmptyDefault(option: Option): string {
+  const { defaultValue, description } = option;
+  const isEmpty = defaultValue === false || String(defaultValue) === '';
+  return isEmpty ? description : new Help().optionDescription(option);
 }
 
 function ownVersion(): string {

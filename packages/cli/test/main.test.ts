@@ -7,6 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { duration, moment, printable } from '../src/text.js';
 import { runCli } from './run-cli.js';
 
+const commands = [
+  [],
+  ...['keygen', 'curl', 'delegate', 'inspect', 'audit', 'policy'].map((name) => [name]),
+  ...['verify', 'prove', 'check', 'query', 'tail', 'report'].map((name) => ['audit', name]),
+  ...['new', 'check', 'test', 'explain'].map((name) => ['policy', name]),
+];
+
 describe('main', () => {
   it('shows help with examples and exit codes, and exits with 0', async () => {
     for (const argv of [['--help'], ['help'], ['keygen', '--help'], ['curl', '--help'], ['inspect', '--help']]) {
@@ -16,6 +23,12 @@ describe('main', () => {
       expect(out).toMatch(/countersign (?:keygen|curl|inspect) /);
     }
     expect((await runCli(['--help'])).out).toContain('Exit codes:');
+  });
+
+  it.each(commands)('fits a terminal of 80 columns: %j', async (...command) => {
+    const { out } = await runCli([...command, '--help']);
+    expect(out.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(out).not.toMatch(/\(default: (?:false|\[\]|"")\)/);
   });
 
   it('says its version', async () => {

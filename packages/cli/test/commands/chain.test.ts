@@ -6,7 +6,7 @@ import { createAgent, type DelegationBundle, generateAgentKey } from '@countersi
 import { mintDelegation, mintLink } from '@countersign/delegation';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nowSeconds, runCli } from '../run-cli.js';
+import { type CliResult, nowSeconds, runCli } from '../run-cli.js';
 
 const api = 'https://api.acme.dev';
 const keys = { a: generateAgentKey(), b: generateAgentKey(), c: generateAgentKey() };
@@ -153,6 +153,12 @@ function bundleText(name: string): string {
   return readFileSync(file(name), 'utf8');
 }
 
+async function inspectDetails(...details: object[]): Promise<CliResult> {
+  const claims = { iss: 'https://x', sub: 'u', aud: api, exp: nowSeconds + 9, act: { sub: 'agent-a' } };
+  const payload = part({ ...claims, authorization_details: details });
+  return runCli(['inspect', `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${payload}.c2ln`]);
+}
+
 describe('inspect: a chain', () => {
   it('draws who, how proved, the scope at each hop, what ends when and what would break it', async () => {
     const { bundle } = await chainOfThree();
@@ -243,19 +249,17 @@ describe('inspect: a chain', () => {
   });
 
   it('C6 marks details with members that no guard knows', async () => {
-    const read = async (...details: object[]): Promise<{ code: number; out: string }> => {
-      const claims = { iss: 'https://x', sub: 'u', aud: api, exp: nowSeconds + 9, act: { sub: 'agent-a' } };
-      const payload = part({ ...claims, authorization_details: details });
-      return runCli(['inspect', `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${payload}.c2ln`]);
-    };
     const [known, misspelt] = [
       { type: 'Repo', identifier: '1' },
       { type: 'Repo', identifiers: ['1'] },
     ];
     const mark = '{"type":"Repo","identifiers":["1"]} [NO] covers nothing: identifiers unknown';
-    expect(await read(known)).toMatchObject({ code: 0, out: expect.not.stringContaining('[NO]') as string });
-    expect(await read(known, misspelt)).toMatchObject({ code: 0, out: expect.stringContaining(mark) as string });
-    const { code, out } = await read(misspelt);
+    expect(await inspectDetails(known)).toMatchObject({ code: 0, out: expect.not.stringContaining('[NO]') as string });
+    expect(await inspectDetails(known, misspelt)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(mark) as string,
+    });
+    const { code, out } = await inspectDetails(misspelt);
     expect(code).toBe(3);
     expect(out).toMatch(/! The token: its authorization_details cover nothing: .* \(identifiers\)/);
   });

@@ -178,6 +178,11 @@ describe('inspect: a refusal', () => {
     expect(out).toContain(hintFor(code));
   });
 
+  it('B6 tells too long a life, which a new token of the same kind has too, from one that is over', () => {
+    expect(hintFor('token_invalid')).toContain('too long a time');
+    expect(hintFor('token_expired')).not.toContain('too long');
+  });
+
   it('knows its own codes only', async () => {
     expect(hintFor('toString')).toBeUndefined();
     expect(hintFor(5)).toBeUndefined();

@@ -12,8 +12,9 @@ export function defineAudit(program: Command, io: Io, exitWith: (code: number) =
 Nothing is sent. The log may be written meanwhile.
 
 Examples:
-  countersign audit verify /var/lib/api/audit --key acme.vkey --checkpoint /mnt/auditors/acme.checkpoints
-  countersign audit query /var/lib/api/audit --actor agent-code-reviewer-01 --decision deny --since 24h
+  countersign audit verify /var/lib/api/audit --key acme.vkey \\
+    --checkpoint /mnt/auditors/acme.checkpoints
+  countersign audit query /var/lib/api/audit --decision deny --since 24h
   countersign audit prove /var/lib/api/audit 42 --out record-42.proof
   countersign audit check record-42.proof --key acme.vkey
   countersign audit report /var/lib/api/audit --key acme.vkey --out report.html`,
@@ -41,7 +42,8 @@ function defineVerify(audit: Command, io: Io, exitWith: (code: number) => void):
 Exit code 3: the log is not as it was written, or nothing of it is sealed.
 
 Example:
-  countersign audit verify /var/lib/api/audit --key acme.vkey --checkpoint /mnt/auditors/acme.checkpoints`,
+  countersign audit verify /var/lib/api/audit --key acme.vkey \\
+    --checkpoint /mnt/auditors/acme.checkpoints`,
     )
     .action(async (folder, options) => {
       const { verify } = await import('./verify.js');
@@ -67,7 +69,7 @@ function defineProofs(audit: Command, io: Io, exitWith: (code: number) => void):
     .argument('<proof>', 'the file; - is standard input')
     .requiredOption('-k, --key <key>', keyHelp)
     .option('--json', 'print the result as JSON', false)
-    .addHelpText('after', '\nExit code 3: the record was not in the log, or this cannot be shown with this key.')
+    .addHelpText('after', '\nExit code 3: the record was not in the log, or this key does not show it.')
     .action(async (proof, options) => {
       const { check } = await import('./check.js');
       exitWith(await check(proof, options, io));

@@ -15,8 +15,8 @@ Examples:
   countersign policy new policies --routes routes.txt
   countersign policy check policies
   countersign policy test policies
-  countersign policy explain policies --actor agent-a --role reader --scope invoice:read \\
-    --action invoice.read --resource 'Dataset::"billing"'`,
+  countersign policy explain policies --actor agent-a --role reader \\
+    --scope invoice:read --action invoice.read --resource 'Dataset::"billing"'`,
     );
   defineNew(policy, io);
   defineCheck(policy, io, exitWith);
@@ -33,10 +33,13 @@ function defineNew(policy: Command, io: Io): void {
     .addHelpText(
       'after',
       `
-A line is METHOD /path [action [Resource]], as in 'GET /invoices invoice.read Dataset'; what is left out is made from
-the path. Lines that begin with # are left out. The tree that Fastify's printRoutes() gives is read, too.
+A line is METHOD /path [action [Resource]], as in
+  GET /invoices invoice.read Dataset
+What is left out is made from the path. Lines that begin with # are left out.
+The tree that Fastify's printRoutes() gives is read, too.
 
-Each action becomes a permit for a role (reader, or writer where anything is changed) and a scope.`,
+Each action becomes a permit for a role (reader, or writer where anything is
+changed) and a scope.`,
     )
     .action(async (folder, options) => {
       const { newPolicies } = await import('./new.js');
@@ -76,7 +79,8 @@ A case, in YAML:
     action: invoice.read
     resource: 'Dataset::"billing"'    # or { type, id, attributes, parents }
     expect: allow                     # or deny, or error
-    policies: [invoice.read]          # those that decide, by @id or file.cedar#id; may be left out
+    policies: [invoice.read]          # those that decide, by @id or
+                                      # file.cedar#id; may be left out
 
 Exit code 3: a decision is not as expected.`,
     )
