@@ -180,7 +180,8 @@ function httpUrl(input: string | URL): URL {
 }
 
 /** RFC 6750 §2.1: the characters of a token. Anything else would change the header's meaning. */
-function readToken(token: string): string {
+function readToken(token: unknown): string {
+  if (token instanceof Promise) throw new TypeError("withToken: the token is a promise. Write 'await' before it.");
   if (typeof token === 'string' && /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token;
   throw new TypeError('withToken: this is not an access token (RFC 6750 allows letters, digits and -._~+/ only).');
 }

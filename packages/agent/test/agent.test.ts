@@ -285,6 +285,13 @@ describe('withToken', () => {
     expect(() => agent.withToken(text)).toThrow(TypeError);
   });
 
+  it('says of a token that is a promise still that it is one', () => {
+    const promised = Promise.resolve(token) as unknown as string;
+    expect(() => agent.withToken(promised)).toThrow(
+      new TypeError("withToken: the token is a promise. Write 'await' before it."),
+    );
+  });
+
   const sent: string[] = [];
   const offline = {
     id: 'a',

@@ -244,6 +244,11 @@ describe('accept', () => {
     expect(await refused({ token: `${token}x` })).toMatch(/does not follow/);
   });
 
+  it('says of a bundle that is a promise still that it is one', async () => {
+    const promised = Promise.resolve({}) as unknown as DelegationBundle;
+    expect(await problemOf(() => b.accept(promised))).toMatch(/it is a promise. Write 'await' before it\.$/);
+  });
+
   it.each([
     [undefined],
     [null],

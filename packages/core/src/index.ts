@@ -62,6 +62,7 @@ export type {
   AgentRegistration,
   KeyRegistration,
   NamedRegistration,
+  PrintedKey,
   PrintedRegistration,
 } from './keys/registration.js';
 export type { AgentsRefresh, RemoteDirectoryOptions } from './keys/remote-directory.js';

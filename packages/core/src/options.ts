@@ -92,7 +92,12 @@ export function readOptions(options: GuardOptions): Settings {
   const origins = readOrigins(options);
   const clockSkewSeconds = wholeNumber(options, 'clockSkewSeconds', 5, 0, 300);
   const clock = readClock(options);
-  const agents = implementing(options, 'agents', ['findByThumbprint', 'statusOf'], "agentsFromFile('agents.json')");
+  const agents = implementing(
+    options,
+    'agents',
+    ['findByThumbprint', 'statusOf'],
+    "await agentsFromFile('agents.json')",
+  );
   const audiences = readAudiences(options, origins);
   return {
     origins,
@@ -238,6 +243,7 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
 ): NonNullable<GuardOptions[Name]> {
   const value = options[name];
   if (value instanceof Promise) throw new ConfigError(`createGuard: '${name}' is a promise. Write 'await' before it.`);
+  if (typeof value === 'string') throw new ConfigError(`createGuard: '${name}' is a text. Write ${example}.`);
   if (typeof value !== 'object' || value === null)
     throw new ConfigError(`createGuard: '${name}' is missing. Try ${example}.`);
   for (const method of methods) {

@@ -5,6 +5,9 @@ import { fanOut } from './fan-out.js';
 /** The sink or sinks of a guard. */
 export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
   const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
+  if (sinks.some((sink) => typeof sink === 'string')) {
+    throw new ConfigError("createGuard: 'audit' is a text. Write auditFile('audit') with the name of the folder.");
+  }
   if (sinks.length === 0 || sinks.some((sink) => typeof sink?.write !== 'function')) {
     throw new ConfigError(
       "createGuard: 'audit' is missing. Without a record there is no action: try auditFile('audit').",

@@ -29,7 +29,8 @@ export async function agentsFromFile(path: string, options: LiveFileOptions = {}
 function readSet(bytes: Buffer, file: string): AgentSet {
   const json = parseStrictJson(bytes);
   if (!json.ok) throw new ConfigError(`${brokenLine(file, bytes)}: ${json.problem}.`);
-  if (!isJsonObject(json.value)) return readAgents(json.value);
+  // One registration as it is printed, without the list around it, is told as that.
+  if (!isJsonObject(json.value) || 'agent_id' in json.value || 'id' in json.value) return readAgents(json.value);
   checkOptionNames(file, json.value, ['agents']);
   return readAgents(member(json.value, 'agents'));
 }

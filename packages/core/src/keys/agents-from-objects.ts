@@ -1,4 +1,5 @@
 import { ConfigError } from '../config-error.js';
+import { isJsonObject } from '../json/strict-json.js';
 import { type AgentRegistry, createAgentRegistry } from './agent-registry.js';
 import { type AgentSet, createAgentSet } from './agent-set.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
@@ -28,6 +29,7 @@ export function readAgents(list: unknown): AgentSet {
 }
 
 function readList(list: unknown): readonly RegisteredAgent[] {
+  if (isJsonObject(list)) throw new ConfigError('agents: expected a list: put [ ] around the one agent.');
   if (!Array.isArray(list)) throw new ConfigError('agents: expected a list of agents.');
   return list.map((item: unknown, index) => readRegistration(item, `agent number ${index + 1}`));
 }

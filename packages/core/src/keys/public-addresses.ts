@@ -52,6 +52,9 @@ export function isPublicAddress(address: string): boolean {
   return !notPublic.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
+const notPublicProblem =
+  'the host has an address that is not public. If it is meant, set dangerouslyAllowPrivateAddresses: true';
+
 /**
  * Resolves like `dns.lookup`, but fails when any answer is not public. The addresses that were checked are the ones
  * connected to, so a name that resolves differently a second time (DNS rebinding) gains nothing.
@@ -61,7 +64,7 @@ export const lookupPublic: LookupFunction = (hostname, options, callback) => {
     if (error !== null) return callback(error, []);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }: LookupAddress) => isPublicAddress(address))) {
-      return callback(new Error('the host has an address that is not public'), []);
+      return callback(new Error(notPublicProblem), []);
     }
     return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family);
   });

@@ -16,6 +16,16 @@ export interface KeyRegistration {
   readonly expires?: number;
 }
 
+/** The same, spelt like the rest of a printed registration. */
+export interface PrintedKey {
+  /** The 32 bytes of the Ed25519 public key in base64. */
+  readonly public_key: string;
+  /** Unix seconds; before it the key does not count. */
+  readonly not_before?: number;
+  /** Unix seconds; from then on the key does not count. */
+  readonly expires?: number;
+}
+
 /** What may be said of an agent besides its name and keys. */
 export interface AgentDetails {
   /** The scopes it may ever use. Default: none. */
@@ -35,14 +45,16 @@ export interface NamedRegistration extends AgentDetails {
   readonly publicKey?: string;
   readonly jwk?: PublicJwk;
   /** Several keys, so that one can be rotated while another still counts. */
-  readonly keys?: readonly KeyRegistration[];
+  readonly keys?: readonly (KeyRegistration | PrintedKey)[];
 }
 
 /** The same, spelt as `nacl.sign.keyPair()` examples print it. */
 export interface PrintedRegistration extends AgentDetails {
   readonly agent_id: string;
-  /** The 32 bytes of the Ed25519 public key in base64. */
-  readonly public_key: string;
+  /** The 32 bytes of the Ed25519 public key in base64. Or else `keys`. */
+  readonly public_key?: string;
+  /** Several keys, so that one can be rotated while another still counts. */
+  readonly keys?: readonly (KeyRegistration | PrintedKey)[];
 }
 
 export type AgentRegistration = NamedRegistration | PrintedRegistration;
@@ -56,6 +68,7 @@ export interface RegisteredAgent {
 const registrationMembers = ['id', 'publicKey', 'jwk', 'keys', 'capabilities', 'roles', 'owner', 'status'];
 const printedMembers = ['agent_id', 'public_key'];
 const keyMembers = ['publicKey', 'jwk', 'notBefore', 'expires'];
+const printedKeyMembers = ['public_key', 'not_before'];
 
 /**
  * Reads what a user wrote about one agent. `where` names it in messages until its id is known.
@@ -91,8 +104,10 @@ function registeredKey(input: JsonObject, owner: string): AgentKey {
 function keyMembersOf(input: unknown, owner: string): JsonObject {
   if (!isJsonObject(input))
     throw new ConfigError(`${owner}: each of its 'keys' must be an object like { publicKey, expires }.`);
-  checkOptionNames(`${owner}, in 'keys'`, input, keyMembers);
-  return input;
+  checkOptionNames(`${owner}, in 'keys'`, input, [...keyMembers, ...printedKeyMembers]);
+  const publicKey = either(input, 'publicKey', 'public_key', owner);
+  const notBefore = either(input, 'notBefore', 'not_before', owner);
+  return { publicKey, jwk: member(input, 'jwk'), notBefore, expires: member(input, 'expires') };
 }
 
 /** A member under its name or as it is printed elsewhere; both at once would leave open which counts. */

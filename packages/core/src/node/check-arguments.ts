@@ -21,6 +21,9 @@ const permitOptionNames = ['requires', 'agentsOnly'] as const satisfies readonly
  * @throws ConfigError that says what to do.
  */
 export function checkAdmissionOptions(guard: Guard, options: AdmissionOptions, more: readonly string[] = []): void {
+  if (guard instanceof Promise) {
+    throw new ConfigError("agentAuth: the guard is a promise. Write 'await' before createGuard(…).");
+  }
   if (typeof guard?.authenticate !== 'function') {
     throw new ConfigError('agentAuth: this is no guard. Write agentAuth(await createGuard({ … })).');
   }

@@ -14,7 +14,10 @@ import { defaultAlgorithms, isSignatureAlgorithm, signatureAlgorithms } from './
  * read from `/.well-known/oauth-authorization-server` (RFC 8414) or `/.well-known/openid-configuration`.
  */
 export interface IssuerOptions extends RemoteOptions {
-  /** Its name, compared character for character with a token's `iss`. An https URL; http on loopback only. */
+  /**
+   * Its name, compared character for character with a token's `iss`: an https URL. On loopback it may be plain http, for
+   * development; then give its `jwks`, or let them be fetched with both `dangerouslyAllow…` options.
+   */
   readonly issuer: string;
   /** Its public keys, if they are known here. */
   readonly jwks?: { readonly keys: readonly PublicJwk[] };

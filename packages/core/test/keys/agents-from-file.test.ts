@@ -11,6 +11,7 @@ import { nextWarning } from './warnings.js';
 
 const a = { id: 'agent-a', publicKey: newEd25519Key().base64, capabilities: ['repo:read'] };
 const b = { id: 'agent-b', publicKey: newEd25519Key().base64 };
+const printed = { agent_id: 'agent-b', public_key: b.publicKey, capabilities: [] };
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-agents-'));
@@ -166,7 +167,10 @@ describe('agentsFromFile', () => {
     ['no file', undefined, /cannot read/],
     ['no JSON', '{', /not well-formed/],
     ['a comma too many', '[\n  {},\n]', /agents\.json:3: it is not well-formed/],
-    ['no list', '{}', /expected a list/],
+    ['no list', '{}', /expected a list of agents/],
+    ['one agent as it is printed', JSON.stringify(printed), /expected a list: put \[ \] around/],
+    ['one agent without a list', '{"id":"a"}', /expected a list: put \[ \] around/],
+    ['a list that is no list', '{"agents":{}}', /expected a list: put \[ \] around/],
     ['another member', '{"agents":[],"agent":[]}', /Did you mean 'agents'/],
     ['a bad agent', '[{"id":"agent-a"}]', /agent 'agent-a'/],
   ])('refuses to start on %s', async (_, content, message) => {

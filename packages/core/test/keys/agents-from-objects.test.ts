@@ -86,6 +86,31 @@ describe('agentsFromObjects', () => {
     });
   });
 
+  it('takes several keys, spelt as the rest of what is printed', async () => {
+    const keys = [
+      { public_key: one.base64, expires: 2000 },
+      { public_key: two.base64, not_before: 1000 },
+    ];
+    for (const agents of [
+      agentsFromObjects([{ agent_id: 'agent-a', keys }]),
+      agentsFromObjects([{ id: 'agent-a', keys }]),
+    ]) {
+      expect(await agents.findByThumbprint(thumbprintOf(one.base64))).toMatchObject({ key: { expires: 2000 } });
+      expect(await agents.findByThumbprint(thumbprintOf(two.base64))).toMatchObject({ key: { notBefore: 1000 } });
+    }
+  });
+
+  it.each<[object, RegExp]>([
+    [{ public_key: one.base64, publicKey: one.base64 }, /'publicKey' and 'public_key' mean the same/],
+    [{ public_key: one.base64, notBefore: 1, not_before: 1 }, /'notBefore' and 'not_before' mean the same/],
+    [{ public_key: one.base64, not_befor: 1 }, /unknown option 'not_befor'. Did you mean/],
+    [{ public_key: one.base64, not_before: '1' }, /not in whole unix seconds/],
+    [{ public_key: one.base64, jwk: one.jwk }, /exactly one of 'publicKey' and 'jwk'/],
+    [{ not_before: 1 }, /exactly one of 'publicKey' and 'jwk'/],
+  ])('refuses a key that is written wrong: %#', (key, message) => {
+    expect(refused({ agent_id: 'agent-a', keys: [key] } as unknown as AgentRegistration)).toMatch(message);
+  });
+
   it('hands out what nobody can change', async () => {
     const capabilities = ['repo:read'];
     const agents = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64, capabilities }]);

@@ -64,7 +64,7 @@ describe('lookupPublic', () => {
     const error = await new Promise((resolve) => {
       lookupPublic('localhost', { all }, resolve);
     });
-    expect(String(error)).toMatch(/not public/);
+    expect(String(error)).toMatch(/not public. If it is meant, set dangerouslyAllowPrivateAddresses: true/);
   });
 
   it.each([true, false])('gives a public address as it was asked for (all: %s)', async (all) => {

@@ -14,6 +14,13 @@ describe('checkAdmissionOptions', () => {
     expect(() => checkAdmissionOptions(guard, { streamBody: () => true })).not.toThrow();
   });
 
+  it('G5 refuses a guard that is a promise still, and says so', async () => {
+    const { guard } = await guarded();
+    const promised = Promise.resolve(guard) as never;
+    expect(() => checkAdmissionOptions(promised, {})).toThrow(/is a promise. Write 'await'/);
+    expect(() => checkAdmissionOptions({} as never, {})).toThrow(/this is no guard/);
+  });
+
   it('G5 refuses a misspelt option, and says which was meant', async () => {
     const { guard } = await guarded();
     const misspelt = { streamBodies: () => true } as never;
