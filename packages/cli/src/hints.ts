@@ -56,7 +56,9 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   delegation_malformed:
     'Agent-Delegation must be one field: links (typ delegation+jwt), separated by commas, in the order of handing on.',
   delegation_invalid:
-    'A link is signed by a key that is unknown or over, is out of order, lives too long (over 3600 s by default), is for another agent, key or API, or an agent is in it twice. Send the bundle as you received it; `countersign inspect` says what is wrong.',
+    'A link is signed by a key that is unknown or over, is out of order, lives too long (over 3600 s by default), is for another agent or key, or an agent is in it twice. Send the bundle as you received it; `countersign inspect` says what is wrong.',
+  delegation_audience_mismatch:
+    'A link is for another API: its `aud` must name this one. Ask the agent before you to delegate for the right audience.',
   delegation_expired:
     'A link is expired or not valid yet. Ask the agent before you to delegate again; if it is fresh, compare the clocks.',
   delegation_wider:
@@ -70,7 +72,7 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   insufficient_scope:
     'The delegation or the capabilities of the agent do not reach this far. The WWW-Authenticate field names the scope.',
   authorization_details_exceeded:
-    'The authorization_details of the token or a link name other resources or actions. Ask for a delegation for this one.',
+    'The authorization_details of the token or a link name other resources or actions, or have a member that no guard knows (`countersign inspect` marks it). Ask for a delegation for this one.',
   policy_error: 'A policy of the API fails on this request, and a failing policy never permits. Tell its operator.',
   route_unmapped:
     'The API has not said which permission this route needs, and then it is closed to agents. Tell its operator.',

@@ -1,11 +1,12 @@
 import { type ComponentIdentifier, covers, parseSignatureInput } from '@countersign/signature';
 import { moment, printable, show } from '../text.js';
+import { guardDefaults } from './guard-defaults.js';
 import type { Report, Row, Section } from './report.js';
 
 type SignatureInputs = Extract<ReturnType<typeof parseSignatureInput>, { ok: true }>['inputs'];
 type SignatureInput = SignatureInputs extends ReadonlyMap<string, infer Input> ? Input : never;
 
-const maxAgeSeconds = 60;
+const { maxAgeSeconds, clockSkewSeconds } = guardDefaults;
 
 export function looksLikeSignatureInput(text: string): boolean {
   return /^[a-z*][a-z0-9_.*-]*\s*=\s*\(/.test(text);
@@ -120,7 +121,7 @@ function timeWarnings(parameters: SignatureInput['parameters'], now: number): st
   for (const [name, item] of Object.entries({ created, expires })) {
     if (item !== undefined && item.type !== 'integer') warnings.push(`${name} is not an integer.`);
   }
-  if (created?.type === 'integer' && created.value > now) warnings.push('created is in the future.');
+  if (created?.type === 'integer' && created.value > now + clockSkewSeconds) warnings.push('created is in the future.');
   if (expires?.type === 'integer' && expires.value <= now) warnings.push('It has expired.');
   else if (created?.type === 'integer' && now - created.value > maxAgeSeconds) {
     warnings.push(`It is older than ${maxAgeSeconds} seconds, the most that a guard accepts by default.`);

@@ -1,6 +1,7 @@
 import { readClaims } from '@countersign/delegation';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { duration, moment, show } from '../text.js';
+import { guardDefaults } from './guard-defaults.js';
 import { lifetimeProblem } from './lifetime.js';
 import type { Report, Row } from './report.js';
 import { headerProblems } from './token-header.js';
@@ -116,10 +117,12 @@ function confirmationRows(cnf: unknown): Row[] {
 
 function claimWarnings(payload: JsonObject, now: number): string[] {
   const { exp, nbf, iat } = payload;
+  const { clockSkewSeconds } = guardDefaults;
   const warnings: string[] = [];
   if (typeof exp === 'number' && exp <= now) warnings.push('It has expired.');
-  if (typeof nbf === 'number' && nbf > now) warnings.push('It is not valid yet.');
-  if (typeof iat === 'number' && iat > now) warnings.push('It was issued in the future: a clock is wrong.');
+  if (typeof nbf === 'number' && nbf > now + clockSkewSeconds) warnings.push('It is not valid yet.');
+  if (typeof iat === 'number' && iat > now + clockSkewSeconds)
+    warnings.push('It was issued in the future: a clock is wrong.');
   if (typeof exp === 'number') warnings.push(...lifetimeProblem('It', typeof iat === 'number' ? iat : now, exp));
   const read = readClaims(payload);
   if (!read.ok) warnings.push(`A guard refuses its claims: ${read.code} (${show(read.detail)}).`);

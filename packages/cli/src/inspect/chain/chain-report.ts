@@ -1,7 +1,7 @@
 import { duration, moment, printable } from '../../text.js';
+import { guardDefaults } from '../guard-defaults.js';
 import type { Report, Row, Section } from '../report.js';
 import type { Proof } from './credentials.js';
-import { defaultMaxDepth } from './ends.js';
 import type { ChainFacts, Grant, Member } from './facts.js';
 import { detailText } from './unknown-details.js';
 
@@ -107,9 +107,9 @@ function effectRows(facts: ChainFacts): Row[] {
 }
 
 function limitOfHops({ hopsLeft, members }: ChainFacts): string {
-  const acceptedAfter = Math.max(0, defaultMaxDepth - (members.length - 1));
+  const acceptedAfter = Math.max(0, guardDefaults.maxDepth - (members.length - 1));
   if (hopsLeft < acceptedAfter) return '(by the max_hops of what was given)';
-  return `(if the API accepts ${defaultMaxDepth} delegations, the default)`;
+  return `(if the API accepts ${guardDefaults.maxDepth} delegations, the default)`;
 }
 
 function breakRows(facts: ChainFacts): Row[] {

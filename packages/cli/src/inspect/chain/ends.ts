@@ -1,14 +1,12 @@
+import { guardDefaults } from '../guard-defaults.js';
 import { lifetimeProblem } from '../lifetime.js';
 import type { Credentials } from './credentials.js';
-
-/** What a guard accepts by default. */
-export const defaultMaxDepth = 5;
 
 /** How often the chain may be handed on from where it is. */
 export function hopsLeft({ token, links }: Credentials, depth: number): number {
   let left = token?.claims.maxHops ?? Infinity;
   for (const { claims } of links) left = Math.min(left - 1, claims.maxHops ?? Infinity);
-  return Math.max(0, Math.min(left, defaultMaxDepth - depth));
+  return Math.max(0, Math.min(left, guardDefaults.maxDepth - depth));
 }
 
 /** What of a chain does not count now. */
@@ -17,9 +15,10 @@ export function untimely({ token, links }: Credentials, now: number): string[] {
     ...(token === undefined ? [] : [{ name: 'The token', claims: token.claims }]),
     ...links.map(({ claims }, index) => ({ name: `Link ${index + 1}`, claims })),
   ];
+  const latest = now + guardDefaults.clockSkewSeconds;
   return named.flatMap(({ name, claims }) => {
-    const early = 'notBefore' in claims && claims.notBefore !== undefined && claims.notBefore > now;
-    const future = claims.issuedAt !== undefined && claims.issuedAt > now;
+    const early = 'notBefore' in claims && claims.notBefore !== undefined && claims.notBefore > latest;
+    const future = claims.issuedAt !== undefined && claims.issuedAt > latest;
     return [
       ...(claims.expiresAt <= now ? [`${name} has expired.`] : []),
       ...(early ? [`${name} is not valid yet.`] : []),

@@ -8,7 +8,8 @@ import {
   type Scope,
 } from '@countersign/delegation';
 import { type Credentials, type Proof, readCredentials, type ReadLink, type ReadToken } from './credentials.js';
-import { defaultMaxDepth, endingKeys, hopsLeft, revocable, untimely } from './ends.js';
+import { guardDefaults } from '../guard-defaults.js';
+import { endingKeys, hopsLeft, revocable, untimely } from './ends.js';
 import type { Presented } from './presented.js';
 import { requestSignature } from './request-signature.js';
 import type { KnownKey, Trust } from './trust.js';
@@ -157,7 +158,7 @@ function lawful({ token, links }: Credentials, signers: readonly Signer[]): Retu
       delegator: agents[index] ?? actor,
     })),
     actor,
-    maxDepth: defaultMaxDepth,
+    maxDepth: guardDefaults.maxDepth,
   });
 }
 

@@ -1,4 +1,5 @@
 import { parseSignatureInput, requireComponents, verificationKey, verifyMessage } from '@countersign/signature';
+import { guardDefaults } from '../guard-defaults.js';
 import type { Proof } from './credentials.js';
 import type { PresentedRequest } from './presented.js';
 import type { Trust } from './trust.js';
@@ -10,6 +11,7 @@ export interface RequestSignature {
   readonly problems: readonly string[];
 }
 
+const { maxAgeSeconds, clockSkewSeconds } = guardDefaults;
 const credentialFields = ['authorization', 'agent-delegation', 'agent-approval', 'content-type', 'content-digest'];
 
 /** Verifies the signature of a request head over what it covers. Its body is not at hand: its digest is not compared. */
@@ -43,8 +45,8 @@ export async function requestSignature(
       algorithms: ['ed25519'],
       // What is inspected was sent some time ago; whether it is still good is said beside whether it ever was.
       now: created ?? now,
-      maxAgeSeconds: 60,
-      clockSkewSeconds: 5,
+      maxAgeSeconds,
+      clockSkewSeconds,
       resolveKey: () =>
         known === undefined ? { problem: 'its key is not in the agents.json' } : verificationKey(known.key.publicKey),
     },
@@ -54,8 +56,10 @@ export async function requestSignature(
 }
 
 function tooOld(created: number | undefined, now: number): string[] {
-  if (created === undefined || now - created <= 60) return [];
-  return ['The signature of the request is older than 60 seconds, the most that a guard accepts by default.'];
+  if (created === undefined || now - created <= maxAgeSeconds) return [];
+  return [
+    `The signature of the request is older than ${maxAgeSeconds} seconds, the most that a guard accepts by default.`,
+  ];
 }
 
 function claimedBy(value: string | undefined): { readonly keyId?: string; readonly created?: number } {

@@ -39,7 +39,9 @@ export async function readTrust(files: { readonly agents?: string; readonly issu
 async function readAgents(file: string): Promise<KnownAgents> {
   const json = await readJson('--agents', file);
   const list = Array.isArray(json) ? json : (json as { readonly agents?: unknown } | null)?.agents;
-  if (!Array.isArray(list)) throw new CliError(`--agents: ${file} is not an agents.json`, exitCodes.usage);
+  if (!Array.isArray(list)) {
+    throw new CliError(`--agents: ${file} is not an agents.json, a list of entries: [ … ]`, exitCodes.usage);
+  }
   try {
     const directory = agentsFromObjects(list as AgentRegistration[]);
     const keys = list.flatMap(thumbprintsIn).flatMap((thumbprint): KnownKey[] => {
@@ -58,7 +60,7 @@ async function readAgents(file: string): Promise<KnownAgents> {
 function thumbprintsIn(registration: Readonly<Record<string, unknown>>): string[] {
   const { publicKey, public_key: printed, jwk, keys } = registration;
   const several = Array.isArray(keys) ? (keys as Readonly<Record<string, unknown>>[]) : [];
-  const all = [publicKey, printed, jwk, ...several.map((key) => key['publicKey'] ?? key['jwk'])];
+  const all = [publicKey, printed, jwk, ...several.map((key) => key['publicKey'] ?? key['public_key'] ?? key['jwk'])];
   return all.flatMap((key) => (key === undefined ? [] : (keyFacts(key).thumbprint ?? [])));
 }
 
