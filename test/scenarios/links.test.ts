@@ -502,8 +502,10 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      claims('B5 it is for another API', 'delegation_invalid', () => ({ aud: 'https://mcp.acme.dev' })),
-      claims('B5 its audience with a trailing slash', 'delegation_invalid', () => ({ aud: `${audience()}/` })),
+      claims('B5 it is for another API', 'delegation_audience_mismatch', () => ({ aud: 'https://mcp.acme.dev' })),
+      claims('B5 its audience with a trailing slash', 'delegation_audience_mismatch', () => ({
+        aud: `${audience()}/`,
+      })),
       claims('no scope', 'delegation_malformed', () => ({ scope: undefined })),
       claims('an empty scope', 'delegation_malformed', () => ({ scope: '' })),
       claims('B7 a scope that is a list', 'delegation_malformed', () => ({ scope: ['repo:read'] })),

@@ -38,6 +38,7 @@ export type RefusalCode =
   | 'token_revoked'
   | 'delegation_malformed'
   | 'delegation_invalid'
+  | 'delegation_audience_mismatch'
   | 'delegation_expired'
   | 'delegation_wider'
   | 'delegation_too_deep'
@@ -117,6 +118,7 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   token_revoked: row(401, 'The access token was revoked.', 'token'),
   delegation_malformed: row(401, 'A delegation link cannot be read.', 'token'),
   delegation_invalid: row(401, 'The delegation links do not lead from the subject to the sender.', 'token'),
+  delegation_audience_mismatch: row(401, 'A delegation link is meant for another audience.', 'token'),
   delegation_expired: row(401, 'A delegation link is not valid at this time.', 'token'),
   delegation_wider: row(401, 'A delegation link gives more than was handed over.', 'token'),
   delegation_too_deep: row(401, 'There are more delegations than are accepted here.', 'token'),

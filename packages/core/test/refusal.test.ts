@@ -46,6 +46,7 @@ describe('the catalogue of refusals', () => {
         "401 token_revoked",
         "401 delegation_malformed",
         "401 delegation_invalid",
+        "401 delegation_audience_mismatch",
         "401 delegation_expired",
         "401 delegation_wider",
         "401 delegation_too_deep",

@@ -7,6 +7,7 @@ import { bytesHeld, maxBytesRemembered } from './bytes-held.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
 import { gateLink, type UntrustedLink } from './link-gate.js';
 import { linkVerifies } from './link-signature.js';
+import { said } from './said.js';
 import type { VerifiedToken } from './token-verifier.js';
 
 export interface LinkVerifierOptions {
@@ -81,8 +82,10 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
 
   /** What depends on the moment and on us; the chain law judges the rest. */
   function checkNow(claims: LinkClaims, now: number): Refusal | undefined {
-    const stranger = checkAudience(claims, audiences);
-    if (stranger !== undefined) return refusal('delegation_invalid', 'a link is meant for another audience');
+    if (checkAudience(claims, audiences) !== undefined) {
+      const detail = `a link is for ${said(claims.audience)}; accepted here: ${said(audiences)}`;
+      return refusal('delegation_audience_mismatch', detail);
+    }
     const untimely = checkTimes(claims, { now, clockSkewSeconds, maxLifetimeSeconds });
     if (untimely === undefined) return undefined;
     const lasting = untimely.code === 'token_lifetime_too_long';

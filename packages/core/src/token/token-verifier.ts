@@ -17,6 +17,7 @@ import { type IssuerKey, selectKey } from './issuer-key.js';
 import { type IssuerOptions, readIssuers, type TrustedIssuer } from './issuers.js';
 import { gateAccessToken, type UntrustedToken } from './jws-gate.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
+import { said } from './said.js';
 
 export interface TokenVerifierOptions {
   /** Who may issue tokens. */
@@ -46,7 +47,7 @@ export interface VerifiedToken {
 export interface TokenRefusal {
   readonly ok: false;
   readonly code: RefusalCode;
-  /** For logs only; never quotes the token. */
+  /** For logs only. Of the token it says at most whose it claims to be and for whom. */
   readonly detail: string;
 }
 
@@ -98,7 +99,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const gated = gateAccessToken(text);
     if (!gated.ok) return gated;
     const issuer = claimedIssuer(gated.token);
-    if (issuer === undefined) return refuse('token_issuer_unknown', 'its iss is none of the trusted issuers');
+    if (issuer === undefined) return refuse('token_issuer_unknown', strangeIssuer(gated.token));
     const { header, payload } = gated.token;
     if (!issuer.algorithms.includes(header.alg))
       return refuse('token_invalid', 'its alg is not allowed for this issuer');
@@ -123,6 +124,12 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     return typeof iss === 'string' ? issuers.get(iss) : undefined;
   }
 
+  function strangeIssuer({ payload }: UntrustedToken): string {
+    const iss = member(payload, 'iss');
+    const trusted = issuers.size === 0 ? 'none' : said([...issuers.keys()]);
+    return `its iss is ${typeof iss === 'string' ? said(iss) : 'not a text'}; trusted here: ${trusted}`;
+  }
+
   /** Reads the payload whose signature has been verified. */
   function readPayload(payload: JsonObject, issuer: TrustedIssuer, hash: string): TokenResult {
     const read = readClaims(payload);
@@ -145,8 +152,11 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   /** What depends on the moment; for whom it is comes first, because a token for others says nothing to us. */
   function checkNow(token: VerifiedToken, now: number): TokenResult {
     const { maxLifetimeSeconds } = token.issuer;
-    const stranger = checkAudience(token.claims, token.issuer.audiences ?? audiences);
-    if (stranger !== undefined) return refuse('token_audience_mismatch', stranger.detail);
+    const accepted = token.issuer.audiences ?? audiences;
+    if (checkAudience(token.claims, accepted) !== undefined) {
+      const { audience } = token.claims;
+      return refuse('token_audience_mismatch', `it is for ${said(audience)}; accepted here: ${said(accepted)}`);
+    }
     const untimely = checkTimes(token.claims, { now, clockSkewSeconds, maxLifetimeSeconds });
     if (untimely === undefined) return { ok: true, token };
     const lasting = untimely.code === 'token_lifetime_too_long';

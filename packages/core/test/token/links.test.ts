@@ -88,7 +88,7 @@ describe('a link', () => {
   it.each<[string, string, string]>([
     ['another key', link({}, {}, b), 'delegation_invalid'],
     ['a key that nobody knows', link({}, { kid: b.thumbprint }, b), 'delegation_invalid'],
-    ['another audience', link({ aud: 'https://other.example' }), 'delegation_invalid'],
+    ['another audience', link({ aud: 'https://other.example' }), 'delegation_audience_mismatch'],
     ['a day', link({ exp: now + 86_400 }), 'delegation_invalid'],
     ['the past', link({ iat: now - 60, exp: now - 6 }), 'delegation_expired'],
     ['the future', link({ iat: now + 6 }), 'delegation_expired'],

@@ -228,6 +228,20 @@ describe('claims', () => {
     expect(await codeOf(minted({ aud }))).toBe(malformed ? 'token_invalid' : 'token_audience_mismatch');
   });
 
+  it('B5 the log says whose it is or for whom, and what was expected', async () => {
+    const detailOf = async (changes: object, tokens = verifier()): Promise<unknown> =>
+      tokens.verify(minted(changes), now);
+    expect(await detailOf({ aud: 'https://sibling.example' })).toMatchObject({
+      detail: `it is for "https://sibling.example"; accepted here: "${audience}"`,
+    });
+    expect(await detailOf({ iss: `https://${'e'.repeat(5000)}` })).toMatchObject({
+      detail: `its iss is "https://${'e'.repeat(92)}"; trusted here: "${issuer}"`,
+    });
+    expect(await detailOf({ iss: 7 }, verifier({ issuers: [] }))).toMatchObject({
+      detail: 'its iss is not a text; trusted here: none',
+    });
+  });
+
   it('B5 one of several audiences is enough', async () => {
     expect(await codeOf(minted({ aud: ['https://sibling.example', audience] }))).toBe('ok');
     const tokens = verifier({ audiences: ['https://first.example', audience] });

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { said } from '../../src/token/said.js';
+
+it.each<[string | readonly string[], string]>([
+  ['https://a.example', '"https://a.example"'],
+  [['a', 'b'], '"a", "b"'],
+  [['a', 'b', 'c', 'd'], '"a", "b", "c", …'],
+  [[], ''],
+  ['a"\n', String.raw`"a\"\n"`],
+  ['x'.repeat(5000), `"${'x'.repeat(100)}"`],
+])('E5 says few names, and short: %#', (names, text) => {
+  expect(said(names)).toBe(text);
+});
