@@ -79,6 +79,8 @@ export interface Guard {
   unmapped(caller: Caller, route: string): Promise<Refusal>;
   /** Records how a request ended; once, and only if it was let in. Call it when the answer has ended, however it did. */
   complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
+  /** Tells the operator of what no answer can carry, through `onTrouble`. */
+  report(trouble: string): void;
   /** How a refusal looks on the wire, the same on every host. */
   respond(refused: Refusal): RefusalResponse;
   /**
@@ -181,6 +183,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       await completion;
       completing.delete(completion);
     },
+    report: (trouble) => settings.onTrouble(`countersign: ${trouble}`),
     respond: (refused) => refusalResponse(refused, acceptSignature, dpopChallenge()),
     revocations: settings.revocations.own,
     async close() {

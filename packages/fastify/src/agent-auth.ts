@@ -55,7 +55,7 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
   });
 
   app.addHook('onError', async (request) => admissionOf(request.raw)?.outcome?.threw());
-  checkRoutes(app, closed);
+  checkRoutes(app, guard, closed);
 };
 
 /**
@@ -110,17 +110,16 @@ function permitOf({ config }: Route): RoutePermit | false | undefined {
 }
 
 /** A wrong `config.permit` stops the start; a missing one is said. */
-function checkRoutes(app: FastifyInstance, closed: boolean): void {
+function checkRoutes(app: FastifyInstance, guard: Guard, closed: boolean): void {
   const unmapped: string[] = [];
   app.addHook('onRoute', (route) => {
     if (!isMapped(route)) unmapped.push(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onReady', async () => {
-    if (closed && unmapped.length > 0) {
-      app.log.warn(
-        { routes: unmapped },
-        'countersign: these routes ask for no permission, so agents are refused there',
-      );
-    }
+    if (!closed || unmapped.length === 0) return;
+    const closedRoutes = 'these routes ask for no permission, so agents are refused there';
+    app.log.warn({ routes: unmapped }, `countersign: ${closedRoutes}`);
+    // Without a logger, Fastify's own drops every line, and has no level.
+    if (app.log.level === undefined) guard.report(`${closedRoutes}: ${unmapped.join(', ')}`);
   });
 }

@@ -249,6 +249,21 @@ describe('a route that asks for no permission', () => {
     await using _open = await listed('authenticated');
     expect(lines).toEqual([]);
   });
+
+  it('is told to the guard where Fastify has no logger, and only there', async () => {
+    const troubles: string[] = [];
+    const told = async (server: AppOptions['server']): Promise<readonly string[]> => {
+      troubles.length = 0;
+      const options = { server, guarded: await guarded({ onTrouble: (message) => void troubles.push(message) }) };
+      await using _host = await one((app, handler) => app.get('/forgotten', handler), options);
+      return [...troubles];
+    };
+    expect(await told({})).toEqual([
+      'countersign: these routes ask for no permission, so agents are refused there: GET /forgotten, HEAD /forgotten',
+    ]);
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    expect(await told({ logger: { level: 'warn', stream: nowhere } })).toEqual([]);
+  });
 });
 
 class Things {
