@@ -2,6 +2,7 @@ import { explanationText } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { coloursFor, type Io } from '../../io.js';
 import { printableJson } from '../../text.js';
+import { readScopes } from '../scopes.js';
 import { arranged } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readRequest, type RequestForm } from './request-form.js';
@@ -12,7 +13,7 @@ export interface ExplainOptions {
   readonly actor?: string;
   readonly role: readonly string[];
   readonly capability: readonly string[];
-  readonly onBehalfOf?: string;
+  readonly subject?: string;
   readonly scope: readonly string[];
   readonly action?: string;
   readonly resource?: string;
@@ -52,7 +53,7 @@ function formOf({
   actor,
   role,
   capability,
-  onBehalfOf,
+  subject,
   scope,
   action,
   resource,
@@ -63,10 +64,10 @@ function formOf({
     actor: actor && {
       id: actor,
       ...(role.length > 0 && { roles: role }),
-      ...(capability.length > 0 && { capabilities: capability }),
+      ...(capability.length > 0 && { capabilities: readScopes('--capability', capability.join(' ')) }),
     },
-    onBehalfOf,
-    scope: scope.length === 0 ? undefined : scope.flatMap((one) => one.split(/[\s,]+/)),
+    onBehalfOf: subject,
+    scope: scope.length === 0 ? undefined : readScopes('--scope', scope.join(' ')),
     action,
     resource,
     method,

@@ -237,7 +237,7 @@ ok      deny      pr.merge on Repo::"acme/api"
 
 describe('policy explain', () => {
   it('says which policies decided', async () => {
-    const argv = ['--actor', 'agent-a', '--role', 'reviewer', '--scope', 'pr:write', '--on-behalf-of', 'user_123'];
+    const argv = ['--actor', 'agent-a', '--role', 'reviewer', '--scope', 'pr:write', '--subject', 'user_123'];
     const request = ['--action', 'pr.create', '--resource', 'Repo::"acme/api"'];
     expect(await policy('explain', policies, ...argv, ...request)).toEqual({
       code: 0,
@@ -247,6 +247,16 @@ Permitted by:
 `,
       err: '',
     });
+  });
+
+  it.each([
+    [['--scope', 'pr:write,repo:read', '--capability', 'pr:write repo:read'], 0, ''],
+    [['--scope', 'pr:write a::b'], 2, "countersign: --scope: 'a::b' is not a scope (like pr:write:draft)\n"],
+    [['--capability', 'a::b'], 2, "countersign: --capability: 'a::b' is not a scope (like pr:write:draft)\n"],
+  ])('takes scopes separated by spaces or commas, and nothing else: %j', async (scopes, code, err) => {
+    const argv = ['--actor', 'agent-a', '--role', 'reviewer', '--subject', 'user_123', ...scopes];
+    const request = ['--action', 'pr.create', '--resource', 'Repo::"acme/api"'];
+    expect(await policy('explain', policies, ...argv, ...request)).toMatchObject({ code, err });
   });
 
   it('takes a request from a file, an option before it, and says what is lacking', async () => {
