@@ -1,7 +1,9 @@
 import { type Agent, AgentError, createAgent, type DelegateOptions, type DelegationBundle } from '@countersign/agent';
 import { DelegationError, delegationRefusals } from '@countersign/delegation';
+import { decodeJwt } from 'jose';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
+import { printable } from '../text.js';
 import { type HeldOptions, readHeld, signerWith } from './held.js';
 import { readKeyFile } from './key-file.js';
 import { readScopes } from './scopes.js';
@@ -27,7 +29,19 @@ export async function delegate(options: DelegateCommandOptions, io: Io): Promise
   const agent = await createAgent({ id: options.id, key: await readKeyFile(options.key, io), clock: io.clock });
   const bundle = await mint(signerWith(agent, held), options);
   io.out(`${JSON.stringify(bundle, null, 2)}\n`);
+  if (held.token !== undefined && namesNobody(held.token, options.id)) {
+    io.err(
+      `countersign: warning: the token names no actor, and its subject is not ${printable(options.id)}: an API refuses ` +
+        'this bundle. Exchange the token for one that names the agent (RFC 8693).\n',
+    );
+  }
   io.err('Send this bundle to the delegate over TLS; without its key it is worth nothing.\n');
+}
+
+/** A user's own token gives an agent nothing to hand on. Issuers may put a namespace before the names of agents. */
+function namesNobody(token: string, id: string): boolean {
+  const { act, sub = '' } = decodeJwt(token);
+  return act === undefined && !id.endsWith(sub);
 }
 
 async function mint(signer: Pick<Agent, 'delegate'>, options: DelegateCommandOptions): Promise<DelegationBundle> {

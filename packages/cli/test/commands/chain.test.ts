@@ -124,6 +124,21 @@ describe('delegate', () => {
   });
 });
 
+describe('delegate: a token that names no actor', () => {
+  it.each([
+    ['user_123', 'warning: the token names no actor, and its subject is not acme:agent-a'],
+    ['agent-a', ''],
+  ])('C9 warns if it is not of the agent, also where an issuer has a namespace: %s', async (sub, warning) => {
+    const payload = part({ iss: 'https://x', sub, aud: api, scope: 'ticket', exp: nowSeconds + 60 });
+    const given = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${payload}.c2ln`;
+    const argv = ['--key', file('a.pem'), '--id', 'acme:agent-a', '--to', 'agent-b', '--token', given];
+    const { code, err } = await runCli(['delegate', ...argv, '--scope', 'ticket']);
+    expect(code).toBe(0);
+    expect(err).toContain(warning);
+    expect(err.includes('warning')).toBe(warning !== '');
+  });
+});
+
 describe('curl --bundle', () => {
   it('sends the links and the token, signed by the delegate', async () => {
     const { file: bundle } = await chainOfThree();
