@@ -59,7 +59,8 @@ export async function compiled(application: string, block: Block): Promise<strin
 
 /** Every package of ours, and the frameworks and tools beside which it is developed, as an application has them. */
 function installed(): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
+  // With jose an issuer makes tokens.
+  const found = new Map([['jose', join(root, 'packages/core/node_modules/jose')]]);
   for (const { name, folder, manifest } of publishedPackages()) {
     found.set(name, folder);
     for (const other of Object.keys({ ...manifest.peerDependencies, ...manifest.devDependencies })) {
