@@ -62,7 +62,7 @@ describe.each(names)('%s as it would be published', (name) => {
     const { folder, files } = packageNamed(name);
     expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'dist/index.js']));
     const allowed =
-      /^(?:LICENSE|README\.md|package\.json|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?|bin\/[\w-]+\.js)$/;
+      /^(?:LICENSE|README\.md|package\.json|src\/.+\.(?:ts|js|css)|dist\/.+\.(?:js|d\.ts)(?:\.map)?|bin\/[\w-]+\.js)$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     expect(await readFile(join(folder, 'LICENSE'), 'utf8')).toBe(await readFile(join(root, 'LICENSE'), 'utf8'));
     expect(await readFile(join(folder, 'README.md'), 'utf8')).toMatch(new RegExp(`^# ${name}\n`));

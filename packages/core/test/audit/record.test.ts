@@ -46,10 +46,10 @@ const anyEvent: fc.Arbitrary<AuditEvent> = fc
   })
   .map(({ id, ...rest }) => event(id, rest));
 
-describe('a record that is too long', () => {
-  const hop = (index: number, scope: readonly string[]) =>
-    ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
+const hop = (index: number, scope: readonly string[]) =>
+  ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
 
+describe('a record that is too long', () => {
   it('keeps the chain, without the scopes that made it too long', () => {
     const scopes = Array.from({ length: 100 }, (_, index) => `${'a'.repeat(40)}:${index}`);
     const chain = Array.from({ length: 17 }, (_, index) => hop(index, scopes));
