@@ -45,7 +45,7 @@ export function toLifetime(options: { readonly now: number; readonly lifetimeSec
 } {
   const { now, lifetimeSeconds } = options;
   if (!Number.isInteger(now) || now < 0 || now > YEAR_5138_SECONDS) {
-    throw new DelegationError('times_invalid', 'now must be whole unix seconds, not milliseconds');
+    throw new DelegationError('times_invalid', 'now must be whole unix seconds: milliseconds / 1000, rounded down');
   }
   if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds <= 0 || lifetimeSeconds > MAX_LIFETIME_SECONDS) {
     throw new DelegationError('lifetime_invalid', `lifetimeSeconds must be whole, 1 to ${MAX_LIFETIME_SECONDS}`);

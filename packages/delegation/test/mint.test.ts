@@ -355,7 +355,7 @@ describe('mistakes of the program', () => {
   it.each([
     [{ maxHop: 0 }, "unknown option 'maxHop'. Did you mean 'maxHops'?"],
     [{ ttl: 60 }, /^unknown option 'ttl'. Known options: issuer, key, .*, lifetimeSeconds, now, /],
-    [{ now: NOW * 1000 }, 'now must be whole unix seconds: Math.floor(Date.now() / 1000)'],
+    [{ now: NOW * 1000 }, 'now must be whole unix seconds: milliseconds / 1000, rounded down'],
     [
       { authorizationDetails: [{ type: 'Repo', identifiers: ['1'] }] },
       "unknown member of authorizationDetails 'identifiers'. Did you mean 'identifier'?",
