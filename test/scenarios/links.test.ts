@@ -502,7 +502,12 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      claims('B5 it is for another API', 'delegation_audience_mismatch', () => ({ aud: 'https://mcp.acme.dev' })),
+      [
+        'B5 it is for another API',
+        () => send(api, { links: [linkOf(orchestrator, reviewerId, { audience: 'https://mcp.acme.dev' })] }),
+        401,
+        'delegation_audience_mismatch',
+      ],
       claims('B5 its audience with a trailing slash', 'delegation_audience_mismatch', () => ({
         aud: `${audience()}/`,
       })),

@@ -171,7 +171,7 @@ describe('detailsCover', () => {
     ['a limit is misspelt', [[{ type: 'Repo', identifiers: ['acme/web'] }]]],
     ['a member is not known', [[{ type: 'Repo', identifier: 'acme/api', limit: { amount: 5 } }]]],
     ['a member above is not known', [[{ type: 'Repo', ['']: 0 }], [{ type: 'Repo' }]]],
-    ['a member is called as a method', [[{ type: 'Repo', toString: 'x' } as unknown as AuthorizationDetail]]],
+    ['a member is called as a method', [[{ type: 'Repo', valueOf: 'x' }]]],
   ])('C6 gives nothing where %s', (_, lists) => {
     expect(detailsCover(lists, repo('acme/api'))).toBeUndefined();
   });

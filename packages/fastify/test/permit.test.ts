@@ -1,5 +1,11 @@
 import { ConfigError, type Resource, type ResourceOf as AnyResourceOf } from '@countersign/core';
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  fastify,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
 import { Writable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { guarded, host, outcomeOf, send, signed, unsigned } from '../../../test/support/guarded.js';
@@ -252,7 +258,7 @@ describe('a route that asks for no permission', () => {
 
   it('is told to the guard where Fastify has no logger, and only there', async () => {
     const troubles: string[] = [];
-    const told = async (server: AppOptions['server']): Promise<readonly string[]> => {
+    const told = async (server: FastifyServerOptions): Promise<readonly string[]> => {
       troubles.length = 0;
       const options = { server, guarded: await guarded({ onTrouble: (message) => void troubles.push(message) }) };
       await using _host = await one((app, handler) => app.get('/forgotten', handler), options);

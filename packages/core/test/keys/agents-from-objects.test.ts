@@ -108,7 +108,7 @@ describe('agentsFromObjects', () => {
     [{ public_key: one.base64, jwk: one.jwk }, /exactly one of 'publicKey' and 'jwk'/],
     [{ not_before: 1 }, /exactly one of 'publicKey' and 'jwk'/],
   ])('refuses a key that is written wrong: %#', (key, message) => {
-    expect(refused({ agent_id: 'agent-a', keys: [key] } as unknown as AgentRegistration)).toMatch(message);
+    expect(refused({ agent_id: 'agent-a', keys: [key] })).toMatch(message);
   });
 
   it('hands out what nobody can change', async () => {
