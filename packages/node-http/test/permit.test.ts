@@ -69,6 +69,11 @@ describe.each(styles)('permit, %s', (_name, run) => {
       permit('thing.read', () => Promise.reject(new Error('database down'))),
     );
     expect(codeOf(await send(failing.url, signed()))).toBe('resource_unresolved');
+    await using nameless = await run(parts, async (request, response) => {
+      const [, id = ''] = request.url?.split('/') ?? [];
+      return await permit('thing.read', { type: 'Thing', id })(request, response);
+    });
+    expect(codeOf(await send(nameless.url, signed({ target: '/undefined' })))).toBe('resource_unresolved');
     expect(handler).not.toHaveBeenCalled();
   });
 

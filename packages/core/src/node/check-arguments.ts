@@ -3,7 +3,6 @@ import { checkOptionNames, ConfigError } from '../config-error.js';
 import type { Guard } from '../guard.js';
 import { isResource } from '../policy/is-resource.js';
 import type { AdmissionOptions, LeaveRequest } from './admission.js';
-import { isTextOfNothing } from './route-resource.js';
 
 /** What every adapter's `permit` and `Permit` take besides action and resource. */
 export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;
@@ -52,7 +51,7 @@ export function checkPermission(name: string, action: string, resource: unknown,
       `${name}('${action}'): name the resource, like { type: 'Repo', id: 'acme/api' }, or a function that makes it.`,
     );
   }
-  if (typeof resource === 'object' && (!isResource(resource) || isTextOfNothing(resource.id))) {
+  if (typeof resource === 'object' && !isResource(resource)) {
     throw new ConfigError(
       `${name}('${action}'): a resource needs a type and an id, like { type: 'Repo', id: 'acme/api' }.`,
     );

@@ -12,7 +12,7 @@ const textsOfNothing: readonly string[] = ['undefined', 'null', 'NaN', '[object 
  * Whether an id is what JavaScript writes for a value that is not there. A policy would be asked about something that
  * does not exist, and one that forbids the real thing would not match.
  */
-export function isTextOfNothing(id: string): boolean {
+function isTextOfNothing(id: string): boolean {
   // Of several parameters in one text any may be missing: acme/undefined. Repositories may well be called null.
   return textsOfNothing.includes(id) || id.split('/').includes('undefined');
 }

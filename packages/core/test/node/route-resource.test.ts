@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkPermission } from '../../src/node/check-arguments.js';
-import { isTextOfNothing, wholeResource } from '../../src/node/route-resource.js';
+import { wholeResource } from '../../src/node/route-resource.js';
 
 describe('wholeResource', () => {
   it.each(['acme/api', 'null/api', 'undefinedness', 'Undefined', 'nullable', '0'])('leaves %s alone', (id) => {
@@ -13,8 +13,8 @@ describe('wholeResource', () => {
     'D12 takes no policy to %s, which is no name but what JavaScript writes for nothing',
     (id) => {
       expect(() => wholeResource({ type: 'Repo', id })).toThrow(/the id of this Repo names nothing/);
-      expect(isTextOfNothing(id)).toBe(true);
-      expect(() => checkPermission('permit', 'pr.create', { type: 'Repo', id }, {})).toThrow(/needs a type and an id/);
+      // Where a host has no routes, permit is written with the id of each request, and a client must not make it throw.
+      expect(() => checkPermission('permit', 'pr.create', { type: 'Repo', id }, {})).not.toThrow();
     },
   );
 
