@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, statSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { AuditError } from './audit-error.js';
+import { readFrom } from './read-from.js';
 
 /** The system calls that can fail under a log; a test makes them fail. */
 export interface FileOperations {
@@ -40,11 +41,9 @@ export class AppendFile {
 
   /** Resolves when the bytes are durable; or, with `durable` false, when the system has taken them. */
   async append(bytes: Uint8Array, durable = true): Promise<void> {
-    if (this.#broken !== undefined) throw this.#broken;
     this.#writeWhole(bytes);
     if (durable) await this.#sync();
-    this.#checkUntouched(this.#size + bytes.length);
-    this.#size += bytes.length;
+    this.#count(bytes);
   }
 
   /** The same at once, for the few records of the log's own; it blocks for as long as the disk takes. */
@@ -55,12 +54,12 @@ export class AppendFile {
     } catch (cause) {
       this.#break('sync_failed', `${this.#path} cannot be made durable (${codeOf(cause)}).`, cause);
     }
-    this.#size += bytes.length;
+    this.#count(bytes);
   }
 
   /** Makes durable what was appended so far. */
   async makeDurable(): Promise<void> {
-    if (this.#broken !== undefined) throw this.#broken;
+    this.#checkUntouched(this.#size);
     await this.#sync();
   }
 
@@ -70,24 +69,46 @@ export class AppendFile {
   }
 
   #writeWhole(bytes: Uint8Array): void {
+    // What is not ours to build upon is not written to: another writer keeps a whole log.
+    this.#checkUntouched(this.#size);
     let written = 0;
     try {
       // A full disk shows itself as a short write first.
       while (written < bytes.length) written += this.#operations.write(this.#descriptor, bytes.subarray(written));
     } catch (cause) {
-      this.#takeBack(written, cause);
+      this.#takeBack(bytes.subarray(0, written), cause);
       throw new AuditError('write_failed', `${this.#path} cannot be written (${codeOf(cause)}).`, cause);
     }
   }
 
-  #takeBack(written: number, cause: unknown): void {
+  #takeBack(written: Uint8Array, cause: unknown): void {
     try {
-      this.#checkUntouched(this.#size + written);
+      this.#count(written);
+      this.#size -= written.length;
       ftruncateSync(this.#descriptor, this.#size);
       fdatasyncSync(this.#descriptor);
     } catch (error) {
       this.#break('write_failed', `${this.#path} holds half a record after a failed write (${codeOf(cause)}).`, error);
     }
+  }
+
+  /** Counts what was written as part of the file; or takes it back, if somebody else has touched the file meanwhile. */
+  #count(written: Uint8Array): void {
+    try {
+      this.#checkUntouched(this.#size + written.length);
+    } catch (error) {
+      this.#takeBackIfLast(written);
+      throw error;
+    }
+    this.#size += written.length;
+  }
+
+  #takeBackIfLast(written: Uint8Array): void {
+    const { size } = fstatSync(this.#descriptor);
+    const start = size - written.length;
+    if (start < this.#size || !readFrom(this.#descriptor, start, size).equals(written)) return;
+    ftruncateSync(this.#descriptor, start);
+    fdatasyncSync(this.#descriptor);
   }
 
   async #sync(): Promise<void> {
@@ -100,6 +121,7 @@ export class AppendFile {
 
   /** Deleting, moving or truncating the file, and a second writer, raise no error by themselves. */
   #checkUntouched(expectedSize: number): void {
+    if (this.#broken !== undefined) throw this.#broken;
     const open = fstatSync(this.#descriptor);
     const named = statSync(this.#path, { throwIfNoEntry: false });
     if (named === undefined || named.ino !== open.ino || named.dev !== open.dev) {

@@ -86,4 +86,35 @@ describe('append file', () => {
     file.close();
     expect(readFileSync(folder.log, 'utf8')).toBe('another writer\n');
   });
+
+  it('F6 writes nothing once somebody else has written', async () => {
+    using folder = temporaryFolder();
+    const file = open(folder.log, {});
+    await file.append(Buffer.from('one\n'));
+    appendFileSync(folder.log, 'another writer\n');
+    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    expect(readFileSync(folder.log, 'utf8')).toBe('one\nanother writer\n');
+    await expect(file.makeDurable()).rejects.toMatchObject({ failure: 'file_replaced' });
+    file.close();
+  });
+
+  it.each([
+    ['before ours: ours is taken back', 'before', 'one\nanother writer\n'],
+    ['behind ours: nothing is taken back', 'behind', 'one\ntwo\nanother writer\n'],
+  ])('F6 somebody else writes at the same moment, %s', async (_name, when, left) => {
+    using folder = temporaryFolder();
+    const file = open(folder.log, {
+      write(descriptor, bytes) {
+        const meddles = Buffer.from(bytes).includes('two');
+        if (meddles && when === 'before') appendFileSync(folder.log, 'another writer\n');
+        const written = fileOperations.write(descriptor, bytes);
+        if (meddles && when === 'behind') appendFileSync(folder.log, 'another writer\n');
+        return written;
+      },
+    });
+    await file.append(Buffer.from('one\n'));
+    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    file.close();
+    expect(readFileSync(folder.log, 'utf8')).toBe(left);
+  });
 });

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { verifyLog } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
 import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
@@ -46,6 +47,28 @@ describe('one process writes a log', () => {
     writeFileSync(lockOf(folder.path), 'somebody else');
     unlock();
     expect(readFileSync(lockOf(folder.path), 'utf8')).toBe('somebody else');
+  });
+
+  it('F6 G5 where the lock shows nothing, as between containers, one of two goes on, and the log stays whole', async () => {
+    using folder = temporaryFolder();
+    const old = auditFile(folder.path, { onTrouble() {} });
+    await old.write(event('a'));
+    rmSync(lockOf(folder.path));
+    const young = auditFile(folder.path);
+    await young.write(event('b'));
+    for (const id of ['c', 'd']) {
+      await expect(old.write(event(id))).rejects.toMatchObject({ failure: 'file_replaced' });
+    }
+    await young.write(event('e'));
+    await old.close?.();
+    await young.write(event('f'));
+    await young.close?.();
+    const after = auditFile(folder.path);
+    await after.write(event('g'));
+    await after.close?.();
+    expect(namesIn(readFileSync(folder.log, 'utf8')).filter((one) => one.length === 1)).toEqual([...'abefg']);
+    const key = readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8');
+    expect(await verifyLog(folder.path, { key })).toMatchObject({ ok: true, findings: [] });
   });
 
   it('G5 a lock that cannot be made stops the start', () => {
