@@ -1,3 +1,5 @@
+import { createTurns } from './turns.js';
+
 /** Most questions about one list that are worked on at a time. */
 const most = 16;
 
@@ -8,11 +10,13 @@ export async function mapAtOnce<Item, Result>(
 ): Promise<readonly Result[]> {
   const results: Result[] = [];
   const open = items.entries();
+  const turnOver = createTurns();
   let failed = false;
   async function worker(): Promise<void> {
     for (const [place, item] of open) {
       if (failed) return;
       results[place] = await work(item);
+      await turnOver();
     }
   }
   try {

@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '../../config-error.js';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explain/explanation.js';
+import { createTurns } from '../turns.js';
 import { freshCedar } from './instance.js';
 import { type CedarRequest, LivePolicies } from './live-policies.js';
 import { type Policy, type PolicySet, type PolicySetTexts, readPolicySet } from './policy-set.js';
@@ -50,9 +50,6 @@ export function createCedarEngine(owner: string, source: CedarSource): CedarEngi
   return new Engine(loaded.live);
 }
 
-/** Decisions made in one turn of the event loop. */
-const TURN = 100;
-
 class Engine implements CedarEngine {
   readonly knowsUsers = true;
   #live: LivePolicies;
@@ -84,9 +81,10 @@ class Engine implements CedarEngine {
     // A replacement while others have their turn must not decide half of a list.
     const live = this.#live;
     const decisions: CedarDecision[] = [];
+    const turnOver = createTurns();
     for (const resource of resources) {
-      if (decisions.length % TURN === TURN - 1) await setImmediate();
       decisions.push(decideBy(live, { ...query, resource }));
+      await turnOver();
     }
     return decisions;
   }

@@ -33,3 +33,20 @@ it('D13 a replacement does not decide half of a list', async () => {
     new Set([`allow ${before}`]),
   );
 });
+
+it('a list that takes its time does not hold up everyone else', async () => {
+  const engine = await cedarFromText({
+    policies: 'permit(principal, action, resource) when { resource.n.contains("x") };',
+  });
+  const n = Array.from({ length: 1_000 }, (_each, place) => `n${place}`);
+  let turns = 0;
+  let next = setImmediate(function turn() {
+    turns++;
+    next = setImmediate(turn);
+  });
+  const resources = Array.from({ length: 16 }, (_each, id) => ({ type: 'Doc', id: `${id}`, attributes: { n } }));
+  const decisions = await engine.decideMany(query, resources);
+  clearImmediate(next);
+  expect(decisions).toHaveLength(16);
+  expect(turns).toBeGreaterThan(1);
+});

@@ -60,7 +60,10 @@ describe('D11 what Cedar would throw on, drop or change is a problem', () => {
     'very deep lists': { a: JSON.parse('['.repeat(5_000) + ']'.repeat(5_000)) as unknown },
     'a long string': { a: 'x'.repeat(64 * 1024) },
     'long keys': { ['k'.repeat(64 * 1024)]: 1 },
-    'many values': { a: Array.from({ length: 9_000 }, () => 1) },
+    'many values': { a: Array.from({ length: 4_200 }, () => 1) },
+    'many empty texts': { a: Array.from({ length: 4_200 }, () => '') },
+    'many empty records': { a: Array.from({ length: 4_200 }, () => ({})) },
+    'many short keys': Object.fromEntries(Array.from({ length: 2_100 }, (_, n) => [`${n}`, true])),
   };
   for (const [name, value] of Object.entries(refused)) {
     it(`D11 ${name}`, () => {
@@ -100,6 +103,12 @@ describe('plain data', () => {
     expect(read(nested(33)).problem).toContain('nesting deeper than 32');
   });
 
+  it('passes where it is long', () => {
+    const members = Array.from({ length: 1_000 }, (_, n) => `user_${n}@acme.example`);
+    expect(read({ members }).problem).toBeUndefined();
+    expect(read({ flags: Array.from({ length: 4_000 }, () => true) }).problem).toBeUndefined();
+  });
+
   it('passes with odd keys and no prototype', () => {
     const odd = JSON.parse('{"":1,"__proto__":{"a":[]},"constructor":"c","\\u0000":"\\u0000","é":"😀"}') as object;
     expect(JSON.stringify(read(odd).copy)).toBe(JSON.stringify(odd));
@@ -120,7 +129,7 @@ describe('plain data', () => {
     const leaf = fc.oneof(fc.string({ unit: 'binary' }), fc.boolean(), fc.maxSafeInteger());
     const { tree } = fc.letrec((tie) => ({
       tree: fc.oneof(
-        { maxDepth: 5 },
+        { maxDepth: 3 },
         leaf,
         fc.array(tie('tree'), { maxLength: 4 }),
         fc.dictionary(fc.string({ unit: 'binary' }), tie('tree'), { maxKeys: 4 }),
