@@ -1,4 +1,5 @@
-import { type Checkpoint, openCheckpoint, parseCheckpoint, splitCheckpoints } from './checkpoint.js';
+import { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { type CheckpointFile, splitCheckpoints } from './checkpoint-file.js';
 import type { Findings } from './finding.js';
 
 interface Known extends Checkpoint {
@@ -19,9 +20,13 @@ export class CheckpointCheck {
     this.#findings = findings;
   }
 
-  /** Takes the text of a file of checkpoints. */
-  read(text: string, verifierKey: string, file: string, outside: boolean): void {
-    splitCheckpoints(text).forEach((note, index) => {
+  /** Takes a file of checkpoints. */
+  read({ notes, strays }: CheckpointFile, verifierKey: string, file: string, outside: boolean): void {
+    for (const line of strays) {
+      const message = `A part of ${file} is no whole checkpoint: it was changed, or cut off.`;
+      this.#findings.add({ kind: 'checkpoint_edited', file, line, message });
+    }
+    notes.forEach((note, index) => {
       const opened = openCheckpoint(note, verifierKey);
       const claimed = parseCheckpoint(textOf(note));
       if (opened.ok) {

@@ -38,18 +38,3 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
   if (root?.length !== 32 || rest.pop() !== '' || rest.includes('')) return undefined;
   return { origin, size: Number(size), root };
 }
-
-/**
- * Splits a file of checkpoints, one after the other with a blank line between. A last one that is not whole (it is
- * being written, or was torn by a crash) is left out.
- */
-export function splitCheckpoints(file: string): string[] {
-  const blocks = file.split('\n\n');
-  const notes: string[] = [];
-  for (let index = 0; index + 1 < blocks.length; index += 2) {
-    const signatures = blocks[index + 1] ?? '';
-    const last = index + 2 >= blocks.length;
-    if (!last || signatures.endsWith('\n')) notes.push(`${blocks[index]}\n\n${signatures}${last ? '' : '\n'}`);
-  }
-  return notes;
-}

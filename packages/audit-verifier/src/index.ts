@@ -4,8 +4,8 @@ export {
   type OpenedCheckpoint,
   openCheckpoint,
   parseCheckpoint,
-  splitCheckpoints,
 } from './checkpoint.js';
+export { type CheckpointFile, readKeptCheckpoints, splitCheckpoints } from './checkpoint-file.js';
 export type { Finding, FindingKind } from './finding.js';
 export {
   checkpointsFileName,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openCheckpoint, splitCheckpoints } from './checkpoint.js';
+import { openCheckpoint } from './checkpoint.js';
+import { splitCheckpoints } from './checkpoint-file.js';
 import { checkpointsFileName } from './log-folder.js';
 import { formatProof } from './proof.js';
 import { readLog } from './read-log.js';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointCheck } from './checkpoint-check.js';
+import { type CheckpointFile, readKeptCheckpoints, readOwnCheckpoints } from './checkpoint-file.js';
 import { type Finding, Findings } from './finding.js';
 import { LogCheck } from './log-check.js';
 import { checkpointsFileName, listSegments, readFirstLine } from './log-folder.js';
@@ -11,8 +12,11 @@ import { readLog } from './read-log.js';
 export interface VerifyLogOptions {
   /** The verifier key of the log, from somewhere else than its folder: `name+id+base64`. */
   readonly key: string;
-  /** Checkpoints that were kept elsewhere: the text of one note, or of several with blank lines between. */
-  readonly checkpoints?: string;
+  /**
+   * Checkpoints that were kept elsewhere: the text of one note, or of several with blank lines between. If there are
+   * several files, the text of each.
+   */
+  readonly checkpoints?: string | readonly string[];
   /** The oldest segments were moved to an archive: begin with the first one that is there. Default false. */
   readonly archived?: boolean;
 }
@@ -32,7 +36,7 @@ export interface LogReport {
   readonly remarks: readonly string[];
 }
 
-/** Thrown when there is nothing to verify: no log in the folder, or no key. */
+/** Thrown when there is nothing to verify, or to verify it by: no log in the folder, no key, no checkpoint in a text. */
 export class VerificationError extends Error {
   override readonly name = 'VerificationError';
 }
@@ -41,7 +45,7 @@ export class VerificationError extends Error {
  * Verifies a whole log: each record in its place, and all of them those that were sealed. Reads a million records in
  * seconds and holds none of them. It may be written meanwhile.
  *
- * @throws VerificationError if the folder holds no log, or the key is none.
+ * @throws VerificationError if the folder holds no log, the key is none, or a text of `checkpoints` holds none.
  *
  * @example
  * const { ok, findings } = await verifyLog('audit', { key: await readFile('checkpoint.vkey', 'utf8') });
@@ -57,8 +61,8 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
 
   const findings = new Findings();
   const checkpoints = new CheckpointCheck(findings);
-  checkpoints.read(await keptCheckpoints(directory), key, checkpointsFileName, false);
-  checkpoints.read(options.checkpoints ?? '', key, 'the checkpoints kept elsewhere', true);
+  checkpoints.read(readOwnCheckpoints(await ownCheckpoints(directory)), key, checkpointsFileName, false);
+  for (const [name, kept] of keptElsewhere(options.checkpoints ?? [])) checkpoints.read(kept, key, name, true);
   const first = readLogLine(await readFirstLine(oldest.path));
   const header = options.archived === true ? readHeader(first?.record) : undefined;
   const check = new LogCheck({ findings, checkpoints, origin, ...(header && first && { start: { header, first } }) });
@@ -68,7 +72,7 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
     for (const line of lines) check.take(line);
   }
   // Checkpoints that were made while we read are no missing ones.
-  checkpoints.claim(await keptCheckpoints(directory));
+  checkpoints.claim(await ownCheckpoints(directory));
   const size = check.end(checkpointsFileName);
   return {
     ok: findings.count === 0,
@@ -81,6 +85,17 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
   };
 }
 
-async function keptCheckpoints(directory: string): Promise<string> {
+async function ownCheckpoints(directory: string): Promise<string> {
   return await readFile(join(directory, checkpointsFileName), 'utf8').catch(() => '');
+}
+
+/** A text without any must not pass for one that agrees. */
+function keptElsewhere(checkpoints: string | readonly string[]): readonly (readonly [string, CheckpointFile])[] {
+  const texts = typeof checkpoints === 'string' ? [checkpoints] : checkpoints;
+  return texts.map((text, index) => {
+    const name = `the checkpoints kept elsewhere${texts.length === 1 ? '' : ` (${index + 1})`}`;
+    const kept = readKeptCheckpoints(text);
+    if (kept.notes.length === 0) throw new VerificationError(`There is no whole checkpoint in ${name}.`);
+    return [name, kept];
+  });
 }

@@ -2,7 +2,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'no
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatCheckpoint, openCheckpoint, parseCheckpoint, splitCheckpoints } from '../src/checkpoint.js';
+import { formatCheckpoint, openCheckpoint, parseCheckpoint } from '../src/checkpoint.js';
+import { readKeptCheckpoints, readOwnCheckpoints, splitCheckpoints } from '../src/checkpoint-file.js';
 import { leafHash } from '../src/merkle.js';
 import { formatVerifierKey, openNote, parseVerifierKey, type VerifierKey } from '../src/note.js';
 import { readVector, vectorFolder } from './vectors.js';
@@ -69,6 +70,37 @@ describe('checkpoints', () => {
     const second = notes[0]!.length + 1;
     for (let cut = second; cut < second + notes[1]!.length - 1; cut++) {
       expect(splitCheckpoints(file.slice(0, cut))).toEqual([notes[0]]);
+      expect(readOwnCheckpoints(file.slice(0, cut)).strays).toEqual([]);
+    }
+  });
+
+  it('F6 a copy kept elsewhere gives the same ones, whatever became of its ends of lines', () => {
+    const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
+    const file = notes.map((note) => `${note}\n`).join('');
+    for (const copy of [
+      file,
+      file.trim(),
+      file.replaceAll('\n', '\r\n'),
+      `\n\n${notes.join('\n\n\n')}`,
+      notes.join(''),
+    ]) {
+      expect(readKeptCheckpoints(copy)).toEqual({ notes, strays: [] });
+    }
+  });
+
+  it('F6 what is cut off or put between is told, and what follows is read', () => {
+    const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
+    const [first = '', second = '', third = ''] = notes;
+    expect(readKeptCheckpoints(`${first}\nsomething\n\n${second}`)).toEqual({ notes: [first, second], strays: [7] });
+    expect(readOwnCheckpoints(`${first}\nsomething\n\n${second}`)).toEqual({ notes: [first, second], strays: [7] });
+    expect(readKeptCheckpoints(`${first}\n${second.slice(0, second.indexOf('\n\n'))}`).strays).toEqual([7]);
+    expect(readKeptCheckpoints('{"oops":1}')).toEqual({ notes: [], strays: [1] });
+    expect(readKeptCheckpoints(' \n')).toEqual({ notes: [], strays: [1] });
+    for (let cut = 1; cut < second.length - 1; cut++) {
+      const torn = readKeptCheckpoints(`${first}\n${second.slice(0, cut)}${third}\n${second}\n`);
+      expect([torn.notes.at(0), torn.notes.at(-1)]).toEqual([first, second]);
+      const wrong = torn.notes.filter((note) => !openCheckpoint(note, key).ok).length + torn.strays.length;
+      expect(wrong, `cut at ${cut}`).toBeGreaterThan(0);
     }
   });
 });
@@ -85,6 +117,7 @@ describe('reading what strangers wrote', () => {
         expect(parseVerifierKey(anything)).toBeUndefined();
         parseCheckpoint(anything);
         splitCheckpoints(anything);
+        readKeptCheckpoints(anything);
       }),
       { numRuns: 500 },
     );

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { listSegments, parseVerifierKey, splitCheckpoints } from '@countersign/audit-verifier';
+import { listSegments, parseVerifierKey, readKeptCheckpoints } from '@countersign/audit-verifier';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
@@ -27,12 +27,16 @@ export async function readKey(given: string, directory: string | undefined, io: 
   return text.trim();
 }
 
-/** The checkpoints that were kept elsewhere. A file without any must not pass for one that agrees. */
-export async function readCheckpoints(files: readonly string[]): Promise<string> {
+/**
+ * The checkpoints that were kept elsewhere, by file.
+ *
+ * @throws CliError if there are none in a file.
+ */
+export async function readCheckpoints(files: readonly string[]): Promise<readonly string[]> {
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
-  const empty = texts.findIndex((text) => splitCheckpoints(text).length === 0);
+  const empty = texts.findIndex((text) => readKeptCheckpoints(text).notes.length === 0);
   if (empty >= 0) throw new CliError(`--checkpoint: ${files[empty]} holds no whole checkpoint`, exitCodes.usage);
-  return texts.join('\n');
+  return texts;
 }
 
 /** @throws CliError if there is no log in the folder. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { splitCheckpoints } from '@countersign/audit-verifier';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../run-cli.js';
 import { changeLines, decision, outcome, temporaryFolder, writeLog } from './write-log.js';
@@ -23,6 +24,13 @@ function copy(): { readonly log: string } & Disposable {
   const folder = temporaryFolder();
   cpSync(template.file('log'), folder.file('log'), { recursive: true });
   return { log: folder.file('log'), [Symbol.dispose]: () => folder[Symbol.dispose]() };
+}
+
+/** Leaves the first records of a log, and their checkpoints, as if there had never been more. */
+function cutAfter(log: string, records: number): void {
+  changeLines(log, (lines) => lines.slice(0, records));
+  const notes = splitCheckpoints(readFileSync(kept, 'utf8')).filter((note) => Number(note.split('\n')[1]) < records);
+  writeFileSync(`${log}/checkpoints.txt`, notes.map((note) => `${note}\n`).join(''));
 }
 
 const swap = (lines: readonly string[]): readonly string[] => {
@@ -49,7 +57,7 @@ describe('audit verify', () => {
   it.each<[string, (lines: readonly string[]) => readonly string[], RegExp]>([
     [
       'an edit',
-      (lines) => lines.with(9, (lines[9] ?? '').replace('agent-a', 'agent-b')),
+      (lines) => lines.with(9, (lines[9] ?? '').replace('2026', '2025')),
       /edited +Record 10 was changed\. \(audit-000001\.jsonl, line 1[01]\)/,
     ],
     ['a removal', (lines) => lines.toSpliced(9, 1), /removed +Record 10 is missing\./],
@@ -72,12 +80,40 @@ describe('audit verify', () => {
 
   it('F6 finds a cut tail whose checkpoints were cut too only by one kept elsewhere', async () => {
     using folder = copy();
-    changeLines(folder.log, (lines) => lines.slice(0, 12));
-    const notes = readFileSync(kept, 'utf8').split('\n\n').slice(0, 2);
-    writeFileSync(`${folder.log}/checkpoints.txt`, `${notes.join('\n\n')}\n`);
+    cutAfter(folder.log, 12);
     expect((await runCli(['audit', 'verify', folder.log, '--key', key])).code).toBe(0);
     const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key, '--checkpoint', kept]);
     expect(out).toMatch(/cut_tail +Records 13 to \d+ were cut off the end/);
+    expect(code).toBe(3);
+  });
+
+  it.each<[string, (text: string) => string]>([
+    ['without its last newline', (text) => text.trim()],
+    ['with the ends of lines of Windows', (text) => text.replaceAll('\n', '\r\n')],
+    ['with more blank lines', (text) => `\n\n${text.replaceAll('\n\n', '\n\n\n')}`],
+  ])('F6 a checkpoint kept elsewhere shows a cut tail also %s', async (_name, copied) => {
+    using folder = copy();
+    const file = `${folder.log}/../copied.checkpoints`;
+    writeFileSync(file, copied(readFileSync(kept, 'utf8')));
+    const verify = async () => runCli(['audit', 'verify', folder.log, '--key', key, '--checkpoint', file]);
+    expect((await verify()).code).toBe(0);
+    cutAfter(folder.log, 12);
+    const { code, out } = await verify();
+    expect(out).toMatch(/cut_tail +Records 13 to \d+ were cut off the end/);
+    expect(code).toBe(3);
+  });
+
+  it('F6 compares with the checkpoints of several witnesses, and names the one of which a part is torn', async () => {
+    using folder = copy();
+    const files = ['one', 'two'].map((name) => `${folder.log}/../${name}.checkpoints`);
+    for (const file of files) cpSync(kept, file);
+    const given = files.flatMap((file) => ['--checkpoint', file]);
+    const verify = async () => runCli(['audit', 'verify', folder.log, '--key', key, ...given]);
+    expect(await verify()).toMatchObject({ code: 0, err: '' });
+    appendFileSync(files[1] ?? '', 'acme.dev/audit/1\n2');
+    const { code, out } = await verify();
+    expect(out).toMatch(/checkpoint_edited +A part of the checkpoints kept elsewhere \(2\) is no whole checkpoint/);
+    expect(out).toContain('1 finding.');
     expect(code).toBe(3);
   });
 
