@@ -10,8 +10,9 @@ export type WrittenJson =
 export function wellFormedJson(document: unknown): WrittenJson {
   let problem: string | undefined;
   try {
-    const text = JSON.stringify(document, (key, value: unknown) => {
-      problem ??= problemOf(key) ?? problemOf(value);
+    const text = JSON.stringify(document, function (this: Readonly<Record<string, unknown>>, key, value: unknown) {
+      // `value` is what a `toJSON` has made of it: a date, a URL or {toJSON} would pass for a text.
+      problem ??= problemOf(key) ?? problemOf(this[key]) ?? (Object.is(this[key], value) ? undefined : notPlain);
       return problem === undefined ? value : null;
     });
     return problem === undefined ? { ok: true, text } : { ok: false, problem };
@@ -19,6 +20,8 @@ export function wellFormedJson(document: unknown): WrittenJson {
     return { ok: false, problem: 'the query is nested too deeply or contains itself' };
   }
 }
+
+const notPlain = 'the query has an object that is not plain';
 
 /** Other parsers read half a surrogate pair as U+FFFD, so that two names become one. */
 const loneSurrogate = /\p{Surrogate}/u;
@@ -28,8 +31,10 @@ function problemOf(value: unknown): string | undefined {
     case 'string':
       return loneSurrogate.test(value) ? 'the query has text that is not well-formed Unicode' : undefined;
     case 'number':
-      // Beyond 2^53 neighbouring integers are one and the same number.
-      return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
+      // Beyond 2^53 neighbouring integers are one and the same number, and -0 is written as 0.
+      return !Number.isFinite(value) ||
+        (Number.isInteger(value) && !Number.isSafeInteger(value)) ||
+        Object.is(value, -0)
         ? 'the query has a number that JSON cannot carry exactly'
         : undefined;
     case 'bigint':
@@ -38,7 +43,7 @@ function problemOf(value: unknown): string | undefined {
     case 'undefined':
       return 'the query has a value that JSON cannot carry';
     default:
-      return isPlain(value) ? undefined : 'the query has an object that is not plain';
+      return isPlain(value) ? undefined : notPlain;
   }
 }
 

@@ -44,6 +44,14 @@ it.each<[string, unknown]>([
   ['an expression', /a/],
   ['an instance of a class', new Error('x')],
   ['an array of bytes', new Uint8Array(2)],
+  ['a date', new Date(0)],
+  ['an address', new URL('https://acme.dev')],
+  ['a buffer', Buffer.from('admin')],
+  ['what writes itself as another', { toJSON: () => 'admin' }],
+  ['what writes itself as itself', { toJSON: () => ({ toJSON: 1 }) }],
+  ['a list that writes itself', Object.assign(['a'], { toJSON: () => ['admin'] })],
+  ['what reads otherwise each time', changing()],
+  ['minus zero', -0],
 ])('D11 %s is refused', (_title, value) => {
   expect(wellFormedJson({ value }).ok).toBe(false);
 });
@@ -53,7 +61,17 @@ it.each<[string, unknown, string]>([
   ['a fraction', 0.1, '0.1'],
   ['null', null, 'null'],
   ['an object without a prototype', Object.assign(Object.create(null) as object, { a: [] }), '{"a":[]}'],
-  ['a date', new Date(0), '"1970-01-01T00:00:00.000Z"'],
+  ['zero', 0, '0'],
+  ['a member called toJSON', { toJSON: 'x' }, '{"toJSON":"x"}'],
 ])('%s is written', (_title, value, text) => {
   expect(wellFormedJson({ value })).toEqual({ ok: true, text: `{"value":${text}}` });
 });
+
+function changing(): object {
+  let reads = 0;
+  return {
+    get name() {
+      return `n${reads++}`;
+    },
+  };
+}
