@@ -7,7 +7,7 @@ import {
   type Resource,
 } from '@countersign/core';
 import { type PdpOptions, PolicyDecisionPoint, pdpOptionNames, wellFormedJson } from '@countersign/pdp';
-import { resourceOf, sharedRequest } from './evaluation-request.js';
+import { problemOf, resourceOf, sharedRequest } from './evaluation-request.js';
 import { noDecision, noDecisions, readEvaluation, readEvaluations } from './evaluation-response.js';
 
 export interface AuthzenOptions extends PdpOptions {
@@ -54,6 +54,8 @@ class Engine implements PolicyEngine {
   }
 
   async decide(query: PolicyQuery): Promise<PolicyDecision> {
+    const problem = problemOf(query.resource);
+    if (problem !== undefined) return noDecision(problem);
     const text = wellFormedJson({ ...sharedRequest(query), resource: resourceOf(query.resource) });
     if (!text.ok) return noDecision(text.problem);
     const answer = await this.#pdp.post('access/v1/evaluation', text.text);
@@ -70,6 +72,8 @@ class Engine implements PolicyEngine {
   }
 
   async #decideBatch(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
+    const problem = resources.map(problemOf).find((found) => found !== undefined);
+    if (problem !== undefined) return noDecisions(problem, resources.length);
     const evaluations = resources.map((resource) => ({ resource: resourceOf(resource) }));
     const text = wellFormedJson({ ...sharedRequest(query), evaluations });
     if (!text.ok) return noDecisions(text.problem, resources.length);

@@ -39,6 +39,11 @@ function onBehalfOf({ onBehalfOf: user, onBehalfOfAgent: agent }: PolicyQuery['c
   return agent === undefined ? {} : { on_behalf_of: { type: 'agent', id: agent } };
 }
 
+/** Attributes and parents share one object there: an attribute of that name would pass for the hierarchy. */
+export function problemOf({ attributes }: Resource): string | undefined {
+  return Object.hasOwn({ ...attributes }, 'parents') ? "a resource has an attribute called 'parents'" : undefined;
+}
+
 export function resourceOf({ type, id, attributes, parents }: Resource): object {
   const properties = { ...attributes, ...(parents === undefined ? {} : { parents }) };
   return { type, id, ...(Object.keys(properties).length === 0 ? {} : { properties }) };

@@ -9,10 +9,7 @@ export function readEvaluation(json: unknown): PolicyDecision {
   if (typeof json !== 'object' || json === null) return noDecision('its answer is not an object');
   const { decision, context } = json as { readonly decision?: unknown; readonly context?: unknown };
   if (typeof decision !== 'boolean') return noDecision('its answer has no boolean "decision"');
-  // §7.1.2.1: what went wrong with one evaluation of many.
-  if (typeof context === 'object' && context !== null && 'error' in context) {
-    return noDecision('it reports an error instead of a decision');
-  }
+  if (hasError(json) || hasError(context)) return noDecision('it reports an error besides a decision');
   return decided(decision, policySet);
 }
 
@@ -22,7 +19,14 @@ export function readEvaluations(json: unknown, count: number): readonly PolicyDe
   if (!Array.isArray(evaluations) || evaluations.length !== count) {
     return noDecisions(`its answer has not ${count} evaluations`, count);
   }
+  if (hasError(json)) return noDecisions('it reports an error besides its decisions', count);
   return evaluations.map(readEvaluation);
+}
+
+/** §7.1.2.1 puts the error of one evaluation of many into `context`; some servers put it beside the decision. */
+function hasError(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasError);
+  return typeof value === 'object' && value !== null && 'error' in value;
 }
 
 export function noDecision(problem: string): PolicyDecision {

@@ -58,7 +58,7 @@ describe('one evaluation', () => {
     const details = { types: ['Repo'], actions: [], identifiers: [], locations: [], datatypes: [], privileges: [] };
     const answer = await authzen({ url: stub.url }).decide({
       ...query,
-      resource: { type: 'Repo', id: 'acme/api', attributes: { archived: true, parents: 'forged' }, parents },
+      resource: { type: 'Repo', id: 'acme/api', attributes: { archived: true }, parents },
       context: { ...query.context, authorizationDetails: details },
     });
     expect(answer).toMatchObject({ decision: 'deny', cause: 'policy' });
@@ -67,6 +67,20 @@ describe('one evaluation', () => {
       subject: { properties: { authorization_details: details } },
     });
   });
+
+  it.each([[undefined], [[{ type: 'Org', id: 'acme' }]]])(
+    'D9 an attribute is never taken for the parents %j',
+    async (parents) => {
+      const stub = await startStubPdp(says({ decision: true }));
+      const attributes = { parents: [{ type: 'Org', id: 'admin' }] };
+      const resource = { type: 'Repo', id: 'acme/api', attributes, ...(parents && { parents }) };
+      const engine = authzen({ url: stub.url });
+      expect(await engine.decide({ ...query, resource })).toMatchObject(failed);
+      const plain = { type: 'Repo', id: 'acme/web' };
+      expect(await engine.decideMany?.(query, [plain, resource])).toMatchObject([failed, failed]);
+      expect(stub.asked).toEqual([]);
+    },
+  );
 
   it('C2 an agent on whose behalf another acts is never a user', async () => {
     const stub = await startStubPdp(says({ decision: false }));
@@ -84,6 +98,8 @@ describe('one evaluation', () => {
     ['a decision as a number', { decision: 1 }],
     ['an error with a true', { decision: true, context: { error: { status: 500 } } }],
     ['an error with a false', { decision: false, context: { error: { status: 404, message: 'not found' } } }],
+    ['an error beside a true', { decision: true, error: { status: 500 } }],
+    ['an error in a list with a true', { decision: true, context: [{ id: 1 }, { error: 1 }] }],
     ['the answer to a batch', { evaluations: [{ decision: true }] }],
   ])('D3 %s denies as an error', async (_title, document) => {
     const stub = await startStubPdp(says(document));
@@ -133,8 +149,8 @@ describe('many evaluations', () => {
     const evaluations = [
       { decision: true },
       { decision: true, context: { error: { status: 500 } } },
-      { decision: 'true' },
-      null,
+      { decision: true, context: [{ error: 1 }] },
+      { decision: true, error: { x: 1 } },
       { decision: true },
     ];
     const stub = await startStubPdp(says({ evaluations }));
@@ -150,6 +166,7 @@ describe('many evaluations', () => {
   it.each<[string, unknown]>([
     ['one answer too few', decisions([true, true, true, true])],
     ['one answer too many', decisions([true, true, true, true, true, true])],
+    ['an error for all', { ...decisions([true, true, true, true, true]), error: { status: 500 } }],
     ['one decision for all', { decision: true }],
     ['null', null],
   ])('D3 %s denies all', async (_title, document) => {
