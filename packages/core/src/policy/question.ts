@@ -22,8 +22,9 @@ export interface QuestionTerms {
   readonly scopeMatch: ScopeMatch;
 }
 
-export function actsForItself({ actor, subject }: Caller): boolean {
-  return subject.type === 'agent' && subject.id === actor.id;
+/** By its chain: an id alone may be another issuer's name for somebody else. */
+export function actsForItself({ chain }: Caller): boolean {
+  return chain.length === 1;
 }
 
 const prepared = new WeakMap<readonly string[], ScopeVocabulary>();
