@@ -6,6 +6,7 @@ export {
   parseCheckpoint,
 } from './checkpoint.js';
 export { type CheckpointFile, readKeptCheckpoints, splitCheckpoints } from './checkpoint-file.js';
+export { type FoundFence, readFence } from './fence.js';
 export type { Finding, FindingKind } from './finding.js';
 export {
   checkpointsFileName,
@@ -15,7 +16,7 @@ export {
   segmentName,
   segmentsAmong,
 } from './log-folder.js';
-export { type LogLine, noPrev, readHeader, readLogLine, type SegmentHeader } from './log-line.js';
+export { type Fence, type LogLine, noPrev, readHeader, readLogLine, type SegmentHeader } from './log-line.js';
 export {
   type Consistency,
   emptyRoot,

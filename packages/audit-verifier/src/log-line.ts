@@ -17,8 +17,15 @@ export interface SegmentHeader {
   readonly size: number;
   /** Roots of the complete subtrees of those records, in hexadecimal. */
   readonly frontier: readonly string[];
-  /** Set if the segment before could not be repaired after a crash: its bytes from here on are void. */
-  readonly fenced?: { readonly validBytes: number };
+  /** Set if the segment before could not be repaired after a crash. */
+  readonly fenced?: Fence;
+}
+
+/** The bytes of a segment that are void: how many are before them, how many they are, their SHA-256 in hexadecimal. */
+export interface Fence {
+  readonly validBytes: number;
+  readonly voidBytes: number;
+  readonly sha256: string;
 }
 
 /** Link of the first record: there is nothing before it. */
@@ -43,8 +50,17 @@ export function readHeader(record: Readonly<Record<string, unknown>> | undefined
   if (typeof header?.origin !== 'string' || !Number.isSafeInteger(header.size) || !Array.isArray(header.frontier)) {
     return undefined;
   }
-  if (!header.frontier.every((hash) => typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash))) return undefined;
+  if (!header.frontier.every(isHash) || !(header.fenced === undefined || isFence(header.fenced))) return undefined;
   return header as SegmentHeader;
+}
+
+function isFence(value: unknown): boolean {
+  const { validBytes, voidBytes, sha256 } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return [validBytes, voidBytes].every((bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0) && isHash(sha256);
+}
+
+function isHash(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -1,5 +1,6 @@
-import { listSegments, readFirstLine, readLines } from './log-folder.js';
-import { type LogLine, readHeader, readLogLine } from './log-line.js';
+import { readFence } from './fence.js';
+import { listSegments, readLines } from './log-folder.js';
+import { type LogLine, readLogLine } from './log-line.js';
 import { leafHash } from './merkle.js';
 
 /** Where a line stands. */
@@ -22,12 +23,14 @@ export async function* readLog(
   remark: (text: string) => void,
 ): AsyncGenerator<readonly PlacedLine[], void, undefined> {
   const segments = await listSegments(directory);
+  // A first record that says of the segment before what is not so is no record.
+  let startIsWrong = false;
   for (const [index, { file, path }] of segments.entries()) {
     const next = segments[index + 1];
-    const validBytes = next === undefined ? undefined : await fenceIn(next.path);
+    const { validBytes, broken } = next === undefined ? { broken: false } : await readFence(path, next.path);
     let count = 0;
     const placed = (bytes: Buffer): PlacedLine => {
-      const line = readLogLine(bytes);
+      const line = startIsWrong && count === 0 ? undefined : readLogLine(bytes);
       return { bytes, hash: line?.hash ?? leafHash(bytes), line, place: { file, line: ++count } };
     };
     for await (const { lines, rest } of readLines(path, validBytes)) {
@@ -37,9 +40,6 @@ export async function* readLog(
       else if (rest !== undefined) remark(`${file} ends with ${rest.length} bytes that are no whole record.`);
     }
     if (validBytes !== undefined) remark(`${file} is void from byte ${validBytes} on, as the next segment says.`);
+    startIsWrong = broken;
   }
-}
-
-async function fenceIn(path: string): Promise<number | undefined> {
-  return readHeader(readLogLine(await readFirstLine(path))?.record)?.fenced?.validBytes;
 }

@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises';
-import { listSegments, readFirstLine, readHeader, readLogLine } from '@countersign/audit-verifier';
+import { listSegments, readFence } from '@countersign/audit-verifier';
 import { CliError } from '../../cli-error.js';
 
 /** A place in a log, between two lines. */
@@ -58,8 +58,8 @@ interface Segment {
 
 /** The size of a segment, or where the void bytes begin that a crash left: the next one says so. */
 async function endOf({ path }: Segment, next: Segment | undefined): Promise<number> {
-  const header = next && readHeader(readLogLine(await readFirstLine(next.path))?.record);
-  return header?.fenced?.validBytes ?? (await stat(path)).size;
+  const fence = next && (await readFence(path, next.path));
+  return fence?.validBytes ?? (await stat(path)).size;
 }
 
 /** The names have leading zeros up to the millionth. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -180,12 +181,21 @@ describe('audit tail', () => {
     const first = other.file('log/audit-000001.jsonl');
     const [line = ''] = readFileSync(first, 'utf8').split('\n').slice(1);
     const validBytes = statSync(first).size;
-    appendFileSync(first, `${line}\n{"torn":`);
+    const torn = `${line}\n{"torn":`;
+    appendFileSync(first, torn);
     expect(await tail()).not.toBe(before);
     const second = other.file('log/audit-000002.jsonl');
-    const fence = `"fenced":{"validBytes":${validBytes},"voidBytes":1,"sha256":""},"frontier"`;
-    writeFileSync(second, readFileSync(second, 'utf8').replace('"frontier"', fence));
+    const start = readFileSync(second, 'utf8');
+    const fenceOff = (fence: object) =>
+      writeFileSync(second, start.replace('"frontier"', `"fenced":${JSON.stringify(fence)},"frontier"`));
+    const fence = { validBytes, voidBytes: torn.length, sha256: createHash('sha256').update(torn).digest('hex') };
+    fenceOff(fence);
     expect(await tail()).toBe(before);
+    // Else whoever can write there could hide records from whoever looks at the end.
+    for (const other of [{ validBytes: 9 }, { voidBytes: 1 }, { sha256: '0'.repeat(64) }, { validBytes: 1e9 }]) {
+      fenceOff({ ...fence, ...other });
+      expect(await tail()).not.toBe(before);
+    }
   });
 
   it('stops where a segment has become shorter', async () => {
