@@ -4,6 +4,7 @@ import { openCheckpoint } from './checkpoint.js';
 import { splitCheckpoints } from './checkpoint-file.js';
 import { checkpointsFileName } from './log-folder.js';
 import { formatProof } from './proof.js';
+import type { LogLine } from './log-line.js';
 import { readLog } from './read-log.js';
 import { LeafHashes } from './tree-proofs.js';
 import { verifyInclusion } from './merkle.js';
@@ -23,14 +24,14 @@ export type ProvenRecord =
  */
 export async function proveRecord(
   directory: string,
-  { key, ...wanted }: { readonly key: string; readonly id?: string; readonly sequence?: number },
+  { key, ...wanted }: { readonly key: string } & Wanted,
 ): Promise<ProvenRecord> {
   const leaves = new LeafHashes();
   let found: { readonly line: Buffer; readonly index: number; readonly hash: Buffer } | undefined;
   for await (const lines of readLog(directory, () => {})) {
     for (const { bytes, hash, line } of lines) {
-      const isWanted = line?.sequence === wanted.sequence || (line?.record['id'] ?? '') === wanted.id;
-      if (line !== undefined && isWanted) found ??= { line: Buffer.from(bytes), index: leaves.size, hash };
+      if (line !== undefined && isWanted(line, wanted))
+        found ??= { line: Buffer.from(bytes), index: leaves.size, hash };
       leaves.push(hash);
     }
   }
@@ -44,6 +45,16 @@ export async function proveRecord(
     return { ok: false, problem: 'log_damaged' };
   }
   return { ok: true, sequence: index + 1, proof: formatProof({ line, index, hashes, checkpoint: note.text }) };
+}
+
+interface Wanted {
+  readonly id?: string;
+  readonly sequence?: number;
+}
+
+/** A record of the log itself has no id, and is not what an empty one names. */
+function isWanted({ sequence, record }: LogLine, wanted: Wanted): boolean {
+  return sequence === wanted.sequence || (wanted.id !== undefined && wanted.id !== '' && record['id'] === wanted.id);
 }
 
 async function latestCheckpoint(
