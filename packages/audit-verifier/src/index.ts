@@ -16,7 +16,15 @@ export {
   segmentName,
   segmentsAmong,
 } from './log-folder.js';
-export { type Fence, type LogLine, noPrev, readHeader, readLogLine, type SegmentHeader } from './log-line.js';
+export {
+  type Fence,
+  type LogLine,
+  maxLineBytes,
+  noPrev,
+  readHeader,
+  readLogLine,
+  type SegmentHeader,
+} from './log-line.js';
 export {
   type Consistency,
   emptyRoot,

@@ -1,14 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { maxLineBytes } from './log-line.js';
 
 /** The file of checkpoints in the folder of a log. */
 export const checkpointsFileName = 'checkpoints.txt';
 
 const newline = 0x0a;
 const blockBytes = 1024 * 1024;
-/** No header is longer: it holds at most 53 hashes. */
-const maxHeaderBytes = 16 * 1024;
 
 /** The file name of a segment; they sort as they follow each other up to the millionth. */
 export function segmentName(number: number): string {
@@ -34,7 +33,10 @@ export async function listSegments(directory: string): Promise<{ readonly file: 
   return segmentsAmong(await readdir(directory)).map(({ file }) => ({ file, path: join(directory, file) }));
 }
 
-/** The whole lines of a file, without their newlines, in blocks; last the bytes behind the last newline, if any. */
+/**
+ * The whole lines of a file, without their newlines, in blocks; last the bytes behind the last newline, if any. Of what
+ * is too long for a line only enough is kept to see that.
+ */
 export async function* readLines(
   path: string,
   maxBytes: number = Number.POSITIVE_INFINITY,
@@ -49,7 +51,7 @@ export async function* readLines(
       lines.push(bytes.subarray(start, end));
       start = end + 1;
     }
-    rest = bytes.subarray(start);
+    rest = bytes.subarray(start, start + maxLineBytes + 1);
     yield { lines };
   }
   if (rest.length > 0) yield { lines: [], rest };
@@ -59,7 +61,7 @@ export async function* readLines(
 export async function readFirstLine(path: string): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxHeaderBytes), 0, maxHeaderBytes, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxLineBytes), 0, maxLineBytes, 0);
     const end = buffer.subarray(0, bytesRead).indexOf(newline);
     return buffer.subarray(0, end < 0 ? bytesRead : end);
   } finally {

@@ -28,6 +28,9 @@ export interface Fence {
   readonly sha256: string;
 }
 
+/** No line is longer, in bytes. */
+export const maxLineBytes: number = 16 * 1024;
+
 /** Link of the first record: there is nothing before it. */
 export const noPrev: string = '0'.repeat(64);
 
@@ -36,6 +39,7 @@ export const noPrev: string = '0'.repeat(64);
  * they can be read and checked without any JSON library's opinion on repeated names.
  */
 export function readLogLine(bytes: Buffer): LogLine | undefined {
+  if (bytes.length > maxLineBytes) return undefined;
   const text = bytes.toString('utf8');
   const [, sequence = ''] = /^\{"sequence":([1-9][0-9]{0,15}),/.exec(text.slice(0, 40)) ?? [];
   const [, prev = ''] = /^,"prev":"([0-9a-f]{64})"\}$/.exec(text.slice(-75)) ?? [];

@@ -1,6 +1,6 @@
 import { readFence } from './fence.js';
 import { listSegments, readLines } from './log-folder.js';
-import { type LogLine, readLogLine } from './log-line.js';
+import { type LogLine, maxLineBytes, readLogLine } from './log-line.js';
 import { leafHash } from './merkle.js';
 
 /** Where a line stands. */
@@ -37,9 +37,13 @@ export async function* readLog(
       yield lines.map(placed);
       // Only the last segment may end so: it is being written, or a crash has just torn it.
       if (rest !== undefined && next !== undefined) yield [placed(rest)];
-      else if (rest !== undefined) remark(`${file} ends with ${rest.length} bytes that are no whole record.`);
+      else if (rest !== undefined) remark(`${file} ends with ${counted(rest.length)} bytes that are no whole record.`);
     }
     if (validBytes !== undefined) remark(`${file} is void from byte ${validBytes} on, as the next segment says.`);
     startIsWrong = broken;
   }
+}
+
+function counted(bytes: number): string {
+  return bytes > maxLineBytes ? `more than ${maxLineBytes}` : String(bytes);
 }

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, closeSync, ftruncateSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readLines } from '../src/log-folder.js';
+import { maxLineBytes } from '../src/log-line.js';
+import { proveRecord } from '../src/prove-record.js';
+import { type PlacedLine, readLog } from '../src/read-log.js';
 import { type LogReport, verifyLog } from '../src/verify-log.js';
 import { key, SmallLog } from './small-log.js';
 
@@ -51,4 +55,52 @@ describe('F6 a segment that says where the one before is void', () => {
     log.seal();
     expect(kinds(await verifyLog(log.path, { key }))).toContain('edited');
   });
+});
+
+describe('D1 a line that is too long', () => {
+  const megabyte = 1024 * 1024;
+
+  it.each([maxLineBytes + 1, megabyte, 5 * megabyte])(
+    'of %i bytes is no record, and what follows is read',
+    async (length) => {
+      using log = new SmallLog();
+      appendFileSync(log.file(), `${'a'.repeat(length)}\n`);
+      log.add({ id: 'd' });
+      const lines: PlacedLine[] = [];
+      for await (const block of readLog(log.path, () => {})) lines.push(...block);
+      expect(lines.map(({ line }) => line?.record['id'])).toEqual([undefined, 'a', 'b', 'c', undefined, 'd']);
+      expect(kinds(await verifyLog(log.path, { key }))).toContain('edited');
+    },
+  );
+
+  it('is not held in memory, nor copied with each block', async () => {
+    using log = new SmallLog();
+    const sparse = openSync(log.file(), 'r+');
+    // Zeros that take no place on the disk.
+    ftruncateSync(sparse, 200 * megabyte);
+    closeSync(sparse);
+    appendFileSync(log.file(), '\n');
+    let longest = 0;
+    for await (const { lines } of readLines(log.file()))
+      for (const { length } of lines) longest = Math.max(longest, length);
+    expect(longest).toBeLessThan(2 * megabyte);
+  });
+
+  it('is told where the log ends with it', async () => {
+    using log = new SmallLog();
+    log.seal();
+    appendFileSync(log.file(), 'a'.repeat(megabyte));
+    const { ok, remarks } = await verifyLog(log.path, { key });
+    expect({ ok, remarks }).toEqual({
+      ok: true,
+      remarks: ['audit-000001.jsonl ends with more than 16384 bytes that are no whole record.'],
+    });
+  });
+});
+
+it.each([{ id: '' }, {}, { id: 'none' }, { sequence: 99 }])('proves no record for %j', async (wanted) => {
+  using log = new SmallLog();
+  log.seal();
+  expect(await proveRecord(log.path, { key, ...wanted })).toEqual({ ok: false, problem: 'not_found' });
+  expect(await proveRecord(log.path, { key, id: 'a' })).toMatchObject({ ok: true, sequence: 2 });
 });

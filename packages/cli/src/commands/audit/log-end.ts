@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises';
-import { listSegments, readFence } from '@countersign/audit-verifier';
+import { listSegments, maxLineBytes, readFence } from '@countersign/audit-verifier';
 import { CliError } from '../../cli-error.js';
 
 /** A place in a log, between two lines. */
@@ -44,8 +44,8 @@ export async function* readOn(directory: string, from: Position): AsyncGenerator
     const end = await endOf(segment, segments[at + 1]);
     if (file !== position.file) position = { file, offset: 0 };
     if (end < position.offset) throw new CliError(`${path} has become shorter: verify this log`);
-    for await (const lines of linesFrom(path, position.offset, end)) {
-      position = { file, offset: position.offset + lines.reduce((sum, { length }) => sum + length + 1, 0) };
+    for await (const { lines, offset } of linesFrom(path, position.offset, end)) {
+      position = { file, offset };
       yield { file, lines, next: position };
     }
   }
@@ -88,11 +88,12 @@ async function lastLines(path: string, end: number, count: number): Promise<{ li
   }
 }
 
+/** Whole lines, and where they end. Of what is too long for a line only enough is kept to see that. */
 async function* linesFrom(
   path: string,
   start: number,
   end: number,
-): AsyncGenerator<readonly Buffer[], void, undefined> {
+): AsyncGenerator<{ readonly lines: readonly Buffer[]; readonly offset: number }, void, undefined> {
   const file = await open(path);
   try {
     let rest = Buffer.alloc(0);
@@ -102,8 +103,8 @@ async function* linesFrom(
       at += bytesRead;
       const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
       const whole = bytes.lastIndexOf(newline) + 1;
-      rest = bytes.subarray(whole);
-      if (whole > 0) yield split(bytes.subarray(0, whole));
+      rest = bytes.subarray(whole, whole + maxLineBytes + 1);
+      if (whole > 0) yield { lines: split(bytes.subarray(0, whole)), offset: at - (bytes.length - whole) };
     }
   } finally {
     await file.close();
