@@ -47,7 +47,8 @@ export function whole(request: CedarRequest, reads: PolicyReads, enumeratedTypes
   if (record !== undefined && record.parents.length > 0) return { request, key: JSON.stringify(request) };
   const others = entities.filter((entity) => entity !== record);
   const { type } = resource;
-  return { request, key: JSON.stringify({ ...request, resource: type, entities: others, record: record?.attrs }) };
+  const seen = record && { attrs: record.attrs, tags: record.tags };
+  return { request, key: JSON.stringify({ ...request, resource: type, entities: others, record: seen }) };
 }
 
 function projectContext(context: CedarRequest['context'], reads: PolicyReads): CedarRequest['context'] {
