@@ -15,11 +15,17 @@ export interface CheckpointFile {
   readonly last: string | undefined;
   /** Resolves when it is durable. */
   append(note: string): Promise<void>;
+  /** The same at once, for the first one. */
+  appendNow(note: string): void;
   close(): void;
 }
 
-/** Opens the file; cuts off a note that a crash has torn. */
-export function openCheckpointFile(directory: string, operations: FileOperations): CheckpointFile {
+/**
+ * Opens the file of the log of that name; cuts off a note that a crash has torn.
+ *
+ * @throws ConfigError if it ends with anything else.
+ */
+export function openCheckpointFile(directory: string, origin: string, operations: FileOperations): CheckpointFile {
   const path = join(directory, checkpointsFileName);
   const descriptor = openForAppend(path);
   try {
@@ -28,8 +34,9 @@ export function openCheckpointFile(directory: string, operations: FileOperations
     const tail = readFrom(descriptor, start, size).toString('latin1');
     const ends = [0, ...endsOfNotes(tail)];
     const end = ends.at(-1) ?? 0;
-    if (end === 0 && start > 0) throw new ConfigError(`auditFile: '${path}' does not end with a checkpoint.`);
     if (end < tail.length) {
+      // Whoever can make us drop a note by a byte behind it need not remove it, and could have another history sealed.
+      if ((end === 0 && start > 0) || !isTornNote(tail.slice(end), origin)) throw notOurs(path);
       ftruncateSync(descriptor, start + end);
       fsyncSync(descriptor);
     }
@@ -38,12 +45,43 @@ export function openCheckpointFile(directory: string, operations: FileOperations
     return {
       last: last === '' ? undefined : Buffer.from(last, 'latin1').toString('utf8').slice(0, -1),
       append: (note) => file.append(Buffer.from(`${note}\n`)),
+      appendNow: (note) => file.appendNow(Buffer.from(`${note}\n`)),
       close: () => file.close(),
     };
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
+}
+
+/** Whether it is how a note of this log begins; a disk may leave zeros where the rest of it should be. */
+function isTornNote(tail: string, origin: string): boolean {
+  const lines = tail.replace(/\0+$/, '').split('\n');
+  const torn = lines.pop() ?? '';
+  const expected: readonly { readonly text: string; readonly rest: RegExp }[] = [
+    { text: origin, rest: /^$/ },
+    { text: '', rest: /^\d*$/ },
+    { text: '', rest: base64 },
+    { text: '', rest: /^$/ },
+    { text: `${dash} ${origin} `, rest: base64 },
+  ];
+  const isWhole = lines.every((line, index) => {
+    const { text = '', rest = /(?!)/ } = expected[index] ?? {};
+    return line.startsWith(text) && rest.test(line.slice(text.length));
+  });
+  const { text = '', rest = /^$/ } = expected[lines.length] ?? {};
+  return isWhole && (text.startsWith(torn) || (torn.startsWith(text) && rest.test(torn.slice(text.length))));
+}
+
+const base64 = /^[A-Za-z\d+/]*=*$/;
+/** An em dash, as its three bytes in UTF-8. */
+const dash = '\u00e2\u0080\u0094';
+
+function notOurs(path: string): ConfigError {
+  return new ConfigError(
+    `auditFile: '${path}' ends with something that is no checkpoint of this log, nor a part of one. Somebody has ` +
+      'changed it. Put it back as it was, or verify the log, move the folder away, and find out who wrote to it.',
+  );
 }
 
 /** A note ends with its signatures and a blank line. A signature begins with a dash, which is three bytes in UTF-8. */

@@ -13,7 +13,7 @@ import { openForAppend, segmentsIn } from './log-files.js';
 import { renderOwn } from './log-record.js';
 import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
 import { findLog, type FoundLog, originOf } from './recover-log.js';
-import { keepTornBytes, putUnfinishedAside } from './torn-bytes.js';
+import { keepTornBytes, putUnfinishedAside, type TornBytes } from './torn-bytes.js';
 
 /** Where the verifier key of a log stands, for whoever verifies it. */
 export const verifierKeyFileName = 'checkpoint.vkey';
@@ -26,52 +26,70 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
   const { clock } = settings;
   const suffix = `.torn-${new Date(clock()).toISOString().replaceAll(':', '-')}`;
   const { segments, torn } = putUnfinishedAside(segmentsIn(directory), suffix);
-  const checkpoints = openCheckpointFile(directory, operations);
+  const origin = originOf(segments) ?? settings.origin ?? newOrigin(directory);
+  if (settings.origin !== undefined && settings.origin !== origin) throw otherOrigin(directory, origin);
+  const checkpoints = openCheckpointFile(directory, origin, operations);
   try {
     const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile);
-    const origin = originOf(segments) ?? settings.origin ?? newOrigin(directory);
-    if (settings.origin !== undefined && settings.origin !== origin) throw otherOrigin(directory, origin);
     const signer = checkpointSigner(origin, key);
     const sealed = lastSealed(checkpoints, signer, directory);
     const found = findLog(segments, sealed);
     if (found === undefined && sealed !== undefined) throw gone(directory, sealed.size);
     writeFileSync(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, { mode: 0o644 });
     const log = { ...settings, directory, origin, signer, operations };
-    const told = torn === undefined ? [] : [renderOwn({ phase: 'recovered', recovered: torn }, clock())];
-    const segment =
-      found === undefined ? startSegment(log, 1, new LogChain(), {}, told) : goOn(log, found, told, suffix);
-    return new LogWriter(log, checkpoints, segment, sealed?.size ?? 0);
+    const opened = found === undefined ? begin(log) : goOn(log, found, suffix);
+    try {
+      if (sealed === undefined) sealFirst(opened.segment, signer, checkpoints);
+      tell(opened.segment, [...(torn === undefined ? [] : [torn]), ...opened.recovered], clock());
+      return new LogWriter(log, checkpoints, opened.segment, sealed?.size ?? 0);
+    } catch (error) {
+      opened.segment.file.close();
+      throw error;
+    }
   } catch (error) {
     checkpoints.close();
     throw error;
   }
 }
 
-/** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
-function goOn(log: SegmentSettings, found: FoundLog, told: readonly string[], suffix: string): OpenSegment {
-  const { path, number, chain, validBytes, torn, startedAt } = found;
-  if (torn.length === 0) return appendTo(log, found, told);
-  const recovered = keepTornBytes(path, torn, suffix);
-  const records = [...told, renderOwn({ phase: 'recovered', recovered }, log.clock())];
-  if (cutOff(path, validBytes)) return appendTo(log, { path, number, chain, startedAt }, records);
-  // The file can only grow: it is left as it is, and the next segment says from where on it is void.
-  const fenced = { validBytes, voidBytes: recovered.bytes, sha256: recovered.sha256 };
-  return startSegment(log, number + 1, chain, { fenced }, records);
+/**
+ * Seals a log that holds nothing but its first record. From then on a log without a checkpoint is one that somebody
+ * took them from; and nothing is acknowledged before.
+ */
+function sealFirst({ file, chain }: OpenSegment, signer: CheckpointSigner, checkpoints: CheckpointFile): void {
+  // A crash may have come before its sync.
+  file.appendNow(Buffer.alloc(0));
+  checkpoints.appendNow(signer.sign({ size: chain.size, root: chain.root }));
 }
 
-function appendTo(
-  { operations }: SegmentSettings,
-  { path, number, chain, startedAt }: Pick<FoundLog, 'path' | 'number' | 'chain' | 'startedAt'>,
-  records: readonly string[],
-): OpenSegment {
-  const file = new AppendFile(path, openForAppend(path), operations);
-  try {
-    if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.seal(record)).join('')));
-    return { file, number, chain, startedAt };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+/** Says in the log what was torn. */
+function tell({ file, chain }: OpenSegment, torn: readonly TornBytes[], time: number): void {
+  const records = torn.map((recovered) => renderOwn({ phase: 'recovered', recovered }, time));
+  if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.seal(record)).join('')));
+}
+
+interface Opened {
+  readonly segment: OpenSegment;
+  readonly recovered: readonly TornBytes[];
+}
+
+function begin(log: SegmentSettings): Opened {
+  return { segment: startSegment(log, 1, new LogChain(), {}), recovered: [] };
+}
+
+/** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
+function goOn(log: SegmentSettings, found: FoundLog, suffix: string): Opened {
+  const { path, number, chain, validBytes, torn } = found;
+  if (torn.length === 0) return { segment: appendTo(log, found), recovered: [] };
+  const recovered = keepTornBytes(path, torn, suffix);
+  if (cutOff(path, validBytes)) return { segment: appendTo(log, found), recovered: [recovered] };
+  // The file can only grow: it is left as it is, and the next segment says from where on it is void.
+  const fenced = { validBytes, voidBytes: recovered.bytes, sha256: recovered.sha256 };
+  return { segment: startSegment(log, number + 1, chain, { fenced }), recovered: [recovered] };
+}
+
+function appendTo({ operations }: SegmentSettings, { path, number, chain, startedAt }: FoundLog): OpenSegment {
+  return { file: new AppendFile(path, openForAppend(path), operations), number, chain, startedAt };
 }
 
 function cutOff(path: string, size: number): boolean {

@@ -42,15 +42,16 @@ export function findLog(
   const from = starts.findLastIndex(({ header }) => header.size <= (sealed?.size ?? header.size));
   const { header, line } = starts[from] ?? last;
   const chain = new LogChain(new Frontier(header.size, header.frontier.map(fromHex)), line.prev);
-  // Each segment begins at a checkpoint.
-  if (sealed === undefined && last.header.size > 0 && last.header.fenced === undefined) throw unsealed(last.path);
   let agrees = sealed === undefined;
-  const compare = (): void => {
+  const compare = (claimed: number): void => {
+    // The log's first record is sealed before any other is taken, and a checkpoint is durable before a record of it.
+    if (chain.size > 1 && sealed === undefined) throw unsealed(last.path);
+    if (claimed > (sealed?.size ?? 0)) throw unsealed(last.path);
     if (sealed?.size !== chain.size) return;
     if (!chain.root.equals(sealed.root)) throw new ConfigError(notAsSealed(last.path, sealed.size));
     agrees = true;
   };
-  compare();
+  compare(0);
   let bytes = Buffer.alloc(0);
   let validBytes = 0;
   for (const [index, segment] of starts.slice(Math.max(0, from)).entries()) {
@@ -64,8 +65,16 @@ export function findLog(
   return { chain, number, path, validBytes, torn: bytes.subarray(validBytes), startedAt };
 }
 
+/** Called after each record, with the size of the checkpoint that it tells of. */
+type Compare = (claimed: number) => void;
+
+function claimedBy({ record }: LogLine): number {
+  const { phase, checkpoint } = record as { phase?: unknown; checkpoint?: { size?: unknown } };
+  return phase === 'checkpoint' ? Number(checkpoint?.size) : 0;
+}
+
 /** Adds the records of a segment to the chain; returns where they end. */
-function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, compare: () => void): number {
+function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, compare: Compare): number {
   let start = 0;
   let number = 0;
   for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
@@ -77,7 +86,7 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, c
       throw broken(path, number);
     }
     chain.push(line.hash);
-    compare();
+    compare(claimedBy(line));
     start = end + 1;
   }
   if (start < bytes.length && !isLast) throw broken(path, number + 1);
@@ -115,7 +124,8 @@ function broken(path: string, line: number): ConfigError {
 
 function unsealed(path: string): ConfigError {
   return new ConfigError(
-    `auditFile: the checkpoints of '${path}' are missing. Put them back, or verify the log and move the folder away.`,
+    `auditFile: checkpoints of '${path}' are missing. Put them back, or verify the log, move the folder away, ` +
+      'and find out who removed them.',
   );
 }
 

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { syncDirectory } from './log-files.js';
 import type { RecoveredRecord } from './log-record.js';
 
-type TornBytes = RecoveredRecord['recovered'];
+export type TornBytes = RecoveredRecord['recovered'];
 
 const newline = 0x0a;
 

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type LogReport, verifyLog } from '@countersign/audit-verifier';
+import { type LogReport, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
 import { auditFile } from '../../src/audit/audit-file.js';
 import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
@@ -133,16 +133,19 @@ describe('checkpoints', () => {
     await writeAll(folder, ['c'], { checkpointKey });
   });
 
-  it('one that a crash has torn is cut off', async () => {
+  it('one that a crash has torn is cut off, wherever it was torn', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     const path = join(folder.path, 'checkpoints.txt');
-    const whole = readFileSync(path, 'utf8');
-    for (const cut of [3, whole.indexOf('\n\n') + 2, whole.length - 1]) {
-      appendFileSync(path, whole.slice(0, cut));
-      await writeAll(folder, ['b']);
-      expect((await verify(folder)).findings).toEqual([]);
+    const note = Buffer.from(`${splitCheckpoints(readFileSync(path, 'utf8')).at(-1)}\n`);
+    for (let cut = 0; cut < note.length; cut += 9) {
+      appendFileSync(path, note.subarray(0, cut));
+      if (cut % 2 === 0) appendFileSync(path, '\0'.repeat(cut));
+      await writeAll(folder, []);
     }
+    appendFileSync(path, note.subarray(0, -1));
+    await writeAll(folder, ['b']);
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 });
 
@@ -262,6 +265,21 @@ describe('F6 G5 a log that somebody has changed stops the start', () => {
     'the last segment holds something else': (folder) => writeFileSync(lastSegment(folder), 'hello\nworld\n'),
     'the last checkpoint is edited': (folder) =>
       edit(join(folder.path, 'checkpoints.txt'), (text) => text.replace(/\n(\d)(\d*)\n(?!.*\n\d+\n)/s, '\n9$2\n')),
+    'the last checkpoint is removed, though the log tells of it': (folder) =>
+      edit(join(folder.path, 'checkpoints.txt'), (text) =>
+        splitCheckpoints(text)
+          .slice(0, -1)
+          .map((note) => `${note}\n`)
+          .join(''),
+      ),
+    'the last checkpoint is cut off by a byte': (folder) =>
+      edit(join(folder.path, 'checkpoints.txt'), (text) => text.slice(0, -1)),
+    'the checkpoints are emptied': (folder) => writeFileSync(join(folder.path, 'checkpoints.txt'), ''),
+    'the checkpoints are junk': (folder) => writeFileSync(join(folder.path, 'checkpoints.txt'), 'junk\n'),
+    'junk stands behind the checkpoints': (folder) =>
+      edit(join(folder.path, 'checkpoints.txt'), (text) => `${text}junk`),
+    'much junk stands behind the checkpoints': (folder) =>
+      edit(join(folder.path, 'checkpoints.txt'), (text) => `${text}${'\0'.repeat(70_000)}`),
     'the checkpoints are removed': (folder) => rmSync(join(folder.path, 'checkpoints.txt')),
     'the key is another one': (folder) => rmSync(join(folder.path, 'checkpoint-key.pem')),
   };
@@ -309,6 +327,54 @@ it('F6 G5 a log that was written anew, every hash right, stops the start', async
   );
   expect(() => auditFile(folder.path)).toThrow(/is not the log that was sealed/);
   expect((await verify(folder)).findings).toMatchObject([{ kind: 'rewritten' }]);
+});
+
+/** Writes the log anew without the records of its checkpoints: what whoever has no key would like to be sealed. */
+function forge(folder: Folder): void {
+  const chain = new LogChain();
+  edit(folder.log, (text) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .filter((line) => !line.includes('"phase":"checkpoint"'))
+      .map((line) => line.replace(/^\{"sequence":\d+,"version":1,(.*),"prev":"[0-9a-f]+"\}$/, '{$1}'))
+      .map((line) => chain.seal(line.replace('acme/api', 'acme/web')))
+      .join(''),
+  );
+}
+
+describe('F6 G5 a log without its checkpoints', () => {
+  it.each([
+    ['removed', (path: string) => rmSync(path)],
+    ['emptied', (path: string) => truncateSync(path)],
+    ['junk', (path: string) => writeFileSync(path, 'junk\n')],
+    ['half a checkpoint', (path: string) => truncateSync(path, 20)],
+  ])('is not started, and so not sealed, as another history: %s', async (_name, tamper) => {
+    using folder = temporaryFolder();
+    await writeAll(folder, six, { origin: 'acme.dev/audit/of-the-api' });
+    forge(folder);
+    tamper(join(folder.path, 'checkpoints.txt'));
+    const before = readFileSync(folder.log, 'utf8');
+    expect(() => auditFile(folder.path)).toThrow(/folder away/);
+    expect(readFileSync(folder.log, 'utf8')).toBe(before);
+  });
+
+  it('is refused from its first event on; before, a crash may have come first', async () => {
+    using folder = temporaryFolder();
+    const checkpoints = join(folder.path, 'checkpoints.txt');
+    const begun = auditFile(folder.path);
+    expect(await verify(folder)).toMatchObject({ ok: true, sealed: 1, size: 1 });
+    await begun.close?.();
+    const [first = ''] = readFileSync(folder.log, 'utf8').split('\n');
+    rmSync(checkpoints);
+    writeFileSync(folder.log, `${first}\n{"torn`);
+    const sink = auditFile(folder.path);
+    expect(splitCheckpoints(readFileSync(checkpoints, 'utf8'))).toHaveLength(1);
+    await sink.close?.();
+    await writeAll(folder, ['a']);
+    expect(await contents(folder)).toEqual(['segment', 'recovered', 'checkpoint', 'a', 'checkpoint']);
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
 });
 
 function edit(path: string, change: (text: string) => string): void {
