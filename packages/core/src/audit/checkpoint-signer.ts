@@ -1,9 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { type Checkpoint, formatCheckpoint, formatVerifierKey } from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
-import { syncDirectory } from './log-files.js';
+import { createWhole } from './whole-file.js';
 
 /** Signs what a log says of itself. */
 export interface CheckpointSigner {
@@ -26,20 +25,26 @@ export function checkpointSigner(origin: string, privateKey: KeyObject): Checkpo
   };
 }
 
-/** Reads an Ed25519 key from a PEM file (PKCS #8); makes one, for its owner's eyes only, if there is no such file. */
-export function readOrMakeKey(path: string): KeyObject {
+/**
+ * Reads an Ed25519 key from a PEM file (PKCS #8). Makes one, for its owner's eyes only, if there is no such file; or, for
+ * a new log, if it is empty: that is what a crash can leave of a key that has signed nothing.
+ */
+export function readOrMakeKey(path: string, isNewLog: boolean): KeyObject {
+  if (isNewLog && statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path);
   if (!existsSync(path)) {
     const { privateKey } = generateKeyPairSync('ed25519');
-    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
-    writeFileSync(path, pem, { flag: 'wx', mode: 0o600, flush: true });
-    syncDirectory(dirname(path));
-    return privateKey;
+    const made = createWhole(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
+    // Else another process has made one at the same moment: there is one key to a file.
+    if (made) return privateKey;
   }
   let key: KeyObject;
   try {
     key = createPrivateKey(readFileSync(path));
   } catch {
-    throw new ConfigError(`auditFile: '${path}' holds no private key that can be read. It must be PKCS #8 in PEM.`);
+    throw new ConfigError(
+      `auditFile: '${path}' holds no private key that can be read. It must be PKCS #8 in PEM. ` +
+        'Put the key back that the log was begun with, or begin a new log in another folder.',
+    );
   }
   return checkKey(key, `'${path}'`);
 }

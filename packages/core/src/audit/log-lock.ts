@@ -1,6 +1,7 @@
-import { linkSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../config-error.js';
+import { createWhole } from './whole-file.js';
 
 interface Owner {
   readonly pid: number;
@@ -20,31 +21,16 @@ interface Owner {
 export function lockLog(directory: string, owner = 'auditFile'): () => void {
   const path = join(directory, 'audit.lock');
   const mine = JSON.stringify(describe(process.pid));
-  if (!create(path, mine)) {
+  if (!createWhole(path, mine)) {
     const found = read(path);
     if (found !== undefined && isAlive(found)) throw inUse(owner, directory, found);
     takeAside(path, found, directory, owner);
-    if (!create(path, mine)) throw inUse(owner, directory, found);
+    if (!createWhole(path, mine)) throw inUse(owner, directory, found);
   }
   return () => {
     // Whoever took it over in the meantime keeps it.
     if (read(path) === mine) rmSync(path, { force: true });
   };
-}
-
-function create(path: string, content: string): boolean {
-  // Under its name it is never seen half written.
-  const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, content, { mode: 0o600 });
-  try {
-    linkSync(draft, path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    rmSync(draft, { force: true });
-  }
 }
 
 /** Another process may do the same at the same moment: the one that moved the lock judged it by its content. */
@@ -57,7 +43,7 @@ function takeAside(path: string, judged: string | undefined, directory: string, 
   }
   const moved = read(aside);
   if (moved !== judged) {
-    linkSync(aside, path);
+    if (moved !== undefined) createWhole(path, moved);
     rmSync(aside, { force: true });
     throw inUse(owner, directory, moved);
   }

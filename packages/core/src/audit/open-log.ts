@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { truncateSync, writeFileSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '@countersign/audit-verifier';
@@ -14,6 +14,7 @@ import { renderOwn } from './log-record.js';
 import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
 import { findLog, type FoundLog, originOf } from './recover-log.js';
 import { keepTornBytes, putUnfinishedAside, type TornBytes } from './torn-bytes.js';
+import { replaceWhole } from './whole-file.js';
 
 /** Where the verifier key of a log stands, for whoever verifies it. */
 export const verifierKeyFileName = 'checkpoint.vkey';
@@ -30,12 +31,12 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
   if (settings.origin !== undefined && settings.origin !== origin) throw otherOrigin(directory, origin);
   const checkpoints = openCheckpointFile(directory, origin, operations);
   try {
-    const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile);
+    const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile, segments.length === 0);
     const signer = checkpointSigner(origin, key);
     const sealed = lastSealed(checkpoints, signer, directory);
     const found = findLog(segments, sealed);
     if (found === undefined && sealed !== undefined) throw gone(directory, sealed.size);
-    writeFileSync(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, { mode: 0o644 });
+    replaceWhole(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
     const log = { ...settings, directory, origin, signer, operations };
     const opened = found === undefined ? begin(log) : goOn(log, found, suffix);
     try {

@@ -185,6 +185,18 @@ describe('G5 a log that cannot be kept stops the start', () => {
     expect(readFileSync(join(folder.path, 'precious'), 'utf8')).toBe('precious');
   });
 
+  it('F6 a symbolic link in place of what is made at a start leads nowhere', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    writeFileSync(elsewhere.log, 'precious');
+    const names = ['checkpoint.vkey', 'audit.lock', 'checkpoint-key.pem'];
+    for (const name of names) symlinkSync(elsewhere.log, join(folder.path, `${name}.${process.pid}`), 'file');
+    symlinkSync(elsewhere.log, join(folder.path, 'checkpoint.vkey'));
+    await writeAll(folder.path, ['a']);
+    expect(readFileSync(elsewhere.log, 'utf8')).toBe('precious');
+    expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(/^\S+\+[0-9a-f]{8}\+\S+\n$/);
+  });
+
   it('F6 a second sink on the same log; but not after the first was closed', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);

@@ -1,0 +1,50 @@
+import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf } from './append-file.js';
+import { syncDirectory } from './log-files.js';
+
+/** What systems say where a file cannot have two names, like exFAT and some network shares. */
+const noLinks = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'EMLINK'];
+
+/**
+ * Makes a file that is never seen half written, durably and for its owner alone. Never through a symbolic link.
+ *
+ * @returns false if there is something of that name.
+ */
+export function createWhole(path: string, content: string, linkAs: typeof linkSync = linkSync): boolean {
+  const draft = writeDraft(path, content, 0o600);
+  try {
+    if (!link(() => linkAs(draft, path))) writeFileSync(path, content, { flag: 'wx', mode: 0o600, flush: true });
+    syncDirectory(dirname(path));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Puts a file in place of what has its name, whole or not at all; a symbolic link is replaced, not followed. */
+export function replaceWhole(path: string, content: string, mode: number): void {
+  renameSync(writeDraft(path, content, mode), path);
+}
+
+function writeDraft(path: string, content: string, mode: number): string {
+  const draft = `${path}.${process.pid}`;
+  // In a container the next process may have the number of one that crashed here.
+  rmSync(draft, { force: true });
+  writeFileSync(draft, content, { flag: 'wx', mode, flush: true });
+  return draft;
+}
+
+/** @returns false if the file system has no links. */
+function link(makeLink: () => void): boolean {
+  try {
+    makeLink();
+    return true;
+  } catch (error) {
+    if (noLinks.includes(codeOf(error))) return false;
+    throw error;
+  }
+}
