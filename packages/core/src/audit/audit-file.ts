@@ -60,7 +60,8 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
       closed ??= commits
         .close()
         .then(() => keeper.close())
-        .finally(unlock);
+        .finally(unlock)
+        .then(() => keeper.witnesses());
       return closed;
     },
   };

@@ -3,6 +3,8 @@ import type { AuditFileSettings } from './audit-file-options.js';
 import type { LogWriter } from './log-writer.js';
 import { WitnessQueue } from './witness.js';
 
+const secondsForWitnesses = 10;
+
 /** Seals a log now and then, and hands what it signed to the witnesses. Its failures refuse no record. */
 export class LogKeeper {
   readonly #log: LogWriter;
@@ -15,6 +17,9 @@ export class LogKeeper {
     this.#log = log;
     this.#settings = settings;
     this.#witnesses = settings.witnesses.map((witness) => new WitnessQueue(witness, settings.onTrouble));
+    log.onSealed((note) => {
+      for (const witness of this.#witnesses) witness.hand(note);
+    });
   }
 
   /** Who is called when a checkpoint is due though no record comes. */
@@ -29,20 +34,23 @@ export class LogKeeper {
     else if (unsealed > 0) this.#timer ??= this.#startTimer();
   }
 
-  /** Seals what is left and gives the witnesses the time to take it. */
+  /** Seals what is left. */
   async close(): Promise<void> {
     this.#stopTimer();
     if (this.#log.unsealed > 0) await this.#seal();
     await this.#log.makeDurable().catch(() => {});
     this.#log.close();
-    await Promise.all(this.#witnesses.map((witness) => witness.idle()));
+  }
+
+  /** Gives the witnesses the time to take the last checkpoint; but whoever closes does not wait for ever. */
+  async witnesses(): Promise<void> {
+    await Promise.all(this.#witnesses.map((witness) => witness.idleWithin(secondsForWitnesses)));
   }
 
   async #seal(): Promise<void> {
     this.#stopTimer();
     try {
-      const note = await this.#log.checkpoint();
-      for (const witness of this.#witnesses) witness.hand(note);
+      await this.#log.checkpoint();
     } catch (error) {
       this.#settings.onTrouble(`countersign: the audit log could not be sealed: ${textOf(error)}`);
     }

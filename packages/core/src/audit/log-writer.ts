@@ -37,12 +37,21 @@ export class LogWriter {
   readonly #checkpoints: CheckpointFile;
   #segment: OpenSegment;
   #sealed: number;
+  /** How many records the last note in the file is of. */
+  #lastNote: number;
+  #onSealed: (note: string) => void = () => {};
 
   constructor(settings: LogSettings, checkpoints: CheckpointFile, segment: OpenSegment, sealed: number) {
     this.#settings = settings;
     this.#checkpoints = checkpoints;
     this.#segment = segment;
     this.#sealed = sealed;
+    this.#lastNote = sealed;
+  }
+
+  /** Who gets each note, as soon as it is durable. */
+  onSealed(onSealed: (note: string) => void): void {
+    this.#onSealed = onSealed;
   }
 
   /** How many records no checkpoint covers. */
@@ -56,13 +65,12 @@ export class LogWriter {
     await this.#write(rendered, this.#settings.durable);
   }
 
-  /** Signs what the log is now; returns the note. What is not durable is never signed: a crash could take it back. */
-  async checkpoint(): Promise<string> {
-    const { note, record } = await this.#seal();
+  /** Signs what the log is now. What is not durable is never signed: a crash could take it back. */
+  async checkpoint(): Promise<void> {
+    await this.#seal();
     // Durable with the next records: the note is, and a record of it that is lost is no harm.
-    await this.#write([record], false);
+    await this.#write([this.#tellOfSeal()], false);
     this.#sealed = this.#segment.chain.size;
-    return note;
   }
 
   close(): void {
@@ -81,15 +89,24 @@ export class LogWriter {
     this.#segment = { ...this.#segment, chain };
   }
 
-  async #seal(): Promise<{ note: string; record: string }> {
+  async #seal(): Promise<void> {
     const { chain, file } = this.#segment;
     await file.makeDurable();
     const { size, root } = chain;
     const note = this.#settings.signer.sign({ size, root });
     await this.#checkpoints.append(note);
     this.#sealed = size;
-    const checkpoint = { size, root: root.toString('base64') };
-    return { note, record: renderOwn({ phase: 'checkpoint', checkpoint }, this.#settings.clock()) };
+    this.#lastNote = size;
+    this.#onSealed(note);
+  }
+
+  /** The record of a note of all records until now. */
+  #tellOfSeal(): string {
+    const { size, root } = this.#segment.chain;
+    return renderOwn(
+      { phase: 'checkpoint', checkpoint: { size, root: root.toString('base64') } },
+      this.#settings.clock(),
+    );
   }
 
   #isFull(): boolean {
@@ -99,9 +116,10 @@ export class LogWriter {
 
   /** Each segment begins at a checkpoint, so that a start needs to read no other. */
   async #nextSegment(): Promise<void> {
-    const { record } = await this.#seal();
+    // After a segment that could not be begun the note is there already.
+    if (this.#lastNote !== this.#segment.chain.size) await this.#seal();
     const { file, number, chain } = this.#segment;
-    this.#segment = startSegment(this.#settings, number + 1, chain.clone(), {}, [record]);
+    this.#segment = startSegment(this.#settings, number + 1, chain.clone(), {}, [this.#tellOfSeal()]);
     file.close();
   }
 }

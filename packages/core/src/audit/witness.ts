@@ -29,9 +29,21 @@ export class WitnessQueue {
     this.#working ??= this.#work();
   }
 
-  /** Resolves when nothing waits any more. */
-  async idle(): Promise<void> {
-    await this.#working;
+  /** Resolves when nothing waits any more, or after so many seconds, and says so. */
+  async idleWithin(seconds: number): Promise<void> {
+    if (this.#working === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#onTrouble(
+          `countersign: the witness ${this.#witness.name} did not take the last checkpoint within ${seconds} s of the ` +
+            'close. The end of the log can be cut off without a trace until it takes one.',
+        );
+        resolve();
+      }, seconds * 1000);
+    });
+    await Promise.race([this.#working, late]);
+    clearTimeout(timer);
   }
 
   async #work(): Promise<void> {

@@ -81,14 +81,20 @@ describe('segments', () => {
 
   it('F4 a segment that cannot be begun refuses its records, and is begun later', async () => {
     using folder = temporaryFolder();
-    const sink = auditFile(folder.path, small);
+    const witnessed: (string | undefined)[] = [];
+    const witness = { name: 'test', receive: async (note: string) => void witnessed.push(note.split('\n')[1]) };
+    const sizes = () =>
+      splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8')).map((note) => note.split('\n')[1]);
+    const sink = auditFile(folder.path, { ...small, checkpointEvery: { records: 100 }, witnesses: [witness] });
     for (const id of six.slice(0, 3)) await sink.write(event(id));
     mkdirSync(join(folder.path, 'audit-000002.jsonl'));
     await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
     await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
+    expect(sizes()).toEqual(['1', '4']);
     rmSync(join(folder.path, 'audit-000002.jsonl'), { recursive: true });
     await sink.write(event('yes'));
     await sink.close?.();
+    expect(witnessed).toEqual(sizes().slice(1));
     expect((await contents(folder)).filter((one) => !['segment', 'checkpoint'].includes(one))).toEqual([
       ...six.slice(0, 3),
       'yes',
@@ -131,6 +137,26 @@ describe('checkpoints', () => {
     writeFileSync(join(keys.path, 'rubbish.pem'), 'rubbish');
     expect(() => auditFile(folder.path, { checkpointKey: join(keys.path, 'rubbish.pem') })).toThrow(ConfigError);
     await writeAll(folder, ['c'], { checkpointKey });
+  });
+
+  it('a crash may leave an empty key, and drafts: a new log makes it anew, an old one does not', async () => {
+    using folder = temporaryFolder();
+    const keyFile = join(folder.path, 'checkpoint-key.pem');
+    for (const file of [keyFile, `${keyFile}.${process.pid}`, join(folder.path, `audit.lock.${process.pid}`)]) {
+      writeFileSync(file, '');
+    }
+    await writeAll(folder, ['a']);
+    expect(readFileSync(keyFile, 'utf8')).toContain('PRIVATE KEY');
+    expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder.path).toSorted()).toEqual([
+      'audit-000001.jsonl',
+      'checkpoint-key.pem',
+      'checkpoint.vkey',
+      'checkpoints.txt',
+    ]);
+    writeFileSync(keyFile, '');
+    expect(() => auditFile(folder.path)).toThrow(/Put the key back that the log was begun with/);
+    expect(readFileSync(keyFile, 'utf8')).toBe('');
   });
 
   it('one that a crash has torn is cut off, wherever it was torn', async () => {

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
-import { afterEach, describe, expect, it } from 'vitest';
-import { auditFile } from '../../src/audit/audit-file.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
+import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import { fileWitness } from '../../src/audit/file-witness.js';
 import { httpWitness } from '../../src/audit/http-witness.js';
 import type { CheckpointWitness } from '../../src/audit/witness.js';
@@ -50,6 +52,47 @@ async function listen(status: number): Promise<{ url: string; received: Incoming
 }
 
 describe('witnesses', () => {
+  it('F4 one that never answers does not hold up a close beyond ten seconds, and another process may write at once', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const silent = { name: 'the silent one', receive: () => new Promise<void>(() => {}) };
+      const sink = auditFile(folder.path, { witnesses: [silent], onTrouble: (text) => void troubles.push(text) });
+      await sink.write(event('a'));
+      const closed = sink.close?.();
+      while (existsSync(join(folder.path, 'audit.lock'))) await setImmediate();
+      await auditFile(folder.path).close?.();
+      expect(troubles).toEqual([]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      await closed;
+      expect(troubles).toEqual([expect.stringContaining('the silent one did not take the last checkpoint')]);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('F6 one gets a checkpoint also where the log could not write a record of it', async () => {
+    using folder = temporaryFolder();
+    const notes: string[] = [];
+    const operations: FileOperations = {
+      ...fileOperations,
+      write(descriptor, bytes) {
+        if (Buffer.from(bytes).includes('"phase":"checkpoint"')) {
+          throw Object.assign(new Error('ENOSPC: made to fail'), { code: 'ENOSPC' });
+        }
+        return fileOperations.write(descriptor, bytes);
+      },
+    };
+    const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
+    const sink = auditFileWith(operations, folder.path, { witnesses: [witness], onTrouble() {} });
+    await sink.write(event('a'));
+    await sink.close?.();
+    expect(notes.map((note) => note.split('\n')[1])).toEqual(['2']);
+    expect(await verifyLog(folder.path, { key: keyOf(folder) })).toMatchObject({ ok: true, sealed: 2 });
+  });
+
   it('F6 a file holds checkpoints for whoever verifies', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
