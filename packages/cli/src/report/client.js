@@ -61,7 +61,7 @@ const what = ({ record, target }) => {
 };
 
 function row(entry) {
-  const { record, verdict, ended } = entry;
+  const { record, verdict, ended, open } = entry;
   const made = element('tr', undefined, verdict);
   const button = element('button', String(record.sequence));
   button.type = 'button';
@@ -75,7 +75,7 @@ function row(entry) {
     cell('decision', decision, ...(record.code === undefined ? [] : [element('span', record.code, 'code')])),
     cell('who', who(record)),
     cell('what', what(entry)),
-    cell('end', ended ?? ''),
+    cell('end', ended ?? (open ? element('b', 'no outcome') : '')),
   );
   return made;
 }
@@ -142,6 +142,7 @@ function filter() {
   matching = all.filter(
     (entry) =>
       verdicts.has(entry.verdict) &&
+      (entry.open || !byId('f-open').checked) &&
       words.every((word) => entry.text.includes(word)) &&
       wanted.every(([name, read]) => read(entry).includes(byId(`f-${name}`).value)) &&
       !(entry.moment < from) &&

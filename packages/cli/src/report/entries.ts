@@ -8,6 +8,8 @@ export interface Entry {
   readonly target: string | undefined;
   ended?: string;
   endedBy?: number;
+  /** It was allowed, and nothing says how its request ended. */
+  open?: true;
 }
 
 /** Keeps the latest records of a log. */
@@ -33,19 +35,31 @@ export class Latest {
 export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
   const entries: Entry[] = [];
   const byRequest = new Map<string, Entry>();
+  const open = new Map<string, Entry[]>();
   for (const record of records) {
-    const open = record.requestId === undefined ? undefined : byRequest.get(record.requestId);
-    if (record.phase === 'outcome' && open !== undefined && open.ended === undefined) {
-      open.ended = endOf(record);
-      open.endedBy = record.sequence;
+    const latest = record.requestId === undefined ? undefined : byRequest.get(record.requestId);
+    if (record.phase === 'outcome' && latest !== undefined && latest.ended === undefined) {
+      latest.ended = endOf(record);
+      latest.endedBy = record.sequence;
+      open.delete(record.requestId ?? '');
       continue;
     }
     const entry: Entry = { verdict: verdictOf(record), record, target: targetOf(record) };
     if (record.phase === 'outcome') entry.ended = endOf(record);
     else if (record.requestId !== undefined) byRequest.set(record.requestId, entry);
+    if (entry.verdict === 'allowed' || entry.verdict === 'approved') note(open, entry);
     entries.push(entry);
   }
+  for (const entry of [...open.values()].flat()) entry.open = true;
   return entries.toReversed();
+}
+
+/** One outcome ends all that was decided for a request. */
+function note(open: Map<string, Entry[]>, entry: Entry): void {
+  const { requestId = '' } = entry.record;
+  const noted = open.get(requestId);
+  if (noted === undefined) open.set(requestId, [entry]);
+  else noted.push(entry);
 }
 
 function verdictOf({ phase, decision, approvedBy }: RecordFacts): Entry['verdict'] {

@@ -41,7 +41,7 @@ export function page(content: PageContent): string {
     "form-action 'none'",
   ].join('; ');
   const body = html`<header><h1>Audit report</h1><p class="about"><b>${content.log}</b> · made <time>${content.made}</time></p>
-${content.chosen.length === 0 ? html`` : html`<p class="chosen">Only records with ${content.chosen.join(', ')}.</p>`}</header>
+${content.chosen.length === 0 ? html`` : html`<p class="chosen">Only records with ${content.chosen.join(', ')}, and how the requests that were allowed so ended.</p>`}</header>
 <main>${verification(content.verified)}${numbers(content)}
 <section aria-labelledby="h-time"><h2 id="h-time">Timeline</h2>${timeline(content.summary.bins)}</section>
 <section aria-labelledby="h-chains"><h2 id="h-chains">Chains</h2>${chainSection(content.summary.paths)}</section>
@@ -74,13 +74,14 @@ ${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark
 }
 
 function numbers({ summary, unreadable }: PageContent): Html {
-  const { records, allowed, approved, denied, refused, unfinished, first, last } = summary;
+  const { records, allowed, approved, denied, refused, unfinished, open, first, last } = summary;
   const tiles = [
     ['✓', 'allowed', allowed, 'allowed'],
     ['✓✓', 'allowed with a person’s approval', approved, 'approved'],
     ['✗', 'denied', denied, 'denied'],
     ['⊘', 'refused before the caller was known', refused, 'refused'],
     ['!', 'let in but not finished', unfinished, 'unfinished'],
+    ['?', 'allowed without an outcome: a crash, or still running', open.count, 'open'],
   ] as const;
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2><ul class="tiles">
@@ -98,7 +99,7 @@ ${missing <= 0 ? html`` : html`<p class="caution">Listed are the latest ${listed
 ${(['allowed', 'approved', 'denied', 'refused', 'ended'] as const).map(
   (verdict) =>
     html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (its decision is not listed)' : verdict}</label>`,
-)}</div>
+)}<label><input type="checkbox" id="f-open"> only without an outcome</label></div>
 <label>Search <input type="search" id="f-text" autocomplete="off"></label>
 <label>Actor <select id="f-actor"></select></label><label>Subject <select id="f-subject"></select></label>
 <label>Action <select id="f-action"></select></label><label>Resource <select id="f-resource"></select></label>

@@ -1,11 +1,13 @@
 import type { RecordFacts } from '../commands/audit/record-facts.js';
 import { ChainPaths } from './chain-paths.js';
+import { OpenRequests } from './open-requests.js';
 import { TimeBins } from './time-bins.js';
 
 /** What a log says in numbers. It does not grow with the log. */
 export class Summary {
   readonly bins: TimeBins = new TimeBins();
   readonly paths: ChainPaths = new ChainPaths();
+  readonly open: OpenRequests = new OpenRequests();
   records = 0;
   allowed = 0;
   approved = 0;
@@ -22,6 +24,7 @@ export class Summary {
     this.records += 1;
     this.first ??= time;
     this.last = time;
+    this.open.take(record);
     if (phase === 'outcome') {
       if (result !== 'finished') this.unfinished += 1;
       return;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { recordFacts } from '../../src/commands/audit/record-facts.js';
 import { entriesOf, Latest } from '../../src/report/entries.js';
+import { OpenRequests } from '../../src/report/open-requests.js';
 
 const request = { id: 'request-1' };
 const allowed = { phase: 'decision', decision: 'allow', request };
@@ -16,6 +17,34 @@ it('puts an outcome to the latest decision of its request, once; the latest firs
     [2, 'allowed', 'finished 201', 3],
     [1, 'allowed', undefined, undefined],
   ]);
+});
+
+it('says which requests were allowed and have no outcome, whatever else was decided for them', () => {
+  const of = (id: string, record: object): object => ({ ...record, request: { id } });
+  const denied = { phase: 'decision', decision: 'deny' };
+  const records = [
+    of('ended', allowed),
+    of('ended', allowed),
+    of('ended', denied),
+    of('crashed', allowed),
+    of('crashed', denied),
+    of('denied', denied),
+    of('ended', ended),
+    of('unknown', ended),
+    { ...allowed, request: {} },
+  ].map((record, at) => recordFacts(at + 1, record));
+  const open = entriesOf(records).filter((entry) => entry.open);
+  expect(open.map(({ record }) => record.sequence)).toEqual([9, 4]);
+  const requests = new OpenRequests();
+  for (const record of records) requests.take(record);
+  expect(requests.count).toBe(2);
+});
+
+it('counts requests without an outcome, however many there are', () => {
+  const requests = new OpenRequests();
+  for (let at = 1; at <= 100_003; at += 1) requests.take(recordFacts(at, { ...allowed, request: { id: `${at}` } }));
+  requests.take(recordFacts(100_004, { ...ended, request: { id: '100003' } }));
+  expect(requests.count).toBe(100_002);
 });
 
 it('keeps the latest records, however many there were', () => {

@@ -58,7 +58,7 @@ describe('audit report', () => {
     const counts = [...markup.matchAll(/<li class="(\w+)"><b>(\d+)<\/b>/g)].map(
       ([, name, count]) => `${name} ${count}`,
     );
-    expect(counts).toEqual(['allowed 1', 'approved 0', 'denied 1', 'refused 1', 'unfinished 1']);
+    expect(counts).toEqual(['allowed 1', 'approved 0', 'denied 1', 'refused 1', 'unfinished 1', 'open 0']);
     expect(markup).toContain('5 records of requests, from 2026-11-24T11:00:00.000Z to 2026-11-24T11:00:09.000Z.');
     expect(markup).toContain('<title>user_1 to agent-a: asserted by the issuer, 1 allowed, 1 denied</title>');
     expect(markup).toContain('<title>agent-a to pr.create: the action, 1 allowed, 1 denied</title>');
@@ -89,10 +89,21 @@ describe('audit report', () => {
     ]);
     const args = ['--action', 'pr.merge', '--latest', '4'];
     const markup = await reportOn(folder.file('log'), folder.file('report.html'), ...args);
-    expect(markup).toContain('Only records with action pr.merge.');
+    expect(markup).toContain('Only records with action pr.merge, and how');
     expect(markup).toContain('Listed are the latest 4 records. The 5 before them are only counted above.');
     expect(markup).not.toContain('pr.create');
     expect(markup.match(/"verdict":/g)).toHaveLength(4);
+  });
+
+  it('tells what was allowed and has no outcome, also where a filter chose the decisions only', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [decision(0), decision(1), outcome(0)]);
+    for (const args of [[], ['--action', 'pr.create']]) {
+      const markup = await reportOn(folder.file('log'), folder.file('report.html'), ...args);
+      expect(markup).toContain('<li class="open"><b>1</b>');
+      expect(markup).toContain('3 records of requests');
+      expect(markup.match(/"open":true/g)).toHaveLength(1);
+    }
   });
 
   it.each([[['--latest', '0']], [['--since', 'x']], [['--key', 'x']], [['--checkpoint', 'x']]])(
@@ -220,6 +231,10 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     await browser.evaluate(set('f-from', '2026-11-24T11:00:01') + set('f-until', '2026-11-24T11:00:03'));
     expect(await browser.evaluate(rows)).toBe(2);
     await browser.evaluate(set('f-from', '') + set('f-until', ''));
+    await browser.evaluate('document.querySelector("#f-open").click()');
+    expect(await browser.evaluate(rows)).toBe(1);
+    expect(await browser.evaluate('document.querySelector("#list tbody").textContent')).toContain('no outcome');
+    await browser.evaluate('document.querySelector("#f-open").click()');
     await browser.evaluate('document.querySelector("[value=refused]").click()');
     expect(await browser.evaluate(rows)).toBe(3);
     await browser.evaluate('document.querySelector("#list button").focus()');
