@@ -2,6 +2,15 @@ import type { Findings } from './finding.js';
 import { type LogLine, noPrev } from './log-line.js';
 import type { Place } from './read-log.js';
 
+/** What is missing is looked for among what comes later; a log with more holes than this is not worth more. */
+const maxGaps = 1000;
+
+interface Gap {
+  readonly from: number;
+  readonly through: number;
+  readonly place: Place;
+}
+
 /**
  * Follows the chain from line to line: each names its own number, and the hash of the line before. Where that breaks,
  * it works out which record was changed, removed, moved or doubled, and goes on behind it.
@@ -14,7 +23,10 @@ export class ChainCheck {
   #suspect: { readonly sequence: number; readonly place: Place } | undefined;
   #lastEdited = 0;
   #intact = true;
-  #missing: { readonly from: number; readonly through: number; readonly place: Place }[] = [];
+  /** In order. */
+  readonly #missing: Gap[] = [];
+  /** Gaps up to this record are no longer looked at. */
+  #settledThrough = 0;
 
   constructor(findings: Findings, expected = 1, prev: string = noPrev) {
     this.#findings = findings;
@@ -48,7 +60,7 @@ export class ChainCheck {
   /** Call it after the last line: what was missing until now is missing. */
   end(): void {
     this.#settleSuspect(false, false);
-    for (const { from, through, place } of this.#missing) this.#findings.addRecords('removed', from, through, place);
+    this.#settleGaps(0);
   }
 
   #checkLink(line: LogLine, linked: boolean, place: Place): void {
@@ -80,17 +92,31 @@ export class ChainCheck {
   #gap(line: LogLine, place: Place): void {
     this.#intact = false;
     this.#missing.push({ from: this.#expected, through: line.sequence - 1, place });
+    this.#settleGaps(maxGaps);
   }
 
   #late(sequence: number, place: Place): void {
     this.#intact = false;
-    const gap = this.#missing.find(({ from, through }) => from <= sequence && sequence <= through);
-    this.#findings.addRecords(gap === undefined ? 'duplicated' : 'reordered', sequence, sequence, place);
-    if (gap === undefined) return;
+    const at = this.#missing.findIndex(({ through }) => sequence <= through);
+    const gap = this.#missing[at];
+    const wasMissing = gap !== undefined && gap.from <= sequence;
+    const moved = wasMissing || sequence <= this.#settledThrough;
+    this.#findings.addRecords(moved ? 'reordered' : 'duplicated', sequence, sequence, place);
+    if (!wasMissing) return;
     const parts = [
       { ...gap, through: sequence - 1 },
       { ...gap, from: sequence + 1 },
     ];
-    this.#missing = this.#missing.flatMap((one) => (one === gap ? parts.filter((p) => p.from <= p.through) : [one]));
+    this.#missing.splice(at, 1, ...parts.filter(({ from, through }) => from <= through));
+    this.#settleGaps(maxGaps);
+  }
+
+  /** Keeps so many gaps open; what is missing in older ones is missing. */
+  #settleGaps(most: number): void {
+    const settled = this.#missing.splice(0, Math.max(0, this.#missing.length - most));
+    for (const { from, through, place } of settled) {
+      this.#findings.addRecords('removed', from, through, place);
+      this.#settledThrough = through;
+    }
   }
 }

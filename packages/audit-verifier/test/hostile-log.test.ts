@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, closeSync, ftruncateSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readLines } from '../src/log-folder.js';
-import { maxLineBytes } from '../src/log-line.js';
+import { maxLineBytes, noPrev } from '../src/log-line.js';
 import { proveRecord } from '../src/prove-record.js';
 import { type PlacedLine, readLog } from '../src/read-log.js';
 import { type LogReport, verifyLog } from '../src/verify-log.js';
@@ -57,7 +57,7 @@ describe('F6 a segment that says where the one before is void', () => {
   });
 });
 
-describe('D1 a line that is too long', () => {
+describe('F6 a line that is too long', () => {
   const megabyte = 1024 * 1024;
 
   it.each([maxLineBytes + 1, megabyte, 5 * megabyte])(
@@ -103,4 +103,37 @@ it.each([{ id: '' }, {}, { id: 'none' }, { sequence: 99 }])('proves no record fo
   log.seal();
   expect(await proveRecord(log.path, { key, ...wanted })).toEqual({ ok: false, problem: 'not_found' });
   expect(await proveRecord(log.path, { key, id: 'a' })).toMatchObject({ ok: true, sequence: 2 });
+});
+
+describe('F6 a log with many holes', () => {
+  const prev = noPrev;
+  const everySecond = (first: number, count: number): string =>
+    Array.from({ length: count }, (_, index) => `{"sequence":${first + 2 * index},"prev":"${prev}"}\n`).join('');
+
+  it('is told as far as anyone can read it, in a time that grows with its length alone', async () => {
+    using log = new SmallLog();
+    const holes = 20_000;
+    appendFileSync(log.file(), everySecond(6, holes) + everySecond(5, holes));
+    const { cpuUsage } = process;
+    const before = cpuUsage();
+    const report = await verifyLog(log.path, { key });
+    const { user, system } = cpuUsage(before);
+    expect(report.findingCount).toBeGreaterThan(100);
+    expect(new Set(kinds(report))).toEqual(new Set(['removed']));
+    expect((user + system) / 1e6).toBeLessThan(5);
+  });
+
+  it('tells a record that was moved from one that is there twice, also behind a thousand holes', async () => {
+    using log = new SmallLog();
+    appendFileSync(log.file(), everySecond(6, 20) + everySecond(5, 1) + everySecond(6, 1));
+    expect((await verifyLog(log.path, { key })).findings.slice(0, 2)).toMatchObject([
+      { kind: 'reordered', from: 5 },
+      { kind: 'duplicated', from: 6 },
+    ]);
+    appendFileSync(log.file(), everySecond(100, 1001));
+    appendFileSync(log.file(), everySecond(7, 1) + everySecond(2099, 1) + everySecond(2100, 1));
+    const { findings } = await verifyLog(log.path, { key });
+    const late = findings.filter(({ kind, from = 0 }) => kind !== 'removed' && [7, 2099, 2100].includes(from));
+    expect(late.map(({ kind }) => kind)).toEqual(['reordered', 'reordered', 'duplicated']);
+  });
 });
