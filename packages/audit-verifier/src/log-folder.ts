@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maxLineBytes } from './log-line.js';
 
@@ -30,7 +30,33 @@ export function segmentsAmong(files: readonly string[]): { readonly number: numb
 
 /** The segments in a folder, in order. */
 export async function listSegments(directory: string): Promise<{ readonly file: string; readonly path: string }[]> {
-  return segmentsAmong(await readdir(directory)).map(({ file }) => ({ file, path: join(directory, file) }));
+  const { files } = await listFolder(directory);
+  return segmentsAmong(files).map(({ file }) => ({ file, path: join(directory, file) }));
+}
+
+/**
+ * What bears the name of a file of the log and is none: a folder, a pipe, a link. It is never opened: a pipe would never
+ * end, and a link leads to where somebody else writes.
+ */
+export async function listFalseFiles(directory: string): Promise<string[]> {
+  const { others } = await listFolder(directory);
+  return others.filter((name) => name === checkpointsFileName || segmentNumber(name) !== undefined);
+}
+
+/** The checkpoints that the folder of a log holds; empty if there are none to be read. */
+export async function readCheckpointsFile(directory: string): Promise<string> {
+  const { files } = await listFolder(directory);
+  if (!files.includes(checkpointsFileName)) return '';
+  return await readFile(join(directory, checkpointsFileName), 'utf8').catch(() => '');
+}
+
+async function listFolder(directory: string): Promise<{ readonly files: string[]; readonly others: string[] }> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const named = (those: typeof entries): string[] => those.map(({ name }) => name);
+  return {
+    files: named(entries.filter((entry) => entry.isFile())),
+    others: named(entries.filter((entry) => !entry.isFile())),
+  };
 }
 
 /**

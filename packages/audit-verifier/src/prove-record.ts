@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { openCheckpoint } from './checkpoint.js';
 import { splitCheckpoints } from './checkpoint-file.js';
-import { checkpointsFileName } from './log-folder.js';
+import { readCheckpointsFile } from './log-folder.js';
 import { formatProof } from './proof.js';
 import type { LogLine } from './log-line.js';
 import { readLog } from './read-log.js';
@@ -62,8 +60,7 @@ async function latestCheckpoint(
   key: string,
   mostRecords: number,
 ): Promise<{ readonly text: string; readonly size: number; readonly root: Buffer } | undefined> {
-  const file = await readFile(join(directory, checkpointsFileName), 'utf8').catch(() => '');
-  for (const text of splitCheckpoints(file).toReversed()) {
+  for (const text of splitCheckpoints(await readCheckpointsFile(directory)).toReversed()) {
     const opened = openCheckpoint(text, key.trim());
     if (opened.ok && opened.checkpoint.size <= mostRecords) return { text, ...opened.checkpoint };
   }

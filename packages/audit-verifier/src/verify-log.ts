@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { CheckpointCheck } from './checkpoint-check.js';
 import { type CheckpointFile, readKeptCheckpoints, readOwnCheckpoints } from './checkpoint-file.js';
 import { type Finding, Findings } from './finding.js';
 import { LogCheck } from './log-check.js';
-import { checkpointsFileName, listSegments, readFirstLine } from './log-folder.js';
+import { checkpointsFileName, listFalseFiles, listSegments, readCheckpointsFile, readFirstLine } from './log-folder.js';
 import { readHeader, readLogLine } from './log-line.js';
 import { parseVerifierKey } from './note.js';
 import { readLog } from './read-log.js';
@@ -60,8 +58,11 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
   if (oldest === undefined) throw new VerificationError(`There is no audit log in '${directory}'.`);
 
   const findings = new Findings();
+  for (const file of await listFalseFiles(directory)) {
+    findings.add({ kind: 'edited', file, message: `${file} is not a regular file. It is not opened.` });
+  }
   const checkpoints = new CheckpointCheck(findings);
-  checkpoints.read(readOwnCheckpoints(await ownCheckpoints(directory)), key, checkpointsFileName, false);
+  checkpoints.read(readOwnCheckpoints(await readCheckpointsFile(directory)), key, checkpointsFileName, false);
   for (const [name, kept] of keptElsewhere(options.checkpoints ?? [])) checkpoints.read(kept, key, name, true);
   const first = readLogLine(await readFirstLine(oldest.path));
   const header = options.archived === true ? readHeader(first?.record) : undefined;
@@ -72,7 +73,7 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
     for (const line of lines) check.take(line);
   }
   // Checkpoints that were made while we read are no missing ones.
-  checkpoints.claim(await ownCheckpoints(directory));
+  checkpoints.claim(await readCheckpointsFile(directory));
   const size = check.end(checkpointsFileName);
   return {
     ok: findings.count === 0,
@@ -83,10 +84,6 @@ export async function verifyLog(directory: string, options: VerifyLogOptions): P
     segments: segments.length,
     remarks: [...check.remarks, ...remarks],
   };
-}
-
-async function ownCheckpoints(directory: string): Promise<string> {
-  return await readFile(join(directory, checkpointsFileName), 'utf8').catch(() => '');
 }
 
 /** A text without any must not pass for one that agrees. */

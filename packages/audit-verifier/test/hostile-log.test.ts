@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, closeSync, ftruncateSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, ftruncateSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readLines } from '../src/log-folder.js';
 import { maxLineBytes, noPrev } from '../src/log-line.js';
@@ -135,5 +136,26 @@ describe('F6 a log with many holes', () => {
     const { findings } = await verifyLog(log.path, { key });
     const late = findings.filter(({ kind, from = 0 }) => kind !== 'removed' && [7, 2099, 2100].includes(from));
     expect(late.map(({ kind }) => kind)).toEqual(['reordered', 'reordered', 'duplicated']);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('F6 what bears the name of a file of the log and is none', () => {
+  const makers: Readonly<Record<string, (path: string) => void>> = {
+    'a folder': (path) => mkdirSync(path),
+    'a pipe': (path) => void execFileSync('mkfifo', [path]),
+    'a link': (path) => symlinkSync('/dev/zero', path),
+  };
+  const cases = Object.keys(makers).flatMap((what) => [
+    [what, 'audit-000002.jsonl'],
+    [what, 'checkpoints.txt'],
+  ]);
+
+  it.each(cases)('%s in place of %s is a finding, and is not opened', async (what = '', name = '') => {
+    using log = new SmallLog();
+    makers[what]?.(log.file(name));
+    const report = await verifyLog(log.path, { key });
+    expect(report.findings).toMatchObject([{ kind: 'edited', file: name }]);
+    expect(report).toMatchObject({ ok: false, size: 4, segments: 1 });
+    expect(await proveRecord(log.path, { key, id: 'a' })).toEqual({ ok: false, problem: 'not_sealed_yet' });
   });
 });
