@@ -59,12 +59,13 @@ it('D13 what is remembered of one resource does not answer for another with othe
   const schema = `entity Repo tags Long; type AgentContext = {};
     action "x" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
   const live = start('permit(principal, action, resource);', schema);
-  const tagged = (id: string, t: number | string): CedarRequest => {
-    const resource = { type: 'Repo', id };
-    return { ...REQUEST, resource, entities: [{ uid: resource, attrs: {}, parents: [], tags: { t } }] };
-  };
   expect(live.evaluate(tagged('r', 1))).toMatchObject({ ok: true, decision: 'allow' });
   expect(live.evaluate(tagged('s', 1))).toMatchObject({ ok: true, decision: 'allow' });
   // Does not fit the schema.
   expect(live.evaluate(tagged('t', 'one'))).toMatchObject({ ok: false });
 });
+
+function tagged(id: string, t: number | string): CedarRequest {
+  const resource = { type: 'Repo', id };
+  return { ...REQUEST, resource, entities: [{ uid: resource, attrs: {}, parents: [], tags: { t } }] };
+}
