@@ -11,9 +11,12 @@ function failWith(code: string): typeof linkSync {
 }
 
 describe('createWhole', () => {
-  it.each([
+  it.each<[string, typeof linkSync]>([
     ['with links', linkSync],
-    ...['EPERM', 'ENOTSUP', 'ENOSYS'].map((code) => [`without links: ${code}`, failWith(code)] as const),
+    ...['EPERM', 'ENOTSUP', 'ENOSYS'].map((code): [string, typeof linkSync] => [
+      `without links: ${code}`,
+      failWith(code),
+    ]),
   ])('takes a name once, %s', (_name, link) => {
     using folder = temporaryFolder();
     expect(createWhole(folder.log, 'one', link)).toBe(true);
