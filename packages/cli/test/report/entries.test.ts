@@ -19,8 +19,9 @@ it('puts an outcome to the latest decision of its request, once; the latest firs
   ]);
 });
 
+const of = (id: string, record: object) => ({ ...record, request: { id } });
+
 it('says which requests were allowed and have no outcome, whatever else was decided for them', () => {
-  const of = (id: string, record: object) => ({ ...record, request: { id } });
   const denied = { phase: 'decision', decision: 'deny' };
   const records = [
     of('ended', allowed),
