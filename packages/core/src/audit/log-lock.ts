@@ -108,8 +108,9 @@ function link(path: string): string | undefined {
 }
 
 function inUse(owner: string, directory: string, holder: string | undefined): ConfigError {
+  const pid = parse(holder ?? '')?.pid;
   return new ConfigError(
-    `${owner}: '${directory}' is written already, by ${holder ?? 'another process'}. ` +
+    `${owner}: '${directory}' is written already, by ${pid === undefined ? 'another process' : `process ${pid}`}. ` +
       'One process writes a log: give each its own folder, or share one sink within a process.',
   );
 }

@@ -20,7 +20,9 @@ describe('one process writes a log', () => {
     unlock();
     writeFileSync(lockOf(folder.path), JSON.stringify({ ...mine, pid: other.pid, started }));
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
-    expect(() => auditFile(folder.path)).toThrow(/written already.*its own folder/s);
+    expect(() => auditFile(folder.path)).toThrow(
+      new RegExp(`written already, by process ${other.pid}\\. .*its own folder`),
+    );
     other.kill('SIGKILL');
     await once(other, 'exit');
     const sink = auditFile(folder.path);
