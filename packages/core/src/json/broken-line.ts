@@ -1,23 +1,30 @@
 /**
- * A file by its name, and by the line at which it stops being JSON (`agents.json:3`). For files of the operator: nothing
+ * A file by its name, and by the line and column at which it stops being JSON (`agents.json:3:5`), from 1. For files of the operator: nothing
  * of their content is quoted.
  */
 export function brokenLine(file: string, bytes: Uint8Array): string {
   const lines = new TextDecoder().decode(bytes).split('\n');
-  if (!isBroken(lines)) return file;
-  // What is broken stays broken, whatever follows.
-  let [whole, broken] = [0, lines.length];
-  while (broken - whole > 1) {
-    const middle = Math.floor((whole + broken) / 2);
-    if (isBroken(lines.slice(0, middle))) broken = middle;
-    else whole = middle;
-  }
-  return `${file}:${broken}`;
+  const beginning = (count: number): string => `${lines.slice(0, count).join('\n')}\n`;
+  if (!isBroken(beginning(lines.length))) return file;
+  const line = firstBroken(lines.length, (count) => isBroken(beginning(count)));
+  const before = line === 1 ? '' : beginning(line - 1);
+  const within = `${lines[line - 1] ?? ''}\n`;
+  return `${file}:${line}:${firstBroken(within.length, (count) => isBroken(before + within.slice(0, count)))}`;
 }
 
-/** Whether lines cannot be the beginning of any JSON. Node does not always say where it stopped: only that it was not at the end. */
-function isBroken(lines: readonly string[]): boolean {
-  const text = `${lines.join('\n')}\n`;
+/** The least count that breaks, of counts up to one that does. What is broken stays broken, whatever follows. */
+function firstBroken(count: number, breaks: (count: number) => boolean): number {
+  let [whole, broken] = [0, count];
+  while (broken - whole > 1) {
+    const middle = Math.floor((whole + broken) / 2);
+    if (breaks(middle)) broken = middle;
+    else whole = middle;
+  }
+  return broken;
+}
+
+/** Whether a text cannot be the beginning of any JSON. Node does not always say where it stopped: only that it was not at the end. */
+function isBroken(text: string): boolean {
   try {
     JSON.parse(text);
     return false;

@@ -166,7 +166,7 @@ describe('agentsFromFile', () => {
   it.each([
     ['no file', undefined, /cannot read/],
     ['no JSON', '{', /not well-formed/],
-    ['a comma too many', '[\n  {},\n]', /agents\.json:3: it is not well-formed/],
+    ['a comma too many', '[\n  {},\n]', /agents\.json:3:1: it is not well-formed/],
     ['no list', '{}', /expected a list of agents/],
     ['one agent as it is printed', JSON.stringify(printed), /expected a list: put \[ \] around/],
     ['one agent without a list', '{"id":"a"}', /expected a list: put \[ \] around/],

@@ -95,7 +95,8 @@ warning: no-schema
   it('says that a folder cannot be read', async () => {
     const { code, out, err } = await policy('check', join(root, 'none'));
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(/^countersign: .*cannot be read/);
+    expect(err).toMatch(/^countersign: .*none: the folder cannot be read/);
+    expect((await runCli(['policy', 'test', join(root, 'none')])).err).toMatch(/^countersign: .*none: the folder/);
   });
 });
 

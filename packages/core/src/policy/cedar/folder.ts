@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../../config-error.js';
+import { brokenLine } from '../../json/broken-line.js';
 import { parseStrictJson } from '../../json/strict-json.js';
 import type { Resource } from '../engine.js';
 import type { CedarSource } from './engine.js';
@@ -71,8 +72,9 @@ async function readTexts(
 
 /** Its shape is checked with the policies. */
 async function readEntities(owner: string, path: string): Promise<readonly Resource[]> {
-  const json = parseStrictJson(await bytesOf(owner, path, ENTITIES));
-  if (!json.ok) throw new ConfigError(`${owner}: ${ENTITIES}: ${json.problem}.`);
+  const bytes = await bytesOf(owner, path, ENTITIES);
+  const json = parseStrictJson(bytes);
+  if (!json.ok) throw new ConfigError(`${owner}: ${brokenLine(ENTITIES, bytes)}: ${json.problem}.`);
   if (Array.isArray(json.value)) return json.value as readonly Resource[];
   throw new ConfigError(`${owner}: ${ENTITIES} must be a list of { type, id, parents, attributes }.`);
 }

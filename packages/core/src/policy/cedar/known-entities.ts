@@ -1,4 +1,5 @@
 import type { CedarValueJson, EntityJson, EntityUidJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { spellingHint } from '@countersign/delegation';
 import type { Resource } from '../engine.js';
 import { InputGuard } from './input-guard.js';
 import type { Cedar } from './instance.js';
@@ -19,6 +20,11 @@ export function readEntities(
   const known = new Map<string, OurEntity>();
   for (const [place, entity] of entities.entries()) {
     const guard = new InputGuard();
+    const misspelt = unknownMember(entity);
+    if (misspelt !== undefined) {
+      problems.push(`entity ${place}: ${misspelt}`);
+      continue;
+    }
     if (!isEntity(entity)) {
       problems.push(`entity ${place}: write { type, id, parents, attributes }, with parents as a list.`);
       continue;
@@ -36,6 +42,24 @@ export function readEntities(
     if (answer.type === 'failure') problems.push(...answer.errors.map((error) => `entities: ${describe(error)}`));
   }
   return known;
+}
+
+/** Passed over in silence, misspelt parents would leave out a group, and whatever is forbidden to it. */
+function unknownMember(entity: unknown): string | undefined {
+  if (typeof entity !== 'object' || entity === null) return undefined;
+  const parents: unknown = 'parents' in entity ? entity.parents : undefined;
+  return (
+    unknownIn(entity, 'member', ['type', 'id', 'parents', 'attributes']) ??
+    (Array.isArray(parents) ? parents : [])
+      .map((parent: unknown) => unknownIn(parent, 'member of a parent', ['type', 'id']))
+      .find((problem) => problem !== undefined)
+  );
+}
+
+function unknownIn(value: unknown, what: string, known: readonly string[]): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const name = Object.keys(value).find((member) => !known.includes(member));
+  return name === undefined ? undefined : `unknown ${what} '${name}'. ${spellingHint(name, known, 'members')}`;
 }
 
 /** The list may come from a file. */

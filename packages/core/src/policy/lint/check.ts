@@ -21,7 +21,7 @@ import { type Covered, coveredPolicies } from './redundant.js';
  * for (const { file, line, message } of findings) console.error(`${file}:${line}: ${message}`);
  */
 export async function checkPolicies(path: string): Promise<PolicyCheck> {
-  const { policies, schema, entities } = await readFolder(`checkPolicies('${path}')`, path);
+  const { policies, schema, entities } = await readFolder(path, path);
   const texts = {
     policies: policies as Readonly<Record<string, string>>,
     ...(schema === undefined ? {} : { schema: schema as Readonly<Record<string, string>> }),

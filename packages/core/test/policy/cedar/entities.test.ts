@@ -57,6 +57,12 @@ describe('entities that cannot be taken stop the start', () => {
     'one twice': [{ type: 'Role', id: 'a' }, /entity 1: .*stands there twice/],
     'its own parent': [{ type: 'Role', id: 'b', parents: [{ type: 'Role', id: 'b' }] }, /itself/],
     'an escape of Cedar': [{ type: 'Role', id: 'b', attributes: { __entity: 'x' } }, /reserved key/],
+    'parents by another name': [
+      { type: 'Role', id: 'b', parent: [] },
+      /entity 0: .*'parent'. Did you mean 'parents'\?/,
+    ],
+    'attributes by another name': [{ type: 'Role', id: 'b', attrs: {} }, /'attrs'. Known members: .*attributes/],
+    "a parent in Cedar's form": [{ type: 'Role', id: 'b', parents: [{ __entity: {} }] }, /of a parent '__entity'/],
     nothing: [null, /entity 0: /],
     'no type': [{ id: 'x' }, /entity 0: /],
     'parents that are no list': [{ type: 'Role', id: 'b', parents: {} }, /entity 0: /],
