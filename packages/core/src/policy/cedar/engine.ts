@@ -39,7 +39,10 @@ export interface CedarEngine extends PolicyEngine {
   decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly CedarDecision[]>;
   /** The policies that decide now, in the order of their files. */
   readonly policies: readonly Policy[];
-  /** Puts other policies in force, whole or not at all: on any problem the old ones stay. */
+  /**
+   * Puts other policies in force, whole or not at all: on any problem the old ones stay. That a schema is missing where
+   * there was one is a problem, too.
+   */
   replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string };
 }
 
@@ -49,6 +52,10 @@ export function createCedarEngine(owner: string, source: CedarSource): CedarEngi
   if (!loaded.ok) throw new ConfigError(`${owner}: ${loaded.problem}`);
   return new Engine(loaded.live);
 }
+
+/** Without a schema nothing is validated any more, neither policies nor requests: a file that is gone must not do that. */
+const LOST =
+  'the policies had a schema, and now there is none, so that nothing would be validated. Give it again, or make a new engine without.';
 
 class Engine implements CedarEngine {
   readonly knowsUsers = true;
@@ -92,6 +99,8 @@ class Engine implements CedarEngine {
   replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string } {
     const loaded = load(source, this.#live.set);
     if (!loaded.ok) return loaded;
+    if (this.#live.set.schema !== undefined && loaded.live.set.schema === undefined)
+      return { ok: false, problem: LOST };
     this.#live = loaded.live;
     return { ok: true };
   }

@@ -193,11 +193,8 @@ describe('replacing policies', () => {
   it('D13 decides by the new ones at once, under a new hash, with their scopes', async () => {
     const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
     const before = engine.policySet;
-    expect(
-      engine.replace({ policies: 'forbid(principal, action, resource) when { context.scope.contains("x:y") };' }),
-    ).toEqual({
-      ok: true,
-    });
+    const policies = 'forbid(principal, action, resource) when { context.scope.contains("x:y") };';
+    expect(engine.replace({ policies, schema: REPO_SCHEMA })).toEqual({ ok: true });
     expect(engine.decide(reviewerQuery())).toMatchObject({
       decision: 'deny',
       cause: 'policy',

@@ -138,6 +138,33 @@ describe('a folder that changes', () => {
         ConfigError,
       );
     }
+    const broken = folder({ 'a.cedar': policies, 'entities.json': '[\n  {"type": "Role",}\n]' });
+    await expect(cedarFromDirectory(await broken)).rejects.toThrow(/'\): entities\.json:2:19: it is not/);
+  });
+
+  it('D6 a schema that is gone stops a reload, and the old one stays', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const engine = await cedarFromDirectory(path);
+    const before = engine.policySet;
+    const lost = { ok: false, problem: expect.stringContaining('had a schema, and now there is none') };
+    await rename(join(path, 'repo.cedarschema'), join(path, 'repo.txt'));
+    expect(await engine.reload()).toEqual(lost);
+    expect(engine.replace({ policies: DRAFTS })).toEqual(lost);
+    expect(engine.policySet).toBe(before);
+    expect(engine.decide(reviewerQuery({ action: 'pr.close' })).cause).toBe('error');
+    await rename(join(path, 'repo.txt'), join(path, 'repo.cedarschema'));
+    expect(await engine.reload()).toEqual({ ok: true });
+  });
+
+  it('D6 a misspelt member of an entity stops a reload', async () => {
+    const policies = `permit(principal, action, resource);
+      forbid(principal, action, resource) when { context.onBehalfOf in Group::"blocked" };`;
+    const blocked = JSON.stringify([{ type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'blocked' }] }]);
+    const path = await folder({ 'a.cedar': policies, 'entities.json': blocked });
+    const engine = await cedarFromDirectory(path);
+    await writeFile(join(path, 'entities.json'), blocked.replace('parents', 'parent'));
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining("'parents'?") });
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'policy' });
   });
 
   it('G5 refuses options that are wrong', async () => {
