@@ -1,6 +1,6 @@
 /**
- * A file by its name, and by the line and column at which it stops being JSON (`agents.json:3:5`), from 1. For files of the operator: nothing
- * of their content is quoted.
+ * A file by its name, and by the line and column at which it stops being JSON (`agents.json:3:5`), from 1. For files of
+ * the operator: nothing of their content is quoted.
  */
 export function brokenLine(file: string, bytes: Uint8Array): string {
   const lines = new TextDecoder().decode(bytes).split('\n');
@@ -23,7 +23,7 @@ function firstBroken(count: number, breaks: (count: number) => boolean): number 
   return broken;
 }
 
-/** Whether a text cannot be the beginning of any JSON. Node does not always say where it stopped: only that it was not at the end. */
+/** Whether a text cannot be the beginning of any JSON. Node does not always say where it stopped, only that it did. */
 function isBroken(text: string): boolean {
   try {
     JSON.parse(text);

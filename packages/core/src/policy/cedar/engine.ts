@@ -53,9 +53,10 @@ export function createCedarEngine(owner: string, source: CedarSource): CedarEngi
   return new Engine(loaded.live);
 }
 
-/** Without a schema nothing is validated any more, neither policies nor requests: a file that is gone must not do that. */
+/** Without a schema neither policies nor requests are validated any more: a file that is gone must not do that. */
 const LOST =
-  'the policies had a schema, and now there is none, so that nothing would be validated. Give it again, or make a new engine without.';
+  'the policies had a schema, and now there is none, so that nothing would be validated. ' +
+  'Give it again, or make a new engine without.';
 
 class Engine implements CedarEngine {
   readonly knowsUsers = true;
