@@ -189,12 +189,11 @@ describe('agentsFromFile', () => {
   it('does not keep the process alive', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a]));
-    const before = process.getActiveResourcesInfo();
+    // Lists only what keeps the event loop running: timers and watchers. Those of others may end meanwhile.
+    const running = () => process.getActiveResourcesInfo().filter((kind) => /Timeout|FSEvent/.test(kind)).length;
+    const before = running();
     const { agents } = await open(file);
     expect(await known(agents)).toBe('a');
-    // Lists only what keeps the event loop running: neither a timer nor a watcher more than before.
-    expect(process.getActiveResourcesInfo().filter((kind) => /Timeout|FSEvent/.test(kind))).toEqual(
-      before.filter((kind) => /Timeout|FSEvent/.test(kind)),
-    );
+    expect(running()).toBeLessThanOrEqual(before);
   });
 });

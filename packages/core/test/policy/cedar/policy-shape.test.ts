@@ -56,7 +56,7 @@ const text = fc
   );
 
 function policiesOf(texts: readonly string[]) {
-  const unnamed = texts.map((each) => each.replace(/^@id\("[^"]*"\)/, '@note("x")'));
+  const unnamed = texts.map((each) => each.replace(/^@id\("(?:[^"\\]|\\.)*"\)/, '@note("x")'));
   const reading = readPolicySet(cedar, { policies: { 'p.cedar': unnamed.join('\n') } }, '');
   if (!reading.ok) throw new Error(reading.problems.join());
   return reading.set.policies.map((policy, place) => ({ ...policy, text: texts[place] ?? '' }));
