@@ -48,6 +48,11 @@ async function known(agents: AgentDirectory): Promise<string> {
   return found.join('');
 }
 
+/** Lists only what keeps the event loop running: timers and watchers. */
+function running(): number {
+  return process.getActiveResourcesInfo().filter((kind) => /Timeout|FSEvent/.test(kind)).length;
+}
+
 describe('agentsFromFile', () => {
   it('reads a list, or an object with the list', async () => {
     const folder = await temporaryFolder();
@@ -189,8 +194,7 @@ describe('agentsFromFile', () => {
   it('does not keep the process alive', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a]));
-    // Lists only what keeps the event loop running: timers and watchers. Those of others may end meanwhile.
-    const running = () => process.getActiveResourcesInfo().filter((kind) => /Timeout|FSEvent/.test(kind)).length;
+    // Timers and watchers of others may end meanwhile.
     const before = running();
     const { agents } = await open(file);
     expect(await known(agents)).toBe('a');
