@@ -37,6 +37,7 @@ export { ConfigError, checkOptionNames } from './config-error.js';
 export type { Filtered, FilterOptions } from './filter.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
 export type { GuardOptions } from './guard-options.js';
+export { isLoopback } from './http/origin.js';
 export type { HttpRequest } from './http/request.js';
 export type { SkippedKey } from './keys/agent-jwk-set.js';
 export type { AgentRegistry } from './keys/agent-registry.js';

@@ -1,4 +1,4 @@
-import { ConfigError } from '@countersign/core';
+import { ConfigError, isLoopback } from '@countersign/core';
 
 /** How a policy decision point is reached. */
 export interface PdpOptions {
@@ -85,10 +85,6 @@ function readUrl(owner: string, { url, dangerouslyAllowHttp = false }: PdpOption
   }
   if (!parsed.pathname.endsWith('/')) parsed.pathname += '/';
   return parsed;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);
 }
 
 function readToken(owner: string, { token }: PdpOptions): { readonly authorization?: string } {
