@@ -21,6 +21,7 @@ import type { RevocationSource } from './revocation/source.js';
 import { createLinkVerifier, type LinkVerifier } from './token/links.js';
 import { createTokenVerifier, type TokenVerifier } from './token/token-verifier.js';
 import { readOnTrouble } from './trouble.js';
+import { wholeNumber } from './whole-number.js';
 
 /** The options with every default filled in and every value checked. */
 export interface Settings {
@@ -90,7 +91,7 @@ export function readOptions(options: GuardOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new ConfigError('createGuard: pass an options object.');
   checkOptionNames('createGuard', options, optionNames);
   const origins = readOrigins(options);
-  const clockSkewSeconds = wholeNumber(options, 'clockSkewSeconds', 5, 0, 300);
+  const clockSkewSeconds = guardNumber(options, 'clockSkewSeconds', 5, 0, 300);
   const clock = readClock(options);
   const agents = implementing(
     options,
@@ -113,12 +114,12 @@ export function readOptions(options: GuardOptions): Settings {
       agents,
       audiences,
       clockSkewSeconds,
-      maxLifetimeSeconds: wholeNumber(options, 'maxLinkLifetimeSeconds', 3600, 1, 86_400),
+      maxLifetimeSeconds: guardNumber(options, 'maxLinkLifetimeSeconds', 3600, 1, 86_400),
     }),
-    maxDelegationDepth: wholeNumber(options, 'maxDelegationDepth', 5, 0, 16),
+    maxDelegationDepth: guardNumber(options, 'maxDelegationDepth', 5, 0, 16),
     scopeMatch: readScopeMatch(options),
     entities: readEntityProvider(options),
-    entityTimeoutSeconds: wholeNumber(options, 'entityTimeoutSeconds', 5, 1, 60),
+    entityTimeoutSeconds: guardNumber(options, 'entityTimeoutSeconds', 5, 1, 60),
     subjectMustAlsoBePermitted: readSubjectRule(options),
     replay:
       options.replay === undefined
@@ -129,13 +130,13 @@ export function readOptions(options: GuardOptions): Settings {
     revocations: createGuardRevocations({ sources: readRevocationSources(options), clock, clockSkewSeconds }),
     traffic: readTraffic(options),
     forwarded: createForwardedReader(options.trustedProxies ?? []),
-    maxAgeSeconds: wholeNumber(options, 'maxAgeSeconds', 60, 1, 3600),
+    maxAgeSeconds: guardNumber(options, 'maxAgeSeconds', 60, 1, 3600),
     clockSkewSeconds,
     bodyLimits: {
-      maxBytes: wholeNumber(options, 'maxBodyBytes', 16 * 1024 ** 2, 0, 1024 ** 4),
-      memoryBytes: wholeNumber(options, 'memoryBodyBytes', 1024 ** 2, 0, 1024 ** 3),
+      maxBytes: guardNumber(options, 'maxBodyBytes', 16 * 1024 ** 2, 0, 1024 ** 4),
+      memoryBytes: guardNumber(options, 'memoryBodyBytes', 1024 ** 2, 0, 1024 ** 3),
       spoolDirectory: readSpoolDirectory(options),
-      timeoutSeconds: wholeNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
+      timeoutSeconds: guardNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
     },
     clock,
     onTrouble: readOnTrouble('createGuard', options.onTrouble),
@@ -264,16 +265,12 @@ type NumericOption =
   | 'memoryBodyBytes'
   | 'bodyTimeoutSeconds';
 
-function wholeNumber(
+function guardNumber(
   options: GuardOptions,
   name: NumericOption,
   byDefault: number,
   least: number,
   most: number,
 ): number {
-  const value = options[name] ?? byDefault;
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new ConfigError(`createGuard: '${name}' must be a whole number from ${least} to ${most}.`);
-  }
-  return value;
+  return wholeNumber('createGuard', name, options[name] ?? byDefault, least, most);
 }

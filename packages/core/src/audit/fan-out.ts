@@ -2,6 +2,7 @@ import { ConfigError, checkOptionNames } from '../config-error.js';
 import { readOnTrouble } from '../trouble.js';
 import type { AuditSink } from './event.js';
 import { type BranchLimits, denyBranch, type FanOutBranch, type FanOutRule, reportBranch } from './fan-out-branch.js';
+import { wholeNumber } from '../whole-number.js';
 
 export interface FanOutOptions {
   /** Most records that may wait for one sink; what comes on top is a failure of that sink. Default 4096. */
@@ -76,9 +77,7 @@ function readLimits({ maxWaiting = 4096, timeoutSeconds = 30, onTrouble }: FanOu
   if (!Number.isSafeInteger(maxWaiting) || maxWaiting < 1) {
     throw new ConfigError("fanOut: 'maxWaiting' must be a whole number above 0.");
   }
-  if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > 3600) {
-    throw new ConfigError("fanOut: 'timeoutSeconds' must be a whole number from 1 to 3600.");
-  }
+  wholeNumber('fanOut', 'timeoutSeconds', timeoutSeconds, 1, 3600);
   return { maxWaiting, timeoutMilliseconds: timeoutSeconds * 1000, onTrouble: readOnTrouble('fanOut', onTrouble) };
 }
 

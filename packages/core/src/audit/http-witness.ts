@@ -1,6 +1,7 @@
-import { ConfigError, checkOptionNames } from '../config-error.js';
+import { checkOptionNames } from '../config-error.js';
 import { parseReceiverAddress } from './receiver-address.js';
 import type { CheckpointWitness } from './witness.js';
+import { wholeNumber } from '../whole-number.js';
 
 export interface HttpWitnessOptions {
   /** Sent as `Authorization`. */
@@ -24,9 +25,7 @@ export function httpWitness(address: string, options: HttpWitnessOptions = {}): 
   checkOptionNames('httpWitness', options, ['authorization', 'timeoutSeconds', 'dangerouslyAllowHttp']);
   const { authorization, timeoutSeconds = 10, dangerouslyAllowHttp = false } = options;
   const url = parseReceiverAddress('httpWitness', address, dangerouslyAllowHttp);
-  if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > 300) {
-    throw new ConfigError("httpWitness: 'timeoutSeconds' must be a whole number from 1 to 300.");
-  }
+  wholeNumber('httpWitness', 'timeoutSeconds', timeoutSeconds, 1, 300);
   return {
     name: url.host,
     async receive(note) {

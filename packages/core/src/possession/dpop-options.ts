@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { checkOptionNames, ConfigError } from '../config-error.js';
 import { createDpopNonces, type DpopNonces } from './dpop-nonces.js';
+import { wholeNumber } from '../whole-number.js';
 
 /** How DPoP proofs (RFC 9449) are accepted. */
 export interface DpopOptions {
@@ -35,9 +36,7 @@ export function readDpopOptions(dpop: true | DpopOptions | undefined): DpopSetti
   const options: DpopOptions = dpop === true ? {} : dpop;
   checkOptionNames("createGuard: 'dpop'", options, ['maxAgeSeconds', 'nonce', 'nonceSecret']);
   const { maxAgeSeconds = 60, nonce, nonceSecret } = options;
-  if (!Number.isInteger(maxAgeSeconds) || maxAgeSeconds < 1 || maxAgeSeconds > 3600) {
-    throw new ConfigError("createGuard: 'dpop.maxAgeSeconds' must be a whole number from 1 to 3600.");
-  }
+  wholeNumber('createGuard', 'dpop.maxAgeSeconds', maxAgeSeconds, 1, 3600);
   if (nonce !== undefined && nonce !== 'required') {
     throw new ConfigError("createGuard: 'dpop.nonce' must be 'required', or be left out.");
   }

@@ -1,4 +1,5 @@
 import { checkOptionNames, ConfigError } from '../config-error.js';
+import { wholeNumber } from '../whole-number.js';
 
 /** How Web Bot Auth signatures are accepted. They say who a request is from, and bind little else. */
 export interface WebBotAuthOptions {
@@ -29,9 +30,7 @@ export function readWebBotAuthOptions(
   const options: WebBotAuthOptions = webBotAuth === true ? {} : webBotAuth;
   checkOptionNames("createGuard: 'webBotAuth'", options, ['maxAgeSeconds', 'unsafeMethods']);
   const { maxAgeSeconds = 300, unsafeMethods } = options;
-  if (!Number.isInteger(maxAgeSeconds) || maxAgeSeconds < 1 || maxAgeSeconds > 86_400) {
-    throw new ConfigError("createGuard: 'webBotAuth.maxAgeSeconds' must be a whole number from 1 to 86400.");
-  }
+  wholeNumber('createGuard', 'webBotAuth.maxAgeSeconds', maxAgeSeconds, 1, 86_400);
   if (unsafeMethods !== undefined && unsafeMethods !== 'policy') {
     throw new ConfigError("createGuard: 'webBotAuth.unsafeMethods' must be 'policy', or be left out.");
   }

@@ -2,6 +2,7 @@ import { ConfigError, checkOptionNames } from '../../config-error.js';
 import { readOnTrouble } from '../../trouble.js';
 import type { AuditEvent } from '../event.js';
 import { parseReceiverAddress } from '../receiver-address.js';
+import { wholeNumber } from '../../whole-number.js';
 
 export interface AuditCloudEventsOptions {
   /** Which system says so: the CloudEvents `source`, like `https://api.acme.dev`. */
@@ -69,11 +70,18 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
     url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
     source: text('source', options.source, 'https://api.acme.dev'),
     spoolDirectory: text('spoolDirectory', options.spoolDirectory, '/var/lib/api/spool'),
-    maxSpoolBytes: wholeNumber('maxSpoolBytes', options.maxSpoolBytes, 64 * 1024 ** 2, 64 * 1024, 1024 ** 4),
-    batchRecords: wholeNumber('batchRecords', options.batchRecords, 100, 1, 1000),
-    batchMilliseconds: 1000 * wholeNumber('batchSeconds', options.batchSeconds, 1, 0, 3600),
-    timeoutMilliseconds: 1000 * wholeNumber('timeoutSeconds', options.timeoutSeconds, 10, 1, 300),
-    maxRetryMilliseconds: 1000 * wholeNumber('maxRetrySeconds', options.maxRetrySeconds, 60, 1, 3600),
+    maxSpoolBytes: wholeNumber(
+      'auditCloudEvents',
+      'maxSpoolBytes',
+      options.maxSpoolBytes ?? 64 * 1024 ** 2,
+      64 * 1024,
+      1024 ** 4,
+    ),
+    batchRecords: wholeNumber('auditCloudEvents', 'batchRecords', options.batchRecords ?? 100, 1, 1000),
+    batchMilliseconds: 1000 * wholeNumber('auditCloudEvents', 'batchSeconds', options.batchSeconds ?? 1, 0, 3600),
+    timeoutMilliseconds: 1000 * wholeNumber('auditCloudEvents', 'timeoutSeconds', options.timeoutSeconds ?? 10, 1, 300),
+    maxRetryMilliseconds:
+      1000 * wholeNumber('auditCloudEvents', 'maxRetrySeconds', options.maxRetrySeconds ?? 60, 1, 3600),
     authorization,
     data,
     onTrouble: readOnTrouble('auditCloudEvents', options.onTrouble),
@@ -83,10 +91,4 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
 function text(name: string, value: string, example: string): string {
   if (typeof value === 'string' && value !== '') return value;
   throw new ConfigError(`auditCloudEvents: '${name}' is missing. Try '${example}'.`);
-}
-
-function wholeNumber(name: string, value: number | undefined, byDefault: number, least: number, most: number): number {
-  const given = value ?? byDefault;
-  if (Number.isSafeInteger(given) && given >= least && given <= most) return given;
-  throw new ConfigError(`auditCloudEvents: '${name}' must be a whole number from ${least} to ${most}.`);
 }
