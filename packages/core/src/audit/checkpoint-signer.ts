@@ -26,12 +26,13 @@ export function checkpointSigner(origin: string, privateKey: KeyObject): Checkpo
 }
 
 /**
- * Reads an Ed25519 key from a PEM file (PKCS #8). Makes one, for its owner's eyes only, if there is no such file; or, for
- * a new log, if it is empty: that is what a crash can leave of a key that has signed nothing.
+ * Reads an Ed25519 key from a PEM file (PKCS #8). For a new log makes one, for its owner's eyes only, if there is no such
+ * file or an empty one: that is what a crash can leave of a key that has signed nothing.
  */
 export function readOrMakeKey(path: string, isNewLog: boolean): KeyObject {
   if (isNewLog && statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path);
   if (!existsSync(path)) {
+    if (!isNewLog) throw missing(path);
     const { privateKey } = generateKeyPairSync('ed25519');
     const made = createWhole(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
     // Else another process has made one at the same moment: there is one key to a file.
@@ -53,4 +54,11 @@ export function readOrMakeKey(path: string, isNewLog: boolean): KeyObject {
 export function checkKey(key: KeyObject, name: string): KeyObject {
   if (key.type === 'private' && key.asymmetricKeyType === 'ed25519') return key;
   throw new ConfigError(`auditFile: ${name} is no private Ed25519 key. Checkpoints are signed with Ed25519.`);
+}
+
+function missing(path: string): ConfigError {
+  return new ConfigError(
+    `auditFile: there is a log, but not the key that seals it, '${path}'. Put this file back as it was, or name the ` +
+      'one that the log was begun with as `checkpointKey`. If it is lost, begin a new log in another folder.',
+  );
 }

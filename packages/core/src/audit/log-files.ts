@@ -5,6 +5,9 @@ import { ConfigError } from '../config-error.js';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR } = constants;
 
+/** Where the verifier key of a log stands, for whoever verifies it. */
+export const verifierKeyFileName = 'checkpoint.vkey';
+
 /** Makes the folder of a log. A new one is found again after a power loss only if those that name it are durable too. */
 export function makeFolder(directory: string): void {
   const created = mkdirSync(directory, { recursive: true, mode: 0o700 });

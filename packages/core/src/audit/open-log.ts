@@ -8,16 +8,22 @@ import { AppendFile, type FileOperations } from './append-file.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js';
 import { type CheckpointSigner, checkpointSigner, readOrMakeKey } from './checkpoint-signer.js';
+import { checkIsNew } from './is-new.js';
 import { LogChain } from './log-chain.js';
-import { openForAppend, segmentsIn } from './log-files.js';
+import { openForAppend, segmentsIn, verifierKeyFileName } from './log-files.js';
 import { renderOwn } from './log-record.js';
 import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
 import { findLog, type FoundLog, originOf } from './recover-log.js';
-import { keepTornBytes, putUnfinishedAside, type TornBytes } from './torn-bytes.js';
+import {
+  describeTorn,
+  keepTornBytes,
+  putUnfinishedAside,
+  type TornBytes,
+  tornSegment,
+  tornSuffix,
+} from './torn-bytes.js';
+import { untoldBytes } from './untold-bytes.js';
 import { replaceWhole } from './whole-file.js';
-
-/** Where the verifier key of a log stands, for whoever verifies it. */
-export const verifierKeyFileName = 'checkpoint.vkey';
 
 /**
  * Opens a log that nobody else writes, or begins one. What a crash has torn off its end is put aside, and the log says
@@ -25,8 +31,9 @@ export const verifierKeyFileName = 'checkpoint.vkey';
  */
 export function openLog(directory: string, settings: AuditFileSettings, operations: FileOperations): LogWriter {
   const { clock } = settings;
-  const suffix = `.torn-${new Date(clock()).toISOString().replaceAll(':', '-')}`;
-  const { segments, torn } = putUnfinishedAside(segmentsIn(directory), suffix);
+  const suffix = tornSuffix(clock());
+  const segments = putUnfinishedAside(segmentsIn(directory), suffix);
+  if (segments.length === 0) checkIsNew(directory);
   const origin = originOf(segments) ?? settings.origin ?? newOrigin(directory);
   if (settings.origin !== undefined && settings.origin !== origin) throw otherOrigin(directory, origin);
   const checkpoints = openCheckpointFile(directory, origin, operations);
@@ -35,16 +42,16 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
     const signer = checkpointSigner(origin, key);
     const sealed = lastSealed(checkpoints, signer, directory);
     const found = findLog(segments, sealed);
-    if (found === undefined && sealed !== undefined) throw gone(directory, sealed.size);
-    replaceWhole(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
     const log = { ...settings, directory, origin, signer, operations };
-    const opened = found === undefined ? begin(log) : goOn(log, found, suffix);
+    const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found, suffix);
     try {
-      if (sealed === undefined) sealFirst(opened.segment, signer, checkpoints);
-      tell(opened.segment, [...(torn === undefined ? [] : [torn]), ...opened.recovered], clock());
-      return new LogWriter(log, checkpoints, opened.segment, sealed?.size ?? 0);
+      if (sealed === undefined) sealFirst(segment, signer, checkpoints);
+      // Not before there is a sealed record: it stands for a log that was begun.
+      replaceWhole(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
+      tell(segment, untoldBytes(directory, segment.number), clock());
+      return new LogWriter(log, checkpoints, segment, sealed?.size ?? 0);
     } catch (error) {
-      opened.segment.file.close();
+      segment.file.close();
       throw error;
     }
   } catch (error) {
@@ -69,24 +76,19 @@ function tell({ file, chain }: OpenSegment, torn: readonly TornBytes[], time: nu
   if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.seal(record)).join('')));
 }
 
-interface Opened {
-  readonly segment: OpenSegment;
-  readonly recovered: readonly TornBytes[];
-}
-
-function begin(log: SegmentSettings): Opened {
-  return { segment: startSegment(log, 1, new LogChain(), {}), recovered: [] };
-}
-
 /** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
-function goOn(log: SegmentSettings, found: FoundLog, suffix: string): Opened {
+function goOn(log: SegmentSettings, found: FoundLog, suffix: string): OpenSegment {
   const { path, number, chain, validBytes, torn } = found;
-  if (torn.length === 0) return { segment: appendTo(log, found), recovered: [] };
-  const recovered = keepTornBytes(path, torn, suffix);
-  if (cutOff(path, validBytes)) return { segment: appendTo(log, found), recovered: [recovered] };
+  if (torn.length === 0) return appendTo(log, found);
+  const { bytes: voidBytes, sha256 } = describeTorn(path, torn);
+  const isKept = untoldBytes(log.directory, number).some(
+    (aside) => tornSegment(aside.file) === number && aside.bytes === voidBytes && aside.sha256 === sha256,
+  );
+  // A start that failed before it could say so has put the same bytes aside already.
+  if (!isKept) keepTornBytes(path, torn, suffix);
+  if (cutOff(path, validBytes)) return appendTo(log, found);
   // The file can only grow: it is left as it is, and the next segment says from where on it is void.
-  const fenced = { validBytes, voidBytes: recovered.bytes, sha256: recovered.sha256 };
-  return { segment: startSegment(log, number + 1, chain, { fenced }), recovered: [recovered] };
+  return startSegment(log, number + 1, chain, { fenced: { validBytes, voidBytes, sha256 } });
 }
 
 function appendTo({ operations }: SegmentSettings, { path, number, chain, startedAt }: FoundLog): OpenSegment {
@@ -125,11 +127,4 @@ function newOrigin(directory: string): string {
 
 function otherOrigin(directory: string, origin: string): ConfigError {
   return new ConfigError(`auditFile: the log in '${directory}' is named '${origin}'. A log keeps its name.`);
-}
-
-function gone(directory: string, sealed: number): ConfigError {
-  return new ConfigError(
-    `auditFile: '${directory}' holds a checkpoint of ${sealed} records, but no records. ` +
-      'Find out who removed them, and begin a new log in another folder.',
-  );
 }

@@ -11,7 +11,7 @@ const noLinks = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'EMLINK']
  *
  * @returns false if there is something of that name.
  */
-export function createWhole(path: string, content: string, linkAs: typeof linkSync = linkSync): boolean {
+export function createWhole(path: string, content: string | Uint8Array, linkAs: typeof linkSync = linkSync): boolean {
   const draft = writeDraft(path, content, 0o600);
   try {
     if (!link(() => linkAs(draft, path))) writeFileSync(path, content, { flag: 'wx', mode: 0o600, flush: true });
@@ -30,7 +30,7 @@ export function replaceWhole(path: string, content: string, mode: number): void 
   renameSync(writeDraft(path, content, mode), path);
 }
 
-function writeDraft(path: string, content: string, mode: number): string {
+function writeDraft(path: string, content: string | Uint8Array, mode: number): string {
   const draft = `${path}.${process.pid}`;
   // In a container the next process may have the number of one that crashed here.
   rmSync(draft, { force: true });

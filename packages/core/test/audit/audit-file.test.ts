@@ -191,8 +191,10 @@ describe('G5 a log that cannot be kept stops the start', () => {
     writeFileSync(elsewhere.log, 'precious');
     const names = ['checkpoint.vkey', 'audit.lock', 'checkpoint-key.pem'];
     for (const name of names) symlinkSync(elsewhere.log, join(folder.path, `${name}.${process.pid}`), 'file');
-    symlinkSync(elsewhere.log, join(folder.path, 'checkpoint.vkey'));
     await writeAll(folder.path, ['a']);
+    rmSync(join(folder.path, 'checkpoint.vkey'));
+    symlinkSync(elsewhere.log, join(folder.path, 'checkpoint.vkey'));
+    await writeAll(folder.path, ['b']);
     expect(readFileSync(elsewhere.log, 'utf8')).toBe('precious');
     expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(/^\S+\+[0-9a-f]{8}\+\S+\n$/);
   });

@@ -13,39 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type LogReport, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
+import { splitCheckpoints } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
 import { auditFile } from '../../src/audit/audit-file.js';
 import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
 import { LogChain } from '../../src/audit/log-chain.js';
-import { readWholeAuditLog } from '../../src/audit/read-audit-log.js';
 import { ConfigError } from '../../src/config-error.js';
 import { event, type Folder, temporaryFolder } from './events.js';
-
-async function writeAll(folder: Folder, ids: readonly string[], options: AuditFileOptions = {}): Promise<void> {
-  const sink = auditFile(folder.path, options);
-  for (const id of ids) await sink.write(event(id));
-  await sink.close?.();
-}
-
-/** What stands in the log, in short. */
-async function contents(folder: Folder): Promise<string[]> {
-  const found: string[] = [];
-  for await (const record of readWholeAuditLog(folder.path)) found.push('id' in record ? record.id : record.phase);
-  return found;
-}
-
-function verify(folder: Folder): Promise<LogReport> {
-  return verifyLog(folder.path, { key: readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8') });
-}
-
-function segments(folder: Folder): string[] {
-  return readdirSync(folder.path).filter((name) => name.endsWith('.jsonl'));
-}
-
-function lastSegment(folder: Folder): string {
-  return join(folder.path, segments(folder).at(-1)!);
-}
+import { contents, lastSegment, segments, verify, writeAll } from './log-folder.js';
 
 const small: AuditFileOptions = { maxSegmentBytes: 1500, checkpointEvery: { records: 4 } };
 const six = ['a', 'b', 'c', 'd', 'e', 'f'];
