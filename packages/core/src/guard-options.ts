@@ -79,8 +79,8 @@ export interface GuardOptions {
   /** Told of troubles that no answer can carry, such as an outcome that could not be recorded. Default: a process warning. */
   readonly onTrouble?: (message: string) => void;
   /**
-   * Actions that run even if their record cannot be written. Each time is counted and told to `onTrouble`, and nowhere
-   * else. Default: none, so that without a record there is no action.
+   * Actions that run even if their record cannot be written. Each time is counted, and the counts are told to
+   * `onTrouble`, and nowhere else. Default: none, so that without a record there is no action.
    */
   readonly dangerouslyActWithoutRecord?: readonly string[];
   /**

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { ConfigError, checkOptionNames } from '../config-error.js';
+import { readClock } from '../read-clock.js';
 import { readOnTrouble } from '../trouble.js';
 import { checkKey } from './checkpoint-signer.js';
 import type { CheckpointWitness } from './witness.js';
@@ -94,7 +95,7 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
     maxSegmentBytes: wholeNumber('maxSegmentBytes', options.maxSegmentBytes, 64 * 1024 ** 2, 1024),
     maxSegmentSeconds: wholeNumber('maxSegmentSeconds', options.maxSegmentSeconds, 86_400, 1),
     maxQueued: wholeNumber('maxQueued', options.maxQueued, 4096, 1),
-    clock: readClock(clock),
+    clock: readClock('auditFile', clock),
     onTrouble: readOnTrouble('auditFile', options.onTrouble),
   };
 }
@@ -112,10 +113,4 @@ function wholeNumber(name: string, value: number | undefined, byDefault: number,
   const given = value ?? byDefault;
   if (Number.isSafeInteger(given) && given >= least) return given;
   throw new ConfigError(`auditFile: '${name}' must be a whole number from ${least} on, not ${String(given)}.`);
-}
-
-function readClock(clock: (() => number) | undefined): () => number {
-  if (clock === undefined) return Date.now;
-  if (typeof clock === 'function') return clock;
-  throw new ConfigError("auditFile: 'clock' must be a function that gives milliseconds since the epoch.");
 }

@@ -1,3 +1,4 @@
+import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 import { AuditError } from './audit-error.js';
 import type { AuditEvent, AuditSink } from './event.js';
@@ -17,6 +18,7 @@ export interface FanOutRule {
 export interface BranchLimits {
   readonly maxWaiting: number;
   readonly timeoutMilliseconds: number;
+  readonly clock: () => number;
   readonly onTrouble: (message: string) => void;
 }
 
@@ -31,6 +33,9 @@ export interface FanOutBranch {
 export interface ReportBranch extends FanOutBranch {
   readonly lost: number;
 }
+
+/** One record may arrive while others are dropped. */
+const quietMilliseconds = 10_000;
 
 /** Who waits for this sink is refused when it fails, is too slow, or has too many waiting. */
 export function denyBranch(rule: Required<FanOutRule>, limits: BranchLimits): FanOutBranch {
@@ -52,6 +57,7 @@ export function denyBranch(rule: Required<FanOutRule>, limits: BranchLimits): Fa
 export function reportBranch(rule: Required<FanOutRule>, limits: BranchLimits): ReportBranch {
   const { sink, name } = rule;
   const waiting = new Waiting(rule, limits.maxWaiting);
+  const trouble = new LastingTrouble(quietMilliseconds, limits.clock);
   let lost = 0;
   return {
     name,
@@ -61,10 +67,12 @@ export function reportBranch(rule: Required<FanOutRule>, limits: BranchLimits): 
     async write(event) {
       try {
         await waiting.write(event);
+        if (trouble.over() > 0) {
+          limits.onTrouble(`countersign: ${name} takes audit records again; ${lost} are missing there.`);
+        }
       } catch (error) {
         lost += 1;
-        // The first, the second, the fourth …: a sink that is down must not flood whoever listens.
-        if (Number.isInteger(Math.log2(lost))) {
+        if (trouble.again()) {
           limits.onTrouble(`countersign: ${lost} audit records are missing in ${name} so far: ${textOf(error)}`);
         }
       }

@@ -1,4 +1,5 @@
 import { ConfigError, checkOptionNames } from '../config-error.js';
+import { readClock } from '../read-clock.js';
 import { readOnTrouble } from '../trouble.js';
 import type { AuditSink } from './event.js';
 import { type BranchLimits, denyBranch, type FanOutBranch, type FanOutRule, reportBranch } from './fan-out-branch.js';
@@ -9,6 +10,8 @@ export interface FanOutOptions {
   readonly maxWaiting?: number;
   /** Longest wait for one sink, in seconds: for a `deny` sink to write, for any other to finish at close. Default 30. */
   readonly timeoutSeconds?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
   /** Told of records that are missing in a `report` sink. Default: a process warning. */
   readonly onTrouble?: (message: string) => void;
 }
@@ -30,7 +33,7 @@ export interface FanOut extends AuditSink {
  * fanOut([auditFile('audit'), { sink: auditPino(logger), onFailure: 'report', name: 'pino' }]);
  */
 export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanOutOptions = {}): FanOut {
-  checkOptionNames('fanOut', options, ['maxWaiting', 'timeoutSeconds', 'onTrouble']);
+  checkOptionNames('fanOut', options, ['maxWaiting', 'timeoutSeconds', 'clock', 'onTrouble']);
   const limits = readLimits(options);
   const rules = readRules(sinks);
   if (!rules.some(({ sink, onFailure }) => onFailure !== 'report' && sink.bestEffort !== true)) {
@@ -73,12 +76,17 @@ function readRule({ sink, onFailure = 'deny', name = '', ...rest }: FanOutRule, 
   return { sink, onFailure, name: name === '' ? place : name };
 }
 
-function readLimits({ maxWaiting = 4096, timeoutSeconds = 30, onTrouble }: FanOutOptions): BranchLimits {
+function readLimits({ maxWaiting = 4096, timeoutSeconds = 30, clock, onTrouble }: FanOutOptions): BranchLimits {
   if (!Number.isSafeInteger(maxWaiting) || maxWaiting < 1) {
     throw new ConfigError("fanOut: 'maxWaiting' must be a whole number above 0.");
   }
   wholeNumber('fanOut', 'timeoutSeconds', timeoutSeconds, 1, 3600);
-  return { maxWaiting, timeoutMilliseconds: timeoutSeconds * 1000, onTrouble: readOnTrouble('fanOut', onTrouble) };
+  return {
+    maxWaiting,
+    timeoutMilliseconds: timeoutSeconds * 1000,
+    clock: readClock('fanOut', clock),
+    onTrouble: readOnTrouble('fanOut', onTrouble),
+  };
 }
 
 async function all(work: readonly Promise<void>[]): Promise<void> {

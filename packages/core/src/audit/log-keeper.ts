@@ -1,3 +1,4 @@
+import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import type { LogWriter } from './log-writer.js';
@@ -10,6 +11,7 @@ export class LogKeeper {
   readonly #log: LogWriter;
   readonly #settings: AuditFileSettings;
   readonly #witnesses: readonly WitnessQueue[];
+  readonly #trouble = new LastingTrouble();
   #due: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
 
@@ -51,8 +53,12 @@ export class LogKeeper {
     this.#stopTimer();
     try {
       await this.#log.checkpoint();
+      if (this.#trouble.over() > 0) this.#settings.onTrouble('countersign: the audit log is sealed again.');
     } catch (error) {
-      this.#settings.onTrouble(`countersign: the audit log could not be sealed: ${textOf(error)}`);
+      if (!this.#trouble.again()) return;
+      this.#settings.onTrouble(
+        `countersign: the audit log could not be sealed, ${this.#trouble.inARow} now: ${textOf(error)}`,
+      );
     }
   }
 

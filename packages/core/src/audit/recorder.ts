@@ -4,6 +4,8 @@ import { deepFreeze } from '../deep-freeze.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { PolicyDecision, Resource } from '../policy/engine.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
+import { LastingTrouble } from '../lasting-trouble.js';
+import { AuditError } from './audit-error.js';
 import { boundString } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
 import type { Redactor } from './redact.js';
@@ -39,6 +41,9 @@ const strangerPathLength = 256;
 /** Reported with the error itself, which the refusal does not hold, or listed by the host at start. */
 const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
 
+/** Some requests may go well while others fail. */
+const quietMilliseconds = 10_000;
+
 interface RecorderSettings {
   readonly audit: AuditSink;
   readonly redact: Redactor;
@@ -49,30 +54,52 @@ interface RecorderSettings {
 
 export function createRecorder(settings: RecorderSettings): Recorder {
   const { audit, redact, clock, onTrouble, dangerouslyActWithoutRecord } = settings;
-  let unrecorded = 0;
+  const unwritten = new Troubles(clock);
+  const unrecorded = new Troubles(clock);
+  const faults = new Troubles(clock);
+
+  function isWritten(): void {
+    for (const [failure, times] of unwritten.over()) {
+      onTrouble(`countersign: audit records are written again, after ${times} that could not be (${failure}).`);
+    }
+    for (const [action, times] of unrecorded.over()) {
+      onTrouble(`countersign: ${action} ran ${times === 1 ? 'once' : `${times} times`} without its record.`);
+    }
+  }
 
   async function write(event: Omit<AuditEvent, 'id' | 'time'>): Promise<Refusal | undefined> {
     try {
       const recorded = redact({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
       // Frozen: what one sink does with it changes nothing for the others.
       await audit.write(deepFreeze(recorded));
+      isWritten();
       return undefined;
     } catch (error) {
-      onTrouble(`countersign: an audit record could not be written: ${textOf(error)}`);
+      const trouble = unwritten.of(error instanceof AuditError ? error.failure : 'other');
+      if (trouble.again()) {
+        onTrouble(`countersign: an audit record could not be written (${trouble.times} so far): ${textOf(error)}`);
+      }
       return refusal('audit_unavailable', textOf(error));
     }
   }
 
   /** Our own faults are told to the operator too: the client gets no more than a code. */
   function tell({ fault, code, detail = '' }: Refusal, facts: RequestFacts): void {
-    if (fault === 'server' && !toldElsewhere.includes(code))
-      onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}: ${detail}`);
+    if (fault !== 'server' || toldElsewhere.includes(code)) return;
+    const trouble = faults.of(code);
+    // No request says that it is over, but a while without it does.
+    trouble.over();
+    if (!trouble.again()) return;
+    const count = trouble.times === 1 ? '' : ` (${trouble.times} so far)`;
+    onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}${count}: ${detail}`);
   }
 
   function unlessExcused(action: string, refused: Refusal | undefined): Refusal | undefined {
     if (refused === undefined || !dangerouslyActWithoutRecord.includes(action)) return refused;
-    unrecorded += 1;
-    onTrouble(`countersign: ${action} was let through without its record; ${unrecorded} so far.`);
+    const trouble = unrecorded.of(action);
+    if (trouble.again()) {
+      onTrouble(`countersign: ${action} was let through without its record; ${trouble.times} so far.`);
+    }
     return undefined;
   }
 
@@ -111,6 +138,29 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });
     },
   };
+}
+
+/** One for each kind of failure. */
+class Troubles {
+  readonly #clock: () => number;
+  readonly #kinds = new Map<string, LastingTrouble>();
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  of(kind: string): LastingTrouble {
+    const known = this.#kinds.get(kind);
+    if (known !== undefined) return known;
+    const trouble = new LastingTrouble(quietMilliseconds, this.#clock);
+    this.#kinds.set(kind, trouble);
+    return trouble;
+  }
+
+  /** Those that are over now, with how often they came. */
+  over(): (readonly [kind: string, times: number])[] {
+    return [...this.#kinds].map(([kind, trouble]) => [kind, trouble.over()] as const).filter(([, times]) => times > 0);
+  }
 }
 
 function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {

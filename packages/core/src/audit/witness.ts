@@ -1,3 +1,4 @@
+import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 
 /** Keeps checkpoints of a log where whoever can write the log cannot. */
@@ -15,9 +16,9 @@ export interface CheckpointWitness {
 export class WitnessQueue {
   readonly #witness: CheckpointWitness;
   readonly #onTrouble: (message: string) => void;
+  readonly #trouble = new LastingTrouble();
   #next: string | undefined;
   #working: Promise<void> | undefined;
-  #failures = 0;
 
   constructor(witness: CheckpointWitness, onTrouble: (message: string) => void) {
     this.#witness = witness;
@@ -58,13 +59,14 @@ export class WitnessQueue {
   async #deliver(note: string): Promise<void> {
     try {
       await this.#witness.receive(note);
-      this.#failures = 0;
+      if (this.#trouble.over() > 0) {
+        this.#onTrouble(`countersign: the witness ${this.#witness.name} takes checkpoints again.`);
+      }
     } catch (error) {
-      this.#failures += 1;
-      const times = this.#failures === 1 ? 'once' : `${this.#failures} times in a row`;
+      if (!this.#trouble.again()) return;
       this.#onTrouble(
-        `countersign: the witness ${this.#witness.name} took no checkpoint, ${times} now: ${textOf(error)}. ` +
-          'The end of the log can be cut off without a trace until it takes one.',
+        `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#trouble.inARow} now: ` +
+          `${textOf(error)}. The end of the log can be cut off without a trace until it takes one.`,
       );
     }
   }

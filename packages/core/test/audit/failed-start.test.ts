@@ -2,23 +2,12 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import { readWholeAuditLog } from '../../src/audit/read-audit-log.js';
 import { ConfigError } from '../../src/config-error.js';
 import { type Folder, temporaryFolder } from './events.js';
+import { fullFor } from './faults.js';
 import { contents, lastSegment, segments, verify, writeAll } from './log-folder.js';
-
-/** A disk that is full for whatever holds this text. */
-function fullFor(text: string): FileOperations {
-  return {
-    ...fileOperations,
-    write(descriptor, bytes) {
-      if (Buffer.from(bytes).includes(text)) throw Object.assign(new Error('made to fail'), { code: 'ENOSPC' });
-      return fileOperations.write(descriptor, bytes);
-    },
-  };
-}
 
 function tornFiles(folder: Folder): string[] {
   return readdirSync(folder.path).filter((name) => name.includes('.torn-'));

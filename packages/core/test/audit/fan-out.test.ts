@@ -98,6 +98,30 @@ describe('a sink whose failures are reported', () => {
     expect(told.at(-1)).toBe('countersign: 100 audit records are missing in lake.');
   });
 
+  it('F4 that it is over is told, too, once, and what was lost', async () => {
+    let now = 1_000_000;
+    let isDown = true;
+    const told: string[] = [];
+    const lake: AuditSink = { write: () => (isDown ? Promise.reject(new Error('down')) : Promise.resolve()) };
+    const sink = fanOut([memoryAudit(), { sink: lake, onFailure: 'report', name: 'lake' }], {
+      clock: () => now,
+      onTrouble: (message) => void told.push(message),
+    });
+    const write = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index++) await sink.write(event(`${index}`));
+    };
+    await write(3);
+    isDown = false;
+    await write(3);
+    expect(told).toHaveLength(2);
+    now += 10_000;
+    await write(3);
+    expect(told.slice(2)).toEqual(['countersign: lake takes audit records again; 3 are missing there.']);
+    isDown = true;
+    await write(1);
+    expect(told.at(-1)).toBe('countersign: 4 audit records are missing in lake so far: Error: down');
+  });
+
   it('F4 a slow one holds nobody up, and drops what is more than its limit', async () => {
     const taken = new Deferred();
     const slow: AuditSink = { write: () => taken.promise };
@@ -163,6 +187,7 @@ describe('G5 rules that would keep no record', () => {
     ['one name twice', [sure, { sink: sure, name: 'sink 1' }], {}, 'the same name'],
     ['no room', [sure], { maxWaiting: 0 }, 'maxWaiting'],
     ['no time', [sure], { timeoutSeconds: 0.5 }, 'timeoutSeconds'],
+    ['no clock', [sure], { clock: 1 }, "'clock' must be a function"],
     ['a misspelt option', [sure], { timeoutSecond: 1 }, "Did you mean 'timeoutSeconds'"],
   ])('%s', (_title, sinks, options, message) => {
     expect(() => fanOut(sinks as AuditSink[], options)).toThrow(ConfigError);

@@ -7,7 +7,6 @@ import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import { fileWitness } from '../../src/audit/file-witness.js';
 import { httpWitness } from '../../src/audit/http-witness.js';
@@ -15,6 +14,7 @@ import type { CheckpointWitness } from '../../src/audit/witness.js';
 import { ConfigError } from '../../src/config-error.js';
 import { Deferred } from '../node/deferred.js';
 import { event, type Folder, temporaryFolder } from './events.js';
+import { fullFor } from './faults.js';
 
 async function writeLog(
   folder: Folder,
@@ -76,17 +76,8 @@ describe('witnesses', () => {
   it('F6 one gets a checkpoint also where the log could not write a record of it', async () => {
     using folder = temporaryFolder();
     const notes: string[] = [];
-    const operations: FileOperations = {
-      ...fileOperations,
-      write(descriptor, bytes) {
-        if (Buffer.from(bytes).includes('"phase":"checkpoint"')) {
-          throw Object.assign(new Error('ENOSPC: made to fail'), { code: 'ENOSPC' });
-        }
-        return fileOperations.write(descriptor, bytes);
-      },
-    };
     const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
-    const sink = auditFileWith(operations, folder.path, { witnesses: [witness], onTrouble() {} });
+    const sink = auditFileWith(fullFor('"phase":"checkpoint"'), folder.path, { witnesses: [witness], onTrouble() {} });
     await sink.write(event('a'));
     await sink.close?.();
     expect(notes.map((note) => note.split('\n')[1])).toEqual(['2']);
@@ -151,18 +142,28 @@ describe('witnesses', () => {
     expect(notes.at(-1)).toBe(own.at(-1));
   });
 
-  it('F4 failures are counted, one that throws at once, too', async () => {
+  it('F4 failures in a row are told without a flood, and that it is over', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
+    let calls = 0;
     const failing: CheckpointWitness = {
       name: 'failing',
       receive() {
-        throw new Error('gone');
+        calls += 1;
+        if (calls <= 9) throw new Error('gone');
+        return Promise.resolve();
       },
     };
-    await writeLog(folder, [failing], troubles);
-    expect(troubles[0]).toContain('took no checkpoint, once now: Error: gone');
-    expect(troubles[1]).toContain('took no checkpoint, 2 times in a row now');
+    const onTrouble = (text: string): void => void troubles.push(text);
+    const sink = auditFile(folder.path, { witnesses: [failing], checkpointEvery: { records: 1 }, onTrouble });
+    for (let count = 0; count < 12; count++) await sink.write(event(`${count}`));
+    await sink.close?.();
+    expect(troubles).toEqual([
+      ...['once', '2 times in a row', '4 times in a row', '8 times in a row'].map((times) =>
+        expect.stringContaining(`the witness failing took no checkpoint, ${times} now: Error: gone`),
+      ),
+      'countersign: the witness failing takes checkpoints again.',
+    ]);
   });
 
   it('G5 addresses that are none, or go over the network in clear', () => {

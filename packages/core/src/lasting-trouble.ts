@@ -1,0 +1,50 @@
+/**
+ * Counts failures of one kind and says which to tell: the first, the second, the fourth …, since one that lasts must
+ * not flood whoever listens; and, once, that they are over.
+ */
+export class LastingTrouble {
+  readonly #quietMilliseconds: number;
+  readonly #clock: () => number;
+  #times = 0;
+  #last = 0;
+
+  /** Over only after such a time without a failure, where one that works says little of those beside it. */
+  constructor(quietMilliseconds = 0, clock: () => number = () => 0) {
+    this.#quietMilliseconds = quietMilliseconds;
+    this.#clock = clock;
+  }
+
+  /** Call it at each failure; true if this one is to be told. */
+  again(): boolean {
+    this.#times += 1;
+    this.#last = this.#now();
+    return Number.isInteger(Math.log2(this.#times));
+  }
+
+  /** How many there were so far. */
+  get times(): number {
+    return this.#times;
+  }
+
+  get inARow(): string {
+    return this.#times === 1 ? 'once' : `${this.#times} times in a row`;
+  }
+
+  /** Call it when it worked; returns how many failures are over with that, or 0. */
+  over(): number {
+    // A clock may have been put back meanwhile.
+    if (this.#times === 0 || Math.abs(this.#now() - this.#last) < this.#quietMilliseconds) return 0;
+    const times = this.#times;
+    this.#times = 0;
+    return times;
+  }
+
+  #now(): number {
+    try {
+      return this.#clock();
+    } catch {
+      // What failed must not fail once more here.
+      return this.#last;
+    }
+  }
+}

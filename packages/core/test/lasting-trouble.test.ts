@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { LastingTrouble } from '../src/lasting-trouble.js';
+
+describe('a trouble that lasts', () => {
+  it('is told the first, the second, the fourth … time', () => {
+    const trouble = new LastingTrouble();
+    const told: string[] = [];
+    for (let count = 0; count < 20; count++) if (trouble.again()) told.push(trouble.inARow);
+    expect(told).toEqual(['once', ...[2, 4, 8, 16].map((times) => `${times} times in a row`)]);
+    expect(trouble.times).toBe(20);
+  });
+
+  it('is over once, and begins anew', () => {
+    const trouble = new LastingTrouble();
+    expect(trouble.over()).toBe(0);
+    for (let count = 0; count < 3; count++) trouble.again();
+    expect([trouble.over(), trouble.over()]).toEqual([3, 0]);
+    expect(trouble.again()).toBe(true);
+    expect(trouble.times).toBe(1);
+  });
+
+  it('is over only after a quiet time, where successes lie between the failures', () => {
+    let now = 1_000_000;
+    const trouble = new LastingTrouble(10_000, () => now);
+    for (let count = 0; count < 5; count++) {
+      trouble.again();
+      now += 9_999;
+      expect(trouble.over()).toBe(0);
+    }
+    now += 1;
+    expect(trouble.over()).toBe(5);
+  });
+
+  it('F8 ends also on a clock that was put back, and with one that fails never worse', () => {
+    let now = 1_000_000;
+    const trouble = new LastingTrouble(10_000, () => now);
+    trouble.again();
+    now = 0;
+    expect(trouble.over()).toBe(1);
+    const failing = new LastingTrouble(10_000, () => {
+      throw new Error('no clock');
+    });
+    expect(failing.again()).toBe(true);
+    expect(failing.over()).toBe(0);
+  });
+});
