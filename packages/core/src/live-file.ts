@@ -46,6 +46,8 @@ export async function openLiveFile<T>(
   options: LiveFileOptions,
 ): Promise<LiveFile<T>> {
   checkOptionNames(owner, options, ['onReload', 'pollSeconds']);
+  // An empty one would be the working directory.
+  if (typeof path !== 'string' || path === '') throw new ConfigError(`${owner}: name the ${holds} file.`);
   const { onReload = warn, pollSeconds = 5 } = options;
   if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
     throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { ScopeMatch } from '@countersign/delegation';
+import { isStringOrUri, type ScopeMatch } from '@countersign/delegation';
 import type { AuditSink } from './audit/event.js';
 import { readAudit, readUnrecordedActions } from './audit/read-audit.js';
 import { createRedactor, type Redactor } from './audit/redact.js';
@@ -107,7 +107,7 @@ export function readOptions(options: GuardOptions): Settings {
     audit: readAudit(options.audit),
     redact: createRedactor(options.redact),
     dangerouslyActWithoutRecord: readUnrecordedActions(options.dangerouslyActWithoutRecord),
-    dangerouslyExplainRefusals: readExplainRefusals(options),
+    dangerouslyExplainRefusals: guardFlag(options, 'dangerouslyExplainRefusals'),
     audiences,
     tokens: createTokenVerifier({ issuers: options.issuers ?? [], audiences, clockSkewSeconds }),
     links: createLinkVerifier({
@@ -143,20 +143,22 @@ export function readOptions(options: GuardOptions): Settings {
   };
 }
 
-function readOrigins({ origin, dangerouslyAllowHttpOrigin = false }: GuardOptions): readonly Origin[] {
+function readOrigins(options: GuardOptions): readonly Origin[] {
+  const { origin } = options;
+  const allowHttp = guardFlag(options, 'dangerouslyAllowHttpOrigin');
   const values = typeof origin === 'string' ? [origin] : origin;
   if (!Array.isArray(values) || values.length === 0) {
     throw new ConfigError(
       "createGuard: 'origin' is missing. Name what requests are addressed to, like 'https://api.example.com'.",
     );
   }
-  return values.map((value) => parseOrigin(value, dangerouslyAllowHttpOrigin));
+  return values.map((value) => parseOrigin(value, allowHttp));
 }
 
 function readAudiences({ audience }: GuardOptions, origins: readonly Origin[]): readonly string[] {
   if (audience === undefined) return origins.map(({ href }) => href);
-  const values = typeof audience === 'string' ? [audience] : audience;
-  if (values.length === 0 || values.some((value) => typeof value !== 'string' || value === '')) {
+  const values: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
+  if (values.length === 0 || !values.every(isStringOrUri)) {
     throw new ConfigError(
       "createGuard: 'audience' must name at least one audience, or be left out to mean the origin.",
     );
@@ -189,11 +191,9 @@ function readEntityProvider({ entities }: GuardOptions): EntityProvider | undefi
   throw new ConfigError("createGuard: 'entities' must be a function from { type, id } to { attributes, parents }.");
 }
 
-function readSubjectRule({ subjectMustAlsoBePermitted = false, policy }: GuardOptions): boolean {
-  if (typeof subjectMustAlsoBePermitted !== 'boolean') {
-    throw new ConfigError("createGuard: 'subjectMustAlsoBePermitted' must be true or false.");
-  }
-  if (subjectMustAlsoBePermitted && policy.knowsUsers !== true) {
+function readSubjectRule(options: GuardOptions): boolean {
+  const subjectMustAlsoBePermitted = guardFlag(options, 'subjectMustAlsoBePermitted');
+  if (subjectMustAlsoBePermitted && options.policy.knowsUsers !== true) {
     throw new ConfigError(
       "createGuard: 'subjectMustAlsoBePermitted' needs a policy engine that heeds principal.type and says knowsUsers: true.",
     );
@@ -206,13 +206,6 @@ function readTraffic({ traffic = 'agents' }: GuardOptions): 'agents' | 'mixed' {
     throw new ConfigError("createGuard: 'traffic' must be 'agents' or 'mixed'.");
   }
   return traffic;
-}
-
-function readExplainRefusals({ dangerouslyExplainRefusals = false }: GuardOptions): boolean {
-  if (typeof dangerouslyExplainRefusals !== 'boolean') {
-    throw new ConfigError("createGuard: 'dangerouslyExplainRefusals' must be true or false.");
-  }
-  return dangerouslyExplainRefusals;
 }
 
 function readSpoolDirectory({ spoolDirectory }: GuardOptions): string {
@@ -253,6 +246,15 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
     }
   }
   return value;
+}
+
+type FlagOption = 'subjectMustAlsoBePermitted' | 'dangerouslyExplainRefusals' | 'dangerouslyAllowHttpOrigin';
+
+/** The text `false` is no false: what a file or an environment holds must not switch a protection off. */
+function guardFlag(options: GuardOptions, name: FlagOption): boolean {
+  const { [name]: value = false } = options;
+  if (typeof value === 'boolean') return value;
+  throw new ConfigError(`createGuard: '${name}' must be true or false.`);
 }
 
 type NumericOption =

@@ -15,6 +15,12 @@ describe('checkOptionNames', () => {
     );
   });
 
+  it.each([null, undefined, 'origin', 5])('G5 refuses %j in place of options', (options) => {
+    expect(() => checkOptionNames('f', options as unknown as object, ['origin'])).toThrow(
+      new ConfigError('f: the options must be an object.'),
+    );
+  });
+
   it('lists the known names where nothing is near', () => {
     expect(() => checkOptionNames('f', { zzzzzz: 1 }, ['origin'])).toThrow(
       "unknown option 'zzzzzz'. Known options: origin.",

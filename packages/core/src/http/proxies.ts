@@ -44,12 +44,13 @@ function clientAddress(rawHeaders: readonly string[], isProxy: (address: string)
 }
 
 function blockListOf(trusted: readonly string[]): BlockList {
+  if (!Array.isArray(trusted)) throw new ConfigError("trustedProxies: write a list, like ['10.0.0.0/8'].");
   const list = new BlockList();
   for (const entry of trusted) {
-    const [address = '', prefix] = entry.split('/');
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(String(entry)) ?? [];
     const version = isIP(address);
     const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
-    if (version === 0 || !/^\d*$/.test(prefix ?? '') || bits < 1 || bits > (version === 4 ? 32 : 128)) {
+    if (version === 0 || bits < 1 || bits > (version === 4 ? 32 : 128)) {
       throw new ConfigError(`trustedProxies: '${entry}' is no address and no range like '10.0.0.0/8'.`);
     }
     list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6');

@@ -40,7 +40,7 @@ describe('createForwardedReader', () => {
     expect(host).toBe('a.dev,b.dev');
   });
 
-  it.each(['', 'proxy.local', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '::1/129', '0.0.0.0/0'])(
+  it.each(['', 'proxy.local', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10.0.0.0/8/9', '::1/129', '0.0.0.0/0'])(
     'G5 refuses %j',
     (entry) => {
       expect(() => createForwardedReader([entry])).toThrow(ConfigError);

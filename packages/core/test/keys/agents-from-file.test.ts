@@ -186,6 +186,11 @@ describe('agentsFromFile', () => {
     await expect(opening).rejects.toThrow(message);
   });
 
+  it.each(['', undefined, null])('G5 refuses %j as its path', async (path) => {
+    await expect(agentsFromFile(path as string)).rejects.toThrow(ConfigError);
+    await expect(agentsFromFile(path as string)).rejects.toThrow(/name the agents file/);
+  });
+
   it('refuses unknown options', async () => {
     await expect(agentsFromFile('agents.json', { onRelaod: () => {} } as object)).rejects.toThrow(/onReload/);
     await expect(agentsFromFile('agents.json', { pollSeconds: 0 })).rejects.toThrow(ConfigError);
