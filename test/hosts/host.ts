@@ -45,6 +45,8 @@ export interface RunningHost {
   /** Which handlers ran, in order; grows while the host runs. */
   readonly handled: readonly string[];
   readonly auditFolder: string;
+  /** From now on gives up on a connection that is silent for so long. */
+  giveUpAfter(milliseconds: number): void;
   /** Resolves when the last outcome is on disk. */
   close(): Promise<void>;
 }
@@ -90,6 +92,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
     guard,
     handled,
     auditFolder: config.audit,
+    giveUpAfter: (milliseconds) => server.giveUpAfter(milliseconds),
     async close() {
       await server.close();
       await guard.close();

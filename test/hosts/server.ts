@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import { createServer as createHttp2Server } from 'node:http2';
+import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { continueAfterVerification } from '@countersign/core';
 
@@ -17,6 +17,8 @@ export interface ServerOptions {
 export interface HostServer {
   readonly url: string;
   serve(listener: RequestListener): void;
+  /** From now on gives up on a connection that is silent for so long, as the server of Node does at its `timeout`. */
+  giveUpAfter(milliseconds: number): void;
   /** Resolves when every answer has closed. */
   close(): Promise<void>;
 }
@@ -30,6 +32,11 @@ export async function startServer({ http2 = false, port = 0, maxHeaderBytes }: S
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  });
   const answering = new Set<ServerResponse>();
   server.on('request', (_request, response: ServerResponse) => {
     answering.add(response);
@@ -41,6 +48,10 @@ export async function startServer({ http2 = false, port = 0, maxHeaderBytes }: S
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     serve: (listener) => void server.on('request', listener),
+    giveUpAfter(milliseconds) {
+      if (!http2) for (const connection of connections) connection.setTimeout(milliseconds);
+      for (const session of sessions) session.setTimeout(milliseconds, () => session.destroy());
+    },
     async close() {
       server.close();
       // An answer that is cut off reports its outcome when it closes, and only then may the log be closed.

@@ -1,9 +1,13 @@
 import type { AuditEvent, AuditSink } from '@countersign/core';
 import { expect, it, vi } from 'vitest';
-import { type Api, expectProblem, onEverySetup } from '../support/api.js';
+import { type Api, expectProblem, onEveryHost, onEverySetup } from '../support/api.js';
 import { auditText } from '../support/audit-log.js';
+import { patiently } from '../support/patiently.js';
+import { Http2Connection } from '../support/http2.js';
 import { serialized } from '../support/signed-request.js';
 import { reviewer, reviewerId, runner } from '../support/world.js';
+
+const patiently = { interval: 2, timeout: 10_000 };
 
 onEverySetup('What is written down', (api) => {
   it('F1 whatever a name holds, a record is one printable line', async () => {
@@ -68,11 +72,9 @@ onEverySetup('What is written down', (api) => {
     const slow = await api.variant({ start: { onHandled: () => held.promise } });
     const connection = await slow.connect();
     connection.write(serialized(await slow.pull()));
-    await vi.waitFor(() => expect(slow.running.handled).toEqual(['pr.create']), { interval: 2 });
+    await vi.waitFor(() => expect(slow.running.handled).toEqual(['pr.create']), patiently);
     connection.destroy();
-    await vi.waitFor(() => expect(slow.records.filter(({ phase }) => phase === 'outcome')).toHaveLength(1), {
-      interval: 2,
-    });
+    await vi.waitFor(() => expect(slow.records.filter(({ phase }) => phase === 'outcome')).toHaveLength(1), patiently);
     held.resolve();
     await slow.stop();
     expect(outcomes(slow)).toEqual([{ result: 'aborted' }]);
@@ -82,11 +84,31 @@ onEverySetup('What is written down', (api) => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await slow.connect();
     connection.write(serialized(await slow.pull()));
-    await vi.waitFor(() => expect(slow.running.handled).toEqual(['pr.create']), { interval: 2 });
+    await vi.waitFor(() => expect(slow.running.handled).toEqual(['pr.create']), patiently);
     await slow.stop();
     expect(outcomes(slow)).toEqual([{ result: 'aborted' }]);
   });
 });
+
+for (const http2 of [false, true]) {
+  onEveryHost(
+    `A server that gives up on a request over HTTP/${http2 ? '2' : '1'}`,
+    (api) => {
+      it('F5 the outcome says that it timed out', async () => {
+        const slow = await api.variant({ start: { http2, onHandled: () => new Promise(() => {}) } });
+        const request = slow.signed({ target: '/invoices' });
+        const connection = http2 ? await slow.connectHttp2() : await slow.connect();
+        if (connection instanceof Http2Connection) connection.begin(request, { ended: true });
+        else connection.write(serialized(request));
+        await vi.waitFor(() => expect(slow.running.handled).toEqual(['invoice.read']), patiently);
+        slow.running.giveUpAfter(20);
+        await vi.waitFor(() => expect(outcomes(slow)).toEqual([{ result: 'timed_out' }]), patiently);
+        connection.destroy();
+      });
+    },
+    { start: { http2 } },
+  );
+}
 
 function deferred(): { readonly promise: Promise<void>; resolve(): void } {
   const settle: (() => void)[] = [];
@@ -170,7 +192,7 @@ onEverySetup('No record, no action', (api) => {
     const slow = await api.variant({ start: { guard: { audit } } });
     const connection = await slow.connect();
     connection.write(serialized(await slow.pull()));
-    await vi.waitFor(() => expect(audit.events).toHaveLength(1), { interval: 2 });
+    await vi.waitFor(() => expect(audit.events).toHaveLength(1), patiently);
     // A whole other exchange goes by, and still nothing ran.
     expect((await slow.send(Buffer.from(`GET ${api.at('/public')} HTTP/1.1\r\nHost: x\r\n\r\n`))).status).toBe(200);
     expect(slow.running.handled).toEqual([]);
@@ -185,7 +207,7 @@ onEverySetup('No record, no action', (api) => {
     const audit = sinkThat(({ phase }) => (phase === 'outcome' ? down() : Promise.resolve()));
     const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
     expect((await failing.send(await failing.pull())).status).toBe(201);
-    await vi.waitFor(() => expect(troubles).toHaveLength(1), { interval: 2 });
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
   });
 
   it('F7 what a refused request says about itself is a claim', async () => {

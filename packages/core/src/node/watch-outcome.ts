@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { AuditOutcome } from '../audit/event.js';
 import { http2StreamOf } from '../body/http2-stream.js';
+import { onTimeout } from './on-timeout.js';
 
 /** The handle on a watched answer. */
 export interface OutcomeWatch {
@@ -16,17 +17,14 @@ export function watchOutcome(response: ServerResponse, onEnd: (outcome: AuditOut
   let handlerThrew = false;
   let ended = false;
   let timedOut = false;
-  const onTimeout = (): void => {
+  const endWatch = onTimeout(response, () => {
     timedOut = true;
-  };
-  // A listener here leaves what the server does about it as it is. HTTP/2 has many streams on one: they are aborted.
-  const socket = http2StreamOf(response) === undefined ? response.socket : null;
-  socket?.once('timeout', onTimeout);
+  });
 
   function end(result: 'finished' | 'aborted'): void {
     if (ended) return;
     ended = true;
-    socket?.off('timeout', onTimeout);
+    endWatch();
     // Before the headers are out, the status code is only some framework's default.
     const status = response.headersSent ? { status: response.statusCode } : {};
     onEnd({ result: handlerThrew ? 'threw' : cut(result), ...status });

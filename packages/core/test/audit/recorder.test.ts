@@ -50,7 +50,11 @@ describe('F4 what the recorder tells the operator', () => {
   it('a full disk: the first, the second, the fourth … request, and once that it is over', async () => {
     using folder = temporaryFolder();
     let full = true;
-    const audit = auditFileWith(fullFor('"authentication"', () => full), folder.path, {});
+    const audit = auditFileWith(
+      fullFor('"authentication"', () => full),
+      folder.path,
+      {},
+    );
     const recording = new Recording(audit);
     expect(new Set(await recording.refuse(100))).toEqual(new Set(['audit_unavailable']));
     const counts = recording.troubles.map((text) => /could not be written \((\d+) so far\): .*ENOSPC/.exec(text)?.[1]);
@@ -62,7 +66,9 @@ describe('F4 what the recorder tells the operator', () => {
     expect(recording.troubles).toEqual([]);
     recording.now += 10_000;
     await recording.refuse(3);
-    expect(recording.troubles).toEqual(['countersign: audit records are written again, after 100 that could not be (write_failed).']);
+    expect(recording.troubles).toEqual([
+      'countersign: audit records are written again, after 100 that could not be (write_failed).',
+    ]);
     await audit.close?.();
   });
 

@@ -7,13 +7,14 @@ import {
   constants,
   createSecureServer,
   type Http2SecureServer,
+  type Http2ServerRequest,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { agentId, type Guarded, guarded, outcomeOf, signed, unsigned } from '../../../../test/support/guarded.js';
 import { type RawRequest, sha256Digest, tampered } from '../../../../test/support/signed-request.js';
 import { continueAfterVerification } from '../../src/body/expect-continue.js';
@@ -100,6 +101,10 @@ async function send(served: Served, request: RawRequest, more?: Record<string, s
   const stream = begin(served, request, more);
   if (request.body.length > 0) stream.end(request.body);
   return await answer(stream);
+}
+
+function outcomesOf({ audit }: Guarded): unknown[] {
+  return audit.records.flatMap(({ outcome }) => outcome ?? []);
 }
 
 const body = Buffer.alloc(300_000, 'abcdefg');
@@ -340,6 +345,52 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
     await once(stream, 'data');
     stream.close(constants.NGHTTP2_CANCEL);
     expect(await outcomeOf(parts)).toEqual({ result: 'aborted', status: 200 });
+  });
+
+  it('of requests on a silent connection that the server gave up on', async () => {
+    const parts = await guarded();
+    const arrived = new Deferred();
+    let requests = 0;
+    await using served = await serve(parts, async (request, response) => {
+      requests += 1;
+      if (request.url === '/answered') response.end();
+      if (requests < 20) return;
+      arrived.resolve();
+      (request as unknown as Http2ServerRequest).stream.session?.setTimeout(20);
+    });
+    served.server.setTimeout(30_000);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    await send(served, signed({ target: '/answered' }));
+    const streams = Array.from({ length: 19 }, () => begin(served, signed({})));
+    await arrived.promise;
+    await Promise.all(streams.map((stream) => once(stream.resume(), 'close')));
+    await vi.waitFor(() => expect(outcomesOf(parts)).toHaveLength(20), { interval: 2 });
+    expect(outcomesOf(parts)).toEqual([
+      { result: 'finished', status: 200 },
+      ...streams.map(() => ({ result: 'timed_out' })),
+    ]);
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+
+  it('of one that the application answered in spite of the time', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => {
+      response.setTimeout(20, () => response.end('late'));
+    });
+    expect(await send(served, signed({}))).toMatchObject({ status: 200, body: 'late' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
+  });
+
+  it('of one that the application gave up on', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => {
+      response.setTimeout(20, () => response.destroy());
+    });
+    await once(begin(served, signed({})).resume(), 'close');
+    expect(await outcomeOf(parts)).toEqual({ result: 'timed_out' });
   });
 
   it('of a client that went away while it was being verified', async () => {
