@@ -90,7 +90,11 @@ function targetOf({ url = '' }: IncomingMessage): { readonly path: string; reado
 }
 
 function decoded(groups: Record<string, string> = {}): Record<string, string> {
-  return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]));
+  try {
+    return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]));
+  } catch {
+    throw Object.assign(new Error('the path cannot be decoded'), { status: 400 });
+  }
 }
 
 async function parsed(request: IncomingMessage): Promise<unknown> {

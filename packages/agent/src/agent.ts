@@ -17,6 +17,7 @@ export interface RequestToSign {
 
 /** What to hand to the HTTP client, all of it unchanged. */
 export interface SignedRequest {
+  /** In upper case. */
   readonly method: string;
   /** The URL as signed: normalised by the WHATWG URL rules, without fragment. */
   readonly url: string;
@@ -145,8 +146,10 @@ async function refuseRedirect(response: Response, url: URL): Promise<void> {
 async function signRequest(
   settings: Settings,
   credentials: Credentials,
-  { method, url: given, headers: fields, body: content }: RequestToSign,
+  { method: named, url: given, headers: fields, body: content }: RequestToSign,
 ): Promise<SignedRequest> {
+  // node:http and its kin send it in upper case whatever they are given, and servers know no other.
+  const method = named.toUpperCase();
   const url = httpUrl(given);
   const headers = new Headers(fields);
   addCredentials(headers, credentials);

@@ -1,4 +1,4 @@
-import { spellingHint } from '@countersign/delegation';
+import { isIdentifier, spellingHint } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
 
 /** Thrown by `createAgent` when an option is wrong. The message says what to do. */
@@ -60,8 +60,10 @@ export function readOptions(options: AgentOptions): Settings {
 }
 
 function readId(id: unknown): string {
-  if (typeof id !== 'string' || id === '') throw new ConfigError("createAgent: 'id' must be a non-empty string.");
-  return id;
+  if (isIdentifier(id)) return id;
+  throw new ConfigError(
+    "createAgent: 'id' must be the id under which the API knows the agent: 1 to 256 visible characters in NFC.",
+  );
 }
 
 function readKey(key: SigningKey): SigningKey {

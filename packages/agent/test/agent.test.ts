@@ -337,6 +337,7 @@ describe('signRequest', () => {
     ['POST', '{"title":"Grüße"}'],
     ['PATCH', new Uint8Array([0, 1, 2])],
     ['DELETE', 'a body on DELETE'],
+    ['patch', '{}'],
   ])('signs for a client of any kind: node:http %s', async (method, body) => {
     const signed = await agent
       .withToken(token)

@@ -18,6 +18,8 @@ describe('createAgent', () => {
       /unknown option 'lifetimeSecond'. Did you mean 'lifetimeSeconds'/,
     ],
     ['no id', { key }, /'id'/],
+    ['an id of no characters', { id: '', key }, /'id'/],
+    ['an id that no API can know', { id: 'agent-a\n', key }, /'id'/],
     ['no key', { id: 'a' }, /'key'/],
     ['a raw key', { id: 'a', key: key.exportJwk() }, /loadAgentKey/],
     [
