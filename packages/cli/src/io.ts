@@ -11,6 +11,8 @@ export interface Io {
   readonly stdin: () => Promise<Uint8Array>;
   /** Whether to colour what goes to `out` and to `err`. */
   readonly colour: { readonly out: boolean; readonly err: boolean };
+  /** How many columns the terminal has that `out` goes to; undefined if it goes elsewhere. Default: elsewhere. */
+  readonly columns?: () => number | undefined;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly fetch: typeof fetch;
@@ -40,6 +42,7 @@ export function processIo(): Io {
       return Buffer.concat(chunks);
     },
     colour: { out: wanted && stdout.isTTY, err: wanted && stderr.isTTY },
+    columns: () => (stdout.isTTY && stdout.columns > 0 ? stdout.columns : undefined),
     clock: Date.now,
     fetch: (input, init) => globalThis.fetch(input, init),
   };

@@ -30,10 +30,9 @@ export class ChainPaths {
 
   add({ chain, action, decision }: RecordFacts): void {
     if (chain.length === 0) return;
-    const members = chain.map(({ id, type, proof }) => ({ id, type, proof }));
     const name = action ?? 'no action named';
-    const key = JSON.stringify([members, name]);
-    const path = this.#paths.get(key) ?? { members, action: name, allowed: 0, denied: 0 };
+    const key = JSON.stringify([name, ...chain.flatMap(({ id, type, proof }) => [id, type, proof])]);
+    const path = this.#paths.get(key) ?? { members: chain.map(memberOf), action: name, allowed: 0, denied: 0 };
     if (decision === 'allow') path.allowed += 1;
     else path.denied += 1;
     if (this.#paths.size < mostPaths || this.#paths.has(key)) this.#paths.set(key, path);
@@ -44,4 +43,8 @@ export class ChainPaths {
   list(): readonly ChainPath[] {
     return [...this.#paths.values()].toSorted((a, b) => b.allowed + b.denied - a.allowed - a.denied);
   }
+}
+
+function memberOf({ id, type, proof }: Member): Member {
+  return { id, type, proof };
 }

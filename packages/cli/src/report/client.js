@@ -8,6 +8,9 @@ const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘
 let matching = all;
 let shown = 0;
 
+// What no seal covers says so in words wherever it is shown.
+const mark = (text) => element('span', text, 'unverified');
+
 const resourceTexts = ({ resources }) => resources.map(({ type, id }) => `${type}::"${id}"`);
 
 for (const entry of all) {
@@ -61,7 +64,7 @@ const what = ({ record, target }) => {
 };
 
 function row(entry) {
-  const { record, verdict, ended, open } = entry;
+  const { record, verdict, ended, open, endUnverified } = entry;
   const made = element('tr', undefined, verdict);
   const button = element('button', String(record.sequence));
   button.type = 'button';
@@ -72,10 +75,19 @@ function row(entry) {
   made.append(
     cell('record', button),
     cell('time', element('time', record.time)),
-    cell('decision', decision, ...(record.code === undefined ? [] : [element('span', record.code, 'code')])),
+    cell(
+      'decision',
+      decision,
+      ...(record.code === undefined ? [] : [element('span', record.code, 'code')]),
+      ...(record.unverified ? [mark('not verified')] : []),
+    ),
     cell('who', who(record)),
     cell('what', what(entry)),
-    cell('end', ended ?? (open ? element('b', 'no outcome') : '')),
+    cell(
+      'end',
+      ended ?? (open ? element('b', 'no outcome') : ''),
+      ...(endUnverified ? [mark('end not verified')] : []),
+    ),
   );
   return made;
 }

@@ -8,27 +8,10 @@ export interface Entry {
   readonly target: string | undefined;
   ended?: string;
   endedBy?: number;
+  /** No seal covers how it ended, though one covers its decision. */
+  endUnverified?: true;
   /** It was allowed, and nothing says how its request ended. */
   open?: true;
-}
-
-/** Keeps the latest records of a log. */
-export class Latest {
-  readonly #most: number;
-  #records: RecordFacts[] = [];
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  take(record: RecordFacts): void {
-    this.#records.push(record);
-    if (this.#records.length >= 2 * this.#most) this.#records = this.#records.slice(-this.#most);
-  }
-
-  list(): readonly RecordFacts[] {
-    return this.#records.slice(-this.#most);
-  }
 }
 
 /** Puts outcomes to the decisions that they belong to. The latest first. */
@@ -41,6 +24,7 @@ export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
     if (record.phase === 'outcome' && latest !== undefined && latest.ended === undefined) {
       latest.ended = endOf(record);
       latest.endedBy = record.sequence;
+      if (record.unverified) latest.endUnverified = true;
       open.delete(record.requestId ?? '');
       continue;
     }

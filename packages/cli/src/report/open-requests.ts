@@ -1,12 +1,19 @@
+import { RecentMap } from '../commands/audit/recent-map.js';
 import type { RecordFacts } from '../commands/audit/record-facts.js';
 
 /** More are only counted: a log may hold no outcome at all. */
-const mostKnown = 100_000;
+const mostKnown = 50_000;
 
 /** The requests that were allowed something and have no outcome: a crash, or they are still running. */
 export class OpenRequests {
-  readonly #ids = new Set<string>();
+  readonly #ids: RecentMap<true>;
   #forgotten = 0;
+
+  constructor() {
+    this.#ids = new RecentMap(mostKnown, (count) => {
+      this.#forgotten += count;
+    });
+  }
 
   get count(): number {
     return this.#ids.size + this.#forgotten;
@@ -19,15 +26,11 @@ export class OpenRequests {
     }
     if (phase !== 'decision' || decision !== 'allow') return;
     if (requestId === undefined) this.#forgotten += 1;
-    else this.#ids.add(requestId);
-    const [oldest] = this.#ids;
-    if (this.#ids.size <= mostKnown || oldest === undefined) return;
-    this.#ids.delete(oldest);
-    this.#forgotten += 1;
+    else this.#ids.set(requestId, true);
   }
 
-  /** Whether a record tells how one of them ended. */
-  endsWith({ phase, requestId }: RecordFacts): boolean {
-    return phase === 'outcome' && requestId !== undefined && this.#ids.has(requestId);
+  /** Whether a request is one of them. */
+  has(requestId: string | undefined): boolean {
+    return requestId !== undefined && this.#ids.has(requestId);
   }
 }

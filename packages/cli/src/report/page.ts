@@ -73,7 +73,16 @@ ${findingCount > findings.length ? html`<p>And ${findingCount - findings.length}
 ${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}</section>`;
 }
 
-function numbers({ summary, unreadable }: PageContent): Html {
+/** What of the numbers and the list nobody vouches for; it is marked there. */
+function notVerified({ verified, summary: { records, unverified } }: PageContent): Html {
+  if (verified === undefined || unverified === 0) return html``;
+  const sealed = verified.sealed === 0 ? 'No record is sealed' : `Records 1 to ${verified.sealed} are sealed`;
+  const which = unverified === 1 ? 'is not verified and is marked' : 'are not verified and are marked';
+  return html`<p class="caution">${sealed}. Of the ${records} records counted here ${unverified} ${which} “not verified”.</p>`;
+}
+
+function numbers(content: PageContent): Html {
+  const { summary, unreadable } = content;
   const { records, allowed, approved, denied, refused, unfinished, open, first, last } = summary;
   const tiles = [
     ['✓', 'allowed', allowed, 'allowed'],
@@ -83,12 +92,15 @@ function numbers({ summary, unreadable }: PageContent): Html {
     ['!', 'let in but not finished', unfinished, 'unfinished'],
     ['?', 'allowed without an outcome: a crash, or still running', open.count, 'open'],
   ] as const;
+  const shown = tiles.filter(([, , count, kind]) => kind !== 'approved' || count > 0);
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
-  return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2><ul class="tiles">
-${tiles.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
+  return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2>${notVerified(content)}<ul class="tiles">
+${shown.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
 </ul><p>${records} records of requests${span}. The log’s own records are not among them.</p>
 ${unreadable === 0 ? html`` : html`<p class="caution">Lines of the log that are no records, and are left out: ${unreadable}.</p>`}</section>`;
 }
+
+const verdicts = ['allowed', 'approved', 'denied', 'refused', 'ended'] as const;
 
 function actions({ entries, summary, listedRecords }: PageContent): Html {
   const missing = summary.records - listedRecords;
@@ -96,10 +108,14 @@ function actions({ entries, summary, listedRecords }: PageContent): Html {
 ${missing <= 0 ? html`` : html`<p class="caution">Listed are the latest ${listedRecords} records. The ${missing} before them are only counted above.</p>`}
 <noscript><p class="caution">The list of the ${entries.length} requests and its filters need JavaScript, which is in this page. Everything above does not.</p></noscript>
 <form id="filters" hidden><div class="verdicts" role="group" aria-label="What was decided">
-${(['allowed', 'approved', 'denied', 'refused', 'ended'] as const).map(
-  (verdict) =>
-    html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (its decision is not listed)' : verdict}</label>`,
-)}<label><input type="checkbox" id="f-open"> only without an outcome</label></div>
+${verdicts
+  .filter(
+    (verdict) => verdict === 'allowed' || verdict === 'denied' || entries.some((entry) => entry.verdict === verdict),
+  )
+  .map(
+    (verdict) =>
+      html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (its decision is not listed)' : verdict}</label>`,
+  )}<label><input type="checkbox" id="f-open"> only without an outcome</label></div>
 <label>Search <input type="search" id="f-text" autocomplete="off"></label>
 <label>Actor <select id="f-actor"></select></label><label>Subject <select id="f-subject"></select></label>
 <label>Action <select id="f-action"></select></label><label>Resource <select id="f-resource"></select></label>

@@ -16,12 +16,15 @@ export class Summary {
   refused = 0;
   /** Let in, but not finished: thrown, aborted, timed out. */
   unfinished = 0;
+  /** Records that no seal covers. */
+  unverified = 0;
   first: string | undefined;
   last: string | undefined;
 
   take(record: RecordFacts): void {
     const { phase, decision, result, approvedBy, time } = record;
     this.records += 1;
+    if (record.unverified) this.unverified += 1;
     this.first ??= time;
     this.last = time;
     this.open.take(record);

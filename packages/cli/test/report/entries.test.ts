@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { recordFacts } from '../../src/commands/audit/record-facts.js';
-import { entriesOf, Latest } from '../../src/report/entries.js';
+import { entriesOf } from '../../src/report/entries.js';
 import { OpenRequests } from '../../src/report/open-requests.js';
 
 const request = { id: 'request-1' };
@@ -46,13 +46,4 @@ it('counts requests without an outcome, however many there are', () => {
   for (let at = 1; at <= 100_003; at += 1) requests.take(recordFacts(at, { ...allowed, request: { id: `${at}` } }));
   requests.take(recordFacts(100_004, { ...ended, request: { id: '100003' } }));
   expect(requests.count).toBe(100_002);
-});
-
-it('keeps the latest records, however many there were', () => {
-  for (const count of [0, 1, 2, 3, 5, 6, 7, 100]) {
-    const latest = new Latest(3);
-    const all = Array.from({ length: count }, (_, at) => recordFacts(at + 1, allowed));
-    for (const record of all) latest.take(record);
-    expect(latest.list()).toEqual(all.slice(-3));
-  }
 });

@@ -92,7 +92,7 @@ function defineReading(audit: Command, io: Io, exitWith: (code: number) => void)
       .command('tail')
       .description('print the last records')
       .argument('<folder>', 'the folder of the log')
-      .option('-f, --follow', 'go on with what is written from now on', false)
+      .option('-f, --follow', 'go on with what is written from now on; wait for a log that is not there yet', false)
       .option('-n, --lines <count>', 'how many of the last records to look at', '10')
       .option('--json', 'print the lines of the log as they stand there', false),
   ).action(async (folder, options) => {
@@ -135,10 +135,18 @@ function withFilters(command: Command): Command {
         'recovered',
       ]),
     )
+    .addOption(
+      new Option('--outcome <result>', 'how a request that was let in ended').choices([
+        'finished',
+        'threw',
+        'aborted',
+        'timed_out',
+      ]),
+    )
     .option('--code <code>', 'reason of a refusal, like policy_denied')
     .option('--request <id>', 'all records of one request')
-    .option('--since <time>', 'from then on: 2026-11-24, 2026-11-24T15:00:00Z, or 15m, 2h, 7d before now')
-    .option('--until <time>', 'before then');
+    .option('--since <time>', 'from then on: 2026-11-24 (00:00 UTC), 2026-11-24T15:00:00Z, or 15m, 2h, 7d before now')
+    .option('--until <time>', 'before then, not at it');
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {

@@ -1,5 +1,7 @@
 import { CliError, exitCodes } from '../../cli-error.js';
-import { type RecordFacts, resourceText } from './record-facts.js';
+import { resourcesOf, resourceText } from './record-facts.js';
+import { timeRange } from './time-range.js';
+import { textAt, type Unknown } from './unknown-record.js';
 
 /** Which records are wanted. All of it must be true of a record; what is absent is not asked. */
 export interface FilterOptions {
@@ -11,48 +13,70 @@ export interface FilterOptions {
   readonly decision?: string;
   readonly phase?: string;
   readonly code?: string;
+  readonly outcome?: string;
   readonly request?: string;
   /** RFC 3339, a date, or a time before now like 15m, 2h, 7d. */
   readonly since?: string;
   readonly until?: string;
 }
 
-export type Filter = (record: RecordFacts) => boolean;
+export type Filter = (record: Unknown) => boolean;
 
-/** @throws CliError if a time cannot be read. */
+type Equal = Exclude<keyof FilterOptions, 'resource' | 'code' | 'since' | 'until'>;
+
+/** Where a record says what must be equal to the option. */
+const places: Readonly<Record<Equal, readonly string[]>> = {
+  actor: ['actor', 'id'],
+  subject: ['subject', 'id'],
+  action: ['action'],
+  decision: ['decision'],
+  phase: ['phase'],
+  outcome: ['outcome', 'result'],
+  request: ['request', 'id'],
+};
+
+/** The names of the options, in the order in which they are told. */
+export const filterNames: readonly (keyof FilterOptions)[] = [
+  ...(Object.keys(places) as Equal[]),
+  'resource',
+  'code',
+  'since',
+  'until',
+];
+
+/** @throws CliError if an option is empty, or a time cannot be read. */
 export function filterFor(options: FilterOptions, now: number): Filter {
-  const { resource } = options;
-  const since = readTime('--since', options.since, now) ?? Number.NEGATIVE_INFINITY;
-  const until = readTime('--until', options.until, now) ?? Number.POSITIVE_INFINITY;
-  const timed = options.since !== undefined || options.until !== undefined;
-  const equal = (['actor', 'subject', 'action', 'decision', 'phase', 'code'] as const).filter(
-    (name) => options[name] !== undefined,
+  const empty = filterNames.find((name) => options[name] === '');
+  // A variable of the shell that is not set would find nothing, and look as if nothing had happened.
+  if (empty !== undefined) throw new CliError(`--${empty} is empty`, exitCodes.usage);
+  const conditions = [...equalities(options), ...others(options)];
+  const range = timeRange(options, now);
+  if (range !== undefined) conditions.push((record) => range(Date.parse(textAt(record, 'time') ?? '')));
+  return (record) => conditions.every((holds) => holds(record));
+}
+
+function equalities(options: FilterOptions): Filter[] {
+  const asked = Object.entries(places).filter(([name]) => options[name as Equal] !== undefined);
+  return asked.map(
+    ([name, path]) =>
+      (record) =>
+        textAt(record, ...path) === options[name as Equal],
   );
-  return (record) => {
-    if (!equal.every((name) => record[name] === options[name])) return false;
-    if (options.request !== undefined && record.requestId !== options.request) return false;
-    if (resource !== undefined && !concerns(record, resource)) return false;
-    if (!timed) return true;
-    const time = Date.parse(record.time);
-    return time >= since && time < until;
-  };
 }
 
-function concerns({ resources }: RecordFacts, wanted: string): boolean {
-  return resources.some((one) => one.type === wanted || one.id === wanted || resourceText(one) === wanted);
+function others({ resource, code }: FilterOptions): Filter[] {
+  const asked: Filter[] = [];
+  if (resource !== undefined) asked.push((record) => concerns(record, resource));
+  // Of an outcome it is what was wrong with a body.
+  if (code !== undefined) {
+    asked.push((record) => textAt(record, 'code') === code || textAt(record, 'outcome', 'code') === code);
+  }
+  return asked;
 }
 
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
-function readTime(option: string, text: string | undefined, now: number): number | undefined {
-  if (text === undefined) return undefined;
-  const [, count, unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
-  if (count !== undefined) return now - Number(count) * (unitSeconds[unit] ?? 1) * 1000;
-  // A time without a zone would mean another moment on each machine.
-  const exact =
-    /^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$/;
-  const time = exact.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(time)) return time;
-  const example = '2026-11-24, 2026-11-24T15:00:00Z, or 15m, 2h, 7d for a time before now';
-  throw new CliError(`${option}: this is no time. Write ${example}.`, exitCodes.usage);
+/** A shell takes the quotes out of `Repo::"acme/api"`, unless they are quoted. */
+function concerns(record: Unknown, wanted: string): boolean {
+  return resourcesOf(record).some((one) =>
+    [one.type, one.id, resourceText(one), `${one.type}::${one.id}`].includes(wanted),
+  );
 }

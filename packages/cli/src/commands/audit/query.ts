@@ -19,8 +19,16 @@ export async function query(directory: string, options: QueryOptions, io: Io): P
     // A slow reader must not fill our memory.
     await io.drained();
   }
-  const { shown } = printer;
-  if (!options.json)
-    io.err(`${shown} ${shown === 1 ? 'record' : 'records'}. Reading is not verifying: countersign audit verify.\n`);
+  if (!options.json) io.err(`${inWords(printer)} Reading is not verifying: countersign audit verify.\n`);
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+const mostNamed = 5;
+
+function inWords({ shown, open: { records, more } }: Printer): string {
+  const found = `${shown} ${shown === 1 ? 'record' : 'records'}.`;
+  if (records.length === 0) return found;
+  const named = `${records.slice(0, mostNamed).join(', ')}${records.length > mostNamed ? ', …' : ''}`;
+  const count = `${more ? 'At least ' : ''}${records.length}`;
+  return `${found} ${count} of what was allowed has no outcome, after a crash or still running: ${named}.`;
 }

@@ -1,3 +1,6 @@
+import { ownRecordText } from './own-record.js';
+import { listAt, textAt, type Unknown } from './unknown-record.js';
+
 /** What a record says, whatever its shape: a log that somebody wrote into must be shown too. Absent: not said. */
 export interface RecordFacts {
   readonly sequence: number;
@@ -9,6 +12,8 @@ export interface RecordFacts {
   readonly detail: string | undefined;
   readonly actor: string | undefined;
   readonly actorKey: string | undefined;
+  /** How it was proved that the sender holds the actor's key. */
+  readonly possession: string | undefined;
   readonly subject: string | undefined;
   /** From the subject to the actor. */
   readonly chain: readonly HopFacts[];
@@ -32,6 +37,12 @@ export interface RecordFacts {
   readonly result: string | undefined;
   readonly status: string | undefined;
   readonly outcomeCode: string | undefined;
+  /** How many bytes the whole record was, if only its essential fields stand here. */
+  readonly oversize: string | undefined;
+  /** What one of the log's own records says, in words. */
+  readonly own: string | undefined;
+  /** No seal covers the record. */
+  readonly unverified?: true;
 }
 
 export interface HopFacts {
@@ -48,39 +59,45 @@ export interface ResourceFacts {
   readonly id: string;
 }
 
-/** A JSON object of which nothing is known. */
-export type Unknown = Readonly<Record<string, unknown>>;
-
-export function recordFacts(sequence: number, record: Unknown): RecordFacts {
+export function recordFacts(sequence: number, record: Unknown, verified = true): RecordFacts {
   return {
     sequence,
-    id: text(record, 'id'),
-    time: text(record, 'time') ?? '',
-    phase: text(record, 'phase') ?? '',
-    decision: text(record, 'decision'),
-    code: text(record, 'code'),
-    detail: text(record, 'detail'),
-    actor: text(record, 'actor', 'id'),
-    actorKey: text(record, 'actor', 'keyId'),
-    subject: text(record, 'subject', 'id'),
-    chain: list(record['chain']).map(hopFacts),
-    scope: words(record['scope']),
-    action: text(record, 'action'),
-    resources: [record['resource'], ...list(member(record['filtered'], 'resources'))].flatMap(resourceFacts),
+    id: textAt(record, 'id'),
+    time: textAt(record, 'time') ?? '',
+    phase: textAt(record, 'phase') ?? '',
+    decision: textAt(record, 'decision'),
+    code: textAt(record, 'code'),
+    detail: textAt(record, 'detail'),
+    actor: textAt(record, 'actor', 'id'),
+    actorKey: textAt(record, 'actor', 'keyId'),
+    possession: textAt(record, 'possession'),
+    subject: textAt(record, 'subject', 'id'),
+    chain: listAt(record, 'chain').map(hopFacts),
+    scope: words(record, 'scope'),
+    action: textAt(record, 'action'),
+    resources: resourcesOf(record),
     filtered: filteredOf(record),
-    policies: words(record['policies']),
-    policySet: text(record, 'policySet'),
-    approvedBy: text(record, 'approval', 'approver'),
-    claimedKey: text(record, 'claimed', 'keyId'),
-    claimedAgent: text(record, 'claimed', 'agent'),
-    requestId: text(record, 'request', 'id'),
-    method: text(record, 'request', 'method'),
-    path: text(record, 'request', 'path'),
-    address: text(record, 'request', 'remoteAddress'),
-    result: text(record, 'outcome', 'result'),
-    status: text(record, 'outcome', 'status'),
-    outcomeCode: text(record, 'outcome', 'code'),
+    policies: words(record, 'policies'),
+    policySet: textAt(record, 'policySet'),
+    approvedBy: textAt(record, 'approval', 'approver'),
+    claimedKey: textAt(record, 'claimed', 'keyId'),
+    claimedAgent: textAt(record, 'claimed', 'agent'),
+    requestId: textAt(record, 'request', 'id'),
+    method: textAt(record, 'request', 'method'),
+    path: textAt(record, 'request', 'path'),
+    address: textAt(record, 'request', 'remoteAddress'),
+    result: textAt(record, 'outcome', 'result'),
+    status: textAt(record, 'outcome', 'status'),
+    outcomeCode: textAt(record, 'outcome', 'code'),
+    oversize: textAt(record, 'oversize', 'bytes'),
+    own: ownRecordText(record),
+    ...(!verified && { unverified: true }),
   };
+}
+
+/** The resource of a record; of a filtered list those that were permitted, as far as the record names them. */
+export function resourcesOf(record: Unknown): readonly ResourceFacts[] {
+  return [record['resource'], ...listAt(record, 'filtered', 'resources')].flatMap(resourceFacts);
 }
 
 /** As Cedar writes it: `Repo::"acme/api"`. */
@@ -95,45 +112,30 @@ export function targetOf({ resources: [first], filtered }: RecordFacts): string 
 }
 
 function resourceFacts(resource: unknown): readonly ResourceFacts[] {
-  const type = text(resource, 'type');
-  const id = text(resource, 'id');
+  const type = textAt(resource, 'type');
+  const id = textAt(resource, 'id');
   return type === undefined || id === undefined ? [] : [{ type, id }];
 }
 
 function filteredOf(record: Unknown): string | undefined {
-  const asked = text(record, 'filtered', 'asked');
-  const permitted = text(record, 'filtered', 'permitted');
+  const asked = textAt(record, 'filtered', 'asked');
+  const permitted = textAt(record, 'filtered', 'permitted');
   return asked === undefined || permitted === undefined ? undefined : `${permitted} of ${asked}`;
 }
 
 function hopFacts(hop: unknown): HopFacts {
   return {
-    id: text(hop, 'id') ?? '?',
-    type: text(hop, 'type') ?? '?',
-    proof: text(hop, 'proof') ?? '?',
-    scope: words(member(hop, 'scope')),
-    delegationId: text(hop, 'delegationId'),
-    issuer: text(hop, 'issuer'),
+    id: textAt(hop, 'id') ?? '?',
+    type: textAt(hop, 'type') ?? '?',
+    proof: textAt(hop, 'proof') ?? '?',
+    scope: words(hop, 'scope'),
+    delegationId: textAt(hop, 'delegationId'),
+    issuer: textAt(hop, 'issuer'),
   };
 }
 
-function text(value: unknown, ...path: readonly string[]): string | undefined {
-  const found = path.reduce(member, value);
-  return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
-}
-
-function words(value: unknown): string {
-  return list(value)
+function words(value: unknown, name: string): string {
+  return listAt(value, name)
     .filter((one) => typeof one === 'string')
     .join(' ');
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Unknown)[name]
-    : undefined;
 }

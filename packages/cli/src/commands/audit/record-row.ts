@@ -2,27 +2,46 @@ import type { Colours } from '../../io.js';
 import { printable } from '../../text.js';
 import { type RecordFacts, targetOf } from './record-facts.js';
 
+const gap = '  ';
+const indent = ' '.repeat(10);
+
 /** Above the rows. */
-export function headRow({ dim }: Colours): string {
-  return dim(row('record', 'time', 'what', 'who', 'did', ''));
+export function headRow({ dim }: Colours, width: number): string {
+  return dim(row(['record', 'time', 'what', 'who', 'did', ''], width));
 }
 
-/** A record on one line. Nothing in it drives a terminal, and nothing is said by colour alone. */
-export function recordRow(record: RecordFacts, colours: Colours): string {
+/**
+ * A record in a row: on one line if it fits into the width, else broken between its cells. Nothing is cut off, nothing
+ * in it drives a terminal, and nothing is said by colour alone.
+ */
+export function recordRow(record: RecordFacts, colours: Colours, width: number): string {
   const { sequence, time } = record;
-  const colour = colourOf(record, colours);
-  const text = row(String(sequence), time, whatOf(record), whoOf(record), didOf(record), whyOf(record));
-  return colour(text);
+  const cells = [String(sequence), time, whatOf(record), whoOf(record), didOf(record), whyOf(record)];
+  return colourOf(record, colours)(row(cells, width));
 }
 
-function row(sequence: string, time: string, what: string, who: string, did: string, why: string): string {
-  const cells = [sequence.padStart(8), time.padEnd(24), what.padEnd(16), who.padEnd(36), did, why];
-  return printable(
-    cells
-      .filter((cell) => cell !== '')
-      .join('  ')
-      .trimEnd(),
-  );
+function row([sequence = '', time = '', what = '', who = '', ...rest]: readonly string[], width: number): string {
+  const columns = [sequence.padStart(8), time.padEnd(24), what.padEnd(16), who.padEnd(36), ...rest];
+  return broken(columns.filter((cell) => cell !== '').map(printable), width);
+}
+
+/** Breaks where the next cell would not fit. One that fits no line is broken between its words. */
+function broken(cells: readonly string[], width: number): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const { space, text } of cells.flatMap((cell) => pieces(cell, width))) {
+    const longer = line === '' ? text : line + space + text;
+    if (line !== '' && longer.trimEnd().length > width) {
+      lines.push(line.trimEnd());
+      line = indent + text;
+    } else line = longer;
+  }
+  return [...lines, line.trimEnd()].join('\n');
+}
+
+function pieces(cell: string, width: number): readonly { readonly space: string; readonly text: string }[] {
+  if (cell.trimEnd().length <= width - indent.length) return [{ space: gap, text: cell }];
+  return cell.split(' ').map((text, at) => ({ space: at === 0 ? gap : ' ', text }));
 }
 
 /** `allow`, `deny`, how it ended, or which record of the log's own it is. */
@@ -34,29 +53,31 @@ function whatOf({ phase, decision, result, status, approvedBy }: RecordFacts): s
 }
 
 /** Who refused requests say they are is no actor, and does not look like one. */
-function whoOf({ actor, subject, claimedAgent, claimedKey }: RecordFacts): string {
+function whoOf({ actor, subject, claimedAgent, claimedKey, own }: RecordFacts): string {
+  if (own !== undefined) return '(the log)';
   if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor} for ${subject}`;
   if (claimedAgent !== undefined) return `(key of ${claimedAgent})`;
-  return claimedKey === undefined ? '-' : `(claims key ${claimedKey})`;
+  return claimedKey === undefined ? '(unknown)' : `(claims key ${claimedKey})`;
 }
 
 function didOf(record: RecordFacts): string {
-  const { action, method, path } = record;
+  const { action, method, path, own } = record;
+  if (own !== undefined) return own;
   if (action !== undefined) return [action, targetOf(record)].filter((part) => part !== undefined).join(' ');
   return method === undefined ? '' : `${method} ${path ?? ''}`;
 }
 
-function whyOf({ code, outcomeCode, approvedBy }: RecordFacts): string {
+function whyOf({ code, outcomeCode, approvedBy, oversize }: RecordFacts): string {
   const approved = approvedBy === undefined ? '' : `approved by ${approvedBy}`;
-  return [code ?? outcomeCode ?? '', approved].filter((part) => part !== '').join(', ');
+  const shortened = oversize === undefined ? '' : `shortened from ${oversize} bytes`;
+  return [code ?? outcomeCode ?? '', approved, shortened].filter((part) => part !== '').join(', ');
 }
 
 function colourOf(
   { phase, decision, result }: RecordFacts,
   { green, red, yellow, dim }: Colours,
 ): (text: string) => string {
-  if (decision === 'deny') return red;
-  if (phase === 'decision') return green;
   if (phase === 'outcome') return result === 'finished' ? String : yellow;
-  return dim;
+  if (decision === 'deny') return red;
+  return phase === 'decision' ? green : dim;
 }

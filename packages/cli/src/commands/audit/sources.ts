@@ -41,6 +41,24 @@ export async function readCheckpoints(files: readonly string[]): Promise<readonl
 
 /** @throws CliError if there is no log in the folder. */
 export async function requireLog(directory: string): Promise<void> {
-  const segments = await listSegments(directory).catch(() => []);
-  if (segments.length === 0) throw new CliError(`there is no audit log in ${directory}`);
+  if (!(await hasLog(directory))) throw new CliError(`there is no audit log in ${directory}`);
+}
+
+/**
+ * Whether a segment of a log is in a folder.
+ *
+ * @throws CliError if it is no folder, or cannot be read.
+ */
+export async function hasLog(directory: string): Promise<boolean> {
+  try {
+    return (await listSegments(directory)).length > 0;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return false;
+    throw new CliError(
+      code === 'ENOTDIR'
+        ? `${directory} is a file: name the folder of the log`
+        : `the folder ${directory} cannot be read (${code})`,
+    );
+  }
 }

@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
+import { printable } from '../../text.js';
 import { type FilterOptions, filterFor } from './filter.js';
 import { positionOfLast, readOn } from './log-end.js';
 import { Printer } from './printer.js';
-import { requireLog } from './sources.js';
+import { hasLog, requireLog } from './sources.js';
 
 export interface TailOptions extends FilterOptions {
   readonly lines: string;
@@ -14,11 +15,12 @@ export interface TailOptions extends FilterOptions {
 
 const pollMilliseconds = 250;
 
-/** Prints the last records; with `follow` goes on until the process is ended. Returns the exit code. */
+/** Prints the last records; with `follow` goes on until the process is ended, also before there is a log. Returns the exit code. */
 export async function tail(directory: string, options: TailOptions, io: Io): Promise<number> {
   const filter = filterFor(options, io.clock());
   if (!/^[0-9]{1,9}$/.test(options.lines)) throw new CliError('--lines must be a whole number', exitCodes.usage);
-  await requireLog(directory);
+  if (options.follow) await logIn(directory, io);
+  else await requireLog(directory);
   const printer = new Printer(io, filter, options.json);
   let position = await positionOfLast(directory, Number(options.lines));
   for (;;) {
@@ -34,4 +36,11 @@ export async function tail(directory: string, options: TailOptions, io: Io): Pro
     if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
     await setTimeout(pollMilliseconds);
   }
+}
+
+/** Whoever follows a log may be there before it is. */
+async function logIn(directory: string, io: Io): Promise<void> {
+  if (await hasLog(directory)) return;
+  io.err(`There is no audit log in ${printable(directory)} yet: waiting for it.\n`);
+  while (!(await hasLog(directory))) await setTimeout(pollMilliseconds);
 }

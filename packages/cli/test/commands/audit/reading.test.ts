@@ -66,6 +66,14 @@ describe('audit query', () => {
     ],
     [['--action', 'pr.merge'], ['decision-1']],
     [
+      ['--action', 'pr.create', '--until', '2026-11-24T11:00:02Z'],
+      ['decision-0', 'outcome-0'],
+    ],
+    [['--outcome', 'aborted'], ['outcome-2']],
+    [['--outcome', 'aborted', '--resource', 'Repo'], ['outcome-2']],
+    [['--outcome', 'aborted', '--resource', 'Invoice'], []],
+    [['--outcome', 'timed_out'], []],
+    [
       ['--resource', 'Invoice'],
       ['decision-4', 'decision-5'],
     ],
@@ -73,6 +81,7 @@ describe('audit query', () => {
     [['--resource', 'Invoice::"42"'], ['decision-4']],
     [['--resource', 'Invoice::"43"'], ['decision-5']],
     [['--resource', 'Invoice::"44"'], []],
+    [['--resource', 'Invoice::42'], ['decision-4']],
     [['--code', 'signature_invalid'], ['refused-3']],
     [
       ['--request', 'request-0'],
@@ -116,6 +125,39 @@ describe('audit query', () => {
     expect(code).toBe(0);
   });
 
+  it('says of an outcome what it ended, and of what was allowed that it has none', async () => {
+    const { out, err } = await runCli(['audit', 'query', log, '--until', '2026-11-24T11:00:05Z', '--phase', 'outcome']);
+    expect(out).toMatch(/^ +3 .* finished 201 +agent-a for user_1 +pr\.create Repo::"acme\/api"$/m);
+    expect(err).toMatch(/^2 records\. Reading/);
+    const { err: open } = await runCli(['audit', 'query', log, '--resource', 'Invoice']);
+    expect(open).toMatch(
+      /^2 records\. 2 of what was allowed has no outcome, after a crash or still running: [0-9]+, [0-9]+\./,
+    );
+  });
+
+  it('shows what the records of the log itself say', async () => {
+    using other = temporaryFolder();
+    const events = [decision(0), outcome(0)];
+    await writeLog(other.file('log'), events);
+
+    appendFileSync(other.file('log/audit-000001.jsonl'), '{"torn":');
+    await writeLog(other.file('log'), events);
+    const { out } = await runCli(['audit', 'query', other.file('log')]);
+
+    expect(out).toMatch(/^ +1 .* segment +\(the log\) +segment 1 of acme\.dev\/audit\/1 begins, after 0 records$/m);
+    expect(out).toMatch(/ checkpoint +\(the log\) +records 1 to 3 sealed, root [A-Za-z0-9+/]{43}=$/m);
+    expect(out).toMatch(
+      / recovered +\(the log\) +after a crash 8 torn bytes were put aside as audit-000001\.jsonl\.torn-/m,
+    );
+  });
+
+  it.each([80, 100, 120])('fits a terminal of %i columns, and cuts nothing off', async (width) => {
+    const { out: whole } = await runCli(['audit', 'query', log]);
+    const { out } = await runCli(['audit', 'query', log], { columns: () => width });
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
+    expect(out.match(/\S+/g)).toEqual(whole.match(/\S+/g));
+  });
+
   it('says of a filtered list how much of it was permitted', async () => {
     const { out } = await runCli(['audit', 'query', log, '--action', 'invoice.list']);
     expect(out).toMatch(/allow +agent-a for user_1 +invoice\.list 2 of 9$/m);
@@ -133,7 +175,14 @@ describe('audit query', () => {
     ['--until', '2026-11-24T11:00'],
     ['--since', '5 minutes'],
     ['--decision', 'maybe'],
+    ['--decision', 'error'],
+    ['--outcome', 'error'],
     ['--phase', 'x'],
+    ['--since', '2026-02-30'],
+    ['--since', '2026-13-01T00:00:00Z'],
+    ['--since', '2026-11-24T25:00:00Z'],
+    ['--since', ''],
+    ['--actor', ''],
   ])('refuses %s %s', async (option, value) => {
     expect(await runCli(['audit', 'query', log, option, value])).toMatchObject({ code: 2, out: '' });
   });
@@ -158,6 +207,16 @@ describe('audit query', () => {
 });
 
 describe('audit tail', () => {
+  it.each(['query', 'tail', 'report'])('%s says that there is no log, or no folder', async (command) => {
+    using other = temporaryFolder();
+    const run = async (path: string) =>
+      (await runCli(['audit', command, path, ...(command === 'report' ? ['--out', other.file('r')] : [])])).err;
+    writeFileSync(other.file('file'), '');
+    expect(await run(other.file('absent'))).toMatch(/there is no audit log in .*absent\n$/);
+    expect(await run(other.path)).toMatch(/there is no audit log in /);
+    expect(await run(other.file('file'))).toMatch(/file is a file: name the folder of the log\n$/);
+  });
+
   it('prints the last records, across segments', async () => {
     expect(readdirSync(log).filter((name) => name.endsWith('.jsonl')).length).toBeGreaterThan(3);
     const whole = await ids('query');

@@ -58,7 +58,7 @@ describe('audit report', () => {
     const counts = [...markup.matchAll(/<li class="(\w+)"><b>(\d+)<\/b>/g)].map(
       ([, name, count]) => `${name} ${count}`,
     );
-    expect(counts).toEqual(['allowed 1', 'approved 0', 'denied 1', 'refused 1', 'unfinished 1', 'open 0']);
+    expect(counts).toEqual(['allowed 1', 'denied 1', 'refused 1', 'unfinished 1', 'open 0']);
     expect(markup).toContain('5 records of requests, from 2026-11-24T11:00:00.000Z to 2026-11-24T11:00:09.000Z.');
     expect(markup).toContain('<title>user_1 to agent-a: asserted by the issuer, 1 allowed, 1 denied</title>');
     expect(markup).toContain('<title>agent-a to pr.create: the action, 1 allowed, 1 denied</title>');
