@@ -92,6 +92,18 @@ describe('delegate', () => {
     });
   });
 
+  it('C6 limits to a resource hold for whoever it is handed on to, and the summary says so', async () => {
+    const details = ['--details', '[{"type":"Repo","identifier":"acme/api"}]'];
+    const ab = await delegate('a', 'agent-b', '--scope', 'ticket', '--audience', api, ...details);
+    const abc = await delegate('b', 'agent-c', '--bundle', ab, '--scope', 'ticket:create');
+    const { code, out } = await runCli(['inspect', '--agents', file('agents.json')], {
+      input: readFileSync(abc, 'utf8'),
+    });
+    expect(code).toBe(0);
+    const [, summary] = out.split('what the last one may do');
+    expect(summary).toMatch(/^ +only +\{"type":"Repo","identifier":"acme\/api"\}$/m);
+  });
+
   it.each<[string, string[], RegExp]>([
     ['C4 a wider scope', ['--scope', 'payroll', '--token', '@token.jwt'], /'payroll' is not covered/],
     ['no audience', ['--scope', 'ticket'], /say for which API, like --audience/],

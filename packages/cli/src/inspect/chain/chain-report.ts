@@ -71,13 +71,15 @@ function grantRows({ grant, capabilities }: Member, now: number): Row[] {
       : [['effective', scopeText(effectiveScope)] as const]),
     ['expires', moment(expiresAt, now) + lifetime],
     ['audience', printable(audience.join(', '))],
-    ...(authorizationDetails === undefined
-      ? []
-      : [['only', authorizationDetails.map(detailText).join(' or ')] as const]),
+    ...onlyRows(authorizationDetails),
     ...(boundToKey === undefined ? [] : [['only key', boundToKey] as const]),
     ...(maxHops === undefined ? [] : [['hand on', times(maxHops)] as const]),
     ...held,
   ];
+}
+
+function onlyRows(details: Grant['authorizationDetails']): Row[] {
+  return details === undefined ? [] : [['only', details.map(detailText).join(' or ')]];
 }
 
 const proofTexts: Readonly<Record<Proof, string>> = {
@@ -96,10 +98,13 @@ function signatureRow({ keyId, proof }: NonNullable<ChainFacts['signature']>): R
 }
 
 function effectRows(facts: ChainFacts): Row[] {
-  const { effectiveScope, capabilitiesKnown, audience, hopsLeft, expiresAt, now } = facts;
+  const { members, effectiveScope, capabilitiesKnown, audience, hopsLeft, expiresAt, now } = facts;
+  // The nearest lie within all before them, and hold also for whoever was handed on to without any.
+  const limits = members.findLast(({ grant }) => grant?.authorizationDetails !== undefined)?.grant;
   const most = capabilitiesKnown ? 'what all hops and capabilities leave' : 'at most: not all capabilities are known';
   return [
     ['scope', scopeText(effectiveScope), `(${most})`],
+    ...onlyRows(limits?.authorizationDetails),
     ['at', printable(audience.join(', '))],
     ...(expiresAt === undefined ? [] : [['until', moment(expiresAt, now)] as const]),
     ['hand it on', times(hopsLeft), limitOfHops(facts)],
