@@ -54,9 +54,9 @@ export function openCheckpointFile(directory: string, origin: string, operations
   }
 }
 
-/** Whether it is how a note of this log begins; a disk may leave zeros where the rest of it should be. */
+/** Whether it is how a note of this log begins; a disk may leave zeros where a block of the rest should be. */
 function isTornNote(tail: string, origin: string): boolean {
-  const lines = tail.replace(/\0+$/, '').split('\n');
+  const lines = tail.replace(/\0[^]*$/, '').split('\n');
   const torn = lines.pop() ?? '';
   const expected: readonly { readonly text: string; readonly rest: RegExp }[] = [
     { text: origin, rest: /^$/ },
@@ -86,5 +86,7 @@ function notOurs(path: string): ConfigError {
 
 /** A note ends with its signatures and a blank line. A signature begins with a dash, which is three bytes in UTF-8. */
 function endsOfNotes(tail: string): number[] {
-  return [...tail.matchAll(/^\u00e2\u0080\u0094 .*\n\n/gm)].map(({ 0: text, index }) => index + text.length);
+  const ends = [...tail.matchAll(/^\u00e2\u0080\u0094 .*\n\n/gm)].map(({ 0: text, index }) => index + text.length);
+  // Zeros are a block that did not reach the disk though the end of the note did: it is torn.
+  return ends.filter((end, index) => !tail.slice(ends[index - 1] ?? 0, end).includes('\0'));
 }

@@ -81,8 +81,10 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, c
     number += 1;
     const line = readLogLine(bytes.subarray(start, end));
     if (line === undefined || line.prev !== chain.prev || line.sequence !== chain.size + 1) {
-      // A torn block of the disk can end with a newline, too; a record behind it cannot follow from it.
-      if (isLast && bytes.indexOf(newline, end + 1) < 0) return start;
+      // A torn block of the disk can end with a newline, too; a record behind it cannot follow from it. Where a power
+      // loss took a block and left later ones there are zeros, which no line of ours holds.
+      const isTorn = bytes.indexOf(newline, end + 1) < 0 || bytes.subarray(start, end).includes(0);
+      if (isLast && isTorn) return start;
       throw broken(path, number);
     }
     chain.push(line.hash);
