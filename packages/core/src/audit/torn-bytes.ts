@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { syncDirectory } from './log-files.js';
 import type { RecoveredRecord } from './log-record.js';
-import { createWhole } from './whole-file.js';
+import { createWhole, freeName } from './whole-file.js';
 
 export type TornBytes = RecoveredRecord['recovered'];
 
@@ -38,20 +38,20 @@ export function putUnfinishedAside<Segment extends { readonly path: string }>(
   const last = segments.at(-1);
   if (last === undefined) return segments;
   const bytes = readFileSync(last.path);
-  if (bytes.includes(newline)) return segments;
+  if (!isUnfinished(bytes)) return segments;
   if (bytes.length === 0) rmSync(last.path);
   else renameSync(last.path, freeName(`${last.path}${suffix}`));
   syncDirectory(dirname(last.path));
   return segments.slice(0, -1);
 }
 
-export function describeTorn(path: string, bytes: Uint8Array): TornBytes {
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), file: basename(path) };
+/** Its first write is of two lines at most. Zeros are a block that did not reach the disk though a later one did. */
+function isUnfinished(segment: Buffer): boolean {
+  const firstEnd = segment.indexOf(newline);
+  if (firstEnd < 0) return true;
+  return segment.subarray(0, firstEnd).includes(0) && segment.filter((byte) => byte === newline).length <= 2;
 }
 
-/** A clock may say the same time twice. What was put aside is never written over. */
-function freeName(path: string): string {
-  let name = path;
-  for (let count = 2; existsSync(name); count++) name = `${path}-${count}`;
-  return name;
+export function describeTorn(path: string, bytes: Uint8Array): TornBytes {
+  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), file: basename(path) };
 }

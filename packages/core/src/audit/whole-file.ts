@@ -1,4 +1,4 @@
-import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from './append-file.js';
 import { syncDirectory } from './log-files.js';
@@ -23,6 +23,13 @@ export function createWhole(path: string, content: string | Uint8Array, linkAs: 
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** A name that nothing has: this one, or one like it. What was put aside is never written over. */
+export function freeName(path: string): string {
+  let name = path;
+  for (let count = 2; existsSync(name); count++) name = `${path}-${count}`;
+  return name;
 }
 
 /** Puts a file in place of what has its name, whole or not at all; a symbolic link is replaced, not followed. */

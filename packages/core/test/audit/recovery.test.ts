@@ -144,6 +144,10 @@ describe('checkpoints', () => {
       if (cut % 2 === 0) appendFileSync(path, '\0'.repeat(cut));
       await writeAll(folder, []);
     }
+    for (const missing of [1, 80, note.length - 1]) {
+      appendFileSync(path, Buffer.from(note).fill(0, 0, missing));
+      await writeAll(folder, []);
+    }
     appendFileSync(path, note.subarray(0, -1));
     await writeAll(folder, ['b']);
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
@@ -157,6 +161,7 @@ describe('after a crash', () => {
     ['zeros, as some disks leave them', '\0'.repeat(5000)],
     ['a long piece of nothing', '\0'.repeat(3_000_000)],
     ['an empty line', '\n'],
+    ['a block that never came, and whole lines behind it', `{"sequence":4${'\0'.repeat(512)}"}\n{"sequence":5}\n`],
   ])('%s at the end is put aside, the log says so and goes on', async (_name, torn) => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
@@ -195,11 +200,14 @@ describe('after a crash', () => {
     await writeAll(folder, ['b']);
     writeFileSync(join(folder.path, 'audit-000002.jsonl'), '{"torn');
     await writeAll(folder, ['c']);
+    writeFileSync(join(folder.path, 'audit-000002.jsonl'), `${'\0'.repeat(512)}"}\n{"sequence":9}\n`);
+    await writeAll(folder, ['d']);
     const begun = ['segment', 'recovered', 'a', 'checkpoint', 'b', 'checkpoint'];
-    expect(await contents(folder)).toEqual([...begun, 'recovered', 'c', 'checkpoint']);
+    const after = ['recovered', 'c', 'checkpoint', 'recovered', 'd', 'checkpoint'];
+    expect(await contents(folder)).toEqual([...begun, ...after]);
     const report = await verify(folder);
     expect(report.findings).toEqual([]);
-    expect(report.remarks).toHaveLength(2);
+    expect(report.remarks).toHaveLength(3);
   });
 
   it('records that nobody was told of are kept: they happened, perhaps', async () => {
@@ -253,6 +261,10 @@ describe('F6 G5 a log that somebody has changed stops the start', () => {
   const tampering: Readonly<Record<string, (folder: Folder) => void>> = {
     'a record in the last segment is edited': (folder) =>
       edit(lastSegment(folder), (text) => text.replace('2026', '2025')),
+    'zeros stand in a record that is sealed': (folder) =>
+      edit(lastSegment(folder), (text) => text.replace('"action":"pr', '\0'.repeat(12))),
+    'zeros stand in the first record of a segment that has others': (folder) =>
+      edit(lastSegment(folder), (text) => text.replace('"phase":"seg', '\0'.repeat(12))),
     'a record in the last segment is removed': (folder) =>
       edit(lastSegment(folder), (text) => text.split('\n').toSpliced(1, 1).join('\n')),
     'the end of the last segment is cut off': (folder) =>

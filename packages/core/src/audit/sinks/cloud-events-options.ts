@@ -9,7 +9,7 @@ export interface AuditCloudEventsOptions {
   readonly source: string;
   /** A folder of its own, made if needed, where records wait until they have been received, also over a restart. */
   readonly spoolDirectory: string;
-  /** Most bytes that may wait there; more records are refused. Default 64 MiB. */
+  /** Most bytes that may wait there; more records are refused. As many may lie there put aside. Default 64 MiB. */
   readonly maxSpoolBytes?: number;
   /** Most records sent at once. Default 100. */
   readonly batchRecords?: number;
@@ -17,7 +17,7 @@ export interface AuditCloudEventsOptions {
   readonly batchSeconds?: number;
   /** Longest wait for an answer, in seconds. Default 10. */
   readonly timeoutSeconds?: number;
-  /** Longest pause between two tries, in seconds. They begin at one second and double. Default 60. */
+  /** Longest pause between two tries, in seconds, also if the receiver asks for more. They double from one on. Default 60. */
   readonly maxRetrySeconds?: number;
   /** Sent as `Authorization`. */
   readonly authorization?: string;
@@ -25,7 +25,7 @@ export interface AuditCloudEventsOptions {
   readonly data?: (event: AuditEvent) => object;
   /** Send to a plain http address that is not loopback. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
-  /** Told of batches that were not received. Default: a process warning. */
+  /** Told of batches that were not received, or put aside. Default: a process warning. */
   readonly onTrouble?: (message: string) => void;
 }
 

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AppendFile } from '../append-file.js';
 import { AuditError } from '../audit-error.js';
 import { openForAppend } from '../log-files.js';
+import { createWhole, freeName } from '../whole-file.js';
 
 /** Lines that will be sent together, in a file of their own. */
 export interface SpooledBatch {
@@ -33,10 +34,12 @@ export class Spool {
     this.#directory = directory;
     this.#maxBytes = maxBytes;
     this.#batchLines = batchLines;
-    const names = readdirSync(directory).filter((name) => /^spool-\d{12}\.jsonl$/.test(name));
-    this.#sealed = names.toSorted().map((name) => sizedBatch(join(directory, name)));
-    this.#sealedBytes = this.#sealed.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#next = Number(names.toSorted().at(-1)?.slice('spool-'.length, -'.jsonl'.length) ?? 0) + 1;
+    const names = readdirSync(directory);
+    const waiting = names.filter((name) => /^spool-\d{12}\.jsonl$/.test(name)).toSorted();
+    this.#sealed = waiting.map((name) => sizedBatch(join(directory, name)));
+    this.#sealedBytes = sumOf(this.#sealed);
+    const numbers = names.map((name) => Number(/^(?:spool|rejected)-(\d{12})\b/.exec(name)?.[1] ?? 0));
+    this.#next = numbers.reduce((most, number) => Math.max(most, number), 0) + 1;
   }
 
   /** Makes lines durable, no more than fit into a batch; one call at a time. A batch that is full is ready to be sent. */
@@ -84,6 +87,21 @@ export class Spool {
     this.#sealedBytes -= batch.bytes;
   }
 
+  /**
+   * Keeps lines of a batch that will never be received, in a file of their own, which nobody sends and nobody removes.
+   *
+   * @returns its path, or undefined if there is no room for more of them.
+   */
+  putAside({ path }: SpooledBatch, lines: readonly string[]): string | undefined {
+    const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+    const others = readdirSync(this.#directory).filter((name) => name.startsWith('rejected-'));
+    const used = sumOf(others.map((name) => sizedBatch(join(this.#directory, name))));
+    if (used + bytes.length > this.#maxBytes) return undefined;
+    const aside = freeName(join(this.#directory, basename(path).replace('spool-', 'rejected-')));
+    createWhole(aside, bytes);
+    return aside;
+  }
+
   #begin(): OpenBatch {
     const path = join(this.#directory, `spool-${String(this.#next).padStart(12, '0')}.jsonl`);
     this.#next += 1;
@@ -102,4 +120,8 @@ export function readBatch({ path }: SpooledBatch): readonly string[] | undefined
 
 function sizedBatch(path: string): SpooledBatch {
   return { path, bytes: statSync(path).size };
+}
+
+function sumOf(batches: readonly SpooledBatch[]): number {
+  return batches.reduce((sum, { bytes }) => sum + bytes, 0);
 }

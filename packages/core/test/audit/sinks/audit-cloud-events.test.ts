@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { auditCloudEvents, auditCloudEventsWith } from '../../../src/audit/sinks
 import type { AuditCloudEventsOptions } from '../../../src/audit/sinks/cloud-events-options.js';
 import { toOcsf } from '../../../src/audit/sinks/to-ocsf.js';
 import { ConfigError } from '../../../src/config-error.js';
+import { patiently } from '../../../../../test/support/patiently.js';
 import { Deferred } from '../../node/deferred.js';
 import { event, type Folder, temporaryFolder } from '../events.js';
 
@@ -17,8 +18,6 @@ interface Received {
   readonly body: string;
   readonly events: readonly Record<string, unknown>[];
 }
-
-const patiently = { interval: 2, timeout: 10_000 };
 
 /** A receiver on a real socket that answers as it is told. */
 class Receiver {
@@ -187,34 +186,39 @@ describe('auditCloudEvents', () => {
 });
 
 describe('outages', () => {
-  it.each([500, 429, 404, 302])('F4 after %i the same records are sent again, later and later', async (status) => {
-    using folder = temporaryFolder();
-    const { receiver: one, address } = await receiver();
-    one.answer = (response) => response.writeHead(status, { Location: '/elsewhere' }).end('no');
-    const sending = new Sending(address, folder.path, { maxRetrySeconds: 3 });
-    await sending.sink.write(event('a'));
-    for (const count of [1, 2, 3, 4]) {
-      await sending.paused(count);
-      if (count === 4) one.answer = (response) => response.writeHead(202).end();
-      sending.pauses[count - 1]?.end();
-    }
-    await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
-    expect(one.batches).toEqual([['a'], ['a'], ['a'], ['a'], ['a']]);
-    for (const [index, most] of [1000, 2000, 3000, 3000].entries()) {
-      expect(sending.pauses[index]?.milliseconds).toBeLessThanOrEqual(most);
-      expect(sending.pauses[index]?.milliseconds).toBeGreaterThanOrEqual(most / 2);
-    }
-    expect(sending.told.map((message) => /(once|\d+ times in a row) now/.exec(message)?.[1])).toEqual([
-      'once',
-      '2 times in a row',
-      '4 times in a row',
-    ]);
-    one.answer = (response) => response.writeHead(503).end();
-    await sending.sink.write(event('b'));
-    await sending.paused(5);
-    expect(sending.pauses[4]?.milliseconds).toBeLessThanOrEqual(1000);
-    expect(sending.told.at(-1)).toContain('once now');
-  });
+  it.each([500, 429, 408, 404, 403, 401, 302])(
+    'F4 after %i the same records are sent again, later and later',
+    async (status) => {
+      using folder = temporaryFolder();
+      const { receiver: one, address } = await receiver();
+      one.answer = (response) => response.writeHead(status, { Location: '/elsewhere' }).end('no');
+      const sending = new Sending(address, folder.path, { maxRetrySeconds: 3 });
+      await sending.sink.write(event('a'));
+      for (const count of [1, 2, 3, 4]) {
+        await sending.paused(count);
+        if (count === 4) one.answer = (response) => response.writeHead(202).end();
+        sending.pauses[count - 1]?.end();
+      }
+      await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+      expect(one.batches).toEqual([['a'], ['a'], ['a'], ['a'], ['a']]);
+      for (const [index, most] of [1000, 2000, 3000, 3000].entries()) {
+        expect(sending.pauses[index]?.milliseconds).toBeLessThanOrEqual(most);
+        expect(sending.pauses[index]?.milliseconds).toBeGreaterThanOrEqual(most / 2);
+      }
+      expect(sending.told.map((message) => /(once|\d+ times in a row) now/.exec(message)?.[1])).toEqual([
+        'once',
+        '2 times in a row',
+        '4 times in a row',
+        undefined,
+      ]);
+      expect(sending.told.at(-1)).toMatch(/^countersign: 127\.0\.0\.1:\d+ takes audit records again\.$/);
+      one.answer = (response) => response.writeHead(503).end();
+      await sending.sink.write(event('b'));
+      await sending.paused(5);
+      expect(sending.pauses[4]?.milliseconds).toBeLessThanOrEqual(1000);
+      expect(sending.told.at(-1)).toContain('once now');
+    },
+  );
 
   it('F4 while the receiver is away records wait, in order, also over a restart', async () => {
     using folder = temporaryFolder();
@@ -303,7 +307,7 @@ describe('outages', () => {
     one.answer = (response) => response.writeHead(200).end();
     sending.pauses[0]?.end();
     await vi.waitFor(() => expect(one.batches.at(-1)).toEqual(['b']), patiently);
-    expect(sending.told.at(-1)).toContain('was removed before it was sent');
+    expect(sending.told).toContainEqual(expect.stringContaining('was removed before it was sent'));
   });
 
   it('F4 a spool that others write to refuses, and goes on in another file', async () => {
@@ -323,6 +327,124 @@ describe('outages', () => {
     await sink.close?.();
     await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'closed' });
     await sink.close?.();
+  });
+});
+
+describe('F4 what the receiver will never take', () => {
+  const rejectedIn = ({ path }: Folder) => readdirSync(path).filter((name) => name.startsWith('rejected-'));
+  const idsIn = (path: string): unknown[] =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => (JSON.parse(line) as { id: unknown }).id);
+
+  /** Ends the pauses as they come, and no others, until what is expected is so. */
+  async function untilIn(sending: Sending, check: () => void): Promise<void> {
+    await vi.waitFor(() => {
+      for (const { end } of sending.pauses) end();
+      check();
+    }, patiently);
+  }
+
+  /** Answers by what was sent. */
+  const judging =
+    (one: Receiver, judge: (ids: readonly unknown[]) => number) =>
+    (response: ServerResponse): void =>
+      void response.writeHead(judge(one.batches.at(-1) ?? [])).end();
+
+  it.each([400, 415, 422])('%i: put aside after five tries, and what is behind it is sent', async (status) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, (ids) => (ids.includes('b') ? status : 204));
+    const sending = new Sending(address, folder.path, { batchRecords: 2 });
+    await Promise.all(['a', 'b', 'c'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(one.ids).toContain('c'));
+    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['c']]);
+    const [name = ''] = rejectedIn(folder);
+    expect(idsIn(join(folder.path, name))).toEqual(['a', 'b']);
+    expect(statSync(join(folder.path, name)).mode & 0o777).toBe(0o600);
+    expect(sending.told).toContainEqual(expect.stringContaining(`it answered ${status}). They were put aside as `));
+    expect(sending.told).toContainEqual(expect.stringContaining(join(folder.path, name)));
+    await sending.sink.close?.();
+
+    // Over a restart nobody sends it; under the name of one that waits it is sent again.
+    one.answer = (response) => response.writeHead(204).end();
+    const after = new Sending(address, folder.path);
+    await after.sink.write(event('d'));
+    await after.sink.close?.();
+    expect(one.batches.at(-1)).toEqual(['d']);
+    expect(rejectedIn(folder)).toEqual([name]);
+    renameSync(join(folder.path, name), join(folder.path, name.replace('rejected', 'spool')));
+    await new Sending(address, folder.path).sink.close?.();
+    expect(one.batches.at(-1)).toEqual(['a', 'b']);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it('413: half of it is sent, and half of that, each record once and in order', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken: unknown[] = [];
+    one.answer = judging(one, (ids) => {
+      if (ids.length > 3) return 413;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 16 });
+    const ids = Array.from({ length: 40 }, (_, index) => `${index}`);
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await vi.waitFor(() => expect(taken).toEqual(ids), patiently);
+    await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+    expect(sending.pauses).toEqual([]);
+    expect(sending.told).toEqual([]);
+    // What it once found out is not found out anew with each batch.
+    expect(one.batches.filter(({ length }) => length > 3).length).toBeLessThan(5);
+  });
+
+  it('413 for one alone: only that one is put aside', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken: unknown[] = [];
+    one.answer = judging(one, (ids) => {
+      if (ids.includes('b')) return 413;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 4 });
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken).toEqual(['a', 'c', 'd']));
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([['b']]);
+  });
+
+  it('where there is no room for more, nothing is removed: the rest waits, as in any outage', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    writeFileSync(join(folder.path, 'rejected-000000000001.jsonl'), `${'x'.repeat(64 * 1024 - 1)}\n`);
+    one.answer = judging(one, () => 422);
+    const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024 });
+    await sending.sink.write(event('a'));
+    await untilIn(sending, () => expect(one.batches.length).toBeGreaterThan(8));
+    expect(sending.told).toContainEqual(expect.stringContaining('no room to put more such records aside'));
+    expect(rejectedIn(folder)).toHaveLength(1);
+    expect(readdirSync(folder.path)).toContain('spool-000000000002.jsonl');
+    rmSync(join(folder.path, 'rejected-000000000001.jsonl'));
+    await untilIn(sending, () => expect(rejectedIn(folder)).toEqual(['rejected-000000000002.jsonl']));
+  });
+
+  it.each<[string, Record<string, string>, number]>([
+    ['seconds', { 'Retry-After': '7' }, 7000],
+    ['a date', { 'Retry-After': 'Tue, 24 Nov 2026 12:00:09 GMT', Date: 'Tue, 24 Nov 2026 12:00:00 GMT' }, 9000],
+    ['more than one has said is too long', { 'Retry-After': '86400' }, 20_000],
+    ['nonsense', { 'Retry-After': '-1 soon' }, 0],
+    ['a time that has passed', { 'Retry-After': 'Tue, 24 Nov 2020 12:00:00 GMT' }, 0],
+  ])('Retry-After in %s is honoured', async (_name, fields, milliseconds) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503, fields).end();
+    const sending = new Sending(address, folder.path, { maxRetrySeconds: 20 });
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    if (milliseconds > 0) expect(sending.pauses[0]?.milliseconds).toBe(milliseconds);
+    else expect(sending.pauses[0]?.milliseconds).toBeLessThanOrEqual(1000);
   });
 });
 
