@@ -330,28 +330,28 @@ describe('outages', () => {
   });
 });
 
+const rejectedIn = ({ path }: Folder) => readdirSync(path).filter((name) => name.startsWith('rejected-'));
+const idsIn = (path: string): unknown[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => (JSON.parse(line) as { id: unknown }).id);
+
+/** Ends the pauses as they come, and no others, until what is expected is so. */
+async function untilIn(sending: Sending, check: () => void): Promise<void> {
+  await vi.waitFor(() => {
+    for (const { end } of sending.pauses) end();
+    check();
+  }, patiently);
+}
+
+/** Answers by what was sent. */
+const judging =
+  (one: Receiver, judge: (ids: readonly unknown[]) => number) =>
+  (response: ServerResponse): void =>
+    void response.writeHead(judge(one.batches.at(-1) ?? [])).end();
+
 describe('F4 what the receiver will never take', () => {
-  const rejectedIn = ({ path }: Folder) => readdirSync(path).filter((name) => name.startsWith('rejected-'));
-  const idsIn = (path: string): unknown[] =>
-    readFileSync(path, 'utf8')
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => (JSON.parse(line) as { id: unknown }).id);
-
-  /** Ends the pauses as they come, and no others, until what is expected is so. */
-  async function untilIn(sending: Sending, check: () => void): Promise<void> {
-    await vi.waitFor(() => {
-      for (const { end } of sending.pauses) end();
-      check();
-    }, patiently);
-  }
-
-  /** Answers by what was sent. */
-  const judging =
-    (one: Receiver, judge: (ids: readonly unknown[]) => number) =>
-    (response: ServerResponse): void =>
-      void response.writeHead(judge(one.batches.at(-1) ?? [])).end();
-
   it.each([400, 415, 422])('%i: put aside after five tries, and what is behind it is sent', async (status) => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
