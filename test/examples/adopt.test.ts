@@ -13,6 +13,7 @@ import { mintDelegation } from '@countersign/delegation';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { blocksOf, readPage } from '../docs/blocks.js';
 import { auditRecords } from '../support/audit-log.js';
+import { patiently } from '../support/patiently.js';
 import { root } from '../support/workspace.js';
 import { applied, changedLines } from './patch.js';
 
@@ -198,7 +199,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
       const found = auditRecords(log);
       expect(found.filter(({ phase }) => phase === 'outcome')).toHaveLength(4);
       return found;
-    });
+    }, patiently);
     const known = { actor: { id: 'agent-support-01' }, subject: { id: user } };
     const permitted = { ...known, phase: 'decision', decision: 'allow' };
     const resource = { type: 'Order', id: '1001' };

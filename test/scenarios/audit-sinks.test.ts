@@ -8,6 +8,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, onEveryHost } from '../support/api.js';
 import { auditRecords } from '../support/audit-log.js';
 import { EverySink } from '../support/audit-sinks.js';
+import { patiently } from '../support/patiently.js';
 import { fieldsNamed, type RawRequest, serialized, tampered } from '../support/signed-request.js';
 import { reviewerId, runner, userId } from '../support/world.js';
 
@@ -219,13 +220,13 @@ onEveryHost('A rule for each sink', (api) => {
     const watched = await api.variant({ start: { guard: { audit: sink, onTrouble: () => {} } } });
     const connection = await watched.connect();
     connection.write(serialized(await watched.pull()));
-    await vi.waitFor(() => expect(waiting).toHaveLength(1), { interval: 2, timeout: 10_000 });
+    await vi.waitFor(() => expect(waiting).toHaveLength(1), patiently);
     expect((await watched.send(await watched.pull())).status).toBe(503);
     expect(watched.running.handled).toEqual([]);
     held[0]?.();
     expect((await connection.read()).status).toBe(201);
     connection.destroy();
-    await vi.waitFor(() => expect(waiting).toHaveLength(2), { interval: 2, timeout: 10_000 });
+    await vi.waitFor(() => expect(waiting).toHaveLength(2), patiently);
     held[1]?.();
   });
 });

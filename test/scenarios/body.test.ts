@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
 import { onEverySetup, refuseEach } from '../support/api.js';
+import { patiently } from '../support/patiently.js';
 import {
   serialized,
   type SignedRequestOptions,
@@ -271,7 +272,7 @@ onEverySetup(
       const request = serialized(await api.pull({}, { body }));
       connection.write(request.subarray(0, -5));
       connection.destroy();
-      await vi.waitFor(() => expect(api.records.slice(before)).toHaveLength(1), { interval: 2 });
+      await vi.waitFor(() => expect(api.records.slice(before)).toHaveLength(1), patiently);
       expect(api.records.slice(before)).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
       expect(api.running.handled).toHaveLength(handledBefore);
     });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
 import { readHttp2 } from '../support/http2.js';
+import { patiently } from '../support/patiently.js';
 import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
 import { reviewerId, runner, stranger, suspended, userId } from '../support/world.js';
 
@@ -178,7 +179,7 @@ onEveryHost(
       const stream = connection.begin(put(large));
       await new Promise<void>((resolve) => stream.write(large.subarray(0, length), () => resolve()));
       stream.close(constants.NGHTTP2_CANCEL);
-      await vi.waitFor(() => expect(api.records.slice(before)).toHaveLength(1), { interval: 2 });
+      await vi.waitFor(() => expect(api.records.slice(before)).toHaveLength(1), patiently);
       expect(api.records.slice(before)).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
       expect(api.running.handled).toHaveLength(handledBefore);
       await api.recordedOutcomes(1, async () => expect((await connection.send(api.signed())).status).toBe(200));
@@ -198,7 +199,7 @@ onEveryHost(
       });
       const connection = await small.connectHttp2();
       const stream = connection.begin(small.signed({ target: '/invoices' }), { ended: true });
-      await vi.waitFor(() => expect(small.records.at(-1)).toMatchObject({ phase: 'outcome' }), { interval: 2 });
+      await vi.waitFor(() => expect(small.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
       expect(small.records.at(-1)).toMatchObject({ outcome: { result: 'aborted' } });
       expect(api.records).toHaveLength(before);
       connection.destroy();
@@ -262,7 +263,7 @@ onEveryHost(
       await api.recordedOutcomes(2, async () => {
         const connection = await api.connectHttp2();
         expect((await connection.send(changed(put(large)))).status).toBe(401);
-        await vi.waitFor(() => expect(api.records.at(-1)).toMatchObject({ phase: 'outcome' }), { interval: 2 });
+        await vi.waitFor(() => expect(api.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
         expect(api.records.at(-1)).toMatchObject({ outcome: { code: 'digest_mismatch' } });
         expect((await connection.send(put(large))).status).toBe(200);
         connection.destroy();

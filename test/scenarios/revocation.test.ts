@@ -6,11 +6,11 @@ import type { AgentRegistration, RefusalCode, RevocationSource } from '@counters
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, onEveryHost } from '../support/api.js';
 import { keyNamed, type TestKey } from '../support/keys.js';
+import { patiently } from '../support/patiently.js';
 import type { RawRequest } from '../support/signed-request.js';
 import { type Claims, rawToken, type TestIssuer } from '../support/tokens.js';
 import { agents, issuer, partner, reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
-const soon = { interval: 10, timeout: 10_000 };
 const capabilities = ['repo:read'];
 const oldKey = keyNamed('old key');
 const newKey = keyNamed('new key');
@@ -133,10 +133,7 @@ onEveryHost('Revocation', (host) => {
       issuers: [partner.issuer],
     });
     const canary = { key: keyNamed('agent-alone') };
-    await vi.waitFor(() => expect(api.accepts(request(api, canary), 200)).rejects.toThrow(/200/), {
-      interval: 10,
-      timeout: 10_000,
-    });
+    await vi.waitFor(() => expect(api.accepts(request(api, canary), 200)).rejects.toThrow(/200/), patiently);
     for (const [what, inHand, code] of revoked) {
       const { records } = await api.refuses(request(api, inHand), 401, code);
       expect(records[0]?.detail, what).toMatch(/is revoked$/);
@@ -144,7 +141,7 @@ onEveryHost('Revocation', (host) => {
     for (const [, inHand] of untouched) await api.accepts(request(api, inHand), 200);
 
     await write({ agents: [] });
-    await vi.waitFor(() => api.accepts(request(api, canary), 200), soon);
+    await vi.waitFor(() => api.accepts(request(api, canary), 200), patiently);
     for (const [, inHand] of revoked) await api.accepts(request(api, inHand), 200);
   });
 

@@ -10,6 +10,7 @@ import { auditRecords } from './audit-log.js';
 import { Connection, type RawResponse } from './connection.js';
 import { Http2Connection, sendHttp2 } from './http2.js';
 import { noteRefusal, noteScenario } from './matrix.js';
+import { patiently } from './patiently.js';
 import {
   fieldsNamed,
   type RawRequest,
@@ -173,7 +174,7 @@ export class Api {
     const outcomes = () => this.records.filter(({ phase }) => phase === 'outcome').length;
     const before = outcomes();
     await run();
-    await vi.waitFor(() => expect(outcomes()).toBe(before + count), { interval: 2 });
+    await vi.waitFor(() => expect(outcomes()).toBe(before + count), patiently);
   }
 
   get auditFolder(): string {
@@ -261,14 +262,11 @@ export class Api {
     const response = await this.send(request);
     expect({ status: response.status, body: response.body }).toMatchObject({ status: outcome.status });
     expect(this.running.handled.length - handledBefore).toBe(handlers);
-    const records = await vi.waitFor(
-      () => {
-        const gained = this.records.slice(before);
-        expect(gained.at(-1)).toMatchObject({ phase: 'outcome', outcome });
-        return gained;
-      },
-      { interval: 2 },
-    );
+    const records = await vi.waitFor(() => {
+      const gained = this.records.slice(before);
+      expect(gained.at(-1)).toMatchObject({ phase: 'outcome', outcome });
+      return gained;
+    }, patiently);
     expect(records.filter(({ phase }) => phase === 'outcome')).toHaveLength(1);
     return { response, records };
   }

@@ -16,6 +16,7 @@ import {
 import { expect, vi } from 'vitest';
 import { Connection, type RawResponse } from './connection.js';
 import { keyNamed, type TestKey } from './keys.js';
+import { patiently } from './patiently.js';
 import { type RawRequest, serialized, type SignedRequestOptions, signedRequest } from './signed-request.js';
 
 /** What the tests of adapters share: a guard with one agent, and a client that speaks for it over a socket. */
@@ -93,14 +94,11 @@ export async function serve(listener: RequestListener): Promise<Served> {
 
 /** The outcome of the one request that was sent, once it is recorded. */
 export async function outcomeOf({ audit }: Guarded): Promise<AuditRecord['outcome']> {
-  const outcomes = await vi.waitFor(
-    () => {
-      const recorded = audit.records.filter(({ phase }) => phase === 'outcome');
-      expect(recorded).not.toEqual([]);
-      return recorded;
-    },
-    { interval: 2 },
-  );
+  const outcomes = await vi.waitFor(() => {
+    const recorded = audit.records.filter(({ phase }) => phase === 'outcome');
+    expect(recorded).not.toEqual([]);
+    return recorded;
+  }, patiently);
   expect(outcomes).toHaveLength(1);
   return outcomes[0]?.outcome;
 }

@@ -5,6 +5,7 @@ import type { GuardOptions } from '../src/guard-options.js';
 import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
 import { memoryRevocations } from '../src/revocation/memory-revocations.js';
 import type { Revocable } from '../src/revocation/revocable.js';
+import { patiently } from '../../../test/support/patiently.js';
 import { agents, allow, engine, guarded, keyId, letIn, permission, signedRequest } from './guarded.js';
 
 describe('a caller is good for one request', () => {
@@ -26,7 +27,7 @@ describe('a caller is good for one request', () => {
     const { guard, audit } = await guarded({ policy });
     const caller = await letIn(guard);
     const authorization = guard.authorize(caller, permission);
-    await vi.waitFor(() => expect(deciding).toHaveLength(1));
+    await vi.waitFor(() => expect(deciding).toHaveLength(1), patiently);
     const completed = guard.complete(caller, { result: 'aborted' });
     deciding[0]?.(allow);
     expect(await authorization).toMatchObject({ ok: false });

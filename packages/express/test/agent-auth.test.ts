@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler } from 'express';
 import request from 'supertest';
 import { describe, expect, it, vi } from 'vitest';
 import { agentAuth, getCaller, noteThrown, permit } from '../src/index.js';
+import { patiently } from '../../../test/support/patiently.js';
 import { agentId, call, guarded, host, key } from './support.js';
 
 describe('agentAuth', () => {
@@ -139,7 +140,7 @@ describe('req.caller and getCaller', () => {
     const records = await vi.waitFor(() => {
       expect(audit.records).toHaveLength(1);
       return audit.records;
-    });
+    }, patiently);
     expect(records[0]).toMatchObject({
       phase: 'outcome',
       actor: { id: agentId, keyId: key.thumbprint },
@@ -183,7 +184,7 @@ const failing = async (...handlers: ErrorRequestHandler[]) => {
   return await vi.waitFor(() => {
     expect(audit.records).toHaveLength(1);
     return audit.records[0]?.outcome;
-  });
+  }, patiently);
 };
 const answer500: ErrorRequestHandler = (_error, _req, res, _next) => void res.sendStatus(500);
 

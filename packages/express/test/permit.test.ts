@@ -3,6 +3,7 @@ import express, { type Express } from 'express';
 import request from 'supertest';
 import { describe, expect, it, vi } from 'vitest';
 import { agentAuth, permit, type ResourceOf } from '../src/index.js';
+import { patiently } from '../../../test/support/patiently.js';
 import { agentId, call, guarded, type Guarded } from './support.js';
 
 const thing: Resource = { type: 'Thing', id: '1' };
@@ -132,7 +133,7 @@ describe('permit', () => {
     const { guard, audit } = await guarded();
     const { app } = route(guard, permit('one', thing), permit('two', thing));
     expect((await call(app)).text).toBe('done');
-    await vi.waitFor(() => expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome' }));
+    await vi.waitFor(() => expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
     expect(audit.records.map(({ action, phase }) => action ?? phase)).toEqual(['one', 'two', 'outcome']);
   });
 
@@ -141,7 +142,7 @@ describe('permit', () => {
     const { app, handler } = route(guard, permit('one', thing), permit('forbidden', thing));
     expect((await call(app)).status).toBe(403);
     expect(handler()).toBe(0);
-    await vi.waitFor(() => expect(audit.records).toHaveLength(3));
+    await vi.waitFor(() => expect(audit.records).toHaveLength(3), patiently);
     expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome', outcome: { result: 'finished', status: 403 } });
   });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
+import { patiently } from '../../../../test/support/patiently.js';
 
 /** A folder for spooled bodies that goes away after the test. */
 export function spoolFolder(): string {
@@ -25,11 +26,8 @@ export function openFiles(folder: string): string[] {
 
 /** Nothing is left, neither a name in the folder nor an open file without one. */
 export async function expectNothingLeft(folder: string): Promise<void> {
-  await vi.waitFor(
-    () => {
-      const left = [...readdirSync(folder), ...openFiles(folder)];
-      if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
-    },
-    { interval: 2, timeout: 10_000 },
-  );
+  await vi.waitFor(() => {
+    const left = [...readdirSync(folder), ...openFiles(folder)];
+    if (left.length > 0) throw new Error(`left: ${left.join(', ')}`);
+  }, patiently);
 }

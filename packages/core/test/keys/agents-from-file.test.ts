@@ -6,6 +6,7 @@ import { ConfigError } from '../../src/config-error.js';
 import { agentsFromFile } from '../../src/keys/agents-from-file.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';
 import type { ReloadResult } from '../../src/live-file.js';
+import { putFile } from '../put-file.js';
 import { newEd25519Key } from './test-keys.js';
 import { nextWarning } from './warnings.js';
 
@@ -68,7 +69,7 @@ describe('agentsFromFile', () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a, b]));
     const { agents, nextReload } = await open(file);
-    await writeFile(file, JSON.stringify([b]));
+    await putFile(file, JSON.stringify([b]));
     expect(await nextReload()).toEqual({ ok: true });
     expect(await known(agents)).toBe('b');
   });
@@ -82,8 +83,7 @@ describe('agentsFromFile', () => {
       [[b], 'b'],
       [[a, b], 'ab'],
     ] as const) {
-      await writeFile(`${file}.new`, JSON.stringify(content));
-      await rename(`${file}.new`, file);
+      await putFile(file, JSON.stringify(content));
       expect(await nextReload()).toEqual({ ok: true });
       expect(await known(agents)).toBe(expected);
     }
@@ -128,10 +128,10 @@ describe('agentsFromFile', () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a]));
     const { agents, nextReload } = await open(file);
-    await writeFile(file, content);
+    await putFile(file, content);
     expect(await nextReload()).toMatchObject({ ok: false, problem: expect.any(String) });
     expect(await known(agents)).toBe('a');
-    await writeFile(file, JSON.stringify([b]));
+    await putFile(file, JSON.stringify([b]));
     expect(await nextReload()).toEqual({ ok: true });
     expect(await known(agents)).toBe('b');
   });
@@ -161,9 +161,9 @@ describe('agentsFromFile', () => {
       },
     });
     onTestFinished(() => agents.close?.());
-    await writeFile(file, JSON.stringify([a]));
+    await putFile(file, JSON.stringify([a]));
     await warned;
-    await writeFile(file, JSON.stringify([b]));
+    await putFile(file, JSON.stringify([b]));
     await reloadedAgain;
     expect(await known(agents)).toBe('b');
   });

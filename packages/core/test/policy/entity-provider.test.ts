@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
 import { cedarFromText } from '../../src/policy/cedar/load.js';
 import type { EntityProvider } from '../../src/policy/entity-provider.js';
+import { patiently } from '../../../../test/support/patiently.js';
 import { allow, engine, guarded, letIn } from '../guarded.js';
 
 const POLICIES = `permit(principal, action, resource) when { resource has open && resource.open };
@@ -104,7 +105,7 @@ describe('entities', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { guard } = await guarded({ entities: () => new Promise(() => {}), entityTimeoutSeconds: 2 });
     const asking = guard.authorize(await letIn(guard), reading('open'));
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), patiently);
     await vi.advanceTimersByTimeAsync(2000);
     expect(await asking).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
     expect(vi.getTimerCount()).toBe(0);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -7,6 +7,8 @@ import type { ReloadResult } from '../../src/live-file.js';
 import type { Revocable } from '../../src/revocation/revocable.js';
 import { revocationsFromFile } from '../../src/revocation/revocations-from-file.js';
 import type { RevocationSource } from '../../src/revocation/source.js';
+import { patiently } from '../../../../test/support/patiently.js';
+import { putFile } from '../put-file.js';
 
 const thumbprint = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
 
@@ -19,7 +21,7 @@ async function fileWith(content: unknown): Promise<string> {
 }
 
 async function write(file: string, content: unknown): Promise<void> {
-  await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content));
+  await putFile(file, typeof content === 'string' ? content : JSON.stringify(content));
 }
 
 async function open(
@@ -29,7 +31,7 @@ async function open(
   const source = await revocationsFromFile(file, { onReload: (result) => reloads.push(result), pollSeconds: 3600 });
   onTestFinished(() => source.close?.());
   const nextReload = async (): Promise<ReloadResult> => {
-    await vi.waitFor(() => expect(reloads).toHaveLength(1), { interval: 5 });
+    await vi.waitFor(() => expect(reloads).toHaveLength(1), patiently);
     return reloads.pop() as ReloadResult;
   };
   return { source, nextReload };
