@@ -2,12 +2,10 @@ import type { AuditEvent, AuditSink } from '@countersign/core';
 import { expect, it, vi } from 'vitest';
 import { type Api, expectProblem, onEveryHost, onEverySetup } from '../support/api.js';
 import { auditText } from '../support/audit-log.js';
-import { patiently } from '../support/patiently.js';
 import { Http2Connection } from '../support/http2.js';
+import { patiently } from '../support/patiently.js';
 import { serialized } from '../support/signed-request.js';
 import { reviewer, reviewerId, runner } from '../support/world.js';
-
-const patiently = { interval: 2, timeout: 10_000 };
 
 onEverySetup('What is written down', (api) => {
   it('F1 whatever a name holds, a record is one printable line', async () => {
