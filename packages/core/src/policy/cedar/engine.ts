@@ -163,16 +163,16 @@ function translate(query: PolicyQuery, { entities }: PolicySet): ReturnType<type
   }
 }
 
-/** Tries the policies in an instance of their own. Only if it survives them does it go live. */
+/** Tries the policies in an instance of their own. Only if it survives them do they go live. */
 function load(
   source: CedarSource,
   earlier?: PolicySet,
 ): { readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problem: string } {
   try {
-    const cedar = freshCedar();
-    const reading = readPolicySet(cedar, textsOf(source), AGENT_VOCABULARY, earlier);
+    const reading = readPolicySet(freshCedar(), textsOf(source), AGENT_VOCABULARY, earlier);
     if (!reading.ok) return { ok: false, problem: reading.problems.join('\n  ') };
-    const started = LivePolicies.start(reading.set, cedar);
+    // An instance never gives memory back, so that what reading took goes with the one that read.
+    const started = LivePolicies.start(reading.set, freshCedar());
     return started.ok ? started : { ok: false, problem: started.problems.join('\n  ') };
   } catch (thrown) {
     return { ok: false, problem: `Cedar cannot take these policies: ${String(thrown)}` };

@@ -1,8 +1,9 @@
 import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from './instance.js';
-import { type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
+import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
 import type { Policy } from './policy-set.js';
-import { lineAt, MAX_DEPTH, type Statement, splitPolicies } from './policy-text.js';
+import type { Shapes } from './policy-shape.js';
+import { depthOf, lineAt, MAX_DEPTH, type Statement, splitPolicies } from './policy-text.js';
 import { describe } from './problem.js';
 
 interface PlacedStatement extends Statement {
@@ -15,31 +16,30 @@ interface PlacedStatement extends Statement {
 export function readFiles(
   cedar: Cedar,
   files: readonly (readonly [string, string])[],
-  known: PolicyReadings,
+  { known, shapes }: { readonly known: PolicyReadings; readonly shapes: Shapes },
   problems: string[],
 ): { readonly policies: readonly Policy[]; readonly readings: PolicyReadings } {
   const statements = files.flatMap(([file, source]) => statementsOf(file, source, problems));
-  const bearable = statements.filter((statement) => isBearable(statement, problems));
-  const texts = new Set(bearable.map(({ text }) => text));
+  const unknown = new Set(statements.map(({ text }) => text).filter((text) => !known.has(text)));
+  const depths = unbearable([...unknown], shapes);
   const found = readPolicies(
     cedar,
-    [...texts].filter((text) => !known.has(text)),
+    [...unknown].filter((text) => !depths.has(text)),
+    shapes,
   );
   const readings = new Map<string, PolicyReading>();
-  const policies = bearable.flatMap((statement) => {
-    const reading = known.get(statement.text) ?? found.get(statement.text);
+  const policies: Policy[] = [];
+  for (const statement of statements) {
+    const { text } = statement;
+    const reading = known.get(text) ?? found.get(text);
     if (reading === undefined || isFault(reading)) {
-      problems.push(...faults(statement, reading ?? []));
-      return [];
+      problems.push(...faults(statement, depths.get(text), reading ?? []));
+    } else {
+      readings.set(text, reading);
+      policies.push(named(statement, reading, problems));
     }
-    readings.set(statement.text, reading);
-    return named(statement, reading, problems);
-  });
+  }
   return { policies, readings };
-}
-
-function isFault(reading: PolicyReading | readonly DetailedError[]): reading is readonly DetailedError[] {
-  return Array.isArray(reading);
 }
 
 function statementsOf(file: string, source: string, problems: string[]): PlacedStatement[] {
@@ -48,24 +48,35 @@ function statementsOf(file: string, source: string, problems: string[]): PlacedS
     problems.push(`${JSON.stringify(file)}: holds a lone surrogate. Save it as UTF-8.`);
     return [];
   }
-  return splitPolicies(source).map((statement, place) => ({ ...statement, file, place }));
+  return splitPolicies(source).map(({ text, line }, place) => ({ text, line, file, place }));
 }
 
-function isBearable({ file, line, depth }: PlacedStatement, problems: string[]): boolean {
-  if (depth <= MAX_DEPTH) return true;
-  const advice = 'Split the policy, or write long alternatives as [...].contains(...)';
-  problems.push(`${file}:${line}: nests or chains ${depth} deep, ${MAX_DEPTH} are allowed. ${advice}.`);
-  return false;
+/** The texts that Cedar must not see, and how deep they are. */
+function unbearable(texts: readonly string[], shapes: Shapes): ReadonlyMap<string, number> {
+  const depths = new Map<string, number>();
+  for (const alike of shapes.group(texts, (text) => text).values()) {
+    const depth = depthOf(alike[0]);
+    if (depth > MAX_DEPTH) for (const text of alike) depths.set(text, depth);
+  }
+  return depths;
 }
 
-function faults({ file, text, line }: PlacedStatement, errors: readonly DetailedError[]): string[] {
+function faults(
+  { file, text, line }: PlacedStatement,
+  depth: number | undefined,
+  errors: readonly DetailedError[],
+): string[] {
+  if (depth !== undefined) {
+    const advice = 'Split the policy, or write long alternatives as [...].contains(...)';
+    return [`${file}:${line}: nests or chains ${depth} deep, ${MAX_DEPTH} are allowed. ${advice}.`];
+  }
   if (errors.length === 0) return [`${file}:${line}: Cedar does not take this policy.`];
   return errors.map(
     (error) => `${file}:${lineAt(text, error.sourceLocations?.[0]?.start ?? 0, line)}: ${describe(error)}`,
   );
 }
 
-function named(statement: PlacedStatement, reading: PolicyReading, problems: string[]): Policy[] {
+function named(statement: PlacedStatement, reading: PolicyReading, problems: string[]): Policy {
   const { file, line, place, text } = statement;
   const { effect, annotations, scope, byHistory } = reading;
   // A bare @id is null.
@@ -77,5 +88,5 @@ function named(statement: PlacedStatement, reading: PolicyReading, problems: str
       `${file}:${line}: a permit reads context.via (or context as a whole). History may forbid, never permit: move it into a forbid.`,
     );
   }
-  return [{ id: `${file}#${name}`, file, line, text, effect, annotations, scope }];
+  return { id: `${file}#${name}`, file, line, text, effect, annotations, scope };
 }

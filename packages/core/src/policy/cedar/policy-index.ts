@@ -16,13 +16,13 @@ type Variable = (typeof VARIABLES)[number];
  */
 export class PolicyIndex {
   readonly #scopes: readonly PolicyScope[];
-  readonly #filed = new Map<string, number[]>();
+  readonly #filed = new Cabinet<number[]>();
   /** Those that ask for nothing in particular. */
   readonly #common: number[] = [];
 
   constructor(scopes: readonly PolicyScope[]) {
     this.#scopes = scopes;
-    const counts = countKeys(scopes);
+    const counts = countNames(scopes);
     for (const [number, scope] of scopes.entries()) this.#file(number, rarest(scope, counts));
   }
 
@@ -31,24 +31,25 @@ export class PolicyIndex {
     const found = new Set(this.#common);
     for (const variable of VARIABLES) {
       const { key, type, ancestors } = request[variable];
-      this.#add(found, keyOf(variable, '=', key));
-      this.#add(found, keyOf(variable, ':', type));
-      for (const ancestor of ancestors) this.#add(found, keyOf(variable, '^', ancestor));
+      const { equals, is, in: groups } = this.#filed[variable];
+      addAll(found, equals.get(key));
+      addAll(found, is.get(type));
+      for (const ancestor of ancestors) addAll(found, groups.get(ancestor));
     }
     return [...found].filter((number) => this.#holds(number, request)).toSorted((a, b) => a - b);
   }
 
-  #file(number: number, keys: readonly string[] | undefined): void {
-    if (keys === undefined) this.#common.push(number);
-    for (const key of keys ?? []) {
-      const filed = this.#filed.get(key);
-      if (filed === undefined) this.#filed.set(key, [number]);
+  #file(number: number, filing: Filing | undefined): void {
+    if (filing === undefined) {
+      this.#common.push(number);
+      return;
+    }
+    const drawer = this.#filed[filing.variable][filing.relation];
+    for (const name of filing.names) {
+      const filed = drawer.get(name);
+      if (filed === undefined) drawer.set(name, [number]);
       else filed.push(number);
     }
-  }
-
-  #add(found: Set<number>, key: string): void {
-    for (const number of this.#filed.get(key) ?? []) found.add(number);
   }
 
   #holds(number: number, request: PlacedRequest): boolean {
@@ -57,35 +58,58 @@ export class PolicyIndex {
   }
 }
 
-/** What a request must look under to find the policy by one of its constraints; undefined if that asks for nothing. */
-function keysOf(variable: Variable, { equals, is, in: groups }: Constraint): string[] | undefined {
-  if (equals !== undefined) return [keyOf(variable, '=', equals)];
-  if (groups !== undefined) return groups.map((group) => keyOf(variable, '^', group));
-  return is === undefined ? undefined : [keyOf(variable, ':', is)];
+function addAll(found: Set<number>, numbers: readonly number[] | undefined): void {
+  for (const number of numbers ?? []) found.add(number);
 }
 
-function keyOf(variable: Variable, relation: '=' | '^' | ':', what: string): string {
-  return `${variable}${relation}${what}`;
+/** Something for each name that a constraint can have; a name is not unique beyond its variable and relation. */
+class Cabinet<Value> {
+  readonly principal = drawers<Value>();
+  readonly action = drawers<Value>();
+  readonly resource = drawers<Value>();
 }
 
-function countKeys(scopes: readonly PolicyScope[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
+function drawers<Value>(): Readonly<Record<keyof Constraint, Map<string, Value>>> {
+  return { equals: new Map(), is: new Map(), in: new Map() };
+}
+
+/** What a request must look under to find the policy by one of its constraints. */
+interface Filing {
+  readonly variable: Variable;
+  readonly relation: keyof Constraint;
+  readonly names: readonly string[];
+}
+
+/** Undefined if the constraint asks for nothing. */
+function filingOf(variable: Variable, { equals, is, in: groups }: Constraint): Filing | undefined {
+  if (equals !== undefined) return { variable, relation: 'equals', names: [equals] };
+  if (groups !== undefined) return { variable, relation: 'in', names: groups };
+  return is === undefined ? undefined : { variable, relation: 'is', names: [is] };
+}
+
+function countNames(scopes: readonly PolicyScope[]): Cabinet<number> {
+  const counts = new Cabinet<number>();
   for (const scope of scopes) {
     for (const variable of VARIABLES) {
-      for (const key of keysOf(variable, scope[variable]) ?? []) counts.set(key, (counts.get(key) ?? 0) + 1);
+      const filing = filingOf(variable, scope[variable]);
+      if (filing === undefined) continue;
+      const drawer = counts[variable][filing.relation];
+      for (const name of filing.names) drawer.set(name, (drawer.get(name) ?? 0) + 1);
     }
   }
   return counts;
 }
 
-function rarest(scope: PolicyScope, counts: ReadonlyMap<string, number>): readonly string[] | undefined {
-  let best: readonly string[] | undefined;
+function rarest(scope: PolicyScope, counts: Cabinet<number>): Filing | undefined {
+  let best: Filing | undefined;
   let fewest = Infinity;
   for (const variable of VARIABLES) {
-    const keys = keysOf(variable, scope[variable]);
-    const shared = keys?.reduce((sum, key) => sum + (counts.get(key) ?? 0), 0) ?? Infinity;
-    if (keys === undefined || shared >= fewest) continue;
-    best = keys;
+    const filing = filingOf(variable, scope[variable]);
+    if (filing === undefined) continue;
+    const drawer = counts[variable][filing.relation];
+    const shared = filing.names.reduce((sum, name) => sum + (drawer.get(name) ?? 0), 0);
+    if (shared >= fewest) continue;
+    best = filing;
     fewest = shared;
   }
   return best;

@@ -2,6 +2,7 @@ import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { mayPermitByHistory, permitsByHistory } from './history.js';
 import type { Cedar } from './instance.js';
 import { headFromJson, type PolicyHead, readHead } from './policy-head.js';
+import type { Shapes } from './policy-shape.js';
 import { scopesInJson, scopesInText } from './scope-vocabulary.js';
 
 /** What is known of the text of one policy that Cedar has accepted. */
@@ -17,21 +18,38 @@ export type PolicyReadings = ReadonlyMap<string, PolicyReading>;
 /** Cedar's time for one text grows with the square of its policies; for each call there is a price too. */
 const AT_ONCE = 200;
 
+/** What is known of a policy, or what Cedar finds wrong with it. */
+export type Read = PolicyReading | readonly DetailedError[];
+
 /**
- * Has Cedar judge the texts of single policies. Of each comes what is known of it, or what Cedar finds wrong with it.
- * Cedar's JSON costs ten times what its judgement does, so that it is asked for only where our own reading stops.
+ * Has Cedar judge the texts of single policies: of those of one shape the first, for all of them. Cedar's JSON costs ten
+ * times what its judgement does, so that it is asked for only where our own reading stops.
  */
-export function readPolicies(
-  cedar: Cedar,
-  texts: readonly string[],
-): Map<string, PolicyReading | readonly DetailedError[]> {
-  const found = new Map<string, PolicyReading | readonly DetailedError[]>();
-  for (let start = 0; start < texts.length; start += AT_ONCE) {
-    const some = texts.slice(start, start + AT_ONCE);
-    const read = areAccepted(cedar, some) ? readAccepted : askCedar;
-    for (const text of some) found.set(text, read(cedar, text));
+export function readPolicies(cedar: Cedar, texts: readonly string[], shapes: Shapes): ReadonlyMap<string, Read> {
+  const found = new Map<string, Read>();
+  const groups = [...shapes.group(texts, (text) => text).values()];
+  for (let start = 0; start < groups.length; start += AT_ONCE) {
+    const some = groups.slice(start, start + AT_ONCE);
+    const firsts = some.map(([first]) => first);
+    const read = areAccepted(cedar, firsts) ? readAccepted : askCedar;
+    for (const alike of some) {
+      const first = read(cedar, alike[0]);
+      for (const text of alike) found.set(text, text === alike[0] ? first : readAlike(cedar, text, first));
+    }
   }
   return found;
+}
+
+/** Of one shape are also the literals and whatever reads the history. */
+function readAlike(cedar: Cedar, text: string, first: Read): Read {
+  const plain = isFault(first) ? undefined : readHead(text);
+  if (plain === undefined || isFault(first)) return askCedar(cedar, text);
+  const { scopes, byHistory } = first;
+  return { ...plain.head, scopes, byHistory };
+}
+
+export function isFault(read: Read): read is readonly DetailedError[] {
+  return Array.isArray(read);
 }
 
 /** Whether Cedar takes the texts, and sees the very same policies in them. */
@@ -42,7 +60,7 @@ function areAccepted(cedar: Cedar, texts: readonly string[]): boolean {
   return seen.length === meant.length && seen.every((text, place) => text === meant[place]);
 }
 
-function readAccepted(cedar: Cedar, text: string): PolicyReading | readonly DetailedError[] {
+function readAccepted(cedar: Cedar, text: string): Read {
   const plain = readHead(text);
   const scopes = plain && scopesInText(plain.body);
   if (plain === undefined || scopes === undefined) return askCedar(cedar, text);
@@ -50,7 +68,7 @@ function readAccepted(cedar: Cedar, text: string): PolicyReading | readonly Deta
   return { ...plain.head, scopes, byHistory: false };
 }
 
-function askCedar(cedar: Cedar, text: string): PolicyReading | readonly DetailedError[] {
+function askCedar(cedar: Cedar, text: string): Read {
   const answer = cedar.policyToJson(text);
   return answer.type === 'failure' ? answer.errors : readingOf(answer.json);
 }

@@ -5,6 +5,7 @@ import { type KnownEntities, readEntities } from './known-entities.js';
 import { readFiles } from './policy-files.js';
 import type { PolicyHead } from './policy-head.js';
 import type { PolicyReadings } from './policy-reading.js';
+import { Shapes } from './policy-shape.js';
 import { type NamedTexts, readSchema, type Schema } from './schema.js';
 import { invalid } from './validation.js';
 
@@ -54,13 +55,17 @@ export function readPolicySet(
 ): PolicySetReading {
   const files = sorted(texts.policies);
   const problems: string[] = [];
-  const { policies, readings } = readFiles(cedar, files, earlier?.readings ?? new Map(), problems);
+  const schemaProblems: string[] = [];
+  const schema = texts.schema === undefined ? undefined : readSchema(cedar, texts.schema, vocabulary, schemaProblems);
+  const shapes = new Shapes(schema?.enumeratedTypes ?? new Set());
+  const known: PolicyReadings = earlier?.readings ?? new Map();
+  const { policies, readings } = readFiles(cedar, files, { known, shapes }, problems);
   if (problems.length === 0) problems.push(...emptiness(policies), ...duplicates(policies));
-  const schema = texts.schema === undefined ? undefined : readSchema(cedar, texts.schema, vocabulary, problems);
+  problems.push(...schemaProblems);
   if (problems.length === 0 && schema !== undefined) {
     const valid: PolicyReadings = earlier?.schema?.text === schema.text ? earlier.readings : new Map();
     const others = policies.filter(({ text }) => !valid.has(text));
-    problems.push(...invalid(cedar, others, schema));
+    problems.push(...invalid(cedar, others, schema, shapes));
   }
   const entities = readEntities(cedar, texts.entities ?? [], schema?.text, problems);
   if (problems.length > 0) return { ok: false, problems };
@@ -70,11 +75,17 @@ export function readPolicySet(
       policies,
       ...(schema === undefined ? {} : { schema }),
       entities,
-      scopeVocabulary: [...new Set([...readings.values()].flatMap(({ scopes }) => scopes))].toSorted(),
+      scopeVocabulary: vocabularyOf(readings),
       hash: hashOf(files, schema?.text, entities),
       readings,
     },
   };
+}
+
+function vocabularyOf(readings: PolicyReadings): string[] {
+  const scopes = new Set<string>();
+  for (const reading of readings.values()) for (const scope of reading.scopes) scopes.add(scope);
+  return [...scopes].toSorted();
 }
 
 /** By code unit, so that the hash depends on no locale. */

@@ -3,8 +3,6 @@ export interface Statement {
   readonly text: string;
   /** Line of its first token, from 1. */
   readonly line: number;
-  /** Upper bound of how deep its syntax tree is. */
-  readonly depth: number;
 }
 
 /**
@@ -15,36 +13,46 @@ export const MAX_DEPTH = 64;
 
 export const TOKEN: RegExp = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[A-Za-z_]\w*|&&|\|\||\S/g;
 
-/**
- * Splits policy text into its policies. It does not judge the syntax, that is Cedar's part, but measures what must be
- * known before Cedar may see the text.
- */
+/** White space and comments. */
+const TRIVIA = /\s*(?:\/\/[^\n\r]*\s*)*/y;
+/** What may hold a semicolon that ends nothing, and the one that does. */
+const BORDER = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|;/g;
+
+/** Splits policy text into its policies. It does not judge the syntax, that is Cedar's part. */
 export function splitPolicies(source: string): Statement[] {
   const statements: Statement[] = [];
-  let start: number | undefined;
   let line = 1;
   let counted = 0;
-  let meter = new DepthMeter();
-
-  const finish = (end: number): void => {
-    if (start === undefined) return;
+  for (let start = endOfTrivia(source, 0); start < source.length; ) {
+    const end = endOfPolicy(source, start);
     line += newlines(source.slice(counted, start));
     counted = start;
-    statements.push({ text: source.slice(start, end), line, depth: meter.total() });
-    start = undefined;
-    meter = new DepthMeter();
-  };
-
-  let end = 0;
-  for (const { 0: token, index } of source.matchAll(TOKEN)) {
-    if (token.startsWith('//')) continue;
-    start ??= index;
-    end = index + token.length;
-    meter.read(token);
-    if (token === ';') finish(end);
+    statements.push({ text: source.slice(start, end), line });
+    start = endOfTrivia(source, end);
   }
-  finish(end);
   return statements;
+}
+
+function endOfTrivia(source: string, from: number): number {
+  TRIVIA.lastIndex = from;
+  TRIVIA.test(source);
+  return TRIVIA.lastIndex;
+}
+
+function endOfPolicy(source: string, from: number): number {
+  BORDER.lastIndex = from;
+  for (;;) {
+    const border = BORDER.exec(source);
+    if (border === null) return source.length;
+    if (border[0] === ';') return BORDER.lastIndex;
+  }
+}
+
+/** Upper bound of how deep the syntax tree of a policy is: what must be known before Cedar may see its text. */
+export function depthOf(text: string): number {
+  const meter = new DepthMeter();
+  for (const { 0: token } of text.matchAll(TOKEN)) if (!token.startsWith('//')) meter.read(token);
+  return meter.total();
 }
 
 /** The line that a byte offset of Cedar's falls on, counted from the line on which the text begins. */
@@ -111,13 +119,13 @@ class DepthMeter {
 
   total(): number {
     while (this.#outer.length > 0) this.#close();
-    return depthOf(this.#level);
+    return levelDepth(this.#level);
   }
 
   #close(): void {
     const outer = this.#outer.pop();
     if (outer === undefined) return;
-    outer.inner = Math.max(outer.inner, depthOf(this.#level));
+    outer.inner = Math.max(outer.inner, levelDepth(this.#level));
     this.#level = outer;
   }
 }
@@ -132,6 +140,6 @@ function endOperand(level: Level): void {
   level.inner = 0;
 }
 
-function depthOf(level: Level): number {
+function levelDepth(level: Level): number {
   return 1 + level.chain + Math.max(level.deepest, level.operators + level.inner);
 }

@@ -1,7 +1,7 @@
 import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from './instance.js';
 import type { Policy } from './policy-set.js';
-import { shapeOf } from './policy-shape.js';
+import type { Shapes } from './policy-shape.js';
 import { lineAt } from './policy-text.js';
 import { describe } from './problem.js';
 import type { Schema } from './schema.js';
@@ -13,17 +13,11 @@ const AT_ONCE = 1000;
  * What is wrong with the policies by the schema, with file and line. Of policies of one shape the first is validated; all
  * of them, if something is wrong with it.
  */
-export function invalid(cedar: Cedar, policies: readonly Policy[], schema: Schema): string[] {
-  const shapes = new Map<string | Policy, Policy[]>();
-  for (const policy of policies) {
-    const shape = shapeOf(policy.text, schema.enumeratedTypes) ?? policy;
-    const alike = shapes.get(shape);
-    if (alike === undefined) shapes.set(shape, [policy]);
-    else alike.push(policy);
-  }
+export function invalid(cedar: Cedar, policies: readonly Policy[], schema: Schema, shapes: Shapes): string[] {
+  const groups = shapes.group(policies, ({ text }) => text);
   const faulty: Policy[] = [];
-  for (const alike of chunksOf([...shapes.values()])) {
-    const firsts = alike.flatMap(([first]) => first ?? []);
+  for (const alike of chunksOf([...groups.values()])) {
+    const firsts = alike.map(([first]) => first);
     const places = new Set(findingsOf(cedar, firsts, schema.text).map(({ place }) => place));
     // What no policy is named for may be wrong with any.
     faulty.push(...alike.filter((_each, place) => places.has(place) || places.has(undefined)).flat());

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { freshCedar } from '../../../src/policy/cedar/instance.js';
 import { readPolicySet } from '../../../src/policy/cedar/policy-set.js';
-import { shapeOf } from '../../../src/policy/cedar/policy-shape.js';
+import { shapeOf, Shapes } from '../../../src/policy/cedar/policy-shape.js';
 import { readSchema } from '../../../src/policy/cedar/schema.js';
 import { invalid } from '../../../src/policy/cedar/validation.js';
 
@@ -94,12 +94,13 @@ it('D6 validation by shapes finds what validation one by one finds', { timeout: 
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 12 }), (texts) => {
       const policies = policiesOf(texts);
-      const one = (place: number) => invalid(cedar, policies.slice(place, place + 1), schema);
+      const check = (some: typeof policies) => invalid(cedar, some, schema, new Shapes(schema.enumeratedTypes));
+      const one = (place: number) => check(policies.slice(place, place + 1));
       const wrong = policies.filter((_policy, place) => one(place).length > 0);
       const errors = wrong.filter((policy) => !verdict(policy.text).startsWith('0 '));
       // Errors hide warnings, as they do in Cedar's answer about all of them.
       const expected = (errors.length > 0 ? errors : wrong).map(({ line }) => line);
-      const found = invalid(cedar, policies, schema).map((problem) => Number(/^p\.cedar:(\d+): /.exec(problem)?.[1]));
+      const found = check(policies).map((problem) => Number(/^p\.cedar:(\d+): /.exec(problem)?.[1]));
       const starts = policies.map(({ line }) => line);
       const named = new Set(found.map((line) => starts.findLast((start) => start <= line)));
       expect(named).toEqual(new Set(expected));
@@ -118,6 +119,14 @@ it.each([
   [
     'forbid(principal == Agent::"x", action, resource in Role::"x");',
     'forbid(principal == Agent::"0", action, resource in Role::"0");',
+  ],
+  [
+    '@id // "\nx\n("p") permit(principal == N :: Agent :: "x", action, resource == N::// c\nColor::"a");',
+    '@id // "\nx\n("p") permit(principal == N :: Agent :: "0", action, resource == N::// c\nColor::"a");',
+  ],
+  [
+    `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
+    `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
   ],
   [
     'forbid(principal == Agent::"x", action, resource in Role::"y");',

@@ -1,10 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lineAt, splitPolicies } from '../../../src/policy/cedar/policy-text.js';
+import { depthOf, lineAt, splitPolicies } from '../../../src/policy/cedar/policy-text.js';
 
 const texts = (source: string): string[] => splitPolicies(source).map(({ text }) => text);
-const depthOf = (condition: string): number =>
-  splitPolicies(`permit(principal, action, resource) when { ${condition} };`)[0]?.depth ?? 0;
+const depthIn = (condition: string): number => depthOf(`permit(principal, action, resource) when { ${condition} };`);
 
 const trivia = /^(?:\s|\/\/[^\n\r]*)*/;
 
@@ -64,12 +63,12 @@ forbid(principal, action, resource) // d; {
       fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
         const source = pieces.join('');
         let rest = source;
-        for (const { text, line, depth } of splitPolicies(source)) {
+        for (const { text, line } of splitPolicies(source)) {
           rest = rest.replace(trivia, '');
           expect(rest.startsWith(text)).toBe(true);
           rest = rest.slice(text.length);
           expect(line).toBeLessThanOrEqual(source.split('\n').length);
-          expect(depth).toBeGreaterThanOrEqual(1);
+          expect(depthOf(text)).toBeGreaterThanOrEqual(1);
         }
         expect(rest.replace(trivia, '')).toBe('');
       }),
@@ -81,33 +80,33 @@ forbid(principal, action, resource) // d; {
 describe('depth', () => {
   it('grows with brackets, whichever they are', () => {
     for (const [open, close] of ['()', '[]', '{}']) {
-      expect(depthOf(`${open?.repeat(50)}1${close?.repeat(50)}`), open).toBeGreaterThan(50);
+      expect(depthIn(`${open?.repeat(50)}1${close?.repeat(50)}`), open).toBeGreaterThan(50);
     }
   });
 
   it('grows with chains, also without brackets', () => {
     for (const link of ['a && ', 'a || ', 'if a then b else ', 'if a then ', '1 + ', '1 * ', '1 - ', 'a.', '!']) {
-      expect(depthOf(`${link.repeat(50)}a`), link).toBeGreaterThan(50);
+      expect(depthIn(`${link.repeat(50)}a`), link).toBeGreaterThan(50);
     }
   });
 
   it('adds up what stands within each other', () => {
-    expect(depthOf(`${'a && '.repeat(30)}(${'b || '.repeat(30)}c)`)).toBeGreaterThan(60);
-    expect(depthOf(`${'a && ('.repeat(30)}b${')'.repeat(30)}`)).toBeGreaterThan(60);
+    expect(depthIn(`${'a && '.repeat(30)}(${'b || '.repeat(30)}c)`)).toBeGreaterThan(60);
+    expect(depthIn(`${'a && ('.repeat(30)}b${')'.repeat(30)}`)).toBeGreaterThan(60);
   });
 
   it('counts brackets that are never closed', () => {
-    expect(splitPolicies('('.repeat(100))[0]?.depth).toBeGreaterThan(100);
+    expect(depthOf('('.repeat(100))).toBeGreaterThan(100);
   });
 
   it('does not grow with lists, or with terms beside each other', () => {
-    expect(depthOf(`[${'"x", '.repeat(20_000)}"x"].contains(context.a)`)).toBeLessThan(10);
-    expect(depthOf(`[${'(1 + 1), '.repeat(500)}1].contains(1)`)).toBeLessThan(10);
-    expect(depthOf(`${'context.a.b.contains("x") && '.repeat(20)}true`)).toBeLessThan(32);
+    expect(depthIn(`[${'"x", '.repeat(20_000)}"x"].contains(context.a)`)).toBeLessThan(10);
+    expect(depthIn(`[${'(1 + 1), '.repeat(500)}1].contains(1)`)).toBeLessThan(10);
+    expect(depthIn(`${'context.a.b.contains("x") && '.repeat(20)}true`)).toBeLessThan(32);
   });
 
   it('ignores strings and comments', () => {
-    expect(depthOf(`"${'('.repeat(100)}" == context.a // ${'('.repeat(100)}\n`)).toBeLessThan(5);
+    expect(depthIn(`"${'('.repeat(100)}" == context.a // ${'('.repeat(100)}\n`)).toBeLessThan(5);
   });
 });
 
