@@ -45,6 +45,9 @@ export function createAuthorizer({
     const [judgement = undecided] = await judge({ caller, action, requires, facts }, [resource]);
     const decided: DecidedAction = { action, resource, ...(judgement.policy && { policy: judgement.policy }) };
     if (!judgement.permitted) return await refuse(decided, judgement.refused);
+    // Policy may have waited for others: what was revoked or has ended meanwhile must not act on.
+    const fallen = await admitted.standing();
+    if (fallen !== undefined) return await refuse({ action, resource }, fallen);
     // No record, no action.
     const unrecorded = await recorder.allowed(caller, facts, decided);
     if (unrecorded === undefined) {

@@ -3,6 +3,7 @@ import { type AuthorizerParts, barredFromAsking } from './authorize.js';
 import type { Caller } from './caller.js';
 import type { Guard } from './guard.js';
 import type { Resource } from './policy/engine.js';
+import { whatIsWrongWith } from './policy/incomplete-resource.js';
 import { isResource } from './policy/is-resource.js';
 import type { Judgement } from './policy/judgement.js';
 import { type Refusal, refusal } from './refusal.js';
@@ -36,11 +37,13 @@ export function createFilter({ judge, recorder, register, scopeMatch }: Authoriz
     const barred = await barredFromAsking(caller, admitted, requires, scopeMatch);
     if (barred !== undefined) return await refuse(barred);
     const resources = copiesOf(items);
-    if (resources === undefined)
-      return await refuse(refusal('resource_unresolved', 'the list holds what is no resource'));
+    if (typeof resources === 'string') return await refuse(refusal('resource_unresolved', resources));
     const judgements = await judge({ caller, action, requires, facts }, resources);
     const outage = judgements.find((judgement) => !judgement.permitted && judgement.refused.status >= 500);
     if (outage?.permitted === false) return await refuse(outage.refused);
+    // A long list takes its time, and so may those whom policy asks.
+    const fallen = await admitted.standing();
+    if (fallen !== undefined) return await refuse(fallen);
     // No record, no list.
     const unrecorded = await recorder.filtered(caller, facts, { action, ...describe(resources, judgements) });
     if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
@@ -56,12 +59,14 @@ export function createFilter({ judge, recorder, register, scopeMatch }: Authoriz
     });
 }
 
-/** Undefined if some item is no resource. Copied, so that what is recorded is what was decided. */
-function copiesOf(items: readonly Resource[]): readonly Resource[] | undefined {
+/** Copied, so that what is recorded is what was decided; or what is wrong with one of them. */
+function copiesOf(items: readonly Resource[]): readonly Resource[] | string {
   try {
-    return items.every(isResource) ? items.map((item) => ({ ...item })) : undefined;
+    const place = items.findIndex((item) => !isResource(item));
+    if (place === -1) return items.map((item) => ({ ...item }));
+    return `resource ${place} of the list: ${whatIsWrongWith(items[place])}`;
   } catch {
-    return undefined;
+    return 'the list holds what cannot be read';
   }
 }
 

@@ -9,6 +9,7 @@ import type { HttpRequest } from './http/request.js';
 import { requestFacts } from './http/request-facts.js';
 import type { GuardOptions } from './guard-options.js';
 import type { PolicyDecision, Resource } from './policy/engine.js';
+import { IncompleteResource } from './policy/incomplete-resource.js';
 import { createJudge } from './policy/judge.js';
 import { dpopAlgorithms } from './possession/dpop-proof.js';
 import { acceptSignature } from './profile.js';
@@ -85,7 +86,7 @@ export interface Guard {
   respond(refused: Refusal): RefusalResponse;
   /**
    * Revokes agents, keys, subjects, delegations and issuers, in the memory of this process: effective for the next
-   * request and the next decision, for everything that rests on them.
+   * request, the next decision and one under way, for everything that rests on them.
    */
   readonly revocations: Revocations;
   /** Releases files, watchers and sinks, once the outcomes reported so far have been recorded. */
@@ -171,9 +172,13 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     authorize: createAuthorizer(parts),
     filter: createFilter(parts),
     unresolved(caller, action, problem) {
-      // Its text may quote the request, so that it stays out of the audit log.
-      settings.onTrouble(`countersign: the resource of ${action} could not be determined: ${textOf(problem)}`);
-      return deny(caller, { action }, refusal('resource_unresolved', kindOf(problem)));
+      const { method = '', path = '' } = register.find(caller)?.facts ?? {};
+      settings.onTrouble(
+        `countersign: the resource of ${action} at ${method} ${JSON.stringify(path)} could not be determined: ${textOf(problem)}`,
+      );
+      // What others' errors say may quote the request, so that it stays out of the audit log.
+      const detail = problem instanceof IncompleteResource ? problem.message : kindOf(problem);
+      return deny(caller, { action }, refusal('resource_unresolved', detail));
     },
     absent: (caller, action) => deny(caller, { action }, refusal('policy_denied', 'there is no such resource')),
     unmapped: (caller, route) => deny(caller, {}, refusal('route_unmapped', `${route} asks for no permission`)),

@@ -96,6 +96,8 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     ]);
     expect(JSON.stringify(audit.records)).not.toContain('hunter2');
     expect(troubles[0]).toContain('hunter2');
+    const { method, path } = audit.records[0]?.request ?? {};
+    expect(troubles[0]).toContain(`the resource of thing.read at ${method} ${JSON.stringify(path)} could not be`);
   });
 
   it('F4 a decision that cannot be written is refused, and has no outcome', async () => {
@@ -177,6 +179,50 @@ describe('revocation', () => {
     ]);
     guard.revocations.restore({ agent: 'agent-a' });
     expect(await guard.authorize(await letIn(guard), permission)).toMatchObject({ ok: true });
+  });
+
+  it.each<[string, (revoke: () => void) => Partial<GuardOptions>]>([
+    [
+      'policy decides',
+      (revoke) => ({
+        policy: engine(async () => {
+          revoke();
+          return await Promise.resolve(allow);
+        }),
+      }),
+    ],
+    [
+      'the resource is completed',
+      (revoke) => ({
+        entities: async () => {
+          revoke();
+          return await Promise.resolve({ attributes: {} });
+        },
+      }),
+    ],
+  ])('C7 D13 counts also for a decision under way: while %s', async (_title, options) => {
+    const made = await guarded(options(() => made.guard.revocations.revoke({ agent: 'agent-a' })));
+    const { guard, audit } = made;
+    const caller = await letIn(guard);
+    const refused = { ok: false, refusal: { code: 'agent_suspended' } };
+    expect(await guard.authorize(caller, permission)).toMatchObject(refused);
+    guard.revocations.restore({ agent: 'agent-a' });
+    expect(await guard.filter(caller, 'thing.read', [{ type: 'Thing', id: '2' }])).toMatchObject(refused);
+    expect(audit.records.map(({ decision, code, policies }) => [decision, code, policies])).toEqual([
+      ['deny', 'agent_suspended', undefined],
+      ['deny', 'agent_suspended', undefined],
+    ]);
+  });
+
+  it('C7 B6 a token that ends while policy decides permits nothing any more', async () => {
+    let time = Math.floor(Date.now() / 1000) * 1000;
+    const policy = engine(() => {
+      time += 400_000;
+      return allow;
+    });
+    const { guard } = await guarded({ policy, clock: () => time });
+    const caller = await letIn(guard, {});
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'token_expired' } });
   });
 
   it('every source is asked, and closed with the guard', async () => {
