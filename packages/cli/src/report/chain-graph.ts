@@ -19,7 +19,7 @@ export function chainSection(chains: ChainPaths): Html {
 ${layout.drawn === paths.length ? html`` : html`<p>Drawn are ${layout.drawn} of ${paths.length} chains with their actions; the list has more.</p>`}
 <div class="scroll" role="region" aria-label="Graph of the chains" tabindex="0">${draw(layout)}</div>
 <details class="chains"><summary>The chains as a list (${paths.length})</summary>
-<div class="scroll" role="region" aria-label="List of the chains" tabindex="0"><table><thead><tr><th scope="col">chain</th><th scope="col">action</th><th scope="col">allowed</th><th scope="col">denied</th></tr></thead>
+<div class="scroll" role="region" aria-label="List of the chains" tabindex="0"><table><caption class="unseen">Chains, the most frequent first</caption><thead><tr><th scope="col">chain</th><th scope="col">action</th><th scope="col">allowed</th><th scope="col">denied</th></tr></thead>
 <tbody>${listed.map(row)}</tbody></table></div>
 ${counted + chains.others === 0 ? html`` : html`<p>And ${counted} more${chains.others === 0 ? '' : `, and ${chains.others} decisions by chains that were not told apart`}.</p>`}
 </details>`;

@@ -9,7 +9,7 @@ let matching = all;
 let shown = 0;
 
 // What no seal covers says so in words wherever it is shown.
-const mark = (text) => element('span', text, 'unverified');
+const mark = (text) => element('span', `⚠ ${text}`, 'unverified');
 
 const resourceTexts = ({ resources }) => resources.map(({ type, id }) => `${type}::"${id}"`);
 
@@ -46,10 +46,23 @@ function element(name, text, className) {
   return made;
 }
 
+/** In a narrow column the line breaks before the time of day. */
+function moment(time) {
+  const [date = '', ...clock] = time.split(/(?=T)/);
+  const made = element('time', date);
+  for (const part of clock) made.append(element('wbr'), part);
+  return made;
+}
+
 function cell(label, ...content) {
   const made = element('td');
   made.dataset.label = label;
-  made.append(...content);
+  const parts = content.filter(Boolean);
+  if (parts.length === 0) return made;
+  const inside = element('div');
+  // The space is for whoever has the page read out.
+  inside.append(...parts.flatMap((part) => [part, ' ']));
+  made.append(inside);
   return made;
 }
 
@@ -65,6 +78,7 @@ const what = ({ record, target }) => {
 
 function row(entry) {
   const { record, verdict, ended, open, endUnverified } = entry;
+  const { code } = record;
   const made = element('tr', undefined, verdict);
   const button = element('button', String(record.sequence));
   button.type = 'button';
@@ -74,20 +88,11 @@ function row(entry) {
   const decision = element('span', `${signs[verdict]} ${verdict}`, 'verdict');
   made.append(
     cell('record', button),
-    cell('time', element('time', record.time)),
-    cell(
-      'decision',
-      decision,
-      ...(record.code === undefined ? [] : [element('span', record.code, 'code')]),
-      ...(record.unverified ? [mark('not verified')] : []),
-    ),
+    cell('time', moment(record.time)),
+    cell('decision', decision, code && element('span', code, 'code'), record.unverified && mark('not verified')),
     cell('who', who(record)),
     cell('what', what(entry)),
-    cell(
-      'end',
-      ended ?? (open ? element('b', 'no outcome') : ''),
-      ...(endUnverified ? [mark('end not verified')] : []),
-    ),
+    cell('end', ended ?? (open && element('b', 'no outcome')), endUnverified && mark('end not verified')),
   );
   return made;
 }
@@ -101,6 +106,7 @@ const names = {
   policySet: 'policy set',
   approvedBy: 'approved by',
   actorKey: "actor's key",
+  possession: 'proof of possession',
   claimedAgent: 'claimed agent (not verified)',
   claimedKey: 'claimed key (not verified)',
   requestId: 'request',
@@ -127,6 +133,7 @@ function details({ record, endedBy }) {
   }
   add(record.filtered === undefined ? 'resource' : 'permitted', resourceTexts(record).join(', '));
   for (const [field, name] of Object.entries(names)) add(name, record[field]);
+  add('shortened', record.oversize && `the whole record was ${record.oversize} bytes long`);
   add('outcome record', endedBy === undefined ? undefined : String(endedBy));
   const made = element('tr', undefined, 'details');
   const inside = element('td');
@@ -155,6 +162,7 @@ function filter() {
     (entry) =>
       verdicts.has(entry.verdict) &&
       (entry.open || !byId('f-open').checked) &&
+      (entry.record.unverified || entry.endUnverified || !byId('f-unverified')?.checked) &&
       words.every((word) => entry.text.includes(word)) &&
       wanted.every(([name, read]) => read(entry).includes(byId(`f-${name}`).value)) &&
       !(entry.moment < from) &&
@@ -168,6 +176,15 @@ function filter() {
 form.addEventListener('input', filter);
 form.addEventListener('reset', () => setTimeout(filter));
 form.addEventListener('submit', (event) => event.preventDefault());
-byId('more').addEventListener('click', () => more(step));
+byId('more').addEventListener('click', () => {
+  const last = body.lastElementChild;
+  more(step);
+  // A hidden button would lose the focus.
+  if (byId('more').hidden) last?.nextElementSibling?.querySelector('button')?.focus();
+});
+// On paper nothing can be opened.
+addEventListener('beforeprint', () => {
+  for (const closed of document.querySelectorAll('details')) closed.open = true;
+});
 for (const id of ['filters', 'list']) byId(id).hidden = false;
 filter();

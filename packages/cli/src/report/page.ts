@@ -78,7 +78,7 @@ function notVerified({ verified, summary: { records, unverified } }: PageContent
   if (verified === undefined || unverified === 0) return html``;
   const sealed = verified.sealed === 0 ? 'No record is sealed' : `Records 1 to ${verified.sealed} are sealed`;
   const which = unverified === 1 ? 'is not verified and is marked' : 'are not verified and are marked';
-  return html`<p class="caution">${sealed}. Of the ${records} records counted here ${unverified} ${which} “not verified”.</p>`;
+  return html`<p class="caution">${sealed}. Of the ${records} records counted here, ${unverified} ${which} “not verified”.</p>`;
 }
 
 function numbers(content: PageContent): Html {
@@ -114,15 +114,15 @@ ${verdicts
   )
   .map(
     (verdict) =>
-      html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (its decision is not listed)' : verdict}</label>`,
-  )}<label><input type="checkbox" id="f-open"> only without an outcome</label></div>
+      html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (no decision is listed)' : verdict}</label>`,
+  )}<label><input type="checkbox" id="f-open"> only without an outcome</label>${summary.unverified === 0 ? html`` : html`<label><input type="checkbox" id="f-unverified"> only not verified</label>`}</div>
 <label>Search <input type="search" id="f-text" autocomplete="off"></label>
 <label>Actor <select id="f-actor"></select></label><label>Subject <select id="f-subject"></select></label>
 <label>Action <select id="f-action"></select></label><label>Resource <select id="f-resource"></select></label>
 <label>From (UTC) <input type="datetime-local" step="1" id="f-from"></label><label>Until (UTC) <input type="datetime-local" step="1" id="f-until"></label>
 <button type="reset">Clear</button></form>
 <p id="count" role="status"></p>
-<table id="list" hidden><thead><tr><th scope="col">record</th><th scope="col">time</th><th scope="col">decision</th><th scope="col">who</th><th scope="col">what</th><th scope="col">end</th></tr></thead><tbody></tbody></table>
+<table id="list" hidden><caption class="unseen">Requests, the latest first</caption><thead><tr><th scope="col">record</th><th scope="col">time</th><th scope="col">decision</th><th scope="col">who</th><th scope="col">what</th><th scope="col">end</th></tr></thead><tbody></tbody></table>
 <p><button type="button" id="more" hidden>Show more</button></p></section>`;
 }
 

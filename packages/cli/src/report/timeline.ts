@@ -4,22 +4,31 @@ import type { Bin, TimeBins } from './time-bins.js';
 const height = 120;
 const barWidth = 10;
 
-/** Bars over time: what was allowed below, what was denied hatched above it. The scale is beside it, as text. */
+/** Bars over time: what was allowed below, what was denied hatched above it. The scale is beside it as text, and the same as a table below. */
 export function timeline(bins: TimeBins): Html {
   const list = bins.list();
   const [first] = list;
   const last = list.at(-1);
   if (first === undefined || last === undefined) return html`<p>There is nothing to show over time.</p>`;
   const most = Math.max(...list.map(({ allowed, denied }) => allowed + denied));
-  const label = `From ${iso(first.start)} to ${iso(last.start + bins.width)}: at most ${most} in ${inWords(bins.width)}.`;
-  return html`<div class="timeline">
+  const width = inWords(bins.width);
+  const label = `From ${iso(first.start)} to ${iso(last.start + bins.width)}: at most ${most} in ${width}. The table below says the same.`;
+  return html`<p class="legend"><span>each bar: ${width}</span> <span>■ allowed</span> <span>▨ denied or refused</span></p>
+<div class="timeline">
 <div class="scale"><span>${most}</span><span>0</span></div>
 <svg role="img" aria-label="${label}" viewBox="0 0 ${list.length * barWidth} ${height}" preserveAspectRatio="none">
 <defs><pattern id="hatch" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="hatch-ground"/><path d="M0 4L4 0" class="hatch-line"/></pattern></defs>
 ${list.map((bin, at) => bars(bin, at, most))}
 </svg>
-<div class="ends"><time>${iso(first.start)}</time><span>each bar: ${inWords(bins.width)}</span><time>${iso(last.start + bins.width)}</time></div>
-</div>`;
+<div class="ends"><time>${iso(first.start)}</time><time>${iso(last.start + bins.width)}</time></div>
+</div>
+<details><summary>The timeline as a table</summary><div class="scroll" role="region" aria-label="Table of the timeline" tabindex="0">
+<table><caption class="unseen">Decisions in each ${width}</caption><thead><tr><th scope="col">from</th><th scope="col">allowed</th><th scope="col">denied or refused</th></tr></thead>
+<tbody>${list.filter(({ allowed, denied }) => allowed + denied > 0).map(tableRow)}</tbody></table></div></details>`;
+}
+
+function tableRow({ start, allowed, denied }: Bin): Html {
+  return html`<tr><td>${iso(start)}</td><td>${allowed}</td><td>${denied}</td></tr>`;
 }
 
 function bars({ start, allowed, denied }: Bin, at: number, most: number): Html {

@@ -4,6 +4,8 @@ import { type RecordFacts, targetOf } from './record-facts.js';
 
 const gap = '  ';
 const indent = ' '.repeat(10);
+/** A narrower terminal gets each record on two lines. */
+const roomy = 110;
 
 /** Above the rows. */
 export function headRow({ dim }: Colours, width: number): string {
@@ -21,22 +23,25 @@ export function recordRow(record: RecordFacts, colours: Colours, width: number):
 }
 
 function row([sequence = '', time = '', what = '', who = '', ...rest]: readonly string[], width: number): string {
-  const columns = [sequence.padStart(8), time.padEnd(24), what.padEnd(16), who.padEnd(36), ...rest];
-  return broken(columns.filter((cell) => cell !== '').map(printable), width);
+  const start = [sequence.padStart(8), time.padEnd(24), what.padEnd(16)];
+  const end = [who.padEnd(36), ...rest.filter((cell) => cell !== '')].map(printable);
+  if (width >= roomy) return broken([...start.map(printable), ...end], width).join('\n');
+  return [...broken(start.map(printable), width), ...broken(end, width, indent)].join('\n');
 }
 
 /** Breaks where the next cell would not fit. One that fits no line is broken between its words. */
-function broken(cells: readonly string[], width: number): string {
+function broken(cells: readonly string[], width: number, before = ''): readonly string[] {
   const lines: string[] = [];
-  let line = '';
+  let line = before;
   for (const { space, text } of cells.flatMap((cell) => pieces(cell, width))) {
-    const longer = line === '' ? text : line + space + text;
-    if (line !== '' && longer.trimEnd().length > width) {
+    const isFirst = line.trim() === '';
+    const longer = isFirst ? line + text : line + space + text;
+    if (!isFirst && longer.trimEnd().length > width) {
       lines.push(line.trimEnd());
       line = indent + text;
     } else line = longer;
   }
-  return [...lines, line.trimEnd()].join('\n');
+  return [...lines, line.trimEnd()];
 }
 
 function pieces(cell: string, width: number): readonly { readonly space: string; readonly text: string }[] {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Browser, chromium } from '../../browser.js';
 import { runCli } from '../../run-cli.js';
@@ -79,6 +80,50 @@ describe('audit report', () => {
     expect(readFileSync(folder.file('bad.html'), 'utf8')).toContain(
       'Lines of the log that are no records, and are left out: 1.',
     );
+  });
+
+  it('marks what no seal covers, from the first such record on, and says so once above the numbers', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const marked = async () => {
+      const key = readFileSync(folder.file('log/checkpoint.vkey'), 'utf8');
+      await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('r.html')]);
+      const markup = readFileSync(folder.file('r.html'), 'utf8');
+      const [, json = ''] = /id="data">(.*)<\/script>/.exec(markup) ?? [];
+      const entries = JSON.parse(json) as { record: { id: string; unverified?: true } }[];
+      const ids = entries.flatMap(({ record }) => (record.unverified ? [record.id] : [])).toReversed();
+      return [ids, /Records 1 to \d+ are sealed\. Of the[^<]*/.exec(markup)?.[0]];
+    };
+    const sink = auditFile(log, { checkpointEvery: { records: 6, seconds: 3600 } });
+    for (let number = 0; number < 8; number++) await sink.write(decision(number));
+    expect(await marked()).toEqual([
+      ['decision-5', 'decision-6', 'decision-7'],
+      'Records 1 to 6 are sealed. Of the 8 records counted here, 3 are not verified and are marked “not verified”.',
+    ]);
+    await sink.close?.();
+    expect(await marked()).toEqual([[], undefined]);
+    changeLines(log, (lines) => lines.map((line) => line.replace('"id":"decision-6"', '"id":"decision-X"')));
+    expect(await marked()).toEqual([
+      ['decision-5', 'decision-X', 'decision-7'],
+      'Records 1 to 6 are sealed. Of the 8 records counted here, 3 are not verified and are marked “not verified”.',
+    ]);
+  });
+
+  it('marks nothing where nothing was verified: that is said once', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [decision(0)]);
+    const markup = await reportOn(folder.file('log'), folder.file('report.html'));
+    expect(markup).toContain('? Not verified');
+    expect(markup).not.toContain('"unverified"');
+    expect(markup).not.toContain('id="f-unverified"');
+  });
+
+  it('is for its owner alone, also where the file was there before', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [decision(0)]);
+    writeFileSync(folder.file('report.html'), 'longer than nothing', { mode: 0o644 });
+    expect(await reportOn(folder.file('log'), folder.file('report.html'))).toMatch(/^<!doctype html>.*<\/html>\n$/s);
+    if (process.platform !== 'win32') expect(statSync(folder.file('report.html')).mode & 0o777).toBe(0o600);
   });
 
   it('takes the filters of query, says so, and says how many records it only counts', async () => {
@@ -245,6 +290,46 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     );
     await browser.press('Tab');
     expect(await browser.evaluate('document.activeElement.textContent')).toBe('4');
+  });
+
+  it('marks in words what no seal covers, and lists it alone', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const key = await writeLog(log, [decision(0), outcome(0), decision(1)]);
+    changeLines(log, (lines) => lines.map((line) => line.replace('"id":"outcome-0"', '"id":"outcome-X"')));
+    await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('r.html')]);
+    await browser.look(1280, 'light');
+    await browser.goto(folder.file('r.html'));
+    const text = async () => String(await browser.evaluate('document.querySelector("#list tbody").innerText'));
+    expect((await text()).match(/⚠ not verified/g)).toHaveLength(2);
+    expect((await text()).match(/finished 201\s+⚠ end not verified/g)).toHaveLength(1);
+    await browser.evaluate('document.querySelector("#f-unverified").click()');
+    expect(await browser.evaluate(rows)).toBe(2);
+  });
+
+  it('tells by words, captions and labels what it shows, and can be read where colours are forced', async () => {
+    await open([decision(0), outcome(0), decision(1, { decision: 'deny', code: 'policy_denied' })]);
+    await browser.evaluate('for (const one of document.querySelectorAll("details")) one.open = true');
+    expect(
+      await browser.evaluate(
+        '[...document.querySelectorAll("table")].map((table) => [table.caption.textContent, table.tHead.rows[0].cells.length])',
+      ),
+    ).toEqual([
+      ['Decisions in each 1 second', 3],
+      ['Chains, the most frequent first', 4],
+      ['Requests, the latest first', 6],
+    ]);
+    expect(
+      await browser.evaluate(
+        '[...document.querySelectorAll("input, select")].filter((field) => !field.labels[0]?.textContent.trim()).length',
+      ),
+    ).toBe(0);
+    expect(await browser.evaluate('document.querySelectorAll("[value=approved], .approved").length')).toBe(0);
+    await browser.send('Emulation.setEmulatedMedia', { features: [{ name: 'forced-colors', value: 'active' }] });
+    expect(
+      await browser.evaluate(`[...document.querySelectorAll('svg .bar-allowed, svg .node text')].every((shape) =>
+        getComputedStyle(shape).fill !== getComputedStyle(document.body).backgroundColor)`),
+    ).toBe(true);
   });
 
   it.each([
