@@ -1,0 +1,62 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { chanceFrom } from './disk.js';
+import { type PowerLossOptions, type PowerLossReport, powerLoss } from './power-loss.js';
+
+// `pnpm crash` asks for many more, and for others each time.
+const asked = process.env['COUNTERSIGN_KILLS'];
+const lossesPerLife = Math.ceil(Number(asked ?? 24) / 2);
+const lives = asked === undefined ? 2 : 3;
+const seed = Number(process.env['COUNTERSIGN_SEED'] ?? (asked === undefined ? 1 : Date.now()));
+const milliseconds = 60_000 + lossesPerLife * 2000;
+// In memory, if there is such a folder: what outlives a power loss is worked out, and no sync has to take its time.
+const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+async function losses(options: Pick<PowerLossOptions, 'durability' | 'lives' | 'honours'>): Promise<PowerLossReport> {
+  const directory = mkdtempSync(join(parent, 'countersign-power-'));
+  try {
+    const report = await powerLoss({ ...options, directory, lossesPerLife, chance: chanceFrom(seed) });
+    const { durability, honours = 'all syncs' } = options;
+    const { losses: count, acknowledged, lost, torn } = report;
+    console.log(
+      `${durability}, a disk that honours ${honours}: ${count} power losses (seed ${seed}), ` +
+        `${lost} of ${acknowledged} acknowledged records lost, ${torn} torn ends`,
+    );
+    return report;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+describe.concurrent('the power fails under load', () => {
+  it.each(['sync', 'group'] as const)(
+    'F4 F6 %s: no acknowledged record is lost, no checkpoint is ahead of the log, and it goes on',
+    async (durability) => {
+      const report = await losses({ durability, lives });
+      expect(report).toMatchObject({ lost: 0, failures: [] });
+      expect(report.acknowledged).toBeGreaterThan(report.losses);
+    },
+    milliseconds,
+  );
+
+  it(
+    'F4 F6 buffered: acknowledged records are lost, but no checkpoint is ahead of the log, and it goes on',
+    async () => {
+      const { lost, failures } = await losses({ durability: 'buffered', lives });
+      expect(failures).toEqual([]);
+      expect(lost).toBeGreaterThan(0);
+    },
+    milliseconds,
+  );
+
+  it.each(['syncs of files', 'syncs of folders'] as const)(
+    'F4 F6 on a disk that honours nothing but %s records are lost: both are needed, and this test would tell',
+    async (honours) => {
+      const { lost } = await losses({ durability: 'group', lives: 1, honours });
+      expect(lost).toBeGreaterThan(0);
+    },
+    milliseconds,
+  );
+});

@@ -1,0 +1,147 @@
+// Writes down, in order, what a process does to one folder: each write, each sync, each name that comes or goes, and
+// what the process itself has to say. Import it before whatever is to be recorded. What it does not know of (other
+// calls of node:fs) shows, because the folder is then not as the record says: see power-loss.ts.
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { dirname, relative } from 'node:path';
+
+const real = { ...fs };
+const [, , root = '', tracePath = ''] = process.argv;
+const trace = [];
+/** Open files below the folder, by descriptor. */
+const opened = new Map();
+/** A call of node:fs may be made of others: only the outermost counts. */
+let depth = 0;
+
+/** Notes what happened; the place in the record is the time. */
+export function note(entry) {
+  return trace.push(entry) - 1;
+}
+
+const isBelow = (path) => typeof path === 'string' && (path === root || path.startsWith(`${root}/`));
+const named = (path) => relative(root, path) || '.';
+const exists = (path) => real.lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+const bytesOf = (data) =>
+  typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer ?? data, data.byteOffset, data.byteLength);
+
+function record(name, tell) {
+  const call = fs[name];
+  fs[name] = (...args) => {
+    if (depth > 0) return call(...args);
+    depth += 1;
+    try {
+      return tell((...changed) => call(...(changed.length > 0 ? changed : args)), ...args);
+    } finally {
+      depth -= 1;
+    }
+  };
+}
+
+function noteOpen(path, wasThere) {
+  if (!wasThere) note({ op: 'create', path: named(path) });
+}
+
+function noteWrite(path, at, bytes) {
+  note({ op: 'write', path: named(path), at, data: bytes.toString('base64') });
+}
+
+record('openSync', (call, path) => {
+  if (!isBelow(path)) return call();
+  const wasThere = exists(path);
+  const descriptor = call();
+  opened.set(descriptor, path);
+  noteOpen(path, wasThere);
+  return descriptor;
+});
+
+record('closeSync', (call, descriptor) => {
+  opened.delete(descriptor);
+  return call();
+});
+
+// Without a position it is appended, or the file is new.
+record('writeSync', (call, descriptor, bytes, offset, _length, position) => {
+  const path = opened.get(descriptor);
+  if (path === undefined) return call();
+  const at = position ?? real.fstatSync(descriptor).size;
+  const written = call();
+  noteWrite(path, at, bytesOf(bytes).subarray(offset).subarray(0, written));
+  return written;
+});
+
+for (const name of ['writeFileSync', 'appendFileSync']) {
+  record(name, (call, path, data, options) => {
+    if (!isBelow(path)) return call();
+    const wasThere = exists(path);
+    const at = wasThere ? real.statSync(path).size : 0;
+    call();
+    noteOpen(path, wasThere);
+    noteWrite(path, at, bytesOf(data));
+    if (options?.flush) note({ op: 'synced', path: named(path), since: note({ op: 'sync', path: named(path) }) });
+  });
+}
+
+for (const name of ['fsyncSync', 'fdatasyncSync']) {
+  record(name, (call, descriptor) => {
+    const path = opened.get(descriptor);
+    if (path === undefined) return call();
+    const since = note({ op: 'sync', path: named(path) });
+    call();
+    note({ op: 'synced', path: named(path), since });
+  });
+}
+
+for (const name of ['fsync', 'fdatasync']) {
+  record(name, (call, descriptor, done) => {
+    const path = opened.get(descriptor);
+    if (path === undefined) return call();
+    // What is written from here on may or may not be part of it.
+    const since = note({ op: 'sync', path: named(path) });
+    return call(descriptor, (error) => {
+      if (!error) note({ op: 'synced', path: named(path), since });
+      done(error);
+    });
+  });
+}
+
+record('ftruncateSync', (call, descriptor, size) => {
+  call();
+  const path = opened.get(descriptor);
+  if (path !== undefined) note({ op: 'truncate', path: named(path), size });
+});
+
+record('truncateSync', (call, path, size) => {
+  call();
+  if (isBelow(path)) note({ op: 'truncate', path: named(path), size });
+});
+
+for (const name of ['rmSync', 'unlinkSync']) {
+  record(name, (call, path) => {
+    const wasThere = isBelow(path) && exists(path);
+    call();
+    if (wasThere) note({ op: 'remove', path: named(path) });
+  });
+}
+
+for (const [name, op] of [
+  ['renameSync', 'rename'],
+  ['linkSync', 'link'],
+]) {
+  record(name, (call, from, to) => {
+    call();
+    if (isBelow(to)) note({ op, from: named(from), to: named(to) });
+  });
+}
+
+record('mkdirSync', (call, path) => {
+  const first = call();
+  if (!isBelow(path) || first === undefined) return first;
+  const made = [];
+  for (let folder = path; folder !== dirname(first); folder = dirname(folder)) made.unshift(folder);
+  for (const folder of made) note({ op: 'folder', path: named(folder) });
+  return first;
+});
+
+syncBuiltinESMExports();
+
+process.on('exit', () => real.writeFileSync(tracePath, `${trace.map((entry) => JSON.stringify(entry)).join('\n')}\n`));

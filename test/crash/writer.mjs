@@ -1,0 +1,31 @@
+// Writes an audit log while it is recorded what reaches the disk: see power-loss.ts.
+import { note } from './recorder.mjs';
+import { auditFile } from '@countersign/core';
+
+const { directory, durability, run, records } = JSON.parse(process.argv[4] ?? '{}');
+
+const sink = auditFile(directory, {
+  durability,
+  maxSegmentBytes: 12_000,
+  checkpointEvery: { records: 20 },
+  // Elsewhere: what it was given outlives the host.
+  witnesses: [{ name: 'elsewhere', receive: async (checkpoint) => void note({ op: 'witnessed', checkpoint }) }],
+});
+
+let count = 0;
+async function writeOn() {
+  while (count < records) {
+    const id = `${run}-${++count}`;
+    await sink.write({
+      id,
+      time: new Date().toISOString(),
+      phase: 'decision',
+      decision: 'allow',
+      detail: 'x'.repeat((count * 97) % 1500),
+      request: { id, method: 'DELETE', path: '/records/1' },
+    });
+    note({ op: 'acknowledged', id });
+  }
+}
+await Promise.all(Array.from({ length: 8 }, writeOn));
+await sink.close();
