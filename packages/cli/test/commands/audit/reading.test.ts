@@ -282,39 +282,57 @@ const bin = fileURLToPath(new URL('../../../bin/countersign.js', import.meta.url
 const built = existsSync(fileURLToPath(new URL('../../../dist/index.js', import.meta.url)));
 if (!built) console.warn('NOT RUN: countersign audit tail --follow, because the package is not built (tsc -b).');
 
-it.runIf(built)('audit tail --follow goes on with what is written, from segment to segment', async () => {
-  using other = temporaryFolder();
-  const sink = auditFile(other.file('log'), { maxSegmentBytes: 4096 });
-  await sink.write(decision(0));
-  const child = spawn(process.execPath, [
-    bin,
-    'audit',
-    'tail',
-    '-f',
-    '--json',
-    '--phase',
-    'decision',
-    other.file('log'),
-  ]);
+/** `audit tail --follow --json` as a process, and the ids that it prints. */
+function follow(directory: string, ...args: string[]) {
+  const child = spawn(process.execPath, [bin, 'audit', 'tail', '-f', '--json', ...args, directory]);
   const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => (JSON.parse(String((await lines.next()).value)) as { id: string }).id;
-  try {
-    expect(await next()).toBe('decision-0');
+  return { child, ended, next, [Symbol.asyncDispose]: async () => void (child.kill('SIGKILL') && (await ended)) };
+}
+
+describe.runIf(built)('audit tail --follow', () => {
+  it('waits for a log, goes on from segment to segment and through a crash of its writer', async () => {
+    using other = temporaryFolder();
+    const log = other.file('log');
+    await using tail = follow(log, '--phase', 'decision');
+    const [waiting] = (await once(tail.child.stderr, 'data')) as [Buffer];
+    expect(String(waiting)).toMatch(/^There is no audit log in .*log yet: waiting for it\.\n$/);
+    let sink = auditFile(log, { maxSegmentBytes: 4096 });
+    const segments = () => readdirSync(log).filter((name) => name.endsWith('.jsonl'));
     for (let number = 1; number <= 20; number++) {
       await sink.write(decision(number));
-      if (number % 5 === 0)
-        for (let seen = number - 4; seen <= number; seen++) expect(await next()).toBe(`decision-${seen}`);
+      if (number % 5 === 0) {
+        for (let seen = number - 4; seen <= number; seen++) expect(await tail.next()).toBe(`decision-${seen}`);
+      }
+      if (number !== 10) continue;
+      await sink.close?.();
+      appendFileSync(other.file(`log/${segments().at(-1)}`), '{"sequence":99,"torn":');
+      sink = auditFile(log, { maxSegmentBytes: 4096 });
     }
-    const segments = readdirSync(other.file('log')).filter((name) => name.endsWith('.jsonl'));
-    expect(segments.length).toBeGreaterThan(1);
+    expect(segments().length).toBeGreaterThan(1);
     await sink.close?.();
-    for (const name of segments) rmSync(other.file(`log/${name}`));
-    expect(await text(child.stderr)).toMatch(/is gone from .*: verify this log/);
-    expect(await ended).toEqual([1, null]);
-  } finally {
-    child.kill();
-    await ended;
+    for (const name of segments()) rmSync(other.file(`log/${name}`));
+    expect(await text(tail.child.stderr)).toMatch(/is gone from .*: verify this log/);
+    expect(await tail.ended).toEqual([1, null]);
+  });
+
+  it('ends by SIGINT, and when nobody reads any more, without a word', async () => {
+    using other = temporaryFolder();
+    const sink = auditFile(other.file('log'));
+    await sink.write(decision(0));
+    for (const end of ['SIGINT', 'closed pipe'] as const) {
+      await using tail = follow(other.file('log'), '-n', '1');
+      const said = text(tail.child.stderr);
+      await tail.next();
+      if (end === 'SIGINT') tail.child.kill(end);
+      else {
+        tail.child.stdout.destroy();
+        await sink.write(decision(1));
+      }
+      expect(await tail.ended).toEqual(end === 'SIGINT' ? [null, end] : [0, null]);
+      expect(await said).toBe('');
+    }
     await sink.close?.();
-  }
+  });
 });
