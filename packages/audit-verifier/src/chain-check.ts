@@ -1,5 +1,5 @@
 import type { Findings } from './finding.js';
-import { type LogLine, noPrev } from './log-line.js';
+import { type LineFrame, noPrev } from './log-line.js';
 import type { Place } from './read-log.js';
 
 /** What is missing is looked for among what comes later; a log with more holes than this is not worth more. */
@@ -45,7 +45,7 @@ export class ChainCheck {
   }
 
   /** Takes the next line; undefined for one that is no record. */
-  take(line: LogLine | undefined, hash: Buffer, place: Place): void {
+  take(line: LineFrame | undefined, hash: Buffer, place: Place): void {
     const linked = line?.prev === this.#hash;
     this.#settleSuspect(linked, line !== undefined && line.sequence === this.#expected);
     if (line === undefined) this.#edited(this.#expected, place);
@@ -63,7 +63,7 @@ export class ChainCheck {
     this.#settleGaps(0);
   }
 
-  #checkLink(line: LogLine, linked: boolean, place: Place): void {
+  #checkLink(line: LineFrame, linked: boolean, place: Place): void {
     if (linked || this.#lastEdited === line.sequence - 1) return;
     this.#intact = false;
     if (line.sequence === 1) this.#edited(1, place);
@@ -89,7 +89,7 @@ export class ChainCheck {
     this.#findings.addRecords('edited', sequence, sequence, place);
   }
 
-  #gap(line: LogLine, place: Place): void {
+  #gap(line: LineFrame, place: Place): void {
     this.#intact = false;
     this.#missing.push({ from: this.#expected, through: line.sequence - 1, place });
     this.#settleGaps(maxGaps);

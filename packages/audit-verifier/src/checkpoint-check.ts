@@ -1,6 +1,7 @@
-import { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.js';
-import { type CheckpointFile, splitCheckpoints } from './checkpoint-file.js';
+import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
+import { splitCheckpoints, textOf } from './checkpoint-file.js';
 import type { Findings } from './finding.js';
+import { runsOf } from './runs.js';
 
 interface Known extends Checkpoint {
   /** Kept in the folder of the log, or somewhere else. */
@@ -20,30 +21,15 @@ export class CheckpointCheck {
     this.#findings = findings;
   }
 
-  /** Takes a file of checkpoints. */
-  read({ notes, strays }: CheckpointFile, verifierKey: string, file: string, outside: boolean): void {
-    for (const line of strays) {
-      const message = `A part of ${file} is no whole checkpoint: it was changed, or cut off.`;
-      this.#findings.add({ kind: 'checkpoint_edited', file, line, message });
+  /** Takes checkpoints that the key has signed, `outside` if they were kept elsewhere. */
+  add(checkpoints: readonly Checkpoint[], outside: boolean): void {
+    for (const checkpoint of checkpoints) {
+      const known = { ...checkpoint, outside };
+      this.#known.push(known);
+      const same = this.#bySize.get(known.size);
+      if (same === undefined) this.#bySize.set(known.size, [known]);
+      else same.push(known);
     }
-    notes.forEach((note, index) => {
-      const opened = openCheckpoint(note, verifierKey);
-      const claimed = parseCheckpoint(textOf(note));
-      if (opened.ok) {
-        this.#add({ ...opened.checkpoint, outside });
-        return;
-      }
-      const about = `Checkpoint ${index + 1} in ${file}${claimed === undefined ? '' : `, of ${claimed.size} records,`}`;
-      if (opened.problem === 'no_known_signature') {
-        this.#findings.add({ kind: 'wrong_key', file, message: `${about} is signed by another key.` });
-      } else {
-        this.#findings.add({
-          kind: 'checkpoint_edited',
-          file,
-          message: `${about} was changed, or was never signed (${opened.problem}).`,
-        });
-      }
-    });
   }
 
   /** Takes the checkpoints that the folder holds now, right or wrong: none of them is missing. */
@@ -68,6 +54,11 @@ export class CheckpointCheck {
     this.#recorded.push(size);
   }
 
+  /** The largest checkpoint that the key has signed. */
+  get signed(): number {
+    return largest(this.#known);
+  }
+
   /** The largest checkpoint that the log agrees with. */
   get sealed(): number {
     return largest(this.#known.filter(({ matches }) => matches === true));
@@ -75,21 +66,23 @@ export class CheckpointCheck {
 
   /** Call it after the last line. `intact`: whether the chain is, since only then do roots say anything. */
   end(lastSequence: number, intact: boolean, file: string): void {
-    for (const size of this.#recorded) {
-      if (this.#claimed.has(size)) continue;
-      const message = `The checkpoint of ${size} records, which the log tells of, is missing from ${file}.`;
-      this.#findings.add({ kind: 'checkpoint_removed', file, message });
-    }
+    this.#reportMissing(file);
     if (intact) this.#compareHistories();
-    const most = largest(this.#known);
-    if (most > lastSequence) this.#findings.addRecords('cut_tail', lastSequence + 1, most);
+    if (this.signed > lastSequence) this.#findings.addRecords('cut_tail', lastSequence + 1, this.signed);
   }
 
-  #add(known: Known): void {
-    this.#known.push(known);
-    const same = this.#bySize.get(known.size);
-    if (same === undefined) this.#bySize.set(known.size, [known]);
-    else same.push(known);
+  #reportMissing(file: string): void {
+    const recorded = this.#recorded.map((size) => ({ size, missing: !this.#claimed.has(size) }));
+    for (const run of runsOf(recorded, (a, b) => a.missing === b.missing)) {
+      const [{ size, missing }] = run;
+      if (!missing) continue;
+      const [which, are] =
+        run.length === 1
+          ? [`The checkpoint of ${size} records`, 'is']
+          : [`${run.length} checkpoints, of ${size} to ${run.at(-1)?.size} records`, 'are'];
+      const message = `${which}, which the log tells of, ${are} missing from ${file}.`;
+      this.#findings.add({ kind: 'checkpoint_removed', file, message });
+    }
   }
 
   #compareHistories(): void {
@@ -115,9 +108,4 @@ export class CheckpointCheck {
 /** There may be too many to be arguments of one call. */
 function largest(checkpoints: readonly Checkpoint[]): number {
   return checkpoints.reduce((most, { size }) => Math.max(most, size), 0);
-}
-
-/** What a note says, signed or not. */
-function textOf(note: string): string {
-  return note.slice(0, note.lastIndexOf('\n\n') + 1);
 }

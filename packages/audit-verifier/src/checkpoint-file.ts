@@ -8,6 +8,11 @@ export interface CheckpointFile {
 
 const signatureStart = '— ';
 
+/** What a note says, signed or not. */
+export function textOf(note: string): string {
+  return note.slice(0, note.lastIndexOf('\n\n') + 1);
+}
+
 /**
  * Splits the checkpoints of a log, as its folder holds them. A last one that is not whole (it is being written, or was
  * torn by a crash) is left out.

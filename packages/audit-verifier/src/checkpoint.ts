@@ -1,4 +1,4 @@
-import { decodeBase64, type NoteProblem, openNote, parseVerifierKey } from './note.js';
+import { decodeBase64, type NoteProblem, openNote, parseVerifierKey, type VerifierKey } from './note.js';
 
 /** What a log says of itself: so many records, and this root of their Merkle tree. */
 export interface Checkpoint {
@@ -20,8 +20,8 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
 }
 
 /** Opens a C2SP tlog-checkpoint that the key has signed, under the name of the log. Extension lines are not used. */
-export function openCheckpoint(note: Uint8Array | string, verifierKey: string): OpenedCheckpoint {
-  const key = parseVerifierKey(verifierKey);
+export function openCheckpoint(note: Uint8Array | string, verifierKey: string | VerifierKey): OpenedCheckpoint {
+  const key = typeof verifierKey === 'string' ? parseVerifierKey(verifierKey) : verifierKey;
   if (key === undefined) return { ok: false, problem: 'bad_key' };
   const opened = openNote(note, [key]);
   if (!opened.ok) return opened;

@@ -18,6 +18,7 @@ export {
 } from './log-folder.js';
 export {
   type Fence,
+  type LineFrame,
   type LogLine,
   maxLineBytes,
   noPrev,
@@ -25,6 +26,7 @@ export {
   readLogLine,
   type SegmentHeader,
 } from './log-line.js';
+export { type LogReport, VerificationError } from './log-pass.js';
 export {
   type Consistency,
   emptyRoot,
@@ -41,10 +43,12 @@ export {
   type OpenedNote,
   openNote,
   parseVerifierKey,
+  readVerifierKey,
   type VerifierKey,
+  type VerifierKeyProblem,
 } from './note.js';
 export { type CheckedProof, checkProof, formatProof, type InclusionProof } from './proof.js';
 export { type ProvenRecord, proveRecord } from './prove-record.js';
 export { type Place, type PlacedLine, readLog } from './read-log.js';
 export { LeafHashes } from './tree-proofs.js';
-export { type LogReport, VerificationError, type VerifyLogOptions, verifyLog } from './verify-log.js';
+export { type VerifyLogOptions, verifyLog } from './verify-log.js';

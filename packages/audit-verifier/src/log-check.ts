@@ -1,18 +1,23 @@
 import { ChainCheck } from './chain-check.js';
 import type { CheckpointCheck } from './checkpoint-check.js';
 import type { Findings } from './finding.js';
-import { type LogLine, readHeader, type SegmentHeader } from './log-line.js';
+import { type LineFrame, type LogLine, readHeader, type SegmentHeader } from './log-line.js';
 import { Frontier } from './merkle.js';
 import type { Place, PlacedLine } from './read-log.js';
 
-interface LogCheckParts {
+export interface LogCheckParts {
   readonly findings: Findings;
   readonly checkpoints: CheckpointCheck;
   /** The name that the log must have. */
   readonly origin: string;
   /** Where to begin, if not at the beginning. */
   readonly start?: { readonly header: SegmentHeader; readonly first: LogLine };
+  /** So many records are taken to be those that were sealed. */
+  readonly trusted: number;
 }
+
+/** What was read of a line. */
+type Read = LineFrame & Partial<Pick<LogLine, 'record'>>;
 
 /** Takes the lines of a log in order: follows the chain, grows the tree, compares it with what was sealed. */
 export class LogCheck {
@@ -21,7 +26,7 @@ export class LogCheck {
   readonly #tree: Frontier;
   readonly remarks: string[] = [];
   /** Not believed before the next record has confirmed it. */
-  #latest: LogLine | undefined;
+  #latest: Read | undefined;
 
   constructor(parts: LogCheckParts) {
     const { findings, start } = parts;
@@ -33,7 +38,9 @@ export class LogCheck {
     );
   }
 
-  take({ line, hash, place }: PlacedLine): void {
+  take(placed: PlacedLine): void {
+    const { hash, place } = placed;
+    const line = this.#read(placed);
     this.#chain.take(line, hash, place);
     // A tree over wrong lines says nothing.
     if (!this.#chain.intact) {
@@ -56,6 +63,17 @@ export class LogCheck {
     return this.#chain.last;
   }
 
+  /**
+   * Of an event under a seal only the ends are read. The seal is of bytes: either these are they, and only who has the
+   * key can have made them no JSON, or say a thing twice; or they are not, and the log is read again without this trust.
+   * What the log says of itself is always read whole, and so is what nothing seals: that anybody can have written.
+   */
+  #read(placed: PlacedLine): Read | undefined {
+    const { frame } = placed;
+    // The tree grows no more once a line is wrong.
+    return frame?.isEvent === true && this.#tree.size < this.#parts.trusted ? frame : placed.line;
+  }
+
   #checkHeader(header: SegmentHeader | undefined, place: Place): void {
     const { findings, origin } = this.#parts;
     const { size, hashes } = this.#tree;
@@ -71,8 +89,8 @@ export class LogCheck {
     }
   }
 
-  #note(line: LogLine | undefined): void {
-    if (line === undefined) return;
+  #note(line: Read | undefined): void {
+    if (line?.record === undefined) return;
     const { phase, time, checkpoint, recovered } = line.record;
     if (phase === 'checkpoint') {
       this.#parts.checkpoints.recorded(Number((checkpoint as { readonly size?: unknown } | undefined)?.size));

@@ -1,12 +1,15 @@
-import { leafHash } from './merkle.js';
-
-/** One line of a log, as far as its integrity goes. */
-export interface LogLine {
+/** What a line says of its place, seen from its two ends alone. */
+export interface LineFrame {
   /** What the record says its place is. */
   readonly sequence: number;
   /** The leaf hash of the line before, in hexadecimal, as the record says. */
   readonly prev: string;
-  readonly hash: Buffer;
+  /** The record is of something that happened. If false it may be, too: only the whole line tells. */
+  readonly isEvent: boolean;
+}
+
+/** One line of a log. */
+export interface LogLine extends LineFrame {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
@@ -34,18 +37,33 @@ export const maxLineBytes: number = 16 * 1024;
 /** Link of the first record: there is nothing before it. */
 export const noPrev: string = '0'.repeat(64);
 
+/** Holds `sequence`, `id`, `time` and `phase`, as they are written. */
+const headBytes = 160;
+const endBytes = 75;
+
+const start = /^\{"sequence":([1-9][0-9]{0,15}),/;
+const event = /,"phase":"(?:authentication|decision|outcome)",/;
+const end = /^,"prev":"([0-9a-f]{64})"\}$/;
+
+/** Reads `sequence`, which is first, and `prev`, which is last. Undefined if they are not there, as a log has them. */
+export function readFrame(bytes: Buffer): LineFrame | undefined {
+  if (bytes.length > maxLineBytes) return undefined;
+  const head = bytes.toString('latin1', 0, headBytes);
+  const [, sequence] = start.exec(head) ?? [];
+  const [, prev] = end.exec(bytes.toString('latin1', Math.max(0, bytes.length - endBytes))) ?? [];
+  if (sequence === undefined || prev === undefined) return undefined;
+  return { sequence: Number(sequence), prev, isEvent: event.test(head) };
+}
+
 /**
- * Reads a line. Undefined if it is not one record in the form that a log has: `sequence` first and `prev` last, where
- * they can be read and checked without any JSON library's opinion on repeated names.
+ * Reads a whole line. Undefined if it is not one record in the form that a log has: `sequence` first and `prev` last,
+ * where they can be read and checked without any JSON library's opinion on repeated names.
  */
 export function readLogLine(bytes: Buffer): LogLine | undefined {
-  if (bytes.length > maxLineBytes) return undefined;
-  const text = bytes.toString('utf8');
-  const [, sequence = ''] = /^\{"sequence":([1-9][0-9]{0,15}),/.exec(text.slice(0, 40)) ?? [];
-  const [, prev = ''] = /^,"prev":"([0-9a-f]{64})"\}$/.exec(text.slice(-75)) ?? [];
-  const record = parseObject(text);
-  if (prev === '' || record?.['sequence'] !== Number(sequence) || record['prev'] !== prev) return undefined;
-  return { sequence: Number(sequence), prev, hash: leafHash(bytes), record };
+  const frame = readFrame(bytes);
+  const record = frame && parseObject(bytes.toString('utf8'));
+  if (record?.['sequence'] !== frame?.sequence || record?.['prev'] !== frame?.prev) return undefined;
+  return frame && record && { ...frame, record };
 }
 
 /** The header in the first record of a segment, or undefined if it has none. */

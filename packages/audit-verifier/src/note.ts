@@ -27,15 +27,23 @@ const ed25519 = 0x01;
 const maxNoteBytes = 1_000_000;
 const maxSignatures = 100;
 
-/**
- * Reads a verifier key of the C2SP signed-note form, `name+id+base64`. Undefined if it is not one, or its id does not
- * belong to it, or it is no Ed25519 key.
- */
+/** Why a text is no verifier key: it has not its form, is of another kind, or its id is not that of its name and key. */
+export type VerifierKeyProblem = 'malformed' | 'not_ed25519' | 'wrong_id';
+
+/** Reads a verifier key of the C2SP signed-note form, `name+id+base64`. Undefined if it is not one. */
 export function parseVerifierKey(text: string): VerifierKey | undefined {
+  const read = readVerifierKey(text);
+  return typeof read === 'string' ? undefined : read;
+}
+
+/** The same, with the reason if it is none. */
+export function readVerifierKey(text: string): VerifierKey | VerifierKeyProblem {
   // The base64 may hold a plus, too.
-  const [, name = '', id = '', encoded = ''] = /^([^+]*)\+([0-9a-f]{8})\+(.*)$/s.exec(text) ?? [];
+  const [, name = '', id = '', encoded = ''] = /^([^+]*)\+([0-9a-f]{8})\+(.+)$/s.exec(text) ?? [];
   const bytes = decodeBase64(encoded);
-  if (!isKeyName(name) || bytes?.length !== 33 || bytes[0] !== ed25519 || id !== keyId(name, bytes)) return undefined;
+  if (!isKeyName(name) || bytes === undefined) return 'malformed';
+  if (bytes[0] !== ed25519 || bytes.length !== 33) return 'not_ed25519';
+  if (id !== keyId(name, bytes)) return 'wrong_id';
   const publicKey = createPublicKey({
     key: Buffer.concat([spkiPrefix, bytes.subarray(1)]),
     format: 'der',

@@ -2,8 +2,7 @@ import { openCheckpoint } from './checkpoint.js';
 import { splitCheckpoints } from './checkpoint-file.js';
 import { readCheckpointsFile } from './log-folder.js';
 import { formatProof } from './proof.js';
-import type { LogLine } from './log-line.js';
-import { readLog } from './read-log.js';
+import { type PlacedLine, readLog } from './read-log.js';
 import { LeafHashes } from './tree-proofs.js';
 import { verifyInclusion } from './merkle.js';
 
@@ -27,9 +26,10 @@ export async function proveRecord(
   const leaves = new LeafHashes();
   let found: { readonly line: Buffer; readonly index: number; readonly hash: Buffer } | undefined;
   for await (const lines of readLog(directory, () => {})) {
-    for (const { bytes, hash, line } of lines) {
-      if (line !== undefined && isWanted(line, wanted))
-        found ??= { line: Buffer.from(bytes), index: leaves.size, hash };
+    for (const placed of lines) {
+      const { bytes, hash } = placed;
+      if (found === undefined && isWanted(placed, wanted))
+        found = { line: Buffer.from(bytes), index: leaves.size, hash };
       leaves.push(hash);
     }
   }
@@ -45,14 +45,22 @@ export async function proveRecord(
   return { ok: true, sequence: index + 1, proof: formatProof({ line, index, hashes, checkpoint: note.text }) };
 }
 
+const backslash = 0x5c;
+
 interface Wanted {
   readonly id?: string;
   readonly sequence?: number;
 }
 
-/** A record of the log itself has no id, and is not what an empty one names. */
-function isWanted({ sequence, record }: LogLine, wanted: Wanted): boolean {
-  return sequence === wanted.sequence || (wanted.id !== undefined && wanted.id !== '' && record['id'] === wanted.id);
+function isWanted(placed: PlacedLine, { id, sequence }: Wanted): boolean {
+  if (sequence !== undefined && placed.frame?.sequence === sequence) return placed.line !== undefined;
+  // A record of the log itself has no id, and is not what an empty one names.
+  return id !== undefined && id !== '' && mayHold(placed.bytes, id) && placed.line?.record['id'] === id;
+}
+
+/** Whether the line is worth reading: in JSON text without a backslash each string stands as it is. */
+function mayHold(bytes: Buffer, text: string): boolean {
+  return bytes.includes(text) || bytes.includes(backslash);
 }
 
 async function latestCheckpoint(

@@ -1,6 +1,6 @@
 import { readFence } from './fence.js';
 import { listSegments, readLines } from './log-folder.js';
-import { type LogLine, maxLineBytes, readLogLine } from './log-line.js';
+import { type LineFrame, type LogLine, maxLineBytes, readFrame, readLogLine } from './log-line.js';
 import { leafHash } from './merkle.js';
 
 /** Where a line stands. */
@@ -9,12 +9,34 @@ export interface Place {
   readonly line: number;
 }
 
-export interface PlacedLine {
+/** A line of a log. What it says is read when somebody asks for it: of most lines the ends are enough. */
+export class PlacedLine {
   readonly bytes: Buffer;
-  readonly hash: Buffer;
-  /** Undefined if the line is no record. */
-  readonly line: LogLine | undefined;
   readonly place: Place;
+  readonly #isVoid: boolean;
+  #line: LogLine | undefined;
+
+  constructor(bytes: Buffer, place: Place, isVoid: boolean) {
+    this.bytes = bytes;
+    this.place = place;
+    this.#isVoid = isVoid;
+  }
+
+  /** Its leaf hash, worked out anew each time. */
+  get hash(): Buffer {
+    return leafHash(this.bytes);
+  }
+
+  /** What its ends say. Undefined if it has not the form of a record. */
+  get frame(): LineFrame | undefined {
+    return this.#isVoid ? undefined : readFrame(this.bytes);
+  }
+
+  /** Undefined if the line is no record. */
+  get line(): LogLine | undefined {
+    if (!this.#isVoid) this.#line ??= readLogLine(this.bytes);
+    return this.#line;
+  }
 }
 
 /** Reads the lines of a log in order, in blocks. What stands at an end and is no whole line goes to `remark`. */
@@ -30,8 +52,8 @@ export async function* readLog(
     const { validBytes, broken } = next === undefined ? { broken: false } : await readFence(path, next.path);
     let count = 0;
     const placed = (bytes: Buffer): PlacedLine => {
-      const line = startIsWrong && count === 0 ? undefined : readLogLine(bytes);
-      return { bytes, hash: line?.hash ?? leafHash(bytes), line, place: { file, line: ++count } };
+      count += 1;
+      return new PlacedLine(bytes, { file, line: count }, startIsWrong && count === 1);
     };
     for await (const { lines, rest } of readLines(path, validBytes)) {
       yield lines.map(placed);

@@ -1,18 +1,38 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { appendFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatCheckpoint } from '../src/checkpoint.js';
 import { segmentName } from '../src/log-folder.js';
 import { noPrev } from '../src/log-line.js';
 import { Frontier, leafHash } from '../src/merkle.js';
-import { formatVerifierKey, parseVerifierKey } from '../src/note.js';
+import { formatVerifierKey } from '../src/note.js';
 
-const origin = 'acme.dev/audit';
-const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+/** A name and a key that sign checkpoints. */
+export class Signer {
+  readonly #privateKey;
+  readonly origin: string;
+  readonly key: string;
 
-/** The verifier key of each small log. */
-export const key = formatVerifierKey(origin, publicKey);
+  constructor(origin: string) {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    this.#privateKey = privateKey;
+    this.origin = origin;
+    this.key = formatVerifierKey(origin, publicKey);
+  }
+
+  /** A checkpoint and the blank line after it. `origin`: what it says it is of. */
+  note(size: number, root: Buffer, origin = this.origin): string {
+    const text = formatCheckpoint({ origin, size, root });
+    const id = Buffer.from(this.key.slice(this.origin.length + 1, this.origin.length + 9), 'hex');
+    const signature = Buffer.concat([id, sign(null, Buffer.from(text), this.#privateKey)]);
+    return `${text}\n— ${this.origin} ${signature.toString('base64')}\n\n`;
+  }
+}
+
+/** Signs each small log. */
+export const signer = new Signer('acme.dev/audit');
+export const { key, origin } = signer;
 
 /** A log as the format says, written without the package that writes logs. */
 export class SmallLog implements Disposable {
@@ -34,9 +54,17 @@ export class SmallLog implements Disposable {
     return this.#tree.size;
   }
 
+  get root(): Buffer {
+    return this.#tree.root();
+  }
+
   /** How long the last segment is. */
   get bytes(): number {
     return statSync(this.file()).size;
+  }
+
+  get checkpoints(): string {
+    return readFileSync(this.file('checkpoints.txt'), 'utf8');
   }
 
   startSegment(more: object = {}): void {
@@ -46,7 +74,12 @@ export class SmallLog implements Disposable {
   }
 
   add(record: object): void {
-    const line = JSON.stringify({ sequence: this.size + 1, ...record, prev: this.#prev });
+    this.addText(JSON.stringify(record).slice(1, -1));
+  }
+
+  /** The same, of members that may be no JSON. */
+  addText(members: string): void {
+    const line = `{"sequence":${this.size + 1},${members},"prev":"${this.#prev}"}`;
     const hash = leafHash(Buffer.from(line));
     appendFileSync(this.file(), `${line}\n`);
     this.#tree.push(hash);
@@ -55,10 +88,7 @@ export class SmallLog implements Disposable {
 
   /** Seals all that is there. */
   seal(): void {
-    const text = formatCheckpoint({ origin, size: this.size, root: this.#tree.root() });
-    const id = Buffer.from(parseVerifierKey(key)?.id ?? '', 'hex');
-    const signature = Buffer.concat([id, sign(null, Buffer.from(text), privateKey)]);
-    writeFileSync(this.file('checkpoints.txt'), `${text}\n— ${origin} ${signature.toString('base64')}\n\n`);
+    appendFileSync(this.file('checkpoints.txt'), signer.note(this.size, this.root));
   }
 
   [Symbol.dispose](): void {

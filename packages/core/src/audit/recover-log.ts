@@ -1,5 +1,12 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { Frontier, type LogLine, readHeader, readLogLine, type SegmentHeader } from '@countersign/audit-verifier';
+import {
+  Frontier,
+  leafHash,
+  type LogLine,
+  readHeader,
+  readLogLine,
+  type SegmentHeader,
+} from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
 import { LogChain } from './log-chain.js';
 import { readFrom } from './read-from.js';
@@ -79,7 +86,8 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, c
   let number = 0;
   for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
     number += 1;
-    const line = readLogLine(bytes.subarray(start, end));
+    const lineBytes = bytes.subarray(start, end);
+    const line = readLogLine(lineBytes);
     if (line === undefined || line.prev !== chain.prev || line.sequence !== chain.size + 1) {
       // A torn block of the disk can end with a newline, too; a record behind it cannot follow from it. Where a power
       // loss took a block and left later ones there are zeros, which no line of ours holds.
@@ -87,7 +95,7 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, c
       if (isLast && isTorn) return start;
       throw broken(path, number);
     }
-    chain.push(line.hash);
+    chain.push(leafHash(lineBytes));
     compare(claimedBy(line));
     start = end + 1;
   }

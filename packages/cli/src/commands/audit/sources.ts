@@ -1,9 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { listSegments, parseVerifierKey, readKeptCheckpoints } from '@countersign/audit-verifier';
+import {
+  listSegments,
+  readKeptCheckpoints,
+  readVerifierKey,
+  type VerifierKeyProblem,
+} from '@countersign/audit-verifier';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
+
+const keyProblems: Readonly<Record<VerifierKeyProblem, string>> = {
+  malformed: 'no verifier key (name+id+base64)',
+  not_ed25519: 'a verifier key of another kind than Ed25519',
+  wrong_id: 'a verifier key whose id is not that of its name and key: it was changed, or copied badly',
+};
 
 /**
  * The verifier key, given itself or in a file. One that lies where the log is proves little, and that is said.
@@ -11,13 +22,15 @@ import { printable } from '../../text.js';
  * @throws CliError if there is no such key.
  */
 export async function readKey(given: string, directory: string | undefined, io: Io): Promise<string> {
-  if (parseVerifierKey(given.trim()) !== undefined) return given.trim();
-  const form = 'a verifier key (name+id+base64), or a file that holds one';
+  const problem = problemOf(given);
+  if (problem === undefined) return given.trim();
   const text = await readFile(given, 'utf8').catch(() => {
-    throw new CliError(`--key must be ${form}; there is no file ${given}`, exitCodes.usage);
+    const what = keyProblems[problem];
+    throw new CliError(`--key is neither a file that can be read nor a key: ${given} is ${what}`, exitCodes.usage);
   });
-  if (parseVerifierKey(text.trim()) === undefined) {
-    throw new CliError(`--key must be ${form}; ${given} holds none`, exitCodes.usage);
+  const inFile = problemOf(text);
+  if (inFile !== undefined) {
+    throw new CliError(`--key: the file ${given} holds ${keyProblems[inFile]}`, exitCodes.usage);
   }
   if (directory !== undefined && dirname(resolve(given)) === resolve(directory)) {
     io.err(
@@ -25,6 +38,11 @@ export async function readKey(given: string, directory: string | undefined, io: 
     );
   }
   return text.trim();
+}
+
+function problemOf(text: string): VerifierKeyProblem | undefined {
+  const key = readVerifierKey(text.trim());
+  return typeof key === 'string' ? key : undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { type LogReport, VerificationError, verifyLog } from '@countersign/audit
 import { CliError, exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
-import { readCheckpoints, readKey, requireLog } from './sources.js';
+import { readCheckpoints, readKey } from './sources.js';
 import { isTrusted, placeOf, sealOf, verdictOn } from './verdict.js';
 
 export interface VerifyOptions {
@@ -25,7 +25,6 @@ export async function verifiedLog(
   { key, checkpoint, archived }: Omit<VerifyOptions, 'json'>,
   io: Io,
 ): Promise<LogReport> {
-  await requireLog(directory);
   const checkpoints = await readCheckpoints(checkpoint);
   try {
     return await verifyLog(directory, { key: await readKey(key, directory, io), checkpoints, archived });

@@ -131,8 +131,40 @@ describe('audit verify', () => {
     const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
     const wrong = await writeLog(other.file('log'), [decision(1)], { checkpointKey });
     const { code, out } = await runCli(['audit', 'verify', template.file('log'), '--key', wrong]);
-    expect(out).toContain('is signed by another key');
+    expect(out).toMatch(/wrong_key +Checkpoints 1 to \d+ in checkpoints\.txt are signed by another key\./);
     expect(code).toBe(3);
+  });
+
+  it('F6 finds that all segments are gone', async () => {
+    using folder = copy();
+    rmSync(`${folder.log}/audit-000001.jsonl`);
+    const expected =
+      /^The log is NOT as it was written: 1 finding\.\n +cut_tail +Records 1 to \d+ were cut off the end\.\n/;
+    const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key]);
+    expect(out).toMatch(expected);
+    expect(code).toBe(3);
+    rmSync(`${folder.log}/checkpoints.txt`);
+    expect(await runCli(['audit', 'verify', folder.log, '--key', key])).toMatchObject({ code: 1, out: '' });
+    const witnessed = await runCli(['audit', 'verify', folder.log, '--key', key, '--checkpoint', kept]);
+    expect(witnessed.out).toMatch(expected);
+    expect(witnessed.code).toBe(3);
+  });
+
+  it('skips checkpoints of other logs in a file that serves several, and says so', async () => {
+    using other = temporaryFolder();
+    const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
+    await writeLog(other.file('log'), [decision(1)], { checkpointKey, origin: 'acme.dev/neighbour' });
+    const foreign = readFileSync(other.file('log/checkpoints.txt'), 'utf8');
+    const file = other.file('all.checkpoints');
+    writeFileSync(file, foreign + readFileSync(kept, 'utf8'));
+    const verify = async () => runCli(['audit', 'verify', template.file('log'), '--key', key, '--checkpoint', file]);
+    const { code, out } = await verify();
+    expect(out).toMatch(/ {2}\d checkpoints of other logs in the checkpoints kept elsewhere were skipped\.\n$/);
+    expect(code).toBe(0);
+    writeFileSync(file, foreign);
+    const none = await verify();
+    expect(none).toMatchObject({ code: 1, out: '' });
+    expect(none.err).toContain('There is no checkpoint of this log in the checkpoints kept elsewhere.');
   });
 
   it('does not let a log pass of which nothing is sealed', async () => {
@@ -182,6 +214,35 @@ describe('audit verify', () => {
     expect(err).toMatch(/countersign|error/);
     expect(err).not.toMatch(/ {4}at /);
   });
+});
+
+function broken(): string {
+  return key.replace(/\+[0-9a-f]{8}\+/, '+00000000+');
+}
+
+describe('--key', () => {
+  const otherKind = `acme+1234abcd+${Buffer.alloc(33, 2).toString('base64')}`;
+
+  it.each<[string, () => string, string]>([
+    ['what is neither', () => 'none', 'neither a file that can be read nor a key: none is no verifier key'],
+    ['a folder', () => template.path, `${template.path} is no verifier key (name+id+base64)`],
+    ['a key with another id', broken, 'nor a key: acme.dev/audit/1+00000000+'],
+    ['a key with another id', broken, 'is a verifier key whose id is not that of its name and key'],
+    ['a key of another kind', () => otherKind, 'is a verifier key of another kind than Ed25519'],
+    ['a file without a key', () => kept, 'kept.checkpoints holds no verifier key (name+id+base64)'],
+    ['a file with such a key', () => fileOf(broken()), 'broken.vkey holds a verifier key whose id is not that'],
+    ['a file with such a key', () => fileOf(otherKind), 'broken.vkey holds a verifier key of another kind'],
+  ])('of %s is refused with the reason', async (_name, given, words) => {
+    const { code, out, err } = await runCli(['audit', 'verify', template.file('log'), '--key', given()]);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(words);
+  });
+
+  function fileOf(text: string): string {
+    const file = template.file('broken.vkey');
+    writeFileSync(file, `${text}\n`);
+    return file;
+  }
 });
 
 describe('audit prove and check', () => {

@@ -1,0 +1,116 @@
+import { CheckpointCheck } from './checkpoint-check.js';
+import { type CheckpointFile, readOwnCheckpoints } from './checkpoint-file.js';
+import { type Finding, Findings } from './finding.js';
+import { LogCheck, type LogCheckParts } from './log-check.js';
+import { checkpointsFileName, listFalseFiles, listSegments, readCheckpointsFile, readFirstLine } from './log-folder.js';
+import { readHeader, readLogLine } from './log-line.js';
+import type { VerifierKey } from './note.js';
+import { openCheckpoints } from './open-checkpoints.js';
+import { readLog } from './read-log.js';
+
+/** What is verified, and by what. */
+export interface LogInput {
+  readonly directory: string;
+  readonly key: VerifierKey;
+  readonly kept: readonly KeptCheckpoints[];
+  /** Begin with the first segment that is there. */
+  readonly archived: boolean;
+}
+
+/** Checkpoints that were kept elsewhere, with a name for people. */
+export interface KeptCheckpoints extends CheckpointFile {
+  readonly name: string;
+}
+
+export interface LogReport {
+  /** Whether nothing is wrong. */
+  readonly ok: boolean;
+  /** At most 100; `findingCount` says how many there are. */
+  readonly findings: readonly Finding[];
+  readonly findingCount: number;
+  /** The number of the last record. */
+  readonly size: number;
+  /** The first so many records are those that the key has sealed. What follows could be cut off without a trace. */
+  readonly sealed: number;
+  readonly segments: number;
+  /** What an auditor should know, though nothing is wrong with it: crashes, and what was done after them. */
+  readonly remarks: readonly string[];
+}
+
+/** Thrown when there is nothing to verify, or to verify it by: no log in the folder, no key, no checkpoint in a text. */
+export class VerificationError extends Error {
+  override readonly name = 'VerificationError';
+}
+
+/**
+ * Reads a log once. `trusted`: so many records are taken to be those that were sealed, and read less closely; else as
+ * many as the key has signed, which is `signed`. If more are trusted than the report says are `sealed`, it may not name
+ * all that is wrong.
+ */
+export async function passOver(
+  log: LogInput,
+  trusted?: number,
+): Promise<{ readonly report: LogReport; readonly signed: number }> {
+  const { directory, key } = log;
+  const segments = await listSegments(directory).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new VerificationError(`The folder '${directory}' cannot be read (${code}).`);
+  });
+  const findings = new Findings();
+  for (const file of await listFalseFiles(directory)) {
+    findings.add({ kind: 'edited', file, message: `${file} is not a regular file. It is not opened.` });
+  }
+  const remarks: string[] = [];
+  const checkpoints = await readCheckpoints(log, findings, remarks);
+  const { signed } = checkpoints;
+  // Whoever removes every segment has cut off the whole log. Only if nothing tells of one there was none.
+  if (segments.length === 0 && signed === 0 && findings.count === 0) {
+    throw new VerificationError(`There is no audit log in '${directory}'.`);
+  }
+
+  const start = log.archived ? await readStart(segments) : {};
+  const check = new LogCheck({ findings, checkpoints, origin: key.name, trusted: trusted ?? signed, ...start });
+  for await (const lines of readLog(directory, (text) => void remarks.push(text))) {
+    for (const line of lines) check.take(line);
+  }
+  // Checkpoints that were made while we read are no missing ones.
+  checkpoints.claim(await readCheckpointsFile(directory));
+  const size = check.end(checkpointsFileName);
+  const report = {
+    ok: findings.count === 0,
+    findings: findings.list,
+    findingCount: findings.count,
+    size,
+    sealed: checkpoints.sealed,
+    segments: segments.length,
+    remarks: [...check.remarks, ...remarks],
+  };
+  return { report, signed };
+}
+
+/** What the oldest segment says of those before it. */
+async function readStart([oldest]: readonly { readonly path: string }[]): Promise<Pick<LogCheckParts, 'start'>> {
+  const first = oldest && readLogLine(await readFirstLine(oldest.path));
+  const header = readHeader(first?.record);
+  return first && header?.size === first.sequence - 1 ? { start: { header, first } } : {};
+}
+
+/** The checkpoints in the folder, and those that were kept elsewhere. */
+async function readCheckpoints(
+  { directory, key, kept }: LogInput,
+  findings: Findings,
+  remarks: string[],
+): Promise<CheckpointCheck> {
+  const checkpoints = new CheckpointCheck(findings);
+  const own = readOwnCheckpoints(await readCheckpointsFile(directory));
+  checkpoints.add(openCheckpoints(own, { file: checkpointsFileName, outside: false }, key, findings).signed, false);
+  for (const { name, ...file } of kept) {
+    const { signed, others } = openCheckpoints(file, { file: name, outside: true }, key, findings);
+    // A text that says nothing of this log must not pass for one that agrees.
+    if (others === file.notes.length) throw new VerificationError(`There is no checkpoint of this log in ${name}.`);
+    if (others === 1) remarks.push(`A checkpoint of another log in ${name} was skipped.`);
+    else if (others > 1) remarks.push(`${others} checkpoints of other logs in ${name} were skipped.`);
+    checkpoints.add(signed, true);
+  }
+  return checkpoints;
+}

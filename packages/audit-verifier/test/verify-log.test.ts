@@ -1,0 +1,202 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { VerificationError } from '../src/log-pass.js';
+import { readLog } from '../src/read-log.js';
+import { verifyLog } from '../src/verify-log.js';
+import { key, Signer, signer, SmallLog } from './small-log.js';
+
+const neighbour = new Signer('acme.dev/neighbour');
+/** The same name, another key. */
+const stranger = new Signer(signer.origin);
+
+/** Small logs are sealed at 4, 5, 6 … records, each but the first told of by the next. */
+function sealedLog(checkpoints: number): SmallLog {
+  const log = new SmallLog();
+  log.seal();
+  for (let more = 1; more < checkpoints; more++) {
+    log.add({ phase: 'checkpoint', checkpoint: { size: log.size } });
+    log.seal();
+  }
+  return log;
+}
+
+describe('F6 checkpoints of other logs', () => {
+  it('in a file kept elsewhere are skipped, and that is said', async () => {
+    using log = sealedLog(2);
+    const foreign = [7, 8, 9].map((size) => neighbour.note(size, log.root));
+    const one = await verifyLog(log.path, { key, checkpoints: `${foreign[0]}${log.checkpoints}` });
+    expect(one).toMatchObject({
+      ok: true,
+      remarks: ['A checkpoint of another log in the checkpoints kept elsewhere was skipped.'],
+    });
+    const more = await verifyLog(log.path, { key, checkpoints: [log.checkpoints, foreign.join('') + log.checkpoints] });
+    expect(more).toMatchObject({
+      ok: true,
+      sealed: 5,
+      remarks: ['3 checkpoints of other logs in the checkpoints kept elsewhere (2) were skipped.'],
+    });
+  });
+
+  it('do not hide that the end was cut off', async () => {
+    using log = sealedLog(1);
+    const kept = neighbour.note(99, log.root) + signer.note(6, log.root) + neighbour.note(3, log.root);
+    expect((await verifyLog(log.path, { key, checkpoints: kept })).findings).toMatchObject([
+      { kind: 'cut_tail', from: 5, through: 6 },
+    ]);
+  });
+
+  it('alone say nothing of this one', async () => {
+    using log = sealedLog(1);
+    const checkpoints = [log.checkpoints, neighbour.note(4, log.root)];
+    await expect(verifyLog(log.path, { key, checkpoints })).rejects.toThrow(
+      new VerificationError('There is no checkpoint of this log in the checkpoints kept elsewhere (2).'),
+    );
+  });
+
+  it('are a finding among its own', async () => {
+    using log = sealedLog(1);
+    writeFileSync(log.file('checkpoints.txt'), log.checkpoints + neighbour.note(4, log.root));
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([
+      { kind: 'wrong_key', message: 'Checkpoint 2 in checkpoints.txt is signed by another key.' },
+    ]);
+  });
+
+  it.each<[string, (root: Buffer) => string, string]>([
+    ['its name, signed by another key of it', (root) => stranger.note(4, root), 'wrong_key'],
+    ['its name, signed by another', (root) => neighbour.note(4, root, signer.origin), 'wrong_key'],
+    ['another name, signed by its key', (root) => signer.note(4, root, neighbour.origin), 'checkpoint_edited'],
+    [
+      'its name, which was changed afterwards',
+      (root) => signer.note(4, root).replace(signer.origin, neighbour.origin),
+      'checkpoint_edited',
+    ],
+  ])('are not those with %s', async (_name, note, kind) => {
+    using log = sealedLog(1);
+    const { findings } = await verifyLog(log.path, { key, checkpoints: note(log.root) });
+    expect(findings).toMatchObject([{ kind, file: 'the checkpoints kept elsewhere' }]);
+  });
+});
+
+describe('F6 a folder whose segments are all gone', () => {
+  it.each(['its own checkpoints', 'one kept elsewhere'])('has lost them: %s says so', async (which) => {
+    using log = sealedLog(2);
+    const checkpoints = which === 'its own checkpoints' ? [] : [log.checkpoints];
+    rmSync(log.file());
+    if (checkpoints.length > 0) rmSync(log.file('checkpoints.txt'));
+    for (const archived of [true, false]) {
+      expect(await verifyLog(log.path, { key, checkpoints, archived })).toMatchObject({
+        ok: false,
+        size: 0,
+        sealed: 0,
+        segments: 0,
+        findings: [{ kind: 'cut_tail', message: 'Records 1 to 5 were cut off the end.', from: 1, through: 5 }],
+      });
+    }
+  });
+
+  it('is no log without a checkpoint, nor is a folder that is not there', async () => {
+    using log = sealedLog(1);
+    rmSync(log.file());
+    const checkpoints = log.checkpoints;
+    rmSync(log.file('checkpoints.txt'));
+    await expect(verifyLog(log.path, { key })).rejects.toThrow(/^There is no audit log in /);
+    await expect(verifyLog(log.file('none'), { key, checkpoints })).rejects.toThrow(/cannot be read \(ENOENT\)/);
+  });
+
+  it('whose checkpoints another key has signed is no log of this key', async () => {
+    using log = sealedLog(1);
+    rmSync(log.file());
+    const { findings } = await verifyLog(log.path, { key: stranger.key });
+    expect(findings).toMatchObject([{ kind: 'wrong_key' }]);
+  });
+});
+
+describe('F6 faults of many checkpoints', () => {
+  it('one after the other are one finding', async () => {
+    using log = sealedLog(30);
+    const notes = log.checkpoints.split(/(?<=\n\n)(?=acme)/);
+    expect(notes).toHaveLength(30);
+    writeFileSync(log.file('checkpoints.txt'), notes.toSpliced(25, 1).toSpliced(1, 20).join(''));
+    expect((await verifyLog(log.path, { key })).findings.map(({ kind, message }) => [kind, message])).toEqual([
+      [
+        'checkpoint_removed',
+        '20 checkpoints, of 5 to 24 records, which the log tells of, are missing from checkpoints.txt.',
+      ],
+      ['checkpoint_removed', 'The checkpoint of 29 records, which the log tells of, is missing from checkpoints.txt.'],
+    ]);
+    expect((await verifyLog(log.path, { key: stranger.key })).findings).toMatchObject([
+      { kind: 'wrong_key', message: 'Checkpoints 1 to 9 in checkpoints.txt are signed by another key.' },
+      { kind: 'checkpoint_removed' },
+      { kind: 'checkpoint_removed' },
+    ]);
+    const changed = notes.map((note, index) => (index > 2 && index < 6 ? note.replace('acme', 'evil') : note));
+    writeFileSync(log.file('checkpoints.txt'), changed.join(''));
+    const { findings } = await verifyLog(log.path, { key });
+    expect(findings.filter(({ kind }) => kind === 'checkpoint_edited')).toMatchObject([
+      { message: 'Checkpoints 4 to 6 in checkpoints.txt were changed, or were never signed (wrong_signature).' },
+    ]);
+  });
+});
+
+describe('F6 a line with the ends of a record', () => {
+  const members: readonly (readonly [string, string])[] = [
+    ['is no JSON between them', '"phase":"decision",x'],
+    ['says its number twice', '"phase":"decision","sequence":1'],
+    ['says its number twice, once in escapes', '"phase":"decision","\\u0073equence":1'],
+    ['holds half a string', '"phase":"decision","a":"b'],
+  ];
+
+  it.each(members)('and %s is no record where nothing seals it', async (_name, text) => {
+    using log = sealedLog(1);
+    log.addText(text);
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5, through: 5 }]);
+    log.add({ id: 'd', phase: 'outcome' });
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5, through: 5 }]);
+  });
+
+  it.each(members)(
+    'and %s is what the key has sealed, where it has; who reads it finds no record',
+    async (_name, text) => {
+      using log = new SmallLog();
+      log.addText(text);
+      log.seal();
+      expect(await verifyLog(log.path, { key })).toMatchObject({ ok: true, size: 5, sealed: 5 });
+      const ids: unknown[] = [];
+      for await (const lines of readLog(log.path, () => {})) ids.push(...lines.map(({ line }) => line?.record['id']));
+      expect(ids).toEqual([undefined, 'a', 'b', 'c', undefined]);
+    },
+  );
+
+  it('is read whole, though it is sealed, unless its head says that it is an event', async () => {
+    using log = new SmallLog();
+    log.addText(`"note":"${'x'.repeat(200)}","phase":"decision",x`);
+    log.seal();
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5 }]);
+  });
+
+  it.each([
+    '"phase":"checkpoint","checkpoint":{"size":3}',
+    `"note":"${'x'.repeat(200)}","phase":"checkpoint","checkpoint":{"size":3}`,
+    '"\\u0070hase" : "checkpoint","checkpoint":{"size":3}',
+    '"note":"\\",\\"phase\\":\\"decision\\",\\"","phase":"checkpoint","checkpoint":{"size":3}',
+  ])('is heard where it is sealed and the log says of itself: %s', async (text) => {
+    using log = new SmallLog();
+    log.addText(text);
+    log.seal();
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'checkpoint_removed' }]);
+  });
+});
+
+it.each([
+  ['name', 'malformed'],
+  [key.replace(/\+[0-9a-f]{8}\+/, '+00000000+'), 'wrong_id'],
+  [`acme+1234abcd+${Buffer.alloc(33, 2).toString('base64')}`, 'not_ed25519'],
+  [`acme+1234abcd+${Buffer.alloc(32, 1).toString('base64')}`, 'not_ed25519'],
+  ['acme+1234abcd+x', 'malformed'],
+  ['+1234abcd+AbCd', 'malformed'],
+])('says why %s is no key', async (wrong, why) => {
+  using log = sealedLog(1);
+  await expect(verifyLog(log.path, { key: wrong })).rejects.toThrow(
+    new VerificationError(`The key is no verifier key, name+id+base64 (${why}).`),
+  );
+});
