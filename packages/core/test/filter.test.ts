@@ -175,11 +175,16 @@ describe('guard.filter refuses the whole list', () => {
     expect(await guard.filter(caller, 'thing.read', things(2), { requires: 'thing:read' })).toMatchObject({ ok: true });
   });
 
-  it.each<[string, readonly unknown[]]>([
-    ['an item without id', [{ type: 'Thing' }]],
-    ['null', [null]],
+  it.each<[string, string, readonly unknown[]]>([
+    [
+      'an item without id',
+      "resource 1 of the list: a resource needs a type and an id, both text, and 'id' is undefined",
+      [{ type: 'Thing', id: 'a' }, { type: 'Thing' }],
+    ],
+    ['null', 'resource 0 of the list: a resource needs { type, id }, and it is null', [null]],
     [
       'one that throws when it is read',
+      'the list holds what cannot be read',
       [
         {
           get type() {
@@ -188,12 +193,13 @@ describe('guard.filter refuses the whole list', () => {
         },
       ],
     ],
-  ])('%s in the list', async (_title, items) => {
-    const { guard } = await guarded();
+  ])('%s in the list', async (_title, detail, items) => {
+    const { guard, audit } = await guarded();
     expect(await guard.filter(await letIn(guard), 'thing.read', items as never)).toMatchObject({
       ok: false,
       refusal: { code: 'resource_unresolved' },
     });
+    expect(audit.records).toMatchObject([{ code: 'resource_unresolved', detail }]);
     expect(await guard.filter(await letIn(guard), 'thing.read', 'no list' as never)).toMatchObject({ ok: false });
   });
 

@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../caller.js';
 import type { Guard } from '../guard.js';
 import type { Resource } from '../policy/engine.js';
+import { IncompleteResource, whatIsWrongWith } from '../policy/incomplete-resource.js';
 import { isResource } from '../policy/is-resource.js';
 import { type Refusal, type RefusalResponse, refusal, refusalResponse } from '../refusal.js';
 import { RefusalError } from '../refusal-error.js';
 import { everyRequestLeave } from './every-request.js';
 import { incomingRequest } from './incoming-request.js';
-import { IncompleteResource } from './route-resource.js';
 import { sendRefusal } from './send-refusal.js';
 import { type OutcomeWatch, watchOutcome } from './watch-outcome.js';
 
@@ -148,7 +148,7 @@ async function askLeave(admission: Admission, leave: LeaveRequest): Promise<Refu
   }
   if (resource === undefined) return await guard.absent(caller, action);
   if (!isResource(resource)) {
-    return await guard.unresolved(caller, action, new IncompleteResource('a resource needs a type and an id'));
+    return await guard.unresolved(caller, action, new IncompleteResource(whatIsWrongWith(resource)));
   }
   // Copied, so that what is recorded is what was decided, whatever the application does with its object meanwhile.
   const answer = await guard.authorize(caller, {

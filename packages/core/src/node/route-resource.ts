@@ -1,4 +1,5 @@
 import type { Resource } from '../policy/engine.js';
+import { IncompleteResource, whatIsWrongWith } from '../policy/incomplete-resource.js';
 import { isResource } from '../policy/is-resource.js';
 
 /** A resource as a route makes it. Its id may be a route parameter as it is, which is undefined where its name is misspelt. */
@@ -20,14 +21,9 @@ function isTextOfNothing(id: string): boolean {
 /** What a route made, once it is sure to name something; undefined where there is no such resource. @throws IncompleteResource */
 export function wholeResource(made: RouteResource | undefined): Resource | undefined {
   if (made === undefined) return undefined;
-  if (!isResource(made)) throw new IncompleteResource('a resource needs a type and an id, both text');
+  if (!isResource(made)) throw new IncompleteResource(whatIsWrongWith(made));
   if (isTextOfNothing(made.id)) {
-    throw new IncompleteResource(`the id of this ${made.type} names nothing: is a route parameter misspelt?`);
+    throw new IncompleteResource("'id' reads as JavaScript writes what is not there: is a route parameter misspelt?");
   }
   return made;
-}
-
-/** What the application made is no resource; its name is what the audit log says. */
-export class IncompleteResource extends Error {
-  override readonly name = 'IncompleteResource';
 }

@@ -2,6 +2,7 @@ import type { Caller } from '../caller.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { kindOf, textOf } from '../text-of.js';
 import type { Resource } from './engine.js';
+import { IncompleteResource } from './incomplete-resource.js';
 import { isResource } from './is-resource.js';
 
 /**
@@ -41,9 +42,10 @@ export function createEntityResolver({
       if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
       return { resource: { type, id, ...recordOf(found) } };
     } catch (error) {
-      // Its text may quote the request, so that it stays out of the audit log.
       onTrouble(`countersign: entities() failed for a resource of type ${type}: ${textOf(error)}`);
-      return { refused: refusal('resource_unresolved', kindOf(error)) };
+      // What others' errors say may quote the request, so that it stays out of the audit log.
+      const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
+      return { refused: refusal('resource_unresolved', `entities(): ${detail}`) };
     }
   }
 
@@ -76,13 +78,14 @@ async function within<T>(seconds: number, work: Promise<T>): Promise<T | typeof 
 
 /** Read once. What is wrong with the values is the engine's to say. */
 function recordOf(found: unknown): EntityRecord {
-  if (typeof found !== 'object' || found === null) throw new TypeError('it gave neither an object nor undefined');
+  if (typeof found !== 'object' || found === null)
+    throw new IncompleteResource('it gave neither an object nor undefined');
   const { attributes, parents } = found as EntityRecord;
   if (attributes !== undefined && (typeof attributes !== 'object' || attributes === null)) {
-    throw new TypeError("'attributes' is no object");
+    throw new IncompleteResource("'attributes' is no object");
   }
   if (parents !== undefined && !(Array.isArray(parents) && parents.every(isResource))) {
-    throw new TypeError("'parents' is no list of { type, id }");
+    throw new IncompleteResource("'parents' is no list of { type, id }");
   }
   return { ...(attributes && { attributes }), ...(parents && { parents }) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkPermission } from '../../src/node/check-arguments.js';
 import { wholeResource } from '../../src/node/route-resource.js';
+import { IncompleteResource } from '../../src/policy/incomplete-resource.js';
 
 describe('wholeResource', () => {
   it.each(['acme/api', 'null/api', 'undefinedness', 'Undefined', 'nullable', '0'])('leaves %s alone', (id) => {
@@ -12,13 +13,31 @@ describe('wholeResource', () => {
   it.each(['undefined', 'null', 'NaN', '[object Object]', 'acme/undefined', 'undefined/api', String(undefined)])(
     'D12 takes no policy to %s, which is no name but what JavaScript writes for nothing',
     (id) => {
-      expect(() => wholeResource({ type: 'Repo', id })).toThrow(/the id of this Repo names nothing/);
+      expect(() => wholeResource({ type: 'Repo', id })).toThrow(/'id' reads as JavaScript writes what is not there/);
       // Where a host has no routes, permit is written with the id of each request, and a client must not make it throw.
       expect(() => checkPermission('permit', 'pr.create', { type: 'Repo', id }, {})).not.toThrow();
     },
   );
 
-  it.each([undefined, '', ['a', 'b']])('D12 takes no policy to the id %j', (id) => {
-    expect(() => wholeResource({ type: 'Repo', id })).toThrow(/a type and an id, both text/);
+  it.each([
+    [undefined, 'undefined'],
+    ['', 'empty'],
+    [['a', 'b'], 'a list'],
+  ])('D12 takes no policy to the id %j, and says that it is %s', (id, what) => {
+    expect(() => wholeResource({ type: 'Repo', id })).toThrow(
+      `a resource needs a type and an id, both text, and 'id' is ${what}`,
+    );
+  });
+
+  it.each([
+    [null, 'a resource needs { type, id }, and it is null'],
+    ['hunter2', 'a resource needs { type, id }, and it is of type string'],
+    [{ typ: 'Repo', id: 'hunter2' }, "a resource needs a type and an id, both text, and 'type' is undefined"],
+    [
+      { type: 7, id: null },
+      "a resource needs a type and an id, both text, and 'type' is of type number and 'id' is null",
+    ],
+  ])('F2 of %j it names members and kinds, never values', (made, text) => {
+    expect(() => wholeResource(made as never)).toThrow(new IncompleteResource(text));
   });
 });
