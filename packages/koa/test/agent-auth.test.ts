@@ -1,5 +1,5 @@
 import { bodyParser } from '@koa/bodyparser';
-import { Router } from '@koa/router';
+import { Router, type RouterOptions } from '@koa/router';
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
 import mount from 'koa-mount';
 import { EventEmitter, once } from 'node:events';
@@ -9,7 +9,7 @@ import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { sendHttp2, serveHttp2 } from '../../../test/support/http2.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
-import { type AgentState, agentAuth, getCaller } from '../src/index.js';
+import { type AgentState, agentAuth, getCaller, permit, type RouteContext } from '../src/index.js';
 import { Api, type App, codeOf, versions } from './support.js';
 
 const json = { method: 'POST', body: '{"a":[1]}' };
@@ -25,6 +25,19 @@ function echo(app: App): void {
     ctx.body = ctx.request.body;
   });
 }
+
+/** A route that asks for a permission, and one that does not; before both what is given. */
+function things(options: RouterOptions, ...before: ReturnType<typeof agentAuth>[]): Router<AgentState> {
+  const router = new Router<AgentState>(options);
+  if (before.length > 0) router.use(...before);
+  return router.get('/things/:id', permit('thing.read', thingOf), sayId).get('/open/:id', sayId);
+}
+
+function sayId(ctx: RouteContext): void {
+  ctx.body = ctx.params['id'];
+}
+
+const thingOf = ({ params }: RouteContext) => ({ type: 'Thing', id: params['id'] });
 
 describe.each(versions)('agentAuth on %s', (_version, create) => {
   it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
@@ -88,6 +101,48 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect((await send(served.url, signed({ target: '/api/v1/things/1?x=y' }))).body).toBe(`1 ${agentId}`);
     const moved = tampered(signed({ target: '/v1/things/1' }), { target: '/api/v1/things/1' });
     expect(codeOf(await send(served.url, moved))).toBe('signature_invalid');
+  });
+
+  it.each<[string, (guard: Guard) => App]>([
+    [
+      'in an app of its own below koa-mount',
+      (guard) => create().use(mount('/api', create().use(agentAuth(guard)).use(things({}).routes()))),
+    ],
+    [
+      'on a router that minds case',
+      (guard) => create().use(things({ prefix: '/api', sensitive: true }, agentAuth(guard)).routes()),
+    ],
+  ])('A13 G3 one part guarded %s: no spelling of its path leads past the guard', async (_where, guardPart) => {
+    const { guard } = await guarded();
+    await using served = await serve(guardPart(guard).callback());
+    expect((await send(served.url, signed({ target: '/api/things/1' }))).body).toBe('1');
+    for (const target of [
+      '/api/things/1',
+      '/api/open/1',
+      '/API/open/1',
+      '//api/open/1',
+      '/%61pi/open/1',
+      '/Api/open/1',
+    ])
+      expect([401, 404]).toContain((await send(served.url, unsigned({ target }))).status);
+  });
+
+  // Their prefixes mind case, and the routes behind them do not: this is why the README says where to put the guard.
+  it.each<[string, (guard: Guard) => App]>([
+    [
+      'koa-mount',
+      (guard) =>
+        create()
+          .use(mount('/api', agentAuth(guard)))
+          .use(things({ prefix: '/api' }).routes()),
+    ],
+    ['router.use', (guard) => create().use(things({ prefix: '/api' }, agentAuth(guard)).routes())],
+  ])('A13 G3 past a guard that only %s keeps out, permit still refuses', async (_where, guardPart) => {
+    const { guard } = await guarded();
+    await using served = await serve(guardPart(guard).callback());
+    expect((await send(served.url, signed({ target: '/api/things/1' }))).body).toBe('1');
+    expect((await send(served.url, unsigned({ target: '/API/open/1' }))).status).toBe(200);
+    expect(codeOf(await send(served.url, unsigned({ target: '/API/things/1' })))).toBe('not_authenticated');
   });
 
   it('A13 G3 app.proxy gives X-Forwarded-* no say', async () => {
