@@ -16,8 +16,11 @@ describe.concurrent.each(['sync', 'group'] as const)('killed under load, %s', (d
       try {
         const share = Math.ceil(kills / 2);
         const report = await crash({ directory, durability, kills: share, verifyEvery: kills > 100 ? 10 : 1 });
-        const { performed, records, recoveries } = report;
-        console.log(`${durability}: ${share} kills, ${performed} actions, ${records} records, ${recoveries} torn ends`);
+        const { performed, records, segments, checkpoints, recoveries } = report;
+        console.log(
+          `${durability}: ${share} kills, ${performed} actions, ${records} records, ${segments} segments, ` +
+            `${checkpoints} checkpoints, ${recoveries} torn ends`,
+        );
         expect(report).toMatchObject({ unrecorded: [], invented: [], findings: [] });
         expect(performed).toBeGreaterThan(share);
       } finally {

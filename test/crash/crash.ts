@@ -1,11 +1,11 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { verifyLog } from '@countersign/audit-verifier';
+import { splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
 import { auditRecords } from '../support/audit-log.js';
 import { Connection } from '../support/connection.js';
 import { serialized, signedRequest } from '../support/signed-request.js';
@@ -28,26 +28,42 @@ export interface CrashReport {
   readonly invented: readonly string[];
   /** What was wrong with the log, and after which kill. */
   readonly findings: readonly string[];
+  readonly records: number;
+  readonly segments: number;
+  readonly checkpoints: number;
   /** How often a crash had torn the log. */
   readonly recoveries: number;
-  readonly records: number;
 }
+
+interface Settings {
+  readonly folder: string;
+  readonly marks: string;
+  readonly witness: string;
+  readonly durability: 'sync' | 'group';
+  readonly publicKey: string;
+}
+
+/** What a server is doing when it is killed; most are killed under load. */
+const moments = ['load', 'start', 'load', 'close'] as const;
 
 const server = fileURLToPath(new URL('server.mjs', import.meta.url));
 const writers = 8;
 
-/** Kills a guarded server under load again and again, on one log, and holds what was done against what is recorded. */
+/** Kills a guarded server again and again, on one log, and holds what was done against what is recorded. */
 export async function crash({ directory, durability, kills, verifyEvery }: CrashOptions): Promise<CrashReport> {
-  const folder = join(directory, 'audit');
-  const marks = join(directory, 'marks');
+  const [folder = '', marks = '', witness = ''] = ['audit', 'marks', 'witness'].map((name) => join(directory, name));
+  const settings = { folder, marks, witness, durability, publicKey: reviewer.publicBase64 };
   const told: string[] = [];
   const findings: string[] = [];
   let recoveries = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    told.push(...(await killOnce({ folder, marks, durability, publicKey: reviewer.publicBase64 }, `k${kill}`)));
+    told.push(...(await killOnce(settings, `k${kill}`, moments[(kill - 1) % moments.length] ?? 'load')));
     if (kill % verifyEvery !== 0 && kill !== kills) continue;
     const key = readFileSync(join(folder, 'checkpoint.vkey'), 'utf8');
-    const report = await verifyLog(folder, { key });
+    const report = await verifyLog(folder, {
+      key,
+      checkpoints: existsSync(witness) ? [readFileSync(witness, 'utf8')] : [],
+    });
     findings.push(...report.findings.map(({ message }) => `after kill ${kill}: ${message}`));
     recoveries = report.remarks.filter((remark) => remark.includes('put aside')).length;
   }
@@ -64,29 +80,46 @@ export async function crash({ directory, durability, kills, verifyEvery }: Crash
     unrecorded: performed.filter((id) => !decided.has(id)),
     invented: told.filter((id) => !done.has(id)),
     findings,
-    recoveries,
     records: records.length,
+    segments: readdirSync(folder).filter((name) => name.endsWith('.jsonl')).length,
+    checkpoints: splitCheckpoints(readFileSync(join(folder, 'checkpoints.txt'), 'utf8')).length,
+    recoveries,
   };
 }
 
 /** Starts the server, loads it, kills it at a random moment; returns what it had answered. */
-async function killOnce(settings: object, name: string): Promise<string[]> {
+async function killOnce(settings: Settings, name: string, moment: (typeof moments)[number]): Promise<string[]> {
   const child = spawn(process.execPath, [server, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const port = await firstLine(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const nextLine = async (): Promise<string> => {
+    const { done, value } = await lines.next();
+    if (done === true) throw new Error('the server did not start');
+    return value;
+  };
+  await nextLine();
   const answered: string[] = [];
-  const load = Array.from({ length: writers }, (_, writer) => writeOn(port, `${name}w${writer}`, answered));
-  // By count and not by time: a slow machine is to be killed under load, too.
-  const enough = 1 + Math.random() * 100;
-  const giveUp = Date.now() + 10_000;
-  while (answered.length < enough && Date.now() < giveUp) await setTimeout(1);
+  let load: Promise<unknown> = Promise.resolve();
+  if (moment !== 'start') {
+    const port = await nextLine();
+    load = Promise.all(
+      Array.from({ length: writers }, (_, writer) => writeOn(port, `${name}w${writer}`, answered, moment === 'close')),
+    );
+    // By count and not by time: a slow machine is to be killed under load, too.
+    const enough = 1 + Math.random() * 100;
+    const giveUp = Date.now() + 10_000;
+    while (answered.length < enough && Date.now() < giveUp) await setTimeout(1);
+  }
+  if (moment === 'close') child.kill('SIGTERM');
+  // Both take some milliseconds, more where the disk is slow.
+  if (moment !== 'load') await setTimeout(Math.random() * 30);
   child.kill('SIGKILL');
   await once(child, 'close');
-  await Promise.all(load);
+  await load;
   return answered;
 }
 
 /** Sends one request after the other until the server is gone. */
-async function writeOn(port: string, name: string, answered: string[]): Promise<void> {
+async function writeOn(port: string, name: string, answered: string[], mayClose: boolean): Promise<void> {
   let connection: Connection | undefined;
   try {
     connection = await Connection.open(`http://127.0.0.1:${port}`);
@@ -94,6 +127,7 @@ async function writeOn(port: string, name: string, answered: string[]): Promise<
       const target = `/${name}n${count}`;
       connection.write(serialized(signedRequest({ key: reviewer, method: 'DELETE', target, host: '127.0.0.1' })));
       const { status } = await connection.read();
+      if (mayClose && status === 503) return;
       if (status !== 204) throw new Error(`${target} was answered with ${status}`);
       answered.push(target.slice(1));
     }
@@ -102,14 +136,4 @@ async function writeOn(port: string, name: string, answered: string[]): Promise<
   } finally {
     connection?.destroy();
   }
-}
-
-async function firstLine(child: ChildProcessByStdio<null, Readable, null>): Promise<string> {
-  let output = '';
-  for await (const chunk of child.stdout.setEncoding('utf8')) {
-    output += String(chunk);
-    if (output.includes('\n')) break;
-  }
-  if (output === '') throw new Error('the server did not start');
-  return output.trim();
 }

@@ -1,11 +1,12 @@
 // A guarded server whose handler leaves a mark of its own on disk. It is made to be killed: see crash.test.ts.
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { agentsFromObjects, auditFile, createGuard } from '@countersign/core';
+import { agentsFromObjects, auditFile, createGuard, fileWitness } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/node-http';
 
-const { folder, marks, durability, publicKey } = JSON.parse(process.argv[2] ?? '{}');
+const { folder, marks, witness, durability, publicKey } = JSON.parse(process.argv[2] ?? '{}');
 
+writeSync(1, 'starting\n');
 const guard = await createGuard({
   origin: 'http://127.0.0.1',
   agents: agentsFromObjects([{ id: 'agent', publicKey, capabilities: [] }]),
@@ -14,7 +15,12 @@ const guard = await createGuard({
     scopeVocabulary: [],
     decide: async () => ({ decision: 'allow', cause: 'policy', policies: ['any'], policySet: 'none', errors: [] }),
   },
-  audit: auditFile(folder, { durability, maxSegmentBytes: 40_000, checkpointEvery: { records: 30 } }),
+  audit: auditFile(folder, {
+    durability,
+    maxSegmentBytes: 40_000,
+    checkpointEvery: { records: 30 },
+    witnesses: [fileWitness(witness)],
+  }),
 });
 const auth = agentAuth(guard);
 const mayDelete = permit('record.delete', (request) => ({ type: 'Record', id: request.url.slice(1) }));
@@ -25,4 +31,5 @@ const server = createServer(async (request, response) => {
   appendFileSync(marks, `${request.url.slice(1)}\n`);
   response.writeHead(204).end();
 });
-server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
+server.listen(0, '127.0.0.1', () => writeSync(1, `${server.address().port}\n`));
+process.on('SIGTERM', () => void guard.close());
