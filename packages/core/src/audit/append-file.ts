@@ -7,12 +7,15 @@ import { readFrom } from './read-from.js';
 export interface FileOperations {
   write(descriptor: number, bytes: Uint8Array): number;
   sync(descriptor: number): Promise<void>;
+  /** Writes at a place in the file, not at its end. */
+  rewrite(descriptor: number, bytes: Uint8Array, position: number): number;
 }
 
 export const fileOperations: FileOperations = {
   // Into the page cache: microseconds, and one hop less through the thread pool that signature checks share.
   write: (descriptor, bytes) => writeSync(descriptor, bytes),
   sync: promisify(fdatasync),
+  rewrite: (descriptor, bytes, position) => writeSync(descriptor, bytes, 0, bytes.length, position),
 };
 
 /**
@@ -74,11 +77,17 @@ export class AppendFile {
     let written = 0;
     try {
       // A full disk shows itself as a short write first.
-      while (written < bytes.length) written += this.#operations.write(this.#descriptor, bytes.subarray(written));
+      while (written < bytes.length) written += this.#writeSome(bytes.subarray(written));
     } catch (cause) {
       this.#takeBack(bytes.subarray(0, written), cause);
       throw new AuditError('write_failed', `${this.#path} cannot be written (${codeOf(cause)}).`, cause);
     }
+  }
+
+  #writeSome(bytes: Uint8Array): number {
+    const written = this.#operations.write(this.#descriptor, bytes);
+    if (written > 0) return written;
+    throw new Error('the system takes no bytes');
   }
 
   #takeBack(written: Uint8Array, cause: unknown): void {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ConfigError, checkOptionNames } from '../config-error.js';
 import { readClock } from '../read-clock.js';
 import { readOnTrouble } from '../trouble.js';
+import { wholeNumber } from '../whole-number.js';
 import { checkKey } from './checkpoint-signer.js';
 import type { CheckpointWitness } from './witness.js';
 
@@ -24,13 +25,13 @@ export interface AuditFileOptions {
    * which stops accidents only: whoever can change the log can then sign it, too.
    */
   readonly checkpointKey?: string | KeyObject;
-  /** A checkpoint is made after so many records, and so many seconds after a record. Default 1000 and 60. */
+  /** A checkpoint is made after so many records, and so many seconds after a record, a day at most. Default 1000 and 60. */
   readonly checkpointEvery?: { readonly records?: number; readonly seconds?: number };
   /** Who else gets each checkpoint. Only a copy that is out of reach shows that the end of a log was cut off. */
   readonly witnesses?: readonly CheckpointWitness[];
-  /** A segment takes no more records beyond this size. Default 64 MiB. */
+  /** A segment takes no more records beyond this size, 1 GiB at most. Default 64 MiB. */
   readonly maxSegmentBytes?: number;
-  /** Nor beyond this age, in seconds. Default 86 400, a day. */
+  /** Nor beyond this age, in seconds, 366 days at most. Default 86 400, a day. */
   readonly maxSegmentSeconds?: number;
   /** Most records that may wait for the disk; more are refused, so that their requests are. Default 4096. */
   readonly maxQueued?: number;
@@ -83,18 +84,19 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
   if (!Array.isArray(witnesses) || witnesses.some((witness) => typeof witness?.receive !== 'function')) {
     throw new ConfigError("auditFile: 'witnesses' must be a list, like [httpWitness('https://…')].");
   }
-  const { records, seconds } = checkpointEvery;
+  const { records = 1000, seconds = 60 } = checkpointEvery;
+  const { maxSegmentBytes = 64 * 1024 ** 2, maxSegmentSeconds = 86_400, maxQueued = 4096 } = options;
   return {
     durability,
     durable: durability !== 'buffered',
     origin,
     ...readKey(directory, checkpointKey),
-    checkpointRecords: wholeNumber('checkpointEvery.records', records, 1000, 1),
-    checkpointSeconds: wholeNumber('checkpointEvery.seconds', seconds, 60, 1),
+    checkpointRecords: wholeNumber('auditFile', 'checkpointEvery.records', records, 1, 1_000_000),
+    checkpointSeconds: wholeNumber('auditFile', 'checkpointEvery.seconds', seconds, 1, 86_400),
     witnesses,
-    maxSegmentBytes: wholeNumber('maxSegmentBytes', options.maxSegmentBytes, 64 * 1024 ** 2, 1024),
-    maxSegmentSeconds: wholeNumber('maxSegmentSeconds', options.maxSegmentSeconds, 86_400, 1),
-    maxQueued: wholeNumber('maxQueued', options.maxQueued, 4096, 1),
+    maxSegmentBytes: wholeNumber('auditFile', 'maxSegmentBytes', maxSegmentBytes, 1024, 1024 ** 3),
+    maxSegmentSeconds: wholeNumber('auditFile', 'maxSegmentSeconds', maxSegmentSeconds, 1, 366 * 86_400),
+    maxQueued: wholeNumber('auditFile', 'maxQueued', maxQueued, 1, 1_000_000),
     clock: readClock('auditFile', clock),
     onTrouble: readOnTrouble('auditFile', options.onTrouble),
   };
@@ -107,10 +109,4 @@ function readKey(
   const checkpointKeyFile = typeof key === 'string' ? key : join(directory, 'checkpoint-key.pem');
   if (key === undefined || typeof key === 'string') return { checkpointKey: undefined, checkpointKeyFile };
   return { checkpointKey: checkKey(key, "'checkpointKey'"), checkpointKeyFile };
-}
-
-function wholeNumber(name: string, value: number | undefined, byDefault: number, least: number): number {
-  const given = value ?? byDefault;
-  if (Number.isSafeInteger(given) && given >= least) return given;
-  throw new ConfigError(`auditFile: '${name}' must be a whole number from ${least} on, not ${String(given)}.`);
 }

@@ -43,8 +43,11 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
   const commits = new GroupCommit<string | undefined>(
     async (entries) => {
       const rendered = entries.filter((entry) => entry !== undefined);
-      if (rendered.length > 0) await log.append(rendered);
-      await keeper.keep(entries.length > rendered.length);
+      try {
+        if (rendered.length > 0) await log.append(rendered);
+      } finally {
+        await keeper.keep(entries.length > rendered.length);
+      }
     },
     settings.maxQueued,
     settings.durability === 'sync' ? 1 : maxBatch,

@@ -5,6 +5,7 @@ import { ConfigError } from '../config-error.js';
 import { AppendFile, type FileOperations } from './append-file.js';
 import { openForAppend } from './log-files.js';
 import { readFrom } from './read-from.js';
+import { writeAgain } from './write-again.js';
 
 /** Holds the last notes whole; a note of ours is below 1 KiB. */
 const tailBytes = 64 * 1024;
@@ -40,7 +41,9 @@ export function openCheckpointFile(directory: string, origin: string, operations
       ftruncateSync(descriptor, start + end);
       fsyncSync(descriptor);
     }
-    const last = tail.slice(ends.at(-2) ?? 0, end);
+    const lastStart = ends.at(-2) ?? 0;
+    const last = tail.slice(lastStart, end);
+    writeAgain(path, start + lastStart, Buffer.from(last, 'latin1'), operations);
     const file = new AppendFile(path, descriptor, operations);
     return {
       last: last === '' ? undefined : Buffer.from(last, 'latin1').toString('utf8').slice(0, -1),

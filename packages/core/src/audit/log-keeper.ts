@@ -33,7 +33,8 @@ export class LogKeeper {
   async keep(isDue: boolean): Promise<void> {
     const { unsealed } = this.#log;
     if (unsealed > 0 && (isDue || unsealed >= this.#settings.checkpointRecords)) await this.#seal();
-    else if (unsealed > 0) this.#timer ??= this.#startTimer();
+    // Also after a failure, though no record may come any more.
+    if (this.#log.unsealed > 0) this.#timer ??= this.#startTimer();
   }
 
   /** Seals what is left. */
@@ -64,7 +65,10 @@ export class LogKeeper {
 
   #startTimer(): NodeJS.Timeout {
     // It must not keep the process alive: the log is sealed at close, too.
-    return setTimeout(() => this.#due(), this.#settings.checkpointSeconds * 1000).unref();
+    return setTimeout(() => {
+      this.#timer = undefined;
+      this.#due();
+    }, this.#settings.checkpointSeconds * 1000).unref();
   }
 
   #stopTimer(): void {

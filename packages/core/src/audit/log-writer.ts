@@ -39,19 +39,23 @@ export class LogWriter {
   #sealed: number;
   /** How many records the last note in the file is of. */
   #lastNote: number;
+  #note: string;
   #onSealed: (note: string) => void = () => {};
 
-  constructor(settings: LogSettings, checkpoints: CheckpointFile, segment: OpenSegment, sealed: number) {
+  /** `note` is the last one in the file, of so many records. */
+  constructor(settings: LogSettings, checkpoints: CheckpointFile, segment: OpenSegment, sealed: number, note: string) {
     this.#settings = settings;
     this.#checkpoints = checkpoints;
     this.#segment = segment;
     this.#sealed = sealed;
     this.#lastNote = sealed;
+    this.#note = note;
   }
 
-  /** Who gets each note, as soon as it is durable. */
+  /** Who gets each note, as soon as it is durable; at once the last one, which may not have been handed on before. */
   onSealed(onSealed: (note: string) => void): void {
     this.#onSealed = onSealed;
+    onSealed(this.#note);
   }
 
   /** How many records no checkpoint covers. */
@@ -97,6 +101,7 @@ export class LogWriter {
     await this.#checkpoints.append(note);
     this.#sealed = size;
     this.#lastNote = size;
+    this.#note = note;
     this.#onSealed(note);
   }
 
@@ -111,7 +116,9 @@ export class LogWriter {
 
   #isFull(): boolean {
     const { maxSegmentBytes, maxSegmentSeconds, clock } = this.#settings;
-    return this.#segment.file.size >= maxSegmentBytes || clock() - this.#segment.startedAt >= maxSegmentSeconds * 1000;
+    // A clock that was put back far must not make a segment last for years.
+    const age = Math.abs(clock() - this.#segment.startedAt);
+    return this.#segment.file.size >= maxSegmentBytes || age >= maxSegmentSeconds * 1000;
   }
 
   /** Each segment begins at a checkpoint, so that a start needs to read no other. */

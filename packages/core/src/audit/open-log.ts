@@ -24,6 +24,7 @@ import {
 } from './torn-bytes.js';
 import { untoldBytes } from './untold-bytes.js';
 import { replaceWhole } from './whole-file.js';
+import { writeAgain } from './write-again.js';
 
 /**
  * Opens a log that nobody else writes, or begins one. What a crash has torn off its end is put aside, and the log says
@@ -45,11 +46,11 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
     const log = { ...settings, directory, origin, signer, operations };
     const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found, suffix);
     try {
-      if (sealed === undefined) sealFirst(segment, signer, checkpoints);
+      const note = checkpoints.last ?? sealFirst(segment, signer, checkpoints);
       // Not before there is a sealed record: it stands for a log that was begun.
       replaceWhole(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
       tell(segment, untoldBytes(directory, segment.number), clock());
-      return new LogWriter(log, checkpoints, segment, sealed?.size ?? 0);
+      return new LogWriter(log, checkpoints, segment, sealed?.size ?? 1, note);
     } catch (error) {
       segment.file.close();
       throw error;
@@ -64,10 +65,12 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
  * Seals a log that holds nothing but its first record. From then on a log without a checkpoint is one that somebody
  * took them from; and nothing is acknowledged before.
  */
-function sealFirst({ file, chain }: OpenSegment, signer: CheckpointSigner, checkpoints: CheckpointFile): void {
+function sealFirst({ file, chain }: OpenSegment, signer: CheckpointSigner, checkpoints: CheckpointFile): string {
   // A crash may have come before its sync.
   file.appendNow(Buffer.alloc(0));
-  checkpoints.appendNow(signer.sign({ size: chain.size, root: chain.root }));
+  const note = signer.sign({ size: chain.size, root: chain.root });
+  checkpoints.appendNow(note);
+  return note;
 }
 
 /** Says in the log what was torn. */
@@ -91,7 +94,9 @@ function goOn(log: SegmentSettings, found: FoundLog, suffix: string): OpenSegmen
   return startSegment(log, number + 1, chain, { fenced: { validBytes, voidBytes, sha256 } });
 }
 
-function appendTo({ operations }: SegmentSettings, { path, number, chain, startedAt }: FoundLog): OpenSegment {
+function appendTo({ operations }: SegmentSettings, found: FoundLog): OpenSegment {
+  const { path, number, chain, startedAt, sealedBytes, unsealed } = found;
+  writeAgain(path, sealedBytes, unsealed, operations);
   return { file: new AppendFile(path, openForAppend(path), operations), number, chain, startedAt };
 }
 

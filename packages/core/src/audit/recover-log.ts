@@ -23,6 +23,9 @@ export interface FoundLog {
   /** How much of it is whole records; what follows was torn by a crash, and never acknowledged. */
   readonly validBytes: number;
   readonly torn: Buffer;
+  /** Where in it the records begin that no checkpoint covers, and the bytes of these. */
+  readonly sealedBytes: number;
+  readonly unsealed: Buffer;
   /** When that segment was begun, in milliseconds since the epoch. */
   readonly startedAt: number;
 }
@@ -50,30 +53,34 @@ export function findLog(
   const { header, line } = starts[from] ?? last;
   const chain = new LogChain(new Frontier(header.size, header.frontier.map(fromHex)), line.prev);
   let agrees = sealed === undefined;
-  const compare = (claimed: number): void => {
+  let sealedBytes = 0;
+  const compare: Compare = (claimed, end) => {
     // The log's first record is sealed before any other is taken, and a checkpoint is durable before a record of it.
     if (chain.size > 1 && sealed === undefined) throw unsealed(last.path);
     if (claimed > (sealed?.size ?? 0)) throw unsealed(last.path);
     if (sealed?.size !== chain.size) return;
     if (!chain.root.equals(sealed.root)) throw new ConfigError(notAsSealed(last.path, sealed.size));
     agrees = true;
+    sealedBytes = end;
   };
-  compare(0);
+  compare(0, 0);
   let bytes = Buffer.alloc(0);
   let validBytes = 0;
   for (const [index, segment] of starts.slice(Math.max(0, from)).entries()) {
     const next = starts[Math.max(0, from) + index + 1];
     bytes = readFileSync(segment.path).subarray(0, next?.header.fenced?.validBytes);
+    sealedBytes = 0;
     validBytes = follow(bytes, chain, segment.path, next === undefined, compare);
   }
   if (!agrees) throw new ConfigError(shorter(last.path, chain.size, sealed?.size ?? 0));
   const { number, path } = last;
   const startedAt = Date.parse(String(last.line.record['time']));
-  return { chain, number, path, validBytes, torn: bytes.subarray(validBytes), startedAt };
+  const end = { sealedBytes, unsealed: bytes.subarray(sealedBytes, validBytes), torn: bytes.subarray(validBytes) };
+  return { chain, number, path, validBytes, startedAt, ...end };
 }
 
-/** Called after each record, with the size of the checkpoint that it tells of. */
-type Compare = (claimed: number) => void;
+/** Called after each record, with the size of the checkpoint that it tells of, and where it ends in its segment. */
+type Compare = (claimed: number, end: number) => void;
 
 function claimedBy({ record }: LogLine): number {
   const { phase, checkpoint } = record as { phase?: unknown; checkpoint?: { size?: unknown } };
@@ -96,8 +103,8 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, c
       throw broken(path, number);
     }
     chain.push(leafHash(lineBytes));
-    compare(claimedBy(line));
     start = end + 1;
+    compare(claimedBy(line), start);
   }
   if (start < bytes.length && !isLast) throw broken(path, number + 1);
   return start;

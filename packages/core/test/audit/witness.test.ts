@@ -80,8 +80,33 @@ describe('witnesses', () => {
     const sink = auditFileWith(fullFor('"phase":"checkpoint"'), folder.path, { witnesses: [witness], onTrouble() {} });
     await sink.write(event('a'));
     await sink.close?.();
-    expect(notes.map((note) => note.split('\n')[1])).toEqual(['2']);
+    expect(notes.map((note) => note.split('\n')[1])).toEqual(['1', '2']);
     expect(await verifyLog(folder.path, { key: keyOf(folder) })).toMatchObject({ ok: true, sealed: 2 });
+  });
+
+  it('F6 each start hands on the last checkpoint: the process before may have died before it could', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder, []);
+    const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
+    const notes: string[] = [];
+    const sink = auditFile(folder.path, {
+      witnesses: [{ name: 'test', receive: async (note) => void notes.push(note) }],
+    });
+    await setImmediate();
+    expect(notes).toEqual([own.at(-1)]);
+    await sink.close?.();
+  });
+
+  it('G5 F4 one that cannot be reached is told at the start, and stops nothing', async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, 'no', 'such', 'folder');
+    const troubles: string[] = [];
+    const onTrouble = (text: string): void => void troubles.push(text);
+    const sink = auditFile(folder.path, { witnesses: [fileWitness(path)], onTrouble });
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), { interval: 2 });
+    expect(troubles[0]).toContain(`the witness ${path} took no checkpoint, once now: Error: ENOENT`);
+    await sink.write(event('a'));
+    await sink.close?.();
   });
 
   it('F6 a file holds checkpoints for whoever verifies', async () => {

@@ -1,0 +1,250 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
+import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
+import { readAuditLog } from '../../src/audit/read-audit-log.js';
+import { ConfigError } from '../../src/config-error.js';
+import { event, type Folder, temporaryFolder } from './events.js';
+import { failWith, fullFor } from './faults.js';
+import { contents, segments, verify, writeAll } from './log-folder.js';
+
+const silently = { onTrouble() {} };
+
+async function events(folder: Folder): Promise<string[]> {
+  return (await contents(folder)).filter((one) => one.length === 1);
+}
+
+describe('F4 a disk that cannot sync', () => {
+  it('refuses from then on; after a restart the log goes on, and what it reads is on disk before it is built upon', async () => {
+    using folder = temporaryFolder();
+    let isBroken = false;
+    const broken: FileOperations = {
+      ...fileOperations,
+      sync: async (descriptor) => (isBroken ? failWith('EIO') : await fileOperations.sync(descriptor)),
+    };
+    const sink = auditFileWith(broken, folder.path, silently);
+    await sink.write(event('a'));
+    isBroken = true;
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'sync_failed' });
+    isBroken = false;
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'sync_failed' });
+    await sink.close?.();
+
+    const rewritten: { text: string; position: number }[] = [];
+    const watched: FileOperations = {
+      ...fileOperations,
+      rewrite(descriptor, bytes, position) {
+        rewritten.push({ text: Buffer.from(bytes).toString(), position });
+        return fileOperations.rewrite(descriptor, bytes, position);
+      },
+    };
+    const before = readFileSync(folder.log, 'utf8');
+    const note = readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8');
+    const again = auditFileWith(watched, folder.path, {});
+    const start = before.indexOf('\n') + 1;
+    expect(rewritten).toEqual([
+      { text: note, position: 0 },
+      // All but the first record, which is sealed.
+      { text: before.slice(start), position: start },
+    ]);
+    expect(readFileSync(folder.log, 'utf8')).toBe(before);
+    await again.write(event('d'));
+    await again.close?.();
+    expect(await events(folder)).toEqual(['a', 'b', 'd']);
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it('at the start, too: then there is none', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    const before = readFileSync(folder.log, 'utf8');
+    const broken: FileOperations = { ...fileOperations, rewrite: () => failWith('EIO') };
+    expect(() => auditFileWith(broken, folder.path, {})).toThrow(ConfigError);
+    const stuck: FileOperations = { ...fileOperations, rewrite: () => 0 };
+    expect(() => auditFileWith(stuck, folder.path, {})).toThrow(/takes no bytes/);
+    expect(readFileSync(folder.log, 'utf8')).toBe(before);
+    await writeAll(folder, ['b']);
+    expect(await verify(folder)).toMatchObject({ ok: true });
+  });
+
+  it('nor a system that takes no bytes and reports no error', async () => {
+    using folder = temporaryFolder();
+    let isStuck = false;
+    const sink = auditFileWith(
+      { ...fileOperations, write: (file, bytes) => (isStuck ? 0 : fileOperations.write(file, bytes)) },
+      folder.path,
+      silently,
+    );
+    isStuck = true;
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'write_failed' });
+    isStuck = false;
+    await sink.write(event('b'));
+    await sink.close?.();
+    expect(await events(folder)).toEqual(['b']);
+  });
+});
+
+describe('F4 F6 a log that cannot be sealed', () => {
+  it('takes records, tells it without a flood, and seals them when it can', async () => {
+    using folder = temporaryFolder();
+    let full = false;
+    const troubles: string[] = [];
+    const origin = 'acme.dev/audit';
+    const sealing = auditFileWith(
+      fullFor(`${origin}\n`, () => full),
+      folder.path,
+      { origin, checkpointEvery: { records: 1 }, onTrouble: (text) => void troubles.push(text) },
+    );
+    full = true;
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await sealing.write(event(id));
+    expect(troubles.map((text) => /sealed, (.*) now: .*ENOSPC/.exec(text)?.[1])).toEqual([
+      'once',
+      '2 times in a row',
+      '4 times in a row',
+    ]);
+    full = false;
+    await sealing.write(event('f'));
+    expect(troubles.at(-1)).toBe('countersign: the audit log is sealed again.');
+    await sealing.close?.();
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it('when it is due is sealed later, though no record comes any more', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      using folder = temporaryFolder();
+      let full = false;
+      const sizes: (string | undefined)[] = [];
+      const witness = { name: 'test', receive: async (note: string) => void sizes.push(note.split('\n')[1]) };
+      const options = { ...silently, witnesses: [witness], checkpointEvery: { seconds: 5 } };
+      const sink = auditFileWith(
+        fullFor('\n', () => full),
+        folder.path,
+        options,
+      );
+      await sink.write(event('a'));
+      full = true;
+      // With the next record, in the same batch; then alone.
+      const refused = expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
+      vi.advanceTimersByTime(5000);
+      await refused;
+      await vi.advanceTimersByTimeAsync(5000);
+      await sink.write(event('no')).catch(() => {});
+      full = false;
+      expect(sizes).toEqual(['1']);
+      await vi.advanceTimersByTimeAsync(5000);
+      await vi.waitFor(() => expect(sizes).toEqual(['1', '2']));
+      await sink.close?.();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('because its checkpoints were removed while it runs: records are taken, and the next start is refused', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    const sink = auditFile(folder.path, {
+      checkpointEvery: { records: 1 },
+      onTrouble: (text) => void troubles.push(text),
+    });
+    rmSync(join(folder.path, 'checkpoints.txt'));
+    for (const id of ['a', 'b', 'c']) await sink.write(event(id));
+    expect(troubles).toHaveLength(2);
+    expect(troubles[0]).toMatch(/could not be sealed, once now: .*checkpoints\.txt was moved, removed or replaced/);
+    await sink.close?.();
+    expect(() => auditFile(folder.path)).toThrow(/checkpoints of .* are missing/);
+  });
+});
+
+describe('F8 a clock that was put back', () => {
+  it('by more than a segment may last begins another one; by less it does not', async () => {
+    using folder = temporaryFolder();
+    let now = Date.parse('2027-11-24T12:00:00Z');
+    const sink = auditFile(folder.path, { maxSegmentSeconds: 3600, clock: () => now });
+    await sink.write(event('a'));
+    now -= 3_599_000;
+    await sink.write(event('b'));
+    expect(segments(folder)).toHaveLength(1);
+    now = Date.parse('2026-11-24T12:00:00Z');
+    await sink.write(event('c'));
+    expect(segments(folder)).toHaveLength(2);
+    await sink.close?.();
+    expect(await events(folder)).toEqual(['a', 'b', 'c']);
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
+});
+
+describe('F4 close()', () => {
+  it('at the very moment of a rotation, and twice: every record that was taken is there', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path, { maxSegmentBytes: 1024, durability: 'sync' });
+    const written = ['a', 'b', 'c', 'd', 'e'].map((id) => sink.write(event(id)));
+    const closed = [sink.close?.(), sink.close?.()];
+    await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'closed' });
+    await Promise.all([...written, ...closed]);
+    expect(segments(folder).length).toBeGreaterThan(2);
+    expect(await events(folder)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    const report = await verify(folder);
+    expect(report).toMatchObject({ ok: true, findings: [], sealed: report.size - 1 });
+  });
+});
+
+describe('F6 under a log that is written', () => {
+  it.each<[string, (path: string) => void]>([
+    ['its folder is removed', (path) => rmSync(path, { recursive: true })],
+    ['its folder is moved', (path) => renameSync(path, `${path}-moved`)],
+    [
+      'another folder is put in its place',
+      (path) => {
+        renameSync(path, `${path}-moved`);
+        mkdirSync(path);
+      },
+    ],
+  ])('%s: no record is taken, and close() ends', async (_name, meddle) => {
+    using parent = temporaryFolder();
+    const path = join(parent.path, 'audit');
+    const sink = auditFile(path, silently);
+    await sink.write(event('a'));
+    meddle(path);
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await sink.close?.();
+  });
+
+  it('its lock is replaced: whose it is now keeps it', async () => {
+    using folder = temporaryFolder();
+    const sink = auditFile(folder.path);
+    writeFileSync(join(folder.path, 'audit.lock'), 'somebody else');
+    await sink.write(event('a'));
+    await sink.close?.();
+    expect(readFileSync(join(folder.path, 'audit.lock'), 'utf8')).toBe('somebody else');
+    expect(await verify(folder)).toMatchObject({ ok: true });
+  });
+});
+
+describe('G5 F4 what a record can hold', () => {
+  it('half a surrogate pair, and more than fits into a line: it is bounded, and the log verifies', async () => {
+    using folder = temporaryFolder();
+    const half = `\ud83d${'\u{1f511}'.repeat(511)}\ud83d`;
+    const scope = Array.from({ length: 100 }, () => half);
+    const sink = auditFile(folder.path);
+    await sink.write(event('a', { action: half, detail: half.repeat(50) }));
+    await sink.write(event('b', { action: half, scope }));
+    await sink.close?.();
+    const read = [];
+    for await (const record of readAuditLog(folder.path)) read.push(record);
+    expect(read[0]?.action).toBe(`\ufffd${half.slice(1, -1)}\ufffd`);
+    expect(read[1]?.oversize).toMatchObject({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    for (const line of readFileSync(folder.log, 'utf8').split('\n')) {
+      expect(Buffer.byteLength(line)).toBeLessThanOrEqual(16 * 1024);
+    }
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
+});
+
+describe('G5 where nothing can be written', () => {
+  it('stops the start', () => {
+    expect(() => auditFile('/proc/self')).toThrow(ConfigError);
+    expect(readdirSync('/proc/self')).not.toContain('audit.lock');
+  });
+});
