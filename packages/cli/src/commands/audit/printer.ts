@@ -1,4 +1,4 @@
-import { type LogLine, readLogLine } from '@countersign/audit-verifier';
+import type { PlacedLine } from '@countersign/audit-verifier';
 import { coloursFor, type Io } from '../../io.js';
 import type { Filter } from './filter.js';
 import { jsonLine } from './json-line.js';
@@ -36,11 +36,11 @@ export class Printer {
   }
 
   /** Takes some lines at once: one write for each record would be slow. */
-  take(lines: readonly { readonly bytes: Buffer; readonly line?: LogLine | undefined }[], file: string): void {
+  take(lines: readonly Pick<PlacedLine, 'bytes' | 'line'>[], file: string): void {
     const colours = coloursFor(this.#io.colour.out);
     const width = this.#width;
     let text = '';
-    for (const { bytes, line = readLogLine(bytes) } of lines) {
+    for (const { bytes, line } of lines) {
       if (line === undefined) this.#skip(file);
       const found = line && this.#matcher.match(line.record);
       if (line === undefined || found === undefined) continue;

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { readLogLine } from '@countersign/audit-verifier';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
@@ -26,7 +27,7 @@ export async function tail(directory: string, options: TailOptions, io: Io): Pro
   for (;;) {
     for await (const { file, lines, next } of readOn(directory, position)) {
       printer.take(
-        lines.map((bytes) => ({ bytes })),
+        lines.map((bytes) => ({ bytes, line: readLogLine(bytes) })),
         file,
       );
       position = next;
