@@ -103,7 +103,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(codeOf(await send(served.url, moved))).toBe('signature_invalid');
   });
 
-  it.each<[string, (guard: Guard) => App]>([
+  it.each<[string, (guard: Guard) => Pick<App, 'callback'>]>([
     [
       'in an app of its own below koa-mount',
       (guard) => create().use(mount('/api', create().use(agentAuth(guard)).use(things({}).routes()))),
@@ -128,7 +128,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
   });
 
   // Their prefixes mind case, and the routes behind them do not: this is why the README says where to put the guard.
-  it.each<[string, (guard: Guard) => App]>([
+  it.each<[string, (guard: Guard) => Pick<App, 'callback'>]>([
     [
       'koa-mount',
       (guard) =>
