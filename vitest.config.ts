@@ -21,7 +21,9 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     unstubEnvs: true,
     restoreMocks: true,
-    testTimeout: 20_000,
+    // For what hangs, not for what is slow on a busy machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: ['default', './scripts/matrix-reporter.ts', './scripts/verdict-reporter.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: ['packages/*/test/**/*.test.ts'] } },

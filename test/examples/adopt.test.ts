@@ -137,7 +137,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     agent = await createAgent({ id: 'agent-support-01', key: agentKey });
     before = await Program.start(`${name}/before.js`);
     after = await Program.start(`${name}/after.js`);
-  }, 30_000);
+  });
   afterAll(async () => {
     await before?.stop();
     await after?.stop();

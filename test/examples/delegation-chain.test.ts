@@ -9,7 +9,7 @@ describe('the story of a chain over three services', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play('delegation-chain');
-  }, 30_000);
+  });
 
   it('ends well and quietly', () => {
     expect(faultsOf(story)).toEqual(faultless);

@@ -12,7 +12,7 @@ describe('the story of the code-review agent', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play(name);
-  }, 30_000);
+  });
 
   it('ends well, quietly, and leaves the terminal as it was', () => {
     expect(faultsOf(story)).toEqual(faultless);

@@ -5,7 +5,7 @@ describe('the story of the billing agent', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play('fastify-billing');
-  }, 30_000);
+  });
 
   it('ends well and quietly', () => {
     expect(faultsOf(story)).toEqual(faultless);

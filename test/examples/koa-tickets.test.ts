@@ -5,7 +5,7 @@ describe('the story of people and agents on one ticket API', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play('koa-tickets');
-  }, 30_000);
+  });
 
   it('ends well and quietly', () => {
     expect(faultsOf(story)).toEqual(faultless);

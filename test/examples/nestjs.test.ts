@@ -7,7 +7,7 @@ describe('one NestJS application on Express and on Fastify', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play('nestjs');
-  }, 30_000);
+  });
 
   it('ends well and quietly: every refusal was the same on both, to the byte', () => {
     expect(faultsOf(story)).toEqual(faultless);

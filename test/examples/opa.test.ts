@@ -5,7 +5,7 @@ describe('the story of one rule in Rego and in Cedar', () => {
   let story: Played;
   beforeAll(async () => {
     story = await play('opa');
-  }, 30_000);
+  });
 
   it('ends well and quietly', () => {
     expect(faultsOf(story)).toEqual(faultless);
