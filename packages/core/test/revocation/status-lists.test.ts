@@ -148,8 +148,7 @@ describe('the lists held', () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     const ask = (number: number) => codeOf(token(`${server.url}${number}`, 0), now, statusLists);
-    const verdicts = await Promise.all(Array.from({ length: 257 }, (_, index) => ask(index)));
-    expect(new Set(verdicts)).toEqual(new Set(['ok']));
+    for (let number = 0; number < 257; number++) expect(await ask(number)).toBe('ok');
     expect(server.requests).toBe(257);
     await ask(1);
     await ask(256);
