@@ -6,8 +6,13 @@
  */
 export function spellingHint(name: string, known: readonly string[], plural: string): string {
   const near = nearest(name, known);
-  return near === undefined ? `Known ${plural}: ${known.join(', ')}.` : `Did you mean '${near}'?`;
+  if (near !== undefined) return `Did you mean '${near}'?`;
+  const more = known.length > LISTED ? `, and ${known.length - LISTED} more` : '';
+  return `Known ${plural}: ${known.slice(0, LISTED).join(', ')}${more}.`;
 }
+
+/** A list that fills the screen helps nobody. */
+const LISTED = 40;
 
 function nearest(name: string, known: readonly string[]): string | undefined {
   let best: { readonly name: string; readonly distance: number } | undefined;

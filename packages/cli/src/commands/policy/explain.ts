@@ -25,9 +25,13 @@ export interface ExplainOptions {
 /** Decides one request and says why. */
 export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
   const engine = await loadPolicies(folder);
-  const form = { ...(await formIn(options.request, io)), ...formOf(options) };
-  const decision = engine.decide(readRequest(form, 'the request', engine.scopeVocabulary));
+  const { where, form } = await formIn(options.request, io);
+  const decision = engine.decide(readRequest({ ...form, ...formOf(options) }, where, engine.scopeVocabulary));
   const explanation = decision.explain();
+  // Policy was never asked: that is no decision to explain, but a mistake in the request.
+  if (explanation.request.actor === '') {
+    throw new CliError(`${where}: ${explanation.errors.join('; ')}`, exitCodes.usage);
+  }
   if (options.json) {
     io.out(`${printableJson({ ...explanation, cause: decision.cause, policySet: decision.policySet })}\n`);
     return;
@@ -38,15 +42,19 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   if (reasons.length > 0) io.out(arranged(reasons.join('\n')));
 }
 
-async function formIn(file: string | undefined, io: Io): Promise<RequestForm> {
-  if (file === undefined) return {};
+/** What a file says, and what to call it in a message. */
+async function formIn(
+  file: string | undefined,
+  io: Io,
+): Promise<{ readonly where: string; readonly form: RequestForm }> {
+  if (file === undefined) return { where: 'the request', form: {} };
   const { name, value } = await readYaml(file, io);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CliError(`${name}: write one request, as in a test case`, exitCodes.usage);
   }
   // A test case is a request, too; what it expects does not matter here.
   const { name: _name, expect: _expect, policies: _policies, ...form } = value as RequestForm;
-  return form;
+  return { where: name, form };
 }
 
 function formOf({

@@ -69,20 +69,43 @@ function readDetails(reader: Reader): Pick<PolicyQuery['context'], 'authorizatio
   return { authorizationDetails: { types: [], ...(Object.fromEntries(limits) as Record<string, string[]>) } };
 }
 
-/** `Repo::"acme/api"`, or an object. What attributes and parents hold, core checks. */
+/** `Repo::"acme/api"`, or an object. What attributes hold, core checks. */
 function readResource(reader: Reader): Resource {
   const { resource } = reader.form;
-  if (typeof resource !== 'string') {
-    const inner = reader.within('resource');
-    inner.refuseOthers(['type', 'id', 'attributes', 'parents']);
-    return { ...inner.form, type: inner.text('type'), id: inner.text('id') };
-  }
-  const [, type, quoted] = /^((?:\w+::)*\w+)::("(?:[^"\\]|\\.)*")$/.exec(resource) ?? [];
-  const id = quoted === undefined ? undefined : unquoted(quoted);
-  if (type === undefined || id === undefined) {
+  if (typeof resource === 'string') {
+    const uid = readUid(resource);
+    if (uid !== undefined) return uid;
     throw reader.problem(`'resource' must be like Repo::"acme/api", or { type, id, attributes, parents }`);
   }
-  return { type, id };
+  const inner = reader.within('resource');
+  inner.refuseOthers(['type', 'id', 'attributes', 'parents']);
+  return {
+    ...inner.form,
+    type: inner.text('type'),
+    id: inner.text('id'),
+    ...(inner.optional('parents') && { parents: inner.list('parents').map((parent) => readParent(inner, parent)) }),
+  };
+}
+
+function readParent(resource: Reader, value: unknown): Uid {
+  const uid = typeof value === 'string' ? readUid(value) : undefined;
+  if (uid !== undefined) return uid;
+  if (typeof value === 'string') throw resource.problem(`a parent must be like Folder::"id", or { type, id }`);
+  const parent = resource.within('parents', value);
+  parent.refuseOthers(['type', 'id']);
+  return { type: parent.text('type'), id: parent.text('id') };
+}
+
+interface Uid {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** Reads `Repo::"acme/api"`. */
+function readUid(text: string): Uid | undefined {
+  const [, type, quoted] = /^((?:\w+::)*\w+)::("(?:[^"\\]|\\.)*")$/.exec(text) ?? [];
+  const id = quoted === undefined ? undefined : unquoted(quoted);
+  return type === undefined || id === undefined ? undefined : { type, id };
 }
 
 function unquoted(text: string): string | undefined {
@@ -139,6 +162,12 @@ class Reader {
     if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
       throw this.problem(`'${name}' must be a list of texts`);
     }
+    return value;
+  }
+
+  list(name: string): readonly unknown[] {
+    const { [name]: value } = this.form;
+    if (!Array.isArray(value)) throw this.problem(`'${name}' must be a list`);
     return value;
   }
 

@@ -27,6 +27,7 @@ permit (principal in Role::"reviewer", action == Action::"pr.create", resource =
 when { context has onBehalfOf && context.scope.contains("pr:write:draft") };
 @id("frozen") forbid (principal, action, resource) when { resource has frozen && resource.frozen };
 `;
+const MERGES = '@id("merges") permit (principal in Role::"merger", action == Action::"pr.merge", resource is Repo);\n';
 const policies = folder({ 'pr.cedar': POLICIES, 'pr.cedarschema': SCHEMA });
 
 const policy = (...argv: readonly string[]): Promise<CliResult> => runCli(['policy', ...argv]);
@@ -41,7 +42,24 @@ function expectReadable(out: string): void {
 
 describe('policy check', () => {
   it('finds nothing where nothing is wrong', async () => {
-    expect(await policy('check', policies)).toEqual({ code: 0, out: '2 policies, nothing found.\n', err: '' });
+    const whole = folder({ 'pr.cedar': POLICIES + MERGES, 'pr.cedarschema': SCHEMA });
+    expect(await policy('check', whole)).toEqual({ code: 0, out: '3 policies, nothing found.\n', err: '' });
+  });
+
+  it('warns of an action that is always denied, and of a misspelt role', async () => {
+    const entities = JSON.stringify([{ type: 'Role', id: 'reviewers' }]);
+    const lacking = folder({ 'pr.cedar': POLICIES, 'pr.cedarschema': SCHEMA, 'entities.json': entities });
+    const { code, out } = await policy('check', lacking);
+    expect(code).toBe(0);
+    expectReadable(out);
+    expect(out).toBe(`pr.cedar:1: warning: unknown-group pr.cedar#drafts
+    entities.json names no Role::"reviewer". Did you mean 'reviewers'? If an
+    agent has it, name it there, too.
+warning: never-permitted
+    No policy permits "pr.merge": it is always denied. Write a permit, or take
+    it out of the schema.
+2 policies: 0 errors, 2 warnings.
+`);
   });
 
   it('names file, line, severity and policy; errors give exit code 3', async () => {
@@ -76,7 +94,7 @@ warning: no-schema
 
   it('lets warnings pass unless told not to, and prints JSON', async () => {
     const twice = folder({
-      'pr.cedar': `${POLICIES}${POLICIES.replaceAll('@id("', '@id("other-')}`,
+      'pr.cedar': `${POLICIES}${POLICIES.replaceAll('@id("', '@id("other-')}${MERGES}`,
       's.cedarschema': SCHEMA,
     });
     expect(await policy('check', twice)).toMatchObject({ code: 0 });
@@ -84,7 +102,7 @@ warning: no-schema
     expect(code).toBe(3);
     expect(JSON.parse(out)).toMatchObject({
       ok: false,
-      policies: 4,
+      policies: 5,
       findings: [
         { severity: 'warning', code: 'duplicate', file: 'pr.cedar', line: 5, policy: 'pr.cedar#other-drafts' },
         { severity: 'warning', code: 'duplicate', file: 'pr.cedar', line: 8, policy: 'pr.cedar#other-frozen' },
@@ -314,6 +332,47 @@ No permit applies. The nearest:
     expect(out).toContain('Agent::"a');
     // eslint-disable-next-line no-control-regex
     expect(out).not.toMatch(/[\x1b\u202e]/);
+  });
+
+  it.each([
+    ['attributes: { a: null }', 'resource.attributes: null'],
+    ['attributes: { a: 1.5 }', 'resource.attributes: a number that is no safe integer'],
+    ['attributes: { __entity: { type: User, id: u } }', "resource.attributes: the reserved key '__entity'"],
+    ['parents: [{ type: Action, id: x }]', 'resource.parents.type: Action is no type of resource'],
+  ])('a request that the guard could not put to policy has no decision: %s', async (member, problem) => {
+    const asked = join(root, 'request.yaml');
+    writeFileSync(asked, `{ actor: a, action: pr.merge, resource: { type: Repo, id: r, ${member} } }`);
+    for (const json of [[], ['--json']]) {
+      expect(await policy('explain', policies, '--request', asked, ...json)).toEqual({
+        code: 2,
+        out: '',
+        err: `countersign: ${asked}: ${problem}\n`,
+      });
+    }
+  });
+
+  it('takes parents as text or as objects, and entities as attributes where the schema says so', async () => {
+    const documents = folder({
+      'documents.cedar': `@id("owner") permit(principal, action == Action::"document.read", resource in Folder::"shared")
+when { context has onBehalfOf && resource.owner == context.onBehalfOf };`,
+      's.cedarschema': `entity Folder; entity Document in [Folder] = { owner: User };
+action "document.read" appliesTo { principal: [Agent], resource: [Document], context: AgentContext };`,
+    });
+    const asked = (parents: string, owner: string): string =>
+      `- {actor: a, onBehalfOf: user_123, action: document.read, expect: allow, policies: [owner], resource:
+    { type: Document, id: d, parents: [${parents}], attributes: { owner: { type: User, id: ${owner} } } } }\n`;
+    const both = asked(`'Folder::"shared"'`, 'user_123') + asked('{ type: Folder, id: shared }', 'user_123');
+    expect(await given(both, 'test', documents, '-')).toMatchObject({ code: 0 });
+    expect(await given(asked(`'Folder::"other"'`, 'user_123'), 'test', documents, '-')).toMatchObject({ code: 3 });
+    expect(await given(asked(`'Folder::"shared"'`, 'user_456'), 'test', documents, '-')).toMatchObject({ code: 3 });
+    for (const [parents, problem] of [
+      ['Folder', /:1: resource: a parent must be like Folder::"id", or \{ type, id \}/],
+      ['{ typ: Folder, id: a }', /:1: resource: parents: 'typ' is not known/],
+      ['{ type: Folder }', /:1: resource: parents: 'id' is missing/],
+    ] as const) {
+      const { code, err } = await given(asked(parents, 'user_123'), 'test', documents, '-');
+      expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(problem) });
+    }
   });
 
   it('wants a whole request', async () => {

@@ -30,3 +30,21 @@ export function enumeratedTypesOf(schema: SchemaJson<string>): ReadonlySet<strin
     ),
   );
 }
+
+/** Of an action: the types that it can be asked about. */
+export interface AppliesTo {
+  readonly principals: readonly string[];
+  readonly resources: readonly string[];
+}
+
+/** The actions that a guard can ask about, by key: those outside of any namespace that apply to something. */
+export function askableActionsOf(schema: SchemaJson<string>): ReadonlyMap<string, AppliesTo> {
+  const found = new Map<string, AppliesTo>();
+  for (const [id, { appliesTo }] of Object.entries(schema['']?.actions ?? {})) {
+    if (appliesTo === undefined) continue;
+    const { principalTypes: principals, resourceTypes: resources } = appliesTo;
+    if (principals.length > 0 && resources.length > 0)
+      found.set(entityKey({ type: 'Action', id }), { principals, resources });
+  }
+  return found;
+}

@@ -1,5 +1,11 @@
 import type { DetailedError, SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { type ActionGroups, actionGroupsOf, enumeratedTypesOf } from './schema-facts.js';
+import {
+  type ActionGroups,
+  actionGroupsOf,
+  type AppliesTo,
+  askableActionsOf,
+  enumeratedTypesOf,
+} from './schema-facts.js';
 import type { Cedar } from './instance.js';
 import { lineAt } from './policy-text.js';
 import { describe } from './problem.js';
@@ -58,6 +64,8 @@ export interface Schema {
   readonly text: string;
   readonly actionGroups: ActionGroups;
   readonly enumeratedTypes: ReadonlySet<string>;
+  /** By key, with the types that each applies to. */
+  readonly askableActions: ReadonlyMap<string, AppliesTo>;
 }
 
 /**
@@ -92,6 +100,7 @@ export function readSchema(
     text: joined.text,
     actionGroups: actionGroupsOf(answer.json),
     enumeratedTypes: enumeratedTypesOf(answer.json),
+    askableActions: askableActionsOf(answer.json),
   };
 }
 

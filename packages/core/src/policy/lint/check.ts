@@ -2,17 +2,18 @@ import { textOf } from '../../text-of.js';
 import { readFolder } from '../cedar/folder.js';
 import { type Cedar, freshCedar } from '../cedar/instance.js';
 import { type Policy, type PolicySet, readPolicySet } from '../cedar/policy-set.js';
-import { AGENT_VOCABULARY } from '../cedar/schema.js';
-import { type Constraint, uidOf } from '../cedar/scope.js';
+import { AGENT_VOCABULARY, type Schema } from '../cedar/schema.js';
 import { conditionsOf } from '../explain/conditions.js';
 import { isAnything } from './covers.js';
 import type { PolicyCheck, PolicyFinding } from './finding.js';
 import { fallibleReads, mayReadFallibly } from './may-err.js';
+import { neverPermitted, typeAskedFor } from './never-permitted.js';
 import { type Covered, coveredPolicies } from './redundant.js';
+import { unknownGroups } from './unknown-groups.js';
 
 /**
  * Reads a folder as `cedarFromDirectory` does, and tells what is wrong with it. What would stop the start is found
- * first, and alone; then what cannot apply, permits too much, says what others say, or can fail.
+ * first, and alone; then what cannot apply, permits too much, says what others say, can fail, or is never permitted.
  *
  * @throws ConfigError if the folder cannot be read.
  *
@@ -50,18 +51,32 @@ function findingFrom(problem: string): PolicyFinding {
 }
 
 function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
-  const { policies, schema } = set;
+  const { policies, schema, entities } = set;
   const covered = coveredPolicies(policies, schema?.actionGroups ?? new Map());
   const found = [
     ...policies.flatMap((policy) => [...unreachable(policy), ...permitAll(policy), ...mayErr(cedar, policy, schema)]),
     ...covered.flatMap((pair) => redundant(pair, policies)),
+    ...unknownGroups(policies, entities).map(({ policy, message }) =>
+      finding(policy, 'warning', 'unknown-group', message),
+    ),
   ].toSorted(byPlace);
-  if (schema !== undefined) return found;
-  return [...found, { severity: 'warning', code: 'no-schema', message: NO_SCHEMA }];
+  return [...found, ...(schema === undefined ? [noSchema] : deniedAlways(policies, schema))];
 }
 
-const NO_SCHEMA =
-  'There is no *.cedarschema file: no misspelt attribute, action or type can be found. countersign policy new writes one.';
+function deniedAlways(policies: readonly Policy[], schema: Schema): PolicyFinding[] {
+  return neverPermitted(policies, schema).map((action) => ({
+    severity: 'warning',
+    code: 'never-permitted',
+    message: `No policy permits ${JSON.stringify(action)}: it is always denied. Write a permit, or take it out of the schema.`,
+  }));
+}
+
+const noSchema: PolicyFinding = {
+  severity: 'warning',
+  code: 'no-schema',
+  message:
+    'There is no *.cedarschema file: no misspelt attribute, action or type can be found. countersign policy new writes one.',
+};
 
 function unreachable(policy: Policy): PolicyFinding[] {
   const reason = neverHolds(policy);
@@ -72,16 +87,12 @@ function unreachable(policy: Policy): PolicyFinding[] {
 function neverHolds({ scope, text }: Policy): string | undefined {
   const { principal, action, resource } = scope;
   if ([principal, action, resource].some(({ in: groups }) => groups?.length === 0)) return 'nothing is in []';
-  const principalType = typeOf(principal);
+  const principalType = typeAskedFor(principal);
   if (principalType !== undefined && principalType !== 'Agent' && principalType !== 'User') {
     return `the principal is an Agent, or the User for whom it acts, never a ${principalType}`;
   }
   const never = conditionsOf(text).find(({ clause, text: body }) => body === (clause === 'when' ? 'false' : 'true'));
   return never === undefined ? undefined : `${never.clause} { ${never.text} } never lets it`;
-}
-
-function typeOf({ equals, is }: Constraint): string | undefined {
-  return equals === undefined ? is : uidOf(equals).type;
 }
 
 function permitAll(policy: Policy): PolicyFinding[] {

@@ -26,6 +26,10 @@ export type PolicyFindingCode =
   | 'overlapping'
   /** A request can make it fail, and an error denies. */
   | 'may-err'
+  /** An action of the schema that no policy permits. */
+  | 'never-permitted'
+  /** A role or a group that `entities.json` does not name. */
+  | 'unknown-group'
   /** There is no schema, so that no misspelt attribute can be found. */
   | 'no-schema';
 

@@ -9,19 +9,20 @@ const root = await mkdtemp(join(tmpdir(), 'countersign-check-'));
 afterAll(() => rm(root, { recursive: true }));
 
 let count = 0;
-async function folder(policies: string, schema?: string): Promise<string> {
+async function folder(policies: string, schema?: string, entities?: unknown): Promise<string> {
   const path = join(root, String(count++));
   await mkdir(path);
   await writeFile(join(path, 'a.cedar'), policies);
   if (schema !== undefined) await writeFile(join(path, 's.cedarschema'), schema);
+  if (entities !== undefined) await writeFile(join(path, 'entities.json'), JSON.stringify(entities));
   return path;
 }
 
-/** What is found besides the missing schema, as `line severity code`. */
+/** What is found besides the missing schema and actions that are never permitted, as `line severity code`. */
 async function found(policies: string, schema?: string): Promise<string[]> {
   const { findings } = await checkPolicies(await folder(policies, schema));
   return findings
-    .filter(({ code }) => code !== 'no-schema')
+    .filter(({ code }) => code !== 'no-schema' && code !== 'never-permitted')
     .map(({ line, severity, code }) => `${line} ${severity} ${code}`);
 }
 
@@ -31,7 +32,10 @@ action "pr.create" in [Action::"writing"] appliesTo { principal: [Agent], resour
 
 describe('checkPolicies', () => {
   it('finds nothing where nothing is wrong, and a missing schema', async () => {
-    expect(await checkPolicies(await folder(DRAFTS, REPO_SCHEMA))).toEqual({ policies: 1, findings: [] });
+    expect(await checkPolicies(await folder(DRAFTS, REPO_SCHEMA.replace(', "pr.merge"', '')))).toEqual({
+      policies: 1,
+      findings: [],
+    });
     expect(await checkPolicies(await folder(DRAFTS))).toMatchObject({
       findings: [{ severity: 'warning', code: 'no-schema' }],
     });
@@ -163,6 +167,51 @@ permit(principal in Role::"a", action == Action::"y", resource == B::"b") when {
       line: 401,
       policy: 'a.cedar#last',
     });
+  });
+
+  it.each<[string, string, string[]]>([
+    ['none', 'permit(principal == Agent::"a", action == Action::"a", resource);', ['b', 'c', 'd']],
+    ['a permit of the group', 'permit(principal in Role::"r", action in Action::"g", resource is Repo);', ['b', 'd']],
+    ['a permit of any action', 'permit(principal is Agent, action, resource);', ['d']],
+    ['a permit of another type of resource', 'permit(principal, action, resource is Path);', ['a', 'c', 'd']],
+    ['a permit for users', 'permit(principal == User::"u", action, resource);', ['a', 'b', 'c']],
+    ['a forbid', 'forbid(principal, action, resource == Repo::"r");', ['a', 'b', 'c', 'd']],
+  ])('tells which actions are never permitted: %s', async (_name, policies, actions) => {
+    const schema = `entity Repo, Path; action "g"; action "a" in [Action::"g"] appliesTo { principal: Agent, resource: Repo,
+context: AgentContext }; action "b" appliesTo { principal: Agent, resource: [Repo, Path], context: AgentContext };
+action "c" in [Action::"g"] appliesTo { principal: Agent, resource: Repo, context: AgentContext };
+action "d" appliesTo { principal: User, resource: Repo, context: AgentContext };
+namespace N { entity A, B; action "e" appliesTo { principal: A, resource: B }; }`;
+    const { findings } = await checkPolicies(await folder(policies, schema));
+    const denied = findings.filter(({ code }) => code === 'never-permitted').map(({ message }) => message);
+    expect(denied).toEqual(
+      actions.map(
+        (name) => `No policy permits "${name}": it is always denied. Write a permit, or take it out of the schema.`,
+      ),
+    );
+  });
+
+  it('tells of roles and groups that entities.json does not name', async () => {
+    const policies = `permit(principal in Role::"revewer", action, resource is A) when { "Role::" == "Role::\\"x\\"" };
+permit(principal in Role::"lead", action, resource is B) // Role::"comment"
+  unless { context has onBehalfOf && context.onBehalfOf in [Group::"payments", Group::"payroll"] };
+forbid(principal in Role::"revewer", action, resource is C) when { principal in N::Role::"other" };`;
+    const entities = [
+      { type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'lead' }] },
+      { type: 'User', id: 'u', parents: [{ type: 'Group', id: 'payments' }] },
+    ];
+    const named = async (beside?: unknown): Promise<unknown> =>
+      (await checkPolicies(await folder(policies, undefined, beside))).findings
+        .filter(({ code }) => code === 'unknown-group')
+        .map(({ line, message }) => `${line}: ${message}`);
+    expect(await named(entities)).toEqual([
+      `1: entities.json names no Role::"revewer". Did you mean 'reviewer'? If an agent has it, name it there, too. 1 more policy names it.`,
+      `2: entities.json names no Group::"payroll". Known groups: payments. No user is in it.`,
+    ]);
+    // Agents bring their roles with them; users have no other groups.
+    expect(await named(entities.slice(1))).toEqual([expect.stringContaining('Group::"payroll"')]);
+    expect(await named(entities.slice(0, 1))).toHaveLength(3);
+    expect(await named()).toEqual([]);
   });
 
   it('does not read a folder that is not there', async () => {

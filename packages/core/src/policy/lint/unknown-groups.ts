@@ -1,0 +1,70 @@
+import { spellingHint } from '@countersign/delegation';
+import { keyFromJson, uidOf } from '../cedar/scope.js';
+import type { KnownEntities } from '../cedar/known-entities.js';
+import { TOKEN } from '../cedar/policy-text.js';
+import type { Policy } from '../cedar/policy-set.js';
+
+/** A role or a group that policies name and `entities.json` does not. */
+export interface UnknownGroup {
+  /** The first policy that names it. */
+  readonly policy: Policy;
+  readonly message: string;
+}
+
+/**
+ * Where a role or a group is misspelt nothing is in it, and what is forbidden to it is not. That a group is unknown is
+ * certain, since users are in groups by `entities.json` only. Agents bring their roles with them, so that of a role it is
+ * told only where `entities.json` names roles at all.
+ */
+export function unknownGroups(policies: readonly Policy[], entities: KnownEntities): UnknownGroup[] {
+  if (entities.size === 0) return [];
+  const known = namesIn(entities);
+  const naming = new Map<string, Policy[]>();
+  for (const policy of policies) {
+    for (const name of groupsNamed(policy.text)) {
+      const others = naming.get(name);
+      if (others === undefined) naming.set(name, [policy]);
+      else others.push(policy);
+    }
+  }
+  return [...naming].flatMap(([key, [policy, ...others]]) => {
+    const { type, id } = uidOf(key);
+    const ids = known[type as keyof typeof known];
+    if (policy === undefined || ids.has(id) || (type === 'Role' && ids.size === 0)) return [];
+    return [{ policy, message: messageFor({ type, id, key }, [...ids], others.length) }];
+  });
+}
+
+function namesIn(entities: KnownEntities): Readonly<Record<'Role' | 'Group', ReadonlySet<string>>> {
+  const found = { Role: new Set<string>(), Group: new Set<string>() };
+  for (const { uid, parents } of entities.values()) {
+    for (const { type, id } of [uid, ...parents.map((parent) => uidOf(keyFromJson(parent)))]) {
+      if (type === 'Role' || type === 'Group') found[type].add(id);
+    }
+  }
+  return found;
+}
+
+/** As keys. What is written with an escape is passed over. */
+function groupsNamed(policy: string): ReadonlySet<string> {
+  const tokens = [...policy.matchAll(TOKEN)].map(([token]) => token).filter((token) => !token.startsWith('//'));
+  const named = tokens.flatMap((token, place) => {
+    const id = tokens[place + 3] ?? '';
+    const isPath = tokens[place + 1] === ':' && tokens[place + 2] === ':' && tokens[place - 1] !== ':';
+    if ((token !== 'Role' && token !== 'Group') || !isPath || !/^"[^"\\]*"$/.test(id)) return [];
+    return [`${token}::${id}`];
+  });
+  return new Set(named);
+}
+
+function messageFor(
+  { type, id, key }: { readonly type: string; readonly id: string; readonly key: string },
+  known: readonly string[],
+  others: number,
+): string {
+  const [plural, way] =
+    type === 'Role' ? ['roles', 'If an agent has it, name it there, too.'] : ['groups', 'No user is in it.'];
+  const hint = known.length === 0 ? '' : ` ${spellingHint(id, known, plural)}`;
+  const also = others === 0 ? '' : ` ${others} more ${others === 1 ? 'policy names' : 'policies name'} it.`;
+  return `entities.json names no ${key}.${hint} ${way}${also}`;
+}
