@@ -5,7 +5,16 @@ import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Browser, chromium } from '../../browser.js';
 import { runCli } from '../../run-cli.js';
-import { changeLines, decision, outcome, refusedRequest, temporaryFolder, writeLog } from './write-log.js';
+import {
+  changeLines,
+  checkpointKey,
+  decision,
+  origin,
+  outcome,
+  refusedRequest,
+  temporaryFolder,
+  writeLog,
+} from './write-log.js';
 
 /** What would show itself if it ran, or were believed. */
 const hostile = [
@@ -85,6 +94,7 @@ describe('audit report', () => {
   it('marks what no seal covers, from the first such record on, and says so once above the numbers', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
+    const checkpointEvery = { records: 1000, seconds: 3600 };
     const marked = async () => {
       const key = readFileSync(folder.file('log/checkpoint.vkey'), 'utf8');
       await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('r.html')]);
@@ -94,19 +104,23 @@ describe('audit report', () => {
       const ids = entries.flatMap(({ record }) => (record.unverified ? [record.id] : [])).toReversed();
       return [ids, /Records 1 to \d+ are sealed\. Of the[^<]*/.exec(markup)?.[0]];
     };
-    const sink = auditFile(log, { checkpointEvery: { records: 6, seconds: 3600 } });
-    for (let number = 0; number < 8; number++) await sink.write(decision(number));
-    expect(await marked()).toEqual([
-      ['decision-5', 'decision-6', 'decision-7'],
-      'Records 1 to 6 are sealed. Of the 8 records counted here, 3 are not verified and are marked “not verified”.',
-    ]);
+    const [first, second] = [
+      [0, 1, 2, 3, 4].map((number) => decision(number)),
+      [5, 6, 7].map((number) => decision(number)),
+    ];
+    // Closing seals everything. After that nothing is sealed until there is time for it.
+    await writeLog(log, first, { checkpointEvery });
+    const sink = auditFile(log, { origin, checkpointKey, checkpointEvery });
+    for (const event of second) await sink.write(event);
+    const caution = expect.stringMatching(
+      /^Records 1 to \d+ are sealed\. Of the 8 records counted here, 3 are not verified and are marked “not verified”\.$/,
+    ) as string;
+    expect(await marked()).toEqual([['decision-5', 'decision-6', 'decision-7'], caution]);
     await sink.close?.();
     expect(await marked()).toEqual([[], undefined]);
+    // The seal of the first five still counts.
     changeLines(log, (lines) => lines.map((line) => line.replace('"id":"decision-6"', '"id":"decision-X"')));
-    expect(await marked()).toEqual([
-      ['decision-5', 'decision-X', 'decision-7'],
-      'Records 1 to 6 are sealed. Of the 8 records counted here, 3 are not verified and are marked “not verified”.',
-    ]);
+    expect(await marked()).toEqual([['decision-5', 'decision-X', 'decision-7'], caution]);
   });
 
   it('marks nothing where nothing was verified: that is said once', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type AuditEvent, auditFile, type AuditFileOptions } from '@countersign/core';
 
 export const origin = 'acme.dev/audit/1';
-const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
+export const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
 
 export interface Folder extends Disposable {
   readonly path: string;
