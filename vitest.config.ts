@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-// Tests read src; COUNTERSIGN_DIST=1 runs the same tests on what is published.
+// Tests read src; COUNTERSIGN_DIST=1 runs those that import packages by name on what is published (`pnpm test:dist`).
+// Tests of one package import its files, and programs that tests start are built: for them nothing would differ.
 const conditions = process.env['COUNTERSIGN_DIST'] === '1' ? ['node'] : ['@countersign/source', 'node'];
 
 // COUNTERSIGN_FRAMEWORKS names a folder with other versions of the frameworks: see scripts/test-frameworks.mjs.
