@@ -78,6 +78,27 @@ describe('Cedar', () => {
     const engine = await cedarFromText({ policies, schema: texts('cedarschema') });
     await engine.close?.();
   });
+
+  it('an attribute that is an entity decides as the guide says', async () => {
+    const engine = await cedarFromText({ policies: texts('cedar'), schema: texts('cedarschema') });
+    const decisionFor = (owner: string): string =>
+      engine.decide({
+        principal: { id: 'agent-a', roles: [], capabilities: [] },
+        action: 'wiki.edit',
+        resource: { type: 'Wiki', id: 'home', attributes: { owner: { type: 'User', id: owner } } },
+        context: {
+          scope: [],
+          onBehalfOf: 'user_123',
+          depth: 1,
+          via: [],
+          proof: 'issuer',
+          possession: 'signature',
+          request: { method: 'PUT', path: '/wikis/home' },
+        },
+      }).decision;
+    expect([decisionFor('user_123'), decisionFor('user_456')]).toEqual(['allow', 'deny']);
+    await engine.close?.();
+  });
 });
 
 describe('Links', () => {

@@ -60,26 +60,51 @@ async function send(
 async function printAnswer(response: Response, io: Io): Promise<number> {
   const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
   if (response.ok || !isProblem) {
-    for await (const chunk of response.body ?? []) io.out(chunk as Uint8Array);
+    let last: number | undefined;
+    for await (const chunk of response.body ?? []) {
+      const bytes = chunk as Uint8Array;
+      io.out(bytes);
+      last = bytes.at(-1) ?? last;
+    }
+    if (last !== undefined && last !== LINE_FEED && isTerminal(io)) io.out('\n');
     if (response.ok) return exitCodes.ok;
     io.err(`${coloursFor(io.colour.err).red('countersign:')} the API answered ${statusLine(response)}\n`);
     return exitCodes.refused;
   }
   const text = await response.text();
-  io.out(text);
-  io.err(`${coloursFor(io.colour.err).red('countersign:')} refused with ${statusLine(response)}${explanation(text)}\n`);
+  const problem = problemIn(text);
+  io.out(isTerminal(io) ? `${withoutExplanation(text, problem)}\n` : text);
+  io.err(`${coloursFor(io.colour.err).red('countersign:')} refused with ${statusLine(response)}${inWords(problem)}\n`);
   return exitCodes.refused;
 }
 
-function explanation(problem: string): string {
+const LINE_FEED = 0x0a;
+
+/** A program gets every byte as it came. */
+function isTerminal(io: Io): boolean {
+  return io.columns?.() !== undefined;
+}
+
+function problemIn(text: string): Readonly<Record<string, unknown>> {
   try {
-    const { code, title } = JSON.parse(problem) as Record<string, unknown>;
-    const hint = hintFor(code);
-    const known = typeof code === 'string' ? `\n  ${printable(code)}: ${printable(String(title))}` : '';
-    return hint === undefined ? known : `${known}\n  ${hint}`;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   } catch {
-    return '';
+    return {};
   }
+}
+
+/** People read the explanation below, as text. */
+function withoutExplanation(text: string, problem: Readonly<Record<string, unknown>>): string {
+  const { explanation, ...rest } = problem;
+  return typeof explanation === 'string' ? JSON.stringify(rest) : text.trimEnd();
+}
+
+function inWords({ code, title, explanation }: Readonly<Record<string, unknown>>): string {
+  const hint = hintFor(code);
+  const known = typeof code === 'string' ? `\n  ${printable(code)}: ${printable(String(title))}` : '';
+  const reasons = typeof explanation === 'string' ? explanation.split('\n') : [];
+  return [known, ...(hint === undefined ? [] : [hint]), ...reasons.map((line) => printable(line))].join('\n  ');
 }
 
 function statusLine({ status, statusText }: Response): string {

@@ -32,7 +32,12 @@ beforeAll(async () => {
         if (target === '/refused') {
           const { status, headers, body: problem } = refusalResponse(refusal('signature_replayed'), 'sig=()');
           res.writeHead(status, { ...headers }).end(problem);
-        } else if (target === '/missing') res.writeHead(404).end('no such page');
+        } else if (target === '/explained') {
+          const explained = { ...refusal('policy_denied'), explanation: 'Denied: x.\n  pr.cedar#drafts\u001b[2J' };
+          const { status, headers, body: problem } = refusalResponse(explained, 'sig=()');
+          res.writeHead(status, { ...headers }).end(problem);
+        } else if (target === '/line') res.end('a line\n');
+        else if (target === '/missing') res.writeHead(404).end('no such page');
         else if (target === '/moved') res.writeHead(302, { location: '/refused' }).end('over there');
         else res.writeHead(200, { 'x-answer': 'yes' }).end(Buffer.from([0x6f, 0x6b, 0xff]));
       });
@@ -151,6 +156,25 @@ describe('curl', () => {
     });
     expect(await runCli(['curl', 'GET', `${url}/moved`, '-k', keyFile])).toMatchObject({ code: 22, out: 'over there' });
     expect(seen.map(({ target }) => target)).toEqual(['/missing', '/moved']);
+  });
+
+  it('prints an explanation as text, and for a program the body as it came', async () => {
+    const asked = ['curl', 'GET', `${url}/explained`, '-k', keyFile];
+    const piped = await runCli(asked);
+    expect(JSON.parse(piped.out)).toMatchObject({ explanation: 'Denied: x.\n  pr.cedar#drafts\u001b[2J' });
+    const shown = await runCli(asked, { columns: () => 80 });
+    const { explanation: _explanation, ...rest } = JSON.parse(piped.out) as Record<string, unknown>;
+    expect(shown).toEqual({ code: 22, out: `${JSON.stringify(rest)}\n`, err: piped.err });
+    expect(piped.err).toMatch(/^ {2}Denied: x\.\n {4}pr\.cedar#drafts\\u\{1b\}\[2J\n$/m);
+  });
+
+  it.each([
+    ['/line', 'a line\n', 'a line\n'],
+    ['/moved', 'over there', 'over there\n'],
+  ])('ends its output with a line feed on a terminal: %s', async (target, bytes, shown) => {
+    const asked = ['curl', 'GET', `${url}${target}`, '-k', keyFile];
+    expect((await runCli(asked)).out).toBe(bytes);
+    expect((await runCli(asked, { columns: () => 80 })).out).toBe(shown);
   });
 
   it.runIf(process.platform !== 'win32')('warns when others can read the key', async () => {

@@ -254,6 +254,10 @@ ok      deny      pr.merge on Repo::"acme/api"
   });
 });
 
+const documentAsked = (parents: string, owner: string): string =>
+  `- {actor: a, onBehalfOf: user_123, action: document.read, expect: allow, policies: [owner], resource:
+    { type: Document, id: d, parents: [${parents}], attributes: { owner: { type: User, id: ${owner} } } } }\n`;
+
 describe('policy explain', () => {
   it('says which policies decided', async () => {
     const argv = ['--actor', 'agent-a', '--role', 'reviewer', '--scope', 'pr:write', '--subject', 'user_123'];
@@ -358,19 +362,21 @@ when { context has onBehalfOf && resource.owner == context.onBehalfOf };`,
       's.cedarschema': `entity Folder; entity Document in [Folder] = { owner: User };
 action "document.read" appliesTo { principal: [Agent], resource: [Document], context: AgentContext };`,
     });
-    const asked = (parents: string, owner: string): string =>
-      `- {actor: a, onBehalfOf: user_123, action: document.read, expect: allow, policies: [owner], resource:
-    { type: Document, id: d, parents: [${parents}], attributes: { owner: { type: User, id: ${owner} } } } }\n`;
-    const both = asked(`'Folder::"shared"'`, 'user_123') + asked('{ type: Folder, id: shared }', 'user_123');
+    const both =
+      documentAsked(`'Folder::"shared"'`, 'user_123') + documentAsked('{ type: Folder, id: shared }', 'user_123');
     expect(await given(both, 'test', documents, '-')).toMatchObject({ code: 0 });
-    expect(await given(asked(`'Folder::"other"'`, 'user_123'), 'test', documents, '-')).toMatchObject({ code: 3 });
-    expect(await given(asked(`'Folder::"shared"'`, 'user_456'), 'test', documents, '-')).toMatchObject({ code: 3 });
+    expect(await given(documentAsked(`'Folder::"other"'`, 'user_123'), 'test', documents, '-')).toMatchObject({
+      code: 3,
+    });
+    expect(await given(documentAsked(`'Folder::"shared"'`, 'user_456'), 'test', documents, '-')).toMatchObject({
+      code: 3,
+    });
     for (const [parents, problem] of [
       ['Folder', /:1: resource: a parent must be like Folder::"id", or \{ type, id \}/],
       ['{ typ: Folder, id: a }', /:1: resource: parents: 'typ' is not known/],
       ['{ type: Folder }', /:1: resource: parents: 'id' is missing/],
     ] as const) {
-      const { code, err } = await given(asked(parents, 'user_123'), 'test', documents, '-');
+      const { code, err } = await given(documentAsked(parents, 'user_123'), 'test', documents, '-');
       expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(problem) });
     }
   });
