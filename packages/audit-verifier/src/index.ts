@@ -27,16 +27,7 @@ export {
   type SegmentHeader,
 } from './log-line.js';
 export { type LogReport, VerificationError } from './log-pass.js';
-export {
-  type Consistency,
-  emptyRoot,
-  Frontier,
-  type Inclusion,
-  leafHash,
-  nodeHash,
-  verifyConsistency,
-  verifyInclusion,
-} from './merkle.js';
+export { emptyRoot, Frontier, leafHash, nodeHash } from './merkle.js';
 export {
   formatVerifierKey,
   type NoteProblem,
@@ -52,3 +43,4 @@ export { type ProvenRecord, proveRecord } from './prove-record.js';
 export { type Place, type PlacedLine, readLog } from './read-log.js';
 export { LeafHashes } from './tree-proofs.js';
 export { type VerifyLogOptions, verifyLog } from './verify-log.js';
+export { type Consistency, type Inclusion, verifyConsistency, verifyInclusion } from './verify-proofs.js';

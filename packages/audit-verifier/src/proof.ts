@@ -1,5 +1,6 @@
 import { type Checkpoint, openCheckpoint } from './checkpoint.js';
-import { leafHash, verifyInclusion } from './merkle.js';
+import { leafHash } from './merkle.js';
+import { verifyInclusion } from './verify-proofs.js';
 import { decodeBase64 } from './note.js';
 
 export interface InclusionProof {

@@ -4,7 +4,7 @@ import { readCheckpointsFile } from './log-folder.js';
 import { formatProof } from './proof.js';
 import { type PlacedLine, readLog } from './read-log.js';
 import { LeafHashes } from './tree-proofs.js';
-import { verifyInclusion } from './merkle.js';
+import { verifyInclusion } from './verify-proofs.js';
 
 export type ProvenRecord =
   | { readonly ok: true; readonly proof: string; readonly sequence: number }
