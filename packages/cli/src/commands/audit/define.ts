@@ -122,6 +122,7 @@ function withFilters(command: Command): Command {
   return command
     .option('--actor <id>', 'agent that acted')
     .option('--subject <id>', 'on whose behalf')
+    .option('--via <id>', 'agent through which it was handed on: between subject and actor')
     .option('--resource <resource>', 'its id, its type, or both: \'Repo::"acme/api"\'')
     .option('--action <action>', 'like pr.create')
     .addOption(new Option('--decision <decision>', 'what was decided').choices(['allow', 'deny']))

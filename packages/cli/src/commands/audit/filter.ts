@@ -1,12 +1,14 @@
 import { CliError, exitCodes } from '../../cli-error.js';
 import { resourcesOf, resourceText } from './record-facts.js';
 import { timeRange } from './time-range.js';
-import { textAt, type Unknown } from './unknown-record.js';
+import { listAt, textAt, type Unknown } from './unknown-record.js';
 
 /** Which records are wanted. All of it must be true of a record; what is absent is not asked. */
 export interface FilterOptions {
   readonly actor?: string;
   readonly subject?: string;
+  /** An agent between subject and actor. */
+  readonly via?: string;
   /** A type, an id, or both as `Repo::"acme/api"`. */
   readonly resource?: string;
   readonly action?: string;
@@ -22,7 +24,7 @@ export interface FilterOptions {
 
 export type Filter = (record: Unknown) => boolean;
 
-type Equal = Exclude<keyof FilterOptions, 'resource' | 'code' | 'since' | 'until'>;
+type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'since' | 'until'>;
 
 /** Where a record says what must be equal to the option. */
 const places: Readonly<Record<Equal, readonly string[]>> = {
@@ -38,6 +40,7 @@ const places: Readonly<Record<Equal, readonly string[]>> = {
 /** The names of the options, in the order in which they are told. */
 export const filterNames: readonly (keyof FilterOptions)[] = [
   ...(Object.keys(places) as Equal[]),
+  'via',
   'resource',
   'code',
   'since',
@@ -64,8 +67,15 @@ function equalities(options: FilterOptions): Filter[] {
   );
 }
 
-function others({ resource, code }: FilterOptions): Filter[] {
+function others({ via, resource, code }: FilterOptions): Filter[] {
   const asked: Filter[] = [];
+  if (via !== undefined) {
+    asked.push((record) =>
+      listAt(record, 'chain')
+        .slice(1, -1)
+        .some((hop) => textAt(hop, 'id') === via),
+    );
+  }
   if (resource !== undefined) asked.push((record) => concerns(record, resource));
   // Of an outcome it is what was wrong with a body.
   if (code !== undefined) {

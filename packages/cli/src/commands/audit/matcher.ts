@@ -22,8 +22,8 @@ export interface OpenDecisions {
 }
 
 /**
- * Finds the records that a filter lets through. An outcome does not repeat what was done: it is taken to have the action
- * and the resource of the decision that it ended, so that whoever asks for an action also finds how it ended.
+ * Finds the records that a filter lets through. An outcome does not repeat what was done: it is taken to have the chain, the
+ * action and the resource of the decision that it ended, so that whoever asks for an action also finds how it ended.
  */
 export class Matcher {
   readonly #filter: Filter;
@@ -64,8 +64,8 @@ export class Matcher {
   #note(record: Unknown, matched: boolean): void {
     const request = textAt(record, 'request', 'id');
     if (request === undefined) return;
-    const { sequence, decision, action, resource, filtered } = record;
+    const { sequence, decision, chain, action, resource, filtered } = record;
     const others = this.#open.get(request)?.slice(0, mostOfRequest - 1) ?? [];
-    this.#open.set(request, [{ sequence, matched, said: { decision, action, resource, filtered } }, ...others]);
+    this.#open.set(request, [{ sequence, matched, said: { decision, chain, action, resource, filtered } }, ...others]);
   }
 }

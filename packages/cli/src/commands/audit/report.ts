@@ -25,7 +25,9 @@ export interface ReportOptions extends FilterOptions {
 export async function report(directory: string, options: ReportOptions, io: Io): Promise<number> {
   const { out, checkpoint, archived, latest } = options;
   const matcher = new Matcher(filterFor(options, io.clock()));
-  if (!/^[1-9][0-9]{0,5}$/.test(latest)) throw new CliError('--latest must be from 1 to 999999', exitCodes.usage);
+  // A page of more would be too much for a browser.
+  if (!/^(?:[1-9][0-9]{0,4}|100000)$/.test(latest))
+    throw new CliError('--latest must be from 1 to 100000', exitCodes.usage);
   if (options.key === undefined && checkpoint.length > 0) {
     throw new CliError('--checkpoint says nothing without --key', exitCodes.usage);
   }

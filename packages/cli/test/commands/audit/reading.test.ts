@@ -24,6 +24,11 @@ const aList = {
   },
 };
 
+const { chain: [first, last] = [] } = decision(0);
+const handedOn = [first, { ...last, id: 'agent-between', proof: 'signature' as const }, last].flatMap(
+  (hop) => hop ?? [],
+);
+
 const folder = temporaryFolder();
 const log = folder.file('log');
 
@@ -39,6 +44,8 @@ beforeAll(async () => {
       refusedRequest(3),
       decision(4, { resource: { type: 'Invoice', id: '42' } }),
       aList,
+      decision(7, { chain: handedOn }),
+      outcome(7),
       ...Array.from({ length: 30 }, (_, more) => decision(10 + more, { action: 'invoice.read' })),
     ],
     { maxSegmentBytes: 4096 },
@@ -62,7 +69,7 @@ describe('audit query', () => {
     [['--actor', 'agent-b'], ['decision-2']],
     [
       ['--subject', 'user_1', '--phase', 'outcome'],
-      ['outcome-0', 'outcome-2'],
+      ['outcome-0', 'outcome-2', 'outcome-7'],
     ],
     [['--action', 'pr.merge'], ['decision-1']],
     [
@@ -83,6 +90,12 @@ describe('audit query', () => {
     [['--resource', 'Invoice::"44"'], []],
     [['--resource', 'Invoice::42'], ['decision-4']],
     [['--code', 'signature_invalid'], ['refused-3']],
+    [
+      ['--via', 'agent-between'],
+      ['decision-7', 'outcome-7'],
+    ],
+    [['--via', 'agent-a'], []],
+    [['--via', 'user_1'], []],
     [
       ['--request', 'request-0'],
       ['decision-0', 'outcome-0'],
@@ -183,8 +196,14 @@ describe('audit query', () => {
     ['--since', '2026-11-24T25:00:00Z'],
     ['--since', ''],
     ['--actor', ''],
+    ['--via', ''],
   ])('refuses %s %s', async (option, value) => {
     expect(await runCli(['audit', 'query', log, option, value])).toMatchObject({ code: 2, out: '' });
+  });
+
+  it('says when nothing can be between two times', async () => {
+    const { code, err } = await runCli(['audit', 'query', log, '--since', '15m', '--until', '2h']);
+    expect([code, err]).toEqual([2, expect.stringContaining('--since is not before --until')]);
   });
 
   it('F1 shows a log that somebody wrote into, without what a terminal obeys, and says so', async () => {

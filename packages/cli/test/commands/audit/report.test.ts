@@ -165,22 +165,25 @@ describe('audit report', () => {
     }
   });
 
-  it.each([[['--latest', '0']], [['--since', 'x']], [['--key', 'x']], [['--checkpoint', 'x']]])(
-    'refuses %j',
-    async (args) => {
-      using folder = temporaryFolder();
-      await writeLog(folder.file('log'), [decision(0)]);
-      const { code, out } = await runCli([
-        'audit',
-        'report',
-        folder.file('log'),
-        '--out',
-        folder.file('r.html'),
-        ...args,
-      ]);
-      expect({ code, out }).toEqual({ code: 2, out: '' });
-    },
-  );
+  it.each([
+    [['--latest', '0']],
+    [['--latest', '100001']],
+    [['--since', 'x']],
+    [['--key', 'x']],
+    [['--checkpoint', 'x']],
+  ])('refuses %j', async (args) => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [decision(0)]);
+    const { code, out } = await runCli([
+      'audit',
+      'report',
+      folder.file('log'),
+      '--out',
+      folder.file('r.html'),
+      ...args,
+    ]);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+  });
 
   it('tells what a person has approved from what was only allowed', async () => {
     using folder = temporaryFolder();
