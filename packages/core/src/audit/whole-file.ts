@@ -41,7 +41,13 @@ function writeDraft(path: string, content: string | Uint8Array, mode: number): s
   const draft = `${path}.${process.pid}`;
   // In a container the next process may have the number of one that crashed here.
   rmSync(draft, { force: true });
-  writeFileSync(draft, content, { flag: 'wx', mode, flush: true });
+  try {
+    writeFileSync(draft, content, { flag: 'wx', mode, flush: true });
+  } catch (error) {
+    // A full disk takes the name, though not what belongs in it.
+    rmSync(draft, { force: true });
+    throw error;
+  }
   return draft;
 }
 

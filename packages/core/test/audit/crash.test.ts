@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -55,7 +56,8 @@ async function read(directory: string): Promise<{ ids: string[]; sequences: numb
 }
 
 describe('a process that dies', () => {
-  it('F4 F5 loses no acknowledged record in ten kills, and leaves no gap', async () => {
+  // Ten processes one after the other: seconds, unless the machine is busy.
+  it('F4 F5 loses no acknowledged record in ten kills, and leaves no gap', { timeout: 120_000 }, async () => {
     using folder = temporaryFolder();
     const acknowledged: string[] = [];
     for (let run = 0; run < 10; run++) {
@@ -99,5 +101,14 @@ describe('a process that dies', () => {
     await sink.write(event('space again'));
     await sink.close?.();
     expect((await read(folder.path)).ids.at(-1)).toBe('space again');
+  });
+
+  it('G5 F4 a start that finds no room for anything is refused, and leaves nothing behind', async () => {
+    using folder = temporaryFolder();
+    const limited = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, writer, folder.path, 'run'];
+    const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [output] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(output).toMatch(/ConfigError: auditFile: the log in .* cannot be opened: Error: EFBIG/);
+    expect(readdirSync(folder.path)).toEqual([]);
   });
 });

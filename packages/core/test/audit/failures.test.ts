@@ -1,8 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type FileOperations, fileOperations } from '../../src/audit/append-file.js';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
+import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
 import { readAuditLog } from '../../src/audit/read-audit-log.js';
 import { ConfigError } from '../../src/config-error.js';
 import { event, type Folder, temporaryFolder } from './events.js';
@@ -13,6 +15,19 @@ const silently = { onTrouble() {} };
 
 async function events(folder: Folder): Promise<string[]> {
   return (await contents(folder)).filter((one) => one.length === 1);
+}
+
+/** A witness of a log that is sealed every five seconds. */
+class Notes {
+  readonly sizes: (string | undefined)[] = [];
+  readonly options: AuditFileOptions = {
+    witnesses: [{ name: 'test', receive: async (note) => void this.sizes.push(note.split('\n')[1]) }],
+    checkpointEvery: { seconds: 5 },
+  };
+
+  async received(count: number): Promise<void> {
+    while (this.sizes.length < count) await setImmediate();
+  }
 }
 
 describe('F4 a disk that cannot sync', () => {
@@ -110,35 +125,57 @@ describe('F4 F6 a log that cannot be sealed', () => {
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('when it is due is sealed later, though no record comes any more', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    try {
+  describe('when it is due', () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    it('because the disk is full: it is sealed later, though no record comes any more', async () => {
       using folder = temporaryFolder();
       let full = false;
-      const sizes: (string | undefined)[] = [];
-      const witness = { name: 'test', receive: async (note: string) => void sizes.push(note.split('\n')[1]) };
-      const options = { ...silently, witnesses: [witness], checkpointEvery: { seconds: 5 } };
+      const notes = new Notes();
+      const troubles: string[] = [];
       const sink = auditFileWith(
         fullFor('\n', () => full),
         folder.path,
-        options,
+        {
+          ...notes.options,
+          onTrouble: (text) => void troubles.push(text),
+        },
       );
       await sink.write(event('a'));
       full = true;
-      // With the next record, in the same batch; then alone.
       const refused = expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
       vi.advanceTimersByTime(5000);
       await refused;
-      await vi.advanceTimersByTimeAsync(5000);
-      await sink.write(event('no')).catch(() => {});
+      vi.advanceTimersByTime(5000);
+      while (troubles.length < 2) await setImmediate();
       full = false;
-      expect(sizes).toEqual(['1']);
-      await vi.advanceTimersByTimeAsync(5000);
-      await vi.waitFor(() => expect(sizes).toEqual(['1', '2']));
+      expect(notes.sizes).toEqual(['1']);
+      vi.advanceTimersByTime(5000);
+      await notes.received(2);
+      expect(notes.sizes).toEqual(['1', '2']);
       await sink.close?.();
-    } finally {
-      vi.useRealTimers();
-    }
+    });
+
+    it('because too many records wait: it is sealed later', async () => {
+      using folder = temporaryFolder();
+      const notes = new Notes();
+      const sink = auditFile(folder.path, { ...notes.options, maxQueued: 1 });
+      await sink.write(event('a'));
+      const waiting = sink.write(event('b'));
+      vi.advanceTimersByTime(5000);
+      await waiting;
+      for (let turn = 0; turn < 5; turn++) await setImmediate();
+      expect(notes.sizes).toEqual(['1']);
+      vi.advanceTimersByTime(5000);
+      await notes.received(2);
+      expect(notes.sizes).toEqual(['1', '3']);
+      await sink.close?.();
+    });
   });
 
   it('because its checkpoints were removed while it runs: records are taken, and the next start is refused', async () => {
