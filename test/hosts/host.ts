@@ -4,13 +4,13 @@ import {
   agentsFromObjects,
   auditFile,
   type Caller,
-  cedarFromText,
   createGuard,
   type Guard,
   type GuardOptions,
   revocationsFromFile,
 } from '@countersign/core';
 import type { HostConfig } from './config.js';
+import { policyOf } from './policy.js';
 import { type ServerOptions, startServer } from './server.js';
 
 /** A framework with the routes of the conformance suite on it. */
@@ -62,10 +62,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
       agents: agentsFromObjects(config.agents),
       issuers: config.issuers,
       ...(config.revocations !== undefined && { revocations: await revocationsFromFile(config.revocations) }),
-      policy: await cedarFromText({
-        policies: config.policies,
-        ...(config.schema === undefined ? {} : { schema: config.schema }),
-      }),
+      policy: await policyOf(config),
       ...chainOptions(config),
       audit: options.guard?.audit ?? auditFile(config.audit),
       ...options.guard,
