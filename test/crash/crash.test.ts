@@ -6,7 +6,7 @@ import { crash } from './crash.js';
 
 // `pnpm crash` kills a thousand times; CI a few dozen times.
 const kills = Number(process.env['COUNTERSIGN_KILLS'] ?? 24);
-const seconds = 60 + kills * 2;
+const seconds = 60 + kills * 4;
 
 describe.concurrent.each(['sync', 'group'] as const)('killed under load, %s', (durability) => {
   it(
