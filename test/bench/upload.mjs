@@ -30,13 +30,8 @@ const hosts = {
       response.end(await count(request));
     };
   },
-  async express5(guard, options) {
-    const [{ agentAuth }, { default: express }] = await load('@countersign/express', 'express');
-    const app = express();
-    if (guard) app.use(agentAuth(guard, options));
-    app.put('/', async (request, response) => response.send(await count(request)));
-    return app;
-  },
+  express4: onExpress('express4'),
+  express5: onExpress('express'),
   async fastify5(guard, options) {
     const [{ agentAuth }, { fastify }] = await load('@countersign/fastify', 'fastify');
     const app = fastify({ bodyLimit: Number.MAX_SAFE_INTEGER });
@@ -46,18 +41,33 @@ const hosts = {
     await app.ready();
     return (request, response) => app.routing(request, response);
   },
-  async koa3(guard, options) {
-    const [{ agentAuth }, { default: Koa }] = await load('@countersign/koa', 'koa');
+  koa2: onKoa('koa2'),
+  koa3: onKoa('koa'),
+};
+
+const load = (...names) => Promise.all(names.map((name) => import(name)));
+
+function onExpress(name) {
+  return async (guard, options) => {
+    const [{ agentAuth }, { default: express }] = await load('@countersign/express', name);
+    const app = express();
+    if (guard) app.use(agentAuth(guard, options));
+    app.put('/', async (request, response) => response.send(await count(request)));
+    return app;
+  };
+}
+
+function onKoa(name) {
+  return async (guard, options) => {
+    const [{ agentAuth }, { default: Koa }] = await load('@countersign/koa', name);
     const app = new Koa();
     if (guard) app.use(agentAuth(guard, options));
     app.use(async (ctx) => {
       ctx.body = await count(ctx.req);
     });
     return app.callback();
-  },
-};
-
-const load = (...names) => Promise.all(names.map((name) => import(name)));
+  };
+}
 
 const [first, ...served] = process.argv.slice(2);
 if (first === 'serve') await serve(...served);
