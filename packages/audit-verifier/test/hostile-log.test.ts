@@ -74,6 +74,13 @@ describe('F6 a line that is too long', () => {
     },
   );
 
+  it.each([true, false])('is no record though it is whole JSON; sealed: %s', async (sealed) => {
+    using log = new SmallLog();
+    log.add({ phase: 'decision', note: 'x'.repeat(maxLineBytes) });
+    if (sealed) log.seal();
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5, through: 5 }]);
+  });
+
   it('is not held in memory, nor copied with each block', async () => {
     using log = new SmallLog();
     const sparse = openSync(log.file(), 'r+');
