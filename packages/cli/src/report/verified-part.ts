@@ -4,17 +4,22 @@ import type { LogReport, PlacedLine } from '@countersign/audit-verifier';
 export class VerifiedPart {
   readonly #sealed: number;
   readonly #found: ReadonlySet<string>;
-  #ended = false;
+  #left: number | undefined;
 
   constructor({ sealed, findings }: LogReport) {
     this.#sealed = sealed;
     this.#found = new Set(findings.map(placeKey));
   }
 
-  /** Call it once for each line. Behind the first that is not, no record can be believed what its number is. */
+  /**
+   * Call it once for each line. Lines are counted: what a record says its number is can be believed of sealed ones
+   * alone. Behind the first that is not right, none is.
+   */
   covers({ line, place }: Pick<PlacedLine, 'line' | 'place'>): boolean {
-    this.#ended ||= line === undefined || line.sequence > this.#sealed || this.#found.has(placeKey(place));
-    return !this.#ended;
+    // Older segments may have been moved away.
+    this.#left ??= line === undefined ? 0 : this.#sealed - (line.sequence - 1);
+    this.#left = this.#found.has(placeKey(place)) ? -1 : this.#left - 1;
+    return this.#left >= 0;
   }
 }
 
