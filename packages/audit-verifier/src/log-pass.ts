@@ -52,10 +52,7 @@ export async function passOver(
   trusted?: number,
 ): Promise<{ readonly report: LogReport; readonly signed: number }> {
   const { directory, key } = log;
-  const segments = await listSegments(directory).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new VerificationError(`The folder '${directory}' cannot be read (${code}).`);
-  });
+  const segments = await segmentsOf(directory);
   const findings = new Findings();
   for (const file of await listFalseFiles(directory)) {
     findings.add({ kind: 'edited', file, message: `${file} is not a regular file. It is not opened.` });
@@ -86,6 +83,15 @@ export async function passOver(
     remarks: [...check.remarks, ...remarks],
   };
   return { report, signed };
+}
+
+async function segmentsOf(directory: string): ReturnType<typeof listSegments> {
+  try {
+    return await listSegments(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new VerificationError(`The folder '${directory}' cannot be read (${code}).`);
+  }
 }
 
 /** What the oldest segment says of those before it. */
