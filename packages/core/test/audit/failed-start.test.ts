@@ -101,7 +101,11 @@ describe('F6 a start that fails after it has cut off a torn end', () => {
       appendFileSync(lastSegment(folder), `{"torn ${id}`);
     }
     await writeAll(folder, [], noon);
-    expect(asKept(folder)).toHaveLength(3);
+    for (const torn of ['{', '{"']) {
+      writeFileSync(join(folder.path, 'audit-000002.jsonl'), torn);
+      await writeAll(folder, [], noon);
+    }
+    expect(asKept(folder)).toHaveLength(5);
     expect(await recovered(folder)).toEqual(asKept(folder));
   });
 });

@@ -355,11 +355,17 @@ describe('F4 what the receiver will never take', () => {
   it.each([400, 415, 422])('%i: put aside after five tries, and what is behind it is sent', async (status) => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
-    one.answer = judging(one, (ids) => (ids.includes('b') ? status : 204));
+    let refusals = 2;
+    one.answer = judging(one, (ids) => {
+      if (ids.includes('b')) return status;
+      refusals -= 1;
+      return refusals >= 0 ? status : 204;
+    });
     const sending = new Sending(address, folder.path, { batchRecords: 2 });
     await Promise.all(['a', 'b', 'c'].map((id) => sending.sink.write(event(id))));
-    await untilIn(sending, () => expect(one.ids).toContain('c'));
-    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['c']]);
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['c'], ['c'], ['c']]);
+    expect(rejectedIn(folder)).toHaveLength(1);
     const [name = ''] = rejectedIn(folder);
     expect(idsIn(join(folder.path, name))).toEqual(['a', 'b']);
     expect(statSync(join(folder.path, name)).mode & 0o777).toBe(0o600);
