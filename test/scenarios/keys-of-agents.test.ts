@@ -173,7 +173,9 @@ onEveryHost('Agents from a database, and from several places', (api) => {
       asked.push(question);
       return question.thumbprint === reviewer.thumbprint ? row : undefined;
     });
-    const guarded = await api.variant({ start: { guard: { agents: database } } });
+    // A request that takes longer than a second asks once more.
+    const now = Date.now();
+    const guarded = await api.variant({ start: { guard: { agents: database, clock: () => now } } });
     await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
     await guarded.refuses(guarded.signed({ key: runner }), 401, 'key_unknown');
     await guarded.refuses(guarded.signed({ parameters: { keyid: '"1; DROP TABLE agents"' } }), 401, 'key_unknown');

@@ -1,10 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bufferedBody } from '../../src/body/buffered-body.js';
 import type { RequestBody } from '../../src/body/request-body.js';
 import type { GuardOptions } from '../../src/guard-options.js';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
 import { agents, guarded, keyId, letIn, permission, registrations, signedRequest } from '../guarded.js';
 import { keyPair } from './link-keys.js';
+
+// Time passes only where a test says so.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+afterEach(() => void vi.useRealTimers());
 
 /** A guard whose clock a test moves, and a directory that it changes. */
 async function changing(options: Partial<GuardOptions> = {}) {
