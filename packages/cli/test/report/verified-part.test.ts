@@ -9,6 +9,8 @@ function report(sealed: number, findings: readonly Finding[] = []): LogReport {
   return { ok: findings.length === 0, sealed, ...counts };
 }
 
+const found = (line: number, of: string): Finding => ({ kind: 'edited', message: '', file: of, line });
+
 /** Which of the lines are covered, by their place; each says that it has this number, or is no record. */
 function covered(of: LogReport, numbers: readonly (number | undefined)[]): readonly number[] {
   const part = new VerifiedPart(of);
@@ -33,7 +35,6 @@ describe('VerifiedPart', () => {
   });
 
   it('covers nothing from the first line on of which something was found, and heeds no other file', () => {
-    const found = (line: number, of: string): Finding => ({ kind: 'edited', message: '', file: of, line });
     expect(covered(report(5, [found(3, file), found(2, 'checkpoints.txt')]), [1, 2, 3, 4, 5])).toEqual([1, 2]);
   });
 });

@@ -24,9 +24,8 @@ const aList = {
   },
 };
 
-const { chain: [first, last] = [] } = decision(0);
-const handedOn = [first, { ...last, id: 'agent-between', proof: 'signature' as const }, last].flatMap(
-  (hop) => hop ?? [],
+const handedOn = (decision(0).chain ?? []).flatMap((hop, at) =>
+  at === 0 ? [hop] : [{ ...hop, id: 'agent-between', proof: 'signature' as const }, hop],
 );
 
 const folder = temporaryFolder();
