@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { verifyLog } from '@countersign/audit-verifier';
@@ -147,6 +147,7 @@ async function goOn({ directory, durability }: PowerLossOptions, { image, known,
     failures.push(...report.findings.map(({ message }) => message));
     const untold = asideIn(folder).filter((file) => !auditText(folder).includes(file));
     failures.push(...untold.map((file) => `no record tells of ${file}`));
+    failures.push(...vanished(folder, image));
     torn = asideIn(folder).length > [...image.keys()].filter(isAside).length;
   } catch (error) {
     failures.push(String(error));
@@ -159,6 +160,27 @@ async function goOn({ directory, durability }: PowerLossOptions, { image, known,
     failures: failures.map((failure) => `${failure} (${name})`),
     torn,
   };
+}
+
+/** What was torn is put aside: no byte of a segment goes without a trace. */
+function vanished(folder: string, image: Image): string[] {
+  const segments = [...image].filter(([path]) => /^audit.audit-\d+\.jsonl$/.test(path));
+  return segments
+    .filter(([path, before = Buffer.alloc(0)]) => {
+      const name = basename(path);
+      const now = existsSync(join(folder, name)) ? readFileSync(join(folder, name)) : Buffer.alloc(0);
+      const ends = asideIn(folder).filter((file) => file.startsWith(name));
+      const torn = [Buffer.alloc(0), ...ends.map((file) => readFileSync(join(folder, file)))];
+      return !torn.some((end) => {
+        const kept = before.length - end.length;
+        return kept >= 0 && before.subarray(kept).equals(end) && isStartOf(before.subarray(0, kept), now);
+      });
+    })
+    .map(([path]) => `what was torn of ${path} is nowhere`);
+}
+
+function isStartOf(start: Buffer, whole: Buffer): boolean {
+  return whole.subarray(0, start.length).equals(start);
 }
 
 /** What was torn and put aside. */
