@@ -37,6 +37,8 @@ interface Candidate {
 /** The guard tells what went wrong; what it told is in the record, too. */
 const onTrouble = () => undefined;
 const path = 'countersign/decision';
+/** A program that has little of a busy machine is slow, not gone; one that is gone is known to be at once. */
+const asked = { timeoutSeconds: 30, failuresBeforeOpen: 1 } as const;
 const withUsers = schema.replace('principal: [Agent], resource: [Repo]', 'principal: [Agent, User], resource: [Repo]');
 /** Where the agent may, and its user may not. */
 const bots = `@id("bots") permit(principal == Agent::"${reviewerId}", action == Action::"pr.create", resource == Repo::"acme/bots");
@@ -66,7 +68,7 @@ const remotes: readonly (Omit<Candidate, 'make'> & { readonly remote: Remote })[
     remote: {
       program: opa,
       start: (program) => startOpa(program, rego),
-      engine: (url) => opaServer({ url, path, failuresBeforeOpen: 1 }),
+      engine: (url) => opaServer({ url, path, ...asked }),
     },
     names: ['drafts-for-the-user'],
     errs: true,
@@ -76,7 +78,7 @@ const remotes: readonly (Omit<Candidate, 'make'> & { readonly remote: Remote })[
     remote: {
       program: cerbos,
       start: (program) => startCerbos(program, cerbosPolicies),
-      engine: (url) => authzen({ url, failuresBeforeOpen: 1 }),
+      engine: (url) => authzen({ url, ...asked }),
     },
     names: [],
     errs: false,
@@ -153,7 +155,7 @@ for (const { remote, ...candidate } of remotes) {
       started = await remote.start(program);
       api = new Api(hostNodeHttp, { start: { guard: { policy: remote.engine(started.url), onTrouble } } });
       await api.start();
-    }, 40_000);
+    });
     afterAll(async () => {
       await api.close();
       await started.stop();

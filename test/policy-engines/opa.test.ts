@@ -55,10 +55,10 @@ describe.skipIf(opa === undefined)('the OPA program', () => {
     let server: Started;
     beforeAll(async () => {
       server = await startOpa(program, join(policies, 'world.rego'));
-    }, 40_000);
+    });
     afterAll(() => server.stop());
     const decide = (rule: string, id: string) =>
-      opaServer({ url: server.url, path: `countersign/${rule}` }).decide(about(id));
+      opaServer({ url: server.url, path: `countersign/${rule}`, timeoutSeconds: 30 }).decide(about(id));
 
     it('D1 an error in a built-in function denies, where OPA alone would skip it and allow', async () => {
       const plain = await fetch(`${server.url}/v1/data/countersign/unless_numbered`, {
