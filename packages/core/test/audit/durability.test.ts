@@ -92,6 +92,7 @@ function watched(): { operations: FileOperations; happened: string[] } {
   return {
     happened,
     operations: {
+      ...fileOperations,
       write(descriptor, bytes) {
         const written = fileOperations.write(descriptor, bytes);
         happened.push(...namesIn(Buffer.from(bytes).toString('utf8')));
