@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { emptyRoot, Frontier, leafHash, nodeHash } from '../src/merkle.js';
@@ -31,6 +32,16 @@ describe('a Merkle tree', () => {
       frontier = new Frontier(frontier.size, frontier.hashes);
     }
     expect(frontier.hashes).toHaveLength(2);
+  });
+
+  it.each([0, 1, 930, 16_384, 32_767, 32_768, 50_000, 1_000_000])('hashes entries of %i bytes', (length) => {
+    const entry = Buffer.alloc(length, 'entry');
+    const expected = createHash('sha256').update('\0').update(entry).digest();
+    // The one before must leave no trace.
+    leafHash(Buffer.alloc(40_000, 'other'));
+    expect(leafHash(entry).equals(expected)).toBe(true);
+    const node = createHash('sha256').update('\u0001').update(entry).update(expected).digest();
+    expect(nodeHash(entry, expected).equals(node)).toBe(true);
   });
 
   it('proves that each leaf is in it, and no other leaf, place, size or root', () => {
