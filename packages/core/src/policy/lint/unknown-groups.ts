@@ -27,13 +27,21 @@ export function unknownGroups(policies: readonly Policy[], entities: KnownEntiti
       else others.push(policy);
     }
   }
-  return [...naming].flatMap(([key, [policy, ...others]]) => {
+  const unknown = [...naming].flatMap(([key, [policy, ...others]]) => {
     const { type, id } = uidOf(key);
     const ids = known[type as keyof typeof known];
     if (policy === undefined || ids.has(id) || (type === 'Role' && ids.size === 0)) return [];
-    return [{ policy, message: messageFor({ type, id, key }, [...ids], others.length) }];
+    return [{ policy, key, ids, others: others.length }];
   });
+  const told = unknown.slice(0, MOST).map(({ policy, ...name }) => ({ policy, message: messageFor(name) }));
+  const next = unknown[MOST];
+  if (next === undefined) return told;
+  const rest = `entities.json names no ${next.key}, and ${unknown.length - MOST - 1} others that policies name.`;
+  return [...told, { policy: next.policy, message: rest }];
 }
+
+/** Each is compared with all that are known. */
+const MOST = 50;
 
 function namesIn(entities: KnownEntities): Readonly<Record<'Role' | 'Group', ReadonlySet<string>>> {
   const found = { Role: new Set<string>(), Group: new Set<string>() };
@@ -57,14 +65,19 @@ function groupsNamed(policy: string): ReadonlySet<string> {
   return new Set(named);
 }
 
-function messageFor(
-  { type, id, key }: { readonly type: string; readonly id: string; readonly key: string },
-  known: readonly string[],
-  others: number,
-): string {
+interface Unknown {
+  readonly key: string;
+  /** Those of its type that are known. */
+  readonly ids: ReadonlySet<string>;
+  /** How many more policies name it. */
+  readonly others: number;
+}
+
+function messageFor({ key, ids, others }: Unknown): string {
+  const { type, id } = uidOf(key);
   const [plural, way] =
     type === 'Role' ? ['roles', 'If an agent has it, name it there, too.'] : ['groups', 'No user is in it.'];
-  const hint = known.length === 0 ? '' : ` ${spellingHint(id, known, plural)}`;
+  const hint = ids.size === 0 ? '' : ` ${spellingHint(id, [...ids], plural)}`;
   const also = others === 0 ? '' : ` ${others} more ${others === 1 ? 'policy names' : 'policies name'} it.`;
   return `entities.json names no ${key}.${hint} ${way}${also}`;
 }

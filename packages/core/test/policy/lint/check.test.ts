@@ -214,6 +214,20 @@ forbid(principal in Role::"revewer", action, resource is C) when { principal in 
     expect(await named()).toEqual([]);
   });
 
+  it('tells of the first of very many', async () => {
+    const many = Array.from(
+      { length: 60 },
+      (_, n) => `permit(principal in Role::"other-${n}", action, resource is A);`,
+    );
+    const { findings } = await checkPolicies(await folder(many.join('\n'), undefined, [{ type: 'Role', id: 'r' }]));
+    const told = findings.filter(({ code }) => code === 'unknown-group');
+    expect(told).toHaveLength(51);
+    expect(told.at(-1)).toMatchObject({
+      line: 51,
+      message: 'entities.json names no Role::"other-50", and 9 others that policies name.',
+    });
+  });
+
   it('does not read a folder that is not there', async () => {
     await expect(checkPolicies(join(root, 'none'))).rejects.toThrow(/cannot be read/);
   });
