@@ -1,9 +1,10 @@
 // The audit log: records per second at each level, what a guarded request pays for it, and what verifying costs.
 // Run it with `pnpm bench`, on a quiet machine and a real disk: on tmpfs a sync does nothing.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { closeSync, fdatasync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { checkProof, proveRecord, verifyLog } from '@countersign/audit-verifier';
 import { auditFile } from '@countersign/core';
 
@@ -67,16 +68,39 @@ async function write(durability, writers, milliseconds) {
       'records/s': Math.round((waits.length / milliseconds) * 1000),
       'CPU µs/record': Math.round((user + system) / waits.length),
       'p50 ms': percentile(waits, 0.5).toFixed(2),
+      'p50 to a bare fdatasync': (percentile(waits, 0.5) / bare).toFixed(2),
       'p99 ms': percentile(waits, 0.99).toFixed(2),
     };
   });
 }
 
+/** What the disk takes by itself for one record: none can be on it sooner. */
+async function bareSync(milliseconds) {
+  return await withFolder(async (folder) => {
+    const line = `${JSON.stringify(event())}\n`;
+    const sync = promisify(fdatasync);
+    const descriptor = openSync(join(folder, 'bare'), 'a');
+    const waits = [];
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end) {
+      const start = performance.now();
+      writeSync(descriptor, line);
+      await sync(descriptor);
+      waits.push(performance.now() - start);
+    }
+    closeSync(descriptor);
+    const sorted = waits.toSorted((one, other) => one - other);
+    return percentile(sorted, 0.5);
+  });
+}
+
+const bare = await bareSync(1500);
 const rows = [];
 for (const durability of ['sync', 'group', 'buffered']) {
   for (const writers of [1, 16, 64]) rows.push(await write(durability, writers, 1500));
 }
 console.log('\nRecords on disk: a guarded request writes two, and waits for the first.');
+console.log(`A bare write of one and fdatasync takes ${bare.toFixed(2)} ms on this disk (p50).`);
 console.table(rows);
 
 await withFolder(async (folder) => {
