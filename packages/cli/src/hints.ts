@@ -76,7 +76,8 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   policy_error: 'A policy of the API fails on this request, and a failing policy never permits. Tell its operator.',
   route_unmapped:
     'The API has not said which permission this route needs, and then it is closed to agents. Tell its operator.',
-  resource_unresolved: 'The API failed to work out which resource is meant. Tell its operator.',
+  resource_unresolved:
+    'The API failed to work out which resource is meant. Tell its operator; the audit log says what was missing.',
   body_consumed:
     'The API reads bodies before the guard can verify them: its middleware is in the wrong order. Tell its operator.',
   not_authenticated: 'The API asks for a permission on a route that no guard protects. Tell its operator.',
