@@ -44,17 +44,21 @@ describe('F6 a segment that says where the one before is void', () => {
   });
 
   it.each([
-    ['other bytes', { sha256: '0'.repeat(64) }],
-    ['no hash', { sha256: undefined }],
-    ['another length', { voidBytes: 5 }],
-    ['nothing', null],
-  ])('is not where it says %s', async (_name, more) => {
+    ['other bytes', { sha256: '0'.repeat(64) }, true],
+    ['no hash', { sha256: undefined }, false],
+    ['another length', { voidBytes: 5 }, true],
+    ['nothing', null, false],
+  ])('is not where it says %s', async (_name, more, isNoRecord) => {
     using log = new SmallLog();
     const validBytes = log.bytes;
     appendFileSync(log.file(), torn);
     log.startSegment({ fenced: more && { ...fence, validBytes, ...more } });
     log.seal();
     expect(kinds(await verifyLog(log.path, { key }))).toContain('edited');
+    const starts: PlacedLine[] = [];
+    for await (const [first] of readLog(log.path, () => {})) if (first?.place.line === 1) starts.push(first);
+    const { line, frame } = starts[1] ?? {};
+    expect([starts.length, line === undefined, frame === undefined]).toEqual([2, isNoRecord, isNoRecord]);
   });
 });
 

@@ -188,13 +188,13 @@ describe('F6 a line with the ends of a record', () => {
 });
 
 it.each([
-  ['name', 'malformed'],
-  [key.replace(/\+[0-9a-f]{8}\+/, '+00000000+'), 'wrong_id'],
-  [`acme+1234abcd+${Buffer.alloc(33, 2).toString('base64')}`, 'not_ed25519'],
-  [`acme+1234abcd+${Buffer.alloc(32, 1).toString('base64')}`, 'not_ed25519'],
-  ['acme+1234abcd+x', 'malformed'],
-  ['+1234abcd+AbCd', 'malformed'],
-])('says why %s is no key', async (wrong, why) => {
+  ['one word', 'name', 'malformed'],
+  ['another id', key.replace(/\+[0-9a-f]{8}\+/, '+00000000+'), 'wrong_id'],
+  ['another kind', `acme+1234abcd+${Buffer.alloc(33, 2).toString('base64')}`, 'not_ed25519'],
+  ['a byte missing', `acme+1234abcd+${Buffer.alloc(32, 1).toString('base64')}`, 'not_ed25519'],
+  ['no base64', 'acme+1234abcd+x', 'malformed'],
+  ['no name', '+1234abcd+AbCd', 'malformed'],
+])('says why a key with %s is none', async (_name, wrong, why) => {
   using log = sealedLog(1);
   await expect(verifyLog(log.path, { key: wrong })).rejects.toThrow(
     new VerificationError(`The key is no verifier key, name+id+base64 (${why}).`),
