@@ -1,8 +1,9 @@
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AgentDirectory, agentsFromJwks, agentsFromObjects, type PolicyEngine } from '@countersign/core';
 import { expect, it } from 'vitest';
-import { onEveryHost } from '../support/api.js';
+import { expectProblem, onEveryHost } from '../support/api.js';
 import { keyNamed } from '../support/keys.js';
 import { agents, issuer, reviewer, reviewerId } from '../support/world.js';
 
@@ -137,6 +138,18 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     const answer = { decision: 'maybe', cause: 'policy', policies: [], policySet: '', errors: [] } as never;
     const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide: () => answer } } } });
     await failing.denies(await failing.pull(), 403, 'policy_error');
+  });
+
+  it('F4 F6 the folder of the audit log is removed while it is written', async () => {
+    const troubles: string[] = [];
+    const failing = await api.variant({ start: { guard: { onTrouble: (text) => void troubles.push(text) } } });
+    await failing.accepts(await failing.pull(), 201);
+    rmSync(failing.auditFolder, { recursive: true });
+    for (let count = 0; count < 5; count++) {
+      expectProblem(await failing.send(await failing.pull()), 503, 'audit_unavailable');
+    }
+    expect(failing.running.handled).toEqual(['pr.create']);
+    expect(troubles.map((text) => /could not be written \((\d) so far\)/.exec(text)?.[1])).toEqual(['1', '2', '4']);
   });
 
   it('whatever else fails while a request is checked refuses it', async () => {
