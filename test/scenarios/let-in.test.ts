@@ -32,6 +32,21 @@ onEverySetup('Requests that are let in', (api) => {
     expect(records.map(({ phase }) => phase)).toEqual(['outcome']);
   });
 
+  it('A13 no shared cache may keep what an agent got, or was refused', async () => {
+    const { response } = await api.accepts(api.signed({ target: '/invoices' }), 200);
+    expect(response.headers['cache-control']).toBe('private');
+    const { response: nothing } = await api.answers(api.signed({ target: '/nowhere' }), 404);
+    expect(nothing.headers['cache-control']).toBe('private');
+    const { response: denied } = await api.denies(
+      api.signed({ key: runner, target: '/invoices' }),
+      403,
+      'policy_denied',
+    );
+    expect(denied.headers['cache-control']).toBe('no-store');
+    const open = await api.send({ ...api.signed({ target: '/public' }) });
+    expect(open.headers).not.toHaveProperty('cache-control');
+  });
+
   it('an agent acts for a user', async () => {
     const { response, records } = await api.accepts(await api.pull({ jti: 'delegation-1' }), 201);
     expect(JSON.parse(response.body)).toMatchObject({

@@ -51,6 +51,19 @@ describe('agentAuth', () => {
     expect((await call(app, { target: '/api/v1/things/1', uncovered: ['"@path"'] })).status).toBe(401);
   });
 
+  it('A13 what the application says of caches stays, and what people get is left alone', async () => {
+    const { guard } = await guarded({ traffic: 'mixed' });
+    const app = express()
+      .use('/early', cachedFor(60))
+      .use(agentAuth(guard))
+      .get('/late', cachedFor(5))
+      .get('/{*any}', callerId);
+    expect(await cacheControlOf(call(app))).toBe('private');
+    expect(await cacheControlOf(call(app, { target: '/early' }))).toBe('public, max-age=60');
+    expect(await cacheControlOf(call(app, { target: '/late' }))).toBe('public, max-age=5');
+    expect(await cacheControlOf(unsigned(app))).toBeUndefined();
+  });
+
   it('A13 G3 trust proxy gives X-Forwarded-* no say', async () => {
     const { guard } = await guarded();
     const app = express().set('trust proxy', true).use(agentAuth(guard)).get('/', callerId);
@@ -229,6 +242,17 @@ function collect(errors: unknown[]): ErrorRequestHandler {
   return (error, _req, res, _next) => {
     errors.push(error);
     res.send('mine');
+  };
+}
+
+async function cacheControlOf(answer: request.Test): Promise<string | undefined> {
+  return (await answer).get('Cache-Control');
+}
+
+function cachedFor(seconds: number): express.RequestHandler {
+  return (_req, res, next) => {
+    res.set('Cache-Control', `public, max-age=${seconds}`);
+    next();
   };
 }
 

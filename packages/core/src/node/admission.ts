@@ -58,7 +58,8 @@ const admissions = new WeakMap<IncomingMessage, Admission>();
 /**
  * Verifies a request, remembers its caller, and sees to it that its outcome is recorded. Call it before anything
  * awaits: from then on no byte of the body reaches another reader unverified. Resolves to whether the request may go
- * on; if not it has been answered.
+ * on; if not it has been answered. What an agent gets is not for shared caches (`Cache-Control: private`), unless the
+ * application says otherwise.
  *
  * @throws RefusalError where the application wants refusals thrown.
  */
@@ -86,10 +87,19 @@ export async function admit(
     // A handler that does not listen for errors of the request would never answer, nor any framework for it.
     if (wrong?.unheard) sendRefusal(response, guard.respond(refusal(wrong.code, wrong.detail)));
   });
+  if (caller !== undefined) keepFromSharedCaches(response);
   const outcome = caller && watchOutcome(response, (ended) => void guard.complete(caller, ended));
   admissions.set(request, Object.freeze({ guard, caller, outcome, refuse, refuseStranger }));
   if (!everyRequest) return true;
   return await permitted(request, everyRequestLeave(request, target), respond);
+}
+
+/**
+ * Shared caches leave alone what came with Authorization (RFC 9111 §3.5), and know nothing of signatures: one in front of
+ * the API could hand an agent's answer to a stranger. What the application says itself takes the place of this.
+ */
+function keepFromSharedCaches(response: ServerResponse): void {
+  if (!response.headersSent && !response.hasHeader('cache-control')) response.setHeader('cache-control', 'private');
 }
 
 /** A guard mounted twice lets a request in once. Two guards cannot both answer for one request. */
