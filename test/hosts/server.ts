@@ -19,7 +19,7 @@ export interface HostServer {
   serve(listener: RequestListener): void;
   /** From now on gives up on a connection that is silent for so long, as the server of Node does at its `timeout`. */
   giveUpAfter(milliseconds: number): void;
-  /** Resolves when every answer has closed. */
+  /** Resolves when every answer has ended. */
   close(): Promise<void>;
 }
 
@@ -37,10 +37,11 @@ export async function startServer({ http2 = false, port = 0, maxHeaderBytes }: S
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
   });
-  const answering = new Set<ServerResponse>();
+  const streams = new Set<ServerResponse>();
   server.on('request', (_request, response: ServerResponse) => {
-    answering.add(response);
-    response.once('close', () => answering.delete(response));
+    if (!http2) return;
+    streams.add(response);
+    response.once('close', () => streams.delete(response));
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
@@ -54,8 +55,9 @@ export async function startServer({ http2 = false, port = 0, maxHeaderBytes }: S
     },
     async close() {
       server.close();
-      // An answer that is cut off reports its outcome when it closes, and only then may the log be closed.
-      const cutOff = [...answering].map((response) => once(response, 'close'));
+      // What is cut off reports its outcome when it closes, and only then may the log be closed. Of pipelined answers
+      // only the first ever closes; their connection does.
+      const cutOff = [...connections, ...streams].map((open) => once(open, 'close'));
       for (const connection of connections) connection.destroy();
       await Promise.all([once(server, 'close'), ...cutOff]);
     },

@@ -32,7 +32,6 @@ export function createAuthorizer({
   ): Promise<Authorization> {
     const { facts } = admitted;
     async function refuse(decided: DecidedAction, refused: Refusal): Promise<Authorization> {
-      admitted.refused = true;
       const recorded = await recorder.denied(caller, facts, decided, refused);
       return {
         ok: false,
@@ -50,12 +49,9 @@ export function createAuthorizer({
     if (fallen !== undefined) return await refuse({ action, resource }, fallen);
     // No record, no action.
     const unrecorded = await recorder.allowed(caller, facts, decided);
-    if (unrecorded === undefined) {
-      admitted.allowed = true;
-      return { ok: true, decision: judgement.policy };
-    }
-    admitted.refused = true;
-    return { ok: false, refusal: unrecorded };
+    if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
+    admitted.allowed = true;
+    return { ok: true, decision: judgement.policy };
   }
 
   return async (caller, permission) =>

@@ -54,7 +54,7 @@ export function createFilter({ judge, recorder, register, scopeMatch }: Authoriz
     await whileServed(register, caller, async (admitted) => {
       const answer = await filterAndRecord(caller, admitted, resources, { action, ...(requires && { requires }) });
       // The route lists on behalf of the caller, also an empty list: its outcome is recorded.
-      admitted[answer.ok ? 'allowed' : 'refused'] = true;
+      if (answer.ok) admitted.allowed = true;
       return answer;
     });
 }

@@ -78,8 +78,12 @@ export interface Guard {
   absent(caller: Caller, action: string): Promise<Refusal>;
   /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
   unmapped(caller: Caller, route: string): Promise<Refusal>;
-  /** Records how a request ended; once, and only if it was let in. Call it when the answer has ended, however it did. */
-  complete(caller: Caller, outcome: AuditOutcome): Promise<void>;
+  /**
+   * Records how a request ended; once, and only if it was let in. Call it when the answer has ended, however it did.
+   * `refused`: it was a refusal of this guard, which stands in the log already, and no handler ran; then there is an
+   * outcome only if something had been allowed. Default false.
+   */
+  complete(caller: Caller, outcome: AuditOutcome, answer?: { readonly refused?: boolean }): Promise<void>;
   /** Tells the operator of what no answer can carry, through `onTrouble`. */
   report(trouble: string): void;
   /** How a refusal looks on the wire, the same on every host. */
@@ -122,12 +126,11 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   async function deny(caller: Caller, decided: DecidedAction, refused: Refusal): Promise<Refusal> {
     const admitted = register.find(caller);
     if (admitted === undefined) return refusal('not_authenticated');
-    admitted.refused = true;
     return await recorder.denied(caller, admitted.facts, decided, refused);
   }
 
   const completing = new Set<Promise<void>>();
-  async function complete(caller: Caller, outcome: AuditOutcome): Promise<void> {
+  async function complete(caller: Caller, outcome: AuditOutcome, refused: boolean): Promise<void> {
     const admitted = register.find(caller);
     if (admitted === undefined || admitted.completed) return;
     admitted.completed = true;
@@ -136,8 +139,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     admitted.body.discard();
     const wrong = await admitted.bodyVerdict;
     const ended = wrong === undefined ? outcome : { ...outcome, code: wrong.code };
-    // A request that was only refused has its record already; nothing of the application ran.
-    if (admitted.allowed || !admitted.refused) await recorder.outcome(caller, admitted.facts, ended);
+    if (admitted.allowed || !refused) await recorder.outcome(caller, admitted.facts, ended);
   }
 
   return {
@@ -182,8 +184,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     },
     absent: (caller, action) => deny(caller, { action }, refusal('policy_denied', 'there is no such resource')),
     unmapped: (caller, route) => deny(caller, {}, refusal('route_unmapped', `${route} asks for no permission`)),
-    async complete(caller, outcome) {
-      const completion = complete(caller, outcome);
+    async complete(caller, outcome, { refused = false } = {}) {
+      const completion = complete(caller, outcome, refused);
       completing.add(completion);
       await completion;
       completing.delete(completion);

@@ -11,9 +11,8 @@ export interface AdmittedRequest {
   readonly standing: Standing;
   /** Resolves to what was wrong with a streamed body in the end. */
   readonly bodyVerdict: BodyVerdict | undefined;
-  /** Whether some decision allowed something, and whether some decision refused. */
+  /** Whether some decision allowed something. */
   allowed: boolean;
-  refused: boolean;
   completed: boolean;
   /** Settles when the decisions asked for so far have been written down: the outcome comes after them. */
   deciding: Promise<unknown>;
@@ -32,7 +31,6 @@ export function createRequestRegister(): RequestRegister {
       admitted.set(caller, {
         ...request,
         allowed: false,
-        refused: false,
         completed: false,
         deciding: Promise.resolve(),
       });

@@ -110,7 +110,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
       ok: false,
       refusal: { code: 'audit_unavailable' },
     });
-    await guard.complete(caller, { result: 'finished', status: 503 });
+    await guard.complete(caller, { result: 'finished', status: 503 }, { refused: true });
     expect(write).toHaveBeenCalledTimes(1);
   });
 

@@ -51,7 +51,7 @@ export type ExpressErrorHandler = (error: unknown, req: IncomingMessage, res: Se
  */
 export function noteThrown(): ExpressErrorHandler {
   return function noteThrown(error, req, _res, next) {
-    admissionOf(req)?.outcome?.threw();
+    admissionOf(req)?.outcome?.threw(error);
     next(error);
   };
 }

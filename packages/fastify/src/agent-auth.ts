@@ -12,6 +12,7 @@ import {
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { getCaller, rememberReply, sendThrough } from './exchange.js';
+import { refuseOutside } from './outside.js';
 import { checkRoutePermit, type PermitRequest, type RoutePermit } from './route-permit.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
@@ -54,8 +55,9 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
     }, done);
   });
 
-  app.addHook('onError', async (request) => admissionOf(request.raw)?.outcome?.threw());
+  app.addHook('onError', async (request, _reply, error) => admissionOf(request.raw)?.outcome?.threw(error));
   checkRoutes(app, guard, closed);
+  refuseOutside(app);
 };
 
 /**

@@ -1,18 +1,15 @@
 import {
-  admissionOf,
   checkPermission,
   leaveFor,
   type PermitDecorator,
   type PermitOptions,
   permitDecorator,
   permitted,
-  refusal,
-  refusalResponse,
   type ResourceOf,
 } from '@countersign/core';
-import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { replyTo, type ServedRequest, sendThrough } from './exchange.js';
+import { refuseUnguarded } from './outside.js';
 import type { PermitRequest, RoutePermit } from './route-permit.js';
 
 /** Options of a route that asks for a permission. */
@@ -41,14 +38,13 @@ export function permit<Request = PermitRequest>(
   checkPermission('permit', action, resource, options);
   return {
     config: { permit: { action, resource: resource as RoutePermit['resource'], ...options } },
-    preHandler: refuseUnguarded,
+    preHandler,
   };
 }
 
-/** The route is closed also where no `agentAuth` reaches it: registered too late, or in another plugin only. */
-function refuseUnguarded({ raw }: ServedRequest, reply: object, done: () => void): void {
-  if (admissionOf(raw as IncomingMessage) !== undefined) done();
-  else sendThrough(reply as FastifyReply)(refusalResponse(refusal('not_authenticated'), ''));
+/** The route is closed also where there is no `agentAuth` at all. */
+function preHandler(request: ServedRequest, reply: object, done: () => void): void {
+  if (!refuseUnguarded(request, reply as FastifyReply)) done();
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   type FastifyReply,
   type FastifyRequest,
   type FastifyServerOptions,
+  type RouteShorthandOptions,
 } from 'fastify';
 import { Writable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
@@ -154,6 +155,40 @@ describe('permit where no agentAuth reaches', () => {
     expect(response.statusCode).toBe(500);
     expect(response.json()).toMatchObject({ code: 'not_authenticated' });
     expect(handler).not.toHaveBeenCalled();
+    await app.close();
+  });
+
+  it.each<[string, RouteShorthandOptions]>([
+    ['a permit in its config', { config: { permit: { action: 'thing.read', resource: thing } } }],
+    ['permit: false', { config: { permit: false } }],
+    ['a permit whose preHandler is replaced', { ...permit('thing.read', thing), preHandler: async () => {} }],
+  ])('G3 G5 not_authenticated: a route with %s, beside the plugin that has it', async (_title, options) => {
+    const handler = vi.fn(async () => 'x');
+    const parsed = vi.fn();
+    const { guard } = await guarded();
+    const app = fastify();
+    app.addHook('preValidation', async () => parsed());
+    app.post('/before', options, handler);
+    await app.register(async (child) => {
+      await child.register(agentAuth, { guard });
+      child.post('/within', options, handler);
+    });
+    // One plugin more, with another agentAuth, and one without.
+    await app.register(async (child) => {
+      await child.register(async (inner) => void (await inner.register(agentAuth, { guard })));
+      child.post('/beside', options, handler);
+    });
+    app.post('/after', options, handler);
+    app.get('/open', async () => 'open');
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    for (const target of ['/before', '/beside', '/after']) {
+      const response = await send(url, signed({ method: 'POST', target, body: '{}' }));
+      expect([target, response.status, codeOf(response)]).toEqual([target, 500, 'not_authenticated']);
+    }
+    expect(handler).not.toHaveBeenCalled();
+    expect(parsed).not.toHaveBeenCalled();
+    expect((await send(url, unsigned({ target: '/open' }))).body).toBe('open');
+    expect((await send(url, signed({ method: 'POST', target: '/within', body: '{}' }))).body).toBe('x');
     await app.close();
   });
 

@@ -38,7 +38,7 @@ export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): KoaMidd
     try {
       await next();
     } catch (error) {
-      admissionOf(ctx.req)?.outcome?.threw();
+      admissionOf(ctx.req)?.outcome?.threw(error);
       throw error;
     }
   };

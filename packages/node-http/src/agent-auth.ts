@@ -32,7 +32,7 @@ export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): Step {
     try {
       await next?.();
     } catch (error) {
-      admissionOf(request)?.outcome?.threw();
+      admissionOf(request)?.outcome?.threw(error);
       throw error;
     }
     return true;

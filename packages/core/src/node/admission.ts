@@ -41,7 +41,7 @@ export interface Admission {
   readonly guard: Guard;
   /** Undefined in mixed traffic, for a request that carries none of our marks. */
   readonly caller: Caller | undefined;
-  /** Notes that the handler threw. */
+  /** Notes how it comes to its end. */
   readonly outcome: OutcomeWatch | undefined;
   /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */
   readonly refuse: (refused: Refusal) => void;
@@ -71,7 +71,9 @@ export async function admit(
 ): Promise<boolean> {
   const refuse = (refused: Refusal): void => {
     const rendered = guard.respond(refused);
+    // The application decides what becomes of it, so that the outcome is the application's.
     if (onRefusal === 'throw') throw new RefusalError(refused, rendered);
+    admissionOf(request)?.outcome?.refused(rendered.status);
     respond(rendered);
   };
   const earlier = admissions.get(request);
@@ -88,7 +90,9 @@ export async function admit(
     if (wrong?.unheard) sendRefusal(response, guard.respond(refusal(wrong.code, wrong.detail)));
   });
   if (caller !== undefined) keepFromSharedCaches(response);
-  const outcome = caller && watchOutcome(response, (ended) => void guard.complete(caller, ended));
+  const outcome =
+    caller &&
+    watchOutcome(request, response, ({ outcome, refused }) => void guard.complete(caller, outcome, { refused }));
   admissions.set(request, Object.freeze({ guard, caller, outcome, refuse, refuseStranger }));
   if (!everyRequest) return true;
   return await permitted(request, everyRequestLeave(request, target), respond);

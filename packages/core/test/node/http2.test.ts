@@ -41,7 +41,7 @@ async function serve({ guard }: Guarded, handle: Handler = count, options: Admis
     admit(guard, { request, response, target: request.url ?? '' }, options)
       .then((admitted) => (admitted ? handle(request, response) : undefined))
       .catch((error: unknown) => {
-        admissionOf(request)?.outcome?.threw();
+        admissionOf(request)?.outcome?.threw(error);
         const { status = 599, code = String(error) } = error as { readonly status?: number; readonly code?: string };
         response.statusCode = status;
         response.end(code);

@@ -31,7 +31,7 @@ function streaming({ guard }: Guarded, handle: Handler, options: AdmissionOption
       })
       .catch((error: unknown) => {
         const { status = 599, code = String(error) } = error as { readonly status?: number; readonly code?: string };
-        admissionOf(request)?.outcome?.threw();
+        admissionOf(request)?.outcome?.threw(error);
         response.statusCode = status;
         response.end(code);
       });

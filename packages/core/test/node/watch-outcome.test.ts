@@ -22,7 +22,7 @@ class Watched {
         await handler(
           request,
           response,
-          watchOutcome(response, (outcome) => this.outcomes.push(outcome)),
+          watchOutcome(request, response, ({ outcome }) => this.outcomes.push(outcome)),
         );
       })();
     });
@@ -73,7 +73,7 @@ describe('watchOutcome calls back exactly once', () => {
   it('F5 threw, with the status that was sent for it', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response, watch) => {
-      watch.threw();
+      watch.threw(new Error('failed'));
       response.statusCode = 500;
       response.end();
     });
@@ -87,7 +87,7 @@ describe('watchOutcome calls back exactly once', () => {
     const watched = new Watched();
     await using server = await watched.serve((request, response, watch) => {
       response.write('half');
-      watch.threw();
+      watch.threw(new Error('failed'));
       request.socket.destroy();
     });
     using client = await RawClient.open(server);
@@ -135,7 +135,7 @@ describe('watchOutcome calls back exactly once', () => {
     await using server = await serve((request, response) => {
       request.resume();
       response.end();
-      response.once('close', () => watchOutcome(response, (outcome) => outcomes.push(outcome)));
+      response.once('close', () => watchOutcome(request, response, ({ outcome }) => outcomes.push(outcome)));
     });
     using client = await RawClient.open(server);
     await client.send(post(''));

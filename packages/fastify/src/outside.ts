@@ -1,0 +1,34 @@
+import { admissionOf, refusal, refusalResponse } from '@countersign/core';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type ServedRequest, sendThrough } from './exchange.js';
+
+const closedRoots = new WeakSet<FastifyInstance>();
+
+/**
+ * Closes routes that say `config.permit` where no `agentAuth` reaches them: registered in another plugin only, none of its
+ * hooks runs there, and the route would be open. The hook of the root reaches all routes, earlier ones too.
+ */
+export function refuseOutside(app: FastifyInstance): void {
+  const root = rootOf(app);
+  if (closedRoots.has(root)) return;
+  closedRoots.add(root);
+  // After every onRequest, so that whoever is let in has been; and before the body is read.
+  root.addHook('preParsing', (request, reply, _payload, done) => {
+    const asks = request.routeOptions.config?.permit !== undefined;
+    if (!asks || !refuseUnguarded(request, reply)) done();
+  });
+}
+
+/** Whether no guard let this request in; it has been answered then. */
+export function refuseUnguarded({ raw }: ServedRequest, reply: FastifyReply): boolean {
+  if (admissionOf(raw as IncomingMessage) !== undefined) return false;
+  sendThrough(reply)(refusalResponse(refusal('not_authenticated'), ''));
+  return true;
+}
+
+/** Instances within plugins inherit from those around them (Fastify's encapsulation). */
+function rootOf(app: FastifyInstance): FastifyInstance {
+  const around = Object.getPrototypeOf(app) as FastifyInstance | null;
+  return around !== null && 'addHook' in around ? rootOf(around) : app;
+}
