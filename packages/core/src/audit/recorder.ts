@@ -4,7 +4,7 @@ import { deepFreeze } from '../deep-freeze.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { PolicyDecision, Resource } from '../policy/engine.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
-import { LastingTrouble } from '../lasting-trouble.js';
+import { LastingTroubles } from '../lasting-troubles.js';
 import { AuditError } from './audit-error.js';
 import { boundString } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
@@ -35,14 +35,11 @@ export interface Recorder {
   outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
 }
 
-/** Strangers fill the log too: their paths get no more room in it than one needs to recognise them. */
-const strangerPathLength = 256;
+/** Strangers fill the log too: what they say gets no more room in it than one needs to recognise it. */
+const strangerTextLength = 256;
 
 /** Reported with the error itself, which the refusal does not hold, or listed by the host at start. */
 const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
-
-/** Some requests may go well while others fail. */
-const quietMilliseconds = 10_000;
 
 interface RecorderSettings {
   readonly audit: AuditSink;
@@ -54,9 +51,9 @@ interface RecorderSettings {
 
 export function createRecorder(settings: RecorderSettings): Recorder {
   const { audit, redact, clock, onTrouble, dangerouslyActWithoutRecord } = settings;
-  const unwritten = new Troubles(clock);
-  const unrecorded = new Troubles(clock);
-  const faults = new Troubles(clock);
+  const unwritten = new LastingTroubles(clock);
+  const unrecorded = new LastingTroubles(clock);
+  const faults = new LastingTroubles(clock);
 
   function isWritten(): void {
     for (const [failure, times] of unwritten.over()) {
@@ -109,8 +106,8 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       const event = {
         phase: 'authentication',
         ...reason(refused),
-        ...(claimed && { claimed }),
-        request: { ...facts, path: boundString(facts.path, strangerPathLength) },
+        ...(claimed && { claimed: bounded(claimed) }),
+        request: { ...facts, path: boundString(facts.path, strangerTextLength) },
       } as const;
       return (await write(event)) ?? refused;
     },
@@ -140,27 +137,11 @@ export function createRecorder(settings: RecorderSettings): Recorder {
   };
 }
 
-/** One for each kind of failure. */
-class Troubles {
-  readonly #clock: () => number;
-  readonly #kinds = new Map<string, LastingTrouble>();
-
-  constructor(clock: () => number) {
-    this.#clock = clock;
-  }
-
-  of(kind: string): LastingTrouble {
-    const known = this.#kinds.get(kind);
-    if (known !== undefined) return known;
-    const trouble = new LastingTrouble(quietMilliseconds, this.#clock);
-    this.#kinds.set(kind, trouble);
-    return trouble;
-  }
-
-  /** Those that are over now, with how often they came. */
-  over(): (readonly [kind: string, times: number])[] {
-    return [...this.#kinds].map(([kind, trouble]) => [kind, trouble.over()] as const).filter(([, times]) => times > 0);
-  }
+function bounded({ keyId, agent }: NonNullable<AuditEvent['claimed']>): NonNullable<AuditEvent['claimed']> {
+  return {
+    keyId: boundString(keyId, strangerTextLength),
+    ...(agent === undefined ? {} : { agent: boundString(agent, strangerTextLength) }),
+  };
 }
 
 function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {

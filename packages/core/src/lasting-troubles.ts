@@ -1,0 +1,27 @@
+import { LastingTrouble } from './lasting-trouble.js';
+
+/** Some requests may go well while others fail. */
+const quietMilliseconds = 10_000;
+
+/** Troubles of several kinds, each counted for itself. One is over after ten seconds without a failure of its kind. */
+export class LastingTroubles {
+  readonly #clock: () => number;
+  readonly #kinds = new Map<string, LastingTrouble>();
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  of(kind: string): LastingTrouble {
+    const known = this.#kinds.get(kind);
+    if (known !== undefined) return known;
+    const trouble = new LastingTrouble(quietMilliseconds, this.#clock);
+    this.#kinds.set(kind, trouble);
+    return trouble;
+  }
+
+  /** Those that are over now, with how often they came. */
+  over(): (readonly [kind: string, times: number])[] {
+    return [...this.#kinds].map(([kind, trouble]) => [kind, trouble.over()] as const).filter(([, times]) => times > 0);
+  }
+}
