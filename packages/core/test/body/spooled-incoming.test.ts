@@ -263,7 +263,7 @@ describe('nothing is left of a spooled body', () => {
     const folder = spoolFolder();
     const failed = new Deferred<unknown>();
     const { story } = spooling({
-      limits: limits({ maxBytes: 1_200_000, memoryBytes, spoolDirectory: folder, timeoutSeconds: 0.4 }),
+      limits: limits({ maxBytes: 1_200_000, memoryBytes, spoolDirectory: folder, timeoutSeconds: 1.5 }),
       handle: async (request) => {
         if (request.headers['x-read'] !== undefined) return await readAll(request);
         request.on('error', failed.resolve);

@@ -369,10 +369,10 @@ describe('limits of a streamed body', () => {
 
   it('a slow reader is not a silent client', async () => {
     await using server = await streaming({
-      limits: limits({ maxBytes: 20_000_000, timeoutSeconds: 0.1 }),
+      limits: limits({ maxBytes: 20_000_000, timeoutSeconds: 0.5 }),
       handle: async (request, response) => {
         await once(request, 'readable');
-        const until = Date.now() + 300;
+        const until = Date.now() + 1200;
         while (Date.now() < until) await setImmediate();
         await echo(request, response);
       },
