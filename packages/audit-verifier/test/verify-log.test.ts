@@ -167,6 +167,17 @@ describe('F6 a line with the ends of a record', () => {
     },
   );
 
+  it.each(members)('and %s is no record where the seal does not fit', async (_name, text) => {
+    using log = sealedLog(1);
+    log.addText(text);
+    // Ten records were sealed, these are not among them, and the rest was cut off.
+    const kept = log.checkpoints + signer.note(10, log.root);
+    expect((await verifyLog(log.path, { key, checkpoints: kept })).findings).toMatchObject([
+      { kind: 'edited', from: 5, through: 5 },
+      { kind: 'cut_tail', from: 6, through: 10 },
+    ]);
+  });
+
   it('is read whole, though it is sealed, unless its head says that it is an event', async () => {
     using log = new SmallLog();
     log.addText(`"note":"${'x'.repeat(200)}","phase":"decision",x`);
@@ -184,6 +195,31 @@ describe('F6 a line with the ends of a record', () => {
     log.addText(text);
     log.seal();
     expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'checkpoint_removed' }]);
+  });
+});
+
+describe('F6 an archived log', () => {
+  it.each([0, 3, 5, 1_000_000])(
+    'does not begin with a segment that says %i records were before it, and not 4',
+    async (size) => {
+      using log = sealedLog(1);
+      const first = log.file();
+      log.startSegment({ size });
+      log.seal();
+      rmSync(first);
+      const { ok, findings } = await verifyLog(log.path, { key, archived: true });
+      expect(ok).toBe(false);
+      expect(findings[0]).toMatchObject({ kind: 'removed', from: 1, through: 4 });
+    },
+  );
+
+  it('begins with one that tells the truth', async () => {
+    using log = sealedLog(1);
+    const first = log.file();
+    log.startSegment();
+    log.seal();
+    rmSync(first);
+    expect(await verifyLog(log.path, { key, archived: true })).toMatchObject({ ok: true, size: 5, sealed: 5 });
   });
 });
 
