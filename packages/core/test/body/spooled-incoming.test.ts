@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HeldBody, RequestBody } from '../../src/body/request-body.js';
 import { Deferred } from '../node/deferred.js';
 import { chunk, chunkedHead, lastChunk, post, RawClient, serve } from '../node/raw-http.js';
@@ -262,20 +262,27 @@ describe('nothing is left of a spooled body', () => {
   it('when its reader stops without a word', async () => {
     const folder = spoolFolder();
     const failed = new Deferred<unknown>();
+    const patienceSeconds = 30;
     const { story } = spooling({
-      limits: limits({ maxBytes: 1_200_000, memoryBytes, spoolDirectory: folder, timeoutSeconds: 1.5 }),
+      limits: limits({ maxBytes: 1_200_000, memoryBytes, spoolDirectory: folder, timeoutSeconds: patienceSeconds }),
       handle: async (request) => {
         if (request.headers['x-read'] !== undefined) return await readAll(request);
         request.on('error', failed.resolve);
         await once(request, 'data');
         request.pause();
+        // From here on time passes as the test says.
+        vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
         return Buffer.from('enough');
       },
     });
+    onTestFinished(() => void vi.useRealTimers());
     await using server = await guarded(story);
     using client = await RawClient.open(server);
     await client.send(post(Buffer.alloc(1_200_000)));
     expect(await client.response()).toMatchObject({ body: 'enough' });
+    while (vi.getTimerCount() === 0) await setImmediate();
+    vi.advanceTimersByTime(patienceSeconds * 1000);
+    vi.useRealTimers();
     expect(await failed.promise).toMatchObject({ status: 503, code: 'spool_unavailable' });
     await expectNothingLeft(folder);
     await client.send(post('read', ['X-Read: 1']));
