@@ -4,9 +4,10 @@ import { appendFileSync, closeSync, ftruncateSync, mkdirSync, openSync, symlinkS
 import { describe, expect, it } from 'vitest';
 import { readLines } from '../src/log-folder.js';
 import { maxLineBytes, noPrev } from '../src/log-line.js';
+import type { LogReport } from '../src/log-pass.js';
 import { proveRecord } from '../src/prove-record.js';
 import { type PlacedLine, readLog } from '../src/read-log.js';
-import { type LogReport, verifyLog } from '../src/verify-log.js';
+import { verifyLog } from '../src/verify-log.js';
 import { key, SmallLog } from './small-log.js';
 
 function kinds({ findings }: LogReport): string[] {
