@@ -30,11 +30,17 @@ export class AppendFile {
   #size: number;
   #broken: AuditError | undefined;
 
-  constructor(path: string, descriptor: number, operations: FileOperations = fileOperations) {
+  /** `size` is how much of the file has been read, if it has: more by now is somebody else's. */
+  constructor(
+    path: string,
+    descriptor: number,
+    operations: FileOperations = fileOperations,
+    size: number = fstatSync(descriptor).size,
+  ) {
     this.#path = path;
     this.#descriptor = descriptor;
     this.#operations = operations;
-    this.#size = fstatSync(descriptor).size;
+    this.#size = size;
   }
 
   /** Bytes in the file, of whole appends only. */
@@ -60,9 +66,14 @@ export class AppendFile {
     this.#count(bytes);
   }
 
+  /** @throws AuditError, from then on, if somebody else has touched the file. Not while an append is under way. */
+  checkUntouched(): void {
+    this.#checkUntouched(this.#size);
+  }
+
   /** Makes durable what was appended so far. */
   async makeDurable(): Promise<void> {
-    this.#checkUntouched(this.#size);
+    this.checkUntouched();
     await this.#sync();
   }
 
@@ -73,7 +84,7 @@ export class AppendFile {
 
   #writeWhole(bytes: Uint8Array): void {
     // What is not ours to build upon is not written to: another writer keeps a whole log.
-    this.#checkUntouched(this.#size);
+    this.checkUntouched();
     let written = 0;
     try {
       // A full disk shows itself as a short write first.

@@ -6,7 +6,7 @@ import { type AuditFileOptions, readAuditFileOptions } from './audit-file-option
 import type { AuditSink } from './event.js';
 import { GroupCommit, maxBatch } from './group-commit.js';
 import { makeFolder } from './log-files.js';
-import { lockLog } from './log-lock.js';
+import { type LogLock, lockLog } from './log-lock.js';
 import { LogKeeper } from './log-keeper.js';
 import { openLog } from './open-log.js';
 import { renderEvent } from './record.js';
@@ -38,7 +38,7 @@ export function auditFile(directory: string, options: AuditFileOptions = {}): Au
 export function auditFileWith(operations: FileOperations, directory: string, options: AuditFileOptions): AuditSink {
   const folder = resolve(directory);
   const settings = readAuditFileOptions(folder, options);
-  const { log, unlock } = open(folder, () => openLog(folder, settings, operations));
+  const { log, lock } = open(folder, (taken) => openLog(folder, settings, operations, taken));
   const keeper = new LogKeeper(log, settings);
   const commits = new GroupCommit<string | undefined>(
     async (entries) => {
@@ -63,21 +63,21 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
       closed ??= commits
         .close()
         .then(() => keeper.close())
-        .finally(unlock)
+        .finally(() => lock.release())
         .then(() => keeper.witnesses());
       return closed;
     },
   };
 }
 
-function open<Log>(directory: string, openIt: () => Log): { readonly log: Log; readonly unlock: () => void } {
-  let unlock: (() => void) | undefined;
+function open<Log>(directory: string, openIt: (lock: LogLock) => Log): { readonly log: Log; readonly lock: LogLock } {
+  let lock: LogLock | undefined;
   try {
     makeFolder(directory);
-    unlock = lockLog(directory);
-    return { log: openIt(), unlock };
+    lock = lockLog(directory);
+    return { log: openIt(lock), lock };
   } catch (error) {
-    unlock?.();
+    lock?.release();
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`auditFile: the log in '${directory}' cannot be opened: ${textOf(error)}`);
   }

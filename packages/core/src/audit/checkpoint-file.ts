@@ -14,6 +14,8 @@ const tailBytes = 64 * 1024;
 export interface CheckpointFile {
   /** The last one that is whole. */
   readonly last: string | undefined;
+  /** @throws AuditError, from then on, if somebody else has touched the file. Not while a note is appended. */
+  checkUntouched(): void;
   /** Resolves when it is durable. */
   append(note: string): Promise<void>;
   /** The same at once, for the first one. */
@@ -44,9 +46,10 @@ export function openCheckpointFile(directory: string, origin: string, operations
     const lastStart = ends.at(-2) ?? 0;
     const last = tail.slice(lastStart, end);
     writeAgain(path, start + lastStart, Buffer.from(last, 'latin1'), operations);
-    const file = new AppendFile(path, descriptor, operations);
+    const file = new AppendFile(path, descriptor, operations, start + end);
     return {
       last: last === '' ? undefined : Buffer.from(last, 'latin1').toString('utf8').slice(0, -1),
+      checkUntouched: () => file.checkUntouched(),
       append: (note) => file.append(Buffer.from(`${note}\n`)),
       appendNow: (note) => file.appendNow(Buffer.from(`${note}\n`)),
       close: () => file.close(),

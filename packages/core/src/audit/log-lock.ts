@@ -1,7 +1,20 @@
-import { readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../config-error.js';
 import { createWhole } from './whole-file.js';
+
+const { O_NOFOLLOW, O_RDONLY } = constants;
 
 interface Owner {
   readonly pid: number;
@@ -11,26 +24,62 @@ interface Owner {
   readonly namespace?: string;
 }
 
+export interface LogLock {
+  /** False once another process has taken it over, or somebody has removed it. */
+  readonly isHeld: boolean;
+  /** Gives it back. */
+  release(): void;
+}
+
 /**
  * Takes a log for this process. A lock that its process has left behind is taken over. Where nobody can tell, as
- * between containers, it is taken over too: two writers on one file notice each other with the first record.
+ * between containers, it is taken over too: whoever had it finds that `isHeld` is false.
  *
- * @returns what gives it back.
- * @throws ConfigError if another process writes the log.
+ * @throws ConfigError if another process writes the log, or what bears the name of the lock is no file.
  */
-export function lockLog(directory: string, owner = 'auditFile'): () => void {
+export function lockLog(directory: string, owner = 'auditFile'): LogLock {
   const path = join(directory, 'audit.lock');
   const mine = JSON.stringify(describe(process.pid));
   if (!createWhole(path, mine)) {
+    checkIsFile(path, owner);
     const found = read(path);
     if (found !== undefined && isAlive(found)) throw inUse(owner, directory, found);
     takeAside(path, found, directory, owner);
     if (!createWhole(path, mine)) throw inUse(owner, directory, found);
   }
-  return () => {
-    // Whoever took it over in the meantime keeps it.
-    if (read(path) === mine) rmSync(path, { force: true });
+  return hold(path, mine, () => inUse(owner, directory, read(path)));
+}
+
+/** Its descriptor stays open: no other file can have the number of this one as long as it is. */
+function hold(path: string, mine: string, lost: () => ConfigError): LogLock {
+  const descriptor = openSync(path, O_RDONLY | O_NOFOLLOW);
+  const { ino, dev } = fstatSync(descriptor);
+  if (readFileSync(descriptor, 'utf8') !== mine) {
+    closeSync(descriptor);
+    throw lost();
+  }
+  const isHeld = (): boolean => {
+    const named = statSync(path, { throwIfNoEntry: false });
+    return named?.ino === ino && named.dev === dev;
   };
+  return {
+    get isHeld() {
+      return isHeld();
+    },
+    release() {
+      // Whoever took it over in the meantime keeps it.
+      if (isHeld() && read(path) === mine) rmSync(path, { force: true });
+      closeSync(descriptor);
+    },
+  };
+}
+
+function checkIsFile(path: string, owner: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) return;
+  throw new ConfigError(
+    `${owner}: '${path}' is not a regular file. It is the lock of the log: move away what is there.`,
+  );
 }
 
 /** Another process may do the same at the same moment: the one that moved the lock judged it by its content. */

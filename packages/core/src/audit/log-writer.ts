@@ -5,6 +5,7 @@ import type { CheckpointFile } from './checkpoint-file.js';
 import type { CheckpointSigner } from './checkpoint-signer.js';
 import type { LogChain } from './log-chain.js';
 import { openForAppend, segmentPath } from './log-files.js';
+import type { LogLock } from './log-lock.js';
 import { renderOwn, type SegmentStart } from './log-record.js';
 
 /** What it takes to begin a segment. */
@@ -17,6 +18,7 @@ export interface SegmentSettings {
 
 export interface LogSettings extends SegmentSettings {
   readonly signer: CheckpointSigner;
+  readonly lock: LogLock;
   /** Whether a record is acknowledged only once it is on disk; else once the system has it. */
   readonly durable: boolean;
   readonly maxSegmentBytes: number;
@@ -40,6 +42,7 @@ export class LogWriter {
   /** How many records the last note in the file is of. */
   #lastNote: number;
   #note: string;
+  #lost: AuditError | undefined;
   #onSealed: (note: string) => void = () => {};
 
   /** `note` is the last one in the file, of so many records. */
@@ -89,7 +92,10 @@ export class LogWriter {
   async #write(rendered: readonly string[], durable: boolean): Promise<void> {
     const chain = this.#segment.chain.clone();
     const lines = rendered.map((event) => chain.seal(event));
+    this.#checkOurs();
     await this.#segment.file.append(Buffer.from(lines.join('')), durable);
+    // Whoever opens the log takes the lock before reading it: what was written while it was ours is read there.
+    this.#checkOurs();
     this.#segment = { ...this.#segment, chain };
   }
 
@@ -98,11 +104,19 @@ export class LogWriter {
     await file.makeDurable();
     const { size, root } = chain;
     const note = this.#settings.signer.sign({ size, root });
+    this.#checkOurs();
     await this.#checkpoints.append(note);
     this.#sealed = size;
     this.#lastNote = size;
     this.#note = note;
     this.#onSealed(note);
+  }
+
+  /** Another writer need not touch our segment: it may go on in one of its own. */
+  #checkOurs(): void {
+    if (this.#lost === undefined && !this.#settings.lock.isHeld) this.#lost = takenOver(this.#settings.directory);
+    if (this.#lost !== undefined) throw this.#lost;
+    this.#checkpoints.checkUntouched();
   }
 
   /** The record of a note of all records until now. */
@@ -126,6 +140,7 @@ export class LogWriter {
     // After a segment that could not be begun the note is there already.
     if (this.#lastNote !== this.#segment.chain.size) await this.#seal();
     const { file, number, chain } = this.#segment;
+    this.#checkOurs();
     this.#segment = startSegment(this.#settings, number + 1, chain.clone(), {}, [this.#tellOfSeal()]);
     file.close();
   }
@@ -161,4 +176,12 @@ function open(path: string): number {
   } catch (cause) {
     throw new AuditError('write_failed', `${path} cannot be made (${codeOf(cause)}).`, cause);
   }
+}
+
+function takenOver(directory: string): AuditError {
+  return new AuditError(
+    'file_replaced',
+    `Another process has taken over the log in '${directory}', or its audit.lock was removed. ` +
+      'No record is taken until a restart. One process writes a log: give each its own folder.',
+  );
 }

@@ -11,6 +11,7 @@ import { type CheckpointSigner, checkpointSigner, readOrMakeKey } from './checkp
 import { checkIsNew } from './is-new.js';
 import { LogChain } from './log-chain.js';
 import { openForAppend, segmentsIn, verifierKeyFileName } from './log-files.js';
+import type { LogLock } from './log-lock.js';
 import { renderOwn } from './log-record.js';
 import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
 import { findLog, type FoundLog, originOf } from './recover-log.js';
@@ -30,7 +31,12 @@ import { writeAgain } from './write-again.js';
  * Opens a log that nobody else writes, or begins one. What a crash has torn off its end is put aside, and the log says
  * so; anything else that is wrong with it stops the start.
  */
-export function openLog(directory: string, settings: AuditFileSettings, operations: FileOperations): LogWriter {
+export function openLog(
+  directory: string,
+  settings: AuditFileSettings,
+  operations: FileOperations,
+  lock: LogLock,
+): LogWriter {
   const { clock } = settings;
   const suffix = tornSuffix(clock());
   const segments = putUnfinishedAside(segmentsIn(directory), suffix);
@@ -43,7 +49,7 @@ export function openLog(directory: string, settings: AuditFileSettings, operatio
     const signer = checkpointSigner(origin, key);
     const sealed = lastSealed(checkpoints, signer, directory);
     const found = findLog(segments, sealed);
-    const log = { ...settings, directory, origin, signer, operations };
+    const log = { ...settings, directory, origin, signer, operations, lock };
     const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found, suffix);
     try {
       const note = checkpoints.last ?? sealFirst(segment, signer, checkpoints);
@@ -95,9 +101,9 @@ function goOn(log: SegmentSettings, found: FoundLog, suffix: string): OpenSegmen
 }
 
 function appendTo({ operations }: SegmentSettings, found: FoundLog): OpenSegment {
-  const { path, number, chain, startedAt, sealedBytes, unsealed } = found;
+  const { path, number, chain, startedAt, sealedBytes, unsealed, validBytes } = found;
   writeAgain(path, sealedBytes, unsealed, operations);
-  return { file: new AppendFile(path, openForAppend(path), operations), number, chain, startedAt };
+  return { file: new AppendFile(path, openForAppend(path), operations, validBytes), number, chain, startedAt };
 }
 
 function cutOff(path: string, size: number): boolean {

@@ -1,38 +1,25 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditFile } from '../../src/audit/audit-file.js';
 import { isEvent, readWholeAuditLog } from '../../src/audit/read-audit-log.js';
+import { bundle } from './bundle.js';
 import { event, type Folder, temporaryFolder } from './events.js';
 
 type Child = ChildProcessByStdio<null, Readable, null>;
 
-let bundle: Folder;
+let programs: Folder;
 let writer: string;
 
 beforeAll(async () => {
-  bundle = temporaryFolder();
-  writer = join(bundle.path, 'crash-writer.mjs');
-  // Node 20 runs no TypeScript by itself.
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    build: {
-      ssr: fileURLToPath(new URL('./crash-writer.ts', import.meta.url)),
-      outDir: bundle.path,
-      target: 'node20',
-      rollupOptions: { output: { entryFileNames: 'crash-writer.mjs' } },
-    },
-  });
+  programs = temporaryFolder();
+  writer = await bundle('crash-writer', programs.path);
 });
 
-afterAll(() => bundle[Symbol.dispose]());
+afterAll(() => programs[Symbol.dispose]());
 
 /** Kills the writer once it has acknowledged so many records; returns all that it acknowledged. */
 async function killAfter(child: Child, acknowledgements: number): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyLog } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
@@ -15,9 +15,9 @@ describe('one process writes a log', () => {
     using folder = temporaryFolder();
     const other = spawn('sleep', ['60']);
     const started = `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${startOf(other.pid!)}`;
-    const unlock = lockLog(folder.path);
+    const lock = lockLog(folder.path);
     const mine = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
-    unlock();
+    lock.release();
     writeFileSync(lockOf(folder.path), JSON.stringify({ ...mine, pid: other.pid, started }));
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
     expect(() => auditFile(folder.path)).toThrow(
@@ -32,26 +32,38 @@ describe('one process writes a log', () => {
 
   it('F6 a number that another process has by now is no owner', () => {
     using folder = temporaryFolder();
-    const unlock = lockLog(folder.path);
-    const lock = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
-    unlock();
-    writeFileSync(lockOf(folder.path), JSON.stringify({ ...lock, started: 'before/1' }));
-    lockLog(folder.path)();
+    const lock = lockLog(folder.path);
+    const mine = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
+    lock.release();
+    writeFileSync(lockOf(folder.path), JSON.stringify({ ...mine, started: 'before/1' }));
+    lockLog(folder.path).release();
     for (const rubbish of ['', 'null', '{', '{"pid":"1"}', '{"pid":1e99}']) {
       writeFileSync(lockOf(folder.path), rubbish);
-      lockLog(folder.path)();
+      lockLog(folder.path).release();
     }
   });
 
   it('F6 a lock that was taken over is not given back by the one before', () => {
     using folder = temporaryFolder();
-    const unlock = lockLog(folder.path);
+    const lock = lockLog(folder.path);
     writeFileSync(lockOf(folder.path), 'somebody else');
-    unlock();
+    lock.release();
     expect(readFileSync(lockOf(folder.path), 'utf8')).toBe('somebody else');
   });
 
-  it('F6 G5 where the lock shows nothing, as between containers, one of two goes on, and the log stays whole', async () => {
+  it('F6 a lock is held until another takes it over, also for one who puts the same text there', () => {
+    using folder = temporaryFolder();
+    const lock = lockLog(folder.path);
+    expect(lock.isHeld).toBe(true);
+    const mine = readFileSync(lockOf(folder.path), 'utf8');
+    rmSync(lockOf(folder.path));
+    expect(lock.isHeld).toBe(false);
+    writeFileSync(lockOf(folder.path), mine);
+    expect(lock.isHeld).toBe(false);
+    lock.release();
+  });
+
+  it('F6 G5 where the lock shows nothing, as between containers, the later one goes on, and the log stays whole', async () => {
     using folder = temporaryFolder();
     const old = auditFile(folder.path, { onTrouble() {} });
     await old.write(event('a'));
@@ -79,10 +91,12 @@ describe('one process writes a log', () => {
     expect(await verifyLog(folder.path, { key })).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('G5 a lock that cannot be made stops the start', () => {
+  it('G5 what bears the name of the lock and is no file stops the start, and stays where it is', () => {
     using folder = temporaryFolder();
     mkdirSync(lockOf(folder.path));
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
+    expect(() => auditFile(folder.path)).toThrow(/audit\.lock' is not a regular file.*move away what is there/);
+    expect(readdirSync(folder.path)).toEqual(['audit.lock']);
   });
 });
 

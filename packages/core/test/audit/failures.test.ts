@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -178,19 +178,35 @@ describe('F4 F6 a log that cannot be sealed', () => {
     });
   });
 
-  it('because its checkpoints were removed while it runs: records are taken, and the next start is refused', async () => {
+  it.each<[string, (path: string) => void, RegExp]>([
+    ['removed', (path) => rmSync(path), /checkpoints\.txt was moved, removed or replaced/],
+    ['written to', (path) => appendFileSync(path, 'x'), /checkpoints\.txt was changed by somebody else/],
+  ])('because its checkpoints were %s while it runs: no record is taken any more', async (_name, meddle, problem) => {
     using folder = temporaryFolder();
-    const troubles: string[] = [];
-    const sink = auditFile(folder.path, {
-      checkpointEvery: { records: 1 },
-      onTrouble: (text) => void troubles.push(text),
-    });
-    rmSync(join(folder.path, 'checkpoints.txt'));
-    for (const id of ['a', 'b', 'c']) await sink.write(event(id));
-    expect(troubles).toHaveLength(2);
-    expect(troubles[0]).toMatch(/could not be sealed, once now: .*checkpoints\.txt was moved, removed or replaced/);
+    const sink = auditFile(folder.path, silently);
+    await sink.write(event('a'));
+    const before = readFileSync(folder.log, 'utf8');
+    meddle(join(folder.path, 'checkpoints.txt'));
+    for (const id of ['b', 'c']) {
+      await expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'file_replaced', message: problem });
+    }
     await sink.close?.();
-    expect(() => auditFile(folder.path)).toThrow(/checkpoints of .* are missing/);
+    expect(readFileSync(folder.log, 'utf8')).toBe(before);
+    expect(() => auditFile(folder.path)).toThrow(ConfigError);
+  });
+
+  it('because its checkpoints are touched while a record is synced: that record is refused', async () => {
+    using folder = temporaryFolder();
+    const meddled: FileOperations = {
+      ...fileOperations,
+      async sync(descriptor) {
+        await fileOperations.sync(descriptor);
+        appendFileSync(join(folder.path, 'checkpoints.txt'), 'x');
+      },
+    };
+    const sink = auditFileWith(meddled, folder.path, silently);
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await sink.close?.();
   });
 });
 

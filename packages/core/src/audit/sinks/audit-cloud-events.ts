@@ -6,7 +6,7 @@ import { escapeUnprintable } from '../escape.js';
 import type { AuditEvent, AuditSink } from '../event.js';
 import { GroupCommit, maxBatch } from '../group-commit.js';
 import { makeFolder } from '../log-files.js';
-import { lockLog } from '../log-lock.js';
+import { type LogLock, lockLog } from '../log-lock.js';
 import { renderEvent } from '../record.js';
 import {
   type AuditCloudEventsOptions,
@@ -44,7 +44,7 @@ export function auditCloudEvents(address: string, options: AuditCloudEventsOptio
 /** The same with a pause between tries that a test can end. */
 export function auditCloudEventsWith(between: Pause, address: string, options: AuditCloudEventsOptions): AuditSink {
   const settings = readCloudEventsOptions(address, options);
-  const { spool, unlock } = openSpool(settings);
+  const { spool, lock } = openSpool(settings);
   const delivery = new Delivery(spool, settings, between);
   let timer: NodeJS.Timeout | undefined;
 
@@ -76,7 +76,7 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
       spool.seal();
       await delivery.close();
     } finally {
-      unlock();
+      lock.release();
     }
   }
 
@@ -109,16 +109,16 @@ function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettin
   );
 }
 
-function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; readonly unlock: () => void } {
+function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; readonly lock: LogLock } {
   const { maxSpoolBytes, batchRecords } = settings;
   const folder = resolve(settings.spoolDirectory);
-  let unlock: (() => void) | undefined;
+  let lock: LogLock | undefined;
   try {
     makeFolder(folder);
-    unlock = lockLog(folder, 'auditCloudEvents');
-    return { spool: new Spool(folder, maxSpoolBytes, batchRecords), unlock };
+    lock = lockLog(folder, 'auditCloudEvents');
+    return { spool: new Spool(folder, maxSpoolBytes, batchRecords), lock };
   } catch (error) {
-    unlock?.();
+    lock?.release();
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`auditCloudEvents: the spool in '${folder}' cannot be used: ${textOf(error)}`);
   }
