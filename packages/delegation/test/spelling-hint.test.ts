@@ -13,4 +13,12 @@ describe('spellingHint', () => {
   ])('says of %s: %s', (name, hint) => {
     expect(spellingHint(name, known, 'options')).toBe(hint);
   });
+
+  it('lists the first of very many, and finds what was meant among all', () => {
+    const many = Array.from({ length: 42 }, (_, n) => `group-number-${n}`);
+    expect(spellingHint('x', many, 'groups')).toMatch(
+      /^Known groups: group-number-0, .*group-number-39, and 2 more\.$/,
+    );
+    expect(spellingHint('grup-number-41', many, 'groups')).toBe("Did you mean 'group-number-41'?");
+  });
 });
