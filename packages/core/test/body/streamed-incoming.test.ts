@@ -5,7 +5,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { holdIncoming } from '../../src/body/held-incoming.js';
 import type { BodyLimits, RequestBody, StreamFailure, StreamedBody } from '../../src/body/request-body.js';
 import { sendRefusal } from '../../src/node/send-refusal.js';
@@ -368,12 +368,13 @@ describe('limits of a streamed body', () => {
   });
 
   it('a slow reader is not a silent client', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     await using server = await streaming({
-      limits: limits({ maxBytes: 20_000_000, timeoutSeconds: 0.5 }),
+      limits: limits({ maxBytes: 20_000_000, timeoutSeconds: 1 }),
       handle: async (request, response) => {
         await once(request, 'readable');
-        const until = Date.now() + 1200;
-        while (Date.now() < until) await setImmediate();
+        vi.advanceTimersByTime(3000);
         await echo(request, response);
       },
     });
