@@ -20,7 +20,7 @@ function hostOf(name: string, express: typeof express5): Host {
       api.get(
         '/whoami',
         waited(async (req, res) => {
-          await handled('whoami');
+          await handled('whoami', getCaller(req));
           res.json(whoami(getCaller(req)));
         }),
       );

@@ -50,7 +50,7 @@ async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<vo
   } else readNothing(api);
 
   api.get('/whoami', { config: { permit: false } }, async (request) => {
-    await handled('whoami');
+    await handled('whoami', getCaller(request));
     return whoami(getCaller(request));
   });
   api.post(

@@ -37,7 +37,7 @@ function hostOf(name: string, Koa: typeof Koa3): Host {
 function guardedRoutes({ bodyParser, handled }: HostParts): Router<AgentState> {
   const router = new Router<AgentState>();
   router.get('/whoami', async (ctx) => {
-    await handled('whoami');
+    await handled('whoami', getCaller(ctx));
     ctx.body = whoami(getCaller(ctx));
   });
   // Before the parser: the body is read as a stream.

@@ -49,7 +49,7 @@ async function serve(
 
 function guardedRoutes({ bodyParser, handled }: HostParts): readonly Route[] {
   const whoAmI: Handler = async (request, response) => {
-    await handled('whoami');
+    await handled('whoami', getCaller(request));
     answer(response, 200, whoami(getCaller(request)));
   };
   const upload: Handler = async (request, response) => {

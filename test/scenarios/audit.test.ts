@@ -2,6 +2,7 @@ import type { AuditEvent, AuditSink } from '@countersign/core';
 import { expect, it, vi } from 'vitest';
 import { type Api, expectProblem, onEveryHost, onEverySetup } from '../support/api.js';
 import { auditText } from '../support/audit-log.js';
+import { deferred } from '../support/deferred.js';
 import { Http2Connection } from '../support/http2.js';
 import { patiently } from '../support/patiently.js';
 import { serialized } from '../support/signed-request.js';
@@ -106,11 +107,6 @@ for (const http2 of [false, true]) {
     },
     { start: { http2 } },
   );
-}
-
-function deferred(): { readonly promise: Promise<void>; resolve(): void } {
-  const settle: (() => void)[] = [];
-  return { promise: new Promise((resolve) => void settle.push(resolve)), resolve: () => settle[0]?.() };
 }
 
 function outcomes(api: Api): unknown[] {

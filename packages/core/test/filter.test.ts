@@ -87,6 +87,21 @@ describe('guard.filter', () => {
     ]);
   });
 
+  it('F5 a list that was given has an outcome whatever the host refused after it; one that was refused has none', async () => {
+    const { guard, audit } = await guarded({ policy: engine(() => deny) });
+    const given = await letIn(guard);
+    expect(await guard.filter(given, 'thing.read', things(1))).toEqual({ ok: true, permitted: [] });
+    await guard.complete(given, { result: 'finished', status: 403 }, { refused: true });
+    const refused = await letIn(guard);
+    expect(await guard.filter(refused, 'thing.read', things(1), { requires: 'x:y' })).toMatchObject({ ok: false });
+    await guard.complete(refused, { result: 'finished', status: 403 }, { refused: true });
+    expect(audit.records.map(({ phase, code }) => [phase, code])).toEqual([
+      ['decision', 'policy_denied'],
+      ['outcome', undefined],
+      ['decision', 'insufficient_scope'],
+    ]);
+  });
+
   it('D1 what cannot be decided is left out, and said in the log', async () => {
     const troubles: string[] = [];
     const onTrouble = (text: string): void => void troubles.push(text);

@@ -35,6 +35,27 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
   });
 
+  it.each([
+    ['and the application went on', undefined, ['decision', 'outcome']],
+    ['and the host answered with it', { refused: true }, ['decision']],
+  ])('F5 all was refused, %s', async (_title, answer, phases) => {
+    const { guard, audit } = await guarded({ policy: engine(() => ({ ...allow, decision: 'deny' })) });
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false });
+    await guard.complete(caller, { result: 'finished', status: 200 }, answer);
+    await guard.complete(caller, { result: 'aborted' });
+    expect(audit.records.map(({ phase }) => phase)).toEqual(phases);
+  });
+
+  it('F5 something was allowed before the host answered with a refusal: the outcome says so', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    await guard.authorize(caller, permission);
+    await guard.absent(caller, 'thing.read');
+    await guard.complete(caller, { result: 'finished', status: 403 }, { refused: true });
+    expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'decision', 'outcome']);
+  });
+
   it('G1 what looks like a caller, or is another guard’s, has no authority', async () => {
     const { guard } = await guarded();
     const caller = await letIn(guard);

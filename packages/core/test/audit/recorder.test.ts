@@ -46,6 +46,21 @@ class Recording {
   }
 }
 
+it('F3 what a stranger says of himself gets little room, and the record says how much is missing', async () => {
+  const audit = memoryAudit();
+  const { recorder } = new Recording(audit);
+  const claimed = { keyId: 'k'.repeat(1400), agent: 'a'.repeat(257) };
+  await recorder.unverified({ ...facts, path: `/${'p'.repeat(300)}` }, claimed, refusal('key_unknown'));
+  await recorder.unverified(facts, { keyId: 'k'.repeat(256) }, refusal('key_unknown'));
+  expect(audit.records).toMatchObject([
+    {
+      claimed: { keyId: `${'k'.repeat(256)}…[+1144]`, agent: `${'a'.repeat(256)}…[+1]` },
+      request: { path: `/${'p'.repeat(255)}…[+45]` },
+    },
+    { claimed: { keyId: 'k'.repeat(256) } },
+  ]);
+});
+
 describe('F4 what the recorder tells the operator', () => {
   it('a full disk: the first, the second, the fourth … request, and once that it is over', async () => {
     using folder = temporaryFolder();

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { AuditOutcome } from '../../src/audit/event.js';
 import { type OutcomeWatch, watchOutcome } from '../../src/node/watch-outcome.js';
+import { refusal, refusalResponse } from '../../src/refusal.js';
+import { RefusalError } from '../../src/refusal-error.js';
+import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from './deferred.js';
 import { post, RawClient, serve, type TestServer } from './raw-http.js';
 
@@ -142,5 +146,141 @@ describe('watchOutcome calls back exactly once', () => {
     await client.response();
     for (let turn = 0; turn < 5; turn++) await setImmediate();
     expect(outcomes).toEqual([{ result: 'finished', status: 200 }]);
+  });
+});
+
+describe('watchOutcome of pipelined requests', () => {
+  /** Serves them in their order, and notes each outcome at the place of its request. */
+  async function pipelined(
+    handle: (place: number, response: ServerResponse) => void,
+  ): Promise<{ readonly outcomes: (AuditOutcome | undefined)[]; readonly server: TestServer }> {
+    const outcomes: (AuditOutcome | undefined)[] = [];
+    const server = await serve((request, response) => {
+      const place = outcomes.push(undefined) - 1;
+      watchOutcome(request, response, ({ outcome }) => (outcomes[place] = outcome));
+      handle(place, response);
+    });
+    return { outcomes, server };
+  }
+
+  const gets = (count: number): string => 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(count);
+
+  it('F5 aborted, those too whose answer never had its turn', async () => {
+    const { outcomes, server } = await pipelined((place, response) => {
+      if (place === 1) response.writeHead(201).end();
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    await client.send(gets(3));
+    await vi.waitFor(() => expect(outcomes).toHaveLength(3), patiently);
+    client.socket.destroy();
+    const aborted = { result: 'aborted' };
+    await vi.waitFor(() => expect(outcomes).toEqual([aborted, aborted, aborted]), patiently);
+  });
+
+  it('F5 aborted, whose turn came on a connection that was no more', async () => {
+    const { outcomes, server } = await pipelined((place, response) => {
+      response.end(place === 0 ? Buffer.alloc(20_000_000) : 'short');
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    client.socket.pause();
+    await client.send(gets(2));
+    await vi.waitFor(() => expect(outcomes).toHaveLength(2), patiently);
+    client.socket.destroy();
+    await vi.waitFor(() => expect(outcomes).toMatchObject([{ result: 'aborted' }, { result: 'aborted' }]), patiently);
+  });
+
+  it('F5 finished, and aborted behind an answer that closes the connection', async () => {
+    const { outcomes, server } = await pipelined((place, response) => {
+      if (place === 1) response.setHeader('connection', 'close');
+      response.end();
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    await client.send(gets(3));
+    const finished = { result: 'finished', status: 200 };
+    await vi.waitFor(() => expect(outcomes).toEqual([finished, finished, { result: 'aborted' }]), patiently);
+  });
+
+  it('G4 a thousand on one connection leave nothing on it', async () => {
+    const warned = vi.spyOn(process, 'emitWarning');
+    const sockets = new Set<Socket>();
+    const { outcomes, server } = await pipelined((_place, response) => {
+      const { socket } = response.req;
+      sockets.add(socket);
+      response.end();
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    const listeners = (): number[] =>
+      [...sockets].flatMap((socket) => ['close', 'timeout'].map((event) => socket.listenerCount(event)));
+    const after: number[][] = [];
+    for (let round = 0; round < 50; round++) {
+      await client.send(gets(20));
+      for (let answers = 0; answers < 20; answers++) await client.response();
+      await vi.waitFor(
+        () => expect(outcomes.filter((outcome) => outcome !== undefined)).toHaveLength(20 * (round + 1)),
+        patiently,
+      );
+      after.push(listeners());
+    }
+    expect(sockets.size).toBe(1);
+    expect(after.at(-1)).toEqual(after[0]);
+    expect(warned).not.toHaveBeenCalled();
+  });
+});
+
+describe('watchOutcome says whether the answer was the refusal of the host', () => {
+  it.each<[string, (response: ServerResponse, watch: OutcomeWatch) => void, object]>([
+    [
+      'it was',
+      (response, watch) => {
+        watch.refused(403);
+        response.writeHead(403).end();
+      },
+      { refused: true, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'it would have been, but the client went away',
+      (response, watch) => {
+        watch.refused(403);
+        response.req.socket.destroy();
+      },
+      { refused: true, outcome: { result: 'aborted' } },
+    ],
+    [
+      'the application answered in spite of it',
+      (response, watch) => {
+        watch.refused(403);
+        response.writeHead(200).end();
+      },
+      { refused: false, outcome: { result: 'finished', status: 200 } },
+    ],
+    [
+      'the application said 403 itself',
+      (response) => void response.writeHead(403).end(),
+      { refused: false, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'a refusal was thrown, which is no failure of a handler',
+      (response, watch) => {
+        const refused = refusal('policy_denied');
+        watch.threw(new RefusalError(refused, refusalResponse(refused, '')));
+        response.writeHead(403).end();
+      },
+      { refused: false, outcome: { result: 'finished', status: 403 } },
+    ],
+  ])('F5 %s', async (_title, answer, ending) => {
+    const endings: object[] = [];
+    await using server = await serve((request, response) => {
+      answer(
+        response,
+        watchOutcome(request, response, (ended) => endings.push(ended)),
+      );
+    });
+    using client = await RawClient.open(server);
+    await client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    await vi.waitFor(() => expect(endings).toEqual([ending]), patiently);
   });
 });
