@@ -1,6 +1,6 @@
 import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
-import { AuditError } from './audit-error.js';
+import { BoundedSink, type SinkLimits } from './bounded-sink.js';
 import type { AuditEvent, AuditSink } from './event.js';
 
 /** A sink, and what it means that a record is missing there. */
@@ -15,9 +15,7 @@ export interface FanOutRule {
   readonly name?: string;
 }
 
-export interface BranchLimits {
-  readonly maxWaiting: number;
-  readonly timeoutMilliseconds: number;
+export interface BranchLimits extends SinkLimits {
   readonly clock: () => number;
   readonly onTrouble: (message: string) => void;
 }
@@ -38,25 +36,17 @@ export interface ReportBranch extends FanOutBranch {
 const quietMilliseconds = 10_000;
 
 /** Who waits for this sink is refused when it fails, is too slow, or has too many waiting. */
-export function denyBranch(rule: Required<FanOutRule>, limits: BranchLimits): FanOutBranch {
-  const { sink, name } = rule;
-  const waiting = new Waiting(rule, limits.maxWaiting);
-  return {
-    name,
-    write: (event) => within(limits.timeoutMilliseconds, waiting.write(event), name),
-    async close() {
-      await sink.close?.();
-    },
-  };
+export function denyBranch({ sink, name }: Required<FanOutRule>, limits: SinkLimits): FanOutBranch {
+  const bounded = new BoundedSink(sink, name, limits);
+  return { name, write: (event) => bounded.write(event), close: () => bounded.close() };
 }
 
 /**
  * Nobody waits for this sink. It is called at once, in the context of the request that the record is about, which is
- * what finds the active span; what it has not finished is counted, and beyond the limit dropped.
+ * what finds the active span; what it has not answered in time is lost, and what comes beyond the limit.
  */
-export function reportBranch(rule: Required<FanOutRule>, limits: BranchLimits): ReportBranch {
-  const { sink, name } = rule;
-  const waiting = new Waiting(rule, limits.maxWaiting);
+export function reportBranch({ sink, name }: Required<FanOutRule>, limits: BranchLimits): ReportBranch {
+  const bounded = new BoundedSink(sink, name, limits);
   const trouble = new LastingTrouble(quietMilliseconds, limits.clock);
   let lost = 0;
   return {
@@ -66,7 +56,7 @@ export function reportBranch(rule: Required<FanOutRule>, limits: BranchLimits): 
     },
     async write(event) {
       try {
-        await waiting.write(event);
+        await bounded.write(event);
         if (trouble.over() > 0) {
           limits.onTrouble(`countersign: ${name} takes audit records again; ${lost} are missing there.`);
         }
@@ -79,62 +69,11 @@ export function reportBranch(rule: Required<FanOutRule>, limits: BranchLimits): 
     },
     async close() {
       try {
-        await within(limits.timeoutMilliseconds, closeAfter(waiting, sink), name);
+        await bounded.close(bounded.idle());
       } catch (error) {
         limits.onTrouble(`countersign: ${name} could not be closed: ${textOf(error)}`);
       }
       if (lost > 0) limits.onTrouble(`countersign: ${lost} audit records are missing in ${name}.`);
     },
   };
-}
-
-async function closeAfter(waiting: Waiting, sink: AuditSink): Promise<void> {
-  await waiting.idle();
-  await sink.close?.();
-}
-
-/** Refuses what comes while too many records wait. One that its sink never answers keeps its place. */
-class Waiting {
-  readonly #rule: FanOutRule;
-  readonly #most: number;
-  readonly #writes = new Set<Promise<void>>();
-
-  constructor(rule: FanOutRule, most: number) {
-    this.#rule = rule;
-    this.#most = most;
-  }
-
-  async write(event: AuditEvent): Promise<void> {
-    const { sink, name } = this.#rule;
-    if (this.#writes.size >= this.#most) {
-      throw new AuditError('overloaded', `${this.#most} audit records are waiting for ${name} already.`);
-    }
-    // A promise of its own: a sink may answer several records with one.
-    const write = Promise.resolve(sink.write(event)).then(() => {});
-    this.#writes.add(write);
-    try {
-      await write;
-    } finally {
-      this.#writes.delete(write);
-    }
-  }
-
-  async idle(): Promise<void> {
-    await Promise.allSettled(this.#writes);
-  }
-}
-
-async function within(milliseconds: number, work: Promise<void>, name: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new AuditError('timed_out', `${name} did not answer within ${milliseconds / 1000} seconds.`)),
-      milliseconds,
-    );
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -8,12 +8,19 @@ import { wholeNumber } from '../whole-number.js';
 export interface FanOutOptions {
   /** Most records that may wait for one sink; what comes on top is a failure of that sink. Default 4096. */
   readonly maxWaiting?: number;
-  /** Longest wait for one sink, in seconds: for a `deny` sink to write, for any other to finish at close. Default 30. */
+  /** Longest wait for one sink, in seconds: to write, and to close. Default 30. */
   readonly timeoutSeconds?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
   /** Told of records that are missing in a `report` sink. Default: a process warning. */
   readonly onTrouble?: (message: string) => void;
+}
+
+const made = new WeakSet<AuditSink>();
+
+/** Whether it is one of `fanOut`, which bounds each of its sinks. */
+export function isFanOut(sink: AuditSink): boolean {
+  return made.has(sink);
 }
 
 /** Several sinks as one. */
@@ -43,7 +50,7 @@ export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanO
   }
   const denying = rules.filter(({ onFailure }) => onFailure !== 'report').map((rule) => denyBranch(rule, limits));
   const reporting = rules.filter(({ onFailure }) => onFailure === 'report').map((rule) => reportBranch(rule, limits));
-  return {
+  const fan: FanOut = {
     get lost() {
       return Object.fromEntries(reporting.map(({ name, lost }) => [name, lost]));
     },
@@ -53,6 +60,8 @@ export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanO
     },
     close: () => all([...denying, ...reporting].map((branch: FanOutBranch) => branch.close())),
   };
+  made.add(fan);
+  return fan;
 }
 
 function readRules(sinks: readonly (AuditSink | FanOutRule)[]): readonly Required<FanOutRule>[] {

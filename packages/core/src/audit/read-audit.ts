@@ -1,8 +1,12 @@
 import { ConfigError } from '../config-error.js';
+import { BoundedSink } from './bounded-sink.js';
 import type { AuditSink } from './event.js';
-import { fanOut } from './fan-out.js';
+import { fanOut, isFanOut } from './fan-out.js';
 
-/** The sink or sinks of a guard. */
+/** What `fanOut` gives each of several. How much may wait is for a single sink to say. */
+const limits = { maxWaiting: 1_000_000, timeoutMilliseconds: 30_000 };
+
+/** The sink or sinks of a guard, each bounded in time: a disk that hangs is a refusal, and ends a close. */
 export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
   const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
   if (sinks.some((sink) => typeof sink === 'string')) {
@@ -19,7 +23,8 @@ export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
     );
   }
   const [only] = sinks;
-  return sinks.length === 1 && only !== undefined ? only : fanOut(sinks);
+  if (only === undefined || sinks.length > 1) return fanOut(sinks);
+  return isFanOut(only) ? only : new BoundedSink(only, 'the audit sink', limits);
 }
 
 /** The actions that may run though their record cannot be written. */

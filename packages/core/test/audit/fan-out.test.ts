@@ -74,8 +74,57 @@ describe('fanOut', () => {
     await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'overloaded' });
     vi.advanceTimersByTime(2000);
     await Promise.all(late);
-    await expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'overloaded' });
+    const tried = expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'timed_out' });
+    await expect(sink.write(event('e'))).rejects.toMatchObject({ failure: 'overloaded' });
+    await vi.advanceTimersByTimeAsync(2000);
+    await tried;
     expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('F4 a sink that swallowed as many answers as may wait is used again once it works', async () => {
+    vi.useFakeTimers();
+    let hangs = true;
+    const taken = new Deferred();
+    const answers = (): Promise<void> => (hangs ? new Promise(() => {}) : taken.promise);
+    const sink = fanOut([{ write: answers }], { timeoutSeconds: 2, maxWaiting: 2 });
+    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'timed_out' }));
+    await vi.advanceTimersByTimeAsync(2000);
+    await Promise.all(late);
+    hangs = false;
+    const first = sink.write(event('c'));
+    await expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'overloaded' });
+    taken.resolve();
+    await first;
+    await Promise.all([sink.write(event('e')), sink.write(event('f'))]);
+    vi.useRealTimers();
+  });
+
+  it('F4 answers that come late free their places', async () => {
+    vi.useFakeTimers();
+    const answer = new Deferred();
+    const sink = fanOut([{ write: () => answer.promise }], { timeoutSeconds: 2, maxWaiting: 2 });
+    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'timed_out' }));
+    await vi.advanceTimersByTimeAsync(2000);
+    await Promise.all(late);
+    answer.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    await Promise.all([sink.write(event('c')), sink.write(event('d'))]);
+    vi.useRealTimers();
+  });
+
+  it('F4 a sink that does not close is an error after a while, and keeps no other from closing', async () => {
+    vi.useFakeTimers();
+    let closed = 0;
+    const stuck: AuditSink = { write: async () => {}, close: () => new Promise(() => {}) };
+    const other: AuditSink = { write: async () => {}, close: async () => void closed++ };
+    const closing = expect(fanOut([stuck, other], { timeoutSeconds: 2 }).close()).rejects.toMatchObject({
+      failure: 'timed_out',
+      message: 'sink 1 was not closed within 2 seconds. Records without an answer: 0.',
+    });
+    await vi.advanceTimersByTimeAsync(2000);
+    await closing;
+    expect(closed).toBe(1);
     vi.useRealTimers();
   });
 });
@@ -153,7 +202,12 @@ describe('a sink whose failures are reported', () => {
     const closed = sink.close();
     await vi.advanceTimersByTimeAsync(1000);
     await closed;
-    expect(told).toEqual([expect.stringContaining('sink 2 could not be closed: AuditError: sink 2 did not answer')]);
+    expect(told).toEqual([
+      'countersign: 1 audit records are missing in sink 2 so far: AuditError: sink 2 did not answer within 1 seconds.',
+      'countersign: sink 2 could not be closed: AuditError: sink 2 was not closed within 1 seconds. ' +
+        'Records without an answer: 1.',
+      'countersign: 1 audit records are missing in sink 2.',
+    ]);
     vi.useRealTimers();
   });
 
