@@ -50,7 +50,9 @@ changed) and a scope.`,
 function defineCheck(policy: Command, io: Io, exitWith: (code: number) => void): void {
   policy
     .command('check')
-    .description('say what would stop the start, and what can never apply, permits too much, is said twice or can fail')
+    .description(
+      'say what would stop the start, and what can never apply, permits too much, is said twice, can fail or is misspelt',
+    )
     .argument('<folder>', 'the folder of policies')
     .option('--strict', 'warnings count as errors', false)
     .option('--json', 'print what was found as JSON', false)
@@ -106,7 +108,10 @@ function defineExplain(policy: Command, io: Io): void {
     .option('--method <method>', 'method of the HTTP request')
     .option('--path <path>', 'its path')
     .option('--json', 'print the explanation as JSON', false)
-    .addHelpText('after', '\nWhat an option says counts before what the file says.')
+    .addHelpText(
+      'after',
+      '\nWhat an option says counts before what the file says.\nExit code 2: no guard could put such a request to policy.',
+    )
     .action(async (folder, options) => {
       const { explain } = await import('./explain.js');
       await explain(folder, options, io);
