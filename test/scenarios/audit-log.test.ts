@@ -27,6 +27,9 @@ onEveryHost('A log that proves itself', (api) => {
     expect(lines.length).toBe(report.size);
     for (const line of lines) expect([isRecord(JSON.parse(line)), isRecord.errors]).toEqual([true, null]);
     expect(isRecord({ ...records[0], sequence: 0 })).toBe(false);
+    for (const time of ['yesterday', '2026-11-24 12:00:00Z', '2026-11-24T12:00:00']) {
+      expect(isRecord({ ...(JSON.parse(lines.at(-1) ?? '') as object), time })).toBe(false);
+    }
 
     const id = records[0]?.id ?? '';
     const proven = await proveRecord(folder, { id, key });

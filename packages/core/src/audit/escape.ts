@@ -1,10 +1,10 @@
-// Controls, format characters (bidi overrides, zero-width, tags), line and paragraph separators.
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+// Controls, format characters (bidi overrides, zero-width, tags), line and paragraph separators, noncharacters.
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/gu;
 const loneSurrogate = /\p{Cs}/gu;
 
 /**
- * Escapes in a JSON text what JSON lets stand raw but a terminal or a log viewer obeys. The text stays the same JSON:
- * outside of its strings there is nothing to escape.
+ * Escapes in a JSON text what JSON lets stand raw but a terminal or a log viewer obeys, or a receiver may refuse. The
+ * text stays the same JSON: outside of its strings there is nothing to escape. In any other text it is spelt out.
  */
 export function escapeUnprintable(json: string): string {
   return json.replace(unprintable, (character) => {

@@ -1,18 +1,48 @@
-import { appendFile } from 'node:fs/promises';
+import { constants, lstatSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { ConfigError } from '../config-error.js';
+import { codeOf } from './append-file.js';
 import type { CheckpointWitness } from './witness.js';
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
  * Appends each checkpoint to a file, for `verifyLog` to compare with. It is a witness only where whoever can write the
- * log cannot write the file: on another host's file system, or in a git repository that is pushed.
+ * log cannot write the file, like on another host's file system. Never through a symbolic link.
+ *
+ * @throws ConfigError if there is a symbolic link of that name.
  *
  * @example
  * auditFile('audit', { witnesses: [fileWitness('/mnt/auditors/api-1.checkpoints')] });
  */
 export function fileWitness(path: string): CheckpointWitness {
   if (typeof path !== 'string' || path === '') throw new ConfigError('fileWitness: name the file to append to.');
+  // What cannot be reached now may be when it is needed.
+  if (isLink(path)) throw new ConfigError(`fileWitness: ${linked(path)}`);
   return {
     name: path,
-    receive: (note) => appendFile(path, `${note}\n`, { flush: true, mode: 0o644 }),
+    async receive(note) {
+      const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o644).catch((error: unknown) => {
+        throw codeOf(error) === 'ELOOP' ? new Error(linked(path)) : error;
+      });
+      try {
+        await file.writeFile(`${note}\n`);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    },
   };
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+function linked(path: string): string {
+  return `'${path}' is a symbolic link, which could lead over another file. Name the file itself.`;
 }

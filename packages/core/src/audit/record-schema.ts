@@ -1,6 +1,6 @@
 /**
  * JSON Schema of a record, as it stands in a log of `auditFile`. Readers ignore what they do not know: fields may be
- * added within a version.
+ * added within a version. Times are RFC 3339, in UTC.
  */
 export const auditRecordSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -13,7 +13,7 @@ export const auditRecordSchema = {
         sequence: { type: 'integer', minimum: 1 },
         version: { const: 1 },
         id: { type: 'string' },
-        time: { type: 'string' },
+        time: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' },
         phase: { enum: ['authentication', 'decision', 'outcome'] },
         decision: { enum: ['allow', 'deny'] },
         code: { type: 'string', pattern: '^[a-z_]+$' },
@@ -109,7 +109,7 @@ export const auditRecordSchema = {
       properties: {
         sequence: { type: 'integer', minimum: 1 },
         version: { const: 1 },
-        time: { type: 'string' },
+        time: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' },
         phase: { const: 'segment' },
         segment: {
           type: 'object',
@@ -139,7 +139,7 @@ export const auditRecordSchema = {
       properties: {
         sequence: { type: 'integer', minimum: 1 },
         version: { const: 1 },
-        time: { type: 'string' },
+        time: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' },
         phase: { const: 'checkpoint' },
         checkpoint: {
           type: 'object',
@@ -155,7 +155,7 @@ export const auditRecordSchema = {
       properties: {
         sequence: { type: 'integer', minimum: 1 },
         version: { const: 1 },
-        time: { type: 'string' },
+        time: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' },
         phase: { const: 'recovered' },
         recovered: {
           type: 'object',

@@ -185,6 +185,15 @@ describe('G5 a log that cannot be kept stops the start', () => {
     expect(readFileSync(join(folder.path, 'precious'), 'utf8')).toBe('precious');
   });
 
+  it('F6 a symbolic link in place of the checkpoints', () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    writeFileSync(elsewhere.log, '');
+    symlinkSync(elsewhere.log, join(folder.path, 'checkpoints.txt'));
+    expect(() => auditFile(folder.path)).toThrow(ConfigError);
+    expect(readFileSync(elsewhere.log, 'utf8')).toBe('');
+  });
+
   it('F6 a symbolic link in place of what is made at a start leads nowhere', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();

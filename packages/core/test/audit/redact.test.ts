@@ -74,8 +74,9 @@ describe('redaction', () => {
       auditPseudonym(pseudonymKey, { remoteAddress: 'user_123' }),
       auditPseudonym(pseudonymKey, { resource: { type: 'user', id: 'user_123' } }),
       auditPseudonym(pseudonymKey, { resource: { type: 'user_', id: '123' } }),
+      auditPseudonym(pseudonymKey, { resource: { type: 'Repo', id: '123' } }),
     ];
-    expect(new Set([mine, ...others]).size).toBe(6);
+    expect(new Set([mine, ...others]).size).toBe(7);
     expect(() => auditPseudonym('short', of)).toThrow(ConfigError);
   });
 

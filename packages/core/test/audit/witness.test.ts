@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -109,6 +109,19 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
+  it('F6 a file is never written through a symbolic link that somebody put in its place', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    writeFileSync(elsewhere.log, 'precious');
+    const path = join(elsewhere.path, 'checkpoints');
+    const witness = fileWitness(path);
+    symlinkSync(elsewhere.log, path);
+    const troubles: string[] = [];
+    await writeLog(folder, [witness], troubles);
+    expect(readFileSync(elsewhere.log, 'utf8')).toBe('precious');
+    expect(troubles[0]).toMatch(/checkpoints' is a symbolic link, .* Name the file itself/);
+  });
+
   it('F6 a file holds checkpoints for whoever verifies', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
@@ -199,5 +212,8 @@ describe('witnesses', () => {
     expect(() => httpWitness('https://x', { timeoutSecond: 1 } as object)).toThrow(/Did you mean 'timeoutSeconds'/);
     expect(httpWitness('http://auditors.example/', { dangerouslyAllowHttp: true }).name).toBe('auditors.example');
     expect(() => fileWitness('')).toThrow(ConfigError);
+    using folder = temporaryFolder();
+    symlinkSync('/nowhere', join(folder.path, 'link'));
+    expect(() => fileWitness(join(folder.path, 'link'))).toThrow(ConfigError);
   });
 });

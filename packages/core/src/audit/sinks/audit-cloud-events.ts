@@ -102,7 +102,8 @@ function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettin
       source,
       type: `dev.countersign.${phase}.v1`,
       time,
-      ...(resource && { subject: `${resource.type}/${resource.id}` }),
+      // An attribute is a String of CloudEvents 1.0 §3.1, which holds neither controls nor noncharacters.
+      ...(resource && { subject: escapeUnprintable(`${resource.type}/${resource.id}`) }),
       datacontenttype: 'application/json',
       data: data(bounded),
     }),

@@ -5,7 +5,7 @@ import { parseReceiverAddress } from '../receiver-address.js';
 import { wholeNumber } from '../../whole-number.js';
 
 export interface AuditCloudEventsOptions {
-  /** Which system says so: the CloudEvents `source`, like `https://api.acme.dev`. */
+  /** Which system says so: the CloudEvents `source`, a URI reference like `https://api.acme.dev` or `/audit/1`. */
   readonly source: string;
   /** A folder of its own, made if needed, where records wait until they have been received, also over a restart. */
   readonly spoolDirectory: string;
@@ -68,7 +68,7 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
   }
   return {
     url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
-    source: text('source', options.source, 'https://api.acme.dev'),
+    source: readSource(options.source),
     spoolDirectory: text('spoolDirectory', options.spoolDirectory, '/var/lib/api/spool'),
     maxSpoolBytes: wholeNumber(
       'auditCloudEvents',
@@ -86,6 +86,21 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
     data,
     onTrouble: readOnTrouble('auditCloudEvents', options.onTrouble),
   };
+}
+
+const pathCharacter = String.raw`(?:[\w.~!$&'()*+,;=:@/-]|%[\da-f]{2})`;
+/** RFC 3986 §4.1. A relative one has no colon in its first segment. */
+const uriReference = new RegExp(
+  String.raw`^(?:[a-z][a-z\d+.-]*:|(?![^/?#]*:))(?://(?:${pathCharacter}|[[\]])*)?${pathCharacter}*` +
+    String.raw`(?:\?(?:${pathCharacter}|\?)*)?(?:#(?:${pathCharacter}|\?)*)?$`,
+  'i',
+);
+
+function readSource(source: string): string {
+  text('source', source, 'https://api.acme.dev');
+  // CloudEvents 1.0 §3.1: a receiver may refuse every event for it.
+  if (uriReference.test(source) && URL.canParse(source, 'https://any.example')) return source;
+  throw new ConfigError("auditCloudEvents: 'source' must be a URI reference, like 'https://api.acme.dev'.");
 }
 
 function text(name: string, value: string, example: string): string {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { AuditSink } from '../../../src/audit/event.js';
+import type { AuditEvent, AuditSink } from '../../../src/audit/event.js';
 import { auditCloudEvents, auditCloudEventsWith } from '../../../src/audit/sinks/audit-cloud-events.js';
 import type { AuditCloudEventsOptions } from '../../../src/audit/sinks/cloud-events-options.js';
 import { toOcsf } from '../../../src/audit/sinks/to-ocsf.js';
@@ -138,6 +138,17 @@ describe('auditCloudEvents', () => {
     });
     await sink.close?.();
     expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F1 an attribute holds no character that CloudEvents forbid in one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path);
+    await sink.write(event('a', { resource: { type: 'Record', id: '\r\u0000\u001b[2J\u0085\ufffe\ud83d\u{1f511}' } }));
+    await arrived(one, 1);
+    const { subject, data } = one.received[0]?.events[0] as { subject: string; data: AuditEvent };
+    expect(subject).toBe(String.raw`Record/\u000d\u0000\u001b[2J\u0085\ufffe` + '\ufffd\u{1f511}');
+    expect(data.resource?.id).toBe('\r\u0000\u001b[2J\u0085\ufffe\ufffd\u{1f511}');
   });
 
   it('sends no more at once than it was told to', async () => {
@@ -470,6 +481,11 @@ describe('G5 options', () => {
     ['http://siem.example/', {}, 'must begin with https://'],
     ['https://user:secret@siem.example/', {}, 'without credentials'],
     ['https://siem.example/', { source: '' }, "'source' is missing"],
+    ['https://siem.example/', { source: 'not a uri <>' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: 'https://api.acme.dev/%zz' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: '1st:segment' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: 'https://[api' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: '/a#b#c' }, "'source' must be a URI reference"],
     ['https://siem.example/', { spoolDirectory: undefined }, "'spoolDirectory' is missing"],
     ['https://siem.example/', { spoolDirectory: '/dev/null/x' }, 'cannot be used'],
     ['https://siem.example/', { maxSpoolBytes: 1 }, 'maxSpoolBytes'],
@@ -485,4 +501,12 @@ describe('G5 options', () => {
     expect(() => auditCloudEvents(address, options)).toThrow(ConfigError);
     expect(() => auditCloudEvents(address, options)).toThrow(message);
   });
+
+  it.each(['https://api.acme.dev/a?b#c', 'urn:acme:api', '/audit/1', 'audit/1', '//[::1]:8080/%7Ex', "a-b_c~(d)'!*"])(
+    'takes the source %s',
+    async (name) => {
+      using folder = temporaryFolder();
+      await auditCloudEvents('https://siem.example/', { source: name, spoolDirectory: folder.path }).close?.();
+    },
+  );
 });

@@ -1,0 +1,30 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ConfigError } from '../src/config-error.js';
+import { readOnTrouble } from '../src/trouble.js';
+
+describe('F1 what an operator is told', () => {
+  const odd = 'no such thing: \u001b[2J\r\ncountersign: all is well\u202e\u0085';
+  const printable = String.raw`no such thing: \u001b[2J\u000d\u000acountersign: all is well\u202e\u0085`;
+
+  it('is one printable line', () => {
+    const told: string[] = [];
+    readOnTrouble('owner', (message) => void told.push(message))(odd);
+    expect(told).toEqual([printable]);
+  });
+
+  it('also as a warning, and where who listens throws', () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockReturnValue();
+    readOnTrouble('owner', undefined)(odd);
+    readOnTrouble('owner', () => {
+      throw new Error(odd);
+    })(odd);
+    expect(warned.mock.calls.map(([message]) => message)).toEqual([
+      printable,
+      `${printable}; and onTrouble threw: Error: ${printable}`,
+    ]);
+  });
+});
+
+it('G5 who is told must be a function', () => {
+  expect(() => readOnTrouble('owner', 'console' as unknown as () => void)).toThrow(ConfigError);
+});
