@@ -23,15 +23,15 @@ async function expectOutcomes(api: Api, wanted: readonly object[]): Promise<void
   expect(new Set(outcomesOf(api).map(({ request }) => request?.id)).size).toBe(wanted.length);
 }
 
-onEveryHost('Pipelined requests', (api) => {
-  /** So many at once on one connection, once all their handlers run. */
-  async function piped(slow: Api, count: number): Promise<Connection> {
-    const connection = await slow.connect();
-    connection.write(Buffer.concat(Array.from({ length: count }, () => serialized(invoices(slow)))));
-    await vi.waitFor(() => expect(slow.running.handled).toHaveLength(count), patiently);
-    return connection;
-  }
+/** So many at once on one connection, once all their handlers run. */
+async function piped(slow: Api, count: number): Promise<Connection> {
+  const connection = await slow.connect();
+  connection.write(Buffer.concat(Array.from({ length: count }, () => serialized(invoices(slow)))));
+  await vi.waitFor(() => expect(slow.running.handled).toHaveLength(count), patiently);
+  return connection;
+}
 
+onEveryHost('Pipelined requests', (api) => {
   it.each([2, 20])('F5 %i of a client that goes away: each has its outcome', async (count) => {
     const held = deferred();
     const slow = await api.variant({ start: { onHandled: () => held.promise } });

@@ -37,6 +37,7 @@ function codeOf({ body, headers }: RawResponse): string | undefined {
 const sayWho = (req: Request, res: Response): void => void res.send(req.caller?.actor.id ?? 'nobody');
 const answer = (error: Error, _req: Request, res: Response, _next: NextFunction): void =>
   void res.status(error instanceof RefusalError ? error.status : 500).send(`mine: ${error.message}`);
+const goOn = (_error: Error, _req: Request, res: Response, _next: NextFunction): void => void res.send('all the same');
 
 class Things {
   readonly ran: string[] = [];
@@ -135,6 +136,17 @@ describe.each(versions)('%s', (_version, express) => {
     const denied = { status: 403, body: 'mine: Policy does not permit this.' };
     expect(await send(server.url, signed({ target: '/permit' }))).toMatchObject(denied);
     expect(await send(server.url, signed({ target: '/method/forbidden' }))).toMatchObject(denied);
+  });
+
+  it('F5 a refusal that was thrown, and an application that goes on: the outcome says what it answered', async () => {
+    await using server = await api((app, { guard }) =>
+      app
+        .use(agentAuth(guard, { onRefusal: 'throw' }))
+        .get('/', permit('forbidden', thing), sayWho)
+        .use(noteThrown(), goOn),
+    );
+    expect(await send(server.url, signed())).toMatchObject({ status: 200, body: 'all the same' });
+    expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
   });
 
   it('G3 F5 an error of a guarded method reaches the error handler too', async () => {

@@ -57,7 +57,7 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
 
   app.addHook('onError', async (request, _reply, error) => admissionOf(request.raw)?.outcome?.threw(error));
   checkRoutes(app, guard, closed);
-  refuseOutside(app);
+  refuseOutside(app, guard);
 };
 
 /**

@@ -326,6 +326,8 @@ describe("onRefusal: 'throw'", () => {
       { code: 'signature_required', status: 401 },
       { code: 'policy_denied', status: 403 },
     ]);
+    // The application answered, not the guard.
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
   });
 
   it("Fastify's own error handler answers with status and challenge", async () => {

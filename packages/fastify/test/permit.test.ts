@@ -165,7 +165,8 @@ describe('permit where no agentAuth reaches', () => {
   ])('G3 G5 not_authenticated: a route with %s, beside the plugin that has it', async (_title, options) => {
     const handler = vi.fn(async () => 'x');
     const parsed = vi.fn();
-    const { guard } = await guarded();
+    const troubles: string[] = [];
+    const { guard } = await guarded({ onTrouble: (text) => void troubles.push(text) });
     const app = fastify();
     app.addHook('preValidation', async () => parsed());
     app.post('/before', options, handler);
@@ -175,18 +176,25 @@ describe('permit where no agentAuth reaches', () => {
     });
     // One plugin more, with another agentAuth, and one without.
     await app.register(async (child) => {
-      await child.register(async (inner) => void (await inner.register(agentAuth, { guard })));
+      await child.register(async (inner) => {
+        await inner.register(agentAuth, { guard });
+      });
       child.post('/beside', options, handler);
     });
     app.post('/after', options, handler);
     app.get('/open', async () => 'open');
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
-    for (const target of ['/before', '/beside', '/after']) {
+    for (const target of ['/before', '/beside', '/after', '/after']) {
       const response = await send(url, signed({ method: 'POST', target, body: '{}' }));
       expect([target, response.status, codeOf(response)]).toEqual([target, 500, 'not_authenticated']);
     }
     expect(handler).not.toHaveBeenCalled();
     expect(parsed).not.toHaveBeenCalled();
+    expect(troubles).toEqual(
+      ['/before', '/beside', '/after'].map(
+        (route) => `countersign: POST ${route} is closed: it says 'permit', but no agentAuth reaches it`,
+      ),
+    );
     expect((await send(url, unsigned({ target: '/open' }))).body).toBe('open');
     expect((await send(url, signed({ method: 'POST', target: '/within', body: '{}' }))).body).toBe('x');
     await app.close();

@@ -1,6 +1,7 @@
 import { bodyParser } from '@koa/bodyparser';
 import { Router, type RouterOptions } from '@koa/router';
 import { ConfigError, type Guard, refusal, RefusalError } from '@countersign/core';
+import type Koa from 'koa';
 import mount from 'koa-mount';
 import { EventEmitter, once } from 'node:events';
 import { Readable } from 'node:stream';
@@ -9,7 +10,15 @@ import { Connection } from '../../../test/support/connection.js';
 import { agentId, guarded, host, outcomeOf, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { sendHttp2, serveHttp2 } from '../../../test/support/http2.js';
 import { serialized, tampered } from '../../../test/support/signed-request.js';
-import { type AgentState, agentAuth, getCaller, permit, type RouteContext } from '../src/index.js';
+import {
+  type AgentAuthOptions,
+  type AgentState,
+  agentAuth,
+  getCaller,
+  type KoaContext,
+  permit,
+  type RouteContext,
+} from '../src/index.js';
 import { Api, type App, codeOf, versions } from './support.js';
 
 const json = { method: 'POST', body: '{"a":[1]}' };
@@ -399,6 +408,33 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
     expect((await send(api.url, unsigned())).body).toBe('mine');
     expect(errors).toEqual([expect.any(RefusalError)]);
     expect(errors).toMatchObject([{ code: 'signature_required', status: 401, expose: true }]);
+  });
+
+  it.each<[string, AgentAuthOptions, (ctx: Koa.Context, next: Koa.Next) => Promise<void>]>([
+    [
+      'that is caught',
+      { onRefusal: 'throw' },
+      async (ctx, next) => {
+        await next().catch(() => {
+          ctx.body = 'all the same';
+        });
+      },
+    ],
+    [
+      'that is written over',
+      {},
+      async (ctx, next) => {
+        await next();
+        ctx.status = 200;
+        ctx.body = 'all the same';
+      },
+    ],
+  ])('F5 a refusal %s: the outcome says what was answered', async (_title, auth, middleware) => {
+    const define = (app: App) => app.use(middleware).use(permit<KoaContext>('forbidden', { type: 'Thing', id: '1' }));
+    await using api = await Api.start(create(), define, { auth });
+    expect((await api.call()).body).toBe('all the same');
+    expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
+    expect(api.guarded.audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
   });
 
   it('Koa itself answers with status and challenge', async () => {

@@ -149,22 +149,22 @@ describe('watchOutcome calls back exactly once', () => {
   });
 });
 
+/** Serves them in their order, and notes each outcome at the place of its request. */
+async function pipelined(
+  handle: (place: number, response: ServerResponse) => void,
+): Promise<{ readonly outcomes: (AuditOutcome | undefined)[]; readonly server: TestServer }> {
+  const outcomes: (AuditOutcome | undefined)[] = [];
+  const server = await serve((request, response) => {
+    const place = outcomes.push(undefined) - 1;
+    watchOutcome(request, response, ({ outcome }) => (outcomes[place] = outcome));
+    handle(place, response);
+  });
+  return { outcomes, server };
+}
+
+const gets = (count: number): string => 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(count);
+
 describe('watchOutcome of pipelined requests', () => {
-  /** Serves them in their order, and notes each outcome at the place of its request. */
-  async function pipelined(
-    handle: (place: number, response: ServerResponse) => void,
-  ): Promise<{ readonly outcomes: (AuditOutcome | undefined)[]; readonly server: TestServer }> {
-    const outcomes: (AuditOutcome | undefined)[] = [];
-    const server = await serve((request, response) => {
-      const place = outcomes.push(undefined) - 1;
-      watchOutcome(request, response, ({ outcome }) => (outcomes[place] = outcome));
-      handle(place, response);
-    });
-    return { outcomes, server };
-  }
-
-  const gets = (count: number): string => 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(count);
-
   it('F5 aborted, those too whose answer never had its turn', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       if (place === 1) response.writeHead(201).end();
