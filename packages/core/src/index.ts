@@ -6,6 +6,7 @@ export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './audit/even
 export { type FanOut, type FanOutOptions, fanOut } from './audit/fan-out.js';
 export type { FanOutRule } from './audit/fan-out-branch.js';
 export { fileWitness } from './audit/file-witness.js';
+export { type GitWitnessOptions, gitWitness } from './audit/git-witness.js';
 export { type HttpWitnessOptions, httpWitness } from './audit/http-witness.js';
 export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, SegmentStart } from './audit/log-record.js';
 export { type MemoryAudit, type MemoryAuditOptions, memoryAudit } from './audit/memory-audit.js';

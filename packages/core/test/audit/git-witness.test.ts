@@ -1,0 +1,107 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { verifyLog } from '@countersign/audit-verifier';
+import { describe, expect, it } from 'vitest';
+import { auditFile } from '../../src/audit/audit-file.js';
+import { type GitWitnessOptions, gitWitness } from '../../src/audit/git-witness.js';
+import { ConfigError } from '../../src/config-error.js';
+import { event, type Folder, temporaryFolder } from './events.js';
+
+const hasGit = spawnSync('git', ['--version']).status === 0;
+
+function git(folder: string, ...words: string[]): string {
+  return execFileSync('git', ['-C', folder, ...words], { stdio: 'pipe' }).toString();
+}
+
+/** A repository with a bare one behind it, and a hook for all that git would run. */
+function repository(parent: Folder): { readonly tree: string; readonly server: string; readonly ran: string } {
+  const [tree, server, ran] = ['tree', 'server.git', 'hook-ran'].map((name) => join(parent.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  git(parent.path, 'init', '--quiet', '--bare', 'server.git');
+  git(parent.path, 'init', '--quiet', 'tree');
+  git(tree, 'config', 'commit.gpgSign', 'true');
+  git(tree, 'config', 'push.default', 'current');
+  git(tree, 'remote', 'add', 'origin', server);
+  for (const hook of ['pre-commit', 'prepare-commit-msg', 'commit-msg', 'post-commit', 'pre-push']) {
+    writeFileSync(join(tree, '.git', 'hooks', hook), `#!/bin/sh\ntouch '${ran}'\nexit 1\n`, { mode: 0o755 });
+  }
+  return { tree, server, ran };
+}
+
+async function writeLog(folder: Folder, path: string, options: GitWitnessOptions, troubles: string[]): Promise<void> {
+  const sink = auditFile(folder.path, {
+    origin: 'acme.dev/audit',
+    witnesses: [gitWitness(path, options)],
+    onTrouble: (text) => void troubles.push(text),
+  });
+  await sink.write(event('a'));
+  await sink.close?.();
+}
+
+describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
+  it('holds each checkpoint in a commit of its own file, runs no hook, and verifies a log', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree, server, ran } = repository(parent);
+    const troubles: string[] = [];
+    writeFileSync(join(tree, 'other'), 'staged by somebody else');
+    git(tree, 'add', 'other');
+    await writeLog(folder, join(tree, 'api-1.checkpoints'), { push: true }, troubles);
+    expect(troubles).toEqual([]);
+    expect(git(tree, 'status', '--short')).toBe('A  other\n');
+    expect(existsSync(ran)).toBe(false);
+    for (const where of [tree, server]) {
+      expect(git(where, 'log', '--all', '--format=%s, %an').trim().split('\n')).toEqual([
+        'Checkpoint: acme.dev/audit, 2 records, Countersign',
+        'Checkpoint: acme.dev/audit, 1 records, Countersign',
+      ]);
+    }
+    const checkpoints = git(server, 'show', `${git(tree, 'rev-parse', 'HEAD').trim()}:api-1.checkpoints`);
+    const key = readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8');
+    expect(await verifyLog(folder.path, { key, checkpoints })).toMatchObject({ ok: true, sealed: 2 });
+  });
+
+  it('commits later what it could not commit', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree } = repository(parent);
+    const troubles: string[] = [];
+    const path = join(tree, 'sub', 'checkpoints');
+    mkdirSync(join(tree, 'sub'));
+    writeFileSync(join(tree, '.git', 'index.lock'), '');
+    await writeLog(folder, path, {}, troubles);
+    expect(troubles[0]).toMatch(/took no checkpoint, once now: Error: git add failed: .*index\.lock/);
+    rmSync(join(tree, '.git', 'index.lock'));
+    await writeLog(folder, path, {}, troubles);
+    expect(troubles).toHaveLength(2);
+    expect(git(tree, 'show', 'HEAD:sub/checkpoints')).toBe(readFileSync(path, 'utf8'));
+  });
+
+  it('a push that fails is told', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree } = repository(parent);
+    git(tree, 'remote', 'set-url', 'origin', join(parent.path, 'nowhere'));
+    const troubles: string[] = [];
+    await writeLog(folder, join(tree, 'checkpoints'), { push: true }, troubles);
+    expect(troubles[0]).toMatch(/took no checkpoint, once now: Error: git push failed: .*nowhere/);
+  });
+});
+
+describe('G5 gitWitness', () => {
+  it.each<[string, string, object, RegExp]>([
+    ['no file', '', {}, /name a file/],
+    ['a misspelt option', '/x', { pushes: true }, /Did you mean 'push'/],
+    ['an option that is none', '/x', { push: 'yes' }, /'push' must be true or false/],
+    ['no time', '/x', { timeoutSeconds: 0 }, /timeoutSeconds/],
+    ['no repository', '/proc/self/x', {}, /in no work tree that git can use/],
+    ['no folder', '/nowhere/at/all', {}, /in no work tree that git can use/],
+  ])('%s', (_name, path, options, message) => {
+    expect(() => gitWitness(path, options)).toThrow(ConfigError);
+    expect(() => gitWitness(path, options)).toThrow(message);
+  });
+});
