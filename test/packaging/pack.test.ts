@@ -18,7 +18,7 @@ beforeAll(async () => {
   packed = await packAll(place);
   application = join(place, 'application');
   await makeApplication(application, new Map(packed.map(({ name, folder }) => [name, folder])));
-}, 60_000);
+});
 afterAll(() => rm(place, { recursive: true, force: true }));
 
 function packageNamed(name: string): Packed {

@@ -34,7 +34,8 @@ export async function packAll(place: string): Promise<readonly Packed[]> {
 /** A test that was not started by pnpm finds it the way that the README says. */
 function pnpm(...args: string[]): Promise<Ran> {
   const onPath = (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'pnpm')));
-  return onPath ? run('pnpm', args, { cwd: root }) : run('npx', ['-y', 'pnpm@12', ...args], { cwd: root });
+  const options = { cwd: root, deadlineSeconds: 110 };
+  return onPath ? run('pnpm', args, options) : run('npx', ['-y', 'pnpm@12', ...args], options);
 }
 
 async function unpack({ name, manifest }: WorkspacePackage, tarballs: string, store: string): Promise<Packed> {
