@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { verifyLog } from '@countersign/audit-verifier';
+import { auditFile, readAuditLog } from '@countersign/core';
+import { transformWithEsbuild } from 'vite';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { makeApplication, publishedPackages } from '../support/workspace.js';
+import { blocksOf, readPage } from './blocks.js';
+
+let place: string;
+let folder: string;
+
+/** In place of a guard: three records, each acknowledged, and a word about it. */
+const worker = `
+for (let count = 0; count < 3; count++) {
+  const id = [process.pid, count].join('-');
+  const request = { id, method: 'GET', path: '/' };
+  await audit.write({ id, time: new Date().toISOString(), phase: 'decision', decision: 'allow', request });
+}
+console.log(process.env['AUDIT_SLOT'] + ' ' + process.pid);
+`;
+
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'countersign-cluster-'));
+  folder = join(place, 'audit');
+  await makeApplication(place, new Map(publishedPackages().map((one) => [one.name, one.folder])));
+  const code = blocksOf(readPage('docs/guide.md')).find((block) => block.code.includes('cluster.fork'))?.code ?? '';
+  const changed = code
+    .replace('/var/lib/api/audit', folder)
+    .replace('availableParallelism()', '2')
+    .replace(/^ *\/\/ … createGuard.*$/m, worker);
+  const { code: plain } = await transformWithEsbuild(changed, 'cluster.ts', { target: 'es2023' });
+  await writeFile(join(place, 'cluster.mjs'), plain);
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+async function idsIn(log: string): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { id } of readAuditLog(log)) ids.push(id);
+  return ids;
+}
+
+it('F4 F6 each worker of a cluster has a log, and whoever follows a killed one goes on with its log', async () => {
+  const primary = spawn(process.execPath, [join(place, 'cluster.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = once(primary, 'close');
+  const lines = createInterface({ input: primary.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<{ slot: string; pid: number }> => {
+    const [slot = '', pid = ''] = ((await lines.next()) as { value?: string }).value?.split(' ') ?? [];
+    return { slot, pid: Number(pid) };
+  };
+  const first = await next();
+  const other = await next();
+  expect([first.slot, other.slot].toSorted()).toEqual(['1', '2']);
+
+  process.kill(first.pid, 'SIGKILL');
+  const successor = await next();
+  expect(successor.slot).toBe(first.slot);
+  expect(successor.pid).not.toBe(first.pid);
+
+  primary.kill('SIGKILL');
+  await closed;
+  expect((await readdir(folder)).toSorted()).toEqual(['1', '2']);
+  const idsOf = ({ pid }: { pid: number }): string[] => [0, 1, 2].map((count) => `${pid}-${count}`);
+  for (const [log, ids] of [
+    [join(folder, first.slot), [...idsOf(first), ...idsOf(successor)]],
+    [join(folder, other.slot), idsOf(other)],
+  ] as const) {
+    await auditFile(log).close?.();
+    expect(await idsIn(log)).toEqual(ids);
+    const key = await readFile(join(log, 'checkpoint.vkey'), 'utf8');
+    const report = await verifyLog(log, { key });
+    expect(report).toMatchObject({ ok: true, findings: [], remarks: [] });
+    expect(report.sealed).toBe(report.size - 1);
+  }
+});
