@@ -73,8 +73,9 @@ export async function openLiveFile<T>(
       process.emitWarning(`${owner}: ${result.problem} The ${holds} read before stay.`, 'CountersignWarning');
   }
 
-  async function reload(): Promise<void> {
+  async function reload(isStopped: () => boolean): Promise<void> {
     const content = await readContent(file);
+    if (isStopped()) return;
     const now = content.ok ? hash(content.bytes) : content.problem;
     if (now === seen) return;
     seen = now;
@@ -99,14 +100,22 @@ function hash(bytes: Buffer): string {
 
 /**
  * Calls `check`, one call at a time, when something in the folder may have changed. The folder is watched, not the file: editors and
- * deployments put a new file (or a new target of a symbolic link) in its place. Returns what stops it.
+ * deployments put a new file (or a new target of a symbolic link) in its place. Returns what stops it; a check that is
+ * under way then learns of it by `isStopped`.
  */
-export function onChange(folder: string, pollSeconds: number, check: () => Promise<void>): () => void {
+export function onChange(
+  folder: string,
+  pollSeconds: number,
+  check: (isStopped: () => boolean) => Promise<void>,
+): () => void {
+  let stopped = false;
   let settling: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
   const run = (): void => {
     // A listener that throws must not end the watching: the next change has to take effect.
-    running = running.then(check).catch((error: unknown) => process.emitWarning(textOf(error), 'CountersignWarning'));
+    running = running
+      .then(() => check(() => stopped))
+      .catch((error: unknown) => process.emitWarning(textOf(error), 'CountersignWarning'));
   };
   const poll = setInterval(run, pollSeconds * 1000).unref();
   const watcher = watchFolder(folder, () => {
@@ -115,6 +124,7 @@ export function onChange(folder: string, pollSeconds: number, check: () => Promi
     settling = setTimeout(run, settleMilliseconds).unref();
   });
   return () => {
+    stopped = true;
     clearTimeout(settling);
     clearInterval(poll);
     watcher?.close();

@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, open as openFile, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
 import { agentsFromFile } from '../../src/keys/agents-from-file.js';
@@ -195,6 +197,29 @@ describe('agentsFromFile', () => {
     await expect(agentsFromFile('agents.json', { onRelaod: () => {} } as object)).rejects.toThrow(/onReload/);
     await expect(agentsFromFile('agents.json', { pollSeconds: 0 })).rejects.toThrow(ConfigError);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'tells nothing any more once it is closed, not even what it was reading',
+    async () => {
+      const folder = await temporaryFolder();
+      const file = join(folder, 'agents.json');
+      await writeFile(file, JSON.stringify([a]));
+      const reloads: ReloadResult[] = [];
+      const onReload = (result: ReloadResult): void => void reloads.push(result);
+      const agents = await agentsFromFile(file, { onReload, pollSeconds: 0.02 });
+      // Whoever reads a pipe waits for who writes, and so does who writes for a reader.
+      execFileSync('mkfifo', [join(folder, 'pipe')]);
+      await rename(join(folder, 'pipe'), file);
+      const writing = await openFile(file, 'w');
+      agents.close?.();
+      await writing.writeFile(JSON.stringify([b]));
+      await writing.close();
+      // Its own file is read after that, in the same queue.
+      await readFile(fileURLToPath(import.meta.url));
+      expect(await known(agents)).toBe('a');
+      expect(reloads).toEqual([]);
+    },
+  );
 
   it('does not keep the process alive', async () => {
     const file = join(await temporaryFolder(), 'agents.json');

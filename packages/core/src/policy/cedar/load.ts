@@ -58,11 +58,12 @@ export async function cedarFromDirectory(
     }
   }
 
-  async function follow(): Promise<void> {
+  async function follow(isStopped: () => boolean): Promise<void> {
     const now = await fingerprint(path);
-    if (now === seen) return;
+    if (now === seen || isStopped()) return;
     seen = now;
-    onReload(await reload());
+    const result = await reload();
+    if (!isStopped()) onReload(result);
   }
 
   const stop = watch ? onChange(path, pollSeconds, follow) : () => undefined;
