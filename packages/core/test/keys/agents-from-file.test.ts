@@ -214,7 +214,7 @@ describe('agentsFromFile', () => {
       agents.close?.();
       await writing.writeFile(JSON.stringify([b]));
       await writing.close();
-      // Its own file is read after that, in the same queue.
+      // By then what was in the pipe has been read.
       await readFile(fileURLToPath(import.meta.url));
       expect(await known(agents)).toBe('a');
       expect(reloads).toEqual([]);
