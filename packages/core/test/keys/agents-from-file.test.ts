@@ -211,7 +211,7 @@ describe('agentsFromFile', () => {
       execFileSync('mkfifo', [join(folder, 'pipe')]);
       await rename(join(folder, 'pipe'), file);
       const writing = await openFile(file, 'w');
-      agents.close?.();
+      await agents.close?.();
       await writing.writeFile(JSON.stringify([b]));
       await writing.close();
       // By then what was in the pipe has been read.
