@@ -111,10 +111,11 @@ export function onChange(
   let stopped = false;
   let settling: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
+  const checkUnlessStopped = async (): Promise<void> => (stopped ? undefined : await check(() => stopped));
   const run = (): void => {
     // A listener that throws must not end the watching: the next change has to take effect.
     running = running
-      .then(() => check(() => stopped))
+      .then(checkUnlessStopped)
       .catch((error: unknown) => process.emitWarning(textOf(error), 'CountersignWarning'));
   };
   const poll = setInterval(run, pollSeconds * 1000).unref();
