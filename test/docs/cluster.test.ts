@@ -38,6 +38,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
+/** What that worker has written. */
+function idsOf({ pid }: { readonly pid: number }): string[] {
+  return [0, 1, 2].map((count) => `${pid}-${count}`);
+}
+
 async function idsIn(log: string): Promise<string[]> {
   const ids: string[] = [];
   for await (const { id } of readAuditLog(log)) ids.push(id);
@@ -64,7 +69,6 @@ it('F4 F6 each worker of a cluster has a log, and whoever follows a killed one g
   primary.kill('SIGKILL');
   await closed;
   expect((await readdir(folder)).toSorted()).toEqual(['1', '2']);
-  const idsOf = ({ pid }: { pid: number }): string[] => [0, 1, 2].map((count) => `${pid}-${count}`);
   for (const [log, ids] of [
     [join(folder, first.slot), [...idsOf(first), ...idsOf(successor)]],
     [join(folder, other.slot), idsOf(other)],

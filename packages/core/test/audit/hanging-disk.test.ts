@@ -6,10 +6,11 @@ import { BoundedSink } from '../../src/audit/bounded-sink.js';
 import { fanOut } from '../../src/audit/fan-out.js';
 import { memoryAudit } from '../../src/audit/memory-audit.js';
 import { readAudit } from '../../src/audit/read-audit.js';
+import type { Guard } from '../../src/guard.js';
 import { patiently } from '../../../../test/support/patiently.js';
 import { guarded, letIn, permission } from '../guarded.js';
 import { Deferred } from '../node/deferred.js';
-import { event, type Folder, temporaryFolder } from './events.js';
+import { type Folder, temporaryFolder } from './events.js';
 import { contents, verify } from './log-folder.js';
 
 /** A disk whose syncs do not come back until it works again. */
@@ -31,6 +32,26 @@ class HangingDisk {
   }
 }
 
+async function guardOn(
+  folder: Folder,
+  disk: HangingDisk,
+  troubles: string[] = [],
+  clock?: () => number,
+): Promise<Guard> {
+  const audit = auditFileWith(disk.operations, folder.path, {});
+  const { guard } = await guarded({
+    audit,
+    onTrouble: (text) => void troubles.push(text),
+    ...(clock && { clock }),
+  });
+  return guard;
+}
+
+async function pass(milliseconds: number, disk: HangingDisk): Promise<void> {
+  while (disk.hanging === 0) await setImmediate();
+  await vi.advanceTimersByTimeAsync(milliseconds);
+}
+
 describe('F4 a disk that hangs', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -38,21 +59,6 @@ describe('F4 a disk that hangs', () => {
   afterEach(() => {
     vi.useRealTimers();
   });
-
-  async function guardOn(folder: Folder, disk: HangingDisk, troubles: string[] = [], clock?: () => number) {
-    const audit = auditFileWith(disk.operations, folder.path, {});
-    const { guard } = await guarded({
-      audit,
-      onTrouble: (text) => void troubles.push(text),
-      ...(clock && { clock }),
-    });
-    return guard;
-  }
-
-  async function pass(milliseconds: number, disk: HangingDisk): Promise<void> {
-    while (disk.hanging === 0) await setImmediate();
-    await vi.advanceTimersByTimeAsync(milliseconds);
-  }
 
   it('is a refusal after 30 seconds, told once, and told when it works again; its record has no outcome', async () => {
     using folder = temporaryFolder();
