@@ -146,7 +146,7 @@ describe('auditCloudEvents', () => {
     const { sink } = new Sending(address, folder.path);
     await sink.write(event('a', { resource: { type: 'Record', id: '\r\u0000\u001b[2J\u0085\ufffe\ud83d\u{1f511}' } }));
     await arrived(one, 1);
-    const { subject, data } = one.received[0]?.events[0] as { subject: string; data: AuditEvent };
+    const { subject, data } = (one.received[0]?.events[0] ?? {}) as { subject: string; data: AuditEvent };
     expect(subject).toBe(String.raw`Record/\u000d\u0000\u001b[2J\u0085\ufffe` + '\ufffd\u{1f511}');
     expect(data.resource?.id).toBe('\r\u0000\u001b[2J\u0085\ufffe\ufffd\u{1f511}');
   });
