@@ -71,9 +71,13 @@ export async function admit(
 ): Promise<boolean> {
   const refuse = (refused: Refusal): void => {
     const rendered = guard.respond(refused);
-    // The application decides what becomes of it, so that the outcome is the application's.
-    if (onRefusal === 'throw') throw new RefusalError(refused, rendered);
-    admissionOf(request)?.outcome?.refused(rendered.status);
+    const outcome = admissionOf(request)?.outcome;
+    if (onRefusal === 'throw') {
+      const error = new RefusalError(refused, rendered);
+      outcome?.refused(error);
+      throw error;
+    }
+    outcome?.refused(rendered.status);
     respond(rendered);
   };
   const earlier = admissions.get(request);

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditOutcome } from '../audit/event.js';
 import { http2StreamOf } from '../body/http2-stream.js';
-import { RefusalError } from '../refusal-error.js';
+import type { RefusalError } from '../refusal-error.js';
 import { onConnection } from './on-connection.js';
 import { onTimeout } from './on-timeout.js';
 
 /** The handle on a watched answer. */
 export interface OutcomeWatch {
-  /** Says what the handler threw. A refusal that was thrown is none: whoever catches it answers with it. */
+  /** Says what was thrown. If it is what the host refused by, no handler failed. */
   threw(error: unknown): void;
-  /** Says that the host answers with a refusal of this status, and that no handler runs. */
-  refused(status: number): void;
+  /** Says that the host refuses before any handler runs: by an answer of this status, or by this error. */
+  refused(by: number | RefusalError): void;
 }
 
 /** How an answer ended. */
@@ -30,7 +30,7 @@ export function watchOutcome(
   onEnd: (ending: Ending) => void,
 ): OutcomeWatch {
   let handlerThrew = false;
-  let refusedWith: number | undefined;
+  let refusedBy: number | RefusalError | undefined;
   let ended = false;
   let timedOut = false;
   const stream = http2StreamOf(request);
@@ -51,7 +51,7 @@ export function watchOutcome(
     const status = headersAreOut() ? response.statusCode : undefined;
     onEnd({
       outcome: { result: handlerThrew ? 'threw' : cut(result), ...(status !== undefined && { status }) },
-      refused: refusedWith !== undefined && (status ?? refusedWith) === refusedWith,
+      refused: typeof refusedBy === 'number' && (status ?? refusedBy) === refusedBy,
     });
   }
 
@@ -80,10 +80,10 @@ export function watchOutcome(
 
   return {
     threw(error) {
-      handlerThrew ||= !(error instanceof RefusalError);
+      handlerThrew ||= refusedBy === undefined || error !== refusedBy;
     },
-    refused(status) {
-      refusedWith = status;
+    refused(by) {
+      refusedBy = by;
     },
   };
 }

@@ -231,6 +231,11 @@ describe('watchOutcome of pipelined requests', () => {
   });
 });
 
+function refusalError(): RefusalError {
+  const refused = refusal('policy_denied');
+  return new RefusalError(refused, refusalResponse(refused, ''));
+}
+
 describe('watchOutcome says whether the answer was the refusal of the host', () => {
   it.each<[string, (response: ServerResponse, watch: OutcomeWatch) => void, object]>([
     [
@@ -263,13 +268,30 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       { refused: false, outcome: { result: 'finished', status: 403 } },
     ],
     [
-      'a refusal was thrown, which is no failure of a handler',
+      'the host threw it, which is no failure of a handler',
       (response, watch) => {
-        const refused = refusal('policy_denied');
-        watch.threw(new RefusalError(refused, refusalResponse(refused, '')));
+        const error = refusalError();
+        watch.refused(error);
+        watch.threw(error);
         response.writeHead(403).end();
       },
       { refused: false, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'the handler threw one, as a streamed body does',
+      (response, watch) => {
+        watch.threw(refusalError());
+        response.writeHead(403).end();
+      },
+      { refused: false, outcome: { result: 'threw', status: 403 } },
+    ],
+    [
+      'the handler threw nothing at all',
+      (response, watch) => {
+        watch.threw(undefined);
+        response.writeHead(500).end();
+      },
+      { refused: false, outcome: { result: 'threw', status: 500 } },
     ],
   ])('F5 %s', async (_title, answer, ending) => {
     const endings: object[] = [];
