@@ -18,7 +18,8 @@ import { renderEvent } from './record.js';
  *
  * One process writes a log; in a cluster each has a folder of its own. After a crash the log goes on after its last
  * whole record, and says what was torn. If the disk is full, records are refused until there is space again. If the
- * disk cannot sync, or a file is moved, removed or changed by somebody else, records are refused until a restart.
+ * disk cannot sync, if another process takes the log over, or a file is moved, removed or changed by somebody else,
+ * records are refused until a restart. A disk that hangs is waited for: the guard and `fanOut` set a bound to that.
  *
  * @throws ConfigError if the folder cannot be written, another process writes the log, or the log is not whole: a
  * record is changed or missing, or it is not the log that its last checkpoint sealed.

@@ -63,7 +63,10 @@ export interface AuditOutcome {
   readonly code?: RefusalCode;
 }
 
-/** Where events go. `write` resolves once the event is durable as the sink promises; a rejection means it is not. */
+/**
+ * Where events go. `write` resolves once the event is durable as the sink promises; a rejection means it is not. The
+ * guard takes no answer within 30 seconds for a rejection; `fanOut` sets other bounds.
+ */
 export interface AuditSink {
   write(event: AuditEvent): Promise<void>;
   close?(): Promise<void>;
