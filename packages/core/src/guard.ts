@@ -93,7 +93,10 @@ export interface Guard {
    * request, the next decision and one under way, for everything that rests on them.
    */
   readonly revocations: Revocations;
-  /** Releases files, watchers and sinks, once the outcomes reported so far have been recorded. */
+  /**
+   * Releases files, watchers and sinks, once the outcomes reported so far have been recorded. Rejects if a sink cannot
+   * be closed, or not within 30 seconds.
+   */
   close(): Promise<void>;
 }
 
