@@ -275,6 +275,80 @@ describe('F6 under a log that is written', () => {
   });
 });
 
+describe('F6 a log that is taken over at the worst moment', () => {
+  /** Takes the lock away during a sync: the first one, or a later one, once it is told to. */
+  class Thief {
+    countdown = Infinity;
+    readonly operations: FileOperations;
+
+    constructor(folder: Folder) {
+      this.operations = {
+        ...fileOperations,
+        sync: async (descriptor) => {
+          await fileOperations.sync(descriptor);
+          this.countdown -= 1;
+          if (this.countdown === 0) rmSync(join(folder.path, 'audit.lock'));
+        },
+      };
+    }
+  }
+
+  it.each([
+    ['while a record is synced: it is refused', 1, 'refused'],
+    ['before a checkpoint: none is made', 2, 'written'],
+  ])('%s', async (_name, countdown, outcome) => {
+    using folder = temporaryFolder();
+    const thief = new Thief(folder);
+    const options = { checkpointEvery: { records: 4 }, ...silently };
+    const sink = auditFileWith(thief.operations, folder.path, options);
+    for (const id of ['a', 'b']) await sink.write(event(id));
+    const notes = readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8');
+    thief.countdown = countdown;
+    const last = [sink.write(event('c')), sink.write(event('d'))];
+    const settled = await Promise.allSettled(last);
+    expect(settled.map(({ status }) => (status === 'rejected' ? 'refused' : 'written'))).toEqual([outcome, outcome]);
+    await expect(sink.write(event('e'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    expect(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8')).toBe(notes);
+    await sink.close?.();
+  });
+
+  it('before a segment is begun: none is', async () => {
+    using folder = temporaryFolder();
+    const thief = new Thief(folder);
+    const sink = auditFileWith(thief.operations, folder.path, { maxSegmentBytes: 1024, ...silently });
+    for (const id of ['a', 'b']) await sink.write(event(id));
+    // Of the segment, and of its last checkpoint.
+    thief.countdown = 2;
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    expect(thief.countdown).toBe(0);
+    expect(segments(folder)).toHaveLength(1);
+    await sink.close?.();
+  });
+
+  it.each(['audit-000001.jsonl', 'checkpoints.txt'])(
+    'what is added to %s during a start is not built upon',
+    async (name) => {
+      using folder = temporaryFolder();
+      await writeAll(folder, ['a']);
+      const path = join(folder.path, name);
+      let rewritten = 0;
+      const meddled: FileOperations = {
+        ...fileOperations,
+        rewrite(descriptor, bytes, position) {
+          rewritten += 1;
+          if (rewritten === (name === 'checkpoints.txt' ? 1 : 2)) appendFileSync(path, 'x');
+          return fileOperations.rewrite(descriptor, bytes, position);
+        },
+      };
+      const sink = auditFileWith(meddled, folder.path, silently);
+      const before = readFileSync(path, 'utf8');
+      await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+      await sink.close?.();
+      expect(readFileSync(path, 'utf8')).toBe(before);
+    },
+  );
+});
+
 describe('G5 F4 what a record can hold', () => {
   it('half a surrogate pair, and more than fits into a line: it is bounded, and the log verifies', async () => {
     using folder = temporaryFolder();
