@@ -12,6 +12,7 @@ import { fileWitness } from '../../src/audit/file-witness.js';
 import { httpWitness } from '../../src/audit/http-witness.js';
 import type { CheckpointWitness } from '../../src/audit/witness.js';
 import { ConfigError } from '../../src/config-error.js';
+import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../node/deferred.js';
 import { event, type Folder, temporaryFolder } from './events.js';
 import { fullFor } from './faults.js';
@@ -103,7 +104,7 @@ describe('witnesses', () => {
     const troubles: string[] = [];
     const onTrouble = (text: string): void => void troubles.push(text);
     const sink = auditFile(folder.path, { witnesses: [fileWitness(path)], onTrouble });
-    await vi.waitFor(() => expect(troubles).toHaveLength(1), { interval: 2 });
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
     expect(troubles[0]).toContain(`the witness ${path} took no checkpoint, once now: Error: ENOENT`);
     await sink.write(event('a'));
     await sink.close?.();

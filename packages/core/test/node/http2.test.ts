@@ -16,6 +16,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { agentId, type Guarded, guarded, outcomeOf, signed, unsigned } from '../../../../test/support/guarded.js';
+import { patiently } from '../../../../test/support/patiently.js';
 import { type RawRequest, sha256Digest, tampered } from '../../../../test/support/signed-request.js';
 import { continueAfterVerification } from '../../src/body/expect-continue.js';
 import { type AdmissionOptions, admissionOf, admit } from '../../src/node/admission.js';
@@ -366,7 +367,7 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
     const streams = Array.from({ length: 19 }, () => begin(served, signed({})));
     await arrived.promise;
     await Promise.all(streams.map((stream) => once(stream.resume(), 'close')));
-    await vi.waitFor(() => expect(outcomesOf(parts)).toHaveLength(20), { interval: 2 });
+    await vi.waitFor(() => expect(outcomesOf(parts)).toHaveLength(20), patiently);
     expect(outcomesOf(parts)).toEqual([
       { result: 'finished', status: 200 },
       ...streams.map(() => ({ result: 'timed_out' })),
