@@ -165,14 +165,14 @@ function resized(file: Buffer, size: number): Buffer {
   return copy;
 }
 
-/** The first changes, and a part of the next: its beginning, and zeros, or the old end, behind. */
+/** The first changes, and the beginning of the next; where that was to make the file longer, perhaps zeros behind. */
 function tornInOrder({ durable, pending }: Inode, chance: Chance): Buffer {
   const kept = prefix(pending, chance);
   const file = kept.reduce((before, { what }) => changed(before, what), durable);
   const torn = pending[kept.length]?.what;
   if (torn === undefined || 'size' in torn) return file;
-  const bytes = torn.bytes.subarray(0, upTo(torn.bytes.length, chance));
-  return changed(file, { at: torn.at, bytes: chance() < 0.5 ? bytes : resized(bytes, torn.bytes.length) });
+  const begun = changed(file, { at: torn.at, bytes: torn.bytes.subarray(0, upTo(torn.bytes.length, chance)) });
+  return chance() < 0.5 ? begun : resized(begun, Math.max(begun.length, torn.at + torn.bytes.length));
 }
 
 /** Each block as it was at some moment since the last sync, and the size as it was at another. */

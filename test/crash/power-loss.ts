@@ -22,7 +22,7 @@ export interface PowerLossReport {
   readonly losses: number;
   /** Records that were acknowledged before the power failed, over all losses; and which of them the log had not. */
   readonly acknowledged: number;
-  readonly lost: number;
+  readonly lost: readonly string[];
   /** Where the log did not go on, or an auditor with the checkpoints of the witness found something wrong. */
   readonly failures: readonly string[];
   /** After how many losses something torn was put aside. */
@@ -72,7 +72,7 @@ export async function powerLoss(options: PowerLossOptions): Promise<PowerLossRep
   return {
     losses: outcomes.length,
     acknowledged: sum(({ acknowledged }) => acknowledged),
-    lost: sum(({ lost }) => lost),
+    lost: outcomes.flatMap(({ lost }) => lost),
     failures: outcomes.flatMap(({ failures }) => failures),
     torn: sum(({ torn }) => Number(torn)),
   };
@@ -121,7 +121,7 @@ function someTimes(length: number, count: number, chance: Chance): Set<number> {
 
 interface Outcome {
   readonly acknowledged: number;
-  readonly lost: number;
+  readonly lost: readonly string[];
   readonly failures: readonly string[];
   readonly torn: boolean;
 }
@@ -156,7 +156,7 @@ async function goOn({ directory, durability }: PowerLossOptions, { image, known,
   const there = new Set([...text.matchAll(/"id":"([^"]*)"/g)].map(([, id]) => id));
   return {
     acknowledged: known.acknowledged.length,
-    lost: known.acknowledged.filter((id) => !there.has(id)).length,
+    lost: known.acknowledged.filter((id) => !there.has(id)).map((id) => `${id} (${name})`),
     failures: failures.map((failure) => `${failure} (${name})`),
     torn,
   };
