@@ -16,7 +16,7 @@ let writer: string;
 
 beforeAll(async () => {
   programs = temporaryFolder();
-  writer = await bundle('crash-writer', programs.path);
+  writer = await bundle(new URL('./crash-writer.ts', import.meta.url), programs.path);
 });
 
 afterAll(() => programs[Symbol.dispose]());
