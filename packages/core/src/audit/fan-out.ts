@@ -25,7 +25,7 @@ export function isFanOut(sink: AuditSink): boolean {
 
 /** Several sinks as one. */
 export interface FanOut extends AuditSink {
-  /** How many records are missing in each sink whose failures are only reported. */
+  /** How many records are missing in each sink whose failures are only reported, or had no answer there in time. */
   readonly lost: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }

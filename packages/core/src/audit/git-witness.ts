@@ -30,7 +30,6 @@ const run = promisify(execFile);
 interface Call {
   readonly cwd: string;
   readonly timeout: number;
-  readonly killSignal: 'SIGKILL';
   readonly windowsHide: true;
 }
 
@@ -51,7 +50,7 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
   if (typeof push !== 'boolean') throw new ConfigError("gitWitness: 'push' must be true or false.");
   const file = resolve(path);
   const timeout = 1000 * wholeNumber('gitWitness', 'timeoutSeconds', timeoutSeconds, 1, 300);
-  const call: Call = { cwd: dirname(file), timeout, killSignal: 'SIGKILL', windowsHide: true };
+  const call: Call = { cwd: dirname(file), timeout, windowsHide: true };
   checkWorkTree(file, call);
   const witness = fileWitness(file);
   return {

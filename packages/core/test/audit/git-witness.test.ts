@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyLog } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
@@ -79,6 +79,18 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
     await writeLog(folder, path, {}, troubles);
     expect(troubles).toHaveLength(2);
     expect(git(tree, 'show', 'HEAD:sub/checkpoints')).toBe(readFileSync(path, 'utf8'));
+  });
+
+  it('a git that hangs is ended, and leaves no lock behind', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree } = repository(parent);
+    git(tree, 'config', 'protocol.ext.allow', 'always');
+    git(tree, 'remote', 'set-url', 'origin', 'ext::sleep 3');
+    const troubles: string[] = [];
+    await writeLog(folder, join(tree, 'checkpoints'), { push: true, timeoutSeconds: 1 }, troubles);
+    expect(troubles[0]).toMatch(/took no checkpoint, once now: Error: git \w+ failed: it took too long/);
+    expect(readdirSync(join(tree, '.git')).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 
   it('a push that fails is told', async () => {
