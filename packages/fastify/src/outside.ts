@@ -3,20 +3,15 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type ServedRequest, sendThrough } from './exchange.js';
 
-const closedRoots = new WeakSet<FastifyInstance>();
-
 /**
  * Closes routes that say `config.permit` where no `agentAuth` reaches them: registered in another plugin only, none of its
  * hooks runs there, and the route would be open. The hook of the root reaches all routes, earlier ones too. The guard
  * is told of each such route once.
  */
 export function refuseOutside(app: FastifyInstance, guard: Guard): void {
-  const root = rootOf(app);
-  if (closedRoots.has(root)) return;
-  closedRoots.add(root);
   const told = new Set<string>();
   // After every onRequest, so that whoever is let in has been; and before the body is read.
-  root.addHook('preParsing', (request, reply, _payload, done) => {
+  rootOf(app).addHook('preParsing', (request, reply, _payload, done) => {
     const { config, method, url } = request.routeOptions;
     if (config?.permit === undefined || !refuseUnguarded(request, reply)) return done();
     const route = `${String(method)} ${url}`;

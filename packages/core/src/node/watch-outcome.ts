@@ -74,8 +74,7 @@ export function watchOutcome(
   if (written.writableFinished) process.nextTick(end, stream?.aborted === true ? 'aborted' : 'finished');
   // The client may have gone while the request was being verified.
   else if (written.closed || socket?.destroyed === true) process.nextTick(end, 'aborted');
-  // First: Node itself takes the connection away from an answer that has finished, and may close it.
-  written.prependOnceListener('finish', finish);
+  written.once('finish', finish);
   written.once('close', () => end('aborted'));
 
   return {

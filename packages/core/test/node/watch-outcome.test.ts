@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
 import type { AuditOutcome } from '../../src/audit/event.js';
 import { type OutcomeWatch, watchOutcome } from '../../src/node/watch-outcome.js';
@@ -191,6 +193,21 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toMatchObject([{ result: 'aborted' }, { result: 'aborted' }]), patiently);
   });
 
+  it('F5 aborted before the watch began', async () => {
+    const outcomes: AuditOutcome[] = [];
+    const arrived = new Deferred();
+    await using server = await serve((request, response) => {
+      if (request.url === '/first') return;
+      request.socket.once('close', () => watchOutcome(request, response, ({ outcome }) => outcomes.push(outcome)));
+      arrived.resolve();
+    });
+    using client = await RawClient.open(server);
+    await client.send(gets(2).replace('/', '/first'));
+    await arrived.promise;
+    client.socket.destroy();
+    await vi.waitFor(() => expect(outcomes).toEqual([{ result: 'aborted' }]), patiently);
+  });
+
   it('F5 finished, and aborted behind an answer that closes the connection', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       if (place === 1) response.setHeader('connection', 'close');
@@ -235,6 +252,26 @@ function refusalError(): RefusalError {
   const refused = refusal('policy_denied');
   return new RefusalError(refused, refusalResponse(refused, ''));
 }
+
+it('G4 watchOutcome keeps no answer that has ended, as long as its connection lives', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const answers: WeakRef<ServerResponse>[] = [];
+  await using server = await serve((request, response) => {
+    answers.push(new WeakRef(response));
+    watchOutcome(request, response, () => {});
+    response.end();
+  });
+  using client = await RawClient.open(server);
+  for (let count = 0; count < 5; count++) {
+    await client.send(gets(1));
+    await client.response();
+  }
+  await vi.waitFor(() => {
+    collect();
+    expect(answers.slice(0, 3).map((answer) => answer.deref())).toEqual([undefined, undefined, undefined]);
+  }, patiently);
+});
 
 describe('watchOutcome says whether the answer was the refusal of the host', () => {
   it.each<[string, (response: ServerResponse, watch: OutcomeWatch) => void, object]>([
