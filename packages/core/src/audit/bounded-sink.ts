@@ -62,11 +62,9 @@ export class BoundedSink {
   }
 
   #giveUp(write: Promise<void>): string {
-    if (this.#late.size < this.#limits.maxWaiting) {
-      this.#late.add(write);
-      const forget = (): void => void this.#late.delete(write);
-      write.then(forget, forget);
-    }
+    this.#late.add(write);
+    const forget = (): void => void this.#late.delete(write);
+    write.then(forget, forget);
     return `${this.#name} did not answer within ${this.#seconds} seconds.`;
   }
 

@@ -59,7 +59,7 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
       await witness.receive(note);
       const name = basename(file);
       await git(call, 'add', '--', name);
-      await git(call, 'commit', '--quiet', '--no-verify', '--message', titleOf(note), '--only', '--', name);
+      await git(call, 'commit', '--quiet', '--no-verify', '--message', titleOf(note), '--', name);
       if (push) await git(call, 'push', '--quiet', '--no-verify');
     },
   };
