@@ -1,6 +1,7 @@
 import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
 import { splitCheckpoints, textOf } from './checkpoint-file.js';
 import type { Findings } from './finding.js';
+import type { Place } from './read-log.js';
 import { runsOf } from './runs.js';
 
 interface Known extends Checkpoint {
@@ -16,6 +17,7 @@ export class CheckpointCheck {
   readonly #bySize = new Map<number, Known[]>();
   readonly #claimed = new Set<number>();
   readonly #recorded: number[] = [];
+  #start: { readonly size: number; readonly place: Place } | undefined;
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -40,13 +42,22 @@ export class CheckpointCheck {
     }
   }
 
+  /** So many records, with this root, are said to be before the first that is read. */
+  beginAt(size: number, root: Buffer, place: Place): void {
+    this.#start = { size, place };
+    this.compare(size, root);
+  }
+
   /** Whether the root of so many records is of interest. */
   wants(size: number): boolean {
     return this.#bySize.has(size);
   }
 
-  compare(size: number, root: Buffer): void {
-    for (const known of this.#bySize.get(size) ?? []) known.matches = known.root.equals(root);
+  /** Whether the key has signed this root of so many records. */
+  compare(size: number, root: Buffer): boolean {
+    const same = this.#bySize.get(size) ?? [];
+    for (const known of same) known.matches = known.root.equals(root);
+    return same.some(({ matches }) => matches === true);
   }
 
   /** The log says that this many records were sealed. */
@@ -67,7 +78,10 @@ export class CheckpointCheck {
   /** Call it after the last line. `intact`: whether the chain is, since only then do roots say anything. */
   end(lastSequence: number, intact: boolean, file: string): void {
     this.#reportMissing(file);
-    if (intact) this.#compareHistories();
+    if (intact) {
+      this.#compareHistories();
+      this.#checkStart();
+    }
     if (this.signed > lastSequence) this.#findings.addRecords('cut_tail', lastSequence + 1, this.signed);
   }
 
@@ -78,15 +92,17 @@ export class CheckpointCheck {
       if (!missing) continue;
       const [which, are] =
         run.length === 1
-          ? [`The checkpoint of ${size} records`, 'is']
+          ? [`The checkpoint of ${size} ${size === 1 ? 'record' : 'records'}`, 'is']
           : [`${run.length} checkpoints, of ${size} to ${run.at(-1)?.size} records`, 'are'];
       const message = `${which}, which the log tells of, ${are} missing from ${file}.`;
       this.#findings.add({ kind: 'checkpoint_removed', file, message });
     }
   }
 
-  #compareHistories(): void {
-    const wrong = this.#known.filter(({ matches }) => matches === false).toSorted((a, b) => a.size - b.size);
+  #compareHistories(linkedThrough: number): void {
+    const wrong = this.#known
+      .filter(({ matches, size }) => matches === false && size <= linkedThrough)
+      .toSorted((a, b) => a.size - b.size);
     const inside = wrong.find(({ outside }) => !outside);
     const otherHistory = wrong.find((one) =>
       one.outside ? inside === undefined : this.#bySize.get(one.size)?.some(({ matches }) => matches === true),
@@ -98,9 +114,23 @@ export class CheckpointCheck {
     }
   }
 
+  /**
+   * Who begins a log anew can say anything of what was before. A segment begins at a checkpoint, unless it fences torn
+   * bytes; there a later one that fits shows as much, since its root is made of the hashes at the start, too.
+   */
+  #checkStart(): void {
+    if (this.#start === undefined) return;
+    const { size, place } = this.#start;
+    if (this.#bySize.has(size) || this.sealed >= size) return;
+    const message = `No checkpoint shows what was before record ${size + 1}, with which the log begins.`;
+    this.#findings.add({ kind: 'checkpoint_removed', message, ...place });
+  }
+
   #report(kind: 'forked' | 'rewritten', size: number, what: string): void {
     const from = largest(this.#known.filter((one) => one.matches === true && one.size < size)) + 1;
-    const message = `${what}: one or more of the records ${from} to ${size} are others than those of its checkpoint.`;
+    const which =
+      from === size ? `record ${from} is another one` : `one or more of the records ${from} to ${size} are others`;
+    const message = `${what}: ${which} than in its checkpoint.`;
     this.#findings.add({ kind, from, through: size, message });
   }
 }

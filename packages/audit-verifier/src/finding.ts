@@ -41,12 +41,6 @@ export class Findings {
 
   add(finding: Finding): void {
     const last = this.#kept.at(-1);
-    if (last?.through !== undefined && last.kind === finding.kind && finding.from === last.through + 1) {
-      const through = finding.through ?? finding.from;
-      this.#kept[this.#kept.length - 1] = { ...last, through, message: inWords(last.kind, last.from, through) };
-      return;
-    }
-    // A broken header is seen twice, by itself and by its hash.
     if (last?.kind === finding.kind && last.message === finding.message) return;
     this.#count += 1;
     if (this.#kept.length < most) this.#kept.push(finding);
@@ -54,7 +48,12 @@ export class Findings {
 
   /** A finding on records of the log itself. */
   addRecords(kind: FindingKind, from: number, through: number, where: { file?: string; line?: number } = {}): void {
-    this.add({ kind, from, through, message: inWords(kind, from, through), ...where });
+    const last = this.#kept.at(-1);
+    if (last?.kind === kind && last.from !== undefined && last.through === from - 1) {
+      this.#kept[this.#kept.length - 1] = { ...last, through, message: inWords(kind, last.from, through) };
+    } else {
+      this.add({ kind, from, through, message: inWords(kind, from, through), ...where });
+    }
   }
 }
 
@@ -66,7 +65,9 @@ const verbs: Partial<Record<FindingKind, readonly [one: string, many: string]>> 
   cut_tail: ['was cut off the end', 'were cut off the end'],
 };
 
-function inWords(kind: FindingKind, from = 0, through = from): string {
+/** What happened to records. */
+export function inWords(kind: FindingKind, from: number, through: number): string {
   const [one = '', many = ''] = verbs[kind] ?? [];
-  return from === through ? `Record ${from} ${one}.` : `Records ${from} to ${through} ${many}.`;
+  if (from === through) return `Record ${from} ${one}.`;
+  return `Records ${from} ${through === from + 1 ? 'and' : 'to'} ${through} ${many}.`;
 }

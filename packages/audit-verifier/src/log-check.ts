@@ -5,13 +5,20 @@ import { type LineFrame, type LogLine, readHeader, type SegmentHeader } from './
 import { Frontier } from './merkle.js';
 import type { Place, PlacedLine } from './read-log.js';
 
+/** What the first segment that is there says of those before it. */
+export interface LogStart {
+  readonly header: SegmentHeader;
+  readonly first: LogLine;
+  readonly place: Place;
+}
+
 export interface LogCheckParts {
   readonly findings: Findings;
   readonly checkpoints: CheckpointCheck;
   /** The name that the log must have. */
   readonly origin: string;
   /** Where to begin, if not at the beginning. */
-  readonly start?: { readonly header: SegmentHeader; readonly first: LogLine };
+  readonly start?: LogStart;
   /** So many records are taken to be those that were sealed. */
   readonly trusted: number;
 }
@@ -29,19 +36,20 @@ export class LogCheck {
   #latest: Read | undefined;
 
   constructor(parts: LogCheckParts) {
-    const { findings, start } = parts;
+    const { findings, checkpoints, start } = parts;
     this.#parts = parts;
     this.#chain = new ChainCheck(findings, start?.first.sequence, start?.first.prev);
     this.#tree = new Frontier(
       start?.header.size,
       start?.header.frontier.map((hash) => Buffer.from(hash, 'hex')),
     );
+    if (start !== undefined) checkpoints.beginAt(this.#tree.size, this.#tree.root(), start.place);
   }
 
   take(placed: PlacedLine): void {
-    const { hash, place } = placed;
+    const { bytes, hash, place } = placed;
     const line = this.#read(placed);
-    this.#chain.take(line, hash, place);
+    this.#chain.take(line, { bytes, hash, place });
     // A tree over wrong lines says nothing.
     if (!this.#chain.intact) {
       this.#latest = undefined;
@@ -52,14 +60,15 @@ export class LogCheck {
     if (place.line === 1) this.#checkHeader(readHeader(line?.record), place);
     this.#tree.push(hash);
     const { checkpoints } = this.#parts;
-    if (checkpoints.wants(this.#tree.size)) checkpoints.compare(this.#tree.size, this.#tree.root());
+    const { size } = this.#tree;
+    if (checkpoints.wants(size) && checkpoints.compare(size, this.#tree.root())) this.#chain.vouch(size);
   }
 
   /** Call it after the last line. Returns the number of the last record. */
   end(checkpointsFile: string): number {
     this.#chain.end();
     this.#note(this.#latest);
-    this.#parts.checkpoints.end(this.#chain.last, this.#chain.intact, checkpointsFile);
+    this.#parts.checkpoints.end(this.#chain.last, this.#chain.linkedThrough, checkpointsFile);
     return this.#chain.last;
   }
 
@@ -79,7 +88,7 @@ export class LogCheck {
     const { size, hashes } = this.#tree;
     const frontier = hashes.map((hash) => hash.toString('hex'));
     if (header?.size !== size || header.frontier.join() !== frontier.join()) {
-      findings.addRecords('edited', size + 1, size + 1, place);
+      this.#chain.markEdited();
     } else if (header.origin !== origin) {
       findings.add({
         kind: 'wrong_key',

@@ -1,9 +1,9 @@
 import { CheckpointCheck } from './checkpoint-check.js';
 import { type CheckpointFile, readOwnCheckpoints } from './checkpoint-file.js';
 import { type Finding, Findings } from './finding.js';
-import { LogCheck, type LogCheckParts } from './log-check.js';
+import { LogCheck, type LogStart } from './log-check.js';
 import { checkpointsFileName, listFalseFiles, listSegments, readCheckpointsFile, readFirstLine } from './log-folder.js';
-import { readHeader, readLogLine } from './log-line.js';
+import { readHeader, readLogLine, type SegmentHeader } from './log-line.js';
 import type { VerifierKey } from './note.js';
 import { openCheckpoints } from './open-checkpoints.js';
 import { readLog } from './read-log.js';
@@ -95,10 +95,17 @@ async function segmentsOf(directory: string): ReturnType<typeof listSegments> {
 }
 
 /** What the oldest segment says of those before it. */
-async function readStart([oldest]: readonly { readonly path: string }[]): Promise<Pick<LogCheckParts, 'start'>> {
-  const first = oldest && readLogLine(await readFirstLine(oldest.path));
+async function readStart([oldest]: Awaited<ReturnType<typeof listSegments>>): Promise<{ readonly start?: LogStart }> {
+  if (oldest === undefined) return {};
+  const first = readLogLine(await readFirstLine(oldest.path));
   const header = readHeader(first?.record);
-  return first && header?.size === first.sequence - 1 ? { start: { header, first } } : {};
+  if (first === undefined || header?.size !== first.sequence - 1 || !isFrontier(header)) return {};
+  return { start: { header, first, place: { file: oldest.file, line: 1 } } };
+}
+
+/** One hash for each binary digit of the size that is 1: fewer or more could stand for a tree of any size. */
+function isFrontier({ size, frontier }: SegmentHeader): boolean {
+  return frontier.length === size.toString(2).replaceAll('0', '').length;
 }
 
 /** The checkpoints in the folder, and those that were kept elsewhere. */

@@ -10,7 +10,10 @@ export interface VerifyLogOptions {
    * several files, the text of each. Those of other logs are skipped, with a remark.
    */
   readonly checkpoints?: string | readonly string[];
-  /** The oldest segments were moved to an archive: begin with the first one that is there. Default false. */
+  /**
+   * The oldest segments were moved to an archive: begin with the first one that is there. A checkpoint must confirm what
+   * it says was before it. Default false.
+   */
   readonly archived?: boolean;
 }
 

@@ -221,6 +221,70 @@ describe('F6 an archived log', () => {
     rmSync(first);
     expect(await verifyLog(log.path, { key, archived: true })).toMatchObject({ ok: true, size: 5, sealed: 5 });
   });
+
+  it('of which nothing is sealed but what was before it, has so much sealed', async () => {
+    using log = sealedLog(1);
+    log.archive();
+    log.startSegment();
+    log.add({ id: 'd', phase: 'decision' });
+    expect(await verifyLog(log.path, { key, archived: true })).toMatchObject({ ok: true, size: 6, sealed: 4 });
+  });
+
+  it('that fences torn bytes, and so begins at no checkpoint, is shown by a later one', async () => {
+    using log = sealedLog(1);
+    log.add({ id: 'd', phase: 'decision' });
+    log.archive();
+    log.startSegment({ fenced: { validBytes: 9, voidBytes: 9, sha256: '0'.repeat(64) } });
+    const { findings } = await verifyLog(log.path, { key, archived: true });
+    expect(findings).toMatchObject([{ kind: 'checkpoint_removed', file: 'audit-000002.jsonl', line: 1 }]);
+    log.seal();
+    expect(await verifyLog(log.path, { key, archived: true })).toMatchObject({ ok: true, size: 6, sealed: 6 });
+  });
+
+  describe.each([
+    { which: 'its own checkpoints', own: true, elsewhere: false },
+    { which: 'those kept elsewhere', own: false, elsewhere: true },
+    { which: 'both', own: true, elsewhere: true },
+  ])('that somebody made up, with $which', ({ own, elsewhere }) => {
+    const otherHistory = own ? 'rewritten' : 'forked';
+    const unknown = { kind: 'checkpoint_removed', file: 'audit-000002.jsonl', line: 1 };
+
+    it.each([
+      ['at the last checkpoint', 8, [{ kind: otherHistory, from: 1, through: 8 }]],
+      ['at one before', 4, [{ kind: otherHistory, from: 1, through: 4 }, { kind: 'cut_tail' }]],
+      ['between them', 6, [{ kind: otherHistory, from: 1, through: 8 }, unknown]],
+      ['behind the last', 9, [unknown]],
+      ['far behind it', 1009, [unknown]],
+    ])('is found: begun %s', async (_where, size, expected) => {
+      using log = sealedLog(1);
+      for (const id of ['d', 'e', 'f', 'g']) log.add({ id, phase: 'decision' });
+      log.seal();
+      const { checkpoints } = log;
+      log.forge(size);
+      if (!own) rmSync(log.file('checkpoints.txt'));
+      const report = await verifyLog(log.path, { key, archived: true, ...(elsewhere && { checkpoints }) });
+      expect(report).toMatchObject({ ok: false, sealed: 0, findings: expected });
+    });
+  });
+
+  it('without any checkpoint is not whole', async () => {
+    using log = new SmallLog();
+    log.archive();
+    log.startSegment();
+    const report = await verifyLog(log.path, { key, archived: true });
+    expect(report).toMatchObject({
+      ok: false,
+      findings: [{ message: 'No checkpoint shows what was before record 5, with which the log begins.' }],
+    });
+  });
+
+  it('does not begin with the root of all that was before it in place of the hashes', async () => {
+    using log = sealedLog(3);
+    expect(log.size).toBe(6);
+    log.forge(6, [log.root]);
+    const { findings } = await verifyLog(log.path, { key, archived: true });
+    expect(findings[0]).toMatchObject({ kind: 'removed', from: 1, through: 6 });
+  });
 });
 
 it.each([
