@@ -1,3 +1,6 @@
+/** What may work between its failures is over only after so long without one. */
+export const quietMilliseconds = 10_000;
+
 /**
  * Counts failures of one kind and says which to tell: the first, the second, the fourth …, since one that lasts must
  * not flood whoever listens; and, once, that they are over.
@@ -7,6 +10,7 @@ export class LastingTrouble {
   readonly #clock: () => number;
   #times = 0;
   #last = 0;
+  #worked = false;
 
   /** Over only after such a time without a failure, where one that works says little of those beside it. */
   constructor(quietMilliseconds = 0, clock: () => number = () => 0) {
@@ -18,6 +22,7 @@ export class LastingTrouble {
   again(): boolean {
     this.#times += 1;
     this.#last = this.#now();
+    this.#worked = false;
     return Number.isInteger(Math.log2(this.#times));
   }
 
@@ -32,8 +37,15 @@ export class LastingTrouble {
 
   /** Call it when it worked; returns how many failures are over with that, or 0. */
   over(): number {
+    this.#worked = true;
     // A clock may have been put back meanwhile.
-    if (this.#times === 0 || Math.abs(this.#now() - this.#last) < this.#quietMilliseconds) return 0;
+    if (Math.abs(this.#now() - this.#last) < this.#quietMilliseconds) return 0;
+    return this.overAtLast();
+  }
+
+  /** Call it when nothing follows any more: as `over`, if the last one worked, however soon after a failure. */
+  overAtLast(): number {
+    if (!this.#worked) return 0;
     const times = this.#times;
     this.#times = 0;
     return times;

@@ -7,6 +7,12 @@ export function textOf(error: unknown): string {
   }
 }
 
+/** The same with what caused it: `fetch` says what happened there only. */
+export function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? ` (${textOf(error.cause)})` : '';
+  return textOf(error) + cause;
+}
+
 /** What kind of error it is, without what it says: the text may quote the request. */
 export function kindOf(error: unknown): string {
   return error instanceof Error ? textOf(error.name) : typeof error;

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { syncDirectory } from './log-files.js';
 import type { RecoveredRecord } from './log-record.js';
-import { createWhole, freeName } from './whole-file.js';
+import { createBeside, freeName } from './whole-file.js';
 
 export type TornBytes = RecoveredRecord['recovered'];
 
@@ -20,9 +20,9 @@ export function tornSegment(file: string): number | undefined {
   return named === null ? undefined : Number(named[1]);
 }
 
-/** Copies what a crash has torn to a file of its own, never to be seen half written. */
-export function keepTornBytes(path: string, torn: Uint8Array, suffix: string): void {
-  createWhole(freeName(`${path}${suffix}`), torn);
+/** Copies what a crash has torn to a file of its own, never to be seen half written. @returns its path. */
+export function keepTornBytes(path: string, torn: Uint8Array, suffix: string): string {
+  return createBeside(`${path}${suffix}`, torn);
 }
 
 /**

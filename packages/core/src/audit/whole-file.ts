@@ -1,4 +1,4 @@
-import { existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from './append-file.js';
 import { syncDirectory } from './log-files.js';
@@ -25,11 +25,24 @@ export function createWhole(path: string, content: string | Uint8Array, linkAs: 
   }
 }
 
+/** Makes a file of this name, or of one like it that nothing has. @returns its path. */
+export function createBeside(path: string, content: string | Uint8Array): string {
+  for (;;) {
+    const free = freeName(path);
+    if (createWhole(free, content)) return free;
+  }
+}
+
 /** A name that nothing has: this one, or one like it. What was put aside is never written over. */
 export function freeName(path: string): string {
   let name = path;
-  for (let count = 2; existsSync(name); count++) name = `${path}-${count}`;
+  for (let count = 2; isTaken(name); count++) name = `${path}-${count}`;
   return name;
+}
+
+/** Also by a link that leads nowhere. */
+function isTaken(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Puts a file in place of what has its name, whole or not at all; a symbolic link is replaced, not followed. */

@@ -23,10 +23,11 @@ const maxQueued = 4096;
  * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
  * record is on disk in the spool; from there it is sent at least once, under the same `id`, until an answer from 200 to
  * 299 comes. While the receiver is down records wait there, also over a restart; when the spool is full, more are
- * refused. A batch that is too large (413) is sent in parts. One that is answered with 400, 415 or 422 five times is put
- * aside in the spool as `rejected-….jsonl`, for you to see to. One process uses a spool. Redirects are not followed.
+ * refused. A batch that is too large (413) is sent in parts. So is one that is answered with 400, 415 or 422 five times:
+ * the records that the receiver refuses are put aside in the spool as `rejected-….jsonl`, for you to see to, or dropped
+ * where there is no room for more. One process uses a spool. Redirects are not followed.
  *
- * @throws ConfigError if an option is wrong, or the spool cannot be written or is another process's.
+ * @throws ConfigError if an option is wrong, or the spool cannot be written, is another process's or holds a link.
  *
  * @example
  * fanOut([

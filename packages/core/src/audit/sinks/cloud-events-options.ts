@@ -1,4 +1,5 @@
 import { ConfigError, checkOptionNames } from '../../config-error.js';
+import { readClock } from '../../read-clock.js';
 import { readOnTrouble } from '../../trouble.js';
 import type { AuditEvent } from '../event.js';
 import { parseReceiverAddress } from '../receiver-address.js';
@@ -25,7 +26,9 @@ export interface AuditCloudEventsOptions {
   readonly data?: (event: AuditEvent) => object;
   /** Send to a plain http address that is not loopback. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
-  /** Told of batches that were not received, or put aside. Default: a process warning. */
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Told of records that were not received, put aside or dropped. Default: a process warning. */
   readonly onTrouble?: (message: string) => void;
 }
 
@@ -41,6 +44,7 @@ export interface CloudEventsSettings {
   readonly maxRetryMilliseconds: number;
   readonly authorization: string | undefined;
   readonly data: (event: AuditEvent) => object;
+  readonly clock: () => number;
   readonly onTrouble: (message: string) => void;
 }
 
@@ -55,6 +59,7 @@ const optionNames = [
   'authorization',
   'data',
   'dangerouslyAllowHttp',
+  'clock',
   'onTrouble',
 ] as const satisfies readonly (keyof AuditCloudEventsOptions)[];
 
@@ -84,6 +89,7 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
       1000 * wholeNumber('auditCloudEvents', 'maxRetrySeconds', options.maxRetrySeconds ?? 60, 1, 3600),
     authorization,
     data,
+    clock: readClock('auditCloudEvents', options.clock),
     onTrouble: readOnTrouble('auditCloudEvents', options.onTrouble),
   };
 }

@@ -1,42 +1,52 @@
-import { LastingTrouble } from '../../lasting-trouble.js';
-import { textOf } from '../../text-of.js';
+import { LastingTrouble, quietMilliseconds } from '../../lasting-trouble.js';
+import { reasonOf } from '../../text-of.js';
 import type { CloudEventsSettings } from './cloud-events-options.js';
 import { type Answer, postEvents } from './post-events.js';
+import { RefusedRecords } from './refused-records.js';
 import { readBatch, type Spool, type SpooledBatch } from './spool.js';
 
 /** Waits; ends early when the signal says so. A test has its own. */
 export type Pause = (milliseconds: number, signal: AbortSignal) => Promise<void>;
 
 const firstRetryMilliseconds = 1000;
-/** So often records are sent that are refused for good: the receiver may be about to get a new version. */
+/** So often a batch is sent that is refused for good: the receiver may be about to get a new version. */
 const mostRefusals = 5;
 
 /**
  * Sends what is ready, batch by batch, oldest first, and tries the same records until they were received. No answer
- * means that they may be dropped: what is refused for good is put aside, so that it holds up no others.
+ * means that they may be dropped: what is refused for good is looked for, record by record, and put aside, so that it
+ * holds up no others.
  */
 export class Delivery {
   readonly #spool: Spool;
   readonly #settings: CloudEventsSettings;
   readonly #pause: Pause;
   readonly #closing = new AbortController();
-  readonly #trouble = new LastingTrouble();
+  readonly #trouble: LastingTrouble;
+  readonly #refused: RefusedRecords;
   #working: Promise<void> | undefined;
   /** How many lines of the oldest batch are done with. */
   #done = 0;
   /** Most lines that are sent at once: fewer than a batch once that was too large. */
   #most: number;
   #wasTooLarge = false;
+  /** Most while those are looked for that the receiver refuses. */
+  #atOnce: number;
+  #tookSome = false;
   /** Of the lines that are sent now. */
   #tries = 0;
-  #refusals = 0;
+  /** How many tries are left before it is looked for which records are refused. */
+  #patience = mostRefusals;
   #afterMilliseconds = 0;
 
   constructor(spool: Spool, settings: CloudEventsSettings, pause: Pause) {
     this.#spool = spool;
     this.#settings = settings;
     this.#pause = pause;
+    this.#trouble = new LastingTrouble(quietMilliseconds, settings.clock);
+    this.#refused = new RefusedRecords(spool, settings);
     this.#most = settings.batchRecords;
+    this.#atOnce = settings.batchRecords;
   }
 
   /** Call it when a batch may be ready. */
@@ -50,6 +60,7 @@ export class Delivery {
     await this.#working;
     const deadline = AbortSignal.timeout(this.#settings.timeoutMilliseconds);
     while (this.#spool.oldest !== undefined && !deadline.aborted && (await this.#deliver(deadline)));
+    this.#tellOver(this.#trouble.overAtLast());
   }
 
   get #hasWork(): boolean {
@@ -71,8 +82,8 @@ export class Delivery {
     try {
       const lines = readBatch(batch);
       if (lines === undefined) this.#settings.onTrouble(`countersign: ${batch.path} was removed before it was sent.`);
-      const part = lines?.slice(this.#done, this.#done + this.#most) ?? [];
-      const goesOn = part.length === 0 || this.#judge(batch, part, await postEvents(part, this.#settings, signal));
+      const part = lines?.slice(this.#done, this.#done + Math.min(this.#most, this.#atOnce)) ?? [];
+      const goesOn = part.length === 0 || this.#judge(part, await postEvents(part, this.#settings, signal));
       if (this.#done >= (lines?.length ?? 0)) this.#finish(batch);
       return goesOn;
     } catch (error) {
@@ -81,33 +92,32 @@ export class Delivery {
   }
 
   /** Returns whether to go on without a pause. */
-  #judge(batch: SpooledBatch, part: readonly string[], answer: Answer): boolean {
+  #judge(part: readonly string[], answer: Answer): boolean {
     if (answer.kind === 'received') return this.#received(part.length);
     if (answer.kind === 'too_large' && part.length > 1) return this.#sendFewer(part.length);
     const reason = `it answered ${answer.status}`;
     if (answer.kind === 'later') return this.#failed(reason, answer.afterMilliseconds);
-    this.#refusals += 1;
-    if (this.#refusals < mostRefusals) return this.#failed(reason);
-    const aside = this.#spool.putAside(batch, part);
-    if (aside === undefined) return this.#failed(`${reason}, and there is no room to put more such records aside`);
-    this.#settings.onTrouble(
-      `countersign: ${this.#settings.url.host} refuses ${part.length} audit records for good (${reason}). They were put ` +
-        `aside as ${aside}, and those behind them are sent. Nobody removes that file but you.`,
-    );
+    this.#patience = Math.max(0, this.#patience - 1);
+    if (this.#patience > 0) return this.#failed(reason);
+    if (part.length > 1) return this.#lookCloser(part.length);
+    for (const line of part) this.#refused.add(line, reason);
     return this.#next(part.length);
   }
 
   #received(count: number): boolean {
-    if (this.#trouble.over() > 0) {
-      this.#settings.onTrouble(`countersign: ${this.#settings.url.host} takes audit records again.`);
-    }
+    this.#tellOver(this.#trouble.over());
+    this.#tookSome = true;
+    this.#atOnce = Math.min(this.#atOnce * 2, this.#settings.batchRecords);
     return this.#next(count);
+  }
+
+  #tellOver(times: number): void {
+    if (times > 0) this.#settings.onTrouble(`countersign: ${this.#settings.url.host} takes audit records again.`);
   }
 
   #next(count: number): boolean {
     this.#done += count;
     this.#tries = 0;
-    this.#refusals = 0;
     return true;
   }
 
@@ -117,12 +127,31 @@ export class Delivery {
     return true;
   }
 
+  /** One bad record must not take out those that it was sent with. */
+  #lookCloser(count: number): boolean {
+    this.#atOnce = Math.ceil(count / 2);
+    return true;
+  }
+
   #finish(batch: SpooledBatch): void {
+    this.#patience = this.#patienceAfter();
+    this.#refused.keep(batch);
     this.#spool.remove(batch);
     this.#done = 0;
+    this.#tookSome = false;
+    this.#atOnce = this.#settings.batchRecords;
     // Other records may be smaller.
     if (!this.#wasTooLarge) this.#most = Math.min(this.#most * 2, this.#settings.batchRecords);
     this.#wasTooLarge = false;
+  }
+
+  /**
+   * Where some were received it is the others that are bad, not the receiver: whoever can have one bad record written
+   * in each batch must not make each of them wait. It comes back try by try, with batches that have none.
+   */
+  #patienceAfter(): number {
+    if (this.#refused.count === 0) return Math.min(mostRefusals, this.#patience + 1);
+    return this.#tookSome ? this.#patience : mostRefusals;
   }
 
   #failed(reason: string, afterMilliseconds = 0): boolean {
@@ -144,10 +173,4 @@ export class Delivery {
     // What the receiver asks for counts, but whoever runs this has said how long is too long.
     return Math.max(pause * (0.5 + Math.random() / 2), Math.min(maxRetryMilliseconds, this.#afterMilliseconds));
   }
-}
-
-/** `fetch` says what happened in the cause only. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? ` (${textOf(error.cause)})` : '';
-  return textOf(error) + cause;
 }

@@ -1,9 +1,14 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { AppendFile } from '../append-file.js';
+import { ConfigError } from '../../config-error.js';
+import { AppendFile, codeOf } from '../append-file.js';
 import { AuditError } from '../audit-error.js';
 import { openForAppend } from '../log-files.js';
-import { createWhole, freeName } from '../whole-file.js';
+import { createBeside } from '../whole-file.js';
+
+const { O_NOFOLLOW, O_RDONLY } = constants;
+/** What a file counts at least where many small ones may lie: a block of the disk. */
+const blockBytes = 4096;
 
 /** Lines that will be sent together, in a file of their own. */
 export interface SpooledBatch {
@@ -36,7 +41,7 @@ export class Spool {
     this.#batchLines = batchLines;
     const names = readdirSync(directory);
     const waiting = names.filter((name) => /^spool-\d{12}\.jsonl$/.test(name)).toSorted();
-    this.#sealed = waiting.map((name) => sizedBatch(join(directory, name)));
+    this.#sealed = waiting.map((name) => waitingBatch(join(directory, name)));
     this.#sealedBytes = sumOf(this.#sealed);
     const numbers = names.map((name) => Number(/^(?:spool|rejected)-(\d{12})\b/.exec(name)?.[1] ?? 0));
     this.#next = numbers.reduce((most, number) => Math.max(most, number), 0) + 1;
@@ -88,18 +93,27 @@ export class Spool {
   }
 
   /**
-   * Keeps lines of a batch that will never be received, in a file of their own, which nobody sends and nobody removes.
+   * Keeps the lines of a batch that will never be received, in a file of their own, which nobody sends and nobody removes.
    *
-   * @returns its path, or undefined if there is no room for more of them.
+   * @returns its path.
+   * @throws AuditError if as many bytes lie aside as may wait.
    */
-  putAside({ path }: SpooledBatch, lines: readonly string[]): string | undefined {
+  putAside({ path }: SpooledBatch, lines: readonly string[]): string {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-    const others = readdirSync(this.#directory).filter((name) => name.startsWith('rejected-'));
-    const used = sumOf(others.map((name) => sizedBatch(join(this.#directory, name))));
-    if (used + bytes.length > this.#maxBytes) return undefined;
-    const aside = freeName(join(this.#directory, basename(path).replace('spool-', 'rejected-')));
-    createWhole(aside, bytes);
-    return aside;
+    if (this.#asideBytes() + Math.max(blockBytes, bytes.length) > this.#maxBytes) {
+      throw new AuditError(
+        'overloaded',
+        `there is no room for more; move the rejected-… files in ${this.#directory} away`,
+      );
+    }
+    return createBeside(join(this.#directory, basename(path).replace('spool-', 'rejected-')), bytes);
+  }
+
+  /** Somebody may have removed some of them. */
+  #asideBytes(): number {
+    const names = readdirSync(this.#directory).filter((name) => name.startsWith('rejected-'));
+    const sizes = names.map((name) => lstatSync(join(this.#directory, name), { throwIfNoEntry: false })?.size ?? 0);
+    return sizes.reduce((sum, size) => sum + Math.max(blockBytes, size), 0);
   }
 
   #begin(): OpenBatch {
@@ -114,12 +128,27 @@ export class Spool {
  * never acknowledged.
  */
 export function readBatch({ path }: SpooledBatch): readonly string[] | undefined {
-  if (!existsSync(path)) return undefined;
-  return readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  let descriptor: number;
+  try {
+    // Never through a symbolic link: any file could be sent with it.
+    descriptor = openSync(path, O_RDONLY | O_NOFOLLOW);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return readFileSync(descriptor, 'utf8').split('\n').slice(0, -1);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
-function sizedBatch(path: string): SpooledBatch {
-  return { path, bytes: statSync(path).size };
+function waitingBatch(path: string): SpooledBatch {
+  const found = lstatSync(path);
+  if (found.isFile()) return { path, bytes: found.size };
+  throw new ConfigError(
+    `auditCloudEvents: '${path}' is not a regular file. Remove it: what waits to be sent is not read through a link.`,
+  );
 }
 
 function sumOf(batches: readonly SpooledBatch[]): number {

@@ -1,4 +1,15 @@
-import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -67,6 +78,7 @@ class Sending {
   readonly pauses: { readonly milliseconds: number; readonly end: () => void }[] = [];
   readonly told: string[] = [];
   readonly sink: AuditSink;
+  now = 1_000_000;
 
   constructor(address: string, spoolDirectory: string, options: Partial<AuditCloudEventsOptions> = {}) {
     const pause = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
@@ -79,6 +91,7 @@ class Sending {
       source: 'https://api.acme.dev',
       spoolDirectory,
       batchSeconds: 0,
+      clock: () => this.now,
       onTrouble: (message) => void this.told.push(message),
       ...options,
     });
@@ -207,7 +220,10 @@ describe('outages', () => {
       await sending.sink.write(event('a'));
       for (const count of [1, 2, 3, 4]) {
         await sending.paused(count);
-        if (count === 4) one.answer = (response) => response.writeHead(202).end();
+        if (count === 4) {
+          one.answer = (response) => response.writeHead(202).end();
+          sending.now += 10_000;
+        }
         sending.pauses[count - 1]?.end();
       }
       await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
@@ -253,6 +269,19 @@ describe('outages', () => {
     expect(again.ids).toEqual(['a', 'b', 'c']);
     await after.sink.close?.();
     expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F4 a receiver that takes every second try is not told each time; its end is, at the close', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(one.received.length % 2 === 1 ? 503 : 204).end();
+    const sending = new Sending(address, folder.path, { batchRecords: 1 });
+    await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual([]));
+    expect(sending.told).toHaveLength(3);
+    await sending.sink.close?.();
+    expect(sending.told).toHaveLength(4);
+    expect(sending.told.at(-1)).toContain('takes audit records again');
   });
 
   it('F4 an answer that gets lost: sent again under the same id', async () => {
@@ -368,14 +397,14 @@ describe('F4 what the receiver will never take', () => {
     const { receiver: one, address } = await receiver();
     let refusals = 2;
     one.answer = judging(one, (ids) => {
-      if (ids.includes('b')) return status;
+      if (!ids.includes('c')) return status;
       refusals -= 1;
       return refusals >= 0 ? status : 204;
     });
     const sending = new Sending(address, folder.path, { batchRecords: 2 });
     await Promise.all(['a', 'b', 'c'].map((id) => sending.sink.write(event(id))));
     await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
-    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['c'], ['c'], ['c']]);
+    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['a'], ['b'], ['c'], ['c'], ['c']]);
     expect(rejectedIn(folder)).toHaveLength(1);
     const [name = ''] = rejectedIn(folder);
     expect(idsIn(join(folder.path, name))).toEqual(['a', 'b']);
@@ -432,19 +461,96 @@ describe('F4 what the receiver will never take', () => {
     expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([['b']]);
   });
 
-  it('where there is no room for more, nothing is removed: the rest waits, as in any outage', async () => {
+  it('one bad record in many: only that one is put aside, and those behind it need not wait for the next bad one', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
-    writeFileSync(join(folder.path, 'rejected-000000000001.jsonl'), `${'x'.repeat(64 * 1024 - 1)}\n`);
+    const taken: unknown[] = [];
+    const bad = ['3', '11', '20', '21', '37'];
+    one.answer = judging(one, (ids) => {
+      if (ids.some((id) => bad.includes(String(id)))) return 400;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 16 });
+    const ids = Array.from({ length: 48 }, (_, index) => `${index}`);
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(taken).toEqual(ids.filter((id) => !bad.includes(id)));
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([
+      ['3', '11'],
+      ['20', '21'],
+      ['37'],
+    ]);
+    expect(sending.pauses).toHaveLength(4);
+    expect(one.batches.length).toBeLessThan(60);
+    // The first and the second time are told, the third is not.
+    expect(sending.told.filter((message) => message.includes('put aside as'))).toHaveLength(2);
+  });
+
+  it('a receiver that refuses all gets each batch five times, as if it were the first', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 400);
+    const sending = new Sending(address, folder.path, { batchRecords: 2 });
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(one.batches.filter(({ length }) => length === 2)).toHaveLength(10);
+    expect(sending.pauses).toHaveLength(8);
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+  });
+
+  it('where there is no room for more they are dropped and counted, and the good ones are sent', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const full = join(folder.path, 'rejected-000000000001.jsonl');
+    writeFileSync(full, `${'x'.repeat(64 * 1024 - 1)}\n`);
+    const taken: unknown[] = [];
+    one.answer = judging(one, (ids) => {
+      if (ids.some((id) => String(id).startsWith('bad'))) return 422;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024, batchRecords: 3 });
+    await Promise.all(['a', 'bad 1', 'b', 'c', 'bad 2', 'bad 3'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken).toEqual(['a', 'b', 'c']));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(['rejected-000000000001.jsonl']));
+    expect(sending.told.filter((message) => message.includes('They are dropped'))).toEqual([
+      expect.stringMatching(/refuses 1 .*\(it answered 422\).*no room for more.* dropped, 1 so far; those beside/),
+      expect.stringMatching(/refuses 2 .*\(it answered 422\).*no room for more.* dropped, 3 so far; those beside/),
+    ]);
+    rmSync(full);
+    await Promise.all(['bad 4', 'd'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken).toContain('d'));
+    await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(1));
+  });
+
+  it('many small files fill the room as the blocks do that they take', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
     one.answer = judging(one, () => 422);
+    for (let count = 1; count <= 16; count++)
+      writeFileSync(join(folder.path, `rejected-00000000000${count}.jsonl`), 'x\n');
     const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024 });
     await sending.sink.write(event('a'));
-    await untilIn(sending, () => expect(one.batches.length).toBeGreaterThan(8));
-    expect(sending.told).toContainEqual(expect.stringContaining('no room to put more such records aside'));
-    expect(rejectedIn(folder)).toHaveLength(1);
-    expect(readdirSync(folder.path)).toContain('spool-000000000002.jsonl');
-    rmSync(join(folder.path, 'rejected-000000000001.jsonl'));
-    await untilIn(sending, () => expect(rejectedIn(folder)).toEqual(['rejected-000000000002.jsonl']));
+    await untilIn(sending, () => expect(sending.told).toContainEqual(expect.stringContaining('They are dropped, 1')));
+    expect(rejectedIn(folder)).toHaveLength(16);
+  });
+
+  it('what has the name already is left alone, also a link that leads nowhere', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 400);
+    const sending = new Sending(address, folder.path);
+    const link = join(folder.path, 'rejected-000000000001.jsonl');
+    symlinkSync(join(folder.path, 'nowhere'), link);
+    await sending.sink.write(event('a'));
+    await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(2));
+    expect(idsIn(`${link}-2`)).toEqual(['a']);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(sending.told.at(-1)).toContain(`${link}-2`);
   });
 
   it.each<[string, Record<string, string>, number]>([
@@ -462,6 +568,43 @@ describe('F4 what the receiver will never take', () => {
     await sending.paused(1);
     if (milliseconds > 0) expect(sending.pauses[0]?.milliseconds).toBe(milliseconds);
     else expect(sending.pauses[0]?.milliseconds).toBeLessThanOrEqual(1000);
+  });
+});
+
+describe('G5 F6 what waits in the spool and is no regular file', () => {
+  it.each<[string, (path: string) => void]>([
+    ['a link, which could lead to any file', (path) => symlinkSync('/etc/hosts', path)],
+    ['a link that leads nowhere', (path) => symlinkSync('/nowhere', path)],
+    ['a folder', (path) => mkdirSync(path)],
+  ])('%s: stops the start', async (_name, put) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const path = join(folder.path, 'spool-000000000001.jsonl');
+    put(path);
+    expect(() => new Sending(address, folder.path)).toThrow(ConfigError);
+    expect(() => new Sending(address, folder.path)).toThrow(`'${path}' is not a regular file. Remove it`);
+    rmSync(path, { recursive: true });
+    const { sink } = new Sending(address, folder.path);
+    await sink.write(event('a'));
+    await arrived(one, 1);
+    expect(one.batches).toEqual([['a']]);
+  });
+
+  it('a link that is put in the place of one that waits is not followed', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 503);
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    const path = join(folder.path, spooled(folder)[0]!);
+    rmSync(path);
+    writeFileSync(join(folder.path, 'secret'), '{"id":"secret"}\n');
+    symlinkSync(join(folder.path, 'secret'), path);
+    sending.pauses[0]?.end();
+    await sending.paused(2);
+    expect(one.batches).toEqual([['a']]);
+    expect(sending.told.at(-1)).toContain('ELOOP');
   });
 });
 
@@ -493,6 +636,7 @@ describe('G5 options', () => {
     ['https://siem.example/', { batchSeconds: -1 }, 'batchSeconds'],
     ['https://siem.example/', { timeoutSeconds: 0 }, 'timeoutSeconds'],
     ['https://siem.example/', { authorization: 'Bearer a\nb' }, 'printable ASCII'],
+    ['https://siem.example/', { clock: 1 }, "'clock' must be a function"],
     ['https://siem.example/', { data: {} }, "'data' must be a function"],
     ['https://siem.example/', { spool: 'x' }, 'unknown option'],
   ])('%s %j', (address, change, message) => {
