@@ -1,9 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auditFile } from '@countersign/core';
-import { transformWithEsbuild } from 'vite';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ran, run } from '../support/run.js';
 import { blocksOf, readPage } from './blocks.js';
 
@@ -28,33 +28,52 @@ beforeAll(async () => {
   }
   await sink.close?.();
   key = (await readFile(join(folder, 'checkpoint.vkey'), 'utf8')).trim();
-
-  const code = blocksOf(readPage('docs/audit-log.md')).at(-1)?.code ?? '';
-  const { code: plain } = await transformWithEsbuild(code, 'check.ts');
-  await writeFile(join(place, 'check.mjs'), plain);
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
-function check(vkey: string = key): Promise<Ran> {
-  return run(process.execPath, [join(place, 'check.mjs'), folder, vkey], { env: {}, deadlineSeconds: 20 });
-}
+// Python has no Ed25519 of its own.
+const hasPython = spawnSync('python3', ['-c', 'import cryptography']).status === 0;
 
-it('F6 the check on the page accepts a log that is right, and nothing else', async () => {
-  expect(await check()).toMatchObject({ exitCode: 0, stdout: '6 of 7 records are sealed and right.\n' });
+describe.each([
+  { language: 'js', file: 'check.mjs', program: process.execPath, isHere: true },
+  { language: 'python', file: 'check.py', program: 'python3', isHere: hasPython },
+])('the check on the page, in $language', ({ language, file, program, isHere }) => {
+  beforeAll(async () => {
+    const block = blocksOf(readPage('docs/audit-log.md')).findLast((one) => one.language === language);
+    await writeFile(join(place, file), block?.code ?? `no ${language} on the page`);
+  });
 
-  const text = await readFile(segment, 'utf8');
-  const lines = text.trimEnd().split('\n');
-  const wrong: readonly (readonly [string, RegExp])[] = [
-    [text.replace('"id":"b"', '"id":"x"'), /record 3 or the next one was changed/],
-    [`${lines.toSpliced(2, 1).join('\n')}\n`, /was changed/],
-    [`${lines.slice(0, 4).join('\n')}\n`, /6 records were sealed, 4 are there/],
-    [`${lines.slice(0, 5).join('\n')}\n${lines[5]?.replace('"id":"e"', '"id":"x"')}\n`, /not the log that was sealed/],
-  ];
-  for (const [changed, says] of wrong) {
-    await writeFile(segment, changed);
-    expect(await check()).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(says) });
+  function check(vkey: string = key): Promise<Ran> {
+    return run(program, [join(place, file), folder, vkey], { deadlineSeconds: 20 });
   }
-  await writeFile(segment, text);
-  const stranger = key.replace(/(.{4})$/, 'AAA=');
-  expect(await check(stranger)).toMatchObject({ exitCode: 1 });
+
+  it.runIf(isHere)('F6 accepts a log that is right, and nothing else', async () => {
+    expect(await check()).toMatchObject({ exitCode: 0, stdout: '6 of 7 records are sealed and right.\n' });
+
+    const text = await readFile(segment, 'utf8');
+    const lines = text.trimEnd().split('\n');
+    const wrong: readonly (readonly [string, RegExp])[] = [
+      [text.replace('"id":"b"', '"id":"x"'), /^record 3 or the next one was changed\n$/],
+      [`${lines.toSpliced(2, 1).join('\n')}\n`, /was changed/],
+      [`${lines.slice(0, 4).join('\n')}\n`, /^6 records were sealed, 4 are there\n$/],
+      [`${lines.slice(0, 5).join('\n')}\n${lines[5]?.replace('"id":"e"', '"id":"x"')}\n`, /^this is not the log that/],
+    ];
+    for (const [changed, says] of wrong) {
+      await writeFile(segment, changed);
+      expect(await check()).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(says) });
+    }
+    await writeFile(segment, text);
+  });
+
+  it.runIf(isHere)('says in words that a key is another one, or none', async () => {
+    const stranger = `${key.slice(0, -4)}${key.at(-4) === 'A' ? 'B' : 'A'}${key.slice(-3)}`;
+    expect(await check(stranger)).toMatchObject({ exitCode: 1, stderr: 'this key did not sign the last checkpoint\n' });
+    for (const none of ['acme.vkey', 'acme+1234abcd+AAAA', '']) {
+      const { exitCode, stderr } = await check(none);
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 1,
+        stderr: 'the second word must be a verifier key like name+id+base64: not the name of its file\n',
+      });
+    }
+  });
 });

@@ -35,6 +35,8 @@ it('every block says in which language it is, so that none escapes its test', ()
     'sh',
     'rego',
     'http',
+    'js',
+    'python',
     'diff',
     'http-message',
     'signature-base',

@@ -201,6 +201,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
       await settings.agents.close?.();
       await settings.policy.close?.();
       await settings.revocations.close();
+      recorder.close();
       await settings.audit.close?.();
     },
   };

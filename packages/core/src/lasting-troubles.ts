@@ -3,6 +3,9 @@ import { LastingTrouble } from './lasting-trouble.js';
 /** Some requests may go well while others fail. */
 const quietMilliseconds = 10_000;
 
+/** How often each kind came. */
+export type Counted = readonly (readonly [kind: string, times: number])[];
+
 /** Troubles of several kinds, each counted for itself. One is over after ten seconds without a failure of its kind. */
 export class LastingTroubles {
   readonly #clock: () => number;
@@ -21,7 +24,16 @@ export class LastingTroubles {
   }
 
   /** Those that are over now, with how often they came. */
-  over(): (readonly [kind: string, times: number])[] {
-    return [...this.#kinds].map(([kind, trouble]) => [kind, trouble.over()] as const).filter(([, times]) => times > 0);
+  over(): Counted {
+    return this.#counted((trouble) => trouble.over());
+  }
+
+  /** The same when nothing follows any more: those after which it worked, however soon. */
+  overAtLast(): Counted {
+    return this.#counted((trouble) => trouble.overAtLast());
+  }
+
+  #counted(count: (trouble: LastingTrouble) => number): Counted {
+    return [...this.#kinds].map(([kind, trouble]) => [kind, count(trouble)] as const).filter(([, times]) => times > 0);
   }
 }

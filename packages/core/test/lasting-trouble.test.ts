@@ -31,6 +31,16 @@ describe('a trouble that lasts', () => {
     expect(trouble.over()).toBe(5);
   });
 
+  it('is over at last if it worked after the last failure, however soon', () => {
+    const trouble = new LastingTrouble(10_000, () => 0);
+    trouble.again();
+    expect([trouble.over(), trouble.overAtLast(), trouble.overAtLast()]).toEqual([0, 1, 0]);
+    trouble.again();
+    trouble.over();
+    trouble.again();
+    expect(trouble.overAtLast()).toBe(0);
+  });
+
   it('F8 ends also on a clock that was put back, and with one that fails never worse', () => {
     let now = 1_000_000;
     const trouble = new LastingTrouble(10_000, () => now);

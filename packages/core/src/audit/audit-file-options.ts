@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { join } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { ConfigError, checkOptionNames } from '../config-error.js';
 import { readClock } from '../read-clock.js';
 import { readOnTrouble } from '../trouble.js';
@@ -82,8 +83,12 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
     throw new ConfigError("auditFile: 'origin' must be a name like 'api.acme.dev/audit/1', without spaces and plus.");
   }
   if (!Array.isArray(witnesses) || witnesses.some((witness) => typeof witness?.receive !== 'function')) {
-    throw new ConfigError("auditFile: 'witnesses' must be a list, like [httpWitness('https://…')].");
+    throw new ConfigError(
+      "auditFile: 'witnesses' must be a list, each made by httpWitness(…), fileWitness(…) or gitWitness(…), or an " +
+        'object of your own with a `name` and `receive(note)`.',
+    );
   }
+  checkOutside(directory, witnesses);
   const { records = 1000, seconds = 60 } = checkpointEvery;
   const { maxSegmentBytes = 64 * 1024 ** 2, maxSegmentSeconds = 86_400, maxQueued = 4096 } = options;
   return {
@@ -100,6 +105,32 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
     clock: readClock('auditFile', clock),
     onTrouble: readOnTrouble('auditFile', options.onTrouble),
   };
+}
+
+/** Whoever can remove or write anew the log can do so with all that lies in its folder. */
+function checkOutside(directory: string, witnesses: readonly CheckpointWitness[]): void {
+  const folder = realPath(directory);
+  for (const { file } of witnesses) {
+    if (typeof file !== 'string' || !isWithin(folder, join(realPath(dirname(file)), basename(file)))) continue;
+    throw new ConfigError(
+      `auditFile: the witness '${file}' lies in the folder of the log, and goes with it. Name a file elsewhere, ` +
+        'where whoever can write the log cannot write.',
+    );
+  }
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const [first = ''] = relative(folder, path).split(sep);
+  return first !== '..' && !isAbsolute(first);
+}
+
+/** What does not exist yet has no links. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 function readKey(

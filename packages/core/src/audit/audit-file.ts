@@ -21,7 +21,7 @@ import { renderEvent } from './record.js';
  * disk cannot sync, if another process takes the log over, or a file is moved, removed or changed by somebody else,
  * records are refused until a restart. A disk that hangs is waited for: the guard and `fanOut` set a bound to that.
  *
- * @throws ConfigError if the folder cannot be written, another process writes the log, or the log is not whole: a
+ * @throws ConfigError if no folder is named, if it cannot be written, another process writes the log, or the log is not whole: a
  * record is changed or missing, or it is not the log that its last checkpoint sealed.
  *
  * @example
@@ -37,6 +37,9 @@ export function auditFile(directory: string, options: AuditFileOptions = {}): Au
 
 /** The same with system calls that a test can watch. */
 export function auditFileWith(operations: FileOperations, directory: string, options: AuditFileOptions): AuditSink {
+  if (typeof directory !== 'string' || directory === '') {
+    throw new ConfigError("auditFile: name the folder of the log, like auditFile('audit').");
+  }
   const folder = resolve(directory);
   const settings = readAuditFileOptions(folder, options);
   const { log, lock } = open(folder, (taken) => openLog(folder, settings, operations, taken));

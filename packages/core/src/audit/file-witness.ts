@@ -1,5 +1,6 @@
 import { constants, lstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { ConfigError } from '../config-error.js';
 import { codeOf } from './append-file.js';
 import type { CheckpointWitness } from './witness.js';
@@ -8,7 +9,8 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
  * Appends each checkpoint to a file, for `verifyLog` to compare with. It is a witness only where whoever can write the
- * log cannot write the file, like on another host's file system. Never through a symbolic link.
+ * log cannot write the file, like on another host's file system. Never through a symbolic link. Its folder is not made:
+ * where that is a mount that is missing, nothing may be written beneath it. It is told of at the start, and tried again.
  *
  * @throws ConfigError if there is a symbolic link of that name.
  *
@@ -21,9 +23,12 @@ export function fileWitness(path: string): CheckpointWitness {
   if (isLink(path)) throw new ConfigError(`fileWitness: ${linked(path)}`);
   return {
     name: path,
+    file: resolve(path),
     async receive(note) {
       const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o644).catch((error: unknown) => {
-        throw codeOf(error) === 'ELOOP' ? new Error(linked(path)) : error;
+        if (codeOf(error) === 'ELOOP') throw new Error(linked(path));
+        if (codeOf(error) === 'ENOENT') throw new Error(`there is no folder '${dirname(resolve(path))}'. Make it`);
+        throw error;
       });
       try {
         await file.writeFile(`${note}\n`);

@@ -1,6 +1,7 @@
 import { checkOptionNames } from '../config-error.js';
 import { parseReceiverAddress } from './receiver-address.js';
 import type { CheckpointWitness } from './witness.js';
+import { reasonOf } from '../text-of.js';
 import { wholeNumber } from '../whole-number.js';
 
 export interface HttpWitnessOptions {
@@ -38,6 +39,8 @@ export function httpWitness(address: string, options: HttpWitnessOptions = {}): 
         body: note,
         redirect: 'error',
         signal: AbortSignal.timeout(timeoutSeconds * 1000),
+      }).catch((error: unknown) => {
+        throw new Error(`it cannot be reached: ${reasonOf(error)}`, { cause: error });
       });
       await response.body?.cancel();
       if (!response.ok) throw new Error(`it answered ${response.status}`);

@@ -4,6 +4,7 @@ import {
   fstatSync,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -47,7 +48,18 @@ export function lockLog(directory: string, owner = 'auditFile'): LogLock {
     takeAside(path, found, directory, owner);
     if (!createWhole(path, mine)) throw inUse(owner, directory, found);
   }
-  return hold(path, mine, () => inUse(owner, directory, read(path)));
+  const lock = hold(path, mine, () => inUse(owner, directory, read(path)));
+  sweepDrafts(directory);
+  return lock;
+}
+
+/** A process that was killed while it started may have left what it had not yet given its name: also a private key. */
+function sweepDrafts(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const pid = /^(?:audit\.lock|checkpoint-key\.pem|checkpoint\.vkey)\.(?:stale-)?(\d+)$/.exec(name)?.[1];
+    if (pid === undefined || (Number(pid) !== process.pid && answersToSignals(Number(pid)))) continue;
+    rmSync(join(directory, name), { force: true });
+  }
 }
 
 /** Its descriptor stays open: no other file can have the number of this one as long as it is. */

@@ -9,5 +9,10 @@ export function parseReceiverAddress(owner: string, address: string, dangerously
   }
   const isAllowedHttp = url.protocol === 'http:' && (dangerouslyAllowHttp || isLoopback(url.hostname));
   if (url.protocol === 'https:' || isAllowedHttp) return url;
-  throw new ConfigError(`${owner}: the address must begin with https://.`);
+  throw new ConfigError(
+    `${owner}: the address must begin with https://.` +
+      (url.protocol === 'http:'
+        ? ' On a network that nobody else can read, `dangerouslyAllowHttp: true` allows http.'
+        : ''),
+  );
 }

@@ -4,7 +4,7 @@ import { deepFreeze } from '../deep-freeze.js';
 import type { RequestFacts } from '../http/request-facts.js';
 import type { PolicyDecision, Resource } from '../policy/engine.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
-import { LastingTroubles } from '../lasting-troubles.js';
+import { type Counted, LastingTroubles } from '../lasting-troubles.js';
 import { AuditError } from './audit-error.js';
 import { boundString } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
@@ -33,6 +33,8 @@ export interface Recorder {
   /** As `allowed`, for a list: once, whatever it holds. */
   filtered(caller: Caller, facts: RequestFacts, list: FilteredList): Promise<Refusal | undefined>;
   outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
+  /** Tells what is over and was not told yet. Call it when no record follows. */
+  close(): void;
 }
 
 /** Strangers fill the log too: what they say gets no more room in it than one needs to recognise it. */
@@ -55,11 +57,11 @@ export function createRecorder(settings: RecorderSettings): Recorder {
   const unrecorded = new LastingTroubles(clock);
   const faults = new LastingTroubles(clock);
 
-  function isWritten(): void {
-    for (const [failure, times] of unwritten.over()) {
+  function tellOver(written: Counted, recorded: Counted): void {
+    for (const [failure, times] of written) {
       onTrouble(`countersign: audit records are written again, after ${times} that could not be (${failure}).`);
     }
-    for (const [action, times] of unrecorded.over()) {
+    for (const [action, times] of recorded) {
       onTrouble(`countersign: ${action} ran ${times === 1 ? 'once' : `${times} times`} without its record.`);
     }
   }
@@ -69,7 +71,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       const recorded = redact({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
       // Frozen: what one sink does with it changes nothing for the others.
       await audit.write(deepFreeze(recorded));
-      isWritten();
+      tellOver(unwritten.over(), unrecorded.over());
       return undefined;
     } catch (error) {
       const trouble = unwritten.of(error instanceof AuditError ? error.failure : 'other');
@@ -133,6 +135,9 @@ export function createRecorder(settings: RecorderSettings): Recorder {
     },
     async outcome(caller, facts, outcome) {
       await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });
+    },
+    close() {
+      tellOver(unwritten.overAtLast(), unrecorded.overAtLast());
     },
   };
 }

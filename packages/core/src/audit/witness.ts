@@ -7,6 +7,8 @@ export interface CheckpointWitness {
   readonly name: string;
   /** Takes a C2SP signed note; resolves once it is kept. */
   receive(note: string): Promise<void>;
+  /** The file that it appends to, if it does: a log refuses one in its own folder, which goes when the log goes. */
+  readonly file?: string;
 }
 
 /**

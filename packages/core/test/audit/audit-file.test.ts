@@ -239,6 +239,11 @@ describe('G5 a log that cannot be kept stops the start', () => {
       { clock: 1 as unknown as () => number },
     ];
     for (const options of senseless) expect(() => auditFile(folder.path, options)).toThrow(ConfigError);
+    const words = ['https://auditors.example'] as unknown as [];
+    expect(() => auditFile(folder.path, { witnesses: words })).toThrow(/each made by httpWitness\(…\)/);
+    for (const name of ['', undefined, null, 1]) {
+      expect(() => auditFile(name as string), String(name)).toThrow(/name the folder of the log/);
+    }
   });
 });
 

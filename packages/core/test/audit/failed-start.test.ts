@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -158,6 +159,24 @@ describe('F6 G5 a folder that holds something of a log, but no log, is no place 
     writeFileSync(join(folder.path, 'checkpoints.txt'), '');
     writeFileSync(join(folder.path, 'audit.lock'), '{"pid":1,"started":"before/1"}');
     await writeAll(folder, ['a']);
+    expect(await verify(folder)).toMatchObject({ ok: true });
+  });
+});
+
+describe('F6 what a process left that was killed while it started', () => {
+  it('goes with the next start; what a live process is about to name, and what is not ours, stays', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    const left = ['audit.lock', 'audit.lock.stale-', 'checkpoint-key.pem', 'checkpoint.vkey'].map(
+      (name) => `${name}${name.endsWith('-') ? '' : '.'}${dead}`,
+    );
+    const kept = [`audit.lock.${process.ppid}`, `notes.${dead}`, 'checkpoint-key.pem.old'];
+    for (const name of [...left, ...kept]) writeFileSync(join(folder.path, name), 'draft');
+    await writeAll(folder, ['b']);
+    const names = readdirSync(folder.path);
+    expect(names).toEqual(expect.arrayContaining(kept));
+    expect(names.filter((name) => left.includes(name))).toEqual([]);
     expect(await verify(folder)).toMatchObject({ ok: true });
   });
 });

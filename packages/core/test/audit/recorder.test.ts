@@ -87,6 +87,24 @@ describe('F4 what the recorder tells the operator', () => {
     await audit.close?.();
   });
 
+  it('that it is over is told at the close, if a record was written since, and then only', async () => {
+    let down = true;
+    const recording = new Recording({
+      write: () => (down ? Promise.reject(new Error('down')) : Promise.resolve()),
+    });
+    await recording.refuse(3);
+    recording.troubles.length = 0;
+    recording.recorder.close();
+    expect(recording.troubles).toEqual([]);
+    down = false;
+    await recording.refuse(1);
+    recording.recorder.close();
+    recording.recorder.close();
+    expect(recording.troubles).toEqual([
+      'countersign: audit records are written again, after 3 that could not be (other).',
+    ]);
+  });
+
   it('each kind of failure for itself', async () => {
     const memory = memoryAudit();
     const errors: unknown[] = [];

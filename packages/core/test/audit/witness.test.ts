@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
@@ -100,12 +100,15 @@ describe('witnesses', () => {
 
   it('G5 F4 one that cannot be reached is told at the start, and stops nothing', async () => {
     using folder = temporaryFolder();
-    const path = join(folder.path, 'no', 'such', 'folder');
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'no', 'such', 'folder');
     const troubles: string[] = [];
     const onTrouble = (text: string): void => void troubles.push(text);
     const sink = auditFile(folder.path, { witnesses: [fileWitness(path)], onTrouble });
     await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
-    expect(troubles[0]).toContain(`the witness ${path} took no checkpoint, once now: Error: ENOENT`);
+    expect(troubles[0]).toContain(
+      `the witness ${path} took no checkpoint, once now: Error: there is no folder '${dirname(path)}'. Make it`,
+    );
     await sink.write(event('a'));
     await sink.close?.();
   });
@@ -205,10 +208,35 @@ describe('witnesses', () => {
     ]);
   });
 
+  it('F4 an address where nobody listens is told with the cause', async () => {
+    using folder = temporaryFolder();
+    const { url } = await listen(204);
+    server?.close();
+    await once(server!, 'close');
+    const troubles: string[] = [];
+    await writeLog(folder, [httpWitness(url)], troubles);
+    expect(troubles[0]).toMatch(/it cannot be reached: TypeError: fetch failed \(.*ECONNREFUSED/);
+  });
+
+  it('F6 G5 a file in the folder of the log goes with it, and is refused by any name', () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    symlinkSync(folder.path, join(elsewhere.path, 'link'));
+    const within = ['checkpoints', join('sub', 'checkpoints'), '..checkpoints'].map((name) => join(folder.path, name));
+    const linked = join(elsewhere.path, 'link', 'checkpoints');
+    for (const path of [...within, relative('.', within[0]!), linked]) {
+      const witnesses = [fileWitness(path)];
+      expect(() => auditFile(folder.path, { witnesses }), path).toThrow(/lies in the folder of the log, and goes/);
+    }
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
   it('G5 addresses that are none, or go over the network in clear', () => {
     for (const address of ['', 'x', 'ftp://x', 'http://auditors.example/', 'https://u:p@auditors.example/']) {
       expect(() => httpWitness(address)).toThrow(ConfigError);
     }
+    expect(() => httpWitness('http://auditors.example/')).toThrow(/`dangerouslyAllowHttp: true` allows http/);
+    expect(() => httpWitness('ftp://auditors.example/')).toThrow(/must begin with https:\/\/\.$/);
     expect(() => httpWitness('https://x', { timeoutSeconds: 0 })).toThrow(ConfigError);
     expect(() => httpWitness('https://x', { timeoutSecond: 1 } as object)).toThrow(/Did you mean 'timeoutSeconds'/);
     expect(httpWitness('http://auditors.example/', { dangerouslyAllowHttp: true }).name).toBe('auditors.example');
