@@ -23,6 +23,9 @@ Examples:
   defineProofs(audit, io, exitWith);
   defineReading(audit, io, exitWith);
   defineReport(audit, io, exitWith);
+  for (const command of audit.commands) {
+    command.showHelpAfterError(`(countersign audit ${command.name()} --help shows what is possible)`);
+  }
 }
 
 const keyHelp = 'verifier key of the log, name+id+base64, or a file that holds it';
@@ -81,11 +84,14 @@ function defineReading(audit: Command, io: Io, exitWith: (code: number) => void)
     audit
       .command('query')
       .description('print the records that match, oldest first')
-      .argument('<folder>', 'the folder of the log')
+      .argument(
+        '<folder...>',
+        'the folder of the log; several, as of the workers of a cluster, are read as one, by time',
+      )
       .option('--json', 'print the lines of the log as they stand there', false),
-  ).action(async (folder, options) => {
+  ).action(async (folders, options) => {
     const { query } = await import('./query.js');
-    exitWith(await query(folder, options, io));
+    exitWith(await query(folders, options, io));
   });
   withFilters(
     audit
@@ -145,6 +151,8 @@ function withFilters(command: Command): Command {
       ]),
     )
     .option('--code <code>', 'reason of a refusal, like policy_denied')
+    .option('--claimed <id>', 'agent or key in whose name a request was refused: a claim, not who it was')
+    .option('--address <ip>', 'remote address of the request')
     .option('--request <id>', 'all records of one request')
     .option('--since <time>', 'from then on: 2026-11-24 (00:00 UTC), 2026-11-24T15:00:00Z, or 15m, 2h, 7d before now')
     .option('--until <time>', 'before then, not at it');

@@ -17,6 +17,9 @@ export interface FilterOptions {
   readonly code?: string;
   readonly outcome?: string;
   readonly request?: string;
+  /** Agent or key that a refused request claimed: nothing of it was verified. */
+  readonly claimed?: string;
+  readonly address?: string;
   /** RFC 3339, a date, or a time before now like 15m, 2h, 7d. */
   readonly since?: string;
   readonly until?: string;
@@ -24,7 +27,7 @@ export interface FilterOptions {
 
 export type Filter = (record: Unknown) => boolean;
 
-type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'since' | 'until'>;
+type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'claimed' | 'since' | 'until'>;
 
 /** Where a record says what must be equal to the option. */
 const places: Readonly<Record<Equal, readonly string[]>> = {
@@ -35,6 +38,7 @@ const places: Readonly<Record<Equal, readonly string[]>> = {
   phase: ['phase'],
   outcome: ['outcome', 'result'],
   request: ['request', 'id'],
+  address: ['request', 'remoteAddress'],
 };
 
 /** The names of the options, in the order in which they are told. */
@@ -43,6 +47,7 @@ export const filterNames: readonly (keyof FilterOptions)[] = [
   'via',
   'resource',
   'code',
+  'claimed',
   'since',
   'until',
 ];
@@ -67,7 +72,7 @@ function equalities(options: FilterOptions): Filter[] {
   );
 }
 
-function others({ via, resource, code }: FilterOptions): Filter[] {
+function others({ via, resource, code, claimed }: FilterOptions): Filter[] {
   const asked: Filter[] = [];
   if (via !== undefined) {
     asked.push((record) =>
@@ -80,6 +85,10 @@ function others({ via, resource, code }: FilterOptions): Filter[] {
   // Of an outcome it is what was wrong with a body.
   if (code !== undefined) {
     asked.push((record) => textAt(record, 'code') === code || textAt(record, 'outcome', 'code') === code);
+  }
+  // An unknown key has no agent.
+  if (claimed !== undefined) {
+    asked.push((record) => ['agent', 'keyId'].some((name) => textAt(record, 'claimed', name) === claimed));
   }
   return asked;
 }

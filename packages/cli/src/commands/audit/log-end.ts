@@ -62,8 +62,8 @@ async function endOf({ path }: Segment, next: Segment | undefined): Promise<numb
   return fence?.validBytes ?? (await stat(path)).size;
 }
 
-/** The names have leading zeros up to the millionth. */
-function isBefore(file: string, other: string): boolean {
+/** Whether one segment comes before another. The names have leading zeros up to the millionth. */
+export function isBefore(file: string, other: string): boolean {
   return file.length < other.length || (file.length === other.length && file < other);
 }
 

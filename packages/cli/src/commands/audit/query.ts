@@ -1,7 +1,8 @@
-import { readLog } from '@countersign/audit-verifier';
-import { exitCodes } from '../../cli-error.js';
+import { basename, resolve } from 'node:path';
+import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { type FilterOptions, filterFor } from './filter.js';
+import { mergedLogs } from './merged-logs.js';
 import { Printer } from './printer.js';
 import { requireLog } from './sources.js';
 
@@ -9,18 +10,33 @@ export interface QueryOptions extends FilterOptions {
   readonly json: boolean;
 }
 
-/** Prints the records that match, in the order of the log. Holds none of them. Returns the exit code. */
-export async function query(directory: string, options: QueryOptions, io: Io): Promise<number> {
+/**
+ * Prints the records that match, in the order of the log; those of several logs by their time. Holds none of them.
+ * Returns the exit code.
+ */
+export async function query(directories: readonly string[], options: QueryOptions, io: Io): Promise<number> {
   const filter = filterFor(options, io.clock());
-  await requireLog(directory);
-  const printer = new Printer(io, filter, options.json);
-  for await (const lines of readLog(directory, () => {})) {
-    printer.take(lines, lines[0]?.place.file ?? '');
+  if (new Set(directories.map((directory) => resolve(directory))).size < directories.length) {
+    throw new CliError('a folder is named twice: each of its records would be shown twice', exitCodes.usage);
+  }
+  for (const directory of directories) await requireLog(directory);
+  const printer = new Printer(io, { filter, json: options.json, names: namesOf(directories) });
+  for await (const lines of mergedLogs(directories)) {
+    printer.take(
+      lines.map(({ log, line: placed }) => ({ bytes: placed.bytes, line: placed.line, file: placed.place.file, log })),
+    );
     // A slow reader must not fill our memory.
     await io.drained();
   }
   if (!options.json) io.err(`${inWords(printer)} Reading is not verifying: countersign audit verify.\n`);
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+/** By the last parts of their paths, if these differ. */
+function namesOf(directories: readonly string[]): readonly string[] {
+  if (directories.length === 1) return [];
+  const names = directories.map((directory) => basename(resolve(directory)));
+  return new Set(names).size === names.length ? names : directories;
 }
 
 const mostNamed = 5;

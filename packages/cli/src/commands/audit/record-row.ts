@@ -7,23 +7,38 @@ const indent = ' '.repeat(10);
 /** A narrower terminal gets each record on two lines. */
 const roomy = 110;
 
+/** Where several logs are read: which one, and how wide the longest name is. */
+export interface LogName {
+  readonly name: string;
+  readonly width: number;
+}
+
 /** Above the rows. */
-export function headRow({ dim }: Colours, width: number): string {
-  return dim(row(['record', 'time', 'what', 'who', 'did', ''], width));
+export function headRow({ dim }: Colours, width: number, log?: LogName): string {
+  return dim(row(['record', 'time', 'what', 'who', 'did'], width, log && { ...log, name: 'log' }));
 }
 
 /**
- * A record in a row: on one line if it fits into the width, else broken between its cells. Nothing is cut off, nothing
- * in it drives a terminal, and nothing is said by colour alone.
+ * A record in a row: on one line if it fits into the width, else broken between its cells. Nothing but the detail is cut
+ * off, nothing in it drives a terminal, and nothing is said by colour alone.
  */
-export function recordRow(record: RecordFacts, colours: Colours, width: number): string {
-  const { sequence, time } = record;
+export function recordRow(record: RecordFacts, colours: Colours, width: number, log?: LogName): string {
+  const { sequence, time, detail = '' } = record;
   const cells = [String(sequence), time, whatOf(record), whoOf(record), didOf(record), whyOf(record)];
-  return colourOf(record, colours)(row(cells, width));
+  return colourOf(record, colours)(row([...cells, fitted(detail, width)], width, log));
 }
 
-function row([sequence = '', time = '', what = '', who = '', ...rest]: readonly string[], width: number): string {
-  const start = [sequence.padStart(8), time.padEnd(24), what.padEnd(16)];
+/** What was said for people to read is no name that could be mistaken for another: one line of it is enough. */
+function fitted(detail: string, width: number): string {
+  const text = printable(detail);
+  const room = width - indent.length;
+  return text.length <= room ? text : `${text.slice(0, room - 1).replace(/\p{Cs}$/u, '')}…`;
+}
+
+function row(cells: readonly string[], width: number, log: LogName | undefined): string {
+  const [sequence = '', time = '', what = '', who = '', ...rest] = cells;
+  const name = log === undefined ? [] : [log.name.padEnd(log.width)];
+  const start = [...name, sequence.padStart(8), time.padEnd(24), what.padEnd(16)];
   const end = [who.padEnd(36), ...rest.filter((cell) => cell !== '')].map(printable);
   if (width >= roomy) return broken([...start.map(printable), ...end], width).join('\n');
   return [...broken(start.map(printable), width), ...broken(end, width, indent)].join('\n');
@@ -72,10 +87,11 @@ function didOf(record: RecordFacts): string {
   return method === undefined ? '' : `${method} ${path ?? ''}`;
 }
 
-function whyOf({ code, outcomeCode, approvedBy, oversize }: RecordFacts): string {
+function whyOf({ code, outcomeCode, policies, approvedBy, oversize }: RecordFacts): string {
+  const by = policies === '' ? '' : `by ${policies}`;
   const approved = approvedBy === undefined ? '' : `approved by ${approvedBy}`;
   const shortened = oversize === undefined ? '' : `shortened from ${oversize} bytes`;
-  return [code ?? outcomeCode ?? '', approved, shortened].filter((part) => part !== '').join(', ');
+  return [code ?? outcomeCode ?? '', by, approved, shortened].filter((part) => part !== '').join(', ');
 }
 
 function colourOf(

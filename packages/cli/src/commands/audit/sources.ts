@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import {
   listSegments,
   readKeptCheckpoints,
@@ -57,9 +57,27 @@ export async function readCheckpoints(files: readonly string[]): Promise<readonl
   return texts;
 }
 
-/** @throws CliError if there is no log in the folder. */
+const mostNamed = 5;
+
+/** @throws CliError if there is no log in the folder; it names those that folders in it hold. */
 export async function requireLog(directory: string): Promise<void> {
-  if (!(await hasLog(directory))) throw new CliError(`there is no audit log in ${directory}`);
+  if (await hasLog(directory)) return;
+  const inside = await foldersWithLog(directory);
+  const named = inside.slice(0, mostNamed).join(', ') + (inside.length > mostNamed ? ', …' : '');
+  const hint = inside.length === 0 ? '' : `, but there is one in each of these folders in it: ${named}`;
+  throw new CliError(`there is no audit log in ${directory}${hint}`);
+}
+
+/** As many as can be named, and one more if there is. */
+async function foldersWithLog(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const found: string[] = [];
+  for (const name of folders.toSorted()) {
+    if (await hasLog(join(directory, name)).catch(() => false)) found.push(name);
+    if (found.length > mostNamed) break;
+  }
+  return found;
 }
 
 /**

@@ -4,7 +4,7 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { type FilterOptions, filterFor } from './filter.js';
-import { positionOfLast, readOn } from './log-end.js';
+import { isBefore, type Position, positionOfLast, type ReadOn, readOn } from './log-end.js';
 import { Printer } from './printer.js';
 import { hasLog, requireLog } from './sources.js';
 
@@ -15,6 +15,8 @@ export interface TailOptions extends FilterOptions {
 }
 
 const pollMilliseconds = 250;
+/** So many records before those that are wanted are read, for what the outcomes among these have ended. */
+const recordsBefore = 1000;
 
 /** Prints the last records; with `follow` goes on until the process is ended, also before there is a log. Returns the exit code. */
 export async function tail(directory: string, options: TailOptions, io: Io): Promise<number> {
@@ -22,21 +24,38 @@ export async function tail(directory: string, options: TailOptions, io: Io): Pro
   if (!/^[0-9]{1,9}$/.test(options.lines)) throw new CliError('--lines must be a whole number', exitCodes.usage);
   if (options.follow) await logIn(directory, io);
   else await requireLog(directory);
-  const printer = new Printer(io, filter, options.json);
-  let position = await positionOfLast(directory, Number(options.lines));
-  for (;;) {
-    for await (const { file, lines, next } of readOn(directory, position)) {
-      printer.take(
-        lines.map((bytes) => ({ bytes, line: readLogLine(bytes) })),
-        file,
-      );
-      position = next;
-      // A slow reader must not fill our memory.
-      await io.drained();
+  const printer = new Printer(io, { filter, json: options.json });
+  const count = Number(options.lines);
+  try {
+    let position = await positionOfLast(directory, count + recordsBefore);
+    const first = await positionOfLast(directory, count);
+    for (;;) {
+      for await (const block of readOn(directory, position)) {
+        const lines = block.lines.map((bytes) => ({ bytes, line: readLogLine(bytes), file: block.file }));
+        const before = countBefore(block, first);
+        printer.remember(lines.slice(0, before));
+        printer.take(lines.slice(before));
+        position = block.next;
+        // A slow reader must not fill our memory.
+        await io.drained();
+      }
+      if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+      await setTimeout(pollMilliseconds);
     }
-    if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
-    await setTimeout(pollMilliseconds);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new CliError(`the log is gone from ${directory}: verify this log`);
   }
+}
+
+/** How many lines of a block stand before the first one that is wanted. */
+function countBefore({ file, lines, next }: ReadOn, first: Position): number {
+  if (file !== first.file) return isBefore(file, first.file) ? lines.length : 0;
+  // From the end: of what is too long for a line not all is there.
+  let end = next.offset;
+  let count = lines.length;
+  for (; count > 0 && end > first.offset; count -= 1) end -= (lines[count - 1]?.length ?? 0) + 1;
+  return count;
 }
 
 /** Whoever follows a log may be there before it is. */

@@ -28,6 +28,9 @@ function readTime(option: string, text: string, now: number): number {
   const [, date] = exact.exec(text) ?? [];
   const time = date !== undefined && isDate(date) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(time)) return time;
+  if (exact.test(`${text}Z`)) {
+    throw new CliError(`${option}: name the zone of this time: ${text}Z or ${text}+01:00`, exitCodes.usage);
+  }
   const example = '2026-11-24 (from 00:00 UTC), 2026-11-24T15:00:00Z, or 15m, 2h, 7d for a time before now';
   throw new CliError(`${option}: this is no time. Write ${example}.`, exitCodes.usage);
 }

@@ -1,7 +1,16 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +33,13 @@ const aList = {
   },
 };
 
+const refusedInNameOf = {
+  ...refusedRequest(6),
+  detail: 'the signature does not verify, whatever the sender says of itself, and this is told at some length',
+  claimed: { keyId: 'key-of-b', agent: 'agent-b' },
+  request: { ...refusedRequest(6).request, remoteAddress: '203.0.113.9' },
+};
+
 const handedOn = (decision(0).chain ?? []).flatMap((hop, at) =>
   at === 0 ? [hop] : [{ ...hop, id: 'agent-between', proof: 'signature' as const }, hop],
 );
@@ -43,6 +59,7 @@ beforeAll(async () => {
       refusedRequest(3),
       decision(4, { resource: { type: 'Invoice', id: '42' } }),
       aList,
+      refusedInNameOf,
       decision(7, { chain: handedOn }),
       outcome(7),
       ...Array.from({ length: 30 }, (_, more) => decision(10 + more, { action: 'invoice.read' })),
@@ -63,7 +80,7 @@ describe('audit query', () => {
   it.each<[string[], string[]]>([
     [
       ['--decision', 'deny'],
-      ['decision-1', 'refused-3'],
+      ['decision-1', 'refused-3', 'refused-6'],
     ],
     [['--actor', 'agent-b'], ['decision-2']],
     [
@@ -88,7 +105,20 @@ describe('audit query', () => {
     [['--resource', 'Invoice::"43"'], ['decision-5']],
     [['--resource', 'Invoice::"44"'], []],
     [['--resource', 'Invoice::42'], ['decision-4']],
-    [['--code', 'signature_invalid'], ['refused-3']],
+    [
+      ['--code', 'signature_invalid'],
+      ['refused-3', 'refused-6'],
+    ],
+    [['--claimed', 'agent-b'], ['refused-6']],
+    [['--claimed', 'key-of-b'], ['refused-6']],
+    [['--claimed', 'claimed-key'], ['refused-3']],
+    [['--claimed', 'agent-a'], []],
+    [['--address', '203.0.113.9'], ['refused-6']],
+    [['--address', '203.0.113.9', '--claimed', 'claimed-key'], []],
+    [
+      ['--address', '127.0.0.1', '--until', '2026-11-24T11:00:02Z'],
+      ['decision-0', 'outcome-0', 'decision-1'],
+    ],
     [
       ['--via', 'agent-between'],
       ['decision-7', 'outcome-7'],
@@ -127,9 +157,11 @@ describe('audit query', () => {
     expect(out.split('\n')).toEqual([
       expect.stringMatching(/^ +record {2}time +what +who +did$/) as string,
       expect.stringMatching(
-        /^ +2 {2}2026-11-24T11:00:00\.000Z {2}allow +agent-a for user_1 +pr\.create Repo::"acme\/api"$/,
+        /^ +2 {2}2026-11-24T11:00:00\.000Z {2}allow +agent-a for user_1 +pr\.create Repo::"acme\/api" {2}by pulls\.cedar#reviewers$/,
       ) as string,
-      expect.stringMatching(/deny +agent-a for user_1 +pr\.merge Repo::"acme\/api" +policy_denied$/) as string,
+      expect.stringMatching(
+        /deny +agent-a for user_1 +pr\.merge Repo::"acme\/api" +policy_denied, by pulls\.cedar#reviewers$/,
+      ) as string,
       expect.stringMatching(/allow +agent-b +pr\.create/) as string,
       '',
     ]);
@@ -163,16 +195,19 @@ describe('audit query', () => {
     );
   });
 
-  it.each([80, 100, 120])('fits a terminal of %i columns, and cuts nothing off', async (width) => {
+  it.each([80, 100, 120])('fits a terminal of %i columns, and cuts nothing off but a long detail', async (width) => {
     const { out: whole } = await runCli(['audit', 'query', log]);
     const { out } = await runCli(['audit', 'query', log], { columns: () => width });
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
-    expect(out.match(/\S+/g)).toEqual(whole.match(/\S+/g));
+    const detail = / {2}the signature does not.*$/gm;
+    expect(out.replace(detail, '').match(/\S+/g)).toEqual(whole.replace(detail, '').match(/\S+/g));
+    expect(whole).toContain(refusedInNameOf.detail);
+    expect(out).toMatch(width < 110 ? / the signature does not .*…$/m : / the signature does not .* length$/m);
   });
 
   it('says of a filtered list how much of it was permitted', async () => {
     const { out } = await runCli(['audit', 'query', log, '--action', 'invoice.list']);
-    expect(out).toMatch(/allow +agent-a for user_1 +invoice\.list 2 of 9$/m);
+    expect(out).toMatch(/allow +agent-a for user_1 +invoice\.list 2 of 9 {2}by pulls\.cedar#reviewers$/m);
   });
 
   it('waits for whoever reads what it prints', async () => {
@@ -199,6 +234,22 @@ describe('audit query', () => {
   ])('refuses %s %s', async (option, value) => {
     expect(await runCli(['audit', 'query', log, option, value])).toMatchObject({ code: 2, out: '' });
   });
+
+  it('says how to name the zone of a time', async () => {
+    const { code, err } = await runCli(['audit', 'query', log, '--since', '2026-11-24T00:00:00']);
+    expect([code, err]).toEqual([
+      2,
+      'countersign: --since: name the zone of this time: 2026-11-24T00:00:00Z or 2026-11-24T00:00:00+01:00\n',
+    ]);
+  });
+
+  it.each(['query', 'tail', 'report', 'verify'])(
+    'names the help of %s where an option is misspelt',
+    async (command) => {
+      const { code, err } = await runCli(['audit', command, log, '--acton', 'pr.merge']);
+      expect([code, err]).toEqual([2, expect.stringContaining(`(countersign audit ${command} --help`)]);
+    },
+  );
 
   it('says when nothing can be between two times', async () => {
     const { code, err } = await runCli(['audit', 'query', log, '--since', '15m', '--until', '2h']);
@@ -233,6 +284,9 @@ describe('audit tail', () => {
     expect(await run(other.file('absent'))).toMatch(/there is no audit log in .*absent\n$/);
     expect(await run(other.path)).toMatch(/there is no audit log in /);
     expect(await run(other.file('file'))).toMatch(/file is a file: name the folder of the log\n$/);
+    for (const name of ['worker-1', 'worker-0']) await writeLog(other.file(name), []);
+    mkdirSync(other.file('empty'));
+    expect(await run(other.path)).toMatch(/but there is one in each of these folders in it: worker-0, worker-1\n$/);
   });
 
   it('prints the last records, across segments', async () => {
@@ -243,6 +297,30 @@ describe('audit tail', () => {
     }
     expect(await ids('tail')).toEqual(whole.slice(-10));
     expect(await ids('tail', '-n', '999', '--actor', 'agent-b')).toEqual(['decision-2']);
+  });
+
+  it('says of an outcome what it ended, where that stands before the records that are asked for', async () => {
+    using other = temporaryFolder();
+    const between = Array.from({ length: 20 }, (_, number) => decision(10 + number));
+    await writeLog(other.file('log'), [decision(0, { action: 'pr.merge' }), ...between, outcome(0)], {
+      maxSegmentBytes: 4096,
+    });
+    for (const args of [
+      ['-n', '2'],
+      ['-n', '2', '--action', 'pr.merge'],
+    ]) {
+      const { out } = await runCli(['audit', 'tail', other.file('log'), ...args]);
+      expect(out).toMatch(/ finished 201 +agent-a for user_1 +pr\.merge Repo::"acme\/api"\n/);
+      expect(out).not.toContain(' allow ');
+    }
+  });
+
+  it('says that a log is gone whose folder is removed while it is followed', async () => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [decision(0)]);
+    const remove = async () => rmSync(other.file('log'), { recursive: true, force: true });
+    const { code, err } = await runCli(['audit', 'tail', '-f', other.file('log')], { drained: remove });
+    expect([code, err]).toEqual([1, `countersign: the log is gone from ${other.file('log')}: verify this log\n`]);
   });
 
   it('leaves out what a crash has left, when the next segment says that it is void', async () => {

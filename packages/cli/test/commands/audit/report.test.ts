@@ -194,7 +194,7 @@ describe('audit report', () => {
     expect(markup).toContain('"approvedBy":"maria@acme.dev"');
     const { out } = await runCli(['audit', 'query', folder.file('log')]);
     expect(out).toMatch(
-      /allow approved +agent-a for user_1 +pr\.create Repo::"acme\/api" +approved by maria@acme\.dev$/m,
+      /allow approved +agent-a for user_1 +pr\.create Repo::"acme\/api" +by pulls\.cedar#reviewers, approved by maria@acme\.dev$/m,
     );
   });
 
