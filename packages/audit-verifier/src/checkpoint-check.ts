@@ -75,13 +75,11 @@ export class CheckpointCheck {
     return largest(this.#known.filter(({ matches }) => matches === true));
   }
 
-  /** Call it after the last line. `intact`: whether the chain is, since only then do roots say anything. */
-  end(lastSequence: number, intact: boolean, file: string): void {
+  /** Call it after the last line. Of the records behind `linkedThrough` no root says anything. */
+  end(lastSequence: number, linkedThrough: number, file: string): void {
     this.#reportMissing(file);
-    if (intact) {
-      this.#compareHistories();
-      this.#checkStart();
-    }
+    this.#compareHistories(linkedThrough);
+    if (linkedThrough >= lastSequence) this.#checkStart();
     if (this.signed > lastSequence) this.#findings.addRecords('cut_tail', lastSequence + 1, this.signed);
   }
 

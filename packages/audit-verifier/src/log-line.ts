@@ -55,6 +55,11 @@ export function readFrame(bytes: Buffer): LineFrame | undefined {
   return { sequence: Number(sequence), prev, isEvent: event.test(head) };
 }
 
+/** The line as it was if nothing of it was changed but its end, which names the hash of the line before. */
+export function relinked(bytes: Buffer, prev: string): Buffer {
+  return Buffer.concat([bytes.subarray(0, -endBytes), Buffer.from(`,"prev":"${prev}"}`)]);
+}
+
 /**
  * Reads a whole line. Undefined if it is not one record in the form that a log has: `sequence` first and `prev` last,
  * where they can be read and checked without any JSON library's opinion on repeated names.
