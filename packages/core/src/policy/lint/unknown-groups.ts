@@ -1,10 +1,11 @@
+import type { CedarValueJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import { spellingHint } from '@countersign/delegation';
 import { keyFromJson, uidOf } from '../cedar/scope.js';
 import type { KnownEntities } from '../cedar/known-entities.js';
 import { TOKEN } from '../cedar/policy-text.js';
 import type { Policy } from '../cedar/policy-set.js';
 
-/** A role or a group that policies name and `entities.json` does not. */
+/** A role or a group that policies ask the caller or its user to be in, and that `entities.json` does not name. */
 export interface UnknownGroup {
   /** The first policy that names it. */
   readonly policy: Policy;
@@ -14,7 +15,7 @@ export interface UnknownGroup {
 /**
  * Where a role or a group is misspelt nothing is in it, and what is forbidden to it is not. That a group is unknown is
  * certain, since users are in groups by `entities.json` only. Agents bring their roles with them, so that of a role it is
- * told only where `entities.json` names roles at all.
+ * told only where `entities.json` names roles at all. What a resource is in, or has as an attribute, comes with it.
  */
 export function unknownGroups(policies: readonly Policy[], entities: KnownEntities): UnknownGroup[] {
   if (entities.size === 0) return [];
@@ -45,24 +46,46 @@ const MOST = 50;
 
 function namesIn(entities: KnownEntities): Readonly<Record<'Role' | 'Group', ReadonlySet<string>>> {
   const found = { Role: new Set<string>(), Group: new Set<string>() };
-  for (const { uid, parents } of entities.values()) {
-    for (const { type, id } of [uid, ...parents.map((parent) => uidOf(keyFromJson(parent)))]) {
+  for (const { uid, parents, attrs } of entities.values()) {
+    for (const { type, id } of [uid, ...parents.map((parent) => uidOf(keyFromJson(parent))), ...referencesIn(attrs)]) {
       if (type === 'Role' || type === 'Group') found[type].add(id);
     }
   }
   return found;
 }
 
+/** An attribute that is an entity stands there by its type and id. */
+function referencesIn(value: CedarValueJson): TypeAndId[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { type, id } = value as Readonly<Record<string, CedarValueJson>>;
+  if (typeof type === 'string' && typeof id === 'string') return [{ type, id }];
+  return Object.values(value).flatMap((member) => referencesIn(member));
+}
+
+/** What ends where `in` stands, if it is the caller or its user that is asked about: tokens with a space between. */
+const ASKED = /[^.] (?:principal|context (?:\. onBehalfOf(?:Agent)?|\[ "onBehalfOf(?:Agent)?" \]))(?: is [\w :]+)?$/;
+/** So many tokens before an `in` are looked at: more than the type behind an `is` has. */
+const MOST_BEFORE = 40;
+
 /** As keys. What is written with an escape is passed over. */
 function groupsNamed(policy: string): ReadonlySet<string> {
   const tokens = [...policy.matchAll(TOKEN)].map(([token]) => token).filter((token) => !token.startsWith('//'));
   const named = tokens.flatMap((token, place) => {
+    if (token !== 'in' || !ASKED.test(tokens.slice(Math.max(0, place - MOST_BEFORE), place).join(' '))) return [];
+    const isList = tokens[place + 1] === '[';
+    const end = isList ? tokens.indexOf(']', place) : place + 5;
+    return keysAmong(tokens.slice(place + 1, end));
+  });
+  return new Set(named);
+}
+
+function keysAmong(tokens: readonly string[]): string[] {
+  return tokens.flatMap((token, place) => {
     const id = tokens[place + 3] ?? '';
     const isPath = tokens[place + 1] === ':' && tokens[place + 2] === ':' && tokens[place - 1] !== ':';
     if ((token !== 'Role' && token !== 'Group') || !isPath || !/^"[^"\\]*"$/.test(id)) return [];
     return [`${token}::${id}`];
   });
-  return new Set(named);
 }
 
 interface Unknown {

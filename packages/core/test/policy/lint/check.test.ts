@@ -214,6 +214,44 @@ forbid(principal in Role::"revewer", action, resource is C) when { principal in 
     expect(await named()).toEqual([]);
   });
 
+  it.each([
+    ['principal in Role::"x"', ['Role::"x"']],
+    ['principal is Agent in Role::"x"', ['Role::"x"']],
+    ['principal // in\n in [Role::"x", N::Role::"y", Group::"z"]', ['Role::"x"', 'Group::"z"']],
+    ['context has onBehalfOf && context.onBehalfOf in Group::"x"', ['Group::"x"']],
+    ['context has onBehalfOf && context["onBehalfOf"] is User in Group::"x"', ['Group::"x"']],
+    ['principal in Role::"known" && !(principal in Role::"x")', ['Role::"x"']],
+    // What a resource is in comes with it, from the route or from `entities`.
+    ['resource in Group::"x"', []],
+    ['resource is A in Group::"x"', []],
+    ['resource has principal && resource.principal in Group::"x"', []],
+    ['resource has owner && resource.owner == Group::"x"', []],
+    ['principal in Group::"owner"', []],
+    ['principal in Group::"writer"', []],
+    ['"principal in" == "Role::\\"x\\"" && resource in Role::"x"', []],
+  ])('asks entities.json for what the caller or its user must be in: %s', async (condition, unknown) => {
+    const entities = [
+      { type: 'Role', id: 'known' },
+      {
+        type: 'A',
+        id: 'a',
+        attributes: { owner: { type: 'Group', id: 'owner' }, all: [{ type: 'Group', id: 'writer' }] },
+      },
+    ];
+    const policies = `permit(principal, action, resource) when { ${condition} };`;
+    const { findings } = await checkPolicies(await folder(policies, undefined, entities));
+    const told = findings.filter(({ code }) => code === 'unknown-group').map(({ message }) => message);
+    expect(told).toEqual(unknown.map((name) => expect.stringMatching(`^entities.json names no ${name}\\.`)));
+  });
+
+  it('looks at the scope of a policy, too', async () => {
+    const policies = `permit(principal is Agent in Role::"x", action, resource in Group::"y");
+permit(principal in Role::"z", action, resource is A in Group::"y");`;
+    const { findings } = await checkPolicies(await folder(policies, undefined, [{ type: 'Role', id: 'known' }]));
+    const told = findings.filter(({ code }) => code === 'unknown-group').map(({ line }) => line);
+    expect(told).toEqual([1, 2]);
+  });
+
   it('tells of the first of very many', async () => {
     const many = Array.from(
       { length: 60 },
