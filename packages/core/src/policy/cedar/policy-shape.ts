@@ -1,14 +1,15 @@
 const COMMENT_OR_STRING = /\/\/[^\n\r]*|"[^"]*"/g;
 /** What makes the string behind it the id of an entity, or the text of an annotation. */
 const ID_FOLLOWS = /(?:@\s*\w+\s*\(|((?:\w+\s*::\s*)+))\s*$/;
-/** As far as a path can be read back: a longer one stays as it is. */
+/** As far as a path can be read back. */
 const MAX_PATH = 256;
 
 /**
  * A policy without the ids of its entities. Policies of one shape are alike to Cedar's parser, and valid by a schema or
  * not: validation looks at the type of an entity, and at its id only to tell whether two are the same, so that each id is
  * replaced by its number. What an action or an enumerated entity is called does matter, and stays, as does all else to
- * the letter. Undefined where a look is not enough: with an escape, or with characters that Cedar might warn of.
+ * the letter. Undefined where a look is not enough: with an escape, with characters that Cedar might warn of, or where a
+ * comment parts a string from what says what it is.
  */
 export function shapeOf(text: string, enumeratedTypes: ReadonlySet<string>): string | undefined {
   if (/[^\t\n\r -~]|\\/.test(text)) return undefined;
@@ -17,23 +18,27 @@ export function shapeOf(text: string, enumeratedTypes: ReadonlySet<string>): str
   let copied = 0;
   let before = 0;
   for (const { 0: token, index } of text.matchAll(COMMENT_OR_STRING)) {
-    if (token.startsWith('"') && isReplaceable(text, before, index, enumeratedTypes)) {
-      const number = numbers.get(token) ?? numbers.size;
-      numbers.set(token, number);
-      shape += `${text.slice(copied, index)}"${number}"`;
-      copied = index + token.length;
+    if (token.startsWith('"')) {
+      const read = text.slice(Math.max(before, index - MAX_PATH), index);
+      // A path has none of these, so that what stands behind one is whole.
+      if (!/[^\w\s:]/.test(read)) return undefined;
+      if (isReplaceable(token, read, enumeratedTypes)) {
+        const number = numbers.get(token) ?? numbers.size;
+        numbers.set(token, number);
+        shape += `${text.slice(copied, index)}"${number}"`;
+        copied = index + token.length;
+      }
     }
     before = index + token.length;
   }
   return shape + text.slice(copied);
 }
 
-/** Between what was read before it and the string must stand all that says what the string is. */
-function isReplaceable(text: string, before: number, index: number, enumeratedTypes: ReadonlySet<string>): boolean {
-  const from = Math.max(before, index - MAX_PATH);
-  const found = ID_FOLLOWS.exec(text.slice(from, index));
-  // What begins where the reading does may go on before it, behind a comment.
-  if (found === null || (found.index === 0 && from > 0)) return false;
+function isReplaceable(token: string, before: string, enumeratedTypes: ReadonlySet<string>): boolean {
+  // Of a tab or a line break in an id Cedar warns, and a carriage return it does not take.
+  if (/[\t\n\r]/.test(token)) return false;
+  const found = ID_FOLLOWS.exec(before);
+  if (found === null) return false;
   const type = found[1]?.replaceAll(/\s|::\s*$/g, '');
   return type === undefined || !isNamed(type, enumeratedTypes);
 }

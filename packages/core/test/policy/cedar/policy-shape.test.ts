@@ -47,8 +47,25 @@ const templates = fc.constantFrom(
   'permit(principal, action, resource) when { /* no */ principal == // Color::"#1"\nAgent::"#2" };',
   'forbid(principal, action, resource) when { // ::"\nAgent::"#1" == Agent::"#2" };',
   'forbid(principal, action == Action::"0", resource is Color);',
+  'permit(principal is N::Bot, action, resource) when { principal.n == N::// c\nHue::"#1" };',
+  'permit(principal, action, resource) when { [// c\nAgent::"#1"].contains(Agent::"#2") && Agent::// c\n"#1" == Agent::"#2" };',
 );
-const ids = fc.constantFrom('a', 'a', 'b', '0', '1', '10.0.0.1', 'владелец', 'a\\"b', '#', 'x::y', '//', 'a b');
+const ids = fc.constantFrom(
+  'a',
+  'a',
+  'b',
+  '0',
+  '1',
+  '10.0.0.1',
+  'владелец',
+  'a\\"b',
+  '#',
+  'x::y',
+  '//',
+  'a b',
+  'a\tb',
+  'a\nb',
+);
 const text = fc
   .tuple(templates, ids, ids, ids)
   .map(([template, one, two, three]) =>
@@ -121,12 +138,12 @@ it.each([
     'forbid(principal == Agent::"0", action, resource in Role::"0");',
   ],
   [
-    '@id // "\nx\n("p") permit(principal == N :: Agent :: "x", action, resource == N::// c\nColor::"a");',
-    '@id // "\nx\n("p") permit(principal == N :: Agent :: "0", action, resource == N::// c\nColor::"a");',
+    '@id // "\nx\n("p") permit(principal == N :: Agent :: "x", action, resource);',
+    '@id // "\nx\n("p") permit(principal == N :: Agent :: "0", action, resource);',
   ],
   [
-    `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
-    `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
+    'forbid(principal == Agent::"x\ty", action, resource in Role::"x");',
+    'forbid(principal == Agent::"x\ty", action, resource in Role::"0");',
   ],
   [
     'forbid(principal == Agent::"x", action, resource in Role::"y");',
@@ -134,4 +151,27 @@ it.each([
   ],
 ])('%s has the shape %s', (policy, shape) => {
   expect(shapeOf(policy, schema.enumeratedTypes)).toBe(shape);
+});
+
+it.each([
+  'permit(principal is N::Bot, action, resource) when { principal.n == N::// c\nHue::"x" };',
+  'permit(principal is N::Bot, action, resource) when { principal.n == N// c\n::Hue::"x" };',
+  'permit(principal, action, resource) when { Agent::// c\n"x" == Agent::"x" };',
+  'permit(principal, action, resource) when { [// c\nAgent::"x"].contains(Agent::"x") };',
+  `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
+  `permit(principal == N::${' '.repeat(300)}Color::"x", action, resource);`,
+])('D6 what cannot be read whole has no shape: %j', (policy) => {
+  expect(shapeOf(policy, schema.enumeratedTypes)).toBeUndefined();
+});
+
+it.each([
+  ['@id("a\rb") permit(principal, action, resource);', /^p\.cedar:2: [\s\S]*escape/],
+  ['permit(principal == Agent::"a\rb", action, resource);', /^p\.cedar:2: [\s\S]*escape/],
+  ['permit(principal == Agent::"a\tb", action, resource);', /^p\.cedar:2: .*not a printable/],
+  ['permit(principal == Agent::"a\nb", action, resource);', /^p\.cedar:2: .*not a printable/],
+])('D6 a good policy of the same form does not vouch for %j', (policy, problem) => {
+  const good = policy.replace(/a[\r\n\t]b/, 'ab');
+  const texts = { policies: { 'p.cedar': `${good}\n${policy}` }, schema: { 's.cedarschema': SCHEMA } };
+  const reading = readPolicySet(cedar, texts, '');
+  expect(reading).toEqual({ ok: false, problems: [expect.stringMatching(problem)] });
 });
