@@ -59,6 +59,12 @@ describe('the story of the code-review agent', () => {
     ]);
   });
 
+  it('verifies the log: all of it is sealed but the record of the last checkpoint', () => {
+    expect(story.lines).toContain(
+      "     verified    12 records, 2 of them the log's own: none changed or missing, 11 sealed",
+    );
+  });
+
   it('uses signs where the terminal can show them', async () => {
     const { exitCode, lines } = await play(name, [], { LANG: 'C.UTF-8' });
     expect(exitCode).toBe(0);

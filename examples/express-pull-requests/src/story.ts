@@ -175,6 +175,11 @@ async function readAuditLog(world: World, telling: Telling, terminal: Terminal):
   printAuditTable(records, terminal);
   const recorded = records.flatMap(({ code }) => code ?? []);
   telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
+  const { ok, size, sealed } = await world.verify();
+  telling.insist(ok, 'a log that is as it was written');
+  terminal.line();
+  const own = size - records.length;
+  telling.note('verified', `${size} records, ${own} of them the log's own: none changed or missing, ${sealed} sealed`);
 }
 
 function jsonPost(body: object, headers: Record<string, string> = {}): RequestInit {

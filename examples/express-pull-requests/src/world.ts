@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
+import { type LogReport, verifyLog } from '@countersign/audit-verifier';
 import { type AuditRecord, readAuditLog } from '@countersign/core';
 import { listen } from '@countersign/example-stage';
 import { createApi } from './api.js';
@@ -21,6 +22,8 @@ export interface World {
   readonly capabilities: readonly string[];
   /** The audit log, as it stands on disk. */
   audit(): Promise<readonly AuditRecord[]>;
+  /** Whether the log is as it was written and sealed. */
+  verify(): Promise<LogReport>;
   /** Stops the servers; then the log is complete. */
   stop(): Promise<void>;
 }
@@ -82,6 +85,10 @@ export async function startWorld({ policiesFolder, folder }: WorldOptions): Prom
       const records: AuditRecord[] = [];
       for await (const record of readAuditLog(auditFolder)) records.push(record);
       return records;
+    },
+    async verify() {
+      // Here it lies beside the log. An auditor takes it from where whoever writes the log cannot write.
+      return verifyLog(auditFolder, { key: (await readFile(join(auditFolder, 'checkpoint.vkey'), 'utf8')).trim() });
     },
     async stop() {
       if (stopped) return;

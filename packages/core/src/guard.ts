@@ -95,7 +95,8 @@ export interface Guard {
   readonly revocations: Revocations;
   /**
    * Releases files, watchers and sinks, once the outcomes reported so far have been recorded. Rejects if a sink cannot
-   * be closed, or not within 30 seconds.
+   * be closed, or not within 30 seconds. Call it when the process ends, after the server: `auditFile` seals its last
+   * records then. Without it they stay unsealed until the next start.
    */
   close(): Promise<void>;
 }

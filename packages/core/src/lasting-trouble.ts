@@ -39,7 +39,7 @@ export class LastingTrouble {
   over(): number {
     this.#worked = true;
     // A clock may have been put back meanwhile.
-    if (Math.abs(this.#now() - this.#last) < this.#quietMilliseconds) return 0;
+    if (this.#times === 0 || Math.abs(this.#now() - this.#last) < this.#quietMilliseconds) return 0;
     return this.overAtLast();
   }
 

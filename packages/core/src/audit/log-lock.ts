@@ -55,10 +55,14 @@ export function lockLog(directory: string, owner = 'auditFile'): LogLock {
 
 /** A process that was killed while it started may have left what it had not yet given its name: also a private key. */
 function sweepDrafts(directory: string): void {
-  for (const name of readdirSync(directory)) {
-    const pid = /^(?:audit\.lock|checkpoint-key\.pem|checkpoint\.vkey)\.(?:stale-)?(\d+)$/.exec(name)?.[1];
-    if (pid === undefined || (Number(pid) !== process.pid && answersToSignals(Number(pid)))) continue;
-    rmSync(join(directory, name), { force: true });
+  try {
+    for (const name of readdirSync(directory)) {
+      const pid = /^(?:audit\.lock|checkpoint-key\.pem|checkpoint\.vkey)\.(?:stale-)?(\d+)$/.exec(name)?.[1];
+      if (pid === undefined || (Number(pid) !== process.pid && answersToSignals(Number(pid)))) continue;
+      rmSync(join(directory, name), { force: true });
+    }
+  } catch {
+    // What cannot be removed harms no log.
   }
 }
 
