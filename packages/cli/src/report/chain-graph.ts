@@ -1,3 +1,4 @@
+import { heightAt, labelPlaces, wayAt } from './chain-labels.js';
 import { type ChainLayout, type Edge, layOut, type Node } from './chain-layout.js';
 import type { ChainPath, ChainPaths } from './chain-paths.js';
 import { type Html, html } from './html.js';
@@ -17,6 +18,7 @@ export function chainSection(chains: ChainPaths): Html {
   const counted = paths.length - listed.length;
   return html`<p class="legend"><span>━ proved by signature</span> <span>╌ asserted by the issuer</span> <span>✓ allowed</span> <span>✗ denied</span></p>
 ${layout.drawn === paths.length ? html`` : html`<p>Drawn are ${layout.drawn} of ${paths.length} chains with their actions; the list has more.</p>`}
+<p class="hint">The graph is wider than the screen: move it sideways →</p>
 <div class="scroll" role="region" aria-label="Graph of the chains" tabindex="0">${draw(layout)}</div>
 <details class="chains"><summary>The chains as a list (${paths.length})</summary>
 <div class="scroll" role="region" aria-label="List of the chains" tabindex="0"><table><caption class="unseen">Chains, the most frequent first</caption><thead><tr><th scope="col">chain</th><th scope="col">action</th><th scope="col">allowed</th><th scope="col">denied</th></tr></thead>
@@ -36,7 +38,7 @@ function draw({ columns, edges }: ChainLayout): Html {
   const height = (rows - 1) * step.y + node.height + 2 * margin;
   const label = `${columns.flat().length} users, agents and actions; the list below says the same in words.`;
   return html`<svg role="img" aria-label="${label}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
-${edges.map(drawEdge)}${edges.map(drawLabel)}${columns.flat().map((one) => drawNode(one, edges))}</svg>`;
+${edges.map(drawEdge)}${drawLabels(edges)}${columns.flat().map((one) => drawNode(one, edges))}</svg>`;
 }
 
 function drawNode(one: Node, edges: readonly Edge[]): Html {
@@ -61,14 +63,21 @@ function drawEdge(edge: Edge): Html {
   const middle = (x1 + x2) / 2;
   const width = Math.min(6, 1.5 + Math.log10(edge.allowed + edge.denied)).toFixed(1);
   const way = `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`;
-  return html`<path class="edge ${proofClass(edge)}" d="${way}" stroke-width="${width}"><title>${edge.from.name} to ${edge.to.name}: ${proofText(edge)}</title></path>`;
+  return html`<path class="edge ${proofClass(edge)}${isNeverAllowed(edge) ? ' never' : ''}" d="${way}" stroke-width="${width}"><title>${edge.from.name} to ${edge.to.name}: ${proofText(edge)}</title></path>`;
 }
 
 /** Only where nothing was ever allowed: on more edges the labels would cover each other. */
-function drawLabel(edge: Edge): Html {
-  if (edge.allowed > 0) return html``;
-  const { x1, y1, x2, y2 } = ends(edge);
-  return html`<text class="count" x="${(x1 + x2) / 2}" y="${(y1 + y2) / 2 + 4}">${countsOf([edge])}</text>`;
+function drawLabels(edges: readonly Edge[]): readonly Html[] {
+  const places = labelPlaces(edges.filter(isNeverAllowed), edges);
+  return [...places].map(([edge, at]) => {
+    const { x1, x2 } = ends(edge);
+    const y = margin + heightAt(edge, at) * step.y + node.height / 2;
+    return html`<text class="count" x="${(x1 + (x2 - x1) * wayAt(at)).toFixed(1)}" y="${(y + 4).toFixed(1)}">${countsOf([edge])}</text>`;
+  });
+}
+
+function isNeverAllowed({ allowed }: Edge): boolean {
+  return allowed === 0;
 }
 
 function place({ column, row }: Node): { readonly x: number; readonly y: number } {

@@ -2,7 +2,6 @@ import { type Html, html } from './html.js';
 import type { Bin, TimeBins } from './time-bins.js';
 
 const height = 120;
-const barWidth = 10;
 
 /** Bars over time: what was allowed below, what was denied hatched above it. The scale is beside it as text, and the same as a table below. */
 export function timeline(bins: TimeBins): Html {
@@ -16,9 +15,9 @@ export function timeline(bins: TimeBins): Html {
   return html`<p class="legend"><span>each bar: ${width}</span> <span>■ allowed</span> <span>▨ denied or refused</span></p>
 <div class="timeline">
 <div class="scale"><span>${most}</span><span>0</span></div>
-<svg role="img" aria-label="${label}" viewBox="0 0 ${list.length * barWidth} ${height}" preserveAspectRatio="none">
+<svg role="img" aria-label="${label}">
 <defs><pattern id="hatch" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="hatch-ground"/><path d="M0 4L4 0" class="hatch-line"/></pattern></defs>
-${list.map((bin, at) => bars(bin, at, most))}
+${list.map((bin, at) => bars(bin, { at, of: list.length, most }))}
 </svg>
 <div class="ends"><time>${iso(first.start)}</time><time>${iso(last.start + bins.width)}</time></div>
 </div>
@@ -31,15 +30,24 @@ function tableRow({ start, allowed, denied }: Bin): Html {
   return html`<tr><td>${iso(start)}</td><td>${allowed}</td><td>${denied}</td></tr>`;
 }
 
-function bars({ start, allowed, denied }: Bin, at: number, most: number): Html {
+/** Across in parts of the whole, upwards in pixels: a drawing that was stretched would stretch the hatching. */
+function bars(
+  { start, allowed, denied }: Bin,
+  { at, of, most }: { readonly at: number; readonly of: number; readonly most: number },
+): Html {
   if (allowed + denied === 0) return html``;
   const up = (allowed / most) * height;
   const more = (denied / most) * height;
-  const x = at * barWidth + 1;
+  const x = percent((at + 0.1) / of);
+  const width = percent(0.8 / of);
   const top = (height - up - more).toFixed(2);
   return html`<g><title>${iso(start)}: ${allowed} allowed, ${denied} denied or refused</title>
-<rect class="bar-allowed" x="${x}" y="${(height - up).toFixed(2)}" width="${barWidth - 2}" height="${up.toFixed(2)}"/>
-<rect class="bar-denied" fill="url(#hatch)" x="${x}" y="${top}" width="${barWidth - 2}" height="${more.toFixed(2)}"/></g>`;
+<rect class="bar-allowed" x="${x}" y="${(height - up).toFixed(2)}" width="${width}" height="${up.toFixed(2)}"/>
+<rect class="bar-denied" fill="url(#hatch)" x="${x}" y="${top}" width="${width}" height="${more.toFixed(2)}"/></g>`;
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(3)}%`;
 }
 
 /** A clock that was wrong can be further off than a date can say. */

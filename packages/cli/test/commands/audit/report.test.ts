@@ -356,6 +356,22 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     await open([...hostileEvents, decision(50), refusedRequest(51)]);
     await browser.look(width, scheme);
     expect(await browser.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    // A hatching that is stretched cannot be told from a solid bar.
+    expect(
+      await browser.evaluate(`(() => { const { a, b, c, d } = document.querySelector('.bar-denied').getScreenCTM();
+        return [a, b, c, d]; })()`),
+    ).toEqual([1, 0, 0, 1]);
+    expect(
+      await browser.evaluate(`(() => { const outer = document.querySelector('.timeline svg').getBoundingClientRect();
+        return [...document.querySelectorAll('.timeline rect[x]')].map((bar) => bar.getBoundingClientRect()).every(
+          ({ left, right, top, bottom }) => left >= outer.left && right <= outer.right && top >= outer.top && bottom <= outer.bottom); })()`),
+    ).toBe(true);
+    // Whoever sees a part of the graph only is told so.
+    expect(
+      await browser.evaluate(`(() => { const graph = document.querySelector('.scroll:has(> svg)');
+        const isTold = getComputedStyle(document.querySelector('.hint')).display !== 'none';
+        return [graph.scrollWidth > graph.clientWidth, isTold]; })()`),
+    ).toEqual([width < 520, width < 520]);
     // WCAG 2: 4.5 to 1 for each text colour on each ground that it stands on.
     const worst = await browser.evaluate(`(() => {
       const light = (rgb) => rgb.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
