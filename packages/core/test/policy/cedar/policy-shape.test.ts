@@ -50,22 +50,7 @@ const templates = fc.constantFrom(
   'permit(principal is N::Bot, action, resource) when { principal.n == N::// c\nHue::"#1" };',
   'permit(principal, action, resource) when { [// c\nAgent::"#1"].contains(Agent::"#2") && Agent::// c\n"#1" == Agent::"#2" };',
 );
-const ids = fc.constantFrom(
-  'a',
-  'a',
-  'b',
-  '0',
-  '1',
-  '10.0.0.1',
-  'владелец',
-  'a\\"b',
-  '#',
-  'x::y',
-  '//',
-  'a b',
-  'a\tb',
-  'a\nb',
-);
+const ids = fc.constantFrom('a', 'a', 'b', '0', '1', '10.0.0.1', 'владелец', 'a\\"b', '#', 'x::y', '//', 'a b', 'a\tb');
 const text = fc
   .tuple(templates, ids, ids, ids)
   .map(([template, one, two, three]) =>
