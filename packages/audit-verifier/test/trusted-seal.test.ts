@@ -138,4 +138,14 @@ describe('F6 a seal spares the lines under it a closer look', () => {
       expect(findings, changed.toString()).toMatchObject([{ kind: 'edited', from: sequence, through: sequence }]);
     }
   });
+
+  it('and where a change was linked anew, but not to the end, the seal below tells of it', async () => {
+    const lines = segments.flatMap(linesOf);
+    const changed = lines.with(5, insert(lines[5] ?? Buffer.alloc(0), '"more":1'));
+    write([...relinked(changed, 5).slice(0, 10), ...lines.slice(10)]);
+    expect((await verifyLog(log.path, { key })).findings).toMatchObject([
+      { kind: 'edited', from: 10, through: 10 },
+      { kind: 'rewritten', from: 5, through: 8 },
+    ]);
+  });
 });
