@@ -133,6 +133,18 @@ describe('Commands', () => {
     expect(named.filter(({ script }) => !scripts.includes(script))).toEqual([]);
   });
 
+  it('the tarballs that the README installs are all of the version, and with each what it is made of', () => {
+    const [, list = '', version] = /countersign-\{([a-z,-]+)\}-([\d.]+)\.tgz/.exec(readPage('README.md').text) ?? [];
+    const ours = new Map(publishedPackages().map(({ name, manifest }) => [name, manifest]));
+    const named = list.split(',').map((name) => `@countersign/${name}`);
+    expect(named).toEqual(expect.arrayContaining(['@countersign/core', '@countersign/express']));
+    for (const name of named) {
+      expect(ours.get(name)?.version, name).toBe(version);
+      const needed = Object.keys(ours.get(name)?.dependencies ?? {}).filter((other) => ours.has(other));
+      expect(named, `what ${name} is made of`).toEqual(expect.arrayContaining(needed));
+    }
+  });
+
   // `npx countersign` without an install would run whatever somebody publishes under that bare name.
   it('npx is only told names of ours', () => {
     const named = lines.flatMap(({ path, line }) =>

@@ -246,6 +246,20 @@ describe('revocation', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'token_expired' } });
   });
 
+  it('F4 a close tells that records are written again, though it was not quiet for long', async () => {
+    const troubles: string[] = [];
+    let down = true;
+    const audit = { write: async () => void (down && (await Promise.reject(new Error('down')))) };
+    const { guard } = await guarded({ audit, onTrouble: (text) => void troubles.push(text) });
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ refusal: { code: 'audit_unavailable' } });
+    down = false;
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
+    troubles.length = 0;
+    await guard.close();
+    expect(troubles).toEqual(['countersign: audit records are written again, after 1 that could not be (other).']);
+  });
+
   it('every source is asked, and closed with the guard', async () => {
     const closed: string[] = [];
     const source = (name: string, revoked: boolean) => ({
