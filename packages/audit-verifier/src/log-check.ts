@@ -34,6 +34,7 @@ export class LogCheck {
   readonly remarks: string[] = [];
   /** Not believed before the next record has confirmed it. */
   #latest: Read | undefined;
+  #sealedHash: string | undefined;
 
   constructor(parts: LogCheckParts) {
     const { findings, checkpoints, start } = parts;
@@ -61,7 +62,15 @@ export class LogCheck {
     this.#tree.push(hash);
     const { checkpoints } = this.#parts;
     const { size } = this.#tree;
-    if (checkpoints.wants(size) && checkpoints.compare(size, this.#tree.root())) this.#chain.vouch(size);
+    if (checkpoints.wants(size) && checkpoints.compare(size, this.#tree.root())) {
+      this.#chain.vouch(size);
+      this.#sealedHash = hash.toString('hex');
+    }
+  }
+
+  /** The leaf hash of the last record that was read and is sealed, in hexadecimal. */
+  get sealedHash(): string | undefined {
+    return this.#sealedHash;
   }
 
   /** Call it after the last line. Returns the number of the last record. */

@@ -32,6 +32,11 @@ export interface LogReport {
   readonly size: number;
   /** The first so many records are those that the key has sealed. What follows could be cut off without a trace. */
   readonly sealed: number;
+  /**
+   * The leaf hash of the last record that is sealed, in hexadecimal, if it is there. By it, and the `prev` of each,
+   * whoever reads the log again can tell whether these are the records that were verified.
+   */
+  readonly sealedHash?: string;
   readonly segments: number;
   /** What an auditor should know, though nothing is wrong with it: crashes, and what was done after them. */
   readonly remarks: readonly string[];
@@ -79,6 +84,7 @@ export async function passOver(
     findingCount: findings.count,
     size,
     sealed: checkpoints.sealed,
+    ...(check.sealedHash !== undefined && { sealedHash: check.sealedHash }),
     segments: segments.length,
     remarks: [...check.remarks, ...remarks],
   };

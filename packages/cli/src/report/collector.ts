@@ -1,4 +1,5 @@
-import { type LogReport, type PlacedLine, readLogLine } from '@countersign/audit-verifier';
+import { type LogReport, type PlacedLine, readLog, readLogLine } from '@countersign/audit-verifier';
+import { CliError } from '../cli-error.js';
 import type { Matcher } from '../commands/audit/matcher.js';
 import { type RecordFacts, recordFacts } from '../commands/audit/record-facts.js';
 import { textAt, type Unknown } from '../commands/audit/unknown-record.js';
@@ -17,7 +18,7 @@ export interface CollectorOptions {
 /** What happened; not what the log says of itself. */
 const phases: readonly unknown[] = ['authentication', 'decision', 'outcome'];
 
-/** Takes the lines of a log in order: counts those that match, and keeps the latest of them. */
+/** Reads the lines of a log in order: counts those that match, and keeps the latest of them. */
 export class Collector {
   readonly summary: Summary = new Summary();
   /** Their bytes: a million records that live for a while, each of many objects, would keep the garbage collector busy. */
@@ -33,7 +34,19 @@ export class Collector {
     this.#verified = verified && new VerifiedPart(verified);
   }
 
-  take(placed: PlacedLine): void {
+  /**
+   * Reads the log in a folder, once.
+   *
+   * @throws CliError if it is not the log that was verified any more.
+   */
+  async read(directory: string): Promise<void> {
+    for await (const lines of readLog(directory, () => {})) for (const line of lines) this.#take(line);
+    if (this.#verified?.isChanged === true) {
+      throw new CliError('The log was changed after it was verified, while it was read. Verify it, then try again.');
+    }
+  }
+
+  #take(placed: PlacedLine): void {
     const covered = this.#verified?.covers(placed) ?? true;
     const { line } = placed;
     if (line === undefined) {

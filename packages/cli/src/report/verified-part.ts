@@ -3,11 +3,17 @@ import type { LogReport, PlacedLine } from '@countersign/audit-verifier';
 /** Tells, of the lines of a log in their order, which of them a verification vouches for: the sealed ones. */
 export class VerifiedPart {
   readonly #sealed: number;
+  readonly #sealedHash: string | undefined;
   readonly #found: ReadonlySet<string>;
   #left: number | undefined;
+  #isRight = true;
+  #isLinked = true;
+  /** Of the line before, in hexadecimal. */
+  #hash: string | undefined;
 
-  constructor({ sealed, findings }: LogReport) {
+  constructor({ sealed, sealedHash, findings }: LogReport) {
     this.#sealed = sealed;
+    this.#sealedHash = sealedHash;
     this.#found = new Set(findings.map(placeKey));
   }
 
@@ -15,11 +21,29 @@ export class VerifiedPart {
    * Call it once for each line. Lines are counted: what a record says its number is can be believed of sealed ones
    * alone. Behind the first that is not right, none is.
    */
-  covers({ line, place }: Pick<PlacedLine, 'line' | 'place'>): boolean {
+  covers(placed: Pick<PlacedLine, 'line' | 'frame' | 'hash' | 'place'>): boolean {
+    const { line, place } = placed;
     // Older segments may have been moved away.
     this.#left ??= line === undefined ? 0 : this.#sealed - (line.sequence - 1);
-    this.#left = this.#found.has(placeKey(place)) ? -1 : this.#left - 1;
-    return this.#left >= 0;
+    if (this.#found.has(placeKey(place))) this.#isRight = false;
+    if (this.#left <= 0) return false;
+    this.#left -= 1;
+    this.#follow(placed);
+    return this.#isRight;
+  }
+
+  /**
+   * Call it after the last line. Whether these are not the lines that were verified: the log was changed in between, and
+   * nothing that `covers` has said holds. Each line names the hash of the one before, so that the last stands for all.
+   */
+  get isChanged(): boolean {
+    const isWhole = this.#left === undefined || this.#left <= 0;
+    return !isWhole || !this.#isLinked || (this.#hash !== undefined && this.#hash !== this.#sealedHash);
+  }
+
+  #follow({ line, frame, hash }: Pick<PlacedLine, 'line' | 'frame' | 'hash'>): void {
+    if (this.#hash !== undefined && (line ?? frame)?.prev !== this.#hash) this.#isLinked = false;
+    this.#hash = hash.toString('hex');
   }
 }
 

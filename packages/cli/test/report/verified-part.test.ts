@@ -1,40 +1,99 @@
+import { createHash } from 'node:crypto';
 import type { Finding, LogReport } from '@countersign/audit-verifier';
 import { describe, expect, it } from 'vitest';
 import { VerifiedPart } from '../../src/report/verified-part.js';
 
 const file = 'audit-000001.jsonl';
 
-function report(sealed: number, findings: readonly Finding[] = []): LogReport {
+interface Line {
+  readonly sequence?: number | undefined;
+  readonly text?: string;
+  /** Else it is linked to the line before. */
+  readonly prev?: string;
+  /** The ends of a record, and no record. */
+  readonly isJson?: boolean;
+}
+
+/** Lines as they are read. */
+function placed(lines: readonly Line[]) {
+  let prev = '0'.repeat(64);
+  return lines.map(({ sequence, text = '', prev: other, isJson = true }, at) => {
+    const frame = sequence === undefined ? undefined : { sequence, prev: other ?? prev, isEvent: true };
+    const hash = createHash('sha256').update(JSON.stringify({ frame, text })).digest();
+    prev = hash.toString('hex');
+    return { frame, line: frame && isJson ? { ...frame, record: {} } : undefined, hash, place: { file, line: at + 1 } };
+  });
+}
+
+/** As verified: so many are sealed of these lines, of which the first has the number that it says. */
+function report(sealed: number, lines: readonly Line[], findings: readonly Finding[] = []): LogReport {
+  const last = placed(lines)[sealed - (lines[0]?.sequence ?? 1)];
   const counts = { findings, findingCount: findings.length, size: 9, segments: 1, remarks: [] };
-  return { ok: findings.length === 0, sealed, ...counts };
+  const ok = findings.length === 0;
+  return { ok, sealed, ...(last && { sealedHash: last.hash.toString('hex') }), ...counts };
 }
 
 const found = (line: number, of: string): Finding => ({ kind: 'edited', message: '', file: of, line });
+const numbered = (...numbers: (number | undefined)[]): Line[] => numbers.map((sequence) => ({ sequence }));
 
-/** Which of the lines are covered, by their place; each says that it has this number, or is no record. */
-function covered(of: LogReport, numbers: readonly (number | undefined)[]): readonly number[] {
+/** Which of the lines are covered, by their place, and whether they are those that were verified. */
+function read(of: LogReport, lines: readonly Line[]): { readonly covered: readonly number[]; readonly same: boolean } {
   const part = new VerifiedPart(of);
-  return numbers.flatMap((sequence, at) => {
-    const line = sequence === undefined ? undefined : { sequence, prev: '', isEvent: true, record: {} };
-    return part.covers({ line, place: { file, line: at + 1 } }) ? [at + 1] : [];
-  });
+  const covered = placed(lines).flatMap((line, at) => (part.covers(line) ? [at + 1] : []));
+  return { covered, same: !part.isChanged };
+}
+
+/** Read as it was when it was verified. */
+function covered(sealed: number, lines: readonly Line[], findings?: readonly Finding[]): readonly number[] {
+  const { covered: places, same } = read(report(sealed, lines, findings), lines);
+  expect(same).toBe(true);
+  return places;
 }
 
 describe('VerifiedPart', () => {
   it('covers as many lines as are sealed, whatever number the later ones claim', () => {
-    expect(covered(report(3), [1, 2, 3, 4, 5])).toEqual([1, 2, 3]);
-    expect(covered(report(3), [1, 2, 3, 1, 2, undefined, 3])).toEqual([1, 2, 3]);
-    expect(covered(report(0), [1, 1])).toEqual([]);
-    expect(covered(report(9), [1, 2])).toEqual([1, 2]);
+    expect(covered(3, numbered(1, 2, 3, 4, 5))).toEqual([1, 2, 3]);
+    expect(covered(3, numbered(1, 2, 3, 1, 2, undefined, 3))).toEqual([1, 2, 3]);
+    expect(covered(0, numbered(1, 1))).toEqual([]);
   });
 
   it('begins where the oldest segment that is left begins', () => {
-    expect(covered(report(12), [11, 12, 13])).toEqual([1, 2]);
-    expect(covered(report(5), [11, 12])).toEqual([]);
-    expect(covered(report(5), [undefined, 2])).toEqual([]);
+    expect(covered(12, numbered(11, 12, 13))).toEqual([1, 2]);
+    expect(covered(10, numbered(11, 12))).toEqual([]);
+    expect(covered(5, numbered(11, 12))).toEqual([]);
+    expect(covered(5, numbered(undefined, 2))).toEqual([]);
   });
 
   it('covers nothing from the first line on of which something was found, and heeds no other file', () => {
-    expect(covered(report(5, [found(3, file), found(2, 'checkpoints.txt')]), [1, 2, 3, 4, 5])).toEqual([1, 2]);
+    const findings = [found(3, file), found(2, 'checkpoints.txt')];
+    expect(covered(5, numbered(1, 2, 3, 4, 5), findings)).toEqual([1, 2]);
+  });
+
+  it('follows lines that the key has sealed and that are no records', () => {
+    expect(covered(3, [{ sequence: 1 }, { sequence: 2, isJson: false }, { sequence: 3 }])).toEqual([1, 2, 3]);
+  });
+
+  it('does not mind that the log grew meanwhile', () => {
+    const verified = report(2, numbered(1, 2, 3));
+    expect(read(verified, numbered(1, 2, 3, 4, 5))).toEqual({ covered: [1, 2], same: true });
+  });
+
+  const original = numbered(1, 2, 3, 4);
+  it.each<[string, readonly Line[]]>([
+    ['the last sealed line', original.with(2, { sequence: 3, text: 'x' })],
+    ['one before, with all links anew', original.with(1, { sequence: 2, text: 'x' })],
+    [
+      'one before, and no link',
+      original
+        .with(0, { sequence: 1, text: 'x' })
+        .with(1, { sequence: 2, prev: placed(original)[1]?.frame?.prev ?? '' }),
+    ],
+    ['a line into none', original.with(1, {})],
+    ['a line taken out', original.toSpliced(1, 1)],
+    ['the end cut off', original.slice(0, 2)],
+    ['lines put before', [...numbered(1, 2), ...original]],
+    ['the first number to a lower one', original.with(0, { sequence: -1 })],
+  ])('tells of a change in between: %s', (_name, lines) => {
+    expect(read(report(3, original), lines).same).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { parseVerifierKey, readLog } from '@countersign/audit-verifier';
+import { parseVerifierKey } from '@countersign/audit-verifier';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { Collector } from '../../report/collector.js';
@@ -9,7 +9,7 @@ import { page } from '../../report/page.js';
 import { printable } from '../../text.js';
 import { type FilterOptions, filterFor, filterNames } from './filter.js';
 import { Matcher } from './matcher.js';
-import { readKey, requireLog } from './sources.js';
+import { hasCheckpoints, readKey, requireLog } from './sources.js';
 import { isTrusted, verdictOn } from './verdict.js';
 import { verifiedLog } from './verify.js';
 
@@ -31,12 +31,14 @@ export async function report(directory: string, options: ReportOptions, io: Io):
   if (options.key === undefined && checkpoint.length > 0) {
     throw new CliError('--checkpoint says nothing without --key', exitCodes.usage);
   }
-  await requireLog(directory);
+  // Of a log whose segments are gone, verification says what is missing.
+  const isToldOf = checkpoint.length > 0 || (await hasCheckpoints(directory));
+  if (options.key === undefined || !isToldOf) await requireLog(directory);
   const key = options.key === undefined ? undefined : await readKey(options.key, directory, io);
   const verified = key === undefined ? undefined : await verifiedLog(directory, { key, checkpoint, archived }, io);
 
   const collector = new Collector({ matcher, verified, most: Number(latest) });
-  for await (const lines of readLog(directory, () => {})) for (const line of lines) collector.take(line);
+  await collector.read(directory);
   const { summary, unreadable } = collector;
   const records = collector.latest();
   const markup = page({
