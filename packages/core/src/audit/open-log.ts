@@ -50,12 +50,14 @@ export function openLog(
     const sealed = lastSealed(checkpoints, signer, directory);
     const found = findLog(segments, sealed);
     const log = { ...settings, directory, origin, signer, operations, lock };
-    const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found, suffix);
+    const untold = untoldBytes(directory, found ?? { number: 1, validBytes: 0 });
+    const aside = found === undefined ? [] : keepTorn(found, untold, suffix);
+    const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found);
     try {
       const note = checkpoints.last ?? sealFirst(segment, signer, checkpoints);
       // Not before there is a sealed record: it stands for a log that was begun.
       replaceWhole(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
-      tell(segment, untoldBytes(directory, segment.number), clock());
+      tell(segment, [...untold, ...aside], clock());
       return new LogWriter(log, checkpoints, segment, sealed?.size ?? 1, note);
     } catch (error) {
       segment.file.close();
@@ -85,18 +87,26 @@ function tell({ file, chain }: OpenSegment, torn: readonly TornBytes[], time: nu
   if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.seal(record)).join('')));
 }
 
-/** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
-function goOn(log: SegmentSettings, found: FoundLog, suffix: string): OpenSegment {
-  const { path, number, chain, validBytes, torn } = found;
-  if (torn.length === 0) return appendTo(log, found);
-  const { bytes: voidBytes, sha256 } = describeTorn(path, torn);
-  const isKept = untoldBytes(log.directory, number).some(
-    (aside) => tornSegment(aside.file) === number && aside.bytes === voidBytes && aside.sha256 === sha256,
+/** Puts aside what is torn, unless a start that failed before it could say so has put the same bytes aside already. */
+function keepTorn(
+  { path, number, torn }: FoundLog,
+  untold: readonly TornBytes[],
+  suffix: string,
+): readonly TornBytes[] {
+  if (torn.length === 0) return [];
+  const { bytes, sha256 } = describeTorn(path, torn);
+  const isKept = untold.some(
+    (aside) => tornSegment(aside.file) === number && aside.bytes === bytes && aside.sha256 === sha256,
   );
-  // A start that failed before it could say so has put the same bytes aside already.
-  if (!isKept) keepTornBytes(path, torn, suffix);
-  if (cutOff(path, validBytes)) return appendTo(log, found);
+  return isKept ? [] : [describeTorn(keepTornBytes(path, torn, suffix), torn)];
+}
+
+/** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
+function goOn(log: SegmentSettings, found: FoundLog): OpenSegment {
+  const { path, number, chain, validBytes, torn } = found;
+  if (torn.length === 0 || cutOff(path, validBytes)) return appendTo(log, found);
   // The file can only grow: it is left as it is, and the next segment says from where on it is void.
+  const { bytes: voidBytes, sha256 } = describeTorn(path, torn);
   return startSegment(log, number + 1, chain, { fenced: { validBytes, voidBytes, sha256 } });
 }
 
