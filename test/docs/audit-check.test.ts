@@ -31,6 +31,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
+it('it is as short as its heading says', () => {
+  const page = readPage('docs/audit-log.md');
+  const code = blocksOf(page).findLast(({ language }) => language === 'js')?.code ?? '';
+  const lines = code.split('\n').filter((line) => line !== '');
+  expect(page.text).toContain(`## The check in ${lines.length} lines\n`);
+});
+
 // Python has no Ed25519 of its own.
 const hasPython = spawnSync('python3', ['-c', 'import cryptography']).status === 0;
 
