@@ -89,10 +89,21 @@ function defineReading(audit: Command, io: Io, exitWith: (code: number) => void)
         'the folder of the log; several, as of the workers of a cluster, are read as one, by time',
       )
       .option('--json', 'print the lines of the log as they stand there', false),
-  ).action(async (folders, options) => {
-    const { query } = await import('./query.js');
-    exitWith(await query(folders, options, io));
-  });
+  )
+    .addHelpText(
+      'after',
+      `
+All that is asked must be true of a record. Exit code 1: a line is no record.
+
+Examples:
+  countersign audit query /var/lib/api/audit --decision deny --since 24h
+  countersign audit query /var/lib/api/audit --claimed agent-a
+  countersign audit query /var/lib/api/audit/worker-* --action pr.merge --json`,
+    )
+    .action(async (folders, options) => {
+      const { query } = await import('./query.js');
+      exitWith(await query(folders, options, io));
+    });
   withFilters(
     audit
       .command('tail')
@@ -101,10 +112,12 @@ function defineReading(audit: Command, io: Io, exitWith: (code: number) => void)
       .option('-f, --follow', 'go on with what is written from now on; wait for a log that is not there yet', false)
       .option('-n, --lines <count>', 'how many of the last records to look at', '10')
       .option('--json', 'print the lines of the log as they stand there', false),
-  ).action(async (folder, options) => {
-    const { tail } = await import('./tail.js');
-    exitWith(await tail(folder, options, io));
-  });
+  )
+    .addHelpText('after', '\nExample:\n  countersign audit tail --follow /var/lib/api/audit --decision deny')
+    .action(async (folder, options) => {
+      const { tail } = await import('./tail.js');
+      exitWith(await tail(folder, options, io));
+    });
 }
 
 function defineReport(audit: Command, io: Io, exitWith: (code: number) => void): void {
@@ -118,10 +131,20 @@ function defineReport(audit: Command, io: Io, exitWith: (code: number) => void):
       .option('--checkpoint <file>', 'checkpoints kept elsewhere; may be repeated', collect, [])
       .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)
       .option('--latest <count>', 'the page lists this many of the last records that match; it counts all', '10000'),
-  ).action(async (folder, options) => {
-    const { report } = await import('./report.js');
-    exitWith(await report(folder, options, io));
-  });
+  )
+    .addHelpText(
+      'after',
+      `
+With --key, exit code 3: the log is not right, or nothing of it is sealed. The page
+says so, too.
+
+Example:
+  countersign audit report /var/lib/api/audit --key acme.vkey --out report.html`,
+    )
+    .action(async (folder, options) => {
+      const { report } = await import('./report.js');
+      exitWith(await report(folder, options, io));
+    });
 }
 
 function withFilters(command: Command): Command {
