@@ -8,7 +8,7 @@ export class VerifiedPart {
   #left: number | undefined;
   #isRight = true;
   #isLinked = true;
-  /** Of the line before, in hexadecimal. */
+  /** Of the last sealed line that was read, in hexadecimal. */
   #hash: string | undefined;
 
   constructor({ sealed, sealedHash, findings }: LogReport) {
@@ -37,8 +37,7 @@ export class VerifiedPart {
    * nothing that `covers` has said holds. Each line names the hash of the one before, so that the last stands for all.
    */
   get isChanged(): boolean {
-    const isWhole = this.#left === undefined || this.#left <= 0;
-    return !isWhole || !this.#isLinked || (this.#hash !== undefined && this.#hash !== this.#sealedHash);
+    return !this.#isLinked || this.#hash !== this.#sealedHash;
   }
 
   #follow({ line, frame, hash }: Pick<PlacedLine, 'line' | 'frame' | 'hash'>): void {

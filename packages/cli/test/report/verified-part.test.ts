@@ -28,7 +28,7 @@ function placed(lines: readonly Line[]) {
 /** As verified: so many are sealed of these lines, of which the first has the number that it says. */
 function report(sealed: number, lines: readonly Line[], findings: readonly Finding[] = []): LogReport {
   const last = placed(lines)[sealed - (lines[0]?.sequence ?? 1)];
-  const counts = { findings, findingCount: findings.length, size: 9, segments: 1, remarks: [] };
+  const counts = { findings, findingCount: findings.length, size: 9, segments: 1, endsWithSeal: false, remarks: [] };
   const ok = findings.length === 0;
   return { ok, sealed, ...(last && { sealedHash: last.hash.toString('hex') }), ...counts };
 }
@@ -91,8 +91,10 @@ describe('VerifiedPart', () => {
     ['a line into none', original.with(1, {})],
     ['a line taken out', original.toSpliced(1, 1)],
     ['the end cut off', original.slice(0, 2)],
+    ['everything taken away', []],
     ['lines put before', [...numbered(1, 2), ...original]],
     ['the first number to a lower one', original.with(0, { sequence: -1 })],
+    ['the first number to a higher one', original.with(0, { sequence: 9 })],
   ])('tells of a change in between: %s', (_name, lines) => {
     expect(read(report(3, original), lines).same).toBe(false);
   });
