@@ -75,6 +75,12 @@ export class CheckpointCheck {
     return largest(this.#known.filter(({ matches }) => matches === true));
   }
 
+  /** Whether the key has signed that so many records have this root, in base64, and they do. */
+  confirms(size: number, root: string): boolean {
+    const same = this.#bySize.get(size) ?? [];
+    return same.some((known) => known.matches === true && known.root.toString('base64') === root);
+  }
+
   /** Call it after the last line. Of the records behind `linkedThrough` no root says anything. */
   end(lastSequence: number, linkedThrough: number, file: string): void {
     this.#reportMissing(file);

@@ -73,6 +73,15 @@ export class LogCheck {
     return this.#sealedHash;
   }
 
+  /** Whether the one record that no seal covers is the log's own, and says that all before it were sealed. */
+  get endsWithSeal(): boolean {
+    const { phase, checkpoint } = this.#latest?.record ?? {};
+    const { size, root } = (checkpoint ?? {}) as { readonly size?: unknown; readonly root?: unknown };
+    const { checkpoints } = this.#parts;
+    const isLast = size === checkpoints.sealed && size === this.#chain.last - 1;
+    return phase === 'checkpoint' && isLast && typeof root === 'string' && checkpoints.confirms(size, root);
+  }
+
   /** Call it after the last line. Returns the number of the last record. */
   end(checkpointsFile: string): number {
     this.#chain.end();

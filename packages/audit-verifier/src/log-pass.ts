@@ -30,8 +30,10 @@ export interface LogReport {
   readonly findingCount: number;
   /** The number of the last record. */
   readonly size: number;
-  /** The first so many records are those that the key has sealed. What follows could be cut off without a trace. */
+  /** The first so many records are those that the key has sealed. What follows could be changed, or cut off, unseen. */
   readonly sealed: number;
+  /** Whether the only record behind these is the log's own, which says that they were sealed: so a closed log ends. */
+  readonly endsWithSeal: boolean;
   /**
    * The leaf hash of the last record that is sealed, in hexadecimal, if it is there. By it, and the `prev` of each,
    * whoever reads the log again can tell whether these are the records that were verified.
@@ -84,6 +86,7 @@ export async function passOver(
     findingCount: findings.count,
     size,
     sealed: checkpoints.sealed,
+    endsWithSeal: check.endsWithSeal,
     ...(check.sealedHash !== undefined && { sealedHash: check.sealedHash }),
     segments: segments.length,
     remarks: [...check.remarks, ...remarks],

@@ -74,6 +74,11 @@ const messages = (tampering: Tampering): readonly string[] =>
 const all = (sequences: readonly number[], edit: Edit): ReadonlyMap<number, Edit> =>
   new Map(sequences.map((sequence) => [sequence, edit]));
 
+/** Records 7 and 8 change places. */
+function moved(lines: readonly string[]): readonly string[] {
+  return lines.toSpliced(6, 2, lines[7] ?? '', lines[6] ?? '');
+}
+
 describe('F6 records that were edited', () => {
   it.each(kinds.filter((kind) => kind !== 'both' && kind !== 'torn'))('one (%s) is named alone', (kind) => {
     for (let sequence = 1; sequence < size - 1; sequence++) {
@@ -145,8 +150,6 @@ describe('F6 records that were edited', () => {
   });
 
   it('before one that was moved are told of by that one', () => {
-    const moved = (lines: readonly string[]): readonly string[] =>
-      lines.toSpliced(6, 2, lines[7] ?? '', lines[6] ?? '');
     expect(findingsOn(moved(original)).map(({ message }) => message)).toEqual(['Record 7 stands in the wrong place.']);
     expect(editedIn(findingsOn(moved(tampered({ edited: all([6], 'content') }))))).toEqual([6, 7]);
   });

@@ -20,6 +20,24 @@ function sealedLog(checkpoints: number): SmallLog {
   return log;
 }
 
+describe('a record behind the sealed ones', () => {
+  it.each<[boolean, string, (root: string) => readonly object[]]>([
+    [true, 'the note of that seal', (root) => [{ phase: 'checkpoint', checkpoint: { size: 4, root } }]],
+    [false, 'of another root', () => [{ phase: 'checkpoint', checkpoint: { size: 4, root: 'AAAA' } }]],
+    [false, 'of another size', (root) => [{ phase: 'checkpoint', checkpoint: { size: 3, root } }]],
+    [false, 'without a root', () => [{ phase: 'checkpoint', checkpoint: { size: 4 } }]],
+    [false, 'without a seal', () => [{ phase: 'checkpoint' }]],
+    [false, 'of something that happened', (root) => [{ phase: 'decision', checkpoint: { size: 4, root } }]],
+    [false, 'with another', (root) => [{ phase: 'checkpoint', checkpoint: { size: 4, root } }, { phase: 'outcome' }]],
+    [false, 'that is not there', () => []],
+  ])('is the end of a closed log: %s for one %s', async (expected, _name, records) => {
+    using log = new SmallLog();
+    log.seal();
+    for (const record of records(log.root.toString('base64'))) log.add(record);
+    expect(await verifyLog(log.path, { key })).toMatchObject({ sealed: 4, endsWithSeal: expected });
+  });
+});
+
 describe('F6 checkpoints of other logs', () => {
   it('in a file kept elsewhere are skipped, and that is said', async () => {
     using log = sealedLog(2);
@@ -109,6 +127,18 @@ describe('F6 a folder whose segments are all gone', () => {
     const { findings } = await verifyLog(log.path, { key: stranger.key });
     expect(findings).toMatchObject([{ kind: 'wrong_key' }]);
   });
+});
+
+it.each<[number, string]>([
+  [1, 'record 1 is another one than in its checkpoint.'],
+  [4, 'one or more of the records 1 to 4 are others than in its checkpoint.'],
+])('F6 a log of which the first %i were written anew says so', async (size, words) => {
+  using log = new SmallLog();
+  writeFileSync(log.file('checkpoints.txt'), signer.note(size, Buffer.alloc(32)));
+  const { findings } = await verifyLog(log.path, { key });
+  expect(findings).toMatchObject([
+    { kind: 'rewritten', message: `The log was written anew since it was sealed: ${words}`, from: 1, through: size },
+  ]);
 });
 
 describe('F6 faults of many checkpoints', () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { LogReport } from '@countersign/audit-verifier';
-import { isTrusted, placeOf, sealOf, verdictOn } from '../commands/audit/verdict.js';
+import { counted, isTrusted, placeOf, sealOf, verdictOn } from '../commands/audit/verdict.js';
 import { chainSection } from './chain-graph.js';
 import type { Entry } from './entries.js';
 import { type Html, html, jsonForScript } from './html.js';
@@ -76,9 +76,15 @@ ${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark
 /** What of the numbers and the list nobody vouches for; it is marked there. */
 function notVerified({ verified, summary: { records, unverified } }: PageContent): Html {
   if (verified === undefined || unverified === 0) return html``;
-  const sealed = verified.sealed === 0 ? 'No record is sealed' : `Records 1 to ${verified.sealed} are sealed`;
+  const sealed = sealedPart(verified);
   const which = unverified === 1 ? 'is not verified and is marked' : 'are not verified and are marked';
-  return html`<p class="caution">${sealed}. Of the ${records} records counted here, ${unverified} ${which} “not verified”.</p>`;
+  const those = records === 1 ? 'The one record counted here' : `Of the ${records} records counted here, ${unverified}`;
+  return html`<p class="caution">${sealed}. ${those} ${which} “not verified”.</p>`;
+}
+
+function sealedPart({ sealed }: LogReport): string {
+  if (sealed === 0) return 'No record is sealed';
+  return sealed === 1 ? 'Record 1 is sealed' : `Records 1 to ${sealed} are sealed`;
 }
 
 function numbers(content: PageContent): Html {
@@ -96,8 +102,14 @@ function numbers(content: PageContent): Html {
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2>${notVerified(content)}<ul class="tiles">
 ${shown.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
-</ul><p>${records} records of requests${span}. The log’s own records are not among them.</p>
+</ul><p>${counted(records, 'record')} of requests${span}. The log’s own records are not among them.</p>
 ${unreadable === 0 ? html`` : html`<p class="caution">Lines of the log that are no records, and are left out: ${unreadable}.</p>`}</section>`;
+}
+
+function listedPart(listed: number, missing: number): string {
+  const latest = listed === 1 ? 'Listed is the latest record' : `Listed are the latest ${listed} records`;
+  const before = missing === 1 ? 'The one before is' : `The ${missing} before ${listed === 1 ? 'it' : 'them'} are`;
+  return `${latest}. ${before} only counted above.`;
 }
 
 const verdicts = ['allowed', 'approved', 'denied', 'refused', 'ended'] as const;
@@ -105,8 +117,8 @@ const verdicts = ['allowed', 'approved', 'denied', 'refused', 'ended'] as const;
 function actions({ entries, summary, listedRecords }: PageContent): Html {
   const missing = summary.records - listedRecords;
   return html`<section aria-labelledby="h-list"><h2 id="h-list">Requests</h2>
-${missing <= 0 ? html`` : html`<p class="caution">Listed are the latest ${listedRecords} records. The ${missing} before them are only counted above.</p>`}
-<noscript><p class="caution">The list of the ${entries.length} requests and its filters need JavaScript, which is in this page. Everything above does not.</p></noscript>
+${missing <= 0 ? html`` : html`<p class="caution">${listedPart(listedRecords, missing)}</p>`}
+<noscript><p class="caution">The list of requests (${entries.length}) and its filters need JavaScript, which is in this page. Everything above does not.</p></noscript>
 <form id="filters" hidden><div class="verdicts" role="group" aria-label="What was decided">
 ${verdicts
   .filter(

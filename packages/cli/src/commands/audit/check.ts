@@ -38,7 +38,8 @@ function inWords(checked: CheckedProof, io: Io): string {
   const { green, red } = coloursFor(io.colour.out);
   if (!checked.ok) return `${red(problems[checked.problem])}\n`;
   const { origin, size } = checked.checkpoint;
-  return `${green(`This record is one of the ${size} that ${printable(origin)} has sealed:`)}\n${printableJson(checked.record ?? checked.line)}\n`;
+  const which = size === 1 ? 'the one' : `one of the ${size}`;
+  return `${green(`This record is ${which} that ${printable(origin)} has sealed:`)}\n${printableJson(checked.record ?? checked.line)}\n`;
 }
 
 function facts(checked: CheckedProof): object {

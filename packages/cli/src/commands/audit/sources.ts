@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import {
+  checkpointsFileName,
   listSegments,
   readKeptCheckpoints,
   readVerifierKey,
@@ -62,10 +63,19 @@ const mostNamed = 5;
 /** @throws CliError if there is no log in the folder; it names those that folders in it hold. */
 export async function requireLog(directory: string): Promise<void> {
   if (await hasLog(directory)) return;
+  if (await hasCheckpoints(directory)) {
+    throw new CliError(`the segments of the audit log in ${directory} are gone, its checkpoints are not: verify it`);
+  }
   const inside = await foldersWithLog(directory);
   const named = inside.slice(0, mostNamed).join(', ') + (inside.length > mostNamed ? ', …' : '');
   const hint = inside.length === 0 ? '' : `, but there is one in each of these folders in it: ${named}`;
   throw new CliError(`there is no audit log in ${directory}${hint}`);
+}
+
+/** Whether a folder holds checkpoints: they tell of a log, also when its segments are gone. */
+export async function hasCheckpoints(directory: string): Promise<boolean> {
+  const found = await stat(join(directory, checkpointsFileName)).catch(() => undefined);
+  return found?.isFile() === true;
 }
 
 /** As many as can be named, and one more if there is. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -121,6 +121,45 @@ describe('audit report', () => {
     // The seal of the first five still counts.
     changeLines(log, (lines) => lines.map((line) => line.replace('"id":"decision-6"', '"id":"decision-X"')));
     expect(await marked()).toEqual([['decision-5', 'decision-X', 'decision-7'], caution]);
+  });
+
+  it('F6 says of a log whose segments are all gone what was cut off, or to verify it', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const key = await writeLog(log, [decision(0), decision(1)]);
+    cpSync(folder.file('log/checkpoints.txt'), folder.file('kept.checkpoints'));
+    rmSync(folder.file('log/audit-000001.jsonl'));
+    const run = async (...args: string[]) =>
+      runCli(['audit', 'report', log, '--out', folder.file('report.html'), ...args]);
+    const cutOff = async (...args: string[]) => {
+      expect(await run('--key', key, ...args)).toMatchObject({ code: 3, out: '' });
+      const markup = readFileSync(folder.file('report.html'), 'utf8');
+      expect(markup).toMatch(/✗ Verification failed.*<b>cut_tail<\/b> Records 1 to \d+ were cut off the end\./s);
+      expect(markup).toContain('0 records of requests.');
+    };
+    await cutOff();
+    const gone = await run();
+    expect(gone.err).toMatch(/the segments of the audit log in .* are gone, its checkpoints are not: verify it\n$/);
+    expect(gone.code).toBe(1);
+    rmSync(folder.file('log/checkpoints.txt'));
+    await cutOff('--checkpoint', folder.file('kept.checkpoints'));
+    expect((await run('--key', key)).err).toMatch(/there is no audit log in /);
+  });
+
+  it('says of one record that it is one', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const checkpointEvery = { records: 1000, seconds: 3600 };
+    const sink = auditFile(log, { origin, checkpointKey, checkpointEvery });
+    await sink.write(decision(0));
+    const key = readFileSync(folder.file('log/checkpoint.vkey'), 'utf8');
+    const markup = await reportOn(log, folder.file('report.html'), '--key', key);
+    await sink.close?.();
+    expect(markup).toContain('Record 1 is the one that the key has sealed.');
+    expect(markup).toContain(
+      'Record 1 is sealed. The one record counted here is not verified and is marked “not verified”.',
+    );
+    expect(markup).toContain('1 record of requests, from ');
   });
 
   it('marks nothing where nothing was verified: that is said once', async () => {

@@ -50,15 +50,46 @@ describe('audit verify', () => {
       kept,
     ]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toMatch(/^The log is whole: \d+ records in 1 segment, each in its place\.\nRecords 1 to \d+ are/);
-    expect(out).toContain('The last one is not sealed yet');
+    const [, size = '', sealed = ''] =
+      /^The log is whole: (\d+) records in 1 segment, each in its place\.\nRecords 1 to (\d+) are/.exec(out) ?? [];
+    expect(Number(size) - Number(sealed)).toBe(1);
+    // A log that was closed is no cause for alarm.
+    expect(out).toMatch(new RegExp(`has sealed\\. Record ${size} is the log's own note of that seal\\.\n$`));
+  });
+
+  it.each<[string, (lines: readonly string[]) => readonly string[], string]>([
+    ['another record', (lines) => lines.slice(0, 2), 'The last one is not sealed yet, and could be changed or cut off'],
+    ['several records', (lines) => lines.slice(0, 4), 'The last 3 are not sealed yet, and could be changed or cut off'],
+    ['nothing, and counts one thing as one', (lines) => lines.slice(0, 1), ''],
+  ])('says of what is not sealed: %s', async (_name, change, words) => {
+    using folder = copy();
+    changeLines(folder.log, change);
+    const notes = splitCheckpoints(readFileSync(kept, 'utf8')).filter((note) => note.split('\n')[1] === '1');
+    writeFileSync(`${folder.log}/checkpoints.txt`, notes.join(''));
+    const report = await runCli(['audit', 'verify', folder.log, '--key', key]);
+    expect(report.out).toContain(`Record 1 is the one that the key has sealed.${words === '' ? '\n' : ` ${words}`}`);
+    if (words === '') expect(report.out).toMatch(/^The log is whole: 1 record in 1 segment, in its place\.\n/);
+    expect(report.code).toBe(0);
+  });
+
+  it('F6 names all of neighbours that were edited, at the line of the first, and says what no seal covers', async () => {
+    using folder = copy();
+    const edited = [11, 12, 13];
+    changeLines(folder.log, (lines) =>
+      lines.map((line, index) => (edited.includes(index + 1) ? line.replace('2026', '2025') : line)),
+    );
+    const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key]);
+    expect(out).toMatch(
+      /edited +Records 11 to 13 were changed, or some of them\. \(audit-000001\.jsonl, line 11\)\n.* has sealed\. No seal covers what follows: more of it may have been changed than can be found\.\n/,
+    );
+    expect(code).toBe(3);
   });
 
   it.each<[string, (lines: readonly string[]) => readonly string[], RegExp]>([
     [
       'an edit',
       (lines) => lines.with(9, (lines[9] ?? '').replace('2026', '2025')),
-      /edited +Record 10 was changed\. \(audit-000001\.jsonl, line 1[01]\)/,
+      /edited +Record 10 was changed\. \(audit-000001\.jsonl, line 10\)/,
     ],
     ['a removal', (lines) => lines.toSpliced(9, 1), /removed +Record 10 is missing\./],
     ['a reordering', swap, /reordered +Record 10 stands in the wrong place\./],
