@@ -31,8 +31,8 @@ export class LastingTrouble {
     return this.#times;
   }
 
-  get inARow(): string {
-    return this.#times === 1 ? 'once' : `${this.#times} times in a row`;
+  get howOften(): string {
+    return this.#times === 1 ? 'once' : `${this.#times} times`;
   }
 
   /** Call it when it worked; returns how many failures are over with that, or 0. */

@@ -5,8 +5,8 @@ describe('a trouble that lasts', () => {
   it('is told the first, the second, the fourth … time', () => {
     const trouble = new LastingTrouble();
     const told: string[] = [];
-    for (let count = 0; count < 20; count++) if (trouble.again()) told.push(trouble.inARow);
-    expect(told).toEqual(['once', ...[2, 4, 8, 16].map((times) => `${times} times in a row`)]);
+    for (let count = 0; count < 20; count++) if (trouble.again()) told.push(trouble.howOften);
+    expect(told).toEqual(['once', ...[2, 4, 8, 16].map((times) => `${times} times`)]);
     expect(trouble.times).toBe(20);
   });
 

@@ -153,7 +153,7 @@ export class AppendFile {
   }
 
   #break(failure: AuditError['failure'], what: string, cause?: unknown): never {
-    this.#broken ??= new AuditError(failure, `${what} No record is taken until a restart.`, cause);
+    this.#broken ??= new AuditError(failure, `${what} Nothing more is written to it until a restart.`, cause);
     throw this.#broken;
   }
 }

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, fsyncSync, ftruncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointsFileName } from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
+import { AuditError } from './audit-error.js';
 import { AppendFile, type FileOperations } from './append-file.js';
 import { openForAppend } from './log-files.js';
 import { readFrom } from './read-from.js';
@@ -14,8 +15,14 @@ const tailBytes = 64 * 1024;
 export interface CheckpointFile {
   /** The last one that is whole. */
   readonly last: string | undefined;
-  /** @throws AuditError, from then on, if somebody else has touched the file. Not while a note is appended. */
+  /**
+   * Not while a note is appended. A disk that does not take notes, or could not sync one, is no reason to throw.
+   *
+   * @throws AuditError, from then on, if somebody else has touched the file.
+   */
   checkUntouched(): void;
+  /** @throws AuditError if it takes no more notes: it was touched, or could not be synced. */
+  checkUsable(): void;
   /** Resolves when it is durable. */
   append(note: string): Promise<void>;
   /** The same at once, for the first one. */
@@ -49,7 +56,8 @@ export function openCheckpointFile(directory: string, origin: string, operations
     const file = new AppendFile(path, descriptor, operations, start + end);
     return {
       last: last === '' ? undefined : Buffer.from(last, 'latin1').toString('utf8').slice(0, -1),
-      checkUntouched: () => file.checkUntouched(),
+      checkUntouched: () => checkUntouched(file),
+      checkUsable: () => file.checkUntouched(),
       append: (note) => file.append(Buffer.from(`${note}\n`)),
       appendNow: (note) => file.appendNow(Buffer.from(`${note}\n`)),
       close: () => file.close(),
@@ -57,6 +65,14 @@ export function openCheckpointFile(directory: string, origin: string, operations
   } catch (error) {
     closeSync(descriptor);
     throw error;
+  }
+}
+
+function checkUntouched(file: AppendFile): void {
+  try {
+    file.checkUntouched();
+  } catch (error) {
+    if (error instanceof AuditError && error.failure === 'file_replaced') throw error;
   }
 }
 

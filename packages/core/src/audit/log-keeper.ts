@@ -1,4 +1,4 @@
-import { LastingTrouble } from '../lasting-trouble.js';
+import { LastingTrouble, quietMilliseconds } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import type { LogWriter } from './log-writer.js';
@@ -11,14 +11,16 @@ export class LogKeeper {
   readonly #log: LogWriter;
   readonly #settings: AuditFileSettings;
   readonly #witnesses: readonly WitnessQueue[];
-  readonly #trouble = new LastingTrouble();
+  readonly #trouble: LastingTrouble;
   #due: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
 
   constructor(log: LogWriter, settings: AuditFileSettings) {
     this.#log = log;
     this.#settings = settings;
-    this.#witnesses = settings.witnesses.map((witness) => new WitnessQueue(witness, settings.onTrouble));
+    const { witnesses, onTrouble, clock } = settings;
+    this.#trouble = new LastingTrouble(quietMilliseconds, clock);
+    this.#witnesses = witnesses.map((witness) => new WitnessQueue(witness, onTrouble, clock));
     log.onSealed((note) => {
       for (const witness of this.#witnesses) witness.hand(note);
     });
@@ -41,26 +43,31 @@ export class LogKeeper {
   async close(): Promise<void> {
     this.#stopTimer();
     if (this.#log.unsealed > 0) await this.#seal();
+    this.#tellOver(this.#trouble.overAtLast());
     await this.#log.makeDurable().catch(() => {});
     this.#log.close();
   }
 
   /** Gives the witnesses the time to take the last checkpoint; but whoever closes does not wait for ever. */
   async witnesses(): Promise<void> {
-    await Promise.all(this.#witnesses.map((witness) => witness.idleWithin(secondsForWitnesses)));
+    await Promise.all(this.#witnesses.map((witness) => witness.close(secondsForWitnesses)));
   }
 
   async #seal(): Promise<void> {
     this.#stopTimer();
     try {
       await this.#log.checkpoint();
-      if (this.#trouble.over() > 0) this.#settings.onTrouble('countersign: the audit log is sealed again.');
+      this.#tellOver(this.#trouble.over());
     } catch (error) {
       if (!this.#trouble.again()) return;
       this.#settings.onTrouble(
-        `countersign: the audit log could not be sealed, ${this.#trouble.inARow} now: ${textOf(error)}`,
+        `countersign: the audit log could not be sealed, ${this.#trouble.howOften} now: ${textOf(error)}`,
       );
     }
+  }
+
+  #tellOver(times: number): void {
+    if (times > 0) this.#settings.onTrouble('countersign: the audit log is sealed again.');
   }
 
   #startTimer(): NodeJS.Timeout {

@@ -100,6 +100,8 @@ export class LogWriter {
   }
 
   async #seal(): Promise<void> {
+    // Not for each batch a sync that nothing comes of.
+    this.#checkpoints.checkUsable();
     const { chain, file } = this.#segment;
     await file.makeDurable();
     const { size, root } = chain;

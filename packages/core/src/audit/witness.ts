@@ -1,4 +1,4 @@
-import { LastingTrouble } from '../lasting-trouble.js';
+import { LastingTrouble, quietMilliseconds } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 
 /** Keeps checkpoints of a log where whoever can write the log cannot. */
@@ -18,13 +18,14 @@ export interface CheckpointWitness {
 export class WitnessQueue {
   readonly #witness: CheckpointWitness;
   readonly #onTrouble: (message: string) => void;
-  readonly #trouble = new LastingTrouble();
+  readonly #trouble: LastingTrouble;
   #next: string | undefined;
   #working: Promise<void> | undefined;
 
-  constructor(witness: CheckpointWitness, onTrouble: (message: string) => void) {
+  constructor(witness: CheckpointWitness, onTrouble: (message: string) => void, clock: () => number) {
     this.#witness = witness;
     this.#onTrouble = onTrouble;
+    this.#trouble = new LastingTrouble(quietMilliseconds, clock);
   }
 
   hand(note: string): void {
@@ -32,9 +33,13 @@ export class WitnessQueue {
     this.#working ??= this.#work();
   }
 
-  /** Resolves when nothing waits any more, or after so many seconds, and says so. */
-  async idleWithin(seconds: number): Promise<void> {
-    if (this.#working === undefined) return;
+  /** For the last checkpoint: resolves when nothing waits any more, or after so many seconds, and says so. */
+  async close(seconds: number): Promise<void> {
+    if (this.#working !== undefined) await this.#idleWithin(this.#working, seconds);
+    this.#tellOver(this.#trouble.overAtLast());
+  }
+
+  async #idleWithin(working: Promise<void>, seconds: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
@@ -45,8 +50,12 @@ export class WitnessQueue {
         resolve();
       }, seconds * 1000);
     });
-    await Promise.race([this.#working, late]);
+    await Promise.race([working, late]);
     clearTimeout(timer);
+  }
+
+  #tellOver(times: number): void {
+    if (times > 0) this.#onTrouble(`countersign: the witness ${this.#witness.name} takes checkpoints again.`);
   }
 
   async #work(): Promise<void> {
@@ -61,13 +70,11 @@ export class WitnessQueue {
   async #deliver(note: string): Promise<void> {
     try {
       await this.#witness.receive(note);
-      if (this.#trouble.over() > 0) {
-        this.#onTrouble(`countersign: the witness ${this.#witness.name} takes checkpoints again.`);
-      }
+      this.#tellOver(this.#trouble.over());
     } catch (error) {
       if (!this.#trouble.again()) return;
       this.#onTrouble(
-        `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#trouble.inARow} now: ` +
+        `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#trouble.howOften} now: ` +
           `${textOf(error)}. The end of the log can be cut off without a trace until it takes one.`,
       );
     }

@@ -1,4 +1,14 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -104,24 +114,72 @@ describe('F4 F6 a log that cannot be sealed', () => {
   it('takes records, tells it without a flood, and seals them when it can', async () => {
     using folder = temporaryFolder();
     let full = false;
+    let now = Date.parse('2026-11-24T12:00:00Z');
     const troubles: string[] = [];
     const origin = 'acme.dev/audit';
     const sealing = auditFileWith(
       fullFor(`${origin}\n`, () => full),
       folder.path,
-      { origin, checkpointEvery: { records: 1 }, onTrouble: (text) => void troubles.push(text) },
+      { origin, checkpointEvery: { records: 1 }, clock: () => now, onTrouble: (text) => void troubles.push(text) },
     );
     full = true;
     for (const id of ['a', 'b', 'c', 'd', 'e']) await sealing.write(event(id));
     expect(troubles.map((text) => /sealed, (.*) now: .*ENOSPC/.exec(text)?.[1])).toEqual([
       'once',
-      '2 times in a row',
-      '4 times in a row',
+      '2 times',
+      '4 times',
     ]);
     full = false;
+    now += 10_000;
     await sealing.write(event('f'));
     expect(troubles.at(-1)).toBe('countersign: the audit log is sealed again.');
     await sealing.close?.();
+    expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it('because its checkpoints could not be synced: it takes records, makes no checkpoint, and is sealed after a restart', async () => {
+    using folder = temporaryFolder();
+    const notes = join(folder.path, 'checkpoints.txt');
+    const sizes: (string | undefined)[] = [];
+    let syncs = 0;
+    let isBroken = true;
+    const broken: FileOperations = {
+      ...fileOperations,
+      async sync(descriptor) {
+        syncs += 1;
+        if (isBroken && fstatSync(descriptor).ino === statSync(notes).ino) {
+          isBroken = false;
+          failWith('EIO');
+        }
+        await fileOperations.sync(descriptor);
+      },
+    };
+    const troubles: string[] = [];
+    const sink = auditFileWith(broken, folder.path, {
+      checkpointEvery: { records: 2 },
+      maxSegmentBytes: 4096,
+      witnesses: [{ name: 'test', receive: async (note) => void sizes.push(note.split('\n')[1]) }],
+      onTrouble: (text) => void troubles.push(text),
+    });
+    await sink.write(event('a'));
+    await sink.write(event('b'));
+    expect(troubles).toEqual([
+      expect.stringMatching(
+        /could not be sealed, once now: .*checkpoints\.txt cannot be made durable \(EIO\)\. Nothing/,
+      ),
+    ]);
+    syncs = 0;
+    for (const id of ['c', 'd', 'e']) await sink.write(event(id));
+    expect(syncs).toBe(3);
+    expect(sizes).toEqual(['1']);
+    const untilFull = async (): Promise<void> => {
+      for (;;) await sink.write(event('x'));
+    };
+    // No segment begins without a checkpoint.
+    await expect(untilFull()).rejects.toMatchObject({ failure: 'sync_failed' });
+    await sink.close?.();
+    await writeAll(folder, ['f']);
+    expect((await events(folder)).filter((id) => id !== 'x')).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 

@@ -184,7 +184,7 @@ describe('witnesses', () => {
     expect(notes.at(-1)).toBe(own.at(-1));
   });
 
-  it('F4 failures in a row are told without a flood, and that it is over', async () => {
+  it('F4 failures are told without a flood, and that it is over', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     let calls = 0;
@@ -201,11 +201,43 @@ describe('witnesses', () => {
     for (let count = 0; count < 12; count++) await sink.write(event(`${count}`));
     await sink.close?.();
     expect(troubles).toEqual([
-      ...['once', '2 times in a row', '4 times in a row', '8 times in a row'].map((times) =>
+      ...['once', '2 times', '4 times', '8 times'].map((times) =>
         expect.stringContaining(`the witness failing took no checkpoint, ${times} now: Error: gone`),
       ),
       'countersign: the witness failing takes checkpoints again.',
     ]);
+  });
+
+  it('F4 one that takes every second checkpoint is not told each time', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    let calls = 0;
+    const flapping: CheckpointWitness = {
+      name: 'flapping',
+      async receive() {
+        calls += 1;
+        if (calls % 2 === 0) throw new Error('gone');
+      },
+    };
+    let now = Date.parse('2026-11-24T12:00:00Z');
+    const sink = auditFile(folder.path, {
+      witnesses: [flapping],
+      checkpointEvery: { records: 1 },
+      clock: () => now,
+      onTrouble: (text) => void troubles.push(text),
+    });
+    for (let count = 0; count < 19; count++) await sink.write(event(`${count}`));
+    expect(calls).toBe(20);
+    expect(troubles.map((text) => /no checkpoint, (.*) now/.exec(text)?.[1])).toEqual([
+      'once',
+      '2 times',
+      '4 times',
+      '8 times',
+    ]);
+    now += 10_000;
+    await sink.write(event('last'));
+    expect(troubles.slice(4)).toEqual(['countersign: the witness flapping takes checkpoints again.']);
+    await sink.close?.();
   });
 
   it('F4 an address where nobody listens is told with the cause', async () => {

@@ -159,7 +159,7 @@ export class Delivery {
     this.#afterMilliseconds = afterMilliseconds;
     if (this.#trouble.again()) {
       this.#settings.onTrouble(
-        `countersign: ${this.#settings.url.host} took no audit records, ${this.#trouble.inARow} now: ${reason}. ` +
+        `countersign: ${this.#settings.url.host} took no audit records, ${this.#trouble.howOften} now: ${reason}. ` +
           'They wait on disk; once the spool is full, more are refused.',
       );
     }
