@@ -311,6 +311,17 @@ describe('F6 every kind of tampering is found, and named', () => {
     expect((await verifyLog(log.folder.path, { key, archived: true })).ok).toBe(false);
   });
 
+  it('an archived log may begin with each of its segments, and each begins at a checkpoint', async () => {
+    using log = new Log(template);
+    const sealed = new Set(log.checkpoints.map((note) => Number(note.split('\n')[1])));
+    for (const [index, [first = '']] of log.segments.entries()) {
+      if (index > 0) expect(sealed).toContain(Number(parse(first)['sequence']) - 1);
+      const report = await verifyLog(log.folder.path, { key, archived: true });
+      expect(report).toMatchObject({ ok: true, sealed: size - 1, segments: log.segments.length - index });
+      rmSync(log.path(`audit-${String(index + 1).padStart(6, '0')}.jsonl`));
+    }
+  });
+
   it('two segments change names', async () => {
     using log = new Log(template);
     renameSync(log.path('audit-000002.jsonl'), log.path('x'));
