@@ -15,7 +15,10 @@ export interface GitWitnessOptions {
   readonly timeoutSeconds?: number;
 }
 
-/** Nothing of the repository is run, and nothing asks for a key or a name: each commit is a program's. */
+/**
+ * No hook of the repository is run, and nothing asks for a key or a name: each commit is a program's. What its
+ * configuration names for a push, like `core.sshCommand`, is run all the same.
+ */
 const settings = {
   'core.hooksPath': devNull,
   'core.fsmonitor': 'false',
@@ -36,9 +39,10 @@ interface Call {
 /**
  * Appends each checkpoint to a file in a git work tree, and commits it. It is a witness once the commit is where whoever
  * can write the log cannot rewrite the branch: pushed to a server that refuses forced pushes, or fetched by others.
- * Hooks of the repository are not run. Needs the program `git`.
+ * Hooks of the repository are not run, and no filter of `.gitattributes` is: a file that has one is refused. Needs the
+ * program `git`.
  *
- * @throws ConfigError if there is no git, or the file is in no work tree, or a symbolic link.
+ * @throws ConfigError if there is no git, or the file is in no work tree, has a filter, or is a symbolic link.
  *
  * @example
  * auditFile('audit', { witnesses: [gitWitness('/srv/witness/api-1.checkpoints', { push: true })] });
@@ -51,13 +55,17 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
   const file = resolve(path);
   const timeout = 1000 * wholeNumber('gitWitness', 'timeoutSeconds', timeoutSeconds, 1, 300);
   const call: Call = { cwd: dirname(file), timeout, windowsHide: true };
+  const name = basename(file);
   checkWorkTree(file, call);
+  const filter = filterIn(file, ask(file, call, ...attributesOf(name)));
+  if (filter !== undefined) throw new ConfigError(`gitWitness: ${filter}`);
   const witness = fileWitness(file);
   return {
     name: path,
     async receive(note) {
       await witness.receive(note);
-      const name = basename(file);
+      const filterNow = filterIn(file, await git(call, ...attributesOf(name)));
+      if (filterNow !== undefined) throw new Error(filterNow);
       await git(call, 'add', '--', name);
       await git(call, 'commit', '--quiet', '--no-verify', '--message', titleOf(note), '--', name);
       if (push) await git(call, 'push', '--quiet', '--no-verify');
@@ -70,25 +78,42 @@ function titleOf(note: string): string {
   return `Checkpoint: ${origin}, ${size} records`;
 }
 
-async function git(call: Call, ...words: readonly string[]): Promise<void> {
+/** A filter is a program, and it or an encoding can make git commit something else than the checkpoints. */
+function attributesOf(name: string): readonly string[] {
+  return ['check-attr', '-z', 'filter', 'working-tree-encoding', '--', name];
+}
+
+/** What is wrong with the answer: path, attribute and value, each ended by a zero byte. */
+function filterIn(file: string, answer: string): string | undefined {
+  const words = answer.split('\0').slice(0, -1);
+  const value = words.find((word, index) => index % 3 === 2 && word !== 'unspecified' && word !== 'unset');
+  if (value === undefined) return undefined;
+  return (
+    `.gitattributes lets '${file}' pass through ${JSON.stringify(value)}, which could commit something else. ` +
+    `Add the line '${JSON.stringify(basename(file))} -filter -working-tree-encoding' to it.`
+  );
+}
+
+async function git(call: Call, ...words: readonly string[]): Promise<string> {
   try {
-    await run('git', [...fixed, ...words], call);
+    const { stdout } = await run('git', [...fixed, ...words], call);
+    return stdout;
   } catch (error) {
     throw new Error(`git ${words[0]} failed: ${reasonOf(error)}`, { cause: error });
   }
 }
 
 function checkWorkTree(file: string, call: Call): void {
-  let answer: string;
+  const answer = ask(file, call, 'rev-parse', '--is-inside-work-tree');
+  if (answer.trim() !== 'true') throw new ConfigError(`gitWitness: '${file}' is in no git work tree.`);
+}
+
+function ask(file: string, call: Call, ...words: readonly string[]): string {
   try {
-    answer = execFileSync('git', [...fixed, 'rev-parse', '--is-inside-work-tree'], {
-      ...call,
-      stdio: 'pipe',
-    }).toString();
+    return execFileSync('git', [...fixed, ...words], { ...call, stdio: 'pipe' }).toString();
   } catch (error) {
     throw new ConfigError(`gitWitness: '${file}' is in no work tree that git can use: ${reasonOf(error)}`);
   }
-  if (answer.trim() !== 'true') throw new ConfigError(`gitWitness: '${file}' is in no git work tree.`);
 }
 
 /** What git said; what became of the process, if it said nothing. */

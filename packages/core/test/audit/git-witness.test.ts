@@ -93,6 +93,47 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
     expect(readdirSync(join(tree, '.git')).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 
+  it.each<[string, string]>([
+    ['a filter', '* filter=x'],
+    ['an encoding', '*.checkpoints working-tree-encoding=UTF-16'],
+  ])('%s of .gitattributes is not run: refused at the start, told later', async (_name, attributes) => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree, ran } = repository(parent);
+    const path = join(tree, 'a b.checkpoints');
+    git(tree, 'config', 'filter.x.clean', `touch '${ran}'; cat`);
+    writeFileSync(join(tree, '.gitattributes'), `${attributes}\n`);
+    expect(() => gitWitness(path)).toThrow(ConfigError);
+    expect(() => gitWitness(path)).toThrow(`Add the line '"a b.checkpoints" -filter -working-tree-encoding' to it.`);
+    rmSync(join(tree, '.gitattributes'));
+    const witness = gitWitness(path);
+    writeFileSync(join(tree, '.gitattributes'), `${attributes}\n`);
+    await expect(witness.receive('acme.dev/audit\n1\n')).rejects.toThrow(/could commit something else/);
+    expect(existsSync(ran)).toBe(false);
+    writeFileSync(join(tree, '.gitattributes'), `${attributes}\n"a b.checkpoints" -filter -working-tree-encoding\n`);
+    const troubles: string[] = [];
+    await writeLog(folder, path, {}, troubles);
+    expect(troubles).toEqual([]);
+    expect(existsSync(ran)).toBe(false);
+    expect(git(tree, 'show', 'HEAD:a b.checkpoints')).toBe(readFileSync(path, 'utf8'));
+  });
+
+  it('in the middle of a merge it is told, and committed after it', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree } = repository(parent);
+    const path = join(tree, 'checkpoints');
+    const troubles: string[] = [];
+    await writeLog(folder, path, {}, troubles);
+    writeFileSync(join(tree, '.git', 'MERGE_HEAD'), git(tree, 'rev-parse', 'HEAD'));
+    expect(troubles).toEqual([]);
+    await writeLog(folder, path, {}, troubles);
+    expect(troubles[0]).toMatch(/git commit failed: .*during a merge/);
+    rmSync(join(tree, '.git', 'MERGE_HEAD'));
+    await writeLog(folder, path, {}, troubles);
+    expect(git(tree, 'show', 'HEAD:checkpoints')).toBe(readFileSync(path, 'utf8'));
+  });
+
   it('a push that fails is told', async () => {
     using folder = temporaryFolder();
     using parent = temporaryFolder();
