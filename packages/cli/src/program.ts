@@ -68,8 +68,11 @@ Examples:
     .addHelpText(
       'after',
       `
-The entry goes to standard output, everything else to standard error:
-  countersign keygen --id agent-a --capabilities repo:read > agent-a.json`,
+The entry goes to standard output, everything else to standard error.
+
+Example:
+  countersign keygen --out agent.pem --id agent-a --capabilities repo:read \\
+    > agent-a.json`,
     )
     .action(async (options) => {
       const { keygen } = await import('./commands/keygen.js');

@@ -35,7 +35,21 @@ export async function delegate(options: DelegateCommandOptions, io: Io): Promise
         'this bundle. Exchange the token for one that names the agent (RFC 8693).\n',
     );
   }
+  for (const audience of options.audience.filter((name) => !isUsual(name))) {
+    io.err(
+      `countersign: warning: --audience ${printable(audience)}: unless it is set otherwise, an API goes by its origin, ` +
+        'like https://api.acme.dev, and refuses a link for anything else\n',
+    );
+  }
   io.err('Send this bundle to the delegate over TLS; without its key it is worth nothing.\n');
+}
+
+/** Whether an API may go by it unless its operator says otherwise. With a path somebody has said so. */
+function isUsual(audience: string): boolean {
+  if (!URL.canParse(audience)) return false;
+  const { protocol, hostname, pathname, origin } = new URL(audience);
+  const isLoopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+  return (protocol === 'https:' || (protocol === 'http:' && isLoopback)) && (pathname !== '/' || audience === origin);
 }
 
 /** A user's own token gives an agent nothing to hand on. Issuers may put a namespace before the names of agents. */

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { CliError, exitCodes } from '../cli-error.js';
 import { chainReport, chainSections } from '../inspect/chain/chain-report.js';
 import { type ChainFacts, chainFacts } from '../inspect/chain/facts.js';
@@ -16,7 +17,6 @@ import { printableJson } from '../text.js';
 const maxLength = 1024 * 1024;
 const kinds =
   'a JWT, a delegation bundle, the head of a request, a Signature-Input, a refusal, a key or an agents.json entry';
-const fileHint = 'To read a file: countersign inspect - < FILE';
 
 export interface InspectOptions {
   readonly agents?: string;
@@ -34,11 +34,21 @@ export async function inspect(value: string, options: InspectOptions, io: Io): P
   const facts = typeof presented === 'object' ? await chainFacts(presented, await readTrust(options), now) : undefined;
   const report = typeof presented === 'string' ? presented : reportOf(text, presented, facts, now);
   // Never repeat the input here: it may be a secret that was mistyped.
-  if (typeof report === 'string') throw new CliError(report, exitCodes.usage);
+  if (typeof report === 'string') throw new CliError(`${report}${await fileHint(value)}`, exitCodes.usage);
   const ok = facts?.ok ?? report.ok !== false;
   const json = { ...(facts ?? report), ok };
   io.out(options.json ? `${printableJson(json)}\n` : renderReport(report, coloursFor(io.colour.out)));
   return ok ? exitCodes.ok : exitCodes.unproven;
+}
+
+/** What names a file is no secret. */
+async function fileHint(value: string): Promise<string> {
+  if (value === '-') return '';
+  const isFile = await stat(value).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? ` Did you mean countersign inspect - < ${value}?` : ' (To read a file: countersign inspect - < FILE)';
 }
 
 /** The chain in it, if it holds one; a text says why that cannot be read. */
@@ -92,7 +102,7 @@ function explain(given: string, now: number): Report | string {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') === text && bytes.length === 32) return explainRawKey(text);
   if (bytes.toString('base64') === text && bytes.length === 64) return explainPrivateKey(text);
-  return `cannot tell what this is: not ${kinds}. (${fileHint})`;
+  return `cannot tell what this is: not ${kinds}.`;
 }
 
 function explainJson(text: string): Report | string {

@@ -21,7 +21,8 @@ export async function keygen({ out, id, capabilities, format, force }: KeygenOpt
   await writePrivateFile(out, encode(key, format), force);
   io.out(`${JSON.stringify(registration, null, 2)}\n`);
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);
-  io.err('Add the entry above to the agents.json of the API.\n');
+  io.err('Add the entry above to the list in agents.json of the API. Of the first agent, this is the whole file:\n');
+  io.err(`${JSON.stringify([registration])}\n`);
   if (registration.capabilities.length === 0) {
     io.err(
       'It has no capabilities (--capabilities): its scope is empty, and only policies that ask for no scope let it in.\n',

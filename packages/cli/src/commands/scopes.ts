@@ -1,10 +1,19 @@
 import { parseScope } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 
-/** The scopes that an option names, separated by spaces or commas. */
+/** The scopes that an option names, separated by commas or else by spaces. None are none. */
 export function readScopes(option: string, text: string): string[] {
-  const scopes = text.split(/[\s,]+/).filter((scope) => scope !== '');
-  const wrong = scopes.find((scope) => !parseScope(scope).ok);
+  if (text.trim() === '') return [];
+  const scopes = text.includes(',') ? text.split(',').map((scope) => scope.trim()) : text.trim().split(/\s+/);
+  const wrong = scopes.find((scope) => /\s/.test(scope) || !parseScope(scope).ok || scope === '');
   if (wrong === undefined) return scopes;
-  throw new CliError(`${option}: '${wrong}' is not a scope (like pr:write:draft)`, exitCodes.usage);
+  const why =
+    wrong === ''
+      ? 'a scope is empty: a comma too many'
+      : `'${wrong}' is not a scope (like pr:write:draft)${spaced(wrong)}`;
+  throw new CliError(`${option}: ${why}`, exitCodes.usage);
+}
+
+function spaced(scope: string): string {
+  return /\s/.test(scope) ? ': separate by commas or by spaces, not by both' : '';
 }

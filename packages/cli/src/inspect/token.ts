@@ -75,14 +75,18 @@ function chainRows(payload: JsonObject): Row[] {
   const actors = actorsOf(payload['act']);
   if (actors.length === 0) {
     const meaning = isOwnToken(payload) ? '(the token is its own: it names no actor)' : '(the token names no actor)';
-    return [['subject', show(payload['sub']), meaning]];
+    return [['subject', subjectOf(payload), meaning]];
   }
   const past = actors.slice(1).toReversed();
   return [
-    ['subject', show(payload['sub'])],
+    ['subject', subjectOf(payload)],
     ...past.map((actor): Row => ['earlier actor', actor, '(history only)']),
     ['actor', actors[0] ?? '', '(must be the agent that signs the request)'],
   ];
+}
+
+function subjectOf({ sub }: JsonObject): string {
+  return sub === undefined ? '(none)' : show(sub);
 }
 
 /** The `sub` of each actor, the current one first (RFC 8693 §4.1). */
@@ -126,7 +130,8 @@ function claimWarnings(payload: JsonObject, now: number): string[] {
   if (typeof exp === 'number') warnings.push(...lifetimeProblem('It', typeof iat === 'number' ? iat : now, exp));
   const read = readClaims(payload);
   if (!read.ok) warnings.push(`A guard refuses its claims: ${read.code} (${show(read.detail)}).`);
-  if (payload['act'] === undefined && !isOwnToken(payload)) warnings.push(ofUser(show(payload['sub'])));
+  const { act, sub } = payload;
+  if (act === undefined && sub !== undefined && !isOwnToken(payload)) warnings.push(ofUser(show(sub)));
   return warnings;
 }
 

@@ -151,6 +151,25 @@ describe('delegate: a token that names no actor', () => {
   });
 });
 
+describe('delegate: an audience', () => {
+  it.each([
+    ['https://api.acme.dev', false],
+    ['https://acme.dev/api', false],
+    ['http://127.0.0.1:3000', false],
+    ['http://[::1]:3000', false],
+    ['http://localhost:3000', false],
+    ['https://api.acme.dev/', true],
+    ['http://api.acme.dev', true],
+    ['api.acme.dev', true],
+    ['nothing', true],
+  ])('that no API goes by of itself is warned of: %s, %s', async (audience, isWarned) => {
+    const argv = ['--key', file('a.pem'), '--id', 'agent-a', '--to', 'agent-b', '--scope', 'ticket'];
+    const { code, out, err } = await runCli(['delegate', ...argv, '--audience', audience]);
+    expect({ code, links: (JSON.parse(out) as DelegationBundle).links.length }).toEqual({ code: 0, links: 1 });
+    expect(err.includes(`warning: --audience ${audience}: `)).toBe(isWarned);
+  });
+});
+
 describe('curl --bundle', () => {
   it('sends the links and the token, signed by the delegate', async () => {
     const { file: bundle } = await chainOfThree();

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { generateAgentKey } from '@countersign/agent';
 import { refusalCodes } from '@countersign/core';
 import * as fc from 'fast-check';
@@ -93,6 +94,13 @@ describe('inspect: a token', () => {
     expect(out).toMatch(/names no actor: only an agent with the id user_123 may use it/);
     expect(out).toMatch(/user_123 {2}\(acts itself: the token names no actor\)/);
     expect(await explain(jwt({ ...plain, sub: plain.client_id }))).not.toContain('warnings');
+  });
+
+  it('says that it names nobody where it does not', async () => {
+    const out = await explain(jwt({ jti: '1' }), 3);
+    expect(out).toMatch(/subject +\(none\)/);
+    expect(out).not.toMatch(/undefined|only an agent with the id/);
+    expect(await explain(jwt({ act: { sub: 'agent-a' } }), 3)).not.toContain('undefined');
   });
 
   it('C3 does not take may_act for an actor', async () => {
@@ -270,6 +278,14 @@ describe('inspect: anything else', () => {
     for (const kind of ['JWT', 'bundle', 'request', 'Signature-Input', 'refusal', 'key', 'agents.json']) {
       expect(err).toContain(kind);
     }
+  });
+
+  it('says how to read a file where its name was given', async () => {
+    const name = fileURLToPath(import.meta.url);
+    const { code, err } = await runCli(['inspect', name]);
+    expect(code).toBe(2);
+    expect(err).toContain(`Did you mean countersign inspect - < ${name}?`);
+    expect((await runCli(['inspect', 'no-such.json'])).err).toContain('To read a file: countersign inspect - < FILE');
   });
 
   const hmac = createHmac('sha256', 'x').update('y').digest('hex');

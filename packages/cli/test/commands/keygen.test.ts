@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -11,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAgentKey } from '@countersign/agent';
+import { agentsFromFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../run-cli.js';
 
@@ -49,7 +51,7 @@ describe('keygen', () => {
     },
   );
 
-  it.each(['repo:read pr:write', 'repo:read,pr:write', ' repo:read,\n pr:write, '])(
+  it.each(['repo:read pr:write', 'repo:read,pr:write', ' repo:read,\n pr:write '])(
     'takes scopes separated by spaces or commas: %j',
     async (scopes) => {
       const file = join(folder, `${Buffer.from(scopes).toString('hex')}.key`);
@@ -57,6 +59,27 @@ describe('keygen', () => {
       expect(JSON.parse(out)).toMatchObject({ capabilities: ['repo:read', 'pr:write'] });
     },
   );
+
+  it('prints what a first agents.json holds, and an API takes it', async () => {
+    const { out, err } = await runCli(['keygen', '--out', join(folder, 'first.key'), '--id', 'agent-a']);
+    const first = err.split('\n').find((line) => line.startsWith('[')) ?? '';
+    expect(JSON.parse(first)).toEqual([JSON.parse(out)]);
+    const file = join(folder, 'agents.json');
+    writeFileSync(file, first);
+    const agents = await agentsFromFile(file);
+    await agents.close();
+  });
+
+  it.each([
+    ['repo:read,,x', 'a scope is empty'],
+    ['repo:read,', 'a scope is empty'],
+    ['repo read,x', "'repo read' is not a scope"],
+  ])('takes no list of scopes that can be read in two ways: %j', async (scopes, why) => {
+    const { code, out, err } = await runCli(['keygen', '--out', join(folder, 'none.key'), '--capabilities', scopes]);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(`--capabilities: ${why}`);
+    expect(existsSync(join(folder, 'none.key'))).toBe(false);
+  });
 
   it('makes an id from the key and says so when the agent may do nothing', async () => {
     const file = join(folder, 'plain.key');

@@ -39,7 +39,10 @@ What is left out is made from the path. Lines that begin with # are left out.
 The tree that Fastify's printRoutes() gives is read, too.
 
 Each action becomes a permit for a role (reader, or writer where anything is
-changed) and a scope.`,
+changed) and a scope.
+
+Example:
+  countersign policy new policies --routes routes.txt`,
     )
     .action(async (folder, options) => {
       const { newPolicies } = await import('./new.js');
@@ -56,7 +59,7 @@ function defineCheck(policy: Command, io: Io, exitWith: (code: number) => void):
     .argument('<folder>', 'the folder of policies')
     .option('--strict', 'warnings count as errors', false)
     .option('--json', 'print what was found as JSON', false)
-    .addHelpText('after', '\nExit code 3: there are errors.')
+    .addHelpText('after', '\nExit code 3: there are errors.\n\nExample:\n  countersign policy check policies --strict')
     .action(async (folder, options) => {
       const { check } = await import('./check.js');
       exitWith(await check(folder, options, io));
@@ -84,7 +87,10 @@ A case, in YAML:
     policies: [invoice.read]          # those that decide, by @id or
                                       # file.cedar#id; may be left out
 
-Exit code 3: a decision is not as expected.`,
+Exit code 3: a decision is not as expected.
+
+Example:
+  countersign policy test policies`,
     )
     .action(async (folder, cases, options) => {
       const { test } = await import('./test.js');
@@ -110,7 +116,16 @@ function defineExplain(policy: Command, io: Io): void {
     .option('--json', 'print the explanation as JSON', false)
     .addHelpText(
       'after',
-      '\nWhat an option says counts before what the file says.\nExit code 2: no guard could put such a request to policy.',
+      `
+What an option says counts before what the file says. A scope that no policy
+asks for is noted on standard error.
+
+Exit code 0: it is decided, either way. 2: no guard could put such a request to
+policy, or the schema has no such action or type.
+
+Example:
+  countersign policy explain policies --actor agent-a --role reader \\
+    --scope invoice:read --action invoice.read --resource 'Dataset::"billing"'`,
     )
     .action(async (folder, options) => {
       const { explain } = await import('./explain.js');

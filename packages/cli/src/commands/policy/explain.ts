@@ -1,8 +1,9 @@
 import { explanationText } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import { coloursFor, type Io } from '../../io.js';
-import { printableJson } from '../../text.js';
+import { printable, printableJson } from '../../text.js';
 import { readScopes } from '../scopes.js';
+import { unknownName, unknownScopes } from './known-names.js';
 import { arranged } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readRequest, type RequestForm } from './request-form.js';
@@ -26,12 +27,16 @@ export interface ExplainOptions {
 export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
   const engine = await loadPolicies(folder);
   const { where, form } = await formIn(options.request, io);
-  const decision = engine.decide(readRequest({ ...form, ...formOf(options) }, where, engine.scopeVocabulary));
+  const query = readRequest(whole({ ...form, ...formOf(options) }, where), where, engine.scopeVocabulary);
+  const unknown = unknownName(query, engine);
+  if (unknown !== undefined) throw new CliError(`${where}: ${unknown}`, exitCodes.usage);
+  const decision = engine.decide(query);
   const explanation = decision.explain();
   // Policy was never asked: that is no decision to explain, but a mistake in the request.
   if (explanation.request.actor === '') {
     throw new CliError(`${where}: ${explanation.errors.join('; ')}`, exitCodes.usage);
   }
+  for (const note of unknownScopes(query, engine)) io.err(`countersign: note: ${printable(note)}\n`);
   if (options.json) {
     io.out(`${printableJson({ ...explanation, cause: decision.cause, policySet: decision.policySet })}\n`);
     return;
@@ -40,6 +45,13 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   const colours = coloursFor(io.colour.out);
   io.out((decision.decision === 'allow' ? colours.green : colours.red)(arranged(verdict)));
   if (reasons.length > 0) io.out(arranged(reasons.join('\n')));
+}
+
+/** Whoever uses options learns which is missing. */
+function whole(form: RequestForm, where: string): RequestForm {
+  const missing = ['actor', 'action', 'resource'].find((name) => form[name] === undefined);
+  if (missing === undefined) return form;
+  throw new CliError(`${where}: '${missing}' is missing: say --${missing}`, exitCodes.usage);
 }
 
 /** What a file says, and what to call it in a message. */
@@ -72,10 +84,12 @@ function formOf({
     actor: actor && {
       id: actor,
       ...(role.length > 0 && { roles: role }),
-      ...(capability.length > 0 && { capabilities: readScopes('--capability', capability.join(' ')) }),
+      ...(capability.length > 0 && {
+        capabilities: capability.flatMap((scopes) => readScopes('--capability', scopes)),
+      }),
     },
     onBehalfOf: subject,
-    scope: scope.length === 0 ? undefined : readScopes('--scope', scope.join(' ')),
+    scope: scope.length === 0 ? undefined : scope.flatMap((scopes) => readScopes('--scope', scopes)),
     action,
     resource,
     method,

@@ -4,6 +4,7 @@ import { exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
 import { type Case, type Expectation, readCases } from './cases.js';
+import { unknownName } from './known-names.js';
 import { arranged, counted, wrapped } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readYaml } from './yaml-file.js';
@@ -22,6 +23,8 @@ interface Result {
   readonly policies: readonly string[];
   /** Of a result that is not as expected. */
   readonly explanation?: Explanation;
+  /** Of one, whose action or type the schema does not have. */
+  readonly hint?: string;
 }
 
 /** Compares decisions with what is expected of them. Returns the exit code. */
@@ -42,6 +45,7 @@ export async function test(folder: string, file: string | undefined, { json }: T
 function resultOf({ name, line, query, expect, policies }: Case, engine: CedarEngine): Result {
   const decision = engine.decide(query);
   const decided = outcomeOf(decision);
+  const hint = unknownName(query, engine);
   const ok = decided === expect && (policies === undefined || sameNames(policies, decision.policies));
   return {
     name,
@@ -51,7 +55,7 @@ function resultOf({ name, line, query, expect, policies }: Case, engine: CedarEn
     decided,
     expectedPolicies: policies,
     policies: decision.policies,
-    ...(ok ? {} : { explanation: decision.explain() }),
+    ...(ok ? {} : { explanation: decision.explain(), ...(hint !== undefined && { hint }) }),
   };
 }
 
@@ -79,12 +83,12 @@ function inWords(results: readonly Result[], failed: number, untested: readonly 
 }
 
 function row(result: Result, colours: Colours): string {
-  const { name, ok, decided, explanation } = result;
+  const { name, ok, decided, explanation, hint } = result;
   const mark = ok ? colours.green('ok    ') : colours.red('FAILED');
   const line = `${mark}  ${decided.padEnd(8)}  ${printable(name)}\n`;
   return explanation === undefined
     ? line
-    : `${line}${difference(result)}${arranged(explanationText(explanation), '        ')}`;
+    : `${line}${difference(result)}${arranged(hint ?? explanationText(explanation), '        ')}`;
 }
 
 function difference({ line, expected, decided, expectedPolicies, policies }: Result): string {

@@ -37,6 +37,11 @@ function valueOf(read: () => unknown, name: string): unknown {
 
 async function textOf(file: string): Promise<string> {
   return await readFile(file, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new CliError(
+        `${file}: there is no such file. Write it (countersign policy test --help shows a case), or name another file.`,
+      );
+    }
     throw new CliError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   });
 }

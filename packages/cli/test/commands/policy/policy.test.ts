@@ -181,6 +181,14 @@ ok      deny      pr.merge on Repo::"acme/api"
     expect(await given(CASES.replace(from, to), 'test', policies, '-')).toMatchObject({ code: 3 });
   });
 
+  it('says how to come to a file of cases', async () => {
+    const { code, out, err } = await policy('test', policies);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toBe(
+      `countersign: ${join(policies, 'cases.yaml')}: there is no such file. Write it (countersign policy test --help shows a case), or name another file.\n`,
+    );
+  });
+
   it('an error is no deny that was meant', async () => {
     const unknown = CASES.replace('action: pr.merge', 'action: pr.close').replace('  policies: []\n', '');
     const { code, out } = await given(unknown, 'test', policies, '-');
@@ -273,7 +281,22 @@ Permitted by:
   });
 
   it.each([
-    [['--scope', 'pr:write,repo:read', '--capability', 'pr:write repo:read'], 0, ''],
+    [
+      ['--scope', 'pr:write,repo:read', '--capability', 'pr:write repo:read'],
+      0,
+      "countersign: note: no policy asks for the scope 'repo:read'.\n",
+    ],
+    [
+      ['--scope', 'pr:write', '--scope', 'pr:wrote:draft'],
+      0,
+      "countersign: note: no policy asks for the scope 'pr:wrote:draft'. Did you mean 'pr:write:draft'?\n",
+    ],
+    [
+      ['--scope', 'pr write,'],
+      2,
+      "countersign: --scope: 'pr write' is not a scope (like pr:write:draft): separate by commas or by spaces, not by both\n",
+    ],
+    [['--scope', 'pr:write,,a'], 2, 'countersign: --scope: a scope is empty: a comma too many\n'],
     [['--scope', 'pr:write a::b'], 2, "countersign: --scope: 'a::b' is not a scope (like pr:write:draft)\n"],
     [['--capability', 'a::b'], 2, "countersign: --capability: 'a::b' is not a scope (like pr:write:draft)\n"],
   ])('takes scopes separated by spaces or commas, and nothing else: %j', async (scopes, code, err) => {
@@ -303,17 +326,8 @@ No permit applies. The nearest:
   });
 
   it('prints JSON, also of an error', async () => {
-    const { out } = await policy(
-      'explain',
-      policies,
-      '--actor',
-      'a',
-      '--action',
-      'x',
-      '--resource',
-      'Repo::"y"',
-      '--json',
-    );
+    const asked = '{ actor: a, action: pr.merge, resource: { type: Repo, id: y, attributes: { frozen: 1 } } }';
+    const { out } = await given(asked, 'explain', policies, '--request', '-', '--json');
     expect(JSON.parse(out)).toMatchObject({
       decision: 'deny',
       cause: 'error',
@@ -381,8 +395,37 @@ action "document.read" appliesTo { principal: [Agent], resource: [Document], con
     }
   });
 
+  it.each([
+    ['pr.crate', 'Repo', "the schema has no action 'pr.crate'. Did you mean 'pr.create'?"],
+    ['delete', 'Repo', "the schema has no action 'delete'. Known actions: pr.create, pr.merge."],
+    ['pr.merge', 'repo', "no action of the schema is on a 'repo'. Did you mean 'Repo'?"],
+  ])('a request with a name that the schema does not have has no decision: %s, %s', async (action, type, problem) => {
+    const argv = ['--actor', 'a', '--action', action, '--resource', `${type}::"x"`];
+    const err = `countersign: the request: ${problem}\n`;
+    expect(await policy('explain', policies, ...argv)).toEqual({ code: 2, out: '', err });
+    expect(await policy('explain', policies, ...argv, '--json')).toEqual({ code: 2, out: '', err });
+    const tested = await given(
+      `[{ actor: a, action: ${action}, resource: '${type}::"x"', expect: deny }]`,
+      'test',
+      policies,
+      '-',
+    );
+    expect(tested.code).toBe(3);
+    expect(tested.out.replaceAll(/\s+/g, ' ')).toContain(problem);
+  });
+
+  it('without a schema no name is unknown', async () => {
+    const bare = folder({ 'pr.cedar': POLICIES });
+    const argv = ['--actor', 'a', '--action', 'x', '--resource', 'Y::"z"'];
+    expect(await policy('explain', bare, ...argv)).toMatchObject({ code: 0, out: expect.stringMatching(/^Denied/) });
+  });
+
   it('wants a whole request', async () => {
-    expect(await policy('explain', policies, '--actor', 'a')).toMatchObject({ code: 2, out: '' });
+    expect(await policy('explain', policies, '--actor', 'a')).toEqual({
+      code: 2,
+      out: '',
+      err: "countersign: the request: 'action' is missing: say --action\n",
+    });
     expect(await policy('explain', policies, '--role', 'a')).toMatchObject({
       code: 2,
       err: expect.stringContaining('--actor'),

@@ -8,6 +8,7 @@ import { type CedarRequest, LivePolicies } from './live-policies.js';
 import { type Policy, type PolicySet, type PolicySetTexts, readPolicySet } from './policy-set.js';
 import { cedarRequest } from './request.js';
 import { AGENT_VOCABULARY, type NamedTexts } from './schema.js';
+import { uidOf } from './scope.js';
 
 /** Policies and schema as text. */
 export interface CedarSource {
@@ -39,6 +40,8 @@ export interface CedarEngine extends PolicyEngine {
   decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly CedarDecision[]>;
   /** The policies that decide now, in the order of their files. */
   readonly policies: readonly Policy[];
+  /** The actions that can be asked about, each with its types of resource, by the schema; undefined without one. */
+  readonly actions: ReadonlyMap<string, readonly string[]> | undefined;
   /**
    * Puts other policies in force, whole or not at all: on any problem the old ones stay. That a schema is missing where
    * there was one is a problem, too.
@@ -72,6 +75,11 @@ class Engine implements CedarEngine {
 
   get policies(): readonly Policy[] {
     return this.#live.set.policies;
+  }
+
+  get actions(): ReadonlyMap<string, readonly string[]> | undefined {
+    const { schema } = this.#live.set;
+    return schema && new Map([...schema.askableActions].map(([key, { resources }]) => [uidOf(key).id, resources]));
   }
 
   get policySet(): string {

@@ -204,6 +204,17 @@ describe('replacing policies', () => {
     expect(engine.scopeVocabulary).toEqual(['x:y']);
   });
 
+  it('says which actions can be asked about, by the schema that decides now', async () => {
+    const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
+    const schema = `${REPO_SCHEMA}\nentity Shelf; action "group";
+action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shelf, User], context: AgentContext };`;
+    expect(engine.actions?.has('shelf.read')).toBe(false);
+    expect(engine.replace({ policies: DRAFTS, schema })).toEqual({ ok: true });
+    expect(engine.actions?.get('shelf.read')).toEqual(['Shelf', 'User']);
+    expect(engine.actions?.has('group')).toBe(false);
+    expect((await cedarFromText({ policies: DRAFTS })).actions).toBeUndefined();
+  });
+
   const bad = {
     'no policy': { policies: '' },
     'a syntax error': { policies: 'permit(principal, action);' },
