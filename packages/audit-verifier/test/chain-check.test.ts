@@ -117,6 +117,14 @@ describe('F6 records that were edited', () => {
     expect(messages({ edited: all([6, 7, 8], 'no JSON') })).toEqual(['Records 6 to 8 were changed.']);
   });
 
+  it('and named by the next one as they are now, do not speak for the one before', () => {
+    const lines = tampered({ edited: all([7], 'torn') });
+    const next = (lines[7] ?? '').replace(/"[0-9a-f]{64}"\}$/, `"${hashOf(lines[6] ?? '')}"}`);
+    expect(findingsOn(lines.with(7, next))).toMatchObject([
+      { message: 'Records 6 to 8 were changed, or some of them.', from: 6, through: 8 },
+    ]);
+  });
+
   it('every second one is named alone', () => {
     expect(messages({ edited: all([6, 8, 10], 'content') })).toEqual(
       [6, 8, 10].map((one) => `Record ${one} was changed.`),
@@ -131,6 +139,9 @@ describe('F6 records that were edited', () => {
       `Records ${size - 1} and ${size} were changed, or one of them.`,
     ]);
     expect(messages({ edited: all([size], 'number') })).toEqual([`Record ${size} was changed.`]);
+    expect(findingsOn(tampered({ edited: all([size], 'link') }), size - 1)).toMatchObject([
+      { message: `Record ${size} was changed.` },
+    ]);
     // Only a seal tells.
     expect(messages({ edited: all([size], 'content') })).toEqual([]);
   });
