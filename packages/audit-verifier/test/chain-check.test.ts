@@ -44,6 +44,10 @@ function tampered({ edited = new Map(), removed = new Set() }: Tampering): reado
 
 /** `sealed`: so many records are known to be right. */
 function findingsOn(lines: readonly string[], sealed = 0): readonly Finding[] {
+  return checked(lines, sealed).findings;
+}
+
+function checked(lines: readonly string[], sealed = 0): { readonly findings: readonly Finding[]; through: number } {
   const findings = new Findings();
   const chain = new ChainCheck(findings);
   for (const [index, text] of lines.entries()) {
@@ -54,7 +58,7 @@ function findingsOn(lines: readonly string[], sealed = 0): readonly Finding[] {
   }
   chain.end();
   expect(chain.intact).toBe(findings.count === 0);
-  return findings.list;
+  return { findings: findings.list, through: chain.linkedThrough };
 }
 
 function rangeOf({ from = 0, through = from }: Finding): readonly number[] {
@@ -157,6 +161,23 @@ describe('F6 records that were edited', () => {
     ]);
     expect(findingsOn(tampered({ removed: new Set([7, 8]) }), 6)).toMatchObject([
       { message: 'Records 7 and 8 are missing.', from: 7, through: 8 },
+    ]);
+  });
+
+  it('leave to the seals what is before all that may be wrong', () => {
+    const through = (tampering: Tampering): number => checked(tampered(tampering)).through;
+    expect(through({})).toBe(Number.POSITIVE_INFINITY);
+    expect(through({ edited: all([7], 'content') })).toBe(6);
+    expect(through({ edited: all([7], 'number') })).toBe(6);
+    expect(through({ edited: all([7], 'torn') })).toBe(5);
+    expect(through({ removed: new Set([7]) })).toBe(5);
+    expect(checked(original.toSpliced(7, 0, original[6] ?? '')).through).toBe(6);
+  });
+
+  it('are not said to be unknown, if they are named', () => {
+    expect(messages({ edited: all([5, 6], 'torn'), removed: new Set([7]) })).toEqual([
+      'Records 4 to 6 were changed, or some of them.',
+      'Record 7 is missing.',
     ]);
   });
 
