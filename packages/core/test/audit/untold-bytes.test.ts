@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import type { AuditFileOptions } from '../../src/audit/audit-file-options.js';
 import { readWholeAuditLog } from '../../src/audit/read-audit-log.js';
+import { untoldBytes } from '../../src/audit/untold-bytes.js';
 import { ConfigError } from '../../src/config-error.js';
 import { event, type Folder, temporaryFolder } from './events.js';
 import { fullFor } from './faults.js';
@@ -59,6 +60,21 @@ describe('F6 torn bytes of which no record tells yet', () => {
     expect(readFileSync(folder.log).length).toBeGreaterThan(1024 ** 2);
     expect(await told(folder)).toHaveLength(1);
   });
+
+  it.each([1, 40, 100, 250])(
+    'are told where the record of them lies across two blocks, %i bytes in the first',
+    (before) => {
+      using folder = temporaryFolder();
+      const file = `audit-000001.jsonl.torn-${noon}`;
+      writeFileSync(join(folder.path, file), 'x');
+      const recovered = { bytes: 1, sha256: 'f'.repeat(64), file };
+      const record = JSON.stringify({ sequence: 9, phase: 'recovered', recovered, prev: '0'.repeat(64) });
+      writeFileSync(folder.log, `${'x'.repeat(1024 ** 2 - before - 1)}\n${record}\n`);
+      expect(untoldBytes(folder.path, { number: 1, validBytes: Infinity })).toEqual([]);
+      writeFileSync(folder.log, `${'x'.repeat(1024 ** 2 - before - 1)}\n${record.replace('recovered', 'decision')}\n`);
+      expect(untoldBytes(folder.path, { number: 1, validBytes: Infinity })).toEqual([kept(folder, file)]);
+    },
+  );
 
   it('are not told by what only reads like their record, and is itself torn', async () => {
     using folder = temporaryFolder();
