@@ -42,7 +42,6 @@ function createProgram(io: Io, exitWith: (code: number) => void): Command {
     .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
     .configureHelp({ optionDescription: withoutEmptyDefault })
-    .showHelpAfterError('(countersign --help shows what is possible)')
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .addHelpText(
       'after',
@@ -69,6 +68,8 @@ Examples:
       'after',
       `
 The entry goes to standard output, everything else to standard error.
+
+Exit code 1: the file is there already, or cannot be written.
 
 Example:
   countersign keygen --out agent.pem --id agent-a --capabilities repo:read \\
@@ -98,7 +99,9 @@ Example:
       `
 Without a Content-Type header, --data is sent as
 application/x-www-form-urlencoded. Redirects are not followed. A refusal is
-explained on standard error, and the exit code is 22.
+explained on standard error.
+
+Exit code 22: the API answered, but not 2xx. 1: it could not be reached.
 
 Examples:
   countersign curl GET https://api.acme.dev/whoami --key agent.pem
@@ -129,6 +132,8 @@ Examples:
       `
 Nothing is sent. Without --token and --bundle the agent hands on what it may do
 of its own.
+
+Exit code 2: no API would take what is asked for, such as a wider scope.
 
 Examples:
   countersign delegate --key agent.pem --id agent-a --to agent-b \\
@@ -176,7 +181,14 @@ Examples:
 
   defineAudit(program, io, exitWith);
   definePolicy(program, io, exitWith);
+  pointToHelp(program, 'countersign');
   return program;
+}
+
+/** Whoever is wrong about a command wants the help of that one. */
+function pointToHelp(command: Command, name: string): void {
+  command.showHelpAfterError(`(${name} --help shows what is possible)`);
+  for (const inner of command.commands) pointToHelp(inner, `${name} ${inner.name()}`);
 }
 
 /** That a switch is off, or a list empty, goes without saying. */

@@ -31,6 +31,24 @@ describe('main', () => {
     expect(out).not.toMatch(/\(default: (?:false|\[\]|"")\)/);
   });
 
+  it.each(commands)('ends its help with an example: %j', async (...command) => {
+    const { out } = await runCli([...command, '--help']);
+    const [, examples = ''] = out.split(/\nExamples?:\n/);
+    expect(examples).toMatch(new RegExp(`^ +countersign ${command.join(' ')}`));
+  });
+
+  it.each([
+    [['inpsect'], 'Did you mean inspect?', 'countersign --help'],
+    [['policy', 'chek', 'x'], 'Did you mean check?', 'countersign policy --help'],
+    [['policy', 'explain', 'x', '--acter', 'a'], 'Did you mean --actor?', 'countersign policy explain --help'],
+    [['keygen', '--capability', 'a'], 'Did you mean --capabilities?', 'countersign keygen --help'],
+  ])('says what was meant, and where the help is: %j', async (argv, meant, help) => {
+    const { code, err } = await runCli(argv);
+    expect(code).toBe(2);
+    expect(err).toContain(meant);
+    expect(err).toContain(`(${help} shows what is possible)`);
+  });
+
   it('says its version', async () => {
     const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as object;
     const answer = await runCli(['--version']);

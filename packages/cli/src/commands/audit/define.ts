@@ -62,6 +62,7 @@ function defineProofs(audit: Command, io: Io, exitWith: (code: number) => void):
     .argument('<record>', 'its id or its number')
     .option('-k, --key <key>', `${keyHelp} (default: checkpoint.vkey in the folder)`)
     .option('-o, --out <file>', 'where to write the proof (default: standard output)')
+    .addHelpText('after', '\nExample:\n  countersign audit prove /var/lib/api/audit 42 --out record-42.proof')
     .action(async (folder, record, options) => {
       const { prove } = await import('./prove.js');
       await prove(folder, record, options, io);
@@ -72,7 +73,14 @@ function defineProofs(audit: Command, io: Io, exitWith: (code: number) => void):
     .argument('<proof>', 'the file; - is standard input')
     .requiredOption('-k, --key <key>', keyHelp)
     .option('--json', 'print the result as JSON', false)
-    .addHelpText('after', '\nExit code 3: the record was not in the log, or this key does not show it.')
+    .addHelpText(
+      'after',
+      `
+Exit code 3: the record was not in the log, or this key does not show it.
+
+Example:
+  countersign audit check record-42.proof --key acme.vkey`,
+    )
     .action(async (proof, options) => {
       const { check } = await import('./check.js');
       exitWith(await check(proof, options, io));
@@ -135,8 +143,8 @@ function defineReport(audit: Command, io: Io, exitWith: (code: number) => void):
     .addHelpText(
       'after',
       `
-With --key, exit code 3: the log is not right, or nothing of it is sealed. The page
-says so, too.
+With --key, exit code 3: the log is not right, or nothing of it is sealed. The
+page says so, too.
 
 Example:
   countersign audit report /var/lib/api/audit --key acme.vkey --out report.html`,

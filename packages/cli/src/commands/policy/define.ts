@@ -41,6 +41,8 @@ The tree that Fastify's printRoutes() gives is read, too.
 Each action becomes a permit for a role (reader, or writer where anything is
 changed) and a scope.
 
+Exit code 2: the folder is not empty, or a line cannot be read.
+
 Example:
   countersign policy new policies --routes routes.txt`,
     )
