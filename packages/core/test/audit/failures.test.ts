@@ -129,11 +129,18 @@ describe('F4 F6 a log that cannot be sealed', () => {
       '2 times',
       '4 times',
     ]);
+    const over = 'countersign: the audit log is sealed again.';
     full = false;
-    now += 10_000;
     await sealing.write(event('f'));
-    expect(troubles.at(-1)).toBe('countersign: the audit log is sealed again.');
+    expect(troubles).not.toContain(over);
+    now += 10_000;
+    await sealing.write(event('g'));
+    expect(troubles.slice(3)).toEqual([over]);
+    full = true;
+    await sealing.write(event('h'));
+    full = false;
     await sealing.close?.();
+    expect(troubles.slice(4)).toEqual([expect.stringContaining('once now'), over]);
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 
