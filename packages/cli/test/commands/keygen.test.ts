@@ -67,7 +67,7 @@ describe('keygen', () => {
     const file = join(folder, 'agents.json');
     writeFileSync(file, first);
     const agents = await agentsFromFile(file);
-    await agents.close();
+    await agents.close?.();
   });
 
   it.each([
