@@ -46,7 +46,7 @@ function comparable(read: Read | undefined): unknown {
 it('what is read of many at once, by their shapes, is what Cedar says of each alone', () => {
   const seen = { read: 0, faulty: 0, alike: 0 };
   fc.assert(
-    fc.property(fc.array(text, { minLength: 1, maxLength: 12 }), (list) => {
+    fc.property(fc.array(text, { minLength: 1, maxLength: 24, size: 'max' }), (list) => {
       const texts = [...new Set(list)];
       const found = readPolicies(cedar, texts, new Shapes(new Set()));
       seen.alike += texts.length - new Shapes(new Set()).group(texts, (each) => each).size;
@@ -58,7 +58,7 @@ it('what is read of many at once, by their shapes, is what Cedar says of each al
     }),
     { numRuns: 60 },
   );
-  expect(Math.min(seen.read, seen.faulty, seen.alike)).toBeGreaterThan(0);
+  expect(Math.min(seen.read, seen.faulty, seen.alike)).toBeGreaterThan(10);
 });
 
 const broken = (id: string): string => `permit(principal == Agent::"${id}", action, resource) when { context. };`;
