@@ -86,7 +86,7 @@ it('D6 policies of one shape are valid alike', { timeout: 600_000 }, () => {
       verdicts.set(shape, other);
       expect({ policy, verdict: own }).toEqual({ policy, verdict: other.verdict });
     }),
-    { numRuns: 10 * RUNS },
+    { numRuns: 15 * RUNS },
   );
   expect(seen.alike).toBeGreaterThan(10);
   expect(seen.wrong).toBeGreaterThan(10);
