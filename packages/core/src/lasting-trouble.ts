@@ -1,20 +1,18 @@
-/** What may work between its failures is over only after so long without one. */
-export const quietMilliseconds = 10_000;
+/** Where some go well while others fail one success says little: a trouble is over after so long without a failure. */
+const quietMilliseconds = 10_000;
 
 /**
  * Counts failures of one kind and says which to tell: the first, the second, the fourth …, since one that lasts must
  * not flood whoever listens; and, once, that they are over.
  */
 export class LastingTrouble {
-  readonly #quietMilliseconds: number;
   readonly #clock: () => number;
   #times = 0;
   #last = 0;
   #worked = false;
 
-  /** Over only after such a time without a failure, where one that works says little of those beside it. */
-  constructor(quietMilliseconds = 0, clock: () => number = () => 0) {
-    this.#quietMilliseconds = quietMilliseconds;
+  /** `clock` in milliseconds. */
+  constructor(clock: () => number) {
     this.#clock = clock;
   }
 
@@ -39,7 +37,7 @@ export class LastingTrouble {
   over(): number {
     this.#worked = true;
     // A clock may have been put back meanwhile.
-    if (this.#times === 0 || Math.abs(this.#now() - this.#last) < this.#quietMilliseconds) return 0;
+    if (this.#times === 0 || Math.abs(this.#now() - this.#last) < quietMilliseconds) return 0;
     return this.overAtLast();
   }
 

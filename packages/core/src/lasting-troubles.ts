@@ -1,8 +1,5 @@
 import { LastingTrouble } from './lasting-trouble.js';
 
-/** Some requests may go well while others fail. */
-const quietMilliseconds = 10_000;
-
 /** How often each kind came. */
 export type Counted = readonly (readonly [kind: string, times: number])[];
 
@@ -18,7 +15,7 @@ export class LastingTroubles {
   of(kind: string): LastingTrouble {
     const known = this.#kinds.get(kind);
     if (known !== undefined) return known;
-    const trouble = new LastingTrouble(quietMilliseconds, this.#clock);
+    const trouble = new LastingTrouble(this.#clock);
     this.#kinds.set(kind, trouble);
     return trouble;
   }

@@ -3,7 +3,7 @@ import { LastingTrouble } from '../src/lasting-trouble.js';
 
 describe('a trouble that lasts', () => {
   it('is told the first, the second, the fourth … time', () => {
-    const trouble = new LastingTrouble();
+    const trouble = new LastingTrouble(() => 0);
     const told: string[] = [];
     for (let count = 0; count < 20; count++) if (trouble.again()) told.push(trouble.howOften);
     expect(told).toEqual(['once', ...[2, 4, 8, 16].map((times) => `${times} times`)]);
@@ -11,9 +11,11 @@ describe('a trouble that lasts', () => {
   });
 
   it('is over once, and begins anew', () => {
-    const trouble = new LastingTrouble();
+    let now = 0;
+    const trouble = new LastingTrouble(() => now);
     expect(trouble.over()).toBe(0);
     for (let count = 0; count < 3; count++) trouble.again();
+    now = 10_000;
     expect([trouble.over(), trouble.over()]).toEqual([3, 0]);
     expect(trouble.again()).toBe(true);
     expect(trouble.times).toBe(1);
@@ -21,7 +23,7 @@ describe('a trouble that lasts', () => {
 
   it('is over only after a quiet time, where successes lie between the failures', () => {
     let now = 1_000_000;
-    const trouble = new LastingTrouble(10_000, () => now);
+    const trouble = new LastingTrouble(() => now);
     for (let count = 0; count < 5; count++) {
       trouble.again();
       now += 9_999;
@@ -32,7 +34,7 @@ describe('a trouble that lasts', () => {
   });
 
   it('is over at last if it worked after the last failure, however soon', () => {
-    const trouble = new LastingTrouble(10_000, () => 0);
+    const trouble = new LastingTrouble(() => 0);
     trouble.again();
     expect([trouble.over(), trouble.overAtLast(), trouble.overAtLast()]).toEqual([0, 1, 0]);
     trouble.again();
@@ -43,11 +45,11 @@ describe('a trouble that lasts', () => {
 
   it('F8 ends also on a clock that was put back, and with one that fails never worse', () => {
     let now = 1_000_000;
-    const trouble = new LastingTrouble(10_000, () => now);
+    const trouble = new LastingTrouble(() => now);
     trouble.again();
     now = 0;
     expect(trouble.over()).toBe(1);
-    const failing = new LastingTrouble(10_000, () => {
+    const failing = new LastingTrouble(() => {
       throw new Error('no clock');
     });
     expect(failing.again()).toBe(true);

@@ -32,9 +32,6 @@ export interface ReportBranch extends FanOutBranch {
   readonly lost: number;
 }
 
-/** One record may arrive while others are dropped. */
-const quietMilliseconds = 10_000;
-
 /** Who waits for this sink is refused when it fails, is too slow, or has too many waiting. */
 export function denyBranch({ sink, name }: Required<FanOutRule>, limits: SinkLimits): FanOutBranch {
   const bounded = new BoundedSink(sink, name, limits);
@@ -47,7 +44,7 @@ export function denyBranch({ sink, name }: Required<FanOutRule>, limits: SinkLim
  */
 export function reportBranch({ sink, name }: Required<FanOutRule>, limits: BranchLimits): ReportBranch {
   const bounded = new BoundedSink(sink, name, limits);
-  const trouble = new LastingTrouble(quietMilliseconds, limits.clock);
+  const trouble = new LastingTrouble(limits.clock);
   let lost = 0;
   return {
     name,

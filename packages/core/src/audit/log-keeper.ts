@@ -1,4 +1,4 @@
-import { LastingTrouble, quietMilliseconds } from '../lasting-trouble.js';
+import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import type { LogWriter } from './log-writer.js';
@@ -19,7 +19,7 @@ export class LogKeeper {
     this.#log = log;
     this.#settings = settings;
     const { witnesses, onTrouble, clock } = settings;
-    this.#trouble = new LastingTrouble(quietMilliseconds, clock);
+    this.#trouble = new LastingTrouble(clock);
     this.#witnesses = witnesses.map((witness) => new WitnessQueue(witness, onTrouble, clock));
     log.onSealed((note) => {
       for (const witness of this.#witnesses) witness.hand(note);

@@ -1,4 +1,4 @@
-import { LastingTrouble, quietMilliseconds } from '../lasting-trouble.js';
+import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
 
 /** Keeps checkpoints of a log where whoever can write the log cannot. */
@@ -25,7 +25,7 @@ export class WitnessQueue {
   constructor(witness: CheckpointWitness, onTrouble: (message: string) => void, clock: () => number) {
     this.#witness = witness;
     this.#onTrouble = onTrouble;
-    this.#trouble = new LastingTrouble(quietMilliseconds, clock);
+    this.#trouble = new LastingTrouble(clock);
   }
 
   hand(note: string): void {

@@ -1,4 +1,4 @@
-import { LastingTrouble, quietMilliseconds } from '../../lasting-trouble.js';
+import { LastingTrouble } from '../../lasting-trouble.js';
 import { reasonOf } from '../../text-of.js';
 import type { CloudEventsSettings } from './cloud-events-options.js';
 import { type Answer, postEvents } from './post-events.js';
@@ -43,7 +43,7 @@ export class Delivery {
     this.#spool = spool;
     this.#settings = settings;
     this.#pause = pause;
-    this.#trouble = new LastingTrouble(quietMilliseconds, settings.clock);
+    this.#trouble = new LastingTrouble(settings.clock);
     this.#refused = new RefusedRecords(spool, settings);
     this.#most = settings.batchRecords;
     this.#atOnce = settings.batchRecords;

@@ -1,4 +1,4 @@
-import { LastingTrouble, quietMilliseconds } from '../../lasting-trouble.js';
+import { LastingTrouble } from '../../lasting-trouble.js';
 import { textOf } from '../../text-of.js';
 import type { CloudEventsSettings } from './cloud-events-options.js';
 import type { Spool, SpooledBatch } from './spool.js';
@@ -19,8 +19,8 @@ export class RefusedRecords {
   constructor(spool: Spool, settings: CloudEventsSettings) {
     this.#spool = spool;
     this.#settings = settings;
-    this.#aside = new LastingTrouble(quietMilliseconds, settings.clock);
-    this.#notAside = new LastingTrouble(quietMilliseconds, settings.clock);
+    this.#aside = new LastingTrouble(settings.clock);
+    this.#notAside = new LastingTrouble(settings.clock);
   }
 
   /** How many there are of this batch. */
