@@ -1,3 +1,4 @@
+import { within } from '../within.js';
 import { AuditError } from './audit-error.js';
 import type { AuditEvent, AuditSink } from './event.js';
 
@@ -73,14 +74,8 @@ export class BoundedSink {
   }
 
   async #within(work: Promise<void>, late: () => string): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new AuditError('timed_out', late())), this.#limits.timeoutMilliseconds);
+    await within(this.#limits.timeoutMilliseconds, work, () => {
+      throw new AuditError('timed_out', late());
     });
-    try {
-      await Promise.race([work, tooLate]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { LastingTrouble } from '../lasting-trouble.js';
 import { textOf } from '../text-of.js';
+import { within } from '../within.js';
 
 /** Keeps checkpoints of a log where whoever can write the log cannot. */
 export interface CheckpointWitness {
@@ -40,18 +41,12 @@ export class WitnessQueue {
   }
 
   async #idleWithin(working: Promise<void>, seconds: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#onTrouble(
-          `countersign: the witness ${this.#witness.name} did not take the last checkpoint within ${seconds} s of the ` +
-            'close. The end of the log can be cut off without a trace until it takes one.',
-        );
-        resolve();
-      }, seconds * 1000);
+    await within(seconds * 1000, working, () => {
+      this.#onTrouble(
+        `countersign: the witness ${this.#witness.name} did not take the last checkpoint within ${seconds} s of the ` +
+          'close. The end of the log can be cut off without a trace until it takes one.',
+      );
     });
-    await Promise.race([working, late]);
-    clearTimeout(timer);
   }
 
   #tellOver(times: number): void {

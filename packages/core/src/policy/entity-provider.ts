@@ -1,6 +1,7 @@
 import type { Caller } from '../caller.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { kindOf, textOf } from '../text-of.js';
+import { within } from '../within.js';
 import type { Resource } from './engine.js';
 import { IncompleteResource } from './incomplete-resource.js';
 import { isResource } from './is-resource.js';
@@ -36,7 +37,8 @@ export function createEntityResolver({
 
   async function lookUp(provider: EntityProvider, { type, id }: Resource): Promise<Resolved> {
     try {
-      const found = await within(entityTimeoutSeconds, Promise.resolve(provider({ type, id })));
+      const looking = Promise.resolve(provider({ type, id }));
+      const found = await within(entityTimeoutSeconds * 1000, looking, () => timedOut);
       if (found === timedOut) return { refused: refusal('policy_unavailable', 'entities() took too long') };
       // To a client, absent and forbidden look alike.
       if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
@@ -63,18 +65,6 @@ export function createEntityResolver({
 }
 
 const timedOut = Symbol('timed out');
-
-async function within<T>(seconds: number, work: Promise<T>): Promise<T | typeof timedOut> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<typeof timedOut>((resolve) => {
-    timer = setTimeout(() => resolve(timedOut), seconds * 1000);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** Read once. What is wrong with the values is the engine's to say. */
 function recordOf(found: unknown): EntityRecord {
