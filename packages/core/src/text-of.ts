@@ -17,3 +17,8 @@ export function reasonOf(error: unknown): string {
 export function kindOf(error: unknown): string {
   return error instanceof Error ? textOf(error.name) : typeof error;
 }
+
+/** What the system calls it, like `ENOENT`; what it says, if it is no error of the system's. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? textOf(error.code) : textOf(error);
+}

@@ -1,5 +1,6 @@
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, statSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { codeOf } from '../text-of.js';
 import { AuditError } from './audit-error.js';
 import { readFrom } from './read-from.js';
 
@@ -156,9 +157,4 @@ export class AppendFile {
     this.#broken ??= new AuditError(failure, `${what} Nothing more is written to it until a restart.`, cause);
     throw this.#broken;
   }
-}
-
-/** What the system calls it. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

@@ -2,7 +2,7 @@ import { constants, lstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConfigError } from '../config-error.js';
-import { codeOf } from './append-file.js';
+import { codeOf } from '../text-of.js';
 import type { CheckpointWitness } from './witness.js';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;

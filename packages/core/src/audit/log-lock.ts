@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../config-error.js';
+import { codeOf } from '../text-of.js';
 import { createWhole } from './whole-file.js';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
@@ -143,7 +144,7 @@ function answersToSignals(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 

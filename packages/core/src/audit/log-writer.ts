@@ -1,5 +1,6 @@
 import { closeSync, rmSync } from 'node:fs';
-import { AppendFile, codeOf, type FileOperations } from './append-file.js';
+import { codeOf } from '../text-of.js';
+import { AppendFile, type FileOperations } from './append-file.js';
 import { AuditError } from './audit-error.js';
 import type { CheckpointFile } from './checkpoint-file.js';
 import type { CheckpointSigner } from './checkpoint-signer.js';

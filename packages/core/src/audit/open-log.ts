@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '@countersign/audit-verifier';
 import { ConfigError } from '../config-error.js';
+import { codeOf } from '../text-of.js';
 import { AppendFile, type FileOperations } from './append-file.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js';
@@ -120,7 +121,7 @@ function cutOff(path: string, size: number): boolean {
   try {
     truncateSync(path, size);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return false;
+    if (codeOf(error) === 'EPERM') return false;
     throw error;
   }
   return true;

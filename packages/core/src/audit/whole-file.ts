@@ -1,6 +1,6 @@
 import { linkSync, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf } from './append-file.js';
+import { codeOf } from '../text-of.js';
 import { syncDirectory } from './log-files.js';
 
 /** What systems say where a file cannot have two names, like exFAT and some network shares. */

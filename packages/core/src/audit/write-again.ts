@@ -1,5 +1,6 @@
 import { closeSync, constants, fdatasyncSync, openSync } from 'node:fs';
-import { codeOf, type FileOperations } from './append-file.js';
+import { codeOf } from '../text-of.js';
+import type { FileOperations } from './append-file.js';
 
 const { O_NOFOLLOW, O_RDWR } = constants;
 

@@ -1,7 +1,8 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ConfigError } from '../../config-error.js';
-import { AppendFile, codeOf } from '../append-file.js';
+import { codeOf } from '../../text-of.js';
+import { AppendFile } from '../append-file.js';
 import { AuditError } from '../audit-error.js';
 import { openForAppend } from '../log-files.js';
 import { createBeside } from '../whole-file.js';
