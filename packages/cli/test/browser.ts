@@ -116,7 +116,9 @@ export class Browser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = new Promise((done) => this.#process.once('exit', done));
-    this.#process.kill('SIGKILL');
+    // Killed, it would leave helpers that go on writing to the profile.
+    this.#session = '';
+    await this.send('Browser.close').catch(() => {});
     await ended;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
