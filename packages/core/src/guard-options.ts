@@ -77,7 +77,7 @@ export interface GuardOptions {
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
   /** Told of troubles that no answer can carry, such as an outcome that could not be recorded. Default: a process warning. */
-  readonly onTrouble?: (message: string) => void;
+  readonly onTrouble?: (message: string) => unknown;
   /**
    * Actions that run even if their record cannot be written. Each time is counted, and the counts are told to
    * `onTrouble`, and nowhere else. Default: none, so that without a record there is no action.

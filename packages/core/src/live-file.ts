@@ -3,11 +3,12 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { checkOptionNames, ConfigError } from './config-error.js';
+import { readListener, warn } from './listener.js';
 import { textOf } from './text-of.js';
 
 export interface LiveFileOptions {
   /** Told of every reload: that it succeeded, or why what was read before stays in force. Default: a process warning. */
-  readonly onReload?: (result: ReloadResult) => void;
+  readonly onReload?: (result: ReloadResult) => unknown;
   /**
    * How often the file is looked at besides the notices of the operating system, which network file systems and some
    * container mounts do not send. In seconds. Default 5.
@@ -48,7 +49,8 @@ export async function openLiveFile<T>(
   checkOptionNames(owner, options, ['onReload', 'pollSeconds']);
   // An empty one would be the working directory.
   if (typeof path !== 'string' || path === '') throw new ConfigError(`${owner}: name the ${holds} file.`);
-  const { onReload = warn, pollSeconds = 5 } = options;
+  const { pollSeconds = 5 } = options;
+  const onReload = readListener(owner, 'onReload', options.onReload, warnOfProblem);
   if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
     throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
   }
@@ -68,9 +70,8 @@ export async function openLiveFile<T>(
   }
 
   /** What cannot be read any more must not go unnoticed: what was taken out of the file is still in force. */
-  function warn(result: ReloadResult): void {
-    if (!result.ok)
-      process.emitWarning(`${owner}: ${result.problem} The ${holds} read before stay.`, 'CountersignWarning');
+  function warnOfProblem(result: ReloadResult): void {
+    if (!result.ok) warn(`${owner}: ${result.problem} The ${holds} read before stay.`);
   }
 
   async function reload(isStopped: () => boolean): Promise<void> {
@@ -113,10 +114,8 @@ export function onChange(
   let running = Promise.resolve();
   const checkUnlessStopped = async (): Promise<void> => (stopped ? undefined : await check(() => stopped));
   const run = (): void => {
-    // A listener that throws must not end the watching: the next change has to take effect.
-    running = running
-      .then(checkUnlessStopped)
-      .catch((error: unknown) => process.emitWarning(textOf(error), 'CountersignWarning'));
+    // A check that throws must not end the watching: the next change has to take effect.
+    running = running.then(checkUnlessStopped).catch((error: unknown) => warn(textOf(error)));
   };
   const poll = setInterval(run, pollSeconds * 1000).unref();
   const watcher = watchFolder(folder, () => {

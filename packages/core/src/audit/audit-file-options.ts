@@ -39,7 +39,7 @@ export interface AuditFileOptions {
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
   /** Told of checkpoints that could not be made, or not be handed to a witness. Default: a process warning. */
-  readonly onTrouble?: (message: string) => void;
+  readonly onTrouble?: (message: string) => unknown;
 }
 
 /** The options with every default filled in and every value checked. */

@@ -13,7 +13,7 @@ export interface FanOutOptions {
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
   /** Told of records that are missing in a `report` sink. Default: a process warning. */
-  readonly onTrouble?: (message: string) => void;
+  readonly onTrouble?: (message: string) => unknown;
 }
 
 const made = new WeakSet<AuditSink>();

@@ -23,7 +23,7 @@ export interface CachedRemoteOptions<T, Json = unknown> {
   readonly maxAgeSeconds: number;
   /** How long it counts while it cannot be fetched again. */
   readonly maxStaleSeconds: number;
-  /** Told of every refresh. */
+  /** Told of every refresh. It must not throw. */
   readonly onRefresh?: (result: Reading<T>) => void;
 }
 
@@ -99,20 +99,11 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
       this.#held = { value: read.value, text, since: now };
     }
     this.#failure = read.ok ? undefined : read.problem;
-    report(this.#options.onRefresh, read);
+    this.#options.onRefresh?.(read);
   }
 }
 
 /** A clock that was set back leaves no age to rely on. */
 function elapsed(since: number, now: number): number {
   return now < since ? Infinity : now - since;
-}
-
-/** A listener that throws must not fail the request that happened to start the refresh. */
-function report<T>(onRefresh: ((result: Reading<T>) => void) | undefined, result: Reading<T>): void {
-  try {
-    onRefresh?.(result);
-  } catch (error) {
-    process.emitWarning(String(error), 'CountersignWarning');
-  }
 }

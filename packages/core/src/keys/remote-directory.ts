@@ -1,4 +1,6 @@
 import { checkOptionNames, ConfigError } from '../config-error.js';
+import { readListener } from '../listener.js';
+import { readClock } from '../read-clock.js';
 import type { AgentJwkSet, SkippedKey } from './agent-jwk-set.js';
 import { CachedRemote, type CachedRemoteOptions } from './cached-remote.js';
 import type { AgentDirectory } from './directory.js';
@@ -17,7 +19,7 @@ export interface RemoteDirectoryOptions extends RemoteOptions {
    */
   readonly maxStaleSeconds?: number;
   /** Told of every refresh: what was read and what was left out, or why the keys held before stay in force. */
-  readonly onRefresh?: (result: AgentsRefresh) => void;
+  readonly onRefresh?: (result: AgentsRefresh) => unknown;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
 }
@@ -39,7 +41,7 @@ const optionNames = [
 export interface RemoteDirectorySettings {
   readonly maxAgeSeconds: number;
   readonly maxStaleSeconds: number;
-  readonly onRefresh: ((result: AgentsRefresh) => void) | undefined;
+  readonly onRefresh: (result: AgentsRefresh) => void;
   readonly clock: () => number;
 }
 
@@ -50,13 +52,18 @@ export function readRemoteDirectoryOptions(
   further: readonly string[] = [],
 ): RemoteDirectorySettings {
   checkOptionNames(owner, options, [...optionNames, ...further]);
-  const { maxAgeSeconds = 300, maxStaleSeconds = 3600, onRefresh, clock = Date.now } = options;
+  const { maxAgeSeconds = 300, maxStaleSeconds = 3600, onRefresh } = options;
   if (!(maxAgeSeconds >= 1 && maxAgeSeconds <= maxStaleSeconds && maxStaleSeconds <= 86_400)) {
     throw new ConfigError(
       `${owner}: 'maxAgeSeconds' must be at least 1, 'maxStaleSeconds' not below it, and neither above 86400.`,
     );
   }
-  return { maxAgeSeconds, maxStaleSeconds, onRefresh, clock };
+  return {
+    maxAgeSeconds,
+    maxStaleSeconds,
+    onRefresh: readListener(owner, 'onRefresh', onRefresh, () => {}),
+    clock: readClock(owner, options.clock),
+  };
 }
 
 type RemoteDirectoryParts<Json> = RemoteDirectorySettings &
@@ -70,10 +77,8 @@ export function remoteDirectory<Json>(parts: RemoteDirectoryParts<Json>): AgentD
     read,
     maxAgeSeconds,
     maxStaleSeconds,
-    ...(onRefresh !== undefined && {
-      onRefresh: (result) =>
-        onRefresh(result.ok ? { ok: true, keyCount: result.value.keyCount, skipped: result.value.skipped } : result),
-    }),
+    onRefresh: (result) =>
+      onRefresh(result.ok ? { ok: true, keyCount: result.value.keyCount, skipped: result.value.skipped } : result),
   });
   const now = (): number => clock() / 1000;
 

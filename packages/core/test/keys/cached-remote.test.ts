@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CachedRemote } from '../../src/keys/cached-remote.js';
 import type { RemoteJson } from '../../src/keys/remote-json.js';
-import { nextWarning } from './warnings.js';
 
 /** A remote whose answers the test gives by hand. */
 function remote(onRefresh?: () => void): {
@@ -156,15 +155,5 @@ describe('CachedRemote', () => {
     answer(up('two'));
     expect(await cache.current(t - 1000)).toMatchObject({ value: 'two' });
     expect(fetches()).toBe(2);
-  });
-
-  it('a listener that throws does no harm', async () => {
-    const { cache, answer } = remote(() => {
-      throw new Error('listener failed');
-    });
-    answer(up('one'));
-    const warned = nextWarning(/listener failed/);
-    expect(await cache.current(t)).toMatchObject({ value: 'one' });
-    await warned;
   });
 });

@@ -29,7 +29,7 @@ export interface AuditCloudEventsOptions {
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
   /** Told of records that were not received, put aside or dropped. Default: a process warning. */
-  readonly onTrouble?: (message: string) => void;
+  readonly onTrouble?: (message: string) => unknown;
 }
 
 /** The options with every default filled in and every value checked. */

@@ -1,4 +1,5 @@
 import { checkOptionNames, ConfigError } from '../../config-error.js';
+import { readListener, warn } from '../../listener.js';
 import { onChange, type ReloadResult } from '../../live-file.js';
 import { textOf } from '../../text-of.js';
 import { type CedarEngine, type CedarSource, createCedarEngine } from './engine.js';
@@ -8,7 +9,7 @@ export interface CedarFromDirectoryOptions {
   /** Follow changes of the folder. Default false: they take effect by `reload()` only. */
   readonly watch?: boolean;
   /** Told of every reload that watching led to. Default: a process warning when the old policies had to stay. */
-  readonly onReload?: (result: ReloadResult) => void;
+  readonly onReload?: (result: ReloadResult) => unknown;
   /**
    * How often the folder is looked at besides the notices of the operating system, which network file systems and some
    * container mounts do not send. In seconds. Default 5.
@@ -43,9 +44,8 @@ export async function cedarFromDirectory(
   let seen = await fingerprint(path);
   const source = await readFolder(owner, path);
   if (source.schema === undefined) {
-    process.emitWarning(
+    warn(
       `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guide.md, step 2).`,
-      'CountersignWarning',
     );
   }
   const engine = createCedarEngine(owner, source);
@@ -72,15 +72,14 @@ export async function cedarFromDirectory(
 
 function readOptions(owner: string, options: CedarFromDirectoryOptions): Required<CedarFromDirectoryOptions> {
   checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
-  const { watch = false, pollSeconds = 5, onReload = warn } = options;
+  const { watch = false, pollSeconds = 5 } = options;
   if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
-  if (typeof onReload !== 'function') throw new ConfigError(`${owner}: 'onReload' must be a function.`);
+  const onReload = readListener(owner, 'onReload', options.onReload, warnOfProblem);
   if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
     throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
   }
-  function warn(result: ReloadResult): void {
-    if (!result.ok)
-      process.emitWarning(`${owner}: the policies read before stay: ${result.problem}`, 'CountersignWarning');
+  function warnOfProblem(result: ReloadResult): void {
+    if (!result.ok) warn(`${owner}: the policies read before stay: ${result.problem}`);
   }
   return { watch, pollSeconds, onReload };
 }
