@@ -97,6 +97,25 @@ describe('The complete example of docs/wire-profile.md', () => {
     expect(await guard.authenticate(request())).toMatchObject({ ok: false, refusal: { code: 'signature_replayed' } });
   });
 
+  it('a guard accepts it with components and parameters in any other order', async () => {
+    const unsigned = fields.filter(([name]) => !name.startsWith('Signature'));
+    const [, list = '', parameters = ''] = /^sig=\((.*?)\)(.*)$/.exec(field('Signature-Input')) ?? [];
+    const components = list.split(' ').toReversed();
+    const turned = `;${parameters.slice(1).split(';').toReversed().join(';')}`;
+    const message = { method, target, fields: unsigned, body: Buffer.from(body) };
+    const signature = key.sign(Buffer.from(signatureBase(message, components, turned))).toString('base64');
+    const guard = await guardAt(1_764_000_030);
+    const answered = await guard.authenticate({
+      ...request(),
+      rawHeaders: [
+        ...unsigned.flat(),
+        ...['Signature', `sig=:${signature}:`],
+        ...['Signature-Input', `sig=(${components.join(' ')})${turned}`],
+      ],
+    });
+    expect(answered).toMatchObject({ ok: true });
+  });
+
   it('and not with another body, nor a minute later', async () => {
     const guard = await guardAt(1_764_000_030);
     const other = request(body.replace('true', 'false'));

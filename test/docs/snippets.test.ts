@@ -42,6 +42,9 @@ it('every block says in which language it is, so that none escapes its test', ()
     'signature-base',
     'link-header',
     'link-payload',
+    'token-header',
+    'token-payload',
+    'token',
     'link',
     'text',
   ];
