@@ -109,8 +109,10 @@ describe('The complete example of docs/wire-profile.md', () => {
       ...request(),
       rawHeaders: [
         ...unsigned.flat(),
-        ...['Signature', `sig=:${signature}:`],
-        ...['Signature-Input', `sig=(${components.join(' ')})${turned}`],
+        'Signature',
+        `sig=:${signature}:`,
+        'Signature-Input',
+        `sig=(${components.join(' ')})${turned}`,
       ],
     });
     expect(answered).toMatchObject({ ok: true });
