@@ -62,6 +62,13 @@ export function oddAnswers(permit: unknown): readonly (readonly [title: string, 
     ['a page', says(permit, 200, 'text/html')],
     ['no type', (_request, response) => void response.writeHead(200).end(JSON.stringify(permit))],
     ['no JSON', (_request, response) => void jsonHead(response).end('{"decision": true, "result": true')],
+    [
+      'a decision twice',
+      (_request, response) => {
+        const text = JSON.stringify(permit);
+        jsonHead(response).end(`${text.replace('true', 'false').slice(0, -1)},${text.slice(1)}`);
+      },
+    ],
     ['an empty body', (_request, response) => void jsonHead(response).end()],
     ['bytes that are no UTF-8', (_request, response) => void jsonHead(response).end(Buffer.from('"\xff"', 'latin1'))],
     ['10 MB', (_request, response) => void jsonHead(response).end(JSON.stringify(permit).padStart(10_000_000))],

@@ -1,4 +1,5 @@
 import type { PolicyQuery, Resource } from '@countersign/core';
+import { wellFormedJson } from '@countersign/pdp';
 
 /** What an AuthZEN request says for every resource alike (Authorization API 1.0, §5). */
 export interface SharedRequest {
@@ -39,9 +40,14 @@ function onBehalfOf({ onBehalfOf: user, onBehalfOfAgent: agent }: PolicyQuery['c
   return agent === undefined ? {} : { on_behalf_of: { type: 'agent', id: agent } };
 }
 
-/** Attributes and parents share one object there: an attribute of that name would pass for the hierarchy. */
+/** What would be lost or mistaken when attributes and parents come into one object. */
 export function problemOf({ attributes }: Resource): string | undefined {
-  return Object.hasOwn({ ...attributes }, 'parents') ? "a resource has an attribute called 'parents'" : undefined;
+  if (attributes === undefined) return undefined;
+  // Before they are copied: a copy has no hidden property and is always plain.
+  const written = wellFormedJson(attributes);
+  if (!written.ok) return written.problem;
+  // It would pass for the hierarchy.
+  return Object.hasOwn(attributes, 'parents') ? "a resource has an attribute called 'parents'" : undefined;
 }
 
 export function resourceOf({ type, id, attributes, parents }: Resource): object {

@@ -10,6 +10,7 @@ export function readEvaluation(json: unknown): PolicyDecision {
   const { decision, context } = json as { readonly decision?: unknown; readonly context?: unknown };
   if (typeof decision !== 'boolean') return noDecision('its answer has no boolean "decision"');
   if (hasError(json) || hasError(context)) return noDecision('it reports an error besides a decision');
+  if ('evaluations' in json) return noDecision('it gives several decisions where one was asked for');
   return decided(decision, policySet);
 }
 
@@ -20,13 +21,15 @@ export function readEvaluations(json: unknown, count: number): readonly PolicyDe
     return noDecisions(`its answer has not ${count} evaluations`, count);
   }
   if (hasError(json)) return noDecisions('it reports an error besides its decisions', count);
+  if (Object.hasOwn(json as object, 'decision'))
+    return noDecisions('it gives one decision for all besides its evaluations', count);
   return evaluations.map(readEvaluation);
 }
 
 /** §7.1.2.1 puts the error of one evaluation of many into `context`; some servers put it beside the decision. */
 function hasError(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasError);
-  return typeof value === 'object' && value !== null && 'error' in value;
+  return typeof value === 'object' && value !== null && ('error' in value || 'errors' in value);
 }
 
 export function noDecision(problem: string): PolicyDecision {

@@ -100,6 +100,9 @@ describe('one evaluation', () => {
     ['an error with a false', { decision: false, context: { error: { status: 404, message: 'not found' } } }],
     ['an error beside a true', { decision: true, error: { status: 500 } }],
     ['an error in a list with a true', { decision: true, context: [{ id: 1 }, { error: 1 }] }],
+    ['errors beside a true', { decision: true, errors: [] }],
+    ['errors in the context of a true', { decision: true, context: { errors: [{ status: 500 }] } }],
+    ['the answer to a batch beside a true', { decision: true, evaluations: [{ decision: false }] }],
     ['the answer to a batch', { evaluations: [{ decision: true }] }],
   ])('D3 %s denies as an error', async (_title, document) => {
     const stub = await startStubPdp(says(document));
@@ -115,6 +118,17 @@ describe('one evaluation', () => {
     const stub = await startStubPdp(answer);
     await expect(authzen({ url: stub.url, timeoutSeconds: 0.2 }).decide(query)).rejects.toThrow('it ');
   });
+});
+
+it.each<[string, object]>([
+  ['a hidden attribute', Object.defineProperty({}, 'frozen', { value: true })],
+  ['an attribute that is a symbol', { [Symbol('frozen')]: true }],
+  ['attributes in a map', new Map([['frozen', true]])],
+])('%s is not dropped: nothing is asked [policy 9]', async (_title, attributes) => {
+  const stub = await startStubPdp(says({ decision: true }));
+  const resource = { ...query.resource, attributes: attributes as Record<string, unknown> };
+  expect(await authzen({ url: stub.url }).decide({ ...query, resource })).toMatchObject(failed);
+  expect(stub.asked).toEqual([]);
 });
 
 describe('many evaluations', () => {
@@ -168,6 +182,7 @@ describe('many evaluations', () => {
     ['one answer too many', decisions([true, true, true, true, true, true])],
     ['an error for all', { ...decisions([true, true, true, true, true]), error: { status: 500 } }],
     ['one decision for all', { decision: true }],
+    ['one decision beside the others', { decision: false, ...decisions([true, true, true, true, true]) }],
     ['null', null],
   ])('D3 %s denies all', async (_title, document) => {
     const stub = await startStubPdp(says(document));

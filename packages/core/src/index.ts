@@ -40,6 +40,7 @@ export { type Authentication, type Authorization, createGuard, type Guard, type 
 export type { GuardOptions } from './guard-options.js';
 export { isLoopback } from './http/origin.js';
 export type { HttpRequest } from './http/request.js';
+export { parseStrictJson, type Reading } from './json/strict-json.js';
 export type { SkippedKey } from './keys/agent-jwk-set.js';
 export type { AgentRegistry } from './keys/agent-registry.js';
 export { agentsFromFile } from './keys/agents-from-file.js';

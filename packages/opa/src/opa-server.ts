@@ -52,6 +52,10 @@ function readPath(path: string): string {
 
 function readAnswer(json: unknown): PolicyDecision {
   if (typeof json !== 'object' || json === null) return undecided('its answer is not an object', '');
+  // An error of OPA's has these members. Beside a result, one of the two does not count, and nobody can say which.
+  if (['code', 'error', 'errors'].some((name) => name in json)) {
+    return undecided('it reports an error besides a result', '');
+  }
   const { result, provenance } = json as { readonly result?: unknown; readonly provenance?: unknown };
   return readDecision(result, revisionsOf(provenance));
 }

@@ -45,6 +45,9 @@ it.each<[string, unknown]>([
   ['a bare true', true],
   ['an array', [{ result: true }]],
   ['a result as text', { result: 'true' }],
+  ['errors beside a true', { result: true, errors: [{ code: 'rego_error' }] }],
+  ['an error beside a true', { result: true, error: {} }],
+  ['the code of an error beside a true', { code: 'internal_error', message: 'x', result: true }],
   ['provenance of another kind', { result: 'x', provenance: 'y' }],
 ])('D3 %s denies as an error', async (_title, document) => {
   const stub = await startStubPdp(says(document));

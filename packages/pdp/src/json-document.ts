@@ -5,51 +5,73 @@ export type WrittenJson =
 
 /**
  * Writes a document that says the same to whoever reads it. What JSON would drop, round or replace silently is a
- * problem: a policy that compares it would compare something else.
+ * problem: a policy that compares it would compare something else. Each property is read once, and no code of the
+ * document's runs: what was checked is what is written.
  */
 export function wellFormedJson(document: unknown): WrittenJson {
-  let problem: string | undefined;
   try {
-    const text = JSON.stringify(document, function (this: Readonly<Record<string, unknown>>, key, value: unknown) {
-      // `value` is what a `toJSON` has made of it: a date, a URL or {toJSON} would pass for a text.
-      problem ??= problemOf(key) ?? problemOf(this[key]) ?? (Object.is(this[key], value) ? undefined : notPlain);
-      return problem === undefined ? value : null;
-    });
-    return problem === undefined ? { ok: true, text } : { ok: false, problem };
-  } catch {
-    return { ok: false, problem: 'the query is nested too deeply or contains itself' };
+    return { ok: true, text: JSON.stringify(plainCopy(document)) };
+  } catch (error) {
+    // Anything else is the end of the stack.
+    const problem =
+      error instanceof UnwritableError ? `has ${error.message}` : 'is nested too deeply or contains itself';
+    return { ok: false, problem: `the query ${problem}` };
   }
 }
 
-const notPlain = 'the query has an object that is not plain';
+class UnwritableError extends Error {}
 
 /** Other parsers read half a surrogate pair as U+FFFD, so that two names become one. */
 const loneSurrogate = /\p{Surrogate}/u;
 
-function problemOf(value: unknown): string | undefined {
-  switch (typeof value) {
-    case 'string':
-      return loneSurrogate.test(value) ? 'the query has text that is not well-formed Unicode' : undefined;
-    case 'number':
-      // Beyond 2^53 neighbouring integers are one and the same number, and -0 is written as 0.
-      return !Number.isFinite(value) ||
-        (Number.isInteger(value) && !Number.isSafeInteger(value)) ||
-        Object.is(value, -0)
-        ? 'the query has a number that JSON cannot carry exactly'
-        : undefined;
-    case 'bigint':
-    case 'function':
-    case 'symbol':
-    case 'undefined':
-      return 'the query has a value that JSON cannot carry';
-    default:
-      return isPlain(value) ? undefined : notPlain;
-  }
+function plainCopy(value: unknown): unknown {
+  if (typeof value === 'string') return wellFormedText(value);
+  if (typeof value === 'number') return exactNumber(value);
+  if (typeof value === 'boolean' || value === null) return value;
+  if (typeof value !== 'object') throw new UnwritableError('a value that JSON cannot carry');
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (Array.isArray(value) && prototype === Array.prototype) return listCopy(value);
+  // A Map, a Set or an instance of a class is written without what makes it one: a Set of names as `{}`.
+  if (prototype !== null && prototype !== Object.prototype) throw new UnwritableError('an object that is not plain');
+  return recordCopy(value);
 }
 
-/** A Map, a Set or an instance of a class is written without what makes it one: a Set of names as `{}`. */
-function isPlain(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return true;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
+function wellFormedText(text: string): string {
+  if (loneSurrogate.test(text)) throw new UnwritableError('text that is not well-formed Unicode');
+  return text;
+}
+
+function exactNumber(value: number): number {
+  // Beyond 2^53 neighbouring integers are one and the same number, and -0 is written as 0.
+  const isExact = Number.isInteger(value)
+    ? Number.isSafeInteger(value) && !Object.is(value, -0)
+    : Number.isFinite(value);
+  if (!isExact) throw new UnwritableError('a number that JSON cannot carry exactly');
+  return value;
+}
+
+function listCopy(list: readonly unknown[]): unknown[] {
+  const copy: unknown[] = [];
+  for (let index = 0; index < list.length; index++) copy.push(plainCopy(ownValue(list, String(index))));
+  // Their indices and `length`; JSON would drop the rest.
+  if (Reflect.ownKeys(list).length !== list.length + 1) throw new UnwritableError('a list with further properties');
+  return copy;
+}
+
+function recordCopy(record: object): Readonly<Record<string, unknown>> {
+  // Without a prototype, `__proto__` is a key like any other.
+  const copy = Object.create(null) as Record<string, unknown>;
+  for (const key of Reflect.ownKeys(record)) {
+    if (typeof key === 'symbol') throw new UnwritableError('a key that is a symbol');
+    copy[wellFormedText(key)] = plainCopy(ownValue(record, key));
+  }
+  return copy;
+}
+
+function ownValue(holder: object, key: string): unknown {
+  const property = Object.getOwnPropertyDescriptor(holder, key);
+  if (property?.get !== undefined || property?.set !== undefined || property?.enumerable === false) {
+    throw new UnwritableError('a getter or a hidden property');
+  }
+  return property?.value;
 }

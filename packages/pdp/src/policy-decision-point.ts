@@ -1,3 +1,4 @@
+import { parseStrictJson } from '@countersign/core';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type PdpOptions, type PdpSettings, readPdpOptions } from './options.js';
 import { readBounded } from './read-bounded.js';
@@ -57,11 +58,9 @@ function readAnswer({ status, headers }: Response, bytes: Uint8Array | undefined
   if (status !== 200) return odd(`it answered ${status}`);
   if (bytes === undefined) return odd('its answer is too long');
   if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return odd('its answer is not JSON');
-  try {
-    return { ok: true, json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown };
-  } catch {
-    return odd('its answer is not JSON');
-  }
+  // With a member twice, a proxy before the server could read another decision than we do.
+  const read = parseStrictJson(bytes);
+  return read.ok ? { ok: true, json: read.value } : odd(`its answer cannot be read: ${read.problem}`);
 }
 
 /** The code of a network error says what to look for; its text may hold addresses. */

@@ -52,6 +52,16 @@ it.each<[string, unknown]>([
   ['a list that writes itself', Object.assign(['a'], { toJSON: () => ['admin'] })],
   ['what reads otherwise each time', changing()],
   ['minus zero', -0],
+  ['a key that is a symbol', { [Symbol('deny')]: true }],
+  ['a hidden property', Object.defineProperty({}, 'deny', { value: true })],
+  ['a getter', Object.defineProperty({}, 'deny', { get: () => true, enumerable: true })],
+  ['a setter', Object.defineProperty({}, 'deny', { set: () => {}, enumerable: true })],
+  ['a list with a further property', Object.assign(['a'], { deny: true })],
+  ['a list with a hidden property', Object.defineProperty(['a'], 'deny', { value: true })],
+  ['a list with a symbol', Object.assign(['a'], { [Symbol('deny')]: true })],
+  ['a list with a getter', Object.defineProperty(['a'], '0', { get: () => 'b' })],
+  ['a list with a hole', Object.assign([], { length: 1 })],
+  ['a list of a class', new (class extends Array {})()],
 ])('D11 %s is refused', (_title, value) => {
   expect(wellFormedJson({ value }).ok).toBe(false);
 });
@@ -63,6 +73,7 @@ it.each<[string, unknown, string]>([
   ['an object without a prototype', Object.assign(Object.create(null) as object, { a: [] }), '{"a":[]}'],
   ['zero', 0, '0'],
   ['a member called toJSON', { toJSON: 'x' }, '{"toJSON":"x"}'],
+  ['a member called __proto__', JSON.parse('{"__proto__":{"a":1}}'), '{"__proto__":{"a":1}}'],
 ])('%s is written', (_title, value, text) => {
   expect(wellFormedJson({ value })).toEqual({ ok: true, text: `{"value":${text}}` });
 });
