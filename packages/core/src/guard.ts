@@ -5,6 +5,7 @@ import type { BodyVerdict } from './body/request-body.js';
 import { createAuthorizer } from './authorize.js';
 import { createFilter, type Filtered, type FilterOptions } from './filter.js';
 import type { Caller } from './caller.js';
+import { closeParts } from './close-parts.js';
 import type { HttpRequest } from './http/request.js';
 import { requestFacts } from './http/request-facts.js';
 import type { GuardOptions } from './guard-options.js';
@@ -199,11 +200,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     revocations: settings.revocations.own,
     async close() {
       await Promise.all(completing);
-      await settings.agents.close?.();
-      await settings.policy.close?.();
-      await settings.revocations.close();
-      recorder.close();
-      await settings.audit.close?.();
+      const { agents, policy, revocations, audit } = settings;
+      await closeParts([agents, policy, revocations, recorder, audit]);
     },
   };
 }

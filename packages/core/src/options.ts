@@ -14,6 +14,7 @@ import type { PolicyEngine } from './policy/engine.js';
 import type { EntityProvider } from './policy/entity-provider.js';
 import { type DpopSettings, readDpopOptions } from './possession/dpop-options.js';
 import { readWebBotAuthOptions, type WebBotAuthSettings } from './possession/web-bot-auth-options.js';
+import { readClock } from './read-clock.js';
 import { memoryReplayStore } from './replay/memory-replay-store.js';
 import type { ReplayStore } from './replay/store.js';
 import { createGuardRevocations, type GuardRevocations } from './revocation/guard-revocations.js';
@@ -92,7 +93,7 @@ export function readOptions(options: GuardOptions): Settings {
   checkOptionNames('createGuard', options, optionNames);
   const origins = readOrigins(options);
   const clockSkewSeconds = guardNumber(options, 'clockSkewSeconds', 5, 0, 300);
-  const clock = readClock(options);
+  const clock = readGuardClock(options);
   const agents = implementing(
     options,
     'agents',
@@ -221,12 +222,11 @@ function readSpoolDirectory({ spoolDirectory }: GuardOptions): string {
   throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${spoolDirectory}.`);
 }
 
-function readClock({ clock = Date.now }: GuardOptions): () => number {
+function readGuardClock(options: GuardOptions): () => number {
+  const clock = readClock('createGuard', options.clock);
   // Seconds taken for milliseconds would make every honest signature one from the future.
-  if (typeof clock !== 'function' || !(clock() > 1e11)) {
-    throw new ConfigError("createGuard: 'clock' must be a function that gives milliseconds since the epoch.");
-  }
-  return clock;
+  if (clock() > 1e11) return clock;
+  throw new ConfigError("createGuard: 'clock' must be a function that gives milliseconds since the epoch.");
 }
 
 function implementing<Name extends 'agents' | 'policy' | 'replay'>(

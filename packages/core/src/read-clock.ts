@@ -1,8 +1,17 @@
 import { ConfigError } from './config-error.js';
 
-/** The clock of an option, by default that of the system. */
+/**
+ * The clock of an option, by default that of the system. It throws when the clock gives no number: compared with NaN,
+ * no signature would ever be too old.
+ */
 export function readClock(owner: string, clock: (() => number) | undefined): () => number {
   if (clock === undefined) return Date.now;
-  if (typeof clock === 'function') return clock;
-  throw new ConfigError(`${owner}: 'clock' must be a function that gives milliseconds since the epoch.`);
+  if (typeof clock !== 'function') {
+    throw new ConfigError(`${owner}: 'clock' must be a function that gives milliseconds since the epoch.`);
+  }
+  return () => {
+    const now: unknown = clock();
+    if (typeof now === 'number' && Number.isFinite(now)) return now;
+    throw new TypeError(`${owner}: 'clock' gave no number of milliseconds.`);
+  };
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Caller } from '../src/caller.js';
 import { ConfigError } from '../src/config-error.js';
 import type { GuardOptions } from '../src/guard-options.js';
@@ -135,7 +135,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     expect(write).toHaveBeenCalledTimes(1);
   });
 
-  it('a listener to troubles that throws is not heard further', async () => {
+  it('a listener to troubles that throws changes nothing, and the trouble becomes a warning', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockReturnValue();
     const { guard } = await guarded({
       onTrouble: () => {
@@ -143,7 +143,52 @@ describe('whatever fails is refused and recorded, without an exception', () => {
       },
     });
     await guard.unresolved(await letIn(guard), 'thing.read', 'x');
-    expect(warned).toHaveBeenCalledOnce();
+    expect(warned.mock.calls.map(([warning]) => warning)).toEqual([
+      "createGuard: 'onTrouble' failed: Error: listener",
+      expect.stringContaining('the resource of thing.read'),
+    ]);
+  });
+
+  it('an engine that never answers is an outage after 30 seconds [policy 3]', async () => {
+    const { guard } = await guarded({ policy: engine(() => new Promise(() => {})) });
+    const caller = await letIn(guard);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const answer = guard.authorize(caller, permission);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(await answer).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
+  });
+
+  it.each([Number.NaN, Infinity, '1800000000000', undefined])(
+    'a clock that gives %s later on lets nobody in [policy 3]',
+    async (odd) => {
+      let now: unknown = Date.now();
+      const { guard } = await guarded({ clock: () => now as number });
+      const request = await signedRequest();
+      now = odd;
+      expect(await guard.authenticate(request)).toMatchObject({ ok: false, refusal: { fault: 'server' } });
+    },
+  );
+
+  it('a part that cannot be closed, or never is, leaves no other open [policy 3]', async () => {
+    const close = vi.fn(() => Promise.resolve());
+    const { guard } = await guarded({
+      agents: { ...agents, close: () => Promise.reject(new Error('agents')) },
+      policy: {
+        ...engine(() => allow),
+        close: () => {
+          throw new Error('policy');
+        },
+      },
+      revocations: [{ findRevoked: () => undefined, close: () => new Promise(() => {}) }],
+      audit: { write: () => Promise.resolve(), close },
+    });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const closed = expect(guard.close()).rejects.toThrow('agents');
+    await vi.advanceTimersByTimeAsync(60_000);
+    await closed;
+    expect(close).toHaveBeenCalledOnce();
   });
 });
 

@@ -1,5 +1,5 @@
 import { checkOptionNames } from '../config-error.js';
-import { parseReceiverAddress } from './receiver-address.js';
+import { parseReceiverAddress, readReceiverAuthorization } from './receiver-address.js';
 import type { CheckpointWitness } from './witness.js';
 import { reasonOf } from '../text-of.js';
 import { wholeNumber } from '../whole-number.js';
@@ -17,14 +17,15 @@ export interface HttpWitnessOptions {
  * Sends each checkpoint to an address: POST, `text/plain`, the signed note as body. Any answer from 200 to 299 means
  * that it is kept. Redirects are not followed.
  *
- * @throws ConfigError if the address is no https address.
+ * @throws ConfigError if the address is no https address, or `authorization` cannot be sent.
  *
  * @example
  * auditFile('audit', { witnesses: [httpWitness('https://auditors.example/checkpoints')] });
  */
 export function httpWitness(address: string, options: HttpWitnessOptions = {}): CheckpointWitness {
   checkOptionNames('httpWitness', options, ['authorization', 'timeoutSeconds', 'dangerouslyAllowHttp']);
-  const { authorization, timeoutSeconds = 10, dangerouslyAllowHttp = false } = options;
+  const { timeoutSeconds = 10, dangerouslyAllowHttp = false } = options;
+  const authorization = readReceiverAuthorization('httpWitness', options.authorization);
   const url = parseReceiverAddress('httpWitness', address, dangerouslyAllowHttp);
   wholeNumber('httpWitness', 'timeoutSeconds', timeoutSeconds, 1, 300);
   return {

@@ -16,3 +16,15 @@ export function parseReceiverAddress(owner: string, address: string, dangerously
         : ''),
   );
 }
+
+/**
+ * What is sent as `Authorization`. A value that no request can carry would fail each try, and the error would quote it.
+ *
+ * @throws ConfigError which does not quote it.
+ */
+export function readReceiverAuthorization(owner: string, authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined;
+  if (typeof authorization === 'string' && /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(authorization))
+    return authorization;
+  throw new ConfigError(`${owner}: 'authorization' must be printable ASCII in one line, like 'Bearer …'.`);
+}

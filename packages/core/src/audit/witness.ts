@@ -12,6 +12,9 @@ export interface CheckpointWitness {
   readonly file?: string;
 }
 
+/** More than any of ours may take (`timeoutSeconds`), so that only one that never answers is given up. */
+const longestReceiptSeconds = 600;
+
 /**
  * Hands checkpoints to one witness, one at a time. The log never waits for it: while it is busy only the latest
  * checkpoint is kept for it, since that one vouches for all before. Failures are counted and reported.
@@ -22,6 +25,9 @@ export class WitnessQueue {
   readonly #trouble: LastingTrouble;
   #next: string | undefined;
   #working: Promise<void> | undefined;
+  #askedAt = 0;
+  /** Counts up whenever an answer is no longer waited for. */
+  #round = 0;
 
   constructor(witness: CheckpointWitness, onTrouble: (message: string) => void, clock: () => number) {
     this.#witness = witness;
@@ -31,7 +37,8 @@ export class WitnessQueue {
 
   hand(note: string): void {
     this.#next = note;
-    this.#working ??= this.#work();
+    if (this.#working !== undefined && performance.now() - this.#askedAt > longestReceiptSeconds * 1000) this.#giveUp();
+    this.#working ??= this.#work(this.#round);
   }
 
   /** For the last checkpoint: resolves when nothing waits any more, or after so many seconds, and says so. */
@@ -53,13 +60,21 @@ export class WitnessQueue {
     if (times > 0) this.#onTrouble(`countersign: the witness ${this.#witness.name} takes checkpoints again.`);
   }
 
-  async #work(): Promise<void> {
-    while (this.#next !== undefined) {
+  async #work(round: number): Promise<void> {
+    while (this.#next !== undefined && round === this.#round) {
       const note = this.#next;
       this.#next = undefined;
+      this.#askedAt = performance.now();
       await this.#deliver(note);
     }
+    if (round === this.#round) this.#working = undefined;
+  }
+
+  /** Without a timer, which would keep the process alive: the next checkpoint is soon enough. */
+  #giveUp(): void {
+    this.#round += 1;
     this.#working = undefined;
+    this.#tellFailure(`no answer within ${longestReceiptSeconds} s`);
   }
 
   async #deliver(note: string): Promise<void> {
@@ -67,11 +82,15 @@ export class WitnessQueue {
       await this.#witness.receive(note);
       this.#tellOver(this.#trouble.over());
     } catch (error) {
-      if (!this.#trouble.again()) return;
-      this.#onTrouble(
-        `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#trouble.howOften} now: ` +
-          `${textOf(error)}. The end of the log can be cut off without a trace until it takes one.`,
-      );
+      this.#tellFailure(textOf(error));
     }
+  }
+
+  #tellFailure(reason: string): void {
+    if (!this.#trouble.again()) return;
+    this.#onTrouble(
+      `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#trouble.howOften} now: ` +
+        `${reason}. The end of the log can be cut off without a trace until it takes one.`,
+    );
   }
 }

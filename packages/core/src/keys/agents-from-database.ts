@@ -1,5 +1,6 @@
 import { aborted } from '../aborted.js';
 import { checkOptionNames, ConfigError } from '../config-error.js';
+import { readClock } from '../read-clock.js';
 import { textOf } from '../text-of.js';
 import { LeastRecentlyUsed } from '../token/least-recently-used.js';
 import type { AgentDirectory, KeyLookup } from './directory.js';
@@ -57,7 +58,8 @@ const maxRemembered = 10_000;
 export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabaseOptions = {}): AgentDirectory {
   if (typeof query !== 'function') throw new ConfigError('agentsFromDatabase: pass a function that looks an agent up.');
   checkOptionNames('agentsFromDatabase', options, ['timeoutSeconds', 'cacheSeconds', 'clock']);
-  const { timeoutSeconds = 2, cacheSeconds = 0, clock = Date.now } = options;
+  const { timeoutSeconds = 2, cacheSeconds = 0 } = options;
+  const clock = readClock('agentsFromDatabase', options.clock);
   if (!(timeoutSeconds > 0 && timeoutSeconds <= 60)) {
     throw new ConfigError("agentsFromDatabase: 'timeoutSeconds' must be a number of seconds up to 60.");
   }

@@ -1,8 +1,12 @@
 import { type Refusal, refusal } from '../refusal.js';
 import { textOf } from '../text-of.js';
+import { within } from '../within.js';
 import { mapAtOnce } from './at-once.js';
 import type { PolicyDecision, PolicyEngine, Resource } from './engine.js';
 import type { Question } from './question.js';
+
+/** For what never answers; an engine that asks others has a limit of its own, far below. */
+const longestDecisionSeconds = 30;
 
 /**
  * Asks an engine about each resource. An engine that fails, in whatever way, has not allowed anything. `question` gets
@@ -14,7 +18,10 @@ export async function askEngine(
   resources: readonly Resource[],
 ): Promise<readonly (PolicyDecision | Refusal)[]> {
   try {
-    const decisions: unknown = await decideAll(policy, question(policy.scopeVocabulary), resources);
+    const deciding = decideAll(policy, question(policy.scopeVocabulary), resources);
+    const decisions: unknown = await within(longestDecisionSeconds * 1000, deciding, () => {
+      throw new Error(`the engine did not decide within ${longestDecisionSeconds} seconds`);
+    });
     if (Array.isArray(decisions) && decisions.length === resources.length)
       return Array.from(decisions, decisionOrFault);
     return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));

@@ -1,4 +1,5 @@
 import type { Chain } from '@countersign/delegation';
+import { closeParts } from '../close-parts.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { type Revocations, revocationsIn } from './memory-revocations.js';
 import { RevocationSet } from './revocation-set.js';
@@ -31,8 +32,6 @@ export function createGuardRevocations({
   return {
     own: revocationsIn(ownSet, clock),
     standing: createStandings({ own: ownSet, sources, statusLists, clock }),
-    async close() {
-      for (const source of sources) await source.close?.();
-    },
+    close: () => closeParts(sources),
   };
 }

@@ -6,11 +6,11 @@ import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import { fileWitness } from '../../src/audit/file-witness.js';
 import { httpWitness } from '../../src/audit/http-witness.js';
-import type { CheckpointWitness } from '../../src/audit/witness.js';
+import { type CheckpointWitness, WitnessQueue } from '../../src/audit/witness.js';
 import { ConfigError } from '../../src/config-error.js';
 import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../node/deferred.js';
@@ -184,6 +184,33 @@ describe('witnesses', () => {
     expect(notes.at(-1)).toBe(own.at(-1));
   });
 
+  it('one that never answers is told, and asked again with the latest [policy 3]', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const notes: string[] = [];
+    const troubles: string[] = [];
+    const first = new Deferred();
+    const mute: CheckpointWitness = {
+      name: 'mute',
+      receive(note) {
+        notes.push(note);
+        return notes.length === 1 ? first.promise : Promise.resolve();
+      },
+    };
+    const queue = new WitnessQueue(mute, (text) => void troubles.push(text), Date.now);
+    for (const note of ['1', '2', '3']) queue.hand(note);
+    expect(notes).toEqual(['1']);
+    vi.advanceTimersByTime(600_001);
+    queue.hand('4');
+    expect(notes).toEqual(['1', '4']);
+    expect(troubles).toEqual([expect.stringContaining('took no checkpoint, once now: no answer within 600 s')]);
+    first.resolve();
+    await setImmediate();
+    queue.hand('5');
+    await setImmediate();
+    expect(notes).toEqual(['1', '4', '5']);
+  });
+
   it('F4 failures are told without a flood, and that it is over', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
@@ -262,6 +289,15 @@ describe('witnesses', () => {
     }
     expect(readdirSync(folder.path)).toEqual([]);
   });
+
+  it.each(['Bearer SECRET\nx', 'Bearer SECRET\r', 'Bearer ä', '', ' ', 'Bearer SECRET ', 7])(
+    'refuses an authorization that cannot be sent at the start, without quoting it: %j [policy 8]',
+    (authorization) => {
+      const make = () => httpWitness('https://auditors.example/', { authorization: authorization as string });
+      expect(make).toThrow(ConfigError);
+      expect(make).not.toThrow(/SECRET/);
+    },
+  );
 
   it('G5 addresses that are none, or go over the network in clear', () => {
     for (const address of ['', 'x', 'ftp://x', 'http://auditors.example/', 'https://u:p@auditors.example/']) {

@@ -106,9 +106,19 @@ function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettin
       // An attribute is a String of CloudEvents 1.0 §3.1, which holds neither controls nor noncharacters.
       ...(resource && { subject: escapeUnprintable(`${resource.type}/${resource.id}`) }),
       datacontenttype: 'application/json',
-      data: data(bounded),
+      data: dataOf(data(bounded)),
     }),
   );
+}
+
+/** What `data` made. JSON would leave out undefined and write a promise as `{}`: the record would be gone unnoticed. */
+function dataOf(made: unknown): object {
+  if (made instanceof Promise) {
+    made.catch(() => {});
+    throw new TypeError("'data' must give an object, not a promise of one");
+  }
+  if (typeof made !== 'object' || made === null) throw new TypeError("'data' must give an object");
+  return made;
 }
 
 function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; readonly lock: LogLock } {

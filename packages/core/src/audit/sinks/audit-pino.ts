@@ -6,7 +6,7 @@ const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type Level = (typeof levels)[number];
 
 /** What is needed of a pino logger; Fastify's is one. */
-export type PinoLogger = Readonly<Record<Level, (fields: object, message: string) => void>> & {
+export type PinoLogger = Readonly<Record<Level, (fields: object, message: string) => unknown>> & {
   isLevelEnabled?(level: string): boolean;
 };
 
@@ -38,7 +38,8 @@ export function auditPino(logger: PinoLogger, options: AuditPinoOptions = {}): A
   return {
     bestEffort: !dangerouslyCountAsRecord,
     async write(event) {
-      logger[level]({ countersign: printableEvent(event) }, titleOf(event));
+      // A logger may be async: its rejection is this sink's, never an unhandled one.
+      await logger[level]({ countersign: printableEvent(event) }, titleOf(event));
     },
   };
 }

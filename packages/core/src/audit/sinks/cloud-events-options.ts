@@ -2,7 +2,7 @@ import { ConfigError, checkOptionNames } from '../../config-error.js';
 import { readClock } from '../../read-clock.js';
 import { readOnTrouble } from '../../trouble.js';
 import type { AuditEvent } from '../event.js';
-import { parseReceiverAddress } from '../receiver-address.js';
+import { parseReceiverAddress, readReceiverAuthorization } from '../receiver-address.js';
 import { wholeNumber } from '../../whole-number.js';
 
 export interface AuditCloudEventsOptions {
@@ -65,12 +65,8 @@ const optionNames = [
 
 export function readCloudEventsOptions(address: string, options: AuditCloudEventsOptions): CloudEventsSettings {
   checkOptionNames('auditCloudEvents', options, optionNames);
-  const { data = (event) => event, authorization } = options;
+  const { data = (event) => event } = options;
   if (typeof data !== 'function') throw new ConfigError("auditCloudEvents: 'data' must be a function, like toOcsf.");
-  // A field that cannot be sent would fail each try, long after the start.
-  if (authorization !== undefined && !/^[\x20-\x7e]+$/.test(authorization)) {
-    throw new ConfigError("auditCloudEvents: 'authorization' must be printable ASCII, like 'Bearer …'.");
-  }
   return {
     url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
     source: readSource(options.source),
@@ -87,7 +83,7 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
     timeoutMilliseconds: 1000 * wholeNumber('auditCloudEvents', 'timeoutSeconds', options.timeoutSeconds ?? 10, 1, 300),
     maxRetryMilliseconds:
       1000 * wholeNumber('auditCloudEvents', 'maxRetrySeconds', options.maxRetrySeconds ?? 60, 1, 3600),
-    authorization,
+    authorization: readReceiverAuthorization('auditCloudEvents', options.authorization),
     data,
     clock: readClock('auditCloudEvents', options.clock),
     onTrouble: readOnTrouble('auditCloudEvents', options.onTrouble),

@@ -207,6 +207,18 @@ describe('auditCloudEvents', () => {
     await arrived(one, 1);
     expect(one.received[0]?.events[0]).toMatchObject({ id: 'a', data: { class_uid: 6003, metadata: { uid: 'a' } } });
   });
+
+  it.each<[string, () => unknown]>([
+    ['nothing', () => undefined],
+    ['a promise', async () => ({})],
+    ['a promise that rejects', async () => Promise.reject(new Error('late'))],
+    ['a text', () => 'record'],
+  ])('takes no record of which that form is %s [policy 3]', async (_title, data) => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { data: data as () => object });
+    await expect(sink.write(event('a'))).rejects.toThrow("'data' must give an object");
+  });
 });
 
 describe('outages', () => {

@@ -30,6 +30,11 @@ describe('auditPino', () => {
     ]);
   });
 
+  it('rejects when an async logger does [policy 3]', async () => {
+    const logger = { info: () => Promise.reject(new Error('no disk')) } as unknown as PinoLogger;
+    await expect(auditPino(logger).write(event('a'))).rejects.toThrow('no disk');
+  });
+
   it('F1 F3 is one printable line, bounded, whatever a name holds', async () => {
     const { stream, lines } = listen();
     const odd = '\r\n{"level":60}\u001b[2J\u2028\u202e\u0085\0\u{e0041}';
