@@ -63,7 +63,7 @@ export function oddAnswers(permit: unknown): readonly (readonly [title: string, 
     ['no type', (_request, response) => void response.writeHead(200).end(JSON.stringify(permit))],
     ['no JSON', (_request, response) => void jsonHead(response).end('{"decision": true, "result": true')],
     [
-      'a decision twice',
+      'a decision twice [M1]',
       (_request, response) => {
         const text = JSON.stringify(permit);
         jsonHead(response).end(`${text.replace('true', 'false').slice(0, -1)},${text.slice(1)}`);

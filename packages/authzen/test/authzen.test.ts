@@ -100,7 +100,7 @@ describe('one evaluation', () => {
     ['an error with a false', { decision: false, context: { error: { status: 404, message: 'not found' } } }],
     ['an error beside a true', { decision: true, error: { status: 500 } }],
     ['an error in a list with a true', { decision: true, context: [{ id: 1 }, { error: 1 }] }],
-    ['errors beside a true', { decision: true, errors: [] }],
+    ['errors beside a true [M2]', { decision: true, errors: [] }],
     ['errors in the context of a true', { decision: true, context: { errors: [{ status: 500 }] } }],
     ['the answer to a batch beside a true', { decision: true, evaluations: [{ decision: false }] }],
     ['the answer to a batch', { evaluations: [{ decision: true }] }],
@@ -124,7 +124,7 @@ it.each<[string, object]>([
   ['a hidden attribute', Object.defineProperty({}, 'frozen', { value: true })],
   ['an attribute that is a symbol', { [Symbol('frozen')]: true }],
   ['attributes in a map', new Map([['frozen', true]])],
-])('%s is not dropped: nothing is asked [policy 9]', async (_title, attributes) => {
+])('%s is not dropped: nothing is asked [M3]', async (_title, attributes) => {
   const stub = await startStubPdp(says({ decision: true }));
   const resource = { ...query.resource, attributes: attributes as Record<string, unknown> };
   expect(await authzen({ url: stub.url }).decide({ ...query, resource })).toMatchObject(failed);

@@ -45,7 +45,7 @@ it.each<[string, unknown]>([
   ['a bare true', true],
   ['an array', [{ result: true }]],
   ['a result as text', { result: 'true' }],
-  ['errors beside a true', { result: true, errors: [{ code: 'rego_error' }] }],
+  ['errors beside a true [M2]', { result: true, errors: [{ code: 'rego_error' }] }],
   ['an error beside a true', { result: true, error: {} }],
   ['the code of an error beside a true', { code: 'internal_error', message: 'x', result: true }],
   ['provenance of another kind', { result: 'x', provenance: 'y' }],

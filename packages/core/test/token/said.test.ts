@@ -8,6 +8,6 @@ it.each<[string | readonly string[], string]>([
   [[], ''],
   ['a"\n', String.raw`"a\"\n"`],
   ['x'.repeat(5000), `"${'x'.repeat(100)}"`],
-])('E5 says few names, and short: %#', (names, text) => {
+])('quotes few names, and short: %# [F3]', (names, text) => {
   expect(said(names)).toBe(text);
 });
