@@ -69,7 +69,8 @@ export type {
   PrintedRegistration,
 } from './keys/registration.js';
 export type { AgentsRefresh, RemoteDirectoryOptions } from './keys/remote-directory.js';
-export type { LiveFileOptions, ReloadResult } from './live-file.js';
+export type { LiveFileOptions } from './files/live-file.js';
+export type { ReloadResult } from './files/live-files.js';
 export {
   type Admission,
   type AdmissionOptions,

@@ -7,6 +7,11 @@ export function textOf(error: unknown): string {
   }
 }
 
+/** What an error says, without the name of its kind. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? textOf(error.message) : textOf(error);
+}
+
 /** The same with what caused it: `fetch` says what happened there only. */
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? ` (${textOf(error.cause)})` : '';

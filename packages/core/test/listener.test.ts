@@ -62,7 +62,7 @@ describe('a process with a listener that rejects', () => {
     program = await bundle(new URL('./rejecting-listener.ts', import.meta.url), programs.path);
   });
 
-  it.each([
+  it.concurrent.each([
     'createGuard',
     'fanOut',
     'auditFile',

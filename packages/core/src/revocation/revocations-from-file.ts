@@ -1,7 +1,7 @@
 import { ConfigError, checkOptionNames } from '../config-error.js';
 import { brokenLine } from '../json/broken-line.js';
 import { isJsonObject, member, parseStrictJson } from '../json/strict-json.js';
-import { type LiveFileOptions, openLiveFile } from '../live-file.js';
+import { type LiveFileOptions, openLiveFile } from '../files/live-file.js';
 import { readRevocation, type RevocableKind } from './revocable.js';
 import { RevocationSet } from './revocation-set.js';
 import type { RevocationSource } from './source.js';

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, open as openFile, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
 import { agentsFromFile } from '../../src/keys/agents-from-file.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';
-import type { ReloadResult } from '../../src/live-file.js';
+import type { ReloadResult } from '../../src/files/live-files.js';
+import { fakeTime, hasten } from '../files/hasten.js';
 import { putFile } from '../put-file.js';
 import { newEd25519Key } from './test-keys.js';
 import { nextWarning } from './warnings.js';
@@ -38,9 +38,11 @@ async function open(
   onTestFinished(() => agents.close?.());
   const nextReload = async (): Promise<ReloadResult> =>
     reloads.shift() ??
-    (await new Promise<ReloadResult>((resolve) => {
-      awaited = resolve;
-    }));
+    (await hasten(
+      new Promise<ReloadResult>((resolve) => {
+        awaited = resolve;
+      }),
+    ));
   return { agents, nextReload };
 }
 
@@ -55,6 +57,8 @@ async function known(agents: AgentDirectory): Promise<string> {
 function running(): number {
   return process.getActiveResourcesInfo().filter((kind) => /Timeout|FSEvent/.test(kind)).length;
 }
+
+fakeTime();
 
 describe('agentsFromFile', () => {
   it('reads a list, or an object with the list', async () => {
@@ -164,9 +168,9 @@ describe('agentsFromFile', () => {
     });
     onTestFinished(() => agents.close?.());
     await putFile(file, JSON.stringify([a]));
-    await warned;
+    await hasten(warned);
     await putFile(file, JSON.stringify([b]));
-    await reloadedAgain;
+    await hasten(reloadedAgain);
     expect(await known(agents)).toBe('b');
   });
 
@@ -199,31 +203,38 @@ describe('agentsFromFile', () => {
   });
 
   it.skipIf(process.platform === 'win32')(
-    'tells nothing any more once it is closed, not even what it was reading',
+    'a pipe in its place is reported, and stops no later reload [F10]',
     async () => {
       const folder = await temporaryFolder();
       const file = join(folder, 'agents.json');
       await writeFile(file, JSON.stringify([a]));
-      const reloads: ReloadResult[] = [];
-      const onReload = (result: ReloadResult): void => void reloads.push(result);
-      const agents = await agentsFromFile(file, { onReload, pollSeconds: 0.02 });
-      // Whoever reads a pipe waits for who writes, and so does who writes for a reader.
+      const { agents, nextReload } = await open(file);
       execFileSync('mkfifo', [join(folder, 'pipe')]);
       await rename(join(folder, 'pipe'), file);
-      const writing = await openFile(file, 'w');
-      await agents.close?.();
-      await writing.writeFile(JSON.stringify([b]));
-      await writing.close();
-      // By then what was in the pipe has been read.
-      await readFile(fileURLToPath(import.meta.url));
-      expect(await known(agents)).toBe('a');
-      expect(reloads).toEqual([]);
+      expect(await nextReload()).toMatchObject({ ok: false, problem: expect.stringMatching(/not a regular file/) });
+      await putFile(file, JSON.stringify([b]));
+      expect(await nextReload()).toEqual({ ok: true });
+      expect(await known(agents)).toBe('b');
     },
   );
+
+  it('follows a change that keeps the size and the time of the file [F5]', async () => {
+    const file = join(await temporaryFolder(), 'agents.json');
+    const past = new Date(0);
+    await writeFile(file, JSON.stringify([a]));
+    await utimes(file, past, past);
+    const { agents, nextReload } = await open(file, 0.5);
+    await writeFile(file, JSON.stringify([{ ...a, id: 'agent-b' }]));
+    await utimes(file, past, past);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(await known(agents)).toBe('b');
+  });
 
   it('does not keep the process alive', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a]));
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
     // Timers and watchers of others may end meanwhile.
     const before = running();
     const { agents } = await open(file);

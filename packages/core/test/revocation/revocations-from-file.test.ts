@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
-import type { ReloadResult } from '../../src/live-file.js';
+import type { ReloadResult } from '../../src/files/live-files.js';
 import type { Revocable } from '../../src/revocation/revocable.js';
 import { revocationsFromFile } from '../../src/revocation/revocations-from-file.js';
 import type { RevocationSource } from '../../src/revocation/source.js';
 import { patiently } from '../../../../test/support/patiently.js';
+import { fakeTime, hasten } from '../files/hasten.js';
 import { putFile } from '../put-file.js';
 
 const thumbprint = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
@@ -31,11 +32,13 @@ async function open(
   const source = await revocationsFromFile(file, { onReload: (result) => reloads.push(result), pollSeconds: 3600 });
   onTestFinished(() => source.close?.());
   const nextReload = async (): Promise<ReloadResult> => {
-    await vi.waitFor(() => expect(reloads).toHaveLength(1), patiently);
+    await hasten(vi.waitFor(() => expect(reloads).toHaveLength(1), patiently));
     return reloads.pop() as ReloadResult;
   };
   return { source, nextReload };
 }
+
+fakeTime();
 
 describe('revocationsFromFile', () => {
   it('reads every list, ids and objects', async () => {

@@ -1,13 +1,18 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type CliResult, runCli } from '../../run-cli.js';
 
 const root = mkdtempSync(join(tmpdir(), 'countersign-policy-'));
 // What the commands load when they run would otherwise count as time of the first test.
 beforeAll(() => import('@countersign/core'), 120_000);
-afterAll(() => rmSync(root, { recursive: true }));
+// Files that were written during the last second are awaited.
+beforeAll(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 }));
+afterAll(() => {
+  vi.useRealTimers();
+  rmSync(root, { recursive: true });
+});
 
 let count = 0;
 const fresh = (): string => join(root, String(count++));
@@ -107,6 +112,19 @@ warning: no-schema
         { severity: 'warning', code: 'duplicate', file: 'pr.cedar', line: 5, policy: 'pr.cedar#other-drafts' },
         { severity: 'warning', code: 'duplicate', file: 'pr.cedar', line: 8, policy: 'pr.cedar#other-frozen' },
       ],
+    });
+  });
+
+  it('tells of a file without a policy, and of one that is not as SHA256SUMS says [F1]', async () => {
+    const empty = folder({ 'pr.cedar': POLICIES, 'pr.cedarschema': SCHEMA, 'forbids.cedar': '// none\n' });
+    expect(await policy('check', empty)).toMatchObject({
+      code: 3,
+      out: expect.stringMatching(/^forbids\.cedar:1: error: invalid\n {4}there is no policy in this file/),
+    });
+    const cut = folder({ 'pr.cedar': POLICIES, 'pr.cedarschema': SCHEMA, SHA256SUMS: `${'0'.repeat(64)}  pr.cedar\n` });
+    expect(await policy('check', cut)).toMatchObject({
+      code: 3,
+      out: expect.stringMatching(/^error: invalid\n {4}pr\.cedar is not the file that SHA256SUMS names/),
     });
   });
 

@@ -1,4 +1,3 @@
-import { ConfigError } from '../../config-error.js';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explain/explanation.js';
@@ -49,11 +48,12 @@ export interface CedarEngine extends PolicyEngine {
   replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string };
 }
 
-/** Throws a `ConfigError` that starts with `owner` if the source cannot be put in force. */
-export function createCedarEngine(owner: string, source: CedarSource): CedarEngine {
+/** An engine, or why the source cannot be put in force. */
+export function createCedarEngine(
+  source: CedarSource,
+): { readonly ok: true; readonly engine: CedarEngine } | { readonly ok: false; readonly problem: string } {
   const loaded = load(source);
-  if (!loaded.ok) throw new ConfigError(`${owner}: ${loaded.problem}`);
-  return new Engine(loaded.live);
+  return loaded.ok ? { ok: true, engine: new Engine(loaded.live) } : loaded;
 }
 
 /** Without a schema neither policies nor requests are validated any more: a file that is gone must not do that. */

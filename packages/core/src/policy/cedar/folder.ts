@@ -1,55 +1,65 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../../config-error.js';
+import { type FileSet, readFileSet } from '../../files/file-set.js';
+import { listFolder } from '../../files/regular-file.js';
 import { brokenLine } from '../../json/broken-line.js';
 import { parseStrictJson } from '../../json/strict-json.js';
+import { codeOf } from '../../text-of.js';
 import type { Resource } from '../engine.js';
-import type { CedarSource } from './engine.js';
+import { checkManifest, MANIFEST } from './manifest.js';
+import type { PolicySetTexts } from './policy-set.js';
 import type { NamedTexts } from './schema.js';
 
 const ENTITIES = 'entities.json';
 
-/** Reads what a folder says of policy: `*.cedar`, `*.cedarschema` and `entities.json`. @throws ConfigError */
-export async function readFolder(owner: string, path: string): Promise<CedarSource> {
-  const names = await namesIn(owner, path);
-  await refuseOverlooked(owner, path, names);
-  const policies = await readTexts(owner, path, names, '.cedar');
-  const schema = await readTexts(owner, path, names, '.cedarschema');
+/** Reads the files of a folder that say something of policy. @throws Error (as a rejection) */
+export async function readFolder(path: string): Promise<FileSet> {
+  const { value: names, changedMs } = await listFolder(path).catch((error: unknown) => {
+    throw new Error(`the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`);
+  });
+  await refuseOverlooked(path, names);
+  const read = names.filter((name) => /\.cedar(?:schema)?$/.test(name) || name === ENTITIES || name === MANIFEST);
+  return await readFileSet(
+    read.map((name) => [name, join(path, name)]),
+    changedMs,
+  );
+}
+
+/** What the files of a folder say. @throws ConfigError */
+export function sourceOf(set: FileSet): PolicySetTexts {
+  checkManifest(set);
+  const policies = textsIn(set, '.cedar');
+  const schema = textsIn(set, '.cedarschema');
+  const entities = set.files.get(ENTITIES);
   return {
     policies,
     ...(Object.keys(schema).length === 0 ? {} : { schema }),
-    ...(names.includes(ENTITIES) ? { entities: await readEntities(owner, path) } : {}),
+    ...(entities === undefined ? {} : { entities: entitiesIn(entities) }),
   };
 }
 
-/** Differs when a file has come, gone or been written. A folder that cannot be read has a fingerprint too. */
-export async function fingerprint(path: string): Promise<string> {
-  const names = await readdir(path).catch((): string[] => []);
-  const marks = names.toSorted().map(async (name) => {
-    const found = await stat(join(path, name)).catch(() => undefined);
-    return [name, found?.mtimeMs, found?.size, found?.ino];
-  });
-  return JSON.stringify(await Promise.all(marks));
-}
-
-async function namesIn(owner: string, path: string): Promise<string[]> {
-  return await readdir(path).catch((error: unknown) => {
-    throw new ConfigError(
-      `${owner}: the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`,
-    );
-  });
-}
-
 /** A forbid in a file that nobody reads would weaken silently. */
-async function refuseOverlooked(owner: string, path: string, names: readonly string[]): Promise<void> {
+async function refuseOverlooked(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const within = await readdir(join(path, name)).catch(() => []);
+    const within = await namesWithin(path, name);
     if (looksOverlooked(name) || within.some((file) => /\.cedar$/i.test(file))) {
-      throw new ConfigError(
-        `${owner}: ${name} would not be read. Policies are *.cedar and schemas *.cedarschema, in this folder itself.`,
+      throw new Error(
+        `${name} would not be read. Policies are *.cedar and schemas *.cedarschema, in this folder itself.`,
       );
     }
   }
+}
+
+/** Names in a folder of the folder. */
+async function namesWithin(path: string, name: string): Promise<readonly string[]> {
+  // Kubernetes keeps the files of a ConfigMap in folders with such names, and links to them.
+  if (name.startsWith('..')) return [];
+  return await readdir(join(path, name)).catch((error: unknown) => {
+    // A file; a link to nothing; a folder such as lost+found.
+    if (['ENOTDIR', 'ENOENT', 'EACCES'].includes(codeOf(error))) return [];
+    throw error;
+  });
 }
 
 function looksOverlooked(name: string): boolean {
@@ -57,38 +67,24 @@ function looksOverlooked(name: string): boolean {
   return /\.cedar(?:\.?schema)?(?:\.json)?$/i.test(name);
 }
 
-async function readTexts(
-  owner: string,
-  path: string,
-  names: readonly string[],
-  ending: '.cedar' | '.cedarschema',
-): Promise<NamedTexts> {
-  const texts = names
-    .filter((name) => name.endsWith(ending))
-    .toSorted()
-    .map(async (name): Promise<[string, string]> => [name, decode(owner, name, await bytesOf(owner, path, name))]);
-  return Object.fromEntries(await Promise.all(texts));
+function textsIn({ files }: FileSet, ending: '.cedar' | '.cedarschema'): NamedTexts {
+  return Object.fromEntries(
+    [...files].filter(([name]) => name.endsWith(ending)).map(([name, bytes]) => [name, decode(name, bytes)]),
+  );
 }
 
 /** Its shape is checked with the policies. */
-async function readEntities(owner: string, path: string): Promise<readonly Resource[]> {
-  const bytes = await bytesOf(owner, path, ENTITIES);
+function entitiesIn(bytes: Buffer): readonly Resource[] {
   const json = parseStrictJson(bytes);
-  if (!json.ok) throw new ConfigError(`${owner}: ${brokenLine(ENTITIES, bytes)}: ${json.problem}.`);
+  if (!json.ok) throw new ConfigError(`${brokenLine(ENTITIES, bytes)}: ${json.problem}.`);
   if (Array.isArray(json.value)) return json.value as readonly Resource[];
-  throw new ConfigError(`${owner}: ${ENTITIES} must be a list of { type, id, parents, attributes }.`);
+  throw new ConfigError(`${ENTITIES} must be a list of { type, id, parents, attributes }.`);
 }
 
-async function bytesOf(owner: string, path: string, name: string): Promise<Buffer> {
-  return await readFile(join(path, name)).catch((error: unknown) => {
-    throw new ConfigError(`${owner}: ${name} cannot be read (${String(error)}).`);
-  });
-}
-
-function decode(owner: string, name: string, bytes: Uint8Array): string {
+function decode(name: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new ConfigError(`${owner}: ${name} is not UTF-8. Save it as UTF-8.`);
+    throw new ConfigError(`${name} is not UTF-8. Save it as UTF-8.`);
   }
 }

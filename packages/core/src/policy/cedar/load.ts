@@ -1,9 +1,11 @@
 import { checkOptionNames, ConfigError } from '../../config-error.js';
-import { readListener, warn } from '../../listener.js';
-import { onChange, type ReloadResult } from '../../live-file.js';
-import { textOf } from '../../text-of.js';
+import { warn } from '../../listener.js';
+import type { FileSet } from '../../files/file-set.js';
+import { readFollowing } from '../../files/live-file.js';
+import { LiveFiles, type ReloadResult } from '../../files/live-files.js';
 import { type CedarEngine, type CedarSource, createCedarEngine } from './engine.js';
-import { fingerprint, readFolder } from './folder.js';
+import { readFolder, sourceOf } from './folder.js';
+import { MANIFEST } from './manifest.js';
 
 export interface CedarFromDirectoryOptions {
   /** Follow changes of the folder. Default false: they take effect by `reload()` only. */
@@ -29,6 +31,9 @@ export interface CedarDirectory extends CedarEngine {
  * policies `file.cedar#id`, with the policy's `@id`, or its place in the file, from 0. A file `entities.json` may say
  * which roles are in which, and which users in which groups: a list of `{ type, id, parents, attributes }`.
  *
+ * Waits up to a second if a file was changed during the last second: somebody may still be writing. If there is a file
+ * `SHA256SUMS`, as `sha256sum` writes it, it must name each of these files, and no other.
+ *
  * @throws ConfigError naming file and line, if the folder cannot be read, there is no policy, or one does not parse,
  * validate, or bear a name of its own.
  *
@@ -40,48 +45,52 @@ export async function cedarFromDirectory(
   options: CedarFromDirectoryOptions = {},
 ): Promise<CedarDirectory> {
   const owner = `cedarFromDirectory('${path}')`;
-  const { watch, onReload, pollSeconds } = readOptions(owner, options);
-  let seen = await fingerprint(path);
-  const source = await readFolder(owner, path);
-  if (source.schema === undefined) {
+  checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
+  const { watch = false } = options;
+  if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
+  const { pollSeconds, onReload } = readFollowing(owner, 'policies', options);
+  const folder = new Folder();
+  const files = await LiveFiles.open({ owner, read: () => readFolder(path), load: (set) => folder.load(set) });
+  const { engine } = folder;
+  if (engine.actions === undefined) {
     warn(
       `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guide.md, step 2).`,
     );
   }
-  const engine = createCedarEngine(owner, source);
-
-  async function reload(): Promise<ReloadResult> {
-    try {
-      return engine.replace(await readFolder(owner, path));
-    } catch (error) {
-      return { ok: false, problem: textOf(error) };
-    }
-  }
-
-  async function follow(isStopped: () => boolean): Promise<void> {
-    const now = await fingerprint(path);
-    if (now === seen || isStopped()) return;
-    seen = now;
-    const result = await reload();
-    if (!isStopped()) onReload(result);
-  }
-
-  const stop = watch ? onChange(path, pollSeconds, follow) : () => undefined;
-  return Object.assign(engine, { reload, close: (): void => stop() });
+  if (watch) files.follow({ folder: path, pollSeconds, onReload });
+  return Object.assign(engine, { reload: () => files.reload(), close: () => files.close() });
 }
 
-function readOptions(owner: string, options: CedarFromDirectoryOptions): Required<CedarFromDirectoryOptions> {
-  checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
-  const { watch = false, pollSeconds = 5 } = options;
-  if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
-  const onReload = readListener(owner, 'onReload', options.onReload, warnOfProblem);
-  if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
-    throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
+/** The engine of a folder, from the first set on. */
+class Folder {
+  #engine: CedarEngine | undefined;
+  #hasManifest = false;
+
+  get engine(): CedarEngine {
+    if (this.#engine === undefined) throw new Error('No policies are loaded.');
+    return this.#engine;
   }
-  function warnOfProblem(result: ReloadResult): void {
-    if (!result.ok) warn(`${owner}: the policies read before stay: ${result.problem}`);
+
+  /** @throws ConfigError; then the policies before stay in force. */
+  load(set: FileSet): void {
+    const hasManifest = set.files.has(MANIFEST);
+    if (this.#hasManifest && !hasManifest) {
+      throw new ConfigError(`${MANIFEST} is gone. Write it again, or restart without it.`);
+    }
+    this.#put(sourceOf(set));
+    this.#hasManifest = hasManifest;
   }
-  return { watch, pollSeconds, onReload };
+
+  #put(source: CedarSource): void {
+    if (this.#engine === undefined) {
+      const created = createCedarEngine(source);
+      if (!created.ok) throw new ConfigError(created.problem);
+      this.#engine = created.engine;
+    } else {
+      const replaced = this.#engine.replace(source);
+      if (!replaced.ok) throw new ConfigError(replaced.problem);
+    }
+  }
 }
 
 /**
@@ -106,7 +115,9 @@ export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
   if (source.entities !== undefined && !Array.isArray(source.entities)) {
     throw new ConfigError(`${owner}: 'entities' must be a list of { type, id, parents, attributes }.`);
   }
-  return createCedarEngine(owner, source);
+  const loaded = createCedarEngine(source);
+  if (!loaded.ok) throw new ConfigError(`${owner}: ${loaded.problem}`);
+  return loaded.engine;
 }
 
 function isText(value: unknown): boolean {

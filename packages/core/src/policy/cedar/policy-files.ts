@@ -48,7 +48,11 @@ function statementsOf(file: string, source: string, problems: string[]): PlacedS
     problems.push(`${JSON.stringify(file)}: holds a lone surrogate. Save it as UTF-8.`);
     return [];
   }
-  return splitPolicies(source).map(({ text, line }, place) => ({ text, line, file, place }));
+  const statements = splitPolicies(source);
+  // A file that was cut off would permit what its policies forbid.
+  if (statements.length === 0)
+    problems.push(`${file}:1: there is no policy in this file. Write one, or remove the file.`);
+  return statements.map(({ text, line }, place) => ({ text, line, file, place }));
 }
 
 /** The texts that Cedar must not see, and how deep they are. */

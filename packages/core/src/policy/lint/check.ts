@@ -1,5 +1,6 @@
-import { textOf } from '../../text-of.js';
-import { readFolder } from '../cedar/folder.js';
+import { ConfigError } from '../../config-error.js';
+import { messageOf, textOf } from '../../text-of.js';
+import { readFolder, sourceOf } from '../cedar/folder.js';
 import { type Cedar, freshCedar } from '../cedar/instance.js';
 import { type Policy, type PolicySet, readPolicySet } from '../cedar/policy-set.js';
 import { AGENT_VOCABULARY, type Schema } from '../cedar/schema.js';
@@ -22,14 +23,11 @@ import { unknownGroups } from './unknown-groups.js';
  * for (const { file, line, message } of findings) console.error(`${file}:${line}: ${message}`);
  */
 export async function checkPolicies(path: string): Promise<PolicyCheck> {
-  const { policies, schema, entities } = await readFolder(path, path);
-  const texts = {
-    policies: policies as Readonly<Record<string, string>>,
-    ...(schema === undefined ? {} : { schema: schema as Readonly<Record<string, string>> }),
-    ...(entities === undefined ? {} : { entities }),
-  };
+  const set = await readFolder(path).catch((error: unknown) => {
+    throw new ConfigError(`${path}: ${messageOf(error)}`);
+  });
   const cedar = freshCedar();
-  const reading = readOrProblem(() => readPolicySet(cedar, texts, AGENT_VOCABULARY));
+  const reading = readOrProblem(() => readPolicySet(cedar, sourceOf(set), AGENT_VOCABULARY));
   if (!reading.ok) return { policies: 0, findings: reading.problems.map(findingFrom) };
   return { policies: reading.set.policies.length, findings: lint(cedar, reading.set) };
 }
@@ -38,7 +36,9 @@ function readOrProblem(read: () => ReturnType<typeof readPolicySet>): ReturnType
   try {
     return read();
   } catch (thrown) {
-    return { ok: false, problems: [`Cedar cannot take these policies: ${textOf(thrown)}`] };
+    const problem =
+      thrown instanceof ConfigError ? thrown.message : `Cedar cannot take these policies: ${textOf(thrown)}`;
+    return { ok: false, problems: [problem] };
   }
 }
 

@@ -1,12 +1,16 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError } from '../../../src/config-error.js';
-import { type CedarSource } from '../../../src/policy/cedar/engine.js';
+import type { CedarEngine, CedarSource } from '../../../src/policy/cedar/engine.js';
 import { type CedarFromDirectoryOptions, cedarFromDirectory, cedarFromText } from '../../../src/policy/cedar/load.js';
-import type { ReloadResult } from '../../../src/live-file.js';
+import type { ReloadResult } from '../../../src/files/live-files.js';
+import { patiently } from '../../../../../test/support/patiently.js';
+import { fakeTime, halfASecond, hasten } from '../../files/hasten.js';
 import { putFile } from '../../put-file.js';
 import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
 
@@ -20,6 +24,8 @@ async function folder(files: Record<string, string | Uint8Array>): Promise<strin
   for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
   return path;
 }
+
+fakeTime();
 
 describe('cedarFromDirectory', () => {
   it('reads policies and schema, and nothing else', async () => {
@@ -117,11 +123,11 @@ describe('a folder that changes', () => {
     const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.05 });
     let reloaded = next();
     await putFile(join(path, 'merge.cedar'), MERGE);
-    await reloaded;
+    await hasten(reloaded);
     expect(engine.decide(merge).decision).toBe('allow');
     reloaded = next();
     await putFile(join(path, 'bad.cedar'), 'permit(');
-    await reloaded;
+    await hasten(reloaded);
     expect(told.at(-1)).toMatchObject({ ok: false });
     expect(engine.decide(merge).decision).toBe('allow');
     engine.close();
@@ -171,6 +177,171 @@ describe('a folder that changes', () => {
     for (const options of [{ wach: true }, { watch: 1 }, { onReload: 1 }, { pollSeconds: 0 }]) {
       await expect(cedarFromDirectory(path, options as CedarFromDirectoryOptions)).rejects.toThrow(ConfigError);
     }
+  });
+});
+
+describe('a folder that is read while it is written', () => {
+  const FORBIDS = '@id("freeze") forbid(principal, action, resource);';
+  const forbidden = { decision: 'deny', cause: 'policy', policies: ['freeze.cedar#freeze'] };
+
+  /** Follows a folder that permits drafts and forbids everything. Gives the reloads one by one. */
+  async function followed(
+    files: Record<string, string>,
+  ): Promise<{ path: string; engine: CedarEngine; nextReload: () => Promise<ReloadResult> }> {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'freeze.cedar': FORBIDS, ...files });
+    const told: ReloadResult[] = [];
+    const onReload = (result: ReloadResult): void => void told.push(result);
+    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.5 });
+    onTestFinished(() => engine.close());
+    const nextReload = async (): Promise<ReloadResult> => {
+      await hasten(vi.waitFor(() => expect(told).toHaveLength(1), patiently));
+      return told.pop() as ReloadResult;
+    };
+    return { path, engine, nextReload };
+  }
+
+  it.each(['', '// Nothing is forbidden before the freeze.\n'])(
+    'keeps the policies when %j is left of a file, and refuses to start on it [F1]',
+    async (content) => {
+      const { path, engine, nextReload } = await followed({});
+      await writeFile(join(path, 'freeze.cedar'), content);
+      const problem = 'freeze.cedar:1: there is no policy in this file. Write one, or remove the file.';
+      expect(await nextReload()).toEqual({ ok: false, problem });
+      expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+      await expect(cedarFromDirectory(path)).rejects.toThrow(problem);
+    },
+  );
+
+  it('loads what is written in place only when it is whole [F1]', async () => {
+    const { path, engine, nextReload } = await followed({});
+    const before = engine.policySet;
+    const sets = new Set<string>();
+    const file = await open(join(path, 'freeze.cedar'), 'w');
+    for (const policy of [
+      '@id("one") permit(principal, action, resource);',
+      FORBIDS,
+      '@id("two") ' + DRAFTS.slice(DRAFTS.indexOf('permit')),
+    ]) {
+      await file.write(policy);
+      await halfASecond();
+      sets.add(engine.policySet);
+      expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+    }
+    await file.close();
+    expect([...sets]).toEqual([before]);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(engine.policies.map(({ id }) => id)).toContain('freeze.cedar#two');
+  });
+
+  it('notices a change that keeps size and time [F5]', async () => {
+    const past = new Date(0);
+    const permit = '@id("x") permit(principal, action, resource); ';
+    const { path, engine, nextReload } = await followed({});
+    await putFile(join(path, 'freeze.cedar'), permit);
+    await utimes(join(path, 'freeze.cedar'), past, past);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+    await writeFile(join(path, 'freeze.cedar'), permit.replace('permit', 'forbid'));
+    await utimes(join(path, 'freeze.cedar'), past, past);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(engine.decide(reviewerQuery()).decision).toBe('deny');
+  });
+
+  it.skipIf(process.platform === 'win32')('reports a pipe, and takes the next change [F10]', async () => {
+    const { path, engine, nextReload } = await followed({});
+    execFileSync('mkfifo', [join(path, 'pipe.cedar')]);
+    const problem = `'${join(path, 'pipe.cedar')}' is not a regular file`;
+    expect(await nextReload()).toEqual({ ok: false, problem });
+    expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+    await rm(join(path, 'pipe.cedar'));
+    expect(await nextReload()).toEqual({ ok: true });
+  });
+
+  it('may be a ConfigMap, whose files are swapped at once [F4]', async () => {
+    const path = await folder({});
+    const release = async (name: string, files: Record<string, string>): Promise<void> => {
+      await mkdir(join(path, name));
+      for (const [file, content] of Object.entries(files)) await writeFile(join(path, name, file), content);
+      await symlink(name, join(path, '..data_tmp'));
+      await rename(join(path, '..data_tmp'), join(path, '..data'));
+    };
+    await release('..2026_11_26_08_00_00.1', { 'drafts.cedar': DRAFTS, 'freeze.cedar': FORBIDS });
+    for (const file of ['drafts.cedar', 'freeze.cedar']) await symlink(`..data/${file}`, join(path, file));
+    const told: ReloadResult[] = [];
+    const onReload = (result: ReloadResult): void => void told.push(result);
+    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 3600 });
+    onTestFinished(() => engine.close());
+    expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+    await release('..2026_11_26_09_00_00.2', {
+      'drafts.cedar': DRAFTS,
+      'freeze.cedar': '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);',
+    });
+    await rm(join(path, '..2026_11_26_08_00_00.1'), { recursive: true });
+    await hasten(vi.waitFor(() => expect(told).toEqual([{ ok: true }]), patiently));
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+  });
+
+  it('refuses a folder of its own whose policies nobody reads', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS });
+    await mkdir(join(path, 'forbids'));
+    await writeFile(join(path, 'forbids', 'freeze.cedar'), FORBIDS);
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/forbids would not be read/);
+  });
+});
+
+/** What sha256sum writes of files. */
+function sums(files: Record<string, string>): string {
+  const lines = Object.entries(files).map(
+    ([name, text]) => `${createHash('sha256').update(text).digest('hex')}  ${name}\n`,
+  );
+  return lines.join('');
+}
+
+describe('a folder with SHA256SUMS', () => {
+  const FORBIDS = '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);\n';
+  const FILES = { 'drafts.cedar': DRAFTS, 'forbids.cedar': `${FORBIDS}forbid(principal, action, resource);` };
+
+  it('is read when each file is as it says [F1]', async () => {
+    for (const manifest of [sums(FILES), sums(FILES).replaceAll('  ', ' *').replaceAll('\n', '\r\n')]) {
+      const engine = await cedarFromDirectory(await folder({ ...FILES, SHA256SUMS: manifest }));
+      expect(engine.policies).toHaveLength(3);
+    }
+  });
+
+  it.runIf(process.platform === 'linux')('takes what sha256sum writes', async () => {
+    const path = await folder({ ...FILES, 'repo.cedarschema': REPO_SCHEMA, 'entities.json': '[]' });
+    execFileSync('sh', ['-c', 'sha256sum *.cedar *.cedarschema entities.json > SHA256SUMS'], { cwd: path });
+    expect((await cedarFromDirectory(path)).policies).toHaveLength(3);
+  });
+
+  const { 'forbids.cedar': forbids, ...drafts } = FILES;
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['ends between two policies', { 'forbids.cedar': FORBIDS }, /forbids\.cedar is not the file that SHA256SUMS names/],
+    ['is not named', { 'more.cedar': FORBIDS }, /SHA256SUMS does not name more\.cedar/],
+    ['is not named: a schema', { 'repo.cedarschema': REPO_SCHEMA }, /SHA256SUMS does not name repo\.cedarschema/],
+    ['is named and missing', { SHA256SUMS: sums({ ...FILES, 'x.cedar': '' }) }, /names "x\.cedar", which is not read/],
+    ['is named and never read', { SHA256SUMS: sums({ ...FILES, 'a.md': '' }), 'a.md': '' }, /names "a\.md"/],
+    ['is named twice', { SHA256SUMS: sums(FILES) + sums(drafts) }, /SHA256SUMS:3: expected/],
+    ['is named by half a line', { SHA256SUMS: sums(FILES).slice(0, -30) }, /SHA256SUMS:2: expected/],
+    ['is SHA256SUMS, empty', { SHA256SUMS: '' }, /SHA256SUMS:1: expected/],
+  ])('stops the start, and later keeps the policies, when a file %s [F1]', async (_, change, message) => {
+    const right = { ...FILES, SHA256SUMS: sums(FILES) };
+    await expect(cedarFromDirectory(await folder({ ...right, ...change }))).rejects.toThrow(message);
+
+    const path = await folder(right);
+    const engine = await cedarFromDirectory(path);
+    for (const [name, content] of Object.entries(change)) await writeFile(join(path, name), content);
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringMatching(message) });
+    expect(engine.policies.map(({ text }) => text)).toContain(forbids.slice(FORBIDS.length));
+  });
+
+  it('must not lose it while it is in force [F1]', async () => {
+    const path = await folder({ ...FILES, SHA256SUMS: sums(FILES) });
+    const engine = await cedarFromDirectory(path);
+    await rm(join(path, 'SHA256SUMS'));
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining('SHA256SUMS is gone') });
+    await writeFile(join(path, 'SHA256SUMS'), sums(FILES));
+    expect(await engine.reload()).toEqual({ ok: true });
   });
 });
 

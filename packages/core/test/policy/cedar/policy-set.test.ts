@@ -94,8 +94,14 @@ describe('problems say where', () => {
   });
 
   it('of an empty set', () => {
-    for (const policies of [{}, { 'a.cedar': '' }, { 'a.cedar': '// none\n' }] as NamedTexts[]) {
-      expect(problems(policies)).toEqual([expect.stringContaining('no policy at all')]);
+    expect(problems({})).toEqual([expect.stringContaining('no policy at all')]);
+  });
+
+  it('of an empty file', () => {
+    for (const text of ['', '// none\n']) {
+      expect(problems({ 'a.cedar': text, 'b.cedar': ANY })).toEqual([
+        expect.stringMatching(/^a\.cedar:1: there is no policy in this file/),
+      ]);
     }
   });
 

@@ -1,0 +1,26 @@
+import { type FSWatcher, watch } from 'node:fs';
+
+/**
+ * Calls `check` when something in the folder may have changed: at each notice of the operating system, and at each poll.
+ * The folder is watched, not the file: editors and deployments put a new file (or a new target of a symbolic link) in
+ * its place. Returns a function that ends it. Nothing here keeps the process alive.
+ */
+export function onChange(folder: string, pollSeconds: number, check: () => void): () => void {
+  const poll = setInterval(check, pollSeconds * 1000).unref();
+  const watcher = watchFolder(folder, check);
+  return () => {
+    clearInterval(poll);
+    watcher?.close();
+  };
+}
+
+/** Without a watcher (none left in the system, the folder replaced) polling still finds every change. */
+function watchFolder(folder: string, notice: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(folder, { persistent: false }, notice);
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  } catch {
+    return undefined;
+  }
+}

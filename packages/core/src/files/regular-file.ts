@@ -1,0 +1,37 @@
+import { constants } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
+import { inTime } from './in-time.js';
+
+/** What a file or folder holds, and when that was last changed, in milliseconds since the epoch. */
+export interface Content<T> {
+  readonly value: T;
+  readonly changedMs: number;
+}
+
+/**
+ * Reads a file, but no pipe, socket or device, which could hold up the reader for ever.
+ *
+ * @throws Error (as a rejection) also when the file does not answer within 10 s.
+ */
+export async function readRegularFile(path: string): Promise<Content<Buffer>> {
+  return await inTime(path, async () => {
+    // Without O_NONBLOCK the opening of a pipe waits for a writer.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!(await handle.stat()).isFile()) throw new Error(`'${path}' is not a regular file`);
+      const value = await handle.readFile();
+      // Asked after the reading, so that what was written meanwhile shows.
+      return { value, changedMs: (await handle.stat()).ctimeMs };
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Names in a folder. @throws Error (as a rejection) also when the folder does not answer within 10 s. */
+export async function listFolder(path: string): Promise<Content<readonly string[]>> {
+  return await inTime(path, async () => {
+    const { ctimeMs } = await stat(path);
+    return { value: (await readdir(path)).toSorted(), changedMs: ctimeMs };
+  });
+}

@@ -1,0 +1,245 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ConfigError } from '../../src/config-error.js';
+import type { FileSet } from '../../src/files/file-set.js';
+import { LiveFiles, type ReloadResult } from '../../src/files/live-files.js';
+
+const NOW = 1_795_521_600_000;
+
+/** A set that was last changed so many milliseconds ago. */
+function setOf(text: string, age = 60_000): FileSet {
+  return {
+    files: new Map([['a', Buffer.from(text)]]),
+    digests: new Map([['a', text]]),
+    changedMs: NOW - age,
+  };
+}
+
+/** Files in memory. What is `wrong` is refused when it is loaded. */
+class Disk {
+  content: FileSet | Error = setOf('first');
+  readonly loaded: string[] = [];
+  readonly told: ReloadResult[] = [];
+  readings = 0;
+
+  read = async (): Promise<FileSet> => {
+    this.readings++;
+    if (this.content instanceof Error) throw this.content;
+    return this.content;
+  };
+
+  load = ({ files }: FileSet): void => {
+    const text = String(files.get('a'));
+    if (text.startsWith('wrong')) throw new ConfigError(text);
+    this.loaded.push(text);
+  };
+
+  async open(): Promise<LiveFiles> {
+    return await LiveFiles.open({ owner: 'files', read: this.read, load: this.load, clock: () => NOW });
+  }
+
+  /** Polls once a second. */
+  async follow(): Promise<LiveFiles> {
+    const files = await this.open();
+    const folder = await mkdtemp(`${tmpdir()}/countersign-live-`);
+    onTestFinished(() => rm(folder, { recursive: true }));
+    files.follow({ folder, pollSeconds: 1, onReload: (result) => this.told.push(result) });
+    onTestFinished(() => files.close());
+    return files;
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const seconds = async (count: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(count * 1000));
+
+describe('a start', () => {
+  it('loads a set at once when nothing in it changed during the last second', async () => {
+    const disk = new Disk();
+    disk.content = setOf('first', 1000);
+    await disk.open();
+    expect(disk.loaded).toEqual(['first']);
+  });
+
+  it.each([
+    ['just changed', 999],
+    ['bears a time to come', -60_000],
+  ])('waits until a set has settled when it %s [F1]', async (_, age) => {
+    const disk = new Disk();
+    disk.content = setOf('torn', age);
+    const opening = disk.open();
+    await seconds(0.5);
+    disk.content = setOf('whole', 0);
+    await seconds(1.4);
+    expect(disk.loaded).toEqual([]);
+    await seconds(0.2);
+    await opening;
+    expect(disk.loaded).toEqual(['whole']);
+  });
+
+  it('is refused when the set cannot be read, is wrong, or never settles', async () => {
+    const disk = new Disk();
+    disk.content = new Error('EIO');
+    await expect(disk.open()).rejects.toThrow(new ConfigError('files: EIO'));
+    disk.content = setOf('wrong');
+    await expect(disk.open()).rejects.toThrow(new ConfigError('files: wrong'));
+    disk.content = setOf('none', 0);
+    const opening = expect(disk.open()).rejects.toThrow(/files: the files change all the time/);
+    await seconds(0);
+    for (let second = 0; second < 40; second++) {
+      disk.content = setOf(String(second), 0);
+      await seconds(1);
+    }
+    await opening;
+  });
+});
+
+describe('a change', () => {
+  it('is loaded once two readings, a second apart, find the same [F1]', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    for (const part of ['p', 'pa', 'par', 'part']) {
+      disk.content = setOf(part);
+      await seconds(1);
+    }
+    expect(disk.loaded).toEqual(['first']);
+    await seconds(2);
+    expect(disk.loaded).toEqual(['first', 'part']);
+    expect(disk.told).toEqual([{ ok: true }]);
+  });
+
+  it('is not reported when the set is as before in the end', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    const before = disk.content;
+    disk.content = setOf('other');
+    await seconds(1);
+    disk.content = before;
+    await seconds(5);
+    expect(disk.told).toEqual([]);
+    expect(disk.loaded).toEqual(['first']);
+  });
+
+  it('is loaded after an outage of the file system, which is reported only if it lasts [F2]', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    disk.content = new Error('EMFILE');
+    await seconds(1);
+    disk.content = setOf('second');
+    await seconds(4);
+    expect(disk.told).toEqual([{ ok: true }]);
+
+    disk.content = new Error('EIO');
+    await seconds(10);
+    disk.content = setOf('third');
+    await seconds(4);
+    expect(disk.told.slice(1)).toEqual([{ ok: false, problem: 'EIO' }, { ok: true }]);
+    expect(disk.loaded).toEqual(['first', 'second', 'third']);
+  });
+
+  it('to the set in force is reported when an outage is over', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    const before = disk.content;
+    disk.content = new Error('EIO');
+    await seconds(10);
+    disk.content = before;
+    await seconds(4);
+    expect(disk.told).toEqual([{ ok: false, problem: 'EIO' }, { ok: true }]);
+  });
+
+  it('that is wrong is reported once, and the set before stays', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    disk.content = setOf('wrong');
+    await seconds(10);
+    expect(disk.told).toEqual([{ ok: false, problem: 'wrong' }]);
+    expect(disk.loaded).toEqual(['first']);
+  });
+
+  it('is reported when the set never settles', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    for (let second = 0; second < 40; second++) {
+      disk.content = setOf(String(second));
+      await seconds(1);
+    }
+    expect(disk.told).toEqual([{ ok: false, problem: 'the files change all the time.' }]);
+    expect(disk.loaded).toEqual(['first']);
+  });
+
+  it('is loaded although the load of another one threw', async () => {
+    const disk = new Disk();
+    const load = disk.load;
+    disk.load = (set) => {
+      if (String(set.files.get('a')) === 'fatal') throw new Error('a fault in the program');
+      load(set);
+    };
+    const warned = once(process, 'warning');
+    await disk.follow();
+    disk.content = setOf('fatal');
+    await seconds(4);
+    expect((await warned)[0]).toMatchObject({ message: 'files: Error: a fault in the program' });
+    disk.content = setOf('second');
+    await seconds(4);
+    expect(disk.loaded.at(-1)).toBe('second');
+  });
+
+  it('is not loaded after the close', async () => {
+    const disk = new Disk();
+    const files = await disk.follow();
+    disk.content = setOf('second');
+    await seconds(1);
+    files.close();
+    await seconds(5);
+    expect(disk.loaded).toEqual(['first']);
+    expect(disk.told).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('reload()', () => {
+  it('loads a set that has settled, changed or not', async () => {
+    const disk = new Disk();
+    const files = await disk.open();
+    expect(await files.reload()).toEqual({ ok: true });
+    expect(disk.loaded).toEqual(['first', 'first']);
+    disk.content = setOf('torn', 0);
+    const reloading = files.reload();
+    await seconds(0.5);
+    disk.content = setOf('second', 0);
+    await seconds(2);
+    expect(await reloading).toEqual({ ok: true });
+    expect(disk.loaded.slice(2)).toEqual(['second']);
+  });
+
+  it('never puts an older set in the place of a newer one', async () => {
+    const disk = new Disk();
+    const files = await disk.open();
+    disk.content = setOf('second', 0);
+    const slow = files.reload();
+    const fast = files.reload();
+    await seconds(0.5);
+    disk.content = setOf('third');
+    await seconds(3);
+    expect(await Promise.all([slow, fast])).toEqual([{ ok: true }, { ok: true }]);
+    expect(disk.loaded).toEqual(['first', 'third', 'third']);
+  });
+
+  it('says why the set before stays', async () => {
+    const disk = new Disk();
+    const files = await disk.open();
+    disk.content = new Error('ENOENT');
+    expect(await files.reload()).toEqual({ ok: false, problem: 'ENOENT' });
+    disk.content = setOf('wrong');
+    expect(await files.reload()).toEqual({ ok: false, problem: 'wrong' });
+    expect(disk.loaded).toEqual(['first']);
+  });
+});
