@@ -16,8 +16,9 @@ export interface AuditFileOptions {
    */
   readonly durability?: 'sync' | 'group' | 'buffered';
   /**
-   * Name of the log in its checkpoints, like `api.acme.dev/audit/1`; no spaces, no plus. A log keeps the name that it
-   * was begun with. Default: made of host name, folder and chance.
+   * Begins the name of the log in its checkpoints, like `api.acme.dev/audit/1`; no spaces, no plus. A new log adds a
+   * random part, `api.acme.dev/audit/1/9f3a61c2`, so that no two logs share a name, and keeps that name. Default: host
+   * name and folder.
    */
   readonly origin?: string;
   /**

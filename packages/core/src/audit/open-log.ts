@@ -42,8 +42,8 @@ export function openLog(
   const suffix = tornSuffix(clock());
   const segments = putUnfinishedAside(segmentsIn(directory), suffix);
   if (segments.length === 0) checkIsNew(directory);
-  const origin = originOf(segments) ?? settings.origin ?? newOrigin(directory);
-  if (settings.origin !== undefined && settings.origin !== origin) throw otherOrigin(directory, origin);
+  const origin = originOf(segments) ?? newOrigin(directory, settings.origin);
+  if (settings.origin !== undefined && !isOriginOf(settings.origin, origin)) throw otherOrigin(directory, origin);
   const checkpoints = openCheckpointFile(directory, origin, operations);
   try {
     const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile, segments.length === 0);
@@ -141,10 +141,15 @@ function lastSealed(
   );
 }
 
-/** A name that no other log has: checkpoints of one log must never pass for those of another. */
-function newOrigin(directory: string): string {
-  const words = [hostname(), basename(directory), randomBytes(4).toString('hex')];
-  return words.map((word) => word.replaceAll(/[^\w.-]/g, '-')).join('/');
+/** A name that no other log has: checkpoints of one log must never pass for those of another, also with one key. */
+function newOrigin(directory: string, given: string | undefined): string {
+  const made = [hostname(), basename(directory)].map((word) => word.replaceAll(/[^\w.-]/g, '-')).join('/');
+  return `${given ?? made}/${randomBytes(4).toString('hex')}`;
+}
+
+/** Whether a log that was begun as `given`, or is called that in full, has this name. */
+function isOriginOf(given: string, origin: string): boolean {
+  return origin === given || (origin.startsWith(`${given}/`) && /^[\da-f]{8}$/.test(origin.slice(given.length + 1)));
 }
 
 function otherOrigin(directory: string, origin: string): ConfigError {

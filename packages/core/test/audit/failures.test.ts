@@ -118,7 +118,7 @@ describe('F4 F6 a log that cannot be sealed', () => {
     const troubles: string[] = [];
     const origin = 'acme.dev/audit';
     const sealing = auditFileWith(
-      fullFor(`${origin}\n`, () => full),
+      fullFor(`\n\n— ${origin}`, () => full),
       folder.path,
       { origin, checkpointEvery: { records: 1 }, clock: () => now, onTrouble: (text) => void troubles.push(text) },
     );

@@ -103,12 +103,18 @@ describe('checkpoints', () => {
     await writeAll(folder, ['a'], { checkpointKey, origin: 'acme.dev/audit' });
     expect(statSync(checkpointKey).mode & 0o777).toBe(0o600);
     expect(existsSync(join(folder.path, 'checkpoint-key.pem'))).toBe(false);
-    expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(/^acme\.dev\/audit\+[0-9a-f]{8}\+/);
+    expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(
+      /^acme\.dev\/audit\/[0-9a-f]{8}\+[0-9a-f]{8}\+/,
+    );
     await writeAll(folder, ['b'], { checkpointKey });
     expect(await verify(folder)).toMatchObject({ ok: true });
     const { privateKey } = generateKeyPairSync('ed25519');
     expect(() => auditFile(folder.path, { checkpointKey: privateKey })).toThrow(/not signed with the key of this log/);
-    expect(() => auditFile(folder.path, { checkpointKey, origin: 'acme.dev/other' })).toThrow(/keeps its name/);
+    for (const origin of ['acme.dev/other', 'acme.dev', 'acme.dev/audi', 'acme.dev/audit/00000000']) {
+      expect(() => auditFile(folder.path, { checkpointKey, origin })).toThrow(/keeps its name/);
+    }
+    const [name = ''] = readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8').split('+');
+    for (const origin of ['acme.dev/audit', name]) await writeAll(folder, ['d'], { checkpointKey, origin });
     writeFileSync(join(keys.path, 'rubbish.pem'), 'rubbish');
     expect(() => auditFile(folder.path, { checkpointKey: join(keys.path, 'rubbish.pem') })).toThrow(ConfigError);
     await writeAll(folder, ['c'], { checkpointKey });

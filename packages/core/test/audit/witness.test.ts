@@ -138,6 +138,26 @@ describe('witnesses', () => {
     expect(splitCheckpoints(checkpoints).at(-1)).toBe(own.at(-1));
   });
 
+  it('tells logs of one name and key apart: one file can be the witness of both [policy 7]', async () => {
+    using one = temporaryFolder();
+    using two = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const file = join(elsewhere.path, 'shared.checkpoints');
+    const options = { origin: 'acme.dev/audit/1', checkpointKey: join(elsewhere.path, 'key.pem') };
+    for (const folder of [one, two, one]) {
+      const sink = auditFile(folder.path, { ...options, witnesses: [fileWitness(file)] });
+      await sink.write(event('a'));
+      await sink.close?.();
+    }
+    const checkpoints = readFileSync(file, 'utf8');
+    for (const folder of [one, two]) {
+      expect(await verifyLog(folder.path, { key: keyOf(folder), checkpoints })).toMatchObject({ ok: true });
+    }
+    // The whole of one log in the place of the other is not what its auditor has the key of.
+    const swapped = await verifyLog(two.path, { key: keyOf(one), checkpoints });
+    expect(swapped.findings.map(({ kind }) => kind)).toContain('wrong_key');
+  });
+
   it('F6 an address is sent each, signed, and with what it asks for', async () => {
     using folder = temporaryFolder();
     const { url, received, bodies } = await listen(204);

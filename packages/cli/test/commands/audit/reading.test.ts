@@ -188,7 +188,9 @@ describe('audit query', () => {
     await writeLog(other.file('log'), events);
     const { out } = await runCli(['audit', 'query', other.file('log')]);
 
-    expect(out).toMatch(/^ +1 .* segment +\(the log\) +segment 1 of acme\.dev\/audit\/1 begins, after 0 records$/m);
+    expect(out).toMatch(
+      /^ +1 .* segment +\(the log\) +segment 1 of acme\.dev\/audit\/1\/[\da-f]{8} begins, after 0 records$/m,
+    );
     expect(out).toMatch(/ checkpoint +\(the log\) +records 1 to 3 sealed, root [A-Za-z0-9+/]{43}=$/m);
     expect(out).toMatch(
       / recovered +\(the log\) +after a crash 8 torn bytes were put aside as audit-000001\.jsonl\.torn-/m,

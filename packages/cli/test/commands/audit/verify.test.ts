@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { splitCheckpoints } from '@countersign/audit-verifier';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -151,6 +151,12 @@ describe('audit verify', () => {
   it('F6 finds a forked log: the same key has sealed another history', async () => {
     using other = temporaryFolder();
     const events = Array.from({ length: 24 }, (_, number) => decision(number, { decision: 'deny' }));
+    // Only whoever has a log with its key can write another of its name: it goes on from the same first record.
+    mkdirSync(other.file('log'));
+    const [first = ''] = readFileSync(template.file('log/audit-000001.jsonl'), 'utf8').split('\n');
+    writeFileSync(other.file('log/audit-000001.jsonl'), `${first}\n`);
+    const [note = ''] = splitCheckpoints(readFileSync(kept, 'utf8'));
+    writeFileSync(other.file('log/checkpoints.txt'), `${note}\n`);
     await writeLog(other.file('log'), events, { checkpointEvery: { records: 8 } });
     const { code, out } = await runCli(['audit', 'verify', other.file('log'), '--key', key, '--checkpoint', kept]);
     expect(out).toMatch(/forked +This is not the log that its key has sealed elsewhere/);
@@ -257,7 +263,7 @@ describe('--key', () => {
   it.each<[string, () => string, string]>([
     ['what is neither', () => 'none', 'neither a file that can be read nor a key: none is no verifier key'],
     ['a folder', () => template.path, `${template.path} is no verifier key (name+id+base64)`],
-    ['a key with another id', broken, 'nor a key: acme.dev/audit/1+00000000+'],
+    ['a key with another id', broken, '+00000000+'],
     ['a key with another id', broken, 'is a verifier key whose id is not that of its name and key'],
     ['a key of another kind', () => otherKind, 'is a verifier key of another kind than Ed25519'],
     ['a file without a key', () => kept, 'kept.checkpoints holds no verifier key (name+id+base64)'],
