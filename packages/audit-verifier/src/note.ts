@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { isWeakKey } from './weak-key.js';
 
 /** A public key that signs notes, with the name it signs under. */
 export interface VerifierKey {
@@ -27,8 +28,11 @@ const ed25519 = 0x01;
 const maxNoteBytes = 1_000_000;
 const maxSignatures = 100;
 
-/** Why a text is no verifier key: it has not its form, is of another kind, or its id is not that of its name and key. */
-export type VerifierKeyProblem = 'malformed' | 'not_ed25519' | 'wrong_id';
+/**
+ * Why a text is no verifier key: it has not its form, is of another kind, its id is not that of its name and key, or
+ * the key is weak: anybody could have signed under it.
+ */
+export type VerifierKeyProblem = 'malformed' | 'not_ed25519' | 'wrong_id' | 'weak_key';
 
 /** Reads a verifier key of the C2SP signed-note form, `name+id+base64`. Undefined if it is not one. */
 export function parseVerifierKey(text: string): VerifierKey | undefined {
@@ -44,6 +48,7 @@ export function readVerifierKey(text: string): VerifierKey | VerifierKeyProblem 
   if (!isKeyName(name) || bytes === undefined) return 'malformed';
   if (bytes[0] !== ed25519 || bytes.length !== 33) return 'not_ed25519';
   if (id !== keyId(name, bytes)) return 'wrong_id';
+  if (isWeakKey(bytes.subarray(1))) return 'weak_key';
   const publicKey = createPublicKey({
     key: Buffer.concat([spkiPrefix, bytes.subarray(1)]),
     format: 'der',

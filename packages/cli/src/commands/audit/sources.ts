@@ -14,6 +14,7 @@ import { printable } from '../../text.js';
 const keyProblems: Readonly<Record<VerifierKeyProblem, string>> = {
   malformed: 'no verifier key (name+id+base64)',
   not_ed25519: 'a verifier key of another kind than Ed25519',
+  weak_key: 'a verifier key of small order, or not in its canonical form: anybody could have signed under it',
   wrong_id: 'a verifier key whose id is not that of its name and key: it was changed, or copied badly',
 };
 
