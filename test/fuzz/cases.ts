@@ -1,4 +1,5 @@
-import { completeDraft, dpopOriginal, drafts, signDraft, webBotAuthDraft } from './kinds.js';
+import { dpopOriginal } from './dpop.js';
+import { completeDraft, drafts, signDraft, webBotAuthDraft } from './kinds.js';
 import { bytesOf, type Message, messageOf } from './message.js';
 import { bodyMutations, mutateBytes, splice } from './mutations/bodies.js';
 import { lineMutations, type WireMutation } from './mutations/lines.js';
@@ -66,7 +67,11 @@ function mutateMessage(message: Message, random: Random, mutations: string[], in
 
 function makeOriginal(random: Random, now: number, mutations: string[]): Original {
   const at = random.below(draftNames.length + 2);
-  if (at === draftNames.length) return dpopOriginal(random, now);
+  if (at === draftNames.length) {
+    const original = dpopOriginal(random, now);
+    if (original.altered !== undefined) mutations.push(original.altered);
+    return original;
+  }
   const made = drafts[draftNames[at] ?? ''];
   const draft = made === undefined ? webBotAuthDraft(random, now) : completeDraft(made(random, now), random, now);
   if (!random.chance(0.25)) return signDraft(draft);

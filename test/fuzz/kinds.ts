@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { dpopProof, dpopRequest, ed25519ProofKey } from '../support/dpop.js';
 import { delegationField } from '../support/links.js';
 import { type Field, sha256Digest, type SignedRequestOptions, signedRequest } from '../support/signed-request.js';
 import { boundNames, type Identity, type Original } from './original.js';
 import type { Random } from './random.js';
 import { linkBetween, tokenFor } from './tokens.js';
-import { authority, type FuzzAgent, first, origin, scopes, second, third, userId } from './world.js';
+import { authority, type FuzzAgent, first, scopes, second, third, userId } from './world.js';
 
 /** What a valid request is made of before it is signed; the signer's mutations change it. */
 export interface Draft extends Omit<SignedRequestOptions, 'host' | 'covered' | 'parameters'> {
@@ -136,38 +135,12 @@ export function webBotAuthDraft(random: Random, now: number): Draft {
   return { ...made, key: first.key, now, parameters: { ...parameters, tag }, proof: 'web-bot-auth' };
 }
 
-/** DPoP binds method, path and token; neither query, nor fields, nor body. */
-export function dpopOriginal(random: Random, now: number): Original {
-  const token = tokenFor(first, now, true);
-  const method = random.pick(['GET', 'POST']);
-  const target = '/raw/dpop?n=1';
-  const proof = dpopProof({
-    key: ed25519ProofKey(first.key),
-    token,
-    method,
-    uri: `${origin}/raw/dpop`,
-    claims: { jti: random.text(22), iat: Math.floor(now) },
-  });
-  const body = method === 'POST' ? JSON.stringify({ n: random.below(1000) }) : '';
-  const request = dpopRequest({ method, target, host: authority, token, proofs: [proof], body });
-  const bound = ['@method', '@authority', '@path', 'authorization', 'dpop'];
-  return {
-    kind: 'dpop',
-    proof: 'dpop',
-    request,
-    bound,
-    chunked: false,
-    altered: undefined,
-    identity: forUser('', first).identity,
-  };
-}
-
 function draft(kind: string, agent: FuzzAgent, acting: Partial<Identity> = {}) {
   const identity = { ...identityOf(agent), ...acting };
   return { kind, agent, target: '/raw/', covered: address, links: [], identity };
 }
 
-function forUser(kind: string, agent: FuzzAgent, before: readonly FuzzAgent[] = []) {
+export function forUser(kind: string, agent: FuzzAgent, before: readonly FuzzAgent[] = []) {
   const chain = [userId, ...before.map(({ id }) => id), agent.id];
   const scope = before.length === 0 ? scopes : [readScope];
   return { ...draft(kind, agent, { subject: userId, chain, scope }), covered: [...address, '"authorization"'] };

@@ -43,7 +43,9 @@ export class Tally {
   answered(made: FuzzCase, verdict: Verdict): void {
     const answer = verdict.kind === 'accepted' ? 'accepted' : verdict.code;
     add(this.#answers, answer);
-    if (verdict.kind === 'accepted') for (const name of new Set(made.mutations)) add(this.#accepted, name);
+    // Of two requests it is not known which one a mutation fell on.
+    const alone = verdict.kind === 'accepted' && made.originals.length === 1;
+    if (alone) for (const name of new Set(made.mutations)) add(this.#accepted, name);
     for (const problem of verdict.problems) this.problem(made, problem);
   }
 

@@ -54,7 +54,7 @@ const wrongToken: SignerMutation = (draft, random, now) => {
     { aud: [] },
     { aud: `${origin}/` },
     { iss: 'https://id.fuzz.example/' },
-    { exp: iat - 1 },
+    { exp: iat - 60 },
     { exp: iat + 1e6 },
     { exp: String(iat + 600) },
     { nbf: iat + 900 },
@@ -91,7 +91,7 @@ const wrongLink: SignerMutation = (draft, random, now) => {
     // Only a parent bounds the audience.
     { aud: [draft.token === undefined ? 'https://other.example' : origin, 'https://other.example'] },
     { exp: iat + 5000 },
-    { exp: iat - 1 },
+    { exp: iat - 60 },
     { iss: thief.id },
     { sub: thief.id },
     { pth: 'AAAA' },
