@@ -20,6 +20,7 @@ export default defineConfig({
     pool: 'forks',
     isolate: false,
     maxWorkers: availableParallelism(),
+    setupFiles: [join(import.meta.dirname, 'test/support/first-second.ts')],
     unstubEnvs: true,
     restoreMocks: true,
     // For what hangs, not for what is slow on a busy machine.

@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { agentsFromObjects, auditFile, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/node-http';
@@ -96,6 +97,8 @@ async function measureIn(folder) {
   const jwk = publicKey.export({ format: 'jwk' });
   const key = nativeSigningKey(privateKey, { keyId: jwkThumbprint(jwk) });
   const servers = await Promise.all(Object.keys(modes).map((mode) => start(mode, folder, jwk.x)));
+  // A guard refuses what was signed in the second in which its process began.
+  await setTimeout(1000);
   const first = await signedRequests(key);
   for (const server of servers) await load(server, first, 16);
   for (const connections of CONNECTIONS) {

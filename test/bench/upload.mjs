@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { agentsFromObjects, createGuard, memoryAudit } from '@countersign/core';
 import { jwkThumbprint, nativeSigningKey, signMessage } from '@countersign/signature';
@@ -114,6 +115,8 @@ async function measureAll(names) {
 /** Rounds are interleaved, so that a busy moment of the machine falls on all modes alike. */
 async function measureHost(hostName, x, signer, digest, hashing) {
   const servers = await Promise.all(MODES.map((each) => start(hostName, each, x)));
+  // A guard refuses what was signed in the second in which its process began.
+  await setTimeout(1000);
   for (const server of servers) await upload(server, signer, digest, 1);
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const server of servers) {

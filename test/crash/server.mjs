@@ -21,6 +21,8 @@ const guard = await createGuard({
     checkpointEvery: { records: 30 },
     witnesses: [fileWitness(witness)],
   }),
+  // Also what is signed in the second in which this process began.
+  replay: { reserve: () => 'reserved' },
   // Requests that a close overtakes have no outcome.
   onTrouble() {},
 });

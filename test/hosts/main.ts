@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { readConfig } from './config.js';
+import { firstSecondIsOver } from './first-second.js';
 import { startHost } from './host.js';
 import { hosts } from './hosts.js';
 
@@ -22,6 +23,7 @@ async function main(): Promise<void> {
     onHandled: (handled) => say({ handled }),
   });
   process.once('SIGTERM', () => void running.close());
+  await firstSecondIsOver();
   say({ url: running.url });
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, createPublicKey } from 'node:crypto';
+import { type AgentDirectory, agentsFromObjects } from '@countersign/core';
 import { expect, it } from 'vitest';
 import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
 import {
@@ -12,6 +13,7 @@ import {
 import { fieldsNamed, type RawRequest, sha256Digest, tampered, withFields } from '../support/signed-request.js';
 import type { Claims } from '../support/tokens.js';
 import {
+  agents,
   partner,
   policies,
   reviewer,
@@ -344,10 +346,32 @@ onEveryHost(
       expect(api.running.handled.length - before).toBe(1);
     });
 
-    it('A10 a refused request does not use its proof up', async () => {
+    it('a proof that does not verify is not used up [A10]', async () => {
+      const request = await presented(api, { method: 'POST', target: '/repos/acme/api/pulls', body });
+      await api.refuses(tampered(request, { target: '/repos/acme/api/merge' }), ...invalid);
+      await api.accepts(request, 201);
+    });
+
+    it('a proof that verified is used up, whatever becomes of the body [A10]', async () => {
       const request = await presented(api, { method: 'POST', target: '/repos/acme/api/pulls', body });
       await api.refuses(withFields(request, ['Content-Digest', sha256Digest('other')]), 401, 'digest_mismatch');
-      await api.accepts(request, 201);
+      await api.refuses(request, 401, 'dpop_proof_replayed');
+    });
+
+    it('a proof that ends while it is checked counts no more [A9]', async () => {
+      const at = seconds();
+      let time = at;
+      const held = agentsFromObjects(agents);
+      const slow: AgentDirectory = {
+        findByThumbprint(thumbprint) {
+          time = at + 65;
+          return held.findByThumbprint(thumbprint);
+        },
+        statusOf: (id) => held.statusOf(id),
+      };
+      const guard = { clock: () => time * 1000, agents: slow };
+      const timed = await api.variant({ config: { dpop: true }, start: { guard } });
+      await timed.refuses(await presented(timed, { claims: { iat: at } }), 401, 'dpop_proof_expired');
     });
 
     it('B9 a jti does not collide with the nonce of a signature', async () => {

@@ -1,7 +1,14 @@
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type AgentDirectory, agentsFromJwks, agentsFromObjects, type PolicyEngine } from '@countersign/core';
+import {
+  type AgentDirectory,
+  agentsFromJwks,
+  agentsFromObjects,
+  type GuardOptions,
+  type PolicyEngine,
+  type RefusalCode,
+} from '@countersign/core';
 import { expect, it } from 'vitest';
 import { expectProblem, onEveryHost } from '../support/api.js';
 import { keyNamed } from '../support/keys.js';
@@ -21,6 +28,7 @@ async function keyServer(json: object): Promise<{ url: string; stop(): Promise<v
   };
 }
 
+const never = () => new Promise<never>(() => {});
 const rejecting = () => Promise.reject(new Error('ECONNREFUSED 10.0.0.7:5432'));
 
 onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
@@ -120,6 +128,27 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     await failing.refuses(await failing.pull(), 503, 'replay_store_unavailable');
   });
 
+  it.each<[string, Partial<GuardOptions>, RefusalCode]>([
+    ['directory', { agents: { findByThumbprint: never, statusOf: never } }, 'keys_unavailable'],
+    ['replay store', { replay: { reserve: never } }, 'replay_store_unavailable'],
+    ['revocation source', { revocations: { findRevoked: never } }, 'revocations_unavailable'],
+  ])('a %s that never answers [A14]', async (_title, guard, code) => {
+    const failing = await api.variant({ start: { guard: { ...guard, lookupTimeoutSeconds: 1 } } });
+    const { records } = await failing.refuses(await failing.pull(), 503, code);
+    expect(records[0]?.detail).toBe('Error: no answer within 1 s');
+  });
+
+  it('a directory that never says whether a prior actor is suspended [A14]', async () => {
+    const held = agentsFromObjects(agents);
+    const directory: AgentDirectory = {
+      findByThumbprint: (thumbprint) => held.findByThumbprint(thumbprint),
+      statusOf: never,
+    };
+    const failing = await api.variant({ start: { guard: { agents: directory, lookupTimeoutSeconds: 1 } } });
+    const act = { sub: reviewerId, act: { sub: 'agent-before' } };
+    await failing.refuses(await failing.pull({ act }), 503, 'keys_unavailable');
+  });
+
   it.each<[string, PolicyEngine['decide']]>([
     ['rejects', rejecting],
     [
@@ -153,15 +182,15 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
   });
 
   it('whatever else fails while a request is checked refuses it', async () => {
-    let calls = 0;
+    let broken = false;
     const clock = () => {
-      calls += 1;
-      // The first call is the check at creation.
-      if (calls === 2) throw new Error('no clock');
-      return Date.now();
+      if (!broken) return Date.now();
+      broken = false;
+      throw new Error('no clock');
     };
     const troubles: string[] = [];
     const failing = await api.variant({ start: { guard: { clock, onTrouble: (text) => void troubles.push(text) } } });
+    broken = true;
     await failing.refuses(failing.signed(), 500, 'internal_error');
     expect(troubles[0]).toContain('no clock');
     await failing.accepts(failing.signed(), 200);

@@ -4,6 +4,7 @@ import { type DelegationBundle, openBundle } from './bundle.js';
 import { addCredentials, type Credentials } from './credentials.js';
 import { delegate, type DelegateOptions } from './delegate.js';
 import { type AgentOptions, readOptions, type Settings } from './options.js';
+import { secondsUntilSignedAnew, wait } from './sign-anew.js';
 import { signHeaders } from './sign-headers.js';
 
 /** A request for any HTTP client, to be signed by `signRequest`. */
@@ -31,6 +32,7 @@ export interface Signer {
    * The standard `fetch`, with every request signed. Every kind of body works; it is read into memory first.
    * Redirects are refused (`AgentError` `redirect_refused`), since a signature is for one URL; with
    * `redirect: 'manual'` the 3xx answer is returned. `redirect: 'follow'` is refused with a `TypeError`.
+   * A call that an API refuses with 503 `replay_unknown`, after a restart, is signed anew and sent again, once.
    */
   readonly fetch: typeof fetch;
   /** Signs a request that another HTTP client sends. Nothing is sent. */
@@ -112,22 +114,30 @@ async function signedFetch(
   // The Request does to URL, method, headers and body what fetch will do, so what is signed is what is sent.
   const request = new Request(input, { ...init, duplex: 'half' });
   const url = httpUrl(request.url);
-  const headers = new Headers(request.headers);
-  addCredentials(headers, credentials);
   const body = await bodyBytes(request, settings.maxBodyBytes);
-  await signHeaders({ method: request.method, url, headers, body }, settings);
-
   const { method, signal } = request;
-  const response = await settings.fetch(url.href, {
-    ...init,
-    method,
-    headers,
-    signal,
-    body: body ?? null,
-    redirect: 'manual',
-  });
+
+  async function send(): Promise<Response> {
+    const headers = new Headers(request.headers);
+    addCredentials(headers, credentials);
+    await signHeaders({ method, url, headers, body }, settings);
+    const message = { method, headers, signal, body: body ?? null, redirect: 'manual' } as const;
+    return await settings.fetch(url.href, { ...init, ...message });
+  }
+
+  const response = await sendOrSignAnew(send, signal);
   if (request.redirect !== 'manual') await refuseRedirect(response, url);
   return response;
+}
+
+/** Once: an API that asks for it again has another trouble than a restart. */
+async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal): Promise<Response> {
+  const response = await send();
+  const seconds = await secondsUntilSignedAnew(response);
+  if (seconds === undefined) return response;
+  await response.body?.cancel();
+  await wait(seconds, signal);
+  return await send();
 }
 
 const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);

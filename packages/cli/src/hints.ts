@@ -86,6 +86,8 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   issuer_unavailable: 'The API cannot fetch the keys of the token issuer now. Try again later, newly signed.',
   revocations_unavailable:
     'The API cannot learn now what has been revoked, so it trusts no delegation. Try again later, newly signed.',
+  replay_unknown:
+    'The API was restarted after the request was signed, and cannot tell whether it was used before. Sign it anew, once, after Retry-After; `@countersign/agent` does so by itself.',
   replay_store_unavailable:
     'The API cannot remember used signatures now, so it accepts none. Try again later, newly signed.',
   spool_unavailable:

@@ -9,7 +9,7 @@ import type { Settings } from './options.js';
 import type { Possession } from './possession/possession.js';
 import { provePossession } from './possession/prove-possession.js';
 import { type Refusal, refusal } from './refusal.js';
-import { nonceProblem, reserveNonce } from './replay/reserve-nonce.js';
+import { reserveNonce } from './replay/reserve-nonce.js';
 import type { Standing } from './revocation/standing.js';
 import { type ActingChain, actingChain } from './token/acting-chain.js';
 import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
@@ -29,7 +29,7 @@ export type Verification =
 
 /**
  * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, proof of
- * possession, body, freshness, token, chain, revocation. Each stage takes only what the stage before has verified.
+ * possession, freshness and replay, body, token, chain, revocation. Each stage takes only what the stage before has verified.
  */
 export function createAuthenticator(
   settings: Settings,
@@ -51,17 +51,15 @@ export function createAuthenticator(
     const proved = await provePossession({ request, addressed, authorization, token, now }, settings);
     if (!proved.ok) return refuse(proved.refusal, proved.claimed);
     const { possession } = proved;
-    const { holder, covers, used } = possession;
+    const { holder, covers, use } = possession;
     const claimed = { keyId: holder.thumbprint, agent: holder.agent.id };
 
     const links = readDelegationField(rawHeaders, settings.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
-    const { bodyLimits } = settings;
-    const body = (used && nonceProblem(used.nonce)) ?? (await verifyBody(request, covers, bodyLimits));
+    const usedUp = await reserveNonce(use, settings);
+    if (usedUp !== undefined) return refuse(usedUp, claimed);
+    const body = await verifyBody(request, covers, settings.bodyLimits);
     if ('code' in body) return refuse(body, claimed);
-    const times = { now: settings.clock() / 1000, bodyTimeoutSeconds: bodyLimits.timeoutSeconds };
-    const replayed = used && (await reserveNonce(settings.replay, used, times));
-    if (replayed !== undefined) return refuse(replayed, claimed);
 
     const verified = await token();
     if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);

@@ -36,8 +36,6 @@ export interface GuardOptions {
    * Asked once for each request and resource. A resource that it does not know is refused as policy would.
    */
   readonly entities?: EntityProvider;
-  /** How long `entities` may take, in seconds, 1 to 60; then policy cannot be evaluated. Default 5. */
-  readonly entityTimeoutSeconds?: number;
   /**
    * The subject must be permitted, too, what the agent does for it, so that an agent can do nothing that its user could
    * not. Policy is then asked a second time, with the subject as principal. Default false.
@@ -45,6 +43,11 @@ export interface GuardOptions {
   readonly subjectMustAlsoBePermitted?: boolean;
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
+  /**
+   * How long `agents`, `replay`, `entities` and each source of `revocations` may take for one answer, in seconds, 1 to
+   * 60; then the request is refused with 503. Default 10.
+   */
+  readonly lookupTimeoutSeconds?: number;
   /** Accept DPoP proofs (RFC 9449) in place of signatures. They bind no body. Default: none is accepted. */
   readonly dpop?: true | DpopOptions;
   /** Accept Web Bot Auth signatures, which say who sent a request and give no authority. Default: none is accepted. */

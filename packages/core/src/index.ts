@@ -133,7 +133,7 @@ export {
   type MemoryReplayStoreOptions,
   memoryReplayStore,
 } from './replay/memory-replay-store.js';
-export type { ReplayResult, ReplayStore } from './replay/store.js';
+export type { OneTimeProof, ReplayResult, ReplayStore } from './replay/store.js';
 export { memoryRevocations, type Revocations } from './revocation/memory-revocations.js';
 export { type Revocable, type Revocation, revocationKey } from './revocation/revocable.js';
 export { revocationsFromFile } from './revocation/revocations-from-file.js';

@@ -9,6 +9,7 @@ import { checkOptionNames, ConfigError } from './config-error.js';
 import type { GuardOptions } from './guard-options.js';
 import { type Origin, parseOrigin } from './http/origin.js';
 import { createForwardedReader, type ForwardedReader } from './http/proxies.js';
+import { boundedDirectory } from './keys/bounded-directory.js';
 import type { AgentDirectory } from './keys/directory.js';
 import type { PolicyEngine } from './policy/engine.js';
 import type { EntityProvider } from './policy/entity-provider.js';
@@ -39,9 +40,9 @@ export interface Settings {
   readonly maxDelegationDepth: number;
   readonly scopeMatch: ScopeMatch;
   readonly entities: EntityProvider | undefined;
-  readonly entityTimeoutSeconds: number;
   readonly subjectMustAlsoBePermitted: boolean;
   readonly replay: ReplayStore;
+  readonly lookupTimeoutSeconds: number;
   readonly dpop: DpopSettings | undefined;
   readonly webBotAuth: WebBotAuthSettings | undefined;
   readonly revocations: GuardRevocations;
@@ -66,9 +67,9 @@ const optionNames = [
   'maxLinkLifetimeSeconds',
   'scopeMatch',
   'entities',
-  'entityTimeoutSeconds',
   'subjectMustAlsoBePermitted',
   'replay',
+  'lookupTimeoutSeconds',
   'dpop',
   'webBotAuth',
   'revocations',
@@ -94,12 +95,14 @@ export function readOptions(options: GuardOptions): Settings {
   const origins = readOrigins(options);
   const clockSkewSeconds = guardNumber(options, 'clockSkewSeconds', 5, 0, 300);
   const clock = readGuardClock(options);
-  const agents = implementing(
+  const lookupTimeoutSeconds = guardNumber(options, 'lookupTimeoutSeconds', 10, 1, 60);
+  const directory = implementing(
     options,
     'agents',
     ['findByThumbprint', 'statusOf'],
     "await agentsFromFile('agents.json')",
   );
+  const agents = boundedDirectory(directory, lookupTimeoutSeconds);
   const audiences = readAudiences(options, origins);
   return {
     origins,
@@ -120,15 +123,20 @@ export function readOptions(options: GuardOptions): Settings {
     maxDelegationDepth: guardNumber(options, 'maxDelegationDepth', 5, 0, 16),
     scopeMatch: readScopeMatch(options),
     entities: readEntityProvider(options),
-    entityTimeoutSeconds: guardNumber(options, 'entityTimeoutSeconds', 5, 1, 60),
     subjectMustAlsoBePermitted: readSubjectRule(options),
     replay:
       options.replay === undefined
-        ? memoryReplayStore()
+        ? memoryReplayStore({ clock })
         : implementing(options, 'replay', ['reserve'], 'memoryReplayStore()'),
+    lookupTimeoutSeconds,
     dpop: readDpopOptions(options.dpop),
     webBotAuth: readWebBotAuthOptions(options.webBotAuth),
-    revocations: createGuardRevocations({ sources: readRevocationSources(options), clock, clockSkewSeconds }),
+    revocations: createGuardRevocations({
+      sources: readRevocationSources(options),
+      lookupTimeoutSeconds,
+      clock,
+      clockSkewSeconds,
+    }),
     traffic: readTraffic(options),
     forwarded: createForwardedReader(options.trustedProxies ?? []),
     maxAgeSeconds: guardNumber(options, 'maxAgeSeconds', 60, 1, 3600),
@@ -258,7 +266,7 @@ function guardFlag(options: GuardOptions, name: FlagOption): boolean {
 }
 
 type NumericOption =
-  | 'entityTimeoutSeconds'
+  | 'lookupTimeoutSeconds'
   | 'maxDelegationDepth'
   | 'maxLinkLifetimeSeconds'
   | 'maxAgeSeconds'

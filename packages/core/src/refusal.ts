@@ -55,6 +55,7 @@ export type RefusalCode =
   | 'keys_unavailable'
   | 'issuer_unavailable'
   | 'revocations_unavailable'
+  | 'replay_unknown'
   | 'replay_store_unavailable'
   | 'spool_unavailable'
   | 'policy_unavailable'
@@ -69,6 +70,8 @@ interface CatalogueRow {
   readonly fault: 'client' | 'server';
   /** Which challenge accompanies it. */
   readonly challenge?: Challenge;
+  /** When the client may send the request again, signed anew (RFC 9110 §10.2.3). */
+  readonly retryAfterSeconds?: number;
 }
 
 /**
@@ -137,6 +140,11 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   keys_unavailable: outage(503, 'Agent keys cannot be looked up now.'),
   issuer_unavailable: outage(503, 'The keys of the token issuer cannot be fetched now.'),
   revocations_unavailable: outage(503, 'It cannot be told now what has been revoked.'),
+  // `created` counts whole seconds: after one, a new signature has a later one.
+  replay_unknown: {
+    ...outage(503, 'It cannot be known whether this was used before, so sign the request anew.'),
+    retryAfterSeconds: 1,
+  },
   replay_store_unavailable: outage(503, 'Replay protection is not available now.'),
   spool_unavailable: outage(503, 'Large bodies cannot be kept now until they have verified.'),
   policy_unavailable: outage(503, 'Policy cannot be evaluated now.'),
@@ -191,6 +199,7 @@ export interface DpopChallenge {
  * it accompanies every challenge about signatures. `dpop` is for guards that accept DPoP.
  */
 export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): RefusalResponse {
+  const { retryAfterSeconds } = catalogue[refused.code];
   const body = JSON.stringify({
     type: `urn:countersign:refusal:${refused.code}`,
     title: refused.title,
@@ -204,6 +213,7 @@ export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
       ...challenge(refused, acceptSignature, dpop),
+      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
       ...(refused.code === 'dpop_nonce_required' && dpop?.nonce !== undefined ? { 'dpop-nonce': dpop.nonce } : {}),
     },
     body,

@@ -63,6 +63,7 @@ describe('the catalogue of refusals', () => {
         "503 keys_unavailable",
         "503 issuer_unavailable",
         "503 revocations_unavailable",
+        "503 replay_unknown",
         "503 replay_store_unavailable",
         "503 spool_unavailable",
         "503 policy_unavailable",

@@ -19,7 +19,7 @@ export type EntityRecord = Pick<Resource, 'attributes' | 'parents'>;
 
 export interface EntityResolverSettings {
   readonly entities: EntityProvider | undefined;
-  readonly entityTimeoutSeconds: number;
+  readonly lookupTimeoutSeconds: number;
   readonly onTrouble: (message: string) => void;
 }
 
@@ -29,7 +29,7 @@ export type Resolved = { readonly resource: Resource } | { readonly refused: Ref
 /** Completes a resource that is named by type and id only. Looks once for each request and resource. Never rejects. */
 export function createEntityResolver({
   entities,
-  entityTimeoutSeconds,
+  lookupTimeoutSeconds,
   onTrouble,
 }: EntityResolverSettings): (caller: Caller, resource: Resource) => Promise<Resolved> {
   // A caller is good for one request.
@@ -38,7 +38,7 @@ export function createEntityResolver({
   async function lookUp(provider: EntityProvider, { type, id }: Resource): Promise<Resolved> {
     try {
       const looking = Promise.resolve(provider({ type, id }));
-      const found = await within(entityTimeoutSeconds * 1000, looking, () => timedOut);
+      const found = await within(lookupTimeoutSeconds * 1000, looking, () => timedOut);
       if (found === timedOut) return { refused: refusal('policy_unavailable', 'entities() took too long') };
       // To a client, absent and forbidden look alike.
       if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };

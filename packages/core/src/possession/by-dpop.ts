@@ -57,12 +57,13 @@ export async function provedByDpop(
         created: proof.issuedAt,
       },
       covers: undefined,
-      used: {
+      use: {
         // No thumbprint begins so: a jti never collides with the nonce of a signature.
         keyId: `dpop:${thumbprint}`,
         nonce: createHash('sha256').update(proof.id).digest('base64url'),
+        created: proof.issuedAt,
         validUntil: endOfValidity(proof, dpop, settings.clockSkewSeconds),
-        replayed: 'dpop_proof_replayed',
+        codes: { expired: 'dpop_proof_expired', replayed: 'dpop_proof_replayed' },
       },
     },
   };

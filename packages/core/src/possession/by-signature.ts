@@ -3,7 +3,7 @@ import { findKeyHolder } from '../keys/key-holder.js';
 import type { Settings } from '../options.js';
 import { countersignProfile } from '../profile.js';
 import { verifySignedRequest } from '../signed-request.js';
-import { notProved, type PossessionResult } from './possession.js';
+import { notProved, type PossessionResult, signatureUseCodes } from './possession.js';
 import type { PresentedProof } from './presented.js';
 
 /** Possession by the signature of our own profile: it covers the whole request. */
@@ -27,7 +27,7 @@ export async function provedBySignature(presented: PresentedProof, settings: Set
       holder: key.holder,
       proof: { kind: 'signature', keyId: key.holder.thumbprint, algorithm: 'ed25519', created, tag },
       covers: (field) => covers(covered, field),
-      used: { keyId: keyid, nonce, validUntil, replayed: 'signature_replayed' },
+      use: { keyId: keyid, nonce, created, validUntil, codes: signatureUseCodes },
     },
   };
 }

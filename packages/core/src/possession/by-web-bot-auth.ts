@@ -6,7 +6,7 @@ import type { Settings } from '../options.js';
 import { profileProblem, type SignatureProfile, uncoveredCredential } from '../profile.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { verifySignedRequest } from '../signed-request.js';
-import { notProved, type PossessionResult } from './possession.js';
+import { notProved, type PossessionResult, signatureUseCodes } from './possession.js';
 import type { PresentedProof } from './presented.js';
 import type { WebBotAuthSettings } from './web-bot-auth-options.js';
 
@@ -46,10 +46,7 @@ export async function provedByWebBotAuth(
       holder: { ...holder, agent: withNothingButItsName(holder.agent) },
       proof: { kind: 'web-bot-auth', keyId: thumbprint, algorithm: 'ed25519', created, tag: webBotAuthTag },
       covers: (field) => covers(covered, field),
-      used:
-        nonce === undefined
-          ? undefined
-          : { keyId: `${webBotAuthTag}:${thumbprint}`, nonce, validUntil, replayed: 'signature_replayed' },
+      use: { keyId: `${webBotAuthTag}:${thumbprint}`, nonce, created, validUntil, codes: signatureUseCodes },
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Covers } from '../body/verify-body.js';
 import type { Proof } from '../caller.js';
 import type { KeyHolder } from '../keys/key-holder.js';
 import type { Refusal } from '../refusal.js';
-import type { UsedProof } from '../replay/reserve-nonce.js';
+import type { ProofUse } from '../replay/reserve-nonce.js';
 
 /** Whose key the sender of a request holds, and how it proved that. */
 export interface Possession {
@@ -11,9 +11,12 @@ export interface Possession {
   readonly proof: Proof;
   /** Whether the proof covers a field of this name. Absent where a proof binds neither fields nor body. */
   readonly covers: Covers | undefined;
-  /** What is used up once the request has verified; absent where the proof may be sent again. */
-  readonly used: UsedProof | undefined;
+  /** How often and how long the proof counts. */
+  readonly use: ProofUse;
 }
+
+/** How a signature that counts no more is refused. */
+export const signatureUseCodes: ProofUse['codes'] = { expired: 'signature_expired', replayed: 'signature_replayed' };
 
 export type PossessionResult =
   | { readonly ok: true; readonly possession: Possession }

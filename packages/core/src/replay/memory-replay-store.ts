@@ -1,6 +1,7 @@
 import { ConfigError, checkOptionNames } from '../config-error.js';
+import { readClock } from '../read-clock.js';
 import { MinHeap } from './min-heap.js';
-import type { ReplayResult, ReplayStore } from './store.js';
+import type { OneTimeProof, ReplayResult, ReplayStore } from './store.js';
 
 export interface MemoryReplayStoreOptions {
   /** Most signatures remembered at once; beyond it `reserve` answers `full`. Default 1 000 000. */
@@ -10,6 +11,8 @@ export interface MemoryReplayStoreOptions {
    * agent can use up the room of all. Default a quarter of `maxEntries`, rounded up.
    */
   readonly maxEntriesPerKey?: number;
+  /** Milliseconds since the epoch; the same as that of the guard. Default `Date.now`. */
+  readonly clock?: () => number;
 }
 
 /** Entries forgotten per call at most. More than one, so that the store empties faster than it fills. */
@@ -17,22 +20,27 @@ const sweepBudget = 64;
 
 /** A replay store that answers at once, because it lives in this process. */
 export interface MemoryReplayStore extends ReplayStore {
-  reserve(keyId: string, nonce: string, until: number, now: number): ReplayResult;
+  reserve(proof: OneTimeProof): ReplayResult;
 }
 
 /**
  * Remembers used signatures in memory: right for one process, wrong for several that share an origin, each of which
  * would accept the same signature once. Bounded, and never makes room by forgetting a signature that still counts.
  *
- * @throws ConfigError when an option is unknown or not a positive whole number.
+ * A restart empties it, so it answers `before_epoch` for what the process before this one may have served: signatures
+ * created up to the second in which this process began, or before the second in which the store was made.
+ *
+ * @throws ConfigError when an option is unknown or wrong.
  *
  * @example
  * const store = memoryReplayStore();
- * store.reserve(keyId, nonce, now + 65, now); // 'reserved'
- * store.reserve(keyId, nonce, now + 65, now); // 'replayed'
+ * const proof = { keyId, nonce, created: now, until: now + 65, now };
+ * store.reserve(proof); // 'reserved'
+ * store.reserve(proof); // 'replayed'
  */
 export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): MemoryReplayStore {
-  const { maxEntries, maxEntriesPerKey } = readOptions(options);
+  const { maxEntries, maxEntriesPerKey, clock } = readOptions(options);
+  const unseenUpTo = lastUnseenSecond(clock() / 1000);
 
   /** The last second in which each entry counts. */
   const lastSeconds = new Map<string, number>();
@@ -80,15 +88,16 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
   }
 
   return {
-    reserve(keyId, nonce, until, now) {
-      if (!Number.isFinite(until) || !Number.isFinite(now)) {
-        throw new TypeError('memoryReplayStore: until and now must be unix seconds.');
+    reserve({ keyId, nonce, created, until, now }) {
+      if (![created, until, now].every(Number.isFinite)) {
+        throw new TypeError('memoryReplayStore: created, until and now must be unix seconds.');
       }
       const second = Math.floor(now);
       sweep(second);
       const entry = entryOf(keyId, nonce);
       const known = lastSeconds.get(entry);
       if (known !== undefined && known >= second) return 'replayed';
+      if (Math.floor(created) <= unseenUpTo) return 'before_epoch';
       // Rounded up: remembering a moment too long is harmless, a moment too short is a replay.
       const lastSecond = Math.ceil(until);
       // The clock was set back behind what has been forgotten: whether this was used before can no longer be told.
@@ -103,6 +112,15 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Memor
   };
 }
 
+/**
+ * The last second (unix) of which a store before this one may have seen signatures. `created` has no fractions: of the
+ * second in which this process began, some may be of the process before it, which had ended by then. A store made later
+ * in the same process trusts the second in which it is made, so that a client need not wait for the next one.
+ */
+function lastUnseenSecond(now: number): number {
+  return Math.max(Math.floor(now - process.uptime()), Math.floor(now) - 1);
+}
+
 /** Injective: the length says where the key id ends, so no choice of nonce can imitate another pair. */
 function entryOf(keyId: string, nonce: string): string {
   return `${keyId.length}:${keyId}${nonce}`;
@@ -114,7 +132,7 @@ function keyIdOf(entry: string): string {
 }
 
 function readOptions(options: MemoryReplayStoreOptions): Required<MemoryReplayStoreOptions> {
-  checkOptionNames('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerKey']);
+  checkOptionNames('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerKey', 'clock']);
   const { maxEntries = 1_000_000 } = options;
   const { maxEntriesPerKey = Math.ceil(maxEntries / 4) } = options;
   for (const [name, value] of Object.entries({ maxEntries, maxEntriesPerKey })) {
@@ -122,5 +140,5 @@ function readOptions(options: MemoryReplayStoreOptions): Required<MemoryReplaySt
       throw new ConfigError(`memoryReplayStore: '${name}' must be a positive whole number.`);
     }
   }
-  return { maxEntries, maxEntriesPerKey };
+  return { maxEntries, maxEntriesPerKey, clock: readClock('memoryReplayStore', options.clock) };
 }

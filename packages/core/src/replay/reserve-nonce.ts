@@ -1,42 +1,68 @@
+import { answerInTime } from '../answer-in-time.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
-import type { ReplayStore } from './store.js';
 import { textOf } from '../text-of.js';
+import type { ReplayStore } from './store.js';
 
 /** Long enough that two honest requests never collide, short enough to store. */
 const nonceLength = { least: 8, most: 256 };
 
-/** What makes a proof of possession the only one of its kind. */
-export interface UsedProof {
+/** How often and how long a proof of possession counts. */
+export interface ProofUse {
   readonly keyId: string;
-  readonly nonce: string;
+  /** Undefined: the proof may be sent again until it ends. */
+  readonly nonce: string | undefined;
+  /** Unix seconds. */
+  readonly created: number;
   /** Unix seconds: from this moment on the proof is refused as too old. */
   readonly validUntil: number;
-  /** How a copy is refused. */
-  readonly replayed: RefusalCode;
+  /** How one that is too old, and how a copy, is refused. */
+  readonly codes: { readonly expired: RefusalCode; readonly replayed: RefusalCode };
+}
+
+export interface ReplayParts {
+  readonly replay: ReplayStore;
+  readonly lookupTimeoutSeconds: number;
+  readonly clock: () => number;
 }
 
 /**
- * Uses a proof up, once, after it and the body have verified: an invalid request must not burn the nonce of an honest
- * one. Whatever keeps the store from answering refuses the request. A copy of the request may start as late as
- * `validUntil` and take the whole time allowed for its body.
+ * Uses a proof up, once, after it has verified and before a byte of the body is held: a copy then costs neither disk nor
+ * memory, in whichever process it arrives. Whatever keeps the store from answering refuses the request.
  */
-export async function reserveNonce(
-  store: ReplayStore,
-  { keyId, nonce, validUntil, replayed }: UsedProof,
-  { now, bodyTimeoutSeconds }: { readonly now: number; readonly bodyTimeoutSeconds: number },
+export async function reserveNonce(use: ProofUse, parts: ReplayParts): Promise<Refusal | undefined> {
+  const refused = use.nonce === undefined ? undefined : await reserve({ ...use, nonce: use.nonce }, parts);
+  // After the store has answered: it may have forgotten the nonce of a proof that ended while the store was asked.
+  if (!(parts.clock() / 1000 < use.validUntil)) return refusal(use.codes.expired, 'it ended while it was checked');
+  return refused;
+}
+
+async function reserve(
+  { keyId, nonce, created, validUntil, codes }: ProofUse & { readonly nonce: string },
+  { replay, lookupTimeoutSeconds, clock }: ReplayParts,
 ): Promise<Refusal | undefined> {
-  const until = validUntil + bodyTimeoutSeconds;
+  const badNonce = nonceProblem(nonce);
+  if (badNonce !== undefined) return badNonce;
   try {
-    const result = await store.reserve(keyId, nonce, until, now);
-    if (result === 'reserved') return undefined;
-    return result === 'replayed' ? refusal(replayed) : refusal('replay_store_unavailable', 'the store is full');
+    const proof = { keyId, nonce, created, until: validUntil, now: clock() / 1000 };
+    const result = await answerInTime(lookupTimeoutSeconds, () => replay.reserve(proof));
+    switch (result) {
+      case 'reserved':
+        return undefined;
+      case 'replayed':
+        return refusal(codes.replayed);
+      case 'before_epoch':
+        return refusal('replay_unknown', 'the replay store began after the proof was created');
+      case 'full':
+        return refusal('replay_store_unavailable', 'the store is full');
+      default:
+        return refusal('replay_store_unavailable', 'the store gave an answer that was not asked for');
+    }
   } catch (error) {
     return refusal('replay_store_unavailable', textOf(error));
   }
 }
 
-/** Checked before anything is stored. */
-export function nonceProblem(nonce: string): Refusal | undefined {
+function nonceProblem(nonce: string): Refusal | undefined {
   if (nonce.length >= nonceLength.least && nonce.length <= nonceLength.most) return undefined;
   return refusal('signature_incomplete', `nonce must have ${nonceLength.least} to ${nonceLength.most} characters`);
 }

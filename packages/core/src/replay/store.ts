@@ -1,13 +1,32 @@
+/** A proof that counts once: a signature or a DPoP proof. Times are unix seconds. */
+export interface OneTimeProof {
+  readonly keyId: string;
+  readonly nonce: string;
+  /** When the client says that it made the proof. */
+  readonly created: number;
+  /** How long to remember it: from this moment on, the guard refuses the proof as expired. */
+  readonly until: number;
+  /** The guard's clock at the call. Count `until - now` from your own clock, and the two need not agree. */
+  readonly now: number;
+}
+
 /**
- * Remembers which signatures were used. One atomic step, never find-then-save: two processes or two concurrent
+ * Remembers which proofs were used. One atomic step, never find-then-save: two processes or two concurrent
  * requests must not both win.
  */
 export interface ReplayStore {
   /**
-   * Reserves (keyId, nonce) until the given moment (unix seconds).
-   * `full`: no room left; a live nonce is never evicted to make some. An unreachable store rejects.
+   * Reserves (keyId, nonce) until the given moment.
+   *
+   * - `reserved`: this call was the first. Answer so only if the store remembers everything back to `created`.
+   * - `replayed`: it was reserved before.
+   * - `before_epoch`: the store began, or lost what it held, after `created`, and cannot tell. The client signs anew,
+   *   at least one second later.
+   * - `full`: no room left. A live nonce is never evicted to make some.
+   *
+   * A store that cannot be reached rejects. One that does not answer within `lookupTimeoutSeconds` counts as that.
    */
-  reserve(keyId: string, nonce: string, until: number, now: number): ReplayResult | Promise<ReplayResult>;
+  reserve(proof: OneTimeProof): ReplayResult | Promise<ReplayResult>;
 }
 
-export type ReplayResult = 'reserved' | 'replayed' | 'full';
+export type ReplayResult = 'reserved' | 'replayed' | 'before_epoch' | 'full';

@@ -18,12 +18,14 @@ export interface GuardRevocations {
 
 interface GuardRevocationsOptions {
   readonly sources: readonly RevocationSource[];
+  readonly lookupTimeoutSeconds: number;
   readonly clock: () => number;
   readonly clockSkewSeconds: number;
 }
 
 export function createGuardRevocations({
   sources,
+  lookupTimeoutSeconds,
   clock,
   clockSkewSeconds,
 }: GuardRevocationsOptions): GuardRevocations {
@@ -31,7 +33,7 @@ export function createGuardRevocations({
   const statusLists = createStatusLists({ clockSkewSeconds });
   return {
     own: revocationsIn(ownSet, clock),
-    standing: createStandings({ own: ownSet, sources, statusLists, clock }),
+    standing: createStandings({ own: ownSet, sources, lookupTimeoutSeconds, statusLists, clock }),
     close: () => closeParts(sources),
   };
 }

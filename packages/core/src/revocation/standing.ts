@@ -1,4 +1,5 @@
 import type { Chain } from '@countersign/delegation';
+import { answerInTime } from '../answer-in-time.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { textOf } from '../text-of.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
@@ -15,6 +16,7 @@ interface StandingParts {
   /** What this process itself revokes. */
   readonly own: RevocationSet;
   readonly sources: readonly RevocationSource[];
+  readonly lookupTimeoutSeconds: number;
   readonly statusLists: StatusLists;
   readonly clock: () => number;
 }
@@ -26,6 +28,7 @@ const goodForSeconds = 1;
 export function createStandings({
   own,
   sources,
+  lookupTimeoutSeconds,
   statusLists,
   clock,
 }: StandingParts): (chain: Chain, token: VerifiedToken | undefined) => Standing {
@@ -39,7 +42,9 @@ export function createStandings({
       if (revoked !== undefined) return refusalFor(revoked, chain);
       if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
       for (const source of sources) {
-        const problem = await ask(source, [...named().values()], now, chain);
+        const asked = [...named().values()];
+        const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(asked, now));
+        const problem = await problemOf(answer, asked, chain);
         if (problem !== undefined) return problem;
       }
       const status = token === undefined ? undefined : await statusLists.problem(token, now);
@@ -50,14 +55,13 @@ export function createStandings({
 }
 
 /** A source that fails, in whatever way, has not said that nothing is revoked. */
-async function ask(
-  source: RevocationSource,
+async function problemOf(
+  answer: () => Promise<Revocable | undefined>,
   named: readonly Revocable[],
-  now: number,
   chain: Chain,
 ): Promise<Refusal | undefined> {
   try {
-    const revoked = await source.findRevoked(named, now);
+    const revoked = await answer();
     if (revoked === undefined) return undefined;
     if (named.includes(revoked)) return refusalFor(revoked, chain);
     return refusal('revocations_unavailable', 'a source gave an answer that was not asked for');

@@ -112,7 +112,7 @@ describe('entities', () => {
 
   it('one that does not answer in time: 503', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const { guard } = await guarded({ entities: () => new Promise(() => {}), entityTimeoutSeconds: 2 });
+    const { guard } = await guarded({ entities: () => new Promise(() => {}), lookupTimeoutSeconds: 2 });
     const asking = guard.authorize(await letIn(guard), reading('open'));
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), patiently);
     await vi.advanceTimersByTimeAsync(2000);
@@ -133,7 +133,7 @@ describe('entities', () => {
 
   it.each<[object, RegExp]>([
     [{ entities: {} }, /'entities' must be a function/],
-    [{ entityTimeoutSeconds: 0 }, /'entityTimeoutSeconds' must be a whole number from 1 to 60/],
+    [{ lookupTimeoutSeconds: 0 }, /'lookupTimeoutSeconds' must be a whole number from 1 to 60/],
   ])('G5 wrong options stop the start: %j', async (options, message) => {
     await expect(guarded(options)).rejects.toThrow(ConfigError);
     await expect(guarded(options)).rejects.toThrow(message);

@@ -37,7 +37,7 @@ describe.skipIf(!existsSync(vectors))('the vectors of web-bot-auth', () => {
         agents: holding(vector.key),
         policy: { scopeVocabulary: [], decide: () => Promise.reject(new Error('not asked')) },
         audit: memoryAudit(),
-        clock: () => vector.created_ms + 1000,
+        clock: () => vector.created_ms,
         webBotAuth: true,
       });
       const send = async (agent: string | undefined) => {

@@ -14,12 +14,15 @@ const chain: Chain = [
 ];
 const token = {} as VerifiedToken;
 
+const lookupTimeoutSeconds = 2;
+
 function standingWith(sources: readonly RevocationSource[], status?: () => Refusal | undefined) {
   const time = { now: 1000 };
   const clock = (): number => time.now * 1000;
   const own = new RevocationSet();
   const asked = vi.fn(async () => status?.());
-  const standing = createStandings({ own, sources, statusLists: { problem: asked }, clock })(chain, token);
+  const statusLists = { problem: asked };
+  const standing = createStandings({ own, sources, lookupTimeoutSeconds, statusLists, clock })(chain, token);
   return { time, own, asked, standing };
 }
 

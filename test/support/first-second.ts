@@ -1,0 +1,3 @@
+import { firstSecondIsOver } from '../hosts/first-second.js';
+
+await firstSecondIsOver();
