@@ -6,6 +6,7 @@ import {
   agentsFromObjects,
   bufferedBody,
   createGuard,
+  memoryReplayStore,
   type Guard,
   memoryAudit,
   refusalCodes,
@@ -48,6 +49,8 @@ function guardAt(
     },
     audit: memoryAudit(),
     clock: () => seconds * 1000,
+    // It began before the page was signed.
+    replay: memoryReplayStore({ clock: () => 1_763_999_999_000 }),
   });
 }
 

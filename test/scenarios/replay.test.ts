@@ -9,6 +9,11 @@ import { agents, reviewer, reviewerId } from '../support/world.js';
 const now = () => Math.floor(Date.now() / 1000);
 const tenBytes = '0123456789';
 
+const startedAt = (time: number): ApiOptions => ({
+  config: { origin: 'https://api.acme.dev' },
+  start: { guard: { clock: () => time } },
+});
+
 /** The header section with a length that was not signed, and all but the end of the body. */
 function unfinished(request: RawRequest, length: number): Buffer {
   const fields = request.fields.map(([name, value]): [string, string] =>
@@ -87,11 +92,7 @@ onEveryHost('A signature is judged where it is used up', (api) => {
 onEveryHost('A restart forgets no signature', (api) => {
   /** One API, and the same again after a restart at the given moment. */
   async function restarted(first: number, second: number): Promise<readonly [Api, Api]> {
-    const at = (time: number): ApiOptions => ({
-      config: { origin: 'https://api.acme.dev' },
-      start: { guard: { clock: () => time } },
-    });
-    return [await api.variant(at(first)), await api.variant(at(second))];
+    return [await api.variant(startedAt(first)), await api.variant(startedAt(second))];
   }
 
   it('a copy of what was served before it is refused, and a new signature is accepted [A10]', async () => {
