@@ -26,13 +26,13 @@ const notCanonical = Array.from({ length: 19 }, (_, more) => p + BigInt(more)).f
   encoded(y, 1),
 ]);
 
-it('refuses each point of small order and each encoding that is not canonical [policy 13]', () => {
+it('refuses each point of small order and each encoding that is not canonical [N2]', () => {
   for (const point of [...smallOrder, ...notCanonical]) {
     expect(readVerifierKey(verifierKey(point)), point.toString('hex')).toBe('weak_key');
   }
 });
 
-it('opens no checkpoint that nobody signed under the identity as key [policy 13]', () => {
+it('opens no checkpoint that nobody signed under the identity as key [N2]', () => {
   const identity = encoded(1n, 0);
   const key = verifierKey(identity);
   const root = Buffer.alloc(32, 7).toString('base64');

@@ -149,7 +149,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     ]);
   });
 
-  it('an engine that never answers is an outage after 30 seconds [policy 3]', async () => {
+  it('an engine that never answers is an outage after 30 seconds [L2]', async () => {
     const { guard } = await guarded({ policy: engine(() => new Promise(() => {})) });
     const caller = await letIn(guard);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -160,7 +160,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
   });
 
   it.each([Number.NaN, Infinity, '1800000000000', undefined])(
-    'a clock that gives %s later on lets nobody in [policy 3]',
+    'a clock that gives %s later on lets nobody in [L3]',
     async (odd) => {
       let now: unknown = Date.now();
       const { guard } = await guarded({ clock: () => now as number });
@@ -170,7 +170,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     },
   );
 
-  it('a part that cannot be closed, or never is, leaves no other open [policy 3]', async () => {
+  it('a part that cannot be closed, or never is, leaves no other open [L2]', async () => {
     const close = vi.fn(() => Promise.resolve());
     const { guard } = await guarded({
       agents: { ...agents, close: () => Promise.reject(new Error('agents')) },

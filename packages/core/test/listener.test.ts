@@ -70,7 +70,7 @@ describe('a process with a listener that rejects', () => {
     'agentsFromFile',
     'revocationsFromFile',
     'agentsFromJwks',
-  ])('goes on when the listener belongs to %s', async (owner) => {
+  ])('goes on when the listener belongs to %s [L1]', async (owner) => {
     const words = ['--unhandled-rejections=strict', program, owner];
     const { stderr } = await promisify(execFile)(process.execPath, words, { timeout: 20_000 });
     expect(stderr).toMatch(/'on(Trouble|Reload|Refresh)' failed: Error: the alert could not be sent/);

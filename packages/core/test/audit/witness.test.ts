@@ -138,7 +138,7 @@ describe('witnesses', () => {
     expect(splitCheckpoints(checkpoints).at(-1)).toBe(own.at(-1));
   });
 
-  it('tells logs of one name and key apart: one file can be the witness of both [policy 7]', async () => {
+  it('tells logs of one name and key apart: one file can be the witness of both [N1]', async () => {
     using one = temporaryFolder();
     using two = temporaryFolder();
     using elsewhere = temporaryFolder();
@@ -204,7 +204,7 @@ describe('witnesses', () => {
     expect(notes.at(-1)).toBe(own.at(-1));
   });
 
-  it('one that never answers is told, and asked again with the latest [policy 3]', async () => {
+  it('one that never answers is told, and asked again with the latest [L2]', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const notes: string[] = [];
@@ -311,7 +311,7 @@ describe('witnesses', () => {
   });
 
   it.each(['Bearer SECRET\nx', 'Bearer SECRET\r', 'Bearer ä', '', ' ', 'Bearer SECRET ', 7])(
-    'refuses an authorization that cannot be sent at the start, without quoting it: %j [policy 8]',
+    'refuses an authorization that cannot be sent at the start, without quoting it: %j [F2]',
     (authorization) => {
       const make = () => httpWitness('https://auditors.example/', { authorization: authorization as string });
       expect(make).toThrow(ConfigError);

@@ -71,7 +71,7 @@ describe('a start', () => {
   it.each([
     ['just changed', 999],
     ['bears a time to come', -60_000],
-  ])('waits until a set has settled when it %s [F1]', async (_, age) => {
+  ])('waits until a set has settled when it %s [K1]', async (_, age) => {
     const disk = new Disk();
     disk.content = setOf('torn', age);
     const opening = disk.open();
@@ -102,7 +102,7 @@ describe('a start', () => {
 });
 
 describe('a change', () => {
-  it('is loaded once two readings, a second apart, find the same [F1]', async () => {
+  it('is loaded once two readings, a second apart, find the same [K1]', async () => {
     const disk = new Disk();
     await disk.follow();
     for (const part of ['p', 'pa', 'par', 'part']) {
@@ -127,7 +127,7 @@ describe('a change', () => {
     expect(disk.loaded).toEqual(['first']);
   });
 
-  it('is loaded after an outage of the file system, which is reported only if it lasts [F2]', async () => {
+  it('is loaded after an outage of the file system, which is reported only if it lasts [K2]', async () => {
     const disk = new Disk();
     await disk.follow();
     disk.content = new Error('EMFILE');

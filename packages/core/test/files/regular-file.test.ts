@@ -27,7 +27,7 @@ describe('readRegularFile', () => {
     }
   });
 
-  it.skipIf(process.platform === 'win32')('refuses a pipe, a socket, a device and a folder [F10]', async () => {
+  it.skipIf(process.platform === 'win32')('refuses a pipe, a socket, a device and a folder [K5]', async () => {
     const folder = await temporaryFolder();
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     await mkdir(join(folder, 'folder'));
@@ -54,7 +54,7 @@ describe('inTime', () => {
     vi.useRealTimers();
   });
 
-  it('gives up a path that hangs, and does not touch it again before it answers [F10]', async () => {
+  it('gives up a path that hangs, and does not touch it again before it answers [K5]', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const hung = deferred();
     const reading = expect(inTime('/net/a', () => hung.promise)).rejects.toThrow(

@@ -203,7 +203,7 @@ describe('agentsFromFile', () => {
   });
 
   it.skipIf(process.platform === 'win32')(
-    'a pipe in its place is reported, and stops no later reload [F10]',
+    'a pipe in its place is reported, and stops no later reload [K5]',
     async () => {
       const folder = await temporaryFolder();
       const file = join(folder, 'agents.json');
@@ -218,7 +218,7 @@ describe('agentsFromFile', () => {
     },
   );
 
-  it('follows a change that keeps the size and the time of the file [F5]', async () => {
+  it('follows a change that keeps the size and the time of the file [K3]', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     const past = new Date(0);
     await writeFile(file, JSON.stringify([a]));

@@ -115,7 +115,7 @@ warning: no-schema
     });
   });
 
-  it('tells of a file without a policy, and of one that is not as SHA256SUMS says [F1]', async () => {
+  it('tells of a file without a policy, and of one that is not as SHA256SUMS says [K1]', async () => {
     const empty = folder({ 'pr.cedar': POLICIES, 'pr.cedarschema': SCHEMA, 'forbids.cedar': '// none\n' });
     expect(await policy('check', empty)).toMatchObject({
       code: 3,

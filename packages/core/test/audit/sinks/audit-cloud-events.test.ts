@@ -213,7 +213,7 @@ describe('auditCloudEvents', () => {
     ['a promise', async () => ({})],
     ['a promise that rejects', async () => Promise.reject(new Error('late'))],
     ['a text', () => 'record'],
-  ])('takes no record of which that form is %s [policy 3]', async (_title, data) => {
+  ])('takes no record of which that form is %s [L3]', async (_title, data) => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path, { data: data as () => object });

@@ -30,7 +30,7 @@ describe('auditPino', () => {
     ]);
   });
 
-  it('rejects when an async logger does [policy 3]', async () => {
+  it('rejects when an async logger does [L1]', async () => {
     const logger = { info: () => Promise.reject(new Error('no disk')) } as unknown as PinoLogger;
     await expect(auditPino(logger).write(event('a'))).rejects.toThrow('no disk');
   });

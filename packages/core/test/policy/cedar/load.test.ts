@@ -201,7 +201,7 @@ describe('a folder that is read while it is written', () => {
   }
 
   it.each(['', '// Nothing is forbidden before the freeze.\n'])(
-    'keeps the policies when %j is left of a file, and refuses to start on it [F1]',
+    'keeps the policies when %j is left of a file, and refuses to start on it [K1]',
     async (content) => {
       const { path, engine, nextReload } = await followed({});
       await writeFile(join(path, 'freeze.cedar'), content);
@@ -212,7 +212,7 @@ describe('a folder that is read while it is written', () => {
     },
   );
 
-  it('loads what is written in place only when it is whole [F1]', async () => {
+  it('loads what is written in place only when it is whole [K1]', async () => {
     const { path, engine, nextReload } = await followed({});
     const before = engine.policySet;
     const sets = new Set<string>();
@@ -233,7 +233,7 @@ describe('a folder that is read while it is written', () => {
     expect(engine.policies.map(({ id }) => id)).toContain('freeze.cedar#two');
   });
 
-  it('notices a change that keeps size and time [F5]', async () => {
+  it('notices a change that keeps size and time [K3]', async () => {
     const past = new Date(0);
     const permit = '@id("x") permit(principal, action, resource); ';
     const { path, engine, nextReload } = await followed({});
@@ -247,7 +247,7 @@ describe('a folder that is read while it is written', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('deny');
   });
 
-  it.skipIf(process.platform === 'win32')('reports a pipe, and takes the next change [F10]', async () => {
+  it.skipIf(process.platform === 'win32')('reports a pipe, and takes the next change [K5]', async () => {
     const { path, engine, nextReload } = await followed({});
     execFileSync('mkfifo', [join(path, 'pipe.cedar')]);
     const problem = `'${join(path, 'pipe.cedar')}' is not a regular file`;
@@ -257,7 +257,7 @@ describe('a folder that is read while it is written', () => {
     expect(await nextReload()).toEqual({ ok: true });
   });
 
-  it('may be a ConfigMap, whose files are swapped at once [F4]', async () => {
+  it('may be a ConfigMap, whose files are swapped at once [K4]', async () => {
     const path = await folder({});
     const release = async (name: string, files: Record<string, string>): Promise<void> => {
       await mkdir(join(path, name));
@@ -301,7 +301,7 @@ describe('a folder with SHA256SUMS', () => {
   const FORBIDS = '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);\n';
   const FILES = { 'drafts.cedar': DRAFTS, 'forbids.cedar': `${FORBIDS}forbid(principal, action, resource);` };
 
-  it('is read when each file is as it says [F1]', async () => {
+  it('is read when each file is as it says [K1]', async () => {
     for (const manifest of [sums(FILES), sums(FILES).replaceAll('  ', ' *').replaceAll('\n', '\r\n')]) {
       const engine = await cedarFromDirectory(await folder({ ...FILES, SHA256SUMS: manifest }));
       expect(engine.policies).toHaveLength(3);
@@ -324,7 +324,7 @@ describe('a folder with SHA256SUMS', () => {
     ['is named twice', { SHA256SUMS: sums(FILES) + sums(drafts) }, /SHA256SUMS:3: expected/],
     ['is named by half a line', { SHA256SUMS: sums(FILES).slice(0, -30) }, /SHA256SUMS:2: expected/],
     ['is SHA256SUMS, empty', { SHA256SUMS: '' }, /SHA256SUMS:1: expected/],
-  ])('stops the start, and later keeps the policies, when a file %s [F1]', async (_, change, message) => {
+  ])('stops the start, and later keeps the policies, when a file %s [K1]', async (_, change, message) => {
     const right = { ...FILES, SHA256SUMS: sums(FILES) };
     await expect(cedarFromDirectory(await folder({ ...right, ...change }))).rejects.toThrow(message);
 
@@ -335,7 +335,7 @@ describe('a folder with SHA256SUMS', () => {
     expect(engine.policies.map(({ text }) => text)).toContain(forbids.slice(FORBIDS.length));
   });
 
-  it('must not lose it while it is in force [F1]', async () => {
+  it('must not lose it while it is in force [K1]', async () => {
     const path = await folder({ ...FILES, SHA256SUMS: sums(FILES) });
     const engine = await cedarFromDirectory(path);
     await rm(join(path, 'SHA256SUMS'));
