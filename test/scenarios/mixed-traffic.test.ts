@@ -141,6 +141,15 @@ onEverySetup(
         401,
         'signature_required',
       ],
+      [
+        'a delegated token in base64 as a whole, as Kubernetes takes it [A17]',
+        async () => {
+          const packed = Buffer.from(await delegated()).toString('base64url');
+          return plain('/whoami', ['Sec-WebSocket-Protocol', `x, base64url.bearer.authorization.k8s.io.${packed}`]);
+        },
+        401,
+        'signature_required',
+      ],
       ['A17 act written with an escape', () => plain('/whoami', bearer(escaped())), 401, 'signature_required'],
       [
         'A17 two tokens, the second delegated',

@@ -20,13 +20,7 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[], ac
   if (rawHeaders.some((text, index) => index % 2 === 0 && isOurField(text.toLowerCase()))) return true;
   const values = rawHeaders.filter((_text, index) => index % 2 === 1);
   // RFC 6750 §2.3: applications still take tokens from the query.
-  const texts = [
-    target,
-    ...values,
-    ...values.map(basicCredentials),
-    ...chunkedCookies(fieldValues(rawHeaders, 'cookie')),
-  ];
-  return holdsDelegatedToken(texts);
+  return holdsDelegatedToken([target, ...values, ...chunkedCookies(fieldValues(rawHeaders, 'cookie'))]);
 }
 
 function isOurField(name: string): boolean {
@@ -38,10 +32,4 @@ type OtherProofs = Partial<Pick<Settings, 'dpop' | 'webBotAuth'>>;
 
 function isDpopCredentials(value: string): boolean {
   return /^\s*dpop\b/i.test(value);
-}
-
-/** RFC 7617: some applications take a token for a user name or a password. */
-function basicCredentials(value: string): string {
-  const [, encoded = ''] = /^basic +(\S+)/i.exec(value) ?? [];
-  return Buffer.from(encoded, 'base64').toString('latin1');
 }

@@ -38,6 +38,13 @@ describe('carriesOurMark', () => {
       '/',
       ['Authorization', `Basic ${Buffer.from(`x-access-token:${delegated}`).toString('base64')}`],
     ],
+    ['one in base64 as a whole [A17]', '/', ['X-Token', `v1.${Buffer.from(delegated).toString('base64url')}`]],
+    ['one in base64 with its scheme [A17]', '/', ['X-Token', Buffer.from(`Bearer ${delegated}`).toString('base64')]],
+    [
+      'one in a session in a password [A17]',
+      '/',
+      ['Authorization', `Basic ${Buffer.from(`ü:${base64({ t: delegated })}`).toString('base64')}`],
+    ],
     ['one whose signature is in another cookie', '/', ['Cookie', `hp=${delegated.replace(/\.[^.]*$/, '')}; s=x`]],
     [
       'A17 one in chunks of a cookie',

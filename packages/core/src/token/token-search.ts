@@ -6,24 +6,26 @@ const maxParsed = 32;
 /**
  * Whether one of the texts holds the payload of a JWT that names an actor or is bound to a key (`act`, RFC 8693 §4.1;
  * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
- * other parts of its token, percent-encoded twice, with either alphabet of base64, in JSON that is itself in base64.
+ * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of base64.
  * Linear in time, because it reads what strangers send; when there is more to parse than honest requests carry, the
  * answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   let parsed = 0;
 
-  function holds(text: string, levels: number): boolean {
+  function holds(text: string, layers: number): boolean {
     return partsOf(text).some((part) => {
-      const json = Buffer.from(part, 'base64').toString('utf8').trim();
-      if (!/^[{[]/.test(json) || !/[}\]]$/.test(json)) return false;
-      parsed += 1;
-      return parsed > maxParsed || namesAnActor(parseJson(json)) || (levels > 0 && holds(json, levels - 1));
+      const decoded = Buffer.from(part, 'base64').toString('utf8').trim();
+      if (/^[{[]/.test(decoded) && /[}\]]$/.test(decoded)) {
+        parsed += 1;
+        if (parsed > maxParsed || namesAnActor(parseJson(decoded))) return true;
+      }
+      return layers > 0 && holds(decoded, layers - 1);
     });
   }
 
   for (const text of texts) {
-    if (holds(text, 1)) return true;
+    if (holds(text, 2)) return true;
   }
   return false;
 }
