@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { type Api, onEveryHost } from '../support/api.js';
 import { documents, down, hostile, type KeyServer, loopback, startKeyServer } from '../support/key-server.js';
+import { delegationField, linkOf } from '../support/links.js';
 import { ed25519Issuer } from '../support/tokens.js';
-import { partner, userId } from '../support/world.js';
+import { partner, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
 const metadataPath = '/.well-known/oauth-authorization-server';
 const openidPath = '/.well-known/openid-configuration';
@@ -114,5 +115,35 @@ onEveryHost('Issuers with an audience of their own', (api) => {
     await guarded.accepts(await guarded.pull({}, { token }), 201);
     const usual = await guarded.token({}, {}, partner);
     await guarded.refuses(await guarded.pull({}, { token: usual }), 401, 'token_audience_mismatch');
+  });
+
+  it('its tokens can be handed on, for that audience and no other [B5]', async () => {
+    const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
+    const guarded = await api.variant({ config: { issuers } });
+    const claims = { aud: ['urn:acme:api', 'urn:other'], act: { sub: runnerId }, scope: 'repo:read' };
+    const token = await guarded.token(claims, {}, partner);
+    const handedOn = (audience: string) => {
+      const link = linkOf({ id: runnerId, key: runner }, reviewerId, {
+        audience,
+        parent: token,
+        claims: { scope: 'repo:read' },
+      });
+      return guarded.signed({ token, fields: [delegationField([link])] });
+    };
+    const { response } = await guarded.accepts(handedOn('urn:acme:api'), 200);
+    expect(JSON.parse(response.body)).toMatchObject({ actor: { id: reviewerId }, subject: { id: userId } });
+    await guarded.refuses(handedOn('urn:other'), 401, 'delegation_audience_mismatch');
+    await guarded.refuses(handedOn(guarded.audience), 401, 'delegation_audience_mismatch');
+  });
+
+  it('a link without a token is for the audience of the guard [B5]', async () => {
+    const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
+    const guarded = await api.variant({ config: { issuers } });
+    const own = (audience: string) => {
+      const link = linkOf({ id: runnerId, key: runner }, reviewerId, { audience, claims: { scope: 'repo:read' } });
+      return guarded.signed({ fields: [delegationField([link])] });
+    };
+    await guarded.accepts(own(guarded.audience), 200);
+    await guarded.refuses(own('urn:acme:api'), 401, 'delegation_audience_mismatch');
   });
 });

@@ -13,7 +13,7 @@ import type { VerifiedToken } from './token-verifier.js';
 export interface LinkVerifierOptions {
   /** Who may sign links. */
   readonly agents: AgentDirectory;
-  /** What a link's `aud` must name at least one of. */
+  /** What a link's `aud` must name at least one of, unless the issuer of its token has audiences of its own. */
   readonly audiences: readonly string[];
   /** How far the delegators' clocks may be from ours, in seconds. */
   readonly clockSkewSeconds: number;
@@ -56,7 +56,11 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
   const { agents, audiences, clockSkewSeconds, maxLifetimeSeconds } = options;
   const remembered = new LeastRecentlyUsed<Remembered>(maxRemembered, maxBytesRemembered);
 
-  async function verifyLink(text: string, context: LinkContext): Promise<SignedLink | Refusal> {
+  async function verifyLink(
+    text: string,
+    context: LinkContext,
+    accepted: readonly string[],
+  ): Promise<SignedLink | Refusal> {
     const hash = parentHash(text);
     const known = remembered.get(hash);
     const gated = known === undefined ? gateLink(text) : undefined;
@@ -69,7 +73,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     const again = known?.publicKey.equals(publicKey) ? known.claims : undefined;
     const claims = again ?? (await verifiedClaims(gated?.value, publicKey));
     if ('code' in claims) return claims;
-    const problem = checkNow(claims, context.now);
+    const problem = checkNow(claims, context.now, accepted);
     if (problem !== undefined) return problem;
     if (again === undefined) remembered.set(hash, { claims, keyId, publicKey }, bytesHeld(claims));
     return { claims: inNamespace(claims, delegator, context), hash, delegator };
@@ -81,9 +85,9 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
   }
 
   /** What depends on the moment and on us; the chain law judges the rest. */
-  function checkNow(claims: LinkClaims, now: number): Refusal | undefined {
-    if (checkAudience(claims, audiences) !== undefined) {
-      const detail = `a link is for ${said(claims.audience)}; accepted here: ${said(audiences)}`;
+  function checkNow(claims: LinkClaims, now: number, accepted: readonly string[]): Refusal | undefined {
+    if (checkAudience(claims, accepted) !== undefined) {
+      const detail = `a link is for ${said(claims.audience)}; accepted here: ${said(accepted)}`;
       return refusal('delegation_audience_mismatch', detail);
     }
     const untimely = checkTimes(claims, { now, clockSkewSeconds, maxLifetimeSeconds });
@@ -95,9 +99,11 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
   return {
     async verify(links, { token, now }) {
       const verified: SignedLink[] = [];
+      // A link names only audiences of what it hands on, so links are for whom their token had to be for.
+      const accepted = token?.issuer.audiences ?? audiences;
       for (const [index, text] of links.entries()) {
         // An issuer vouches for the key of the agent that it names, which hands on first; later ones are registered.
-        const link = await verifyLink(text, { token: index === 0 ? token : undefined, now });
+        const link = await verifyLink(text, { token: index === 0 ? token : undefined, now }, accepted);
         if ('code' in link) return link;
         verified.push(link);
       }

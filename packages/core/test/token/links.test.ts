@@ -138,7 +138,7 @@ describe('a link', () => {
 
 describe('A11 a key that the issuer of the token vouches for', () => {
   const claims = { confirmation: { jkt: b.thumbprint, jwk: b.jwk }, actor: { subject: 'agent-guest' }, scope: [] };
-  const token = { claims, namespace: 'partner:', hash: 'x' } as unknown as VerifiedToken;
+  const token = { claims, namespace: 'partner:', hash: 'x', issuer: {} } as unknown as VerifiedToken;
   const guests = link({ iss: 'agent-guest' }, { kid: b.thumbprint }, b);
 
   it('counts for the first link, under its name there', async () => {
