@@ -5,8 +5,9 @@ import type { Tap } from './tap.js';
 
 /** Why a body cannot be taken, if that is known before a byte of it is read. */
 export function obstacle({ request, gone }: Tap, maxBytes: number): BodyFailure | undefined {
-  if (wasRead(request)) return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
+  // First, because Node itself drops what came from a client that went away.
   if (gone) return bodyFailure('body_incomplete', 'the client went away');
+  if (wasRead(request)) return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
   if (!announcesBody(request)) return undefined;
   if (!request.readableEnded && isBeingRead(request)) {
     return bodyFailure('body_consumed', 'something listens to the body already: put the guard before it');

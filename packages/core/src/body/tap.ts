@@ -105,8 +105,8 @@ export class Tap {
 }
 
 function cameWhole(request: IncomingMessage): boolean {
-  // HTTP/2 delivers nothing before it is asked, and calls an aborted request complete.
-  return http2StreamOf(request) === undefined ? request.complete : request.readableEnded;
+  // HTTP/2 delivers nothing before it is asked, and both completes and ends a request whose client went away.
+  return http2StreamOf(request) === undefined ? request.complete : request.readableEnded && !wentAway(request);
 }
 
 function wentAway(request: IncomingMessage): boolean {

@@ -10,6 +10,7 @@ import {
   type Http2ServerRequest,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -30,16 +31,27 @@ interface Served extends AsyncDisposable {
   readonly server: Http2SecureServer;
   readonly port: number;
   readonly session: ClientHttp2Session;
+  /** The same on the server's side. */
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
 }
 
 const tls = selfSigned();
 
-/** A server for HTTP/2 and HTTP/1 on one port, behind a guard, with a client of HTTP/2. */
-async function serve({ guard }: Guarded, handle: Handler = count, options: AdmissionOptions = {}): Promise<Served> {
+/**
+ * A server for HTTP/2 and HTTP/1 on one port, behind a guard, with a client of HTTP/2. `before` is a middleware that the
+ * guard comes after.
+ */
+async function serve(
+  { guard }: Guarded,
+  handle: Handler = count,
+  options: AdmissionOptions = {},
+  before?: (stream: ServerHttp2Stream) => Promise<unknown>,
+): Promise<Served> {
   const server = createSecureServer({ ...tls, allowHTTP1: true }, (incoming, outgoing) => {
     const request = incoming as unknown as IncomingMessage;
     const response = outgoing as unknown as ServerResponse;
-    admit(guard, { request, response, target: request.url ?? '' }, options)
+    const admitting = () => admit(guard, { request, response, target: request.url ?? '' }, options);
+    (before === undefined ? admitting() : before(incoming.stream).then(admitting))
       .then((admitted) => (admitted ? handle(request, response) : undefined))
       .catch((error: unknown) => {
         admissionOf(request)?.outcome?.threw(error);
@@ -59,6 +71,7 @@ async function serve({ guard }: Guarded, handle: Handler = count, options: Admis
     server,
     port,
     session,
+    sessions,
     async [Symbol.asyncDispose]() {
       session.destroy();
       // Node may miss that the client has gone.
@@ -110,7 +123,7 @@ function outcomesOf({ audit }: Guarded): unknown[] {
 
 const body = Buffer.alloc(300_000, 'abcdefg');
 const forged = Buffer.concat([body.subarray(0, -1), Buffer.from('!')]);
-const put = () => signed({ method: 'PUT', target: '/a/../b%2Fc?x=y', body });
+const put = () => signed({ method: 'PUT', target: '/a//b%2Fc?x=y', body });
 
 describe('A13 the address of a request over HTTP/2', () => {
   it('is what :authority says', async () => {
@@ -220,6 +233,20 @@ describe('a body over HTTP/2', () => {
     while (parts.audit.records.length === 0) await setImmediate();
     expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
     expect(ran).toBe(0);
+  });
+
+  it.each<[string, (served: Served) => void]>([
+    ['client', ({ session }) => session.destroy()],
+    ['server', ({ sessions }) => sessions.forEach((opened) => opened.destroy())],
+  ])('is incomplete, not read, when the %s ended the session before the guard came [F5]', async (_who, end) => {
+    const parts = await guarded();
+    await using served = await serve(parts, count, {}, (stream) => once(stream, 'close'));
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    await once(served.server, 'stream');
+    end(served);
+    while (parts.audit.records.length === 0) await setImmediate();
+    expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
   });
 
   it('G4 that goes to a file leaves nothing behind', async () => {
