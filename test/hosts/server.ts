@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Longest header section that the server of HTTP/1 reads. Default: Node's. */
   readonly maxHeaderBytes?: number;
+  /** Most field lines that the server of HTTP/1 reads; it drops the rest. Default: Node's. */
+  readonly maxHeadersCount?: number;
 }
 
 /** A server that listens on the loopback address. */
@@ -23,9 +25,16 @@ export interface HostServer {
   close(): Promise<void>;
 }
 
-export async function startServer({ http2 = false, port = 0, maxHeaderBytes }: ServerOptions): Promise<HostServer> {
+export async function startServer({
+  http2 = false,
+  port = 0,
+  maxHeaderBytes,
+  maxHeadersCount,
+}: ServerOptions): Promise<HostServer> {
   const http1Options = maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes };
-  const server: Server = http2 ? createHttp2Server() : createServer(http1Options);
+  const server: Server = http2
+    ? createHttp2Server()
+    : Object.assign(createServer(http1Options), maxHeadersCount === undefined ? {} : { maxHeadersCount });
   continueAfterVerification(server);
   const connections = new Set<Socket>();
   server.on('connection', (socket) => {

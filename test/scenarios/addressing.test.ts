@@ -149,7 +149,7 @@ onEverySetup('The target, byte for byte', (api) => {
     ...(api.host === 'fastify5' ? ['/%69nvoices'] : []),
     ...(api.host === 'express4' && api.mount !== '' ? ['//invoices'] : []),
   ];
-  it.each(['/x/../invoices', '//invoices', '/%69nvoices', '/invoices%2F..%2Fwhoami', '/invoices;a=b'])(
+  it.each(['//invoices', '/%69nvoices', '/invoices%2F..%2Fwhoami', '/invoices;a=b'])(
     'A13 D8 %s verifies as it stands, and is decided on as the route it comes to',
     async (target) => {
       if (!takenForInvoices.includes(target)) return void (await api.answers(api.signed({ target }), 404));

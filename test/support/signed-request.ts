@@ -150,7 +150,7 @@ function optional(name: string, value: string | null): Field[] {
 function coveredComponents(options: SignedRequestOptions, fields: readonly Field[]): readonly string[] {
   if (options.covered !== undefined) return options.covered;
   const present = (name: string) => fields.some(([field]) => field.toLowerCase() === name);
-  const wanted = ['content-type', 'content-digest', ...CREDENTIALS].filter(present);
+  const wanted = ['content-type', 'content-encoding', 'content-digest', ...CREDENTIALS].filter(present);
   const names = ['@method', '@authority', '@path', '@query', ...wanted].map((name) => `"${name}"`);
   return [...names, ...(options.alsoCovered ?? [])].filter((name) => !(options.uncovered ?? []).includes(name));
 }

@@ -16,7 +16,14 @@ export interface OutgoingRequest {
 const derivedComponents = ['@method', '@authority', '@path', '@query'];
 
 /** Covered when present: how the body is read, every credential, and what an MCP gateway routes by. */
-const coveredFields = ['content-type', 'content-digest', ...credentialFields, 'mcp-method', 'mcp-name'];
+const coveredFields = [
+  'content-type',
+  'content-encoding',
+  'content-digest',
+  ...credentialFields,
+  'mcp-method',
+  'mcp-name',
+];
 
 /**
  * Adds Content-Digest (RFC 9530), Signature-Input and Signature (RFC 9421) by the `countersign` profile: label `sig`,

@@ -348,6 +348,12 @@ describe('signRequest', () => {
     expect(field(server.last(), 'authorization')).toBe(`Bearer ${token}`);
   });
 
+  it('covers the content coding, which decides how the body is read [H3]', async () => {
+    const headers = { 'Content-Encoding': 'gzip' };
+    const { headers: signed } = await agent.signRequest({ method: 'POST', url: server.url, headers, body: 'x' });
+    expect(signed['signature-input']).toContain('"content-encoding"');
+  });
+
   it('keeps the given headers and never leaves the content type to the client', async () => {
     const given = { 'X-Trace': '1', 'Content-Type': 'application/json' };
     const signed = await agent.signRequest({ method: 'POST', url: server.url, headers: given, body: '{}' });

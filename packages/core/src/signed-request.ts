@@ -6,6 +6,7 @@ import {
   verifyMessage,
 } from '@countersign/signature';
 import type { AddressedRequest } from './http/origin.js';
+import { seenDifferently } from './http/one-view.js';
 import type { HttpRequest } from './http/request.js';
 import type { KeyHolder } from './keys/key-holder.js';
 import type { SignatureProfile } from './profile.js';
@@ -55,7 +56,14 @@ export async function verifySignedRequest(request: HttpRequest, parts: SignedReq
       resolveKey: async ({ parameters }) => heldKey(await parts.findHolder(parameters.keyid ?? '')),
     },
   );
-  if (result.ok) return result;
+  if (result.ok) {
+    const { covered, parameters } = result.signature;
+    const refused = seenDifferently(
+      request,
+      covered.map(({ name }) => name),
+    );
+    return refused === undefined ? result : { ok: false, refusal: refused, claimedKeyId: parameters.keyid };
+  }
   const claimedKeyId = result.candidate?.parameters.keyid;
   const refused = outOfProfile ?? result.problem?.refusal ?? refusal(codeFor[result.code], result.detail);
   return { ok: false, refusal: refused, claimedKeyId };

@@ -32,7 +32,7 @@ export interface AgentState {
 export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): KoaMiddleware<KoaContext> {
   checkAdmissionOptions(guard, options);
   return async function agentAuth(ctx, next) {
-    const exchange = { request: ctx.req, response: ctx.res, target: ctx.originalUrl };
+    const exchange = { request: ctx.req, response: ctx.res, target: targetOf(ctx) };
     if (!(await admit(guard, exchange, options, answerThrough(ctx)))) return;
     exposeCaller(ctx);
     try {
@@ -47,6 +47,12 @@ export function agentAuth(guard: Guard, options: AgentAuthOptions = {}): KoaMidd
 /** Who calls; undefined when no guard let this request in. Unlike `ctx.state.caller`, nothing else can have put it there. */
 export function getCaller({ req }: Pick<KoaContext, 'req'>): Caller | undefined {
   return admissionOf(req)?.caller;
+}
+
+/** Mounts cut prefixes, so the longest is the target of the request line. Express around Koa keeps it on the request. */
+function targetOf({ req, originalUrl: ours }: KoaContext): string {
+  const { originalUrl: theirs = '' } = req as { readonly originalUrl?: string };
+  return theirs.length > ours.length ? theirs : ours;
 }
 
 /** Answers through the context, so that middleware before us sees the refusal. */

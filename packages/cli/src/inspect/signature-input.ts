@@ -75,6 +75,7 @@ const derivedMeanings: Readonly<Record<string, string>> = {
 const fieldMeanings: Readonly<Record<string, string>> = {
   'content-digest': 'the hash of the body, and so the body',
   'content-type': 'how the body is to be read',
+  'content-encoding': 'how the body is to be inflated',
   'content-length': 'the length of the body',
   authorization: 'the access token: it cannot be swapped',
   'agent-delegation': 'the delegation links',

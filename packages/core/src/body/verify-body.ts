@@ -1,5 +1,6 @@
 import { type DigestAlgorithm, parseContentDigest } from '@countersign/signature';
 import { fieldValues } from '../http/fields.js';
+import { seesBody } from '../http/one-view.js';
 import type { HttpRequest } from '../http/request.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { mismatch } from './digester.js';
@@ -19,44 +20,49 @@ export interface AcceptedBody {
  * `covers` no body is bound to its sender (RFC 9449 §11.7); a digest that it states anyway must match.
  */
 export async function verifyBody(
-  { rawHeaders, body, bodyMode = 'hold' }: HttpRequest,
+  request: HttpRequest,
   covers: Covers | undefined,
   limits: BodyLimits,
 ): Promise<AcceptedBody | Refusal> {
-  // Without a digest there is nothing to compare a stream with: the body is held, and must be empty.
-  const streams = bodyMode === 'stream' && body.stream !== undefined && states(rawHeaders, 'content-digest');
-  // Known to be unbound before a byte is read.
-  if (streams || announcesContent(rawHeaders)) {
-    const unbound = unboundBody(rawHeaders, covers);
-    if (unbound !== undefined) return unbound;
-  }
+  const { rawHeaders, body, bodyMode = 'hold' } = request;
+  if (covers !== undefined && uncovered(rawHeaders, covers, 'content-encoding')) return notCovered('content-encoding');
+  const unbound = unboundBody(request, covers);
+  // Known before a byte is read; without a stated length the first byte tells.
+  if (unbound !== undefined && announcesBytes(rawHeaders)) return unbound;
   const expected = expectedDigests(rawHeaders);
   if (!(expected instanceof Map)) return expected;
-  if (streams && body.stream !== undefined) {
+  // Without a digest there is nothing to compare a stream with.
+  if (bodyMode === 'stream' && body.stream !== undefined && unbound === undefined && expected.size > 0) {
     const streamed = body.stream(limits, expected);
     return streamed.ok ? { verdict: streamed.verdict } : refusal(streamed.code, streamed.detail);
   }
 
-  const held = await body.hold(limits, [...expected.keys()]);
-  if (!held.ok) return refusal(held.code, held.detail);
-  if (held.length > 0) {
-    const unbound = unboundBody(rawHeaders, covers);
-    if (unbound !== undefined) return unbound;
-  }
+  const held = await body.hold(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, [...expected.keys()]);
+  if (!held.ok)
+    return unbound !== undefined && held.code === 'body_too_large' ? unbound : refusal(held.code, held.detail);
   const wrong = mismatch(expected, held.digests);
   return wrong === undefined ? {} : refusal('digest_mismatch', wrong);
 }
 
-/** A body counts only if the signature covers its digest, and its type if it
- * states one: the type decides how the same bytes are read (GHSA-9rfg-v8g9-9367). */
-function unboundBody(rawHeaders: readonly string[], covers: Covers | undefined): Refusal | undefined {
+/**
+ * Why there must be no body. One counts only if the application is told of it, and if the signature covers its digest
+ * and its type, if stated: the type decides how the same bytes are read (GHSA-9rfg-v8g9-9367).
+ */
+function unboundBody(request: HttpRequest, covers: Covers | undefined): Refusal | undefined {
+  const { rawHeaders } = request;
+  if (!seesBody(request)) return refusal('fields_too_large', 'the server dropped the fields that announce the body');
   if (covers === undefined) return undefined;
   if (!states(rawHeaders, 'content-digest')) return refusal('digest_required', 'Content-Digest is missing');
   if (!covers('content-digest')) return refusal('digest_required', 'the signature does not cover content-digest');
-  if (states(rawHeaders, 'content-type') && !covers('content-type')) {
-    return refusal('signature_incomplete', 'the signature does not cover content-type');
-  }
-  return undefined;
+  return uncovered(rawHeaders, covers, 'content-type') ? notCovered('content-type') : undefined;
+}
+
+function uncovered(rawHeaders: readonly string[], covers: Covers, field: string): boolean {
+  return states(rawHeaders, field) && !covers(field);
+}
+
+function notCovered(field: string): Refusal {
+  return refusal('signature_incomplete', `the signature does not cover ${field}`);
 }
 
 function expectedDigests(rawHeaders: readonly string[]): Map<DigestAlgorithm, Uint8Array> | Refusal {
@@ -65,10 +71,10 @@ function expectedDigests(rawHeaders: readonly string[]): Map<DigestAlgorithm, Ui
   return parsed.ok ? new Map(parsed.digests) : refusal('digest_malformed', parsed.detail);
 }
 
-/** RFC 9112 §6: Content-Length above 0, or a transfer coding, announces content. */
-function announcesContent(rawHeaders: readonly string[]): boolean {
+/** A transfer coding does not: its only chunk may be the last, which is empty (RFC 9112 §7.1). */
+function announcesBytes(rawHeaders: readonly string[]): boolean {
   const [length] = fieldValues(rawHeaders, 'content-length');
-  return states(rawHeaders, 'transfer-encoding') || (length !== undefined && Number(length) !== 0);
+  return length !== undefined && Number(length) !== 0;
 }
 
 function states(rawHeaders: readonly string[], name: string): boolean {

@@ -8,8 +8,11 @@ export function fieldValues(rawHeaders: readonly string[], name: string): string
 }
 
 const maxFieldBytes = 32 * 1024;
+/** Fewer than the 1000 at which Node begins to drop them. */
+const maxFieldLines = 256;
 
 /** Whether target and fields are more than is ever looked through. */
 export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): boolean {
+  if (rawHeaders.length > 2 * maxFieldLines) return true;
   return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > maxFieldBytes;
 }

@@ -61,6 +61,8 @@ export function addressedOrigin(
   if (absolute === null && !target.startsWith('/')) return malformed('the request target is not a path');
   // No URI has a backslash (RFC 3986 §2), and some routers take it for a slash: we would decide on another path.
   if (pathOf(target).includes('\\')) return malformed('the request target has a backslash');
+  // RFC 3986 §5.2.4: whoever routes by URL resolves them, also in percent-encoding, and runs another path than was signed.
+  if (hasDotSegment(pathOf(target))) return malformed('the request target has a dot segment');
   // RFC 9112 §3.2: a fragment is never part of a request target; printable ASCII only.
   if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
     return malformed('the request target has characters that a target cannot have');
@@ -70,6 +72,10 @@ export function addressedOrigin(
     return { ok: false, refusal: refusal('origin_mismatch', `addressed to ${host}`) };
   }
   return { ok: true, origin, authority: host };
+}
+
+function hasDotSegment(path: string): boolean {
+  return path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment));
 }
 
 /** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */

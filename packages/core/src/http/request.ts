@@ -7,6 +7,11 @@ export interface HttpRequest {
   readonly target: string;
   /** Ordered raw fields: name, value, name, value, … Duplicates kept (Node's `rawHeaders`). */
   readonly rawHeaders: readonly string[];
+  /**
+   * The fields as the application reads them, by name in lower case (Node's `headers`). A signed field that reads
+   * otherwise here than in `rawHeaders` refuses the request. Absent: the application reads `rawHeaders`.
+   */
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Address of the connected peer; never taken from a header. */
   readonly remoteAddress?: string;
   readonly body: RequestBody;

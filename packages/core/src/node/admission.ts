@@ -83,7 +83,8 @@ export async function admit(
   const earlier = admissions.get(request);
   if (earlier !== undefined) return admittedBefore(earlier, guard, respond);
   const bodyMode = streamBody?.(request) === true ? 'stream' : 'hold';
-  const authentication = await guard.authenticate(incomingRequest(request, target, bodyMode));
+  const incoming = incomingRequest(request, target, bodyMode);
+  const authentication = await guard.authenticate(incoming);
   if (!authentication.ok) {
     refuse(authentication.refusal);
     return false;
@@ -99,7 +100,7 @@ export async function admit(
     watchOutcome(request, response, ({ outcome, refused }) => void guard.complete(caller, outcome, { refused }));
   admissions.set(request, Object.freeze({ guard, caller, outcome, refuse, refuseStranger }));
   if (!everyRequest) return true;
-  return await permitted(request, everyRequestLeave(request, target), respond);
+  return await permitted(request, everyRequestLeave(request, incoming.target), respond);
 }
 
 /**

@@ -1,24 +1,26 @@
 import type { IncomingMessage } from 'node:http';
 import { holdIncoming } from '../body/held-incoming.js';
 import { http2StreamOf } from '../body/http2-stream.js';
+import { fieldValues } from '../http/fields.js';
 import type { HttpRequest } from '../http/request.js';
 
 /**
  * Sees a node:http request as the guard does, and begins to hold its body back: call it at once, before anything is
  * awaited. `target` is the request target of the request line; frameworks with mounted routers cut `request.url`, so
- * the adapter says where the whole one is (`originalUrl`).
+ * the adapter says where the whole one is (`originalUrl`). HTTP/2 keeps it by itself.
  */
 export function incomingRequest(
   request: IncomingMessage,
   target: string,
   bodyMode: HttpRequest['bodyMode'] = 'hold',
 ): HttpRequest {
-  const { method = '', rawHeaders, socket } = request;
+  const { method = '', rawHeaders, headers, socket } = request;
   const remoteAddress = socket.remoteAddress;
   return {
     method,
-    target,
+    target: fieldValues(rawHeaders, ':path')[0] ?? target,
     rawHeaders,
+    headers,
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
     body: holdIncoming(request),
     // A client that has ended its side gets no answer from node:http either (`httpAllowHalfOpen`).

@@ -101,8 +101,14 @@ describe('addressedOrigin', () => {
   });
 
   it('leaves odd but legal paths alone', () => {
-    for (const path of ['//x', '/%2e%2e/x', '/a/../b', '/;a=b', '/%2F', '/[x]']) {
+    for (const path of ['//x', '/...', '/a..b', '/.well-known', '/..%2Fb', '/x?a=/../b', '/;a=b', '/%2F', '/[x]']) {
       expect(code(path, 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
+    }
+  });
+
+  it.each(['..', '.', '%2e%2e', '%2E.', '.%2e', '%2e'])('refuses the segment %s wherever it stands [H2]', (dots) => {
+    for (const path of [`/${dots}`, `/a/${dots}`, `/a/${dots}/b`, `/${dots}?q`, `https://api.acme.dev/${dots}/b`]) {
+      expect(code(path, 'host', 'api.acme.dev')).toBe('request_malformed');
     }
   });
 

@@ -12,7 +12,14 @@ export interface RequestSignature {
 }
 
 const { maxAgeSeconds, clockSkewSeconds } = guardDefaults;
-const credentialFields = ['authorization', 'agent-delegation', 'agent-approval', 'content-type', 'content-digest'];
+const coveredFields = [
+  'authorization',
+  'agent-delegation',
+  'agent-approval',
+  'content-type',
+  'content-encoding',
+  'content-digest',
+];
 
 /** Verifies the signature of a request head over what it covers. Its body is not at hand: its digest is not compared. */
 export async function requestSignature(
@@ -39,7 +46,7 @@ export async function requestSignature(
       components: requireComponents({
         all: ['@method'],
         oneOf: [['@target-uri'], ['@authority', '@path', '@query']],
-        ifPresent: credentialFields,
+        ifPresent: coveredFields,
       }),
       parameters: ['created', 'nonce', 'keyid'],
       algorithms: ['ed25519'],
