@@ -24,6 +24,8 @@ for (const [network, prefix] of [
 ] as const) {
   notPublic.addSubnet(network, prefix, 'ipv4');
 }
+// The host agent of Azure, which hands out secrets of the machine that asks.
+notPublic.addAddress('168.63.129.16', 'ipv4');
 for (const [network, prefix] of [
   ['::', 96],
   ['::ffff:0:0:0', 96],

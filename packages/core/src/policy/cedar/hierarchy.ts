@@ -25,4 +25,10 @@ export class Hierarchy {
     }
     return { key, type: uid.type, ancestors };
   }
+  /** The first entity that is in itself. Cedar refuses that, but only where it is sent the parents. */
+  circular(entities: readonly PlacedEntity[]): PlacedEntity | undefined {
+    return entities.find(({ key, ancestors }) =>
+      [...ancestors].some((ancestor) => this.#parents.get(ancestor)?.includes(key)),
+    );
+  }
 }

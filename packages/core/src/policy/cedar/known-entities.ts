@@ -7,6 +7,9 @@ import { describe } from './problem.js';
 import { type OurEntity, resourceEntity } from './request.js';
 import { entityKey, keyFromJson } from './scope.js';
 
+/** An entity may be in so many others, directly or not. */
+const MAX_ANCESTORS = 256;
+
 /** Entities that stand beside the policies, such as the roles that a role is in, by key. */
 export type KnownEntities = ReadonlyMap<string, OurEntity>;
 
@@ -37,11 +40,26 @@ export function readEntities(
     if (guard.problem !== undefined) problems.push(`entity ${place}: ${guard.problem}.`);
     known.set(key, read);
   }
+  if (problems.length === 0) problems.push(...tooHigh(known));
   if (problems.length === 0 && known.size > 0) {
     const answer = cedar.checkParseEntities({ entities: [...known.values()], schema: schema ?? null });
     if (answer.type === 'failure') problems.push(...answer.errors.map((error) => `entities: ${describe(error)}`));
   }
   return known;
+}
+
+/** Says which is the first entity that is in too many others: Cedar's time grows with their square. */
+function tooHigh(known: KnownEntities): string[] {
+  for (const [place, key] of [...known.keys()].entries()) {
+    const ancestors = new Set([key]);
+    for (const ancestor of ancestors) {
+      for (const parent of known.get(ancestor)?.parents ?? []) ancestors.add(keyFromJson(parent));
+      if (ancestors.size <= MAX_ANCESTORS + 1) continue;
+      const advice = 'Use fewer levels, or fewer parents.';
+      return [`entity ${place}: ${key} is in more than ${MAX_ANCESTORS} others, directly or not. ${advice}`];
+    }
+  }
+  return [];
 }
 
 /** Passed over in silence, misspelt parents would leave out a group, and whatever is forbidden to it. */

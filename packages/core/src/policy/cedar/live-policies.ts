@@ -66,7 +66,7 @@ export class LivePolicies {
     } catch (thrown) {
       // A throw leaks the instance's stack for good, and may be its last: the next request gets a new one.
       this.#running = undefined;
-      return { ok: false, policies: [], errors: [`Cedar threw: ${String(thrown)}`] };
+      return refused(`Cedar threw: ${String(thrown)}`);
     }
   }
 
@@ -81,6 +81,9 @@ export class LivePolicies {
       action: hierarchy.place(request.action),
       resource: hierarchy.place(request.resource),
     };
+    // With a schema Cedar sees the whole request, and says so itself.
+    const circular = schema === undefined && hierarchy.circular([placed.principal, placed.resource]);
+    if (circular) return refused(`${circular.key} is in itself, by its parents and the entities beside the policies`);
     const slice = slices.take(this.#index.matching(placed));
     addReachable(entities, slice.reads.named, known);
     const question =
@@ -119,9 +122,14 @@ function mentioned({ principal, action, resource, context }: CedarRequest): stri
   return [principal, action, resource, ...entitiesIn(context)].map(keyFromJson);
 }
 
+/** The request was not evaluated at all. */
+function refused(...errors: readonly string[]): Evaluation {
+  return deepFreeze({ ok: false, policies: [], errors });
+}
+
 function evaluationOf(answer: AuthorizationAnswer, policies: readonly Policy[]): Evaluation {
   if (answer.type === 'failure') {
-    return deepFreeze({ ok: false, policies: [], errors: answer.errors.map((error) => describe(error)) });
+    return refused(...answer.errors.map((error) => describe(error)));
   }
   const { decision, diagnostics } = answer.response;
   const idOf = (policyId: string): string => policies[placeOf(policyId)]?.id ?? policyId;

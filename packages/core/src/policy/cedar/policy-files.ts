@@ -3,7 +3,7 @@ import type { Cedar } from './instance.js';
 import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
 import type { Policy } from './policy-set.js';
 import type { Shapes } from './policy-shape.js';
-import { depthOf, lineAt, MAX_DEPTH, type Statement, splitPolicies } from './policy-text.js';
+import { depthOf, lineAt, MAX_DEPTH, MAX_TERMS, type Statement, splitPolicies, termsOf } from './policy-text.js';
 import { describe } from './problem.js';
 
 interface PlacedStatement extends Statement {
@@ -21,10 +21,10 @@ export function readFiles(
 ): { readonly policies: readonly Policy[]; readonly readings: PolicyReadings } {
   const statements = files.flatMap(([file, source]) => statementsOf(file, source, problems));
   const unknown = new Set(statements.map(({ text }) => text).filter((text) => !known.has(text)));
-  const depths = unbearable([...unknown], shapes);
+  const unbearable = unbearableTexts([...unknown], shapes);
   const found = readPolicies(
     cedar,
-    [...unknown].filter((text) => !depths.has(text)),
+    [...unknown].filter((text) => !unbearable.has(text)),
     shapes,
   );
   const readings = new Map<string, PolicyReading>();
@@ -33,7 +33,7 @@ export function readFiles(
     const { text } = statement;
     const reading = known.get(text) ?? found.get(text);
     if (reading === undefined || isFault(reading)) {
-      problems.push(...faults(statement, depths.get(text), reading ?? []));
+      problems.push(...faults(statement, unbearable.get(text), reading ?? []));
     } else {
       readings.set(text, reading);
       policies.push(named(statement, reading, problems));
@@ -55,25 +55,33 @@ function statementsOf(file: string, source: string, problems: string[]): PlacedS
   return statements.map(({ text, line }, place) => ({ text, line, file, place }));
 }
 
-/** The texts that Cedar must not see, and how deep they are. */
-function unbearable(texts: readonly string[], shapes: Shapes): ReadonlyMap<string, number> {
-  const depths = new Map<string, number>();
+/** The texts that Cedar must not see, and why. */
+function unbearableTexts(texts: readonly string[], shapes: Shapes): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
   for (const alike of shapes.group(texts, (text) => text).values()) {
-    const depth = depthOf(alike[0]);
-    if (depth > MAX_DEPTH) for (const text of alike) depths.set(text, depth);
+    const problem = unbearableBy(alike[0]);
+    if (problem !== undefined) for (const text of alike) found.set(text, problem);
   }
-  return depths;
+  return found;
+}
+
+function unbearableBy(text: string): string | undefined {
+  const depth = depthOf(text);
+  if (depth > MAX_DEPTH) {
+    const advice = 'Split the policy, or write long alternatives as [...].contains(...)';
+    return `nests or chains ${depth} deep, ${MAX_DEPTH} are allowed. ${advice}.`;
+  }
+  if (termsOf(text) <= MAX_TERMS) return undefined;
+  const advice = 'Move a long list into an attribute of an entity, or into its parents';
+  return `has more than ${MAX_TERMS} terms. ${advice}.`;
 }
 
 function faults(
   { file, text, line }: PlacedStatement,
-  depth: number | undefined,
+  unbearable: string | undefined,
   errors: readonly DetailedError[],
 ): string[] {
-  if (depth !== undefined) {
-    const advice = 'Split the policy, or write long alternatives as [...].contains(...)';
-    return [`${file}:${line}: nests or chains ${depth} deep, ${MAX_DEPTH} are allowed. ${advice}.`];
-  }
+  if (unbearable !== undefined) return [`${file}:${line}: ${unbearable}`];
   if (errors.length === 0) return [`${file}:${line}: Cedar does not take this policy.`];
   return errors.map(
     (error) => `${file}:${lineAt(text, error.sourceLocations?.[0]?.start ?? 0, line)}: ${describe(error)}`,

@@ -11,6 +11,9 @@ export interface Statement {
  */
 export const MAX_DEPTH = 64;
 
+/** Cedar's time for one list grows with the square of its length. */
+export const MAX_TERMS = 50_000;
+
 export const TOKEN: RegExp = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[A-Za-z_]\w*|&&|\|\||\S/g;
 
 /** White space and comments. */
@@ -55,6 +58,13 @@ export function depthOf(text: string): number {
   return meter.total();
 }
 
+/** How many terms the lists of a policy have together. */
+export function termsOf(text: string): number {
+  let terms = 1;
+  for (const { 0: token } of text.matchAll(TOKEN)) if (token === ',') terms++;
+  return terms;
+}
+
 /** The line that a byte offset of Cedar's falls on, counted from the line on which the text begins. */
 export function lineAt(text: string, byteOffset: number, firstLine: number): number {
   return firstLine + newlines(Buffer.from(text).subarray(0, byteOffset).toString());
@@ -82,11 +92,14 @@ class DepthMeter {
   read(token: string): void {
     const level = this.#level;
     switch (token) {
-      case '(':
       case '[':
+        // Behind an operand it is an access, which chains as a dot does. As a list it counts for one more than it must.
+        level.operators++;
+        this.#open(level);
+        break;
+      case '(':
       case '{':
-        this.#outer.push(level);
-        this.#level = newLevel();
+        this.#open(level);
         break;
       case ')':
       case ']':
@@ -120,6 +133,11 @@ class DepthMeter {
   total(): number {
     while (this.#outer.length > 0) this.#close();
     return levelDepth(this.#level);
+  }
+
+  #open(level: Level): void {
+    this.#outer.push(level);
+    this.#level = newLevel();
   }
 
   #close(): void {

@@ -50,7 +50,55 @@ describe.each([
   });
 });
 
+describe('entities that close a circle with those beside the policies deny [M5]', () => {
+  const known: readonly Resource[] = [
+    { type: 'Folder', id: 'f', parents: [{ type: 'Folder', id: 'g' }] },
+    { type: 'Folder', id: 'g', parents: [{ type: 'Folder', id: 'h' }] },
+    { type: 'Role', id: 'reviewer', parents: [{ type: 'Agent', id: 'agent-code-reviewer-01' }] },
+  ];
+  const open = { type: 'Folder', id: 'x', parents: [{ type: 'Folder', id: 'f' }] };
+  const closed = { type: 'Folder', id: 'h', parents: [{ type: 'Folder', id: 'f' }] };
+
+  it.each(['permit(principal, action, resource);', 'permit(principal, action, resource in Folder::"g");'])(
+    'as Cedar itself does, by %s',
+    async (policies) => {
+      const engine = await cedarFromText({ policies, entities: known.slice(0, 2) });
+      expect(engine.decide(reviewerQuery({ resource: open }))).toMatchObject({ decision: 'allow' });
+      expect(engine.decide(reviewerQuery({ resource: closed }))).toMatchObject({
+        decision: 'deny',
+        cause: 'error',
+        errors: ['Folder::"h" is in itself, by its parents and the entities beside the policies'],
+      });
+    },
+  );
+
+  it('by the roles of the principal', async () => {
+    const engine = await cedarFromText({ policies: 'permit(principal, action, resource);', entities: known });
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'error' });
+  });
+});
+
+/** Roles, each in the next one. */
+function chain(length: number): readonly Resource[] {
+  return Array.from({ length }, (_, place) => ({
+    type: 'Role',
+    id: `r${place}`,
+    parents: [{ type: 'Role', id: `r${place + 1}` }],
+  }));
+}
+
 describe('entities that cannot be taken stop the start', () => {
+  it('that are in too many others, which takes Cedar seconds [M4]', async () => {
+    const policies = 'permit(principal, action, resource);';
+    await cedarFromText({ policies, entities: chain(256) });
+    await expect(cedarFromText({ policies, entities: chain(257) })).rejects.toThrow(
+      /: entity 0: Role::"r0" is in more than 256 others, directly or not\. Use fewer levels, or fewer parents\./,
+    );
+    const wide = Array.from({ length: 257 }, (_, place) => ({ type: 'Group', id: `g${place}` }));
+    const user = { type: 'User', id: 'u', parents: wide };
+    await expect(cedarFromText({ policies, entities: [user] })).rejects.toThrow(/entity 0: User::"u" is in more than/);
+  });
+
   const faults: Record<string, [unknown, RegExp]> = {
     'an agent': [{ type: 'Agent', id: 'a' }, /entity 0: .*roles come with the agent/],
     'an action': [{ type: 'Action', id: 'a' }, /Action is no type of resource/],

@@ -105,6 +105,18 @@ describe('problems say where', () => {
     }
   });
 
+  it('of a list that takes Cedar seconds [M4]', () => {
+    const listing = `${ANY.slice(0, -1)} when { [${'1,'.repeat(50_000)}1].contains(1) };`;
+    expect(problems({ 'a.cedar': `\n${listing}` })).toEqual([
+      'a.cedar:2: has more than 50000 terms. Move a long list into an attribute of an entity, or into its parents.',
+    ]);
+  });
+
+  it('of a chain of accesses in brackets [M4]', () => {
+    const chained = `${ANY.slice(0, -1)} when { context["request"]${'["a"]'.repeat(200)} == 1 };`;
+    expect(problems({ 'a.cedar': chained })).toEqual([expect.stringMatching(/^a\.cedar:1: nests or chains 20\d deep/)]);
+  });
+
   it('of a lone surrogate', () => {
     expect(problems({ 'a.cedar': `${ANY} // \ud800` })).toEqual([expect.stringMatching(/^"a\.cedar": .*surrogate/)]);
   });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { depthOf, lineAt, splitPolicies } from '../../../src/policy/cedar/policy-text.js';
+import { depthOf, lineAt, splitPolicies, termsOf } from '../../../src/policy/cedar/policy-text.js';
 
 const texts = (source: string): string[] => splitPolicies(source).map(({ text }) => text);
 const depthIn = (condition: string): number => depthOf(`permit(principal, action, resource) when { ${condition} };`);
@@ -90,6 +90,11 @@ describe('depth', () => {
     }
   });
 
+  it('grows with chains of accesses by name in brackets [M4]', () => {
+    expect(depthIn(`context${'["a"]'.repeat(50)} == 1`)).toBeGreaterThan(50);
+    expect(depthIn(`context.a${'["a"].b'.repeat(25)} == 1`)).toBeGreaterThan(50);
+  });
+
   it('adds up what stands within each other', () => {
     expect(depthIn(`${'a && '.repeat(30)}(${'b || '.repeat(30)}c)`)).toBeGreaterThan(60);
     expect(depthIn(`${'a && ('.repeat(30)}b${')'.repeat(30)}`)).toBeGreaterThan(60);
@@ -108,6 +113,12 @@ describe('depth', () => {
   it('ignores strings and comments', () => {
     expect(depthIn(`"${'('.repeat(100)}" == context.a // ${'('.repeat(100)}\n`)).toBeLessThan(5);
   });
+});
+
+it('counts the terms of a policy, but not what strings and comments hold', () => {
+  const list = `[${'1,'.repeat(999)}1].contains(context.depth)`;
+  expect(termsOf(`permit(principal, action, resource) when { ${list} };`)).toBe(1002);
+  expect(termsOf(`@id("a,b,c") permit(principal, action, resource); // d, e, f`)).toBe(3);
 });
 
 it('turns byte offsets into lines', () => {
