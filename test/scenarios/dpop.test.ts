@@ -358,7 +358,7 @@ onEveryHost(
       await api.refuses(request, 401, 'dpop_proof_replayed');
     });
 
-    it('a proof that ends while it is checked counts no more [A9]', async () => {
+    it('a proof that ends while it is checked counts no more [J1]', async () => {
       const at = seconds();
       let time = at;
       const held = agentsFromObjects(agents);

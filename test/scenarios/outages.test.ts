@@ -132,13 +132,13 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     ['directory', { agents: { findByThumbprint: never, statusOf: never } }, 'keys_unavailable'],
     ['replay store', { replay: { reserve: never } }, 'replay_store_unavailable'],
     ['revocation source', { revocations: { findRevoked: never } }, 'revocations_unavailable'],
-  ])('a %s that never answers [A14]', async (_title, guard, code) => {
+  ])('a %s that never answers [J3]', async (_title, guard, code) => {
     const failing = await api.variant({ start: { guard: { ...guard, lookupTimeoutSeconds: 1 } } });
     const { records } = await failing.refuses(await failing.pull(), 503, code);
     expect(records[0]?.detail).toBe('Error: no answer within 1 s');
   });
 
-  it('a directory that never says whether a prior actor is suspended [A14]', async () => {
+  it('a directory that never says whether a prior actor is suspended [J3]', async () => {
     const held = agentsFromObjects(agents);
     const directory: AgentDirectory = {
       findByThumbprint: (thumbprint) => held.findByThumbprint(thumbprint),

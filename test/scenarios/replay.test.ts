@@ -25,7 +25,7 @@ function unfinished(request: RawRequest, length: number): Buffer {
 onEveryHost('A signature is judged where it is used up', (api) => {
   const upload = () => api.signed({ method: 'PUT', target: '/upload', body: tenBytes });
 
-  it('it ends while the key is looked up [A10]', async () => {
+  it('it ends while the key is looked up [J1]', async () => {
     const at = now();
     let time = at;
     let lookupEnds = at;
@@ -46,7 +46,7 @@ onEveryHost('A signature is judged where it is used up', (api) => {
     await timed.refuses(request, 401, 'signature_expired');
   });
 
-  it('it ends while a store that forgets on time is asked [A10]', async () => {
+  it('it ends while a store that forgets on time is asked [J1]', async () => {
     const at = now();
     let time = at;
     const forgetful: ReplayStore = {
@@ -59,7 +59,7 @@ onEveryHost('A signature is judged where it is used up', (api) => {
     await timed.refuses(timed.signed({ now: at }), 401, 'signature_expired');
   });
 
-  it('its copies are refused before their bodies come, however long those are said to be [A10]', async () => {
+  it('its copies are refused before their bodies come, however long those are said to be [I3]', async () => {
     const request = upload();
     await api.accepts(request, 200);
     for (let copy = 0; copy < 20; copy++) {
@@ -70,7 +70,7 @@ onEveryHost('A signature is judged where it is used up', (api) => {
     }
   });
 
-  it('its copies are refused while its own body is on the way [A10]', async () => {
+  it('its copies are refused while its own body is on the way [I3]', async () => {
     const store = memoryReplayStore();
     const reserve = vi.fn<ReplayStore['reserve']>((proof) => store.reserve(proof));
     const watched = await api.variant({ start: { guard: { replay: { reserve } } } });
@@ -95,7 +95,7 @@ onEveryHost('A restart forgets no signature', (api) => {
     return [await api.variant(startedAt(first)), await api.variant(startedAt(second))];
   }
 
-  it('a copy of what was served before it is refused, and a new signature is accepted [A10]', async () => {
+  it('a copy of what was served before it is refused, and a new signature is accepted [J2]', async () => {
     const start = now() * 1000;
     const [before, after] = await restarted(start, start + 1900);
     const at = (seconds: number) => ({ host: 'api.acme.dev', now: start / 1000 + seconds });

@@ -166,7 +166,7 @@ describe('memoryReplayStore', () => {
     );
   });
 
-  it('cannot tell of signatures created before the second in which it was made [A10]', () => {
+  it('cannot tell of signatures created before the second in which it was made [J2]', () => {
     const store = memory({ clock: () => now * 1000 + 900 });
     expect(reserve(store, 'key', 'earlier', until, now + 1, now - 1)).toBe('before_epoch');
     expect(reserve(store, 'key', 'same second', until, now + 1, now)).toBe('reserved');
@@ -174,7 +174,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'fraction of a DPoP proof', until, now + 1, now - 0.1)).toBe('before_epoch');
   });
 
-  it('cannot tell of signatures created in the second in which its process began, or before it [A10]', () => {
+  it('cannot tell of signatures created in the second in which its process began, or before it [J2]', () => {
     vi.spyOn(process, 'uptime').mockReturnValue(0.3);
     const sameSecond = memory({ clock: () => now * 1000 + 900 });
     expect(reserve(sameSecond, 'key', 'nonce', until, now + 1, now)).toBe('before_epoch');
