@@ -179,7 +179,9 @@ const dotSegments: SignerMutation = (draft, random) => {
     '/raw/a/..',
     '/raw/..\\x',
   ]);
-  return { ...draft, target, identity: null };
+  // A proof that binds no path is as good for a path without them.
+  const bindsPath = draft.covered.some((component) => component === '"@path"' || component === '"@target-uri"');
+  return { ...draft, target, ...(bindsPath ? { identity: null } : {}) };
 };
 
 export const signerMutations: Readonly<Record<string, SignerMutation>> = {
