@@ -34,7 +34,7 @@ interface LiveFileParts<T> {
 }
 
 /**
- * Reads a file and follows its changes. New content that is wrong changes nothing and is reported. Neither watching nor
+ * Reads a JSON file and follows its changes. New content that is wrong changes nothing and is reported. Neither watching nor
  * waiting keeps the process alive.
  *
  * @throws ConfigError (as a rejection) when an option is wrong, or the file cannot be read or is wrong at start.
@@ -54,7 +54,8 @@ export async function openLiveFile<T>(
     owner,
     read: async () => {
       try {
-        return await readFileSet([[file, file]]);
+        // Half a JSON file is never valid, so a start need not wait for it to settle.
+        return { ...(await readFileSet([[file, file]])), changedMs: 0 };
       } catch (error) {
         throw new Error(`cannot read the ${holds} file: ${messageOf(error)}`, { cause: error });
       }
@@ -76,7 +77,7 @@ export function readFollowing(owner: string, holds: string, options: LiveFileOpt
   }
   /** A file that cannot be read any more must not go unnoticed: what was taken out of it is still in force. */
   function warnOfProblem(result: ReloadResult): void {
-    if (!result.ok) warn(`${owner}: the ${holds} read before stay in force: ${result.problem}`);
+    if (!result.ok) warn(`${owner}: ${result.problem.replace(/\.?$/, '.')} The ${holds} read before stay in force.`);
   }
   return { onReload, pollSeconds };
 }
