@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import {
+  type AdmissionOptions,
   type AgentRegistration,
   checkOptionNames,
   ConfigError,
@@ -23,6 +24,8 @@ export interface HostConfig
   readonly policies: string;
   /** Cedar schema text. */
   readonly schema?: string;
+  /** What becomes of agents on routes that ask for no permission. Default `refuse`; node-http has no say in it. */
+  readonly unmapped?: AdmissionOptions['unmapped'];
   /** Folder of the audit log. */
   readonly audit: string;
 }
@@ -36,6 +39,7 @@ const names = [
   'revocations',
   'policies',
   'schema',
+  'unmapped',
   'audit',
   'maxDelegationDepth',
   'maxLinkLifetimeSeconds',

@@ -19,6 +19,7 @@ function hostOf(name: string, express: typeof express5): Host {
 
       api.get(
         '/whoami',
+        permit(false),
         waited(async (req, res) => {
           await handled('whoami', getCaller(req));
           res.json(whoami(getCaller(req)));
@@ -64,6 +65,14 @@ function hostOf(name: string, express: typeof express5): Host {
         permit('record.delete', (req: Request<{ id: string }>) => recordOf(req)),
         waited(async (_req, res) => {
           await handled('record.delete');
+          res.status(204).end();
+        }),
+      );
+
+      api.delete(
+        '/forgotten',
+        waited(async (_req, res) => {
+          await handled('forgotten');
           res.status(204).end();
         }),
       );

@@ -49,7 +49,7 @@ async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<vo
     api.addContentTypeParser('*', leave);
   } else readNothing(api);
 
-  api.get('/whoami', { config: { permit: false } }, async (request) => {
+  api.get('/whoami', permit(false), async (request) => {
     await handled('whoami', getCaller(request));
     return whoami(getCaller(request));
   });
@@ -81,6 +81,10 @@ async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<vo
       return reply.code(204).send();
     },
   );
+  api.delete('/forgotten', async (_request, reply) => {
+    await handled('forgotten');
+    return reply.code(204).send();
+  });
 }
 
 /** Fastify parses JSON by itself unless it is told to leave every body where it is. */

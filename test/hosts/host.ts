@@ -69,7 +69,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
     });
     const listener = await host.listener({
       guard,
-      admission: options.admission ?? {},
+      admission: { ...(config.unmapped && { unmapped: config.unmapped }), ...options.admission },
       http2: options.http2 ?? false,
       mount: config.mount,
       bodyParser: config.bodyParser,

@@ -36,7 +36,7 @@ function hostOf(name: string, Koa: typeof Koa3): Host {
 
 function guardedRoutes({ bodyParser, handled }: HostParts): Router<AgentState> {
   const router = new Router<AgentState>();
-  router.get('/whoami', async (ctx) => {
+  router.get('/whoami', permit(false), async (ctx) => {
     await handled('whoami', getCaller(ctx));
     ctx.body = whoami(getCaller(ctx));
   });
@@ -76,6 +76,10 @@ function guardedRoutes({ bodyParser, handled }: HostParts): Router<AgentState> {
       ctx.status = 204;
     },
   );
+  router.delete('/forgotten', async (ctx) => {
+    await handled('forgotten');
+    ctx.status = 204;
+  });
   return router;
 }
 

@@ -8,7 +8,8 @@ export const hostNodeHttp: Host = {
   name: 'node-http',
   http2: true,
   listener(parts) {
-    const auth = agentAuth(parts.guard, parts.admission);
+    const { unmapped: _noRouter, ...admission } = parts.admission;
+    const auth = agentAuth(parts.guard, admission);
     const routes = guardedRoutes(parts);
     return async (request, response) => {
       try {
@@ -73,13 +74,18 @@ function guardedRoutes({ bodyParser, handled }: HostParts): readonly Route[] {
     await handled('record.delete');
     response.writeHead(204).end();
   };
+  const forgotten: Handler = async (_request, response) => {
+    await handled('forgotten');
+    response.writeHead(204).end();
+  };
   return [
-    ['GET', /^\/whoami$/, null, whoAmI],
+    ['GET', /^\/whoami$/, permit(false), whoAmI],
     ['PUT', /^\/upload$/, permit('file.put', bucket), upload],
     ['POST', /^\/repos\/(?<owner>[^/]+)\/(?<repo>[^/]+)\/pulls$/, permit('pr.create', repoOf), createPull],
     ['POST', /^\/repos\/(?<owner>[^/]+)\/(?<repo>[^/]+)\/merge$/, permit('pr.merge', repoOf), merge],
     ['GET', /^\/invoices$/, permit('invoice.read', billing), invoices],
     ['DELETE', /^\/records\/(?<id>[^/]+)$/, permit('record.delete', recordOf), remove],
+    ['DELETE', /^\/forgotten$/, null, forgotten],
   ];
 }
 

@@ -294,6 +294,13 @@ export class Api {
     return exchange;
   }
 
+  /** Sends a request of a known sender to a route that is closed to it, whatever its action: recorded once, as a decision. */
+  async closes(request: RawRequest, code: RefusalCode): Promise<Exchange> {
+    const exchange = await this.#refused(request, 403, code);
+    expect(exchange.records[0]).toMatchObject({ phase: 'decision', decision: 'deny', code });
+    return exchange;
+  }
+
   async #refused(request: RawRequest | Buffer, status: number, code: RefusalCode): Promise<Exchange> {
     const { before, handledBefore } = this.#mark();
     noteRefusal(code);

@@ -68,13 +68,14 @@ export async function createApi({
   const upload = multer({ limits: { fileSize: 1024 * 1024, files: 1 } });
   const router = new Router<TicketState>();
   router.use(known(sessions));
-  router.get('/tickets', (ctx) => tickets.list(ctx));
-  router.post('/tickets', (ctx) => tickets.create(ctx));
+  // Bound methods, not arrow functions: agentAuth sees what they ask for.
+  router.get('/tickets', tickets.list.bind(tickets));
+  router.post('/tickets', tickets.create.bind(tickets));
   router.post('/tickets/:number/attachments', permit('ticket.attach', desk), upload.single('file'), (ctx) =>
     tickets.attach(ctx),
   );
-  router.post('/tickets/:number/close', (ctx) => tickets.close(ctx));
-  router.post('/tickets/:number/triage', (ctx) => tickets.triage(ctx));
+  router.post('/tickets/:number/close', tickets.close.bind(tickets));
+  router.post('/tickets/:number/triage', tickets.triage.bind(tickets));
   app.use(router.routes());
 
   return { app, close: () => guard.close() };

@@ -36,7 +36,8 @@ export async function onExpress(guard: Guard): Promise<Application> {
   const module = releases(ReleasesController, LatestController);
   const app = await NestFactory.create<NestExpressApplication>(module, { logger: false });
   // Before init() or listen(), in which Nest mounts its body parsers: they then read verified bytes only.
-  app.use(expressAgentAuth(guard));
+  // The handlers of Nest are all alike to Express: CountersignGuard knows what they ask for, and closes those that do not.
+  app.use(expressAgentAuth(guard, { unmapped: 'authenticated' }));
   await app.init();
   return { handle: app.getHttpAdapter().getInstance(), close: () => app.close() };
 }
@@ -44,7 +45,7 @@ export async function onExpress(guard: Guard): Promise<Application> {
 export async function onFastify(guard: Guard): Promise<Application> {
   const module = releases(ReleasesController);
   const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: false });
-  // Fastify sees no permission on the routes of Nest: CountersignGuard knows them, and closes those without.
+  // The same on Fastify.
   await app.register(fastifyAgentAuth, { guard, unmapped: 'authenticated' });
   await app.init();
   const fastify = app.getHttpAdapter().getInstance();

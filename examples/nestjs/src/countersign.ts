@@ -3,7 +3,7 @@ import {
   type Admission,
   admissionOf,
   checkPermission,
-  isGuardedMethod,
+  isPermit,
   type LeaveRequest,
   leaveFor,
   type PermitOptions,
@@ -63,7 +63,7 @@ async function mayRun(context: ExecutionContext, leave: LeaveOf | undefined): Pr
   const { caller, guard, refuse } = admissionFor(request);
   if (leave !== undefined) return await permitted(nodeRequest(request), leave(request), () => undefined);
   // People's requests are not ours to judge; and a method with an adapter's @Permit asks by itself.
-  if (caller === undefined || isGuardedMethod(context.getHandler())) return true;
+  if (caller === undefined || isPermit(context.getHandler())) return true;
   refuse(await guard.unmapped(caller, `${context.getClass().name}.${context.getHandler().name}`));
   return false;
 }

@@ -50,6 +50,12 @@ export type Authorization =
   | { readonly ok: true; readonly decision: PolicyDecision }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** What the host knows of an answer that has ended. */
+export interface CompletedAnswer {
+  readonly refused?: boolean;
+  readonly exempt?: boolean;
+}
+
 /**
  * The pipeline: verify, authorize, record. Framework-neutral; adapters call it and translate its answers.
  * None of its methods throws or rejects because of a request.
@@ -83,8 +89,10 @@ export interface Guard {
    * Records how a request ended; once, and only if it was let in. Call it when the answer has ended, however it did.
    * `refused`: it was a refusal of this guard, which stands in the log already, and no handler ran; then there is an
    * outcome only if something had been allowed. Default false.
+   * `exempt`: the application lets every verified agent in there, so that no decision is missing. Default false.
+   * Resolves to the outcome that was recorded; undefined when there is none.
    */
-  complete(caller: Caller, outcome: AuditOutcome, answer?: { readonly refused?: boolean }): Promise<void>;
+  complete(caller: Caller, outcome: AuditOutcome, answer?: CompletedAnswer): Promise<AuditOutcome | undefined>;
   /** Tells the operator of what no answer can carry, through `onTrouble`. */
   report(trouble: string): void;
   /** How a refusal looks on the wire, the same on every host. */
@@ -131,20 +139,31 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   async function deny(caller: Caller, decided: DecidedAction, refused: Refusal): Promise<Refusal> {
     const admitted = register.find(caller);
     if (admitted === undefined) return refusal('not_authenticated');
+    admitted.asked = true;
     return await recorder.denied(caller, admitted.facts, decided, refused);
   }
 
-  const completing = new Set<Promise<void>>();
-  async function complete(caller: Caller, outcome: AuditOutcome, refused: boolean): Promise<void> {
+  const completing = new Set<Promise<unknown>>();
+  async function complete(
+    caller: Caller,
+    outcome: AuditOutcome,
+    { refused = false, exempt = false }: CompletedAnswer,
+  ): Promise<AuditOutcome | undefined> {
     const admitted = register.find(caller);
-    if (admitted === undefined || admitted.completed) return;
+    if (admitted === undefined || admitted.completed) return undefined;
     admitted.completed = true;
     await admitted.deciding;
     // Nobody reads on, and a streamed body comes to its verdict.
     admitted.body.discard();
     const wrong = await admitted.bodyVerdict;
-    const ended = wrong === undefined ? outcome : { ...outcome, code: wrong.code };
-    if (admitted.allowed || !refused) await recorder.outcome(caller, admitted.facts, ended);
+    if (refused && !admitted.allowed) return undefined;
+    const ended: AuditOutcome = {
+      ...outcome,
+      ...(wrong && { code: wrong.code }),
+      ...(!admitted.asked && !exempt && { undecided: true }),
+    };
+    await recorder.outcome(caller, admitted.facts, ended);
+    return ended;
   }
 
   return {
@@ -189,11 +208,12 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     },
     absent: (caller, action) => deny(caller, { action }, refusal('policy_denied', 'there is no such resource')),
     unmapped: (caller, route) => deny(caller, {}, refusal('route_unmapped', `${route} asks for no permission`)),
-    async complete(caller, outcome, { refused = false } = {}) {
-      const completion = complete(caller, outcome, refused);
+    async complete(caller, outcome, answer = {}) {
+      const completion = complete(caller, outcome, answer);
       completing.add(completion);
-      await completion;
+      const ended = await completion;
       completing.delete(completion);
+      return ended;
     },
     report: (trouble) => settings.onTrouble(`countersign: ${trouble}`),
     respond: (refused) => refusalResponse(refused, acceptSignature, dpopChallenge()),

@@ -71,21 +71,25 @@ export type {
 export type { AgentsRefresh, RemoteDirectoryOptions } from './keys/remote-directory.js';
 export type { LiveFileOptions } from './files/live-file.js';
 export type { ReloadResult } from './files/live-files.js';
+export { actingUserOf } from './node/acting-user.js';
+export { type Admission, admissionOf } from './node/admission.js';
+export { type AdmissionOptions, admit, type HostExchange } from './node/admit.js';
 export {
-  type Admission,
-  type AdmissionOptions,
-  admissionOf,
-  admit,
-  type HostExchange,
-  type LeaveRequest,
-  permitted,
-  type Respond,
-} from './node/admission.js';
-export { checkAdmissionOptions, checkPermission, type PermitOptions } from './node/check-arguments.js';
+  admissionOptionNames,
+  checkAdmissionOptions,
+  checkPermission,
+  type PermitOptions,
+} from './node/check-arguments.js';
+export { checkedGuard, type GuardInTime, guardInTime } from './node/guard-in-time.js';
+export { type HandlerMark, isPermit, markHandler, markOf } from './node/handler-mark.js';
 export { leaveFor, type ResourceOf } from './node/leave-for.js';
-export { isGuardedMethod, type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
+export { type Enforce, permission } from './node/permission.js';
+export { type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
+export { exempt, type LeaveRequest, permitted } from './node/permitted.js';
+export type { Respond } from './node/respond.js';
 export type { RouteResource } from './node/route-resource.js';
 export { sendRefusal } from './node/send-refusal.js';
+export { closesUnmapped, coverBelow, refuseAgent, refuseUnmapped } from './node/unmapped.js';
 export type { OutcomeWatch } from './node/watch-outcome.js';
 export type { DpopOptions } from './possession/dpop-options.js';
 export type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';

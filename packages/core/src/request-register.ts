@@ -11,6 +11,8 @@ export interface AdmittedRequest {
   readonly standing: Standing;
   /** Resolves to what was wrong with a streamed body in the end. */
   readonly bodyVerdict: BodyVerdict | undefined;
+  /** Whether the guard was asked for a decision, whoever asked and whatever it answered. */
+  asked: boolean;
   /** Whether some decision allowed something. */
   allowed: boolean;
   completed: boolean;
@@ -30,6 +32,7 @@ export function createRequestRegister(): RequestRegister {
     admit(caller, request) {
       admitted.set(caller, {
         ...request,
+        asked: false,
         allowed: false,
         completed: false,
         deciding: Promise.resolve(),

@@ -18,6 +18,7 @@ export async function whileServed<Result extends { readonly ok: boolean }>(
 ): Promise<Result | NotServed> {
   const admitted = register.find(caller);
   if (admitted === undefined || admitted.completed) return notServed;
+  admitted.asked = true;
   const work = decide(admitted);
   admitted.deciding = Promise.allSettled([admitted.deciding, work]);
   const result = await work;

@@ -1,4 +1,11 @@
-export { type AgentAuthOptions, agentAuth, type ExpressErrorHandler, getCaller, noteThrown } from './agent-auth.js';
+export {
+  type AgentAuthOptions,
+  actingUser,
+  agentAuth,
+  type ExpressErrorHandler,
+  getCaller,
+  noteThrown,
+} from './agent-auth.js';
 export { Permit, permit } from './permit.js';
 export type { ExpressMiddleware, ExpressRequest, RouteRequest } from './request-types.js';
-export type { PermitOptions, ResourceOf } from '@countersign/core';
+export type { PermitOptions, ResourceOf, Subject } from '@countersign/core';

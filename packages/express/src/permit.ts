@@ -1,18 +1,21 @@
 import {
-  checkPermission,
-  leaveFor,
+  coverBelow,
+  type HandlerMark,
+  markHandler,
   type PermitDecorator,
   type PermitOptions,
+  permission,
   permitDecorator,
-  permitted,
   type ResourceOf,
   sendRefusal,
 } from '@countersign/core';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExpressMiddleware, ExpressRequest, Next, RouteRequest } from './request-types.js';
+import { isWithinRoute } from './routes.js';
 
 /**
- * Puts an action to policy before the handler runs; the decision is written down first.
+ * Puts an action to policy before the handler runs; the decision is written down first. In a route it counts for this
+ * route alone, in `app.use` for everything below.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
@@ -29,19 +32,25 @@ export function permit<Request>(
   resource: ResourceOf<Request>,
   options?: PermitOptions,
 ): ExpressMiddleware<Request & ExpressRequest>;
+/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+export function permit(action: false): ExpressMiddleware;
 export function permit<Request>(
-  action: string,
-  resource: ResourceOf<Request>,
-  options: PermitOptions = {},
+  action: string | false,
+  resource?: ResourceOf<Request>,
+  options?: PermitOptions,
 ): ExpressMiddleware<Request & ExpressRequest> {
-  checkPermission('permit', action, resource, options);
-  return function permit(req, res, next) {
-    permitted(req, leaveFor(action, resource, options, req), (refused) => sendRefusal(res, refused))
+  const enforce = permission('permit', action, resource, options);
+  const mark: HandlerMark = { role: 'permit' };
+  function permit(req: Request & ExpressRequest, res: ServerResponse, next: Next): void {
+    enforce(req, req, (refused) => sendRefusal(res, refused))
       .then((allowed) => {
-        if (allowed) next();
+        if (!allowed) return;
+        if (!isWithinRoute(req, mark)) coverBelow(req);
+        next();
       })
       .catch(next);
-  };
+  }
+  return markHandler(permit, mark);
 }
 
 /**
@@ -61,9 +70,9 @@ export function permit<Request>(
 export function Permit<Request = RouteRequest>(
   action: string,
   resource: ResourceOf<Request>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
 ): PermitDecorator {
-  checkPermission('@Permit', action, resource, options);
+  const enforce = permission('@Permit', action, resource, options);
   async function ask(args: readonly unknown[]): Promise<boolean> {
     // The request that the method was called with, never one from the surroundings: a batch may serve several callers.
     const req = args.find((argument): argument is ServedRequest => argument instanceof IncomingMessage);
@@ -72,8 +81,7 @@ export function Permit<Request = RouteRequest>(
     if (req === undefined || res === undefined) {
       throw new Error(`@Permit('${action}'): pass the method its request and response`);
     }
-    const leave = leaveFor(action, resource, options, req as unknown as Request);
-    return await permitted(req, leave, (refused) => sendRefusal(res, refused));
+    return await enforce(req, req as unknown as Request, (refused) => sendRefusal(res, refused));
   }
   return permitDecorator(`@Permit('${action}')`, ask, toNext);
 }

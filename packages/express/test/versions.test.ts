@@ -77,7 +77,9 @@ describe.each(versions)('%s', (_version, express) => {
 
   it('refuses before any parser or handler, and lets a signed body through to them', async () => {
     const behind = vi.fn((req: Request, res: Response) => void res.json(req.body));
-    await using server = await api((app, { guard }) => app.use(agentAuth(guard), express.json()).post('/', behind));
+    await using server = await api((app, { guard }) =>
+      app.use(agentAuth(guard), express.json()).post('/', permit(false), behind),
+    );
     const refused = await send(server.url, unsigned());
     expect(refused.status).toBe(401);
     expect(codeOf(refused)).toBe('signature_required');
@@ -90,7 +92,7 @@ describe.each(versions)('%s', (_version, express) => {
 
   it('A13 G3 mounted routers, HEAD and what is not found', async () => {
     await using server = await api((app, { guard }) => {
-      const inner = express.Router().use(agentAuth(guard)).get('/things/:id', sayWho);
+      const inner = express.Router().use(agentAuth(guard)).get('/things/:id', permit(false), sayWho);
       app.use('/api', express.Router().use('/v1', inner));
     });
     const target = '/api/v1/things/1?x=y';
@@ -167,7 +169,7 @@ describe.each(versions)('%s', (_version, express) => {
       app.get('/unguarded/:id', things.read.bind(things));
       app.use(agentAuth(guard));
       app.get('/bound/:id', things.read.bind(things));
-      app.get('/arrow/:id', (req, res) => things.read(req, res));
+      app.get('/arrow/:id', permit(false), (req, res) => things.read(req, res));
     });
     for (const path of ['/bound', '/arrow']) {
       things.ran.length = 0;

@@ -1,4 +1,4 @@
-import { admissionOf, type Caller, type Respond } from '@countersign/core';
+import { actingUserOf, admissionOf, type Caller, type Respond, type Subject } from '@countersign/core';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -11,6 +11,14 @@ export interface ServedRequest {
 /** Who calls; undefined when no guard let this request in, or when it is not an agent's. */
 export function getCaller({ raw }: ServedRequest): Caller | undefined {
   return admissionOf(raw as IncomingMessage)?.caller;
+}
+
+/**
+ * The user on whose behalf the agent acts: only once the `permit` of this request has allowed it, and only where there is
+ * one. Undefined for people, for an agent that acts for itself, and in hooks before `preHandler`.
+ */
+export function actingUser({ raw }: ServedRequest): Subject | undefined {
+  return actingUserOf(raw as IncomingMessage);
 }
 
 /** Answers through Fastify, so that its hooks and logs see the refusal. As bytes: to a JSON text it would add a charset. */

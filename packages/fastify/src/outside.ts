@@ -28,7 +28,7 @@ export function refuseUnguarded({ raw }: ServedRequest, reply: FastifyReply): bo
 }
 
 /** Instances within plugins inherit from those around them (Fastify's encapsulation). */
-function rootOf(app: FastifyInstance): FastifyInstance {
+export function rootOf(app: FastifyInstance): FastifyInstance {
   const around = Object.getPrototypeOf(app) as FastifyInstance | null;
   return around !== null && 'addHook' in around ? rootOf(around) : app;
 }

@@ -1,10 +1,8 @@
 import {
-  checkPermission,
-  leaveFor,
   type PermitDecorator,
   type PermitOptions,
+  permission,
   permitDecorator,
-  permitted,
   type ResourceOf,
 } from '@countersign/core';
 import type { FastifyReply } from 'fastify';
@@ -14,7 +12,7 @@ import type { PermitRequest, RoutePermit } from './route-permit.js';
 
 /** Options of a route that asks for a permission. */
 export interface PermitRoute {
-  readonly config: { readonly permit: RoutePermit };
+  readonly config: { readonly permit: RoutePermit | false };
   readonly preHandler: (request: ServedRequest, reply: object, done: () => void) => void;
 }
 
@@ -33,13 +31,18 @@ export interface PermitRoute {
 export function permit<Request = PermitRequest>(
   action: string,
   resource: ResourceOf<Request>,
+  options?: PermitOptions,
+): PermitRoute;
+/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+export function permit(action: false): PermitRoute;
+export function permit<Request>(
+  action: string | false,
+  resource?: ResourceOf<Request>,
   options: PermitOptions = {},
 ): PermitRoute {
-  checkPermission('permit', action, resource, options);
-  return {
-    config: { permit: { action, resource: resource as RoutePermit['resource'], ...options } },
-    preHandler,
-  };
+  permission('permit', action, resource, options);
+  if (action === false) return { config: { permit: false }, preHandler };
+  return { config: { permit: { action, resource: resource as RoutePermit['resource'], ...options } }, preHandler };
 }
 
 /** The route is closed also where there is no `agentAuth` at all. */
@@ -65,15 +68,14 @@ function preHandler(request: ServedRequest, reply: object, done: () => void): vo
 export function Permit<Request = PermitRequest>(
   action: string,
   resource: ResourceOf<Request>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
 ): PermitDecorator {
-  checkPermission('@Permit', action, resource, options);
+  const enforce = permission('@Permit', action, resource, options);
   return permitDecorator(`@Permit('${action}')`, async (args) => {
     // The request that the handler was called with, never one from the surroundings: a batch may serve several callers.
     const reply = args.map(replyTo).find((found) => found !== undefined);
     // Without a request there is nobody to ask for, so the method must not run.
     if (reply === undefined) throw new Error(`@Permit('${action}'): pass the method its request and reply`);
-    const leave = leaveFor(action, resource, options, reply.request as unknown as Request);
-    return await permitted(reply.request.raw, leave, sendThrough(reply));
+    return await enforce(reply.request.raw, reply.request as unknown as Request, sendThrough(reply));
   });
 }

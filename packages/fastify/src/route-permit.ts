@@ -22,7 +22,7 @@ export interface RoutePermit extends PermitOptions {
 /** @throws ConfigError that says what to do. */
 export function checkRoutePermit(permit: RoutePermit): void {
   if (typeof permit !== 'object' || permit === null) {
-    throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, or false for no decision.");
+    throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, false or 'refuse'.");
   }
   checkOptionNames('config.permit', permit, ['action', 'resource', 'requires', 'agentsOnly']);
   const { action, resource, ...options } = permit;
@@ -35,7 +35,10 @@ declare module 'fastify' {
     readonly caller: Caller | null;
   }
   interface FastifyContextConfig {
-    /** What the route asks leave for. `false`: an agent that has verified is let in without a decision. */
-    readonly permit?: RoutePermit | false;
+    /**
+     * What the route asks leave for. `false`: an agent that has verified is let in without a decision. `refuse`: no agent
+     * is let in, whatever `agentAuth` says of routes without a permit.
+     */
+    readonly permit?: RoutePermit | false | 'refuse';
   }
 }

@@ -1,14 +1,16 @@
 import {
-  checkPermission,
-  leaveFor,
+  coverBelow,
+  type HandlerMark,
   type PermitDecorator,
   type PermitOptions,
+  permission,
   permitDecorator,
-  permitted,
   type ResourceOf,
 } from '@countersign/core';
 import { answerThrough } from './agent-auth.js';
 import type { KoaContext, KoaMiddleware } from './context.js';
+import { markMiddleware } from './mark-middleware.js';
+import { isWithinRoute } from './routes.js';
 
 /** A context whose route has parameters, as routers leave them. */
 export interface RouteContext extends KoaContext {
@@ -16,7 +18,8 @@ export interface RouteContext extends KoaContext {
 }
 
 /**
- * Puts an action to policy before the rest of the route runs; the decision is written down first.
+ * Puts an action to policy before the rest of the route runs; the decision is written down first. In a route it counts
+ * for this route alone, in `app.use` or `router.use` for everything below.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
@@ -29,13 +32,22 @@ export interface RouteContext extends KoaContext {
 export function permit<Context = RouteContext>(
   action: string,
   resource: ResourceOf<Context>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
+): KoaMiddleware<Context & KoaContext>;
+/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+export function permit<Context = KoaContext>(action: false): KoaMiddleware<Context & KoaContext>;
+export function permit<Context>(
+  action: string | false,
+  resource?: ResourceOf<Context>,
+  options?: PermitOptions,
 ): KoaMiddleware<Context & KoaContext> {
-  checkPermission('permit', action, resource, options);
-  return async function permit(ctx, next) {
-    const leave = leaveFor(action, resource, options, ctx);
-    if (await permitted(ctx.req, leave, answerThrough(ctx))) await next();
-  };
+  const enforce = permission('permit', action, resource, options);
+  const mark: HandlerMark = { role: 'permit' };
+  return markMiddleware(async function permit(ctx, next) {
+    if (!(await enforce(ctx.req, ctx, answerThrough(ctx)))) return;
+    if (!isWithinRoute(ctx, mark)) coverBelow(ctx.req);
+    await next();
+  }, mark);
 }
 
 /**
@@ -54,14 +66,14 @@ export function permit<Context = RouteContext>(
 export function Permit<Context = RouteContext>(
   action: string,
   resource: ResourceOf<Context>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
 ): PermitDecorator {
-  checkPermission('@Permit', action, resource, options);
+  const enforce = permission('@Permit', action, resource, options);
   return permitDecorator(`@Permit('${action}')`, async (args) => {
     const ctx = args.find(isContext);
     // Without a request there is nobody to ask for, so the method must not run.
     if (ctx === undefined) throw new Error(`@Permit('${action}'): pass the method its context`);
-    return await permitted(ctx.req, leaveFor(action, resource, options, ctx as unknown as Context), answerThrough(ctx));
+    return await enforce(ctx.req, ctx as unknown as Context, answerThrough(ctx));
   });
 }
 

@@ -1,10 +1,8 @@
 import {
-  checkPermission,
-  leaveFor,
   type PermitDecorator,
   type PermitOptions,
+  permission,
   permitDecorator,
-  permitted,
   type ResourceOf,
   sendRefusal,
 } from '@countersign/core';
@@ -24,12 +22,18 @@ import type { Step } from './step.js';
 export function permit<Request = IncomingMessage>(
   action: string,
   resource: ResourceOf<Request>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
+): Step<Request & IncomingMessage>;
+/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+export function permit(action: false): Step;
+export function permit<Request>(
+  action: string | false,
+  resource?: ResourceOf<Request>,
+  options?: PermitOptions,
 ): Step<Request & IncomingMessage> {
-  checkPermission('permit', action, resource, options);
+  const enforce = permission('permit', action, resource, options);
   return async function permit(request, response, next) {
-    const leave = leaveFor(action, resource, options, request);
-    if (!(await permitted(request, leave, (refused) => sendRefusal(response, refused)))) return false;
+    if (!(await enforce(request, request, (refused) => sendRefusal(response, refused)))) return false;
     await next?.();
     return true;
   };
@@ -51,10 +55,9 @@ export function permit<Request = IncomingMessage>(
 export function Permit<Request = IncomingMessage>(
   action: string,
   resource: ResourceOf<Request>,
-  options: PermitOptions = {},
+  options?: PermitOptions,
 ): PermitDecorator {
-  checkPermission('@Permit', action, resource, options);
-  const ask = permit(action, resource, options);
+  const enforce = permission('@Permit', action, resource, options);
   return permitDecorator(`@Permit('${action}')`, async (args) => {
     const request = args.find(isRequest);
     const response = args.find(isResponse);
@@ -62,7 +65,7 @@ export function Permit<Request = IncomingMessage>(
     if (request === undefined || response === undefined) {
       throw new Error(`@Permit('${action}'): pass the method its request and response`);
     }
-    return await ask(request as Request & IncomingMessage, response);
+    return await enforce(request, request as Request & IncomingMessage, (refused) => sendRefusal(response, refused));
   });
 }
 

@@ -61,6 +61,11 @@ export interface AuditOutcome {
   readonly status?: number;
   /** What turned out to be wrong with a streamed body, whatever was answered. */
   readonly code?: RefusalCode;
+  /**
+   * True: the guard was never asked about this request, so nobody decided that the agent may do what it did. Absent where
+   * a decision was asked for, allowed or not, and where the route says `permit(false)`.
+   */
+  readonly undecided?: true;
 }
 
 /**

@@ -93,6 +93,7 @@ export const auditRecordSchema = {
             result: { enum: ['finished', 'threw', 'aborted', 'timed_out'] },
             status: { type: 'integer' },
             code: { type: 'string', pattern: '^[a-z_]+$' },
+            undecided: { const: true },
           },
         },
         oversize: {

@@ -1,35 +1,37 @@
 import { parseScope } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '../config-error.js';
-import type { Guard } from '../guard.js';
 import { isResource } from '../policy/is-resource.js';
-import type { AdmissionOptions, LeaveRequest } from './admission.js';
+import type { AdmissionOptions } from './admit.js';
+import type { LeaveRequest } from './permitted.js';
 
 /** What every adapter's `permit` and `Permit` take besides action and resource. */
 export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;
 
-const admissionOptionNames = [
+/** The options of `agentAuth` on every host that has a router. */
+export const admissionOptionNames: readonly (keyof AdmissionOptions)[] = [
   'onRefusal',
   'everyRequest',
   'streamBody',
-] as const satisfies readonly (keyof AdmissionOptions)[];
+  'unmapped',
+];
 const permitOptionNames = ['requires', 'agentsOnly'] as const satisfies readonly (keyof PermitOptions)[];
 
 /**
- * Checks what an application hands to `agentAuth`. `more` names the options that only this host has.
+ * Checks what an application hands to `agentAuth`.
  *
  * @throws ConfigError that says what to do.
  */
-export function checkAdmissionOptions(guard: Guard, options: AdmissionOptions, more: readonly string[] = []): void {
-  if (guard instanceof Promise) {
-    throw new ConfigError("agentAuth: the guard is a promise. Write 'await' before createGuard(…).");
-  }
-  if (typeof guard?.authenticate !== 'function') {
-    throw new ConfigError('agentAuth: this is no guard. Write agentAuth(await createGuard({ … })).');
-  }
-  checkOptionNames('agentAuth', options, [...admissionOptionNames, ...more]);
-  const { onRefusal = 'respond', everyRequest = false, streamBody } = options;
+export function checkAdmissionOptions(
+  options: AdmissionOptions,
+  names: readonly string[] = admissionOptionNames,
+): void {
+  checkOptionNames('agentAuth', options, names);
+  const { onRefusal = 'respond', everyRequest = false, streamBody, unmapped = 'refuse' } = options;
   if (onRefusal !== 'respond' && onRefusal !== 'throw') {
     throw new ConfigError("agentAuth: 'onRefusal' must be 'respond' or 'throw'.");
+  }
+  if (unmapped !== 'refuse' && unmapped !== 'authenticated') {
+    throw new ConfigError("agentAuth: 'unmapped' must be 'refuse' or 'authenticated'.");
   }
   if (typeof everyRequest !== 'boolean') throw new ConfigError("agentAuth: 'everyRequest' must be true or false.");
   if (streamBody !== undefined && typeof streamBody !== 'function') {

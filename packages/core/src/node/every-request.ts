@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { pathOf } from '../http/target.js';
-import type { LeaveRequest } from './admission.js';
+import type { LeaveRequest } from './permitted.js';
 
 /**
  * The one coarse decision of a request whose routes we cannot know: action `http.post` on `Path::"/repos/acme/api"`,

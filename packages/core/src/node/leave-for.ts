@@ -1,5 +1,5 @@
 import type { Resource } from '../policy/engine.js';
-import type { LeaveRequest } from './admission.js';
+import type { LeaveRequest } from './permitted.js';
 import type { PermitOptions } from './check-arguments.js';
 import { type RouteResource, wholeResource } from './route-resource.js';
 

@@ -1,4 +1,5 @@
 import { ConfigError } from '../config-error.js';
+import { type HandlerMark, isPermit, markHandler } from './handler-mark.js';
 
 type Method = (this: never, ...args: never[]) => unknown;
 
@@ -16,8 +17,6 @@ export type AskLeave = (args: readonly unknown[]) => Promise<boolean>;
 
 /** What a guarded method makes of an error, its own or that of asking. */
 export type OnError = (error: unknown, args: readonly unknown[]) => void;
-
-const guardedMethods = new WeakSet<object>();
 
 /**
  * Makes a decorator that wraps the method rather than tags it: a tag is lost when people pass `controller.create.bind(…)`
@@ -38,17 +37,12 @@ export function permitDecorator(name: string, ask: AskLeave, onError: OnError = 
   return decorate as PermitDecorator;
 }
 
-/** Whether a handler is a method that a permit decorator made, or a bound copy of one. An arrow around it is not known. */
-export function isGuardedMethod(handler: unknown): boolean {
-  return typeof handler === 'function' && guardedMethods.has(handler);
-}
-
 function rethrow(error: unknown): never {
   throw error;
 }
 
 function wrap(name: string, method: Method, ask: AskLeave, onError: OnError): Method {
-  if (guardedMethods.has(method)) {
+  if (isPermit(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
   const guarded = async function guarded(this: never, ...args: never[]): Promise<unknown> {
@@ -62,15 +56,15 @@ function wrap(name: string, method: Method, ask: AskLeave, onError: OnError): Me
   Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });
   Object.defineProperty(guarded, 'length', { value: method.length, configurable: true });
   copyMetadata(method, guarded);
-  return marked(guarded);
+  return marked(guarded, { role: 'permit' });
 }
 
 /** Hosts that know their routes ask whether a handler is guarded, and people bind the methods that they hand to a router. */
-function marked(guarded: Method): Method {
-  guardedMethods.add(guarded);
+function marked(guarded: Method, mark: HandlerMark): Method {
+  markHandler(guarded, mark);
   return Object.defineProperty(guarded, 'bind', {
     value: (...args: Parameters<typeof Function.prototype.bind>) =>
-      marked(Function.prototype.bind.apply(guarded, args) as Method),
+      marked(Function.prototype.bind.apply(guarded, args) as Method, mark),
     configurable: true,
   });
 }

@@ -8,7 +8,8 @@ import { type RawRequest, serialized } from '../../../../test/support/signed-req
 import { continueAfterVerification } from '../../src/body/expect-continue.js';
 import { ConfigError } from '../../src/config-error.js';
 import type { GuardOptions } from '../../src/guard-options.js';
-import { type AdmissionOptions, admissionOf, admit } from '../../src/node/admission.js';
+import { admissionOf } from '../../src/node/admission.js';
+import { type AdmissionOptions, admit } from '../../src/node/admit.js';
 
 interface Served extends AsyncDisposable {
   readonly url: string;
@@ -23,7 +24,7 @@ async function serve(
   const { guard } = await guarded(guardOptions);
   async function serveOne(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const open = request.url?.startsWith('/open') === true;
-    if (!open && !(await admit(guard, { request, response, target: request.url ?? '' }, options))) return;
+    if (!open && !(await admit(() => guard, { request, response, target: request.url ?? '' }, options))) return;
     if (request.url?.endsWith('unread') === true) {
       response.end('unread');
       return;

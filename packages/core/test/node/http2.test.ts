@@ -20,7 +20,8 @@ import { agentId, type Guarded, guarded, outcomeOf, signed, unsigned } from '../
 import { patiently } from '../../../../test/support/patiently.js';
 import { type RawRequest, sha256Digest, tampered } from '../../../../test/support/signed-request.js';
 import { continueAfterVerification } from '../../src/body/expect-continue.js';
-import { type AdmissionOptions, admissionOf, admit } from '../../src/node/admission.js';
+import { admissionOf } from '../../src/node/admission.js';
+import { type AdmissionOptions, admit } from '../../src/node/admit.js';
 import { expectNothingLeft, spoolFolder } from '../body/spools.js';
 import { Deferred } from './deferred.js';
 import { selfSigned } from './self-signed.js';
@@ -50,7 +51,7 @@ async function serve(
   const server = createSecureServer({ ...tls, allowHTTP1: true }, (incoming, outgoing) => {
     const request = incoming as unknown as IncomingMessage;
     const response = outgoing as unknown as ServerResponse;
-    const admitting = () => admit(guard, { request, response, target: request.url ?? '' }, options);
+    const admitting = () => admit(() => guard, { request, response, target: request.url ?? '' }, options);
     (before === undefined ? admitting() : before(incoming.stream).then(admitting))
       .then((admitted) => (admitted ? handle(request, response) : undefined))
       .catch((error: unknown) => {
@@ -168,7 +169,7 @@ describe('a body over HTTP/2', () => {
     const responses = await Promise.all([0, 1, 2].map(() => send(served, put())));
     for (const response of responses) expect(response).toMatchObject({ status: 200, body: `${agentId}: 300000` });
     expect(parts.audit.records.map(({ outcome }) => outcome)).toEqual(
-      responses.map(() => ({ result: 'finished', status: 200 })),
+      responses.map(() => ({ result: 'finished', status: 200, undecided: true })),
     );
   });
 
@@ -300,14 +301,14 @@ describe('a streamed body over HTTP/2', () => {
     await begun.promise;
     stream.end(body.subarray(1000));
     expect(await answer(stream)).toMatchObject({ status: 200, body: `${agentId}: 300000` });
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
   it('A4 that was changed fails its handler, and the outcome says so', async () => {
     const parts = await guarded();
     await using served = await serve(parts, count, chosen);
     expect(await send(served, tampered(put(), { body: forged }))).toMatchObject({ status: 401 });
-    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
     expect(await send(served, put())).toMatchObject({ status: 200 });
   });
 
@@ -328,7 +329,7 @@ describe('a streamed body over HTTP/2', () => {
     await begun.promise;
     stream.close(constants.NGHTTP2_CANCEL);
     expect(await failed.promise).toBeInstanceOf(Error);
-    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', code: 'body_incomplete' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', code: 'body_incomplete', undecided: true });
   });
 
   it('that its handler leaves unread ends, and its outcome is recorded', async () => {
@@ -343,6 +344,7 @@ describe('a streamed body over HTTP/2', () => {
       result: 'finished',
       status: 200,
       code: expect.stringMatching(/^(?:body_incomplete|digest_mismatch)$/),
+      undecided: true,
     });
   });
 });
@@ -353,7 +355,7 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
     await using served = await serve(parts, async (_request, response) => void response.writeHead(204).end());
     const stream = begin(served, signed({ method }));
     await once(stream.resume(), 'close');
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
   });
 
   it('of a client that went away before the answer', async () => {
@@ -363,7 +365,7 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
     const stream = begin(served, signed({}));
     await arrived.promise;
     stream.close(constants.NGHTTP2_CANCEL);
-    expect(await outcomeOf(parts)).toEqual({ result: 'aborted' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', undecided: true });
   });
 
   it('of a client that went away in the middle of the answer', async () => {
@@ -372,11 +374,11 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
     const stream = begin(served, signed({}));
     await once(stream, 'data');
     stream.close(constants.NGHTTP2_CANCEL);
-    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', status: 200 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', status: 200, undecided: true });
   });
 
   it('of requests on a silent connection that the server gave up on', async () => {
-    const parts = await guarded();
+    const parts = await guarded({ onTrouble: () => {} });
     const arrived = new Deferred();
     let requests = 0;
     await using served = await serve(parts, async (request, response) => {
@@ -396,8 +398,8 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
     await Promise.all(streams.map((stream) => once(stream.resume(), 'close')));
     await vi.waitFor(() => expect(outcomesOf(parts)).toHaveLength(20), patiently);
     expect(outcomesOf(parts)).toEqual([
-      { result: 'finished', status: 200 },
-      ...streams.map(() => ({ result: 'timed_out' })),
+      { result: 'finished', status: 200, undecided: true },
+      ...streams.map(() => ({ result: 'timed_out', undecided: true })),
     ]);
     process.off('warning', onWarning);
     expect(warnings).toEqual([]);
@@ -409,7 +411,7 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
       response.setTimeout(20, () => response.end('late'));
     });
     expect(await send(served, signed({}))).toMatchObject({ status: 200, body: 'late' });
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
   it('of one that the application gave up on', async () => {
@@ -418,7 +420,7 @@ describe('F5 the outcome of an exchange over HTTP/2', () => {
       response.setTimeout(20, () => response.destroy());
     });
     await once(begin(served, signed({})).resume(), 'close');
-    expect(await outcomeOf(parts)).toEqual({ result: 'timed_out' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'timed_out', undecided: true });
   });
 
   it('of a client that went away while it was being verified', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/config-error.js';
-import { isGuardedMethod, type PermitDecorator, permitDecorator } from '../../src/node/permit-decorator.js';
+import { isPermit } from '../../src/node/handler-mark.js';
+import { type PermitDecorator, permitDecorator } from '../../src/node/permit-decorator.js';
 
 const asked: (readonly unknown[])[] = [];
 const allow: PermitDecorator = permitDecorator('@Permit', async (args) => {
@@ -87,13 +88,13 @@ describe('a permit decorator', () => {
 
   it('guards a bound copy and an arrow around it too; only the bound copy is known to be guarded', async () => {
     const instance = new Standard();
-    expect(isGuardedMethod(instance.greet)).toBe(true);
+    expect(isPermit(instance.greet)).toBe(true);
     const bound = instance.greet.bind(instance);
-    expect(isGuardedMethod(bound)).toBe(true);
-    expect(isGuardedMethod(bound.bind(undefined))).toBe(true);
+    expect(isPermit(bound)).toBe(true);
+    expect(isPermit(bound.bind(undefined))).toBe(true);
     expect(await bound('you')).toBe('standard greets you');
-    expect(isGuardedMethod(() => instance.greet('you'))).toBe(false);
-    expect(isGuardedMethod(undefined)).toBe(false);
+    expect(isPermit(() => instance.greet('you'))).toBe(false);
+    expect(isPermit(undefined)).toBe(false);
     asked.length = 0;
     await bound.call(new Standard(), 'me');
     expect(asked).toEqual([['me']]);

@@ -15,7 +15,9 @@ import { Connection } from '../../../../test/support/connection.js';
 import { serialized, tampered } from '../../../../test/support/signed-request.js';
 import type { AuditEvent } from '../../src/audit/event.js';
 import { memoryAudit } from '../../src/audit/memory-audit.js';
-import { type AdmissionOptions, admissionOf, admit, permitted } from '../../src/node/admission.js';
+import { admissionOf } from '../../src/node/admission.js';
+import { type AdmissionOptions, admit } from '../../src/node/admit.js';
+import { permitted } from '../../src/node/permitted.js';
 import { Deferred } from './deferred.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -25,7 +27,7 @@ function streaming({ guard }: Guarded, handle: Handler, options: AdmissionOption
   const chosen = { streamBody: ({ method }: IncomingMessage) => method === 'PUT', ...options };
   return serve((request, response) => {
     const exchange = { request, response, target: request.url ?? '' };
-    admit(guard, exchange, chosen)
+    admit(() => guard, exchange, chosen)
       .then(async (admitted) => {
         if (admitted) await handle(request, response);
       })
@@ -64,7 +66,7 @@ describe('a streamed body behind a guard', () => {
     connection.write(bytes.subarray(-100));
     expect(await connection.read()).toMatchObject({ status: 200, body: `${agentId}: 300000` });
     connection.destroy();
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
   it('A4 that was changed fails its handler, and the outcome says so', async () => {
@@ -74,7 +76,7 @@ describe('a streamed body behind a guard', () => {
       status: 401,
       body: 'digest_mismatch',
     });
-    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
   });
 
   it('A4 that was changed marks the outcome whatever the handler has answered', async () => {
@@ -85,7 +87,12 @@ describe('a streamed body behind a guard', () => {
     connection.write(bytes.subarray(0, -100_000));
     expect(await connection.read()).toMatchObject({ status: 200, body: 'done' });
     connection.write(bytes.subarray(-100_000));
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, code: 'digest_mismatch' });
+    expect(await outcomeOf(parts)).toEqual({
+      result: 'finished',
+      status: 200,
+      code: 'digest_mismatch',
+      undecided: true,
+    });
     connection.destroy();
   });
 
@@ -99,7 +106,12 @@ describe('a streamed body behind a guard', () => {
     expect(response.status).toBe(401);
     expect(response.headers).toMatchObject({ 'content-type': 'application/problem+json' });
     expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_mismatch' });
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 401, code: 'digest_mismatch' });
+    expect(await outcomeOf(parts)).toEqual({
+      result: 'finished',
+      status: 401,
+      code: 'digest_mismatch',
+      undecided: true,
+    });
   });
 
   it('F5 that the client does not end marks the outcome', async () => {
@@ -171,7 +183,7 @@ describe('a streamed body behind a guard', () => {
     const parts = await guarded();
     await using server = await streaming(parts, count);
     expect(await send(server.url, signed({ method: 'PUT', target: '/upload' }))).toMatchObject({ status: 200 });
-    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
   it('D14 is not read when policy denies', async () => {
