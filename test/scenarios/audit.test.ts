@@ -140,7 +140,7 @@ onEverySetup('No record, no action', (api) => {
     expect(response.text).not.toContain('fire');
     expect(failing.running.handled).toEqual([]);
     expect(audit.events).toMatchObject([{ phase: 'decision', decision: 'allow' }, ...audit.events.slice(1)]);
-    expect(troubles).toContainEqual(expect.stringContaining('disk on fire'));
+    expect(troubles[0]).toContain('disk on fire');
   });
 
   it('F4 only an action that is configured so runs without its record: counted and reported', async () => {
@@ -203,8 +203,7 @@ onEverySetup('No record, no action', (api) => {
     const audit = sinkThat(({ phase }) => (phase === 'outcome' ? down() : Promise.resolve()));
     const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
     expect((await failing.send(await failing.pull())).status).toBe(201);
-    const told = (): readonly string[] => troubles.filter((text) => text.includes('could not be written'));
-    await vi.waitFor(() => expect(told()).toHaveLength(1), patiently);
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
   });
 
   it('F7 what a refused request says about itself is a claim', async () => {

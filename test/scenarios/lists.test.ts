@@ -7,7 +7,7 @@ import {
   type RefusalResponse,
   type Resource,
 } from '@countersign/core';
-import { agentAuth as expressAuth, getCaller as expressCaller } from '@countersign/express';
+import { agentAuth as expressAuth, getCaller as expressCaller, permit as expressPermit } from '@countersign/express';
 import { agentAuth as fastifyAuth, getCaller as fastifyCaller } from '@countersign/fastify';
 import { agentAuth as koaAuth, getCaller as koaCaller } from '@countersign/koa';
 import express from 'express';
@@ -27,7 +27,7 @@ const frameworks: readonly (readonly [string, Lists])[] = [
     (guard, list) =>
       express()
         .use(expressAuth(guard))
-        .get('/things', async (req, res) => {
+        .get('/things', expressPermit(false), async (req, res) => {
           const { status, headers, body } = await list(expressCaller(req));
           res.status(status).set(headers).send(body);
         }),

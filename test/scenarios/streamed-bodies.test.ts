@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
-import { agentAuth as onExpress, noteThrown } from '@countersign/express';
-import { agentAuth as onFastify } from '@countersign/fastify';
-import { agentAuth as onKoa } from '@countersign/koa';
+import { agentAuth as onExpress, noteThrown, permit as expressPermit } from '@countersign/express';
+import { agentAuth as onFastify, permit as fastifyPermit } from '@countersign/fastify';
+import { agentAuth as onKoa, permit as koaPermit } from '@countersign/koa';
 import { bodyParser } from '@koa/bodyparser';
 import express, { type ErrorRequestHandler } from 'express';
 import { fastify, type FastifyInstance } from 'fastify';
@@ -23,8 +23,8 @@ const answerError: ErrorRequestHandler = (
 
 async function fastifyApp({ guard }: Guarded): Promise<FastifyInstance> {
   const app = fastify();
-  await app.register(onFastify, { guard, unmapped: 'authenticated', streamBody });
-  app.post('/', async ({ body }) => ({ body }));
+  await app.register(onFastify, { guard, streamBody });
+  app.post('/', fastifyPermit(false), async ({ body }) => ({ body }));
   return app;
 }
 
@@ -33,7 +33,7 @@ const applications: Record<string, (parts: Guarded) => Promise<RequestListener>>
   async express({ guard }) {
     const app = express();
     app.use(onExpress(guard, { streamBody }), express.json());
-    app.post('/', (req, res) => void res.json({ body: req.body as unknown }));
+    app.post('/', expressPermit(false), (req, res) => void res.json({ body: req.body }));
     app.use(noteThrown(), answerError);
     return app;
   },
@@ -48,6 +48,7 @@ const applications: Record<string, (parts: Guarded) => Promise<RequestListener>>
     app.silent = true;
     app.use(onKoa(guard, { streamBody }));
     app.use(bodyParser());
+    app.use(koaPermit(false));
     app.use((ctx) => {
       ctx.body = { body: ctx.request.body };
     });

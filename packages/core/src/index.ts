@@ -87,7 +87,7 @@ export { type Enforce, permission } from './node/permission.js';
 export { type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
 export { exempt, type LeaveRequest, permitted } from './node/permitted.js';
 export type { Respond } from './node/respond.js';
-export type { RouteResource } from './node/route-resource.js';
+export type { NamedResource, RouteResource } from './node/route-resource.js';
 export { sendRefusal } from './node/send-refusal.js';
 export { closesUnmapped, coverBelow, refuseAgent, refuseUnmapped } from './node/unmapped.js';
 export type { OutcomeWatch } from './node/watch-outcome.js';

@@ -83,7 +83,7 @@ export function Permit<Request = RouteRequest>(
     }
     return await enforce(req, req as unknown as Request, (refused) => sendRefusal(res, refused));
   }
-  return permitDecorator(`@Permit('${action}')`, ask, toNext);
+  return permitDecorator(`@Permit('${action}')`, ask, { onError: toNext });
 }
 
 type ServedRequest = IncomingMessage & { readonly res?: ServerResponse };

@@ -69,12 +69,13 @@ export function Permit<Context = RouteContext>(
   options?: PermitOptions,
 ): PermitDecorator {
   const enforce = permission('@Permit', action, resource, options);
-  return permitDecorator(`@Permit('${action}')`, async (args) => {
+  async function ask(args: readonly unknown[]): Promise<boolean> {
     const ctx = args.find(isContext);
     // Without a request there is nobody to ask for, so the method must not run.
     if (ctx === undefined) throw new Error(`@Permit('${action}'): pass the method its context`);
     return await enforce(ctx.req, ctx as unknown as Context, answerThrough(ctx));
-  });
+  }
+  return permitDecorator(`@Permit('${action}')`, ask, { mark: markMiddleware });
 }
 
 // By its shape: over HTTP/2 the request is of another class.

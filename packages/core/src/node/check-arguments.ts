@@ -3,6 +3,7 @@ import { checkOptionNames, ConfigError } from '../config-error.js';
 import { isResource } from '../policy/is-resource.js';
 import type { AdmissionOptions } from './admit.js';
 import type { LeaveRequest } from './permitted.js';
+import { withTextId } from './route-resource.js';
 
 /** What every adapter's `permit` and `Permit` take besides action and resource. */
 export type PermitOptions = Pick<LeaveRequest, 'requires' | 'agentsOnly'>;
@@ -53,7 +54,7 @@ export function checkPermission(name: string, action: string, resource: unknown,
       `${name}('${action}'): name the resource, like { type: 'Repo', id: 'acme/api' }, or a function that makes it.`,
     );
   }
-  if (typeof resource === 'object' && !isResource(resource)) {
+  if (typeof resource === 'object' && !isResource(withTextId(resource))) {
     throw new ConfigError(
       `${name}('${action}'): a resource needs a type and an id, like { type: 'Repo', id: 'acme/api' }.`,
     );

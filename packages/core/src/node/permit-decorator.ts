@@ -15,23 +15,27 @@ export interface PermitDecorator {
 /** Asks leave for one call of the method; false: the call has been answered and the method must not run. */
 export type AskLeave = (args: readonly unknown[]) => Promise<boolean>;
 
-/** What a guarded method makes of an error, its own or that of asking. */
-export type OnError = (error: unknown, args: readonly unknown[]) => void;
+/** What is different on some hosts. */
+export interface PermitDecoratorOptions {
+  /** What a guarded method makes of an error, its own or that of asking. Default: its promise rejects. */
+  readonly onError?: (error: unknown, args: readonly unknown[]) => void;
+  /** Marks what the decorator made. Default `markHandler`. */
+  readonly mark?: typeof markHandler;
+}
 
 /**
  * Makes a decorator that wraps the method rather than tags it: a tag is lost when people pass `controller.create.bind(…)`
- * or an arrow function to their router, a wrapper never is. Where hosts do not look at promises, `onError` tells them of
- * an error; default: the promise rejects.
+ * or an arrow function to their router, a wrapper never is.
  */
-export function permitDecorator(name: string, ask: AskLeave, onError: OnError = rethrow): PermitDecorator {
+export function permitDecorator(name: string, ask: AskLeave, options: PermitDecoratorOptions = {}): PermitDecorator {
   function decorate(first: unknown, second: unknown, third?: unknown): unknown {
     if (isStandardContext(second)) {
       if (second.kind !== 'method') throw misuse(name, second.kind);
-      return wrap(name, first as Method, ask, onError);
+      return wrap(name, first as Method, ask, options);
     }
     const descriptor = third as TypedPropertyDescriptor<Method> | undefined;
     if (typeof descriptor?.value !== 'function') throw misuse(name, 'something else');
-    descriptor.value = wrap(name, descriptor.value, ask, onError);
+    descriptor.value = wrap(name, descriptor.value, ask, options);
     return undefined;
   }
   return decorate as PermitDecorator;
@@ -41,7 +45,12 @@ function rethrow(error: unknown): never {
   throw error;
 }
 
-function wrap(name: string, method: Method, ask: AskLeave, onError: OnError): Method {
+function wrap(
+  name: string,
+  method: Method,
+  ask: AskLeave,
+  { onError = rethrow, mark = markHandler }: PermitDecoratorOptions,
+): Method {
   if (isPermit(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
@@ -56,13 +65,13 @@ function wrap(name: string, method: Method, ask: AskLeave, onError: OnError): Me
   Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });
   Object.defineProperty(guarded, 'length', { value: method.length, configurable: true });
   copyMetadata(method, guarded);
-  return marked(guarded, { role: 'permit' });
+  const handlerMark: HandlerMark = { role: 'permit' };
+  return marked(guarded, (handler) => mark(handler, handlerMark));
 }
 
 /** Hosts that know their routes ask whether a handler is guarded, and people bind the methods that they hand to a router. */
-function marked(guarded: Method, mark: HandlerMark): Method {
-  markHandler(guarded, mark);
-  return Object.defineProperty(guarded, 'bind', {
+function marked(guarded: Method, mark: (handler: Method) => Method): Method {
+  return Object.defineProperty(mark(guarded), 'bind', {
     value: (...args: Parameters<typeof Function.prototype.bind>) =>
       marked(Function.prototype.bind.apply(guarded, args) as Method, mark),
     configurable: true,

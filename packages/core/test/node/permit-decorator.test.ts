@@ -44,11 +44,9 @@ describe('a permit decorator', () => {
 
   it('rejects with an error of the method, or tells the host of it', async () => {
     const told: unknown[] = [];
-    const tell = permitDecorator(
-      '@Permit',
-      async () => true,
-      (error, args) => void told.push(error, ...args),
-    );
+    const tell = permitDecorator('@Permit', async () => true, {
+      onError: (error, args) => void told.push(error, ...args),
+    });
     class Failing {
       @allow
       async reject(_argument: number): Promise<void> {

@@ -10,6 +10,28 @@ describe('wholeResource', () => {
     expect(wholeResource(undefined)).toBeUndefined();
   });
 
+  it.each([
+    [7, '7'],
+    [0, '0'],
+    [-1, '-1'],
+    [Number.MAX_SAFE_INTEGER, '9007199254740991'],
+    [12345678901234567890n, '12345678901234567890'],
+  ])('makes text of the whole number %s', (id, text) => {
+    const made = { type: 'Order', id, attributes: { open: true } };
+    expect(wholeResource(made)).toEqual({ ...made, id: text });
+    expect(() => checkPermission('permit', 'order.read', made, {})).not.toThrow();
+  });
+
+  it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
+    'refuses the number %s, which names nothing or more than one thing [D11]',
+    (id) => {
+      expect(() => wholeResource({ type: 'Order', id })).toThrow("'id' is of type number");
+      expect(() => checkPermission('permit', 'order.read', { type: 'Order', id }, {})).toThrow(
+        'needs a type and an id',
+      );
+    },
+  );
+
   it.each(['undefined', 'null', 'NaN', '[object Object]', 'acme/undefined', 'undefined/api', String(undefined)])(
     'D12 takes no policy to %s, which is no name but what JavaScript writes for nothing',
     (id) => {

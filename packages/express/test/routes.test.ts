@@ -1,0 +1,187 @@
+import express5, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express4 from 'express4';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { guarded, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { agentAuth, Permit, permit } from '../src/index.js';
+import type { RawResponse } from '../../../test/support/connection.js';
+
+const versions: readonly (readonly [name: string, express: typeof express5])[] = [
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+];
+
+const thing = { type: 'Thing', id: '1' };
+const ran: string[] = [];
+beforeEach(() => void ran.splice(0));
+
+function handler(name: string) {
+  return (_req: Request, res: Response): void => {
+    ran.push(name);
+    res.send(name);
+  };
+}
+
+function passing(name: string, how?: 'route') {
+  return (_req: Request, _res: Response, next: NextFunction): void => {
+    ran.push(name);
+    if (how === undefined) next();
+    else next(how);
+  };
+}
+
+class Things {
+  @Permit('thing.read', thing)
+  async read(req: Request, res: Response): Promise<void> {
+    handler('read')(req, res);
+  }
+}
+
+function codeOf({ body, headers }: RawResponse): string | undefined {
+  if (headers['content-type'] !== 'application/problem+json') return undefined;
+  return (JSON.parse(body) as { code: string }).code;
+}
+
+/** What express-async-errors does with a handler: it wraps it, and copies its enumerable text keys. */
+function wrapped<Handler extends (...args: never[]) => unknown>(inner: Handler): Handler {
+  const outer = ((...args: Parameters<Handler>) => inner(...args)) as Handler;
+  Object.defineProperty(outer, 'length', { value: inner.length });
+  return Object.assign(outer, Object.fromEntries(Object.entries(inner)));
+}
+
+async function expectClosed({ url }: { readonly url: string }, target: string, method = 'GET'): Promise<void> {
+  const response = await send(url, signed({ target, method }));
+  expect(response.status, target).toBe(403);
+  if (method !== 'HEAD') expect(codeOf(response)).toBe('route_unmapped');
+  expect(ran).toEqual([]);
+}
+
+describe.each(versions)('routes of %s', (_version, express) => {
+  async function api(define: (app: Express) => unknown, options?: Parameters<typeof guarded>[0]) {
+    const parts = await guarded(options);
+    const app = express();
+    app.use(agentAuth(parts.guard));
+    define(app);
+    const served = await serve(app);
+    return { ...parts, url: served.url, [Symbol.asyncDispose]: () => served[Symbol.asyncDispose]() };
+  }
+
+  it('are closed to agents without a permit, also HEAD and what is added later, and open to people [D8, G3]', async () => {
+    let app: Express | undefined;
+    await using server = await api(
+      (defined) => {
+        app = defined.get('/open', handler('open')).get(/^\/re(.*)$/, handler('re'));
+        defined.route('/both').get(permit('thing.read', thing), handler('get')).delete(handler('delete'));
+      },
+      { traffic: 'mixed' },
+    );
+    await expectClosed(server, '/open');
+    await expectClosed(server, '/open', 'HEAD');
+    await expectClosed(server, '/regular');
+    await expectClosed(server, '/both', 'DELETE');
+    app?.all('/late', handler('late'));
+    await expectClosed(server, '/late', 'PUT');
+    expect((await send(server.url, unsigned({ target: '/open' }))).body).toBe('open');
+    expect((await send(server.url, signed({ target: '/both' }))).body).toBe('get');
+    expect(server.audit.records.filter(({ code }) => code === 'route_unmapped')).toHaveLength(5);
+  });
+
+  it('are open where a permit stands in the route, or before all routes', async () => {
+    await using server = await api((app) => {
+      const things = new Things();
+      app.get('/permit', permit('thing.read', thing), handler('permit'));
+      app.get('/array', [permit('thing.read', thing), passing('array')], handler('end'));
+      app.get('/exempt', permit(false), handler('exempt'));
+      app.get('/method', things.read.bind(things));
+      app.use('/covered', permit('thing.read', thing)).get('/covered/x', handler('covered'));
+    });
+    for (const target of ['/permit', '/array', '/exempt', '/method', '/covered/x']) {
+      expect((await send(server.url, signed({ target }))).status, target).toBe(200);
+    }
+    expect(ran).toEqual(['permit', 'array', 'end', 'exempt', 'read', 'covered']);
+    expect((await send(server.url, signed({ target: '/permit', method: 'OPTIONS' }))).status).toBe(200);
+  });
+
+  it('say nothing of what exists: handlers of router.param() do not run [D12]', async () => {
+    await using server = await api((app) => {
+      app.param('id', (_req, _res, next, id: string) => {
+        ran.push(id);
+        next();
+      });
+      app.get('/things/:id', handler('thing'));
+      app.post('/things/:id', permit('thing.read', thing), (req, res) => void res.send(req.params['id']));
+    });
+    await expectClosed(server, '/things/1');
+    expect((await send(server.url, signed({ target: '/things/1', method: 'POST' }))).body).toBe('1');
+  });
+
+  it('in nested routers and mounted apps', async () => {
+    await using server = await api((app) => {
+      const inner = express.Router({ mergeParams: true }).get('/:id', handler('inner'));
+      inner.post('/:id', permit('thing.read', thing), (req, res) => void res.json(req.params));
+      app.use('/nested/:org', express.Router().use('/v1', inner));
+      app.use(
+        '/mounted',
+        express().get('/open', handler('open')).get('/permit', permit('thing.read', thing), handler('x')),
+      );
+    });
+    await expectClosed(server, '/nested/acme/v1/1');
+    await expectClosed(server, '/mounted/open');
+    expect((await send(server.url, signed({ target: '/mounted/permit' }))).body).toBe('x');
+  });
+
+  it('a permit of one route does not open the next [J4]', async () => {
+    await using server = await api((app) => {
+      app.get('/x', permit('thing.read', thing), passing('first', 'route'));
+      app.get('/x', handler('second'));
+    });
+    expect(codeOf(await send(server.url, signed({ target: '/x' })))).toBe('route_unmapped');
+    expect(ran).toEqual(['first']);
+  });
+
+  it('behind an agentAuth that stands in the router or in the route itself [G3]', async () => {
+    const { guard } = await guarded();
+    const app = express();
+    app.get('/in/open', agentAuth(guard), handler('open'));
+    app.get('/in/permit', agentAuth(guard), permit('thing.read', thing), handler('permit'));
+    app.get('/wrapped/open', wrapped(agentAuth(guard)), handler('open'));
+    app.get('/wrapped/permit', agentAuth(guard), wrapped(permit('thing.read', thing)), handler('permit'));
+    const router = express.Router().use(agentAuth(guard)).get('/open', handler('open'));
+    app.use('/used', router.get('/permit', permit('thing.read', thing), handler('permit')));
+    app.all(express === express5 ? '/all/*any' : '/all/*', agentAuth(guard));
+    app.get('/all/open', handler('open')).get('/all/permit', permit('thing.read', thing), handler('permit'));
+    await using served = await serve(app);
+    for (const part of ['/in', '/wrapped', '/used', '/all']) {
+      expect(codeOf(await send(served.url, signed({ target: `${part}/open` }))), part).toBe('route_unmapped');
+      expect((await send(served.url, signed({ target: `${part}/permit` }))).body).toBe('permit');
+    }
+    expect(ran).toEqual(['permit', 'permit', 'permit', 'permit']);
+  });
+
+  it('whose handlers are wrapped stay mapped and closed as they were', async () => {
+    await using server = await api((app) => {
+      const things = new Things();
+      app.get('/permit', wrapped(permit('thing.read', thing)), handler('permit'));
+      app.get('/method', wrapped(things.read.bind(things)));
+      app.get('/open', wrapped(handler('open')));
+    });
+    expect((await send(server.url, signed({ target: '/permit' }))).body).toBe('permit');
+    expect((await send(server.url, signed({ target: '/method' }))).body).toBe('read');
+    ran.splice(0);
+    await expectClosed(server, '/open');
+  });
+
+  it('what no router shows runs, is named once and recorded as undecided [D8]', async () => {
+    const troubles: string[] = [];
+    await using server = await api((app) => app.use('/static', handler('static')), {
+      onTrouble: (text) => void troubles.push(text),
+    });
+    for (const _time of [1, 2]) expect((await send(server.url, signed({ target: '/static' }))).body).toBe('static');
+    await expect
+      .poll(() => server.audit.records.map(({ outcome }) => outcome))
+      .toEqual([
+        { result: 'finished', status: 200, undecided: true },
+        { result: 'finished', status: 200, undecided: true },
+      ]);
+    expect(troubles).toEqual([expect.stringContaining('"GET /static" served an agent without a decision')]);
+  });
+});
