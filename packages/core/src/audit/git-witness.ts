@@ -25,15 +25,25 @@ const settings = {
   'commit.gpgSign': 'false',
   'user.name': 'Countersign',
   'user.email': 'countersign@localhost.invalid',
+  // No housekeeping after a commit: it runs what `gc.recentObjectsHook` names.
+  'gc.auto': '0',
+  'maintenance.auto': 'false',
 };
 const fixed = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
 const run = promisify(execFile);
 
+/**
+ * Of a partial clone, any command may fetch what is missing, from a remote like `ext::` that names a program. The
+ * variable outdoes each `protocol.<name>.allow` of the configuration.
+ */
+const offline = { GIT_ALLOW_PROTOCOL: '', GIT_NO_LAZY_FETCH: '1' };
+
 interface Call {
   readonly cwd: string;
   readonly timeout: number;
   readonly windowsHide: true;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -54,7 +64,7 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
   if (typeof push !== 'boolean') throw new ConfigError("gitWitness: 'push' must be true or false.");
   const file = resolve(path);
   const timeout = 1000 * wholeNumber('gitWitness', 'timeoutSeconds', timeoutSeconds, 1, 300);
-  const call: Call = { cwd: dirname(file), timeout, windowsHide: true };
+  const call: Call = { cwd: dirname(file), timeout, windowsHide: true, env: { ...process.env, ...offline } };
   const name = basename(file);
   checkWorkTree(file, call);
   const filter = filterIn(file, ask(file, call, ...attributesOf(name)));
@@ -68,7 +78,7 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
       if (filterNow !== undefined) throw new Error(filterNow);
       await git(call, 'add', '--', name);
       await git(call, 'commit', '--quiet', '--no-verify', '--message', titleOf(note), '--', name);
-      if (push) await git(call, 'push', '--quiet', '--no-verify');
+      if (push) await git({ ...call, env: process.env }, 'push', '--quiet', '--no-verify');
     },
   };
 }

@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyLog } from '@countersign/audit-verifier';
@@ -116,6 +117,53 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
     expect(troubles).toEqual([]);
     expect(existsSync(ran)).toBe(false);
     expect(git(tree, 'show', 'HEAD:a b.checkpoints')).toBe(readFileSync(path, 'utf8'));
+  });
+
+  it('fetches nothing that is missing from a partial clone, and runs no program for it [policy 11]', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree, ran } = repository(parent);
+    const path = join(tree, 'checkpoints');
+    await writeLog(folder, path, {}, []);
+    for (const [name, value] of [
+      ['core.repositoryFormatVersion', '1'],
+      ['extensions.partialClone', 'origin'],
+      ['remote.origin.promisor', 'true'],
+      ['remote.origin.url', `ext::touch ${ran}`],
+      ['protocol.allow', 'always'],
+      ['protocol.ext.allow', 'always'],
+    ] as const) {
+      git(tree, 'config', name, value);
+    }
+    // As a partial clone has it: an object that is missing, and said to be the remote's.
+    const blob = git(tree, 'rev-parse', 'HEAD:checkpoints').trim();
+    rmSync(join(tree, '.git', 'objects', blob.slice(0, 2), blob.slice(2)));
+    expect(spawnSync('git', ['-C', tree, 'cat-file', '-e', blob]).status).not.toBe(0);
+    expect(existsSync(ran)).toBe(true);
+    rmSync(ran);
+    const troubles: string[] = [];
+    await writeLog(folder, path, {}, troubles);
+    expect(existsSync(ran)).toBe(false);
+  });
+
+  it('does no housekeeping, whose hook would be a program of the repository [policy 11]', async () => {
+    using folder = temporaryFolder();
+    using parent = temporaryFolder();
+    const { tree } = repository(parent);
+    git(tree, 'config', 'gc.auto', '1');
+    git(tree, 'config', 'gc.autoDetach', 'false');
+    // Git estimates how many objects there are by those whose names begin with 17.
+    const texts = Array.from({ length: 5000 }, (_, index) => `text-${index}`);
+    const isCounted = (text: string): boolean =>
+      createHash('sha1').update(`blob ${text.length}\0${text}`).digest('hex').startsWith('17');
+    for (const text of texts.filter(isCounted).slice(0, 4)) {
+      writeFileSync(join(tree, 'text'), text);
+      git(tree, 'hash-object', '-w', 'text');
+    }
+    const troubles: string[] = [];
+    await writeLog(folder, join(tree, 'checkpoints'), {}, troubles);
+    expect(troubles).toEqual([]);
+    expect(readdirSync(join(tree, '.git', 'objects', 'pack'))).toEqual([]);
   });
 
   it('in the middle of a merge it is told, and committed after it', async () => {
