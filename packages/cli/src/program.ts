@@ -19,7 +19,7 @@ Exit codes:
 /** Runs one command line. Commands are loaded when they run, so that `--help` answers at once. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let exitCode: number = exitCodes.ok;
-  const program = createProgram(io, (code) => {
+  const program = createProgram(argv, io, (code) => {
     exitCode = code;
   });
   try {
@@ -33,7 +33,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io, exitWith: (code: number) => void): Command {
+function createProgram(argv: readonly string[], io: Io, exitWith: (code: number) => void): Command {
   const program = new Command('countersign')
     .description(
       'Keys, signed calls, delegation, explanations, policies and audit logs for agents that identify themselves by ' +
@@ -42,7 +42,11 @@ function createProgram(io: Io, exitWith: (code: number) => void): Command {
     .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
     .configureHelp({ optionDescription: withoutEmptyDefault })
-    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
+      outputError: (text, write) => write(printableError(text, argv)),
+    })
     .addHelpText(
       'after',
       `${exitCodeHelp}
@@ -62,6 +66,7 @@ Examples:
     .option('-o, --out <file>', 'where to write the private key (mode 0600)', 'agent.key')
     .option('--id <id>', 'id of the agent (default: made from the key)')
     .option('--capabilities <scopes>', 'scopes the agent may ever use, separated by spaces or commas', '')
+    .option('--roles <names>', 'roles that policies know it by, separated by spaces or commas', '')
     .option('--format <format>', 'pem (PKCS #8), jwk, or nacl (base64 of the 64-byte secretKey)', 'pem')
     .option('--force', 'overwrite the file; the key in it is lost', false)
     .addHelpText(
@@ -73,7 +78,7 @@ Exit code 1: the file is there already, or cannot be written.
 
 Example:
   countersign keygen --out agent.pem --id agent-a --capabilities repo:read \\
-    > agent-a.json`,
+    --roles reader > agent-a.json`,
     )
     .action(async (options) => {
       const { keygen } = await import('./commands/keygen.js');
@@ -183,6 +188,13 @@ Examples:
   definePolicy(program, io, exitWith);
   pointToHelp(program, 'countersign');
   return program;
+}
+
+/** Commander quotes arguments as they are: also with what a terminal obeys, and with line breaks of their own. */
+function printableError(text: string, argv: readonly string[]): string {
+  const quoted = argv.flatMap((argument) => [argument, argument.slice(argument.indexOf('=') + 1)]);
+  const whole = quoted.reduce((message, argument) => message.replaceAll(argument, () => printable(argument)), text);
+  return whole.split('\n').map(printable).join('\n');
 }
 
 /** Whoever is wrong about a command wants the help of that one. */

@@ -49,6 +49,20 @@ describe('main', () => {
     expect(err).toContain(`(${help} shows what is possible)`);
   });
 
+  it.each([
+    ['a command', (odd: string) => [odd]],
+    ['a command of audit', (odd: string) => ['audit', odd]],
+    ['an option', (odd: string) => ['keygen', `--${odd}`]],
+    ['a choice', (odd: string) => ['audit', 'query', 'x', '--phase', odd]],
+    ['a choice after an equals sign', (odd: string) => ['audit', 'query', 'x', `--phase=${odd}`]],
+    ['an argument too many', (odd: string) => ['keygen', odd]],
+  ])('escapes what a terminal obeys when it quotes %s [policy: what held]', async (_name, argv) => {
+    const { code, err } = await runCli(argv('x\u001b[2J\r\u202e\ncountersign: all is well'));
+    expect(code).toBe(2);
+    expect(err.replaceAll('\n', '')).toMatch(/^[\x20-\x7e]*$/);
+    expect(err).not.toMatch(/^countersign: all is well/m);
+  });
+
   it('says its version', async () => {
     const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as object;
     const answer = await runCli(['--version']);

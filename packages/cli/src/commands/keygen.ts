@@ -1,26 +1,33 @@
-import { randomBytes } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type AgentPrivateKey, generateAgentKey } from '@countersign/agent';
+import { isIdentifier } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { printable } from '../text.js';
+import { writePrivateFile } from './private-file.js';
 import { readScopes } from './scopes.js';
 
 export interface KeygenOptions {
   readonly out: string;
   readonly id?: string;
   readonly capabilities: string;
+  readonly roles: string;
   readonly format: string;
   readonly force: boolean;
 }
 
 /** Makes a key, writes its private part for its owner's eyes only, and prints the entry for agents.json. */
-export async function keygen({ out, id, capabilities, format, force }: KeygenOptions, io: Io): Promise<void> {
+export async function keygen({ out, id, capabilities, roles, format, force }: KeygenOptions, io: Io): Promise<void> {
   const key = generateAgentKey();
-  const registration = register(key, id, readScopes('--capabilities', capabilities));
-  await writePrivateFile(out, encode(key, format), force);
+  const names = readRoles(roles);
+  const registration = {
+    ...register(key, id, readScopes('--capabilities', capabilities)),
+    ...(names.length > 0 && { roles: names }),
+  };
+  await writePrivateFile(out, encode(key, format), { overwrite: force, holds: 'the key in it' });
   io.out(`${JSON.stringify(registration, null, 2)}\n`);
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);
+  io.err(`Keep it out of git: add the line '/${printable(basename(out))}' to .gitignore.\n`);
   io.err('Add the entry above to the list in agents.json of the API. Of the first agent, this is the whole file:\n');
   io.err(`${JSON.stringify([registration])}\n`);
   if (registration.capabilities.length === 0) {
@@ -28,6 +35,14 @@ export async function keygen({ out, id, capabilities, format, force }: KeygenOpt
       'It has no capabilities (--capabilities): its scope is empty, and only policies that ask for no scope let it in.\n',
     );
   }
+}
+
+/** @throws CliError if one is no name. */
+function readRoles(text: string): readonly string[] {
+  const roles = text.split(/[\s,]+/).filter((role) => role !== '');
+  const wrong = roles.findIndex((role) => !isIdentifier(role));
+  if (wrong >= 0) throw new CliError(`--roles: '${roles[wrong]}' is no name of a role`, exitCodes.usage);
+  return roles;
 }
 
 function register(
@@ -53,29 +68,5 @@ function encode(key: AgentPrivateKey, format: string): string {
       return `${Buffer.from(key.exportSecretKey()).toString('base64')}\n`;
     default:
       throw new CliError(`unknown format '${format}': use pem, jwk or nacl`, exitCodes.usage);
-  }
-}
-
-/** The file is created with its mode, so it is at no moment readable by others. */
-async function writePrivateFile(path: string, text: string, overwrite: boolean): Promise<void> {
-  try {
-    if (overwrite) return await replaceFile(path, text);
-    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
-      throw new CliError(`${path} exists. Choose another file, or --force to lose the key in it.`);
-    }
-    throw error;
-  }
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const fresh = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' });
-    await rename(fresh, path);
-  } catch (error) {
-    await rm(fresh, { force: true });
-    throw error;
   }
 }

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadAgentKey } from '@countersign/agent';
-import { agentsFromFile } from '@countersign/core';
+import { agentsFromFile, readPublicKey } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../run-cli.js';
 
@@ -50,6 +50,29 @@ describe('keygen', () => {
       if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
     },
   );
+
+  it('registers roles that an API reads, and says how to keep the key out of git', async () => {
+    const file = join(folder, 'roles.key');
+    const { out, err } = await runCli(['keygen', '--out', file, '--id', 'agent-r', '--roles', 'reader, auditor']);
+    expect(JSON.parse(out)).toMatchObject({ roles: ['reader', 'auditor'] });
+    expect(err).toContain("add the line '/roles.key' to .gitignore");
+    const agents = join(folder, 'agents-with-roles.json');
+    writeFileSync(agents, `[${out}]`);
+    const directory = await agentsFromFile(agents);
+    const { public_key: publicKey } = JSON.parse(out) as { public_key: string };
+    const key = readPublicKey(publicKey);
+    expect(key.ok && (await directory.findByThumbprint(key.thumbprint))).toMatchObject({
+      agent: { roles: ['reader', 'auditor'] },
+    });
+    await directory.close?.();
+  });
+
+  it('refuses what is no role', async () => {
+    const { code, err } = await runCli(['keygen', '--out', join(folder, 'no.key'), '--roles', 'a\u0000b']);
+    expect(code).toBe(2);
+    expect(err).toContain('is no name of a role');
+    expect(existsSync(join(folder, 'no.key'))).toBe(false);
+  });
 
   it.each(['repo:read pr:write', 'repo:read,pr:write', ' repo:read,\n pr:write '])(
     'takes scopes separated by spaces or commas: %j',
@@ -108,7 +131,7 @@ describe('keygen', () => {
     writeFileSync(target, 'precious');
     symlinkSync(target, link);
     expect(await runCli(['keygen', '--out', link])).toMatchObject({ code: 1 });
-    expect(await runCli(['keygen', '--out', link, '--force'])).toMatchObject({ code: 0 });
+    expect(await runCli(['keygen', '--out', link, '--force'])).toMatchObject({ code: 1 });
     expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 

@@ -35,7 +35,10 @@ function defineVerify(audit: Command, io: Io, exitWith: (code: number) => void):
     .command('verify')
     .description('say whether a log is as it was written and sealed, and if not, which records are wrong')
     .argument('<folder>', 'the folder of the log')
-    .requiredOption('-k, --key <key>', `${keyHelp}; not from the folder of the log`)
+    .option(
+      '-k, --key <key>',
+      `${keyHelp}; not from the folder of the log (default: checkpoint.vkey there, which shows no more than that the log is consistent)`,
+    )
     .option('--checkpoint <file>', 'checkpoints kept elsewhere: they show a cut tail. May be repeated', collect, [])
     .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)
     .option('--json', 'print what was found as JSON', false)
@@ -61,7 +64,8 @@ function defineProofs(audit: Command, io: Io, exitWith: (code: number) => void):
     .argument('<folder>', 'the folder of the log, with all its segments')
     .argument('<record>', 'its id or its number')
     .option('-k, --key <key>', `${keyHelp} (default: checkpoint.vkey in the folder)`)
-    .option('-o, --out <file>', 'where to write the proof (default: standard output)')
+    .option('-o, --out <file>', 'where to write the proof, mode 0600 (default: standard output)')
+    .option('--force', 'overwrite that file', false)
     .addHelpText('after', '\nExample:\n  countersign audit prove /var/lib/api/audit 42 --out record-42.proof')
     .action(async (folder, record, options) => {
       const { prove } = await import('./prove.js');
@@ -135,6 +139,7 @@ function defineReport(audit: Command, io: Io, exitWith: (code: number) => void):
       .description('write one HTML page for people: summary, timeline, chains, filters. It loads nothing')
       .argument('<folder>', 'the folder of the log')
       .requiredOption('-o, --out <file>', 'where to write the page (mode 0600)')
+      .option('--force', 'overwrite that file', false)
       .option('-k, --key <key>', `${keyHelp}. Without it the page says that nothing was verified`)
       .option('--checkpoint <file>', 'checkpoints kept elsewhere; may be repeated', collect, [])
       .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { parseVerifierKey } from '@countersign/audit-verifier';
 import { CliError, exitCodes } from '../../cli-error.js';
@@ -7,6 +6,7 @@ import { Collector } from '../../report/collector.js';
 import { entriesOf } from '../../report/entries.js';
 import { page } from '../../report/page.js';
 import { printable } from '../../text.js';
+import { writePrivateFile } from '../private-file.js';
 import { type FilterOptions, filterFor, filterNames } from './filter.js';
 import { Matcher } from './matcher.js';
 import { hasCheckpoints, readKey, requireLog } from './sources.js';
@@ -15,6 +15,7 @@ import { verifiedLog } from './verify.js';
 
 export interface ReportOptions extends FilterOptions {
   readonly out: string;
+  readonly force: boolean;
   readonly key?: string;
   readonly checkpoint: readonly string[];
   readonly archived: boolean;
@@ -23,7 +24,7 @@ export interface ReportOptions extends FilterOptions {
 
 /** Writes the page, also of a log that is not right: then the page says so, and so does the exit code. */
 export async function report(directory: string, options: ReportOptions, io: Io): Promise<number> {
-  const { out, checkpoint, archived, latest } = options;
+  const { out, force, checkpoint, archived, latest } = options;
   const matcher = new Matcher(filterFor(options, io.clock()));
   // A page of more would be too much for a browser.
   if (!/^(?:[1-9][0-9]{0,4}|100000)$/.test(latest))
@@ -51,22 +52,12 @@ export async function report(directory: string, options: ReportOptions, io: Io):
     entries: entriesOf(records),
     listedRecords: records.length,
   });
-  await writePrivately(out, markup);
+  // It holds what the log holds, so no more people may read it.
+  await writePrivateFile(out, markup, { overwrite: force, holds: 'what it holds' });
   io.err(
     `${verified === undefined ? 'Nothing was verified (--key).' : verdictOn(verified)} Report: ${printable(out)}\n`,
   );
   return verified === undefined || isTrusted(verified) ? exitCodes.ok : exitCodes.unproven;
-}
-
-/** It holds what the log holds, so no more people may read it, also where the file is there already. */
-async function writePrivately(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    if ((await file.stat()).isFile()) await file.chmod(0o600);
-    await file.writeFile(text);
-  } finally {
-    await file.close();
-  }
 }
 
 function chosen(options: ReportOptions): readonly string[] {

@@ -42,6 +42,22 @@ export async function readKey(given: string, directory: string | undefined, io: 
   return text.trim();
 }
 
+/**
+ * The verifier key in the folder of the log, where nobody named another.
+ *
+ * @throws CliError if there is none.
+ */
+export async function readOwnKey(directory: string, io: Io): Promise<string> {
+  const file = join(directory, 'checkpoint.vkey');
+  if (!(await stat(file).catch(() => undefined))?.isFile()) {
+    throw new CliError(`name the verifier key of the log with --key: there is none at ${file}`, exitCodes.usage);
+  }
+  io.err(
+    'Without --key this shows only that the log is consistent, not that it is the log you were given the key of.\n',
+  );
+  return await readKey(file, directory, io);
+}
+
 function problemOf(text: string): VerifierKeyProblem | undefined {
   const key = readVerifierKey(text.trim());
   return typeof key === 'string' ? key : undefined;

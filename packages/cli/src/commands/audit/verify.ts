@@ -2,11 +2,12 @@ import { type LogReport, VerificationError, verifyLog } from '@countersign/audit
 import { CliError, exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
-import { readCheckpoints, readKey } from './sources.js';
+import { readCheckpoints, readKey, readOwnKey } from './sources.js';
 import { isTrusted, placeOf, sealOf, verdictOn } from './verdict.js';
 
 export interface VerifyOptions {
-  readonly key: string;
+  /** Undefined: the one in the folder of the log. */
+  readonly key?: string;
   readonly checkpoint: readonly string[];
   readonly archived: boolean;
   readonly json: boolean;
@@ -27,7 +28,11 @@ export async function verifiedLog(
 ): Promise<LogReport> {
   const checkpoints = await readCheckpoints(checkpoint);
   try {
-    return await verifyLog(directory, { key: await readKey(key, directory, io), checkpoints, archived });
+    return await verifyLog(directory, {
+      key: key === undefined ? await readOwnKey(directory, io) : await readKey(key, directory, io),
+      checkpoints,
+      archived,
+    });
   } catch (error) {
     if (error instanceof VerificationError) throw new CliError(error.message);
     throw error;

@@ -46,7 +46,7 @@ const hostileEvents = hostile.flatMap((text, number) => [
 ]);
 
 async function reportOn(directory: string, out: string, ...args: string[]): Promise<string> {
-  const { code, err } = await runCli(['audit', 'report', directory, '--out', out, ...args]);
+  const { code, err } = await runCli(['audit', 'report', directory, '--force', '--out', out, ...args]);
   expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining('Report: ') as string });
   return readFileSync(out, 'utf8');
 }
@@ -97,7 +97,7 @@ describe('audit report', () => {
     const checkpointEvery = { records: 1000, seconds: 3600 };
     const marked = async () => {
       const key = readFileSync(folder.file('log/checkpoint.vkey'), 'utf8');
-      await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('r.html')]);
+      await runCli(['audit', 'report', log, '--key', key, '--force', '--out', folder.file('r.html')]);
       const markup = readFileSync(folder.file('r.html'), 'utf8');
       const [, json = ''] = /id="data">(.*)<\/script>/.exec(markup) ?? [];
       const entries = JSON.parse(json) as { record: { id: string; unverified?: true } }[];
@@ -130,7 +130,7 @@ describe('audit report', () => {
     cpSync(folder.file('log/checkpoints.txt'), folder.file('kept.checkpoints'));
     rmSync(folder.file('log/audit-000001.jsonl'));
     const run = async (...args: string[]) =>
-      runCli(['audit', 'report', log, '--out', folder.file('report.html'), ...args]);
+      runCli(['audit', 'report', log, '--force', '--out', folder.file('report.html'), ...args]);
     const cutOff = async (...args: string[]) => {
       expect(await run('--key', key, ...args)).toMatchObject({ code: 3, out: '' });
       const markup = readFileSync(folder.file('report.html'), 'utf8');
@@ -353,7 +353,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     const log = folder.file('log');
     const key = await writeLog(log, [decision(0), outcome(0), decision(1)]);
     changeLines(log, (lines) => lines.map((line) => line.replace('"id":"outcome-0"', '"id":"outcome-X"')));
-    await runCli(['audit', 'report', log, '--key', key, '--out', folder.file('r.html')]);
+    await runCli(['audit', 'report', log, '--key', key, '--force', '--out', folder.file('r.html')]);
     await browser.look(1280, 'light');
     await browser.goto(folder.file('r.html'));
     const text = async () => String(await browser.evaluate('document.querySelector("#list tbody").innerText'));

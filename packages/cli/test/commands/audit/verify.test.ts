@@ -134,6 +134,20 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
+  it('takes the key in the folder where none is named, and says how little that shows', async () => {
+    using folder = copy();
+    const { code, out, err } = await runCli(['audit', 'verify', folder.log]);
+    expect(code).toBe(0);
+    expect(out).toContain('The log is whole');
+    expect(err).toContain('Without --key this shows only that the log is consistent');
+    expect(err).toMatch(/Caution: .*checkpoint\.vkey lies beside the log/);
+    const file = `${folder.log}/checkpoint.vkey`;
+    rmSync(file);
+    const missing = await runCli(['audit', 'verify', folder.log]);
+    expect(missing).toMatchObject({ code: 2, out: '' });
+    expect(missing.err).toContain(`with --key: there is none at ${file}`);
+  });
+
   it('F6 compares with the checkpoints of several witnesses, and names the one of which a part is torn', async () => {
     using folder = copy();
     const files = ['one', 'two'].map((name) => `${folder.log}/../${name}.checkpoints`);
@@ -237,7 +251,6 @@ describe('audit verify', () => {
     ['a folder without a log', () => [template.path, '--key', key], 1],
     ['a folder that is not there', () => [template.file('none'), '--key', key], 1],
     ['a file of checkpoints that is not there', () => [template.file('log'), '--key', key, '--checkpoint', 'none'], 1],
-    ['no key', () => [template.file('log')], 2],
     ['a key that is none', () => [template.file('log'), '--key', 'none'], 2],
     ['a key file without a key', () => [template.file('log'), '--key', kept], 2],
     [
