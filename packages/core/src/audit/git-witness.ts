@@ -43,7 +43,8 @@ interface Call {
   readonly cwd: string;
   readonly timeout: number;
   readonly windowsHide: true;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Default: that of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -64,7 +65,8 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
   if (typeof push !== 'boolean') throw new ConfigError("gitWitness: 'push' must be true or false.");
   const file = resolve(path);
   const timeout = 1000 * wholeNumber('gitWitness', 'timeoutSeconds', timeoutSeconds, 1, 300);
-  const call: Call = { cwd: dirname(file), timeout, windowsHide: true, env: { ...process.env, ...offline } };
+  const online: Call = { cwd: dirname(file), timeout, windowsHide: true };
+  const call: Call = { ...online, env: { ...process.env, ...offline } };
   const name = basename(file);
   checkWorkTree(file, call);
   const filter = filterIn(file, ask(file, call, ...attributesOf(name)));
@@ -78,7 +80,7 @@ export function gitWitness(path: string, options: GitWitnessOptions = {}): Check
       if (filterNow !== undefined) throw new Error(filterNow);
       await git(call, 'add', '--', name);
       await git(call, 'commit', '--quiet', '--no-verify', '--message', titleOf(note), '--', name);
-      if (push) await git({ ...call, env: process.env }, 'push', '--quiet', '--no-verify');
+      if (push) await git(online, 'push', '--quiet', '--no-verify');
     },
   };
 }
