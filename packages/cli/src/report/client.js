@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 const form = byId('filters');
 const body = byId('list').querySelector('tbody');
 const step = 100;
-const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘', ended: '·' };
+const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘', undecided: '⚠', ended: '·' };
 let matching = all;
 let shown = 0;
 

@@ -2,7 +2,7 @@ import { type RecordFacts, targetOf } from '../commands/audit/record-facts.js';
 
 /** One request as the page lists it: its decision, and how it ended. */
 export interface Entry {
-  readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'ended';
+  readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'undecided' | 'ended';
   readonly record: RecordFacts;
   /** What the action was on. */
   readonly target: string | undefined;
@@ -46,9 +46,9 @@ function note(open: Map<string, Entry[]>, entry: Entry): void {
   else noted.push(entry);
 }
 
-function verdictOf({ phase, decision, approvedBy }: RecordFacts): Entry['verdict'] {
+function verdictOf({ phase, decision, approvedBy, undecided }: RecordFacts): Entry['verdict'] {
   if (phase === 'authentication') return 'refused';
-  if (phase === 'outcome') return 'ended';
+  if (phase === 'outcome') return undecided ? 'undecided' : 'ended';
   if (decision !== 'allow') return 'denied';
   return approvedBy === undefined ? 'allowed' : 'approved';
 }

@@ -89,16 +89,17 @@ function sealedPart({ sealed }: LogReport): string {
 
 function numbers(content: PageContent): Html {
   const { summary, unreadable } = content;
-  const { records, allowed, approved, denied, refused, unfinished, open, first, last } = summary;
+  const { records, allowed, approved, denied, refused, unfinished, undecided, open, first, last } = summary;
   const tiles = [
     ['✓', 'allowed', allowed, 'allowed'],
     ['✓✓', 'allowed with a person’s approval', approved, 'approved'],
     ['✗', 'denied', denied, 'denied'],
     ['⊘', 'refused before the caller was known', refused, 'refused'],
     ['!', 'let in but not finished', unfinished, 'unfinished'],
+    ['⚠', 'let in without a decision: no permission was asked for', undecided, 'undecided'],
     ['?', 'allowed without an outcome: a crash, or still running', open.count, 'open'],
   ] as const;
-  const shown = tiles.filter(([, , count, kind]) => kind !== 'approved' || count > 0);
+  const shown = tiles.filter(([, , count, kind]) => count > 0 || (kind !== 'approved' && kind !== 'undecided'));
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2>${notVerified(content)}<ul class="tiles">
 ${shown.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
@@ -112,7 +113,7 @@ function listedPart(listed: number, missing: number): string {
   return `${latest}. ${before} only counted above.`;
 }
 
-const verdicts = ['allowed', 'approved', 'denied', 'refused', 'ended'] as const;
+const verdicts = ['allowed', 'approved', 'denied', 'refused', 'undecided', 'ended'] as const;
 
 function actions({ entries, summary, listedRecords }: PageContent): Html {
   const missing = summary.records - listedRecords;

@@ -16,13 +16,15 @@ export class Summary {
   refused = 0;
   /** Let in, but not finished: thrown, aborted, timed out. */
   unfinished = 0;
+  /** Ended without anybody having been asked whether they may do what they did. */
+  undecided = 0;
   /** Records that no seal covers. */
   unverified = 0;
   first: string | undefined;
   last: string | undefined;
 
   take(record: RecordFacts): void {
-    const { phase, decision, result, approvedBy, time } = record;
+    const { phase, decision, result, undecided, approvedBy, time } = record;
     this.records += 1;
     if (record.unverified) this.unverified += 1;
     this.first ??= time;
@@ -30,6 +32,7 @@ export class Summary {
     this.open.take(record);
     if (phase === 'outcome') {
       if (result !== 'finished') this.unfinished += 1;
+      if (undecided) this.undecided += 1;
       return;
     }
     const allowed = phase === 'decision' && decision === 'allow';

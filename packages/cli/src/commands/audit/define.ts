@@ -186,6 +186,7 @@ function withFilters(command: Command): Command {
         'timed_out',
       ]),
     )
+    .option('--undecided', 'requests that ended without anybody having been asked whether they may')
     .option('--code <code>', 'reason of a refusal, like policy_denied')
     .option('--claimed <id>', 'agent or key in whose name a request was refused: a claim, not who it was')
     .option('--address <ip>', 'remote address of the request')

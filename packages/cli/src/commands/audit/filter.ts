@@ -1,7 +1,7 @@
 import { CliError, exitCodes } from '../../cli-error.js';
 import { resourcesOf, resourceText } from './record-facts.js';
 import { timeRange } from './time-range.js';
-import { listAt, textAt, type Unknown } from './unknown-record.js';
+import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 
 /** Which records are wanted. All of it must be true of a record; what is absent is not asked. */
 export interface FilterOptions {
@@ -16,6 +16,8 @@ export interface FilterOptions {
   readonly phase?: string;
   readonly code?: string;
   readonly outcome?: string;
+  /** Only outcomes of requests about which the guard was never asked. */
+  readonly undecided?: boolean;
   readonly request?: string;
   /** Agent or key that a refused request claimed: nothing of it was verified. */
   readonly claimed?: string;
@@ -27,7 +29,7 @@ export interface FilterOptions {
 
 export type Filter = (record: Unknown) => boolean;
 
-type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'claimed' | 'since' | 'until'>;
+type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'claimed' | 'undecided' | 'since' | 'until'>;
 
 /** Where a record says what must be equal to the option. */
 const places: Readonly<Record<Equal, readonly string[]>> = {
@@ -48,6 +50,7 @@ export const filterNames: readonly (keyof FilterOptions)[] = [
   'resource',
   'code',
   'claimed',
+  'undecided',
   'since',
   'until',
 ];
@@ -72,7 +75,7 @@ function equalities(options: FilterOptions): Filter[] {
   );
 }
 
-function others({ via, resource, code, claimed }: FilterOptions): Filter[] {
+function others({ via, resource, code, claimed, undecided }: FilterOptions): Filter[] {
   const asked: Filter[] = [];
   if (via !== undefined) {
     asked.push((record) =>
@@ -90,6 +93,7 @@ function others({ via, resource, code, claimed }: FilterOptions): Filter[] {
   if (claimed !== undefined) {
     asked.push((record) => ['agent', 'keyId'].some((name) => textAt(record, 'claimed', name) === claimed));
   }
+  if (undecided === true) asked.push((record) => isTrueAt(record, 'outcome', 'undecided'));
   return asked;
 }
 

@@ -1,5 +1,5 @@
 import { ownRecordText } from './own-record.js';
-import { listAt, textAt, type Unknown } from './unknown-record.js';
+import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 
 /** What a record says, whatever its shape: a log that somebody wrote into must be shown too. Absent: not said. */
 export interface RecordFacts {
@@ -37,6 +37,8 @@ export interface RecordFacts {
   readonly result: string | undefined;
   readonly status: string | undefined;
   readonly outcomeCode: string | undefined;
+  /** The request ended without anybody having been asked whether it may do what it did. */
+  readonly undecided?: true;
   /** How many bytes the whole record was, if only its essential fields stand here. */
   readonly oversize: string | undefined;
   /** What one of the log's own records says, in words. */
@@ -91,6 +93,7 @@ export function recordFacts(sequence: number, record: Unknown, verified = true):
     outcomeCode: textAt(record, 'outcome', 'code'),
     oversize: textAt(record, 'oversize', 'bytes'),
     own: ownRecordText(record),
+    ...(isTrueAt(record, 'outcome', 'undecided') && { undecided: true }),
     ...(!verified && { unverified: true }),
   };
 }

@@ -65,9 +65,9 @@ function pieces(cell: string, width: number): readonly { readonly space: string;
 }
 
 /** `allow`, `deny`, how it ended, or which record of the log's own it is. */
-function whatOf({ phase, decision, result, status, approvedBy }: RecordFacts): string {
+function whatOf({ phase, decision, result, status, approvedBy, undecided }: RecordFacts): string {
   if (phase === 'authentication') return 'refused';
-  if (phase === 'outcome') return [result ?? '?', status].filter((part) => part !== undefined).join(' ');
+  if (phase === 'outcome') return [undecided && '!', result ?? '?', status].filter(Boolean).join(' ');
   if (phase !== 'decision') return phase;
   return approvedBy === undefined ? (decision ?? '?') : `${decision} approved`;
 }
@@ -87,18 +87,19 @@ function didOf(record: RecordFacts): string {
   return method === undefined ? '' : `${method} ${path ?? ''}`;
 }
 
-function whyOf({ code, outcomeCode, policies, approvedBy, oversize }: RecordFacts): string {
+function whyOf({ code, outcomeCode, policies, approvedBy, oversize, undecided }: RecordFacts): string {
   const by = policies === '' ? '' : `by ${policies}`;
   const approved = approvedBy === undefined ? '' : `approved by ${approvedBy}`;
   const shortened = oversize === undefined ? '' : `shortened from ${oversize} bytes`;
-  return [code ?? outcomeCode ?? '', by, approved, shortened].filter((part) => part !== '').join(', ');
+  const unasked = undecided ? 'undecided: no permission was asked for' : '';
+  return [code ?? outcomeCode ?? '', unasked, by, approved, shortened].filter((part) => part !== '').join(', ');
 }
 
 function colourOf(
-  { phase, decision, result }: RecordFacts,
+  { phase, decision, result, undecided }: RecordFacts,
   { green, red, yellow, dim }: Colours,
 ): (text: string) => string {
-  if (phase === 'outcome') return result === 'finished' ? String : yellow;
+  if (phase === 'outcome') return result === 'finished' && undecided === undefined ? String : yellow;
   if (decision === 'deny') return red;
   return phase === 'decision' ? green : dim;
 }

@@ -61,5 +61,7 @@ export async function report(directory: string, options: ReportOptions, io: Io):
 }
 
 function chosen(options: ReportOptions): readonly string[] {
-  return filterNames.flatMap((name) => (options[name] === undefined ? [] : [`${name} ${options[name]}`]));
+  return filterNames.flatMap((name) =>
+    options[name] === undefined ? [] : [options[name] === true ? name : `${name} ${options[name]}`],
+  );
 }

@@ -7,6 +7,11 @@ export function textAt(value: unknown, ...path: readonly string[]): string | und
   return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
 }
 
+/** Whether there is a true, by the names that lead to it. */
+export function isTrueAt(value: unknown, ...path: readonly string[]): boolean {
+  return path.reduce(memberOf, value) === true;
+}
+
 /** A list, by the names that lead to it; empty if there is none. */
 export function listAt(value: unknown, ...path: readonly string[]): readonly unknown[] {
   const found = path.reduce(memberOf, value);

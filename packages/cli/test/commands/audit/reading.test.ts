@@ -18,7 +18,15 @@ import { auditFile } from '@countersign/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readOn } from '../../../src/commands/audit/log-end.js';
 import { runCli } from '../../run-cli.js';
-import { changeLines, decision, outcome, refusedRequest, temporaryFolder, writeLog } from './write-log.js';
+import {
+  changeLines,
+  decision,
+  outcome,
+  refusedRequest,
+  temporaryFolder,
+  undecidedOutcome,
+  writeLog,
+} from './write-log.js';
 
 const { resource: _, ...listed } = decision(5, { action: 'invoice.list' });
 const aList = {
@@ -177,6 +185,18 @@ describe('audit query', () => {
     expect(open).toMatch(
       /^2 records\. 2 of what was allowed has no outcome, after a crash or still running: [0-9]+, [0-9]+\./,
     );
+  });
+
+  it('marks, finds and colours what ended without anybody having been asked', async () => {
+    using other = temporaryFolder();
+    await writeLog(other.file('log'), [decision(0), outcome(0), undecidedOutcome(1)]);
+    const { out } = await runCli(['audit', 'query', other.file('log')]);
+    const rows = out.split('\n').filter((row) => row.includes('undecided: no permission was asked for'));
+    expect(rows).toEqual([expect.stringMatching(/! finished 204 +agent-a for user_1 +POST \/repos\/acme\/api\/pulls/)]);
+    const found = await runCli(['audit', 'query', other.file('log'), '--undecided', '--json']);
+    expect(found.out.trim().split('\n')).toEqual([expect.stringContaining('"outcome-1"')]);
+    const coloured = await runCli(['audit', 'query', other.file('log')], { colour: { out: true, err: false } });
+    expect(coloured.out.split('\n').find((row) => row.includes('! finished 204'))).toContain('\u001b[33m');
   });
 
   it('shows what the records of the log itself say', async () => {

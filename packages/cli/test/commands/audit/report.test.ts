@@ -13,6 +13,7 @@ import {
   outcome,
   refusedRequest,
   temporaryFolder,
+  undecidedOutcome,
   writeLog,
 } from './write-log.js';
 
@@ -222,6 +223,24 @@ describe('audit report', () => {
       ...args,
     ]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
+  });
+
+  it('counts and shows what ended without anybody having been asked', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder.file('log'), [decision(0), outcome(0), undecidedOutcome(1), outcome(2)]);
+    const markup = await reportOn(folder.file('log'), folder.file('report.html'));
+    expect(markup).toMatch(/<li class="undecided"><b>1<\/b>.*let in without a decision/);
+    expect(markup.match(/"verdict":"(\w+)"/g)).toEqual([
+      '"verdict":"ended"',
+      '"verdict":"undecided"',
+      '"verdict":"allowed"',
+    ]);
+    expect(markup).toContain('value="undecided" checked');
+    const only = await reportOn(folder.file('log'), folder.file('report.html'), '--undecided');
+    expect(only).toContain('Only records with undecided, and how');
+    expect(only.match(/"verdict":"(\w+)"/g)).toEqual(['"verdict":"undecided"']);
+    const none = await reportOn(folder.file('log'), folder.file('report.html'), '--action', 'pr.create');
+    expect(none).not.toContain('<li class="undecided">');
   });
 
   it('tells what a person has approved from what was only allowed', async () => {

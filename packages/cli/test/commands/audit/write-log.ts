@@ -65,6 +65,12 @@ export function outcome(number: number, result: 'finished' | 'aborted' = 'finish
   return { ...of, phase: 'outcome', outcome: { result, status: 201 } };
 }
 
+/** How a request ended about which the guard was never asked. */
+export function undecidedOutcome(number: number): AuditEvent {
+  const ended = outcome(number);
+  return { ...ended, outcome: Object.assign({ ...ended.outcome!, status: 204 }, { undecided: true as const }) };
+}
+
 /** A request that was refused before its caller was known. */
 export function refusedRequest(number: number, path = '/'): AuditEvent {
   const { time } = decision(number);
