@@ -18,7 +18,7 @@ describe('the story of people and agents on one ticket API', () => {
       'POST /tickets 201',
       'POST /tickets/2/attachments 201',
       'GET /tickets 401 signature_required',
-      'GET /tickets 401 key_unknown',
+      'GET /tickets 401 signature_invalid',
       'POST /tickets/1/close 403 policy_denied',
       'POST /tickets/2/triage 401 signature_required',
       'POST /tickets/2/triage 200',

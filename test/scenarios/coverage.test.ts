@@ -74,12 +74,6 @@ onEveryHost('What a signature must cover', (api) => {
       'signature_invalid',
     ],
     [
-      'A3 a repeated query parameter cannot be covered by name',
-      () => api.signed({ target: '/invoices?a=1&a=2', alsoCovered: ['"@query-param";name="a"'] }),
-      400,
-      'signature_malformed',
-    ],
-    [
       'A6 a covered field that is absent',
       () => api.signed({ alsoCovered: ['"x-absent"'] }),
       401,
@@ -93,6 +87,11 @@ onEveryHost('What a signature must cover', (api) => {
     ['A6 a field name in upper case', () => api.signed({ alsoCovered: ['"Host"'] }), 400, 'signature_malformed'],
     ['A6 a component that is no string', () => api.signed({ alsoCovered: ['host'] }), 400, 'signature_malformed'],
   ]);
+
+  it('a repeated query parameter cannot be covered by name, which only the log tells [A3]', async () => {
+    const request = api.signed({ target: '/invoices?a=1&a=2', alsoCovered: ['"@query-param";name="a"'] });
+    await api.refuses(request, 401, 'signature_malformed', 'signature_invalid');
+  });
 
   it('A6 a field literally named @method never gets past the HTTP parser', async () => {
     const response = await api.send(withFields(api.signed({ method: 'DELETE' }), ['@method', 'GET']));

@@ -85,6 +85,11 @@ export function refuseEach(api: Api, attacks: readonly Attack[]): void {
   }
 }
 
+/** The code that a refusal is answered with: no answer tells whether a key is known to whoever has not proved to hold it. */
+function answerFor(code: RefusalCode): RefusalCode {
+  return code === 'key_unknown' ? 'signature_invalid' : code;
+}
+
 export interface Exchange {
   readonly response: RawResponse;
   /** What the log gained. */
@@ -272,8 +277,13 @@ export class Api {
   }
 
   /** Sends a request that must be refused before its sender is known: recorded once, as claimed, never as actor. */
-  async refuses(request: RawRequest | Buffer, status: number, code: RefusalCode): Promise<Exchange> {
-    const exchange = await this.#refused(request, status, code);
+  async refuses(
+    request: RawRequest | Buffer,
+    status: number,
+    code: RefusalCode,
+    answer: RefusalCode = answerFor(code),
+  ): Promise<Exchange> {
+    const exchange = await this.#refused(request, status, code, answer);
     const [record] = exchange.records;
     expect(record).toMatchObject({ phase: 'authentication', decision: 'deny', code });
     for (const name of ['actor', 'subject', 'chain', 'scope', 'action', 'resource'])
@@ -301,13 +311,18 @@ export class Api {
     return exchange;
   }
 
-  async #refused(request: RawRequest | Buffer, status: number, code: RefusalCode): Promise<Exchange> {
+  async #refused(
+    request: RawRequest | Buffer,
+    status: number,
+    code: RefusalCode,
+    answer: RefusalCode = code,
+  ): Promise<Exchange> {
     const { before, handledBefore } = this.#mark();
     noteRefusal(code);
     const response = await this.send(request);
     const head = !Buffer.isBuffer(request) && request.method === 'HEAD';
     expect({ status: response.status, body: response.body }).toMatchObject({ status });
-    if (!head) expectProblem(response, status, code);
+    if (!head) expectProblem(response, status, answer);
     expect(this.running.handled.length, 'a handler ran').toBe(handledBefore);
     const records = this.records.slice(before);
     expect(records).toHaveLength(1);

@@ -79,7 +79,7 @@ async function passForHerByToken({ origin, person }: World, telling: Telling, to
 async function passForHerByCookie({ origin, stranger }: World, telling: Telling, cookie: string): Promise<void> {
   telling.scene('Somebody stole her cookie as well, and signs with a key that nobody registered');
   const response = await stranger.fetch(`${origin}/tickets`, { headers: { cookie } });
-  await telling.answer('GET /tickets', response, { status: 401, code: 'key_unknown' });
+  await telling.answer('GET /tickets', response, { status: 401, code: 'signature_invalid' });
   telling.note('because', 'a signature that does not count never falls back to a cookie that would');
 }
 

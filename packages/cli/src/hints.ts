@@ -20,10 +20,10 @@ const hints: Readonly<Record<RefusalCode, string>> = {
     'The signature is older than the API accepts (60 s by default). Sign right before sending; check the clock.',
   signature_not_yet_valid: 'The clock of this machine is ahead of the API by more than the allowed skew. Correct it.',
   signature_invalid:
-    'Something covered changed after signing (a proxy, a re-serialised body), or the key is not the registered one.',
+    'The API does not know the key (register its public part: `countersign keygen` prints the entry), or something covered changed after signing (a proxy, a re-serialised body). The audit log of the API says which.',
   signature_replayed: 'Each signature counts once. Sign again, with a new nonce, for every attempt, retries included.',
   key_unknown:
-    'The API does not know this key. Register its public part (`countersign keygen` prints the entry), or use the right key.',
+    'Only in audit logs; the client got signature_invalid. Register the public part of its key (`countersign keygen` prints the entry), or let it use the right key.',
   key_not_valid: 'The key is registered, but not valid now (not yet, expired, or revoked). Rotate to the current key.',
   agent_suspended: 'The operator of the API suspended this agent. Ask them; signing again will not help.',
   digest_required: 'Add Content-Digest (RFC 9530) over the body and cover it by the signature.',

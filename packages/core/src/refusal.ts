@@ -91,7 +91,7 @@ const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   algorithm_not_allowed: row(401, 'The signature algorithm is not allowed for this key.', 'signature'),
   signature_expired: row(401, 'The signature is no longer valid.', 'signature'),
   signature_not_yet_valid: row(401, 'The signature was created in the future.', 'signature'),
-  signature_invalid: row(401, 'The signature does not verify.', 'signature'),
+  signature_invalid: row(401, 'The signature does not verify with a key that is known here.', 'signature'),
   signature_replayed: row(401, 'This signature was used before.', 'signature'),
   key_unknown: row(401, 'The key is not known.', 'signature'),
   key_not_valid: row(401, 'The key is not valid at this time.', 'signature'),
@@ -160,6 +160,8 @@ export interface Refusal {
   readonly detail?: string;
   /** For `insufficient_scope`: the scope that would have sufficed (RFC 6750 §3.1). */
   readonly requiredScope?: string;
+  /** What is answered instead, where only the operator may know the reason. Default: this refusal itself. */
+  readonly answer?: Refusal;
   /** Only with `dangerouslyExplainRefusals`: why policy refused. It crosses the wire. */
   readonly explanation?: string;
 }
@@ -178,6 +180,11 @@ export function refusal(code: RefusalCode, detail?: string, requiredScope?: stri
     ...(detail === undefined ? {} : { detail }),
     ...(requiredScope === undefined ? {} : { requiredScope }),
   });
+}
+
+/** A refusal that is recorded as it is and answered as another one. */
+export function answeredAs(refused: Refusal, answer: Refusal): Refusal {
+  return Object.freeze({ ...refused, answer });
 }
 
 /** A refusal as it goes over the wire: RFC 9457 problem details and the challenge, byte-identical on every host. */

@@ -6,6 +6,9 @@ import { mentionsTag } from './possession/prove-possession.js';
 import { profileTag } from './profile.js';
 import { holdsDelegatedToken } from './token/token-search.js';
 
+/** More than browsers keep for one site. */
+const maxCookies = 256;
+
 /**
  * Whether a request carries one of our marks: a signature with our tag, an `Agent-*` field, or a token that names an
  * actor or is bound to a key; also the other proofs that the guard accepts. In mixed traffic anything that carries a mark
@@ -18,9 +21,11 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[], ac
   if (accepted.webBotAuth !== undefined && mentionsTag(rawHeaders, webBotAuthTag)) return true;
   if (accepted.dpop !== undefined && fieldValues(rawHeaders, 'authorization').some(isDpopCredentials)) return true;
   if (rawHeaders.some((text, index) => index % 2 === 0 && isOurField(text.toLowerCase()))) return true;
+  const cookies = fieldValues(rawHeaders, 'cookie');
+  if (cookies.join(';').split(';', maxCookies + 1).length > maxCookies) return true;
   const values = rawHeaders.filter((_text, index) => index % 2 === 1);
   // RFC 6750 §2.3: applications still take tokens from the query.
-  return holdsDelegatedToken([target, ...values, ...chunkedCookies(fieldValues(rawHeaders, 'cookie'))]);
+  return holdsDelegatedToken([target, ...values, ...chunkedCookies(cookies)]);
 }
 
 function isOurField(name: string): boolean {

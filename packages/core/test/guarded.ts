@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { nativeSigningKey, signMessage } from '@countersign/signature';
 import { type MemoryAudit, memoryAudit } from '../src/audit/memory-audit.js';
 import { bufferedBody } from '../src/body/buffered-body.js';
@@ -58,6 +58,7 @@ export async function signedRequest(
   claims?: object | 'agent-b',
   more: Partial<HttpRequest> = {},
   created: number = Math.floor(Date.now() / 1000),
+  key: { readonly privateKey: KeyObject; readonly keyId: string } = { privateKey, keyId },
 ): Promise<HttpRequest> {
   const [name, value] = claims === 'agent-b' ? ['agent-delegation', link()] : ['authorization', bearer(claims)];
   const authorization = claims === undefined ? [] : [name, value];
@@ -70,7 +71,7 @@ export async function signedRequest(
   } as const;
   const covered = claims === undefined ? [] : [name];
   const signed = await signMessage(message, {
-    key: nativeSigningKey(privateKey, { keyId }),
+    key: nativeSigningKey(key.privateKey, { keyId: key.keyId }),
     components: ['@method', '@authority', '@path', '@query', ...covered],
     parameters: { created, nonce: randomUUID(), tag: 'countersign' },
   });

@@ -1,51 +1,70 @@
 import type { ComponentIdentifier } from './component.js';
 import { checkComponent, shown, unsupported } from './component-rules.js';
-import { combinedValue, type FieldIndex, fieldLines, indexFields } from './fields.js';
+import { FieldSection } from './fields.js';
 import { isRequest, type Message } from './message.js';
 import { type QueryParameter, queryParameters } from './query-param.js';
 import { type ComponentRefusal, refuse } from './refusal.js';
-import { parseDictionary, parseItem, parseList } from './structured-fields/parse.js';
+import { parseItem, parseList } from './structured-fields/parse.js';
 import { type StructuredFieldTypes, structuredTypeOf } from './structured-fields/registry.js';
 import { serializeDictionary, serializeItem, serializeList, serializeMember } from './structured-fields/serialize.js';
+import type { StructuredType } from './structured-fields/types.js';
 import { parseTarget, type Target } from './target.js';
 
-/** Makes component values from one message; its fields and its target are read at most once. */
+/**
+ * Makes component values from one message. Each part of it is read at most once, so that covering it again is free, and
+ * every value is of the message as it was when the reader was made.
+ */
 export class MessageReader {
   readonly message: Message;
   readonly #structuredFields: StructuredFieldTypes | undefined;
-  #fields: FieldIndex | undefined;
-  #trailers: FieldIndex | undefined;
-  #queryParameters: ReadonlyMap<string, QueryParameter> | undefined;
+  readonly fields: FieldSection;
+  readonly #trailers: FieldSection;
+  #queryParameters: { readonly found: ReadonlyMap<string, QueryParameter> | undefined } | undefined;
   #target: Target | undefined;
-  #related: MessageReader | undefined;
+  readonly #related: MessageReader | undefined;
 
   constructor(message: Message, structuredFields?: StructuredFieldTypes) {
-    this.message = message;
+    // A copy: the caller may await a key before the values are made.
+    this.message = { ...message };
+    this.fields = new FieldSection(message.rawFields);
+    this.#trailers = new FieldSection(message.rawTrailers ?? []);
     this.#structuredFields = structuredFields;
+    const request = isRequest(message) ? undefined : message.request;
+    this.#related = request && new MessageReader(request, structuredFields);
   }
 
-  get fields(): FieldIndex {
-    this.#fields ??= indexFields(this.message.rawFields);
-    return this.#fields;
+  /** What is wrong with a component, as far as that can be told without making its value. */
+  problem(component: ComponentIdentifier): ComponentRefusal | undefined {
+    const broken = checkComponent(component);
+    if (broken !== undefined) return broken;
+    if (!component.parameters.has('req')) return this.#absence(component);
+    if (isRequest(this.message)) return unsupported(component, 'asks a request for its request');
+    return this.#related === undefined ? missing(component) : this.#related.#absence(component);
   }
 
   /** The value of a component (RFC 9421 §2). One that is absent is a refusal, never an empty string. */
   value(component: ComponentIdentifier): string | ComponentRefusal {
-    const broken = checkComponent(component);
-    if (broken !== undefined) return broken;
-    if (!component.parameters.has('req')) return this.#ownValue(component);
-    if (isRequest(this.message)) return unsupported(component, 'asks a request for its request');
-    const { request } = this.message;
-    return request === undefined ? missing(component) : this.#readerOf(request).#ownValue(component);
+    const problem = this.problem(component);
+    if (problem !== undefined) return problem;
+    const reader = component.parameters.has('req') ? this.#related : this;
+    return reader === undefined ? missing(component) : reader.#ownValue(component);
   }
 
-  #readerOf(request: Message): MessageReader {
-    this.#related ??= new MessageReader(request, this.#structuredFields);
-    return this.#related;
+  #absence(component: ComponentIdentifier): ComponentRefusal | undefined {
+    if (!component.name.startsWith('@')) {
+      return this.#sectionOf(component).has(component.name) ? undefined : missing(component);
+    }
+    const kind = isRequest(this.message) ? 'request' : 'response';
+    const has = (component.name === '@status') === (kind === 'response');
+    return has ? undefined : unsupported(component, `is not a component of a ${kind}`);
   }
 
   #ownValue(component: ComponentIdentifier): string | ComponentRefusal {
     return component.name.startsWith('@') ? this.#derivedValue(component) : this.#fieldValue(component);
+  }
+
+  #sectionOf({ parameters }: ComponentIdentifier): FieldSection {
+    return parameters.has('tr') ? this.#trailers : this.fields;
   }
 
   #derivedValue(component: ComponentIdentifier): string | ComponentRefusal {
@@ -65,57 +84,52 @@ export class MessageReader {
   }
 
   #queryParameter(component: ComponentIdentifier, query: string): string | ComponentRefusal {
-    this.#queryParameters ??= queryParameters(query);
-    const found = this.#queryParameters.get(String(component.parameters.get('name')?.value));
+    this.#queryParameters ??= { found: queryParameters(query) };
+    const parameters = this.#queryParameters.found;
+    if (parameters === undefined) return malformed(component, 'is in a query that is too long');
+    const found = parameters.get(String(component.parameters.get('name')?.value));
     if (found === undefined) return missing(component);
     return found === 'malformed' ? malformed(component, 'is repeated or is not UTF-8') : found.value;
   }
 
   #fieldValue(component: ComponentIdentifier): string | ComponentRefusal {
     const { name, parameters } = component;
-    const fields = parameters.has('tr') ? this.#trailerFields() : this.fields;
-    if (parameters.has('bs')) return byteSequences(component, fieldLines(fields, name));
-    const value = combinedValue(fields, name);
-    if (value === undefined) return missing(component);
-    if (parameters.has('key')) return this.#dictionaryMember(component, value);
-    return parameters.has('sf') ? this.#strictValue(component, value) : value;
-  }
-
-  #trailerFields(): FieldIndex {
-    this.#trailers ??= indexFields(this.message.rawTrailers ?? []);
-    return this.#trailers;
+    const fields = this.#sectionOf(component);
+    if (parameters.has('bs')) return byteSequences(component, fields.lines(name));
+    if (parameters.has('key')) return this.#dictionaryMember(component, fields);
+    if (parameters.has('sf')) return this.#strictValue(component, fields);
+    return fields.value(name) ?? missing(component);
   }
 
   /** RFC 9421 §2.1.2. */
-  #dictionaryMember(component: ComponentIdentifier, value: string): string | ComponentRefusal {
+  #dictionaryMember(component: ComponentIdentifier, fields: FieldSection): string | ComponentRefusal {
     const type = structuredTypeOf(component.name, this.#structuredFields);
     if (type !== undefined && type !== 'dictionary') return unsupported(component, 'is not a dictionary');
-    const parsed = parseDictionary(value, { duplicates: 'refuse' });
-    if (!parsed.ok) return malformed(component, 'is not a dictionary');
-    const member = parsed.value.get(String(component.parameters.get('key')?.value));
+    const dictionary = fields.dictionary(component.name);
+    if (dictionary === undefined) return malformed(component, 'is not a dictionary, or is too long');
+    const member = dictionary.get(String(component.parameters.get('key')?.value));
     return member === undefined ? missing(component) : serializeMember(member);
   }
 
   /** RFC 9421 §2.1.1. Repeated keys are refused: strict serialisation would leave the earlier value unsigned. */
-  #strictValue(component: ComponentIdentifier, value: string): string | ComponentRefusal {
+  #strictValue(component: ComponentIdentifier, fields: FieldSection): string | ComponentRefusal {
     const type = structuredTypeOf(component.name, this.#structuredFields);
     if (type === undefined) return unsupported(component, 'is not known to be a structured field');
-    const serialized = serializeStrictly(type, value);
+    const serialized = serializeStrictly(type, fields, component.name);
     return serialized ?? malformed(component, `is not a structured ${type}`);
   }
 }
 
-function serializeStrictly(type: 'item' | 'list' | 'dictionary', value: string): string | undefined {
-  const strict = { duplicates: 'refuse' } as const;
+function serializeStrictly(type: StructuredType, fields: FieldSection, name: string): string | undefined {
   if (type === 'dictionary') {
-    const parsed = parseDictionary(value, strict);
-    return parsed.ok ? serializeDictionary(parsed.value) : undefined;
+    const dictionary = fields.dictionary(name);
+    return dictionary && serializeDictionary(dictionary);
   }
   if (type === 'list') {
-    const parsed = parseList(value, strict);
+    const parsed = fields.parsed(name, parseList);
     return parsed.ok ? serializeList(parsed.value) : undefined;
   }
-  const parsed = parseItem(value, strict);
+  const parsed = fields.parsed(name, parseItem);
   return parsed.ok ? serializeItem(parsed.value) : undefined;
 }
 

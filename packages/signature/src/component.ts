@@ -9,6 +9,8 @@ export interface ComponentIdentifier {
   readonly parameters: Parameters;
   /** As it stands in the signature base, for example `"@query-param";name="Pet"`. */
   readonly identifier: string;
+  /** Equal for identifiers that differ only in the order of their parameters: they are one component (RFC 9421 §2). */
+  readonly key: string;
 }
 
 /** The covered components of one signature, in the order in which they are signed. */
@@ -16,8 +18,15 @@ export type CoveredComponents = readonly ComponentIdentifier[];
 
 /** `undefined` unless the item is a String (RFC 9421 §2). */
 export function componentOf(item: Item): ComponentIdentifier | undefined {
-  if (item.value.type !== 'string') return undefined;
-  return { name: item.value.value, parameters: item.parameters, identifier: serializeItem(item) };
+  const { value, parameters } = item;
+  if (value.type !== 'string') return undefined;
+  const identifier = serializeItem(item);
+  const key = parameters.size < 2 ? identifier : serializeItem({ value, parameters: sorted(parameters) });
+  return { name: value.value, parameters, identifier, key };
+}
+
+function sorted(parameters: Parameters): Parameters {
+  return new Map([...parameters].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /**
@@ -38,17 +47,8 @@ export function parseComponent(text: string): ComponentIdentifier {
 
 function componentNamed(name: string): ComponentIdentifier {
   const bare = { type: 'string', value: name } as const;
-  return { name, parameters: NO_PARAMETERS, identifier: serializeBareItem(bare) };
-}
-
-/**
- * A form of the identifier that does not depend on the order of parameters: two identifiers that differ in that order
- * only are the same component (RFC 9421 §2).
- */
-export function componentKey(component: ComponentIdentifier): string {
-  if (component.parameters.size < 2) return component.identifier;
-  const sorted = [...component.parameters].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return serializeItem({ value: { type: 'string', value: component.name }, parameters: new Map(sorted) });
+  const identifier = serializeBareItem(bare);
+  return { name, parameters: NO_PARAMETERS, identifier, key: identifier };
 }
 
 /**
@@ -59,6 +59,6 @@ export function componentKey(component: ComponentIdentifier): string {
  * @throws SignatureError `argument` if the component is not written as {@link parseComponent} reads it
  */
 export function covers(covered: CoveredComponents, component: string): boolean {
-  const key = componentKey(parseComponent(component));
-  return covered.some((candidate) => componentKey(candidate) === key);
+  const { key } = parseComponent(component);
+  return covered.some((candidate) => candidate.key === key);
 }

@@ -1,19 +1,60 @@
+import { LIMITS } from './limits.js';
 import type { RawFields } from './message.js';
+import { parseDictionary } from './structured-fields/parse.js';
+import type { Dictionary, Parsed, ParseOptions } from './structured-fields/types.js';
 
-/** Field lines by lower-case name: a string for one line, an array for several, in order of arrival. */
-export type FieldIndex = ReadonlyMap<string, string | string[]>;
+/** The fields of a header or trailer section. Each is read at most once, however often it is asked for. */
+export class FieldSection {
+  /** Lines by lower-case name, in order of arrival. */
+  readonly #lines = new Map<string, string[]>();
+  readonly #values = new Map<string, string>();
+  readonly #dictionaries = new Map<string, Dictionary | undefined>();
+  readonly #budget = { length: LIMITS.structuredFieldsLength, parts: LIMITS.parts };
 
-export function indexFields(rawFields: RawFields): FieldIndex {
-  const index = new Map<string, string | string[]>();
-  for (let at = 0; at + 1 < rawFields.length; at += 2) {
-    const name = rawFields[at]?.toLowerCase() ?? '';
-    const value = rawFields[at + 1] ?? '';
-    const known = index.get(name);
-    if (known === undefined) index.set(name, value);
-    else if (typeof known === 'string') index.set(name, [known, value]);
-    else known.push(value);
+  constructor(rawFields: RawFields) {
+    for (let at = 0; at + 1 < rawFields.length; at += 2) {
+      const name = rawFields[at]?.toLowerCase() ?? '';
+      const line = rawFields[at + 1] ?? '';
+      const known = this.#lines.get(name);
+      if (known === undefined) this.#lines.set(name, [line]);
+      else known.push(line);
+    }
   }
-  return index;
+
+  has(name: string): boolean {
+    return this.#lines.has(name);
+  }
+
+  /** Each line of a field on its own, for `;bs`. */
+  lines(name: string): readonly string[] | undefined {
+    return this.#lines.get(name)?.map(cleanLine);
+  }
+
+  /** The field value of RFC 9421 §2.1: lines trimmed, obsolete folds undone, joined by comma and space. */
+  value(name: string): string | undefined {
+    const known = this.#values.get(name);
+    if (known !== undefined) return known;
+    const value = this.lines(name)?.join(', ');
+    if (value !== undefined) this.#values.set(name, value);
+    return value;
+  }
+
+  /** The field as a structured field, strictly and within {@link LIMITS}. */
+  parsed<T>(name: string, parse: (input: string, options: ParseOptions) => Parsed<T>): Parsed<T> {
+    const value = this.value(name) ?? '';
+    this.#budget.length -= value.length;
+    if (this.#budget.length >= 0) return parse(value, { duplicates: 'refuse', budget: this.#budget });
+    return { ok: false, problem: { kind: 'too_long', detail: 'the fields are too long' } };
+  }
+
+  /** The field as a dictionary, parsed once; `undefined` if it is none. */
+  dictionary(name: string): Dictionary | undefined {
+    if (this.#dictionaries.has(name)) return this.#dictionaries.get(name);
+    const parsed = this.parsed(name, parseDictionary);
+    const dictionary = parsed.ok ? parsed.value : undefined;
+    this.#dictionaries.set(name, dictionary);
+    return dictionary;
+  }
 }
 
 /**
@@ -22,33 +63,22 @@ export function indexFields(rawFields: RawFields): FieldIndex {
  * @example fieldValue(request.rawHeaders, 'content-digest')
  */
 export function fieldValue(rawFields: RawFields, name: string): string | undefined {
-  return combinedValue(indexFields(rawFields), name.toLowerCase());
+  return new FieldSection(rawFields).value(name.toLowerCase());
 }
 
-/** The field value of RFC 9421 §2.1: lines trimmed, obsolete folds undone, joined by comma and space. */
-export function combinedValue(index: FieldIndex, name: string): string | undefined {
-  const lines = index.get(name);
-  if (lines === undefined) return undefined;
-  return typeof lines === 'string' ? cleanLine(lines) : lines.map(cleanLine).join(', ');
-}
+const OBSOLETE_FOLD = /\r\n[ \t]+/;
 
-/** Each line of a field on its own, for `;bs`. */
-export function fieldLines(index: FieldIndex, name: string): readonly string[] | undefined {
-  const lines = index.get(name);
-  if (lines === undefined) return undefined;
-  return (typeof lines === 'string' ? [lines] : lines).map(cleanLine);
+function cleanLine(line: string): string {
+  return trimmed(line.includes('\n') ? line.split(OBSOLETE_FOLD).map(trimmed).join(' ') : line);
 }
-
-const OBSOLETE_FOLD = /[ \t]*\r\n[ \t]+/g;
 
 /** Only spaces and tabs are optional whitespace: `trim()` would also take away bytes that are part of the value. */
-function cleanLine(line: string): string {
-  const unfolded = line.includes('\n') ? line.replace(OBSOLETE_FOLD, ' ') : line;
+function trimmed(text: string): string {
   let start = 0;
-  let end = unfolded.length;
-  while (start < end && isWhitespace(unfolded.charCodeAt(start))) start += 1;
-  while (end > start && isWhitespace(unfolded.charCodeAt(end - 1))) end -= 1;
-  return start === 0 && end === unfolded.length ? unfolded : unfolded.slice(start, end);
+  let end = text.length;
+  while (start < end && isWhitespace(text.charCodeAt(start))) start += 1;
+  while (end > start && isWhitespace(text.charCodeAt(end - 1))) end -= 1;
+  return start === 0 && end === text.length ? text : text.slice(start, end);
 }
 
 function isWhitespace(code: number): boolean {

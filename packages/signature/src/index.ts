@@ -67,6 +67,7 @@ export type {
   List,
   Member,
   Parameters,
+  ParseBudget,
   Parsed,
   ParseOptions,
   StructuredFieldProblem,

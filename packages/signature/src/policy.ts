@@ -1,5 +1,5 @@
 import type { CryptoScheduling } from './algorithms.js';
-import { type CoveredComponents, componentKey, parseComponent } from './component.js';
+import { type CoveredComponents, parseComponent } from './component.js';
 import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
 import type { StructuredFieldTypes } from './structured-fields/registry.js';
 
@@ -53,7 +53,7 @@ export interface VerificationPolicy<
 }
 
 function key(component: string): string {
-  return componentKey(parseComponent(component));
+  return parseComponent(component).key;
 }
 
 /** Components as {@link parseComponent} reads them. */
@@ -83,16 +83,15 @@ export function requireComponents(required: RequiredComponents): ComponentPolicy
   const groups = (required.oneOf ?? []).map((group) => group.map(key));
   const ifPresent = new Map((required.ifPresent ?? []).map((name) => [name.toLowerCase(), key(name.toLowerCase())]));
   return (message, covered) => {
-    const keys = covered.map(componentKey);
-    const absent = all.find((component) => !keys.includes(component));
+    const keys = new Set(covered.map((component) => component.key));
+    const absent = all.find((component) => !keys.has(component));
     if (absent !== undefined) return { detail: `${absent} is not covered` };
-    if (groups.length > 0 && !groups.some((group) => group.every((component) => keys.includes(component)))) {
+    if (groups.length > 0 && !groups.some((group) => group.every((component) => keys.has(component)))) {
       return { detail: `neither ${groups.map((group) => group.join(' and ')).join(' nor ')} is covered` };
     }
     for (let at = 0; at < message.rawFields.length; at += 2) {
       const component = ifPresent.get(message.rawFields[at]?.toLowerCase() ?? '');
-      if (component !== undefined && !keys.includes(component))
-        return { detail: `${component} is present and not covered` };
+      if (component !== undefined && !keys.has(component)) return { detail: `${component} is present and not covered` };
     }
     return undefined;
   };

@@ -1,12 +1,16 @@
+import { LIMITS } from './limits.js';
+
 /** The value of a query parameter, or `'malformed'`. */
 export type QueryParameter = { readonly value: string } | 'malformed';
 
 /**
  * The named query parameters, re-encoded (RFC 9421 §2.2.8). `'malformed'` is one whose name occurs more than once,
  * because then the application may act on the one that was not signed, or that is not UTF-8, because then different
- * bytes would share one value. Read once for all components of a signature: a stranger may cover many.
+ * bytes would share one value. `undefined` if the query is longer than anyone reads.
  */
-export function queryParameters(query: string): ReadonlyMap<string, QueryParameter> {
+export function queryParameters(query: string): ReadonlyMap<string, QueryParameter> | undefined {
+  const { queryLength, queryParameters: most } = LIMITS;
+  if (query.length > queryLength || query.split('&', most + 1).length > most) return undefined;
   const found = new Map<string, QueryParameter>();
   for (const [key, text] of new URLSearchParams(query)) {
     const name = reencode(key);
@@ -16,12 +20,18 @@ export function queryParameters(query: string): ReadonlyMap<string, QueryParamet
   return found;
 }
 
-const UNRESERVED_BY_URI_COMPONENT = /[!'()~]/g;
+const UNRESERVED_BY_URI_COMPONENT = [
+  ['!', '%21'],
+  ["'", '%27'],
+  ['(', '%28'],
+  [')', '%29'],
+  ['~', '%7E'],
+] as const;
 
 /** The application/x-www-form-urlencoded percent-encode set of the URL standard, with a space as %20. */
 function reencode(text: string): string {
-  return encodeURIComponent(text).replace(
-    UNRESERVED_BY_URI_COMPONENT,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  return UNRESERVED_BY_URI_COMPONENT.reduce(
+    (encoded, [character, escape]) => encoded.replaceAll(character, escape),
+    encodeURIComponent(text),
   );
 }

@@ -15,7 +15,10 @@ export type SignatureRefusalCode =
   | 'key'
   | 'invalid';
 
-/** What each code means: one row per code, in the order in which they are checked. */
+/**
+ * What each code means: one row per code, in the order in which they are checked. The values of components are made
+ * last but one: what is wrong with a value alone shows only once there is a key.
+ */
 export const signatureRefusals: Readonly<Record<SignatureRefusalCode, string>> = {
   missing: 'no signature, or none that the policy selects',
   malformed:

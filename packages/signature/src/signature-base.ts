@@ -1,5 +1,6 @@
-import { type ComponentIdentifier, type CoveredComponents, componentKey, parseComponent } from './component.js';
+import { type CoveredComponents, parseComponent } from './component.js';
 import { malformed, MessageReader } from './component-value.js';
+import { LIMITS } from './limits.js';
 import type { Message, SignatureParameters } from './message.js';
 import { toParameters } from './parameters.js';
 import { type ComponentRefusal, refuse } from './refusal.js';
@@ -13,9 +14,6 @@ export interface SignatureBase {
   readonly base: string;
   readonly signatureParams: string;
 }
-
-/** More than any profile needs, and few enough that a hostile message costs nothing. */
-export const MAX_COMPONENTS = 64;
 
 /**
  * Builds the signature base that signing signs and verification verifies.
@@ -39,8 +37,8 @@ export function buildBase(
   components: CoveredComponents,
   parameters: Parameters,
 ): SignatureBase | ComponentRefusal {
-  const repeated = checkSet(components);
-  if (repeated !== undefined) return repeated;
+  const unfit = checkComponents(reader, components);
+  if (unfit !== undefined) return unfit;
   let base = '';
   let list = '';
   for (const component of components) {
@@ -61,8 +59,18 @@ function isLine(value: string): boolean {
   return ONE_ASCII_LINE.test(value);
 }
 
-function checkSet(components: CoveredComponents): ComponentRefusal | undefined {
-  if (components.length > MAX_COMPONENTS) return refuse('malformed', `more than ${MAX_COMPONENTS} covered components`);
-  const keys = new Set<string>(components.map((component: ComponentIdentifier) => componentKey(component)));
-  return keys.size === components.length ? undefined : refuse('malformed', 'a component is covered twice');
+/**
+ * What is wrong with a list of components by itself, and which fields of it the message lacks: all that can be said
+ * without reading a value.
+ */
+export function checkComponents(reader: MessageReader, components: CoveredComponents): ComponentRefusal | undefined {
+  const { length } = components;
+  if (length > LIMITS.components) return refuse('malformed', `more than ${LIMITS.components} covered components`);
+  if (new Set(components.map(({ key }) => key)).size < length)
+    return refuse('malformed', 'a component is covered twice');
+  for (const component of components) {
+    const problem = reader.problem(component);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }

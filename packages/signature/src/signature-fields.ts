@@ -1,6 +1,6 @@
 import { type ComponentIdentifier, type CoveredComponents, componentOf } from './component.js';
+import { LIMITS } from './limits.js';
 import { type Refusal, refuse } from './refusal.js';
-import { MAX_COMPONENTS } from './signature-base.js';
 import { parseDictionary } from './structured-fields/parse.js';
 import { type Dictionary, type InnerList, isInnerList, type Parameters } from './structured-fields/types.js';
 
@@ -22,10 +22,6 @@ export interface ParsedSignature {
 
 export type SignatureFieldRefusal = Refusal<'malformed' | 'ambiguous'>;
 
-/** Bounds on what an unauthenticated sender can make us parse. */
-export const MAX_FIELD_LENGTH = 16_384;
-export const MAX_SIGNATURES = 16;
-
 /** Parses the combined value of `Signature-Input` (RFC 9421 §4.1) by label, without verifying anything. */
 export function parseSignatureInput(value: string): ParsedSignatureInput | SignatureFieldRefusal {
   const dictionary = readDictionary('Signature-Input', value);
@@ -33,7 +29,8 @@ export function parseSignatureInput(value: string): ParsedSignatureInput | Signa
   const inputs = new Map<string, SignatureInput>();
   for (const [label, member] of dictionary) {
     const covered = isInnerList(member) ? coveredBy(member) : undefined;
-    if (covered === undefined) return refuse('malformed', 'a member of Signature-Input is not a list of strings');
+    if (covered === undefined)
+      return refuse('malformed', 'a member of Signature-Input is not a list of strings, or is too long');
     inputs.set(label, { covered, parameters: member.parameters });
   }
   return { ok: true, inputs };
@@ -55,22 +52,22 @@ export function parseSignatureHeader(value: string): ParsedSignature | Signature
 
 /** Stricter than RFC 9651: a repeated label or parameter is refused, so that no two readers can see different ones. */
 function readDictionary(field: string, value: string): Dictionary | SignatureFieldRefusal {
-  if (value.length > MAX_FIELD_LENGTH) return refuse('malformed', `${field} is longer than ${MAX_FIELD_LENGTH}`);
-  const parsed = parseDictionary(value, { duplicates: 'refuse' });
+  const { signatureFieldsLength, signatures, parts } = LIMITS;
+  if (value.length > signatureFieldsLength) return refuse('malformed', `${field} exceeds ${signatureFieldsLength}`);
+  const parsed = parseDictionary(value, { duplicates: 'refuse', budget: { parts } });
   if (!parsed.ok) {
     const code = parsed.problem.kind === 'duplicate_key' ? 'ambiguous' : 'malformed';
     return refuse(code, `${field}: ${parsed.problem.detail}`);
   }
-  if (parsed.value.size > MAX_SIGNATURES)
-    return refuse('malformed', `${field} has more than ${MAX_SIGNATURES} members`);
+  if (parsed.value.size > signatures) return refuse('malformed', `${field} has more than ${signatures} members`);
   return parsed.value;
 }
 
 function coveredBy(list: InnerList): CoveredComponents | undefined {
-  if (list.items.length > MAX_COMPONENTS) return undefined;
+  if (list.items.length > LIMITS.components) return undefined;
   const covered: ComponentIdentifier[] = [];
   for (const item of list.items) {
-    const component = componentOf(item);
+    const component = item.parameters.size > LIMITS.componentParameters ? undefined : componentOf(item);
     if (component === undefined) return undefined;
     covered.push(component);
   }

@@ -1,19 +1,14 @@
 import { type CryptoScheduling, verifySignature } from './algorithms.js';
 import type { CoveredComponents } from './component.js';
 import { MessageReader } from './component-value.js';
-import { combinedValue } from './fields.js';
 import { keyProblem } from './keys.js';
+import { LIMITS } from './limits.js';
 import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
 import { readParameters } from './parameters.js';
 import type { KeyProblem, UntrustedSignature, VerificationPolicy } from './policy.js';
 import { type Refusal, refuse, type SignatureRefusalCode } from './refusal.js';
-import { buildBase } from './signature-base.js';
-import {
-  MAX_FIELD_LENGTH,
-  parseSignatureHeader,
-  parseSignatureInput,
-  type SignatureInput,
-} from './signature-fields.js';
+import { buildBase, checkComponents } from './signature-base.js';
+import { parseSignatureHeader, parseSignatureInput, type SignatureInput } from './signature-fields.js';
 
 /** A signature that verified under the policy. */
 export interface VerifiedSignature<Key extends VerificationKey = VerificationKey> {
@@ -84,14 +79,17 @@ export async function verifyMessage<Key extends VerificationKey, Problem extends
   const validUntil = endOfValidity(parameters, policy);
   const early = checkParameters(parameters, policy, validUntil);
   if (early !== undefined) return { ...early, candidate };
-  const built = buildBase(reader, input.covered, input.parameters);
-  if (!built.ok) return { ...built, candidate };
+  const unfit = checkComponents(reader, input.covered);
+  if (unfit !== undefined) return { ...unfit, candidate };
 
+  // The key comes before the base: only for a key that is known does a message cost more than reading it once.
   const key = await policy.resolveKey(candidate);
   if ('problem' in key) return { ...refuse('key', 'the key could not be resolved'), problem: key, candidate };
   const mismatch = checkKey(key, parameters, policy.algorithms);
   if (mismatch !== undefined) return { ...mismatch, candidate };
 
+  const built = buildBase(reader, input.covered, input.parameters);
+  if (!built.ok) return { ...built, candidate };
   const scheduling: CryptoScheduling = policy.cryptoScheduling ?? 'auto';
   const valid = await verifySignature(key, Buffer.from(built.base, 'latin1'), signature, scheduling);
   if (!valid) return { ...refuse('invalid', 'the signature does not verify'), candidate };
@@ -100,11 +98,12 @@ export async function verifyMessage<Key extends VerificationKey, Problem extends
 }
 
 function selectSignature(reader: MessageReader, select: VerificationPolicy['select']): Selected | Refusal {
-  const inputField = combinedValue(reader.fields, 'signature-input');
-  const signatureField = combinedValue(reader.fields, 'signature');
+  const inputField = reader.fields.value('signature-input');
+  const signatureField = reader.fields.value('signature');
   if (inputField === undefined && signatureField === undefined) return refuse('missing', 'the message is not signed');
-  if ((inputField?.length ?? 0) + (signatureField?.length ?? 0) > MAX_FIELD_LENGTH) {
-    return refuse('malformed', `Signature and Signature-Input are longer than ${MAX_FIELD_LENGTH}`);
+  const { signatureFieldsLength } = LIMITS;
+  if ((inputField?.length ?? 0) + (signatureField?.length ?? 0) > signatureFieldsLength) {
+    return refuse('malformed', `Signature and Signature-Input are longer than ${signatureFieldsLength}`);
   }
   const inputs = parseSignatureInput(inputField ?? '');
   if (!inputs.ok) return inputs;

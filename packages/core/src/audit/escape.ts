@@ -13,6 +13,19 @@ export function escapeUnprintable(json: string): string {
   });
 }
 
+/**
+ * Cuts the text of a stranger so that, in a JSON string, it takes at most `most` bytes besides the mark that says how
+ * much is missing. A character takes one byte, two (a quotation mark), or at most six (an escape).
+ */
+export function boundJson(text: string, most: number): string {
+  const fits = (units: number): boolean => jsonBytes(text.slice(0, units)) <= most;
+  return boundString(text, [most, Math.floor(most / 2)].find(fits) ?? Math.floor(most / 6));
+}
+
+function jsonBytes(text: string): number {
+  return Buffer.byteLength(escapeUnprintable(JSON.stringify(text))) - '""'.length;
+}
+
 /** Cuts a string to `most` UTF-16 units, says how many are missing, and leaves no half of a surrogate pair. */
 export function boundString(text: string, most: number): string {
   const kept = text.length <= most ? text : `${text.slice(0, most)}…[+${text.length - most}]`;

@@ -6,7 +6,7 @@ import type { PolicyDecision, Resource } from '../policy/engine.js';
 import { type Refusal, type RefusalCode, refusal } from '../refusal.js';
 import { type Counted, LastingTroubles } from '../lasting-troubles.js';
 import { AuditError } from './audit-error.js';
-import { boundString } from './escape.js';
+import { boundJson } from './escape.js';
 import type { AuditEvent, AuditOutcome, AuditSink } from './event.js';
 import type { Redactor } from './redact.js';
 import { textOf } from '../text-of.js';
@@ -25,7 +25,10 @@ export type FilteredList = Pick<AuditEvent, 'decision' | 'code' | 'detail' | 'fi
 
 /** Turns what happened into audit events. Whatever could not be written is answered with `audit_unavailable`. */
 export interface Recorder {
-  /** A request refused before its caller was known: the identity stands as claimed, never as actor. */
+  /**
+   * A request refused before its caller was known: the identity stands as claimed, never as actor. Resolves to what is
+   * answered, which may say less than the record.
+   */
   unverified(facts: RequestFacts, claimed: AuditEvent['claimed'], refused: Refusal): Promise<Refusal>;
   denied(caller: Caller, facts: RequestFacts, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
   /** Resolves to a refusal when the record could not be written: then the action must not run. */
@@ -37,8 +40,11 @@ export interface Recorder {
   close(): void;
 }
 
-/** Strangers fill the log too: what they say gets no more room in it than one needs to recognise it. */
-const strangerTextLength = 256;
+/**
+ * Most bytes that each text of a refused request takes in its record. Strangers fill the log too: what they say gets no
+ * more room than one needs to recognise it.
+ */
+const strangerBytes = { detail: 256, path: 192, keyId: 48, agent: 256, method: 24, remoteAddress: 48 } as const;
 
 /** Reported with the error itself, which the refusal does not hold, or listed by the host at start. */
 const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
@@ -107,11 +113,11 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       tell(refused, facts);
       const event = {
         phase: 'authentication',
-        ...reason(refused),
+        ...bounded(reason(refused)),
         ...(claimed && { claimed: bounded(claimed) }),
-        request: { ...facts, path: boundString(facts.path, strangerTextLength) },
+        request: bounded(facts),
       } as const;
-      return (await write(event)) ?? refused;
+      return (await write(event)) ?? refused.answer ?? refused;
     },
     async denied(caller, facts, decided, refused) {
       tell(refused, facts);
@@ -142,11 +148,12 @@ export function createRecorder(settings: RecorderSettings): Recorder {
   };
 }
 
-function bounded({ keyId, agent }: NonNullable<AuditEvent['claimed']>): NonNullable<AuditEvent['claimed']> {
-  return {
-    keyId: boundString(keyId, strangerTextLength),
-    ...(agent === undefined ? {} : { agent: boundString(agent, strangerTextLength) }),
-  };
+function bounded<Texts extends object>(texts: Texts): Texts {
+  const cut = Object.entries(strangerBytes).flatMap(([name, most]) => {
+    const text: unknown = Reflect.get(texts, name);
+    return typeof text === 'string' ? [[name, boundJson(text, most)]] : [];
+  });
+  return { ...texts, ...Object.fromEntries(cut) };
 }
 
 function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {

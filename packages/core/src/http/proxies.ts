@@ -33,10 +33,17 @@ export function createForwardedReader(trusted: readonly string[]): ForwardedRead
   };
 }
 
+/** Longer than any chain of proxies; what stands to the left of it is not read. */
+const maxListLength = 2048;
+
 /** Each proxy appends the peer it saw, so only what stands to the right of the first stranger can be believed. */
 function clientAddress(rawHeaders: readonly string[], isProxy: (address: string) => boolean): string | undefined {
-  const addresses = fieldValues(rawHeaders, 'x-forwarded-for').flatMap((value) => value.split(','));
-  for (const address of addresses.toReversed().map((text) => text.trim())) {
+  const text = fieldValues(rawHeaders, 'x-forwarded-for').join(',');
+  const addresses = text.slice(-maxListLength).split(',');
+  // Cut in two, an address can look like another one.
+  if (text.length > maxListLength) addresses.shift();
+  for (const untrimmed of addresses.toReversed()) {
+    const address = untrimmed.trim();
     if (isIP(address) === 0) return undefined;
     if (!isProxy(address)) return address;
   }

@@ -40,10 +40,10 @@ function decodeUtf8(bytes: Uint8Array): string {
 const landmark = /"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|[{}[\]]/g;
 
 function structureProblem(text: string): string | undefined {
-  const open: Set<string>[] = [];
+  const open: (Set<string> | undefined)[] = [];
   for (const [mark, content, colon] of text.matchAll(landmark)) {
     if (mark === '{' || mark === '[') {
-      if (open.push(new Set()) > maxDepth) return `it is nested more than ${maxDepth} deep`;
+      if (open.push(mark === '{' ? new Set() : undefined) > maxDepth) return `it is nested more than ${maxDepth} deep`;
     } else if (mark === '}' || mark === ']') {
       open.pop();
     } else if (colon !== undefined && content !== undefined) {

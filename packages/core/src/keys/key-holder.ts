@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import type { Confirmation } from '@countersign/delegation';
 import { type Refusal, refusal } from '../refusal.js';
-import type { TokenResult } from '../token/token-verifier.js';
+import type { TokenResult, VerifiedToken } from '../token/token-verifier.js';
 import type { Agent, AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 import { readPublicKey } from './ed25519-key.js';
+import { isThumbprint } from './remote-directory.js';
 import { textOf } from '../text-of.js';
 
 /** The agent to whom the key of a signature belongs. */
@@ -15,6 +15,12 @@ export interface KeyHolder {
   readonly vouchedBy: 'directory' | 'issuer';
 }
 
+/** A key that is known here. Whether its holder counts now is told only to who proved that it holds the key. */
+export interface KnownKey {
+  readonly publicKey: KeyObject;
+  readonly holder: KeyHolder | Refusal;
+}
+
 interface KeyHolderParts {
   readonly agents: AgentDirectory;
   /** Verifies the bearer token of this request, if it has one. */
@@ -24,37 +30,52 @@ interface KeyHolderParts {
   readonly presentedKey?: KeyObject;
 }
 
-/** Finds whose key this is: in the directory, else in a token whose issuer vouches for it. */
+/** Whose key this is, by the directory, else by a token whose issuer vouches for it; or why it does not count. */
 export async function findKeyHolder(keyId: string, parts: KeyHolderParts): Promise<KeyHolder | Refusal> {
+  const found = await findKey(keyId, parts);
+  return 'code' in found ? found : found.holder;
+}
+
+/** Finds a key, also one that does not count now. */
+export async function findKey(keyId: string, parts: KeyHolderParts): Promise<KnownKey | Refusal> {
   const lookup = await lookUp(parts.agents, keyId);
   if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
-  if (lookup.kind === 'unknown') return vouchedHolder(keyId, parts);
+  if (lookup.kind === 'found') return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
 
-  const { agent, key } = lookup;
+  const verified = await parts.token();
+  if (verified === undefined) return refusal('key_unknown');
+  if (!verified.ok) return refusal(verified.code, verified.detail);
+  const publicKey = vouchedKey(keyId, verified.token, parts.presentedKey);
+  if (publicKey === undefined) return refusal('key_unknown');
+  return { publicKey, holder: await vouchedHolder(keyId, publicKey, verified.token, parts.agents) };
+}
+
+function registeredHolder({ agent, key }: Extract<KeyLookup, { kind: 'found' }>, now: number): KeyHolder | Refusal {
   if (agent.status !== 'active') return refusal('agent_suspended', agent.id);
-  if (key.notBefore !== undefined && parts.now < key.notBefore) return refusal('key_not_valid', 'not valid yet');
-  if (key.expires !== undefined && parts.now >= key.expires) return refusal('key_not_valid', 'expired');
+  if (key.notBefore !== undefined && now < key.notBefore) return refusal('key_not_valid', 'not valid yet');
+  if (key.expires !== undefined && now >= key.expires) return refusal('key_not_valid', 'expired');
   return { agent, thumbprint: key.thumbprint, publicKey: key.publicKey, vouchedBy: 'directory' };
+}
+
+/** The key that a token is bound to: the one that its sender has proved to hold, or the one in the token itself. */
+function vouchedKey(keyId: string, { claims }: VerifiedToken, presentedKey?: KeyObject): KeyObject | undefined {
+  const { confirmation } = claims;
+  if (confirmation?.jkt !== keyId) return undefined;
+  if (presentedKey !== undefined || confirmation.jwk === undefined) return presentedKey;
+  const key = readPublicKey(confirmation.jwk);
+  return key.ok ? key.publicKey : undefined;
 }
 
 async function vouchedHolder(
   keyId: string,
-  { agents, token, presentedKey }: KeyHolderParts,
+  publicKey: KeyObject,
+  { claims, namespace }: VerifiedToken,
+  agents: AgentDirectory,
 ): Promise<KeyHolder | Refusal> {
-  const verified = await token();
-  if (verified === undefined) return refusal('key_unknown');
-  if (!verified.ok) return refusal(verified.code, verified.detail);
-  const { claims, namespace } = verified.token;
-  const { confirmation } = claims;
-  const held = presentedKey !== undefined || confirmation?.jwk !== undefined;
-  if (!held || confirmation?.jkt !== keyId) return refusal('key_unknown');
   // Without an actor the token must be the client's own (RFC 9068 §2.2): a user with a key is not an agent.
   if (claims.actor === undefined && namespace + claims.clientId !== claims.subject) {
     return refusal('token_delegation_invalid', 'it names no actor, and its subject is not its client');
   }
-  const publicKey = presentedKey ?? vouchedKey(confirmation);
-  if (publicKey === undefined) return refusal('key_unknown');
-
   // An issuer names agents within its own namespace, and can never speak for one that is registered here.
   const id = claims.actor === undefined ? claims.subject : namespace + claims.actor.subject;
   const status = await statusOf(agents, id);
@@ -64,13 +85,10 @@ async function vouchedHolder(
   return { agent, thumbprint: keyId, publicKey, vouchedBy: 'issuer' };
 }
 
-function vouchedKey({ jwk }: Confirmation): KeyObject | undefined {
-  const key = jwk === undefined ? undefined : readPublicKey(jwk);
-  return key?.ok === true ? key.publicKey : undefined;
-}
-
 /** A directory that fails is our outage, whatever the way it fails. */
 async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup> {
+  // What is no thumbprint is in no directory.
+  if (!isThumbprint(keyId)) return { kind: 'unknown' };
   try {
     return await agents.findByThumbprint(keyId);
   } catch (error) {

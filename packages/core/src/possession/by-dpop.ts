@@ -31,6 +31,9 @@ export async function provedByDpop(
   const uncovered = uncoveredCredential(request.rawHeaders, (field) => field === 'authorization');
   if (uncovered !== undefined) return notProved(uncovered);
 
+  // Before the proof, which anybody can make with a key of his own: a stranger has no token.
+  const verified = await token();
+  if (verified?.ok !== true) return notProved(refusal(verified?.code ?? 'token_invalid', verified?.detail));
   const read = await readDpopProof(text);
   if (!read.ok) return notProved(refusal('dpop_proof_invalid', read.problem));
   const proof = read.value;
@@ -38,8 +41,6 @@ export async function provedByDpop(
   const refused = misuse(proof, presented) ?? untimely(proof, dpop, now, settings.clockSkewSeconds);
   if (refused !== undefined) return notProved(refused, thumbprint);
 
-  const verified = await token();
-  if (verified?.ok !== true) return notProved(refusal(verified?.code ?? 'token_invalid', verified?.detail), thumbprint);
   // RFC 9449 §7.1: without this anybody could present a stolen token with a proof of a key of his own.
   if (verified.token.claims.confirmation?.jkt !== thumbprint) {
     return notProved(refusal('token_not_bound_to_agent', 'its cnf.jkt is not the key of the proof'), thumbprint);

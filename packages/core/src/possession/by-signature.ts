@@ -1,5 +1,4 @@
 import { covers } from '@countersign/signature';
-import { findKeyHolder } from '../keys/key-holder.js';
 import type { Settings } from '../options.js';
 import { countersignProfile } from '../profile.js';
 import { verifySignedRequest } from '../signed-request.js';
@@ -16,16 +15,18 @@ export async function provedBySignature(presented: PresentedProof, settings: Set
     now,
     maxAgeSeconds,
     clockSkewSeconds,
-    findHolder: (keyId) => findKeyHolder(keyId, { agents, token, now }),
+    agents,
+    token,
   });
   if (!signed.ok) return notProved(signed.refusal, signed.claimedKeyId);
-  const { covered, parameters, key, validUntil } = signed.signature;
+  const { covered, parameters, validUntil } = signed.signature;
+  const { holder } = signed;
   const { keyid = '', nonce = '', created = 0, tag = '' } = parameters;
   return {
     ok: true,
     possession: {
-      holder: key.holder,
-      proof: { kind: 'signature', keyId: key.holder.thumbprint, algorithm: 'ed25519', created, tag },
+      holder,
+      proof: { kind: 'signature', keyId: holder.thumbprint, algorithm: 'ed25519', created, tag },
       covers: (field) => covers(covered, field),
       use: { keyId: keyid, nonce, created, validUntil, codes: signatureUseCodes },
     },

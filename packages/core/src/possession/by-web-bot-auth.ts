@@ -1,7 +1,6 @@
 import { type CoveredComponents, covers } from '@countersign/signature';
 import { fieldValues } from '../http/fields.js';
 import type { Agent } from '../keys/directory.js';
-import { findKeyHolder } from '../keys/key-holder.js';
 import type { Settings } from '../options.js';
 import { profileProblem, type SignatureProfile, uncoveredCredential } from '../profile.js';
 import { type Refusal, refusal } from '../refusal.js';
@@ -30,12 +29,13 @@ export async function provedByWebBotAuth(
     now,
     maxAgeSeconds: options.maxAgeSeconds,
     clockSkewSeconds,
-    findHolder: (keyId) => findKeyHolder(keyId, { agents, token: () => Promise.resolve(undefined), now }),
+    agents,
+    token: () => Promise.resolve(undefined),
   });
   if (!signed.ok) return notProved(signed.refusal, signed.claimedKeyId);
-  const { covered, parameters, key, validUntil } = signed.signature;
+  const { covered, parameters, validUntil } = signed.signature;
   const { nonce, created = 0 } = parameters;
-  const { holder } = key;
+  const { holder } = signed;
   const { thumbprint } = holder;
   if (nonce === undefined && !safeMethods.includes(request.method)) {
     return notProved(refusal('signature_incomplete', 'nonce is required for this method'), thumbprint);

@@ -15,8 +15,9 @@ export function readDelegationField(rawHeaders: readonly string[], maxLinks: num
   // Frameworks differ in which of two they take; one field holds a whole chain.
   if (others.length > 0) return malformed('more than one Agent-Delegation field');
   if (value.length > maxValueLength) return malformed('the Agent-Delegation field is too long');
-  const list = parseList(value, { duplicates: 'refuse' });
-  if (!list.ok) return malformed('the Agent-Delegation field is not a List');
+  const list = parseList(value, { duplicates: 'refuse', budget: { parts: maxLinks + 1 } });
+  if (!list.ok && list.problem.kind !== 'too_long') return malformed('the Agent-Delegation field is not a List');
+  if (!list.ok) return refusal('delegation_too_deep', `more than ${maxLinks} links`);
   if (list.value.length === 0) return malformed('the Agent-Delegation field is empty');
   if (list.value.length > maxLinks) return refusal('delegation_too_deep', `more than ${maxLinks} links`);
   const links: string[] = [];

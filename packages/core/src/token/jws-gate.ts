@@ -47,7 +47,8 @@ export function splitCompactJws(
   maxLength: number = maxTokenLength,
 ): { readonly header: Buffer; readonly payload: Buffer; readonly signature: Buffer } | undefined {
   if (token.length > maxLength) return undefined;
-  const [header, payload, signature, ...rest] = token.split('.').map(decodeBase64url);
+  // One part too many shows that there are too many.
+  const [header, payload, signature, ...rest] = token.split('.', 4).map(decodeBase64url);
   if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) return undefined;
   return { header, payload, signature };
 }

@@ -1,5 +1,6 @@
 /** The shortest base64 of an object with `act` or `cnf`. */
 const minPartLength = 12;
+const longWord = new RegExp(`[\\w\\-+/]{${minPartLength},}`, 'g');
 /** Most texts that are parsed as JSON for one request: far more than honest ones carry, and little work. */
 const maxParsed = 32;
 
@@ -44,7 +45,7 @@ export function namesAnActor(claims: unknown): boolean {
 
 /** What could be base64. Padding ends a part, and is not needed. Some frameworks say `base64-` before a value. */
 function partsOf(text: string): string[] {
-  const parts = unescaped(text).split(/[^\w\-+/]+/);
+  const parts = unescaped(text).match(longWord) ?? [];
   return parts.map((part) => part.replace(/^base64-/, '')).filter((part) => part.length >= minPartLength);
 }
 
@@ -54,8 +55,17 @@ function unescaped(text: string): string {
 }
 
 function fromPercent(text: string): string {
-  return text.replace(/%([0-9A-Fa-f]{2})/g, fromHex);
+  const [first = '', ...rest] = text.split('%');
+  return rest.reduce((decoded, piece) => {
+    const character = characters.get(piece.slice(0, 2).toLowerCase());
+    return decoded + (character === undefined ? `%${piece}` : character + piece.slice(2));
+  }, first);
 }
+
+/** By two hexadecimal digits. */
+const characters: ReadonlyMap<string, string> = new Map(
+  Array.from({ length: 256 }, (_, code) => [code.toString(16).padStart(2, '0'), String.fromCharCode(code)]),
+);
 
 function fromHex(_match: string, hex: string): string {
   return String.fromCharCode(Number.parseInt(hex, 16));

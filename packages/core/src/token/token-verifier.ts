@@ -47,7 +47,7 @@ export interface VerifiedToken {
 export interface TokenRefusal {
   readonly ok: false;
   readonly code: RefusalCode;
-  /** For logs only. Of the token it says at most whose it claims to be and for whom. */
+  /** For logs only. Of a token that did not verify it says at most whose it claims to be, and that this is unverified. */
   readonly detail: string;
 }
 
@@ -127,7 +127,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   function strangeIssuer({ payload }: UntrustedToken): string {
     const iss = member(payload, 'iss');
     const trusted = issuers.size === 0 ? 'none' : said([...issuers.keys()]);
-    return `its iss is ${typeof iss === 'string' ? said(iss) : 'not a text'}; trusted here: ${trusted}`;
+    return `its iss, unverified, is ${typeof iss === 'string' ? said(iss) : 'not a text'}; trusted here: ${trusted}`;
   }
 
   /** Reads the payload whose signature has been verified. */

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/audit/audit-file.js';
 import type { AuditSink } from '../../src/audit/event.js';
@@ -5,7 +6,8 @@ import { memoryAudit } from '../../src/audit/memory-audit.js';
 import { createRecorder, type Recorder } from '../../src/audit/recorder.js';
 import { createRedactor } from '../../src/audit/redact.js';
 import type { Caller } from '../../src/caller.js';
-import { refusal, type RefusalCode } from '../../src/refusal.js';
+import { renderEvent, sealRecord } from '../../src/audit/record.js';
+import { answeredAs, refusal, type RefusalCode, refusalCodes } from '../../src/refusal.js';
 import { temporaryFolder } from './events.js';
 import { fullFor } from './faults.js';
 
@@ -46,19 +48,59 @@ class Recording {
   }
 }
 
-it('F3 what a stranger says of himself gets little room, and the record says how much is missing', async () => {
-  const audit = memoryAudit();
-  const { recorder } = new Recording(audit);
-  const claimed = { keyId: 'k'.repeat(1400), agent: 'a'.repeat(257) };
-  await recorder.unverified({ ...facts, path: `/${'p'.repeat(300)}` }, claimed, refusal('key_unknown'));
-  await recorder.unverified(facts, { keyId: 'k'.repeat(256) }, refusal('key_unknown'));
-  expect(audit.records).toMatchObject([
-    {
-      claimed: { keyId: `${'k'.repeat(256)}…[+1144]`, agent: `${'a'.repeat(256)}…[+1]` },
-      request: { path: `/${'p'.repeat(255)}…[+45]` },
-    },
-    { claimed: { keyId: 'k'.repeat(256) } },
-  ]);
+describe('The record of a refused request', () => {
+  it('cuts what a stranger says, and tells how much is missing [F3]', async () => {
+    const audit = memoryAudit();
+    const { recorder } = new Recording(audit);
+    const claimed = { keyId: 'k'.repeat(1400), agent: 'a'.repeat(257) };
+    const strange = { ...facts, method: 'M'.repeat(30), path: `/${'p'.repeat(300)}` };
+    await recorder.unverified(strange, claimed, refusal('origin_mismatch', 'd'.repeat(257)));
+    await recorder.unverified(facts, { keyId: 'k'.repeat(48) }, refusal('key_unknown'));
+    expect(audit.records).toMatchObject([
+      {
+        detail: `${'d'.repeat(256)}…[+1]`,
+        claimed: { keyId: `${'k'.repeat(48)}…[+1352]`, agent: `${'a'.repeat(256)}…[+1]` },
+        request: { method: `${'M'.repeat(24)}…[+6]`, path: `/${'p'.repeat(191)}…[+109]` },
+      },
+      { claimed: { keyId: 'k'.repeat(48) } },
+    ]);
+  });
+
+  it('takes at most 1,100 bytes, whatever characters a stranger sends [F3, request 10]', async () => {
+    const unit = fc.oneof(
+      fc.constantFrom('\u0000', '"', '\\', '\u202e', '\ud800', '中', 'é', 'a'),
+      fc.string({ unit: 'binary' }),
+    );
+    const text = fc
+      .tuple(unit, fc.integer({ min: 1, max: 20_000 }))
+      .map(([one, times]) => one.repeat(times).slice(0, 20_000));
+    const request = fc.record({ id: fc.uuid(), method: text, path: text, remoteAddress: text });
+    await fc.assert(
+      fc.asyncProperty(request, text, text, fc.constantFrom(...refusalCodes), async (strange, keyId, detail, code) => {
+        let bytes = 0;
+        const { recorder } = new Recording({
+          write: async (event) => {
+            bytes = Buffer.byteLength(sealRecord(Number.MAX_SAFE_INTEGER, renderEvent(event), 'f'.repeat(64)));
+          },
+        });
+        await recorder.unverified(strange, { keyId }, refusal(code, detail));
+        expect(bytes).toBeGreaterThan(300);
+        expect(bytes).toBeLessThanOrEqual(1100);
+      }),
+    );
+  });
+
+  it('keeps the true code where the answer tells less [request 10]', async () => {
+    const audit = memoryAudit();
+    const { recorder } = new Recording(audit);
+    const answered = await recorder.unverified(
+      facts,
+      undefined,
+      answeredAs(refusal('key_unknown'), refusal('signature_invalid')),
+    );
+    expect(answered).toEqual(refusal('signature_invalid'));
+    expect(audit.records).toMatchObject([{ code: 'key_unknown' }]);
+  });
 });
 
 describe('F4 what the recorder tells the operator', () => {

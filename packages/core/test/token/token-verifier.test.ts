@@ -235,10 +235,10 @@ describe('claims', () => {
       detail: `it is for "https://sibling.example"; accepted here: "${audience}"`,
     });
     expect(await detailOf({ iss: `https://${'e'.repeat(5000)}` })).toMatchObject({
-      detail: `its iss is "https://${'e'.repeat(92)}"; trusted here: "${issuer}"`,
+      detail: `its iss, unverified, is "https://${'e'.repeat(92)}"; trusted here: "${issuer}"`,
     });
     expect(await detailOf({ iss: 7 }, verifier({ issuers: [] }))).toMatchObject({
-      detail: 'its iss is not a text; trusted here: none',
+      detail: 'its iss, unverified, is not a text; trusted here: none',
     });
   });
 

@@ -36,7 +36,7 @@ function parseWith<T>(
   options: ParseOptions | undefined,
   read: (scanner: Scanner) => T | undefined,
 ): Parsed<T> {
-  const scanner = new Scanner(input, options?.duplicates === 'refuse');
+  const scanner = new Scanner(input, options);
   scanner.skipSpaces();
   const value = read(scanner);
   if (value !== undefined) {
@@ -61,7 +61,7 @@ function readList(scanner: Scanner): List | undefined {
 function readDictionary(scanner: Scanner): Dictionary | undefined {
   const members = new Map<string, Member>();
   while (!scanner.done) {
-    const key = scanner.match(KEY)?.[0];
+    const key = readKey(scanner);
     if (key === undefined) return scanner.fail('no dictionary key');
     if (scanner.refuseDuplicates && members.has(key))
       return scanner.fail('a dictionary key is repeated', 'duplicate_key');
@@ -94,7 +94,12 @@ function readMember(scanner: Scanner): Member | undefined {
   return scanner.peek() === 0x28 ? readInnerList(scanner) : readItem(scanner);
 }
 
+function readKey(scanner: Scanner): string | undefined {
+  return scanner.count() ? scanner.match(KEY)?.[0] : undefined;
+}
+
 function readInnerList(scanner: Scanner): InnerList | undefined {
+  if (!scanner.count()) return undefined;
   scanner.take(0x28);
   const items: Item[] = [];
   for (;;) {
@@ -111,6 +116,7 @@ function readInnerList(scanner: Scanner): InnerList | undefined {
 }
 
 function readItem(scanner: Scanner): Item | undefined {
+  if (!scanner.count()) return undefined;
   const value = readBareItem(scanner);
   if (value === undefined) return undefined;
   const parameters = readParameters(scanner);
@@ -122,7 +128,7 @@ function readParameters(scanner: Scanner): Parameters | undefined {
   const parameters = new Map<string, BareItem>();
   while (scanner.take(0x3b)) {
     scanner.skipSpaces();
-    const key = scanner.match(KEY)?.[0];
+    const key = readKey(scanner);
     if (key === undefined) return scanner.fail('no parameter key');
     if (scanner.refuseDuplicates && parameters.has(key)) {
       return scanner.fail('a parameter is repeated', 'duplicate_parameter');

@@ -1,4 +1,4 @@
-import type { StructuredFieldProblem } from './types.js';
+import type { ParseBudget, ParseOptions, StructuredFieldProblem } from './types.js';
 
 /** A position in a field value. The first problem is kept; after it every reader returns `undefined`. */
 export class Scanner {
@@ -6,10 +6,12 @@ export class Scanner {
   problem: StructuredFieldProblem | undefined;
   readonly input: string;
   readonly refuseDuplicates: boolean;
+  readonly #budget: ParseBudget | undefined;
 
-  constructor(input: string, refuseDuplicates: boolean) {
+  constructor(input: string, { duplicates = 'last', budget }: ParseOptions = {}) {
     this.input = input;
-    this.refuseDuplicates = refuseDuplicates;
+    this.refuseDuplicates = duplicates === 'refuse';
+    this.#budget = budget;
   }
 
   get done(): boolean {
@@ -35,6 +37,15 @@ export class Scanner {
   /** OWS of RFC 9110 §5.6.3: spaces and tabs. */
   skipOptionalWhitespace(): void {
     while (this.peek() === 0x20 || this.peek() === 0x09) this.position += 1;
+  }
+
+  /** Counts one key, item or inner list; false if it is one too many. */
+  count(): boolean {
+    if (this.#budget === undefined) return true;
+    this.#budget.parts -= 1;
+    if (this.#budget.parts >= 0) return true;
+    this.fail('too many parts', 'too_long');
+    return false;
   }
 
   /** Matches a sticky pattern here and steps over it. */

@@ -31,7 +31,7 @@ export type StructuredType = 'item' | 'list' | 'dictionary';
 
 /** Why a field value is not the structured field it should be. */
 export interface StructuredFieldProblem {
-  readonly kind: 'syntax' | 'duplicate_key' | 'duplicate_parameter';
+  readonly kind: 'syntax' | 'duplicate_key' | 'duplicate_parameter' | 'too_long';
   readonly detail: string;
 }
 
@@ -45,6 +45,14 @@ export interface ParseOptions {
    * `'refuse'` is for fields that carry a security decision, where a first-wins reader must not see another value.
    */
   readonly duplicates?: 'last' | 'refuse';
+  /** What may still be read; parsing stops there. For fields of unknown senders. Default: no limit. */
+  readonly budget?: ParseBudget;
+}
+
+/** How much all parses that share this object may read together; each of them counts down. */
+export interface ParseBudget {
+  /** Keys, items and inner lists. */
+  parts: number;
 }
 
 export const NO_PARAMETERS: Parameters = new Map();

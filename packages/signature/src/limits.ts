@@ -1,0 +1,21 @@
+/**
+ * Bounds on what a message can make its reader do before anyone knows who sent it. Honest messages stay far below them;
+ * docs/wire-profile.md states them.
+ */
+export const LIMITS = {
+  /** Characters of Signature and Signature-Input together. */
+  signatureFieldsLength: 16_384,
+  /** Signatures in one message. */
+  signatures: 8,
+  /** Covered components of one signature. */
+  components: 64,
+  /** Parameters of one component. RFC 9421 defines six, of which no component can have more than four. */
+  componentParameters: 4,
+  /** Keys, items and inner lists in Signature-Input, in Signature, and in all fields covered with `;sf` or `;key`. */
+  parts: 256,
+  /** Characters of all fields covered with `;sf` or `;key`. */
+  structuredFieldsLength: 4096,
+  /** Characters and parameters of a query, if one of its parameters is covered. */
+  queryLength: 4096,
+  queryParameters: 256,
+} as const;
