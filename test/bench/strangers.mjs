@@ -88,11 +88,19 @@ function token(payload, alg = 'EdDSA') {
   return `${base64url({ typ: 'at+jwt', alg, kid: 'k' })}.${base64url(payload)}.${Buffer.alloc(64).toString('base64url')}`;
 }
 
+/** The same shapes, each with a name behind its title. */
+function prefixed(name, group) {
+  return Object.fromEntries(Object.entries(group).map(([title, shape]) => [`${title}, ${name}`, shape]));
+}
+
+function member(at) {
+  return `"x";key="k${at.toString(36)}"`;
+}
+
 /** What strangers send: the target and the fields, Host aside. A known key is one that the sender only knows of. */
 function shapes(known, mixed) {
   const unknown = base64url(Buffer.alloc(32, 7));
   const members = times(2200, (at) => `k${at.toString(36)}`).join(',');
-  const member = (at) => `"x";key="k${at.toString(36)}"`;
   const escapes = '\\"'.repeat(6500);
   const path = `/${'%7e'.repeat(850)}`;
   const claim = { iss: ISSUER, sub: 'u', aud: ORIGIN, exp: 4_000_000_000 };
@@ -124,8 +132,6 @@ function shapes(known, mixed) {
       fields: claims(`${plain} "@query-param";name="a"`, keyId),
     },
   });
-  const prefixed = (name, group) =>
-    Object.fromEntries(Object.entries(group).map(([title, shape]) => [`${title}, ${name}`, shape]));
   return {
     'no signature': { fields: [] },
     ...prefixed('unknown key', signedBy(unknown)),

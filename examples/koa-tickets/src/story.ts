@@ -30,7 +30,8 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   telling.heading('What the audit log says: what agents did, and who tried to pass for one');
   line();
   printAuditTable(audit.records, terminal);
-  const recorded = audit.records.flatMap(({ code }) => code ?? []);
+  // Who holds no known key is not told so; the log is.
+  const recorded = audit.records.flatMap(({ code }) => (code === 'key_unknown' ? 'signature_invalid' : (code ?? [])));
   telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
 }
 

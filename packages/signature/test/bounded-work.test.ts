@@ -79,7 +79,7 @@ describe('The work of a message that is refused', () => {
 
   it.each([
     ['parameters of one component', `"x"${times(3000, (at) => `;k${at}`).join('')}`],
-    ['parameters of 50 components', times(50, (at) => `"x${at}"${';a;b;c;d;e'}`).join(' ')],
+    ['parameters of 50 components', times(50, (at) => `"x${at}";a;b;c;d;e`).join(' ')],
     ['components', times(65, (at) => `"x${at}"`).join(' ')],
   ])('ends with too many %s, and nobody looks for the key [request 2]', async (_what, list) => {
     const { result, lookups, patterns } = await workOf(signedOver(list), { known: true });
@@ -89,11 +89,15 @@ describe('The work of a message that is refused', () => {
   });
 
   it('ends with the ninth signature [request 2]', async () => {
-    const inputs = (count: number) => times(count, (at) => `s${at}=();tag="${at}"`).join(', ');
-    const values = (count: number) => times(count, (at) => `s${at}=:AA==:`).join(', ');
-    const fields = (count: number) => ['Signature-Input', inputs(count), 'Signature', values(count)];
-    expect((await workOf(fields(8), { known: true })).result).toMatchObject({ code: 'missing' });
-    expect((await workOf(fields(9), { known: true })).result).toMatchObject({ code: 'malformed' });
+    for (const [count, code] of [
+      [8, 'missing'],
+      [9, 'malformed'],
+    ] as const) {
+      const inputs = times(count, (at) => `s${at}=();tag="${at}"`).join(', ');
+      const values = times(count, (at) => `s${at}=:AA==:`).join(', ');
+      const { result } = await workOf(['Signature-Input', inputs, 'Signature', values], { known: true });
+      expect(result).toMatchObject({ code });
+    }
   });
 
   it.each([

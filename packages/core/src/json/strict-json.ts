@@ -36,23 +36,45 @@ function decodeUtf8(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-// In a text that is known to be JSON, a string before a colon is a member name.
-const landmark = /"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|[{}[\]]/g;
-
+/** Of a text that is known to be JSON. Read by character: a pattern would take ten times as long for what strangers send. */
 function structureProblem(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
-  for (const [mark, content, colon] of text.matchAll(landmark)) {
-    if (mark === '{' || mark === '[') {
-      if (open.push(mark === '{' ? new Set() : undefined) > maxDepth) return `it is nested more than ${maxDepth} deep`;
-    } else if (mark === '}' || mark === ']') {
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '{' || character === '[') {
+      if (open.push(character === '{' ? new Set() : undefined) > maxDepth) {
+        return `it is nested more than ${maxDepth} deep`;
+      }
+    } else if (character === '}' || character === ']') {
       open.pop();
-    } else if (colon !== undefined && content !== undefined) {
-      const name = content.includes('\\') ? String(JSON.parse(`"${content}"`)) : content;
-      const names = open.at(-1);
-      if (name === '__proto__') return 'it has a member named __proto__';
-      if (names?.has(name)) return 'it has the same member twice';
-      names?.add(name);
+    } else if (character === '"') {
+      const end = endOfString(text, at);
+      const problem = isBeforeColon(text, end) ? nameProblem(text.slice(at + 1, end), open.at(-1)) : undefined;
+      if (problem !== undefined) return problem;
+      at = end;
     }
   }
   return undefined;
+}
+
+/** A string before a colon is a member name. */
+function nameProblem(content: string, names: Set<string> | undefined): string | undefined {
+  const name = content.includes('\\') ? String(JSON.parse(`"${content}"`)) : content;
+  if (name === '__proto__') return 'it has a member named __proto__';
+  if (names?.has(name)) return 'it has the same member twice';
+  names?.add(name);
+  return undefined;
+}
+
+/** Where the string that begins here ends: at the first quotation mark that is not escaped. */
+function endOfString(text: string, start: number): number {
+  let end = start + 1;
+  while (text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+  return end;
+}
+
+function isBeforeColon(text: string, end: number): boolean {
+  let at = end + 1;
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1;
+  return text[at] === ':';
 }
