@@ -58,7 +58,7 @@ const query = text.map((value) => `/?a=${encodeURI(value)}`.slice(0, 8000));
 const shape = fc.tuple(covered, text, text, token, query);
 
 describe('A stranger', () => {
-  it('gets one answer, whatever the key that it names without holding it [request 10]', async () => {
+  it('gets one answer, whatever the key that it names without holding it [I5]', async () => {
     const { guard, audit } = await guarded({ agents });
     await fc.assert(
       fc.asyncProperty(shape, async ([list, x, digest, authorization, target]) => {
@@ -76,7 +76,7 @@ describe('A stranger', () => {
     }
   });
 
-  it('costs bounded work, one look-up and a short record [request 2, request 10]', async () => {
+  it('costs bounded work, one look-up and a short record [I2, I4, I6]', async () => {
     const { guard, audit } = await guarded({ agents });
     const lookups = vi.spyOn(agents, 'findByThumbprint');
     let lookedUp = 0;

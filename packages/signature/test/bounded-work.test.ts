@@ -60,7 +60,7 @@ describe('The work of a message that is refused', () => {
   const dictionary = times(2000, (at) => `k${at.toString(36)}`).join(',');
   const members = times(60, (at) => `"x";key="k${at.toString(36)}"`).join(' ');
 
-  it('does not depend on how often one field is covered [request 2]', async () => {
+  it('does not depend on how often one field is covered [I1]', async () => {
     const short = dictionary.split(',', 100).join(',');
     const once = await workOf(signedOver('"x";key="k0"', 'X', short), { known: true });
     const often = await workOf(signedOver(members, 'X', short), { known: true });
@@ -70,7 +70,7 @@ describe('The work of a message that is refused', () => {
     expect(often.patterns - once.patterns).toBeLessThan(60 * 20);
   });
 
-  it('reads no value of a component before the key is known [request 2]', async () => {
+  it('reads no value of a component before the key is known [I6]', async () => {
     const covered = await workOf(signedOver(members, 'X', dictionary), { known: false });
     const other = await workOf(signedOver(members, 'X', 'a'), { known: false });
     expect(covered.result).toMatchObject({ code: 'key' });
@@ -81,14 +81,14 @@ describe('The work of a message that is refused', () => {
     ['parameters of one component', `"x"${times(3000, (at) => `;k${at}`).join('')}`],
     ['parameters of 50 components', times(50, (at) => `"x${at}";a;b;c;d;e`).join(' ')],
     ['components', times(65, (at) => `"x${at}"`).join(' ')],
-  ])('ends with too many %s, and nobody looks for the key [request 2]', async (_what, list) => {
+  ])('ends with too many %s, and nobody looks for the key [I2]', async (_what, list) => {
     const { result, lookups, patterns } = await workOf(signedOver(list), { known: true });
     expect(result).toMatchObject({ code: 'malformed' });
     expect(lookups).toBe(0);
     expect(patterns).toBeLessThan(mostBeforeTheKey);
   });
 
-  it('ends with the ninth signature [request 2]', async () => {
+  it('ends with the ninth signature [I2]', async () => {
     for (const [count, code] of [
       [8, 'missing'],
       [9, 'malformed'],
@@ -115,13 +115,13 @@ describe('The work of a message that is refused', () => {
     ],
     ['too many query parameters', signedOver('"@query-param";name="a"'), `/?${'a&'.repeat(300)}`],
     ['too long a query', signedOver('"@query-param";name="a"'), `/?a=${'!'.repeat(LIMITS.queryLength)}`],
-  ])('ends with %s, also for a known key [request 2]', async (_what, fields, target) => {
+  ])('ends with %s, also for a known key [I2]', async (_what, fields, target) => {
     const { result, patterns } = await workOf(fields, { known: true, target });
     expect(result).toMatchObject({ code: 'component_malformed' });
     expect(patterns).toBeLessThan(mostWithTheKey);
   });
 
-  it('is bounded for whatever is sent [request 2, A16]', async () => {
+  it('is bounded for whatever is sent [A16, I2]', async () => {
     const name = fc.constantFrom(
       'x',
       'y',

@@ -66,7 +66,7 @@ describe('The record of a refused request', () => {
     ]);
   });
 
-  it('takes at most 1,100 bytes, whatever characters a stranger sends [F3, request 10]', async () => {
+  it('takes at most 1,100 bytes, whatever characters a stranger sends [F3, I4]', async () => {
     const unit = fc.oneof(
       fc.constantFrom('\u0000', '"', '\\', '\u202e', '\ud800', '中', 'é', 'a'),
       fc.string({ unit: 'binary' }),
@@ -90,7 +90,7 @@ describe('The record of a refused request', () => {
     );
   });
 
-  it('keeps the true code where the answer tells less [request 10]', async () => {
+  it('keeps the true code where the answer tells less [I5]', async () => {
     const audit = memoryAudit();
     const { recorder } = new Recording(audit);
     const answered = await recorder.unverified(
