@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { agentsFromObjects, bufferedBody, createGuard, memoryAudit } from '@countersign/core';
+import { agentsFromObjects, bufferedBody, createGuard, memoryAudit, memoryReplayStore } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
 import { blocksOf, readPage } from './docs/blocks.js';
 import { keyFromSeed, type TestKey } from './support/keys.js';
@@ -77,6 +77,8 @@ describe('docs/wire-vectors.md', () => {
       },
       audit: memoryAudit(),
       clock: () => 1_764_000_030_000,
+      // It began before the page was signed.
+      replay: memoryReplayStore({ clock: () => 1_763_999_999_000 }),
     });
     const send = () =>
       guard.authenticate({ method, target, rawHeaders: fields.flat(), body: bufferedBody(Buffer.alloc(0)) });
