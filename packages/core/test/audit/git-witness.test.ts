@@ -43,6 +43,11 @@ async function writeLog(folder: Folder, path: string, options: GitWitnessOptions
   await sink.close?.();
 }
 
+/** Git estimates how many objects there are by those whose names begin with 17. */
+function isCounted(text: string): boolean {
+  return createHash('sha1').update(`blob ${text.length}\0${text}`).digest('hex').startsWith('17');
+}
+
 describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
   it('holds each checkpoint in a commit of its own file, runs no hook, and verifies a log', async () => {
     using folder = temporaryFolder();
@@ -152,10 +157,7 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
     const { tree } = repository(parent);
     git(tree, 'config', 'gc.auto', '1');
     git(tree, 'config', 'gc.autoDetach', 'false');
-    // Git estimates how many objects there are by those whose names begin with 17.
     const texts = Array.from({ length: 5000 }, (_, index) => `text-${index}`);
-    const isCounted = (text: string): boolean =>
-      createHash('sha1').update(`blob ${text.length}\0${text}`).digest('hex').startsWith('17');
     for (const text of texts.filter(isCounted).slice(0, 4)) {
       writeFileSync(join(tree, 'text'), text);
       git(tree, 'hash-object', '-w', 'text');
