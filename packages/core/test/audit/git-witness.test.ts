@@ -124,7 +124,7 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
     expect(git(tree, 'show', 'HEAD:a b.checkpoints')).toBe(readFileSync(path, 'utf8'));
   });
 
-  it('fetches nothing that is missing from a partial clone, and runs no program for it [policy 11]', async () => {
+  it('fetches nothing that is missing from a partial clone, and runs no program for it [N3]', async () => {
     using folder = temporaryFolder();
     using parent = temporaryFolder();
     const { tree, ran } = repository(parent);
@@ -151,7 +151,7 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
     expect(existsSync(ran)).toBe(false);
   });
 
-  it('does no housekeeping, whose hook would be a program of the repository [policy 11]', async () => {
+  it('does no housekeeping, whose hook would be a program of the repository [N3]', async () => {
     using folder = temporaryFolder();
     using parent = temporaryFolder();
     const { tree } = repository(parent);
