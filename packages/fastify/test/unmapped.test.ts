@@ -1,0 +1,32 @@
+import { fastify } from 'fastify';
+import { expect, it } from 'vitest';
+import { guarded, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { agentAuth } from '../src/index.js';
+
+it("names all closed routes in one warning, and not those that say 'refuse', which stay closed to agents [D8]", async () => {
+  const troubles: string[] = [];
+  const { guard } = await guarded({ traffic: 'mixed', onTrouble: (text) => void troubles.push(text) });
+  const app = fastify({ exposeHeadRoutes: false });
+  for (const name of ['a', 'b']) {
+    await app.register(async (part) => {
+      await part.register(agentAuth, { guard, ...(name === 'b' && { unmapped: 'authenticated' as const }) });
+      part.get(`/${name}`, async () => name);
+      part.get(`/${name}/login`, { config: { permit: 'refuse' } }, async () => 'login');
+    });
+  }
+  await app.register(async (part) => {
+    await part.register(agentAuth, { guard });
+    part.get('/c', async () => 'c');
+  });
+  await app.ready();
+  await using served = await serve(app.routing);
+  expect(troubles).toEqual([
+    expect.stringMatching(/asks? for no permission, so agents are refused there: GET \/a, GET \/c$/),
+  ]);
+  for (const target of ['/a', '/a/login', '/b/login', '/c']) {
+    expect(JSON.parse((await send(served.url, signed({ target }))).body)).toMatchObject({ code: 'route_unmapped' });
+  }
+  expect((await send(served.url, unsigned({ target: '/b/login' }))).body).toBe('login');
+  expect((await send(served.url, signed({ target: '/b' }))).body).toBe('b');
+  await app.close();
+});
