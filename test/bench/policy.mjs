@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { cedarFromText } from '@countersign/core';
 
 const { values } = parseArgs({ options: { most: { type: 'string', default: '100000' } } });
-const cedar = createRequire(new URL('../../packages/core/package.json', import.meta.url))(
+const cedar = createRequire(new URL('../../packages/policy/package.json', import.meta.url))(
   '@cedar-policy/cedar-wasm/nodejs',
 );
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import {
-  type AdmissionOptions,
   type AgentRegistration,
   checkOptionNames,
   ConfigError,
   type GuardOptions,
   type IssuerOptions,
 } from '@countersign/core';
+import { type AdmissionOptions } from '@countersign/core/adapter';
 
 /** What a host is told: the same JSON for every host, so that one suite can drive them all. */
 export interface HostConfig

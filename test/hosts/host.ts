@@ -1,6 +1,5 @@
 import type { RequestListener } from 'node:http';
 import {
-  type AdmissionOptions,
   agentsFromObjects,
   auditFile,
   type Caller,
@@ -9,6 +8,7 @@ import {
   type GuardOptions,
   revocationsFromFile,
 } from '@countersign/core';
+import { type AdmissionOptions } from '@countersign/core/adapter';
 import type { HostConfig } from './config.js';
 import { policyOf } from './policy.js';
 import { type ServerOptions, startServer } from './server.js';

@@ -4,12 +4,12 @@ import {
   admissionOf,
   checkPermission,
   isPermit,
-  type LeaveRequest,
-  leaveFor,
+  type PermissionRequest,
+  permissionRequest,
   type PermitOptions,
-  permitted,
+  enforcePermission,
   type ResourceOf,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import { Catch, createParamDecorator, Inject, Injectable, SetMetadata } from '@nestjs/common';
 import type { CanActivate, ExceptionFilter, ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
@@ -20,13 +20,13 @@ interface AnyRequest {
   readonly raw?: IncomingMessage;
 }
 
-type LeaveOf = (request: AnyRequest) => LeaveRequest;
+type LeaveOf = (request: AnyRequest) => PermissionRequest;
 const leaveKey = Symbol('countersign:leave');
 
 /** Says what a handler asks leave for; `CountersignGuard` asks. */
 export function Permit(action: string, resource: ResourceOf<AnyRequest>, options: PermitOptions = {}): MethodDecorator {
   checkPermission('@Permit', action, resource, options);
-  return SetMetadata(leaveKey, ((request) => leaveFor(action, resource, options, request)) satisfies LeaveOf);
+  return SetMetadata(leaveKey, ((request) => permissionRequest(action, resource, options, request)) satisfies LeaveOf);
 }
 
 /** Injects who calls. */
@@ -61,7 +61,7 @@ export class AnsweredFilter implements ExceptionFilter {
 async function mayRun(context: ExecutionContext, leave: LeaveOf | undefined): Promise<boolean> {
   const request = context.switchToHttp().getRequest<AnyRequest>();
   const { caller, guard, refuse } = admissionFor(request);
-  if (leave !== undefined) return await permitted(nodeRequest(request), leave(request), () => undefined);
+  if (leave !== undefined) return await enforcePermission(nodeRequest(request), leave(request), () => undefined);
   // People's requests are not ours to judge; and a method with an adapter's @Permit asks by itself.
   if (caller === undefined || isPermit(context.getHandler())) return true;
   refuse(await guard.unmapped(caller, `${context.getClass().name}.${context.getHandler().name}`));

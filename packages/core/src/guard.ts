@@ -1,25 +1,23 @@
-import type { AuditOutcome } from './audit/event.js';
-import { createRecorder, type DecidedAction } from './audit/recorder.js';
-import { createAuthenticator } from './authenticate.js';
-import type { BodyVerdict } from './body/request-body.js';
-import { createAuthorizer } from './authorize.js';
-import { createFilter, type Filtered, type FilterOptions } from './filter.js';
-import type { Caller } from './caller.js';
-import { closeParts } from './close-parts.js';
-import type { HttpRequest } from './http/request.js';
-import { requestFacts } from './http/request-facts.js';
-import type { GuardOptions } from './guard-options.js';
-import type { PolicyDecision, Resource } from './policy/engine.js';
-import { IncompleteResource } from './policy/incomplete-resource.js';
-import { createJudge } from './policy/judge.js';
-import { dpopAlgorithms } from './possession/dpop-proof.js';
-import { acceptSignature } from './profile.js';
-import { type DpopChallenge, type Refusal, type RefusalResponse, refusal, refusalResponse } from './refusal.js';
-import { readOrRelease } from './release.js';
-import { createRequestRegister } from './request-register.js';
-import type { Revocations } from './revocation/memory-revocations.js';
-import { carriesOurMark } from './traffic.js';
-import { kindOf, textOf } from './text-of.js';
+import type { AuditOutcome } from '@countersign/audit';
+import { createRecorder, type DecidedAction } from './record/recorder.js';
+import { createAuthenticator } from './stages/verify.js';
+import type { BodyVerdict } from './stages/body/request-body.js';
+import { createAuthorizer } from './stages/authorize/authorize.js';
+import { createFilter, type Filtered, type FilterOptions } from './stages/filter/filter.js';
+import type { Caller } from './model/caller.js';
+import { closeParts, kindOf, errorMessage } from '@countersign/common';
+import type { HttpRequest } from './model/request.js';
+import { requestFacts } from './stages/address/request-facts.js';
+import type { GuardOptions } from './options/guard-options.js';
+import { IncompleteResource, type PolicyDecision, type Resource } from '@countersign/policy';
+import { createEvaluator } from './stages/authorize/evaluate.js';
+import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
+import { acceptSignature } from './stages/possession/profile.js';
+import { type DpopChallenge, type Refusal, type RefusalResponse, refusal, refusalResponse } from './model/refusal.js';
+import { readOrRelease } from './options/release.js';
+import { createRequestRegister } from './record/request-register.js';
+import type { Revocations } from './stages/revocation/memory-revocations.js';
+import { carriesOurMark } from './stages/traffic/traffic.js';
 
 /** Who calls, or why we do not believe it. */
 export type Authentication =
@@ -129,7 +127,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
   const register = createRequestRegister();
   const recorder = createRecorder(settings);
   const verify = createAuthenticator(settings);
-  const parts = { ...settings, judge: createJudge(settings), recorder, register };
+  const parts = { ...settings, judge: createEvaluator(settings), recorder, register };
 
   function dpopChallenge(): DpopChallenge | undefined {
     const { dpop, clock } = settings;
@@ -176,8 +174,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
         return { ok: true, caller: undefined, refuseStranger };
       }
       const answer = await verify(request, facts.id, forwarded.host).catch((error: unknown) => {
-        settings.onTrouble(`countersign: a request could not be checked: ${textOf(error)}`);
-        return { ok: false as const, refusal: refusal('internal_error', textOf(error)), claimed: undefined };
+        settings.onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
+        return { ok: false as const, refusal: refusal('internal_error', errorMessage(error)), claimed: undefined };
       });
       if (!answer.ok) {
         request.body.discard();
@@ -200,7 +198,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     unresolved(caller, action, problem) {
       const { method = '', path = '' } = register.find(caller)?.facts ?? {};
       settings.onTrouble(
-        `countersign: the resource of ${action} at ${method} ${JSON.stringify(path)} could not be determined: ${textOf(problem)}`,
+        `countersign: the resource of ${action} at ${method} ${JSON.stringify(path)} could not be determined: ${errorMessage(problem)}`,
       );
       // What others' errors say may quote the request, so that it stays out of the audit log.
       const detail = problem instanceof IncompleteResource ? problem.message : kindOf(problem);

@@ -1,29 +1,50 @@
-export { AuditError, type AuditFailure } from './audit/audit-error.js';
-export { auditFile } from './audit/audit-file.js';
-export type { AuditFileOptions } from './audit/audit-file-options.js';
-export { auditStdout } from './audit/audit-stdout.js';
-export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './audit/event.js';
-export { type FanOut, type FanOutOptions, fanOut } from './audit/fan-out.js';
-export type { FanOutRule } from './audit/fan-out-branch.js';
-export { fileWitness } from './audit/file-witness.js';
-export { type GitWitnessOptions, gitWitness } from './audit/git-witness.js';
-export { type HttpWitnessOptions, httpWitness } from './audit/http-witness.js';
-export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, SegmentStart } from './audit/log-record.js';
-export { type MemoryAudit, type MemoryAuditOptions, memoryAudit } from './audit/memory-audit.js';
-export { printableEvent } from './audit/printable-event.js';
-export { auditPseudonym, type PseudonymOf } from './audit/pseudonym.js';
-export { isEvent, readAuditLog, readWholeAuditLog } from './audit/read-audit-log.js';
-export type { AuditRecord } from './audit/record.js';
-export { auditRecordSchema } from './audit/record-schema.js';
-export type { RedactOptions, Redaction } from './audit/redact-options.js';
-export { auditCloudEvents } from './audit/sinks/audit-cloud-events.js';
-export type { AuditCloudEventsOptions } from './audit/sinks/cloud-events-options.js';
-export { type AuditPinoOptions, auditPino, type PinoLogger } from './audit/sinks/audit-pino.js';
-export type { OcsfActor, OcsfApiActivity, OcsfDelegation } from './audit/sinks/ocsf.js';
-export { toOcsf } from './audit/sinks/to-ocsf.js';
-export type { CheckpointWitness } from './audit/witness.js';
-export { bufferedBody } from './body/buffered-body.js';
-export { continueAfterVerification } from './body/expect-continue.js';
+export {
+  auditCloudEvents,
+  type AuditCloudEventsOptions,
+  AuditError,
+  type AuditEvent,
+  type AuditFailure,
+  auditFile,
+  type AuditFileOptions,
+  type AuditHop,
+  type AuditOutcome,
+  auditPino,
+  type AuditPinoOptions,
+  type AuditRecord,
+  auditRecordSchema,
+  type AuditSink,
+  auditStdout,
+  type CheckpointRecord,
+  type CheckpointWitness,
+  fanOut,
+  type FanOut,
+  type FanOutOptions,
+  type FanOutRule,
+  fileWitness,
+  gitWitness,
+  type GitWitnessOptions,
+  httpWitness,
+  type HttpWitnessOptions,
+  isEvent,
+  type LogRecord,
+  memoryAudit,
+  type MemoryAudit,
+  type MemoryAuditOptions,
+  type OcsfActor,
+  type OcsfApiActivity,
+  type OcsfDelegation,
+  type PinoLogger,
+  printableEvent,
+  readAuditLog,
+  readWholeAuditLog,
+  type RecoveredRecord,
+  type SegmentRecord,
+  type SegmentStart,
+  toOcsf,
+} from '@countersign/audit';
+export { auditPseudonym, type PseudonymOf } from './record/pseudonym.js';
+export type { RedactOptions, Redaction } from './record/redact-options.js';
+export { bufferedBody } from './stages/body/buffered-body.js';
 export type {
   BodyFailure,
   BodyLimits,
@@ -32,15 +53,21 @@ export type {
   RequestBody,
   StreamedBody,
   StreamFailure,
-} from './body/request-body.js';
-export type { Actor, Caller, Proof, Subject } from './caller.js';
-export { ConfigError, checkOptionNames } from './config-error.js';
-export type { Filtered, FilterOptions } from './filter.js';
+} from './stages/body/request-body.js';
+export type { Actor, Caller, Proof, Subject } from './model/caller.js';
+export {
+  checkOptionNames,
+  ConfigError,
+  type LiveFileOptions,
+  parseStrictJson,
+  type Reading,
+  type ReloadResult,
+} from '@countersign/common';
+export type { Filtered, FilterOptions } from './stages/filter/filter.js';
 export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
-export type { GuardOptions } from './guard-options.js';
-export { isLoopback } from './http/origin.js';
-export type { HttpRequest } from './http/request.js';
-export { parseStrictJson, type Reading } from './json/strict-json.js';
+export type { GuardOptions } from './options/guard-options.js';
+export { isLoopback } from '@countersign/common';
+export type { HttpRequest } from './model/request.js';
 export type { SkippedKey } from './keys/agent-jwk-set.js';
 export type { AgentRegistry } from './keys/agent-registry.js';
 export { agentsFromFile } from './keys/agents-from-file.js';
@@ -69,59 +96,38 @@ export type {
   PrintedRegistration,
 } from './keys/registration.js';
 export type { AgentsRefresh, RemoteDirectoryOptions } from './keys/remote-directory.js';
-export type { LiveFileOptions } from './files/live-file.js';
-export type { ReloadResult } from './files/live-files.js';
-export { actingUserOf } from './node/acting-user.js';
-export { type Admission, admissionOf } from './node/admission.js';
-export { type AdmissionOptions, admit, type HostExchange } from './node/admit.js';
+export type { DpopOptions } from './stages/possession/dpop-options.js';
+export type { WebBotAuthOptions } from './stages/possession/web-bot-auth-options.js';
 export {
-  admissionOptionNames,
-  checkAdmissionOptions,
-  checkPermission,
-  type PermitOptions,
-} from './node/check-arguments.js';
-export { checkedGuard, type GuardInTime, guardInTime } from './node/guard-in-time.js';
-export { type HandlerMark, isPermit, markHandler, markOf } from './node/handler-mark.js';
-export { leaveFor, type ResourceOf } from './node/leave-for.js';
-export { type Enforce, permission } from './node/permission.js';
-export { type PermitDecorator, permitDecorator } from './node/permit-decorator.js';
-export { exempt, type LeaveRequest, permitted } from './node/permitted.js';
-export type { Respond } from './node/respond.js';
-export type { NamedResource, RouteResource } from './node/route-resource.js';
-export { sendRefusal } from './node/send-refusal.js';
-export { closesUnmapped, coverBelow, refuseAgent, refuseUnmapped } from './node/unmapped.js';
-export type { OutcomeWatch } from './node/watch-outcome.js';
-export type { DpopOptions } from './possession/dpop-options.js';
-export type { WebBotAuthOptions } from './possession/web-bot-auth-options.js';
-export type { CedarDecision, CedarEngine, CedarSource } from './policy/cedar/engine.js';
-export {
+  type CedarDecision,
   type CedarDirectory,
-  type CedarFromDirectoryOptions,
+  type CedarEngine,
   cedarFromDirectory,
+  type CedarFromDirectoryOptions,
   cedarFromText,
-} from './policy/cedar/load.js';
-export type { PolicyHead } from './policy/cedar/policy-head.js';
-export type { Policy } from './policy/cedar/policy-set.js';
-export type { Constraint, PolicyScope } from './policy/cedar/scope.js';
-export type {
-  MatchingDetails,
-  PolicyContext,
-  PolicyDecision,
-  PolicyEngine,
-  PolicyQuery,
-  Resource,
-} from './policy/engine.js';
-export type { EntityProvider, EntityRecord } from './policy/entity-provider.js';
-export type {
-  ExplainedRequest,
-  Explanation,
-  NearPermit,
-  PolicyPlace,
-  UnmetCondition,
-} from './policy/explain/explanation.js';
-export { explanationText } from './policy/explain/explanation-text.js';
-export { checkPolicies } from './policy/lint/check.js';
-export type { PolicyCheck, PolicyFinding, PolicyFindingCode } from './policy/lint/finding.js';
+  type CedarSource,
+  checkPolicies,
+  type Constraint,
+  type ExplainedRequest,
+  type Explanation,
+  explanationText,
+  type MatchingDetails,
+  type NearPermit,
+  type Policy,
+  type PolicyCheck,
+  type PolicyContext,
+  type PolicyDecision,
+  type PolicyEngine,
+  type PolicyFinding,
+  type PolicyFindingCode,
+  type PolicyHead,
+  type PolicyPlace,
+  type PolicyQuery,
+  type PolicyScope,
+  type Resource,
+  type UnmetCondition,
+} from '@countersign/policy';
+export type { EntityProvider, EntityRecord } from './stages/authorize/entity-provider.js';
 export {
   type DpopChallenge,
   type Refusal,
@@ -130,17 +136,17 @@ export {
   refusal,
   refusalCodes,
   refusalResponse,
-} from './refusal.js';
-export { RefusalError } from './refusal-error.js';
+} from './model/refusal.js';
+export { RefusalError } from './model/refusal-error.js';
 export {
   type MemoryReplayStore,
   type MemoryReplayStoreOptions,
   memoryReplayStore,
-} from './replay/memory-replay-store.js';
-export type { OneTimeProof, ReplayResult, ReplayStore } from './replay/store.js';
-export { memoryRevocations, type Revocations } from './revocation/memory-revocations.js';
-export { type Revocable, type Revocation, revocationKey } from './revocation/revocable.js';
-export { revocationsFromFile } from './revocation/revocations-from-file.js';
-export type { RevocationSource } from './revocation/source.js';
-export type { IssuerOptions } from './token/issuers.js';
-export { namesAnActor } from './token/token-search.js';
+} from './stages/replay/memory-replay-store.js';
+export type { OneTimeProof, ReplayResult, ReplayStore } from './stages/replay/store.js';
+export { memoryRevocations, type Revocations } from './stages/revocation/memory-revocations.js';
+export { type Revocable, type Revocation, revocationKey } from './stages/revocation/revocable.js';
+export { revocationsFromFile } from './stages/revocation/revocations-from-file.js';
+export type { RevocationSource } from './stages/revocation/source.js';
+export type { IssuerOptions } from './stages/token/issuers.js';
+export { namesAnActor } from './stages/traffic/token-search.js';

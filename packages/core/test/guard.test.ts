@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Caller } from '../src/caller.js';
-import { ConfigError } from '../src/config-error.js';
-import type { GuardOptions } from '../src/guard-options.js';
-import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
-import { memoryRevocations } from '../src/revocation/memory-revocations.js';
-import type { Revocable } from '../src/revocation/revocable.js';
+import type { Caller } from '../src/model/caller.js';
+import { ConfigError } from '@countersign/common';
+import type { GuardOptions } from '../src/options/guard-options.js';
+import type { PolicyDecision, PolicyEngine } from '@countersign/policy';
+import { memoryRevocations } from '../src/stages/revocation/memory-revocations.js';
+import type { Revocable } from '../src/stages/revocation/revocable.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { agents, allow, engine, guarded, keyId, letIn, permission, signedRequest } from './guarded.js';
 

@@ -1,16 +1,16 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { nativeSigningKey, signMessage } from '@countersign/signature';
-import { type MemoryAudit, memoryAudit } from '../src/audit/memory-audit.js';
-import { bufferedBody } from '../src/body/buffered-body.js';
-import type { Caller } from '../src/caller.js';
+import { memoryAudit, type MemoryAudit } from '@countersign/audit';
+import { bufferedBody } from '../src/stages/body/buffered-body.js';
+import type { Caller } from '../src/model/caller.js';
 import { createGuard, type Guard } from '../src/guard.js';
-import type { HttpRequest } from '../src/http/request.js';
+import type { HttpRequest } from '../src/model/request.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import type { AgentDirectory } from '../src/keys/directory.js';
-import type { GuardOptions } from '../src/guard-options.js';
-import type { PolicyDecision, PolicyEngine } from '../src/policy/engine.js';
-import { keyPair } from './token/link-keys.js';
-import { jws, newIssuerKey } from './token/tokens.js';
+import type { GuardOptions } from '../src/options/guard-options.js';
+import type { PolicyDecision, PolicyEngine } from '@countersign/policy';
+import { keyPair } from './stages/chain/link-keys.js';
+import { jws, newIssuerKey } from './stages/token/tokens.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const { x = '' } = publicKey.export({ format: 'jwk' });

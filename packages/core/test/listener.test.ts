@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ConfigError } from '../src/config-error.js';
-import { readListener } from '../src/listener.js';
-import { bundle } from './audit/bundle.js';
-import { temporaryFolder } from './audit/events.js';
+import { ConfigError, readListener } from '@countersign/common';
+import { bundle } from '../../audit/test/bundle.js';
+import { temporaryFolder } from '../../audit/test/events.js';
 
 const programs = temporaryFolder();
 afterAll(() => programs[Symbol.dispose]());

@@ -14,7 +14,7 @@ import {
   memoryAudit,
   revocationsFromFile,
 } from '../src/index.js';
-import { event } from './audit/events.js';
+import { event } from '../../audit/test/events.js';
 
 /*
  * A process in which the listener of one option rejects: `node rejecting-listener.mjs fanOut`. It ends with 0 once the

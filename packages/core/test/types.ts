@@ -1,6 +1,5 @@
-import type { LogRecord } from '../src/audit/log-record.js';
-import type { auditRecordSchema } from '../src/audit/record-schema.js';
-import type { RefusalCode } from '../src/refusal.js';
+import type { auditRecordSchema, LogRecord } from '@countersign/audit';
+import type { RefusalCode } from '../src/model/refusal.js';
 
 /** The TypeScript type that a JSON Schema of our kind describes. */
 type FromSchema<Schema> = Schema extends { readonly oneOf: readonly (infer Choice)[] }

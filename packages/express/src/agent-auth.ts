@@ -1,16 +1,14 @@
+import { type Caller, type Guard, type Subject } from '@countersign/core';
 import {
   actingUserOf,
   type AdmissionOptions,
   admissionOf,
   admit,
-  type Caller,
   checkAdmissionOptions,
-  type Guard,
   guardInTime,
   type HandlerMark,
   markHandler,
-  type Subject,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExpressMiddleware, Next } from './request-types.js';
 import { refuseWithin, watchRoutes } from './routes.js';

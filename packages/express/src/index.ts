@@ -8,4 +8,5 @@ export {
 } from './agent-auth.js';
 export { Permit, permit } from './permit.js';
 export type { ExpressMiddleware, ExpressRequest, RouteRequest } from './request-types.js';
-export type { PermitOptions, ResourceOf, Subject } from '@countersign/core';
+export type { Subject } from '@countersign/core';
+export type { PermitOptions, ResourceOf } from '@countersign/core/adapter';

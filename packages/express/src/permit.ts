@@ -8,7 +8,7 @@ import {
   permitDecorator,
   type ResourceOf,
   sendRefusal,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExpressMiddleware, ExpressRequest, Next, RouteRequest } from './request-types.js';
 import { isWithinRoute } from './routes.js';

@@ -1,4 +1,11 @@
-import { closesUnmapped, type HandlerMark, isPermit, markHandler, markOf, refuseUnmapped } from '@countersign/core';
+import {
+  closesUnmapped,
+  type HandlerMark,
+  isPermit,
+  markHandler,
+  markOf,
+  refuseUnmapped,
+} from '@countersign/core/adapter';
 import type { ExpressRequest, Next } from './request-types.js';
 
 /** What is used of a Route of Express, the same in 4 and 5. */

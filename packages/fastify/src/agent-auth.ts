@@ -1,5 +1,6 @@
-import { type AdmissionOptions, admissionOf, admissionOptionNames, admit } from '@countersign/core';
-import { checkAdmissionOptions, checkedGuard, type Guard } from '@countersign/core';
+import { type AdmissionOptions, admissionOf, admissionOptionNames, admit } from '@countersign/core/adapter';
+import { type Guard } from '@countersign/core';
+import { checkAdmissionOptions, checkedGuard } from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { getCaller, rememberReply, sendThrough } from './exchange.js';

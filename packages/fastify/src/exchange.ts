@@ -1,4 +1,5 @@
-import { actingUserOf, admissionOf, type Caller, type Respond, type Subject } from '@countersign/core';
+import { type Caller, type Subject } from '@countersign/core';
+import { actingUserOf, admissionOf, type Respond } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';

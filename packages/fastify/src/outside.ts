@@ -1,4 +1,5 @@
-import { admissionOf, type Guard, refusal, refusalResponse } from '@countersign/core';
+import { type Guard, refusal, refusalResponse } from '@countersign/core';
+import { admissionOf } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type ServedRequest, sendThrough } from './exchange.js';

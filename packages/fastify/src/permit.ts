@@ -4,7 +4,7 @@ import {
   permission,
   permitDecorator,
   type ResourceOf,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import type { FastifyReply } from 'fastify';
 import { replyTo, type ServedRequest, sendThrough } from './exchange.js';
 import { refuseUnguarded } from './outside.js';

@@ -1,11 +1,5 @@
-import {
-  type Caller,
-  checkOptionNames,
-  checkPermission,
-  ConfigError,
-  type PermitOptions,
-  type ResourceOf,
-} from '@countersign/core';
+import { type Caller, checkOptionNames, ConfigError } from '@countersign/core';
+import { checkPermission, type PermitOptions, type ResourceOf } from '@countersign/core/adapter';
 import type { FastifyRequest } from 'fastify';
 
 /** A request whose parameters are text, as they are unless a schema converts them. */

@@ -1,4 +1,12 @@
-import { exempt, type Guard, isPermit, leaveFor, permitted, refuseAgent, refuseUnmapped } from '@countersign/core';
+import { type Guard } from '@countersign/core';
+import {
+  exempt,
+  isPermit,
+  permissionRequest,
+  enforcePermission,
+  refuseAgent,
+  refuseUnmapped,
+} from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { sendThrough } from './exchange.js';
 import { rootOf } from './outside.js';
@@ -21,9 +29,9 @@ export async function askPermission(request: FastifyRequest, reply: FastifyReply
   if (permit === undefined || permit === 'refuse') return true;
   if (permit === false) return exempt(request.raw, sendThrough(reply));
   const { action, resource, ...options } = permit;
-  return await permitted(
+  return await enforcePermission(
     request.raw,
-    leaveFor(action, resource, options, request as PermitRequest),
+    permissionRequest(action, resource, options, request as PermitRequest),
     sendThrough(reply),
   );
 }

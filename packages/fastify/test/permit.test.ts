@@ -1,4 +1,5 @@
-import { ConfigError, type Resource, type ResourceOf as AnyResourceOf } from '@countersign/core';
+import { ConfigError, type Resource } from '@countersign/core';
+import { type ResourceOf as AnyResourceOf } from '@countersign/core/adapter';
 import {
   fastify,
   type FastifyInstance,

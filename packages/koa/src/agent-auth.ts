@@ -1,16 +1,14 @@
+import { type Caller, type Guard, type Subject } from '@countersign/core';
 import {
   actingUserOf,
   type AdmissionOptions,
   admissionOf,
   admit,
-  type Caller,
   checkAdmissionOptions,
-  type Guard,
   guardInTime,
   type HandlerMark,
   type Respond,
-  type Subject,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import type { KoaContext, KoaMiddleware } from './context.js';
 import { markMiddleware } from './mark-middleware.js';
 import { refuseWithin, watchRouters } from './routes.js';

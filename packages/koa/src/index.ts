@@ -1,4 +1,5 @@
 export { type AgentAuthOptions, type AgentState, actingUser, agentAuth, getCaller } from './agent-auth.js';
 export type { KoaContext, KoaMiddleware } from './context.js';
 export { Permit, permit, type RouteContext } from './permit.js';
-export type { PermitOptions, ResourceOf, Subject } from '@countersign/core';
+export type { Subject } from '@countersign/core';
+export type { PermitOptions, ResourceOf } from '@countersign/core/adapter';

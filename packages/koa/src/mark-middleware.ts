@@ -1,4 +1,4 @@
-import { type HandlerMark, markHandler } from '@countersign/core';
+import { type HandlerMark, markHandler } from '@countersign/core/adapter';
 
 /**
  * Marks a middleware so that routers can be asked about it. OpenTelemetry puts a bare arrow around all that routers hold,

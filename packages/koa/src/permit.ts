@@ -6,7 +6,7 @@ import {
   permission,
   permitDecorator,
   type ResourceOf,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import { answerThrough } from './agent-auth.js';
 import type { KoaContext, KoaMiddleware } from './context.js';
 import { markMiddleware } from './mark-middleware.js';

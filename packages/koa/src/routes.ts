@@ -1,4 +1,11 @@
-import { closesUnmapped, type HandlerMark, isPermit, markHandler, markOf, refuseUnmapped } from '@countersign/core';
+import {
+  closesUnmapped,
+  type HandlerMark,
+  isPermit,
+  markHandler,
+  markOf,
+  refuseUnmapped,
+} from '@countersign/core/adapter';
 import type { KoaContext } from './context.js';
 
 /** What is used of koa-router and @koa/router, the same in all versions. */

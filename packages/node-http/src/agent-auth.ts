@@ -1,15 +1,13 @@
+import { type Caller, type Guard, type Subject } from '@countersign/core';
 import {
   actingUserOf,
   type AdmissionOptions,
   admissionOf,
   admissionOptionNames,
   admit,
-  type Caller,
   checkAdmissionOptions,
-  type Guard,
   guardInTime,
-  type Subject,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Step } from './step.js';
 

@@ -5,7 +5,7 @@ import {
   permitDecorator,
   type ResourceOf,
   sendRefusal,
-} from '@countersign/core';
+} from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Step } from './step.js';
 

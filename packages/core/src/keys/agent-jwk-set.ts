@@ -1,5 +1,5 @@
 import { isIdentifier } from '@countersign/delegation';
-import { isJsonObject, member, type Reading } from '../json/strict-json.js';
+import { isJsonObject, member, type Reading } from '@countersign/common';
 import { type AgentSet, createAgentSet } from './agent-set.js';
 import type { Agent, AgentKey } from './directory.js';
 import { keysOfJwkSet } from './jwk-set.js';

@@ -1,4 +1,4 @@
-import { ConfigError } from '../config-error.js';
+import { ConfigError } from '@countersign/common';
 import { type AgentSet, createAgentSet } from './agent-set.js';
 import type { AgentDirectory, AgentKey } from './directory.js';
 import {

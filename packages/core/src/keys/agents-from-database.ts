@@ -1,8 +1,5 @@
-import { aborted } from '../aborted.js';
-import { checkOptionNames, ConfigError } from '../config-error.js';
-import { readClock } from '../read-clock.js';
-import { textOf } from '../text-of.js';
-import { LeastRecentlyUsed } from '../token/least-recently-used.js';
+import { aborted } from '../remote/aborted.js';
+import { checkOptionNames, ConfigError, LruCache, readClock, errorMessage } from '@countersign/common';
 import type { AgentDirectory, KeyLookup } from './directory.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
 import { isThumbprint } from './remote-directory.js';
@@ -100,7 +97,7 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
     if (answer === undefined || answer === null) return { kind: 'none' };
     return { kind: 'registered', registered: readRegistration(answer, 'the agent from the database') };
   } catch (error) {
-    const cause = signal.aborted ? `the database took longer than ${seconds} s` : textOf(error);
+    const cause = signal.aborted ? `the database took longer than ${seconds} s` : errorMessage(error);
     return { kind: 'unavailable', cause };
   }
 }
@@ -131,8 +128,8 @@ function remembering(
   seconds: number,
   clock: () => number,
 ): AgentDirectory['findByThumbprint'] {
-  const found = new LeastRecentlyUsed<Remembered>(maxRemembered);
-  const unknown = new LeastRecentlyUsed<Remembered>(maxRemembered);
+  const found = new LruCache<Remembered>(maxRemembered);
+  const unknown = new LruCache<Remembered>(maxRemembered);
   return async (thumbprint) => {
     // What is no thumbprint is in no database.
     if (!isThumbprint(thumbprint)) return { kind: 'unknown' };

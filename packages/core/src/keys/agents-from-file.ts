@@ -1,7 +1,13 @@
-import { checkOptionNames, ConfigError } from '../config-error.js';
-import { brokenLine } from '../json/broken-line.js';
-import { isJsonObject, member, parseStrictJson } from '../json/strict-json.js';
-import { type LiveFileOptions, openLiveFile } from '../files/live-file.js';
+import {
+  brokenLine,
+  checkOptionNames,
+  ConfigError,
+  isJsonObject,
+  type LiveFileOptions,
+  member,
+  openLiveFile,
+  parseStrictJson,
+} from '@countersign/common';
 import type { AgentSet } from './agent-set.js';
 import { readAgents } from './agents-from-objects.js';
 import type { AgentDirectory } from './directory.js';

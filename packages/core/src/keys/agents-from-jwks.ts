@@ -1,6 +1,6 @@
 import { readAgentJwkSet } from './agent-jwk-set.js';
 import type { AgentDirectory } from './directory.js';
-import { fetchJson, readRemoteUrl } from './remote-json.js';
+import { fetchJson, readRemoteUrl } from '../remote/remote-json.js';
 import { readRemoteDirectoryOptions, remoteDirectory, type RemoteDirectoryOptions } from './remote-directory.js';
 
 /**

@@ -1,5 +1,4 @@
-import { ConfigError } from '../config-error.js';
-import { isJsonObject } from '../json/strict-json.js';
+import { ConfigError, isJsonObject } from '@countersign/common';
 import { type AgentRegistry, createAgentRegistry } from './agent-registry.js';
 import { type AgentSet, createAgentSet } from './agent-set.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';

@@ -1,11 +1,10 @@
-import { ConfigError } from '../config-error.js';
-import type { Reading } from '../json/strict-json.js';
+import { ConfigError, type Reading } from '@countersign/common';
 import type { AgentJwkSet } from './agent-jwk-set.js';
 import { createAgentSet } from './agent-set.js';
 import type { Agent, AgentDirectory } from './directory.js';
 import { type AgentDetails, readAgent } from './registration.js';
 import { readRemoteDirectoryOptions, remoteDirectory, type RemoteDirectoryOptions } from './remote-directory.js';
-import { readRemoteUrl } from './remote-json.js';
+import { readRemoteUrl } from '../remote/remote-json.js';
 import { fetchSignatureDirectory, type SignatureDirectory, wellKnownPath } from './signature-directory.js';
 
 /** Who signs with the keys of the directory, and how the keys are kept. */

@@ -1,4 +1,4 @@
-import { answerInTime } from '../answer-in-time.js';
+import { answerInTime } from '@countersign/common';
 import type { AgentDirectory } from './directory.js';
 
 /** The directory with a time limit on each answer. It rejects after that, which counts as an outage. */

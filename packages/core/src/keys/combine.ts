@@ -1,4 +1,4 @@
-import { ConfigError } from '../config-error.js';
+import { ConfigError } from '@countersign/common';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /**

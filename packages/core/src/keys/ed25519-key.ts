@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isWeakEd25519Key, jwkThumbprint } from '@countersign/signature';
-import { isJsonObject, type JsonObject, member } from '../json/strict-json.js';
+import { isJsonObject, type JsonObject, member } from '@countersign/common';
 import type { PublicJwk } from './public-jwk.js';
 
 export type PublicKeyReading =

@@ -1,4 +1,4 @@
-import { isJsonObject, member, type Reading } from '../json/strict-json.js';
+import { isJsonObject, member, type Reading } from '@countersign/common';
 
 /** The keys of a JWK Set (RFC 7517 §5), unread. Importing a key costs enough to bound how many there may be. */
 export function keysOfJwkSet(json: unknown, maxKeys: number = 1000): Reading<readonly unknown[]> {

@@ -1,6 +1,12 @@
 import { isIdentifier, parseScope } from '@countersign/delegation';
-import { checkOptionNames, ConfigError } from '../config-error.js';
-import { isJsonObject, type JsonObject, member, type Reading } from '../json/strict-json.js';
+import {
+  checkOptionNames,
+  ConfigError,
+  isJsonObject,
+  type JsonObject,
+  member,
+  type Reading,
+} from '@countersign/common';
 import type { Agent, AgentKey } from './directory.js';
 import { readPublicKey } from './ed25519-key.js';
 import type { PublicJwk } from './public-jwk.js';

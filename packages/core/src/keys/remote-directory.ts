@@ -1,10 +1,8 @@
-import { checkOptionNames, ConfigError } from '../config-error.js';
-import { readListener } from '../listener.js';
-import { readClock } from '../read-clock.js';
+import { checkOptionNames, ConfigError, readClock, readListener } from '@countersign/common';
 import type { AgentJwkSet, SkippedKey } from './agent-jwk-set.js';
-import { CachedRemote, type CachedRemoteOptions } from './cached-remote.js';
+import { CachedRemote, type CachedRemoteOptions } from '../remote/cached-remote.js';
 import type { AgentDirectory } from './directory.js';
-import type { RemoteOptions } from './remote-json.js';
+import type { RemoteOptions } from '../remote/remote-json.js';
 
 /** How keys that others serve are kept. */
 export interface RemoteDirectoryOptions extends RemoteOptions {

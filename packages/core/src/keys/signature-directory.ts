@@ -5,8 +5,8 @@ import {
   type ResponseMessage,
   verifyMessage,
 } from '@countersign/signature';
-import { fieldValues } from '../http/fields.js';
-import { isJsonObject, parseStrictJson, type Reading } from '../json/strict-json.js';
+import { fieldValues } from '../stages/address/fields.js';
+import { isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
 import type { SkippedKey } from './agent-jwk-set.js';
 import type { AgentKey } from './directory.js';
 import { keysOfJwkSet } from './jwk-set.js';
@@ -16,7 +16,7 @@ import {
   fetchDocument,
   type RemoteDocument,
   type RemoteOptions,
-} from './remote-json.js';
+} from '../remote/remote-json.js';
 import { readAgentKey } from './registration.js';
 
 /** Keys that a directory serves and that proved, each by a signature of its own, that they belong to its authority. */

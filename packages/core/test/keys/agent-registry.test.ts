@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError } from '@countersign/common';
 import type { AgentRegistry } from '../../src/keys/agent-registry.js';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
 import { readPublicKey } from '../../src/keys/ed25519-key.js';

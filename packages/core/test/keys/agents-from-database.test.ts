@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError } from '@countersign/common';
 import {
   type AgentQuery,
   type AgentQuestion,

@@ -3,11 +3,10 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError, type ReloadResult } from '@countersign/common';
 import { agentsFromFile } from '../../src/keys/agents-from-file.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';
-import type { ReloadResult } from '../../src/files/live-files.js';
-import { fakeTime, hasten } from '../files/hasten.js';
+import { fakeTime, hasten } from '../../../common/test/files/hasten.js';
 import { putFile } from '../put-file.js';
 import { newEd25519Key } from './test-keys.js';
 import { nextWarning } from './warnings.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError } from '@countersign/common';
 import { readPublicKey } from '../../src/keys/ed25519-key.js';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
 import type { AgentRegistration } from '../../src/keys/registration.js';

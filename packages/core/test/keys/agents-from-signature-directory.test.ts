@@ -1,6 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError } from '@countersign/common';
 import {
   agentsFromSignatureDirectory,
   type SignatureDirectoryOptions,
@@ -8,7 +8,7 @@ import {
 import type { AgentDirectory } from '../../src/keys/directory.js';
 import { readPublicKey } from '../../src/keys/ed25519-key.js';
 import type { AgentsRefresh } from '../../src/keys/remote-directory.js';
-import { local, startServer, type TestServer } from './json-server.js';
+import { local, startServer, type TestServer } from '../remote/json-server.js';
 import { newEd25519Key, type TestKey } from './test-keys.js';
 
 const one = newEd25519Key();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError } from '@countersign/common';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
 import { combine } from '../../src/keys/combine.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';

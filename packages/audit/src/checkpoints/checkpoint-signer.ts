@@ -1,0 +1,64 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { type Checkpoint, formatCheckpoint, formatVerifierKey } from '@countersign/audit-verifier';
+import { ConfigError } from '@countersign/common';
+import { createWhole } from '../disk/whole-file.js';
+
+/** Signs what a log says of itself. */
+export interface CheckpointSigner {
+  /** With it anybody can verify the log: `name+id+base64`. */
+  readonly verifierKey: string;
+  /** A C2SP signed note. */
+  sign(checkpoint: Omit<Checkpoint, 'origin'>): string;
+}
+
+export function checkpointSigner(origin: string, privateKey: KeyObject): CheckpointSigner {
+  const verifierKey = formatVerifierKey(origin, createPublicKey(privateKey));
+  const keyId = Buffer.from(verifierKey.slice(origin.length + 1, origin.length + 9), 'hex');
+  return {
+    verifierKey,
+    sign(checkpoint) {
+      const text = formatCheckpoint({ origin, ...checkpoint });
+      const signature = Buffer.concat([keyId, sign(null, Buffer.from(text), privateKey)]);
+      return `${text}\n— ${origin} ${signature.toString('base64')}\n`;
+    },
+  };
+}
+
+/**
+ * Reads an Ed25519 key from a PEM file (PKCS #8). For a new log makes one, for its owner's eyes only, if there is no such
+ * file or an empty one: that is what a crash can leave of a key that has signed nothing.
+ */
+export function readOrMakeKey(path: string, isNewLog: boolean): KeyObject {
+  if (isNewLog && statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path);
+  if (!existsSync(path)) {
+    if (!isNewLog) throw missing(path);
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const made = createWhole(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
+    // Else another process has made one at the same moment: there is one key to a file.
+    if (made) return privateKey;
+  }
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(readFileSync(path));
+  } catch {
+    throw new ConfigError(
+      `auditFile: '${path}' holds no private key that can be read. It must be PKCS #8 in PEM. ` +
+        'Put the key back that the log was begun with, or begin a new log in another folder.',
+    );
+  }
+  return checkKey(key, `'${path}'`);
+}
+
+/** Checkpoints are signed with Ed25519 and nothing else. */
+export function checkKey(key: KeyObject, name: string): KeyObject {
+  if (key.type === 'private' && key.asymmetricKeyType === 'ed25519') return key;
+  throw new ConfigError(`auditFile: ${name} is no private Ed25519 key. Checkpoints are signed with Ed25519.`);
+}
+
+function missing(path: string): ConfigError {
+  return new ConfigError(
+    `auditFile: there is a log, but not the key that seals it, '${path}'. Put this file back as it was, or name the ` +
+      'one that the log was begun with as `checkpointKey`. If it is lost, begin a new log in another folder.',
+  );
+}

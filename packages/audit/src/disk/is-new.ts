@@ -1,0 +1,27 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkpointsFileName } from '@countersign/audit-verifier';
+import { ConfigError } from '@countersign/common';
+import { verifierKeyFileName } from '../log/log-files.js';
+
+/**
+ * Says whether a log without segments may be begun: a folder that holds something of an older log must not look like
+ * the beginning of the next. What a crash can leave of a beginning is a key, a lock and an empty file of checkpoints.
+ *
+ * @throws ConfigError if there was a log.
+ */
+export function checkIsNew(directory: string): void {
+  const path = join(directory, checkpointsFileName);
+  const checkpoints = existsSync(path) ? readFileSync(path, 'latin1') : '';
+  const sealed = [...checkpoints.matchAll(/^(\d+)\n[A-Za-z\d+/]{43}=\n\n/gm)].at(-1)?.[1];
+  if (sealed !== undefined) throw gone(directory, `records 1 to ${sealed} were sealed`);
+  if (checkpoints !== '') throw gone(directory, `there is a '${checkpointsFileName}'`);
+  if (existsSync(join(directory, verifierKeyFileName))) throw gone(directory, `there is a '${verifierKeyFileName}'`);
+}
+
+function gone(directory: string, but: string): ConfigError {
+  return new ConfigError(
+    `auditFile: '${directory}' holds no records, but ${but}: the log that was here is gone. Put its segments back. ` +
+      'If you have none, find out who removed them, and begin a new log in another folder.',
+  );
+}

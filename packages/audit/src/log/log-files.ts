@@ -1,0 +1,50 @@
+import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { segmentName, segmentsAmong } from '@countersign/audit-verifier';
+import { ConfigError } from '@countersign/common';
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR } = constants;
+
+/** Where the verifier key of a log stands, for whoever verifies it. */
+export const verifierKeyFileName = 'checkpoint.vkey';
+
+/** Makes the folder of a log. A new one is found again after a power loss only if those that name it are durable too. */
+export function makeFolder(directory: string): void {
+  const created = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (created === undefined) return;
+  for (let folder = directory; folder !== dirname(created); folder = dirname(folder)) syncDirectory(folder);
+  syncDirectory(dirname(created));
+}
+
+/** Opens a file for appending, its name durable. Never through a symbolic link: it could lead over another file. */
+export function openForAppend(path: string, mustBeNew = false): number {
+  const descriptor = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | (mustBeNew ? O_EXCL : 0), 0o600);
+  syncDirectory(dirname(path));
+  return descriptor;
+}
+
+/** The segments of a log, in order. */
+export function segmentsIn(directory: string): { readonly number: number; readonly path: string }[] {
+  const segments = segmentsAmong(readdirSync(directory));
+  return segments.map(({ number, file }) => ({ number, path: regularFile(join(directory, file)) }));
+}
+
+function regularFile(path: string): string {
+  if (lstatSync(path).isFile()) return path;
+  throw new ConfigError(`auditFile: '${path}' is not a regular file. A log is not read or written through a link.`);
+}
+
+export function segmentPath(directory: string, number: number): string {
+  return join(directory, segmentName(number));
+}
+
+/** Makes the names in a folder durable. Windows cannot, and need not. */
+export function syncDirectory(directory: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(directory, O_RDONLY);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,38 @@
+import { listSegments, readLog } from '@countersign/audit-verifier';
+import { AuditError } from '../record/audit-error.js';
+import type { LogRecord } from './log-record.js';
+import type { AuditRecord } from '../record/record.js';
+
+/**
+ * Reads the events of a log in order, one at a time. A last line without an end is left out: it is being written, or
+ * was torn by a crash. Reading is not verifying: that is what `verifyLog` of `@countersign/audit-verifier` does.
+ *
+ * @throws AuditError if there is no log, or at a line that is no record.
+ *
+ * @example
+ * for await (const record of readAuditLog('audit')) console.log(record.sequence, record.decision);
+ */
+export async function* readAuditLog(directory: string): AsyncGenerator<AuditRecord, void, undefined> {
+  for await (const record of readWholeAuditLog(directory)) if (isEvent(record)) yield record;
+}
+
+/** The same with the records that the log makes of itself: starts of segments, checkpoints, recoveries. */
+export async function* readWholeAuditLog(directory: string): AsyncGenerator<LogRecord, void, undefined> {
+  const segments = await listSegments(directory).catch((cause: unknown) => {
+    throw new AuditError('unreadable', `There is no audit log in ${directory}.`, cause);
+  });
+  if (segments.length === 0) throw new AuditError('unreadable', `There is no audit log in ${directory}.`);
+  for await (const lines of readLog(directory, () => {})) {
+    for (const { line, place } of lines) {
+      if (line === undefined) {
+        throw new AuditError('unreadable', `Line ${place.line} of ${place.file} is no audit record.`);
+      }
+      yield line.record as unknown as LogRecord;
+    }
+  }
+}
+
+/** Whether a record is of something that happened, and not of the log itself. */
+export function isEvent(record: LogRecord): record is AuditRecord {
+  return record.phase === 'authentication' || record.phase === 'decision' || record.phase === 'outcome';
+}

@@ -1,0 +1,34 @@
+import { ConfigError } from '@countersign/common';
+import { BoundedSink } from '../sinks/bounded-sink.js';
+import type { AuditSink } from '../record/event.js';
+import { fanOut, isFanOut } from '../sinks/fan-out.js';
+
+/** What `fanOut` gives each of several. How much may wait is for a single sink to say. */
+const limits = { maxWaiting: 1_000_000, timeoutMilliseconds: 30_000 };
+
+/** The sink or sinks of a guard, each bounded in time: a disk that hangs is a refusal, and ends a close. */
+export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
+  const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
+  if (sinks.some((sink) => typeof sink === 'string')) {
+    throw new ConfigError("createGuard: 'audit' is a text. Write auditFile('audit') with the name of the folder.");
+  }
+  if (sinks.length === 0 || sinks.some((sink) => typeof sink?.write !== 'function')) {
+    throw new ConfigError(
+      "createGuard: 'audit' is missing. Without a record there is no action: try auditFile('audit').",
+    );
+  }
+  if (sinks.every(({ bestEffort }) => bestEffort === true)) {
+    throw new ConfigError(
+      "createGuard: 'audit' cannot tell whether it kept a record. Put it beside one that can: [auditFile('audit'), …].",
+    );
+  }
+  const [only] = sinks;
+  if (only === undefined || sinks.length > 1) return fanOut(sinks);
+  return isFanOut(only) ? only : new BoundedSink(only, 'the audit sink', limits);
+}
+
+/** The actions that may run though their record cannot be written. */
+export function readUnrecordedActions(actions: readonly string[] = []): readonly string[] {
+  if (Array.isArray(actions) && actions.every((action) => typeof action === 'string' && action !== '')) return actions;
+  throw new ConfigError("createGuard: 'dangerouslyActWithoutRecord' must list actions, like ['invoice.read'].");
+}

@@ -1,0 +1,140 @@
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError, escapeUnprintable, errorMessage } from '@countersign/common';
+import type { AuditEvent, AuditSink } from '../record/event.js';
+import { GroupCommit, maxBatch } from '../log/group-commit.js';
+import { makeFolder } from '../log/log-files.js';
+import { type LogLock, lockLog } from '../disk/log-lock.js';
+import { renderEvent } from '../record/record.js';
+import {
+  type AuditCloudEventsOptions,
+  type CloudEventsSettings,
+  readCloudEventsOptions,
+} from './cloud-events-options.js';
+import { Delivery, type Pause } from './delivery.js';
+import { Spool } from './spool.js';
+
+/** Records that may wait for the disk. */
+const maxQueued = 4096;
+
+/**
+ * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
+ * record is on disk in the spool; from there it is sent at least once, under the same `id`, until an answer from 200 to
+ * 299 comes. While the receiver is down records wait there, also over a restart; when the spool is full, more are
+ * refused. A batch that is too large (413) is sent in parts. So is one that is answered with 400, 415 or 422 five times:
+ * the records that the receiver refuses are put aside in the spool as `rejected-….jsonl`, for you to see to, or dropped
+ * where there is no room for more. One process uses a spool. Redirects are not followed.
+ *
+ * @throws ConfigError if an option is wrong, or the spool cannot be written, is another process's or holds a link.
+ *
+ * @example
+ * fanOut([
+ *   auditFile('audit'),
+ *   {
+ *     sink: auditCloudEvents('https://siem.example/events', { source: 'https://api.acme.dev', spoolDirectory: 'spool' }),
+ *     onFailure: 'report',
+ *   },
+ * ]);
+ */
+export function auditCloudEvents(address: string, options: AuditCloudEventsOptions): AuditSink {
+  return auditCloudEventsWith(pause, address, options);
+}
+
+/** The same with a pause between tries that a test can end. */
+export function auditCloudEventsWith(between: Pause, address: string, options: AuditCloudEventsOptions): AuditSink {
+  const settings = readCloudEventsOptions(address, options);
+  const { spool, lock } = openSpool(settings);
+  const delivery = new Delivery(spool, settings, between);
+  let timer: NodeJS.Timeout | undefined;
+
+  async function commit(entries: readonly (string | undefined)[]): Promise<void> {
+    const lines = entries.filter((entry) => entry !== undefined);
+    try {
+      if (lines.length > 0) await spool.append(lines);
+      if (entries.length > lines.length) spool.seal();
+    } finally {
+      if (spool.isOpen) timer ??= setTimeout(sealSoon, settings.batchMilliseconds).unref();
+      delivery.wake();
+    }
+  }
+
+  const commits = new GroupCommit(commit, maxQueued, Math.min(maxBatch, settings.batchRecords));
+
+  // By way of the queue, so that no batch is closed while it is written.
+  function sealSoon(): void {
+    timer = undefined;
+    commits.add(undefined).catch(() => {});
+  }
+
+  delivery.wake();
+  let closed: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    try {
+      await commits.close();
+      clearTimeout(timer);
+      spool.seal();
+      await delivery.close();
+    } finally {
+      lock.release();
+    }
+  }
+
+  return {
+    async write(event) {
+      await commits.add(renderCloudEvent(event, settings));
+    },
+    close() {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+/** One line. What it holds is bounded and printable like a record of a log. */
+function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettings): string {
+  const bounded = JSON.parse(renderEvent(event)) as AuditEvent;
+  const { id, phase, time, resource } = bounded;
+  return escapeUnprintable(
+    JSON.stringify({
+      specversion: '1.0',
+      id,
+      source,
+      type: `dev.countersign.${phase}.v1`,
+      time,
+      // An attribute is a String of CloudEvents 1.0 §3.1, which holds neither controls nor noncharacters.
+      ...(resource && { subject: escapeUnprintable(`${resource.type}/${resource.id}`) }),
+      datacontenttype: 'application/json',
+      data: dataOf(data(bounded)),
+    }),
+  );
+}
+
+/** What `data` made. JSON would leave out undefined and write a promise as `{}`: the record would be gone unnoticed. */
+function dataOf(made: unknown): object {
+  if (made instanceof Promise) {
+    made.catch(() => {});
+    throw new TypeError("'data' must give an object, not a promise of one");
+  }
+  if (typeof made !== 'object' || made === null) throw new TypeError("'data' must give an object");
+  return made;
+}
+
+function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; readonly lock: LogLock } {
+  const { maxSpoolBytes, batchRecords } = settings;
+  const folder = resolve(settings.spoolDirectory);
+  let lock: LogLock | undefined;
+  try {
+    makeFolder(folder);
+    lock = lockLog(folder, 'auditCloudEvents');
+    return { spool: new Spool(folder, maxSpoolBytes, batchRecords), lock };
+  } catch (error) {
+    lock?.release();
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`auditCloudEvents: the spool in '${folder}' cannot be used: ${errorMessage(error)}`);
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  // It must not keep the process alive: what waits is on disk.
+  await delay(milliseconds, undefined, { signal, ref: false }).catch(() => {});
+}

@@ -1,0 +1,34 @@
+import type { Writable } from 'node:stream';
+import { AuditError } from '../record/audit-error.js';
+import type { AuditSink } from '../record/event.js';
+import { renderEvent, sealRecord } from '../record/record.js';
+
+/** Bytes that may wait for a slow reader; more records are refused. */
+const maxWaitingBytes = 16 * 1024 * 1024;
+
+/**
+ * Writes each record as a line to a stream, by default the standard output, for a collector to pick up. `write`
+ * resolves when the stream has taken the line, which is as durable as the stream is: on its own this is no log that
+ * survives a crash. Numbers start at 1 with each sink.
+ */
+export function auditStdout(stream: Writable = process.stdout): AuditSink {
+  let sequence = 0;
+  // Each write reports its own failure. Without a listener a closed pipe would end the process instead.
+  stream.on('error', () => {});
+  return {
+    async write(event) {
+      if (stream.writableLength > maxWaitingBytes) {
+        throw new AuditError('overloaded', 'The audit stream does not take records fast enough.');
+      }
+      const rendered = renderEvent(event);
+      sequence += 1;
+      const line = `${sealRecord(sequence, rendered)}\n`;
+      await new Promise<void>((resolve, reject) => {
+        stream.write(line, (error) => {
+          if (error) reject(new AuditError('write_failed', 'The audit stream cannot be written.', error));
+          else resolve();
+        });
+      });
+    },
+  };
+}

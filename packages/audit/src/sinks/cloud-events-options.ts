@@ -1,0 +1,109 @@
+import { checkOptionNames, ConfigError, readClock, readOnTrouble, integerOption } from '@countersign/common';
+import type { AuditEvent } from '../record/event.js';
+import { parseReceiverAddress, readReceiverAuthorization } from './receiver-address.js';
+
+export interface AuditCloudEventsOptions {
+  /** Which system says so: the CloudEvents `source`, a URI reference like `https://api.acme.dev` or `/audit/1`. */
+  readonly source: string;
+  /** A folder of its own, made if needed, where records wait until they have been received, also over a restart. */
+  readonly spoolDirectory: string;
+  /** Most bytes that may wait there; more records are refused. As many may lie there put aside. Default 64 MiB. */
+  readonly maxSpoolBytes?: number;
+  /** Most records sent at once. Default 100. */
+  readonly batchRecords?: number;
+  /** How long a record waits for others to be sent with, in seconds. Default 1. */
+  readonly batchSeconds?: number;
+  /** Longest wait for an answer, in seconds. Default 10. */
+  readonly timeoutSeconds?: number;
+  /** Longest pause between two tries, in seconds, also if the receiver asks for more. They double from one on. Default 60. */
+  readonly maxRetrySeconds?: number;
+  /** Sent as `Authorization`. */
+  readonly authorization?: string;
+  /** What `data` holds, such as `toOcsf`. Default: the record. */
+  readonly data?: (event: AuditEvent) => object;
+  /** Send to a plain http address that is not loopback. Default false. */
+  readonly dangerouslyAllowHttp?: boolean;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Told of records that were not received, put aside or dropped. Default: a process warning. */
+  readonly onTrouble?: (message: string) => unknown;
+}
+
+/** The options with every default filled in and every value checked. */
+export interface CloudEventsSettings {
+  readonly url: URL;
+  readonly source: string;
+  readonly spoolDirectory: string;
+  readonly maxSpoolBytes: number;
+  readonly batchRecords: number;
+  readonly batchMilliseconds: number;
+  readonly timeoutMilliseconds: number;
+  readonly maxRetryMilliseconds: number;
+  readonly authorization: string | undefined;
+  readonly data: (event: AuditEvent) => object;
+  readonly clock: () => number;
+  readonly onTrouble: (message: string) => void;
+}
+
+const optionNames = [
+  'source',
+  'spoolDirectory',
+  'maxSpoolBytes',
+  'batchRecords',
+  'batchSeconds',
+  'timeoutSeconds',
+  'maxRetrySeconds',
+  'authorization',
+  'data',
+  'dangerouslyAllowHttp',
+  'clock',
+  'onTrouble',
+] as const satisfies readonly (keyof AuditCloudEventsOptions)[];
+
+export function readCloudEventsOptions(address: string, options: AuditCloudEventsOptions): CloudEventsSettings {
+  checkOptionNames('auditCloudEvents', options, optionNames);
+  const { data = (event) => event } = options;
+  if (typeof data !== 'function') throw new ConfigError("auditCloudEvents: 'data' must be a function, like toOcsf.");
+  return {
+    url: parseReceiverAddress('auditCloudEvents', address, options.dangerouslyAllowHttp ?? false),
+    source: readSource(options.source),
+    spoolDirectory: text('spoolDirectory', options.spoolDirectory, '/var/lib/api/spool'),
+    maxSpoolBytes: integerOption(
+      'auditCloudEvents',
+      'maxSpoolBytes',
+      options.maxSpoolBytes ?? 64 * 1024 ** 2,
+      64 * 1024,
+      1024 ** 4,
+    ),
+    batchRecords: integerOption('auditCloudEvents', 'batchRecords', options.batchRecords ?? 100, 1, 1000),
+    batchMilliseconds: 1000 * integerOption('auditCloudEvents', 'batchSeconds', options.batchSeconds ?? 1, 0, 3600),
+    timeoutMilliseconds:
+      1000 * integerOption('auditCloudEvents', 'timeoutSeconds', options.timeoutSeconds ?? 10, 1, 300),
+    maxRetryMilliseconds:
+      1000 * integerOption('auditCloudEvents', 'maxRetrySeconds', options.maxRetrySeconds ?? 60, 1, 3600),
+    authorization: readReceiverAuthorization('auditCloudEvents', options.authorization),
+    data,
+    clock: readClock('auditCloudEvents', options.clock),
+    onTrouble: readOnTrouble('auditCloudEvents', options.onTrouble),
+  };
+}
+
+const pathCharacter = String.raw`(?:[\w.~!$&'()*+,;=:@/-]|%[\da-f]{2})`;
+/** RFC 3986 §4.1. A relative one has no colon in its first segment. */
+const uriReference = new RegExp(
+  String.raw`^(?:[a-z][a-z\d+.-]*:|(?![^/?#]*:))(?://(?:${pathCharacter}|[[\]])*)?${pathCharacter}*` +
+    String.raw`(?:\?(?:${pathCharacter}|\?)*)?(?:#(?:${pathCharacter}|\?)*)?$`,
+  'i',
+);
+
+function readSource(source: string): string {
+  text('source', source, 'https://api.acme.dev');
+  // CloudEvents 1.0 §3.1: a receiver may refuse every event for it.
+  if (uriReference.test(source) && URL.canParse(source, 'https://any.example')) return source;
+  throw new ConfigError("auditCloudEvents: 'source' must be a URI reference, like 'https://api.acme.dev'.");
+}
+
+function text(name: string, value: string, example: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new ConfigError(`auditCloudEvents: '${name}' is missing. Try '${example}'.`);
+}

@@ -1,0 +1,104 @@
+import { checkOptionNames, ConfigError, readClock, readOnTrouble, integerOption } from '@countersign/common';
+import type { AuditSink } from '../record/event.js';
+import { type BranchLimits, denyBranch, type FanOutBranch, type FanOutRule, reportBranch } from './fan-out-branch.js';
+
+export interface FanOutOptions {
+  /** Most records that may wait for one sink; what comes on top is a failure of that sink. Default 4096. */
+  readonly maxWaiting?: number;
+  /** Longest wait for one sink, in seconds: to write, and to close. Default 30. */
+  readonly timeoutSeconds?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Told of records that are missing in a `report` sink. Default: a process warning. */
+  readonly onTrouble?: (message: string) => unknown;
+}
+
+const made = new WeakSet<AuditSink>();
+
+/** Whether it is one of `fanOut`, which bounds each of its sinks. */
+export function isFanOut(sink: AuditSink): boolean {
+  return made.has(sink);
+}
+
+/** Several sinks as one. */
+export interface FanOut extends AuditSink {
+  /** How many records are missing in each sink whose failures are only reported, or had no answer there in time. */
+  readonly lost: Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+/**
+ * One sink that writes to several, each with its own rule. `write` resolves once every `deny` sink has the record, and
+ * rejects if one of them failed, though others may hold it all the same. A sink without a rule is a `deny` sink.
+ *
+ * @throws ConfigError unless at least one `deny` sink can say that it kept a record.
+ *
+ * @example
+ * fanOut([auditFile('audit'), { sink: auditPino(logger), onFailure: 'report', name: 'pino' }]);
+ */
+export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanOutOptions = {}): FanOut {
+  checkOptionNames('fanOut', options, ['maxWaiting', 'timeoutSeconds', 'clock', 'onTrouble']);
+  const limits = readLimits(options);
+  const rules = readRules(sinks);
+  if (!rules.some(({ sink, onFailure }) => onFailure !== 'report' && sink.bestEffort !== true)) {
+    throw new ConfigError(
+      "fanOut: no sink keeps records for sure. Add one whose failure is a refusal: auditFile('audit').",
+    );
+  }
+  const denying = rules.filter(({ onFailure }) => onFailure !== 'report').map((rule) => denyBranch(rule, limits));
+  const reporting = rules.filter(({ onFailure }) => onFailure === 'report').map((rule) => reportBranch(rule, limits));
+  const fan: FanOut = {
+    get lost() {
+      return Object.fromEntries(reporting.map(({ name, lost }) => [name, lost]));
+    },
+    write(event) {
+      for (const branch of reporting) void branch.write(event);
+      return all(denying.map((branch) => branch.write(event)));
+    },
+    close: () => all([...denying, ...reporting].map((branch: FanOutBranch) => branch.close())),
+  };
+  made.add(fan);
+  return fan;
+}
+
+function readRules(sinks: readonly (AuditSink | FanOutRule)[]): readonly Required<FanOutRule>[] {
+  if (!Array.isArray(sinks)) throw new ConfigError("fanOut: pass a list of sinks, like [auditFile('audit')].");
+  const rules = sinks.map((given: AuditSink | FanOutRule | null, index) => {
+    const isRule = typeof given === 'object' && given !== null && 'sink' in given;
+    return readRule(isRule ? given : { sink: given as AuditSink }, `sink ${index + 1}`);
+  });
+  if (new Set(rules.map(({ name }) => name)).size < rules.length) {
+    throw new ConfigError('fanOut: two sinks have the same name.');
+  }
+  return rules;
+}
+
+function readRule({ sink, onFailure = 'deny', name = '', ...rest }: FanOutRule, place: string): Required<FanOutRule> {
+  checkOptionNames(`fanOut ${place}`, rest, ['sink', 'onFailure', 'name']);
+  if (typeof sink?.write !== 'function') throw new ConfigError(`fanOut: ${place} has no method write().`);
+  if (onFailure !== 'deny' && onFailure !== 'report') {
+    throw new ConfigError(`fanOut: 'onFailure' of ${place} must be 'deny' or 'report'.`);
+  }
+  return { sink, onFailure, name: name === '' ? place : name };
+}
+
+function readLimits({ maxWaiting = 4096, timeoutSeconds = 30, clock, onTrouble }: FanOutOptions): BranchLimits {
+  if (!Number.isSafeInteger(maxWaiting) || maxWaiting < 1) {
+    throw new ConfigError("fanOut: 'maxWaiting' must be a whole number above 0.");
+  }
+  integerOption('fanOut', 'timeoutSeconds', timeoutSeconds, 1, 3600);
+  return {
+    maxWaiting,
+    timeoutMilliseconds: timeoutSeconds * 1000,
+    clock: readClock('fanOut', clock),
+    onTrouble: readOnTrouble('fanOut', onTrouble),
+  };
+}
+
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const reasons = results.filter((result) => result.status === 'rejected').map(({ reason }): unknown => reason);
+  if (reasons.length === 1) throw reasons[0];
+  if (reasons.length > 1)
+    throw new AggregateError(reasons, `${reasons.length} audit sinks failed: ${reasons.map(String).join('; ')}`);
+}

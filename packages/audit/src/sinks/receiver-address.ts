@@ -1,0 +1,29 @@
+import { ConfigError, isLoopback } from '@countersign/common';
+
+/** Where records or checkpoints are sent: https, or loopback. Credentials in an address end up in logs. */
+export function parseReceiverAddress(owner: string, address: string, dangerouslyAllowHttp: boolean): URL {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '') {
+    throw new ConfigError(`${owner}: the address must be a URL without credentials in it.`);
+  }
+  const isAllowedHttp = url.protocol === 'http:' && (dangerouslyAllowHttp || isLoopback(url.hostname));
+  if (url.protocol === 'https:' || isAllowedHttp) return url;
+  throw new ConfigError(
+    `${owner}: the address must begin with https://.` +
+      (url.protocol === 'http:'
+        ? ' On a network that nobody else can read, `dangerouslyAllowHttp: true` allows http.'
+        : ''),
+  );
+}
+
+/**
+ * What is sent as `Authorization`. A value that no request can carry would fail each try, and the error would quote it.
+ *
+ * @throws ConfigError which does not quote it.
+ */
+export function readReceiverAuthorization(owner: string, authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined;
+  if (typeof authorization === 'string' && /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(authorization))
+    return authorization;
+  throw new ConfigError(`${owner}: 'authorization' must be printable ASCII in one line, like 'Bearer …'.`);
+}

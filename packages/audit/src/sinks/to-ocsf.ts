@@ -1,0 +1,141 @@
+import { isIP } from 'node:net';
+import type { AuditEvent } from '../record/event.js';
+import type { AuditRecord } from '../record/record.js';
+import type { OcsfActor, OcsfApiActivity, OcsfDelegation } from './ocsf.js';
+
+/** Of the Open Cybersecurity Schema Framework; 1.9.0 is the first that knows AI agents and delegations. */
+const schemaVersion = '1.9.0';
+const apiActivity = 6003;
+
+const activities: ReadonlyMap<string, number> = new Map([
+  ['POST', 1],
+  ['GET', 2],
+  ['HEAD', 2],
+  ['OPTIONS', 2],
+  ['QUERY', 2],
+  ['PUT', 3],
+  ['PATCH', 3],
+  ['DELETE', 4],
+]);
+const otherActivity = 99;
+
+/**
+ * A record as an OCSF event: API Activity (6003), with the profiles `ai_operation` (the agent, the delegation) and
+ * `security_control` (the decision). A decision and its outcome are two events with one `metadata.correlation_uid`.
+ * What OCSF has no name for stands in `unmapped`. Of a request refused before anybody was believed, the actor is
+ * `unverified`, and the claim is unmapped.
+ *
+ * @example
+ * for await (const record of readAuditLog('audit')) console.log(JSON.stringify(toOcsf(record)));
+ */
+export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
+  const { request, decision, code, resource, filtered, outcome, phase, actor, chain } = record;
+  const activity = activities.get(request.method) ?? otherActivity;
+  const delegation = delegationOf(chain);
+  return {
+    class_uid: apiActivity,
+    category_uid: 6,
+    activity_id: activity,
+    ...(activity === otherActivity && { activity_name: request.method }),
+    type_uid: apiActivity * 100 + activity,
+    time: Date.parse(record.time),
+    severity_id: decision === 'deny' ? 2 : 1,
+    ...statusOf(record),
+    message: [phase, decision ?? outcome?.result, record.action, code].filter((part) => part !== undefined).join(' '),
+    metadata: {
+      version: schemaVersion,
+      product: { name: 'Countersign', vendor_name: 'Countersign' },
+      profiles: ['ai_operation', 'security_control'],
+      uid: record.id,
+      correlation_uid: request.id,
+      ...('sequence' in record && { sequence: record.sequence }),
+    },
+    actor: actorOf(record),
+    ...(actor && { ai_agent: { uid: actor.id, type_id: 0 } }),
+    ...(delegation && { delegation }),
+    api: {
+      operation: record.action ?? request.method,
+      request: { uid: request.id },
+      ...(outcome?.status === undefined ? {} : { response: { code: outcome.status } }),
+    },
+    src_endpoint: endpointOf(request.remoteAddress),
+    http_request: { http_method: request.method, uid: request.id, url: { path: request.path } },
+    ...(outcome?.status === undefined ? {} : { http_response: { code: outcome.status } }),
+    ...((resource ?? filtered) && { resources: resourcesOf(record) }),
+    ...(decision && { action_id: decision === 'allow' ? 1 : 2, disposition_id: decision === 'allow' ? 1 : 2 }),
+    unmapped: unmappedOf(record),
+  };
+}
+
+function resourcesOf({ resource, filtered }: AuditEvent): NonNullable<OcsfApiActivity['resources']> {
+  const touched = resource === undefined ? (filtered?.resources ?? []) : [resource];
+  return touched.map(({ type, id }) => ({ uid: id, type }));
+}
+
+/** The principal is OCSF's user, the delegate its application; an agent that acts for itself has no user. */
+function actorOf({ actor, subject, policies = [], policySet, decision }: AuditEvent): OcsfActor {
+  if (actor === undefined) return { app_name: 'unverified' };
+  const version = policySet === undefined ? {} : { version: policySet };
+  return {
+    app_uid: actor.id,
+    ...(subject?.type === 'user' && { user: { uid: subject.id, type_id: 1 } }),
+    ...(subject?.issuer === undefined ? {} : { idp: { uid: subject.issuer } }),
+    ...(decision &&
+      policies.length > 0 && {
+        authorizations: policies.map((uid) => ({
+          decision: decision === 'allow' ? 'allowed' : 'denied',
+          policy: { uid, ...version },
+        })),
+      }),
+  };
+}
+
+/** The delegation under which the actor acts is the last one; the one before is its parent. */
+function delegationOf(chain: AuditEvent['chain'] = []): OcsfDelegation | undefined {
+  const delegated = chain.filter(({ delegationId }) => delegationId !== undefined);
+  const [parent, last] = delegated.length > 1 ? delegated.slice(-2) : [undefined, delegated[0]];
+  if (last?.delegationId === undefined) return undefined;
+  return {
+    uid: last.delegationId,
+    ...(parent?.delegationId === undefined ? {} : { parent_uid: parent.delegationId }),
+    ...(last.issuer === undefined ? {} : { issuer_uid: last.issuer }),
+    scopes: last.scope,
+    ...(last.expiresAt === undefined ? {} : { expiration_time: last.expiresAt * 1000 }),
+  };
+}
+
+/** An action that was allowed has not succeeded yet. */
+function statusOf({ decision, code, outcome }: AuditEvent): Pick<OcsfApiActivity, 'status_id' | 'status_code'> {
+  const why = code ?? outcome?.code;
+  const detail = why === undefined ? {} : { status_code: why };
+  if (decision === 'deny') return { status_id: 2, ...detail };
+  if (outcome === undefined) return {};
+  const succeeded = outcome.result === 'finished' && why === undefined && (outcome.status ?? 500) < 400;
+  return { status_id: succeeded ? 1 : 2, ...detail };
+}
+
+function endpointOf(address = 'unknown'): OcsfApiActivity['src_endpoint'] {
+  return isIP(address) === 0 ? { name: address } : { ip: address };
+}
+
+function unmappedOf({
+  phase,
+  possession,
+  chain,
+  scope,
+  filtered,
+  claimed,
+  outcome,
+  detail,
+}: AuditEvent): OcsfApiActivity['unmapped'] {
+  return {
+    phase,
+    ...(possession && { possession }),
+    ...(chain && { chain }),
+    ...(scope && { scope }),
+    ...(filtered && { filtered }),
+    ...(claimed && { claimed }),
+    ...(outcome && { outcome }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+}

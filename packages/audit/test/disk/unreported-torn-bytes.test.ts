@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
+import type { AuditFileOptions } from '../../src/log/audit-file-options.js';
+import { readWholeAuditLog } from '../../src/log/read-audit-log.js';
+import { unreportedTornBytes } from '../../src/disk/unreported-torn-bytes.js';
+import { ConfigError } from '@countersign/common';
+import { event, type Folder, temporaryFolder } from '../events.js';
+import { fullFor } from './faults.js';
+import { segments, verify, writeAll } from '../log-folder.js';
+
+const noon = '2026-11-24T12-00-00.000Z';
+const atNoon: AuditFileOptions = { clock: () => Date.parse('2026-11-24T12:00:00Z') };
+
+interface Told {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly file: string;
+}
+
+async function told(folder: Folder): Promise<readonly Told[]> {
+  const found: Told[] = [];
+  for await (const record of readWholeAuditLog(folder.path))
+    if (record.phase === 'recovered') found.push(record.recovered);
+  return found;
+}
+
+function kept(folder: Folder, file: string): Told {
+  const bytes = readFileSync(join(folder.path, file));
+  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), file };
+}
+
+/** A start that puts the torn end aside, and fails before it can say so. */
+function failToTell(folder: Folder): string {
+  expect(() => auditFileWith(fullFor('"recovered"'), folder.path, atNoon)).toThrow(ConfigError);
+  return `audit-000001.jsonl.torn-${noon}`;
+}
+
+describe('F6 torn bytes of which no record tells yet', () => {
+  it('more than a block of them are told as they were kept', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, `{"torn ${'x'.repeat(3_000_000)}`);
+    const file = failToTell(folder);
+    await writeAll(folder, ['b']);
+    expect(await told(folder)).toEqual([kept(folder, file)]);
+  });
+
+  it('are told once, also where the record of that stands far from the end of a long segment', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, '{"torn');
+    const sink = auditFile(folder.path, { durability: 'buffered' });
+    const scope = Array.from({ length: 12 }, () => 'x'.repeat(900));
+    await Promise.all(Array.from({ length: 120 }, (_, index) => sink.write(event(`${index}`, { scope }))));
+    await sink.close?.();
+    await writeAll(folder, ['b']);
+    expect(readFileSync(folder.log).length).toBeGreaterThan(1024 ** 2);
+    expect(await told(folder)).toHaveLength(1);
+  });
+
+  it.each([1, 40, 100, 250])(
+    'are told where the record of them lies across two blocks, %i bytes in the first',
+    (before) => {
+      using folder = temporaryFolder();
+      const file = `audit-000001.jsonl.torn-${noon}`;
+      writeFileSync(join(folder.path, file), 'x');
+      const recovered = { bytes: 1, sha256: 'f'.repeat(64), file };
+      const record = JSON.stringify({ sequence: 9, phase: 'recovered', recovered, prev: '0'.repeat(64) });
+      writeFileSync(folder.log, `${'x'.repeat(1024 ** 2 - before - 1)}\n${record}\n`);
+      expect(unreportedTornBytes(folder.path, { number: 1, validBytes: Infinity })).toEqual([]);
+      writeFileSync(folder.log, `${'x'.repeat(1024 ** 2 - before - 1)}\n${record.replace('recovered', 'decision')}\n`);
+      expect(unreportedTornBytes(folder.path, { number: 1, validBytes: Infinity })).toEqual([kept(folder, file)]);
+    },
+  );
+
+  it('are not told by what only reads like their record, and is itself torn', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, '{"torn');
+    const file = failToTell(folder);
+    const record = { sequence: 4, phase: 'recovered', recovered: { file }, prev: '0'.repeat(64) };
+    appendFileSync(folder.log, `${JSON.stringify(record)}\n`);
+    await writeAll(folder, ['b']);
+    expect((await told(folder)).map((one) => one.file)).toEqual([file, expect.stringContaining('.torn-')]);
+    expect((await told(folder))[0]).toEqual(kept(folder, file));
+    expect(await verify(folder)).toMatchObject({ ok: true });
+  });
+
+  it('are not told again after the segment was archived with the record of them', async () => {
+    using folder = temporaryFolder();
+    const options = { maxSegmentBytes: 2048 };
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, '{"torn');
+    await writeAll(folder, ['b', 'c', 'd', 'e'], options);
+    expect(await told(folder)).toHaveLength(1);
+    while (segments(folder).length > 1) rmSync(join(folder.path, segments(folder)[0]!));
+    expect(segments(folder)).toEqual(['audit-000002.jsonl']);
+    await writeAll(folder, ['f']);
+    expect(readFileSync(join(folder.path, 'audit-000002.jsonl'), 'utf8')).not.toContain('"recovered"');
+  });
+
+  it('are kept beside what has their name already, also a link that leads nowhere', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    appendFileSync(folder.log, '{"torn');
+    symlinkSync(join(folder.path, 'nowhere'), `${folder.log}.torn-${noon}`);
+    await writeAll(folder, ['b'], atNoon);
+    expect(await told(folder)).toEqual([kept(folder, `audit-000001.jsonl.torn-${noon}-2`)]);
+    expect(readFileSync(`${folder.log}.torn-${noon}-2`, 'utf8')).toBe('{"torn');
+    expect(readdirSync(folder.path)).not.toContain('nowhere');
+  });
+});
+
+describe('F6 files that somebody puts beside a log under the names of torn bytes', () => {
+  it('a thousand do not hold up its start', { timeout: 30_000 }, async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    for (let count = 2; count < 1002; count++) writeFileSync(`${folder.log}.torn-${noon}-${count}`, 'x');
+    await writeAll(folder, []);
+    await writeAll(folder, []);
+    expect(await told(folder)).toHaveLength(1000);
+  });
+
+  it('one that is larger than any that we make does not stop it, and is not told', async () => {
+    using folder = temporaryFolder();
+    await writeAll(folder, ['a']);
+    writeFileSync(`${folder.log}.torn-${noon}`, '');
+    truncateSync(`${folder.log}.torn-${noon}`, 3 * 1024 ** 3);
+    writeFileSync(`${folder.log}.torn-${noon}-2`, 'x');
+    await writeAll(folder, ['b']);
+    expect(await told(folder)).toEqual([kept(folder, `audit-000001.jsonl.torn-${noon}-2`)]);
+  });
+});

@@ -1,0 +1,34 @@
+import { linkSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createWhole } from '../../src/disk/whole-file.js';
+import { temporaryFolder } from '../events.js';
+
+/** The system call, where the file system has no links. */
+function failWith(code: string): typeof linkSync {
+  return () => {
+    throw Object.assign(new Error(`${code}: made to fail`), { code });
+  };
+}
+
+describe('createWhole', () => {
+  it.each<[string, typeof linkSync]>([
+    ['with links', linkSync],
+    ...['EPERM', 'ENOTSUP', 'ENOSYS'].map((code): [string, typeof linkSync] => [
+      `without links: ${code}`,
+      failWith(code),
+    ]),
+  ])('takes a name once, %s', (_name, link) => {
+    using folder = temporaryFolder();
+    expect(createWhole(folder.log, 'one', link)).toBe(true);
+    expect(createWhole(folder.log, 'two', link)).toBe(false);
+    expect(readFileSync(folder.log, 'utf8')).toBe('one');
+    expect(statSync(folder.log).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder.path)).toEqual(['audit-000001.jsonl']);
+  });
+
+  it('says what the disk says', () => {
+    using folder = temporaryFolder();
+    expect(() => createWhole(folder.log, 'one', failWith('EIO'))).toThrow('EIO');
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+});

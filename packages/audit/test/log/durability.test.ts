@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { verifyLog } from '@countersign/audit-verifier';
+import { describe, expect, it } from 'vitest';
+import { type FileOperations, fileOperations } from '../../src/disk/append-file.js';
+import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
+import { lockLog } from '../../src/disk/log-lock.js';
+import { ConfigError } from '@countersign/common';
+import { event, temporaryFolder } from '../events.js';
+
+describe('one process writes a log', () => {
+  it('F6 another live process holds it: the start is refused; when that has died it is taken over', async () => {
+    using folder = temporaryFolder();
+    const other = spawn('sleep', ['60']);
+    const started = `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${startOf(other.pid!)}`;
+    const lock = lockLog(folder.path);
+    const mine = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
+    lock.release();
+    writeFileSync(lockOf(folder.path), JSON.stringify({ ...mine, pid: other.pid, started }));
+    expect(() => auditFile(folder.path)).toThrow(ConfigError);
+    expect(() => auditFile(folder.path)).toThrow(
+      new RegExp(`written already, by process ${other.pid}\\. .*its own folder`),
+    );
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    const sink = auditFile(folder.path);
+    await sink.write(event('a'));
+    await sink.close?.();
+  });
+
+  it('F6 a number that another process has by now is no owner', () => {
+    using folder = temporaryFolder();
+    const lock = lockLog(folder.path);
+    const mine = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
+    lock.release();
+    writeFileSync(lockOf(folder.path), JSON.stringify({ ...mine, started: 'before/1' }));
+    lockLog(folder.path).release();
+    for (const rubbish of ['', 'null', '{', '{"pid":"1"}', '{"pid":1e99}']) {
+      writeFileSync(lockOf(folder.path), rubbish);
+      lockLog(folder.path).release();
+    }
+  });
+
+  it('F6 a lock that was taken over is not given back by the one before', () => {
+    using folder = temporaryFolder();
+    const lock = lockLog(folder.path);
+    writeFileSync(lockOf(folder.path), 'somebody else');
+    lock.release();
+    expect(readFileSync(lockOf(folder.path), 'utf8')).toBe('somebody else');
+  });
+
+  it('F6 a lock is held until another takes it over, also for one who puts the same text there', () => {
+    using folder = temporaryFolder();
+    const lock = lockLog(folder.path);
+    expect(lock.isHeld).toBe(true);
+    const mine = readFileSync(lockOf(folder.path), 'utf8');
+    rmSync(lockOf(folder.path));
+    expect(lock.isHeld).toBe(false);
+    writeFileSync(lockOf(folder.path), mine);
+    expect(lock.isHeld).toBe(false);
+    lock.release();
+  });
+
+  it('F6 G5 where the lock shows nothing, as between containers, the later one goes on, and the log stays whole', async () => {
+    using folder = temporaryFolder();
+    const old = auditFile(folder.path, { onTrouble() {} });
+    await old.write(event('a'));
+    rmSync(lockOf(folder.path));
+    const young = auditFile(folder.path);
+    await young.write(event('b'));
+    for (const id of ['c', 'd']) {
+      await expect(old.write(event(id))).rejects.toMatchObject({ failure: 'file_replaced' });
+    }
+    await young.write(event('e'));
+    await old.close?.();
+    await young.write(event('f'));
+    await young.close?.();
+    const after = auditFile(folder.path);
+    await after.write(event('g'));
+    await after.close?.();
+    expect(namesIn(readFileSync(folder.log, 'utf8')).filter((one) => one.length === 1)).toEqual([
+      'a',
+      'b',
+      'e',
+      'f',
+      'g',
+    ]);
+    const key = readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8');
+    expect(await verifyLog(folder.path, { key })).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it('G5 what bears the name of the lock and is no file stops the start, and stays where it is', () => {
+    using folder = temporaryFolder();
+    mkdirSync(lockOf(folder.path));
+    expect(() => auditFile(folder.path)).toThrow(ConfigError);
+    expect(() => auditFile(folder.path)).toThrow(/audit\.lock' is not a regular file.*move away what is there/);
+    expect(readdirSync(folder.path)).toEqual(['audit.lock']);
+  });
+});
+
+/** Counts what happens to the disk, in order: a record in the file, a sync that has ended. */
+function watched(): { operations: FileOperations; happened: string[] } {
+  const happened: string[] = [];
+  return {
+    happened,
+    operations: {
+      ...fileOperations,
+      write(descriptor, bytes) {
+        const written = fileOperations.write(descriptor, bytes);
+        happened.push(...namesIn(Buffer.from(bytes).toString('utf8')));
+        return written;
+      },
+      async sync(descriptor) {
+        await fileOperations.sync(descriptor);
+        happened.push('sync');
+      },
+    },
+  };
+}
+
+async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<string[]> {
+  using folder = temporaryFolder();
+  const { operations, happened } = watched();
+  const sink = auditFileWith(operations, folder.path, { durability });
+  happened.length = 0;
+  const answered = async (id: string): Promise<void> => {
+    await sink.write(event(id));
+    happened.push(`answered ${id}`);
+  };
+  await Promise.all([answered('a'), answered('b')]);
+  const seen = [...happened];
+  await sink.close?.();
+  return seen;
+}
+
+describe('F4 durability', () => {
+  it('group: one sync before all that wait are answered', async () => {
+    expect(await writeTwice('group')).toEqual(['a', 'b', 'sync', 'answered a', 'answered b']);
+  });
+
+  it('sync: each record has a sync of its own before it is answered', async () => {
+    expect(await writeTwice('sync')).toEqual(['a', 'sync', 'answered a', 'b', 'sync', 'answered b']);
+  });
+
+  it('a full disk at the start of a segment: refused, and begun again when there is space', async () => {
+    using folder = temporaryFolder();
+    let full = true;
+    const operations: FileOperations = {
+      ...fileOperations,
+      write(descriptor, bytes) {
+        if (full && Buffer.from(bytes).includes('"number":2')) {
+          throw Object.assign(new Error('ENOSPC: made to fail'), { code: 'ENOSPC' });
+        }
+        return fileOperations.write(descriptor, bytes);
+      },
+    };
+    const sink = auditFileWith(operations, folder.path, { maxSegmentBytes: 1024 });
+    await sink.write(event('a'));
+    await sink.write(event('b'));
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'write_failed' });
+    full = false;
+    await sink.write(event('d'));
+    await sink.close?.();
+    const written = readFileSync(join(folder.path, 'audit-000002.jsonl'), 'utf8');
+    expect(namesIn(written)).toEqual(['segment', 'checkpoint', 'd', 'checkpoint']);
+  });
+
+  it('buffered: answered without a sync, and not sealed without one', async () => {
+    expect(await writeTwice('buffered')).toEqual(['a', 'b', 'answered a', 'answered b']);
+    using folder = temporaryFolder();
+    const { operations, happened } = watched();
+    const sink = auditFileWith(operations, folder.path, { durability: 'buffered' });
+    happened.length = 0;
+    await sink.write(event('a'));
+    await sink.close?.();
+    expect(happened).toEqual(['a', 'sync', 'note', 'sync', 'checkpoint', 'sync']);
+  });
+});
+
+/** The ids of records, or what else is written. */
+function namesIn(text: string): string[] {
+  if (!text.startsWith('{')) return ['note'];
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => /"(?:id|phase)":"([^"]*)"/.exec(line)?.[1] ?? line);
+}
+
+function startOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
+}
+
+function lockOf(directory: string): string {
+  return join(directory, 'audit.lock');
+}

@@ -1,0 +1,166 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AuditEvent } from '../../src/record/event.js';
+import { maxLineBytes, renderEvent, sealRecord } from '../../src/record/record.js';
+import { event } from '../events.js';
+
+function parse(line: string): Record<string, unknown> {
+  return JSON.parse(line) as Record<string, unknown>;
+}
+
+const hostile = [
+  ['CR and LF', 'a\r\nb'],
+  ['escape sequences', '\u001b[2J\u001b]0;owned\u0007'],
+  ['NUL and DEL', '\u0000\u007f'],
+  ['C1 controls', '\u0085\u009b31m'],
+  ['line and paragraph separators', '\u2028\u2029'],
+  ['bidi overrides and isolates', '\u202e\u2066\u2069\u200f'],
+  ['zero-width characters and a byte order mark', '\u200b\u200d\ufeff'],
+  ['tag characters beyond the basic plane', '\u{e0041}\u{e007f}'],
+] as const;
+
+const anyString = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 2000 }),
+  fc.string({ unit: 'grapheme' }),
+  fc.string({
+    unit: fc.constantFrom('\n', '\u2028', '\u202e', '\ud800', '\udc00', '"', '\\', '\u{e0041}'),
+    maxLength: 1500,
+  }),
+);
+const anyHop = fc.record({
+  id: anyString,
+  type: fc.constant('agent' as const),
+  proof: fc.constant('issuer' as const),
+  scope: fc.array(anyString, { maxLength: 3 }),
+});
+const anyEvent: fc.Arbitrary<AuditEvent> = fc
+  .record({
+    id: anyString,
+    detail: anyString,
+    action: anyString,
+    resource: fc.record({ type: anyString, id: anyString }),
+    actor: fc.record({ id: anyString, keyId: anyString }),
+    chain: fc.array(anyHop, { maxLength: 8 }),
+    scope: fc.array(anyString, { maxLength: 40 }),
+    request: fc.record({ id: anyString, method: anyString, path: anyString, remoteAddress: anyString }),
+  })
+  .map(({ id, ...rest }) => event(id, rest));
+
+const hop = (index: number, scope: readonly string[]) =>
+  ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
+
+describe('a record that is too long', () => {
+  it('keeps the chain, without the scopes that made it too long', () => {
+    const scopes = Array.from({ length: 100 }, (_, index) => `${'a'.repeat(40)}:${index}`);
+    const chain = Array.from({ length: 17 }, (_, index) => hop(index, scopes));
+    const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
+    expect(record['chain']).toEqual(chain.map((one) => ({ ...one, scope: [] })));
+    expect(record['oversize']).toMatchObject({ bytes: expect.any(Number) as number });
+  });
+
+  it('loses the chain only when its names alone are too long', () => {
+    const long = '\u202e'.repeat(2000);
+    const chain = Array.from({ length: 17 }, () => ({ ...hop(1, ['a']), id: long, issuer: long, delegationId: long }));
+    const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
+    expect(record).not.toHaveProperty('chain');
+    expect(record).toHaveProperty('oversize');
+  });
+});
+
+describe('one event, one line', () => {
+  it.each(hostile)('F1 %s are escaped in every field', (_name, text) => {
+    const hostileEvent = event(text, {
+      actor: { id: text, keyId: text },
+      action: text,
+      detail: text,
+      scope: [text],
+      request: { id: text, method: text, path: text },
+    });
+    const line = sealRecord(1, renderEvent(hostileEvent));
+    expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    expect(parse(line)).toEqual({ sequence: 1, version: 1, ...hostileEvent });
+  });
+
+  it('F1 F3 whatever an event holds, it gives one bounded line that parses back', () => {
+    fc.assert(
+      fc.property(anyEvent, fc.nat(), (anything, sequence) => {
+        const line = sealRecord(sequence, renderEvent(anything), 'f'.repeat(64));
+        expect(Buffer.byteLength(line)).toBeLessThanOrEqual(maxLineBytes);
+        expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+        const record = parse(line);
+        expect(Object.keys(record)[0]).toBe('sequence');
+        expect(line).toMatch(/"prev":"f{64}"\}$/);
+        expect(record).toMatchObject({ sequence, phase: 'decision', decision: 'allow' });
+        expect(Object.keys(record)).toEqual(
+          expect.arrayContaining(['id', 'time', 'actor', 'action', 'resource', 'request']),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('loses nothing of an ordinary event', () => {
+    const ordinary = event('1', {
+      scope: ['pr:write:draft'],
+      policies: ['pulls.cedar#allow'],
+      detail: 'Grüße, 漢字 🙂',
+    });
+    expect(parse(sealRecord(7, renderEvent(ordinary)))).toEqual({ sequence: 7, version: 1, ...ordinary });
+  });
+
+  it('puts the log’s own sequence in place of one that an event brings', () => {
+    const copied = { sequence: 99, version: 9, prev: 'x', ...event('1') };
+    const line = sealRecord(7, renderEvent(copied));
+    expect(line.match(/"sequence"/g)).toHaveLength(1);
+    expect(parse(line)).toEqual({ sequence: 7, version: 1, ...event('1') });
+  });
+});
+
+describe('F3 long events', () => {
+  it('a long field is cut, and says how much is missing', () => {
+    const record = parse(renderEvent(event('1', { detail: 'x'.repeat(100_000) })));
+    expect(record['detail']).toBe(`${'x'.repeat(1024)}…[+98976]`);
+    expect(record).not.toHaveProperty('oversize');
+  });
+
+  it('a cut never leaves half a character', () => {
+    const record = parse(renderEvent(event('1', { detail: `${'x'.repeat(1023)}🙂` })));
+    expect(record['detail']).toBe(`${'x'.repeat(1023)}\ufffd…[+1]`);
+  });
+
+  it('an event too long for a line keeps who, what and whether, and the digest of the rest', () => {
+    const long = event('1', { scope: Array.from({ length: 5000 }, (_, index) => `scope:${index}`) });
+    const line = renderEvent(long);
+    const record = parse(line);
+    expect(Buffer.byteLength(line)).toBeLessThan(2000);
+    const { scope: _, ...kept } = long;
+    expect(record).toEqual({
+      ...kept,
+      oversize: { bytes: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    });
+    expect((record['oversize'] as { bytes: number }).bytes).toBeGreaterThan(50_000);
+  });
+
+  it('even if every character of every field needs an escape', () => {
+    const bad = '\u202e'.repeat(5000);
+    const line = sealRecord(
+      Number.MAX_SAFE_INTEGER,
+      renderEvent({
+        id: bad,
+        time: bad,
+        phase: 'authentication',
+        detail: bad,
+        actor: { id: bad, keyId: bad },
+        subject: { id: bad, type: 'user', issuer: bad },
+        claimed: { keyId: bad },
+        action: bad,
+        resource: { type: bad, id: bad },
+        policySet: bad,
+        request: { id: bad, method: bad, path: bad, remoteAddress: bad },
+        outcome: { result: 'finished', status: 200 },
+      }),
+    );
+    expect(Buffer.byteLength(line)).toBeLessThanOrEqual(maxLineBytes);
+    expect(parse(line)).toHaveProperty('oversize');
+  });
+});

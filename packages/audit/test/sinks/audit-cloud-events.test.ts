@@ -1,0 +1,670 @@
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { AuditEvent, AuditSink } from '../../src/record/event.js';
+import { auditCloudEvents, auditCloudEventsWith } from '../../src/sinks/audit-cloud-events.js';
+import type { AuditCloudEventsOptions } from '../../src/sinks/cloud-events-options.js';
+import { toOcsf } from '../../src/sinks/to-ocsf.js';
+import { ConfigError } from '@countersign/common';
+import { patiently } from '../../../../test/support/patiently.js';
+import { Deferred } from '../../../core/test/deferred.js';
+import { event, type Folder, temporaryFolder } from '../events.js';
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly events: readonly Record<string, unknown>[];
+}
+
+/** A receiver on a real socket that answers as it is told. */
+class Receiver {
+  readonly received: Received[] = [];
+  readonly #server: Server;
+  answer: (response: ServerResponse) => void = (response) => response.writeHead(204).end();
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      void text(request).then((body) => {
+        this.received.push({ headers: request.headers, body, events: JSON.parse(body) as Received['events'] });
+        this.answer(response);
+      });
+    });
+  }
+
+  async listen(port = 0): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  get ids(): unknown[] {
+    return this.received.flatMap(({ events }) => events.map(({ id }) => id));
+  }
+
+  /** Of batches, each as its own list. */
+  get batches(): unknown[][] {
+    return this.received.map(({ events }) => events.map(({ id }) => id));
+  }
+}
+
+const started: AuditSink[] = [];
+afterEach(async () => {
+  for (const sink of started.splice(0)) await sink.close?.();
+});
+
+/** A sink that pauses between tries until the test lets it go on. */
+class Sending {
+  readonly pauses: { readonly milliseconds: number; readonly end: () => void }[] = [];
+  readonly told: string[] = [];
+  readonly sink: AuditSink;
+  now = 1_000_000;
+
+  constructor(address: string, spoolDirectory: string, options: Partial<AuditCloudEventsOptions> = {}) {
+    const pause = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
+      const { promise, resolve } = new Deferred();
+      signal.addEventListener('abort', () => resolve());
+      this.pauses.push({ milliseconds, end: () => resolve() });
+      await promise;
+    };
+    this.sink = auditCloudEventsWith(pause, address, {
+      source: 'https://api.acme.dev',
+      spoolDirectory,
+      batchSeconds: 0,
+      clock: () => this.now,
+      onTrouble: (message) => void this.told.push(message),
+      ...options,
+    });
+    started.push(this.sink);
+  }
+
+  /** The next pause, once it has begun. */
+  async paused(count: number): Promise<void> {
+    await vi.waitFor(() => expect(this.pauses.length).toBeGreaterThanOrEqual(count), patiently);
+  }
+}
+
+async function receiver(): Promise<{ readonly receiver: Receiver; readonly address: string }> {
+  const one = new Receiver();
+  await one.listen();
+  onTestFinished(() => one.stop());
+  return { receiver: one, address: `http://127.0.0.1:${one.port}/events` };
+}
+
+const arrived = (one: Receiver, count: number) =>
+  vi.waitFor(() => expect(one.ids.length).toBeGreaterThanOrEqual(count), patiently);
+const spooled = ({ path }: Folder) => readdirSync(path).filter((name) => name.endsWith('.jsonl'));
+
+describe('auditCloudEvents', () => {
+  it('sends batches of CloudEvents 1.0, and removes what was received', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, {
+      authorization: 'Bearer 1234',
+      batchRecords: 2,
+      batchSeconds: 60,
+    });
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => sink.write(event(id))));
+    await arrived(one, 4);
+    expect(one.batches).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    expect(one.received[0]).toMatchObject({
+      headers: {
+        'content-type': 'application/cloudevents-batch+json; charset=utf-8',
+        authorization: 'Bearer 1234',
+      },
+      events: [
+        {
+          specversion: '1.0',
+          id: 'a',
+          source: 'https://api.acme.dev',
+          type: 'dev.countersign.decision.v1',
+          time: '2026-11-24T12:00:00.000Z',
+          subject: 'Repo/acme/api',
+          datacontenttype: 'application/json',
+          data: event('a'),
+        },
+        { id: 'b' },
+      ],
+    });
+    await sink.close?.();
+    expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F1 an attribute holds no character that CloudEvents forbid in one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path);
+    await sink.write(event('a', { resource: { type: 'Record', id: '\r\u0000\u001b[2J\u0085\ufffe\ud83d\u{1f511}' } }));
+    await arrived(one, 1);
+    const { subject, data } = (one.received[0]?.events[0] ?? {}) as { subject: string; data: AuditEvent };
+    expect(subject).toBe(String.raw`Record/\u000d\u0000\u001b[2J\u0085\ufffe` + '\ufffd\u{1f511}');
+    expect(data.resource?.id).toBe('\r\u0000\u001b[2J\u0085\ufffe\ufffd\u{1f511}');
+  });
+
+  it('sends no more at once than it was told to', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchRecords: 2, batchSeconds: 60 });
+    await sink.write(event('a'));
+    await Promise.all([sink.write(event('b')), sink.write(event('c'))]);
+    await sink.close?.();
+    expect(one.batches).toEqual([['a'], ['b', 'c']]);
+  });
+
+  it('a record that stays alone is sent after a while, and at close what is left', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchSeconds: 0 });
+    await sink.write(event('a'));
+    await arrived(one, 1);
+    const waiting = new Sending(address, join(folder.path, 'other'), { batchSeconds: 3600 });
+    await waiting.sink.write(event('b'));
+    expect(one.ids).toEqual(['a']);
+    await waiting.sink.close?.();
+    expect(one.ids).toEqual(['a', 'b']);
+  });
+
+  it('F1 F3 what it sends is bounded and printable, whatever a name holds', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path);
+    const odd = '\r\n\u001b[2J\u2028\u202e\u0085\0';
+    await sink.write(event('a', { action: odd, detail: 'x'.repeat(100_000) }));
+    await arrived(one, 1);
+    expect(one.received[0]?.body).toMatch(/^[\x20-\x7e…]*$/u);
+    expect(one.received[0]?.body.length).toBeLessThan(4096);
+    expect(one.received[0]?.events[0]).toMatchObject({ data: { action: odd } });
+  });
+
+  it('sends another form of the record, if it is given one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { data: toOcsf });
+    await sink.write(event('a'));
+    await arrived(one, 1);
+    expect(one.received[0]?.events[0]).toMatchObject({ id: 'a', data: { class_uid: 6003, metadata: { uid: 'a' } } });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['nothing', () => undefined],
+    ['a promise', async () => ({})],
+    ['a promise that rejects', async () => Promise.reject(new Error('late'))],
+    ['a text', () => 'record'],
+  ])('takes no record of which that form is %s [L3]', async (_title, data) => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { data: data as () => object });
+    await expect(sink.write(event('a'))).rejects.toThrow("'data' must give an object");
+  });
+});
+
+describe('outages', () => {
+  it.each([500, 429, 408, 404, 403, 401, 302])(
+    'F4 after %i the same records are sent again, later and later',
+    async (status) => {
+      using folder = temporaryFolder();
+      const { receiver: one, address } = await receiver();
+      one.answer = (response) => response.writeHead(status, { Location: '/elsewhere' }).end('no');
+      const sending = new Sending(address, folder.path, { maxRetrySeconds: 3 });
+      await sending.sink.write(event('a'));
+      for (const count of [1, 2, 3, 4]) {
+        await sending.paused(count);
+        if (count === 4) {
+          one.answer = (response) => response.writeHead(202).end();
+          sending.now += 10_000;
+        }
+        sending.pauses[count - 1]?.end();
+      }
+      await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+      expect(one.batches).toEqual([['a'], ['a'], ['a'], ['a'], ['a']]);
+      for (const [index, most] of [1000, 2000, 3000, 3000].entries()) {
+        expect(sending.pauses[index]?.milliseconds).toBeLessThanOrEqual(most);
+        expect(sending.pauses[index]?.milliseconds).toBeGreaterThanOrEqual(most / 2);
+      }
+      expect(sending.told.map((message) => /(once|\d+ times) now/.exec(message)?.[1])).toEqual([
+        'once',
+        '2 times',
+        '4 times',
+        undefined,
+      ]);
+      expect(sending.told.at(-1)).toMatch(/^countersign: 127\.0\.0\.1:\d+ takes audit records again\.$/);
+      one.answer = (response) => response.writeHead(503).end();
+      await sending.sink.write(event('b'));
+      await sending.paused(5);
+      expect(sending.pauses[4]?.milliseconds).toBeLessThanOrEqual(1000);
+      expect(sending.told.at(-1)).toContain('once now');
+    },
+  );
+
+  it('F4 while the receiver is away records wait, in order, also over a restart', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const { port } = one;
+    await one.stop();
+    const before = new Sending(address, folder.path);
+    await before.sink.write(event('a'));
+    await before.paused(1);
+    await before.sink.write(event('b'));
+    await before.sink.close?.();
+    expect(spooled(folder).length).toBeGreaterThan(0);
+    expect(before.told[0]).toMatch(/took no audit records, once now: .*ECONNREFUSED/);
+
+    const again = new Receiver();
+    await again.listen(port);
+    onTestFinished(() => again.stop());
+    const after = new Sending(address, folder.path);
+    await after.sink.write(event('c'));
+    await arrived(again, 3);
+    expect(again.ids).toEqual(['a', 'b', 'c']);
+    await after.sink.close?.();
+    expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F4 a receiver that takes every second try is not told each time; its end is, at the close', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(one.received.length % 2 === 1 ? 503 : 204).end();
+    const sending = new Sending(address, folder.path, { batchRecords: 1 });
+    await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual([]));
+    expect(sending.told).toHaveLength(3);
+    await sending.sink.close?.();
+    expect(sending.told).toHaveLength(4);
+    expect(sending.told.at(-1)).toContain('takes audit records again');
+  });
+
+  it('F4 an answer that gets lost: sent again under the same id', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.socket?.destroy();
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    one.answer = (response) => response.writeHead(200).end();
+    sending.pauses[0]?.end();
+    await arrived(one, 2);
+    expect(one.ids).toEqual(['a', 'a']);
+  });
+
+  it('F4 a full spool refuses, and takes records again once some were received', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024 });
+    const long = { scope: Array.from({ length: 10 }, () => 'x'.repeat(1000)) };
+    const written: string[] = [];
+    const fill = async (): Promise<void> => {
+      for (;;) {
+        await sending.sink.write(event(`${written.length}`, long));
+        written.push(`${written.length}`);
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ failure: 'overloaded' });
+    expect(written.length).toBeGreaterThan(3);
+    one.answer = (response) => response.writeHead(200).end();
+    await sending.paused(1);
+    sending.pauses[0]?.end();
+    await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+    await sending.sink.write(event('after', long));
+    await vi.waitFor(() => expect(one.ids).toContain('after'), patiently);
+    expect([...new Set(one.ids)]).toEqual([...written, 'after']);
+  });
+
+  it('F4 what a crash has left is sent: whole lines, and nothing of a torn one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    writeFileSync(join(folder.path, 'spool-000000000007.jsonl'), '{"id":"a"}\n{"id":"b"}\n{"id":"to');
+    writeFileSync(join(folder.path, 'spool-000000000008.jsonl'), '');
+    const { sink } = new Sending(address, folder.path);
+    await arrived(one, 2);
+    await sink.write(event('c'));
+    await arrived(one, 3);
+    expect(one.batches).toEqual([['a', 'b'], ['c']]);
+    await sink.close?.();
+    expect(spooled(folder)).toEqual([]);
+  });
+
+  it('F4 a batch that somebody removes is reported, and holds up no other', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503).end();
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    for (const name of spooled(folder)) rmSync(join(folder.path, name));
+    await sending.sink.write(event('b'));
+    one.answer = (response) => response.writeHead(200).end();
+    sending.pauses[0]?.end();
+    await vi.waitFor(() => expect(one.batches.at(-1)).toEqual(['b']), patiently);
+    expect(sending.told).toContainEqual(expect.stringContaining('was removed before it was sent'));
+  });
+
+  it('F4 a spool that others write to refuses, and goes on in another file', async () => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const { sink } = new Sending(address, folder.path, { batchSeconds: 3600 });
+    await sink.write(event('a'));
+    appendFileSync(join(folder.path, spooled(folder)[0] ?? ''), '{"id":"foreign"}\n');
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await sink.write(event('c'));
+  });
+
+  it('F4 takes nothing after close', async () => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const { sink } = new Sending(address, folder.path);
+    await sink.close?.();
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'closed' });
+    await sink.close?.();
+  });
+});
+
+const rejectedIn = ({ path }: Folder) => readdirSync(path).filter((name) => name.startsWith('rejected-'));
+const idsIn = (path: string): unknown[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => (JSON.parse(line) as { id: unknown }).id);
+
+/** Ends the pauses as they come, and no others, until what is expected is so. */
+async function untilIn(sending: Sending, check: () => void): Promise<void> {
+  await vi.waitFor(() => {
+    for (const { end } of sending.pauses) end();
+    check();
+  }, patiently);
+}
+
+/** Answers by what was sent. */
+const judging =
+  (one: Receiver, judge: (ids: readonly unknown[]) => number) =>
+  (response: ServerResponse): void =>
+    void response.writeHead(judge(one.batches.at(-1) ?? [])).end();
+
+describe('F4 what the receiver will never take', () => {
+  it.each([400, 415, 422])('%i: put aside after five tries, and what is behind it is sent', async (status) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    let refusals = 2;
+    one.answer = judging(one, (ids) => {
+      if (!ids.includes('c')) return status;
+      refusals -= 1;
+      return refusals >= 0 ? status : 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 2 });
+    await Promise.all(['a', 'b', 'c'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['a'], ['b'], ['c'], ['c'], ['c']]);
+    expect(rejectedIn(folder)).toHaveLength(1);
+    const [name = ''] = rejectedIn(folder);
+    expect(idsIn(join(folder.path, name))).toEqual(['a', 'b']);
+    expect(statSync(join(folder.path, name)).mode & 0o777).toBe(0o600);
+    expect(sending.told).toContainEqual(expect.stringContaining(`it answered ${status}). They were put aside as `));
+    expect(sending.told).toContainEqual(expect.stringContaining(join(folder.path, name)));
+    await sending.sink.close?.();
+
+    // Over a restart nobody sends it; under the name of one that waits it is sent again.
+    one.answer = (response) => response.writeHead(204).end();
+    const after = new Sending(address, folder.path);
+    await after.sink.write(event('d'));
+    await after.sink.close?.();
+    expect(one.batches.at(-1)).toEqual(['d']);
+    expect(rejectedIn(folder)).toEqual([name]);
+    renameSync(join(folder.path, name), join(folder.path, name.replace('rejected', 'spool')));
+    await new Sending(address, folder.path).sink.close?.();
+    expect(one.batches.at(-1)).toEqual(['a', 'b']);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it('413: half of it is sent, and half of that, each record once and in order', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken: unknown[] = [];
+    one.answer = judging(one, (ids) => {
+      if (ids.length > 3) return 413;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 16 });
+    const ids = Array.from({ length: 40 }, (_, index) => `${index}`);
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await vi.waitFor(() => expect(taken).toEqual(ids), patiently);
+    await vi.waitFor(() => expect(spooled(folder)).toEqual([]), patiently);
+    expect(sending.pauses).toEqual([]);
+    expect(sending.told).toEqual([]);
+    // What it once found out is not found out anew with each batch.
+    expect(one.batches.filter(({ length }) => length > 3).length).toBeLessThan(5);
+  });
+
+  it('413 for one alone: only that one is put aside', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken: unknown[] = [];
+    one.answer = judging(one, (ids) => {
+      if (ids.includes('b')) return 413;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 4 });
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken).toEqual(['a', 'c', 'd']));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([['b']]);
+  });
+
+  it('one bad record in many: only that one is put aside, and no batch behind it waits for another bad one', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const taken: unknown[] = [];
+    const bad = ['3', '11', '20', '21', '50'];
+    one.answer = judging(one, (ids) => {
+      if (ids.some((id) => bad.includes(String(id)))) return 400;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { batchRecords: 16 });
+    const ids = Array.from({ length: 64 }, (_, index) => `${index}`);
+    await Promise.all(ids.map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(taken).toEqual(ids.filter((id) => !bad.includes(id)));
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([
+      ['3', '11'],
+      ['20', '21'],
+      ['50'],
+    ]);
+    expect(sending.pauses).toHaveLength(4);
+    // Fewer than with one by one; more at once again as soon as it goes well.
+    expect(one.batches).toHaveLength(47);
+    // The first and the second time are told, the third is not.
+    expect(sending.told.filter((message) => message.includes('put aside as'))).toHaveLength(2);
+  });
+
+  it('a receiver that refuses all gets each batch five times, as if it were the first', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 400);
+    const sending = new Sending(address, folder.path, { batchRecords: 2 });
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+    expect(one.batches.filter(({ length }) => length === 2)).toHaveLength(10);
+    expect(sending.pauses).toHaveLength(8);
+    expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+  });
+
+  it('where there is no room for more they are dropped and counted, and the good ones are sent', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const full = join(folder.path, 'rejected-000000000001.jsonl');
+    writeFileSync(full, `${'x'.repeat(64 * 1024 - 1)}\n`);
+    const taken: unknown[] = [];
+    one.answer = judging(one, (ids) => {
+      if (ids.some((id) => String(id).startsWith('bad'))) return 422;
+      taken.push(...ids);
+      return 204;
+    });
+    const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024, batchRecords: 3 });
+    await Promise.all(['a', 'bad 1', 'b', 'c', 'bad 2', 'bad 3'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken).toEqual(['a', 'b', 'c']));
+    await untilIn(sending, () => expect(spooled(folder)).toEqual(['rejected-000000000001.jsonl']));
+    expect(sending.told.filter((message) => message.includes('They are dropped'))).toEqual([
+      expect.stringMatching(/refuses 1 .*\(it answered 422\).*no room for more.* dropped, 1 so far; those beside/),
+      expect.stringMatching(/refuses 2 .*\(it answered 422\).*no room for more.* dropped, 3 so far; those beside/),
+    ]);
+    rmSync(full);
+    await Promise.all(['bad 4', 'd'].map((id) => sending.sink.write(event(id))));
+    await untilIn(sending, () => expect(taken).toContain('d'));
+    await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(1));
+  });
+
+  it('many small files fill the room as the blocks do that they take', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 422);
+    for (let count = 1; count <= 16; count++)
+      writeFileSync(join(folder.path, `rejected-00000000000${count}.jsonl`), 'x\n');
+    const sending = new Sending(address, folder.path, { maxSpoolBytes: 64 * 1024 });
+    await sending.sink.write(event('a'));
+    await untilIn(sending, () => expect(sending.told).toContainEqual(expect.stringContaining('They are dropped, 1')));
+    expect(rejectedIn(folder)).toHaveLength(16);
+  });
+
+  it('what has the name already is left alone, also a link that leads nowhere', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 400);
+    const sending = new Sending(address, folder.path);
+    const link = join(folder.path, 'rejected-000000000001.jsonl');
+    symlinkSync(join(folder.path, 'nowhere'), link);
+    await sending.sink.write(event('a'));
+    await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(2));
+    expect(idsIn(`${link}-2`)).toEqual(['a']);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(sending.told.at(-1)).toContain(`${link}-2`);
+  });
+
+  it.each<[string, Record<string, string>, number]>([
+    ['seconds', { 'Retry-After': '7' }, 7000],
+    ['a date', { 'Retry-After': 'Tue, 24 Nov 2026 12:00:09 GMT', Date: 'Tue, 24 Nov 2026 12:00:00 GMT' }, 9000],
+    ['more than one has said is too long', { 'Retry-After': '86400' }, 20_000],
+    ['nonsense', { 'Retry-After': '-1 soon' }, 0],
+    ['a time that has passed', { 'Retry-After': 'Tue, 24 Nov 2020 12:00:00 GMT' }, 0],
+  ])('Retry-After in %s is honoured', async (_name, fields, milliseconds) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = (response) => response.writeHead(503, fields).end();
+    const sending = new Sending(address, folder.path, { maxRetrySeconds: 20 });
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    if (milliseconds > 0) expect(sending.pauses[0]?.milliseconds).toBe(milliseconds);
+    else expect(sending.pauses[0]?.milliseconds).toBeLessThanOrEqual(1000);
+  });
+});
+
+describe('G5 F6 what waits in the spool and is no regular file', () => {
+  it.each<[string, (path: string) => void]>([
+    ['a link, which could lead to any file', (path) => symlinkSync('/etc/hosts', path)],
+    ['a link that leads nowhere', (path) => symlinkSync('/nowhere', path)],
+    ['a folder', (path) => mkdirSync(path)],
+  ])('%s: stops the start', async (_name, put) => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    const path = join(folder.path, 'spool-000000000001.jsonl');
+    put(path);
+    expect(() => new Sending(address, folder.path)).toThrow(ConfigError);
+    expect(() => new Sending(address, folder.path)).toThrow(`'${path}' is not a regular file. Remove it`);
+    rmSync(path, { recursive: true });
+    const { sink } = new Sending(address, folder.path);
+    await sink.write(event('a'));
+    await arrived(one, 1);
+    expect(one.batches).toEqual([['a']]);
+  });
+
+  it('a link that is put in the place of one that waits is not followed', async () => {
+    using folder = temporaryFolder();
+    const { receiver: one, address } = await receiver();
+    one.answer = judging(one, () => 503);
+    const sending = new Sending(address, folder.path);
+    await sending.sink.write(event('a'));
+    await sending.paused(1);
+    const path = join(folder.path, spooled(folder)[0]!);
+    rmSync(path);
+    writeFileSync(join(folder.path, 'secret'), '{"id":"secret"}\n');
+    symlinkSync(join(folder.path, 'secret'), path);
+    sending.pauses[0]?.end();
+    await sending.paused(2);
+    expect(one.batches).toEqual([['a']]);
+    expect(sending.told.at(-1)).toContain('ELOOP');
+  });
+});
+
+describe('G5 options', () => {
+  it('one process uses a spool', async () => {
+    using folder = temporaryFolder();
+    const { address } = await receiver();
+    const first = new Sending(address, folder.path);
+    expect(() => new Sending(address, folder.path)).toThrow(/auditCloudEvents: .* is written already/);
+    await first.sink.close?.();
+    expect(() => new Sending(address, folder.path)).not.toThrow();
+  });
+
+  const source = 'https://api.acme.dev';
+  it.each<[string, object, string]>([
+    ['ftp://x', {}, 'must begin with https://'],
+    ['http://siem.example/', {}, 'must begin with https://'],
+    ['https://user:secret@siem.example/', {}, 'without credentials'],
+    ['https://siem.example/', { source: '' }, "'source' is missing"],
+    ['https://siem.example/', { source: 'not a uri <>' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: 'https://api.acme.dev/%zz' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: '1st:segment' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: 'https://[api' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { source: '/a#b#c' }, "'source' must be a URI reference"],
+    ['https://siem.example/', { spoolDirectory: undefined }, "'spoolDirectory' is missing"],
+    ['https://siem.example/', { spoolDirectory: '/dev/null/x' }, 'cannot be used'],
+    ['https://siem.example/', { maxSpoolBytes: 1 }, 'maxSpoolBytes'],
+    ['https://siem.example/', { batchRecords: 0 }, 'batchRecords'],
+    ['https://siem.example/', { batchSeconds: -1 }, 'batchSeconds'],
+    ['https://siem.example/', { timeoutSeconds: 0 }, 'timeoutSeconds'],
+    ['https://siem.example/', { authorization: 'Bearer a\nb' }, 'printable ASCII'],
+    ['https://siem.example/', { clock: 1 }, "'clock' must be a function"],
+    ['https://siem.example/', { data: {} }, "'data' must be a function"],
+    ['https://siem.example/', { spool: 'x' }, 'unknown option'],
+  ])('%s %j', (address, change, message) => {
+    using folder = temporaryFolder();
+    const options = { source, spoolDirectory: folder.path, ...change };
+    expect(() => auditCloudEvents(address, options)).toThrow(ConfigError);
+    expect(() => auditCloudEvents(address, options)).toThrow(message);
+  });
+
+  it.each(['https://api.acme.dev/a?b#c', 'urn:acme:api', '/audit/1', 'audit/1', '//[::1]:8080/%7Ex', "a-b_c~(d)'!*"])(
+    'takes the source %s',
+    async (name) => {
+      using folder = temporaryFolder();
+      await auditCloudEvents('https://siem.example/', { source: name, spoolDirectory: folder.path }).close?.();
+    },
+  );
+});

@@ -1,0 +1,256 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { describe, expect, it, vi } from 'vitest';
+import type { AuditSink } from '../../src/record/event.js';
+import { fanOut } from '../../src/sinks/fan-out.js';
+import { memoryAudit } from '../../src/sinks/memory-audit.js';
+import { readAudit } from '../../src/log/read-audit.js';
+import { ConfigError } from '@countersign/common';
+import { Deferred } from '../../../core/test/deferred.js';
+import { event } from '../events.js';
+
+describe('fanOut', () => {
+  const failing: AuditSink = {
+    write: () => Promise.reject(new Error('down')),
+    close: () => Promise.reject(new Error('stuck')),
+  };
+  const throwing: AuditSink = {
+    write() {
+      throw new Error('broken');
+    },
+  };
+
+  it('writes to all', async () => {
+    const sinks = [memoryAudit(), memoryAudit()];
+    await fanOut(sinks).write(event('a'));
+    expect(sinks.map(({ records }) => records.length)).toEqual([1, 1]);
+  });
+
+  it('F4 rejects if one failed, though the others have the record', async () => {
+    const memory = memoryAudit();
+    await expect(fanOut([failing, memory]).write(event('a'))).rejects.toThrow('down');
+    expect(memory.records).toHaveLength(1);
+    await expect(fanOut([throwing, memory]).write(event('b'))).rejects.toThrow('broken');
+    expect(memory.records).toHaveLength(2);
+  });
+
+  it('F4 names every failure when several failed', async () => {
+    await expect(fanOut([failing, throwing]).write(event('a'))).rejects.toThrow(/2 audit sinks failed.*down.*broken/);
+  });
+
+  it('waits for the slowest', async () => {
+    const finished = new Deferred();
+    const slow: AuditSink = { write: () => finished.promise };
+    let done = false;
+    const written = fanOut([memoryAudit(), slow])
+      .write(event('a'))
+      .then(() => {
+        done = true;
+      });
+    await new Promise(setImmediate);
+    expect(done).toBe(false);
+    finished.resolve();
+    await written;
+  });
+
+  it('closes all that can be closed', async () => {
+    let closed = 0;
+    const closable: AuditSink = {
+      write: async () => {},
+      close: async () => {
+        closed++;
+      },
+    };
+    await expect(fanOut([closable, failing, memoryAudit(), closable]).close?.()).rejects.toThrow('stuck');
+    expect(closed).toBe(2);
+  });
+
+  it('F4 a sink that hangs is a failure after a while, and holds no more than its limit', async () => {
+    vi.useFakeTimers();
+    const hanging: AuditSink = { write: () => new Promise(() => {}) };
+    const sink = fanOut([hanging], { timeoutSeconds: 2, maxWaiting: 2 });
+    const late = [sink.write(event('a')), sink.write(event('b'))].map((write) =>
+      expect(write).rejects.toMatchObject({ failure: 'timed_out' }),
+    );
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'overloaded' });
+    vi.advanceTimersByTime(2000);
+    await Promise.all(late);
+    const tried = expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'timed_out' });
+    await expect(sink.write(event('e'))).rejects.toMatchObject({ failure: 'overloaded' });
+    await vi.advanceTimersByTimeAsync(2000);
+    await tried;
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('F4 a sink that swallowed as many answers as may wait is used again once it works', async () => {
+    vi.useFakeTimers();
+    let hangs = true;
+    const taken = new Deferred();
+    const answers = (): Promise<void> => (hangs ? new Promise(() => {}) : taken.promise);
+    const sink = fanOut([{ write: answers }], { timeoutSeconds: 2, maxWaiting: 2 });
+    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'timed_out' }));
+    await vi.advanceTimersByTimeAsync(2000);
+    await Promise.all(late);
+    hangs = false;
+    const first = sink.write(event('c'));
+    await expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'overloaded' });
+    taken.resolve();
+    await first;
+    await Promise.all([sink.write(event('e')), sink.write(event('f'))]);
+    vi.useRealTimers();
+  });
+
+  it('F4 answers that come late free their places', async () => {
+    vi.useFakeTimers();
+    const answer = new Deferred();
+    const sink = fanOut([{ write: () => answer.promise }], { timeoutSeconds: 2, maxWaiting: 2 });
+    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'timed_out' }));
+    await vi.advanceTimersByTimeAsync(2000);
+    await Promise.all(late);
+    answer.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    await Promise.all([sink.write(event('c')), sink.write(event('d'))]);
+    vi.useRealTimers();
+  });
+
+  it('F4 a sink that does not close is an error after a while, and keeps no other from closing', async () => {
+    vi.useFakeTimers();
+    let closed = 0;
+    const stuck: AuditSink = { write: async () => {}, close: () => new Promise(() => {}) };
+    const other: AuditSink = { write: async () => {}, close: async () => void closed++ };
+    const closing = expect(fanOut([stuck, other], { timeoutSeconds: 2 }).close()).rejects.toMatchObject({
+      failure: 'timed_out',
+      message: 'sink 1 was not closed within 2 seconds. Records without an answer: 0.',
+    });
+    await vi.advanceTimersByTimeAsync(2000);
+    await closing;
+    expect(closed).toBe(1);
+    vi.useRealTimers();
+  });
+});
+
+describe('a sink whose failures are reported', () => {
+  const down: AuditSink = { write: () => Promise.reject(new Error('down')) };
+
+  it('F4 fails no write; what it lost is counted, and told without a flood', async () => {
+    const memory = memoryAudit();
+    const told: string[] = [];
+    const sink = fanOut([memory, { sink: down, onFailure: 'report', name: 'lake' }], {
+      onTrouble: (message) => void told.push(message),
+    });
+    for (let count = 0; count < 100; count++) await sink.write(event(`${count}`));
+    expect(memory.records).toHaveLength(100);
+    expect(sink.lost).toEqual({ lake: 100 });
+    expect(told.map((message) => /\d+/.exec(message)?.[0])).toEqual(['1', '2', '4', '8', '16', '32', '64']);
+    expect(told[0]).toBe('countersign: 1 audit records are missing in lake so far: Error: down');
+    await sink.close();
+    expect(told.at(-1)).toBe('countersign: 100 audit records are missing in lake.');
+  });
+
+  it('F4 that it is over is told, too, once, and what was lost', async () => {
+    let now = 1_000_000;
+    let isDown = true;
+    const told: string[] = [];
+    const lake: AuditSink = { write: () => (isDown ? Promise.reject(new Error('down')) : Promise.resolve()) };
+    const sink = fanOut([memoryAudit(), { sink: lake, onFailure: 'report', name: 'lake' }], {
+      clock: () => now,
+      onTrouble: (message) => void told.push(message),
+    });
+    const write = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index++) await sink.write(event(`${index}`));
+    };
+    await write(3);
+    isDown = false;
+    await write(3);
+    expect(told).toHaveLength(2);
+    now += 10_000;
+    await write(3);
+    expect(told.slice(2)).toEqual(['countersign: lake takes audit records again; 3 are missing there.']);
+    isDown = true;
+    await write(1);
+    expect(told.at(-1)).toBe('countersign: 4 audit records are missing in lake so far: Error: down');
+  });
+
+  it('F4 a slow one holds nobody up, and drops what is more than its limit', async () => {
+    const taken = new Deferred();
+    const slow: AuditSink = { write: () => taken.promise };
+    const told: string[] = [];
+    const sink = fanOut([memoryAudit(), { sink: slow, onFailure: 'report' }], {
+      maxWaiting: 10,
+      onTrouble: (message) => void told.push(message),
+    });
+    for (let count = 0; count < 50; count++) await sink.write(event(`${count}`));
+    expect(sink.lost).toEqual({ 'sink 2': 40 });
+    expect(told[0]).toContain('10 audit records are waiting for sink 2 already');
+    taken.resolve();
+    await new Promise(setImmediate);
+    await sink.write(event('after'));
+    await sink.close();
+    expect(sink.lost).toEqual({ 'sink 2': 40 });
+  });
+
+  it('F4 one that never ends does not keep the guard from closing', async () => {
+    vi.useFakeTimers();
+    const memory = memoryAudit();
+    const told: string[] = [];
+    const hanging: AuditSink = { write: () => new Promise(() => {}) };
+    const sink = fanOut([memory, { sink: hanging, onFailure: 'report' }], {
+      timeoutSeconds: 1,
+      onTrouble: (message) => void told.push(message),
+    });
+    await sink.write(event('a'));
+    const closed = sink.close();
+    await vi.advanceTimersByTimeAsync(1000);
+    await closed;
+    expect(told).toEqual([
+      'countersign: 1 audit records are missing in sink 2 so far: AuditError: sink 2 did not answer within 1 seconds.',
+      'countersign: sink 2 could not be closed: AuditError: sink 2 was not closed within 1 seconds. ' +
+        'Records without an answer: 1.',
+      'countersign: 1 audit records are missing in sink 2.',
+    ]);
+    vi.useRealTimers();
+  });
+
+  it('F4 is called in the context of the request, though nobody waits for it', async () => {
+    const context = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const watching: AuditSink = {
+      async write() {
+        seen.push(context.getStore());
+      },
+    };
+    const sink = fanOut([memoryAudit(), { sink: watching, onFailure: 'report' }]);
+    await context.run('request 1', () => sink.write(event('a')));
+    expect(seen).toEqual(['request 1']);
+  });
+});
+
+describe('G5 rules that would keep no record', () => {
+  const sure = memoryAudit();
+  const bestEffort: AuditSink = { write: async () => {}, bestEffort: true };
+
+  it.each<[string, unknown, object, string]>([
+    ['no sink', [], {}, 'no sink keeps records'],
+    ['none but reported ones', [{ sink: sure, onFailure: 'report' }], {}, 'no sink keeps records'],
+    ['none but best effort', [bestEffort], {}, 'no sink keeps records'],
+    ['no list', sure, {}, 'pass a list'],
+    ['something else than a sink', [sure, 'audit'], {}, 'sink 2 has no method write()'],
+    ['nothing', [undefined], {}, 'sink 1 has no method write()'],
+    ['an unknown rule', [{ sink: sure, onFailure: 'ignore' }], {}, "must be 'deny' or 'report'"],
+    ['a misspelt rule', [{ sink: sure, onFailur: 'report' }], {}, "Did you mean 'onFailure'"],
+    ['one name twice', [sure, { sink: sure, name: 'sink 1' }], {}, 'the same name'],
+    ['no room', [sure], { maxWaiting: 0 }, 'maxWaiting'],
+    ['no time', [sure], { timeoutSeconds: 0.5 }, 'timeoutSeconds'],
+    ['no clock', [sure], { clock: 1 }, "'clock' must be a function"],
+    ['a misspelt option', [sure], { timeoutSecond: 1 }, "Did you mean 'timeoutSeconds'"],
+  ])('%s', (_title, sinks, options, message) => {
+    expect(() => fanOut(sinks as AuditSink[], options)).toThrow(ConfigError);
+    expect(() => fanOut(sinks as AuditSink[], options)).toThrow(message);
+  });
+
+  it('a sink that cannot tell whether it kept a record stands beside others, never alone', () => {
+    expect(() => readAudit(bestEffort)).toThrow(/cannot tell whether it kept a record/);
+    expect(() => readAudit([bestEffort, bestEffort])).toThrow(ConfigError);
+    expect(() => readAudit([bestEffort, sure])).not.toThrow();
+  });
+});

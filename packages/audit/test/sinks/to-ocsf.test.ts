@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import type { AuditEvent } from '../../src/record/event.js';
+import { toOcsf } from '../../src/sinks/to-ocsf.js';
+import { event } from '../events.js';
+
+const { time, request } = event('x');
+const refused: AuditEvent = {
+  id: 'refused',
+  time,
+  phase: 'authentication',
+  decision: 'deny',
+  code: 'signature_invalid',
+  claimed: { keyId: 'thumbprint', agent: 'agent-1' },
+  request: { id: 'r', method: 'PURGE', path: '/' },
+};
+const ended: AuditEvent = {
+  id: 'ended',
+  time,
+  phase: 'outcome',
+  request,
+  outcome: { result: 'finished', status: 201 },
+};
+const all = { allowed: event('a'), refused, ended };
+
+const oneOf = (object: object, names: readonly string[]) => names.some((name) => name in object);
+
+describe('toOcsf', () => {
+  // What OCSF 1.9.0 requires of API Activity, of its base and of the objects in it, read off the schema by hand.
+  it.each(Object.entries(all))('%s has every attribute that API Activity requires', (_title, record) => {
+    const ocsf = toOcsf(record);
+    expect(ocsf).toMatchObject({
+      class_uid: 6003,
+      category_uid: 6,
+      activity_id: expect.any(Number),
+      type_uid: 600300 + ocsf.activity_id,
+      time: Date.parse('2026-11-24T12:00:00.000Z'),
+      severity_id: expect.any(Number),
+      metadata: {
+        version: '1.9.0',
+        product: { name: expect.any(String), vendor_name: expect.any(String) },
+        uid: record.id,
+        correlation_uid: record.request.id,
+      },
+      api: { operation: expect.any(String), request: { uid: record.request.id } },
+      http_request: { url: { path: record.request.path } },
+    });
+    expect(oneOf(ocsf.actor, ['process', 'user', 'session', 'app_name', 'app_uid'])).toBe(true);
+    expect(oneOf(ocsf.src_endpoint, ['ip', 'uid', 'name', 'hostname', 'svc_name'])).toBe(true);
+    // 99, other, must say which.
+    if (ocsf.activity_id === 99) expect(ocsf.activity_name).toBe(record.request.method);
+    expect(JSON.parse(JSON.stringify(ocsf))).toEqual(ocsf);
+  });
+
+  it('a decision names agent, user, policies, resource and delegations', () => {
+    const delegated = event('a', {
+      possession: 'dpop',
+      policies: ['pulls.cedar#drafts'],
+      policySet: 'ab12',
+      chain: [
+        { id: 'user_123', type: 'user', proof: 'issuer', scope: ['pr:write'] },
+        {
+          id: 'agent-a',
+          type: 'agent',
+          proof: 'issuer',
+          issuer: 'https://id',
+          scope: ['pr:write'],
+          delegationId: 'd1',
+        },
+        { id: 'agent-b', type: 'agent', proof: 'signature', scope: ['pr:read'], delegationId: 'd2', expiresAt: 1000 },
+      ],
+    });
+    expect(toOcsf({ ...delegated, sequence: 7, version: 1 })).toMatchObject({
+      activity_id: 1,
+      severity_id: 1,
+      metadata: { sequence: 7 },
+      actor: {
+        app_uid: 'agent-code-reviewer-01',
+        user: { uid: 'user_123', type_id: 1 },
+        idp: { uid: 'https://id.acme.dev' },
+        authorizations: [{ decision: 'allowed', policy: { uid: 'pulls.cedar#drafts', version: 'ab12' } }],
+      },
+      ai_agent: { uid: 'agent-code-reviewer-01' },
+      delegation: { uid: 'd2', parent_uid: 'd1', scopes: ['pr:read'], expiration_time: 1_000_000 },
+      api: { operation: 'pr.create' },
+      src_endpoint: { ip: '127.0.0.1' },
+      resources: [{ uid: 'acme/api', type: 'Repo' }],
+      action_id: 1,
+      disposition_id: 1,
+      unmapped: { phase: 'decision', possession: 'dpop', chain: delegated.chain },
+    });
+    expect(toOcsf(delegated)).not.toHaveProperty('status_id');
+  });
+
+  it('a list that was filtered names what was let through', () => {
+    const { resource: _, ...list } = event('a');
+    const filtered = { asked: 3, permitted: 1, resources: [{ type: 'Repo', id: 'acme/api' }] };
+    expect(toOcsf({ ...list, filtered })).toMatchObject({
+      resources: [{ uid: 'acme/api', type: 'Repo' }],
+      unmapped: { filtered },
+    });
+    expect(toOcsf(list)).not.toHaveProperty('resources');
+  });
+
+  it('F7 a claim is no actor', () => {
+    const ocsf = toOcsf(refused);
+    expect(ocsf).toMatchObject({
+      activity_id: 99,
+      severity_id: 2,
+      status_id: 2,
+      status_code: 'signature_invalid',
+      actor: { app_name: 'unverified' },
+      src_endpoint: { name: 'unknown' },
+      action_id: 2,
+      unmapped: { claimed: { agent: 'agent-1' } },
+    });
+    expect(ocsf).not.toHaveProperty('ai_agent');
+  });
+
+  it('an outcome says how it went', () => {
+    expect(toOcsf(ended)).toMatchObject({
+      status_id: 1,
+      http_response: { code: 201 },
+      api: { response: { code: 201 } },
+    });
+    expect(toOcsf(ended)).not.toHaveProperty('action_id');
+    const failed = (outcome: AuditEvent['outcome']) => toOcsf({ ...ended, ...(outcome && { outcome }) });
+    expect(failed({ result: 'finished', status: 404 }).status_id).toBe(2);
+    expect(failed({ result: 'aborted' })).toMatchObject({ status_id: 2 });
+    expect(failed({ result: 'aborted' })).not.toHaveProperty('http_response');
+    expect(failed({ result: 'finished', status: 200, code: 'digest_mismatch' })).toMatchObject({
+      status_id: 2,
+      status_code: 'digest_mismatch',
+    });
+  });
+
+  it('a pseudonym in place of an address is no address', () => {
+    const hidden = event('a', { request: { ...request, remoteAddress: 'pseudonym:abc' } });
+    expect(toOcsf(hidden).src_endpoint).toEqual({ name: 'pseudonym:abc' });
+  });
+
+  it.each([
+    ['GET', 2],
+    ['POST', 1],
+    ['PATCH', 3],
+    ['DELETE', 4],
+    ['__proto__', 99],
+    ['constructor', 99],
+  ])('%s is activity %i', (method, activity) => {
+    expect(toOcsf(event('a', { request: { ...request, method } })).activity_id).toBe(activity);
+  });
+});

@@ -1,0 +1,336 @@
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join, relative } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
+import { openCheckpoint, splitCheckpoints, verifyLog } from '@countersign/audit-verifier';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
+import { fileWitness } from '../../src/witnesses/file-witness.js';
+import { httpWitness } from '../../src/witnesses/http-witness.js';
+import { type CheckpointWitness, WitnessQueue } from '../../src/witnesses/witness.js';
+import { ConfigError } from '@countersign/common';
+import { patiently } from '../../../../test/support/patiently.js';
+import { Deferred } from '../../../core/test/deferred.js';
+import { event, type Folder, temporaryFolder } from '../events.js';
+import { fullFor } from '../disk/faults.js';
+
+async function writeLog(
+  folder: Folder,
+  witnesses: readonly CheckpointWitness[],
+  troubles: string[] = [],
+): Promise<void> {
+  const sink = auditFile(folder.path, {
+    witnesses,
+    checkpointEvery: { records: 2 },
+    onTrouble: (message) => void troubles.push(message),
+  });
+  for (let count = 0; count < 8; count++) await sink.write(event(`${count}`));
+  await sink.close?.();
+}
+
+const keyOf = (folder: Folder): string => readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8').trim();
+
+let server: Server | undefined;
+afterEach(() => server?.close());
+
+/** A witness that keeps what it is sent, and answers as it is told. */
+async function listen(status: number): Promise<{ url: string; received: IncomingMessage[]; bodies: string[] }> {
+  const received: IncomingMessage[] = [];
+  const bodies: string[] = [];
+  server = createServer((request, response) => {
+    received.push(request);
+    void text(request).then((body) => {
+      bodies.push(body);
+      response.writeHead(status, { Location: '/elsewhere' }).end('kept');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/checkpoints`, received, bodies };
+}
+
+describe('witnesses', () => {
+  it('F4 one that never answers does not hold up a close beyond ten seconds, and another process may write at once', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const silent = { name: 'the silent one', receive: () => new Promise<void>(() => {}) };
+      const sink = auditFile(folder.path, { witnesses: [silent], onTrouble: (text) => void troubles.push(text) });
+      await sink.write(event('a'));
+      const closed = sink.close?.();
+      while (existsSync(join(folder.path, 'audit.lock'))) await setImmediate();
+      await auditFile(folder.path).close?.();
+      expect(troubles).toEqual([]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      await closed;
+      expect(troubles).toEqual([expect.stringContaining('the silent one did not take the last checkpoint')]);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('F6 one gets a checkpoint also where the log could not write a record of it', async () => {
+    using folder = temporaryFolder();
+    const notes: string[] = [];
+    const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
+    const sink = auditFileWith(fullFor('"phase":"checkpoint"'), folder.path, { witnesses: [witness], onTrouble() {} });
+    await sink.write(event('a'));
+    await sink.close?.();
+    expect(notes.map((note) => note.split('\n')[1])).toEqual(['1', '2']);
+    expect(await verifyLog(folder.path, { key: keyOf(folder) })).toMatchObject({ ok: true, sealed: 2 });
+  });
+
+  it('F6 each start hands on the last checkpoint: the process before may have died before it could', async () => {
+    using folder = temporaryFolder();
+    await writeLog(folder, []);
+    const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
+    const notes: string[] = [];
+    const sink = auditFile(folder.path, {
+      witnesses: [{ name: 'test', receive: async (note) => void notes.push(note) }],
+    });
+    await setImmediate();
+    expect(notes).toEqual([own.at(-1)]);
+    await sink.close?.();
+  });
+
+  it('G5 F4 one that cannot be reached is told at the start, and stops nothing', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'no', 'such', 'folder');
+    const troubles: string[] = [];
+    const onTrouble = (text: string): void => void troubles.push(text);
+    const sink = auditFile(folder.path, { witnesses: [fileWitness(path)], onTrouble });
+    await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
+    expect(troubles[0]).toContain(
+      `the witness ${path} took no checkpoint, once now: Error: there is no folder '${dirname(path)}'. Make it`,
+    );
+    await sink.write(event('a'));
+    await sink.close?.();
+  });
+
+  it('F6 a file is never written through a symbolic link that somebody put in its place', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    writeFileSync(elsewhere.log, 'precious');
+    const path = join(elsewhere.path, 'checkpoints');
+    const witness = fileWitness(path);
+    symlinkSync(elsewhere.log, path);
+    const troubles: string[] = [];
+    await writeLog(folder, [witness], troubles);
+    expect(readFileSync(elsewhere.log, 'utf8')).toBe('precious');
+    expect(troubles[0]).toMatch(/checkpoints' is a symbolic link, .* Name the file itself/);
+  });
+
+  it('F6 a file holds checkpoints for whoever verifies', async () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const path = join(elsewhere.path, 'checkpoints');
+    await writeLog(folder, [fileWitness(path)]);
+    const checkpoints = readFileSync(path, 'utf8');
+    const report = await verifyLog(folder.path, { key: keyOf(folder), checkpoints });
+    expect(report).toMatchObject({ ok: true, sealed: report.size - 1 });
+    const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
+    expect(splitCheckpoints(checkpoints).at(-1)).toBe(own.at(-1));
+  });
+
+  it('tells logs of one name and key apart: one file can be the witness of both [N1]', async () => {
+    using one = temporaryFolder();
+    using two = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const file = join(elsewhere.path, 'shared.checkpoints');
+    const options = { origin: 'acme.dev/audit/1', checkpointKey: join(elsewhere.path, 'key.pem') };
+    for (const folder of [one, two, one]) {
+      const sink = auditFile(folder.path, { ...options, witnesses: [fileWitness(file)] });
+      await sink.write(event('a'));
+      await sink.close?.();
+    }
+    const checkpoints = readFileSync(file, 'utf8');
+    for (const folder of [one, two]) {
+      expect(await verifyLog(folder.path, { key: keyOf(folder), checkpoints })).toMatchObject({ ok: true });
+    }
+    // The whole of one log in the place of the other is not what its auditor has the key of.
+    const swapped = await verifyLog(two.path, { key: keyOf(one), checkpoints });
+    expect(swapped.findings.map(({ kind }) => kind)).toContain('wrong_key');
+  });
+
+  it('F6 an address is sent each, signed, and with what it asks for', async () => {
+    using folder = temporaryFolder();
+    const { url, received, bodies } = await listen(204);
+    await writeLog(folder, [httpWitness(url, { authorization: 'Bearer 1234' })]);
+    expect(bodies.length).toBeGreaterThan(0);
+    for (const body of bodies) expect(openCheckpoint(body, keyOf(folder)).ok).toBe(true);
+    expect(received[0]).toMatchObject({
+      method: 'POST',
+      headers: { authorization: 'Bearer 1234', 'content-type': 'text/plain; charset=utf-8' },
+    });
+  });
+
+  it.each([500, 302, 404])('F4 one that answers %i is reported, and the log goes on', async (status) => {
+    using folder = temporaryFolder();
+    const { url, received } = await listen(status);
+    const troubles: string[] = [];
+    await writeLog(folder, [httpWitness(url)], troubles);
+    expect(troubles.length).toBeGreaterThan(0);
+    expect(troubles[0]).toContain(`the witness ${new URL(url).host} took no checkpoint, once now`);
+    expect(received.every(({ url: path }) => path === '/checkpoints')).toBe(true);
+    expect((await verifyLog(folder.path, { key: keyOf(folder) })).ok).toBe(true);
+  });
+
+  it('F4 a slow one holds nobody up, and gets the latest next', async () => {
+    using folder = temporaryFolder();
+    const first = new Deferred();
+    const notes: string[] = [];
+    const slow: CheckpointWitness = {
+      name: 'slow',
+      async receive(note) {
+        notes.push(note);
+        if (notes.length === 1) await first.promise;
+      },
+    };
+    const sink = auditFile(folder.path, { witnesses: [slow], checkpointEvery: { records: 2 } });
+    for (let count = 0; count < 8; count++) await sink.write(event(`${count}`));
+    expect(notes).toHaveLength(1);
+    first.resolve();
+    await sink.close?.();
+    const sizes = notes.map((note) => Number(note.split('\n')[1]));
+    expect(sizes.length).toBeLessThanOrEqual(3);
+    const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
+    expect(own.length).toBeGreaterThan(3);
+    expect(notes.at(-1)).toBe(own.at(-1));
+  });
+
+  it('one that never answers is told, and asked again with the latest [L2]', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const notes: string[] = [];
+    const troubles: string[] = [];
+    const first = new Deferred();
+    const mute: CheckpointWitness = {
+      name: 'mute',
+      receive(note) {
+        notes.push(note);
+        return notes.length === 1 ? first.promise : Promise.resolve();
+      },
+    };
+    const queue = new WitnessQueue(mute, (text) => void troubles.push(text), Date.now);
+    for (const note of ['1', '2', '3']) queue.hand(note);
+    expect(notes).toEqual(['1']);
+    vi.advanceTimersByTime(600_001);
+    queue.hand('4');
+    expect(notes).toEqual(['1', '4']);
+    expect(troubles).toEqual([expect.stringContaining('took no checkpoint, once now: no answer within 600 s')]);
+    first.resolve();
+    await setImmediate();
+    queue.hand('5');
+    await setImmediate();
+    expect(notes).toEqual(['1', '4', '5']);
+  });
+
+  it('F4 failures are told without a flood, and that it is over', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    let calls = 0;
+    const failing: CheckpointWitness = {
+      name: 'failing',
+      receive() {
+        calls += 1;
+        if (calls <= 9) throw new Error('gone');
+        return Promise.resolve();
+      },
+    };
+    const onTrouble = (text: string): void => void troubles.push(text);
+    const sink = auditFile(folder.path, { witnesses: [failing], checkpointEvery: { records: 1 }, onTrouble });
+    for (let count = 0; count < 12; count++) await sink.write(event(`${count}`));
+    await sink.close?.();
+    expect(troubles).toEqual([
+      ...['once', '2 times', '4 times', '8 times'].map((times) =>
+        expect.stringContaining(`the witness failing took no checkpoint, ${times} now: Error: gone`),
+      ),
+      'countersign: the witness failing takes checkpoints again.',
+    ]);
+  });
+
+  it('F4 one that takes every second checkpoint is not told each time', async () => {
+    using folder = temporaryFolder();
+    const troubles: string[] = [];
+    let calls = 0;
+    const flapping: CheckpointWitness = {
+      name: 'flapping',
+      async receive() {
+        calls += 1;
+        if (calls % 2 === 0) throw new Error('gone');
+      },
+    };
+    let now = Date.parse('2026-11-24T12:00:00Z');
+    const sink = auditFile(folder.path, {
+      witnesses: [flapping],
+      checkpointEvery: { records: 1 },
+      clock: () => now,
+      onTrouble: (text) => void troubles.push(text),
+    });
+    for (let count = 0; count < 19; count++) await sink.write(event(`${count}`));
+    expect(calls).toBe(20);
+    expect(troubles.map((text) => /no checkpoint, (.*) now/.exec(text)?.[1])).toEqual([
+      'once',
+      '2 times',
+      '4 times',
+      '8 times',
+    ]);
+    now += 10_000;
+    await sink.write(event('last'));
+    expect(troubles.slice(4)).toEqual(['countersign: the witness flapping takes checkpoints again.']);
+    await sink.close?.();
+  });
+
+  it('F4 an address where nobody listens is told with the cause', async () => {
+    using folder = temporaryFolder();
+    const { url } = await listen(204);
+    server?.close();
+    await once(server!, 'close');
+    const troubles: string[] = [];
+    await writeLog(folder, [httpWitness(url)], troubles);
+    expect(troubles[0]).toMatch(/it cannot be reached: TypeError: fetch failed \(.*ECONNREFUSED/);
+  });
+
+  it('F6 G5 a file in the folder of the log goes with it, and is refused by any name', () => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    symlinkSync(folder.path, join(elsewhere.path, 'link'));
+    const within = ['checkpoints', join('sub', 'checkpoints'), '..checkpoints'].map((name) => join(folder.path, name));
+    const linked = join(elsewhere.path, 'link', 'checkpoints');
+    for (const path of [...within, relative('.', within[0]!), linked]) {
+      const witnesses = [fileWitness(path)];
+      expect(() => auditFile(folder.path, { witnesses }), path).toThrow(/lies in the folder of the log, and goes/);
+    }
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it.each(['Bearer SECRET\nx', 'Bearer SECRET\r', 'Bearer ä', '', ' ', 'Bearer SECRET ', 7])(
+    'refuses an authorization that cannot be sent at the start, without quoting it: %j [F2]',
+    (authorization) => {
+      const make = () => httpWitness('https://auditors.example/', { authorization: authorization as string });
+      expect(make).toThrow(ConfigError);
+      expect(make).not.toThrow(/SECRET/);
+    },
+  );
+
+  it('G5 addresses that are none, or go over the network in clear', () => {
+    for (const address of ['', 'x', 'ftp://x', 'http://auditors.example/', 'https://u:p@auditors.example/']) {
+      expect(() => httpWitness(address)).toThrow(ConfigError);
+    }
+    expect(() => httpWitness('http://auditors.example/')).toThrow(/`dangerouslyAllowHttp: true` allows http/);
+    expect(() => httpWitness('ftp://auditors.example/')).toThrow(/must begin with https:\/\/\.$/);
+    expect(() => httpWitness('https://x', { timeoutSeconds: 0 })).toThrow(ConfigError);
+    expect(() => httpWitness('https://x', { timeoutSecond: 1 } as object)).toThrow(/Did you mean 'timeoutSeconds'/);
+    expect(httpWitness('http://auditors.example/', { dangerouslyAllowHttp: true }).name).toBe('auditors.example');
+    expect(() => fileWitness('')).toThrow(ConfigError);
+    using folder = temporaryFolder();
+    symlinkSync('/nowhere', join(folder.path, 'link'));
+    expect(() => fileWitness(join(folder.path, 'link'))).toThrow(ConfigError);
+  });
+});

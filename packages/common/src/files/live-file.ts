@@ -1,0 +1,83 @@
+import { dirname, resolve } from 'node:path';
+import { checkOptionNames, ConfigError } from '../config-error.js';
+import { readListener, warn } from '../listener.js';
+import { messageOf } from '../error-message.js';
+import { readFileSet } from './file-set.js';
+import { type Following, LiveFiles, type ReloadResult } from './live-files.js';
+
+export interface LiveFileOptions {
+  /**
+   * Told of every reload: that it succeeded, or why the content read before stays in force. Default: a process warning
+   * when it stays.
+   */
+  readonly onReload?: (result: ReloadResult) => unknown;
+  /**
+   * How often the file is looked at besides the notices of the operating system, which network file systems and some
+   * container mounts do not send. In seconds. Default 5.
+   */
+  readonly pollSeconds?: number;
+}
+
+/** The content of a file, as it was when it could last be read. */
+export interface LiveFile<T> {
+  current(): T;
+  close(): void;
+}
+
+interface LiveFileParts<T> {
+  /** The public function whose option the file is, for messages. */
+  readonly owner: string;
+  /** What it holds, in a word for messages. */
+  readonly holds: string;
+  /** Throws a ConfigError when the content is wrong. */
+  readonly read: (bytes: Buffer, file: string) => T;
+}
+
+/**
+ * Reads a JSON file and follows its changes. New content that is wrong changes nothing and is reported. Neither watching nor
+ * waiting keeps the process alive.
+ *
+ * @throws ConfigError (as a rejection) when an option is wrong, or the file cannot be read or is wrong at start.
+ */
+export async function openLiveFile<T>(
+  path: string,
+  { owner, holds, read }: LiveFileParts<T>,
+  options: LiveFileOptions,
+): Promise<LiveFile<T>> {
+  checkOptionNames(owner, options, ['onReload', 'pollSeconds']);
+  // An empty one would be the working directory.
+  if (typeof path !== 'string' || path === '') throw new ConfigError(`${owner}: name the ${holds} file.`);
+  const { onReload, pollSeconds } = readFollowing(owner, holds, options);
+  const file = resolve(path);
+  let value: T | undefined;
+  const files = await LiveFiles.open({
+    owner,
+    read: async () => {
+      try {
+        // Half a JSON file is never valid, so a start need not wait for it to settle.
+        return { ...(await readFileSet([[file, file]])), changedMs: 0 };
+      } catch (error) {
+        throw new Error(`cannot read the ${holds} file: ${messageOf(error)}`, { cause: error });
+      }
+    },
+    load: ({ files: contents }) => {
+      for (const bytes of contents.values()) value = read(bytes, file);
+    },
+  });
+  files.follow({ folder: dirname(file), pollSeconds, onReload });
+  return { current: () => value as T, close: () => files.close() };
+}
+
+/** How files are followed. @throws ConfigError */
+export function readFollowing(owner: string, holds: string, options: LiveFileOptions): Omit<Following, 'folder'> {
+  const { pollSeconds = 5 } = options;
+  const onReload = readListener(owner, 'onReload', options.onReload, warnOfProblem);
+  if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
+    throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
+  }
+  /** A file that cannot be read any more must not go unnoticed: what was taken out of it is still in force. */
+  function warnOfProblem(result: ReloadResult): void {
+    if (!result.ok) warn(`${owner}: ${result.problem.replace(/\.?$/, '.')} The ${holds} read before stay in force.`);
+  }
+  return { onReload, pollSeconds };
+}

@@ -1,0 +1,152 @@
+import { ConfigError } from '../config-error.js';
+import { warn } from '../listener.js';
+import { readClock } from '../read-clock.js';
+import { messageOf, errorMessage } from '../error-message.js';
+import type { FileSet } from './file-set.js';
+import { onChange } from './on-change.js';
+
+export type ReloadResult = { readonly ok: true } | { readonly ok: false; readonly problem: string };
+
+export interface LiveFilesParts {
+  /** The public function that reads the files, for messages. */
+  readonly owner: string;
+  /** Reads the whole set. A rejection counts as an outage of the file system: it is tried again. */
+  readonly read: () => Promise<FileSet>;
+  /** Puts a set in force. Throws a ConfigError if the set is wrong; then the one before stays in force. */
+  readonly load: (set: FileSet) => void;
+  /** Milliseconds since the epoch, to be compared with the times of files. Default: the system's. */
+  readonly clock?: () => number;
+}
+
+export interface Following {
+  /** The folder whose notices count. */
+  readonly folder: string;
+  readonly pollSeconds: number;
+  readonly onReload: (result: ReloadResult) => void;
+}
+
+type Reading =
+  | { readonly ok: true; readonly set: FileSet; readonly fingerprint: string }
+  | { readonly ok: false; readonly problem: string; readonly fingerprint: typeof UNREADABLE };
+
+/** No fingerprint of a set: after an outage every set is new. */
+const UNREADABLE = '';
+
+/** A set counts as whole if it has not changed for so long. */
+const SETTLE_MILLISECONDS = 1000;
+
+/** A set that changes at each of so many readings is reported. */
+const MAX_READINGS = 30;
+
+/**
+ * A set of files in force, which may be read again at any time, also while somebody writes: a set is loaded only when
+ * nothing in it has changed for a second (docs/decisions/0025-files-that-change.md).
+ */
+export class LiveFiles {
+  readonly #parts: LiveFilesParts;
+  readonly #clock: () => number;
+  /** Fingerprint of the last set that was loaded or found wrong. */
+  #seen: string | undefined;
+  /** One reading at a time, so that an older set never takes the place of a newer one. */
+  #last: Promise<unknown> = Promise.resolve();
+  #isCheckQueued = false;
+  #closed = false;
+  #stopFollowing = (): void => undefined;
+
+  private constructor(parts: LiveFilesParts) {
+    this.#parts = parts;
+    this.#clock = readClock(parts.owner, parts.clock);
+  }
+
+  /** @throws ConfigError (as a rejection) when the files cannot be read, or are wrong. */
+  static async open(parts: LiveFilesParts): Promise<LiveFiles> {
+    const files = new LiveFiles(parts);
+    const result = await files.reload();
+    if (!result.ok) throw new ConfigError(`${parts.owner}: ${result.problem}`);
+    return files;
+  }
+
+  /** Reads the set and puts it in force, whether it changed or not. */
+  async reload(): Promise<ReloadResult> {
+    return await this.#inTurn(async () => {
+      const reading = await this.#read();
+      const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
+      return this.#apply(isOld || !reading.ok ? reading : await this.#settle(reading));
+    });
+  }
+
+  /** Puts each change of the files in force until `close()`. Does not keep the process alive. */
+  follow({ folder, pollSeconds, onReload }: Following): void {
+    this.#stopFollowing = onChange(folder, pollSeconds, () => {
+      if (this.#isCheckQueued) return;
+      this.#isCheckQueued = true;
+      // A check that throws must not end the watching: the next change has to take effect.
+      this.#inTurn(async () => {
+        this.#isCheckQueued = false;
+        const result = await this.#check();
+        if (result !== undefined) onReload(result);
+      }).catch((error: unknown) => warn(`${this.#parts.owner}: ${errorMessage(error)}`));
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopFollowing();
+  }
+
+  async #check(): Promise<ReloadResult | undefined> {
+    if (this.#closed) return undefined;
+    const first = await this.#read();
+    if (first.fingerprint === this.#seen) return undefined;
+    const settled = await this.#settle(first, { following: true });
+    return this.#closed || settled.fingerprint === this.#seen ? undefined : this.#apply(settled);
+  }
+
+  /** Reads until two readings that are a second apart find the same. */
+  async #settle(first: Reading, { following = false } = {}): Promise<Reading> {
+    const isOver = (): boolean => following && this.#closed;
+    let last = first;
+    for (let count = 0; count < MAX_READINGS && !isOver(); count++) {
+      await settling(following);
+      const next = await this.#read();
+      if (next.fingerprint === last.fingerprint) return next;
+      last = next;
+    }
+    return { ok: false, problem: 'the files change all the time.', fingerprint: UNREADABLE };
+  }
+
+  #apply(reading: Reading): ReloadResult {
+    this.#seen = reading.fingerprint;
+    if (!reading.ok) return { ok: false, problem: reading.problem };
+    try {
+      this.#parts.load(reading.set);
+      return { ok: true };
+    } catch (error) {
+      if (error instanceof ConfigError) return { ok: false, problem: error.message };
+      throw error;
+    }
+  }
+
+  async #read(): Promise<Reading> {
+    try {
+      const set = await this.#parts.read();
+      return { ok: true, set, fingerprint: JSON.stringify([...set.digests]) };
+    } catch (error) {
+      return { ok: false, problem: messageOf(error), fingerprint: UNREADABLE };
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** Only someone who awaits the result keeps the process alive. */
+async function settling(following: boolean): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, SETTLE_MILLISECONDS);
+    if (following) timer.unref();
+  });
+}

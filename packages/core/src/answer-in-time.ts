@@ -1,8 +1,0 @@
-import { within } from './within.js';
-
-/** What a part of the application answers. Rejects if that part throws, rejects or takes longer than `seconds`. */
-export async function answerInTime<Answer>(seconds: number, ask: () => Answer | Promise<Answer>): Promise<Answer> {
-  return await within(seconds * 1000, Promise.resolve(ask()), () => {
-    throw new Error(`no answer within ${seconds} s`);
-  });
-}

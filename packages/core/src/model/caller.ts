@@ -1,0 +1,55 @@
+import type { AuthorizationDetailLists, Chain, Scope } from '@countersign/delegation';
+import { deepFreeze } from '@countersign/common';
+
+/**
+ * What a successful verification yields. Deeply frozen, and good for one request of one guard: the guard keeps a register
+ * of the very objects it made, so that an object that merely looks like a caller has no authority.
+ */
+export interface Caller {
+  /** The agent that sent this request, proved by its key (RFC 8693 "actor"). */
+  readonly actor: Actor;
+  /** On whose behalf it acts (RFC 8693 "subject"); the actor itself when it acts for itself. */
+  readonly subject: Subject;
+  /** The verified hops from subject to actor, in order. */
+  readonly chain: Chain;
+  /** What it may use now: the intersection of every hop and of the actor's capabilities. */
+  readonly scope: Scope;
+  /** What was handed over in detail (RFC 9396): the list of each hop that has one. A request must be in every list. */
+  readonly authorizationDetails?: AuthorizationDetailLists;
+  /** How the sender proved that it holds its key. */
+  readonly proof: Proof;
+  /** Identifies this request in the audit log. */
+  readonly requestId: string;
+}
+
+export interface Actor {
+  readonly id: string;
+  readonly type: 'agent';
+  readonly keyId: string;
+  readonly roles: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly owner?: string;
+}
+
+export interface Subject {
+  readonly id: string;
+  readonly type: 'user' | 'agent';
+  /** Who vouches for the subject's name; absent when it is the actor itself. */
+  readonly issuer?: string;
+}
+
+export interface Proof {
+  /** `signature`: of our own profile. `dpop`: RFC 9449; it binds no body. `web-bot-auth`: identity only. */
+  readonly kind: 'signature' | 'dpop' | 'web-bot-auth';
+  readonly keyId: string;
+  readonly algorithm: 'ed25519' | 'ecdsa-p256-sha256';
+  /** Unix seconds. */
+  readonly created: number;
+  /** The tag of a signature. */
+  readonly tag?: string;
+}
+
+/** Copies and freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. */
+export function sealCaller(caller: Caller): Caller {
+  return deepFreeze(structuredClone(caller));
+}

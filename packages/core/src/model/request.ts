@@ -1,0 +1,25 @@
+import type { RequestBody } from '../stages/body/request-body.js';
+
+/** A request as it stood on the wire. Adapters build it; nothing in it is decoded, joined or normalised. */
+export interface HttpRequest {
+  readonly method: string;
+  /** The request target exactly as on the request line: undecoded, also under a mounted router. */
+  readonly target: string;
+  /** Ordered raw fields: name, value, name, value, … Duplicates kept (Node's `rawHeaders`). */
+  readonly rawHeaders: readonly string[];
+  /**
+   * The fields as the application reads them, by name in lower case (Node's `headers`). A signed field that reads
+   * otherwise here than in `rawHeaders` refuses the request. Absent: the application reads `rawHeaders`.
+   */
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Address of the connected peer; never taken from a header. */
+  readonly remoteAddress?: string;
+  readonly body: RequestBody;
+  /** Whether the connection has been closed meanwhile. Default: never. */
+  readonly clientIsGone?: () => boolean;
+  /**
+   * `hold` (default): nobody sees a byte of the body before its digest has verified. `stream`: the bytes flow while they
+   * are digested, and only the end waits for the digest; for handlers that do nothing final before the end.
+   */
+  readonly bodyMode?: 'hold' | 'stream';
+}

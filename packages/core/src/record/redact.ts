@@ -1,0 +1,51 @@
+import type { AuditEvent } from '@countersign/audit';
+import { makePseudonym, type PseudonymOf } from './pseudonym.js';
+import { readRedactOptions, type Redaction, type RedactOptions } from './redact-options.js';
+
+/** Takes out of an event what the configuration hides, before any sink gets it. */
+export type Redactor = (event: AuditEvent) => AuditEvent;
+
+/** What stands where something was left out. */
+export const omitted = '[omitted]';
+
+export function createRedactor(options: RedactOptions | undefined): Redactor {
+  if (options === undefined) return (event) => event;
+  const { userIds, resourceIds, remoteAddresses, keepPathSegments, pseudonymKey } = readRedactOptions(options);
+
+  function hide(rule: Redaction, of: PseudonymOf): string {
+    return rule === 'pseudonym' ? makePseudonym(pseudonymKey as Uint8Array, of) : omitted;
+  }
+
+  function person<Person extends { readonly id: string; readonly type: 'user' | 'agent' }>(one: Person): Person {
+    return userIds === undefined || one.type === 'agent' ? one : { ...one, id: hide(userIds, { user: one.id }) };
+  }
+
+  function resourceOf(resource: NonNullable<AuditEvent['resource']>): NonNullable<AuditEvent['resource']> {
+    return resourceIds === undefined ? resource : { type: resource.type, id: hide(resourceIds, { resource }) };
+  }
+
+  function requestOf({ remoteAddress, path, ...rest }: AuditEvent['request']): AuditEvent['request'] {
+    const kept = keepPathSegments === undefined ? path : cutPath(path, keepPathSegments);
+    if (remoteAddress === undefined) return { ...rest, path: kept };
+    const from = remoteAddresses === undefined ? remoteAddress : hide(remoteAddresses, { remoteAddress });
+    return { ...rest, path: kept, remoteAddress: from };
+  }
+
+  return ({ detail: _mayQuote, subject, chain, resource, filtered, request, ...rest }) => ({
+    ...rest,
+    ...(subject && { subject: person(subject) }),
+    ...(chain && { chain: chain.map(person) }),
+    ...(resource && { resource: resourceOf(resource) }),
+    ...(filtered && { filtered: { ...filtered, resources: filtered.resources.map(resourceOf) } }),
+    request: requestOf(request),
+  });
+}
+
+/** The first segments, as they stand on the request line. An empty one counts, so that `//` moves nothing into sight. */
+function cutPath(path: string, segments: number): string {
+  const [before = '', ...all] = path.split('/');
+  // What does not begin with a slash is no path of ours: all of it may be what should be hidden.
+  if (before !== '') return omitted;
+  if (all.length <= segments) return path;
+  return ['', ...all.slice(0, segments), '…'].join('/');
+}

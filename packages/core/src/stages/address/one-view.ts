@@ -1,0 +1,34 @@
+import { type Refusal, refusal } from '../../model/refusal.js';
+import { fieldValues } from './fields.js';
+import type { HttpRequest } from '../../model/request.js';
+
+type View = Pick<HttpRequest, 'rawHeaders' | 'headers'>;
+
+/** The fields of the signature itself, by which a request counts as signed at all. */
+const signatureFields = ['signature-input', 'signature'];
+
+/**
+ * Refuses a request whose signed fields the application would read otherwise than they were verified. Node reads no
+ * field beyond `maxHeadersCount`, takes the first line of a field that cannot be a list, and joins cookies by semicolons.
+ */
+export function seenDifferently({ rawHeaders, headers }: View, covered: Iterable<string>): Refusal | undefined {
+  if (headers === undefined) return undefined;
+  for (const name of new Set([...signatureFields, ...covered])) {
+    const lines = fieldValues(rawHeaders, name);
+    if (lines.length === 0) continue;
+    const seen = headers[name];
+    if (seen === undefined) return refusal('fields_too_large', `the server dropped ${name}`);
+    // RFC 9421 §2.1: how the lines of a field stand in the signature base.
+    if (seen !== lines.join(', ')) return refusal('request_malformed', `the application sees another ${name}`);
+  }
+  return undefined;
+}
+
+/**
+ * Whether the application is told of a body at all (RFC 9112 §6). Where the server dropped the fields that frame it,
+ * parsers take the body for empty. HTTP/2 needs none.
+ */
+export function seesBody({ rawHeaders, headers }: View): boolean {
+  if (headers === undefined || rawHeaders[0]?.startsWith(':') === true) return true;
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}

@@ -1,0 +1,105 @@
+import { ConfigError, isLoopback } from '@countersign/common';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import { fieldValues } from './fields.js';
+import { pathOf } from './target.js';
+
+/** An origin this API answers for (RFC 6454): what requests must be addressed to. */
+export interface Origin {
+  readonly scheme: 'http' | 'https';
+  /** Lower case, default port dropped. */
+  readonly authority: string;
+  /** `scheme://authority`, also the default audience of tokens. */
+  readonly href: string;
+}
+
+/** Reads a configured origin. Plain http is for loopback only: a bearer token would cross the network in clear. */
+export function parseOrigin(value: string, dangerouslyAllowHttp: boolean): Origin {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || !/^https?:\/\/[^/?#@\s]+\/?$/i.test(value)) {
+    throw new ConfigError(
+      `origin: '${value}' is not an origin. Write scheme and host only, like 'https://api.example.com'.`,
+    );
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !dangerouslyAllowHttp) {
+    throw new ConfigError(
+      `origin: '${value}' is plain http. Use https (also when a proxy ends TLS), or set dangerouslyAllowHttpOrigin: true.`,
+    );
+  }
+  return { scheme: url.protocol === 'https:' ? 'https' : 'http', authority: url.host, href: url.origin };
+}
+
+/** The request target and the origin that it is addressed to, or why it is neither. */
+export type AddressedRequest =
+  | { readonly ok: true; readonly origin: Origin; readonly authority: string }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/**
+ * Decides which of our origins a request is addressed to, from the Host field and the raw target alone.
+ * X-Forwarded-* and Forwarded count for nothing: anyone can write them. Only `forwardedHost`, from a proxy that the
+ * application trusts, stands for the Host field.
+ */
+export function addressedOrigin(
+  target: string,
+  rawHeaders: readonly string[],
+  origins: readonly Origin[],
+  forwardedHost?: string,
+): AddressedRequest {
+  const hosts = forwardedHost === undefined ? statedHosts(rawHeaders) : [forwardedHost];
+  const [host] = hosts;
+  // RFC 9112 §3.2: none or several Host fields make the request invalid.
+  if (host === undefined || hosts.length !== 1) return malformed('the request needs exactly one Host field');
+  const authority = normaliseAuthority(host);
+  if (authority === undefined) return malformed('the Host field is not a host');
+
+  const absolute = /^(https?):\/\/([^/?#]*)/i.exec(target);
+  if (
+    absolute !== null &&
+    normaliseAuthority(absolute[2] ?? '', absolute[1]) !== normaliseAuthority(host, absolute[1])
+  ) {
+    return malformed('the absolute-form target and the Host field differ');
+  }
+  if (absolute === null && !target.startsWith('/')) return malformed('the request target is not a path');
+  // No URI has a backslash (RFC 3986 §2), and some routers take it for a slash: we would decide on another path.
+  if (pathOf(target).includes('\\')) return malformed('the request target has a backslash');
+  // RFC 3986 §5.2.4: whoever routes by URL resolves them, also in percent-encoding, and runs another path than was signed.
+  if (hasDotSegment(pathOf(target))) return malformed('the request target has a dot segment');
+  // RFC 9112 §3.2: a fragment is never part of a request target; printable ASCII only.
+  if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
+    return malformed('the request target has characters that a target cannot have');
+
+  const origin = origins.find((candidate) => sameAuthority(candidate, host, absolute?.[1]));
+  if (origin === undefined) {
+    return { ok: false, refusal: refusal('origin_mismatch', `addressed to ${host}`) };
+  }
+  return { ok: true, origin, authority: host };
+}
+
+function hasDotSegment(path: string): boolean {
+  return path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment));
+}
+
+/** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */
+function statedHosts(rawHeaders: readonly string[]): readonly string[] {
+  const hosts = fieldValues(rawHeaders, 'host');
+  const authorities = fieldValues(rawHeaders, ':authority');
+  const same = hosts.length === 1 && hosts[0]?.toLowerCase() === authorities[0]?.toLowerCase();
+  return same ? authorities : [...authorities, ...hosts];
+}
+
+function sameAuthority(origin: Origin, host: string, scheme: string | undefined): boolean {
+  if (scheme !== undefined && scheme.toLowerCase() !== origin.scheme) return false;
+  return normaliseAuthority(host, origin.scheme) === origin.authority;
+}
+
+/** Lower case and without the scheme's default port (RFC 9421 §2.2.3); undefined when it is no host. */
+function normaliseAuthority(host: string, scheme?: string): string | undefined {
+  if (!/^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/.test(host)) return undefined;
+  const lower = host.toLowerCase();
+  if (scheme?.toLowerCase() === 'https') return lower.replace(/:443$/, '');
+  if (scheme?.toLowerCase() === 'http') return lower.replace(/:80$/, '');
+  return lower;
+}
+
+function malformed(detail: string): AddressedRequest {
+  return { ok: false, refusal: refusal('request_malformed', detail) };
+}

@@ -1,0 +1,66 @@
+import { BlockList, isIP } from 'node:net';
+import { ConfigError } from '@countersign/common';
+import { fieldValues } from './fields.js';
+import type { HttpRequest } from '../../model/request.js';
+
+/** What proxies of our own say of a request. Empty unless one of them is the connected peer. */
+export interface Forwarded {
+  /** The Host that the client addressed. Several values cannot be told apart, so they are no host at all. */
+  readonly host?: string;
+  /** The nearest address that is not one of our proxies. */
+  readonly remoteAddress?: string;
+}
+
+/** Reads X-Forwarded-Host and X-Forwarded-For, from the proxies that the application trusts and from nobody else. */
+export type ForwardedReader = (request: HttpRequest) => Forwarded;
+
+/**
+ * @param trusted addresses and CIDR ranges of our own proxies, like `10.0.0.0/8` or `::1`
+ * @throws ConfigError when one of them is neither
+ */
+export function createForwardedReader(trusted: readonly string[]): ForwardedReader {
+  const proxies = blockListOf(trusted);
+  const isProxy = (address: string) => {
+    const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
+    const version = isIP(bare);
+    return version !== 0 && proxies.check(bare, version === 4 ? 'ipv4' : 'ipv6');
+  };
+  return ({ remoteAddress, rawHeaders }) => {
+    if (remoteAddress === undefined || !isProxy(remoteAddress)) return {};
+    const hosts = fieldValues(rawHeaders, 'x-forwarded-host');
+    const client = clientAddress(rawHeaders, isProxy) ?? remoteAddress;
+    return { ...(hosts.length === 0 ? {} : { host: hosts.join(',') }), remoteAddress: client };
+  };
+}
+
+/** Longer than any chain of proxies; what stands to the left of it is not read. */
+const maxListLength = 2048;
+
+/** Each proxy appends the peer it saw, so only what stands to the right of the first stranger can be believed. */
+function clientAddress(rawHeaders: readonly string[], isProxy: (address: string) => boolean): string | undefined {
+  const text = fieldValues(rawHeaders, 'x-forwarded-for').join(',');
+  const addresses = text.slice(-maxListLength).split(',');
+  // Cut in two, an address can look like another one.
+  if (text.length > maxListLength) addresses.shift();
+  for (const untrimmed of addresses.toReversed()) {
+    const address = untrimmed.trim();
+    if (isIP(address) === 0) return undefined;
+    if (!isProxy(address)) return address;
+  }
+  return undefined;
+}
+
+function blockListOf(trusted: readonly string[]): BlockList {
+  if (!Array.isArray(trusted)) throw new ConfigError("trustedProxies: write a list, like ['10.0.0.0/8'].");
+  const list = new BlockList();
+  for (const entry of trusted) {
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(String(entry)) ?? [];
+    const version = isIP(address);
+    const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
+    if (version === 0 || bits < 1 || bits > (version === 4 ? 32 : 128)) {
+      throw new ConfigError(`trustedProxies: '${entry}' is no address and no range like '10.0.0.0/8'.`);
+    }
+    list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6');
+  }
+  return list;
+}

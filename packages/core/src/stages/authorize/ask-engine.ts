@@ -1,0 +1,54 @@
+import { type Refusal, refusal } from '../../model/refusal.js';
+import { mapConcurrent, errorMessage, withTimeout } from '@countersign/common';
+import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
+import type { Question } from './question.js';
+
+/** For what never answers; an engine that asks others has a limit of its own, far below. */
+const longestDecisionSeconds = 30;
+
+/**
+ * Asks an engine about each resource. An engine that fails, in whatever way, has not allowed anything. `question` gets
+ * what the engine knows of scopes; what it throws counts as the engine's fault. Never rejects.
+ */
+export async function askEngine(
+  policy: PolicyEngine,
+  question: (vocabulary: readonly string[]) => Question,
+  resources: readonly Resource[],
+): Promise<readonly (PolicyDecision | Refusal)[]> {
+  try {
+    const deciding = decideAll(policy, question(policy.scopeVocabulary), resources);
+    const decisions: unknown = await withTimeout(longestDecisionSeconds * 1000, deciding, () => {
+      throw new Error(`the engine did not decide within ${longestDecisionSeconds} seconds`);
+    });
+    if (Array.isArray(decisions) && decisions.length === resources.length)
+      return Array.from(decisions, decisionOrFault);
+    return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));
+  } catch (error) {
+    const outage = refusal('policy_unavailable', errorMessage(error));
+    return resources.map(() => outage);
+  }
+}
+
+async function decideAll(
+  policy: PolicyEngine,
+  question: Question,
+  resources: readonly Resource[],
+): Promise<readonly PolicyDecision[]> {
+  if (policy.decideMany !== undefined && resources.length !== 1) return await policy.decideMany(question, resources);
+  return await mapConcurrent(resources, (resource) => policy.decide({ ...question, resource }));
+}
+
+function decisionOrFault(value: unknown): PolicyDecision | Refusal {
+  return isDecision(value) ? value : refusal('policy_error', 'the engine gave no decision');
+}
+
+function isDecision(value: unknown): value is PolicyDecision {
+  if (typeof value !== 'object' || value === null) return false;
+  const { decision, cause, policies, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
+  return (
+    (decision === 'allow' || decision === 'deny') &&
+    (cause === 'policy' || cause === 'error') &&
+    Array.isArray(policies) &&
+    Array.isArray(errors)
+  );
+}

@@ -1,0 +1,78 @@
+import type { Caller } from '../../model/caller.js';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import { kindOf, errorMessage, withTimeout } from '@countersign/common';
+import { IncompleteResource, isResource, type Resource } from '@countersign/policy';
+
+/**
+ * What the application knows of a resource: its attributes, and all that it is in, also indirectly. Undefined: there is
+ * no such resource. For types of which it keeps nothing it gives `{}`.
+ */
+export type EntityProvider = (resource: {
+  readonly type: string;
+  readonly id: string;
+}) => EntityRecord | undefined | Promise<EntityRecord | undefined>;
+
+export type EntityRecord = Pick<Resource, 'attributes' | 'parents'>;
+
+export interface EntityResolverSettings {
+  readonly entities: EntityProvider | undefined;
+  readonly lookupTimeoutSeconds: number;
+  readonly onTrouble: (message: string) => void;
+}
+
+/** The resource as policy is asked about it, or why it cannot be. */
+export type Resolved = { readonly resource: Resource } | { readonly refused: Refusal };
+
+/** Completes a resource that is named by type and id only. Looks once for each request and resource. Never rejects. */
+export function createEntityResolver({
+  entities,
+  lookupTimeoutSeconds,
+  onTrouble,
+}: EntityResolverSettings): (caller: Caller, resource: Resource) => Promise<Resolved> {
+  // A caller is good for one request.
+  const known = new WeakMap<Caller, Map<string, Promise<Resolved>>>();
+
+  async function lookUp(provider: EntityProvider, { type, id }: Resource): Promise<Resolved> {
+    try {
+      const looking = Promise.resolve(provider({ type, id }));
+      const found = await withTimeout(lookupTimeoutSeconds * 1000, looking, () => timedOut);
+      if (found === timedOut) return { refused: refusal('policy_unavailable', 'entities() took too long') };
+      // To a client, absent and forbidden look alike.
+      if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
+      return { resource: { type, id, ...recordOf(found) } };
+    } catch (error) {
+      onTrouble(`countersign: entities() failed for a resource of type ${type}: ${errorMessage(error)}`);
+      // What others' errors say may quote the request, so that it stays out of the audit log.
+      const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
+      return { refused: refusal('resource_unresolved', `entities(): ${detail}`) };
+    }
+  }
+
+  return async (caller, resource) => {
+    if (entities === undefined || resource.attributes !== undefined || resource.parents !== undefined) {
+      return { resource };
+    }
+    const found = known.get(caller) ?? new Map<string, Promise<Resolved>>();
+    known.set(caller, found);
+    const key = JSON.stringify([resource.type, resource.id]);
+    const looking = found.get(key) ?? lookUp(entities, resource);
+    found.set(key, looking);
+    return await looking;
+  };
+}
+
+const timedOut = Symbol('timed out');
+
+/** Read once. What is wrong with the values is the engine's to say. */
+function recordOf(found: unknown): EntityRecord {
+  if (typeof found !== 'object' || found === null)
+    throw new IncompleteResource('it gave neither an object nor undefined');
+  const { attributes, parents } = found as EntityRecord;
+  if (attributes !== undefined && (typeof attributes !== 'object' || attributes === null)) {
+    throw new IncompleteResource("'attributes' is no object");
+  }
+  if (parents !== undefined && !(Array.isArray(parents) && parents.every(isResource))) {
+    throw new IncompleteResource("'parents' is no list of { type, id }");
+  }
+  return { ...(attributes && { attributes }), ...(parents && { parents }) };
+}

@@ -1,0 +1,60 @@
+import {
+  type AuthorizationDetail,
+  type AuthorizationDetailLists,
+  detailsCover,
+  unknownMembers,
+} from '@countersign/delegation';
+import type { Permission } from '../../guard.js';
+import type { MatchingDetails } from '@countersign/policy';
+import { type Refusal, refusal } from '../../model/refusal.js';
+
+/**
+ * What the details of a delegation (RFC 9396) say about one action on one resource: the members of those that match, a
+ * refusal if some hop's list holds none that does, undefined if nothing was limited. `locations` are the names of the API.
+ */
+export function matchingDetails(
+  lists: AuthorizationDetailLists | undefined,
+  { action, resource }: Permission,
+  locations: readonly string[],
+): MatchingDetails | Refusal | undefined {
+  if (lists === undefined) return undefined;
+  for (const location of locations) {
+    const matching = detailsCover(lists, { action, resource, location });
+    if (matching !== undefined) return gather(matching);
+  }
+  return refusal(
+    'authorization_details_exceeded',
+    `none of the authorization_details of a hop covers this${notKnown(lists)}`,
+  );
+}
+
+/** For the log: whoever wrote the member thought that it limits, or misspelt one. */
+function notKnown(lists: AuthorizationDetailLists): string {
+  const [name] = lists.flat().flatMap(unknownMembers);
+  return name === undefined ? '' : `; the member ${JSON.stringify(name.slice(0, 64))} is not known here`;
+}
+
+function gather(details: readonly AuthorizationDetail[]): MatchingDetails {
+  const actions = limits(details.map((detail) => detail.actions));
+  const identifiers = limits(details.map(({ identifier }) => (identifier === undefined ? undefined : [identifier])));
+  const locations = limits(details.map((detail) => detail.locations));
+  const datatypes = limits(details.map((detail) => detail.datatypes));
+  const privileges = limits(details.map((detail) => detail.privileges));
+  return {
+    types: unique(details.map(({ type }) => type)),
+    ...(actions && { actions }),
+    ...(identifiers && { identifiers }),
+    ...(locations && { locations }),
+    ...(datatypes && { datatypes }),
+    ...(privileges && { privileges }),
+  };
+}
+
+/** One detail that is not limited allows everything, whatever the others name: then there is no limit to tell of. */
+function limits(named: readonly (readonly string[] | undefined)[]): readonly string[] | undefined {
+  return named.includes(undefined) ? undefined : unique(named.flatMap((values) => values ?? []));
+}
+
+function unique(values: readonly string[]): readonly string[] {
+  return [...new Set(values)];
+}

@@ -1,0 +1,84 @@
+import type { ScopeMatch } from '@countersign/delegation';
+import type { Caller } from '../../model/caller.js';
+import type { AgentDirectory } from '../../keys/directory.js';
+import { findKeyHolder } from '../possession/key-holder.js';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import { askEngine } from './ask-engine.js';
+import type { MatchingDetails, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '@countersign/policy';
+import { type Verdict, verdictOf } from './verdict.js';
+import { actsForItself, type Asked, subjectQuestion } from './question.js';
+
+export interface SubjectCheckSettings {
+  readonly policy: PolicyEngine;
+  readonly agents: AgentDirectory;
+  readonly scopeMatch: ScopeMatch;
+  readonly clock: () => number;
+}
+
+/** Resources that the delegation limits alike, and how they were judged for the actor. */
+export interface JudgedForActor {
+  readonly details: MatchingDetails | undefined;
+  readonly resources: readonly Resource[];
+  readonly judgements: readonly Verdict[];
+}
+
+/** Asks policy whether the subject, too, may do what the actor may: an agent can then never do more than who it acts for. */
+export function createSubjectCheck({ policy, agents, scopeMatch, clock }: SubjectCheckSettings) {
+  return async (asked: Asked, { details, resources, judgements }: JudgedForActor): Promise<readonly Verdict[]> => {
+    const { caller } = asked;
+    const permitted = resources.filter((_resource, place) => judgements[place]?.permitted === true);
+    if (permitted.length === 0 || actsForItself(caller)) return judgements;
+    const principal = await subjectPrincipal(caller, agents, clock() / 1000);
+    if ('code' in principal) {
+      return judgements.map((judgement) =>
+        judgement.permitted ? { ...judgement, permitted: false, refused: principal } : judgement,
+      );
+    }
+    const question = (vocabulary: readonly string[]) =>
+      subjectQuestion(asked, { details, vocabulary, scopeMatch }, principal);
+    const answers = (await askEngine(policy, question, permitted)).values();
+    return judgements.map((judgement) => {
+      const answer = judgement.permitted ? answers.next().value : undefined;
+      return judgement.permitted && answer !== undefined ? both(judgement.policy, answer, caller) : judgement;
+    });
+  };
+}
+
+/** Who the subject is to policy. Of a user no more than the id is known here, and of an agent what the directory says. */
+async function subjectPrincipal(
+  { subject, chain }: Caller,
+  agents: AgentDirectory,
+  now: number,
+): Promise<PolicyQuery['principal'] | Refusal> {
+  const { type, id } = subject;
+  if (type === 'user') return { type: 'User', id, roles: [], capabilities: [] };
+  const [{ keyId }] = chain;
+  const holder = keyId === undefined ? undefined : await findKeyHolder(keyId, { agents, token: noToken, now });
+  if (holder !== undefined && 'code' in holder && holder.code === 'keys_unavailable') return holder;
+  // Without its roles, a forbid for one of them would be missed.
+  if (holder === undefined || 'code' in holder || holder.agent.id !== id) {
+    return refusal('policy_denied', `the subject, agent ${id}: no registered key of it is in the chain`);
+  }
+  const { roles, capabilities, owner } = holder.agent;
+  return { id, roles, capabilities, ...(owner === undefined ? {} : { owner }) };
+}
+
+const noToken = (): Promise<undefined> => Promise.resolve(undefined);
+
+/** What both answers come to. The record names the policies of both. */
+function both(actors: PolicyDecision, answer: PolicyDecision | Refusal, { subject }: Caller): Verdict {
+  const subjects = verdictOf(answer);
+  if (!subjects.permitted) {
+    const { code, detail = 'not permitted' } = subjects.refused;
+    return { ...subjects, refused: refusal(code, `the subject, ${subject.type} ${subject.id}: ${detail}`) };
+  }
+  const { policies, policySet } = subjects.policy;
+  return {
+    permitted: true,
+    policy: {
+      ...actors,
+      policies: [...new Set([...actors.policies, ...policies])],
+      policySet: [...new Set([actors.policySet, policySet])].join(' '),
+    },
+  };
+}

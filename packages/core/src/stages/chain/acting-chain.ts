@@ -1,0 +1,113 @@
+import {
+  type ActingAgent,
+  type AuthorizationDetailLists,
+  type Chain,
+  type ChainRefusalCode,
+  delegatedChain,
+  type DelegationClaims,
+  type Scope,
+  type ScopeMatch,
+} from '@countersign/delegation';
+import type { AgentDirectory } from '../../keys/directory.js';
+import { type KeyHolder, statusOf } from '../possession/key-holder.js';
+import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import type { LinkVerifier } from './links.js';
+import type { VerifiedToken } from '../token/token-verifier.js';
+
+/** On whose behalf the holder of the key acts, and what that leaves it. */
+export interface ActingChain {
+  readonly chain: Chain;
+  readonly scope: Scope;
+  readonly authorizationDetails?: AuthorizationDetailLists;
+  /** Whose keys signed: the links, in order, and at the end the request. */
+  readonly signers: readonly KeyHolder[];
+}
+
+/** What the request brings along to say for whom it acts. */
+export interface PresentedDelegation {
+  /** Whose key signed the request. */
+  readonly holder: KeyHolder;
+  readonly token: VerifiedToken | undefined;
+  /** Links as they were sent, in order. */
+  readonly links: readonly string[];
+  /** Unix seconds. */
+  readonly now: number;
+}
+
+export interface ChainSettings {
+  readonly agents: AgentDirectory;
+  readonly links: LinkVerifier;
+  readonly maxDelegationDepth: number;
+  readonly scopeMatch: ScopeMatch;
+}
+
+/**
+ * Binds token, links, signature and agents together: each counts only in the hands of the agent and key that it names,
+ * and the laws of delegation hold from the subject down to the sender. Never rejects.
+ */
+export async function actingChain(
+  { holder, token, links, now }: PresentedDelegation,
+  { agents, links: verifier, maxDelegationDepth, scopeMatch }: ChainSettings,
+): Promise<ActingChain | Refusal> {
+  const signed = await verifier.verify(links, { token, now });
+  if ('code' in signed) return signed;
+  const claims = token && (await ownNames(token, signed[0]?.delegator ?? holder, agents));
+  if (claims !== undefined && 'code' in claims) return claims;
+
+  const acting = delegatedChain({
+    root: token === undefined || claims === undefined ? {} : { token: claims, tokenHash: token.hash },
+    links: signed.map((link) => ({ ...link, delegator: agentOf(link.delegator) })),
+    actor: agentOf(holder),
+    maxDepth: maxDelegationDepth,
+    scopeMatch,
+  });
+  if (!acting.ok) return refusal(codeFor[acting.code], acting.detail);
+  const { chain, effectiveScope: scope, authorizationDetails } = acting;
+  const signers = [...signed.map(({ delegator }) => delegator), holder];
+  return { chain, scope, signers, ...(authorizationDetails && { authorizationDetails }) };
+}
+
+/**
+ * The agents of a token by the names that they have here: `user`, who uses it, as its key was found; those before it by
+ * the name of a registered agent if there is one, so that suspending or revoking it reaches them, else within the
+ * issuer's namespace.
+ */
+async function ownNames(
+  { claims, namespace }: VerifiedToken,
+  user: KeyHolder,
+  agents: AgentDirectory,
+): Promise<DelegationClaims | Refusal> {
+  const { actor } = claims;
+  if (actor === undefined) return claims;
+  const statuses = await Promise.all(claims.priorActors.map(({ subject }) => statusOf(agents, subject)));
+  // A chain ends with any of its ancestors, also one that the issuer only names.
+  if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
+  if (statuses.includes('unavailable')) return refusal('keys_unavailable');
+  const priorActors = claims.priorActors.map((prior, index) =>
+    statuses[index] === 'active' ? prior : { ...prior, subject: namespace + prior.subject },
+  );
+  if (user.vouchedBy === 'directory') return { ...claims, priorActors };
+  return { ...claims, priorActors, actor: { ...actor, subject: namespace + actor.subject } };
+}
+
+function agentOf({ agent, thumbprint }: KeyHolder): ActingAgent {
+  return { id: agent.id, keyId: thumbprint, capabilities: agent.capabilities };
+}
+
+const codeFor: Readonly<Record<ChainRefusalCode, RefusalCode>> = {
+  actor_missing: 'token_delegation_invalid',
+  actor_mismatch: 'token_not_bound_to_agent',
+  confirmation_mismatch: 'token_not_bound_to_agent',
+  link_signer_mismatch: 'delegation_invalid',
+  link_parent_mismatch: 'delegation_invalid',
+  link_delegate_mismatch: 'delegation_invalid',
+  link_confirmation_mismatch: 'delegation_invalid',
+  agent_repeated: 'delegation_invalid',
+  delegation_too_deep: 'delegation_too_deep',
+  redelegation_forbidden: 'delegation_wider',
+  max_hops_wider: 'delegation_wider',
+  scope_wider: 'delegation_wider',
+  expiry_wider: 'delegation_wider',
+  audience_wider: 'delegation_wider',
+  authorization_details_wider: 'delegation_wider',
+};

@@ -1,0 +1,47 @@
+import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+import { splitCompactJws } from '../token/jws-gate.js';
+
+/** A link in good form. Nothing in it has been verified. */
+export interface UntrustedLink {
+  /** RFC 7638 thumbprint of the key that is said to have signed it. */
+  readonly keyId: string;
+  readonly payload: JsonObject;
+  readonly signature: Buffer;
+  /** What is said to have been signed (RFC 7515 §5.2). */
+  readonly signed: Buffer;
+}
+
+const maxLinkLength = 8 * 1024;
+
+/**
+ * The strict gate before any cryptography, as for access tokens; the header is exactly the one of the profile, so that no
+ * token of another kind passes for a link (RFC 8725 §3.11). Never throws.
+ */
+export function gateLink(text: string): Reading<UntrustedLink> {
+  const parts = splitCompactJws(text, maxLinkLength);
+  if (parts === undefined) return problem('it is no JWS in compact serialisation');
+  const header = parseStrictJson(parts.header);
+  if (!header.ok) return problem(`its header cannot be read: ${header.problem}`);
+  const read = isJsonObject(header.value) ? readHeader(header.value) : undefined;
+  if (read === undefined) return problem('its header is not { typ, alg, kid } of a link');
+  const payload = parseStrictJson(parts.payload);
+  if (!payload.ok) return problem(`its payload cannot be read: ${payload.problem}`);
+  if (!isJsonObject(payload.value)) return problem('its payload is not a JSON object');
+  const { signature } = parts;
+  const signed = Buffer.from(text.slice(0, text.lastIndexOf('.')));
+  return { ok: true, value: { keyId: read, payload: payload.value, signature, signed } };
+}
+
+/** The key that a header names, if it is the header of a link. */
+function readHeader(header: JsonObject): string | undefined {
+  const algorithm = member(header, 'alg');
+  const keyId = member(header, 'kid');
+  if (Object.keys(header).length !== 3 || member(header, 'typ') !== 'delegation+jwt') return undefined;
+  // RFC 9864: two names of one algorithm.
+  if (algorithm !== 'EdDSA' && algorithm !== 'Ed25519') return undefined;
+  return typeof keyId === 'string' && /^[\w-]{43}$/.test(keyId) ? keyId : undefined;
+}
+
+function problem(text: string): { readonly ok: false; readonly problem: string } {
+  return { ok: false, problem: text };
+}

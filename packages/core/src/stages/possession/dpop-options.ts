@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import { checkOptionNames, ConfigError, integerOption } from '@countersign/common';
+import { createDpopNonces, type DpopNonces } from './dpop-nonces.js';
+
+/** How DPoP proofs (RFC 9449) are accepted. */
+export interface DpopOptions {
+  /** Oldest proof accepted, in seconds. Default 60. */
+  readonly maxAgeSeconds?: number;
+  /**
+   * `required`: every proof must hold a nonce of ours (RFC 9449 §9), so that none can be made in advance. A client that
+   * has none is answered 401 `use_dpop_nonce` with one, and repeats its request. Default: none is asked for.
+   */
+  readonly nonce?: 'required';
+  /**
+   * What nonces are derived from, at least 32 random bytes: the same in every process that shares an origin. Default:
+   * random in each process.
+   */
+  readonly nonceSecret?: Uint8Array;
+}
+
+export interface DpopSettings {
+  readonly maxAgeSeconds: number;
+  /** Undefined where none is asked for. */
+  readonly nonces: DpopNonces | undefined;
+}
+
+/** @throws ConfigError when an option is wrong. */
+export function readDpopOptions(dpop: true | DpopOptions | undefined): DpopSettings | undefined {
+  if (dpop === undefined) return undefined;
+  if (dpop !== true && (typeof dpop !== 'object' || dpop === null)) {
+    throw new ConfigError(
+      "createGuard: 'dpop' must be true or an object of options; leave it out to accept no proofs.",
+    );
+  }
+  const options: DpopOptions = dpop === true ? {} : dpop;
+  checkOptionNames("createGuard: 'dpop'", options, ['maxAgeSeconds', 'nonce', 'nonceSecret']);
+  const { maxAgeSeconds = 60, nonce, nonceSecret } = options;
+  integerOption('createGuard', 'dpop.maxAgeSeconds', maxAgeSeconds, 1, 3600);
+  if (nonce !== undefined && nonce !== 'required') {
+    throw new ConfigError("createGuard: 'dpop.nonce' must be 'required', or be left out.");
+  }
+  if (nonceSecret !== undefined && !(nonceSecret instanceof Uint8Array && nonceSecret.length >= 32)) {
+    throw new ConfigError("createGuard: 'dpop.nonceSecret' must be at least 32 random bytes.");
+  }
+  if (nonceSecret !== undefined && nonce === undefined) {
+    throw new ConfigError("createGuard: 'dpop.nonceSecret' is for nonce: 'required' only.");
+  }
+  return { maxAgeSeconds, nonces: nonce && createDpopNonces(nonceSecret ?? randomBytes(32)) };
+}

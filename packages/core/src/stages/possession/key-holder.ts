@@ -1,0 +1,109 @@
+import type { KeyObject } from 'node:crypto';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import type { TokenResult, VerifiedToken } from '../token/token-verifier.js';
+import type { Agent, AgentDirectory, AgentStatus, KeyLookup } from '../../keys/directory.js';
+import { readPublicKey } from '../../keys/ed25519-key.js';
+import { isThumbprint } from '../../keys/remote-directory.js';
+import { errorMessage } from '@countersign/common';
+
+/** The agent to whom the key of a signature belongs. */
+export interface KeyHolder {
+  readonly agent: Agent;
+  readonly thumbprint: string;
+  readonly publicKey: KeyObject;
+  /** `directory`: registered here. `issuer`: a trusted issuer vouches for the key in its token (`cnf.jwk`). */
+  readonly vouchedBy: 'directory' | 'issuer';
+}
+
+/** A key that is known here. Whether its holder counts now is told only to who proved that it holds the key. */
+export interface KnownKey {
+  readonly publicKey: KeyObject;
+  readonly holder: KeyHolder | Refusal;
+}
+
+interface KeyHolderParts {
+  readonly agents: AgentDirectory;
+  /** Verifies the bearer token of this request, if it has one. */
+  readonly token: () => Promise<TokenResult | undefined>;
+  readonly now: number;
+  /** The key itself, where the request proved that its sender holds it (RFC 9449); a token then need not carry it. */
+  readonly presentedKey?: KeyObject;
+}
+
+/** Whose key this is, by the directory, else by a token whose issuer vouches for it; or why it does not count. */
+export async function findKeyHolder(keyId: string, parts: KeyHolderParts): Promise<KeyHolder | Refusal> {
+  const found = await findKey(keyId, parts);
+  return 'code' in found ? found : found.holder;
+}
+
+/** Finds a key, also one that does not count now. */
+export async function findKey(keyId: string, parts: KeyHolderParts): Promise<KnownKey | Refusal> {
+  const lookup = await lookUp(parts.agents, keyId);
+  if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
+  if (lookup.kind === 'found') return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
+
+  const verified = await parts.token();
+  if (verified === undefined) return refusal('key_unknown');
+  if (!verified.ok) return refusal(verified.code, verified.detail);
+  const publicKey = vouchedKey(keyId, verified.token, parts.presentedKey);
+  if (publicKey === undefined) return refusal('key_unknown');
+  return { publicKey, holder: await vouchedHolder(keyId, publicKey, verified.token, parts.agents) };
+}
+
+function registeredHolder({ agent, key }: Extract<KeyLookup, { kind: 'found' }>, now: number): KeyHolder | Refusal {
+  if (agent.status !== 'active') return refusal('agent_suspended', agent.id);
+  if (key.notBefore !== undefined && now < key.notBefore) return refusal('key_not_valid', 'not valid yet');
+  if (key.expires !== undefined && now >= key.expires) return refusal('key_not_valid', 'expired');
+  return { agent, thumbprint: key.thumbprint, publicKey: key.publicKey, vouchedBy: 'directory' };
+}
+
+/** The key that a token is bound to: the one that its sender has proved to hold, or the one in the token itself. */
+function vouchedKey(keyId: string, { claims }: VerifiedToken, presentedKey?: KeyObject): KeyObject | undefined {
+  const { confirmation } = claims;
+  if (confirmation?.jkt !== keyId) return undefined;
+  if (presentedKey !== undefined || confirmation.jwk === undefined) return presentedKey;
+  const key = readPublicKey(confirmation.jwk);
+  return key.ok ? key.publicKey : undefined;
+}
+
+async function vouchedHolder(
+  keyId: string,
+  publicKey: KeyObject,
+  { claims, namespace }: VerifiedToken,
+  agents: AgentDirectory,
+): Promise<KeyHolder | Refusal> {
+  // Without an actor the token must be the client's own (RFC 9068 §2.2): a user with a key is not an agent.
+  if (claims.actor === undefined && namespace + claims.clientId !== claims.subject) {
+    return refusal('token_delegation_invalid', 'it names no actor, and its subject is not its client');
+  }
+  // An issuer names agents within its own namespace, and can never speak for one that is registered here.
+  const id = claims.actor === undefined ? claims.subject : namespace + claims.actor.subject;
+  const status = await statusOf(agents, id);
+  if (status === 'unavailable') return refusal('keys_unavailable');
+  if (status !== 'unknown') return refusal('token_not_bound_to_agent', `${id} is registered here with other keys`);
+  const agent: Agent = { id, capabilities: claims.scope, roles: [], status: 'active' };
+  return { agent, thumbprint: keyId, publicKey, vouchedBy: 'issuer' };
+}
+
+/** A directory that fails is our outage, whatever the way it fails. */
+async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup> {
+  // What is no thumbprint is in no directory.
+  if (!isThumbprint(keyId)) return { kind: 'unknown' };
+  try {
+    return await agents.findByThumbprint(keyId);
+  } catch (error) {
+    return { kind: 'unavailable', cause: errorMessage(error) };
+  }
+}
+
+const statuses: readonly AgentStatus[] = ['active', 'suspended', 'unknown'];
+
+/** What the directory says of a name; what is no answer is an outage. Never rejects. */
+export async function statusOf(agents: AgentDirectory, id: string): Promise<AgentStatus> {
+  try {
+    const status = await agents.statusOf(id);
+    return statuses.includes(status) ? status : 'unavailable';
+  } catch {
+    return 'unavailable';
+  }
+}

@@ -1,0 +1,67 @@
+import { answerInTime, errorMessage } from '@countersign/common';
+import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import type { ReplayStore } from './store.js';
+
+/** Long enough that two honest requests never collide, short enough to store. */
+const nonceLength = { least: 8, most: 256 };
+
+/** How often and how long a proof of possession counts. */
+export interface ProofUse {
+  readonly keyId: string;
+  /** Undefined: the proof may be sent again until it ends. */
+  readonly nonce: string | undefined;
+  /** Unix seconds. */
+  readonly created: number;
+  /** Unix seconds: from this moment on the proof is refused as too old. */
+  readonly validUntil: number;
+  /** How one that is too old, and how a copy, is refused. */
+  readonly codes: { readonly expired: RefusalCode; readonly replayed: RefusalCode };
+}
+
+export interface ReplayParts {
+  readonly replay: ReplayStore;
+  readonly lookupTimeoutSeconds: number;
+  readonly clock: () => number;
+}
+
+/**
+ * Uses a proof up, once, after it has verified and before a byte of the body is held: a copy then costs neither disk nor
+ * memory, in whichever process it arrives. Whatever keeps the store from answering refuses the request.
+ */
+export async function reserveNonce(use: ProofUse, parts: ReplayParts): Promise<Refusal | undefined> {
+  const refused = use.nonce === undefined ? undefined : await reserve({ ...use, nonce: use.nonce }, parts);
+  // After the store has answered: it may have forgotten the nonce of a proof that ended while the store was asked.
+  if (!(parts.clock() / 1000 < use.validUntil)) return refusal(use.codes.expired, 'it ended while it was checked');
+  return refused;
+}
+
+async function reserve(
+  { keyId, nonce, created, validUntil, codes }: ProofUse & { readonly nonce: string },
+  { replay, lookupTimeoutSeconds, clock }: ReplayParts,
+): Promise<Refusal | undefined> {
+  const badNonce = nonceProblem(nonce);
+  if (badNonce !== undefined) return badNonce;
+  try {
+    const proof = { keyId, nonce, created, until: validUntil, now: clock() / 1000 };
+    const result = await answerInTime(lookupTimeoutSeconds, () => replay.reserve(proof));
+    switch (result) {
+      case 'reserved':
+        return undefined;
+      case 'replayed':
+        return refusal(codes.replayed);
+      case 'before_epoch':
+        return refusal('replay_unknown', 'the replay store began after the proof was created');
+      case 'full':
+        return refusal('replay_store_unavailable', 'the store is full');
+      default:
+        return refusal('replay_store_unavailable', 'the store gave an answer that was not asked for');
+    }
+  } catch (error) {
+    return refusal('replay_store_unavailable', errorMessage(error));
+  }
+}
+
+function nonceProblem(nonce: string): Refusal | undefined {
+  if (nonce.length >= nonceLength.least && nonce.length <= nonceLength.most) return undefined;
+  return refusal('signature_incomplete', `nonce must have ${nonceLength.least} to ${nonceLength.most} characters`);
+}

@@ -1,0 +1,195 @@
+import { isIdentifier, isStringOrUri } from '@countersign/delegation';
+import { checkOptionNames, ConfigError, isJsonObject, isLoopback } from '@countersign/common';
+import { CachedRemote, type Source } from '../../remote/cached-remote.js';
+import type { PublicJwk } from '../../keys/public-jwk.js';
+import { fetchJson, type RemoteJson, type RemoteOptions, readRemoteUrl } from '../../remote/remote-json.js';
+import { discoverKeys } from './discovery.js';
+import { type IssuerKey, readIssuerKeySet } from './issuer-key.js';
+import { defaultAlgorithms, isSignatureAlgorithm, signatureAlgorithms } from './signature-algorithms.js';
+
+/**
+ * Who may issue tokens. Its keys are given (`jwks`), fetched (`jwksUri`), or else discovered by its name: its metadata is
+ * read from `/.well-known/oauth-authorization-server` (RFC 8414) or `/.well-known/openid-configuration`.
+ */
+export interface IssuerOptions extends RemoteOptions {
+  /**
+   * Its name, compared character for character with a token's `iss`: an https URL. On loopback it may be plain http, for
+   * development; then give its `jwks`, or let them be fetched with both `dangerouslyAllow…` options.
+   */
+  readonly issuer: string;
+  /** Its public keys, if they are known here. */
+  readonly jwks?: { readonly keys: readonly PublicJwk[] };
+  /**
+   * Where its public keys are, if they are not to be discovered. Either way they are cached for 5 minutes, and for an
+   * hour while they cannot be fetched.
+   */
+  readonly jwksUri?: string;
+  /** What the `aud` of its tokens must name at least one of. Default: the audience of the guard. */
+  readonly audience?: string | readonly string[];
+  /** What it may sign with. Default Ed25519 (also called EdDSA), ES256, ES384, PS256 and RS256. */
+  readonly algorithms?: readonly string[];
+  /** Longest lifetime (`exp` minus `iat`) accepted, in seconds. Default 3600. */
+  readonly maxLifetimeSeconds?: number;
+  /**
+   * Put before each `sub`, so that `sub` values of two issuers never mean the same person by accident. Needed by every
+   * issuer but one. Default: nothing.
+   */
+  readonly subjectNamespace?: string;
+  /**
+   * How long one of its status lists goes on counting after its `ttl` or `exp`, while no newer one can be had, in
+   * seconds. A token that was revoked meanwhile is served so long. Default 0: such requests are refused with 503.
+   */
+  readonly dangerouslyAllowStaleStatusSeconds?: number;
+}
+
+/** An issuer with its options checked and its keys at hand. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  /** Undefined: the audience of the guard. */
+  readonly audiences: readonly string[] | undefined;
+  readonly algorithms: readonly string[];
+  readonly maxLifetimeSeconds: number;
+  readonly namespace: string;
+  readonly keys: Source<readonly IssuerKey[]>;
+  /** How its status lists may be fetched. */
+  readonly remote: RemoteOptions;
+  readonly staleStatusSeconds: number;
+}
+
+const optionNames = [
+  'issuer',
+  'jwks',
+  'jwksUri',
+  'audience',
+  'algorithms',
+  'maxLifetimeSeconds',
+  'subjectNamespace',
+  'dangerouslyAllowStaleStatusSeconds',
+  'dangerouslyAllowHttp',
+  'dangerouslyAllowPrivateAddresses',
+] as const satisfies readonly (keyof IssuerOptions)[];
+
+/** @throws ConfigError which names the issuer and says what to do. */
+export function readIssuers(options: readonly IssuerOptions[]): ReadonlyMap<string, TrustedIssuer> {
+  if (!Array.isArray(options)) throw new ConfigError("'issuers' must be a list.");
+  const issuers = new Map<string, TrustedIssuer>();
+  for (const issuer of options.map(readIssuer)) {
+    if (issuers.has(issuer.issuer)) throw new ConfigError(`issuer '${issuer.issuer}' is listed twice.`);
+    issuers.set(issuer.issuer, issuer);
+  }
+  checkNamespaces([...issuers.values()]);
+  return issuers;
+}
+
+function readIssuer(options: IssuerOptions): TrustedIssuer {
+  if (!isJsonObject(options)) throw new ConfigError("'issuers' must list objects like { issuer }.");
+  const owner = `issuer '${options.issuer}'`;
+  checkOptionNames(owner, options, optionNames);
+  checkIssuerName(options.issuer);
+  const { algorithms = defaultAlgorithms, maxLifetimeSeconds = 3600, subjectNamespace = '' } = options;
+  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(isSignatureAlgorithm)) {
+    throw new ConfigError(`${owner}: 'algorithms' must list some of ${signatureAlgorithms.join(', ')}.`);
+  }
+  if (!Number.isSafeInteger(maxLifetimeSeconds) || maxLifetimeSeconds < 1) {
+    throw new ConfigError(`${owner}: 'maxLifetimeSeconds' must be a whole number of seconds above 0.`);
+  }
+  if (subjectNamespace !== '' && (!isIdentifier(subjectNamespace) || subjectNamespace.length > 64)) {
+    throw new ConfigError(`${owner}: 'subjectNamespace' must be visible text of at most 64 characters, like 'acme:'.`);
+  }
+  const { dangerouslyAllowStaleStatusSeconds: staleStatusSeconds = 0 } = options;
+  if (!Number.isSafeInteger(staleStatusSeconds) || staleStatusSeconds < 0 || staleStatusSeconds > 86_400) {
+    throw new ConfigError(
+      `${owner}: 'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400.`,
+    );
+  }
+  const keys = readKeys(owner, options, algorithms);
+  return {
+    issuer: options.issuer,
+    audiences: readAudience(owner, options),
+    algorithms,
+    maxLifetimeSeconds,
+    namespace: subjectNamespace,
+    keys,
+    remote: options,
+    staleStatusSeconds,
+  };
+}
+
+function readAudience(owner: string, { audience }: IssuerOptions): readonly string[] | undefined {
+  if (audience === undefined) return undefined;
+  const values: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
+  if (values.length === 0 || !values.every(isStringOrUri)) {
+    throw new ConfigError(`${owner}: 'audience' must name at least one audience, or be left out to mean the guard's.`);
+  }
+  return values;
+}
+
+/** RFC 9207 §2: an https URL without query or fragment. It is never normalised: two spellings are two issuers. */
+function checkIssuerName(issuer: unknown): void {
+  const url =
+    typeof issuer === 'string' && /^https?:\/\/[^\s?#@]+$/.test(issuer) && URL.canParse(issuer)
+      ? new URL(issuer)
+      : undefined;
+  if (url === undefined) {
+    throw new ConfigError(
+      `issuer '${String(issuer)}' must be an https URL without query or fragment, exactly as in the tokens' iss.`,
+    );
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw new ConfigError(`issuer '${url.href}' is plain http, which only a loopback address may be. Use https.`);
+  }
+}
+
+function readKeys(owner: string, options: IssuerOptions, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
+  const { issuer, jwks, jwksUri } = options;
+  if (jwks !== undefined && jwksUri !== undefined) {
+    throw new ConfigError(
+      `${owner}: say once where its keys come from, with 'jwks' or with 'jwksUri', or leave both out to discover them.`,
+    );
+  }
+  if (jwksUri !== undefined) {
+    const url = readRemoteUrl(`${owner}, 'jwksUri'`, jwksUri, options);
+    return remoteKeys(() => fetchJson(url, options), algorithms);
+  }
+  if (jwks === undefined) return remoteKeys(discoverKeys(owner, issuer, options), algorithms);
+
+  const read = readIssuerKeySet(jwks, algorithms);
+  if (!read.ok) throw new ConfigError(`${owner}, 'jwks': ${read.problem}.`);
+  const [problem] = read.refused;
+  if (problem !== undefined) throw new ConfigError(`${owner}, 'jwks': a key cannot be used: ${problem}.`);
+  if (read.value.length === 0)
+    throw new ConfigError(`${owner}, 'jwks': none of its keys verifies ${algorithms.join(', ')}.`);
+  const held = { kind: 'held', value: read.value, generation: 0 } as const;
+  return { current: () => held, afterMiss: () => held };
+}
+
+function remoteKeys(fetch: () => Promise<RemoteJson>, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
+  return new CachedRemote<readonly IssuerKey[]>({
+    fetch,
+    // A key that should not be in the set is left out; the others count.
+    read: (json) => readIssuerKeySet(json, algorithms),
+    maxAgeSeconds: 300,
+    maxStaleSeconds: 3600,
+  });
+}
+
+/**
+ * `sub` is unique within its issuer only (RFC 7519 §4.1.2). No namespace may begin with another, else 'a' + 'bc' and
+ * 'ab' + 'c' would name one subject.
+ */
+function checkNamespaces(issuers: readonly TrustedIssuer[]): void {
+  const [, another] = issuers.filter(({ namespace }) => namespace === '');
+  if (another !== undefined) {
+    throw new ConfigError(
+      `issuer '${another.issuer}': give it a 'subjectNamespace', like 'acme:'. Two issuers may use the same sub for two people, so all but one need their own.`,
+    );
+  }
+  const named = issuers.filter(({ namespace }) => namespace !== '');
+  for (const { issuer, namespace } of named) {
+    const clash = named.find((other) => other.issuer !== issuer && other.namespace.startsWith(namespace));
+    if (clash === undefined) continue;
+    throw new ConfigError(
+      `issuers '${issuer}' and '${clash.issuer}': neither 'subjectNamespace' may begin with the other.`,
+    );
+  }
+}

@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto';
+import {
+  checkAudience,
+  checkTimes,
+  type ClaimsRefusalCode,
+  type DelegationClaims,
+  isIdentifier,
+  readClaims,
+} from '@countersign/delegation';
+import { compactVerify } from 'jose';
+import { checkOptionNames, ConfigError, deepFreeze, type JsonObject, LruCache, member } from '@countersign/common';
+import type { RefusalCode } from '../../model/refusal.js';
+import { bytesHeld, maxBytesRemembered } from './bytes-held.js';
+import { type IssuerKey, selectKey } from './issuer-key.js';
+import { type IssuerOptions, readIssuers, type TrustedIssuer } from './issuers.js';
+import { gateAccessToken, type UntrustedToken } from './jws-gate.js';
+import { quoteForLog } from './quote-for-log.js';
+
+export interface TokenVerifierOptions {
+  /** Who may issue tokens. */
+  readonly issuers: readonly IssuerOptions[];
+  /** What a token's `aud` must name at least one of. */
+  readonly audiences: readonly string[];
+  /** How far the issuers' clocks may be from ours, in seconds. */
+  readonly clockSkewSeconds: number;
+  /**
+   * Most verified tokens remembered, so that their signature is verified once; also never more than about 32 MiB of
+   * them. 0 remembers none. Default 10 000.
+   */
+  readonly cacheSize?: number;
+}
+
+/** A token that a trusted issuer signed, for us, and that counts now. Frozen. */
+export interface VerifiedToken {
+  /** What it says; `subject` is already within the issuer's namespace. */
+  readonly claims: DelegationClaims;
+  /** The issuer's `subjectNamespace`; empty if it has none. */
+  readonly namespace: string;
+  readonly issuer: TrustedIssuer;
+  /** base64url SHA-256 of the token as it was sent. */
+  readonly hash: string;
+}
+
+export interface TokenRefusal {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  /** For logs only. Of a token that did not verify it says at most whose it claims to be, and that this is unverified. */
+  readonly detail: string;
+}
+
+export type TokenResult = { readonly ok: true; readonly token: VerifiedToken } | TokenRefusal;
+
+/** Verifies access tokens (RFC 9068) that may state a delegation (RFC 8693). */
+export interface TokenVerifier {
+  /** Never rejects. `nowSeconds` is unix seconds. */
+  verify(token: string, nowSeconds: number): Promise<TokenResult>;
+}
+
+interface Remembered {
+  readonly token: VerifiedToken;
+  readonly generation: number;
+}
+
+/**
+ * Creates a verifier.
+ *
+ * @throws ConfigError when an option is wrong.
+ *
+ * @example
+ * const tokens = createTokenVerifier({
+ *   issuers: [{ issuer: 'https://id.acme.dev', jwksUri: 'https://id.acme.dev/jwks' }],
+ *   audiences: ['https://api.acme.dev'],
+ *   clockSkewSeconds: 5,
+ * });
+ * const result = await tokens.verify(token, Date.now() / 1000);
+ */
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const { issuers, audiences, clockSkewSeconds, cacheSize } = readOptions(options);
+  const remembered = new LruCache<Remembered>(cacheSize, maxBytesRemembered);
+  const namespaces = [...issuers.values()].map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
+
+  async function verify(text: string, now: number): Promise<TokenResult> {
+    const hash = createHash('sha256').update(text).digest('base64url');
+    const known = remembered.get(hash);
+    if (known !== undefined) {
+      const held = await known.token.issuer.keys.current(now);
+      if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
+      // Other keys than those it was verified with: the one that signed it may be gone.
+      if (held.generation === known.generation) return checkNow(known.token, now);
+      remembered.delete(hash);
+    }
+    return verifyNew(text, hash, now);
+  }
+
+  async function verifyNew(text: string, hash: string, now: number): Promise<TokenResult> {
+    const gated = gateAccessToken(text);
+    if (!gated.ok) return gated;
+    const issuer = claimedIssuer(gated.token);
+    if (issuer === undefined) return refuse('token_issuer_unknown', strangeIssuer(gated.token));
+    const { header, payload } = gated.token;
+    if (!issuer.algorithms.includes(header.alg))
+      return refuse('token_invalid', 'its alg is not allowed for this issuer');
+    const found = await findKey(issuer, gated.token, now);
+    if (!found.ok) return found;
+    if (!(await signatureVerifies(text, found.key, header.alg)))
+      return refuse('token_invalid', 'its signature does not verify');
+
+    const read = readPayload(payload, issuer, hash);
+    if (!read.ok) return read;
+    const checked = checkNow(read.token, now);
+    // Only success is remembered, and only what does not depend on the moment: a token is never bad for ever.
+    if (checked.ok && cacheSize > 0) {
+      remembered.set(hash, { token: read.token, generation: found.generation }, bytesHeld(read.token.claims));
+    }
+    return checked;
+  }
+
+  /** The claim is not verified: it only selects whose keys to verify with. Those of another issuer never are. */
+  function claimedIssuer({ payload }: UntrustedToken): TrustedIssuer | undefined {
+    const iss = member(payload, 'iss');
+    return typeof iss === 'string' ? issuers.get(iss) : undefined;
+  }
+
+  function strangeIssuer({ payload }: UntrustedToken): string {
+    const iss = member(payload, 'iss');
+    const trusted = issuers.size === 0 ? 'none' : quoteForLog([...issuers.keys()]);
+    return `its iss, unverified, is ${typeof iss === 'string' ? quoteForLog(iss) : 'not a text'}; trusted here: ${trusted}`;
+  }
+
+  /** Reads the payload whose signature has been verified. */
+  function readPayload(payload: JsonObject, issuer: TrustedIssuer, hash: string): TokenResult {
+    const read = readClaims(payload);
+    if (!read.ok) return refuse(codeOf(read.code), read.detail);
+    const { subject, actor, priorActors } = read.claims;
+    const { namespace } = issuer;
+    // Without a namespace of its own, an issuer could otherwise name the subjects and actors of another.
+    const named = [subject, ...(actor === undefined ? [] : [actor, ...priorActors]).map((agent) => agent.subject)];
+    if (namespace === '' && named.some((name) => inNamespace(name, namespaces))) {
+      return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
+    }
+    // A mark at the start of a name can melt into the end of the namespace, so that nobody could write the whole again.
+    if (!named.every((name) => isIdentifier(namespace + name))) {
+      return refuse('token_invalid', 'a name in it is none within the namespace of its issuer');
+    }
+    const claims = deepFreeze({ ...read.claims, subject: namespace + subject });
+    return { ok: true, token: Object.freeze({ claims, namespace, issuer, hash }) };
+  }
+
+  /** What depends on the moment; for whom it is comes first, because a token for others says nothing to us. */
+  function checkNow(token: VerifiedToken, now: number): TokenResult {
+    const { maxLifetimeSeconds } = token.issuer;
+    const accepted = token.issuer.audiences ?? audiences;
+    if (checkAudience(token.claims, accepted) !== undefined) {
+      const { audience } = token.claims;
+      return refuse(
+        'token_audience_mismatch',
+        `it is for ${quoteForLog(audience)}; accepted here: ${quoteForLog(accepted)}`,
+      );
+    }
+    const untimely = checkTimes(token.claims, { now, clockSkewSeconds, maxLifetimeSeconds });
+    if (untimely === undefined) return { ok: true, token };
+    const lasting = untimely.code === 'token_lifetime_too_long';
+    return refuse(lasting ? 'token_invalid' : 'token_expired', untimely.detail);
+  }
+
+  return { verify };
+}
+
+function inNamespace(name: string, namespaces: readonly string[]): boolean {
+  return namespaces.some((namespace) => name.startsWith(namespace));
+}
+
+type FoundKey = { readonly ok: true; readonly key: IssuerKey; readonly generation: number } | TokenRefusal;
+
+/** The one key of an issuer that a header means, looked for anew where it is not known yet. */
+export async function findKey(
+  issuer: TrustedIssuer,
+  { header }: Pick<UntrustedToken, 'header'>,
+  now: number,
+): Promise<FoundKey> {
+  for (const look of ['current', 'afterMiss'] as const) {
+    const held = await issuer.keys[look](now);
+    if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
+    const key = selectKey(held.value, header);
+    if (key !== undefined) return { ok: true, key, generation: held.generation };
+  }
+  return refuse('token_invalid', 'no single key of its issuer fits its kid and alg');
+}
+
+export async function signatureVerifies(
+  token: string,
+  key: Pick<IssuerKey, 'publicKey'>,
+  algorithm: string,
+): Promise<boolean> {
+  try {
+    await compactVerify(token, key.publicKey, { algorithms: [algorithm] });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What is wrong with the delegation is told apart from what is wrong with any token. */
+function codeOf(code: ClaimsRefusalCode): RefusalCode {
+  switch (code) {
+    case 'actor_malformed':
+    case 'actor_issuer_mismatch':
+    case 'actor_is_subject':
+    case 'actor_repeated':
+    case 'subject_is_client':
+    case 'delegation_too_deep':
+      return 'token_delegation_invalid';
+    default:
+      return 'token_invalid';
+  }
+}
+
+function readOptions(options: TokenVerifierOptions): Required<Omit<TokenVerifierOptions, 'issuers'>> & {
+  readonly issuers: ReadonlyMap<string, TrustedIssuer>;
+} {
+  checkOptionNames('createTokenVerifier', options, ['issuers', 'audiences', 'clockSkewSeconds', 'cacheSize']);
+  const { audiences, clockSkewSeconds, cacheSize = 10_000 } = options;
+  if (
+    !Array.isArray(audiences) ||
+    audiences.length === 0 ||
+    audiences.some((audience) => typeof audience !== 'string' || audience === '')
+  ) {
+    throw new ConfigError("createTokenVerifier: 'audiences' must name at least one audience.");
+  }
+  if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= 300)) {
+    throw new ConfigError("createTokenVerifier: 'clockSkewSeconds' must be a number of seconds from 0 to 300.");
+  }
+  if (!Number.isSafeInteger(cacheSize) || cacheSize < 0) {
+    throw new ConfigError("createTokenVerifier: 'cacheSize' must be a whole number, 0 or more.");
+  }
+  return { issuers: readIssuers(options.issuers), audiences: [...audiences], clockSkewSeconds, cacheSize };
+}
+
+function refuse(code: RefusalCode, detail: string): TokenRefusal {
+  return { ok: false, code, detail };
+}

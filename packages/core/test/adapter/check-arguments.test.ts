@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '@countersign/common';
+import { checkAdmissionOptions } from '../../src/adapter/check-arguments.js';
+
+describe('checkAdmissionOptions', () => {
+  it.each([
+    ['a path', '/upload'],
+    ['true', true],
+    ['null', null],
+  ])('G5 refuses %s as the choice of what is streamed', (_name, streamBody) => {
+    expect(() => checkAdmissionOptions({ streamBody: streamBody as never })).toThrow(ConfigError);
+    expect(() => checkAdmissionOptions({ streamBody: () => true })).not.toThrow();
+  });
+
+  it("refuses what is neither 'refuse' nor 'authenticated' for unmapped routes [G5]", () => {
+    expect(() => checkAdmissionOptions({ unmapped: 'allow' as never })).toThrow(/'unmapped' must be 'refuse' or/);
+    expect(() => checkAdmissionOptions({ unmapped: 'authenticated' })).not.toThrow();
+  });
+
+  it('G5 refuses a misspelt option, and says which was meant', () => {
+    const misspelt = { streamBodies: () => true } as never;
+    expect(() => checkAdmissionOptions(misspelt)).toThrow(/Did you mean 'streamBody'/);
+  });
+});

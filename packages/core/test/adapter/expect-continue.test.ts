@@ -1,0 +1,129 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { Connection } from '../../../../test/support/connection.js';
+import { agentId, guarded, signed, unsigned } from '../../../../test/support/guarded.js';
+import { type RawRequest, serialized } from '../../../../test/support/signed-request.js';
+import { continueAfterVerification } from '../../src/stages/body/expect-continue.js';
+import { ConfigError } from '@countersign/common';
+import type { GuardOptions } from '../../src/options/guard-options.js';
+import { admissionOf } from '../../src/adapter/admission.js';
+import { type AdmissionOptions, admit } from '../../src/adapter/admit.js';
+
+interface Served extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** Everything below `/open` is not guarded. */
+async function serve(
+  prepare: (server: Server) => void = continueAfterVerification,
+  options: AdmissionOptions = {},
+  guardOptions: Partial<GuardOptions> = {},
+): Promise<Served> {
+  const { guard } = await guarded(guardOptions);
+  async function serveOne(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const open = request.url?.startsWith('/open') === true;
+    if (!open && !(await admit(() => guard, { request, response, target: request.url ?? '' }, options))) return;
+    if (request.url?.endsWith('unread') === true) {
+      response.end('unread');
+      return;
+    }
+    let text = '';
+    for await (const part of request) text += String(part);
+    response.end(`${admissionOf(request)?.caller?.actor.id}: ${text}`);
+  }
+  const server = createServer((request, response) => void serveOne(request, response));
+  prepare(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+const expectation = [['Expect', '100-continue']] as const;
+const post = (target = '/') => signed({ method: 'POST', target, body: 'the body', fields: expectation });
+const plain = (target: string) =>
+  unsigned({
+    method: 'POST',
+    target,
+    fields: [['Host', 'api.acme.dev'], ['Content-Length', '8'], ...expectation],
+    body: Buffer.from('the body'),
+  });
+
+/** Sends the head, and the body only when it is asked for. Says what came first, and the answer. */
+async function patiently(connection: Connection, request: RawRequest): Promise<[first: string, body: string]> {
+  connection.write(serialized({ ...request, body: Buffer.alloc(0) }));
+  const first = await connection.nextLine();
+  if (first.includes(' 100 ')) connection.write(request.body);
+  return [first, (await connection.read()).body];
+}
+
+const continued = 'HTTP/1.1 100 Continue';
+
+describe('Expect: 100-continue', () => {
+  it('G4 is answered by Node at once without our help, and all is verified as ever', async () => {
+    await using server = await serve(() => {});
+    const connection = await Connection.open(server.url);
+    expect(await patiently(connection, post())).toEqual([continued, `${agentId}: the body`]);
+    const [first, body] = await patiently(connection, plain('/'));
+    expect([first, JSON.parse(body)]).toEqual([continued, expect.objectContaining({ code: 'signature_required' })]);
+    connection.destroy();
+  });
+
+  it.each([false, true])('G4 is answered once the signature has verified (streamed: %s)', async (streamed) => {
+    await using server = await serve(continueAfterVerification, { streamBody: () => streamed });
+    const connection = await Connection.open(server.url);
+    for (let round = 0; round < 2; round++) {
+      expect(await patiently(connection, post())).toEqual([continued, `${agentId}: the body`]);
+    }
+    connection.destroy();
+  });
+
+  it('G4 a refused request never sends its body, and learns at once that the connection ends', async () => {
+    await using server = await serve();
+    const connection = await Connection.open(server.url);
+    connection.write(serialized({ ...plain('/'), body: Buffer.alloc(0) }));
+    const { status, text } = await connection.read();
+    expect(status).toBe(401);
+    expect(text.toLowerCase()).toContain('connection: close');
+    expect(text).not.toContain('100 Continue');
+    await connection.closed();
+    expect(await connection.nextLine()).toBe('');
+  });
+
+  it('a client that does not wait is drained, and answered', async () => {
+    await using server = await serve();
+    const connection = await Connection.open(server.url);
+    connection.write(serialized(plain('/')));
+    expect((await connection.read()).status).toBe(401);
+    connection.destroy();
+  });
+
+  it('is answered where no guard is, as soon as somebody reads', async () => {
+    await using server = await serve();
+    const connection = await Connection.open(server.url);
+    expect(await patiently(connection, plain('/open'))).toEqual([continued, 'undefined: the body']);
+    expect(await patiently(connection, plain('/open/unread'))).toEqual(['HTTP/1.1 200 OK', 'unread']);
+    connection.destroy();
+  });
+
+  it('is answered for a stranger in mixed traffic, as soon as somebody reads', async () => {
+    await using server = await serve(continueAfterVerification, {}, { traffic: 'mixed' });
+    const connection = await Connection.open(server.url);
+    expect(await patiently(connection, plain('/'))).toEqual([continued, 'undefined: the body']);
+    connection.destroy();
+  });
+
+  it('G5 a server that answers it already is not answered for twice', () => {
+    const server = createServer();
+    continueAfterVerification(server);
+    expect(() => continueAfterVerification(server)).toThrow(ConfigError);
+  });
+});

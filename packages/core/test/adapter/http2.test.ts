@@ -1,0 +1,492 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { request as httpsRequest } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { agentId, type Guarded, guarded, outcomeOf, signed, unsigned } from '../../../../test/support/guarded.js';
+import { patiently } from '../../../../test/support/patiently.js';
+import { type RawRequest, sha256Digest, tampered } from '../../../../test/support/signed-request.js';
+import { continueAfterVerification } from '../../src/stages/body/expect-continue.js';
+import { admissionOf } from '../../src/adapter/admission.js';
+import { type AdmissionOptions, admit } from '../../src/adapter/admit.js';
+import { expectNothingLeft, spoolFolder } from '../stages/body/spools.js';
+import { Deferred } from '../deferred.js';
+import { selfSigned } from './self-signed.js';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+interface Served extends AsyncDisposable {
+  readonly server: Http2SecureServer;
+  readonly port: number;
+  readonly session: ClientHttp2Session;
+  /** The same on the server's side. */
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
+}
+
+const tls = selfSigned();
+
+/**
+ * A server for HTTP/2 and HTTP/1 on one port, behind a guard, with a client of HTTP/2. `before` is a middleware that the
+ * guard comes after.
+ */
+async function serve(
+  { guard }: Guarded,
+  handle: Handler = count,
+  options: AdmissionOptions = {},
+  before?: (stream: ServerHttp2Stream) => Promise<unknown>,
+): Promise<Served> {
+  const server = createSecureServer({ ...tls, allowHTTP1: true }, (incoming, outgoing) => {
+    const request = incoming as unknown as IncomingMessage;
+    const response = outgoing as unknown as ServerResponse;
+    const admitting = () => admit(() => guard, { request, response, target: request.url ?? '' }, options);
+    (before === undefined ? admitting() : before(incoming.stream).then(admitting))
+      .then((admitted) => (admitted ? handle(request, response) : undefined))
+      .catch((error: unknown) => {
+        admissionOf(request)?.outcome?.threw(error);
+        const { status = 599, code = String(error) } = error as { readonly status?: number; readonly code?: string };
+        response.statusCode = status;
+        response.end(code);
+      });
+  });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (opened) => sessions.add(opened));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const session = connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+  session.on('error', () => {});
+  return {
+    server,
+    port,
+    session,
+    sessions,
+    async [Symbol.asyncDispose]() {
+      session.destroy();
+      // Node may miss that the client has gone.
+      for (const opened of sessions) opened.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function count(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let length = 0;
+  for await (const part of request) length += (part as Buffer).length;
+  response.end(`${admissionOf(request)?.caller?.actor.id}: ${length}`);
+}
+
+/** The head of a request as a client of HTTP/2 sends it; `more` replaces or adds fields. */
+function headOf({ method, target, fields }: RawRequest, more: Record<string, string> = {}): Record<string, string> {
+  const head: Record<string, string> = { ':method': method, ':path': target };
+  for (const [name, value] of fields) head[name === 'Host' ? ':authority' : name.toLowerCase()] = value;
+  return { ...head, ...more };
+}
+
+function begin({ session }: Served, request: RawRequest, more?: Record<string, string>): ClientHttp2Stream {
+  const stream = session.request(headOf(request, more), { endStream: request.body.length === 0 });
+  stream.on('error', () => {});
+  return stream;
+}
+
+async function answer(
+  stream: ClientHttp2Stream,
+): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { readonly ':status': number }];
+  stream.setEncoding('utf8');
+  let body = '';
+  for await (const part of stream) body += String(part);
+  return { status: headers[':status'], headers, body };
+}
+
+async function send(served: Served, request: RawRequest, more?: Record<string, string>): ReturnType<typeof answer> {
+  const stream = begin(served, request, more);
+  if (request.body.length > 0) stream.end(request.body);
+  return await answer(stream);
+}
+
+function outcomesOf({ audit }: Guarded): unknown[] {
+  return audit.records.flatMap(({ outcome }) => outcome ?? []);
+}
+
+const body = Buffer.alloc(300_000, 'abcdefg');
+const forged = Buffer.concat([body.subarray(0, -1), Buffer.from('!')]);
+const put = () => signed({ method: 'PUT', target: '/a//b%2Fc?x=y', body });
+
+describe('A13 the address of a request over HTTP/2', () => {
+  it('is what :authority says', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    expect(await send(served, signed({ target: '/x?y' }))).toMatchObject({ status: 200, body: `${agentId}: 0` });
+    const elsewhere = await send(served, signed({}), { ':authority': 'api.acme.evil' });
+    expect(JSON.parse(elsewhere.body)).toMatchObject({ code: 'origin_mismatch' });
+  });
+
+  it('may be said by Host beside it, if both say the same', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    expect(await send(served, signed({}), { host: 'API.acme.dev' })).toMatchObject({ status: 200 });
+    for (const host of ['api.acme.evil', 'api.acme.dev:443']) {
+      expect(JSON.parse((await send(served, signed({}), { host })).body)).toMatchObject({ code: 'request_malformed' });
+    }
+  });
+
+  it('is not what :scheme says: the scheme is that of the origin, as behind any proxy', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    const request = signed({ covered: ['"@method"', '"@target-uri"'], scheme: 'https' });
+    expect(await send(served, request, { ':scheme': 'http' })).toMatchObject({ status: 200 });
+  });
+
+  it('a pseudo-field is no field that a signature can cover', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    for (const name of ['":path"', '":authority"']) {
+      const response = await send(served, signed({ alsoCovered: [name] }));
+      expect(response.status, name).toBeGreaterThanOrEqual(400);
+      expect(response.status, name).toBeLessThan(500);
+    }
+  });
+});
+
+describe('a body over HTTP/2', () => {
+  it('is held, verified and recorded, streams beside each other', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    const responses = await Promise.all([0, 1, 2].map(() => send(served, put())));
+    for (const response of responses) expect(response).toMatchObject({ status: 200, body: `${agentId}: 300000` });
+    expect(parts.audit.records.map(({ outcome }) => outcome)).toEqual(
+      responses.map(() => ({ result: 'finished', status: 200, undecided: true })),
+    );
+  });
+
+  it('A4 that was changed is refused, and the session goes on', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    const response = await send(served, tampered(put(), { body: forged }));
+    expect(response.status).toBe(401);
+    expect(response.headers).toMatchObject({ 'content-type': 'application/problem+json' });
+    expect(response.headers).not.toHaveProperty('connection');
+    expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_mismatch' });
+    expect(await send(served, put())).toMatchObject({ status: 200 });
+  });
+
+  it('A4 without a stated length needs its digest all the same', async () => {
+    const parts = await guarded();
+    let ran = 0;
+    await using served = await serve(parts, async () => void ran++);
+    const request = signed({ method: 'POST', target: '/', contentType: null });
+    const stream = served.session.request(headOf(request), { endStream: false });
+    stream.end('smuggled');
+    expect(JSON.parse((await answer(stream)).body)).toMatchObject({ code: 'digest_required' });
+    expect(ran).toBe(0);
+  });
+
+  it('A5 a digest in the trailer does not count', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    const request = signed({ method: 'POST', target: '/', contentType: null });
+    const stream = served.session.request(headOf(request), { endStream: false, waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'content-digest': sha256Digest('smuggled') }));
+    stream.end('smuggled');
+    expect(JSON.parse((await answer(stream)).body)).toMatchObject({ code: 'digest_required' });
+  });
+
+  it('keeps its trailers', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (request, response) => {
+      request.resume();
+      await once(request, 'end');
+      response.end(String(request.trailers['x-checked']));
+    });
+    const stream = served.session.request(headOf(put()), { endStream: false, waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-checked': 'yes' }));
+    stream.end(body);
+    expect(await answer(stream)).toMatchObject({ status: 200, body: 'yes' });
+  });
+
+  it.each<[string, (stream: ClientHttp2Stream, session: ClientHttp2Session) => void]>([
+    ['without an error', (stream) => void stream.destroy()],
+    ['with an error', (stream) => void stream.destroy(new Error('gone'))],
+    ['with the whole session', (_stream, session) => session.destroy()],
+  ])('F5 that is cut off %s reaches no handler', async (_how, cut) => {
+    const parts = await guarded();
+    let ran = 0;
+    await using served = await serve(parts, async () => void ran++);
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    await once(served.server, 'stream');
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
+    cut(stream, served.session);
+    while (parts.audit.records.length === 0) await setImmediate();
+    expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
+    expect(ran).toBe(0);
+  });
+
+  it.each<[string, (served: Served) => void]>([
+    ['client', ({ session }) => session.destroy()],
+    ['server', ({ sessions }) => sessions.forEach((opened) => opened.destroy())],
+  ])('is incomplete, not read, when the %s ended the session before the guard came [F5]', async (_who, end) => {
+    const parts = await guarded();
+    await using served = await serve(parts, count, {}, (stream) => once(stream, 'close'));
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    await once(served.server, 'stream');
+    end(served);
+    while (parts.audit.records.length === 0) await setImmediate();
+    expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
+  });
+
+  it('G4 that goes to a file leaves nothing behind', async () => {
+    const folder = spoolFolder();
+    const parts = await guarded({ memoryBodyBytes: 10_000, spoolDirectory: folder });
+    await using served = await serve(parts, async (request, response) => {
+      if (request.method === 'POST') response.end('unread');
+      else await count(request, response);
+    });
+    for (let round = 0; round < 2; round++) {
+      expect(await send(served, put())).toMatchObject({ status: 200, body: `${agentId}: 300000` });
+      expect(await send(served, signed({ method: 'POST', body }))).toMatchObject({ status: 200, body: 'unread' });
+      expect(await send(served, tampered(put(), { body: forged }))).toMatchObject({ status: 401 });
+    }
+    await expectNothingLeft(folder);
+  });
+
+  it('G4 of a stranger is not read to its end', async () => {
+    const parts = await guarded({ maxBodyBytes: 100_000_000 });
+    await using served = await serve(parts);
+    const stream = begin(served, unsigned({ method: 'PUT', body }));
+    const endless = setInterval(() => stream.write(body), 1);
+    try {
+      const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+      expect(headers).toMatchObject({ ':status': 401 });
+      stream.resume();
+      await once(stream, 'close');
+      expect(stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+    } finally {
+      clearInterval(endless);
+    }
+  });
+});
+
+describe('a streamed body over HTTP/2', () => {
+  const chosen: AdmissionOptions = { streamBody: () => true };
+
+  it('flows while it comes, and ends at its end', async () => {
+    const parts = await guarded();
+    const begun = new Deferred();
+    await using served = await serve(
+      parts,
+      async (request, response) => {
+        request.once('readable', begun.resolve);
+        await count(request, response);
+      },
+      chosen,
+    );
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    await begun.promise;
+    stream.end(body.subarray(1000));
+    expect(await answer(stream)).toMatchObject({ status: 200, body: `${agentId}: 300000` });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
+  });
+
+  it('A4 that was changed fails its handler, and the outcome says so', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, count, chosen);
+    expect(await send(served, tampered(put(), { body: forged }))).toMatchObject({ status: 401 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
+    expect(await send(served, put())).toMatchObject({ status: 200 });
+  });
+
+  it('F5 that is cut off fails its handler, and never ends', async () => {
+    const parts = await guarded();
+    const failed = new Deferred<unknown>();
+    const begun = new Deferred();
+    await using served = await serve(
+      parts,
+      async (request, response) => {
+        request.once('readable', begun.resolve);
+        await count(request, response).then(() => failed.resolve('ended'), failed.resolve);
+      },
+      chosen,
+    );
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    await begun.promise;
+    stream.close(constants.NGHTTP2_CANCEL);
+    expect(await failed.promise).toBeInstanceOf(Error);
+    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', code: 'body_incomplete', undecided: true });
+  });
+
+  it('that its handler leaves unread ends, and its outcome is recorded', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => void response.end('early'), chosen);
+    const stream = begin(served, put());
+    stream.write(body.subarray(0, 1000));
+    expect(await answer(stream)).toMatchObject({ status: 200, body: 'early' });
+    while (parts.audit.records.length === 0) await setImmediate();
+    // Node tells a stream that was cut off after its answer from one that ended by its digest alone.
+    expect(await outcomeOf(parts)).toEqual({
+      result: 'finished',
+      status: 200,
+      code: expect.stringMatching(/^(?:body_incomplete|digest_mismatch)$/),
+      undecided: true,
+    });
+  });
+});
+
+describe('F5 the outcome of an exchange over HTTP/2', () => {
+  it.each(['HEAD', 'GET'])('of %s is recorded', async (method) => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => void response.writeHead(204).end());
+    const stream = begin(served, signed({ method }));
+    await once(stream.resume(), 'close');
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
+  });
+
+  it('of a client that went away before the answer', async () => {
+    const parts = await guarded();
+    const arrived = new Deferred();
+    await using served = await serve(parts, async () => arrived.resolve());
+    const stream = begin(served, signed({}));
+    await arrived.promise;
+    stream.close(constants.NGHTTP2_CANCEL);
+    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', undecided: true });
+  });
+
+  it('of a client that went away in the middle of the answer', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => void response.writeHead(200).write('half'));
+    const stream = begin(served, signed({}));
+    await once(stream, 'data');
+    stream.close(constants.NGHTTP2_CANCEL);
+    expect(await outcomeOf(parts)).toEqual({ result: 'aborted', status: 200, undecided: true });
+  });
+
+  it('of requests on a silent connection that the server gave up on', async () => {
+    const parts = await guarded({ onTrouble: () => {} });
+    const arrived = new Deferred();
+    let requests = 0;
+    await using served = await serve(parts, async (request, response) => {
+      requests += 1;
+      if (request.url === '/answered') response.end();
+      if (requests < 20) return;
+      arrived.resolve();
+      (request as unknown as Http2ServerRequest).stream.session?.setTimeout(20);
+    });
+    served.server.setTimeout(30_000);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    await send(served, signed({ target: '/answered' }));
+    const streams = Array.from({ length: 19 }, () => begin(served, signed({})));
+    await arrived.promise;
+    await Promise.all(streams.map((stream) => once(stream.resume(), 'close')));
+    await vi.waitFor(() => expect(outcomesOf(parts)).toHaveLength(20), patiently);
+    expect(outcomesOf(parts)).toEqual([
+      { result: 'finished', status: 200, undecided: true },
+      ...streams.map(() => ({ result: 'timed_out', undecided: true })),
+    ]);
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+
+  it('of one that the application answered in spite of the time', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => {
+      response.setTimeout(20, () => response.end('late'));
+    });
+    expect(await send(served, signed({}))).toMatchObject({ status: 200, body: 'late' });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
+  });
+
+  it('of one that the application gave up on', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts, async (_request, response) => {
+      response.setTimeout(20, () => response.destroy());
+    });
+    await once(begin(served, signed({})).resume(), 'close');
+    expect(await outcomeOf(parts)).toEqual({ result: 'timed_out', undecided: true });
+  });
+
+  it('of a client that went away while it was being verified', async () => {
+    const arrived = new Deferred();
+    const gone = new Deferred();
+    const parts = await guarded({
+      replay: {
+        async reserve() {
+          arrived.resolve();
+          await gone.promise;
+          return 'reserved' as const;
+        },
+      },
+    });
+    let ran = 0;
+    await using served = await serve(parts, async () => void ran++);
+    const stream = begin(served, signed({}));
+    await arrived.promise;
+    stream.close(constants.NGHTTP2_CANCEL);
+    await once(stream, 'close');
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
+    gone.resolve();
+    while (parts.audit.records.length === 0) await setImmediate();
+    expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
+    expect(ran).toBe(0);
+  });
+});
+
+describe('beside HTTP/2', () => {
+  it('HTTP/1 is served on the same port', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    const { method, target, fields } = put();
+    const request = httpsRequest({
+      port: served.port,
+      method,
+      path: target,
+      headers: fields.flat(),
+      rejectUnauthorized: false,
+      agent: false,
+    });
+    request.end(body);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const part of response) text += String(part);
+    expect([response.statusCode, text]).toEqual([200, `${agentId}: 300000`]);
+  });
+
+  it('Expect: 100-continue waits for the signature', async () => {
+    const parts = await guarded();
+    await using served = await serve(parts);
+    continueAfterVerification(served.server);
+    const seen: string[] = [];
+    for (const [name, request] of [
+      ['signed', put()],
+      ['not', unsigned({ method: 'PUT', body })],
+    ] as const) {
+      const stream = begin(served, request, { expect: '100-continue' });
+      stream.on('continue', () => {
+        seen.push(name);
+        stream.end(body);
+      });
+      const { status } = await answer(stream);
+      seen.push(String(status));
+      stream.destroy();
+    }
+    expect(seen).toEqual(['signed', '200', '401']);
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { checkPermission } from '../../src/adapter/check-arguments.js';
+import { wholeResource } from '../../src/adapter/route-resource.js';
+import { IncompleteResource } from '@countersign/policy';
+
+describe('wholeResource', () => {
+  it.each(['acme/api', 'null/api', 'undefinedness', 'Undefined', 'nullable', '0'])('leaves %s alone', (id) => {
+    const made = { type: 'Repo', id };
+    expect(wholeResource(made)).toBe(made);
+    expect(wholeResource(undefined)).toBeUndefined();
+  });
+
+  it.each([
+    [7, '7'],
+    [0, '0'],
+    [-1, '-1'],
+    [Number.MAX_SAFE_INTEGER, '9007199254740991'],
+    [12345678901234567890n, '12345678901234567890'],
+  ])('makes text of the whole number %s', (id, text) => {
+    const made = { type: 'Order', id, attributes: { open: true } };
+    expect(wholeResource(made)).toEqual({ ...made, id: text });
+    expect(() => checkPermission('permit', 'order.read', made, {})).not.toThrow();
+  });
+
+  it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
+    'refuses the number %s, which names nothing or more than one thing [D11]',
+    (id) => {
+      expect(() => wholeResource({ type: 'Order', id })).toThrow("'id' is of type number");
+      expect(() => checkPermission('permit', 'order.read', { type: 'Order', id }, {})).toThrow(
+        'needs a type and an id',
+      );
+    },
+  );
+
+  it.each(['undefined', 'null', 'NaN', '[object Object]', 'acme/undefined', 'undefined/api', String(undefined)])(
+    'D12 takes no policy to %s, which is no name but what JavaScript writes for nothing',
+    (id) => {
+      expect(() => wholeResource({ type: 'Repo', id })).toThrow(/'id' reads as JavaScript writes what is not there/);
+      // Where a host has no routes, permit is written with the id of each request, and a client must not make it throw.
+      expect(() => checkPermission('permit', 'pr.create', { type: 'Repo', id }, {})).not.toThrow();
+    },
+  );
+
+  it.each([
+    [undefined, 'undefined'],
+    ['', 'empty'],
+    [['a', 'b'], 'a list'],
+  ])('D12 takes no policy to the id %j, and says that it is %s', (id, what) => {
+    expect(() => wholeResource({ type: 'Repo', id })).toThrow(
+      `a resource needs a type and an id, both text, and 'id' is ${what}`,
+    );
+  });
+
+  it.each([
+    [null, 'a resource needs { type, id }, and it is null'],
+    ['hunter2', 'a resource needs { type, id }, and it is of type string'],
+    [{ typ: 'Repo', id: 'hunter2' }, "a resource needs a type and an id, both text, and 'type' is undefined"],
+    [
+      { type: 7, id: null },
+      "a resource needs a type and an id, both text, and 'type' is of type number and 'id' is null",
+    ],
+  ])('F2 of %j it names members and kinds, never values', (made, text) => {
+    expect(() => wholeResource(made as never)).toThrow(new IncompleteResource(text));
+  });
+});

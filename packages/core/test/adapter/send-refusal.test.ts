@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { sendRefusal } from '../../src/adapter/send-refusal.js';
+import { refusal, refusalResponse } from '../../src/model/refusal.js';
+import { Deferred } from '../deferred.js';
+import { post, RawClient, serve } from './raw-http.js';
+
+const refused = refusalResponse(refusal('signature_required'), 'sig=("@method")');
+
+describe('sendRefusal', () => {
+  it('sends status, fields and body as the guard rendered them, and keeps the connection', async () => {
+    await using server = await serve((request, response) => {
+      request.resume();
+      void once(request, 'end').then(() => sendRefusal(response, refused));
+    });
+    using client = await RawClient.open(server);
+    for (let round = 0; round < 2; round++) {
+      await client.send(post('read whole'));
+      const { status, headers, body } = await client.response();
+      expect(status).toBe(401);
+      expect(body).toBe(refused.body);
+      expect(headers).toContain('\r\ncontent-type: application/problem+json');
+      expect(headers).toContain('\r\ncache-control: no-store');
+      expect(headers).toContain('\r\nwww-authenticate: Signature error="signature_required"');
+      expect(headers).toContain('\r\naccept-signature: sig=("@method")');
+      expect(headers).toContain(`\r\ncontent-length: ${Buffer.byteLength(refused.body)}`);
+      expect(headers).toContain('\r\nConnection: keep-alive');
+    }
+  });
+
+  it('sends no body for HEAD, and the next answer is not misread', async () => {
+    await using server = await serve(
+      (request, response) => {
+        request.resume();
+        void once(request, 'end').then(() => sendRefusal(response, refused));
+      },
+      { rejectNonStandardBodyWrites: true },
+    );
+    using client = await RawClient.open(server);
+    await client.send('HEAD / HTTP/1.1\r\nHost: test\r\n\r\n');
+    expect(await client.response({ head: true })).toMatchObject({ status: 401, body: '' });
+    await client.send(post(''));
+    expect(await client.response()).toMatchObject({ status: 401, body: refused.body });
+  });
+
+  it('says that it closes when the request was not read whole, answers at once, and waits for the rest', async () => {
+    const cameWhole = new Deferred<boolean>();
+    await using server = await serve((request, response) => {
+      request.once('close', () => cameWhole.resolve(request.complete));
+      request.resume();
+      sendRefusal(response, refused);
+    });
+    using client = await RawClient.open(server);
+    const bytes = post('not all of it');
+    await client.send(bytes.subarray(0, -5));
+    const { headers, body } = await client.response();
+    expect(body).toBe(refused.body);
+    expect(headers).toContain('\r\nconnection: close');
+    await client.send(bytes.subarray(-5));
+    await client.untilClosed();
+    expect(await cameWhole.promise).toBe(true);
+  });
+
+  it('does nothing once an answer has begun', async () => {
+    await using server = await serve((request, response) => {
+      request.resume();
+      response.setHeader('content-length', 2);
+      response.write('o');
+      sendRefusal(response, refused);
+      response.end('k');
+      sendRefusal(response, refused);
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'ok' });
+  });
+});

@@ -1,0 +1,250 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import {
+  agentId,
+  type Guarded,
+  guarded,
+  outcomeOf,
+  send,
+  serve,
+  signed,
+  unsigned,
+} from '../../../../test/support/guarded.js';
+import { Connection } from '../../../../test/support/connection.js';
+import { serialized, tampered } from '../../../../test/support/signed-request.js';
+import { type AuditEvent, memoryAudit } from '@countersign/audit';
+import { admissionOf } from '../../src/adapter/admission.js';
+import { type AdmissionOptions, admit } from '../../src/adapter/admit.js';
+import { enforcePermission } from '../../src/adapter/permitted.js';
+import { Deferred } from '../deferred.js';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** A server behind a guard that streams the bodies of PUT. */
+function streaming({ guard }: Guarded, handle: Handler, options: AdmissionOptions = {}): ReturnType<typeof serve> {
+  const chosen = { streamBody: ({ method }: IncomingMessage) => method === 'PUT', ...options };
+  return serve((request, response) => {
+    const exchange = { request, response, target: request.url ?? '' };
+    admit(() => guard, exchange, chosen)
+      .then(async (admitted) => {
+        if (admitted) await handle(request, response);
+      })
+      .catch((error: unknown) => {
+        const { status = 599, code = String(error) } = error as { readonly status?: number; readonly code?: string };
+        admissionOf(request)?.outcome?.threw(error);
+        response.statusCode = status;
+        response.end(code);
+      });
+  });
+}
+
+async function count(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let length = 0;
+  for await (const part of request) length += (part as Buffer).length;
+  response.end(`${admissionOf(request)?.caller?.actor.id}: ${length}`);
+}
+
+const body = Buffer.alloc(300_000, 'abcdefg');
+const forged = Buffer.concat([body.subarray(0, -1), Buffer.from('!')]);
+const put = () => signed({ method: 'PUT', target: '/upload', body });
+
+describe('a streamed body behind a guard', () => {
+  it('reaches its handler before its end has come', async () => {
+    const parts = await guarded();
+    const begun = new Deferred();
+    await using server = await streaming(parts, async (request, response) => {
+      request.once('readable', begun.resolve);
+      await once(request, 'readable');
+      await count(request, response);
+    });
+    const bytes = serialized(put());
+    const connection = await Connection.open(server.url);
+    connection.write(bytes.subarray(0, -100));
+    await begun.promise;
+    connection.write(bytes.subarray(-100));
+    expect(await connection.read()).toMatchObject({ status: 200, body: `${agentId}: 300000` });
+    connection.destroy();
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
+  });
+
+  it('A4 that was changed fails its handler, and the outcome says so', async () => {
+    const parts = await guarded();
+    await using server = await streaming(parts, count);
+    expect(await send(server.url, tampered(put(), { body: forged }))).toMatchObject({
+      status: 401,
+      body: 'digest_mismatch',
+    });
+    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
+  });
+
+  it('A4 that was changed marks the outcome whatever the handler has answered', async () => {
+    const parts = await guarded();
+    await using server = await streaming(parts, async (_request, response) => void response.end('done'));
+    const bytes = serialized(tampered(put(), { body: forged }));
+    const connection = await Connection.open(server.url);
+    connection.write(bytes.subarray(0, -100_000));
+    expect(await connection.read()).toMatchObject({ status: 200, body: 'done' });
+    connection.write(bytes.subarray(-100_000));
+    expect(await outcomeOf(parts)).toEqual({
+      result: 'finished',
+      status: 200,
+      code: 'digest_mismatch',
+      undecided: true,
+    });
+    connection.destroy();
+  });
+
+  it('A4 is answered by the guard itself where the handler listens for no error', async () => {
+    const parts = await guarded();
+    await using server = await streaming(parts, async (request, response) => {
+      request.on('data', () => {});
+      request.on('end', () => response.end('whole'));
+    });
+    const response = await send(server.url, tampered(put(), { body: forged }));
+    expect(response.status).toBe(401);
+    expect(response.headers).toMatchObject({ 'content-type': 'application/problem+json' });
+    expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_mismatch' });
+    expect(await outcomeOf(parts)).toEqual({
+      result: 'finished',
+      status: 401,
+      code: 'digest_mismatch',
+      undecided: true,
+    });
+  });
+
+  it('F5 that the client does not end marks the outcome', async () => {
+    const parts = await guarded();
+    const reading = new Deferred();
+    await using server = await streaming(parts, async (request, response) => {
+      request.once('readable', reading.resolve);
+      await count(request, response);
+    });
+    const connection = await Connection.open(server.url);
+    connection.write(serialized(put()).subarray(0, -100));
+    await reading.promise;
+    connection.destroy();
+    expect(await outcomeOf(parts)).toMatchObject({ code: 'body_incomplete' });
+  });
+
+  it('A4 needs a digest that is covered, and a covered type, before a byte flows', async () => {
+    const parts = await guarded();
+    let ran = 0;
+    await using server = await streaming(parts, async () => void ran++);
+    const attacks = [
+      [{ digest: null }, 'digest_required'],
+      [{ uncovered: ['"content-digest"'] }, 'digest_required'],
+      [{ uncovered: ['"content-type"'] }, 'signature_incomplete'],
+      [{ digest: 'md5=:1B2M2Y8AsgTpgAmY7PhCfg==:' }, 'digest_malformed'],
+    ] as const;
+    for (const [options, code] of attacks) {
+      const response = await send(server.url, signed({ method: 'PUT', target: '/upload', body, ...options }));
+      expect(JSON.parse(response.body)).toMatchObject({ code });
+    }
+    expect(ran).toBe(0);
+  });
+
+  it('A5 a digest in the trailer does not count', async () => {
+    const parts = await guarded();
+    await using server = await streaming(parts, count);
+    const request = signed({
+      method: 'PUT',
+      target: '/upload',
+      body,
+      digest: null,
+      fields: [['Transfer-Encoding', 'chunked']],
+    });
+    const trailer = 'Content-Digest: sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:';
+    const response = await send(server.url, { ...request, body: Buffer.from(`1\r\nx\r\n0\r\n${trailer}\r\n\r\n`) });
+    expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_required' });
+  });
+
+  it('A10 uses its nonce up before it flows: a copy that comes meanwhile is refused', async () => {
+    const parts = await guarded();
+    const begun = new Deferred();
+    await using server = await streaming(parts, async (request, response) => {
+      request.once('readable', begun.resolve);
+      await count(request, response);
+    });
+    const request = put();
+    const bytes = serialized(request);
+    const connection = await Connection.open(server.url);
+    connection.write(bytes.subarray(0, -100));
+    await begun.promise;
+    const copy = await send(server.url, request);
+    expect(JSON.parse(copy.body)).toMatchObject({ code: 'signature_replayed' });
+    connection.write(bytes.subarray(-100));
+    expect((await connection.read()).status).toBe(200);
+    connection.destroy();
+  });
+
+  it('is not there when there is none', async () => {
+    const parts = await guarded();
+    await using server = await streaming(parts, count);
+    expect(await send(server.url, signed({ method: 'PUT', target: '/upload' }))).toMatchObject({ status: 200 });
+    expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
+  });
+
+  it('D14 is not read when policy denies', async () => {
+    const parts = await guarded();
+    await using server = await streaming(parts, async (request, response) => {
+      const leave = { action: 'file.put', resource: () => ({ type: 'File', id: request.url ?? '' }) };
+      if (await enforcePermission(request, leave, () => {})) await count(request, response);
+    });
+    const connection = await Connection.open(server.url);
+    const denied = serialized(signed({ method: 'PUT', target: '/forbidden', body }));
+    connection.write(denied);
+    expect((await connection.read()).status).toBe(403);
+    connection.destroy();
+    expect(parts.audit.records.map(({ phase, code }) => [phase, code])).toEqual([['decision', 'policy_denied']]);
+  });
+
+  it('everything else is held, and so is what a choice that is no boolean is about', async () => {
+    const parts = await guarded();
+    let ran = 0;
+    const never = { streamBody: (() => Promise.resolve(true)) as unknown as () => boolean };
+    const handle: Handler = async () => void ran++;
+    await using server = await streaming(parts, handle);
+    await using held = await streaming(parts, handle, never);
+    const post = tampered(signed({ method: 'POST', target: '/', body }), { body: forged });
+    for (const [url, request] of [
+      [server.url, post],
+      [held.url, tampered(put(), { body: forged })],
+    ] as const) {
+      expect(JSON.parse((await send(url, request)).body)).toMatchObject({ code: 'digest_mismatch' });
+    }
+    expect(ran).toBe(0);
+  });
+
+  it('of a stranger in mixed traffic passes through', async () => {
+    const parts = await guarded({ traffic: 'mixed' });
+    await using server = await streaming(parts, count);
+    const request = unsigned({
+      method: 'PUT',
+      fields: [
+        ['Host', 'api.acme.dev'],
+        ['Content-Length', String(body.length)],
+      ],
+      body,
+    });
+    expect(await send(server.url, request)).toMatchObject({ status: 200, body: 'undefined: 300000' });
+  });
+
+  it('F5 an outcome that waits for its body is recorded before the guard closes its log', async () => {
+    const written: string[] = [];
+    const audit = {
+      write: async ({ phase, outcome }: AuditEvent) => void written.push(`${phase} ${outcome?.code}`),
+      close: async () => void written.push('closed'),
+    };
+    const { guard } = await guarded({ audit });
+    const parts = { guard, audit: memoryAudit(), queries: [] };
+    await using server = await streaming(parts, async (_request, response) => void response.end('done'));
+    const connection = await Connection.open(server.url);
+    connection.write(serialized(put()).subarray(0, -100));
+    await connection.read();
+    const closed = guard.close();
+    connection.destroy();
+    await closed;
+    expect(written).toEqual(['outcome body_incomplete', 'closed']);
+  });
+});

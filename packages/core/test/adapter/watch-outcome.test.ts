@@ -1,0 +1,345 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it, vi } from 'vitest';
+import type { AuditOutcome } from '@countersign/audit';
+import { type OutcomeWatch, watchOutcome } from '../../src/adapter/watch-outcome.js';
+import { refusal, refusalResponse } from '../../src/model/refusal.js';
+import { RefusalError } from '../../src/model/refusal-error.js';
+import { patiently } from '../../../../test/support/patiently.js';
+import { Deferred } from '../deferred.js';
+import { post, RawClient, serve, type TestServer } from './raw-http.js';
+
+type Handler = (request: IncomingMessage, response: ServerResponse, watch: OutcomeWatch) => void | Promise<void>;
+
+class Watched {
+  readonly outcomes: AuditOutcome[] = [];
+  readonly closed = new Deferred();
+
+  serve(handler: Handler, { late = false } = {}): Promise<TestServer> {
+    return serve((request, response) => {
+      request.resume();
+      response.once('close', this.closed.resolve);
+      void (async () => {
+        if (late) await this.closed.promise;
+        await handler(
+          request,
+          response,
+          watchOutcome(request, response, ({ outcome }) => this.outcomes.push(outcome)),
+        );
+      })();
+    });
+  }
+
+  /** Whatever could still be called back has been. */
+  async all(): Promise<readonly AuditOutcome[]> {
+    await this.closed.promise;
+    for (let turn = 0; turn < 5; turn++) await setImmediate();
+    return this.outcomes;
+  }
+}
+
+describe('watchOutcome calls back exactly once', () => {
+  it('F5 finished, with its status', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((_request, response) => {
+      response.statusCode = 201;
+      response.end('made');
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.response();
+    expect(await watched.all()).toEqual([{ result: 'finished', status: 201 }]);
+  });
+
+  it('F5 timed out, when the server gave up on a silent connection', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((request) => {
+      request.socket.setTimeout(20);
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    expect(await watched.all()).toEqual([{ result: 'timed_out' }]);
+  });
+
+  it('F5 finished, when the application answered in spite of the time', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((_request, response) => {
+      response.setTimeout(20, () => response.end('late'));
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.response();
+    expect(await watched.all()).toEqual([{ result: 'finished', status: 200 }]);
+  });
+
+  it('F5 threw, with the status that was sent for it', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((_request, response, watch) => {
+      watch.threw(new Error('failed'));
+      response.statusCode = 500;
+      response.end();
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.response();
+    expect(await watched.all()).toEqual([{ result: 'threw', status: 500 }]);
+  });
+
+  it('F5 threw in the middle of the answer, which the framework then cuts off', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((request, response, watch) => {
+      response.write('half');
+      watch.threw(new Error('failed'));
+      request.socket.destroy();
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.untilClosed();
+    expect(await watched.all()).toEqual([{ result: 'threw', status: 200 }]);
+  });
+
+  it('F5 aborted before the answer: no status, whatever the framework has set', async () => {
+    const watched = new Watched();
+    const arrived = new Deferred();
+    await using server = await watched.serve((_request, response) => {
+      response.statusCode = 404;
+      arrived.resolve();
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await arrived.promise;
+    client.socket.destroy();
+    expect(await watched.all()).toEqual([{ result: 'aborted' }]);
+  });
+
+  it('F5 aborted while it streams', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve((_request, response) => void response.writeHead(206).write('half'));
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await once(client.socket, 'data');
+    client.socket.destroy();
+    expect(await watched.all()).toEqual([{ result: 'aborted', status: 206 }]);
+  });
+
+  it('F5 aborted before the watch began', async () => {
+    const watched = new Watched();
+    await using server = await watched.serve(() => {}, { late: true });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    client.socket.end();
+    client.socket.destroy();
+    expect(await watched.all()).toEqual([{ result: 'aborted' }]);
+  });
+
+  it('F5 finished before the watch began', async () => {
+    const outcomes: AuditOutcome[] = [];
+    await using server = await serve((request, response) => {
+      request.resume();
+      response.end();
+      response.once('close', () => watchOutcome(request, response, ({ outcome }) => outcomes.push(outcome)));
+    });
+    using client = await RawClient.open(server);
+    await client.send(post(''));
+    await client.response();
+    for (let turn = 0; turn < 5; turn++) await setImmediate();
+    expect(outcomes).toEqual([{ result: 'finished', status: 200 }]);
+  });
+});
+
+/** Serves them in their order, and notes each outcome at the place of its request. */
+async function pipelined(
+  handle: (place: number, response: ServerResponse) => void,
+): Promise<{ readonly outcomes: (AuditOutcome | undefined)[]; readonly server: TestServer }> {
+  const outcomes: (AuditOutcome | undefined)[] = [];
+  const server = await serve((request, response) => {
+    const place = outcomes.push(undefined) - 1;
+    watchOutcome(request, response, ({ outcome }) => (outcomes[place] = outcome));
+    handle(place, response);
+  });
+  return { outcomes, server };
+}
+
+const gets = (count: number): string => 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(count);
+
+describe('watchOutcome of pipelined requests', () => {
+  it('F5 aborted, those too whose answer never had its turn', async () => {
+    const { outcomes, server } = await pipelined((place, response) => {
+      if (place === 1) response.writeHead(201).end();
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    await client.send(gets(3));
+    await vi.waitFor(() => expect(outcomes).toHaveLength(3), patiently);
+    client.socket.destroy();
+    const aborted = { result: 'aborted' };
+    await vi.waitFor(() => expect(outcomes).toEqual([aborted, aborted, aborted]), patiently);
+  });
+
+  it('F5 aborted, whose turn came on a connection that was no more', async () => {
+    const { outcomes, server } = await pipelined((place, response) => {
+      response.end(place === 0 ? Buffer.alloc(20_000_000) : 'short');
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    client.socket.pause();
+    await client.send(gets(2));
+    await vi.waitFor(() => expect(outcomes).toHaveLength(2), patiently);
+    client.socket.destroy();
+    await vi.waitFor(() => expect(outcomes).toMatchObject([{ result: 'aborted' }, { result: 'aborted' }]), patiently);
+  });
+
+  it('F5 aborted before the watch began', async () => {
+    const outcomes: AuditOutcome[] = [];
+    const arrived = new Deferred();
+    await using server = await serve((request, response) => {
+      if (request.url === '/first') return;
+      request.socket.once('close', () => watchOutcome(request, response, ({ outcome }) => outcomes.push(outcome)));
+      arrived.resolve();
+    });
+    using client = await RawClient.open(server);
+    await client.send(gets(2).replace('/', '/first'));
+    await arrived.promise;
+    client.socket.destroy();
+    await vi.waitFor(() => expect(outcomes).toEqual([{ result: 'aborted' }]), patiently);
+  });
+
+  it('F5 finished, and aborted behind an answer that closes the connection', async () => {
+    const { outcomes, server } = await pipelined((place, response) => {
+      if (place === 1) response.setHeader('connection', 'close');
+      response.end();
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    await client.send(gets(3));
+    const finished = { result: 'finished', status: 200 };
+    await vi.waitFor(() => expect(outcomes).toEqual([finished, finished, { result: 'aborted' }]), patiently);
+  });
+
+  it('G4 a thousand on one connection leave nothing on it', async () => {
+    const warned = vi.spyOn(process, 'emitWarning');
+    const sockets = new Set<Socket>();
+    const { outcomes, server } = await pipelined((_place, response) => {
+      const { socket } = response.req;
+      sockets.add(socket);
+      response.end();
+    });
+    await using _server = server;
+    using client = await RawClient.open(server);
+    const listeners = (): number[] =>
+      [...sockets].flatMap((socket) => ['close', 'timeout'].map((event) => socket.listenerCount(event)));
+    const after: number[][] = [];
+    for (let round = 0; round < 50; round++) {
+      await client.send(gets(20));
+      for (let answers = 0; answers < 20; answers++) await client.response();
+      await vi.waitFor(
+        () => expect(outcomes.filter((outcome) => outcome !== undefined)).toHaveLength(20 * (round + 1)),
+        patiently,
+      );
+      after.push(listeners());
+    }
+    expect(sockets.size).toBe(1);
+    expect(after.at(-1)).toEqual(after[0]);
+    expect(warned).not.toHaveBeenCalled();
+  });
+});
+
+function refusalError(): RefusalError {
+  const refused = refusal('policy_denied');
+  return new RefusalError(refused, refusalResponse(refused, ''));
+}
+
+it('G4 watchOutcome keeps no answer that has ended, as long as its connection lives', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const answers: WeakRef<ServerResponse>[] = [];
+  await using server = await serve((request, response) => {
+    answers.push(new WeakRef(response));
+    watchOutcome(request, response, () => {});
+    response.end();
+  });
+  using client = await RawClient.open(server);
+  for (let count = 0; count < 5; count++) {
+    await client.send(gets(1));
+    await client.response();
+  }
+  await vi.waitFor(() => {
+    collect();
+    expect(answers.slice(0, 3).map((answer) => answer.deref())).toEqual([undefined, undefined, undefined]);
+  }, patiently);
+});
+
+describe('watchOutcome says whether the answer was the refusal of the host', () => {
+  it.each<[string, (response: ServerResponse, watch: OutcomeWatch) => void, object]>([
+    [
+      'it was',
+      (response, watch) => {
+        watch.refused(403);
+        response.writeHead(403).end();
+      },
+      { refused: true, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'it would have been, but the client went away',
+      (response, watch) => {
+        watch.refused(403);
+        response.req.socket.destroy();
+      },
+      { refused: true, outcome: { result: 'aborted' } },
+    ],
+    [
+      'the application answered in spite of it',
+      (response, watch) => {
+        watch.refused(403);
+        response.writeHead(200).end();
+      },
+      { refused: false, outcome: { result: 'finished', status: 200 } },
+    ],
+    [
+      'the application said 403 itself',
+      (response) => void response.writeHead(403).end(),
+      { refused: false, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'the host threw it, which is no failure of a handler',
+      (response, watch) => {
+        const error = refusalError();
+        watch.refused(error);
+        watch.threw(error);
+        response.writeHead(403).end();
+      },
+      { refused: false, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'the handler threw one, as a streamed body does',
+      (response, watch) => {
+        watch.threw(refusalError());
+        response.writeHead(403).end();
+      },
+      { refused: false, outcome: { result: 'threw', status: 403 } },
+    ],
+    [
+      'the handler threw nothing at all',
+      (response, watch) => {
+        watch.threw(undefined);
+        response.writeHead(500).end();
+      },
+      { refused: false, outcome: { result: 'threw', status: 500 } },
+    ],
+  ])('F5 %s', async (_title, answer, ending) => {
+    const endings: object[] = [];
+    await using server = await serve((request, response) => {
+      answer(
+        response,
+        watchOutcome(request, response, (ended) => endings.push(ended)),
+      );
+    });
+    using client = await RawClient.open(server);
+    await client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    await vi.waitFor(() => expect(endings).toEqual([ending]), patiently);
+  });
+});

@@ -1,0 +1,46 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { auditFile } from '@countersign/audit';
+import { createGuard } from '../../src/guard.js';
+import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
+import type { GuardOptions } from '../../src/options/guard-options.js';
+import type { PolicyEngine } from '@countersign/policy';
+
+const { publicKey } = generateKeyPairSync('ed25519');
+const agents = agentsFromObjects([{ id: 'agent-a', jwk: publicKey.export({ format: 'jwk' }) }]);
+const policy: PolicyEngine = { scopeVocabulary: [], decide: () => Promise.reject(new Error('nobody asks')) };
+const write = (): Promise<void> => Promise.resolve();
+
+describe('a guard that cannot be created', () => {
+  it('G5 leaves the folder of its audit log to the next try', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-release-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const options = (): GuardOptions => ({ origin: 'https://api.acme.dev', agents, policy, audit: auditFile(folder) });
+    await expect(createGuard({ ...options(), maxAgeSeconds: -1 })).rejects.toThrow('maxAgeSeconds');
+    const guard = await createGuard(options());
+    await guard.close();
+  });
+
+  it('closes every part that it was given, and still says what is wrong with the options', async () => {
+    const close = vi.fn(() => Promise.reject(new Error('cannot be closed')));
+    const options = {
+      origin: 'ftp://api.acme.dev',
+      agents: { ...agents, close },
+      policy: { ...policy, close },
+      audit: [{ write, close }, { write }],
+      revocations: [{ findRevoked: () => undefined, close }],
+    };
+    await expect(createGuard(options)).rejects.toThrow('origin');
+    expect(close).toHaveBeenCalledTimes(4);
+  });
+
+  it.each([undefined, null, 'text', { audit: null, agents: 1, policy: { close: 'no function' } }])(
+    'whatever it is given: %j',
+    async (options) => {
+      await expect(createGuard(options as never)).rejects.toThrow('createGuard');
+    },
+  );
+});

@@ -1,0 +1,160 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type AuditEvent, auditRecordSchema } from '@countersign/audit';
+import { auditPseudonym } from '../../src/record/pseudonym.js';
+import { createRedactor } from '../../src/record/redact.js';
+import type { RedactOptions } from '../../src/record/redact-options.js';
+import { ConfigError } from '@countersign/common';
+import { event } from '../../../audit/test/events.js';
+
+const pseudonymKey = 'k'.repeat(32);
+const everything: RedactOptions = {
+  userIds: 'pseudonym',
+  resourceIds: 'pseudonym',
+  remoteAddresses: 'pseudonym',
+  keepPathSegments: 1,
+  pseudonymKey,
+};
+
+const delegated = event('a', {
+  detail: 'user_123 may not read acme/api',
+  chain: [
+    { id: 'user_123', type: 'user', proof: 'issuer', scope: ['repo:read'], delegationId: 'd-1' },
+    { id: 'agent-code-reviewer-01', type: 'agent', proof: 'signature', scope: ['repo:read'] },
+  ],
+});
+
+/** Where something was hidden, by hand. */
+const hidden = (subject: string, resource: string, remoteAddress: string, path: string): AuditEvent => {
+  const { detail: _, ...kept } = delegated;
+  return {
+    ...kept,
+    subject: { id: subject, type: 'user', issuer: 'https://id.acme.dev' },
+    chain: [{ ...delegated.chain![0]!, id: subject }, delegated.chain![1]!],
+    resource: { type: 'Repo', id: resource },
+    request: { ...delegated.request, path, remoteAddress },
+  };
+};
+
+describe('redaction', () => {
+  it('without rules changes nothing', () => {
+    expect(createRedactor(undefined)(delegated)).toBe(delegated);
+  });
+
+  it('F2 leaves out what it is told to, and the explanation, which may quote it', () => {
+    const redact = createRedactor({
+      userIds: 'omit',
+      resourceIds: 'omit',
+      remoteAddresses: 'omit',
+      keepPathSegments: 2,
+    });
+    expect(redact(delegated)).toEqual(hidden('[omitted]', '[omitted]', '[omitted]', '/repos/acme/…'));
+  });
+
+  it('F2 one pseudonym for one user, one resource, one address: records stay joinable', () => {
+    expect(createRedactor(everything)(delegated)).toEqual(
+      hidden(
+        auditPseudonym(pseudonymKey, { user: 'user_123' }),
+        auditPseudonym(pseudonymKey, { resource: { type: 'Repo', id: 'acme/api' } }),
+        auditPseudonym(pseudonymKey, { remoteAddress: '127.0.0.1' }),
+        '/repos/…',
+      ),
+    );
+  });
+
+  it('pseudonyms are keyed, and differ by kind', () => {
+    const of = { user: 'user_123' };
+    const mine = auditPseudonym(pseudonymKey, of);
+    expect(mine).toMatch(/^pseudonym:[\w-]{22}$/);
+    expect(auditPseudonym(Buffer.from(pseudonymKey), of)).toBe(mine);
+    const others = [
+      auditPseudonym('K'.repeat(32), of),
+      auditPseudonym(pseudonymKey, { user: 'user_124' }),
+      auditPseudonym(pseudonymKey, { remoteAddress: 'user_123' }),
+      auditPseudonym(pseudonymKey, { resource: { type: 'user', id: 'user_123' } }),
+      auditPseudonym(pseudonymKey, { resource: { type: 'user_', id: '123' } }),
+      auditPseudonym(pseudonymKey, { resource: { type: 'Repo', id: '123' } }),
+    ];
+    expect(new Set([mine, ...others]).size).toBe(7);
+    expect(() => auditPseudonym('short', of)).toThrow(ConfigError);
+  });
+
+  it('whoever wipes the key later changes no pseudonym', () => {
+    const key = Buffer.from(pseudonymKey);
+    const redact = createRedactor({ userIds: 'pseudonym', pseudonymKey: key });
+    const before = redact(delegated).subject;
+    key.fill(0);
+    expect(redact(delegated).subject).toEqual(before);
+  });
+
+  it('agents keep their names, as actor and as subject', () => {
+    const own = event('b', { subject: { id: 'agent-1', type: 'agent' } });
+    expect(createRedactor({ userIds: 'omit' })(own)).toMatchObject({ actor: own.actor, subject: own.subject });
+  });
+
+  it.each([
+    ['/', 0, '/…'],
+    ['/', 1, '/'],
+    ['/a', 1, '/a'],
+    ['/a/b', 1, '/a/…'],
+    ['/a/', 1, '/a/…'],
+    ['//secret', 1, '//…'],
+    ['/a%2Fb/c', 1, '/a%2Fb/…'],
+    ['*', 5, '[omitted]'],
+    ['secret.example:443', 5, '[omitted]'],
+  ])('F2 of the path %s %i segments are %s', (path, keepPathSegments, shown) => {
+    const { request } = createRedactor({ keepPathSegments })(event('a', { request: { ...delegated.request, path } }));
+    expect(request.path).toBe(shown);
+  });
+
+  it('F2 nothing that is hidden stands anywhere in what a sink gets', () => {
+    const secret = fc.stringMatching(/^[a-z]{12}$/);
+    const redact = createRedactor(everything);
+    fc.assert(
+      fc.property(secret, secret, secret, secret, (user, resource, address, segment) => {
+        const text = JSON.stringify(
+          redact(
+            event('a', {
+              detail: `${user} ${resource} ${address} ${segment}`,
+              subject: { id: user, type: 'user' },
+              chain: [{ id: user, type: 'user', proof: 'issuer', scope: [] }],
+              resource: { type: 'Repo', id: resource },
+              filtered: { asked: 2, permitted: 1, resources: [{ type: 'Repo', id: resource }] },
+              request: { id: 'r', method: 'GET', path: `/repos/${segment}`, remoteAddress: address },
+            }),
+          ),
+        );
+        for (const hiddenText of [user, resource, address, segment]) expect(text).not.toContain(hiddenText);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('every field of a record is either redacted or judged harmless', () => {
+    const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request'];
+    // Agents, codes, names of policies and scopes; numbers; what the log adds.
+    const harmless = ['id', 'time', 'phase', 'decision', 'code', 'actor', 'scope', 'action', 'policies', 'policySet'];
+    const rest = ['possession', 'claimed', 'outcome', 'sequence', 'version', 'prev', 'oversize'];
+    const fields = Object.keys(auditRecordSchema.oneOf[0].properties);
+    expect(fields.toSorted()).toEqual([...redacted, ...harmless, ...rest].toSorted());
+  });
+});
+
+describe('G5 rules of redaction', () => {
+  it.each<[unknown, string]>([
+    [{}, 'hides nothing'],
+    [{ pseudonymKey }, 'hides nothing'],
+    [null, 'must be an object'],
+    [{ userIds: 'hash' }, "'userIds' must be 'pseudonym' or 'omit'"],
+    [{ userIds: 'pseudonym' }, "'pseudonymKey' is needed"],
+    [{ userIds: 'omit', pseudonymKey }, "'pseudonymKey' is needed with 'pseudonym', and only then"],
+    [{ userIds: 'pseudonym', pseudonymKey: 'short' }, 'at least 32 bytes'],
+    [{ userIds: 'pseudonym', pseudonymKey: 32 }, 'at least 32 bytes'],
+    [{ keepPathSegments: -1 }, 'keepPathSegments'],
+    [{ keepPathSegments: '1' }, 'keepPathSegments'],
+    [{ userId: 'omit' }, "Did you mean 'userIds'"],
+  ])('%j', (options, message) => {
+    expect(() => createRedactor(options as RedactOptions)).toThrow(ConfigError);
+    expect(() => createRedactor(options as RedactOptions)).toThrow(message);
+  });
+});

@@ -1,0 +1,123 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '@countersign/common';
+import { addressedOrigin, parseOrigin } from '../../../src/stages/address/origin.js';
+
+const api = parseOrigin('https://api.acme.dev', false);
+const local = parseOrigin('http://127.0.0.1:8080', false);
+const code = (target: string, ...rawHeaders: string[]) => {
+  const result = addressedOrigin(target, rawHeaders, [api, local]);
+  return result.ok ? result.origin.href : result.refusal.code;
+};
+
+describe('parseOrigin', () => {
+  it('drops case and the default port', () => {
+    expect(parseOrigin('HTTPS://API.acme.dev:443/', false)).toEqual({
+      scheme: 'https',
+      authority: 'api.acme.dev',
+      href: 'https://api.acme.dev',
+    });
+  });
+
+  it.each([
+    'api.acme.dev',
+    'https://api.acme.dev/v1',
+    'https://u:p@api.acme.dev',
+    'ftp://x',
+    'https://',
+    'https://a?b',
+  ])('G5 refuses %s at creation', (value) => {
+    expect(() => parseOrigin(value, false)).toThrow(ConfigError);
+  });
+
+  it('G5 refuses plain http beyond loopback unless it is called dangerous', () => {
+    expect(() => parseOrigin('http://api.acme.dev', false)).toThrow(/dangerouslyAllowHttpOrigin/);
+    expect(parseOrigin('http://api.acme.dev', true).scheme).toBe('http');
+    expect(parseOrigin('http://[::1]:80', false).authority).toBe('[::1]');
+  });
+});
+
+describe('addressedOrigin', () => {
+  it('A13 takes case and the default port as the same host', () => {
+    expect(code('/a?b', 'host', 'API.Acme.dev:443')).toBe('https://api.acme.dev');
+    expect(code('/', 'Host', '127.0.0.1:8080')).toBe('http://127.0.0.1:8080');
+  });
+
+  it.each([
+    ['another host', 'api.acme.evil'],
+    ['a sibling vhost', 'admin.acme.dev'],
+    ['another port', 'api.acme.dev:8443'],
+    ['the default port of the other scheme', 'api.acme.dev:80'],
+    ['a trailing dot', 'api.acme.dev.'],
+  ])('A13 refuses %s', (_name, host) => {
+    expect(code('/', 'host', host)).toBe('origin_mismatch');
+  });
+
+  it.each([
+    ['no Host field', []],
+    ['two Host fields', ['host', 'api.acme.dev', 'Host', 'api.acme.dev']],
+    ['a Host with a path', ['host', 'api.acme.dev/x']],
+    ['a Host with user info', ['host', 'x@api.acme.dev']],
+    ['an empty Host', ['host', '']],
+  ])('A13 refuses %s as malformed', (_name, headers) => {
+    expect(code('/', ...headers)).toBe('request_malformed');
+  });
+
+  it('A13 gives X-Forwarded-* and Forwarded no weight', () => {
+    const forwarded = [
+      'x-forwarded-host',
+      'api.acme.dev',
+      'x-forwarded-proto',
+      'https',
+      'forwarded',
+      'host=api.acme.dev',
+    ];
+    expect(code('/', 'host', 'evil.example', ...forwarded)).toBe('origin_mismatch');
+  });
+
+  it('A13 accepts an absolute-form target only where Host agrees and scheme and host are ours', () => {
+    expect(code('https://api.acme.dev/x?y', 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('https://api.acme.dev', 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('https://api.acme.dev/x', 'host', 'other.dev')).toBe('request_malformed');
+    expect(code('http://api.acme.dev/x', 'host', 'api.acme.dev')).toBe('origin_mismatch');
+    expect(code('ftp://api.acme.dev/x', 'host', 'api.acme.dev')).toBe('request_malformed');
+  });
+
+  it.each(['*', 'x', '', '/a b', '/a#b', '/ä', '/a\u0000'])('A13 refuses the target %j', (target) => {
+    expect(code(target, 'host', 'api.acme.dev')).toBe('request_malformed');
+  });
+
+  it('A13 takes :authority of HTTP/2 for Host, and both only if they say the same', () => {
+    expect(code('/', ':authority', 'api.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('/', ':authority', 'api.acme.dev', 'host', 'API.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('/', ':authority', 'api.acme.evil')).toBe('origin_mismatch');
+    for (const second of ['host', ':authority']) {
+      expect(code('/', ':authority', 'api.acme.dev', second, 'api.acme.evil')).toBe('request_malformed');
+    }
+    expect(code('/', ':authority', 'api.acme.dev', ':authority', 'api.acme.dev')).toBe('request_malformed');
+    expect(code('/', ':authority', 'api.acme.dev', 'host', 'api.acme.dev', 'host', 'api.acme.dev')).toBe(
+      'request_malformed',
+    );
+  });
+
+  it('leaves odd but legal paths alone', () => {
+    for (const path of ['//x', '/...', '/a..b', '/.well-known', '/..%2Fb', '/x?a=/../b', '/;a=b', '/%2F', '/[x]']) {
+      expect(code(path, 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
+    }
+  });
+
+  it.each(['..', '.', '%2e%2e', '%2E.', '.%2e', '%2e'])('refuses the segment %s wherever it stands [H2]', (dots) => {
+    for (const path of [`/${dots}`, `/a/${dots}`, `/a/${dots}/b`, `/${dots}?q`, `https://api.acme.dev/${dots}/b`]) {
+      expect(code(path, 'host', 'api.acme.dev')).toBe('request_malformed');
+    }
+  });
+
+  it('never throws', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.array(fc.string()), (target, headers) => {
+        addressedOrigin(target, ['host', 'api.acme.dev', ...headers], [api]);
+        addressedOrigin(target, headers, [api]);
+      }),
+    );
+  });
+});

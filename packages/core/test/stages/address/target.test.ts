@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { pathOf } from '../../../src/stages/address/target.js';
+
+describe('pathOf', () => {
+  it.each([
+    ['/a/b', '/a/b'],
+    ['/a%2Fb?x=1#y', '/a%2Fb'],
+    ['//a/b', '//a/b'],
+    ['/?x', '/'],
+    ['', '/'],
+    ['*', '*'],
+    ['/x/http://user:secret@host/y', '/x/http://user:secret@host/y'],
+  ])('%s', (target, path) => {
+    expect(pathOf(target)).toBe(path);
+  });
+
+  it.each([
+    'http://user:secret@host/a?x',
+    'HTTPS://user:secret@host/a',
+    'ws://user:secret@host/a',
+    'git+ssh://user:secret@host/a#x',
+    'a1.-://user:secret@host/a',
+  ])('F2 whatever the scheme, no authority: %s', (target) => {
+    expect(pathOf(target)).toBe('/a');
+  });
+
+  it.each(['ws://user:secret@host', 'ws://user:secret@host?x', 'ws://user:secret@host#x'])(
+    'F2 nor where no path follows: %s',
+    (target) => {
+      expect(pathOf(target)).toBe('/');
+    },
+  );
+});

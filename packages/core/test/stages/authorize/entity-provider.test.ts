@@ -1,0 +1,141 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ConfigError } from '@countersign/common';
+import { cedarFromText } from '@countersign/policy';
+import type { EntityProvider } from '../../../src/stages/authorize/entity-provider.js';
+import { patiently } from '../../../../../test/support/patiently.js';
+import { allow, engine, guarded, letIn } from '../../guarded.js';
+
+const POLICIES = `permit(principal, action, resource) when { resource has open && resource.open };
+permit(principal, action, resource in Folder::"shared");`;
+
+const records: Record<string, Awaited<ReturnType<EntityProvider>>> = {
+  open: { attributes: { open: true } },
+  shared: { parents: [{ type: 'Folder', id: 'shared' }] },
+  plain: {},
+};
+
+const reading = (id: string, more: object = {}) => ({ action: 'doc.read', resource: { type: 'Doc', id, ...more } });
+
+async function withEntities(provider: EntityProvider) {
+  const entities = vi.fn(provider);
+  const troubles: string[] = [];
+  const policy = await cedarFromText({ policies: POLICIES });
+  const onTrouble = (text: string): void => void troubles.push(text);
+  return { ...(await guarded({ policy, entities, onTrouble })), entities, troubles };
+}
+
+describe('entities', () => {
+  it('completes a resource that is named by type and id only', async () => {
+    const { guard } = await withEntities(async ({ id }) => records[id]);
+    const caller = await letIn(guard);
+    const answers = [];
+    for (const id of ['open', 'shared', 'plain']) answers.push((await guard.authorize(caller, reading(id))).ok);
+    expect(answers).toEqual([true, true, false]);
+  });
+
+  it('is not asked about one that the route describes', async () => {
+    const { guard, entities } = await withEntities(() => ({ attributes: { open: true } }));
+    const caller = await letIn(guard);
+    expect(await guard.authorize(caller, reading('x', { attributes: {} }))).toMatchObject({ ok: false });
+    expect(await guard.authorize(caller, reading('x', { parents: [] }))).toMatchObject({ ok: false });
+    expect(entities).not.toHaveBeenCalled();
+  });
+
+  it('D12 one that it does not know is refused exactly as what is forbidden', async () => {
+    const { guard, audit } = await withEntities(async ({ id }) => records[id]);
+    const caller = await letIn(guard);
+    const [absent, forbidden] = [
+      await guard.authorize(caller, reading('none')),
+      await guard.authorize(caller, reading('plain')),
+    ];
+    if (absent.ok || forbidden.ok) throw new Error('permitted');
+    expect(guard.respond(absent.refusal)).toEqual(guard.respond(forbidden.refusal));
+    expect(absent.refusal.code).toBe('policy_denied');
+    expect(audit.records[0]?.detail).toBe('there is no such resource');
+  });
+
+  it('is asked once for each request and resource, also about lists and at the same time', async () => {
+    const { guard, entities } = await withEntities(async ({ id }) => records[id]);
+    const caller = await letIn(guard);
+    const items = ['open', 'plain', 'none', 'open'].map((id) => ({ type: 'Doc', id, code: 'x' }));
+    const [filtered] = await Promise.all([
+      guard.filter(caller, 'doc.read', items),
+      guard.authorize(caller, reading('open')),
+      guard.authorize(caller, reading('none')),
+    ]);
+    expect(filtered).toEqual({ ok: true, permitted: [items[0], items[3]] });
+    expect(entities.mock.calls.map(([{ id }]) => id).toSorted()).toEqual(['none', 'open', 'plain']);
+    await guard.authorize(await letIn(guard), reading('open'));
+    expect(entities).toHaveBeenCalledTimes(4);
+  });
+
+  it.each<[string, string, EntityProvider]>([
+    [
+      'throws',
+      'RangeError',
+      () => {
+        throw new RangeError('no row for hunter2');
+      },
+    ],
+    ['rejects', 'RangeError', () => Promise.reject(new RangeError('no row for hunter2'))],
+    ['gives null', 'it gave neither an object nor undefined', () => null as never],
+    ['gives text', 'it gave neither an object nor undefined', () => 'open' as never],
+    ['gives attributes that are none', "'attributes' is no object", () => ({ attributes: 'open' as never })],
+    [
+      'gives parents that are no list',
+      "'parents' is no list of { type, id }",
+      () => ({ parents: { type: 'Folder', id: 'shared' } as never }),
+    ],
+    [
+      'gives a parent without id',
+      "'parents' is no list of { type, id }",
+      () => ({ parents: [{ type: 'Folder' } as never] }),
+    ],
+    [
+      'gives what throws when it is read',
+      'RangeError',
+      () => ({
+        get attributes(): never {
+          throw new RangeError('hunter2');
+        },
+      }),
+    ],
+  ])('F2 an application that %s: 500, and what it says stays out of the log', async (_title, detail, provider) => {
+    const { guard, audit, troubles } = await withEntities(provider);
+    const caller = await letIn(guard);
+    const refused = { ok: false, refusal: { code: 'resource_unresolved', status: 500 } };
+    expect(await guard.authorize(caller, reading('open'))).toMatchObject(refused);
+    expect(await guard.filter(caller, 'doc.read', [{ type: 'Doc', id: 'open' }])).toMatchObject(refused);
+    expect(audit.records.map((record) => record.detail)).toEqual([`entities(): ${detail}`, `entities(): ${detail}`]);
+    expect(troubles).toHaveLength(1);
+  });
+
+  it('one that does not answer in time: 503', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { guard } = await guarded({ entities: () => new Promise(() => {}), lookupTimeoutSeconds: 2 });
+    const asking = guard.authorize(await letIn(guard), reading('open'));
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), patiently);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await asking).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('is not asked about what the delegation does not cover', async () => {
+    const entities = vi.fn(() => ({}));
+    const { guard } = await guarded({ policy: engine(() => allow), entities });
+    const caller = await letIn(guard, { authorization_details: [{ type: 'Doc', identifier: 'other' }] });
+    expect(await guard.authorize(caller, reading('open'))).toMatchObject({
+      refusal: { code: 'authorization_details_exceeded' },
+    });
+    expect(entities).not.toHaveBeenCalled();
+  });
+
+  it.each<[object, RegExp]>([
+    [{ entities: {} }, /'entities' must be a function/],
+    [{ lookupTimeoutSeconds: 0 }, /'lookupTimeoutSeconds' must be a whole number from 1 to 60/],
+  ])('G5 wrong options stop the start: %j', async (options, message) => {
+    await expect(guarded(options)).rejects.toThrow(ConfigError);
+    await expect(guarded(options)).rejects.toThrow(message);
+  });
+});

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import type { Caller } from '../../../src/model/caller.js';
+import { actorQuestion, actsForItself } from '../../../src/stages/authorize/question.js';
+import { guarded, letIn } from '../../guarded.js';
+
+const facts = { id: 'r', method: 'GET', path: '/' };
+const terms = { details: undefined, vocabulary: [], scopeMatch: 'hierarchical' } as const;
+const contextOf = (caller: Caller): object =>
+  actorQuestion({ caller, action: 'thing.read', requires: undefined, facts }, terms).context;
+
+it('an agent alone acts for itself', async () => {
+  const { guard } = await guarded();
+  const caller = await letIn(guard);
+  expect(actsForItself(caller)).toBe(true);
+  expect(contextOf(caller)).not.toHaveProperty('onBehalfOfAgent');
+});
+
+it('C2 an agent of another issuer that is called as the actor is somebody else', async () => {
+  const { guard } = await guarded();
+  const alone = await letIn(guard);
+  const [own] = alone.chain;
+  const subject = { id: own.id, type: 'agent', issuer: 'https://id.other.example' } as const;
+  const caller: Caller = { ...alone, subject, chain: [{ ...own, ...subject, proof: 'issuer' }, own] };
+  expect(actsForItself(caller)).toBe(false);
+  expect(contextOf(caller)).toMatchObject({ onBehalfOfAgent: own.id, depth: 1 });
+});

@@ -1,0 +1,7 @@
+import { tmpdir } from 'node:os';
+import type { BodyLimits } from '../../../src/stages/body/request-body.js';
+
+/** Limits of which a test changes those that it is about. */
+export function limits(change: Partial<BodyLimits> = {}): BodyLimits {
+  return { maxBytes: 1024 * 1024, memoryBytes: 1024 * 1024, spoolDirectory: tmpdir(), timeoutSeconds: 30, ...change };
+}

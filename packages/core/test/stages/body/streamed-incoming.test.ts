@@ -1,0 +1,414 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
+import { createGunzip, gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { holdIncoming } from '../../../src/stages/body/held-incoming.js';
+import type { BodyLimits, RequestBody, StreamFailure, StreamedBody } from '../../../src/stages/body/request-body.js';
+import { sendRefusal } from '../../../src/adapter/send-refusal.js';
+import { refusal, refusalResponse } from '../../../src/model/refusal.js';
+import { Deferred } from '../../deferred.js';
+import { chunk, chunkedHead, lastChunk, post, RawClient, serve, type TestServer } from '../../adapter/raw-http.js';
+import { readAll, readers, sha256, untilStalled } from './guarded-server.js';
+import { limits } from './limits.js';
+
+interface Streamed {
+  readonly limits?: BodyLimits;
+  readonly before?: (request: IncomingMessage) => Promise<void>;
+  /** Runs before the body flows. */
+  readonly between?: (request: IncomingMessage) => Promise<void>;
+  /** Default: answers with what it read. */
+  readonly handle?: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly onStreamed?: (streamed: StreamedBody, body: RequestBody) => void;
+}
+
+interface StreamingServer extends TestServer {
+  /** How the streams ended, in order. */
+  readonly verdicts: readonly (StreamFailure | undefined)[];
+}
+
+/** Streams, expecting the digest that the client states in a field of its own; errors answer with their status. */
+async function streaming(story: Streamed = {}): Promise<StreamingServer> {
+  const { handle = echo } = story;
+  const verdicts: (StreamFailure | undefined)[] = [];
+  async function serveOne(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const before = story.before?.(request);
+    if (before !== undefined) await before;
+    const body = holdIncoming(request);
+    response.once('close', () => body.discard());
+    const expected = new Map([['sha-256' as const, Buffer.from(String(request.headers['digest']), 'hex')]]);
+    const streamed = body.stream?.(story.limits ?? limits(), expected);
+    if (streamed === undefined) throw new Error('cannot stream');
+    story.onStreamed?.(streamed, body);
+    if (!streamed.ok) {
+      body.discard();
+      sendRefusal(response, refusalResponse(refusal(streamed.code), ''));
+      return;
+    }
+    void streamed.verdict.then((verdict) => verdicts.push(verdict));
+    await story.between?.(request);
+    body.release();
+    await handle(request, response);
+  }
+  const server = await serve((request, response) => {
+    serveOne(request, response).catch((error: unknown) => {
+      const { status = 599, code = String(error) } = error as { readonly status?: number; readonly code?: string };
+      response.statusCode = status;
+      response.end(code);
+    });
+  });
+  return { ...server, verdicts, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.end(await readAll(request));
+}
+
+function digested(body: string | Uint8Array, sent: string | Uint8Array = body): Buffer {
+  return post(sent, [`Digest: ${sha256(body)}`]);
+}
+
+function chunkedDigested(body: string | Uint8Array): string {
+  return chunkedHead.replace('\r\n\r\n', `\r\nDigest: ${sha256(body)}\r\n\r\n`);
+}
+
+/** A long body, of which the last byte is wrong. */
+const long = Buffer.alloc(300_000, 'abcdefg');
+const wrong = Buffer.concat([long.subarray(0, -1), Buffer.from('!')]);
+
+describe('a streamed body that is what was signed', () => {
+  for (const [name, read] of Object.entries(readers)) {
+    for (const size of [0, 1, 70_000, 500_000]) {
+      it(`reaches its reader whole: ${size} bytes, by ${name}, twice on one connection`, async () => {
+        await using server = await streaming({
+          handle: async (request, response) => void response.end(await read(request)),
+        });
+        using client = await RawClient.open(server);
+        const body = Buffer.alloc(size, 'abcdefg');
+        for (let round = 0; round < 2; round++) {
+          await client.send(digested(body));
+          expect(await client.response()).toMatchObject({ status: 200, body: body.toString('latin1') });
+        }
+        expect(server.verdicts).toEqual([undefined, undefined]);
+      });
+    }
+  }
+
+  it('flows while it comes, and ends only at its end', async () => {
+    const seen: string[] = [];
+    const arrived = new Deferred();
+    await using server = await streaming({
+      handle: async (request, response) => {
+        request.on('data', (part: Buffer) => {
+          seen.push(part.toString());
+          arrived.resolve();
+        });
+        await once(request, 'end');
+        response.end(seen.join('|'));
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(chunkedDigested('first second'));
+    await client.send(chunk('first '));
+    await arrived.promise;
+    expect(seen).toEqual(['first ']);
+    await client.send(chunk('second'));
+    await client.send(lastChunk);
+    expect(await client.response()).toMatchObject({ status: 200, body: 'first |second' });
+  });
+
+  it('keeps its trailers', async () => {
+    let trailers: NodeJS.Dict<string> = {};
+    await using server = await streaming({
+      handle: async (request, response) => {
+        await echo(request, response);
+        ({ trailers } = request);
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(`${chunkedDigested('body')}4\r\nbody\r\n0\r\nX-Checked: yes\r\n\r\n`);
+    expect(await client.response()).toMatchObject({ status: 200, body: 'body' });
+    expect(trailers).toEqual({ 'x-checked': 'yes' });
+  });
+
+  it('when an asynchronous middleware ran first and the whole body has arrived', async () => {
+    await using server = await streaming({
+      before: async (request) => {
+        while (!request.complete) await setImmediate();
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested('early bird'));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'early bird' });
+    await client.send(digested('early bird', 'early bold'));
+    const response = await client.response();
+    expect(response.status).toBe(401);
+    expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_mismatch' });
+  });
+
+  it('when half of it lies in the buffer of the stream, and half came before it may flow', async () => {
+    const half = new Deferred();
+    await using server = await streaming({
+      before: async (request) => {
+        while (request.readableLength < 5) await setImmediate();
+        half.resolve();
+      },
+      between: async (request) => {
+        while (!request.complete) await setImmediate();
+      },
+    });
+    using client = await RawClient.open(server);
+    const bytes = digested('1234567890');
+    await client.send(bytes.subarray(0, -5));
+    await half.promise;
+    await client.send(bytes.subarray(-5));
+    expect(await client.response()).toMatchObject({ status: 200, body: '1234567890' });
+  });
+
+  it('G4 keeps the client waiting until it may flow, and while its reader is behind', async () => {
+    const read: number[] = [];
+    await using server = await streaming({
+      limits: limits({ maxBytes: 20_000_000 }),
+      between: async (request) => {
+        await untilStalled(request);
+        read.push(request.socket.bytesRead);
+      },
+      handle: async (request, response) => {
+        await once(request, 'readable');
+        await untilStalled(request);
+        read.push(request.socket.bytesRead);
+        await echo(request, response);
+      },
+    });
+    using client = await RawClient.open(server);
+    const body = Buffer.alloc(16_000_000, 'x');
+    void client.send(digested(body));
+    const response = await client.response();
+    expect(sha256(response.body)).toBe(sha256(body));
+    expect(Math.max(...read)).toBeLessThan(500_000);
+  });
+});
+
+const failing: Record<string, (request: IncomingMessage) => Promise<unknown>> = {
+  'for await': readAll,
+  'data events and error': (request) =>
+    new Promise((resolve, reject) => {
+      request.on('data', () => {});
+      request.on('end', resolve);
+      request.on('error', reject);
+    }),
+  'readable events': async (request) => {
+    // Until null: since Node 26 `read()` gives one buffer of several, and a reader that stops there waits for ever.
+    const readAvailable = () => {
+      let part: unknown;
+      do part = request.read();
+      while (part !== null);
+    };
+    request.on('readable', readAvailable);
+    await once(request, 'end');
+  },
+  pipeline: (request) => pipeline(request, new PassThrough().resume()),
+  'pipe to gunzip, which alone is listened to': (request) => readAll(request.pipe(createGunzip()) as never),
+  'pipe to a sink that alone is listened to': (request) =>
+    new Promise((resolve, reject) => {
+      const sink = request.pipe(new Writable({ write: (_part, _encoding, done) => done() }));
+      sink.on('finish', resolve);
+      sink.on('error', reject);
+    }),
+};
+
+describe('A4 a streamed body that is not what was signed', () => {
+  for (const [name, read] of Object.entries(failing)) {
+    it(`fails its reader before the end, and the client has its answer: ${name}`, async () => {
+      const zipped = gzipSync(Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 31) % 256)));
+      const ends: string[] = [];
+      await using server = await streaming({
+        handle: async (request, response) => {
+          request.on('end', () => ends.push('end'));
+          await read(request);
+          response.end('read');
+        },
+      });
+      using client = await RawClient.open(server);
+      const body = name.includes('gunzip') ? zipped : long;
+      const changed = Buffer.concat([body.subarray(0, -9), Buffer.from('!'), body.subarray(-8)]);
+      for (let round = 0; round < 2; round++) {
+        await client.send(digested(body, changed));
+        expect(await client.response()).toMatchObject({ status: 401, body: 'digest_mismatch' });
+        await client.send(digested(body));
+        expect(await client.response()).toMatchObject({ status: 200, body: 'read' });
+      }
+      expect(ends).toEqual(['end', 'end']);
+      expect(server.verdicts).toMatchObject([
+        { code: 'digest_mismatch' },
+        undefined,
+        { code: 'digest_mismatch' },
+        undefined,
+      ]);
+      expect(server.verdicts[0]).not.toHaveProperty('unheard');
+    });
+  }
+
+  it('is refused outright when it has come whole before it may flow', async () => {
+    const handled: string[] = [];
+    await using server = await serve((request, response) => {
+      const body = holdIncoming(request);
+      void (async () => {
+        while (!request.complete) await setImmediate();
+        const expected = new Map([['sha-256' as const, createHash('sha256').update('signed').digest()]]);
+        const streamed = body.stream?.(limits(), expected);
+        handled.push(String(streamed?.ok === false && streamed.code));
+        body.discard();
+        response.end();
+      })();
+    });
+    using client = await RawClient.open(server);
+    await client.send(post('forged'));
+    await client.response();
+    expect(handled).toEqual(['digest_mismatch']);
+  });
+
+  it('fails a reader that comes late', async () => {
+    await using server = await streaming({
+      handle: async (request, response) => {
+        while (!request.complete) await setImmediate();
+        for (let turn = 0; turn < 10; turn++) await setImmediate();
+        await echo(request, response);
+      },
+    });
+    using client = await RawClient.open(server);
+    const bytes = digested('signed', 'forged');
+    await client.send(bytes.subarray(0, -3));
+    await client.send(bytes.subarray(-3));
+    expect(await client.response()).toMatchObject({ status: 401 });
+  });
+
+  it('is seen by the verdict alone when nobody reads it', async () => {
+    const body = new Deferred<RequestBody>();
+    const answered = new Deferred();
+    await using server = await streaming({
+      onStreamed: (_streamed, given) => body.resolve(given),
+      handle: async (_request, response) => {
+        response.end('early');
+        await once(response, 'close');
+        answered.resolve();
+      },
+    });
+    using client = await RawClient.open(server);
+    for (const sent of [wrong, long]) {
+      const bytes = digested(long, sent);
+      await client.send(bytes.subarray(0, 1000));
+      expect(await client.response()).toMatchObject({ status: 200, body: 'early' });
+      await answered.promise;
+      await client.send(bytes.subarray(1000));
+    }
+    await client.send(digested(''));
+    await client.response();
+    expect(server.verdicts).toMatchObject([{ code: 'digest_mismatch' }, undefined, undefined]);
+  });
+
+  it('says so when nobody listens for errors', async () => {
+    await using server = await streaming({
+      handle: async (request) => void request.on('data', () => {}),
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested(long, wrong));
+    while (server.verdicts.length === 0) await setImmediate();
+    expect(server.verdicts).toMatchObject([{ code: 'digest_mismatch', unheard: true }]);
+  });
+});
+
+describe('limits of a streamed body', () => {
+  it('G4 a Content-Length over the limit is refused before a byte of the body came', async () => {
+    await using server = await streaming({ limits: limits({ maxBytes: 1000 }) });
+    using client = await RawClient.open(server);
+    await client.send(digested(long).subarray(0, -long.length));
+    expect((await client.response()).status).toBe(413);
+  });
+
+  it('G4 a chunked body over the limit fails its reader, and the client has its answer', async () => {
+    let read = 0;
+    await using server = await streaming({
+      limits: limits({ maxBytes: 1000 }),
+      handle: async (request, response) => {
+        for await (const part of request) read += (part as Buffer).length;
+        response.end(`all of it: ${read}`);
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(chunkedDigested(long));
+    await client.send(chunk(Buffer.alloc(900)));
+    await client.send(chunk(Buffer.alloc(900)));
+    expect(await client.response()).toMatchObject({ status: 413, body: 'body_too_large' });
+    expect(read).toBeLessThanOrEqual(1000);
+    expect(server.verdicts).toMatchObject([{ code: 'body_too_large' }]);
+    // The rest is drained, so that the connection can be used again.
+    await client.send(chunk(Buffer.alloc(900)));
+    await client.send(lastChunk);
+    await client.send(digested('the next one'));
+    expect(await client.response()).toMatchObject({ status: 200, body: 'all of it: 912' });
+  });
+
+  it('G4 exactly the limit is not too much', async () => {
+    await using server = await streaming({ limits: limits({ maxBytes: 1000 }) });
+    using client = await RawClient.open(server);
+    await client.send(digested(Buffer.alloc(1000)));
+    expect((await client.response()).status).toBe(200);
+  });
+
+  it('G4 a silent client fails the reader in time', async () => {
+    await using server = await streaming({ limits: limits({ timeoutSeconds: 0.1 }) });
+    using client = await RawClient.open(server);
+    await client.send(digested('never complete').subarray(0, -5));
+    expect(await client.response()).toMatchObject({ status: 408, body: 'body_timeout' });
+    await client.untilClosed();
+  });
+
+  it('a slow reader is not a silent client', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await using server = await streaming({
+      limits: limits({ maxBytes: 20_000_000, timeoutSeconds: 1 }),
+      handle: async (request, response) => {
+        await once(request, 'readable');
+        vi.advanceTimersByTime(3000);
+        await echo(request, response);
+      },
+    });
+    using client = await RawClient.open(server);
+    const body = Buffer.alloc(10_000_000, 'x');
+    void client.send(digested(body));
+    expect((await client.response()).status).toBe(200);
+    expect(server.verdicts).toEqual([undefined]);
+  });
+
+  it('F5 a client that goes away fails the reader', async () => {
+    const failed = new Deferred<unknown>();
+    const reading = new Deferred();
+    await using server = await streaming({
+      handle: async (request) => {
+        reading.resolve();
+        await readAll(request).then(failed.resolve, failed.resolve);
+      },
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested('half of it').subarray(0, -5));
+    await reading.promise;
+    client.socket.destroy();
+    expect(await failed.promise).toBeInstanceOf(Error);
+    while (server.verdicts.length === 0) await setImmediate();
+    expect(server.verdicts).toMatchObject([{ code: 'body_incomplete' }]);
+  });
+
+  it('G2 a parser before the guard is found out', async () => {
+    await using server = await streaming({
+      before: async (request) => void (await readAll(request)),
+    });
+    using client = await RawClient.open(server);
+    await client.send(digested('read already'));
+    expect((await client.response()).status).toBe(500);
+  });
+});

@@ -1,0 +1,68 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readDelegationField } from '../../../src/stages/chain/delegation-field.js';
+
+const read = (...values: string[]) =>
+  readDelegationField(
+    values.flatMap((value) => ['Agent-Delegation', value]),
+    5,
+  );
+const codeOf = (...values: string[]) => {
+  const links = read(...values);
+  return 'code' in links ? links.code : links;
+};
+
+describe('the Agent-Delegation field', () => {
+  it('absent: no links', () => {
+    expect(read()).toEqual([]);
+    expect(readDelegationField(['Host', 'a', 'X-Agent-Delegation', 'b'], 5)).toEqual([]);
+  });
+
+  it('a List of Tokens, in order, whatever the case of its name', () => {
+    expect(read('eyJ.a-_.c')).toEqual(['eyJ.a-_.c']);
+    expect(read('a, b ,c,\td')).toEqual(['a', 'b', 'c', 'd']);
+    expect(readDelegationField(['agent-DELEGATION', 'a'], 5)).toEqual(['a']);
+  });
+
+  it.each([
+    [''],
+    [' '],
+    [','],
+    ['a,'],
+    ['a b'],
+    ['a;p=1'],
+    ['a;p'],
+    ['"a"'],
+    ['(a)'],
+    ['1'],
+    ['?1'],
+    [':AAAA:'],
+    ['1.2.3'],
+    ['a\u00e9'],
+    ['a'.repeat(25_000)],
+  ])('B10 %j is malformed', (value) => {
+    expect(codeOf(value)).toBe('delegation_malformed');
+  });
+
+  it('C2 two fields are malformed, as one value they are a chain', () => {
+    expect(codeOf('a', 'b')).toBe('delegation_malformed');
+    expect(codeOf('a', 'a')).toBe('delegation_malformed');
+  });
+
+  it('C1 more links than delegations are accepted', () => {
+    expect(read('a, b, c, d, e')).toHaveLength(5);
+    expect(codeOf('a, b, c, d, e, f')).toBe('delegation_too_deep');
+    expect(readDelegationField(['Agent-Delegation', 'a'], 0)).toMatchObject({ code: 'delegation_too_deep' });
+  });
+
+  it('whatever it holds, it is links or a refusal', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (value) => {
+        const links = read(value);
+        if ('code' in links) expect(links.detail).not.toContain('undefined');
+        else expect(links.every((link) => value.includes(link) && link !== '')).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,256 @@
+import { describe, expect, it, vi } from 'vitest';
+import { cedarFromText, type PolicyDecision, type PolicyEngine, type Resource } from '@countersign/policy';
+import { memoryRevocations } from '../../../src/stages/revocation/memory-revocations.js';
+import { allow, engine, guarded, letIn } from '../../guarded.js';
+
+const POLICIES = `@id("even") permit(principal, action == Action::"thing.read", resource) when { resource.n == 2 };
+@id("one") permit(principal, action == Action::"thing.read", resource == Thing::"1")
+when { context.scope.contains("thing:read") };`;
+
+const things = (count: number): { type: string; id: string; title: string; attributes: { n: number } }[] =>
+  Array.from({ length: count }, (_, n) => ({ type: 'Thing', id: `${n}`, title: `no. ${n}`, attributes: { n } }));
+
+const write = (): Promise<void> => Promise.reject(new Error('disk full'));
+const detail = (identifier: string, datatype: string): object => ({ type: 'Thing', identifier, datatypes: [datatype] });
+const deny: PolicyDecision = { ...allow, decision: 'deny', policies: ['no'] };
+const idOf = ({ id }: Resource): string => id;
+
+describe('guard.filter', () => {
+  it('gives what is permitted, in order, and one record of it', async () => {
+    const { guard, audit } = await guarded({ policy: await cedarFromText({ policies: POLICIES }) });
+    const caller = await letIn(guard);
+    const items = things(5);
+    const answer = await guard.filter(caller, 'thing.read', items);
+    expect(answer).toEqual({ ok: true, permitted: [items[1], items[2]] });
+    expect(answer.ok && answer.permitted[0]).toBe(items[1]);
+    await guard.complete(caller, { result: 'finished', status: 200 });
+    expect(audit.records).toMatchObject([
+      {
+        phase: 'decision',
+        decision: 'allow',
+        actor: { id: 'agent-a' },
+        action: 'thing.read',
+        filtered: {
+          asked: 5,
+          permitted: 2,
+          resources: [
+            { type: 'Thing', id: '1' },
+            { type: 'Thing', id: '2' },
+          ],
+        },
+        policies: ['policies.cedar#one', 'policies.cedar#even'],
+        policySet: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+      { phase: 'outcome', outcome: { result: 'finished' } },
+    ]);
+    expect(audit.records[0]).not.toHaveProperty('resource');
+  });
+
+  it('decides as authorize does, with an engine that decides one by one too', async () => {
+    const cedar = await cedarFromText({ policies: POLICIES });
+    const alone = engine((query) => Promise.resolve(cedar.decide(query)));
+    for (const policy of [cedar, alone]) {
+      const { guard } = await guarded({ policy });
+      const caller = await letIn(guard);
+      const items = things(40);
+      const answer = await guard.filter(caller, 'thing.read', items);
+      const each = await Promise.all(
+        items.map(async (resource) => (await guard.authorize(caller, { action: 'thing.read', resource })).ok),
+      );
+      expect(answer).toEqual({ ok: true, permitted: items.filter((_item, place) => each[place]) });
+    }
+  });
+
+  it('asks an engine without decideMany about a few at a time', async () => {
+    let open = 0;
+    let most = 0;
+    const policy = engine(async () => {
+      most = Math.max(most, ++open);
+      await Promise.resolve();
+      open--;
+      return allow;
+    });
+    const { guard } = await guarded({ policy });
+    expect(await guard.filter(await letIn(guard), 'thing.read', things(100))).toMatchObject({ ok: true });
+    expect(most).toBe(16);
+  });
+
+  it('nothing permitted is an empty list, and a deny in the log; nothing asked is nothing', async () => {
+    const { guard, audit } = await guarded({ policy: engine(() => deny) });
+    const caller = await letIn(guard);
+    expect(await guard.filter(caller, 'thing.read', things(3))).toEqual({ ok: true, permitted: [] });
+    expect(await guard.filter(caller, 'thing.read', [])).toEqual({ ok: true, permitted: [] });
+    expect(audit.records).toMatchObject([
+      { decision: 'deny', code: 'policy_denied', policies: [], filtered: { asked: 3, permitted: 0, resources: [] } },
+      { decision: 'allow', filtered: { asked: 0 } },
+    ]);
+  });
+
+  it('F5 a list that was given has an outcome whatever the host refused after it; one that was refused has none', async () => {
+    const { guard, audit } = await guarded({ policy: engine(() => deny) });
+    const given = await letIn(guard);
+    expect(await guard.filter(given, 'thing.read', things(1))).toEqual({ ok: true, permitted: [] });
+    await guard.complete(given, { result: 'finished', status: 403 }, { refused: true });
+    const refused = await letIn(guard);
+    expect(await guard.filter(refused, 'thing.read', things(1), { requires: 'x:y' })).toMatchObject({ ok: false });
+    await guard.complete(refused, { result: 'finished', status: 403 }, { refused: true });
+    expect(audit.records.map(({ phase, code }) => [phase, code])).toEqual([
+      ['decision', 'policy_denied'],
+      ['outcome', undefined],
+      ['decision', 'insufficient_scope'],
+    ]);
+  });
+
+  it('D1 what cannot be decided is left out, and said in the log', async () => {
+    const troubles: string[] = [];
+    const onTrouble = (text: string): void => void troubles.push(text);
+    const { guard, audit } = await guarded({ policy: await cedarFromText({ policies: POLICIES }), onTrouble });
+    const answer = await guard.filter(await letIn(guard), 'thing.read', [{ type: 'Thing', id: 'bare' }, ...things(3)]);
+    expect(answer.ok && answer.permitted.map(idOf)).toEqual(['1', '2']);
+    expect(audit.records[0]?.detail).toMatch(/^1 could not be decided: policies\.cedar#even: /);
+    expect(troubles[0]).toContain('policies.cedar#even');
+  });
+
+  it('a long list: the record says how many, and names the first', async () => {
+    const { guard, audit } = await guarded();
+    const long = things(300).map((thing) => ({ ...thing, id: `${'x'.repeat(95)}${thing.id}` }));
+    await guard.filter(await letIn(guard), 'thing.read', things(300));
+    await guard.filter(await letIn(guard), 'thing.read', long);
+    expect(audit.records.map(({ filtered }) => [filtered?.asked, filtered?.permitted])).toEqual([
+      [300, 300],
+      [300, 300],
+    ]);
+    expect(audit.records.map(({ filtered }) => filtered?.resources.length)).toEqual([100, 58]);
+  });
+});
+
+function failing(name: string, decideMany: NonNullable<PolicyEngine['decideMany']>): [string, PolicyEngine] {
+  return [name, { ...engine(() => allow), decideMany }];
+}
+
+describe('guard.filter refuses the whole list', () => {
+  it.each<[string, PolicyEngine]>([
+    failing('an engine that rejects', () => Promise.reject(new Error('down'))),
+    failing('an engine that throws', () => {
+      throw new Error('down');
+    }),
+    [
+      'one that is down for one of them',
+      engine(({ resource: { id } }) => (id === '7' ? Promise.reject(new Error('down')) : allow)),
+    ],
+  ])('D4 %s is an outage', async (_title, policy) => {
+    const { guard, audit } = await guarded({ policy });
+    const refusal = { code: 'policy_unavailable', status: 503 };
+    expect(await guard.filter(await letIn(guard), 'thing.read', things(20))).toMatchObject({ ok: false, refusal });
+    expect(audit.records).toMatchObject([{ decision: 'deny', code: 'policy_unavailable', action: 'thing.read' }]);
+  });
+
+  it.each<[string, PolicyEngine]>([
+    failing('too few', async () => [allow]),
+    failing('too many', async () => [allow, allow, allow]),
+    failing('no list', async () => allow as never),
+    failing('holes', async () => Object.assign([], { length: 2 })),
+  ])('D4 an engine that answers with %s permits nothing', async (_title, policy) => {
+    const { guard } = await guarded({ policy });
+    expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toEqual({ ok: true, permitted: [] });
+  });
+
+  it('C7 what was revoked meanwhile, and when that cannot be told', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    guard.revocations.revoke({ agent: 'agent-a' });
+    const refused = await guard.filter(caller, 'thing.read', things(2));
+    expect(refused).toMatchObject({ ok: false, refusal: { code: 'agent_suspended' } });
+    expect(audit.records).toMatchObject([{ decision: 'deny', code: 'agent_suspended', action: 'thing.read' }]);
+
+    let down = false;
+    const { findRevoked } = memoryRevocations();
+    const source = { findRevoked: () => (down ? Promise.reject(new Error('down')) : findRevoked([], 0)) };
+    let time = Date.now();
+    const unsure = await guarded({ revocations: source, clock: () => time });
+    const other = await letIn(unsure.guard);
+    down = true;
+    time += 2000;
+    expect(await unsure.guard.filter(other, 'thing.read', things(2))).toMatchObject({
+      ok: false,
+      refusal: { code: 'revocations_unavailable' },
+    });
+  });
+
+  it('scope that lacks', async () => {
+    const decide = vi.fn(() => allow);
+    const { guard } = await guarded({ policy: engine(decide) });
+    const caller = await letIn(guard);
+    expect(await guard.filter(caller, 'thing.read', things(2), { requires: 'other' })).toMatchObject({
+      ok: false,
+      refusal: { code: 'insufficient_scope', requiredScope: 'other' },
+    });
+    expect(decide).not.toHaveBeenCalled();
+    expect(await guard.filter(caller, 'thing.read', things(2), { requires: 'thing:read' })).toMatchObject({ ok: true });
+  });
+
+  it.each<[string, string, readonly unknown[]]>([
+    [
+      'an item without id',
+      "resource 1 of the list: a resource needs a type and an id, both text, and 'id' is undefined",
+      [{ type: 'Thing', id: 'a' }, { type: 'Thing' }],
+    ],
+    ['null', 'resource 0 of the list: a resource needs { type, id }, and it is null', [null]],
+    [
+      'one that throws when it is read',
+      'the list holds what cannot be read',
+      [
+        {
+          get type() {
+            throw new Error('no');
+          },
+        },
+      ],
+    ],
+  ])('%s in the list', async (_title, detail, items) => {
+    const { guard, audit } = await guarded();
+    expect(await guard.filter(await letIn(guard), 'thing.read', items as never)).toMatchObject({
+      ok: false,
+      refusal: { code: 'resource_unresolved' },
+    });
+    expect(audit.records).toMatchObject([{ code: 'resource_unresolved', detail }]);
+    expect(await guard.filter(await letIn(guard), 'thing.read', 'no list' as never)).toMatchObject({ ok: false });
+  });
+
+  it('F4 a record that cannot be written', async () => {
+    const { guard } = await guarded({ audit: { write } });
+    expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toMatchObject({
+      ok: false,
+      refusal: { code: 'audit_unavailable' },
+    });
+    const excused = await guarded({ audit: { write }, dangerouslyActWithoutRecord: ['thing.read'] });
+    expect(await excused.guard.filter(await letIn(excused.guard), 'thing.read', things(2))).toMatchObject({ ok: true });
+  });
+
+  it('G1 for a caller whose request has ended, or that no guard has let in', async () => {
+    const { guard } = await guarded();
+    const caller = await letIn(guard);
+    const notServed = { ok: false, refusal: { code: 'not_authenticated' } };
+    expect(await guard.filter({ ...caller }, 'thing.read', things(2))).toMatchObject(notServed);
+    await guard.complete(caller, { result: 'finished', status: 200 });
+    expect(await guard.filter(caller, 'thing.read', things(2))).toMatchObject(notServed);
+  });
+
+  it('authorization_details leave out what they do not name, and policy sees those that match each', async () => {
+    const seen: unknown[] = [];
+    const policy = engine(({ resource, context }) => {
+      seen.push([resource.id, context.authorizationDetails?.datatypes]);
+      return allow;
+    });
+    const { guard } = await guarded({ policy });
+    const details = [detail('1', 'a'), detail('3', 'a'), detail('4', 'b')];
+    const caller = await letIn(guard, { authorization_details: details });
+    const answer = await guard.filter(caller, 'thing.read', things(6));
+    expect(answer.ok && answer.permitted.map(idOf)).toEqual(['1', '3', '4']);
+    expect(seen).toEqual([
+      ['1', ['a']],
+      ['3', ['a']],
+      ['4', ['b']],
+    ]);
+  });
+});

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import {
+  type ActingAgent,
+  type Chain,
+  delegatedChain,
+  type DelegationClaims,
+  type LinkClaims,
+} from '@countersign/delegation';
+import { describe, expect, it } from 'vitest';
+import { namesInChain } from '../../../src/stages/revocation/names-in-chain.js';
+import { type Revocable, revocationKey } from '../../../src/stages/revocation/revocable.js';
+import { RevocationSet } from '../../../src/stages/revocation/revocation-set.js';
+
+const issuer = 'https://id.acme.dev';
+
+function agent(id: string): ActingAgent {
+  return { id, keyId: createHash('sha256').update(id).digest('base64url'), capabilities: ['repo:read'] };
+}
+
+const [a, b, c, d] = ['agent-a', 'agent-b', 'agent-c', 'agent-d'].map(agent) as [
+  ActingAgent,
+  ActingAgent,
+  ActingAgent,
+  ActingAgent,
+];
+
+const token: DelegationClaims = {
+  issuer,
+  subject: 'user_123',
+  audience: ['https://api.acme.dev'],
+  expiresAt: 2000,
+  id: 'token-1',
+  scope: ['repo:read'],
+  actor: { subject: b.id },
+  priorActors: [{ subject: a.id }],
+};
+
+function link(from: ActingAgent, to: ActingAgent, parentHash: string | undefined): LinkClaims {
+  return {
+    issuer: from.id,
+    subject: to.id,
+    audience: ['https://api.acme.dev'],
+    scope: ['repo:read'],
+    issuedAt: 1000,
+    expiresAt: 1060,
+    id: `link-${from.id}`,
+    ...(parentHash !== undefined && { parentHash }),
+  };
+}
+
+/** A user's token, nested, then two links: user_123, agent-a (history), agent-b, agent-c, agent-d. */
+function mixed(): Chain {
+  const acting = delegatedChain({
+    root: { token, tokenHash: 'h0' },
+    links: [
+      { claims: link(b, c, 'h0'), hash: 'h1', delegator: b },
+      { claims: link(c, d, 'h1'), hash: 'h2', delegator: c },
+    ],
+    actor: d,
+    maxDepth: 5,
+  });
+  if (!acting.ok) throw new Error(acting.code);
+  return acting.chain;
+}
+
+function dies(chain: Chain, revocation: Revocable): boolean {
+  const set = new RevocationSet();
+  set.add(revocation, 0);
+  return set.findByKey(namesInChain(chain), 1000) !== undefined;
+}
+
+describe('C7 a chain dies with any of its ancestors', () => {
+  it.each<[Revocable]>([
+    [{ agent: a.id }],
+    [{ agent: b.id }],
+    [{ agent: c.id }],
+    [{ agent: d.id }],
+    [{ key: b.keyId }],
+    [{ key: c.keyId }],
+    [{ key: d.keyId }],
+    [{ subject: 'user_123' }],
+    [{ subject: 'user_123', issuer }],
+    [{ delegation: 'token-1' }],
+    [{ delegation: 'token-1', issuer }],
+    [{ delegation: 'link-agent-b' }],
+    [{ delegation: 'link-agent-b', issuer: b.id }],
+    [{ delegation: 'link-agent-c', issuer: c.id }],
+    [{ issuer }],
+  ])('%j', (revocation) => {
+    expect(dies(mixed(), revocation)).toBe(true);
+  });
+});
+
+describe('a chain does not die with', () => {
+  it.each<[Revocable]>([
+    [{ agent: 'agent-e' }],
+    [{ key: agent('agent-e').keyId }],
+    [{ subject: 'user_456' }],
+    [{ subject: 'user_123', issuer: 'https://id.partner.example' }],
+    [{ subject: d.id }],
+    [{ delegation: 'token-1', issuer: 'https://id.partner.example' }],
+    [{ delegation: 'link-agent-b', issuer }],
+    [{ delegation: 'link-agent-b', issuer: c.id }],
+    [{ issuer: 'https://id.partner.example' }],
+    [{ issuer: b.id }],
+  ])('%j', (revocation) => {
+    expect(dies(mixed(), revocation)).toBe(false);
+  });
+});
+
+describe('C7 an agent that an issuer names counts by either of its names', () => {
+  const plain = namesInChain(mixed(), 'acme:');
+  it.each<[Revocable, boolean]>([
+    [{ agent: 'acme:agent-a' }, true],
+    [{ agent: 'acme:agent-b' }, true],
+    [{ delegation: 'link-agent-b', issuer: 'acme:agent-b' }, true],
+    [{ agent: 'acme:agent-c' }, false],
+    [{ agent: 'acme:user_123' }, false],
+  ])('%j: %s', (revocation, ends) => {
+    expect(plain.has(revocationKey(revocation))).toBe(ends);
+  });
+
+  it('also when it is called by the longer one', () => {
+    const acting = delegatedChain({
+      root: { token: { ...token, actor: { subject: 'acme:agent-b' } }, tokenHash: 'h0' },
+      links: [],
+      actor: { ...b, id: 'acme:agent-b' },
+      maxDepth: 5,
+    });
+    if (!acting.ok) throw new Error(acting.code);
+    expect(namesInChain(acting.chain, 'acme:').has(revocationKey({ agent: 'agent-b' }))).toBe(true);
+  });
+});
+
+describe('an agent that acts for itself', () => {
+  const acting = delegatedChain({ root: {}, links: [], actor: a, maxDepth: 5 });
+  if (!acting.ok) throw new Error(acting.code);
+  const { chain } = acting;
+
+  it('is its own subject, and rests on its key', () => {
+    for (const revocation of [{ agent: a.id }, { key: a.keyId }, { subject: a.id }]) {
+      expect(dies(chain, revocation)).toBe(true);
+    }
+    expect(dies(chain, { issuer })).toBe(false);
+  });
+
+  it('C7 hands on by a link, which dies with its delegator too', () => {
+    const handed = delegatedChain({
+      root: {},
+      links: [{ claims: link(a, b, undefined), hash: 'h1', delegator: a }],
+      actor: b,
+      maxDepth: 5,
+    });
+    if (!handed.ok) throw new Error(handed.code);
+    for (const revocation of [{ agent: a.id }, { key: a.keyId }, { subject: a.id }, { delegation: 'link-agent-a' }]) {
+      expect(dies(handed.chain, revocation)).toBe(true);
+    }
+  });
+});
+
+it('every name is asked for once, the actor first', () => {
+  const named = namesInChain(mixed());
+  expect([...named.values()].slice(0, 2)).toEqual([{ agent: d.id }, { key: d.keyId }]);
+  for (const [key, one] of named) expect(key).toBe(revocationKey(one));
+});

@@ -1,0 +1,123 @@
+import type { Chain } from '@countersign/delegation';
+import { describe, expect, it, vi } from 'vitest';
+import { type Refusal, refusal } from '../../../src/model/refusal.js';
+import type { Revocable } from '../../../src/stages/revocation/revocable.js';
+import { RevocationSet } from '../../../src/stages/revocation/revocation-set.js';
+import type { RevocationSource } from '../../../src/stages/revocation/source.js';
+import { createStandings } from '../../../src/stages/revocation/revalidate.js';
+import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
+
+const actorKey = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
+const chain: Chain = [
+  { id: 'user_123', type: 'user', proof: 'issuer', issuer: 'https://id.acme.dev', scope: [] },
+  { id: 'agent-1', type: 'agent', proof: 'issuer', issuer: 'https://id.acme.dev', keyId: actorKey, scope: [] },
+];
+const token = {} as VerifiedToken;
+
+const lookupTimeoutSeconds = 2;
+
+function standingWith(sources: readonly RevocationSource[], status?: () => Refusal | undefined) {
+  const time = { now: 1000 };
+  const clock = (): number => time.now * 1000;
+  const own = new RevocationSet();
+  const asked = vi.fn(async () => status?.());
+  const statusLists = { problem: asked };
+  const standing = createStandings({ own, sources, lookupTimeoutSeconds, statusLists, clock })(chain, token);
+  return { time, own, asked, standing };
+}
+
+const revokes = (match: (named: Revocable) => boolean): RevocationSource => ({
+  findRevoked: async (named) => named.find(match),
+});
+
+describe('standing', () => {
+  it('asks every source, and says nothing where nothing is revoked', async () => {
+    const sources = [revokes(() => false), revokes(() => false)].map((source) => ({
+      findRevoked: vi.fn(source.findRevoked),
+    }));
+    const { standing, asked } = standingWith(sources);
+    expect(await standing()).toBeUndefined();
+    for (const { findRevoked } of sources) expect(findRevoked).toHaveBeenCalledWith(expect.any(Array), 1000);
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it.each<[string, (named: Revocable) => boolean, string]>([
+    ['the acting agent', (named) => 'agent' in named && named.agent === 'agent-1', 'agent_suspended'],
+    ['the key that signed', (named) => 'key' in named, 'key_not_valid'],
+    ['an ancestor', (named) => 'agent' in named && named.agent === 'user_123', 'delegation_revoked'],
+    ['the subject', (named) => 'subject' in named, 'delegation_revoked'],
+    ['the issuer', (named) => !('subject' in named) && 'issuer' in named, 'delegation_revoked'],
+  ])('C7 %s is revoked', async (_title, match, code) => {
+    const { standing } = standingWith([revokes(() => false), revokes(match)]);
+    expect(await standing()).toMatchObject({ code, status: 401 });
+  });
+
+  it.each<[string, unknown]>([
+    ['rejects', async () => Promise.reject(new Error('down'))],
+    [
+      'throws',
+      () => {
+        throw new Error('down');
+      },
+    ],
+    [
+      'throws what has no text',
+      () => {
+        throw Object.create(null);
+      },
+    ],
+    ['answers null', () => null],
+    ['answers true', async () => true],
+    ['answers with what nobody asked for', () => ({ agent: 'agent-9' })],
+  ])('B11 a source that %s refuses the request as an outage', async (_title, findRevoked) => {
+    const { standing } = standingWith([{ findRevoked } as RevocationSource]);
+    expect(await standing()).toMatchObject({ code: 'revocations_unavailable', status: 503, fault: 'server' });
+  });
+
+  it('D13 what this process revokes counts at once, what others revoke after a second', async () => {
+    let revoked = false;
+    const source = { findRevoked: vi.fn(async (named: readonly Revocable[]) => (revoked ? named[0] : undefined)) };
+    const { standing, own, time, asked } = standingWith([source]);
+    expect(await standing()).toBeUndefined();
+    revoked = true;
+    time.now += 0.9;
+    expect(await standing()).toBeUndefined();
+    expect(source.findRevoked).toHaveBeenCalledTimes(1);
+    expect(asked).toHaveBeenCalledTimes(1);
+    own.add({ subject: 'user_123' }, time.now);
+    expect(await standing()).toMatchObject({ code: 'delegation_revoked' });
+    own.delete({ subject: 'user_123' });
+    time.now += 0.1;
+    expect(await standing()).toMatchObject({ code: 'agent_suspended' });
+  });
+
+  it('B11 a token that was refused by its status list is refused again', async () => {
+    const { standing } = standingWith([], () => refusal('token_revoked'));
+    expect(await standing()).toMatchObject({ code: 'token_revoked' });
+    expect(await standing()).toMatchObject({ code: 'token_revoked' });
+  });
+
+  it('a clock that was set back does not keep an old answer alive', async () => {
+    const source = { findRevoked: vi.fn(async () => undefined) };
+    const { standing, time } = standingWith([source]);
+    await standing();
+    time.now -= 3600;
+    await standing();
+    expect(source.findRevoked).toHaveBeenCalledTimes(2);
+  });
+
+  it('an outage is asked about again at once', async () => {
+    let down = true;
+    const { standing } = standingWith([
+      {
+        async findRevoked() {
+          if (down) throw new Error('down');
+          return undefined;
+        },
+      },
+    ]);
+    expect(await standing()).toMatchObject({ code: 'revocations_unavailable' });
+    down = false;
+    expect(await standing()).toBeUndefined();
+  });
+});

@@ -1,0 +1,127 @@
+import type { JsonWebKey } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { statusAt } from '../../../src/stages/revocation/status-list.js';
+import { verifyStatusListToken } from '../../../src/stages/revocation/status-list-token.js';
+import { readIssuers, type IssuerOptions } from '../../../src/stages/token/issuers.js';
+import { issuer, jws, newIssuerKey, now } from '../token/tokens.js';
+import { packed, statusListToken } from './status-list-tokens.js';
+
+const vectors = new URL('../../../../../../shared/vectors/token-status-list/status-list-vectors.json', import.meta.url);
+
+const key = newIssuerKey('Ed25519');
+const strange = newIssuerKey('Ed25519');
+const uri = 'https://id.example/statuslists/1';
+const list = { bits: 2, lst: packed(2, [0, 1, 2, 3]) };
+const good = { sub: uri, iat: now - 60, exp: now + 600, ttl: 300, status_list: list };
+
+function question(options: Partial<IssuerOptions> = {}) {
+  const trusted = readIssuers([{ issuer, jwks: { keys: [key.jwk] }, ...options }]).get(issuer);
+  if (trusted === undefined) throw new Error('no issuer');
+  return { issuer: trusted, uri, now, clockSkewSeconds: 5 };
+}
+
+function verdict(text: string, options?: Partial<IssuerOptions>) {
+  return verifyStatusListToken(text, question(options));
+}
+
+describe('a good Status List Token', () => {
+  it('yields its list and its times', async () => {
+    expect(await verdict(statusListToken(key, good))).toEqual({
+      ok: true,
+      value: {
+        list: { bits: 2, bytes: expect.any(Uint8Array) },
+        issuedAt: now - 60,
+        expiresAt: now + 600,
+        ttlSeconds: 300,
+      },
+    });
+  });
+
+  it.each<[string, object, object?]>([
+    ['without exp and ttl', { exp: undefined, ttl: undefined }],
+    ['that names its issuer', { iss: issuer }],
+    ['with claims of others', { aud: 'https://else.example', purpose: 'x' }],
+    ['whose typ is the whole media type', {}, { typ: 'application/statuslist+jwt' }],
+    ['that expired within the clock skew', { exp: now - 4 }],
+    ['from a clock that is ahead a little', { iat: now + 5, nbf: now + 5 }],
+  ])('%s', async (_title, claims, header) => {
+    expect(await verdict(statusListToken(key, { ...good, ...claims }, header))).toMatchObject({ ok: true });
+  });
+});
+
+describe('B11 not a Status List Token of this issuer', () => {
+  it.each<[string, string, RegExp]>([
+    ['another address', statusListToken(key, { ...good, sub: `${uri}0` }), /sub is another address/],
+    ['no sub', statusListToken(key, { ...good, sub: undefined }), /sub is another address/],
+    ['another iss', statusListToken(key, { ...good, iss: 'https://id.evil.example' }), /iss is another issuer/],
+    ['another key', statusListToken(strange, good), /signature does not verify/],
+    ['no iat', statusListToken(key, { ...good, iat: undefined }), /iat/],
+    ['iat in the future', statusListToken(key, { ...good, iat: now + 6 }), /iat/],
+    ['expired', statusListToken(key, { ...good, exp: now - 5 }), /expired/],
+    ['exp as text', statusListToken(key, { ...good, exp: String(now + 600) }), /exp is not a number/],
+    ['nbf in the future', statusListToken(key, { ...good, nbf: now + 6 }), /not valid yet/],
+    ['ttl 0', statusListToken(key, { ...good, ttl: 0 }), /ttl/],
+    ['ttl negative', statusListToken(key, { ...good, ttl: -1 }), /ttl/],
+    ['ttl as text', statusListToken(key, { ...good, ttl: '300' }), /ttl/],
+    ['no list', statusListToken(key, { ...good, status_list: undefined }), /status_list is not an object/],
+    ['a payload that is a list', jws({ typ: 'statuslist+jwt', alg: key.alg }, [], key), /payload is not a JSON object/],
+    [
+      'a claim twice',
+      jws({ typ: 'statuslist+jwt', alg: key.alg }, `{"sub":"${uri}","sub":"${uri}"}`, key),
+      /same member twice/,
+    ],
+    ['B3 an access token', statusListToken(key, good, { typ: 'at+jwt' }), /typ is not statuslist/],
+    ['B3 no typ', statusListToken(key, good, { typ: undefined }), /typ is not statuslist/],
+    ['B3 a CWT', statusListToken(key, good, { typ: 'application/statuslist+cwt' }), /typ is not statuslist/],
+    ['B1 alg none', statusListToken(key, good, { alg: 'none' }), /alg is not accepted/],
+    ['B2 crit', statusListToken(key, good, { crit: ['b64'], b64: false }), /crit is not accepted/],
+    ['B2 a kid nobody has', statusListToken(key, good, { kid: '../1' }), /no single key/],
+    ['B2 white space', `${statusListToken(key, good)}\n`, /no JWS/],
+    ['B2 two parts', 'e30.e30', /no JWS/],
+    ['nothing', '', /no JWS/],
+  ])('%s', async (_title, text, problem) => {
+    expect(await verdict(text)).toMatchObject({ ok: false, problem: expect.stringMatching(problem) });
+  });
+
+  it('an algorithm that this issuer may not use', async () => {
+    const rs256 = newIssuerKey('RS256');
+    const keys = { jwks: { keys: [key.jwk, rs256.jwk] } };
+    expect(await verdict(statusListToken(rs256, good), keys)).toMatchObject({ ok: true });
+    expect(await verdict(statusListToken(rs256, good), { ...keys, algorithms: ['Ed25519'] })).toMatchObject({
+      ok: false,
+      problem: expect.stringMatching(/alg is not allowed/),
+    });
+  });
+});
+
+it('a list that has expired counts where stale ones do, and so long', async () => {
+  const options = { dangerouslyAllowStaleStatusSeconds: 60 };
+  expect(await verdict(statusListToken(key, { ...good, exp: now - 64 }), options)).toMatchObject({ ok: true });
+  expect(await verdict(statusListToken(key, { ...good, exp: now - 65 }), options)).toMatchObject({ ok: false });
+});
+
+it.each([-1, 0.5, 86_401, Number.NaN, '60'])('%j seconds are not a time for which stale lists may count', (seconds) => {
+  expect(() => question({ dangerouslyAllowStaleStatusSeconds: seconds as number })).toThrow(
+    /'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400/,
+  );
+});
+
+describe.skipIf(!existsSync(vectors))('the example of the draft, §5.1', () => {
+  it('verifies with the key of its issuer', async () => {
+    const { statusListJwt, issuerJwk } = JSON.parse(readFileSync(vectors, 'utf8')) as {
+      readonly statusListJwt: string;
+      readonly issuerJwk: JsonWebKey;
+    };
+    const trusted = readIssuers([{ issuer: 'https://example.com', jwks: { keys: [{ ...issuerJwk }] } }]);
+    const example = 'https://example.com/statuslists/1';
+    const read = await verifyStatusListToken(statusListJwt, {
+      issuer: trusted.get('https://example.com')!,
+      uri: example,
+      now: 1_700_000_000,
+      clockSkewSeconds: 5,
+    });
+    expect(read).toMatchObject({ ok: true, value: { issuedAt: 1_686_920_170, expiresAt: 2_291_720_170 } });
+    if (read.ok) expect([0, 1, 2, 3, 15].map((index) => statusAt(read.value.list, index))).toEqual([1, 0, 0, 1, 1]);
+  });
+});

@@ -1,0 +1,174 @@
+import { deflateSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { maxInflatedBytes } from '../../../src/stages/revocation/status-list.js';
+import { createStatusLists } from '../../../src/stages/revocation/status-lists.js';
+import { readIssuers, type IssuerOptions } from '../../../src/stages/token/issuers.js';
+import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
+import { local, startServer, type TestServer } from '../../remote/json-server.js';
+import { claims as tokenClaims, issuer, newIssuerKey, now } from '../token/tokens.js';
+import { packed, statusListToken } from './status-list-tokens.js';
+
+const key = newIssuerKey('Ed25519');
+
+function trusted(options: Partial<IssuerOptions> = local) {
+  return readIssuers([{ issuer, jwks: { keys: [key.jwk] }, ...options }]).get(issuer)!;
+}
+
+/** A verified token that refers to an entry of a list. */
+function token(uri: string, index: number, options?: Partial<IssuerOptions>): VerifiedToken {
+  const claims = {
+    issuer,
+    subject: tokenClaims.sub,
+    audience: [tokenClaims.aud],
+    expiresAt: now + 300,
+    scope: [],
+    priorActors: [],
+    statusReference: { uri, index },
+  };
+  return { claims, namespace: '', issuer: trusted(options), hash: '' };
+}
+
+type Answer = Extract<TestServer['answer'], (...parameters: never) => unknown>;
+
+/** A server of one list; whatever is asked for, the list says that it is about that. */
+function lists(claims: object = {}, type = 'application/statuslist+jwt'): Answer {
+  return (request, response) => {
+    const sub = `http://${request.headers.host}${request.url}`;
+    const list = { bits: 2, lst: packed(2, [0, 1, 2, 3]) };
+    const text = statusListToken(key, { sub, iat: now, ttl: 300, status_list: list, ...claims });
+    response.setHeader('content-type', type);
+    response.end(text);
+  };
+}
+
+function zeros(bytes: number): string {
+  return deflateSync(Buffer.alloc(bytes)).toString('base64url');
+}
+
+async function codeOf(
+  verified: VerifiedToken,
+  at: number = now,
+  statusLists = createStatusLists({ clockSkewSeconds: 5 }),
+) {
+  return (await statusLists.problem(verified, at))?.code ?? 'ok';
+}
+
+describe('a token that refers to a status list', () => {
+  it('B11 counts only at status 0, and the list is fetched once', async () => {
+    const server = await startServer(lists());
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const verdicts = await Promise.all(
+      [0, 1, 2, 3, 0].map((index) => codeOf(token(`${server.url}1`, index), now, statusLists)),
+    );
+    expect(verdicts).toEqual(['ok', 'token_revoked', 'token_revoked', 'token_revoked', 'ok']);
+    expect(server.requests).toBe(1);
+  });
+
+  it('B11 beyond the end of the list is refused, after one more look', async () => {
+    const server = await startServer(lists());
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    for (const index of [4, 5, Number.MAX_SAFE_INTEGER])
+      expect(await codeOf(token(`${server.url}1`, index), now, statusLists)).toBe('token_invalid');
+    expect(server.requests).toBe(1);
+    server.answer = lists({ status_list: { bits: 2, lst: packed(2, [0, 1, 2, 3, 0, 0, 0, 0]) } });
+    expect(await codeOf(token(`${server.url}1`, 4), now + 31, statusLists)).toBe('ok');
+  });
+
+  it('without a reference is not asked about', async () => {
+    const { claims, ...rest } = token('https://id.example/1', 0);
+    const { statusReference: _, ...plain } = claims;
+    expect(await codeOf({ ...rest, claims: plain })).toBe('ok');
+  });
+
+  it('asks for the media type, and asks for no compression', async () => {
+    const seen: Record<string, unknown>[] = [];
+    const answer = lists();
+    const server = await startServer((request, response) => {
+      seen.push(request.headers);
+      answer(request, response);
+    });
+    await codeOf(token(`${server.url}1`, 0));
+    expect(seen).toMatchObject([{ accept: 'application/statuslist+jwt', 'accept-encoding': 'identity' }]);
+  });
+
+  it('two issuers may use the same address, each held to its own keys', async () => {
+    const server = await startServer(lists());
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const theirs = readIssuers([
+      { issuer: 'https://id.evil.example', jwks: { keys: [newIssuerKey('Ed25519').jwk] }, ...local },
+    ]).get('https://id.evil.example')!;
+    expect(await codeOf(token(`${server.url}1`, 0), now, statusLists)).toBe('ok');
+    expect(await codeOf({ ...token(`${server.url}1`, 0), issuer: theirs }, now, statusLists)).toBe(
+      'revocations_unavailable',
+    );
+  });
+});
+
+describe('B11 what cannot be read as the list of this issuer is an outage', () => {
+  it.each<[string, Answer]>([
+    ['a list about another address', lists({ sub: 'https://id.example/statuslists/2' })],
+    ['an expired list', lists({ exp: now - 6 })],
+    ['a zip bomb', lists({ status_list: { bits: 1, lst: zeros(maxInflatedBytes + 1) } })],
+    ['another media type', lists({}, 'application/jwt')],
+    ['a server error', (_request, response) => response.writeHead(500).end()],
+    ['a redirect', (_request, response) => response.writeHead(302, { location: 'https://id.example/' }).end()],
+    ['a closed connection', (request) => request.socket.destroy()],
+    ['a switch of protocols', ({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')],
+    [
+      'an answer without end',
+      (_request, response) => {
+        response.setHeader('content-type', 'application/statuslist+jwt');
+        response.end(Buffer.alloc(4 * 1024 ** 2 + 1, 'e'));
+      },
+    ],
+  ])('%s', async (_title, answer) => {
+    const server = await startServer(answer);
+    expect(await codeOf(token(`${server.url}1`, 0))).toBe('revocations_unavailable');
+  });
+});
+
+describe('A14 the address of a list', () => {
+  it.each<[string, Partial<IssuerOptions>]>([
+    ['http://id.example/1', {}],
+    ['https://127.0.0.1/1', {}],
+    ['https://169.254.169.254/latest', {}],
+    ['https://[::ffff:7f00:1]/1', {}],
+    ['https://user:secret@id.example/1', {}],
+    ['ftp://id.example/1', local],
+    ['urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6', local],
+    ['/statuslists/1', local],
+    ['http://127.0.0.1:1/1', { dangerouslyAllowHttp: true }],
+  ])('%s is refused without a request', async (uri, options) => {
+    expect(await codeOf(token(uri, 0, options))).toBe('token_invalid');
+  });
+});
+
+describe('the lists held', () => {
+  it('are bounded in number: the least recently used goes', async () => {
+    const server = await startServer(lists());
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    const ask = (number: number) => codeOf(token(`${server.url}${number}`, 0), now, statusLists);
+    for (let number = 0; number < 257; number++) expect(await ask(number)).toBe('ok');
+    expect(server.requests).toBe(257);
+    await ask(1);
+    await ask(256);
+    expect(server.requests).toBe(257);
+    await ask(0);
+    expect(server.requests).toBe(258);
+    // What is forgotten is only the list, not that it was there: an older one still does not count.
+    server.answer = lists({ iat: now - 1 });
+    expect(await ask(2)).toBe('revocations_unavailable');
+    expect(await ask(1000)).toBe('ok');
+  });
+
+  it('are bounded in bytes: the least recently used goes', async () => {
+    const server = await startServer(lists({ status_list: { bits: 1, lst: zeros(maxInflatedBytes) } }));
+    const statusLists = createStatusLists({ clockSkewSeconds: 5 });
+    for (let number = 1; number <= 9; number++) await codeOf(token(`${server.url}${number}`, 0), now, statusLists);
+    expect(server.requests).toBe(9);
+    await codeOf(token(`${server.url}9`, 0), now, statusLists);
+    expect(server.requests).toBe(9);
+    await codeOf(token(`${server.url}1`, 0), now, statusLists);
+    expect(server.requests).toBe(10);
+  });
+});

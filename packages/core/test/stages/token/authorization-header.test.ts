@@ -1,0 +1,93 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readAuthorization } from '../../../src/stages/token/authorization-header.js';
+
+describe('readAuthorization', () => {
+  it('finds no token, or one', () => {
+    expect(readAuthorization(['Host', 'api.example'])).toEqual({ kind: 'none' });
+    expect(readAuthorization([])).toEqual({ kind: 'none' });
+    expect(readAuthorization(['Host', 'x', 'AUTHORIZATION', 'Bearer abc.DEF-_~+/=='])).toEqual({
+      kind: 'bearer',
+      token: 'abc.DEF-_~+/==',
+      value: 'Bearer abc.DEF-_~+/==',
+    });
+  });
+
+  it.each(['bearer x', 'BEARER x', 'bEaReR x'])('B8 the scheme may be in any case: %s', (value) => {
+    expect(readAuthorization(['authorization', value])).toMatchObject({ kind: 'bearer', token: 'x' });
+  });
+
+  it('B8 two fields are malformed, also when they are equal or one is empty', () => {
+    for (const other of ['Bearer a', 'Bearer b', 'Basic eA==', '']) {
+      expect(readAuthorization(['Authorization', 'Bearer a', 'authorization', other])).toMatchObject({
+        kind: 'malformed',
+      });
+      expect(readAuthorization(['Authorization', other, 'X', 'y', 'aUTHORIZATION', 'Bearer a'])).toMatchObject({
+        kind: 'malformed',
+      });
+    }
+  });
+
+  it.each([
+    [''],
+    [' '],
+    ['Bearer'],
+    ['Bearer '],
+    ['Bearer  x'],
+    [' Bearer x'],
+    ['Bearer x '],
+    ['Bearer\tx'],
+    ['Bearer x y'],
+    ['Bearer x,Bearer y'],
+    ['Bearer x, Basic eA=='],
+    ['Bearer a=b'],
+    ['Bearer ='],
+    ['Bearer "x"'],
+    ['Bearer token="x"'],
+    ['Basic dXNlcjpwYXNz'],
+    ['DPoP x'],
+    ['Bearerx'],
+    ['Token x'],
+    ['x'],
+    ['Bearer x\n'],
+    ['Bearer x\u0000'],
+  ])('B8 %j is malformed, never absent', (value) => {
+    expect(readAuthorization(['Authorization', value])).toMatchObject({ kind: 'malformed' });
+  });
+
+  it.each([
+    ['Bearer %'],
+    ['Bearer %E0%A4%A'],
+    ['Bearer %C3%28'],
+    ['Bearer \u00c3\u0028'],
+    ['Bearer \u00ff\u00fe'],
+    ['Bearer tök'],
+    ['Bearer 😀'],
+  ])('B10 %j is malformed, not an exception', (value) =>
+    expect(readAuthorization(['Authorization', value])).toMatchObject({ kind: 'malformed' }),
+  );
+
+  it('B2 a megabyte is malformed', () => {
+    expect(readAuthorization(['Authorization', `Bearer ${'x'.repeat(1_000_000)}`])).toMatchObject({
+      kind: 'malformed',
+    });
+    expect(readAuthorization(['Authorization', `Bearer ${'='.repeat(16_000)}`])).toMatchObject({ kind: 'malformed' });
+  });
+
+  it('never throws, never quotes, and takes a token only as it stands', () => {
+    const latin1 = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) });
+    fc.assert(
+      fc.property(fc.constantFrom('Bearer ', 'bearer', ''), latin1, (scheme, rest) => {
+        const value = scheme + rest;
+        const read = readAuthorization(['Authorization', value]);
+        if (read.kind === 'bearer') {
+          expect(value.slice(7)).toBe(read.token);
+          expect(read.token).toMatch(/^[A-Za-z0-9._~+/-]+=*$/);
+        } else {
+          expect(read.kind).toBe('malformed');
+        }
+      }),
+    );
+    fc.assert(fc.property(fc.array(fc.string()), (fields) => typeof readAuthorization(fields).kind === 'string'));
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, it, vi } from 'vitest';
+import { carriesOurMark } from '../../../src/stages/traffic/traffic.js';
+
+const token = (claims: object) =>
+  `eyJhbGciOiJFZERTQSJ9.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
+const delegated = token({ sub: 'user_123', act: { sub: 'agent-1' } });
+
+function inChunks(text: string, count: number): string {
+  const length = Math.ceil(text.length / count);
+  return Array.from({ length: count }, (_, i) => `t.${i}=${text.slice(i * length, (i + 1) * length)}`)
+    .toReversed()
+    .join('; ');
+}
+
+/** The session of an application that escapes more than JSON asks for. */
+function escapedDots(jwt: string): string {
+  return Buffer.from(JSON.stringify({ t: jwt }).replaceAll('.', '\\u002E')).toString('base64');
+}
+
+describe('carriesOurMark', () => {
+  it.each<[string, string, readonly string[]]>([
+    ['our tag', '/', ['Signature-Input', 'sig=();tag="countersign"']],
+    ['our tag beside others', '/', ['signature-input', 'a=();tag="x", b=();tag="countersign"']],
+    ['an Agent-* field', '/', ['AGENT-Approval', '']],
+    ['a DPoP proof', '/', ['DPoP', 'x']],
+    ['a token that names an actor', '/', ['Authorization', `Bearer ${delegated}`]],
+    ['one that is bound to a key', '/', ['Authorization', `Bearer ${token({ cnf: { jkt: 'x' } })}`]],
+    ['one without signature', '/', ['Authorization', `Bearer ${delegated.replace(/[^.]*$/, '')}`]],
+    ['one with padding', '/', ['Authorization', `Bearer ${delegated.replace(/\.([^.]*)$/, '==.$1')}`]],
+    ['one among other words', '/', ['Cookie', `a=b.c.d; session="${delegated}"; e=f`]],
+    ['one in the query', `/?a=b&access_token=${delegated}#`, []],
+    ['one behind the path', `/callback/${delegated}`, []],
+    ['one whose dots are escaped', `/?access_token=${delegated.replaceAll('.', '%2E')}`, []],
+    ['one all escaped', `/?t=${delegated.replaceAll(/./g, (char) => `%${char.charCodeAt(0).toString(16)}`)}`, []],
+    [
+      'one in a password',
+      '/',
+      ['Authorization', `Basic ${Buffer.from(`x-access-token:${delegated}`).toString('base64')}`],
+    ],
+    ['one in base64 as a whole [A17]', '/', ['X-Token', `v1.${Buffer.from(delegated).toString('base64url')}`]],
+    ['one in base64 with its scheme [A17]', '/', ['X-Token', Buffer.from(`Bearer ${delegated}`).toString('base64')]],
+    [
+      'one in a session in a password [A17]',
+      '/',
+      ['Authorization', `Basic ${Buffer.from(`ü:${base64({ t: delegated })}`).toString('base64')}`],
+    ],
+    ['one whose signature is in another cookie', '/', ['Cookie', `hp=${delegated.replace(/\.[^.]*$/, '')}; s=x`]],
+    [
+      'A17 one in chunks of a cookie',
+      '/',
+      ['Cookie', `t.1=${delegated.slice(50)}; x=y; t.0=${delegated.slice(0, 50)}`],
+    ],
+    [
+      'A17 one in chunks on two lines',
+      '/',
+      ['Cookie', `t=${delegated.slice(0, 50)}`, 'Cookie', `t-1=${delegated.slice(50)}`],
+    ],
+    ['one in eleven chunks', '/', ['Cookie', inChunks(delegated, 11)]],
+    ['one in a session in base64', '/', ['Cookie', `sess=${base64({ access_token: delegated })}`]],
+    [
+      'A17 one in such a session, with a prefix',
+      '/',
+      ['Cookie', `sess=base64-${base64({ user: {}, t: [delegated] })}`],
+    ],
+    ['one in a list in base64', '/', ['Cookie', `sess=${base64([delegated, null])}`]],
+    ['one in chunks of such a session', '/', ['Cookie', inChunks(`base64-${base64({ t: delegated })}`, 3)]],
+    ['one in a session, its dots escaped', '/', ['Cookie', `s=${escapedDots(delegated)}`]],
+    [
+      'A17 one in three cookies',
+      '/',
+      [
+        'Cookie',
+        delegated
+          .split('.')
+          .map((part, i) => `${'hps'[i]}=${part}`)
+          .join('; '),
+      ],
+    ],
+    ['one that is escaped twice', '/', ['Cookie', `t=${encodeURIComponent(encodeURIComponent(`"${delegated}"`))}`]],
+    ['one whose dots are escaped twice', `/?t=${delegated.replaceAll('.', '%252e')}`, []],
+    ['claims that are no part of a token', '/', ['Cookie', `state=${base64({ act: 1 })}`]],
+    ['one that white space begins', '/', ['Authorization', `x.${Buffer.from(' {"act":1}').toString('base64')}.y`]],
+  ])('A17 %s is a mark', (_title, target, rawHeaders) => {
+    expect(carriesOurMark(target, rawHeaders)).toBe(true);
+  });
+
+  it.each<[string, string, readonly string[]]>([
+    ['nothing', '/', []],
+    ["a user's own token", '/', ['Authorization', `Bearer ${token({ sub: 'user_123', may_act: { sub: 'a' } })}`]],
+    ['a tag of others', '/', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
+    ['act inside another claim', '/', ['Authorization', `Bearer ${token({ data: { act: 1 } })}`]],
+    [
+      'a session of a user',
+      '/',
+      ['Cookie', `sess=${base64({ access_token: token({ sub: 'user_123' }), act_now: 1 })}`],
+    ],
+    ['a chunked token of a user', '/', ['Cookie', inChunks(token({ sub: 'user_123', name: 'x'.repeat(99) }), 4)]],
+    ['broken escapes and broken JSON', '/%zz%', ['X', `a.${Buffer.from('{"act"').toString('base64')}.b`]],
+    ['a User-Agent', '/v1.2.3/x', ['User-Agent', 'curl/8.5.0']],
+  ])('%s is none', (_title, target, rawHeaders) => {
+    expect(carriesOurMark(target, rawHeaders)).toBe(false);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ['a signature of Web Bot Auth', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
+    ['an opaque token of scheme DPoP', ['authorization', 'dpop opaque']],
+  ])('A17 %s is a mark where it is accepted', (_title, rawHeaders) => {
+    const dpop = { maxAgeSeconds: 60, nonces: undefined };
+    const webBotAuth = { maxAgeSeconds: 300, unsafeMethods: false };
+    expect(carriesOurMark('/', rawHeaders, { dpop, webBotAuth })).toBe(true);
+    expect(carriesOurMark('/', rawHeaders)).toBe(false);
+  });
+
+  it('A16 much JSON is a mark, because nobody parses it all', () => {
+    const cookies = Array.from({ length: 33 }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`);
+    expect(carriesOurMark('/', ['Cookie', cookies.slice(1).join('; ')])).toBe(false);
+    expect(carriesOurMark('/', ['Cookie', cookies.join('; ')])).toBe(true);
+  });
+
+  it('A16 what is larger than the guard reads is a mark', () => {
+    expect(carriesOurMark('/', ['x', 'a'.repeat(32_700)])).toBe(false);
+    expect(carriesOurMark('/', ['x', 'a'.repeat(32_800)])).toBe(true);
+  });
+
+  it('A16 what is too short or no object is not parsed', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    for (const part of [
+      'ew.',
+      'e30.',
+      'eyJ.',
+      `${base64('x'.repeat(12))}.`,
+      `${Buffer.from('{"act":1').toString('base64url')}.`,
+    ]) {
+      expect(carriesOurMark('/', ['Cookie', part.repeat(15_000 / part.length)])).toBe(false);
+    }
+    expect(parse).not.toHaveBeenCalled();
+  });
+
+  it('reads each character a few times only, whatever strangers send [A16]', () => {
+    const decode = vi.spyOn(Buffer, 'from');
+    for (const text of ['a', 'a.', '%', '%25', '{', '-', '.1=', 'eyJ', '\\u']) {
+      const long = text.repeat(15_000 / text.length);
+      for (const request of [long, `.${long}.`]) {
+        decode.mockClear();
+        expect(carriesOurMark(request, ['cookie', request])).toBe(false);
+        const decoded = decode.mock.calls.reduce(
+          (sum, [given]) => sum + (typeof given === 'string' ? given.length : 0),
+          0,
+        );
+        expect(decoded).toBeLessThanOrEqual(8 * request.length);
+      }
+    }
+  });
+
+  it('takes a request with more than 256 cookies for marked', () => {
+    expect(carriesOurMark('/', ['cookie', Array.from({ length: 256 }, (_, at) => `c${at}=v`).join('; ')])).toBe(false);
+    expect(carriesOurMark('/', ['cookie', '1;'.repeat(256)])).toBe(true);
+  });
+});

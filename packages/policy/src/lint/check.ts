@@ -1,0 +1,148 @@
+import { ConfigError, messageOf, errorMessage } from '@countersign/common';
+import { readFolder, sourceOf } from '../cedar/folder.js';
+import { type Cedar, freshCedar } from '../cedar/instance.js';
+import { type Policy, type PolicySet, readPolicySet } from '../cedar/policy-set.js';
+import { AGENT_VOCABULARY, type Schema } from '../cedar/schema.js';
+import { conditionsOf } from '../explain/conditions.js';
+import { isAnything } from './covers.js';
+import type { PolicyCheck, PolicyFinding } from './finding.js';
+import { fallibleReads, mayReadFallibly } from './may-err.js';
+import { neverPermitted, typeAskedFor } from './never-permitted.js';
+import { type Covered, coveredPolicies } from './redundant.js';
+import { unknownGroups } from './unknown-groups.js';
+
+/**
+ * Reads a folder as `cedarFromDirectory` does, and tells what is wrong with it. What would stop the start is found
+ * first, and alone; then what cannot apply, permits too much, says what others say, can fail, or is never permitted.
+ *
+ * @throws ConfigError if the folder cannot be read.
+ *
+ * @example
+ * const { findings } = await checkPolicies('policies');
+ * for (const { file, line, message } of findings) console.error(`${file}:${line}: ${message}`);
+ */
+export async function checkPolicies(path: string): Promise<PolicyCheck> {
+  const set = await readFolder(path).catch((error: unknown) => {
+    throw new ConfigError(`${path}: ${messageOf(error)}`);
+  });
+  const cedar = freshCedar();
+  const reading = readOrProblem(() => readPolicySet(cedar, sourceOf(set), AGENT_VOCABULARY));
+  if (!reading.ok) return { policies: 0, findings: reading.problems.map(findingFrom) };
+  return { policies: reading.set.policies.length, findings: lint(cedar, reading.set) };
+}
+
+function readOrProblem(read: () => ReturnType<typeof readPolicySet>): ReturnType<typeof readPolicySet> {
+  try {
+    return read();
+  } catch (thrown) {
+    const problem =
+      thrown instanceof ConfigError ? thrown.message : `Cedar cannot take these policies: ${errorMessage(thrown)}`;
+    return { ok: false, problems: [problem] };
+  }
+}
+
+/** Problems stand as `file:line: message`, or without a place. */
+function findingFrom(problem: string): PolicyFinding {
+  const [, file, line, message] = /^([^\n:]+):(\d+): ([\s\S]*)$/.exec(problem) ?? [];
+  const code = /\bimpossible\b/.test(problem) ? 'unreachable' : 'invalid';
+  if (file === undefined || message === undefined) return { severity: 'error', code, message: problem };
+  return { severity: 'error', code, message, file, line: Number(line) };
+}
+
+function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
+  const { policies, schema, entities } = set;
+  const covered = coveredPolicies(policies, schema?.actionGroups ?? new Map());
+  const found = [
+    ...policies.flatMap((policy) => [...unreachable(policy), ...permitAll(policy), ...mayErr(cedar, policy, schema)]),
+    ...covered.flatMap((pair) => redundant(pair, policies)),
+    ...unknownGroups(policies, entities).map(({ policy, message }) =>
+      finding(policy, 'warning', 'unknown-group', message),
+    ),
+  ].toSorted(byPlace);
+  return [...found, ...(schema === undefined ? [noSchema] : deniedAlways(policies, schema))];
+}
+
+function deniedAlways(policies: readonly Policy[], schema: Schema): PolicyFinding[] {
+  return neverPermitted(policies, schema).map((action) => ({
+    severity: 'warning',
+    code: 'never-permitted',
+    message: `No policy permits ${JSON.stringify(action)}: it is always denied. Write a permit, or take it out of the schema.`,
+  }));
+}
+
+const noSchema: PolicyFinding = {
+  severity: 'warning',
+  code: 'no-schema',
+  message:
+    'There is no *.cedarschema file: no misspelt attribute, action or type can be found. countersign policy new writes one.',
+};
+
+function unreachable(policy: Policy): PolicyFinding[] {
+  const reason = neverHolds(policy);
+  if (reason === undefined) return [];
+  return [finding(policy, 'error', 'unreachable', `It can never apply: ${reason}. Mend or remove it.`)];
+}
+
+function neverHolds({ scope, text }: Policy): string | undefined {
+  const { principal, action, resource } = scope;
+  if ([principal, action, resource].some(({ in: groups }) => groups?.length === 0)) return 'nothing is in []';
+  const principalType = typeAskedFor(principal);
+  if (principalType !== undefined && principalType !== 'Agent' && principalType !== 'User') {
+    return `the principal is an Agent, or the User for whom it acts, never a ${principalType}`;
+  }
+  const never = conditionsOf(text).find(({ clause, text: body }) => body === (clause === 'when' ? 'false' : 'true'));
+  return never === undefined ? undefined : `${never.clause} { ${never.text} } never lets it`;
+}
+
+function permitAll(policy: Policy): PolicyFinding[] {
+  const { effect, scope, text } = policy;
+  if (effect !== 'permit' || !isAnything(scope)) return [];
+  const conditions = conditionsOf(text).filter(
+    ({ clause, text: body }) => body !== (clause === 'when' ? 'true' : 'false'),
+  );
+  if (conditions.length > 0) return [];
+  const message = 'It permits every agent every action on everything. Name principal, action or resource.';
+  return [finding(policy, 'error', 'permit-all', message)];
+}
+
+function mayErr(cedar: Cedar, policy: Policy, schema: PolicySet['schema']): PolicyFinding[] {
+  if (!mayReadFallibly(conditionsOf(policy.text).map(({ text }) => text))) return [];
+  const answer = cedar.policyToJson(policy.text);
+  if (answer.type === 'failure') return [];
+  const reads = fallibleReads(answer.json, schema !== undefined);
+  if (reads.length === 0) return [];
+  const harm = policy.effect === 'forbid' ? 'it should let pass' : 'other policies permit';
+  const what = reads.join(', ');
+  const message = `A request without ${what} makes it fail, and an error denies, also what ${harm}. Ask 'has' first.`;
+  return [finding(policy, 'warning', 'may-err', message)];
+}
+
+function redundant({ policy, by, same }: Covered, policies: readonly Policy[]): PolicyFinding[] {
+  const other = `${by.id} (${by.file}:${by.line})`;
+  if (by.effect !== policy.effect) {
+    return [finding(policy, 'warning', 'unreachable', `It never counts: ${other} forbids all that it permits.`)];
+  }
+  if (!same) {
+    return [
+      finding(policy, 'warning', 'overlapping', `All that it ${policy.effect}s, ${other} ${policy.effect}s too.`),
+    ];
+  }
+  // Of two that are the same, the later one is told of.
+  if (policies.indexOf(by) > policies.indexOf(policy)) return [];
+  return [finding(policy, 'warning', 'duplicate', `It says the same as ${other}. Remove one.`)];
+}
+
+function finding(
+  { id, file, line }: Policy,
+  severity: PolicyFinding['severity'],
+  code: PolicyFinding['code'],
+  message: string,
+): PolicyFinding {
+  return { severity, code, message, file, line, policy: id };
+}
+
+function byPlace(one: PolicyFinding, other: PolicyFinding): number {
+  const [a = '', b = ''] = [one.file, other.file];
+  if (a !== b) return a < b ? -1 : 1;
+  return (one.line ?? 0) - (other.line ?? 0);
+}

@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import { cedarFromText } from '../../src/cedar/load.js';
+import type { Resource } from '../../src/engine.js';
+import { reviewerQuery } from '../query.js';
+
+const POLICIES = `permit(principal, action, resource == Repo::"acme/7");
+permit(principal, action, resource is Doc) when { resource.open };`;
+const { resource: _, ...query } = reviewerQuery();
+
+it('decides for each what decide() would, in order', async () => {
+  const engine = await cedarFromText({ policies: POLICIES });
+  const resources: Resource[] = Array.from({ length: 250 }, (_each, n) => ({ type: 'Repo', id: `acme/${n}` }));
+  resources[3] = { type: 'Doc', id: 'd', attributes: { open: true } };
+  resources[4] = { type: 'Doc', id: 'd', attributes: {} };
+  resources[5] = { type: 'no type', id: 'd' };
+  const decisions = await engine.decideMany(query, resources);
+  expect(decisions).toEqual(resources.map((resource) => engine.decide({ ...query, resource })));
+  expect(decisions.flatMap(({ decision }, place) => (decision === 'allow' ? [place] : []))).toEqual([3, 7]);
+  expect(decisions.flatMap(({ cause }, place) => (cause === 'error' ? [place] : []))).toEqual([4, 5]);
+  expect(await engine.decideMany(query, [])).toEqual([]);
+});
+
+it('D13 a replacement does not decide half of a list', async () => {
+  const engine = await cedarFromText({ policies: POLICIES });
+  const before = engine.policySet;
+  const deciding = engine.decideMany(
+    query,
+    Array.from({ length: 250 }, () => ({ type: 'Repo', id: 'acme/7' })),
+  );
+  expect(engine.replace({ policies: 'forbid(principal, action, resource);' }).ok).toBe(true);
+  const decisions = await deciding;
+  expect(new Set(decisions.map(({ decision, policySet }) => `${decision} ${policySet}`))).toEqual(
+    new Set([`allow ${before}`]),
+  );
+});
+
+it('a list that takes its time does not hold up everyone else', async () => {
+  const engine = await cedarFromText({
+    policies: 'permit(principal, action, resource) when { resource.n.contains("x") };',
+  });
+  const n = Array.from({ length: 1_000 }, (_each, place) => `n${place}`);
+  let turns = 0;
+  let next = setImmediate(function turn() {
+    turns++;
+    next = setImmediate(turn);
+  });
+  const resources = Array.from({ length: 16 }, (_each, id) => ({ type: 'Doc', id: `${id}`, attributes: { n } }));
+  const decisions = await engine.decideMany(query, resources);
+  clearImmediate(next);
+  expect(decisions).toHaveLength(16);
+  expect(turns).toBeGreaterThan(1);
+});
