@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { continueAfterVerification } from '@countersign/core/adapter';
+import { continueAfterVerification } from '@countersign/core';
 
 export interface ServerOptions {
   /** HTTP/2 in clear instead of HTTP/1. Default false. */

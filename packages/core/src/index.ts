@@ -45,6 +45,7 @@ export {
 export { auditPseudonym, type PseudonymOf } from './record/pseudonym.js';
 export type { RedactOptions, Redaction } from './record/redact-options.js';
 export { bufferedBody } from './stages/body/buffered-body.js';
+export { continueAfterVerification } from './stages/body/expect-continue.js';
 export type {
   BodyFailure,
   BodyLimits,

@@ -18,4 +18,3 @@ export type { NamedResource, RouteResource } from './route-resource.js';
 export { sendRefusal } from './send-refusal.js';
 export { closesUnmapped, coverBelow, refuseAgent, refuseUnmapped } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';
-export { continueAfterVerification } from '../stages/body/expect-continue.js';
