@@ -2,8 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { agentsFromObjects, type AuditEvent, cedarFromText, createGuard } from '@countersign/core';
-import { continueAfterVerification } from '@countersign/core';
+import {
+  agentsFromObjects,
+  type AuditEvent,
+  cedarFromText,
+  continueAfterVerification,
+  createGuard,
+} from '@countersign/core';
 import { applications } from './applications.js';
 import { agents, guardOptions, policies } from './world.js';
 
