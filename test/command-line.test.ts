@@ -73,7 +73,7 @@ it.each([
   expect(host.errors()).toMatch(says);
 });
 
-it('G5 a misspelt setting stops the host', async () => {
+it('a misspelt setting stops the host [G5]', async () => {
   const file = join(folder(), 'config.json');
   writeFileSync(file, JSON.stringify({ ...worldConfig(folder()), polices: '' }));
   const host = run('express5', '--config', file);

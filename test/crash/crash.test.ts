@@ -10,7 +10,7 @@ const seconds = 60 + kills * 4;
 
 describe.concurrent.each(['sync', 'group'] as const)('killed under load, %s', (durability) => {
   it(
-    'F4 F6 nothing was done without a record on disk, and the log verifies after every restart',
+    'nothing was done without a record on disk, and the log verifies after every restart [F4, F6]',
     async () => {
       const directory = mkdtempSync(join(tmpdir(), 'countersign-crash-'));
       try {

@@ -32,7 +32,7 @@ async function losses(options: Pick<PowerLossOptions, 'durability' | 'lives' | '
 
 describe.concurrent('the power fails under load', () => {
   it.each(['sync', 'group'] as const)(
-    'F4 F6 %s: no acknowledged record is lost, no checkpoint is ahead of the log, and it goes on',
+    '%s: no acknowledged record is lost, no checkpoint is ahead of the log, and it goes on [F4, F6]',
     async (durability) => {
       const report = await losses({ durability, lives });
       expect(report).toMatchObject({ lost: [], failures: [] });
@@ -42,7 +42,7 @@ describe.concurrent('the power fails under load', () => {
   );
 
   it(
-    'F4 F6 buffered: acknowledged records are lost, but no checkpoint is ahead of the log, and it goes on',
+    'buffered: acknowledged records are lost, but no checkpoint is ahead of the log, and it goes on [F4, F6]',
     async () => {
       const { lost, failures } = await losses({ durability: 'buffered', lives });
       expect(failures).toEqual([]);
@@ -52,7 +52,7 @@ describe.concurrent('the power fails under load', () => {
   );
 
   it.each(['syncs of files', 'syncs of folders'] as const)(
-    'F4 F6 on a disk that honours nothing but %s records are lost: both are needed, and this test would tell',
+    'on a disk that honours nothing but %s records are lost: both are needed, and this test would tell [F4, F6]',
     async (honours) => {
       const { lost } = await losses({ durability: 'group', lives: 1, honours });
       expect(lost.length).toBeGreaterThan(0);

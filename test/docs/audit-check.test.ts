@@ -54,7 +54,7 @@ describe.each([
     return run(program, [join(place, file), folder, vkey], { deadlineSeconds: 20 });
   }
 
-  it.runIf(isHere)('F6 accepts a log that is right, and nothing else', async () => {
+  it.runIf(isHere)('accepts a log that is right, and nothing else [F6]', async () => {
     expect(await check()).toMatchObject({ exitCode: 0, stdout: '6 of 7 records are sealed and right.\n' });
 
     const text = await readFile(segment, 'utf8');

@@ -49,7 +49,7 @@ async function idsIn(log: string): Promise<string[]> {
   return ids;
 }
 
-it('F4 F6 each worker of a cluster has a log, and whoever follows a killed one goes on with its log', async () => {
+it('each worker of a cluster has a log, and whoever follows a killed one goes on with its log [F4, F6]', async () => {
   const primary = spawn(process.execPath, [join(place, 'cluster.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(primary, 'close');
   const lines = createInterface({ input: primary.stdout })[Symbol.asyncIterator]();

@@ -97,7 +97,7 @@ describe('the story under other policies', () => {
     expect(lines.join('\n')).toContain('expected 403 Forbidden     policy_denied, got 200 OK');
   });
 
-  it('G5 does not start where a policy does not fit the schema', async () => {
+  it('does not start where a policy does not fit the schema [G5]', async () => {
     const { exitCode, lines, errors } = await playWith(text.replace('onBehalfOf ==', 'onBehalf0f =='));
     expect(exitCode).toBe(1);
     expect(lines.join('')).toBe('');

@@ -71,7 +71,7 @@ onEveryHost(
   'DPoP clients of others',
   (api) => {
     for (const [name, client] of Object.entries(clients)) {
-      it(`B9 ${name} acts for a user, with ES256`, async () => {
+      it(`${name} acts for a user, with ES256 [B9]`, async () => {
         expect(await opened(api, client, 'user', 'ES256')).toMatchObject({
           actor: { id: clientId },
           subject: { id: exchangingUser, type: 'user' },
@@ -79,7 +79,7 @@ onEveryHost(
         });
       });
 
-      it(`B9 ${name} acts for itself, with Ed25519`, async () => {
+      it(`${name} acts for itself, with Ed25519 [B9]`, async () => {
         expect(await opened(api, client, 'itself', 'Ed25519')).toMatchObject({
           actor: { id: clientId },
           subject: { id: clientId, type: 'agent' },
@@ -94,7 +94,7 @@ onEveryHost(
   'DPoP clients of others, with nonces of the server',
   (api) => {
     for (const [name, client] of Object.entries(clients)) {
-      it(`B9 ${name} is asked for a nonce, and repeats its request with it`, async () => {
+      it(`${name} is asked for a nonce, and repeats its request with it [B9]`, async () => {
         const before = api.records.length;
         await opened(api, client, 'user', 'ES256');
         expect(api.records.slice(before).map(({ phase, code }) => code ?? phase)).toEqual([

@@ -103,15 +103,15 @@ function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api, 
     for (const [at, name] of candidate.names.entries()) expect(named[at]).toContain(name);
   });
 
-  it('D14 denies another repository', async () => {
+  it('denies another repository [D14]', async () => {
     await api().denies(await api().pull({}, pulls('acme/web')), 403, 'policy_denied');
   });
 
-  it('D14 denies another user', async () => {
+  it('denies another user [D14]', async () => {
     await api().denies(await api().pull({ sub: 'user_124' }), 403, 'policy_denied');
   });
 
-  it('C6 denies a scope that does not suffice', async () => {
+  it('denies a scope that does not suffice [C6]', async () => {
     await api().denies(await api().pull({ scope: 'repo:read' }), 403, 'policy_denied');
   });
 
@@ -123,12 +123,12 @@ function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api, 
     await both.denies(await both.pull({}, pulls('acme/bots')), 403, 'policy_denied');
   });
 
-  it('D9 is told names as they are', async () => {
+  it('is told names as they are [D9]', async () => {
     await api().denies(await api().pull({}, pulls('acme/api%22%20%7C%7C%20true')), 403, 'policy_denied');
   });
 
   if (!candidate.errs) return;
-  it('D1 denies when its policies err, and goes on deciding', async () => {
+  it('denies when its policies err, and goes on deciding [D1]', async () => {
     for (let turn = 0; turn < 3; turn++) {
       await api().denies(await api().pull({}, pulls('acme/faulty')), 403, 'policy_error');
     }
@@ -166,7 +166,7 @@ for (const { remote, ...candidate } of remotes) {
       () => remote.engine(started.url),
     );
 
-    it('D8 denies by error where it is asked at the wrong place', async () => {
+    it('denies by error where it is asked at the wrong place [D8]', async () => {
       const lost = await api.variant({
         start: { guard: { policy: remote.engine(`${started.url}/nowhere`), onTrouble } },
       });
@@ -197,7 +197,7 @@ for (const { remote, ...candidate } of remotes) {
       expect(await (engine.decideMany?.(one, resources) ?? each)).toEqual(each);
     });
 
-    it('D4 is refused as an outage once it is gone, and blames nobody', async () => {
+    it('is refused as an outage once it is gone, and blames nobody [D4]', async () => {
       await started.stop();
       for (let turn = 0; turn < 2; turn++) await api.denies(await api.pull(), 503, 'policy_unavailable');
     });

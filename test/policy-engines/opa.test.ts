@@ -60,7 +60,7 @@ describe.skipIf(opa === undefined)('the OPA program', () => {
     const decide = (rule: string, id: string) =>
       opaServer({ url: server.url, path: `countersign/${rule}`, timeoutSeconds: 30 }).decide(about(id));
 
-    it('D1 an error in a built-in function denies, where OPA alone would skip it and allow', async () => {
+    it('an error in a built-in function denies, where OPA alone would skip it and allow [D1]', async () => {
       const plain = await fetch(`${server.url}/v1/data/countersign/unless_numbered`, {
         method: 'POST',
         body: JSON.stringify({ input: { resource: { id: 'no number' } } }),
@@ -72,11 +72,11 @@ describe.skipIf(opa === undefined)('the OPA program', () => {
     });
 
     it.each([
-      ['D1 a rule with two values', 'decision', 'acme/faulty'],
-      ['D3 an undefined rule', 'without_default', 'acme/web'],
-      ['D3 a rule that is not there', 'nope', 'acme/api'],
-      ['D3 text', 'odd', 'acme/api'],
-      ['D3 text for a boolean', 'allowed_as_text', 'acme/api'],
+      ['a rule with two values [D1]', 'decision', 'acme/faulty'],
+      ['an undefined rule [D3]', 'without_default', 'acme/web'],
+      ['a rule that is not there [D3]', 'nope', 'acme/api'],
+      ['text [D3]', 'odd', 'acme/api'],
+      ['text for a boolean [D3]', 'allowed_as_text', 'acme/api'],
     ])('%s denies as an error, as in process', async (_title, rule, id) => {
       expect(await decide(rule, id)).toMatchObject({ decision: 'deny', cause: 'error' });
     });

@@ -9,7 +9,7 @@ import { auditText } from '../support/audit-log.js';
 import { runner } from '../support/world.js';
 
 onEveryHost('A log that proves itself', (api) => {
-  it('F6 what a host has written verifies, has the published form, and each record can be proved', async () => {
+  it('what a host has written verifies, has the published form, and each record can be proved [F6]', async () => {
     const used = await api.variant({});
     const { records } = await used.accepts(await used.pull(), 201);
     await used.refuses(used.signed({ covered: [] }), 401, 'signature_incomplete');

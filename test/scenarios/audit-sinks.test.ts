@@ -52,7 +52,7 @@ function secretsIn(request: RawRequest): string[] {
 }
 
 onEveryHost('Every sink', (api) => {
-  it('F2 no byte of any sink holds a token, a signature, a nonce, a query value, a cookie or a body', async () => {
+  it('no byte of any sink holds a token, a signature, a nonce, a query value, a cookie or a body [F2]', async () => {
     const sinks = await everySink();
     const troubles: string[] = [];
     const watched = await api.variant({
@@ -88,7 +88,7 @@ onEveryHost('Every sink', (api) => {
     expect(outputs['traces']).toContain('"gen_ai.agent.id":"agent-code-reviewer-01"');
   });
 
-  it('F2 what is redacted is in no sink, and one user is one pseudonym in all', async () => {
+  it('what is redacted is in no sink, and one user is one pseudonym in all [F2]', async () => {
     const sinks = await everySink();
     const pseudonymKey = 'a secret of at least thirty-two bytes';
     const redact = {
@@ -122,7 +122,7 @@ onEveryHost('Every sink', (api) => {
     ]);
   });
 
-  it('F3 a field of 10 kB is bounded in every sink, with a mark', async () => {
+  it('a field of 10 kB is bounded in every sink, with a mark [F3]', async () => {
     const sinks = await everySink();
     const watched = await api.variant({ start: { guard: { audit: sinks.sink } } });
     expect((await watched.send(watched.signed({ target: `/${'x'.repeat(10_000)}` }))).status).toBeGreaterThanOrEqual(
@@ -136,7 +136,7 @@ onEveryHost('Every sink', (api) => {
     }
   });
 
-  it('F9 what a handler does to its caller changes no record', async () => {
+  it('what a handler does to its caller changes no record [F9]', async () => {
     const audit = memoryAudit();
     const attempts: unknown[] = [];
     const watched = await api.variant({
@@ -152,7 +152,7 @@ onEveryHost('Every sink', (api) => {
       expect(outcome?.[name]).toEqual(decision?.[name]);
   });
 
-  it('F9 what a sink does to a record changes nothing for the others', async () => {
+  it('what a sink does to a record changes nothing for the others [F9]', async () => {
     const audit = memoryAudit();
     const vandal: AuditSink = {
       async write(event) {
@@ -191,7 +191,7 @@ function mutate(caller: Caller | undefined): unknown[] {
 const down = (): Promise<void> => Promise.reject(new Error('the lake is dry'));
 
 onEveryHost('A rule for each sink', (api) => {
-  it('F4 a sink that is only reported: the request goes on, the loss is counted and told', async () => {
+  it('a sink that is only reported: the request goes on, the loss is counted and told [F4]', async () => {
     const audit = memoryAudit();
     const told: string[] = [];
     const sink = fanOut([audit, { sink: { write: down }, onFailure: 'report', name: 'lake' }], {
@@ -206,7 +206,7 @@ onEveryHost('A rule for each sink', (api) => {
     expect(told[0]).toContain('the lake is dry');
   });
 
-  it('F4 a sink that is full refuses the next request, and is waited for by the first', async () => {
+  it('a sink that is full refuses the next request, and is waited for by the first [F4]', async () => {
     const held: (() => void)[] = [];
     const waiting: AuditEvent[] = [];
     const slow: AuditSink = {

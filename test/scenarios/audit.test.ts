@@ -9,7 +9,7 @@ import { serialized } from '../support/signed-request.js';
 import { reviewer, reviewerId, runner } from '../support/world.js';
 
 onEverySetup('What is written down', (api) => {
-  it('F1 whatever a name holds, a record is one printable line', async () => {
+  it('whatever a name holds, a record is one printable line [F1]', async () => {
     const odd = '%0D%0A%7B%22sequence%22%3A1%7D%1B%5B2J%E2%80%A8%E2%80%AE%C2%85%00';
     const { records } = await api.accepts(
       api.signed({ key: runner, method: 'DELETE', target: `/records/${odd}` }),
@@ -19,7 +19,7 @@ onEverySetup('What is written down', (api) => {
     expect(auditText(api.auditFolder)).toMatch(/^[\x20-\x7e\n…]*$/u);
   });
 
-  it('F2 neither query values nor bodies nor credentials are recorded', async () => {
+  it('neither query values nor bodies nor credentials are recorded [F2]', async () => {
     const token = await api.token();
     const body = '{"password":"correct horse battery staple"}';
     const request = await api.pull({}, { token, body, target: '/repos/acme/api/pulls?secret=tr0ub4dor' });
@@ -30,7 +30,7 @@ onEverySetup('What is written down', (api) => {
     expect(log).not.toMatch(/"(?:signature|authorization|nonce|token)":/i);
   });
 
-  it('F5 F7 a decision before, an outcome after, of one request', async () => {
+  it('a decision before, an outcome after, of one request [F5, F7]', async () => {
     const { records } = await api.accepts(await api.pull(), 201);
     expect(records.map(({ phase, decision, outcome }) => ({ phase, decision, outcome }))).toEqual([
       { phase: 'decision', decision: 'allow', outcome: undefined },
@@ -41,7 +41,7 @@ onEverySetup('What is written down', (api) => {
     expect(records[0]?.policySet).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('F8 a clock that goes back does not change the order', async () => {
+  it('a clock that goes back does not change the order [F8]', async () => {
     let time = Date.now();
     const timed = await api.variant({ start: { guard: { clock: () => time } } });
     // Back to the start and no further: the replay store knows nothing of what was before.
@@ -53,7 +53,7 @@ onEverySetup('What is written down', (api) => {
     expect(Date.parse(later[0]?.time ?? '')).toBeLessThan(Date.parse(earlier[0]?.time ?? ''));
   });
 
-  it('F5 a handler that throws: one outcome, and nothing of the error in the answer', async () => {
+  it('a handler that throws: one outcome, and nothing of the error in the answer [F5]', async () => {
     const failing = await api.variant({
       start: {
         onHandled: () => {
@@ -68,7 +68,7 @@ onEverySetup('What is written down', (api) => {
     expect(outcomes(failing)).toEqual([{ result: 'threw', status: 500 }]);
   });
 
-  it('F5 a client that goes away while the handler works: one outcome', async () => {
+  it('a client that goes away while the handler works: one outcome [F5]', async () => {
     const held = deferred();
     const slow = await api.variant({ start: { onHandled: () => held.promise } });
     const connection = await slow.connect();
@@ -81,7 +81,7 @@ onEverySetup('What is written down', (api) => {
     expect(outcomes(slow)).toEqual([{ result: 'aborted' }]);
   });
 
-  it('F5 a server that stops: the outcome of what it was doing', async () => {
+  it('a server that stops: the outcome of what it was doing [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await slow.connect();
     connection.write(serialized(await slow.pull()));
@@ -95,7 +95,7 @@ for (const http2 of [false, true]) {
   onEveryHost(
     `A server that gives up on a request over HTTP/${http2 ? '2' : '1'}`,
     (api) => {
-      it('F5 the outcome says that it timed out', async () => {
+      it('the outcome says that it timed out [F5]', async () => {
         const slow = await api.variant({ start: { http2, onHandled: () => new Promise(() => {}) } });
         const request = slow.signed({ target: '/invoices' });
         const connection = http2 ? await slow.connectHttp2() : await slow.connect();
@@ -130,7 +130,7 @@ function sinkThat(write: (event: AuditEvent) => Promise<void>): AuditSink & { re
 const down = (): Promise<void> => Promise.reject(new Error('disk on fire at /dev/sda'));
 
 onEverySetup('No record, no action', (api) => {
-  it('F4 a sink that fails: 503, and the handler does not run', async () => {
+  it('a sink that fails: 503, and the handler does not run [F4]', async () => {
     const audit = sinkThat(down);
     const troubles: string[] = [];
     const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
@@ -143,7 +143,7 @@ onEverySetup('No record, no action', (api) => {
     expect(troubles[0]).toContain('disk on fire');
   });
 
-  it('F4 only an action that is configured so runs without its record: counted and reported', async () => {
+  it('only an action that is configured so runs without its record: counted and reported [F4]', async () => {
     const troubles: string[] = [];
     const guard = {
       audit: sinkThat(down),
@@ -164,7 +164,7 @@ onEverySetup('No record, no action', (api) => {
     expect(failing.running.handled).toHaveLength(2);
   });
 
-  it('F4 a refusal that cannot be recorded is an outage, too', async () => {
+  it('a refusal that cannot be recorded is an outage, too [F4]', async () => {
     const failing = await api.variant({ start: { guard: { audit: sinkThat(down), onTrouble: () => {} } } });
     for (const request of [failing.signed({ covered: [] }), failing.signed({ key: runner, target: '/invoices' })]) {
       const response = await failing.send(request);
@@ -174,7 +174,7 @@ onEverySetup('No record, no action', (api) => {
     expect(failing.running.handled).toEqual([]);
   });
 
-  it('F4 one of two sinks that fails is enough', async () => {
+  it('one of two sinks that fails is enough [F4]', async () => {
     const good = sinkThat(() => Promise.resolve());
     const failing = await api.variant({ start: { guard: { audit: [good, sinkThat(down)], onTrouble: () => {} } } });
     expect((await failing.send(await failing.pull())).status).toBe(503);
@@ -182,7 +182,7 @@ onEverySetup('No record, no action', (api) => {
     expect(good.events.at(0)).toMatchObject({ decision: 'allow' });
   });
 
-  it('F4 the handler waits for the record', async () => {
+  it('the handler waits for the record [F4]', async () => {
     const written = deferred();
     const audit = sinkThat(() => written.promise);
     const slow = await api.variant({ start: { guard: { audit } } });
@@ -198,7 +198,7 @@ onEverySetup('No record, no action', (api) => {
     connection.destroy();
   });
 
-  it('F4 an outcome that cannot be recorded is told to onTrouble', async () => {
+  it('an outcome that cannot be recorded is told to onTrouble [F4]', async () => {
     const troubles: string[] = [];
     const audit = sinkThat(({ phase }) => (phase === 'outcome' ? down() : Promise.resolve()));
     const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
@@ -206,7 +206,7 @@ onEverySetup('No record, no action', (api) => {
     await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
   });
 
-  it('F7 what a refused request says about itself is a claim', async () => {
+  it('what a refused request says about itself is a claim [F7]', async () => {
     const audit = sinkThat(() => Promise.resolve());
     const watched = await api.variant({ start: { guard: { audit } } });
     await watched.send(await watched.pull({}, { sign: () => Buffer.alloc(64) }));

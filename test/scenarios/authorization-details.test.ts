@@ -38,7 +38,7 @@ onEveryHost(
       await api.accepts(await api.pull({ authorization_details: [{ type: 'Repo', locations: [api.audience] }] }), 201);
     });
 
-    it('C6 anything else is refused, whatever policy says', async () => {
+    it('anything else is refused, whatever policy says [C6]', async () => {
       const exceeds = async (...details: Claims[]) =>
         api.denies(await api.pull({ authorization_details: details }), 403, 'authorization_details_exceeded');
       await exceeds({ type: 'Bucket' });
@@ -93,7 +93,7 @@ onEveryHost(
       await api.accepts(await sent(release, { ...web, privileges: ['label'] }), 200);
     });
 
-    it('C6 each hop limits: the token, and the links after it', async () => {
+    it('each hop limits: the token, and the links after it [C6]', async () => {
       const sent = async (rootDetails: Claims[] | undefined, linkDetails: Claims[] | undefined) => {
         const claims = { act: { sub: orchestrator.id }, scope: 'pr:write', authorization_details: rootDetails };
         const token = await api.token(claims);
@@ -144,14 +144,14 @@ onEveryHost(
       ].map(
         (details, index) =>
           [
-            `C6 malformed details ${index}: ${JSON.stringify(details).slice(0, 60)}`,
+            `malformed details ${index}: ${JSON.stringify(details).slice(0, 60)} [C6]`,
             () => api.pull({ authorization_details: details }),
             401,
             'token_invalid',
           ] as const,
       ),
       [
-        'C5 details do not let an issuer name the subjects of another',
+        'details do not let an issuer name the subjects of another [C5]',
         async () => {
           const token = await api.token({ iss: partner.issuer, authorization_details: [api1] });
           return api.pull({}, { token });

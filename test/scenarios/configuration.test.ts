@@ -10,7 +10,7 @@ const policy: GuardOptions['policy'] = {
 };
 const good: GuardOptions = { origin: 'https://api.acme.dev', agents, policy, audit: memoryAudit() };
 
-it('G5 the least that a guard needs', async () => {
+it('the least that a guard needs [G5]', async () => {
   await expect(createGuard(good)).resolves.toHaveProperty('authenticate');
 });
 
@@ -73,7 +73,7 @@ it.each<[string, object, RegExp]>([
     { issuers: [{ issuer: issuer.issuer, jwks: { keys: [issuer.jwk] }, algorithms: ['none'] }] },
     /algorithms/,
   ],
-])('G5 %s stops the start', async (_title, change, says) => {
+])('%s stops the start [G5]', async (_title, change, says) => {
   const attempt = createGuard({ ...good, ...change });
   await expect(attempt).rejects.toThrow(ConfigError);
   await expect(attempt).rejects.toThrow(says);
@@ -84,12 +84,12 @@ onEveryHost('What is configured in words', (api) => {
     ['no policy at all', { policies: '' }, /no policy/],
     ['policies that do not parse', { policies: 'permit(' }, /policies\.cedar:1/],
     [
-      'D6 policies that do not fit the schema',
+      'policies that do not fit the schema [D6]',
       { policies: 'permit(principal, action, resource) when { context.scop.contains("x") };' },
       /scop/,
     ],
     [
-      'D6 an action that the schema does not know',
+      'an action that the schema does not know [D6]',
       { policies: 'permit(principal, action == Action::"pr.merg", resource);' },
       /pr\.merg/,
     ],
@@ -110,7 +110,7 @@ onEveryHost('What is configured in words', (api) => {
       },
       /subjectNamespace/,
     ],
-  ])('G5 %s stops the start', async (_title, config, says) => {
+  ])('%s stops the start [G5]', async (_title, config, says) => {
     await expect(api.variant({ config })).rejects.toThrow(says);
   });
 });

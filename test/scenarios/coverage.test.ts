@@ -5,67 +5,67 @@ import { reviewerId, runnerId, userId } from '../support/world.js';
 
 onEveryHost('What a signature must cover', (api) => {
   refuseEach(api, [
-    ['A1 an empty list of components', () => api.signed({ covered: [] }), 401, 'signature_incomplete'],
-    ['A2 no @method', () => api.signed({ uncovered: ['"@method"'] }), 401, 'signature_incomplete'],
-    ['A2 no @authority', () => api.signed({ uncovered: ['"@authority"'] }), 401, 'signature_incomplete'],
-    ['A2 no @path', () => api.signed({ uncovered: ['"@path"'] }), 401, 'signature_incomplete'],
+    ['an empty list of components [A1]', () => api.signed({ covered: [] }), 401, 'signature_incomplete'],
+    ['no @method [A2]', () => api.signed({ uncovered: ['"@method"'] }), 401, 'signature_incomplete'],
+    ['no @authority [A2]', () => api.signed({ uncovered: ['"@authority"'] }), 401, 'signature_incomplete'],
+    ['no @path [A2]', () => api.signed({ uncovered: ['"@path"'] }), 401, 'signature_incomplete'],
     [
-      'A3 no @query, although there is none',
+      'no @query, although there is none [A3]',
       () => api.signed({ uncovered: ['"@query"'] }),
       401,
       'signature_incomplete',
     ],
-    ['A2 only @target-uri', () => api.signed({ covered: ['"@target-uri"'] }), 401, 'signature_incomplete'],
+    ['only @target-uri [A2]', () => api.signed({ covered: ['"@target-uri"'] }), 401, 'signature_incomplete'],
     [
-      'A2 host in place of @authority',
+      'host in place of @authority [A2]',
       () => api.signed({ uncovered: ['"@authority"'], alsoCovered: ['"host"'] }),
       401,
       'signature_incomplete',
     ],
     [
-      'A2 @request-target in place of @path and @query',
+      '@request-target in place of @path and @query [A2]',
       () => api.signed({ covered: ['"@method"', '"@authority"', '"@request-target"'] }),
       401,
       'signature_incomplete',
     ],
     [
-      'A6 "@method";req in place of @method',
+      '"@method";req in place of @method [A6]',
       () => api.signed({ uncovered: ['"@method"'], alsoCovered: ['"@method";req'] }),
       401,
       'signature_incomplete',
     ],
     [
-      'A3 @query-param in place of @query',
+      '@query-param in place of @query [A3]',
       () => api.signed({ target: '/invoices?a=1', uncovered: ['"@query"'], alsoCovered: ['"@query-param";name="a"'] }),
       401,
       'signature_incomplete',
     ],
     [
-      'A2 a GET sent again as DELETE',
+      'a GET sent again as DELETE [A2]',
       () => tampered(api.signed({ target: '/records/42' }), { method: 'DELETE' }),
       401,
       'signature_invalid',
     ],
     [
-      'A2 the same request to another path',
+      'the same request to another path [A2]',
       () => tampered(api.signed({ target: '/whoami' }), { target: '/invoices' }),
       401,
       'signature_invalid',
     ],
     [
-      'A3 a query added',
+      'a query added [A3]',
       () => tampered(api.signed({ target: '/invoices' }), { target: '/invoices?admin=1' }),
       401,
       'signature_invalid',
     ],
     [
-      'A3 a query re-ordered',
+      'a query re-ordered [A3]',
       () => tampered(api.signed({ target: '/invoices?a=1&b=2' }), { target: '/invoices?b=2&a=1' }),
       401,
       'signature_invalid',
     ],
     [
-      'A3 a lone question mark is told from none, in @target-uri',
+      'a lone question mark is told from none, in @target-uri [A3]',
       () =>
         tampered(api.signed({ target: '/invoices', covered: ['"@method"', '"@target-uri"'] }), {
           target: '/invoices?',
@@ -74,18 +74,18 @@ onEveryHost('What a signature must cover', (api) => {
       'signature_invalid',
     ],
     [
-      'A6 a covered field that is absent',
+      'a covered field that is absent [A6]',
       () => api.signed({ alsoCovered: ['"x-absent"'] }),
       401,
       'signature_incomplete',
     ],
-    ['A6 a component twice', () => api.signed({ alsoCovered: ['"host"', '"host"'] }), 400, 'signature_malformed'],
-    ['A6 an unknown parameter', () => api.signed({ alsoCovered: ['"host";odd'] }), 400, 'signature_malformed'],
-    ['A6 ;req on a request', () => api.signed({ alsoCovered: ['"host";req'] }), 400, 'signature_malformed'],
-    ['A6 an unknown derived component', () => api.signed({ alsoCovered: ['"@teapot"'] }), 400, 'signature_malformed'],
-    ['A6 a component of responses', () => api.signed({ alsoCovered: ['"@status"'] }), 400, 'signature_malformed'],
-    ['A6 a field name in upper case', () => api.signed({ alsoCovered: ['"Host"'] }), 400, 'signature_malformed'],
-    ['A6 a component that is no string', () => api.signed({ alsoCovered: ['host'] }), 400, 'signature_malformed'],
+    ['a component twice [A6]', () => api.signed({ alsoCovered: ['"host"', '"host"'] }), 400, 'signature_malformed'],
+    ['an unknown parameter [A6]', () => api.signed({ alsoCovered: ['"host";odd'] }), 400, 'signature_malformed'],
+    [';req on a request [A6]', () => api.signed({ alsoCovered: ['"host";req'] }), 400, 'signature_malformed'],
+    ['an unknown derived component [A6]', () => api.signed({ alsoCovered: ['"@teapot"'] }), 400, 'signature_malformed'],
+    ['a component of responses [A6]', () => api.signed({ alsoCovered: ['"@status"'] }), 400, 'signature_malformed'],
+    ['a field name in upper case [A6]', () => api.signed({ alsoCovered: ['"Host"'] }), 400, 'signature_malformed'],
+    ['a component that is no string [A6]', () => api.signed({ alsoCovered: ['host'] }), 400, 'signature_malformed'],
   ]);
 
   it('a repeated query parameter cannot be covered by name, which only the log tells [A3]', async () => {
@@ -93,7 +93,7 @@ onEveryHost('What a signature must cover', (api) => {
     await api.refuses(request, 401, 'signature_malformed', 'signature_invalid');
   });
 
-  it('A6 a field literally named @method never gets past the HTTP parser', async () => {
+  it('a field literally named @method never gets past the HTTP parser [A6]', async () => {
     const response = await api.send(withFields(api.signed({ method: 'DELETE' }), ['@method', 'GET']));
     expect(response.status).toBe(400);
     expect(api.running.handled).toEqual([]);
@@ -103,38 +103,38 @@ onEveryHost('What a signature must cover', (api) => {
 onEveryHost('Credentials that the signature does not cover', (api) => {
   refuseEach(api, [
     [
-      'A18 an Authorization left out of the signature',
+      'an Authorization left out of the signature [A18]',
       async () => api.pull({}, { uncovered: ['"authorization"'] }),
       401,
       'credential_uncovered',
     ],
     [
-      'A18 an Authorization covered as byte sequence only',
+      'an Authorization covered as byte sequence only [A18]',
       async () => api.pull({}, { uncovered: ['"authorization"'], alsoCovered: ['"authorization";bs'] }),
       401,
       'credential_uncovered',
     ],
     [
-      'A18 another method in a field that some applications obey',
+      'another method in a field that some applications obey [A18]',
       () => withFields(api.signed(), ['X-Http-Method-Override', 'DELETE']),
       401,
       'credential_uncovered',
     ],
     [
-      'A18 a genuine token put on a signed request',
+      'a genuine token put on a signed request [A18]',
       async () => withFields(api.signed({ target: '/invoices' }), ['Authorization', `Bearer ${await api.token()}`]),
       401,
       'credential_uncovered',
     ],
     [
-      'A18 a token exchanged for that of another user',
+      'a token exchanged for that of another user [A18]',
       async () =>
         tampered(await api.pull(), { fields: { Authorization: `Bearer ${await api.token({ sub: 'user_456' })}` } }),
       401,
       'signature_invalid',
     ],
     [
-      'A18 a token taken away',
+      'a token taken away [A18]',
       async () => tampered(await api.pull(), { fields: { Authorization: null } }),
       401,
       'signature_incomplete',
@@ -142,21 +142,21 @@ onEveryHost('Credentials that the signature does not cover', (api) => {
     ...['Agent-Delegation', 'Agent-Approval', 'Mcp-Method', 'Mcp-Name'].map(
       (name) =>
         [
-          `A18 ${name} left out of the signature`,
+          `${name} left out of the signature [A18]`,
           () => withFields(api.signed(), [name, 'anything']),
           401,
           'credential_uncovered',
         ] as const,
     ),
     [
-      'C6 a delegation link that is none is not ignored',
+      'a delegation link that is none is not ignored [C6]',
       () => api.signed({ fields: [['Agent-Delegation', 'abc']] }),
       401,
       'delegation_malformed',
     ],
   ]);
 
-  it('A18 identity fields of others have no effect', async () => {
+  it('identity fields of others have no effect [A18]', async () => {
     const { response } = await api.accepts(
       withFields(
         api.signed(),

@@ -22,60 +22,64 @@ onEveryHost('Who acts for whom', (api) => {
     code,
   ];
   refuseEach(api, [
-    bad('C1 act as a string', { act: reviewerId }),
-    bad('C1 act as a list', { act: [{ sub: reviewerId }] }),
-    bad('C1 act null', { act: null }),
-    bad('C1 act as a number', { act: 1 }),
-    bad('C1 act empty', { act: {} }),
-    bad('C1 act false', { act: false }),
-    bad('C1 act.sub as a number', { act: { sub: 1 } }),
-    bad('C1 act.sub empty', { act: { sub: '' } }),
-    bad('C1 act.sub as a list', { act: { sub: [reviewerId] } }),
-    bad('C1 the same actor twice', { act: { sub: reviewerId, act: { sub: reviewerId } } }),
-    bad('C1 an actor that acted before', nested(reviewerId, runnerId, reviewerId)),
-    bad('C1 the user among the actors', nested(reviewerId, userId)),
-    bad('C1 a further act without sub', { act: { sub: reviewerId, act: {} } }),
+    bad('act as a string [C1]', { act: reviewerId }),
+    bad('act as a list [C1]', { act: [{ sub: reviewerId }] }),
+    bad('act null [C1]', { act: null }),
+    bad('act as a number [C1]', { act: 1 }),
+    bad('act empty [C1]', { act: {} }),
+    bad('act false [C1]', { act: false }),
+    bad('act.sub as a number [C1]', { act: { sub: 1 } }),
+    bad('act.sub empty [C1]', { act: { sub: '' } }),
+    bad('act.sub as a list [C1]', { act: { sub: [reviewerId] } }),
+    bad('the same actor twice [C1]', { act: { sub: reviewerId, act: { sub: reviewerId } } }),
+    bad('an actor that acted before [C1]', nested(reviewerId, runnerId, reviewerId)),
+    bad('the user among the actors [C1]', nested(reviewerId, userId)),
+    bad('a further act without sub [C1]', { act: { sub: reviewerId, act: {} } }),
     bad(
-      'C1 a nest of 17',
+      'a nest of 17 [C1]',
       nested(...Array.from({ length: 17 }, (_, index) => (index === 0 ? reviewerId : `agent-${index}`))),
     ),
-    bad('C1 a sixth delegation', nested(reviewerId, 'a-5', 'a-4', 'a-3', 'a-2', 'a-1'), 'delegation_too_deep'),
-    bad('C5 a prior act.iss of another issuer', { act: { sub: reviewerId, act: { sub: 'a', iss: partner.issuer } } }),
-    bad('C1 a further act that is no object', { act: { sub: reviewerId, act: 'x' } }),
-    bad('C1 a further act that is null', { act: { sub: reviewerId, act: null } }),
-    bad('C1 an agent that acts for itself', { sub: reviewerId }),
-    bad('C2 actor and subject exchanged', { sub: reviewerId, act: { sub: userId } }, 'token_not_bound_to_agent'),
-    bad("C3 C9 a user's plain token", { act: undefined }),
-    bad('C3 C9 only may_act', { act: undefined, may_act: { sub: reviewerId } }),
-    bad('C3 an actor in another claim', { act: undefined, actor: { sub: reviewerId }, azp: reviewerId }),
-    bad("C4 another agent's token", { act: { sub: runnerId } }, 'token_not_bound_to_agent'),
-    bad('C4 the token of an agent that nobody knows', { act: { sub: 'agent-x' } }, 'token_not_bound_to_agent'),
-    bad('C4 a token about another agent', { sub: runnerId, act: undefined }),
-    bad('C5 act.iss of another issuer', { act: { sub: reviewerId, iss: partner.issuer } }),
-    bad('C5 the actor in another case', { act: { sub: 'Agent-Code-Reviewer-01' } }, 'token_not_bound_to_agent'),
-    bad('C5 the actor with a look-alike', { act: { sub: '\u0430gent-code-reviewer-01' } }, 'token_not_bound_to_agent'),
-    bad('C5 the actor with a space at its end', { act: { sub: `${reviewerId} ` } }),
-    bad('C5 the actor with a zero-width space', { act: { sub: `${reviewerId}\u200b` } }),
-    bad('C5 a separator in the actor', { act: { sub: `${userId},${reviewerId}` } }, 'token_not_bound_to_agent'),
+    bad('a sixth delegation [C1]', nested(reviewerId, 'a-5', 'a-4', 'a-3', 'a-2', 'a-1'), 'delegation_too_deep'),
+    bad('a prior act.iss of another issuer [C5]', { act: { sub: reviewerId, act: { sub: 'a', iss: partner.issuer } } }),
+    bad('a further act that is no object [C1]', { act: { sub: reviewerId, act: 'x' } }),
+    bad('a further act that is null [C1]', { act: { sub: reviewerId, act: null } }),
+    bad('an agent that acts for itself [C1]', { sub: reviewerId }),
+    bad('actor and subject exchanged [C2]', { sub: reviewerId, act: { sub: userId } }, 'token_not_bound_to_agent'),
+    bad("a user's plain token [C3, C9]", { act: undefined }),
+    bad('only may_act [C3, C9]', { act: undefined, may_act: { sub: reviewerId } }),
+    bad('an actor in another claim [C3]', { act: undefined, actor: { sub: reviewerId }, azp: reviewerId }),
+    bad("another agent's token [C4]", { act: { sub: runnerId } }, 'token_not_bound_to_agent'),
+    bad('the token of an agent that nobody knows [C4]', { act: { sub: 'agent-x' } }, 'token_not_bound_to_agent'),
+    bad('a token about another agent [C4]', { sub: runnerId, act: undefined }),
+    bad('act.iss of another issuer [C5]', { act: { sub: reviewerId, iss: partner.issuer } }),
+    bad('the actor in another case [C5]', { act: { sub: 'Agent-Code-Reviewer-01' } }, 'token_not_bound_to_agent'),
+    bad(
+      'the actor with a look-alike [C5]',
+      { act: { sub: '\u0430gent-code-reviewer-01' } },
+      'token_not_bound_to_agent',
+    ),
+    bad('the actor with a space at its end [C5]', { act: { sub: `${reviewerId} ` } }),
+    bad('the actor with a zero-width space [C5]', { act: { sub: `${reviewerId}\u200b` } }),
+    bad('a separator in the actor [C5]', { act: { sub: `${userId},${reviewerId}` } }, 'token_not_bound_to_agent'),
     [
-      'C4 the right token, signed by another agent',
+      'the right token, signed by another agent [C4]',
       () => api.pull({}, { key: runner }),
       401,
       'token_not_bound_to_agent',
     ],
     [
-      'C4 B8 a token bound to the key of the agent, used by another',
+      'a token bound to the key of the agent, used by another [C4, B8]',
       () => api.pull({ cnf: { jkt: reviewer.thumbprint } }, { key: runner }),
       401,
       'token_not_bound_to_agent',
     ],
   ]);
 
-  it('C5 act.iss of the issuer itself says nothing new', async () => {
+  it('act.iss of the issuer itself says nothing new [C5]', async () => {
     await api.accepts(await api.pull({ act: { sub: reviewerId, iss: issuer.issuer } }), 201);
   });
 
-  it('C1 actors before the last stand in the chain, oldest first, as the issuer asserts them', async () => {
+  it('actors before the last stand in the chain, oldest first, as the issuer asserts them [C1]', async () => {
     const { response, records } = await api.accepts(await api.pull(nested(reviewerId, runnerId, 'agent-first')), 201);
     const chain = [
       { id: userId, type: 'user', proof: 'issuer' },
@@ -87,15 +91,15 @@ onEveryHost('Who acts for whom', (api) => {
     expect(records[0]).toMatchObject({ chain });
   });
 
-  it('C4 a prior actor to whom policy permits it permits nothing', async () => {
+  it('a prior actor to whom policy permits it permits nothing [C4]', async () => {
     await api.denies(await api.pull(nested(runnerId, reviewerId), { key: runner }), 403, 'policy_denied');
   });
 
-  it('C3 the inner actor cannot act with the token of the outer one', async () => {
+  it('the inner actor cannot act with the token of the outer one [C3]', async () => {
     await api.refuses(await api.pull(nested(runnerId, reviewerId)), 401, 'token_not_bound_to_agent');
   });
 
-  it('C10 a transaction token is no credential here: alone it authenticates nobody, beside a signature it changes nothing', async () => {
+  it('a transaction token is no credential here: alone it authenticates nobody, beside a signature it changes nothing [C10]', async () => {
     const txn = await api.token({ act: { sub: runnerId }, txn: 'txn-1', scope: 'pr:write' }, { typ: 'txntoken+jwt' });
     const fields: Field[] = [
       ['Txn-Token', txn],
@@ -112,19 +116,19 @@ onEveryHost('Who acts for whom', (api) => {
     await api.refuses(api.signed({ token: txn }), 401, 'token_invalid');
   });
 
-  it('C7 a token does not revive a suspended agent', async () => {
+  it('a token does not revive a suspended agent [C7]', async () => {
     const token = await api.token({ act: { sub: suspendedId } });
     await api.refuses(api.signed({ key: keyNamed(suspendedId), token }), 401, 'agent_suspended');
   });
 
-  it('C6 a scope that the agent does not have gives it nothing', async () => {
+  it('a scope that the agent does not have gives it nothing [C6]', async () => {
     const token = await api.token({ act: { sub: runnerId }, scope: 'pr:write:draft invoice:read record:delete:one' });
     const { response } = await api.accepts(api.signed({ key: runner, token }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ scope: ['record:delete:one'] });
     await api.denies(api.signed({ key: runner, token, target: '/invoices' }), 403, 'policy_denied');
   });
 
-  it('C6 a token without scope gives a delegate nothing', async () => {
+  it('a token without scope gives a delegate nothing [C6]', async () => {
     const token = await api.token({ scope: undefined });
     const { response } = await api.accepts(api.signed({ token }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ scope: [] });
@@ -135,7 +139,7 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
   const vouched = async (claims: Claims, by = issuer) =>
     api.signed({ key: guest, token: await api.token({ cnf: { jwk: guest.publicJwk }, ...claims }, {}, by) });
 
-  it('C5 users of two issuers are two users, even with one name', async () => {
+  it('users of two issuers are two users, even with one name [C5]', async () => {
     const ours = await api.accepts(api.signed({ token: await api.token() }), 200);
     const theirs = await api.accepts(api.signed({ token: await api.token({}, {}, partner) }), 200);
     expect(JSON.parse(ours.response.body)).toMatchObject({ subject: { id: 'user_123', issuer: issuer.issuer } });
@@ -144,19 +148,19 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     });
   });
 
-  it('C5 an agent known by a partner goes by a name of the partner', async () => {
+  it('an agent known by a partner goes by a name of the partner [C5]', async () => {
     const { response } = await api.accepts(await vouched({ act: { sub: 'agent-guest' } }, partner), 200);
     expect(JSON.parse(response.body)).toMatchObject({ actor: { id: 'partner:agent-guest', keyId: guest.thumbprint } });
   });
 
-  it('C5 history told by a partner: our own agents by their name, others within its namespace', async () => {
+  it('history told by a partner: our own agents by their name, others within its namespace [C5]', async () => {
     const token = await api.token(nested(reviewerId, runnerId, 'agent-theirs'), {}, partner);
     const { response } = await api.accepts(api.signed({ token }), 200);
     const ids = (JSON.parse(response.body) as { chain: { id: string }[] }).chain.map(({ id }) => id);
     expect(ids).toEqual(['partner:user_123', 'partner:agent-theirs', runnerId, reviewerId]);
   });
 
-  it('C5 an agent that acts for itself with a key in its token', async () => {
+  it('an agent that acts for itself with a key in its token [C5]', async () => {
     const { response } = await api.accepts(
       await vouched({ sub: 'agent-guest', client_id: 'agent-guest', act: undefined }),
       200,
@@ -166,55 +170,55 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
 
   refuseEach(api, [
     [
-      'C5 a key vouched for under a registered name',
+      'a key vouched for under a registered name [C5]',
       () => vouched({ act: { sub: reviewerId } }),
       401,
       'token_not_bound_to_agent',
     ],
     [
-      'C5 the same for a suspended agent',
+      'the same for a suspended agent [C5]',
       () => vouched({ act: { sub: suspendedId } }),
       401,
       'token_not_bound_to_agent',
     ],
     [
-      'C5 a key vouched for as the registered agent itself',
+      'a key vouched for as the registered agent itself [C5]',
       () => vouched({ sub: reviewerId, client_id: reviewerId, act: undefined }),
       401,
       'token_not_bound_to_agent',
     ],
     [
-      'C2 a user with a key of its own, which makes no agent of it',
+      'a user with a key of its own, which makes no agent of it [C2]',
       () => vouched({ sub: 'user_banned', client_id: 'web-app', act: undefined }),
       401,
       'token_delegation_invalid',
     ],
     [
-      'C5 a prior actor within the namespace of another issuer',
+      'a prior actor within the namespace of another issuer [C5]',
       () => api.pull(nested(reviewerId, 'partner:agent-x')),
       401,
       'token_invalid',
     ],
     [
-      'C5 a name within the namespace of another issuer',
+      'a name within the namespace of another issuer [C5]',
       () => api.pull({ sub: 'partner:user_123' }),
       401,
       'token_invalid',
     ],
     [
-      'A11 only a thumbprint vouches for no key',
+      'only a thumbprint vouches for no key [A11]',
       () => vouched({ act: { sub: 'agent-guest' }, cnf: { jkt: guest.thumbprint } }),
       401,
       'key_unknown',
     ],
     [
-      'A11 another key vouched for',
+      'another key vouched for [A11]',
       () => vouched({ act: { sub: 'agent-guest' }, cnf: { jwk: runner.publicJwk } }),
       401,
       'key_unknown',
     ],
     [
-      'A15 a weak key vouched for',
+      'a weak key vouched for [A15]',
       async () => {
         const weak = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) } as const;
         const token = await api.token({ act: { sub: 'agent-guest' }, cnf: { jwk: weak } });

@@ -66,7 +66,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
 onEverySetup(
   'DPoP',
   (api) => {
-    it('B9 a registered agent that proves its key acts for its user, also with a body', async () => {
+    it('a registered agent that proves its key acts for its user, also with a body [B9]', async () => {
       const { response } = await api.accepts(
         await presented(api, { method: 'POST', target: '/repos/acme/api/pulls?a=b', body }),
         201,
@@ -105,18 +105,18 @@ onEveryHost(
 
     refuseEach(api, [
       [
-        'B9 the token without a proof',
+        'the token without a proof [B9]',
         async () => tampered(await presented(api), { fields: { DPoP: null } }),
         401,
         'dpop_proof_required',
       ],
       [
-        'B9 two proofs in two fields',
+        'two proofs in two fields [B9]',
         async () => withFields(await presented(api), ['DPoP', proofOf(await presented(api))]),
         ...invalid,
       ],
       [
-        'B9 two proofs in one field',
+        'two proofs in one field [B9]',
         async () => {
           const request = await presented(api);
           return tampered(request, { fields: { DPoP: `${proofOf(request)}, ${proofOf(await presented(api))}` } });
@@ -124,36 +124,36 @@ onEveryHost(
         ...invalid,
       ],
       [
-        'B9 a proof without a token',
+        'a proof without a token [B9]',
         async () => tampered(await presented(api), { fields: { Authorization: null } }),
         ...invalid,
       ],
-      ['B9 htm of another method', claims({ htm: 'POST' }), ...invalid],
-      ['B9 htm in lower case', claims({ htm: 'get' }), ...invalid],
-      ['B9 no htm', claims({ htm: undefined }), ...invalid],
-      ['B9 htu of another path', claims({ htu: 'http://x/other' }), ...invalid],
-      ['B9 no htu', claims({ htu: undefined }), ...invalid],
-      ['B9 htu that is no URI', claims({ htu: '/whoami' }), ...invalid],
-      ['B9 ath missing', claims({ ath: undefined }), ...invalid],
-      ['B9 ath of another token', claims({ ath: 'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo' }), ...invalid],
+      ['htm of another method [B9]', claims({ htm: 'POST' }), ...invalid],
+      ['htm in lower case [B9]', claims({ htm: 'get' }), ...invalid],
+      ['no htm [B9]', claims({ htm: undefined }), ...invalid],
+      ['htu of another path [B9]', claims({ htu: 'http://x/other' }), ...invalid],
+      ['no htu [B9]', claims({ htu: undefined }), ...invalid],
+      ['htu that is no URI [B9]', claims({ htu: '/whoami' }), ...invalid],
+      ['ath missing [B9]', claims({ ath: undefined }), ...invalid],
+      ['ath of another token [B9]', claims({ ath: 'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo' }), ...invalid],
       [
-        'B9 the proof of another token of the same agent',
+        'the proof of another token of the same agent [B9]',
         async () => tampered(await presented(api), { fields: { DPoP: proofOf(await presented(api)) } }),
         ...invalid,
       ],
-      ['B9 no jti', claims({ jti: undefined }), ...invalid],
-      ['B9 a jti that is hardly one', claims({ jti: 'x' }), ...invalid],
-      ['B9 a jti that is a number', claims({ jti: 12_345_678 }), ...invalid],
-      ['B9 iat old', () => presented(api, { claims: { iat: seconds() - 66 } }), 401, 'dpop_proof_expired'],
-      ['B9 iat in the future', () => presented(api, { claims: { iat: seconds() + 60 } }), 401, 'dpop_proof_expired'],
-      ['B9 no iat', claims({ iat: undefined }), ...invalid],
-      ['B9 iat in words', claims({ iat: 'now' }), ...invalid],
-      ['B3 typ of an access token', header({ typ: 'at+jwt' }), ...invalid],
-      ['B3 no typ', header({ typ: undefined }), ...invalid],
-      ['B9 a private jwk', header({ jwk: { ...reviewer.privateKey.export({ format: 'jwk' }) } }), ...invalid],
-      ['B9 no jwk', header({ jwk: undefined }), ...invalid],
+      ['no jti [B9]', claims({ jti: undefined }), ...invalid],
+      ['a jti that is hardly one [B9]', claims({ jti: 'x' }), ...invalid],
+      ['a jti that is a number [B9]', claims({ jti: 12_345_678 }), ...invalid],
+      ['iat old [B9]', () => presented(api, { claims: { iat: seconds() - 66 } }), 401, 'dpop_proof_expired'],
+      ['iat in the future [B9]', () => presented(api, { claims: { iat: seconds() + 60 } }), 401, 'dpop_proof_expired'],
+      ['no iat [B9]', claims({ iat: undefined }), ...invalid],
+      ['iat in words [B9]', claims({ iat: 'now' }), ...invalid],
+      ['typ of an access token [B3]', header({ typ: 'at+jwt' }), ...invalid],
+      ['no typ [B3]', header({ typ: undefined }), ...invalid],
+      ['a private jwk [B9]', header({ jwk: { ...reviewer.privateKey.export({ format: 'jwk' }) } }), ...invalid],
+      ['no jwk [B9]', header({ jwk: undefined }), ...invalid],
       [
-        'B9 a symmetric jwk',
+        'a symmetric jwk [B9]',
         header(
           { alg: 'HS256', jwk: { kty: 'oct', k: 'c2VjcmV0' } },
           {
@@ -163,7 +163,7 @@ onEveryHost(
         ...invalid,
       ],
       [
-        'B9 HMAC with the bytes of the public key',
+        'HMAC with the bytes of the public key [B9]',
         header(
           { alg: 'HS256' },
           {
@@ -175,10 +175,10 @@ onEveryHost(
         ),
         ...invalid,
       ],
-      ['B1 alg none', header({ alg: 'none' }, { sign: () => Buffer.alloc(0) }), ...invalid],
-      ['B1 an alg that does not fit the key', header({ alg: 'ES256' }), ...invalid],
+      ['alg none [B1]', header({ alg: 'none' }, { sign: () => Buffer.alloc(0) }), ...invalid],
+      ['an alg that does not fit the key [B1]', header({ alg: 'ES256' }), ...invalid],
       [
-        'A15 a weak key',
+        'a weak key [A15]',
         header(
           { jwk: { kty: 'OKP', crv: 'Ed25519', x: Buffer.alloc(32).toString('base64url') } },
           {
@@ -187,11 +187,11 @@ onEveryHost(
         ),
         ...invalid,
       ],
-      ['B2 a key by reference', header({ jku: 'http://127.0.0.1:1/keys' }), ...invalid],
-      ['B2 crit', header({ crit: ['x'], x: 1 }), ...invalid],
-      ['B9 a signature of another key', send({ sign: (data) => runner.sign(data) }), ...invalid],
+      ['a key by reference [B2]', header({ jku: 'http://127.0.0.1:1/keys' }), ...invalid],
+      ['crit [B2]', header({ crit: ['x'], x: 1 }), ...invalid],
+      ['a signature of another key [B9]', send({ sign: (data) => runner.sign(data) }), ...invalid],
       [
-        'B9 a proof that was changed',
+        'a proof that was changed [B9]',
         async () => {
           const request = await presented(api);
           const [head, payload = '', signature] = proofOf(request).split('.');
@@ -204,23 +204,27 @@ onEveryHost(
         },
         ...invalid,
       ],
-      ['B9 a proof that is no JWS', async () => tampered(await presented(api), { fields: { DPoP: 'x' } }), ...invalid],
-      ['B9 an empty proof', async () => tampered(await presented(api), { fields: { DPoP: '' } }), ...invalid],
       [
-        'B8 cnf.jkt of another key',
+        'a proof that is no JWS [B9]',
+        async () => tampered(await presented(api), { fields: { DPoP: 'x' } }),
+        ...invalid,
+      ],
+      ['an empty proof [B9]', async () => tampered(await presented(api), { fields: { DPoP: '' } }), ...invalid],
+      [
+        'cnf.jkt of another key [B8]',
         send({ token: { cnf: { jkt: runner.thumbprint } } }),
         401,
         'token_not_bound_to_agent',
       ],
-      ['B8 a token that is bound to no key', send({ token: { cnf: undefined } }), 401, 'token_not_bound_to_agent'],
+      ['a token that is bound to no key [B8]', send({ token: { cnf: undefined } }), 401, 'token_not_bound_to_agent'],
       [
-        'B8 cnf.x5t#S256 beside cnf.jkt',
+        'cnf.x5t#S256 beside cnf.jkt [B8]',
         send({ token: { cnf: { jkt: reviewer.thumbprint, 'x5t#S256': reviewer.thumbprint } } }),
         401,
         'token_invalid',
       ],
       [
-        'B8 the bound token as Bearer',
+        'the bound token as Bearer [B8]',
         async () => {
           const request = await presented(api);
           const [token = ''] = fieldsNamed(request, 'authorization');
@@ -230,7 +234,7 @@ onEveryHost(
         'signature_required',
       ],
       [
-        'B8 the bound token as Bearer, with its proof',
+        'the bound token as Bearer, with its proof [B8]',
         async () => {
           const request = await presented(api);
           const [token = ''] = fieldsNamed(request, 'authorization');
@@ -239,7 +243,7 @@ onEveryHost(
         ...invalid,
       ],
       [
-        'B8 two spaces',
+        'two spaces [B8]',
         async () => {
           const request = await presented(api);
           const [token = ''] = fieldsNamed(request, 'authorization');
@@ -249,7 +253,7 @@ onEveryHost(
         'token_malformed',
       ],
       [
-        'B8 two Authorization fields',
+        'two Authorization fields [B8]',
         async () => {
           const request = await presented(api);
           return withFields(request, ['Authorization', fieldsNamed(request, 'authorization')[0] ?? '']);
@@ -258,56 +262,56 @@ onEveryHost(
         'token_malformed',
       ],
       [
-        'B10 what is not UTF-8 in Authorization',
+        'what is not UTF-8 in Authorization [B10]',
         async () => tampered(await presented(api), { fields: { Authorization: 'DPoP \u00ff\u00fe%zz' } }),
         401,
         'token_malformed',
       ],
-      ['B6 an expired token', send({ token: { iat: 1_700_000_000, exp: 1_700_000_100 } }), 401, 'token_expired'],
+      ['an expired token [B6]', send({ token: { iat: 1_700_000_000, exp: 1_700_000_100 } }), 401, 'token_expired'],
       [
-        'C4 another agent than the one that holds the key',
+        'another agent than the one that holds the key [C4]',
         send({ token: { act: { sub: 'agent-test-runner' } } }),
         401,
         'token_not_bound_to_agent',
       ],
       [
-        'B9 an issuer that binds the name of a registered agent to a new key',
+        'an issuer that binds the name of a registered agent to a new key [B9]',
         send({ key: es256 }),
         401,
         'token_not_bound_to_agent',
       ],
       [
-        'C9 a user with a key is no agent',
+        'a user with a key is no agent [C9]',
         send({ key: es256, token: { act: undefined } }),
         401,
         'token_delegation_invalid',
       ],
       [
-        "C9 a user's token bound to the key of an agent",
+        "a user's token bound to the key of an agent [C9]",
         send({ token: { act: undefined } }),
         401,
         'token_delegation_invalid',
       ],
       [
-        'C7 a suspended agent',
+        'a suspended agent [C7]',
         send({ key: ed25519ProofKey(suspended), token: { act: { sub: suspendedId } } }),
         401,
         'agent_suspended',
       ],
       [
-        'A18 links, which no proof covers',
+        'links, which no proof covers [A18]',
         async () => withFields(await presented(api), ['Agent-Delegation', 'eyJ.x.y']),
         401,
         'credential_uncovered',
       ],
       [
-        'A18 another method for the application',
+        'another method for the application [A18]',
         async () => withFields(await presented(api), ['X-HTTP-Method-Override', 'DELETE']),
         401,
         'credential_uncovered',
       ],
       [
-        'A18 a digest of another body',
+        'a digest of another body [A18]',
         async () => {
           const request = await presented(api, { method: 'POST', target: '/repos/acme/api/pulls', body });
           return withFields(request, ['Content-Digest', sha256Digest('other')]);
@@ -316,27 +320,27 @@ onEveryHost(
         'digest_mismatch',
       ],
       [
-        'A17 a proof beside our signature',
+        'a proof beside our signature [A17]',
         async () => withFields(api.signed(), ['DPoP', proofOf(await presented(api))]),
         400,
         'proof_ambiguous',
       ],
       [
-        'A17 a proof beside a broken signature',
+        'a proof beside a broken signature [A17]',
         async () => withFields(await presented(api), ['Signature-Input', 'x=();tag="countersign"']),
         400,
         'proof_ambiguous',
       ],
     ]);
 
-    it('B9 a proof counts once, however its request is spelt', async () => {
+    it('a proof counts once, however its request is spelt [B9]', async () => {
       const request = await presented(api);
       await api.accepts(request, 200);
       await api.refuses(request, 401, 'dpop_proof_replayed');
       await api.refuses({ ...request, target: `${request.target}?a=b` }, 401, 'dpop_proof_replayed');
     });
 
-    it('B9 sent fifty times at once it counts once', async () => {
+    it('sent fifty times at once it counts once [B9]', async () => {
       const request = await presented(api);
       const before = api.running.handled.length;
       await api.recordedOutcomes(1, async () => {
@@ -374,13 +378,13 @@ onEveryHost(
       await timed.refuses(await presented(timed, { claims: { iat: at } }), 401, 'dpop_proof_expired');
     });
 
-    it('B9 a jti does not collide with the nonce of a signature', async () => {
+    it('a jti does not collide with the nonce of a signature [B9]', async () => {
       const jti = crypto.randomUUID();
       await api.accepts(api.signed({ parameters: { nonce: `"${jti}"` } }), 200);
       await api.accepts(await presented(api, { claims: { jti } }), 200);
     });
 
-    it('B9 htu is compared without query and fragment, and as far as spellings mean the same', async () => {
+    it('htu is compared without query and fragment, and as far as spellings mean the same [B9]', async () => {
       const spelt = `HTTP://${api.authority.toUpperCase()}/%77hoami?x=y#z`;
       await api.accepts(await presented(api, { claims: { htu: spelt } }), 200);
       await api.refuses(await presented(api, { claims: { htu: `${api.audience}/x/../whoami` } }), ...invalid);
@@ -419,7 +423,7 @@ onEveryHost(
       await strict.accepts(await strict.pull(), 201);
     });
 
-    it('C7 a revoked key, a revoked issuer: at once, also with a token that is remembered', async () => {
+    it('a revoked key, a revoked issuer: at once, also with a token that is remembered [C7]', async () => {
       const own = await api.variant(on);
       const key = es256ProofKey();
       const request = () => presented(own, { key, token: { act: { sub: 'agent-new' } } });
@@ -440,13 +444,13 @@ onEveryHost(
       return String(response.headers['dpop-nonce']);
     };
 
-    it('B9 a proof without nonce is answered with one, and counts with it', async () => {
+    it('a proof without nonce is answered with one, and counts with it [B9]', async () => {
       const nonce = await challenged();
       expect(nonce).toMatch(/^[\w-]{43}$/);
       await api.accepts(await presented(api, { nonce }), 200);
     });
 
-    it('B9 the nonce absent after the challenge, of somebody else, or misspelt', async () => {
+    it('the nonce absent after the challenge, of somebody else, or misspelt [B9]', async () => {
       const nonce = await challenged();
       for (const wrong of [undefined, '', 'x', Buffer.alloc(32).toString('base64url'), `${nonce}=`, nonce.slice(1)]) {
         await challenged(wrong === undefined ? {} : { nonce: wrong });
@@ -462,12 +466,12 @@ onEveryHost(
 );
 
 onEveryHost('DPoP where it is not accepted', (api) => {
-  it('B8 a DPoP-bound token and its proof are refused, and the answer does not lead there', async () => {
+  it('a DPoP-bound token and its proof are refused, and the answer does not lead there [B8]', async () => {
     const { response } = await api.refuses(await presented(api), 401, 'signature_required');
     expect(response.headers['www-authenticate']).not.toContain('DPoP');
   });
 
-  it('B8 beside a signature its token is malformed', async () => {
+  it('beside a signature its token is malformed [B8]', async () => {
     const token = await api.token();
     const request = api.signed({ fields: [['Authorization', `DPoP ${token}`]] });
     await api.refuses(request, 401, 'token_malformed');
@@ -477,7 +481,7 @@ onEveryHost('DPoP where it is not accepted', (api) => {
 onEveryHost(
   'DPoP in mixed traffic',
   (api) => {
-    it('A17 an opaque token of scheme DPoP is one of our marks', async () => {
+    it('an opaque token of scheme DPoP is one of our marks [A17]', async () => {
       const opaque = dpopRequest({ method: 'GET', target: whoami, host: api.authority, token: 'opaque', proofs: [] });
       await api.refuses(opaque, 401, 'dpop_proof_required');
       await api.accepts(await presented(api), 200);

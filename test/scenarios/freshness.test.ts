@@ -11,37 +11,37 @@ onEveryHost('When a signature counts', (api) => {
   const timed = (created: string | undefined, expires?: string) => api.signed({ parameters: { created, expires } });
   const expiringAfter = (seconds: number, created = now()) => timed(`${created}`, `${created + seconds}`);
   refuseEach(api, [
-    ['A9 created in the future', () => timed(`${now() + 30}`), 401, 'signature_not_yet_valid'],
-    ['A9 no created', () => timed(undefined, `${now() + 60}`), 401, 'signature_incomplete'],
-    ['A9 created as a string', () => timed(`"${now()}"`), 400, 'signature_malformed'],
-    ['A9 created as a date', () => timed(`@${now()}`), 400, 'signature_malformed'],
-    ['A9 a negative created', () => timed(`-${now()}`), 400, 'signature_malformed'],
-    ['A9 created with a fraction', () => timed(`${now()}.5`), 400, 'signature_malformed'],
-    ['A9 created of more than 15 digits', () => timed(`${now()}0000000`), 400, 'signature_malformed'],
-    ['A9 created in milliseconds', () => timed(`${now()}000`), 401, 'signature_not_yet_valid'],
-    ['A9 old, and no expires', () => timed(`${now() - 120}`), 401, 'signature_expired'],
-    ['A9 old, and expires in 2100', () => timed(`${now() - 120}`, '4102444800'), 401, 'signature_expired'],
-    ['A9 young, and expired', () => timed(`${now() - 20}`, `${now() - 10}`), 401, 'signature_expired'],
-    ['A9 expires at created', () => expiringAfter(0), 400, 'signature_malformed'],
-    ['A9 expires before created', () => expiringAfter(-1), 400, 'signature_malformed'],
-    ['A9 expires as a string', () => timed(`${now()}`, `"${now() + 60}"`), 400, 'signature_malformed'],
-    ['A10 no nonce', () => api.signed({ parameters: { nonce: undefined } }), 401, 'signature_incomplete'],
-    ['A10 an empty nonce', () => api.signed({ parameters: { nonce: '""' } }), 401, 'signature_incomplete'],
-    ['A10 a nonce of one character', () => api.signed({ parameters: { nonce: '"1"' } }), 401, 'signature_incomplete'],
+    ['created in the future [A9]', () => timed(`${now() + 30}`), 401, 'signature_not_yet_valid'],
+    ['no created [A9]', () => timed(undefined, `${now() + 60}`), 401, 'signature_incomplete'],
+    ['created as a string [A9]', () => timed(`"${now()}"`), 400, 'signature_malformed'],
+    ['created as a date [A9]', () => timed(`@${now()}`), 400, 'signature_malformed'],
+    ['a negative created [A9]', () => timed(`-${now()}`), 400, 'signature_malformed'],
+    ['created with a fraction [A9]', () => timed(`${now()}.5`), 400, 'signature_malformed'],
+    ['created of more than 15 digits [A9]', () => timed(`${now()}0000000`), 400, 'signature_malformed'],
+    ['created in milliseconds [A9]', () => timed(`${now()}000`), 401, 'signature_not_yet_valid'],
+    ['old, and no expires [A9]', () => timed(`${now() - 120}`), 401, 'signature_expired'],
+    ['old, and expires in 2100 [A9]', () => timed(`${now() - 120}`, '4102444800'), 401, 'signature_expired'],
+    ['young, and expired [A9]', () => timed(`${now() - 20}`, `${now() - 10}`), 401, 'signature_expired'],
+    ['expires at created [A9]', () => expiringAfter(0), 400, 'signature_malformed'],
+    ['expires before created [A9]', () => expiringAfter(-1), 400, 'signature_malformed'],
+    ['expires as a string [A9]', () => timed(`${now()}`, `"${now() + 60}"`), 400, 'signature_malformed'],
+    ['no nonce [A10]', () => api.signed({ parameters: { nonce: undefined } }), 401, 'signature_incomplete'],
+    ['an empty nonce [A10]', () => api.signed({ parameters: { nonce: '""' } }), 401, 'signature_incomplete'],
+    ['a nonce of one character [A10]', () => api.signed({ parameters: { nonce: '"1"' } }), 401, 'signature_incomplete'],
     [
-      'A10 a nonce too long',
+      'a nonce too long [A10]',
       () => api.signed({ parameters: { nonce: `"${'n'.repeat(257)}"` } }),
       401,
       'signature_incomplete',
     ],
   ]);
 
-  it('A10 nonces of the least and the greatest length', async () => {
+  it('nonces of the least and the greatest length [A10]', async () => {
     await api.accepts(api.signed({ parameters: { nonce: '"12345678"' } }), 200);
     await api.accepts(api.signed({ parameters: { nonce: `"${'n'.repeat(256)}"` } }), 200);
   });
 
-  it('A9 to the second: 65 s after created it is over, 5 s before created it has not begun', async () => {
+  it('to the second: 65 s after created it is over, 5 s before created it has not begun [A9]', async () => {
     const at = now();
     let time = at;
     const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
@@ -58,24 +58,24 @@ onEveryHost('When a signature counts', (api) => {
 });
 
 onEveryHost('A signature counts once', (api) => {
-  it('A10 the same request again', async () => {
+  it('the same request again [A10]', async () => {
     const request = await api.pull();
     await api.accepts(request, 201);
     await api.refuses(request, 401, 'signature_replayed');
     await api.refuses(request, 401, 'signature_replayed');
   });
 
-  it('A10 another request with the same nonce', async () => {
+  it('another request with the same nonce [A10]', async () => {
     await api.accepts(api.signed(nonce('used-by-reviewer')), 200);
     await api.refuses(api.signed({ ...nonce('used-by-reviewer'), target: '/invoices' }), 401, 'signature_replayed');
   });
 
-  it('A10 the nonce of one agent is free for another', async () => {
+  it('the nonce of one agent is free for another [A10]', async () => {
     await api.accepts(api.signed(nonce('used-by-both')), 200);
     await api.accepts(api.signed({ ...nonce('used-by-both'), key: runner }), 200);
   });
 
-  it('A10 fifty copies at once: exactly one wins', async () => {
+  it('fifty copies at once: exactly one wins [A10]', async () => {
     const request = await api.pull();
     const handledBefore = api.running.handled.length;
     const recordsBefore = api.records.length;
@@ -103,7 +103,7 @@ onEveryHost('A signature counts once', (api) => {
     await api.refuses(request, 401, 'signature_replayed');
   });
 
-  it('A10 the nonce is kept as long as the signature could be valid', async () => {
+  it('the nonce is kept as long as the signature could be valid [A10]', async () => {
     const at = now();
     let time = at;
     const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
@@ -115,7 +115,7 @@ onEveryHost('A signature counts once', (api) => {
     await timed.refuses(request, 401, 'signature_expired');
   });
 
-  it('A10 two processes with one store', async () => {
+  it('two processes with one store [A10]', async () => {
     const replay = memoryReplayStore();
     const origin = 'https://api.acme.dev';
     const shared = { config: { origin }, start: { guard: { replay } } };
@@ -125,7 +125,7 @@ onEveryHost('A signature counts once', (api) => {
     await other.refuses(request, 401, 'signature_replayed');
   });
 
-  it('A10 a flood of nonces is refused, and pushes no nonce out', async () => {
+  it('a flood of nonces is refused, and pushes no nonce out [A10]', async () => {
     const small = await api.variant({
       start: { guard: { replay: memoryReplayStore({ maxEntries: 3, maxEntriesPerKey: 3 }) } },
     });
@@ -137,7 +137,7 @@ onEveryHost('A signature counts once', (api) => {
     await small.refuses(first, 401, 'signature_replayed');
   });
 
-  it('A4 a refused body is not digested twice: the honest retry has a new nonce', async () => {
+  it('a refused body is not digested twice: the honest retry has a new nonce [A4]', async () => {
     const body = '{"title":"again"}';
     await api.refuses(await api.pull({}, { body, digest: sha256Digest('wrong') }), 401, 'digest_mismatch');
     await api.accepts(await api.pull({}, { body }), 201);

@@ -30,7 +30,7 @@ function changed(request: RawRequest): RawRequest {
 onEverySetup(
   'Requests over HTTP/2',
   (api) => {
-    it('G3 of an agent that signed are let in, with and without a token', async () => {
+    it('of an agent that signed are let in, with and without a token [G3]', async () => {
       const { response } = await api.accepts(api.signed(), 200);
       expect(JSON.parse(response.body)).toMatchObject({ actor: { id: reviewerId }, subject: { id: reviewerId } });
       const { response: forUser } = await api.accepts(await api.pull({}, { body: json }), 201);
@@ -41,47 +41,47 @@ onEverySetup(
     it.each<[string, number, () => RawRequest]>([
       ['DELETE', 204, () => api.signed({ key: runner, method: 'DELETE', target: '/records/7' })],
       ['a query', 200, () => api.signed({ target: '/invoices?month=2026-10&all=%20x' })],
-    ])('G3 %s', async (_title, status, request) => {
+    ])('%s [G3]', async (_title, status, request) => {
       await api.accepts(request(), status);
     });
 
     // Koa 2 by itself, without a guard, leaves HEAD unanswered over HTTP/2.
     if (api.host !== 'koa2') {
-      it('G3 HEAD', async () => {
+      it('HEAD [G3]', async () => {
         await api.accepts(api.signed({ method: 'HEAD' }), 200);
         await api.refuses({ ...plain(api), method: 'HEAD' }, 401, 'signature_required');
       });
     }
 
-    it('G3 are answered as ever where no guard stands, and where no route is', async () => {
+    it('are answered as ever where no guard stands, and where no route is [G3]', async () => {
       expect((await api.send({ ...plain(api), target: api.at('/public') })).status).toBe(200);
       await api.answers(api.signed({ target: '/nowhere' }), 404);
     });
 
-    it('D14 are put to policy', async () => {
+    it('are put to policy [D14]', async () => {
       await api.denies(api.signed({ key: runner, target: '/invoices' }), 403, 'policy_denied');
       const { response } = await api.denies(await api.pull({ scope: 'repo:read' }), 403, 'policy_denied');
       expect(response.headers).not.toHaveProperty('connection');
     });
 
     refuseEach(api, [
-      ['A17 no signature', () => plain(api), 401, 'signature_required'],
-      ['A2 another method', () => tampered(api.signed(), { method: 'DELETE' }), 401, 'signature_invalid'],
-      ['A2 another path', () => tampered(api.signed(), { target: api.at('/invoices') }), 401, 'signature_invalid'],
-      ['A13 another :authority', () => api.signed({ host: 'evil.example' }), 401, 'origin_mismatch'],
-      ['A13 Host says another', () => withFields(api.signed(), ['host', 'evil.example']), 400, 'request_malformed'],
-      ['A9 an old signature', () => api.signed({ now: 1_700_000_000 }), 401, 'signature_expired'],
-      ['A11 an unknown key', () => api.signed({ key: stranger }), 401, 'key_unknown'],
-      ['C7 a suspended agent', () => api.signed({ key: suspended }), 401, 'agent_suspended'],
+      ['no signature [A17]', () => plain(api), 401, 'signature_required'],
+      ['another method [A2]', () => tampered(api.signed(), { method: 'DELETE' }), 401, 'signature_invalid'],
+      ['another path [A2]', () => tampered(api.signed(), { target: api.at('/invoices') }), 401, 'signature_invalid'],
+      ['another :authority [A13]', () => api.signed({ host: 'evil.example' }), 401, 'origin_mismatch'],
+      ['Host says another [A13]', () => withFields(api.signed(), ['host', 'evil.example']), 400, 'request_malformed'],
+      ['an old signature [A9]', () => api.signed({ now: 1_700_000_000 }), 401, 'signature_expired'],
+      ['an unknown key [A11]', () => api.signed({ key: stranger }), 401, 'key_unknown'],
+      ['a suspended agent [C7]', () => api.signed({ key: suspended }), 401, 'agent_suspended'],
       [
-        'A18 a credential that is not covered',
+        'a credential that is not covered [A18]',
         () => withFields(api.signed(), ['Authorization', 'Bearer x']),
         401,
         'credential_uncovered',
       ],
     ]);
 
-    it('A10 count once, also beside each other on one connection', async () => {
+    it('count once, also beside each other on one connection [A10]', async () => {
       const request = api.signed();
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
@@ -107,12 +107,12 @@ onEveryHost(
       ['held in memory', Buffer.from('small')],
       ['held in a file', large],
       ['empty', Buffer.alloc(0)],
-    ])('A4 %s reach their reader whole', async (_how, body) => {
+    ])('%s reach their reader whole [A4]', async (_how, body) => {
       const { response } = await api.accepts(put(body), 200);
       expect(JSON.parse(response.body)).toEqual({ bytes: body.length, sha256: sha256(body) });
     });
 
-    it('A5 reach their reader whole without a stated length, frame by frame', async () => {
+    it('reach their reader whole without a stated length, frame by frame [A5]', async () => {
       const request = tampered(put(json), { fields: { 'Content-Length': null } });
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
@@ -125,13 +125,13 @@ onEveryHost(
     });
 
     refuseEach(api, [
-      ['A4 held, one byte changed', () => changed(put('small')), 401, 'digest_mismatch'],
-      ['A4 in a file, one byte changed', () => changed(put(large)), 401, 'digest_mismatch'],
-      ['A4 no digest', async () => await api.pull({}, { digest: null }), 401, 'digest_required'],
-      ['A4 a body put on a GET', () => ({ ...api.signed(), body: Buffer.from('x') }), 401, 'digest_required'],
-      ['G4 longer than allowed', () => put(Buffer.alloc(1_000_001)), 413, 'body_too_large'],
+      ['held, one byte changed [A4]', () => changed(put('small')), 401, 'digest_mismatch'],
+      ['in a file, one byte changed [A4]', () => changed(put(large)), 401, 'digest_mismatch'],
+      ['no digest [A4]', async () => await api.pull({}, { digest: null }), 401, 'digest_required'],
+      ['a body put on a GET [A4]', () => ({ ...api.signed(), body: Buffer.from('x') }), 401, 'digest_required'],
+      ['longer than allowed [G4]', () => put(Buffer.alloc(1_000_001)), 413, 'body_too_large'],
       [
-        'G4 longer than allowed, which no field says',
+        'longer than allowed, which no field says [G4]',
         () => tampered(put(Buffer.alloc(1_000_001)), { fields: { 'Content-Length': null } }),
         413,
         'body_too_large',
@@ -146,7 +146,7 @@ onEveryHost(
   (api) => {
     const put = (body: string | Buffer) => api.signed({ method: 'PUT', target: '/upload', body });
 
-    it('A4 each is let in or refused by itself, and a refusal costs the others nothing', async () => {
+    it('each is let in or refused by itself, and a refusal costs the others nothing [A4]', async () => {
       const requests = Array.from({ length: 30 }, (_, at) => (at % 3 === 0 ? changed(put('some')) : put('some')));
       await api.recordedOutcomes(20, async () => {
         const connection = await api.connectHttp2();
@@ -156,7 +156,7 @@ onEveryHost(
       });
     });
 
-    it('G4 after an upload that is refused early the connection is good for the next', async () => {
+    it('after an upload that is refused early the connection is good for the next [G4]', async () => {
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
         const refused = connection.begin(tampered(put(large), { fields: { 'Content-Digest': 'sha-256=:AA==:' } }));
@@ -172,7 +172,7 @@ onEveryHost(
     it.each([
       ['memory', 10_000],
       ['a file', 200_000],
-    ])('F5 a client that takes back an upload held in %s: one record, nothing run', async (_where, length) => {
+    ])('a client that takes back an upload held in %s: one record, nothing run [F5]', async (_where, length) => {
       const before = api.records.length;
       const handledBefore = api.running.handled.length;
       const connection = await api.connectHttp2();
@@ -186,7 +186,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('F5 a client that goes away before its answer: the outcome says so', async () => {
+    it('a client that goes away before its answer: the outcome says so [F5]', async () => {
       const before = api.records.length;
       const small = await api.variant({
         start: {
@@ -205,7 +205,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('G4 Expect: 100-continue is answered once the signature has verified, and never to a stranger', async () => {
+    it('Expect: 100-continue is answered once the signature has verified, and never to a stranger [G4]', async () => {
       const request = api.signed({
         method: 'PUT',
         target: '/upload',
@@ -232,7 +232,7 @@ onEveryHost(
       expect(continued).toEqual(['agent']);
     });
 
-    it('A4 what goes to a file leaves nothing behind', async () => {
+    it('what goes to a file leaves nothing behind [A4]', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'countersign-spool-'));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
       const guard = { memoryBodyBytes: 65_536, spoolDirectory: folder };
@@ -254,12 +254,12 @@ onEveryHost(
     it.each([
       ['one frame', Buffer.from('small')],
       ['many', large],
-    ])('A4 of %s reach their reader whole', async (_how, body) => {
+    ])('of %s reach their reader whole [A4]', async (_how, body) => {
       const { response } = await api.accepts(put(body), 200);
       expect(JSON.parse(response.body)).toEqual({ bytes: body.length, sha256: sha256(body) });
     });
 
-    it('A4 that changed on their way fail their reader, and the outcome says so', async () => {
+    it('that changed on their way fail their reader, and the outcome says so [A4]', async () => {
       await api.recordedOutcomes(2, async () => {
         const connection = await api.connectHttp2();
         expect((await connection.send(changed(put(large)))).status).toBe(401);

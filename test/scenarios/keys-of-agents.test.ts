@@ -15,7 +15,7 @@ const reviewerJwk = { ...reviewer.publicJwk, agent_id: reviewerId };
 const runnerJwk = { ...runner.publicJwk, agent_id: runnerId };
 
 onEveryHost('Agents that change while the API runs', (api) => {
-  it('C7 suspended and resumed: it counts for the next request', async () => {
+  it('suspended and resumed: it counts for the next request [C7]', async () => {
     const registry = agentsFromObjects(agents);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     await guarded.accepts(guarded.signed(), 200);
@@ -27,7 +27,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
     await guarded.accepts(await guarded.pull(), 201);
   });
 
-  it('C7 suspended as an agent of which an issuer only says that it handed on: the chain ends, whoever its issuer', async () => {
+  it('suspended as an agent of which an issuer only says that it handed on: the chain ends, whoever its issuer [C7]', async () => {
     const registry = agentsFromObjects(agents);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     const act = { sub: reviewerId, act: { sub: 'agent-elsewhere', act: { sub: runnerId } } };
@@ -42,7 +42,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
     for (const request of requests) await guarded.accepts(request(), 200);
   });
 
-  it('C7 rotated: both keys count, then the old one does not', async () => {
+  it('rotated: both keys count, then the old one does not [C7]', async () => {
     const registry = agentsFromObjects(agents);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     await guarded.refuses(guarded.signed({ key: stranger }), 401, 'key_unknown');
@@ -56,7 +56,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
     await guarded.accepts(await guarded.pull({}, { key: stranger }), 201);
   });
 
-  it('C7 registered and removed', async () => {
+  it('registered and removed [C7]', async () => {
     const registry = agentsFromObjects([]);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     await guarded.refuses(guarded.signed(), 401, 'key_unknown');
@@ -68,7 +68,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
 });
 
 onEveryHost('Keys of agents from a server', (api) => {
-  it(`A14 a server that ${hostile.map(([title]) => title).join(', or ')}`, async () => {
+  it(`a server that ${hostile.map(([title]) => title).join(', or ')} [A14]`, async () => {
     const server = await startKeyServer(down);
     let later = 0;
     const clock = () => Date.now() + later * 1000;
@@ -86,7 +86,7 @@ onEveryHost('Keys of agents from a server', (api) => {
     await guarded.accepts(guarded.signed(), 200);
   });
 
-  it('A14 a name on loopback is not connected to, unless that is allowed', async () => {
+  it('a name on loopback is not connected to, unless that is allowed [A14]', async () => {
     const server = await startKeyServer(json({ keys: [reviewerJwk] }));
     const url = server.url.replace('127.0.0.1', 'localhost');
     const guarded = await api.variant({
@@ -96,7 +96,7 @@ onEveryHost('Keys of agents from a server', (api) => {
     expect(server.asked).toEqual([]);
   });
 
-  it('A14 C7 a failed refresh keeps a key, a successful one without it drops it, and none for an hour is an outage', async () => {
+  it('a failed refresh keeps a key, a successful one without it drops it, and none for an hour is an outage [A14, C7]', async () => {
     const server = await startKeyServer(json({ keys: [reviewerJwk, runnerJwk] }));
     let later = 0;
     const clock = () => Date.now() + later * 1000;
@@ -116,7 +116,7 @@ onEveryHost('Keys of agents from a server', (api) => {
     await guarded.refuses(guarded.signed({ key: runner }), 503, 'keys_unavailable');
   });
 
-  it('A14 a flood of unknown keys makes for one fetch', async () => {
+  it('a flood of unknown keys makes for one fetch [A14]', async () => {
     const server = await startKeyServer(json({ keys: [reviewerJwk] }));
     const guarded = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
     for (let count = 0; count < 5; count += 1) {
@@ -147,14 +147,14 @@ onEveryHost('Keys of agents from a signature directory', (api) => {
     await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
   });
 
-  it('A11 a copy of the directory of somebody else gives nobody a key', async () => {
+  it('a copy of the directory of somebody else gives nobody a key [A11]', async () => {
     const { url } = await directory('crawler.example');
     const options = { id: 'agent-thief', ...loopback };
     const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
     await guarded.refuses(guarded.signed(), 401, 'key_unknown');
   });
 
-  it('A14 a directory of another type is an outage', async () => {
+  it('a directory of another type is an outage [A14]', async () => {
     const server = await startKeyServer(json({ keys: [reviewer.publicJwk] }));
     const options = { id: reviewerId, ...loopback };
     const agentsThere = agentsFromSignatureDirectory(server.url, options);
@@ -167,7 +167,7 @@ onEveryHost('Keys of agents from a signature directory', (api) => {
 onEveryHost('Agents from a database, and from several places', (api) => {
   const row = { id: reviewerId, publicKey: reviewer.publicBase64, capabilities: ['invoice:read'] };
 
-  it('A11 asks for each request, and only for what can be a key', async () => {
+  it('asks for each request, and only for what can be a key [A11]', async () => {
     const asked: unknown[] = [];
     const database = agentsFromDatabase(async (question) => {
       asked.push(question);
@@ -186,13 +186,13 @@ onEveryHost('Agents from a database, and from several places', (api) => {
     ['never answers', () => new Promise<undefined>(() => {})],
     ['rejects', () => Promise.reject(new Error('no pool'))],
     ['answers with the row of another key', async () => ({ ...row, publicKey: runner.publicBase64 })],
-  ])('A14 a database that %s', async (_title, query) => {
+  ])('a database that %s [A14]', async (_title, query) => {
     const database = agentsFromDatabase(query, { timeoutSeconds: 0.05 });
     const guarded = await api.variant({ start: { guard: { agents: database } } });
     await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
   });
 
-  it('C5 of several places the earlier one cannot be shadowed', async () => {
+  it('of several places the earlier one cannot be shadowed [C5]', async () => {
     const first = agentsFromObjects([row]);
     const second = agentsFromObjects([
       { id: reviewerId, publicKey: stranger.publicBase64, capabilities: ['record:delete'] },

@@ -53,7 +53,7 @@ onEveryHost('Issuers that are discovered', (api) => {
     expect(server.asked).toHaveLength(asked);
   });
 
-  it('A14 B4 metadata that is wrong is not believed, nor made up for', async () => {
+  it('metadata that is wrong is not believed, nor made up for [A14, B4]', async () => {
     const servers = await Promise.all(
       badMetadata.map(async (metadata) => {
         const server = await startKeyServer(down);
@@ -70,11 +70,11 @@ onEveryHost('Issuers that are discovered', (api) => {
     for (const { asked } of servers) expect(asked).toEqual([metadataPath]);
   });
 
-  it(`A14 an issuer that ${hostile.map(([title]) => title).join(', or ')}`, async () => {
+  it(`an issuer that ${hostile.map(([title]) => title).join(', or ')} [A14]`, async () => {
     await refusedAsUnavailable(api, await Promise.all(hostile.map(async ([, answer]) => startKeyServer(answer))));
   });
 
-  it('A14 a flood of unknown kids makes for one fetch; B4 nor do they count for another issuer', async () => {
+  it('a flood of unknown kids makes for one fetch; B4 nor do they count for another issuer [A14]', async () => {
     const server = await startKeyServer(down);
     const issuer = ed25519Issuer(server.url, 'one');
     server.answer = documents({
@@ -93,7 +93,7 @@ onEveryHost('Issuers that are discovered', (api) => {
 });
 
 onEveryHost('Users of several issuers', (api) => {
-  it('C8 what is permitted to a user of ours is not permitted to the user of that name at a partner', async () => {
+  it('what is permitted to a user of ours is not permitted to the user of that name at a partner [C8]', async () => {
     const ours = `permit(principal, action == Action::"pr.create", resource)
       when { context has onBehalfOf && context.onBehalfOf == User::"${userId}" };`;
     const guarded = await api.variant({ config: { policies: ours } });
@@ -108,7 +108,7 @@ onEveryHost('Users of several issuers', (api) => {
 });
 
 onEveryHost('Issuers with an audience of their own', (api) => {
-  it('B5 its tokens are for that audience, and not for the one of the guard', async () => {
+  it('its tokens are for that audience, and not for the one of the guard [B5]', async () => {
     const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
     const guarded = await api.variant({ config: { issuers } });
     const token = await guarded.token({ aud: ['urn:acme:api', 'urn:other'] }, {}, partner);

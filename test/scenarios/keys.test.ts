@@ -6,28 +6,28 @@ import { agents, expiredKey, futureKey, reviewer, reviewerId, runner, stranger, 
 onEveryHost('Keys', (api) => {
   const keyid = (text: string) => api.signed({ parameters: { keyid: `"${text}"` } });
   refuseEach(api, [
-    ['A11 a key that nobody registered', () => api.signed({ key: stranger }), 401, 'key_unknown'],
-    ['A11 C7 the key of a suspended agent', () => api.signed({ key: suspended }), 401, 'agent_suspended'],
-    ['A11 C7 a key whose time is over', () => api.signed({ key: expiredKey }), 401, 'key_not_valid'],
-    ['A11 a key whose time has not come', () => api.signed({ key: futureKey }), 401, 'key_not_valid'],
-    ["A11 another agent's keyid", () => keyid(runner.thumbprint), 401, 'signature_invalid'],
-    ['A11 the id of the agent as keyid', () => keyid(reviewerId), 401, 'key_unknown'],
-    ['A11 a path as keyid', () => keyid('../../etc/passwd'), 401, 'key_unknown'],
-    ['A11 __proto__ as keyid', () => keyid('__proto__'), 401, 'key_unknown'],
-    ['A11 constructor as keyid', () => keyid('constructor'), 401, 'key_unknown'],
-    ['A11 an empty keyid', () => keyid(''), 401, 'key_unknown'],
-    ['A11 a thumbprint with padding', () => keyid(`${reviewer.thumbprint}=`), 401, 'key_unknown'],
-    ['A11 a thumbprint in another case', () => keyid(reviewer.thumbprint.toLowerCase()), 401, 'key_unknown'],
-    ['A11 no keyid', () => api.signed({ parameters: { keyid: undefined } }), 401, 'signature_incomplete'],
+    ['a key that nobody registered [A11]', () => api.signed({ key: stranger }), 401, 'key_unknown'],
+    ['the key of a suspended agent [A11, C7]', () => api.signed({ key: suspended }), 401, 'agent_suspended'],
+    ['a key whose time is over [A11, C7]', () => api.signed({ key: expiredKey }), 401, 'key_not_valid'],
+    ['a key whose time has not come [A11]', () => api.signed({ key: futureKey }), 401, 'key_not_valid'],
+    ["another agent's keyid [A11]", () => keyid(runner.thumbprint), 401, 'signature_invalid'],
+    ['the id of the agent as keyid [A11]', () => keyid(reviewerId), 401, 'key_unknown'],
+    ['a path as keyid [A11]', () => keyid('../../etc/passwd'), 401, 'key_unknown'],
+    ['__proto__ as keyid [A11]', () => keyid('__proto__'), 401, 'key_unknown'],
+    ['constructor as keyid [A11]', () => keyid('constructor'), 401, 'key_unknown'],
+    ['an empty keyid [A11]', () => keyid(''), 401, 'key_unknown'],
+    ['a thumbprint with padding [A11]', () => keyid(`${reviewer.thumbprint}=`), 401, 'key_unknown'],
+    ['a thumbprint in another case [A11]', () => keyid(reviewer.thumbprint.toLowerCase()), 401, 'key_unknown'],
+    ['no keyid [A11]', () => api.signed({ parameters: { keyid: undefined } }), 401, 'signature_incomplete'],
   ]);
 
-  it('F7 the keyid is recorded as claimed, and nobody as actor', async () => {
+  it('the keyid is recorded as claimed, and nobody as actor [F7]', async () => {
     const { records } = await api.refuses(api.signed({ sign: () => Buffer.alloc(64) }), 401, 'signature_invalid');
     expect(records[0]?.claimed).toEqual({ keyId: reviewer.thumbprint });
     expect(JSON.stringify(records)).not.toContain(reviewerId);
   });
 
-  it('F7 once the signature has verified the record names the agent that holds the key, still not as actor', async () => {
+  it('once the signature has verified the record names the agent that holds the key, still not as actor [F7]', async () => {
     const { records } = await api.refuses(
       await api.pull({ aud: 'https://other.example' }),
       401,
@@ -39,26 +39,26 @@ onEveryHost('Keys', (api) => {
 
 onEveryHost('Keys that cannot be registered', (api) => {
   const refused: [title: string, agent: object, says: RegExp][] = [
-    ['A11 one key for two agents', { id: 'agent-twin', publicKey: reviewer.publicBase64 }, /same key/],
+    ['one key for two agents [A11]', { id: 'agent-twin', publicKey: reviewer.publicBase64 }, /same key/],
     [
-      'A11 the test key of RFC 9421',
+      'the test key of RFC 9421 [A11]',
       { id: 'x', publicKey: 'JrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=' },
       /RFC 9421/,
     ],
-    ['A15 an all-zero key', { id: 'x', publicKey: Buffer.alloc(32).toString('base64') }, /weak/],
-    ['A15 a key of small order', { id: 'x', publicKey: `AQ${'A'.repeat(41)}=` }, /weak/],
-    ['A15 a non-canonical point', { id: 'x', publicKey: Buffer.alloc(32, 0xff).toString('base64') }, /weak/],
-    ['A8 a private key', { id: 'x', jwk: { ...stranger.publicJwk, d: 'AAAA' } }, /private/],
-    ['A8 a key for encryption', { id: 'x', jwk: { ...stranger.publicJwk, use: 'enc' } }, /use/],
-    ['A8 key_ops without verify', { id: 'x', jwk: { ...stranger.publicJwk, key_ops: ['sign'] } }, /key_ops/],
-    ['A8 a key of another curve', { id: 'x', jwk: { ...stranger.publicJwk, crv: 'X25519' } }, /Ed25519/],
-    ['A11 an id twice', { id: reviewerId, publicKey: keyFromSeed(Buffer.alloc(32, 7)).publicBase64 }, /twice/],
+    ['an all-zero key [A15]', { id: 'x', publicKey: Buffer.alloc(32).toString('base64') }, /weak/],
+    ['a key of small order [A15]', { id: 'x', publicKey: `AQ${'A'.repeat(41)}=` }, /weak/],
+    ['a non-canonical point [A15]', { id: 'x', publicKey: Buffer.alloc(32, 0xff).toString('base64') }, /weak/],
+    ['a private key [A8]', { id: 'x', jwk: { ...stranger.publicJwk, d: 'AAAA' } }, /private/],
+    ['a key for encryption [A8]', { id: 'x', jwk: { ...stranger.publicJwk, use: 'enc' } }, /use/],
+    ['key_ops without verify [A8]', { id: 'x', jwk: { ...stranger.publicJwk, key_ops: ['sign'] } }, /key_ops/],
+    ['a key of another curve [A8]', { id: 'x', jwk: { ...stranger.publicJwk, crv: 'X25519' } }, /Ed25519/],
+    ['an id twice [A11]', { id: reviewerId, publicKey: keyFromSeed(Buffer.alloc(32, 7)).publicBase64 }, /twice/],
   ];
   it.each(refused)('%s', async (_title, agent, says) => {
     await expect(api.variant({ config: { agents: [...agents, agent as never] } })).rejects.toThrow(says);
   });
 
-  it('C7 a rotated key: the old one counts while it overlaps', async () => {
+  it('a rotated key: the old one counts while it overlaps [C7]', async () => {
     const old = keyNamed('old');
     const rotated = {
       id: 'agent-both',

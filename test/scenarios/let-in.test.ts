@@ -32,7 +32,7 @@ onEverySetup('Requests that are let in', (api) => {
     expect(records.map(({ phase }) => phase)).toEqual(['outcome']);
   });
 
-  it('A13 no shared cache may keep what an agent got, or was refused', async () => {
+  it('no shared cache may keep what an agent got, or was refused [A13]', async () => {
     const { response } = await api.accepts(api.signed({ target: '/invoices' }), 200);
     expect(response.headers['cache-control']).toBe('private');
     const { response: nothing } = await api.answers(api.signed({ target: '/nowhere' }), 404);
@@ -171,7 +171,7 @@ onEverySetup('Requests that are let in', (api) => {
     expect(records[0]).toMatchObject({ actor: { id: runnerId }, resource: { type: 'Record', id: '42' } });
   });
 
-  it('D7 HEAD is decided like GET, and runs its handler', async () => {
+  it('HEAD is decided like GET, and runs its handler [D7]', async () => {
     const { response, records } = await api.accepts(api.signed({ method: 'HEAD', target: '/invoices' }), 200);
     expect(response.body).toBe('');
     expect(records[0]).toMatchObject({ action: 'invoice.read', request: { method: 'HEAD' } });

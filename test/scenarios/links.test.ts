@@ -155,7 +155,7 @@ onEveryHost(
       expect(idsOf(answer)).toEqual([userId, 'agent-first', orchestrator.id, billing.id, runnerId]);
     });
 
-    it('C5 an agent whose key a partner vouches for hands on under its name there', async () => {
+    it('an agent whose key a partner vouches for hands on under its name there [C5]', async () => {
       const claims = { act: { sub: guest.id }, cnf: { jwk: guest.key.publicJwk }, scope: 'repo:read' };
       const token = await api.token(claims, {}, partner);
       const links = [
@@ -165,7 +165,7 @@ onEveryHost(
       expect(idsOf(answer)).toEqual(['partner:user_123', 'partner:agent-guest', runnerId]);
     });
 
-    it('C6 the scope is what every hop and every agent in between may do', async () => {
+    it('the scope is what every hop and every agent in between may do [C6]', async () => {
       const token = await api.token({ ...rootClaims, scope: 'pr invoice:read' });
       const links = linksThrough([orchestrator, billing, theReviewer], api.audience, token, {
         scope: 'pr:write invoice:read',
@@ -183,7 +183,7 @@ onEveryHost(
       expect(await whoami(api, alone)).toMatchObject({ scope: ['invoice:read', 'repo:read'] });
     });
 
-    it('C4 history may forbid: not through the crawler', async () => {
+    it('history may forbid: not through the crawler [C4]', async () => {
       const through = async (middle: TestAgent) => {
         const links = linksThrough([orchestrator, middle, theReviewer], api.audience);
         return send(api, { links, request: { target: '/invoices' } });
@@ -196,7 +196,7 @@ onEveryHost(
       });
     });
 
-    it('C2 policy tells an agent on whose behalf from a user', async () => {
+    it('policy tells an agent on whose behalf from a user [C2]', async () => {
       const links = [linkOf(orchestrator, reviewerId, { audience: api.audience })];
       const merge = { method: 'POST', target: '/repos/acme/tools/merge' };
       const { records } = await api.accepts(send(api, { links, request: merge }), 200);
@@ -251,24 +251,24 @@ onEveryHost(
     const details = [{ type: 'Repo', identifier: 'acme/api' }];
 
     refuseEach(api, [
-      claims('C6 a scope that the token does not have', 'delegation_wider', () => ({
+      claims('a scope that the token does not have [C6]', 'delegation_wider', () => ({
         scope: 'repo:read record:delete',
       })),
-      claims('C6 a scope above that of the token', 'delegation_wider', () => ({ scope: 'pr' })),
-      claims('C6 a scope that only begins alike', 'delegation_wider', () => ({ scope: 'pr:writer' })),
-      claims('C6 it outlives the token', 'delegation_wider', () => ({ exp: now() + 301 })),
-      claims('C6 one audience more', 'delegation_wider', () => ({ aud: [audience(), 'https://mcp.acme.dev'] })),
-      claims('C6 handing on is forbidden', 'delegation_wider', () => ({}), { max_hops: 0 }),
-      claims('C6 as many hops as the token', 'delegation_wider', () => ({ max_hops: 2 }), { max_hops: 2 }),
+      claims('a scope above that of the token [C6]', 'delegation_wider', () => ({ scope: 'pr' })),
+      claims('a scope that only begins alike [C6]', 'delegation_wider', () => ({ scope: 'pr:writer' })),
+      claims('it outlives the token [C6]', 'delegation_wider', () => ({ exp: now() + 301 })),
+      claims('one audience more [C6]', 'delegation_wider', () => ({ aud: [audience(), 'https://mcp.acme.dev'] })),
+      claims('handing on is forbidden [C6]', 'delegation_wider', () => ({}), { max_hops: 0 }),
+      claims('as many hops as the token [C6]', 'delegation_wider', () => ({ max_hops: 2 }), { max_hops: 2 }),
       claims(
-        'C6 wider authorization_details',
+        'wider authorization_details [C6]',
         'delegation_wider',
         () => ({ authorization_details: [{ type: 'Repo' }] }),
         { authorization_details: details },
       ),
-      claims('C6 a scope from a token without any', 'delegation_wider', () => ({}), { scope: undefined }),
+      claims('a scope from a token without any [C6]', 'delegation_wider', () => ({}), { scope: undefined }),
       [
-        'C6 the second link is wider than the first',
+        'the second link is wider than the first [C6]',
         async () => {
           const { token, first } = await two();
           const wide = linkOf(billing, reviewerId, {
@@ -282,7 +282,7 @@ onEveryHost(
         'delegation_wider',
       ],
       [
-        'C6 the second link forgets that it may not be handed on',
+        'the second link forgets that it may not be handed on [C6]',
         async () => {
           const token = await api.token(rootClaims);
           const agentsOfChain = [orchestrator, billing, theReviewer];
@@ -292,7 +292,7 @@ onEveryHost(
         'delegation_wider',
       ],
       [
-        'C1 a sixth delegation behind a token',
+        'a sixth delegation behind a token [C1]',
         async () => {
           const token = await api.token({ act: { sub: crowd[0]?.id }, scope: 'repo:read invoice:read' });
           const links = linksThrough(crowd.slice(0, 6), audience(), token);
@@ -302,13 +302,13 @@ onEveryHost(
         'delegation_too_deep',
       ],
       [
-        'C1 six links',
+        'six links [C1]',
         () => send(api, { links: linksThrough(crowd, audience()), key: crowd[6] ?? guest }),
         401,
         'delegation_too_deep',
       ],
       [
-        'C1 actors of the issuer and links together are too many',
+        'actors of the issuer and links together are too many [C1]',
         async () => {
           const act = { sub: orchestrator.id, act: { sub: 'a-3', act: { sub: 'a-2', act: { sub: 'a-1' } } } };
           const token = await api.token({ ...rootClaims, act });
@@ -319,7 +319,7 @@ onEveryHost(
         'delegation_too_deep',
       ],
       [
-        'C1 back to an agent that acted before',
+        'back to an agent that acted before [C1]',
         async () => {
           const token = await api.token(rootClaims);
           const links = linksThrough([orchestrator, billing, orchestrator], audience(), token);
@@ -329,7 +329,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'C1 to an actor that the issuer asserts before',
+        'to an actor that the issuer asserts before [C1]',
         async () => {
           const token = await api.token({ ...rootClaims, act: { sub: orchestrator.id, act: { sub: reviewerId } } });
           return send(api, { token, links: linksThrough([orchestrator, theReviewer], audience(), token) });
@@ -338,7 +338,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'C2 a link that hands on another token of the same agents',
+        'a link that hands on another token of the same agents [C2]',
         async () => {
           const { links } = await handedOn(api);
           return send(api, { token: await api.token({ ...rootClaims, sub: 'user_456' }), links });
@@ -347,7 +347,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'C2 a link that hands on no token, behind a token',
+        'a link that hands on no token, behind a token [C2]',
         async () =>
           send(api, {
             token: await api.token(rootClaims),
@@ -357,13 +357,13 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'C3 the token left out',
+        'the token left out [C3]',
         async () => send(api, { links: (await handedOn(api)).links }),
         401,
         'delegation_invalid',
       ],
       [
-        'C3 the first link left out',
+        'the first link left out [C3]',
         async () => {
           const { token, second } = await two();
           return send(api, { token, links: [second] });
@@ -372,7 +372,7 @@ onEveryHost(
         'token_not_bound_to_agent',
       ],
       [
-        'C3 the last link left out',
+        'the last link left out [C3]',
         async () => {
           const { token, first } = await two();
           return send(api, { token, links: [first] });
@@ -381,7 +381,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'C3 a link in the middle left out',
+        'a link in the middle left out [C3]',
         async () => {
           const token = await api.token(rootClaims);
           const links = linksThrough([orchestrator, billing, theRunner, theReviewer], audience(), token, {
@@ -393,7 +393,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'C3 links in another order',
+        'links in another order [C3]',
         async () => {
           const { token, first, second } = await two();
           return send(api, { token, links: [second, first] });
@@ -402,7 +402,7 @@ onEveryHost(
         'token_not_bound_to_agent',
       ],
       [
-        'C3 a link twice',
+        'a link twice [C3]',
         async () => {
           const { token, first, second } = await two();
           return send(api, { token, links: [first, first, second] });
@@ -410,35 +410,35 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      bad('C3 the hash of something else', 'delegation_invalid', () => ({ parent: 'a.b.c' })),
-      claims('C3 a hash that is none', 'delegation_malformed', () => ({ pth: 'x' })),
+      bad('the hash of something else [C3]', 'delegation_invalid', () => ({ parent: 'a.b.c' })),
+      claims('a hash that is none [C3]', 'delegation_malformed', () => ({ pth: 'x' })),
       [
-        "C9 a user's plain token, handed on by an agent",
+        "a user's plain token, handed on by an agent [C9]",
         async () => send(api, await handedOn(api, {}, { act: undefined, may_act: { sub: orchestrator.id } })),
         401,
         'token_delegation_invalid',
       ],
       [
-        'C4 the token of another agent, handed on',
+        'the token of another agent, handed on [C4]',
         async () => send(api, await handedOn(api, {}, { act: { sub: runnerId } })),
         401,
         'token_not_bound_to_agent',
       ],
       [
-        'C4 a link for another agent',
+        'a link for another agent [C4]',
         async () => send(api, { ...(await handedOn(api)), key: theRunner }),
         401,
         'delegation_invalid',
       ],
-      claims('C4 the delegate in another case', 'delegation_invalid', () => ({ sub: 'Agent-Code-Reviewer-01' })),
-      claims('C5 the delegate with a space at its end', 'delegation_malformed', () => ({ sub: `${reviewerId} ` })),
-      claims('C4 the delegator is another agent', 'delegation_invalid', () => ({ iss: billing.id })),
-      bad('C4 the token handed on by another agent in its name', 'token_not_bound_to_agent', () => ({
+      claims('the delegate in another case [C4]', 'delegation_invalid', () => ({ sub: 'Agent-Code-Reviewer-01' })),
+      claims('the delegate with a space at its end [C5]', 'delegation_malformed', () => ({ sub: `${reviewerId} ` })),
+      claims('the delegator is another agent [C4]', 'delegation_invalid', () => ({ iss: billing.id })),
+      bad('the token handed on by another agent in its name [C4]', 'token_not_bound_to_agent', () => ({
         header: { kid: billing.key.thumbprint },
         sign: (input) => billing.key.sign(input),
       })),
       [
-        'C4 signed with the key of another agent',
+        'signed with the key of another agent [C4]',
         () => {
           const forger = { id: orchestrator.id, key: billing.key };
           return send(api, { links: [linkOf(forger, reviewerId, { audience: audience() })] });
@@ -446,32 +446,34 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      bad('C4 signed by the delegate itself', 'delegation_invalid', () => ({ sign: (input) => reviewer.sign(input) })),
-      bad('A11 a key that nobody knows', 'delegation_invalid', () => ({
+      bad('signed by the delegate itself [C4]', 'delegation_invalid', () => ({
+        sign: (input) => reviewer.sign(input),
+      })),
+      bad('a key that nobody knows [A11]', 'delegation_invalid', () => ({
         header: { kid: stranger.thumbprint },
         sign: (input) => stranger.sign(input),
       })),
-      bad('C7 the key of its delegator has expired', 'delegation_invalid', () => ({
+      bad('the key of its delegator has expired [C7]', 'delegation_invalid', () => ({
         header: { kid: expiredKey.thumbprint },
         claims: { iss: 'agent-rotated' },
         sign: (input) => expiredKey.sign(input),
       })),
       [
-        'C7 its delegator is suspended',
+        'its delegator is suspended [C7]',
         () => send(api, { links: [linkOf({ id: suspendedId, key: suspended }, reviewerId, { audience: audience() })] }),
         401,
         'delegation_revoked',
       ],
       [
-        'B8 the token is bound to another key of its agent',
+        'the token is bound to another key of its agent [B8]',
         async () => send(api, await handedOn(api, {}, { cnf: { jkt: stranger.thumbprint } })),
         401,
         'token_not_bound_to_agent',
       ],
-      claims('B8 it is bound to another key', 'delegation_invalid', () => ({ cnf: { jkt: runner.thumbprint } })),
-      claims('A11 it vouches for a key', 'delegation_malformed', () => ({ cnf: { jwk: reviewer.publicJwk } })),
+      claims('it is bound to another key [B8]', 'delegation_invalid', () => ({ cnf: { jkt: runner.thumbprint } })),
+      claims('it vouches for a key [A11]', 'delegation_malformed', () => ({ cnf: { jwk: reviewer.publicJwk } })),
       [
-        'A11 a key that an issuer vouches for counts for the first link only',
+        'a key that an issuer vouches for counts for the first link only [A11]',
         async () => {
           const jwk = guest.key.publicJwk;
           const token = await api.token({ act: { sub: guest.id }, cnf: { jwk }, scope: 'repo:read' });
@@ -487,14 +489,14 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'B6 it has expired',
+        'it has expired [B6]',
         async () => send(api, await handedOn(api, { claims: { iat: now() - 100, exp: now() - 10 } })),
         401,
         'delegation_expired',
       ],
-      claims('B6 it is from the future', 'delegation_expired', () => ({ iat: now() + 30, exp: now() + 60 })),
+      claims('it is from the future [B6]', 'delegation_expired', () => ({ iat: now() + 30, exp: now() + 60 })),
       [
-        'B6 it lives for two hours',
+        'it lives for two hours [B6]',
         () => {
           const claimed = { exp: now() + 7200 };
           return send(api, { links: [linkOf(orchestrator, reviewerId, { audience: audience(), claims: claimed })] });
@@ -503,44 +505,44 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'B5 it is for another API',
+        'it is for another API [B5]',
         () => send(api, { links: [linkOf(orchestrator, reviewerId, { audience: 'https://mcp.acme.dev' })] }),
         401,
         'delegation_audience_mismatch',
       ],
-      claims('B5 its audience with a trailing slash', 'delegation_audience_mismatch', () => ({
+      claims('its audience with a trailing slash [B5]', 'delegation_audience_mismatch', () => ({
         aud: `${audience()}/`,
       })),
       claims('no scope', 'delegation_malformed', () => ({ scope: undefined })),
       claims('an empty scope', 'delegation_malformed', () => ({ scope: '' })),
-      claims('B7 a scope that is a list', 'delegation_malformed', () => ({ scope: ['repo:read'] })),
+      claims('a scope that is a list [B7]', 'delegation_malformed', () => ({ scope: ['repo:read'] })),
       claims('no jti', 'delegation_malformed', () => ({ jti: undefined })),
       claims('no iat', 'delegation_malformed', () => ({ iat: undefined })),
-      claims('B6 exp as text', 'delegation_malformed', () => ({ exp: String(now() + 60) })),
+      claims('exp as text [B6]', 'delegation_malformed', () => ({ exp: String(now() + 60) })),
       claims('an agent that hands on to itself', 'delegation_malformed', () => ({ sub: orchestrator.id })),
       claims('a claim that no link has', 'delegation_malformed', () => ({ act: { sub: userId } })),
-      claims('C6 max_hops below zero', 'delegation_malformed', () => ({ max_hops: -1 })),
-      claims('C6 empty authorization_details', 'delegation_malformed', () => ({ authorization_details: [] })),
+      claims('max_hops below zero [C6]', 'delegation_malformed', () => ({ max_hops: -1 })),
+      claims('empty authorization_details [C6]', 'delegation_malformed', () => ({ authorization_details: [] })),
       ...['at+jwt', 'JWT', 'dpop+jwt', 'Delegation+JWT', undefined].map((typ) =>
-        bad(`B3 typ ${typ}`, 'delegation_malformed', () => ({ header: { typ } })),
+        bad(`typ ${typ} [B3]`, 'delegation_malformed', () => ({ header: { typ } })),
       ),
       ...['none', 'HS256', 'RS256', 'ES256', 'ed25519', undefined].map((alg) =>
-        bad(`B1 alg ${alg}`, 'delegation_malformed', () => ({ header: { alg } })),
+        bad(`alg ${alg} [B1]`, 'delegation_malformed', () => ({ header: { alg } })),
       ),
-      bad('B2 its own key in its header', 'delegation_malformed', () => ({
+      bad('its own key in its header [B2]', 'delegation_malformed', () => ({
         header: { jwk: stranger.publicJwk },
         sign: (input) => stranger.sign(input),
       })),
-      bad('B2 a critical header', 'delegation_malformed', () => ({ header: { crit: ['b64'] } })),
-      bad('B2 no kid', 'delegation_malformed', () => ({ header: { kid: undefined } })),
-      bad('B2 a kid that is a path', 'delegation_malformed', () => ({ header: { kid: '../../etc/passwd' } })),
-      bad('B1 signed by a key of another type', 'delegation_invalid', () => ({
+      bad('a critical header [B2]', 'delegation_malformed', () => ({ header: { crit: ['b64'] } })),
+      bad('no kid [B2]', 'delegation_malformed', () => ({ header: { kid: undefined } })),
+      bad('a kid that is a path [B2]', 'delegation_malformed', () => ({ header: { kid: '../../etc/passwd' } })),
+      bad('signed by a key of another type [B1]', 'delegation_invalid', () => ({
         sign: (input) => sign('sha256', input, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
       })),
-      field('B2 another end of its signature', 'delegation_invalid', (link) =>
+      field('another end of its signature [B2]', 'delegation_invalid', (link) =>
         link.replace(/..$/, (end) => (end === 'AA' ? 'BA' : 'AA')),
       ),
-      field('B2 two parts', 'delegation_malformed', (link) => link.split('.', 2).join('.')),
+      field('two parts [B2]', 'delegation_malformed', (link) => link.split('.', 2).join('.')),
       field('a String in place of a Token', 'delegation_malformed', (link) => `"${link}"`),
       field('bytes in place of a Token', 'delegation_malformed', () => ':AAAA:'),
       field('a link with a parameter', 'delegation_malformed', (link) => `${link};a=1`),
@@ -565,7 +567,7 @@ onEveryHost(
         'delegation_malformed',
       ],
       [
-        'B3 a link in place of an access token',
+        'a link in place of an access token [B3]',
         () => api.signed({ token: linkOf(orchestrator, reviewerId, { audience: audience() }) }),
         401,
         'token_invalid',
@@ -614,7 +616,7 @@ onEveryHost(
       expect(idsOf(await whoami(lenient, { links, key: crowd[6] ?? guest }))).toHaveLength(7);
     });
 
-    it('C6 scopes that cover only themselves', async () => {
+    it('scopes that cover only themselves [C6]', async () => {
       const exact = await api.variant({ config: { ...world.config, scopeMatch: 'exact' } });
       const draft = { claims: { scope: 'pr:write:draft' } };
       await exact.refuses(send(exact, await handedOn(exact, draft)), 401, 'delegation_wider');
@@ -622,7 +624,7 @@ onEveryHost(
       await exact.accepts(await exact.pull({ scope: 'pr:write:draft' }), 201);
     });
 
-    it('C6 such a scope does not cover what policy asks for either', async () => {
+    it('such a scope does not cover what policy asks for either [C6]', async () => {
       const capable = agents.map((one) =>
         'id' in one && one.id === reviewerId ? { ...one, capabilities: ['pr:write'] } : one,
       );

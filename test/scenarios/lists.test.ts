@@ -90,7 +90,7 @@ describe.each(frameworks)('What a caller may see of a list, on %s', (_name, list
     return { response, decisions: audit.records.filter(({ phase }) => phase === 'decision') };
   }
 
-  it('F2 in its own order, as often as it stands there, and in one record', async () => {
+  it('in its own order, as often as it stands there, and in one record [F2]', async () => {
     const { response, decisions } = await listed(policy);
     expect([response.status, JSON.parse(response.body)]).toEqual([200, [odd, small, odd, twin]]);
     const named = [odd, small, odd, twin].map(({ type, id }) => ({ type, id }));
@@ -106,14 +106,14 @@ describe.each(frameworks)('What a caller may see of a list, on %s', (_name, list
     ]);
   });
 
-  it('C7 nothing to an agent that is revoked between its request and its list', async () => {
+  it('nothing to an agent that is revoked between its request and its list [C7]', async () => {
     const { response, decisions } = await listed(policy, (guard) => guard.revocations.revoke({ agent: agentId }));
     expect([response.status, JSON.parse(response.body)]).toMatchObject([401, { code: 'agent_suspended' }]);
     expect(decisions).toMatchObject([{ decision: 'deny', code: 'agent_suspended', action: 'thing.list' }]);
     expect(decisions[0]).not.toHaveProperty('filtered');
   });
 
-  it('D4 no part of a list where policy cannot be asked about all of it', async () => {
+  it('no part of a list where policy cannot be asked about all of it [D4]', async () => {
     const partly: PolicyEngine = {
       scopeVocabulary: [],
       decide: (query) => (query.resource.id === 'small' ? Promise.reject(new Error('down')) : policy.decide(query)),

@@ -62,7 +62,7 @@ onEverySetup(
       await api.denies(api.signed({ key: runner, target: '/invoices' }), 403, 'policy_denied');
     });
 
-    it('A17 G1 people and agents side by side, on one connection and on many: nobody is taken for another', async () => {
+    it('people and agents side by side, on one connection and on many: nobody is taken for another [A17, G1]', async () => {
       const person = async () => plain('/whoami', ['Cookie', 'session=1'], bearer(await api.token({ act: undefined })));
       const agent = async (key: TestKey) => api.signed({ key });
       const kinds = [
@@ -94,49 +94,49 @@ onEverySetup(
     };
     refuseEach(api, [
       [
-        'A17 C9 a delegated token without its signature',
+        'a delegated token without its signature [A17, C9]',
         async () => plain('/whoami', bearer(await delegated())),
         401,
         'signature_required',
       ],
       [
-        'A17 a token bound to a key, without its signature',
+        'a token bound to a key, without its signature [A17]',
         async () => plain('/whoami', bearer(await api.token({ act: undefined, cnf: { jkt: reviewer.thumbprint } }))),
         401,
         'signature_required',
       ],
       [
-        'A17 a delegated token in the case of another scheme',
+        'a delegated token in the case of another scheme [A17]',
         async () => plain('/whoami', ['Authorization', `bEARER   ${await delegated()}`]),
         401,
         'signature_required',
       ],
       [
-        'A17 a delegated token in a cookie',
+        'a delegated token in a cookie [A17]',
         async () => plain('/whoami', ['Cookie', `a=b; token=${await delegated()}`]),
         401,
         'signature_required',
       ],
       [
-        'B8 a delegated token in another field',
+        'a delegated token in another field [B8]',
         async () => plain('/whoami', ['X-Access-Token', await delegated()]),
         401,
         'signature_required',
       ],
       [
-        'B8 a delegated token in the query',
+        'a delegated token in the query [B8]',
         async () => plain(`/whoami?access_token=${await delegated()}`),
         401,
         'signature_required',
       ],
       [
-        'B8 a delegated token in the query, escaped',
+        'a delegated token in the query, escaped [B8]',
         async () => plain(`/whoami?access_token=${(await delegated()).replaceAll('.', '%2E')}`),
         401,
         'signature_required',
       ],
       [
-        'A17 a delegated token in base64',
+        'a delegated token in base64 [A17]',
         async () => plain('/whoami', bearer(base64(await delegated()))),
         401,
         'signature_required',
@@ -150,34 +150,34 @@ onEverySetup(
         401,
         'signature_required',
       ],
-      ['A17 act written with an escape', () => plain('/whoami', bearer(escaped())), 401, 'signature_required'],
+      ['act written with an escape [A17]', () => plain('/whoami', bearer(escaped())), 401, 'signature_required'],
       [
-        'A17 two tokens, the second delegated',
+        'two tokens, the second delegated [A17]',
         async () => plain('/whoami', bearer(await api.token({ act: undefined })), bearer(await delegated())),
         401,
         'signature_required',
       ],
       [
-        'A17 an Agent-Approval without a signature',
+        'an Agent-Approval without a signature [A17]',
         () => plain('/whoami', ['agent-approval', 'x']),
         401,
         'signature_required',
       ],
-      ['A17 a broken signature', () => api.signed({ sign: () => Buffer.alloc(64) }), 401, 'signature_invalid'],
+      ['a broken signature [A17]', () => api.signed({ sign: () => Buffer.alloc(64) }), 401, 'signature_invalid'],
       [
-        'A17 our tag with only one of the fields',
+        'our tag with only one of the fields [A17]',
         () => tampered(api.signed(), { fields: { Signature: null } }),
         400,
         'signature_ambiguous',
       ],
       [
-        'A18 a token put on a signature of another profile',
+        'a token put on a signature of another profile [A18]',
         async () => withFields(api.signed({ parameters: { tag: '"web-bot-auth"' } }), bearer(await delegated())),
         401,
         'signature_required',
       ],
       [
-        "C9 a user's own token, signed by an agent",
+        "a user's own token, signed by an agent [C9]",
         () => api.pull({ act: undefined }),
         401,
         'token_delegation_invalid',

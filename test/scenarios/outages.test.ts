@@ -32,7 +32,7 @@ const never = () => new Promise<never>(() => {});
 const rejecting = () => Promise.reject(new Error('ECONNREFUSED 10.0.0.7:5432'));
 
 onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
-  it('A14 the key server is down', async () => {
+  it('the key server is down [A14]', async () => {
     const server = await keyServer({ keys: [{ ...reviewer.publicJwk, agent_id: reviewerId }] });
     await server.stop();
     const failing = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
@@ -41,7 +41,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     expect(response.headers).not.toHaveProperty('accept-signature');
   });
 
-  it('A14 the key server goes down after it was asked: its keys go on counting', async () => {
+  it('the key server goes down after it was asked: its keys go on counting [A14]', async () => {
     const server = await keyServer({ keys: [{ ...reviewer.publicJwk, agent_id: reviewerId }] });
     const cached = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
     await cached.accepts(cached.signed(), 200);
@@ -60,7 +60,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
       },
     ],
     ['says so', { findByThumbprint: () => ({ kind: 'unavailable', cause: 'no pool' }) }],
-  ])('A14 a directory that %s', async (_title, directory) => {
+  ])('a directory that %s [A14]', async (_title, directory) => {
     const agents: AgentDirectory = {
       findByThumbprint: () => ({ kind: 'unknown' }),
       statusOf: () => 'unknown',
@@ -70,7 +70,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     await failing.refuses(failing.signed(), 503, 'keys_unavailable');
   });
 
-  it('C5 a directory that cannot say whether a name is taken lets nobody vouch for it', async () => {
+  it('a directory that cannot say whether a name is taken lets nobody vouch for it [C5]', async () => {
     const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: rejecting };
     const failing = await api.variant({ start: { guard: { agents } } });
     const guest = keyNamed('guest');
@@ -81,7 +81,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
   it.each([
     ['throws', rejecting],
     ['says neither', () => true as unknown as 'active'],
-  ])('C7 a directory that, asked whether a prior actor is suspended, %s', async (_title, statusOf) => {
+  ])('a directory that, asked whether a prior actor is suspended, %s [C7]', async (_title, statusOf) => {
     const held = agentsFromObjects(agents);
     const directory: AgentDirectory = { findByThumbprint: (thumbprint) => held.findByThumbprint(thumbprint), statusOf };
     const failing = await api.variant({ start: { guard: { agents: directory } } });
@@ -91,7 +91,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     await failing.accepts(await failing.pull(), 201);
   });
 
-  it('A14 the keys of the issuer cannot be fetched; without a token nobody asks for them', async () => {
+  it('the keys of the issuer cannot be fetched; without a token nobody asks for them [A14]', async () => {
     const server = await keyServer({ keys: [issuer.jwk] });
     await server.stop();
     const failing = await api.variant({
@@ -101,7 +101,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     await failing.accepts(failing.signed(), 200);
   });
 
-  it('A14 the keys of the issuer are fetched from a server', async () => {
+  it('the keys of the issuer are fetched from a server [A14]', async () => {
     const server = await keyServer({ keys: [issuer.jwk] });
     const remote = await api.variant({
       config: { issuers: [{ issuer: issuer.issuer, jwksUri: server.url, ...loopback }] },
@@ -123,7 +123,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     ],
     ['is full', { reserve: () => 'full' as const }],
     ['says nothing', { reserve: () => undefined as never }],
-  ])('A10 a replay store that %s', async (_title, replay) => {
+  ])('a replay store that %s [A10]', async (_title, replay) => {
     const failing = await api.variant({ start: { guard: { replay } } });
     await failing.refuses(await failing.pull(), 503, 'replay_store_unavailable');
   });
@@ -157,19 +157,19 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
         throw new Error('no opa');
       },
     ],
-  ])('D4 a policy engine that %s', async (_title, decide) => {
+  ])('a policy engine that %s [D4]', async (_title, decide) => {
     const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide } } } });
     const { records } = await failing.denies(await failing.pull(), 503, 'policy_unavailable');
     expect(records[0]).toMatchObject({ actor: { id: reviewerId }, action: 'pr.create' });
   });
 
-  it('D3 a policy engine that says neither allow nor deny', async () => {
+  it('a policy engine that says neither allow nor deny [D3]', async () => {
     const answer = { decision: 'maybe', cause: 'policy', policies: [], policySet: '', errors: [] } as never;
     const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide: () => answer } } } });
     await failing.denies(await failing.pull(), 403, 'policy_error');
   });
 
-  it('F4 F6 the folder of the audit log is removed while it is written', async () => {
+  it('the folder of the audit log is removed while it is written [F4, F6]', async () => {
     const troubles: string[] = [];
     const failing = await api.variant({ start: { guard: { onTrouble: (text) => void troubles.push(text) } } });
     await failing.accepts(await failing.pull(), 201);

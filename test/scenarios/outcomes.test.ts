@@ -32,7 +32,7 @@ async function piped(slow: Api, count: number): Promise<Connection> {
 }
 
 onEveryHost('Pipelined requests', (api) => {
-  it.each([2, 20])('F5 %i of a client that goes away: each has its outcome', async (count) => {
+  it.each([2, 20])('%i of a client that goes away: each has its outcome [F5]', async (count) => {
     const held = deferred();
     const slow = await api.variant({ start: { onHandled: () => held.promise } });
     (await piped(slow, count)).destroy();
@@ -43,7 +43,7 @@ onEveryHost('Pipelined requests', (api) => {
     await expectOutcomes(slow, all);
   });
 
-  it('F5 an answer that never had its turn has not finished', async () => {
+  it('an answer that never had its turn has not finished [F5]', async () => {
     const held = deferred();
     const slow = await api.variant({
       start: { onHandled: (name) => (name === 'invoice.read' ? held.promise : undefined) },
@@ -60,7 +60,7 @@ onEveryHost('Pipelined requests', (api) => {
     await expectOutcomes(slow, [aborted, aborted, aborted]);
   });
 
-  it('F5 and then what is no request: each has its outcome', async () => {
+  it('and then what is no request: each has its outcome [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await piped(slow, 2);
     connection.write(noRequest);
@@ -68,7 +68,7 @@ onEveryHost('Pipelined requests', (api) => {
     await expectOutcomes(slow, [aborted, aborted]);
   });
 
-  it('F5 and with them what is no request: nothing ran, or has its outcome', async () => {
+  it('and with them what is no request: nothing ran, or has its outcome [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await slow.connect();
     connection.write(Buffer.concat([serialized(invoices(slow)), serialized(invoices(slow)), noRequest]));
@@ -78,14 +78,14 @@ onEveryHost('Pipelined requests', (api) => {
     expect(outcomesOf(slow)).toHaveLength(slow.running.handled.length);
   });
 
-  it('F5 when the server stops: each has its outcome', async () => {
+  it('when the server stops: each has its outcome [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     await piped(slow, 3);
     await slow.stop();
     await expectOutcomes(slow, [aborted, aborted, aborted]);
   });
 
-  it('F5 when the server gives up: each has its outcome', async () => {
+  it('when the server gives up: each has its outcome [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     await piped(slow, 3);
     slow.running.giveUpAfter(20);
@@ -109,7 +109,7 @@ onEveryHost('An application that is refused, and goes on', (api) => {
       false,
     ],
     ['all of a list', ({ running }, caller) => running.guard.filter(caller, 'invoice.read', [billing]), true],
-  ])('F5 %s that its handler asked for: one outcome', async (_title, ask, ok) => {
+  ])('%s that its handler asked for: one outcome [F5]', async (_title, ask, ok) => {
     const asking = await api.variant({
       start: {
         onHandled: async (_name, caller) => {
@@ -125,7 +125,7 @@ onEveryHost('An application that is refused, and goes on', (api) => {
     ]);
   });
 
-  it('F5 a permission of the route, with refusals thrown: one outcome', async () => {
+  it('a permission of the route, with refusals thrown: one outcome [F5]', async () => {
     const throwing = await api.variant({ start: { admission: { onRefusal: 'throw' } } });
     const { records } = await throwing.answers(throwing.signed({ key: runner, target: '/invoices' }), 403);
     expect(records).toMatchObject([
@@ -136,16 +136,16 @@ onEveryHost('An application that is refused, and goes on', (api) => {
 });
 
 onEveryHost('Requests of other kinds', (api) => {
-  it('F5 OPTIONS that the framework answers', async () => {
+  it('OPTIONS that the framework answers [F5]', async () => {
     const { records } = await api.answers(api.signed({ method: 'OPTIONS', target: '/invoices' }));
     expect(records).toHaveLength(1);
   });
 
-  it('F5 HEAD', async () => {
+  it('HEAD [F5]', async () => {
     await api.accepts(api.signed({ method: 'HEAD', target: '/invoices' }), 200);
   });
 
-  it('F5 an upgrade that the server does not make', async () => {
+  it('an upgrade that the server does not make [F5]', async () => {
     const fields: (readonly [string, string])[] = [
       ['Connection', 'upgrade'],
       ['Upgrade', 'websocket'],
@@ -153,7 +153,7 @@ onEveryHost('Requests of other kinds', (api) => {
     await api.accepts(api.signed({ target: '/invoices', fields }), 200);
   });
 
-  it('F5 a body that is streamed, whose client goes away: its outcome says both', async () => {
+  it('a body that is streamed, whose client goes away: its outcome says both [F5]', async () => {
     const streaming = await api.variant({ start: { admission: { streamBody: () => true } } });
     const request = serialized(streaming.signed({ method: 'PUT', target: '/upload', body: Buffer.alloc(100_000) }));
     const connection = await streaming.connect();
@@ -167,7 +167,7 @@ onEveryHost('Requests of other kinds', (api) => {
 onEveryHost(
   'Streams beside each other that end in different ways',
   (api) => {
-    it('F5 one taken back, the other answered', async () => {
+    it('one taken back, the other answered [F5]', async () => {
       const held = deferred();
       const slow = await api.variant({ start: { http2: true, onHandled: () => held.promise } });
       const connection = await slow.connectHttp2();
@@ -181,7 +181,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('F5 a client that says it will send no more is answered', async () => {
+    it('a client that says it will send no more is answered [F5]', async () => {
       const held = deferred();
       const slow = await api.variant({ start: { http2: true, onHandled: () => held.promise } });
       const connection = await slow.connectHttp2();
@@ -194,7 +194,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('F5 a connection that goes away: each has its outcome', async () => {
+    it('a connection that goes away: each has its outcome [F5]', async () => {
       const slow = await api.variant({ start: { http2: true, onHandled: () => new Promise(() => {}) } });
       const connection = await slow.connectHttp2();
       for (let count = 0; count < 20; count++) connection.begin(invoices(slow), { ended: true });

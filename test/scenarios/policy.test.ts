@@ -3,7 +3,7 @@ import { onEveryHost } from '../support/api.js';
 import { reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
 onEveryHost('What policy decides', (api) => {
-  it('D14 not permitted is 403, with the caller and no policy in the record', async () => {
+  it('not permitted is 403, with the caller and no policy in the record [D14]', async () => {
     const { records, response } = await api.denies(
       api.signed({ key: runner, target: '/invoices' }),
       403,
@@ -20,7 +20,7 @@ onEveryHost('What policy decides', (api) => {
     expect(response.headers).not.toHaveProperty('accept-signature');
   });
 
-  it('D14 not authenticated is 401, also where policy would deny', async () => {
+  it('not authenticated is 401, also where policy would deny [D14]', async () => {
     await api.refuses(
       api.signed({ key: runner, target: '/invoices', sign: () => Buffer.alloc(64) }),
       401,
@@ -45,7 +45,7 @@ onEveryHost('What policy decides', (api) => {
     await api.accepts(await api.pull({ scope: 'pr:write' }), 201);
   });
 
-  it('D1 a forbid that errs denies, although a permit stands beside it', async () => {
+  it('a forbid that errs denies, although a permit stands beside it [D1]', async () => {
     const merge = (repo: string) => api.signed({ method: 'POST', target: `/repos/acme/${repo}/merge` });
     await api.accepts(merge('api'), 200);
     const { records } = await api.denies(merge('faulty'), 403, 'policy_error');
@@ -55,7 +55,7 @@ onEveryHost('What policy decides', (api) => {
     await api.accepts(merge('api'), 200);
   });
 
-  it('D7 HEAD of what is not permitted', async () => {
+  it('HEAD of what is not permitted [D7]', async () => {
     const { response } = await api.denies(
       api.signed({ key: runner, method: 'HEAD', target: '/invoices' }),
       403,
@@ -65,7 +65,7 @@ onEveryHost('What policy decides', (api) => {
   });
 
   it.each(['HEAD', 'OPTIONS', 'PROPFIND', 'PATCH', 'TRACE', 'PURGE', 'M-SEARCH'])(
-    'D7 an unsigned %s is refused like any other method',
+    'an unsigned %s is refused like any other method [D7]',
     async (method) => {
       const raw = Buffer.from(`${method} /invoices HTTP/1.1\r\nHost: ${api.authority}\r\n\r\n`);
       const before = api.records.length;
@@ -76,7 +76,7 @@ onEveryHost('What policy decides', (api) => {
     },
   );
 
-  it.each(['OPTIONS', 'PROPFIND', 'PATCH'])('D7 a signed %s reaches no handler of another method', async (method) => {
+  it.each(['OPTIONS', 'PROPFIND', 'PATCH'])('a signed %s reaches no handler of another method [D7]', async (method) => {
     await api.answers(api.signed({ method, target: '/invoices' }));
   });
 
@@ -87,7 +87,7 @@ onEveryHost('What policy decides', (api) => {
     ['a user', 'User%3A%3A%22admin%22', 'User::"admin"'],
     ['a name of JavaScript', '__proto__', '__proto__'],
     ['an escape of Cedar', '__entity', '__entity'],
-  ])('D9 %s in an id stays an id', async (_title, encoded, id) => {
+  ])('%s in an id stays an id [D9]', async (_title, encoded, id) => {
     const { records } = await api.accepts(
       api.signed({ key: runner, method: 'DELETE', target: `/records/${encoded}` }),
       204,
@@ -101,18 +101,18 @@ onEveryHost('What policy decides', (api) => {
     expect(denied.records[0]).toMatchObject({ resource: { type: 'Record', id } });
   });
 
-  it('D9 an owner and a repository are one id, and no other pair makes it', async () => {
+  it('an owner and a repository are one id, and no other pair makes it [D9]', async () => {
     await api.denies(await api.pull({}, { target: '/repos/acme/api%22%20%7C%7C%20true/pulls' }), 403, 'policy_denied');
     await api.denies(await api.pull({}, { target: '/repos/acme/API/pulls' }), 403, 'policy_denied');
   });
 
-  it('D12 what does not exist and what is not permitted get the same answer', async () => {
+  it('what does not exist and what is not permitted get the same answer [D12]', async () => {
     const one = await api.denies(await api.pull({}, { target: '/repos/acme/secret/pulls' }), 403, 'policy_denied');
     const other = await api.denies(await api.pull({}, { target: '/repos/acme/nonesuch/pulls' }), 403, 'policy_denied');
     expect(one.response.body).toBe(other.response.body);
   });
 
-  it('G1 a body cannot name a caller', async () => {
+  it('a body cannot name a caller [G1]', async () => {
     const body = `{"__proto__":{"caller":{"actor":{"id":"admin"}}},"caller":{"actor":{"id":"admin"}},"constructor":{"prototype":{}}}`;
     // The parsers of Fastify and Koa refuse such a body themselves; the rest of it then goes through.
     const careful = /^(?:fastify|koa)/.test(api.host);

@@ -78,7 +78,7 @@ function nextWarning(match: RegExp): Promise<string> {
 }
 
 onEveryHost('Revocation', (host) => {
-  it('C7 B11 whatever is revoked ends everything that rests on it, with the next request; taken back, all goes on', async () => {
+  it('whatever is revoked ends everything that rests on it, with the next request; taken back, all goes on [C7, B11]', async () => {
     const { file, write } = await revocationsFile();
     const api = await host.variant({ config: { revocations: file, agents: [...agents, ...more] } });
     const withToken = async (claims: Claims = {}, by: TestIssuer = issuer): Promise<InHand> => {
@@ -165,7 +165,7 @@ onEveryHost('Revocation', (host) => {
   it.each<[string, RevocationSource['findRevoked']]>([
     ['rejects', () => Promise.reject(new Error('ECONNREFUSED 10.0.0.7:6379'))],
     ['answers with nonsense', () => true as never],
-  ])('B11 a store of revocations that %s is our outage', async (_title, findRevoked) => {
+  ])('a store of revocations that %s is our outage [B11]', async (_title, findRevoked) => {
     const api = await host.variant({ start: { guard: { revocations: { findRevoked }, onTrouble: () => {} } } });
     const { response } = await api.refuses(api.signed(), 503, 'revocations_unavailable');
     expect(response.headers).not.toHaveProperty('www-authenticate');

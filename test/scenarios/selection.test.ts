@@ -9,47 +9,47 @@ const value = (request: RawRequest) => fieldsNamed(request, 'signature').join(',
 
 onEveryHost('Which signature counts', (api) => {
   refuseEach(api, [
-    ['A17 no signature at all', () => unsigned(api.signed()), 401, 'signature_required'],
-    ['A17 a valid token without a signature', async () => unsigned(await api.pull()), 401, 'signature_required'],
+    ['no signature at all [A17]', () => unsigned(api.signed()), 401, 'signature_required'],
+    ['a valid token without a signature [A17]', async () => unsigned(await api.pull()), 401, 'signature_required'],
     [
-      'A17 a valid token beside a broken signature',
+      'a valid token beside a broken signature [A17]',
       async () => tampered(await api.pull(), { fields: { Signature: `sig=:${'A'.repeat(86)}==:` } }),
       401,
       'signature_invalid',
     ],
     [
-      'A17 a valid token beside a signature by a stranger',
+      'a valid token beside a signature by a stranger [A17]',
       async () => api.pull({}, { key: stranger, parameters: { keyid: `"${reviewer.thumbprint}"` } }),
       401,
       'signature_invalid',
     ],
     [
-      'A17 empty fields',
+      'empty fields [A17]',
       () => tampered(api.signed(), { fields: { Signature: '', 'Signature-Input': '' } }),
       401,
       'signature_required',
     ],
     [
-      'A7 two signatures with our tag, the second valid',
+      'two signatures with our tag, the second valid [A7]',
       () => alsoSigned(api.signed({ label: 'bad', sign: () => Buffer.alloc(64) }), api.signed()),
       400,
       'signature_ambiguous',
     ],
     [
-      'A7 two valid signatures of one agent with our tag',
+      'two valid signatures of one agent with our tag [A7]',
       () => alsoSigned(api.signed(), api.signed({ label: 'b' })),
       400,
       'signature_ambiguous',
     ],
     [
-      "A7 an attacker's own valid signature put before the victim's",
+      "an attacker's own valid signature put before the victim's [A7]",
       () => alsoSigned(api.signed({ key: runner, label: 'mine' }), api.signed()),
       400,
       'signature_ambiguous',
     ],
-    ['A7 the same label twice', () => alsoSigned(api.signed(), api.signed()), 400, 'signature_ambiguous'],
+    ['the same label twice [A7]', () => alsoSigned(api.signed(), api.signed()), 400, 'signature_ambiguous'],
     [
-      'A7 the same label in two field lines',
+      'the same label in two field lines [A7]',
       () => {
         const other = api.signed();
         return withFields(api.signed(), ['Signature-Input', input(other)], ['Signature', value(other)]);
@@ -58,19 +58,19 @@ onEveryHost('Which signature counts', (api) => {
       'signature_ambiguous',
     ],
     [
-      'A7 a label only in Signature-Input',
+      'a label only in Signature-Input [A7]',
       () => tampered(api.signed(), { fields: { Signature: null } }),
       400,
       'signature_ambiguous',
     ],
     [
-      'A7 a label only in Signature',
+      'a label only in Signature [A7]',
       () => tampered(api.signed(), { fields: { 'Signature-Input': null } }),
       400,
       'signature_ambiguous',
     ],
     [
-      'A7 a second label only in Signature',
+      'a second label only in Signature [A7]',
       () => {
         const request = api.signed();
         return tampered(request, { fields: { Signature: `${value(request)}, other=:AAAA:` } });
@@ -78,35 +78,35 @@ onEveryHost('Which signature counts', (api) => {
       400,
       'signature_ambiguous',
     ],
-    ['A12 no tag', () => api.signed({ parameters: { tag: undefined } }), 401, 'signature_required'],
+    ['no tag [A12]', () => api.signed({ parameters: { tag: undefined } }), 401, 'signature_required'],
     [
-      'A12 the tag of another profile',
+      'the tag of another profile [A12]',
       () => api.signed({ parameters: { tag: '"web-bot-auth"' } }),
       401,
       'signature_required',
     ],
     [
-      'A12 a tag that ours begins',
+      'a tag that ours begins [A12]',
       () => api.signed({ parameters: { tag: '"countersign2"' } }),
       401,
       'signature_required',
     ],
-    ['A12 a tag that begins ours', () => api.signed({ parameters: { tag: '"counter"' } }), 401, 'signature_required'],
+    ['a tag that begins ours [A12]', () => api.signed({ parameters: { tag: '"counter"' } }), 401, 'signature_required'],
     [
-      'A12 our tag in another case',
+      'our tag in another case [A12]',
       () => api.signed({ parameters: { tag: '"Countersign"' } }),
       401,
       'signature_required',
     ],
-    ['A12 our tag as a token', () => api.signed({ parameters: { tag: 'countersign' } }), 400, 'signature_malformed'],
+    ['our tag as a token [A12]', () => api.signed({ parameters: { tag: 'countersign' } }), 400, 'signature_malformed'],
     [
-      'A12 our tag on a component instead of the signature',
+      'our tag on a component instead of the signature [A12]',
       () => api.signed({ parameters: { tag: undefined }, alsoCovered: ['"host";tag="countersign"'] }),
       401,
       'signature_required',
     ],
     [
-      'A12 a signed response used as a request',
+      'a signed response used as a request [A12]',
       () => api.signed({ covered: ['"@status"', '"@method";req', '"@authority";req', '"@path";req'] }),
       401,
       'signature_incomplete',
@@ -118,7 +118,7 @@ onEveryHost('Signature fields that are hard to read', (api) => {
   const withInput = (text: string) => tampered(api.signed(), { fields: { 'Signature-Input': text } });
   refuseEach(api, [
     [
-      'A16 more labels than anybody needs',
+      'more labels than anybody needs [A16]',
       () => {
         const labels = Array.from({ length: 40 }, (_, index) => `l${index}`);
         return tampered(api.signed(), {
@@ -132,52 +132,52 @@ onEveryHost('Signature fields that are hard to read', (api) => {
       'signature_malformed',
     ],
     [
-      'A16 more components than anybody needs',
+      'more components than anybody needs [A16]',
       () => withInput(`sig=(${'"a" '.repeat(1000).trim()});tag="countersign"`),
       400,
       'signature_malformed',
     ],
-    ['A16 text that is no dictionary', () => withInput('"'), 400, 'signature_malformed'],
-    ['A16 bytes beyond ASCII', () => withInput('s\xefg=();tag="countersign"'), 400, 'signature_malformed'],
+    ['text that is no dictionary [A16]', () => withInput('"'), 400, 'signature_malformed'],
+    ['bytes beyond ASCII [A16]', () => withInput('s\xefg=();tag="countersign"'), 400, 'signature_malformed'],
     [
-      'A16 a component that is not quoted',
+      'a component that is not quoted [A16]',
       () => withInput('sig=(@method);tag="countersign"'),
       400,
       'signature_malformed',
     ],
     [
-      'A16 an item where a list belongs',
+      'an item where a list belongs [A16]',
       () => withInput('sig="@method";tag="countersign"'),
       400,
       'signature_malformed',
     ],
     [
-      'A16 a keyid that is not quoted',
+      'a keyid that is not quoted [A16]',
       () => api.signed({ parameters: { keyid: reviewer.thumbprint.replace(/^[^a-z]+/i, '') } }),
       400,
       'signature_malformed',
     ],
     [
-      'A16 a signature that is no byte sequence',
+      'a signature that is no byte sequence [A16]',
       () => tampered(api.signed(), { fields: { Signature: 'sig="AAAA"' } }),
       400,
       'signature_malformed',
     ],
     [
-      'A16 a signature in base64url',
+      'a signature in base64url [A16]',
       () => tampered(api.signed(), { fields: { Signature: `sig=:${'-_'.repeat(43)}==:` } }),
       400,
       'signature_malformed',
     ],
     [
-      'A16 a nonce that is a byte sequence',
+      'a nonce that is a byte sequence [A16]',
       () => api.signed({ parameters: { nonce: ':AAAAAAAAAAAA:' } }),
       400,
       'signature_malformed',
     ],
   ]);
 
-  it('A16 a parameter twice is refused, not taken last', async () => {
+  it('a parameter twice is refused, not taken last [A16]', async () => {
     const { records } = await api.refuses(
       api.signed({ parameters: { tag: `"countersign";created=${Math.floor(Date.now() / 1000)}` } }),
       400,
@@ -186,7 +186,7 @@ onEveryHost('Signature fields that are hard to read', (api) => {
     expect(records[0]).not.toHaveProperty('claimed');
   });
 
-  it('A16 a NUL never gets past the HTTP parser', async () => {
+  it('a NUL never gets past the HTTP parser [A16]', async () => {
     const response = await api.send(withInput('sig=()\0;tag="countersign"'));
     expect(response.status).toBe(400);
     expect(api.running.handled).toEqual([]);
@@ -196,26 +196,26 @@ onEveryHost('Signature fields that are hard to read', (api) => {
 onEveryHost(
   'Header sections of any size',
   (api) => {
-    it('A16 a header section of 64 kB', async () => {
+    it('a header section of 64 kB [A16]', async () => {
       const fields = Array.from({ length: 16 }, (_, index) => [`x-${index}`, 'x'.repeat(4096)] as const);
       await api.refuses(api.signed({ fields }), 431, 'fields_too_large');
     });
 
-    it('A16 a dictionary of 10 000 members', async () => {
+    it('a dictionary of 10 000 members [A16]', async () => {
       const text = Array.from({ length: 10_000 }, (_, index) => `l${index}`).join(',');
       await api.refuses(tampered(api.signed(), { fields: { 'Signature-Input': text } }), 431, 'fields_too_large');
     });
 
-    it('A16 a long dictionary within the limit', async () => {
+    it('a long dictionary within the limit [A16]', async () => {
       const text = Array.from({ length: 4000 }, (_, index) => `l${index}`).join(',');
       await api.refuses(tampered(api.signed(), { fields: { 'Signature-Input': text } }), 400, 'signature_malformed');
     });
 
-    it('B2 a token of 20 kB', async () => {
+    it('a token of 20 kB [B2]', async () => {
       await api.refuses(api.signed({ token: 'a'.repeat(20_000) }), 401, 'token_malformed');
     });
 
-    it('A11 F3 a keyid of 10 kB is refused, and recorded cut short', async () => {
+    it('a keyid of 10 kB is refused, and recorded cut short [A11, F3]', async () => {
       const keyid = 'k'.repeat(10_000);
       const { records } = await api.refuses(api.signed({ parameters: { keyid: `"${keyid}"` } }), 401, 'key_unknown');
       const claimed = records[0]?.claimed?.keyId ?? '';
@@ -223,7 +223,7 @@ onEveryHost(
       expect(claimed).toContain('…');
     });
 
-    it('F3 a path of 10 kB is recorded cut short', async () => {
+    it('a path of 10 kB is recorded cut short [F3]', async () => {
       const { records } = await api.refuses(
         tampered(api.signed(), { target: `/${'p'.repeat(10_000)}` }),
         401,

@@ -75,32 +75,32 @@ onEveryHost(
     });
 
     refuseEach(api, [
-      ['B11 C7 a revoked token', () => pull(`${at}/good`, 1), 401, 'token_revoked'],
-      ['B11 C7 a suspended token', () => pull(`${at}/good`, 2), 401, 'token_revoked'],
-      ['B11 a status that only an application knows', () => pull(`${at}/good`, 3), 401, 'token_revoked'],
-      ['B11 an index beyond the end', () => pull(`${at}/good`, 4), 401, 'token_invalid'],
-      ['B11 an index far beyond the end', () => pull(`${at}/good`, 2 ** 40), 401, 'token_invalid'],
-      ['B11 a negative index', () => pull(`${at}/good`, -1), 401, 'token_invalid'],
-      ['B11 a status that is kept in another way', () => api.pull({ status: { x: {} } }), 401, 'token_invalid'],
-      ['B11 a list about another address', () => pull(`${at}/about-others`, 0), 503, 'revocations_unavailable'],
-      ['B11 a list signed by another issuer', () => pull(`${at}/of-others`, 0), 503, 'revocations_unavailable'],
+      ['a revoked token [B11, C7]', () => pull(`${at}/good`, 1), 401, 'token_revoked'],
+      ['a suspended token [B11, C7]', () => pull(`${at}/good`, 2), 401, 'token_revoked'],
+      ['a status that only an application knows [B11]', () => pull(`${at}/good`, 3), 401, 'token_revoked'],
+      ['an index beyond the end [B11]', () => pull(`${at}/good`, 4), 401, 'token_invalid'],
+      ['an index far beyond the end [B11]', () => pull(`${at}/good`, 2 ** 40), 401, 'token_invalid'],
+      ['a negative index [B11]', () => pull(`${at}/good`, -1), 401, 'token_invalid'],
+      ['a status that is kept in another way [B11]', () => api.pull({ status: { x: {} } }), 401, 'token_invalid'],
+      ['a list about another address [B11]', () => pull(`${at}/about-others`, 0), 503, 'revocations_unavailable'],
+      ['a list signed by another issuer [B11]', () => pull(`${at}/of-others`, 0), 503, 'revocations_unavailable'],
       [
-        'B11 a list that names another issuer',
+        'a list that names another issuer [B11]',
         () => pull(`${at}/named-after-others`, 0),
         503,
         'revocations_unavailable',
       ],
-      ['B11 an expired list', () => pull(`${at}/expired`, 0), 503, 'revocations_unavailable'],
-      ['B11 a zip bomb', () => pull(`${at}/bomb`, 0), 503, 'revocations_unavailable'],
-      ['B3 an access token for a list', () => pull(`${at}/access-token`, 0), 503, 'revocations_unavailable'],
-      ['A14 a list behind a redirect', () => pull(`${at}/moved`, 0), 503, 'revocations_unavailable'],
-      ['B11 nobody at the address', () => pull('http://127.0.0.1:1/list', 0), 503, 'revocations_unavailable'],
-      ['A14 a list over plain http', () => ofCareful('http://id.careful.example/list'), 401, 'token_invalid'],
-      ['A14 a list in the metadata of the cloud', () => ofCareful('https://169.254.169.254/'), 401, 'token_invalid'],
-      ['A14 a list on our own machine', () => ofCareful('https://[::ffff:7f00:1]/'), 401, 'token_invalid'],
+      ['an expired list [B11]', () => pull(`${at}/expired`, 0), 503, 'revocations_unavailable'],
+      ['a zip bomb [B11]', () => pull(`${at}/bomb`, 0), 503, 'revocations_unavailable'],
+      ['an access token for a list [B3]', () => pull(`${at}/access-token`, 0), 503, 'revocations_unavailable'],
+      ['a list behind a redirect [A14]', () => pull(`${at}/moved`, 0), 503, 'revocations_unavailable'],
+      ['nobody at the address [B11]', () => pull('http://127.0.0.1:1/list', 0), 503, 'revocations_unavailable'],
+      ['a list over plain http [A14]', () => ofCareful('http://id.careful.example/list'), 401, 'token_invalid'],
+      ['a list in the metadata of the cloud [A14]', () => ofCareful('https://169.254.169.254/'), 401, 'token_invalid'],
+      ['a list on our own machine [A14]', () => ofCareful('https://[::ffff:7f00:1]/'), 401, 'token_invalid'],
     ]);
 
-    it('B11 what is wrong with a list, only the operator learns', async () => {
+    it('what is wrong with a list, only the operator learns [B11]', async () => {
       const { response, records } = await api.refuses(await pull(`${at}/of-others`, 0), 503, 'revocations_unavailable');
       expect(records[0]?.detail).toMatch(/status list: its signature does not verify|no single key/);
       expect(response.text).not.toContain('status list');

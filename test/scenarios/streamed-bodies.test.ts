@@ -69,7 +69,7 @@ describe.each(Object.entries(applications))(
       expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
     });
 
-    it.each([10, 50_000])('A4 reaches no handler if it is not: %i letters', async (length) => {
+    it.each([10, 50_000])('reaches no handler if it is not: %i letters [A4]', async (length) => {
       const parts = await guarded();
       await using server = await serve(await application(parts));
       const request = signed({ method: 'POST', body: json('a', length) });
@@ -82,7 +82,7 @@ describe.each(Object.entries(applications))(
   },
 );
 
-it.each([10, 50_000])('A4 the same with inject(), which has no socket: %i letters', async (length) => {
+it.each([10, 50_000])('the same with inject(), which has no socket: %i letters [A4]', async (length) => {
   const app = await fastifyApp(await guarded());
   const call = async (body: string) => {
     const { fields } = signed({ method: 'POST', body: json('a', length) });

@@ -88,7 +88,7 @@ onEveryHost(
       ],
       ['an agent of the other for a user of one, at home', { by: 'partner', for: 'acme', at: 'partner' }, 'partner'],
       ['an agent of the other for a user of one, in its repo', { by: 'partner', for: 'acme', at: 'acme' }, 'acme'],
-    ])('C8 %s: refused, though the names are the same', async (_title, sent, tenant) => {
+    ])('%s: refused, though the names are the same [C8]', async (_title, sent, tenant) => {
       const { records } = await api.denies(await pull(api, sent), 403, 'policy_denied');
       expect(records[0]?.policies).toEqual([`policies.cedar#only-${tenant}-in-${tenant}`]);
     });
@@ -102,7 +102,7 @@ onEveryHost(
       return api.signed({ ...request, ...(token && { token }) });
     }
 
-    it('C8 no agent of the other stands between, nor hands on', async () => {
+    it('no agent of the other stands between, nor hands on [C8]', async () => {
       await api.accepts(await handedOn(second), 201);
       await api.accepts(await handedOn(second, {}), 201);
       await api.denies(await handedOn(helper), 403, 'policy_denied');
@@ -111,7 +111,7 @@ onEveryHost(
       await api.denies(await api.pull(through), 403, 'policy_denied');
     });
 
-    it('C8 what belongs to no tenant is nobody’s', async () => {
+    it('what belongs to no tenant is nobody’s [C8]', async () => {
       const { records } = await api.denies(
         await pull(api, { by: 'acme', for: 'acme', at: 'Acme' }),
         403,

@@ -94,14 +94,14 @@ describe.each(frameworks)('An upload, on %s', (_name, uploads) => {
     return { parts, dest, post: (request) => send(server.url, request) };
   }
 
-  it('A4 arrives byte for byte as it was signed', async () => {
+  it('arrives byte for byte as it was signed [A4]', async () => {
     const { dest, post } = await start();
     expect(await post(form('/one'))).toMatchObject({ status: 200, body: 'stored' });
     const [file = ''] = readdirSync(dest);
     expect(readFileSync(join(dest, file), 'latin1')).toBe(content);
   });
 
-  it('A4 G2 no byte of what is refused reaches the parser or its storage', async () => {
+  it('no byte of what is refused reaches the parser or its storage [A4, G2]', async () => {
     const { parts, dest, post } = await start();
     const genuine = form('/one');
     const forged = Buffer.from(genuine.body);

@@ -54,7 +54,7 @@ async function signedByOthers(api: Api, target: string): Promise<RawRequest> {
 onEverySetup(
   'Web Bot Auth',
   (api) => {
-    it('A12 says who sent a request, and gives neither scope nor roles', async () => {
+    it('says who sent a request, and gives neither scope nor roles [A12]', async () => {
       const { response } = await api.accepts(await signedByOthers(api, '/whoami'), 200);
       expect(JSON.parse(response.body)).toMatchObject({
         actor: { id: reviewerId, keyId: reviewer.thumbprint, roles: [], capabilities: [] },
@@ -76,33 +76,33 @@ onEveryHost(
     const parameters = (changed: SignedRequestOptions['parameters'] & object) => sent({ parameters: changed });
 
     refuseEach(api, [
-      ['A1 an empty list of components', sent({ covered: [] }), ...incomplete],
-      ['A2 no authority', sent({ covered: ['"@method"', '"@path"'] }), ...incomplete],
-      ['A2 sent to another origin', sent({ host: 'other.example' }), 401, 'origin_mismatch'],
-      ['A9 no created', parameters({ created: undefined }), ...incomplete],
-      ['A9 no expires', parameters({ expires: undefined }), ...incomplete],
-      ['A9 expired', parameters({ created: '1700000000', expires: '1700000060' }), 401, 'signature_expired'],
+      ['an empty list of components [A1]', sent({ covered: [] }), ...incomplete],
+      ['no authority [A2]', sent({ covered: ['"@method"', '"@path"'] }), ...incomplete],
+      ['sent to another origin [A2]', sent({ host: 'other.example' }), 401, 'origin_mismatch'],
+      ['no created [A9]', parameters({ created: undefined }), ...incomplete],
+      ['no expires [A9]', parameters({ expires: undefined }), ...incomplete],
+      ['expired [A9]', parameters({ created: '1700000000', expires: '1700000060' }), 401, 'signature_expired'],
       [
-        'A9 older than is accepted, whatever its expires',
+        'older than is accepted, whatever its expires [A9]',
         parameters({ created: '1700000000', expires: '9000000000' }),
         401,
         'signature_expired',
       ],
       [
-        'A9 from the future',
+        'from the future [A9]',
         parameters({ created: '9000000000', expires: '9000000060' }),
         401,
         'signature_not_yet_valid',
       ],
-      ['A11 no keyid', parameters({ keyid: undefined }), ...incomplete],
-      ['A11 a key that is not known', sent({ key: stranger }), 401, 'key_unknown'],
-      ['A11 a key of a suspended agent', sent({ key: suspended }), 401, 'agent_suspended'],
-      ['A8 another algorithm', parameters({ alg: '"hmac-sha256"' }), 401, 'algorithm_not_allowed'],
-      ['A10 a nonce that is hardly one', parameters({ nonce: '"x"' }), ...incomplete],
-      ['A12 a tag that only begins alike', parameters({ tag: '"web-bot-auth-2"' }), 401, 'signature_required'],
-      ['A12 a tag in upper case', parameters({ tag: '"Web-Bot-Auth"' }), 401, 'signature_required'],
+      ['no keyid [A11]', parameters({ keyid: undefined }), ...incomplete],
+      ['a key that is not known [A11]', sent({ key: stranger }), 401, 'key_unknown'],
+      ['a key of a suspended agent [A11]', sent({ key: suspended }), 401, 'agent_suspended'],
+      ['another algorithm [A8]', parameters({ alg: '"hmac-sha256"' }), 401, 'algorithm_not_allowed'],
+      ['a nonce that is hardly one [A10]', parameters({ nonce: '"x"' }), ...incomplete],
+      ['a tag that only begins alike [A12]', parameters({ tag: '"web-bot-auth-2"' }), 401, 'signature_required'],
+      ['a tag in upper case [A12]', parameters({ tag: '"Web-Bot-Auth"' }), 401, 'signature_required'],
       [
-        'A12 a signed directory response sent as a request',
+        'a signed directory response sent as a request [A12]',
         sent({
           covered: ['"@authority";req'],
           parameters: { tag: '"http-message-signatures-directory"' },
@@ -111,14 +111,14 @@ onEveryHost(
         'signature_required',
       ],
       [
-        'A7 two signatures with the tag',
+        'two signatures with the tag [A7]',
         () => alsoSigned(botSigned(api, { label: 'a' }), botSigned(api, { label: 'b' })),
         400,
         'signature_ambiguous',
       ],
-      ['A18 signature-agent added', () => withFields(botSigned(api), agentField), ...incomplete],
+      ['signature-agent added [A18]', () => withFields(botSigned(api), agentField), ...incomplete],
       [
-        'A18 signature-agent changed',
+        'signature-agent changed [A18]',
         () =>
           tampered(
             botSigned(api, { fields: [agentField], alsoCovered: [], covered: ['"@authority"', '"signature-agent"'] }),
@@ -129,29 +129,29 @@ onEveryHost(
         401,
         'signature_invalid',
       ],
-      ['A18 a token beside it', async () => botSigned(api, { token: await api.token() }), ...uncovered],
+      ['a token beside it [A18]', async () => botSigned(api, { token: await api.token() }), ...uncovered],
       [
-        'A18 a token that it covers',
+        'a token that it covers [A18]',
         async () => botSigned(api, { token: await api.token(), covered: ['"@authority"', '"authorization"'] }),
         ...uncovered,
       ],
-      ['A18 links beside it', () => withFields(botSigned(api), ['Agent-Delegation', 'eyJ.x.y']), ...uncovered],
+      ['links beside it [A18]', () => withFields(botSigned(api), ['Agent-Delegation', 'eyJ.x.y']), ...uncovered],
       [
-        'A18 another method for the application',
+        'another method for the application [A18]',
         () => withFields(botSigned(api), ['X-HTTP-Method-Override', 'DELETE']),
         ...uncovered,
       ],
-      ['A2 an unsafe method', sent({ method: 'DELETE', target: '/records/1' }), ...incomplete],
+      ['an unsafe method [A2]', sent({ method: 'DELETE', target: '/records/1' }), ...incomplete],
       [
-        'A2 an unsafe method, however much is covered',
+        'an unsafe method, however much is covered [A2]',
         () => api.signed({ method: 'POST', target: '/repos/acme/api/merge', parameters: { tag: '"web-bot-auth"' } }),
         ...incomplete,
       ],
-      ['D7 an unknown method', sent({ method: 'PROPFIND' }), ...incomplete],
-      ['A4 a body that is not covered', sent({ method: 'GET', body: '{"a":1}' }), 401, 'digest_required'],
+      ['an unknown method [D7]', sent({ method: 'PROPFIND' }), ...incomplete],
+      ['a body that is not covered [A4]', sent({ method: 'GET', body: '{"a":1}' }), 401, 'digest_required'],
     ]);
 
-    it('A10 with a nonce it counts once, without one until it expires', async () => {
+    it('with a nonce it counts once, without one until it expires [A10]', async () => {
       const once = botSigned(api);
       await api.accepts(once, 200);
       await api.refuses(once, 401, 'signature_replayed');
@@ -160,7 +160,7 @@ onEveryHost(
       await api.accepts(often, 200);
     });
 
-    it('A17 beside our signature it counts for nothing, and does not help a broken one', async () => {
+    it('beside our signature it counts for nothing, and does not help a broken one [A17]', async () => {
       const ours = api.signed();
       const both = alsoSigned(ours, botSigned(api, { label: 'bot' }));
       const { response } = await api.accepts(both, 200);
@@ -171,7 +171,7 @@ onEveryHost(
       await api.refuses(alsoSigned(expired, botSigned(api, { label: 'bot' })), 401, 'signature_expired');
     });
 
-    it('A18 policy that asks for scope or for a role does not permit it', async () => {
+    it('policy that asks for scope or for a role does not permit it [A18]', async () => {
       await api.denies(botSigned(api, { target: '/invoices' }), 403, 'policy_denied');
       await api.accepts(api.signed({ target: '/invoices' }), 200);
     });
@@ -201,7 +201,7 @@ onEveryHost(
       await api.denies(merge({ target: '/repos/acme/api/pulls' }), 403, 'policy_denied');
     });
 
-    it('A2 A4 A10 and not with less', async () => {
+    it('and not with less [A2, A4, A10]', async () => {
       await api.refuses(merge({ covered: ['"@authority"', '"@path"', '"@query"'] }), 401, 'signature_incomplete');
       await api.refuses(merge({ uncovered: ['"content-digest"'] }), 401, 'digest_required');
       await api.refuses(merge({ parameters: { nonce: undefined } }), 401, 'signature_incomplete');
@@ -212,7 +212,7 @@ onEveryHost(
 );
 
 onEveryHost('Web Bot Auth where it is not accepted', (api) => {
-  it('A12 the tag of another profile counts for nothing', async () => {
+  it('the tag of another profile counts for nothing [A12]', async () => {
     await api.refuses(await signedByOthers(api, '/whoami'), 401, 'signature_required');
   });
 });
@@ -221,12 +221,12 @@ const mixed: ApiOptions = { config: { ...asked, dpop: true }, start: { guard: { 
 onEveryHost(
   'Web Bot Auth in mixed traffic',
   (api) => {
-    it('A17 is one of our marks, and must pass whole', async () => {
+    it('is one of our marks, and must pass whole [A17]', async () => {
       await api.accepts(botSigned(api), 200);
       await api.refuses(botSigned(api, { key: stranger }), 401, 'key_unknown');
     });
 
-    it('A17 beside DPoP it counts for nothing', async () => {
+    it('beside DPoP it counts for nothing [A17]', async () => {
       const key = ed25519ProofKey(reviewer);
       const token = await api.token({ cnf: { jkt: key.thumbprint } });
       const proof = dpopProof({ key, token, method: 'GET', uri: `${api.audience}/whoami` });

@@ -61,7 +61,7 @@ describe('fetch', () => {
     expect(await verify(server.last(), key, 1_700_000_036)).toMatchObject({ ok: false, code: 'expired' });
   });
 
-  it('A10 never uses a nonce twice', async () => {
+  it('never uses a nonce twice [A10]', async () => {
     const before = server.requests.length;
     await Promise.all(Array.from({ length: 20 }, () => agent.fetch(server.url)));
     const nonces = server.requests
@@ -81,7 +81,7 @@ describe('fetch', () => {
     '/back\\slash?back\\slash',
     '/emoji/\u{1f600}?\u{1f600}#x',
     '/plus+plus?a=1+2&a=%zz&&=',
-  ])('A13 signs the target that undici puts on the request line: %s', async (path) => {
+  ])('signs the target that undici puts on the request line: %s [A13]', async (path) => {
     await agent.fetch(target(path));
     expect(await verify(server.last(), key)).toMatchObject({ ok: true });
     await agent.fetch(new URL(target(path)));
@@ -113,7 +113,7 @@ describe('fetch', () => {
     ['a Blob without a type', () => new Blob(['x']), undefined],
     ['a ReadableStream', stream, undefined],
     ['an async iterable', () => chunks(), undefined],
-  ])('A4 covers the exact bytes of %s', async (_name, body, contentType) => {
+  ])('covers the exact bytes of %s [A4]', async (_name, body, contentType) => {
     await agent.fetch(server.url, { method: 'POST', body: body() });
     const seen = server.last();
     expect(seen.body.length).toBeGreaterThan(0);
@@ -143,7 +143,7 @@ describe('fetch', () => {
     expect(await verify(server.last(), key)).toMatchObject({ ok: true });
   });
 
-  it('A4 replaces a Content-Digest that the caller set', async () => {
+  it('replaces a Content-Digest that the caller set [A4]', async () => {
     await agent.fetch(server.url, { method: 'POST', body: 'x', headers: { 'Content-Digest': 'sha-256=:AAAA:' } });
     expect(digestMatches(server.last())).toBe(true);
     await agent.fetch(server.url, { headers: { 'Content-Digest': 'sha-256=:AAAA:' } });
@@ -174,7 +174,7 @@ describe('fetch', () => {
     expect(await verify(server.last(), key)).toMatchObject({ ok: true });
   });
 
-  it('A18 the signature fails when a credential is swapped on the way', async () => {
+  it('the signature fails when a credential is swapped on the way [A18]', async () => {
     await agent.withToken(token).fetch(server.url);
     const seen = server.last();
     const swapped = seen.rawHeaders.map((value) => (value === `Bearer ${token}` ? 'Bearer other' : value));
@@ -276,7 +276,7 @@ describe('withToken', () => {
     expect(field(server.last(), 'authorization')).toBeUndefined();
   });
 
-  it('B8 refuses a second token', async () => {
+  it('refuses a second token [B8]', async () => {
     const call = agent.withToken(token).fetch(server.url, { headers: { Authorization: 'Bearer x' } });
     expect(await codeOf(call)).toBe('credential_conflict');
   });

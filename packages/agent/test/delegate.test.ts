@@ -130,7 +130,7 @@ describe('delegate', () => {
     ['a limit to less', { authorizationDetails: [reading] }],
     ['one hop more', { maxHops: 1 }],
     ['its audience', { audience: [api] }],
-  ])('C6 hands on within the limits of a token: %s', async (_title, options) => {
+  ])('hands on within the limits of a token: %s [C6]', async (_title, options) => {
     const bundle = await a.withToken(tokenOf(limited)).delegate('agent-b', { scope: 'repo:read', ...options });
     expect(bundle.links).toHaveLength(1);
   });
@@ -151,7 +151,7 @@ describe('delegate', () => {
       /appears twice in the chain: agent-b/,
     ],
     ['a token that no API takes', { act: 'agent-a' }, {}, /no API would take the token: act/],
-  ])('C6 refuses to hand on %s, and signs nothing', async (_title, claims, options, says) => {
+  ])('refuses to hand on %s, and signs nothing [C6]', async (_title, claims, options, says) => {
     let signed = 0;
     const key = { ...keyA, keyId: keyA.keyId, sign: () => Promise.reject(new Error(`signed ${++signed}`)) };
     const unwilling = await createAgent({ id: 'agent-a', key, clock });
@@ -162,7 +162,7 @@ describe('delegate', () => {
     expect(signed).toBe(0);
   });
 
-  it('C6 judges the links before it, too', async () => {
+  it('judges the links before it, too [C6]', async () => {
     const options = { scope: 'repo:read', maxHops: 1 };
     const handed = b.accept(await a.withToken(token).delegate('agent-b', options));
     expect(await problemOf(() => handed.delegate('agent-a', { scope: 'repo:read' }))).toMatch(/appears twice/);
@@ -172,7 +172,7 @@ describe('delegate', () => {
     expect(await problemOf(() => last.delegate('agent-d', { scope: 'repo:read' }))).toMatch(/forbids to hand it on/);
   });
 
-  it('C1 refuses more hops than any API accepts', async () => {
+  it('refuses more hops than any API accepts [C1]', async () => {
     let signer: Pick<Agent, 'delegate'> = a.withToken(token);
     for (let hop = 1; hop <= 15; hop++) {
       const next = await createAgent({ id: `agent-${hop}`, key: generateAgentKey(), clock });

@@ -77,7 +77,7 @@ describe.runIf(runnable)('docs/sign-with-openssl.sh', () => {
     expect(await verify(server.last(), key)).toMatchObject({ ok: true });
   });
 
-  it('A4 covers the exact bytes of a body, and a token', async () => {
+  it('covers the exact bytes of a body, and a token [A4]', async () => {
     const body = join(folder, 'body file');
     writeFileSync(body, Buffer.from([0x7b, 0x00, 0x0a, 0xff, 0x27, 0x22, 0x0a]));
     const result = await run('POST', `${server.url}/repos/acme/api/pulls`, pem, body, 'aa.bb-_.cc');

@@ -36,7 +36,7 @@ describe('createAgent', () => {
     ['a derived component to cover', { id: 'a', key, cover: ['@path'] }, /'cover'/],
     ['a covered field in upper case', { id: 'a', key, cover: ['X-A'] }, /'cover'/],
     ['a flag in text', { id: 'a', key, dangerouslyAllowHttp: 'false' }, /'dangerouslyAllowHttp'/],
-  ])('G5 refuses %s', async (_name, options, text) => {
+  ])('refuses %s [G5]', async (_name, options, text) => {
     const creation = createAgent(options as AgentOptions);
     await expect(creation).rejects.toThrow(ConfigError);
     await expect(creation).rejects.toThrow(text);

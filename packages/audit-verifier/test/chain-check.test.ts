@@ -83,7 +83,7 @@ function moved(lines: readonly string[]): readonly string[] {
   return lines.toSpliced(6, 2, lines[7] ?? '', lines[6] ?? '');
 }
 
-describe('F6 records that were edited', () => {
+describe('records that were edited [F6]', () => {
   it.each(kinds.filter((kind) => kind !== 'both' && kind !== 'torn'))('one (%s) is named alone', (kind) => {
     for (let sequence = 1; sequence < size - 1; sequence++) {
       const line = (sequence - 1) % perFile;

@@ -21,7 +21,7 @@ it('a log that is as the format says is whole', async () => {
   expect(await verifyLog(log.path, { key })).toMatchObject({ ok: true, size: 5, sealed: 5, segments: 2 });
 });
 
-describe('F6 a segment that says where the one before is void', () => {
+describe('a segment that says where the one before is void [F6]', () => {
   const torn = '{"torn';
   const fence = { voidBytes: torn.length, sha256: createHash('sha256').update(torn).digest('hex') };
 
@@ -63,7 +63,7 @@ describe('F6 a segment that says where the one before is void', () => {
   });
 });
 
-describe('F6 a line that is too long', () => {
+describe('a line that is too long [F6]', () => {
   const megabyte = 1024 * 1024;
 
   it.each([maxLineBytes + 1, megabyte, 5 * megabyte])(
@@ -118,7 +118,7 @@ it.each([{ id: '' }, {}, { id: 'none' }, { sequence: 99 }])('proves no record fo
   expect(await proveRecord(log.path, { key, id: 'a' })).toMatchObject({ ok: true, sequence: 2 });
 });
 
-describe('F6 a log with many holes', () => {
+describe('a log with many holes [F6]', () => {
   const prev = noPrev;
   const everySecond = (first: number, count: number): string =>
     Array.from({ length: count }, (_, index) => `{"sequence":${first + 2 * index},"prev":"${prev}"}\n`).join('');
@@ -148,7 +148,7 @@ describe('F6 a log with many holes', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('F6 what bears the name of a file of the log and is none', () => {
+describe.skipIf(process.platform === 'win32')('what bears the name of a file of the log and is none [F6]', () => {
   const makers: Readonly<Record<string, (path: string) => void>> = {
     'a folder': (path) => mkdirSync(path),
     'a pipe': (path) => void execFileSync('mkfifo', [path]),

@@ -21,11 +21,11 @@ function signed(text: string, vkey = key, by = privateKey): string {
 const checkpoint = { origin: 'acme.dev/audit', size: 7, root };
 
 describe('checkpoints', () => {
-  it('F6 what was signed is what is opened', () => {
+  it('what was signed is what is opened [F6]', () => {
     expect(openCheckpoint(signed(formatCheckpoint(checkpoint)), key)).toEqual({ ok: true, checkpoint });
   });
 
-  it('F6 no byte of one can change', () => {
+  it('no byte of one can change [F6]', () => {
     const note = Buffer.from(signed(formatCheckpoint(checkpoint)));
     for (let at = 0; at < note.length; at++) {
       const changed = Buffer.from(note);
@@ -35,7 +35,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('F6 another key, another name, another log', () => {
+  it('another key, another name, another log [F6]', () => {
     const other = generateKeyPairSync('ed25519');
     const otherKey = formatVerifierKey('acme.dev/audit', other.publicKey);
     const renamed = formatVerifierKey('acme.dev/other', publicKey);
@@ -74,7 +74,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('F6 a copy kept elsewhere gives the same ones, whatever became of its ends of lines', () => {
+  it('a copy kept elsewhere gives the same ones, whatever became of its ends of lines [F6]', () => {
     const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
     const file = notes.map((note) => `${note}\n`).join('');
     for (const copy of [
@@ -88,7 +88,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('F6 what is cut off or put between is told, and what follows is read', () => {
+  it('what is cut off or put between is told, and what follows is read [F6]', () => {
     const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
     const [first = '', second = '', third = ''] = notes;
     expect(readKeptCheckpoints(`${first}\nsomething\n\n${second}`)).toEqual({ notes: [first, second], strays: [7] });

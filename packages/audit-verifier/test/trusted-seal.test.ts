@@ -97,7 +97,7 @@ const change: fc.Arbitrary<(lines: Lines) => Lines> = fc.oneof(
   at.map((index) => (lines: Lines) => lines.slice(0, index)),
 );
 
-describe('F6 a seal spares the lines under it a closer look', () => {
+describe('a seal spares the lines under it a closer look [F6]', () => {
   const verifierKey = readVerifierKey(key);
   if (typeof verifierKey === 'string') throw new Error(verifierKey);
 

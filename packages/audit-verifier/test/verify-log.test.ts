@@ -38,7 +38,7 @@ describe('a record behind the sealed ones', () => {
   });
 });
 
-describe('F6 checkpoints of other logs', () => {
+describe('checkpoints of other logs [F6]', () => {
   it('in a file kept elsewhere are skipped, and that is said', async () => {
     using log = sealedLog(2);
     const foreign = [7, 8, 9].map((size) => neighbour.note(size, log.root));
@@ -95,7 +95,7 @@ describe('F6 checkpoints of other logs', () => {
   });
 });
 
-describe('F6 a folder whose segments are all gone', () => {
+describe('a folder whose segments are all gone [F6]', () => {
   it.each(['its own checkpoints', 'one kept elsewhere'])('has lost them: %s says so', async (which) => {
     using log = sealedLog(2);
     const checkpoints = which === 'its own checkpoints' ? [] : [log.checkpoints];
@@ -132,7 +132,7 @@ describe('F6 a folder whose segments are all gone', () => {
 it.each<[number, string]>([
   [1, 'record 1 is another one than in its checkpoint.'],
   [4, 'one or more of the records 1 to 4 are others than in its checkpoint.'],
-])('F6 a log of which the first %i were written anew says so', async (size, words) => {
+])('a log of which the first %i were written anew says so [F6]', async (size, words) => {
   using log = new SmallLog();
   writeFileSync(log.file('checkpoints.txt'), signer.note(size, Buffer.alloc(32)));
   const { findings } = await verifyLog(log.path, { key });
@@ -141,7 +141,7 @@ it.each<[number, string]>([
   ]);
 });
 
-describe('F6 faults of many checkpoints', () => {
+describe('faults of many checkpoints [F6]', () => {
   it('one after the other are one finding', async () => {
     using log = sealedLog(30);
     const notes = log.checkpoints.split(/(?<=\n\n)(?=acme)/);
@@ -168,7 +168,7 @@ describe('F6 faults of many checkpoints', () => {
   });
 });
 
-describe('F6 a line with the ends of a record', () => {
+describe('a line with the ends of a record [F6]', () => {
   const members: readonly (readonly [string, string])[] = [
     ['is no JSON between them', '"phase":"decision",x'],
     ['says its number twice', '"phase":"decision","sequence":1'],
@@ -228,7 +228,7 @@ describe('F6 a line with the ends of a record', () => {
   });
 });
 
-describe('F6 an archived log', () => {
+describe('an archived log [F6]', () => {
   it.each([0, 3, 5, 1_000_000])(
     'does not begin with a segment that says %i records were before it, and not 4',
     async (size) => {

@@ -69,7 +69,7 @@ describe('one evaluation', () => {
   });
 
   it.each([[undefined], [[{ type: 'Org', id: 'acme' }]]])(
-    'D9 an attribute is never taken for the parents %j',
+    'an attribute is never taken for the parents %j [D9]',
     async (parents) => {
       const stub = await startStubPdp(says({ decision: true }));
       const attributes = { parents: [{ type: 'Org', id: 'admin' }] };
@@ -82,7 +82,7 @@ describe('one evaluation', () => {
     },
   );
 
-  it('C2 an agent on whose behalf another acts is never a user', async () => {
+  it('an agent on whose behalf another acts is never a user [C2]', async () => {
     const stub = await startStubPdp(says({ decision: false }));
     const { onBehalfOf: _user, ...context } = query.context;
     await authzen({ url: stub.url }).decide({ ...query, context: { ...context, onBehalfOfAgent: 'user_123' } });
@@ -104,17 +104,17 @@ describe('one evaluation', () => {
     ['errors in the context of a true', { decision: true, context: { errors: [{ status: 500 }] } }],
     ['the answer to a batch beside a true', { decision: true, evaluations: [{ decision: false }] }],
     ['the answer to a batch', { evaluations: [{ decision: true }] }],
-  ])('D3 %s denies as an error', async (_title, document) => {
+  ])('%s denies as an error [D3]', async (_title, document) => {
     const stub = await startStubPdp(says(document));
     expect(await authzen({ url: stub.url }).decide(query)).toMatchObject(failed);
   });
 
-  it.each(oddAnswers({ decision: true }))('D3 %s denies as an error', async (_title, answer) => {
+  it.each(oddAnswers({ decision: true }))('%s denies as an error [D3]', async (_title, answer) => {
     const stub = await startStubPdp(answer);
     expect(await authzen({ url: stub.url }).decide(query)).toMatchObject(failed);
   });
 
-  it.each(outages)('D4 %s is an outage', async (_title, answer) => {
+  it.each(outages)('%s is an outage [D4]', async (_title, answer) => {
     const stub = await startStubPdp(answer);
     await expect(authzen({ url: stub.url, timeoutSeconds: 0.2 }).decide(query)).rejects.toThrow('it ');
   });
@@ -159,7 +159,7 @@ describe('many evaluations', () => {
     expect(stub.asked).toHaveLength(3);
   });
 
-  it('D2 one that errs is denied, and changes no other', async () => {
+  it('one that errs is denied, and changes no other [D2]', async () => {
     const evaluations = [
       { decision: true },
       { decision: true, context: { error: { status: 500 } } },
@@ -184,19 +184,19 @@ describe('many evaluations', () => {
     ['one decision for all', { decision: true }],
     ['one decision beside the others', { decision: false, ...decisions([true, true, true, true, true]) }],
     ['null', null],
-  ])('D3 %s denies all', async (_title, document) => {
+  ])('%s denies all [D3]', async (_title, document) => {
     const stub = await startStubPdp(says(document));
     expect(await many(stub.url)).toEqual(resources.map(() => expect.objectContaining(failed)));
   });
 
-  it('D4 an outage in the middle leaves no answer', async () => {
+  it('an outage in the middle leaves no answer [D4]', async () => {
     const stub = await startStubPdp((request, response) => {
       (stub.asked.length === 1 ? says(decisions([true, true])) : says({}, 503))(request, response);
     });
     await expect(many(stub.url, 2)).rejects.toThrow('503');
   });
 
-  it('D9 a query that cannot be written exactly is not even asked', async () => {
+  it('a query that cannot be written exactly is not even asked [D9]', async () => {
     const stub = await startStubPdp(says(decisions([true])));
     const answers = await authzen({ url: stub.url }).decideMany?.(query, [{ type: 'Repo', id: '\ud800' }]);
     expect(answers).toEqual([expect.objectContaining(failed)]);
@@ -214,7 +214,7 @@ it.each<[string, unknown, RegExp]>([
   ['plain http', { url: 'http://pdp.internal' }, /^authzen: 'url' is plain http/],
   ['no batches', { batchSize: 0 }, /'batchSize' must be a whole number/],
   ['a misspelt option', { tokens: 'x' }, /Did you mean 'token'/],
-])('G5 %s stops the start', (_title, change, message) => {
+])('%s stops the start [G5]', (_title, change, message) => {
   const options = { url: 'https://pdp.internal', ...(change as object) };
   expect(() => authzen(options)).toThrow(ConfigError);
   expect(() => authzen(options)).toThrow(message);

@@ -99,7 +99,7 @@ describe('text', () => {
     expect([119, 120, 7200, 172_800].map(duration)).toEqual(['119 seconds', '2 minutes', '2 hours', '2 days']);
   });
 
-  it('F1 leaves nothing that drives a terminal', () => {
+  it('leaves nothing that drives a terminal [F1]', () => {
     expect(printable('a\r\n\u001b\u0000\u202e\u2028\ud800ü😀')).toBe(
       'a\\u{d}\\u{a}\\u{1b}\\u{0}\\u{202e}\\u{2028}\\u{d800}ü😀',
     );

@@ -6,7 +6,7 @@ describe('checkOptionNames', () => {
     expect(() => checkOptionNames('f', { origin: 1 }, ['origin', 'agents'])).not.toThrow();
   });
 
-  it('G5 refuses a misspelt name with a hint', () => {
+  it('refuses a misspelt name with a hint [G5]', () => {
     expect(() => checkOptionNames('f', { orgin: 1 }, ['origin', 'agents'])).toThrow(
       new ConfigError("f: unknown option 'orgin'. Did you mean 'origin'?"),
     );
@@ -15,7 +15,7 @@ describe('checkOptionNames', () => {
     );
   });
 
-  it.each([null, undefined, 'origin', 5])('G5 refuses %j in place of options', (options) => {
+  it.each([null, undefined, 'origin', 5])('refuses %j in place of options [G5]', (options) => {
     expect(() => checkOptionNames('f', options as unknown as object, ['origin'])).toThrow(
       new ConfigError('f: the options must be an object.'),
     );

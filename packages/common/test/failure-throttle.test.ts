@@ -43,7 +43,7 @@ describe('a trouble that lasts', () => {
     expect(trouble.overAtLast()).toBe(0);
   });
 
-  it('F8 ends also on a clock that was put back, and with one that fails never worse', () => {
+  it('ends also on a clock that was put back, and with one that fails never worse [F8]', () => {
     let now = 1_000_000;
     const trouble = new FailureThrottle(() => now);
     trouble.again();

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../src/config-error.js';
 import { readOnTrouble } from '../src/trouble.js';
 
-describe('F1 what an operator is told', () => {
+describe('what an operator is told [F1]', () => {
   const odd = 'no such thing: \u001b[2J\r\ncountersign: all is well\u202e\u0085';
   const printable = String.raw`no such thing: \u001b[2J\u000d\u000acountersign: all is well\u202e\u0085`;
 
@@ -23,6 +23,6 @@ describe('F1 what an operator is told', () => {
   });
 });
 
-it('G5 who is told must be a function', () => {
+it('who is told must be a function [G5]', () => {
   expect(() => readOnTrouble('owner', 'console' as unknown as () => void)).toThrow(ConfigError);
 });

@@ -9,7 +9,7 @@ import { patiently } from '../../../test/support/patiently.js';
 import { agents, allow, engine, guarded, keyId, letIn, permission, signedRequest } from './guarded.js';
 
 describe('a caller is good for one request', () => {
-  it('G1 and for nothing after its answer has ended', async () => {
+  it('and for nothing after its answer has ended [G1]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
@@ -21,7 +21,7 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
   });
 
-  it('F5 a client that goes away during the decision: nothing runs, and the outcome comes last', async () => {
+  it('a client that goes away during the decision: nothing runs, and the outcome comes last [F5]', async () => {
     const deciding: ((decision: PolicyDecision) => void)[] = [];
     const policy = engine(() => new Promise((resolve) => void deciding.push(resolve)));
     const { guard, audit } = await guarded({ policy });
@@ -38,7 +38,7 @@ describe('a caller is good for one request', () => {
   it.each([
     ['and the application went on', undefined, ['decision', 'outcome']],
     ['and the host answered with it', { refused: true }, ['decision']],
-  ])('F5 all was refused, %s', async (_title, answer, phases) => {
+  ])('all was refused, %s [F5]', async (_title, answer, phases) => {
     const { guard, audit } = await guarded({ policy: engine(() => ({ ...allow, decision: 'deny' })) });
     const caller = await letIn(guard);
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false });
@@ -47,7 +47,7 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(phases);
   });
 
-  it('F5 something was allowed before the host answered with a refusal: the outcome says so', async () => {
+  it('something was allowed before the host answered with a refusal: the outcome says so [F5]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     await guard.authorize(caller, permission);
@@ -56,7 +56,7 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'decision', 'outcome']);
   });
 
-  it('G1 what looks like a caller, or is another guard’s, has no authority', async () => {
+  it('what looks like a caller, or is another guard’s, has no authority [G1]', async () => {
     const { guard } = await guarded();
     const caller = await letIn(guard);
     const other = (await guarded()).guard;
@@ -73,7 +73,7 @@ describe('a caller is good for one request', () => {
     }
   });
 
-  it('A4 a client that is gone when its request has verified is not let in', async () => {
+  it('a client that is gone when its request has verified is not let in [A4]', async () => {
     const { guard, audit } = await guarded();
     const answer = await guard.authenticate(await signedRequest(undefined, { clientIsGone: () => true }));
     expect(answer).toMatchObject({ ok: false, refusal: { code: 'body_incomplete' } });
@@ -100,13 +100,13 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     ],
     ['an engine that answers nothing', engine(() => undefined as never), 'policy_error'],
     ['an engine without vocabulary', { decide: () => allow } as never, 'policy_unavailable'],
-  ])('D4 %s', async (_title, policy, code) => {
+  ])('%s [D4]', async (_title, policy, code) => {
     const { guard, audit } = await guarded({ policy });
     expect(await guard.authorize(await letIn(guard), permission)).toMatchObject({ ok: false, refusal: { code } });
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code }]);
   });
 
-  it('F2 a resource that cannot be determined: what the error says stays out of the log', async () => {
+  it('a resource that cannot be determined: what the error says stays out of the log [F2]', async () => {
     const troubles: string[] = [];
     const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
     await guard.unresolved(await letIn(guard), 'thing.read', new RangeError('no row for hunter2'));
@@ -121,7 +121,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     expect(troubles[0]).toContain(`the resource of thing.read at ${method} ${JSON.stringify(path)} could not be`);
   });
 
-  it('F4 a decision that cannot be written is refused, and has no outcome', async () => {
+  it('a decision that cannot be written is refused, and has no outcome [F4]', async () => {
     const write = vi.fn(async () => {
       throw new Error('disk full');
     });
@@ -192,7 +192,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
   });
 });
 
-describe('G5 options are checked at creation', () => {
+describe('options are checked at creation [G5]', () => {
   it.each<[string, Partial<Record<keyof GuardOptions | 'orgin', unknown>>, RegExp]>([
     ['a misspelt name', { orgin: 'x' }, /Did you mean 'origin'/],
     ['no origin', { origin: undefined }, /'origin' is missing/],
@@ -225,7 +225,7 @@ describe('G5 options are checked at creation', () => {
 });
 
 describe('revocation', () => {
-  it('C7 D13 counts for the next request, and for the next decision of one that is being served', async () => {
+  it('counts for the next request, and for the next decision of one that is being served [C7, D13]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
@@ -266,7 +266,7 @@ describe('revocation', () => {
         },
       }),
     ],
-  ])('C7 D13 counts also for a decision under way: while %s', async (_title, options) => {
+  ])('counts also for a decision under way: while %s [C7, D13]', async (_title, options) => {
     const made = await guarded(options(() => made.guard.revocations.revoke({ agent: 'agent-a' })));
     const { guard, audit } = made;
     const caller = await letIn(guard);
@@ -280,7 +280,7 @@ describe('revocation', () => {
     ]);
   });
 
-  it('C7 B6 a token that ends while policy decides permits nothing any more', async () => {
+  it('a token that ends while policy decides permits nothing any more [C7, B6]', async () => {
     let time = Math.floor(Date.now() / 1000) * 1000;
     const policy = engine(() => {
       time += 400_000;
@@ -291,7 +291,7 @@ describe('revocation', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'token_expired' } });
   });
 
-  it('F4 a close tells that records are written again, though it was not quiet for long', async () => {
+  it('a close tells that records are written again, though it was not quiet for long [F4]', async () => {
     const troubles: string[] = [];
     let down = true;
     const audit = { write: async () => void (down && (await Promise.reject(new Error('down')))) };

@@ -79,7 +79,7 @@ describe('readAuthorizationDetails', () => {
     ['1001 values in several', Array.from({ length: 11 }, () => ({ type: 'Repo', other: Array(88).fill(7) }))],
     ['a deep member', [{ type: 'Repo', other: deep(8) }]],
     ['a very deep member', [{ type: 'Repo', other: deep(5000) }]],
-  ])('C6 refuses %s', (_, details) => {
+  ])('refuses %s [C6]', (_, details) => {
     expect(verdict({ authorization_details: details })).toBe('authorization_details_malformed');
     expect(linkVerdict({ authorization_details: details })).toBe('authorization_details_malformed');
   });
@@ -134,7 +134,7 @@ describe('detailsNarrow', () => {
     ['such a member gone', { limit: undefined }, {}, false],
     ['such a member added', {}, { limit: undefined }, false],
     ['a member that is another by its name', { limit: undefined, limits: FULL['limit'] }, {}, false],
-  ])('C6 %s', (_, child, parent, expected) => {
+  ])('%s [C6]', (_, child, parent, expected) => {
     const narrow = without({ ...FULL, ...child });
     const wide = without({ ...FULL, ...parent });
     expect(detailsNarrow([narrow], [wide])).toBe(expected);
@@ -172,11 +172,11 @@ describe('detailsCover', () => {
     ['a member is not known', [[{ type: 'Repo', identifier: 'acme/api', limit: { amount: 5 } }]]],
     ['a member above is not known', [[{ type: 'Repo', ['']: 0 }], [{ type: 'Repo' }]]],
     ['a member is called as a method', [[{ type: 'Repo', valueOf: 'x' }]]],
-  ])('C6 gives nothing where %s', (_, lists) => {
+  ])('gives nothing where %s [C6]', (_, lists) => {
     expect(detailsCover(lists, repo('acme/api'))).toBeUndefined();
   });
 
-  it('C6 law: what lies within covers no request that the other does not', () => {
+  it('law: what lies within covers no request that the other does not [C6]', () => {
     const detail = fc
       .record({
         type: fc.constantFrom('Repo', 'Bucket'),

@@ -71,7 +71,7 @@ describe('a token', () => {
     expect(result.ok && result.chain.map((hop) => hop.type)).toEqual(['agent', 'agent']);
   });
 
-  it('C4 shows those who acted before as history, oldest first, and takes nothing from it', () => {
+  it('shows those who acted before as history, oldest first, and takes nothing from it [C4]', () => {
     const act = { sub: 'agent-1', act: { sub: 'agent-b', act: { sub: 'agent-a' } } };
     const result = byToken({ act });
     if (!result.ok) throw new Error(result.code);
@@ -88,12 +88,12 @@ describe('a token', () => {
     expect(result.chain[1]).toEqual({ id: 'agent-a', type: 'agent', proof: 'issuer', issuer, expiresAt, scope });
   });
 
-  it('C4 gives nothing to one that acted before', () => {
+  it('gives nothing to one that acted before [C4]', () => {
     const act = { sub: 'agent-2', act: { sub: 'agent-1' } };
     expect(asserted({ act })).toBe('actor_mismatch');
   });
 
-  it('C1 counts those who acted before into the depth', () => {
+  it('counts those who acted before into the depth [C1]', () => {
     const act = { sub: 'agent-1', act: { sub: 'agent-b', act: { sub: 'agent-a' } } };
     expect(byToken({ act }, {}, { maxDepth: 3 }).ok).toBe(true);
     expect(byToken({ act }, {}, { maxDepth: 2 })).toMatchObject({ code: 'delegation_too_deep' });
@@ -114,23 +114,23 @@ describe('a token', () => {
     expect(byToken({ max_hops: 0 }).ok).toBe(true);
   });
 
-  it('C2 refuses actor and subject exchanged', () => {
+  it('refuses actor and subject exchanged [C2]', () => {
     expect(asserted({ sub: 'agent-1', act: { sub: 'user_123' }, client_id: undefined })).toBe('actor_mismatch');
   });
 
-  it('C3 refuses a token without an actor in the hands of an agent that is not its subject', () => {
+  it('refuses a token without an actor in the hands of an agent that is not its subject [C3]', () => {
     expect(asserted({ act: undefined })).toBe('actor_missing');
     expect(asserted({ act: undefined, may_act: { sub: 'agent-1' } })).toBe('actor_missing');
   });
 
   it.each([['agent-2'], ['Agent-1'], ['agent-11'], ['agent-'], ['\u0430gent-1'], ['user_123 agent-1']])(
-    'C4 refuses the actor %j when agent-1 signed',
+    'refuses the actor %j when agent-1 signed [C4]',
     (sub) => {
       expect(asserted({ act: { sub } })).toBe('actor_mismatch');
     },
   );
 
-  it('B8 refuses a token that is bound to another key', () => {
+  it('refuses a token that is bound to another key [B8]', () => {
     expect(asserted({ cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
     expect(asserted({ cnf: { jwk: RFC8037_JWK } }, { keyId: OTHER_THUMBPRINT })).toBe('confirmation_mismatch');
     expect(asserted({ act: undefined, sub: 'agent-1', cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
@@ -138,13 +138,13 @@ describe('a token', () => {
     expect(asserted({ cnf: { jwk: RFC8037_JWK } })).toBe('pr:write repo:read');
   });
 
-  it('C6 gives nothing where the token gives nothing, or the agent may do nothing', () => {
+  it('gives nothing where the token gives nothing, or the agent may do nothing [C6]', () => {
     expect(asserted({ scope: undefined })).toBe('');
     expect(asserted({ scope: 'admin' })).toBe('');
     expect(asserted({}, { capabilities: [] })).toBe('');
   });
 
-  it('C6 never gives more than the token, nor more than the agent may do', () => {
+  it('never gives more than the token, nor more than the agent may do [C6]', () => {
     const scope = fc.array(fc.constantFrom('a', 'a:b', 'a:b:c', 'a:d', 'e', 'e:f'), { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(scope, scope, (granted, capabilities) => {
@@ -194,7 +194,7 @@ describe('a chain', () => {
     }
   });
 
-  it('C6 law: allows exactly what every hop and the capabilities of the actor allow', () => {
+  it('law: allows exactly what every hop and the capabilities of the actor allow [C6]', () => {
     const universe = ['a', 'a:b', 'a:b:c', 'a:d', 'ab', 'ab:c'];
     const scope = fc.array(fc.constantFrom(...universe), { maxLength: 4 });
     const hop = scope.map((held): Hop => ({ id: 'x', type: 'agent', proof: 'issuer', scope: held }));
@@ -210,7 +210,7 @@ describe('a chain', () => {
     );
   });
 
-  it('C6 law: with exact scopes, exactly what everyone holds to the letter', () => {
+  it('law: with exact scopes, exactly what everyone holds to the letter [C6]', () => {
     const chain: Chain = [
       { id: 'x', type: 'agent', proof: 'issuer', scope: ['a', 'a:b', 'c'] },
       { id: 'y', type: 'agent', proof: 'issuer', scope: ['a', 'a:b:c', 'c'] },

@@ -83,7 +83,7 @@ describe('identifiers', () => {
     ['NUL', 'a\0'],
     ['line feed', 'a\nb'],
     ['escape', 'a\u001b[0m'],
-    ['C1 control', 'a\u0085b'],
+    ['control [C1]', 'a\u0085b'],
     ['soft hyphen', 'a\u00adb'],
     ['zero width joiner', 'a\u200db'],
     ['byte order mark', '\ufeffa'],
@@ -98,7 +98,7 @@ describe('identifiers', () => {
     ['ideographic space', 'a\u3000b'],
     ['lone surrogate', 'a\ud800'],
     ['only spaces', '  '],
-  ])('B7 refuses %s', (_, id) => {
+  ])('refuses %s [B7]', (_, id) => {
     for (const [claim, code] of Object.entries(CLAIMS)) expect(verdict({ [claim]: id })).toBe(code);
     expect(verdict({ act: { sub: id } })).toBe('actor_malformed');
   });
@@ -108,12 +108,12 @@ describe('identifiers', () => {
     ['leading space', ' agent-1'],
     ['not NFC', 'e\u0301'],
     ['a compatibility character', '\u212b'],
-  ])('C5 refuses %s', (_, id) => {
+  ])('refuses %s [C5]', (_, id) => {
     expect(verdict({ sub: id })).toBe('subject_malformed');
     expect(verdict({ act: { sub: id } })).toBe('actor_malformed');
   });
 
-  it('C5 keeps what looks alike apart: nothing is folded', () => {
+  it('keeps what looks alike apart: nothing is folded [C5]', () => {
     expect(claimsWith({ act: { sub: 'Agent-1' } }).actor?.subject).toBe('Agent-1');
     expect(claimsWith({ act: { sub: '\u0430gent-1' } }).actor?.subject).not.toBe('agent-1');
   });
@@ -121,7 +121,7 @@ describe('identifiers', () => {
 
 describe('issuer and audience', () => {
   it.each([[''], [7], [null], [undefined], [['https://id.example']], ['https://id.example\n'], ['x'.repeat(1025)]])(
-    'B4 refuses %j as iss',
+    'refuses %j as iss [B4]',
     (iss) => {
       expect(verdict({ iss })).toBe('issuer_malformed');
     },
@@ -140,7 +140,7 @@ describe('issuer and audience', () => {
     [{ 0: 'https://api.example' }],
     ['x'.repeat(1025)],
     [Array.from({ length: 17 }, (_, i) => `https://${i}.example`)],
-  ])('B5 refuses %j as aud', (aud) => {
+  ])('refuses %j as aud [B5]', (aud) => {
     expect(verdict({ aud })).toBe('audience_malformed');
   });
 
@@ -154,11 +154,11 @@ describe('issuer and audience', () => {
 describe('times', () => {
   const WRONG = ['1800000300', '', null, true, [NOW], {}, NaN, Infinity, -1, 1.5, 1e308, 2 ** 53, 1e-7];
 
-  it.each([...WRONG, 0, undefined])('B6 refuses %j as exp', (exp) => {
+  it.each([...WRONG, 0, undefined])('refuses %j as exp [B6]', (exp) => {
     expect(verdict({ exp })).toBe('expiry_malformed');
   });
 
-  it.each(WRONG)('B6 refuses %j as iat and as nbf', (seconds) => {
+  it.each(WRONG)('refuses %j as iat and as nbf [B6]', (seconds) => {
     expect(verdict({ iat: seconds })).toBe('issued_at_malformed');
     expect(verdict({ nbf: seconds })).toBe('not_before_malformed');
   });
@@ -170,13 +170,13 @@ describe('times', () => {
 
 describe('scope', () => {
   it.each([[['repo:read']], [''], [null], ['repo:read  pr:write'], ['repo:read\u00a0pr:write'], ['repo:read:']])(
-    'B7 refuses %j as scope',
+    'refuses %j as scope [B7]',
     (scope) => {
       expect(verdict({ scope })).toBe('scope_malformed');
     },
   );
 
-  it('B7 counts a duplicate once', () => {
+  it('counts a duplicate once [B7]', () => {
     expect(claimsWith({ scope: 'repo:read repo:read' }).scope).toEqual(['repo:read']);
   });
 });
@@ -197,7 +197,7 @@ describe('actor', () => {
     [{ sub: ['agent-1'] }],
     [{ sub: { sub: 'agent-1' } }],
     [{ SUB: 'agent-1' }],
-  ])('C1 refuses %j as act', (act) => {
+  ])('refuses %j as act [C1]', (act) => {
     expect(verdict({ act })).toBe('actor_malformed');
   });
 
@@ -210,7 +210,7 @@ describe('actor', () => {
   });
 
   it.each([[{}], [null], ['agent-0'], [7], [[]], [[{ sub: 'agent-0' }]], [{ sub: '' }], [{ act: { sub: 'x' } }]])(
-    'C1 refuses %j within act, however deep: never silently ignored',
+    'refuses %j within act, however deep: never silently ignored [C1]',
     (nested) => {
       expect(verdict({ act: { sub: 'agent-1', act: nested } })).toBe('actor_malformed');
       expect(verdict({ act: { sub: 'agent-2', act: { sub: 'agent-1', act: nested } } })).toBe('actor_malformed');
@@ -221,61 +221,61 @@ describe('actor', () => {
     ['the actor', { sub: 'agent-1', act: { sub: 'agent-1' } }],
     ['the actor, further in', { sub: 'agent-1', act: { sub: 'agent-2', act: { sub: 'agent-1' } } }],
     ['one that acted before', { sub: 'agent-1', act: { sub: 'agent-2', act: { sub: 'agent-2' } } }],
-  ])('C1 refuses %s as one that acted before', (_, act) => {
+  ])('refuses %s as one that acted before [C1]', (_, act) => {
     expect(verdict({ act })).toBe('actor_repeated');
   });
 
-  it('C2 refuses the subject as one that acted before', () => {
+  it('refuses the subject as one that acted before [C2]', () => {
     expect(verdict({ act: { sub: 'agent-1', act: { sub: 'user_123' } } })).toBe('actor_is_subject');
   });
 
-  it('C1 reads 16 actors, and no more', () => {
+  it('reads 16 actors, and no more [C1]', () => {
     expect(verdict({ act: nest(16) })).toBe('ok');
     expect(claimsWith({ act: nest(16) }).priorActors).toHaveLength(15);
     expect(verdict({ act: nest(17) })).toBe('delegation_too_deep');
   });
 
-  it('C1 does not descend into a deep nest, nor into a ring', () => {
+  it('does not descend into a deep nest, nor into a ring [C1]', () => {
     expect(verdict({ act: nest(100_000) })).toBe('delegation_too_deep');
     const ring: Record<string, unknown> = { sub: 'agent-1' };
     ring['act'] = ring;
     expect(verdict({ act: ring })).toBe('actor_repeated');
   });
 
-  it('C5 refuses an earlier actor of another issuer', () => {
+  it('refuses an earlier actor of another issuer [C5]', () => {
     const nested = { sub: 'agent-0', iss: 'https://other.example' };
     expect(verdict({ act: { sub: 'agent-1', act: nested } })).toBe('actor_issuer_mismatch');
   });
 
-  it('C2 refuses a subject that acts for itself', () => {
+  it('refuses a subject that acts for itself [C2]', () => {
     expect(verdict({ sub: 'agent-1', client_id: 'other', act: { sub: 'agent-1' } })).toBe('actor_is_subject');
   });
 
-  it('B7 refuses a client as the subject of a delegation (RFC 9700 §4.15)', () => {
+  it('refuses a client as the subject of a delegation (RFC 9700 §4.15) [B7]', () => {
     expect(verdict({ sub: 'client-7', client_id: 'client-7' })).toBe('subject_is_client');
     expect(verdict({ sub: 'client-7', client_id: 'client-7', act: undefined })).toBe('ok');
   });
 
-  it('C3 never takes may_act for a delegation', () => {
+  it('never takes may_act for a delegation [C3]', () => {
     expect(claimsWith({ act: undefined, may_act: { sub: 'agent-1' } }).actor).toBeUndefined();
     expect(verdict({ may_act: 'anything' })).toBe('ok');
   });
 
   it.each([['https://other.example'], ['https://id.example/'], ['HTTPS://id.example'], [''], [null], [7]])(
-    'C5 refuses the actor of issuer %j',
+    'refuses the actor of issuer %j [C5]',
     (iss) => {
       expect(verdict({ act: { sub: 'agent-1', iss } })).toBe('actor_issuer_mismatch');
     },
   );
 
-  it('C5 keeps the issuer of the actor when it is the issuer of the token', () => {
+  it('keeps the issuer of the actor when it is the issuer of the token [C5]', () => {
     expect(claimsWith({ act: { sub: 'agent-1', iss: 'https://id.example' } }).actor).toEqual({
       subject: 'agent-1',
       issuer: 'https://id.example',
     });
   });
 
-  it('C6 ignores what is not identity within act (RFC 8693 §4.1): it neither widens nor prolongs', () => {
+  it('ignores what is not identity within act (RFC 8693 §4.1): it neither widens nor prolongs [C6]', () => {
     const claims = claimsWith({ act: { sub: 'agent-1', scope: 'admin', exp: 9e9, aud: 'x', may_act: {}, cnf: 1 } });
     expect(claims).toEqual(claimsWith());
   });
@@ -304,7 +304,7 @@ describe('status', () => {
     [{ status_list: { idx: 2 ** 53, uri: 'https://id.example/status/1' } }],
     [{ status_list: { idx: 0, uri: '' } }],
     [{ status_list: { idx: 0, uri: ['https://id.example/status/1'] } }],
-  ])('B11 refuses %j: what cannot be asked for must not be dropped', (status) => {
+  ])('refuses %j: what cannot be asked for must not be dropped [B11]', (status) => {
     expect(verdict({ status })).toBe('status_malformed');
   });
 });
@@ -314,7 +314,7 @@ describe('max_hops', () => {
     expect(claimsWith({ max_hops: maxHops }).maxHops).toBe(maxHops);
   });
 
-  it.each([[null], ['1'], [-1], [1.5], [NaN], [Infinity], [2 ** 53], [[1]], [true]])('C6 refuses %j', (maxHops) => {
+  it.each([[null], ['1'], [-1], [1.5], [NaN], [Infinity], [2 ** 53], [[1]], [true]])('refuses %j [C6]', (maxHops) => {
     expect(verdict({ max_hops: maxHops })).toBe('max_hops_malformed');
   });
 });

@@ -49,13 +49,16 @@ describe('cnf', () => {
     [{ jwk: { kty: 'oct', k: x } }],
     [{ jwk: { kty: 'OKP', crv: 'X25519', x } }],
     [{ jwk: { kty: 'OKP', x } }],
-  ])('B8 refuses %j: a binding that cannot be checked is not dropped', (cnf) => {
+  ])('refuses %j: a binding that cannot be checked is not dropped [B8]', (cnf) => {
     expect(verdict({ cnf })).toBe('confirmation_unsupported');
   });
 
-  it.each([['x5t#S256'], ['jku'], ['jwe']])('B8 refuses a thumbprint with %s, a second proof, beside it', (method) => {
-    expect(verdict({ cnf: { jkt: RFC8037_THUMBPRINT, [method]: 'x' } })).toBe('confirmation_unsupported');
-  });
+  it.each([['x5t#S256'], ['jku'], ['jwe']])(
+    'refuses a thumbprint with %s, a second proof, beside it [B8]',
+    (method) => {
+      expect(verdict({ cnf: { jkt: RFC8037_THUMBPRINT, [method]: 'x' } })).toBe('confirmation_unsupported');
+    },
+  );
 
   it.each([
     [null],
@@ -84,11 +87,11 @@ describe('cnf', () => {
     [{ jwk: { ...RFC8037_JWK, x: `${x}=` } }],
     [{ jwk: { ...RFC8037_JWK, x: x.replace(/o$/, 'p') } }],
     [{ jwk: { ...RFC8037_JWK, x: `${x.slice(1)} ` } }],
-  ])('B8 refuses %j', (cnf) => {
+  ])('refuses %j [B8]', (cnf) => {
     expect(verdict({ cnf })).toBe('confirmation_malformed');
   });
 
-  it('A8 refuses a private key, and one that may not verify Ed25519', () => {
+  it('refuses a private key, and one that may not verify Ed25519 [A8]', () => {
     const wrong = [
       { d: x },
       { d: null },
@@ -102,7 +105,7 @@ describe('cnf', () => {
     }
   });
 
-  it('B8 refuses a thumbprint and a key that disagree', () => {
+  it('refuses a thumbprint and a key that disagree [B8]', () => {
     expect(verdict({ cnf: { jkt: OTHER_THUMBPRINT, jwk: RFC8037_JWK } })).toBe('confirmation_malformed');
     expect(verdict({ cnf: { jkt: RFC8037_THUMBPRINT, jwk: RFC8037_JWK } })).toBe('ok');
   });

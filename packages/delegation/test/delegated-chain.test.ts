@@ -156,13 +156,13 @@ describe('a token and links', () => {
 });
 
 describe('who hands on to whom', () => {
-  it('C2 the actor must be the delegate of the last link', () => {
+  it('the actor must be the delegate of the last link [C2]', () => {
     expect(outcome({ links: linksFrom([agent1]), actor: agent3 })).toBe('link_delegate_mismatch');
     // Its own delegator cannot use it either: it has handed on, and acts by itself without the link.
     expect(outcome({ links: linksFrom([agent1]), actor: agent1 })).toBe('link_delegate_mismatch');
   });
 
-  it('C2 the agent that signs a link must be the one that it names as its delegator', () => {
+  it('the agent that signs a link must be the one that it names as its delegator [C2]', () => {
     expect(one({ iss: 'agent-3' })).toBe('link_signer_mismatch');
     const [link] = linksFrom([agent1]);
     if (link === undefined) throw new Error('no link');
@@ -171,32 +171,32 @@ describe('who hands on to whom', () => {
     expect(outcome({ root: {}, links: withoutParent(forged), actor: agent2 })).toBe('link_signer_mismatch');
   });
 
-  it('C3 a link in the middle cannot be left out', () => {
+  it('a link in the middle cannot be left out [C3]', () => {
     const [first, , third] = linksFrom([agent1, agent2, agent3]);
     if (first === undefined || third === undefined) throw new Error('no links');
     expect(outcome({ links: [first, third], actor: agent4 })).toBe('link_delegate_mismatch');
   });
 
-  it('C3 the last link cannot be left out, so that its delegator looks like the actor of another', () => {
+  it('the last link cannot be left out, so that its delegator looks like the actor of another [C3]', () => {
     expect(outcome({ links: linksFrom([agent1]), actor: agent3 })).toBe('link_delegate_mismatch');
   });
 
-  it('C2 links cannot be put in another order', () => {
+  it('links cannot be put in another order [C2]', () => {
     const links = linksFrom([agent1, agent2]).toReversed();
     expect(outcome({ links, actor: agent2 })).toBe('actor_mismatch');
     expect(outcome({ root: {}, links: withoutParent(links), actor: agent2 })).toBe('link_delegate_mismatch');
   });
 
-  it('C2 a token can be handed on by its actor only', () => {
+  it('a token can be handed on by its actor only [C2]', () => {
     expect(outcome({ links: linksFrom([agent2], { sub: 'agent-3' }), actor: agent3 })).toBe('actor_mismatch');
   });
 
-  it('C4 one that acted before cannot hand the token on', () => {
+  it('one that acted before cannot hand the token on [C4]', () => {
     const act = { sub: 'agent-9', act: { sub: 'agent-1' } };
     expect(one({}, { act })).toBe('actor_mismatch');
   });
 
-  it("C9 a link does not make a user's plain token a delegation, even where may_act would allow one", () => {
+  it("a link does not make a user's plain token a delegation, even where may_act would allow one [C9]", () => {
     expect(one({}, { act: undefined })).toBe('actor_missing');
     expect(one({}, { act: undefined, may_act: { sub: 'agent-1' } })).toBe('actor_missing');
   });
@@ -206,19 +206,19 @@ describe('what a link hands on', () => {
   const [link] = linksFrom([agent1]);
   if (link === undefined) throw new Error('no link');
 
-  it('C2 must be the token that is sent with it', () => {
+  it('must be the token that is sent with it [C2]', () => {
     const other: DelegatedChainOptions['root'] = { token: claimsWith(), tokenHash: 'hash-of-another' };
     expect(outcome({ root: other, links: [link], actor: agent2 })).toBe('link_parent_mismatch');
   });
 
-  it('C2 must be the link before it', () => {
+  it('must be the link before it [C2]', () => {
     const [first, second] = linksFrom([agent1, agent2]);
     if (first === undefined || second === undefined) throw new Error('no links');
     const wider = { ...first, hash: 'hash-of-another' };
     expect(outcome({ links: [wider, second], actor: agent3 })).toBe('link_parent_mismatch');
   });
 
-  it('C2 a link that hands on no token counts for nothing behind one, nor one that does without it', () => {
+  it('a link that hands on no token counts for nothing behind one, nor one that does without it [C2]', () => {
     expect(outcome({ links: withoutParent([link]), actor: agent2 })).toBe('link_parent_mismatch');
     expect(outcome({ root: {}, links: [link], actor: agent2 })).toBe('link_parent_mismatch');
     const [first, second] = linksFrom([agent1, agent2]);
@@ -227,7 +227,7 @@ describe('what a link hands on', () => {
     expect(outcome({ links: rootless, actor: agent3 })).toBe('link_parent_mismatch');
   });
 
-  it('C2 a token whose hash the program forgot is not the same as no token', () => {
+  it('a token whose hash the program forgot is not the same as no token [C2]', () => {
     const forgotten = { token: root().token, tokenHash: undefined } as unknown as DelegatedChainOptions['root'];
     expect(outcome({ root: forgotten, links: withoutParent([link]), actor: agent2 })).toBe('link_parent_mismatch');
     expect(outcome({ root: forgotten, links: [link], actor: agent2 })).toBe('link_parent_mismatch');
@@ -235,14 +235,14 @@ describe('what a link hands on', () => {
 });
 
 describe('keys', () => {
-  it('B8 a token that is bound to a key is handed on by that key only', () => {
+  it('a token that is bound to a key is handed on by that key only [B8]', () => {
     expect(one({}, { cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
     expect(one({}, { cnf: { jkt: agent1.keyId } })).toBe('repo');
     // The delegate signs with its own key, to which the token was never bound.
     expect(one({}, { cnf: { jkt: agent2.keyId } })).toBe('confirmation_mismatch');
   });
 
-  it('B8 a link that is bound to a key is used by that key only', () => {
+  it('a link that is bound to a key is used by that key only [B8]', () => {
     expect(one({ cnf: { jkt: OTHER_THUMBPRINT } })).toBe('link_confirmation_mismatch');
     expect(one({ cnf: { jkt: agent2.keyId } })).toBe('repo');
     expect(two({ cnf: { jkt: OTHER_THUMBPRINT } }, {})).toBe('link_confirmation_mismatch');
@@ -256,13 +256,13 @@ describe('no agent twice', () => {
     ['the actor of the token', 'agent-1', {}],
     ['the subject of the token', 'user_123', {}],
     ['one that acted before', 'agent-0', { act: { sub: 'agent-1', act: { sub: 'agent-0' } } }],
-  ])('C1 %s', (_, id, token) => {
+  ])('%s [C1]', (_, id, token) => {
     const actor = agentNamed(id);
     const links = linksFrom([agent1, agent2], {}, { sub: id });
     expect(outcome({ root: root(token), links, actor })).toBe('agent_repeated');
   });
 
-  it('C1 a ring of links', () => {
+  it('a ring of links [C1]', () => {
     const ring = withoutParent(linksFrom([agent1, agent2, agent3], {}, {}, { sub: 'agent-1' }));
     expect(outcome({ root: {}, links: ring, actor: agent1 })).toBe('agent_repeated');
   });
@@ -277,11 +277,11 @@ describe('depth', () => {
     [0, 'delegation_too_deep'],
     [-1, 'delegation_too_deep'],
     [NaN, 'delegation_too_deep'],
-  ])('C1 one token and three links within %d: %s', (maxDepth, expected) => {
+  ])('one token and three links within %d: %s [C1]', (maxDepth, expected) => {
     expect(outcome({ links, actor: agent4, maxDepth })).toBe(expected);
   });
 
-  it('C1 counts those who acted before, and nobody who has acted for itself', () => {
+  it('counts those who acted before, and nobody who has acted for itself [C1]', () => {
     const deep = root({ act: { sub: 'agent-1', act: { sub: 'b', act: { sub: 'a' } } } });
     expect(outcome({ root: deep, links, actor: agent4, maxDepth: 6 })).toBe('repo');
     expect(outcome({ root: deep, links, actor: agent4, maxDepth: 5 })).toBe('delegation_too_deep');
@@ -304,7 +304,7 @@ describe('max_hops', () => {
     ['repo', { max_hops: 2 }, { max_hops: 1 }, { max_hops: 0 }],
     ['repo', {}, { max_hops: 1 }, {}],
     ['repo', {}, {}, { max_hops: 9 }],
-  ])('C6 %s: token %j, then %j, then %j', (expected, token, first, second) => {
+  ])('%s: token %j, then %j, then %j [C6]', (expected, token, first, second) => {
     expect(two(first, second, token)).toBe(expected);
   });
 });
@@ -315,20 +315,20 @@ describe('narrowing', () => {
     ['pr', 'scope_wider'],
     ['pr:write:draft', 'pr:write:draft'],
     ['repo:read pr:write', 'pr:write repo:read'],
-  ])('C6 the scope %s is: %s', (scope, expected) => {
+  ])('the scope %s is: %s [C6]', (scope, expected) => {
     expect(one({ scope })).toBe(expected);
   });
 
-  it('C6 a scope that an agent may use, and was not handed, cannot be handed on', () => {
+  it('a scope that an agent may use, and was not handed, cannot be handed on [C6]', () => {
     expect(two({ scope: 'repo:read' }, { scope: 'repo' })).toBe('scope_wider');
     expect(two({ scope: 'repo:read' }, { scope: 'repo:read pr:write' })).toBe('scope_wider');
   });
 
-  it('C6 a delegated token without a scope has nothing to hand on', () => {
+  it('a delegated token without a scope has nothing to hand on [C6]', () => {
     expect(one({}, { scope: undefined })).toBe('scope_wider');
   });
 
-  it('C6 with exact scopes, what lies below is another scope', () => {
+  it('with exact scopes, what lies below is another scope [C6]', () => {
     const options = { links: linksFrom([agent1], { scope: 'repo:read' }), actor: agent2 };
     expect(outcome(options)).toBe('repo:read');
     expect(outcome({ ...options, scopeMatch: 'exact' })).toBe('scope_wider');
@@ -338,14 +338,14 @@ describe('narrowing', () => {
     expect(outcome({ ...same, links: linksFrom([agent1]), scopeMatch: 'exact' })).toBe('repo');
   });
 
-  it('C6 no link outlives what it hands on', () => {
+  it('no link outlives what it hands on [C6]', () => {
     expect(one({ exp: NOW + 300 })).toBe('repo');
     expect(one({ exp: NOW + 301 })).toBe('expiry_wider');
     expect(two({ exp: NOW + 60 }, { exp: NOW + 61 })).toBe('expiry_wider');
     expect(two({ exp: NOW + 60 }, { exp: NOW + 60 })).toBe('repo');
   });
 
-  it('C6 no link counts where what it hands on does not', () => {
+  it('no link counts where what it hands on does not [C6]', () => {
     const aud = ['https://api.example', 'https://b.example'];
     expect(one({ aud })).toBe('audience_wider');
     expect(one({ aud: 'https://api.example/' })).toBe('audience_wider');
@@ -353,7 +353,7 @@ describe('narrowing', () => {
     expect(two({ aud: 'https://b.example' }, { aud }, { aud })).toBe('audience_wider');
   });
 
-  it('C6 authorization_details lie within the nearest that were given', () => {
+  it('authorization_details lie within the nearest that were given [C6]', () => {
     const api = { authorization_details: [{ type: 'Repo', identifier: 'acme/api' }] };
     const all = { authorization_details: [{ type: 'Repo' }] };
     expect(one(all, api)).toBe('authorization_details_wider');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isIdentifier } from '../src/identifier.js';
 
-describe('C5 an identifier', () => {
+describe('an identifier [C5]', () => {
   it.each(['agent-1', 'user 1', 'é', 'агент', '名前', '👩', 'a⠁'])('may be %j', (text) => {
     expect(isIdentifier(text)).toBe(true);
   });

@@ -95,7 +95,7 @@ describe('the laws of delegation', () => {
     expect(broken && delegatedChain(broken).ok).toBe(false);
   });
 
-  it('C6 leave to the actor nothing that anybody in the chain does not have', () => {
+  it('leave to the actor nothing that anybody in the chain does not have [C6]', () => {
     fc.assert(
       fc.property(worlds({ maxLies: 2 }), (world) => {
         const result = delegatedChain(world);

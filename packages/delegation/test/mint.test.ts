@@ -133,7 +133,7 @@ const claimsOf = async (replaced: Record<string, unknown>): Promise<DelegationCl
 describe('a delegation in exchange for a previous one', () => {
   const STATUS = { uri: 'https://id.example/status/1', index: 7 };
 
-  it('C9 keeps every actor, the most recent outermost', async () => {
+  it('keeps every actor, the most recent outermost [C9]', async () => {
     const first = await claimsOf({ agent: 'agent-1' });
     const second = await claimsOf({ agent: 'agent-2', previous: first });
     expect((await payloadOf(await mint({ agent: 'agent-3', previous: second })))['act']).toEqual({
@@ -156,7 +156,7 @@ describe('a delegation in exchange for a previous one', () => {
     expect((await claimsOf({ previous: read.claims })).actor).toEqual({ subject: 'agent-1' });
   });
 
-  it('C6 keeps the limits that nobody limits further', async () => {
+  it('keeps the limits that nobody limits further [C6]', async () => {
     const authorizationDetails = [{ type: 'Repo' }];
     const previous = await claimsOf({ authorizationDetails, maxHops: 2, statusReference: STATUS });
     expect(await claimsOf({ agent: 'agent-2', previous })).toMatchObject({
@@ -184,7 +184,7 @@ describe('a delegation in exchange for a previous one', () => {
     ],
     ['max_hops_wider', { maxHops: 2 }, { maxHops: 2 }],
     ['redelegation_forbidden', {}, { maxHops: 0 }],
-  ])('C6 C9 is refused as %s where it has %j, and the previous %j', async (code, replaced, before) => {
+  ])('is refused as %s where it has %j, and the previous %j [C6, C9]', async (code, replaced, before) => {
     const previous = await claimsOf(before);
     expect((await errorOf(mint({ agent: 'agent-2', previous, ...replaced }))).code).toBe(code);
   });
@@ -205,7 +205,7 @@ async function exchanged(previous: DelegationClaims, agent: string, wanted: Limi
 }
 
 describe('any sequence of exchanges', () => {
-  it('C6 C9 keeps every actor, and never widens anything', async () => {
+  it('keeps every actor, and never widens anything [C6, C9]', async () => {
     const honest = fc.nat(3).map((die) => die > 0);
     let exchanges = 0;
     await fc.assert(
@@ -287,7 +287,7 @@ describe('the key of the issuer', () => {
     ['PEM text', privateKey.export({ format: 'pem', type: 'pkcs8' })],
     ['null', null],
     ['nothing', undefined],
-  ])('A8 may not be %s', async (_, key) => {
+  ])('may not be %s [A8]', async (_, key) => {
     expect((await errorOf(mint({ key }))).code).toBe('key_unusable');
   });
 });
@@ -361,7 +361,7 @@ describe('mistakes of the program', () => {
       "unknown member of authorizationDetails 'identifiers'. Did you mean 'identifier'?",
     ],
     [{ authorizationDetails: [{ type: 'Repo', amount: 5 }] }, /Known members: type, identifier, actions/],
-  ])('C6 say of %j what to write', async (replaced, message) => {
+  ])('say of %j what to write [C6]', async (replaced, message) => {
     expect((await errorOf(mint(replaced))).message).toMatch(message);
   });
 

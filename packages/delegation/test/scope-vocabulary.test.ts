@@ -8,7 +8,7 @@ const scope = fc.string({ unit: fc.constantFrom('a', 'b', '9', ':', ';', '!', '\
 const scopes = fc.array(scope, { maxLength: 30 });
 const match = fc.constantFrom<ScopeMatch>('hierarchical', 'exact');
 
-it('C6 law: finds exactly the known scopes that are covered', () => {
+it('law: finds exactly the known scopes that are covered [C6]', () => {
   fc.assert(
     fc.property(scopes, fc.array(scope, { maxLength: 5 }), match, (known, held, how) => {
       const found = new ScopeVocabulary(known).coveredBy(held, how);

@@ -95,7 +95,7 @@ describe('intersectScopes', () => {
     expect(intersectScopes(['pr:write'], [])).toEqual([]);
   });
 
-  it('C6 law: never widens, and loses nothing that both allow', () => {
+  it('law: never widens, and loses nothing that both allow [C6]', () => {
     fc.assert(
       fc.property(scopes, scopes, (a, b) => {
         const inBoth = rights(a).filter((wanted) => scopeCovers(b, wanted));
@@ -161,7 +161,7 @@ describe('closeScope', () => {
     expect(closeScope([], vocabulary)).toEqual([]);
   });
 
-  it('C6 law: adds exactly the known scopes that are covered', () => {
+  it('law: adds exactly the known scopes that are covered [C6]', () => {
     fc.assert(
       fc.property(scopes, scopes, (effective, vocabulary) => {
         const closed = closeScope(effective, vocabulary);
@@ -215,7 +215,7 @@ describe('parseScope', () => {
     ['257 characters', 'x'.repeat(257)],
     ['a megabyte', 'x'.repeat(1e6)],
     ['a megabyte of spaces', ' '.repeat(1e6)],
-  ])('B7 refuses %s', (_, value) => {
+  ])('refuses %s [B7]', (_, value) => {
     expect(parsed(value)).toBe('scope_malformed');
   });
 

@@ -25,11 +25,11 @@ describe('checkTimes', () => {
     ['no iat, ends in time', { expiresAt: NOW + 3600 }, undefined],
     ['no iat, ends too late', { expiresAt: NOW + 3601 }, 'token_lifetime_too_long'],
     ['the year 285 million', { expiresAt: Number.MAX_SAFE_INTEGER, issuedAt: NOW }, 'token_lifetime_too_long'],
-  ])('B6 %s', (_, claims, code) => {
+  ])('%s [B6]', (_, claims, code) => {
     expect(times(claims)).toBe(code);
   });
 
-  it('B6 an accepted token has started, has not ended and is short, whatever its times', () => {
+  it('an accepted token has started, has not ended and is short, whatever its times [B6]', () => {
     const seconds = fc.oneof(fc.integer({ min: NOW - 9000, max: NOW + 9000 }), fc.maxSafeNat());
     const optional = fc.option(seconds, { nil: undefined });
     fc.assert(
@@ -77,11 +77,11 @@ describe('checkAudience', () => {
     'http://api.example',
     '',
     '*',
-  ])('B5 refuses %j', (value) => {
+  ])('refuses %j [B5]', (value) => {
     expect(audience(value)).toBe('audience_mismatch');
   });
 
-  it('B5 refuses everything where nothing is accepted', () => {
+  it('refuses everything where nothing is accepted [B5]', () => {
     expect(checkAudience({ audience: ['https://api.example'] }, [])?.code).toBe('audience_mismatch');
     expect(checkAudience({ audience: [] }, accepted)?.code).toBe('audience_mismatch');
   });

@@ -43,7 +43,7 @@ describe('agentAuth', () => {
     expect(errors[1]).toMatchObject({ code: 'policy_denied', status: 403 });
   });
 
-  it('A13 G3 under mounted routers the whole path is what was signed', async () => {
+  it('under mounted routers the whole path is what was signed [A13, G3]', async () => {
     const { guard } = await guarded();
     const inner = express.Router().use(agentAuth(guard)).get('/things/:id', permit(false), callerId);
     const app = express().use('/api', express.Router().use('/v1', inner));
@@ -51,7 +51,7 @@ describe('agentAuth', () => {
     expect((await call(app, { target: '/api/v1/things/1', uncovered: ['"@path"'] })).status).toBe(401);
   });
 
-  it('A13 what the application says of caches stays, and what people get is left alone', async () => {
+  it('what the application says of caches stays, and what people get is left alone [A13]', async () => {
     const { guard } = await guarded({ traffic: 'mixed' });
     const app = express()
       .use('/early', cachedFor(60))
@@ -64,7 +64,7 @@ describe('agentAuth', () => {
     expect(await cacheControlOf(unsigned(app))).toBeUndefined();
   });
 
-  it('A13 G3 trust proxy gives X-Forwarded-* no say', async () => {
+  it('trust proxy gives X-Forwarded-* no say [A13, G3]', async () => {
     const { guard } = await guarded();
     const app = express().set('trust proxy', true).use(agentAuth(guard)).get('/', permit(false), callerId);
     const forwarded = {
@@ -94,7 +94,7 @@ describe('agentAuth', () => {
     expect((await call(app, { method: 'POST', body: '{"a":1}' })).body).toEqual({ a: 1 });
   });
 
-  it('G2 a parser before it: refused as our own fault, and recorded', async () => {
+  it('a parser before it: refused as our own fault, and recorded [G2]', async () => {
     const { guard, audit } = await guarded();
     const behind = vi.fn();
     const app = express().use(express.json(), agentAuth(guard), behind);
@@ -106,7 +106,7 @@ describe('agentAuth', () => {
     expect(audit.records[0]).not.toHaveProperty('actor');
   });
 
-  it('G2 somebody before it who listens to the body', async () => {
+  it('somebody before it who listens to the body [G2]', async () => {
     const { guard } = await guarded();
     const app = express().use((req, _res, next) => {
       req.on('data', () => {});
@@ -117,7 +117,7 @@ describe('agentAuth', () => {
 });
 
 describe('req.caller and getCaller', () => {
-  it('G1 what an earlier middleware put on the request does not count', async () => {
+  it('what an earlier middleware put on the request does not count [G1]', async () => {
     const { guard } = await guarded();
     const admin = { actor: { id: 'admin' } };
     const app = express()
@@ -133,7 +133,7 @@ describe('req.caller and getCaller', () => {
     expect((await call(app)).body).toEqual([agentId, agentId]);
   });
 
-  it('G1 F9 a handler can change neither the caller nor the record', async () => {
+  it('a handler can change neither the caller nor the record [G1, F9]', async () => {
     const { guard, audit } = await guarded();
     const app = express()
       .use(agentAuth(guard))
@@ -161,7 +161,7 @@ describe('req.caller and getCaller', () => {
     });
   });
 
-  it('G1 a copy of a caller is no caller', async () => {
+  it('a copy of a caller is no caller [G1]', async () => {
     const { guard } = await guarded();
     const app = express()
       .use(agentAuth(guard))
@@ -202,11 +202,11 @@ const failing = async (...handlers: ErrorRequestHandler[]) => {
 const answer500: ErrorRequestHandler = (_error, _req, res, _next) => void res.sendStatus(500);
 
 describe('outcomes', () => {
-  it('F5 a handler that throws, noted', async () => {
+  it('a handler that throws, noted [F5]', async () => {
     expect(await failing(noteThrown(), answer500)).toEqual({ result: 'threw', status: 500 });
   });
 
-  it('F5 a handler that throws, seen only by its status', async () => {
+  it('a handler that throws, seen only by its status [F5]', async () => {
     expect(await failing(answer500)).toEqual({ result: 'finished', status: 500 });
   });
 
@@ -223,11 +223,11 @@ describe('outcomes', () => {
 });
 
 describe('agentAuth, misused', () => {
-  it.each([undefined, null, {}, { authenticate: true }])('G5 %o is no guard', (guard) => {
+  it.each([undefined, null, {}, { authenticate: true }])('%o is no guard [G5]', (guard) => {
     expect(() => agentAuth(guard as unknown as Guard)).toThrow(ConfigError);
   });
 
-  it('G5 options are checked at once', async () => {
+  it('options are checked at once [G5]', async () => {
     const { guard } = await guarded();
     expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
     expect(() => agentAuth(guard, { onRefusal: 'ignore' as 'throw' })).toThrow("'respond' or 'throw'");

@@ -97,7 +97,7 @@ describe('permit', () => {
     ['gives the text null', () => ({ type: 'Thing', id: 'null' })],
     ['gives the text NaN', () => ({ type: 'Thing', id: 'NaN' })],
     ['gives the text of an object', () => ({ type: 'Thing', id: '[object Object]' })],
-  ])('D12 resource_unresolved: a resource that %s lets nobody through', async (_title, resource) => {
+  ])('resource_unresolved: a resource that %s lets nobody through [D12]', async (_title, resource) => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(guard, permit('thing.read', resource));
     const response = await call(app);
@@ -108,7 +108,7 @@ describe('permit', () => {
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'resource_unresolved' }]);
   });
 
-  it('D12 a resource that is not there is answered as one that is denied', async () => {
+  it('a resource that is not there is answered as one that is denied [D12]', async () => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(
       guard,
@@ -146,7 +146,7 @@ describe('permit', () => {
     expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome', outcome: { result: 'finished', status: 403 } });
   });
 
-  it('D7 HEAD asks the same', async () => {
+  it('HEAD asks the same [D7]', async () => {
     const { guard } = await guarded();
     const app = express()
       .use(agentAuth(guard))
@@ -163,7 +163,7 @@ describe('permit, misused', () => {
     ['a resource in words', () => permit('thing.read', 'Thing' as unknown as Resource)],
     ['a resource that is null', () => permit('thing.read', null as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
-  ])('G5 %s is a ConfigError at once', (_title, make) => {
+  ])('%s is a ConfigError at once [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

@@ -90,7 +90,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
   });
 
-  it('A13 G3 mounted routers, HEAD and what is not found', async () => {
+  it('mounted routers, HEAD and what is not found [A13, G3]', async () => {
     await using server = await api((app, { guard }) => {
       const inner = express.Router().use(agentAuth(guard)).get('/things/:id', permit(false), sayWho);
       app.use('/api', express.Router().use('/v1', inner));
@@ -103,7 +103,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/api/v1/nowhere' }))).status).toBe(404);
   });
 
-  it('G2 a parser before it', async () => {
+  it('a parser before it [G2]', async () => {
     await using server = await api((app, { guard }) => app.use(express.json(), agentAuth(guard), sayWho));
     expect(codeOf(await send(server.url, signed(json)))).toBe('body_consumed');
   });
@@ -122,7 +122,7 @@ describe.each(versions)('%s', (_version, express) => {
     ]);
   });
 
-  it("G3 onRefusal: 'throw' reaches the error handler, from agentAuth, permit and @Permit; nothing hangs", async () => {
+  it("onRefusal: 'throw' reaches the error handler, from agentAuth, permit and @Permit; nothing hangs [G3]", async () => {
     const things = new Things();
     await using server = await api((app, { guard }) =>
       app
@@ -140,7 +140,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect(await send(server.url, signed({ target: '/method/forbidden' }))).toMatchObject(denied);
   });
 
-  it('F5 a refusal that was thrown, and an application that goes on: the outcome says what it answered', async () => {
+  it('a refusal that was thrown, and an application that goes on: the outcome says what it answered [F5]', async () => {
     await using server = await api((app, { guard }) =>
       app
         .use(agentAuth(guard, { onRefusal: 'throw' }))
@@ -151,7 +151,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
   });
 
-  it('G3 F5 an error of a guarded method reaches the error handler too', async () => {
+  it('an error of a guarded method reaches the error handler too [G3, F5]', async () => {
     const things = new Things();
     await using server = await api((app, { guard }) =>
       app.use(agentAuth(guard)).get('/:id', things.fail.bind(things)).use(noteThrown(), answer),

@@ -33,7 +33,7 @@ describe('agentAuth', () => {
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
   });
 
-  it('D7 HEAD runs the checks of GET, and a refusal to HEAD has no body', async () => {
+  it('HEAD runs the checks of GET, and a refusal to HEAD has no body [D7]', async () => {
     const handler = vi.fn(async () => 'x');
     await using api = await Api.start((app) => app.get('/', verifiedOnly, handler));
     expect((await api.call({ method: 'HEAD' })).status).toBe(200);
@@ -43,7 +43,7 @@ describe('agentAuth', () => {
     expect(handler).toHaveBeenCalledTimes(1);
   });
 
-  it('G3 an unknown URL is verified before it is not found', async () => {
+  it('an unknown URL is verified before it is not found [G3]', async () => {
     const missing = vi.fn((_request: FastifyRequest, reply: FastifyReply) => reply.code(404).send('mine'));
     await using api = await Api.start((app) => app.setNotFoundHandler(missing));
     expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
@@ -51,14 +51,14 @@ describe('agentAuth', () => {
     expect(await api.call({ target: '/nowhere' })).toMatchObject({ status: 404, body: 'mine' });
   });
 
-  it('G3 the same for the 404 of Fastify itself, and for an unknown method', async () => {
+  it('the same for the 404 of Fastify itself, and for an unknown method [G3]', async () => {
     await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'));
     expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
     expect((await api.call({ target: '/nowhere' })).status).toBe(404);
     expect(codeOf(await send(api.url, unsigned({ method: 'PROPFIND' })))).toBe('signature_required');
   });
 
-  it('G3 guards routes of every plugin and prefix that comes after it', async () => {
+  it('guards routes of every plugin and prefix that comes after it [G3]', async () => {
     await using api = await Api.start(async (app) => {
       await app.register(
         async (child) => {
@@ -77,7 +77,7 @@ describe('agentAuth', () => {
     }
   });
 
-  it('G3 in a plugin of its own it guards that plugin only', async () => {
+  it('in a plugin of its own it guards that plugin only [G3]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     app.register(async (child) => {
@@ -90,7 +90,7 @@ describe('agentAuth', () => {
     await app.close();
   });
 
-  it('G3 guards a route that was declared while the plugin was still to be loaded', async () => {
+  it('guards a route that was declared while the plugin was still to be loaded [G3]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     app.register(agentAuth, { guard });
@@ -99,7 +99,7 @@ describe('agentAuth', () => {
     await app.close();
   });
 
-  it('A13 what is signed is the target of the request line, whatever the URL is rewritten to', async () => {
+  it('what is signed is the target of the request line, whatever the URL is rewritten to [A13]', async () => {
     await using api = await Api.start((app) => app.get('/inner', verifiedOnly, async () => 'x'), {
       server: { rewriteUrl: () => '/inner' },
     });
@@ -107,7 +107,7 @@ describe('agentAuth', () => {
     expect(api.guarded.audit.records.every(({ request }) => request.path === '/outer')).toBe(true);
   });
 
-  it('A13 G3 trustProxy gives X-Forwarded-* no say', async () => {
+  it('trustProxy gives X-Forwarded-* no say [A13, G3]', async () => {
     await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'), {
       server: { trustProxy: true },
     });
@@ -133,7 +133,7 @@ describe('agentAuth', () => {
 });
 
 describe('bodies', () => {
-  it('A4 no parser sees a byte of a body that is not the signed one', async () => {
+  it('no parser sees a byte of a body that is not the signed one [A4]', async () => {
     const seen = vi.fn();
     await using api = await Api.start((app) => {
       app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -149,7 +149,7 @@ describe('bodies', () => {
     expect(seen).toHaveBeenCalledTimes(1);
   });
 
-  it('A4 nor does @fastify/multipart, which reads the raw request', async () => {
+  it('nor does @fastify/multipart, which reads the raw request [A4]', async () => {
     const stored: string[] = [];
     await using api = await Api.start(async (app) => {
       await app.register(multipart);
@@ -191,7 +191,7 @@ describe('bodies', () => {
     connection.destroy();
   });
 
-  it('G4 a body that is too large is answered before it has come', async () => {
+  it('a body that is too large is answered before it has come [G4]', async () => {
     const parts = await guarded({ maxBodyBytes: 10 });
     await using api = await Api.start((app) => app.post('/', verifiedOnly, async () => 'x'), { guarded: parts });
     const connection = await Connection.open(api.url);
@@ -200,7 +200,7 @@ describe('bodies', () => {
     connection.destroy();
   });
 
-  it('G2 a hook before it that read the body: refused as our own fault', async () => {
+  it('a hook before it that read the body: refused as our own fault [G2]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     app.addHook('onRequest', async ({ raw }) => {
@@ -228,7 +228,7 @@ describe('request.caller and getCaller', () => {
     await app.close();
   });
 
-  it('G1 nothing can put a caller there, and requests share nothing', async () => {
+  it('nothing can put a caller there, and requests share nothing [G1]', async () => {
     const attempts: unknown[] = [];
     await using api = await Api.start((app) => {
       app.addHook('preParsing', async (request) => {
@@ -282,13 +282,13 @@ describe('outcomes', () => {
       { result: 'finished', status: 200 },
       (app) => app.get('/', verifiedOnly, (_request, reply) => reply.send(Readable.from(['a', 'b']))),
     ],
-  ])('F5 %s', async (_title, outcome, define) => {
+  ])('%s [F5]', async (_title, outcome, define) => {
     await using api = await Api.start(define);
     await api.call();
     expect(await outcomeOf(api.guarded)).toEqual(outcome);
   });
 
-  it('F5 a client that goes away', async () => {
+  it('a client that goes away [F5]', async () => {
     const arrived = new EventEmitter();
     const arrival = once(arrived, 'request');
     await using api = await Api.start((app) =>
@@ -344,7 +344,7 @@ describe('agentAuth, misused', () => {
   it.each([
     ['no guard', {}],
     ['a promise of no guard', { guard: Promise.resolve({}) }],
-  ])('G5 %s stops the start', async (_title, options) => {
+  ])('%s stops the start [G5]', async (_title, options) => {
     const app = fastify();
     await expect(async () => app.register(agentAuth, options as { guard: Guard })).rejects.toThrow(ConfigError);
   });
@@ -354,13 +354,13 @@ describe('agentAuth, misused', () => {
     [{ unmaped: 'authenticated' }, "Did you mean 'unmapped'"],
     [{ unmapped: 'allow' }, "'refuse' or 'authenticated'"],
     [{ prefix: '/api' }, "unknown option 'prefix'"],
-  ])('G5 %o stops the start', async (options, message) => {
+  ])('%o stops the start [G5]', async (options, message) => {
     const { guard } = await guarded();
     const app = fastify();
     await expect(async () => app.register(agentAuth, { guard, ...(options as object) })).rejects.toThrow(message);
   });
 
-  it('G5 twice on one app stops the start', async () => {
+  it('twice on one app stops the start [G5]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     await app.register(agentAuth, { guard });

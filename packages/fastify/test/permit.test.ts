@@ -68,7 +68,7 @@ describe.each([
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('D7 HEAD asks the same', async () => {
+  it('HEAD asks the same [D7]', async () => {
     await using host = await one((app, handler) => app.get('/:id', route('thing.read', fromRoute), handler));
     expect((await host.api.call({ method: 'HEAD', target: '/forbidden' })).status).toBe(403);
     expect(host.handler).not.toHaveBeenCalled();
@@ -105,7 +105,7 @@ describe.each([
     ['throws', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', () => ({ type: 'Thing' }) as Resource],
     ['gives an id that is no string', () => ({ type: 'Thing', id: 1.5 })],
-  ])('D12 resource_unresolved: a resource that %s lets nobody through', async (_title, resource) => {
+  ])('resource_unresolved: a resource that %s lets nobody through [D12]', async (_title, resource) => {
     await using host = await one((app, handler) => app.get('/', route('thing.read', resource), handler), {
       guarded: await guarded({ onTrouble: () => {} }),
     });
@@ -115,7 +115,7 @@ describe.each([
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('D12 a resource that is not there is answered as one that is denied', async () => {
+  it('a resource that is not there is answered as one that is denied [D12]', async () => {
     await using host = await one((app, handler) =>
       app.get(
         '/',
@@ -144,7 +144,7 @@ describe.each([
 });
 
 describe('permit where no agentAuth reaches', () => {
-  it('G3 G5 not_authenticated: nobody gets through', async () => {
+  it('not_authenticated: nobody gets through [G3, G5]', async () => {
     const handler = vi.fn(async () => 'x');
     const app = fastify();
     app.get('/', permit('thing.read', thing), handler);
@@ -163,7 +163,7 @@ describe('permit where no agentAuth reaches', () => {
     ['a permit in its config', { config: { permit: { action: 'thing.read', resource: thing } } }],
     ['permit: false', { config: { permit: false } }],
     ['a permit whose preHandler is replaced', { ...permit('thing.read', thing), preHandler: async () => {} }],
-  ])('G3 G5 not_authenticated: a route with %s, beside the plugin that has it', async (_title, options) => {
+  ])('not_authenticated: a route with %s, beside the plugin that has it [G3, G5]', async (_title, options) => {
     const handler = vi.fn(async () => 'x');
     const parsed = vi.fn();
     const troubles: string[] = [];
@@ -201,7 +201,7 @@ describe('permit where no agentAuth reaches', () => {
     await app.close();
   });
 
-  it('G3 works on a route that was declared while the plugin was still to be loaded', async () => {
+  it('works on a route that was declared while the plugin was still to be loaded [G3]', async () => {
     const { guard, queries } = await guarded();
     const app = fastify();
     app.register(agentAuth, { guard });
@@ -215,7 +215,7 @@ describe('permit where no agentAuth reaches', () => {
 });
 
 describe('a route that asks for no permission', () => {
-  it('D8 is closed to agents, recorded, and its body is not even parsed', async () => {
+  it('is closed to agents, recorded, and its body is not even parsed [D8]', async () => {
     const parsed = vi.fn();
     await using host = await one((app, handler) => {
       app.addHook('preParsing', async () => parsed());
@@ -238,7 +238,7 @@ describe('a route that asks for no permission', () => {
     ]);
   });
 
-  it('D8 whether the config is missing, empty, or only of other plugins', async () => {
+  it('whether the config is missing, empty, or only of other plugins [D8]', async () => {
     await using host = await one((app, handler) => {
       app.get('/empty', { config: {} }, handler);
       app.get('/undefined', { config: { permit: undefined } as object }, handler);
@@ -375,7 +375,7 @@ describe('@Permit', () => {
     expect(api.guarded.queries).toMatchObject([{ action: 'thing.read' }, { action: 'thing.read' }]);
   });
 
-  it('D8 an arrow function around it, without a word in the config, is refused: nobody can look inside', async () => {
+  it('an arrow function around it, without a word in the config, is refused: nobody can look inside [D8]', async () => {
     await using api = await Api.start((app) => app.get('/:id', (request) => things.find(request)));
     expect(codeOf(await api.call({ target: '/1' }))).toBe('route_unmapped');
   });
@@ -403,14 +403,14 @@ describe('permit, misused', () => {
     ['a misspelt option', { action: 'thing.read', resource: thing, require: 'x' }],
   ];
 
-  it.each(wrong)('G5 config.permit with %s stops the start', async (_title, config) => {
+  it.each(wrong)('config.permit with %s stops the start [G5]', async (_title, config) => {
     const { guard } = await guarded();
     const app = fastify();
     await app.register(agentAuth, { guard });
     expect(() => app.get('/', { config: { permit: config } as object }, async () => 'x')).toThrow(ConfigError);
   });
 
-  it.each(wrong)('G5 and lets nobody through on a route that was declared too early: %s', async (_title, config) => {
+  it.each(wrong)('and lets nobody through on a route that was declared too early: %s [G5]', async (_title, config) => {
     const { guard } = await guarded();
     const app = fastify();
     app.register(agentAuth, { guard });
@@ -425,7 +425,7 @@ describe('permit, misused', () => {
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
     ['@Permit without an action', () => Permit('', thing)],
-  ])('G5 %s is a ConfigError at once', (_title, make) => {
+  ])('%s is a ConfigError at once [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

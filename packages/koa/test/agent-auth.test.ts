@@ -82,7 +82,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('D7 HEAD is checked alike, and a refusal to HEAD has no body', async () => {
+  it('HEAD is checked alike, and a refusal to HEAD has no body [D7]', async () => {
     const handler = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(handler));
     expect((await api.call({ method: 'HEAD' })).status).toBe(404);
@@ -98,7 +98,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 404, undecided: true });
   });
 
-  it('A13 G3 under koa-mount and a router prefix the whole target is what was signed', async () => {
+  it('under koa-mount and a router prefix the whole target is what was signed [A13, G3]', async () => {
     const { guard } = await guarded();
     const router = new Router<AgentState>({ prefix: '/v1' });
     router.use(agentAuth(guard));
@@ -121,7 +121,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
       'on a router that minds case',
       (guard) => create().use(things({ prefix: '/api', sensitive: true }, agentAuth(guard)).routes()),
     ],
-  ])('A13 G3 one part guarded %s: no spelling of its path leads past the guard', async (_where, guardPart) => {
+  ])('one part guarded %s: no spelling of its path leads past the guard [A13, G3]', async (_where, guardPart) => {
     const { guard } = await guarded();
     await using served = await serve(guardPart(guard).callback());
     expect((await send(served.url, signed({ target: '/api/things/1' }))).body).toBe('1');
@@ -146,7 +146,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
           .use(things({ prefix: '/api' }).routes()),
     ],
     ['router.use', (guard) => create().use(things({ prefix: '/api' }, agentAuth(guard)).routes())],
-  ])('A13 G3 past a guard that only %s keeps out, permit still refuses', async (_where, guardPart) => {
+  ])('past a guard that only %s keeps out, permit still refuses [A13, G3]', async (_where, guardPart) => {
     const { guard } = await guarded();
     await using served = await serve(guardPart(guard).callback());
     expect((await send(served.url, signed({ target: '/api/things/1' }))).body).toBe('1');
@@ -154,7 +154,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(codeOf(await send(served.url, unsigned({ target: '/API/things/1' })))).toBe('not_authenticated');
   });
 
-  it('A13 G3 app.proxy gives X-Forwarded-* no say', async () => {
+  it('app.proxy gives X-Forwarded-* no say [A13, G3]', async () => {
     const app = create();
     app.proxy = true;
     await using api = await Api.start(app, sayWho);
@@ -188,7 +188,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(codeOf(await send(api.url, broken))).toBe('signature_invalid');
   });
 
-  it('D8 everyRequest asks policy once about each request, before anything behind it', async () => {
+  it('everyRequest asks policy once about each request, before anything behind it [D8]', async () => {
     const behind = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(behind), { auth: { everyRequest: true } });
     await api.call({ target: '/repos/acme?x=1' });
@@ -203,7 +203,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
 });
 
 describe.each(versions)('bodies on %s', (_version, create) => {
-  it('A4 a parser behind it reads the signed body, and not a byte of another', async () => {
+  it('a parser behind it reads the signed body, and not a byte of another [A4]', async () => {
     const parsed = vi.fn();
     await using api = await Api.start(create(), (app) => {
       app.use(async (ctx, next) => {
@@ -252,7 +252,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     connection.destroy();
   });
 
-  it('G4 a body that is too large is answered before it has come', async () => {
+  it('a body that is too large is answered before it has come [G4]', async () => {
     await using api = await Api.start(create(), echo, { guarded: await guarded({ maxBodyBytes: 10 }) });
     const connection = await Connection.open(api.url);
     connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
@@ -260,7 +260,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     connection.destroy();
   });
 
-  it('G2 a parser before it: refused as our own fault, and recorded', async () => {
+  it('a parser before it: refused as our own fault, and recorded [G2]', async () => {
     const behind = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(behind), { before: echoing });
     const response = await api.call(json);
@@ -276,7 +276,7 @@ function echoing(app: App): void {
 }
 
 describe.each(versions)('ctx.state.caller and getCaller on %s', (_version, create) => {
-  it('G1 what an earlier middleware put there does not count, nor can a handler change it', async () => {
+  it('what an earlier middleware put there does not count, nor can a handler change it [G1]', async () => {
     const attempts: unknown[] = [];
     const attempt = (act: () => unknown) => {
       try {
@@ -308,7 +308,7 @@ describe.each(versions)('ctx.state.caller and getCaller on %s', (_version, creat
     expect(attempts).toEqual([expect.any(TypeError), expect.any(TypeError), expect.any(TypeError)]);
   });
 
-  it('G1 nor for a stranger of mixed traffic', async () => {
+  it('nor for a stranger of mixed traffic [G1]', async () => {
     await using api = await Api.start(create(), sayWho, {
       guarded: await guarded({ traffic: 'mixed' }),
       before: (app) =>
@@ -352,13 +352,13 @@ describe.each(versions)('outcomes on %s', (_version, create) => {
           ctx.body = Readable.from(['a', 'b']);
         }),
     ],
-  ])('F5 G3 %s', async (_title, outcome, define) => {
+  ])('%s [F5, G3]', async (_title, outcome, define) => {
     await using api = await Api.start(create(), define);
     await api.call();
     expect(await outcomeOf(api.guarded)).toEqual(outcome);
   });
 
-  it('F5 a handler that throws, answered by a middleware before us', async () => {
+  it('a handler that throws, answered by a middleware before us [F5]', async () => {
     await using api = await Api.start(create(), (app) => app.use(fail), {
       before: (app) =>
         app.use(async (ctx, next) => {
@@ -371,7 +371,7 @@ describe.each(versions)('outcomes on %s', (_version, create) => {
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'threw', status: 418, undecided: true });
   });
 
-  it('F5 a client that goes away', async () => {
+  it('a client that goes away [F5]', async () => {
     const arrived = new EventEmitter();
     const arrival = once(arrived, 'request');
     await using api = await Api.start(create(), (app) =>
@@ -429,7 +429,7 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
         ctx.body = 'all the same';
       },
     ],
-  ])('F5 a refusal %s: the outcome says what was answered', async (_title, auth, middleware) => {
+  ])('a refusal %s: the outcome says what was answered [F5]', async (_title, auth, middleware) => {
     const define = (app: App) => app.use(middleware).use(permit<KoaContext>('forbidden', { type: 'Thing', id: '1' }));
     await using api = await Api.start(create(), define, { auth });
     expect((await api.call()).body).toBe('all the same');
@@ -448,11 +448,11 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
 });
 
 describe('agentAuth, misused', () => {
-  it.each<unknown>([undefined, null, {}])('G5 %o is no guard', (guard) => {
+  it.each<unknown>([undefined, null, {}])('%o is no guard [G5]', (guard) => {
     expect(() => agentAuth(guard as Guard)).toThrow(ConfigError);
   });
 
-  it('G5 options are checked at once', async () => {
+  it('options are checked at once [G5]', async () => {
     const { guard } = await guarded();
     expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
     expect(() => agentAuth(guard, { unmapped: 'open' as 'refuse' })).toThrow("'unmapped' must be 'refuse' or");

@@ -65,7 +65,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('D7 HEAD asks the same', async () => {
+  it('HEAD asks the same [D7]', async () => {
     await using api = await Api.start(create(), route());
     expect((await api.call({ method: 'HEAD', target: '/things/forbidden' })).status).toBe(403);
     expect(handler).not.toHaveBeenCalled();
@@ -75,7 +75,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     ['throws', 'resource_unresolved', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', 'resource_unresolved', () => ({ type: 'Thing' }) as Resource],
     ['is not there', 'policy_denied', () => undefined],
-  ])('D12 a resource that %s lets nobody through', async (_title, code, resource) => {
+  ])('a resource that %s lets nobody through [D12]', async (_title, code, resource) => {
     const parts = await guarded({ onTrouble: () => {} });
     await using api = await Api.start(create(), route({ resource }), { guarded: parts });
     const response = await api.call({ target: '/things/1' });
@@ -84,7 +84,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('G3 not_authenticated: without agentAuth before it nobody gets through', async () => {
+  it('not_authenticated: without agentAuth before it nobody gets through [G3]', async () => {
     await using served = await serve(route()(create()).callback());
     expect(codeOf(await send(served.url, unsigned({ target: '/things/1' })))).toBe('not_authenticated');
     expect(codeOf(await send(served.url, signed({ target: '/things/1' })))).toBe('not_authenticated');
@@ -188,7 +188,7 @@ describe('permit, misused', () => {
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
     ['@Permit without an action', () => Permit('', thing)],
-  ])('G5 %s is a ConfigError at once', (_title, make) => {
+  ])('%s is a ConfigError at once [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

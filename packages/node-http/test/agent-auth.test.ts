@@ -60,7 +60,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('D7 HEAD and unknown methods are checked alike', async () => {
+  it('HEAD and unknown methods are checked alike [D7]', async () => {
     const behind = vi.fn(sayWho);
     await using server = await api(style, behind);
     expect(await send(server.url, unsigned({ method: 'HEAD' }))).toMatchObject({ status: 401, body: '' });
@@ -69,7 +69,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect((await send(server.url, signed({ method: 'HEAD' }))).status).toBe(200);
   });
 
-  it('A4 a handler reads the signed body, and not a byte of another', async () => {
+  it('a handler reads the signed body, and not a byte of another [A4]', async () => {
     const behind = vi.fn(echo);
     await using server = await api(style, behind);
     const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
@@ -88,7 +88,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     connection.destroy();
   });
 
-  it('G4 a body that is too large is answered before it has come', async () => {
+  it('a body that is too large is answered before it has come [G4]', async () => {
     await using server = await api(style, echo, guarded({ maxBodyBytes: 10 }));
     const connection = await Connection.open(server.url);
     connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
@@ -119,7 +119,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect(codeOf(await send(server.url, broken))).toBe('signature_invalid');
   });
 
-  it('F5 a client that goes away', async () => {
+  it('a client that goes away [F5]', async () => {
     const arrived = new EventEmitter();
     const arrival = once(arrived, 'request');
     await using server = await api(style, () => arrived.emit('request'));
@@ -130,7 +130,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect(await outcomeOf(server)).toEqual({ result: 'aborted', undecided: true });
   });
 
-  it('G1 what stands on the request says nothing about who calls', async () => {
+  it('what stands on the request says nothing about who calls [G1]', async () => {
     const { guard } = await guarded();
     const behind = style(agentAuth(guard), sayWho);
     await using server = await serve((request, response) => {
@@ -163,7 +163,7 @@ describe('errors', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('secret'))],
-  ])('F5 a handler that %s: the step rejects with its error, and the log says so', async (_title, handler) => {
+  ])('a handler that %s: the step rejects with its error, and the log says so [F5]', async (_title, handler) => {
     const errors: unknown[] = [];
     const parts = await guarded();
     await using server = await stepping(agentAuth(parts.guard), handler, errors);
@@ -184,7 +184,7 @@ describe('errors', () => {
 });
 
 describe('the target', () => {
-  it('A13 G3 is that of the request line where connect and its kin cut the URL', async () => {
+  it('is that of the request line where connect and its kin cut the URL [A13, G3]', async () => {
     const { guard } = await guarded();
     const auth = agentAuth(guard);
     await using server = await serve((request, response) => {
@@ -196,7 +196,7 @@ describe('the target', () => {
     expect(codeOf(await send(server.url, moved))).toBe('signature_invalid');
   });
 
-  it('A13 X-Forwarded-* has no say', async () => {
+  it('X-Forwarded-* has no say [A13]', async () => {
     const { guard } = await guarded();
     const auth = agentAuth(guard);
     await using server = await serve((request, response) => void auth(request, response, () => response.end('x')));
@@ -204,7 +204,7 @@ describe('the target', () => {
     expect(codeOf(await send(server.url, evil))).toBe('origin_mismatch');
   });
 
-  it('D8 everyRequest asks policy once about each request', async () => {
+  it('everyRequest asks policy once about each request [D8]', async () => {
     const { guard, queries } = await guarded();
     const options: AgentAuthOptions = { everyRequest: true };
     const behind = vi.fn((_request: IncomingMessage, response: ServerResponse) => response.end('x'));
@@ -220,16 +220,16 @@ describe('the target', () => {
 });
 
 describe('agentAuth, misused', () => {
-  it.each<unknown>([undefined, null, {}])('G5 %o is no guard', (guard) => {
+  it.each<unknown>([undefined, null, {}])('%o is no guard [G5]', (guard) => {
     expect(() => agentAuth(guard as Guard)).toThrow(ConfigError);
   });
 
-  it('G5 options are checked at once', async () => {
+  it('options are checked at once [G5]', async () => {
     const { guard } = await guarded();
     expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
   });
 
-  it('G2 something before it that read the body: refused as our own fault', async () => {
+  it('something before it that read the body: refused as our own fault [G2]', async () => {
     const { guard } = await guarded();
     const auth = agentAuth(guard);
     await using server = await serve(async (request, response) => {

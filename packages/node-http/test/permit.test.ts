@@ -88,7 +88,7 @@ describe.each(styles)('permit, %s', (_name, run) => {
 });
 
 describe('permit', () => {
-  it('G3 not_authenticated: without agentAuth before it nobody gets through', async () => {
+  it('not_authenticated: without agentAuth before it nobody gets through [G3]', async () => {
     handler.mockClear();
     const permission = permit('thing.read', thing);
     await using server = await serve((request, response) => {
@@ -103,7 +103,7 @@ describe('permit', () => {
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
     ['@Permit without an action', () => Permit('', thing)],
-  ])('G5 %s is a ConfigError at once', (_title, make) => {
+  ])('%s is a ConfigError at once [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

@@ -37,12 +37,12 @@ it.each<[string, unknown]>([
   ['policies as text', { allow: true, policies: 'a' }],
   ['a policy that is no text', { allow: true, policies: [1] }],
   ['null for policies', { allow: true, policies: null }],
-])('D3 %s is no decision', (_title, result) => {
+])('%s is no decision [D3]', (_title, result) => {
   const { decision, cause, errors } = readDecision(result, '');
   expect({ decision, cause, errors: errors.length }).toEqual({ decision: 'deny', cause: 'error', errors: 1 });
 });
 
-it('D3 nothing but a true permits', () => {
+it('nothing but a true permits [D3]', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const says = value === true || (value as { allow?: unknown } | null)?.allow === true;

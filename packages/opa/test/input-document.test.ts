@@ -23,7 +23,7 @@ it('is the document that the rule of the guide reads', () => {
   });
 });
 
-it('C2 an agent on whose behalf another acts is never a user', () => {
+it('an agent on whose behalf another acts is never a user [C2]', () => {
   const { onBehalfOf: _user, ...rest } = context;
   const byAgent = inputDocument({ ...query, context: { ...rest, onBehalfOfAgent: 'user_123' } });
   expect(byAgent.on_behalf_of).toEqual({ type: 'agent', agent_id: 'user_123' });
@@ -56,12 +56,12 @@ it.each([
   expect(inputDocument({ ...query, resource: { type, id: '7' } }).resource[name]).toBe('7');
 });
 
-it.each(['Type', 'Id', 'Attributes', 'Parents'])('D9 a type %s takes the place of no other member', (type) => {
+it.each(['Type', 'Id', 'Attributes', 'Parents'])('a type %s takes the place of no other member [D9]', (type) => {
   const resource = { type, id: '7', attributes: { owner: 'x' }, parents: [{ type: 'Org', id: 'acme' }] };
   expect(inputDocument({ ...query, resource }).resource).toEqual(resource);
 });
 
-it('D9 attributes stay below their member', () => {
+it('attributes stay below their member [D9]', () => {
   const resource = { type: 'Repo', id: 'acme/web', attributes: { repo: 'acme/api', id: 'acme/api' } };
   expect(inputDocument({ ...query, resource }).resource).toMatchObject({ repo: 'acme/web', id: 'acme/web' });
 });

@@ -49,22 +49,22 @@ it.each<[string, unknown]>([
   ['an error beside a true', { result: true, error: {} }],
   ['the code of an error beside a true', { code: 'internal_error', message: 'x', result: true }],
   ['provenance of another kind', { result: 'x', provenance: 'y' }],
-])('D3 %s denies as an error', async (_title, document) => {
+])('%s denies as an error [D3]', async (_title, document) => {
   const stub = await startStubPdp(says(document));
   expect(await opaServer({ url: stub.url, path }).decide(query)).toMatchObject({ decision: 'deny', cause: 'error' });
 });
 
-it.each(oddAnswers({ result: true }))('D3 %s denies as an error', async (_title, answer) => {
+it.each(oddAnswers({ result: true }))('%s denies as an error [D3]', async (_title, answer) => {
   const stub = await startStubPdp(answer);
   expect(await opaServer({ url: stub.url, path }).decide(query)).toMatchObject({ decision: 'deny', cause: 'error' });
 });
 
-it.each(outages)('D4 %s is an outage', async (_title, answer) => {
+it.each(outages)('%s is an outage [D4]', async (_title, answer) => {
   const stub = await startStubPdp(answer);
   await expect(opaServer({ url: stub.url, path, timeoutSeconds: 0.2 }).decide(query)).rejects.toThrow('it ');
 });
 
-it('D9 a query that cannot be written exactly is not even asked', async () => {
+it('a query that cannot be written exactly is not even asked [D9]', async () => {
   const stub = await startStubPdp(says({ result: true }));
   const answer = await opaServer({ url: stub.url, path }).decide(about('acme/\ud800'));
   expect(answer).toMatchObject({ decision: 'deny', cause: 'error' });
@@ -78,7 +78,7 @@ it.each<[string, unknown, RegExp]>([
   ['a path from the root', { path: '/agent/authz' }, /'path' must name a rule/],
   ['plain http', { url: 'http://opa.internal:8181' }, /^opaServer: 'url' is plain http/],
   ['a misspelt option', { timeoutSecond: 1 }, /Did you mean 'timeoutSeconds'/],
-])('G5 %s stops the start', (_title, change, message) => {
+])('%s stops the start [G5]', (_title, change, message) => {
   const options = { url: 'https://opa.internal', path, ...(change as object) };
   expect(() => opaServer(options)).toThrow(ConfigError);
   expect(() => opaServer(options)).toThrow(message);

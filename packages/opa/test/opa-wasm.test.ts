@@ -26,18 +26,18 @@ describe('the rule', () => {
   });
 
   it.each([
-    ['D1 errs', 'decision', 'acme/faulty'],
-    ['D3 is undefined', 'without_default', 'acme/web'],
-    ['D3 gives text', 'odd', 'acme/api'],
-    ['D3 gives text for a boolean', 'allowed_as_text', 'acme/api'],
-    ['D4 calls a function that is not there', 'calls_out', 'acme/api'],
+    ['errs [D1]', 'decision', 'acme/faulty'],
+    ['is undefined [D3]', 'without_default', 'acme/web'],
+    ['gives text [D3]', 'odd', 'acme/api'],
+    ['gives text for a boolean [D3]', 'allowed_as_text', 'acme/api'],
+    ['calls a function that is not there [D4]', 'calls_out', 'acme/api'],
   ])('%s: denied as an error', (_title, rule, id) => {
     expect(engine(rule).decide(about(id))).toMatchObject(failed);
   });
 });
 
 // An instance that is not replaced fails for good after some 500.
-it('D4 an error leaves nothing behind: the next decision is right, however many came before', async () => {
+it('an error leaves nothing behind: the next decision is right, however many came before [D4]', async () => {
   const decider = engine('decision');
   for (let turn = 0; turn < 600; turn++) {
     expect(await decider.decide(about('acme/faulty'))).toMatchObject(failed);
@@ -47,17 +47,17 @@ it('D4 an error leaves nothing behind: the next decision is right, however many 
 });
 
 it.each<[string, unknown]>([
-  ['D9 half a surrogate pair', 'acme/\ud800'],
-  ['D11 2^53', 2 ** 53],
-  ['D11 NaN', Number.NaN],
-  ['D11 undefined', undefined],
-  ['D11 a big integer', 7n],
+  ['half a surrogate pair [D9]', 'acme/\ud800'],
+  ['2^53 [D11]', 2 ** 53],
+  ['NaN [D11]', Number.NaN],
+  ['undefined [D11]', undefined],
+  ['a big integer [D11]', 7n],
 ])('%s among the attributes is refused, not changed', async (_title, value) => {
   expect(await engine('decision').decide(about('acme/api', { value }))).toMatchObject(failed);
 });
 
 it.each([100, 3000, 100_000])(
-  'D11 attributes nested %i deep are decided on or refused, and harm nothing',
+  'attributes nested %i deep are decided on or refused, and harm nothing [D11]',
   async (depth) => {
     let nested: Record<string, unknown> = {};
     for (let level = 0; level < depth; level++) nested = { nested };
@@ -94,7 +94,7 @@ describe('data', () => {
   });
 });
 
-describe('G5 is refused at the start', () => {
+describe('is refused at the start [G5]', () => {
   it.each<[string, unknown, RegExp]>([
     ['no module', { wasm: undefined }, /'wasm' must be the bytes of a policy\.wasm/],
     ['a bundle for a module', { wasm: new Uint8Array([0x1f, 0x8b, 8, 0]) }, /Is it the policy\.wasm of a bundle/],

@@ -140,7 +140,7 @@ describe('auditOpenTelemetry', () => {
     expect(spans()[0]).toMatchObject({ name: 'countersign.decision', attributes: decisionAttributes });
   });
 
-  it('F7 a claim is no agent', async () => {
+  it('a claim is no agent [F7]', async () => {
     const { provider, spans } = recording();
     const { request, time } = decision;
     const claimed = { keyId: 'thumbprint', agent: 'agent-1' };
@@ -156,7 +156,7 @@ describe('auditOpenTelemetry', () => {
     for (const name of ['gen_ai.agent.id', 'user.id']) expect(spans()[0]?.attributes).not.toHaveProperty(name);
   });
 
-  it('F1 F3 values are printable and bounded', async () => {
+  it('values are printable and bounded [F1, F3]', async () => {
     const { provider, spans } = recording();
     const sink = auditOpenTelemetry({ tracerProvider: provider });
     await sink.write({ ...decision, action: '\u001b[2J\u202e', resource: { type: 'Repo', id: 'x'.repeat(100_000) } });
@@ -176,7 +176,7 @@ describe('auditOpenTelemetry', () => {
     await auditOpenTelemetry().write(decision);
   });
 
-  it('F4 G5 it counts as no record, and its options are checked', () => {
+  it('it counts as no record, and its options are checked [F4, G5]', () => {
     expect(() => fanOut([auditOpenTelemetry()])).toThrow(ConfigError);
     expect(() => auditOpenTelemetry({ tracerProvider: {} as TracerProvider })).toThrow('getTracer');
     expect(() => auditOpenTelemetry({ tracer: 1 } as object)).toThrow(ConfigError);

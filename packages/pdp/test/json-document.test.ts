@@ -14,7 +14,7 @@ it('what is written says the same when it is read', () => {
   );
 });
 
-it('D9 text that is not well-formed is refused wherever it stands', () => {
+it('text that is not well-formed is refused wherever it stands [D9]', () => {
   const half = fc.constantFrom('\ud800', 'a\udfff', '\udc00\ud800');
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 2 }), half, fc.boolean(), (document, text, asKey) => {
@@ -62,7 +62,7 @@ it.each<[string, unknown]>([
   ['a list with a getter', Object.defineProperty(['a'], '0', { get: () => 'b' })],
   ['a list with a hole', Object.assign([], { length: 1 })],
   ['a list of a class', new (class extends Array {})()],
-])('D11 %s is refused', (_title, value) => {
+])('%s is refused [D11]', (_title, value) => {
   expect(wellFormedJson({ value }).ok).toBe(false);
 });
 

@@ -21,7 +21,7 @@ it.each<[string, unknown, RegExp]>([
   ['open for ever', { openSeconds: Infinity }, /'openSeconds'/],
   ['an empty scope', { scopeVocabulary: [''] }, /'scopeVocabulary' must be a list/],
   ['a clock that is none', { clock: 0 }, /'clock' must be a function/],
-])('G5 %s stops the start', (_title, change, message) => {
+])('%s stops the start [G5]', (_title, change, message) => {
   const options = { url: 'https://pdp.internal', ...(change as Partial<PdpOptions>) } as PdpOptions;
   expect(() => readPdpOptions('opaServer', options)).toThrow(ConfigError);
   expect(() => readPdpOptions('opaServer', options)).toThrow(message);

@@ -25,7 +25,7 @@ describe('keys', () => {
     expect(nativeSigningKey(privateKey, { keyId: 'k' })).toMatchObject({ algorithm, keyId: 'k' });
   });
 
-  it('A8 hmac-sha256 is used only when it is named, with a secret', () => {
+  it('hmac-sha256 is used only when it is named, with a secret [A8]', () => {
     expect(() => verificationKey(secret)).toThrow(SignatureError);
     expect(() => nativeSigningKey(secret, { keyId: 'k' })).toThrow(SignatureError);
     expect(verificationKey(secret, { algorithm: 'hmac-sha256' }).algorithm).toBe('hmac-sha256');
@@ -54,7 +54,7 @@ describe('keys', () => {
     ['a secret for Ed25519', () => verificationKey(secret, { algorithm: 'ed25519' })],
     ['a private key to verify', () => verificationKey(ed25519.privateKey)],
     ['a public key to sign', () => nativeSigningKey(ed25519.publicKey, { keyId: 'k' })],
-  ])('A8 %s is refused', (_, make) => {
+  ])('%s is refused [A8]', (_, make) => {
     expect(make).toThrow(SignatureError);
   });
 });

@@ -107,7 +107,7 @@ describe('whatever is received', () => {
     );
   });
 
-  it('A16 a canonical Signature-Input is signed as it stands: its serialisation equals the received slice', () => {
+  it('a canonical Signature-Input is signed as it stands: its serialisation equals the received slice [A16]', () => {
     fc.assert(
       fc.property(member, (value) => {
         const parsed = parseDictionary(value, { duplicates: 'refuse' });

@@ -60,7 +60,7 @@ describe('derived components of every kind of target', () => {
     ['user@example.com', 'https', undefined],
     ['a,b', 'https', undefined],
     ['', 'https', undefined],
-  ] as const)('A13 the authority %j over %s is %j', (authority, scheme, normalized) => {
+  ] as const)('the authority %j over %s is %j [A13]', (authority, scheme, normalized) => {
     expect(normalizeAuthority(authority, scheme)).toBe(normalized);
   });
 });

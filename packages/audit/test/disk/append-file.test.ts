@@ -16,7 +16,7 @@ function failWith(code: string): never {
 }
 
 describe('append file', () => {
-  it('F4 is not done before the sync is', async () => {
+  it('is not done before the sync is [F4]', async () => {
     using folder = temporaryFolder();
     const synced = new Deferred();
     const file = open(folder.log, { sync: () => synced.promise });
@@ -42,7 +42,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('in small pieces\n');
   });
 
-  it('F4 takes half a record back when the disk is full, and goes on when there is space', async () => {
+  it('takes half a record back when the disk is full, and goes on when there is space [F4]', async () => {
     using folder = temporaryFolder();
     let space = 10;
     const file = open(folder.log, {
@@ -62,7 +62,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('one\nthree\n');
   });
 
-  it('F4 trusts the disk no more after one failed sync', async () => {
+  it('trusts the disk no more after one failed sync [F4]', async () => {
     using folder = temporaryFolder();
     let healthy = false;
     const file = open(folder.log, { sync: async () => (healthy ? undefined : failWith('EIO')) });
@@ -73,7 +73,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('one\n');
   });
 
-  it('F6 takes nothing back when somebody else has written meanwhile', async () => {
+  it('takes nothing back when somebody else has written meanwhile [F6]', async () => {
     using folder = temporaryFolder();
     const file = open(folder.log, {
       write() {
@@ -87,7 +87,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('another writer\n');
   });
 
-  it('F6 writes nothing once somebody else has written', async () => {
+  it('writes nothing once somebody else has written [F6]', async () => {
     using folder = temporaryFolder();
     const file = open(folder.log, {});
     await file.append(Buffer.from('one\n'));
@@ -101,7 +101,7 @@ describe('append file', () => {
   it.each([
     ['before ours: ours is taken back', 'before', 'one\nanother writer\n'],
     ['behind ours: nothing is taken back', 'behind', 'one\ntwo\nanother writer\n'],
-  ])('F6 somebody else writes at the same moment, %s', async (_name, when, left) => {
+  ])('somebody else writes at the same moment, %s [F6]', async (_name, when, left) => {
     using folder = temporaryFolder();
     const file = open(folder.log, {
       write(descriptor, bytes) {

@@ -38,7 +38,7 @@ function failToTell(folder: Folder): string {
   return `audit-000001.jsonl.torn-${noon}`;
 }
 
-describe('F6 torn bytes of which no record tells yet', () => {
+describe('torn bytes of which no record tells yet [F6]', () => {
   it('more than a block of them are told as they were kept', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
@@ -114,7 +114,7 @@ describe('F6 torn bytes of which no record tells yet', () => {
   });
 });
 
-describe('F6 files that somebody puts beside a log under the names of torn bytes', () => {
+describe('files that somebody puts beside a log under the names of torn bytes [F6]', () => {
   it('a thousand do not hold up its start', { timeout: 30_000 }, async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);

@@ -71,7 +71,7 @@ describe('auditFile', () => {
     ]);
   });
 
-  it('F8 a clock that goes backwards does not change the order', async () => {
+  it('a clock that goes backwards does not change the order [F8]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     for (const hour of ['12', '11', '10']) await sink.write(event(hour, { time: `2026-11-24T${hour}:00:00.000Z` }));
@@ -83,7 +83,7 @@ describe('auditFile', () => {
     ]);
   });
 
-  it('F9 what happens to an event after write() does not change the record', async () => {
+  it('what happens to an event after write() does not change the record [F9]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     const actor = { id: 'agent-a', keyId: 'key-a' };
@@ -96,7 +96,7 @@ describe('auditFile', () => {
     expect((await read(folder.path))[0]).toMatchObject({ decision: 'deny', actor: { id: 'agent-a' } });
   });
 
-  it('F1 a hostile id stays on its line', async () => {
+  it('a hostile id stays on its line [F1]', async () => {
     using folder = temporaryFolder();
     await writeAll(folder.path, ['a\n{"sequence":99,"decision":"allow"}', '\u2028b']);
     // The start of the segment, two events, the checkpoint at close.
@@ -104,7 +104,7 @@ describe('auditFile', () => {
     expect((await read(folder.path)).map(({ sequence }) => sequence)).toEqual([2, 3]);
   });
 
-  it('F4 one event that cannot be rendered is refused alone', async () => {
+  it('one event that cannot be rendered is refused alone [F4]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     const cyclic: Record<string, unknown> = {};
@@ -122,7 +122,7 @@ describe('auditFile', () => {
     ]);
   });
 
-  it('F4 refuses when too many wait, and counts nothing that it refused', async () => {
+  it('refuses when too many wait, and counts nothing that it refused [F4]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path, { maxQueued: 5 });
     const results = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => sink.write(event(`${index}`))));
@@ -140,7 +140,7 @@ describe('auditFile', () => {
   });
 });
 
-describe('F6 a log that somebody else touches is noticed with the next record', () => {
+describe('a log that somebody else touches is noticed with the next record [F6]', () => {
   const meddling: Record<string, (log: string) => void> = {
     removed: (log) => rmSync(log),
     moved: (log) => renameSync(log, `${log}.1`),
@@ -170,7 +170,7 @@ describe('F6 a log that somebody else touches is noticed with the next record', 
   }
 });
 
-describe('G5 a log that cannot be kept stops the start', () => {
+describe('a log that cannot be kept stops the start [G5]', () => {
   it('a folder that is a file', () => {
     using folder = temporaryFolder();
     writeFileSync(folder.log, '');
@@ -185,7 +185,7 @@ describe('G5 a log that cannot be kept stops the start', () => {
     expect(readFileSync(join(folder.path, 'precious'), 'utf8')).toBe('precious');
   });
 
-  it('F6 a symbolic link in place of the checkpoints', () => {
+  it('a symbolic link in place of the checkpoints [F6]', () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     writeFileSync(elsewhere.log, '');
@@ -194,7 +194,7 @@ describe('G5 a log that cannot be kept stops the start', () => {
     expect(readFileSync(elsewhere.log, 'utf8')).toBe('');
   });
 
-  it('F6 a symbolic link in place of what is made at a start leads nowhere', async () => {
+  it('a symbolic link in place of what is made at a start leads nowhere [F6]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     writeFileSync(elsewhere.log, 'precious');
@@ -208,7 +208,7 @@ describe('G5 a log that cannot be kept stops the start', () => {
     expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(/^\S+\+[0-9a-f]{8}\+\S+\n$/);
   });
 
-  it('F6 a second sink on the same log; but not after the first was closed', async () => {
+  it('a second sink on the same log; but not after the first was closed [F6]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     expect(() => auditFile(join(folder.path, '.'))).toThrow(/written already/);

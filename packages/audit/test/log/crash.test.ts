@@ -44,7 +44,7 @@ async function read(directory: string): Promise<{ ids: string[]; sequences: numb
 
 describe('a process that dies', () => {
   // Ten processes one after the other: seconds, unless the machine is busy.
-  it('F4 F5 loses no acknowledged record in ten kills, and leaves no gap', { timeout: 120_000 }, async () => {
+  it('loses no acknowledged record in ten kills, and leaves no gap [F4, F5]', { timeout: 120_000 }, async () => {
     using folder = temporaryFolder();
     const acknowledged: string[] = [];
     for (let run = 0; run < 10; run++) {
@@ -61,7 +61,7 @@ describe('a process that dies', () => {
     expect(sequences).toEqual(sequences.map((_, index) => index + 1));
   });
 
-  it('F4 a file that may not grow refuses records, and stays whole', async () => {
+  it('a file that may not grow refuses records, and stays whole [F4]', async () => {
     using folder = temporaryFolder();
     const child = spawn(
       'sh',
@@ -90,7 +90,7 @@ describe('a process that dies', () => {
     expect((await read(folder.path)).ids.at(-1)).toBe('space again');
   });
 
-  it('G5 F4 a start that finds no room for anything is refused, and leaves nothing behind', async () => {
+  it('a start that finds no room for anything is refused, and leaves nothing behind [G5, F4]', async () => {
     using folder = temporaryFolder();
     const limited = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, writer, folder.path, 'run'];
     const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -11,7 +11,7 @@ import { ConfigError } from '@countersign/common';
 import { event, temporaryFolder } from '../events.js';
 
 describe('one process writes a log', () => {
-  it('F6 another live process holds it: the start is refused; when that has died it is taken over', async () => {
+  it('another live process holds it: the start is refused; when that has died it is taken over [F6]', async () => {
     using folder = temporaryFolder();
     const other = spawn('sleep', ['60']);
     const started = `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${startOf(other.pid!)}`;
@@ -30,7 +30,7 @@ describe('one process writes a log', () => {
     await sink.close?.();
   });
 
-  it('F6 a number that another process has by now is no owner', () => {
+  it('a number that another process has by now is no owner [F6]', () => {
     using folder = temporaryFolder();
     const lock = lockLog(folder.path);
     const mine = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
@@ -43,7 +43,7 @@ describe('one process writes a log', () => {
     }
   });
 
-  it('F6 a lock that was taken over is not given back by the one before', () => {
+  it('a lock that was taken over is not given back by the one before [F6]', () => {
     using folder = temporaryFolder();
     const lock = lockLog(folder.path);
     writeFileSync(lockOf(folder.path), 'somebody else');
@@ -51,7 +51,7 @@ describe('one process writes a log', () => {
     expect(readFileSync(lockOf(folder.path), 'utf8')).toBe('somebody else');
   });
 
-  it('F6 a lock is held until another takes it over, also for one who puts the same text there', () => {
+  it('a lock is held until another takes it over, also for one who puts the same text there [F6]', () => {
     using folder = temporaryFolder();
     const lock = lockLog(folder.path);
     expect(lock.isHeld).toBe(true);
@@ -63,7 +63,7 @@ describe('one process writes a log', () => {
     lock.release();
   });
 
-  it('F6 G5 where the lock shows nothing, as between containers, the later one goes on, and the log stays whole', async () => {
+  it('where the lock shows nothing, as between containers, the later one goes on, and the log stays whole [F6, G5]', async () => {
     using folder = temporaryFolder();
     const old = auditFile(folder.path, { onTrouble() {} });
     await old.write(event('a'));
@@ -91,7 +91,7 @@ describe('one process writes a log', () => {
     expect(await verifyLog(folder.path, { key })).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('G5 what bears the name of the lock and is no file stops the start, and stays where it is', () => {
+  it('what bears the name of the lock and is no file stops the start, and stays where it is [G5]', () => {
     using folder = temporaryFolder();
     mkdirSync(lockOf(folder.path));
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
@@ -135,7 +135,7 @@ async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<st
   return seen;
 }
 
-describe('F4 durability', () => {
+describe('durability [F4]', () => {
   it('group: one sync before all that wait are answered', async () => {
     expect(await writeTwice('group')).toEqual(['a', 'b', 'sync', 'answered a', 'answered b']);
   });

@@ -36,7 +36,7 @@ function removeSegments(folder: Folder): void {
   remove(folder, ...segments(folder));
 }
 
-describe('F6 a start that fails after it has cut off a torn end', () => {
+describe('a start that fails after it has cut off a torn end [F6]', () => {
   it('loses nothing: the next one says what was torn, once', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
@@ -111,7 +111,7 @@ describe('F6 a start that fails after it has cut off a torn end', () => {
   });
 });
 
-describe('F6 G5 a folder that holds something of a log, but no log, is no place to begin one', () => {
+describe('a folder that holds something of a log, but no log, is no place to begin one [F6, G5]', () => {
   it.each<[string, (folder: Folder) => void, RegExp]>([
     ['checkpoints', removeSegments, /holds no records, but records 1 to 3 were sealed/],
     [
@@ -163,7 +163,7 @@ describe('F6 G5 a folder that holds something of a log, but no log, is no place 
   });
 });
 
-describe('F6 what a process left that was killed while it started', () => {
+describe('what a process left that was killed while it started [F6]', () => {
   it('goes with the next start; what a live process is about to name, and what is not ours, stays', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
@@ -181,7 +181,7 @@ describe('F6 what a process left that was killed while it started', () => {
   });
 });
 
-describe('F6 G5 a log whose key is gone', () => {
+describe('a log whose key is gone [F6, G5]', () => {
   it('in its folder: no other is made, and it goes on once the key is back', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);

@@ -40,7 +40,7 @@ class Notes {
   }
 }
 
-describe('F4 a disk that cannot sync', () => {
+describe('a disk that cannot sync [F4]', () => {
   it('refuses from then on; after a restart the log goes on, and what it reads is on disk before it is built upon', async () => {
     using folder = temporaryFolder();
     let isBroken = false;
@@ -110,7 +110,7 @@ describe('F4 a disk that cannot sync', () => {
   });
 });
 
-describe('F4 F6 a log that cannot be sealed', () => {
+describe('a log that cannot be sealed [F4, F6]', () => {
   it('takes records, tells it without a flood, and seals them when it can', async () => {
     using folder = temporaryFolder();
     let full = false;
@@ -275,7 +275,7 @@ describe('F4 F6 a log that cannot be sealed', () => {
   });
 });
 
-describe('F8 a clock that was put back', () => {
+describe('a clock that was put back [F8]', () => {
   it('by more than a segment may last begins another one; by less it does not', async () => {
     using folder = temporaryFolder();
     let now = Date.parse('2027-11-24T12:00:00Z');
@@ -293,7 +293,7 @@ describe('F8 a clock that was put back', () => {
   });
 });
 
-describe('F4 close()', () => {
+describe('close() [F4]', () => {
   it('at the very moment of a rotation, and twice: every record that was taken is there', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path, { maxSegmentBytes: 1024, durability: 'sync' });
@@ -308,7 +308,7 @@ describe('F4 close()', () => {
   });
 });
 
-describe('F6 under a log that is written', () => {
+describe('under a log that is written [F6]', () => {
   it.each<[string, (path: string) => void]>([
     ['its folder is removed', (path) => rmSync(path, { recursive: true })],
     ['its folder is moved', (path) => renameSync(path, `${path}-moved`)],
@@ -340,7 +340,7 @@ describe('F6 under a log that is written', () => {
   });
 });
 
-describe('F6 a log that is taken over at the worst moment', () => {
+describe('a log that is taken over at the worst moment [F6]', () => {
   /** Takes the lock away during a sync: the first one, or a later one, once it is told to. */
   class Thief {
     countdown = Infinity;
@@ -414,7 +414,7 @@ describe('F6 a log that is taken over at the worst moment', () => {
   );
 });
 
-describe('G5 F4 what a record can hold', () => {
+describe('what a record can hold [G5, F4]', () => {
   it('half a surrogate pair, and more than fits into a line: it is bounded, and the log verifies', async () => {
     using folder = temporaryFolder();
     const half = `\ud83d${'\u{1f511}'.repeat(511)}\ud83d`;
@@ -434,7 +434,7 @@ describe('G5 F4 what a record can hold', () => {
   });
 });
 
-describe('G5 where nothing can be written', () => {
+describe('where nothing can be written [G5]', () => {
   it('stops the start', () => {
     expect(() => auditFile('/proc/self')).toThrow(ConfigError);
     expect(readdirSync('/proc/self')).not.toContain('audit.lock');

@@ -53,7 +53,7 @@ describe('group commit', () => {
     expect(later.map(({ state }) => state)).toEqual(['resolved', 'resolved', 'resolved']);
   });
 
-  it('F4 a failed batch refuses its own entries and no others', async () => {
+  it('a failed batch refuses its own entries and no others [F4]', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 100);
     const refused = [watch(commits.add('a')), watch(commits.add('b'))];
@@ -64,7 +64,7 @@ describe('group commit', () => {
     expect(later.state).toBe('resolved');
   });
 
-  it('F4 a full queue refuses at once instead of growing', async () => {
+  it('a full queue refuses at once instead of growing [F4]', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 3);
     const taken = ['a', 'b', 'c'].map((entry) => watch(commits.add(entry)));

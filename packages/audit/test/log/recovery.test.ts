@@ -54,7 +54,7 @@ describe('segments', () => {
     expect((await verify(folder)).ok).toBe(true);
   });
 
-  it('F4 a segment that cannot be begun refuses its records, and is begun later', async () => {
+  it('a segment that cannot be begun refuses its records, and is begun later [F4]', async () => {
     using folder = temporaryFolder();
     const witnessed: (string | undefined)[] = [];
     const witness = { name: 'test', receive: async (note: string) => void witnessed.push(note.split('\n')[1]) };
@@ -263,7 +263,7 @@ function canForbidTruncation(): boolean {
   }
 }
 
-describe('F6 G5 a log that somebody has changed stops the start', () => {
+describe('a log that somebody has changed stops the start [F6, G5]', () => {
   const tampering: Readonly<Record<string, (folder: Folder) => void>> = {
     'a record in the last segment is edited': (folder) =>
       edit(lastSegment(folder), (text) => text.replace('2026', '2025')),
@@ -318,7 +318,7 @@ describe('F6 G5 a log that somebody has changed stops the start', () => {
   }
 });
 
-it('F6 G5 a wrong record that others follow is no torn end, even where nothing is sealed', async () => {
+it('a wrong record that others follow is no torn end, even where nothing is sealed [F6, G5]', async () => {
   using folder = temporaryFolder();
   using copy = temporaryFolder();
   const sink = auditFile(folder.path);
@@ -332,7 +332,7 @@ it('F6 G5 a wrong record that others follow is no torn end, even where nothing i
   expect(readFileSync(copy.log, 'utf8')).toBe(before);
 });
 
-it('F6 G5 a log that was written anew, every hash right, stops the start', async () => {
+it('a log that was written anew, every hash right, stops the start [F6, G5]', async () => {
   using folder = temporaryFolder();
   await writeAll(folder, six);
   const chain = new LogChain();
@@ -362,7 +362,7 @@ function forge(folder: Folder): void {
   );
 }
 
-describe('F6 G5 a log without its checkpoints', () => {
+describe('a log without its checkpoints [F6, G5]', () => {
   it.each([
     ['removed', (path: string) => rmSync(path)],
     ['emptied', (path: string) => truncateSync(path)],

@@ -155,7 +155,7 @@ it('a log that nobody touched is whole', async () => {
   expect(report).toMatchObject({ ok: true, findings: [], size, sealed: size - 1, remarks: [] });
 });
 
-describe('F6 every kind of tampering is found, and named', () => {
+describe('every kind of tampering is found, and named [F6]', () => {
   it('a record is edited', () =>
     forSome(async (log, at, other) => {
       const line = log.lines[at - 1]!;

@@ -75,7 +75,7 @@ const configurations: [string, string[], Settings, Settings][] = [
   ['of which the earlier one has a clock that is ahead', ['A', 'A', 'B', 'B', 'A'], { hoursAhead: 25 }, {}],
 ];
 
-describe('F6 two processes that do not see each other, as in two containers', () => {
+describe('two processes that do not see each other, as in two containers [F6]', () => {
   it.each(configurations)('%s: from its start on the later one alone is acknowledged', async (...configuration) => {
     const [name, order, first, second] = configuration;
     using folder = temporaryFolder();

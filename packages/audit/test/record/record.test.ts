@@ -12,7 +12,7 @@ const hostile = [
   ['CR and LF', 'a\r\nb'],
   ['escape sequences', '\u001b[2J\u001b]0;owned\u0007'],
   ['NUL and DEL', '\u0000\u007f'],
-  ['C1 controls', '\u0085\u009b31m'],
+  ['controls [C1]', '\u0085\u009b31m'],
   ['line and paragraph separators', '\u2028\u2029'],
   ['bidi overrides and isolates', '\u202e\u2066\u2069\u200f'],
   ['zero-width characters and a byte order mark', '\u200b\u200d\ufeff'],
@@ -68,7 +68,7 @@ describe('a record that is too long', () => {
 });
 
 describe('one event, one line', () => {
-  it.each(hostile)('F1 %s are escaped in every field', (_name, text) => {
+  it.each(hostile)('%s are escaped in every field [F1]', (_name, text) => {
     const hostileEvent = event(text, {
       actor: { id: text, keyId: text },
       action: text,
@@ -81,7 +81,7 @@ describe('one event, one line', () => {
     expect(parse(line)).toEqual({ sequence: 1, version: 1, ...hostileEvent });
   });
 
-  it('F1 F3 whatever an event holds, it gives one bounded line that parses back', () => {
+  it('whatever an event holds, it gives one bounded line that parses back [F1, F3]', () => {
     fc.assert(
       fc.property(anyEvent, fc.nat(), (anything, sequence) => {
         const line = sealRecord(sequence, renderEvent(anything), 'f'.repeat(64));
@@ -116,7 +116,7 @@ describe('one event, one line', () => {
   });
 });
 
-describe('F3 long events', () => {
+describe('long events [F3]', () => {
   it('a long field is cut, and says how much is missing', () => {
     const record = parse(renderEvent(event('1', { detail: 'x'.repeat(100_000) })));
     expect(record['detail']).toBe(`${'x'.repeat(1024)}…[+98976]`);

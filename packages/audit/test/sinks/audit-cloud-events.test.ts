@@ -153,7 +153,7 @@ describe('auditCloudEvents', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
-  it('F1 an attribute holds no character that CloudEvents forbid in one', async () => {
+  it('an attribute holds no character that CloudEvents forbid in one [F1]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path);
@@ -187,7 +187,7 @@ describe('auditCloudEvents', () => {
     expect(one.ids).toEqual(['a', 'b']);
   });
 
-  it('F1 F3 what it sends is bounded and printable, whatever a name holds', async () => {
+  it('what it sends is bounded and printable, whatever a name holds [F1, F3]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path);
@@ -223,7 +223,7 @@ describe('auditCloudEvents', () => {
 
 describe('outages', () => {
   it.each([500, 429, 408, 404, 403, 401, 302])(
-    'F4 after %i the same records are sent again, later and later',
+    'after %i the same records are sent again, later and later [F4]',
     async (status) => {
       using folder = temporaryFolder();
       const { receiver: one, address } = await receiver();
@@ -259,7 +259,7 @@ describe('outages', () => {
     },
   );
 
-  it('F4 while the receiver is away records wait, in order, also over a restart', async () => {
+  it('while the receiver is away records wait, in order, also over a restart [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { port } = one;
@@ -283,7 +283,7 @@ describe('outages', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
-  it('F4 a receiver that takes every second try is not told each time; its end is, at the close', async () => {
+  it('a receiver that takes every second try is not told each time; its end is, at the close [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(one.received.length % 2 === 1 ? 503 : 204).end();
@@ -296,7 +296,7 @@ describe('outages', () => {
     expect(sending.told.at(-1)).toContain('takes audit records again');
   });
 
-  it('F4 an answer that gets lost: sent again under the same id', async () => {
+  it('an answer that gets lost: sent again under the same id [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.socket?.destroy();
@@ -309,7 +309,7 @@ describe('outages', () => {
     expect(one.ids).toEqual(['a', 'a']);
   });
 
-  it('F4 a full spool refuses, and takes records again once some were received', async () => {
+  it('a full spool refuses, and takes records again once some were received [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(503).end();
@@ -333,7 +333,7 @@ describe('outages', () => {
     expect([...new Set(one.ids)]).toEqual([...written, 'after']);
   });
 
-  it('F4 what a crash has left is sent: whole lines, and nothing of a torn one', async () => {
+  it('what a crash has left is sent: whole lines, and nothing of a torn one [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     writeFileSync(join(folder.path, 'spool-000000000007.jsonl'), '{"id":"a"}\n{"id":"b"}\n{"id":"to');
@@ -347,7 +347,7 @@ describe('outages', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
-  it('F4 a batch that somebody removes is reported, and holds up no other', async () => {
+  it('a batch that somebody removes is reported, and holds up no other [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(503).end();
@@ -362,7 +362,7 @@ describe('outages', () => {
     expect(sending.told).toContainEqual(expect.stringContaining('was removed before it was sent'));
   });
 
-  it('F4 a spool that others write to refuses, and goes on in another file', async () => {
+  it('a spool that others write to refuses, and goes on in another file [F4]', async () => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path, { batchSeconds: 3600 });
@@ -372,7 +372,7 @@ describe('outages', () => {
     await sink.write(event('c'));
   });
 
-  it('F4 takes nothing after close', async () => {
+  it('takes nothing after close [F4]', async () => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path);
@@ -403,7 +403,7 @@ const judging =
   (response: ServerResponse): void =>
     void response.writeHead(judge(one.batches.at(-1) ?? [])).end();
 
-describe('F4 what the receiver will never take', () => {
+describe('what the receiver will never take [F4]', () => {
   it.each([400, 415, 422])('%i: put aside after five tries, and what is behind it is sent', async (status) => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
@@ -585,7 +585,7 @@ describe('F4 what the receiver will never take', () => {
   });
 });
 
-describe('G5 F6 what waits in the spool and is no regular file', () => {
+describe('what waits in the spool and is no regular file [G5, F6]', () => {
   it.each<[string, (path: string) => void]>([
     ['a link, which could lead to any file', (path) => symlinkSync('/etc/hosts', path)],
     ['a link that leads nowhere', (path) => symlinkSync('/nowhere', path)],
@@ -622,7 +622,7 @@ describe('G5 F6 what waits in the spool and is no regular file', () => {
   });
 });
 
-describe('G5 options', () => {
+describe('options [G5]', () => {
   it('one process uses a spool', async () => {
     using folder = temporaryFolder();
     const { address } = await receiver();

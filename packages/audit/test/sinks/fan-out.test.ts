@@ -25,7 +25,7 @@ describe('fanOut', () => {
     expect(sinks.map(({ records }) => records.length)).toEqual([1, 1]);
   });
 
-  it('F4 rejects if one failed, though the others have the record', async () => {
+  it('rejects if one failed, though the others have the record [F4]', async () => {
     const memory = memoryAudit();
     await expect(fanOut([failing, memory]).write(event('a'))).rejects.toThrow('down');
     expect(memory.records).toHaveLength(1);
@@ -33,7 +33,7 @@ describe('fanOut', () => {
     expect(memory.records).toHaveLength(2);
   });
 
-  it('F4 names every failure when several failed', async () => {
+  it('names every failure when several failed [F4]', async () => {
     await expect(fanOut([failing, throwing]).write(event('a'))).rejects.toThrow(/2 audit sinks failed.*down.*broken/);
   });
 
@@ -64,7 +64,7 @@ describe('fanOut', () => {
     expect(closed).toBe(2);
   });
 
-  it('F4 a sink that hangs is a failure after a while, and holds no more than its limit', async () => {
+  it('a sink that hangs is a failure after a while, and holds no more than its limit [F4]', async () => {
     vi.useFakeTimers();
     const hanging: AuditSink = { write: () => new Promise(() => {}) };
     const sink = fanOut([hanging], { timeoutSeconds: 2, maxWaiting: 2 });
@@ -82,7 +82,7 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
-  it('F4 a sink that swallowed as many answers as may wait is used again once it works', async () => {
+  it('a sink that swallowed as many answers as may wait is used again once it works [F4]', async () => {
     vi.useFakeTimers();
     let hangs = true;
     const taken = new Deferred();
@@ -100,7 +100,7 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
-  it('F4 answers that come late free their places', async () => {
+  it('answers that come late free their places [F4]', async () => {
     vi.useFakeTimers();
     const answer = new Deferred();
     const sink = fanOut([{ write: () => answer.promise }], { timeoutSeconds: 2, maxWaiting: 2 });
@@ -113,7 +113,7 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
-  it('F4 a sink that does not close is an error after a while, and keeps no other from closing', async () => {
+  it('a sink that does not close is an error after a while, and keeps no other from closing [F4]', async () => {
     vi.useFakeTimers();
     let closed = 0;
     const stuck: AuditSink = { write: async () => {}, close: () => new Promise(() => {}) };
@@ -132,7 +132,7 @@ describe('fanOut', () => {
 describe('a sink whose failures are reported', () => {
   const down: AuditSink = { write: () => Promise.reject(new Error('down')) };
 
-  it('F4 fails no write; what it lost is counted, and told without a flood', async () => {
+  it('fails no write; what it lost is counted, and told without a flood [F4]', async () => {
     const memory = memoryAudit();
     const told: string[] = [];
     const sink = fanOut([memory, { sink: down, onFailure: 'report', name: 'lake' }], {
@@ -147,7 +147,7 @@ describe('a sink whose failures are reported', () => {
     expect(told.at(-1)).toBe('countersign: 100 audit records are missing in lake.');
   });
 
-  it('F4 that it is over is told, too, once, and what was lost', async () => {
+  it('that it is over is told, too, once, and what was lost [F4]', async () => {
     let now = 1_000_000;
     let isDown = true;
     const told: string[] = [];
@@ -171,7 +171,7 @@ describe('a sink whose failures are reported', () => {
     expect(told.at(-1)).toBe('countersign: 4 audit records are missing in lake so far: Error: down');
   });
 
-  it('F4 a slow one holds nobody up, and drops what is more than its limit', async () => {
+  it('a slow one holds nobody up, and drops what is more than its limit [F4]', async () => {
     const taken = new Deferred();
     const slow: AuditSink = { write: () => taken.promise };
     const told: string[] = [];
@@ -189,7 +189,7 @@ describe('a sink whose failures are reported', () => {
     expect(sink.lost).toEqual({ 'sink 2': 40 });
   });
 
-  it('F4 one that never ends does not keep the guard from closing', async () => {
+  it('one that never ends does not keep the guard from closing [F4]', async () => {
     vi.useFakeTimers();
     const memory = memoryAudit();
     const told: string[] = [];
@@ -211,7 +211,7 @@ describe('a sink whose failures are reported', () => {
     vi.useRealTimers();
   });
 
-  it('F4 is called in the context of the request, though nobody waits for it', async () => {
+  it('is called in the context of the request, though nobody waits for it [F4]', async () => {
     const context = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const watching: AuditSink = {
@@ -225,7 +225,7 @@ describe('a sink whose failures are reported', () => {
   });
 });
 
-describe('G5 rules that would keep no record', () => {
+describe('rules that would keep no record [G5]', () => {
   const sure = memoryAudit();
   const bestEffort: AuditSink = { write: async () => {}, bestEffort: true };
 

@@ -7,7 +7,7 @@ import { Deferred } from '../../../core/test/deferred.js';
 import { event } from '../events.js';
 
 describe('auditStdout', () => {
-  it('F1 writes one numbered line for each event', async () => {
+  it('writes one numbered line for each event [F1]', async () => {
     let text = '';
     const sink = auditStdout(
       new Writable({
@@ -27,7 +27,7 @@ describe('auditStdout', () => {
     ]);
   });
 
-  it('F4 resolves only once the stream has taken the line', async () => {
+  it('resolves only once the stream has taken the line [F4]', async () => {
     const taken = new Deferred();
     const sink = auditStdout(
       new Writable({
@@ -46,7 +46,7 @@ describe('auditStdout', () => {
     await written;
   });
 
-  it('F4 rejects when the stream is broken, and does not end the process', async () => {
+  it('rejects when the stream is broken, and does not end the process [F4]', async () => {
     const sink = auditStdout(
       new Writable({
         write(_chunk, _encoding, done) {
@@ -58,7 +58,7 @@ describe('auditStdout', () => {
     await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'write_failed' });
   });
 
-  it('F4 rejects when the reader is too slow, instead of growing', async () => {
+  it('rejects when the reader is too slow, instead of growing [F4]', async () => {
     const sink = auditStdout(new Writable({ write() {}, highWaterMark: 1 }));
     const long = event('a', { scope: Array.from({ length: 10 }, () => 'x'.repeat(1000)) });
     const refusals: unknown[] = [];
@@ -71,7 +71,7 @@ describe('auditStdout', () => {
 });
 
 describe('memoryAudit', () => {
-  it('F9 keeps what a log would hold, whatever happens to the event', async () => {
+  it('keeps what a log would hold, whatever happens to the event [F9]', async () => {
     const audit = memoryAudit();
     const request = { id: 'r', method: 'GET', path: '/' };
     const written = audit.write(event('a', { request }));
@@ -92,7 +92,7 @@ describe('memoryAudit', () => {
     expect(audit.dropped).toBe(1);
   });
 
-  it('G5 refuses a senseless capacity', () => {
+  it('refuses a senseless capacity [G5]', () => {
     expect(() => memoryAudit({ capacity: 0 })).toThrow(ConfigError);
     expect(() => memoryAudit({ capcity: 1 } as object)).toThrow(/Did you mean 'capacity'/);
   });

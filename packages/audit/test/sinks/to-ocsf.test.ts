@@ -101,7 +101,7 @@ describe('toOcsf', () => {
     expect(toOcsf(list)).not.toHaveProperty('resources');
   });
 
-  it('F7 a claim is no actor', () => {
+  it('a claim is no actor [F7]', () => {
     const ocsf = toOcsf(refused);
     expect(ocsf).toMatchObject({
       activity_id: 99,

@@ -48,7 +48,7 @@ function isCounted(text: string): boolean {
   return createHash('sha1').update(`blob ${text.length}\0${text}`).digest('hex').startsWith('17');
 }
 
-describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
+describe.skipIf(!hasGit)('a git repository as witness [F6]', () => {
   it('holds each checkpoint in a commit of its own file, runs no hook, and verifies a log', async () => {
     using folder = temporaryFolder();
     using parent = temporaryFolder();
@@ -195,7 +195,7 @@ describe.skipIf(!hasGit)('F6 a git repository as witness', () => {
   });
 });
 
-describe('G5 gitWitness', () => {
+describe('gitWitness [G5]', () => {
   it.each<[string, string, object, RegExp]>([
     ['no file', '', {}, /name a file/],
     ['a misspelt option', '/x', { pushes: true }, /Did you mean 'push'/],

@@ -53,7 +53,7 @@ async function listen(status: number): Promise<{ url: string; received: Incoming
 }
 
 describe('witnesses', () => {
-  it('F4 one that never answers does not hold up a close beyond ten seconds, and another process may write at once', async () => {
+  it('one that never answers does not hold up a close beyond ten seconds, and another process may write at once [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -74,7 +74,7 @@ describe('witnesses', () => {
     }
   });
 
-  it('F6 one gets a checkpoint also where the log could not write a record of it', async () => {
+  it('one gets a checkpoint also where the log could not write a record of it [F6]', async () => {
     using folder = temporaryFolder();
     const notes: string[] = [];
     const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
@@ -85,7 +85,7 @@ describe('witnesses', () => {
     expect(await verifyLog(folder.path, { key: keyOf(folder) })).toMatchObject({ ok: true, sealed: 2 });
   });
 
-  it('F6 each start hands on the last checkpoint: the process before may have died before it could', async () => {
+  it('each start hands on the last checkpoint: the process before may have died before it could [F6]', async () => {
     using folder = temporaryFolder();
     await writeLog(folder, []);
     const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
@@ -98,7 +98,7 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
-  it('G5 F4 one that cannot be reached is told at the start, and stops nothing', async () => {
+  it('one that cannot be reached is told at the start, and stops nothing [G5, F4]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     const path = join(elsewhere.path, 'no', 'such', 'folder');
@@ -113,7 +113,7 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
-  it('F6 a file is never written through a symbolic link that somebody put in its place', async () => {
+  it('a file is never written through a symbolic link that somebody put in its place [F6]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     writeFileSync(elsewhere.log, 'precious');
@@ -126,7 +126,7 @@ describe('witnesses', () => {
     expect(troubles[0]).toMatch(/checkpoints' is a symbolic link, .* Name the file itself/);
   });
 
-  it('F6 a file holds checkpoints for whoever verifies', async () => {
+  it('a file holds checkpoints for whoever verifies [F6]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     const path = join(elsewhere.path, 'checkpoints');
@@ -158,7 +158,7 @@ describe('witnesses', () => {
     expect(swapped.findings.map(({ kind }) => kind)).toContain('wrong_key');
   });
 
-  it('F6 an address is sent each, signed, and with what it asks for', async () => {
+  it('an address is sent each, signed, and with what it asks for [F6]', async () => {
     using folder = temporaryFolder();
     const { url, received, bodies } = await listen(204);
     await writeLog(folder, [httpWitness(url, { authorization: 'Bearer 1234' })]);
@@ -170,7 +170,7 @@ describe('witnesses', () => {
     });
   });
 
-  it.each([500, 302, 404])('F4 one that answers %i is reported, and the log goes on', async (status) => {
+  it.each([500, 302, 404])('one that answers %i is reported, and the log goes on [F4]', async (status) => {
     using folder = temporaryFolder();
     const { url, received } = await listen(status);
     const troubles: string[] = [];
@@ -181,7 +181,7 @@ describe('witnesses', () => {
     expect((await verifyLog(folder.path, { key: keyOf(folder) })).ok).toBe(true);
   });
 
-  it('F4 a slow one holds nobody up, and gets the latest next', async () => {
+  it('a slow one holds nobody up, and gets the latest next [F4]', async () => {
     using folder = temporaryFolder();
     const first = new Deferred();
     const notes: string[] = [];
@@ -231,7 +231,7 @@ describe('witnesses', () => {
     expect(notes).toEqual(['1', '4', '5']);
   });
 
-  it('F4 failures are told without a flood, and that it is over', async () => {
+  it('failures are told without a flood, and that it is over [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     let calls = 0;
@@ -255,7 +255,7 @@ describe('witnesses', () => {
     ]);
   });
 
-  it('F4 one that takes every second checkpoint is not told each time', async () => {
+  it('one that takes every second checkpoint is not told each time [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     let calls = 0;
@@ -287,7 +287,7 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
-  it('F4 an address where nobody listens is told with the cause', async () => {
+  it('an address where nobody listens is told with the cause [F4]', async () => {
     using folder = temporaryFolder();
     const { url } = await listen(204);
     server?.close();
@@ -297,7 +297,7 @@ describe('witnesses', () => {
     expect(troubles[0]).toMatch(/it cannot be reached: TypeError: fetch failed \(.*ECONNREFUSED/);
   });
 
-  it('F6 G5 a file in the folder of the log goes with it, and is refused by any name', () => {
+  it('a file in the folder of the log goes with it, and is refused by any name [F6, G5]', () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     symlinkSync(folder.path, join(elsewhere.path, 'link'));
@@ -319,7 +319,7 @@ describe('witnesses', () => {
     },
   );
 
-  it('G5 addresses that are none, or go over the network in clear', () => {
+  it('addresses that are none, or go over the network in clear [G5]', () => {
     for (const address of ['', 'x', 'ftp://x', 'http://auditors.example/', 'https://u:p@auditors.example/']) {
       expect(() => httpWitness(address)).toThrow(ConfigError);
     }

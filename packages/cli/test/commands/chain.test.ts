@@ -92,7 +92,7 @@ describe('delegate', () => {
     });
   });
 
-  it('C6 limits to a resource hold for whoever it is handed on to, and the summary says so', async () => {
+  it('limits to a resource hold for whoever it is handed on to, and the summary says so [C6]', async () => {
     const details = ['--details', '[{"type":"Repo","identifier":"acme/api"}]'];
     const ab = await delegate('a', 'agent-b', '--scope', 'ticket', '--audience', api, ...details);
     const abc = await delegate('b', 'agent-c', '--bundle', ab, '--scope', 'ticket:create');
@@ -105,23 +105,23 @@ describe('delegate', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['C4 a wider scope', ['--scope', 'payroll', '--token', '@token.jwt'], /'payroll' is not covered/],
+    ['a wider scope [C4]', ['--scope', 'payroll', '--token', '@token.jwt'], /'payroll' is not covered/],
     ['no audience', ['--scope', 'ticket'], /say for which API, like --audience/],
-    ['C4 a scope that is none', ['--scope', 'ticket,a::b', '--audience', api], /--scope: 'a::b' is not a scope/],
+    ['a scope that is none [C4]', ['--scope', 'ticket,a::b', '--audience', api], /--scope: 'a::b' is not a scope/],
     [
-      'C6 details with a misspelt member',
+      'details with a misspelt member [C6]',
       ['--scope', 'ticket', '--audience', api, '--details', '[{"type":"Repo","identifiers":["1"]}]'],
       /--details: unknown member 'identifiers'\. Did you mean 'identifier'\?/,
     ],
     ['details that are none', ['--scope', 'ticket', '--audience', api, '--details', '[]'], /--details: .* 1 to 32/],
     [
-      'C6 a wider audience',
+      'a wider audience [C6]',
       ['--scope', 'ticket', '--token', '@token.jwt', '--audience', 'https://other.dev'],
       /--audience: It has an audience that/,
     ],
     ['a key that is none', ['--scope', 'ticket', '--audience', api, '--to-key', 'x'], /--to-key: cnf must/],
     ['nobody', ['--scope', 'ticket', '--audience', api, '--to', ''], /--to: sub must be/],
-    ['C8 too long', ['--scope', 'ticket', '--audience', api, '--ttl', '3601'], /--ttl must be .* to 3600/],
+    ['too long [C8]', ['--scope', 'ticket', '--audience', api, '--ttl', '3601'], /--ttl must be .* to 3600/],
     ['a time in words', ['--scope', 'ticket', '--audience', api, '--ttl', 'soon'], /--ttl must be a whole number/],
     ['details that are no JSON', ['--scope', 'ticket', '--audience', api, '--details', '{'], /--details must be JSON/],
     ['token and bundle', ['--scope', 'ticket', '--token', 'x', '--bundle', 'y'], /not both/],
@@ -140,7 +140,7 @@ describe('delegate: a token that names no actor', () => {
   it.each([
     ['user_123', 'warning: the token names no actor, and its subject is not acme:agent-a'],
     ['agent-a', ''],
-  ])('C9 warns if it is not of the agent, also where an issuer has a namespace: %s', async (sub, warning) => {
+  ])('warns if it is not of the agent, also where an issuer has a namespace: %s [C9]', async (sub, warning) => {
     const payload = part({ iss: 'https://x', sub, aud: api, scope: 'ticket', exp: nowSeconds + 60 });
     const given = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${payload}.c2ln`;
     const argv = ['--key', file('a.pem'), '--id', 'acme:agent-a', '--to', 'agent-b', '--token', given];
@@ -271,9 +271,14 @@ describe('inspect: a chain', () => {
   });
 
   it.each<[string, (bundle: DelegationBundle) => DelegationBundle, object, RegExp]>([
-    ['C2 links out of order', (b) => ({ ...b, links: b.links.toReversed() }), {}, /refuses the chain: actor_mismatch/],
-    ['C1 a link left out', (b) => ({ ...b, links: b.links.slice(1) }), {}, /refuses the chain: actor_mismatch/],
-    ['B1 a token changed', (b) => ({ ...b, token: `${token.slice(0, -8)}AAAAAAAA` }), {}, /signature of the token/],
+    [
+      'links out of order [C2]',
+      (b) => ({ ...b, links: b.links.toReversed() }),
+      {},
+      /refuses the chain: actor_mismatch/,
+    ],
+    ['a link left out [C1]', (b) => ({ ...b, links: b.links.slice(1) }), {}, /refuses the chain: actor_mismatch/],
+    ['a token changed [B1]', (b) => ({ ...b, token: `${token.slice(0, -8)}AAAAAAAA` }), {}, /signature of the token/],
     ['a link changed', (b) => ({ ...b, links: [`${b.links[0]?.slice(0, -8)}AAAAAAAA`] }), {}, /Link 1: its signature/],
     ['a suspended agent', (b) => b, { status: 'suspended' }, /Link 2: the agent that signed it is suspended/],
     [
@@ -294,7 +299,7 @@ describe('inspect: a chain', () => {
     expect(out).toMatch(warning);
   });
 
-  it('C6 marks details with members that no guard knows', async () => {
+  it('marks details with members that no guard knows [C6]', async () => {
     const [known, misspelt] = [
       { type: 'Repo', identifier: '1' },
       { type: 'Repo', identifiers: ['1'] },
@@ -310,7 +315,7 @@ describe('inspect: a chain', () => {
     expect(out).toMatch(/! The token: its authorization_details cover nothing: .* \(identifiers\)/);
   });
 
-  it('C1 says which agent is in it twice', async () => {
+  it('says which agent is in it twice [C1]', async () => {
     const ab = await delegate('a', 'agent-b', '--token', `@${file('token.jwt')}`, '--scope', 'ticket', '--ttl', '120');
     const { links } = JSON.parse(readFileSync(ab, 'utf8')) as DelegationBundle;
     const back = await mintLink({
@@ -330,7 +335,7 @@ describe('inspect: a chain', () => {
     expect((await runCli(['delegate', ...argv])).err).toMatch(/appears twice in the chain: agent-a\.\n/);
   });
 
-  it('B6 a link that was issued for too long a time is one that a guard refuses', async () => {
+  it('a link that was issued for too long a time is one that a guard refuses [B6]', async () => {
     const link = await mintLink({
       delegator: 'agent-a',
       signer: keys.a,
@@ -369,7 +374,7 @@ describe('inspect: a chain', () => {
     expect(out).toContain('(3 minutes ago)');
   });
 
-  it('F1 escapes what could drive a terminal, as text and as JSON', async () => {
+  it('escapes what could drive a terminal, as text and as JSON [F1]', async () => {
     const payload = { iss: 'https://x', sub: 'u', aud: 'https://a', exp: nowSeconds + 9, act: { sub: 'a' } };
     const details = { authorization_details: [{ type: 'T', note: '\u001b[2J\u202e\u{e0001}' }] };
     const hostile = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${part({ ...payload, ...details })}.c2ln`;

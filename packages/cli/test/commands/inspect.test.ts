@@ -63,16 +63,21 @@ describe('inspect: a token', () => {
 
   it.each<[string, object, object | undefined, RegExp]>([
     ['expired', { ...claims, exp: nowSeconds }, undefined, /It has expired/],
-    ['B6 not valid yet', { ...claims, nbf: nowSeconds + 6 }, undefined, /not valid yet/],
+    ['not valid yet [B6]', { ...claims, nbf: nowSeconds + 6 }, undefined, /not valid yet/],
     ['issued in the future', { ...claims, iat: nowSeconds + 9 }, undefined, /issued in the future/],
-    ['B1 not signed', claims, { typ: 'at+jwt', alg: 'none' }, /not signed at all/],
-    ['B1 shared secret', claims, { typ: 'at+jwt', alg: 'HS256' }, /shared secret/],
-    ['B2 a key of its own', claims, { typ: 'at+jwt', alg: 'ES256', jku: 'https://x' }, /header has jku/],
-    ['B3 another kind', claims, { typ: 'JWT', alg: 'ES256' }, /typ is not at\+jwt/],
-    ['C1 malformed actor', { ...claims, act: 'agent-a' }, undefined, /refuses its claims: actor_malformed/],
+    ['not signed [B1]', claims, { typ: 'at+jwt', alg: 'none' }, /not signed at all/],
+    ['shared secret [B1]', claims, { typ: 'at+jwt', alg: 'HS256' }, /shared secret/],
+    ['a key of its own [B2]', claims, { typ: 'at+jwt', alg: 'ES256', jku: 'https://x' }, /header has jku/],
+    ['another kind [B3]', claims, { typ: 'JWT', alg: 'ES256' }, /typ is not at\+jwt/],
+    ['malformed actor [C1]', { ...claims, act: 'agent-a' }, undefined, /refuses its claims: actor_malformed/],
     ['times in text', { ...claims, exp: 'tomorrow' }, undefined, /tomorrow \(not a time in seconds\)/],
-    ['B6 a second too long', { ...claims, exp: claims.iat + 3601 }, undefined, /It was issued for too long a time/],
-    ['B6 too long, since nobody knows when', { ...claims, iat: undefined, exp: nowSeconds + 3601 }, undefined, /3600/],
+    ['a second too long [B6]', { ...claims, exp: claims.iat + 3601 }, undefined, /It was issued for too long a time/],
+    [
+      'too long, since nobody knows when [B6]',
+      { ...claims, iat: undefined, exp: nowSeconds + 3601 },
+      undefined,
+      /3600/,
+    ],
   ])('warns, and exits with 3: %s', async (_name, payload, header, warning) => {
     expect(await explain(jwt(payload, header), 3)).toMatch(warning);
     const { code, out } = await runCli(['inspect', '--json', jwt(payload, header)]);
@@ -88,7 +93,7 @@ describe('inspect: a token', () => {
     expect(await explain(jwt({ ...claims, exp: claims.iat + 3600 }))).not.toContain('warnings');
   });
 
-  it("C1 says of a user's own token that an agent is refused with it", async () => {
+  it("says of a user's own token that an agent is refused with it [C1]", async () => {
     const { act: _, ...plain } = claims;
     const out = await explain(jwt(plain));
     expect(out).toMatch(/names no actor: only an agent with the id user_123 may use it/);
@@ -103,12 +108,12 @@ describe('inspect: a token', () => {
     expect(await explain(jwt({ act: { sub: 'agent-a' } }), 3)).not.toContain('undefined');
   });
 
-  it('C3 does not take may_act for an actor', async () => {
+  it('does not take may_act for an actor [C3]', async () => {
     const { act: _, ...plain } = claims;
     expect(await explain(jwt({ ...plain, may_act: { sub: 'agent-b' } }))).toMatch(/names no actor/);
   });
 
-  it('F1 escapes what could drive a terminal', async () => {
+  it('escapes what could drive a terminal [F1]', async () => {
     const out = await explain(jwt({ ...claims, sub: 'a\u001b[2J\u202e\nb', '\u001bx': { y: '\u2028' } }), 3);
     for (const character of ['\u001b', '\u202e', '\u2028']) expect(out).not.toContain(character);
     expect(out).toContain('a\\u{1b}[2J\\u{202e}\\u{a}b');
@@ -142,28 +147,28 @@ describe('inspect: Signature-Input', () => {
 
   it.each<[string, string, RegExp]>([
     [
-      'A1 an empty list',
+      'an empty list [A1]',
       `sig=();created=${nowSeconds};keyid="k"`,
       /@method is not covered[^]*@authority, @path, @query not covered/,
     ],
-    ['A2 no authority', `sig=${good.replace('"@authority" ', '')}`, /@authority not covered/],
-    ['A3 no query', `sig=${good.replace('"@query" ', '')}`, /@query not covered/],
-    ['A4 no digest', `sig=${good.replace('"content-digest" ', '')}`, /does not cover[^]*content-digest +so no body/],
+    ['no authority [A2]', `sig=${good.replace('"@authority" ', '')}`, /@authority not covered/],
+    ['no query [A3]', `sig=${good.replace('"@query" ', '')}`, /@query not covered/],
+    ['no digest [A4]', `sig=${good.replace('"content-digest" ', '')}`, /does not cover[^]*content-digest +so no body/],
     [
-      'A4 part of the digest',
+      'part of the digest [A4]',
       `sig=${good.replace('-digest"', '-digest";key="sha-256"')}`,
       /content-digest +so no body/,
     ],
-    ['A18 no credential', `sig=${good.replace(' "authorization"', '')}`, /authorization +so no token/],
-    ['A6 an unknown component', `sig=("@verb");created=${nowSeconds}`, /unknown: a verifier refuses it/],
-    ['A7 two with our tag', `a=${good}, b=${good}`, /More than one signature has the tag/],
-    ['A9 expired', `sig=${good.replace(/expires=\d+/, `expires=${nowSeconds}`)}`, /It has expired/],
-    ['A9 too old', `sig=${good.replace(/created=\d+;expires=\d+/, 'created=1')}`, /older than 60 seconds/],
-    ['A9 from the future', `sig=${good.replace(/created=\d+/, `created=${nowSeconds + 60}`)}`, /in the future/],
-    ['A9 created in text', `sig=${good.replace(/created=\d+/, 'created="1"')}`, /created is not an integer/],
-    ['A10 no nonce', `sig=${good.replace(/nonce="A+";/, '')}`, /nonce is missing/],
-    ['A10 a short nonce', `sig=${good.replace(/nonce="A+"/, 'nonce="1"')}`, /nonce is short/],
-    ['A12 another profile', `sig=${good.replace('="countersign"', '="web-bot-auth"')}`, /another profile/],
+    ['no credential [A18]', `sig=${good.replace(' "authorization"', '')}`, /authorization +so no token/],
+    ['an unknown component [A6]', `sig=("@verb");created=${nowSeconds}`, /unknown: a verifier refuses it/],
+    ['two with our tag [A7]', `a=${good}, b=${good}`, /More than one signature has the tag/],
+    ['expired [A9]', `sig=${good.replace(/expires=\d+/, `expires=${nowSeconds}`)}`, /It has expired/],
+    ['too old [A9]', `sig=${good.replace(/created=\d+;expires=\d+/, 'created=1')}`, /older than 60 seconds/],
+    ['from the future [A9]', `sig=${good.replace(/created=\d+/, `created=${nowSeconds + 60}`)}`, /in the future/],
+    ['created in text [A9]', `sig=${good.replace(/created=\d+/, 'created="1"')}`, /created is not an integer/],
+    ['no nonce [A10]', `sig=${good.replace(/nonce="A+";/, '')}`, /nonce is missing/],
+    ['a short nonce [A10]', `sig=${good.replace(/nonce="A+"/, 'nonce="1"')}`, /nonce is short/],
+    ['another profile [A12]', `sig=${good.replace('="countersign"', '="web-bot-auth"')}`, /another profile/],
   ])('warns: %s', async (name, value, warning) => {
     expect(await explain(value, name.startsWith('A9') ? 3 : 0)).toMatch(warning);
   });
@@ -191,7 +196,7 @@ describe('inspect: a refusal', () => {
     expect(out).toContain(hintFor(code));
   });
 
-  it('B6 tells too long a life, which a new token of the same kind has too, from one that is over', () => {
+  it('tells too long a life, which a new token of the same kind has too, from one that is over [B6]', () => {
     expect(hintFor('token_invalid')).toContain('too long a time');
     expect(hintFor('token_expired')).not.toContain('too long');
   });
@@ -239,9 +244,9 @@ describe('inspect: keys and agents.json', () => {
   const testKey = { kty: 'OKP', crv: 'Ed25519', x: 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs' };
   const other = generateAgentKey();
   it.each<[string, unknown, RegExp]>([
-    ['A11 the RFC 9421 test key', testKey, /test key of RFC 9421/],
+    ['the RFC 9421 test key [A11]', testKey, /test key of RFC 9421/],
     [
-      'A15 a weak key',
+      'a weak key [A15]',
       { agent_id: 'a', public_key: Buffer.alloc(32).toString('base64'), capabilities: ['x'] },
       /key is weak/,
     ],
@@ -259,7 +264,7 @@ describe('inspect: keys and agents.json', () => {
     ['capabilities in text', { id: 'a', publicKey: key.publicKey, capabilities: 'repo:read' }, /not a list/],
     ['a private key in an entry', { id: 'a', jwk: other.exportJwk(), capabilities: ['x'] }, /private part/],
     [
-      'A11 one key for two agents',
+      'one key for two agents [A11]',
       [key.registration('a', ['x']), key.registration('b', ['x'])],
       /belongs to one agent/,
     ],

@@ -24,7 +24,7 @@ describe('Collector', () => {
   it.each<[string, (lines: readonly string[]) => readonly string[]]>([
     ['was changed', (lines) => lines.map((line) => line.replace('agent-a', 'agent-b'))],
     ['was cut off', (lines) => lines.slice(0, 2)],
-  ])('F6 says nothing of one that %s since then', async (_name, change) => {
+  ])('says nothing of one that %s since then [F6]', async (_name, change) => {
     await expect(readAfter(change)).rejects.toThrow(CliError);
   });
 });

@@ -7,7 +7,7 @@ const texts = fc.oneof(
   fc.string({ unit: fc.constantFrom(...Array.from('<>&"\'/!-scriptSCRIPT=`\u2028\u202e')) }),
 );
 
-it('F1 no text becomes markup, or ends an attribute', () => {
+it('no text becomes markup, or ends an attribute [F1]', () => {
   fc.assert(
     fc.property(texts, (text) => {
       const { markup } = html`<p title="${text}">${text}</p>`;
@@ -25,7 +25,7 @@ it('puts pieces together without escaping them again', () => {
   );
 });
 
-it('F1 data for a script holds no bracket, and reads as what was put in', () => {
+it('data for a script holds no bracket, and reads as what was put in [F1]', () => {
   fc.assert(
     fc.property(texts, (text) => {
       const json = jsonForScript({ text });

@@ -26,7 +26,7 @@ describe('parseStrictJson', () => {
     ['[[{"a":{},"b":{"a":1},"a" :1}]]'],
     ['{"a\\"":1,"a\\"":2}'],
     ['{"":1,"":2}'],
-  ])('B6 a member that occurs twice is refused: %s', (text) => {
+  ])('a member that occurs twice is refused: %s [B6]', (text) => {
     expect(JSON.parse(text)).toBeTruthy();
     expect(parseStrictJson(text)).toMatchObject({ ok: false, problem: 'it has the same member twice' });
   });

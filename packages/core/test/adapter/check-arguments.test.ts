@@ -7,7 +7,7 @@ describe('checkAdmissionOptions', () => {
     ['a path', '/upload'],
     ['true', true],
     ['null', null],
-  ])('G5 refuses %s as the choice of what is streamed', (_name, streamBody) => {
+  ])('refuses %s as the choice of what is streamed [G5]', (_name, streamBody) => {
     expect(() => checkAdmissionOptions({ streamBody: streamBody as never })).toThrow(ConfigError);
     expect(() => checkAdmissionOptions({ streamBody: () => true })).not.toThrow();
   });
@@ -17,7 +17,7 @@ describe('checkAdmissionOptions', () => {
     expect(() => checkAdmissionOptions({ unmapped: 'authenticated' })).not.toThrow();
   });
 
-  it('G5 refuses a misspelt option, and says which was meant', () => {
+  it('refuses a misspelt option, and says which was meant [G5]', () => {
     const misspelt = { streamBodies: () => true } as never;
     expect(() => checkAdmissionOptions(misspelt)).toThrow(/Did you mean 'streamBody'/);
   });

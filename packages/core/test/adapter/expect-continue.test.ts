@@ -68,7 +68,7 @@ async function patiently(connection: Connection, request: RawRequest): Promise<[
 const continued = 'HTTP/1.1 100 Continue';
 
 describe('Expect: 100-continue', () => {
-  it('G4 is answered by Node at once without our help, and all is verified as ever', async () => {
+  it('is answered by Node at once without our help, and all is verified as ever [G4]', async () => {
     await using server = await serve(() => {});
     const connection = await Connection.open(server.url);
     expect(await patiently(connection, post())).toEqual([continued, `${agentId}: the body`]);
@@ -77,7 +77,7 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it.each([false, true])('G4 is answered once the signature has verified (streamed: %s)', async (streamed) => {
+  it.each([false, true])('is answered once the signature has verified (streamed: %s) [G4]', async (streamed) => {
     await using server = await serve(continueAfterVerification, { streamBody: () => streamed });
     const connection = await Connection.open(server.url);
     for (let round = 0; round < 2; round++) {
@@ -86,7 +86,7 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it('G4 a refused request never sends its body, and learns at once that the connection ends', async () => {
+  it('a refused request never sends its body, and learns at once that the connection ends [G4]', async () => {
     await using server = await serve();
     const connection = await Connection.open(server.url);
     connection.write(serialized({ ...plain('/'), body: Buffer.alloc(0) }));
@@ -121,7 +121,7 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it('G5 a server that answers it already is not answered for twice', () => {
+  it('a server that answers it already is not answered for twice [G5]', () => {
     const server = createServer();
     continueAfterVerification(server);
     expect(() => continueAfterVerification(server)).toThrow(ConfigError);

@@ -126,7 +126,7 @@ const body = Buffer.alloc(300_000, 'abcdefg');
 const forged = Buffer.concat([body.subarray(0, -1), Buffer.from('!')]);
 const put = () => signed({ method: 'PUT', target: '/a//b%2Fc?x=y', body });
 
-describe('A13 the address of a request over HTTP/2', () => {
+describe('the address of a request over HTTP/2 [A13]', () => {
   it('is what :authority says', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
@@ -173,7 +173,7 @@ describe('a body over HTTP/2', () => {
     );
   });
 
-  it('A4 that was changed is refused, and the session goes on', async () => {
+  it('that was changed is refused, and the session goes on [A4]', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const response = await send(served, tampered(put(), { body: forged }));
@@ -184,7 +184,7 @@ describe('a body over HTTP/2', () => {
     expect(await send(served, put())).toMatchObject({ status: 200 });
   });
 
-  it('A4 without a stated length needs its digest all the same', async () => {
+  it('without a stated length needs its digest all the same [A4]', async () => {
     const parts = await guarded();
     let ran = 0;
     await using served = await serve(parts, async () => void ran++);
@@ -195,7 +195,7 @@ describe('a body over HTTP/2', () => {
     expect(ran).toBe(0);
   });
 
-  it('A5 a digest in the trailer does not count', async () => {
+  it('a digest in the trailer does not count [A5]', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const request = signed({ method: 'POST', target: '/', contentType: null });
@@ -222,7 +222,7 @@ describe('a body over HTTP/2', () => {
     ['without an error', (stream) => void stream.destroy()],
     ['with an error', (stream) => void stream.destroy(new Error('gone'))],
     ['with the whole session', (_stream, session) => session.destroy()],
-  ])('F5 that is cut off %s reaches no handler', async (_how, cut) => {
+  ])('that is cut off %s reaches no handler [F5]', async (_how, cut) => {
     const parts = await guarded();
     let ran = 0;
     await using served = await serve(parts, async () => void ran++);
@@ -250,7 +250,7 @@ describe('a body over HTTP/2', () => {
     expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
   });
 
-  it('G4 that goes to a file leaves nothing behind', async () => {
+  it('that goes to a file leaves nothing behind [G4]', async () => {
     const folder = spoolFolder();
     const parts = await guarded({ memoryBodyBytes: 10_000, spoolDirectory: folder });
     await using served = await serve(parts, async (request, response) => {
@@ -265,7 +265,7 @@ describe('a body over HTTP/2', () => {
     await expectNothingLeft(folder);
   });
 
-  it('G4 of a stranger is not read to its end', async () => {
+  it('of a stranger is not read to its end [G4]', async () => {
     const parts = await guarded({ maxBodyBytes: 100_000_000 });
     await using served = await serve(parts);
     const stream = begin(served, unsigned({ method: 'PUT', body }));
@@ -304,7 +304,7 @@ describe('a streamed body over HTTP/2', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('A4 that was changed fails its handler, and the outcome says so', async () => {
+  it('that was changed fails its handler, and the outcome says so [A4]', async () => {
     const parts = await guarded();
     await using served = await serve(parts, count, chosen);
     expect(await send(served, tampered(put(), { body: forged }))).toMatchObject({ status: 401 });
@@ -312,7 +312,7 @@ describe('a streamed body over HTTP/2', () => {
     expect(await send(served, put())).toMatchObject({ status: 200 });
   });
 
-  it('F5 that is cut off fails its handler, and never ends', async () => {
+  it('that is cut off fails its handler, and never ends [F5]', async () => {
     const parts = await guarded();
     const failed = new Deferred<unknown>();
     const begun = new Deferred();
@@ -349,7 +349,7 @@ describe('a streamed body over HTTP/2', () => {
   });
 });
 
-describe('F5 the outcome of an exchange over HTTP/2', () => {
+describe('the outcome of an exchange over HTTP/2 [F5]', () => {
   it.each(['HEAD', 'GET'])('of %s is recorded', async (method) => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => void response.writeHead(204).end());

@@ -28,12 +28,12 @@ describe('incomingRequest', () => {
     });
   });
 
-  it('A13 takes the address from the connection, never from a field', async () => {
+  it('takes the address from the connection, never from a field [A13]', async () => {
     const request = await received('GET / HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 10.9.8.7\r\n\r\n');
     expect(request.remoteAddress).toBe('127.0.0.1');
   });
 
-  it('A13 leaves an absolute-form target as it stands', async () => {
+  it('leaves an absolute-form target as it stands [A13]', async () => {
     expect(await received('GET http://evil.example/x HTTP/1.1\r\nHost: test\r\n\r\n')).toMatchObject({
       target: 'http://evil.example/x',
     });

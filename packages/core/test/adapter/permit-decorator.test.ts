@@ -98,7 +98,7 @@ describe('a permit decorator', () => {
     expect(asked).toEqual([['me']]);
   });
 
-  it('G5 refuses fields, getters, classes, and a method that has a permit already', () => {
+  it('refuses fields, getters, classes, and a method that has a permit already [G5]', () => {
     const decorate = permitDecorator('@Permit', async () => true) as unknown as (...args: unknown[]) => unknown;
     for (const kind of ['field', 'getter', 'setter', 'accessor', 'class']) {
       expect(() => decorate(() => {}, { kind })).toThrow(ConfigError);

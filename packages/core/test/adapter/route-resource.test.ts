@@ -33,7 +33,7 @@ describe('wholeResource', () => {
   );
 
   it.each(['undefined', 'null', 'NaN', '[object Object]', 'acme/undefined', 'undefined/api', String(undefined)])(
-    'D12 takes no policy to %s, which is no name but what JavaScript writes for nothing',
+    'takes no policy to %s, which is no name but what JavaScript writes for nothing [D12]',
     (id) => {
       expect(() => wholeResource({ type: 'Repo', id })).toThrow(/'id' reads as JavaScript writes what is not there/);
       // Where a host has no routes, permit is written with the id of each request, and a client must not make it throw.
@@ -45,7 +45,7 @@ describe('wholeResource', () => {
     [undefined, 'undefined'],
     ['', 'empty'],
     [['a', 'b'], 'a list'],
-  ])('D12 takes no policy to the id %j, and says that it is %s', (id, what) => {
+  ])('takes no policy to the id %j, and says that it is %s [D12]', (id, what) => {
     expect(() => wholeResource({ type: 'Repo', id })).toThrow(
       `a resource needs a type and an id, both text, and 'id' is ${what}`,
     );
@@ -59,7 +59,7 @@ describe('wholeResource', () => {
       { type: 7, id: null },
       "a resource needs a type and an id, both text, and 'type' is of type number and 'id' is null",
     ],
-  ])('F2 of %j it names members and kinds, never values', (made, text) => {
+  ])('of %j it names members and kinds, never values [F2]', (made, text) => {
     expect(() => wholeResource(made as never)).toThrow(new IncompleteResource(text));
   });
 });

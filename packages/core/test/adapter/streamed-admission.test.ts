@@ -68,7 +68,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('A4 that was changed fails its handler, and the outcome says so', async () => {
+  it('that was changed fails its handler, and the outcome says so [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, count);
     expect(await send(server.url, tampered(put(), { body: forged }))).toMatchObject({
@@ -78,7 +78,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
   });
 
-  it('A4 that was changed marks the outcome whatever the handler has answered', async () => {
+  it('that was changed marks the outcome whatever the handler has answered [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (_request, response) => void response.end('done'));
     const bytes = serialized(tampered(put(), { body: forged }));
@@ -95,7 +95,7 @@ describe('a streamed body behind a guard', () => {
     connection.destroy();
   });
 
-  it('A4 is answered by the guard itself where the handler listens for no error', async () => {
+  it('is answered by the guard itself where the handler listens for no error [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (request, response) => {
       request.on('data', () => {});
@@ -113,7 +113,7 @@ describe('a streamed body behind a guard', () => {
     });
   });
 
-  it('F5 that the client does not end marks the outcome', async () => {
+  it('that the client does not end marks the outcome [F5]', async () => {
     const parts = await guarded();
     const reading = new Deferred();
     await using server = await streaming(parts, async (request, response) => {
@@ -127,7 +127,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toMatchObject({ code: 'body_incomplete' });
   });
 
-  it('A4 needs a digest that is covered, and a covered type, before a byte flows', async () => {
+  it('needs a digest that is covered, and a covered type, before a byte flows [A4]', async () => {
     const parts = await guarded();
     let ran = 0;
     await using server = await streaming(parts, async () => void ran++);
@@ -144,7 +144,7 @@ describe('a streamed body behind a guard', () => {
     expect(ran).toBe(0);
   });
 
-  it('A5 a digest in the trailer does not count', async () => {
+  it('a digest in the trailer does not count [A5]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, count);
     const request = signed({
@@ -159,7 +159,7 @@ describe('a streamed body behind a guard', () => {
     expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_required' });
   });
 
-  it('A10 uses its nonce up before it flows: a copy that comes meanwhile is refused', async () => {
+  it('uses its nonce up before it flows: a copy that comes meanwhile is refused [A10]', async () => {
     const parts = await guarded();
     const begun = new Deferred();
     await using server = await streaming(parts, async (request, response) => {
@@ -185,7 +185,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('D14 is not read when policy denies', async () => {
+  it('is not read when policy denies [D14]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (request, response) => {
       const leave = { action: 'file.put', resource: () => ({ type: 'File', id: request.url ?? '' }) };
@@ -230,7 +230,7 @@ describe('a streamed body behind a guard', () => {
     expect(await send(server.url, request)).toMatchObject({ status: 200, body: 'undefined: 300000' });
   });
 
-  it('F5 an outcome that waits for its body is recorded before the guard closes its log', async () => {
+  it('an outcome that waits for its body is recorded before the guard closes its log [F5]', async () => {
     const written: string[] = [];
     const audit = {
       write: async ({ phase, outcome }: AuditEvent) => void written.push(`${phase} ${outcome?.code}`),

@@ -43,7 +43,7 @@ class Watched {
 }
 
 describe('watchOutcome calls back exactly once', () => {
-  it('F5 finished, with its status', async () => {
+  it('finished, with its status [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response) => {
       response.statusCode = 201;
@@ -55,7 +55,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'finished', status: 201 }]);
   });
 
-  it('F5 timed out, when the server gave up on a silent connection', async () => {
+  it('timed out, when the server gave up on a silent connection [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((request) => {
       request.socket.setTimeout(20);
@@ -65,7 +65,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'timed_out' }]);
   });
 
-  it('F5 finished, when the application answered in spite of the time', async () => {
+  it('finished, when the application answered in spite of the time [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response) => {
       response.setTimeout(20, () => response.end('late'));
@@ -76,7 +76,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'finished', status: 200 }]);
   });
 
-  it('F5 threw, with the status that was sent for it', async () => {
+  it('threw, with the status that was sent for it [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response, watch) => {
       watch.threw(new Error('failed'));
@@ -89,7 +89,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'threw', status: 500 }]);
   });
 
-  it('F5 threw in the middle of the answer, which the framework then cuts off', async () => {
+  it('threw in the middle of the answer, which the framework then cuts off [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((request, response, watch) => {
       response.write('half');
@@ -102,7 +102,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'threw', status: 200 }]);
   });
 
-  it('F5 aborted before the answer: no status, whatever the framework has set', async () => {
+  it('aborted before the answer: no status, whatever the framework has set [F5]', async () => {
     const watched = new Watched();
     const arrived = new Deferred();
     await using server = await watched.serve((_request, response) => {
@@ -116,7 +116,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'aborted' }]);
   });
 
-  it('F5 aborted while it streams', async () => {
+  it('aborted while it streams [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response) => void response.writeHead(206).write('half'));
     using client = await RawClient.open(server);
@@ -126,7 +126,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'aborted', status: 206 }]);
   });
 
-  it('F5 aborted before the watch began', async () => {
+  it('aborted before the watch began [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve(() => {}, { late: true });
     using client = await RawClient.open(server);
@@ -136,7 +136,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'aborted' }]);
   });
 
-  it('F5 finished before the watch began', async () => {
+  it('finished before the watch began [F5]', async () => {
     const outcomes: AuditOutcome[] = [];
     await using server = await serve((request, response) => {
       request.resume();
@@ -167,7 +167,7 @@ async function pipelined(
 const gets = (count: number): string => 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(count);
 
 describe('watchOutcome of pipelined requests', () => {
-  it('F5 aborted, those too whose answer never had its turn', async () => {
+  it('aborted, those too whose answer never had its turn [F5]', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       if (place === 1) response.writeHead(201).end();
     });
@@ -180,7 +180,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toEqual([aborted, aborted, aborted]), patiently);
   });
 
-  it('F5 aborted, whose turn came on a connection that was no more', async () => {
+  it('aborted, whose turn came on a connection that was no more [F5]', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       response.end(place === 0 ? Buffer.alloc(20_000_000) : 'short');
     });
@@ -193,7 +193,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toMatchObject([{ result: 'aborted' }, { result: 'aborted' }]), patiently);
   });
 
-  it('F5 aborted before the watch began', async () => {
+  it('aborted before the watch began [F5]', async () => {
     const outcomes: AuditOutcome[] = [];
     const arrived = new Deferred();
     await using server = await serve((request, response) => {
@@ -208,7 +208,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toEqual([{ result: 'aborted' }]), patiently);
   });
 
-  it('F5 finished, and aborted behind an answer that closes the connection', async () => {
+  it('finished, and aborted behind an answer that closes the connection [F5]', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       if (place === 1) response.setHeader('connection', 'close');
       response.end();
@@ -220,7 +220,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toEqual([finished, finished, { result: 'aborted' }]), patiently);
   });
 
-  it('G4 a thousand on one connection leave nothing on it', async () => {
+  it('a thousand on one connection leave nothing on it [G4]', async () => {
     const warned = vi.spyOn(process, 'emitWarning');
     const sockets = new Set<Socket>();
     const { outcomes, server } = await pipelined((_place, response) => {
@@ -253,7 +253,7 @@ function refusalError(): RefusalError {
   return new RefusalError(refused, refusalResponse(refused, ''));
 }
 
-it('G4 watchOutcome keeps no answer that has ended, as long as its connection lives', async () => {
+it('watchOutcome keeps no answer that has ended, as long as its connection lives [G4]', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const answers: WeakRef<ServerResponse>[] = [];
@@ -330,7 +330,7 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       },
       { refused: false, outcome: { result: 'threw', status: 500 } },
     ],
-  ])('F5 %s', async (_title, answer, ending) => {
+  ])('%s [F5]', async (_title, answer, ending) => {
     const endings: object[] = [];
     await using server = await serve((request, response) => {
       answer(

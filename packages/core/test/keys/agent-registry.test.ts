@@ -41,7 +41,7 @@ describe('a registry of agents', () => {
     expect(await statusOf(one)).toBe('agent-a active');
   });
 
-  it('C7 suspends and resumes an agent with all of its keys', async () => {
+  it('suspends and resumes an agent with all of its keys [C7]', async () => {
     agents.addKey('agent-a', { jwk: three.jwk });
     agents.suspend('agent-a');
     expect(await Promise.all([one, two, three].map(statusOf))).toEqual([
@@ -54,7 +54,7 @@ describe('a registry of agents', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { capabilities: ['repo:read'] } });
   });
 
-  it('C7 a removed agent is unknown, and its name and key are free', async () => {
+  it('a removed agent is unknown, and its name and key are free [C7]', async () => {
     agents.remove('agent-a');
     expect(await statusOf(one)).toBe('unknown');
     expect(await agents.statusOf('agent-a')).toBe('unknown');
@@ -62,7 +62,7 @@ describe('a registry of agents', () => {
     expect(await statusOf(one)).toBe('agent-d active');
   });
 
-  it('C7 a removed key is unknown at once; its agent keeps its name, even without a key', async () => {
+  it('a removed key is unknown at once; its agent keeps its name, even without a key [C7]', async () => {
     agents.removeKey(thumbprintOf(one));
     expect(await statusOf(one)).toBe('unknown');
     expect(await agents.statusOf('agent-a')).toBe('active');
@@ -70,7 +70,7 @@ describe('a registry of agents', () => {
     expect(await statusOf(three)).toBe('agent-a active');
   });
 
-  it('C7 rotates: the new key counts beside the old one, which ends', async () => {
+  it('rotates: the new key counts beside the old one, which ends [C7]', async () => {
     agents.addKey('agent-a', { publicKey: three.base64, notBefore: 1000 });
     agents.expireKey(thumbprintOf(one), 2000);
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ key: { expires: 2000 } });
@@ -82,11 +82,11 @@ describe('a registry of agents', () => {
   });
 
   it.each<[string, () => void, RegExp]>([
-    ['A11 a key of another agent', () => agents.register({ id: 'agent-c', publicKey: one.base64 }), /the same key/],
-    ['A11 a key of another agent, added', () => agents.addKey('agent-b', { jwk: one.jwk }), /the same key/],
+    ['a key of another agent [A11]', () => agents.register({ id: 'agent-c', publicKey: one.base64 }), /the same key/],
+    ['a key of another agent, added [A11]', () => agents.addKey('agent-b', { jwk: one.jwk }), /the same key/],
     ['a key that it has', () => agents.addKey('agent-a', { jwk: one.jwk }), /the same key twice/],
     ['an id that is taken', () => agents.register({ id: 'agent-a', publicKey: three.base64 }), /registered twice/],
-    ['A15 a weak key', () => agents.addKey('agent-a', { publicKey: Buffer.alloc(32).toString('base64') }), /weak/],
+    ['a weak key [A15]', () => agents.addKey('agent-a', { publicKey: Buffer.alloc(32).toString('base64') }), /weak/],
     [
       'a misspelt member',
       () => agents.addKey('agent-a', { publicKey: three.base64, expire: 1 } as object),

@@ -55,7 +55,7 @@ describe('agentsFromDatabase', () => {
   it.each([
     [0, 50],
     [60, 1],
-  ])('A14 many at once, with a cache of %i seconds, make for %i look-ups', async (cacheSeconds, lookUps) => {
+  ])('many at once, with a cache of %i seconds, make for %i look-ups [A14]', async (cacheSeconds, lookUps) => {
     const key = thumbprintOf(one);
     const { agents, asked } = database({ cacheSeconds });
     const found = await Promise.all(Array.from({ length: 50 }, async () => await agents.findByThumbprint(key)));
@@ -63,7 +63,7 @@ describe('agentsFromDatabase', () => {
     expect(asked).toHaveLength(lookUps);
   });
 
-  it('A14 a look-up that failed is not shared with who asks after it', async () => {
+  it('a look-up that failed is not shared with who asks after it [A14]', async () => {
     let down = true;
     const query: AgentQuery = async () => {
       if (down) throw new Error('down');
@@ -100,7 +100,7 @@ describe('agentsFromDatabase', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
   });
 
-  it('C7 a row that is gone, or suspended, counts for the next request', async () => {
+  it('a row that is gone, or suspended, counts for the next request [C7]', async () => {
     const { agents, rows } = database();
     rows.set(thumbprintOf(one), { ...agentA, status: 'suspended' });
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { status: 'suspended' } });
@@ -109,7 +109,7 @@ describe('agentsFromDatabase', () => {
   });
 
   it.each(['../', '__proto__', 'x'.repeat(10_000), '', "' OR 1=1 --".padEnd(43, ' ')])(
-    'A11 what cannot be a thumbprint is not asked for: %j',
+    'what cannot be a thumbprint is not asked for: %j [A11]',
     async (keyId) => {
       const { agents, asked } = database();
       expect(await agents.findByThumbprint(keyId)).toEqual({ kind: 'unknown' });
@@ -130,7 +130,7 @@ describe('agentsFromDatabase', () => {
     ['answers with a weak key', () => ({ id: 'agent-a', publicKey: Buffer.alloc(32).toString('base64') }), /weak/],
     ['answers with a column too many', () => ({ ...agentA, created_at: 1 }) as AgentRegistration, /created_at/],
     ['answers with rows', () => [agentA] as unknown as AgentRegistration, /must be an object/],
-  ])('A14 a database that %s is an outage', async (_title, query, cause) => {
+  ])('a database that %s is an outage [A14]', async (_title, query, cause) => {
     const agents = agentsFromDatabase(query);
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({
       kind: 'unavailable',
@@ -139,17 +139,17 @@ describe('agentsFromDatabase', () => {
     expect(await agents.statusOf('agent-a')).toMatch(/^(?:active|unavailable)$/);
   });
 
-  it.each(['active', 'suspended'] as const)('C7 says by name that an agent is %s', async (status) => {
+  it.each(['active', 'suspended'] as const)('says by name that an agent is %s [C7]', async (status) => {
     const agents = agentsFromDatabase(() => ({ ...agentA, status }));
     expect(await agents.statusOf('agent-a')).toBe(status);
   });
 
-  it('C5 an answer about another name does not make this one free', async () => {
+  it('an answer about another name does not make this one free [C5]', async () => {
     const agents = agentsFromDatabase(() => agentA);
     expect(await agents.statusOf('agent-A')).toBe('unavailable');
   });
 
-  it('A14 a database that never answers is an outage, and is told that nobody waits', async () => {
+  it('a database that never answers is an outage, and is told that nobody waits [A14]', async () => {
     let told: AbortSignal | undefined;
     const agents = agentsFromDatabase(
       (_question, signal) => {
@@ -197,7 +197,7 @@ describe('agentsFromDatabase', () => {
     ['no time at all', () => undefined, { timeoutSeconds: 0 }],
     ['a time-out in milliseconds', () => undefined, { timeoutSeconds: 2000 }],
     ['a cache for ever', () => undefined, { cacheSeconds: Infinity }],
-  ])('G5 refuses %s', (_title, query, options) => {
+  ])('refuses %s [G5]', (_title, query, options) => {
     expect(() => agentsFromDatabase(query as AgentQuery, options)).toThrow(ConfigError);
   });
 });

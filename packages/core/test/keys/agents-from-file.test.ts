@@ -70,7 +70,7 @@ describe('agentsFromFile', () => {
     }
   });
 
-  it('C7 an agent taken out of the file is unknown after the reload', async () => {
+  it('an agent taken out of the file is unknown after the reload [C7]', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a, b]));
     const { agents, nextReload } = await open(file);
@@ -129,7 +129,7 @@ describe('agentsFromFile', () => {
     ['a weak key', JSON.stringify([{ id: 'agent-x', publicKey: Buffer.alloc(32).toString('base64') }])],
     ['a misspelt member', JSON.stringify([{ ...b, capabilites: [] }])],
     ['a member twice', `[{"id":"agent-b","status":"suspended","status":"active","publicKey":"${b.publicKey}"}]`],
-  ])('D6 bad new content keeps the agents and is reported: %s', async (_, content) => {
+  ])('bad new content keeps the agents and is reported: %s [D6]', async (_, content) => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a]));
     const { agents, nextReload } = await open(file);
@@ -191,7 +191,7 @@ describe('agentsFromFile', () => {
     await expect(opening).rejects.toThrow(message);
   });
 
-  it.each(['', undefined, null])('G5 refuses %j as its path', async (path) => {
+  it.each(['', undefined, null])('refuses %j as its path [G5]', async (path) => {
     await expect(agentsFromFile(path as string)).rejects.toThrow(ConfigError);
     await expect(agentsFromFile(path as string)).rejects.toThrow(/name the agents file/);
   });

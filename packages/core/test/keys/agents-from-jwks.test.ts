@@ -102,7 +102,7 @@ describe('agentsFromJwks', () => {
     for (const id of ['agent-b', 'agent-c', 'agent-d', 'agent-e']) expect(await agents.statusOf(id)).toBe('suspended');
   });
 
-  it('A11 the same key for two agents counts for neither', async () => {
+  it('the same key for two agents counts for neither [A11]', async () => {
     const { agents, refreshes } = await start(
       { ...one.jwk, agent_id: 'agent-a' },
       { ...one.jwk, agent_id: 'agent-b', kid: 'other' },
@@ -130,7 +130,7 @@ describe('agentsFromJwks', () => {
     expect(await agents.findByThumbprint(thumbprintOf(two))).toEqual({ kind: 'unknown' });
   });
 
-  it('A14 a key that a successful refresh no longer has is gone; a failed refresh drops nothing', async () => {
+  it('a key that a successful refresh no longer has is gone; a failed refresh drops nothing [A14]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     server.answer = failing;
@@ -145,7 +145,7 @@ describe('agentsFromJwks', () => {
     expect(await agents.statusOf('agent-a')).toBe('unknown');
   });
 
-  it('A14 keys too old to trust are unavailable, not unknown', async () => {
+  it('keys too old to trust are unavailable, not unknown [A14]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     server.answer = failing;
@@ -165,7 +165,7 @@ describe('agentsFromJwks', () => {
     expect(refreshes).toMatchObject([{ ok: false }]);
   });
 
-  it('A14 a flood of unknown key ids causes at most one fetch per cool-down', async () => {
+  it('a flood of unknown key ids causes at most one fetch per cool-down [A14]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     for (let second = 0; second < 60; second += 1) {
@@ -176,7 +176,7 @@ describe('agentsFromJwks', () => {
     expect(server.requests).toBe(2);
   });
 
-  it('A11 what cannot be a thumbprint causes no fetch at all', async () => {
+  it('what cannot be a thumbprint causes no fetch at all [A11]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     at(60);
@@ -202,7 +202,7 @@ describe('agentsFromJwks', () => {
     expect(await agents.findByThumbprint(thumbprintOf(two))).toMatchObject({ kind: 'found', agent: { id: 'agent-b' } });
   });
 
-  it('A14 10 000 keys, or no set at all, are refused whole', async () => {
+  it('10 000 keys, or no set at all, are refused whole [A14]', async () => {
     const { server, agents, refreshes, at } = await start();
     const many = Array.from({ length: 10_000 }, () => ({ kty: 'OKP' }));
     for (const [index, json] of [{ keys: many }, [], 'keys', { keys: {} }, null].entries()) {
@@ -224,7 +224,7 @@ describe('agentsFromJwks', () => {
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 1000 }]);
   });
 
-  it('A14 dangerous addresses and wrong options are refused at creation', () => {
+  it('dangerous addresses and wrong options are refused at creation [A14]', () => {
     for (const url of ['http://agents.example/', 'https://127.0.0.1/', 'https://u:p@agents.example/', 'nonsense']) {
       expect(() => agentsFromJwks(url)).toThrow(ConfigError);
     }

@@ -59,7 +59,7 @@ describe('agentsFromObjects', () => {
   });
 
   it.each(['__proto__', 'constructor', '../../etc/passwd', '', 'x'.repeat(10_000), '\u0000'])(
-    'A11 an unknown key id is unknown: %j',
+    'an unknown key id is unknown: %j [A11]',
     async (keyId) => {
       const agents = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64 }]);
       expect(await agents.findByThumbprint(keyId)).toEqual({ kind: 'unknown' });
@@ -128,7 +128,7 @@ describe('agentsFromObjects', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one.base64))).toMatchObject({ agent: { status: 'suspended' } });
   });
 
-  it('A11 one key for two agents is refused, whatever its form', () => {
+  it('one key for two agents is refused, whatever its form [A11]', () => {
     const message = refused({ id: 'agent-a', publicKey: one.base64 }, { id: 'agent-b', jwk: one.jwk });
     expect(message).toMatch(/'agent-a' and 'agent-b' have the same key/);
   });
@@ -160,16 +160,16 @@ describe('agentsFromObjects', () => {
     ],
     ['both spellings', { id: 'agent-a', agent_id: 'agent-b', publicKey: one.base64 }, /mean the same/],
     [
-      'A15 a weak key',
+      'a weak key [A15]',
       { id: 'agent-a', publicKey: Buffer.alloc(32).toString('base64') },
       /agent 'agent-a'.*weak point/,
     ],
     [
-      'A11 the RFC 9421 test key',
+      'the RFC 9421 test key [A11]',
       { id: 'agent-a', publicKey: 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs' },
       /agent 'agent-a'.*test key/,
     ],
-    ['A8 a private key', { id: 'agent-a', jwk: one.privateJwk }, /private key/],
+    ['a private key [A8]', { id: 'agent-a', jwk: one.privateJwk }, /private key/],
     ['a scope of two', { id: 'agent-a', publicKey: one.base64, capabilities: ['a b'] }, /capability "a b"/],
     [
       'an empty segment',
@@ -186,9 +186,9 @@ describe('agentsFromObjects', () => {
     ],
     ['validity as text', { id: 'agent-a', keys: [{ publicKey: one.base64, notBefore: '2026-01-01' }] }, /unix seconds/],
     ['an empty id', { id: '', publicKey: one.base64 }, /agent number 1.*its id/],
-    ['C5 a control character in the id', { id: 'agent\n-a', publicKey: one.base64 }, /its id/],
-    ['C5 an id that is not NFC', { id: 'agent-e\u0301', publicKey: one.base64 }, /its id/],
-    ['C5 a space at the end', { id: 'agent-a ', publicKey: one.base64 }, /its id/],
+    ['a control character in the id [C5]', { id: 'agent\n-a', publicKey: one.base64 }, /its id/],
+    ['an id that is not NFC [C5]', { id: 'agent-e\u0301', publicKey: one.base64 }, /its id/],
+    ['a space at the end [C5]', { id: 'agent-a ', publicKey: one.base64 }, /its id/],
     ['a long id', { id: 'a'.repeat(257), publicKey: one.base64 }, /its id/],
     ['no object', 'agent-a', /agent number 1 must be an object/],
   ])('refuses %s and says so', (_, registration, message) => {

@@ -147,7 +147,7 @@ describe('agentsFromSignatureDirectory', () => {
       'unknown',
     ],
   ])(
-    'A8 at another path, which others may share the authority of, %s is signed',
+    'at another path, which others may share the authority of, %s is signed [A8]',
     async (_title, path, components, kind) => {
       const server = await startServer(answer([one.jwk], [[one, { components }]]));
       const options = { id: 'crawler', ...local, clock: () => now * 1000 };
@@ -155,7 +155,7 @@ describe('agentsFromSignatureDirectory', () => {
     },
   );
 
-  it('A8 A11 a copy at another path of one authority gives nobody the key', async () => {
+  it('a copy at another path of one authority gives nobody the key [A8, A11]', async () => {
     const served = answer([one.jwk], [[one, { components: `(${authority} "@path";req)` }]]);
     const server = await startServer((request, response) => {
       request.url = '/victim/keys';
@@ -179,7 +179,7 @@ describe('agentsFromSignatureDirectory', () => {
     ['the signature is older than a day', [[one, { parameters: `created=${now - 90_000};expires=${now + 9e6}` }]]],
     ['the signature is from the future', [[one, { parameters: `created=${now + 900};expires=${now + 1200}` }]]],
     ['the key signed twice', [[one], [one, { label: 'again' }]]],
-  ])('A8 a key does not count when %s', async (_title, signers) => {
+  ])('a key does not count when %s [A8]', async (_title, signers) => {
     const { agents, refreshes } = await start(answer([one.jwk], signers));
     expect(await kindOf(agents, one)).toBe('unknown');
     expect(refreshes).toEqual([
@@ -208,25 +208,25 @@ describe('agentsFromSignatureDirectory', () => {
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 0, skipped: { length: 2 } }]);
   });
 
-  it('C5 its name is taken also while it cannot be asked, and no other name is', async () => {
+  it('its name is taken also while it cannot be asked, and no other name is [C5]', async () => {
     const { server, agents } = await start((_request, response) => response.writeHead(503).end());
     expect(await agents.statusOf('crawler')).toBe('active');
     expect(await agents.statusOf('agent-a')).toBe('unknown');
     expect(server.requests).toBe(0);
   });
 
-  it('A14 a switch of protocols is an outage', async () => {
+  it('a switch of protocols is an outage [A14]', async () => {
     const { agents } = await start(({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
     expect(await kindOf(agents, one)).toBe('unavailable');
   });
 
-  it('A14 more keys than can sign are refused whole', async () => {
+  it('more keys than can sign are refused whole [A14]', async () => {
     const many = Array.from({ length: 33 }, () => ({ kty: 'OKP' }));
     const { agents } = await start(answer([one.jwk, ...many], [[one]]));
     expect(await kindOf(agents, one)).toBe('unavailable');
   });
 
-  it('A14 a failed refresh keeps the keys, a successful one without the key drops it', async () => {
+  it('a failed refresh keeps the keys, a successful one without the key drops it [A14]', async () => {
     const { server, agents, at } = await start(answer([one.jwk], [[one]]));
     expect(await kindOf(agents, one)).toBe('found');
     const broken: TestServer['answer'][] = [
@@ -252,14 +252,14 @@ describe('agentsFromSignatureDirectory', () => {
   });
 
   it.each<[string, string, object, RegExp]>([
-    ['A14 plain http', 'http://crawler.example', {}, /plain http/],
-    ['A14 a private address', 'https://[::ffff:7f00:1]/', {}, /public address/],
-    ['A14 credentials', 'https://u:p@crawler.example', {}, /credentials/],
+    ['plain http [A14]', 'http://crawler.example', {}, /plain http/],
+    ['a private address [A14]', 'https://[::ffff:7f00:1]/', {}, /public address/],
+    ['credentials [A14]', 'https://u:p@crawler.example', {}, /credentials/],
     ['an id that is none', 'https://crawler.example', { id: '' }, /its id/],
     ['capabilities that are none', 'https://crawler.example', { capabilities: ['a b'] }, /capability/],
     ['a misspelt option', 'https://crawler.example', { capabilites: [] }, /'capabilities'/],
     ['an age of nothing', 'https://crawler.example', { maxAgeSeconds: 0 }, /maxAgeSeconds/],
-  ])('G5 refuses %s', (_title, url, options, message) => {
+  ])('refuses %s [G5]', (_title, url, options, message) => {
     const make = (): AgentDirectory => agentsFromSignatureDirectory(url, { id: 'crawler', ...options });
     expect(make).toThrow(ConfigError);
     expect(make).toThrow(message);

@@ -41,18 +41,18 @@ describe('combine', () => {
     ]);
   });
 
-  it('C5 a later directory cannot give an agent of an earlier one a key, nor other capabilities', async () => {
+  it('a later directory cannot give an agent of an earlier one a key, nor other capabilities [C5]', async () => {
     const agents = combine(directoryOf('agent-a', one), directoryOf('agent-a', two, 'admin'));
     expect(await holder(agents, one)).toBe('agent-a repo:read');
     expect(await holder(agents, two)).toBe('unknown');
   });
 
-  it('C5 a later directory cannot claim a key of an earlier one', async () => {
+  it('a later directory cannot claim a key of an earlier one [C5]', async () => {
     const agents = combine(directoryOf('agent-a', one), directoryOf('agent-b', one, 'admin'));
     expect(await holder(agents, one)).toBe('agent-a repo:read');
   });
 
-  it('C7 an agent that an earlier directory suspends is not found in a later one', async () => {
+  it('an agent that an earlier directory suspends is not found in a later one [C7]', async () => {
     const first = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64 }]);
     const agents = combine(first, directoryOf('agent-a', two), directoryOf('agent-b', one));
     first.suspend('agent-a');
@@ -60,7 +60,7 @@ describe('combine', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { status: 'suspended' } });
   });
 
-  it('A14 one that cannot be asked makes it unavailable, unless an earlier one has answered', async () => {
+  it('one that cannot be asked makes it unavailable, unless an earlier one has answered [A14]', async () => {
     expect(await holder(combine(directoryOf('agent-a', one), down), one)).toBe('agent-a repo:read');
     expect(await holder(combine(directoryOf('agent-a', one), down), two)).toBe('unavailable');
     expect(await holder(combine(down, directoryOf('agent-a', one)), one)).toBe('unavailable');
@@ -69,7 +69,7 @@ describe('combine', () => {
     expect(await agents.statusOf('agent-b')).toBe('unavailable');
   });
 
-  it('C7 the first that knows a name says whether it is suspended, and one that cannot be asked might', async () => {
+  it('the first that knows a name says whether it is suspended, and one that cannot be asked might [C7]', async () => {
     const first = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64, status: 'suspended' }]);
     const second = directoryOf('agent-a', two);
     expect(await combine(first, second).statusOf('agent-a')).toBe('suspended');
@@ -78,7 +78,7 @@ describe('combine', () => {
     expect(await combine(down, first).statusOf('agent-a')).toBe('unavailable');
   });
 
-  it('C5 whether the name is taken cannot be said: unavailable', async () => {
+  it('whether the name is taken cannot be said: unavailable [C5]', async () => {
     const half: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: () => 'unavailable' };
     expect(await holder(combine(half, directoryOf('agent-a', one)), one)).toBe('unavailable');
   });
@@ -98,7 +98,7 @@ describe('combine', () => {
     expect(closed).toEqual(['a', 'b']);
   });
 
-  it('G5 refuses nothing, and what is no directory', () => {
+  it('refuses nothing, and what is no directory [G5]', () => {
     expect(() => combine()).toThrow(ConfigError);
     expect(() => combine(Promise.resolve(down) as unknown as AgentDirectory)).toThrow(/'await'/);
     expect(() => combine(undefined as unknown as AgentDirectory)).toThrow(ConfigError);

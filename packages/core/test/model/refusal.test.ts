@@ -101,7 +101,7 @@ describe('a refusal on the wire', () => {
     expect(JSON.stringify(response)).not.toContain('secret detail');
   });
 
-  it('D14 answers 401 with a challenge to the unauthenticated, and 403 without one to the denied', () => {
+  it('answers 401 with a challenge to the unauthenticated, and 403 without one to the denied [D14]', () => {
     const unauthenticated = refusalResponse(refusal('signature_required'), 'sig=("@method");created');
     expect(unauthenticated.headers).toMatchObject({
       'www-authenticate': 'Signature error="signature_required"',

@@ -15,7 +15,7 @@ const policy: PolicyEngine = { scopeVocabulary: [], decide: () => Promise.reject
 const write = (): Promise<void> => Promise.resolve();
 
 describe('a guard that cannot be created', () => {
-  it('G5 leaves the folder of its audit log to the next try', async () => {
+  it('leaves the folder of its audit log to the next try [G5]', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-release-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const options = (): GuardOptions => ({ origin: 'https://api.acme.dev', agents, policy, audit: auditFile(folder) });

@@ -55,7 +55,7 @@ async function pass(milliseconds: number, disk: HangingDisk): Promise<void> {
   await vi.advanceTimersByTimeAsync(milliseconds);
 }
 
-describe('F4 a disk that hangs', () => {
+describe('a disk that hangs [F4]', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   });

@@ -100,7 +100,7 @@ describe('The record of a refused request', () => {
   });
 });
 
-describe('F4 what the recorder tells the operator', () => {
+describe('what the recorder tells the operator [F4]', () => {
   it('a full disk: the first, the second, the fourth … request, and once that it is over', async () => {
     using folder = temporaryFolder();
     let full = true;

@@ -41,7 +41,7 @@ describe('redaction', () => {
     expect(createRedactor(undefined)(delegated)).toBe(delegated);
   });
 
-  it('F2 leaves out what it is told to, and the explanation, which may quote it', () => {
+  it('leaves out what it is told to, and the explanation, which may quote it [F2]', () => {
     const redact = createRedactor({
       userIds: 'omit',
       resourceIds: 'omit',
@@ -51,7 +51,7 @@ describe('redaction', () => {
     expect(redact(delegated)).toEqual(hidden('[omitted]', '[omitted]', '[omitted]', '/repos/acme/…'));
   });
 
-  it('F2 one pseudonym for one user, one resource, one address: records stay joinable', () => {
+  it('one pseudonym for one user, one resource, one address: records stay joinable [F2]', () => {
     expect(createRedactor(everything)(delegated)).toEqual(
       hidden(
         auditPseudonym(pseudonymKey, { user: 'user_123' }),
@@ -102,12 +102,12 @@ describe('redaction', () => {
     ['/a%2Fb/c', 1, '/a%2Fb/…'],
     ['*', 5, '[omitted]'],
     ['secret.example:443', 5, '[omitted]'],
-  ])('F2 of the path %s %i segments are %s', (path, keepPathSegments, shown) => {
+  ])('of the path %s %i segments are %s [F2]', (path, keepPathSegments, shown) => {
     const { request } = createRedactor({ keepPathSegments })(event('a', { request: { ...delegated.request, path } }));
     expect(request.path).toBe(shown);
   });
 
-  it('F2 nothing that is hidden stands anywhere in what a sink gets', () => {
+  it('nothing that is hidden stands anywhere in what a sink gets [F2]', () => {
     const secret = fc.stringMatching(/^[a-z]{12}$/);
     const redact = createRedactor(everything);
     fc.assert(
@@ -140,7 +140,7 @@ describe('redaction', () => {
   });
 });
 
-describe('G5 rules of redaction', () => {
+describe('rules of redaction [G5]', () => {
   it.each<[unknown, string]>([
     [{}, 'hides nothing'],
     [{ pseudonymKey }, 'hides nothing'],

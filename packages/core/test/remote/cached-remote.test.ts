@@ -53,7 +53,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 152)).toMatchObject({ value: 'two', generation: 2 });
   });
 
-  it('A14 what the server dropped stops counting at the maximal age', async () => {
+  it('what the server dropped stops counting at the maximal age [A14]', async () => {
     const { cache, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -61,7 +61,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 301)).toMatchObject({ value: 'none' });
   });
 
-  it('A14 a failed refresh keeps what is held, until it is too old', async () => {
+  it('a failed refresh keeps what is held, until it is too old [A14]', async () => {
     const { cache, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -75,7 +75,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 3610)).toMatchObject({ value: 'two' });
   });
 
-  it('A14 after a passing failure, what the server dropped still stops counting at the maximal age', async () => {
+  it('after a passing failure, what the server dropped still stops counting at the maximal age [A14]', async () => {
     const { cache, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -95,7 +95,7 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('A14 a flood of misses makes for one fetch per cool-down', async () => {
+  it('a flood of misses makes for one fetch per cool-down [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -103,7 +103,7 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(1 + 3);
   });
 
-  it('A14 while the last attempt has failed, what is missing is not unknown: it may have been added since', async () => {
+  it('while the last attempt has failed, what is missing is not unknown: it may have been added since [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -117,7 +117,7 @@ describe('CachedRemote', () => {
     expect(await cache.afterMiss(t + 35)).toMatchObject({ value: 'two' });
   });
 
-  it('A14 many at once share one fetch', async () => {
+  it('many at once share one fetch [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     const held = await Promise.all(Array.from({ length: 50 }, () => cache.current(t)));

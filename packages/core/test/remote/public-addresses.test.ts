@@ -57,11 +57,11 @@ describe('isPublicAddress', () => {
     '100:0:0:1::1',
     'localhost',
     '',
-  ])('A14 %j is not public', (address) => expect(isPublicAddress(address)).toBe(false));
+  ])('%j is not public [A14]', (address) => expect(isPublicAddress(address)).toBe(false));
 });
 
 describe('lookupPublic', () => {
-  it.each([true, false])('A14 refuses a name that resolves to loopback (all: %s)', async (all) => {
+  it.each([true, false])('refuses a name that resolves to loopback (all: %s) [A14]', async (all) => {
     const error = await new Promise((resolve) => {
       lookupPublic('localhost', { all }, resolve);
     });

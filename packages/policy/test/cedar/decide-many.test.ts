@@ -20,7 +20,7 @@ it('decides for each what decide() would, in order', async () => {
   expect(await engine.decideMany(query, [])).toEqual([]);
 });
 
-it('D13 a replacement does not decide half of a list', async () => {
+it('a replacement does not decide half of a list [D13]', async () => {
   const engine = await cedarFromText({ policies: POLICIES });
   const before = engine.policySet;
   const deciding = engine.decideMany(

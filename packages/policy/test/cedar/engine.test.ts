@@ -93,7 +93,7 @@ describe('what a policy can see', () => {
 });
 
 describe('default deny', () => {
-  it('D7 an unusual method is decided like any other', async () => {
+  it('an unusual method is decided like any other [D7]', async () => {
     const engine = await cedarFromText({
       policies: DRAFTS.replace('context has', 'context.request.method == "POST" && context has'),
     });
@@ -124,7 +124,7 @@ describe('any evaluation error is a deny', () => {
     'a bad decimal()': 'decimal(context.proof).lessThan(decimal("1.0"))',
   };
   for (const [name, condition] of Object.entries(erring)) {
-    it(`D1 an erring forbid (${name}) beside a permit`, async () => {
+    it(`an erring forbid (${name}) beside a permit [D1]`, async () => {
       const engine = await cedarFromText({
         policies: `${PERMIT_ALL} @id("guardrail") forbid(principal, action, resource) when { ${condition} };`,
       });
@@ -134,13 +134,13 @@ describe('any evaluation error is a deny', () => {
       expect(decision.errors[0]).toMatch(/^policies\.cedar#guardrail: ./);
     });
 
-    it(`D2 an erring permit (${name})`, async () => {
+    it(`an erring permit (${name}) [D2]`, async () => {
       const engine = await cedarFromText({ policies: `permit(principal, action, resource) when { ${condition} };` });
       expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'error' });
     });
   }
 
-  it('D3 a request that Cedar cannot read at all', async () => {
+  it('a request that Cedar cannot read at all [D3]', async () => {
     const engine = await cedarFromText({ policies: PERMIT_ALL });
     const decision = engine.decide(reviewerQuery({ resource: { type: 'not a type', id: 'x' } }));
     expect(decision).toMatchObject({ decision: 'deny', cause: 'error', policies: [] });
@@ -148,7 +148,7 @@ describe('any evaluation error is a deny', () => {
   });
 });
 
-describe('D5 with a schema, requests are validated', async () => {
+describe('with a schema, requests are validated [D5]', async () => {
   const schema = `${REPO_SCHEMA}entity Doc = { level: Long }; entity Box in [Box];
     action "doc.read" appliesTo { principal: [Agent], resource: [Doc], context: AgentContext };
     action "for-people" appliesTo { principal: [User], resource: [Repo] };`;
@@ -171,13 +171,13 @@ describe('D5 with a schema, requests are validated', async () => {
     'an undeclared parent': { action: 'doc.read', resource: { ...doc, parents: [{ type: 'Box', id: 'b' }] } },
   };
   for (const [name, change] of Object.entries(unfit)) {
-    it(`D5 ${name} is a deny`, () => {
+    it(`${name} is a deny [D5]`, () => {
       expect(engine.decide(reviewerQuery(change))).toMatchObject({ decision: 'deny', cause: 'error' });
     });
   }
 });
 
-describe('D10 two engines do not share policies', () => {
+describe('two engines do not share policies [D10]', () => {
   it('each decides by its own, whichever was made or replaced last', async () => {
     const open = await cedarFromText({ policies: PERMIT_ALL });
     const shut = await cedarFromText({ policies: '@id("none") forbid(principal, action, resource);' });
@@ -190,7 +190,7 @@ describe('D10 two engines do not share policies', () => {
 });
 
 describe('replacing policies', () => {
-  it('D13 decides by the new ones at once, under a new hash, with their scopes', async () => {
+  it('decides by the new ones at once, under a new hash, with their scopes [D13]', async () => {
     const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
     const before = engine.policySet;
     const policies = 'forbid(principal, action, resource) when { context.scope.contains("x:y") };';
@@ -229,7 +229,7 @@ action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shel
     'a lone surrogate': { policies: `${DRAFTS} // \ud800` },
   };
   for (const [name, source] of Object.entries(bad)) {
-    it(`D6 ${name} keeps the old set`, async () => {
+    it(`${name} keeps the old set [D6]`, async () => {
       const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
       const before = engine.decide(reviewerQuery());
       const answer = engine.replace(source);

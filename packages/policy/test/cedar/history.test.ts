@@ -17,7 +17,7 @@ async function loads(policies: string, schema: string | undefined = REPO_SCHEMA)
   }
 }
 
-describe('C4 history may forbid, never permit', () => {
+describe('history may forbid, never permit [C4]', () => {
   it.each([
     `when { context.via.contains(${bad}) }`,
     `unless { context.via.contains(${bad}) }`,

@@ -18,7 +18,7 @@ class Made {
   readonly a = 1;
 }
 
-describe('D11 what Cedar would throw on, drop or change is a problem', () => {
+describe('what Cedar would throw on, drop or change is a problem [D11]', () => {
   const refused: Record<string, unknown> = {
     null: { a: null },
     undefined: { a: undefined },
@@ -66,19 +66,19 @@ describe('D11 what Cedar would throw on, drop or change is a problem', () => {
     'many short keys': Object.fromEntries(Array.from({ length: 2_100 }, (_, n) => [`${n}`, true])),
   };
   for (const [name, value] of Object.entries(refused)) {
-    it(`D11 ${name}`, () => {
+    it(`${name} [D11]`, () => {
       expect(read(value).problem).toMatch(/^it: ./);
     });
   }
 
-  it('D11 a cycle', () => {
+  it('a cycle [D11]', () => {
     const cycle: Record<string, unknown> = {};
     cycle['a'] = cycle;
     expect(read(cycle).problem).toContain('nesting deeper');
   });
 
   for (const key of ['__entity', '__extn', '__expr']) {
-    it(`D9 the key ${key}, at any depth`, () => {
+    it(`the key ${key}, at any depth [D9]`, () => {
       expect(read({ [key]: { type: 'Role', id: 'admin' } }).problem).toContain(key);
       expect(read({ a: [{ b: { [key]: 'x', more: 1 } }] }).problem).toContain(key);
     });

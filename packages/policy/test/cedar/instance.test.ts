@@ -22,7 +22,7 @@ describe('an instance', () => {
     expect(freshCedar().getCedarSDKVersion()).toBe('4.13.0');
   });
 
-  it('D10 shares nothing with another, nor with the one that the application may have loaded', () => {
+  it('shares nothing with another, nor with the one that the application may have loaded [D10]', () => {
     const [mine, other] = [freshCedar(), freshCedar()];
     const application = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs') as typeof mine;
     expect(mine.preparsePolicySet('set', PERMIT)).toEqual({ type: 'success' });

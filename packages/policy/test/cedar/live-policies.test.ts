@@ -25,8 +25,8 @@ const REQUEST: CedarRequest = {
 /** What the input guard would not have let through: Cedar throws. */
 const THROWING: CedarRequest = { ...REQUEST, context: { a: '\ud800' } };
 
-describe('D4 a throw in Cedar', () => {
-  it('D4 is no answer, and the next request gets a new instance', () => {
+describe('a throw in Cedar [D4]', () => {
+  it('is no answer, and the next request gets a new instance [D4]', () => {
     const live = start('permit(principal, action, resource) when { context has a || true };');
     expect(live.evaluate(THROWING)).toMatchObject({
       ok: false,
@@ -36,7 +36,7 @@ describe('D4 a throw in Cedar', () => {
     expect(live.evaluate(REQUEST)).toEqual({ ok: true, decision: 'allow', policies: ['p.cedar#0'] });
   });
 
-  it('D4 the new instance has the schema too', () => {
+  it('the new instance has the schema too [D4]', () => {
     const schema =
       'entity Repo; action x appliesTo { principal: [Agent], resource: [Repo], context: AgentContext }; type AgentContext = {};';
     const live = start('permit(principal, action, resource);', schema);
@@ -45,7 +45,7 @@ describe('D4 a throw in Cedar', () => {
     expect(live.evaluate({ ...REQUEST, action: { type: 'Action', id: 'y' } }).ok).toBe(false);
   });
 
-  it('D4 a dead instance is replaced', () => {
+  it('a dead instance is replaced [D4]', () => {
     const cedar = freshCedar();
     const live = start('permit(principal, action, resource);', undefined, cedar);
     const kill = (): unknown => cedar.statefulIsAuthorized({ ...THROWING, preparsedPolicySetId: 'slice0' });
@@ -55,7 +55,7 @@ describe('D4 a throw in Cedar', () => {
   });
 });
 
-it('D13 what is remembered of one resource does not answer for another with other tags', () => {
+it('what is remembered of one resource does not answer for another with other tags [D13]', () => {
   const schema = `entity Repo tags Long; type AgentContext = {};
     action "x" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
   const live = start('permit(principal, action, resource);', schema);

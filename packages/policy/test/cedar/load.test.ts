@@ -59,7 +59,7 @@ describe('cedarFromDirectory', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
   });
 
-  it('G5 refuses a folder that is missing or has no policy', async () => {
+  it('refuses a folder that is missing or has no policy [G5]', async () => {
     await expect(cedarFromDirectory(join(root, 'none'))).rejects.toThrow(
       /none'\): the folder cannot be read .*Create it/,
     );
@@ -69,7 +69,7 @@ describe('cedarFromDirectory', () => {
     );
   });
 
-  it('D6 refuses to start on any problem, naming file and line', async () => {
+  it('refuses to start on any problem, naming file and line [D6]', async () => {
     const path = await folder({ 'good.cedar': DRAFTS, 'bad.cedar': '\n\npermit(principal, action);' });
     await expect(cedarFromDirectory(path)).rejects.toThrow(/bad\.cedar:3: /);
     await expect(cedarFromDirectory(path)).rejects.toBeInstanceOf(ConfigError);
@@ -85,7 +85,7 @@ describe('a folder that changes', () => {
   const MERGE = '@id("merge") permit(principal, action == Action::"pr.merge", resource);';
   const merge = reviewerQuery({ action: 'pr.merge' });
 
-  it('D6 D13 takes effect by reload(), whole or not at all', async () => {
+  it('takes effect by reload(), whole or not at all [D6, D13]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const engine = await cedarFromDirectory(path);
     const before = engine.policySet;
@@ -110,7 +110,7 @@ describe('a folder that changes', () => {
     expect(engine.decide(merge).decision).toBe('deny');
   });
 
-  it('D6 takes effect by itself when it is watched, and problems are told', async () => {
+  it('takes effect by itself when it is watched, and problems are told [D6]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const told: ReloadResult[] = [];
     const notices = new EventEmitter();
@@ -146,7 +146,7 @@ describe('a folder that changes', () => {
     await expect(cedarFromDirectory(await broken)).rejects.toThrow(/'\): entities\.json:2:19: it is not/);
   });
 
-  it('D6 a schema that is gone stops a reload, and the old one stays', async () => {
+  it('a schema that is gone stops a reload, and the old one stays [D6]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const engine = await cedarFromDirectory(path);
     const before = engine.policySet;
@@ -160,7 +160,7 @@ describe('a folder that changes', () => {
     expect(await engine.reload()).toEqual({ ok: true });
   });
 
-  it('D6 a misspelt member of an entity stops a reload', async () => {
+  it('a misspelt member of an entity stops a reload [D6]', async () => {
     const policies = `permit(principal, action, resource);
       forbid(principal, action, resource) when { context.onBehalfOf in Group::"blocked" };`;
     const blocked = JSON.stringify([{ type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'blocked' }] }]);
@@ -171,7 +171,7 @@ describe('a folder that changes', () => {
     expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'policy' });
   });
 
-  it('G5 refuses options that are wrong', async () => {
+  it('refuses options that are wrong [G5]', async () => {
     const path = await folder({ 'a.cedar': DRAFTS });
     for (const options of [{ wach: true }, { watch: 1 }, { onReload: 1 }, { pollSeconds: 0 }]) {
       await expect(cedarFromDirectory(path, options as CedarFromDirectoryOptions)).rejects.toThrow(ConfigError);
@@ -353,12 +353,12 @@ describe('cedarFromText', () => {
     expect(engine.decide(reviewerQuery()).policies).toEqual(['drafts.cedar#drafts']);
   });
 
-  it('G5 refuses a misspelt option, as schema would be skipped in silence', async () => {
+  it('refuses a misspelt option, as schema would be skipped in silence [G5]', async () => {
     const source = { policies: DRAFTS, shema: REPO_SCHEMA } as CedarSource;
     await expect(cedarFromText(source)).rejects.toThrow(/unknown option 'shema'. Did you mean 'schema'/);
   });
 
-  it('G5 refuses what is no text', async () => {
+  it('refuses what is no text [G5]', async () => {
     for (const source of [
       undefined,
       null,

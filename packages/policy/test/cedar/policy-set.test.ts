@@ -121,7 +121,7 @@ describe('problems say where', () => {
     expect(problems({ 'a.cedar': `${ANY} // \ud800` })).toEqual([expect.stringMatching(/^"a\.cedar": .*surrogate/)]);
   });
 
-  it('D6 of validation', () => {
+  it('of validation [D6]', () => {
     const bad = `// é\n\n${DRAFTS.replace('context.onBehalfOf ==', 'context.onBehalfof ==')}
 @id("typo") permit(principal, action == Action::"pr.craete", resource);`;
     const found = problems({ 'a.cedar': bad }, { 's.cedarschema': REPO_SCHEMA });
@@ -132,7 +132,7 @@ describe('problems say where', () => {
     ]);
   });
 
-  it('D6 of validation only with a schema', () => {
+  it('of validation only with a schema [D6]', () => {
     expect(problems({ 'a.cedar': 'permit(principal is Nobody, action, resource) when { context.typo };' })).toEqual([]);
   });
 });

@@ -72,7 +72,7 @@ function verdict(policy: string): string {
   return `${answer.validationErrors.length} ${answer.validationWarnings.length}`;
 }
 
-it('D6 policies of one shape are valid alike', { timeout: 600_000 }, () => {
+it('policies of one shape are valid alike [D6]', { timeout: 600_000 }, () => {
   const seen = { alike: 0, wrong: 0 };
   const verdicts = new Map<string, { readonly text: string; readonly verdict: string }>();
   fc.assert(
@@ -92,7 +92,7 @@ it('D6 policies of one shape are valid alike', { timeout: 600_000 }, () => {
   expect(seen.wrong).toBeGreaterThan(10);
 });
 
-it('D6 validation by shapes finds what validation one by one finds', { timeout: 600_000 }, () => {
+it('validation by shapes finds what validation one by one finds [D6]', { timeout: 600_000 }, () => {
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 12 }), (texts) => {
       const policies = policiesOf(texts);
@@ -145,7 +145,7 @@ it.each([
   'permit(principal, action, resource) when { [// c\nAgent::"x"].contains(Agent::"x") };',
   `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
   `permit(principal == N::${' '.repeat(300)}Color::"x", action, resource);`,
-])('D6 what cannot be read whole has no shape: %j', (policy) => {
+])('what cannot be read whole has no shape: %j [D6]', (policy) => {
   expect(shapeOf(policy, schema.enumeratedTypes)).toBeUndefined();
 });
 
@@ -154,7 +154,7 @@ it.each([
   ['permit(principal == Agent::"a\rb", action, resource);', /^p\.cedar:2: [\s\S]*escape/],
   ['permit(principal == Agent::"a\tb", action, resource);', /^p\.cedar:2: .*not a printable/],
   ['permit(principal == Agent::"a\nb", action, resource);', /^p\.cedar:2: .*not a printable/],
-])('D6 a good policy of the same form does not vouch for %j', (policy, problem) => {
+])('a good policy of the same form does not vouch for %j [D6]', (policy, problem) => {
   const good = policy.replace(/a[\r\n\t]b/, 'ab');
   const texts = { policies: { 'p.cedar': `${good}\n${policy}` }, schema: { 's.cedarschema': SCHEMA } };
   const reading = readPolicySet(cedar, texts, '');

@@ -133,18 +133,18 @@ permit(principal in Role::"a", action == Action::"y", resource == B::"b") when {
     ['decimal(context.proof).lessThan(decimal("1.0"))', true],
     ['resource.hasTag("a") && resource.getTag("a") == 1', false],
     ['resource.hasTag("a") && resource.getTag("b") == 1', true],
-  ])('D3 says whether a forbid can err: %s', async (condition, can) => {
+  ])('says whether a forbid can err: %s [D3]', async (condition, can) => {
     const policies = `forbid(principal, action, resource) when { ${condition} };`;
     expect(await found(policies)).toEqual(can ? ['1 warning may-err'] : []);
   });
 
-  it('D3 takes what earlier clauses ask for', async () => {
+  it('takes what earlier clauses ask for [D3]', async () => {
     expect(await found(`forbid(${ALL}) when { resource has a } when { resource.a };`)).toEqual([]);
     expect(await found(`forbid(${ALL}) unless { !(resource has a) } when { resource.a };`)).toEqual([]);
     expect(await found(`forbid(${ALL}) unless { resource has a } when { resource.a };`)).toHaveLength(1);
   });
 
-  it('D3 tells, with a schema too, of an entity that comes without its record', async () => {
+  it('tells, with a schema too, of an entity that comes without its record [D3]', async () => {
     const policy = `forbid(${ALL}) when { context has onBehalfOfAgent && context.onBehalfOfAgent.capabilities.isEmpty() };`;
     expect(await found(policy, TYPED)).toEqual(['1 warning may-err']);
     expect(await found(`forbid(${ALL}) when { resource has team && resource.team == "x" };`, TYPED)).toEqual([]);

@@ -146,7 +146,7 @@ describe('audit query', () => {
     expect(await ids('query', ...args)).toEqual(expected);
   });
 
-  it('F7 never takes who a refused request says it is for an actor', async () => {
+  it('never takes who a refused request says it is for an actor [F7]', async () => {
     expect(await ids('query', '--actor', 'claimed-key')).toEqual([]);
     const { out } = await runCli(['audit', 'query', log, '--phase', 'authentication']);
     expect(out).toMatch(/refused +\(claims key claimed-key\) +GET \/ +signature_invalid/);
@@ -278,7 +278,7 @@ describe('audit query', () => {
     expect([code, err]).toEqual([2, expect.stringContaining('--since is not before --until')]);
   });
 
-  it('F1 shows a log that somebody wrote into, without what a terminal obeys, and says so', async () => {
+  it('shows a log that somebody wrote into, without what a terminal obeys, and says so [F1]', async () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0), decision(1), decision(2)]);
     changeLines(other.file('log'), (lines) => [

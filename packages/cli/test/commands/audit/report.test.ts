@@ -124,7 +124,7 @@ describe('audit report', () => {
     expect(await marked()).toEqual([['decision-5', 'decision-X', 'decision-7'], caution]);
   });
 
-  it('F6 says of a log whose segments are all gone what was cut off, or to verify it', async () => {
+  it('says of a log whose segments are all gone what was cut off, or to verify it [F6]', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const key = await writeLog(log, [decision(0), decision(1)]);
@@ -256,7 +256,7 @@ describe('audit report', () => {
     );
   });
 
-  it('F1 lets nothing of a record become markup', async () => {
+  it('lets nothing of a record become markup [F1]', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [...hostileEvents, decision(99, { action: 'bidi \u202e and \u001b[2J' })]);
     const markup = await reportOn(folder.file('log'), folder.file('report.html'));
@@ -296,7 +296,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     await browser.goto(folder.file('report.html'));
   }
 
-  it('F1 a hostile record runs nothing, asks for nothing, and is shown as text', async () => {
+  it('a hostile record runs nothing, asks for nothing, and is shown as text [F1]', async () => {
     await open(hostileEvents);
     await browser.evaluate('for (const button of document.querySelectorAll("#list button")) button.click()');
     await browser.evaluate('document.querySelector("details.chains").open = true');
@@ -317,7 +317,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     expect(asked.filter((url) => !url.startsWith('file:') && !url.startsWith('data:image/svg+xml'))).toEqual([]);
   });
 
-  it('F1 its policy stops a script that got into the page all the same', async () => {
+  it('its policy stops a script that got into the page all the same [F1]', async () => {
     await open([decision(0)]);
     await browser.evaluate(`{ const script = document.createElement('script');
       script.textContent = 'document.documentElement.dataset.owned = 1'; document.body.append(script);

@@ -72,7 +72,7 @@ describe('audit verify', () => {
     expect(report.code).toBe(0);
   });
 
-  it('F6 names all of neighbours that were edited, at the line of the first, and says what no seal covers', async () => {
+  it('names all of neighbours that were edited, at the line of the first, and says what no seal covers [F6]', async () => {
     using folder = copy();
     const edited = [11, 12, 13];
     changeLines(folder.log, (lines) =>
@@ -100,7 +100,7 @@ describe('audit verify', () => {
     ],
     ['a cut tail', (lines) => lines.slice(0, 20), /cut_tail +Records 21 to \d+ were cut off the end\./],
     ['a line that is no record', (lines) => lines.with(9, '\u001b[2J'), /edited +Record 10 was changed\./],
-  ])('F6 finds %s and names the record', async (_name, change, words) => {
+  ])('finds %s and names the record [F6]', async (_name, change, words) => {
     using folder = copy();
     changeLines(folder.log, change);
     const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key]);
@@ -109,7 +109,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('F6 finds a cut tail whose checkpoints were cut too only by one kept elsewhere', async () => {
+  it('finds a cut tail whose checkpoints were cut too only by one kept elsewhere [F6]', async () => {
     using folder = copy();
     cutAfter(folder.log, 12);
     expect((await runCli(['audit', 'verify', folder.log, '--key', key])).code).toBe(0);
@@ -122,7 +122,7 @@ describe('audit verify', () => {
     ['without its last newline', (text) => text.trim()],
     ['with the ends of lines of Windows', (text) => text.replaceAll('\n', '\r\n')],
     ['with more blank lines', (text) => `\n\n${text.replaceAll('\n\n', '\n\n\n')}`],
-  ])('F6 a checkpoint kept elsewhere shows a cut tail also %s', async (_name, copied) => {
+  ])('a checkpoint kept elsewhere shows a cut tail also %s [F6]', async (_name, copied) => {
     using folder = copy();
     const file = `${folder.log}/../copied.checkpoints`;
     writeFileSync(file, copied(readFileSync(kept, 'utf8')));
@@ -148,7 +148,7 @@ describe('audit verify', () => {
     expect(missing.err).toContain(`with --key: there is none at ${file}`);
   });
 
-  it('F6 compares with the checkpoints of several witnesses, and names the one of which a part is torn', async () => {
+  it('compares with the checkpoints of several witnesses, and names the one of which a part is torn [F6]', async () => {
     using folder = copy();
     const files = ['one', 'two'].map((name) => `${folder.log}/../${name}.checkpoints`);
     for (const file of files) cpSync(kept, file);
@@ -162,7 +162,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('F6 finds a forked log: the same key has sealed another history', async () => {
+  it('finds a forked log: the same key has sealed another history [F6]', async () => {
     using other = temporaryFolder();
     const events = Array.from({ length: 24 }, (_, number) => decision(number, { decision: 'deny' }));
     // Only whoever has a log with its key can write another of its name: it goes on from the same first record.
@@ -177,7 +177,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('F6 finds that another key has sealed it', async () => {
+  it('finds that another key has sealed it [F6]', async () => {
     using other = temporaryFolder();
     const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
     const wrong = await writeLog(other.file('log'), [decision(1)], { checkpointKey });
@@ -186,7 +186,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('F6 finds that all segments are gone', async () => {
+  it('finds that all segments are gone [F6]', async () => {
     using folder = copy();
     rmSync(`${folder.log}/audit-000001.jsonl`);
     const expected =
@@ -228,7 +228,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('F1 prints findings as JSON, and text of the log without what a terminal obeys', async () => {
+  it('prints findings as JSON, and text of the log without what a terminal obeys [F1]', async () => {
     using folder = copy();
     changeLines(folder.log, (lines) => lines.toSpliced(9, 1));
     appendFileSync(`${folder.log}/checkpoints.txt`, '\nx\u202e\u001b[31m\n1\nAAAA\n\n— x AAAA\n');

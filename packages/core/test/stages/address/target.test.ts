@@ -20,12 +20,12 @@ describe('pathOf', () => {
     'ws://user:secret@host/a',
     'git+ssh://user:secret@host/a#x',
     'a1.-://user:secret@host/a',
-  ])('F2 whatever the scheme, no authority: %s', (target) => {
+  ])('whatever the scheme, no authority: %s [F2]', (target) => {
     expect(pathOf(target)).toBe('/a');
   });
 
   it.each(['ws://user:secret@host', 'ws://user:secret@host?x', 'ws://user:secret@host#x'])(
-    'F2 nor where no path follows: %s',
+    'nor where no path follows: %s [F2]',
     (target) => {
       expect(pathOf(target)).toBe('/');
     },

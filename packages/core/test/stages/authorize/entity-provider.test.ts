@@ -41,7 +41,7 @@ describe('entities', () => {
     expect(entities).not.toHaveBeenCalled();
   });
 
-  it('D12 one that it does not know is refused exactly as what is forbidden', async () => {
+  it('one that it does not know is refused exactly as what is forbidden [D12]', async () => {
     const { guard, audit } = await withEntities(async ({ id }) => records[id]);
     const caller = await letIn(guard);
     const [absent, forbidden] = [
@@ -100,7 +100,7 @@ describe('entities', () => {
         },
       }),
     ],
-  ])('F2 an application that %s: 500, and what it says stays out of the log', async (_title, detail, provider) => {
+  ])('an application that %s: 500, and what it says stays out of the log [F2]', async (_title, detail, provider) => {
     const { guard, audit, troubles } = await withEntities(provider);
     const caller = await letIn(guard);
     const refused = { ok: false, refusal: { code: 'resource_unresolved', status: 500 } };
@@ -134,7 +134,7 @@ describe('entities', () => {
   it.each<[object, RegExp]>([
     [{ entities: {} }, /'entities' must be a function/],
     [{ lookupTimeoutSeconds: 0 }, /'lookupTimeoutSeconds' must be a whole number from 1 to 60/],
-  ])('G5 wrong options stop the start: %j', async (options, message) => {
+  ])('wrong options stop the start: %j [G5]', async (options, message) => {
     await expect(guarded(options)).rejects.toThrow(ConfigError);
     await expect(guarded(options)).rejects.toThrow(message);
   });

@@ -83,7 +83,7 @@ No permit applies. The nearest:
     expect((await refused({ policy, dangerouslyExplainRefusals: true })).body).not.toHaveProperty('explanation');
   });
 
-  it('G5 is switched on by true alone', async () => {
+  it('is switched on by true alone [G5]', async () => {
     const wrong = { dangerouslyExplainRefusals: 'yes' } as unknown as Partial<GuardOptions>;
     await expect(guarded(wrong)).rejects.toThrow(/'dangerouslyExplainRefusals' must be true or false/);
   });

@@ -15,7 +15,7 @@ it('an agent alone acts for itself', async () => {
   expect(contextOf(caller)).not.toHaveProperty('onBehalfOfAgent');
 });
 
-it('C2 an agent of another issuer that is called as the actor is somebody else', async () => {
+it('an agent of another issuer that is called as the actor is somebody else [C2]', async () => {
   const { guard } = await guarded();
   const alone = await letIn(guard);
   const [own] = alone.chain;

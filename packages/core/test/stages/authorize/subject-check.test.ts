@@ -133,7 +133,7 @@ describe('subjectMustAlsoBePermitted', () => {
     ]);
   });
 
-  it('G5 stops the start with an engine that would take a user for an agent', async () => {
+  it('stops the start with an engine that would take a user for an agent [G5]', async () => {
     const starting = guarded({ policy: engine(() => allow), subjectMustAlsoBePermitted: true });
     await expect(starting).rejects.toThrow(ConfigError);
     await expect(starting).rejects.toThrow(/knowsUsers/);

@@ -15,7 +15,7 @@ describe('bufferedBody', () => {
     expect(held.digests.size).toBe(2);
   });
 
-  it('G4 refuses more than the limit', async () => {
+  it('refuses more than the limit [G4]', async () => {
     expect(await bufferedBody(bytes).hold(limits({ maxBytes: 12 }), [])).toMatchObject({
       ok: false,
       code: 'body_too_large',

@@ -130,7 +130,7 @@ describe('a held body reaches its reader whole', () => {
 });
 
 describe('bytes are digested as they stood on the wire', () => {
-  it('A4 the digest is of the bytes that are released, not of another body', async () => {
+  it('the digest is of the bytes that are released, not of another body [A4]', async () => {
     await using server = await guarded();
     using client = await RawClient.open(server);
     await client.send(post('{"amount":1}'));
@@ -141,7 +141,7 @@ describe('bytes are digested as they stood on the wire', () => {
     expect(second.headers).toContain(`digest-held: ${sha256('{"amount":9}')}`);
   });
 
-  it('A5 compressed bytes are not inflated, and bytes that are not UTF-8 stay as they are', async () => {
+  it('compressed bytes are not inflated, and bytes that are not UTF-8 stay as they are [A5]', async () => {
     await using server = await guarded();
     using client = await RawClient.open(server);
     for (const body of [gzipSync('{"a":1}'), Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28])]) {
@@ -152,7 +152,7 @@ describe('bytes are digested as they stood on the wire', () => {
     }
   });
 
-  it('A5 chunk framing is no part of the body, however it is cut', async () => {
+  it('chunk framing is no part of the body, however it is cut [A5]', async () => {
     await using server = await guarded();
     using client = await RawClient.open(server);
     await client.send(chunkedHead);
@@ -164,7 +164,7 @@ describe('bytes are digested as they stood on the wire', () => {
     await expectUsable(client);
   });
 
-  it('A5 a digest in the trailer section does not become a field of the request', async () => {
+  it('a digest in the trailer section does not become a field of the request [A5]', async () => {
     const seen: string[][] = [];
     await using server = await guarded({
       handle: async (request) => {
@@ -184,7 +184,7 @@ describe('bytes are digested as they stood on the wire', () => {
 });
 
 describe('nothing reaches a reader before release', () => {
-  it('A4 not one byte, though a reader waits for it', async () => {
+  it('not one byte, though a reader waits for it [A4]', async () => {
     const seen: string[] = [];
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
@@ -202,7 +202,7 @@ describe('nothing reaches a reader before release', () => {
     expect(seen).toEqual(['released', 'secret']);
   });
 
-  it('A4 nothing at all of a discarded body', async () => {
+  it('nothing at all of a discarded body [A4]', async () => {
     const seen: string[] = [];
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
@@ -262,7 +262,7 @@ describe('nothing reaches a reader before release', () => {
 describe('limits', () => {
   const small: BodyLimits = limits({ maxBytes: 1000 });
 
-  it('G4 a Content-Length over the limit is refused before a byte of the body came', async () => {
+  it('a Content-Length over the limit is refused before a byte of the body came [G4]', async () => {
     await using server = await guarded({ limits: small });
     using client = await RawClient.open(server);
     await client.send(post(Buffer.alloc(1001)).subarray(0, -1001));
@@ -271,7 +271,7 @@ describe('limits', () => {
     expect(response.headers.toLowerCase()).toContain('connection: close');
   });
 
-  it('G4 a chunked body over the limit is refused while it comes', async () => {
+  it('a chunked body over the limit is refused while it comes [G4]', async () => {
     await using server = await guarded({ limits: small });
     using client = await RawClient.open(server);
     await client.send(chunkedHead);
@@ -280,7 +280,7 @@ describe('limits', () => {
     expect((await client.response()).status).toBe(413);
   });
 
-  it('G4 exactly the limit is not too much', async () => {
+  it('exactly the limit is not too much [G4]', async () => {
     await using server = await guarded({ limits: small });
     using client = await RawClient.open(server);
     await client.send(post(Buffer.alloc(1000)));
@@ -289,7 +289,7 @@ describe('limits', () => {
     expect((await client.response()).status).toBe(200);
   });
 
-  it('G4 a body over the limit that arrived before the guard is refused', async () => {
+  it('a body over the limit that arrived before the guard is refused [G4]', async () => {
     await using server = await guarded({
       limits: small,
       before: async (request) => {
@@ -303,7 +303,7 @@ describe('limits', () => {
     expect(await client.response()).toMatchObject({ status: 200, body: 'small' });
   });
 
-  it('G4 a body that trickles is cut off in time (slow loris)', async () => {
+  it('a body that trickles is cut off in time (slow loris) [G4]', async () => {
     await using server = await guarded({ limits: limits({ maxBytes: 1000, timeoutSeconds: 0.05 }) });
     using client = await RawClient.open(server);
     await client.send(post('never complete').subarray(0, -8));
@@ -312,7 +312,7 @@ describe('limits', () => {
     expect(response.headers.toLowerCase()).toContain('connection: close');
   });
 
-  it('G4 one-byte chunks are kept, and handed on, in pages', async () => {
+  it('one-byte chunks are kept, and handed on, in pages [G4]', async () => {
     let parts = 0;
     await using server = await guarded({
       handle: async (request) => {
@@ -373,7 +373,7 @@ describe('a connection after a refusal', () => {
     }
   });
 
-  it('G4 is closed when the client goes silent, though the host answered as if it had read all', async () => {
+  it('is closed when the client goes silent, though the host answered as if it had read all [G4]', async () => {
     await using server = await serve(
       (request, response) => {
         holdIncoming(request).discard();
@@ -388,7 +388,7 @@ describe('a connection after a refusal', () => {
     await client.untilClosed();
   });
 
-  it('G4 is closed when the client would go on for ever, and the client has its answer', async () => {
+  it('is closed when the client would go on for ever, and the client has its answer [G4]', async () => {
     const closed = new Deferred<number>();
     await using server = await guarded({
       limits: limits({ maxBytes: 1000 }),
@@ -410,7 +410,7 @@ describe('a connection after a refusal', () => {
 });
 
 describe('a body that does not come whole', () => {
-  it.each(['destroy', 'end'] as const)('F5 the client goes away in the middle (%s)', async (how) => {
+  it.each(['destroy', 'end'] as const)('the client goes away in the middle (%s) [F5]', async (how) => {
     const held = new Deferred<HeldBody>();
     await using server = await guarded({ onHeld: held.resolve });
     using client = await RawClient.open(server);
@@ -419,7 +419,7 @@ describe('a body that does not come whole', () => {
     expect(await held.promise).toMatchObject({ ok: false, code: 'body_incomplete' });
   });
 
-  it('F5 the client went away before hold()', async () => {
+  it('the client went away before hold() [F5]', async () => {
     const held = new Deferred<HeldBody>();
     const begun = new Deferred();
     await using server = await guarded({
@@ -447,7 +447,7 @@ describe('a body that does not come whole', () => {
   });
 });
 
-describe('G2 a parser before the guard is found out', () => {
+describe('a parser before the guard is found out [G2]', () => {
   const parsers: Record<string, NonNullable<Story['before']>> = {
     'that read it all': async (request) => void (await readAll(request)),
     'that began to read': async (request) => void (await once(request, 'data')),

@@ -9,11 +9,11 @@ describe('where and how much of a body is kept', () => {
     ['no number', '1mb'],
     ['a negative number', -1],
     ['more than memory', 2 ** 40],
-  ])('G5 memoryBodyBytes is refused: %s', async (_name, memoryBodyBytes) => {
+  ])('memoryBodyBytes is refused: %s [G5]', async (_name, memoryBodyBytes) => {
     await expect(guarded({ memoryBodyBytes: memoryBodyBytes as number })).rejects.toThrow(/'memoryBodyBytes'/);
   });
 
-  it('G5 a folder for large bodies must be one, now and not at the first of them', async () => {
+  it('a folder for large bodies must be one, now and not at the first of them [G5]', async () => {
     const folder = spoolFolder();
     const file = join(folder, 'file');
     writeFileSync(file, '');

@@ -25,7 +25,7 @@ describe('pages', () => {
     );
   });
 
-  it('G4 hold a million one-byte chunks in little more than a megabyte', () => {
+  it('hold a million one-byte chunks in little more than a megabyte [G4]', () => {
     const pages = new Pages();
     const byte = Buffer.from('x');
     for (let count = 0; count < 1_000_000; count++) pages.append(byte);

@@ -34,7 +34,7 @@ describe('a spool', () => {
     await expectNothingLeft(folder);
   });
 
-  it('G4 has no name once a byte is in it, and belongs to this user alone', async () => {
+  it('has no name once a byte is in it, and belongs to this user alone [G4]', async () => {
     const folder = spoolFolder();
     const spool = new Spool(folder, ignore);
     spool.append(Buffer.alloc(100));
@@ -47,7 +47,7 @@ describe('a spool', () => {
     await expectNothingLeft(folder);
   });
 
-  it('G4 makes its sender wait while the disk is behind, and says when there is room', async () => {
+  it('makes its sender wait while the disk is behind, and says when there is room [G4]', async () => {
     const room = new Deferred();
     const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve });
     const answers = Array.from({ length: 5 }, () => spool.append(Buffer.alloc(128 * 1024)));

@@ -99,7 +99,7 @@ describe('a spooled body reaches its reader whole', () => {
   });
 });
 
-describe('G4 memory', () => {
+describe('memory [G4]', () => {
   it('a reader that is slow is given no more than it asks for', async () => {
     const waiting: number[] = [];
     const { story } = spooling({
@@ -158,7 +158,7 @@ describe('G4 memory', () => {
 describe('nothing is left of a spooled body', () => {
   const body = Buffer.alloc(500_000);
 
-  it('A4 when it is refused', async () => {
+  it('when it is refused [A4]', async () => {
     const folder = spoolFolder();
     await using server = await serve((request, response) => {
       const held = holdIncoming(request);
@@ -176,7 +176,7 @@ describe('nothing is left of a spooled body', () => {
     await expectNothingLeft(folder);
   });
 
-  it('F5 when the client goes away in the middle', async () => {
+  it('when the client goes away in the middle [F5]', async () => {
     const held = new Deferred<HeldBody>();
     const { folder, story } = spooling({ onHeld: held.resolve });
     await using server = await guarded(story);
@@ -188,7 +188,7 @@ describe('nothing is left of a spooled body', () => {
     await expectNothingLeft(folder);
   });
 
-  it('F5 when the client goes away before the handler reads', async () => {
+  it('when the client goes away before the handler reads [F5]', async () => {
     const arrived = new Deferred<IncomingMessage>();
     const { folder, story } = spooling({
       handle: async (request) => {
@@ -318,7 +318,7 @@ describe('a body that cannot be spooled', () => {
     await expectUsable(await RawClient.open(server));
   });
 
-  it('G4 keeps the client waiting before it is known whether it may be spooled at all', async () => {
+  it('keeps the client waiting before it is known whether it may be spooled at all [G4]', async () => {
     const kept: number[] = [];
     const { folder, story } = spooling({
       between: async (_body: RequestBody, request: IncomingMessage) => {

@@ -168,7 +168,7 @@ describe('a streamed body that is what was signed', () => {
     expect(await client.response()).toMatchObject({ status: 200, body: '1234567890' });
   });
 
-  it('G4 keeps the client waiting until it may flow, and while its reader is behind', async () => {
+  it('keeps the client waiting until it may flow, and while its reader is behind [G4]', async () => {
     const read: number[] = [];
     await using server = await streaming({
       limits: limits({ maxBytes: 20_000_000 }),
@@ -220,7 +220,7 @@ const failing: Record<string, (request: IncomingMessage) => Promise<unknown>> = 
     }),
 };
 
-describe('A4 a streamed body that is not what was signed', () => {
+describe('a streamed body that is not what was signed [A4]', () => {
   for (const [name, read] of Object.entries(failing)) {
     it(`fails its reader before the end, and the client has its answer: ${name}`, async () => {
       const zipped = gzipSync(Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 31) % 256)));
@@ -322,14 +322,14 @@ describe('A4 a streamed body that is not what was signed', () => {
 });
 
 describe('limits of a streamed body', () => {
-  it('G4 a Content-Length over the limit is refused before a byte of the body came', async () => {
+  it('a Content-Length over the limit is refused before a byte of the body came [G4]', async () => {
     await using server = await streaming({ limits: limits({ maxBytes: 1000 }) });
     using client = await RawClient.open(server);
     await client.send(digested(long).subarray(0, -long.length));
     expect((await client.response()).status).toBe(413);
   });
 
-  it('G4 a chunked body over the limit fails its reader, and the client has its answer', async () => {
+  it('a chunked body over the limit fails its reader, and the client has its answer [G4]', async () => {
     let read = 0;
     await using server = await streaming({
       limits: limits({ maxBytes: 1000 }),
@@ -352,14 +352,14 @@ describe('limits of a streamed body', () => {
     expect(await client.response()).toMatchObject({ status: 200, body: 'all of it: 912' });
   });
 
-  it('G4 exactly the limit is not too much', async () => {
+  it('exactly the limit is not too much [G4]', async () => {
     await using server = await streaming({ limits: limits({ maxBytes: 1000 }) });
     using client = await RawClient.open(server);
     await client.send(digested(Buffer.alloc(1000)));
     expect((await client.response()).status).toBe(200);
   });
 
-  it('G4 a silent client fails the reader in time', async () => {
+  it('a silent client fails the reader in time [G4]', async () => {
     await using server = await streaming({ limits: limits({ timeoutSeconds: 0.1 }) });
     using client = await RawClient.open(server);
     await client.send(digested('never complete').subarray(0, -5));
@@ -385,7 +385,7 @@ describe('limits of a streamed body', () => {
     expect(server.verdicts).toEqual([undefined]);
   });
 
-  it('F5 a client that goes away fails the reader', async () => {
+  it('a client that goes away fails the reader [F5]', async () => {
     const failed = new Deferred<unknown>();
     const reading = new Deferred();
     await using server = await streaming({
@@ -403,7 +403,7 @@ describe('limits of a streamed body', () => {
     expect(server.verdicts).toMatchObject([{ code: 'body_incomplete' }]);
   });
 
-  it('G2 a parser before the guard is found out', async () => {
+  it('a parser before the guard is found out [G2]', async () => {
     await using server = await streaming({
       before: async (request) => void (await readAll(request)),
     });

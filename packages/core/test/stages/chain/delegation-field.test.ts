@@ -40,16 +40,16 @@ describe('the Agent-Delegation field', () => {
     ['1.2.3'],
     ['a\u00e9'],
     ['a'.repeat(25_000)],
-  ])('B10 %j is malformed', (value) => {
+  ])('%j is malformed [B10]', (value) => {
     expect(codeOf(value)).toBe('delegation_malformed');
   });
 
-  it('C2 two fields are malformed, as one value they are a chain', () => {
+  it('two fields are malformed, as one value they are a chain [C2]', () => {
     expect(codeOf('a', 'b')).toBe('delegation_malformed');
     expect(codeOf('a', 'a')).toBe('delegation_malformed');
   });
 
-  it('C1 more links than delegations are accepted', () => {
+  it('more links than delegations are accepted [C1]', () => {
     expect(read('a, b, c, d, e')).toHaveLength(5);
     expect(codeOf('a, b, c, d, e, f')).toBe('delegation_too_deep');
     expect(readDelegationField(['Agent-Delegation', 'a'], 0)).toMatchObject({ code: 'delegation_too_deep' });

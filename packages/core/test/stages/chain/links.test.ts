@@ -97,7 +97,7 @@ describe('a link', () => {
     expect(await codeOf(text)).toBe(code);
   });
 
-  it('A15 a signature cut, lengthened, or with an S that is not canonical does not count', async () => {
+  it('a signature cut, lengthened, or with an S that is not canonical does not count [A15]', async () => {
     const [header, payload, signature = ''] = link().split('.');
     const bytes = Buffer.from(signature, 'base64url');
     // RFC 8032 §5.1.7: S + L verifies where only the equation is looked at.
@@ -118,13 +118,16 @@ describe('a link', () => {
     ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 })],
     ['P-256', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
     ['Ed448', generateKeyPairSync('ed448')],
-  ])('B1 one that verifies with a key of type %s does not count, whatever the directory holds', async (_type, pair) => {
-    const agents = new OneAgent();
-    agents.publicKey = pair.publicKey;
-    expect(await codeOf(link({}, {}, { ...a, privateKey: pair.privateKey }), now, verifier(agents))).toBe(
-      'delegation_invalid',
-    );
-  });
+  ])(
+    'one that verifies with a key of type %s does not count, whatever the directory holds [B1]',
+    async (_type, pair) => {
+      const agents = new OneAgent();
+      agents.publicKey = pair.publicKey;
+      expect(await codeOf(link({}, {}, { ...a, privateKey: pair.privateKey }), now, verifier(agents))).toBe(
+        'delegation_invalid',
+      );
+    },
+  );
 
   it('what is wrong with a link that is not genuine is not told', async () => {
     expect(await codeOf(link({ nbf: now }, {}, b))).toBe('delegation_invalid');
@@ -136,7 +139,7 @@ describe('a link', () => {
   });
 });
 
-describe('A11 a key that the issuer of the token vouches for', () => {
+describe('a key that the issuer of the token vouches for [A11]', () => {
   const claims = { confirmation: { jkt: b.thumbprint, jwk: b.jwk }, actor: { subject: 'agent-guest' }, scope: [] };
   const token = { claims, namespace: 'partner:', hash: 'x', issuer: {} } as unknown as VerifiedToken;
   const guests = link({ iss: 'agent-guest' }, { kid: b.thumbprint }, b);
@@ -154,7 +157,7 @@ describe('A11 a key that the issuer of the token vouches for', () => {
   });
 });
 
-describe('C7 a link that was verified before', () => {
+describe('a link that was verified before [C7]', () => {
   it('is asked about each time: agent, key, clock', async () => {
     const agents = new OneAgent();
     const links = verifier(agents);
@@ -172,7 +175,7 @@ describe('C7 a link that was verified before', () => {
     expect(await codeOf(text, now, links)).toBe('ok');
   });
 
-  it('A16 is remembered within bounds of memory, so that fat ones only push each other out', async () => {
+  it('is remembered within bounds of memory, so that fat ones only push each other out [A16]', async () => {
     const links = verifier();
     const fat = { authorization_details: [{ type: 'Repo', other: Array.from({ length: 990 }, () => ({})) }] };
     const before = heapUsed();
@@ -220,7 +223,7 @@ describe('the gate', () => {
     ['a kid that is no thumbprint', { kid: 'key-1' }],
     ['alg none', { alg: 'none' }],
     ['a list of algorithms', { alg: ['EdDSA'] }],
-  ])('B2 B3 %s', (_, header) => {
+  ])('%s [B2, B3]', (_, header) => {
     expect(gateLink(link({}, header))).toMatchObject({ ok: false });
   });
 

@@ -86,7 +86,7 @@ describe('guard.filter', () => {
     ]);
   });
 
-  it('F5 a list that was given has an outcome whatever the host refused after it; one that was refused has none', async () => {
+  it('a list that was given has an outcome whatever the host refused after it; one that was refused has none [F5]', async () => {
     const { guard, audit } = await guarded({ policy: engine(() => deny) });
     const given = await letIn(guard);
     expect(await guard.filter(given, 'thing.read', things(1))).toEqual({ ok: true, permitted: [] });
@@ -101,7 +101,7 @@ describe('guard.filter', () => {
     ]);
   });
 
-  it('D1 what cannot be decided is left out, and said in the log', async () => {
+  it('what cannot be decided is left out, and said in the log [D1]', async () => {
     const troubles: string[] = [];
     const onTrouble = (text: string): void => void troubles.push(text);
     const { guard, audit } = await guarded({ policy: await cedarFromText({ policies: POLICIES }), onTrouble });
@@ -138,7 +138,7 @@ describe('guard.filter refuses the whole list', () => {
       'one that is down for one of them',
       engine(({ resource: { id } }) => (id === '7' ? Promise.reject(new Error('down')) : allow)),
     ],
-  ])('D4 %s is an outage', async (_title, policy) => {
+  ])('%s is an outage [D4]', async (_title, policy) => {
     const { guard, audit } = await guarded({ policy });
     const refusal = { code: 'policy_unavailable', status: 503 };
     expect(await guard.filter(await letIn(guard), 'thing.read', things(20))).toMatchObject({ ok: false, refusal });
@@ -150,12 +150,12 @@ describe('guard.filter refuses the whole list', () => {
     failing('too many', async () => [allow, allow, allow]),
     failing('no list', async () => allow as never),
     failing('holes', async () => Object.assign([], { length: 2 })),
-  ])('D4 an engine that answers with %s permits nothing', async (_title, policy) => {
+  ])('an engine that answers with %s permits nothing [D4]', async (_title, policy) => {
     const { guard } = await guarded({ policy });
     expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toEqual({ ok: true, permitted: [] });
   });
 
-  it('C7 what was revoked meanwhile, and when that cannot be told', async () => {
+  it('what was revoked meanwhile, and when that cannot be told [C7]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     guard.revocations.revoke({ agent: 'agent-a' });
@@ -217,7 +217,7 @@ describe('guard.filter refuses the whole list', () => {
     expect(await guard.filter(await letIn(guard), 'thing.read', 'no list' as never)).toMatchObject({ ok: false });
   });
 
-  it('F4 a record that cannot be written', async () => {
+  it('a record that cannot be written [F4]', async () => {
     const { guard } = await guarded({ audit: { write } });
     expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toMatchObject({
       ok: false,
@@ -227,7 +227,7 @@ describe('guard.filter refuses the whole list', () => {
     expect(await excused.guard.filter(await letIn(excused.guard), 'thing.read', things(2))).toMatchObject({ ok: true });
   });
 
-  it('G1 for a caller whose request has ended, or that no guard has let in', async () => {
+  it('for a caller whose request has ended, or that no guard has let in [G1]', async () => {
     const { guard } = await guarded();
     const caller = await letIn(guard);
     const notServed = { ok: false, refusal: { code: 'not_authenticated' } };

@@ -27,7 +27,7 @@ function reserve(
 }
 
 describe('memoryReplayStore', () => {
-  it('A10 a nonce counts once per key', () => {
+  it('a nonce counts once per key [A10]', () => {
     const store = memory();
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('replayed');
@@ -35,7 +35,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'other nonce', until, now)).toBe('reserved');
   });
 
-  it('A10 of 50 concurrent attempts exactly one wins', async () => {
+  it('of 50 concurrent attempts exactly one wins [A10]', async () => {
     const store = memory();
     const attempts = Array.from({ length: 50 }, async () => {
       await Promise.resolve();
@@ -46,7 +46,7 @@ describe('memoryReplayStore', () => {
     expect(results.filter((result) => result === 'replayed')).toHaveLength(49);
   });
 
-  it('A10 a nonce is remembered to the very end of its validity, and not much longer', () => {
+  it('a nonce is remembered to the very end of its validity, and not much longer [A10]', () => {
     const store = memory({ maxEntries: 1 });
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', until, until - 1)).toBe('replayed');
@@ -55,20 +55,20 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'next', until + 10, until + 1)).toBe('reserved');
   });
 
-  it('A10 fractions of seconds are rounded towards remembering', () => {
+  it('fractions of seconds are rounded towards remembering [A10]', () => {
     const store = memory();
     expect(reserve(store, 'key', 'nonce', now + 1.2, now + 0.1)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', now + 1.2, now + 1.19)).toBe('replayed');
   });
 
-  it('A10 a flood is refused; no live nonce is evicted for it', () => {
+  it('a flood is refused; no live nonce is evicted for it [A10]', () => {
     const store = memory({ maxEntries: 100, maxEntriesPerKey: 100 });
     for (let index = 0; index < 100; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('reserved');
     for (let index = 100; index < 1000; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('full');
     for (let index = 0; index < 100; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('replayed');
   });
 
-  it('A10 one key holds a quarter of the room at most, and the room of others stays', () => {
+  it('one key holds a quarter of the room at most, and the room of others stays [A10]', () => {
     const store = memory({ maxEntries: 100 });
     const last = until + 86_400;
     for (let index = 0; index < 25; index++) expect(reserve(store, 'greedy', `${index}`, last, now)).toBe('reserved');
@@ -91,7 +91,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'c', now + 20, now + 11)).toBe('replayed');
   });
 
-  it('A16 costs the same however many different seconds signatures are good until', () => {
+  it('costs the same however many different seconds signatures are good until [A16]', () => {
     const store = memory();
     for (let index = 0; index < 60_000; index++) reserve(store, 'key', `${index}`, until + index, now);
     const began = performance.now();
@@ -112,14 +112,14 @@ describe('memoryReplayStore', () => {
     }
   });
 
-  it('A10 a clock set back does not open what was forgotten', () => {
+  it('a clock set back does not open what was forgotten [A10]', () => {
     const store = memory();
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
     expect(reserve(store, 'key', 'later', until + 3600, now + 3600)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('full');
   });
 
-  it('A10 no pair of key id and nonce can be taken for another', () => {
+  it('no pair of key id and nonce can be taken for another [A10]', () => {
     const text = fc.string({ unit: fc.constantFrom('a', ':', '1', '\u0000'), maxLength: 4 });
     fc.assert(
       fc.property(text, text, text, text, (key1, nonce1, key2, nonce2) => {

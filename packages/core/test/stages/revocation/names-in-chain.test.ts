@@ -69,7 +69,7 @@ function dies(chain: Chain, revocation: Revocable): boolean {
   return set.findByKey(namesInChain(chain), 1000) !== undefined;
 }
 
-describe('C7 a chain dies with any of its ancestors', () => {
+describe('a chain dies with any of its ancestors [C7]', () => {
   it.each<[Revocable]>([
     [{ agent: a.id }],
     [{ agent: b.id }],
@@ -108,7 +108,7 @@ describe('a chain does not die with', () => {
   });
 });
 
-describe('C7 an agent that an issuer names counts by either of its names', () => {
+describe('an agent that an issuer names counts by either of its names [C7]', () => {
   const plain = namesInChain(mixed(), 'acme:');
   it.each<[Revocable, boolean]>([
     [{ agent: 'acme:agent-a' }, true],
@@ -144,7 +144,7 @@ describe('an agent that acts for itself', () => {
     expect(dies(chain, { issuer })).toBe(false);
   });
 
-  it('C7 hands on by a link, which dies with its delegator too', () => {
+  it('hands on by a link, which dies with its delegator too [C7]', () => {
     const handed = delegatedChain({
       root: {},
       links: [{ claims: link(a, b, undefined), hash: 'h1', delegator: a }],

@@ -49,7 +49,7 @@ describe('a remote status list', () => {
     ['a ttl of a day', { ttlSeconds: 86_400 }, 4600],
     ['a ttl of a moment', { ttlSeconds: 0.01 }, 1001],
     ['the exp, and the skew of the clocks', { ttlSeconds: 100, expiresAt: 1030 }, 1035],
-  ])('B11 is no longer relied on after %s', async (_title, more, end) => {
+  ])('is no longer relied on after %s [B11]', async (_title, more, end) => {
     const { server, at } = remote(more);
     await at(1000);
     server.answer = down;
@@ -57,7 +57,7 @@ describe('a remote status list', () => {
     expect(await at(end)).toBe('the server is down');
   });
 
-  it('B11 goes on counting for a time, where that is configured, and not longer', async () => {
+  it('goes on counting for a time, where that is configured, and not longer [B11]', async () => {
     const { server, at } = remote({ ttlSeconds: 100 }, 60);
     await at(1000);
     server.answer = down;
@@ -83,7 +83,7 @@ describe('a remote status list', () => {
     expect(await at(1032)).toBe(2);
   });
 
-  it('B11 an index beyond the end is an outage of ours while nobody can look whether the list has grown', async () => {
+  it('an index beyond the end is an outage of ours while nobody can look whether the list has grown [B11]', async () => {
     const { server, at } = remote();
     await at(1000);
     server.answer = down;
@@ -95,7 +95,7 @@ describe('a remote status list', () => {
     expect(server.fetches).toEqual([1000, 1030, 1035]);
   });
 
-  it('B11 an older one does not take the place of a newer one', async () => {
+  it('an older one does not take the place of a newer one [B11]', async () => {
     const { server, at } = remote({ ttlSeconds: 100 });
     await at(1000);
     server.more = { ttlSeconds: 100, issuedAt: 999 };

@@ -47,7 +47,7 @@ describe('standing', () => {
     ['an ancestor', (named) => 'agent' in named && named.agent === 'user_123', 'delegation_revoked'],
     ['the subject', (named) => 'subject' in named, 'delegation_revoked'],
     ['the issuer', (named) => !('subject' in named) && 'issuer' in named, 'delegation_revoked'],
-  ])('C7 %s is revoked', async (_title, match, code) => {
+  ])('%s is revoked [C7]', async (_title, match, code) => {
     const { standing } = standingWith([revokes(() => false), revokes(match)]);
     expect(await standing()).toMatchObject({ code, status: 401 });
   });
@@ -69,12 +69,12 @@ describe('standing', () => {
     ['answers null', () => null],
     ['answers true', async () => true],
     ['answers with what nobody asked for', () => ({ agent: 'agent-9' })],
-  ])('B11 a source that %s refuses the request as an outage', async (_title, findRevoked) => {
+  ])('a source that %s refuses the request as an outage [B11]', async (_title, findRevoked) => {
     const { standing } = standingWith([{ findRevoked } as RevocationSource]);
     expect(await standing()).toMatchObject({ code: 'revocations_unavailable', status: 503, fault: 'server' });
   });
 
-  it('D13 what this process revokes counts at once, what others revoke after a second', async () => {
+  it('what this process revokes counts at once, what others revoke after a second [D13]', async () => {
     let revoked = false;
     const source = { findRevoked: vi.fn(async (named: readonly Revocable[]) => (revoked ? named[0] : undefined)) };
     const { standing, own, time, asked } = standingWith([source]);
@@ -91,7 +91,7 @@ describe('standing', () => {
     expect(await standing()).toMatchObject({ code: 'agent_suspended' });
   });
 
-  it('B11 a token that was refused by its status list is refused again', async () => {
+  it('a token that was refused by its status list is refused again [B11]', async () => {
     const { standing } = standingWith([], () => refusal('token_revoked'));
     expect(await standing()).toMatchObject({ code: 'token_revoked' });
     expect(await standing()).toMatchObject({ code: 'token_revoked' });

@@ -85,7 +85,7 @@ describe('revocationsFromFile', () => {
     ['a key that is no thumbprint', { keys: ['agent-1'] }, /thumbprint/],
     ['a number', { agents: [1] }, /'agents': 'agent' must be visible text/],
     ['a date', { agents: [{ agent: 'agent-1', until: '2030-01-01' }] }, /unix seconds/],
-  ])('D6 %s stops the start, and later keeps what was read before', async (_title, content, message) => {
+  ])('%s stops the start, and later keeps what was read before [D6]', async (_title, content, message) => {
     const opening = revocationsFromFile(await fileWith(content));
     await expect(opening).rejects.toThrow(ConfigError);
     await expect(opening).rejects.toThrow(message);

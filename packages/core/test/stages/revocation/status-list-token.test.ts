@@ -50,7 +50,7 @@ describe('a good Status List Token', () => {
   });
 });
 
-describe('B11 not a Status List Token of this issuer', () => {
+describe('not a Status List Token of this issuer [B11]', () => {
   it.each<[string, string, RegExp]>([
     ['another address', statusListToken(key, { ...good, sub: `${uri}0` }), /sub is another address/],
     ['no sub', statusListToken(key, { ...good, sub: undefined }), /sub is another address/],
@@ -71,14 +71,14 @@ describe('B11 not a Status List Token of this issuer', () => {
       jws({ typ: 'statuslist+jwt', alg: key.alg }, `{"sub":"${uri}","sub":"${uri}"}`, key),
       /same member twice/,
     ],
-    ['B3 an access token', statusListToken(key, good, { typ: 'at+jwt' }), /typ is not statuslist/],
-    ['B3 no typ', statusListToken(key, good, { typ: undefined }), /typ is not statuslist/],
-    ['B3 a CWT', statusListToken(key, good, { typ: 'application/statuslist+cwt' }), /typ is not statuslist/],
-    ['B1 alg none', statusListToken(key, good, { alg: 'none' }), /alg is not accepted/],
-    ['B2 crit', statusListToken(key, good, { crit: ['b64'], b64: false }), /crit is not accepted/],
-    ['B2 a kid nobody has', statusListToken(key, good, { kid: '../1' }), /no single key/],
-    ['B2 white space', `${statusListToken(key, good)}\n`, /no JWS/],
-    ['B2 two parts', 'e30.e30', /no JWS/],
+    ['an access token [B3]', statusListToken(key, good, { typ: 'at+jwt' }), /typ is not statuslist/],
+    ['no typ [B3]', statusListToken(key, good, { typ: undefined }), /typ is not statuslist/],
+    ['a CWT [B3]', statusListToken(key, good, { typ: 'application/statuslist+cwt' }), /typ is not statuslist/],
+    ['alg none [B1]', statusListToken(key, good, { alg: 'none' }), /alg is not accepted/],
+    ['crit [B2]', statusListToken(key, good, { crit: ['b64'], b64: false }), /crit is not accepted/],
+    ['a kid nobody has [B2]', statusListToken(key, good, { kid: '../1' }), /no single key/],
+    ['white space [B2]', `${statusListToken(key, good)}\n`, /no JWS/],
+    ['two parts [B2]', 'e30.e30', /no JWS/],
     ['nothing', '', /no JWS/],
   ])('%s', async (_title, text, problem) => {
     expect(await verdict(text)).toMatchObject({ ok: false, problem: expect.stringMatching(problem) });

@@ -54,7 +54,7 @@ async function codeOf(
 }
 
 describe('a token that refers to a status list', () => {
-  it('B11 counts only at status 0, and the list is fetched once', async () => {
+  it('counts only at status 0, and the list is fetched once [B11]', async () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     const verdicts = await Promise.all(
@@ -64,7 +64,7 @@ describe('a token that refers to a status list', () => {
     expect(server.requests).toBe(1);
   });
 
-  it('B11 beyond the end of the list is refused, after one more look', async () => {
+  it('beyond the end of the list is refused, after one more look [B11]', async () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     for (const index of [4, 5, Number.MAX_SAFE_INTEGER])
@@ -104,7 +104,7 @@ describe('a token that refers to a status list', () => {
   });
 });
 
-describe('B11 what cannot be read as the list of this issuer is an outage', () => {
+describe('what cannot be read as the list of this issuer is an outage [B11]', () => {
   it.each<[string, Answer]>([
     ['a list about another address', lists({ sub: 'https://id.example/statuslists/2' })],
     ['an expired list', lists({ exp: now - 6 })],
@@ -127,7 +127,7 @@ describe('B11 what cannot be read as the list of this issuer is an outage', () =
   });
 });
 
-describe('A14 the address of a list', () => {
+describe('the address of a list [A14]', () => {
   it.each<[string, Partial<IssuerOptions>]>([
     ['http://id.example/1', {}],
     ['https://127.0.0.1/1', {}],

@@ -56,17 +56,21 @@ describe('discoverKeys', () => {
   });
 
   it.each<[string, (at: { url: string; issuer: string }) => unknown, RegExp]>([
-    ['B4 of another issuer', ({ url }) => ({ issuer: 'https://id.example', jwks_uri: `${url}keys` }), /another issuer/],
     [
-      'B4 of the issuer with a slash',
+      'of another issuer [B4]',
+      ({ url }) => ({ issuer: 'https://id.example', jwks_uri: `${url}keys` }),
+      /another issuer/,
+    ],
+    [
+      'of the issuer with a slash [B4]',
       (at) => ({ issuer: `${at.issuer}/`, jwks_uri: `${at.url}keys` }),
       /another issuer/,
     ],
-    ['B4 of nobody', ({ url }) => ({ jwks_uri: `${url}keys` }), /another issuer/],
+    ['of nobody [B4]', ({ url }) => ({ jwks_uri: `${url}keys` }), /another issuer/],
     ['without jwks_uri', ({ issuer }) => ({ issuer }), /no 'jwks_uri'/],
     ['with a jwks_uri that is no text', ({ issuer }) => ({ issuer, jwks_uri: ['x'] }), /no 'jwks_uri'/],
-    ['A14 with a file as jwks_uri', ({ issuer }) => ({ issuer, jwks_uri: 'file:///etc/passwd' }), /not an https URL/],
-    ['A14 with credentials', (at) => ({ issuer: at.issuer, jwks_uri: 'https://u:p@id.example/' }), /credentials/],
+    ['with a file as jwks_uri [A14]', ({ issuer }) => ({ issuer, jwks_uri: 'file:///etc/passwd' }), /not an https URL/],
+    ['with credentials [A14]', (at) => ({ issuer: at.issuer, jwks_uri: 'https://u:p@id.example/' }), /credentials/],
     ['that is no object', () => ['issuer'], /not an object/],
   ])('metadata %s is refused, and not made up for by another document', async (_title, metadata, problem) => {
     const { server, issuer, asked, documents } = await startIssuer();
@@ -88,7 +92,7 @@ describe('discoverKeys', () => {
 });
 
 describe('an issuer by its name alone', () => {
-  it('A14 its keys are cached; a failed refresh keeps them, a successful one without the key drops it', async () => {
+  it('its keys are cached; a failed refresh keeps them, a successful one without the key drops it [A14]', async () => {
     const { server, issuer, asked, documents } = await startIssuer();
     const place = '/.well-known/oauth-authorization-server';
     documents[place] = { issuer, jwks_uri: `${server.url}keys` };

@@ -18,7 +18,7 @@ function keys(...jwks: unknown[]): readonly IssuerKey[] {
 }
 
 describe('the algorithms that can be switched on', () => {
-  it('B1 are asymmetric, by name', () => {
+  it('are asymmetric, by name [B1]', () => {
     expect(signatureAlgorithms).toEqual([
       'Ed25519',
       'EdDSA',
@@ -37,14 +37,14 @@ describe('the algorithms that can be switched on', () => {
 });
 
 describe('readIssuerKey', () => {
-  it('B1 the type of the key decides what it may verify, also without alg (GHSA-f67f-6cw9-8mq4)', () => {
+  it('the type of the key decides what it may verify, also without alg (GHSA-f67f-6cw9-8mq4) [B1]', () => {
     expect(algorithmsOf(ed)).toEqual(['Ed25519', 'EdDSA']);
     expect(algorithmsOf(ec)).toEqual(['ES256']);
     expect(algorithmsOf(newIssuerKey('ES384').jwk)).toEqual(['ES384']);
     expect(algorithmsOf(rsa)).toEqual(['PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512']);
   });
 
-  it('B1 alg narrows it, and never widens it', () => {
+  it('alg narrows it, and never widens it [B1]', () => {
     expect(algorithmsOf({ ...rsa, alg: 'PS256' })).toEqual(['PS256']);
     expect(algorithmsOf({ ...ed, alg: 'EdDSA' })).toEqual(['Ed25519', 'EdDSA']);
     expect(algorithmsOf({ ...ed, alg: 'Ed25519' })).toEqual(['Ed25519', 'EdDSA']);
@@ -64,7 +64,7 @@ describe('readIssuerKey', () => {
     [{ kty: 'EC', crv: 'secp256k1', x: ec.x, y: ec.y }],
     [{ kty: 'AKP', alg: 'ML-DSA-44', pub: 'AA' }],
     [{}],
-  ])('A8 a key for something else is passed over: %#', (jwk) => expect(algorithmsOf(jwk)).toBe('irrelevant'));
+  ])('a key for something else is passed over: %# [A8]', (jwk) => expect(algorithmsOf(jwk)).toBe('irrelevant'));
 
   it.each([
     ['no object', 'text', /not an object/],
@@ -73,7 +73,7 @@ describe('readIssuerKey', () => {
     ['a private RSA key', { ...rsa, d: 'AQAB' }, /private key/],
     ['a point that is not on its curve', { ...ec, y: ec.x }, /imported/],
     ['no point', { kty: 'EC', crv: 'P-256' }, /imported/],
-    ['A15 a weak Ed25519 point', { ...ed, x: Buffer.alloc(32).toString('base64url') }, /weak point/],
+    ['a weak Ed25519 point [A15]', { ...ed, x: Buffer.alloc(32).toString('base64url') }, /weak point/],
     ['a kid that is no text', { ...ec, kid: 7 }, /'kid'/],
     ['a short modulus', { kty: 'RSA', e: 'AQAB', n: Buffer.alloc(128, 0xc5).toString('base64url') }, /2048/],
     ['exponent 1', { ...rsa, e: 'AQ' }, /exponent/],
@@ -98,20 +98,20 @@ describe('selectKey', () => {
     expect(selectKey(keys(ec), { alg: 'ES256', kid: 'third' })).toBeUndefined();
   });
 
-  it('B2 without kid takes the only key that fits, and none when several do', () => {
+  it('without kid takes the only key that fits, and none when several do [B2]', () => {
     expect(selectKey(keys(first, ed, rsa), { alg: 'ES256' })).toMatchObject({ kid: 'first' });
     expect(selectKey(keys(first, second), { alg: 'ES256' })).toBeUndefined();
     expect(selectKey(keys(), { alg: 'ES256' })).toBeUndefined();
   });
 
-  it('B2 a kid that two fitting keys have means neither', () => {
+  it('a kid that two fitting keys have means neither [B2]', () => {
     expect(selectKey(keys(first, { ...second, kid: 'first' }), { alg: 'ES256', kid: 'first' })).toBeUndefined();
     expect(selectKey(keys(first, { ...rsa, kid: 'first' }), { alg: 'ES256', kid: 'first' })).toMatchObject({
       kid: 'first',
     });
   });
 
-  it('B2 a kid finds nothing on a prototype', () => {
+  it('a kid finds nothing on a prototype [B2]', () => {
     for (const kid of ['__proto__', 'constructor', 'toString']) {
       expect(selectKey(keys(first), { alg: 'ES256', kid })).toBeUndefined();
     }

@@ -16,7 +16,7 @@ function problemOf(...issuers: unknown[]): string {
 }
 
 describe('readIssuers', () => {
-  it('G5 fills in the defaults', () => {
+  it('fills in the defaults [G5]', () => {
     expect([...readIssuers([{ issuer: 'https://id.example', jwks }]).values()]).toMatchObject([
       {
         issuer: 'https://id.example',
@@ -53,7 +53,7 @@ describe('readIssuers', () => {
     '',
     undefined,
     7,
-  ])('B4 %j cannot', (issuer) =>
+  ])('%j cannot [B4]', (issuer) =>
     expect(problemOf({ issuer, jwks })).toMatch(/^ConfigError: issuer '.*(https|plain http)/s),
   );
 
@@ -66,31 +66,31 @@ describe('readIssuers', () => {
     ['an audience that is no text', { jwks, audience: 7 }, /'audience' must name/],
     ['an http jwksUri', { jwksUri: 'http://id.example/jwks' }, /plain http/],
     ['a private jwksUri', { jwksUri: 'https://10.0.0.1/jwks' }, /public address/],
-    ['A14 an issuer to be discovered at a private address', { issuer: 'https://10.0.0.1' }, /public address/],
-    ['A14 an issuer to be discovered over http', { issuer: 'http://localhost:3000' }, /plain http/],
+    ['an issuer to be discovered at a private address [A14]', { issuer: 'https://10.0.0.1' }, /public address/],
+    ['an issuer to be discovered over http [A14]', { issuer: 'http://localhost:3000' }, /plain http/],
     ['an empty set', { jwks: { keys: [] } }, /none of its keys/],
     ['no set', { jwks: [] }, /not a JWK Set/],
-    ['B1 a symmetric key', { jwks: { keys: [...jwks.keys, { kty: 'oct', k: 'c2VjcmV0' }] } }, /symmetric/],
-    ['A8 a private key', { jwks: { keys: [{ ...jwks.keys[0], d: 'x' }] } }, /private key/],
+    ['a symmetric key [B1]', { jwks: { keys: [...jwks.keys, { kty: 'oct', k: 'c2VjcmV0' }] } }, /symmetric/],
+    ['a private key [A8]', { jwks: { keys: [{ ...jwks.keys[0], d: 'x' }] } }, /private key/],
     [
-      'A15 a weak key',
+      'a weak key [A15]',
       { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: Buffer.alloc(32).toString('base64url') }] } },
       /weak/,
     ],
-    ['B1 algorithm none', { jwks, algorithms: ['none'] }, /'algorithms' must list/],
-    ['B1 HMAC', { jwks, algorithms: ['EdDSA', 'HS256'] }, /'algorithms' must list/],
+    ['algorithm none [B1]', { jwks, algorithms: ['none'] }, /'algorithms' must list/],
+    ['HMAC [B1]', { jwks, algorithms: ['EdDSA', 'HS256'] }, /'algorithms' must list/],
     ['no algorithm', { jwks, algorithms: [] }, /'algorithms' must list/],
     ['algorithms that fit no key', { jwks, algorithms: ['ES256'] }, /none of its keys verifies ES256/],
     ['a lifetime of nothing', { jwks, maxLifetimeSeconds: 0 }, /maxLifetimeSeconds/],
     ['a lifetime that is no number', { jwks, maxLifetimeSeconds: '3600' }, /maxLifetimeSeconds/],
     ['an invisible namespace', { jwks, subjectNamespace: 'acme\u200b:' }, /subjectNamespace/],
-  ])('G5 refuses %s', (_, options, message) => {
+  ])('refuses %s [G5]', (_, options, message) => {
     const problem = problemOf({ issuer: 'https://id.example', ...options });
     expect(problem).toMatch(message);
     expect(problem).toMatch(/issuer 'https?:/);
   });
 
-  it('C5 of several issuers all but one need a namespace of their own', () => {
+  it('of several issuers all but one need a namespace of their own [C5]', () => {
     const one = { issuer: 'https://one.example', jwks };
     const two = { issuer: 'https://two.example', jwks };
     const three = { issuer: 'https://three.example', jwks };
@@ -104,7 +104,7 @@ describe('readIssuers', () => {
     expect(problemOf(one, one)).toMatch(/listed twice/);
   });
 
-  it('G5 refuses what are no issuers', () => {
+  it('refuses what are no issuers [G5]', () => {
     expect(problemOf('https://id.example')).toMatch(/objects like/);
     expect(() => readIssuers('https://id.example' as unknown as IssuerOptions[])).toThrow(ConfigError);
   });

@@ -25,7 +25,7 @@ describe('a decision that comes late', () => {
   it.each([
     ['a token that is over', {}, 306, 'token_expired'],
     ['a link that is over', 'agent-b', 66, 'delegation_expired'],
-  ] as const)('C7 %s gives nothing any more', async (_title, claims, seconds, code) => {
+  ] as const)('%s gives nothing any more [C7]', async (_title, claims, seconds, code) => {
     const { guard, wait } = await changing();
     const caller = await letIn(guard, claims);
     wait(seconds - 3);
@@ -38,7 +38,7 @@ describe('a decision that comes late', () => {
     ['the sender is suspended', undefined, 'agent-a', 'agent_suspended'],
     ['who handed on is suspended', 'agent-b', 'agent-b', 'delegation_revoked'],
     ['whom the issuer names is suspended', history, 'agent-z', 'delegation_revoked'],
-  ] as const)('C7 %s meanwhile', async (_title, claims, id, code) => {
+  ] as const)('%s meanwhile [C7]', async (_title, claims, id, code) => {
     const { guard, directory, wait } = await changing();
     const caller = await letIn(guard, claims);
     directory.suspend(id);
@@ -48,7 +48,7 @@ describe('a decision that comes late', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
   });
 
-  it('A11 the key is removed, or changes hands, meanwhile', async () => {
+  it('the key is removed, or changes hands, meanwhile [A11]', async () => {
     const { guard, directory, wait } = await changing();
     const caller = await letIn(guard);
     directory.remove('agent-a');
@@ -78,7 +78,7 @@ describe('a decision that comes late', () => {
     });
   });
 
-  it('C7 G4 what ends while the body comes lets nobody in', async () => {
+  it('what ends while the body comes lets nobody in [C7, G4]', async () => {
     const { guard, wait } = await changing();
     const whole = bufferedBody(new Uint8Array());
     const slow: RequestBody = {

@@ -47,19 +47,19 @@ describe('carriesOurMark', () => {
     ],
     ['one whose signature is in another cookie', '/', ['Cookie', `hp=${delegated.replace(/\.[^.]*$/, '')}; s=x`]],
     [
-      'A17 one in chunks of a cookie',
+      'one in chunks of a cookie [A17]',
       '/',
       ['Cookie', `t.1=${delegated.slice(50)}; x=y; t.0=${delegated.slice(0, 50)}`],
     ],
     [
-      'A17 one in chunks on two lines',
+      'one in chunks on two lines [A17]',
       '/',
       ['Cookie', `t=${delegated.slice(0, 50)}`, 'Cookie', `t-1=${delegated.slice(50)}`],
     ],
     ['one in eleven chunks', '/', ['Cookie', inChunks(delegated, 11)]],
     ['one in a session in base64', '/', ['Cookie', `sess=${base64({ access_token: delegated })}`]],
     [
-      'A17 one in such a session, with a prefix',
+      'one in such a session, with a prefix [A17]',
       '/',
       ['Cookie', `sess=base64-${base64({ user: {}, t: [delegated] })}`],
     ],
@@ -67,7 +67,7 @@ describe('carriesOurMark', () => {
     ['one in chunks of such a session', '/', ['Cookie', inChunks(`base64-${base64({ t: delegated })}`, 3)]],
     ['one in a session, its dots escaped', '/', ['Cookie', `s=${escapedDots(delegated)}`]],
     [
-      'A17 one in three cookies',
+      'one in three cookies [A17]',
       '/',
       [
         'Cookie',
@@ -81,7 +81,7 @@ describe('carriesOurMark', () => {
     ['one whose dots are escaped twice', `/?t=${delegated.replaceAll('.', '%252e')}`, []],
     ['claims that are no part of a token', '/', ['Cookie', `state=${base64({ act: 1 })}`]],
     ['one that white space begins', '/', ['Authorization', `x.${Buffer.from(' {"act":1}').toString('base64')}.y`]],
-  ])('A17 %s is a mark', (_title, target, rawHeaders) => {
+  ])('%s is a mark [A17]', (_title, target, rawHeaders) => {
     expect(carriesOurMark(target, rawHeaders)).toBe(true);
   });
 
@@ -105,25 +105,25 @@ describe('carriesOurMark', () => {
   it.each<[string, readonly string[]]>([
     ['a signature of Web Bot Auth', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
     ['an opaque token of scheme DPoP', ['authorization', 'dpop opaque']],
-  ])('A17 %s is a mark where it is accepted', (_title, rawHeaders) => {
+  ])('%s is a mark where it is accepted [A17]', (_title, rawHeaders) => {
     const dpop = { maxAgeSeconds: 60, nonces: undefined };
     const webBotAuth = { maxAgeSeconds: 300, unsafeMethods: false };
     expect(carriesOurMark('/', rawHeaders, { dpop, webBotAuth })).toBe(true);
     expect(carriesOurMark('/', rawHeaders)).toBe(false);
   });
 
-  it('A16 much JSON is a mark, because nobody parses it all', () => {
+  it('much JSON is a mark, because nobody parses it all [A16]', () => {
     const cookies = Array.from({ length: 33 }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`);
     expect(carriesOurMark('/', ['Cookie', cookies.slice(1).join('; ')])).toBe(false);
     expect(carriesOurMark('/', ['Cookie', cookies.join('; ')])).toBe(true);
   });
 
-  it('A16 what is larger than the guard reads is a mark', () => {
+  it('what is larger than the guard reads is a mark [A16]', () => {
     expect(carriesOurMark('/', ['x', 'a'.repeat(32_700)])).toBe(false);
     expect(carriesOurMark('/', ['x', 'a'.repeat(32_800)])).toBe(true);
   });
 
-  it('A16 what is too short or no object is not parsed', () => {
+  it('what is too short or no object is not parsed [A16]', () => {
     const parse = vi.spyOn(JSON, 'parse');
     for (const part of [
       'ew.',
