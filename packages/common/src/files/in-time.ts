@@ -1,4 +1,4 @@
-import { withTimeout } from '../with-timeout.js';
+import { withTimeout } from '../time/with-timeout.js';
 
 const LIMIT_MILLISECONDS = 10_000;
 

@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path';
-import { checkOptionNames, ConfigError } from '../config-error.js';
-import { readListener, warn } from '../listener.js';
-import { messageOf } from '../error-message.js';
+import { ConfigError } from '../errors/config-error.js';
+import { checkOptionNames } from '../options/option-names.js';
+import { readListener, warn } from '../options/listener.js';
+import { messageOf } from '../errors/error-message.js';
 import { readFileSet } from './file-set.js';
 import { type Following, LiveFiles, type ReloadResult } from './live-files.js';
 

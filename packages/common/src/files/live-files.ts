@@ -1,7 +1,7 @@
-import { ConfigError } from '../config-error.js';
-import { warn } from '../listener.js';
-import { readClock } from '../read-clock.js';
-import { messageOf, errorMessage } from '../error-message.js';
+import { ConfigError } from '../errors/config-error.js';
+import { warn } from '../options/listener.js';
+import { readClock } from '../options/read-clock.js';
+import { messageOf, errorMessage } from '../errors/error-message.js';
 import type { FileSet } from './file-set.js';
 import { onChange } from './on-change.js';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ConfigError } from '../../src/config-error.js';
+import { ConfigError } from '../../src/errors/config-error.js';
 import type { FileSet } from '../../src/files/file-set.js';
 import { LiveFiles, type ReloadResult } from '../../src/files/live-files.js';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mapConcurrent } from '../src/map-concurrent.js';
+import { mapConcurrent } from '../../src/time/map-concurrent.js';
 
 it('work that never waits lets others have their turn', async () => {
   let turns = 0;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, checkOptionNames } from '../src/config-error.js';
+import { ConfigError } from '../../src/errors/config-error.js';
+import { checkOptionNames } from '../../src/options/option-names.js';
 
 describe('checkOptionNames', () => {
   it('lets known names pass', () => {

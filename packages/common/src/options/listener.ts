@@ -1,6 +1,6 @@
-import { escapeUnprintable } from './escape.js';
-import { ConfigError } from './config-error.js';
-import { errorMessage } from './error-message.js';
+import { escapeUnprintable } from '../json/escape.js';
+import { ConfigError } from '../errors/config-error.js';
+import { errorMessage } from '../errors/error-message.js';
 
 /**
  * A listener of the application, contained: whether it throws or rejects, nothing reaches us or ends the process. The

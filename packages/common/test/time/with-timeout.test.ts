@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { withTimeout } from '../src/with-timeout.js';
+import { withTimeout } from '../../src/time/with-timeout.js';
 
 const never = new Promise<never>(() => {});
 

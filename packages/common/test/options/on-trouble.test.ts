@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ConfigError } from '../src/config-error.js';
-import { readOnTrouble } from '../src/trouble.js';
+import { ConfigError } from '../../src/errors/config-error.js';
+import { readOnTrouble } from '../../src/options/on-trouble.js';
 
 describe('what an operator is told [F1]', () => {
   const odd = 'no such thing: \u001b[2J\r\ncountersign: all is well\u202e\u0085';

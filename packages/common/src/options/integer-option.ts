@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.js';
+import { ConfigError } from '../errors/config-error.js';
 
 /** Checks an option that is a whole number within bounds. @throws ConfigError in the name of `owner`, which was called. */
 export function integerOption(owner: string, name: string, value: number, least: number, most: number): number {

@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.js';
+import { ConfigError } from '../errors/config-error.js';
 
 /**
  * The clock of an option, by default that of the system. It throws when the clock gives no number: compared with NaN,

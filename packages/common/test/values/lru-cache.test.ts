@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LruCache } from '../src/lru-cache.js';
+import { LruCache } from '../../src/values/lru-cache.js';
 
 function held(map: LruCache<string>, keys: string): string {
   return keys

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FailureThrottle } from '../src/failure-throttle.js';
+import { FailureThrottle } from '../../src/errors/failure-throttle.js';
 
 describe('a trouble that lasts', () => {
   it('is told the first, the second, the fourth … time', () => {

@@ -1,4 +1,4 @@
-import { escapeUnprintable } from './escape.js';
+import { escapeUnprintable } from '../json/escape.js';
 import { readListener, warn } from './listener.js';
 
 /**

@@ -1,14 +1,12 @@
 import { spellingHint } from '@countersign/delegation';
+import { ConfigError } from '../errors/config-error.js';
 
 /**
- * Thrown at creation when the configuration is wrong: never later, never because of a request.
- * The message says what to do.
+ * Refuses options that are not an object, and option names that do not exist, with a hint for a misspelt one: a
+ * misspelt security option must not pass silently.
+ *
+ * @throws ConfigError
  */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
-/** Refuses option names that do not exist, with a hint for a misspelt one. A misspelt security option must not pass silently. */
 export function checkOptionNames(owner: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
     throw new ConfigError(`${owner}: the options must be an object.`);
