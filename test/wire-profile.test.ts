@@ -16,7 +16,7 @@ import { describe, expect, it } from 'vitest';
 import { keyFromSeed, keyNamed } from './support/keys.js';
 import { type Field, sha256Digest, signatureBase, signedRequest } from './support/signed-request.js';
 
-const page = readFileSync(new URL('../docs/wire-profile.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../docs/reference/wire-profile.md', import.meta.url), 'utf8');
 
 /** The fenced block of this language; the page has exactly one of each of ours. */
 function fenced(language: string): string {
@@ -54,7 +54,7 @@ function guardAt(
   });
 }
 
-describe('The complete example of docs/wire-profile.md', () => {
+describe('The complete example of docs/reference/wire-profile.md', () => {
   it('the printed key is the seed 000102…1f', () => {
     const pem = /-----BEGIN PRIVATE KEY-----[^`]*-----END PRIVATE KEY-----/.exec(page)?.[0] ?? '';
     expect(createPublicKey(pem).equals(key.publicKey)).toBe(true);
@@ -135,7 +135,7 @@ const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
   return made.respond({ code, status: 401, title: 'This signature was used before.', fault: 'client' });
 };
 
-describe('The link of docs/wire-profile.md', () => {
+describe('The link of docs/reference/wire-profile.md', () => {
   const link = fenced('link');
 
   it('is made of the printed header and payload, signed with the key of the page', () => {
@@ -166,7 +166,7 @@ describe('The link of docs/wire-profile.md', () => {
   });
 });
 
-describe('What else docs/wire-profile.md prints', () => {
+describe('What else docs/reference/wire-profile.md prints', () => {
   it('the problem details are what a guard sends', async () => {
     expect((await answer('signature_replayed')).body).toBe(fenced('json'));
   });
@@ -186,10 +186,11 @@ describe('What else docs/wire-profile.md prints', () => {
   it('every page and script that it links to exists', () => {
     const links = [...page.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link]) => link ?? '');
     expect(links).not.toEqual([]);
-    for (const link of links) expect(() => readFileSync(new URL(`../docs/${link}`, import.meta.url))).not.toThrow();
+    for (const link of links)
+      expect(() => readFileSync(new URL(`../docs/reference/${link}`, import.meta.url))).not.toThrow();
   });
 
   it('the client in shell is a script', () => {
-    execFileSync('bash', ['-n', new URL('../docs/sign-with-openssl.sh', import.meta.url).pathname]);
+    execFileSync('bash', ['-n', new URL('../docs/reference/sign-with-openssl.sh', import.meta.url).pathname]);
   });
 });

@@ -5,7 +5,7 @@ import { blocksOf, readPage } from './docs/blocks.js';
 import { keyFromSeed, type TestKey } from './support/keys.js';
 import { fieldsNamed, signatureBase } from './support/signed-request.js';
 
-const page = readPage('docs/wire-vectors.md');
+const page = readPage('docs/reference/wire-vectors.md');
 const seedFrom = (first: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, index) => first + index);
 const issuer = keyFromSeed(seedFrom(0x20));
 const orchestrator = keyFromSeed(seedFrom(0));
@@ -32,7 +32,7 @@ const fields = fieldLines.map((line): [string, string] => {
   return [name, value];
 });
 
-describe('docs/wire-vectors.md', () => {
+describe('docs/reference/wire-vectors.md', () => {
   it.each([
     ['issuer', '202122…3f', issuer],
     ['orchestrator', '000102…1f', orchestrator],

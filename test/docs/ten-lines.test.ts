@@ -21,9 +21,9 @@ function firstOf(language: string): string {
   return guide.find((block) => block.language === language)?.code ?? `no ${language} block`;
 }
 
-// The private key of the public key that the guide registers; docs/wire-profile.md prints it too.
+// The private key of the public key that the guide registers; docs/reference/wire-profile.md prints it too.
 const agentKey = /-----BEGIN.*?KEY-----\n.*?-----END PRIVATE KEY-----/s.exec(
-  readPage('docs/wire-profile.md').text,
+  readPage('docs/reference/wire-profile.md').text,
 )?.[0];
 
 /** Replaces what must not be missed: a page that no longer says it must not go untested. */

@@ -9,15 +9,17 @@ import { root } from '../support/workspace.js';
 import { type Block, blocksOf, readPage } from './blocks.js';
 import { compile, compiled } from './program.js';
 
-const blocks = blocksOf(readPage('docs/tokens.md')).filter(({ language }) => language === 'ts');
+const blocks = blocksOf(readPage('docs/guides/tokens.md')).filter(({ language }) => language === 'ts');
 const blockWith = (text: string): Block => {
   const found = blocks.find(({ code }) => code.includes(text));
-  if (found === undefined) throw new Error(`docs/tokens.md has no block with ${text}`);
+  if (found === undefined) throw new Error(`docs/guides/tokens.md has no block with ${text}`);
   return found;
 };
-const printedKey = /-----BEGIN.*?KEY-----\n.*?-----END PRIVATE KEY-----/s.exec(readPage('docs/wire-profile.md').text);
+const printedKey = /-----BEGIN.*?KEY-----\n.*?-----END PRIVATE KEY-----/s.exec(
+  readPage('docs/reference/wire-profile.md').text,
+);
 
-describe('docs/tokens.md', () => {
+describe('docs/guides/tokens.md', () => {
   const keys = blockWith('generateKeyPairSync');
   const minting = blockWith('await mintDelegation(');
   const trust = blockWith('IssuerOptions');

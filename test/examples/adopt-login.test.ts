@@ -8,7 +8,7 @@ import { patiently } from '../support/patiently.js';
 import { AdoptedProgram, delegationOf, sourceOf, supportAgent, user } from './adopted-program.js';
 import { applied, changedLines } from './patch.js';
 
-const page = readPage('docs/adopt-login.md');
+const page = readPage('docs/guides/adopt-login.md');
 const diffs = blocksOf(page).filter(({ language }) => language === 'diff');
 const frameworks = ['express', 'fastify', 'koa'].map((name, index) => ({ name, index }));
 
@@ -24,7 +24,7 @@ const signedIn = async (): Promise<string> => {
   return `Bearer ${token}`;
 };
 
-describe('docs/adopt-login.md', () => {
+describe('docs/guides/adopt-login.md', () => {
   it.each(frameworks)('shows the difference between the application before and after on $name', ({ name, index }) => {
     const diff = diffs[index]?.code ?? 'no diff';
     expect(applied(diff, sourceOf(`login/${name}/before.ts`))).toBe(sourceOf(`login/${name}/after.ts`));

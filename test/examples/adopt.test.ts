@@ -8,7 +8,7 @@ import { patiently } from '../support/patiently.js';
 import { AdoptedProgram as Program, delegationOf, sourceOf, supportAgent, user } from './adopted-program.js';
 import { applied, changedLines } from './patch.js';
 
-const page = readPage('docs/adopt.md');
+const page = readPage('docs/guides/adopt.md');
 const diffs = blocksOf(page).filter(({ language }) => language === 'diff');
 const frameworks = ['express5', 'fastify', 'koa', 'node-http', 'express4'].map((name) => ({ name }));
 
@@ -18,7 +18,7 @@ function diffOf(name: string): string {
   return diffs[frameworks.findIndex((framework) => framework.name === name)]?.code ?? 'no diff';
 }
 
-describe.each(frameworks)('docs/adopt.md on $name', ({ name }) => {
+describe.each(frameworks)('docs/guides/adopt.md on $name', ({ name }) => {
   const diff = diffOf(name);
 
   it('shows the very difference between the application before and after', () => {
@@ -38,7 +38,7 @@ describe.each(frameworks)('docs/adopt.md on $name', ({ name }) => {
   });
 });
 
-it('docs/adopt.md shows one diff for each framework, and the one new file as it is', () => {
+it('docs/guides/adopt.md shows one diff for each framework, and the one new file as it is', () => {
   expect(diffs).toHaveLength(frameworks.length - 1);
   expect(blocksOf(page).map(({ code }) => code)).toContain(sourceOf('guard.ts'));
 });

@@ -41,6 +41,6 @@ onEveryHost('A log that proves itself', (api) => {
 });
 
 it('the published JSON Schema is the one in the code', () => {
-  const published = readFileSync(new URL('../../docs/audit-record.schema.json', import.meta.url), 'utf8');
+  const published = readFileSync(new URL('../../docs/reference/audit-record.schema.json', import.meta.url), 'utf8');
   expect(JSON.parse(published)).toEqual(auditRecordSchema);
 });

@@ -21,7 +21,7 @@ export interface LinkOptions {
   readonly sign?: (input: Buffer) => Uint8Array;
 }
 
-/** A link as docs/wire-profile.md has it, made of strings and node:crypto: nothing of ours takes part. */
+/** A link as docs/reference/wire-profile.md has it, made of strings and node:crypto: nothing of ours takes part. */
 export function linkOf(from: TestAgent, to: string, options: LinkOptions): string {
   const { audience, parent, claims = {}, header = {}, sign = (input: Buffer) => from.key.sign(input) } = options;
   const now = Math.floor(Date.now() / 1000);

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { TestKey } from './keys.js';
 
 /**
- * A client of the wire profile, written from docs/wire-profile.md alone: strings, node:crypto and nothing else, so that
+ * A client of the wire profile, written from docs/reference/wire-profile.md alone: strings, node:crypto and nothing else, so that
  * a mistake in our own signer cannot hide the same mistake in our verifier. It can also break every rule.
  */
 export interface RawRequest {

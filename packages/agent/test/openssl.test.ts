@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentPrivateKey, loadAgentKey } from '../src/index.js';
 import { digestMatches, field, type RecordingServer, recordingServer, verify } from './recording-server.js';
 
-const script = fileURLToPath(new URL('../../../docs/sign-with-openssl.sh', import.meta.url));
+const script = fileURLToPath(new URL('../../../docs/reference/sign-with-openssl.sh', import.meta.url));
 
 function works(command: string, args: readonly string[]): boolean {
   try {
@@ -21,10 +21,12 @@ function works(command: string, args: readonly string[]): boolean {
 const openssl: string = 'openssl';
 const runnable = works('curl', ['--version']) && works(openssl, ['version']) && works('sh', ['-c', ':']);
 if (!runnable) {
-  console.warn('NOT RUN: docs/sign-with-openssl.sh was not tested, because curl, openssl or sh is missing here.');
+  console.warn(
+    'NOT RUN: docs/reference/sign-with-openssl.sh was not tested, because curl, openssl or sh is missing here.',
+  );
 }
 
-describe.runIf(runnable)('docs/sign-with-openssl.sh', () => {
+describe.runIf(runnable)('docs/reference/sign-with-openssl.sh', () => {
   let folder: string;
   let pem: string;
   let key: AgentPrivateKey;

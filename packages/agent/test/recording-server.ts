@@ -76,7 +76,7 @@ export function digestMatches({ body, ...recorded }: Recorded): boolean {
   return field({ body, ...recorded }, 'content-digest') === expected;
 }
 
-/** Verifies by the rules that a guard applies (docs/wire-profile.md). */
+/** Verifies by the rules that a guard applies (docs/reference/wire-profile.md). */
 export function verify(
   recorded: Recorded,
   key: AgentPrivateKey,

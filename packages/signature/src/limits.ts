@@ -1,6 +1,6 @@
 /**
  * Bounds on what a message can make its reader do before anyone knows who sent it. Honest messages stay far below them;
- * docs/wire-profile.md states them.
+ * docs/reference/wire-profile.md states them.
  */
 export const LIMITS = {
   /** Characters of Signature and Signature-Input together. */

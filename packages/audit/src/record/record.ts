@@ -6,7 +6,7 @@ import type { AuditEvent } from './event.js';
 export interface AuditRecord extends AuditEvent {
   /** Counts from 1 without gaps. The order of the log is this, never the clock. */
   readonly sequence: number;
-  /** Of this form; docs/audit-record.schema.json is the same in JSON Schema. */
+  /** Of this form; docs/reference/audit-record.schema.json is the same in JSON Schema. */
   readonly version: 1;
   /** Only in a log of `auditFile`: the RFC 6962 leaf hash of the line before, in hexadecimal. */
   readonly prev?: string;

@@ -28,7 +28,7 @@ export type Verification =
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
 /**
- * The pipeline of one request, cheap to expensive to stateful (docs/wire-profile.md): limits, address, proof of
+ * The pipeline of one request, cheap to expensive to stateful (docs/reference/wire-profile.md): limits, address, proof of
  * possession, freshness and replay, body, token, chain, revocation. Each stage takes only what the stage before has verified.
  */
 export function createAuthenticator(

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { refusal, refusalCodes, refusalResponse } from '../../src/model/refusal.js';
 
-const documented = readFileSync(new URL('../../../../docs/refusals.md', import.meta.url), 'utf8');
+const documented = readFileSync(new URL('../../../../docs/reference/refusals.md', import.meta.url), 'utf8');
 
 describe('the catalogue of refusals', () => {
   it('is pinned: a code is a promise to clients', () => {
@@ -72,7 +72,7 @@ describe('the catalogue of refusals', () => {
     `);
   });
 
-  it('stands in docs/refusals.md, row by row', () => {
+  it('stands in docs/reference/refusals.md, row by row', () => {
     const rows = refusalCodes.map((code) => {
       const { status, title, fault } = refusal(code);
       return `| \`${code}\` | ${status} | ${fault === 'client' ? 'the request' : 'the API'} | ${title} |`;

@@ -51,7 +51,7 @@ interface Remembered {
 
 const maxRemembered = 10_000;
 
-/** Verifies self-signed links (docs/wire-profile.md), each with the registered key of the agent that handed on. */
+/** Verifies self-signed links (docs/reference/wire-profile.md), each with the registered key of the agent that handed on. */
 export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
   const { agents, audiences, clockSkewSeconds, maxLifetimeSeconds } = options;
   const remembered = new LruCache<Remembered>(maxRemembered, maxBytesRemembered);

@@ -7,7 +7,7 @@ import {
 import { fieldValues } from '../address/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 
-/** The wire profile (docs/wire-profile.md): what a countersigned request must sign. */
+/** The wire profile (docs/reference/wire-profile.md): what a countersigned request must sign. */
 export const profileTag = 'countersign';
 
 /** What a kind of signature must be like, besides being valid. */
