@@ -1,32 +1,23 @@
+import { base64Bytes, isBase64 } from './base64.js';
+
 /** The shortest base64 of an object with `act` or `cnf`. */
-const minPartLength = 12;
-const longWord = new RegExp(`[\\w\\-+/]{${minPartLength},}`, 'g');
-/** Most texts that are parsed as JSON for one request: far more than honest ones carry, and little work. */
+const minWordLength = 12;
+/** Layers of base64 around the payload: its own, and up to two more. */
+const maxLayers = 3;
+/** Most texts that are parsed as JSON, and most that are unescaped, for one request: far more than honest ones carry. */
 const maxParsed = 32;
 
 /**
  * Whether one of the texts holds the payload of a JWT that names an actor or is bound to a key (`act`, RFC 8693 §4.1;
  * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
  * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of base64.
- * Linear in time, because it reads what strangers send; when there is more to parse than honest requests carry, the
- * answer is yes.
+ * Linear in time and without garbage, because it reads what strangers send; when there is more to parse than honest
+ * requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
-  let parsed = 0;
-
-  function holds(text: string, layers: number): boolean {
-    return partsOf(text).some((part) => {
-      const decoded = Buffer.from(part, 'base64').toString('utf8').trim();
-      if (/^[{[]/.test(decoded) && /[}\]]$/.test(decoded)) {
-        parsed += 1;
-        if (parsed > maxParsed || namesAnActor(parseJson(decoded))) return true;
-      }
-      return layers > 0 && holds(decoded, layers - 1);
-    });
-  }
-
+  const search = new TokenSearch();
   for (const text of texts) {
-    if (holds(text, 2)) return true;
+    if (search.findsIn(Buffer.from(unescaped(text)), maxLayers)) return true;
   }
   return false;
 }
@@ -43,18 +34,74 @@ export function namesAnActor(claims: unknown): boolean {
   return typeof claims === 'object' && claims !== null && ('act' in claims || 'cnf' in claims);
 }
 
-/** What could be base64. Padding ends a part, and is not needed. Some frameworks say `base64-` before a value. */
-function partsOf(text: string): string[] {
-  const parts = unescaped(text).match(longWord) ?? [];
-  return parts.map((part) => part.replace(/^base64-/, '')).filter((part) => part.length >= minPartLength);
+class TokenSearch {
+  #parsed = 0;
+  #unescaped = 0;
+
+  /** Whether a word of this text is a payload, or the base64 of a text with such a word. */
+  findsIn(text: Uint8Array, layers: number): boolean {
+    for (let start = 0; start < text.length; ) {
+      let end = start;
+      while (end < text.length && isBase64(text[end])) end += 1;
+      if (end - start >= minWordLength && this.#isInWord(text, start, end, layers)) return true;
+      start = end + 1;
+    }
+    return false;
+  }
+
+  #isInWord(text: Uint8Array, start: number, end: number, layers: number): boolean {
+    // Some frameworks write `base64-` before a value.
+    const from = startsWithMark(text, start) ? start + base64Mark.length : start;
+    const decoded = base64Bytes(text, from, end);
+    if (isJsonLike(decoded)) {
+      this.#parsed += 1;
+      if (this.#parsed > maxParsed || namesAnActor(parseJson(decoded))) return true;
+    }
+    if (layers === 1 || decoded.length < minWordLength) return false;
+    if (!decoded.includes(percent) && !decoded.includes(backslash)) return this.findsIn(decoded, layers - 1);
+    this.#unescaped += 1;
+    if (this.#unescaped > maxParsed) return true;
+    return this.findsIn(Buffer.from(unescaped(Buffer.from(decoded).toString('utf8'))), layers - 1);
+  }
+}
+
+const [percent, backslash] = [0x25, 0x5c];
+const base64Mark = Buffer.from('base64-');
+
+function startsWithMark(text: Uint8Array, start: number): boolean {
+  return base64Mark.every((byte, index) => text[start + index] === byte);
+}
+
+/** Only what may be an object or an array is parsed, white space around it apart. */
+function isJsonLike(bytes: Uint8Array): boolean {
+  let [first, last] = [0, bytes.length - 1];
+  while (first < last && isSpace(bytes[first])) first += 1;
+  while (last > first && isSpace(bytes[last])) last -= 1;
+  const [opening, closing] = [bytes[first], bytes[last]];
+  return (opening === 0x7b || opening === 0x5b) && (closing === 0x7d || closing === 0x5d);
+}
+
+/** White space of JSON and of `trim`, of which the bytes beyond ASCII (a byte order mark, a no-break space) are taken loosely. */
+function isSpace(byte = 0): boolean {
+  return byte <= 0x20 || byte >= 0x80;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8').trim());
+  } catch {
+    return undefined;
+  }
 }
 
 /** Percent-encoding, which some proxies and frameworks do twice, and the escapes of JSON. */
 function unescaped(text: string): string {
-  return fromPercent(fromPercent(text)).replace(/\\u([0-9A-Fa-f]{4})/g, fromHex);
+  const decoded = fromPercent(fromPercent(text));
+  return decoded.includes('\\u') ? decoded.replace(/\\u([0-9A-Fa-f]{4})/g, fromHex) : decoded;
 }
 
 function fromPercent(text: string): string {
+  if (!text.includes('%')) return text;
   const [first = '', ...rest] = text.split('%');
   return rest.reduce((decoded, piece) => {
     const character = characters.get(piece.slice(0, 2).toLowerCase());
@@ -69,12 +116,4 @@ const characters: ReadonlyMap<string, string> = new Map(
 
 function fromHex(_match: string, hex: string): string {
   return String.fromCharCode(Number.parseInt(hex, 16));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

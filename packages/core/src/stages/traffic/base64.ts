@@ -1,0 +1,29 @@
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const noDigit = 255;
+
+/** Six bits by character code, in both alphabets (RFC 4648 §4 and §5). */
+const digits: Uint8Array = new Uint8Array(256).fill(noDigit);
+for (const [value, character] of [...alphabet].entries()) digits[character.charCodeAt(0)] = value;
+digits['-'.charCodeAt(0)] = 62;
+digits['_'.charCodeAt(0)] = 63;
+
+/** Whether this byte is a character of base64, in either alphabet; padding is not. */
+export function isBase64(byte: number | undefined): boolean {
+  return byte !== undefined && digits[byte] !== noDigit;
+}
+
+/** The bytes that the characters from `start` to `end` encode. Not through a string: there may be a thousand such words. */
+export function base64Bytes(text: Uint8Array, start: number, end: number): Uint8Array {
+  const bytes = new Uint8Array(((end - start) * 6) >> 3);
+  let [bits, held, length] = [0, 0, 0];
+  for (let at = start; at < end; at += 1) {
+    bits = ((bits << 6) | (digits[text[at] ?? 0] ?? 0)) & 0xffff;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      bytes[length] = (bits >> held) & 0xff;
+      length += 1;
+    }
+  }
+  return bytes;
+}
