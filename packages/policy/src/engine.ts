@@ -1,4 +1,4 @@
-import type { Explanation } from './explain/explanation.js';
+import type { Explanation } from './explanation.js';
 
 /** What a route guards. `attributes` and `parents` come from the application, never from the request. */
 export interface Resource {

@@ -4,14 +4,13 @@ export {
   cedarFromDirectory,
   type CedarFromDirectoryOptions,
   cedarFromText,
-} from './cedar/load.js';
-export type { PolicyHead } from './cedar/policy-head.js';
-export type { Policy } from './cedar/policy-set.js';
-export type { Constraint, PolicyScope } from './cedar/scope.js';
+} from './cedar/from-source.js';
+export type { PolicyHead } from './cedar/text/policy-head.js';
+export type { Policy } from './cedar/load/policy-set.js';
+export type { Constraint, PolicyScope } from './cedar/index/scope.js';
 export type { MatchingDetails, PolicyContext, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from './engine.js';
 export { explanationText } from './explain/explanation-text.js';
-export type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explain/explanation.js';
-export { IncompleteResource, whatIsWrongWith } from './incomplete-resource.js';
-export { isResource } from './is-resource.js';
+export type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explanation.js';
 export { checkPolicies } from './lint/check.js';
 export type { PolicyCheck, PolicyFinding, PolicyFindingCode } from './lint/finding.js';
+export { IncompleteResource, isResource, whatIsWrongWith } from './resource.js';

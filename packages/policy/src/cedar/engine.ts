@@ -1,13 +1,15 @@
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { explain } from '../explain/explain.js';
-import type { Explanation } from '../explain/explanation.js';
+import type { Explanation } from '../explanation.js';
 import { yieldEvery } from '@countersign/common';
-import { freshCedar } from './instance.js';
-import { type CedarRequest, LivePolicies } from './live-policies.js';
-import { type Policy, type PolicySet, type PolicySetTexts, readPolicySet } from './policy-set.js';
-import { cedarRequest } from './request.js';
-import { AGENT_VOCABULARY, type NamedTexts } from './schema.js';
-import { uidOf } from './scope.js';
+import { freshCedar } from './instance/instance.js';
+import type { CedarRequest } from './request/request.js';
+import { LivePolicies } from './evaluate/live-policies.js';
+import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
+import { readPolicySet } from './load/read-policy-set.js';
+import { cedarRequest } from './request/request.js';
+import { AGENT_VOCABULARY, type NamedTexts } from './load/schema.js';
+import { uidOf } from './index/scope.js';
 
 /** Policies and schema as text. */
 export interface CedarSource {

@@ -1,7 +1,7 @@
-import type { PlacedRequest } from '../cedar/policy-index.js';
-import type { Policy } from '../cedar/policy-set.js';
-import { type Constraint, holds } from '../cedar/scope.js';
-import type { UnmetCondition } from './explanation.js';
+import type { PlacedRequest } from '../cedar/index/policy-index.js';
+import type { Policy } from '../cedar/load/policy-set.js';
+import { type Constraint, holds } from '../cedar/index/scope.js';
+import type { UnmetCondition } from '../explanation.js';
 
 /** A permit, and what of its head does not hold. */
 export interface Candidate {

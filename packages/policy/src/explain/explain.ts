@@ -1,14 +1,14 @@
 import { errorMessage } from '@countersign/common';
-import { Hierarchy } from '../cedar/hierarchy.js';
-import { addReachable } from '../cedar/known-entities.js';
-import type { CedarRequest } from '../cedar/live-policies.js';
-import type { PlacedRequest } from '../cedar/policy-index.js';
-import type { Policy, PolicySet } from '../cedar/policy-set.js';
-import { entityKey } from '../cedar/scope.js';
+import { Hierarchy } from '../cedar/index/hierarchy.js';
+import { addReachable } from '../cedar/request/entities.js';
+import type { CedarRequest } from '../cedar/request/request.js';
+import type { PlacedRequest } from '../cedar/index/policy-index.js';
+import type { Policy, PolicySet } from '../cedar/load/policy-set.js';
+import { entityKey } from '../cedar/index/scope.js';
 import type { PolicyDecision, PolicyQuery } from '../engine.js';
 import { type Candidate, candidatesFor } from './candidates.js';
-import { aboutOf, type Condition, conditionsOf } from './conditions.js';
-import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explanation.js';
+import { type Condition, conditionsOf, withoutStrings } from '../cedar/text/conditions.js';
+import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from '../explanation.js';
 import { probe, type Verdict } from './probe.js';
 
 /** What a decision was made of. */
@@ -115,4 +115,15 @@ function requestOf(query: PolicyQuery, request: CedarRequest | undefined): Expla
     resource: entityKey(request.resource),
     scope: [...scope],
   };
+}
+
+/** What a condition asks about, by what it reads. */
+function aboutOf(text: string): UnmetCondition['about'] {
+  const read = withoutStrings(text);
+  if (/\bapproval\b/.test(read)) return 'approval';
+  if (/\bcontext\s*\.\s*scope\b/.test(read)) return 'scope';
+  if (/\bonBehalfOf(?:Agent)?\b/.test(read)) return 'subject';
+  if (/\bresource\b/.test(read)) return 'resource';
+  if (/\bprincipal\b/.test(read)) return 'actor';
+  return 'other';
 }

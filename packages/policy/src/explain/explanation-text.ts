@@ -1,4 +1,4 @@
-import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explanation.js';
+import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from '../explanation.js';
 
 /**
  * An explanation in words, on several lines. It quotes the request and the policies: it is for logs and for the people

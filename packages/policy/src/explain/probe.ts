@@ -1,7 +1,7 @@
-import { type Cedar, freshCedar } from '../cedar/instance.js';
-import type { CedarRequest } from '../cedar/live-policies.js';
-import { describe } from '../cedar/problem.js';
-import type { Condition } from './conditions.js';
+import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
+import type { CedarRequest } from '../cedar/request/request.js';
+import { describe } from '../cedar/instance/error-text.js';
+import type { Condition } from '../cedar/text/conditions.js';
 
 /** What Cedar says of one condition by itself. */
 export type Verdict =

@@ -1,9 +1,10 @@
 import { ConfigError, messageOf, errorMessage } from '@countersign/common';
-import { readFolder, sourceOf } from '../cedar/folder.js';
-import { type Cedar, freshCedar } from '../cedar/instance.js';
-import { type Policy, type PolicySet, readPolicySet } from '../cedar/policy-set.js';
-import { AGENT_VOCABULARY, type Schema } from '../cedar/schema.js';
-import { conditionsOf } from '../explain/conditions.js';
+import { readFolder, sourceOf } from '../cedar/load/folder.js';
+import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
+import type { Policy, PolicySet } from '../cedar/load/policy-set.js';
+import { readPolicySet } from '../cedar/load/read-policy-set.js';
+import { AGENT_VOCABULARY, type Schema } from '../cedar/load/schema.js';
+import { conditionsOf } from '../cedar/text/conditions.js';
 import { isAnything } from './covers.js';
 import type { PolicyCheck, PolicyFinding } from './finding.js';
 import { fallibleReads, mayReadFallibly } from './may-err.js';

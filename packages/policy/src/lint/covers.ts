@@ -1,5 +1,5 @@
-import { ANYTHING, type Constraint, type PolicyScope, uidOf } from '../cedar/scope.js';
-import type { ActionGroups } from '../cedar/schema-facts.js';
+import { ANYTHING, type Constraint, type PolicyScope, uidOf } from '../cedar/index/scope.js';
+import type { ActionGroups } from '../cedar/index/hierarchy.js';
 
 /** Whether everything that the inner scope holds for, the outer one holds for, as far as the texts tell. */
 export function scopeCovers(outer: PolicyScope, inner: PolicyScope, groups: ActionGroups): boolean {

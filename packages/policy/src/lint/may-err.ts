@@ -1,5 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { withoutStrings } from '../explain/conditions.js';
+import { withoutStrings } from '../cedar/text/conditions.js';
 
 type Node = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,8 @@
-import { Hierarchy } from '../cedar/hierarchy.js';
-import type { Policy } from '../cedar/policy-set.js';
-import type { Schema } from '../cedar/schema.js';
-import type { AppliesTo } from '../cedar/schema-facts.js';
-import { type Constraint, holds, uidOf } from '../cedar/scope.js';
+import { Hierarchy } from '../cedar/index/hierarchy.js';
+import type { Policy } from '../cedar/load/policy-set.js';
+import type { Schema } from '../cedar/load/schema.js';
+import type { AppliesTo } from '../cedar/load/schema-facts.js';
+import { type Constraint, holds, uidOf } from '../cedar/index/scope.js';
 
 /**
  * The actions of a schema that no permit can ever allow, by id. Goes by the scopes of the permits, and so leaves out what

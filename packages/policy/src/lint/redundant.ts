@@ -1,7 +1,7 @@
-import { conditionsOf } from '../explain/conditions.js';
-import type { Policy } from '../cedar/policy-set.js';
-import { type Constraint, uidOf } from '../cedar/scope.js';
-import type { ActionGroups } from '../cedar/schema-facts.js';
+import { conditionsOf } from '../cedar/text/conditions.js';
+import type { Policy } from '../cedar/load/policy-set.js';
+import { type Constraint, uidOf } from '../cedar/index/scope.js';
+import type { ActionGroups } from '../cedar/index/hierarchy.js';
 import { scopeCovers } from './covers.js';
 
 /** A policy, and another that says at least as much: its scope is as wide, its conditions are some of the same. */

@@ -1,9 +1,9 @@
 import type { CedarValueJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import { spellingHint } from '@countersign/delegation';
-import { keyFromJson, uidOf } from '../cedar/scope.js';
-import type { KnownEntities } from '../cedar/known-entities.js';
-import { TOKEN } from '../cedar/policy-text.js';
-import type { Policy } from '../cedar/policy-set.js';
+import { keyFromJson, uidOf } from '../cedar/index/scope.js';
+import type { KnownEntities } from '../cedar/request/entities.js';
+import { TOKEN } from '../cedar/text/policy-text.js';
+import type { Policy } from '../cedar/load/policy-set.js';
 
 /** A role or a group that policies ask the caller or its user to be in, and that `entities.json` does not name. */
 export interface UnknownGroup {

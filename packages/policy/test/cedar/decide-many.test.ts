@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { cedarFromText } from '../../src/cedar/load.js';
+import { cedarFromText } from '../../src/cedar/from-source.js';
 import type { Resource } from '../../src/engine.js';
 import { reviewerQuery } from '../query.js';
 

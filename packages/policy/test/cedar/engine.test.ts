@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
-import { cedarFromText } from '../../src/cedar/load.js';
+import { cedarFromText } from '../../src/cedar/from-source.js';
 import type { PolicyQuery } from '../../src/engine.js';
 import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
 

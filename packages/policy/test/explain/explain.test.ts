@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cedarFromText } from '../../src/cedar/load.js';
+import { cedarFromText } from '../../src/cedar/from-source.js';
 import type { Resource } from '../../src/engine.js';
-import type { UnmetCondition } from '../../src/explain/explanation.js';
+import type { UnmetCondition } from '../../src/explanation.js';
 import { explanationText } from '../../src/explain/explanation-text.js';
 import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
 

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { freshCedar } from '../../../src/cedar/instance/instance.js';
+import type { CedarRequest } from '../../../src/cedar/request/request.js';
+import { LivePolicies } from '../../../src/cedar/evaluate/live-policies.js';
+import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
+
+function start(policies: string, schema?: string, cedar = freshCedar()): LivePolicies {
+  const texts = {
+    policies: { 'p.cedar': policies },
+    ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
+  };
+  const reading = readPolicySet(cedar, texts, 'entity Agent;');
+  if (!reading.ok) throw new Error(reading.problems.join());
+  const started = LivePolicies.start(reading.set, cedar);
+  if (!started.ok) throw new Error(started.problems.join());
+  return started.live;
+}
+
+const REQUEST: CedarRequest = {
+  principal: { type: 'Agent', id: 'a' },
+  action: { type: 'Action', id: 'x' },
+  resource: { type: 'Repo', id: 'r' },
+  context: {},
+  entities: [],
+};
+/** What the input guard would not have let through: Cedar throws. */
+const THROWING: CedarRequest = { ...REQUEST, context: { a: '\ud800' } };
+
+describe('a throw in Cedar [D4]', () => {
+  it('is no answer, and the next request gets a new instance [D4]', () => {
+    const live = start('permit(principal, action, resource) when { context has a || true };');
+    expect(live.evaluate(THROWING)).toMatchObject({
+      ok: false,
+      policies: [],
+      errors: [expect.stringContaining('threw')],
+    });
+    expect(live.evaluate(REQUEST)).toEqual({ ok: true, decision: 'allow', policies: ['p.cedar#0'] });
+  });
+
+  it('the new instance has the schema too [D4]', () => {
+    const schema =
+      'entity Repo; action x appliesTo { principal: [Agent], resource: [Repo], context: AgentContext }; type AgentContext = {};';
+    const live = start('permit(principal, action, resource);', schema);
+    expect(live.evaluate(THROWING).ok).toBe(false);
+    expect(live.evaluate(REQUEST)).toMatchObject({ ok: true, decision: 'allow' });
+    expect(live.evaluate({ ...REQUEST, action: { type: 'Action', id: 'y' } }).ok).toBe(false);
+  });
+
+  it('a dead instance is replaced [D4]', () => {
+    const cedar = freshCedar();
+    const live = start('permit(principal, action, resource);', undefined, cedar);
+    const kill = (): unknown => cedar.statefulIsAuthorized({ ...THROWING, preparsedPolicySetId: 'slice0' });
+    for (let round = 0; round < 1_600; round++) expect(kill).toThrow();
+    expect(live.evaluate(REQUEST).ok).toBe(false);
+    expect(live.evaluate(REQUEST)).toMatchObject({ ok: true, decision: 'allow' });
+  });
+});
+
+it('what is remembered of one resource does not answer for another with other tags [D13]', () => {
+  const schema = `entity Repo tags Long; type AgentContext = {};
+    action "x" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
+  const live = start('permit(principal, action, resource);', schema);
+  expect(live.evaluate(tagged('r', 1))).toMatchObject({ ok: true, decision: 'allow' });
+  expect(live.evaluate(tagged('s', 1))).toMatchObject({ ok: true, decision: 'allow' });
+  // Does not fit the schema.
+  expect(live.evaluate(tagged('t', 'one'))).toMatchObject({ ok: false });
+});
+
+function tagged(id: string, t: number | string): CedarRequest {
+  const resource = { type: 'Repo', id };
+  return { ...REQUEST, resource, entities: [{ uid: resource, attrs: {}, parents: [], tags: { t } }] };
+}

@@ -1,0 +1,374 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ConfigError, type ReloadResult } from '@countersign/common';
+import type { CedarEngine, CedarSource } from '../../src/cedar/engine.js';
+import { type CedarFromDirectoryOptions, cedarFromDirectory, cedarFromText } from '../../src/cedar/from-source.js';
+import { patiently } from '../../../../test/support/patiently.js';
+import { fakeTime, halfASecond, hasten } from '../../../common/test/files/hasten.js';
+import { putFile } from '../../../core/test/put-file.js';
+import { DRAFTS, REPO_SCHEMA, reviewerQuery } from '../query.js';
+
+const root = await mkdtemp(join(tmpdir(), 'countersign-policies-'));
+afterAll(() => rm(root, { recursive: true }));
+
+let count = 0;
+async function folder(files: Record<string, string | Uint8Array>): Promise<string> {
+  const path = join(root, String(count++));
+  await mkdir(path);
+  for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
+  return path;
+}
+
+fakeTime();
+
+describe('cedarFromDirectory', () => {
+  it('reads policies and schema, and nothing else', async () => {
+    const path = await folder({
+      'drafts.cedar': DRAFTS,
+      'freeze.cedar': '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);',
+      'repo.cedarschema': REPO_SCHEMA,
+      'notes.md': 'permit(principal, action, resource);',
+      'old.cedar.bak': 'permit(principal, action, resource);',
+    });
+    const engine = await cedarFromDirectory(path);
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'allow', policies: ['drafts.cedar#drafts'] });
+    expect(engine.decide(reviewerQuery({ action: 'pr.merge' }))).toMatchObject({
+      decision: 'deny',
+      cause: 'policy',
+      policies: ['freeze.cedar#freeze'],
+    });
+    expect(engine.decide(reviewerQuery({ action: 'pr.close' })).cause).toBe('error');
+    expect(engine.scopeVocabulary).toEqual(['pr:write:draft']);
+  });
+
+  it('decides, and hashes, as the same texts do from memory', async () => {
+    const fromDirectory = await cedarFromDirectory(
+      await folder({ 'policies.cedar': DRAFTS, 'schema.cedarschema': REPO_SCHEMA }),
+    );
+    const fromText = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
+    expect(fromDirectory.policySet).toBe(fromText.policySet);
+  });
+
+  it('reads files with a byte order mark and CRLF', async () => {
+    const engine = await cedarFromDirectory(await folder({ 'a.cedar': `\ufeff${DRAFTS.replaceAll('\n', '\r\n')}` }));
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+  });
+
+  it('refuses a folder that is missing or has no policy [G5]', async () => {
+    await expect(cedarFromDirectory(join(root, 'none'))).rejects.toThrow(
+      /none'\): the folder cannot be read .*Create it/,
+    );
+    await expect(cedarFromDirectory(await folder({}))).rejects.toThrow(/no policy at all/);
+    await expect(cedarFromDirectory(await folder({ 's.cedarschema': REPO_SCHEMA }))).rejects.toThrow(
+      /no policy at all/,
+    );
+  });
+
+  it('refuses to start on any problem, naming file and line [D6]', async () => {
+    const path = await folder({ 'good.cedar': DRAFTS, 'bad.cedar': '\n\npermit(principal, action);' });
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/bad\.cedar:3: /);
+    await expect(cedarFromDirectory(path)).rejects.toBeInstanceOf(ConfigError);
+  });
+
+  it('refuses what is not UTF-8', async () => {
+    const path = await folder({ 'a.cedar': Uint8Array.of(0x2f, 0x2f, 0xff) });
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/a\.cedar is not UTF-8/);
+  });
+});
+
+describe('a folder that changes', () => {
+  const MERGE = '@id("merge") permit(principal, action == Action::"pr.merge", resource);';
+  const merge = reviewerQuery({ action: 'pr.merge' });
+
+  it('takes effect by reload(), whole or not at all [D6, D13]', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const engine = await cedarFromDirectory(path);
+    const before = engine.policySet;
+    expect(engine.decide(merge).decision).toBe('deny');
+    await writeFile(join(path, 'merge.cedar'), MERGE);
+    expect(engine.decide(merge).decision).toBe('deny');
+    expect(await engine.reload()).toEqual({ ok: true });
+    expect(engine.decide(merge)).toMatchObject({ decision: 'allow', policies: ['merge.cedar#merge'] });
+    const after = engine.policySet;
+
+    await writeFile(join(path, 'bad.cedar'), 'permit(');
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining('bad.cedar:1') });
+    await rm(path, { recursive: true });
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining('cannot be read') });
+    expect(engine.decide(merge).decision).toBe('allow');
+    expect(engine.policySet).toBe(after);
+
+    expect(
+      engine.replace({ policies: { 'drafts.cedar': DRAFTS }, schema: { 'repo.cedarschema': REPO_SCHEMA } }).ok,
+    ).toBe(true);
+    expect(engine.policySet).toBe(before);
+    expect(engine.decide(merge).decision).toBe('deny');
+  });
+
+  it('takes effect by itself when it is watched, and problems are told [D6]', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const told: ReloadResult[] = [];
+    const notices = new EventEmitter();
+    const onReload = (result: ReloadResult): void => {
+      told.push(result);
+      notices.emit('reload');
+    };
+    const next = (): Promise<unknown> => once(notices, 'reload');
+    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.05 });
+    let reloaded = next();
+    await putFile(join(path, 'merge.cedar'), MERGE);
+    await hasten(reloaded);
+    expect(engine.decide(merge).decision).toBe('allow');
+    reloaded = next();
+    await putFile(join(path, 'bad.cedar'), 'permit(');
+    await hasten(reloaded);
+    expect(told.at(-1)).toMatchObject({ ok: false });
+    expect(engine.decide(merge).decision).toBe('allow');
+    engine.close();
+  });
+
+  it('may hold entities', async () => {
+    const policies = 'permit(principal in Role::"engineer", action, resource);';
+    const entities = [{ type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'engineer' }] }];
+    const path = await folder({ 'a.cedar': policies, 'entities.json': JSON.stringify(entities) });
+    expect((await cedarFromDirectory(path)).decide(reviewerQuery()).decision).toBe('allow');
+    for (const content of ['{', '{}', '"x"', '[1]']) {
+      await expect(cedarFromDirectory(await folder({ 'a.cedar': policies, 'entities.json': content }))).rejects.toThrow(
+        ConfigError,
+      );
+    }
+    const broken = folder({ 'a.cedar': policies, 'entities.json': '[\n  {"type": "Role",}\n]' });
+    await expect(cedarFromDirectory(await broken)).rejects.toThrow(/'\): entities\.json:2:19: it is not/);
+  });
+
+  it('a schema that is gone stops a reload, and the old one stays [D6]', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
+    const engine = await cedarFromDirectory(path);
+    const before = engine.policySet;
+    const lost = { ok: false, problem: expect.stringContaining('had a schema, and now there is none') };
+    await rename(join(path, 'repo.cedarschema'), join(path, 'repo.txt'));
+    expect(await engine.reload()).toEqual(lost);
+    expect(engine.replace({ policies: DRAFTS })).toEqual(lost);
+    expect(engine.policySet).toBe(before);
+    expect(engine.decide(reviewerQuery({ action: 'pr.close' })).cause).toBe('error');
+    await rename(join(path, 'repo.txt'), join(path, 'repo.cedarschema'));
+    expect(await engine.reload()).toEqual({ ok: true });
+  });
+
+  it('a misspelt member of an entity stops a reload [D6]', async () => {
+    const policies = `permit(principal, action, resource);
+      forbid(principal, action, resource) when { context.onBehalfOf in Group::"blocked" };`;
+    const blocked = JSON.stringify([{ type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'blocked' }] }]);
+    const path = await folder({ 'a.cedar': policies, 'entities.json': blocked });
+    const engine = await cedarFromDirectory(path);
+    await writeFile(join(path, 'entities.json'), blocked.replace('parents', 'parent'));
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining("'parents'?") });
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'policy' });
+  });
+
+  it('refuses options that are wrong [G5]', async () => {
+    const path = await folder({ 'a.cedar': DRAFTS });
+    for (const options of [{ wach: true }, { watch: 1 }, { onReload: 1 }, { pollSeconds: 0 }]) {
+      await expect(cedarFromDirectory(path, options as CedarFromDirectoryOptions)).rejects.toThrow(ConfigError);
+    }
+  });
+});
+
+describe('a folder that is read while it is written', () => {
+  const FORBIDS = '@id("freeze") forbid(principal, action, resource);';
+  const forbidden = { decision: 'deny', cause: 'policy', policies: ['freeze.cedar#freeze'] };
+
+  /** Follows a folder that permits drafts and forbids everything. Gives the reloads one by one. */
+  async function followed(
+    files: Record<string, string>,
+  ): Promise<{ path: string; engine: CedarEngine; nextReload: () => Promise<ReloadResult> }> {
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'freeze.cedar': FORBIDS, ...files });
+    const told: ReloadResult[] = [];
+    const onReload = (result: ReloadResult): void => void told.push(result);
+    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 0.5 });
+    onTestFinished(() => engine.close());
+    const nextReload = async (): Promise<ReloadResult> => {
+      await hasten(vi.waitFor(() => expect(told).toHaveLength(1), patiently));
+      return told.pop() as ReloadResult;
+    };
+    return { path, engine, nextReload };
+  }
+
+  it.each(['', '// Nothing is forbidden before the freeze.\n'])(
+    'keeps the policies when %j is left of a file, and refuses to start on it [K1]',
+    async (content) => {
+      const { path, engine, nextReload } = await followed({});
+      await writeFile(join(path, 'freeze.cedar'), content);
+      const problem = 'freeze.cedar:1: there is no policy in this file. Write one, or remove the file.';
+      expect(await nextReload()).toEqual({ ok: false, problem });
+      expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+      await expect(cedarFromDirectory(path)).rejects.toThrow(problem);
+    },
+  );
+
+  it('loads what is written in place only when it is whole [K1]', async () => {
+    const { path, engine, nextReload } = await followed({});
+    const before = engine.policySet;
+    const sets = new Set<string>();
+    const file = await open(join(path, 'freeze.cedar'), 'w');
+    for (const policy of [
+      '@id("one") permit(principal, action, resource);',
+      FORBIDS,
+      '@id("two") ' + DRAFTS.slice(DRAFTS.indexOf('permit')),
+    ]) {
+      await file.write(policy);
+      await halfASecond();
+      sets.add(engine.policySet);
+      expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+    }
+    await file.close();
+    expect([...sets]).toEqual([before]);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(engine.policies.map(({ id }) => id)).toContain('freeze.cedar#two');
+  });
+
+  it('notices a change that keeps size and time [K3]', async () => {
+    const past = new Date(0);
+    const permit = '@id("x") permit(principal, action, resource); ';
+    const { path, engine, nextReload } = await followed({});
+    await putFile(join(path, 'freeze.cedar'), permit);
+    await utimes(join(path, 'freeze.cedar'), past, past);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+    await writeFile(join(path, 'freeze.cedar'), permit.replace('permit', 'forbid'));
+    await utimes(join(path, 'freeze.cedar'), past, past);
+    expect(await nextReload()).toEqual({ ok: true });
+    expect(engine.decide(reviewerQuery()).decision).toBe('deny');
+  });
+
+  it.skipIf(process.platform === 'win32')('reports a pipe, and takes the next change [K5]', async () => {
+    const { path, engine, nextReload } = await followed({});
+    execFileSync('mkfifo', [join(path, 'pipe.cedar')]);
+    const problem = `'${join(path, 'pipe.cedar')}' is not a regular file`;
+    expect(await nextReload()).toEqual({ ok: false, problem });
+    expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+    await rm(join(path, 'pipe.cedar'));
+    expect(await nextReload()).toEqual({ ok: true });
+  });
+
+  it('may be a ConfigMap, whose files are swapped at once [K4]', async () => {
+    const path = await folder({});
+    const release = async (name: string, files: Record<string, string>): Promise<void> => {
+      await mkdir(join(path, name));
+      for (const [file, content] of Object.entries(files)) await writeFile(join(path, name, file), content);
+      await symlink(name, join(path, '..data_tmp'));
+      await rename(join(path, '..data_tmp'), join(path, '..data'));
+    };
+    await release('..2026_11_26_08_00_00.1', { 'drafts.cedar': DRAFTS, 'freeze.cedar': FORBIDS });
+    for (const file of ['drafts.cedar', 'freeze.cedar']) await symlink(`..data/${file}`, join(path, file));
+    const told: ReloadResult[] = [];
+    const onReload = (result: ReloadResult): void => void told.push(result);
+    const engine = await cedarFromDirectory(path, { watch: true, onReload, pollSeconds: 3600 });
+    onTestFinished(() => engine.close());
+    expect(engine.decide(reviewerQuery())).toMatchObject(forbidden);
+    await release('..2026_11_26_09_00_00.2', {
+      'drafts.cedar': DRAFTS,
+      'freeze.cedar': '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);',
+    });
+    await rm(join(path, '..2026_11_26_08_00_00.1'), { recursive: true });
+    await hasten(vi.waitFor(() => expect(told).toEqual([{ ok: true }]), patiently));
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+  });
+
+  it('refuses a folder of its own whose policies nobody reads', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS });
+    await mkdir(join(path, 'forbids'));
+    await writeFile(join(path, 'forbids', 'freeze.cedar'), FORBIDS);
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/forbids would not be read/);
+  });
+});
+
+/** What sha256sum writes of files. */
+function sums(files: Record<string, string>): string {
+  const lines = Object.entries(files).map(
+    ([name, text]) => `${createHash('sha256').update(text).digest('hex')}  ${name}\n`,
+  );
+  return lines.join('');
+}
+
+describe('a folder with SHA256SUMS', () => {
+  const FORBIDS = '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);\n';
+  const FILES = { 'drafts.cedar': DRAFTS, 'forbids.cedar': `${FORBIDS}forbid(principal, action, resource);` };
+
+  it('is read when each file is as it says [K1]', async () => {
+    for (const manifest of [sums(FILES), sums(FILES).replaceAll('  ', ' *').replaceAll('\n', '\r\n')]) {
+      const engine = await cedarFromDirectory(await folder({ ...FILES, SHA256SUMS: manifest }));
+      expect(engine.policies).toHaveLength(3);
+    }
+  });
+
+  it.runIf(process.platform === 'linux')('takes what sha256sum writes', async () => {
+    const path = await folder({ ...FILES, 'repo.cedarschema': REPO_SCHEMA, 'entities.json': '[]' });
+    execFileSync('sh', ['-c', 'sha256sum *.cedar *.cedarschema entities.json > SHA256SUMS'], { cwd: path });
+    expect((await cedarFromDirectory(path)).policies).toHaveLength(3);
+  });
+
+  const { 'forbids.cedar': forbids, ...drafts } = FILES;
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['ends between two policies', { 'forbids.cedar': FORBIDS }, /forbids\.cedar is not the file that SHA256SUMS names/],
+    ['is not named', { 'more.cedar': FORBIDS }, /SHA256SUMS does not name more\.cedar/],
+    ['is not named: a schema', { 'repo.cedarschema': REPO_SCHEMA }, /SHA256SUMS does not name repo\.cedarschema/],
+    ['is named and missing', { SHA256SUMS: sums({ ...FILES, 'x.cedar': '' }) }, /names "x\.cedar", which is not read/],
+    ['is named and never read', { SHA256SUMS: sums({ ...FILES, 'a.md': '' }), 'a.md': '' }, /names "a\.md"/],
+    ['is named twice', { SHA256SUMS: sums(FILES) + sums(drafts) }, /SHA256SUMS:3: expected/],
+    ['is named by half a line', { SHA256SUMS: sums(FILES).slice(0, -30) }, /SHA256SUMS:2: expected/],
+    ['is SHA256SUMS, empty', { SHA256SUMS: '' }, /SHA256SUMS:1: expected/],
+  ])('stops the start, and later keeps the policies, when a file %s [K1]', async (_, change, message) => {
+    const right = { ...FILES, SHA256SUMS: sums(FILES) };
+    await expect(cedarFromDirectory(await folder({ ...right, ...change }))).rejects.toThrow(message);
+
+    const path = await folder(right);
+    const engine = await cedarFromDirectory(path);
+    for (const [name, content] of Object.entries(change)) await writeFile(join(path, name), content);
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringMatching(message) });
+    expect(engine.policies.map(({ text }) => text)).toContain(forbids.slice(FORBIDS.length));
+  });
+
+  it('must not lose it while it is in force [K1]', async () => {
+    const path = await folder({ ...FILES, SHA256SUMS: sums(FILES) });
+    const engine = await cedarFromDirectory(path);
+    await rm(join(path, 'SHA256SUMS'));
+    expect(await engine.reload()).toMatchObject({ ok: false, problem: expect.stringContaining('SHA256SUMS is gone') });
+    await writeFile(join(path, 'SHA256SUMS'), sums(FILES));
+    expect(await engine.reload()).toEqual({ ok: true });
+  });
+});
+
+describe('cedarFromText', () => {
+  it('takes named texts', async () => {
+    const engine = await cedarFromText({
+      policies: { 'drafts.cedar': DRAFTS },
+      schema: { 'repo.cedarschema': REPO_SCHEMA },
+    });
+    expect(engine.decide(reviewerQuery()).policies).toEqual(['drafts.cedar#drafts']);
+  });
+
+  it('refuses a misspelt option, as schema would be skipped in silence [G5]', async () => {
+    const source = { policies: DRAFTS, shema: REPO_SCHEMA } as CedarSource;
+    await expect(cedarFromText(source)).rejects.toThrow(/unknown option 'shema'. Did you mean 'schema'/);
+  });
+
+  it('refuses what is no text [G5]', async () => {
+    for (const source of [
+      undefined,
+      null,
+      'permit',
+      {},
+      { policies: 1 },
+      { policies: { a: 1 } },
+      { policies: DRAFTS, schema: 1 },
+    ]) {
+      await expect(cedarFromText(source as unknown as CedarSource)).rejects.toBeInstanceOf(ConfigError);
+    }
+  });
+});

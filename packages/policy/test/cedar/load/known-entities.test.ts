@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { cedarFromText } from '../../../src/cedar/from-source.js';
+import type { Resource } from '../../../src/engine.js';
+import { REPO_SCHEMA, reviewerQuery } from '../../query.js';
+
+const { context } = reviewerQuery();
+
+const ENTITIES: readonly Resource[] = [
+  { type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'engineer' }] },
+  { type: 'Role', id: 'engineer', parents: [{ type: 'Role', id: 'staff' }] },
+  { type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'payments' }] },
+];
+
+function namedBy(role: string): string {
+  return `permit(principal is Agent, action, resource) when { [Role::"${role}"].contains(Role::"reviewer") || Role::"${role}" in Role::"staff" };`;
+}
+
+describe.each([
+  ['with a schema', REPO_SCHEMA],
+  ['without a schema', undefined],
+])('entities that stand beside the policies, %s', (_title, schema) => {
+  async function decides(policies: string, change = {}): Promise<string> {
+    const engine = await cedarFromText({ policies, entities: ENTITIES, ...(schema && { schema }) });
+    return engine.decide(reviewerQuery(change)).decision;
+  }
+
+  it('a role is in the roles of its roles, in a scope and in a condition', async () => {
+    for (const role of ['reviewer', 'engineer', 'staff']) {
+      expect(await decides(`permit(principal in Role::"${role}", action, resource);`)).toBe('allow');
+      expect(await decides(`permit(principal, action, resource) when { principal in Role::"${role}" };`)).toBe('allow');
+    }
+    expect(await decides('permit(principal in Role::"other", action, resource);')).toBe('deny');
+    expect(
+      await decides('permit(principal in Role::"staff", action, resource);', {
+        principal: { id: 'a', roles: ['other'], capabilities: [] },
+      }),
+    ).toBe('deny');
+  });
+
+  it('a user is in its groups', async () => {
+    const policies =
+      'permit(principal, action, resource) when { context has onBehalfOf && context.onBehalfOf in Group::"payments" };';
+    expect(await decides(policies)).toBe('allow');
+    expect(await decides(policies, { context: { ...context, onBehalfOf: 'user_456' } })).toBe('deny');
+  });
+
+  it('an entity that only a policy names is known too', async () => {
+    expect(await decides(namedBy('engineer'))).toBe('allow');
+    if (schema === undefined) expect(await decides(namedBy('intern'))).toBe('deny');
+  });
+});
+
+describe('entities that close a circle with those beside the policies deny [M5]', () => {
+  const known: readonly Resource[] = [
+    { type: 'Folder', id: 'f', parents: [{ type: 'Folder', id: 'g' }] },
+    { type: 'Folder', id: 'g', parents: [{ type: 'Folder', id: 'h' }] },
+    { type: 'Role', id: 'reviewer', parents: [{ type: 'Agent', id: 'agent-code-reviewer-01' }] },
+  ];
+  const open = { type: 'Folder', id: 'x', parents: [{ type: 'Folder', id: 'f' }] };
+  const closed = { type: 'Folder', id: 'h', parents: [{ type: 'Folder', id: 'f' }] };
+
+  it.each(['permit(principal, action, resource);', 'permit(principal, action, resource in Folder::"g");'])(
+    'as Cedar itself does, by %s',
+    async (policies) => {
+      const engine = await cedarFromText({ policies, entities: known.slice(0, 2) });
+      expect(engine.decide(reviewerQuery({ resource: open }))).toMatchObject({ decision: 'allow' });
+      expect(engine.decide(reviewerQuery({ resource: closed }))).toMatchObject({
+        decision: 'deny',
+        cause: 'error',
+        errors: ['Folder::"h" is in itself, by its parents and the entities beside the policies'],
+      });
+    },
+  );
+
+  it('by the roles of the principal', async () => {
+    const engine = await cedarFromText({ policies: 'permit(principal, action, resource);', entities: known });
+    expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'error' });
+  });
+});
+
+/** Roles, each in the next one. */
+function chain(length: number): readonly Resource[] {
+  return Array.from({ length }, (_, place) => ({
+    type: 'Role',
+    id: `r${place}`,
+    parents: [{ type: 'Role', id: `r${place + 1}` }],
+  }));
+}
+
+describe('entities that cannot be taken stop the start', () => {
+  it('that are in too many others, which takes Cedar seconds [M4]', async () => {
+    const policies = 'permit(principal, action, resource);';
+    await cedarFromText({ policies, entities: chain(256) });
+    await expect(cedarFromText({ policies, entities: chain(257) })).rejects.toThrow(
+      /: entity 0: Role::"r0" is in more than 256 others, directly or not\. Use fewer levels, or fewer parents\./,
+    );
+    const wide = Array.from({ length: 257 }, (_, place) => ({ type: 'Group', id: `g${place}` }));
+    const user = { type: 'User', id: 'u', parents: wide };
+    await expect(cedarFromText({ policies, entities: [user] })).rejects.toThrow(/entity 0: User::"u" is in more than/);
+  });
+
+  const faults: Record<string, [unknown, RegExp]> = {
+    'an agent': [{ type: 'Agent', id: 'a' }, /entity 0: .*roles come with the agent/],
+    'an action': [{ type: 'Action', id: 'a' }, /Action is no type of resource/],
+    'one twice': [{ type: 'Role', id: 'a' }, /entity 1: .*stands there twice/],
+    'its own parent': [{ type: 'Role', id: 'b', parents: [{ type: 'Role', id: 'b' }] }, /itself/],
+    'an escape of Cedar': [{ type: 'Role', id: 'b', attributes: { __entity: 'x' } }, /reserved key/],
+    'parents by another name': [
+      { type: 'Role', id: 'b', parent: [] },
+      /entity 0: .*'parent'. Did you mean 'parents'\?/,
+    ],
+    'attributes by another name': [{ type: 'Role', id: 'b', attrs: {} }, /'attrs'. Known members: .*attributes/],
+    "a parent in Cedar's form": [{ type: 'Role', id: 'b', parents: [{ __entity: {} }] }, /of a parent '__entity'/],
+    nothing: [null, /entity 0: /],
+    'no type': [{ id: 'x' }, /entity 0: /],
+    'parents that are no list': [{ type: 'Role', id: 'b', parents: {} }, /entity 0: /],
+  };
+  for (const [name, [entity, message]] of Object.entries(faults)) {
+    it(name, async () => {
+      const entities = (name === 'one twice' ? [entity, entity] : [entity]) as readonly Resource[];
+      const source = { policies: 'permit(principal, action, resource);', entities };
+      await expect(cedarFromText(source)).rejects.toThrow(message);
+    });
+  }
+
+  it('what the schema does not know, or a circle', async () => {
+    const policies = 'permit(principal, action, resource);';
+    const circle = [
+      { type: 'Role', id: 'a', parents: [{ type: 'Role', id: 'b' }] },
+      { type: 'Role', id: 'b', parents: [{ type: 'Role', id: 'a' }] },
+    ];
+    await expect(cedarFromText({ policies, entities: circle })).rejects.toThrow(/entities: /);
+    const unknown = [{ type: 'Role', id: 'a', attributes: { level: 1 } }];
+    await expect(cedarFromText({ policies, schema: REPO_SCHEMA, entities: unknown })).rejects.toThrow(/entities: /);
+  });
+});
+
+it('a route cannot say other things of a known entity than what stands there', async () => {
+  const engine = await cedarFromText({ policies: 'permit(principal, action, resource);', entities: ENTITIES });
+  const resource = { type: 'Role', id: 'engineer' };
+  expect(engine.decide(reviewerQuery({ resource })).decision).toBe('allow');
+  expect(engine.decide(reviewerQuery({ resource: { ...resource, parents: [] } }))).toMatchObject({
+    decision: 'deny',
+    cause: 'error',
+  });
+});
+
+it('they are part of the hash', async () => {
+  const policies = 'permit(principal, action, resource);';
+  const hashes = [[], ENTITIES, ENTITIES.slice(1)].map(
+    async (entities) => (await cedarFromText({ policies, entities })).policySet,
+  );
+  expect(new Set([...(await Promise.all(hashes)), (await cedarFromText({ policies })).policySet]).size).toBe(3);
+});

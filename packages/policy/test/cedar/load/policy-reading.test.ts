@@ -1,0 +1,70 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { permitsByHistory } from '../../../src/cedar/text/history.js';
+import { freshCedar } from '../../../src/cedar/instance/instance.js';
+import { headFromJson } from '../../../src/cedar/text/policy-head.js';
+import { isFault, type Read, readPolicies } from '../../../src/cedar/load/policy-reading.js';
+import { Shapes } from '../../../src/cedar/text/policy-shape.js';
+import { scopesInJson } from '../../../src/cedar/text/scope-vocabulary.js';
+
+const cedar = freshCedar();
+
+// `#1` to `#3` stand for ids. Some do not parse, whatever they are, and some parse or not by what stands there.
+const templates = fc.constantFrom(
+  '@id("#1") permit(principal == Agent::"#2", action, resource);',
+  '@id("#1") @id("#2") permit(principal, action, resource);',
+  'permit(principal in Role::"#1", action in [Action::"#2"], resource is Repo in Org::"#3") when { true };',
+  'permit(principal == Agent::"#1", action, resource == );',
+  'permit(principal == Agent::"#1", action, resource == ?resource);',
+  'permit(principal == Action::"#1", action, resource);',
+  'permit(principal, action == Agent::"#1", resource);',
+  'permit(principal, action, resource) when { context.scope.contains("#1") && principal in Role::"#2" };',
+  'permit(principal, action, resource) when { ip("#1").isIpv4() || User::"context" == User::"#2" };',
+  'permit(principal, action, resource) when { context.via.contains(Agent::"#1") };',
+  'permit(principal, action, resource) when { context["#1"] == User::"#2" };',
+  'permit(principal, action, resource) when { {"#1": 1, "#2": 2} == {} };',
+  'forbid(principal, action, resource) unless { context.via.contains(Agent::"#1") };',
+  'permit(principal, action, resource) // ::"#1"\n when { Agent:: // x\n "#2" == N::M::"#3" };',
+  'permit(principal, action, resource) when { context.path like "#1*" && Agent::"#2" == User::"#3" };',
+);
+const ids = fc.constantFrom('a', 'b', 'via', 'pr:write', '0', '//', ';', 'a b', '}', '', 'q\\"q', '\\x', 'é', 'x::y');
+const text = fc
+  .tuple(templates, ids, ids, ids)
+  .map(([template, one, two, three]) => template.replaceAll('#1', one).replaceAll('#2', two).replaceAll('#3', three));
+
+/** What Cedar's own JSON says of one policy. */
+function readingOf(answer: ReturnType<typeof cedar.policyToJson>): Read {
+  if (answer.type === 'failure') return answer.errors;
+  const { json } = answer;
+  return { ...headFromJson(json), scopes: scopesInJson(json), byHistory: permitsByHistory(json) };
+}
+
+function comparable(read: Read | undefined): unknown {
+  return read === undefined || isFault(read) ? read : { ...read, scopes: read.scopes.toSorted() };
+}
+
+it('what is read of many at once, by their shapes, is what Cedar says of each alone', () => {
+  const seen = { read: 0, faulty: 0, alike: 0 };
+  fc.assert(
+    fc.property(fc.array(text, { minLength: 1, maxLength: 24, size: 'max' }), (list) => {
+      const texts = [...new Set(list)];
+      const found = readPolicies(cedar, texts, new Shapes(new Set()));
+      seen.alike += texts.length - new Shapes(new Set()).group(texts, (each) => each).size;
+      for (const each of texts) {
+        const answer = cedar.policyToJson(each);
+        expect({ each, read: comparable(found.get(each)) }).toEqual({ each, read: comparable(readingOf(answer)) });
+        seen[answer.type === 'success' ? 'read' : 'faulty']++;
+      }
+    }),
+    { numRuns: 60 },
+  );
+  expect(Math.min(seen.read, seen.faulty, seen.alike)).toBeGreaterThan(10);
+});
+
+const broken = (id: string): string => `permit(principal == Agent::"${id}", action, resource) when { context. };`;
+
+it('one that is wrong among many of its shape is told by its own place', () => {
+  const found = readPolicies(cedar, [broken('a'), broken('longer')], new Shapes(new Set()));
+  const offsets = [...found.values()].map((read) => isFault(read) && read[0]?.sourceLocations?.[0]?.start);
+  expect(offsets).toEqual([broken('a').indexOf('}'), broken('longer').indexOf('}')]);
+});

@@ -1,0 +1,184 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cedarFromText } from '../../../src/cedar/from-source.js';
+import type { PolicyQuery, Resource } from '../../../src/engine.js';
+import { DRAFTS, reviewerQuery } from '../../query.js';
+
+const { principal, context } = reviewerQuery();
+
+const ONLY_ADMINS = `@id("admins") permit(principal, action, resource) when {
+  context has onBehalfOf && context.onBehalfOf == User::"admin"
+};
+@id("admin-agent") permit(principal == Agent::"admin", action, resource);
+@id("admin-role") permit(principal in Role::"admin", action, resource);
+@id("admin-action") permit(principal, action in Action::"admin", resource);
+@id("admin-resource") permit(principal, action, resource == Repo::"admin");`;
+
+function docOwnedBy(id: string): PolicyQuery {
+  const attributes = { owner: { type: 'User', id } };
+  return reviewerQuery({ action: 'doc.read', resource: { type: 'Doc', id: 'd', attributes } });
+}
+
+describe('an id stays the id that it is [D9]', async () => {
+  const engine = await cedarFromText({ policies: ONLY_ADMINS });
+  const hostile = [
+    'User::"admin"',
+    'x" || true || "',
+    'x"; permit(principal, action, resource); //',
+    'admin"',
+    '"admin"',
+    'admin ',
+    'admin\n',
+    'admin\u0000',
+    'ADMIN',
+    '\\u{61}dmin',
+    '{"__entity":{"type":"User","id":"admin"}}',
+    '__proto__',
+    '',
+  ];
+  for (const id of hostile) {
+    it(`${JSON.stringify(id)} is nobody's [D9]`, () => {
+      const query = reviewerQuery({
+        principal: { id, roles: [id], capabilities: [id], owner: id },
+        action: id,
+        resource: { type: 'Repo', id, attributes: { [`${id}_`]: id }, parents: [{ type: 'Role', id }] },
+        context: { ...context, onBehalfOf: id, scope: [id], request: { method: id, path: id } },
+      });
+      expect(engine.decide(query)).toMatchObject({ decision: 'deny', cause: 'policy' });
+    });
+  }
+
+  it('an object where an id belongs is refused, not read as an entity [D9]', () => {
+    const entity = { __entity: { type: 'User', id: 'admin' } } as unknown as string;
+    for (const change of [
+      { context: { ...context, onBehalfOf: entity } },
+      { principal: { ...principal, id: entity } },
+      { principal: { ...principal, roles: [entity] } },
+      { action: entity },
+      { resource: { type: 'Repo', id: entity } },
+    ]) {
+      expect(engine.decide(reviewerQuery(change))).toMatchObject({ decision: 'deny', cause: 'error' });
+    }
+  });
+});
+
+describe('a resource cannot change who asks or what is asked [D9]', async () => {
+  const engine = await cedarFromText({ policies: ONLY_ADMINS });
+  const decide = (resource: Resource): unknown => engine.decide(reviewerQuery({ resource }));
+
+  it('the acting agent as resource brings no roles or attributes [D9]', () => {
+    const itself = { type: 'Agent', id: principal.id };
+    expect(decide({ ...itself, parents: [{ type: 'Role', id: 'admin' }] })).toMatchObject({
+      decision: 'deny',
+      cause: 'error',
+    });
+    expect(decide({ ...itself, attributes: { capabilities: ['admin'] } })).toMatchObject({
+      decision: 'deny',
+      cause: 'error',
+    });
+  });
+
+  it('but may be a resource', async () => {
+    const own = await cedarFromText({
+      policies: 'permit(principal, action, resource) when { principal == resource };',
+    });
+    const resource = { type: 'Agent', id: principal.id };
+    expect(own.decide(reviewerQuery({ resource })).decision).toBe('allow');
+    expect(own.decide(reviewerQuery({ resource: { ...resource, id: 'another' } })).decision).toBe('deny');
+  });
+
+  it('an action as resource puts the asked action into no group [D9]', () => {
+    const parents = [{ type: 'Action', id: 'admin' }];
+    expect(decide({ type: 'Action', id: 'pr.create', parents })).toMatchObject({ decision: 'deny', cause: 'error' });
+    expect(decide({ type: 'Repo', id: 'r', parents })).toMatchObject({ decision: 'deny', cause: 'error' });
+    expect(decide({ type: 'Acme::Action', id: 'pr.create' })).toMatchObject({ decision: 'deny', cause: 'error' });
+  });
+
+  it('attributes named like escapes are refused [D9]', () => {
+    const attributes = { owner: { __entity: { type: 'Role', id: 'admin' } } };
+    expect(decide({ type: 'Repo', id: 'r', attributes })).toMatchObject({ decision: 'deny', cause: 'error' });
+  });
+
+  it('with a schema, an entity-valued attribute is written as type and id', async () => {
+    const typed = await cedarFromText({
+      policies:
+        'permit(principal, action, resource) when { context has onBehalfOf && resource.owner == context.onBehalfOf };',
+      schema:
+        'entity Doc = { owner: User }; action "doc.read" appliesTo { principal: [Agent], resource: [Doc], context: AgentContext };',
+    });
+    expect(typed.decide(docOwnedBy('user_123')).decision).toBe('allow');
+    expect(typed.decide(docOwnedBy('user_124')).decision).toBe('deny');
+  });
+});
+
+describe('hostile input [D11]', async () => {
+  const engine = await cedarFromText({ policies: DRAFTS });
+  const deep = JSON.parse('{"a":'.repeat(200) + '1' + '}'.repeat(200)) as Record<string, unknown>;
+  const throwing: Record<string, unknown> = {};
+  Object.defineProperty(throwing, 'a', {
+    enumerable: true,
+    get: () => {
+      throw new Error('from the application');
+    },
+  });
+  const spiteful = new Proxy<Record<string, unknown>>(
+    {},
+    {
+      ownKeys: () => {
+        throw new Error('from the application');
+      },
+    },
+  );
+  const hostile: Partial<PolicyQuery>[] = [
+    { resource: { type: 'Repo', id: '\ud800' } },
+    { action: '\udc00' },
+    { principal: { ...principal, id: 'a\ud800' } },
+    { principal: { ...principal, roles: ['\ud800'] } },
+    { context: { ...context, onBehalfOf: '\ud800' } },
+    { context: { ...context, scope: ['\ud800'] } },
+    { context: { ...context, request: { method: 'POST', path: '/\ud800' } } },
+    { context: { ...context, depth: 1.5 } },
+    { context: { ...context, depth: 1n as unknown as number } },
+    { resource: { type: 'Repo', id: 'r', attributes: deep } },
+    { resource: { type: 'Repo', id: 'r', attributes: { a: 1n } } },
+    { resource: { type: 'Repo', id: 'r', attributes: throwing } },
+    { resource: { type: 'Repo', id: 'r', attributes: spiteful } },
+    { resource: undefined as unknown as Resource },
+    { resource: { type: 'Repo', id: 'r', parents: 'none' as unknown as [] } },
+    { context: undefined as unknown as PolicyQuery['context'] },
+    { principal: { ...principal, roles: undefined as unknown as [] } },
+  ];
+  for (const [index, change] of hostile.entries()) {
+    it(`case ${index} is an explicit deny [D11]`, () => {
+      const decision = engine.decide(reviewerQuery(change));
+      expect(decision).toMatchObject({ decision: 'deny', cause: 'error', policies: [] });
+      expect(decision.errors).toHaveLength(1);
+    });
+  }
+
+  it('2,000 times, and the engine still answers [D4]', () => {
+    for (let round = 0; round < 2_000; round++) {
+      const change = hostile[round % hostile.length] ?? {};
+      expect(engine.decide(reviewerQuery(change)).cause).toBe('error');
+    }
+    expect(engine.decide(reviewerQuery()).decision).toBe('allow');
+  });
+
+  it('no query whatever makes it throw or allow [D11]', () => {
+    fc.assert(
+      fc.property(
+        fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }),
+        fc.string({ unit: 'binary' }),
+        (value, id) => {
+          for (const query of [
+            value,
+            { ...reviewerQuery(), context: value },
+            reviewerQuery({ resource: { type: 'Repo', id, attributes: { value } } }),
+          ]) {
+            expect(engine.decide(query as PolicyQuery).decision).toBe('deny');
+          }
+        },
+      ),
+    );
+  });
+});
