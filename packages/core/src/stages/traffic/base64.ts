@@ -3,7 +3,9 @@ const noDigit = 255;
 
 /** Six bits by character code, in both alphabets (RFC 4648 §4 and §5). */
 const digits: Uint8Array = new Uint8Array(256).fill(noDigit);
-for (const [value, character] of [...alphabet].entries()) digits[character.charCodeAt(0)] = value;
+Buffer.from(alphabet).forEach((character, value) => {
+  digits[character] = value;
+});
 digits['-'.charCodeAt(0)] = 62;
 digits['_'.charCodeAt(0)] = 63;
 
