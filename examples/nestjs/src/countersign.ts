@@ -2,39 +2,36 @@ import type { IncomingMessage } from 'node:http';
 import {
   type Admission,
   admissionOf,
-  checkPermission,
   isPermit,
-  type PermissionRequest,
-  permissionRequest,
+  type PermissionCheck,
+  permissionCheck,
   type PermitOptions,
-  enforcePermission,
   type ResourceOf,
 } from '@countersign/core/adapter';
 import { Catch, createParamDecorator, Inject, Injectable, SetMetadata } from '@nestjs/common';
 import type { CanActivate, ExceptionFilter, ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-/** A request on any platform of Nest. On Fastify, Node's own is inside of it. */
+/** A request on any platform of Nest. On Fastify, `raw` is Node's own. */
 interface AnyRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly raw?: IncomingMessage;
 }
 
-type LeaveOf = (request: AnyRequest) => PermissionRequest;
-const leaveKey = Symbol('countersign:leave');
+type Check = PermissionCheck<AnyRequest>;
+const permissionKey = Symbol('countersign:permission');
 
-/** Says what a handler asks leave for; `CountersignGuard` asks. */
+/** Declares the permission that a handler needs; `CountersignGuard` enforces it. */
 export function Permit(action: string, resource: ResourceOf<AnyRequest>, options: PermitOptions = {}): MethodDecorator {
-  checkPermission('@Permit', action, resource, options);
-  return SetMetadata(leaveKey, ((request) => permissionRequest(action, resource, options, request)) satisfies LeaveOf);
+  return SetMetadata(permissionKey, permissionCheck('@Permit', action, resource, options));
 }
 
-/** Injects who calls. */
+/** Injects the verified caller. */
 export const Who: () => ParameterDecorator = createParamDecorator(
   (_data: unknown, context: ExecutionContext) => admissionFor(context.switchToHttp().getRequest()).caller,
 );
 
-/** Puts what a handler asks for to policy. A handler that asks for nothing is closed to agents. */
+/** Enforces the permission of each handler. A handler without one is closed to agents. */
 @Injectable()
 export class CountersignGuard implements CanActivate {
   readonly #reflector: Reflector;
@@ -44,13 +41,13 @@ export class CountersignGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const leave = this.#reflector.get<LeaveOf | undefined>(leaveKey, context.getHandler());
-    if (await mayRun(context, leave)) return true;
-    throw new Answered(); // not false, for which Nest would make an answer of its own
+    const check = this.#reflector.get<Check | undefined>(permissionKey, context.getHandler());
+    if (await mayRun(context, check)) return true;
+    throw new Answered(); // not false: Nest would send an answer of its own
   }
 }
 
-/** The refusal has been sent, by the adapter below Nest. */
+/** The adapter below Nest has sent the refusal. */
 class Answered extends Error {}
 
 @Catch(Answered)
@@ -58,11 +55,11 @@ export class AnsweredFilter implements ExceptionFilter {
   catch(): void {}
 }
 
-async function mayRun(context: ExecutionContext, leave: LeaveOf | undefined): Promise<boolean> {
+async function mayRun(context: ExecutionContext, check: Check | undefined): Promise<boolean> {
   const request = context.switchToHttp().getRequest<AnyRequest>();
   const { caller, guard, refuse } = admissionFor(request);
-  if (leave !== undefined) return await enforcePermission(nodeRequest(request), leave(request), () => undefined);
-  // People's requests are not ours to judge; and a method with an adapter's @Permit asks by itself.
+  if (check !== undefined) return await check(nodeRequest(request), request, () => undefined);
+  // The application decides about people; and a method with an adapter's @Permit enforces it by itself.
   if (caller === undefined || isPermit(context.getHandler())) return true;
   refuse(await guard.unmapped(caller, `${context.getClass().name}.${context.getHandler().name}`));
   return false;

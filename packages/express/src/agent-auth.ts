@@ -1,11 +1,11 @@
-import { type Caller, type Guard, type Subject } from '@countersign/core';
+import type { Guard } from '@countersign/core';
 import {
-  actingUserOf,
   type AdmissionOptions,
   admissionOf,
   admit,
   checkAdmissionOptions,
-  guardInTime,
+  exposeCaller,
+  guardProvider,
   type HandlerMark,
   markHandler,
 } from '@countersign/core/adapter';
@@ -13,12 +13,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExpressMiddleware, Next } from './request-types.js';
 import { refuseWithin, watchRoutes } from './routes.js';
 
-export type AgentAuthOptions = AdmissionOptions;
-
 /**
- * Lets a request through only once it has verified whole: signature, body, freshness, token, chain.
- * Mount it before body parsers, so that no parser sees an unverified byte. An agent on a route that asks for no `permit`
- * is refused, unless `unmapped` says otherwise. A promise of a guard will do: requests wait for it.
+ * Admits a request only after it has verified completely: signature, body, freshness, token, chain. Mount it before body
+ * parsers, so that no parser reads an unverified byte. An agent on a route without a `permit` is refused, unless
+ * `unmapped` says otherwise. `guard` may be a promise: requests wait for it.
  *
  * @throws ConfigError when the guard or an option is wrong.
  * @example
@@ -27,45 +25,23 @@ export type AgentAuthOptions = AdmissionOptions;
  * app.use(express.json());
  * ```
  */
-export function agentAuth(guard: Guard | Promise<Guard>, options: AgentAuthOptions = {}): ExpressMiddleware {
+export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptions = {}): ExpressMiddleware {
   checkAdmissionOptions(options);
-  const guardOf = guardInTime(guard);
+  const provideGuard = guardProvider(guard);
   const mark: HandlerMark = { role: 'agentAuth' };
-  function agentAuth(...[req, res, next]: Parameters<ExpressMiddleware>): void {
+  async function mayPass(...[request, response]: Parameters<ExpressMiddleware>): Promise<boolean> {
     // originalUrl is the target of the request line; req.url is cut under a mounted router.
-    admit(guardOf, { request: req, response: res, target: req.originalUrl }, options)
-      .then(async (admitted) => {
-        if (!admitted) return;
-        exposeCaller(req);
-        if (await refuseWithin(req, mark)) return;
-        watchRoutes(req);
-        next();
-      })
-      // Express 4 does not look at promises: said so, an error is never a request that hangs.
-      .catch(next);
+    if (!(await admit(provideGuard, { request, response, target: request.originalUrl }, options))) return false;
+    exposeCaller(request, request);
+    if (await refuseWithin(request, mark)) return false;
+    watchRoutes(request);
+    return true;
   }
-  return markHandler(agentAuth, mark);
-}
-
-/** Who calls; undefined when no guard let this request in. Unlike `req.caller`, nothing else can have put it there. */
-export function getCaller(req: IncomingMessage): Caller | undefined {
-  return admissionOf(req)?.caller;
-}
-
-/**
- * The user on whose behalf the agent acts: only once a `permit` of this request has allowed it, and only where there is
- * one. Undefined for people, and for an agent that acts for itself.
- *
- * @example
- * ```ts
- * app.get('/orders', permit('order.list', shop), (req, res) => {
- *   const userId = actingUser(req)?.id ?? req.user?.id;
- *   …
- * });
- * ```
- */
-export function actingUser(req: IncomingMessage): Subject | undefined {
-  return actingUserOf(req);
+  return markHandler(function agentAuth(req, res, next) {
+    const passing = mayPass(req, res, next).then((passes) => (passes ? next() : undefined));
+    // Express 4 ignores promises: without this catch, an error would leave the request hanging.
+    passing.catch(next);
+  }, mark);
 }
 
 /** An error handler of Express. */
@@ -80,14 +56,4 @@ export function noteThrown(): ExpressErrorHandler {
     admissionOf(req)?.outcome?.threw(error);
     next(error);
   };
-}
-
-/** `req.caller` is for reading: neither an earlier middleware nor a handler can change whom the guard verified. */
-function exposeCaller(req: IncomingMessage): void {
-  Object.defineProperty(req, 'caller', {
-    value: getCaller(req),
-    enumerable: true,
-    writable: false,
-    configurable: false,
-  });
 }

@@ -1,15 +1,15 @@
 import type { Caller } from '@countersign/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-// By shape, not by name: the types of Express 4 and 5 do not fit each other, and both fit these.
+// Structural: the types of Express 4 and 5 are incompatible with each other, and both are assignable to these.
 
-/** What is used of an Express request. */
+/** The part of an Express request that is used here. */
 export interface ExpressRequest extends IncomingMessage {
   /** The target of the request line; `url` is cut under a mounted router. */
   readonly originalUrl: string;
 }
 
-/** A request of a route, as far as every route has it. */
+/** A request in a route, with the members that every route has. */
 export interface RouteRequest extends ExpressRequest {
   readonly params: Readonly<Record<string, string | string[]>>;
   readonly query: unknown;
@@ -24,7 +24,7 @@ export type ExpressMiddleware<Request = ExpressRequest> = (req: Request, res: Se
 declare global {
   namespace Express {
     interface Request {
-      /** Who calls; set by `agentAuth` once the request has verified, absent before and on unguarded routes. */
+      /** The verified caller; set by `agentAuth`, absent before and on unguarded routes. */
       readonly caller?: Caller;
     }
   }

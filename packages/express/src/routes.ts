@@ -1,21 +1,22 @@
 import {
   closesUnmapped,
   type HandlerMark,
-  isPermit,
+  isUnmapped,
   markHandler,
   markOf,
+  onAssigned,
   refuseUnmapped,
 } from '@countersign/core/adapter';
 import type { ExpressRequest, Next } from './request-types.js';
 
-/** What is used of a Route of Express, the same in 4 and 5. */
+/** The part of an Express Route that is used here, the same in 4 and 5. */
 interface Route {
   readonly path: unknown;
   readonly methods: Readonly<Record<string, boolean>>;
   readonly stack: RouteLayer[];
 }
 
-/** One handler of a Route; without a method it runs for all. */
+/** One handler of a Route; without a method it runs for all methods. */
 interface RouteLayer {
   readonly handle: unknown;
   readonly method?: string;
@@ -23,10 +24,10 @@ interface RouteLayer {
 
 type LayerClass = new (path: string, options: object, handle: unknown) => RouteLayer;
 
-/** A request as Express leaves it: the Route that it is in, or was in last, and the parameters of that. */
+/** A request in Express: with the Route that it is in, or was in last, and the parameters of that Route. */
 interface RoutedRequest extends ExpressRequest {
   baseUrl: string;
-  route?: Route;
+  route: Route | undefined;
   params: object;
 }
 
@@ -34,62 +35,52 @@ const watched = new WeakSet<ExpressRequest>();
 const closedRoutes = new WeakSet<Route>();
 
 /**
- * Closes each Route that an agent comes to, if it asks for no permission. Express tells of a Route by `req.route`, before
- * anything of it runs. The property is the request's own: Express gives the request of a mounted app another prototype.
+ * Closes each Route that an agent reaches, if it has no permit. Express assigns `req.route` before it runs any handler of
+ * the Route.
  */
 export function watchRoutes(request: ExpressRequest): void {
   const req = request as RoutedRequest;
   if (watched.has(req) || !closesUnmapped(req)) return;
   watched.add(req);
-  let { route, params } = req;
+  let { params } = req;
   let hidden = false;
-  Object.defineProperty(req, 'route', {
-    configurable: true,
-    enumerable: true,
-    get: () => route,
-    set(found: Route | undefined) {
-      route = found;
-      if (found !== undefined) close(found);
-      hidden = found !== undefined && closesUnmapped(req) && isUnmapped(found, req);
-    },
+  onAssigned(req, 'route', (route) => {
+    if (route !== undefined) close(route);
+    hidden = route !== undefined && closesUnmapped(req) && isUnmapped(handlersOf(route, req));
   });
-  // Handlers of router.param() run before the Route. Without values they are skipped, and tell nothing of what exists.
+  // Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing.
   Object.defineProperty(req, 'params', {
     configurable: true,
     enumerable: true,
     get: () => (hidden ? {} : params),
-    set(found: object) {
-      params = found;
+    set(assigned: object) {
+      params = assigned;
     },
   });
 }
 
-/** Refuses where `agentAuth` itself stands within a Route, which has begun by then. */
+/** Refuses if `agentAuth` itself is a handler of an unmapped Route, which has been entered by then. */
 export async function refuseWithin(request: ExpressRequest, agentAuth: HandlerMark): Promise<boolean> {
   const req = request as RoutedRequest;
-  if (!isWithinRoute(req, agentAuth) || !isUnmapped(req.route as Route, req)) return false;
+  if (!isWithinRoute(req, agentAuth) || !isUnmapped(handlersOf(req.route as Route, req))) return false;
   return await refuseUnmapped(req, routeName(req));
 }
 
-/** Whether a handler stands within the Route that the request is in, and not before it. */
+/** Whether a handler belongs to the Route that the request is in, and is not mounted before it. */
 export function isWithinRoute(request: ExpressRequest, mark: HandlerMark): boolean {
   const { route } = request as RoutedRequest;
   return route?.stack?.some(({ handle }) => markOf(handle) === mark) ?? false;
 }
 
-/** Whether code of the application would run in this Route, and none of it asks for a permission. */
-function isUnmapped({ methods, stack }: Route, { method = '' }: ExpressRequest): boolean {
+/** The handlers of a Route that run for the method of a request. */
+function handlersOf({ methods, stack }: Route, { method = '' }: ExpressRequest): readonly unknown[] {
   const asked = method.toLowerCase();
+  // Express enters a Route with HEAD even if no handler of it would run.
   const served = asked === 'head' && methods['head'] !== true ? 'get' : asked;
-  const handlers = stack
-    .filter((layer) => layer.method === undefined || layer.method === served)
-    .map(({ handle }) => handle)
-    // Express comes with HEAD to every Route, also where nothing of it would run.
-    .filter((handle) => !['agentAuth', 'refuser'].includes(markOf(handle)?.role ?? ''));
-  return handlers.length > 0 && !handlers.some(isPermit);
+  return stack.filter((layer) => layer.method === undefined || layer.method === served).map(({ handle }) => handle);
 }
 
-/** Puts the refusal before all that stands in a Route. What is added to the Route later comes after it. */
+/** Puts the refuser before all handlers of a Route, also before those added later. */
 function close(route: Route): void {
   const [first] = route.stack;
   if (first === undefined || closedRoutes.has(route)) return;
@@ -100,7 +91,7 @@ function close(route: Route): void {
 
 const refuser = markHandler(
   function refuseUnmappedRoute(req: RoutedRequest, _res: object, next: Next): void {
-    if (!closesUnmapped(req) || req.route === undefined || !isUnmapped(req.route, req)) return next();
+    if (!closesUnmapped(req) || req.route === undefined || !isUnmapped(handlersOf(req.route, req))) return next();
     refuseUnmapped(req, routeName(req)).then((refused) => {
       if (!refused) next();
     }, next);

@@ -1,14 +1,20 @@
-import { type AdmissionOptions, admissionOf, admissionOptionNames, admit } from '@countersign/core/adapter';
-import { type Guard } from '@countersign/core';
-import { checkAdmissionOptions, checkedGuard } from '@countersign/core/adapter';
+import type { Guard } from '@countersign/core';
+import {
+  type AdmissionOptions,
+  admissionOf,
+  admissionOptionNames,
+  admit,
+  checkAdmissionOptions,
+  checkedGuard,
+} from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { getCaller, rememberReply, sendThrough } from './exchange.js';
+import { getCaller, rememberReply, respondThrough } from './exchange.js';
 import { refuseOutside } from './outside.js';
-import { askPermission, listUnmapped, refuseClosed } from './routes.js';
+import { enforceRoutePermit, listUnmapped, refuseClosed } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
-  /** A promise of a guard will do: the application is ready once it is there. */
+  /** May be a promise: the application becomes ready when the guard does. */
   readonly guard: Guard | Promise<Guard>;
 }
 
@@ -18,25 +24,25 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
   const guard = checkedGuard(await given);
   const { unmapped = 'refuse', everyRequest = false } = admission;
 
-  // A getter, not a value: nothing can assign to it, and requests share nothing.
+  // A getter, because nothing can assign to it.
   app.decorateRequest('caller', {
     getter(): FastifyRequest['caller'] {
       return getCaller(this) ?? null;
     },
   });
 
-  // Before preParsing, so that whatever parses the body, also from the raw stream, sees verified bytes only.
+  // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
     rememberReply(reply);
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl };
-    const admitted = await admit(() => guard, exchange, admission, sendThrough(reply));
+    const admitted = await admit(() => guard, exchange, admission, respondThrough(reply));
     if (!admitted || (await refuseClosed(request))) return reply;
     return undefined;
   });
 
-  // Hooks of children and of routes run after this one, and the body has been parsed and validated by now.
+  // Runs before the preHandlers of children and routes; the body has been parsed and validated by then.
   app.addHook('preHandler', (request, reply, done) => {
-    askPermission(request, reply).then((allowed) => {
+    enforceRoutePermit(request, reply).then((allowed) => {
       if (allowed) done();
     }, done);
   });
@@ -47,8 +53,8 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
 };
 
 /**
- * The Fastify plugin: lets a request through only once it has verified whole, and puts the permission of its route to
- * policy. Register it first, and await it: it guards the instance it is registered on and everything within.
+ * The Fastify plugin: admits a request only after it has verified completely, and asks policy for the permission of its
+ * route. Register it first, and await it: it guards the instance that it is registered on and everything within.
  *
  * @throws ConfigError (when it is registered) if the guard or an option is wrong.
  * @example

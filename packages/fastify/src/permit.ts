@@ -1,24 +1,25 @@
 import {
-  type PermitDecorator,
+  type HandlerHost,
   type PermitOptions,
-  permission,
+  type Permits,
+  permitCheck,
   permitDecorator,
   type ResourceOf,
 } from '@countersign/core/adapter';
 import type { FastifyReply } from 'fastify';
-import { replyTo, type ServedRequest, sendThrough } from './exchange.js';
+import { replyTo, type ServedRequest, respondThrough } from './exchange.js';
 import { refuseUnguarded } from './outside.js';
 import type { PermitRequest, RoutePermit } from './route-permit.js';
 
-/** Options of a route that asks for a permission. */
+/** The options of a route with a permit. */
 export interface PermitRoute {
   readonly config: { readonly permit: RoutePermit | false };
   readonly preHandler: (request: ServedRequest, reply: object, done: () => void) => void;
 }
 
 /**
- * The options of a route that asks for a permission. `agentAuth` asks before the route's own preHandlers; the decision is
- * written down first. Together with other options: `{ ...permit(…), schema }`.
+ * The options of a route with a permit. `agentAuth` asks policy before the route's own preHandlers; the decision is
+ * recorded first. Together with other options: `{ ...permit(…), schema }`.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
@@ -33,27 +34,35 @@ export function permit<Request = PermitRequest>(
   resource: ResourceOf<Request>,
   options?: PermitOptions,
 ): PermitRoute;
-/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+/** `permit(false)`: admits every verified agent without a decision. `actingUser` stays undefined there. */
 export function permit(action: false): PermitRoute;
 export function permit<Request>(
   action: string | false,
   resource?: ResourceOf<Request>,
   options: PermitOptions = {},
 ): PermitRoute {
-  permission('permit', action, resource, options);
+  permitCheck(action, resource, options);
   if (action === false) return { config: { permit: false }, preHandler };
   return { config: { permit: { action, resource: resource as RoutePermit['resource'], ...options } }, preHandler };
 }
 
-/** The route is closed also where there is no `agentAuth` at all. */
+/** Closes the route if the application has no `agentAuth` at all. */
 function preHandler(request: ServedRequest, reply: object, done: () => void): void {
   if (!refuseUnguarded(request, reply as FastifyReply)) done();
 }
 
+const controllers: HandlerHost = {
+  needs: 'its request and reply',
+  callOf(args) {
+    const reply = args.map(replyTo).find((found) => found !== undefined);
+    return reply && { node: reply.request.raw, request: reply.request, respond: respondThrough(reply) };
+  },
+};
+
 /**
  * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
- * one. The method runs only if it is permitted; it becomes asynchronous. Give the method itself or a bound copy to the
- * route; around an arrow function the route needs `config: { permit: false }`, because nobody can look inside.
+ * one. The method becomes asynchronous, and runs only with the permission. Give the method itself or a bound copy to the
+ * route; an arrow function around it hides the permit, so such a route needs `config: { permit: false }`.
  *
  * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
  * @example
@@ -65,17 +74,4 @@ function preHandler(request: ServedRequest, reply: object, done: () => void): vo
  * app.post('/repos/:repo/pulls', pulls.create.bind(pulls));
  * ```
  */
-export function Permit<Request = PermitRequest>(
-  action: string,
-  resource: ResourceOf<Request>,
-  options?: PermitOptions,
-): PermitDecorator {
-  const enforce = permission('@Permit', action, resource, options);
-  return permitDecorator(`@Permit('${action}')`, async (args) => {
-    // The request that the handler was called with, never one from the surroundings: a batch may serve several callers.
-    const reply = args.map(replyTo).find((found) => found !== undefined);
-    // Without a request there is nobody to ask for, so the method must not run.
-    if (reply === undefined) throw new Error(`@Permit('${action}'): pass the method its request and reply`);
-    return await enforce(reply.request.raw, reply.request as unknown as Request, sendThrough(reply));
-  });
-}
+export const Permit: Permits<PermitRequest> = permitDecorator(controllers);

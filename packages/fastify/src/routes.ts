@@ -1,63 +1,55 @@
-import { type Guard } from '@countersign/core';
+import type { Guard } from '@countersign/core';
 import {
-  exempt,
+  admitEveryAgent,
   isPermit,
-  permissionRequest,
-  enforcePermission,
+  type PermissionCheck,
   refuseAgent,
   refuseUnmapped,
 } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import { sendThrough } from './exchange.js';
+import { respondThrough } from './exchange.js';
 import { rootOf } from './outside.js';
-import { checkRoutePermit, type PermitRequest, type RoutePermit } from './route-permit.js';
+import { type PermitRequest, routePermitCheck } from './route-permit.js';
 
 type Route = Pick<FastifyRequest['routeOptions'], 'config' | 'handler'> | RouteOptions;
 
-/** Refuses an agent on a route that is closed to it. Resolves to whether it did, and the request has been answered. */
+/** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
   if (is404) return false;
   const route = `${method} ${routeOptions.url ?? ''}`;
   if (permitOf(routeOptions) === 'refuse') return await refuseAgent(raw, route);
-  return !hasSaid(routeOptions) && (await refuseUnmapped(raw, route));
+  return !isMapped(routeOptions) && (await refuseUnmapped(raw, route));
 }
 
-/** Asks what the route's `config.permit` says. Resolves to whether the handler may run. */
-export async function askPermission(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-  const permit = permitOf(request.routeOptions);
-  // `refuse` was dealt with before; it is for agents alone.
-  if (permit === undefined || permit === 'refuse') return true;
-  if (permit === false) return exempt(request.raw, sendThrough(reply));
-  const { action, resource, ...options } = permit;
-  return await enforcePermission(
-    request.raw,
-    permissionRequest(action, resource, options, request as PermitRequest),
-    sendThrough(reply),
-  );
+/** Enforces the `config.permit` of the route. Resolves to whether the handler may run. */
+export async function enforceRoutePermit(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+  const check = permitOf(request.routeOptions);
+  // `refuse` has been handled in `onRequest`; it applies to agents alone.
+  if (check === undefined || check === 'refuse') return true;
+  return await check(request.raw, request as PermitRequest, respondThrough(reply));
 }
 
-/** Has its say in `config.permit`, or its handler asks by itself. */
-function hasSaid(route: Route): boolean {
+function isMapped(route: Route): boolean {
   return permitOf(route) !== undefined || isPermit(route.handler);
 }
 
-/** Checked for each request too: routes that were declared before the plugin was loaded are not seen at their declaration. */
-function permitOf({ config }: Route): RoutePermit | false | 'refuse' | undefined {
+/** Read for each request too: `onRoute` does not see routes that were declared before the plugin was loaded. */
+function permitOf({ config }: Route): PermissionCheck<PermitRequest> | 'refuse' | undefined {
   const permit = config?.permit;
-  if (permit !== undefined && permit !== false && permit !== 'refuse') checkRoutePermit(permit);
-  return permit;
+  if (permit === undefined || permit === 'refuse') return permit;
+  return permit === false ? admitEveryAgent : routePermitCheck(permit);
 }
 
-/** The closed routes of an application, until they have been listed. */
+/** The closed routes of an application that have not been listed yet. */
 const closedRoutes = new WeakMap<FastifyInstance, Set<string>>();
 
-/** A wrong `config.permit` stops the start; the routes without one are listed, once for the whole application. */
+/** Lists the routes without a permit, once for the whole application. A wrong `config.permit` stops the start. */
 export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean): void {
   const root = rootOf(app);
   const routes = closedRoutes.get(root) ?? new Set();
   closedRoutes.set(root, routes);
   app.addHook('onRoute', (route) => {
-    if (!hasSaid(route) && closed) routes.add(`${String(route.method)} ${route.url}`);
+    if (!isMapped(route) && closed) routes.add(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onReady', async () => {
     if (routes.size === 0) return;
@@ -65,7 +57,7 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
     routes.clear();
     const text = 'these routes ask for no permission, so agents are refused there';
     app.log.warn({ routes: listed }, `countersign: ${text}`);
-    // Without a logger, Fastify's own drops every line, and has no level.
+    // Without a configured logger, Fastify's own has no level and drops every line.
     if (app.log.level === undefined) guard.report(`${text}: ${listed.join(', ')}`);
   });
 }

@@ -1,6 +1,7 @@
+import { type HandlerMark, markHandler, type Respond } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** What is used of a Koa context; every context of Koa 2 and 3 is one, also under a router. */
+/** The part of a Koa context that is used here; the same in Koa 2 and 3, also under a router. */
 export interface KoaContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -15,3 +16,25 @@ export interface KoaContext {
 
 /** A middleware of Koa. */
 export type KoaMiddleware<Context extends KoaContext> = (ctx: Context, next: () => Promise<unknown>) => Promise<void>;
+
+/** Responds through the context, so that outer middleware sees the refusal. */
+export function respondThrough(ctx: KoaContext): Respond {
+  return ({ status, headers, body }) => {
+    // Koa would append the body to a response that has begun.
+    if (ctx.headerSent) return;
+    ctx.status = status;
+    ctx.set(headers);
+    ctx.body = body;
+  };
+}
+
+/**
+ * Marks a middleware so that it can be found in a router. OpenTelemetry wraps every handler of a router in a plain arrow
+ * function, which would lose the mark; it skips handlers that claim to be patched already.
+ */
+export function markMiddleware<Middleware extends object>(middleware: Middleware, mark: HandlerMark): Middleware {
+  return new Proxy(markHandler(middleware, mark), {
+    get: (target, key, receiver) =>
+      typeof key === 'symbol' && key.description === 'koa-layer-patched' ? true : Reflect.get(target, key, receiver),
+  });
+}

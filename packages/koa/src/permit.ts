@@ -1,25 +1,24 @@
 import {
   coverBelow,
+  type HandlerHost,
   type HandlerMark,
-  type PermitDecorator,
   type PermitOptions,
-  permission,
+  type Permits,
+  permitCheck,
   permitDecorator,
   type ResourceOf,
 } from '@countersign/core/adapter';
-import { answerThrough } from './agent-auth.js';
-import type { KoaContext, KoaMiddleware } from './context.js';
-import { markMiddleware } from './mark-middleware.js';
+import { type KoaContext, type KoaMiddleware, markMiddleware, respondThrough } from './context.js';
 import { isWithinRoute } from './routes.js';
 
-/** A context whose route has parameters, as routers leave them. */
+/** A context in a route, with the parameters that a router sets. */
 export interface RouteContext extends KoaContext {
   readonly params: Readonly<Record<string, string>>;
 }
 
 /**
- * Puts an action to policy before the rest of the route runs; the decision is written down first. In a route it counts
- * for this route alone, in `app.use` or `router.use` for everything below.
+ * Asks policy for an action before the rest of the route runs; the decision is recorded first. In a route it applies to
+ * this route alone, in `app.use` or `router.use` to everything below.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
@@ -34,25 +33,34 @@ export function permit<Context = RouteContext>(
   resource: ResourceOf<Context>,
   options?: PermitOptions,
 ): KoaMiddleware<Context & KoaContext>;
-/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+/** `permit(false)`: admits every verified agent without a decision. `actingUser` stays undefined there. */
 export function permit<Context = KoaContext>(action: false): KoaMiddleware<Context & KoaContext>;
 export function permit<Context>(
   action: string | false,
   resource?: ResourceOf<Context>,
   options?: PermitOptions,
 ): KoaMiddleware<Context & KoaContext> {
-  const enforce = permission('permit', action, resource, options);
+  const check = permitCheck(action, resource, options);
   const mark: HandlerMark = { role: 'permit' };
   return markMiddleware(async function permit(ctx, next) {
-    if (!(await enforce(ctx.req, ctx, answerThrough(ctx)))) return;
+    if (!(await check(ctx.req, ctx, respondThrough(ctx)))) return;
     if (!isWithinRoute(ctx, mark)) coverBelow(ctx.req);
     await next();
   }, mark);
 }
 
+const controllers: HandlerHost = {
+  needs: 'its context',
+  callOf(args) {
+    const ctx = args.find(isContext);
+    return ctx && { node: ctx.req, request: ctx, respond: respondThrough(ctx) };
+  },
+  mark: markMiddleware,
+};
+
 /**
  * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
- * one. The method runs only if it is permitted; it becomes asynchronous.
+ * one. The method becomes asynchronous, and runs only with the permission.
  *
  * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
  * @example
@@ -63,22 +71,9 @@ export function permit<Context>(
  * }
  * ```
  */
-export function Permit<Context = RouteContext>(
-  action: string,
-  resource: ResourceOf<Context>,
-  options?: PermitOptions,
-): PermitDecorator {
-  const enforce = permission('@Permit', action, resource, options);
-  async function ask(args: readonly unknown[]): Promise<boolean> {
-    const ctx = args.find(isContext);
-    // Without a request there is nobody to ask for, so the method must not run.
-    if (ctx === undefined) throw new Error(`@Permit('${action}'): pass the method its context`);
-    return await enforce(ctx.req, ctx as unknown as Context, answerThrough(ctx));
-  }
-  return permitDecorator(`@Permit('${action}')`, ask, { mark: markMiddleware });
-}
+export const Permit: Permits<RouteContext> = permitDecorator(controllers);
 
-// By its shape: over HTTP/2 the request is of another class.
+// By shape: HTTP/2 has another class of request.
 function isContext(argument: unknown): argument is KoaContext {
   return typeof argument === 'object' && argument !== null && 'req' in argument && 'originalUrl' in argument;
 }

@@ -2,18 +2,20 @@ import {
   closesUnmapped,
   type HandlerMark,
   isPermit,
+  isUnmapped,
   markHandler,
   markOf,
+  onAssigned,
   refuseUnmapped,
 } from '@countersign/core/adapter';
 import type { KoaContext } from './context.js';
 
-/** What is used of koa-router and @koa/router, the same in all versions. */
+/** The part of koa-router and @koa/router that is used here, the same in all versions. */
 interface Router {
   readonly stack: readonly RouterLayer[];
 }
 
-/** A route, or without methods a middleware of `router.use`. Copies of it in other routers share its stack. */
+/** A route; without methods, a middleware of `router.use`. Its copies in other routers share its stack. */
 interface RouterLayer {
   readonly path: unknown;
   readonly methods: readonly string[];
@@ -22,47 +24,36 @@ interface RouterLayer {
 
 interface RoutedContext extends KoaContext {
   readonly method: string;
-  /** The router that the request came to last. */
-  router?: Router;
-  /** The layers whose path fits, whatever their method, in the order in which they run. */
+  /** The router that the request reached last. */
+  router: Router | undefined;
+  /** The layers whose path matches, for any method, in the order in which they run. */
   readonly matched?: readonly RouterLayer[];
 }
 
 const closedStacks = new WeakSet<readonly unknown[]>();
 
 /**
- * Closes the routes of each router that an agent comes to, where they ask for no permission. Routers say `ctx.router =`
- * once they have found the routes, and before they look at the handlers of these.
+ * Closes the unmapped routes of each router that an agent reaches. Routers assign `ctx.router` after they have matched the
+ * routes, and before they read the handlers of these.
  */
 export function watchRouters(context: KoaContext): void {
-  const ctx = context as RoutedContext;
-  if (!closesUnmapped(ctx.req)) return;
-  let { router } = ctx;
-  Object.defineProperty(ctx, 'router', {
-    configurable: true,
-    enumerable: true,
-    get: () => router,
-    set(found: Router | undefined) {
-      router = found;
-      close(found);
-    },
-  });
+  if (closesUnmapped(context.req)) onAssigned(context as RoutedContext, 'router', close);
 }
 
 /**
- * Refuses where `agentAuth` itself stands within a router, which has chosen its handlers by then. What it closes now is
- * closed for the next request; this one is judged by what it will come to.
+ * Refuses if `agentAuth` itself is a handler of a router, which has chosen the handlers of this request by then: what
+ * `close` adds now takes effect with the next request, so this one is judged by the routes that it will reach.
  */
 export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark): Promise<boolean> {
   const { req, method, router, matched = [] } = context as RoutedContext;
   const place = matched.findIndex(({ stack }) => hasMark(stack, agentAuth));
   if (place === -1) return false;
-  const mine = matched[place];
+  const own = matched[place];
   const newlyClosed = close(router);
   for (const layer of matched.slice(place)) {
-    // A permit of router.use() will have allowed, or nothing below it runs.
+    // Below a permit of router.use() nothing runs unless that permit has allowed it.
     if (layer.methods.length === 0 && layer.stack.some(isPermit)) return false;
-    const judged = layer === mine || newlyClosed.has(layer.stack);
+    const judged = layer === own || newlyClosed.has(layer.stack);
     if (judged && layer.methods.includes(method) && isUnmapped(layer.stack)) {
       return await refuseUnmapped(req, routeName(method, layer));
     }
@@ -70,7 +61,7 @@ export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark):
   return false;
 }
 
-/** Whether a handler stands within a route that the request came to, and not before all of them. */
+/** Whether a handler belongs to a route that the request reached, and is not mounted before all routes. */
 export function isWithinRoute(context: KoaContext, mark: HandlerMark): boolean {
   const { matched = [] } = context as RoutedContext;
   return matched.some(({ methods, stack }) => methods.length > 0 && hasMark(stack, mark));
@@ -80,13 +71,7 @@ function hasMark(stack: readonly unknown[], mark: HandlerMark): boolean {
   return stack.some((handler) => markOf(handler) === mark);
 }
 
-/** Whether code of the application runs in this route, and none of it asks for a permission. */
-function isUnmapped(stack: readonly unknown[]): boolean {
-  const handlers = stack.filter((handler) => !['agentAuth', 'refuser'].includes(markOf(handler)?.role ?? ''));
-  return handlers.length > 0 && !handlers.some(isPermit);
-}
-
-/** Puts the refusal before all that stands in the routes, handlers of router.param() too. Returns which are new. */
+/** Puts the refuser before all handlers of the routes, also those of router.param(). Returns the stacks newly closed. */
 function close(router: Router | undefined): ReadonlySet<readonly unknown[]> {
   const open = (router?.stack ?? []).filter(({ methods, stack }) => methods.length > 0 && !closedStacks.has(stack));
   for (const layer of open) {

@@ -1,7 +1,8 @@
 import {
-  type PermitDecorator,
+  type HandlerHost,
   type PermitOptions,
-  permission,
+  type Permits,
+  permitCheck,
   permitDecorator,
   type ResourceOf,
   sendRefusal,
@@ -10,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Step } from './step.js';
 
 /**
- * Puts an action to policy; the decision is written down first.
+ * Asks policy for an action; the decision is recorded first.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
@@ -24,24 +25,34 @@ export function permit<Request = IncomingMessage>(
   resource: ResourceOf<Request>,
   options?: PermitOptions,
 ): Step<Request & IncomingMessage>;
-/** `permit(false)`: lets every verified agent in, without a decision. `actingUser` stays undefined there. */
+/** `permit(false)`: admits every verified agent without a decision. `actingUser` stays undefined there. */
 export function permit(action: false): Step;
 export function permit<Request>(
   action: string | false,
   resource?: ResourceOf<Request>,
   options?: PermitOptions,
 ): Step<Request & IncomingMessage> {
-  const enforce = permission('permit', action, resource, options);
+  const check = permitCheck(action, resource, options);
   return async function permit(request, response, next) {
-    if (!(await enforce(request, request, (refused) => sendRefusal(response, refused)))) return false;
+    if (!(await check(request, request, (refused) => sendRefusal(response, refused)))) return false;
     await next?.();
     return true;
   };
 }
 
+const controllers: HandlerHost = {
+  needs: 'its request and response',
+  callOf(args) {
+    const request = args.find(isRequest);
+    const response = args.find(isResponse);
+    if (request === undefined || response === undefined) return undefined;
+    return { node: request, request, respond: (refused) => sendRefusal(response, refused) };
+  },
+};
+
 /**
  * `permit` for handlers that are methods of a class: a standard (TC39) decorator that also works as a legacy one. The
- * method runs only if it is permitted; it becomes asynchronous.
+ * method becomes asynchronous, and runs only with the permission.
  *
  * @throws ConfigError when an argument is wrong, or when it decorates something other than a method.
  * @example
@@ -52,24 +63,9 @@ export function permit<Request>(
  * }
  * ```
  */
-export function Permit<Request = IncomingMessage>(
-  action: string,
-  resource: ResourceOf<Request>,
-  options?: PermitOptions,
-): PermitDecorator {
-  const enforce = permission('@Permit', action, resource, options);
-  return permitDecorator(`@Permit('${action}')`, async (args) => {
-    const request = args.find(isRequest);
-    const response = args.find(isResponse);
-    // Without a request there is nobody to ask for, so the method must not run.
-    if (request === undefined || response === undefined) {
-      throw new Error(`@Permit('${action}'): pass the method its request and response`);
-    }
-    return await enforce(request, request as Request & IncomingMessage, (refused) => sendRefusal(response, refused));
-  });
-}
+export const Permit: Permits<IncomingMessage> = permitDecorator(controllers);
 
-// By their shape: over HTTP/2 they are of other classes.
+// By shape: HTTP/2 has other classes.
 function isRequest(argument: unknown): argument is IncomingMessage {
   return typeof argument === 'object' && argument !== null && 'rawHeaders' in argument;
 }

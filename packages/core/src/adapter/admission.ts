@@ -1,30 +1,104 @@
 import type { IncomingMessage } from 'node:http';
-import type { Caller } from '../model/caller.js';
 import type { Guard } from '../guard.js';
+import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
 import type { OutcomeWatch } from './watch-outcome.js';
 
-/** What a host remembers of a request that its guard let in. */
+/** A request that its guard admitted. */
 export interface Admission {
   readonly guard: Guard;
   /** Undefined in mixed traffic, for a request that carries none of our marks. */
   readonly caller: Caller | undefined;
-  /** Notes how it comes to its end. */
+  /** Notes how the request ends; undefined without a caller. */
   readonly outcome: OutcomeWatch | undefined;
   /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */
   readonly refuse: (refused: Refusal) => void;
-  /** Refuses a request of mixed traffic where only agents may come; recorded. */
+  /** Refuses a request of mixed traffic on a route for agents only; recorded. */
   readonly refuseStranger: () => Promise<Refusal>;
 }
 
-// Kept beside the request, not on it: nothing that an earlier middleware or a request body puts on the object counts.
-const admissions = new WeakMap<IncomingMessage, Admission>();
+/** What has been decided for an admitted request so far. */
+export interface Progress {
+  /** The target that was verified, even if an inner host shows another one. */
+  readonly target: string;
+  /** Whether routes without a permit are closed to this request. */
+  closed: boolean;
+  /** Whether a decision applies to every route below: the coarse one, or that of a `permit` before all routes. */
+  covered: boolean;
+  /** Whether the coarse decision of `everyRequest` has been made. */
+  coarselyDecided: boolean;
+  /** Whether a `permit(false)` has admitted every verified agent. */
+  exempt: boolean;
+  /** The result of this request's permits. One that refuses is never undone by another. */
+  permits: 'none' | 'allowed' | 'refused';
+}
 
+// Kept beside the request, not on it: an earlier middleware or a request body cannot forge an entry here.
+const admissions = new WeakMap<IncomingMessage, Admission>();
+// Not a part of `Admission`, because applications can reach that one and must not write here.
+const progresses = new WeakMap<IncomingMessage, Progress>();
+
+/** Must follow `beginProgress`: an admitted request always has a progress. */
 export function rememberAdmission(request: IncomingMessage, admission: Admission): void {
   admissions.set(request, Object.freeze(admission));
 }
 
-/** What `admit` remembered; undefined when no guard let this request in. */
+export function beginProgress(request: IncomingMessage, target: string): Progress {
+  const progress: Progress = {
+    target,
+    closed: false,
+    covered: false,
+    coarselyDecided: false,
+    exempt: false,
+    permits: 'none',
+  };
+  progresses.set(request, progress);
+  return progress;
+}
+
+/** What `admit` remembered; undefined if no guard admitted this request. */
 export function admissionOf(request: IncomingMessage): Admission | undefined {
   return admissions.get(request);
+}
+
+/** Undefined if no guard admitted this request. */
+export function progressOf(request: IncomingMessage): Progress | undefined {
+  return progresses.get(request);
+}
+
+/**
+ * The verified caller; undefined if no guard admitted this request, and for people in mixed traffic. Unlike a property of
+ * the request, no other code can have set it.
+ */
+export function callerOf(request: IncomingMessage): Caller | undefined {
+  return admissionOf(request)?.caller;
+}
+
+/**
+ * The user on whose behalf the agent acts, once a `permit` of this very request has allowed it. Undefined before that and
+ * after a refusal, for an agent that acts for itself, for people, and if only `permit(false)` or `everyRequest` admitted
+ * the request: neither says that the agent may act as the user.
+ *
+ * @example
+ * ```ts
+ * app.get('/orders', permit('order.list', shop), (req, res) => {
+ *   const userId = actingUser(req)?.id ?? req.user?.id;
+ *   …
+ * });
+ * ```
+ */
+export function actingUserOf(request: IncomingMessage): Subject | undefined {
+  if (progressOf(request)?.permits !== 'allowed') return undefined;
+  const subject = callerOf(request)?.subject;
+  return subject?.type === 'user' ? subject : undefined;
+}
+
+/** Sets a read-only `caller` on `holder`: no other middleware or handler can change whom the guard verified. */
+export function exposeCaller(holder: object, request: IncomingMessage): void {
+  Object.defineProperty(holder, 'caller', {
+    value: callerOf(request),
+    enumerable: true,
+    writable: false,
+    configurable: false,
+  });
 }

@@ -4,15 +4,20 @@ import type { HttpRequest } from '../model/request.js';
 import { pathOf } from '../stages/address/target.js';
 import { refusal } from '../model/refusal.js';
 import { RefusalError } from '../model/refusal-error.js';
-import { type Admission, admissionOf, rememberAdmission } from './admission.js';
-import { everyRequestPermission } from './every-request.js';
-import type { GuardInTime } from './guard-in-time.js';
+import {
+  type Admission,
+  admissionOf,
+  beginProgress,
+  type Progress,
+  progressOf,
+  rememberAdmission,
+} from './admission.js';
+import type { GuardProvider } from './guard-provider.js';
 import { incomingRequest } from './incoming-request.js';
-import { askPermission } from './permitted.js';
-import { beginProgress, type Progress, progressOf } from './progress.js';
-import type { Respond } from './respond.js';
-import { sendRefusal } from './send-refusal.js';
-import { warnUndecided } from './warn-undecided.js';
+import type { AdmissionOptions } from './options.js';
+import { askPermission, type PermissionRequest } from './permission.js';
+import { type Respond, sendRefusal } from './send-refusal.js';
+import { reportUndecided } from './unmapped.js';
 import { type Ending, watchOutcome } from './watch-outcome.js';
 
 /** One request of a host that is built on `node:http`. */
@@ -23,38 +28,16 @@ export interface HostExchange {
   readonly target: string;
 }
 
-/** How an application wants its requests admitted; every adapter takes these options. */
-export interface AdmissionOptions {
-  /** `respond` (default): the refusal is the answer. `throw`: it goes to your error handler as a `RefusalError`. */
-  readonly onRefusal?: 'respond' | 'throw';
-  /**
-   * Puts every request to policy once, coarsely: action `http.post` on `Path::"/repos/acme/api/pulls"`. For hosts
-   * that cannot know their routes. No route is unmapped then. Default false.
-   */
-  readonly everyRequest?: boolean;
-  /**
-   * What becomes of an agent on a route that asks for no permission. `refuse` (default): 403 `route_unmapped`, before any
-   * of its handlers runs. `authenticated`: it is let in, and the outcome is recorded as `undecided`.
-   */
-  readonly unmapped?: 'refuse' | 'authenticated';
-  /**
-   * Chooses the requests whose body is streamed: it flows to the handler while it is digested, and only its end waits
-   * for the digest. Such a handler must do nothing final before the end. Default: none, every body is held until it
-   * has verified.
-   */
-  readonly streamBody?: (request: IncomingMessage) => boolean;
-}
-
 /**
- * Verifies a request, remembers its caller, and sees to it that its outcome is recorded. Call it before anything
- * awaits: from then on no byte of the body reaches another reader unverified, also while the guard is in the making.
- * Resolves to whether the request may go on; if not it has been answered. What an agent gets is not for shared caches
- * (`Cache-Control: private`), unless the application says otherwise.
+ * Verifies a request, remembers its caller, and records its outcome. Call it before the first await: from then on no
+ * unverified byte of the body reaches another reader, even while the guard is still being created. Resolves to whether
+ * the request may go on; if not, it has been answered. Answers to agents are marked `Cache-Control: private`, unless the
+ * application sets the field itself.
  *
- * @throws RefusalError where the application wants refusals thrown.
+ * @throws RefusalError if the application wants refusals thrown.
  */
 export async function admit(
-  guardInTime: GuardInTime,
+  provideGuard: GuardProvider,
   exchange: HostExchange,
   options: AdmissionOptions = {},
   respond: Respond = (rendered) => sendRefusal(exchange.response, rendered),
@@ -63,14 +46,14 @@ export async function admit(
   const { onRefusal = 'respond', everyRequest = false, streamBody, unmapped = 'refuse' } = options;
   const earlier = admissionOf(request);
   if (earlier !== undefined) {
-    const guard = await guardInTime();
+    const guard = await provideGuard();
     const refuse = refuser(guard, request, onRefusal, respond);
     if (!isSame(earlier.guard, guard, respond)) return false;
     return await admitBelow(earlier, request, { everyRequest, unmapped }, refuse);
   }
-  // The body is held from here on, so that nobody reads it while the guard is waited for.
+  // Holds the body from here on, so that nothing reads it while we wait for the guard.
   const incoming = incomingRequest(request, exchange.target, streamBody?.(request) === true ? 'stream' : 'hold');
-  const guard = await guardInTime();
+  const guard = await provideGuard();
   const refuse = refuser(guard, request, onRefusal, respond);
   const admission = await admitFirst(guard, incoming, exchange, refuse);
   return admission !== undefined && (await admitBelow(admission, request, { everyRequest, unmapped }, refuse));
@@ -94,7 +77,7 @@ function refuser(guard: Guard, request: IncomingMessage, onRefusal: 'respond' | 
   };
 }
 
-/** Two guards cannot both answer for one request. */
+/** Two guards cannot both be responsible for one request. */
 function isSame(earlier: Guard, guard: Guard, respond: Respond): boolean {
   if (earlier === guard) return true;
   respond(guard.respond(refusal('internal_error', 'the request was let in by another guard before')));
@@ -115,7 +98,7 @@ async function admitFirst(
   }
   const { caller, refuseStranger, bodyVerdict } = authentication;
   void bodyVerdict?.then((wrong) => {
-    // A handler that does not listen for errors of the request would never answer, nor any framework for it.
+    // If nothing listens for errors of the request, neither the handler nor its framework would ever answer.
     if (wrong?.unheard) sendRefusal(response, guard.respond(refusal(wrong.code, wrong.detail)));
   });
   if (caller !== undefined) keepFromSharedCaches(response);
@@ -124,7 +107,7 @@ async function admitFirst(
     if (caller === undefined) return;
     const ended = await guard.complete(caller, outcome, { refused, exempt: progress.exempt });
     const route = `${request.method} ${pathOf(incoming.target)}`;
-    if (ended?.undecided === true && progress.closed) warnUndecided(guard, route, ended);
+    if (ended?.undecided === true && progress.closed) reportUndecided(guard, route, ended);
   }
   const outcome = caller && watchOutcome(request, response, (ending) => void complete(ending));
   const admission = { guard, caller, outcome, refuse, refuseStranger };
@@ -132,7 +115,7 @@ async function admitFirst(
   return admission;
 }
 
-/** What each `agentAuth` of a request says of the routes below it. It only ever closes more. */
+/** Applies the options of one `agentAuth` to the routes below it. An inner one can only close more. */
 async function admitBelow(
   admission: Admission,
   request: IncomingMessage,
@@ -142,7 +125,7 @@ async function admitBelow(
   const progress = progressOf(request) as Progress;
   progress.closed ||= unmapped === 'refuse';
   if (!everyRequest || progress.coarselyDecided) return true;
-  const refused = await askPermission(admission, everyRequestPermission(request, progress.target));
+  const refused = await askPermission(admission, coarsePermission(request, progress.target));
   progress.coarselyDecided = true;
   if (refused !== undefined) refuse(refused);
   else progress.covered = true;
@@ -150,8 +133,16 @@ async function admitBelow(
 }
 
 /**
- * Shared caches leave alone what came with Authorization (RFC 9111 §3.5), and know nothing of signatures: one in front of
- * the API could hand an agent's answer to a stranger. What the application says itself takes the place of this.
+ * The one decision of `everyRequest`: action `http.post` on `Path::"/repos/acme/api"`, with the path as it was signed:
+ * undecoded, without the query.
+ */
+function coarsePermission({ method = '' }: IncomingMessage, target: string): PermissionRequest {
+  return { action: `http.${method.toLowerCase()}`, resource: () => ({ type: 'Path', id: pathOf(target) }) };
+}
+
+/**
+ * Shared caches do not store answers to requests with Authorization (RFC 9111 §3.5), but ignore signatures: without this
+ * field, a cache in front of the API could give an agent's answer to a stranger.
  */
 function keepFromSharedCaches(response: ServerResponse): void {
   if (!response.headersSent && !response.hasHeader('cache-control')) response.setHeader('cache-control', 'private');

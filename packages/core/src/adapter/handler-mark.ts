@@ -1,12 +1,12 @@
-/** What a handler does for us. */
+/** What a handler does for us. `refuser`: refuses agents on a route without a permit. */
 export type HandlerRole = 'agentAuth' | 'permit' | 'refuser';
 
-/** Says what a handler is. Each handler has its own, so that a wrapped copy is still known as the same one. */
+/** Identifies a handler. Each handler has its own mark, so that a wrapped copy is recognized as the same one. */
 export interface HandlerMark {
   readonly role: HandlerRole;
 }
 
-/** A text: what wraps handlers (express-async-errors, tracing) copies enumerable text keys, and loses symbols. */
+/** A string: wrappers (express-async-errors, tracing) copy enumerable string keys, and lose symbols. */
 const key = 'countersign';
 
 export function markHandler<Handler extends object>(handler: Handler, mark: HandlerMark): Handler {
@@ -15,12 +15,12 @@ export function markHandler<Handler extends object>(handler: Handler, mark: Hand
 
 /** The mark of a handler, also of a bound or wrapped one. An arrow function around it has none. */
 export function markOf(handler: unknown): HandlerMark | undefined {
-  // Only an own member counts: a polluted prototype must not make a permit of every function.
+  // Only an own property counts: a polluted prototype must not make every function a permit.
   if (typeof handler !== 'function' || !Object.hasOwn(handler, key)) return undefined;
   return (handler as unknown as Readonly<Record<typeof key, HandlerMark>>)[key];
 }
 
-/** Whether a handler asks for a permission: a `permit`, or a method of `@Permit`. */
+/** Whether a handler asks for a permission: a `permit`, or a method with `@Permit`. */
 export function isPermit(handler: unknown): boolean {
   return markOf(handler)?.role === 'permit';
 }

@@ -5,9 +5,9 @@ import { fieldValues } from '../stages/address/fields.js';
 import type { HttpRequest } from '../model/request.js';
 
 /**
- * Sees a node:http request as the guard does, and begins to hold its body back: call it at once, before anything is
- * awaited. `target` is the request target of the request line; frameworks with mounted routers cut `request.url`, so
- * the adapter says where the whole one is (`originalUrl`). HTTP/2 keeps it by itself.
+ * Converts a node:http request for the guard, and starts to hold its body: call it before the first await. `target` is the
+ * target of the request line; frameworks with mounted routers cut `request.url`, so the adapter passes the whole one
+ * (`originalUrl`). HTTP/2 keeps it in `:path`.
  */
 export function incomingRequest(
   request: IncomingMessage,
@@ -23,15 +23,15 @@ export function incomingRequest(
     headers,
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
     body: holdIncoming(request),
-    // A client that has ended its side gets no answer from node:http either (`httpAllowHalfOpen`).
-    // Injected requests have a socket that says nothing of it.
+    // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
+    // The socket of an injected request has no `readable`.
     clientIsGone: () =>
       request.destroyed || socket.destroyed || (isHttp1(request) && 'readable' in socket && !socket.readable),
     bodyMode,
   };
 }
 
-/** A stream of HTTP/2 is no longer readable once the request has been read. */
+/** An HTTP/2 stream stops being readable once the request has been read, so `readable` says nothing there. */
 function isHttp1(request: IncomingMessage): boolean {
   return http2StreamOf(request) === undefined;
 }

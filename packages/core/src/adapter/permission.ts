@@ -1,33 +1,135 @@
 import type { IncomingMessage } from 'node:http';
 import { ConfigError } from '@countersign/common';
-import { checkPermission, type PermitOptions } from './check-arguments.js';
-import { permissionRequest, type ResourceOf } from './permission-request.js';
-import { exempt, enforcePermission } from './permitted.js';
-import type { Respond } from './respond.js';
+import { IncompleteResource, isResource, type Resource, whatIsWrongWith } from '@countersign/policy';
+import { type Refusal, refusal, refusalResponse } from '../model/refusal.js';
+import { type Admission, admissionOf, type Progress, progressOf } from './admission.js';
+import { checkPermission, type PermitOptions } from './options.js';
+import { type NamedResource, type RouteResource, wholeResource } from './resource.js';
+import type { Respond } from './send-refusal.js';
 
 /**
- * Enforces what a route asks for. `node` is the request as Node has it, `request` as the host shows it. Resolves to
- * whether the handler may run; if not the request has been answered.
+ * The resource of a route: constant, or made from the request as the host shows it. Build it from route parameters first,
+ * and pass them unchanged: `String(…)` of a misspelt one is the text `undefined`. Undefined: there is no such resource.
  */
-export type Enforce<Request> = (node: IncomingMessage, request: Request, respond: Respond) => Promise<boolean>;
+export type ResourceOf<Request> =
+  | NamedResource
+  | ((request: Request) => RouteResource | undefined | Promise<RouteResource | undefined>);
+
+/** A resource that may turn out not to exist. */
+type MaybeResource = Resource | undefined;
+
+/** The permission that one request needs. */
+export interface PermissionRequest extends PermitOptions {
+  readonly action: string;
+  /** Undefined: there is no such resource; the answer is then the same as for a denial. */
+  readonly resource: () => MaybeResource | Promise<MaybeResource>;
+}
 
 /**
- * Reads the arguments of a host's `permit`. With `false` for the action every verified agent is let in.
+ * Enforces the permission of a route. `node` is the request as Node shows it, `request` as the host shows it. Resolves to
+ * whether the handler may run; if not, the request has been answered. `respond` answers if no guard ran before, which is
+ * a mistake of the application.
+ *
+ * @throws RefusalError if the application wants refusals thrown.
+ */
+export type PermissionCheck<Request> = (node: IncomingMessage, request: Request, respond: Respond) => Promise<boolean>;
+
+/**
+ * Reads the arguments of a host's `permit`. With `false` as the action every verified agent is admitted.
  *
  * @throws ConfigError that says what to do.
  */
-export function permission<Request>(
-  name: string,
+export function permitCheck<Request>(
   action: string | false,
   resource: ResourceOf<Request> | undefined,
+  options?: PermitOptions,
+): PermissionCheck<Request> {
+  if (action !== false) return permissionCheck('permit', action, resource, options);
+  if (resource !== undefined) throw new ConfigError('permit(false) lets every verified agent in: name no resource.');
+  return admitEveryAgent;
+}
+
+/**
+ * Reads an action with its resource. `name` is what the application wrote, for errors.
+ *
+ * @throws ConfigError that says what to do.
+ */
+export function permissionCheck<Request>(
+  name: string,
+  action: string,
+  resource: ResourceOf<Request> | undefined,
   options: PermitOptions = {},
-): Enforce<Request> {
-  if (action === false) {
-    if (resource !== undefined) throw new ConfigError(`${name}(false) lets every verified agent in: name no resource.`);
-    return async (node, _request, respond) => exempt(node, respond);
-  }
+): PermissionCheck<Request> {
   checkPermission(name, action, resource, options);
-  const guarded = resource as ResourceOf<Request>;
+  const declared = resource as ResourceOf<Request>;
   return async (node, request, respond) =>
-    await enforcePermission(node, permissionRequest(action, guarded, options, request), respond);
+    await enforcePermission(node, permissionRequest(action, declared, options, request), respond);
+}
+
+function permissionRequest<Request>(
+  action: string,
+  resource: ResourceOf<Request>,
+  options: PermitOptions,
+  request: Request,
+): PermissionRequest {
+  return {
+    action,
+    resource: async () => wholeResource(typeof resource === 'function' ? await resource(request) : resource),
+    ...options,
+  };
+}
+
+/** Admits every verified agent without a decision: `permit(false)`. */
+export async function admitEveryAgent(node: IncomingMessage, _request: unknown, respond: Respond): Promise<boolean> {
+  if (admissionFor(node, respond) === undefined) return false;
+  (progressOf(node) as Progress).exempt = true;
+  return true;
+}
+
+/** Evaluates the permission of one request, and answers if it is refused; see `PermissionCheck`. */
+export async function enforcePermission(
+  node: IncomingMessage,
+  permission: PermissionRequest,
+  respond: Respond,
+): Promise<boolean> {
+  const admission = admissionFor(node, respond);
+  if (admission === undefined) return false;
+  const refused = await askPermission(admission, permission);
+  if (refused !== undefined) {
+    admission.refuse(refused);
+    return false;
+  }
+  const progress = progressOf(node) as Progress;
+  if (progress.permits === 'none') progress.permits = 'allowed';
+  return true;
+}
+
+function admissionFor(node: IncomingMessage, respond: Respond): Admission | undefined {
+  const admission = admissionOf(node);
+  if (admission === undefined) respond(refusalResponse(refusal('not_authenticated'), ''));
+  return admission;
+}
+
+/** Resolves to the refusal; undefined if the handler may run. */
+export async function askPermission(admission: Admission, permission: PermissionRequest): Promise<Refusal | undefined> {
+  const { guard, caller } = admission;
+  const { action, requires, agentsOnly = false } = permission;
+  if (caller === undefined) return agentsOnly ? await admission.refuseStranger() : undefined;
+  let resource: MaybeResource;
+  try {
+    resource = await permission.resource();
+  } catch (error) {
+    return await guard.unresolved(caller, action, error);
+  }
+  if (resource === undefined) return await guard.absent(caller, action);
+  if (!isResource(resource)) {
+    return await guard.unresolved(caller, action, new IncompleteResource(whatIsWrongWith(resource)));
+  }
+  // Copied: the record then shows what was decided, even if the application changes its object meanwhile.
+  const answer = await guard.authorize(caller, {
+    action,
+    resource: { ...resource },
+    ...(requires === undefined ? {} : { requires }),
+  });
+  return answer.ok ? undefined : answer.refusal;
 }

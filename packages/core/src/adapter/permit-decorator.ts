@@ -1,45 +1,83 @@
+import type { IncomingMessage } from 'node:http';
 import { ConfigError } from '@countersign/common';
 import { type HandlerMark, isPermit, markHandler } from './handler-mark.js';
+import type { PermitOptions } from './options.js';
+import { permissionCheck, type ResourceOf } from './permission.js';
+import type { Respond } from './send-refusal.js';
 
 type Method = (this: never, ...args: never[]) => unknown;
 
 /**
  * Works as a standard (TC39) decorator and as a legacy one (`experimentalDecorators`), on methods only. The decorated
- * method becomes asynchronous, and its handler runs only if it is permitted.
+ * method becomes asynchronous, and its body runs only if the caller has the permission.
  */
 export interface PermitDecorator {
   <T extends Method>(method: T, context: ClassMethodDecoratorContext): T;
   <T extends Method>(target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<T>): void;
 }
 
-/** Asks leave for one call of the method; false: the call has been answered and the method must not run. */
-export type AskPermission = (args: readonly unknown[]) => Promise<boolean>;
+/** The request that a decorated method was called with: as Node shows it, as the host shows it, and how to answer it. */
+export interface HandlerCall {
+  readonly node: IncomingMessage;
+  readonly request: unknown;
+  readonly respond: Respond;
+}
 
-/** What is different on some hosts. */
-export interface PermitDecoratorOptions {
-  /** What a guarded method makes of an error, its own or that of asking. Default: its promise rejects. */
+/** How a host calls the methods of controllers. */
+export interface HandlerHost {
+  /** Names the arguments that a method needs, for an error: `its request and response`. */
+  readonly needs: string;
+  /**
+   * Finds the request among the arguments of a call, never in the surroundings: a batch may serve several callers.
+   * Undefined: the call has none, so the method must not run.
+   */
+  readonly callOf: (args: readonly unknown[]) => HandlerCall | undefined;
+  /** Handles an error of the method or of the check. Default: the promise of the method rejects. */
   readonly onError?: (error: unknown, args: readonly unknown[]) => void;
-  /** Marks what the decorator made. Default `markHandler`. */
+  /** Marks the decorated method. Default `markHandler`. */
   readonly mark?: typeof markHandler;
 }
 
+/** The `@Permit` of a host whose routes have requests of type `Route`. */
+export type Permits<Route> = <Request = Route>(
+  action: string,
+  resource: ResourceOf<Request>,
+  options?: PermitOptions,
+) => PermitDecorator;
+
 /**
- * Makes a decorator that wraps the method rather than tags it: a tag is lost when people pass `controller.create.bind(…)`
- * or an arrow function to their router, a wrapper never is.
+ * Makes the `@Permit` of a host. It wraps the method and does not tag it: passing `controller.create.bind(…)` or an arrow
+ * function to a router would lose a tag, but never a wrapper.
+ *
+ * @returns a function that throws a ConfigError if an argument is wrong; the decorator throws one if it decorates
+ * something other than a method.
  */
-export function permitDecorator(
-  name: string,
-  ask: AskPermission,
-  options: PermitDecoratorOptions = {},
-): PermitDecorator {
+export function permitDecorator<Route>(host: HandlerHost): Permits<Route> {
+  return (action, resource, options) => {
+    const check = permissionCheck('@Permit', action, resource, options);
+    const name = `@Permit('${action}')`;
+    async function isAllowed(args: readonly unknown[]): Promise<boolean> {
+      const call = host.callOf(args);
+      if (call === undefined) throw new Error(`${name}: pass the method ${host.needs}`);
+      return await check(call.node, call.request as Parameters<typeof check>[1], call.respond);
+    }
+    return methodDecorator(name, isAllowed, host);
+  };
+}
+
+type IsAllowed = (args: readonly unknown[]) => Promise<boolean>;
+type MethodOptions = Pick<HandlerHost, 'onError' | 'mark'>;
+
+/** Makes a decorator of methods. If `isAllowed` resolves to false, the call has been answered and the method does not run. */
+export function methodDecorator(name: string, isAllowed: IsAllowed, options: MethodOptions = {}): PermitDecorator {
   function decorate(first: unknown, second: unknown, third?: unknown): unknown {
     if (isStandardContext(second)) {
       if (second.kind !== 'method') throw misuse(name, second.kind);
-      return wrap(name, first as Method, ask, options);
+      return wrap(name, first as Method, isAllowed, options);
     }
     const descriptor = third as TypedPropertyDescriptor<Method> | undefined;
     if (typeof descriptor?.value !== 'function') throw misuse(name, 'something else');
-    descriptor.value = wrap(name, descriptor.value, ask, options);
+    descriptor.value = wrap(name, descriptor.value, isAllowed, options);
     return undefined;
   }
   return decorate as PermitDecorator;
@@ -52,20 +90,20 @@ function rethrow(error: unknown): never {
 function wrap(
   name: string,
   method: Method,
-  ask: AskPermission,
-  { onError = rethrow, mark = markHandler }: PermitDecoratorOptions,
+  isAllowed: IsAllowed,
+  { onError = rethrow, mark = markHandler }: MethodOptions,
 ): Method {
   if (isPermit(method)) {
     throw new ConfigError(`${name}: the method ${method.name} has a permit already. One action for one method.`);
   }
   const guarded = async function guarded(this: never, ...args: never[]): Promise<unknown> {
     try {
-      return (await ask(args)) ? await method.apply(this, args) : undefined;
+      return (await isAllowed(args)) ? await method.apply(this, args) : undefined;
     } catch (error) {
       return onError(error, args);
     }
   };
-  // Routers look at the name and at the number of parameters, other decorators at reflect-metadata.
+  // Routers read the name and the number of parameters, other decorators read reflect-metadata.
   Object.defineProperty(guarded, 'name', { value: method.name, configurable: true });
   Object.defineProperty(guarded, 'length', { value: method.length, configurable: true });
   copyMetadata(method, guarded);
@@ -73,7 +111,7 @@ function wrap(
   return marked(guarded, (handler) => mark(handler, handlerMark));
 }
 
-/** Hosts that know their routes ask whether a handler is guarded, and people bind the methods that they hand to a router. */
+/** Keeps the mark on bound copies, which people give to routers. */
 function marked(guarded: Method, mark: (handler: Method) => Method): Method {
   return Object.defineProperty(mark(guarded), 'bind', {
     value: (...args: Parameters<typeof Function.prototype.bind>) =>

@@ -2,17 +2,20 @@ import type { ServerResponse } from 'node:http';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalResponse } from '../model/refusal.js';
 
-/** How long a client that is still sending may go on reading our answer (as other servers linger before they close). */
+/** Sends a refusal through the host's own response. */
+export type Respond = (response: RefusalResponse) => void;
+
+/** How long the connection of a client that is still sending stays open, so that the client can read our answer. */
 const lingerMilliseconds = 2000;
 
 /**
- * Answers with a refusal: the same bytes on every host that is built on node:http. Does nothing once an answer has
- * begun. Discard the request's body first, so that a short rest of it is drained.
+ * Answers with a refusal: the same bytes on every host on node:http. Does nothing once an answer has begun. Discard the
+ * request's body first, so that a short remainder is drained.
  */
 export function sendRefusal(response: ServerResponse, refused: RefusalResponse): void {
   if (response.headersSent || response.writableEnded) return;
   const { req: request } = response;
-  // In HTTP/2 a stream ends alone, and there is no connection to speak of (RFC 9113 §8.2.2).
+  // HTTP/2 closes the stream alone, and forbids the Connection field (RFC 9113 §8.2.2).
   const unread = !request.complete && !request.destroyed && http2StreamOf(request) === undefined;
   response.writeHead(refused.status, {
     ...refused.headers,
@@ -24,7 +27,7 @@ export function sendRefusal(response: ServerResponse, refused: RefusalResponse):
   else response.end(body);
 }
 
-/** Sends the answer whole at once. Closing while bytes come in would reset the connection, and may lose it on its way. */
+/** Sends the answer now, and closes later: closing while bytes still arrive would reset the connection and may lose it. */
 function endLater(response: ServerResponse, body: string): void {
   if (body === '') response.flushHeaders();
   else response.write(body);

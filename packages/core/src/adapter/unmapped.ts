@@ -1,33 +1,78 @@
 import type { IncomingMessage } from 'node:http';
-import { admissionOf } from './admission.js';
-import { progressOf } from './progress.js';
+import type { AuditOutcome } from '@countersign/audit';
+import type { Guard } from '../guard.js';
+import { admissionOf, callerOf, progressOf } from './admission.js';
+import { isPermit, markOf } from './handler-mark.js';
 
-/** Whether a route that asks for no permission is closed to this request: an agent's, and nothing before decided. */
-export function closesUnmapped(request: IncomingMessage): boolean {
-  const progress = progressOf(request);
-  return progress?.closed === true && !progress.covered && admissionOf(request)?.caller !== undefined;
+/** Whether the handlers of a route include code of the application, and none of them asks for a permission. */
+export function isUnmapped(handlers: readonly unknown[]): boolean {
+  const own = handlers.filter((handler) => !['agentAuth', 'refuser'].includes(markOf(handler)?.role ?? ''));
+  return own.length > 0 && !own.some(isPermit);
 }
 
-/** Says that what has just been allowed counts for every route below. */
+/** Whether routes without a permit are closed to this request: an agent sent it, and no earlier decision covers it. */
+export function closesUnmapped(request: IncomingMessage): boolean {
+  const progress = progressOf(request);
+  return progress?.closed === true && !progress.covered && callerOf(request) !== undefined;
+}
+
+/** Makes the decision just taken apply to every route below. */
 export function coverBelow(request: IncomingMessage): void {
   const progress = progressOf(request);
   if (progress !== undefined) progress.covered = true;
 }
 
 /**
- * Refuses an agent on a route that asks for no permission, where such routes are closed. Resolves to whether it did, and
- * the request has been answered.
+ * Refuses an agent on a route without a permit, if such routes are closed. Resolves to whether it did; the request has
+ * then been answered.
  *
- * @throws RefusalError where the application wants refusals thrown.
+ * @throws RefusalError if the application wants refusals thrown.
  */
 export async function refuseUnmapped(request: IncomingMessage, route: string): Promise<boolean> {
   return closesUnmapped(request) && (await refuseAgent(request, route));
 }
 
-/** The same on a route that is closed to agents whatever `agentAuth` says. */
+/** The same on a route that is closed to agents by itself. */
 export async function refuseAgent(request: IncomingMessage, route: string): Promise<boolean> {
   const admission = admissionOf(request);
   if (admission?.caller === undefined) return false;
   admission.refuse(await admission.guard.unmapped(admission.caller, route));
   return true;
+}
+
+/**
+ * Calls back with each value that is assigned to a property: routers assign the route that they have found, before they
+ * run it. The property becomes the object's own, even if the framework gives the object another prototype.
+ */
+export function onAssigned<Holder extends object, Key extends keyof Holder>(
+  holder: Holder,
+  property: Key,
+  callback: (value: Holder[Key]) => void,
+): void {
+  let value = holder[property];
+  Object.defineProperty(holder, property, {
+    configurable: true,
+    enumerable: true,
+    get: () => value,
+    set(assigned: Holder[Key]) {
+      value = assigned;
+      callback(assigned);
+    },
+  });
+}
+
+/** Paths contain ids, so without a bound every request could count as a route of its own. */
+const maxReportedRoutes = 20;
+
+const reportedRoutes = new WeakMap<Guard, Set<string>>();
+
+/** Reports a route that served an agent without a decision: once, and not if the answer was an error (404). */
+export function reportUndecided(guard: Guard, route: string, { status = 0 }: AuditOutcome): void {
+  if (status >= 400) return;
+  const routes = reportedRoutes.get(guard) ?? new Set();
+  reportedRoutes.set(guard, routes);
+  if (routes.has(route) || routes.size >= maxReportedRoutes) return;
+  routes.add(route);
+  const last = routes.size === maxReportedRoutes ? '; further ones are in the audit log only' : '';
+  guard.report(`${JSON.stringify(route)} served an agent without a decision: it asks for no permission${last}`);
 }

@@ -2,27 +2,26 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditOutcome } from '@countersign/audit';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalError } from '../model/refusal-error.js';
-import { onConnection } from './on-connection.js';
-import { onTimeout } from './on-timeout.js';
+import { onConnection, onTimeout } from './connection-events.js';
 
-/** The handle on a watched answer. */
+/** Notes events of a watched response. */
 export interface OutcomeWatch {
-  /** Says what was thrown. If it is what the host refused by, no handler failed. */
+  /** Notes a thrown error. If it is the refusal that the host threw itself, no handler failed. */
   threw(error: unknown): void;
-  /** Says that the host refuses before any handler runs: by an answer of this status, or by this error. */
+  /** Notes that the host refuses before any handler runs: with an answer of this status, or by throwing this error. */
   refused(by: number | RefusalError): void;
 }
 
-/** How an answer ended. */
+/** How a response ended. */
 export interface Ending {
   readonly outcome: AuditOutcome;
-  /** Whether the answer was what the host refused with, and not one that the application gave in spite of it. */
+  /** Whether the response was the host's refusal, and not one that the application sent in spite of it. */
   readonly refused: boolean;
 }
 
 /**
- * Calls back exactly once when the answer has ended, however it ends: handed over whole, or the connection closed
- * before that. Say `threw()` when the handler threw; the outcome then carries the status that was sent for it.
+ * Calls back exactly once when the response has ended: sent completely, or cut off by a closed connection. Call `threw()`
+ * if the handler threw; the outcome then carries the status that was sent for it.
  */
 export function watchOutcome(
   request: IncomingMessage,
@@ -34,8 +33,7 @@ export function watchOutcome(
   let ended = false;
   let timedOut = false;
   const stream = http2StreamOf(request);
-  // Of pipelined requests all but the first answer have no connection yet, and are never told that it has closed: that
-  // is asked of the request's.
+  // Of pipelined responses only the first has a connection, and the others get no close event: watch the request's socket.
   const socket = stream === undefined ? request.socket : undefined;
   const endWatches = [
     onTimeout(request, () => {
@@ -59,20 +57,20 @@ export function watchOutcome(
     return result === 'aborted' && timedOut ? 'timed_out' : result;
   }
 
-  /** Before they are, the status code is only some framework's default, or waits for its turn on the connection. */
+  /** Before that, the status code is a framework's default, or the response waits for its turn on the connection. */
   function headersAreOut(): boolean {
     return response.headersSent && (stream !== undefined || response.socket !== null || response.writableFinished);
   }
 
   function finish(): void {
-    // What the client cut off has been finished by Node itself, also on a connection that is no more.
+    // Node emits `finish` also for a response that the client cut off, even on a closed connection.
     end(stream?.aborted === true || socket?.destroyed === true ? 'aborted' : 'finished');
   }
 
-  // HTTP/2's response says that it has finished whenever it closes, its stream says so when all has been handed over.
+  // An HTTP/2 response emits `finish` whenever it closes; its stream does only when everything has been sent.
   const written = stream ?? response;
   if (written.writableFinished) process.nextTick(end, stream?.aborted === true ? 'aborted' : 'finished');
-  // The client may have gone while the request was being verified.
+  // The client may have disconnected while the request was being verified.
   else if (written.closed || socket?.destroyed === true) process.nextTick(end, 'aborted');
   written.once('finish', finish);
   written.once('close', () => end('aborted'));

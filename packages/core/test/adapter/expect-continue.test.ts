@@ -9,7 +9,8 @@ import { continueAfterVerification } from '../../src/stages/body/expect-continue
 import { ConfigError } from '@countersign/common';
 import type { GuardOptions } from '../../src/options/guard-options.js';
 import { admissionOf } from '../../src/adapter/admission.js';
-import { type AdmissionOptions, admit } from '../../src/adapter/admit.js';
+import { admit } from '../../src/adapter/admit.js';
+import type { AdmissionOptions } from '../../src/adapter/options.js';
 
 interface Served extends AsyncDisposable {
   readonly url: string;

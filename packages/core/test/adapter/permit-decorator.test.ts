@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { isPermit } from '../../src/adapter/handler-mark.js';
-import { type PermitDecorator, permitDecorator } from '../../src/adapter/permit-decorator.js';
+import { type PermitDecorator, methodDecorator } from '../../src/adapter/permit-decorator.js';
 
 const asked: (readonly unknown[])[] = [];
-const allow: PermitDecorator = permitDecorator('@Permit', async (args) => {
+const allow: PermitDecorator = methodDecorator('@Permit', async (args) => {
   asked.push(args);
   return true;
 });
-const deny: PermitDecorator = permitDecorator('@Permit', async () => false);
+const deny: PermitDecorator = methodDecorator('@Permit', async () => false);
 
 class Standard {
   readonly name = 'standard';
@@ -44,7 +44,7 @@ describe('a permit decorator', () => {
 
   it('rejects with an error of the method, or tells the host of it', async () => {
     const told: unknown[] = [];
-    const tell = permitDecorator('@Permit', async () => true, {
+    const tell = methodDecorator('@Permit', async () => true, {
       onError: (error, args) => void told.push(error, ...args),
     });
     class Failing {
@@ -99,7 +99,7 @@ describe('a permit decorator', () => {
   });
 
   it('refuses fields, getters, classes, and a method that has a permit already [G5]', () => {
-    const decorate = permitDecorator('@Permit', async () => true) as unknown as (...args: unknown[]) => unknown;
+    const decorate = methodDecorator('@Permit', async () => true) as unknown as (...args: unknown[]) => unknown;
     for (const kind of ['field', 'getter', 'setter', 'accessor', 'class']) {
       expect(() => decorate(() => {}, { kind })).toThrow(ConfigError);
     }

@@ -15,8 +15,9 @@ import { Connection } from '../../../../test/support/connection.js';
 import { serialized, tampered } from '../../../../test/support/signed-request.js';
 import { type AuditEvent, memoryAudit } from '@countersign/audit';
 import { admissionOf } from '../../src/adapter/admission.js';
-import { type AdmissionOptions, admit } from '../../src/adapter/admit.js';
-import { enforcePermission } from '../../src/adapter/permitted.js';
+import { admit } from '../../src/adapter/admit.js';
+import type { AdmissionOptions } from '../../src/adapter/options.js';
+import { enforcePermission } from '../../src/adapter/permission.js';
 import { Deferred } from '../deferred.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -188,8 +189,8 @@ describe('a streamed body behind a guard', () => {
   it('is not read when policy denies [D14]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (request, response) => {
-      const leave = { action: 'file.put', resource: () => ({ type: 'File', id: request.url ?? '' }) };
-      if (await enforcePermission(request, leave, () => {})) await count(request, response);
+      const permission = { action: 'file.put', resource: () => ({ type: 'File', id: request.url ?? '' }) };
+      if (await enforcePermission(request, permission, () => {})) await count(request, response);
     });
     const connection = await Connection.open(server.url);
     const denied = serialized(signed({ method: 'PUT', target: '/forbidden', body }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
-import { checkAdmissionOptions } from '../../src/adapter/check-arguments.js';
+import { checkAdmissionOptions } from '../../src/adapter/options.js';
 
 describe('checkAdmissionOptions', () => {
   it.each([

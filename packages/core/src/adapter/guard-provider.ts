@@ -1,23 +1,23 @@
 import { ConfigError } from '@countersign/common';
 import type { Guard } from '../guard.js';
 
-/** The guard, or the promise of one until it is there. */
-export type GuardInTime = () => Guard | Promise<Guard>;
+/** The guard, or its promise until it has been created. */
+export type GuardProvider = () => Guard | Promise<Guard>;
 
 /**
- * Takes a guard that may still be in the making. If it cannot be made, the process ends with the error: requests that
- * wait for it must not be all that notices.
+ * Accepts a guard or the promise of one. If the promise rejects, the process ends with its error: waiting requests must
+ * not be the only sign of it.
  *
- * @throws ConfigError when it is no guard.
+ * @throws ConfigError if it is not a guard.
  */
-export function guardInTime(given: Guard | Promise<Guard>): GuardInTime {
+export function guardProvider(given: Guard | Promise<Guard>): GuardProvider {
   if (!isPromise(given)) {
     const guard = checkedGuard(given);
     return () => guard;
   }
   let guard: Guard | undefined;
   const ready = given.then((created) => (guard = checkedGuard(created)));
-  // Without a handler on purpose: Node ends the process for it, whoever handles `ready`.
+  // Without a rejection handler on purpose: Node then ends the process, even if someone else handles `ready`.
   void ready.then(() => {});
   return () => guard ?? ready;
 }
@@ -26,7 +26,7 @@ function isPromise(given: Guard | Promise<Guard>): given is Promise<Guard> {
   return typeof (given as Partial<Promise<Guard>> | undefined)?.then === 'function';
 }
 
-/** @throws ConfigError when it is no guard. */
+/** @throws ConfigError if it is not a guard. */
 export function checkedGuard(guard: Guard): Guard {
   if (typeof guard?.authenticate === 'function') return guard;
   throw new ConfigError('agentAuth: this is no guard. Write agentAuth(createGuard({ … })).');

@@ -1,14 +1,40 @@
+import type { IncomingMessage } from 'node:http';
 import { parseScope } from '@countersign/delegation';
 import { checkOptionNames, ConfigError } from '@countersign/common';
 import { isResource } from '@countersign/policy';
-import type { AdmissionOptions } from './admit.js';
-import type { PermissionRequest } from './permitted.js';
-import { withTextId } from './route-resource.js';
+import { withTextId } from './resource.js';
 
-/** What every adapter's `permit` and `Permit` take besides action and resource. */
-export type PermitOptions = Pick<PermissionRequest, 'requires' | 'agentsOnly'>;
+/** How an application wants its requests admitted; every adapter takes these options. */
+export interface AdmissionOptions {
+  /** `respond` (default): the refusal is the answer. `throw`: it goes to your error handler as a `RefusalError`. */
+  readonly onRefusal?: 'respond' | 'throw';
+  /**
+   * Puts every request to policy once, coarsely: action `http.post` on `Path::"/repos/acme/api/pulls"`. For hosts
+   * that cannot know their routes. No route is unmapped then. Default false.
+   */
+  readonly everyRequest?: boolean;
+  /**
+   * How an agent is answered on a route without a permit. `refuse` (default): 403 `route_unmapped`, before any of its
+   * handlers runs. `authenticated`: the agent is admitted, and the outcome is recorded as `undecided`.
+   */
+  readonly unmapped?: 'refuse' | 'authenticated';
+  /**
+   * Selects the requests whose body is streamed: it flows to the handler while it is digested, and only its end waits
+   * for the digest. Such a handler must do nothing final before the end. Default: none, every body is held until it
+   * has verified.
+   */
+  readonly streamBody?: (request: IncomingMessage) => boolean;
+}
 
-/** The options of `agentAuth` on every host that has a router. */
+/** The options of every adapter's `permit` and `Permit`. */
+export interface PermitOptions {
+  /** A scope that the caller must hold in addition to the policy's permit, like `pr:write:draft`. */
+  readonly requires?: string;
+  /** In mixed traffic: refuse everyone who is not an agent. Default false: the application decides about them. */
+  readonly agentsOnly?: boolean;
+}
+
+/** The options of `agentAuth` on every host with a router. */
 export const admissionOptionNames: readonly (keyof AdmissionOptions)[] = [
   'onRefusal',
   'everyRequest',
@@ -18,7 +44,7 @@ export const admissionOptionNames: readonly (keyof AdmissionOptions)[] = [
 const permitOptionNames = ['requires', 'agentsOnly'] as const satisfies readonly (keyof PermitOptions)[];
 
 /**
- * Checks what an application hands to `agentAuth`.
+ * Checks the options of `agentAuth`.
  *
  * @throws ConfigError that says what to do.
  */
@@ -41,7 +67,7 @@ export function checkAdmissionOptions(
 }
 
 /**
- * Checks what an application hands to `permit` or `Permit`.
+ * Checks the arguments of `permit` or `Permit`.
  *
  * @throws ConfigError that says what to do.
  */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkPermission } from '../../src/adapter/check-arguments.js';
-import { wholeResource } from '../../src/adapter/route-resource.js';
+import { checkPermission } from '../../src/adapter/options.js';
+import { wholeResource } from '../../src/adapter/resource.js';
 import { IncompleteResource } from '@countersign/policy';
 
 describe('wholeResource', () => {

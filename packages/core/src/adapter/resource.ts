@@ -1,0 +1,51 @@
+import { IncompleteResource, isResource, type Resource, whatIsWrongWith } from '@countersign/policy';
+
+/**
+ * A resource as a route's function returns it. Its id may be a route parameter, which is undefined if its name is misspelt.
+ * A safe integer or a `bigint` becomes its decimal text.
+ */
+export interface RouteResource extends Omit<Resource, 'id'> {
+  readonly id: string | number | bigint | readonly string[] | undefined;
+}
+
+/** A constant resource of a route. */
+export interface NamedResource extends Omit<Resource, 'id'> {
+  readonly id: string | number | bigint;
+}
+
+const textsOfMissing: readonly string[] = ['undefined', 'null', 'NaN', '[object Object]'];
+
+/**
+ * Whether an id is the text of a missing value in JavaScript. Policy would evaluate a resource that does not exist, and a
+ * forbid on the real one would not match.
+ */
+function isTextOfMissing(id: string): boolean {
+  // One of several parameters may be missing (acme/undefined). A repository may really be called null.
+  return textsOfMissing.includes(id) || id.split('/').includes('undefined');
+}
+
+/** Beyond the safe integers, two ids can be the same number. */
+function isWholeNumber(id: unknown): id is number | bigint {
+  return typeof id === 'bigint' || Number.isSafeInteger(id);
+}
+
+/** Turns an integer id into its decimal text, and leaves any other value unchanged. */
+export function withTextId(made: unknown): unknown {
+  const { id } = (made ?? {}) as { readonly id?: unknown };
+  return isWholeNumber(id) ? { ...(made as object), id: String(id) } : made;
+}
+
+/**
+ * Checks that the resource of a route names something; undefined if there is no such resource.
+ *
+ * @throws IncompleteResource
+ */
+export function wholeResource(given: RouteResource | undefined): Resource | undefined {
+  if (given === undefined) return undefined;
+  const made = withTextId(given);
+  if (!isResource(made)) throw new IncompleteResource(whatIsWrongWith(made));
+  if (isTextOfMissing(made.id)) {
+    throw new IncompleteResource("'id' reads as JavaScript writes what is not there: is a route parameter misspelt?");
+  }
+  return made;
+}
