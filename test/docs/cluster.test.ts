@@ -28,7 +28,8 @@ beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'countersign-cluster-'));
   folder = join(place, 'audit');
   await makeApplication(place, new Map(publishedPackages().map((one) => [one.name, one.folder])));
-  const code = blocksOf(readPage('docs/guide.md')).find((block) => block.code.includes('cluster.fork'))?.code ?? '';
+  const code =
+    blocksOf(readPage('docs/guides/operations.md')).find((block) => block.code.includes('cluster.fork'))?.code ?? '';
   const changed = code
     .replace('/var/lib/api/audit', folder)
     .replace('availableParallelism()', '2')

@@ -13,10 +13,28 @@ const pages = allPages();
 const blocks = pages.flatMap(blocksOf);
 const inLanguage = (language: string) => blocks.filter((block) => block.language === language);
 
-it('the pages are read: the README, the guide, a README of each package', () => {
+it('the pages are read: the README, the guides, a README of each package', () => {
   const paths = pages.map(({ path }) => path);
-  expect(paths).toEqual(expect.arrayContaining(['README.md', 'docs/guide.md', 'packages/signature/README.md']));
+  expect(paths).toEqual(expect.arrayContaining(['README.md', 'docs/guides/policy.md', 'packages/signature/README.md']));
   expect(inLanguage('ts').length).toBeGreaterThan(8);
+});
+
+// The page of the audit log is being shortened.
+it.each(pages.filter(({ path }) => path.startsWith('docs/') && path !== 'docs/audit-log.md'))(
+  '$path has at most 250 lines',
+  ({ text }) => {
+    expect(text.split('\n').length - 1).toBeLessThanOrEqual(250);
+  },
+);
+
+it('the index of the docs links to every page of docs/', () => {
+  const index = readPage('docs/README.md');
+  const linked = [
+    ...linksOf(index),
+    ...linksOf(readPage('docs/decisions/README.md')).map((link) => `decisions/${link}`),
+  ];
+  const unlinked = pages.filter(({ path }) => path.startsWith('docs/') && !linked.includes(path.slice('docs/'.length)));
+  expect(unlinked.map(({ path }) => path)).toEqual(['docs/README.md']);
 });
 
 it('the README names every package that is published', () => {
@@ -84,7 +102,7 @@ describe('Cedar', () => {
     await engine.close?.();
   });
 
-  it('an attribute that is an entity decides as the guide says', async () => {
+  it('an attribute that is an entity decides as the guide of policies says', async () => {
     const engine = await cedarFromText({ policies: texts('cedar'), schema: texts('cedarschema') });
     const decisionFor = (owner: string): string =>
       engine.decide({
@@ -136,17 +154,20 @@ describe('Commands', () => {
     expect(named.filter(({ script }) => !scripts.includes(script))).toEqual([]);
   });
 
-  it('the tarballs that the README installs are all of the version, and with each what it is made of', () => {
-    const [, list = '', version] = /countersign-\{([a-z,-]+)\}-([\d.]+)\.tgz/.exec(readPage('README.md').text) ?? [];
-    const ours = new Map(publishedPackages().map(({ name, manifest }) => [name, manifest]));
-    const named = list.split(',').map((name) => `@countersign/${name}`);
-    expect(named).toEqual(expect.arrayContaining(['@countersign/core', '@countersign/express']));
-    for (const name of named) {
-      expect(ours.get(name)?.version, name).toBe(version);
-      const needed = Object.keys(ours.get(name)?.dependencies ?? {}).filter((other) => ours.has(other));
-      expect(named, `what ${name} is made of`).toEqual(expect.arrayContaining(needed));
-    }
-  });
+  it.each(['README.md', 'docs/quickstart.md'])(
+    '%s installs tarballs of the version, and with each what it is made of',
+    (path) => {
+      const [, list = '', version] = /countersign-\{([a-z,-]+)\}-([\d.]+)\.tgz/.exec(readPage(path).text) ?? [];
+      const ours = new Map(publishedPackages().map(({ name, manifest }) => [name, manifest]));
+      const named = list.split(',').map((name) => `@countersign/${name}`);
+      expect(named).toEqual(expect.arrayContaining(['@countersign/core', '@countersign/express']));
+      for (const name of named) {
+        expect(ours.get(name)?.version, name).toBe(version);
+        const needed = Object.keys(ours.get(name)?.dependencies ?? {}).filter((other) => ours.has(other));
+        expect(named, `what ${name} is made of`).toEqual(expect.arrayContaining(needed));
+      }
+    },
+  );
 
   // `npx countersign` without an install would run whatever somebody publishes under that bare name.
   it('npx is only told names of ours', () => {

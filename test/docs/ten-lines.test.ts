@@ -12,16 +12,17 @@ import { run } from '../support/run.js';
 import { type Block, blocksOf, readPage } from './blocks.js';
 import { compile, compiled } from './program.js';
 
-const guide = blocksOf(readPage('docs/guide.md'));
 const [api, agent] = blocksOf(readPage('README.md')).filter(({ language }) => language === 'ts');
-const issuer = guide.find(({ code }) => code.includes('await mintDelegation('));
+const issuer = blocksOf(readPage('docs/guides/delegation.md')).find(({ code }) =>
+  code.includes('await mintDelegation('),
+);
 
-/** The first block of the guide in a language: what steps 1 and 2 tell the reader to write. */
-function firstOf(language: string): string {
-  return guide.find((block) => block.language === language)?.code ?? `no ${language} block`;
+/** The first block of a guide in a language: what it tells the reader to write. */
+function firstOf(path: string, language: string): string {
+  return blocksOf(readPage(path)).find((block) => block.language === language)?.code ?? `no ${language} block`;
 }
 
-// The private key of the public key that the guide registers; docs/reference/wire-profile.md prints it too.
+// The private key of the public key that the guide of keys registers; docs/reference/wire-profile.md prints it too.
 const agentKey = /-----BEGIN.*?KEY-----\n.*?-----END PRIVATE KEY-----/s.exec(
   readPage('docs/reference/wire-profile.md').text,
 )?.[0];
@@ -32,7 +33,7 @@ function replaced(text: string, from: string, to: string): string {
   return text.replace(from, to);
 }
 
-describe('the ten lines of the README, with the files of the guide', () => {
+describe('the ten lines of the README, with the files of the guides', () => {
   let folder: string;
   let server: ChildProcess | undefined;
   let port: number;
@@ -54,11 +55,11 @@ describe('the ten lines of the README, with the files of the guide', () => {
       folder,
       [api, agent, issuer].filter((block): block is Block => block !== undefined),
     );
-    await write('agents.json', firstOf('json'));
+    await write('agents.json', firstOf('docs/guides/keys.md', 'json'));
     await write('agent.pem', agentKey ?? 'no key');
     await mkdir(join(folder, 'policies'));
-    await write('policies/schema.cedarschema', firstOf('cedarschema'));
-    await write('policies/pull-requests.cedar', firstOf('cedar'));
+    await write('policies/schema.cedarschema', firstOf('docs/guides/policy.md', 'cedarschema'));
+    await write('policies/pull-requests.cedar', firstOf('docs/guides/policy.md', 'cedar'));
   }, 60_000);
   afterAll(async () => {
     server?.kill();

@@ -40,7 +40,7 @@ export async function startProgram(
 }
 
 /** Below those that systems hand out by themselves (RFC 6335 §6), so that none is handed out before the program has bound it. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
     const server = createServer().listen(port, '127.0.0.1');

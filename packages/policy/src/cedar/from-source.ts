@@ -58,7 +58,7 @@ export async function cedarFromDirectory(
   const { engine } = folder;
   if (engine.actions === undefined) {
     warn(
-      `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guide.md, step 2).`,
+      `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guides/policy.md).`,
     );
   }
   if (watch) files.follow({ folder: path, pollSeconds, onReload });
