@@ -27,12 +27,12 @@ const below: Readonly<Record<string, readonly string[]>> = {
   koa: ['core'],
   mcp: ['core'],
   opentelemetry: ['core'],
-  pdp: ['core'],
-  opa: ['core', 'pdp'],
-  authzen: ['core', 'pdp'],
-  agent: ['signature', 'delegation'],
+  pdp: ['common', 'policy'],
+  opa: ['common', 'policy', 'pdp'],
+  authzen: ['common', 'policy', 'pdp'],
+  agent: ['signature', 'delegation', 'common'],
   authority: ['delegation', 'core'],
-  cli: ['signature', 'delegation', 'audit-verifier', 'core', 'agent', 'authority'],
+  cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'agent', 'authority'],
 };
 
 const names = readdirSync(packages).filter((name) => existsSync(new URL(`${name}/package.json`, packages)));

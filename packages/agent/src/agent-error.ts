@@ -1,3 +1,5 @@
+import { CodedError } from '@countersign/common';
+
 /**
  * Why a call was not sent, or its answer not followed:
  * - `body_too_large`: the body is over `maxBodyBytes`; it must be whole in memory to be signed.
@@ -22,12 +24,6 @@ export type AgentErrorCode =
   | 'url_unsupported';
 
 /** A call that the agent did not make or did not finish, or a delegation that it did not hand on or take over. `code` is stable; the message says what to do. */
-export class AgentError extends Error {
+export class AgentError extends CodedError<AgentErrorCode> {
   override readonly name = 'AgentError';
-  readonly code: AgentErrorCode;
-
-  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }

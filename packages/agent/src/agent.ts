@@ -1,3 +1,4 @@
+import { secureUrl } from '@countersign/common';
 import { AgentError } from './agent-error.js';
 import { bodyBytes, refuseTooLarge } from './body.js';
 import { type DelegationBundle, openBundle } from './bundle.js';
@@ -181,15 +182,16 @@ function defaultContentType(content: string | Uint8Array | undefined): string {
 
 /** The URL without what never reaches the wire. */
 function httpUrl(input: string | URL): URL {
-  const url = URL.canParse(String(input)) ? new URL(input) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+  // Plain http is refused where a credential would cross the network.
+  const read = secureUrl(String(input), 'anywhere');
+  if (!read.ok) {
     throw new AgentError(
       'url_unsupported',
       'The URL must be absolute, http or https, and without user name and password.',
     );
   }
-  url.hash = '';
-  return url;
+  read.url.hash = '';
+  return read.url;
 }
 
 /** RFC 6750 §2.1: the characters of a token. Anything else would change the header's meaning. */

@@ -1,3 +1,4 @@
+import { guardMaxima, wireBounds } from '@countersign/common';
 import { type LinkClaims, parentHash, readLink } from '@countersign/delegation';
 import { AgentError } from './agent-error.js';
 import type { Credentials } from './credentials.js';
@@ -15,8 +16,7 @@ export interface DelegationBundle {
   readonly links: readonly string[];
 }
 
-const maxLinks = 16;
-const maxLength = 16 * 1024;
+const maxLinks = guardMaxima.maxDelegationDepth;
 const memberNames = ['version', 'token', 'links'];
 
 /** Who takes the bundle over, and when. */
@@ -71,7 +71,7 @@ function readForm(bundle: unknown): Credentials {
 }
 
 function isJws(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxLength && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+  return typeof value === 'string' && value.length <= wireBounds.tokenLength && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
 }
 
 function readClaims(link: string): LinkClaims {

@@ -1,7 +1,5 @@
+import { credentialFields, crossesInClear } from '@countersign/common';
 import { AgentError } from './agent-error.js';
-
-/** Fields that carry a credential: the signature must cover them, and they must not cross the network in clear. */
-export const credentialFields: readonly string[] = ['authorization', 'agent-delegation', 'agent-approval'];
 
 /** With what an agent acts for others: a token of an issuer, links by which agents handed on, or both. */
 export interface Credentials {
@@ -31,15 +29,11 @@ function addOnce(headers: Headers, name: string, value: string): void {
 
 /** RFC 6750 §5.3: a bearer token is sent over TLS only. Loopback never leaves the machine. */
 export function refuseInsecureCredential(url: URL, headers: Headers): void {
-  if (url.protocol === 'https:' || isLoopback(url.hostname)) return;
+  if (!crossesInClear(url)) return;
   const carried = credentialFields.find((name) => headers.has(name));
   if (carried === undefined) return;
   throw new AgentError(
     'insecure_credential',
     `The ${carried} header would cross the network in clear: ${url.origin} is not https. (dangerouslyAllowHttp sends it.)`,
   );
-}
-
-function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }

@@ -1,3 +1,4 @@
+import { guardDefaults } from '@countersign/common';
 import {
   type AuthorizationDetail,
   DelegationError,
@@ -106,8 +107,9 @@ function lifetimeOf(
   held: Readonly<Record<string, unknown>>,
   now: number,
 ): number {
-  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > 3600) {
-    throw impossible("'ttlSeconds' must be a whole number from 1 to 3600");
+  const { maxLinkLifetimeSeconds: most } = guardDefaults;
+  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > most) {
+    throw impossible(`'ttlSeconds' must be a whole number from 1 to ${most}`);
   }
   const expiry = held['exp'];
   const left = typeof expiry === 'number' ? Math.floor(expiry) - now : Infinity;

@@ -1,4 +1,4 @@
-type JsonObject = Readonly<Record<string, unknown>>;
+import { isJsonObject, type JsonObject } from '@countersign/common';
 
 /**
  * The payload of a JWT, unverified: good for what an agent tells itself about a credential that it holds, never for what
@@ -16,7 +16,7 @@ export function headerOf(jwt: string): JsonObject | undefined {
 function partOf(jwt: string, part: 0 | 1): JsonObject | undefined {
   try {
     const json: unknown = JSON.parse(Buffer.from(jwt.split('.')[part] ?? '', 'base64url').toString('utf8'));
-    return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as JsonObject) : undefined;
+    return isJsonObject(json) ? json : undefined;
   } catch {
     return undefined;
   }

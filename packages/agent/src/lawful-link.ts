@@ -1,3 +1,4 @@
+import { guardMaxima } from '@countersign/common';
 import {
   delegatedChain,
   type DelegationClaims,
@@ -9,9 +10,6 @@ import {
 } from '@countersign/delegation';
 import type { Credentials } from './credentials.js';
 import { headerOf, payloadOf } from './jwt-payload.js';
-
-/** The most that any API can be set to accept. */
-const maxDepth = 16;
 
 /** An agent whose key is to sign a link, or to send a request; what it may do of its own, only an API knows. */
 function agentNamed(id: string, keyId: unknown): VerifiedLink['delegator'] {
@@ -41,7 +39,8 @@ export function unlawful({ token, links }: Credentials, link: LinkClaims, keyId:
         : { token: usedBy(read.claims, first), tokenHash: parentHash(token) },
     links: signed,
     actor: agentNamed(link.subject, link.confirmation?.jkt),
-    maxDepth,
+    // What the API accepts is its own choice.
+    maxDepth: guardMaxima.maxDelegationDepth,
   });
   if (chain.ok) return undefined;
   return chain.code === 'agent_repeated' ? `${chain.detail.replace(/\.$/, '')}: ${link.subject}` : chain.detail;

@@ -1,10 +1,15 @@
-import { isIdentifier, spellingHint } from '@countersign/delegation';
+import {
+  checkOptionNames,
+  ConfigError,
+  flagOption,
+  functionOption,
+  guardDefaults,
+  integerOption,
+} from '@countersign/common';
+import { isIdentifier } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
 
-/** Thrown by `createAgent` when an option is wrong. The message says what to do. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+const owner = 'createAgent';
 
 export interface AgentOptions {
   /** The id under which the API knows this agent. */
@@ -41,21 +46,29 @@ const optionNames: readonly string[] = [
 
 /** Checks everything at creation: nothing fails later, nothing weakens because of a misspelt name. */
 export function readOptions(options: AgentOptions): Settings {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('createAgent: pass an options object.');
-  const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
-  if (unknown !== undefined) {
-    throw new ConfigError(`createAgent: unknown option '${unknown}'. ${spellingHint(unknown, optionNames, 'options')}`);
-  }
+  checkOptionNames(owner, options, optionNames);
   return {
     id: readId(options.id),
     key: readKey(options.key),
-    lifetimeSeconds: wholeNumber('lifetimeSeconds', options.lifetimeSeconds ?? 60, 1, 300),
+    lifetimeSeconds: integerOption(
+      owner,
+      'lifetimeSeconds',
+      options.lifetimeSeconds ?? guardDefaults.maxAgeSeconds,
+      1,
+      300,
+    ),
     cover: readCover(options.cover ?? []),
-    maxBodyBytes: wholeNumber('maxBodyBytes', options.maxBodyBytes ?? 16 * 1024 * 1024, 0, Number.MAX_SAFE_INTEGER),
-    clock: readFunction('clock', options.clock ?? Date.now),
+    maxBodyBytes: integerOption(
+      owner,
+      'maxBodyBytes',
+      options.maxBodyBytes ?? guardDefaults.maxBodyBytes,
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    clock: functionOption(owner, 'clock', options.clock ?? Date.now),
     // Looked up at each call, so that a global fetch replaced later (instrumentation, tests) is the one used.
-    fetch: readFunction('fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
-    dangerouslyAllowHttp: readFlag('dangerouslyAllowHttp', options.dangerouslyAllowHttp ?? false),
+    fetch: functionOption(owner, 'fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
+    dangerouslyAllowHttp: flagOption(owner, 'dangerouslyAllowHttp', options.dangerouslyAllowHttp ?? false),
   };
 }
 
@@ -83,19 +96,4 @@ function readCover(names: readonly string[]): readonly string[] {
 
 function isFieldName(name: unknown): boolean {
   return typeof name === 'string' && /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name);
-}
-
-function wholeNumber(name: string, value: number, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new ConfigError(`createAgent: '${name}' must be a whole number from ${least} to ${most}.`);
-}
-
-function readFunction<T>(name: string, value: T): T {
-  if (typeof value === 'function') return value;
-  throw new ConfigError(`createAgent: '${name}' must be a function.`);
-}
-
-function readFlag(name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new ConfigError(`createAgent: '${name}' must be true or false.`);
 }

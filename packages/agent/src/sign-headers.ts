@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { computeContentDigest, signMessage } from '@countersign/signature';
+import { authorityFields, bodyFields, profileTag, targetComponents } from '@countersign/common';
 import { AgentError } from './agent-error.js';
-import { credentialFields, refuseInsecureCredential } from './credentials.js';
+import { refuseInsecureCredential } from './credentials.js';
 import type { Settings } from './options.js';
 
 /** A request as it will stand on the wire. `headers` is completed in place. */
@@ -13,17 +14,10 @@ export interface OutgoingRequest {
 }
 
 /** Always covered: what is done, where, to what. */
-const derivedComponents = ['@method', '@authority', '@path', '@query'];
+const derivedComponents = ['@method', ...targetComponents];
 
-/** Covered when present: how the body is read, every credential, and what an MCP gateway routes by. */
-const coveredFields = [
-  'content-type',
-  'content-encoding',
-  'content-digest',
-  ...credentialFields,
-  'mcp-method',
-  'mcp-name',
-];
+/** Covered when present: what the body is, every credential, and what an MCP gateway routes by. */
+const coveredFields = [...bodyFields, ...authorityFields];
 
 /**
  * Adds Content-Digest (RFC 9530), Signature-Input and Signature (RFC 9421) by the `countersign` profile: label `sig`,
@@ -55,7 +49,7 @@ export async function signHeaders(request: OutgoingRequest, settings: Settings):
         expires: created + settings.lifetimeSeconds,
         nonce: randomBytes(16).toString('base64url'),
         keyid: settings.key.keyId,
-        tag: 'countersign',
+        tag: profileTag,
       },
     },
   );

@@ -309,19 +309,14 @@ describe('withToken', () => {
       'http://127.0.0.1.nip.io/',
       'http://localhost.acme.dev/',
       'http://10.0.0.1/',
+      'http://api.localhost/',
     ]) {
       expect(await codeOf(guarded.withToken(token).fetch(url))).toBe('insecure_credential');
       expect(await codeOf(guarded.withToken(token).signRequest({ method: 'GET', url }))).toBe('insecure_credential');
       expect(await codeOf(guarded.fetch(url, carrying))).toBe('insecure_credential');
     }
     expect(sent).toEqual([]);
-    const fine = [
-      'http://localhost:1/',
-      'http://api.localhost/',
-      'http://127.1.2.3/',
-      'http://[::1]:1/',
-      'https://api.acme.dev/',
-    ];
+    const fine = ['http://localhost:1/', 'http://127.1.2.3/', 'http://[::1]:1/', 'https://api.acme.dev/'];
     for (const url of fine) await guarded.withToken(token).fetch(url);
     await guarded.fetch('http://api.acme.dev/');
     expect(sent).toEqual([...fine, 'http://api.acme.dev/']);

@@ -11,7 +11,7 @@ describe('createAgent', () => {
   });
 
   it.each<[string, object | undefined, RegExp]>([
-    ['no options', undefined, /options object/],
+    ['no options', undefined, /options must be an object/],
     [
       'a misspelt option',
       { id: 'a', key, lifetimeSecond: 5 },

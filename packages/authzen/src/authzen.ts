@@ -1,11 +1,5 @@
-import {
-  ConfigError,
-  checkOptionNames,
-  type PolicyDecision,
-  type PolicyEngine,
-  type PolicyQuery,
-  type Resource,
-} from '@countersign/core';
+import { checkOptionNames, integerOption } from '@countersign/common';
+import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '@countersign/policy';
 import { type PdpOptions, PolicyDecisionPoint, pdpOptionNames, wellFormedJson } from '@countersign/pdp';
 import { problemOf, resourceOf, sharedRequest } from './evaluation-request.js';
 import { noDecision, noDecisions, readEvaluation, readEvaluations } from './evaluation-response.js';
@@ -30,10 +24,7 @@ export interface AuthzenOptions extends PdpOptions {
  */
 export function authzen(options: AuthzenOptions): PolicyEngine {
   checkOptionNames('authzen', options, [...pdpOptionNames, 'batchSize']);
-  const { batchSize = 50 } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000) {
-    throw new ConfigError("authzen: 'batchSize' must be a whole number from 1 to 10000.");
-  }
+  const batchSize = integerOption('authzen', 'batchSize', options.batchSize ?? 50, 1, 10_000);
   return new Engine(new PolicyDecisionPoint('authzen', options), batchSize);
 }
 

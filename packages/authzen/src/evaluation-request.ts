@@ -1,4 +1,4 @@
-import type { PolicyQuery, Resource } from '@countersign/core';
+import type { PolicyQuery, Resource } from '@countersign/policy';
 import { wellFormedJson } from '@countersign/pdp';
 
 /** What an AuthZEN request says for every resource alike (Authorization API 1.0, §5). */

@@ -1,4 +1,4 @@
-import type { PolicyDecision } from '@countersign/core';
+import type { PolicyDecision } from '@countersign/policy';
 import { decided, undecided } from '@countersign/pdp';
 
 /** AuthZEN names no version of the policies that decided. */

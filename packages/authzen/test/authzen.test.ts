@@ -1,4 +1,4 @@
-import { ConfigError } from '@countersign/core';
+import { ConfigError } from '@countersign/common';
 import { describe, expect, it } from 'vitest';
 import { type Asked, oddAnswers, outages, says, startStubPdp } from '../../../test/support/stub-pdp.js';
 import { authzen } from '../src/authzen.js';

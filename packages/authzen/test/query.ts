@@ -1,4 +1,4 @@
-import type { PolicyQuery } from '@countersign/core';
+import type { PolicyQuery } from '@countersign/policy';
 
 export const query: PolicyQuery = {
   principal: { id: 'agent-code-reviewer-01', roles: ['reviewer'], capabilities: ['pr:write'], owner: 'team-a' },

@@ -1,4 +1,7 @@
+import { guardDefaults } from '@countersign/common';
 import type { RefusalCode } from '@countersign/core';
+
+const { maxAgeSeconds, maxTokenLifetimeSeconds, maxLinkLifetimeSeconds, maxDelegationDepth } = guardDefaults;
 
 /** For every refusal: what it means to the one who got it, and what to do next. */
 const hints: Readonly<Record<RefusalCode, string>> = {
@@ -16,8 +19,7 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   credential_uncovered:
     'A credential was added after signing. Add authorization and Agent-* fields first, then sign over them.',
   algorithm_not_allowed: 'Sign with Ed25519, and leave `alg` out or set it to "ed25519".',
-  signature_expired:
-    'The signature is older than the API accepts (60 s by default). Sign right before sending; check the clock.',
+  signature_expired: `The signature is older than the API accepts (${maxAgeSeconds} s by default). Sign right before sending; check the clock.`,
   signature_not_yet_valid: 'The clock of this machine is ahead of the API by more than the allowed skew. Correct it.',
   signature_invalid:
     'The API does not know the key (register its public part: `countersign keygen` prints the entry), or something covered changed after signing (a proxy, a re-serialised body). The audit log of the API says which.',
@@ -42,8 +44,7 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   dpop_nonce_required: 'Repeat the request with a proof that holds the nonce of the DPoP-Nonce field of the answer.',
   token_malformed:
     'The Authorization field must be `Bearer` (or `DPoP`, with a proof), one space and a JWT. `countersign inspect` shows what is in a token.',
-  token_invalid:
-    'No key of its issuer signed it, it is no access token (typ at+jwt), its claims cannot be read, or it was issued for too long a time (over 3600 s by default). `countersign inspect` says which; get a new one.',
+  token_invalid: `No key of its issuer signed it, it is no access token (typ at+jwt), its claims cannot be read, or it was issued for too long a time (over ${maxTokenLifetimeSeconds} s by default). \`countersign inspect\` says which; get a new one.`,
   token_expired: 'Get a new token: this one is expired or not valid yet. If it is fresh, compare the clocks.',
   token_issuer_unknown: 'The API does not trust the `iss` of this token. Get one from an issuer that it lists.',
   token_audience_mismatch:
@@ -55,16 +56,14 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   token_revoked: 'The issuer took this token back, for good or for a time. Get a new one.',
   delegation_malformed:
     'Agent-Delegation must be one field: links (typ delegation+jwt), separated by commas, in the order of handing on.',
-  delegation_invalid:
-    'A link is signed by a key that is unknown or over, is out of order, lives too long (over 3600 s by default), is for another agent or key, or an agent is in it twice. Send the bundle as you received it; `countersign inspect` says what is wrong.',
+  delegation_invalid: `A link is signed by a key that is unknown or over, is out of order, lives too long (over ${maxLinkLifetimeSeconds} s by default), is for another agent or key, or an agent is in it twice. Send the bundle as you received it; \`countersign inspect\` says what is wrong.`,
   delegation_audience_mismatch:
     'A link is for another API: its `aud` must name this one. Ask the agent before you to delegate for the right audience.',
   delegation_expired:
     'A link is expired or not valid yet. Ask the agent before you to delegate again; if it is fresh, compare the clocks.',
   delegation_wider:
     'A link gives more scope, time, audience, details or hops than its delegator was given, or may not be handed on at all (max_hops 0). Delegate again, with less.',
-  delegation_too_deep:
-    'The API accepts fewer delegations in a row (5 by default, those in the token included). Delegate more directly.',
+  delegation_too_deep: `The API accepts fewer delegations in a row (${maxDelegationDepth} by default, those in the token included). Delegate more directly.`,
   delegation_revoked:
     'The user, the issuer, an agent, one of their keys or a delegation was revoked, or an agent before you is suspended. Ask whoever delegated to you.',
   policy_denied:

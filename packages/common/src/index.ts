@@ -1,13 +1,14 @@
 // errors
+export { CodedError } from './errors/coded-error.js';
 export { ConfigError } from './errors/config-error.js';
 export { codeOf, errorMessage, kindOf, messageOf, reasonOf } from './errors/error-message.js';
 export { FailureThrottle } from './errors/failure-throttle.js';
 export { type Counted, FailureThrottles } from './errors/failure-throttles.js';
 // options
-export { integerOption } from './options/integer-option.js';
 export { readListener, warn } from './options/listener.js';
 export { readOnTrouble } from './options/on-trouble.js';
 export { checkOptionNames } from './options/option-names.js';
+export { flagOption, functionOption, integerOption, numberOption } from './options/option-values.js';
 export { readClock } from './options/read-clock.js';
 // json
 export { brokenLine } from './json/broken-line.js';
@@ -26,6 +27,21 @@ export { withTimeout } from './time/with-timeout.js';
 export { yieldEvery } from './time/yield-every.js';
 // net
 export { isLoopback } from './net/loopback.js';
+export { readBounded } from './net/read-bounded.js';
+export { crossesInClear, type PlainHttp, secureUrl } from './net/secure-url.js';
+// wire
+export {
+  authorityFields,
+  bodyFields,
+  credentialFields,
+  guardDefaults,
+  guardMaxima,
+  methodOverrideFields,
+  profileTag,
+  requiredParameters,
+  targetComponents,
+  wireBounds,
+} from './wire/wire.js';
 // values
 export { deepFreeze } from './values/deep-freeze.js';
 export { LruCache } from './values/lru-cache.js';

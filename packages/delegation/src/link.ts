@@ -7,6 +7,9 @@ import { isJsonObject, member } from './json.js';
 import { type DelegationRefusal, type LinkRefusalCode, refuse } from './refusal.js';
 import { parseScope, type Scope } from './scope.js';
 
+/** The `typ` of a link: no token of another kind passes for one (RFC 8725 §3.11). */
+export const LINK_TYPE = 'delegation+jwt';
+
 /** What a link says: one agent hands on less than it holds. Times are whole unix seconds. */
 export interface LinkClaims {
   /** `iss`: the agent that hands on. */

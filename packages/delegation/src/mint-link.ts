@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AuthorizationDetail } from './authorization-details.js';
 import { isBase64urlOf32Bytes } from './confirmation.js';
 import { DelegationError } from './error.js';
-import { type LinkClaims, parentHash, readLink } from './link.js';
+import { LINK_TYPE, type LinkClaims, parentHash, readLink } from './link.js';
 import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import type { Scope } from './scope.js';
 
@@ -131,7 +131,7 @@ function toParentHash(parent: string): string {
 
 async function signLink(payload: object, signer: LinkSigner): Promise<string> {
   if (!isBase64urlOf32Bytes(signer?.keyId)) throw unusable('signer.keyId must be an RFC 7638 thumbprint');
-  const header = { typ: 'delegation+jwt', alg: 'EdDSA', kid: signer.keyId };
+  const header = { typ: LINK_TYPE, alg: 'EdDSA', kid: signer.keyId };
   const signed = `${encode(header)}.${encode(payload)}`;
   const signature = await signWith(signer, Buffer.from(signed));
   return `${signed}.${Buffer.from(signature).toString('base64url')}`;

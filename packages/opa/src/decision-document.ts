@@ -1,4 +1,4 @@
-import type { PolicyDecision } from '@countersign/core';
+import type { PolicyDecision } from '@countersign/policy';
 import { decided, undecided } from '@countersign/pdp';
 
 /** What a policy may answer: `true`, `false`, or an object that says more. */

@@ -1,4 +1,4 @@
-import type { PolicyContext, PolicyQuery, Resource } from '@countersign/core';
+import type { PolicyContext, PolicyQuery, Resource } from '@countersign/policy';
 
 /** What a Rego policy reads as `input`. */
 export interface InputDocument {

@@ -1,10 +1,5 @@
-import {
-  ConfigError,
-  checkOptionNames,
-  type PolicyDecision,
-  type PolicyEngine,
-  type PolicyQuery,
-} from '@countersign/core';
+import { checkOptionNames, ConfigError } from '@countersign/common';
+import type { PolicyDecision, PolicyEngine, PolicyQuery } from '@countersign/policy';
 import { PolicyDecisionPoint, type PdpOptions, pdpOptionNames, undecided, wellFormedJson } from '@countersign/pdp';
 import { readDecision } from './decision-document.js';
 import { inputDocument } from './input-document.js';

@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto';
-import {
-  ConfigError,
-  checkOptionNames,
-  type PolicyDecision,
-  type PolicyEngine,
-  type PolicyQuery,
-} from '@countersign/core';
-import { undecided, wellFormedJson } from '@countersign/pdp';
+import { checkOptionNames, ConfigError } from '@countersign/common';
+import type { PolicyDecision, PolicyEngine, PolicyQuery } from '@countersign/policy';
+import { readScopeVocabulary, undecided, wellFormedJson } from '@countersign/pdp';
 import { readDecision } from './decision-document.js';
 import { inputDocument } from './input-document.js';
 import { compile, instantiate, type WasmModule, type WasmPolicy } from './wasm-module.js';
@@ -37,10 +32,8 @@ export interface OpaWasmOptions {
  */
 export function opaWasm(options: OpaWasmOptions): PolicyEngine {
   checkOptionNames('opaWasm', options, ['wasm', 'entrypoint', 'data', 'scopeVocabulary']);
-  const { data = {}, scopeVocabulary = [] } = options;
-  if (!Array.isArray(scopeVocabulary) || scopeVocabulary.some((scope) => typeof scope !== 'string')) {
-    throw new ConfigError("opaWasm: 'scopeVocabulary' must be a list of scopes, like ['pr:write:draft'].");
-  }
+  const { data = {} } = options;
+  const scopeVocabulary = readScopeVocabulary('opaWasm', options);
   const written = wellFormedJson(data);
   if (!written.ok) throw new ConfigError(`opaWasm: 'data' cannot be used: ${written.problem}.`);
   const module = readModule(options.wasm);
@@ -61,7 +54,7 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
       return undecided(`the policy could not be evaluated: ${reasonOf(error)}`, policySet);
     }
   }
-  return { scopeVocabulary: [...scopeVocabulary], knowsUsers: true, decide };
+  return { scopeVocabulary, knowsUsers: true, decide };
 }
 
 function readModule(wasm: Uint8Array): WasmModule {

@@ -1,4 +1,4 @@
-import { ConfigError } from '@countersign/core';
+import { ConfigError } from '@countersign/common';
 import { expect, it } from 'vitest';
 import { oddAnswers, outages, says, startStubPdp } from '../../../test/support/stub-pdp.js';
 import { inputDocument } from '../src/input-document.js';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError } from '@countersign/core';
+import { ConfigError } from '@countersign/common';
 import { describe, expect, it } from 'vitest';
 import { type OpaWasmOptions, opaWasm } from '../src/opa-wasm.js';
 import { about, query } from './query.js';

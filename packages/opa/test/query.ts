@@ -1,4 +1,4 @@
-import type { PolicyContext, PolicyQuery } from '@countersign/core';
+import type { PolicyContext, PolicyQuery } from '@countersign/policy';
 
 export const context: PolicyContext = {
   scope: ['pr:write:draft'],

@@ -1,4 +1,4 @@
-import type { PolicyDecision } from '@countersign/core';
+import type { PolicyDecision } from '@countersign/policy';
 
 /** What policy decided. */
 export function decided(allow: boolean, policySet: string, policies: readonly string[] = []): PolicyDecision {

@@ -1,4 +1,4 @@
-import { ConfigError, isLoopback } from '@countersign/core';
+import { ConfigError, functionOption, integerOption, numberOption, secureUrl } from '@countersign/common';
 
 /** How a policy decision point is reached. */
 export interface PdpOptions {
@@ -55,37 +55,34 @@ export interface PdpSettings {
 
 /** Throws a `ConfigError` that starts with `owner`. */
 export function readPdpOptions(owner: string, options: PdpOptions): PdpSettings {
-  const { clock = () => performance.now() } = options;
-  if (typeof clock !== 'function') throw new ConfigError(`${owner}: 'clock' must be a function.`);
   return {
     base: readUrl(owner, options),
     headers: { 'content-type': 'application/json', accept: 'application/json', ...readToken(owner, options) },
-    timeoutMilliseconds: 1000 * readNumber(owner, options, 'timeoutSeconds', 2, 0.05, 60),
-    maxAnswerBytes: readNumber(owner, options, 'maxAnswerBytes', 262_144, 1024, 16_777_216),
-    failures: readNumber(owner, options, 'failuresBeforeOpen', 5, 1, 1000),
-    openMilliseconds: 1000 * readNumber(owner, options, 'openSeconds', 5, 0.05, 3600),
-    scopeVocabulary: readScopes(owner, options),
-    clock,
+    timeoutMilliseconds: 1000 * numberOption(owner, 'timeoutSeconds', options.timeoutSeconds ?? 2, 0.05, 60),
+    maxAnswerBytes: integerOption(owner, 'maxAnswerBytes', options.maxAnswerBytes ?? 262_144, 1024, 16_777_216),
+    failures: integerOption(owner, 'failuresBeforeOpen', options.failuresBeforeOpen ?? 5, 1, 1000),
+    openMilliseconds: 1000 * numberOption(owner, 'openSeconds', options.openSeconds ?? 5, 0.05, 3600),
+    scopeVocabulary: readScopeVocabulary(owner, options),
+    clock: functionOption(owner, 'clock', options.clock ?? (() => performance.now())),
   };
 }
 
 function readUrl(owner: string, { url, dangerouslyAllowHttp = false }: PdpOptions): URL {
-  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    throw new ConfigError(`${owner}: 'url' must be the address that it listens on, like 'https://pdp.internal:8181'.`);
-  }
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw new ConfigError(`${owner}: take the credentials out of 'url'. A bearer token goes into 'token'.`);
-  }
-  if (parsed.search !== '' || parsed.hash !== '') {
+  const read = secureUrl(url, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+  if (!read.ok) throw new ConfigError(`${owner}: ${urlProblems[read.problem]}`);
+  const base = read.url;
+  if (base.search !== '' || base.hash !== '') {
     throw new ConfigError(`${owner}: 'url' must have no query and no fragment.`);
   }
-  if (parsed.protocol === 'http:' && !dangerouslyAllowHttp && !isLoopback(parsed.hostname)) {
-    throw new ConfigError(`${owner}: 'url' is plain http. Use https, or set dangerouslyAllowHttp: true.`);
-  }
-  if (!parsed.pathname.endsWith('/')) parsed.pathname += '/';
-  return parsed;
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return base;
 }
+
+const urlProblems = {
+  not_http: "'url' must be the address that it listens on, like 'https://pdp.internal:8181'.",
+  has_credentials: "take the credentials out of 'url'. A bearer token goes into 'token'.",
+  plain_http: "'url' is plain http. Use https, or set dangerouslyAllowHttp: true.",
+} as const;
 
 function readToken(owner: string, { token }: PdpOptions): { readonly authorization?: string } {
   if (token === undefined) return {};
@@ -96,27 +93,13 @@ function readToken(owner: string, { token }: PdpOptions): { readonly authorizati
   return { authorization: `Bearer ${token}` };
 }
 
-function readScopes(owner: string, { scopeVocabulary = [] }: PdpOptions): readonly string[] {
+/** Checks the option `scopeVocabulary` of an engine. @throws ConfigError */
+export function readScopeVocabulary(
+  owner: string,
+  { scopeVocabulary = [] }: Pick<PdpOptions, 'scopeVocabulary'>,
+): readonly string[] {
   if (!Array.isArray(scopeVocabulary) || scopeVocabulary.some((scope) => typeof scope !== 'string' || scope === '')) {
     throw new ConfigError(`${owner}: 'scopeVocabulary' must be a list of scopes, like ['pr:write:draft'].`);
   }
   return [...scopeVocabulary];
-}
-
-type NumericOption = 'timeoutSeconds' | 'maxAnswerBytes' | 'failuresBeforeOpen' | 'openSeconds';
-
-function readNumber(
-  owner: string,
-  options: PdpOptions,
-  name: NumericOption,
-  byDefault: number,
-  least: number,
-  most: number,
-): number {
-  const value = options[name] ?? byDefault;
-  const whole = !name.endsWith('Seconds');
-  if (typeof value !== 'number' || !(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
-    throw new ConfigError(`${owner}: '${name}' must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}.`);
-  }
-  return value;
 }

@@ -1,7 +1,6 @@
-import { parseStrictJson } from '@countersign/core';
+import { parseStrictJson, readBounded } from '@countersign/common';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type PdpOptions, type PdpSettings, readPdpOptions } from './options.js';
-import { readBounded } from './read-bounded.js';
 import { PdpUnavailableError } from './unavailable.js';
 
 /** What it answered: a JSON value, or something from which no decision can be read. */
@@ -45,7 +44,7 @@ export class PolicyDecisionPoint {
     try {
       // A redirect is an answer like any other: neither the question nor the token goes elsewhere.
       response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
-      bytes = await readBounded(response, maxAnswerBytes);
+      bytes = await readBounded(response.body, maxAnswerBytes);
     } catch (error) {
       throw new PdpUnavailableError(`it cannot be reached: ${reasonOf(error)}`);
     }

@@ -1,4 +1,4 @@
-import { ConfigError } from '@countersign/core';
+import { ConfigError } from '@countersign/common';
 import { expect, it } from 'vitest';
 import { type PdpOptions, readPdpOptions } from '../src/options.js';
 

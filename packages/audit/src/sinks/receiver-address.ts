@@ -1,20 +1,18 @@
-import { ConfigError, isLoopback } from '@countersign/common';
+import { ConfigError, secureUrl } from '@countersign/common';
 
 /** Where records or checkpoints are sent: https, or loopback. Credentials in an address end up in logs. */
 export function parseReceiverAddress(owner: string, address: string, dangerouslyAllowHttp: boolean): URL {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || url.username !== '' || url.password !== '') {
-    throw new ConfigError(`${owner}: the address must be a URL without credentials in it.`);
-  }
-  const isAllowedHttp = url.protocol === 'http:' && (dangerouslyAllowHttp || isLoopback(url.hostname));
-  if (url.protocol === 'https:' || isAllowedHttp) return url;
-  throw new ConfigError(
-    `${owner}: the address must begin with https://.` +
-      (url.protocol === 'http:'
-        ? ' On a network that nobody else can read, `dangerouslyAllowHttp: true` allows http.'
-        : ''),
-  );
+  const read = secureUrl(address, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+  if (read.ok) return read.url;
+  throw new ConfigError(`${owner}: ${problems[read.problem]}`);
 }
+
+const problems = {
+  not_http: 'the address must begin with https://.',
+  has_credentials: 'the address must be a URL without credentials in it.',
+  plain_http:
+    'the address must begin with https://. On a network that nobody else can read, `dangerouslyAllowHttp: true` allows http.',
+} as const;
 
 /**
  * What is sent as `Authorization`. A value that no request can carry would fail each try, and the error would quote it.

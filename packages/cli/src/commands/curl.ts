@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { AgentError, createAgent, type Signer } from '@countersign/agent';
+import { credentialFields } from '@countersign/common';
 import { CliError, exitCodes, messageOf } from '../cli-error.js';
 import { hintFor } from '../hints.js';
 import { coloursFor, type Io } from '../io.js';
@@ -154,7 +155,7 @@ function showing(io: Io): typeof fetch {
   };
 }
 
-const secretFields: ReadonlySet<string> = new Set(['authorization', 'agent-delegation', 'agent-approval', 'cookie']);
+const secretFields: ReadonlySet<string> = new Set([...credentialFields, 'cookie']);
 
 function redact(name: string, value: string): string {
   return secretFields.has(name) ? `[${value.length} characters]` : value;

@@ -1,4 +1,5 @@
 import { type Agent, AgentError, createAgent, type DelegateOptions, type DelegationBundle } from '@countersign/agent';
+import { guardDefaults, secureUrl } from '@countersign/common';
 import { DelegationError, delegationRefusals } from '@countersign/delegation';
 import { decodeJwt } from 'jose';
 import { CliError, exitCodes } from '../cli-error.js';
@@ -46,10 +47,8 @@ export async function delegate(options: DelegateCommandOptions, io: Io): Promise
 
 /** Whether an API may go by it unless its operator says otherwise. With a path somebody has said so. */
 function isUsual(audience: string): boolean {
-  if (!URL.canParse(audience)) return false;
-  const { protocol, hostname, pathname, origin } = new URL(audience);
-  const isLoopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
-  return (protocol === 'https:' || (protocol === 'http:' && isLoopback)) && (pathname !== '/' || audience === origin);
+  const read = secureUrl(audience, 'loopback');
+  return read.ok && (read.url.pathname !== '/' || audience === read.url.origin);
 }
 
 /** A user's own token gives an agent nothing to hand on. Issuers may put a namespace before the names of agents. */
@@ -104,9 +103,10 @@ function delegationOf({ scope, audience, ttl, maxHops, details, toKey }: Delegat
 }
 
 function secondsOf(ttl: string): number {
+  const { maxLinkLifetimeSeconds: most } = guardDefaults;
   const seconds = /^\d{1,4}$/.test(ttl) ? Number(ttl) : 0;
-  if (seconds >= 1 && seconds <= 3600) return seconds;
-  throw new CliError('--ttl must be a whole number from 1 to 3600', exitCodes.usage);
+  if (seconds >= 1 && seconds <= most) return seconds;
+  throw new CliError(`--ttl must be a whole number from 1 to ${most}`, exitCodes.usage);
 }
 
 function wholeNumber(option: string, text: string): number {

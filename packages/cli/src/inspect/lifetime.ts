@@ -1,11 +1,8 @@
-import { guardDefaults } from './guard-defaults.js';
-
-/** Whether it lives longer than a guard accepts by default. `name` begins the sentence. */
-export function lifetimeProblem(name: string, issuedAt: number, expiresAt: number): string[] {
-  const { maxLifetimeSeconds } = guardDefaults;
+/** Whether it lives longer than `most` seconds, which a guard accepts by default. `name` begins the sentence. */
+export function lifetimeProblem(name: string, most: number, issuedAt: number, expiresAt: number): string[] {
   const lifetime = expiresAt - issuedAt;
-  if (!(lifetime > maxLifetimeSeconds)) return [];
+  if (!(lifetime > most)) return [];
   return [
-    `${name} was issued for too long a time: ${lifetime} seconds. A guard accepts ${maxLifetimeSeconds} unless told otherwise.`,
+    `${name} was issued for too long a time: ${lifetime} seconds. A guard accepts ${most} unless told otherwise.`,
   ];
 }

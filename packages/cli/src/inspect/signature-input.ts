@@ -1,6 +1,6 @@
 import { type ComponentIdentifier, covers, parseSignatureInput } from '@countersign/signature';
 import { moment, printable, show } from '../text.js';
-import { guardDefaults } from './guard-defaults.js';
+import { guardDefaults, profileTag, requiredParameters, targetComponents } from '@countersign/common';
 import type { Report, Row, Section } from './report.js';
 
 type SignatureInputs = Extract<ReturnType<typeof parseSignatureInput>, { ok: true }>['inputs'];
@@ -106,11 +106,11 @@ function warningsOf({ covered, parameters }: SignatureInput, now: number): strin
   const has = (...components: string[]): boolean => components.every((component) => covers(covered, component));
   const warnings: string[] = [];
   if (!has('@method')) warnings.push('@method is not covered: the request can be replayed with another method.');
-  if (!has('@target-uri') && !has('@authority', '@path', '@query')) {
-    const missing = ['@authority', '@path', '@query'].filter((component) => !has(component));
+  if (!has('@target-uri') && !has(...targetComponents)) {
+    const missing = targetComponents.filter((component) => !has(component));
     warnings.push(`${missing.join(', ')} not covered: the request can be replayed to another target.`);
   }
-  for (const name of ['created', 'keyid', 'nonce', 'tag']) {
+  for (const name of requiredParameters) {
     if (!parameters.has(name)) warnings.push(`${name} is missing; a guard requires it.`);
   }
   return [...warnings, ...timeWarnings(parameters, now), ...profileWarnings(parameters)];
@@ -134,13 +134,12 @@ function profileWarnings(parameters: SignatureInput['parameters']): string[] {
   const tag = parameters.get('tag');
   const nonce = parameters.get('nonce');
   const warnings: string[] = [];
-  if (tag !== undefined && tag.value !== 'countersign')
-    warnings.push('Its tag is of another profile than "countersign".');
+  if (tag !== undefined && tag.value !== profileTag) warnings.push('Its tag is of another profile than "countersign".');
   if (nonce?.type === 'string' && nonce.value.length < 16) warnings.push('The nonce is short; use 128 random bits.');
   return warnings;
 }
 
 function selectionWarnings(inputs: SignatureInputs): string[] {
-  const ours = [...inputs.values()].filter(({ parameters }) => parameters.get('tag')?.value === 'countersign');
+  const ours = [...inputs.values()].filter(({ parameters }) => parameters.get('tag')?.value === profileTag);
   return ours.length > 1 ? ['More than one signature has the tag "countersign": a guard refuses the request.'] : [];
 }

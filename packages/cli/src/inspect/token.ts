@@ -1,7 +1,7 @@
-import { readClaims } from '@countersign/delegation';
+import { LINK_TYPE, readClaims } from '@countersign/delegation';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { duration, moment, show } from '../text.js';
-import { guardDefaults } from './guard-defaults.js';
+import { guardDefaults } from '@countersign/common';
 import { lifetimeProblem } from './lifetime.js';
 import type { Report, Row } from './report.js';
 import { headerProblems } from './token-header.js';
@@ -18,7 +18,7 @@ export function looksLikeToken(text: string): boolean {
 
 /** Whether its header says that it is a link, by which an agent hands on. */
 export function isLink(token: string): boolean {
-  return decode(token)?.header['typ'] === 'delegation+jwt';
+  return decode(token)?.header['typ'] === LINK_TYPE;
 }
 
 /** Explains a JWT; undefined if header or payload is not JSON. */
@@ -121,13 +121,16 @@ function confirmationRows(cnf: unknown): Row[] {
 
 function claimWarnings(payload: JsonObject, now: number): string[] {
   const { exp, nbf, iat } = payload;
-  const { clockSkewSeconds } = guardDefaults;
+  const { clockSkewSeconds, maxTokenLifetimeSeconds } = guardDefaults;
   const warnings: string[] = [];
   if (typeof exp === 'number' && exp <= now) warnings.push('It has expired.');
   if (typeof nbf === 'number' && nbf > now + clockSkewSeconds) warnings.push('It is not valid yet.');
   if (typeof iat === 'number' && iat > now + clockSkewSeconds)
     warnings.push('It was issued in the future: a clock is wrong.');
-  if (typeof exp === 'number') warnings.push(...lifetimeProblem('It', typeof iat === 'number' ? iat : now, exp));
+  if (typeof exp === 'number') {
+    const issuedAt = typeof iat === 'number' ? iat : now;
+    warnings.push(...lifetimeProblem('It', maxTokenLifetimeSeconds, issuedAt, exp));
+  }
   const read = readClaims(payload);
   if (!read.ok) warnings.push(`A guard refuses its claims: ${read.code} (${show(read.detail)}).`);
   const { act, sub } = payload;

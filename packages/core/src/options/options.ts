@@ -4,7 +4,16 @@ import { isStringOrUri, type ScopeMatch } from '@countersign/delegation';
 import { type AuditSink, readAudit, readUnrecordedActions } from '@countersign/audit';
 import { createRedactor, type Redactor } from '../record/redact.js';
 import type { BodyLimits } from '../stages/body/request-body.js';
-import { checkOptionNames, ConfigError, readClock, readOnTrouble, integerOption } from '@countersign/common';
+import {
+  checkOptionNames,
+  ConfigError,
+  flagOption,
+  guardDefaults,
+  guardMaxima,
+  integerOption,
+  readClock,
+  readOnTrouble,
+} from '@countersign/common';
 import type { GuardOptions } from './guard-options.js';
 import { type Origin, parseOrigin } from '../stages/address/origin.js';
 import { createForwardedReader, type ForwardedReader } from '../stages/address/proxies.js';
@@ -89,9 +98,9 @@ export function readOptions(options: GuardOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new ConfigError('createGuard: pass an options object.');
   checkOptionNames('createGuard', options, optionNames);
   const origins = readOrigins(options);
-  const clockSkewSeconds = guardNumber(options, 'clockSkewSeconds', 5, 0, 300);
+  const clockSkewSeconds = guardNumber(options, 'clockSkewSeconds', 0, guardMaxima.clockSkewSeconds);
   const clock = readGuardClock(options);
-  const lookupTimeoutSeconds = guardNumber(options, 'lookupTimeoutSeconds', 10, 1, 60);
+  const lookupTimeoutSeconds = guardNumber(options, 'lookupTimeoutSeconds', 1, 60);
   const directory = implementing(
     options,
     'agents',
@@ -114,9 +123,9 @@ export function readOptions(options: GuardOptions): Settings {
       agents,
       audiences,
       clockSkewSeconds,
-      maxLifetimeSeconds: guardNumber(options, 'maxLinkLifetimeSeconds', 3600, 1, 86_400),
+      maxLifetimeSeconds: guardNumber(options, 'maxLinkLifetimeSeconds', 1, guardMaxima.maxLinkLifetimeSeconds),
     }),
-    maxDelegationDepth: guardNumber(options, 'maxDelegationDepth', 5, 0, 16),
+    maxDelegationDepth: guardNumber(options, 'maxDelegationDepth', 0, guardMaxima.maxDelegationDepth),
     scopeMatch: readScopeMatch(options),
     entities: readEntityProvider(options),
     subjectMustAlsoBePermitted: readSubjectRule(options),
@@ -135,13 +144,13 @@ export function readOptions(options: GuardOptions): Settings {
     }),
     traffic: readTraffic(options),
     forwarded: createForwardedReader(options.trustedProxies ?? []),
-    maxAgeSeconds: guardNumber(options, 'maxAgeSeconds', 60, 1, 3600),
+    maxAgeSeconds: guardNumber(options, 'maxAgeSeconds', 1, guardMaxima.maxAgeSeconds),
     clockSkewSeconds,
     bodyLimits: {
-      maxBytes: guardNumber(options, 'maxBodyBytes', 16 * 1024 ** 2, 0, 1024 ** 4),
-      memoryBytes: guardNumber(options, 'memoryBodyBytes', 1024 ** 2, 0, 1024 ** 3),
+      maxBytes: guardNumber(options, 'maxBodyBytes', 0, 1024 ** 4),
+      memoryBytes: guardNumber(options, 'memoryBodyBytes', 0, 1024 ** 3),
       spoolDirectory: readSpoolDirectory(options),
-      timeoutSeconds: guardNumber(options, 'bodyTimeoutSeconds', 30, 1, 3600),
+      timeoutSeconds: guardNumber(options, 'bodyTimeoutSeconds', 1, 3600),
     },
     clock,
     onTrouble: readOnTrouble('createGuard', options.onTrouble),
@@ -254,11 +263,8 @@ function implementing<Name extends 'agents' | 'policy' | 'replay'>(
 
 type FlagOption = 'subjectMustAlsoBePermitted' | 'dangerouslyExplainRefusals' | 'dangerouslyAllowHttpOrigin';
 
-/** The text `false` is no false: what a file or an environment holds must not switch a protection off. */
 function guardFlag(options: GuardOptions, name: FlagOption): boolean {
-  const { [name]: value = false } = options;
-  if (typeof value === 'boolean') return value;
-  throw new ConfigError(`createGuard: '${name}' must be true or false.`);
+  return flagOption('createGuard', name, options[name] ?? false);
 }
 
 type NumericOption =
@@ -271,12 +277,6 @@ type NumericOption =
   | 'memoryBodyBytes'
   | 'bodyTimeoutSeconds';
 
-function guardNumber(
-  options: GuardOptions,
-  name: NumericOption,
-  byDefault: number,
-  least: number,
-  most: number,
-): number {
-  return integerOption('createGuard', name, options[name] ?? byDefault, least, most);
+function guardNumber(options: GuardOptions, name: NumericOption, least: number, most: number): number {
+  return integerOption('createGuard', name, options[name] ?? guardDefaults[name], least, most);
 }

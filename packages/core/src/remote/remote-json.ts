@@ -2,7 +2,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { aborted } from './aborted.js';
-import { ConfigError, parseStrictJson, type Reading } from '@countersign/common';
+import { ConfigError, parseStrictJson, readBounded, type Reading, secureUrl } from '@countersign/common';
 import { isPublicAddress, lookupPublic } from './public-addresses.js';
 
 /** Switches for networks where keys are not served over https from a public address. */
@@ -45,17 +45,20 @@ export function readRemoteUrl(owner: string, text: string, options: RemoteOption
 
 /** The same for an address that somebody else named: whatever it is, it never throws. */
 export function checkRemoteUrl(text: string, options: RemoteOptions): Reading<URL> {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) return failed(`'${text}' is not an https URL`);
-  if (url.username !== '' || url.password !== '') return failed('take the credentials out of the URL');
-  if (url.protocol === 'http:' && options.dangerouslyAllowHttp !== true) {
-    return failed(`'${text}' is plain http. Use https, or set dangerouslyAllowHttp: true`);
-  }
-  if (!mayConnect(url, options)) {
+  // Also on loopback: what is fetched in clear is asked for by name.
+  const read = secureUrl(text, options.dangerouslyAllowHttp === true ? 'anywhere' : 'nowhere');
+  if (!read.ok) return failed(urlProblems[read.problem](text));
+  if (!mayConnect(read.url, options)) {
     return failed(`'${text}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true`);
   }
-  return { ok: true, value: url };
+  return { ok: true, value: read.url };
 }
+
+const urlProblems = {
+  not_http: (text: string) => `'${text}' is not an https URL`,
+  has_credentials: () => 'take the credentials out of the URL',
+  plain_http: (text: string) => `'${text}' is plain http. Use https, or set dangerouslyAllowHttp: true`,
+} as const;
 
 /** An address in the URL itself is never resolved, so it has to be checked here. */
 function mayConnect(url: URL, options: RemoteOptions): boolean {
@@ -117,10 +120,10 @@ async function exchange(
 ): Promise<Reading<RemoteDocument>> {
   const response = await send(url, options, kind, signal);
   const problem = responseProblem(response, kind);
-  const bytes = problem === undefined ? await readBody(response, maxBytes) : undefined;
+  const bytes = problem === undefined ? await readBounded(response, maxBytes) : undefined;
   response.destroy();
   if (bytes === undefined) return failed(problem ?? `the answer is larger than ${maxBytes} bytes`);
-  return { ok: true, value: { bytes, rawHeaders: response.rawHeaders } };
+  return { ok: true, value: { bytes: Buffer.from(bytes.buffer), rawHeaders: response.rawHeaders } };
 }
 
 function send(
@@ -155,17 +158,6 @@ function responseProblem({ statusCode = 0, headers }: IncomingMessage, kind: Doc
   // We asked for none; inflating would undo the size limit.
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') return 'the answer is compressed';
   return undefined;
-}
-
-/** The body, or undefined when it is too large. */
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response) {
-    if (!Buffer.isBuffer(chunk) || (length += chunk.length) > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function failed(problem: string): { readonly ok: false; readonly problem: string } {

@@ -1,5 +1,5 @@
 import { duration, moment, printable } from '../../text.js';
-import { guardDefaults } from '../guard-defaults.js';
+import { guardDefaults } from '@countersign/common';
 import type { Report, Row, Section } from '../report.js';
 import type { Proof } from './credentials.js';
 import type { ChainFacts, Grant, Member } from './facts.js';
@@ -112,9 +112,9 @@ function effectRows(facts: ChainFacts): Row[] {
 }
 
 function limitOfHops({ hopsLeft, members }: ChainFacts): string {
-  const acceptedAfter = Math.max(0, guardDefaults.maxDepth - (members.length - 1));
+  const acceptedAfter = Math.max(0, guardDefaults.maxDelegationDepth - (members.length - 1));
   if (hopsLeft < acceptedAfter) return '(by the max_hops of what was given)';
-  return `(if the API accepts ${guardDefaults.maxDepth} delegations, the default)`;
+  return `(if the API accepts ${guardDefaults.maxDelegationDepth} delegations, the default)`;
 }
 
 function breakRows(facts: ChainFacts): Row[] {

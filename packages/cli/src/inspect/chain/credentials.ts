@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto';
-import { type DelegationClaims, type LinkClaims, readClaims, readLink } from '@countersign/delegation';
+import { type DelegationClaims, LINK_TYPE, type LinkClaims, readClaims, readLink } from '@countersign/delegation';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { headerProblems } from '../token-header.js';
 import type { Presented } from './presented.js';
@@ -75,8 +75,8 @@ async function readOneLink(text: string, parts: LinkParts, problems: string[]): 
     return undefined;
   }
   const { typ, kid } = decoded?.header ?? {};
-  if (typ !== 'delegation+jwt' || typeof kid !== 'string' || Object.keys(decoded?.header ?? {}).length !== 3) {
-    problems.push(`${name}: its header is not { typ: delegation+jwt, alg, kid } of a link.`);
+  if (typ !== LINK_TYPE || typeof kid !== 'string' || Object.keys(decoded?.header ?? {}).length !== 3) {
+    problems.push(`${name}: its header is not { typ: ${LINK_TYPE}, alg, kid } of a link.`);
   }
   const keyId = String(kid);
   const { proof, problem } = await verifyLink(text, { ...parts, keyId, issuer: read.link.issuer });

@@ -1,4 +1,4 @@
-import { guardDefaults } from '../guard-defaults.js';
+import { guardDefaults } from '@countersign/common';
 import { lifetimeProblem } from '../lifetime.js';
 import type { Credentials } from './credentials.js';
 
@@ -6,24 +6,30 @@ import type { Credentials } from './credentials.js';
 export function hopsLeft({ token, links }: Credentials, depth: number): number {
   let left = token?.claims.maxHops ?? Infinity;
   for (const { claims } of links) left = Math.min(left - 1, claims.maxHops ?? Infinity);
-  return Math.max(0, Math.min(left, guardDefaults.maxDepth - depth));
+  return Math.max(0, Math.min(left, guardDefaults.maxDelegationDepth - depth));
 }
 
 /** What of a chain does not count now. */
 export function untimely({ token, links }: Credentials, now: number): string[] {
   const named = [
-    ...(token === undefined ? [] : [{ name: 'The token', claims: token.claims }]),
-    ...links.map(({ claims }, index) => ({ name: `Link ${index + 1}`, claims })),
+    ...(token === undefined
+      ? []
+      : [{ name: 'The token', claims: token.claims, most: guardDefaults.maxTokenLifetimeSeconds }]),
+    ...links.map(({ claims }, index) => ({
+      name: `Link ${index + 1}`,
+      claims,
+      most: guardDefaults.maxLinkLifetimeSeconds,
+    })),
   ];
   const latest = now + guardDefaults.clockSkewSeconds;
-  return named.flatMap(({ name, claims }) => {
+  return named.flatMap(({ name, claims, most }) => {
     const early = 'notBefore' in claims && claims.notBefore !== undefined && claims.notBefore > latest;
     const future = claims.issuedAt !== undefined && claims.issuedAt > latest;
     return [
       ...(claims.expiresAt <= now ? [`${name} has expired.`] : []),
       ...(early ? [`${name} is not valid yet.`] : []),
       ...(future ? [`${name} was issued in the future: a clock is wrong.`] : []),
-      ...lifetimeProblem(name, claims.issuedAt ?? now, claims.expiresAt),
+      ...lifetimeProblem(name, most, claims.issuedAt ?? now, claims.expiresAt),
     ];
   });
 }

@@ -8,7 +8,7 @@ import {
   type Scope,
 } from '@countersign/delegation';
 import { type Credentials, type Proof, readCredentials, type ReadLink, type ReadToken } from './credentials.js';
-import { guardDefaults } from '../guard-defaults.js';
+import { guardDefaults } from '@countersign/common';
 import { endingKeys, hopsLeft, revocable, untimely } from './ends.js';
 import type { Presented } from './presented.js';
 import { requestSignature } from './request-signature.js';
@@ -158,7 +158,7 @@ function lawful({ token, links }: Credentials, signers: readonly Signer[]): Retu
       delegator: agents[index] ?? actor,
     })),
     actor,
-    maxDepth: guardDefaults.maxDepth,
+    maxDepth: guardDefaults.maxDelegationDepth,
   });
 }
 

@@ -1,3 +1,4 @@
+import { guardMaxima } from '@countersign/common';
 import { parseList } from '@countersign/signature';
 
 /** A chain as it was given: what a request, a bundle or a token holds of it. Nothing in it has been verified. */
@@ -19,7 +20,7 @@ export interface PresentedRequest {
   readonly rawFields: readonly string[];
 }
 
-const maxLinks = 16;
+const maxLinks = guardMaxima.maxDelegationDepth;
 
 /** Reads a bundle of `countersign delegate`; a text says why it cannot be read. */
 export function readBundle({ token, links }: Readonly<Record<string, unknown>>): Presented | string {

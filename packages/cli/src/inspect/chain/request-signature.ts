@@ -1,5 +1,5 @@
 import { parseSignatureInput, requireComponents, verificationKey, verifyMessage } from '@countersign/signature';
-import { guardDefaults } from '../guard-defaults.js';
+import { bodyFields, credentialFields, guardDefaults, profileTag, targetComponents } from '@countersign/common';
 import type { Proof } from './credentials.js';
 import type { PresentedRequest } from './presented.js';
 import type { Trust } from './trust.js';
@@ -12,14 +12,6 @@ export interface RequestSignature {
 }
 
 const { maxAgeSeconds, clockSkewSeconds } = guardDefaults;
-const coveredFields = [
-  'authorization',
-  'agent-delegation',
-  'agent-approval',
-  'content-type',
-  'content-encoding',
-  'content-digest',
-];
 
 /** Verifies the signature of a request head over what it covers. Its body is not at hand: its digest is not compared. */
 export async function requestSignature(
@@ -42,11 +34,11 @@ export async function requestSignature(
       rawFields,
     },
     {
-      select: { tag: 'countersign' },
+      select: { tag: profileTag },
       components: requireComponents({
         all: ['@method'],
-        oneOf: [['@target-uri'], ['@authority', '@path', '@query']],
-        ifPresent: coveredFields,
+        oneOf: [['@target-uri'], targetComponents],
+        ifPresent: [...credentialFields, ...bodyFields],
       }),
       parameters: ['created', 'nonce', 'keyid'],
       algorithms: ['ed25519'],
@@ -72,7 +64,7 @@ function tooOld(created: number | undefined, now: number): string[] {
 function claimedBy(value: string | undefined): { readonly keyId?: string; readonly created?: number } {
   const parsed = value === undefined ? undefined : parseSignatureInput(value);
   if (parsed?.ok !== true) return {};
-  const ours = [...parsed.inputs.values()].find(({ parameters }) => parameters.get('tag')?.value === 'countersign');
+  const ours = [...parsed.inputs.values()].find(({ parameters }) => parameters.get('tag')?.value === profileTag);
   const [keyId, created] = [ours?.parameters.get('keyid'), ours?.parameters.get('created')];
   return {
     ...(keyId?.type === 'string' && { keyId: keyId.value }),

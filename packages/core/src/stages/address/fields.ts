@@ -1,3 +1,5 @@
+import { wireBounds } from '@countersign/common';
+
 /** All values of a field, in order, whatever the case of its name. */
 export function fieldValues(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = [];
@@ -7,12 +9,8 @@ export function fieldValues(rawHeaders: readonly string[], name: string): string
   return values;
 }
 
-const maxFieldBytes = 32 * 1024;
-/** Fewer than the 1000 at which Node begins to drop them. */
-const maxFieldLines = 256;
-
 /** Whether target and fields are more than is ever looked through. */
 export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): boolean {
-  if (rawHeaders.length > 2 * maxFieldLines) return true;
-  return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > maxFieldBytes;
+  if (rawHeaders.length > 2 * wireBounds.fieldLines) return true;
+  return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > wireBounds.fieldsLength;
 }

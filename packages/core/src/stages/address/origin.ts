@@ -1,4 +1,4 @@
-import { ConfigError, isLoopback } from '@countersign/common';
+import { ConfigError, secureUrl } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { fieldValues } from './fields.js';
 import { pathOf } from './target.js';
@@ -14,17 +14,18 @@ export interface Origin {
 
 /** Reads a configured origin. Plain http is for loopback only: a bearer token would cross the network in clear. */
 export function parseOrigin(value: string, dangerouslyAllowHttp: boolean): Origin {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || !/^https?:\/\/[^/?#@\s]+\/?$/i.test(value)) {
+  const read = secureUrl(value, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+  if ((!read.ok && read.problem !== 'plain_http') || !/^https?:\/\/[^/?#@\s]+\/?$/i.test(value)) {
     throw new ConfigError(
       `origin: '${value}' is not an origin. Write scheme and host only, like 'https://api.example.com'.`,
     );
   }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !dangerouslyAllowHttp) {
+  if (!read.ok) {
     throw new ConfigError(
       `origin: '${value}' is plain http. Use https (also when a proxy ends TLS), or set dangerouslyAllowHttpOrigin: true.`,
     );
   }
+  const { url } = read;
   return { scheme: url.protocol === 'https:' ? 'https' : 'http', authority: url.host, href: url.origin };
 }
 

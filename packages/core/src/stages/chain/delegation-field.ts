@@ -1,8 +1,7 @@
+import { wireBounds } from '@countersign/common';
 import { parseList } from '@countersign/signature';
 import { fieldValues } from '../address/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-
-const maxValueLength = 24 * 1024;
 
 /**
  * Reads the Agent-Delegation field: a List of Tokens (RFC 9651 §3.1, §3.3.4) without parameters, each one link, in the
@@ -14,7 +13,7 @@ export function readDelegationField(rawHeaders: readonly string[], maxLinks: num
   if (value === undefined) return [];
   // Frameworks differ in which of two they take; one field holds a whole chain.
   if (others.length > 0) return malformed('more than one Agent-Delegation field');
-  if (value.length > maxValueLength) return malformed('the Agent-Delegation field is too long');
+  if (value.length > wireBounds.delegationFieldLength) return malformed('the Agent-Delegation field is too long');
   const list = parseList(value, { duplicates: 'refuse', budget: { parts: maxLinks + 1 } });
   if (!list.ok && list.problem.kind !== 'too_long') return malformed('the Agent-Delegation field is not a List');
   if (!list.ok) return refusal('delegation_too_deep', `more than ${maxLinks} links`);

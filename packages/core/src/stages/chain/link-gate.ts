@@ -1,4 +1,5 @@
-import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading, wireBounds } from '@countersign/common';
+import { LINK_TYPE } from '@countersign/delegation';
 import { splitCompactJws } from '../token/jws-gate.js';
 
 /** A link in good form. Nothing in it has been verified. */
@@ -11,14 +12,12 @@ export interface UntrustedLink {
   readonly signed: Buffer;
 }
 
-const maxLinkLength = 8 * 1024;
-
 /**
  * The strict gate before any cryptography, as for access tokens; the header is exactly the one of the profile, so that no
  * token of another kind passes for a link (RFC 8725 §3.11). Never throws.
  */
 export function gateLink(text: string): Reading<UntrustedLink> {
-  const parts = splitCompactJws(text, maxLinkLength);
+  const parts = splitCompactJws(text, wireBounds.linkLength);
   if (parts === undefined) return problem('it is no JWS in compact serialisation');
   const header = parseStrictJson(parts.header);
   if (!header.ok) return problem(`its header cannot be read: ${header.problem}`);
@@ -36,7 +35,7 @@ export function gateLink(text: string): Reading<UntrustedLink> {
 function readHeader(header: JsonObject): string | undefined {
   const algorithm = member(header, 'alg');
   const keyId = member(header, 'kid');
-  if (Object.keys(header).length !== 3 || member(header, 'typ') !== 'delegation+jwt') return undefined;
+  if (Object.keys(header).length !== 3 || member(header, 'typ') !== LINK_TYPE) return undefined;
   // RFC 9864: two names of one algorithm.
   if (algorithm !== 'EdDSA' && algorithm !== 'Ed25519') return undefined;
   return typeof keyId === 'string' && /^[\w-]{43}$/.test(keyId) ? keyId : undefined;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkOptionNames, ConfigError, integerOption } from '@countersign/common';
+import { checkOptionNames, ConfigError, guardDefaults, guardMaxima, integerOption } from '@countersign/common';
 import { createDpopNonces, type DpopNonces } from './dpop-nonces.js';
 
 /** How DPoP proofs (RFC 9449) are accepted. */
@@ -34,8 +34,8 @@ export function readDpopOptions(dpop: true | DpopOptions | undefined): DpopSetti
   }
   const options: DpopOptions = dpop === true ? {} : dpop;
   checkOptionNames("createGuard: 'dpop'", options, ['maxAgeSeconds', 'nonce', 'nonceSecret']);
-  const { maxAgeSeconds = 60, nonce, nonceSecret } = options;
-  integerOption('createGuard', 'dpop.maxAgeSeconds', maxAgeSeconds, 1, 3600);
+  const { maxAgeSeconds = guardDefaults.maxAgeSeconds, nonce, nonceSecret } = options;
+  integerOption('createGuard', 'dpop.maxAgeSeconds', maxAgeSeconds, 1, guardMaxima.maxAgeSeconds);
   if (nonce !== undefined && nonce !== 'required') {
     throw new ConfigError("createGuard: 'dpop.nonce' must be 'required', or be left out.");
   }

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { jwkThumbprint } from '@countersign/signature';
-import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading, wireBounds } from '@countersign/common';
 import { readIssuerKey } from '../token/issuer-key.js';
 import { splitCompactJws } from '../token/jws-gate.js';
 import { signatureVerifies } from '../token/token-verifier.js';
@@ -26,17 +26,12 @@ export interface DpopProof {
   readonly nonce?: string;
 }
 
-const maxProofLength = 4 * 1024;
-
-/** Long enough that two honest proofs never collide (RFC 9449 §4.2), short enough to read. */
-const idLength = { least: 8, most: 256 };
-
 /**
  * Reads and verifies a proof (RFC 9449 §4.3) through the strict gate of access tokens: one spelling, one reading, and
  * exactly the header of a proof, so that no token of another kind passes for one. Never rejects.
  */
 export async function readDpopProof(text: string): Promise<Reading<DpopProof>> {
-  const parts = splitCompactJws(text, maxProofLength);
+  const parts = splitCompactJws(text, wireBounds.dpopProofLength);
   if (parts === undefined) return problem('it is no JWS in compact serialisation');
   const header = parseStrictJson(parts.header);
   const payload = parseStrictJson(parts.payload);
@@ -80,7 +75,7 @@ function readClaims(payload: JsonObject): Omit<DpopProof, 'publicKey' | 'thumbpr
   const issuedAt = member(payload, 'iat');
   const texts =
     typeof id === 'string' && typeof method === 'string' && typeof uri === 'string' && typeof tokenHash === 'string';
-  if (!texts || id.length < idLength.least || id.length > idLength.most) return undefined;
+  if (!texts || id.length < wireBounds.minNonceLength || id.length > wireBounds.maxNonceLength) return undefined;
   if (typeof issuedAt !== 'number' || !Number.isFinite(issuedAt)) return undefined;
   if (nonce !== undefined && typeof nonce !== 'string') return undefined;
   return { id, method, uri, tokenHash, issuedAt, ...(nonce !== undefined && { nonce }) };

@@ -4,11 +4,15 @@ import {
   type SignatureParameters,
   type StructuredFieldTypes,
 } from '@countersign/signature';
+import {
+  authorityFields,
+  methodOverrideFields,
+  profileTag,
+  requiredParameters,
+  targetComponents,
+} from '@countersign/common';
 import { fieldValues } from '../address/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-
-/** The wire profile (docs/reference/wire-profile.md): what a countersigned request must sign. */
-export const profileTag = 'countersign';
 
 /** What a kind of signature must be like, besides being valid. */
 export interface SignatureProfile {
@@ -24,7 +28,7 @@ export interface SignatureProfile {
 /** Our own profile. */
 export const countersignProfile: SignatureProfile = {
   tag: profileTag,
-  requiredParameters: ['created', 'keyid', 'nonce', 'tag'],
+  requiredParameters,
   structuredFields: {},
   problem: (_method, rawHeaders, covered) => profileProblem(rawHeaders, covered),
 };
@@ -34,32 +38,23 @@ export const acceptSignature: string =
   `sig=("@method" "@authority" "@path" "@query" "content-type" "content-digest" "authorization")` +
   `;created;nonce;keyid;tag="${profileTag}"`;
 
-/**
- * Fields that give or shape authority. One that the signature does not cover could have been put there by anybody, so
- * its mere presence refuses the request.
- */
-const credentialFields = ['authorization', 'agent-delegation', 'agent-approval', 'mcp-method', 'mcp-name'];
-
-/** Fields that some applications take for the method. They count only if they are signed like the method. */
-const methodFields = ['x-http-method-override', 'x-http-method', 'x-method-override'];
-
 /** What the profile demands of a signature beyond being valid. */
 export function profileProblem(rawHeaders: readonly string[], covered: CoveredComponents): Refusal | undefined {
   if (!covers(covered, '@method')) return incomplete('@method');
   if (!covers(covered, '@target-uri')) {
-    for (const component of ['@authority', '@path', '@query']) {
+    for (const component of targetComponents) {
       if (!covers(covered, component)) return incomplete(component);
     }
   }
   return uncoveredCredential(rawHeaders, (field) => covers(covered, field));
 }
 
-/** Refuses a field that gives or shapes authority where the proof of possession does not cover it. */
+/** Refuses a field that gives or shapes authority if the proof of possession does not cover it: anybody could have added it. */
 export function uncoveredCredential(
   rawHeaders: readonly string[],
   covered: (field: string) => boolean,
 ): Refusal | undefined {
-  const uncovered = [...credentialFields, ...methodFields].find(
+  const uncovered = [...authorityFields, ...methodOverrideFields].find(
     (field) => fieldValues(rawHeaders, field).length > 0 && !covered(field),
   );
   return uncovered === undefined ? undefined : refusal('credential_uncovered', uncovered);

@@ -1,6 +1,6 @@
 import { fieldValues } from '../address/fields.js';
 import type { Settings } from '../../options/options.js';
-import { profileTag } from './profile.js';
+import { profileTag } from '@countersign/common';
 import { refusal } from '../../model/refusal.js';
 import { presentsDpop, provedByDpop } from './by-dpop.js';
 import { provedBySignature } from './by-signature.js';

@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError, integerOption } from '@countersign/common';
+import { checkOptionNames, ConfigError, guardDefaults, integerOption } from '@countersign/common';
 
 /** How Web Bot Auth signatures are accepted. They say who a request is from, and bind little else. */
 export interface WebBotAuthOptions {
@@ -28,7 +28,7 @@ export function readWebBotAuthOptions(
   }
   const options: WebBotAuthOptions = webBotAuth === true ? {} : webBotAuth;
   checkOptionNames("createGuard: 'webBotAuth'", options, ['maxAgeSeconds', 'unsafeMethods']);
-  const { maxAgeSeconds = 300, unsafeMethods } = options;
+  const { maxAgeSeconds = guardDefaults.webBotAuthMaxAgeSeconds, unsafeMethods } = options;
   integerOption('createGuard', 'webBotAuth.maxAgeSeconds', maxAgeSeconds, 1, 86_400);
   if (unsafeMethods !== undefined && unsafeMethods !== 'policy') {
     throw new ConfigError("createGuard: 'webBotAuth.unsafeMethods' must be 'policy', or be left out.");

@@ -1,9 +1,6 @@
-import { answerInTime, errorMessage } from '@countersign/common';
+import { answerInTime, errorMessage, wireBounds } from '@countersign/common';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import type { ReplayStore } from './store.js';
-
-/** Long enough that two honest requests never collide, short enough to store. */
-const nonceLength = { least: 8, most: 256 };
 
 /** How often and how long a proof of possession counts. */
 export interface ProofUse {
@@ -62,6 +59,7 @@ async function reserve(
 }
 
 function nonceProblem(nonce: string): Refusal | undefined {
-  if (nonce.length >= nonceLength.least && nonce.length <= nonceLength.most) return undefined;
-  return refusal('signature_incomplete', `nonce must have ${nonceLength.least} to ${nonceLength.most} characters`);
+  const { minNonceLength: least, maxNonceLength: most } = wireBounds;
+  if (nonce.length >= least && nonce.length <= most) return undefined;
+  return refusal('signature_incomplete', `nonce must have ${least} to ${most} characters`);
 }

@@ -1,3 +1,4 @@
+import { wireBounds } from '@countersign/common';
 import { fieldValues } from '../address/fields.js';
 
 export type AuthorizationReading =
@@ -11,7 +12,7 @@ export type AuthorizationReading =
     }
   | { readonly kind: 'malformed'; readonly detail: string };
 
-const maxValueLength = 16 * 1024 + 'Bearer '.length;
+const maxValueLength = wireBounds.tokenLength + 'Bearer '.length;
 
 // RFC 6750 §2.1: "Bearer" 1*SP b64token, and RFC 9449 §7.1: "DPoP" 1*SP token68; the scheme in any case (RFC 9110 §11.1).
 // We take exactly one space, so that a token has one spelling.

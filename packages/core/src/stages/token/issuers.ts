@@ -1,5 +1,5 @@
 import { isIdentifier, isStringOrUri } from '@countersign/delegation';
-import { checkOptionNames, ConfigError, isJsonObject, isLoopback } from '@countersign/common';
+import { checkOptionNames, ConfigError, guardDefaults, isJsonObject, secureUrl } from '@countersign/common';
 import { CachedRemote, type Source } from '../../remote/cached-remote.js';
 import type { PublicJwk } from '../../keys/public-jwk.js';
 import { fetchJson, type RemoteJson, type RemoteOptions, readRemoteUrl } from '../../remote/remote-json.js';
@@ -86,7 +86,11 @@ function readIssuer(options: IssuerOptions): TrustedIssuer {
   const owner = `issuer '${options.issuer}'`;
   checkOptionNames(owner, options, optionNames);
   checkIssuerName(options.issuer);
-  const { algorithms = defaultAlgorithms, maxLifetimeSeconds = 3600, subjectNamespace = '' } = options;
+  const {
+    algorithms = defaultAlgorithms,
+    maxLifetimeSeconds = guardDefaults.maxTokenLifetimeSeconds,
+    subjectNamespace = '',
+  } = options;
   if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(isSignatureAlgorithm)) {
     throw new ConfigError(`${owner}: 'algorithms' must list some of ${signatureAlgorithms.join(', ')}.`);
   }
@@ -126,17 +130,14 @@ function readAudience(owner: string, { audience }: IssuerOptions): readonly stri
 
 /** RFC 9207 §2: an https URL without query or fragment. It is never normalised: two spellings are two issuers. */
 function checkIssuerName(issuer: unknown): void {
-  const url =
-    typeof issuer === 'string' && /^https?:\/\/[^\s?#@]+$/.test(issuer) && URL.canParse(issuer)
-      ? new URL(issuer)
-      : undefined;
-  if (url === undefined) {
+  const read = secureUrl(issuer, 'loopback');
+  if ((!read.ok && read.problem !== 'plain_http') || !/^https?:\/\/[^\s?#@]+$/.test(String(issuer))) {
     throw new ConfigError(
       `issuer '${String(issuer)}' must be an https URL without query or fragment, exactly as in the tokens' iss.`,
     );
   }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    throw new ConfigError(`issuer '${url.href}' is plain http, which only a loopback address may be. Use https.`);
+  if (!read.ok) {
+    throw new ConfigError(`issuer '${String(issuer)}' is plain http, which only a loopback address may be. Use https.`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, member, parseStrictJson } from '@countersign/common';
+import { isJsonObject, type JsonObject, member, parseStrictJson, wireBounds } from '@countersign/common';
 import { isSignatureAlgorithm } from './signature-algorithms.js';
 
 /** The header parameters that we act on. */
@@ -18,8 +18,6 @@ export type GateRefusal = {
   readonly code: 'token_malformed' | 'token_invalid';
   readonly detail: string;
 };
-
-const maxTokenLength = 16 * 1024;
 
 /**
  * The strict gate before any cryptography. The JOSE library behind it forgives white space, padding and duplicate
@@ -44,7 +42,7 @@ export function gateAccessToken(token: string): { readonly ok: true; readonly to
 /** Header, payload and signature of a compact JWS (RFC 7515 §7.1), each in canonical base64url; undefined if not. */
 export function splitCompactJws(
   token: string,
-  maxLength: number = maxTokenLength,
+  maxLength: number = wireBounds.tokenLength,
 ): { readonly header: Buffer; readonly payload: Buffer; readonly signature: Buffer } | undefined {
   if (token.length > maxLength) return undefined;
   // One part too many shows that there are too many.

@@ -8,7 +8,15 @@ import {
   readClaims,
 } from '@countersign/delegation';
 import { compactVerify } from 'jose';
-import { checkOptionNames, ConfigError, deepFreeze, type JsonObject, LruCache, member } from '@countersign/common';
+import {
+  checkOptionNames,
+  ConfigError,
+  deepFreeze,
+  guardMaxima,
+  type JsonObject,
+  LruCache,
+  member,
+} from '@countersign/common';
 import type { RefusalCode } from '../../model/refusal.js';
 import { bytesHeld, maxBytesRemembered } from './bytes-held.js';
 import { type IssuerKey, selectKey } from './issuer-key.js';
@@ -227,7 +235,7 @@ function readOptions(options: TokenVerifierOptions): Required<Omit<TokenVerifier
   ) {
     throw new ConfigError("createTokenVerifier: 'audiences' must name at least one audience.");
   }
-  if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= 300)) {
+  if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= guardMaxima.clockSkewSeconds)) {
     throw new ConfigError("createTokenVerifier: 'clockSkewSeconds' must be a number of seconds from 0 to 300.");
   }
   if (!Number.isSafeInteger(cacheSize) || cacheSize < 0) {

@@ -3,7 +3,7 @@ import { fieldsTooLarge, fieldValues } from '../address/fields.js';
 import type { Settings } from '../../options/options.js';
 import { webBotAuthTag } from '../possession/by-web-bot-auth.js';
 import { mentionsTag } from '../possession/prove-possession.js';
-import { profileTag } from '../possession/profile.js';
+import { profileTag } from '@countersign/common';
 import { holdsDelegatedToken } from './token-search.js';
 
 /** More than browsers keep for one site. */
