@@ -1,6 +1,6 @@
-// What a decision costs with 10 to 100,000 policies, beside evaluating all of them; what loading costs. `--most 10000`
-// leaves out the larger sets. Sets of all sizes are asked in turn, so that what else the machine does slows all alike;
-// loading is told in seconds of CPU time, which it leaves alone.
+// The cost of a decision and of loading with 10 to 100,000 policies, compared with Cedar alone: evaluation of all
+// policies, of the matching ones with the whole request, and loading without a reader of our own. `--most 10000` omits
+// larger sets. All engines are measured in turn, so that other load slows them equally. Loading is CPU time.
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
@@ -24,8 +24,15 @@ const SHAPES = {
 const SCHEMA =
   'entity Repo; action "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };';
 
+/** For Cedar alone: SCHEMA with the vocabulary that the engine adds, as far as these policies use it. */
+const WHOLE_SCHEMA = `entity Role; entity User; entity Agent in [Role] = { capabilities: Set<String> };
+type AgentContext = { scope: Set<String>, onBehalfOf?: User, depth: Long, via: Set<Agent>, proof: String,
+  possession: String, request: { method: String, path: String } };
+${SCHEMA}`;
+
 function query(n) {
   return {
+    number: n,
     principal: { id: `agent-${n % 10}`, roles: [`role-${n % 10}`], capabilities: ['pr:write'] },
     action: 'pr.create',
     resource: { type: 'Repo', id: `acme/${n}` },
@@ -55,7 +62,7 @@ function median(rounds, run) {
   return medianOf(Array.from({ length: rounds }, (_, round) => microseconds(() => run(round))));
 }
 
-/** Of each engine, all asked in turn, now from the first to the last and now from the last to the first. */
+/** The median of each engine. The order of the engines alternates from round to round. */
 function medians(engines, ask) {
   const times = engines.map(() => []);
   for (let round = 0; round < ROUNDS; round++) {
@@ -71,13 +78,13 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc');
 
 function mebibytes() {
-  // An instance goes only after what referred to it has gone.
+  // An instance is collected only after the objects that refer to it.
   for (let turn = 0; turn < 3; turn++) collect();
   const { heapUsed, external } = process.memoryUsage();
   return (heapUsed + external) / 1024 ** 2;
 }
 
-/** CPU seconds, those of the collector among them. */
+/** CPU seconds, including garbage collection. */
 async function seconds(run) {
   const before = process.cpuUsage();
   await run();
@@ -85,11 +92,14 @@ async function seconds(run) {
 }
 
 function wholeRequest(n) {
-  const { principal, resource, context } = query(n);
+  return requestOf(query(n));
+}
+
+function requestOf({ principal, resource, context }) {
   return {
     principal: { type: 'Agent', id: principal.id },
     action: { type: 'Action', id: 'pr.create' },
-    resource,
+    resource: { type: resource.type, id: resource.id },
     context: { ...context, onBehalfOf: { __entity: { type: 'User', id: context.onBehalfOf } } },
     entities: [
       {
@@ -101,7 +111,7 @@ function wholeRequest(n) {
   };
 }
 
-/** Every policy of the set for each request: preparsed, and as one call without any preparation. */
+/** Evaluates every policy of the set for each request: preparsed, and in one call without preparation. */
 function full(policies) {
   cedar.preparsePolicySet('all', { staticPolicies: policies.join('\n') });
   const rounds = Math.max(5, Math.min(200, 20_000 / policies.length));
@@ -113,9 +123,41 @@ function full(policies) {
   return { preparsed, once };
 }
 
+/** What Cedar alone takes to load a set: parse all, then describe or validate each policy. Batched, as one text is quadratic. */
+async function cedarLoads(policies) {
+  const batches = Array.from({ length: Math.ceil(policies.length / 200) }, (_, n) =>
+    policies.slice(n * 200, n * 200 + 200).join('\n'),
+  );
+  return {
+    parse: await seconds(() => batches.forEach((text) => accepted(cedar.policySetTextToParts(text)))),
+    json: await seconds(() => policies.forEach((text) => accepted(cedar.policyToJson(text)))),
+    validate: await seconds(() =>
+      batches.forEach((staticPolicies) =>
+        accepted(cedar.validate({ schema: WHOLE_SCHEMA, policies: { staticPolicies } })),
+      ),
+    ),
+  };
+}
+
+function accepted(answer) {
+  if (answer.type !== 'success') throw new Error(JSON.stringify(answer));
+}
+
+/** An engine without projection and cache: evaluates the one policy that matches, with the whole request. */
+function matchingOnly(policyOf) {
+  const ids = Array.from({ length: 10 }, (_, n) => {
+    cedar.preparsePolicySet(`match${n}`, { staticPolicies: policyOf(n) });
+    return `match${n}`;
+  });
+  return {
+    decide: (asked) =>
+      cedar.statefulIsAuthorized({ ...requestOf(asked), preparsedPolicySetId: ids[asked.number % 10] }).response,
+  };
+}
+
 const sizes = [10, 1000, 10_000, 100_000].filter((each) => each <= Number(values.most));
 
-/** Loads a set, first with a schema, to no other end than to time it. */
+/** Loads a set: with a schema only for the time, then without. */
 async function loaded(policyOf, size) {
   const policies = Array.from({ length: size }, (_, n) => policyOf(n));
   const text = policies.join('\n');
@@ -141,9 +183,9 @@ for (const [shape, policyOf] of Object.entries(SHAPES)) {
   for (const size of sizes) sets.push(await loaded(policyOf, size));
   const engines = sets.map(({ engine }) => engine);
   for (const engine of engines) for (let n = 0; n < 200; n++) allowed(engine, query(n));
-  const memo = medians(engines, (engine, n) => allowed(engine, query(n)));
-  // A depth of its own for each call: nothing is remembered.
-  const call = medians(engines, (engine, n) => {
+  const cached = medians(engines, (engine, n) => allowed(engine, query(n)));
+  // A depth of its own for each call, so that no answer comes from the cache.
+  const [whole, ...call] = medians([matchingOnly(policyOf), ...engines], (engine, n) => {
     const asked = query(n);
     allowed(engine, { ...asked, context: { ...asked.context, depth: -n } });
   });
@@ -153,7 +195,18 @@ for (const [shape, policyOf] of Object.entries(SHAPES)) {
     await engine.decideMany(query(1), list);
     const listed = performance.now() - start;
     const { preparsed, once } = policies.length > 10_000 ? { preparsed: NaN, once: NaN } : full(policies);
-    rows.push({ shape, ...numbers, call: call[place], memo: memo[place], list: listed, preparsed, once });
+    const alone = await cedarLoads(policies);
+    rows.push({
+      shape,
+      ...numbers,
+      alone,
+      whole,
+      call: call[place],
+      cached: cached[place],
+      list: listed,
+      preparsed,
+      once,
+    });
   }
 }
 
@@ -162,7 +215,8 @@ console.table(
     shape,
     policies: size,
     'decision µs': numbers.call.toFixed(1),
-    'remembered µs': numbers.memo.toFixed(1),
+    'cached µs': numbers.cached.toFixed(1),
+    'whole request µs': numbers.whole.toFixed(1),
     'all, preparsed µs': numbers.preparsed.toFixed(0),
     'all, isAuthorized µs': numbers.once.toFixed(0),
     'list of 500 ms': numbers.list.toFixed(1),
@@ -170,9 +224,12 @@ console.table(
     'with schema CPU s': numbers.loadValid.toFixed(2),
     'reload CPU s': numbers.reload.toFixed(2),
     'memory MiB': numbers.memory.toFixed(0),
+    'Cedar parse s': numbers.alone.parse.toFixed(2),
+    'Cedar JSON s': numbers.alone.json.toFixed(2),
+    'Cedar validate s': numbers.alone.validate.toFixed(2),
   })),
 );
 for (const shape of Object.keys(SHAPES)) {
   const of = rows.filter((row) => row.shape === shape);
-  console.log(`${shape}: ${of.at(-1).size} policies cost ${(of.at(-1).call / of[0].call).toFixed(2)} × what 10 do`);
+  console.log(`${shape}: ${of.at(-1).size} policies cost ${(of.at(-1).call / of[0].call).toFixed(2)} × what 10 cost`);
 }

@@ -1,6 +1,6 @@
 import type { Explanation } from './explanation.js';
 
-/** What a route guards. `attributes` and `parents` come from the application, never from the request. */
+/** The object that a route guards. `attributes` and `parents` come from the application, never from the request. */
 export interface Resource {
   readonly type: string;
   readonly id: string;
@@ -8,10 +8,10 @@ export interface Resource {
   readonly parents?: readonly { readonly type: string; readonly id: string }[];
 }
 
-/** One question to policy: may this actor, so delegated, do this to that? */
+/** One question to the policies: may this actor, with this delegation, perform the action on the resource? */
 export interface PolicyQuery {
   readonly principal: {
-    /** `User`: asked besides, where the subject must also be permitted. Default `Agent`. */
+    /** `User` for the second query that `subjectMustAlsoBePermitted` makes about the subject. Default `Agent`. */
     readonly type?: 'Agent' | 'User';
     readonly id: string;
     readonly roles: readonly string[];
@@ -24,26 +24,26 @@ export interface PolicyQuery {
 }
 
 export interface PolicyContext {
-  /** Every known scope that the effective scope covers, so that set membership suffices. */
+  /** Every known scope that the effective scope covers, so that policies can test set membership. */
   readonly scope: readonly string[];
-  /** The user on whose behalf; absent when there is none. */
+  /** The user on whose behalf the actor acts; absent when there is none. */
   readonly onBehalfOf?: string;
-  /** The other agent on whose behalf, where a chain begins with an agent; absent when the actor acts for itself. */
+  /** The agent at the start of the chain, if it is not a user; absent when the actor acts for itself. */
   readonly onBehalfOfAgent?: string;
   /** Hops from subject to actor: 0 when the actor acts for itself. */
   readonly depth: number;
-  /** The agents between subject and actor, oldest first. History: it may make a policy forbid, never permit. */
+  /** The agents between subject and actor, oldest first. History: a forbid may read it, a permit may not. */
   readonly via: readonly string[];
-  /** How the last hop was proved: `issuer` (asserted by a token issuer) or `signature` (by the key of an agent). */
+  /** Proof of the last hop: `issuer` (a token issuer asserts it) or `signature` (an agent's key signed it). */
   readonly proof: 'issuer' | 'signature';
-  /** How the sender proved that it holds its key. */
+  /** How the sender proved possession of its key. */
   readonly possession: 'signature' | 'dpop' | 'web-bot-auth';
-  /** What was handed over in detail (RFC 9396), of the details that match this request; absent without any. */
+  /** The authorization details (RFC 9396) that match this request; absent if the token has none. */
   readonly authorizationDetails?: MatchingDetails;
   readonly request: { readonly method: string; readonly path: string };
 }
 
-/** The members of RFC 9396 §2.2, each over all details that match; absent where one of these does not limit it. */
+/** The members of RFC 9396 §2.2, each a union over the matching details; absent if one of them sets no limit. */
 export interface MatchingDetails {
   readonly types: readonly string[];
   readonly actions?: readonly string[];
@@ -55,26 +55,26 @@ export interface MatchingDetails {
 
 export interface PolicyDecision {
   readonly decision: 'allow' | 'deny';
-  /** `error`: an evaluation error or an engine fault made this a deny. */
+  /** `error`: a deny because of an evaluation error or an engine fault. */
   readonly cause: 'policy' | 'error';
   /** The determining policies, by file and `@id`. */
   readonly policies: readonly string[];
   /** Hash of the policy set that decided. */
   readonly policySet: string;
-  /** What went wrong, for logs and the audit record. */
+  /** Error texts for logs and the audit record. */
   readonly errors: readonly string[];
-  /** Why, in detail. Worked out when it is called; never throws. Absent where an engine cannot say. */
+  /** Explains the decision. Computed on call; never throws. Absent if the engine cannot explain. */
   explain?(): Explanation;
 }
 
-/** Decides. Any failure is a deny (`cause: 'error'`); an engine that cannot be reached rejects. */
+/** Decides queries. Any failure is a deny (`cause: 'error'`); an engine that cannot be reached rejects. */
 export interface PolicyEngine {
-  /** Scopes that the policies mention, so that `context.scope` can be closed over them. Other scopes, another array. */
+  /** Scopes that the policies mention; `context.scope` is closed over them. A change yields a new array. */
   readonly scopeVocabulary: readonly string[];
-  /** True: it heeds `principal.type`. Needed for `subjectMustAlsoBePermitted`, lest a user be taken for an agent. */
+  /** Whether the engine evaluates `principal.type`. Required for `subjectMustAlsoBePermitted`. Default false. */
   readonly knowsUsers?: boolean;
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
-  /** Decides one question for many resources, in their order and by one policy set. Default: `decide` for each. */
+  /** Decides one query for many resources, in their order and by one policy set. Default: `decide` for each. */
   decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;
   close?(): void | Promise<void>;
 }

@@ -1,29 +1,29 @@
-/** Why a decision came out as it did. For logs and for people; it quotes the request and the policies. */
+/** Why a request was allowed or denied. For logs and policy authors; it quotes the request and the policies. */
 export interface Explanation {
   readonly decision: 'allow' | 'deny';
   readonly request: ExplainedRequest;
-  /** The policies that decided; where an evaluation error did, those that erred. */
+  /** The determining policies; if an evaluation error decided, the policies that failed. */
   readonly determining: readonly PolicyPlace[];
-  /** What went wrong, where an error made this a deny. */
+  /** Error texts, if an error caused the deny. */
   readonly errors: readonly string[];
-  /** Of a denial: the permits that came nearest, nearest first; at most three. */
+  /** For a deny: at most three permits that failed by the fewest conditions, nearest first. */
   readonly nearest: readonly NearPermit[];
 }
 
-/** The question, as policy saw it. Entities stand as in Cedar: `Agent::"agent-a"`. */
+/** The request as the policies saw it. Entities are written as in Cedar: `Agent::"agent-a"`. */
 export interface ExplainedRequest {
   readonly actor: string;
   readonly roles: readonly string[];
-  /** The user or the agent on whose behalf; absent when the actor acts for itself. */
+  /** The user or agent on whose behalf the actor acts; absent when it acts for itself. */
   readonly subject?: string;
   readonly action: string;
   readonly resource: string;
   readonly scope: readonly string[];
 }
 
-/** A policy and where it stands. */
+/** A policy and its location. */
 export interface PolicyPlace {
-  /** As decisions name it: `file.cedar#id`. */
+  /** The id that decisions report: `file.cedar#id`. */
   readonly id: string;
   readonly effect: 'permit' | 'forbid';
   readonly file: string;
@@ -31,22 +31,22 @@ export interface PolicyPlace {
   readonly line: number;
 }
 
-/** A permit that did not permit. */
+/** A permit that did not apply, or that a forbid overrode. */
 export interface NearPermit extends PolicyPlace {
-  /** What does not hold, in the order of the policy. Empty: it holds, but a forbid overrules it. */
+  /** The unmet conditions, in the order of the policy. Empty: the permit applies, but a forbid overrides it. */
   readonly unmet: readonly UnmetCondition[];
 }
 
 /** One condition of a policy that does not hold for the request. */
 export interface UnmetCondition {
-  /** What it asks about: `scope` is `context.scope`, `subject` is on whose behalf. */
+  /** What the condition reads: `scope` is `context.scope`, `subject` is `context.onBehalfOf` or `onBehalfOfAgent`. */
   readonly about: 'actor' | 'action' | 'resource' | 'scope' | 'subject' | 'approval' | 'other';
-  /** Where it stands: in the head of the policy, or in a clause. */
+  /** The part of the policy: `head` is its scope (principal, action, resource); else the kind of clause. */
   readonly clause: 'head' | 'when' | 'unless';
-  /** As it is written, without comments; of an `unless`, what should not be so. */
+  /** The source text without comments. Under `unless`, it holds but must not. */
   readonly text: string;
   /** Its line in the file, from 1. */
   readonly line: number;
-  /** Set where it could not be evaluated: what Cedar says. */
+  /** Cedar's error, if the condition could not be evaluated. */
   readonly error?: string;
 }

@@ -1,23 +1,23 @@
 import type { Resource } from './engine.js';
 
-/** Whether it has a type and an id, without which there is nothing to decide about. */
+/** Whether a value has a type and an id, which every decision needs. */
 export function isResource(value: unknown): value is Resource {
   if (typeof value !== 'object' || value === null) return false;
   const { type, id } = value as Partial<Resource>;
   return typeof type === 'string' && type !== '' && typeof id === 'string' && id !== '';
 }
 
-/** What the application made is no resource. Its text names members and kinds, never values: the audit log keeps it. */
+/** The application built an invalid resource. The message names members and kinds only: the audit log keeps it. */
 export class IncompleteResource extends Error {
   override readonly name = 'IncompleteResource';
 }
 
-/** Of what is no resource: which member, and what stands there. */
-export function whatIsWrongWith(made: unknown): string {
-  if (typeof made !== 'object' || made === null) return `a resource needs { type, id }, and it is ${kindOf(made)}`;
-  const { type, id } = made as { readonly type?: unknown; readonly id?: unknown };
-  const wrong = Object.entries({ type, id }).filter(([, value]) => typeof value !== 'string' || value === '');
-  const members = wrong.map(([name, value]) => `'${name}' is ${kindOf(value)}`).join(' and ');
+/** Describes why a value is not a resource: the member, and the kind of value it has. */
+export function resourceProblem(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return `a resource needs { type, id }, and it is ${kindOf(value)}`;
+  const { type, id } = value as { readonly type?: unknown; readonly id?: unknown };
+  const wrong = Object.entries({ type, id }).filter(([, member]) => typeof member !== 'string' || member === '');
+  const members = wrong.map(([name, member]) => `'${name}' is ${kindOf(member)}`).join(' and ');
   return `a resource needs a type and an id, both text, and ${members}`;
 }
 

@@ -1,6 +1,6 @@
 import type { PolicyQuery } from '../src/engine.js';
 
-/** What the founding article's rule permits: a code reviewer opens a draft pull request for a user. */
+/** A query that DRAFTS permits: a code reviewer opens a draft pull request for a user. */
 export function reviewerQuery(change: Partial<PolicyQuery> = {}): PolicyQuery {
   return {
     principal: { id: 'agent-code-reviewer-01', roles: ['reviewer'], capabilities: ['repo:read', 'pr:write:draft'] },
@@ -19,7 +19,7 @@ export function reviewerQuery(change: Partial<PolicyQuery> = {}): PolicyQuery {
   };
 }
 
-/** The Cedar twin of the article's rule. */
+/** One agent may open draft pull requests in one repository for one user. */
 export const DRAFTS = `@id("drafts")
 permit(
   principal == Agent::"agent-code-reviewer-01",

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ConfigError } from '@countersign/common';
-import { IncompleteResource, isResource, type Resource, whatIsWrongWith } from '@countersign/policy';
+import { IncompleteResource, isResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type Refusal, refusal, refusalResponse } from '../model/refusal.js';
 import { type Admission, admissionOf, type Progress, progressOf } from './admission.js';
 import { checkPermission, type PermitOptions } from './options.js';
@@ -123,7 +123,7 @@ export async function askPermission(admission: Admission, permission: Permission
   }
   if (resource === undefined) return await guard.absent(caller, action);
   if (!isResource(resource)) {
-    return await guard.unresolved(caller, action, new IncompleteResource(whatIsWrongWith(resource)));
+    return await guard.unresolved(caller, action, new IncompleteResource(resourceProblem(resource)));
   }
   // Copied: the record then shows what was decided, even if the application changes its object meanwhile.
   const answer = await guard.authorize(caller, {

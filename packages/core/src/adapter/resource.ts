@@ -1,4 +1,4 @@
-import { IncompleteResource, isResource, type Resource, whatIsWrongWith } from '@countersign/policy';
+import { IncompleteResource, isResource, type Resource, resourceProblem } from '@countersign/policy';
 
 /**
  * A resource as a route's function returns it. Its id may be a route parameter, which is undefined if its name is misspelt.
@@ -43,7 +43,7 @@ export function withTextId(made: unknown): unknown {
 export function wholeResource(given: RouteResource | undefined): Resource | undefined {
   if (given === undefined) return undefined;
   const made = withTextId(given);
-  if (!isResource(made)) throw new IncompleteResource(whatIsWrongWith(made));
+  if (!isResource(made)) throw new IncompleteResource(resourceProblem(made));
   if (isTextOfMissing(made.id)) {
     throw new IncompleteResource("'id' reads as JavaScript writes what is not there: is a route parameter misspelt?");
   }

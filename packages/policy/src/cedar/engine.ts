@@ -11,46 +11,46 @@ import { cedarRequest } from './request/request.js';
 import { AGENT_VOCABULARY, type NamedTexts } from './load/schema.js';
 import { uidOf } from './index/scope.js';
 
-/** Policies and schema as text. */
+/** Policies, schema and entities of an engine. */
 export interface CedarSource {
   /** Cedar policies: one text, or texts by file name. */
   readonly policies: string | NamedTexts;
   /**
-   * Your own resources and actions, in Cedar's schema language; the agent vocabulary is added to it. With a schema,
-   * policies are validated when they are loaded and every request when it is decided. Without one nothing is
-   * validated: a misspelt attribute shows only when a request reaches it, as a deny.
+   * Your resources and actions in Cedar's schema language; the agent vocabulary is added to it. With a schema, policies
+   * are validated at load and every request is validated before it is decided. Default: nothing is validated, so that
+   * a misspelt attribute appears only as a deny when a request reaches it.
    */
   readonly schema?: string | NamedTexts;
   /**
-   * What roles, groups and resources are in, and their attributes, as far as it is known beforehand: a role in a role,
-   * a user in a group. Agents are not among them; their roles come with them.
+   * Parents and attributes of roles, users, groups and resources that are known at load, such as a role in a role.
+   * Agents are not allowed here: their roles come with each query. Default none.
    */
   readonly entities?: readonly Resource[];
 }
 
-/** A decision that can say why, by the policies that made it. */
+/** A decision that can be explained, by the policies that made it. */
 export interface CedarDecision extends PolicyDecision {
   explain(): Explanation;
 }
 
 /** Decides with Cedar, in process. */
 export interface CedarEngine extends PolicyEngine {
-  /** Hash of the policy set that decides now. */
+  /** Hash of the current policy set. */
   readonly policySet: string;
   decide(query: PolicyQuery): CedarDecision;
   decideMany(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly CedarDecision[]>;
-  /** The policies that decide now, in the order of their files. */
+  /** The current policies, in the order of their files. */
   readonly policies: readonly Policy[];
-  /** The actions that can be asked about, each with its types of resource, by the schema; undefined without one. */
+  /** The actions that a query can name, each with its resource types; undefined without a schema. */
   readonly actions: ReadonlyMap<string, readonly string[]> | undefined;
   /**
-   * Puts other policies in force, whole or not at all: on any problem the old ones stay. That a schema is missing where
-   * there was one is a problem, too.
+   * Replaces policies, schema and entities atomically. On any problem the old ones remain in force. A source without a
+   * schema is a problem if the current one has a schema.
    */
   replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string };
 }
 
-/** An engine, or why the source cannot be put in force. */
+/** Creates an engine, or reports why the source cannot be loaded. */
 export function createCedarEngine(
   source: CedarSource,
 ): { readonly ok: true; readonly engine: CedarEngine } | { readonly ok: false; readonly problem: string } {
@@ -58,8 +58,8 @@ export function createCedarEngine(
   return loaded.ok ? { ok: true, engine: new Engine(loaded.live) } : loaded;
 }
 
-/** Without a schema neither policies nor requests are validated any more: a file that is gone must not do that. */
-const LOST =
+/** Losing the schema would turn validation off, so that a missing file must not be taken for a decision to do that. */
+const SCHEMA_REMOVED =
   'the policies had a schema, and now there is none, so that nothing would be validated. ' +
   'Give it again, or make a new engine without.';
 
@@ -89,20 +89,20 @@ class Engine implements CedarEngine {
   }
 
   decide(query: PolicyQuery): CedarDecision {
-    return decideBy(this.#live, query);
+    return decideWith(this.#live, query);
   }
 
   async decideMany(
     query: Omit<PolicyQuery, 'resource'>,
     resources: readonly Resource[],
   ): Promise<readonly CedarDecision[]> {
-    // A replacement while others have their turn must not decide half of a list.
+    // All decisions of a list use one policy set, also if replace() runs between two of them.
     const live = this.#live;
     const decisions: CedarDecision[] = [];
-    const turnOver = yieldEvery();
+    const nextTurn = yieldEvery();
     for (const resource of resources) {
-      decisions.push(decideBy(live, { ...query, resource }));
-      await turnOver();
+      decisions.push(decideWith(live, { ...query, resource }));
+      await nextTurn();
     }
     return decisions;
   }
@@ -111,13 +111,13 @@ class Engine implements CedarEngine {
     const loaded = load(source, this.#live.set);
     if (!loaded.ok) return loaded;
     if (this.#live.set.schema !== undefined && loaded.live.set.schema === undefined)
-      return { ok: false, problem: LOST };
+      return { ok: false, problem: SCHEMA_REMOVED };
     this.#live = loaded.live;
     return { ok: true };
   }
 }
 
-function decideBy(live: LivePolicies, query: PolicyQuery): CedarDecision {
+function decideWith(live: LivePolicies, query: PolicyQuery): CedarDecision {
   const { hash: policySet } = live.set;
   const translated = translate(query, live.set);
   if (!translated.ok) {
@@ -137,7 +137,7 @@ function decideBy(live: LivePolicies, query: PolicyQuery): CedarDecision {
   );
 }
 
-/** Keeps what it was made of, so that an explanation costs nothing until it is asked for. */
+/** Holds the inputs of the decision, so that an explanation costs nothing until it is requested. */
 class Decision implements CedarDecision {
   readonly decision: PolicyDecision['decision'];
   readonly cause: PolicyDecision['cause'];
@@ -168,12 +168,12 @@ function translate(query: PolicyQuery, { entities }: PolicySet): ReturnType<type
   try {
     return cedarRequest(query, entities);
   } catch (thrown) {
-    // A query of another shape than its type, or an object of the application's that throws when it is read.
+    // An untyped caller can pass any value, or an object whose getter throws.
     return { ok: false, problem: `the query cannot be read: ${String(thrown)}` };
   }
 }
 
-/** Tries the policies in an instance of their own. Only if it survives them do they go live. */
+/** Reads the policies in a scratch instance, so that text that kills an instance never reaches the live one. */
 function load(
   source: CedarSource,
   earlier?: PolicySet,
@@ -181,7 +181,7 @@ function load(
   try {
     const reading = readPolicySet(freshCedar(), textsOf(source), AGENT_VOCABULARY, earlier);
     if (!reading.ok) return { ok: false, problem: reading.problems.join('\n  ') };
-    // An instance never gives memory back, so that what reading took goes with the one that read.
+    // WebAssembly memory never shrinks: a new instance does not carry the memory that reading took.
     const started = LivePolicies.start(reading.set, freshCedar());
     return started.ok ? started : { ok: false, problem: started.problems.join('\n  ') };
   } catch (thrown) {

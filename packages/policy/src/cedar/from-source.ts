@@ -12,34 +12,34 @@ import { readFolder, sourceOf } from './load/folder.js';
 import { MANIFEST } from './load/manifest.js';
 
 export interface CedarFromDirectoryOptions {
-  /** Follow changes of the folder. Default false: they take effect by `reload()` only. */
+  /** Whether to watch the folder and reload on changes. Default false: only `reload()` does. */
   readonly watch?: boolean;
-  /** Told of every reload that watching led to. Default: a process warning when the old policies had to stay. */
+  /** Called after every reload that watching caused. Default: a process warning if a reload failed. */
   readonly onReload?: (result: ReloadResult) => unknown;
   /**
-   * How often the folder is looked at besides the notices of the operating system, which network file systems and some
-   * container mounts do not send. In seconds. Default 5.
+   * Interval in seconds at which the folder is also polled, as network file systems and some container mounts send no
+   * change events. Default 5.
    */
   readonly pollSeconds?: number;
 }
 
-/** Decides by the policies of a folder. */
+/** An engine whose policies come from a folder. */
 export interface CedarDirectory extends CedarEngine {
-  /** Reads the folder again and puts it in force, whole or not at all: on any problem the old policies stay. */
+  /** Reloads the folder atomically: on any problem the old policies remain in force. */
   reload(): Promise<ReloadResult>;
   close(): void;
 }
 
 /**
- * Reads every `*.cedar` and `*.cedarschema` file of a folder (not of folders within) and validates them. Decisions name
- * policies `file.cedar#id`, with the policy's `@id`, or its place in the file, from 0. A file `entities.json` may say
- * which roles are in which, and which users in which groups: a list of `{ type, id, parents, attributes }`.
+ * Loads and validates every `*.cedar` and `*.cedarschema` file of a folder, without subfolders. Decisions name a policy
+ * `file.cedar#id` by its `@id`, or by its position in the file, from 0. An optional `entities.json` lists the parents and
+ * attributes of roles, users and groups: `[{ type, id, parents, attributes }]`.
  *
- * Waits up to a second if a file was changed during the last second: somebody may still be writing. If there is a file
- * `SHA256SUMS`, as `sha256sum` writes it, it must name each of these files, and no other.
+ * Waits up to a second if a file changed during the last second, as it may be incomplete. If the folder has a
+ * `SHA256SUMS` file, in the format of `sha256sum`, it must list exactly the files that are read.
  *
- * @throws ConfigError naming file and line, if the folder cannot be read, there is no policy, or one does not parse,
- * validate, or bear a name of its own.
+ * @throws ConfigError with file and line, if the folder cannot be read, has no policy, or a policy does not parse or
+ * validate, or reuses an `@id`.
  *
  * @example
  * const policy = await cedarFromDirectory('policies', { watch: true });
@@ -65,7 +65,7 @@ export async function cedarFromDirectory(
   return Object.assign(engine, { reload: () => files.reload(), close: () => files.close() });
 }
 
-/** The engine of a folder, from the first set on. */
+/** The engine of a folder. Exists after the first successful load. */
 class Folder {
   #engine: CedarEngine | undefined;
   #hasManifest = false;
@@ -75,17 +75,17 @@ class Folder {
     return this.#engine;
   }
 
-  /** @throws ConfigError; then the policies before stay in force. */
+  /** @throws ConfigError; the old policies then remain in force. */
   load(set: FileSet): void {
     const hasManifest = set.files.has(MANIFEST);
     if (this.#hasManifest && !hasManifest) {
       throw new ConfigError(`${MANIFEST} is gone. Write it again, or restart without it.`);
     }
-    this.#put(sourceOf(set));
+    this.#apply(sourceOf(set));
     this.#hasManifest = hasManifest;
   }
 
-  #put(source: CedarSource): void {
+  #apply(source: CedarSource): void {
     if (this.#engine === undefined) {
       const created = createCedarEngine(source);
       if (!created.ok) throw new ConfigError(created.problem);
@@ -98,7 +98,7 @@ class Folder {
 }
 
 /**
- * Takes policies as text. In decisions, a single text goes by the name of `policies.cedar`.
+ * Creates an engine from text. Decisions name a single text `policies.cedar`.
  *
  * @throws ConfigError as {@link cedarFromDirectory} does.
  *
@@ -107,13 +107,14 @@ class Folder {
  *   policies: '@id("readers") permit(principal in Role::"reader", action == Action::"invoice.read", resource);',
  * });
  */
-// Async so that all engines are created alike, and loading may move off the main thread.
+// Async like the other factories, so that loading can move off the main thread later.
 export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
   const owner = 'cedarFromText';
   if (typeof source !== 'object' || source === null) throw new ConfigError(`${owner}: pass { policies, schema }.`);
   checkOptionNames(owner, source, ['policies', 'schema', 'entities']);
-  if (!isText(source.policies)) throw new ConfigError(`${owner}: 'policies' must be text, or texts by file name.`);
-  if (source.schema !== undefined && !isText(source.schema)) {
+  if (!isTextOrTexts(source.policies))
+    throw new ConfigError(`${owner}: 'policies' must be text, or texts by file name.`);
+  if (source.schema !== undefined && !isTextOrTexts(source.schema)) {
     throw new ConfigError(`${owner}: 'schema' must be text, or texts by file name.`);
   }
   if (source.entities !== undefined && !Array.isArray(source.entities)) {
@@ -124,7 +125,7 @@ export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
   return loaded.engine;
 }
 
-function isText(value: unknown): boolean {
+function isTextOrTexts(value: unknown): boolean {
   if (typeof value === 'string') return true;
   return typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string');
 }

@@ -2,7 +2,7 @@ import { errorMessage } from '@countersign/common';
 import { Hierarchy } from '../cedar/index/hierarchy.js';
 import { addReachable } from '../cedar/request/entities.js';
 import type { CedarRequest } from '../cedar/request/request.js';
-import type { PlacedRequest } from '../cedar/index/policy-index.js';
+import type { ResolvedRequest } from '../cedar/index/policy-index.js';
 import type { Policy, PolicySet } from '../cedar/load/policy-set.js';
 import { entityKey } from '../cedar/index/scope.js';
 import type { PolicyDecision, PolicyQuery } from '../engine.js';
@@ -11,22 +11,23 @@ import { type Condition, conditionsOf, withoutStrings } from '../cedar/text/cond
 import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from '../explanation.js';
 import { probe, type Verdict } from './probe.js';
 
-/** What a decision was made of. */
-export interface Explained {
+/** The inputs and the result of a decision. */
+export interface DecisionFacts {
   readonly decision: PolicyDecision;
   readonly query: PolicyQuery;
-  /** Undefined where the query could not be put in Cedar's words. */
+  /** Undefined if the query could not be translated to Cedar. */
   readonly request: CedarRequest | undefined;
   readonly set: PolicySet;
 }
 
-/** Permits whose conditions are looked at, and those that are told of. */
-const CANDIDATES = 40;
-const NEAREST = 3;
+/** Permits whose conditions are evaluated. */
+const MAX_CANDIDATES = 40;
+/** Permits that are reported. */
+const MAX_NEAREST = 3;
 
-/** Never throws: what cannot be explained is said among its errors. */
-export function explain(explained: Explained): Explanation {
-  const { decision, query, request, set } = explained;
+/** Explains a decision. Never throws: a failure is added to the errors of the explanation. */
+export function explain(facts: DecisionFacts): Explanation {
+  const { decision, query, request, set } = facts;
   const base = {
     decision: decision.decision,
     request: requestOf(query, request),
@@ -42,17 +43,17 @@ export function explain(explained: Explained): Explanation {
   }
 }
 
-function nearestPermits(asked: CedarRequest, { policies, entities: known, schema }: PolicySet): NearPermit[] {
-  const entities = [...asked.entities];
+function nearestPermits(original: CedarRequest, { policies, entities: known, schema }: PolicySet): NearPermit[] {
+  const entities = [...original.entities];
   addReachable(entities, known.keys(), known);
-  const request = { ...asked, entities };
+  const request = { ...original, entities };
   const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
-  const placed: PlacedRequest = {
-    principal: hierarchy.place(request.principal),
-    action: hierarchy.place(request.action),
-    resource: hierarchy.place(request.resource),
+  const resolved: ResolvedRequest = {
+    principal: hierarchy.resolve(request.principal),
+    action: hierarchy.resolve(request.action),
+    resource: hierarchy.resolve(request.resource),
   };
-  const candidates = candidatesFor(policies, placed, CANDIDATES).map((candidate) => ({
+  const candidates = candidatesFor(policies, resolved, MAX_CANDIDATES).map((candidate) => ({
     ...candidate,
     conditions: conditionsOf(candidate.policy.text),
   }));
@@ -67,22 +68,22 @@ function nearestPermits(asked: CedarRequest, { policies, entities: known, schema
     return nearPermit(candidate, candidate.conditions, own);
   });
   const forThisAction = permits.filter(({ unmet }) => unmet.every(({ about }) => about !== 'action'));
-  // Permits for other actions say something only where there is none for this one.
+  // Permits for other actions help only if there is none for this action.
   return (forThisAction.length > 0 ? forThisAction : permits)
     .toSorted((one, other) => one.unmet.length - other.unmet.length)
-    .slice(0, NEAREST);
+    .slice(0, MAX_NEAREST);
 }
 
 function nearPermit(
-  { policy, unmet: unmetHead }: Candidate,
+  { policy, unmet: unmetScope }: Candidate,
   conditions: readonly Condition[],
   verdicts: readonly Verdict[],
 ): NearPermit {
-  const unmet: UnmetCondition[] = [...unmetHead];
-  for (const [place, { clause, text, line }] of conditions.entries()) {
-    const verdict = verdicts[place];
+  const unmet: UnmetCondition[] = [...unmetScope];
+  for (const [index, { clause, text, line }] of conditions.entries()) {
+    const verdict = verdicts[index];
     if (verdict === undefined || verdict.kind === (clause === 'when' ? 'true' : 'false')) continue;
-    // What stands before it may be what guards it: Cedar would not have come so far.
+    // An unmet condition before it may guard it: Cedar would not have evaluated this one.
     if (verdict.kind === 'error' && unmet.length > 0) continue;
     unmet.push({
       about: aboutOf(text),
@@ -100,7 +101,7 @@ function placeOf({ id, effect, file, line }: Policy): PolicyPlace {
 }
 
 function requestOf(query: PolicyQuery, request: CedarRequest | undefined): ExplainedRequest {
-  // A query of another shape than its type must not end an explanation with a throw.
+  // An untyped caller can pass any value, and the explanation must not throw on it.
   if (request === undefined) return { actor: '', roles: [], action: '', resource: '', scope: [] };
   const { onBehalfOf, onBehalfOfAgent, scope } = query.context;
   const subject =
@@ -117,7 +118,7 @@ function requestOf(query: PolicyQuery, request: CedarRequest | undefined): Expla
   };
 }
 
-/** What a condition asks about, by what it reads. */
+/** Classifies a condition by the variables that it reads. */
 function aboutOf(text: string): UnmetCondition['about'] {
   const read = withoutStrings(text);
   if (/\bapproval\b/.test(read)) return 'approval';

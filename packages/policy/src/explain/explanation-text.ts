@@ -1,8 +1,8 @@
 import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from '../explanation.js';
 
 /**
- * An explanation in words, on several lines. It quotes the request and the policies: it is for logs and for the people
- * who write policies, not for callers.
+ * Formats an explanation as text of several lines. It quotes the request and the policies: use it for logs and policy
+ * authors, not for responses to callers.
  *
  * @example
  * const decision = engine.decide(query);
@@ -48,7 +48,7 @@ function unmetLines({ file }: PolicyPlace, condition: UnmetCondition, request: E
   ];
 }
 
-/** What the request has, where a condition asked for something else. */
+/** The value in the request that a condition about it did not accept. */
 function factText(about: UnmetCondition['about'], request: ExplainedRequest): string | undefined {
   const { actor, roles, subject, action, resource, scope } = request;
   switch (about) {

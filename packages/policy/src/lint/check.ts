@@ -8,13 +8,13 @@ import { conditionsOf } from '../cedar/text/conditions.js';
 import { isAnything } from './covers.js';
 import type { PolicyCheck, PolicyFinding } from './finding.js';
 import { fallibleReads, mayReadFallibly } from './may-err.js';
-import { neverPermitted, typeAskedFor } from './never-permitted.js';
+import { neverPermitted, requiredType } from './never-permitted.js';
 import { type Covered, coveredPolicies } from './redundant.js';
 import { unknownGroups } from './unknown-groups.js';
 
 /**
- * Reads a folder as `cedarFromDirectory` does, and tells what is wrong with it. What would stop the start is found
- * first, and alone; then what cannot apply, permits too much, says what others say, can fail, or is never permitted.
+ * Checks a folder of policies. Problems that would stop `cedarFromDirectory` are reported alone. Without such problems,
+ * reports policies that can never apply, permit too much, are redundant or can fail, and actions that nothing permits.
  *
  * @throws ConfigError if the folder cannot be read.
  *
@@ -27,22 +27,21 @@ export async function checkPolicies(path: string): Promise<PolicyCheck> {
     throw new ConfigError(`${path}: ${messageOf(error)}`);
   });
   const cedar = freshCedar();
-  const reading = readOrProblem(() => readPolicySet(cedar, sourceOf(set), AGENT_VOCABULARY));
+  const reading = readOrProblems(() => readPolicySet(cedar, sourceOf(set), AGENT_VOCABULARY));
   if (!reading.ok) return { policies: 0, findings: reading.problems.map(findingFrom) };
   return { policies: reading.set.policies.length, findings: lint(cedar, reading.set) };
 }
 
-function readOrProblem(read: () => ReturnType<typeof readPolicySet>): ReturnType<typeof readPolicySet> {
+function readOrProblems(read: () => ReturnType<typeof readPolicySet>): ReturnType<typeof readPolicySet> {
   try {
     return read();
   } catch (thrown) {
-    const problem =
-      thrown instanceof ConfigError ? thrown.message : `Cedar cannot take these policies: ${errorMessage(thrown)}`;
-    return { ok: false, problems: [problem] };
+    if (thrown instanceof ConfigError) return { ok: false, problems: thrown.message.split('\n  ') };
+    return { ok: false, problems: [`Cedar cannot take these policies: ${errorMessage(thrown)}`] };
   }
 }
 
-/** Problems stand as `file:line: message`, or without a place. */
+/** A problem is `file:line: message`, or a message without a location. */
 function findingFrom(problem: string): PolicyFinding {
   const [, file, line, message] = /^([^\n:]+):(\d+): ([\s\S]*)$/.exec(problem) ?? [];
   const code = /\bimpossible\b/.test(problem) ? 'unreachable' : 'invalid';
@@ -59,11 +58,11 @@ function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
     ...unknownGroups(policies, entities).map(({ policy, message }) =>
       finding(policy, 'warning', 'unknown-group', message),
     ),
-  ].toSorted(byPlace);
-  return [...found, ...(schema === undefined ? [noSchema] : deniedAlways(policies, schema))];
+  ].toSorted(byLocation);
+  return [...found, ...(schema === undefined ? [NO_SCHEMA] : alwaysDenied(policies, schema))];
 }
 
-function deniedAlways(policies: readonly Policy[], schema: Schema): PolicyFinding[] {
+function alwaysDenied(policies: readonly Policy[], schema: Schema): PolicyFinding[] {
   return neverPermitted(policies, schema).map((action) => ({
     severity: 'warning',
     code: 'never-permitted',
@@ -71,7 +70,7 @@ function deniedAlways(policies: readonly Policy[], schema: Schema): PolicyFindin
   }));
 }
 
-const noSchema: PolicyFinding = {
+const NO_SCHEMA: PolicyFinding = {
   severity: 'warning',
   code: 'no-schema',
   message:
@@ -87,7 +86,7 @@ function unreachable(policy: Policy): PolicyFinding[] {
 function neverHolds({ scope, text }: Policy): string | undefined {
   const { principal, action, resource } = scope;
   if ([principal, action, resource].some(({ in: groups }) => groups?.length === 0)) return 'nothing is in []';
-  const principalType = typeAskedFor(principal);
+  const principalType = requiredType(principal);
   if (principalType !== undefined && principalType !== 'Agent' && principalType !== 'User') {
     return `the principal is an Agent, or the User for whom it acts, never a ${principalType}`;
   }
@@ -128,7 +127,7 @@ function redundant({ policy, by, same }: Covered, policies: readonly Policy[]): 
       finding(policy, 'warning', 'overlapping', `All that it ${policy.effect}s, ${other} ${policy.effect}s too.`),
     ];
   }
-  // Of two that are the same, the later one is told of.
+  // Of two equal policies, only the later one is reported.
   if (policies.indexOf(by) > policies.indexOf(policy)) return [];
   return [finding(policy, 'warning', 'duplicate', `It says the same as ${other}. Remove one.`)];
 }
@@ -142,7 +141,7 @@ function finding(
   return { severity, code, message, file, line, policy: id };
 }
 
-function byPlace(one: PolicyFinding, other: PolicyFinding): number {
+function byLocation(one: PolicyFinding, other: PolicyFinding): number {
   const [a = '', b = ''] = [one.file, other.file];
   if (a !== b) return a < b ? -1 : 1;
   return (one.line ?? 0) - (other.line ?? 0);

@@ -1,7 +1,7 @@
 import { ANYTHING, type Constraint, type PolicyScope, uidOf } from '../cedar/index/scope.js';
 import type { ActionGroups } from '../cedar/index/hierarchy.js';
 
-/** Whether everything that the inner scope holds for, the outer one holds for, as far as the texts tell. */
+/** Whether the outer scope holds for every request for which the inner one holds, as far as the texts show. */
 export function scopeCovers(outer: PolicyScope, inner: PolicyScope, groups: ActionGroups): boolean {
   return (
     constraintCovers(outer.principal, inner.principal, new Map()) &&
@@ -17,11 +17,11 @@ function constraintCovers(outer: Constraint, inner: Constraint, groups: ActionGr
 }
 
 function covers(
-  asked: string | undefined,
+  required: string | undefined,
   inner: Constraint,
-  rule: (asked: string, inner: Constraint) => boolean,
+  rule: (required: string, inner: Constraint) => boolean,
 ): boolean {
-  return asked === undefined || rule(asked, inner);
+  return required === undefined || rule(required, inner);
 }
 
 function equalsCovers(key: string, inner: Constraint): boolean {
@@ -40,7 +40,7 @@ function inCovers({ in: outer }: Constraint, { equals, in: inner }: Constraint, 
 
 function isIn(member: string, wanted: readonly string[], groups: ActionGroups): boolean {
   const reached = new Set([member]);
-  // A set yields what is added while it is walked.
+  // A set iterates over members that are added during the iteration.
   for (const key of reached) for (const group of groups.get(key) ?? []) reached.add(group);
   return wanted.some((group) => reached.has(group));
 }

@@ -1,42 +1,42 @@
-/** One thing that is wrong with a folder of policies, or could be. */
+/** A fault, or a possible fault, of a folder of policies. */
 export interface PolicyFinding {
-  /** `error`: the guard would not start with it, or it permits far too much. `warning`: worth a look. */
+  /** `error`: the guard would not start, a policy can never apply, or it permits far too much. `warning`: a likely mistake. */
   readonly severity: 'error' | 'warning';
   readonly code: PolicyFindingCode;
-  /** What is found there, and what to do. */
+  /** The fault, and how to fix it. */
   readonly message: string;
-  /** Absent where the folder as a whole is meant. */
+  /** Absent if the finding concerns the whole folder. */
   readonly file?: string;
   /** From 1. */
   readonly line?: number;
-  /** As decisions name the policy: `file.cedar#id`. */
+  /** The id that decisions report: `file.cedar#id`. */
   readonly policy?: string;
 }
 
 export type PolicyFindingCode =
-  /** It does not parse, validate, or bear a name of its own. */
+  /** It does not parse or validate, or its `@id` is not unique. */
   | 'invalid'
   /** It can never apply. */
   | 'unreachable'
   /** It permits every agent every action on everything. */
   | 'permit-all'
-  /** The same stands elsewhere. */
+  /** Another policy is the same. */
   | 'duplicate'
-  /** Whatever it says, another policy with fewer conditions says too. */
+  /** Another policy of the same effect covers every request that it covers. */
   | 'overlapping'
-  /** A request can make it fail, and an error denies. */
+  /** Its evaluation can fail on some requests, and an error denies. */
   | 'may-err'
   /** An action of the schema that no policy permits. */
   | 'never-permitted'
-  /** A role or a group that `entities.json` does not name. */
+  /** It names a role or group that `entities.json` does not name. */
   | 'unknown-group'
-  /** There is no schema, so that no misspelt attribute can be found. */
+  /** There is no schema, so that misspelt attributes are not found. */
   | 'no-schema';
 
-/** What a check of a folder found. */
+/** The result of a check. */
 export interface PolicyCheck {
-  /** How many policies were read; 0 where they could not be. */
+  /** Number of policies; 0 if they could not be loaded. */
   readonly policies: number;
-  /** In the order of files and lines. */
+  /** Ordered by file and line. */
   readonly findings: readonly PolicyFinding[];
 }

@@ -3,18 +3,18 @@ import { withoutStrings } from '../cedar/text/conditions.js';
 
 type Node = Readonly<Record<string, unknown>>;
 
-/** What is known to be there, by {@link placeKey}. */
+/** The members that are known to exist, by {@link memberKey}. */
 type Known = ReadonlySet<string>;
 
-/** What the guard always sends. */
+/** The members that the guard always sends. */
 const ALWAYS: Known = new Set([
-  ...['scope', 'depth', 'via', 'proof', 'possession', 'request'].map((name) => placeKey({ Var: 'context' }, name)),
-  ...['method', 'path'].map((name) => placeKey({ '.': { left: { Var: 'context' }, attr: 'request' } }, name)),
-  placeKey({ '.': { left: { Var: 'context' }, attr: 'authorizationDetails' } }, 'types'),
-  placeKey({ Var: 'principal' }, 'capabilities'),
+  ...['scope', 'depth', 'via', 'proof', 'possession', 'request'].map((name) => memberKey({ Var: 'context' }, name)),
+  ...['method', 'path'].map((name) => memberKey({ '.': { left: { Var: 'context' }, attr: 'request' } }, name)),
+  memberKey({ '.': { left: { Var: 'context' }, attr: 'authorizationDetails' } }, 'types'),
+  memberKey({ Var: 'principal' }, 'capabilities'),
 ]);
 
-/** Functions that fail on text of another form than theirs. */
+/** Functions that fail on malformed text. */
 const CONSTRUCTORS = ['ip', 'decimal', 'datetime', 'duration'];
 
 const ALWAYS_READ =
@@ -22,27 +22,27 @@ const ALWAYS_READ =
 const MEMBER = /\.\s*[A-Za-z_]\w*\b(?!\s*\()|[\w)\]]\s*\[/;
 const FUNCTION = new RegExp(`\\b(?:getTag|${CONSTRUCTORS.join('|')})\\s*\\(`);
 
-/** Whether there is anything to look for: Cedar's JSON takes a quarter of a millisecond for each policy. */
+/** A quick test on the text, as Cedar's JSON takes a quarter of a millisecond for each policy. */
 export function mayReadFallibly(conditions: readonly string[]): boolean {
   const read = conditions.map((text) => withoutStrings(text).replaceAll(ALWAYS_READ, '')).join(' ');
   return MEMBER.test(read) || FUNCTION.test(read);
 }
 
 /**
- * The reads in a policy's conditions that a request can make fail, as Cedar would write them. With a schema Cedar has
- * seen to the attributes of principal, resource and context, and what is left are entities that a request only names.
+ * The reads in a policy's conditions that can fail on some requests, in Cedar's syntax. With a schema, validation covers
+ * the attributes of principal, resource and context; entities that a request only names remain.
  */
 export function fallibleReads({ conditions }: PolicyJson, hasSchema: boolean): string[] {
-  const walk = new Walk(hasSchema);
+  const visitor = new FallibleReadVisitor(hasSchema);
   let known = ALWAYS;
   for (const { kind, body } of conditions) {
-    walk.expression(body, known);
+    visitor.visit(body, known);
     known = union(known, kind === 'when' ? impliedBy(body) : impliedByNot(body));
   }
-  return [...walk.found];
+  return [...visitor.found];
 }
 
-class Walk {
+class FallibleReadVisitor {
   readonly found = new Set<string>();
   readonly #hasSchema: boolean;
 
@@ -50,7 +50,7 @@ class Walk {
     this.#hasSchema = hasSchema;
   }
 
-  expression(node: unknown, known: Known): void {
+  visit(node: unknown, known: Known): void {
     if (!isNode(node)) return;
     for (const [operator, operand] of Object.entries(node)) {
       if (operator !== 'Value' && isNode(operand)) this.#operation(operator, operand, known);
@@ -62,42 +62,42 @@ class Walk {
     switch (operator) {
       case '&&':
       case '||':
-        this.expression(left, known);
-        this.expression(right, union(known, operator === '&&' ? impliedBy(left) : impliedByNot(left)));
+        this.visit(left, known);
+        this.visit(right, union(known, operator === '&&' ? impliedBy(left) : impliedByNot(left)));
         return;
       case 'if-then-else':
-        this.expression(operand['if'], known);
-        this.expression(operand['then'], union(known, impliedBy(operand['if'])));
-        this.expression(operand['else'], union(known, impliedByNot(operand['if'])));
+        this.visit(operand['if'], known);
+        this.visit(operand['then'], union(known, impliedBy(operand['if'])));
+        this.visit(operand['else'], union(known, impliedByNot(operand['if'])));
         return;
       case '.':
         this.#read(left, operand['attr'], known);
-        this.expression(left, known);
+        this.visit(left, known);
         return;
       case 'getTag':
-        if (!this.#hasSchema && !known.has(tagKey(operand))) this.found.add(`${textOf(left)}.getTag(…)`);
-        this.expression(left, known);
-        this.expression(right, known);
+        if (!this.#hasSchema && !known.has(tagKey(operand))) this.found.add(`${pathText(left)}.getTag(…)`);
+        this.visit(left, known);
+        this.visit(right, known);
         return;
       default:
         if (CONSTRUCTORS.includes(operator) && !isLiteral(operand['0'])) this.found.add(`${operator}(…)`);
-        for (const value of Object.values(operand)) this.expression(value, known);
+        for (const value of Object.values(operand)) this.visit(value, known);
     }
   }
 
   #read(left: unknown, attribute: unknown, known: Known): void {
-    if (typeof attribute !== 'string' || known.has(placeKey(left, attribute))) return;
+    if (typeof attribute !== 'string' || known.has(memberKey(left, attribute))) return;
     if (this.#hasSchema && !isNamedEntity(left)) return;
-    this.found.add(`${textOf(left)}.${attribute}`);
+    this.found.add(`${pathText(left)}.${attribute}`);
   }
 }
 
-/** Users and agents on whose behalf: they come as names, without a record. */
+/** The user or agent on whose behalf the actor acts: a request only names it, without attributes. */
 function isNamedEntity(node: unknown): boolean {
-  return ['context.onBehalfOf', 'context.onBehalfOfAgent'].includes(textOf(node));
+  return ['context.onBehalfOf', 'context.onBehalfOfAgent'].includes(pathText(node));
 }
 
-/** What must be there if the expression is true. */
+/** Members that must exist if the expression is true. */
 function impliedBy(node: unknown): Known {
   if (!isNode(node)) return new Set();
   if (isNode(node['hasTag'])) return new Set([tagKey(node['hasTag'])]);
@@ -106,7 +106,7 @@ function impliedBy(node: unknown): Known {
   return isNode(node['!']) ? impliedByNot(node['!']['arg']) : new Set();
 }
 
-/** What must be there if it is false. */
+/** Members that must exist if it is false. */
 function impliedByNot(node: unknown): Known {
   if (!isNode(node)) return new Set();
   if (isNode(node['||'])) return union(impliedByNot(node['||']['left']), impliedByNot(node['||']['right']));
@@ -120,13 +120,13 @@ function hasImplies(left: unknown, attribute: unknown): Known {
   let at = left;
   for (const name of path) {
     if (typeof name !== 'string') break;
-    known.add(placeKey(at, name));
+    known.add(memberKey(at, name));
     at = { '.': { left: at, attr: name } };
   }
   return known;
 }
 
-function placeKey(left: unknown, attribute: string): string {
+function memberKey(left: unknown, attribute: string): string {
   return JSON.stringify([left, attribute]);
 }
 
@@ -138,12 +138,12 @@ function union(one: Known, other: Known): Known {
   return other.size === 0 ? one : new Set([...one, ...other]);
 }
 
-/** As far as it is a path; it is for people. */
-function textOf(node: unknown): string {
+/** A path in Cedar's syntax, for messages; other expressions are `…`. */
+function pathText(node: unknown): string {
   if (!isNode(node)) return '…';
   if (typeof node['Var'] === 'string') return node['Var'];
   const { '.': read } = node;
-  return isNode(read) ? `${textOf(read['left'])}.${String(read['attr'])}` : '…';
+  return isNode(read) ? `${pathText(read['left'])}.${String(read['attr'])}` : '…';
 }
 
 function isLiteral(node: unknown): boolean {

@@ -4,7 +4,7 @@ import { type Constraint, uidOf } from '../cedar/index/scope.js';
 import type { ActionGroups } from '../cedar/index/hierarchy.js';
 import { scopeCovers } from './covers.js';
 
-/** A policy, and another that says at least as much: its scope is as wide, its conditions are some of the same. */
+/** A policy and another that covers it: with a scope at least as wide, and a subset of its conditions. */
 export interface Covered {
   readonly policy: Policy;
   readonly by: Policy;
@@ -13,15 +13,16 @@ export interface Covered {
 }
 
 /**
- * Finds, for each policy, another that covers it: of the same effect, or for a permit a forbid. By the texts alone, so
- * that what is found is so, and some of what is so is not found. Looks only at policies filed under the same names.
+ * Finds, for each policy, another that covers it: one of the same effect, or a forbid that covers a permit. Compares
+ * texts only: there are no false positives, but equivalent conditions in other words are missed. An index limits the
+ * comparisons to policies that share a key.
  */
 export function coveredPolicies(policies: readonly Policy[], groups: ActionGroups): Covered[] {
-  const filed = new Map<string, Policy[]>();
+  const index = new Map<string, Policy[]>();
   for (const policy of policies) {
-    for (const key of filingKeys(policy)) {
-      const others = filed.get(key);
-      if (others === undefined) filed.set(key, [policy]);
+    for (const key of indexKeys(policy)) {
+      const others = index.get(key);
+      if (others === undefined) index.set(key, [policy]);
       else others.push(policy);
     }
   }
@@ -29,11 +30,11 @@ export function coveredPolicies(policies: readonly Policy[], groups: ActionGroup
   const coversAll = (outer: Policy, inner: Policy): boolean =>
     scopeCovers(outer.scope, inner.scope, groups) && isSubset(conditions.get(outer), conditions.get(inner));
   return policies.flatMap((policy) => {
-    const others = new Set(searchKeys(policy, groups).flatMap((key) => filed.get(key) ?? []));
+    const others = new Set(searchKeys(policy, groups).flatMap((key) => index.get(key) ?? []));
     others.delete(policy);
     const covering = [...others].filter((other) => coversAll(other, policy));
-    const overruling = covering.find(({ effect }) => effect === 'forbid' && policy.effect === 'permit');
-    const by = overruling ?? covering.find(({ effect }) => effect === policy.effect);
+    const overriding = covering.find(({ effect }) => effect === 'forbid' && policy.effect === 'permit');
+    const by = overriding ?? covering.find(({ effect }) => effect === policy.effect);
     return by === undefined ? [] : [{ policy, by, same: by.effect === policy.effect && coversAll(policy, by) }];
   });
 }
@@ -46,23 +47,23 @@ function isSubset(part: ReadonlySet<string> = new Set(), whole: ReadonlySet<stri
   return [...part].every((key) => whole.has(key));
 }
 
-/** What a policy is filed under, by principal and action: its resource is compared only. */
-function filingKeys({ scope: { principal, action } }: Policy): string[] {
-  return pairs(filedUnder(principal), filedUnder(action));
+/** The keys of a policy in the index, by principal and action. Resources are only compared. */
+function indexKeys({ scope: { principal, action } }: Policy): string[] {
+  return pairs(keysOf(principal), keysOf(action));
 }
 
-function filedUnder({ equals, in: groups, is }: Constraint): string[] {
+function keysOf({ equals, in: groups, is }: Constraint): string[] {
   if (equals !== undefined) return [`=${equals}`];
   if (groups !== undefined) return groups.map((group) => `^${group}`);
   return [is === undefined ? '*' : `:${is}`];
 }
 
-/** What a policy that covers this one can be filed under. */
+/** The keys that a covering policy can have. */
 function searchKeys({ scope: { principal, action } }: Policy, groups: ActionGroups): string[] {
-  return pairs(coveredUnder(principal, new Map()), coveredUnder(action, groups));
+  return pairs(coveringKeys(principal, new Map()), coveringKeys(action, groups));
 }
 
-function coveredUnder({ equals, in: members, is }: Constraint, groups: ActionGroups): string[] {
+function coveringKeys({ equals, in: members, is }: Constraint, groups: ActionGroups): string[] {
   const reached = new Set(equals === undefined ? members : [equals]);
   for (const key of reached) for (const group of groups.get(key) ?? []) reached.add(group);
   const type = equals === undefined ? is : uidOf(equals).type;

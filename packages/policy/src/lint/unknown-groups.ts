@@ -5,7 +5,7 @@ import type { KnownEntities } from '../cedar/request/entities.js';
 import { TOKEN } from '../cedar/text/policy-text.js';
 import type { Policy } from '../cedar/load/policy-set.js';
 
-/** A role or a group that policies ask the caller or its user to be in, and that `entities.json` does not name. */
+/** A role or group in a membership test of the caller or its user that `entities.json` does not name. */
 export interface UnknownGroup {
   /** The first policy that names it. */
   readonly policy: Policy;
@@ -13,9 +13,9 @@ export interface UnknownGroup {
 }
 
 /**
- * Where a role or a group is misspelt nothing is in it, and what is forbidden to it is not. That a group is unknown is
- * certain, since users are in groups by `entities.json` only. Agents bring their roles with them, so that of a role it is
- * told only where `entities.json` names roles at all. What a resource is in, or has as an attribute, comes with it.
+ * Finds misspelt roles and groups: nothing is in them, so that their forbids have no effect. Users get groups only from
+ * `entities.json`, so that an unknown group is certain. Agents bring their own roles: unknown roles are reported only if
+ * `entities.json` names any role. Parents and attributes of resources come with requests and are not checked.
  */
 export function unknownGroups(policies: readonly Policy[], entities: KnownEntities): UnknownGroup[] {
   if (entities.size === 0) return [];
@@ -34,15 +34,15 @@ export function unknownGroups(policies: readonly Policy[], entities: KnownEntiti
     if (policy === undefined || ids.has(id) || (type === 'Role' && ids.size === 0)) return [];
     return [{ policy, key, ids, others: others.length }];
   });
-  const told = unknown.slice(0, MOST).map(({ policy, ...name }) => ({ policy, message: messageFor(name) }));
-  const next = unknown[MOST];
-  if (next === undefined) return told;
-  const rest = `entities.json names no ${next.key}, and ${unknown.length - MOST - 1} others that policies name.`;
-  return [...told, { policy: next.policy, message: rest }];
+  const reported = unknown.slice(0, MAX_REPORTED).map(({ policy, ...name }) => ({ policy, message: messageFor(name) }));
+  const next = unknown[MAX_REPORTED];
+  if (next === undefined) return reported;
+  const rest = `entities.json names no ${next.key}, and ${unknown.length - MAX_REPORTED - 1} others that policies name.`;
+  return [...reported, { policy: next.policy, message: rest }];
 }
 
-/** Each is compared with all that are known. */
-const MOST = 50;
+/** A limit, as the spelling of each is compared with all known names. */
+const MAX_REPORTED = 50;
 
 function namesIn(entities: KnownEntities): Readonly<Record<'Role' | 'Group', ReadonlySet<string>>> {
   const found = { Role: new Set<string>(), Group: new Set<string>() };
@@ -54,7 +54,7 @@ function namesIn(entities: KnownEntities): Readonly<Record<'Role' | 'Group', Rea
   return found;
 }
 
-/** An attribute that is an entity stands there by its type and id. */
+/** In attributes, an entity is written as its type and id. */
 function referencesIn(value: CedarValueJson): TypeAndId[] {
   if (typeof value !== 'object' || value === null) return [];
   const { type, id } = value as Readonly<Record<string, CedarValueJson>>;
@@ -62,16 +62,16 @@ function referencesIn(value: CedarValueJson): TypeAndId[] {
   return Object.values(value).flatMap((member) => referencesIn(member));
 }
 
-/** What ends where `in` stands, if it is the caller or its user that is asked about: tokens with a space between. */
-const ASKED = /[^.] (?:principal|context (?:\. onBehalfOf(?:Agent)?|\[ "onBehalfOf(?:Agent)?" \]))(?: is [\w :]+)?$/;
-/** So many tokens before an `in` are looked at: more than the type behind an `is` has. */
-const MOST_BEFORE = 40;
+/** The tokens before an `in` that tests the caller or its user, joined by blanks. */
+const TESTED = /[^.] (?:principal|context (?:\. onBehalfOf(?:Agent)?|\[ "onBehalfOf(?:Agent)?" \]))(?: is [\w :]+)?$/;
+/** Tokens before an `in` that are considered: more than the type after an `is` has. */
+const LOOKBEHIND = 40;
 
-/** As keys. What is written with an escape is passed over. */
+/** The keys of the roles and groups in membership tests. Ids with an escape are skipped. */
 function groupsNamed(policy: string): ReadonlySet<string> {
   const tokens = [...policy.matchAll(TOKEN)].map(([token]) => token).filter((token) => !token.startsWith('//'));
   const named = tokens.flatMap((token, place) => {
-    if (token !== 'in' || !ASKED.test(tokens.slice(Math.max(0, place - MOST_BEFORE), place).join(' '))) return [];
+    if (token !== 'in' || !TESTED.test(tokens.slice(Math.max(0, place - LOOKBEHIND), place).join(' '))) return [];
     const isList = tokens[place + 1] === '[';
     const end = isList ? tokens.indexOf(']', place) : place + 5;
     return keysAmong(tokens.slice(place + 1, end));
@@ -90,9 +90,9 @@ function keysAmong(tokens: readonly string[]): string[] {
 
 interface Unknown {
   readonly key: string;
-  /** Those of its type that are known. */
+  /** The known ids of its type. */
   readonly ids: ReadonlySet<string>;
-  /** How many more policies name it. */
+  /** Number of other policies that name it. */
   readonly others: number;
 }
 

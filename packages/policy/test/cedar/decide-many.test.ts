@@ -7,7 +7,7 @@ const POLICIES = `permit(principal, action, resource == Repo::"acme/7");
 permit(principal, action, resource is Doc) when { resource.open };`;
 const { resource: _, ...query } = reviewerQuery();
 
-it('decides for each what decide() would, in order', async () => {
+it('decideMany returns the results of decide() in order', async () => {
   const engine = await cedarFromText({ policies: POLICIES });
   const resources: Resource[] = Array.from({ length: 250 }, (_each, n) => ({ type: 'Repo', id: `acme/${n}` }));
   resources[3] = { type: 'Doc', id: 'd', attributes: { open: true } };
@@ -20,7 +20,7 @@ it('decides for each what decide() would, in order', async () => {
   expect(await engine.decideMany(query, [])).toEqual([]);
 });
 
-it('a replacement does not decide half of a list [D13]', async () => {
+it('decideMany uses one policy set when replace() runs meanwhile [D13]', async () => {
   const engine = await cedarFromText({ policies: POLICIES });
   const before = engine.policySet;
   const deciding = engine.decideMany(
@@ -34,7 +34,7 @@ it('a replacement does not decide half of a list [D13]', async () => {
   );
 });
 
-it('a list that takes its time does not hold up everyone else', async () => {
+it('decideMany yields to the event loop during a long list', async () => {
   const engine = await cedarFromText({
     policies: 'permit(principal, action, resource) when { resource.n.contains("x") };',
   });

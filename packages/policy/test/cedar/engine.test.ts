@@ -13,7 +13,7 @@ async function permits(condition: string, change: Partial<PolicyQuery> = {}): Pr
   return engine.decide(reviewerQuery(change)).decision;
 }
 
-describe("the article's rule", async () => {
+describe('a permit for one agent, user and repository', async () => {
   const withSchema = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
   const without = await cedarFromText({ policies: DRAFTS });
 
@@ -21,7 +21,7 @@ describe("the article's rule", async () => {
     ['with a schema', withSchema],
     ['without a schema', without],
   ] as const) {
-    it(`permits what it names, ${name}`, () => {
+    it(`allows the request that it names, ${name}`, () => {
       expect(engine.decide(reviewerQuery())).toEqual({
         decision: 'allow',
         cause: 'policy',
@@ -56,8 +56,8 @@ describe("the article's rule", async () => {
   }
 });
 
-describe('what a policy can see', () => {
-  it('roles, capabilities and owner of the agent', async () => {
+describe('a policy', () => {
+  it('reads roles, capabilities and owner of the agent', async () => {
     const principal = { id: 'a', roles: ['reviewer', 'on-call'], capabilities: ['repo:read'], owner: 'team-platform' };
     const condition = `principal in Role::"on-call" && principal.capabilities.contains("repo:read") && principal.owner == "team-platform"`;
     expect(await permits(condition, { principal })).toBe('allow');
@@ -65,7 +65,7 @@ describe('what a policy can see', () => {
     expect(await permits(condition, { principal: { ...principal, owner: 'team-data' } })).toBe('deny');
   });
 
-  it('attributes and parents of the resource', async () => {
+  it('reads attributes and parents of the resource', async () => {
     const resource = {
       type: 'Acme::Repo',
       id: 'acme/api',
@@ -78,7 +78,7 @@ describe('what a policy can see', () => {
     expect(await permits(condition, { resource: { ...resource, parents: [] } })).toBe('deny');
   });
 
-  it('how the delegation was proved, its depth, and the request', async () => {
+  it('reads the proof and depth of the delegation, and the request', async () => {
     const condition =
       'context.proof == "issuer" && context.depth == 1 && context.request.method == "POST" && context.request.path like "/repos/*"';
     expect(await permits(condition)).toBe('allow');
@@ -86,14 +86,14 @@ describe('what a policy can see', () => {
     expect(await permits(condition, { context: { ...context, depth: 2 } })).toBe('deny');
   });
 
-  it('nothing else of what the caller passed in its context', async () => {
+  it('does not read unknown members of the context', async () => {
     const forged = { ...context, approved: true };
     expect(await permits('context has approved', { context: forged })).toBe('deny');
   });
 });
 
 describe('default deny', () => {
-  it('an unusual method is decided like any other [D7]', async () => {
+  it('applies to an unusual HTTP method [D7]', async () => {
     const engine = await cedarFromText({
       policies: DRAFTS.replace('context has', 'context.request.method == "POST" && context has'),
     });
@@ -103,7 +103,7 @@ describe('default deny', () => {
     }
   });
 
-  it('a forbid outweighs a permit, and is named', async () => {
+  it('names the forbid that overrides a permit', async () => {
     const engine = await cedarFromText({
       policies: `${PERMIT_ALL} @id("freeze") forbid(principal, action, resource);`,
     });
@@ -115,7 +115,7 @@ describe('default deny', () => {
   });
 });
 
-describe('any evaluation error is a deny', () => {
+describe('an evaluation error denies', () => {
   const erring = {
     'a missing attribute': 'context.nothing == 1',
     'a wrong type': 'context.depth > 0 && context.scope > 1',
@@ -124,7 +124,7 @@ describe('any evaluation error is a deny', () => {
     'a bad decimal()': 'decimal(context.proof).lessThan(decimal("1.0"))',
   };
   for (const [name, condition] of Object.entries(erring)) {
-    it(`an erring forbid (${name}) beside a permit [D1]`, async () => {
+    it(`when a forbid fails (${name}) beside a permit [D1]`, async () => {
       const engine = await cedarFromText({
         policies: `${PERMIT_ALL} @id("guardrail") forbid(principal, action, resource) when { ${condition} };`,
       });
@@ -134,13 +134,13 @@ describe('any evaluation error is a deny', () => {
       expect(decision.errors[0]).toMatch(/^policies\.cedar#guardrail: ./);
     });
 
-    it(`an erring permit (${name}) [D2]`, async () => {
+    it(`when a permit fails (${name}) [D2]`, async () => {
       const engine = await cedarFromText({ policies: `permit(principal, action, resource) when { ${condition} };` });
       expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'error' });
     });
   }
 
-  it('a request that Cedar cannot read at all [D3]', async () => {
+  it('when Cedar cannot parse the request [D3]', async () => {
     const engine = await cedarFromText({ policies: PERMIT_ALL });
     const decision = engine.decide(reviewerQuery({ resource: { type: 'not a type', id: 'x' } }));
     expect(decision).toMatchObject({ decision: 'deny', cause: 'error', policies: [] });
@@ -148,14 +148,14 @@ describe('any evaluation error is a deny', () => {
   });
 });
 
-describe('with a schema, requests are validated [D5]', async () => {
+describe('validation of requests by a schema [D5]', async () => {
   const schema = `${REPO_SCHEMA}entity Doc = { level: Long }; entity Box in [Box];
     action "doc.read" appliesTo { principal: [Agent], resource: [Doc], context: AgentContext };
     action "for-people" appliesTo { principal: [User], resource: [Repo] };`;
   const engine = await cedarFromText({ policies: PERMIT_ALL, schema });
   const doc = { type: 'Doc', id: 'd', attributes: { level: 3 } };
 
-  it('and allowed when they fit', () => {
+  it('allows a valid request that a policy permits', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
     expect(engine.decide(reviewerQuery({ action: 'doc.read', resource: doc })).decision).toBe('allow');
   });
@@ -171,14 +171,14 @@ describe('with a schema, requests are validated [D5]', async () => {
     'an undeclared parent': { action: 'doc.read', resource: { ...doc, parents: [{ type: 'Box', id: 'b' }] } },
   };
   for (const [name, change] of Object.entries(unfit)) {
-    it(`${name} is a deny [D5]`, () => {
+    it(`denies ${name} [D5]`, () => {
       expect(engine.decide(reviewerQuery(change))).toMatchObject({ decision: 'deny', cause: 'error' });
     });
   }
 });
 
-describe('two engines do not share policies [D10]', () => {
-  it('each decides by its own, whichever was made or replaced last', async () => {
+describe('two engines [D10]', () => {
+  it('decide by their own policies after either is created or replaced', async () => {
     const open = await cedarFromText({ policies: PERMIT_ALL });
     const shut = await cedarFromText({ policies: '@id("none") forbid(principal, action, resource);' });
     const both = (): string[] => [open, shut].map((engine) => engine.decide(reviewerQuery()).decision);
@@ -189,8 +189,8 @@ describe('two engines do not share policies [D10]', () => {
   });
 });
 
-describe('replacing policies', () => {
-  it('decides by the new ones at once, under a new hash, with their scopes [D13]', async () => {
+describe('replace', () => {
+  it('applies new policies, hash and scope vocabulary at once [D13]', async () => {
     const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
     const before = engine.policySet;
     const policies = 'forbid(principal, action, resource) when { context.scope.contains("x:y") };';
@@ -204,7 +204,7 @@ describe('replacing policies', () => {
     expect(engine.scopeVocabulary).toEqual(['x:y']);
   });
 
-  it('says which actions can be asked about, by the schema that decides now', async () => {
+  it('updates the actions from the new schema', async () => {
     const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
     const schema = `${REPO_SCHEMA}\nentity Shelf; action "group";
 action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shelf, User], context: AgentContext };`;
@@ -229,7 +229,7 @@ action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shel
     'a lone surrogate': { policies: `${DRAFTS} // \ud800` },
   };
   for (const [name, source] of Object.entries(bad)) {
-    it(`${name} keeps the old set [D6]`, async () => {
+    it(`keeps the old set after ${name} [D6]`, async () => {
       const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
       const before = engine.decide(reviewerQuery());
       const answer = engine.replace(source);

@@ -27,7 +27,7 @@ async function folder(files: Record<string, string | Uint8Array>): Promise<strin
 fakeTime();
 
 describe('cedarFromDirectory', () => {
-  it('reads policies and schema, and nothing else', async () => {
+  it('reads policies and schema, and no other files', async () => {
     const path = await folder({
       'drafts.cedar': DRAFTS,
       'freeze.cedar': '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);',
@@ -46,7 +46,7 @@ describe('cedarFromDirectory', () => {
     expect(engine.scopeVocabulary).toEqual(['pr:write:draft']);
   });
 
-  it('decides, and hashes, as the same texts do from memory', async () => {
+  it('has the decisions and hash of the same texts from memory', async () => {
     const fromDirectory = await cedarFromDirectory(
       await folder({ 'policies.cedar': DRAFTS, 'schema.cedarschema': REPO_SCHEMA }),
     );
@@ -69,13 +69,13 @@ describe('cedarFromDirectory', () => {
     );
   });
 
-  it('refuses to start on any problem, naming file and line [D6]', async () => {
+  it('refuses to start on any problem, with file and line [D6]', async () => {
     const path = await folder({ 'good.cedar': DRAFTS, 'bad.cedar': '\n\npermit(principal, action);' });
     await expect(cedarFromDirectory(path)).rejects.toThrow(/bad\.cedar:3: /);
     await expect(cedarFromDirectory(path)).rejects.toBeInstanceOf(ConfigError);
   });
 
-  it('refuses what is not UTF-8', async () => {
+  it('refuses files that are not UTF-8', async () => {
     const path = await folder({ 'a.cedar': Uint8Array.of(0x2f, 0x2f, 0xff) });
     await expect(cedarFromDirectory(path)).rejects.toThrow(/a\.cedar is not UTF-8/);
   });
@@ -85,7 +85,7 @@ describe('a folder that changes', () => {
   const MERGE = '@id("merge") permit(principal, action == Action::"pr.merge", resource);';
   const merge = reviewerQuery({ action: 'pr.merge' });
 
-  it('takes effect by reload(), whole or not at all [D6, D13]', async () => {
+  it('is reloaded atomically by reload() [D6, D13]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const engine = await cedarFromDirectory(path);
     const before = engine.policySet;
@@ -110,7 +110,7 @@ describe('a folder that changes', () => {
     expect(engine.decide(merge).decision).toBe('deny');
   });
 
-  it('takes effect by itself when it is watched, and problems are told [D6]', async () => {
+  it('is reloaded when it is watched, and problems are reported [D6]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const told: ReloadResult[] = [];
     const notices = new EventEmitter();
@@ -132,7 +132,7 @@ describe('a folder that changes', () => {
     engine.close();
   });
 
-  it('may hold entities', async () => {
+  it('may contain entities', async () => {
     const policies = 'permit(principal in Role::"engineer", action, resource);';
     const entities = [{ type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'engineer' }] }];
     const path = await folder({ 'a.cedar': policies, 'entities.json': JSON.stringify(entities) });
@@ -146,7 +146,7 @@ describe('a folder that changes', () => {
     await expect(cedarFromDirectory(await broken)).rejects.toThrow(/'\): entities\.json:2:19: it is not/);
   });
 
-  it('a schema that is gone stops a reload, and the old one stays [D6]', async () => {
+  it('keeps the old policies when the schema is missing [D6]', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS, 'repo.cedarschema': REPO_SCHEMA });
     const engine = await cedarFromDirectory(path);
     const before = engine.policySet;
@@ -160,7 +160,7 @@ describe('a folder that changes', () => {
     expect(await engine.reload()).toEqual({ ok: true });
   });
 
-  it('a misspelt member of an entity stops a reload [D6]', async () => {
+  it('keeps the old policies when a member of an entity is misspelt [D6]', async () => {
     const policies = `permit(principal, action, resource);
       forbid(principal, action, resource) when { context.onBehalfOf in Group::"blocked" };`;
     const blocked = JSON.stringify([{ type: 'User', id: 'user_123', parents: [{ type: 'Group', id: 'blocked' }] }]);
@@ -171,7 +171,7 @@ describe('a folder that changes', () => {
     expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'policy' });
   });
 
-  it('refuses options that are wrong [G5]', async () => {
+  it('refuses invalid options [G5]', async () => {
     const path = await folder({ 'a.cedar': DRAFTS });
     for (const options of [{ wach: true }, { watch: 1 }, { onReload: 1 }, { pollSeconds: 0 }]) {
       await expect(cedarFromDirectory(path, options as CedarFromDirectoryOptions)).rejects.toThrow(ConfigError);
@@ -179,11 +179,11 @@ describe('a folder that changes', () => {
   });
 });
 
-describe('a folder that is read while it is written', () => {
+describe('a folder that changes during a read', () => {
   const FORBIDS = '@id("freeze") forbid(principal, action, resource);';
   const forbidden = { decision: 'deny', cause: 'policy', policies: ['freeze.cedar#freeze'] };
 
-  /** Follows a folder that permits drafts and forbids everything. Gives the reloads one by one. */
+  /** Watches a folder that permits drafts and forbids everything. Returns the reloads one by one. */
   async function followed(
     files: Record<string, string>,
   ): Promise<{ path: string; engine: CedarEngine; nextReload: () => Promise<ReloadResult> }> {
@@ -211,7 +211,7 @@ describe('a folder that is read while it is written', () => {
     },
   );
 
-  it('loads what is written in place only when it is whole [K1]', async () => {
+  it('is loaded only when a file that is written in place is complete [K1]', async () => {
     const { path, engine, nextReload } = await followed({});
     const before = engine.policySet;
     const sets = new Set<string>();
@@ -232,7 +232,7 @@ describe('a folder that is read while it is written', () => {
     expect(engine.policies.map(({ id }) => id)).toContain('freeze.cedar#two');
   });
 
-  it('notices a change that keeps size and time [K3]', async () => {
+  it('is reloaded after a change that keeps size and time [K3]', async () => {
     const past = new Date(0);
     const permit = '@id("x") permit(principal, action, resource); ';
     const { path, engine, nextReload } = await followed({});
@@ -246,7 +246,7 @@ describe('a folder that is read while it is written', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('deny');
   });
 
-  it.skipIf(process.platform === 'win32')('reports a pipe, and takes the next change [K5]', async () => {
+  it.skipIf(process.platform === 'win32')('reports a pipe, and is reloaded after the next change [K5]', async () => {
     const { path, engine, nextReload } = await followed({});
     execFileSync('mkfifo', [join(path, 'pipe.cedar')]);
     const problem = `'${join(path, 'pipe.cedar')}' is not a regular file`;
@@ -256,7 +256,7 @@ describe('a folder that is read while it is written', () => {
     expect(await nextReload()).toEqual({ ok: true });
   });
 
-  it('may be a ConfigMap, whose files are swapped at once [K4]', async () => {
+  it('may be a ConfigMap, whose files are swapped atomically [K4]', async () => {
     const path = await folder({});
     const release = async (name: string, files: Record<string, string>): Promise<void> => {
       await mkdir(join(path, name));
@@ -280,7 +280,7 @@ describe('a folder that is read while it is written', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
   });
 
-  it('refuses a folder of its own whose policies nobody reads', async () => {
+  it('is refused with a subfolder of policies that would not be read', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS });
     await mkdir(join(path, 'forbids'));
     await writeFile(join(path, 'forbids', 'freeze.cedar'), FORBIDS);
@@ -288,7 +288,7 @@ describe('a folder that is read while it is written', () => {
   });
 });
 
-/** What sha256sum writes of files. */
+/** The output of sha256sum for files. */
 function sums(files: Record<string, string>): string {
   const lines = Object.entries(files).map(
     ([name, text]) => `${createHash('sha256').update(text).digest('hex')}  ${name}\n`,
@@ -300,14 +300,14 @@ describe('a folder with SHA256SUMS', () => {
   const FORBIDS = '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);\n';
   const FILES = { 'drafts.cedar': DRAFTS, 'forbids.cedar': `${FORBIDS}forbid(principal, action, resource);` };
 
-  it('is read when each file is as it says [K1]', async () => {
+  it('is loaded when every digest matches [K1]', async () => {
     for (const manifest of [sums(FILES), sums(FILES).replaceAll('  ', ' *').replaceAll('\n', '\r\n')]) {
       const engine = await cedarFromDirectory(await folder({ ...FILES, SHA256SUMS: manifest }));
       expect(engine.policies).toHaveLength(3);
     }
   });
 
-  it.runIf(process.platform === 'linux')('takes what sha256sum writes', async () => {
+  it.runIf(process.platform === 'linux')('accepts the output of sha256sum', async () => {
     const path = await folder({ ...FILES, 'repo.cedarschema': REPO_SCHEMA, 'entities.json': '[]' });
     execFileSync('sh', ['-c', 'sha256sum *.cedar *.cedarschema entities.json > SHA256SUMS'], { cwd: path });
     expect((await cedarFromDirectory(path)).policies).toHaveLength(3);
@@ -315,11 +315,15 @@ describe('a folder with SHA256SUMS', () => {
 
   const { 'forbids.cedar': forbids, ...drafts } = FILES;
   it.each<[string, Record<string, string>, RegExp]>([
-    ['ends between two policies', { 'forbids.cedar': FORBIDS }, /forbids\.cedar is not the file that SHA256SUMS names/],
-    ['is not named', { 'more.cedar': FORBIDS }, /SHA256SUMS does not name more\.cedar/],
-    ['is not named: a schema', { 'repo.cedarschema': REPO_SCHEMA }, /SHA256SUMS does not name repo\.cedarschema/],
-    ['is named and missing', { SHA256SUMS: sums({ ...FILES, 'x.cedar': '' }) }, /names "x\.cedar", which is not read/],
-    ['is named and never read', { SHA256SUMS: sums({ ...FILES, 'a.md': '' }), 'a.md': '' }, /names "a\.md"/],
+    [
+      'ends between two policies',
+      { 'forbids.cedar': FORBIDS },
+      /forbids\.cedar does not match its digest in SHA256SUMS/,
+    ],
+    ['is not named', { 'more.cedar': FORBIDS }, /SHA256SUMS does not list more\.cedar/],
+    ['is not named: a schema', { 'repo.cedarschema': REPO_SCHEMA }, /SHA256SUMS does not list repo\.cedarschema/],
+    ['is named and missing', { SHA256SUMS: sums({ ...FILES, 'x.cedar': '' }) }, /lists "x\.cedar", which is not read/],
+    ['is named and never read', { SHA256SUMS: sums({ ...FILES, 'a.md': '' }), 'a.md': '' }, /lists "a\.md"/],
     ['is named twice', { SHA256SUMS: sums(FILES) + sums(drafts) }, /SHA256SUMS:3: expected/],
     ['is named by half a line', { SHA256SUMS: sums(FILES).slice(0, -30) }, /SHA256SUMS:2: expected/],
     ['is SHA256SUMS, empty', { SHA256SUMS: '' }, /SHA256SUMS:1: expected/],
@@ -334,7 +338,7 @@ describe('a folder with SHA256SUMS', () => {
     expect(engine.policies.map(({ text }) => text)).toContain(forbids.slice(FORBIDS.length));
   });
 
-  it('must not lose it while it is in force [K1]', async () => {
+  it('keeps the old policies when the manifest is missing [K1]', async () => {
     const path = await folder({ ...FILES, SHA256SUMS: sums(FILES) });
     const engine = await cedarFromDirectory(path);
     await rm(join(path, 'SHA256SUMS'));
@@ -345,7 +349,7 @@ describe('a folder with SHA256SUMS', () => {
 });
 
 describe('cedarFromText', () => {
-  it('takes named texts', async () => {
+  it('accepts named texts', async () => {
     const engine = await cedarFromText({
       policies: { 'drafts.cedar': DRAFTS },
       schema: { 'repo.cedarschema': REPO_SCHEMA },
@@ -353,12 +357,12 @@ describe('cedarFromText', () => {
     expect(engine.decide(reviewerQuery()).policies).toEqual(['drafts.cedar#drafts']);
   });
 
-  it('refuses a misspelt option, as schema would be skipped in silence [G5]', async () => {
+  it('refuses a misspelt option [G5]', async () => {
     const source = { policies: DRAFTS, shema: REPO_SCHEMA } as CedarSource;
     await expect(cedarFromText(source)).rejects.toThrow(/unknown option 'shema'. Did you mean 'schema'/);
   });
 
-  it('refuses what is no text [G5]', async () => {
+  it('refuses values that are not text [G5]', async () => {
     for (const source of [
       undefined,
       null,

@@ -158,7 +158,7 @@ describe('decision.explain()', () => {
     ).toEqual(nearest);
   });
 
-  it('names what permitted by file, line and @id', async () => {
+  it('names the determining permit by file, line and @id', async () => {
     const engine = await cedarFromText({ policies: { 'a.cedar': `\n${DRAFTS}` } });
     const { nearest, determining, request } = engine.decide(base).explain();
     expect(determining).toEqual([{ id: 'a.cedar#drafts', effect: 'permit', file: 'a.cedar', line: 2 }]);
@@ -173,7 +173,7 @@ describe('decision.explain()', () => {
     });
   });
 
-  it('finds the permit for the action among many for others', async () => {
+  it('reports the permit for the action among many for other actions', async () => {
     const others = Array.from({ length: 60 }, () => 'permit(principal, action == Action::"pr.merge", resource);');
     const own = '@id("own") permit(principal is User, action == Action::"pr.create", resource is Path);';
     const engine = await cedarFromText({ policies: [...others, own].join('\n') });
@@ -185,7 +185,7 @@ describe('decision.explain()', () => {
     ).toEqual(['policies.cedar#own']);
   });
 
-  it('names the forbid that overrules a permit', async () => {
+  it('names the forbid that overrides a permit', async () => {
     const engine = await cedarFromText({ policies: `${DRAFTS}@id("freeze") forbid(principal, action, resource);` });
     const explanation = engine.decide(base).explain();
     expect(explanation.determining).toMatchObject([{ id: 'policies.cedar#freeze', effect: 'forbid', line: 11 }]);
@@ -200,7 +200,7 @@ Without that, these permits come nearest:
     it applies`);
   });
 
-  it('tells of errors, of the decision and of a condition', async () => {
+  it('reports the errors of the decision and of a condition', async () => {
     const policies = '@id("e") permit(principal, action, resource) when { resource.team == "red" };';
     const engine = await cedarFromText({ policies });
     const explanation = engine.decide(base).explain();
@@ -210,7 +210,7 @@ Without that, these permits come nearest:
     expect(unreadable).toMatchObject({ errors: [expect.stringContaining('lone surrogate')], nearest: [] });
   });
 
-  it('says in words what does not hold and what the request has', async () => {
+  it('formats unmet conditions beside the values of the request', async () => {
     const engine = await cedarFromText({ policies: DRAFTS });
     expect(explanationText(engine.decide(withContext({ scope: ['repo:read'] })).explain())).toBe(
       `Denied: Agent::"agent-code-reviewer-01" for User::"user_123", pr.create on Repo::"acme/api".
@@ -221,14 +221,14 @@ No permit applies. The nearest:
     );
   });
 
-  it('explains by the policies that decided, also after others are in force', async () => {
+  it('uses the policies that decided after they are replaced', async () => {
     const engine = await cedarFromText({ policies: DRAFTS });
     const decision = engine.decide(forItself());
     engine.replace({ policies: '@id("other") permit(principal, action, resource);' });
     expect(decision.explain().nearest).toMatchObject([{ id: 'policies.cedar#drafts' }]);
   });
 
-  it('agrees with the decision: a permit without an unmet condition permits, any other does not', async () => {
+  it('reports no unmet condition exactly when the permit permits', async () => {
     const atoms = [
       'true',
       'false',

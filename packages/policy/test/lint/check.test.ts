@@ -18,7 +18,7 @@ async function folder(policies: string, schema?: string, entities?: unknown): Pr
   return path;
 }
 
-/** What is found besides the missing schema and actions that are never permitted, as `line severity code`. */
+/** The findings as `line severity code`, without a missing schema and actions that are never permitted. */
 async function found(policies: string, schema?: string): Promise<string[]> {
   const { findings } = await checkPolicies(await folder(policies, schema));
   return findings
@@ -31,7 +31,7 @@ const TYPED = `entity Repo = { team?: String }; entity Path; action "writing";
 action "pr.create" in [Action::"writing"] appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
 
 describe('checkPolicies', () => {
-  it('finds nothing where nothing is wrong, and a missing schema', async () => {
+  it('reports nothing for a valid folder, and a missing schema', async () => {
     expect(await checkPolicies(await folder(DRAFTS, REPO_SCHEMA.replace(', "pr.merge"', '')))).toEqual({
       policies: 1,
       findings: [],
@@ -138,19 +138,19 @@ permit(principal in Role::"a", action == Action::"y", resource == B::"b") when {
     expect(await found(policies)).toEqual(can ? ['1 warning may-err'] : []);
   });
 
-  it('takes what earlier clauses ask for [D3]', async () => {
+  it('accepts a read that an earlier clause guards [D3]', async () => {
     expect(await found(`forbid(${ALL}) when { resource has a } when { resource.a };`)).toEqual([]);
     expect(await found(`forbid(${ALL}) unless { !(resource has a) } when { resource.a };`)).toEqual([]);
     expect(await found(`forbid(${ALL}) unless { resource has a } when { resource.a };`)).toHaveLength(1);
   });
 
-  it('tells, with a schema too, of an entity that comes without its record [D3]', async () => {
+  it('reports a read of an entity without attributes, also with a schema [D3]', async () => {
     const policy = `forbid(${ALL}) when { context has onBehalfOfAgent && context.onBehalfOfAgent.capabilities.isEmpty() };`;
     expect(await found(policy, TYPED)).toEqual(['1 warning may-err']);
     expect(await found(`forbid(${ALL}) when { resource has team && resource.team == "x" };`, TYPED)).toEqual([]);
   });
 
-  it('names file, line and policy, and sees all policies among many', async () => {
+  it('names file, line and policy, and checks all policies of many files', async () => {
     const many = Array.from(
       { length: 400 },
       (_, n) => `@id("p${n}") permit(principal == Agent::"a${n}", action, resource is A);`,
@@ -191,7 +191,7 @@ namespace N { entity A, B; action "e" appliesTo { principal: A, resource: B }; }
     );
   });
 
-  it('tells of roles and groups that entities.json does not name', async () => {
+  it('reports roles and groups that entities.json does not name', async () => {
     const policies = `permit(principal in Role::"revewer", action, resource is A) when { "Role::" == "Role::\\"x\\"" };
 permit(principal in Role::"lead", action, resource is B) // Role::"comment"
   unless { context has onBehalfOf && context.onBehalfOf in [Group::"payments", Group::"payroll"] };
@@ -200,15 +200,15 @@ forbid(principal in Role::"revewer", action, resource is C) when { principal in 
       { type: 'Role', id: 'reviewer', parents: [{ type: 'Role', id: 'lead' }] },
       { type: 'User', id: 'u', parents: [{ type: 'Group', id: 'payments' }] },
     ];
-    const named = async (beside?: unknown): Promise<unknown> =>
-      (await checkPolicies(await folder(policies, undefined, beside))).findings
+    const named = async (known?: unknown): Promise<unknown> =>
+      (await checkPolicies(await folder(policies, undefined, known))).findings
         .filter(({ code }) => code === 'unknown-group')
         .map(({ line, message }) => `${line}: ${message}`);
     expect(await named(entities)).toEqual([
       `1: entities.json names no Role::"revewer". Did you mean 'reviewer'? If an agent has it, name it there, too. 1 more policy names it.`,
       `2: entities.json names no Group::"payroll". Known groups: payments. No user is in it.`,
     ]);
-    // Agents bring their roles with them; users have no other groups.
+    // Agents bring their own roles; users have only these groups.
     expect(await named(entities.slice(1))).toEqual([expect.stringContaining('Group::"payroll"')]);
     expect(await named(entities.slice(0, 1))).toHaveLength(3);
     expect(await named()).toEqual([]);
@@ -221,7 +221,7 @@ forbid(principal in Role::"revewer", action, resource is C) when { principal in 
     ['context has onBehalfOf && context.onBehalfOf in Group::"x"', ['Group::"x"']],
     ['context has onBehalfOf && context["onBehalfOf"] is User in Group::"x"', ['Group::"x"']],
     ['principal in Role::"known" && !(principal in Role::"x")', ['Role::"x"']],
-    // What a resource is in comes with it, from the route or from `entities`.
+    // Parents of a resource come from the route or from `entities`.
     ['resource in Group::"x"', []],
     ['resource is A in Group::"x"', []],
     ['resource has principal && resource.principal in Group::"x"', []],
@@ -229,7 +229,7 @@ forbid(principal in Role::"revewer", action, resource is C) when { principal in 
     ['principal in Group::"owner"', []],
     ['principal in Group::"writer"', []],
     ['"principal in" == "Role::\\"x\\"" && resource in Role::"x"', []],
-  ])('asks entities.json for what the caller or its user must be in: %s', async (condition, unknown) => {
+  ])('checks the roles and groups of the caller and its user against entities.json: %s', async (condition, unknown) => {
     const entities = [
       { type: 'Role', id: 'known' },
       {
@@ -240,33 +240,33 @@ forbid(principal in Role::"revewer", action, resource is C) when { principal in 
     ];
     const policies = `permit(principal, action, resource) when { ${condition} };`;
     const { findings } = await checkPolicies(await folder(policies, undefined, entities));
-    const told = findings.filter(({ code }) => code === 'unknown-group').map(({ message }) => message);
-    expect(told).toEqual(unknown.map((name) => expect.stringMatching(`^entities.json names no ${name}\\.`)));
+    const reported = findings.filter(({ code }) => code === 'unknown-group').map(({ message }) => message);
+    expect(reported).toEqual(unknown.map((name) => expect.stringMatching(`^entities.json names no ${name}\\.`)));
   });
 
-  it('looks at the scope of a policy, too', async () => {
+  it('checks the scope of a policy as well as its conditions', async () => {
     const policies = `permit(principal is Agent in Role::"x", action, resource in Group::"y");
 permit(principal in Role::"z", action, resource is A in Group::"y");`;
     const { findings } = await checkPolicies(await folder(policies, undefined, [{ type: 'Role', id: 'known' }]));
-    const told = findings.filter(({ code }) => code === 'unknown-group').map(({ line }) => line);
-    expect(told).toEqual([1, 2]);
+    const reported = findings.filter(({ code }) => code === 'unknown-group').map(({ line }) => line);
+    expect(reported).toEqual([1, 2]);
   });
 
-  it('tells of the first of very many', async () => {
+  it('reports at most 50 names, and the number of the rest', async () => {
     const many = Array.from(
       { length: 60 },
       (_, n) => `permit(principal in Role::"other-${n}", action, resource is A);`,
     );
     const { findings } = await checkPolicies(await folder(many.join('\n'), undefined, [{ type: 'Role', id: 'r' }]));
-    const told = findings.filter(({ code }) => code === 'unknown-group');
-    expect(told).toHaveLength(51);
-    expect(told.at(-1)).toMatchObject({
+    const reported = findings.filter(({ code }) => code === 'unknown-group');
+    expect(reported).toHaveLength(51);
+    expect(reported.at(-1)).toMatchObject({
       line: 51,
       message: 'entities.json names no Role::"other-50", and 9 others that policies name.',
     });
   });
 
-  it('does not read a folder that is not there', async () => {
+  it('rejects when the folder does not exist', async () => {
     await expect(checkPolicies(join(root, 'none'))).rejects.toThrow(/cannot be read/);
   });
 });

@@ -2,7 +2,7 @@ import type { DecidedAction, FilteredList } from '../../record/recorder.js';
 import { type AuthorizerParts, barredFromAsking } from '../authorize/authorize.js';
 import type { Caller } from '../../model/caller.js';
 import type { Guard } from '../../guard.js';
-import { isResource, type Resource, whatIsWrongWith } from '@countersign/policy';
+import { isResource, type Resource, resourceProblem } from '@countersign/policy';
 import type { Verdict } from '../authorize/verdict.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { AdmittedRequest } from '../../record/request-register.js';
@@ -62,7 +62,7 @@ function copiesOf(items: readonly Resource[]): readonly Resource[] | string {
   try {
     const place = items.findIndex((item) => !isResource(item));
     if (place === -1) return items.map((item) => ({ ...item }));
-    return `resource ${place} of the list: ${whatIsWrongWith(items[place])}`;
+    return `resource ${place} of the list: ${resourceProblem(items[place])}`;
   } catch {
     return 'the list holds what cannot be read';
   }

@@ -1,25 +1,25 @@
 import type { Evaluation } from './evaluation.js';
 
-/** At most about 32 MiB of keys. */
+/** With MAX_KEY characters each, keys take at most about 32 MiB. */
 const MAX_ENTRIES = 4096;
 const MAX_KEY = 4096;
 
-/** Answers by question. Cedar has neither clock nor chance, so that the same question has the same answer. */
+/** An LRU cache of evaluations. It is sound because Cedar has no clock and no randomness. */
 export class Memo {
-  readonly #answers = new Map<string, Evaluation>();
+  readonly #evaluations = new Map<string, Evaluation>();
 
-  get(question: string): Evaluation | undefined {
-    const answer = this.#answers.get(question);
-    if (answer === undefined) return undefined;
-    this.#answers.delete(question);
-    this.#answers.set(question, answer);
-    return answer;
+  get(key: string): Evaluation | undefined {
+    const evaluation = this.#evaluations.get(key);
+    if (evaluation === undefined) return undefined;
+    this.#evaluations.delete(key);
+    this.#evaluations.set(key, evaluation);
+    return evaluation;
   }
 
-  set(question: string, answer: Evaluation): void {
-    if (question.length > MAX_KEY) return;
-    const [oldest] = this.#answers.size < MAX_ENTRIES ? [] : this.#answers.keys();
-    if (oldest !== undefined) this.#answers.delete(oldest);
-    this.#answers.set(question, answer);
+  set(key: string, evaluation: Evaluation): void {
+    if (key.length > MAX_KEY) return;
+    const [oldest] = this.#evaluations.size < MAX_ENTRIES ? [] : this.#evaluations.keys();
+    if (oldest !== undefined) this.#evaluations.delete(oldest);
+    this.#evaluations.set(key, evaluation);
   }
 }

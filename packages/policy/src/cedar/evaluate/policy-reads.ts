@@ -1,25 +1,25 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { keyFromJson, type PolicyScope } from '../index/scope.js';
 
-/** What the conditions of some policies can see of a request. */
+/** The parts of a request that the conditions of some policies read. */
 export interface PolicyReads {
-  /** The attributes of the context. */
+  /** Attributes of the context that are read. */
   readonly context: ReadonlySet<string> | 'all';
-  /** Attributes of the context of which something within is read: if that is an entity, its record is. */
+  /** Attributes of the context with a member that is read. If the value is an entity, its record is read. */
   readonly within: ReadonlySet<string>;
-  /** Parents, attributes or tags of any entity. */
+  /** Whether parents, attributes or tags of any entity are read. */
   readonly entities: boolean;
-  /** `principal`, `action` and `resource`, where they are read in any way. */
+  /** Those of `principal`, `action` and `resource` that are read in any way. */
   readonly variables: ReadonlySet<string>;
-  /** Entities that the conditions name themselves. */
+  /** Keys of the entities that the conditions name. */
   readonly named: ReadonlySet<string>;
 }
 
-/** Reads the conditions of a policy. An operator that is not known here counts as one that reads everything. */
+/** Analyses the conditions of a policy. An unknown operator counts as one that reads entities. */
 export function readsOf({ conditions }: PolicyJson): PolicyReads {
-  const walk = new Walk();
-  for (const { body } of conditions) walk.expression(body);
-  return walk;
+  const collector = new ReadsCollector();
+  for (const { body } of conditions) collector.visit(body);
+  return collector;
 }
 
 export function joinReads(all: readonly PolicyReads[]): PolicyReads {
@@ -41,7 +41,7 @@ function joinContexts(all: readonly PolicyReads[]): PolicyReads['context'] {
   return joined;
 }
 
-/** The groups that scopes ask for: of all ancestors, Cedar need know no other. */
+/** The groups that scopes name. Cedar needs no other ancestor to evaluate the scopes. */
 export function groupsIn(scopes: readonly PolicyScope[]): ReadonlySet<string> {
   return new Set(
     scopes.flatMap(({ principal, action, resource }) => [
@@ -54,7 +54,7 @@ export function groupsIn(scopes: readonly PolicyScope[]): ReadonlySet<string> {
 
 type Node = Readonly<Record<string, unknown>>;
 
-/** Operators whose operands say by themselves what is read. */
+/** Operators that read nothing but their operands. */
 const TRANSPARENT: ReadonlySet<string> = new Set([
   '!',
   'neg',
@@ -81,14 +81,14 @@ const TRANSPARENT: ReadonlySet<string> = new Set([
   'Record',
 ]);
 
-class Walk implements PolicyReads {
+class ReadsCollector implements PolicyReads {
   context: Set<string> | 'all' = new Set();
   readonly within = new Set<string>();
   entities = false;
   readonly variables = new Set<string>();
   readonly named = new Set<string>();
 
-  expression(node: unknown): void {
+  visit(node: unknown): void {
     if (!isNode(node)) return;
     for (const [operator, operand] of Object.entries(node)) this.#operation(operator, operand);
   }
@@ -98,14 +98,14 @@ class Walk implements PolicyReads {
     if (operator === 'Value') return this.#literal(operand);
     if ((operator === '.' || operator === 'has') && isNode(operand))
       return this.#access(operand['left'], operand['attr']);
-    // `in`, tags and functions of extensions come here, as does `is … in`.
+    // This covers `in`, `is … in`, tags and extension functions.
     if (!TRANSPARENT.has(operator) || (operator === 'is' && isNode(operand) && 'in' in operand)) this.entities = true;
     this.#operands(operand);
   }
 
   #operands(operand: unknown): void {
     if (!isNode(operand)) return;
-    for (const value of Object.values(operand)) this.expression(value);
+    for (const value of Object.values(operand)) this.visit(value);
   }
 
   #variable(name: unknown): void {
@@ -129,7 +129,7 @@ class Walk implements PolicyReads {
     const root = rootInContext(left);
     if (root === undefined) {
       this.entities = true;
-      this.expression(left);
+      this.visit(left);
     } else {
       this.#contextAttribute(root, true);
     }
@@ -141,7 +141,7 @@ class Walk implements PolicyReads {
   }
 }
 
-/** The attribute of the context that a path like `context.request.method` starts with. */
+/** The first attribute of a path such as `context.request.method`. */
 function rootInContext(node: unknown): string | undefined {
   if (!isNode(node) || !isNode(node['.'])) return undefined;
   const { left, attr } = node['.'];

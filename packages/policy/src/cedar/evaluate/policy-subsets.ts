@@ -1,37 +1,37 @@
 import type { Cedar } from '../instance/instance.js';
 import { groupsIn, joinReads, type PolicyReads, readsOf } from './policy-reads.js';
 import type { Policy } from '../load/policy-set.js';
-import { describe } from '../instance/error-text.js';
+import { errorText } from '../instance/error-text.js';
 
-/** Policies that are preparsed together. */
+/** Policies that are preparsed and evaluated together: those whose scope holds for a request. */
 export interface PolicySubset {
-  /** Never given twice, so that what is remembered of one slice is not taken for another's. */
+  /** Unique, so that cached evaluations of two subsets cannot be confused. */
   readonly serial: number;
-  /** Where it stands in the instance. */
+  /** The name of the preparsed set in the instance. */
   readonly slot: string;
   readonly policies: readonly Policy[];
   readonly reads: PolicyReads;
-  /** The groups that their scopes ask for. */
+  /** The groups that the scopes name. */
   readonly groups: ReadonlySet<string>;
 }
 
-/** What each policy reads, which takes Cedar a third of a millisecond to tell. */
+/** Cached, as Cedar's JSON of a policy takes about a third of a millisecond. */
 const readsByPolicy = new WeakMap<Policy, PolicyReads>();
 
-/** About 2 KiB of the instance's memory each. */
-const MAX_SLICES = 2048;
+/** A subset takes about 2 KiB of the instance's memory for each policy. */
+const MAX_SUBSETS = 2048;
 const MAX_POLICIES = 16_384;
 
 /**
- * The slices that one instance holds. An instance never gives memory back, and has no call to remove a set, so that the
- * slot of the slice not used for longest is written over.
+ * The subsets that are preparsed in one instance, least recently used first. Instance memory never shrinks and the
+ * library has no call to remove a set, so that the slot of an evicted subset is overwritten.
  */
 export class PolicySubsets {
   readonly #cedar: Cedar;
   readonly #policies: readonly Policy[];
-  readonly #maxSlices: number;
+  readonly #maxSubsets: number;
   readonly #maxPolicies: number;
-  /** By the numbers of its policies; the one used last stands last. */
+  /** By policy numbers. */
   readonly #held = new Map<string, PolicySubset>();
   readonly #free: string[] = [];
   #count = 0;
@@ -41,16 +41,16 @@ export class PolicySubsets {
   constructor(
     cedar: Cedar,
     policies: readonly Policy[],
-    maxSlices: number = MAX_SLICES,
+    maxSubsets: number = MAX_SUBSETS,
     maxPolicies: number = MAX_POLICIES,
   ) {
     this.#cedar = cedar;
     this.#policies = policies;
-    this.#maxSlices = maxSlices;
+    this.#maxSubsets = maxSubsets;
     this.#maxPolicies = maxPolicies;
   }
 
-  /** @throws Error if Cedar does not take the policies after all. */
+  /** @throws Error if Cedar refuses policies that it accepted at load. */
   take(numbers: readonly number[]): PolicySubset {
     const key = numbers.join(',');
     const held = this.#held.get(key);
@@ -60,15 +60,15 @@ export class PolicySubsets {
       return held;
     }
     this.#makeRoom(numbers.length);
-    const slice = this.#preparse(numbers);
-    this.#held.set(key, slice);
-    this.#count += slice.policies.length;
-    return slice;
+    const subset = this.#preparse(numbers);
+    this.#held.set(key, subset);
+    this.#count += subset.policies.length;
+    return subset;
   }
 
   #makeRoom(wanted: number): void {
     for (const [key, { slot, policies }] of this.#held) {
-      if (this.#held.size < this.#maxSlices && this.#count + wanted <= this.#maxPolicies) return;
+      if (this.#held.size < this.#maxSubsets && this.#count + wanted <= this.#maxPolicies) return;
       this.#held.delete(key);
       this.#count -= policies.length;
       this.#cedar.preparsePolicySet(slot, { staticPolicies: '' });
@@ -78,13 +78,13 @@ export class PolicySubsets {
 
   #preparse(numbers: readonly number[]): PolicySubset {
     const policies = numbers.map((number) => this.#policies[number]).filter((policy) => policy !== undefined);
-    const slot = this.#free.pop() ?? `slice${this.#slots++}`;
-    // As one text, which takes Cedar half the time of policies with ids. It calls them policy0, policy1, …
+    const slot = this.#free.pop() ?? `subset${this.#slots++}`;
+    // Cedar parses one text twice as fast as policies with ids.
     const staticPolicies = policies.map(({ text }) => text).join('\n');
     const answer = this.#cedar.preparsePolicySet(slot, { staticPolicies });
     if (answer.type === 'failure') {
       this.#free.push(slot);
-      throw new Error(answer.errors.map((error) => describe(error)).join('; '));
+      throw new Error(answer.errors.map((error) => errorText(error)).join('; '));
     }
     const reads = joinReads(policies.map((policy) => this.#readsOf(policy)));
     return { serial: this.#serial++, slot, policies, reads, groups: groupsIn(policies.map(({ scope }) => scope)) };
@@ -94,7 +94,7 @@ export class PolicySubsets {
     const known = readsByPolicy.get(policy);
     if (known !== undefined) return known;
     const answer = this.#cedar.policyToJson(policy.text);
-    if (answer.type === 'failure') throw new Error(answer.errors.map((error) => describe(error)).join('; '));
+    if (answer.type === 'failure') throw new Error(answer.errors.map((error) => errorText(error)).join('; '));
     const reads = readsOf(answer.json);
     readsByPolicy.set(policy, reads);
     return reads;

@@ -1,12 +1,12 @@
 import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import { entityKey, keyFromJson, type PlacedEntity } from './scope.js';
+import { entityKey, keyFromJson, type ResolvedEntity } from './scope.js';
 
-/** By action: the groups that it is in directly. */
+/** The direct groups of each action, by key. */
 export type ActionGroups = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Finds what an entity is in: by the entities of the request, and an action by the schema too. A parent of which no
- * more is said counts all the same.
+ * Resolves the ancestors of an entity, from the entities of the request and, for an action, from the schema. A parent
+ * counts even if it has no record of its own.
  */
 export class Hierarchy {
   readonly #parents = new Map<string, readonly string[]>();
@@ -17,18 +17,19 @@ export class Hierarchy {
     this.#actionGroups = actionGroups;
   }
 
-  place(uid: TypeAndId): PlacedEntity {
+  resolve(uid: TypeAndId): ResolvedEntity {
     const key = entityKey(uid);
     const ancestors = new Set([key]);
-    // A set yields what is added while it is walked.
+    // A set iterates over members that are added during the iteration.
     for (const ancestor of ancestors) {
       for (const parent of this.#parents.get(ancestor) ?? []) ancestors.add(parent);
       for (const group of this.#actionGroups.get(ancestor) ?? []) ancestors.add(group);
     }
     return { key, type: uid.type, ancestors };
   }
-  /** The first entity that is in itself. Cedar refuses that, but only where it is sent the parents. */
-  circular(entities: readonly PlacedEntity[]): PlacedEntity | undefined {
+
+  /** The first entity that is its own ancestor. Cedar refuses a cycle only if it receives the parents. */
+  firstInCycle(entities: readonly ResolvedEntity[]): ResolvedEntity | undefined {
     return entities.find(({ key, ancestors }) =>
       [...ancestors].some((ancestor) => this.#parents.get(ancestor)?.includes(key)),
     );

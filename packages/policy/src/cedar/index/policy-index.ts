@@ -1,37 +1,36 @@
-import { type Constraint, holds, type PlacedEntity, type PolicyScope } from './scope.js';
+import { type Constraint, holds, type ResolvedEntity, type PolicyScope } from './scope.js';
 
-/** Principal, action and resource of a request, with all that they are in. */
-export interface PlacedRequest {
-  readonly principal: PlacedEntity;
-  readonly action: PlacedEntity;
-  readonly resource: PlacedEntity;
+/** Principal, action and resource of a request, with their ancestors. */
+export interface ResolvedRequest {
+  readonly principal: ResolvedEntity;
+  readonly action: ResolvedEntity;
+  readonly resource: ResolvedEntity;
 }
 
 const VARIABLES = ['principal', 'action', 'resource'] as const;
 type Variable = (typeof VARIABLES)[number];
 
 /**
- * Finds the policies whose scope holds for a request, without looking at the others. Each policy is filed under the one
- * of its constraints that the fewest share, so that a role, an action or a resource named by all costs nothing.
+ * Finds the policies whose scope holds for a request in time that does not grow with the others. Each policy is indexed
+ * by its most selective constraint, so that a role, action or resource that all policies name costs nothing.
  */
 export class PolicyIndex {
   readonly #scopes: readonly PolicyScope[];
-  readonly #filed = new Cabinet<number[]>();
-  /** Those that ask for nothing in particular. */
-  readonly #common: number[] = [];
+  readonly #entries = new ByConstraint<number[]>();
+  readonly #unconstrained: number[] = [];
 
   constructor(scopes: readonly PolicyScope[]) {
     this.#scopes = scopes;
-    const counts = countNames(scopes);
-    for (const [number, scope] of scopes.entries()) this.#file(number, rarest(scope, counts));
+    const counts = countByConstraint(scopes);
+    for (const [number, scope] of scopes.entries()) this.#add(number, mostSelective(scope, counts));
   }
 
-  /** The numbers of the policies, ascending. */
-  matching(request: PlacedRequest): number[] {
-    const found = new Set(this.#common);
+  /** The numbers of the matching policies, ascending. */
+  matching(request: ResolvedRequest): number[] {
+    const found = new Set(this.#unconstrained);
     for (const variable of VARIABLES) {
       const { key, type, ancestors } = request[variable];
-      const { equals, is, in: groups } = this.#filed[variable];
+      const { equals, is, in: groups } = this.#entries[variable];
       addAll(found, equals.get(key));
       addAll(found, is.get(type));
       for (const ancestor of ancestors) addAll(found, groups.get(ancestor));
@@ -39,20 +38,20 @@ export class PolicyIndex {
     return [...found].filter((number) => this.#holds(number, request)).toSorted((a, b) => a - b);
   }
 
-  #file(number: number, filing: Filing | undefined): void {
-    if (filing === undefined) {
-      this.#common.push(number);
+  #add(number: number, key: IndexKey | undefined): void {
+    if (key === undefined) {
+      this.#unconstrained.push(number);
       return;
     }
-    const drawer = this.#filed[filing.variable][filing.relation];
-    for (const name of filing.names) {
-      const filed = drawer.get(name);
-      if (filed === undefined) drawer.set(name, [number]);
-      else filed.push(number);
+    const entries = this.#entries[key.variable][key.relation];
+    for (const name of key.names) {
+      const numbers = entries.get(name);
+      if (numbers === undefined) entries.set(name, [number]);
+      else numbers.push(number);
     }
   }
 
-  #holds(number: number, request: PlacedRequest): boolean {
+  #holds(number: number, request: ResolvedRequest): boolean {
     const scope = this.#scopes[number];
     return scope !== undefined && VARIABLES.every((variable) => holds(scope[variable], request[variable]));
   }
@@ -62,54 +61,54 @@ function addAll(found: Set<number>, numbers: readonly number[] | undefined): voi
   for (const number of numbers ?? []) found.add(number);
 }
 
-/** Something for each name that a constraint can have; a name is not unique beyond its variable and relation. */
-class Cabinet<Value> {
-  readonly principal = drawers<Value>();
-  readonly action = drawers<Value>();
-  readonly resource = drawers<Value>();
+/** One map of names for each variable and relation, as a name is unique only within them. */
+class ByConstraint<Value> {
+  readonly principal = mapsByRelation<Value>();
+  readonly action = mapsByRelation<Value>();
+  readonly resource = mapsByRelation<Value>();
 }
 
-function drawers<Value>(): Readonly<Record<keyof Constraint, Map<string, Value>>> {
+function mapsByRelation<Value>(): Readonly<Record<keyof Constraint, Map<string, Value>>> {
   return { equals: new Map(), is: new Map(), in: new Map() };
 }
 
-/** What a request must look under to find the policy by one of its constraints. */
-interface Filing {
+/** The entries under which a constraint is indexed. */
+interface IndexKey {
   readonly variable: Variable;
   readonly relation: keyof Constraint;
   readonly names: readonly string[];
 }
 
-/** Undefined if the constraint asks for nothing. */
-function filingOf(variable: Variable, { equals, is, in: groups }: Constraint): Filing | undefined {
+/** Undefined if the constraint is empty. */
+function keyOf(variable: Variable, { equals, is, in: groups }: Constraint): IndexKey | undefined {
   if (equals !== undefined) return { variable, relation: 'equals', names: [equals] };
   if (groups !== undefined) return { variable, relation: 'in', names: groups };
   return is === undefined ? undefined : { variable, relation: 'is', names: [is] };
 }
 
-function countNames(scopes: readonly PolicyScope[]): Cabinet<number> {
-  const counts = new Cabinet<number>();
+function countByConstraint(scopes: readonly PolicyScope[]): ByConstraint<number> {
+  const counts = new ByConstraint<number>();
   for (const scope of scopes) {
     for (const variable of VARIABLES) {
-      const filing = filingOf(variable, scope[variable]);
-      if (filing === undefined) continue;
-      const drawer = counts[variable][filing.relation];
-      for (const name of filing.names) drawer.set(name, (drawer.get(name) ?? 0) + 1);
+      const key = keyOf(variable, scope[variable]);
+      if (key === undefined) continue;
+      const count = counts[variable][key.relation];
+      for (const name of key.names) count.set(name, (count.get(name) ?? 0) + 1);
     }
   }
   return counts;
 }
 
-function rarest(scope: PolicyScope, counts: Cabinet<number>): Filing | undefined {
-  let best: Filing | undefined;
+function mostSelective(scope: PolicyScope, counts: ByConstraint<number>): IndexKey | undefined {
+  let best: IndexKey | undefined;
   let fewest = Infinity;
   for (const variable of VARIABLES) {
-    const filing = filingOf(variable, scope[variable]);
-    if (filing === undefined) continue;
-    const drawer = counts[variable][filing.relation];
-    const shared = filing.names.reduce((sum, name) => sum + (drawer.get(name) ?? 0), 0);
+    const key = keyOf(variable, scope[variable]);
+    if (key === undefined) continue;
+    const count = counts[variable][key.relation];
+    const shared = key.names.reduce((sum, name) => sum + (count.get(name) ?? 0), 0);
     if (shared >= fewest) continue;
-    best = filing;
+    best = key;
     fewest = shared;
   }
   return best;

@@ -1,21 +1,21 @@
 import type { EntityUidJson, PolicyJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 
-/** What a policy's scope asks of its principal, action and resource. */
+/** The scope of a policy: its constraints on principal, action and resource. */
 export interface PolicyScope {
   readonly principal: Constraint;
   readonly action: Constraint;
   readonly resource: Constraint;
 }
 
-/** Everything that is present must hold; of `in`, one. Entities stand as their {@link entityKey}. */
+/** All present members must hold; for `in`, one of the groups. Entities are written as {@link entityKey}. */
 export interface Constraint {
   readonly equals?: string;
   readonly is?: string;
   readonly in?: readonly string[];
 }
 
-/** An entity, and all entities that it is in; itself among them. */
-export interface PlacedEntity {
+/** An entity with its ancestors, which include the entity itself. */
+export interface ResolvedEntity {
   readonly key: string;
   readonly type: string;
   readonly ancestors: ReadonlySet<string>;
@@ -23,19 +23,19 @@ export interface PlacedEntity {
 
 export const ANYTHING: Constraint = Object.freeze({});
 
-/** One string for one entity: no type and id make the same as another type and id. */
+/** An injective string form of an entity uid. */
 export function entityKey({ type, id }: TypeAndId): string {
   return `${type}::${JSON.stringify(id)}`;
 }
 
-/** The inverse of {@link entityKey}: no type holds a quotation mark. */
+/** The inverse of {@link entityKey}. It is unambiguous because no type contains a quotation mark. */
 export function uidOf(key: string): TypeAndId {
   const end = key.indexOf('::"');
   return { type: key.slice(0, end), id: JSON.parse(key.slice(end + 2)) as string };
 }
 
-/** Scope constraints are exactly this much: they cannot err, and a policy whose scope does not hold has no part in a decision. */
-export function holds({ equals, is, in: groups }: Constraint, { key, type, ancestors }: PlacedEntity): boolean {
+/** Scope constraints cannot fail, and a policy whose scope does not hold never affects a decision. */
+export function holds({ equals, is, in: groups }: Constraint, { key, type, ancestors }: ResolvedEntity): boolean {
   return (
     (equals === undefined || equals === key) &&
     (is === undefined || is === type) &&
@@ -43,7 +43,7 @@ export function holds({ equals, is, in: groups }: Constraint, { key, type, ances
   );
 }
 
-/** @throws Error on a constraint that this version of Cedar did not have: such a policy cannot be indexed. */
+/** @throws Error on a constraint that is unknown here: the index would miss the policy. */
 export function scopeFromJson({ principal, action, resource }: PolicyJson): PolicyScope {
   return {
     principal: constraintFromJson(principal),

@@ -4,10 +4,10 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { compileFunction } from 'node:vm';
 
-/** The Cedar library's exports, on a WebAssembly instance of their own. */
+/** The exports of the Cedar library, bound to a WebAssembly instance of their own. */
 export type Cedar = typeof CedarLibrary;
 
-/** What of WebAssembly the library uses; the platform's types for it come with the DOM only. */
+/** The part of WebAssembly that the library uses. Only the DOM library of TypeScript declares it. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (code: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
@@ -24,15 +24,15 @@ type CedarModule = (
 
 const require = createRequire(import.meta.url);
 
-/** Compiled once: what is fresh in a fresh instance is its memory, not its code. */
-let code: object | undefined;
+/** Compiled once: instances share code, but no memory. */
+let compiled: object | undefined;
 
 /**
- * A Cedar of one's own: no memory, no preparsed set shared with any other, and thrown away once a call has thrown.
+ * Creates a Cedar instance that shares no memory and no preparsed set. Discard it after a call has thrown.
  *
- * The library's CommonJS file is evaluated as `require` would, but with a `WebAssembly` whose exports are behind
- * proxies. V8 does not inline through a proxy, and on Node 20 and 22 an optimised function with a WebAssembly call
- * inlined takes the whole process down if it is deoptimised during that call (docs/decisions/0002-cedar-hazards.md).
+ * The library's CommonJS file is evaluated as `require` would, but with a `WebAssembly` whose exports are proxies, as V8
+ * does not inline through a proxy. On Node 20 and 22 an optimised function with an inlined WebAssembly call aborts the
+ * process if it is deoptimised during that call (docs/decisions/0002-cedar-hazards.md).
  */
 export function freshCedar(): Cedar {
   const filename = require.resolve('@cedar-policy/cedar-wasm/nodejs');
@@ -47,8 +47,8 @@ export function freshCedar(): Cedar {
 }
 
 function compiledOnce(bytes: Uint8Array): object {
-  code ??= new WebAssembly.Module(bytes);
-  return code;
+  compiled ??= new WebAssembly.Module(bytes);
+  return compiled;
 }
 
 function proxiedInstance(code: object, imports: object): object {

@@ -16,12 +16,12 @@ import type { NamedTexts } from './schema.js';
 
 const ENTITIES = 'entities.json';
 
-/** Reads the files of a folder that say something of policy. @throws Error (as a rejection) */
+/** Reads the policy files of a folder. @throws Error (as a rejection) */
 export async function readFolder(path: string): Promise<FileSet> {
   const { value: names, changedMs } = await listFolder(path).catch((error: unknown) => {
     throw new Error(`the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`);
   });
-  await refuseOverlooked(path, names);
+  await refuseIgnoredFiles(path, names);
   const read = names.filter((name) => /\.cedar(?:schema)?$/.test(name) || name === ENTITIES || name === MANIFEST);
   return await readFileSet(
     read.map((name) => [name, join(path, name)]),
@@ -29,7 +29,7 @@ export async function readFolder(path: string): Promise<FileSet> {
   );
 }
 
-/** What the files of a folder say. @throws ConfigError */
+/** Decodes the files of a folder. @throws ConfigError */
 export function sourceOf(set: FileSet): PolicySetTexts {
   checkManifest(set);
   const policies = textsIn(set, '.cedar');
@@ -42,11 +42,11 @@ export function sourceOf(set: FileSet): PolicySetTexts {
   };
 }
 
-/** A forbid in a file that nobody reads would weaken silently. */
-async function refuseOverlooked(path: string, names: readonly string[]): Promise<void> {
+/** A forbid in a file that is not read would have no effect, without any sign of it. */
+async function refuseIgnoredFiles(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const within = await namesWithin(path, name);
-    if (looksOverlooked(name) || within.some((file) => /\.cedar$/i.test(file))) {
+    const nested = await namesInSubfolder(path, name);
+    if (looksIgnored(name) || nested.some((file) => /\.cedar$/i.test(file))) {
       throw new Error(
         `${name} would not be read. Policies are *.cedar and schemas *.cedarschema, in this folder itself.`,
       );
@@ -54,18 +54,18 @@ async function refuseOverlooked(path: string, names: readonly string[]): Promise
   }
 }
 
-/** Names in a folder of the folder. */
-async function namesWithin(path: string, name: string): Promise<readonly string[]> {
-  // Kubernetes keeps the files of a ConfigMap in folders with such names, and links to them.
+/** The names in a subfolder; empty if the name is not a readable folder. */
+async function namesInSubfolder(path: string, name: string): Promise<readonly string[]> {
+  // Kubernetes stores a ConfigMap in folders with such names and links to them.
   if (name.startsWith('..')) return [];
   return await readdir(join(path, name)).catch((error: unknown) => {
-    // A file; a link to nothing; a folder such as lost+found.
+    // A file, a broken link, or a folder such as lost+found.
     if (['ENOTDIR', 'ENOENT', 'EACCES'].includes(codeOf(error))) return [];
     throw error;
   });
 }
 
-function looksOverlooked(name: string): boolean {
+function looksIgnored(name: string): boolean {
   if (/\.cedar(?:schema)?$/.test(name)) return false;
   return /\.cedar(?:\.?schema)?(?:\.json)?$/i.test(name);
 }
@@ -76,7 +76,7 @@ function textsIn({ files }: FileSet, ending: '.cedar' | '.cedarschema'): NamedTe
   );
 }
 
-/** Its shape is checked with the policies. */
+/** The members are checked later, with the policies. */
 function entitiesIn(bytes: Buffer): readonly Resource[] {
   const json = parseStrictJson(bytes);
   if (!json.ok) throw new ConfigError(`${brokenLine(ENTITIES, bytes)}: ${json.problem}.`);

@@ -2,31 +2,31 @@ import { spellingHint } from '@countersign/delegation';
 import type { Resource } from '../../engine.js';
 import { InputGuard } from '../request/input-guard.js';
 import type { Cedar } from '../instance/instance.js';
-import { describe } from '../instance/error-text.js';
-import type { KnownEntities, OurEntity } from '../request/entities.js';
+import { errorText } from '../instance/error-text.js';
+import type { KnownEntities, PlainEntity } from '../request/entities.js';
 import { resourceEntity } from '../request/request.js';
 import { entityKey, keyFromJson } from '../index/scope.js';
 
-/** An entity may be in so many others, directly or not. */
+/** Most ancestors of an entity: Cedar's time grows with their square. */
 const MAX_ANCESTORS = 256;
 
-/** Checks them as far as can be done before a request comes. */
+/** Reads and checks the entities that are loaded with the policies. Adds problems. */
 export function readEntities(
   cedar: Cedar,
   entities: readonly Resource[],
   schema: string | undefined,
   problems: string[],
 ): KnownEntities {
-  const known = new Map<string, OurEntity>();
-  for (const [place, entity] of entities.entries()) {
+  const known = new Map<string, PlainEntity>();
+  for (const [index, entity] of entities.entries()) {
     const guard = new InputGuard();
     const misspelt = unknownMember(entity);
     if (misspelt !== undefined) {
-      problems.push(`entity ${place}: ${misspelt}`);
+      problems.push(`entity ${index}: ${misspelt}`);
       continue;
     }
     if (!isEntity(entity)) {
-      problems.push(`entity ${place}: write { type, id, parents, attributes }, with parents as a list.`);
+      problems.push(`entity ${index}: write { type, id, parents, attributes }, with parents as a list.`);
       continue;
     }
     const read = resourceEntity(guard, entity);
@@ -34,32 +34,32 @@ export function readEntities(
     if (read.uid.type === 'Agent')
       guard.refuse('type', "an Agent's roles come with the agent, from your agents' directory");
     if (known.has(key)) guard.refuse('id', `${key} stands there twice`);
-    if (guard.problem !== undefined) problems.push(`entity ${place}: ${guard.problem}.`);
+    if (guard.problem !== undefined) problems.push(`entity ${index}: ${guard.problem}.`);
     known.set(key, read);
   }
-  if (problems.length === 0) problems.push(...tooHigh(known));
+  if (problems.length === 0) problems.push(...ancestorProblems(known));
   if (problems.length === 0 && known.size > 0) {
     const answer = cedar.checkParseEntities({ entities: [...known.values()], schema: schema ?? null });
-    if (answer.type === 'failure') problems.push(...answer.errors.map((error) => `entities: ${describe(error)}`));
+    if (answer.type === 'failure') problems.push(...answer.errors.map((error) => `entities: ${errorText(error)}`));
   }
   return known;
 }
 
-/** Says which is the first entity that is in too many others: Cedar's time grows with their square. */
-function tooHigh(known: KnownEntities): string[] {
-  for (const [place, key] of [...known.keys()].entries()) {
+/** Reports the first entity with too many ancestors. */
+function ancestorProblems(known: KnownEntities): string[] {
+  for (const [index, key] of [...known.keys()].entries()) {
     const ancestors = new Set([key]);
     for (const ancestor of ancestors) {
       for (const parent of known.get(ancestor)?.parents ?? []) ancestors.add(keyFromJson(parent));
       if (ancestors.size <= MAX_ANCESTORS + 1) continue;
       const advice = 'Use fewer levels, or fewer parents.';
-      return [`entity ${place}: ${key} is in more than ${MAX_ANCESTORS} others, directly or not. ${advice}`];
+      return [`entity ${index}: ${key} is in more than ${MAX_ANCESTORS} others, directly or not. ${advice}`];
     }
   }
   return [];
 }
 
-/** Passed over in silence, misspelt parents would leave out a group, and whatever is forbidden to it. */
+/** If misspelt parents were ignored, the entity would miss a group, and every forbid for that group. */
 function unknownMember(entity: unknown): string | undefined {
   if (typeof entity !== 'object' || entity === null) return undefined;
   const parents: unknown = 'parents' in entity ? entity.parents : undefined;
@@ -77,7 +77,7 @@ function unknownIn(value: unknown, what: string, known: readonly string[]): stri
   return name === undefined ? undefined : `unknown ${what} '${name}'. ${spellingHint(name, known, 'members')}`;
 }
 
-/** The list may come from a file. */
+/** The list may come from a file, and so may have any content. */
 function isEntity(value: unknown): value is Resource {
   if (typeof value !== 'object' || value === null || !('type' in value) || !('id' in value)) return false;
   const parents: unknown = 'parents' in value ? value.parents : [];

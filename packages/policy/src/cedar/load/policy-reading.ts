@@ -1,78 +1,79 @@
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { mayPermitByHistory, permitsByHistory } from '../text/history.js';
+import { mightReadHistory, permitReadsHistory } from '../text/history.js';
 import type { Cedar } from '../instance/instance.js';
 import { headFromJson, type PolicyHead, readHead } from '../text/policy-head.js';
 import type { Shapes } from '../text/policy-shape.js';
 import { scopesInJson, scopesInText } from '../text/scope-vocabulary.js';
 
-/** What is known of the text of one policy that Cedar has accepted. */
+/** The facts about one policy text that Cedar has accepted. */
 export interface PolicyReading extends PolicyHead {
-  /** Literals of its conditions that could be scopes. */
+  /** String literals of its conditions that could be delegated scopes. */
   readonly scopes: readonly string[];
-  readonly byHistory: boolean;
+  /** Whether it is a permit that reads `context.via`. */
+  readonly readsHistory: boolean;
 }
 
 /** By the text of the policy. */
 export type PolicyReadings = ReadonlyMap<string, PolicyReading>;
 
-/** Cedar's time for one text grows with the square of its policies; for each call there is a price too. */
-const AT_ONCE = 200;
+/** Policies in one call: Cedar's time grows with the square of their number, but every call has a fixed cost. */
+const BATCH_SIZE = 200;
 
-/** What is known of a policy, or what Cedar finds wrong with it. */
-export type Read = PolicyReading | readonly DetailedError[];
+/** The reading of a policy, or Cedar's errors. */
+export type ReadResult = PolicyReading | readonly DetailedError[];
 
 /**
- * Has Cedar judge the texts of single policies: of those of one shape the first, for all of them. Cedar's JSON costs ten
- * times what its judgement does, so that it is asked for only where our own reading stops.
+ * Reads texts of single policies. Cedar parses the first policy of each shape, on behalf of the whole group. Cedar's JSON
+ * takes ten times as long as the check, and is used only for text that our own reader does not support.
  */
-export function readPolicies(cedar: Cedar, texts: readonly string[], shapes: Shapes): ReadonlyMap<string, Read> {
-  const found = new Map<string, Read>();
+export function readPolicies(cedar: Cedar, texts: readonly string[], shapes: Shapes): ReadonlyMap<string, ReadResult> {
+  const found = new Map<string, ReadResult>();
   const groups = [...shapes.group(texts, (text) => text).values()];
-  for (let start = 0; start < groups.length; start += AT_ONCE) {
-    const some = groups.slice(start, start + AT_ONCE);
-    const firsts = some.map(([first]) => first);
-    const read = areAccepted(cedar, firsts) ? readAccepted : askCedar;
-    for (const alike of some) {
-      const first = read(cedar, alike[0]);
-      for (const text of alike) found.set(text, text === alike[0] ? first : readAlike(cedar, text, first));
+  for (let start = 0; start < groups.length; start += BATCH_SIZE) {
+    const batch = groups.slice(start, start + BATCH_SIZE);
+    const firsts = batch.map(([first]) => first);
+    const read = areAccepted(cedar, firsts) ? readByText : readByJson;
+    for (const group of batch) {
+      const first = read(cedar, group[0]);
+      for (const text of group) found.set(text, text === group[0] ? first : readSameShape(cedar, text, first));
     }
   }
   return found;
 }
 
-/** Of one shape are also the literals and whatever reads the history. */
-function readAlike(cedar: Cedar, text: string, first: Read): Read {
+/** Policies of one shape have equal literals and read the history alike, so that only the head is read. */
+function readSameShape(cedar: Cedar, text: string, first: ReadResult): ReadResult {
   const plain = isFault(first) ? undefined : readHead(text);
-  if (plain === undefined || isFault(first)) return askCedar(cedar, text);
-  const { scopes, byHistory } = first;
-  return { ...plain.head, scopes, byHistory };
+  if (plain === undefined || isFault(first)) return readByJson(cedar, text);
+  const { scopes, readsHistory } = first;
+  return { ...plain.head, scopes, readsHistory };
 }
 
-export function isFault(read: Read): read is readonly DetailedError[] {
+export function isFault(read: ReadResult): read is readonly DetailedError[] {
   return Array.isArray(read);
 }
 
-/** Whether Cedar takes the texts, and sees the very same policies in them. */
+/** Whether Cedar accepts the texts and splits them into the same policies. */
 function areAccepted(cedar: Cedar, texts: readonly string[]): boolean {
   const answer = cedar.policySetTextToParts(texts.join('\n'));
   if (answer.type === 'failure' || answer.policy_templates.length > 0) return false;
-  const [seen, meant] = [answer.policies.toSorted(), texts.toSorted()];
-  return seen.length === meant.length && seen.every((text, place) => text === meant[place]);
+  const [found, expected] = [answer.policies.toSorted(), texts.toSorted()];
+  return found.length === expected.length && found.every((text, index) => text === expected[index]);
 }
 
-function readAccepted(cedar: Cedar, text: string): Read {
+function readByText(cedar: Cedar, text: string): ReadResult {
   const plain = readHead(text);
   const scopes = plain && scopesInText(plain.body);
-  if (plain === undefined || scopes === undefined) return askCedar(cedar, text);
-  if (plain.head.effect === 'permit' && mayPermitByHistory(plain.body)) return askCedar(cedar, text);
-  return { ...plain.head, scopes, byHistory: false };
+  if (plain === undefined || scopes === undefined) return readByJson(cedar, text);
+  if (plain.head.effect === 'permit' && mightReadHistory(plain.body)) return readByJson(cedar, text);
+  return { ...plain.head, scopes, readsHistory: false };
 }
 
-function askCedar(cedar: Cedar, text: string): Read {
+function readByJson(cedar: Cedar, text: string): ReadResult {
   const answer = cedar.policyToJson(text);
   return answer.type === 'failure' ? answer.errors : readingOf(answer.json);
 }
 
 function readingOf(json: PolicyJson): PolicyReading {
-  return { ...headFromJson(json), scopes: scopesInJson(json), byHistory: permitsByHistory(json) };
+  return { ...headFromJson(json), scopes: scopesInJson(json), readsHistory: permitReadsHistory(json) };
 }

@@ -4,23 +4,23 @@ import type { PolicyHead } from '../text/policy-head.js';
 import type { PolicyReadings } from './policy-reading.js';
 import type { NamedTexts, Schema } from './schema.js';
 
-/** Policies that Cedar has accepted, each under the name that decisions give it. */
+/** Policies that Cedar has accepted, with their schema and entities. */
 export interface PolicySet {
-  /** By file and place in it. */
+  /** Ordered by file name and position. */
   readonly policies: readonly Policy[];
-  /** The whole schema; absent when the user gave none: then nothing is validated. */
+  /** The schema with the agent vocabulary; absent if the source has none: then nothing is validated. */
   readonly schema?: Schema;
   readonly entities: KnownEntities;
   readonly scopeVocabulary: readonly string[];
   /** SHA-256 over files, schema and entities, in hex. */
   readonly hash: string;
-  /** What the next set need not read again. */
+  /** By policy text, so that a reload reads only changed policies. */
   readonly readings: PolicyReadings;
 }
 
-/** One policy and where it stands. */
+/** One policy and its location. */
 export interface Policy extends PolicyHead {
-  /** `file.cedar#id` with an `@id`, else `file.cedar#n` with its place in the file, from 0. */
+  /** `file.cedar#id` by its `@id`, else `file.cedar#n` by its position in the file, from 0. */
   readonly id: string;
   readonly file: string;
   /** Line of its first token, from 1. */

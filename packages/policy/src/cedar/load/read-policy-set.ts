@@ -7,15 +7,15 @@ import { readFiles } from './policy-files.js';
 import type { PolicyReadings } from './policy-reading.js';
 import { Shapes } from '../text/policy-shape.js';
 import { type NamedTexts, readSchema } from './schema.js';
-import { invalid } from './validation.js';
+import { validationProblems } from './validation.js';
 
 export type PolicySetReading =
   | { readonly ok: true; readonly set: PolicySet }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
- * Reads, names and validates policies. Every problem says where it is. A throw of Cedar's passes through. Policies that
- * stood in an earlier set are not judged again.
+ * Reads, names and validates policies. Every problem names its location. Exceptions of Cedar propagate. Policies of the
+ * earlier set are not read again.
  */
 export function readPolicySet(
   cedar: Cedar,
@@ -30,12 +30,12 @@ export function readPolicySet(
   const shapes = new Shapes(schema?.enumeratedTypes ?? new Set());
   const known: PolicyReadings = earlier?.readings ?? new Map();
   const { policies, readings } = readFiles(cedar, files, { known, shapes }, problems);
-  if (problems.length === 0) problems.push(...emptiness(policies), ...duplicates(policies));
+  if (problems.length === 0) problems.push(...emptyProblems(policies), ...duplicateProblems(policies));
   problems.push(...schemaProblems);
   if (problems.length === 0 && schema !== undefined) {
-    const valid: PolicyReadings = earlier?.schema?.text === schema.text ? earlier.readings : new Map();
-    const others = policies.filter(({ text }) => !valid.has(text));
-    problems.push(...invalid(cedar, others, schema, shapes));
+    const validated: PolicyReadings = earlier?.schema?.text === schema.text ? earlier.readings : new Map();
+    const changed = policies.filter(({ text }) => !validated.has(text));
+    problems.push(...validationProblems(cedar, changed, schema, shapes));
   }
   const entities = readEntities(cedar, texts.entities ?? [], schema?.text, problems);
   if (problems.length > 0) return { ok: false, problems };
@@ -68,13 +68,13 @@ function hashOf(files: [string, string][], schema: string | undefined, entities:
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-function emptiness(policies: readonly Policy[]): string[] {
+function emptyProblems(policies: readonly Policy[]): string[] {
   if (policies.length > 0) return [];
   return ['there is no policy at all, so everything would be denied. Write at least one permit.'];
 }
 
-/** An `@id` names one policy in all files, and cannot pass for the place of another in its own. */
-function duplicates(policies: readonly Policy[]): string[] {
+/** An `@id` must be unique in all files, and must differ from the position of another policy in its file. */
+function duplicateProblems(policies: readonly Policy[]): string[] {
   const byId = new Map<string, Policy>();
   const byName = new Map<string, Policy>();
   return policies.flatMap((policy) => {

@@ -3,8 +3,8 @@ import type { ActionGroups } from '../index/hierarchy.js';
 import { entityKey } from '../index/scope.js';
 
 /**
- * The groups that a schema puts its actions in. The schema must have resolved types: as it is written, `Action` within
- * a namespace may mean the namespace's own, and to overlook that would take a group's policies out of a decision.
+ * The groups of the actions of a schema. The schema must have resolved types: in unresolved JSON, `Action` within a
+ * namespace may mean the namespace's own type, and the policies of such a group would be missing from decisions.
  */
 export function actionGroupsOf(schema: SchemaJson<string>): ActionGroups {
   const direct = new Map<string, readonly string[]>();
@@ -18,7 +18,7 @@ export function actionGroupsOf(schema: SchemaJson<string>): ActionGroups {
   return direct;
 }
 
-/** Types of which only the listed ids exist. */
+/** Entity types with a fixed list of ids. */
 export function enumeratedTypesOf(schema: SchemaJson<string>): ReadonlySet<string> {
   return new Set(
     Object.entries(schema).flatMap(([namespace, { entityTypes }]) =>
@@ -29,13 +29,13 @@ export function enumeratedTypesOf(schema: SchemaJson<string>): ReadonlySet<strin
   );
 }
 
-/** Of an action: the types that it can be asked about. */
+/** The principal and resource types of an action. */
 export interface AppliesTo {
   readonly principals: readonly string[];
   readonly resources: readonly string[];
 }
 
-/** The actions that a guard can ask about, by key: those outside of any namespace that apply to something. */
+/** The actions that a guard can query, by key: those outside any namespace that apply to some type. */
 export function askableActionsOf(schema: SchemaJson<string>): ReadonlyMap<string, AppliesTo> {
   const found = new Map<string, AppliesTo>();
   for (const [id, { appliesTo }] of Object.entries(schema['']?.actions ?? {})) {

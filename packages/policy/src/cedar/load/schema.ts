@@ -3,18 +3,18 @@ import type { ActionGroups } from '../index/hierarchy.js';
 import { actionGroupsOf, type AppliesTo, askableActionsOf, enumeratedTypesOf } from './schema-facts.js';
 import type { Cedar } from '../instance/instance.js';
 import { lineAt } from '../text/policy-text.js';
-import { describe } from '../instance/error-text.js';
+import { errorText } from '../instance/error-text.js';
 
 /**
- * The vocabulary of agents that core ships: the types of every principal and context. A user's schema adds its own
- * resources and actions to it, in the same namespace:
+ * The agent vocabulary: the types of every principal and context. The user's schema adds resources and actions to it, in
+ * the same namespace:
  *
  * ```cedarschema
  * entity Repo;
  * action "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
  * ```
  *
- * Where the subject must also be permitted: `principal: [Agent, User]`.
+ * If the subject must also be permitted: `principal: [Agent, User]`.
  */
 export const AGENT_VOCABULARY = `entity Group in [Group];
 entity User in [Group];
@@ -54,18 +54,17 @@ type AgentContext = {
 /** Texts by file name. */
 export type NamedTexts = Readonly<Record<string, string>>;
 
-/** A schema that Cedar has accepted, and what of it is needed besides. */
+/** A schema that Cedar has accepted, and the facts that the engine derives from it. */
 export interface Schema {
   readonly text: string;
   readonly actionGroups: ActionGroups;
   readonly enumeratedTypes: ReadonlySet<string>;
-  /** By key, with the types that each applies to. */
+  /** By key, with the types that each action applies to. */
   readonly askableActions: ReadonlyMap<string, AppliesTo>;
 }
 
 /**
- * Joins the vocabulary and the user's schema files to one schema, and checks it. Problems are added to `problems`,
- * each with file and line.
+ * Joins the vocabulary and the user's schema files, and checks the result. Adds problems, each with file and line.
  */
 export function readSchema(
   cedar: Cedar,
@@ -80,17 +79,17 @@ export function readSchema(
   }
   const answer = cedar.schemaToJsonWithResolvedTypes(joined.text);
   if (answer.type === 'failure') {
-    problems.push(...answer.errors.map((error) => `${joined.place(error)}: ${describe(error)}`));
+    problems.push(...answer.errors.map((error) => `${joined.locationOf(error)}: ${errorText(error)}`));
     return undefined;
   }
-  const unfit = agentActionsOfOtherContext(answer.json);
+  const misfits = agentActionsWithOtherContext(answer.json);
   problems.push(
-    ...unfit.map(
+    ...misfits.map(
       (action) =>
         `${joined.names}: action "${action}" is for agents, so write 'context: AgentContext' in its appliesTo.`,
     ),
   );
-  if (unfit.length > 0) return undefined;
+  if (misfits.length > 0) return undefined;
   return {
     text: joined.text,
     actionGroups: actionGroupsOf(answer.json),
@@ -99,8 +98,8 @@ export function readSchema(
   };
 }
 
-/** The guard sends an AgentContext and nothing else: an action that expects another context could never be permitted. */
-function agentActionsOfOtherContext(schema: SchemaJson<string>): string[] {
+/** The guard sends only an AgentContext: an action with another context could never be permitted. */
+function agentActionsWithOtherContext(schema: SchemaJson<string>): string[] {
   return Object.values(schema)
     .flatMap(({ actions }) => Object.entries(actions))
     .filter(([, { appliesTo }]) => appliesTo?.principalTypes.includes('Agent') === true)
@@ -108,7 +107,7 @@ function agentActionsOfOtherContext(schema: SchemaJson<string>): string[] {
     .map(([action]) => action);
 }
 
-/** Cedar counts in bytes from the start of the one text that it is given; people look for a file and a line. */
+/** Maps Cedar's byte offsets in the joined text to file and line. */
 class JoinedText {
   readonly text: string;
   readonly names: string;
@@ -125,8 +124,8 @@ class JoinedText {
     this.names = this.#files.map(({ name }) => name).join(', ');
   }
 
-  /** A fault that also points into the head, such as a second declaration, is the file's. */
-  place({ sourceLocations = [] }: DetailedError): string {
+  /** The last location counts: an error such as a second declaration also points into the vocabulary. */
+  locationOf({ sourceLocations = [] }: DetailedError): string {
     const offset = Math.max(0, ...sourceLocations.map(({ start }) => start));
     const file = this.#files.findLast(({ start }) => start <= offset);
     return file === undefined ? this.names : `${file.name}:${lineAt(file.text, offset - file.start, 1)}`;

@@ -3,62 +3,67 @@ import type { Cedar } from '../instance/instance.js';
 import type { Policy } from './policy-set.js';
 import type { Shapes } from '../text/policy-shape.js';
 import { lineAt } from '../text/policy-text.js';
-import { describe } from '../instance/error-text.js';
+import { errorText } from '../instance/error-text.js';
 import type { Schema } from './schema.js';
 
-/** Each call reads the schema anew; thousands of policies in one call take memory that the instance never gives back. */
-const AT_ONCE = 1000;
+/** Policies in one call: every call parses the schema again, but large calls take memory that is never released. */
+const BATCH_SIZE = 1000;
 
 /**
- * What is wrong with the policies by the schema, with file and line. Of policies of one shape the first is validated; all
- * of them, if something is wrong with it.
+ * Validates policies against the schema. Returns problems with file and line. Only the first policy of each shape is
+ * validated, and the rest of its group if it is invalid, so that each gets its own problem.
  */
-export function invalid(cedar: Cedar, policies: readonly Policy[], schema: Schema, shapes: Shapes): string[] {
+export function validationProblems(
+  cedar: Cedar,
+  policies: readonly Policy[],
+  schema: Schema,
+  shapes: Shapes,
+): string[] {
   const groups = shapes.group(policies, ({ text }) => text);
   const faulty: Policy[] = [];
-  for (const alike of chunksOf([...groups.values()])) {
-    const firsts = alike.map(([first]) => first);
-    const places = new Set(findingsOf(cedar, firsts, schema.text).map(({ place }) => place));
-    // What no policy is named for may be wrong with any.
-    faulty.push(...alike.filter((_each, place) => places.has(place) || places.has(undefined)).flat());
+  for (const batch of batchesOf([...groups.values()])) {
+    const firsts = batch.map(([first]) => first);
+    const invalid = new Set(findingsOf(cedar, firsts, schema.text).map(({ index }) => index));
+    // A finding that names no policy could concern each of them.
+    faulty.push(...batch.filter((_group, index) => invalid.has(index) || invalid.has(undefined)).flat());
   }
-  return chunksOf(faulty).flatMap((some) =>
-    findingsOf(cedar, some, schema.text).map((finding) => problem(some, startsOf(some), finding)),
+  return batchesOf(faulty).flatMap((batch) =>
+    findingsOf(cedar, batch, schema.text).map((finding) => problemText(batch, startsOf(batch), finding)),
   );
 }
 
-function chunksOf<Item>(items: readonly Item[]): (readonly Item[])[] {
-  return Array.from({ length: Math.ceil(items.length / AT_ONCE) }, (_chunk, place) =>
-    items.slice(place * AT_ONCE, (place + 1) * AT_ONCE),
+function batchesOf<Item>(items: readonly Item[]): (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / BATCH_SIZE) }, (_batch, index) =>
+    items.slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE),
   );
 }
 
-/** What Cedar says of one of some policies, by its place among them; undefined where it names none. */
+/** A validation error, with the index of its policy; undefined if Cedar names none. */
 interface Finding {
-  readonly place: number | undefined;
+  readonly index: number | undefined;
   readonly error: DetailedError;
 }
 
 function findingsOf(cedar: Cedar, policies: readonly Policy[], schema: string): Finding[] {
-  // As one text, which Cedar reads twice as fast as policies with ids. The ids tell which: policy0, policy1, …
+  // Cedar parses one text twice as fast as policies with ids. It calls them policy0, policy1, …
   const staticPolicies = policies.map(({ text }) => text).join('\n');
   const answer = cedar.validate({ schema, policies: { staticPolicies }, validationSettings: { mode: 'strict' } });
-  if (answer.type === 'failure') return answer.errors.map((error) => ({ place: undefined, error }));
-  // What Cedar only warns of weakens silently: a forbid that can never apply, a name in look-alike letters.
+  if (answer.type === 'failure') return answer.errors.map((error) => ({ index: undefined, error }));
+  // Warnings count as errors: a forbid that can never apply, or a name in look-alike letters, weakens silently.
   const found = answer.validationErrors.length > 0 ? answer.validationErrors : answer.validationWarnings;
-  return found.map(({ policyId, error }) => ({ place: Number(policyId.slice('policy'.length)), error }));
+  return found.map(({ policyId, error }) => ({ index: Number(policyId.slice('policy'.length)), error }));
 }
 
-function problem(policies: readonly Policy[], starts: readonly number[], { place, error }: Finding): string {
-  const policy = place === undefined ? undefined : policies[place];
-  if (place === undefined || policy === undefined) return describe(error);
-  const at = Math.max(0, (error.sourceLocations?.[0]?.start ?? 0) - (starts[place] ?? 0));
-  // Cedar's words may call the policy by its number.
-  const words = describe(error).replaceAll(`\`policy${place}\``, `\`${policy.id}\``);
+function problemText(policies: readonly Policy[], starts: readonly number[], { index, error }: Finding): string {
+  const policy = index === undefined ? undefined : policies[index];
+  if (index === undefined || policy === undefined) return errorText(error);
+  const at = Math.max(0, (error.sourceLocations?.[0]?.start ?? 0) - (starts[index] ?? 0));
+  // Cedar's text may contain its own id of the policy.
+  const words = errorText(error).replaceAll(`\`policy${index}\``, `\`${policy.id}\``);
   return `${policy.file}:${lineAt(policy.text, at, policy.line)}: ${words}`;
 }
 
-/** Where each policy starts in the one text, in bytes. */
+/** The byte offset of each policy in the joined text. */
 function startsOf(policies: readonly Policy[]): number[] {
   let next = 0;
   return policies.map(({ text }) => {

@@ -2,20 +2,20 @@ import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 
 const MAX_DEPTH = 32;
 const MAX_SIZE = 64 * 1024;
-/** What each value and key counts for besides its characters, so that 4096 of them are the most: Cedar's time goes by both. */
+/** Size of a value or key besides its characters, as Cedar's time grows with both. Allows 4,096 values at most. */
 const VALUE_SIZE = 16;
 
-/** Keys that Cedar's JSON reads as something else than data: whoever may write them chooses an entity's identity. */
+/** Keys that Cedar's JSON does not read as data: a caller who controls them could choose an entity's identity. */
 const ESCAPES: ReadonlySet<string> = new Set(['__entity', '__extn', '__expr']);
 
 /**
- * Everything that goes to Cedar passes here and is copied: what was checked is what is sent. A value that Cedar would
- * choke on (lone surrogates and deep nesting make it throw, and each throw costs memory for good) or silently change
- * (`undefined`, dates, floats) is a problem. The first problem is kept; what is returned then has no meaning.
+ * Checks and copies every value of a request, so that the checked value is the value sent. Refuses values that make Cedar
+ * throw (lone surrogates, deep nesting), as each throw leaks memory, and values that JSON changes silently (`undefined`,
+ * dates, floats). The first problem is kept; after it, returned values are meaningless.
  */
 export class InputGuard {
   #problem: string | undefined;
-  #room = MAX_SIZE;
+  #remaining = MAX_SIZE;
 
   get problem(): string | undefined {
     return this.#problem;
@@ -23,7 +23,7 @@ export class InputGuard {
 
   text(value: unknown, where: string): string {
     if (typeof value !== 'string') return this.#refuse(where, `${kindOf(value)} where a string belongs`, '');
-    this.#take(VALUE_SIZE + value.length, where);
+    this.#count(VALUE_SIZE + value.length, where);
     if (/\p{Surrogate}/u.test(value)) return this.#refuse(where, 'a lone surrogate', '');
     return value;
   }
@@ -34,18 +34,18 @@ export class InputGuard {
   }
 
   integer(value: unknown, where: string): number {
-    this.#take(VALUE_SIZE, where);
+    this.#count(VALUE_SIZE, where);
     if (typeof value !== 'number') return this.#refuse(where, `${kindOf(value)} where a number belongs`, 0);
     return Number.isSafeInteger(value) ? value : this.#refuse(where, 'a number that is no safe integer', 0);
   }
 
-  /** A record of the application's: strings, booleans, safe integers, arrays and plain objects, at most 32 deep. */
+  /** A record of strings, booleans, safe integers, arrays and plain objects, at most 32 levels deep. */
   record(value: unknown, where: string): Record<string, CedarValueJson> {
     if (!isPlainObject(value)) return this.#refuse(where, `${kindOf(value)} where a plain object belongs`, {});
     return this.#members(value, where, 1);
   }
 
-  /** Adds a problem of the caller's own. */
+  /** Reports a problem that the caller found. */
   refuse(where: string, what: string): void {
     this.#refuse(where, what, undefined);
   }
@@ -54,7 +54,7 @@ export class InputGuard {
     if (depth > MAX_DEPTH) return this.#refuse(where, `nesting deeper than ${MAX_DEPTH}`, false);
     if (typeof value === 'string') return this.text(value, where);
     if (typeof value === 'number') return this.integer(value, where);
-    this.#take(VALUE_SIZE, where);
+    this.#count(VALUE_SIZE, where);
     if (typeof value === 'boolean') return value;
     if (Array.isArray(value)) return this.#items(value, where, (item) => this.#value(item, where, depth + 1));
     if (isPlainObject(value)) return this.#members(value, where, depth);
@@ -63,7 +63,7 @@ export class InputGuard {
 
   #items<T>(values: readonly unknown[], where: string, read: (item: unknown) => T): T[] {
     const copy: T[] = [];
-    // Not by iterator: a hole is no value, and must not pass as one.
+    // Not by iterator, which would turn a hole into undefined without a check.
     for (let index = 0; index < values.length && this.#problem === undefined; index++) {
       copy.push(read(this.#own(values, String(index), where)));
     }
@@ -89,9 +89,9 @@ export class InputGuard {
     return property?.value;
   }
 
-  #take(size: number, where: string): void {
-    this.#room -= size;
-    if (this.#room < 0)
+  #count(size: number, where: string): void {
+    this.#remaining -= size;
+    if (this.#remaining < 0)
       this.#refuse(
         where,
         `more than ${MAX_SIZE} characters in all, each value and key counting ${VALUE_SIZE} more`,

@@ -1,10 +1,10 @@
 import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import type { MatchingDetails, PolicyContext, PolicyQuery, Resource } from '../../engine.js';
 import { InputGuard } from './input-guard.js';
-import type { KnownEntities, OurEntity } from './entities.js';
+import type { KnownEntities, PlainEntity } from './entities.js';
 import { entityKey } from '../index/scope.js';
 
-/** A request in Cedar's words, already checked and copied. */
+/** A request in Cedar's JSON, already checked and copied. */
 export interface CedarRequest {
   readonly principal: TypeAndId;
   readonly action: TypeAndId;
@@ -16,8 +16,8 @@ export interface CedarRequest {
 type Principal = PolicyQuery['principal'];
 
 /**
- * Puts a question in Cedar's words. Identifiers are only ever JSON members of their own, never pieced into Cedar text,
- * so no id can become another type, id or clause.
+ * Translates a query to Cedar's JSON. Identifiers are always separate JSON members, never parts of Cedar text, so that no
+ * id can become another type, id or clause.
  */
 export function cedarRequest(
   query: PolicyQuery,
@@ -27,12 +27,12 @@ export function cedarRequest(
   const principal = principalEntity(guard, query.principal);
   const resource = resourceEntity(guard, query.resource);
   const isItself = resource.uid.type === principal.uid.type && resource.uid.id === principal.uid.id;
-  const isStated = query.resource.attributes !== undefined || query.resource.parents !== undefined;
+  const hasDetails = query.resource.attributes !== undefined || query.resource.parents !== undefined;
   const isKnown = known.has(entityKey(resource.uid));
-  if (isKnown && isStated)
+  if (isKnown && hasDetails)
     guard.refuse('resource', 'attributes or parents besides those that stand beside the policies');
-  if (isItself && isStated) {
-    // Otherwise the resource could give the acting agent roles or capabilities, or the user groups.
+  if (isItself && hasDetails) {
+    // The resource must not add roles or capabilities to the acting agent, or groups to the user.
     guard.refuse('resource', 'the principal with attributes or parents of its own');
   }
   const request: CedarRequest = {
@@ -40,13 +40,16 @@ export function cedarRequest(
     action: { type: 'Action', id: guard.text(query.action, 'action') },
     resource: resource.uid,
     context: cedarContext(guard, query.context),
-    // Of a user nothing comes with the request: its groups stand beside the policies.
+    // A user's groups are loaded with the policies.
     entities: [...(principal.uid.type === 'User' ? [] : [principal]), ...(isItself || isKnown ? [] : [resource])],
   };
   return guard.problem === undefined ? { ok: true, request } : { ok: false, problem: guard.problem };
 }
 
-function principalEntity(guard: InputGuard, { type = 'Agent', id, roles, capabilities, owner }: Principal): OurEntity {
+function principalEntity(
+  guard: InputGuard,
+  { type = 'Agent', id, roles, capabilities, owner }: Principal,
+): PlainEntity {
   if (type !== 'Agent' && type !== 'User') guard.refuse('principal.type', 'neither Agent nor User');
   return {
     uid: { type, id: guard.text(id, 'principal.id') },
@@ -58,7 +61,7 @@ function principalEntity(guard: InputGuard, { type = 'Agent', id, roles, capabil
   };
 }
 
-export function resourceEntity(guard: InputGuard, { type, id, attributes = {}, parents = [] }: Resource): OurEntity {
+export function resourceEntity(guard: InputGuard, { type, id, attributes = {}, parents = [] }: Resource): PlainEntity {
   if (parents.some((parent) => parent.type === type && parent.id === id)) guard.refuse('resource.parents', 'itself');
   return {
     uid: typeAndId(guard, { type, id }, 'resource'),
@@ -69,7 +72,7 @@ export function resourceEntity(guard: InputGuard, { type, id, attributes = {}, p
 
 function typeAndId(guard: InputGuard, uid: TypeAndId, where: string): TypeAndId {
   const type = guard.text(uid.type, `${where}.type`);
-  // An entity of type Action with parents would put the action of the request into another group.
+  // An entity of type Action with parents would add the requested action to other groups.
   if (!/^[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*$/.test(type)) guard.refuse(`${where}.type`, 'no name of a type');
   if (/(?:^|::)Action$/.test(type)) guard.refuse(`${where}.type`, 'Action is no type of resource');
   return { type, id: guard.text(uid.id, `${where}.id`) };

@@ -1,11 +1,11 @@
 import { TOKEN } from './policy-text.js';
 
-/** One condition of a `when`, all of which must hold, or of an `unless`, none of which may. */
+/** One condition: of a `when`, all of which must hold, or of an `unless`, none of which may hold. */
 export interface Condition {
   readonly clause: 'when' | 'unless';
-  /** As it is written, without comments and on one line. */
+  /** The source text, without comments and on one line. */
   readonly text: string;
-  /** Counted from the first line of the policy, from 0. */
+  /** The line within the policy, from 0. */
   readonly line: number;
 }
 
@@ -17,20 +17,20 @@ interface Token {
 
 /**
  * The conditions of a policy that Cedar has accepted. A `when` is split at its outermost `&&`, an `unless` at its
- * outermost `||`; what binds less tightly than these, such as `if`, keeps a clause whole.
+ * outermost `||`. A clause with an outermost operator that binds less tightly, such as `if`, is not split.
  */
 export function conditionsOf(policy: string): Condition[] {
   const tokens = tokensOf(policy);
   const conditions: Condition[] = [];
-  for (const [place, { text }] of tokens.entries()) {
-    if ((text !== 'when' && text !== 'unless') || tokens[place + 1]?.text !== '{') continue;
-    const body = bracketed(tokens, place + 1);
+  for (const [index, { text }] of tokens.entries()) {
+    if ((text !== 'when' && text !== 'unless') || tokens[index + 1]?.text !== '{') continue;
+    const body = bracketed(tokens, index + 1);
     for (const part of split(body, text)) conditions.push(conditionFrom(policy, part, text));
   }
   return conditions;
 }
 
-/** What is left of a condition if its strings are empty. */
+/** The text with every string literal emptied. */
 export function withoutStrings(text: string): string {
   return text.replaceAll(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"/g, '""');
 }
@@ -41,12 +41,12 @@ function tokensOf(policy: string): Token[] {
     .filter(({ text }) => !text.startsWith('//'));
 }
 
-/** The tokens within the bracket that opens at a place. */
+/** The tokens within the bracket that opens at an index. */
 function bracketed(tokens: readonly Token[], opening: number): Token[] {
   let depth = 0;
-  for (let place = opening; place < tokens.length; place++) {
-    depth += depthChange(tokens[place]);
-    if (depth === 0) return tokens.slice(opening + 1, place);
+  for (let index = opening; index < tokens.length; index++) {
+    depth += depthChange(tokens[index]);
+    if (depth === 0) return tokens.slice(opening + 1, index);
   }
   return tokens.slice(opening + 1);
 }
@@ -85,7 +85,7 @@ function conditionFrom(policy: string, part: readonly Token[], clause: Condition
   return { clause, text: onOneLine(source), line: policy.slice(0, start).split('\n').length - 1 };
 }
 
-/** Strings stay as they are; comments go; other space is one blank. */
+/** Keeps strings, removes comments, and reduces other white space to one blank. */
 function onOneLine(source: string): string {
   return source.replaceAll(/"[^"\\]*(?:\\[\s\S][^"\\]*)*"|(?:\/\/[^\n\r]*|\s)+/g, (found) =>
     found.startsWith('"') ? found : ' ',

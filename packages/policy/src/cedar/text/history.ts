@@ -1,23 +1,22 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 
 /**
- * Whether a permit reads the history of the chain. Prior actors are told to us for information only (RFC 8693 §4.1):
- * history may forbid, never permit. A permit that takes `context` whole could reach `via` by any detour, so that it
- * counts as reading it.
+ * Whether a permit reads the history of the chain, `context.via`. Prior actors are informational (RFC 8693 §4.1):
+ * history may forbid, never permit. A permit that uses `context` as a whole could reach `via`, and counts as reading it.
  */
-export function permitsByHistory({ effect, conditions }: PolicyJson): boolean {
+export function permitReadsHistory({ effect, conditions }: PolicyJson): boolean {
   return effect === 'permit' && readsHistory(conditions);
 }
 
 /**
- * Whether the text of a permit's clauses leaves it open: `context` stands there otherwise than before the name of another
- * attribute. Then its syntax tree tells. What a comment or an escape hides counts as open.
+ * Whether the text of a permit's clauses might read the history: `context` occurs without the name of another attribute
+ * behind it. The caller then checks the syntax tree. Comments and escapes count as a possible read.
  */
-export function mayPermitByHistory(clauses: string): boolean {
+export function mightReadHistory(clauses: string): boolean {
   return /\bcontext\b(?!\s*(?:\.\s*|has\s+)(?!via\b)[A-Za-z_])/.test(clauses);
 }
 
-/** Depth is bounded: the text was measured. */
+/** Recursion is bounded, as the depth of the text was checked. */
 function readsHistory(node: unknown): boolean {
   if (typeof node !== 'object' || node === null) return false;
   if (isContext(node)) return true;
@@ -27,7 +26,7 @@ function readsHistory(node: unknown): boolean {
   });
 }
 
-/** `context.x` and `context has x` stand as `{ left: { Var: 'context' }, attr: 'x' }`; `context has x.y` with a list. */
+/** The JSON of `context.x` and `context has x` is `{ left: { Var: 'context' }, attr: 'x' }`; of `has x.y`, a list. */
 function attributeOfContext(operand: unknown): string | undefined {
   if (typeof operand !== 'object' || operand === null || !('left' in operand) || !('attr' in operand)) return undefined;
   if (!isContext(operand.left)) return undefined;

@@ -1,10 +1,10 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { ANYTHING, type Constraint, entityKey, type PolicyScope, scopeFromJson } from '../index/scope.js';
 
-/** A policy without its conditions. */
+/** The head of a policy: everything before its conditions. */
 export interface PolicyHead {
   readonly effect: 'permit' | 'forbid';
-  /** By name; null where a name stands bare. */
+  /** By name; null for an annotation without a value. */
   readonly annotations: Readonly<Record<string, string | null>>;
   readonly scope: PolicyScope;
 }
@@ -12,26 +12,26 @@ export interface PolicyHead {
 const NONE: PolicyHead['annotations'] = Object.freeze({});
 
 export function headFromJson(json: PolicyJson): PolicyHead {
-  // The library leaves out what there is none of, and says null for a bare name, whatever its types say.
+  // Contrary to its types, the library omits empty annotations, and writes null for one without a value.
   const annotations: PolicyHead['annotations'] = json.annotations ?? NONE;
   return { effect: json.effect, annotations, scope: scopeFromJson(json) };
 }
 
 /**
- * Reads the head of a policy that Cedar has accepted, some hundred times faster than Cedar gives its JSON. Whatever is
- * not plain (an escape in a string, a form that is not known here) is undefined: then Cedar must be asked.
+ * Reads the head of a policy that Cedar has accepted, without the cost of Cedar's JSON (0.2 ms a policy). Returns
+ * undefined for any unsupported form, such as an escape in a string: the caller then uses Cedar's JSON.
  */
 export function readHead(text: string): { readonly head: PolicyHead; readonly body: string } | undefined {
   try {
     const reader = new HeadReader(text);
     return { head: reader.head(), body: reader.rest() };
   } catch (thrown) {
-    if (thrown instanceof NotPlain) return undefined;
+    if (thrown instanceof Unsupported) return undefined;
     throw thrown;
   }
 }
 
-class NotPlain extends Error {}
+class Unsupported extends Error {}
 
 class HeadReader {
   readonly #text: string;
@@ -46,7 +46,7 @@ class HeadReader {
   head(): PolicyHead {
     const annotations = this.#annotations();
     const effect = this.#take();
-    if (effect !== 'permit' && effect !== 'forbid') throw new NotPlain();
+    if (effect !== 'permit' && effect !== 'forbid') throw new Unsupported();
     this.#expect('(');
     const principal = this.#constraint('principal');
     this.#expect(',');
@@ -57,7 +57,7 @@ class HeadReader {
     return { effect, annotations, scope: { principal, action, resource } };
   }
 
-  /** The clauses: all that has not been read. */
+  /** The clauses: the text after the head. */
   rest(): string {
     return this.#text.slice(this.#pattern.lastIndex - this.#token.length);
   }
@@ -111,12 +111,12 @@ class HeadReader {
   }
 
   #word(): string {
-    if (!/^\w/.test(this.#token)) throw new NotPlain();
+    if (!/^\w/.test(this.#token)) throw new Unsupported();
     return this.#take();
   }
 
   #string(): string {
-    if (this.#token.length < 2 || !this.#token.startsWith('"')) throw new NotPlain();
+    if (this.#token.length < 2 || !this.#token.startsWith('"')) throw new Unsupported();
     return this.#take().slice(1, -1);
   }
 
@@ -127,7 +127,7 @@ class HeadReader {
   }
 
   #expect(token: string): void {
-    if (!this.#accept(token)) throw new NotPlain();
+    if (!this.#accept(token)) throw new Unsupported();
   }
 
   #take(): string {

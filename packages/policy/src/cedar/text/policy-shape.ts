@@ -1,15 +1,16 @@
 const COMMENT_OR_STRING = /\/\/[^\n\r]*|"[^"]*"/g;
-/** What makes the string behind it the id of an entity, or the text of an annotation. */
-const ID_FOLLOWS = /(?:@\s*\w+\s*\(|((?:\w+\s*::\s*)+))\s*$/;
-/** As far as a path can be read back. */
+/** The text before a string that is an entity id or the value of an annotation. */
+const BEFORE_ID = /(?:@\s*\w+\s*\(|((?:\w+\s*::\s*)+))\s*$/;
+/** Characters before a string in which its type is looked for. */
 const MAX_PATH = 256;
 
 /**
- * A policy without the ids of its entities. Policies of one shape are alike to Cedar's parser, and valid by a schema or
- * not: validation looks at the type of an entity, and at its id only to tell whether two are the same, so that each id is
- * replaced by its number. What an action or an enumerated entity is called does matter, and stays, as does all else to
- * the letter. Undefined where a look is not enough: with an escape, with characters that Cedar might warn of, or where a
- * comment parts a string from what says what it is.
+ * The text of a policy with each entity id and annotation value replaced by a number. Equal strings get equal numbers.
+ * Cedar parses and validates all policies of one shape with the same result, as validation compares ids only with each
+ * other. Ids of actions and of enumerated entities are validated, and therefore kept.
+ *
+ * Returns undefined if the text cannot be analysed by tokens: with an escape, with characters that Cedar warns about, or
+ * with a comment between a string and its type.
  */
 export function shapeOf(text: string, enumeratedTypes: ReadonlySet<string>): string | undefined {
   if (/[^\t\n\r -~]|\\/.test(text)) return undefined;
@@ -19,10 +20,10 @@ export function shapeOf(text: string, enumeratedTypes: ReadonlySet<string>): str
   let before = 0;
   for (const { 0: token, index } of text.matchAll(COMMENT_OR_STRING)) {
     if (token.startsWith('"')) {
-      const read = text.slice(Math.max(before, index - MAX_PATH), index);
-      // A path has none of these, so that what stands behind one is whole.
-      if (!/[^\w\s:]/.test(read)) return undefined;
-      if (isReplaceable(token, read, enumeratedTypes)) {
+      const preceding = text.slice(Math.max(before, index - MAX_PATH), index);
+      // Without a character that no path contains, a comment or MAX_PATH may have cut the path off.
+      if (!/[^\w\s:]/.test(preceding)) return undefined;
+      if (isReplaceable(token, preceding, enumeratedTypes)) {
         const number = numbers.get(token) ?? numbers.size;
         numbers.set(token, number);
         shape += `${text.slice(copied, index)}"${number}"`;
@@ -35,19 +36,19 @@ export function shapeOf(text: string, enumeratedTypes: ReadonlySet<string>): str
 }
 
 function isReplaceable(token: string, before: string, enumeratedTypes: ReadonlySet<string>): boolean {
-  // Of a tab or a line break in an id Cedar warns, and a carriage return it does not take.
+  // Cedar warns about a tab or line feed in an id, and refuses a carriage return.
   if (/[\t\n\r]/.test(token)) return false;
-  const found = ID_FOLLOWS.exec(before);
+  const found = BEFORE_ID.exec(before);
   if (found === null) return false;
   const type = found[1]?.replaceAll(/\s|::\s*$/g, '');
-  return type === undefined || !isNamed(type, enumeratedTypes);
+  return type === undefined || !hasValidatedIds(type, enumeratedTypes);
 }
 
-function isNamed(type: string, enumeratedTypes: ReadonlySet<string>): boolean {
+function hasValidatedIds(type: string, enumeratedTypes: ReadonlySet<string>): boolean {
   return /(?:^|::)Action$/.test(type) || enumeratedTypes.has(type);
 }
 
-/** Finds what is alike for one schema. A policy without a shape is like itself only. */
+/** Groups policies by shape, for one schema. A policy without a shape is grouped only with identical text. */
 export class Shapes {
   readonly #enumeratedTypes: ReadonlySet<string>;
   readonly #byText = new Map<string, string>();
@@ -57,14 +58,14 @@ export class Shapes {
     this.#enumeratedTypes = enumeratedTypes;
   }
 
-  /** Items by the shape of their text, each list in their order. No shape is the text of a policy that has none. */
+  /** Groups items by the shape of their text and keeps their order. */
   group<Item>(items: Iterable<Item>, textOf: (item: Item) => string): ReadonlyMap<string, readonly [Item, ...Item[]]> {
     const groups = new Map<string, [Item, ...Item[]]>();
     for (const item of items) {
       const shape = this.#of(textOf(item));
-      const alike = groups.get(shape);
-      if (alike === undefined) groups.set(shape, [item]);
-      else alike.push(item);
+      const group = groups.get(shape);
+      if (group === undefined) groups.set(shape, [item]);
+      else group.push(item);
     }
     return groups;
   }
@@ -73,7 +74,7 @@ export class Shapes {
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     const own = shapeOf(text, this.#enumeratedTypes) ?? text;
-    // One string for all that are alike.
+    // Equal shapes share one string, to save memory.
     const shape = this.#shapes.get(own) ?? own;
     this.#shapes.set(shape, shape);
     this.#byText.set(text, shape);

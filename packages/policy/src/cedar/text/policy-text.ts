@@ -1,4 +1,4 @@
-/** One policy as it stands in its file, from its first token to its `;`. */
+/** The source text of one policy, from its first token to its `;`. */
 export interface Statement {
   readonly text: string;
   /** Line of its first token, from 1. */
@@ -6,22 +6,22 @@ export interface Statement {
 }
 
 /**
- * Cedar parses and evaluates by recursion. About 150 nested brackets, or 120 terms of one `&&` chain, can exhaust the
- * stack of its WebAssembly instance: while loading, or worse, at the first request that reaches the policy.
+ * Cedar parses and evaluates recursively. About 150 nested brackets, or 120 terms of one `&&` chain, can exhaust the
+ * stack of its WebAssembly instance: at load, or at the first request that reaches the policy.
  */
 export const MAX_DEPTH = 64;
 
-/** Cedar's time for one list grows with the square of its length. */
+/** Cedar's time for a list grows with the square of its length. */
 export const MAX_TERMS = 50_000;
 
 export const TOKEN: RegExp = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[A-Za-z_]\w*|&&|\|\||\S/g;
 
 /** White space and comments. */
 const TRIVIA = /\s*(?:\/\/[^\n\r]*\s*)*/y;
-/** What may hold a semicolon that ends nothing, and the one that does. */
+/** The `;` that ends a policy, or a comment or string whose `;` does not. */
 const BORDER = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|;/g;
 
-/** Splits policy text into its policies. It does not judge the syntax, that is Cedar's part. */
+/** Splits source text into policies. Syntax errors are left to Cedar. */
 export function splitPolicies(source: string): Statement[] {
   const statements: Statement[] = [];
   let line = 1;
@@ -51,21 +51,21 @@ function endOfPolicy(source: string, from: number): number {
   }
 }
 
-/** Upper bound of how deep the syntax tree of a policy is: what must be known before Cedar may see its text. */
+/** An upper bound of the depth of a policy's syntax tree, computed before Cedar parses it. */
 export function depthOf(text: string): number {
   const meter = new DepthMeter();
   for (const { 0: token } of text.matchAll(TOKEN)) if (!token.startsWith('//')) meter.read(token);
   return meter.total();
 }
 
-/** How many terms the lists of a policy have together. */
+/** The total number of terms in the lists of a policy. */
 export function termsOf(text: string): number {
   let terms = 1;
   for (const { 0: token } of text.matchAll(TOKEN)) if (token === ',') terms++;
   return terms;
 }
 
-/** The line that a byte offset of Cedar's falls on, counted from the line on which the text begins. */
+/** The line of a byte offset that Cedar reports, where the text begins on `firstLine`. */
 export function lineAt(text: string, byteOffset: number, firstLine: number): number {
   return firstLine + newlines(Buffer.from(text).subarray(0, byteOffset).toString());
 }
@@ -74,13 +74,13 @@ function newlines(text: string): number {
   return text.split('\n').length - 1;
 }
 
-/** What is open inside one pair of brackets. */
+/** The state within one pair of brackets. */
 interface Level {
-  /** `&&`, `||`, `if`, and clauses: each puts the operands before it one deeper. */
+  /** Number of `&&`, `||`, `if` and clauses: each puts the operands before it one level deeper. */
   chain: number;
-  /** Deepest operand of the chain so far. */
+  /** Depth of the deepest operand of the chain so far. */
   deepest: number;
-  /** The operand being read: its own operators, and the deepest bracket in it. */
+  /** For the current operand: its operators, and the depth of its deepest bracket. */
   operators: number;
   inner: number;
 }
@@ -93,7 +93,7 @@ class DepthMeter {
     const level = this.#level;
     switch (token) {
       case '[':
-        // Behind an operand it is an access, which chains as a dot does. As a list it counts for one more than it must.
+        // After an operand it is an access, which chains like a dot. A list is counted one level too deep.
         level.operators++;
         this.#open(level);
         break;

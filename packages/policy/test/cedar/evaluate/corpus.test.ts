@@ -7,7 +7,7 @@ import { LivePolicies } from '../../../src/cedar/evaluate/live-policies.js';
 import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
 import { depthOf, splitPolicies } from '../../../src/cedar/text/policy-text.js';
 
-/** Cedar's own integration tests and examples, when they are at hand. */
+/** Cedar's integration tests and examples, if they are present. */
 const VECTORS = new URL('../../../../../../shared/vectors/', import.meta.url);
 const CORPUS = new URL('cedar-integration-tests/', VECTORS);
 
@@ -48,7 +48,7 @@ if (existsSync(CORPUS)) {
         '',
       );
 
-      it(`${path}: the policies validate as expected`, () => {
+      it(`${path}: policies validate as expected`, () => {
         expect(reading.ok).toBe(corpus.shouldValidate);
       });
 
@@ -95,7 +95,7 @@ if (existsSync(CORPUS)) {
   });
 } else {
   console.warn(`Not run: Cedar's integration tests, because ${VECTORS.pathname} is missing.`);
-  it('splits, at least, a file of many policies as Cedar does', () => {
+  it('splits a file of many policies as Cedar does', () => {
     const source = Array.from(
       { length: 12 },
       (_, place) => `@id("${place}") permit(principal, action, resource); // ;`,

@@ -10,7 +10,7 @@ import { readSchema } from '../../../src/cedar/load/schema.js';
 import type { Resource } from '../../../src/engine.js';
 import { comparable, fullEvaluation } from './full-evaluation.js';
 
-/** `pnpm differential` makes many. */
+/** `pnpm differential` sets many. */
 const RUNS = Number(process.env['COUNTERSIGN_DIFFERENTIAL_RUNS'] ?? 40);
 
 const SCHEMA = `
@@ -69,7 +69,7 @@ const scope = fc
   )
   .map((parts) => parts.join(', '));
 
-/** Some err, some always, and each reads something else. */
+/** Conditions that read different things. Some fail on some requests, some always. */
 const condition = fc.oneof(
   fc.constantFrom(
     'context.k1 == 1',
@@ -118,7 +118,7 @@ const condition = fc.oneof(
 const clause = fc.tuple(fc.constantFrom('when', 'unless'), condition);
 const policyOf = (heads: fc.Arbitrary<string>, clauses: fc.Arbitrary<[string, string][]>): fc.Arbitrary<string> =>
   fc.tuple(fc.constantFrom('permit', 'forbid'), heads, clauses).map(([effect, head, clauses]) => {
-    // No permit may see the context as a whole.
+    // A permit must not read the context as a whole.
     const whole = clauses.some(([, body]) => /(?<!\.)\bcontext\b(?!\.|\["| has)/.test(body));
     const text = clauses.map(([kind, body]) => ` ${kind} { ${body} }`).join('');
     return `${whole ? 'forbid' : effect}(${head})${text};`;
@@ -131,7 +131,7 @@ const policies = fc.oneof(
     fc.oneof(fc.constant(permitAll), { weight: 4, arbitrary: policyOf(scope, fc.array(clause, { maxLength: 2 })) }),
     { minLength: 1, maxLength: 12 },
   ),
-  // One that always counts, alone: nothing that another reads hides what was overlooked of this one.
+  // A single policy whose scope always holds, so that no other policy's reads hide a missing one.
   {
     weight: 4,
     arbitrary: policyOf(anything, fc.tuple(clause)).map((one) => (one.startsWith('forbid') ? [permitAll, one] : [one])),
@@ -139,7 +139,7 @@ const policies = fc.oneof(
   policyOf(scope, fc.constant([])).map((one) => [permitAll, one]),
 );
 
-/** What stands beside the policies; parents come later in the alphabet, so that there is no circle. */
+/** Known entities. Parents come later in the alphabet, so that there is no cycle. */
 const known = fc.uniqueArray(
   fc
     .record({
@@ -150,7 +150,7 @@ const known = fc.uniqueArray(
     .map(({ type, id: name, up }): Resource => ({ type, id: name, parents: up > name ? [{ type, id: up }] : [] })),
   { selector: (each) => `${each.type} ${each.id}` },
 );
-/** With this a resource `Role::"d"` in `Role::"a"` is in itself, and Cedar takes no such request. */
+/** With it, a resource `Role::"d"` in `Role::"a"` is in a cycle, and Cedar refuses the request. */
 const LOOP: Resource = { type: 'Role', id: 'a', parents: [{ type: 'Role', id: 'd' }] };
 const knownOrLoop = fc.oneof(
   known,
@@ -161,13 +161,13 @@ const value = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc
 const defined = <T extends object>(record: T): T =>
   Object.fromEntries(Object.entries(record).filter(([, each]) => each !== undefined)) as T;
 
-/** Who does what to what. */
+/** Principal, action and resource of any types. */
 const anyhow = fc.record({
   principal: entity('Agent', 'Agent', 'N::Bot'),
   action: fc.constantFrom(X, Y, NX),
   resource: entity('Repo', 'Repo', 'N::Box', 'Role', 'Color', 'Agent'),
 });
-/** As the schema has it: of all others Cedar says no more than that they are not valid. */
+/** Types as in the schema: Cedar refuses all others as invalid. */
 const fitting = fc.oneof(
   { weight: 2, arbitrary: fc.record({ principal: entity('Agent'), action: fc.constant(X), resource: entity('Role') }) },
   fc.record({
@@ -197,7 +197,7 @@ const circumstances = fc.record({
   level,
   userLevel: level,
   roles: fc.subarray(['a', 'b', 'c', 'é']),
-  /** What a resource of type Role is in; with what stands beside the policies, that may be a circle. */
+  /** Parents of a resource of type Role; with the known entities they can form a cycle. */
   within: fc.constantFrom(['a'], ['a', 'b'], ['b'], []),
   orgs: fc.subarray(['a', 'b']),
   groups: fc.subarray(['a', 'b', 'c']),
@@ -229,7 +229,7 @@ const PLAIN: Drawn = {
 const oneOf = (resource: Drawn['resource'], change: Partial<Drawn> = {}): Drawn => ({ ...PLAIN, resource, ...change });
 const when = (condition: string): string => `permit(principal, action, resource) when { ${condition} };`;
 
-/** Why the id of a resource must not be left out where there is a schema, one reason each: chance seldom meets them. */
+/** Cases in which the key must contain the resource id although there is a schema. Random cases rarely cover them. */
 const EXAMPLES: [string[], Resource[], [Drawn, Drawn]][] = [
   [[when('resource == Role::"d"')], [], [PLAIN, PLAIN]],
   [[when('Repo::"d" has owner')], [], [oneOf({ type: 'Repo', id: 'a' }, { owner: 'a' }), PLAIN]],
@@ -253,7 +253,7 @@ function requestFrom(drawn: Drawn): CedarRequest {
     const attrs = defined({ owner }) as EntityJson['attrs'];
     entities.push({ uid: resource, attrs, parents: drawn.orgs.map((name) => ({ type: 'Org', id: name })) });
   }
-  // What stands beside the policies is not described twice.
+  // A query must not describe a known entity.
   if (resource.type === 'Role' && !/^[abc]$/.test(resource.id)) {
     entities.push({ uid: resource, attrs: {}, parents: drawn.within.map((name) => ({ type: 'Role', id: name })) });
   }
@@ -269,7 +269,7 @@ function requestFrom(drawn: Drawn): CedarRequest {
   return { principal, action: drawn.action, resource, context, entities };
 }
 
-/** Requests that differ in one thing each: what was remembered of one must not answer the other. */
+/** Requests that differ in one value each: a cached evaluation of one must not be used for another. */
 function neighbours([base, other]: [Drawn, Drawn]): CedarRequest[] {
   const changes = Object.entries(other).map(([name, value]) => ({ ...base, [name]: value }));
   const resources = [other.resource.id, 'é', 'd'].map((each) => ({ type: base.resource.type, id: each }));
@@ -292,33 +292,37 @@ if (schema === undefined) throw new Error(problems.join());
 function setOf(texts: readonly string[], entities: readonly Resource[], validated: boolean): PolicySet {
   const reading = readPolicySet(cedar, { policies: { 'p.cedar': texts.join('\n') }, entities }, '');
   if (!reading.ok) throw new Error(reading.problems.join());
-  // Policies that would not validate are welcome here: what is compared is how they are evaluated.
+  // Read without the schema, so that policies need not be valid: only their evaluation is compared.
   return validated && schema !== undefined ? { ...reading.set, schema } : reading.set;
 }
 
 it.each([
   ['without a schema', false],
   ['with a schema', true],
-] as const)('index, slices, projection and memo change no answer, %s', { timeout: 600_000 }, (_title, validated) => {
-  const seen = { allow: 0, deny: 0, error: 0 };
-  const drawn = drawnFor(validated);
-  fc.assert(
-    fc.property(policies, knownOrLoop, fc.tuple(drawn, drawn), (texts, entities, pair) => {
-      const requests = neighbours(pair);
-      const set = setOf(texts, entities, validated);
-      const started = LivePolicies.start(set, freshCedar());
-      if (!started.ok) throw new Error(started.problems.join());
-      const full = fullEvaluation(set);
-      // The second time from memory.
-      for (const each of [...requests, ...requests]) {
-        const expected = full(each);
-        seen[expected.ok ? expected.decision : 'error']++;
-        expect(comparable(started.live.evaluate(each), set)).toEqual(comparable(expected, set));
-      }
-    }),
-    { numRuns: RUNS, examples: EXAMPLES },
-  );
-  // A few runs may by chance see no allow; many must see every kind of answer.
-  const rarest = Math.min(seen.allow, seen.deny, seen.error);
-  expect(rarest).toBeGreaterThan(RUNS < 500 ? -1 : 0);
-});
+] as const)(
+  'index, subsets, projection and memo do not change any result, %s',
+  { timeout: 600_000 },
+  (_title, validated) => {
+    const seen = { allow: 0, deny: 0, error: 0 };
+    const drawn = drawnFor(validated);
+    fc.assert(
+      fc.property(policies, knownOrLoop, fc.tuple(drawn, drawn), (texts, entities, pair) => {
+        const requests = neighbours(pair);
+        const set = setOf(texts, entities, validated);
+        const started = LivePolicies.start(set, freshCedar());
+        if (!started.ok) throw new Error(started.problems.join());
+        const full = fullEvaluation(set);
+        // The second pass uses the cache.
+        for (const each of [...requests, ...requests]) {
+          const expected = full(each);
+          seen[expected.ok ? expected.decision : 'error']++;
+          expect(comparable(started.live.evaluate(each), set)).toEqual(comparable(expected, set));
+        }
+      }),
+      { numRuns: RUNS, examples: EXAMPLES },
+    );
+    // A few runs may see no allow by chance; many runs must see every result.
+    const rarest = Math.min(seen.allow, seen.deny, seen.error);
+    expect(rarest).toBeGreaterThan(RUNS < 500 ? -1 : 0);
+  },
+);

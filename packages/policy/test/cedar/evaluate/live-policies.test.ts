@@ -23,11 +23,11 @@ const REQUEST: CedarRequest = {
   context: {},
   entities: [],
 };
-/** What the input guard would not have let through: Cedar throws. */
+/** The input guard would refuse it: Cedar throws on it. */
 const THROWING: CedarRequest = { ...REQUEST, context: { a: '\ud800' } };
 
-describe('a throw in Cedar [D4]', () => {
-  it('is no answer, and the next request gets a new instance [D4]', () => {
+describe('an instance that threw [D4]', () => {
+  it('denies the request and is replaced for the next one [D4]', () => {
     const live = start('permit(principal, action, resource) when { context has a || true };');
     expect(live.evaluate(THROWING)).toMatchObject({
       ok: false,
@@ -37,7 +37,7 @@ describe('a throw in Cedar [D4]', () => {
     expect(live.evaluate(REQUEST)).toEqual({ ok: true, decision: 'allow', policies: ['p.cedar#0'] });
   });
 
-  it('the new instance has the schema too [D4]', () => {
+  it('is replaced with the schema in place [D4]', () => {
     const schema =
       'entity Repo; action x appliesTo { principal: [Agent], resource: [Repo], context: AgentContext }; type AgentContext = {};';
     const live = start('permit(principal, action, resource);', schema);
@@ -46,23 +46,23 @@ describe('a throw in Cedar [D4]', () => {
     expect(live.evaluate({ ...REQUEST, action: { type: 'Action', id: 'y' } }).ok).toBe(false);
   });
 
-  it('a dead instance is replaced [D4]', () => {
+  it('is replaced when it no longer works [D4]', () => {
     const cedar = freshCedar();
     const live = start('permit(principal, action, resource);', undefined, cedar);
-    const kill = (): unknown => cedar.statefulIsAuthorized({ ...THROWING, preparsedPolicySetId: 'slice0' });
+    const kill = (): unknown => cedar.statefulIsAuthorized({ ...THROWING, preparsedPolicySetId: 'subset0' });
     for (let round = 0; round < 1_600; round++) expect(kill).toThrow();
     expect(live.evaluate(REQUEST).ok).toBe(false);
     expect(live.evaluate(REQUEST)).toMatchObject({ ok: true, decision: 'allow' });
   });
 });
 
-it('what is remembered of one resource does not answer for another with other tags [D13]', () => {
+it('a cached evaluation is not used for a resource with other tags [D13]', () => {
   const schema = `entity Repo tags Long; type AgentContext = {};
     action "x" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
   const live = start('permit(principal, action, resource);', schema);
   expect(live.evaluate(tagged('r', 1))).toMatchObject({ ok: true, decision: 'allow' });
   expect(live.evaluate(tagged('s', 1))).toMatchObject({ ok: true, decision: 'allow' });
-  // Does not fit the schema.
+  // Invalid by the schema.
   expect(live.evaluate(tagged('t', 'one'))).toMatchObject({ ok: false });
 });
 

@@ -18,11 +18,11 @@ const CALL = {
 };
 
 describe('an instance', () => {
-  it('is Cedar, in the version that the hazards were studied on', () => {
+  it('runs the Cedar version for which the hazards were studied', () => {
     expect(freshCedar().getCedarSDKVersion()).toBe('4.13.0');
   });
 
-  it('shares nothing with another, nor with the one that the application may have loaded [D10]', () => {
+  it("shares nothing with other instances or with the application's [D10]", () => {
     const [mine, other] = [freshCedar(), freshCedar()];
     const application = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs') as typeof mine;
     expect(mine.preparsePolicySet('set', PERMIT)).toEqual({ type: 'success' });
@@ -31,7 +31,7 @@ describe('an instance', () => {
     expect(application.statefulIsAuthorized(CALL).type).toBe('failure');
   });
 
-  it('does not take another with it when it dies', () => {
+  it('does not break another instance when it fails', () => {
     const [mine, other] = [freshCedar(), freshCedar()];
     other.preparsePolicySet('set', PERMIT);
     const die = (): unknown => mine.statefulIsAuthorized({ ...CALL, context: { a: '\ud800' } });
@@ -42,8 +42,8 @@ describe('an instance', () => {
 });
 
 /**
- * What V8 does by itself under load, forced: the library's function and its caller, both optimised, are deoptimised
- * while they wait for WebAssembly. Reached without our proxies, Node 20 and 22 abort here.
+ * Forces what V8 does under load: the library's function and its caller, both optimised, are deoptimised while they wait
+ * for WebAssembly. Without the proxies, Node 20 and 22 abort here.
  */
 const DEOPTIMISE = `
   const cedar = freshCedar();
@@ -67,14 +67,14 @@ const DEOPTIMISE = `
   console.log(during);
 `;
 
-it('survives a lazy deoptimisation during a call', { timeout: 60_000 }, async () => {
+it('an instance survives a lazy deoptimisation during a call', { timeout: 60_000 }, async () => {
   const source = fileURLToPath(new URL('../../../src/cedar/instance/instance.ts', import.meta.url));
   const { code } = await transformWithEsbuild(await readFile(source, 'utf8'), source, { sourcemap: false });
   const program = code + DEOPTIMISE;
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--allow-natives-syntax', '--input-type=module', '-e', program],
-    { cwd: fileURLToPath(new URL('../../../../core', import.meta.url)) },
+    { cwd: fileURLToPath(new URL('../../..', import.meta.url)) },
   );
   expect(stdout.trim()).toBe('50');
 });

@@ -18,13 +18,13 @@ function namedBy(role: string): string {
 describe.each([
   ['with a schema', REPO_SCHEMA],
   ['without a schema', undefined],
-])('entities that stand beside the policies, %s', (_title, schema) => {
+])('known entities, %s', (_title, schema) => {
   async function decides(policies: string, change = {}): Promise<string> {
     const engine = await cedarFromText({ policies, entities: ENTITIES, ...(schema && { schema }) });
     return engine.decide(reviewerQuery(change)).decision;
   }
 
-  it('a role is in the roles of its roles, in a scope and in a condition', async () => {
+  it('apply to roles of roles in scopes and conditions', async () => {
     for (const role of ['reviewer', 'engineer', 'staff']) {
       expect(await decides(`permit(principal in Role::"${role}", action, resource);`)).toBe('allow');
       expect(await decides(`permit(principal, action, resource) when { principal in Role::"${role}" };`)).toBe('allow');
@@ -37,20 +37,20 @@ describe.each([
     ).toBe('deny');
   });
 
-  it('a user is in its groups', async () => {
+  it('apply to the groups of a user', async () => {
     const policies =
       'permit(principal, action, resource) when { context has onBehalfOf && context.onBehalfOf in Group::"payments" };';
     expect(await decides(policies)).toBe('allow');
     expect(await decides(policies, { context: { ...context, onBehalfOf: 'user_456' } })).toBe('deny');
   });
 
-  it('an entity that only a policy names is known too', async () => {
+  it('apply to an entity that only a policy names', async () => {
     expect(await decides(namedBy('engineer'))).toBe('allow');
     if (schema === undefined) expect(await decides(namedBy('intern'))).toBe('deny');
   });
 });
 
-describe('entities that close a circle with those beside the policies deny [M5]', () => {
+describe('request entities that form a cycle with known entities deny [M5]', () => {
   const known: readonly Resource[] = [
     { type: 'Folder', id: 'f', parents: [{ type: 'Folder', id: 'g' }] },
     { type: 'Folder', id: 'g', parents: [{ type: 'Folder', id: 'h' }] },
@@ -72,7 +72,7 @@ describe('entities that close a circle with those beside the policies deny [M5]'
     },
   );
 
-  it('by the roles of the principal', async () => {
+  it('through the roles of the principal', async () => {
     const engine = await cedarFromText({ policies: 'permit(principal, action, resource);', entities: known });
     expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'deny', cause: 'error' });
   });
@@ -87,8 +87,8 @@ function chain(length: number): readonly Resource[] {
   }));
 }
 
-describe('entities that cannot be taken stop the start', () => {
-  it('that are in too many others, which takes Cedar seconds [M4]', async () => {
+describe('invalid entities stop the start', () => {
+  it('when one has too many ancestors, which takes Cedar seconds [M4]', async () => {
     const policies = 'permit(principal, action, resource);';
     await cedarFromText({ policies, entities: chain(256) });
     await expect(cedarFromText({ policies, entities: chain(257) })).rejects.toThrow(
@@ -123,7 +123,7 @@ describe('entities that cannot be taken stop the start', () => {
     });
   }
 
-  it('what the schema does not know, or a circle', async () => {
+  it('when the schema does not allow them, or they form a cycle', async () => {
     const policies = 'permit(principal, action, resource);';
     const circle = [
       { type: 'Role', id: 'a', parents: [{ type: 'Role', id: 'b' }] },
@@ -135,7 +135,7 @@ describe('entities that cannot be taken stop the start', () => {
   });
 });
 
-it('a route cannot say other things of a known entity than what stands there', async () => {
+it('a query with details of a known entity is denied', async () => {
   const engine = await cedarFromText({ policies: 'permit(principal, action, resource);', entities: ENTITIES });
   const resource = { type: 'Role', id: 'engineer' };
   expect(engine.decide(reviewerQuery({ resource })).decision).toBe('allow');
@@ -145,7 +145,7 @@ it('a route cannot say other things of a known entity than what stands there', a
   });
 });
 
-it('they are part of the hash', async () => {
+it('known entities are part of the hash', async () => {
   const policies = 'permit(principal, action, resource);';
   const hashes = [[], ENTITIES, ENTITIES.slice(1)].map(
     async (entities) => (await cedarFromText({ policies, entities })).policySet,

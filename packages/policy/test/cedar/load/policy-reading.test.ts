@@ -1,15 +1,15 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { permitsByHistory } from '../../../src/cedar/text/history.js';
+import { permitReadsHistory } from '../../../src/cedar/text/history.js';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import { headFromJson } from '../../../src/cedar/text/policy-head.js';
-import { isFault, type Read, readPolicies } from '../../../src/cedar/load/policy-reading.js';
+import { isFault, type ReadResult, readPolicies } from '../../../src/cedar/load/policy-reading.js';
 import { Shapes } from '../../../src/cedar/text/policy-shape.js';
 import { scopesInJson } from '../../../src/cedar/text/scope-vocabulary.js';
 
 const cedar = freshCedar();
 
-// `#1` to `#3` stand for ids. Some do not parse, whatever they are, and some parse or not by what stands there.
+// `#1` to `#3` are replaced by ids. Some templates never parse, and some parse only with certain ids.
 const templates = fc.constantFrom(
   '@id("#1") permit(principal == Agent::"#2", action, resource);',
   '@id("#1") @id("#2") permit(principal, action, resource);',
@@ -32,18 +32,18 @@ const text = fc
   .tuple(templates, ids, ids, ids)
   .map(([template, one, two, three]) => template.replaceAll('#1', one).replaceAll('#2', two).replaceAll('#3', three));
 
-/** What Cedar's own JSON says of one policy. */
-function readingOf(answer: ReturnType<typeof cedar.policyToJson>): Read {
+/** The reading from Cedar's JSON of one policy. */
+function readingOf(answer: ReturnType<typeof cedar.policyToJson>): ReadResult {
   if (answer.type === 'failure') return answer.errors;
   const { json } = answer;
-  return { ...headFromJson(json), scopes: scopesInJson(json), byHistory: permitsByHistory(json) };
+  return { ...headFromJson(json), scopes: scopesInJson(json), readsHistory: permitReadsHistory(json) };
 }
 
-function comparable(read: Read | undefined): unknown {
+function comparable(read: ReadResult | undefined): unknown {
   return read === undefined || isFault(read) ? read : { ...read, scopes: read.scopes.toSorted() };
 }
 
-it('what is read of many at once, by their shapes, is what Cedar says of each alone', () => {
+it("readPolicies returns for each text of a batch the facts of Cedar's JSON", () => {
   const seen = { read: 0, faulty: 0, alike: 0 };
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 24, size: 'max' }), (list) => {
@@ -63,7 +63,7 @@ it('what is read of many at once, by their shapes, is what Cedar says of each al
 
 const broken = (id: string): string => `permit(principal == Agent::"${id}", action, resource) when { context. };`;
 
-it('one that is wrong among many of its shape is told by its own place', () => {
+it('readPolicies reports the error offsets of each text when several of one shape are wrong', () => {
   const found = readPolicies(cedar, [broken('a'), broken('longer')], new Shapes(new Set()));
   const offsets = [...found.values()].map((read) => isFault(read) && read[0]?.sourceLocations?.[0]?.start);
   expect(offsets).toEqual([broken('a').indexOf('}'), broken('longer').indexOf('}')]);

@@ -24,14 +24,14 @@ function set(policies: NamedTexts, schema?: NamedTexts): PolicySet {
 
 const ANY = 'permit(principal, action, resource);';
 
-describe('ids', () => {
-  it('are file and @id, or file and place', () => {
+describe('policy ids', () => {
+  it('are file and @id, or file and position', () => {
     const { policies } = set({ 'b.cedar': `${ANY} @id("named") ${ANY} ${ANY}`, 'a.cedar': `@note("x") ${ANY}` });
     expect(policies.map(({ id }) => id)).toEqual(['a.cedar#0', 'b.cedar#0', 'b.cedar#named', 'b.cedar#2']);
     expect(policies[2]).toMatchObject({ text: `@id("named") ${ANY}`, file: 'b.cedar', line: 1, effect: 'permit' });
   });
 
-  it('follow the order of the file beyond ten policies', () => {
+  it('follow the order of the file when it has more than ten policies', () => {
     const many = Array.from({ length: 12 }, (_, place) => `permit(principal == Agent::"${place}", action, resource);`);
     const { policies } = set({ 'a.cedar': many.join('\n') });
     expect(policies[2]).toMatchObject({ id: 'a.cedar#2', text: expect.stringContaining('Agent::"2"') });
@@ -43,7 +43,7 @@ describe('ids', () => {
     expect(policies.map(({ id }) => id)).toEqual(['__proto__#é "q" #1\n']);
   });
 
-  it('must be unique, in all files', () => {
+  it('must be unique across files', () => {
     expect(problems({ 'a.cedar': `@id("x") ${ANY}\n`, 'b.cedar': `\n\n@id("x") ${ANY}` })).toEqual([
       "b.cedar:3: 'x' already names the policy at a.cedar:1. Rename one.",
     ]);
@@ -59,8 +59,8 @@ describe('ids', () => {
   });
 });
 
-describe('problems say where', () => {
-  it('of syntax, in every file', () => {
+describe('readPolicySet reports with file and line', () => {
+  it('syntax errors in every file', () => {
     const found = problems({
       'a.cedar': `// é\n${ANY}\npermit(principal, action, resource)\n  when { context. };\n${ANY}`,
       'b.cedar': `permit(principal, action);`,
@@ -72,13 +72,13 @@ describe('problems say where', () => {
     expect(found[2]).toMatch(/^c\.cedar:2: .*unexpected end/);
   });
 
-  it('of templates, which nothing would link', () => {
+  it('templates, which nothing would link', () => {
     expect(problems({ 'a.cedar': `${ANY}\npermit(principal == ?principal, action, resource);` })).toEqual([
       expect.stringMatching(/^a\.cedar:2: .*template/),
     ]);
   });
 
-  it('of nesting and chains that could exhaust the stack', () => {
+  it('nesting and chains that could exhaust the stack', () => {
     const nested = `permit(principal, action, resource) when { ${'('.repeat(70)}true${')'.repeat(70)} };`;
     const chained = `permit(principal, action, resource) when { ${'context.depth == 1 || '.repeat(350)}true };`;
     for (const policy of [nested, chained]) {
@@ -88,17 +88,17 @@ describe('problems say where', () => {
     }
   });
 
-  it('but 60 deep is fine, and long lists are', () => {
+  it('nothing for depth 60 or long lists', () => {
     const nested = `permit(principal, action, resource) when { ${'('.repeat(60)}true${')'.repeat(60)} };`;
     const listed = `permit(principal, action, resource) when { [${'"a", '.repeat(20_000)}"b"].contains(context.proof) };`;
     expect(problems({ 'a.cedar': nested, 'b.cedar': listed })).toEqual([]);
   });
 
-  it('of an empty set', () => {
+  it('an empty set', () => {
     expect(problems({})).toEqual([expect.stringContaining('no policy at all')]);
   });
 
-  it('of an empty file', () => {
+  it('an empty file', () => {
     for (const text of ['', '// none\n']) {
       expect(problems({ 'a.cedar': text, 'b.cedar': ANY })).toEqual([
         expect.stringMatching(/^a\.cedar:1: there is no policy in this file/),
@@ -106,23 +106,23 @@ describe('problems say where', () => {
     }
   });
 
-  it('of a list that takes Cedar seconds [M4]', () => {
+  it('a list that takes Cedar seconds [M4]', () => {
     const listing = `${ANY.slice(0, -1)} when { [${'1,'.repeat(50_000)}1].contains(1) };`;
     expect(problems({ 'a.cedar': `\n${listing}` })).toEqual([
       'a.cedar:2: has more than 50000 terms. Move a long list into an attribute of an entity, or into its parents.',
     ]);
   });
 
-  it('of a chain of accesses in brackets [M4]', () => {
+  it('a chain of bracket accesses [M4]', () => {
     const chained = `${ANY.slice(0, -1)} when { context["request"]${'["a"]'.repeat(200)} == 1 };`;
     expect(problems({ 'a.cedar': chained })).toEqual([expect.stringMatching(/^a\.cedar:1: nests or chains 20\d deep/)]);
   });
 
-  it('of a lone surrogate', () => {
+  it('a lone surrogate', () => {
     expect(problems({ 'a.cedar': `${ANY} // \ud800` })).toEqual([expect.stringMatching(/^"a\.cedar": .*surrogate/)]);
   });
 
-  it('of validation [D6]', () => {
+  it('validation errors [D6]', () => {
     const bad = `// é\n\n${DRAFTS.replace('context.onBehalfOf ==', 'context.onBehalfof ==')}
 @id("typo") permit(principal, action == Action::"pr.craete", resource);`;
     const found = problems({ 'a.cedar': bad }, { 's.cedarschema': REPO_SCHEMA });
@@ -133,21 +133,21 @@ describe('problems say where', () => {
     ]);
   });
 
-  it('of validation only with a schema [D6]', () => {
+  it('no validation errors without a schema [D6]', () => {
     expect(problems({ 'a.cedar': 'permit(principal is Nobody, action, resource) when { context.typo };' })).toEqual([]);
   });
 });
 
-describe('the hash', () => {
+describe('the hash of a policy set', () => {
   const files = { 'a.cedar': ANY, 'b.cedar': `@id("b") ${ANY}` };
   const { hash } = set(files);
 
-  it('is the same for the same texts in any order', () => {
+  it('is the same for texts in any order', () => {
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
     expect(set({ 'b.cedar': files['b.cedar'], 'a.cedar': files['a.cedar'] }).hash).toBe(hash);
   });
 
-  it('differs with any text, name, border or schema', () => {
+  it('changes with any text, file name, file border or schema', () => {
     const schema = { 's.cedarschema': REPO_SCHEMA };
     const others = [
       set({ ...files, 'a.cedar': `${ANY} ` }),
@@ -160,7 +160,7 @@ describe('the hash', () => {
   });
 });
 
-it('the scope vocabulary is every literal that could be a scope', () => {
+it('the scope vocabulary has every literal that could be a scope', () => {
   const { scopeVocabulary } = set({
     'a.cedar': `${DRAFTS} @id("not:this") permit(principal == Agent::"nor:this", action in [Action::"nor"], resource)
       when { context.scope.containsAny(["repo:read", "db:query:billing"]) || ["x"].contains(context.proof) }

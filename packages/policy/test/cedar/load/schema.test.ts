@@ -12,7 +12,7 @@ function read(files: NamedTexts): { readonly schema: Schema | undefined; readonl
 }
 
 describe('a schema', () => {
-  it('is the vocabulary and the files, in one', () => {
+  it('joins the vocabulary and the files', () => {
     const { schema, problems } = read({ 'a.cedarschema': REPO_SCHEMA, 'b.cedarschema': 'entity Doc in [Repo];' });
     expect(problems).toEqual([]);
     expect(schema?.text).toBe(`${AGENT_VOCABULARY}${REPO_SCHEMA}\nentity Doc in [Repo];\n`);
@@ -44,12 +44,12 @@ action "pr.create" appliesTo { principal: [Agent], resource: [Acme::Repo], conte
     'a lone surrogate': [{ 'a.cedarschema': '// \udfff' }, /surrogate/],
   };
   for (const [name, [files, message]] of Object.entries(faults)) {
-    it(`with ${name} is refused, and says where`, () => {
+    it(`is refused with file and line when it has ${name}`, () => {
       expect(read(files)).toEqual({ schema: undefined, problems: [expect.stringMatching(message)] });
     });
   }
 
-  it('whose action for agents has another context is refused: it could never be permitted', () => {
+  it('is refused when an action for agents has another context', () => {
     for (const context of ['', ', context: { scope: Set<String> }', ', context: Other']) {
       const text = `entity Repo; type Other = {}; action "pr.create" appliesTo { principal: [Agent], resource: [Repo]${context} };`;
       expect(read({ 'a.cedarschema': text }).problems).toEqual([
@@ -58,7 +58,7 @@ action "pr.create" appliesTo { principal: [Agent], resource: [Acme::Repo], conte
     }
   });
 
-  it('whose action is for people only, or is a group, may have any context', () => {
+  it('may have any context for groups and for actions of users only', () => {
     const text =
       'entity Repo; action "all"; action "look" in ["all"] appliesTo { principal: [User], resource: [Repo] };';
     expect(read({ 'a.cedarschema': text }).problems).toEqual([]);

@@ -18,7 +18,7 @@ class Made {
   readonly a = 1;
 }
 
-describe('what Cedar would throw on, drop or change is a problem [D11]', () => {
+describe('InputGuard refuses values that Cedar throws on, drops or changes [D11]', () => {
   const refused: Record<string, unknown> = {
     null: { a: null },
     undefined: { a: undefined },
@@ -84,11 +84,11 @@ describe('what Cedar would throw on, drop or change is a problem [D11]', () => {
     });
   }
 
-  it('never repeats a value, which may be a secret', () => {
+  it('without the value in the message, as it may be a secret', () => {
     expect(read({ password: 'hunter2\ud800' }).problem).not.toContain('hunter2');
   });
 
-  it('counts the sizes of everything together', () => {
+  it('when the total size exceeds the limit', () => {
     const guard = new InputGuard();
     guard.text('x'.repeat(40_000), 'first');
     expect(guard.problem).toBeUndefined();
@@ -98,12 +98,12 @@ describe('what Cedar would throw on, drop or change is a problem [D11]', () => {
 });
 
 describe('plain data', () => {
-  it('passes, as deep as 32', () => {
+  it('passes at depth 32', () => {
     expect(read(nested(32)).problem).toBeUndefined();
     expect(read(nested(33)).problem).toContain('nesting deeper than 32');
   });
 
-  it('passes where it is long', () => {
+  it('passes with long strings', () => {
     const members = Array.from({ length: 1_000 }, (_, n) => `user_${n}@acme.example`);
     expect(read({ members }).problem).toBeUndefined();
     expect(read({ flags: Array.from({ length: 4_000 }, () => true) }).problem).toBeUndefined();
@@ -118,14 +118,14 @@ describe('plain data', () => {
     });
   });
 
-  it('is copied, so that what was checked is what is sent', () => {
+  it('is copied, so that later changes have no effect', () => {
     const inner = { list: ['x'] };
     const { copy } = read({ inner });
     inner.list.push('\ud800');
     expect(copy).toEqual({ inner: { list: ['x'] } });
   });
 
-  it('round-trips whatever it is', () => {
+  it('survives a round trip for any value', () => {
     const leaf = fc.oneof(fc.string({ unit: 'binary' }), fc.boolean(), fc.maxSafeInteger());
     const { tree } = fc.letrec((tie) => ({
       tree: fc.oneof(
@@ -145,7 +145,7 @@ describe('plain data', () => {
   });
 });
 
-it('anything at all is either a problem or JSON that says the same', () => {
+it('any value is either refused or equal after JSON', () => {
   fc.assert(
     fc.property(
       fc.anything({

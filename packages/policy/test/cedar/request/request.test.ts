@@ -19,7 +19,7 @@ function docOwnedBy(id: string): PolicyQuery {
   return reviewerQuery({ action: 'doc.read', resource: { type: 'Doc', id: 'd', attributes } });
 }
 
-describe('an id stays the id that it is [D9]', async () => {
+describe('ids in a query [D9]', async () => {
   const engine = await cedarFromText({ policies: ONLY_ADMINS });
   const hostile = [
     'User::"admin"',
@@ -37,7 +37,7 @@ describe('an id stays the id that it is [D9]', async () => {
     '',
   ];
   for (const id of hostile) {
-    it(`${JSON.stringify(id)} is nobody's [D9]`, () => {
+    it(`match no other entity: ${JSON.stringify(id)} [D9]`, () => {
       const query = reviewerQuery({
         principal: { id, roles: [id], capabilities: [id], owner: id },
         action: id,
@@ -48,7 +48,7 @@ describe('an id stays the id that it is [D9]', async () => {
     });
   }
 
-  it('an object where an id belongs is refused, not read as an entity [D9]', () => {
+  it('are refused when they are objects [D9]', () => {
     const entity = { __entity: { type: 'User', id: 'admin' } } as unknown as string;
     for (const change of [
       { context: { ...context, onBehalfOf: entity } },
@@ -62,11 +62,11 @@ describe('an id stays the id that it is [D9]', async () => {
   });
 });
 
-describe('a resource cannot change who asks or what is asked [D9]', async () => {
+describe('the resource of a query [D9]', async () => {
   const engine = await cedarFromText({ policies: ONLY_ADMINS });
   const decide = (resource: Resource): unknown => engine.decide(reviewerQuery({ resource }));
 
-  it('the acting agent as resource brings no roles or attributes [D9]', () => {
+  it('adds no roles or attributes to the acting agent [D9]', () => {
     const itself = { type: 'Agent', id: principal.id };
     expect(decide({ ...itself, parents: [{ type: 'Role', id: 'admin' }] })).toMatchObject({
       decision: 'deny',
@@ -78,7 +78,7 @@ describe('a resource cannot change who asks or what is asked [D9]', async () => 
     });
   });
 
-  it('but may be a resource', async () => {
+  it('may be the acting agent without details', async () => {
     const own = await cedarFromText({
       policies: 'permit(principal, action, resource) when { principal == resource };',
     });
@@ -87,19 +87,19 @@ describe('a resource cannot change who asks or what is asked [D9]', async () => 
     expect(own.decide(reviewerQuery({ resource: { ...resource, id: 'another' } })).decision).toBe('deny');
   });
 
-  it('an action as resource puts the asked action into no group [D9]', () => {
+  it('adds the requested action to no group [D9]', () => {
     const parents = [{ type: 'Action', id: 'admin' }];
     expect(decide({ type: 'Action', id: 'pr.create', parents })).toMatchObject({ decision: 'deny', cause: 'error' });
     expect(decide({ type: 'Repo', id: 'r', parents })).toMatchObject({ decision: 'deny', cause: 'error' });
     expect(decide({ type: 'Acme::Action', id: 'pr.create' })).toMatchObject({ decision: 'deny', cause: 'error' });
   });
 
-  it('attributes named like escapes are refused [D9]', () => {
+  it('is refused with attributes named like JSON escapes [D9]', () => {
     const attributes = { owner: { __entity: { type: 'Role', id: 'admin' } } };
     expect(decide({ type: 'Repo', id: 'r', attributes })).toMatchObject({ decision: 'deny', cause: 'error' });
   });
 
-  it('with a schema, an entity-valued attribute is written as type and id', async () => {
+  it('has entity-valued attributes as type and id when there is a schema', async () => {
     const typed = await cedarFromText({
       policies:
         'permit(principal, action, resource) when { context has onBehalfOf && resource.owner == context.onBehalfOf };',
@@ -149,14 +149,14 @@ describe('hostile input [D11]', async () => {
     { principal: { ...principal, roles: undefined as unknown as [] } },
   ];
   for (const [index, change] of hostile.entries()) {
-    it(`case ${index} is an explicit deny [D11]`, () => {
+    it(`is denied with an error, case ${index} [D11]`, () => {
       const decision = engine.decide(reviewerQuery(change));
       expect(decision).toMatchObject({ decision: 'deny', cause: 'error', policies: [] });
       expect(decision.errors).toHaveLength(1);
     });
   }
 
-  it('2,000 times, and the engine still answers [D4]', () => {
+  it('leaves the engine usable after 2,000 queries [D4]', () => {
     for (let round = 0; round < 2_000; round++) {
       const change = hostile[round % hostile.length] ?? {};
       expect(engine.decide(reviewerQuery(change)).cause).toBe('error');
@@ -164,7 +164,7 @@ describe('hostile input [D11]', async () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
   });
 
-  it('no query whatever makes it throw or allow [D11]', () => {
+  it('never throws or allows, for any value [D11]', () => {
     fc.assert(
       fc.property(
         fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }),

@@ -17,7 +17,7 @@ async function loads(policies: string, schema: string | undefined = REPO_SCHEMA)
   }
 }
 
-describe('history may forbid, never permit [C4]', () => {
+describe('history in a policy [C4]', () => {
   it.each([
     `when { context.via.contains(${bad}) }`,
     `unless { context.via.contains(${bad}) }`,
@@ -35,12 +35,12 @@ describe('history may forbid, never permit [C4]', () => {
     expect(await loads(`permit(${scope}) ${condition};`, '')).toMatch(/a permit reads context\.via/);
   });
 
-  it('says which', async () => {
+  it('is reported with the permit that reads it', async () => {
     const policies = `${DRAFTS}\npermit(${scope})\nwhen { context.via.contains(${bad}) };`;
     expect(await loads(policies)).toMatch(/policies\.cedar:12: a permit reads/);
   });
 
-  it('a forbid may read it, and a permit the rest', async () => {
+  it('may be read by a forbid, and the rest of the context by a permit', async () => {
     const policies = `forbid(${scope}) when { context.via.contains(${bad}) };
       permit(${scope}) when { context.depth < 3 && context has onBehalfOf && context.proof == "issuer" };`;
     const engine = await cedarFromText({ policies, schema: REPO_SCHEMA });
@@ -51,7 +51,7 @@ describe('history may forbid, never permit [C4]', () => {
     expect(through(['agent-good', 'agent-bad'])).toMatchObject({ decision: 'deny', cause: 'policy' });
   });
 
-  it('an attribute of the resource may be called so', async () => {
+  it('is not confused with an attribute of the resource named via', async () => {
     const schema =
       'entity Repo { via: Set<String> };\naction "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };';
     expect(await loads(`permit(${scope}) when { resource.via.contains("x") };`, schema)).toBe('loaded');

@@ -23,13 +23,13 @@ const CLAUSES = [
   ' when { "\\u{61}" == "b" }',
 ];
 
-it.each(HEADS)('our reading of a policy is that of Cedar: %s', (head) => {
+it.each(HEADS)("readHead and scopesInText return the facts of Cedar's JSON: %s", (head) => {
   for (const clauses of CLAUSES) {
     const text = `${head}${clauses};`;
     const answer = cedar.policyToJson(text);
     if (answer.type === 'failure') throw new Error(`${text}: ${JSON.stringify(answer.errors)}`);
     const ours = readHead(text);
-    // What is not plain is left to Cedar.
+    // Unsupported forms are left to Cedar.
     expect(ours === undefined).toBe(head.includes('\\'));
     if (ours === undefined) continue;
     expect(ours.head).toEqual(headFromJson(answer.json));

@@ -4,7 +4,7 @@ import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
 import { shapeOf, Shapes } from '../../../src/cedar/text/policy-shape.js';
 import { readSchema } from '../../../src/cedar/load/schema.js';
-import { invalid } from '../../../src/cedar/load/validation.js';
+import { validationProblems } from '../../../src/cedar/load/validation.js';
 
 /** `pnpm differential` makes more. */
 const RUNS = Math.min(200, Number(process.env['COUNTERSIGN_DIFFERENTIAL_RUNS'] ?? 20));
@@ -22,7 +22,7 @@ const problems: string[] = [];
 const schema = readSchema(cedar, { 's.cedarschema': SCHEMA }, '', problems);
 if (schema === undefined) throw new Error(problems.join());
 
-// `#1` to `#3` stand for ids; the number that a shape might put there is among them.
+// `#1` to `#3` are replaced by ids, among them the numbers that a shape uses.
 const templates = fc.constantFrom(
   '@id("#1") permit(principal == Agent::"#2", action, resource);',
   '@id("#1") @x permit(principal in Role::"#2", action == Action::"a", resource in Role::"#3");',
@@ -64,7 +64,7 @@ function policiesOf(texts: readonly string[]) {
   return reading.set.policies.map((policy, place) => ({ ...policy, text: texts[place] ?? '' }));
 }
 
-/** What Cedar itself says of one policy alone: how many errors and warnings. */
+/** The number of validation errors and warnings of one policy alone. */
 function verdict(policy: string): string {
   const validationSettings = { mode: 'strict' } as const;
   const answer = cedar.validate({ schema: schema!.text, policies: { staticPolicies: policy }, validationSettings });
@@ -72,7 +72,7 @@ function verdict(policy: string): string {
   return `${answer.validationErrors.length} ${answer.validationWarnings.length}`;
 }
 
-it('policies of one shape are valid alike [D6]', { timeout: 600_000 }, () => {
+it('policies of one shape have the same validation result [D6]', { timeout: 600_000 }, () => {
   const seen = { alike: 0, wrong: 0 };
   const verdicts = new Map<string, { readonly text: string; readonly verdict: string }>();
   fc.assert(
@@ -92,15 +92,16 @@ it('policies of one shape are valid alike [D6]', { timeout: 600_000 }, () => {
   expect(seen.wrong).toBeGreaterThan(10);
 });
 
-it('validation by shapes finds what validation one by one finds [D6]', { timeout: 600_000 }, () => {
+it('validation by shapes reports the same policies as validation one by one [D6]', { timeout: 600_000 }, () => {
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 12 }), (texts) => {
       const policies = policiesOf(texts);
-      const check = (some: typeof policies) => invalid(cedar, some, schema, new Shapes(schema.enumeratedTypes));
+      const check = (some: typeof policies) =>
+        validationProblems(cedar, some, schema, new Shapes(schema.enumeratedTypes));
       const one = (place: number) => check(policies.slice(place, place + 1));
       const wrong = policies.filter((_policy, place) => one(place).length > 0);
       const errors = wrong.filter((policy) => !verdict(policy.text).startsWith('0 '));
-      // Errors hide warnings, as they do in Cedar's answer about all of them.
+      // As in Cedar's result for all policies, errors hide warnings.
       const expected = (errors.length > 0 ? errors : wrong).map(({ line }) => line);
       const found = check(policies).map((problem) => Number(/^p\.cedar:(\d+): /.exec(problem)?.[1]));
       const starts = policies.map(({ line }) => line);
@@ -134,7 +135,7 @@ it.each([
     'forbid(principal == Agent::"x", action, resource in Role::"y");',
     'forbid(principal == Agent::"0", action, resource in Role::"1");',
   ],
-])('%s has the shape %s', (policy, shape) => {
+])('shapeOf maps %s to %s', (policy, shape) => {
   expect(shapeOf(policy, schema.enumeratedTypes)).toBe(shape);
 });
 
@@ -145,7 +146,7 @@ it.each([
   'permit(principal, action, resource) when { [// c\nAgent::"x"].contains(Agent::"x") };',
   `permit(principal == ${'N::'.repeat(100)}Agent::"x", action, resource);`,
   `permit(principal == N::${' '.repeat(300)}Color::"x", action, resource);`,
-])('what cannot be read whole has no shape: %j [D6]', (policy) => {
+])('shapeOf is undefined for an ambiguous path: %j [D6]', (policy) => {
   expect(shapeOf(policy, schema.enumeratedTypes)).toBeUndefined();
 });
 
@@ -154,7 +155,7 @@ it.each([
   ['permit(principal == Agent::"a\rb", action, resource);', /^p\.cedar:2: [\s\S]*escape/],
   ['permit(principal == Agent::"a\tb", action, resource);', /^p\.cedar:2: .*not a printable/],
   ['permit(principal == Agent::"a\nb", action, resource);', /^p\.cedar:2: .*not a printable/],
-])('a good policy of the same form does not vouch for %j [D6]', (policy, problem) => {
+])('a valid policy of similar text does not hide the fault of %j [D6]', (policy, problem) => {
   const good = policy.replace(/a[\r\n\t]b/, 'ab');
   const texts = { policies: { 'p.cedar': `${good}\n${policy}` }, schema: { 's.cedarschema': SCHEMA } };
   const reading = readPolicySet(cedar, texts, '');

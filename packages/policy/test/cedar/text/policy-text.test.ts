@@ -7,8 +7,8 @@ const depthIn = (condition: string): number => depthOf(`permit(principal, action
 
 const trivia = /^(?:\s|\/\/[^\n\r]*)*/;
 
-describe('splitting', () => {
-  it('goes by the semicolons outside strings and comments', () => {
+describe('splitPolicies', () => {
+  it('splits at semicolons outside strings and comments', () => {
     const source = `// a; b
 @id("x;\\"y;") permit(principal, action, resource); // c; "
 forbid(principal, action, resource) // d; {
@@ -23,12 +23,12 @@ forbid(principal, action, resource) // d; {
     expect(splitPolicies(source).map(({ line }) => line)).toEqual([2, 3, 4]);
   });
 
-  it('ends a comment where Cedar does: at a line feed or carriage return, not at U+2028', () => {
+  it('ends a comment at a line feed or carriage return, not at U+2028', () => {
     expect(texts('// a\rpermit;')).toEqual(['permit;']);
     expect(texts('// a\u2028permit;')).toEqual([]);
   });
 
-  it('keeps what has no semicolon, for Cedar to refuse', () => {
+  it('keeps text without a semicolon, for Cedar to refuse', () => {
     expect(texts('permit(principal, action, resource)')).toEqual(['permit(principal, action, resource)']);
     expect(texts('permit; "open')).toEqual(['permit;', '"open']);
     expect(texts('; ;')).toEqual([';', ';']);
@@ -39,7 +39,7 @@ forbid(principal, action, resource) // d; {
     expect(texts(' \n// permit(principal, action, resource);\n')).toEqual([]);
   });
 
-  it('never throws, and loses nothing but white space and comments', () => {
+  it('never throws, and drops only white space and comments', () => {
     const piece = fc.constantFrom(
       '"',
       '\\',
@@ -77,14 +77,14 @@ forbid(principal, action, resource) // d; {
   });
 });
 
-describe('depth', () => {
-  it('grows with brackets, whichever they are', () => {
+describe('depthOf', () => {
+  it('grows with brackets of every kind', () => {
     for (const [open, close] of ['()', '[]', '{}']) {
       expect(depthIn(`${open?.repeat(50)}1${close?.repeat(50)}`), open).toBeGreaterThan(50);
     }
   });
 
-  it('grows with chains, also without brackets', () => {
+  it('grows with chains without brackets', () => {
     for (const link of ['a && ', 'a || ', 'if a then b else ', 'if a then ', '1 + ', '1 * ', '1 - ', 'a.', '!']) {
       expect(depthIn(`${link.repeat(50)}a`), link).toBeGreaterThan(50);
     }
@@ -95,16 +95,16 @@ describe('depth', () => {
     expect(depthIn(`context.a${'["a"].b'.repeat(25)} == 1`)).toBeGreaterThan(50);
   });
 
-  it('adds up what stands within each other', () => {
+  it('adds the depths of nested constructs', () => {
     expect(depthIn(`${'a && '.repeat(30)}(${'b || '.repeat(30)}c)`)).toBeGreaterThan(60);
     expect(depthIn(`${'a && ('.repeat(30)}b${')'.repeat(30)}`)).toBeGreaterThan(60);
   });
 
-  it('counts brackets that are never closed', () => {
+  it('counts unclosed brackets', () => {
     expect(depthOf('('.repeat(100))).toBeGreaterThan(100);
   });
 
-  it('does not grow with lists, or with terms beside each other', () => {
+  it('does not grow with lists or independent terms', () => {
     expect(depthIn(`[${'"x", '.repeat(20_000)}"x"].contains(context.a)`)).toBeLessThan(10);
     expect(depthIn(`[${'(1 + 1), '.repeat(500)}1].contains(1)`)).toBeLessThan(10);
     expect(depthIn(`${'context.a.b.contains("x") && '.repeat(20)}true`)).toBeLessThan(32);
@@ -115,13 +115,13 @@ describe('depth', () => {
   });
 });
 
-it('counts the terms of a policy, but not what strings and comments hold', () => {
+it('termsOf counts the terms of a policy outside strings and comments', () => {
   const list = `[${'1,'.repeat(999)}1].contains(context.depth)`;
   expect(termsOf(`permit(principal, action, resource) when { ${list} };`)).toBe(1002);
   expect(termsOf(`@id("a,b,c") permit(principal, action, resource); // d, e, f`)).toBe(3);
 });
 
-it('turns byte offsets into lines', () => {
+it('lineAt maps byte offsets to lines', () => {
   const text = 'é\n😀\n\nx';
   expect([0, 2, 3, 7, 8, 9].map((offset) => lineAt(text, offset, 10))).toEqual([10, 10, 11, 11, 12, 13]);
 });
