@@ -1,21 +1,22 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { frameworks } from './test/hosts/registry.js';
 
 // Tests read src; COUNTERSIGN_DIST=1 runs those that import packages by name on what is published (`pnpm test:dist`).
 // Tests of one package import its files, and programs that tests start are built: for them nothing would differ.
 const conditions = process.env['COUNTERSIGN_DIST'] === '1' ? ['node'] : ['@countersign/source', 'node'];
 
 // COUNTERSIGN_FRAMEWORKS names a folder with other versions of the frameworks: see scripts/test-frameworks.mjs.
-const frameworks = process.env['COUNTERSIGN_FRAMEWORKS'];
-const alias = ['express', 'express4', 'fastify', 'koa', 'koa2'].map((name) => ({
-  find: new RegExp(`^${name}$`),
-  replacement: join(frameworks ?? '', 'node_modules', name),
+const otherVersions = process.env['COUNTERSIGN_FRAMEWORKS'];
+const aliases = frameworks.map(({ alias }) => ({
+  find: new RegExp(`^${alias}$`),
+  replacement: join(otherVersions ?? '', 'node_modules', alias),
 }));
 
 export default defineConfig({
   ssr: { resolve: { conditions } },
-  resolve: { alias: frameworks === undefined ? [] : alias },
+  resolve: { alias: otherVersions === undefined ? [] : aliases },
   test: {
     pool: 'forks',
     isolate: false,

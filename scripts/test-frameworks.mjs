@@ -5,17 +5,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { adapters, frameworks as supported } from '../test/hosts/dist/registry.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Not younger than the packages of the workspace may be: its minimumReleaseAge. */
 const releasedBefore = new Date(Date.now() - 3 * 24 * 3_600_000).toISOString();
-const frameworks = [
-  framework('express', 5, 'express'),
-  framework('express', 4, 'express4'),
-  framework('fastify', 5, 'fastify'),
-  framework('koa', 3, 'koa'),
-  framework('koa', 2, 'koa2'),
-];
+const frameworks = supported.map(withRange);
 
 const [asked, passedOn] = splitAtDashes(process.argv.slice(2));
 const rows = (asked.length > 0 ? asked : ['oldest', 'newest']).flatMap(run);
@@ -28,16 +23,13 @@ function splitAtDashes(args) {
   return at === -1 ? [args, []] : [args.slice(0, at), args.slice(at + 1)];
 }
 
-/**
- * @param {string} name
- * @param {number} major
- * @param {string} alias the name by which the tests import it
- */
-function framework(name, major, alias) {
-  const { peerDependencies } = readJson(join(root, 'packages', name, 'package.json'));
+/** @param {import('../test/hosts/registry.js').Framework} framework */
+function withRange({ adapter, name, major, alias }) {
+  const { peerDependencies } = readJson(join(root, 'packages', adapter, 'package.json'));
   const range = peerDependencies[name].split(' || ').find((each) => each.startsWith(`^${major}.`));
-  if (range === undefined) throw new Error(`the peerDependencies of packages/${name} do not name ${name} ${major}`);
-  return { name, alias, range, inTitles: new RegExp(String.raw`\b${name} ?${major}\b`, 'i') };
+  if (range === undefined) throw new Error(`the peerDependencies of packages/${adapter} do not name ${name} ${major}`);
+  const inTitles = new RegExp(String.raw`\b${adapter} ?${major}\b`, 'i');
+  return { adapter, name, alias, range, inTitles };
 }
 
 /** @param {string} age */
@@ -45,7 +37,8 @@ function run(age) {
   const folder = fetchFrameworks(age);
   const report = join(folder, 'report.json');
   console.log(`== ${age} frameworks`);
-  const tests = ['packages/express/test', 'packages/fastify/test', 'packages/koa/test', 'test/scenarios'];
+  const ofAdapters = adapters.filter(({ framework }) => framework !== undefined);
+  const tests = [...ofAdapters.map(({ name }) => `packages/${name}/test`), 'test/scenarios'];
   const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...tests, ...passedOn];
   const env = { ...process.env, COUNTERSIGN_FRAMEWORKS: folder };
@@ -89,7 +82,7 @@ function tableOf(folder, files) {
 
 function frameworkOf(title, file) {
   const inTitle = frameworks.find(({ inTitles }) => inTitles.test(title));
-  return inTitle ?? frameworks.find(({ alias }) => file.includes(`/packages/${alias}/`));
+  return inTitle ?? frameworks.findLast(({ adapter }) => file.includes(`/packages/${adapter}/`));
 }
 
 function described(each, folder) {

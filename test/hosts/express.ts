@@ -4,9 +4,11 @@ import express4 from 'express4';
 import type { Host } from './host.js';
 import { billing, bucket, failure, pullCreated, received, recordOf, repoOf, whoami } from './routes.js';
 
-export const hostExpress5: Host = hostOf('express5', express5);
-/** What is used of it is the same, although its types are not. */
-export const hostExpress4: Host = hostOf('express4', express4 as unknown as typeof express5);
+export const hosts: readonly Host[] = [
+  // The types of Express 4 differ, although the members used here are the same.
+  hostOf('express4', express4 as unknown as typeof express5),
+  hostOf('express5', express5),
+];
 
 function hostOf(name: string, express: typeof express5): Host {
   return {

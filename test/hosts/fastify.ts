@@ -5,7 +5,7 @@ import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Host, HostParts } from './host.js';
 import { billing, bucket, failure, pullCreated, received, recordOf, repoOf, whoami } from './routes.js';
 
-export const hostFastify5: Host = {
+const fastify5: Host = {
   name: 'fastify5',
   http2: true,
   async listener(parts) {
@@ -25,6 +25,8 @@ export const hostFastify5: Host = {
     return app.routing;
   },
 };
+
+export const hosts: readonly Host[] = [fastify5];
 
 /** Silent, so that the warning of the forgotten route is not among the troubles that a scenario expects. */
 const logger = { level: 'silent' } as const;

@@ -1,8 +1,12 @@
-import { hostExpress4, hostExpress5 } from './express.js';
-import { hostFastify5 } from './fastify.js';
 import type { Host } from './host.js';
-import { hostKoa2, hostKoa3 } from './koa.js';
-import { hostNodeHttp } from './node-http.js';
+import { adapters } from './registry.js';
 
-/** Every host that the suite drives. */
-export const hosts: readonly Host[] = [hostNodeHttp, hostExpress4, hostExpress5, hostFastify5, hostKoa2, hostKoa3];
+/** What the host file of an adapter exports: a host for each major version of its framework. */
+interface HostFile {
+  readonly hosts: readonly Host[];
+}
+
+const files = adapters.map(async ({ name }) => (await import(/* @vite-ignore */ `./${name}.js`)) as HostFile);
+
+/** Every host that the suite drives, in the order of the registry. */
+export const hosts: readonly Host[] = (await Promise.all(files)).flatMap((file) => file.hosts);

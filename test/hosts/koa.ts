@@ -7,8 +7,7 @@ import Koa2 from 'koa2';
 import type { Host, HostParts } from './host.js';
 import { billing, bucket, pullCreated, received, recordOf, repoOf, whoami } from './routes.js';
 
-export const hostKoa3: Host = hostOf('koa3', Koa3);
-export const hostKoa2: Host = hostOf('koa2', Koa2);
+export const hosts: readonly Host[] = [hostOf('koa2', Koa2), hostOf('koa3', Koa3)];
 
 function hostOf(name: string, Koa: typeof Koa3): Host {
   return {

@@ -27,6 +27,8 @@ export const hostNodeHttp: Host = {
   },
 };
 
+export const hosts: readonly Host[] = [hostNodeHttp];
+
 type RoutedRequest = IncomingMessage & { readonly params: Readonly<Record<'owner' | 'repo' | 'id', string>> };
 type Handler = (request: RoutedRequest, response: ServerResponse) => Promise<void>;
 type Route = readonly [method: string, path: RegExp, may: ReturnType<typeof permit<RoutedRequest>> | null, Handler];

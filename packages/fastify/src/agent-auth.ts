@@ -36,15 +36,12 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
     rememberReply(reply);
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl };
     const admitted = await admit(() => guard, exchange, admission, respondThrough(reply));
-    if (!admitted || (await refuseClosed(request))) return reply;
-    return undefined;
+    return admitted && !(await refuseClosed(request)) ? undefined : reply;
   });
 
   // Runs before the preHandlers of children and routes; the body has been parsed and validated by then.
   app.addHook('preHandler', (request, reply, done) => {
-    enforceRoutePermit(request, reply).then((allowed) => {
-      if (allowed) done();
-    }, done);
+    enforceRoutePermit(request, reply).then((allowed) => (allowed ? done() : undefined), done);
   });
 
   app.addHook('onError', async (request, _reply, error) => admissionOf(request.raw)?.outcome?.threw(error));

@@ -1,8 +1,7 @@
-import { type Guard, refusal, refusalResponse } from '@countersign/core';
-import { admissionOf } from '@countersign/core/adapter';
-import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { type ServedRequest, respondThrough } from './exchange.js';
+import type { Guard } from '@countersign/core';
+import { refuseUnguarded } from '@countersign/core/adapter';
+import type { FastifyInstance } from 'fastify';
+import { respondThrough } from './exchange.js';
 
 /**
  * Closes routes with `config.permit` that no `agentAuth` reaches: if it is registered only in another plugin, none of its
@@ -14,18 +13,11 @@ export function refuseOutside(app: FastifyInstance, guard: Guard): void {
   // After every onRequest, which admits, and before the body is read.
   rootOf(app).addHook('preParsing', (request, reply, _payload, done) => {
     const { config, method, url } = request.routeOptions;
-    if (config?.permit === undefined || !refuseUnguarded(request, reply)) return done();
+    if (config?.permit === undefined || !refuseUnguarded(request.raw, respondThrough(reply))) return done();
     const route = `${String(method)} ${url}`;
     if (!reported.has(route)) guard.report(`${route} is closed: it says 'permit', but no agentAuth reaches it`);
     reported.add(route);
   });
-}
-
-/** Refuses a request that no guard admitted. Returns whether it did. */
-export function refuseUnguarded({ raw }: ServedRequest, reply: FastifyReply): boolean {
-  if (admissionOf(raw as IncomingMessage) !== undefined) return false;
-  respondThrough(reply)(refusalResponse(refusal('not_authenticated'), ''));
-  return true;
 }
 
 /** The instance of a plugin inherits from the instance around it (Fastify's encapsulation). */

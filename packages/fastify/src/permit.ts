@@ -4,11 +4,12 @@ import {
   type Permits,
   permitCheck,
   permitDecorator,
+  refuseUnguarded,
   type ResourceOf,
 } from '@countersign/core/adapter';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { replyTo, type ServedRequest, respondThrough } from './exchange.js';
-import { refuseUnguarded } from './outside.js';
 import type { PermitRequest, RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
@@ -48,7 +49,7 @@ export function permit<Request>(
 
 /** Closes the route if the application has no `agentAuth` at all. */
 function preHandler(request: ServedRequest, reply: object, done: () => void): void {
-  if (!refuseUnguarded(request, reply as FastifyReply)) done();
+  if (!refuseUnguarded(request.raw as IncomingMessage, respondThrough(reply as FastifyReply))) done();
 }
 
 const controllers: HandlerHost = {

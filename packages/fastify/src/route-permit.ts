@@ -1,6 +1,12 @@
 import { type Caller, checkOptionNames, ConfigError } from '@countersign/core';
-import { type PermissionCheck, permissionCheck, type PermitOptions, type ResourceOf } from '@countersign/core/adapter';
-import type { FastifyRequest } from 'fastify';
+import {
+  admitEveryAgent,
+  type PermissionCheck,
+  permissionCheck,
+  type PermitOptions,
+  type ResourceOf,
+} from '@countersign/core/adapter';
+import type { FastifyRequest, RouteOptions } from 'fastify';
 
 /** A request whose parameters are text, which they are unless a schema converts them. */
 export type PermitRequest = FastifyRequest<{ Params: Readonly<Record<string, string>> }>;
@@ -13,8 +19,18 @@ export interface RoutePermit extends PermitOptions {
   readonly resource: ResourceOf<PermitRequest>;
 }
 
-/** @throws ConfigError that says what to do. */
-export function routePermitCheck(permit: RoutePermit): PermissionCheck<PermitRequest> {
+/**
+ * Reads the `config.permit` of a route. Called for each request too: `onRoute` does not see routes that were declared
+ * before the plugin was loaded.
+ *
+ * @throws ConfigError that says what to do.
+ */
+export function permitOf({
+  config,
+}: Pick<RouteOptions, 'config'>): PermissionCheck<PermitRequest> | 'refuse' | undefined {
+  const permit = config?.permit;
+  if (permit === undefined || permit === 'refuse') return permit;
+  if (permit === false) return admitEveryAgent;
   if (typeof permit !== 'object' || permit === null) {
     throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, false or 'refuse'.");
   }

@@ -1,15 +1,9 @@
 import type { Guard } from '@countersign/core';
-import {
-  admitEveryAgent,
-  isPermit,
-  type PermissionCheck,
-  refuseAgent,
-  refuseUnmapped,
-} from '@countersign/core/adapter';
+import { isPermit, refuseAgent, refuseUnmapped } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { respondThrough } from './exchange.js';
 import { rootOf } from './outside.js';
-import { type PermitRequest, routePermitCheck } from './route-permit.js';
+import { type PermitRequest, permitOf } from './route-permit.js';
 
 type Route = Pick<FastifyRequest['routeOptions'], 'config' | 'handler'> | RouteOptions;
 
@@ -31,13 +25,6 @@ export async function enforceRoutePermit(request: FastifyRequest, reply: Fastify
 
 function isMapped(route: Route): boolean {
   return permitOf(route) !== undefined || isPermit(route.handler);
-}
-
-/** Read for each request too: `onRoute` does not see routes that were declared before the plugin was loaded. */
-function permitOf({ config }: Route): PermissionCheck<PermitRequest> | 'refuse' | undefined {
-  const permit = config?.permit;
-  if (permit === undefined || permit === 'refuse') return permit;
-  return permit === false ? admitEveryAgent : routePermitCheck(permit);
 }
 
 /** The closed routes of an application that have not been listed yet. */

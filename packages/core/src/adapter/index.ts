@@ -3,7 +3,14 @@ export { admit, type HostExchange } from './admit.js';
 export { checkedGuard, type GuardProvider, guardProvider } from './guard-provider.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
 export { type AdmissionOptions, admissionOptionNames, checkAdmissionOptions, type PermitOptions } from './options.js';
-export { admitEveryAgent, type PermissionCheck, permissionCheck, permitCheck, type ResourceOf } from './permission.js';
+export {
+  admitEveryAgent,
+  type PermissionCheck,
+  permissionCheck,
+  permitCheck,
+  refuseUnguarded,
+  type ResourceOf,
+} from './permission.js';
 export {
   type HandlerCall,
   type HandlerHost,

@@ -81,7 +81,7 @@ function permissionRequest<Request>(
 
 /** Admits every verified agent without a decision: `permit(false)`. */
 export async function admitEveryAgent(node: IncomingMessage, _request: unknown, respond: Respond): Promise<boolean> {
-  if (admissionFor(node, respond) === undefined) return false;
+  if (refuseUnguarded(node, respond)) return false;
   (progressOf(node) as Progress).exempt = true;
   return true;
 }
@@ -92,8 +92,8 @@ export async function enforcePermission(
   permission: PermissionRequest,
   respond: Respond,
 ): Promise<boolean> {
-  const admission = admissionFor(node, respond);
-  if (admission === undefined) return false;
+  if (refuseUnguarded(node, respond)) return false;
+  const admission = admissionOf(node) as Admission;
   const refused = await askPermission(admission, permission);
   if (refused !== undefined) {
     admission.refuse(refused);
@@ -104,10 +104,11 @@ export async function enforcePermission(
   return true;
 }
 
-function admissionFor(node: IncomingMessage, respond: Respond): Admission | undefined {
-  const admission = admissionOf(node);
-  if (admission === undefined) respond(refusalResponse(refusal('not_authenticated'), ''));
-  return admission;
+/** Refuses a request that no guard admitted. Returns whether it did. */
+export function refuseUnguarded(node: IncomingMessage, respond: Respond): boolean {
+  if (admissionOf(node) !== undefined) return false;
+  respond(refusalResponse(refusal('not_authenticated'), ''));
+  return true;
 }
 
 /** Resolves to the refusal; undefined if the handler may run. */
