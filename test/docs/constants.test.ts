@@ -24,6 +24,10 @@ function rowOf(text: string, first: string): readonly string[] {
   return rows.find(([, cell]) => cell === first)?.slice(1, -1) ?? [];
 }
 
+/** The doc comment of an optional option. */
+const commentOf = (source: string, option: string): string =>
+  new RegExp(String.raw`/\*\*((?:(?!\*/).)*)\*/\s*readonly ${option}\?`, 's').exec(source)?.[1] ?? '';
+
 const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
 const kib = (length: number): string => `${length / 1024} KiB`;
 const grouped = (count: number): string => count.toLocaleString('en');
@@ -59,8 +63,6 @@ describe('the defaults in the tables of options are those of the code', () => {
 
 describe('the doc comments of options state the defaults of the code', () => {
   const guardOptions = page('packages/core/src/options/guard-options.ts');
-  const commentOf = (source: string, option: string): string =>
-    new RegExp(String.raw`/\*\*((?:(?!\*/).)*)\*/\s*readonly ${option}\?`, 's').exec(source)?.[1] ?? '';
 
   it.each([
     'maxAgeSeconds',
