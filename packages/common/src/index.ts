@@ -13,7 +13,9 @@ export { readClock } from './options/read-clock.js';
 // json
 export { brokenLine } from './json/broken-line.js';
 export { boundJson, boundString, escapeUnprintable } from './json/escape.js';
-export { isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from './json/strict-json.js';
+export { isJsonObject, type JsonObject, member } from '@countersign/delegation';
+export { failed, type FailedReading, type Reading } from './json/reading.js';
+export { parseStrictJson } from './json/strict-json.js';
 // files
 export { type FileSet, readFileSet } from './files/file-set.js';
 export { type LiveFileOptions, openLiveFile, readFollowing } from './files/live-file.js';

@@ -1,7 +1,7 @@
+import { failed, type FailedReading } from '@countersign/common';
+
 /** A document as JSON text, or why it cannot be written without changing what it says. */
-export type WrittenJson =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly problem: string };
+export type WrittenJson = { readonly ok: true; readonly text: string } | FailedReading;
 
 /**
  * Writes a document that says the same to whoever reads it. What JSON would drop, round or replace silently is a
@@ -15,7 +15,7 @@ export function wellFormedJson(document: unknown): WrittenJson {
     // Anything else is the end of the stack.
     const problem =
       error instanceof UnwritableError ? `has ${error.message}` : 'is nested too deeply or contains itself';
-    return { ok: false, problem: `the query ${problem}` };
+    return failed(`the query ${problem}`);
   }
 }
 

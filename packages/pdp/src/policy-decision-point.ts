@@ -1,12 +1,10 @@
-import { parseStrictJson, readBounded } from '@countersign/common';
+import { failed, type FailedReading, parseStrictJson, readBounded } from '@countersign/common';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type PdpOptions, type PdpSettings, readPdpOptions } from './options.js';
 import { PdpUnavailableError } from './unavailable.js';
 
 /** What it answered: a JSON value, or something from which no decision can be read. */
-export type PdpAnswer =
-  | { readonly ok: true; readonly json: unknown }
-  | { readonly ok: false; readonly problem: string };
+export type PdpAnswer = { readonly ok: true; readonly json: unknown } | FailedReading;
 
 /** Statuses by which a server, or a proxy before it, says that it cannot answer now. */
 const outages: ReadonlySet<number> = new Set([429, 502, 503, 504]);
@@ -54,12 +52,12 @@ export class PolicyDecisionPoint {
 }
 
 function readAnswer({ status, headers }: Response, bytes: Uint8Array | undefined): PdpAnswer {
-  if (status !== 200) return odd(`it answered ${status}`);
-  if (bytes === undefined) return odd('its answer is too long');
-  if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return odd('its answer is not JSON');
+  if (status !== 200) return failed(`it answered ${status}`);
+  if (bytes === undefined) return failed('its answer is too long');
+  if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return failed('its answer is not JSON');
   // With a member twice, a proxy before the server could read another decision than we do.
   const read = parseStrictJson(bytes);
-  return read.ok ? { ok: true, json: read.value } : odd(`its answer cannot be read: ${read.problem}`);
+  return read.ok ? { ok: true, json: read.value } : failed(`its answer cannot be read: ${read.problem}`);
 }
 
 /** The code of a network error says what to look for; its text may hold addresses. */
@@ -68,8 +66,4 @@ function reasonOf(error: unknown): string {
   if (error.name === 'TimeoutError') return 'it took too long';
   const { cause } = error;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message;
-}
-
-function odd(problem: string): PdpAnswer {
-  return { ok: false, problem };
 }

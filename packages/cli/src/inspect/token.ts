@@ -1,12 +1,10 @@
 import { LINK_TYPE, readClaims } from '@countersign/delegation';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { duration, moment, show } from '../text.js';
-import { guardDefaults } from '@countersign/common';
+import { guardDefaults, isJsonObject, type JsonObject } from '@countersign/common';
 import { lifetimeProblem } from './lifetime.js';
 import type { Report, Row } from './report.js';
 import { headerProblems } from './token-header.js';
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Deeper than any guard accepts; enough to show what is wrong. */
 const maxActorsShown = 20;
@@ -94,8 +92,8 @@ function actorsOf(act: unknown): string[] {
   const actors: string[] = [];
   let current = act;
   while (current !== undefined && actors.length < maxActorsShown) {
-    actors.push(isObject(current) && 'sub' in current ? show(current['sub']) : `malformed: ${show(current)}`);
-    current = isObject(current) ? current['act'] : undefined;
+    actors.push(isJsonObject(current) && 'sub' in current ? show(current['sub']) : `malformed: ${show(current)}`);
+    current = isJsonObject(current) ? current['act'] : undefined;
   }
   return actors;
 }
@@ -111,7 +109,7 @@ function timeRows({ iat, nbf, exp }: JsonObject, now: number): Row[] {
 
 function confirmationRows(cnf: unknown): Row[] {
   if (cnf === undefined) return [['any key', 'of the agent it names', '(no cnf)']];
-  if (!isObject(cnf)) return [['cnf', show(cnf)]];
+  if (!isJsonObject(cnf)) return [['cnf', show(cnf)]];
   return Object.entries(cnf).map(([name, value]) => {
     if (name === 'jkt') return ['the key', show(value), '(only requests signed by this keyid may use the token)'];
     if (name === 'jwk') return ['the key', show(value), '(the issuer vouches for it)'];
@@ -152,8 +150,4 @@ function ofUser(subject: string): string {
 
 function without(object: JsonObject, names: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,17 +1,4 @@
-/** What became of reading something that others wrote. A problem is text for people, never an exception. */
-export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
-
-/** A JSON object, none of whose members has been looked at yet. */
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** An own member only: nothing that sits on a prototype may pass for data. */
-export function member(object: JsonObject, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
-}
+import { failed, type Reading } from './reading.js';
 
 const maxDepth = 32;
 
@@ -25,10 +12,10 @@ export function parseStrictJson(input: string | Uint8Array): Reading<unknown> {
     const text = typeof input === 'string' ? input : decodeUtf8(input);
     const value: unknown = JSON.parse(text);
     const problem = structureProblem(text);
-    return problem === undefined ? { ok: true, value } : { ok: false, problem };
+    return problem === undefined ? { ok: true, value } : failed(problem);
   } catch {
     // The parser's own message would quote what was sent.
-    return { ok: false, problem: 'it is not well-formed JSON' };
+    return failed('it is not well-formed JSON');
   }
 }
 

@@ -2,6 +2,7 @@ import { isIdentifier, parseScope } from '@countersign/delegation';
 import {
   checkOptionNames,
   ConfigError,
+  failed,
   isJsonObject,
   type JsonObject,
   member,
@@ -143,17 +144,16 @@ function keysOf(input: JsonObject, owner: string): readonly JsonObject[] {
 export function readAgentKey(input: JsonObject): Reading<AgentKey> {
   const text = member(input, 'publicKey');
   const jwk = member(input, 'jwk');
-  if ((text === undefined) === (jwk === undefined))
-    return problem("exactly one of 'publicKey' and 'jwk' must be given");
-  if (text !== undefined && typeof text !== 'string') return problem("its 'publicKey' is not a string");
-  if (jwk !== undefined && !isJsonObject(jwk)) return problem("its 'jwk' is not an object");
+  if ((text === undefined) === (jwk === undefined)) return failed("exactly one of 'publicKey' and 'jwk' must be given");
+  if (text !== undefined && typeof text !== 'string') return failed("its 'publicKey' is not a string");
+  if (jwk !== undefined && !isJsonObject(jwk)) return failed("its 'jwk' is not an object");
 
   const claimed: JsonObject = jwk ?? {};
   const key = readPublicKey(text ?? claimed);
   if (!key.ok) return key;
   const notBefore = bound(Math.max, [member(input, 'notBefore'), member(claimed, 'nbf')]);
   const expires = bound(Math.min, [member(input, 'expires'), member(claimed, 'exp')]);
-  if (notBefore === 'malformed' || expires === 'malformed') return problem('its validity is not in whole unix seconds');
+  if (notBefore === 'malformed' || expires === 'malformed') return failed('its validity is not in whole unix seconds');
   return {
     ok: true,
     value: Object.freeze({
@@ -185,20 +185,20 @@ function bound(
 /** Reads everything about an agent but its keys. */
 export function readAgent(id: unknown, details: JsonObject): Reading<Agent> {
   if (!isIdentifier(id)) {
-    return problem('its id must be visible text of 1 to 256 characters in NFC, without space at its ends');
+    return failed('its id must be visible text of 1 to 256 characters in NFC, without space at its ends');
   }
   const capabilities = member(details, 'capabilities') ?? [];
   const roles = member(details, 'roles') ?? [];
   const owner = member(details, 'owner');
   const status = member(details, 'status') ?? 'active';
-  if (!Array.isArray(capabilities)) return problem("its 'capabilities' must be a list of scopes");
+  if (!Array.isArray(capabilities)) return failed("its 'capabilities' must be a list of scopes");
   const misspelt = capabilities.find((capability: unknown) => !isScope(capability));
   if (misspelt !== undefined) {
-    return problem(`its capability ${JSON.stringify(misspelt)} is not a scope like 'repo:read' or 'pr:write:draft'`);
+    return failed(`its capability ${JSON.stringify(misspelt)} is not a scope like 'repo:read' or 'pr:write:draft'`);
   }
-  if (!Array.isArray(roles) || !roles.every(isIdentifier)) return problem("its 'roles' must be a list of names");
-  if (owner !== undefined && !isIdentifier(owner)) return problem("its 'owner' must be a name");
-  if (status !== 'active' && status !== 'suspended') return problem("its 'status' must be 'active' or 'suspended'");
+  if (!Array.isArray(roles) || !roles.every(isIdentifier)) return failed("its 'roles' must be a list of names");
+  if (owner !== undefined && !isIdentifier(owner)) return failed("its 'owner' must be a name");
+  if (status !== 'active' && status !== 'suspended') return failed("its 'status' must be 'active' or 'suspended'");
   return {
     ok: true,
     value: Object.freeze({
@@ -214,8 +214,4 @@ export function readAgent(id: unknown, details: JsonObject): Reading<Agent> {
 function isScope(value: unknown): value is string {
   const read = parseScope(value);
   return read.ok && read.scope.length === 1 && read.scope[0] === value;
-}
-
-function problem(text: string): { readonly ok: false; readonly problem: string } {
-  return { ok: false, problem: text };
 }

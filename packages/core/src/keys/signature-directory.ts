@@ -6,7 +6,7 @@ import {
   verifyMessage,
 } from '@countersign/signature';
 import { fieldValues } from '../stages/address/fields.js';
-import { isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
+import { failed, isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
 import type { SkippedKey } from './agent-jwk-set.js';
 import type { AgentKey } from './directory.js';
 import { keysOfJwkSet } from './jwk-set.js';
@@ -135,10 +135,6 @@ async function provedKey(
   return result.ok
     ? { ok: true, value: key }
     : failed(`its signature of the directory does not count: ${result.detail}`);
-}
-
-function failed(problem: string): { readonly ok: false; readonly problem: string } {
-  return { ok: false, problem };
 }
 
 function messageOf(url: URL, { rawHeaders }: RemoteDocument): ResponseMessage {

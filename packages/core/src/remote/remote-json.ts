@@ -2,7 +2,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { aborted } from './aborted.js';
-import { ConfigError, parseStrictJson, readBounded, type Reading, secureUrl } from '@countersign/common';
+import { ConfigError, failed, parseStrictJson, readBounded, type Reading, secureUrl } from '@countersign/common';
 import { isPublicAddress, lookupPublic } from './public-addresses.js';
 
 /** Switches for networks where keys are not served over https from a public address. */
@@ -158,8 +158,4 @@ function responseProblem({ statusCode = 0, headers }: IncomingMessage, kind: Doc
   // We asked for none; inflating would undo the size limit.
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') return 'the answer is compressed';
   return undefined;
-}
-
-function failed(problem: string): { readonly ok: false; readonly problem: string } {
-  return { ok: false, problem };
 }

@@ -1,4 +1,12 @@
-import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading, wireBounds } from '@countersign/common';
+import {
+  failed,
+  isJsonObject,
+  type JsonObject,
+  member,
+  parseStrictJson,
+  type Reading,
+  wireBounds,
+} from '@countersign/common';
 import { LINK_TYPE } from '@countersign/delegation';
 import { splitCompactJws } from '../token/jws-gate.js';
 
@@ -18,14 +26,14 @@ export interface UntrustedLink {
  */
 export function gateLink(text: string): Reading<UntrustedLink> {
   const parts = splitCompactJws(text, wireBounds.linkLength);
-  if (parts === undefined) return problem('it is no JWS in compact serialisation');
+  if (parts === undefined) return failed('it is no JWS in compact serialisation');
   const header = parseStrictJson(parts.header);
-  if (!header.ok) return problem(`its header cannot be read: ${header.problem}`);
+  if (!header.ok) return failed(`its header cannot be read: ${header.problem}`);
   const read = isJsonObject(header.value) ? readHeader(header.value) : undefined;
-  if (read === undefined) return problem('its header is not { typ, alg, kid } of a link');
+  if (read === undefined) return failed('its header is not { typ, alg, kid } of a link');
   const payload = parseStrictJson(parts.payload);
-  if (!payload.ok) return problem(`its payload cannot be read: ${payload.problem}`);
-  if (!isJsonObject(payload.value)) return problem('its payload is not a JSON object');
+  if (!payload.ok) return failed(`its payload cannot be read: ${payload.problem}`);
+  if (!isJsonObject(payload.value)) return failed('its payload is not a JSON object');
   const { signature } = parts;
   const signed = Buffer.from(text.slice(0, text.lastIndexOf('.')));
   return { ok: true, value: { keyId: read, payload: payload.value, signature, signed } };
@@ -39,8 +47,4 @@ function readHeader(header: JsonObject): string | undefined {
   // RFC 9864: two names of one algorithm.
   if (algorithm !== 'EdDSA' && algorithm !== 'Ed25519') return undefined;
   return typeof keyId === 'string' && /^[\w-]{43}$/.test(keyId) ? keyId : undefined;
-}
-
-function problem(text: string): { readonly ok: false; readonly problem: string } {
-  return { ok: false, problem: text };
 }

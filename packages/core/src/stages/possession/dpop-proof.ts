@@ -1,6 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import { jwkThumbprint } from '@countersign/signature';
-import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading, wireBounds } from '@countersign/common';
+import {
+  failed,
+  isJsonObject,
+  type JsonObject,
+  member,
+  parseStrictJson,
+  type Reading,
+  wireBounds,
+} from '@countersign/common';
 import { readIssuerKey } from '../token/issuer-key.js';
 import { splitCompactJws } from '../token/jws-gate.js';
 import { signatureVerifies } from '../token/token-verifier.js';
@@ -32,17 +40,17 @@ export interface DpopProof {
  */
 export async function readDpopProof(text: string): Promise<Reading<DpopProof>> {
   const parts = splitCompactJws(text, wireBounds.dpopProofLength);
-  if (parts === undefined) return problem('it is no JWS in compact serialisation');
+  if (parts === undefined) return failed('it is no JWS in compact serialisation');
   const header = parseStrictJson(parts.header);
   const payload = parseStrictJson(parts.payload);
-  if (!header.ok || !isJsonObject(header.value)) return problem('its header cannot be read');
-  if (!payload.ok || !isJsonObject(payload.value)) return problem('its payload cannot be read');
+  if (!header.ok || !isJsonObject(header.value)) return failed('its header cannot be read');
+  if (!payload.ok || !isJsonObject(payload.value)) return failed('its payload cannot be read');
   const key = readHeader(header.value);
   if (!key.ok) return key;
   const claims = readClaims(payload.value);
-  if (claims === undefined) return problem('its claims are not those of a proof for a token');
+  if (claims === undefined) return failed('its claims are not those of a proof for a token');
   const { algorithm, publicKey, thumbprint } = key.value;
-  if (!(await signatureVerifies(text, { publicKey }, algorithm))) return problem('its signature does not verify');
+  if (!(await signatureVerifies(text, { publicKey }, algorithm))) return failed('its signature does not verify');
   return { ok: true, value: { ...claims, publicKey, thumbprint } };
 }
 
@@ -55,13 +63,13 @@ interface ProofKey {
 function readHeader(header: JsonObject): Reading<ProofKey> {
   const names = Object.keys(header);
   if (member(header, 'typ') !== 'dpop+jwt' || !names.every((name) => ['typ', 'alg', 'jwk', 'kid'].includes(name))) {
-    return problem('its header is not { typ, alg, jwk } of a proof');
+    return failed('its header is not { typ, alg, jwk } of a proof');
   }
   const algorithm = member(header, 'alg');
-  if (typeof algorithm !== 'string' || !dpopAlgorithms.includes(algorithm)) return problem('its alg is not accepted');
+  if (typeof algorithm !== 'string' || !dpopAlgorithms.includes(algorithm)) return failed('its alg is not accepted');
   const read = readIssuerKey(member(header, 'jwk'), dpopAlgorithms);
-  if (read.kind === 'refused') return problem(`its jwk is refused: ${read.problem}`);
-  if (read.kind === 'irrelevant' || !read.key.algorithms.includes(algorithm)) return problem('its jwk does not fit');
+  if (read.kind === 'refused') return failed(`its jwk is refused: ${read.problem}`);
+  if (read.kind === 'irrelevant' || !read.key.algorithms.includes(algorithm)) return failed('its jwk does not fit');
   const { publicKey } = read.key;
   // Of the key as it was imported: a JWK has many spellings, its key one thumbprint.
   const thumbprint = jwkThumbprint(publicKey.export({ format: 'jwk' }));
@@ -79,8 +87,4 @@ function readClaims(payload: JsonObject): Omit<DpopProof, 'publicKey' | 'thumbpr
   if (typeof issuedAt !== 'number' || !Number.isFinite(issuedAt)) return undefined;
   if (nonce !== undefined && typeof nonce !== 'string') return undefined;
   return { id, method, uri, tokenHash, issuedAt, ...(nonce !== undefined && { nonce }) };
-}
-
-function problem(text: string): { readonly ok: false; readonly problem: string } {
-  return { ok: false, problem: text };
 }

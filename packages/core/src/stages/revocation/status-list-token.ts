@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+import { failed, isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
 import type { TrustedIssuer } from '../token/issuers.js';
 import { type JwsHeader, readJwsHeader, splitCompactJws } from '../token/jws-gate.js';
 import { findKey, signatureVerifies } from '../token/token-verifier.js';
@@ -36,18 +36,18 @@ export async function verifyStatusListToken(
   question: StatusListQuestion,
 ): Promise<Reading<StatusListToken>> {
   const parts = splitCompactJws(text, maxStatusListLength);
-  if (parts === undefined) return problem('it is no JWS in compact serialisation');
+  if (parts === undefined) return failed('it is no JWS in compact serialisation');
   const header = readHeader(parts.header);
   if (!header.ok) return header;
   const { issuer, now } = question;
-  if (!issuer.algorithms.includes(header.value.alg)) return problem('its alg is not allowed for the issuer');
+  if (!issuer.algorithms.includes(header.value.alg)) return failed('its alg is not allowed for the issuer');
   const found = await findKey(issuer, { header: header.value }, now);
-  if (!found.ok) return problem(found.detail);
-  if (!(await signatureVerifies(text, found.key, header.value.alg))) return problem('its signature does not verify');
+  if (!found.ok) return failed(found.detail);
+  if (!(await signatureVerifies(text, found.key, header.value.alg))) return failed('its signature does not verify');
 
   const payload = parseStrictJson(parts.payload);
-  if (!payload.ok) return problem(`its payload cannot be read: ${payload.problem}`);
-  if (!isJsonObject(payload.value)) return problem('its payload is not a JSON object');
+  if (!payload.ok) return failed(`its payload cannot be read: ${payload.problem}`);
+  if (!isJsonObject(payload.value)) return failed('its payload is not a JSON object');
   const claims = readClaims(payload.value, question);
   if (!claims.ok) return claims;
   const list = await readStatusList(member(payload.value, 'status_list'));
@@ -56,13 +56,13 @@ export async function verifyStatusListToken(
 
 function readHeader(bytes: Buffer): Reading<JwsHeader> {
   const json = parseStrictJson(bytes);
-  if (!json.ok || !isJsonObject(json.value)) return problem('its header cannot be read');
+  if (!json.ok || !isJsonObject(json.value)) return failed('its header cannot be read');
   const header = readJwsHeader(json.value);
-  if (!header.ok) return problem(header.detail);
+  if (!header.ok) return failed(header.detail);
   // RFC 8725 §3.11: no other token of the issuer may pass for its status list.
   const typ = member(json.value, 'typ');
   if (typeof typ !== 'string' || !/^(?:application\/)?statuslist\+jwt$/i.test(typ)) {
-    return problem('its typ is not statuslist+jwt');
+    return failed('its typ is not statuslist+jwt');
   }
   return { ok: true, value: header.header };
 }
@@ -77,13 +77,13 @@ function readClaims(
   const nbf = member(payload, 'nbf');
   const ttl = member(payload, 'ttl');
   // Else a list of the same issuer about other tokens would do.
-  if (member(payload, 'sub') !== uri) return problem('its sub is another address');
-  if (iss !== undefined && iss !== issuer.issuer) return problem('its iss is another issuer');
-  if (!isSeconds(iat) || iat > now + clockSkewSeconds) return problem('its iat is missing or in the future');
-  if (exp !== undefined && !isSeconds(exp)) return problem('its exp is not a number of seconds');
-  if (exp !== undefined && exp + clockSkewSeconds + issuer.staleStatusSeconds <= now) return problem('it has expired');
-  if (nbf !== undefined && !(isSeconds(nbf) && nbf <= now + clockSkewSeconds)) return problem('it is not valid yet');
-  if (ttl !== undefined && !(isSeconds(ttl) && ttl > 0)) return problem('its ttl is not a positive number');
+  if (member(payload, 'sub') !== uri) return failed('its sub is another address');
+  if (iss !== undefined && iss !== issuer.issuer) return failed('its iss is another issuer');
+  if (!isSeconds(iat) || iat > now + clockSkewSeconds) return failed('its iat is missing or in the future');
+  if (exp !== undefined && !isSeconds(exp)) return failed('its exp is not a number of seconds');
+  if (exp !== undefined && exp + clockSkewSeconds + issuer.staleStatusSeconds <= now) return failed('it has expired');
+  if (nbf !== undefined && !(isSeconds(nbf) && nbf <= now + clockSkewSeconds)) return failed('it is not valid yet');
+  if (ttl !== undefined && !(isSeconds(ttl) && ttl > 0)) return failed('its ttl is not a positive number');
   return {
     ok: true,
     value: {
@@ -97,8 +97,4 @@ function readClaims(
 /** NumericDate (RFC 7519 §2), or a duration: a finite number of seconds. */
 function isSeconds(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
-}
-
-function problem(text: string): { readonly ok: false; readonly problem: string } {
-  return { ok: false, problem: text };
 }
