@@ -3,7 +3,7 @@ export type { AuditFileOptions } from './log/audit-file-options.js';
 export { auditFile, auditFileWith } from './log/audit-file.js';
 export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, SegmentStart } from './log/log-record.js';
 export { isEvent, readAuditLog, readWholeAuditLog } from './log/read-audit-log.js';
-export { readAudit, readUnrecordedActions } from './log/read-audit.js';
+export { readAudit, readUnrecordedActions } from './sinks/audit-option.js';
 export { AuditError, type AuditFailure } from './record/audit-error.js';
 export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './record/event.js';
 export { printableEvent } from './record/printable-event.js';
@@ -20,6 +20,5 @@ export { memoryAudit, type MemoryAudit, type MemoryAuditOptions } from './sinks/
 export type { OcsfActor, OcsfApiActivity, OcsfDelegation } from './sinks/ocsf.js';
 export { toOcsf } from './sinks/to-ocsf.js';
 export { fileWitness } from './witnesses/file-witness.js';
-export { gitWitness, type GitWitnessOptions } from './witnesses/git-witness.js';
 export { httpWitness, type HttpWitnessOptions } from './witnesses/http-witness.js';
 export type { CheckpointWitness } from './witnesses/witness.js';

@@ -21,8 +21,6 @@ export {
   type FanOutOptions,
   type FanOutRule,
   fileWitness,
-  gitWitness,
-  type GitWitnessOptions,
   httpWitness,
   type HttpWitnessOptions,
   isEvent,

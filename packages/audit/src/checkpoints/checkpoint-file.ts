@@ -4,36 +4,36 @@ import { checkpointsFileName } from '@countersign/audit-verifier';
 import { ConfigError } from '@countersign/common';
 import { AuditError } from '../record/audit-error.js';
 import { AppendFile, type FileOperations } from '../disk/append-file.js';
-import { openForAppend } from '../log/log-files.js';
-import { readFrom } from '../log/read-from.js';
-import { writeAgain } from '../disk/write-again.js';
+import { openForAppend } from '../disk/log-files.js';
+import { readBytes } from '../disk/read-bytes.js';
+import { rewriteAndSync } from '../disk/rewrite-bytes.js';
 
-/** Holds the last notes whole; a note of ours is below 1 KiB. */
+/** Enough for the last complete notes; a note is below 1 KiB. */
 const tailBytes = 64 * 1024;
 
-/** The checkpoints of a log, one after the other, each ended by a blank line. */
+/** The checkpoints of a log, each followed by a blank line. */
 export interface CheckpointFile {
-  /** The last one that is whole. */
+  /** The last complete checkpoint. */
   readonly last: string | undefined;
   /**
-   * Not while a note is appended. A disk that does not take notes, or could not sync one, is no reason to throw.
+   * Do not call it during an append. A full disk or a failed sync is no reason to throw.
    *
-   * @throws AuditError, from then on, if somebody else has touched the file.
+   * @throws AuditError, from then on, if another process touched the file.
    */
   checkUntouched(): void;
-  /** @throws AuditError if it takes no more notes: it was touched, or could not be synced. */
+  /** @throws AuditError if the file takes no more notes: it was touched, or a sync failed. */
   checkUsable(): void;
-  /** Resolves when it is durable. */
+  /** Resolves when the note is durable. */
   append(note: string): Promise<void>;
-  /** The same at once, for the first one. */
+  /** Synchronous append, for the first checkpoint. */
   appendNow(note: string): void;
   close(): void;
 }
 
 /**
- * Opens the file of the log of that name; cuts off a note that a crash has torn.
+ * Opens the checkpoints of the log named `origin`, and truncates a torn last note.
  *
- * @throws ConfigError if it ends with anything else.
+ * @throws ConfigError if the file ends with anything else.
  */
 export function openCheckpointFile(directory: string, origin: string, operations: FileOperations): CheckpointFile {
   const path = join(directory, checkpointsFileName);
@@ -41,18 +41,18 @@ export function openCheckpointFile(directory: string, origin: string, operations
   try {
     const { size } = fstatSync(descriptor);
     const start = Math.max(0, size - tailBytes);
-    const tail = readFrom(descriptor, start, size).toString('latin1');
+    const tail = readBytes(descriptor, start, size).toString('latin1');
     const ends = [0, ...endsOfNotes(tail)];
     const end = ends.at(-1) ?? 0;
     if (end < tail.length) {
-      // Whoever can make us drop a note by a byte behind it need not remove it, and could have another history sealed.
+      // Only a torn note of this log is dropped: otherwise appending one byte would remove a checkpoint.
       if ((end === 0 && start > 0) || !isTornNote(tail.slice(end), origin)) throw notOurs(path);
       ftruncateSync(descriptor, start + end);
       fsyncSync(descriptor);
     }
     const lastStart = ends.at(-2) ?? 0;
     const last = tail.slice(lastStart, end);
-    writeAgain(path, start + lastStart, Buffer.from(last, 'latin1'), operations);
+    rewriteAndSync(path, start + lastStart, Buffer.from(last, 'latin1'), operations);
     const file = new AppendFile(path, descriptor, operations, start + end);
     return {
       last: last === '' ? undefined : Buffer.from(last, 'latin1').toString('utf8').slice(0, -1),
@@ -76,7 +76,7 @@ function checkUntouched(file: AppendFile): void {
   }
 }
 
-/** Whether it is how a note of this log begins; a disk may leave zeros where a block of the rest should be. */
+/** Whether the text is the start of a note of this log. Zeros are a block that did not reach the disk. */
 function isTornNote(tail: string, origin: string): boolean {
   const lines = tail.replace(/\0[^]*$/, '').split('\n');
   const torn = lines.pop() ?? '';
@@ -87,12 +87,12 @@ function isTornNote(tail: string, origin: string): boolean {
     { text: '', rest: /^$/ },
     { text: `${dash} ${origin} `, rest: base64 },
   ];
-  const isWhole = lines.every((line, index) => {
+  const areComplete = lines.every((line, index) => {
     const { text = '', rest = /(?!)/ } = expected[index] ?? {};
     return line.startsWith(text) && rest.test(line.slice(text.length));
   });
   const { text = '', rest = /^$/ } = expected[lines.length] ?? {};
-  return isWhole && (text.startsWith(torn) || (torn.startsWith(text) && rest.test(torn.slice(text.length))));
+  return areComplete && (text.startsWith(torn) || (torn.startsWith(text) && rest.test(torn.slice(text.length))));
 }
 
 const base64 = /^[A-Za-z\d+/]*=*$/;
@@ -106,9 +106,9 @@ function notOurs(path: string): ConfigError {
   );
 }
 
-/** A note ends with its signatures and a blank line. A signature begins with a dash, which is three bytes in UTF-8. */
+/** A note ends with its signatures and a blank line. A signature begins with an em dash (three bytes in UTF-8). */
 function endsOfNotes(tail: string): number[] {
   const ends = [...tail.matchAll(/^\u00e2\u0080\u0094 .*\n\n/gm)].map(({ 0: text, index }) => index + text.length);
-  // Zeros are a block that did not reach the disk though the end of the note did: it is torn.
+  // A note that contains zeros is torn: a block did not reach the disk although the end of the note did.
   return ends.filter((end, index) => !tail.slice(ends[index - 1] ?? 0, end).includes('\0'));
 }

@@ -2,11 +2,11 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { type Checkpoint, formatCheckpoint, formatVerifierKey } from '@countersign/audit-verifier';
 import { ConfigError } from '@countersign/common';
-import { createWhole } from '../disk/whole-file.js';
+import { createAtomically } from '../disk/atomic-file.js';
 
-/** Signs what a log says of itself. */
+/** Signs the checkpoints of a log. */
 export interface CheckpointSigner {
-  /** With it anybody can verify the log: `name+id+base64`. */
+  /** The public key that verifies the log: `name+id+base64`. */
   readonly verifierKey: string;
   /** A C2SP signed note. */
   sign(checkpoint: Omit<Checkpoint, 'origin'>): string;
@@ -26,16 +26,16 @@ export function checkpointSigner(origin: string, privateKey: KeyObject): Checkpo
 }
 
 /**
- * Reads an Ed25519 key from a PEM file (PKCS #8). For a new log makes one, for its owner's eyes only, if there is no such
- * file or an empty one: that is what a crash can leave of a key that has signed nothing.
+ * Reads an Ed25519 key from a PEM file (PKCS #8). For a new log it creates the file (mode 0600) if it is missing or empty:
+ * a crash can leave an empty file for a key that has signed nothing.
  */
-export function readOrMakeKey(path: string, isNewLog: boolean): KeyObject {
+export function readOrCreateKey(path: string, isNewLog: boolean): KeyObject {
   if (isNewLog && statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path);
   if (!existsSync(path)) {
     if (!isNewLog) throw missing(path);
     const { privateKey } = generateKeyPairSync('ed25519');
-    const made = createWhole(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
-    // Else another process has made one at the same moment: there is one key to a file.
+    const made = createAtomically(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
+    // Otherwise another process created the file at the same moment: read that key.
     if (made) return privateKey;
   }
   let key: KeyObject;
@@ -50,7 +50,6 @@ export function readOrMakeKey(path: string, isNewLog: boolean): KeyObject {
   return checkKey(key, `'${path}'`);
 }
 
-/** Checkpoints are signed with Ed25519 and nothing else. */
 export function checkKey(key: KeyObject, name: string): KeyObject {
   if (key.type === 'private' && key.asymmetricKeyType === 'ed25519') return key;
   throw new ConfigError(`auditFile: ${name} is no private Ed25519 key. Checkpoints are signed with Ed25519.`);

@@ -7,36 +7,36 @@ import type { CheckpointWitness } from '../witnesses/witness.js';
 
 export interface AuditFileOptions {
   /**
-   * When a record counts as written. `group` (default): it is on disk; all that wait share one sync. `sync`: it is on
-   * disk, each with a sync of its own; slower, and no safer. `buffered`: the operating system has it. That outlives
-   * the process, but a power loss takes everything since the last checkpoint.
+   * When a record counts as written. `group` (default): it is on disk; waiting records share one sync. `sync`: it is on
+   * disk, and each record has its own sync; slower and no safer. `buffered`: the operating system has it. Then a crash of
+   * the process loses nothing, but a power loss loses everything since the last checkpoint.
    */
   readonly durability?: 'sync' | 'group' | 'buffered';
   /**
-   * Begins the name of the log in its checkpoints, like `api.acme.dev/audit/1`; no spaces, no plus. A new log adds a
-   * random part, `api.acme.dev/audit/1/9f3a61c2`, so that no two logs share a name, and keeps that name. Default: host
-   * name and folder.
+   * The name of the log in its checkpoints, like `api.acme.dev/audit/1`; no spaces, no plus. A new log appends a random
+   * part, `api.acme.dev/audit/1/9f3a61c2`, so that no two logs share a name. The name never changes. Default: host name
+   * and folder.
    */
   readonly origin?: string;
   /**
-   * The Ed25519 key that signs checkpoints: a file (PKCS #8 in PEM, made if it is not there), or a private `KeyObject`.
-   * Keep it where those who can write the log cannot read it. Default: `checkpoint-key.pem` in the folder of the log,
-   * which stops accidents only: whoever can change the log can then sign it, too.
+   * The Ed25519 key that signs checkpoints: a file (PKCS #8 in PEM, created for a new log), or a private `KeyObject`.
+   * Whoever can write the log must not be able to read it. Default: `checkpoint-key.pem` in the folder of the log, which
+   * only reveals accidents: whoever can change the log can then sign it too.
    */
   readonly checkpointKey?: string | KeyObject;
-  /** A checkpoint is made after so many records, and so many seconds after a record, a day at most. Default 1000 and 60. */
+  /** Records until the next checkpoint, and seconds from a record to it (a day at most). Default 1000 and 60. */
   readonly checkpointEvery?: { readonly records?: number; readonly seconds?: number };
-  /** Who else gets each checkpoint. Only a copy that is out of reach shows that the end of a log was cut off. */
+  /** Receivers of each checkpoint. Only a copy out of reach shows that the end of a log was cut off. Default none. */
   readonly witnesses?: readonly CheckpointWitness[];
-  /** A segment takes no more records beyond this size, 1 GiB at most. Default 64 MiB. */
+  /** Size in bytes from which a segment is rotated, 1 GiB at most. Default 64 MiB. */
   readonly maxSegmentBytes?: number;
-  /** Nor beyond this age, in seconds, 366 days at most. Default 86 400, a day. */
+  /** Age in seconds from which a segment is rotated, 366 days at most. Default 86 400, a day. */
   readonly maxSegmentSeconds?: number;
-  /** Most records that may wait for the disk; more are refused, so that their requests are. Default 4096. */
+  /** Most records that wait for the disk; further records, and their requests, are refused. Default 4096. */
   readonly maxQueued?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
-  /** Told of checkpoints that could not be made, or not be handed to a witness. Default: a process warning. */
+  /** Called when a checkpoint could not be made, or a witness did not take one. Default: a process warning. */
   readonly onTrouble?: (message: string) => unknown;
 }
 
@@ -82,8 +82,8 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
   }
   if (!Array.isArray(witnesses) || witnesses.some((witness) => typeof witness?.receive !== 'function')) {
     throw new ConfigError(
-      "auditFile: 'witnesses' must be a list, each made by httpWitness(…), fileWitness(…) or gitWitness(…), or an " +
-        'object of your own with a `name` and `receive(note)`.',
+      "auditFile: 'witnesses' must be a list, each made by httpWitness(…) or fileWitness(…), or an object of your own " +
+        'with a `name` and `receive(note)`.',
     );
   }
   checkOutside(directory, witnesses);
@@ -105,7 +105,7 @@ export function readAuditFileOptions(directory: string, options: AuditFileOption
   };
 }
 
-/** Whoever can remove or write anew the log can do so with all that lies in its folder. */
+/** A witness in the folder of the log would be lost, or rewritten, with the log. */
 function checkOutside(directory: string, witnesses: readonly CheckpointWitness[]): void {
   const folder = realPath(directory);
   for (const { file } of witnesses) {
@@ -122,7 +122,7 @@ function isWithin(folder: string, path: string): boolean {
   return first !== '..' && !isAbsolute(first);
 }
 
-/** What does not exist yet has no links. */
+/** A path that does not exist yet contains no links. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);

@@ -3,25 +3,25 @@ import { ConfigError, errorMessage } from '@countersign/common';
 import { type FileOperations, fileOperations } from '../disk/append-file.js';
 import { type AuditFileOptions, readAuditFileOptions } from './audit-file-options.js';
 import type { AuditSink } from '../record/event.js';
-import { GroupCommit, maxBatch } from './group-commit.js';
-import { makeFolder } from './log-files.js';
+import { GroupCommit, maxBatch } from '../disk/group-commit.js';
+import { makeFolder } from '../disk/log-files.js';
 import { type LogLock, lockLog } from '../disk/log-lock.js';
-import { LogKeeper } from './log-keeper.js';
+import { CheckpointScheduler } from './checkpoint-scheduler.js';
 import { openLog } from './open-log.js';
 import { renderEvent } from '../record/record.js';
 
 /**
- * A durable, tamper-evident log in a folder: segments of JSON lines, each record with the hash of the one before, and
- * signed checkpoints of the whole (`checkpoints.txt`, C2SP tlog-checkpoint). `write` resolves once the record is on
- * disk. The folder is made if needed; only its owner can read the records. docs/audit-log.md describes the format.
+ * A durable, tamper-evident log in a folder: segments of JSON lines, each record with the hash of the record before, and
+ * signed checkpoints (`checkpoints.txt`, C2SP tlog-checkpoint). `write` resolves once the record is on disk. The folder
+ * is created if needed; only its owner can read the records. docs/audit-log.md describes the format.
  *
- * One process writes a log; in a cluster each has a folder of its own. After a crash the log goes on after its last
- * whole record, and says what was torn. If the disk is full, records are refused until there is space again. If the
- * disk cannot sync, if another process takes the log over, or a file is moved, removed or changed by somebody else,
- * records are refused until a restart. A disk that hangs is waited for: the guard and `fanOut` set a bound to that.
+ * One process writes a log; in a cluster each has its own folder. After a crash the log continues after its last complete
+ * record, and records the torn bytes. If the disk is full, records are refused until it has space. If a sync fails, if
+ * another process takes the log over, or if a file is moved, removed or changed, records are refused until a restart. The
+ * log itself waits for a disk that hangs; the guard and `fanOut` set a timeout.
  *
- * @throws ConfigError if no folder is named, if it cannot be written, another process writes the log, or the log is not whole: a
- * record is changed or missing, or it is not the log that its last checkpoint sealed.
+ * @throws ConfigError if no folder is named, the folder cannot be written, another process writes the log, a record is
+ * changed or missing, or the records do not match the last checkpoint.
  *
  * @example
  * const audit = auditFile('audit', {
@@ -34,7 +34,7 @@ export function auditFile(directory: string, options: AuditFileOptions = {}): Au
   return auditFileWith(fileOperations, directory, options);
 }
 
-/** The same with system calls that a test can watch. */
+/** `auditFile` with system calls that a test can replace. */
 export function auditFileWith(operations: FileOperations, directory: string, options: AuditFileOptions): AuditSink {
   if (typeof directory !== 'string' || directory === '') {
     throw new ConfigError("auditFile: name the folder of the log, like auditFile('audit').");
@@ -42,32 +42,32 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
   const folder = resolve(directory);
   const settings = readAuditFileOptions(folder, options);
   const { log, lock } = open(folder, (taken) => openLog(folder, settings, operations, taken));
-  const keeper = new LogKeeper(log, settings);
+  const scheduler = new CheckpointScheduler(log, settings);
   const commits = new GroupCommit<string | undefined>(
     async (entries) => {
       const rendered = entries.filter((entry) => entry !== undefined);
       try {
         if (rendered.length > 0) await log.append(rendered);
       } finally {
-        await keeper.keep(entries.length > rendered.length);
+        await scheduler.afterBatch(entries.length > rendered.length);
       }
     },
     settings.maxQueued,
     settings.durability === 'sync' ? 1 : maxBatch,
   );
-  keeper.onDue(() => void commits.add(undefined).catch(() => {}));
+  scheduler.onDue(() => void commits.add(undefined).catch(() => {}));
   let closed: Promise<void> | undefined;
   return {
-    // Rendered before anything is awaited: what happens to the event afterwards does not change the record.
+    // Rendered before the first await: later changes to the event do not change the record.
     async write(event) {
       await commits.add(renderEvent(event));
     },
     close() {
       closed ??= commits
         .close()
-        .then(() => keeper.close())
+        .then(() => scheduler.close())
         .finally(() => lock.release())
-        .then(() => keeper.witnesses());
+        .then(() => scheduler.closeWitnesses());
       return closed;
     },
   };

@@ -1,7 +1,7 @@
 import { Frontier, leafHash, noPrev } from '@countersign/audit-verifier';
 import { sealRecord } from '../record/record.js';
 
-/** Where a log stands: how many records, the hash of the last one, the frontier of the tree over all. */
+/** The state of a log: its size, the hash of its last record, and the frontier of its Merkle tree. */
 export class LogChain {
   readonly #tree: Frontier;
   #prev: string;
@@ -15,7 +15,7 @@ export class LogChain {
     return this.#tree.size;
   }
 
-  /** The hash that the next record must name. */
+  /** The `prev` of the next record. */
   get prev(): string {
     return this.#prev;
   }
@@ -28,8 +28,8 @@ export class LogChain {
     return this.#tree.hashes.map((hash) => hash.toString('hex'));
   }
 
-  /** Gives a rendered record its place. One hash serves the chain and the tree. */
-  seal(rendered: string): string {
+  /** Numbers and links a rendered record; returns its line. One hash serves the chain and the tree. */
+  append(rendered: string): string {
     const line = sealRecord(this.size + 1, rendered, this.#prev);
     this.push(leafHash(Buffer.from(line)));
     return `${line}\n`;
@@ -40,7 +40,7 @@ export class LogChain {
     this.#prev = hash.toString('hex');
   }
 
-  /** For a batch that may fail: only what is durable counts. */
+  /** For a batch that may fail: only durable records count. */
   clone(): LogChain {
     return new LogChain(this.#tree.clone(), this.#prev);
   }

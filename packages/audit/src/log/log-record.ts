@@ -8,7 +8,7 @@ interface OwnRecord {
   readonly prev: string;
 }
 
-/** The first record of each segment. It holds all that is needed to go on without the segments before. */
+/** The first record of each segment. With it a log can be continued and verified without the earlier segments. */
 export interface SegmentRecord extends OwnRecord {
   readonly phase: 'segment';
   readonly segment: SegmentStart;
@@ -16,29 +16,29 @@ export interface SegmentRecord extends OwnRecord {
 
 export interface SegmentStart {
   readonly number: number;
-  /** The name of the log, in its checkpoints too. */
+  /** The name of the log, as in its checkpoints. */
   readonly origin: string;
-  /** How many records came before. */
+  /** Number of records in the earlier segments. */
   readonly size: number;
-  /** Roots of the complete subtrees over them (RFC 6962), largest first, in hexadecimal. */
+  /** Roots of their complete subtrees (RFC 6962), largest first, in hexadecimal. */
   readonly frontier: readonly string[];
-  /** Only if the segment before ends in bytes that could not be cut off after a crash: they are void. */
+  /** Set if the previous segment ends in torn bytes that could not be truncated: they are void. */
   readonly fenced?: { readonly validBytes: number; readonly voidBytes: number; readonly sha256: string };
 }
 
-/** The log was sealed: a signed checkpoint of so many records stands in `checkpoints.txt`. */
+/** A checkpoint was made: `checkpoints.txt` holds a signed checkpoint of this size. */
 export interface CheckpointRecord extends OwnRecord {
   readonly phase: 'checkpoint';
   readonly checkpoint: { readonly size: number /** In base64. */; readonly root: string };
 }
 
-/** Bytes that a crash had torn were put aside. They were never acknowledged. */
+/** Torn bytes were quarantined after a crash. They were never acknowledged. */
 export interface RecoveredRecord extends OwnRecord {
   readonly phase: 'recovered';
   readonly recovered: { readonly bytes: number; readonly sha256: string; readonly file: string };
 }
 
-/** Whatever stands in a log: what happened, and what the log says of itself. */
+/** Any record of a log: an event, or a record of the log itself. */
 export type LogRecord = AuditRecord | SegmentRecord | CheckpointRecord | RecoveredRecord;
 
 type OwnContent =
@@ -46,7 +46,7 @@ type OwnContent =
   | Pick<CheckpointRecord, 'phase' | 'checkpoint'>
   | Pick<RecoveredRecord, 'phase' | 'recovered'>;
 
-/** Renders a record of the log's own, to be sealed like an event. */
+/** Renders a record of the log itself. */
 export function renderOwn(content: OwnContent, time: number): string {
   return JSON.stringify({ time: new Date(time).toISOString(), ...content });
 }

@@ -5,11 +5,11 @@ import { AuditError } from '../record/audit-error.js';
 import type { CheckpointFile } from '../checkpoints/checkpoint-file.js';
 import type { CheckpointSigner } from '../checkpoints/checkpoint-signer.js';
 import type { LogChain } from './log-chain.js';
-import { openForAppend, segmentPath } from './log-files.js';
+import { openForAppend, segmentPath } from '../disk/log-files.js';
 import type { LogLock } from '../disk/log-lock.js';
 import { renderOwn, type SegmentStart } from './log-record.js';
 
-/** What it takes to begin a segment. */
+/** Settings to start a segment. */
 export interface SegmentSettings {
   readonly directory: string;
   readonly origin: string;
@@ -20,7 +20,7 @@ export interface SegmentSettings {
 export interface LogSettings extends SegmentSettings {
   readonly signer: CheckpointSigner;
   readonly lock: LogLock;
-  /** Whether a record is acknowledged only once it is on disk; else once the system has it. */
+  /** True: a record is acknowledged once it is on disk; false: once the operating system has it. */
   readonly durable: boolean;
   readonly maxSegmentBytes: number;
   readonly maxSegmentSeconds: number;
@@ -39,46 +39,47 @@ export class LogWriter {
   readonly #settings: LogSettings;
   readonly #checkpoints: CheckpointFile;
   #segment: OpenSegment;
-  #sealed: number;
-  /** How many records the last note in the file is of. */
-  #lastNote: number;
-  #note: string;
-  #lost: AuditError | undefined;
-  #onSealed: (note: string) => void = () => {};
+  /** Records that need no further checkpoint: those of the last checkpoint, and the log's record of it. */
+  #coveredSize: number;
+  /** Tree size of the last checkpoint written. */
+  #checkpointSize: number;
+  #checkpoint: string;
+  #lockLost: AuditError | undefined;
+  #onCheckpoint: (note: string) => void = () => {};
 
-  /** `note` is the last one in the file, of so many records. */
-  constructor(settings: LogSettings, checkpoints: CheckpointFile, segment: OpenSegment, sealed: number, note: string) {
+  /** `note`: the last checkpoint in the file; `size`: its tree size. */
+  constructor(settings: LogSettings, checkpoints: CheckpointFile, segment: OpenSegment, size: number, note: string) {
     this.#settings = settings;
     this.#checkpoints = checkpoints;
     this.#segment = segment;
-    this.#sealed = sealed;
-    this.#lastNote = sealed;
-    this.#note = note;
+    this.#coveredSize = size;
+    this.#checkpointSize = size;
+    this.#checkpoint = note;
   }
 
-  /** Who gets each note, as soon as it is durable; at once the last one, which may not have been handed on before. */
-  onSealed(onSealed: (note: string) => void): void {
-    this.#onSealed = onSealed;
-    onSealed(this.#note);
+  /** Called with each durable checkpoint; at once with the last one, which a crash may have kept from the witnesses. */
+  onCheckpoint(onCheckpoint: (note: string) => void): void {
+    this.#onCheckpoint = onCheckpoint;
+    onCheckpoint(this.#checkpoint);
   }
 
-  /** How many records no checkpoint covers. */
+  /** Number of records without a checkpoint. */
   get unsealed(): number {
-    return this.#segment.chain.size - this.#sealed;
+    return this.#segment.chain.size - this.#coveredSize;
   }
 
-  /** Appends rendered records. Numbered only now: a batch that failed leaves no gap. */
+  /** Appends rendered records. They are numbered only now: a failed batch leaves no gap. */
   async append(rendered: readonly string[]): Promise<void> {
-    if (this.#isFull()) await this.#nextSegment();
+    if (this.#isFull()) await this.#rotate();
     await this.#write(rendered, this.#settings.durable);
   }
 
-  /** Signs what the log is now. What is not durable is never signed: a crash could take it back. */
+  /** Makes a checkpoint of all records. Only durable records are signed: a crash could remove others. */
   async checkpoint(): Promise<void> {
     await this.#seal();
-    // Durable with the next records: the note is, and a record of it that is lost is no harm.
-    await this.#write([this.#tellOfSeal()], false);
-    this.#sealed = this.#segment.chain.size;
+    // No sync here: the checkpoint is already durable, and losing the log's mention of it is harmless.
+    await this.#write([this.#renderCheckpointRecord()], false);
+    this.#coveredSize = this.#segment.chain.size;
   }
 
   close(): void {
@@ -92,38 +93,38 @@ export class LogWriter {
 
   async #write(rendered: readonly string[], durable: boolean): Promise<void> {
     const chain = this.#segment.chain.clone();
-    const lines = rendered.map((event) => chain.seal(event));
-    this.#checkOurs();
+    const lines = rendered.map((event) => chain.append(event));
+    this.#checkLock();
     await this.#segment.file.append(Buffer.from(lines.join('')), durable);
-    // Whoever opens the log takes the lock before reading it: what was written while it was ours is read there.
-    this.#checkOurs();
+    // Another process takes the lock before it reads the log, so it has read what we wrote while we held the lock.
+    this.#checkLock();
     this.#segment = { ...this.#segment, chain };
   }
 
   async #seal(): Promise<void> {
-    // Not for each batch a sync that nothing comes of.
+    // First, so that an unusable file of checkpoints does not cost a sync for each batch.
     this.#checkpoints.checkUsable();
     const { chain, file } = this.#segment;
     await file.makeDurable();
     const { size, root } = chain;
     const note = this.#settings.signer.sign({ size, root });
-    this.#checkOurs();
+    this.#checkLock();
     await this.#checkpoints.append(note);
-    this.#sealed = size;
-    this.#lastNote = size;
-    this.#note = note;
-    this.#onSealed(note);
+    this.#coveredSize = size;
+    this.#checkpointSize = size;
+    this.#checkpoint = note;
+    this.#onCheckpoint(note);
   }
 
-  /** Another writer need not touch our segment: it may go on in one of its own. */
-  #checkOurs(): void {
-    if (this.#lost === undefined && !this.#settings.lock.isHeld) this.#lost = takenOver(this.#settings.directory);
-    if (this.#lost !== undefined) throw this.#lost;
+  /** The segment alone does not show a second writer, which may write to a segment of its own. */
+  #checkLock(): void {
+    if (!this.#settings.lock.isHeld) this.#lockLost ??= lockLost(this.#settings.directory);
+    if (this.#lockLost !== undefined) throw this.#lockLost;
     this.#checkpoints.checkUntouched();
   }
 
-  /** The record of a note of all records until now. */
-  #tellOfSeal(): string {
+  /** The log's own record of a checkpoint of all records so far. */
+  #renderCheckpointRecord(): string {
     const { size, root } = this.#segment.chain;
     return renderOwn(
       { phase: 'checkpoint', checkpoint: { size, root: root.toString('base64') } },
@@ -133,23 +134,23 @@ export class LogWriter {
 
   #isFull(): boolean {
     const { maxSegmentBytes, maxSegmentSeconds, clock } = this.#settings;
-    // A clock that was put back far must not make a segment last for years.
+    // Absolute: a clock set back must not make a segment last for years.
     const age = Math.abs(clock() - this.#segment.startedAt);
     return this.#segment.file.size >= maxSegmentBytes || age >= maxSegmentSeconds * 1000;
   }
 
-  /** Each segment begins at a checkpoint, so that a start needs to read no other. */
-  async #nextSegment(): Promise<void> {
-    // After a segment that could not be begun the note is there already.
-    if (this.#lastNote !== this.#segment.chain.size) await this.#seal();
+  /** Each segment begins at a checkpoint, so that a start reads only the last segment. */
+  async #rotate(): Promise<void> {
+    // If opening the next segment failed before, its checkpoint already exists.
+    if (this.#checkpointSize !== this.#segment.chain.size) await this.#seal();
     const { file, number, chain } = this.#segment;
-    this.#checkOurs();
-    this.#segment = startSegment(this.#settings, number + 1, chain.clone(), {}, [this.#tellOfSeal()]);
+    this.#checkLock();
+    this.#segment = startSegment(this.#settings, number + 1, chain.clone(), {}, [this.#renderCheckpointRecord()]);
     file.close();
   }
 }
 
-/** Makes a segment with its first records, durably. @throws AuditError if the disk does not take it. */
+/** Creates a durable segment with its first records. @throws AuditError if the disk refuses it. */
 export function startSegment(
   { directory, origin, clock, operations }: SegmentSettings,
   number: number,
@@ -164,7 +165,7 @@ export function startSegment(
   const descriptor = open(path);
   try {
     const file = new AppendFile(path, descriptor, operations);
-    file.appendNow(Buffer.from(rendered.map((record) => chain.seal(record)).join('')));
+    file.appendNow(Buffer.from(rendered.map((record) => chain.append(record)).join('')));
     return { file, number, chain, startedAt };
   } catch (error) {
     closeSync(descriptor);
@@ -181,7 +182,7 @@ function open(path: string): number {
   }
 }
 
-function takenOver(directory: string): AuditError {
+function lockLost(directory: string): AuditError {
   return new AuditError(
     'file_replaced',
     `Another process has taken over the log in '${directory}', or its audit.lock was removed. ` +

@@ -7,29 +7,29 @@ import { codeOf, ConfigError } from '@countersign/common';
 import { AppendFile, type FileOperations } from '../disk/append-file.js';
 import type { AuditFileSettings } from './audit-file-options.js';
 import { type CheckpointFile, openCheckpointFile } from '../checkpoints/checkpoint-file.js';
-import { type CheckpointSigner, checkpointSigner, readOrMakeKey } from '../checkpoints/checkpoint-signer.js';
-import { checkIsNew } from '../disk/is-new.js';
+import { type CheckpointSigner, checkpointSigner, readOrCreateKey } from '../checkpoints/checkpoint-signer.js';
+import { checkNewLog } from './check-new-log.js';
 import { LogChain } from './log-chain.js';
-import { openForAppend, segmentsIn, verifierKeyFileName } from './log-files.js';
+import { openForAppend, segmentsIn, verifierKeyFileName } from '../disk/log-files.js';
 import type { LogLock } from '../disk/log-lock.js';
 import { renderOwn } from './log-record.js';
 import { LogWriter, type OpenSegment, type SegmentSettings, startSegment } from './log-writer.js';
-import { findLog, type FoundLog, originOf } from './recover-log.js';
+import { readLogEnd, type LogEnd, originOf } from './read-log-end.js';
 import {
   describeTorn,
-  keepTornBytes,
-  putUnfinishedAside,
+  quarantineTornBytes,
+  quarantineUnstartedSegment,
   type TornBytes,
-  tornSegment,
+  segmentOfTornFile,
   tornSuffix,
-} from '../disk/torn-bytes.js';
-import { unreportedTornBytes } from '../disk/unreported-torn-bytes.js';
-import { replaceWhole } from '../disk/whole-file.js';
-import { writeAgain } from '../disk/write-again.js';
+} from './torn-bytes.js';
+import { unreportedTornBytes } from './unreported-torn-bytes.js';
+import { replaceAtomically } from '../disk/atomic-file.js';
+import { rewriteAndSync } from '../disk/rewrite-bytes.js';
 
 /**
- * Opens a log that nobody else writes, or begins one. What a crash has torn off its end is put aside, and the log says
- * so; anything else that is wrong with it stops the start.
+ * Opens the log of a locked folder, or creates it. Torn bytes at its end are quarantined and recorded; anything else that
+ * is wrong stops the start.
  */
 export function openLog(
   directory: string,
@@ -39,25 +39,25 @@ export function openLog(
 ): LogWriter {
   const { clock } = settings;
   const suffix = tornSuffix(clock());
-  const segments = putUnfinishedAside(segmentsIn(directory), suffix);
-  if (segments.length === 0) checkIsNew(directory);
+  const segments = quarantineUnstartedSegment(segmentsIn(directory), suffix);
+  if (segments.length === 0) checkNewLog(directory);
   const origin = originOf(segments) ?? newOrigin(directory, settings.origin);
   if (settings.origin !== undefined && !isOriginOf(settings.origin, origin)) throw otherOrigin(directory, origin);
   const checkpoints = openCheckpointFile(directory, origin, operations);
   try {
-    const key = settings.checkpointKey ?? readOrMakeKey(settings.checkpointKeyFile, segments.length === 0);
+    const key = settings.checkpointKey ?? readOrCreateKey(settings.checkpointKeyFile, segments.length === 0);
     const signer = checkpointSigner(origin, key);
-    const sealed = lastSealed(checkpoints, signer, directory);
-    const found = findLog(segments, sealed);
+    const sealed = lastCheckpoint(checkpoints, signer, directory);
+    const end = readLogEnd(segments, sealed);
     const log = { ...settings, directory, origin, signer, operations, lock };
-    const untold = unreportedTornBytes(directory, found ?? { number: 1, validBytes: 0 });
-    const aside = found === undefined ? [] : keepTorn(found, untold, suffix);
-    const segment = found === undefined ? startSegment(log, 1, new LogChain(), {}) : goOn(log, found);
+    const unreported = unreportedTornBytes(directory, end ?? { number: 1, validBytes: 0 });
+    const quarantined = end === undefined ? [] : quarantineTornEnd(end, unreported, suffix);
+    const segment = end === undefined ? startSegment(log, 1, new LogChain(), {}) : continueSegment(log, end);
     try {
       const note = checkpoints.last ?? sealFirst(segment, signer, checkpoints);
-      // Not before there is a sealed record: it stands for a log that was begun.
-      replaceWhole(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
-      tell(segment, [...untold, ...aside], clock());
+      // Only after the first checkpoint: the key file marks a folder that holds a log.
+      replaceAtomically(join(directory, verifierKeyFileName), `${signer.verifierKey}\n`, 0o644);
+      reportTornBytes(segment, [...unreported, ...quarantined], clock());
       return new LogWriter(log, checkpoints, segment, sealed?.size ?? 1, note);
     } catch (error) {
       segment.file.close();
@@ -70,53 +70,54 @@ export function openLog(
 }
 
 /**
- * Seals a log that holds nothing but its first record. From then on a log without a checkpoint is one that somebody
- * took them from; and nothing is acknowledged before.
+ * Makes the first checkpoint of a log with only its first record, before any record is acknowledged. Therefore a longer
+ * log without checkpoints was tampered with.
  */
 function sealFirst({ file, chain }: OpenSegment, signer: CheckpointSigner, checkpoints: CheckpointFile): string {
-  // A crash may have come before its sync.
+  // An earlier start may have crashed before its sync.
   file.appendNow(Buffer.alloc(0));
   const note = signer.sign({ size: chain.size, root: chain.root });
   checkpoints.appendNow(note);
   return note;
 }
 
-/** Says in the log what was torn. */
-function tell({ file, chain }: OpenSegment, torn: readonly TornBytes[], time: number): void {
+/** Writes a `recovered` record for each file of torn bytes. */
+function reportTornBytes({ file, chain }: OpenSegment, torn: readonly TornBytes[], time: number): void {
   const records = torn.map((recovered) => renderOwn({ phase: 'recovered', recovered }, time));
-  if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.seal(record)).join('')));
+  if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.append(record)).join('')));
 }
 
-/** Puts aside what is torn, unless a start that failed before it could say so has put the same bytes aside already. */
-function keepTorn(
-  { path, number, torn }: FoundLog,
-  untold: readonly TornBytes[],
+/** Quarantines the torn end, unless an earlier start that failed has quarantined the same bytes. */
+function quarantineTornEnd(
+  { path, number, torn }: LogEnd,
+  unreported: readonly TornBytes[],
   suffix: string,
 ): readonly TornBytes[] {
   if (torn.length === 0) return [];
   const { bytes, sha256 } = describeTorn(path, torn);
-  const isKept = untold.some(
-    (aside) => tornSegment(aside.file) === number && aside.bytes === bytes && aside.sha256 === sha256,
+  const isKept = unreported.some(
+    (kept) => segmentOfTornFile(kept.file) === number && kept.bytes === bytes && kept.sha256 === sha256,
   );
-  return isKept ? [] : [describeTorn(keepTornBytes(path, torn, suffix), torn)];
+  return isKept ? [] : [describeTorn(quarantineTornBytes(path, torn, suffix), torn)];
 }
 
-/** Goes on with the last segment, or with a new one where its end is torn and cannot be cut off. */
-function goOn(log: SegmentSettings, found: FoundLog): OpenSegment {
-  const { path, number, chain, validBytes, torn } = found;
-  if (torn.length === 0 || cutOff(path, validBytes)) return appendTo(log, found);
-  // The file can only grow: it is left as it is, and the next segment says from where on it is void.
+/** Continues the last segment, or starts a new one if the torn end cannot be truncated. */
+function continueSegment(log: SegmentSettings, end: LogEnd): OpenSegment {
+  const { path, number, chain, validBytes, torn } = end;
+  if (torn.length === 0 || truncate(path, validBytes)) return reopenSegment(log, end);
+  // The file is append-only: it stays as it is, and the next segment declares its end void.
   const { bytes: voidBytes, sha256 } = describeTorn(path, torn);
   return startSegment(log, number + 1, chain, { fenced: { validBytes, voidBytes, sha256 } });
 }
 
-function appendTo({ operations }: SegmentSettings, found: FoundLog): OpenSegment {
-  const { path, number, chain, startedAt, sealedBytes, unsealed, validBytes } = found;
-  writeAgain(path, sealedBytes, unsealed, operations);
+function reopenSegment({ operations }: SegmentSettings, end: LogEnd): OpenSegment {
+  const { path, number, chain, startedAt, sealedBytes, unsealed, validBytes } = end;
+  rewriteAndSync(path, sealedBytes, unsealed, operations);
   return { file: new AppendFile(path, openForAppend(path), operations, validBytes), number, chain, startedAt };
 }
 
-function cutOff(path: string, size: number): boolean {
+/** @returns false if the file is append-only. */
+function truncate(path: string, size: number): boolean {
   try {
     truncateSync(path, size);
   } catch (error) {
@@ -126,7 +127,7 @@ function cutOff(path: string, size: number): boolean {
   return true;
 }
 
-function lastSealed(
+function lastCheckpoint(
   { last }: CheckpointFile,
   { verifierKey }: CheckpointSigner,
   directory: string,
@@ -140,13 +141,13 @@ function lastSealed(
   );
 }
 
-/** A name that no other log has: checkpoints of one log must never pass for those of another, also with one key. */
+/** A unique name: checkpoints of one log must not pass for those of another with the same key. */
 function newOrigin(directory: string, given: string | undefined): string {
   const made = [hostname(), basename(directory)].map((word) => word.replaceAll(/[^\w.-]/g, '-')).join('/');
   return `${given ?? made}/${randomBytes(4).toString('hex')}`;
 }
 
-/** Whether a log that was begun as `given`, or is called that in full, has this name. */
+/** Whether `given` is the name of the log, with or without its random part. */
 function isOriginOf(given: string, origin: string): boolean {
   return origin === given || (origin.startsWith(`${given}/`) && /^[\da-f]{8}$/.test(origin.slice(given.length + 1)));
 }

@@ -4,10 +4,10 @@ import type { LogRecord } from './log-record.js';
 import type { AuditRecord } from '../record/record.js';
 
 /**
- * Reads the events of a log in order, one at a time. A last line without an end is left out: it is being written, or
- * was torn by a crash. Reading is not verifying: that is what `verifyLog` of `@countersign/audit-verifier` does.
+ * Reads the events of a log in order, one at a time. A last line without a newline is skipped: it is being written, or a
+ * crash tore it. This does not verify the log; `verifyLog` of `@countersign/audit-verifier` does.
  *
- * @throws AuditError if there is no log, or at a line that is no record.
+ * @throws AuditError if there is no log, or at a line that is not a record.
  *
  * @example
  * for await (const record of readAuditLog('audit')) console.log(record.sequence, record.decision);
@@ -16,7 +16,7 @@ export async function* readAuditLog(directory: string): AsyncGenerator<AuditReco
   for await (const record of readWholeAuditLog(directory)) if (isEvent(record)) yield record;
 }
 
-/** The same with the records that the log makes of itself: starts of segments, checkpoints, recoveries. */
+/** Reads events and the records of the log itself: starts of segments, checkpoints, recoveries. */
 export async function* readWholeAuditLog(directory: string): AsyncGenerator<LogRecord, void, undefined> {
   const segments = await listSegments(directory).catch((cause: unknown) => {
     throw new AuditError('unreadable', `There is no audit log in ${directory}.`, cause);
@@ -32,7 +32,7 @@ export async function* readWholeAuditLog(directory: string): AsyncGenerator<LogR
   }
 }
 
-/** Whether a record is of something that happened, and not of the log itself. */
+/** Whether a record is an event, and not a record of the log itself. */
 export function isEvent(record: LogRecord): record is AuditRecord {
   return record.phase === 'authentication' || record.phase === 'decision' || record.phase === 'outcome';
 }

@@ -1,7 +1,7 @@
 /**
- * What is written down. Never tokens, signatures, query values or bodies.
- * `authentication`: a request refused before its caller was known (identity as claimed, never as actor).
- * `decision`: policy was asked. `outcome`: what became of a request that was let in.
+ * One entry of the audit log. It never holds tokens, signatures, query values or bodies.
+ * `authentication`: a request was refused before its caller was verified (`claimed`, never `actor`). `decision`: the
+ * policy was evaluated. `outcome`: how a request ended that was let in.
  */
 export interface AuditEvent {
   readonly id: string;
@@ -13,14 +13,14 @@ export interface AuditEvent {
   readonly code?: string;
   readonly detail?: string;
   readonly actor?: { readonly id: string; readonly keyId: string };
-  /** How the sender proved that it holds the actor's key; only `signature` binds the request to it whole. */
+  /** How the sender proved possession of the actor's key; only `signature` covers the whole request. */
   readonly possession?: 'signature' | 'dpop' | 'web-bot-auth';
   readonly subject?: { readonly id: string; readonly type: 'user' | 'agent'; readonly issuer?: string };
   readonly chain?: readonly AuditHop[];
   readonly scope?: readonly string[];
   readonly action?: string;
   readonly resource?: { readonly type: string; readonly id: string };
-  /** Where a list was filtered: how many were asked about, how many permitted, and the first of these. */
+  /** If a list was filtered: how many resources were checked, how many permitted, and the first of these. */
   readonly filtered?: {
     readonly asked: number;
     readonly permitted: number;
@@ -28,7 +28,7 @@ export interface AuditEvent {
   };
   readonly policies?: readonly string[];
   readonly policySet?: string;
-  /** What a refused request said about itself. `agent` holds the key it claimed, once its signature had verified. */
+  /** The unverified claim of a refused request. `agent`: the owner of that key, if the signature was valid. */
   readonly claimed?: { readonly keyId: string; readonly agent?: string };
   readonly request: {
     readonly id: string;
@@ -47,32 +47,32 @@ export interface AuditHop {
   readonly issuer?: string;
   readonly keyId?: string;
   readonly delegationId?: string;
-  /** What this hop was given, before the scopes of the other hops narrow it. */
+  /** The scope given to this hop, before the other hops narrow it. */
   readonly scope: readonly string[];
   /** Unix seconds. */
   readonly expiresAt?: number;
 }
 
-/** How a request that was let in ended. `status` is absent when no answer was started. */
+/** How a request ended that was let in. `status` is absent if no response was started. */
 export interface AuditOutcome {
   readonly result: 'finished' | 'threw' | 'aborted' | 'timed_out';
   readonly status?: number;
-  /** What turned out to be wrong with a streamed body, whatever was answered. */
+  /** Refusal code of a streamed body, whatever the response was. */
   readonly code?: string;
   /**
-   * True: the guard was never asked about this request, so nobody decided that the agent may do what it did. Absent where
-   * a decision was asked for, allowed or not, and where the route says `permit(false)`.
+   * True: no decision was requested, so no policy allowed what the agent did. Absent after any decision, and if the route
+   * says `permit(false)`.
    */
   readonly undecided?: true;
 }
 
 /**
- * Where events go. `write` resolves once the event is durable as the sink promises; a rejection means it is not. The
- * guard takes no answer within 30 seconds for a rejection; `fanOut` sets other bounds.
+ * Receives events. `write` resolves once the event is as durable as the sink promises, and rejects otherwise. The guard
+ * treats no answer within 30 seconds as a rejection; `fanOut` can set another timeout.
  */
 export interface AuditSink {
   write(event: AuditEvent): Promise<void>;
   close?(): Promise<void>;
-  /** True: `write` may resolve though the record is lost. Such a sink may stand beside others, never alone. */
+  /** True: `write` may resolve although the record is lost. Such a sink is accepted beside others, never alone. */
   readonly bestEffort?: boolean;
 }

@@ -3,12 +3,12 @@ import type { AuditEvent } from './event.js';
 import { renderEvent } from './record.js';
 
 /**
- * A copy of an event for what prints or shows texts as they are, such as a logger: bounded like a record, and every
- * character that a terminal obeys is spelt out (`\u001b`). A JSON text needs `renderEvent` only.
+ * A copy of an event for output that does not escape strings, such as a logger: bounded like a record, and control
+ * characters are spelt out (`\u001b`). For JSON use `renderEvent`.
  */
 export function printableEvent(event: AuditEvent): AuditEvent {
   const rendered = renderEvent(event);
-  // What needs an escape in JSON has got one, so that a line without a backslash is printable as it is.
+  // Without a backslash the JSON has no escapes, so every string is printable.
   return JSON.parse(rendered, rendered.includes('\\') ? spellOut : undefined) as AuditEvent;
 }
 

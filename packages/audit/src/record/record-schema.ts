@@ -1,6 +1,6 @@
 /**
- * JSON Schema of a record, as it stands in a log of `auditFile`. Readers ignore what they do not know: fields may be
- * added within a version. Times are RFC 3339, in UTC.
+ * JSON Schema of a record in a log of `auditFile`. Readers must ignore unknown fields: a version may gain fields. Times
+ * are RFC 3339, in UTC.
  */
 export const auditRecordSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, escapeUnprintable, errorMessage } from '@countersign/common';
 import type { AuditEvent, AuditSink } from '../record/event.js';
-import { GroupCommit, maxBatch } from '../log/group-commit.js';
-import { makeFolder } from '../log/log-files.js';
+import { GroupCommit, maxBatch } from '../disk/group-commit.js';
+import { makeFolder } from '../disk/log-files.js';
 import { type LogLock, lockLog } from '../disk/log-lock.js';
 import { renderEvent } from '../record/record.js';
 import {
@@ -14,18 +14,18 @@ import {
 import { Delivery, type Pause } from './delivery.js';
 import { Spool } from './spool.js';
 
-/** Records that may wait for the disk. */
+/** Most records that wait for the disk. */
 const maxQueued = 4096;
 
 /**
  * Sends records as CloudEvents 1.0 over HTTP: POST, `application/cloudevents-batch+json`. `write` resolves once the
- * record is on disk in the spool; from there it is sent at least once, under the same `id`, until an answer from 200 to
- * 299 comes. While the receiver is down records wait there, also over a restart; when the spool is full, more are
- * refused. A batch that is too large (413) is sent in parts. So is one that is answered with 400, 415 or 422 five times:
- * the records that the receiver refuses are put aside in the spool as `rejected-….jsonl`, for you to see to, or dropped
- * where there is no room for more. One process uses a spool. Redirects are not followed.
+ * record is on disk in the spool. From there it is sent at least once, with the same `id`, until the receiver answers 2xx.
+ * During an outage records wait in the spool, also across restarts; a full spool refuses further records. A batch that is
+ * too large (413) is split. So is a batch that was refused five times (400, 415, 422): the records that the receiver
+ * refuses alone are quarantined in the spool as `rejected-….jsonl`, for you to inspect, or dropped if there is no room.
+ * One process uses a spool. Redirects are not followed.
  *
- * @throws ConfigError if an option is wrong, or the spool cannot be written, is another process's or holds a link.
+ * @throws ConfigError if an option is wrong, or the spool cannot be written, is used by another process or holds a link.
  *
  * @example
  * fanOut([
@@ -40,7 +40,7 @@ export function auditCloudEvents(address: string, options: AuditCloudEventsOptio
   return auditCloudEventsWith(pause, address, options);
 }
 
-/** The same with a pause between tries that a test can end. */
+/** `auditCloudEvents` with a pause between attempts that a test can end. */
 export function auditCloudEventsWith(between: Pause, address: string, options: AuditCloudEventsOptions): AuditSink {
   const settings = readCloudEventsOptions(address, options);
   const { spool, lock } = openSpool(settings);
@@ -60,7 +60,7 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
 
   const commits = new GroupCommit(commit, maxQueued, Math.min(maxBatch, settings.batchRecords));
 
-  // By way of the queue, so that no batch is closed while it is written.
+  // Through the queue, so that no batch is closed during an append.
   function sealSoon(): void {
     timer = undefined;
     commits.add(undefined).catch(() => {});
@@ -90,7 +90,7 @@ export function auditCloudEventsWith(between: Pause, address: string, options: A
   };
 }
 
-/** One line. What it holds is bounded and printable like a record of a log. */
+/** One line, bounded and printable like a record of a log. */
 function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettings): string {
   const bounded = JSON.parse(renderEvent(event)) as AuditEvent;
   const { id, phase, time, resource } = bounded;
@@ -101,16 +101,16 @@ function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettin
       source,
       type: `dev.countersign.${phase}.v1`,
       time,
-      // An attribute is a String of CloudEvents 1.0 §3.1, which holds neither controls nor noncharacters.
+      // CloudEvents 1.0 §3.1: a String attribute holds neither controls nor noncharacters.
       ...(resource && { subject: escapeUnprintable(`${resource.type}/${resource.id}`) }),
       datacontenttype: 'application/json',
-      data: dataOf(data(bounded)),
+      data: checkData(data(bounded)),
     }),
   );
 }
 
-/** What `data` made. JSON would leave out undefined and write a promise as `{}`: the record would be gone unnoticed. */
-function dataOf(made: unknown): object {
+/** Checks the result of `data`. JSON would omit undefined and write a promise as `{}`, and so lose the record silently. */
+function checkData(made: unknown): object {
   if (made instanceof Promise) {
     made.catch(() => {});
     throw new TypeError("'data' must give an object, not a promise of one");
@@ -135,6 +135,6 @@ function openSpool(settings: CloudEventsSettings): { readonly spool: Spool; read
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  // It must not keep the process alive: what waits is on disk.
+  // Must not keep the process alive: the records are on disk.
   await delay(milliseconds, undefined, { signal, ref: false }).catch(() => {});
 }

@@ -5,24 +5,24 @@ import { printableEvent } from '../record/printable-event.js';
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type Level = (typeof levels)[number];
 
-/** What is needed of a pino logger; Fastify's is one. */
+/** The part of a pino logger that is used. Fastify's logger is one. */
 export type PinoLogger = Readonly<Record<Level, (fields: object, message: string) => unknown>> & {
   isLevelEnabled?(level: string): boolean;
 };
 
 export interface AuditPinoOptions {
-  /** Of every line. Default `info`. */
+  /** Level of every line. Default `info`. */
   readonly level?: Level;
-  /** Let a line count as the record that an action needs, though nobody knows whether it was kept. Default false. */
+  /** True: a line counts as the record that an action needs, although it may be lost. Default false. */
   readonly dangerouslyCountAsRecord?: boolean;
 }
 
 /**
- * Logs each record through pino, as `countersign` in a line of its own. It is best effort: pino does not say whether a
- * line was kept, loses what it has not written yet when the process is killed, and drops lines when the disk is full.
- * So it stands beside a sink that keeps records.
+ * Logs each record through pino, as the field `countersign` of one line. Best effort: pino does not report whether a line
+ * was kept, loses unwritten lines when the process is killed, and drops lines when the disk is full. Use it beside a sink
+ * that keeps records.
  *
- * @throws ConfigError if this is no pino logger, or the logger drops that level.
+ * @throws ConfigError if `logger` is not a pino logger, or drops that level.
  *
  * @example
  * fanOut([auditFile('audit'), { sink: auditPino(logger), onFailure: 'report', name: 'pino' }]);
@@ -38,7 +38,7 @@ export function auditPino(logger: PinoLogger, options: AuditPinoOptions = {}): A
   return {
     bestEffort: !dangerouslyCountAsRecord,
     async write(event) {
-      // A logger may be async: its rejection is this sink's, never an unhandled one.
+      // An async logger may reject: awaited, so that the rejection is not unhandled.
       await logger[level]({ countersign: printableEvent(event) }, titleOf(event));
     },
   };

@@ -3,17 +3,16 @@ import { AuditError } from '../record/audit-error.js';
 import type { AuditSink } from '../record/event.js';
 import { renderEvent, sealRecord } from '../record/record.js';
 
-/** Bytes that may wait for a slow reader; more records are refused. */
+/** Most bytes that wait for a slow reader; further records are refused. */
 const maxWaitingBytes = 16 * 1024 * 1024;
 
 /**
- * Writes each record as a line to a stream, by default the standard output, for a collector to pick up. `write`
- * resolves when the stream has taken the line, which is as durable as the stream is: on its own this is no log that
- * survives a crash. Numbers start at 1 with each sink.
+ * Writes each record as a line to a stream (default: standard output) for a log collector. `write` resolves when the
+ * stream has taken the line, so a record is only as durable as the stream. Sequence numbers start at 1 with each sink.
  */
 export function auditStdout(stream: Writable = process.stdout): AuditSink {
   let sequence = 0;
-  // Each write reports its own failure. Without a listener a closed pipe would end the process instead.
+  // Each write reports its own failure; without a listener a closed pipe would end the process.
   stream.on('error', () => {});
   return {
     async write(event) {

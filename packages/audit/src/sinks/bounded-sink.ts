@@ -3,20 +3,20 @@ import { AuditError } from '../record/audit-error.js';
 import type { AuditEvent, AuditSink } from '../record/event.js';
 
 export interface SinkLimits {
-  /** Most records that may wait for the sink. */
+  /** Most records that wait for the sink. */
   readonly maxWaiting: number;
-  /** Longest wait for it, to write and to close. */
+  /** Timeout of a write, and of the close. */
   readonly timeoutMilliseconds: number;
 }
 
-/** A sink that answers within a time or has failed, and is given no more than so many records at once. */
+/** Gives a sink a timeout and a limit of concurrent records. */
 export class BoundedSink {
   readonly #sink: AuditSink;
   readonly #name: string;
   readonly #limits: SinkLimits;
   readonly #waiting = new Set<Promise<void>>();
-  /** Nobody waits for these any more. They hold their places until the sink answers them, or takes another. */
-  readonly #late = new Set<Promise<void>>();
+  /** Writes that timed out. They count until the sink answers them, or takes another record. */
+  readonly #timedOut = new Set<Promise<void>>();
 
   constructor(sink: AuditSink, name: string, limits: SinkLimits) {
     this.#sink = sink;
@@ -24,47 +24,47 @@ export class BoundedSink {
     this.#limits = limits;
   }
 
-  /** @throws AuditError if too many records wait, or there is no answer in time; whatever the sink says else. */
+  /** @throws AuditError if too many records wait or the write times out; otherwise whatever the sink throws. */
   async write(event: AuditEvent): Promise<void> {
     this.#checkRoom();
-    // A promise of its own: a sink may answer several records with one.
+    // A new promise for each record: a sink may return one promise for several.
     const write = Promise.resolve(this.#sink.write(event)).then(() => {});
     this.#waiting.add(write);
     try {
-      await this.#withTimeout(write, () => this.#giveUp(write));
-      // A sink that works again has lost what it has not answered yet.
-      this.#late.clear();
+      await this.#withTimeout(write, () => this.#abandon(write));
+      // The sink works again, so it has lost the records that it never answered.
+      this.#timedOut.clear();
     } finally {
       this.#waiting.delete(write);
     }
   }
 
-  /** Resolves when all that waits was answered, or nobody waits for it any more. */
+  /** Resolves when every write has been answered or has timed out. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#waiting);
   }
 
-  /** Closes the sink once `before` has ended. @throws AuditError if that takes too long. */
+  /** Closes the sink once `before` has settled. @throws AuditError on a timeout. */
   async close(before: Promise<void> = Promise.resolve()): Promise<void> {
     await this.#withTimeout(
       before.then(() => this.#sink.close?.()),
       () => {
-        const unanswered = this.#waiting.size + this.#late.size;
+        const unanswered = this.#waiting.size + this.#timedOut.size;
         return `${this.#name} was not closed within ${this.#seconds} seconds. Records without an answer: ${unanswered}.`;
       },
     );
   }
 
-  /** One that has swallowed so many answers is tried with a single record at a time: it may work again. */
+  /** After too many timeouts the sink still gets one record at a time: it may work again. */
   #checkRoom(): void {
     const { maxWaiting } = this.#limits;
-    if (this.#waiting.size === 0 || this.#waiting.size + this.#late.size < maxWaiting) return;
+    if (this.#waiting.size === 0 || this.#waiting.size + this.#timedOut.size < maxWaiting) return;
     throw new AuditError('overloaded', `${maxWaiting} audit records are waiting for ${this.#name} already.`);
   }
 
-  #giveUp(write: Promise<void>): string {
-    this.#late.add(write);
-    const forget = (): void => void this.#late.delete(write);
+  #abandon(write: Promise<void>): string {
+    this.#timedOut.add(write);
+    const forget = (): void => void this.#timedOut.delete(write);
     write.then(forget, forget);
     return `${this.#name} did not answer within ${this.#seconds} seconds.`;
   }

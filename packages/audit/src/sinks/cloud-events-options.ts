@@ -3,29 +3,29 @@ import type { AuditEvent } from '../record/event.js';
 import { parseReceiverAddress, readReceiverAuthorization } from './receiver-address.js';
 
 export interface AuditCloudEventsOptions {
-  /** Which system says so: the CloudEvents `source`, a URI reference like `https://api.acme.dev` or `/audit/1`. */
+  /** The CloudEvents `source`: a URI reference like `https://api.acme.dev` or `/audit/1`. */
   readonly source: string;
-  /** A folder of its own, made if needed, where records wait until they have been received, also over a restart. */
+  /** A folder for this sink alone, created if needed, where records wait until they are received. */
   readonly spoolDirectory: string;
-  /** Most bytes that may wait there; more records are refused. As many may lie there put aside. Default 64 MiB. */
+  /** Most bytes that wait there, and most quarantined bytes; further records are refused. Default 64 MiB. */
   readonly maxSpoolBytes?: number;
-  /** Most records sent at once. Default 100. */
+  /** Most records in one request. Default 100. */
   readonly batchRecords?: number;
-  /** How long a record waits for others to be sent with, in seconds. Default 1. */
+  /** How long a record waits for others to share its request, in seconds. Default 1. */
   readonly batchSeconds?: number;
-  /** Longest wait for an answer, in seconds. Default 10. */
+  /** Timeout of a request, in seconds. Default 10. */
   readonly timeoutSeconds?: number;
-  /** Longest pause between two tries, in seconds, also if the receiver asks for more. They double from one on. Default 60. */
+  /** Longest pause between attempts, in seconds, even if the receiver asks for more. Pauses double from 1. Default 60. */
   readonly maxRetrySeconds?: number;
   /** Sent as `Authorization`. */
   readonly authorization?: string;
-  /** What `data` holds, such as `toOcsf`. Default: the record. */
+  /** Makes the CloudEvents `data`, like `toOcsf`. Default: the record itself. */
   readonly data?: (event: AuditEvent) => object;
-  /** Send to a plain http address that is not loopback. Default false. */
+  /** Allow an http address that is not loopback. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
-  /** Told of records that were not received, put aside or dropped. Default: a process warning. */
+  /** Called when records are not received, quarantined or dropped. Default: a process warning. */
   readonly onTrouble?: (message: string) => unknown;
 }
 
@@ -89,7 +89,7 @@ export function readCloudEventsOptions(address: string, options: AuditCloudEvent
 }
 
 const pathCharacter = String.raw`(?:[\w.~!$&'()*+,;=:@/-]|%[\da-f]{2})`;
-/** RFC 3986 §4.1. A relative one has no colon in its first segment. */
+/** RFC 3986 §4.1. A relative reference has no colon in its first segment. */
 const uriReference = new RegExp(
   String.raw`^(?:[a-z][a-z\d+.-]*:|(?![^/?#]*:))(?://(?:${pathCharacter}|[[\]])*)?${pathCharacter}*` +
     String.raw`(?:\?(?:${pathCharacter}|\?)*)?(?:#(?:${pathCharacter}|\?)*)?$`,
@@ -98,7 +98,7 @@ const uriReference = new RegExp(
 
 function readSource(source: string): string {
   text('source', source, 'https://api.acme.dev');
-  // CloudEvents 1.0 §3.1: a receiver may refuse every event for it.
+  // CloudEvents 1.0 §3.1: with a wrong source a receiver may refuse every event.
   if (uriReference.test(source) && URL.canParse(source, 'https://any.example')) return source;
   throw new ConfigError("auditCloudEvents: 'source' must be a URI reference, like 'https://api.acme.dev'.");
 }

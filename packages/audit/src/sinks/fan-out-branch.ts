@@ -2,15 +2,15 @@ import { FailureThrottle, errorMessage } from '@countersign/common';
 import { BoundedSink, type SinkLimits } from './bounded-sink.js';
 import type { AuditEvent, AuditSink } from '../record/event.js';
 
-/** A sink, and what it means that a record is missing there. */
+/** A sink, and what to do if a record is missing there. */
 export interface FanOutRule {
   readonly sink: AuditSink;
   /**
-   * `deny` (default): the request waits for this sink, and is refused if the record is missing there. `report`: nobody
-   * waits; what is missing there is counted and told to `onTrouble`.
+   * `deny` (default): the request waits for this sink, and is refused if the sink fails. `report`: the request does not
+   * wait; missing records are counted and reported to `onTrouble`.
    */
   readonly onFailure?: 'deny' | 'report';
-  /** How it is named in reports. Default: its place, like `sink 2`. */
+  /** The name in reports. Default: the position, like `sink 2`. */
   readonly name?: string;
 }
 
@@ -19,31 +19,31 @@ export interface BranchLimits extends SinkLimits {
   readonly onTrouble: (message: string) => void;
 }
 
-/** One of the sinks behind `fanOut`, bounded in memory and in time. */
+/** One sink of `fanOut`, bounded in memory and time. */
 export interface FanOutBranch {
   readonly name: string;
   write(event: AuditEvent): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Counts what it has lost. Its `write` and its `close` never reject. */
+/** Counts lost records. `write` and `close` never reject. */
 export interface ReportBranch extends FanOutBranch {
   readonly lost: number;
 }
 
-/** Who waits for this sink is refused when it fails, is too slow, or has too many waiting. */
+/** The write rejects if the sink fails, times out, or has too many records waiting. */
 export function denyBranch({ sink, name }: Required<FanOutRule>, limits: SinkLimits): FanOutBranch {
   const bounded = new BoundedSink(sink, name, limits);
   return { name, write: (event) => bounded.write(event), close: () => bounded.close() };
 }
 
 /**
- * Nobody waits for this sink. It is called at once, in the context of the request that the record is about, which is
- * what finds the active span; what it has not answered in time is lost, and what comes beyond the limit.
+ * The request does not wait for this sink. It is called at once, in the async context of the request, so that it finds the
+ * active span. A record is lost if the sink times out or has too many records waiting.
  */
 export function reportBranch({ sink, name }: Required<FanOutRule>, limits: BranchLimits): ReportBranch {
   const bounded = new BoundedSink(sink, name, limits);
-  const trouble = new FailureThrottle(limits.clock);
+  const failures = new FailureThrottle(limits.clock);
   let lost = 0;
   return {
     name,
@@ -53,12 +53,12 @@ export function reportBranch({ sink, name }: Required<FanOutRule>, limits: Branc
     async write(event) {
       try {
         await bounded.write(event);
-        if (trouble.over() > 0) {
+        if (failures.over() > 0) {
           limits.onTrouble(`countersign: ${name} takes audit records again; ${lost} are missing there.`);
         }
       } catch (error) {
         lost += 1;
-        if (trouble.again()) {
+        if (failures.again()) {
           limits.onTrouble(`countersign: ${lost} audit records are missing in ${name} so far: ${errorMessage(error)}`);
         }
       }

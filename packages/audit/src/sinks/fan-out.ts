@@ -3,35 +3,35 @@ import type { AuditSink } from '../record/event.js';
 import { type BranchLimits, denyBranch, type FanOutBranch, type FanOutRule, reportBranch } from './fan-out-branch.js';
 
 export interface FanOutOptions {
-  /** Most records that may wait for one sink; what comes on top is a failure of that sink. Default 4096. */
+  /** Most records that wait for one sink; a further record is a failure of that sink. Default 4096. */
   readonly maxWaiting?: number;
-  /** Longest wait for one sink, in seconds: to write, and to close. Default 30. */
+  /** Timeout of a write to one sink, and of its close, in seconds. Default 30. */
   readonly timeoutSeconds?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
-  /** Told of records that are missing in a `report` sink. Default: a process warning. */
+  /** Called when records are missing in a `report` sink. Default: a process warning. */
   readonly onTrouble?: (message: string) => unknown;
 }
 
-const made = new WeakSet<AuditSink>();
+const fanOuts = new WeakSet<AuditSink>();
 
-/** Whether it is one of `fanOut`, which bounds each of its sinks. */
+/** Whether `fanOut` made this sink, and so bounds it already. */
 export function isFanOut(sink: AuditSink): boolean {
-  return made.has(sink);
+  return fanOuts.has(sink);
 }
 
 /** Several sinks as one. */
 export interface FanOut extends AuditSink {
-  /** How many records are missing in each sink whose failures are only reported, or had no answer there in time. */
+  /** Number of records missing in each `report` sink, by name; timeouts included. */
   readonly lost: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 
 /**
- * One sink that writes to several, each with its own rule. `write` resolves once every `deny` sink has the record, and
- * rejects if one of them failed, though others may hold it all the same. A sink without a rule is a `deny` sink.
+ * Combines several sinks, each with its own rule. `write` resolves once every `deny` sink has the record, and rejects if
+ * one of them failed; the others may still hold the record. A sink without a rule is a `deny` sink.
  *
- * @throws ConfigError unless at least one `deny` sink can say that it kept a record.
+ * @throws ConfigError unless at least one `deny` sink is not best effort.
  *
  * @example
  * fanOut([auditFile('audit'), { sink: auditPino(logger), onFailure: 'report', name: 'pino' }]);
@@ -53,11 +53,11 @@ export function fanOut(sinks: readonly (AuditSink | FanOutRule)[], options: FanO
     },
     write(event) {
       for (const branch of reporting) void branch.write(event);
-      return all(denying.map((branch) => branch.write(event)));
+      return settleAll(denying.map((branch) => branch.write(event)));
     },
-    close: () => all([...denying, ...reporting].map((branch: FanOutBranch) => branch.close())),
+    close: () => settleAll([...denying, ...reporting].map((branch: FanOutBranch) => branch.close())),
   };
-  made.add(fan);
+  fanOuts.add(fan);
   return fan;
 }
 
@@ -95,7 +95,7 @@ function readLimits({ maxWaiting = 4096, timeoutSeconds = 30, clock, onTrouble }
   };
 }
 
-async function all(work: readonly Promise<void>[]): Promise<void> {
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(work);
   const reasons = results.filter((result) => result.status === 'rejected').map(({ reason }): unknown => reason);
   if (reasons.length === 1) throw reasons[0];

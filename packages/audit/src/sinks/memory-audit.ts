@@ -3,15 +3,15 @@ import type { AuditSink } from '../record/event.js';
 import { type AuditRecord, renderEvent, sealRecord } from '../record/record.js';
 
 export interface MemoryAuditOptions {
-  /** Most records kept; the oldest are dropped and counted. Default 10 000. */
+  /** Most records kept; beyond that the oldest are dropped and counted. Default 10 000. */
   readonly capacity?: number;
 }
 
-/** A sink that keeps its records, for tests. */
+/** A sink that keeps its records in memory, for tests. */
 export interface MemoryAudit extends AuditSink {
-  /** Oldest first, as a log would hold them. */
+  /** Oldest first, in the form of a log. */
   readonly records: readonly AuditRecord[];
-  /** How many were dropped because there was no room. */
+  /** Number of records dropped beyond `capacity`. */
   readonly dropped: number;
 }
 

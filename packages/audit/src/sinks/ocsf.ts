@@ -1,18 +1,18 @@
 import type { AuditEvent } from '../record/event.js';
 
-/** OCSF API Activity (class 6003), as far as a record has something to say. Names are OCSF's. */
+/** OCSF API Activity (class 6003), with the attributes that a record can fill. Names are OCSF's. */
 export interface OcsfApiActivity {
   readonly class_uid: 6003;
   readonly category_uid: 6;
-  /** 1 create, 2 read, 3 update, 4 delete, 99 other: from the method. */
+  /** From the method: 1 create, 2 read, 3 update, 4 delete, 99 other. */
   readonly activity_id: number;
   readonly activity_name?: string;
   readonly type_uid: number;
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** 1 informational, 2 low: a refusal. */
+  /** 1 informational, 2 low (a refusal). */
   readonly severity_id: 1 | 2;
-  /** 1 success, 2 failure. Absent of an action that was allowed: it has not run yet. */
+  /** 1 success, 2 failure. Absent if the action was allowed: it has not run yet. */
   readonly status_id?: 1 | 2;
   readonly status_code?: string;
   readonly message: string;

@@ -1,19 +1,19 @@
 import type { CloudEventsSettings } from './cloud-events-options.js';
 
-/** What a receiver answered. */
+/** The answer of a receiver. */
 export type Answer =
   | { readonly kind: 'received' }
-  /** Too much at once (413). */
+  /** The request is too large (413). */
   | { readonly kind: 'too_large'; readonly status: number }
-  /** Not these records, however often they are sent. */
+  /** The receiver will never take these records. */
   | { readonly kind: 'refused'; readonly status: number }
-  /** Whatever else: another time it may go well, if somebody sees to it. */
+  /** Any other answer: a later attempt may succeed. */
   | { readonly kind: 'later'; readonly status: number; readonly afterMilliseconds: number };
 
-/** About what was sent: malformed, an unsupported form, unprocessable. All others are about who sends, where and when. */
-const forGood: readonly number[] = [400, 415, 422];
+/** Malformed, unsupported, unprocessable. Other answers concern the sender, the address or the moment, not the records. */
+const permanent: readonly number[] = [400, 415, 422];
 
-/** Sends lines as one batch of CloudEvents. Rejects when there is no answer. */
+/** Sends lines as one batch of CloudEvents. Rejects if there is no answer. */
 export async function postEvents(
   lines: readonly string[],
   { url, authorization }: CloudEventsSettings,
@@ -33,11 +33,11 @@ export async function postEvents(
   const { ok, status, headers } = response;
   if (ok) return { kind: 'received' };
   if (status === 413) return { kind: 'too_large', status };
-  if (forGood.includes(status)) return { kind: 'refused', status };
+  if (permanent.includes(status)) return { kind: 'refused', status };
   return { kind: 'later', status, afterMilliseconds: retryAfter(headers) };
 }
 
-/** RFC 9110 §10.2.3: seconds, or a date, which the receiver's own clock explains. 0 if it says nothing of use. */
+/** RFC 9110 §10.2.3: seconds, or a date by the receiver's clock. 0 if the field is absent or unusable. */
 function retryAfter(headers: Headers): number {
   const value = headers.get('retry-after') ?? '';
   const milliseconds = /^\d+$/.test(value)

@@ -1,6 +1,6 @@
 import { ConfigError, secureUrl } from '@countersign/common';
 
-/** Where records or checkpoints are sent: https, or loopback. Credentials in an address end up in logs. */
+/** Reads the address of a receiver: https or loopback, and without credentials, which would end up in logs. */
 export function parseReceiverAddress(owner: string, address: string, dangerouslyAllowHttp: boolean): URL {
   const read = secureUrl(address, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
   if (read.ok) return read.url;
@@ -15,9 +15,10 @@ const problems = {
 } as const;
 
 /**
- * What is sent as `Authorization`. A value that no request can carry would fail each try, and the error would quote it.
+ * Reads a value of `Authorization`. A value that no request can carry would fail each attempt with an error that quotes
+ * it.
  *
- * @throws ConfigError which does not quote it.
+ * @throws ConfigError that does not quote the value.
  */
 export function readReceiverAuthorization(owner: string, authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;

@@ -3,14 +3,14 @@ import type { CloudEventsSettings } from './cloud-events-options.js';
 import type { Spool, SpooledBatch } from './spool.js';
 
 /**
- * Of one batch after the other, what the receiver refuses for good. It is put aside; where that cannot be done it is
- * dropped and counted, since it must not hold up those that the receiver takes.
+ * The records of one batch that the receiver refuses for good. They are quarantined. If that fails they are dropped and
+ * counted, since they must not delay the records that the receiver takes.
  */
 export class RefusedRecords {
   readonly #spool: Spool;
   readonly #settings: CloudEventsSettings;
-  readonly #aside: FailureThrottle;
-  readonly #notAside: FailureThrottle;
+  readonly #quarantines: FailureThrottle;
+  readonly #drops: FailureThrottle;
   #lines: string[] = [];
   #reason = '';
   #dropped = 0;
@@ -18,11 +18,11 @@ export class RefusedRecords {
   constructor(spool: Spool, settings: CloudEventsSettings) {
     this.#spool = spool;
     this.#settings = settings;
-    this.#aside = new FailureThrottle(settings.clock);
-    this.#notAside = new FailureThrottle(settings.clock);
+    this.#quarantines = new FailureThrottle(settings.clock);
+    this.#drops = new FailureThrottle(settings.clock);
   }
 
-  /** How many there are of this batch. */
+  /** Refused records of the current batch. */
   get count(): number {
     return this.#lines.length;
   }
@@ -32,24 +32,24 @@ export class RefusedRecords {
     this.#reason = reason;
   }
 
-  /** Call it when the batch is done with, before it is removed. */
-  keep(batch: SpooledBatch): void {
+  /** Call it when every record of the batch is settled, before the batch is removed. */
+  quarantine(batch: SpooledBatch): void {
     if (this.#lines.length === 0) {
-      // Nobody says that it is over, but a while without it does.
-      this.#aside.over();
-      this.#notAside.over();
+      // Recovery is inferred from batches without a refusal.
+      this.#quarantines.over();
+      this.#drops.over();
       return;
     }
     try {
-      this.#tellAside(this.#spool.putAside(batch, this.#lines));
+      this.#reportQuarantine(this.#spool.quarantine(batch, this.#lines));
     } catch (error) {
-      this.#tellDropped(error);
+      this.#reportDrop(error);
     }
     this.#lines = [];
   }
 
-  #tellAside(path: string): void {
-    if (!this.#aside.again()) return;
+  #reportQuarantine(path: string): void {
+    if (!this.#quarantines.again()) return;
     const { url, onTrouble } = this.#settings;
     onTrouble(
       `countersign: ${url.host} refuses ${this.#lines.length} audit records for good (${this.#reason}). They were put ` +
@@ -57,9 +57,9 @@ export class RefusedRecords {
     );
   }
 
-  #tellDropped(error: unknown): void {
+  #reportDrop(error: unknown): void {
     this.#dropped += this.#lines.length;
-    if (!this.#notAside.again()) return;
+    if (!this.#drops.again()) return;
     const { url, onTrouble } = this.#settings;
     onTrouble(
       `countersign: ${url.host} refuses ${this.#lines.length} audit records for good (${this.#reason}), and they cannot ` +

@@ -3,14 +3,14 @@ import { basename, join } from 'node:path';
 import { codeOf, ConfigError } from '@countersign/common';
 import { AppendFile } from '../disk/append-file.js';
 import { AuditError } from '../record/audit-error.js';
-import { openForAppend } from '../log/log-files.js';
-import { createBeside } from '../disk/whole-file.js';
+import { openForAppend } from '../disk/log-files.js';
+import { createUnderFreeName } from '../disk/atomic-file.js';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
-/** What a file counts at least where many small ones may lie: a block of the disk. */
+/** A small file occupies at least one block of the disk. */
 const blockBytes = 4096;
 
-/** Lines that will be sent together, in a file of their own. */
+/** A file of lines that are sent together. */
 export interface SpooledBatch {
   readonly path: string;
   readonly bytes: number;
@@ -23,8 +23,8 @@ interface OpenBatch {
 }
 
 /**
- * Lines on disk that wait to be sent, bounded, oldest first. Each batch is a file that is removed once it was received:
- * after a crash a batch may be sent twice, never not at all.
+ * A bounded queue of lines on disk, oldest first. Each batch is a file, removed once it is received: a crash can cause a
+ * batch to be sent twice, but never to be lost.
  */
 export class Spool {
   readonly #directory: string;
@@ -47,18 +47,18 @@ export class Spool {
     this.#next = numbers.reduce((most, number) => Math.max(most, number), 0) + 1;
   }
 
-  /** Makes lines durable, no more than fit into a batch; one call at a time. A batch that is full is ready to be sent. */
+  /** Makes lines durable: at most one batch, one call at a time. A full batch is ready to be sent. */
   async append(lines: readonly string[]): Promise<void> {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
     if (this.#sealedBytes + (this.#open?.file.size ?? 0) + bytes.length > this.#maxBytes) {
       throw new AuditError('overloaded', `${this.#maxBytes} bytes of audit records wait to be sent already.`);
     }
     if ((this.#open?.lines ?? 0) + lines.length > this.#batchLines) this.seal();
-    const open = (this.#open ??= this.#begin());
+    const open = (this.#open ??= this.#start());
     try {
       await open.file.append(bytes);
     } catch (error) {
-      // Another file may fare better; what of this one is on disk is sent.
+      // Continue in another file; the lines of this one that are on disk are sent.
       this.seal();
       throw error;
     }
@@ -66,12 +66,12 @@ export class Spool {
     if (open.lines >= this.#batchLines) this.seal();
   }
 
-  /** Whether lines wait that are not ready yet. */
+  /** Whether a batch is not ready to be sent yet. */
   get isOpen(): boolean {
     return this.#open !== undefined;
   }
 
-  /** What was appended so far is ready to be sent. */
+  /** Makes the open batch ready to be sent. */
   seal(): void {
     if (this.#open === undefined) return;
     const { path, file } = this.#open;
@@ -93,30 +93,30 @@ export class Spool {
   }
 
   /**
-   * Keeps the lines of a batch that will never be received, in a file of their own, which nobody sends and nobody removes.
+   * Keeps refused lines of a batch in a file of their own, which is neither sent nor removed.
    *
    * @returns its path.
-   * @throws AuditError if as many bytes lie aside as may wait.
+   * @throws AuditError if the quarantine is full.
    */
-  putAside({ path }: SpooledBatch, lines: readonly string[]): string {
+  quarantine({ path }: SpooledBatch, lines: readonly string[]): string {
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-    if (this.#asideBytes() + Math.max(blockBytes, bytes.length) > this.#maxBytes) {
+    if (this.#quarantinedBytes() + Math.max(blockBytes, bytes.length) > this.#maxBytes) {
       throw new AuditError(
         'overloaded',
         `there is no room for more; move the rejected-… files in ${this.#directory} away`,
       );
     }
-    return createBeside(join(this.#directory, basename(path).replace('spool-', 'rejected-')), bytes);
+    return createUnderFreeName(join(this.#directory, basename(path).replace('spool-', 'rejected-')), bytes);
   }
 
-  /** Somebody may have removed some of them. */
-  #asideBytes(): number {
+  /** Read from the disk each time: the operator removes these files. */
+  #quarantinedBytes(): number {
     const names = readdirSync(this.#directory).filter((name) => name.startsWith('rejected-'));
     const sizes = names.map((name) => lstatSync(join(this.#directory, name), { throwIfNoEntry: false })?.size ?? 0);
     return sizes.reduce((sum, size) => sum + Math.max(blockBytes, size), 0);
   }
 
-  #begin(): OpenBatch {
+  #start(): OpenBatch {
     const path = join(this.#directory, `spool-${String(this.#next).padStart(12, '0')}.jsonl`);
     this.#next += 1;
     return { path, file: new AppendFile(path, openForAppend(path, true)), lines: 0 };
@@ -124,13 +124,13 @@ export class Spool {
 }
 
 /**
- * The lines of a batch, or undefined if somebody has removed it. Whatever a crash has left behind its last newline was
- * never acknowledged.
+ * The lines of a batch; undefined if its file was removed. Bytes behind the last newline were torn by a crash, and never
+ * acknowledged.
  */
 export function readBatch({ path }: SpooledBatch): readonly string[] | undefined {
   let descriptor: number;
   try {
-    // Never through a symbolic link: any file could be sent with it.
+    // Never through a symbolic link, which could make any file be sent.
     descriptor = openSync(path, O_RDONLY | O_NOFOLLOW);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;

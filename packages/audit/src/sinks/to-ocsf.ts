@@ -3,7 +3,7 @@ import type { AuditEvent } from '../record/event.js';
 import type { AuditRecord } from '../record/record.js';
 import type { OcsfActor, OcsfApiActivity, OcsfDelegation } from './ocsf.js';
 
-/** Of the Open Cybersecurity Schema Framework; 1.9.0 is the first that knows AI agents and delegations. */
+/** The first release of OCSF with AI agents and delegations. */
 const schemaVersion = '1.9.0';
 const apiActivity = 6003;
 
@@ -20,10 +20,10 @@ const activities: ReadonlyMap<string, number> = new Map([
 const otherActivity = 99;
 
 /**
- * A record as an OCSF event: API Activity (6003), with the profiles `ai_operation` (the agent, the delegation) and
- * `security_control` (the decision). A decision and its outcome are two events with one `metadata.correlation_uid`.
- * What OCSF has no name for stands in `unmapped`. Of a request refused before anybody was believed, the actor is
- * `unverified`, and the claim is unmapped.
+ * Converts a record to an OCSF event: API Activity (6003), with the profiles `ai_operation` (the agent, the delegation)
+ * and `security_control` (the decision). A decision and its outcome are two events with the same
+ * `metadata.correlation_uid`. Fields without an OCSF name go to `unmapped`. If a request was refused before its caller
+ * was verified, the actor is `unverified`, and the claim goes to `unmapped`.
  *
  * @example
  * for await (const record of readAuditLog('audit')) console.log(JSON.stringify(toOcsf(record)));
@@ -72,7 +72,7 @@ function resourcesOf({ resource, filtered }: AuditEvent): NonNullable<OcsfApiAct
   return touched.map(({ type, id }) => ({ uid: id, type }));
 }
 
-/** The principal is OCSF's user, the delegate its application; an agent that acts for itself has no user. */
+/** OCSF's user is the subject, its application the actor; an agent that acts for itself has no user. */
 function actorOf({ actor, subject, policies = [], policySet, decision }: AuditEvent): OcsfActor {
   if (actor === undefined) return { app_name: 'unverified' };
   const version = policySet === undefined ? {} : { version: policySet };
@@ -90,7 +90,7 @@ function actorOf({ actor, subject, policies = [], policySet, decision }: AuditEv
   };
 }
 
-/** The delegation under which the actor acts is the last one; the one before is its parent. */
+/** The actor acts under the last delegation; the one before is its parent. */
 function delegationOf(chain: AuditEvent['chain'] = []): OcsfDelegation | undefined {
   const delegated = chain.filter(({ delegationId }) => delegationId !== undefined);
   const [parent, last] = delegated.length > 1 ? delegated.slice(-2) : [undefined, delegated[0]];
@@ -104,7 +104,7 @@ function delegationOf(chain: AuditEvent['chain'] = []): OcsfDelegation | undefin
   };
 }
 
-/** An action that was allowed has not succeeded yet. */
+/** A decision to allow has no status: the action has not run yet. */
 function statusOf({ decision, code, outcome }: AuditEvent): Pick<OcsfApiActivity, 'status_id' | 'status_code'> {
   const why = code ?? outcome?.code;
   const detail = why === undefined ? {} : { status_code: why };

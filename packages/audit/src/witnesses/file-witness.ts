@@ -7,18 +7,18 @@ import type { CheckpointWitness } from './witness.js';
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
- * Appends each checkpoint to a file, for `verifyLog` to compare with. It is a witness only where whoever can write the
- * log cannot write the file, like on another host's file system. Never through a symbolic link. Its folder is not made:
- * where that is a mount that is missing, nothing may be written beneath it. It is told of at the start, and tried again.
+ * Appends each checkpoint to a file, which `verifyLog` compares with the log. It proves something only if whoever can
+ * write the log cannot rewrite the file: put it on another host's file system, or let another user commit it to git
+ * (docs/audit-log.md). The folder is not created, since it may be a mount that is missing; this is reported and retried.
  *
- * @throws ConfigError if there is a symbolic link of that name.
+ * @throws ConfigError if the path is a symbolic link.
  *
  * @example
  * auditFile('audit', { witnesses: [fileWitness('/mnt/auditors/api-1.checkpoints')] });
  */
 export function fileWitness(path: string): CheckpointWitness {
   if (typeof path !== 'string' || path === '') throw new ConfigError('fileWitness: name the file to append to.');
-  // What cannot be reached now may be when it is needed.
+  // Other errors are no reason to stop: the folder may be mounted later.
   if (isLink(path)) throw new ConfigError(`fileWitness: ${linked(path)}`);
   return {
     name: path,

@@ -3,19 +3,19 @@ import { parseReceiverAddress, readReceiverAuthorization } from '../sinks/receiv
 import type { CheckpointWitness } from './witness.js';
 
 export interface HttpWitnessOptions {
-  /** Sent as `Authorization`. */
+  /** Value of `Authorization`. Default: none is sent. */
   readonly authorization?: string;
-  /** Longest wait for an answer, in seconds. Default 10. */
+  /** Timeout of a request, in seconds. Default 10. */
   readonly timeoutSeconds?: number;
-  /** Send to a plain http address that is not loopback. Default false. */
+  /** Allow an http address that is not loopback. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
 }
 
 /**
- * Sends each checkpoint to an address: POST, `text/plain`, the signed note as body. Any answer from 200 to 299 means
- * that it is kept. Redirects are not followed.
+ * Sends each checkpoint to an address: POST, `text/plain`, the signed note as body. An answer 2xx means that the
+ * checkpoint is kept. Redirects are not followed.
  *
- * @throws ConfigError if the address is no https address, or `authorization` cannot be sent.
+ * @throws ConfigError if the address is not https, or `authorization` cannot be sent.
  *
  * @example
  * auditFile('audit', { witnesses: [httpWitness('https://auditors.example/checkpoints')] });

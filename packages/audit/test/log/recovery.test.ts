@@ -341,7 +341,7 @@ it('a log that was written anew, every hash right, stops the start [F6, G5]', as
       .trimEnd()
       .split('\n')
       .map((line) => line.replace(/^\{"sequence":\d+,"version":1,(.*),"prev":"[0-9a-f]+"\}$/, '{$1}'))
-      .map((line) => chain.seal(line.replace('acme/api', 'acme/web')))
+      .map((line) => chain.append(line.replace('acme/api', 'acme/web')))
       .join(''),
   );
   expect(() => auditFile(folder.path)).toThrow(/is not the log that was sealed/);
@@ -357,7 +357,7 @@ function forge(folder: Folder): void {
       .split('\n')
       .filter((line) => !line.includes('"phase":"checkpoint"'))
       .map((line) => line.replace(/^\{"sequence":\d+,"version":1,(.*),"prev":"[0-9a-f]+"\}$/, '{$1}'))
-      .map((line) => chain.seal(line.replace('acme/api', 'acme/web')))
+      .map((line) => chain.append(line.replace('acme/api', 'acme/web')))
       .join(''),
   );
 }

@@ -94,7 +94,7 @@ class Log {
         const { sequence: _sequence, version: _version, prev: _prev, ...record } = parse(line);
         const start = record['segment'] as object | undefined;
         const renewed = start && { segment: { ...start, size: chain.size, frontier: chain.frontier } };
-        return chain.seal(JSON.stringify({ ...record, ...renewed })).trimEnd();
+        return chain.append(JSON.stringify({ ...record, ...renewed })).trimEnd();
       }),
     );
   }
@@ -290,7 +290,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
     for (const line of log.lines) {
       if (sizes.has(chain.size)) notes.push(stranger.sign({ size: chain.size, root: chain.root }));
       const { sequence: _s, version: _v, prev: _p, ...record } = parse(line);
-      chain.seal(JSON.stringify(record));
+      chain.append(JSON.stringify(record));
     }
     log.checkpoints = notes;
     expect(kinds(await log.verify())).toEqual(['wrong_key']);

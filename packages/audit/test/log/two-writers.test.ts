@@ -15,7 +15,7 @@ let program: string;
 
 beforeAll(async () => {
   programs = temporaryFolder();
-  program = await bundle(new URL('../told-writer.ts', import.meta.url), programs.path);
+  program = await bundle(new URL('../reporting-writer.ts', import.meta.url), programs.path);
 });
 
 afterAll(() => programs[Symbol.dispose]());

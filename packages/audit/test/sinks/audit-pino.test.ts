@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { fanOut } from '../../src/sinks/fan-out.js';
-import { readAudit } from '../../src/log/read-audit.js';
+import { readAudit } from '../../src/sinks/audit-option.js';
 import { auditPino, type PinoLogger } from '../../src/sinks/audit-pino.js';
 import { ConfigError } from '@countersign/common';
 import { event } from '../events.js';

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { AuditSink } from '../../src/record/event.js';
 import { fanOut } from '../../src/sinks/fan-out.js';
 import { memoryAudit } from '../../src/sinks/memory-audit.js';
-import { readAudit } from '../../src/log/read-audit.js';
+import { readAudit } from '../../src/sinks/audit-option.js';
 import { ConfigError } from '@countersign/common';
 import { Deferred } from '../../../core/test/deferred.js';
 import { event } from '../events.js';

@@ -10,7 +10,8 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
 import { fileWitness } from '../../src/witnesses/file-witness.js';
 import { httpWitness } from '../../src/witnesses/http-witness.js';
-import { type CheckpointWitness, WitnessQueue } from '../../src/witnesses/witness.js';
+import type { CheckpointWitness } from '../../src/witnesses/witness.js';
+import { WitnessQueue } from '../../src/witnesses/witness-queue.js';
 import { ConfigError } from '@countersign/common';
 import { patiently } from '../../../../test/support/patiently.js';
 import { Deferred } from '../../../core/test/deferred.js';
@@ -218,15 +219,15 @@ describe('witnesses', () => {
       },
     };
     const queue = new WitnessQueue(mute, (text) => void troubles.push(text), Date.now);
-    for (const note of ['1', '2', '3']) queue.hand(note);
+    for (const note of ['1', '2', '3']) queue.enqueue(note);
     expect(notes).toEqual(['1']);
     vi.advanceTimersByTime(600_001);
-    queue.hand('4');
+    queue.enqueue('4');
     expect(notes).toEqual(['1', '4']);
     expect(troubles).toEqual([expect.stringContaining('took no checkpoint, once now: no answer within 600 s')]);
     first.resolve();
     await setImmediate();
-    queue.hand('5');
+    queue.enqueue('5');
     await setImmediate();
     expect(notes).toEqual(['1', '4', '5']);
   });

@@ -9,24 +9,24 @@ import {
 } from '@countersign/audit-verifier';
 import { ConfigError } from '@countersign/common';
 import { LogChain } from './log-chain.js';
-import { readFrom } from './read-from.js';
+import { readBytes } from '../disk/read-bytes.js';
 import { maxLineBytes } from '../record/record.js';
 
 const newline = 0x0a;
 
-/** What was found of a log at the start. */
-export interface FoundLog {
+/** The end of a log, as read at the start. */
+export interface LogEnd {
   readonly chain: LogChain;
-  /** The segment to go on with. */
+  /** The last segment. */
   readonly number: number;
   readonly path: string;
-  /** How much of it is whole records; what follows was torn by a crash, and never acknowledged. */
+  /** Bytes of complete records in it; `torn`: the bytes behind, which were never acknowledged. */
   readonly validBytes: number;
   readonly torn: Buffer;
-  /** Where in it the records begin that no checkpoint covers, and the bytes of these. */
+  /** Where its records without a checkpoint begin, and their bytes. */
   readonly sealedBytes: number;
   readonly unsealed: Buffer;
-  /** When that segment was begun, in milliseconds since the epoch. */
+  /** Start of the segment, in milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
@@ -36,16 +36,16 @@ interface Segment {
 }
 
 /**
- * Reads the end of a log: the last segment, and those before it back to the last checkpoint. Everything there must be
- * linked and agree with the checkpoint; only the very end may be torn.
+ * Reads the segments back to the last checkpoint. Their records must be linked and match the checkpoint; only the very
+ * end may be torn.
  *
- * @returns undefined if there is not even the first record.
- * @throws ConfigError if a record is missing or wrong: such a log is not built upon.
+ * @returns undefined if there is no record.
+ * @throws ConfigError if a record is missing or wrong: such a log is not continued.
  */
-export function findLog(
+export function readLogEnd(
   segments: readonly Segment[],
   sealed: { readonly size: number; readonly root: Buffer } | undefined,
-): FoundLog | undefined {
+): LogEnd | undefined {
   const starts = segments.map(readStart);
   const last = starts.at(-1);
   if (last === undefined) return undefined;
@@ -54,8 +54,8 @@ export function findLog(
   const chain = new LogChain(new Frontier(header.size, header.frontier.map(fromHex)), line.prev);
   let agrees = sealed === undefined;
   let sealedBytes = 0;
-  const compare: Compare = (claimed, end) => {
-    // The log's first record is sealed before any other is taken, and a checkpoint is durable before a record of it.
+  const checkRecord: CheckRecord = (claimed, end) => {
+    // The first checkpoint precedes the second record, and a checkpoint is durable before the log mentions it.
     if (chain.size > 1 && sealed === undefined) throw unsealed(last.path);
     if (claimed > (sealed?.size ?? 0)) throw unsealed(last.path);
     if (sealed?.size !== chain.size) return;
@@ -63,14 +63,14 @@ export function findLog(
     agrees = true;
     sealedBytes = end;
   };
-  compare(0, 0);
+  checkRecord(0, 0);
   let bytes = Buffer.alloc(0);
   let validBytes = 0;
   for (const [index, segment] of starts.slice(Math.max(0, from)).entries()) {
     const next = starts[Math.max(0, from) + index + 1];
     bytes = readFileSync(segment.path).subarray(0, next?.header.fenced?.validBytes);
     sealedBytes = 0;
-    validBytes = follow(bytes, chain, segment.path, next === undefined, compare);
+    validBytes = addRecords(bytes, chain, segment.path, next === undefined, checkRecord);
   }
   if (!agrees) throw new ConfigError(shorter(last.path, chain.size, sealed?.size ?? 0));
   const { number, path } = last;
@@ -79,16 +79,16 @@ export function findLog(
   return { chain, number, path, validBytes, startedAt, ...end };
 }
 
-/** Called after each record, with the size of the checkpoint that it tells of, and where it ends in its segment. */
-type Compare = (claimed: number, end: number) => void;
+/** Called after each record, with the size of the checkpoint that it mentions (or 0), and its end in the segment. */
+type CheckRecord = (claimed: number, end: number) => void;
 
-function claimedBy({ record }: LogLine): number {
+function claimedSize({ record }: LogLine): number {
   const { phase, checkpoint } = record as { phase?: unknown; checkpoint?: { size?: unknown } };
   return phase === 'checkpoint' ? Number(checkpoint?.size) : 0;
 }
 
 /** Adds the records of a segment to the chain; returns where they end. */
-function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, compare: Compare): number {
+function addRecords(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, checkRecord: CheckRecord): number {
   let start = 0;
   let number = 0;
   for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
@@ -96,15 +96,15 @@ function follow(bytes: Buffer, chain: LogChain, path: string, isLast: boolean, c
     const lineBytes = bytes.subarray(start, end);
     const line = readLogLine(lineBytes);
     if (line === undefined || line.prev !== chain.prev || line.sequence !== chain.size + 1) {
-      // A torn block of the disk can end with a newline, too; a record behind it cannot follow from it. Where a power
-      // loss took a block and left later ones there are zeros, which no line of ours holds.
+      // A torn block can end with a newline too, but then no record follows. If a power loss took one block and kept
+      // later ones, the block is zeros, which no line of ours contains.
       const isTorn = bytes.indexOf(newline, end + 1) < 0 || bytes.subarray(start, end).includes(0);
       if (isLast && isTorn) return start;
       throw broken(path, number);
     }
     chain.push(leafHash(lineBytes));
     start = end + 1;
-    compare(claimedBy(line), start);
+    checkRecord(claimedSize(line), start);
   }
   if (start < bytes.length && !isLast) throw broken(path, number + 1);
   return start;
@@ -118,7 +118,7 @@ interface SegmentStart extends Segment {
 function readStart({ number, path }: Segment): SegmentStart {
   const descriptor = openSync(path, 'r');
   try {
-    const bytes = readFrom(descriptor, 0, maxLineBytes);
+    const bytes = readBytes(descriptor, 0, maxLineBytes);
     const line = readLogLine(bytes.subarray(0, Math.max(0, bytes.indexOf(newline))));
     const header = readHeader(line?.record);
     if (line === undefined || header === undefined) throw broken(path, 1);
@@ -160,7 +160,7 @@ function shorter(path: string, size: number, sealed: number): string {
   );
 }
 
-/** The name of a log, as its first segment says. */
+/** The name of a log, from its first segment. */
 export function originOf(segments: readonly Segment[]): string | undefined {
   return segments[0] === undefined ? undefined : readStart(segments[0]).header.origin;
 }

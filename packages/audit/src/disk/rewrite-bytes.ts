@@ -5,12 +5,12 @@ import type { FileOperations } from './append-file.js';
 const { O_NOFOLLOW, O_RDWR } = constants;
 
 /**
- * Writes over bytes of a file what was just read of them. After a sync that failed the kernel may hold pages as written
- * that never reached the disk: what was read then is no proof that it is there, and later syncs leave it out.
+ * Rewrites bytes that were just read, and syncs them. After a failed sync the kernel may mark pages clean that never
+ * reached the disk: a read does not prove that the bytes are durable, and later syncs skip them.
  */
-export function writeAgain(path: string, position: number, bytes: Uint8Array, system: FileOperations): void {
+export function rewriteAndSync(path: string, position: number, bytes: Uint8Array, system: FileOperations): void {
   if (bytes.length === 0) return;
-  const descriptor = openUnlessFixed(path);
+  const descriptor = openUnlessAppendOnly(path);
   if (descriptor === undefined) return;
   try {
     let written = 0;
@@ -25,8 +25,8 @@ export function writeAgain(path: string, position: number, bytes: Uint8Array, sy
   }
 }
 
-/** Where a file can only grow nothing can be written over. */
-function openUnlessFixed(path: string): number | undefined {
+/** Undefined for an append-only file (`chattr +a`), which cannot be rewritten. */
+function openUnlessAppendOnly(path: string): number | undefined {
   try {
     return openSync(path, O_RDWR | O_NOFOLLOW);
   } catch (error) {

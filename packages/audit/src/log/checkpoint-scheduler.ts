@@ -1,16 +1,16 @@
 import { FailureThrottle, errorMessage } from '@countersign/common';
 import type { AuditFileSettings } from './audit-file-options.js';
 import type { LogWriter } from './log-writer.js';
-import { WitnessQueue } from '../witnesses/witness.js';
+import { WitnessQueue } from '../witnesses/witness-queue.js';
 
-const secondsForWitnesses = 10;
+const witnessTimeoutSeconds = 10;
 
-/** Seals a log now and then, and hands what it signed to the witnesses. Its failures refuse no record. */
-export class LogKeeper {
+/** Makes checkpoints after enough records or time, and sends them to the witnesses. Its failures refuse no record. */
+export class CheckpointScheduler {
   readonly #log: LogWriter;
   readonly #settings: AuditFileSettings;
   readonly #witnesses: readonly WitnessQueue[];
-  readonly #trouble: FailureThrottle;
+  readonly #failures: FailureThrottle;
   #due: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
 
@@ -18,59 +18,59 @@ export class LogKeeper {
     this.#log = log;
     this.#settings = settings;
     const { witnesses, onTrouble, clock } = settings;
-    this.#trouble = new FailureThrottle(clock);
+    this.#failures = new FailureThrottle(clock);
     this.#witnesses = witnesses.map((witness) => new WitnessQueue(witness, onTrouble, clock));
-    log.onSealed((note) => {
-      for (const witness of this.#witnesses) witness.hand(note);
+    log.onCheckpoint((note) => {
+      for (const witness of this.#witnesses) witness.enqueue(note);
     });
   }
 
-  /** Who is called when a checkpoint is due though no record comes. */
+  /** Called when a checkpoint is due and no record arrives to trigger it. */
   onDue(due: () => void): void {
     this.#due = due;
   }
 
   /** Call it after each batch. */
-  async keep(isDue: boolean): Promise<void> {
+  async afterBatch(isDue: boolean): Promise<void> {
     const { unsealed } = this.#log;
     if (unsealed > 0 && (isDue || unsealed >= this.#settings.checkpointRecords)) await this.#seal();
-    // Also after a failure, though no record may come any more.
+    // Also after a failure: there may be no further record to retry with.
     if (this.#log.unsealed > 0) this.#timer ??= this.#startTimer();
   }
 
-  /** Seals what is left. */
+  /** Makes the last checkpoint. */
   async close(): Promise<void> {
     this.#stopTimer();
     if (this.#log.unsealed > 0) await this.#seal();
-    this.#tellOver(this.#trouble.overAtLast());
+    this.#reportRecovery(this.#failures.overAtLast());
     await this.#log.makeDurable().catch(() => {});
     this.#log.close();
   }
 
-  /** Gives the witnesses the time to take the last checkpoint; but whoever closes does not wait for ever. */
-  async witnesses(): Promise<void> {
-    await Promise.all(this.#witnesses.map((witness) => witness.close(secondsForWitnesses)));
+  /** Waits a bounded time until the witnesses have the last checkpoint. */
+  async closeWitnesses(): Promise<void> {
+    await Promise.all(this.#witnesses.map((witness) => witness.close(witnessTimeoutSeconds)));
   }
 
   async #seal(): Promise<void> {
     this.#stopTimer();
     try {
       await this.#log.checkpoint();
-      this.#tellOver(this.#trouble.over());
+      this.#reportRecovery(this.#failures.over());
     } catch (error) {
-      if (!this.#trouble.again()) return;
+      if (!this.#failures.again()) return;
       this.#settings.onTrouble(
-        `countersign: the audit log could not be sealed, ${this.#trouble.howOften} now: ${errorMessage(error)}`,
+        `countersign: the audit log could not be sealed, ${this.#failures.howOften} now: ${errorMessage(error)}`,
       );
     }
   }
 
-  #tellOver(times: number): void {
-    if (times > 0) this.#settings.onTrouble('countersign: the audit log is sealed again.');
+  #reportRecovery(failures: number): void {
+    if (failures > 0) this.#settings.onTrouble('countersign: the audit log is sealed again.');
   }
 
   #startTimer(): NodeJS.Timeout {
-    // It must not keep the process alive: the log is sealed at close, too.
+    // Must not keep the process alive: close() makes a checkpoint too.
     return setTimeout(() => {
       this.#timer = undefined;
       this.#due();

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { AuditError } from '../record/audit-error.js';
 
-/** Bounds memory and the length of one write: 256 lines are at most 4 MiB. */
+/** Bounds memory and the size of one write: 256 lines are at most 4 MiB. */
 export const maxBatch = 256;
 
 interface Waiting<Entry> {
@@ -11,8 +11,8 @@ interface Waiting<Entry> {
 }
 
 /**
- * Lets many writers share one slow commit: one batch is in flight, the others gather for the next. Each `add` resolves
- * when the batch that holds its entry is committed, and rejects when that batch failed or the queue is full.
+ * Lets many writers share one slow commit: while one batch is in flight, entries gather for the next. Each `add` resolves
+ * when its batch is committed, and rejects if the batch failed or the queue is full.
  */
 export class GroupCommit<Entry> {
   readonly #commit: (entries: readonly Entry[]) => Promise<void>;
@@ -47,7 +47,7 @@ export class GroupCommit<Entry> {
 
   async #drain(): Promise<void> {
     for (;;) {
-      // Writers that the last batch released add their next entries in this turn: twice the size, half the commits.
+      // The writers that the last batch released add their next entries in this turn: half as many commits.
       await setImmediate();
       if (this.#queue.length === 0) break;
       await this.#commitBatch(this.#queue.splice(0, this.#batchSize));

@@ -2,15 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointsFileName } from '@countersign/audit-verifier';
 import { ConfigError } from '@countersign/common';
-import { verifierKeyFileName } from '../log/log-files.js';
+import { verifierKeyFileName } from '../disk/log-files.js';
 
 /**
- * Says whether a log without segments may be begun: a folder that holds something of an older log must not look like
- * the beginning of the next. What a crash can leave of a beginning is a key, a lock and an empty file of checkpoints.
+ * Checks that a folder without segments never held a log: a new log must not hide the loss of an old one. A crash at the
+ * first start leaves a key, a lock and an empty file of checkpoints at most.
  *
  * @throws ConfigError if there was a log.
  */
-export function checkIsNew(directory: string): void {
+export function checkNewLog(directory: string): void {
   const path = join(directory, checkpointsFileName);
   const checkpoints = existsSync(path) ? readFileSync(path, 'latin1') : '';
   const sealed = [...checkpoints.matchAll(/^(\d+)\n[A-Za-z\d+/]{43}=\n\n/gm)].at(-1)?.[1];

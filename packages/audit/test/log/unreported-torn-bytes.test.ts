@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { auditFile, auditFileWith } from '../../src/log/audit-file.js';
 import type { AuditFileOptions } from '../../src/log/audit-file-options.js';
 import { readWholeAuditLog } from '../../src/log/read-audit-log.js';
-import { unreportedTornBytes } from '../../src/disk/unreported-torn-bytes.js';
+import { unreportedTornBytes } from '../../src/log/unreported-torn-bytes.js';
 import { ConfigError } from '@countersign/common';
 import { event, type Folder, temporaryFolder } from '../events.js';
-import { fullFor } from './faults.js';
+import { fullFor } from '../disk/faults.js';
 import { segments, verify, writeAll } from '../log-folder.js';
 
 const noon = '2026-11-24T12-00-00.000Z';

@@ -1,12 +1,12 @@
 import { ConfigError } from '@countersign/common';
-import { BoundedSink } from '../sinks/bounded-sink.js';
+import { BoundedSink } from './bounded-sink.js';
 import type { AuditSink } from '../record/event.js';
-import { fanOut, isFanOut } from '../sinks/fan-out.js';
+import { fanOut, isFanOut } from './fan-out.js';
 
-/** What `fanOut` gives each of several. How much may wait is for a single sink to say. */
+/** The timeout that `fanOut` sets for each of several sinks. A single sink bounds its own queue. */
 const limits = { maxWaiting: 1_000_000, timeoutMilliseconds: 30_000 };
 
-/** The sink or sinks of a guard, each bounded in time: a disk that hangs is a refusal, and ends a close. */
+/** Reads the guard's `audit` option. Each sink gets a timeout: a disk that hangs becomes a refusal. */
 export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
   const sinks: readonly AuditSink[] = Array.isArray(audit) ? audit : [audit as AuditSink];
   if (sinks.some((sink) => typeof sink === 'string')) {
@@ -27,7 +27,7 @@ export function readAudit(audit: AuditSink | readonly AuditSink[]): AuditSink {
   return isFanOut(only) ? only : new BoundedSink(only, 'the audit sink', limits);
 }
 
-/** The actions that may run though their record cannot be written. */
+/** Reads `dangerouslyActWithoutRecord`: the actions that run even if their record cannot be written. */
 export function readUnrecordedActions(actions: readonly string[] = []): readonly string[] {
   if (Array.isArray(actions) && actions.every((action) => typeof action === 'string' && action !== '')) return actions;
   throw new ConfigError("createGuard: 'dangerouslyActWithoutRecord' must list actions, like ['invoice.read'].");

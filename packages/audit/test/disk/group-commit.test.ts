@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { GroupCommit, maxBatch } from '../../src/log/group-commit.js';
+import { GroupCommit, maxBatch } from '../../src/disk/group-commit.js';
 
 /** A commit that ends when the test says so. */
 class Gate {

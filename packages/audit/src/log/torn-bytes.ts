@@ -1,52 +1,52 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { syncDirectory } from '../log/log-files.js';
-import type { RecoveredRecord } from '../log/log-record.js';
-import { createBeside, freeName } from './whole-file.js';
+import { syncDirectory } from '../disk/log-files.js';
+import type { RecoveredRecord } from './log-record.js';
+import { createUnderFreeName, freeName } from '../disk/atomic-file.js';
 
 export type TornBytes = RecoveredRecord['recovered'];
 
 const newline = 0x0a;
 
-/** What the name of a segment is followed by where its torn bytes are put aside. */
+/** The suffix of a file of quarantined bytes; it follows the name of the segment. */
 export function tornSuffix(time: number): string {
   return `.torn-${new Date(time).toISOString().replaceAll(':', '-')}`;
 }
 
-/** Whether a file bears such a name; the number of the segment, if so. */
-export function tornSegment(file: string): number | undefined {
+/** The number of the segment in the name of a file of quarantined bytes; undefined for another file. */
+export function segmentOfTornFile(file: string): number | undefined {
   const named = /^audit-(\d+)\.jsonl\.torn-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z(?:-\d+)?$/.exec(file);
   return named === null ? undefined : Number(named[1]);
 }
 
-/** Copies what a crash has torn to a file of its own, never to be seen half written. @returns its path. */
-export function keepTornBytes(path: string, torn: Uint8Array, suffix: string): string {
-  return createBeside(`${path}${suffix}`, torn);
+/** Copies torn bytes to a file of their own, atomically. @returns its path. */
+export function quarantineTornBytes(path: string, torn: Uint8Array, suffix: string): string {
+  return createUnderFreeName(`${path}${suffix}`, torn);
 }
 
 /**
- * A crash may have left the last segment without even its first record: nothing in it was ever acknowledged. It is put
- * aside under its name with `suffix`.
+ * Quarantines a last segment without a complete first record, which a crash can leave: none of its records was
+ * acknowledged.
  *
- * @returns the segments that are left.
+ * @returns the remaining segments.
  */
-export function putUnfinishedAside<Segment extends { readonly path: string }>(
+export function quarantineUnstartedSegment<Segment extends { readonly path: string }>(
   segments: readonly Segment[],
   suffix: string,
 ): readonly Segment[] {
   const last = segments.at(-1);
   if (last === undefined) return segments;
   const bytes = readFileSync(last.path);
-  if (!isUnfinished(bytes)) return segments;
+  if (!isUnstarted(bytes)) return segments;
   if (bytes.length === 0) rmSync(last.path);
   else renameSync(last.path, freeName(`${last.path}${suffix}`));
   syncDirectory(dirname(last.path));
   return segments.slice(0, -1);
 }
 
-/** Its first write is of two lines at most. Zeros are a block that did not reach the disk though a later one did. */
-function isUnfinished(segment: Buffer): boolean {
+/** The first write is at most two lines. Zeros are a block that did not reach the disk although a later one did. */
+function isUnstarted(segment: Buffer): boolean {
   const firstEnd = segment.indexOf(newline);
   if (firstEnd < 0) return true;
   return segment.subarray(0, firstEnd).includes(0) && segment.filter((byte) => byte === newline).length <= 2;

@@ -1,6 +1,6 @@
 import { linkSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createWhole } from '../../src/disk/whole-file.js';
+import { createAtomically } from '../../src/disk/atomic-file.js';
 import { temporaryFolder } from '../events.js';
 
 /** The system call, where the file system has no links. */
@@ -10,7 +10,7 @@ function failWith(code: string): typeof linkSync {
   };
 }
 
-describe('createWhole', () => {
+describe('createAtomically', () => {
   it.each<[string, typeof linkSync]>([
     ['with links', linkSync],
     ...['EPERM', 'ENOTSUP', 'ENOSYS'].map((code): [string, typeof linkSync] => [
@@ -19,8 +19,8 @@ describe('createWhole', () => {
     ]),
   ])('takes a name once, %s', (_name, link) => {
     using folder = temporaryFolder();
-    expect(createWhole(folder.log, 'one', link)).toBe(true);
-    expect(createWhole(folder.log, 'two', link)).toBe(false);
+    expect(createAtomically(folder.log, 'one', link)).toBe(true);
+    expect(createAtomically(folder.log, 'two', link)).toBe(false);
     expect(readFileSync(folder.log, 'utf8')).toBe('one');
     expect(statSync(folder.log).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder.path)).toEqual(['audit-000001.jsonl']);
@@ -28,7 +28,7 @@ describe('createWhole', () => {
 
   it('says what the disk says', () => {
     using folder = temporaryFolder();
-    expect(() => createWhole(folder.log, 'one', failWith('EIO'))).toThrow('EIO');
+    expect(() => createAtomically(folder.log, 'one', failWith('EIO'))).toThrow('EIO');
     expect(readdirSync(folder.path)).toEqual([]);
   });
 });

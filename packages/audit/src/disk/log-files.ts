@@ -5,10 +5,10 @@ import { ConfigError } from '@countersign/common';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR } = constants;
 
-/** Where the verifier key of a log stands, for whoever verifies it. */
+/** The public key of a log, in its folder. */
 export const verifierKeyFileName = 'checkpoint.vkey';
 
-/** Makes the folder of a log. A new one is found again after a power loss only if those that name it are durable too. */
+/** Creates the folder of a log. Its parents are synced too: otherwise a power loss could remove the folder. */
 export function makeFolder(directory: string): void {
   const created = mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (created === undefined) return;
@@ -16,7 +16,7 @@ export function makeFolder(directory: string): void {
   syncDirectory(dirname(created));
 }
 
-/** Opens a file for appending, its name durable. Never through a symbolic link: it could lead over another file. */
+/** Opens a file for appending and makes its name durable. Never through a symbolic link to another file. */
 export function openForAppend(path: string, mustBeNew = false): number {
   const descriptor = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | (mustBeNew ? O_EXCL : 0), 0o600);
   syncDirectory(dirname(path));
@@ -38,7 +38,7 @@ export function segmentPath(directory: string, number: number): string {
   return join(directory, segmentName(number));
 }
 
-/** Makes the names in a folder durable. Windows cannot, and need not. */
+/** Makes the names in a folder durable. Windows cannot do this, and need not. */
 export function syncDirectory(directory: string): void {
   if (process.platform === 'win32') return;
   const descriptor = openSync(directory, O_RDONLY);

@@ -1,0 +1,84 @@
+import { FailureThrottle, errorMessage, withTimeout } from '@countersign/common';
+import type { CheckpointWitness } from './witness.js';
+
+/** Longer than any `timeoutSeconds` of ours, so that only a witness that never answers is abandoned. */
+const longestReceiptSeconds = 600;
+
+/**
+ * Sends checkpoints to one witness, one at a time. The log never waits for it. While the witness is busy only the latest
+ * checkpoint is kept for it: that one covers all before. Failures are counted and reported.
+ */
+export class WitnessQueue {
+  readonly #witness: CheckpointWitness;
+  readonly #onTrouble: (message: string) => void;
+  readonly #failures: FailureThrottle;
+  #next: string | undefined;
+  #working: Promise<void> | undefined;
+  #sentAt = 0;
+  /** Incremented when a call is abandoned, so that its worker stops. */
+  #generation = 0;
+
+  constructor(witness: CheckpointWitness, onTrouble: (message: string) => void, clock: () => number) {
+    this.#witness = witness;
+    this.#onTrouble = onTrouble;
+    this.#failures = new FailureThrottle(clock);
+  }
+
+  enqueue(note: string): void {
+    this.#next = note;
+    const isOverdue = performance.now() - this.#sentAt > longestReceiptSeconds * 1000;
+    if (this.#working !== undefined && isOverdue) this.#abandon();
+    this.#working ??= this.#work(this.#generation);
+  }
+
+  /** Waits for the last checkpoint, but not longer than the timeout; a timeout is reported. */
+  async close(timeoutSeconds: number): Promise<void> {
+    if (this.#working !== undefined) {
+      await withTimeout(timeoutSeconds * 1000, this.#working, () => {
+        this.#onTrouble(
+          `countersign: the witness ${this.#witness.name} did not take the last checkpoint within ${timeoutSeconds} s ` +
+            'of the close. The end of the log can be cut off without a trace until it takes one.',
+        );
+      });
+    }
+    this.#reportRecovery(this.#failures.overAtLast());
+  }
+
+  async #work(generation: number): Promise<void> {
+    while (this.#next !== undefined && generation === this.#generation) {
+      const note = this.#next;
+      this.#next = undefined;
+      this.#sentAt = performance.now();
+      await this.#deliver(note);
+    }
+    if (generation === this.#generation) this.#working = undefined;
+  }
+
+  /** Called by the next checkpoint and not by a timer, which would keep the process alive. */
+  #abandon(): void {
+    this.#generation += 1;
+    this.#working = undefined;
+    this.#reportFailure(`no answer within ${longestReceiptSeconds} s`);
+  }
+
+  async #deliver(note: string): Promise<void> {
+    try {
+      await this.#witness.receive(note);
+      this.#reportRecovery(this.#failures.over());
+    } catch (error) {
+      this.#reportFailure(errorMessage(error));
+    }
+  }
+
+  #reportFailure(reason: string): void {
+    if (!this.#failures.again()) return;
+    this.#onTrouble(
+      `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#failures.howOften} now: ` +
+        `${reason}. The end of the log can be cut off without a trace until it takes one.`,
+    );
+  }
+
+  #reportRecovery(failures: number): void {
+    if (failures > 0) this.#onTrouble(`countersign: the witness ${this.#witness.name} takes checkpoints again.`);
+  }
+}
