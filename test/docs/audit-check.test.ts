@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => rm(place, { recursive: true, force: true }));
 
 it('it is as short as its heading says', () => {
-  const page = readPage('docs/audit-log.md');
+  const page = readPage('docs/reference/audit-log.md');
   const code = blocksOf(page).findLast(({ language }) => language === 'js')?.code ?? '';
   const lines = code.split('\n').filter((line) => line !== '');
   expect(page.text).toContain(`## The check in ${lines.length} lines\n`);
@@ -46,7 +46,7 @@ describe.each([
   { language: 'python', file: 'check.py', program: 'python3', isHere: hasPython },
 ])('the check on the page, in $language', ({ language, file, program, isHere }) => {
   beforeAll(async () => {
-    const block = blocksOf(readPage('docs/audit-log.md')).findLast((one) => one.language === language);
+    const block = blocksOf(readPage('docs/reference/audit-log.md')).findLast((one) => one.language === language);
     await writeFile(join(place, file), block?.code ?? `no ${language} on the page`);
   });
 

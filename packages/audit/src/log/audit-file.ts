@@ -13,7 +13,7 @@ import { renderEvent } from '../record/record.js';
 /**
  * A durable, tamper-evident log in a folder: segments of JSON lines, each record with the hash of the record before, and
  * signed checkpoints (`checkpoints.txt`, C2SP tlog-checkpoint). `write` resolves once the record is on disk. The folder
- * is created if needed; only its owner can read the records. docs/audit-log.md describes the format.
+ * is created if needed; only its owner can read the records. docs/reference/audit-log.md describes the format.
  *
  * One process writes a log; in a cluster each has its own folder. After a crash the log continues after its last complete
  * record, and records the torn bytes. If the disk is full, records are refused until it has space. If a sync fails, if

@@ -9,7 +9,7 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 /**
  * Appends each checkpoint to a file, which `verifyLog` compares with the log. It proves something only if whoever can
  * write the log cannot rewrite the file: put it on another host's file system, or let another user commit it to git
- * (docs/audit-log.md). The folder is not created, since it may be a mount that is missing; this is reported and retried.
+ * (docs/reference/audit-log.md). The folder is not created, since it may be a mount that is missing; this is reported and retried.
  *
  * @throws ConfigError if the path is a symbolic link.
  *
