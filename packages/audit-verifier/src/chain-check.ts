@@ -4,33 +4,33 @@ import { type LineFrame, noPrev, relinked } from './log-line.js';
 import { leafHash } from './merkle.js';
 import type { Place, PlacedLine } from './read-log.js';
 
-/** What is missing is looked for among what comes later; a log with more holes than this is not worth more. */
+/** Bounds memory: missing records are searched among later ones, but only for the latest gaps. */
 const maxGaps = 1000;
 
 interface Gap {
   readonly from: number;
   readonly through: number;
   readonly place: Place;
-  /** The record before, if it is only the first missing one that can say whether it was changed. */
+  /** The record before the gap, if only the first missing record could confirm it. */
   readonly before: { readonly place: Place; readonly hash: string } | undefined;
 }
 
-/** The latest record of the chain: what it is, the links to it and from it will tell. */
+/** The latest record of the chain. The links to it and from it decide whether it was changed. */
 interface Latest {
   readonly sequence: number;
   readonly place: Place;
-  /** It was, whatever the next one says. */
+  /** True: it was changed, whatever the next link says. */
   readonly changed: boolean;
-  /** Where the record before stands, if the link between the two is wrong: then either of them was changed. */
+  /** The place of the record before, if the link between the two is wrong: then either may have been changed. */
   readonly suspect: Place | undefined;
-  /** The hash that it had, if of it the link alone was changed. */
+  /** Its original hash, if only its link was changed. */
   readonly relinkedHash: string | undefined;
 }
 
 /**
- * Follows the chain from line to line: each names its own number, and the hash of the line before. Where that breaks,
- * it works out which record was changed, removed, moved or doubled, and goes on behind it. A record is right only if
- * the next one says so: whatever has no such word for it is named, if need be together with a neighbour.
+ * Follows the chain from line to line: each holds its own number and the hash of the line before. At a break it works
+ * out which record was changed, removed, moved or duplicated, and continues behind it. Only the next record confirms a
+ * record; an unconfirmed record is named, together with a neighbour if either may have been changed.
  */
 export class ChainCheck {
   readonly #findings: Findings;
@@ -38,12 +38,12 @@ export class ChainCheck {
   #expected: number;
   #hash: string;
   #latest: Latest | undefined;
-  /** So many records need no link to be right. */
+  /** The first so many records are covered by a checkpoint and need no link. */
   #vouched: number;
   #linkedThrough = Number.POSITIVE_INFINITY;
-  /** In order. */
+  /** In order of their numbers. */
   readonly #missing: Gap[] = [];
-  /** Gaps up to this record are no longer looked at. */
+  /** Gaps up to this record are reported already. */
   #settledThrough = 0;
 
   constructor(findings: Findings, expected = 1, prev: string = noPrev) {
@@ -54,52 +54,52 @@ export class ChainCheck {
     this.#hash = prev;
   }
 
-  /** Whether everything so far is linked; only then does the tree say anything. */
+  /** Whether all records so far are linked. Otherwise the tree proves nothing. */
   get intact(): boolean {
     return this.#linkedThrough === Number.POSITIVE_INFINITY;
   }
 
-  /** The last record before the first that may be wrong. Infinite as long as there is none. */
+  /** The last record before the first that may be wrong; infinite if there is none. */
   get linkedThrough(): number {
     return this.#linkedThrough;
   }
 
-  /** The highest number seen. */
+  /** The highest sequence number so far. */
   get last(): number {
     return this.#expected - 1;
   }
 
-  /** Takes the next line; undefined for one that is no record. */
+  /** Takes the next line; `line` is undefined if it is not a record. */
   take(line: LineFrame | undefined, { bytes, hash, place }: Pick<PlacedLine, 'bytes' | 'hash' | 'place'>): void {
     const linked = line === undefined ? bytes.includes(this.#hash) : line.prev === this.#hash;
     if (line === undefined || linked || line.sequence === this.#expected) this.#follow(line, linked, bytes, place);
-    else if (line.sequence > this.#expected) this.#gap(line, place);
-    else return this.#late(line, place);
+    else if (line.sequence > this.#expected) this.#openGap(line, place);
+    else return this.#takeLate(line, place);
     this.#expected = (this.#latest?.sequence ?? 0) + 1;
     this.#hash = hash.toString('hex');
   }
 
-  /** So many records are what the key has sealed. */
+  /** The first `size` records match a checkpoint. */
   vouch(size: number): void {
     this.#vouched = size;
   }
 
-  /** What the latest record says is not so. */
+  /** The content of the latest record is false. */
   markEdited(): void {
     if (this.#latest !== undefined) this.#latest = { ...this.#latest, changed: true };
   }
 
-  /** Call it after the last line: what was missing until now is missing. */
+  /** Call it after the last line: records still missing are reported. */
   end(): void {
-    this.#leave();
+    this.#closeLatest();
     this.#edited.end();
     this.#settleGaps(0);
   }
 
-  /** The record that is to come next. */
+  /** Takes the expected record. */
   #follow(line: LineFrame | undefined, linked: boolean, bytes: Buffer, place: Place): void {
     const before = this.#latest;
-    const beforeIsWrong = this.#judge(line?.prev, linked);
+    const beforeIsWrong = this.#resolveLatest(line?.prev, linked);
     const sequence = this.#expected;
     const beforeIsRight = linked || sequence - 1 <= this.#vouched;
     const suspect = beforeIsRight || beforeIsWrong ? undefined : before?.place;
@@ -109,19 +109,19 @@ export class ChainCheck {
     if (changed || !linked) this.#breakAfter(suspect === undefined ? sequence - 1 : sequence - 2);
   }
 
-  /** What the next record says of the latest one, and so of the one before. Returns whether the latest was changed. */
-  #judge(prev: string | undefined, linked: boolean): boolean {
+  /** Decides by the next record's link about the latest record and the one before. Returns whether the latest changed. */
+  #resolveLatest(prev: string | undefined, linked: boolean): boolean {
     if (this.#latest === undefined) return false;
     const { sequence, place, changed, suspect, relinkedHash } = this.#latest;
-    // Then the latest was written after the one before, just as that stands there.
+    // Only its link was changed: its original link confirms the record before.
     const linkAlone = prev !== undefined && prev === relinkedHash;
     if (suspect !== undefined && !linkAlone) this.#edited.add(sequence - 1, suspect, linked && !changed);
     if (changed || linkAlone) this.#edited.add(sequence, place, true);
     return changed || linkAlone;
   }
 
-  /** No next record says anything of the latest one. Returns whether it is named. */
-  #leave(): boolean {
+  /** Reports the latest record without a next one to confirm it. Returns whether it is named. */
+  #closeLatest(): boolean {
     if (this.#latest === undefined) return false;
     const { sequence, place, changed, suspect } = this.#latest;
     if (suspect !== undefined) this.#edited.add(sequence - 1, suspect, false);
@@ -133,8 +133,8 @@ export class ChainCheck {
     this.#linkedThrough = Math.min(this.#linkedThrough, sequence);
   }
 
-  #gap({ sequence }: LineFrame, place: Place): void {
-    const isNamed = this.#leave();
+  #openGap({ sequence }: LineFrame, place: Place): void {
+    const isNamed = this.#closeLatest();
     const from = this.#expected;
     this.#breakAfter(from - 2);
     const before =
@@ -146,7 +146,7 @@ export class ChainCheck {
     this.#settleGaps(maxGaps);
   }
 
-  #late({ sequence, prev }: LineFrame, place: Place): void {
+  #takeLate({ sequence, prev }: LineFrame, place: Place): void {
     this.#breakAfter(this.#expected - 2);
     const at = this.#missing.findIndex(({ through }) => sequence <= through);
     const gap = this.#missing[at];
@@ -166,7 +166,7 @@ export class ChainCheck {
     this.#settleGaps(maxGaps);
   }
 
-  /** Keeps so many gaps open; what is missing in older ones is missing. */
+  /** Reports the oldest gaps, and keeps the latest `most`. */
   #settleGaps(most: number): void {
     const settled = this.#missing.splice(0, Math.max(0, this.#missing.length - most));
     for (const { from, through, place, before } of settled) {

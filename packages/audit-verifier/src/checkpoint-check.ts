@@ -1,29 +1,29 @@
 import { type Checkpoint, parseCheckpoint } from './checkpoint.js';
-import { splitCheckpoints, textOf } from './checkpoint-file.js';
+import { splitCheckpoints, signedText } from './checkpoint-file.js';
 import type { Findings } from './finding.js';
 import type { Place } from './read-log.js';
 import { runsOf } from './runs.js';
 
 interface Known extends Checkpoint {
-  /** Kept in the folder of the log, or somewhere else. */
+  /** True: kept outside of the folder of the log. */
   readonly outside: boolean;
   matches?: boolean;
 }
 
-/** Compares a log, while it is read, with what was signed of it. */
+/** Compares a log, while it is read, with its signed checkpoints. */
 export class CheckpointCheck {
   readonly #findings: Findings;
   readonly #known: Known[] = [];
   readonly #bySize = new Map<number, Known[]>();
-  readonly #claimed = new Set<number>();
-  readonly #recorded: number[] = [];
+  readonly #presentSizes = new Set<number>();
+  readonly #expectedSizes: number[] = [];
   #start: { readonly size: number; readonly place: Place } | undefined;
 
   constructor(findings: Findings) {
     this.#findings = findings;
   }
 
-  /** Takes checkpoints that the key has signed, `outside` if they were kept elsewhere. */
+  /** Adds checkpoints that the key has signed; `outside`: they were kept elsewhere. */
   add(checkpoints: readonly Checkpoint[], outside: boolean): void {
     for (const checkpoint of checkpoints) {
       const known = { ...checkpoint, outside };
@@ -34,54 +34,54 @@ export class CheckpointCheck {
     }
   }
 
-  /** Takes the checkpoints that the folder holds now, right or wrong: none of them is missing. */
-  claim(text: string): void {
+  /** Marks the checkpoints that the folder holds now, valid or not: none of them is missing. */
+  markPresent(text: string): void {
     for (const note of splitCheckpoints(text)) {
-      const claimed = parseCheckpoint(textOf(note));
-      if (claimed !== undefined) this.#claimed.add(claimed.size);
+      const checkpoint = parseCheckpoint(signedText(note));
+      if (checkpoint !== undefined) this.#presentSizes.add(checkpoint.size);
     }
   }
 
-  /** So many records, with this root, are said to be before the first that is read. */
+  /** The log claims that `size` records with this root precede the first that is read. */
   beginAt(size: number, root: Buffer, place: Place): void {
     this.#start = { size, place };
     this.compare(size, root);
   }
 
-  /** Whether the root of so many records is of interest. */
+  /** Whether there is a checkpoint of this size. */
   wants(size: number): boolean {
     return this.#bySize.has(size);
   }
 
-  /** Whether the key has signed this root of so many records. */
+  /** Compares the root at this size with each checkpoint. Returns whether one matches. */
   compare(size: number, root: Buffer): boolean {
     const same = this.#bySize.get(size) ?? [];
     for (const known of same) known.matches = known.root.equals(root);
     return same.some(({ matches }) => matches === true);
   }
 
-  /** The log says that this many records were sealed. */
-  recorded(size: number): void {
-    this.#recorded.push(size);
+  /** The log has a record of a checkpoint of this size. */
+  expect(size: number): void {
+    this.#expectedSizes.push(size);
   }
 
-  /** The largest checkpoint that the key has signed. */
+  /** Size of the largest signed checkpoint. */
   get signed(): number {
     return largest(this.#known);
   }
 
-  /** The largest checkpoint that the log agrees with. */
+  /** Size of the largest checkpoint that matches the log. */
   get sealed(): number {
     return largest(this.#known.filter(({ matches }) => matches === true));
   }
 
-  /** Whether the key has signed that so many records have this root, in base64, and they do. */
+  /** Whether a matching checkpoint has this size and root (base64). */
   confirms(size: number, root: string): boolean {
     const same = this.#bySize.get(size) ?? [];
     return same.some((known) => known.matches === true && known.root.toString('base64') === root);
   }
 
-  /** Call it after the last line. Of the records behind `linkedThrough` no root says anything. */
+  /** Call it after the last line. Roots of records behind `linkedThrough` prove nothing. */
   end(lastSequence: number, linkedThrough: number, file: string): void {
     this.#reportMissing(file);
     this.#compareHistories(linkedThrough);
@@ -90,8 +90,8 @@ export class CheckpointCheck {
   }
 
   #reportMissing(file: string): void {
-    const recorded = this.#recorded.map((size) => ({ size, missing: !this.#claimed.has(size) }));
-    for (const run of runsOf(recorded, (a, b) => a.missing === b.missing)) {
+    const expected = this.#expectedSizes.map((size) => ({ size, missing: !this.#presentSizes.has(size) }));
+    for (const run of runsOf(expected, (a, b) => a.missing === b.missing)) {
       const [{ size, missing }] = run;
       if (!missing) continue;
       const [which, are] =
@@ -119,8 +119,8 @@ export class CheckpointCheck {
   }
 
   /**
-   * Who begins a log anew can say anything of what was before. A segment begins at a checkpoint, unless it fences torn
-   * bytes; there a later one that fits shows as much, since its root is made of the hashes at the start, too.
+   * An attacker who writes the start of an archived log can claim any earlier records. A segment begins at a checkpoint,
+   * unless it fences torn bytes; a later matching checkpoint is enough, since its root includes the hashes at the start.
    */
   #checkStart(): void {
     if (this.#start === undefined) return;
@@ -139,7 +139,7 @@ export class CheckpointCheck {
   }
 }
 
-/** There may be too many to be arguments of one call. */
+/** Not Math.max(...): there may be too many checkpoints for the arguments of one call. */
 function largest(checkpoints: readonly Checkpoint[]): number {
   return checkpoints.reduce((most, { size }) => Math.max(most, size), 0);
 }

@@ -1,42 +1,42 @@
-/** A file of checkpoints, taken apart. */
+/** A parsed file of checkpoints. */
 export interface CheckpointFile {
-  /** The notes that are whole. */
+  /** The complete notes. */
   readonly notes: string[];
-  /** Lines, counted from 1, at which something begins that is no note. */
+  /** Lines, from 1, where text begins that is not a note. */
   readonly strays: readonly number[];
 }
 
 const signatureStart = '— ';
 
-/** What a note says, signed or not. */
-export function textOf(note: string): string {
+/** The text of a note without its signatures. */
+export function signedText(note: string): string {
   return note.slice(0, note.lastIndexOf('\n\n') + 1);
 }
 
 /**
- * Splits the checkpoints of a log, as its folder holds them. A last one that is not whole (it is being written, or was
- * torn by a crash) is left out.
+ * Splits the checkpoints in the folder of a log. An incomplete last one is skipped: it is being written, or a crash tore
+ * it.
  */
 export function splitCheckpoints(file: string): string[] {
   return readOwnCheckpoints(file).notes;
 }
 
-/** The same, with what was put between the notes. */
+/** Like `splitCheckpoints`, with the places of other text. */
 export function readOwnCheckpoints(file: string): CheckpointFile {
   const { notes, strays, open } = split(file.slice(0, file.lastIndexOf('\n') + 1));
   return { notes, strays: open ? strays.slice(0, -1) : strays };
 }
 
 /**
- * Splits checkpoints that were kept elsewhere. They went through other hands, so ends of lines may be those of Windows,
- * and the last may be missing. Nobody writes there while it is read: whatever is no whole note was changed, and is told.
+ * Splits checkpoints that were kept elsewhere. Other programs handled them, so line ends may be those of Windows and the
+ * last may be missing. Nobody writes to this copy, so any incomplete note is a stray.
  */
 export function readKeptCheckpoints(text: string): CheckpointFile {
   const { notes, strays } = split(`${text.replaceAll('\r\n', '\n')}\n`);
   return { notes, strays };
 }
 
-/** A note is some lines, a blank one, and its signatures. After something else it goes on with the next note. */
+/** A note is its lines, a blank line, and its signatures. Other text is skipped up to the next note. */
 function split(file: string): CheckpointFile & { readonly open: boolean } {
   const notes: string[] = [];
   const strays: number[] = [];

@@ -1,10 +1,10 @@
 import { decodeBase64, type NoteProblem, openNote, parseVerifierKey, type VerifierKey } from './note.js';
 
-/** What a log says of itself: so many records, and this root of their Merkle tree. */
+/** The state of a log: its number of records and the root of their Merkle tree. */
 export interface Checkpoint {
   /** The name of the log. */
   readonly origin: string;
-  /** How many records. */
+  /** Number of records. */
   readonly size: number;
   /** RFC 6962 root, 32 bytes. */
   readonly root: Buffer;
@@ -19,7 +19,7 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${root.toString('base64')}\n`;
 }
 
-/** Opens a C2SP tlog-checkpoint that the key has signed, under the name of the log. Extension lines are not used. */
+/** Opens a C2SP tlog-checkpoint that the key has signed in the name of the log. Extension lines are ignored. */
 export function openCheckpoint(note: Uint8Array | string, verifierKey: string | VerifierKey): OpenedCheckpoint {
   const key = typeof verifierKey === 'string' ? parseVerifierKey(verifierKey) : verifierKey;
   if (key === undefined) return { ok: false, problem: 'bad_key' };

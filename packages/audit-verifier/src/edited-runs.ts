@@ -1,7 +1,7 @@
 import { type Findings, inWords } from './finding.js';
 import type { Place } from './read-log.js';
 
-/** Tells of records that were changed, or may have been, in order; neighbours are one finding, at the first of them. */
+/** Reports records that were, or may have been, changed. Neighbours become one finding at the first of them. */
 export class EditedRuns {
   readonly #findings: Findings;
   #run: { readonly from: number; readonly through: number; readonly place: Place; readonly sure: boolean } | undefined;
@@ -10,7 +10,7 @@ export class EditedRuns {
     this.#findings = findings;
   }
 
-  /** `sure`: it is this record that was changed; else it is this one or a neighbour that is added too. */
+  /** `sure`: this record was changed; otherwise this one or a neighbour that is also added. */
   add(sequence: number, place: Place, sure: boolean): void {
     const run = this.#run;
     if (run?.through === sequence - 1) {
@@ -28,7 +28,7 @@ export class EditedRuns {
     this.#run = undefined;
     const message = inWords('edited', from, through);
     const doubt = through === from + 1 ? ', or one of them.' : ', or some of them.';
-    const honest = sure || from === through ? message : message.replace(/\.$/, doubt);
-    this.#findings.add({ kind: 'edited', from, through, message: honest, ...place });
+    const hedged = sure || from === through ? message : message.replace(/\.$/, doubt);
+    this.#findings.add({ kind: 'edited', from, through, message: hedged, ...place });
   }
 }

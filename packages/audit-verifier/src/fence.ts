@@ -4,15 +4,15 @@ import { stat } from 'node:fs/promises';
 import { readFirstLine } from './log-folder.js';
 import { type Fence, readHeader, readLogLine } from './log-line.js';
 
-/** What the next segment says of the end of one. */
+/** The declaration of the next segment about the end of this one. */
 export interface FoundFence {
-  /** The bytes from here on are void: a crash has torn them. Undefined if none are. */
+  /** The bytes from here on are void: a crash tore them. Undefined if none are. */
   readonly validBytes?: number;
-  /** The void bytes are not those that were there when the next segment began: nothing of it is believed. */
+  /** True: the void bytes have changed since, so the declaration is ignored. */
   readonly broken: boolean;
 }
 
-/** Reads what the next segment says of the end of this one, and whether it is so. */
+/** Reads the declaration of the next segment about the end of this one, and checks the void bytes. */
 export async function readFence(path: string, nextPath: string): Promise<FoundFence> {
   const fence = readHeader(readLogLine(await readFirstLine(nextPath))?.record)?.fenced;
   if (fence === undefined) return { broken: false };

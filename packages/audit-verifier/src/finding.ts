@@ -1,4 +1,4 @@
-/** What is wrong with a log. */
+/** What is wrong with a log; docs/guides/audit-log.md explains each kind. */
 export type FindingKind =
   | 'edited'
   | 'removed'
@@ -13,20 +13,20 @@ export type FindingKind =
 
 export interface Finding {
   readonly kind: FindingKind;
-  /** In words. */
+  /** For people. */
   readonly message: string;
-  /** The first and the last record concerned, where there are such. */
+  /** The first and the last record concerned, if any. */
   readonly from?: number;
   readonly through?: number;
-  /** Where it was seen. */
+  /** Where the finding is. */
   readonly file?: string;
   readonly line?: number;
 }
 
-/** More are counted, not kept: one wrong byte must not fill the memory of whoever looks. */
-const most = 100;
+/** Further findings are counted and not kept: a hostile log must not fill the memory of the verifier. */
+const maxKept = 100;
 
-/** Collects findings; neighbours of one kind become one. */
+/** Collects findings. Neighbours of one kind become one. */
 export class Findings {
   readonly #kept: Finding[] = [];
   #count = 0;
@@ -43,10 +43,10 @@ export class Findings {
     const last = this.#kept.at(-1);
     if (last?.kind === finding.kind && last.message === finding.message) return;
     this.#count += 1;
-    if (this.#kept.length < most) this.#kept.push(finding);
+    if (this.#kept.length < maxKept) this.#kept.push(finding);
   }
 
-  /** A finding on records of the log itself. */
+  /** Adds a finding about records. */
   addRecords(kind: FindingKind, from: number, through: number, where: { file?: string; line?: number } = {}): void {
     const last = this.#kept.at(-1);
     if (last?.kind === kind && last.from !== undefined && last.through === from - 1) {
@@ -65,7 +65,7 @@ const verbs: Partial<Record<FindingKind, readonly [one: string, many: string]>> 
   cut_tail: ['was cut off the end', 'were cut off the end'],
 };
 
-/** What happened to records. */
+/** Describes what happened to records. */
 export function inWords(kind: FindingKind, from: number, through: number): string {
   const [one = '', many = ''] = verbs[kind] ?? [];
   if (from === through) return `Record ${from} ${one}.`;

@@ -5,7 +5,7 @@ import { type LineFrame, type LogLine, readHeader, type SegmentHeader } from './
 import { Frontier } from './merkle.js';
 import type { Place, PlacedLine } from './read-log.js';
 
-/** What the first segment that is there says of those before it. */
+/** The claim of the first existing segment about the segments before it. */
 export interface LogStart {
   readonly header: SegmentHeader;
   readonly first: LogLine;
@@ -15,24 +15,24 @@ export interface LogStart {
 export interface LogCheckParts {
   readonly findings: Findings;
   readonly checkpoints: CheckpointCheck;
-  /** The name that the log must have. */
+  /** The expected name of the log. */
   readonly origin: string;
-  /** Where to begin, if not at the beginning. */
+  /** The start of an archived log. */
   readonly start?: LogStart;
-  /** So many records are taken to be those that were sealed. */
+  /** The first so many records are assumed to match a checkpoint, and not parsed. */
   readonly trusted: number;
 }
 
-/** What was read of a line. */
+/** The part of a line that was read. */
 type Read = LineFrame & Partial<Pick<LogLine, 'record'>>;
 
-/** Takes the lines of a log in order: follows the chain, grows the tree, compares it with what was sealed. */
+/** Takes the lines of a log in order: follows the chain, grows the tree, and compares it with the checkpoints. */
 export class LogCheck {
   readonly #parts: LogCheckParts;
   readonly #chain: ChainCheck;
   readonly #tree: Frontier;
   readonly remarks: string[] = [];
-  /** Not believed before the next record has confirmed it. */
+  /** Not used until the next record has confirmed it. */
   #latest: Read | undefined;
   #sealedHash: string | undefined;
 
@@ -51,12 +51,12 @@ export class LogCheck {
     const { bytes, hash, place } = placed;
     const line = this.#read(placed);
     this.#chain.take(line, { bytes, hash, place });
-    // A tree over wrong lines says nothing.
+    // A tree over wrong lines proves nothing.
     if (!this.#chain.intact) {
       this.#latest = undefined;
       return;
     }
-    this.#note(this.#latest);
+    this.#readOwnRecord(this.#latest);
     this.#latest = line;
     if (place.line === 1) this.#checkHeader(readHeader(line?.record), place);
     this.#tree.push(hash);
@@ -68,12 +68,12 @@ export class LogCheck {
     }
   }
 
-  /** The leaf hash of the last record that was read and is sealed, in hexadecimal. */
+  /** The leaf hash of the last sealed record, in hexadecimal. */
   get sealedHash(): string | undefined {
     return this.#sealedHash;
   }
 
-  /** Whether the one record that no seal covers is the log's own, and says that all before it were sealed. */
+  /** Whether the only record without a checkpoint is the log's own record of the last checkpoint. */
   get endsWithSeal(): boolean {
     const { phase, checkpoint } = this.#latest?.record ?? {};
     const { size, root } = (checkpoint ?? {}) as { readonly size?: unknown; readonly root?: unknown };
@@ -85,19 +85,19 @@ export class LogCheck {
   /** Call it after the last line. Returns the number of the last record. */
   end(checkpointsFile: string): number {
     this.#chain.end();
-    this.#note(this.#latest);
+    this.#readOwnRecord(this.#latest);
     this.#parts.checkpoints.end(this.#chain.last, this.#chain.linkedThrough, checkpointsFile);
     return this.#chain.last;
   }
 
   /**
-   * Of an event under a seal only the ends are read. The seal is of bytes: either these are they, and only who has the
-   * key can have made them no JSON, or say a thing twice; or they are not, and the log is read again without this trust.
-   * What the log says of itself is always read whole, and so is what nothing seals: that anybody can have written.
+   * Of an event under a checkpoint only the ends are read. If the checkpoint matches, only the holder of the key can have
+   * written invalid JSON or repeated names; if it does not, the log is read again without this trust. The log's own
+   * records, and records without a checkpoint, are always parsed: anybody can have written them.
    */
   #read(placed: PlacedLine): Read | undefined {
     const { frame } = placed;
-    // The tree grows no more once a line is wrong.
+    // The tree stops growing at the first wrong line.
     return frame?.isEvent === true && this.#tree.size < this.#parts.trusted ? frame : placed.line;
   }
 
@@ -116,11 +116,11 @@ export class LogCheck {
     }
   }
 
-  #note(line: Read | undefined): void {
+  #readOwnRecord(line: Read | undefined): void {
     if (line?.record === undefined) return;
     const { phase, time, checkpoint, recovered } = line.record;
     if (phase === 'checkpoint') {
-      this.#parts.checkpoints.recorded(Number((checkpoint as { readonly size?: unknown } | undefined)?.size));
+      this.#parts.checkpoints.expect(Number((checkpoint as { readonly size?: unknown } | undefined)?.size));
     } else if (phase === 'recovered') {
       const { bytes, file } = (recovered ?? {}) as { readonly bytes?: unknown; readonly file?: unknown };
       const what = `${String(bytes)} torn bytes were put aside as ${String(file)}`;

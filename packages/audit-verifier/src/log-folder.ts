@@ -3,13 +3,13 @@ import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maxLineBytes } from './log-line.js';
 
-/** The file of checkpoints in the folder of a log. */
+/** Name of the file of checkpoints in the folder of a log. */
 export const checkpointsFileName = 'checkpoints.txt';
 
 const newline = 0x0a;
 const blockBytes = 1024 * 1024;
 
-/** The file name of a segment; they sort as they follow each other up to the millionth. */
+/** The file name of a segment. The names sort in order up to the millionth segment. */
 export function segmentName(number: number): string {
   return `audit-${String(number).padStart(6, '0')}.jsonl`;
 }
@@ -35,15 +35,15 @@ export async function listSegments(directory: string): Promise<{ readonly file: 
 }
 
 /**
- * What bears the name of a file of the log and is none: a folder, a pipe, a link. It is never opened: a pipe would never
- * end, and a link leads to where somebody else writes.
+ * Folders, pipes and links under the name of a file of the log. They are never opened: a pipe would never end, and a link
+ * leads to a file that somebody else writes.
  */
 export async function listFalseFiles(directory: string): Promise<string[]> {
   const { others } = await listFolder(directory);
   return others.filter((name) => name === checkpointsFileName || segmentNumber(name) !== undefined);
 }
 
-/** The checkpoints that the folder of a log holds; empty if there are none to be read. */
+/** The text of the checkpoints in the folder; empty if there are none or they cannot be read. */
 export async function readCheckpointsFile(directory: string): Promise<string> {
   const { files } = await listFolder(directory);
   if (!files.includes(checkpointsFileName)) return '';
@@ -60,8 +60,8 @@ async function listFolder(directory: string): Promise<{ readonly files: string[]
 }
 
 /**
- * The whole lines of a file, without their newlines, in blocks; last the bytes behind the last newline, if any. Of what
- * is too long for a line only enough is kept to see that.
+ * The complete lines of a file, without newlines, in blocks; last the bytes behind the last newline, if any. A line that is
+ * too long is kept only so far that its length shows.
  */
 export async function* readLines(
   path: string,
@@ -83,7 +83,7 @@ export async function* readLines(
   if (rest.length > 0) yield { lines: [], rest };
 }
 
-/** The first line of a segment, or what there is of it. */
+/** The first line of a segment, complete or not. */
 export async function readFirstLine(path: string): Promise<Buffer> {
   const file = await open(path);
   try {

@@ -1,10 +1,10 @@
-/** What a line says of its place, seen from its two ends alone. */
+/** The parts of a line that are read without parsing it. */
 export interface LineFrame {
-  /** What the record says its place is. */
+  /** The sequence number that the record claims. */
   readonly sequence: number;
-  /** The leaf hash of the line before, in hexadecimal, as the record says. */
+  /** The leaf hash of the line before that the record claims, in hexadecimal. */
   readonly prev: string;
-  /** The record is of something that happened. If false it may be, too: only the whole line tells. */
+  /** True: the record is an event. If false, only parsing the line can tell. */
   readonly isEvent: boolean;
 }
 
@@ -13,10 +13,10 @@ export interface LogLine extends LineFrame {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** What the first record of a segment says of all that was before it. */
+/** The claim of the first record of a segment about all records before. */
 export interface SegmentHeader {
   readonly origin: string;
-  /** How many records are in the segments before. */
+  /** Number of records in the segments before. */
   readonly size: number;
   /** Roots of the complete subtrees of those records, in hexadecimal. */
   readonly frontier: readonly string[];
@@ -24,20 +24,20 @@ export interface SegmentHeader {
   readonly fenced?: Fence;
 }
 
-/** The bytes of a segment that are void: how many are before them, how many they are, their SHA-256 in hexadecimal. */
+/** The void end of a segment: its offset, its length, and its SHA-256 in hexadecimal. */
 export interface Fence {
   readonly validBytes: number;
   readonly voidBytes: number;
   readonly sha256: string;
 }
 
-/** No line is longer, in bytes. */
+/** Longest line, in bytes. */
 export const maxLineBytes: number = 16 * 1024;
 
-/** Link of the first record: there is nothing before it. */
+/** `prev` of the first record. */
 export const noPrev: string = '0'.repeat(64);
 
-/** Holds `sequence`, `id`, `time` and `phase`, as they are written. */
+/** Enough for `sequence`, `id`, `time` and `phase` as the log writes them. */
 const headBytes = 160;
 const endBytes = 75;
 
@@ -45,7 +45,7 @@ const start = /^\{"sequence":([1-9][0-9]{0,15}),/;
 const event = /,"phase":"(?:authentication|decision|outcome)",/;
 const end = /^,"prev":"([0-9a-f]{64})"\}$/;
 
-/** Reads `sequence`, which is first, and `prev`, which is last. Undefined if they are not there, as a log has them. */
+/** Reads `sequence` (first) and `prev` (last) of a line. Undefined if they are not where a log has them. */
 export function readFrame(bytes: Buffer): LineFrame | undefined {
   if (bytes.length > maxLineBytes) return undefined;
   const head = bytes.toString('latin1', 0, headBytes);
@@ -55,14 +55,14 @@ export function readFrame(bytes: Buffer): LineFrame | undefined {
   return { sequence: Number(sequence), prev, isEvent: event.test(head) };
 }
 
-/** The line as it was if nothing of it was changed but its end, which names the hash of the line before. */
+/** The line with another `prev`. */
 export function relinked(bytes: Buffer, prev: string): Buffer {
   return Buffer.concat([bytes.subarray(0, -endBytes), Buffer.from(`,"prev":"${prev}"}`)]);
 }
 
 /**
- * Reads a whole line. Undefined if it is not one record in the form that a log has: `sequence` first and `prev` last,
- * where they can be read and checked without any JSON library's opinion on repeated names.
+ * Parses a line. Undefined if it is not a record with `sequence` first and `prev` last: there they can be checked whatever
+ * a JSON library does with repeated names.
  */
 export function readLogLine(bytes: Buffer): LogLine | undefined {
   const frame = readFrame(bytes);

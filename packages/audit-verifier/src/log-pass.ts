@@ -8,53 +8,52 @@ import type { VerifierKey } from './note.js';
 import { openCheckpoints } from './open-checkpoints.js';
 import { readLog } from './read-log.js';
 
-/** What is verified, and by what. */
+/** The log to verify, and what to verify it with. */
 export interface LogInput {
   readonly directory: string;
   readonly key: VerifierKey;
   readonly kept: readonly KeptCheckpoints[];
-  /** Begin with the first segment that is there. */
+  /** Begin with the first segment that exists. */
   readonly archived: boolean;
 }
 
-/** Checkpoints that were kept elsewhere, with a name for people. */
+/** Checkpoints that were kept elsewhere, with a name for reports. */
 export interface KeptCheckpoints extends CheckpointFile {
   readonly name: string;
 }
 
 export interface LogReport {
-  /** Whether nothing is wrong. */
+  /** True if there is no finding. */
   readonly ok: boolean;
-  /** At most 100; `findingCount` says how many there are. */
+  /** At most 100; `findingCount` is the total. */
   readonly findings: readonly Finding[];
   readonly findingCount: number;
   /** The number of the last record. */
   readonly size: number;
-  /** The first so many records are those that the key has sealed. What follows could be changed, or cut off, unseen. */
+  /** The first so many records match a checkpoint. Later ones could be changed or cut off without a trace. */
   readonly sealed: number;
-  /** Whether the only record behind these is the log's own, which says that they were sealed: so a closed log ends. */
+  /** True if the only later record is the log's own record of that checkpoint: so a closed log ends. */
   readonly endsWithSeal: boolean;
   /**
-   * The leaf hash of the last record that is sealed, in hexadecimal, if it is there. By it, and the `prev` of each,
-   * whoever reads the log again can tell whether these are the records that were verified.
+   * The leaf hash of the last sealed record, in hexadecimal, if that record exists. With it and each `prev` a second read
+   * can check that it sees the verified records.
    */
   readonly sealedHash?: string;
   readonly segments: number;
-  /** What an auditor should know, though nothing is wrong with it: crashes, and what was done after them. */
+  /** Facts for an auditor that are not wrong: crashes and their recovery. */
   readonly remarks: readonly string[];
 }
 
-/** Thrown when there is nothing to verify, or to verify it by: no log in the folder, no key, no checkpoint in a text. */
+/** Nothing could be verified: there is no log in the folder, no valid key, or no checkpoint in a text. */
 export class VerificationError extends Error {
   override readonly name = 'VerificationError';
 }
 
 /**
- * Reads a log once. `trusted`: so many records are taken to be those that were sealed, and read less closely; else as
- * many as the key has signed, which is `signed`. If more are trusted than the report says are `sealed`, it may not name
- * all that is wrong.
+ * Reads a log once. `trusted`: the first so many records are assumed to match a checkpoint, and not parsed (default: the
+ * size of the largest signed checkpoint, `signed`). If that exceeds `sealed` of the report, findings may be missing.
  */
-export async function passOver(
+export async function verifyOnce(
   log: LogInput,
   trusted?: number,
 ): Promise<{ readonly report: LogReport; readonly signed: number }> {
@@ -67,7 +66,7 @@ export async function passOver(
   const remarks: string[] = [];
   const checkpoints = await readCheckpoints(log, findings, remarks);
   const { signed } = checkpoints;
-  // Whoever removes every segment has cut off the whole log. Only if nothing tells of one there was none.
+  // Without segments the whole log was cut off, unless no checkpoint mentions one.
   if (segments.length === 0 && signed === 0 && findings.count === 0) {
     throw new VerificationError(`There is no audit log in '${directory}'.`);
   }
@@ -77,8 +76,8 @@ export async function passOver(
   for await (const lines of readLog(directory, (text) => void remarks.push(text))) {
     for (const line of lines) check.take(line);
   }
-  // Checkpoints that were made while we read are no missing ones.
-  checkpoints.claim(await readCheckpointsFile(directory));
+  // Read again: checkpoints made during this pass are not missing.
+  checkpoints.markPresent(await readCheckpointsFile(directory));
   const size = check.end(checkpointsFileName);
   const report = {
     ok: findings.count === 0,
@@ -103,7 +102,7 @@ async function segmentsOf(directory: string): ReturnType<typeof listSegments> {
   }
 }
 
-/** What the oldest segment says of those before it. */
+/** The claim of the oldest segment about those before it. */
 async function readStart([oldest]: Awaited<ReturnType<typeof listSegments>>): Promise<{ readonly start?: LogStart }> {
   if (oldest === undefined) return {};
   const first = readLogLine(await readFirstLine(oldest.path));
@@ -112,7 +111,7 @@ async function readStart([oldest]: Awaited<ReturnType<typeof listSegments>>): Pr
   return { start: { header, first, place: { file: oldest.file, line: 1 } } };
 }
 
-/** One hash for each binary digit of the size that is 1: fewer or more could stand for a tree of any size. */
+/** One hash for each 1 in the binary size; another number of hashes could stand for a tree of another size. */
 function isFrontier({ size, frontier }: SegmentHeader): boolean {
   return frontier.length === size.toString(2).replaceAll('0', '').length;
 }
@@ -128,7 +127,7 @@ async function readCheckpoints(
   checkpoints.add(openCheckpoints(own, { file: checkpointsFileName, outside: false }, key, findings).signed, false);
   for (const { name, ...file } of kept) {
     const { signed, others } = openCheckpoints(file, { file: name, outside: true }, key, findings);
-    // A text that says nothing of this log must not pass for one that agrees.
+    // A text without checkpoints of this log must not pass for one that agrees.
     if (others === file.notes.length) throw new VerificationError(`There is no checkpoint of this log in ${name}.`);
     if (others === 1) remarks.push(`A checkpoint of another log in ${name} was skipped.`);
     else if (others > 1) remarks.push(`${others} checkpoints of other logs in ${name} were skipped.`);

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 
-// RFC 6962 §2.1: a leaf can never pass for an inner node, since their hashes begin with different bytes.
+// RFC 6962 §2.1: different prefixes, so that a leaf cannot pass for an inner node.
 const leafPrefix = 0;
 const nodePrefix = 1;
 
 const nothing = Buffer.alloc(0);
 
-/** What is hashed is put together here: a buffer for each hash would take as long as the hash. */
+/** Input of a hash: allocating a buffer each time would take as long as the hash. */
 const scratch = Buffer.alloc(32 * 1024);
 
 /** The root of the empty tree. */
@@ -31,14 +31,14 @@ function hashOf(prefix: number, left: Uint8Array, right: Uint8Array): Buffer {
   return sha256(bytes.subarray(0, length));
 }
 
-/** By way of a string of 32 characters, one for each byte: Node takes three times as long to return a buffer. */
+/** Through a binary string, since Node takes three times as long to return a buffer. */
 function sha256(bytes: Uint8Array): Buffer {
   return Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
 }
 
 /**
- * All that must be remembered of a tree to go on with it: the roots of its complete subtrees, one for each binary digit
- * of its size that is 1, largest first.
+ * The state needed to append to a tree: the roots of its complete subtrees, one for each 1 in its binary size, largest
+ * first.
  */
 export class Frontier {
   #size: number;
@@ -49,7 +49,7 @@ export class Frontier {
     this.#hashes = hashes.map((hash) => Buffer.from(hash));
   }
 
-  /** How many leaves the tree has. */
+  /** Number of leaves. */
   get size(): number {
     return this.#size;
   }
@@ -60,7 +60,7 @@ export class Frontier {
 
   push(leaf: Buffer): void {
     let hash = leaf;
-    // Like a carry: a subtree of the same size as the new one joins with it. No bit operations: sizes exceed 32 bits.
+    // Like a carry: subtrees of equal size are joined. No bit operations, since sizes exceed 32 bits.
     for (let rest = this.#size; rest % 2 === 1; rest = (rest - 1) / 2) {
       const left = this.#hashes.pop();
       if (left !== undefined) hash = nodeHash(left, hash);

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { isWeakKey } from './weak-key.js';
 
-/** A public key that signs notes, with the name it signs under. */
+/** A public key for notes, and the name under which it signs. */
 export interface VerifierKey {
   readonly name: string;
-  /** Eight hexadecimal digits that tell keys of one name apart. */
+  /** Eight hexadecimal digits that distinguish keys of one name. */
   readonly id: string;
   readonly publicKey: KeyObject;
 }
@@ -17,32 +17,32 @@ export type OpenedNote =
       readonly text: string;
       /** Names of the keys that signed it. */
       readonly verified: readonly string[];
-      /** Names under which it is signed by keys that we do not know. */
+      /** Names of signatures by unknown keys. */
       readonly unverified: readonly string[];
     }
   | { readonly ok: false; readonly problem: NoteProblem };
 
-/** An Ed25519 public key in SPKI form is this and its 32 bytes. */
+/** An Ed25519 public key in SPKI is this prefix and its 32 bytes. */
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 const ed25519 = 0x01;
 const maxNoteBytes = 1_000_000;
 const maxSignatures = 100;
 
 /**
- * Why a text is no verifier key: it has not its form, is of another kind, its id is not that of its name and key, or
- * the key is weak: anybody could have signed under it.
+ * Why a text is not a verifier key: its form is wrong, it is of another kind, its id does not match name and key, or the
+ * key is weak: anybody could sign under it.
  */
 export type VerifierKeyProblem = 'malformed' | 'not_ed25519' | 'wrong_id' | 'weak_key';
 
-/** Reads a verifier key of the C2SP signed-note form, `name+id+base64`. Undefined if it is not one. */
+/** Parses a C2SP verifier key, `name+id+base64`. Undefined if it is not one. */
 export function parseVerifierKey(text: string): VerifierKey | undefined {
   const read = readVerifierKey(text);
   return typeof read === 'string' ? undefined : read;
 }
 
-/** The same, with the reason if it is none. */
+/** Like `parseVerifierKey`, but returns the problem if it is not one. */
 export function readVerifierKey(text: string): VerifierKey | VerifierKeyProblem {
-  // The base64 may hold a plus, too.
+  // The base64 may contain a plus too.
   const [, name = '', id = '', encoded = ''] = /^([^+]*)\+([0-9a-f]{8})\+(.+)$/s.exec(text) ?? [];
   const bytes = decodeBase64(encoded);
   if (!isKeyName(name) || bytes === undefined) return 'malformed';
@@ -57,14 +57,14 @@ export function readVerifierKey(text: string): VerifierKey | VerifierKeyProblem 
   return { name, id, publicKey };
 }
 
-/** The verifier key of a public Ed25519 key, as `parseVerifierKey` reads it. */
+/** Formats an Ed25519 public key as a C2SP verifier key. */
 export function formatVerifierKey(name: string, publicKey: KeyObject): string {
   const spki = publicKey.export({ format: 'der', type: 'spki' });
   const bytes = Buffer.concat([Uint8Array.of(ed25519), spki.subarray(spkiPrefix.length)]);
   return `${name}+${keyId(name, bytes)}+${bytes.toString('base64')}`;
 }
 
-/** Opens a C2SP signed note: it is whole, at least one of the keys signed it, and no signature of theirs is wrong. */
+/** Opens a C2SP signed note. At least one of the keys must have signed it, and none of their signatures may be wrong. */
 export function openNote(note: Uint8Array | string, keys: readonly VerifierKey[]): OpenedNote {
   const parts = splitNote(note);
   if (parts === undefined) return { ok: false, problem: 'malformed' };
@@ -127,7 +127,7 @@ function keyId(name: string, key: Uint8Array): string {
   return createHash('sha256').update(`${name}\n`).update(key).digest('hex').slice(0, 8);
 }
 
-/** Node's decoder skips what is no base64; two texts for one value would be two notes for one signature. */
+/** Strict base64: Node skips other characters, so that several texts would be one signature. */
 export function decodeBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : undefined;

@@ -1,32 +1,32 @@
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.js';
-import { type CheckpointFile, textOf } from './checkpoint-file.js';
+import { type CheckpointFile, signedText } from './checkpoint-file.js';
 import type { Finding, Findings } from './finding.js';
 import type { NoteProblem, VerifierKey } from './note.js';
 import { runsOf } from './runs.js';
 
-/** Where checkpoints stand. */
+/** Where checkpoints come from. */
 export interface CheckpointSource {
   /** For people. */
   readonly file: string;
-  /** Kept somewhere else than in the folder of the log. */
+  /** True: kept outside of the folder of the log. */
   readonly outside: boolean;
 }
 
 export interface OpenedCheckpoints {
   /** Those that the key has signed. */
   readonly signed: readonly Checkpoint[];
-  /** How many are of other logs. */
+  /** Number of checkpoints of other logs. */
   readonly others: number;
 }
 
-interface Judged {
-  /** Which one in its file, from 1. */
+interface CheckedNote {
+  /** Its position in the file, from 1. */
   readonly number: number;
   readonly verdict: 'good' | 'of_another_log' | NoteProblem | 'bad_key';
   readonly checkpoint?: Checkpoint;
 }
 
-/** Opens the checkpoints of a file. What is wrong with them is a finding; neighbours with the same fault are one. */
+/** Opens the checkpoints of a file. Faults become findings; neighbours with the same fault are one finding. */
 export function openCheckpoints(
   { notes, strays }: CheckpointFile,
   { file, outside }: CheckpointSource,
@@ -37,27 +37,27 @@ export function openCheckpoints(
     const message = `A part of ${file} is no whole checkpoint: it was changed, or cut off.`;
     findings.add({ kind: 'checkpoint_edited', file, line, message });
   }
-  const judged = notes.map((note, index): Judged => ({ number: index + 1, ...judge(note, key, outside) }));
-  for (const run of runsOf(judged, (a, b) => a.verdict === b.verdict)) {
+  const checked = notes.map((note, index): CheckedNote => ({ number: index + 1, ...checkNote(note, key, outside) }));
+  for (const run of runsOf(checked, (a, b) => a.verdict === b.verdict)) {
     const finding = findingOn(run, file);
     if (finding !== undefined) findings.add(finding);
   }
   return {
-    signed: judged.flatMap(({ checkpoint }) => checkpoint ?? []),
-    others: judged.filter(({ verdict }) => verdict === 'of_another_log').length,
+    signed: checked.flatMap(({ checkpoint }) => checkpoint ?? []),
+    others: checked.filter(({ verdict }) => verdict === 'of_another_log').length,
   };
 }
 
-function judge(note: string, key: VerifierKey, outside: boolean): Omit<Judged, 'number'> {
+function checkNote(note: string, key: VerifierKey, outside: boolean): Omit<CheckedNote, 'number'> {
   const opened = openCheckpoint(note, key);
   if (opened.ok) return { verdict: 'good', checkpoint: opened.checkpoint };
-  // One file may be the witness of several logs; what is of another says nothing of this one.
-  const origin = parseCheckpoint(textOf(note))?.origin ?? key.name;
+  // One file may be the witness of several logs; a checkpoint of another log is no fault.
+  const origin = parseCheckpoint(signedText(note))?.origin ?? key.name;
   const isOfAnother = outside && opened.problem === 'no_known_signature' && origin !== key.name;
   return { verdict: isOfAnother ? 'of_another_log' : opened.problem };
 }
 
-function findingOn(run: readonly [Judged, ...Judged[]], file: string): Finding | undefined {
+function findingOn(run: readonly [CheckedNote, ...CheckedNote[]], file: string): Finding | undefined {
   const [{ number, verdict }] = run;
   if (verdict === 'good' || verdict === 'of_another_log') return undefined;
   const one = run.length === 1;

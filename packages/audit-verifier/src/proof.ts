@@ -6,7 +6,7 @@ import { decodeBase64 } from './note.js';
 export interface InclusionProof {
   /** The line of the record, without its newline. */
   readonly line: Buffer;
-  /** Its position, from 0: its sequence number less one. */
+  /** Its position from 0: the sequence number less one. */
   readonly index: number;
   readonly hashes: readonly Buffer[];
   /** A signed checkpoint of at least `index` + 1 records. */
@@ -20,15 +20,14 @@ export type CheckedProof =
 const firstLine = 'c2sp.org/tlog-proof@v1';
 const maxHashes = 63;
 
-/** A C2SP tlog-proof: the record in `extra`, the way from it to the root, the signed checkpoint that has that root. */
+/** Formats a C2SP tlog-proof: the record in `extra`, the hashes up to the root, and a signed checkpoint of that root. */
 export function formatProof({ line, index, hashes, checkpoint }: InclusionProof): string {
   const path = hashes.map((hash) => `${hash.toString('base64')}\n`).join('');
   return `${firstLine}\nextra ${line.toString('base64')}\nindex ${index}\n${path}\n${checkpoint}`;
 }
 
 /**
- * Checks that a record was in a log, from the proof and the log's key alone. Nothing else of the log is needed, or
- * shown.
+ * Checks that a record was in a log, with only the proof and the verifier key of the log.
  *
  * @example
  * const checked = checkProof(await readFile('record-42.tlog-proof', 'utf8'), key);

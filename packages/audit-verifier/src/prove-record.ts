@@ -11,9 +11,9 @@ export type ProvenRecord =
   | { readonly ok: false; readonly problem: 'not_found' | 'not_sealed_yet' | 'log_damaged' };
 
 /**
- * Proves that a record is in a log: reads it once, and returns a C2SP tlog-proof for the latest checkpoint that covers
- * the record. The record is named by its id or its sequence number. Begin with the first segment: an archived log must
- * be put together again.
+ * Proves that a record is in a log: reads the log once, and returns a C2SP tlog-proof with the latest checkpoint that
+ * covers the record. The record is given by id or sequence number. All segments must be present: put archived ones back
+ * first.
  *
  * @example
  * const proven = await proveRecord('audit', { id: 'b5c3…', key });
@@ -54,11 +54,11 @@ interface Wanted {
 
 function isWanted(placed: PlacedLine, { id, sequence }: Wanted): boolean {
   if (sequence !== undefined && placed.frame?.sequence === sequence) return placed.line !== undefined;
-  // A record of the log itself has no id, and is not what an empty one names.
+  // The log's own records have no id; an empty id must not match them.
   return id !== undefined && id !== '' && mayHold(placed.bytes, id) && placed.line?.record['id'] === id;
 }
 
-/** Whether the line is worth reading: in JSON text without a backslash each string stands as it is. */
+/** Whether parsing is worthwhile: JSON without a backslash contains its strings verbatim. */
 function mayHold(bytes: Buffer, text: string): boolean {
   return bytes.includes(text) || bytes.includes(backslash);
 }

@@ -3,13 +3,13 @@ import { listSegments, readLines } from './log-folder.js';
 import { type LineFrame, type LogLine, maxLineBytes, readFrame, readLogLine } from './log-line.js';
 import { leafHash } from './merkle.js';
 
-/** Where a line stands. */
+/** The position of a line. */
 export interface Place {
   readonly file: string;
   readonly line: number;
 }
 
-/** A line of a log. What it says is read when somebody asks for it: of most lines the ends are enough. */
+/** A line of a log. It is parsed on demand: for most lines the two ends are enough. */
 export class PlacedLine {
   readonly bytes: Buffer;
   readonly place: Place;
@@ -22,30 +22,30 @@ export class PlacedLine {
     this.#isVoid = isVoid;
   }
 
-  /** Its leaf hash, worked out anew each time. */
+  /** Its leaf hash; computed on each access. */
   get hash(): Buffer {
     return leafHash(this.bytes);
   }
 
-  /** What its ends say. Undefined if it has not the form of a record. */
+  /** Its two ends. Undefined if it does not have the form of a record. */
   get frame(): LineFrame | undefined {
     return this.#isVoid ? undefined : readFrame(this.bytes);
   }
 
-  /** Undefined if the line is no record. */
+  /** The parsed line. Undefined if it is not a record. */
   get line(): LogLine | undefined {
     if (!this.#isVoid) this.#line ??= readLogLine(this.bytes);
     return this.#line;
   }
 }
 
-/** Reads the lines of a log in order, in blocks. What stands at an end and is no whole line goes to `remark`. */
+/** Reads the lines of a log in order, in blocks. Incomplete last lines and void bytes are passed to `remark`. */
 export async function* readLog(
   directory: string,
   remark: (text: string) => void,
 ): AsyncGenerator<readonly PlacedLine[], void, undefined> {
   const segments = await listSegments(directory);
-  // A first record that says of the segment before what is not so is no record.
+  // A first record with a false claim about the segment before is not a record.
   let startIsWrong = false;
   for (const [index, { file, path }] of segments.entries()) {
     const next = segments[index + 1];
@@ -57,7 +57,7 @@ export async function* readLog(
     };
     for await (const { lines, rest } of readLines(path, validBytes)) {
       yield lines.map(placed);
-      // Only the last segment may end so: it is being written, or a crash has just torn it.
+      // Only the last segment may end without a newline: it is being written, or a crash tore it.
       if (rest !== undefined && next !== undefined) yield [placed(rest)];
       else if (rest !== undefined) remark(`${file} ends with ${counted(rest.length)} bytes that are no whole record.`);
     }

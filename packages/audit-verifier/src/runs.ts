@@ -1,4 +1,4 @@
-/** Puts neighbours that are alike together. */
+/** Groups neighbours that are alike. */
 export function runsOf<Item>(
   items: readonly Item[],
   alike: (a: Item, b: Item) => boolean,

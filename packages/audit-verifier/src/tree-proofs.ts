@@ -17,12 +17,12 @@ export class LeafHashes {
     this.#count += 1;
   }
 
-  /** RFC 6962 §2.1.1: the hashes that lead from a leaf to the root of the first `size` leaves. */
+  /** RFC 6962 §2.1.1: the hashes from a leaf to the root of the first `size` leaves. */
   inclusionProof(index: number, size: number): Buffer[] {
     return this.#path(index, 0, size);
   }
 
-  /** RFC 6962 §2.1.2: the hashes that show the first `size1` leaves to be the beginning of the first `size2`. */
+  /** RFC 6962 §2.1.2: the hashes that prove the first `size1` leaves to be a prefix of the first `size2`. */
   consistencyProof(size1: number, size2: number): Buffer[] {
     return size1 === 0 || size1 === size2 ? [] : this.#subproof(size1, 0, size2, true);
   }
@@ -54,7 +54,7 @@ export class LeafHashes {
   }
 }
 
-/** The largest power of two below a size: what stands left of the top of its tree. */
+/** The largest power of two below a size: the size of the left subtree. */
 function split(size: number): number {
   let left = 1;
   while (left * 2 < size) left *= 2;

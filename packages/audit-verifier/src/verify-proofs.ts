@@ -37,7 +37,7 @@ export interface Consistency {
   readonly proof: readonly Uint8Array[];
 }
 
-/** RFC 9162 §2.1.4.2: whether the larger tree begins with the whole smaller one. Nothing is proved of an empty tree. */
+/** RFC 9162 §2.1.4.2: whether the smaller tree is a prefix of the larger. An empty tree has no proof. */
 export function verifyConsistency({ size1, size2, root1, root2, proof }: Consistency): boolean {
   if (!isSize(size1) || !isSize(size2) || size1 === 0 || size1 > size2) return false;
   if (size1 === size2) return proof.length === 0 && Buffer.from(root1).equals(root2);

@@ -8,8 +8,8 @@ const yOfOrder8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a
 const smallOrder: ReadonlySet<bigint> = new Set([0n, 1n, p - 1n, yOfOrder8, p - yOfOrder8]);
 
 /**
- * Whether the 32 bytes of an Ed25519 public key are a point of small order, under which anybody can sign, or no
- * canonical encoding: then several texts are one key.
+ * Whether the 32 bytes of an Ed25519 public key are a point of small order, under which anybody can sign, or a
+ * non-canonical encoding, so that one key has several texts.
  */
 export function isWeakKey(bytes: Uint8Array): boolean {
   // Little-endian; the top bit is the sign of x.

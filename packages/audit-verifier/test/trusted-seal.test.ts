@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readKeptCheckpoints } from '../src/checkpoint-file.js';
-import { passOver } from '../src/log-pass.js';
+import { verifyOnce } from '../src/log-pass.js';
 import { leafHash } from '../src/merkle.js';
 import { readVerifierKey } from '../src/note.js';
 import { verifyLog } from '../src/verify-log.js';
@@ -114,7 +114,7 @@ describe('a seal spares the lines under it a closer look [F6]', () => {
           ...readKeptCheckpoints(text),
         }));
         const closely = async () =>
-          (await passOver({ directory: log.path, key: verifierKey, kept, archived }, 0)).report;
+          (await verifyOnce({ directory: log.path, key: verifierKey, kept, archived }, 0)).report;
         const quickly = async () => verifyLog(log.path, { key, checkpoints, archived });
         const outcomes = await Promise.allSettled([closely(), quickly()]);
         expect(outcomes[1]).toEqual(outcomes[0]);
