@@ -3,21 +3,21 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import { readRequest, type RequestForm } from './request-form.js';
 import type { YamlFile } from './yaml-file.js';
 
-/** `error`: a deny because of an evaluation error, which must not pass for one that policy meant. */
+/** `error` is a deny because of an evaluation error, which is not the same as an intended deny. */
 export type Expectation = 'allow' | 'deny' | 'error';
 
-/** One question, and what policy should say. */
+/** One query and its expected decision. */
 export interface Case {
   readonly name: string;
   /** From 1. */
   readonly line: number;
   readonly query: PolicyQuery;
   readonly expect: Expectation;
-  /** The policies that should decide; undefined: any. */
+  /** The expected determining policies; undefined accepts any. */
   readonly policies: readonly string[] | undefined;
 }
 
-/** @throws CliError that names the case, if one cannot be read, or expects nothing. */
+/** @throws CliError with the line of a case that is invalid or has no expectation. */
 export function readCases({ name: file, value, lines }: YamlFile, vocabulary: readonly string[]): readonly Case[] {
   if (!Array.isArray(value) || value.length === 0) {
     throw new CliError(`${file}: write a list of cases, at least one`, exitCodes.usage);

@@ -4,7 +4,7 @@ import { coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
 import { readScopes } from '../scopes.js';
 import { unknownName, unknownScopes } from './known-names.js';
-import { arranged } from './lines.js';
+import { wrapLines } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readRequest, type RequestForm } from './request-form.js';
 import { readYaml } from './yaml-file.js';
@@ -23,16 +23,16 @@ export interface ExplainOptions {
   readonly json: boolean;
 }
 
-/** Decides one request and says why. */
+/** Decides one request and explains the decision. */
 export async function explain(folder: string, options: ExplainOptions, io: Io): Promise<void> {
   const engine = await loadPolicies(folder);
   const { where, form } = await formIn(options.request, io);
-  const query = readRequest(whole({ ...form, ...formOf(options) }, where), where, engine.scopeVocabulary);
+  const query = readRequest(requireComplete({ ...form, ...formOf(options) }, where), where, engine.scopeVocabulary);
   const unknown = unknownName(query, engine);
   if (unknown !== undefined) throw new CliError(`${where}: ${unknown}`, exitCodes.usage);
   const decision = engine.decide(query);
   const explanation = decision.explain();
-  // Policy was never asked: that is no decision to explain, but a mistake in the request.
+  // The query never reached Cedar: report a mistake in the request instead of a decision.
   if (explanation.request.actor === '') {
     throw new CliError(`${where}: ${explanation.errors.join('; ')}`, exitCodes.usage);
   }
@@ -43,18 +43,18 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   }
   const [verdict = '', ...reasons] = explanationText(explanation).split('\n');
   const colours = coloursFor(io.colour.out);
-  io.out((decision.decision === 'allow' ? colours.green : colours.red)(arranged(verdict)));
-  if (reasons.length > 0) io.out(arranged(reasons.join('\n')));
+  io.out((decision.decision === 'allow' ? colours.green : colours.red)(wrapLines(verdict)));
+  if (reasons.length > 0) io.out(wrapLines(reasons.join('\n')));
 }
 
-/** Whoever uses options learns which is missing. */
-function whole(form: RequestForm, where: string): RequestForm {
+/** @throws CliError that names the option for a missing member. */
+function requireComplete(form: RequestForm, where: string): RequestForm {
   const missing = ['actor', 'action', 'resource'].find((name) => form[name] === undefined);
   if (missing === undefined) return form;
   throw new CliError(`${where}: '${missing}' is missing: say --${missing}`, exitCodes.usage);
 }
 
-/** What a file says, and what to call it in a message. */
+/** The content of the request file, and its name for messages. */
 async function formIn(
   file: string | undefined,
   io: Io,
@@ -64,7 +64,7 @@ async function formIn(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CliError(`${name}: write one request, as in a test case`, exitCodes.usage);
   }
-  // A test case is a request, too; what it expects does not matter here.
+  // A test case is also a request; its expectation is ignored.
   const { name: _name, expect: _expect, policies: _policies, ...form } = value as RequestForm;
   return { where: name, form };
 }

@@ -2,8 +2,8 @@ import { printable } from '../../text.js';
 
 const WIDTH = 80;
 
-/** Breaks a text between words so that it fits beside an indent. A word that does not fit stays whole. */
-export function wrapped(text: string, indent: string, hanging = ''): string {
+/** Wraps text to 80 columns at blanks, including the indent. Longer words are not broken. */
+export function wrapText(text: string, indent: string, hanging = ''): string {
   const lines: string[] = [];
   let line = '';
   for (const word of printable(text.replaceAll(/\s+/g, ' ')).split(' ')) {
@@ -17,17 +17,17 @@ export function wrapped(text: string, indent: string, hanging = ''): string {
   return [...lines, line].map((part) => `${indent}${part}\n`).join('');
 }
 
-/** Lines that are already arranged keep their indents; what is too long goes on below. */
-export function arranged(text: string, indent = ''): string {
+/** Wraps each line of a text and keeps the indent of the line. */
+export function wrapLines(text: string, indent = ''): string {
   return text
     .split('\n')
     .map((line) => {
       const [own = ''] = /^ */.exec(line) ?? [];
-      return wrapped(line.trim(), `${indent}${own}`, '  ');
+      return wrapText(line.trim(), `${indent}${own}`, '  ');
     })
     .join('');
 }
 
-export function counted(count: number, what: string, many = `${what}s`): string {
-  return `${count} ${count === 1 ? what : many}`;
+export function countText(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`;
 }

@@ -1,13 +1,13 @@
 import { type CedarDirectory, cedarFromDirectory, ConfigError } from '@countersign/core';
 import { CliError } from '../../cli-error.js';
 
-/** @throws CliError that says what is wrong with the folder. */
+/** @throws CliError if the folder cannot be loaded. */
 export async function loadPolicies(folder: string): Promise<CedarDirectory> {
-  return await orCliError(() => cedarFromDirectory(folder), `cedarFromDirectory('${folder}')`, folder);
+  return await withCliErrors(() => cedarFromDirectory(folder), `cedarFromDirectory('${folder}')`, folder);
 }
 
-/** What is wrong with a folder is for the person, who knows it by its name, not by that of a function of ours. */
-export async function orCliError<T>(read: () => Promise<T>, owner: string = '', name: string = owner): Promise<T> {
+/** Converts a ConfigError to a CliError, with the folder's name in place of the function that threw. */
+export async function withCliErrors<T>(read: () => Promise<T>, owner: string = '', name: string = owner): Promise<T> {
   try {
     return await read();
   } catch (error) {

@@ -4,8 +4,8 @@ import { cedarFromText, checkPolicies } from '@countersign/core';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
-import { counted } from './lines.js';
-import { orCliError } from './load.js';
+import { countText } from './lines.js';
+import { withCliErrors } from './load.js';
 import { readRoutes } from './routes.js';
 import { scaffold } from './scaffold.js';
 
@@ -13,14 +13,14 @@ export interface NewOptions {
   readonly routes: string;
 }
 
-/** Writes a folder of policies to start from. */
+/** Writes a starter folder: schema, policies and test cases. */
 export async function newPolicies(folder: string, { routes: file }: NewOptions, io: Io): Promise<void> {
   const text = file === '-' ? Buffer.from(await io.stdin()).toString() : await readFile(file, 'utf8');
   const routes = readRoutes(text, file === '-' ? 'standard input' : file);
   const files = scaffold(routes);
   const { 'policies.cedar': policies = '', 'schema.cedarschema': schema = '' } = files;
-  // Before anything is written: a type may be called what Cedar has another use for.
-  await orCliError(() => cedarFromText({ policies, schema }));
+  // Before anything is written: the name of a type may be reserved in Cedar.
+  await withCliErrors(() => cedarFromText({ policies, schema }));
   await requireEmpty(folder);
   await mkdir(folder, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
@@ -30,7 +30,7 @@ export async function newPolicies(folder: string, { routes: file }: NewOptions, 
   const { findings } = await checkPolicies(folder);
   const shown = printable(folder);
   io.err(
-    `${counted(routes.length, 'route')}, ${counted(new Set(routes.map(({ action }) => action)).size, 'action')}. ` +
+    `${countText(routes.length, 'route')}, ${countText(new Set(routes.map(({ action }) => action)).size, 'action')}. ` +
       `${findings.length === 0 ? 'Narrow them, then' : 'Mend what this says:'} countersign policy check ${shown}\n`,
   );
 }

@@ -1,7 +1,7 @@
 import { parseScope } from '@countersign/delegation';
 import { CliError, exitCodes } from '../../cli-error.js';
 
-/** A route of an API, and what it asks leave for. */
+/** A route of an API with the action and resource type of its permit. */
 export interface Route {
   readonly method: string;
   readonly path: string;
@@ -20,11 +20,11 @@ interface Listed {
 }
 
 const METHOD = /^[A-Z]+$/;
-const readingMethods = ['GET', 'HEAD', 'QUERY'];
-/** They ask what a route could do, and are answered by the framework. */
-const leftOut = ['OPTIONS', 'TRACE', 'CONNECT'];
+const READING_METHODS = ['GET', 'HEAD', 'QUERY'];
+/** The framework answers these methods itself. */
+const IGNORED_METHODS = ['OPTIONS', 'TRACE', 'CONNECT'];
 
-const verbs: Readonly<Record<string, string>> = {
+const VERBS: Readonly<Record<string, string>> = {
   GET: 'read',
   HEAD: 'read',
   QUERY: 'read',
@@ -34,8 +34,8 @@ const verbs: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
-export function reads({ method }: Route): boolean {
-  return readingMethods.includes(method);
+export function isReading({ method }: Route): boolean {
+  return READING_METHODS.includes(method);
 }
 
 /**
@@ -47,7 +47,7 @@ export function readRoutes(text: string, file: string): readonly Route[] {
   const lines = text.split(/\r?\n/);
   const isTree = lines.some((line) => /^[│ ]*[├└]── /.test(line));
   const listed = isTree ? treeRoutes(lines) : lines.flatMap((line, place) => lineRoute(line, place + 1, file));
-  const wanted = listed.filter(({ method }) => !leftOut.includes(method));
+  const wanted = listed.filter(({ method }) => !IGNORED_METHODS.includes(method));
   const routes = wanted.filter((route) => !isHeadOfGet(route, wanted)).map((route) => routeFrom(route, file));
   if (routes.length === 0)
     throw new CliError(`${file}: there is no route. Write METHOD /path in a line`, exitCodes.usage);
@@ -64,7 +64,7 @@ function lineRoute(text: string, line: number, file: string): Listed[] {
   return [{ method, path, action, resource, line }];
 }
 
-/** Each branch adds to the path of the one that it grows from; the methods stand behind it. */
+/** Each branch extends the path of its parent. Its methods follow in brackets. */
 function treeRoutes(lines: readonly string[]): Listed[] {
   const paths: string[] = [];
   return lines.flatMap((text, place) => {
@@ -88,7 +88,7 @@ function routeFrom({ method, path, action, resource, line }: Listed, file: strin
   const route = {
     method,
     path,
-    action: action ?? `${noun}.${verbs[method] ?? method.toLowerCase()}`,
+    action: action ?? `${noun}.${VERBS[method] ?? method.toLowerCase()}`,
     resource: resource ?? typeFrom(noun),
   };
   if (!/^[A-Za-z][\w.-]*$/.test(route.action) || !parseScope(scopeOf(route)).ok) {
@@ -103,12 +103,12 @@ function routeFrom({ method, path, action, resource, line }: Listed, file: strin
   return route;
 }
 
-/** The scope that stands for an action: `invoice:read` for `invoice.read`. */
+/** The scope of an action: `invoice:read` for `invoice.read`. */
 export function scopeOf({ action }: Pick<Route, 'action'>): string {
   return action.replaceAll('.', ':');
 }
 
-/** What a path is about: the last word that a parameter follows, else its last word; in the singular. */
+/** The singular of the last word before a parameter, else of the last word. */
 function nounOf(path: string): string {
   const parts = path.split('/').filter((part) => part !== '');
   const followed = parts.findLast(
@@ -132,6 +132,6 @@ function typeFrom(noun: string): string {
     .split(/[-_]/)
     .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
     .join('');
-  // Cedar knows an Action already.
+  // Action is reserved in Cedar.
   return type === 'Action' ? 'ActionResource' : type;
 }

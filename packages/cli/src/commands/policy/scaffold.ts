@@ -1,16 +1,16 @@
-import { reads, type Route, scopeOf } from './routes.js';
+import { isReading, type Route, scopeOf } from './routes.js';
 
-/** An action, and all routes that ask for it. */
+/** An action and the routes that require it. */
 interface Action {
   readonly name: string;
   readonly routes: readonly Route[];
   readonly resources: readonly string[];
 }
 
-/** Types that the vocabulary of agents has already. */
-const known = ['Agent', 'Role', 'User', 'Group'];
+/** Types of the agent vocabulary. */
+const BUILT_IN_TYPES = ['Agent', 'Role', 'User', 'Group'];
 
-/** The files to start from, by name. */
+/** The contents of the starter files, by name. */
 export function scaffold(routes: readonly Route[]): Readonly<Record<string, string>> {
   const names = [...new Set(routes.map(({ action }) => action))];
   const actions = names.map((name) => {
@@ -31,7 +31,9 @@ const HEADING = `// A start, made from the routes: narrow it to what you mean. N
 const CASES = '# What policy should say: countersign policy test. Add a case for whatever must never be allowed.\n';
 
 function schemaText(actions: readonly Action[]): string {
-  const types = [...new Set(actions.flatMap(({ resources }) => resources))].filter((type) => !known.includes(type));
+  const types = [...new Set(actions.flatMap(({ resources }) => resources))].filter(
+    (type) => !BUILT_IN_TYPES.includes(type),
+  );
   const entities = types.length === 0 ? '' : `entity ${types.join(', ')};\n\n`;
   const declared = actions.map(
     ({ name, resources }) =>
@@ -79,5 +81,5 @@ ${asked}  expect: deny
 }
 
 function roleFor({ routes }: Action): 'reader' | 'writer' {
-  return routes.every(reads) ? 'reader' : 'writer';
+  return routes.every(isReading) ? 'reader' : 'writer';
 }

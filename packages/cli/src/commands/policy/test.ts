@@ -5,7 +5,7 @@ import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
 import { type Case, type Expectation, readCases } from './cases.js';
 import { unknownName } from './known-names.js';
-import { arranged, counted, wrapped } from './lines.js';
+import { wrapLines, countText, wrapText } from './lines.js';
 import { loadPolicies } from './load.js';
 import { readYaml } from './yaml-file.js';
 
@@ -21,23 +21,23 @@ interface Result {
   readonly decided: Expectation;
   readonly expectedPolicies: readonly string[] | undefined;
   readonly policies: readonly string[];
-  /** Of a result that is not as expected. */
+  /** Present if the result is not as expected. */
   readonly explanation?: Explanation;
-  /** Of one, whose action or type the schema does not have. */
+  /** Present if it is not as expected and the schema does not have its action or type. */
   readonly hint?: string;
 }
 
-/** Compares decisions with what is expected of them. Returns the exit code. */
+/** Compares decisions with test cases. Returns the exit code. */
 export async function test(folder: string, file: string | undefined, { json }: TestOptions, io: Io): Promise<number> {
   const engine = await loadPolicies(folder);
   const cases = readCases(await readYaml(file ?? join(folder, 'cases.yaml'), io), engine.scopeVocabulary);
-  const results = cases.map((asked) => resultOf(asked, engine));
+  const results = cases.map((testCase) => resultOf(testCase, engine));
   const failed = results.filter(({ ok }) => !ok).length;
   const untested = policiesWithoutCase(engine, results);
   io.out(
     json
       ? `${printableJson({ ok: failed === 0, results, untested })}\n`
-      : inWords(results, failed, untested, coloursFor(io.colour.out)),
+      : asText(results, failed, untested, coloursFor(io.colour.out)),
   );
   return failed === 0 ? exitCodes.ok : exitCodes.unproven;
 }
@@ -63,7 +63,7 @@ function outcomeOf({ cause, decision }: PolicyDecision): Expectation {
   return cause === 'error' ? 'error' : decision;
 }
 
-/** A name may leave out the file. */
+/** An expected name may omit the file. */
 function sameNames(expected: readonly string[], ids: readonly string[]): boolean {
   const names = (id: string): boolean => expected.some((name) => name === id || id.endsWith(`.cedar#${name}`));
   return new Set(expected).size === ids.length && ids.every(names);
@@ -74,11 +74,11 @@ function policiesWithoutCase(engine: CedarEngine, results: readonly Result[]): r
   return engine.policies.map(({ id }) => id).filter((id) => !tested.has(id));
 }
 
-function inWords(results: readonly Result[], failed: number, untested: readonly string[], colours: Colours): string {
+function asText(results: readonly Result[], failed: number, untested: readonly string[], colours: Colours): string {
   const rows = results.map((result) => row(result, colours)).join('');
   const verdict = failed === 0 ? 'all as expected' : `${failed} not as expected`;
-  const summary = (failed === 0 ? colours.green : colours.red)(`${counted(results.length, 'case')}, ${verdict}.`);
-  const missing = untested.length === 0 ? '' : wrapped(`Decisive in no case: ${untested.join(', ')}.`, '');
+  const summary = (failed === 0 ? colours.green : colours.red)(`${countText(results.length, 'case')}, ${verdict}.`);
+  const missing = untested.length === 0 ? '' : wrapText(`Decisive in no case: ${untested.join(', ')}.`, '');
   return `${colours.bold('RESULT  DECISION  CASE')}\n${rows}\n${summary}\n${missing}`;
 }
 
@@ -88,13 +88,13 @@ function row(result: Result, colours: Colours): string {
   const line = `${mark}  ${decided.padEnd(8)}  ${printable(name)}\n`;
   return explanation === undefined
     ? line
-    : `${line}${difference(result)}${arranged(hint ?? explanationText(explanation), '        ')}`;
+    : `${line}${difference(result)}${wrapLines(hint ?? explanationText(explanation), '        ')}`;
 }
 
 function difference({ line, expected, decided, expectedPolicies, policies }: Result): string {
   const wanted = expectedPolicies === undefined ? expected : `${expected} by ${listed(expectedPolicies)}`;
   const got = expectedPolicies === undefined ? decided : `${decided} by ${listed(policies)}`;
-  return wrapped(`Line ${line}: expected ${wanted}, but it is ${got}.`, '        ');
+  return wrapText(`Line ${line}: expected ${wanted}, but it is ${got}.`, '        ');
 }
 
 function listed(names: readonly string[]): string {
