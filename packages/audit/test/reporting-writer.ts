@@ -14,7 +14,7 @@ process.stdout.write('ready\n');
 for await (const id of createInterface({ input: process.stdin })) {
   const answer = await sink.write(event(id)).then(
     () => 'written',
-    (error: { readonly failure: string }) => error.failure,
+    (error: { readonly code: string }) => error.code,
   );
   process.stdout.write(`${answer}\n`);
 }

@@ -3,7 +3,7 @@ export {
   type AuditCloudEventsOptions,
   AuditError,
   type AuditEvent,
-  type AuditFailure,
+  type AuditErrorCode,
   auditFile,
   type AuditFileOptions,
   type AuditHop,

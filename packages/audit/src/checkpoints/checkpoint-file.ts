@@ -72,7 +72,7 @@ function checkUntouched(file: AppendFile): void {
   try {
     file.checkUntouched();
   } catch (error) {
-    if (error instanceof AuditError && error.failure === 'file_replaced') throw error;
+    if (error instanceof AuditError && error.code === 'file_replaced') throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, statSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { codeOf } from '@countersign/common';
-import { AuditError } from '../record/audit-error.js';
+import { AuditError, type AuditErrorCode } from '../record/audit-error.js';
 import { readBytes } from './read-bytes.js';
 
 /** The system calls of a log; a test makes them fail. */
@@ -153,8 +153,8 @@ export class AppendFile {
     }
   }
 
-  #fail(failure: AuditError['failure'], what: string, cause?: unknown): never {
-    this.#broken ??= new AuditError(failure, `${what} Nothing more is written to it until a restart.`, cause);
+  #fail(code: AuditErrorCode, what: string, cause?: unknown): never {
+    this.#broken ??= new AuditError(code, `${what} Nothing more is written to it until a restart.`, cause);
     throw this.#broken;
   }
 }

@@ -1,5 +1,7 @@
+import { CodedError } from '@countersign/common';
+
 /** Why a sink could not keep a record. */
-export type AuditFailure =
+export type AuditErrorCode =
   | 'overloaded'
   | 'timed_out'
   | 'write_failed'
@@ -9,12 +11,10 @@ export type AuditFailure =
   | 'unreadable';
 
 /** A sink could not keep a record, or a log could not be read. The guard answers such a request with 503. */
-export class AuditError extends Error {
+export class AuditError extends CodedError<AuditErrorCode> {
   override readonly name = 'AuditError';
-  readonly failure: AuditFailure;
 
-  constructor(failure: AuditFailure, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.failure = failure;
+  constructor(code: AuditErrorCode, message: string, cause?: unknown) {
+    super(code, message, cause === undefined ? undefined : { cause });
   }
 }

@@ -54,7 +54,7 @@ describe('append file', () => {
       },
     });
     await file.append(Buffer.from('one\n'));
-    await expect(file.append(Buffer.from('two, longer\n'))).rejects.toMatchObject({ failure: 'write_failed' });
+    await expect(file.append(Buffer.from('two, longer\n'))).rejects.toMatchObject({ code: 'write_failed' });
     expect(readFileSync(folder.log, 'utf8')).toBe('one\n');
     space = 100;
     await file.append(Buffer.from('three\n'));
@@ -66,9 +66,9 @@ describe('append file', () => {
     using folder = temporaryFolder();
     let healthy = false;
     const file = open(folder.log, { sync: async () => (healthy ? undefined : failWith('EIO')) });
-    await expect(file.append(Buffer.from('one\n'))).rejects.toMatchObject({ failure: 'sync_failed' });
+    await expect(file.append(Buffer.from('one\n'))).rejects.toMatchObject({ code: 'sync_failed' });
     healthy = true;
-    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ failure: 'sync_failed' });
+    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ code: 'sync_failed' });
     file.close();
     expect(readFileSync(folder.log, 'utf8')).toBe('one\n');
   });
@@ -81,8 +81,8 @@ describe('append file', () => {
         return failWith('ENOSPC');
       },
     });
-    await expect(file.append(Buffer.from('one\n'))).rejects.toMatchObject({ failure: 'file_replaced' });
-    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(file.append(Buffer.from('one\n'))).rejects.toMatchObject({ code: 'file_replaced' });
+    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ code: 'file_replaced' });
     file.close();
     expect(readFileSync(folder.log, 'utf8')).toBe('another writer\n');
   });
@@ -92,9 +92,9 @@ describe('append file', () => {
     const file = open(folder.log, {});
     await file.append(Buffer.from('one\n'));
     appendFileSync(folder.log, 'another writer\n');
-    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ code: 'file_replaced' });
     expect(readFileSync(folder.log, 'utf8')).toBe('one\nanother writer\n');
-    await expect(file.makeDurable()).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(file.makeDurable()).rejects.toMatchObject({ code: 'file_replaced' });
     file.close();
   });
 
@@ -113,7 +113,7 @@ describe('append file', () => {
       },
     });
     await file.append(Buffer.from('one\n'));
-    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(file.append(Buffer.from('two\n'))).rejects.toMatchObject({ code: 'file_replaced' });
     file.close();
     expect(readFileSync(folder.log, 'utf8')).toBe(left);
   });

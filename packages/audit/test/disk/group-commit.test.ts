@@ -68,7 +68,7 @@ describe('group commit', () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 3);
     const taken = ['a', 'b', 'c'].map((entry) => watch(commits.add(entry)));
-    await expect(commits.add('d')).rejects.toMatchObject({ name: 'AuditError', failure: 'overloaded' });
+    await expect(commits.add('d')).rejects.toMatchObject({ name: 'AuditError', code: 'overloaded' });
     await gate.settle();
     expect(taken.map(({ state }) => state)).toEqual(['resolved', 'resolved', 'resolved']);
     const again = watch(commits.add('e'));
@@ -92,7 +92,7 @@ describe('group commit', () => {
     const commits = new GroupCommit(gate.commit, 100);
     const last = watch(commits.add('a'));
     const closing = watch(commits.close());
-    await expect(commits.add('b')).rejects.toMatchObject({ failure: 'closed' });
+    await expect(commits.add('b')).rejects.toMatchObject({ code: 'closed' });
     for (let turn = 0; turn < 5; turn++) await setImmediate();
     expect(closing.state).toBe('waiting');
     await gate.settle();

@@ -136,7 +136,7 @@ describe('auditFile', () => {
     const sink = auditFile(folder.path);
     await sink.close?.();
     await sink.close?.();
-    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'closed' });
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ code: 'closed' });
   });
 });
 
@@ -160,8 +160,8 @@ describe('a log that somebody else touches is noticed with the next record [F6]'
       await sink.write(event('a'));
       const sealed = readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8');
       meddle(folder.log);
-      await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
-      await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'file_replaced' });
+      await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'file_replaced' });
+      await expect(sink.write(event('c'))).rejects.toMatchObject({ code: 'file_replaced' });
       await sink.close?.();
       // Nothing is signed that is not there.
       expect(troubles).toEqual([expect.stringContaining('could not be sealed')]);
@@ -262,7 +262,7 @@ describe('readAuditLog', () => {
       const good = readFileSync(folder.log, 'utf8');
       writeFileSync(folder.log, `${good}${line}\n`);
       await expect(read(folder.path)).rejects.toMatchObject({
-        failure: 'unreadable',
+        code: 'unreadable',
         message: expect.stringContaining('Line 4 of audit-000001.jsonl'),
       });
       writeFileSync(folder.log, good);
@@ -271,8 +271,8 @@ describe('readAuditLog', () => {
 
   it('says that there is no log', async () => {
     using folder = temporaryFolder();
-    await expect(read(folder.path)).rejects.toMatchObject({ failure: 'unreadable' });
-    await expect(read(join(folder.path, 'nowhere'))).rejects.toMatchObject({ failure: 'unreadable' });
+    await expect(read(folder.path)).rejects.toMatchObject({ code: 'unreadable' });
+    await expect(read(join(folder.path, 'nowhere'))).rejects.toMatchObject({ code: 'unreadable' });
   });
 
   it('rejoins characters that a read block cuts', async () => {

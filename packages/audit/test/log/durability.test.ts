@@ -71,7 +71,7 @@ describe('one process writes a log', () => {
     const young = auditFile(folder.path);
     await young.write(event('b'));
     for (const id of ['c', 'd']) {
-      await expect(old.write(event(id))).rejects.toMatchObject({ failure: 'file_replaced' });
+      await expect(old.write(event(id))).rejects.toMatchObject({ code: 'file_replaced' });
     }
     await young.write(event('e'));
     await old.close?.();
@@ -159,7 +159,7 @@ describe('durability [F4]', () => {
     const sink = auditFileWith(operations, folder.path, { maxSegmentBytes: 1024 });
     await sink.write(event('a'));
     await sink.write(event('b'));
-    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'write_failed' });
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ code: 'write_failed' });
     full = false;
     await sink.write(event('d'));
     await sink.close?.();

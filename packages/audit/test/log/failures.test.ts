@@ -51,9 +51,9 @@ describe('a disk that cannot sync [F4]', () => {
     const sink = auditFileWith(broken, folder.path, silently);
     await sink.write(event('a'));
     isBroken = true;
-    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'sync_failed' });
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'sync_failed' });
     isBroken = false;
-    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'sync_failed' });
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ code: 'sync_failed' });
     await sink.close?.();
 
     const rewritten: { text: string; position: number }[] = [];
@@ -102,7 +102,7 @@ describe('a disk that cannot sync [F4]', () => {
       silently,
     );
     isStuck = true;
-    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'write_failed' });
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ code: 'write_failed' });
     isStuck = false;
     await sink.write(event('b'));
     await sink.close?.();
@@ -183,7 +183,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
       for (;;) await sink.write(event('x'));
     };
     // No segment begins without a checkpoint.
-    await expect(untilFull()).rejects.toMatchObject({ failure: 'sync_failed' });
+    await expect(untilFull()).rejects.toMatchObject({ code: 'sync_failed' });
     await sink.close?.();
     await writeAll(folder, ['f']);
     expect((await events(folder)).filter((id) => id !== 'x')).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
@@ -213,7 +213,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
       );
       await sink.write(event('a'));
       full = true;
-      const refused = expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
+      const refused = expect(sink.write(event('no'))).rejects.toMatchObject({ code: 'write_failed' });
       vi.advanceTimersByTime(5000);
       await refused;
       vi.advanceTimersByTime(5000);
@@ -253,7 +253,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
     const before = readFileSync(folder.log, 'utf8');
     meddle(join(folder.path, 'checkpoints.txt'));
     for (const id of ['b', 'c']) {
-      await expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'file_replaced', message: problem });
+      await expect(sink.write(event(id))).rejects.toMatchObject({ code: 'file_replaced', message: problem });
     }
     await sink.close?.();
     expect(readFileSync(folder.log, 'utf8')).toBe(before);
@@ -270,7 +270,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
       },
     };
     const sink = auditFileWith(meddled, folder.path, silently);
-    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ code: 'file_replaced' });
     await sink.close?.();
   });
 });
@@ -299,7 +299,7 @@ describe('close() [F4]', () => {
     const sink = auditFile(folder.path, { maxSegmentBytes: 1024, durability: 'sync' });
     const written = ['a', 'b', 'c', 'd', 'e'].map((id) => sink.write(event(id)));
     const closed = [sink.close?.(), sink.close?.()];
-    await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'closed' });
+    await expect(sink.write(event('no'))).rejects.toMatchObject({ code: 'closed' });
     await Promise.all([...written, ...closed]);
     expect(segments(folder).length).toBeGreaterThan(2);
     expect(await events(folder)).toEqual(['a', 'b', 'c', 'd', 'e']);
@@ -325,7 +325,7 @@ describe('under a log that is written [F6]', () => {
     const sink = auditFile(path, silently);
     await sink.write(event('a'));
     meddle(path);
-    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'file_replaced' });
     await sink.close?.();
   });
 
@@ -372,7 +372,7 @@ describe('a log that is taken over at the worst moment [F6]', () => {
     const last = [sink.write(event('c')), sink.write(event('d'))];
     const settled = await Promise.allSettled(last);
     expect(settled.map(({ status }) => (status === 'rejected' ? 'refused' : 'written'))).toEqual([outcome, outcome]);
-    await expect(sink.write(event('e'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(sink.write(event('e'))).rejects.toMatchObject({ code: 'file_replaced' });
     expect(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8')).toBe(notes);
     await sink.close?.();
   });
@@ -384,7 +384,7 @@ describe('a log that is taken over at the worst moment [F6]', () => {
     for (const id of ['a', 'b']) await sink.write(event(id));
     // Of the segment, and of its last checkpoint.
     thief.countdown = 2;
-    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ code: 'file_replaced' });
     expect(thief.countdown).toBe(0);
     expect(segments(folder)).toHaveLength(1);
     await sink.close?.();
@@ -407,7 +407,7 @@ describe('a log that is taken over at the worst moment [F6]', () => {
       };
       const sink = auditFileWith(meddled, folder.path, silently);
       const before = readFileSync(path, 'utf8');
-      await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+      await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'file_replaced' });
       await sink.close?.();
       expect(readFileSync(path, 'utf8')).toBe(before);
     },

@@ -63,8 +63,8 @@ describe('segments', () => {
     const sink = auditFile(folder.path, { ...small, checkpointEvery: { records: 100 }, witnesses: [witness] });
     for (const id of six.slice(0, 3)) await sink.write(event(id));
     mkdirSync(join(folder.path, 'audit-000002.jsonl'));
-    await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
-    await expect(sink.write(event('no'))).rejects.toMatchObject({ failure: 'write_failed' });
+    await expect(sink.write(event('no'))).rejects.toMatchObject({ code: 'write_failed' });
+    await expect(sink.write(event('no'))).rejects.toMatchObject({ code: 'write_failed' });
     expect(sizes()).toEqual(['1', '4']);
     rmSync(join(folder.path, 'audit-000002.jsonl'), { recursive: true });
     await sink.write(event('yes'));

@@ -322,7 +322,7 @@ describe('outages', () => {
         written.push(`${written.length}`);
       }
     };
-    await expect(fill()).rejects.toMatchObject({ failure: 'overloaded' });
+    await expect(fill()).rejects.toMatchObject({ code: 'overloaded' });
     expect(written.length).toBeGreaterThan(3);
     one.answer = (response) => response.writeHead(200).end();
     await sending.paused(1);
@@ -369,7 +369,7 @@ describe('outages', () => {
     const { sink } = new Sending(address, folder.path, { batchSeconds: 3600 });
     await sink.write(event('a'));
     appendFileSync(join(folder.path, spooled(folder)[0] ?? ''), '{"id":"foreign"}\n');
-    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'file_replaced' });
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'file_replaced' });
     await sink.write(event('c'));
   });
 
@@ -378,7 +378,7 @@ describe('outages', () => {
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path);
     await sink.close?.();
-    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'closed' });
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ code: 'closed' });
     await sink.close?.();
   });
 });

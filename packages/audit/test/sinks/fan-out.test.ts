@@ -69,13 +69,13 @@ describe('fanOut', () => {
     const hanging: AuditSink = { write: () => new Promise(() => {}) };
     const sink = fanOut([hanging], { timeoutSeconds: 2, maxWaiting: 2 });
     const late = [sink.write(event('a')), sink.write(event('b'))].map((write) =>
-      expect(write).rejects.toMatchObject({ failure: 'timed_out' }),
+      expect(write).rejects.toMatchObject({ code: 'timed_out' }),
     );
-    await expect(sink.write(event('c'))).rejects.toMatchObject({ failure: 'overloaded' });
+    await expect(sink.write(event('c'))).rejects.toMatchObject({ code: 'overloaded' });
     vi.advanceTimersByTime(2000);
     await Promise.all(late);
-    const tried = expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'timed_out' });
-    await expect(sink.write(event('e'))).rejects.toMatchObject({ failure: 'overloaded' });
+    const tried = expect(sink.write(event('d'))).rejects.toMatchObject({ code: 'timed_out' });
+    await expect(sink.write(event('e'))).rejects.toMatchObject({ code: 'overloaded' });
     await vi.advanceTimersByTimeAsync(2000);
     await tried;
     expect(vi.getTimerCount()).toBe(0);
@@ -88,12 +88,12 @@ describe('fanOut', () => {
     const taken = new Deferred();
     const answers = (): Promise<void> => (hangs ? new Promise(() => {}) : taken.promise);
     const sink = fanOut([{ write: answers }], { timeoutSeconds: 2, maxWaiting: 2 });
-    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'timed_out' }));
+    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ code: 'timed_out' }));
     await vi.advanceTimersByTimeAsync(2000);
     await Promise.all(late);
     hangs = false;
     const first = sink.write(event('c'));
-    await expect(sink.write(event('d'))).rejects.toMatchObject({ failure: 'overloaded' });
+    await expect(sink.write(event('d'))).rejects.toMatchObject({ code: 'overloaded' });
     taken.resolve();
     await first;
     await Promise.all([sink.write(event('e')), sink.write(event('f'))]);
@@ -104,7 +104,7 @@ describe('fanOut', () => {
     vi.useFakeTimers();
     const answer = new Deferred();
     const sink = fanOut([{ write: () => answer.promise }], { timeoutSeconds: 2, maxWaiting: 2 });
-    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ failure: 'timed_out' }));
+    const late = ['a', 'b'].map((id) => expect(sink.write(event(id))).rejects.toMatchObject({ code: 'timed_out' }));
     await vi.advanceTimersByTimeAsync(2000);
     await Promise.all(late);
     answer.resolve();
@@ -119,7 +119,7 @@ describe('fanOut', () => {
     const stuck: AuditSink = { write: async () => {}, close: () => new Promise(() => {}) };
     const other: AuditSink = { write: async () => {}, close: async () => void closed++ };
     const closing = expect(fanOut([stuck, other], { timeoutSeconds: 2 }).close()).rejects.toMatchObject({
-      failure: 'timed_out',
+      code: 'timed_out',
       message: 'sink 1 was not closed within 2 seconds. Records without an answer: 0.',
     });
     await vi.advanceTimersByTimeAsync(2000);

@@ -54,8 +54,8 @@ describe('auditStdout', () => {
         },
       }),
     );
-    await expect(sink.write(event('a'))).rejects.toMatchObject({ failure: 'write_failed' });
-    await expect(sink.write(event('b'))).rejects.toMatchObject({ failure: 'write_failed' });
+    await expect(sink.write(event('a'))).rejects.toMatchObject({ code: 'write_failed' });
+    await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'write_failed' });
   });
 
   it('rejects when the reader is too slow, instead of growing [F4]', async () => {
@@ -66,7 +66,7 @@ describe('auditStdout', () => {
     await new Promise(setImmediate);
     expect(refusals.length).toBeGreaterThan(1000);
     expect(refusals.length).toBeLessThan(2000);
-    expect(refusals[0]).toMatchObject({ failure: 'overloaded' });
+    expect(refusals[0]).toMatchObject({ code: 'overloaded' });
   });
 });
 

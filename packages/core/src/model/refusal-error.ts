@@ -1,12 +1,12 @@
+import { CodedError } from '@countersign/common';
 import type { Refusal, RefusalResponse } from './refusal.js';
 
 /**
  * A refusal on its way to an application's own error handler (`onRefusal: 'throw'`). `status`, `statusCode`, `expose`
  * and `headers` are what the error handlers of Express, Koa and Fastify look at.
  */
-export class RefusalError extends Error {
+export class RefusalError extends CodedError<Refusal['code']> {
   override readonly name = 'RefusalError';
-  readonly code: Refusal['code'];
   readonly status: number;
   readonly statusCode: number;
   readonly expose = true;
@@ -15,10 +15,9 @@ export class RefusalError extends Error {
   readonly body: string;
 
   constructor(refused: Refusal, response: RefusalResponse) {
-    super(refused.title);
+    super(refused.code, refused.title);
     // Error handlers of last resort print the stack to the client; there is nothing in ours for anybody.
     this.stack = `RefusalError: ${refused.title}`;
-    this.code = refused.code;
     this.status = refused.status;
     this.statusCode = refused.status;
     this.headers = response.headers;

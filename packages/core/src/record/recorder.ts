@@ -76,7 +76,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       tellOver(unwritten.over(), unrecorded.over());
       return undefined;
     } catch (error) {
-      const trouble = unwritten.of(error instanceof AuditError ? error.failure : 'other');
+      const trouble = unwritten.of(error instanceof AuditError ? error.code : 'other');
       if (trouble.again()) {
         onTrouble(
           `countersign: an audit record could not be written (${trouble.times} so far): ${errorMessage(error)}`,

@@ -104,7 +104,7 @@ describe('a disk that hangs [F4]', () => {
     await pass(30_000, disk);
     expect(await refused).toMatchObject({ ok: false });
     const closed = expect(guard.close()).rejects.toMatchObject({
-      failure: 'timed_out',
+      code: 'timed_out',
       message: 'the audit sink was not closed within 30 seconds. Records without an answer: 1.',
     });
     while (vi.getTimerCount() === 0) await setImmediate();
