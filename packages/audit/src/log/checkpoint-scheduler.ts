@@ -42,7 +42,7 @@ export class CheckpointScheduler {
   async close(): Promise<void> {
     this.#stopTimer();
     if (this.#log.unsealed > 0) await this.#seal();
-    this.#reportRecovery(this.#failures.overAtLast());
+    this.#reportRecovery(this.#failures.flush());
     await this.#log.makeDurable().catch(() => {});
     this.#log.close();
   }
@@ -56,11 +56,11 @@ export class CheckpointScheduler {
     this.#stopTimer();
     try {
       await this.#log.checkpoint();
-      this.#reportRecovery(this.#failures.over());
+      this.#reportRecovery(this.#failures.recordSuccess());
     } catch (error) {
-      if (!this.#failures.again()) return;
+      if (!this.#failures.recordFailure()) return;
       this.#settings.onTrouble(
-        `countersign: the audit log could not be sealed, ${this.#failures.howOften} now: ${errorMessage(error)}`,
+        `countersign: the audit log could not be sealed, ${this.#failures.timesText} now: ${errorMessage(error)}`,
       );
     }
   }

@@ -61,7 +61,7 @@ export class Delivery {
     this.#closing.abort();
     this.wake();
     await this.#working;
-    this.#reportRecovery(this.#failures.overAtLast());
+    this.#reportRecovery(this.#failures.flush());
   }
 
   async #work(): Promise<void> {
@@ -112,7 +112,7 @@ export class Delivery {
   async #send(lines: readonly string[], signal: AbortSignal): Promise<'settled' | 'split'> {
     const answer = await postEvents(lines, this.#settings, signal);
     if (answer.kind === 'received') {
-      this.#reportRecovery(this.#failures.over());
+      this.#reportRecovery(this.#failures.recordSuccess());
       return 'settled';
     }
     if (answer.kind === 'too_large' && lines.length > 1) {
@@ -147,9 +147,9 @@ export class Delivery {
   }
 
   #reportFailure(reason: string): void {
-    if (!this.#failures.again()) return;
+    if (!this.#failures.recordFailure()) return;
     this.#settings.onTrouble(
-      `countersign: ${this.#settings.url.host} took no audit records, ${this.#failures.howOften} now: ${reason}. ` +
+      `countersign: ${this.#settings.url.host} took no audit records, ${this.#failures.timesText} now: ${reason}. ` +
         'They wait on disk; once the spool is full, more are refused.',
     );
   }

@@ -53,12 +53,12 @@ export function reportBranch({ sink, name }: Required<FanOutRule>, limits: Branc
     async write(event) {
       try {
         await bounded.write(event);
-        if (failures.over() > 0) {
+        if (failures.recordSuccess() > 0) {
           limits.onTrouble(`countersign: ${name} takes audit records again; ${lost} are missing there.`);
         }
       } catch (error) {
         lost += 1;
-        if (failures.again()) {
+        if (failures.recordFailure()) {
           limits.onTrouble(`countersign: ${lost} audit records are missing in ${name} so far: ${errorMessage(error)}`);
         }
       }

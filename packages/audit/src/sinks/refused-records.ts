@@ -36,8 +36,8 @@ export class RefusedRecords {
   quarantine(batch: SpooledBatch): void {
     if (this.#lines.length === 0) {
       // Recovery is inferred from batches without a refusal.
-      this.#quarantines.over();
-      this.#drops.over();
+      this.#quarantines.recordSuccess();
+      this.#drops.recordSuccess();
       return;
     }
     try {
@@ -49,7 +49,7 @@ export class RefusedRecords {
   }
 
   #reportQuarantine(path: string): void {
-    if (!this.#quarantines.again()) return;
+    if (!this.#quarantines.recordFailure()) return;
     const { url, onTrouble } = this.#settings;
     onTrouble(
       `countersign: ${url.host} refuses ${this.#lines.length} audit records for good (${this.#reason}). They were put ` +
@@ -59,7 +59,7 @@ export class RefusedRecords {
 
   #reportDrop(error: unknown): void {
     this.#dropped += this.#lines.length;
-    if (!this.#drops.again()) return;
+    if (!this.#drops.recordFailure()) return;
     const { url, onTrouble } = this.#settings;
     onTrouble(
       `countersign: ${url.host} refuses ${this.#lines.length} audit records for good (${this.#reason}), and they cannot ` +

@@ -41,7 +41,7 @@ export class WitnessQueue {
         );
       });
     }
-    this.#reportRecovery(this.#failures.overAtLast());
+    this.#reportRecovery(this.#failures.flush());
   }
 
   async #work(generation: number): Promise<void> {
@@ -64,16 +64,16 @@ export class WitnessQueue {
   async #deliver(note: string): Promise<void> {
     try {
       await this.#witness.receive(note);
-      this.#reportRecovery(this.#failures.over());
+      this.#reportRecovery(this.#failures.recordSuccess());
     } catch (error) {
       this.#reportFailure(errorMessage(error));
     }
   }
 
   #reportFailure(reason: string): void {
-    if (!this.#failures.again()) return;
+    if (!this.#failures.recordFailure()) return;
     this.#onTrouble(
-      `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#failures.howOften} now: ` +
+      `countersign: the witness ${this.#witness.name} took no checkpoint, ${this.#failures.timesText} now: ` +
         `${reason}. The end of the log can be cut off without a trace until it takes one.`,
     );
   }

@@ -1,4 +1,4 @@
-/** What an error says. Anything can be thrown, also what has no text; saying so must not throw again. */
+/** The text of an error. Anything can be thrown, even a value whose conversion to text throws: this never throws. */
 export function errorMessage(error: unknown): string {
   try {
     return String(error);
@@ -7,23 +7,23 @@ export function errorMessage(error: unknown): string {
   }
 }
 
-/** What an error says, without the name of its kind. */
+/** The message of an error, without its name. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? errorMessage(error.message) : errorMessage(error);
 }
 
-/** The same with what caused it: `fetch` says what happened there only. */
+/** The text of an error with its cause, which is where `fetch` puts the reason. */
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? ` (${errorMessage(error.cause)})` : '';
   return errorMessage(error) + cause;
 }
 
-/** What kind of error it is, without what it says: the text may quote the request. */
+/** The name of an error, without its message, which may quote the request. */
 export function kindOf(error: unknown): string {
   return error instanceof Error ? errorMessage(error.name) : typeof error;
 }
 
-/** What the system calls it, like `ENOENT`; what it says, if it is no error of the system's. */
+/** The code of a system error, like `ENOENT`; the text of any other error. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? errorMessage(error.code) : errorMessage(error);
 }

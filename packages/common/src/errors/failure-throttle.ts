@@ -1,9 +1,9 @@
-/** Where some go well while others fail one success says little: a trouble is over after so long without a failure. */
+/** Mixed results: recovery is reported only after so long without a failure. */
 const quietMilliseconds = 10_000;
 
 /**
- * Counts failures of one kind and says which to tell: the first, the second, the fourth …, since one that lasts must
- * not flood whoever listens; and, once, that they are over.
+ * Counts failures of one kind and says which to report: the first, the second, the fourth …, so that a lasting failure
+ * does not flood the listener; and, once, that it recovered.
  */
 export class FailureThrottle {
   readonly #clock: () => number;
@@ -16,33 +16,33 @@ export class FailureThrottle {
     this.#clock = clock;
   }
 
-  /** Call it at each failure; true if this one is to be told. */
-  again(): boolean {
+  /** Counts a failure. Returns whether to report it. */
+  recordFailure(): boolean {
     this.#times += 1;
     this.#last = this.#now();
     this.#worked = false;
     return Number.isInteger(Math.log2(this.#times));
   }
 
-  /** How many there were so far. */
+  /** Failures so far. */
   get times(): number {
     return this.#times;
   }
 
-  get howOften(): string {
+  get timesText(): string {
     return this.#times === 1 ? 'once' : `${this.#times} times`;
   }
 
-  /** Call it when it worked; returns how many failures are over with that, or 0. */
-  over(): number {
+  /** Records a success. Returns how many failures it ends: 0 if there were none, or the last one was less than 10 s ago. */
+  recordSuccess(): number {
     this.#worked = true;
-    // A clock may have been put back meanwhile.
+    // The clock may have been set back.
     if (this.#times === 0 || Math.abs(this.#now() - this.#last) < quietMilliseconds) return 0;
-    return this.overAtLast();
+    return this.flush();
   }
 
-  /** Call it when nothing follows any more: as `over`, if the last one worked, however soon after a failure. */
-  overAtLast(): number {
+  /** At the close: returns how many failures ended, without the wait for 10 quiet seconds; 0 if the last attempt failed. */
+  flush(): number {
     if (!this.#worked) return 0;
     const times = this.#times;
     this.#times = 0;
@@ -53,7 +53,7 @@ export class FailureThrottle {
     try {
       return this.#clock();
     } catch {
-      // What failed must not fail once more here.
+      // A clock that throws must not add a second failure.
       return this.#last;
     }
   }

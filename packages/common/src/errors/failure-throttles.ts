@@ -1,9 +1,9 @@
 import { FailureThrottle } from './failure-throttle.js';
 
-/** How often each kind came. */
+/** Failures by kind. */
 export type Counted = readonly (readonly [kind: string, times: number])[];
 
-/** Troubles of several kinds, each counted for itself. One is over after ten seconds without a failure of its kind. */
+/** A throttle for each kind of failure. A kind recovers after ten seconds without a failure of that kind. */
 export class FailureThrottles {
   readonly #clock: () => number;
   readonly #kinds = new Map<string, FailureThrottle>();
@@ -15,22 +15,24 @@ export class FailureThrottles {
   of(kind: string): FailureThrottle {
     const known = this.#kinds.get(kind);
     if (known !== undefined) return known;
-    const trouble = new FailureThrottle(this.#clock);
-    this.#kinds.set(kind, trouble);
-    return trouble;
+    const throttle = new FailureThrottle(this.#clock);
+    this.#kinds.set(kind, throttle);
+    return throttle;
   }
 
-  /** Those that are over now, with how often they came. */
-  over(): Counted {
-    return this.#counted((trouble) => trouble.over());
+  /** Records a success for every kind. Returns the kinds that recovered. */
+  recordSuccess(): Counted {
+    return this.#counted((throttle) => throttle.recordSuccess());
   }
 
-  /** The same when nothing follows any more: those after which it worked, however soon. */
-  overAtLast(): Counted {
-    return this.#counted((trouble) => trouble.overAtLast());
+  /** At the close: the kinds whose last attempt worked. */
+  flush(): Counted {
+    return this.#counted((throttle) => throttle.flush());
   }
 
-  #counted(count: (trouble: FailureThrottle) => number): Counted {
-    return [...this.#kinds].map(([kind, trouble]) => [kind, count(trouble)] as const).filter(([, times]) => times > 0);
+  #counted(count: (throttle: FailureThrottle) => number): Counted {
+    return [...this.#kinds]
+      .map(([kind, throttle]) => [kind, count(throttle)] as const)
+      .filter(([, times]) => times > 0);
   }
 }

@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { readRegularFile } from './regular-file.js';
 
-/** Files that count only together, as they were when they were read. */
+/** Files that are loaded together, as they were when they were read. */
 export interface FileSet {
   /** Bytes by name. */
   readonly files: ReadonlyMap<string, Buffer>;
@@ -16,7 +16,7 @@ export async function readFileSet(paths: Iterable<readonly [string, string]>, ch
   const files = new Map<string, Buffer>();
   const digests = new Map<string, string>();
   let newest = changedMs;
-  // One after the other: if the disk hangs, one thread of Node's pool hangs with it, not all four.
+  // Sequentially: if the disk hangs, one thread of Node's pool hangs with it, not all four.
   for (const [name, path] of paths) {
     const content = await readRegularFile(path);
     files.set(name, content.value);
@@ -26,7 +26,7 @@ export async function readFileSet(paths: Iterable<readonly [string, string]>, ch
   return { files, digests, changedMs: newest };
 }
 
-/** On another thread: files of policies may have many megabytes, and are hashed at each poll. */
+/** On another thread: policy files may have many megabytes, and are hashed at each poll. */
 async function digest(bytes: Buffer): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex');
 }

@@ -2,11 +2,11 @@ import { withTimeout } from '../time/with-timeout.js';
 
 const LIMIT_MILLISECONDS = 10_000;
 
-/** A hung operation keeps one of the four threads of Node's pool: no path may take a second one. */
+/** Paths with a hung operation. Each occupies one of the four threads of Node's pool: no path may take a second one. */
 const hanging = new Set<string>();
 
 /**
- * Limits the time for what is done with a path. As long as an operation hangs, the path is not touched again.
+ * Limits the time of a file operation. While one hangs, the path is not touched again.
  *
  * @throws Error (as a rejection) when the path does not answer within 10 s.
  */

@@ -8,18 +8,18 @@ import { type Following, LiveFiles, type ReloadResult } from './live-files.js';
 
 export interface LiveFileOptions {
   /**
-   * Told of every reload: that it succeeded, or why the content read before stays in force. Default: a process warning
-   * when it stays.
+   * Called after every reload: it succeeded, or why the previous content stays in force. Default: a process warning when
+   * a reload fails.
    */
   readonly onReload?: (result: ReloadResult) => unknown;
   /**
-   * How often the file is looked at besides the notices of the operating system, which network file systems and some
-   * container mounts do not send. In seconds. Default 5.
+   * Seconds between polls, besides the notices of the operating system, which network file systems and some container
+   * mounts do not send. Default 5.
    */
   readonly pollSeconds?: number;
 }
 
-/** The content of a file, as it was when it could last be read. */
+/** The content of a file at its last successful read. */
 export interface LiveFile<T> {
   current(): T;
   close(): void;
@@ -28,7 +28,7 @@ export interface LiveFile<T> {
 interface LiveFileParts<T> {
   /** The public function whose option the file is, for messages. */
   readonly owner: string;
-  /** What it holds, in a word for messages. */
+  /** The kind of content, for messages. */
   readonly holds: string;
   /** Throws a ConfigError when the content is wrong. */
   readonly read: (bytes: Buffer, file: string) => T;
@@ -46,7 +46,7 @@ export async function openLiveFile<T>(
   options: LiveFileOptions,
 ): Promise<LiveFile<T>> {
   checkOptionNames(owner, options, ['onReload', 'pollSeconds']);
-  // An empty one would be the working directory.
+  // An empty path would be the working directory.
   if (typeof path !== 'string' || path === '') throw new ConfigError(`${owner}: name the ${holds} file.`);
   const { onReload, pollSeconds } = readFollowing(owner, holds, options);
   const file = resolve(path);
@@ -69,14 +69,14 @@ export async function openLiveFile<T>(
   return { current: () => value as T, close: () => files.close() };
 }
 
-/** How files are followed. @throws ConfigError */
+/** Reads the options of following files. @throws ConfigError */
 export function readFollowing(owner: string, holds: string, options: LiveFileOptions): Omit<Following, 'folder'> {
   const { pollSeconds = 5 } = options;
   const onReload = readListener(owner, 'onReload', options.onReload, warnOfProblem);
   if (!(pollSeconds > 0 && pollSeconds <= 3600)) {
     throw new ConfigError(`${owner}: 'pollSeconds' must be a number of seconds up to 3600.`);
   }
-  /** A file that cannot be read any more must not go unnoticed: what was taken out of it is still in force. */
+  /** A file that becomes unreadable must not go unnoticed: entries removed from it are still in force. */
   function warnOfProblem(result: ReloadResult): void {
     if (!result.ok) warn(`${owner}: ${result.problem.replace(/\.?$/, '.')} The ${holds} read before stay in force.`);
   }

@@ -12,14 +12,14 @@ export interface LiveFilesParts {
   readonly owner: string;
   /** Reads the whole set. A rejection counts as an outage of the file system: it is tried again. */
   readonly read: () => Promise<FileSet>;
-  /** Puts a set in force. Throws a ConfigError if the set is wrong; then the one before stays in force. */
+  /** Puts a set in force. Throws a ConfigError if the set is wrong; the previous one then stays in force. */
   readonly load: (set: FileSet) => void;
   /** Milliseconds since the epoch, to be compared with the times of files. Default: the system's. */
   readonly clock?: () => number;
 }
 
 export interface Following {
-  /** The folder whose notices count. */
+  /** The watched folder. */
   readonly folder: string;
   readonly pollSeconds: number;
   readonly onReload: (result: ReloadResult) => void;
@@ -29,25 +29,25 @@ type Reading =
   | { readonly ok: true; readonly set: FileSet; readonly fingerprint: string }
   | { readonly ok: false; readonly problem: string; readonly fingerprint: typeof UNREADABLE };
 
-/** No fingerprint of a set: after an outage every set is new. */
+/** Matches no set: after an outage every set counts as new. */
 const UNREADABLE = '';
 
-/** A set counts as whole if it has not changed for so long. */
+/** A set counts as complete if it has not changed for this long. */
 const SETTLE_MILLISECONDS = 1000;
 
-/** A set that changes at each of so many readings is reported. */
+/** A set that changes at each of this many readings is reported. */
 const MAX_READINGS = 30;
 
 /**
- * A set of files in force, which may be read again at any time, also while somebody writes: a set is loaded only when
- * nothing in it has changed for a second (docs/decisions/0025-files-that-change.md).
+ * A set of files in force. It may be read while somebody writes, so a set is loaded only after nothing in it has changed
+ * for a second (docs/decisions/0025-files-that-change.md).
  */
 export class LiveFiles {
   readonly #parts: LiveFilesParts;
   readonly #clock: () => number;
   /** Fingerprint of the last set that was loaded or found wrong. */
   #seen: string | undefined;
-  /** One reading at a time, so that an older set never takes the place of a newer one. */
+  /** One reading at a time, so that an older set never replaces a newer one. */
   #last: Promise<unknown> = Promise.resolve();
   #isCheckQueued = false;
   #closed = false;
@@ -80,7 +80,7 @@ export class LiveFiles {
     this.#stopFollowing = onChange(folder, pollSeconds, () => {
       if (this.#isCheckQueued) return;
       this.#isCheckQueued = true;
-      // A check that throws must not end the watching: the next change has to take effect.
+      // A check that throws must not stop the watching: the next change has to take effect.
       this.#inTurn(async () => {
         this.#isCheckQueued = false;
         const result = await this.#check();
@@ -143,7 +143,7 @@ export class LiveFiles {
   }
 }
 
-/** Only someone who awaits the result keeps the process alive. */
+/** Only an explicit reload keeps the process alive, not following. */
 async function settling(following: boolean): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, SETTLE_MILLISECONDS);

@@ -2,25 +2,25 @@ import { constants } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { inTime } from './in-time.js';
 
-/** What a file or folder holds, and when that was last changed, in milliseconds since the epoch. */
+/** The content of a file or folder, and when it last changed, in milliseconds since the epoch. */
 export interface Content<T> {
   readonly value: T;
   readonly changedMs: number;
 }
 
 /**
- * Reads a file, but no pipe, socket or device, which could hold up the reader for ever.
+ * Reads a regular file. A pipe, socket or device is refused: it could block the reader forever.
  *
  * @throws Error (as a rejection) also when the file does not answer within 10 s.
  */
 export async function readRegularFile(path: string): Promise<Content<Buffer>> {
   return await inTime(path, async () => {
-    // Without O_NONBLOCK the opening of a pipe waits for a writer.
+    // Without O_NONBLOCK, opening a pipe waits for a writer.
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!(await handle.stat()).isFile()) throw new Error(`'${path}' is not a regular file`);
       const value = await handle.readFile();
-      // Asked after the reading, so that what was written meanwhile shows.
+      // After the read, so that a write in the meantime shows.
       return { value, changedMs: (await handle.stat()).ctimeMs };
     } finally {
       await handle.close();

@@ -1,6 +1,6 @@
 /**
- * A file by its name, and by the line and column at which it stops being JSON (`agents.json:3:5`), from 1. For files of
- * the operator: nothing of their content is quoted.
+ * The name of a file, with the line and column (from 1) at which it stops being JSON, like `agents.json:3:5`. Nothing of
+ * its content is quoted: it may hold secrets.
  */
 export function brokenLine(file: string, bytes: Uint8Array): string {
   const lines = new TextDecoder().decode(bytes).split('\n');
@@ -12,7 +12,7 @@ export function brokenLine(file: string, bytes: Uint8Array): string {
   return `${file}:${line}:${firstBroken(within.length, (count) => isBroken(before + within.slice(0, count)))}`;
 }
 
-/** The least count that breaks, of counts up to one that does. What is broken stays broken, whatever follows. */
+/** The least count that breaks, by binary search: a broken beginning stays broken, whatever follows. */
 function firstBroken(count: number, breaks: (count: number) => boolean): number {
   let [whole, broken] = [0, count];
   while (broken - whole > 1) {
@@ -23,7 +23,7 @@ function firstBroken(count: number, breaks: (count: number) => boolean): number 
   return broken;
 }
 
-/** Whether a text cannot be the beginning of any JSON. Node does not always say where it stopped, only that it did. */
+/** Whether a text cannot be the beginning of any JSON. Node does not always report the position of the fault. */
 function isBroken(text: string): boolean {
   try {
     JSON.parse(text);

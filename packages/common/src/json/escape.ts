@@ -3,8 +3,8 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/gu;
 const loneSurrogate = /\p{Cs}/gu;
 
 /**
- * Escapes in a JSON text what JSON lets stand raw but a terminal or a log viewer obeys, or a receiver may refuse. The
- * text stays the same JSON: outside of its strings there is nothing to escape. In any other text it is spelt out.
+ * Escapes characters that JSON allows unescaped but that a terminal or log viewer interprets, or a receiver refuses. JSON
+ * keeps its meaning, since such characters occur only in strings; in other text the escapes are shown literally.
  */
 export function escapeUnprintable(json: string): string {
   return json.replace(unprintable, (character) => {
@@ -14,8 +14,8 @@ export function escapeUnprintable(json: string): string {
 }
 
 /**
- * Cuts the text of a stranger so that, in a JSON string, it takes at most `most` bytes besides the mark that says how
- * much is missing. A character takes one byte, two (a quotation mark), or at most six (an escape).
+ * Cuts untrusted text so that, in a JSON string, it takes at most `most` bytes plus a mark that says how much was cut.
+ * A character takes one byte, two (a quotation mark), or at most six (an escape).
  */
 export function boundJson(text: string, most: number): string {
   const fits = (units: number): boolean => jsonBytes(text.slice(0, units)) <= most;
@@ -26,7 +26,7 @@ function jsonBytes(text: string): number {
   return Buffer.byteLength(escapeUnprintable(JSON.stringify(text))) - '""'.length;
 }
 
-/** Cuts a string to `most` UTF-16 units, says how many are missing, and leaves no half of a surrogate pair. */
+/** Cuts a string to `most` UTF-16 units, marks how many were cut, and leaves no lone surrogate. */
 export function boundString(text: string, most: number): string {
   const kept = text.length <= most ? text : `${text.slice(0, most)}…[+${text.length - most}]`;
   return kept.replace(loneSurrogate, '\ufffd');

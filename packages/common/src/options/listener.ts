@@ -3,27 +3,27 @@ import { ConfigError } from '../errors/config-error.js';
 import { errorMessage } from '../errors/error-message.js';
 
 /**
- * A listener of the application, contained: whether it throws or rejects, nothing reaches us or ends the process. The
- * failure is a process warning, and `byDefault` gets what the listener was called with. Nobody waits for its promise.
+ * Wraps a listener of the application so that it can neither throw nor reject into our code. If it fails, a process
+ * warning says so and `byDefault` gets the value. The promise of the listener is not awaited.
  *
- * @throws ConfigError if it is no function.
+ * @throws ConfigError if it is not a function.
  */
-export function readListener<Told>(
+export function readListener<Value>(
   owner: string,
   option: string,
-  listener: ((told: Told) => unknown) | undefined,
-  byDefault: (told: Told) => void,
-): (told: Told) => void {
+  listener: ((value: Value) => unknown) | undefined,
+  byDefault: (value: Value) => void,
+): (value: Value) => void {
   if (listener === undefined) return byDefault;
   if (typeof listener !== 'function') throw new ConfigError(`${owner}: '${option}' must be a function.`);
-  // Async, so that what it throws and what it rejects with arrive in one place.
-  async function call(told: Told): Promise<void> {
-    await listener?.(told);
+  // Async, so that an exception becomes a rejection.
+  async function call(value: Value): Promise<void> {
+    await listener?.(value);
   }
-  return (told) => {
-    call(told).catch((error: unknown) => {
+  return (value) => {
+    call(value).catch((error: unknown) => {
       warn(`${owner}: '${option}' failed: ${errorMessage(error)}`);
-      byDefault(told);
+      byDefault(value);
     });
   };
 }

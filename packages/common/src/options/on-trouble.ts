@@ -2,8 +2,8 @@ import { escapeUnprintable } from '../json/escape.js';
 import { readListener, warn } from './listener.js';
 
 /**
- * Who is told of troubles that no answer can carry; by default a process warning. What is told may quote a client, in
- * an error of the application's: it holds no character that a terminal obeys, and no second line.
+ * The listener for problems that no answer can carry; by default a process warning. A message may quote a client, so it
+ * is escaped: one line, without control characters.
  */
 export function readOnTrouble(
   owner: string,

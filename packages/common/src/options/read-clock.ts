@@ -1,8 +1,8 @@
 import { ConfigError } from '../errors/config-error.js';
 
 /**
- * The clock of an option, by default that of the system. It throws when the clock gives no number: compared with NaN,
- * no signature would ever be too old.
+ * The clock of an option, by default the system's. It throws if the clock does not return a number: compared with NaN, no
+ * signature would ever be too old.
  */
 export function readClock(owner: string, clock: (() => number) | undefined): () => number {
   if (clock === undefined) return Date.now;

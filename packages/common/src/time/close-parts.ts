@@ -7,10 +7,10 @@ interface Part {
 const longestCloseSeconds = 30;
 
 /**
- * Closes one part after the other, each within 30 seconds. One that fails leaves no other open: what is after it may be
- * the audit log, which its close seals.
+ * Closes parts in order, each within 30 seconds. After a failure the others are still closed: one of them may be the
+ * audit log, which is sealed at its close.
  *
- * @throws the first failure, once all have been tried.
+ * @throws the first failure, after all parts were tried.
  */
 export async function closeParts(parts: readonly Part[]): Promise<void> {
   const failures: unknown[] = [];

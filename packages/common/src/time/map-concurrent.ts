@@ -1,9 +1,9 @@
 import { yieldEvery } from './yield-every.js';
 
-/** Most questions about one list that are worked on at a time. */
+/** Items of one list that are worked on at the same time. */
 const most = 16;
 
-/** Works on every item, a few at a time; the results are in the order of the items. Rejects once some work has. */
+/** Maps items, at most 16 at a time; results are in the order of the items. Rejects if the work on one item rejects. */
 export async function mapConcurrent<Item, Result>(
   items: readonly Item[],
   work: (item: Item) => Result | Promise<Result>,

@@ -1,4 +1,4 @@
-/** What work comes to, or what `late` says once it has taken too long; the work itself goes on. */
+/** The result of `work`, or that of `late` if the work takes too long. The work itself is not stopped. */
 export async function withTimeout<Result, Late>(
   milliseconds: number,
   work: Promise<Result>,

@@ -1,10 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
-/** How long work on one list may hold up all other requests. */
+/** How long work on one list may block the event loop. */
 const TURN_MILLISECONDS = 5;
 
-/** Call what it returns between two items of a list: it gives way to others once the turn is over. */
+/** Returns a function to await between two items: every 5 ms it yields to the event loop. */
 export function yieldEvery(): () => Promise<void> {
   let began = performance.now();
   let pause: Promise<void> | undefined;

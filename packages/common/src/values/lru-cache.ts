@@ -3,7 +3,7 @@ interface Entry<T> {
   readonly bytes: number;
 }
 
-/** A map that is bounded in entries and, where their sizes are told, in bytes; it forgets what was used least recently. */
+/** A map bounded in entries and, if their sizes are given, in bytes. It evicts the least recently used entry. */
 export class LruCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #most: { readonly entries: number; readonly bytes: number };
@@ -16,7 +16,7 @@ export class LruCache<T> {
   get(key: string): T | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    // A Map keeps insertion order: what is used moves to its end.
+    // A Map keeps insertion order: an entry that is used moves to the end.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry.value;

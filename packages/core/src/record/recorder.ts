@@ -73,11 +73,11 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       const recorded = redact({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
       // Frozen: what one sink does with it changes nothing for the others.
       await audit.write(deepFreeze(recorded));
-      tellOver(unwritten.over(), unrecorded.over());
+      tellOver(unwritten.recordSuccess(), unrecorded.recordSuccess());
       return undefined;
     } catch (error) {
       const trouble = unwritten.of(error instanceof AuditError ? error.code : 'other');
-      if (trouble.again()) {
+      if (trouble.recordFailure()) {
         onTrouble(
           `countersign: an audit record could not be written (${trouble.times} so far): ${errorMessage(error)}`,
         );
@@ -91,8 +91,8 @@ export function createRecorder(settings: RecorderSettings): Recorder {
     if (fault !== 'server' || toldElsewhere.includes(code)) return;
     const trouble = faults.of(code);
     // No request says that it is over, but a while without it does.
-    trouble.over();
-    if (!trouble.again()) return;
+    trouble.recordSuccess();
+    if (!trouble.recordFailure()) return;
     const count = trouble.times === 1 ? '' : ` (${trouble.times} so far)`;
     onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}${count}: ${detail}`);
   }
@@ -100,7 +100,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
   function unlessExcused(action: string, refused: Refusal | undefined): Refusal | undefined {
     if (refused === undefined || !dangerouslyActWithoutRecord.includes(action)) return refused;
     const trouble = unrecorded.of(action);
-    if (trouble.again()) {
+    if (trouble.recordFailure()) {
       onTrouble(`countersign: ${action} was let through without its record; ${trouble.times} so far.`);
     }
     return undefined;
@@ -141,7 +141,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });
     },
     close() {
-      tellOver(unwritten.overAtLast(), unrecorded.overAtLast());
+      tellOver(unwritten.flush(), unrecorded.flush());
     },
   };
 }
