@@ -28,7 +28,7 @@ export function allPages(): readonly Page[] {
   );
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
   const paths = [...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`), ...readmes];
-  const top = ['README.md', 'SECURITY.md', 'CHANGELOG.md'];
+  const top = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
   return [...top, ...paths.toSorted()].filter((path) => existsSync(join(root, path))).map(readPage);
 }
 

@@ -4,17 +4,17 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Started, startProgram } from './program.js';
+import { reportMissing } from './required.js';
 
-/** The Cerbos program, which npm has for Linux on x64. If not here, that is said aloud. */
+/** The Cerbos program, which npm has for Linux on x64; undefined if it is missing, and its tests are skipped. */
 export function findCerbos(): string | undefined {
   try {
     const program = createRequire(import.meta.url).resolve('@cerbos/cerbos-linux-x64/cerbos-linux-x64');
     if (existsSync(program)) return program;
   } catch {
-    // Said below.
+    // Reported below.
   }
-  process.stderr.write('Cerbos is not here (npm has it for Linux on x64): what needs it is NOT TESTED.\n');
-  return undefined;
+  return reportMissing('cerbos', 'Cerbos is missing (npm has it for Linux on x64): its tests are skipped.');
 }
 
 /** A Cerbos server with the policies of a folder. */

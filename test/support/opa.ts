@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Started, startProgram } from './program.js';
+import { reportMissing } from './required.js';
 import { root } from './workspace.js';
 
-/** What `pnpm test:opa` builds. */
+/** `pnpm test:opa` builds it here. */
 const built = join(root, 'node_modules/.cache/opa-1.22.2/opa');
 
-/** The OPA program, if it is here. If not, that is said aloud: the tests that need it are skipped. */
+/** The OPA program; undefined if it is missing, and the tests that need it are skipped. */
 export function findOpa(): string | undefined {
   if (existsSync(built)) return built;
-  process.stderr.write('OPA is not here: what needs it is NOT TESTED. `pnpm test:opa` builds it (needs Go).\n');
-  return undefined;
+  return reportMissing('opa', 'OPA is missing: its tests are skipped. `pnpm test:opa` builds it (needs Go).');
 }
 
 /** An OPA server with policies from a file. */
