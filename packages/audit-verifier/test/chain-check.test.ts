@@ -83,25 +83,28 @@ function moved(lines: readonly string[]): readonly string[] {
   return lines.toSpliced(6, 2, lines[7] ?? '', lines[6] ?? '');
 }
 
-describe('records that were edited [F6]', () => {
-  it.each(kinds.filter((kind) => kind !== 'both' && kind !== 'torn'))('one (%s) is named alone', (kind) => {
-    for (let sequence = 1; sequence < size - 1; sequence++) {
-      const line = (sequence - 1) % perFile;
-      expect(findingsOn(tampered({ edited: all([sequence], kind) }))).toEqual([
-        {
-          kind: 'edited',
-          message: `Record ${sequence} was changed.`,
-          from: sequence,
-          through: sequence,
-          file: `file ${(sequence - 1 - line) / perFile}`,
-          line: line + 1,
-        },
-      ]);
-    }
-  });
+describe('edited records [F6]', () => {
+  it.each(kinds.filter((kind) => kind !== 'both' && kind !== 'torn'))(
+    'are named alone when one was changed (%s)',
+    (kind) => {
+      for (let sequence = 1; sequence < size - 1; sequence++) {
+        const line = (sequence - 1) % perFile;
+        expect(findingsOn(tampered({ edited: all([sequence], kind) }))).toEqual([
+          {
+            kind: 'edited',
+            message: `Record ${sequence} was changed.`,
+            from: sequence,
+            through: sequence,
+            file: `file ${(sequence - 1 - line) / perFile}`,
+            line: line + 1,
+          },
+        ]);
+      }
+    },
+  );
 
   it.each(['both', 'torn'] as const)(
-    'one (%s) is named with the one before, for which nothing else speaks; alone, where a seal does',
+    'are named with the one before (%s), and alone when a checkpoint covers that one',
     (kind) => {
       const lines = tampered({ edited: all([7], kind) });
       expect(findingsOn(lines)).toMatchObject([
@@ -112,7 +115,7 @@ describe('records that were edited [F6]', () => {
     },
   );
 
-  it('next to each other are one range, at the line of the first', () => {
+  it('are one range, at the line of the first, when adjacent', () => {
     const findings = findingsOn(tampered({ edited: all([5, 6, 7, 8], 'content') }));
     expect(findings).toMatchObject([
       { message: 'Records 5 to 8 were changed, or some of them.', from: 5, through: 8, file: 'file 0', line: 5 },
@@ -121,7 +124,7 @@ describe('records that were edited [F6]', () => {
     expect(messages({ edited: all([6, 7, 8], 'no JSON') })).toEqual(['Records 6 to 8 were changed.']);
   });
 
-  it('and named by the next one as they are now, do not speak for the one before', () => {
+  it('do not confirm the one before when the next one was relinked', () => {
     const lines = tampered({ edited: all([7], 'torn') });
     const next = (lines[7] ?? '').replace(/"[0-9a-f]{64}"\}$/, `"${hashOf(lines[6] ?? '')}"}`);
     expect(findingsOn(lines.with(7, next))).toMatchObject([
@@ -129,13 +132,13 @@ describe('records that were edited [F6]', () => {
     ]);
   });
 
-  it('every second one is named alone', () => {
+  it('are named alone when every second one was changed', () => {
     expect(messages({ edited: all([6, 8, 10], 'content') })).toEqual(
       [6, 8, 10].map((one) => `Record ${one} was changed.`),
     );
   });
 
-  it('at the very end are named as far as anything is known of them', () => {
+  it('are named at the end of the log as far as their links show', () => {
     expect(messages({ edited: all([size], 'link') })).toEqual([
       `Records ${size - 1} and ${size} were changed, or one of them.`,
     ]);
@@ -150,7 +153,7 @@ describe('records that were edited [F6]', () => {
     expect(messages({ edited: all([size], 'content') })).toEqual([]);
   });
 
-  it('beside missing ones are told of, or that nobody can tell', () => {
+  it('are reported beside missing ones, or reported as unknown', () => {
     const missing = 'Record 7 is missing.';
     expect(messages({ edited: all([6], 'content'), removed: new Set([7]) })).toEqual([
       `${missing} Without it nobody can tell whether record 6 was changed.`,
@@ -164,7 +167,7 @@ describe('records that were edited [F6]', () => {
     ]);
   });
 
-  it('leave to the seals what is before all that may be wrong', () => {
+  it('leave the records before them to the checkpoints', () => {
     const through = (tampering: Tampering): number => checked(tampered(tampering)).through;
     expect(through({})).toBe(Number.POSITIVE_INFINITY);
     expect(through({ edited: all([7], 'content') })).toBe(6);
@@ -174,14 +177,14 @@ describe('records that were edited [F6]', () => {
     expect(checked(original.toSpliced(7, 0, original[6] ?? '')).through).toBe(6);
   });
 
-  it('are not said to be unknown, if they are named', () => {
+  it('are not reported as unknown when they are named', () => {
     expect(messages({ edited: all([5, 6], 'torn'), removed: new Set([7]) })).toEqual([
       'Records 4 to 6 were changed, or some of them.',
       'Record 7 is missing.',
     ]);
   });
 
-  it('before one that was moved are told of by that one', () => {
+  it('are confirmed or not by a moved next record', () => {
     expect(findingsOn(moved(original)).map(({ message }) => message)).toEqual(['Record 7 stands in the wrong place.']);
     expect(editedIn(findingsOn(moved(tampered({ edited: all([6], 'content') }))))).toEqual([6, 7]);
   });
@@ -194,7 +197,7 @@ describe('records that were edited [F6]', () => {
     .map((some) => new Map(some));
   const removed = fc.uniqueArray(fc.integer({ min: 1, max: size - 1 }), { maxLength: 2 }).map((some) => new Set(some));
 
-  it('are all among those named, and at most a neighbour with them', () => {
+  it('are all named, with at most one neighbour each', () => {
     fc.assert(
       fc.property(edited, removed, (someEdited, someRemoved) => {
         const findings = findingsOn(tampered({ edited: someEdited, removed: someRemoved }));

@@ -14,18 +14,18 @@ function kinds({ findings }: LogReport): string[] {
   return findings.map(({ kind }) => kind);
 }
 
-it('a log that is as the format says is whole', async () => {
+it('a log in the documented format verifies', async () => {
   using log = new SmallLog();
   log.startSegment();
   log.seal();
   expect(await verifyLog(log.path, { key })).toMatchObject({ ok: true, size: 5, sealed: 5, segments: 2 });
 });
 
-describe('a segment that says where the one before is void [F6]', () => {
+describe('a segment that fences the one before [F6]', () => {
   const torn = '{"torn';
   const fence = { voidBytes: torn.length, sha256: createHash('sha256').update(torn).digest('hex') };
 
-  it('is believed where it is so', async () => {
+  it('is believed when the void bytes match', async () => {
     using log = new SmallLog();
     const validBytes = log.bytes;
     appendFileSync(log.file(), torn);
@@ -35,21 +35,24 @@ describe('a segment that says where the one before is void [F6]', () => {
     expect(report).toMatchObject({ ok: true, sealed: 5, remarks: [expect.stringContaining('is void from byte')] });
   });
 
-  it.each([-1, 1.5, 'x', 1e300, null, {}, true, 0, 1, 1_000_000_000])('is not where it says %j', async (validBytes) => {
-    using log = new SmallLog();
-    log.startSegment({ fenced: { ...fence, validBytes } });
-    log.seal();
-    const report = await verifyLog(log.path, { key });
-    expect(kinds(report)).toEqual(['edited']);
-    expect(report.findings).toMatchObject([{ from: 5, file: 'audit-000002.jsonl', line: 1 }]);
-  });
+  it.each([-1, 1.5, 'x', 1e300, null, {}, true, 0, 1, 1_000_000_000])(
+    'is not believed when validBytes is %j',
+    async (validBytes) => {
+      using log = new SmallLog();
+      log.startSegment({ fenced: { ...fence, validBytes } });
+      log.seal();
+      const report = await verifyLog(log.path, { key });
+      expect(kinds(report)).toEqual(['edited']);
+      expect(report.findings).toMatchObject([{ from: 5, file: 'audit-000002.jsonl', line: 1 }]);
+    },
+  );
 
   it.each([
     ['other bytes', { sha256: '0'.repeat(64) }, true],
     ['no hash', { sha256: undefined }, false],
     ['another length', { voidBytes: 5 }, true],
     ['nothing', null, false],
-  ])('is not where it says %s', async (_name, more, isNoRecord) => {
+  ])('is not believed with %s', async (_name, more, isNoRecord) => {
     using log = new SmallLog();
     const validBytes = log.bytes;
     appendFileSync(log.file(), torn);
@@ -67,7 +70,7 @@ describe('a line that is too long [F6]', () => {
   const megabyte = 1024 * 1024;
 
   it.each([maxLineBytes + 1, megabyte, 5 * megabyte])(
-    'of %i bytes is no record, and what follows is read',
+    'of %i bytes is not a record, and the next lines are read',
     async (length) => {
       using log = new SmallLog();
       appendFileSync(log.file(), `${'a'.repeat(length)}\n`);
@@ -79,14 +82,14 @@ describe('a line that is too long [F6]', () => {
     },
   );
 
-  it.each([true, false])('is no record though it is whole JSON; sealed: %s', async (sealed) => {
+  it.each([true, false])('is not a record even if it is valid JSON; sealed: %s', async (sealed) => {
     using log = new SmallLog();
     log.add({ phase: 'decision', note: 'x'.repeat(maxLineBytes) });
     if (sealed) log.seal();
     expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5, through: 5 }]);
   });
 
-  it('is not held in memory, nor copied with each block', async () => {
+  it('is neither held in memory nor copied with each block', async () => {
     using log = new SmallLog();
     const sparse = openSync(log.file(), 'r+');
     // Zeros that take no place on the disk.
@@ -99,7 +102,7 @@ describe('a line that is too long [F6]', () => {
     expect(longest).toBeLessThan(2 * megabyte);
   });
 
-  it('is told where the log ends with it', async () => {
+  it('is reported when the log ends with it', async () => {
     using log = new SmallLog();
     log.seal();
     appendFileSync(log.file(), 'a'.repeat(megabyte));
@@ -118,12 +121,12 @@ it.each([{ id: '' }, {}, { id: 'none' }, { sequence: 99 }])('proves no record fo
   expect(await proveRecord(log.path, { key, id: 'a' })).toMatchObject({ ok: true, sequence: 2 });
 });
 
-describe('a log with many holes [F6]', () => {
+describe('a log with many gaps [F6]', () => {
   const prev = noPrev;
   const everySecond = (first: number, count: number): string =>
     Array.from({ length: count }, (_, index) => `{"sequence":${first + 2 * index},"prev":"${prev}"}\n`).join('');
 
-  it('is told as far as anyone can read it, in a time that grows with its length alone', async () => {
+  it('is reported as far as it can be read, in linear time', async () => {
     using log = new SmallLog();
     const holes = 20_000;
     appendFileSync(log.file(), everySecond(6, holes) + everySecond(5, holes));
@@ -133,7 +136,7 @@ describe('a log with many holes [F6]', () => {
     expect(new Set(kinds(report))).toEqual(new Set(['removed']));
   });
 
-  it('tells a record that was moved from one that is there twice, also behind a thousand holes', async () => {
+  it('distinguishes moved from repeated records, even behind a thousand gaps', async () => {
     using log = new SmallLog();
     appendFileSync(log.file(), everySecond(6, 20) + everySecond(5, 1) + everySecond(6, 1));
     expect((await verifyLog(log.path, { key })).findings.slice(0, 2)).toMatchObject([
@@ -148,7 +151,7 @@ describe('a log with many holes [F6]', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('what bears the name of a file of the log and is none [F6]', () => {
+describe.skipIf(process.platform === 'win32')('a file of the log that is not a regular file [F6]', () => {
   const makers: Readonly<Record<string, (path: string) => void>> = {
     'a folder': (path) => mkdirSync(path),
     'a pipe': (path) => void execFileSync('mkfifo', [path]),
@@ -159,7 +162,7 @@ describe.skipIf(process.platform === 'win32')('what bears the name of a file of 
     [what, 'checkpoints.txt'],
   ]);
 
-  it.each(cases)('%s in place of %s is a finding, and is not opened', async (what = '', name = '') => {
+  it.each(cases)('is a finding, and is not opened: %s in place of %s', async (what = '', name = '') => {
     using log = new SmallLog();
     makers[what]?.(log.file(name));
     const report = await verifyLog(log.path, { key });

@@ -23,7 +23,7 @@ function treeOf(leaves: readonly Buffer[]): LeafHashes {
 }
 
 describe('a Merkle tree', () => {
-  it('grown leaf by leaf has the root of the definition, at every size, also when it goes on from its frontier', () => {
+  it('has the root of the definition at every size, also when continued from its frontier', () => {
     const leaves = entries(130);
     let frontier = new Frontier();
     for (const [index, leaf] of leaves.entries()) {
@@ -44,7 +44,7 @@ describe('a Merkle tree', () => {
     expect(nodeHash(entry, expected).equals(node)).toBe(true);
   });
 
-  it('proves that each leaf is in it, and no other leaf, place, size or root', () => {
+  it('proves each leaf, and no other leaf, index, size or root', () => {
     const leaves = entries(70);
     const tree = treeOf(leaves);
     fc.assert(
@@ -67,7 +67,7 @@ describe('a Merkle tree', () => {
     );
   });
 
-  it('proves that it began as each smaller one, and as no other', () => {
+  it('proves each smaller tree as its prefix, and no other', () => {
     const leaves = entries(70);
     const tree = treeOf(leaves);
     fc.assert(
@@ -90,7 +90,7 @@ describe('a Merkle tree', () => {
     );
   });
 
-  it('holds sizes beyond 32 bits', () => {
+  it('supports sizes beyond 32 bits', () => {
     const size = 2 ** 40 + 1;
     const left = leafHash(Buffer.from('left'));
     const leaf = leafHash(Buffer.from('leaf'));
@@ -100,7 +100,7 @@ describe('a Merkle tree', () => {
     expect(verifyInclusion({ index: 2 ** 40 - 1, size, leaf, root: frontier.root(), proof: [left] })).toBe(false);
   });
 
-  it.each([-1, 0.5, Number.NaN, 2 ** 60])('no size and no index is %s', (wrong) => {
+  it.each([-1, 0.5, Number.NaN, 2 ** 60])('refuses %s as size and index', (wrong) => {
     const leaf = leafHash(Buffer.from('leaf'));
     expect(verifyInclusion({ index: wrong, size: 1, leaf, root: leaf, proof: [] })).toBe(false);
     expect(verifyInclusion({ index: 0, size: wrong, leaf, root: leaf, proof: [] })).toBe(false);
@@ -158,7 +158,7 @@ if (folder === undefined) {
       expect([emptyRoot.toString('hex'), ...roots]).toEqual(vectors.rootsBySize0);
     });
 
-    it('inclusion', () => {
+    it('inclusion proofs', () => {
       const vectors = vectorsBelow(`${folder}testdata/inclusion`);
       expect(vectors.length).toBeGreaterThan(90);
       for (const { name, value } of vectors) {
@@ -168,7 +168,7 @@ if (folder === undefined) {
       }
     });
 
-    it('consistency', () => {
+    it('consistency proofs', () => {
       const vectors = vectorsBelow(`${folder}testdata/consistency`);
       expect(vectors.length).toBeGreaterThan(90);
       for (const { name, value } of vectors) {

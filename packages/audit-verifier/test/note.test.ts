@@ -20,12 +20,12 @@ function signed(text: string, vkey = key, by = privateKey): string {
 
 const checkpoint = { origin: 'acme.dev/audit', size: 7, root };
 
-describe('checkpoints', () => {
-  it('what was signed is what is opened [F6]', () => {
+describe('a checkpoint', () => {
+  it('opens with the signed content [F6]', () => {
     expect(openCheckpoint(signed(formatCheckpoint(checkpoint)), key)).toEqual({ ok: true, checkpoint });
   });
 
-  it('no byte of one can change [F6]', () => {
+  it('does not open when any byte was changed [F6]', () => {
     const note = Buffer.from(signed(formatCheckpoint(checkpoint)));
     for (let at = 0; at < note.length; at++) {
       const changed = Buffer.from(note);
@@ -35,7 +35,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('another key, another name, another log [F6]', () => {
+  it('does not open with another key, name or log [F6]', () => {
     const other = generateKeyPairSync('ed25519');
     const otherKey = formatVerifierKey('acme.dev/audit', other.publicKey);
     const renamed = formatVerifierKey('acme.dev/other', publicKey);
@@ -50,18 +50,18 @@ describe('checkpoints', () => {
 
   it.each([
     ['no origin', `\n7\n${root.toString('base64')}\n`],
-    ['a size with a zero before it', `a\n07\n${root.toString('base64')}\n`],
+    ['a size with a leading zero', `a\n07\n${root.toString('base64')}\n`],
     ['a negative size', `a\n-7\n${root.toString('base64')}\n`],
-    ['a size beyond what is counted', `a\n9007199254740993\n${root.toString('base64')}\n`],
+    ['a size beyond safe integers', `a\n9007199254740993\n${root.toString('base64')}\n`],
     ['a short root', `a\n7\n${root.subarray(1).toString('base64')}\n`],
-    ['a root that is no base64', 'a\n7\n!\n'],
+    ['a root that is not base64', 'a\n7\n!\n'],
     ['no end of line', `a\n7\n${root.toString('base64')}`],
     ['an empty extension line', `a\n7\n${root.toString('base64')}\n\n`],
-  ])('%s is no checkpoint', (_name, text) => {
+  ])('with %s is refused', (_name, text) => {
     expect(parseCheckpoint(text)).toBeUndefined();
   });
 
-  it('a file of several gives each, but not one that has no end', () => {
+  it('is read from a file of several, unless it is incomplete', () => {
     const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
     const file = notes.map((note) => `${note}\n`).join('');
     expect(splitCheckpoints(file)).toEqual(notes);
@@ -74,7 +74,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('a copy kept elsewhere gives the same ones, whatever became of its ends of lines [F6]', () => {
+  it('is read from a copy kept elsewhere with any line ends [F6]', () => {
     const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
     const file = notes.map((note) => `${note}\n`).join('');
     for (const copy of [
@@ -88,7 +88,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('what is cut off or put between is told, and what follows is read [F6]', () => {
+  it('is read behind other text, which is reported [F6]', () => {
     const notes = [5, 6, 7].map((size) => signed(formatCheckpoint({ ...checkpoint, size })));
     const [first = '', second = '', third = ''] = notes;
     expect(readKeptCheckpoints(`${first}\nsomething\n\n${second}`)).toEqual({ notes: [first, second], strays: [7] });
@@ -105,7 +105,7 @@ describe('checkpoints', () => {
   });
 });
 
-describe('reading what strangers wrote', () => {
+describe('parsing hostile text', () => {
   it('never throws', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
@@ -164,7 +164,7 @@ if (noteFolder === undefined) {
       expect(opened.ok).toBe(one.ok);
     });
 
-    it('a note signed with their key is theirs, byte for byte', () => {
+    it('a note signed with their key equals theirs', () => {
       const { skey, text, want } = vectors.sign;
       const seed = Buffer.from(/^PRIVATE\+KEY\+[^+]+\+[^+]+\+(.*)$/.exec(skey)![1]!, 'base64').subarray(1);
       const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
@@ -174,7 +174,7 @@ if (noteFolder === undefined) {
       expect(signed(text, vkey, theirs)).toBe(want);
     });
 
-    it('keys that are not whole, or changed in one byte, are none', () => {
+    it('incomplete or changed keys are refused', () => {
       for (const bad of vectors.badVerifierKeys) expect(parseVerifierKey(bad)).toBeUndefined();
       for (let at = 0; at < goodKey.length; at++) {
         expect(parseVerifierKey(goodKey.slice(0, at))).toBeUndefined();

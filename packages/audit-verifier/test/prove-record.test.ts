@@ -3,9 +3,9 @@ import { checkProof } from '../src/proof.js';
 import { proveRecord } from '../src/prove-record.js';
 import { key, SmallLog } from './small-log.js';
 
-describe('a record is proved by its id', () => {
+describe('proveRecord finds a record by its id', () => {
   it.each([
-    ['as it stands', '"id":"d-1","phase":"decision"', 'd-1'],
+    ['verbatim', '"id":"d-1","phase":"decision"', 'd-1'],
     ['with a quote in it', '"id":"d\\"1","phase":"decision"', 'd"1'],
     ['in another script', '"id":"д","phase":"decision"', 'д'],
     ['in escapes', '"id":"\\u0064\\u002d1","phase":"decision"', 'd-1'],
@@ -20,7 +20,7 @@ describe('a record is proved by its id', () => {
     expect(proven.ok && checkProof(proven.proof, key)).toMatchObject({ ok: true, record: { sequence: 6, id } });
   });
 
-  it.each([{ id: 'd' }, { sequence: 5 }])('but %j names no line that is no record', async (wanted) => {
+  it.each([{ id: 'd' }, { sequence: 5 }])('and with %j no line that is not a record', async (wanted) => {
     using log = new SmallLog();
     log.addText('"id":"d","phase":"decision",x');
     log.seal();

@@ -20,19 +20,19 @@ function upTo(file: string): readonly string[] {
   return order.slice(0, order.indexOf(file) + 1);
 }
 
-describe('whoever reads before they trust', () => {
-  it('is told of every file, once', () => {
+describe('the reading list of the README', () => {
+  it('names every file once', () => {
     expect(order.toSorted()).toEqual(readdirSync(new URL('src/', folder)).toSorted());
   });
 
-  it('reads each file after those it uses', () => {
+  it('lists each file after those it uses', () => {
     for (const [index, file] of order.entries()) {
       const used = [...source(file).matchAll(/ from '\.\/([a-z-]+)\.js'/g)].map(([, name]) => `${name}.ts`);
       expect(order.slice(0, index), file).toEqual(expect.arrayContaining(used));
     }
   });
 
-  it('reads as many lines as they are told', () => {
+  it('gives the right number of lines', () => {
     const [proof, log] = [...readme.matchAll(/about ([0-9,]+) lines/g)].map(([, told = '']) =>
       Number(told.replace(',', '')),
     );
@@ -42,7 +42,7 @@ describe('whoever reads before they trust', () => {
     expect(Math.abs(lines(ofLogs) - Number(log))).toBeLessThanOrEqual(50);
   });
 
-  it('needs to know nothing else but Node', () => {
+  it('covers everything but Node', () => {
     for (const file of order) {
       const used = [...source(file).matchAll(/ from '([^']+)'/g)].map(([, name = '']) => name);
       expect(

@@ -97,11 +97,11 @@ const change: fc.Arbitrary<(lines: Lines) => Lines> = fc.oneof(
   at.map((index) => (lines: Lines) => lines.slice(0, index)),
 );
 
-describe('a seal spares the lines under it a closer look [F6]', () => {
+describe('lines under a checkpoint, which are not parsed, [F6]', () => {
   const verifierKey = readVerifierKey(key);
   if (typeof verifierKey === 'string') throw new Error(verifierKey);
 
-  it('but nothing is told otherwise than by who looks at each', async () => {
+  it('give the same findings as parsing each line', async () => {
     const notes = readKeptCheckpoints(log.checkpoints).notes.map((note) => `${note}\n`);
     const changes = fc.array(change, { maxLength: 3 });
     await fc.assert(
@@ -126,7 +126,7 @@ describe('a seal spares the lines under it a closer look [F6]', () => {
   it.each([
     ['sealed', 7],
     ['not sealed', 14],
-  ])('and no byte of a record that is %s can be changed but with a finding that names it', async (_name, sequence) => {
+  ])('cause a finding when any byte of a record that is %s was changed', async (_name, sequence) => {
     const lines = segments.flatMap(linesOf);
     const line = lines[sequence - 1] ?? Buffer.alloc(0);
     // Every third, for the sake of time.
@@ -139,7 +139,7 @@ describe('a seal spares the lines under it a closer look [F6]', () => {
     }
   });
 
-  it('and where a change was linked anew, but not to the end, the seal below tells of it', async () => {
+  it('cause a finding when a change was relinked, but not to the end', async () => {
     const lines = segments.flatMap(linesOf);
     const changed = lines.with(5, insert(lines[5] ?? Buffer.alloc(0), '"more":1'));
     write([...relinked(changed, 5).slice(0, 10), ...lines.slice(10)]);

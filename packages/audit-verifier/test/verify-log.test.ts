@@ -20,7 +20,7 @@ function sealedLog(checkpoints: number): SmallLog {
   return log;
 }
 
-describe('a record behind the sealed ones', () => {
+describe('a record behind the last checkpoint', () => {
   it.each<[boolean, string, (root: string) => readonly object[]]>([
     [true, 'the note of that seal', (root) => [{ phase: 'checkpoint', checkpoint: { size: 4, root } }]],
     [false, 'of another root', () => [{ phase: 'checkpoint', checkpoint: { size: 4, root: 'AAAA' } }]],
@@ -39,7 +39,7 @@ describe('a record behind the sealed ones', () => {
 });
 
 describe('checkpoints of other logs [F6]', () => {
-  it('in a file kept elsewhere are skipped, and that is said', async () => {
+  it('are skipped in a copy kept elsewhere, with a remark', async () => {
     using log = sealedLog(2);
     const foreign = [7, 8, 9].map((size) => neighbour.note(size, log.root));
     const one = await verifyLog(log.path, { key, checkpoints: `${foreign[0]}${log.checkpoints}` });
@@ -55,7 +55,7 @@ describe('checkpoints of other logs [F6]', () => {
     });
   });
 
-  it('do not hide that the end was cut off', async () => {
+  it('do not hide a cut end', async () => {
     using log = sealedLog(1);
     const kept = neighbour.note(99, log.root) + signer.note(6, log.root) + neighbour.note(3, log.root);
     expect((await verifyLog(log.path, { key, checkpoints: kept })).findings).toMatchObject([
@@ -63,7 +63,7 @@ describe('checkpoints of other logs [F6]', () => {
     ]);
   });
 
-  it('alone say nothing of this one', async () => {
+  it('alone are an error', async () => {
     using log = sealedLog(1);
     const checkpoints = [log.checkpoints, neighbour.note(4, log.root)];
     await expect(verifyLog(log.path, { key, checkpoints })).rejects.toThrow(
@@ -71,7 +71,7 @@ describe('checkpoints of other logs [F6]', () => {
     );
   });
 
-  it('are a finding among its own', async () => {
+  it('are a finding in checkpoints.txt', async () => {
     using log = sealedLog(1);
     writeFileSync(log.file('checkpoints.txt'), log.checkpoints + neighbour.note(4, log.root));
     expect((await verifyLog(log.path, { key })).findings).toMatchObject([
@@ -88,31 +88,34 @@ describe('checkpoints of other logs [F6]', () => {
       (root) => signer.note(4, root).replace(signer.origin, neighbour.origin),
       'checkpoint_edited',
     ],
-  ])('are not those with %s', async (_name, note, kind) => {
+  ])('do not include those with %s', async (_name, note, kind) => {
     using log = sealedLog(1);
     const { findings } = await verifyLog(log.path, { key, checkpoints: note(log.root) });
     expect(findings).toMatchObject([{ kind, file: 'the checkpoints kept elsewhere' }]);
   });
 });
 
-describe('a folder whose segments are all gone [F6]', () => {
-  it.each(['its own checkpoints', 'one kept elsewhere'])('has lost them: %s says so', async (which) => {
-    using log = sealedLog(2);
-    const checkpoints = which === 'its own checkpoints' ? [] : [log.checkpoints];
-    rmSync(log.file());
-    if (checkpoints.length > 0) rmSync(log.file('checkpoints.txt'));
-    for (const archived of [true, false]) {
-      expect(await verifyLog(log.path, { key, checkpoints, archived })).toMatchObject({
-        ok: false,
-        size: 0,
-        sealed: 0,
-        segments: 0,
-        findings: [{ kind: 'cut_tail', message: 'Records 1 to 5 were cut off the end.', from: 1, through: 5 }],
-      });
-    }
-  });
+describe('a folder without segments [F6]', () => {
+  it.each(['its own checkpoints', 'one kept elsewhere'])(
+    'is cut_tail when there is a checkpoint: %s',
+    async (which) => {
+      using log = sealedLog(2);
+      const checkpoints = which === 'its own checkpoints' ? [] : [log.checkpoints];
+      rmSync(log.file());
+      if (checkpoints.length > 0) rmSync(log.file('checkpoints.txt'));
+      for (const archived of [true, false]) {
+        expect(await verifyLog(log.path, { key, checkpoints, archived })).toMatchObject({
+          ok: false,
+          size: 0,
+          sealed: 0,
+          segments: 0,
+          findings: [{ kind: 'cut_tail', message: 'Records 1 to 5 were cut off the end.', from: 1, through: 5 }],
+        });
+      }
+    },
+  );
 
-  it('is no log without a checkpoint, nor is a folder that is not there', async () => {
+  it('is not a log without a checkpoint; neither is a missing folder', async () => {
     using log = sealedLog(1);
     rmSync(log.file());
     const checkpoints = log.checkpoints;
@@ -121,7 +124,7 @@ describe('a folder whose segments are all gone [F6]', () => {
     await expect(verifyLog(log.file('none'), { key, checkpoints })).rejects.toThrow(/cannot be read \(ENOENT\)/);
   });
 
-  it('whose checkpoints another key has signed is no log of this key', async () => {
+  it('is not a log of this key when another key signed its checkpoints', async () => {
     using log = sealedLog(1);
     rmSync(log.file());
     const { findings } = await verifyLog(log.path, { key: stranger.key });
@@ -132,7 +135,7 @@ describe('a folder whose segments are all gone [F6]', () => {
 it.each<[number, string]>([
   [1, 'record 1 is another one than in its checkpoint.'],
   [4, 'one or more of the records 1 to 4 are others than in its checkpoint.'],
-])('a log of which the first %i were written anew says so [F6]', async (size, words) => {
+])('a log whose first %i records were rewritten is reported as rewritten [F6]', async (size, words) => {
   using log = new SmallLog();
   writeFileSync(log.file('checkpoints.txt'), signer.note(size, Buffer.alloc(32)));
   const { findings } = await verifyLog(log.path, { key });
@@ -142,7 +145,7 @@ it.each<[number, string]>([
 });
 
 describe('faults of many checkpoints [F6]', () => {
-  it('one after the other are one finding', async () => {
+  it('are one finding when adjacent', async () => {
     using log = sealedLog(30);
     const notes = log.checkpoints.split(/(?<=\n\n)(?=acme)/);
     expect(notes).toHaveLength(30);
@@ -176,7 +179,7 @@ describe('a line with the ends of a record [F6]', () => {
     ['holds half a string', '"phase":"decision","a":"b'],
   ];
 
-  it.each(members)('and %s is no record where nothing seals it', async (_name, text) => {
+  it.each(members)('and %s is not a record without a checkpoint', async (_name, text) => {
     using log = sealedLog(1);
     log.addText(text);
     expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5, through: 5 }]);
@@ -184,20 +187,17 @@ describe('a line with the ends of a record [F6]', () => {
     expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5, through: 5 }]);
   });
 
-  it.each(members)(
-    'and %s is what the key has sealed, where it has; who reads it finds no record',
-    async (_name, text) => {
-      using log = new SmallLog();
-      log.addText(text);
-      log.seal();
-      expect(await verifyLog(log.path, { key })).toMatchObject({ ok: true, size: 5, sealed: 5 });
-      const ids: unknown[] = [];
-      for await (const lines of readLog(log.path, () => {})) ids.push(...lines.map(({ line }) => line?.record['id']));
-      expect(ids).toEqual([undefined, 'a', 'b', 'c', undefined]);
-    },
-  );
+  it.each(members)('and %s passes under a checkpoint, but not as a record for a reader', async (_name, text) => {
+    using log = new SmallLog();
+    log.addText(text);
+    log.seal();
+    expect(await verifyLog(log.path, { key })).toMatchObject({ ok: true, size: 5, sealed: 5 });
+    const ids: unknown[] = [];
+    for await (const lines of readLog(log.path, () => {})) ids.push(...lines.map(({ line }) => line?.record['id']));
+    expect(ids).toEqual([undefined, 'a', 'b', 'c', undefined]);
+  });
 
-  it.each(members)('and %s is no record where the seal does not fit', async (_name, text) => {
+  it.each(members)('and %s is not a record under a checkpoint that does not match', async (_name, text) => {
     using log = sealedLog(1);
     log.addText(text);
     // Ten records were sealed, these are not among them, and the rest was cut off.
@@ -208,7 +208,7 @@ describe('a line with the ends of a record [F6]', () => {
     ]);
   });
 
-  it('is read whole, though it is sealed, unless its head says that it is an event', async () => {
+  it('is parsed under a checkpoint unless its head says that it is an event', async () => {
     using log = new SmallLog();
     log.addText(`"note":"${'x'.repeat(200)}","phase":"decision",x`);
     log.seal();
@@ -220,7 +220,7 @@ describe('a line with the ends of a record [F6]', () => {
     `"note":"${'x'.repeat(200)}","phase":"checkpoint","checkpoint":{"size":3}`,
     '"\\u0070hase" : "checkpoint","checkpoint":{"size":3}',
     '"note":"\\",\\"phase\\":\\"decision\\",\\"","phase":"checkpoint","checkpoint":{"size":3}',
-  ])('is heard where it is sealed and the log says of itself: %s', async (text) => {
+  ])('is used when it is a sealed record of the log itself: %s', async (text) => {
     using log = new SmallLog();
     log.addText(text);
     log.seal();
@@ -230,7 +230,7 @@ describe('a line with the ends of a record [F6]', () => {
 
 describe('an archived log [F6]', () => {
   it.each([0, 3, 5, 1_000_000])(
-    'does not begin with a segment that says %i records were before it, and not 4',
+    'is reported when its first segment claims %i records before it instead of 4',
     async (size) => {
       using log = sealedLog(1);
       const first = log.file();
@@ -243,7 +243,7 @@ describe('an archived log [F6]', () => {
     },
   );
 
-  it('begins with one that tells the truth', async () => {
+  it('verifies when the claim of its first segment is true', async () => {
     using log = sealedLog(1);
     const first = log.file();
     log.startSegment();
@@ -252,7 +252,7 @@ describe('an archived log [F6]', () => {
     expect(await verifyLog(log.path, { key, archived: true })).toMatchObject({ ok: true, size: 5, sealed: 5 });
   });
 
-  it('of which nothing is sealed but what was before it, has so much sealed', async () => {
+  it('is sealed up to its start when only that checkpoint exists', async () => {
     using log = sealedLog(1);
     log.archive();
     log.startSegment();
@@ -260,7 +260,7 @@ describe('an archived log [F6]', () => {
     expect(await verifyLog(log.path, { key, archived: true })).toMatchObject({ ok: true, size: 6, sealed: 4 });
   });
 
-  it('that fences torn bytes, and so begins at no checkpoint, is shown by a later one', async () => {
+  it('that fences torn bytes is confirmed by a later checkpoint', async () => {
     using log = sealedLog(1);
     log.add({ id: 'd', phase: 'decision' });
     log.archive();
@@ -275,7 +275,7 @@ describe('an archived log [F6]', () => {
     { which: 'its own checkpoints', own: true, elsewhere: false },
     { which: 'those kept elsewhere', own: false, elsewhere: true },
     { which: 'both', own: true, elsewhere: true },
-  ])('that somebody made up, with $which', ({ own, elsewhere }) => {
+  ])('that was forged, with $which,', ({ own, elsewhere }) => {
     const otherHistory = own ? 'rewritten' : 'forked';
     const unknown = { kind: 'checkpoint_removed', file: 'audit-000002.jsonl', line: 1 };
 
@@ -285,7 +285,7 @@ describe('an archived log [F6]', () => {
       ['between them', 6, [{ kind: otherHistory, from: 1, through: 8 }, unknown]],
       ['behind the last', 9, [unknown]],
       ['far behind it', 1009, [unknown]],
-    ])('is found: begun %s', async (_where, size, expected) => {
+    ])('is found when it begins %s', async (_where, size, expected) => {
       using log = sealedLog(1);
       for (const id of ['d', 'e', 'f', 'g']) log.add({ id, phase: 'decision' });
       log.seal();
@@ -297,7 +297,7 @@ describe('an archived log [F6]', () => {
     });
   });
 
-  it('without any checkpoint is not whole', async () => {
+  it('is not ok without any checkpoint', async () => {
     using log = new SmallLog();
     log.archive();
     log.startSegment();
@@ -308,7 +308,7 @@ describe('an archived log [F6]', () => {
     });
   });
 
-  it('does not begin with the root of all that was before it in place of the hashes', async () => {
+  it('is reported when its frontier is a single root', async () => {
     using log = sealedLog(3);
     expect(log.size).toBe(6);
     log.forge(6, [log.root]);
@@ -324,7 +324,7 @@ it.each([
   ['a byte missing', `acme+1234abcd+${Buffer.alloc(32, 1).toString('base64')}`, 'not_ed25519'],
   ['no base64', 'acme+1234abcd+x', 'malformed'],
   ['no name', '+1234abcd+AbCd', 'malformed'],
-])('says why a key with %s is none', async (_name, wrong, why) => {
+])('verifyLog gives the reason why a key with %s is refused', async (_name, wrong, why) => {
   using log = sealedLog(1);
   await expect(verifyLog(log.path, { key: wrong })).rejects.toThrow(
     new VerificationError(`The key is no verifier key, name+id+base64 (${why}).`),

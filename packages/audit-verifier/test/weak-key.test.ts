@@ -26,13 +26,13 @@ const notCanonical = Array.from({ length: 19 }, (_, more) => p + BigInt(more)).f
   encoded(y, 1),
 ]);
 
-it('refuses each point of small order and each encoding that is not canonical [N2]', () => {
+it('isWeakKey refuses points of small order and non-canonical encodings [N2]', () => {
   for (const point of [...smallOrder, ...notCanonical]) {
     expect(readVerifierKey(verifierKey(point)), point.toString('hex')).toBe('weak_key');
   }
 });
 
-it('opens no checkpoint that nobody signed under the identity as key [N2]', () => {
+it('openCheckpoint refuses a forged note under the identity point as key [N2]', () => {
   const identity = encoded(1n, 0);
   const key = verifierKey(identity);
   const root = Buffer.alloc(32, 7).toString('base64');
@@ -42,13 +42,13 @@ it('opens no checkpoint that nobody signed under the identity as key [N2]', () =
   expect(openCheckpoint(forged, key)).toEqual({ ok: false, problem: 'bad_key' });
 });
 
-it('takes keys that were made as they should be', () => {
+it('isWeakKey accepts generated keys', () => {
   for (let count = 0; count < 50; count++) {
     const key = formatVerifierKey(name, generateKeyPairSync('ed25519').publicKey);
     expect(parseVerifierKey(key)).toBeDefined();
   }
 });
 
-it('takes the neighbours of what it refuses', () => {
+it('isWeakKey accepts the neighbours of refused points', () => {
   for (const y of [2n, p - 2n, yOfOrder8 + 1n]) expect(isWeakKey(encoded(y, 1))).toBe(false);
 });

@@ -15,8 +15,8 @@ function failWith(code: string): never {
   throw Object.assign(new Error(`${code}: made to fail`), { code });
 }
 
-describe('append file', () => {
-  it('is not done before the sync is [F4]', async () => {
+describe('AppendFile', () => {
+  it('resolves an append only after the sync [F4]', async () => {
     using folder = temporaryFolder();
     const synced = new Deferred();
     const file = open(folder.log, { sync: () => synced.promise });
@@ -42,7 +42,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('in small pieces\n');
   });
 
-  it('takes half a record back when the disk is full, and goes on when there is space [F4]', async () => {
+  it('rolls half a record back when the disk is full, and continues when there is space [F4]', async () => {
     using folder = temporaryFolder();
     let space = 10;
     const file = open(folder.log, {
@@ -62,7 +62,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('one\nthree\n');
   });
 
-  it('trusts the disk no more after one failed sync [F4]', async () => {
+  it('refuses every append after a failed sync [F4]', async () => {
     using folder = temporaryFolder();
     let healthy = false;
     const file = open(folder.log, { sync: async () => (healthy ? undefined : failWith('EIO')) });
@@ -73,7 +73,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('one\n');
   });
 
-  it('takes nothing back when somebody else has written meanwhile [F6]', async () => {
+  it('removes no bytes when another process has written meanwhile [F6]', async () => {
     using folder = temporaryFolder();
     const file = open(folder.log, {
       write() {
@@ -87,7 +87,7 @@ describe('append file', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe('another writer\n');
   });
 
-  it('writes nothing once somebody else has written [F6]', async () => {
+  it('writes nothing once another process has written [F6]', async () => {
     using folder = temporaryFolder();
     const file = open(folder.log, {});
     await file.append(Buffer.from('one\n'));
@@ -99,9 +99,9 @@ describe('append file', () => {
   });
 
   it.each([
-    ['before ours: ours is taken back', 'before', 'one\nanother writer\n'],
-    ['behind ours: nothing is taken back', 'behind', 'one\ntwo\nanother writer\n'],
-  ])('somebody else writes at the same moment, %s [F6]', async (_name, when, left) => {
+    ['before ours, which is removed', 'before', 'one\nanother writer\n'],
+    ['behind ours, and removes nothing', 'behind', 'one\ntwo\nanother writer\n'],
+  ])('refuses an append when another process writes at the same moment %s [F6]', async (_name, when, left) => {
     using folder = temporaryFolder();
     const file = open(folder.log, {
       write(descriptor, bytes) {

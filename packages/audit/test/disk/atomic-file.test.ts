@@ -17,7 +17,7 @@ describe('createAtomically', () => {
       `without links: ${code}`,
       failWith(code),
     ]),
-  ])('takes a name once, %s', (_name, link) => {
+  ])('creates a file once, %s', (_name, link) => {
     using folder = temporaryFolder();
     expect(createAtomically(folder.log, 'one', link)).toBe(true);
     expect(createAtomically(folder.log, 'two', link)).toBe(false);
@@ -26,7 +26,7 @@ describe('createAtomically', () => {
     expect(readdirSync(folder.path)).toEqual(['audit-000001.jsonl']);
   });
 
-  it('says what the disk says', () => {
+  it('throws the error of the disk', () => {
     using folder = temporaryFolder();
     expect(() => createAtomically(folder.log, 'one', failWith('EIO'))).toThrow('EIO');
     expect(readdirSync(folder.path)).toEqual([]);

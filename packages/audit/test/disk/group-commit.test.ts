@@ -36,7 +36,7 @@ function watch(promise: Promise<void>): { state: string } {
 }
 
 describe('group commit', () => {
-  it('resolves no entry before its batch is committed, and gathers the next meanwhile', async () => {
+  it('resolves an entry after its batch is committed, and gathers the next batch meanwhile', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 100);
     const first = watch(commits.add('a'));
@@ -53,7 +53,7 @@ describe('group commit', () => {
     expect(later.map(({ state }) => state)).toEqual(['resolved', 'resolved', 'resolved']);
   });
 
-  it('a failed batch refuses its own entries and no others [F4]', async () => {
+  it('rejects only the entries of a failed batch [F4]', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 100);
     const refused = [watch(commits.add('a')), watch(commits.add('b'))];
@@ -64,7 +64,7 @@ describe('group commit', () => {
     expect(later.state).toBe('resolved');
   });
 
-  it('a full queue refuses at once instead of growing [F4]', async () => {
+  it('refuses entries at once when the queue is full [F4]', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 3);
     const taken = ['a', 'b', 'c'].map((entry) => watch(commits.add(entry)));
@@ -76,7 +76,7 @@ describe('group commit', () => {
     expect(again.state).toBe('resolved');
   });
 
-  it('keeps batches bounded and entries in order', async () => {
+  it('bounds batches and keeps entries in order', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 10_000);
     const entries = Array.from({ length: maxBatch * 2 + 1 }, (_, index) => String(index));
@@ -87,7 +87,7 @@ describe('group commit', () => {
     expect(gate.batches.flat()).toEqual(entries);
   });
 
-  it('close() waits for what is queued, and takes no more', async () => {
+  it('commits queued entries at close(), and takes no more', async () => {
     const gate = new Gate();
     const commits = new GroupCommit(gate.commit, 100);
     const last = watch(commits.add('a'));

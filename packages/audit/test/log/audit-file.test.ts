@@ -43,7 +43,7 @@ describe('auditFile', () => {
     await sink.close?.();
   });
 
-  it('makes its folder, and lets only the owner read', async () => {
+  it('creates its folder, readable by the owner only', async () => {
     using folder = temporaryFolder();
     const directory = join(folder.path, 'var', 'log', 'audit');
     await writeAll(directory, ['a']);
@@ -52,7 +52,7 @@ describe('auditFile', () => {
     expect(statSync(join(directory, 'checkpoint-key.pem')).mode & 0o777).toBe(0o600);
   });
 
-  it('numbers many concurrent records without gaps, in the order they came', async () => {
+  it('numbers concurrent records without gaps, in the order of their writes', async () => {
     using folder = temporaryFolder();
     const ids = Array.from({ length: 1000 }, (_, index) => `id-${index}`);
     await writeAll(folder.path, ids);
@@ -61,7 +61,7 @@ describe('auditFile', () => {
     expect(records.map(({ sequence }) => sequence)).toEqual(ids.map((_, index) => index + 2));
   });
 
-  it('goes on with the sequence after a restart', async () => {
+  it('continues the sequence after a restart', async () => {
     using folder = temporaryFolder();
     for (const id of ['a', 'b', 'c']) await writeAll(folder.path, [id]);
     expect((await read(folder.path)).map(({ sequence, id }) => [sequence, id])).toEqual([
@@ -71,7 +71,7 @@ describe('auditFile', () => {
     ]);
   });
 
-  it('a clock that goes backwards does not change the order [F8]', async () => {
+  it('keeps the order of records when the clock goes back [F8]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     for (const hour of ['12', '11', '10']) await sink.write(event(hour, { time: `2026-11-24T${hour}:00:00.000Z` }));
@@ -83,7 +83,7 @@ describe('auditFile', () => {
     ]);
   });
 
-  it('what happens to an event after write() does not change the record [F9]', async () => {
+  it('records the event as it was when write() was called [F9]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     const actor = { id: 'agent-a', keyId: 'key-a' };
@@ -96,7 +96,7 @@ describe('auditFile', () => {
     expect((await read(folder.path))[0]).toMatchObject({ decision: 'deny', actor: { id: 'agent-a' } });
   });
 
-  it('a hostile id stays on its line [F1]', async () => {
+  it('keeps a hostile id on its line [F1]', async () => {
     using folder = temporaryFolder();
     await writeAll(folder.path, ['a\n{"sequence":99,"decision":"allow"}', '\u2028b']);
     // The start of the segment, two events, the checkpoint at close.
@@ -104,7 +104,7 @@ describe('auditFile', () => {
     expect((await read(folder.path)).map(({ sequence }) => sequence)).toEqual([2, 3]);
   });
 
-  it('one event that cannot be rendered is refused alone [F4]', async () => {
+  it('refuses only the event that cannot be rendered [F4]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     const cyclic: Record<string, unknown> = {};
@@ -122,7 +122,7 @@ describe('auditFile', () => {
     ]);
   });
 
-  it('refuses when too many wait, and counts nothing that it refused [F4]', async () => {
+  it('refuses records beyond the queue, and does not number them [F4]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path, { maxQueued: 5 });
     const results = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => sink.write(event(`${index}`))));
@@ -131,7 +131,7 @@ describe('auditFile', () => {
     expect(await read(folder.path)).toHaveLength(5);
   });
 
-  it('refuses after close()', async () => {
+  it('refuses records after close()', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     await sink.close?.();
@@ -140,11 +140,11 @@ describe('auditFile', () => {
   });
 });
 
-describe('a log that somebody else touches is noticed with the next record [F6]', () => {
+describe('the next record is refused when the segment was [F6]', () => {
   const meddling: Record<string, (log: string) => void> = {
     removed: (log) => rmSync(log),
     moved: (log) => renameSync(log, `${log}.1`),
-    'moved and made anew': (log) => {
+    'moved and created again': (log) => {
       renameSync(log, `${log}.1`);
       writeFileSync(log, '');
     },
@@ -170,14 +170,14 @@ describe('a log that somebody else touches is noticed with the next record [F6]'
   }
 });
 
-describe('a log that cannot be kept stops the start [G5]', () => {
-  it('a folder that is a file', () => {
+describe('the start is refused [G5]', () => {
+  it('when the folder is a file', () => {
     using folder = temporaryFolder();
     writeFileSync(folder.log, '');
     expect(() => auditFile(folder.log)).toThrow(ConfigError);
   });
 
-  it('a symbolic link in place of the log', () => {
+  it('when a segment is a symbolic link', () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, 'precious'), 'precious');
     symlinkSync(join(folder.path, 'precious'), folder.log);
@@ -185,7 +185,7 @@ describe('a log that cannot be kept stops the start [G5]', () => {
     expect(readFileSync(join(folder.path, 'precious'), 'utf8')).toBe('precious');
   });
 
-  it('a symbolic link in place of the checkpoints [F6]', () => {
+  it('when checkpoints.txt is a symbolic link [F6]', () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     writeFileSync(elsewhere.log, '');
@@ -194,7 +194,7 @@ describe('a log that cannot be kept stops the start [G5]', () => {
     expect(readFileSync(elsewhere.log, 'utf8')).toBe('');
   });
 
-  it('a symbolic link in place of what is made at a start leads nowhere [F6]', async () => {
+  it('never through a symbolic link: it is replaced, not followed [F6]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     writeFileSync(elsewhere.log, 'precious');
@@ -208,7 +208,7 @@ describe('a log that cannot be kept stops the start [G5]', () => {
     expect(readFileSync(join(folder.path, 'checkpoint.vkey'), 'utf8')).toMatch(/^\S+\+[0-9a-f]{8}\+\S+\n$/);
   });
 
-  it('a second sink on the same log; but not after the first was closed [F6]', async () => {
+  it('when a second sink opens the log before the first is closed [F6]', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     expect(() => auditFile(join(folder.path, '.'))).toThrow(/written already/);
@@ -218,7 +218,7 @@ describe('a log that cannot be kept stops the start [G5]', () => {
     expect(await read(folder.path)).toHaveLength(2);
   });
 
-  it('misspelt and senseless options', () => {
+  it('when an option is misspelt or invalid', () => {
     using folder = temporaryFolder();
     expect(() => auditFile(folder.path, { maxQeued: 1 } as object)).toThrow(/Did you mean 'maxQueued'/);
     expect(() => auditFile(folder.path, { checkpointEvery: { record: 1 } as object })).toThrow(
@@ -248,14 +248,14 @@ describe('a log that cannot be kept stops the start [G5]', () => {
 });
 
 describe('readAuditLog', () => {
-  it('leaves out a line that has no end yet', async () => {
+  it('skips a last line without a newline', async () => {
     using folder = temporaryFolder();
     await writeAll(folder.path, ['a']);
     appendFileSync(folder.log, '{"sequence":4,"id":"b');
     expect((await read(folder.path)).map(({ id }) => id)).toEqual(['a']);
   });
 
-  it('stops at a line that is no record, and says where', async () => {
+  it('throws at a line that is not a record, with its place', async () => {
     using folder = temporaryFolder();
     await writeAll(folder.path, ['a']);
     for (const line of ['rubbish', '{}', 'null', '{"sequence":4,"version":1}']) {
@@ -269,13 +269,13 @@ describe('readAuditLog', () => {
     }
   });
 
-  it('says that there is no log', async () => {
+  it('throws when there is no log', async () => {
     using folder = temporaryFolder();
     await expect(read(folder.path)).rejects.toMatchObject({ code: 'unreadable' });
     await expect(read(join(folder.path, 'nowhere'))).rejects.toMatchObject({ code: 'unreadable' });
   });
 
-  it('rejoins characters that a read block cuts', async () => {
+  it('rejoins characters at the border of two blocks', async () => {
     using folder = temporaryFolder();
     const detail = '漢'.repeat(500);
     const sink = auditFile(folder.path);

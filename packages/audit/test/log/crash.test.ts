@@ -42,9 +42,9 @@ async function read(directory: string): Promise<{ ids: string[]; sequences: numb
   return { ids, sequences };
 }
 
-describe('a process that dies', () => {
+describe('a process that is killed', () => {
   // Ten processes one after the other: seconds, unless the machine is busy.
-  it('loses no acknowledged record in ten kills, and leaves no gap [F4, F5]', { timeout: 120_000 }, async () => {
+  it('loses no acknowledged record in ten kills, and its log has no gap [F4, F5]', { timeout: 120_000 }, async () => {
     using folder = temporaryFolder();
     const acknowledged: string[] = [];
     for (let run = 0; run < 10; run++) {
@@ -61,7 +61,7 @@ describe('a process that dies', () => {
     expect(sequences).toEqual(sequences.map((_, index) => index + 1));
   });
 
-  it('a file that may not grow refuses records, and stays whole [F4]', async () => {
+  it('a file at its size limit refuses records and stays intact [F4]', async () => {
     using folder = temporaryFolder();
     const child = spawn(
       'sh',
@@ -90,7 +90,7 @@ describe('a process that dies', () => {
     expect((await read(folder.path)).ids.at(-1)).toBe('space again');
   });
 
-  it('a start that finds no room for anything is refused, and leaves nothing behind [G5, F4]', async () => {
+  it('a start on a full disk is refused and leaves no file [G5, F4]', async () => {
     using folder = temporaryFolder();
     const limited = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, writer, folder.path, 'run'];
     const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -10,8 +10,8 @@ import { lockLog } from '../../src/disk/log-lock.js';
 import { ConfigError } from '@countersign/common';
 import { event, temporaryFolder } from '../events.js';
 
-describe('one process writes a log', () => {
-  it('another live process holds it: the start is refused; when that has died it is taken over [F6]', async () => {
+describe('the lock of a log', () => {
+  it('refuses a start while its process lives, and is taken over when it has died [F6]', async () => {
     using folder = temporaryFolder();
     const other = spawn('sleep', ['60']);
     const started = `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${startOf(other.pid!)}`;
@@ -30,7 +30,7 @@ describe('one process writes a log', () => {
     await sink.close?.();
   });
 
-  it('a number that another process has by now is no owner [F6]', () => {
+  it('is taken over when another process has the pid of its owner [F6]', () => {
     using folder = temporaryFolder();
     const lock = lockLog(folder.path);
     const mine = JSON.parse(readFileSync(lockOf(folder.path), 'utf8')) as object;
@@ -43,7 +43,7 @@ describe('one process writes a log', () => {
     }
   });
 
-  it('a lock that was taken over is not given back by the one before [F6]', () => {
+  it('is not released by its former owner [F6]', () => {
     using folder = temporaryFolder();
     const lock = lockLog(folder.path);
     writeFileSync(lockOf(folder.path), 'somebody else');
@@ -51,7 +51,7 @@ describe('one process writes a log', () => {
     expect(readFileSync(lockOf(folder.path), 'utf8')).toBe('somebody else');
   });
 
-  it('a lock is held until another takes it over, also for one who puts the same text there [F6]', () => {
+  it('is lost when another file takes its place, even with the same content [F6]', () => {
     using folder = temporaryFolder();
     const lock = lockLog(folder.path);
     expect(lock.isHeld).toBe(true);
@@ -63,7 +63,7 @@ describe('one process writes a log', () => {
     lock.release();
   });
 
-  it('where the lock shows nothing, as between containers, the later one goes on, and the log stays whole [F6, G5]', async () => {
+  it('is taken over by the later process when it cannot be judged, and the log stays intact [F6, G5]', async () => {
     using folder = temporaryFolder();
     const old = auditFile(folder.path, { onTrouble() {} });
     await old.write(event('a'));
@@ -91,7 +91,7 @@ describe('one process writes a log', () => {
     expect(await verifyLog(folder.path, { key })).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('what bears the name of the lock and is no file stops the start, and stays where it is [G5]', () => {
+  it('stops the start, and stays in place, when it is not a regular file [G5]', () => {
     using folder = temporaryFolder();
     mkdirSync(lockOf(folder.path));
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
@@ -136,15 +136,15 @@ async function writeTwice(durability: 'sync' | 'group' | 'buffered'): Promise<st
 }
 
 describe('durability [F4]', () => {
-  it('group: one sync before all that wait are answered', async () => {
+  it('group: one sync acknowledges all waiting records', async () => {
     expect(await writeTwice('group')).toEqual(['a', 'b', 'sync', 'answered a', 'answered b']);
   });
 
-  it('sync: each record has a sync of its own before it is answered', async () => {
+  it('sync: each record is acknowledged after its own sync', async () => {
     expect(await writeTwice('sync')).toEqual(['a', 'sync', 'answered a', 'b', 'sync', 'answered b']);
   });
 
-  it('a full disk at the start of a segment: refused, and begun again when there is space', async () => {
+  it('a full disk at a rotation refuses records until there is space', async () => {
     using folder = temporaryFolder();
     let full = true;
     const operations: FileOperations = {
@@ -167,7 +167,7 @@ describe('durability [F4]', () => {
     expect(namesIn(written)).toEqual(['segment', 'checkpoint', 'd', 'checkpoint']);
   });
 
-  it('buffered: answered without a sync, and not sealed without one', async () => {
+  it('buffered: records are acknowledged without a sync, and sealed only after one', async () => {
     expect(await writeTwice('buffered')).toEqual(['a', 'b', 'answered a', 'answered b']);
     using folder = temporaryFolder();
     const { operations, happened } = watched();

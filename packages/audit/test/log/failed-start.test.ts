@@ -36,8 +36,8 @@ function removeSegments(folder: Folder): void {
   remove(folder, ...segments(folder));
 }
 
-describe('a start that fails after it has cut off a torn end [F6]', () => {
-  it('loses nothing: the next one says what was torn, once', async () => {
+describe('a start that fails after it has truncated a torn end [F6]', () => {
+  it('leaves the report of the torn bytes to the next start', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, '{"sequence":4,"id":"to');
@@ -54,7 +54,7 @@ describe('a start that fails after it has cut off a torn end [F6]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true, remarks: [expect.stringContaining('22 torn bytes')] });
   });
 
-  it('before it has cut it off: the bytes are put aside once', async () => {
+  it('quarantines the bytes once when it fails before the truncation', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     const torn = '{"sequence":4,"id":"to';
@@ -69,7 +69,7 @@ describe('a start that fails after it has cut off a torn end [F6]', () => {
     ]);
   });
 
-  it('with a segment that had only been begun', async () => {
+  it('reports a segment without a complete first record later', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     writeFileSync(join(folder.path, 'audit-000002.jsonl'), '{"torn');
@@ -83,7 +83,7 @@ describe('a start that fails after it has cut off a torn end [F6]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true });
   });
 
-  it('at the very first one', async () => {
+  it('reports the torn bytes of the first segment later', async () => {
     using folder = temporaryFolder();
     writeFileSync(folder.log, '{"sequ');
     expect(() => auditFileWith(fullFor('"segment"'), folder.path, {})).toThrow(ConfigError);
@@ -94,7 +94,7 @@ describe('a start that fails after it has cut off a torn end [F6]', () => {
     expect(await recovered(folder)).toEqual(asKept(folder));
   });
 
-  it('each time at the same moment of a clock that stands still: nothing is written over', async () => {
+  it('overwrites no quarantined bytes when the clock stands still', async () => {
     using folder = temporaryFolder();
     const noon = { clock: () => Date.parse('2026-11-24T12:00:00Z') };
     for (const id of ['a', 'b', 'c']) {
@@ -111,11 +111,11 @@ describe('a start that fails after it has cut off a torn end [F6]', () => {
   });
 });
 
-describe('a folder that holds something of a log, but no log, is no place to begin one [F6, G5]', () => {
+describe('no new log is started in a folder without segments but with [F6, G5]', () => {
   it.each<[string, (folder: Folder) => void, RegExp]>([
     ['checkpoints', removeSegments, /holds no records, but records 1 to 3 were sealed/],
     [
-      'checkpoints, and no key',
+      'checkpoints and no key',
       (folder) => {
         removeSegments(folder);
         remove(folder, 'checkpoint-key.pem', 'checkpoint.vkey');
@@ -123,7 +123,7 @@ describe('a folder that holds something of a log, but no log, is no place to beg
       /holds no records, but records 1 to 3 were sealed/,
     ],
     [
-      'checkpoints of which nothing can be read',
+      'unreadable checkpoints',
       (folder) => {
         removeSegments(folder);
         writeFileSync(join(folder.path, 'checkpoints.txt'), 'junk');
@@ -138,7 +138,7 @@ describe('a folder that holds something of a log, but no log, is no place to beg
       },
       /holds no records, but there is a 'checkpoint\.vkey'/,
     ],
-    ['half of its first record', (folder) => truncateSync(folder.log, 20), /records 1 to 3 were sealed/],
+    ['half of a first record', (folder) => truncateSync(folder.log, 20), /records 1 to 3 were sealed/],
   ])('%s', async (_name, tamper, message) => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a', 'b'], { origin: 'acme.dev/audit' });
@@ -152,7 +152,7 @@ describe('a folder that holds something of a log, but no log, is no place to beg
     expect(existsSync(join(folder.path, 'audit.lock'))).toBe(false);
   });
 
-  it('but what a crash leaves of a beginning is one', async () => {
+  it('a new log is started in a folder that a crash left at the first start', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, []);
     remove(folder, 'audit-000001.jsonl', 'checkpoints.txt', 'checkpoint.vkey');
@@ -163,8 +163,8 @@ describe('a folder that holds something of a log, but no log, is no place to beg
   });
 });
 
-describe('what a process left that was killed while it started [F6]', () => {
-  it('goes with the next start; what a live process is about to name, and what is not ours, stays', async () => {
+describe('the drafts of a killed start [F6]', () => {
+  it('are removed by the next start, except those of a live process and unknown files', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     const { pid: dead } = spawnSync(process.execPath, ['--version']);
@@ -181,8 +181,8 @@ describe('what a process left that was killed while it started [F6]', () => {
   });
 });
 
-describe('a log whose key is gone [F6, G5]', () => {
-  it('in its folder: no other is made, and it goes on once the key is back', async () => {
+describe('a log whose key is missing [F6, G5]', () => {
+  it('gets no new key in its folder, and continues once the key is back', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     const keyFile = join(folder.path, 'checkpoint-key.pem');
@@ -196,7 +196,7 @@ describe('a log whose key is gone [F6, G5]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true });
   });
 
-  it('elsewhere: neither there', async () => {
+  it('gets no new key elsewhere', async () => {
     using folder = temporaryFolder();
     using keys = temporaryFolder();
     await writeAll(folder, ['a'], { checkpointKey: join(keys.path, 'audit.pem') });

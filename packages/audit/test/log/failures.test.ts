@@ -40,8 +40,8 @@ class Notes {
   }
 }
 
-describe('a disk that cannot sync [F4]', () => {
-  it('refuses from then on; after a restart the log goes on, and what it reads is on disk before it is built upon', async () => {
+describe('a failed sync [F4]', () => {
+  it('refuses every record until a restart, which rewrites and syncs the records without a checkpoint', async () => {
     using folder = temporaryFolder();
     let isBroken = false;
     const broken: FileOperations = {
@@ -80,7 +80,7 @@ describe('a disk that cannot sync [F4]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('at the start, too: then there is none', async () => {
+  it('stops the start', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     const before = readFileSync(folder.log, 'utf8');
@@ -93,7 +93,7 @@ describe('a disk that cannot sync [F4]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true });
   });
 
-  it('nor a system that takes no bytes and reports no error', async () => {
+  it('or a rewrite that takes no bytes stops the start', async () => {
     using folder = temporaryFolder();
     let isStuck = false;
     const sink = auditFileWith(
@@ -110,8 +110,8 @@ describe('a disk that cannot sync [F4]', () => {
   });
 });
 
-describe('a log that cannot be sealed [F4, F6]', () => {
-  it('takes records, tells it without a flood, and seals them when it can', async () => {
+describe('a log without a working checkpoint [F4, F6]', () => {
+  it('takes records, throttles its reports, and makes a checkpoint when it can', async () => {
     using folder = temporaryFolder();
     let full = false;
     let now = Date.parse('2026-11-24T12:00:00Z');
@@ -144,7 +144,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('because its checkpoints could not be synced: it takes records, makes no checkpoint, and is sealed after a restart', async () => {
+  it('takes records without a checkpoint until a restart when checkpoints.txt could not be synced', async () => {
     using folder = temporaryFolder();
     const notes = join(folder.path, 'checkpoints.txt');
     const sizes: (string | undefined)[] = [];
@@ -190,7 +190,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true, findings: [] });
   });
 
-  describe('when it is due', () => {
+  describe('when a checkpoint is due', () => {
     beforeEach(() => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     });
@@ -198,7 +198,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
       vi.useRealTimers();
     });
 
-    it('because the disk is full: it is sealed later, though no record comes any more', async () => {
+    it('retries without a further record when the disk was full', async () => {
       using folder = temporaryFolder();
       let full = false;
       const notes = new Notes();
@@ -226,7 +226,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
       await sink.close?.();
     });
 
-    it('because too many records wait: it is sealed later', async () => {
+    it('retries when the queue was full', async () => {
       using folder = temporaryFolder();
       const notes = new Notes();
       const sink = auditFile(folder.path, { ...notes.options, maxQueued: 1 });
@@ -246,7 +246,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
   it.each<[string, (path: string) => void, RegExp]>([
     ['removed', (path) => rmSync(path), /checkpoints\.txt was moved, removed or replaced/],
     ['written to', (path) => appendFileSync(path, 'x'), /checkpoints\.txt was changed by somebody else/],
-  ])('because its checkpoints were %s while it runs: no record is taken any more', async (_name, meddle, problem) => {
+  ])('refuses every record once checkpoints.txt was %s', async (_name, meddle, problem) => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path, silently);
     await sink.write(event('a'));
@@ -260,7 +260,7 @@ describe('a log that cannot be sealed [F4, F6]', () => {
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
   });
 
-  it('because its checkpoints are touched while a record is synced: that record is refused', async () => {
+  it('refuses a record when checkpoints.txt is touched during its sync', async () => {
     using folder = temporaryFolder();
     const meddled: FileOperations = {
       ...fileOperations,
@@ -275,8 +275,8 @@ describe('a log that cannot be sealed [F4, F6]', () => {
   });
 });
 
-describe('a clock that was put back [F8]', () => {
-  it('by more than a segment may last begins another one; by less it does not', async () => {
+describe('a clock set back [F8]', () => {
+  it('rotates the segment when it goes back by more than the maximum age', async () => {
     using folder = temporaryFolder();
     let now = Date.parse('2027-11-24T12:00:00Z');
     const sink = auditFile(folder.path, { maxSegmentSeconds: 3600, clock: () => now });
@@ -294,7 +294,7 @@ describe('a clock that was put back [F8]', () => {
 });
 
 describe('close() [F4]', () => {
-  it('at the very moment of a rotation, and twice: every record that was taken is there', async () => {
+  it('keeps every accepted record when called during a rotation, and twice', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path, { maxSegmentBytes: 1024, durability: 'sync' });
     const written = ['a', 'b', 'c', 'd', 'e'].map((id) => sink.write(event(id)));
@@ -308,18 +308,18 @@ describe('close() [F4]', () => {
   });
 });
 
-describe('under a log that is written [F6]', () => {
+describe('a log that is being written [F6]', () => {
   it.each<[string, (path: string) => void]>([
     ['its folder is removed', (path) => rmSync(path, { recursive: true })],
     ['its folder is moved', (path) => renameSync(path, `${path}-moved`)],
     [
-      'another folder is put in its place',
+      'another folder takes its place',
       (path) => {
         renameSync(path, `${path}-moved`);
         mkdirSync(path);
       },
     ],
-  ])('%s: no record is taken, and close() ends', async (_name, meddle) => {
+  ])('refuses records, and closes, when %s', async (_name, meddle) => {
     using parent = temporaryFolder();
     const path = join(parent.path, 'audit');
     const sink = auditFile(path, silently);
@@ -329,7 +329,7 @@ describe('under a log that is written [F6]', () => {
     await sink.close?.();
   });
 
-  it('its lock is replaced: whose it is now keeps it', async () => {
+  it('leaves a replaced lock to its new owner', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path);
     writeFileSync(join(folder.path, 'audit.lock'), 'somebody else');
@@ -340,7 +340,7 @@ describe('under a log that is written [F6]', () => {
   });
 });
 
-describe('a log that is taken over at the worst moment [F6]', () => {
+describe('a takeover of the lock [F6]', () => {
   /** Takes the lock away during a sync: the first one, or a later one, once it is told to. */
   class Thief {
     countdown = Infinity;
@@ -359,8 +359,8 @@ describe('a log that is taken over at the worst moment [F6]', () => {
   }
 
   it.each([
-    ['while a record is synced: it is refused', 1, 'refused'],
-    ['before a checkpoint: none is made', 2, 'written'],
+    ['during a sync refuses the record', 1, 'refused'],
+    ['before a checkpoint prevents it', 2, 'written'],
   ])('%s', async (_name, countdown, outcome) => {
     using folder = temporaryFolder();
     const thief = new Thief(folder);
@@ -377,7 +377,7 @@ describe('a log that is taken over at the worst moment [F6]', () => {
     await sink.close?.();
   });
 
-  it('before a segment is begun: none is', async () => {
+  it('before a rotation prevents it', async () => {
     using folder = temporaryFolder();
     const thief = new Thief(folder);
     const sink = auditFileWith(thief.operations, folder.path, { maxSegmentBytes: 1024, ...silently });
@@ -391,7 +391,7 @@ describe('a log that is taken over at the worst moment [F6]', () => {
   });
 
   it.each(['audit-000001.jsonl', 'checkpoints.txt'])(
-    'what is added to %s during a start is not built upon',
+    'that appends to %s during a start stops the log',
     async (name) => {
       using folder = temporaryFolder();
       await writeAll(folder, ['a']);
@@ -414,8 +414,8 @@ describe('a log that is taken over at the worst moment [F6]', () => {
   );
 });
 
-describe('what a record can hold [G5, F4]', () => {
-  it('half a surrogate pair, and more than fits into a line: it is bounded, and the log verifies', async () => {
+describe('an event [G5, F4]', () => {
+  it('with half a surrogate pair, or too long for a line, is bounded, and the log verifies', async () => {
     using folder = temporaryFolder();
     const half = `\ud83d${'\u{1f511}'.repeat(511)}\ud83d`;
     const scope = Array.from({ length: 100 }, () => half);
@@ -434,7 +434,7 @@ describe('what a record can hold [G5, F4]', () => {
   });
 });
 
-describe('where nothing can be written [G5]', () => {
+describe('a folder that cannot be written [G5]', () => {
   it('stops the start', () => {
     expect(() => auditFile('/proc/self')).toThrow(ConfigError);
     expect(readdirSync('/proc/self')).not.toContain('audit.lock');

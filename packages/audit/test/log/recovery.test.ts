@@ -26,7 +26,7 @@ const small: AuditFileOptions = { maxSegmentBytes: 1500, checkpointEvery: { reco
 const six = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 describe('segments', () => {
-  it('follow each other by size, one chain through all of them', async () => {
+  it('rotate by size and share one chain', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, six, small);
     await writeAll(folder, six, small);
@@ -38,7 +38,7 @@ describe('segments', () => {
     expect(report.sealed).toBe(report.size - 1);
   });
 
-  it('follow each other by time, also over a restart', async () => {
+  it('rotate by age, also across a restart', async () => {
     using folder = temporaryFolder();
     let now = Date.parse('2026-11-24T12:00:00Z');
     const options = { maxSegmentSeconds: 3600, clock: () => now };
@@ -54,7 +54,7 @@ describe('segments', () => {
     expect((await verify(folder)).ok).toBe(true);
   });
 
-  it('a segment that cannot be begun refuses its records, and is begun later [F4]', async () => {
+  it('refuse records when a new one cannot be created, and create it later [F4]', async () => {
     using folder = temporaryFolder();
     const witnessed: (string | undefined)[] = [];
     const witness = { name: 'test', receive: async (note: string) => void witnessed.push(note.split('\n')[1]) };
@@ -79,7 +79,7 @@ describe('segments', () => {
 });
 
 describe('checkpoints', () => {
-  it('are made by count, after a while, and at close', async () => {
+  it('are made by count, by time and at close', async () => {
     using folder = temporaryFolder();
     const notes: string[] = [];
     const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
@@ -96,7 +96,7 @@ describe('checkpoints', () => {
     expect((await verify(folder)).ok).toBe(true);
   });
 
-  it('are signed with a key of your own, made if it is not there, never shown to others', async () => {
+  it('are signed with the configured key, which is created if missing and readable by its owner only', async () => {
     using folder = temporaryFolder();
     using keys = temporaryFolder();
     const checkpointKey = join(keys.path, 'audit.pem');
@@ -120,7 +120,7 @@ describe('checkpoints', () => {
     await writeAll(folder, ['c'], { checkpointKey });
   });
 
-  it('a crash may leave an empty key, and drafts: a new log makes it anew, an old one does not', async () => {
+  it('an empty key file is replaced for a new log, and refused for an existing one', async () => {
     using folder = temporaryFolder();
     const keyFile = join(folder.path, 'checkpoint-key.pem');
     for (const file of [keyFile, `${keyFile}.${process.pid}`, join(folder.path, `audit.lock.${process.pid}`)]) {
@@ -140,7 +140,7 @@ describe('checkpoints', () => {
     expect(readFileSync(keyFile, 'utf8')).toBe('');
   });
 
-  it('one that a crash has torn is cut off, wherever it was torn', async () => {
+  it('a torn checkpoint is truncated, wherever it was torn', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     const path = join(folder.path, 'checkpoints.txt');
@@ -160,15 +160,15 @@ describe('checkpoints', () => {
   });
 });
 
-describe('after a crash', () => {
+describe('a start after a crash', () => {
   it.each([
     ['half a record', '{"sequence":4,"id":"to'],
-    ['a whole record that does not follow', `{"sequence":4,"id":"x","prev":"${'0'.repeat(64)}"}\n`],
-    ['zeros, as some disks leave them', '\0'.repeat(5000)],
-    ['a long piece of nothing', '\0'.repeat(3_000_000)],
+    ['a complete record that does not follow', `{"sequence":4,"id":"x","prev":"${'0'.repeat(64)}"}\n`],
+    ['zeros', '\0'.repeat(5000)],
+    ['3 MB of zeros', '\0'.repeat(3_000_000)],
     ['an empty line', '\n'],
-    ['a block that never came, and whole lines behind it', `{"sequence":4${'\0'.repeat(512)}"}\n{"sequence":5}\n`],
-  ])('%s at the end is put aside, the log says so and goes on', async (_name, torn) => {
+    ['a lost block with complete lines behind it', `{"sequence":4${'\0'.repeat(512)}"}\n{"sequence":5}\n`],
+  ])('quarantines %s at the end, records it and continues', async (_name, torn) => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, torn);
@@ -182,7 +182,7 @@ describe('after a crash', () => {
     expect(report.remarks).toEqual([expect.stringContaining(`${torn.length} torn bytes were put aside as ${aside}`)]);
   });
 
-  it('at whatever moment it stops, the log goes on', async () => {
+  it('continues the log after a crash at any byte', async () => {
     using folder = temporaryFolder();
     const sink = auditFile(folder.path, small);
     for (let count = 0; count < 12; count++) {
@@ -198,7 +198,7 @@ describe('after a crash', () => {
     await sink.close?.();
   });
 
-  it('a segment that was only begun, the first or a later one', async () => {
+  it('quarantines a segment without a complete first record, the first or a later one', async () => {
     using folder = temporaryFolder();
     writeFileSync(folder.log, '{"sequ');
     await writeAll(folder, ['a']);
@@ -216,7 +216,7 @@ describe('after a crash', () => {
     expect(report.remarks).toHaveLength(3);
   });
 
-  it('records that nobody was told of are kept: they happened, perhaps', async () => {
+  it('keeps complete records that were not acknowledged', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, six, small);
     const path = lastSegment(folder);
@@ -228,7 +228,7 @@ describe('after a crash', () => {
     expect((await verify(folder)).ok).toBe(true);
   });
 
-  it.runIf(canForbidTruncation())('where a file can only grow, what is torn is fenced off', async () => {
+  it.runIf(canForbidTruncation())('fences the torn end of an append-only file', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, '{"torn');
@@ -263,7 +263,7 @@ function canForbidTruncation(): boolean {
   }
 }
 
-describe('a log that somebody has changed stops the start [F6, G5]', () => {
+describe('a changed log stops the start when [F6, G5]', () => {
   const tampering: Readonly<Record<string, (folder: Folder) => void>> = {
     'a record in the last segment is edited': (folder) =>
       edit(lastSegment(folder), (text) => text.replace('2026', '2025')),
@@ -318,7 +318,7 @@ describe('a log that somebody has changed stops the start [F6, G5]', () => {
   }
 });
 
-it('a wrong record that others follow is no torn end, even where nothing is sealed [F6, G5]', async () => {
+it('a wrong record before others stops the start, even without a checkpoint [F6, G5]', async () => {
   using folder = temporaryFolder();
   using copy = temporaryFolder();
   const sink = auditFile(folder.path);
@@ -332,7 +332,7 @@ it('a wrong record that others follow is no torn end, even where nothing is seal
   expect(readFileSync(copy.log, 'utf8')).toBe(before);
 });
 
-it('a log that was written anew, every hash right, stops the start [F6, G5]', async () => {
+it('a rewritten log with correct hashes stops the start [F6, G5]', async () => {
   using folder = temporaryFolder();
   await writeAll(folder, six);
   const chain = new LogChain();
@@ -368,7 +368,7 @@ describe('a log without its checkpoints [F6, G5]', () => {
     ['emptied', (path: string) => truncateSync(path)],
     ['junk', (path: string) => writeFileSync(path, 'junk\n')],
     ['half a checkpoint', (path: string) => truncateSync(path, 20)],
-  ])('is not started, and so not sealed, as another history: %s', async (_name, tamper) => {
+  ])('is refused, so that no other history is sealed, when its checkpoints are %s', async (_name, tamper) => {
     using folder = temporaryFolder();
     await writeAll(folder, six, { origin: 'acme.dev/audit/of-the-api' });
     forge(folder);
@@ -378,7 +378,7 @@ describe('a log without its checkpoints [F6, G5]', () => {
     expect(readFileSync(folder.log, 'utf8')).toBe(before);
   });
 
-  it('is refused from its first event on; before, a crash may have come first', async () => {
+  it('is refused from its first event on; earlier, a crash explains it', async () => {
     using folder = temporaryFolder();
     const checkpoints = join(folder.path, 'checkpoints.txt');
     const begun = auditFile(folder.path);

@@ -147,7 +147,7 @@ async function forSome(tamper: (log: Log, at: number, other: number) => Promise<
   );
 }
 
-it('a log that nobody touched is whole', async () => {
+it('an untouched log verifies', async () => {
   using log = new Log(template);
   expect(log.segments.length).toBeGreaterThan(4);
   expect(log.checkpoints.length).toBeGreaterThan(8);
@@ -155,7 +155,7 @@ it('a log that nobody touched is whole', async () => {
   expect(report).toMatchObject({ ok: true, findings: [], size, sealed: size - 1, remarks: [] });
 });
 
-describe('every kind of tampering is found, and named [F6]', () => {
+describe('verifyLog names the finding when [F6]', () => {
   it('a record is edited', () =>
     forSome(async (log, at, other) => {
       const line = log.lines[at - 1]!;
@@ -195,7 +195,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
       expect(report.findings).toMatchObject([{ kind: 'removed', from, through }]);
     }));
 
-  it('two records change places', () =>
+  it('two records swap places', () =>
     forSome(async (log, at, other) => {
       if (at === other) return;
       const lines = log.lines;
@@ -231,7 +231,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
       expect(torn.remarks).toEqual([`${last} ends with 12 bytes that are no whole record.`]);
     }));
 
-  it('the end and its checkpoints are cut off: only a checkpoint kept elsewhere tells', () =>
+  it('the end and its checkpoints are cut off, but only with a checkpoint kept elsewhere', () =>
     forSome(async (log, at) => {
       const all = log.checkpoints;
       log.lines = log.lines.slice(0, at);
@@ -241,7 +241,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
       expect(report.ok).toBe(at === size - 1);
     }));
 
-  it('the whole log is written anew, every link right', () =>
+  it('the whole log is rewritten with correct links', () =>
     forSome(async (log, at) => {
       const decisions = log.lines.map((line, index) => (line.includes('"allow"') ? index : -1));
       const changed = decisions.find((index) => index >= at - 1) ?? decisions.findLast((index) => index >= 0)!;
@@ -255,7 +255,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
       expect(kinds(await log.verify())).toEqual(['checkpoint_removed']);
     }));
 
-  it('the log is forked: its key has sealed another history', async () => {
+  it('the log is forked', async () => {
     using other = temporaryFolder();
     beginAs(template, other);
     await writeLog(other.path, 'b');
@@ -271,7 +271,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
     expect(kinds(await log.verify())).toEqual(['forked']);
   });
 
-  it('another key, another log', async () => {
+  it('another key, or the key of another log, is given', async () => {
     using log = new Log(template);
     const stranger = checkpointSigner(name, generateKeyPairSync('ed25519').privateKey);
     expect(kinds(await log.verify(undefined, stranger.verifierKey))).toEqual(['wrong_key']);
@@ -279,7 +279,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
     expect(kinds(await log.verify(undefined, otherName.verifierKey))).toEqual(['wrong_key']);
   });
 
-  it('the whole log is written anew and sealed with another key', async () => {
+  it('the whole log is rewritten and sealed with another key', async () => {
     using log = new Log(template);
     const stranger = checkpointSigner(name, generateKeyPairSync('ed25519').privateKey);
     log.lines = log.lines.map((line) => line.replace('agent-code-reviewer-01', 'agent-code-reviewer-02'));
@@ -308,7 +308,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
     }
   });
 
-  it('the oldest segments are in an archive: only if one says so', async () => {
+  it('the oldest segments are missing without `archived`', async () => {
     using log = new Log(template);
     for (const number of [1, 2]) rmSync(log.path(`audit-00000${number}.jsonl`));
     expect((await verifyLog(log.folder.path, { key })).findings).toMatchObject([{ kind: 'removed', from: 1 }]);
@@ -324,7 +324,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
     expect((await verifyLog(log.folder.path, { key, archived: true })).ok).toBe(false);
   });
 
-  it('an archived log may begin with each of its segments, and each begins at a checkpoint', async () => {
+  it('no segment begins without a checkpoint in an archived log', async () => {
     using log = new Log(template);
     const sealed = new Set(log.checkpoints.map((note) => Number(note.split('\n')[1])));
     for (const [index, [first = '']] of log.segments.entries()) {
@@ -335,7 +335,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
     }
   });
 
-  it('two segments change names', async () => {
+  it('two segments swap names', async () => {
     using log = new Log(template);
     renameSync(log.path('audit-000002.jsonl'), log.path('x'));
     renameSync(log.path('audit-000003.jsonl'), log.path('audit-000002.jsonl'));
@@ -369,7 +369,7 @@ describe('every kind of tampering is found, and named [F6]', () => {
 });
 
 describe('proofs', () => {
-  it('every sealed record can be proved without the log, and nothing else', async () => {
+  it('every sealed record, and no other, has a proof that checks without the log', async () => {
     using log = new Log(template);
     const [line = ''] = log.lines.slice(8);
     const id = String(parse(line)['id']);
@@ -393,7 +393,7 @@ describe('proofs', () => {
     expect(checkProof('', key)).toEqual({ ok: false, problem: 'malformed' });
   });
 
-  it('by number, each of them', async () => {
+  it('each record is proved by its sequence number', async () => {
     using log = new Log(template);
     for (let sequence = 1; sequence < size; sequence += 5) {
       const proven = await proveRecord(log.folder.path, { sequence, key });
@@ -406,7 +406,7 @@ describe('proofs', () => {
     expect(await proveRecord(log.folder.path, { id: 'unknown', key })).toEqual({ ok: false, problem: 'not_found' });
   });
 
-  it('a damaged log proves nothing', async () => {
+  it('a damaged log gives no proof', async () => {
     using log = new Log(template);
     log.lines = log.lines.with(3, log.lines[3]!.replace('2026', '2025'));
     await log.verify();

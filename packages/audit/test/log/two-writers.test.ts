@@ -75,8 +75,8 @@ const configurations: [string, string[], Settings, Settings][] = [
   ['of which the earlier one has a clock that is ahead', ['A', 'A', 'B', 'B', 'A'], { hoursAhead: 25 }, {}],
 ];
 
-describe('two processes that do not see each other, as in two containers [F6]', () => {
-  it.each(configurations)('%s: from its start on the later one alone is acknowledged', async (...configuration) => {
+describe('two processes in different containers [F6]', () => {
+  it.each(configurations)('%s: only the later one is acknowledged from its start on', async (...configuration) => {
     const [name, order, first, second] = configuration;
     using folder = temporaryFolder();
     const early = await Writer.start(folder, first);

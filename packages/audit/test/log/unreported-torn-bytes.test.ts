@@ -38,8 +38,8 @@ function failToTell(folder: Folder): string {
   return `audit-000001.jsonl.torn-${noon}`;
 }
 
-describe('torn bytes of which no record tells yet [F6]', () => {
-  it('more than a block of them are told as they were kept', async () => {
+describe('quarantined bytes without a recovered record [F6]', () => {
+  it('are reported with size and hash when larger than a block', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, `{"torn ${'x'.repeat(3_000_000)}`);
@@ -48,7 +48,7 @@ describe('torn bytes of which no record tells yet [F6]', () => {
     expect(await told(folder)).toEqual([kept(folder, file)]);
   });
 
-  it('are told once, also where the record of that stands far from the end of a long segment', async () => {
+  it('are reported once, even if the record is far from the end of a long segment', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, '{"torn');
@@ -62,7 +62,7 @@ describe('torn bytes of which no record tells yet [F6]', () => {
   });
 
   it.each([1, 40, 100, 250])(
-    'are told where the record of them lies across two blocks, %i bytes in the first',
+    'are known as reported when the record crosses two blocks, %i bytes in the first',
     (before) => {
       using folder = temporaryFolder();
       const file = `audit-000001.jsonl.torn-${noon}`;
@@ -76,7 +76,7 @@ describe('torn bytes of which no record tells yet [F6]', () => {
     },
   );
 
-  it('are not told by what only reads like their record, and is itself torn', async () => {
+  it('are reported when only torn bytes look like their record', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, '{"torn');
@@ -89,7 +89,7 @@ describe('torn bytes of which no record tells yet [F6]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true });
   });
 
-  it('are not told again after the segment was archived with the record of them', async () => {
+  it('are not reported again when the segment was archived with its record', async () => {
     using folder = temporaryFolder();
     const options = { maxSegmentBytes: 2048 };
     await writeAll(folder, ['a']);
@@ -102,7 +102,7 @@ describe('torn bytes of which no record tells yet [F6]', () => {
     expect(readFileSync(join(folder.path, 'audit-000002.jsonl'), 'utf8')).not.toContain('"recovered"');
   });
 
-  it('are kept beside what has their name already, also a link that leads nowhere', async () => {
+  it('overwrite no file, nor a dangling link', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     appendFileSync(folder.log, '{"torn');
@@ -114,8 +114,8 @@ describe('torn bytes of which no record tells yet [F6]', () => {
   });
 });
 
-describe('files that somebody puts beside a log under the names of torn bytes [F6]', () => {
-  it('a thousand do not hold up its start', { timeout: 30_000 }, async () => {
+describe('files that another user names like torn bytes [F6]', () => {
+  it('do not delay a start when there are a thousand', { timeout: 30_000 }, async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     for (let count = 2; count < 1002; count++) writeFileSync(`${folder.log}.torn-${noon}-${count}`, 'x');
@@ -124,7 +124,7 @@ describe('files that somebody puts beside a log under the names of torn bytes [F
     expect(await told(folder)).toHaveLength(1000);
   });
 
-  it('one that is larger than any that we make does not stop it, and is not told', async () => {
+  it('do not stop a start, and are not reported, when larger than any of ours', async () => {
     using folder = temporaryFolder();
     await writeAll(folder, ['a']);
     writeFileSync(`${folder.log}.torn-${noon}`, '');

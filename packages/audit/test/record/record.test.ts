@@ -50,7 +50,7 @@ const hop = (index: number, scope: readonly string[]) =>
   ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
 
 describe('a record that is too long', () => {
-  it('keeps the chain, without the scopes that made it too long', () => {
+  it('keeps the chain without its scopes', () => {
     const scopes = Array.from({ length: 100 }, (_, index) => `${'a'.repeat(40)}:${index}`);
     const chain = Array.from({ length: 17 }, (_, index) => hop(index, scopes));
     const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
@@ -58,7 +58,7 @@ describe('a record that is too long', () => {
     expect(record['oversize']).toMatchObject({ bytes: expect.any(Number) as number });
   });
 
-  it('loses the chain only when its names alone are too long', () => {
+  it('loses the chain only when its names are too long', () => {
     const long = '\u202e'.repeat(2000);
     const chain = Array.from({ length: 17 }, () => ({ ...hop(1, ['a']), id: long, issuer: long, delegationId: long }));
     const record = parse(sealRecord(1, renderEvent(event('id', { chain }))));
@@ -67,8 +67,8 @@ describe('a record that is too long', () => {
   });
 });
 
-describe('one event, one line', () => {
-  it.each(hostile)('%s are escaped in every field [F1]', (_name, text) => {
+describe('a rendered event', () => {
+  it.each(hostile)('escapes %s in every field [F1]', (_name, text) => {
     const hostileEvent = event(text, {
       actor: { id: text, keyId: text },
       action: text,
@@ -81,7 +81,7 @@ describe('one event, one line', () => {
     expect(parse(line)).toEqual({ sequence: 1, version: 1, ...hostileEvent });
   });
 
-  it('whatever an event holds, it gives one bounded line that parses back [F1, F3]', () => {
+  it('is one bounded line that parses back, whatever the event holds [F1, F3]', () => {
     fc.assert(
       fc.property(anyEvent, fc.nat(), (anything, sequence) => {
         const line = sealRecord(sequence, renderEvent(anything), 'f'.repeat(64));
@@ -99,7 +99,7 @@ describe('one event, one line', () => {
     );
   });
 
-  it('loses nothing of an ordinary event', () => {
+  it('holds every field of an ordinary event', () => {
     const ordinary = event('1', {
       scope: ['pr:write:draft'],
       policies: ['pulls.cedar#allow'],
@@ -108,7 +108,7 @@ describe('one event, one line', () => {
     expect(parse(sealRecord(7, renderEvent(ordinary)))).toEqual({ sequence: 7, version: 1, ...ordinary });
   });
 
-  it('puts the log’s own sequence in place of one that an event brings', () => {
+  it('has the sequence of the log instead of one in the event', () => {
     const copied = { sequence: 99, version: 9, prev: 'x', ...event('1') };
     const line = sealRecord(7, renderEvent(copied));
     expect(line.match(/"sequence"/g)).toHaveLength(1);
@@ -116,19 +116,19 @@ describe('one event, one line', () => {
   });
 });
 
-describe('long events [F3]', () => {
-  it('a long field is cut, and says how much is missing', () => {
+describe('a long event [F3]', () => {
+  it('has its long fields cut, with the number of missing characters', () => {
     const record = parse(renderEvent(event('1', { detail: 'x'.repeat(100_000) })));
     expect(record['detail']).toBe(`${'x'.repeat(1024)}…[+98976]`);
     expect(record).not.toHaveProperty('oversize');
   });
 
-  it('a cut never leaves half a character', () => {
+  it('is never cut within a character', () => {
     const record = parse(renderEvent(event('1', { detail: `${'x'.repeat(1023)}🙂` })));
     expect(record['detail']).toBe(`${'x'.repeat(1023)}\ufffd…[+1]`);
   });
 
-  it('an event too long for a line keeps who, what and whether, and the digest of the rest', () => {
+  it('keeps actor, action and decision, and a digest of the whole', () => {
     const long = event('1', { scope: Array.from({ length: 5000 }, (_, index) => `scope:${index}`) });
     const line = renderEvent(long);
     const record = parse(line);
@@ -141,7 +141,7 @@ describe('long events [F3]', () => {
     expect((record['oversize'] as { bytes: number }).bytes).toBeGreaterThan(50_000);
   });
 
-  it('even if every character of every field needs an escape', () => {
+  it('fits into a line even if every character needs an escape', () => {
     const bad = '\u202e'.repeat(5000);
     const line = sealRecord(
       Number.MAX_SAFE_INTEGER,

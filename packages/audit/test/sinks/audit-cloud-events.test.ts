@@ -116,7 +116,7 @@ const arrived = (one: Receiver, count: number) =>
 const spooled = ({ path }: Folder) => readdirSync(path).filter((name) => name.endsWith('.jsonl'));
 
 describe('auditCloudEvents', () => {
-  it('sends batches of CloudEvents 1.0, and removes what was received', async () => {
+  it('sends batches of CloudEvents 1.0, and removes received batches', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path, {
@@ -153,7 +153,7 @@ describe('auditCloudEvents', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
-  it('an attribute holds no character that CloudEvents forbid in one [F1]', async () => {
+  it('sends no character in an attribute that CloudEvents forbid [F1]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path);
@@ -164,7 +164,7 @@ describe('auditCloudEvents', () => {
     expect(data.resource?.id).toBe('\r\u0000\u001b[2J\u0085\ufffe\ufffd\u{1f511}');
   });
 
-  it('sends no more at once than it was told to', async () => {
+  it('sends at most batchRecords in one request', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path, { batchRecords: 2, batchSeconds: 60 });
@@ -174,7 +174,7 @@ describe('auditCloudEvents', () => {
     expect(one.batches).toEqual([['a'], ['b', 'c']]);
   });
 
-  it('a record that stays alone is sent after a while, and at close what is left', async () => {
+  it('sends an incomplete batch after batchSeconds, and at close', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path, { batchSeconds: 0 });
@@ -187,7 +187,7 @@ describe('auditCloudEvents', () => {
     expect(one.ids).toEqual(['a', 'b']);
   });
 
-  it('what it sends is bounded and printable, whatever a name holds [F1, F3]', async () => {
+  it('sends bounded printable lines whatever a name holds [F1, F3]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path);
@@ -199,7 +199,7 @@ describe('auditCloudEvents', () => {
     expect(one.received[0]?.events[0]).toMatchObject({ data: { action: odd } });
   });
 
-  it('sends another form of the record, if it is given one', async () => {
+  it('sends the result of data', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { sink } = new Sending(address, folder.path, { data: toOcsf });
@@ -213,7 +213,7 @@ describe('auditCloudEvents', () => {
     ['a promise', async () => ({})],
     ['a promise that rejects', async () => Promise.reject(new Error('late'))],
     ['a text', () => 'record'],
-  ])('takes no record of which that form is %s [L3]', async (_title, data) => {
+  ])('refuses a record when data gives %s [L3]', async (_title, data) => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path, { data: data as () => object });
@@ -221,9 +221,9 @@ describe('auditCloudEvents', () => {
   });
 });
 
-describe('outages', () => {
+describe('auditCloudEvents during an outage', () => {
   it.each([500, 429, 408, 404, 403, 401, 302])(
-    'after %i the same records are sent again, later and later [F4]',
+    'sends the same records again, with growing pauses, after %i [F4]',
     async (status) => {
       using folder = temporaryFolder();
       const { receiver: one, address } = await receiver();
@@ -259,7 +259,7 @@ describe('outages', () => {
     },
   );
 
-  it('while the receiver is away records wait, in order, also over a restart [F4]', async () => {
+  it('keeps records in order while the receiver is down, also across a restart [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const { port } = one;
@@ -283,7 +283,7 @@ describe('outages', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
-  it('a receiver that takes every second try is not told each time; its end is, at the close [F4]', async () => {
+  it('throttles reports of a receiver that takes every second attempt, and reports recovery at close [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(one.received.length % 2 === 1 ? 503 : 204).end();
@@ -296,7 +296,7 @@ describe('outages', () => {
     expect(sending.told.at(-1)).toContain('takes audit records again');
   });
 
-  it('an answer that gets lost: sent again under the same id [F4]', async () => {
+  it('sends a record again with the same id when the answer is lost [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.socket?.destroy();
@@ -309,7 +309,7 @@ describe('outages', () => {
     expect(one.ids).toEqual(['a', 'a']);
   });
 
-  it('a full spool refuses, and takes records again once some were received [F4]', async () => {
+  it('refuses records when the spool is full, and takes them again after a delivery [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(503).end();
@@ -333,7 +333,7 @@ describe('outages', () => {
     expect([...new Set(one.ids)]).toEqual([...written, 'after']);
   });
 
-  it('what a crash has left is sent: whole lines, and nothing of a torn one [F4]', async () => {
+  it('sends the complete lines that a crash left, and no torn one [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     writeFileSync(join(folder.path, 'spool-000000000007.jsonl'), '{"id":"a"}\n{"id":"b"}\n{"id":"to');
@@ -347,7 +347,7 @@ describe('outages', () => {
     expect(spooled(folder)).toEqual([]);
   });
 
-  it('a batch whose file is removed is reported, and delays no other [F4]', async () => {
+  it('reports a batch whose file was removed, and sends the next [F4]', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(503).end();
@@ -363,7 +363,7 @@ describe('outages', () => {
     expect(sending.told).toContainEqual(expect.stringContaining('was removed before it was sent'));
   });
 
-  it('a spool that others write to refuses, and goes on in another file [F4]', async () => {
+  it('refuses a record when another process wrote to the spool, and continues in another file [F4]', async () => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path, { batchSeconds: 3600 });
@@ -373,7 +373,7 @@ describe('outages', () => {
     await sink.write(event('c'));
   });
 
-  it('takes nothing after close [F4]', async () => {
+  it('takes no record after close [F4]', async () => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const { sink } = new Sending(address, folder.path);
@@ -404,42 +404,45 @@ const judging =
   (response: ServerResponse): void =>
     void response.writeHead(judge(one.batches.at(-1) ?? [])).end();
 
-describe('what the receiver will never take [F4]', () => {
-  it.each([400, 415, 422])('%i: put aside after five tries, and what is behind it is sent', async (status) => {
-    using folder = temporaryFolder();
-    const { receiver: one, address } = await receiver();
-    let refusals = 2;
-    one.answer = judging(one, (ids) => {
-      if (!ids.includes('c')) return status;
-      refusals -= 1;
-      return refusals >= 0 ? status : 204;
-    });
-    const sending = new Sending(address, folder.path, { batchRecords: 2 });
-    await Promise.all(['a', 'b', 'c'].map((id) => sending.sink.write(event(id))));
-    await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
-    expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['a'], ['b'], ['c'], ['c'], ['c']]);
-    expect(rejectedIn(folder)).toHaveLength(1);
-    const [name = ''] = rejectedIn(folder);
-    expect(idsIn(join(folder.path, name))).toEqual(['a', 'b']);
-    expect(statSync(join(folder.path, name)).mode & 0o777).toBe(0o600);
-    expect(sending.told).toContainEqual(expect.stringContaining(`it answered ${status}). They were put aside as `));
-    expect(sending.told).toContainEqual(expect.stringContaining(join(folder.path, name)));
-    await sending.sink.close?.();
+describe('records that the receiver refuses for good [F4]', () => {
+  it.each([400, 415, 422])(
+    'are quarantined after five attempts answered %i, and the next batch is sent',
+    async (status) => {
+      using folder = temporaryFolder();
+      const { receiver: one, address } = await receiver();
+      let refusals = 2;
+      one.answer = judging(one, (ids) => {
+        if (!ids.includes('c')) return status;
+        refusals -= 1;
+        return refusals >= 0 ? status : 204;
+      });
+      const sending = new Sending(address, folder.path, { batchRecords: 2 });
+      await Promise.all(['a', 'b', 'c'].map((id) => sending.sink.write(event(id))));
+      await untilIn(sending, () => expect(spooled(folder)).toEqual(rejectedIn(folder)));
+      expect(one.batches).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['a'], ['b'], ['c'], ['c'], ['c']]);
+      expect(rejectedIn(folder)).toHaveLength(1);
+      const [name = ''] = rejectedIn(folder);
+      expect(idsIn(join(folder.path, name))).toEqual(['a', 'b']);
+      expect(statSync(join(folder.path, name)).mode & 0o777).toBe(0o600);
+      expect(sending.told).toContainEqual(expect.stringContaining(`it answered ${status}). They were put aside as `));
+      expect(sending.told).toContainEqual(expect.stringContaining(join(folder.path, name)));
+      await sending.sink.close?.();
 
-    // Over a restart nobody sends it; under the name of one that waits it is sent again.
-    one.answer = (response) => response.writeHead(204).end();
-    const after = new Sending(address, folder.path);
-    await after.sink.write(event('d'));
-    await after.sink.close?.();
-    expect(one.batches.at(-1)).toEqual(['d']);
-    expect(rejectedIn(folder)).toEqual([name]);
-    renameSync(join(folder.path, name), join(folder.path, name.replace('rejected', 'spool')));
-    await new Sending(address, folder.path).sink.close?.();
-    expect(one.batches.at(-1)).toEqual(['a', 'b']);
-    expect(readdirSync(folder.path)).toEqual([]);
-  });
+      // Over a restart nobody sends it; under the name of one that waits it is sent again.
+      one.answer = (response) => response.writeHead(204).end();
+      const after = new Sending(address, folder.path);
+      await after.sink.write(event('d'));
+      await after.sink.close?.();
+      expect(one.batches.at(-1)).toEqual(['d']);
+      expect(rejectedIn(folder)).toEqual([name]);
+      renameSync(join(folder.path, name), join(folder.path, name.replace('rejected', 'spool')));
+      await new Sending(address, folder.path).sink.close?.();
+      expect(one.batches.at(-1)).toEqual(['a', 'b']);
+      expect(readdirSync(folder.path)).toEqual([]);
+    },
+  );
 
-  it('413: half of it is sent, and half of that, each record once and in order', async () => {
+  it('split a batch answered 413 until it fits, each record once and in order', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const taken: unknown[] = [];
@@ -459,7 +462,7 @@ describe('what the receiver will never take [F4]', () => {
     expect(one.batches.filter(({ length }) => length > 3).length).toBeLessThan(5);
   });
 
-  it('413 for one alone: only that one is put aside', async () => {
+  it('are quarantined alone when one record is answered 413', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const taken: unknown[] = [];
@@ -475,7 +478,7 @@ describe('what the receiver will never take [F4]', () => {
     expect(rejectedIn(folder).map((name) => idsIn(join(folder.path, name)))).toEqual([['b']]);
   });
 
-  it('one bad record in many: only that one is put aside, and no batch behind it waits for another bad one', async () => {
+  it('are found among many, and the next bad batch is split at once', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const taken: unknown[] = [];
@@ -502,7 +505,7 @@ describe('what the receiver will never take [F4]', () => {
     expect(sending.told.filter((message) => message.includes('put aside as'))).toHaveLength(2);
   });
 
-  it('a receiver that refuses all gets each batch five times, as if it were the first', async () => {
+  it('are sent five times for each batch when the receiver refuses all', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = judging(one, () => 400);
@@ -517,7 +520,7 @@ describe('what the receiver will never take [F4]', () => {
     ]);
   });
 
-  it('where there is no room for more they are dropped and counted, and the good ones are sent', async () => {
+  it('are dropped and counted when the quarantine is full, and the good ones are sent', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const full = join(folder.path, 'rejected-000000000001.jsonl');
@@ -542,7 +545,7 @@ describe('what the receiver will never take [F4]', () => {
     await untilIn(sending, () => expect(rejectedIn(folder)).toHaveLength(1));
   });
 
-  it('many small files fill the room as the blocks do that they take', async () => {
+  it('fill the quarantine by the blocks that their files occupy', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = judging(one, () => 422);
@@ -554,7 +557,7 @@ describe('what the receiver will never take [F4]', () => {
     expect(rejectedIn(folder)).toHaveLength(16);
   });
 
-  it('what has the name already is left alone, also a link that leads nowhere', async () => {
+  it('overwrite no file in the quarantine, nor a dangling link', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = judging(one, () => 400);
@@ -571,10 +574,10 @@ describe('what the receiver will never take [F4]', () => {
   it.each<[string, Record<string, string>, number]>([
     ['seconds', { 'Retry-After': '7' }, 7000],
     ['a date', { 'Retry-After': 'Tue, 24 Nov 2026 12:00:09 GMT', Date: 'Tue, 24 Nov 2026 12:00:00 GMT' }, 9000],
-    ['more than one has said is too long', { 'Retry-After': '86400' }, 20_000],
+    ['more than the maximum', { 'Retry-After': '86400' }, 20_000],
     ['nonsense', { 'Retry-After': '-1 soon' }, 0],
     ['a time that has passed', { 'Retry-After': 'Tue, 24 Nov 2020 12:00:00 GMT' }, 0],
-  ])('Retry-After in %s is honoured', async (_name, fields, milliseconds) => {
+  ])('a Retry-After of %s sets the pause', async (_name, fields, milliseconds) => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = (response) => response.writeHead(503, fields).end();
@@ -586,12 +589,12 @@ describe('what the receiver will never take [F4]', () => {
   });
 });
 
-describe('what waits in the spool and is no regular file [G5, F6]', () => {
+describe('a waiting batch that is not a regular file [G5, F6]', () => {
   it.each<[string, (path: string) => void]>([
-    ['a link, which could lead to any file', (path) => symlinkSync('/etc/hosts', path)],
-    ['a link that leads nowhere', (path) => symlinkSync('/nowhere', path)],
+    ['a link to a file', (path) => symlinkSync('/etc/hosts', path)],
+    ['a dangling link', (path) => symlinkSync('/nowhere', path)],
     ['a folder', (path) => mkdirSync(path)],
-  ])('%s: stops the start', async (_name, put) => {
+  ])('stops the start when it is %s', async (_name, put) => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     const path = join(folder.path, 'spool-000000000001.jsonl');
@@ -605,7 +608,7 @@ describe('what waits in the spool and is no regular file [G5, F6]', () => {
     expect(one.batches).toEqual([['a']]);
   });
 
-  it('a link in place of a waiting batch is not followed', async () => {
+  it('is not followed when it becomes a link', async () => {
     using folder = temporaryFolder();
     const { receiver: one, address } = await receiver();
     one.answer = judging(one, () => 503);
@@ -626,7 +629,7 @@ describe('what waits in the spool and is no regular file [G5, F6]', () => {
 });
 
 describe('options [G5]', () => {
-  it('one process uses a spool', async () => {
+  it('a second process is refused the spool', async () => {
     using folder = temporaryFolder();
     const { address } = await receiver();
     const first = new Sending(address, folder.path);
@@ -664,7 +667,7 @@ describe('options [G5]', () => {
   });
 
   it.each(['https://api.acme.dev/a?b#c', 'urn:acme:api', '/audit/1', 'audit/1', '//[::1]:8080/%7Ex', "a-b_c~(d)'!*"])(
-    'takes the source %s',
+    'the source %s is accepted',
     async (name) => {
       using folder = temporaryFolder();
       await auditCloudEvents('https://siem.example/', { source: name, spoolDirectory: folder.path }).close?.();

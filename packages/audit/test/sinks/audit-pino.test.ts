@@ -19,7 +19,7 @@ function listen(): { readonly stream: Writable; readonly lines: () => string[] }
 }
 
 describe('auditPino', () => {
-  it('logs each record in a line, under one name', async () => {
+  it('logs each record as one field of one line', async () => {
     const { stream, lines } = listen();
     const sink = auditPino(pino({ level: 'debug' }, stream), { level: 'debug' });
     await sink.write(event('a'));
@@ -30,12 +30,12 @@ describe('auditPino', () => {
     ]);
   });
 
-  it('rejects when an async logger does [L1]', async () => {
+  it('rejects when an async logger rejects [L1]', async () => {
     const logger = { info: () => Promise.reject(new Error('no disk')) } as unknown as PinoLogger;
     await expect(auditPino(logger).write(event('a'))).rejects.toThrow('no disk');
   });
 
-  it('is one printable line, bounded, whatever a name holds [F1, F3]', async () => {
+  it('logs one bounded printable line whatever a name holds [F1, F3]', async () => {
     const { stream, lines } = listen();
     const odd = '\r\n{"level":60}\u001b[2J\u2028\u202e\u0085\0\u{e0041}';
     await auditPino(pino(stream)).write(event('a', { action: odd, detail: 'x'.repeat(100_000) }));
@@ -45,14 +45,14 @@ describe('auditPino', () => {
     expect(lines()[0]).toContain('\\\\u001b[2J\\\\u2028\\\\u202e');
   });
 
-  it('counts as no record: it cannot stand alone, unless somebody says so [F4]', () => {
+  it('is refused as the only sink unless dangerouslyCountAsRecord is set [F4]', () => {
     const logger = pino(listen().stream);
     expect(() => readAudit(auditPino(logger))).toThrow(ConfigError);
     expect(() => fanOut([auditPino(logger)])).toThrow(ConfigError);
     expect(() => readAudit(auditPino(logger, { dangerouslyCountAsRecord: true }))).not.toThrow();
   });
 
-  it('a logger that throws is a failure [F4]', async () => {
+  it('rejects when the logger throws [F4]', async () => {
     const { stream } = listen();
     const broken: PinoLogger = Object.assign(Object.create(pino(stream)) as PinoLogger, {
       info() {
@@ -62,7 +62,7 @@ describe('auditPino', () => {
     await expect(auditPino(broken).write(event('a'))).rejects.toThrow('no transport');
   });
 
-  it('something else than a logger, and a logger that drops the level [G5]', () => {
+  it('refuses a value that is not a logger, and a logger that drops the level [G5]', () => {
     expect(() => auditPino({} as PinoLogger)).toThrow('pass a pino logger');
     expect(() => auditPino(undefined as never)).toThrow(ConfigError);
     expect(() => auditPino(pino({ level: 'error' }))).toThrow("drops lines of level 'info'");

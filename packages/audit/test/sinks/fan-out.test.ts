@@ -19,13 +19,13 @@ describe('fanOut', () => {
     },
   };
 
-  it('writes to all', async () => {
+  it('writes to all sinks', async () => {
     const sinks = [memoryAudit(), memoryAudit()];
     await fanOut(sinks).write(event('a'));
     expect(sinks.map(({ records }) => records.length)).toEqual([1, 1]);
   });
 
-  it('rejects if one failed, though the others have the record [F4]', async () => {
+  it('rejects when one sink fails, even if the others have the record [F4]', async () => {
     const memory = memoryAudit();
     await expect(fanOut([failing, memory]).write(event('a'))).rejects.toThrow('down');
     expect(memory.records).toHaveLength(1);
@@ -33,11 +33,11 @@ describe('fanOut', () => {
     expect(memory.records).toHaveLength(2);
   });
 
-  it('names every failure when several failed [F4]', async () => {
+  it('names every failure when several sinks fail [F4]', async () => {
     await expect(fanOut([failing, throwing]).write(event('a'))).rejects.toThrow(/2 audit sinks failed.*down.*broken/);
   });
 
-  it('waits for the slowest', async () => {
+  it('waits for the slowest sink', async () => {
     const finished = new Deferred();
     const slow: AuditSink = { write: () => finished.promise };
     let done = false;
@@ -52,7 +52,7 @@ describe('fanOut', () => {
     await written;
   });
 
-  it('closes all that can be closed', async () => {
+  it('closes all sinks that can be closed', async () => {
     let closed = 0;
     const closable: AuditSink = {
       write: async () => {},
@@ -64,7 +64,7 @@ describe('fanOut', () => {
     expect(closed).toBe(2);
   });
 
-  it('a sink that hangs is a failure after a while, and holds no more than its limit [F4]', async () => {
+  it('times out a sink that hangs, and bounds its waiting records [F4]', async () => {
     vi.useFakeTimers();
     const hanging: AuditSink = { write: () => new Promise(() => {}) };
     const sink = fanOut([hanging], { timeoutSeconds: 2, maxWaiting: 2 });
@@ -82,7 +82,7 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
-  it('a sink that swallowed as many answers as may wait is used again once it works [F4]', async () => {
+  it('uses a sink again after many timeouts, once it works [F4]', async () => {
     vi.useFakeTimers();
     let hangs = true;
     const taken = new Deferred();
@@ -100,7 +100,7 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
-  it('answers that come late free their places [F4]', async () => {
+  it('frees the place of a late answer [F4]', async () => {
     vi.useFakeTimers();
     const answer = new Deferred();
     const sink = fanOut([{ write: () => answer.promise }], { timeoutSeconds: 2, maxWaiting: 2 });
@@ -113,7 +113,7 @@ describe('fanOut', () => {
     vi.useRealTimers();
   });
 
-  it('a sink that does not close is an error after a while, and keeps no other from closing [F4]', async () => {
+  it('times out a sink that does not close, and closes the others [F4]', async () => {
     vi.useFakeTimers();
     let closed = 0;
     const stuck: AuditSink = { write: async () => {}, close: () => new Promise(() => {}) };
@@ -132,7 +132,7 @@ describe('fanOut', () => {
 describe('a sink whose failures are reported', () => {
   const down: AuditSink = { write: () => Promise.reject(new Error('down')) };
 
-  it('fails no write; what it lost is counted, and told without a flood [F4]', async () => {
+  it('fails no write; its lost records are counted, and its reports throttled [F4]', async () => {
     const memory = memoryAudit();
     const told: string[] = [];
     const sink = fanOut([memory, { sink: down, onFailure: 'report', name: 'lake' }], {
@@ -147,7 +147,7 @@ describe('a sink whose failures are reported', () => {
     expect(told.at(-1)).toBe('countersign: 100 audit records are missing in lake.');
   });
 
-  it('that it is over is told, too, once, and what was lost [F4]', async () => {
+  it('reports recovery once, with the number of lost records [F4]', async () => {
     let now = 1_000_000;
     let isDown = true;
     const told: string[] = [];
@@ -171,7 +171,7 @@ describe('a sink whose failures are reported', () => {
     expect(told.at(-1)).toBe('countersign: 4 audit records are missing in lake so far: Error: down');
   });
 
-  it('a slow one holds nobody up, and drops what is more than its limit [F4]', async () => {
+  it('delays no request when it is slow, and drops records beyond its limit [F4]', async () => {
     const taken = new Deferred();
     const slow: AuditSink = { write: () => taken.promise };
     const told: string[] = [];
@@ -189,7 +189,7 @@ describe('a sink whose failures are reported', () => {
     expect(sink.lost).toEqual({ 'sink 2': 40 });
   });
 
-  it('one that never ends does not keep the guard from closing [F4]', async () => {
+  it('does not keep the guard from closing when it never answers [F4]', async () => {
     vi.useFakeTimers();
     const memory = memoryAudit();
     const told: string[] = [];
@@ -211,7 +211,7 @@ describe('a sink whose failures are reported', () => {
     vi.useRealTimers();
   });
 
-  it('is called in the context of the request, though nobody waits for it [F4]', async () => {
+  it('is called in the async context of the request [F4]', async () => {
     const context = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const watching: AuditSink = {
@@ -225,14 +225,14 @@ describe('a sink whose failures are reported', () => {
   });
 });
 
-describe('rules that would keep no record [G5]', () => {
+describe('fanOut refuses rules that would keep no record [G5]', () => {
   const sure = memoryAudit();
   const bestEffort: AuditSink = { write: async () => {}, bestEffort: true };
 
   it.each<[string, unknown, object, string]>([
     ['no sink', [], {}, 'no sink keeps records'],
-    ['none but reported ones', [{ sink: sure, onFailure: 'report' }], {}, 'no sink keeps records'],
-    ['none but best effort', [bestEffort], {}, 'no sink keeps records'],
+    ['only report sinks', [{ sink: sure, onFailure: 'report' }], {}, 'no sink keeps records'],
+    ['only best effort sinks', [bestEffort], {}, 'no sink keeps records'],
     ['no list', sure, {}, 'pass a list'],
     ['something else than a sink', [sure, 'audit'], {}, 'sink 2 has no method write()'],
     ['nothing', [undefined], {}, 'sink 1 has no method write()'],
@@ -248,7 +248,7 @@ describe('rules that would keep no record [G5]', () => {
     expect(() => fanOut(sinks as AuditSink[], options)).toThrow(message);
   });
 
-  it('a sink that cannot tell whether it kept a record stands beside others, never alone', () => {
+  it('a best effort sink is accepted beside others, never alone', () => {
     expect(() => readAudit(bestEffort)).toThrow(/cannot tell whether it kept a record/);
     expect(() => readAudit([bestEffort, bestEffort])).toThrow(ConfigError);
     expect(() => readAudit([bestEffort, sure])).not.toThrow();

@@ -46,7 +46,7 @@ describe('auditStdout', () => {
     await written;
   });
 
-  it('rejects when the stream is broken, and does not end the process [F4]', async () => {
+  it('rejects when the stream is broken, and keeps the process running [F4]', async () => {
     const sink = auditStdout(
       new Writable({
         write(_chunk, _encoding, done) {
@@ -58,7 +58,7 @@ describe('auditStdout', () => {
     await expect(sink.write(event('b'))).rejects.toMatchObject({ code: 'write_failed' });
   });
 
-  it('rejects when the reader is too slow, instead of growing [F4]', async () => {
+  it('rejects when the reader is too slow [F4]', async () => {
     const sink = auditStdout(new Writable({ write() {}, highWaterMark: 1 }));
     const long = event('a', { scope: Array.from({ length: 10 }, () => 'x'.repeat(1000)) });
     const refusals: unknown[] = [];
@@ -71,7 +71,7 @@ describe('auditStdout', () => {
 });
 
 describe('memoryAudit', () => {
-  it('keeps what a log would hold, whatever happens to the event [F9]', async () => {
+  it('keeps records in the form of a log, whatever happens to the event [F9]', async () => {
     const audit = memoryAudit();
     const request = { id: 'r', method: 'GET', path: '/' };
     const written = audit.write(event('a', { request }));
@@ -82,7 +82,7 @@ describe('memoryAudit', () => {
     ]);
   });
 
-  it('is bounded, and counts what it dropped', async () => {
+  it('drops the oldest records beyond its capacity, and counts them', async () => {
     const audit = memoryAudit({ capacity: 2 });
     for (const id of ['a', 'b', 'c']) await audit.write(event(id));
     expect(audit.records.map(({ sequence, id }) => [sequence, id])).toEqual([
@@ -92,7 +92,7 @@ describe('memoryAudit', () => {
     expect(audit.dropped).toBe(1);
   });
 
-  it('refuses a senseless capacity [G5]', () => {
+  it('refuses an invalid capacity [G5]', () => {
     expect(() => memoryAudit({ capacity: 0 })).toThrow(ConfigError);
     expect(() => memoryAudit({ capcity: 1 } as object)).toThrow(/Did you mean 'capacity'/);
   });

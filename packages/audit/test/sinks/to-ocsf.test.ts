@@ -51,7 +51,7 @@ describe('toOcsf', () => {
     expect(JSON.parse(JSON.stringify(ocsf))).toEqual(ocsf);
   });
 
-  it('a decision names agent, user, policies, resource and delegations', () => {
+  it('names agent, user, policies, resource and delegations of a decision', () => {
     const delegated = event('a', {
       possession: 'dpop',
       policies: ['pulls.cedar#drafts'],
@@ -91,7 +91,7 @@ describe('toOcsf', () => {
     expect(toOcsf(delegated)).not.toHaveProperty('status_id');
   });
 
-  it('a list that was filtered names what was let through', () => {
+  it('names the permitted resources of a filtered list', () => {
     const { resource: _, ...list } = event('a');
     const filtered = { asked: 3, permitted: 1, resources: [{ type: 'Repo', id: 'acme/api' }] };
     expect(toOcsf({ ...list, filtered })).toMatchObject({
@@ -101,7 +101,7 @@ describe('toOcsf', () => {
     expect(toOcsf(list)).not.toHaveProperty('resources');
   });
 
-  it('a claim is no actor [F7]', () => {
+  it('does not make a claim the actor [F7]', () => {
     const ocsf = toOcsf(refused);
     expect(ocsf).toMatchObject({
       activity_id: 99,
@@ -116,7 +116,7 @@ describe('toOcsf', () => {
     expect(ocsf).not.toHaveProperty('ai_agent');
   });
 
-  it('an outcome says how it went', () => {
+  it('maps the outcome to a status', () => {
     expect(toOcsf(ended)).toMatchObject({
       status_id: 1,
       http_response: { code: 201 },
@@ -133,7 +133,7 @@ describe('toOcsf', () => {
     });
   });
 
-  it('a pseudonym in place of an address is no address', () => {
+  it('gives a pseudonym of an address as a name, not as an ip', () => {
     const hidden = event('a', { request: { ...request, remoteAddress: 'pseudonym:abc' } });
     expect(toOcsf(hidden).src_endpoint).toEqual({ name: 'pseudonym:abc' });
   });
@@ -145,7 +145,7 @@ describe('toOcsf', () => {
     ['DELETE', 4],
     ['__proto__', 99],
     ['constructor', 99],
-  ])('%s is activity %i', (method, activity) => {
+  ])('maps %s to activity %i', (method, activity) => {
     expect(toOcsf(event('a', { request: { ...request, method } })).activity_id).toBe(activity);
   });
 });

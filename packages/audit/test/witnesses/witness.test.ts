@@ -53,8 +53,8 @@ async function listen(status: number): Promise<{ url: string; received: Incoming
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/checkpoints`, received, bodies };
 }
 
-describe('witnesses', () => {
-  it('one that never answers does not hold up a close beyond ten seconds, and another process may write at once [F4]', async () => {
+describe('a witness', () => {
+  it('delays a close by ten seconds at most when it never answers, and releases the folder at once [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -75,7 +75,7 @@ describe('witnesses', () => {
     }
   });
 
-  it('one gets a checkpoint also where the log could not write a record of it [F6]', async () => {
+  it('gets a checkpoint even if the log could not write its record [F6]', async () => {
     using folder = temporaryFolder();
     const notes: string[] = [];
     const witness = { name: 'test', receive: async (note: string) => void notes.push(note) };
@@ -86,7 +86,7 @@ describe('witnesses', () => {
     expect(await verifyLog(folder.path, { key: keyOf(folder) })).toMatchObject({ ok: true, sealed: 2 });
   });
 
-  it('each start hands on the last checkpoint: the process before may have died before it could [F6]', async () => {
+  it('gets the last checkpoint again at each start [F6]', async () => {
     using folder = temporaryFolder();
     await writeLog(folder, []);
     const own = splitCheckpoints(readFileSync(join(folder.path, 'checkpoints.txt'), 'utf8'));
@@ -99,7 +99,7 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
-  it('one that cannot be reached is told at the start, and stops nothing [G5, F4]', async () => {
+  it('is reported at the start, and stops nothing, when it cannot be reached [G5, F4]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     const path = join(elsewhere.path, 'no', 'such', 'folder');
@@ -114,7 +114,7 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
-  it('a file is never written through a symbolic link that somebody put in its place [F6]', async () => {
+  it('never writes its file through a symbolic link [F6]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     writeFileSync(elsewhere.log, 'precious');
@@ -127,7 +127,7 @@ describe('witnesses', () => {
     expect(troubles[0]).toMatch(/checkpoints' is a symbolic link, .* Name the file itself/);
   });
 
-  it('a file holds checkpoints for whoever verifies [F6]', async () => {
+  it('keeps checkpoints in a file for verifyLog [F6]', async () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     const path = join(elsewhere.path, 'checkpoints');
@@ -139,7 +139,7 @@ describe('witnesses', () => {
     expect(splitCheckpoints(checkpoints).at(-1)).toBe(own.at(-1));
   });
 
-  it('tells logs of one name and key apart: one file can be the witness of both [N1]', async () => {
+  it('keeps two logs with the same origin and key apart in one file [N1]', async () => {
     using one = temporaryFolder();
     using two = temporaryFolder();
     using elsewhere = temporaryFolder();
@@ -159,7 +159,7 @@ describe('witnesses', () => {
     expect(swapped.findings.map(({ kind }) => kind)).toContain('wrong_key');
   });
 
-  it('an address is sent each, signed, and with what it asks for [F6]', async () => {
+  it('gets each signed checkpoint over HTTP with its authorization [F6]', async () => {
     using folder = temporaryFolder();
     const { url, received, bodies } = await listen(204);
     await writeLog(folder, [httpWitness(url, { authorization: 'Bearer 1234' })]);
@@ -171,7 +171,7 @@ describe('witnesses', () => {
     });
   });
 
-  it.each([500, 302, 404])('one that answers %i is reported, and the log goes on [F4]', async (status) => {
+  it.each([500, 302, 404])('is reported when it answers %i, and the log continues [F4]', async (status) => {
     using folder = temporaryFolder();
     const { url, received } = await listen(status);
     const troubles: string[] = [];
@@ -182,7 +182,7 @@ describe('witnesses', () => {
     expect((await verifyLog(folder.path, { key: keyOf(folder) })).ok).toBe(true);
   });
 
-  it('a slow one holds nobody up, and gets the latest next [F4]', async () => {
+  it('delays nobody when it is slow, and gets the latest checkpoint next [F4]', async () => {
     using folder = temporaryFolder();
     const first = new Deferred();
     const notes: string[] = [];
@@ -205,7 +205,7 @@ describe('witnesses', () => {
     expect(notes.at(-1)).toBe(own.at(-1));
   });
 
-  it('one that never answers is told, and asked again with the latest [L2]', async () => {
+  it('is reported when it never answers, and gets the latest checkpoint later [L2]', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const notes: string[] = [];
@@ -232,7 +232,7 @@ describe('witnesses', () => {
     expect(notes).toEqual(['1', '4', '5']);
   });
 
-  it('failures are told without a flood, and that it is over [F4]', async () => {
+  it('has its failures throttled, and its recovery reported [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     let calls = 0;
@@ -256,7 +256,7 @@ describe('witnesses', () => {
     ]);
   });
 
-  it('one that takes every second checkpoint is not told each time [F4]', async () => {
+  it('is not reported each time when it takes every second checkpoint [F4]', async () => {
     using folder = temporaryFolder();
     const troubles: string[] = [];
     let calls = 0;
@@ -288,7 +288,7 @@ describe('witnesses', () => {
     await sink.close?.();
   });
 
-  it('an address where nobody listens is told with the cause [F4]', async () => {
+  it('is reported with the cause when nobody listens [F4]', async () => {
     using folder = temporaryFolder();
     const { url } = await listen(204);
     server?.close();
@@ -298,7 +298,7 @@ describe('witnesses', () => {
     expect(troubles[0]).toMatch(/it cannot be reached: TypeError: fetch failed \(.*ECONNREFUSED/);
   });
 
-  it('a file in the folder of the log goes with it, and is refused by any name [F6, G5]', () => {
+  it('is refused when its file is in the folder of the log, by any name [F6, G5]', () => {
     using folder = temporaryFolder();
     using elsewhere = temporaryFolder();
     symlinkSync(folder.path, join(elsewhere.path, 'link'));
@@ -312,7 +312,7 @@ describe('witnesses', () => {
   });
 
   it.each(['Bearer SECRET\nx', 'Bearer SECRET\r', 'Bearer ä', '', ' ', 'Bearer SECRET ', 7])(
-    'refuses an authorization that cannot be sent at the start, without quoting it: %j [F2]',
+    'is refused at the start, without a quote, when its authorization cannot be sent: %j [F2]',
     (authorization) => {
       const make = () => httpWitness('https://auditors.example/', { authorization: authorization as string });
       expect(make).toThrow(ConfigError);
@@ -320,7 +320,7 @@ describe('witnesses', () => {
     },
   );
 
-  it('addresses that are none, or go over the network in clear [G5]', () => {
+  it('is refused when its address is invalid or not https [G5]', () => {
     for (const address of ['', 'x', 'ftp://x', 'http://auditors.example/', 'https://u:p@auditors.example/']) {
       expect(() => httpWitness(address)).toThrow(ConfigError);
     }
