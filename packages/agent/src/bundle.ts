@@ -5,21 +5,21 @@ import type { Credentials } from './credentials.js';
 import { payloadOf } from './jwt-payload.js';
 
 /**
- * Everything that a delegate needs to act, as plain JSON: send it as `JSON.stringify(bundle)`. It is worth nothing without
- * the key of the delegate, but says who works for whom: send it over TLS.
+ * Everything that a delegate needs to act, as plain JSON: send it as `JSON.stringify(bundle)`. It is useless without the
+ * key of the delegate, but reveals who works for whom: send it over TLS.
  */
 export interface DelegationBundle {
   readonly version: 1;
   /** The access token that the chain begins with, if it begins with one. */
   readonly token?: string;
-  /** At least one link, in the order in which they were handed on. */
+  /** At least one link, in order from the first delegator. */
   readonly links: readonly string[];
 }
 
 const maxLinks = guardMaxima.maxDelegationDepth;
 const memberNames = ['version', 'token', 'links'];
 
-/** Who takes the bundle over, and when. */
+/** The delegate that accepts the bundle, and the time. */
 interface Recipient {
   readonly id: string;
   readonly keyId: string;
@@ -28,8 +28,8 @@ interface Recipient {
 }
 
 /**
- * Checks what a delegate can check of a bundle: its form, that each link follows from what is before it, that nothing in
- * it is over, and that the last link is for this agent and key. Signatures and scopes are for the API to judge.
+ * Checks what a delegate can check of a bundle: its form, that each link follows from its parent, that nothing has
+ * expired, and that the last link is for this agent and key. The API judges signatures and scopes.
  */
 export function openBundle(bundle: unknown, recipient: Recipient): Credentials {
   const credentials = readForm(bundle);

@@ -1,16 +1,16 @@
 import { credentialFields, crossesInClear } from '@countersign/common';
 import { AgentError } from './agent-error.js';
 
-/** With what an agent acts for others: a token of an issuer, links by which agents handed on, or both. */
+/** The credentials with which an agent acts for others: a token of an issuer, links of other agents, or both. */
 export interface Credentials {
   readonly token?: string;
-  /** In the order in which they were handed on. */
+  /** In order, from the first delegator. */
   readonly links: readonly string[];
 }
 
 /**
  * Adds the token as RFC 6750 §2.1 says, and the links as a List of Tokens (RFC 9651 §3.1). Two tokens or two chains in
- * one request would leave open which one counts.
+ * one request would be ambiguous.
  */
 export function addCredentials(headers: Headers, { token, links }: Credentials): void {
   if (token !== undefined) addOnce(headers, 'authorization', `Bearer ${token}`);

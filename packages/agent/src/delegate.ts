@@ -17,7 +17,7 @@ import { payloadOf } from './jwt-payload.js';
 import { unlawful } from './lawful-link.js';
 import type { Settings } from './options.js';
 
-/** What is handed on, and for how long. */
+/** What to delegate, and for how long. */
 export interface DelegateOptions {
   /** At least one scope: a list, or text separated by spaces. Each must be covered by what the agent itself was given. */
   readonly scope: Scope | string;
@@ -77,7 +77,7 @@ export async function delegate(
   return Object.freeze({ version: 1, ...(token !== undefined && { token }), links: Object.freeze([...links, link]) });
 }
 
-/** A misspelt `keyId` would hand on to every key of the delegate. */
+/** With a misspelt `keyId`, every key of the delegate could use the link. */
 function refuseUnknownOptions(options: DelegateOptions): void {
   if (typeof options !== 'object' || options === null) throw impossible("say at least what 'scope' is handed on");
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name));
@@ -86,7 +86,7 @@ function refuseUnknownOptions(options: DelegateOptions): void {
   }
 }
 
-/** The API would refuse it too; here the one who asks learns why. A token without a scope is for the API to judge. */
+/** The API would refuse it too; here the caller learns why. The API judges a token without a scope. */
 function refuseWiderScope(scope: Scope | string, held: unknown): void {
   const wanted = typeof scope === 'string' ? parseScope(scope) : { ok: true as const, scope };
   const given = parseScope(held);

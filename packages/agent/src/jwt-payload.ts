@@ -1,14 +1,14 @@
 import { isJsonObject, type JsonObject } from '@countersign/common';
 
 /**
- * The payload of a JWT, unverified: good for what an agent tells itself about a credential that it holds, never for what
- * it believes of others. Undefined if it is no JSON object.
+ * The payload of a JWT, unverified: for an agent's own checks of a credential that it holds, never as a proof. Undefined if
+ * it is not a JSON object.
  */
 export function payloadOf(jwt: string): JsonObject | undefined {
   return partOf(jwt, 1);
 }
 
-/** Its header, no more verified. */
+/** The header of a JWT, unverified. */
 export function headerOf(jwt: string): JsonObject | undefined {
   return partOf(jwt, 0);
 }

@@ -11,14 +11,14 @@ import {
 import type { Credentials } from './credentials.js';
 import { headerOf, payloadOf } from './jwt-payload.js';
 
-/** An agent whose key is to sign a link, or to send a request; what it may do of its own, only an API knows. */
+/** An agent that signs a link or sends a request. Only an API knows its capabilities. */
 function agentNamed(id: string, keyId: unknown): VerifiedLink['delegator'] {
   return { id, keyId: typeof keyId === 'string' ? keyId : '', capabilities: [] };
 }
 
 /**
- * What an API would refuse of a link behind these credentials, by the very laws that it applies; undefined if nothing.
- * Signatures, and by what names an API knows the agents of a token, are for the API to judge.
+ * Why an API would refuse a link after these credentials, by the same rules; undefined if it would not. Only the API can
+ * verify signatures and knows the ids behind the names in a token.
  */
 export function unlawful({ token, links }: Credentials, link: LinkClaims, keyId: string): string | undefined {
   const signed: VerifiedLink[] = [];
@@ -46,7 +46,7 @@ export function unlawful({ token, links }: Credentials, link: LinkClaims, keyId:
   return chain.code === 'agent_repeated' ? `${chain.detail.replace(/\.$/, '')}: ${link.subject}` : chain.detail;
 }
 
-/** An issuer may name the agent within a namespace of its own, which only the API knows. */
+/** The token may name the agent in a namespace of the issuer, which only the API knows. */
 function usedBy(claims: DelegationClaims, id: string): DelegationClaims {
   const { actor } = claims;
   return actor === undefined ? { ...claims, subject: id } : { ...claims, actor: { ...actor, subject: id } };

@@ -1,15 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** An API asks for one second. A longer wait is for the caller to decide. */
+/** An API asks for one second. The caller decides about a longer wait. */
 const longestWaitSeconds = 5;
 
 /** Longer than the body of any refusal. */
 const maxRefusalBytes = 4096;
 
 /**
- * How many seconds to wait before the request is signed anew and sent again. Undefined: the answer asks for nothing of
- * the kind. Only `replay_unknown` does: the API did not carry the request out, and cannot tell whether it did so before
- * its restart.
+ * Seconds to wait before the request is signed and sent again; undefined if the answer does not ask for that. Only
+ * `replay_unknown` does: the API did not execute the request, and does not know whether it did before its restart.
  */
 export async function secondsUntilSignedAnew(response: Response): Promise<number | undefined> {
   if (response.status !== 503) return undefined;
@@ -34,14 +33,14 @@ async function codeOf({ body }: Response): Promise<unknown> {
   }
 }
 
-/** Reads no more than a refusal has. */
+/** Reads at most the length of a refusal. */
 async function textOf(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     text += decoder.decode(read.value, { stream: true });
     if (text.length <= maxRefusalBytes) continue;
-    // Not awaited: of a cloned body it settles only once the original is read or cancelled, too.
+    // Not awaited: the cancellation of a cloned body settles only after the original is read or cancelled.
     void reader.cancel();
     return '';
   }

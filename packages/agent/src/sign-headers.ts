@@ -5,7 +5,7 @@ import { AgentError } from './agent-error.js';
 import { refuseInsecureCredential } from './credentials.js';
 import type { Settings } from './options.js';
 
-/** A request as it will stand on the wire. `headers` is completed in place. */
+/** A request as it will be sent. `headers` is completed in place. */
 export interface OutgoingRequest {
   readonly method: string;
   readonly url: URL;
@@ -13,7 +13,7 @@ export interface OutgoingRequest {
   readonly body: Uint8Array | undefined;
 }
 
-/** Always covered: what is done, where, to what. */
+/** Always covered: method and target. */
 const derivedComponents = ['@method', ...targetComponents];
 
 /** Covered when present: what the body is, every credential, and what an MCP gateway routes by. */
@@ -27,7 +27,7 @@ export async function signHeaders(request: OutgoingRequest, settings: Settings):
   const { method, url, headers, body } = request;
   checkHeaders(url, headers);
   if (!settings.dangerouslyAllowHttp) refuseInsecureCredential(url, headers);
-  // A guard asks for a digest only where there are bytes; an unsigned one of the caller's would be misread.
+  // A guard expects a digest only with a body. A digest that the caller set could be of other bytes.
   headers.delete('content-digest');
   if (body !== undefined && body.byteLength > 0) headers.set('content-digest', computeContentDigest(body));
 

@@ -5,7 +5,7 @@ import { problemOf, resourceOf, sharedRequest } from './evaluation-request.js';
 import { noDecision, noDecisions, readEvaluation, readEvaluations } from './evaluation-response.js';
 
 export interface AuthzenOptions extends PdpOptions {
-  /** How many resources one batch asks about at most. Default 50, which is as many as Cerbos takes. */
+  /** Most resources in one batch. Default 50, the limit of Cerbos. */
   readonly batchSize?: number;
 }
 
@@ -13,9 +13,9 @@ export interface AuthzenOptions extends PdpOptions {
  * Asks a policy decision point that speaks AuthZEN (Authorization API 1.0): `POST /access/v1/evaluation` for one
  * resource, `POST /access/v1/evaluations` for many.
  *
- * Only `"decision": true` permits. Any other answer denies (`policy_error`); a server that cannot be reached in time is
- * an outage (503 `policy_unavailable`), and after some in a row it is left alone for a while. Decisions name no policies
- * and no policy set, for AuthZEN does not tell them.
+ * Only `"decision": true` permits. Any other answer denies (`policy_error`). A server that does not answer in time is an
+ * outage (503 `policy_unavailable`); after consecutive outages it gets no requests for a while. Decisions name no policies
+ * and no policy set, because AuthZEN does not report them.
  *
  * @throws ConfigError which says what to do.
  *
@@ -53,7 +53,7 @@ class Engine implements PolicyEngine {
     return answer.ok ? readEvaluation(answer.json) : noDecision(answer.problem);
   }
 
-  /** One batch after the other; policies that change in between decide the rest. */
+  /** Sends batches sequentially. If policies change in between, later batches use the new ones. */
   async decideMany(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
     const decisions: PolicyDecision[] = [];
     for (let from = 0; from < resources.length; from += this.#batchSize) {

@@ -1,7 +1,7 @@
 import type { PolicyQuery, Resource } from '@countersign/policy';
 import { wellFormedJson } from '@countersign/pdp';
 
-/** What an AuthZEN request says for every resource alike (Authorization API 1.0, §5). */
+/** The part of an AuthZEN request that all resources share (Authorization API 1.0, §5). */
 export interface SharedRequest {
   readonly subject: { readonly type: 'agent' | 'user'; readonly id: string; readonly properties: object };
   readonly action: { readonly name: string };
@@ -9,8 +9,8 @@ export interface SharedRequest {
 }
 
 /**
- * The subject is the agent that acts, as it was delegated to: on whose behalf and with which scope are properties of it,
- * because not every policy decision point shows `context` to its policies.
+ * The AuthZEN subject is the actor. On whose behalf it acts, and with which scope, are properties of the subject, because
+ * not every policy decision point passes `context` to its policies.
  */
 export function sharedRequest({ principal, action, context }: Omit<PolicyQuery, 'resource'>): SharedRequest {
   const { type, id, ...properties } = principal;
@@ -40,13 +40,13 @@ function onBehalfOf({ onBehalfOf: user, onBehalfOfAgent: agent }: PolicyQuery['c
   return agent === undefined ? {} : { on_behalf_of: { type: 'agent', id: agent } };
 }
 
-/** What would be lost or mistaken when attributes and parents come into one object. */
+/** Why attributes and parents cannot be merged into one object without loss or ambiguity; undefined if they can. */
 export function problemOf({ attributes }: Resource): string | undefined {
   if (attributes === undefined) return undefined;
-  // Before they are copied: a copy has no hidden property and is always plain.
+  // Checked before the copy, which drops hidden properties and prototypes.
   const written = wellFormedJson(attributes);
   if (!written.ok) return written.problem;
-  // It would pass for the hierarchy.
+  // It would be read as the hierarchy.
   return Object.hasOwn(attributes, 'parents') ? "a resource has an attribute called 'parents'" : undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { PolicyDecision } from '@countersign/policy';
 import { decided, undecided } from '@countersign/pdp';
 
-/** AuthZEN names no version of the policies that decided. */
+/** AuthZEN does not report the version of the policies. */
 const policySet = '';
 
 /** A single evaluation (Authorization API 1.0, §6.2). Only `"decision": true` permits. */
@@ -14,7 +14,7 @@ export function readEvaluation(json: unknown): PolicyDecision {
   return decided(decision, policySet);
 }
 
-/** As many evaluations as were asked for, in their order (§7.2); with fewer or more, none can be told apart. */
+/** One evaluation for each resource, in order (§7.2). If the count differs, none can be assigned. */
 export function readEvaluations(json: unknown, count: number): readonly PolicyDecision[] {
   const { evaluations } = (json ?? {}) as { readonly evaluations?: unknown };
   if (!Array.isArray(evaluations) || evaluations.length !== count) {

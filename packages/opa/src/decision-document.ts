@@ -1,14 +1,14 @@
 import type { PolicyDecision } from '@countersign/policy';
 import { decided, undecided } from '@countersign/pdp';
 
-/** What a policy may answer: `true`, `false`, or an object that says more. */
+/** The result of a rule: `true`, `false`, or an object with more. */
 interface DecisionDocument {
   readonly allow: boolean;
-  /** Names of the rules that decided, for the audit record. */
+  /** Names of the deciding rules, for the audit record. */
   readonly policies: readonly string[];
 }
 
-/** What a Rego rule evaluated to, as a decision. Anything that is not clearly a decision is a deny. */
+/** Reads the result of a Rego rule as a decision. Any unexpected result is a deny. */
 export function readDecision(result: unknown, policySet: string): PolicyDecision {
   if (result === undefined) return undecided('the rule is undefined: give it a default', policySet);
   const document = readDocument(result);

@@ -1,9 +1,9 @@
 import type { PolicyContext, PolicyQuery, Resource } from '@countersign/policy';
 
-/** What a Rego policy reads as `input`. */
+/** The `input` of a Rego policy. */
 export interface InputDocument {
   readonly actor: {
-    /** `user` where the subject is asked about itself (`subjectMustAlsoBePermitted`). */
+    /** `user` when the subject itself is evaluated (`subjectMustAlsoBePermitted`). */
     readonly type: 'agent' | 'user';
     readonly id: string;
     readonly roles: readonly string[];
@@ -32,7 +32,7 @@ export type InputPrincipal =
   | { readonly type: 'user'; readonly user_id: string }
   | { readonly type: 'agent'; readonly agent_id: string };
 
-/** `Repo::"acme/api"` has its id also as `repo`, after its type: `input.resource.repo == "acme/api"`. */
+/** The id also stands under the name of the type: `Repo::"acme/api"` has `input.resource.repo == "acme/api"`. */
 export interface InputResource {
   readonly type: string;
   readonly id: string;
@@ -68,6 +68,6 @@ function inputPrincipal({ onBehalfOf, onBehalfOfAgent }: PolicyContext): InputPr
 function inputResource({ type, id, attributes = {}, parents = [] }: Resource): InputResource {
   const name = type.split('::').at(-1) ?? type;
   const byType = name.charAt(0).toLowerCase() + name.slice(1);
-  // Last, so that no type can take the place of a member that means something else.
+  // The fixed members last, so that no type can overwrite them.
   return { [byType]: id, type, id, attributes, parents };
 }

@@ -5,17 +5,17 @@ import { readDecision } from './decision-document.js';
 import { inputDocument } from './input-document.js';
 
 export interface OpaServerOptions extends PdpOptions {
-  /** The rule that decides, as in OPA's data API: `agent/authz/allow` for `allow` in `package agent.authz`. */
+  /** The deciding rule, as in OPA's data API: `agent/authz/allow` for `allow` in `package agent.authz`. */
   readonly path: string;
 }
 
 /**
  * Asks an OPA server: `POST /v1/data/<path>`. The rule gives a boolean, or `{ "allow": boolean, "policies": [names] }`.
  *
- * Everything else denies: an undefined rule, another value, an error of the server's (`policy_error`). Errors of
- * built-in functions are errors here (`strict-builtin-errors`): OPA would take them for undefined, and a rule that
- * denies would then be skipped. A server that cannot be reached in time is an outage (503 `policy_unavailable`); after
- * some in a row it is left alone for a while. Decisions name the revisions of the server's bundles as their policy set.
+ * Everything else denies: an undefined rule, another value, an error of the server (`policy_error`). Errors of built-in
+ * functions count as errors (`strict-builtin-errors`): by default OPA makes them undefined, which would skip a rule that
+ * denies. A server that does not answer in time is an outage (503 `policy_unavailable`); after consecutive outages it gets
+ * no requests for a while. The policy set of a decision is the revisions of the server's bundles.
  *
  * @throws ConfigError which says what to do.
  *
@@ -47,7 +47,7 @@ function readPath(path: string): string {
 
 function readAnswer(json: unknown): PolicyDecision {
   if (typeof json !== 'object' || json === null) return undecided('its answer is not an object', '');
-  // An error of OPA's has these members. Beside a result, one of the two does not count, and nobody can say which.
+  // Members of an OPA error. With both an error and a result it is undefined which one counts.
   if (['code', 'error', 'errors'].some((name) => name in json)) {
     return undecided('it reports an error besides a result', '');
   }
@@ -55,7 +55,7 @@ function readAnswer(json: unknown): PolicyDecision {
   return readDecision(result, revisionsOf(provenance));
 }
 
-/** `name@revision` of each bundle; empty where the server has none. For the record only. */
+/** `name@revision` of each bundle; empty if the server has none. For the record only. */
 function revisionsOf(provenance: unknown): string {
   const { bundles } = (provenance ?? {}) as {
     readonly bundles?: Readonly<Record<string, { revision?: unknown } | null>>;

@@ -9,21 +9,21 @@ import { compile, instantiate, type WasmModule, type WasmPolicy } from './wasm-m
 export interface OpaWasmOptions {
   /** The compiled policies: `policy.wasm` of what `opa build -t wasm -e agent/authz/allow` writes. */
   readonly wasm: Uint8Array;
-  /** The rule that decides, like `agent/authz/allow`. Default: the only one that was built in. */
+  /** The deciding rule, like `agent/authz/allow`. Default: the only entry point of the module. */
   readonly entrypoint?: string;
-  /** What policies read as `data`. Default: nothing. */
+  /** The `data` of the policies. Default: empty. */
   readonly data?: Readonly<Record<string, unknown>>;
   /** The scopes that the policies mention; see `opaServer`. Default: none. */
   readonly scopeVocabulary?: readonly string[];
 }
 
 /**
- * Decides with Rego in process, compiled to WebAssembly. The rule gives a boolean, or
- * `{ "allow": boolean, "policies": [names] }`; everything else denies, and so does whatever the module throws. The
- * policy set of a decision is a hash over module and data.
+ * Evaluates Rego in process, compiled to WebAssembly. The rule gives a boolean, or
+ * `{ "allow": boolean, "policies": [names] }`; any other result denies, and so does an exception of the module. The policy
+ * set of a decision is a hash over module and data.
  *
- * Evaluation takes the event loop, and has no time limit: bound what policies loop over. Built-in functions are
- * JavaScript here, and one that fails without throwing is undefined: see the README.
+ * Evaluation blocks the event loop and has no time limit: bound the loops of policies. Built-in functions are JavaScript
+ * here, and one that fails without throwing is undefined: see the README.
  *
  * @throws ConfigError which says what to do.
  *
@@ -37,7 +37,7 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
   const written = wellFormedJson(data);
   if (!written.ok) throw new ConfigError(`opaWasm: 'data' cannot be used: ${written.problem}.`);
   const module = readModule(options.wasm);
-  // A copy: what the application changes later is not what was hashed.
+  // A copy, so that later changes by the application do not differ from the hash.
   const kept = JSON.parse(written.text) as object;
   let policy: WasmPolicy = firstInstance(module, kept);
   const entrypoint = findEntrypoint(policy, options.entrypoint);
@@ -49,7 +49,7 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
     try {
       return readDecision(resultOf(policy.evaluate(JSON.parse(input.text), entrypoint)), policySet);
     } catch (error) {
-      // What it threw out of stays on the stack of the module: after some 500 errors it would only trap.
+      // An exception leaves frames on the stack of the module: after some 500 of them every call traps.
       policy = instantiate(module, kept);
       return undecided(`the policy could not be evaluated: ${reasonOf(error)}`, policySet);
     }
@@ -89,7 +89,7 @@ function resultOf(results: unknown): unknown {
   return Array.isArray(results) && results.length === 1 ? (results[0] as { result?: unknown }).result : undefined;
 }
 
-/** The library throws texts and objects, too. */
+/** The library also throws strings and plain objects. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   const { message } = (error ?? {}) as { readonly message?: unknown };

@@ -2,8 +2,8 @@ import type { AuditEvent } from '@countersign/core';
 import type { Attributes } from '@opentelemetry/api';
 
 /**
- * A record as attributes: names of the semantic conventions where there are some (`gen_ai.agent.id`, `user.id`, written
- * out since they are in development and move between packages), our own for the rest. No convention names an
+ * A record as span attributes. Names follow the semantic conventions where they exist (`gen_ai.agent.id`, `user.id`;
+ * literals, because these are in development and move between packages); the rest are our own. No convention covers an
  * authorization decision yet.
  */
 export function recordAttributes(record: AuditEvent): Attributes {
@@ -25,7 +25,7 @@ export function recordAttributes(record: AuditEvent): Attributes {
   });
 }
 
-/** A refused request has claimed to be somebody: that is nobody's `gen_ai.agent.id`. */
+/** The claimed identity of a refused request is unproved, so it never becomes `gen_ai.agent.id`. */
 function identityAttributes({
   actor,
   possession,
@@ -46,7 +46,7 @@ function identityAttributes({
   };
 }
 
-/** What an instrumentation of HTTP says of a request on its span already. */
+/** Attributes that an HTTP instrumentation already puts on its span. */
 export function exchangeAttributes({ request, outcome }: AuditEvent): Attributes {
   return present({
     'http.request.method': request.method,

@@ -3,17 +3,16 @@ import { trace, type TracerProvider } from '@opentelemetry/api';
 import { exchangeAttributes, recordAttributes } from './attributes.js';
 
 export interface AuditOpenTelemetryOptions {
-  /** Who makes spans where none is active. Default: the global one, as an SDK registers it. */
+  /** Creates spans when none is active. Default: the global provider that an SDK registers. */
   readonly tracerProvider?: TracerProvider;
 }
 
 /**
  * Puts each record on the span of its request: as attributes, and as an event `countersign.decision` (or
- * `.authentication`, `.outcome`). Where no span records, as after the answer, the record is a span of its own, in the
+ * `.authentication`, `.outcome`). If no span is recording, as after the answer, the record becomes its own span in the
  * same trace. Without an SDK it does nothing.
  *
- * It is best effort: exporters drop under load, and a trace may not be sampled. So it stands beside a sink that keeps
- * records.
+ * It is best effort: exporters drop under load, and a trace may not be sampled. Use it beside a sink that keeps records.
  *
  * @throws ConfigError if an option is wrong.
  *
@@ -36,7 +35,7 @@ export function auditOpenTelemetry(options: AuditOpenTelemetryOptions = {}): Aud
         active.setAttributes(attributes).addEvent(name, attributes);
         return;
       }
-      // Of a request that nobody instruments, or whose span has ended: what it was is told here, too.
+      // The request is not instrumented or its span has ended, so this span also describes the request.
       const own = tracerProvider.getTracer('@countersign/opentelemetry').startSpan(name);
       if (own.isRecording()) {
         const printable = printableEvent(event);

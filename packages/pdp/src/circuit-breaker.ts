@@ -1,17 +1,17 @@
 import { PdpUnavailableError } from './unavailable.js';
 
 export interface CircuitBreakerOptions {
-  /** How many failures in a row open it. */
+  /** Consecutive failures that open the breaker. */
   readonly failures: number;
-  /** For how long nothing is tried then. */
+  /** How long it then stays open. */
   readonly openMilliseconds: number;
-  /** Milliseconds that only grow. */
+  /** Monotonic milliseconds. */
   readonly clock: () => number;
 }
 
 /**
- * Leaves alone what keeps failing: after some failures in a row calls fail at once, for a while. Then a single one is let
- * through as a probe; the others fail until it has come back.
+ * After some consecutive failures, calls fail immediately for a while. Then a single call is let through as a probe; the
+ * others fail until it succeeds.
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
@@ -23,7 +23,7 @@ export class CircuitBreaker {
     this.#options = options;
   }
 
-  /** Rejects with what `call` rejects with, or with a `PdpUnavailableError` where it is not even tried. */
+  /** Rejects as `call` does, or with a `PdpUnavailableError` without calling it while the breaker is open. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     const probe = this.#failures >= this.#options.failures;
     if (probe && (this.#probing || this.#options.clock() < this.#openUntil)) {

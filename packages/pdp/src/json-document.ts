@@ -4,15 +4,15 @@ import { failed, type FailedReading } from '@countersign/common';
 export type WrittenJson = { readonly ok: true; readonly text: string } | FailedReading;
 
 /**
- * Writes a document that says the same to whoever reads it. What JSON would drop, round or replace silently is a
- * problem: a policy that compares it would compare something else. Each property is read once, and no code of the
- * document's runs: what was checked is what is written.
+ * Writes a document that every reader reads alike. A value that JSON would silently drop, round or replace is a problem: a
+ * policy would compare something else. Each property is read once and no getter runs, so what was checked is what is
+ * written.
  */
 export function wellFormedJson(document: unknown): WrittenJson {
   try {
     return { ok: true, text: JSON.stringify(plainCopy(document)) };
   } catch (error) {
-    // Anything else is the end of the stack.
+    // Any other error is a stack overflow.
     const problem =
       error instanceof UnwritableError ? `has ${error.message}` : 'is nested too deeply or contains itself';
     return failed(`the query ${problem}`);
@@ -21,7 +21,7 @@ export function wellFormedJson(document: unknown): WrittenJson {
 
 class UnwritableError extends Error {}
 
-/** Other parsers read half a surrogate pair as U+FFFD, so that two names become one. */
+/** Other parsers read a lone surrogate as U+FFFD, so that two names become one. */
 const loneSurrogate = /\p{Surrogate}/u;
 
 function plainCopy(value: unknown): unknown {
@@ -31,7 +31,7 @@ function plainCopy(value: unknown): unknown {
   if (typeof value !== 'object') throw new UnwritableError('a value that JSON cannot carry');
   const prototype: unknown = Object.getPrototypeOf(value);
   if (Array.isArray(value) && prototype === Array.prototype) return listCopy(value);
-  // A Map, a Set or an instance of a class is written without what makes it one: a Set of names as `{}`.
+  // JSON writes a Map, a Set or an instance of a class without its content: a Set of names as `{}`.
   if (prototype !== null && prototype !== Object.prototype) throw new UnwritableError('an object that is not plain');
   return recordCopy(value);
 }
@@ -42,7 +42,7 @@ function wellFormedText(text: string): string {
 }
 
 function exactNumber(value: number): number {
-  // Beyond 2^53 neighbouring integers are one and the same number, and -0 is written as 0.
+  // Beyond 2^53 neighbouring integers are the same number, and -0 is written as 0.
   const isExact = Number.isInteger(value)
     ? Number.isSafeInteger(value) && !Object.is(value, -0)
     : Number.isFinite(value);
@@ -53,13 +53,13 @@ function exactNumber(value: number): number {
 function listCopy(list: readonly unknown[]): unknown[] {
   const copy: unknown[] = [];
   for (let index = 0; index < list.length; index++) copy.push(plainCopy(ownValue(list, String(index))));
-  // Their indices and `length`; JSON would drop the rest.
+  // Indices and `length` only: JSON would drop other properties.
   if (Reflect.ownKeys(list).length !== list.length + 1) throw new UnwritableError('a list with further properties');
   return copy;
 }
 
 function recordCopy(record: object): Readonly<Record<string, unknown>> {
-  // Without a prototype, `__proto__` is a key like any other.
+  // Without a prototype, `__proto__` is an ordinary key.
   const copy = Object.create(null) as Record<string, unknown>;
   for (const key of Reflect.ownKeys(record)) {
     if (typeof key === 'symbol') throw new UnwritableError('a key that is a symbol');

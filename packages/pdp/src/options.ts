@@ -3,28 +3,28 @@ import { ConfigError, functionOption, integerOption, numberOption, secureUrl } f
 /** How a policy decision point is reached. */
 export interface PdpOptions {
   /**
-   * Where it listens, like `https://pdp.internal:8181`. Its answers are believed, so plain http is for loopback only:
-   * whoever can change an answer on the way can permit anything.
+   * The address of the server, like `https://pdp.internal:8181`. Plain http is for loopback only: whoever can change an
+   * answer on the way can permit anything.
    */
   readonly url: string;
-  /** Sent as bearer token. Default: none. */
+  /** Bearer token that is sent. Default: none. */
   readonly token?: string;
-  /** Longest wait for a whole answer, in seconds. Default 2. */
+  /** Longest wait for a complete answer, in seconds. Default 2. */
   readonly timeoutSeconds?: number;
-  /** Longest answer that is read, in bytes. Default 262,144. */
+  /** Largest answer, in bytes. Default 262,144. */
   readonly maxAnswerBytes?: number;
-  /** After how many outages in a row it is left alone. Default 5. */
+  /** Consecutive outages after which no requests are sent for a while. Default 5. */
   readonly failuresBeforeOpen?: number;
-  /** For how long it is left alone then, in seconds, before one request tries it again. Default 5. */
+  /** Seconds without requests then, before one request probes the server. Default 5. */
   readonly openSeconds?: number;
   /**
-   * The scopes that its policies mention. Policies test membership: a caller that holds `pr:write` is shown with
-   * `pr:write:draft` if that is listed here, named by the route, or among the agent's capabilities. Default: none.
+   * The scopes that its policies mention. Policies test membership: for a caller that holds `pr:write` the scope contains
+   * `pr:write:draft` if that is listed here, named by the route, or a capability of the agent. Default: none.
    */
   readonly scopeVocabulary?: readonly string[];
-  /** Milliseconds that only grow, for the circuit breaker. Default `performance.now`. */
+  /** Monotonic milliseconds, for the circuit breaker. Default `performance.now`. */
   readonly clock?: () => number;
-  /** Ask over plain http beyond loopback. Default false. */
+  /** Allow plain http beyond loopback. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
 }
 

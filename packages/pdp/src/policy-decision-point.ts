@@ -3,16 +3,15 @@ import { CircuitBreaker } from './circuit-breaker.js';
 import { type PdpOptions, type PdpSettings, readPdpOptions } from './options.js';
 import { PdpUnavailableError } from './unavailable.js';
 
-/** What it answered: a JSON value, or something from which no decision can be read. */
+/** An answer: a JSON value, or a problem that leaves no decision to read. */
 export type PdpAnswer = { readonly ok: true; readonly json: unknown } | FailedReading;
 
-/** Statuses by which a server, or a proxy before it, says that it cannot answer now. */
+/** Statuses by which a server, or a proxy in front of it, reports an outage. */
 const outages: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /**
- * A policy decision point behind HTTP. What it cannot be asked rejects with a `PdpUnavailableError`, and counts for the
- * circuit breaker. What it answers does not, however odd: a request that makes a policy err must not close the API to
- * all others.
+ * A policy decision point behind HTTP. An outage rejects with a `PdpUnavailableError` and counts for the circuit breaker.
+ * An answer, however malformed, does not: a request that makes a policy fail must not block all others.
  */
 export class PolicyDecisionPoint {
   readonly #settings: PdpSettings;
@@ -35,12 +34,12 @@ export class PolicyDecisionPoint {
 
   async #exchange(url: URL, body: string): Promise<PdpAnswer> {
     const { headers, timeoutMilliseconds, maxAnswerBytes } = this.#settings;
-    // One limit for all of it: an answer that comes in drops cannot outlast it.
+    // One time limit for the whole exchange: a slowly dripping answer cannot outlast it.
     const signal = AbortSignal.timeout(timeoutMilliseconds);
     let response: Response;
     let bytes: Uint8Array | undefined;
     try {
-      // A redirect is an answer like any other: neither the question nor the token goes elsewhere.
+      // A redirect is not followed: neither the question nor the token goes elsewhere.
       response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
       bytes = await readBounded(response.body, maxAnswerBytes);
     } catch (error) {
@@ -55,12 +54,12 @@ function readAnswer({ status, headers }: Response, bytes: Uint8Array | undefined
   if (status !== 200) return failed(`it answered ${status}`);
   if (bytes === undefined) return failed('its answer is too long');
   if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return failed('its answer is not JSON');
-  // With a member twice, a proxy before the server could read another decision than we do.
+  // If a member occurs twice, another reader could see another decision.
   const read = parseStrictJson(bytes);
   return read.ok ? { ok: true, json: read.value } : failed(`its answer cannot be read: ${read.problem}`);
 }
 
-/** The code of a network error says what to look for; its text may hold addresses. */
+/** For a network error only its code: the text may hold addresses. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   if (error.name === 'TimeoutError') return 'it took too long';

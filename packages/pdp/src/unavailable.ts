@@ -1,4 +1,4 @@
-/** A policy decision point that cannot be asked now. The guard answers 503 `policy_unavailable`. */
+/** A policy decision point that is unavailable. The guard answers 503 `policy_unavailable`. */
 export class PdpUnavailableError extends Error {
   override readonly name = 'PdpUnavailableError';
 }
