@@ -3,7 +3,7 @@ import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explanation.js';
 import { yieldEvery } from '@countersign/common';
 import { freshCedar } from './instance/instance.js';
-import type { CedarRequest } from './request/request.js';
+import { failed } from './evaluate/evaluation.js';
 import { LivePolicies } from './evaluate/live-policies.js';
 import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
 import { readPolicySet } from './load/read-policy-set.js';
@@ -118,23 +118,15 @@ class Engine implements CedarEngine {
 }
 
 function decideWith(live: LivePolicies, query: PolicyQuery): CedarDecision {
-  const { hash: policySet } = live.set;
-  const translated = translate(query, live.set);
-  if (!translated.ok) {
-    const errors = [translated.problem];
-    return new Decision({ decision: 'deny', cause: 'error', policies: [], policySet, errors }, query, undefined, live);
-  }
-  const { request } = translated;
-  const answer = live.evaluate(request);
-  const { policies } = answer;
-  return new Decision(
-    answer.ok
-      ? { decision: answer.decision, cause: 'policy', policies, policySet, errors: [] }
-      : { decision: 'deny', cause: 'error', policies, policySet, errors: answer.errors },
-    query,
-    request,
-    live,
-  );
+  const { set } = live;
+  const translated = translate(query, set);
+  const request = translated.ok ? translated.request : undefined;
+  const evaluation = translated.ok ? live.evaluate(translated.request) : failed(translated.problem);
+  const { ok, policies } = evaluation;
+  const decision = ok ? evaluation.decision : 'deny';
+  const errors = ok ? [] : evaluation.errors;
+  const result = { decision, cause: ok ? 'policy' : 'error', policies, policySet: set.hash, errors } as const;
+  return new Decision(result, () => explain({ decision: result, query, request, set }));
 }
 
 /** Holds the inputs of the decision, so that an explanation costs nothing until it is requested. */
@@ -144,23 +136,19 @@ class Decision implements CedarDecision {
   readonly policies: readonly string[];
   readonly policySet: string;
   readonly errors: readonly string[];
-  readonly #query: PolicyQuery;
-  readonly #request: CedarRequest | undefined;
-  readonly #live: LivePolicies;
+  readonly #explain: () => Explanation;
 
-  constructor(answer: PolicyDecision, query: PolicyQuery, request: CedarRequest | undefined, live: LivePolicies) {
-    this.decision = answer.decision;
-    this.cause = answer.cause;
-    this.policies = answer.policies;
-    this.policySet = answer.policySet;
-    this.errors = answer.errors;
-    this.#query = query;
-    this.#request = request;
-    this.#live = live;
+  constructor(result: PolicyDecision, explain: () => Explanation) {
+    this.decision = result.decision;
+    this.cause = result.cause;
+    this.policies = result.policies;
+    this.policySet = result.policySet;
+    this.errors = result.errors;
+    this.#explain = explain;
   }
 
   explain(): Explanation {
-    return explain({ decision: this, query: this.#query, request: this.#request, set: this.#live.set });
+    return this.#explain();
   }
 }
 
@@ -182,8 +170,7 @@ function load(
     const reading = readPolicySet(freshCedar(), textsOf(source), AGENT_VOCABULARY, earlier);
     if (!reading.ok) return { ok: false, problem: reading.problems.join('\n  ') };
     // WebAssembly memory never shrinks: a new instance does not carry the memory that reading took.
-    const started = LivePolicies.start(reading.set, freshCedar());
-    return started.ok ? started : { ok: false, problem: started.problems.join('\n  ') };
+    return { ok: true, live: new LivePolicies(reading.set, freshCedar()) };
   } catch (thrown) {
     return { ok: false, problem: `Cedar cannot take these policies: ${String(thrown)}` };
   }

@@ -2,7 +2,6 @@ import { errorMessage } from '@countersign/common';
 import { Hierarchy } from '../cedar/index/hierarchy.js';
 import { addReachable } from '../cedar/request/entities.js';
 import type { CedarRequest } from '../cedar/request/request.js';
-import type { ResolvedRequest } from '../cedar/index/policy-index.js';
 import type { Policy, PolicySet } from '../cedar/load/policy-set.js';
 import { entityKey } from '../cedar/index/scope.js';
 import type { PolicyDecision, PolicyQuery } from '../engine.js';
@@ -47,12 +46,7 @@ function nearestPermits(original: CedarRequest, { policies, entities: known, sch
   const entities = [...original.entities];
   addReachable(entities, known.keys(), known);
   const request = { ...original, entities };
-  const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
-  const resolved: ResolvedRequest = {
-    principal: hierarchy.resolve(request.principal),
-    action: hierarchy.resolve(request.action),
-    resource: hierarchy.resolve(request.resource),
-  };
+  const resolved = new Hierarchy(entities, schema?.actionGroups ?? new Map()).resolve(request);
   const candidates = candidatesFor(policies, resolved, MAX_CANDIDATES).map((candidate) => ({
     ...candidate,
     conditions: conditionsOf(candidate.policy.text),

@@ -13,7 +13,7 @@ export function neverPermitted(policies: readonly Policy[], { askableActions, ac
   const hierarchy = new Hierarchy([], actionGroups);
   return [...askableActions].flatMap(([key, appliesTo]) => {
     const uid = uidOf(key);
-    const action = hierarchy.resolve(uid);
+    const action = hierarchy.entity(uid);
     const isPermitted = permits.some(({ scope }) => holds(scope.action, action) && fits(scope, appliesTo));
     return isPermitted ? [] : [uid.id];
   });

@@ -30,24 +30,16 @@ export class LivePolicies {
   readonly #index: PolicyIndex;
   #state: InstanceState | undefined;
 
-  private constructor(set: PolicySet, state: InstanceState) {
+  /** @throws Error if Cedar refuses a schema that it accepted at load. */
+  constructor(set: PolicySet, cedar: Cedar) {
     this.set = set;
     this.#index = new PolicyIndex(set.policies.map(({ scope }) => scope));
-    this.#state = state;
-  }
-
-  /** Starts to evaluate a set in the given instance. */
-  static start(
-    set: PolicySet,
-    cedar: Cedar,
-  ): { readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problems: readonly string[] } {
-    const state = startInstance(set, cedar);
-    return 'cedar' in state ? { ok: true, live: new LivePolicies(set, state) } : { ok: false, ...state };
+    this.#state = startInstance(set, cedar);
   }
 
   evaluate(request: CedarRequest): Evaluation {
     try {
-      this.#state ??= this.#restart();
+      this.#state ??= startInstance(this.set, freshCedar());
       return this.#evaluate(this.#state, request);
     } catch (thrown) {
       // A throw leaks stack of the instance, and may have broken it: the next request gets a new one.
@@ -62,11 +54,7 @@ export class LivePolicies {
     const request = { ...asked, entities };
     addReachable(entities, entityKeysIn(request), known);
     const hierarchy = new Hierarchy(entities, schema?.actionGroups ?? new Map());
-    const resolved = {
-      principal: hierarchy.resolve(request.principal),
-      action: hierarchy.resolve(request.action),
-      resource: hierarchy.resolve(request.resource),
-    };
+    const resolved = hierarchy.resolve(request);
     // With a schema Cedar receives the whole request and detects cycles itself.
     const cyclic = schema === undefined && hierarchy.firstInCycle([resolved.principal, resolved.resource]);
     if (cyclic) return failed(`${cyclic.key} is in itself, by its parents and the entities beside the policies`);
@@ -89,20 +77,11 @@ export class LivePolicies {
     if (evaluation.ok) memo.set(key, evaluation);
     return evaluation;
   }
-
-  #restart(): InstanceState {
-    const state = startInstance(this.set, freshCedar());
-    if ('problems' in state) throw new Error(state.problems.join('; '));
-    return state;
-  }
 }
 
-function startInstance(
-  { policies, schema }: PolicySet,
-  cedar: Cedar,
-): InstanceState | { readonly problems: readonly string[] } {
+function startInstance({ policies, schema }: PolicySet, cedar: Cedar): InstanceState {
   const answer = schema && cedar.preparseSchema(SCHEMA_NAME, schema.text);
-  if (answer?.type === 'failure') return { problems: answer.errors.map((error) => errorText(error)) };
+  if (answer?.type === 'failure') throw new Error(answer.errors.map((error) => errorText(error)).join('; '));
   return { cedar, subsets: new PolicySubsets(cedar, policies), memo: new Memo() };
 }
 

@@ -1,12 +1,13 @@
 import type { EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import type { ResolvedRequest } from './policy-index.js';
 import { entityKey, keyFromJson, type ResolvedEntity } from './scope.js';
 
 /** The direct groups of each action, by key. */
 export type ActionGroups = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Resolves the ancestors of an entity, from the entities of the request and, for an action, from the schema. A parent
- * counts even if it has no record of its own.
+ * Resolves ancestors from the entities of a request and, for an action, from the schema. A parent counts even if it has
+ * no record of its own.
  */
 export class Hierarchy {
   readonly #parents = new Map<string, readonly string[]>();
@@ -17,7 +18,11 @@ export class Hierarchy {
     this.#actionGroups = actionGroups;
   }
 
-  resolve(uid: TypeAndId): ResolvedEntity {
+  resolve({ principal, action, resource }: Readonly<Record<keyof ResolvedRequest, TypeAndId>>): ResolvedRequest {
+    return { principal: this.entity(principal), action: this.entity(action), resource: this.entity(resource) };
+  }
+
+  entity(uid: TypeAndId): ResolvedEntity {
     const key = entityKey(uid);
     const ancestors = new Set([key]);
     // A set iterates over members that are added during the iteration.

@@ -56,12 +56,11 @@ if (existsSync(CORPUS)) {
       const ids = reading.set.policies.map(({ id }) => id);
       const named = (policies: readonly string[]): string[] =>
         policies.map((policy) => ids[Number(policy.slice('policy'.length))] ?? policy).toSorted();
-      const started = LivePolicies.start(reading.set, freshCedar());
-      if (!started.ok) throw new Error(started.problems.join());
+      const live = new LivePolicies(reading.set, freshCedar());
       const entities = JSON.parse(text(corpus.entities)) as EntityJson[];
       for (const { description, principal, action, resource, context, ...expected } of corpus.requests) {
         it(`${path}: ${description}`, () => {
-          const answer = started.live.evaluate({ principal, action, resource, context, entities });
+          const answer = live.evaluate({ principal, action, resource, context, entities });
           if (expected.errors.length > 0) {
             expect({ ...answer, policies: answer.policies.toSorted() }).toMatchObject({
               ok: false,
