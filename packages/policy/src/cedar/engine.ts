@@ -129,7 +129,7 @@ function decideWith(live: LivePolicies, query: PolicyQuery): CedarDecision {
   return new Decision(result, () => explain({ decision: result, query, request, set }));
 }
 
-/** Holds the inputs of the decision, so that an explanation costs nothing until it is requested. */
+/** A decision whose explanation is computed only on request. */
 class Decision implements CedarDecision {
   readonly decision: PolicyDecision['decision'];
   readonly cause: PolicyDecision['cause'];
