@@ -7,43 +7,43 @@ import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
 import { AuditError, type AuditEvent, type AuditOutcome, type AuditSink } from '@countersign/audit';
 import type { Redactor } from './redact.js';
 
-/** What was decided, as it is written down. */
+/** The recorded part of a decision. */
 export interface DecidedAction {
   readonly action?: string;
   readonly resource?: Resource;
   readonly policy?: PolicyDecision;
 }
 
-/** What became of a list, as it is written down. */
+/** The recorded part of a filtered list. */
 export type FilteredList = Pick<AuditEvent, 'decision' | 'code' | 'detail' | 'filtered' | 'policies' | 'policySet'> & {
   readonly action: string;
 };
 
-/** Turns what happened into audit events. Whatever could not be written is answered with `audit_unavailable`. */
+/** Writes audit events. If an event cannot be written, the answer is `audit_unavailable`. */
 export interface Recorder {
   /**
-   * A request refused before its caller was known: the identity stands as claimed, never as actor. Resolves to what is
-   * answered, which may say less than the record.
+   * Records a request refused before its caller was verified: the identity is `claimed`, never `actor`. Resolves to the
+   * refusal for the client, which may say less than the record.
    */
   unverified(facts: RequestFacts, claimed: AuditEvent['claimed'], refused: Refusal): Promise<Refusal>;
   denied(caller: Caller, facts: RequestFacts, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
-  /** Resolves to a refusal when the record could not be written: then the action must not run. */
+  /** Resolves to a refusal if the record could not be written: then the action must not run. */
   allowed(caller: Caller, facts: RequestFacts, decided: DecidedAction): Promise<Refusal | undefined>;
-  /** As `allowed`, for a list: once, whatever it holds. */
+  /** Like `allowed`, with one record for a whole list. */
   filtered(caller: Caller, facts: RequestFacts, list: FilteredList): Promise<Refusal | undefined>;
   outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
-  /** Tells what is over and was not told yet. Call it when no record follows. */
+  /** Reports recoveries that were not reported yet. Call it after the last record. */
   close(): void;
 }
 
 /**
- * Most bytes that each text of a refused request takes in its record. Strangers fill the log too: what they say gets no
- * more room than one needs to recognise it.
+ * Most bytes of each text of an unverified request in its record. Strangers can fill the log too, so their text gets only
+ * the room that is needed to recognise it.
  */
 const strangerBytes = { detail: 256, path: 192, keyId: 48, agent: 256, method: 24, remoteAddress: 48 } as const;
 
-/** Reported with the error itself, which the refusal does not hold, or listed by the host at start. */
-const toldElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
+/** Reported elsewhere: together with their error, or by the host at start. */
+const reportedElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
 
 interface RecorderSettings {
   readonly audit: AuditSink;
@@ -59,7 +59,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
   const unrecorded = new FailureThrottles(clock);
   const faults = new FailureThrottles(clock);
 
-  function tellOver(written: Counted, recorded: Counted): void {
+  function reportRecovery(written: Counted, recorded: Counted): void {
     for (const [failure, times] of written) {
       onTrouble(`countersign: audit records are written again, after ${times} that could not be (${failure}).`);
     }
@@ -71,9 +71,9 @@ export function createRecorder(settings: RecorderSettings): Recorder {
   async function write(event: Omit<AuditEvent, 'id' | 'time'>): Promise<Refusal | undefined> {
     try {
       const recorded = redact({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
-      // Frozen: what one sink does with it changes nothing for the others.
+      // Frozen, so that no sink can change the event for the others.
       await audit.write(deepFreeze(recorded));
-      tellOver(unwritten.recordSuccess(), unrecorded.recordSuccess());
+      reportRecovery(unwritten.recordSuccess(), unrecorded.recordSuccess());
       return undefined;
     } catch (error) {
       const trouble = unwritten.of(error instanceof AuditError ? error.code : 'other');
@@ -86,11 +86,11 @@ export function createRecorder(settings: RecorderSettings): Recorder {
     }
   }
 
-  /** Our own faults are told to the operator too: the client gets no more than a code. */
-  function tell({ fault, code, detail = '' }: Refusal, facts: RequestFacts): void {
-    if (fault !== 'server' || toldElsewhere.includes(code)) return;
+  /** Reports a fault of ours to the operator, since the client gets only a code. */
+  function reportFault({ fault, code, detail = '' }: Refusal, facts: RequestFacts): void {
+    if (fault !== 'server' || reportedElsewhere.includes(code)) return;
     const trouble = faults.of(code);
-    // No request says that it is over, but a while without it does.
+    // Recovery is inferred from silence.
     trouble.recordSuccess();
     if (!trouble.recordFailure()) return;
     const count = trouble.times === 1 ? '' : ` (${trouble.times} so far)`;
@@ -108,7 +108,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
 
   return {
     async unverified(facts, claimed, refused) {
-      tell(refused, facts);
+      reportFault(refused, facts);
       const event = {
         phase: 'authentication',
         ...bounded(reason(refused)),
@@ -118,7 +118,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       return (await write(event)) ?? refused.answer ?? refused;
     },
     async denied(caller, facts, decided, refused) {
-      tell(refused, facts);
+      reportFault(refused, facts);
       const event = {
         phase: 'decision',
         ...reason(refused),
@@ -133,7 +133,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       return unlessExcused(decided.action ?? '', await write({ ...event, request: facts }));
     },
     async filtered(caller, facts, list) {
-      if (list.detail !== undefined) tell(refusal('policy_error', list.detail), facts);
+      if (list.detail !== undefined) reportFault(refusal('policy_error', list.detail), facts);
       const event = { phase: 'decision', ...identity(caller), ...list } as const;
       return unlessExcused(list.action, await write({ ...event, request: facts }));
     },
@@ -141,7 +141,7 @@ export function createRecorder(settings: RecorderSettings): Recorder {
       await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });
     },
     close() {
-      tellOver(unwritten.flush(), unrecorded.flush());
+      reportRecovery(unwritten.flush(), unrecorded.flush());
     },
   };
 }

@@ -1,22 +1,22 @@
 import { checkOptionNames, ConfigError } from '@countersign/common';
 
-/** `pseudonym`: the same value gives the same pseudonym, so that records stay joinable. `omit`: it is gone. */
+/** `pseudonym`: equal values get equal pseudonyms, so that records stay joinable. `omit`: the value is removed. */
 export type Redaction = 'pseudonym' | 'omit';
 
 /**
- * What no sink gets to see. Whatever is set here, `detail` is left out, too, since its text may quote what was hidden.
- * At least one rule must be set.
+ * Hides values from every sink. With any rule `detail` is removed too, since its text may quote a hidden value. At least
+ * one rule must be set.
  */
 export interface RedactOptions {
-  /** Ids of users, as subject and in the chain. Agents keep theirs: who acted must stay known. Default: recorded. */
+  /** Ids of users, as subject and in the chain. Ids of agents stay: who acted must stay known. Default: recorded. */
   readonly userIds?: Redaction;
   /** Ids of resources; their types stay. Default: recorded. */
   readonly resourceIds?: Redaction;
-  /** Addresses that requests came from. Default: recorded. */
+  /** Remote addresses of requests. Default: recorded. */
   readonly remoteAddresses?: Redaction;
-  /** How many segments of a path are recorded; the rest is cut off. 0: none. Default: all of them. */
+  /** Number of path segments that are recorded; the rest is cut off. Default: all. */
   readonly keepPathSegments?: number;
-  /** Makes pseudonyms (HMAC-SHA-256); at least 32 bytes, secret. Whoever has it can tell whose a pseudonym is. */
+  /** Secret key of the pseudonyms (HMAC-SHA-256), at least 32 bytes. Whoever has it can link a pseudonym to an id. */
   readonly pseudonymKey?: string | Uint8Array;
 }
 
@@ -54,7 +54,7 @@ export function readRedactOptions(options: RedactOptions): RedactOptions {
   return { ...options, pseudonymKey: readPseudonymKey(pseudonymKey) };
 }
 
-/** A copy, so that whoever wipes the key later changes no pseudonym. */
+/** A copy, so that wiping the caller's key later changes no pseudonym. */
 export function readPseudonymKey(key: string | Uint8Array): Uint8Array {
   const isKey = typeof key === 'string' || key instanceof Uint8Array;
   const bytes = isKey ? Buffer.from(key as string) : Buffer.alloc(0);

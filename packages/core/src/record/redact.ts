@@ -2,10 +2,10 @@ import type { AuditEvent } from '@countersign/audit';
 import { makePseudonym, type PseudonymOf } from './pseudonym.js';
 import { readRedactOptions, type Redaction, type RedactOptions } from './redact-options.js';
 
-/** Takes out of an event what the configuration hides, before any sink gets it. */
+/** Hides the configured values of an event before any sink gets it. */
 export type Redactor = (event: AuditEvent) => AuditEvent;
 
-/** What stands where something was left out. */
+/** Replaces an omitted value. */
 export const omitted = '[omitted]';
 
 export function createRedactor(options: RedactOptions | undefined): Redactor {
@@ -41,10 +41,10 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
   });
 }
 
-/** The first segments, as they stand on the request line. An empty one counts, so that `//` moves nothing into sight. */
+/** The first segments, as on the request line. An empty segment counts, so that `//` cannot reveal a later one. */
 function cutPath(path: string, segments: number): string {
   const [before = '', ...all] = path.split('/');
-  // What does not begin with a slash is no path of ours: all of it may be what should be hidden.
+  // Without a leading slash it is not a path: all of it may be what must be hidden.
   if (before !== '') return omitted;
   if (all.length <= segments) return path;
   return ['', ...all.slice(0, segments), '…'].join('/');
