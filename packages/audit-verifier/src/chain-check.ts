@@ -106,7 +106,8 @@ export class ChainCheck {
     const changed = line?.sequence !== sequence || (beforeIsRight && !linked);
     const relinkedHash = suspect && leafHash(relinked(bytes, this.#hash)).toString('hex');
     this.#latest = { sequence, place, changed, suspect, relinkedHash };
-    if (changed || !linked) this.#breakAfter(suspect === undefined ? sequence - 1 : sequence - 2);
+    const beforeMayBeWrong = beforeIsWrong || suspect !== undefined;
+    if (changed || !linked) this.#breakAfter(beforeMayBeWrong ? sequence - 2 : sequence - 1);
   }
 
   /** Decides by the next record's link about the latest record and the one before. Returns whether the latest changed. */

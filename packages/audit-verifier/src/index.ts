@@ -38,6 +38,7 @@ export {
   type VerifierKey,
   type VerifierKeyProblem,
 } from './note.js';
+export { hasKnownForm } from './own-record.js';
 export { type CheckedProof, checkProof, formatProof, type InclusionProof } from './proof.js';
 export { type ProvenRecord, proveRecord } from './prove-record.js';
 export { type Place, type PlacedLine, readLog } from './read-log.js';

@@ -3,6 +3,7 @@ import type { CheckpointCheck } from './checkpoint-check.js';
 import type { Findings } from './finding.js';
 import { type LineFrame, type LogLine, readHeader, type SegmentHeader } from './log-line.js';
 import { Frontier } from './merkle.js';
+import { hasKnownForm } from './own-record.js';
 import type { Place, PlacedLine } from './read-log.js';
 
 /** The claim of the first existing segment about the segments before it. */
@@ -57,7 +58,9 @@ export class LogCheck {
       return;
     }
     this.#readOwnRecord(this.#latest);
-    this.#latest = line;
+    const hasForm = line?.record === undefined || hasKnownForm(line.record);
+    if (!hasForm) this.#chain.markEdited();
+    this.#latest = hasForm ? line : undefined;
     if (place.line === 1) this.#checkHeader(readHeader(line?.record), place);
     this.#tree.push(hash);
     const { checkpoints } = this.#parts;

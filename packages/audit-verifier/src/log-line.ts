@@ -86,7 +86,8 @@ function isFence(value: unknown): boolean {
   return [validBytes, voidBytes].every((bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0) && isHash(sha256);
 }
 
-function isHash(value: unknown): boolean {
+/** A SHA-256 in lower-case hexadecimal. */
+export function isHash(value: unknown): boolean {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
 

@@ -30,6 +30,12 @@ export class Signer {
   }
 }
 
+/** In the form of a root, of no tree. */
+export const someRoot = `${'A'.repeat(43)}=`;
+
+/** When each record was made. */
+const time = '2026-01-01T00:00:00.000Z';
+
 /** Signs each small log. */
 export const signer = new Signer('acme.dev/audit');
 export const { key, origin } = signer;
@@ -69,8 +75,13 @@ export class SmallLog implements Disposable {
 
   startSegment(more: object = {}): void {
     const frontier = this.#tree.hashes.map((hash) => hash.toString('hex'));
+    this.startSegmentWith({ phase: 'segment', segment: { origin, size: this.size, frontier, ...more } });
+  }
+
+  /** Begins a segment with any record. */
+  startSegmentWith(record: object): void {
     this.#segment += 1;
-    this.add({ phase: 'segment', segment: { origin, size: this.size, frontier, ...more } });
+    this.add(record);
   }
 
   /** Moves the segments away. */
@@ -89,7 +100,7 @@ export class SmallLog implements Disposable {
   }
 
   add(record: object): void {
-    this.addText(JSON.stringify(record).slice(1, -1));
+    this.addText(JSON.stringify({ time, phase: 'decision', ...record }).slice(1, -1));
   }
 
   /** The same, of members that may be no JSON. */

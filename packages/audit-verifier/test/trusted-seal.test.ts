@@ -6,7 +6,7 @@ import { verifyOnce } from '../src/log-pass.js';
 import { leafHash } from '../src/merkle.js';
 import { readVerifierKey } from '../src/note.js';
 import { verifyLog } from '../src/verify-log.js';
-import { key, SmallLog } from './small-log.js';
+import { key, SmallLog, someRoot } from './small-log.js';
 
 /** Two segments, checkpoints after records 4, 8 and 13, and some records that nothing seals. */
 let log: SmallLog;
@@ -21,7 +21,7 @@ beforeAll(() => {
   for (const id of ['d', 'e', 'f']) log.add({ id, phase: 'authentication' });
   log.seal();
   for (const id of ['g', 'h', 'i']) log.add({ id, phase: 'outcome' });
-  log.add({ phase: 'checkpoint', checkpoint: { size: 8 } });
+  log.add({ phase: 'checkpoint', checkpoint: { size: 8, root: someRoot } });
   log.add({ id: 'j', phase: 'decision' });
   log.seal();
   for (const id of ['k', 'l', 'm']) log.add({ id, phase: 'decision' });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { VerificationError } from '../src/log-pass.js';
 import { readLog } from '../src/read-log.js';
 import { verifyLog } from '../src/verify-log.js';
-import { key, Signer, signer, SmallLog } from './small-log.js';
+import { key, Signer, signer, SmallLog, someRoot } from './small-log.js';
 
 const neighbour = new Signer('acme.dev/neighbour');
 /** The same name, another key. */
@@ -14,7 +14,7 @@ function sealedLog(checkpoints: number): SmallLog {
   const log = new SmallLog();
   log.seal();
   for (let more = 1; more < checkpoints; more++) {
-    log.add({ phase: 'checkpoint', checkpoint: { size: log.size } });
+    log.add({ phase: 'checkpoint', checkpoint: { size: log.size, root: someRoot } });
     log.seal();
   }
   return log;
@@ -215,11 +215,13 @@ describe('a line with the ends of a record [F6]', () => {
     expect((await verifyLog(log.path, { key })).findings).toMatchObject([{ kind: 'edited', from: 5 }]);
   });
 
+  const checkpoint = `"time":"2026-01-01T00:00:00Z","checkpoint":{"size":3,"root":"${someRoot}"}`;
+
   it.each([
-    '"phase":"checkpoint","checkpoint":{"size":3}',
-    `"note":"${'x'.repeat(200)}","phase":"checkpoint","checkpoint":{"size":3}`,
-    '"\\u0070hase" : "checkpoint","checkpoint":{"size":3}',
-    '"note":"\\",\\"phase\\":\\"decision\\",\\"","phase":"checkpoint","checkpoint":{"size":3}',
+    `"phase":"checkpoint",${checkpoint}`,
+    `"note":"${'x'.repeat(200)}","phase":"checkpoint",${checkpoint}`,
+    `"\\u0070hase" : "checkpoint",${checkpoint}`,
+    `"note":"\\",\\"phase\\":\\"decision\\",\\"","phase":"checkpoint",${checkpoint}`,
   ])('is used when it is a sealed record of the log itself: %s', async (text) => {
     using log = new SmallLog();
     log.addText(text);

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import {
   Frontier,
+  hasKnownForm,
   leafHash,
   type LogLine,
   readHeader,
@@ -102,6 +103,7 @@ function addRecords(bytes: Buffer, chain: LogChain, path: string, isLast: boolea
       if (isLast && isTorn) return start;
       throw broken(path, number);
     }
+    if (!hasKnownForm(line.record)) throw broken(path, number);
     chain.push(leafHash(lineBytes));
     start = end + 1;
     checkRecord(claimedSize(line), start);
@@ -121,7 +123,7 @@ function readStart({ number, path }: Segment): SegmentStart {
     const bytes = readBytes(descriptor, 0, maxLineBytes);
     const line = readLogLine(bytes.subarray(0, Math.max(0, bytes.indexOf(newline))));
     const header = readHeader(line?.record);
-    if (line === undefined || header === undefined) throw broken(path, 1);
+    if (line === undefined || header === undefined || !hasKnownForm(line.record)) throw broken(path, 1);
     return { number, path, header, line };
   } finally {
     closeSync(descriptor);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   checkProof,
   type FindingKind,
+  leafHash,
   type LogReport,
   proveRecord,
   splitCheckpoints,
@@ -416,4 +417,26 @@ describe('proofs', () => {
 
 function edit(line: string): string {
   return line.replace('2026', '2025').replace('version":1', 'version":2');
+}
+
+it.each([
+  ['recovered', { bytes: { toString: 1, valueOf: 1 }, sha256: 'f'.repeat(64), file: 'x' }],
+  ['checkpoint', { size: { toString: 1, valueOf: 1 }, root: `${'A'.repeat(43)}=` }],
+])('a log that ends with a %s record of the wrong types does not start [F10]', async (phase, content) => {
+  using folder = temporaryFolder();
+  await writeLog(folder.path, 'whole');
+  const last = segmentFiles(folder).at(-1) ?? '';
+  const path = join(folder.path, last);
+  const line = readFileSync(path, 'utf8').split('\n').at(-2) ?? '';
+  const { sequence } = JSON.parse(line) as { readonly sequence: number };
+  const prev = leafHash(Buffer.from(line)).toString('hex');
+  const time = '2026-01-01T00:00:00Z';
+  const forged = JSON.stringify({ sequence: sequence + 1, time, phase, [phase]: content, prev });
+  appendFileSync(path, `${forged}\n`);
+  expect(() => auditFile(folder.path, { checkpointKey: privateKey })).toThrow(/does not follow from the records/);
+  expect(readFileSync(path, 'utf8')).toContain(forged);
+});
+
+function segmentFiles({ path }: Folder): string[] {
+  return readdirSync(path).filter((name) => name.endsWith('.jsonl'));
 }
