@@ -232,6 +232,17 @@ onEveryHost(
       expect(continued).toEqual(['agent']);
     });
 
+    it('a stranger that sends more than is drained leaves no stream behind [G4]', async () => {
+      const closing = await api.variant({ start: { http2: true } });
+      const connection = await closing.connectHttp2();
+      const stream = connection.begin({ ...plain(closing), method: 'PUT', target: closing.at('/upload') });
+      stream.end(Buffer.alloc(1_500_000));
+      expect((await readHttp2(stream)).status).toBe(401);
+      // Resolves once every stream has closed.
+      await closing.stop();
+      connection.destroy();
+    });
+
     it('what goes to a file leaves nothing behind [A4]', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'countersign-spool-'));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -257,6 +268,20 @@ onEveryHost(
     ])('of %s reach their reader whole [A4]', async (_how, body) => {
       const { response } = await api.accepts(put(body), 200);
       expect(JSON.parse(response.body)).toEqual({ bytes: body.length, sha256: sha256(body) });
+    });
+
+    it('that their handler does not read get their outcome, and the guard closes [F5]', async () => {
+      const start = { http2: true, admission: { streamBody: () => true } };
+      const deaf = await api.variant({ config: { bodyParser: 'none' }, start });
+      const body = Buffer.alloc(1_500_000);
+      const connection = await deaf.connectHttp2();
+      const stream = connection.begin(deaf.signed({ method: 'POST', target: '/repos/acme/api/merge', body }));
+      stream.end(body);
+      expect((await readHttp2(stream)).status).toBe(200);
+      await vi.waitFor(() => expect(deaf.records.at(-1)).toMatchObject({ phase: 'outcome' }), patiently);
+      expect(deaf.records.at(-1)).toMatchObject({ outcome: { code: 'body_incomplete' } });
+      await deaf.stop();
+      connection.destroy();
     });
 
     it('that changed on their way fail their reader, and the outcome says so [A4]', async () => {

@@ -217,9 +217,8 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     respond: (refused) => refusalResponse(refused, acceptSignature, dpopChallenge()),
     revocations: settings.revocations.own,
     async close() {
-      await Promise.all(completing);
       const { agents, policy, revocations, audit } = settings;
-      await closeParts([agents, policy, revocations, recorder, audit]);
+      await closeParts([{ close: () => Promise.all(completing) }, agents, policy, revocations, recorder, audit]);
     },
   };
 }

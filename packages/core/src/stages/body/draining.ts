@@ -1,5 +1,4 @@
 import { awaitsContinue } from './expect-continue.js';
-import { cutOff } from './http2-stream.js';
 import type { ChunkSink, Tap } from './tap.js';
 
 /** Read and dropped after a refusal, so that the connection can be used again. */
@@ -14,7 +13,7 @@ export class Draining implements ChunkSink {
 
   constructor(tap: Tap) {
     this.#tap = tap;
-    this.#timer = setTimeout(() => cutOff(tap.request), drainMilliseconds).unref();
+    this.#timer = setTimeout(() => tap.cutOff(), drainMilliseconds).unref();
     // A client that waits for 100 Continue will not send what nobody asks for.
     if (!awaitsContinue(tap.request)) tap.pull();
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DigestAlgorithm } from '@countersign/signature';
 import { Digester, type Digests, mismatch } from './digester.js';
 import { Draining } from './draining.js';
+import { cutOff, isClosedStream } from './http2-stream.js';
 import { Holding } from './holding.js';
 import { earlyBytes, Pages } from './pages.js';
 import { obstacle, takeBuffered } from './readers.js';
@@ -80,7 +81,11 @@ class HeldIncoming implements RequestBody {
     this.#phase = 'discarded';
     this.#taker?.discard();
     this.#early.clear();
-    if (!released && !this.#tap.gone) this.#tap.divert(new Draining(this.#tap));
+    if (released) return;
+    const { gone, request } = this.#tap;
+    // Node keeps a closed stream as long as it holds unread bytes.
+    if (isClosedStream(request)) cutOff(request);
+    else if (!gone) this.#tap.divert(new Draining(this.#tap));
   }
 
   #take(how: string, limits: BodyLimits): BodyFailure | undefined {

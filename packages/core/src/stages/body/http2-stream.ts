@@ -10,11 +10,18 @@ export function http2StreamOf(message: object): ServerHttp2Stream | undefined {
   return typeof stream?.respond === 'function' ? stream : undefined;
 }
 
+/** Whether an HTTP/2 stream has closed before its answer. Node closes it at once, and tells its request of it later. */
+export function isClosedStream(request: IncomingMessage): boolean {
+  const stream = http2StreamOf(request);
+  return stream !== undefined && (stream.aborted || stream.destroyed);
+}
+
 /** Ends what a client is still sending: the stream in HTTP/2 (RFC 9113 §8.1), in HTTP/1 the whole connection. */
 export function cutOff(request: IncomingMessage): void {
   const stream = http2StreamOf(request);
   if (stream !== undefined) {
-    stream.close();
+    // Not `close`: Node never destroys a closed stream whose bytes nobody reads.
+    stream.destroy();
     return;
   }
   request.destroy();

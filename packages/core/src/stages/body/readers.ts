@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { http2StreamOf } from './http2-stream.js';
+import { http2StreamOf, isClosedStream } from './http2-stream.js';
 import { type BodyFailure, bodyFailure } from './request-body.js';
 import type { Tap } from './tap.js';
 
 /** Why a body cannot be taken, if that is known before a byte of it is read. */
 export function obstacle({ request, gone }: Tap, maxBytes: number): BodyFailure | undefined {
-  // First, because Node itself drops what came from a client that went away.
-  if (gone) return bodyFailure('body_incomplete', 'the client went away');
+  // First, because Node itself reads and drops what came from a client that went away.
+  if (gone || isClosedStream(request)) return bodyFailure('body_incomplete', 'the client went away');
   if (wasRead(request)) return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
   if (!announcesBody(request)) return undefined;
   if (!request.readableEnded && isBeingRead(request)) {

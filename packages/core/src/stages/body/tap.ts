@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { http2StreamOf } from './http2-stream.js';
+import { cutOff, http2StreamOf, isClosedStream } from './http2-stream.js';
 
 /** Where the chunks of a body go. */
 export interface ChunkSink {
@@ -76,6 +76,12 @@ export class Tap {
     if (this.#arrival === 'coming') this.#read(pullBytes);
   }
 
+  /** Ends what the client is still sending. */
+  cutOff(): void {
+    this.#cut();
+    cutOff(this.request);
+  }
+
   #receive(chunk: Buffer | null): boolean {
     // Some hosts repeat the end when they are asked again.
     if (this.#arrival !== 'coming') return false;
@@ -106,12 +112,15 @@ export class Tap {
 
 function cameWhole(request: IncomingMessage): boolean {
   // HTTP/2 delivers nothing before it is asked, and both completes and ends a request whose client went away.
-  return http2StreamOf(request) === undefined ? request.complete : request.readableEnded && !wentAway(request);
+  return isHttp1(request) ? request.complete : request.readableEnded && !isClosedStream(request);
 }
 
 function wentAway(request: IncomingMessage): boolean {
-  const stream = http2StreamOf(request);
-  return stream === undefined ? request.destroyed : stream.aborted || stream.destroyed;
+  return isHttp1(request) ? request.destroyed : isClosedStream(request);
+}
+
+function isHttp1(request: IncomingMessage): boolean {
+  return http2StreamOf(request) === undefined;
 }
 
 /** Not every host has a real socket below its requests. */
