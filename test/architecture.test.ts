@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
+import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { adapters } from './hosts/registry.js';
 
@@ -114,6 +115,53 @@ describe.each(names)('%s', (name) => {
   it('keeps files short', () => {
     const long = sources.filter(({ text }) => text.split('\n').length > 300).map(({ file }) => file);
     expect(long).toEqual([]);
+  });
+});
+
+/** The folders of core, in order: each imports only from itself and from those before it. The root is `compose.ts` and its guard. */
+const foldersOfCore = [
+  'model',
+  'remote',
+  'keys',
+  'stages/address',
+  'stages/traffic',
+  'stages/token',
+  'stages/possession',
+  'stages/replay',
+  'stages/body',
+  'stages/chain',
+  'stages/revocation',
+  'stages/authorize',
+  'stages/filter',
+  'stages',
+  'record',
+  'options',
+  '.',
+  'adapter',
+];
+
+describe('the folders of core', () => {
+  const files = sourcesOf('core').map(({ file, text }) => ({ file, folder: posix.dirname(file), text }));
+
+  it('have their place in the order', () => {
+    expect([...new Set(files.map(({ folder }) => folder))].toSorted()).toEqual(foldersOfCore.toSorted());
+  });
+
+  it('import only from folders before them', () => {
+    const upward = files.flatMap(({ file, folder, text }) =>
+      importsOf(text)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => posix.dirname(posix.join(folder, specifier)))
+        .filter((target) => foldersOfCore.indexOf(target) > foldersOfCore.indexOf(folder))
+        .map((target) => `${file} imports from ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  it('leave at most four files loose, in at most 140 files of at most 250 lines', () => {
+    expect(files.filter(({ folder }) => folder === '.').length).toBeLessThanOrEqual(4);
+    expect(files.length).toBeLessThanOrEqual(140);
+    expect(files.filter(({ text }) => text.split('\n').length > 251).map(({ file }) => file)).toEqual([]);
   });
 });
 

@@ -44,15 +44,7 @@ export { auditPseudonym, type PseudonymOf } from './record/pseudonym.js';
 export type { RedactOptions, Redaction } from './record/redact-options.js';
 export { bufferedBody } from './stages/body/buffered-body.js';
 export { continueAfterVerification } from './stages/body/expect-continue.js';
-export type {
-  BodyFailure,
-  BodyLimits,
-  BodyVerdict,
-  HeldBody,
-  RequestBody,
-  StreamedBody,
-  StreamFailure,
-} from './stages/body/request-body.js';
+export type { BodyFailure, BodyLimits, Digests, RequestBody } from './model/request-body.js';
 export type { Actor, Caller, Proof, Subject } from './model/caller.js';
 export {
   checkOptionNames,
@@ -63,7 +55,10 @@ export {
   type ReloadResult,
 } from '@countersign/common';
 export type { Filtered, FilterOptions } from './stages/filter/filter.js';
-export { type Authentication, type Authorization, createGuard, type Guard, type Permission } from './guard.js';
+export { createGuard, type Guard } from './guard.js';
+export type { Authorization, MaybeResource, Permission, ResourceFunction } from './model/permission.js';
+export type { Authentication } from './record/authentication.js';
+export type { Decisions } from './record/decisions.js';
 export type { GuardOptions } from './options/guard-options.js';
 export { isLoopback } from '@countersign/common';
 export type { HttpRequest } from './model/request.js';
@@ -127,15 +122,8 @@ export {
   type UnmetCondition,
 } from '@countersign/policy';
 export type { EntityProvider, EntityRecord } from './stages/authorize/entity-provider.js';
-export {
-  type DpopChallenge,
-  type Refusal,
-  type RefusalCode,
-  type RefusalResponse,
-  refusal,
-  refusalCodes,
-  refusalResponse,
-} from './model/refusal.js';
+export { type Refusal, type RefusalCode, refusal, refusalCodes } from './model/refusal.js';
+export { type DpopChallenge, type RefusalResponse, refusalResponse } from './model/refusal-response.js';
 export { RefusalError } from './model/refusal-error.js';
 export {
   type MemoryReplayStore,
@@ -146,6 +134,6 @@ export type { OneTimeProof, ReplayResult, ReplayStore } from './stages/replay/st
 export { memoryRevocations, type Revocations } from './stages/revocation/memory-revocations.js';
 export { type Revocable, type Revocation, revocationKey } from './stages/revocation/revocable.js';
 export { revocationsFromFile } from './stages/revocation/revocations-from-file.js';
-export type { RevocationSource } from './stages/revocation/source.js';
+export type { RevocationSource } from './stages/revocation/revocable.js';
 export type { IssuerOptions } from './stages/token/issuers.js';
 export { namesAnActor } from './stages/traffic/token-search.js';

@@ -1,3 +1,4 @@
+import type { Permission } from '../src/model/permission.js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Caller } from '../src/model/caller.js';
 import { ConfigError } from '@countersign/common';
@@ -7,6 +8,14 @@ import { memoryRevocations } from '../src/stages/revocation/memory-revocations.j
 import type { Revocable } from '../src/stages/revocation/revocable.js';
 import { patiently } from '../../../test/support/patiently.js';
 import { agents, allow, engine, guarded, keyId, letIn, permission, signedRequest } from './guarded.js';
+
+/** A permission whose resource cannot be determined. */
+const unresolvable = (error: unknown): Permission => ({
+  action: 'thing.read',
+  resource: () => {
+    throw error;
+  },
+});
 
 describe('a caller is good for one request', () => {
   it('and for nothing after its answer has ended [G1]', async () => {
@@ -51,7 +60,7 @@ describe('a caller is good for one request', () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     await guard.authorize(caller, permission);
-    await guard.absent(caller, 'thing.read');
+    await guard.authorize(caller, { action: 'thing.read', resource: () => undefined });
     await guard.complete(caller, { result: 'finished', status: 403 }, { refused: true });
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'decision', 'outcome']);
   });
@@ -109,8 +118,8 @@ describe('whatever fails is refused and recorded, without an exception', () => {
   it('a resource that cannot be determined: what the error says stays out of the log [F2]', async () => {
     const troubles: string[] = [];
     const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
-    await guard.unresolved(await letIn(guard), 'thing.read', new RangeError('no row for hunter2'));
-    await guard.unresolved(await letIn(guard), 'thing.read', nothing);
+    await guard.authorize(await letIn(guard), unresolvable(new RangeError('no row for hunter2')));
+    await guard.authorize(await letIn(guard), unresolvable(nothing));
     expect(audit.records.map(({ code, detail }) => `${code} ${detail}`)).toEqual([
       'resource_unresolved RangeError',
       'resource_unresolved object',
@@ -142,21 +151,44 @@ describe('whatever fails is refused and recorded, without an exception', () => {
         throw new Error('listener');
       },
     });
-    await guard.unresolved(await letIn(guard), 'thing.read', 'x');
+    await guard.authorize(await letIn(guard), unresolvable('x'));
     expect(warned.mock.calls.map(([warning]) => warning)).toEqual([
       "createGuard: 'onTrouble' failed: Error: listener",
       expect.stringContaining('the resource of thing.read'),
     ]);
   });
 
-  it('an engine that never answers is an outage after 30 seconds [L2]', async () => {
-    const { guard } = await guarded({ policy: engine(() => new Promise(() => {})) });
+  it.each<[string, Partial<GuardOptions>, Permission]>([
+    ['an engine', { policy: engine(() => new Promise(() => {})) }, permission],
+    ['the resource function of a route', {}, { action: 'thing.read', resource: () => new Promise(() => {}) }],
+  ])('%s that never answers is an outage after lookupTimeoutSeconds [L2]', async (_title, options, asked) => {
+    const { guard, audit } = await guarded({ lookupTimeoutSeconds: 20, ...options });
     const caller = await letIn(guard);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
-    const answer = guard.authorize(caller, permission);
-    await vi.advanceTimersByTimeAsync(30_000);
+    const answer = guard.authorize(caller, asked);
+    await vi.advanceTimersByTimeAsync(20_000);
     expect(await answer).toMatchObject({ ok: false, refusal: { code: 'policy_unavailable', status: 503 } });
+    expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'policy_unavailable' }]);
+  });
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['a text', 'unknown'],
+    ['a kind that does not exist', { kind: 'revoked' }],
+    ['a key without an agent', { kind: 'found', key: {} }],
+    [
+      'a key of a wrong type',
+      { kind: 'found', agent: { id: 'a', status: 'active', capabilities: [], roles: [] }, key: {} },
+    ],
+  ])('a directory that answers %s is an outage, not the fault of the client [L2]', async (_title, lookup) => {
+    const directory = { ...agents, findByThumbprint: () => lookup as never };
+    const { guard, audit } = await guarded({ agents: directory });
+    expect(await guard.authenticate(await signedRequest())).toMatchObject({
+      ok: false,
+      refusal: { code: 'keys_unavailable', status: 503 },
+    });
+    expect(audit.records).toMatchObject([{ phase: 'authentication', code: 'keys_unavailable' }]);
   });
 
   it.each([Number.NaN, Infinity, '1800000000000', undefined])(

@@ -75,5 +75,12 @@ export type {
   StructuredType,
 } from './structured-fields/types.js';
 export { normalizeAuthority } from './target.js';
-export { type VerificationResult, type VerifiedSignature, verifyMessage } from './verify.js';
+export {
+  readSignature,
+  type SignatureReading,
+  type UnverifiedSignature,
+  type VerificationResult,
+  type VerifiedSignature,
+  verifyMessage,
+} from './verify.js';
 export { type DigestPreferences, formatWantContentDigest, parseWantContentDigest } from './want-content-digest.js';

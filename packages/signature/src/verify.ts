@@ -35,6 +35,18 @@ export type VerificationResult<Key extends VerificationKey = VerificationKey, Pr
       readonly candidate?: UntrustedSignature;
     };
 
+/** A signature that fits the policy as far as that shows without its key. It is not verified yet. */
+export interface UnverifiedSignature extends UntrustedSignature {
+  /** Unix seconds: from this moment on it is refused. */
+  readonly validUntil: number;
+  /** Verifies it with the key of its `keyid`. Never rejects. */
+  verify<Key extends VerificationKey>(key: Key): Promise<VerificationResult<Key, never>>;
+}
+
+export type SignatureReading =
+  | { readonly ok: true; readonly signature: UnverifiedSignature }
+  | Extract<VerificationResult<VerificationKey, never>, { ok: false }>;
+
 type Limits = Pick<VerificationPolicy, 'parameters' | 'algorithms' | 'now' | 'maxAgeSeconds' | 'clockSkewSeconds'>;
 
 interface Selected {
@@ -64,6 +76,20 @@ export async function verifyMessage<Key extends VerificationKey, Problem extends
   message: Message,
   policy: VerificationPolicy<Key, Problem>,
 ): Promise<VerificationResult<Key, Problem>> {
+  const read = readSignature(message, policy);
+  if (!read.ok) return read;
+  const { label, covered, parameters } = read.signature;
+  const candidate: UntrustedSignature = { label, covered, parameters };
+  const key = await policy.resolveKey(candidate);
+  if ('problem' in key) return { ...refuse('key', 'the key could not be resolved'), problem: key, candidate };
+  return await read.signature.verify(key);
+}
+
+/**
+ * The first half of `verifyMessage`, for verifiers that need more than one step to find the key: selects the signature
+ * and checks all that needs no key. It reads the message once and builds no signature base. Never throws.
+ */
+export function readSignature(message: Message, policy: Omit<VerificationPolicy, 'resolveKey'>): SignatureReading {
   const reader = new MessageReader(message, policy.structuredFields);
   const selected = selectSignature(reader, policy.select);
   if (!selected.ok) return selected;
@@ -82,19 +108,18 @@ export async function verifyMessage<Key extends VerificationKey, Problem extends
   const unfit = checkComponents(reader, input.covered);
   if (unfit !== undefined) return { ...unfit, candidate };
 
-  // The key comes before the base: only for a key that is known does a message cost more than reading it once.
-  const key = await policy.resolveKey(candidate);
-  if ('problem' in key) return { ...refuse('key', 'the key could not be resolved'), problem: key, candidate };
-  const mismatch = checkKey(key, parameters, policy.algorithms);
-  if (mismatch !== undefined) return { ...mismatch, candidate };
-
-  const built = buildBase(reader, input.covered, input.parameters);
-  if (!built.ok) return { ...built, candidate };
-  const scheduling: CryptoScheduling = policy.cryptoScheduling ?? 'auto';
-  const valid = await verifySignature(key, Buffer.from(built.base, 'latin1'), signature, scheduling);
-  if (!valid) return { ...refuse('invalid', 'the signature does not verify'), candidate };
-  const { algorithm } = key;
-  return { ok: true, signature: { label, covered: input.covered, parameters, algorithm, key, validUntil } };
+  async function verify<Key extends VerificationKey>(key: Key): Promise<VerificationResult<Key, never>> {
+    const mismatch = checkKey(key, parameters, policy.algorithms);
+    if (mismatch !== undefined) return { ...mismatch, candidate };
+    const built = buildBase(reader, input.covered, input.parameters);
+    if (!built.ok) return { ...built, candidate };
+    const scheduling: CryptoScheduling = policy.cryptoScheduling ?? 'auto';
+    const valid = await verifySignature(key, Buffer.from(built.base, 'latin1'), signature, scheduling);
+    if (!valid) return { ...refuse('invalid', 'the signature does not verify'), candidate };
+    const { algorithm } = key;
+    return { ok: true, signature: { label, covered: input.covered, parameters, algorithm, key, validUntil } };
+  }
+  return { ok: true, signature: { ...candidate, validUntil, verify } };
 }
 
 function selectSignature(reader: MessageReader, select: VerificationPolicy['select']): Selected | Refusal {

@@ -1,20 +1,6 @@
+import type { Ed25519 } from './ed25519-signer.js';
 import { nativeEd25519 } from './native-ed25519.js';
 import { tweetnaclEd25519 } from './tweetnacl-ed25519.js';
-
-/** The private half of one Ed25519 key, ready to sign. */
-export interface Ed25519Signer {
-  /** 32 bytes. */
-  readonly publicKey: Uint8Array;
-  /** 64 bytes. Ed25519 is deterministic: every implementation gives the same ones. */
-  sign(data: Uint8Array): Uint8Array;
-}
-
-/** A way to do Ed25519 on this machine. */
-export interface Ed25519 {
-  readonly name: 'native' | 'tweetnacl';
-  /** Makes a signer from the 32-byte seed (RFC 8032 §5.1.5); throws where the algorithm does not exist. */
-  signer(seed: Uint8Array): Ed25519Signer;
-}
 
 // RFC 8032 §7.1, test 1: the seed, and the signature of the empty message.
 const probeSeed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
-import type { Ed25519 } from './ed25519.js';
+import type { Ed25519 } from './ed25519-signer.js';
 import { pkcs8FromSeed } from './pkcs8.js';
 
 /** Ed25519 by node:crypto. */

@@ -1,5 +1,5 @@
 import nacl from 'tweetnacl';
-import type { Ed25519 } from './ed25519.js';
+import type { Ed25519 } from './ed25519-signer.js';
 
 /** Ed25519 by TweetNaCl. It signs and derives keys only: it accepts non-canonical signatures, so it never verifies. */
 export const tweetnaclEd25519: Ed25519 = {

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../guard.js';
-import type { HttpRequest } from '../model/request.js';
-import { pathOf } from '../stages/address/target.js';
+import { errorMessage } from '@countersign/common';
 import { refusal } from '../model/refusal.js';
 import { RefusalError } from '../model/refusal-error.js';
+import type { RequestBody } from '../model/request-body.js';
+import { type HttpRequest, pathOf } from '../model/request.js';
+import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';
 import {
   type Admission,
   admissionOf,
@@ -52,11 +54,35 @@ export async function admit(
     return await admitBelow(earlier, request, { everyRequest, unmapped }, refuse);
   }
   // Holds the body from here on, so that nothing reads it while we wait for the guard.
-  const incoming = incomingRequest(request, exchange.target, streamBody?.(request) === true ? 'stream' : 'hold');
+  const incoming = incomingRequest(request, exchange.target, takeBody(provideGuard, exchange, streamBody));
   const guard = await provideGuard();
   const refuse = refuser(guard, request, onRefusal, respond);
   const admission = await admitFirst(guard, incoming, exchange, refuse);
   return admission !== undefined && (await admitBelow(admission, request, { everyRequest, unmapped }, refuse));
+}
+
+/** Holds the body, or streams it if the application says so. If its function fails, the body is held. */
+function takeBody(
+  provideGuard: GuardProvider,
+  { request, response }: HostExchange,
+  streamBody: AdmissionOptions['streamBody'],
+): RequestBody {
+  // A guard that cannot be created ends the process by itself.
+  const withGuard = (use: (guard: Guard) => void) => void Promise.resolve(provideGuard()).then(use, () => {});
+  const report = (error: unknown) =>
+    withGuard((guard) => guard.report(`streamBody failed, and the body is held: ${errorMessage(error)}`));
+  try {
+    const answer: unknown = streamBody?.(request);
+    if (answer instanceof Promise) answer.catch(report);
+    if (answer !== true) return holdIncoming(request);
+  } catch (error) {
+    report(error);
+    return holdIncoming(request);
+  }
+  // If nothing listens for errors of the request, neither the handler nor its framework would ever answer.
+  return streamIncoming(request, ({ code, detail }) =>
+    withGuard((guard) => sendRefusal(response, guard.respond(refusal(code, detail)))),
+  );
 }
 
 type Refuse = Admission['refuse'];
@@ -96,11 +122,7 @@ async function admitFirst(
     refuse(authentication.refusal);
     return undefined;
   }
-  const { caller, refuseStranger, bodyVerdict } = authentication;
-  void bodyVerdict?.then((wrong) => {
-    // If nothing listens for errors of the request, neither the handler nor its framework would ever answer.
-    if (wrong?.unheard) sendRefusal(response, guard.respond(refusal(wrong.code, wrong.detail)));
-  });
+  const { caller, refuseStranger } = authentication;
   if (caller !== undefined) keepFromSharedCaches(response);
   const progress = beginProgress(request, incoming.target);
   async function complete({ outcome, refused }: Ending): Promise<void> {

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { holdIncoming } from '../stages/body/held-incoming.js';
+import { holdIncoming } from '../stages/body/incoming-body.js';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
-import { fieldValues } from '../stages/address/fields.js';
+import { fieldValues } from '../model/fields.js';
+import type { RequestBody } from '../model/request-body.js';
 import type { HttpRequest } from '../model/request.js';
 
 /**
@@ -12,7 +13,7 @@ import type { HttpRequest } from '../model/request.js';
 export function incomingRequest(
   request: IncomingMessage,
   target: string,
-  bodyMode: HttpRequest['bodyMode'] = 'hold',
+  body: RequestBody = holdIncoming(request),
 ): HttpRequest {
   const { method = '', rawHeaders, headers, socket } = request;
   const remoteAddress = socket.remoteAddress;
@@ -22,12 +23,11 @@ export function incomingRequest(
     rawHeaders,
     headers,
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
-    body: holdIncoming(request),
+    body,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
     // The socket of an injected request has no `readable`.
     clientIsGone: () =>
       request.destroyed || socket.destroyed || (isHttp1(request) && 'readable' in socket && !socket.readable),
-    bodyMode,
   };
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { ConfigError } from '@countersign/common';
-import { IncompleteResource, isResource, type Resource, resourceProblem } from '@countersign/policy';
-import { type Refusal, refusal, refusalResponse } from '../model/refusal.js';
+import type { ResourceFunction } from '../model/permission.js';
+import { type Refusal, refusal } from '../model/refusal.js';
+import { refusalResponse } from '../model/refusal-response.js';
 import { type Admission, admissionOf, type Progress, progressOf } from './admission.js';
 import { checkPermission, type PermitOptions } from './options.js';
 import { type NamedResource, type RouteResource, wholeResource } from './resource.js';
@@ -15,14 +16,10 @@ export type ResourceOf<Request> =
   | NamedResource
   | ((request: Request) => RouteResource | undefined | Promise<RouteResource | undefined>);
 
-/** A resource that may turn out not to exist. */
-type MaybeResource = Resource | undefined;
-
 /** The permission that one request needs. */
 export interface PermissionRequest extends PermitOptions {
   readonly action: string;
-  /** Undefined: there is no such resource; the answer is then the same as for a denial. */
-  readonly resource: () => MaybeResource | Promise<MaybeResource>;
+  readonly resource: ResourceFunction;
 }
 
 /**
@@ -116,21 +113,7 @@ export async function askPermission(admission: Admission, permission: Permission
   const { guard, caller } = admission;
   const { action, requires, agentsOnly = false } = permission;
   if (caller === undefined) return agentsOnly ? await admission.refuseStranger() : undefined;
-  let resource: MaybeResource;
-  try {
-    resource = await permission.resource();
-  } catch (error) {
-    return await guard.unresolved(caller, action, error);
-  }
-  if (resource === undefined) return await guard.absent(caller, action);
-  if (!isResource(resource)) {
-    return await guard.unresolved(caller, action, new IncompleteResource(resourceProblem(resource)));
-  }
-  // Copied: the record then shows what was decided, even if the application changes its object meanwhile.
-  const answer = await guard.authorize(caller, {
-    action,
-    resource: { ...resource },
-    ...(requires === undefined ? {} : { requires }),
-  });
+  const { resource } = permission;
+  const answer = await guard.authorize(caller, { action, resource, ...(requires === undefined ? {} : { requires }) });
   return answer.ok ? undefined : answer.refusal;
 }

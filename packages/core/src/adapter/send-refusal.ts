@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
-import type { RefusalResponse } from '../model/refusal.js';
+import type { RefusalResponse } from '../model/refusal-response.js';
 
 /** Sends a refusal through the host's own response. */
 export type Respond = (response: RefusalResponse) => void;

@@ -5,7 +5,7 @@ import {
   type ResponseMessage,
   verifyMessage,
 } from '@countersign/signature';
-import { fieldValues } from '../stages/address/fields.js';
+import { fieldValues } from '../model/fields.js';
 import { failed, isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
 import type { SkippedKey } from './agent-jwk-set.js';
 import type { AgentKey } from './directory.js';

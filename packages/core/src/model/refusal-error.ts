@@ -1,5 +1,6 @@
 import { CodedError } from '@countersign/common';
-import type { Refusal, RefusalResponse } from './refusal.js';
+import type { Refusal } from './refusal.js';
+import type { RefusalResponse } from './refusal-response.js';
 
 /**
  * A refusal on its way to an application's own error handler (`onRefusal: 'throw'`). `status`, `statusCode`, `expose`

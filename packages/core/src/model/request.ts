@@ -1,4 +1,4 @@
-import type { RequestBody } from '../stages/body/request-body.js';
+import type { RequestBody } from './request-body.js';
 
 /** A request as it stood on the wire. Adapters build it; nothing in it is decoded, joined or normalised. */
 export interface HttpRequest {
@@ -17,9 +17,17 @@ export interface HttpRequest {
   readonly body: RequestBody;
   /** Whether the connection has been closed meanwhile. Default: never. */
   readonly clientIsGone?: () => boolean;
-  /**
-   * `hold` (default): nobody sees a byte of the body before its digest has verified. `stream`: the bytes flow while they
-   * are digested, and only the end waits for the digest; for handlers that do nothing final before the end.
-   */
-  readonly bodyMode?: 'hold' | 'stream';
+}
+
+/** What the audit log says of a request. The query stays out: it may hold secrets. */
+export interface RequestFacts {
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly remoteAddress?: string;
+}
+
+/** The path of a request target as it was sent: undecoded, without scheme, authority and query; `/` if empty. */
+export function pathOf(target: string): string {
+  return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] || '/';
 }

@@ -3,13 +3,15 @@ import type { AuditSink } from '@countersign/audit';
 import type { RedactOptions } from '../record/redact-options.js';
 import type { AgentDirectory } from '../keys/directory.js';
 import type { PolicyEngine } from '@countersign/policy';
+import type { Origin } from '../stages/address/origin.js';
 import type { EntityProvider } from '../stages/authorize/entity-provider.js';
-import type { DpopOptions } from '../stages/possession/dpop-options.js';
-import type { WebBotAuthOptions } from '../stages/possession/web-bot-auth-options.js';
+import type { DpopOptions, DpopValues } from '../stages/possession/dpop-options.js';
+import type { WebBotAuthOptions, WebBotAuthSettings } from '../stages/possession/web-bot-auth-options.js';
 import type { ReplayStore } from '../stages/replay/store.js';
-import type { RevocationSource } from '../stages/revocation/source.js';
+import type { RevocationSource } from '../stages/revocation/revocable.js';
 import type { IssuerOptions } from '../stages/token/issuers.js';
 
+/** What `createGuard` takes. `option-table.ts` says how each is read. */
 export interface GuardOptions {
   /** What requests must be addressed to, like `https://api.acme.dev`. Also the default audience of tokens. */
   readonly origin: string | readonly string[];
@@ -44,8 +46,8 @@ export interface GuardOptions {
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
   /**
-   * How long `agents`, `replay`, `entities` and each source of `revocations` may take for one answer, in seconds, 1 to
-   * 60; then the request is refused with 503. Default 10.
+   * How long `agents`, `replay`, `policy`, `entities`, each source of `revocations` and the resource function of a route
+   * may take for one answer, in seconds, 1 to 60; then the request is refused with 503. Default 10.
    */
   readonly lookupTimeoutSeconds?: number;
   /** Accept DPoP proofs (RFC 9449) in place of signatures. They bind no body. Default: none is accepted. */
@@ -93,4 +95,22 @@ export interface GuardOptions {
   readonly dangerouslyExplainRefusals?: boolean;
   /** Accept a plain http origin that is not loopback. Tokens then cross the network in clear. Default false. */
   readonly dangerouslyAllowHttpOrigin?: boolean;
+}
+
+/** The options, checked, with their defaults. Undefined: left out, and there is no plain default. */
+export interface GuardValues extends Omit<Required<GuardOptions>, keyof ReadValues>, ReadValues {}
+
+/** The options that are read into something else. */
+interface ReadValues {
+  readonly origin: readonly Origin[];
+  readonly audit: AuditSink;
+  readonly redact: RedactOptions | undefined;
+  readonly audience: readonly string[] | undefined;
+  readonly entities: EntityProvider | undefined;
+  readonly replay: ReplayStore | undefined;
+  readonly dpop: DpopValues | undefined;
+  readonly webBotAuth: WebBotAuthSettings | undefined;
+  readonly revocations: readonly RevocationSource[];
+  readonly spoolDirectory: string | undefined;
+  readonly onTrouble: (message: string) => void;
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { boundJson, type Counted, deepFreeze, FailureThrottles, errorMessage } from '@countersign/common';
-import type { RequestFacts } from '../stages/address/request-facts.js';
+import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
 import { AuditError, type AuditEvent, type AuditOutcome, type AuditSink } from '@countersign/audit';
+import type { FilteredList } from '../stages/filter/filter.js';
 import type { Redactor } from './redact.js';
 
 /** The recorded part of a decision. */
@@ -13,11 +14,6 @@ export interface DecidedAction {
   readonly resource?: Resource;
   readonly policy?: PolicyDecision;
 }
-
-/** The recorded part of a filtered list. */
-export type FilteredList = Pick<AuditEvent, 'decision' | 'code' | 'detail' | 'filtered' | 'policies' | 'policySet'> & {
-  readonly action: string;
-};
 
 /** Writes audit events. If an event cannot be written, the answer is `audit_unavailable`. */
 export interface Recorder {
@@ -45,7 +41,7 @@ const strangerBytes = { detail: 256, path: 192, keyId: 48, agent: 256, method: 2
 /** Reported elsewhere: together with their error, or by the host at start. */
 const reportedElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
 
-interface RecorderSettings {
+interface RecorderParts {
   readonly audit: AuditSink;
   readonly redact: Redactor;
   readonly dangerouslyActWithoutRecord: readonly string[];
@@ -53,8 +49,8 @@ interface RecorderSettings {
   readonly onTrouble: (message: string) => void;
 }
 
-export function createRecorder(settings: RecorderSettings): Recorder {
-  const { audit, redact, clock, onTrouble, dangerouslyActWithoutRecord } = settings;
+export function createRecorder(parts: RecorderParts): Recorder {
+  const { audit, redact, clock, onTrouble, dangerouslyActWithoutRecord } = parts;
   const unwritten = new FailureThrottles(clock);
   const unrecorded = new FailureThrottles(clock);
   const faults = new FailureThrottles(clock);

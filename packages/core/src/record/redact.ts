@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@countersign/audit';
 import { makePseudonym, type PseudonymOf } from './pseudonym.js';
-import { readRedactOptions, type Redaction, type RedactOptions } from './redact-options.js';
+import type { Redaction, RedactOptions } from './redact-options.js';
 
 /** Hides the configured values of an event before any sink gets it. */
 export type Redactor = (event: AuditEvent) => AuditEvent;
@@ -8,9 +8,10 @@ export type Redactor = (event: AuditEvent) => AuditEvent;
 /** Replaces an omitted value. */
 export const omitted = '[omitted]';
 
+/** `options` as `readRedactOptions` has checked them. */
 export function createRedactor(options: RedactOptions | undefined): Redactor {
   if (options === undefined) return (event) => event;
-  const { userIds, resourceIds, remoteAddresses, keepPathSegments, pseudonymKey } = readRedactOptions(options);
+  const { userIds, resourceIds, remoteAddresses, keepPathSegments, pseudonymKey } = options;
 
   function hide(rule: Redaction, of: PseudonymOf): string {
     return rule === 'pseudonym' ? makePseudonym(pseudonymKey as Uint8Array, of) : omitted;

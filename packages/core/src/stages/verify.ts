@@ -1,82 +1,104 @@
 import type { AuditEvent } from '@countersign/audit';
-import type { BodyVerdict } from './body/request-body.js';
-import { verifyBody } from './body/verify-body.js';
 import { type Caller, sealCaller } from '../model/caller.js';
-import { fieldsTooLarge, fieldValues } from './address/fields.js';
-import { addressedOrigin } from './address/origin.js';
-import type { HttpRequest } from '../model/request.js';
-import type { Settings } from '../options/options.js';
-import type { Possession } from './possession/possession.js';
-import { provePossession } from './possession/prove-possession.js';
+import { fieldsTooLarge, fieldValues } from '../model/fields.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { reserveNonce } from './replay/reserve-nonce.js';
-import type { Revalidate } from './revocation/revalidate.js';
-import { type ActingChain, actingChain } from './chain/acting-chain.js';
-import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
+import type { BodyLimits } from '../model/request-body.js';
+import type { HttpRequest } from '../model/request.js';
+import { type Origin, readAddress } from './address/origin.js';
+import { verifyBody } from './body/verify-body.js';
 import { readDelegationField } from './chain/delegation-field.js';
-import { createTokenRevalidation } from './token/revalidate-token.js';
-import type { TokenResult } from './token/token-verifier.js';
+import { type ChainParts, type VerifiedChain, verifyChain } from './chain/verify-chain.js';
+import type { Possession } from './possession/possession.js';
+import { type ProofParts, readProof } from './possession/read-proof.js';
+import { type ReplayParts, reserveNonce } from './replay/reserve-nonce.js';
+import type { Revalidate } from './revocation/check-revocations.js';
+import type { Revalidation } from './revocation/revalidate.js';
+import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
+import type { TokenResult, TokenVerifier } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
-  | {
-      readonly ok: true;
-      readonly caller: Caller;
-      readonly standing: Revalidate;
-      readonly bodyVerdict: BodyVerdict | undefined;
-    }
+  | { readonly ok: true; readonly caller: Caller; readonly revalidate: Revalidate }
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
+/** What each stage needs. */
+export interface VerifierParts extends ProofParts, ReplayParts, ChainParts {
+  readonly origins: readonly Origin[];
+  readonly tokens: TokenVerifier;
+  readonly bodyLimits: BodyLimits;
+  readonly revalidation: Revalidation;
+}
+
+export type Verifier = (request: HttpRequest, requestId: string, forwardedHost?: string) => Promise<Verification>;
+
 /**
- * The pipeline of one request, cheap to expensive to stateful (docs/reference/wire-profile.md): limits, address, proof of
- * possession, freshness and replay, body, token, chain, revocation. Each stage takes only what the stage before has verified.
+ * Verifies one request, in this order: address, proof (read), token, possession (the proof verified), replay, body,
+ * chain, revocation. Cheap stages come before expensive ones, and stages that keep state come after the signature. The
+ * token comes before the proof is verified, because an issuer may vouch for the key. Never rejects because of a request.
  */
-export function createAuthenticator(
-  settings: Settings,
-): (request: HttpRequest, requestId: string, forwardedHost?: string) => Promise<Verification> {
-  const lasting = createTokenRevalidation(settings);
+export function createVerifier(parts: VerifierParts): Verifier {
   return async function verify(request, requestId, forwardedHost) {
     const { rawHeaders, target } = request;
-    const now = settings.clock() / 1000;
+    const now = parts.clock() / 1000;
+
     if (fieldsTooLarge(target, rawHeaders)) return refuse(refusal('fields_too_large'));
-    const addressed = addressedOrigin(target, rawHeaders, settings.origins, forwardedHost);
-    if (!addressed.ok) return refuse(addressed.refusal);
+    const address = readAddress(target, rawHeaders, parts.origins, forwardedHost);
+    if ('code' in address) return refuse(address);
 
-    const authorization = readAuthorization(rawHeaders, { dpop: settings.dpop !== undefined });
-    // Before the signature base, which cannot hold what is not even ASCII; an unsigned request is refused as such below.
-    if (authorization.kind === 'malformed' && fieldValues(rawHeaders, 'signature-input').length > 0) {
-      return refuse(refusal('token_malformed', authorization.detail));
-    }
-    const token = once(() => verifyToken(settings, authorization, now));
-    const proved = await provePossession({ request, addressed, authorization, token, now }, settings);
-    if (!proved.ok) return refuse(proved.refusal, proved.claimed);
+    const authorization = readAuthorization(rawHeaders, { dpop: parts.dpop !== undefined });
+    const malformed = malformedBesideSignature(authorization, rawHeaders);
+    if (malformed !== undefined) return refuse(malformed);
+    const proof = readProof({ request, address, authorization, now }, parts);
+    if (!proof.ok) return proof;
+
+    const token = await verifyToken(parts.tokens, authorization, now);
+
+    const proved = await proof.verify(token);
+    if (!proved.ok) return proved;
     const { possession } = proved;
-    const { holder, covers, use } = possession;
+    const { holder, use, coversField } = possession;
     const claimed = { keyId: holder.thumbprint, agent: holder.agent.id };
+    if (token?.ok === false) return refuse(refusal(token.code, token.detail), claimed);
 
-    const links = readDelegationField(rawHeaders, settings.maxDelegationDepth);
+    const links = readDelegationField(rawHeaders, parts.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
-    const usedUp = await reserveNonce(use, settings);
-    if (usedUp !== undefined) return refuse(usedUp, claimed);
-    const body = await verifyBody(request, covers, settings.bodyLimits);
-    if ('code' in body) return refuse(body, claimed);
 
-    const verified = await token();
-    if (verified?.ok === false) return refuse(refusal(verified.code, verified.detail), claimed);
-    const presented = { holder, token: verified?.token, links, now };
-    const acting = await actingChain(presented, settings);
-    if ('code' in acting) return refuse(acting, claimed);
-    const lasts = lasting({ ...acting, verifiedAt: now });
-    const unrevoked = settings.revocations.standing(acting.chain, verified?.token);
-    const standing = async (): Promise<Refusal | undefined> => (await lasts()) ?? (await unrevoked());
-    const fallen = await standing();
-    if (fallen !== undefined) return refuse(fallen, claimed);
-    return { ok: true, caller: callerOf(acting, possession, requestId), standing, bodyVerdict: body.verdict };
+    const replayed = await reserveNonce(use, parts);
+    if (replayed !== undefined) return refuse(replayed, claimed);
+
+    const badBody = await verifyBody(request, coversField, parts.bodyLimits);
+    if (badBody !== undefined) return refuse(badBody, claimed);
+
+    const verified = await verifyChain({ holder, token: token?.token, links, now }, parts);
+    if ('code' in verified) return refuse(verified, claimed);
+
+    const { chain, signers } = verified;
+    const revalidate = parts.revalidation({ chain, signers, token: token?.token, verifiedAt: now });
+    const revoked = await revalidate();
+    if (revoked !== undefined) return refuse(revoked, claimed);
+    return { ok: true, caller: callerOf(verified, possession, requestId), revalidate };
   };
 }
 
+/** Refused before the signature base is built: it cannot hold what is not even ASCII. Without a signature, the request is refused as unsigned. */
+function malformedBesideSignature(
+  authorization: AuthorizationReading,
+  rawHeaders: readonly string[],
+): Refusal | undefined {
+  const isSigned = fieldValues(rawHeaders, 'signature-input').length > 0;
+  return authorization.kind === 'malformed' && isSigned ? refusal('token_malformed', authorization.detail) : undefined;
+}
+
+async function verifyToken(
+  tokens: TokenVerifier,
+  authorization: AuthorizationReading,
+  now: number,
+): Promise<TokenResult | undefined> {
+  return 'token' in authorization ? await tokens.verify(authorization.token, now) : undefined;
+}
+
 function callerOf(
-  { chain, scope, authorizationDetails }: ActingChain,
+  { chain, scope, authorizationDetails }: VerifiedChain,
   { holder, proof }: Possession,
   requestId: string,
 ): Caller {
@@ -98,19 +120,6 @@ function callerOf(
     proof,
     requestId,
   });
-}
-
-async function verifyToken(
-  { tokens }: Settings,
-  authorization: AuthorizationReading,
-  now: number,
-): Promise<TokenResult | undefined> {
-  return 'token' in authorization ? await tokens.verify(authorization.token, now) : undefined;
-}
-
-function once<T>(compute: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | undefined;
-  return () => (result ??= compute());
 }
 
 function refuse(refused: Refusal, claimed?: AuditEvent['claimed']): Verification {

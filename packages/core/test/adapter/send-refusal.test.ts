@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { sendRefusal } from '../../src/adapter/send-refusal.js';
-import { refusal, refusalResponse } from '../../src/model/refusal.js';
+import { refusal } from '../../src/model/refusal.js';
+import { refusalResponse } from '../../src/model/refusal-response.js';
 import { Deferred } from '../deferred.js';
 import { post, RawClient, serve } from './raw-http.js';
 

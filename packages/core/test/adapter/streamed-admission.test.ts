@@ -50,6 +50,36 @@ const body = Buffer.alloc(300_000, 'abcdefg');
 const forged = Buffer.concat([body.subarray(0, -1), Buffer.from('!')]);
 const put = () => signed({ method: 'PUT', target: '/upload', body });
 
+describe('a streamBody that fails', () => {
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no such route');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no such route'))],
+  ])('leaves the body held, and is reported when it %s [G4]', async (_title, streamBody) => {
+    const troubles: string[] = [];
+    const parts = await guarded({ onTrouble: (trouble) => troubles.push(trouble) });
+    let handled = 0;
+    await using server = await streaming(
+      parts,
+      async (request, response) => {
+        handled += 1;
+        await count(request, response);
+      },
+      { streamBody: streamBody as () => boolean },
+    );
+    const refused = await send(server.url, tampered(put(), { body: forged }));
+    expect(refused.status).toBe(401);
+    expect(JSON.parse(refused.body)).toMatchObject({ code: 'digest_mismatch' });
+    expect(handled).toBe(0);
+    expect((await send(server.url, put())).status).toBe(200);
+    expect(troubles).toContain('countersign: streamBody failed, and the body is held: Error: no such route');
+  });
+});
+
 describe('a streamed body behind a guard', () => {
   it('reaches its handler before its end has come', async () => {
     const parts = await guarded();

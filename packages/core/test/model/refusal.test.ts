@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { refusal, refusalCodes, refusalResponse } from '../../src/model/refusal.js';
+import { refusal, refusalCodes } from '../../src/model/refusal.js';
+import { refusalResponse } from '../../src/model/refusal-response.js';
 
 const documented = readFileSync(new URL('../../../../docs/reference/refusals.md', import.meta.url), 'utf8');
 

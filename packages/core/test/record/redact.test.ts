@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AuditEvent, auditRecordSchema } from '@countersign/audit';
 import { auditPseudonym } from '../../src/record/pseudonym.js';
+import { readRedactOptions } from '../../src/record/redact-options.js';
 import { createRedactor } from '../../src/record/redact.js';
 import type { RedactOptions } from '../../src/record/redact-options.js';
 import { ConfigError } from '@countersign/common';
@@ -42,17 +43,19 @@ describe('redaction', () => {
   });
 
   it('leaves out what it is told to, and the explanation, which may quote it [F2]', () => {
-    const redact = createRedactor({
-      userIds: 'omit',
-      resourceIds: 'omit',
-      remoteAddresses: 'omit',
-      keepPathSegments: 2,
-    });
+    const redact = createRedactor(
+      readRedactOptions({
+        userIds: 'omit',
+        resourceIds: 'omit',
+        remoteAddresses: 'omit',
+        keepPathSegments: 2,
+      }),
+    );
     expect(redact(delegated)).toEqual(hidden('[omitted]', '[omitted]', '[omitted]', '/repos/acme/…'));
   });
 
   it('one pseudonym for one user, one resource, one address: records stay joinable [F2]', () => {
-    expect(createRedactor(everything)(delegated)).toEqual(
+    expect(createRedactor(readRedactOptions(everything))(delegated)).toEqual(
       hidden(
         auditPseudonym(pseudonymKey, { user: 'user_123' }),
         auditPseudonym(pseudonymKey, { resource: { type: 'Repo', id: 'acme/api' } }),
@@ -81,7 +84,7 @@ describe('redaction', () => {
 
   it('whoever wipes the key later changes no pseudonym', () => {
     const key = Buffer.from(pseudonymKey);
-    const redact = createRedactor({ userIds: 'pseudonym', pseudonymKey: key });
+    const redact = createRedactor(readRedactOptions({ userIds: 'pseudonym', pseudonymKey: key }));
     const before = redact(delegated).subject;
     key.fill(0);
     expect(redact(delegated).subject).toEqual(before);
@@ -89,7 +92,10 @@ describe('redaction', () => {
 
   it('agents keep their names, as actor and as subject', () => {
     const own = event('b', { subject: { id: 'agent-1', type: 'agent' } });
-    expect(createRedactor({ userIds: 'omit' })(own)).toMatchObject({ actor: own.actor, subject: own.subject });
+    expect(createRedactor(readRedactOptions({ userIds: 'omit' }))(own)).toMatchObject({
+      actor: own.actor,
+      subject: own.subject,
+    });
   });
 
   it.each([
@@ -103,13 +109,15 @@ describe('redaction', () => {
     ['*', 5, '[omitted]'],
     ['secret.example:443', 5, '[omitted]'],
   ])('of the path %s %i segments are %s [F2]', (path, keepPathSegments, shown) => {
-    const { request } = createRedactor({ keepPathSegments })(event('a', { request: { ...delegated.request, path } }));
+    const { request } = createRedactor(readRedactOptions({ keepPathSegments }))(
+      event('a', { request: { ...delegated.request, path } }),
+    );
     expect(request.path).toBe(shown);
   });
 
   it('nothing that is hidden stands anywhere in what a sink gets [F2]', () => {
     const secret = fc.stringMatching(/^[a-z]{12}$/);
-    const redact = createRedactor(everything);
+    const redact = createRedactor(readRedactOptions(everything));
     fc.assert(
       fc.property(secret, secret, secret, secret, (user, resource, address, segment) => {
         const text = JSON.stringify(
@@ -154,7 +162,7 @@ describe('rules of redaction [G5]', () => {
     [{ keepPathSegments: '1' }, 'keepPathSegments'],
     [{ userId: 'omit' }, "Did you mean 'userIds'"],
   ])('%j', (options, message) => {
-    expect(() => createRedactor(options as RedactOptions)).toThrow(ConfigError);
-    expect(() => createRedactor(options as RedactOptions)).toThrow(message);
+    expect(() => readRedactOptions(options as RedactOptions)).toThrow(ConfigError);
+    expect(() => readRedactOptions(options as RedactOptions)).toThrow(message);
   });
 });

@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { fieldValues } from './fields.js';
+import { fieldValues } from '../../model/fields.js';
 import type { HttpRequest } from '../../model/request.js';
 
 type View = Pick<HttpRequest, 'rawHeaders' | 'headers'>;

@@ -1,7 +1,7 @@
 import { ConfigError, secureUrl } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { fieldValues } from './fields.js';
-import { pathOf } from './target.js';
+import { fieldValues } from '../../model/fields.js';
+import { pathOf } from '../../model/request.js';
 
 /** An origin this API answers for (RFC 6454): what requests must be addressed to. */
 export interface Origin {
@@ -29,22 +29,24 @@ export function parseOrigin(value: string, dangerouslyAllowHttp: boolean): Origi
   return { scheme: url.protocol === 'https:' ? 'https' : 'http', authority: url.host, href: url.origin };
 }
 
-/** The request target and the origin that it is addressed to, or why it is neither. */
-export type AddressedRequest =
-  | { readonly ok: true; readonly origin: Origin; readonly authority: string }
-  | { readonly ok: false; readonly refusal: Refusal };
+/** Which of our origins a request is addressed to. */
+export interface Address {
+  readonly origin: Origin;
+  /** The authority as the client wrote it. */
+  readonly authority: string;
+}
 
 /**
  * Decides which of our origins a request is addressed to, from the Host field and the raw target alone.
  * X-Forwarded-* and Forwarded count for nothing: anyone can write them. Only `forwardedHost`, from a proxy that the
  * application trusts, stands for the Host field.
  */
-export function addressedOrigin(
+export function readAddress(
   target: string,
   rawHeaders: readonly string[],
   origins: readonly Origin[],
   forwardedHost?: string,
-): AddressedRequest {
+): Address | Refusal {
   const hosts = forwardedHost === undefined ? statedHosts(rawHeaders) : [forwardedHost];
   const [host] = hosts;
   // RFC 9112 §3.2: none or several Host fields make the request invalid.
@@ -70,9 +72,9 @@ export function addressedOrigin(
 
   const origin = origins.find((candidate) => sameAuthority(candidate, host, absolute?.[1]));
   if (origin === undefined) {
-    return { ok: false, refusal: refusal('origin_mismatch', `addressed to ${host}`) };
+    return refusal('origin_mismatch', `addressed to ${host}`);
   }
-  return { ok: true, origin, authority: host };
+  return { origin, authority: host };
 }
 
 function hasDotSegment(path: string): boolean {
@@ -101,6 +103,6 @@ function normaliseAuthority(host: string, scheme?: string): string | undefined {
   return lower;
 }
 
-function malformed(detail: string): AddressedRequest {
-  return { ok: false, refusal: refusal('request_malformed', detail) };
+function malformed(detail: string): Refusal {
+  return refusal('request_malformed', detail);
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { ConfigError } from '@countersign/common';
-import { fieldValues } from './fields.js';
+import { fieldValues } from '../../model/fields.js';
 import type { HttpRequest } from '../../model/request.js';
 
 /** What proxies of our own say of a request. Empty unless one of them is the connected peer. */

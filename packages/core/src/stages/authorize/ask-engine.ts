@@ -1,25 +1,27 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { mapConcurrent, errorMessage, withTimeout } from '@countersign/common';
+import { answerInTime, errorMessage, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
-/** For what never answers; an engine that asks others has a limit of its own, far below. */
-const longestDecisionSeconds = 30;
+/** An engine, and how long it may take for one answer. */
+export interface EngineParts {
+  readonly policy: PolicyEngine;
+  readonly lookupTimeoutSeconds: number;
+}
 
 /**
  * Asks an engine about each resource. An engine that fails, in whatever way, has not allowed anything. `question` gets
  * what the engine knows of scopes; what it throws counts as the engine's fault. Never rejects.
  */
 export async function askEngine(
-  policy: PolicyEngine,
+  { policy, lookupTimeoutSeconds }: EngineParts,
   question: (vocabulary: readonly string[]) => Question,
   resources: readonly Resource[],
 ): Promise<readonly (PolicyDecision | Refusal)[]> {
   try {
-    const deciding = decideAll(policy, question(policy.scopeVocabulary), resources);
-    const decisions: unknown = await withTimeout(longestDecisionSeconds * 1000, deciding, () => {
-      throw new Error(`the engine did not decide within ${longestDecisionSeconds} seconds`);
-    });
+    const decisions: unknown = await answerInTime(lookupTimeoutSeconds, () =>
+      decideAll(policy, question(policy.scopeVocabulary), resources),
+    );
     if (Array.isArray(decisions) && decisions.length === resources.length)
       return Array.from(decisions, decisionOrFault);
     return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));

@@ -14,7 +14,7 @@ export type EntityProvider = (resource: {
 
 export type EntityRecord = Pick<Resource, 'attributes' | 'parents'>;
 
-export interface EntityResolverSettings {
+export interface EntityResolverParts {
   readonly entities: EntityProvider | undefined;
   readonly lookupTimeoutSeconds: number;
   readonly onTrouble: (message: string) => void;
@@ -28,7 +28,7 @@ export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
   onTrouble,
-}: EntityResolverSettings): (caller: Caller, resource: Resource) => Promise<Resolved> {
+}: EntityResolverParts): (caller: Caller, resource: Resource) => Promise<Resolved> {
   // A caller is good for one request.
   const known = new WeakMap<Caller, Map<string, Promise<Resolved>>>();
 

@@ -3,19 +3,19 @@ import { type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine } from './ask-engine.js';
 import { mapConcurrent } from '@countersign/common';
 import type { MatchingDetails, Resource } from '@countersign/policy';
-import { createEntityResolver, type EntityResolverSettings } from './entity-provider.js';
+import { createEntityResolver, type EntityResolverParts } from './entity-provider.js';
 import { type Verdict, verdictOf } from './verdict.js';
 import { actorQuestion, type Asked } from './question.js';
-import { createSubjectCheck, type SubjectCheckSettings } from './subject-check.js';
+import { createSubjectCheck, type SubjectCheckParts } from './subject-check.js';
 
-export interface EvaluatorSettings extends SubjectCheckSettings, EntityResolverSettings {
+export interface EvaluatorParts extends SubjectCheckParts, EntityResolverParts {
   readonly subjectMustAlsoBePermitted: boolean;
   /** What this API is called in `authorization_details`. */
   readonly audiences: readonly string[];
 }
 
 /**
- * Judges one action on each resource, in their order: by the details of the delegation, then by policy. Never
+ * Evaluates one action on each resource, in their order: by the details of the delegation, then by policy. Never
  * rejects.
  */
 export type Evaluator = (asked: Asked, resources: readonly Resource[]) => Promise<readonly Verdict[]>;
@@ -32,15 +32,15 @@ interface Group {
   readonly resources: Resource[];
 }
 
-export function createEvaluator(settings: EvaluatorSettings): Evaluator {
-  const { policy, scopeMatch, audiences, subjectMustAlsoBePermitted } = settings;
-  const checkSubject = createSubjectCheck(settings);
-  const resolve = createEntityResolver(settings);
+export function createEvaluator(parts: EvaluatorParts): Evaluator {
+  const { scopeMatch, audiences, subjectMustAlsoBePermitted } = parts;
+  const checkSubject = createSubjectCheck(parts);
+  const resolve = createEntityResolver(parts);
 
-  async function judgeAlike(asked: Asked, { details, resources }: Group): Promise<readonly Verdict[]> {
+  async function evaluateGroup(asked: Asked, { details, resources }: Group): Promise<readonly Verdict[]> {
     const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
-    const judgements = (await askEngine(policy, question, resources)).map(verdictOf);
-    return subjectMustAlsoBePermitted ? await checkSubject(asked, { details, resources, judgements }) : judgements;
+    const verdicts = (await askEngine(parts, question, resources)).map(verdictOf);
+    return subjectMustAlsoBePermitted ? await checkSubject(asked, { details, resources, verdicts }) : verdicts;
   }
 
   async function prepare({ caller, action }: Asked, resource: Resource): Promise<Prepared> {
@@ -51,12 +51,12 @@ export function createEvaluator(settings: EvaluatorSettings): Evaluator {
   }
 
   return async (asked, resources) => {
-    const judgements: Verdict[] = [];
+    const verdicts: Verdict[] = [];
     const groups = new Map<string, Group>();
     const prepared = await mapConcurrent(resources, (resource) => prepare(asked, resource));
     for (const [place, one] of prepared.entries()) {
       if ('refused' in one) {
-        judgements[place] = { permitted: false, refused: one.refused };
+        verdicts[place] = { permitted: false, refused: one.refused };
       } else {
         const group = groupOf(groups, one.details);
         group.places.push(place);
@@ -64,10 +64,10 @@ export function createEvaluator(settings: EvaluatorSettings): Evaluator {
       }
     }
     for (const group of groups.values()) {
-      const judged = await judgeAlike(asked, group);
-      for (const [index, place] of group.places.entries()) judgements[place] = judged[index] ?? undecided;
+      const decided = await evaluateGroup(asked, group);
+      for (const [index, place] of group.places.entries()) verdicts[place] = decided[index] ?? undecided;
     }
-    return judgements;
+    return verdicts;
   };
 }
 

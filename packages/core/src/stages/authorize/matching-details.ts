@@ -4,8 +4,7 @@ import {
   detailsCover,
   unknownMembers,
 } from '@countersign/delegation';
-import type { Permission } from '../../guard.js';
-import type { MatchingDetails } from '@countersign/policy';
+import type { MatchingDetails, Resource } from '@countersign/policy';
 import { type Refusal, refusal } from '../../model/refusal.js';
 
 /**
@@ -14,7 +13,7 @@ import { type Refusal, refusal } from '../../model/refusal.js';
  */
 export function matchingDetails(
   lists: AuthorizationDetailLists | undefined,
-  { action, resource }: Permission,
+  { action, resource }: { readonly action: string; readonly resource: Resource },
   locations: readonly string[],
 ): MatchingDetails | Refusal | undefined {
   if (lists === undefined) return undefined;

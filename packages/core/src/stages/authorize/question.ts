@@ -1,6 +1,6 @@
 import { closeScope, type ScopeMatch, ScopeVocabulary } from '@countersign/delegation';
 import type { Caller } from '../../model/caller.js';
-import type { RequestFacts } from '../address/request-facts.js';
+import type { RequestFacts } from '../../model/request.js';
 import type { MatchingDetails, PolicyQuery } from '@countersign/policy';
 
 /** A question to policy before it is put about a resource. */

@@ -3,43 +3,43 @@ import type { Caller } from '../../model/caller.js';
 import type { AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { askEngine } from './ask-engine.js';
-import type { MatchingDetails, PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '@countersign/policy';
+import { askEngine, type EngineParts } from './ask-engine.js';
+import type { MatchingDetails, PolicyDecision, PolicyQuery, Resource } from '@countersign/policy';
 import { type Verdict, verdictOf } from './verdict.js';
 import { actsForItself, type Asked, subjectQuestion } from './question.js';
 
-export interface SubjectCheckSettings {
-  readonly policy: PolicyEngine;
+export interface SubjectCheckParts extends EngineParts {
   readonly agents: AgentDirectory;
   readonly scopeMatch: ScopeMatch;
   readonly clock: () => number;
 }
 
-/** Resources that the delegation limits alike, and how they were judged for the actor. */
-export interface JudgedForActor {
+/** Resources that the delegation limits alike, and what was decided for the actor. */
+export interface ActorVerdicts {
   readonly details: MatchingDetails | undefined;
   readonly resources: readonly Resource[];
-  readonly judgements: readonly Verdict[];
+  readonly verdicts: readonly Verdict[];
 }
 
 /** Asks policy whether the subject, too, may do what the actor may: an agent can then never do more than who it acts for. */
-export function createSubjectCheck({ policy, agents, scopeMatch, clock }: SubjectCheckSettings) {
-  return async (asked: Asked, { details, resources, judgements }: JudgedForActor): Promise<readonly Verdict[]> => {
+export function createSubjectCheck(parts: SubjectCheckParts) {
+  const { agents, scopeMatch, clock } = parts;
+  return async (asked: Asked, { details, resources, verdicts }: ActorVerdicts): Promise<readonly Verdict[]> => {
     const { caller } = asked;
-    const permitted = resources.filter((_resource, place) => judgements[place]?.permitted === true);
-    if (permitted.length === 0 || actsForItself(caller)) return judgements;
+    const permitted = resources.filter((_resource, place) => verdicts[place]?.permitted === true);
+    if (permitted.length === 0 || actsForItself(caller)) return verdicts;
     const principal = await subjectPrincipal(caller, agents, clock() / 1000);
     if ('code' in principal) {
-      return judgements.map((judgement) =>
-        judgement.permitted ? { ...judgement, permitted: false, refused: principal } : judgement,
+      return verdicts.map((verdict) =>
+        verdict.permitted ? { ...verdict, permitted: false, refused: principal } : verdict,
       );
     }
     const question = (vocabulary: readonly string[]) =>
       subjectQuestion(asked, { details, vocabulary, scopeMatch }, principal);
-    const answers = (await askEngine(policy, question, permitted)).values();
-    return judgements.map((judgement) => {
-      const answer = judgement.permitted ? answers.next().value : undefined;
-      return judgement.permitted && answer !== undefined ? both(judgement.policy, answer, caller) : judgement;
+    const answers = (await askEngine(parts, question, permitted)).values();
+    return verdicts.map((verdict) => {
+      const answer = verdict.permitted ? answers.next().value : undefined;
+      return verdict.permitted && answer !== undefined ? both(verdict.policy, answer, caller) : verdict;
     });
   };
 }
@@ -53,7 +53,7 @@ async function subjectPrincipal(
   const { type, id } = subject;
   if (type === 'user') return { type: 'User', id, roles: [], capabilities: [] };
   const [{ keyId }] = chain;
-  const holder = keyId === undefined ? undefined : await findKeyHolder(keyId, { agents, token: noToken, now });
+  const holder = keyId === undefined ? undefined : await findKeyHolder(keyId, { agents, token: undefined, now });
   if (holder !== undefined && 'code' in holder && holder.code === 'keys_unavailable') return holder;
   // Without its roles, a forbid for one of them would be missed.
   if (holder === undefined || 'code' in holder || holder.agent.id !== id) {
@@ -62,8 +62,6 @@ async function subjectPrincipal(
   const { roles, capabilities, owner } = holder.agent;
   return { id, roles, capabilities, ...(owner === undefined ? {} : { owner }) };
 }
-
-const noToken = (): Promise<undefined> => Promise.resolve(undefined);
 
 /** What both answers come to. The record names the policies of both. */
 function both(actors: PolicyDecision, answer: PolicyDecision | Refusal, { subject }: Caller): Verdict {

@@ -1,25 +1,25 @@
-import { Digester } from './digester.js';
-import type { RequestBody } from './request-body.js';
+import { bodyFailure, type RequestBody } from '../../model/request-body.js';
+import { Digester, digestFailure } from './digester.js';
 
 /**
  * A body that is already here whole: for tests, and for hosts that hand over complete bodies (a lambda, a queue).
- * The bytes must be those of the wire, before any decoding. Nothing is held back, so what reads the body afterwards
- * must be called only when the guard let the request in.
+ * The bytes must be those of the wire, before any decoding. Nothing is held back, so the reader of the body must be called
+ * only when the guard let the request in.
  *
  * @example
  * const body = bufferedBody(Buffer.from('{"title":"x"}'));
  */
 export function bufferedBody(bytes: Uint8Array): RequestBody {
   return {
-    async hold({ maxBytes }, algorithms) {
+    async accept({ maxBytes }, expected) {
       if (bytes.length > maxBytes) {
-        return { ok: false, code: 'body_too_large', detail: `${bytes.length} bytes, at most ${maxBytes} are allowed` };
+        return bodyFailure('body_too_large', `${bytes.length} bytes, at most ${maxBytes} are allowed`);
       }
-      const digester = new Digester(algorithms);
+      const digester = new Digester(expected.keys());
       digester.update(bytes);
-      return { ok: true, length: bytes.length, digests: digester.finish() };
+      return digestFailure(expected, digester.finish());
     },
     release: () => {},
-    discard: () => {},
+    discard: () => Promise.resolve(undefined),
   };
 }

@@ -1,10 +1,8 @@
 import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
 import type { DigestAlgorithm } from '@countersign/signature';
+import { type BodyFailure, bodyFailure, type Digests } from '../../model/request-body.js';
 
 const hashNames = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const satisfies Record<DigestAlgorithm, string>;
-
-/** The digests of one body, by algorithm. */
-export type Digests = ReadonlyMap<DigestAlgorithm, Uint8Array>;
 
 /** Digests one body under every algorithm that its Content-Digest names (RFC 9530 §2), while it arrives. */
 export class Digester {
@@ -23,12 +21,13 @@ export class Digester {
   }
 }
 
-/** The first algorithm under which a body is not what was expected: every expected digest must match. */
-export function mismatch(expected: Digests, actual: Digests): DigestAlgorithm | undefined {
+/** Why a body is not what was signed: every expected digest must match. */
+export function digestFailure(expected: Digests, actual: Digests): BodyFailure | undefined {
   for (const [algorithm, digest] of expected) {
     const computed = actual.get(algorithm);
-    if (computed === undefined || computed.length !== digest.length || !timingSafeEqual(computed, digest))
-      return algorithm;
+    if (computed === undefined || computed.length !== digest.length || !timingSafeEqual(computed, digest)) {
+      return bodyFailure('digest_mismatch', algorithm);
+    }
   }
   return undefined;
 }

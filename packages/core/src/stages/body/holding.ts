@@ -1,25 +1,30 @@
-import type { DigestAlgorithm } from '@countersign/signature';
-import { Digester } from './digester.js';
+import { Digester, digestFailure } from './digester.js';
 import { KeptBytes } from './kept-bytes.js';
-import { type BodyFailure, type BodyLimits, bodyFailure, type HeldBody } from './request-body.js';
-import type { ChunkSink, Tap } from './tap.js';
+import { type BodyFailure, type BodyLimits, bodyFailure, type Digests } from '../../model/request-body.js';
+import type { BodyTaker, Tap } from './tap.js';
 
 /** Keeps a body back while it is digested, all of it. */
-export class Holding implements ChunkSink {
-  readonly result: Promise<HeldBody>;
+export class Holding implements BodyTaker {
+  /** What is released has verified. */
+  readonly verdict: Promise<undefined> = Promise.resolve(undefined);
+  readonly #tap: Tap;
+  readonly #result: Promise<BodyFailure | undefined>;
   readonly #limits: BodyLimits;
+  readonly #expected: Digests;
   readonly #digester: Digester;
   readonly #kept: KeptBytes;
   readonly #timer: NodeJS.Timeout;
-  #settle: (result: HeldBody) => void = () => {};
+  #settle: (failure: BodyFailure | undefined) => void = () => {};
   #phase: 'holding' | 'held' | 'failed' | 'released' = 'holding';
   #length = 0;
 
-  constructor(tap: Tap, limits: BodyLimits, algorithms: readonly DigestAlgorithm[]) {
+  constructor(tap: Tap, limits: BodyLimits, expected: Digests) {
+    this.#tap = tap;
     this.#limits = limits;
-    this.#digester = new Digester(algorithms);
+    this.#expected = expected;
+    this.#digester = new Digester(expected.keys());
     this.#kept = new KeptBytes(tap, limits, (error) => this.#fail(bodyFailure('spool_unavailable', String(error))));
-    this.result = new Promise((resolve) => {
+    this.#result = new Promise((resolve) => {
       this.#settle = resolve;
     });
     const { timeoutSeconds } = limits;
@@ -27,6 +32,12 @@ export class Holding implements ChunkSink {
       () => this.#fail(bodyFailure('body_timeout', `${this.#length} bytes came in ${timeoutSeconds} s`)),
       timeoutSeconds * 1000,
     ).unref();
+  }
+
+  begin(): Promise<BodyFailure | undefined> {
+    // The client may have been made to wait, and some hosts deliver only when asked.
+    this.#tap.pull();
+    return this.#result;
   }
 
   chunk(bytes: Buffer): boolean {
@@ -41,7 +52,7 @@ export class Holding implements ChunkSink {
   }
 
   end(): void {
-    void this.#kept.settled().then(() => this.#succeed());
+    void this.#kept.settled().then(() => this.#judge());
   }
 
   cut(): void {
@@ -59,11 +70,16 @@ export class Holding implements ChunkSink {
     this.#kept.drop();
   }
 
-  #succeed(): void {
+  #judge(): void {
     if (this.#phase !== 'holding') return;
+    const failure = digestFailure(this.#expected, this.#digester.finish());
+    if (failure !== undefined) {
+      this.#fail(failure);
+      return;
+    }
     this.#phase = 'held';
     clearTimeout(this.#timer);
-    this.#settle({ ok: true, length: this.#length, digests: this.#digester.finish() });
+    this.#settle(undefined);
   }
 
   #fail(failure: BodyFailure): void {

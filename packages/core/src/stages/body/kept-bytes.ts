@@ -1,6 +1,6 @@
 import { Pages } from './pages.js';
 import { Replay } from './replay.js';
-import type { BodyLimits } from './request-body.js';
+import type { BodyLimits } from '../../model/request-body.js';
 import { Spool } from './spool.js';
 import type { Tap } from './tap.js';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { type BodyFailure, bodyFailure } from '../../model/request-body.js';
 import { http2StreamOf, isClosedStream } from './http2-stream.js';
-import { type BodyFailure, bodyFailure } from './request-body.js';
 import type { Tap } from './tap.js';
 
 /** Why a body cannot be taken, if that is known before a byte of it is read. */

@@ -1,7 +1,7 @@
 import { bodyError } from './body-error.js';
 import { failReader } from './fail-reader.js';
 import { isBeingRead } from './readers.js';
-import { bodyFailure } from './request-body.js';
+import { bodyFailure } from '../../model/request-body.js';
 import type { Spool } from './spool.js';
 import type { Tap } from './tap.js';
 

@@ -1,37 +1,45 @@
 import { bodyError } from './body-error.js';
-import { Digester, type Digests, mismatch } from './digester.js';
+import { Digester, digestFailure } from './digester.js';
 import { Draining } from './draining.js';
 import { failReader, recordPipes } from './fail-reader.js';
 import { earlyBytes, Pages } from './pages.js';
 import { whenRead } from './readers.js';
-import { type BodyFailure, type BodyLimits, bodyFailure, type StreamFailure } from './request-body.js';
-import type { ChunkSink, Tap } from './tap.js';
+import { type BodyFailure, type BodyLimits, bodyFailure, type Digests } from '../../model/request-body.js';
+import type { BodyTaker, Tap } from './tap.js';
+
+export interface StreamingOptions {
+  readonly expected: Digests;
+  /** Told of the failure if nobody listens for the error of the request: then no handler will answer. */
+  readonly onUnheard: (failure: BodyFailure) => void;
+}
 
 /**
  * Hands a body to its reader while it comes and is digested. Only the end is kept back until every digest has matched;
  * if one does not, the request is destroyed with an error before its end.
  */
-export class Streaming implements ChunkSink {
-  readonly verdict: Promise<StreamFailure | undefined>;
+export class Streaming implements BodyTaker {
+  readonly verdict: Promise<BodyFailure | undefined>;
   readonly #tap: Tap;
   readonly #limits: BodyLimits;
   readonly #expected: Digests;
+  readonly #onUnheard: (failure: BodyFailure) => void;
   readonly #digester: Digester;
   /** What came before it may flow. */
   readonly #early = new Pages();
   readonly #destinations: ReturnType<typeof recordPipes>;
   readonly #silence: NodeJS.Timeout;
-  #settle: (failure: StreamFailure | undefined) => void = () => {};
+  #settle: (failure: BodyFailure | undefined) => void = () => {};
   #state: 'coming' | 'whole' | BodyFailure = 'coming';
   #flows = false;
   #readerIsBehind = false;
   #draining: Draining | undefined;
   #length = 0;
 
-  constructor(tap: Tap, limits: BodyLimits, expected: Digests) {
+  constructor(tap: Tap, limits: BodyLimits, { expected, onUnheard }: StreamingOptions) {
     this.#tap = tap;
     this.#limits = limits;
     this.#expected = expected;
+    this.#onUnheard = onUnheard;
     this.#digester = new Digester(expected.keys());
     this.#destinations = recordPipes(tap.request);
     this.verdict = new Promise((resolve) => {
@@ -40,9 +48,9 @@ export class Streaming implements ChunkSink {
     this.#silence = setTimeout(() => this.#tooSilent(), limits.timeoutSeconds * 1000).unref();
   }
 
-  /** What is known to be wrong already. */
-  get failure(): BodyFailure | undefined {
-    return typeof this.#state === 'string' ? undefined : this.#state;
+  /** What is known to be wrong before anything flows. */
+  begin(): Promise<BodyFailure | undefined> {
+    return Promise.resolve(this.#failure);
   }
 
   chunk(bytes: Buffer): boolean {
@@ -57,9 +65,9 @@ export class Streaming implements ChunkSink {
   end(): void {
     this.#draining?.end();
     if (this.#state !== 'coming') return;
-    const wrong = mismatch(this.#expected, this.#digester.finish());
-    if (wrong !== undefined) {
-      this.#fail(bodyFailure('digest_mismatch', wrong));
+    const failure = digestFailure(this.#expected, this.#digester.finish());
+    if (failure !== undefined) {
+      this.#fail(failure);
       return;
     }
     clearTimeout(this.#silence);
@@ -72,7 +80,7 @@ export class Streaming implements ChunkSink {
   cut(): void {
     this.#draining?.cut();
     const gone = bodyFailure('body_incomplete', `the client went away after ${this.#length} bytes`);
-    this.#state = this.failure ?? gone;
+    this.#state = this.#failure ?? gone;
     clearTimeout(this.#silence);
     this.#settle(this.#state);
   }
@@ -83,15 +91,19 @@ export class Streaming implements ChunkSink {
     this.#tap.pull();
     for (const page of this.#early.take()) this.#tap.deliver(page);
     if (this.#state === 'whole') this.#tap.deliver(null);
-    if (this.failure !== undefined) this.#failReader(this.failure);
+    if (this.#failure !== undefined) this.#failReader(this.#failure);
   }
 
   /** Nobody will read on. What still comes of a body that flowed is digested for the verdict, and dropped. */
   discard(): void {
     this.#early.clear();
     if (!this.#flows) this.#fail(bodyFailure('body_incomplete', 'discarded before its end'));
-    if (this.failure !== undefined) this.#settle(this.failure);
+    if (this.#failure !== undefined) this.#settle(this.#failure);
     if (this.#flows) this.#drain();
+  }
+
+  get #failure(): BodyFailure | undefined {
+    return typeof this.#state === 'string' ? undefined : this.#state;
   }
 
   #digest(bytes: Buffer): void {
@@ -121,7 +133,8 @@ export class Streaming implements ChunkSink {
   #failReader(failure: BodyFailure): void {
     whenRead(this.#tap.request, () => {
       const heard = failReader(this.#tap.request, bodyError(failure), this.#destinations);
-      this.#settle(heard ? failure : { ...failure, unheard: true });
+      this.#settle(failure);
+      if (!heard) this.#onUnheard(failure);
       this.#drain();
     });
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { BodyFailure } from '../../model/request-body.js';
 import { cutOff, http2StreamOf, isClosedStream } from './http2-stream.js';
 
 /** Where the chunks of a body go. */
@@ -9,6 +10,16 @@ export interface ChunkSink {
   end(): void;
   /** The client went away before the end. */
   cut(): void;
+}
+
+/** Takes a body whose signature has verified: it is held, or it flows. */
+export interface BodyTaker extends ChunkSink {
+  /** Called once the tap delivers to it. Resolves to undefined once the body may be released, or to why not. */
+  begin(): Promise<BodyFailure | undefined>;
+  /** Resolves when the body has ended, or will not end any more: to what was wrong with a body that flowed. */
+  readonly verdict: Promise<BodyFailure | undefined>;
+  release(): void;
+  discard(): void;
 }
 
 const pullBytes = 64 * 1024;

@@ -1,47 +1,30 @@
 import { type DigestAlgorithm, parseContentDigest } from '@countersign/signature';
-import { fieldValues } from '../address/fields.js';
+import { fieldValues } from '../../model/fields.js';
 import { seesBody } from '../address/one-view.js';
 import type { HttpRequest } from '../../model/request.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { mismatch } from './digester.js';
-import type { BodyLimits, BodyVerdict } from './request-body.js';
-
-/** Whether the verified signature covers a field of this name. */
-export type Covers = (fieldName: string) => boolean;
-
-/** A body that may be released. Only one that is streamed, whose bytes have not verified yet, has a verdict to come. */
-export interface AcceptedBody {
-  readonly verdict?: BodyVerdict;
-}
+import type { BodyLimits } from '../../model/request-body.js';
+import type { Covers } from '../possession/possession.js';
 
 /**
- * Holds the body until every supported digest of a *covered* Content-Digest (RFC 9530) has verified over the bytes on
- * the wire. Where the host chose to stream it, all but the bytes is verified, and they will be while they flow. Without
- * `covers` no body is bound to its sender (RFC 9449 §11.7); a digest that it states anyway must match.
+ * Accepts the body only if every supported digest of a *covered* Content-Digest (RFC 9530) verifies over the bytes on the
+ * wire. Without `covers` no body is bound to its sender (RFC 9449 §11.7); a digest that it states anyway must match.
  */
 export async function verifyBody(
   request: HttpRequest,
   covers: Covers | undefined,
   limits: BodyLimits,
-): Promise<AcceptedBody | Refusal> {
-  const { rawHeaders, body, bodyMode = 'hold' } = request;
+): Promise<Refusal | undefined> {
+  const { rawHeaders, body } = request;
   if (covers !== undefined && uncovered(rawHeaders, covers, 'content-encoding')) return notCovered('content-encoding');
   const unbound = unboundBody(request, covers);
   // Known before a byte is read; without a stated length the first byte tells.
   if (unbound !== undefined && announcesBytes(rawHeaders)) return unbound;
   const expected = expectedDigests(rawHeaders);
   if (!(expected instanceof Map)) return expected;
-  // Without a digest there is nothing to compare a stream with.
-  if (bodyMode === 'stream' && body.stream !== undefined && unbound === undefined && expected.size > 0) {
-    const streamed = body.stream(limits, expected);
-    return streamed.ok ? { verdict: streamed.verdict } : refusal(streamed.code, streamed.detail);
-  }
-
-  const held = await body.hold(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, [...expected.keys()]);
-  if (!held.ok)
-    return unbound !== undefined && held.code === 'body_too_large' ? unbound : refusal(held.code, held.detail);
-  const wrong = mismatch(expected, held.digests);
-  return wrong === undefined ? {} : refusal('digest_mismatch', wrong);
+  const failure = await body.accept(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, expected);
+  if (failure === undefined) return undefined;
+  return unbound !== undefined && failure.code === 'body_too_large' ? unbound : refusal(failure.code, failure.detail);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { wireBounds } from '@countersign/common';
 import { parseList } from '@countersign/signature';
-import { fieldValues } from '../address/fields.js';
+import { fieldValues } from '../../model/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 
 /**

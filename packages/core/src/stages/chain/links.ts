@@ -5,8 +5,7 @@ import { findKeyHolder, type KeyHolder } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { bytesHeld, maxBytesRemembered } from '../token/bytes-held.js';
 import { LruCache } from '@countersign/common';
-import { gateLink, type UntrustedLink } from './link-gate.js';
-import { linkVerifies } from './link-signature.js';
+import { gateLink, linkVerifies, type UntrustedLink } from './link-gate.js';
 import { quoteForLog } from '../token/quote-for-log.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
@@ -81,7 +80,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
 
   function holderOf(keyId: string, { token, now }: LinkContext): Promise<KeyHolder | Refusal> {
     const vouching = token === undefined ? undefined : ({ ok: true, token } as const);
-    return findKeyHolder(keyId, { agents, token: () => Promise.resolve(vouching), now });
+    return findKeyHolder(keyId, { agents, token: vouching, now });
   }
 
   /** What depends on the moment and on us; the chain law judges the rest. */
@@ -92,8 +91,8 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     }
     const untimely = checkTimes(claims, { now, clockSkewSeconds, maxLifetimeSeconds });
     if (untimely === undefined) return undefined;
-    const lasting = untimely.code === 'token_lifetime_too_long';
-    return refusal(lasting ? 'delegation_invalid' : 'delegation_expired', `of a link: ${untimely.detail}`);
+    const tooLong = untimely.code === 'token_lifetime_too_long';
+    return refusal(tooLong ? 'delegation_invalid' : 'delegation_expired', `of a link: ${untimely.detail}`);
   }
 
   return {

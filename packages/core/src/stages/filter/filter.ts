@@ -1,12 +1,10 @@
-import type { DecidedAction, FilteredList } from '../../record/recorder.js';
-import { type AuthorizerParts, barredFromAsking } from '../authorize/authorize.js';
-import type { Caller } from '../../model/caller.js';
-import type { Guard } from '../../guard.js';
+import type { AuditEvent } from '@countersign/audit';
 import { isResource, type Resource, resourceProblem } from '@countersign/policy';
-import type { Verdict } from '../authorize/verdict.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import type { AdmittedRequest } from '../../record/request-register.js';
-import { whileServed } from '../authorize/while-served.js';
+import { barredFromAsking, type DecisionParts } from '../authorize/authorize.js';
+import type { Asked } from '../authorize/question.js';
+import type { Verdict } from '../authorize/verdict.js';
+import type { Revalidate } from '../revocation/check-revocations.js';
 
 export interface FilterOptions {
   /** The scope that the caller must hold besides policy's consent. */
@@ -18,43 +16,35 @@ export type Filtered<Item extends Resource> =
   | { readonly ok: true; readonly permitted: readonly Item[] }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** Asks as `authorize` does, about many resources at once. */
-export function createFilter({ judge, recorder, register, scopeMatch }: AuthorizerParts): Guard['filter'] {
-  async function filterAndRecord<Item extends Resource>(
-    caller: Caller,
-    admitted: AdmittedRequest,
-    items: readonly Item[],
-    { action, requires }: { readonly action: string } & FilterOptions,
-  ): Promise<Filtered<Item>> {
-    const { facts } = admitted;
-    async function refuse(refused: Refusal): Promise<Filtered<Item>> {
-      const decided: DecidedAction = { action };
-      return { ok: false, refusal: await recorder.denied(caller, facts, decided, refused) };
-    }
+/** The recorded part of a filtered list. */
+export type FilteredList = Pick<AuditEvent, 'decision' | 'code' | 'detail' | 'filtered' | 'policies' | 'policySet'> & {
+  readonly action: string;
+};
 
-    const barred = await barredFromAsking(caller, admitted, requires, scopeMatch);
-    if (barred !== undefined) return await refuse(barred);
-    const resources = copiesOf(items);
-    if (typeof resources === 'string') return await refuse(refusal('resource_unresolved', resources));
-    const judgements = await judge({ caller, action, requires, facts }, resources);
-    const outage = judgements.find((judgement) => !judgement.permitted && judgement.refused.status >= 500);
-    if (outage?.permitted === false) return await refuse(outage.refused);
-    // A long list takes its time, and so may those whom policy asks.
-    const fallen = await admitted.standing();
-    if (fallen !== undefined) return await refuse(fallen);
-    // No record, no list.
-    const unrecorded = await recorder.filtered(caller, facts, { action, ...describe(resources, judgements) });
-    if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
-    return { ok: true, permitted: items.filter((_item, place) => judgements[place]?.permitted === true) };
-  }
+/** What is permitted of a list, and what the record of it says. */
+export type FilterVerdict<Item extends Resource> =
+  | { readonly ok: true; readonly permitted: readonly Item[]; readonly list: FilteredList }
+  | { readonly ok: false; readonly refusal: Refusal };
 
-  return async (caller, action, resources, { requires } = {}) =>
-    await whileServed(register, caller, async (admitted) => {
-      const answer = await filterAndRecord(caller, admitted, resources, { action, ...(requires && { requires }) });
-      // The route lists on behalf of the caller, also an empty list: its outcome is recorded.
-      if (answer.ok) admitted.allowed = true;
-      return answer;
-    });
+/** Decides as `authorize` does, about many resources at once. Never rejects. */
+export async function filter<Item extends Resource>(
+  asked: Asked,
+  items: readonly Item[],
+  revalidate: Revalidate,
+  { evaluate, scopeMatch }: DecisionParts,
+): Promise<FilterVerdict<Item>> {
+  const barred = await barredFromAsking(asked, revalidate, scopeMatch);
+  if (barred !== undefined) return { ok: false, refusal: barred };
+  const resources = copiesOf(items);
+  if (typeof resources === 'string') return { ok: false, refusal: refusal('resource_unresolved', resources) };
+  const verdicts = await evaluate(asked, resources);
+  const outage = verdicts.find((verdict) => !verdict.permitted && verdict.refused.status >= 500);
+  if (outage?.permitted === false) return { ok: false, refusal: outage.refused };
+  // A long list takes its time, and so may those whom policy asks.
+  const lapsed = await revalidate();
+  if (lapsed !== undefined) return { ok: false, refusal: lapsed };
+  const permitted = items.filter((_item, place) => verdicts[place]?.permitted === true);
+  return { ok: true, permitted, list: { action: asked.action, ...describe(resources, verdicts) } };
 }
 
 /** Copied, so that what is recorded is what was decided; or what is wrong with one of them. */
@@ -73,14 +63,14 @@ const maxListed = 100;
 const maxListedUnits = 6000;
 const maxPolicies = 50;
 
-function describe(resources: readonly Resource[], judgements: readonly Verdict[]): Omit<FilteredList, 'action'> {
-  const permitted = resources.filter((_resource, place) => judgements[place]?.permitted === true);
-  const asked = judgements.flatMap(({ policy }) => policy ?? []);
+function describe(resources: readonly Resource[], verdicts: readonly Verdict[]): Omit<FilteredList, 'action'> {
+  const permitted = resources.filter((_resource, place) => verdicts[place]?.permitted === true);
+  const asked = verdicts.flatMap(({ policy }) => policy ?? []);
   const policies = new Set(
-    judgements.flatMap(({ permitted: isPermitted, policy }) => (isPermitted ? policy.policies : [])),
+    verdicts.flatMap(({ permitted: isPermitted, policy }) => (isPermitted ? policy.policies : [])),
   );
-  const undecided = judgements.flatMap((judgement) =>
-    !judgement.permitted && judgement.refused.code === 'policy_error' ? [judgement.refused.detail ?? ''] : [],
+  const undecided = verdicts.flatMap((verdict) =>
+    !verdict.permitted && verdict.refused.code === 'policy_error' ? [verdict.refused.detail ?? ''] : [],
   );
   return {
     ...(permitted.length > 0 || resources.length === 0

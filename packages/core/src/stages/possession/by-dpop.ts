@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { fieldValues } from '../address/fields.js';
-import { findKeyHolder } from './key-holder.js';
-import type { Settings } from '../../options/options.js';
-import { uncoveredCredential } from './profile.js';
+import type { AgentDirectory } from '../../keys/directory.js';
+import { fieldValues } from '../../model/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { AuthorizationReading } from '../token/authorization-header.js';
-import type { DpopSettings } from './dpop-options.js';
+import type { TokenResult } from '../token/token-verifier.js';
+import type { DpopNonces } from './dpop-nonces.js';
 import { type DpopProof, readDpopProof } from './dpop-proof.js';
-import { notProved, type PossessionResult } from './possession.js';
-import type { PresentedProof } from './presented.js';
+import { findKeyHolder } from './key-holder.js';
+import { notProved, type PossessionResult, type ProofReading, type ProofSubject } from './possession.js';
+import { uncoveredCredential } from './profile.js';
 import { isUriOfRequest } from './same-uri.js';
 
 /** Whether a request uses DPoP, or says so: then nothing weaker counts. */
@@ -16,36 +16,58 @@ export function presentsDpop(authorization: AuthorizationReading, rawHeaders: re
   return authorization.kind === 'dpop' || fieldValues(rawHeaders, 'dpop').length > 0;
 }
 
+/** How DPoP proofs are judged. */
+export interface DpopRules {
+  readonly maxAgeSeconds: number;
+  /** Undefined if no nonce is asked for. */
+  readonly nonces: DpopNonces | undefined;
+}
+
+export interface DpopProofParts {
+  readonly agents: AgentDirectory;
+  readonly clockSkewSeconds: number;
+}
+
 /**
  * Possession by a DPoP proof (RFC 9449 §4.3, §7.1): of a key that the token is bound to, for this method, URI and token.
- * It binds neither body nor fields, so that a field which gives authority is refused beside it.
+ * It binds neither body nor fields, so a field that gives authority is refused beside it.
  */
-export async function provedByDpop(
-  presented: PresentedProof,
-  dpop: DpopSettings,
-  settings: Settings,
-): Promise<PossessionResult> {
-  const { request, authorization, token, now } = presented;
-  const text = proofText(request.rawHeaders, authorization);
+export function readDpop(subject: ProofSubject, dpop: DpopRules, parts: DpopProofParts): ProofReading {
+  const { rawHeaders } = subject.request;
+  const text = proofText(rawHeaders, subject.authorization);
   if (typeof text !== 'string') return notProved(text);
-  const uncovered = uncoveredCredential(request.rawHeaders, (field) => field === 'authorization');
+  const uncovered = uncoveredCredential(rawHeaders, (field) => field === 'authorization');
   if (uncovered !== undefined) return notProved(uncovered);
+  return { ok: true, verify: (token) => verifyDpop(text, token, { subject, dpop, parts }) };
+}
 
+interface DpopTerms {
+  readonly subject: ProofSubject;
+  readonly dpop: DpopRules;
+  readonly parts: DpopProofParts;
+}
+
+async function verifyDpop(
+  text: string,
+  token: TokenResult | undefined,
+  { subject, dpop, parts }: DpopTerms,
+): Promise<PossessionResult> {
+  const { agents, clockSkewSeconds } = parts;
+  const { now } = subject;
   // Before the proof, which anybody can make with a key of his own: a stranger has no token.
-  const verified = await token();
-  if (verified?.ok !== true) return notProved(refusal(verified?.code ?? 'token_invalid', verified?.detail));
+  if (token?.ok !== true) return notProved(refusal(token?.code ?? 'token_invalid', token?.detail));
   const read = await readDpopProof(text);
   if (!read.ok) return notProved(refusal('dpop_proof_invalid', read.problem));
   const proof = read.value;
   const { thumbprint, publicKey } = proof;
-  const refused = misuse(proof, presented) ?? untimely(proof, dpop, now, settings.clockSkewSeconds);
+  const refused = misuse(proof, subject) ?? untimely(proof, dpop, now, clockSkewSeconds);
   if (refused !== undefined) return notProved(refused, thumbprint);
 
   // RFC 9449 §7.1: without this anybody could present a stolen token with a proof of a key of his own.
-  if (verified.token.claims.confirmation?.jkt !== thumbprint) {
+  if (token.token.claims.confirmation?.jkt !== thumbprint) {
     return notProved(refusal('token_not_bound_to_agent', 'its cnf.jkt is not the key of the proof'), thumbprint);
   }
-  const holder = await findKeyHolder(thumbprint, { agents: settings.agents, token, now, presentedKey: publicKey });
+  const holder = await findKeyHolder(thumbprint, { agents, token, now, presentedKey: publicKey });
   if ('code' in holder) return notProved(holder, thumbprint);
   return {
     ok: true,
@@ -57,13 +79,13 @@ export async function provedByDpop(
         algorithm: publicKey.asymmetricKeyType === 'ed25519' ? 'ed25519' : 'ecdsa-p256-sha256',
         created: proof.issuedAt,
       },
-      covers: undefined,
+      coversField: undefined,
       use: {
         // No thumbprint begins so: a jti never collides with the nonce of a signature.
         keyId: `dpop:${thumbprint}`,
         nonce: createHash('sha256').update(proof.id).digest('base64url'),
         created: proof.issuedAt,
-        validUntil: endOfValidity(proof, dpop, settings.clockSkewSeconds),
+        validUntil: endOfValidity(proof, dpop, clockSkewSeconds),
         codes: { expired: 'dpop_proof_expired', replayed: 'dpop_proof_replayed' },
       },
     },
@@ -81,9 +103,9 @@ function proofText(rawHeaders: readonly string[], authorization: AuthorizationRe
   return proof;
 }
 
-function misuse(proof: DpopProof, { request, addressed, authorization }: PresentedProof): Refusal | undefined {
+function misuse(proof: DpopProof, { request, address, authorization }: ProofSubject): Refusal | undefined {
   if (proof.method !== request.method) return refusal('dpop_proof_invalid', 'its htm is another method');
-  if (!isUriOfRequest(proof.uri, addressed.origin, request.target)) {
+  if (!isUriOfRequest(proof.uri, address.origin, request.target)) {
     return refusal('dpop_proof_invalid', 'its htu is another URI');
   }
   const token = authorization.kind === 'dpop' ? authorization.token : '';
@@ -94,13 +116,13 @@ function misuse(proof: DpopProof, { request, addressed, authorization }: Present
 }
 
 /** Comparisons are written so that a NaN refuses. */
-function untimely(proof: DpopProof, dpop: DpopSettings, now: number, clockSkewSeconds: number): Refusal | undefined {
+function untimely(proof: DpopProof, dpop: DpopRules, now: number, clockSkewSeconds: number): Refusal | undefined {
   if (dpop.nonces !== undefined && !dpop.nonces.accepts(proof.nonce ?? '', now)) return refusal('dpop_nonce_required');
   if (!(proof.issuedAt <= now + clockSkewSeconds)) return refusal('dpop_proof_expired', 'its iat is in the future');
   if (now < endOfValidity(proof, dpop, clockSkewSeconds)) return undefined;
   return refusal('dpop_proof_expired', 'its iat is too old');
 }
 
-function endOfValidity({ issuedAt }: DpopProof, { maxAgeSeconds }: DpopSettings, clockSkewSeconds: number): number {
+function endOfValidity({ issuedAt }: DpopProof, { maxAgeSeconds }: DpopRules, clockSkewSeconds: number): number {
   return issuedAt + maxAgeSeconds + clockSkewSeconds;
 }

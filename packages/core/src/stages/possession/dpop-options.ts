@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { checkOptionNames, ConfigError, guardDefaults, guardMaxima, integerOption } from '@countersign/common';
-import { createDpopNonces, type DpopNonces } from './dpop-nonces.js';
 
 /** How DPoP proofs (RFC 9449) are accepted. */
 export interface DpopOptions {
@@ -18,14 +17,14 @@ export interface DpopOptions {
   readonly nonceSecret?: Uint8Array;
 }
 
-export interface DpopSettings {
+export interface DpopValues {
   readonly maxAgeSeconds: number;
-  /** Undefined where none is asked for. */
-  readonly nonces: DpopNonces | undefined;
+  /** Undefined if no nonce is asked for. */
+  readonly nonceSecret: Uint8Array | undefined;
 }
 
 /** @throws ConfigError when an option is wrong. */
-export function readDpopOptions(dpop: true | DpopOptions | undefined): DpopSettings | undefined {
+export function readDpopOptions(dpop: true | DpopOptions | undefined): DpopValues | undefined {
   if (dpop === undefined) return undefined;
   if (dpop !== true && (typeof dpop !== 'object' || dpop === null)) {
     throw new ConfigError(
@@ -45,5 +44,5 @@ export function readDpopOptions(dpop: true | DpopOptions | undefined): DpopSetti
   if (nonceSecret !== undefined && nonce === undefined) {
     throw new ConfigError("createGuard: 'dpop.nonceSecret' is for nonce: 'required' only.");
   }
-  return { maxAgeSeconds, nonces: nonce && createDpopNonces(nonceSecret ?? randomBytes(32)) };
+  return { maxAgeSeconds, nonceSecret: nonce && (nonceSecret ?? randomBytes(32)) };
 }

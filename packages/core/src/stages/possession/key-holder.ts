@@ -23,8 +23,8 @@ export interface KnownKey {
 
 interface KeyHolderParts {
   readonly agents: AgentDirectory;
-  /** Verifies the bearer token of this request, if it has one. */
-  readonly token: () => Promise<TokenResult | undefined>;
+  /** What became of the access token that may vouch for the key; undefined if there is none. */
+  readonly token: TokenResult | undefined;
   readonly now: number;
   /** The key itself, where the request proved that its sender holds it (RFC 9449); a token then need not carry it. */
   readonly presentedKey?: KeyObject;
@@ -42,7 +42,7 @@ export async function findKey(keyId: string, parts: KeyHolderParts): Promise<Kno
   if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
   if (lookup.kind === 'found') return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
 
-  const verified = await parts.token();
+  const { token: verified } = parts;
   if (verified === undefined) return refusal('key_unknown');
   if (!verified.ok) return refusal(verified.code, verified.detail);
   const publicKey = vouchedKey(keyId, verified.token, parts.presentedKey);

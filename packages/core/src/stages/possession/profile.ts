@@ -1,37 +1,8 @@
-import {
-  covers,
-  type CoveredComponents,
-  type SignatureParameters,
-  type StructuredFieldTypes,
-} from '@countersign/signature';
-import {
-  authorityFields,
-  methodOverrideFields,
-  profileTag,
-  requiredParameters,
-  targetComponents,
-} from '@countersign/common';
-import { fieldValues } from '../address/fields.js';
+import { authorityFields, methodOverrideFields, profileTag, targetComponents } from '@countersign/common';
+import { covers, type CoveredComponents } from '@countersign/signature';
+import { fieldValues } from '../../model/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-
-/** What a kind of signature must be like, besides being valid. */
-export interface SignatureProfile {
-  readonly tag: string;
-  /** Parameters that every signature of the profile carries. */
-  readonly requiredParameters: readonly (keyof SignatureParameters)[];
-  /** Structured types of fields that the registry does not list, for `;key`. */
-  readonly structuredFields: StructuredFieldTypes;
-  /** What else is wrong with it, by what it covers. */
-  readonly problem: (method: string, rawHeaders: readonly string[], covered: CoveredComponents) => Refusal | undefined;
-}
-
-/** Our own profile. */
-export const countersignProfile: SignatureProfile = {
-  tag: profileTag,
-  requiredParameters,
-  structuredFields: {},
-  problem: (_method, rawHeaders, covered) => profileProblem(rawHeaders, covered),
-};
+import type { HttpRequest } from '../../model/request.js';
 
 /** Answered with every challenge, so that a client learns what to sign (RFC 9421 §5.1). */
 export const acceptSignature: string =
@@ -39,7 +10,10 @@ export const acceptSignature: string =
   `;created;nonce;keyid;tag="${profileTag}"`;
 
 /** What the profile demands of a signature beyond being valid. */
-export function profileProblem(rawHeaders: readonly string[], covered: CoveredComponents): Refusal | undefined {
+export function profileProblem(
+  { rawHeaders }: Pick<HttpRequest, 'rawHeaders'>,
+  covered: CoveredComponents,
+): Refusal | undefined {
   if (!covers(covered, '@method')) return incomplete('@method');
   if (!covers(covered, '@target-uri')) {
     for (const component of targetComponents) {

@@ -1,6 +1,6 @@
 import { normalizeAuthority } from '@countersign/signature';
 import type { Origin } from '../address/origin.js';
-import { pathOf } from '../address/target.js';
+import { pathOf } from '../../model/request.js';
 
 /**
  * Whether the `htu` of a proof is the URI of this request, without query and fragment (RFC 9449 §4.3): our own origin and

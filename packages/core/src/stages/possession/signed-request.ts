@@ -1,107 +1,132 @@
 import {
-  type KeyProblem,
+  type CoveredComponents,
+  readSignature,
+  type SignatureParameters,
+  type SignatureReading,
   type SignatureRefusalCode,
-  type VerificationKey,
-  type VerifiedSignature,
-  verifyMessage,
+  type StructuredFieldTypes,
+  type UnverifiedSignature,
 } from '@countersign/signature';
-import type { AddressedRequest } from '../address/origin.js';
-import { seenDifferently } from '../address/one-view.js';
-import type { HttpRequest } from '../../model/request.js';
 import type { AgentDirectory } from '../../keys/directory.js';
-import { findKey, type KeyHolder, type KnownKey } from './key-holder.js';
-import type { SignatureProfile } from './profile.js';
 import { answeredAs, type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import type { HttpRequest } from '../../model/request.js';
+import { seenDifferently } from '../address/one-view.js';
 import type { TokenResult } from '../token/token-verifier.js';
+import { findKey, type KeyHolder } from './key-holder.js';
+import {
+  notProved,
+  type Possession,
+  type PossessionResult,
+  type ProofReading,
+  type ProofSubject,
+  type ProofUse,
+} from './possession.js';
 
-export type SignedRequest =
-  | { readonly ok: true; readonly signature: VerifiedSignature; readonly holder: KeyHolder }
-  | { readonly ok: false; readonly refusal: Refusal; readonly claimedKeyId: string | undefined };
+/** How a signature that counts no more is refused. */
+export const signatureUseCodes: ProofUse['codes'] = { expired: 'signature_expired', replayed: 'signature_replayed' };
 
-interface SignedRequestParts {
-  readonly profile: SignatureProfile;
-  readonly addressed: Extract<AddressedRequest, { ok: true }>;
-  readonly now: number;
-  readonly maxAgeSeconds: number;
-  readonly clockSkewSeconds: number;
+export interface KeyLookupParts {
   readonly agents: AgentDirectory;
-  /** Verifies the bearer token of this request, if it has one that counts beside the signature. */
-  readonly token: () => Promise<TokenResult | undefined>;
+  readonly clockSkewSeconds: number;
 }
 
-/** Verifies the one signature of a profile over the header section, and says whose it is. */
-export async function verifySignedRequest(request: HttpRequest, parts: SignedRequestParts): Promise<SignedRequest> {
-  const { method, target, rawHeaders } = request;
-  const rawFields = withoutPseudoFields(rawHeaders);
-  const { origin, authority } = parts.addressed;
-  const { profile, agents, token, now, maxAgeSeconds, clockSkewSeconds } = parts;
-  let outOfProfile: Refusal | undefined;
-  let lookedUp = false;
+/** A kind of signature: what it must be like besides being valid, and what it proves. */
+export interface SignatureProfile extends KeyLookupParts {
+  readonly tag: string;
+  /** Parameters that every signature of the profile carries. */
+  readonly requiredParameters: readonly (keyof SignatureParameters)[];
+  /** Structured types of fields that the registry does not list, for `;key`. */
+  readonly structuredFields?: StructuredFieldTypes;
+  readonly maxAgeSeconds: number;
+  /** What is wrong with a signature that covers these components. */
+  readonly problem: (request: SignedFields, covered: CoveredComponents) => Refusal | undefined;
+  /** What a verified signature of this holder proves, or why it does not count. */
+  readonly possession: (signature: UnverifiedSignature, holder: KeyHolder) => Possession | Refusal;
+}
 
-  const result = await verifyMessage<CandidateKey, NoKey>(
+/** The part of a request that a signature covers. */
+export type SignedFields = Pick<HttpRequest, 'method' | 'rawHeaders'>;
+
+/** Reads the one signature of a profile over the header section. */
+export function readSignedRequest({ request, address, now }: ProofSubject, profile: SignatureProfile): ProofReading {
+  const { method, target } = request;
+  const rawFields = withoutPseudoFields(request.rawHeaders);
+  const { origin, authority } = address;
+  const signed = { method, rawHeaders: rawFields };
+  const { tag, requiredParameters, structuredFields = {}, maxAgeSeconds, clockSkewSeconds } = profile;
+  const read = readSignature(
     { method, target, rawFields, authority, scheme: origin.scheme },
     {
-      // By tag, never by label: the label is the sender's to choose and may collide with another profile's.
-      select: { tag: profile.tag },
+      // By tag, never by label: the sender chooses the label, and it may collide with another profile's.
+      select: { tag },
       components: (_message, covered) => {
-        outOfProfile = profile.problem(method, rawFields, covered);
-        return outOfProfile && { detail: outOfProfile.code };
+        const problem = profile.problem(signed, covered);
+        return problem && { detail: problem.code };
       },
-      parameters: profile.requiredParameters,
-      structuredFields: profile.structuredFields,
+      parameters: requiredParameters,
+      structuredFields,
       algorithms: ['ed25519'],
       now,
       maxAgeSeconds,
       clockSkewSeconds,
-      resolveKey: async ({ parameters }) => {
-        lookedUp = true;
-        return candidateKey(await findKey(parameters.keyid ?? '', { agents, token, now }));
-      },
     },
   );
-  if (result.ok) {
-    const { signature } = result;
-    const { holder } = signature.key;
-    const claimedKeyId = signature.parameters.keyid;
-    // Told only now: whoever signed this holds the key.
-    if ('code' in holder) return { ok: false, refusal: holder, claimedKeyId };
-    const covered = signature.covered.map(({ name }) => name);
-    const differs = seenDifferently(request, covered);
-    return differs === undefined ? { ok: true, signature, holder } : { ok: false, refusal: differs, claimedKeyId };
-  }
-  const claimedKeyId = result.candidate?.parameters.keyid;
-  const refused = outOfProfile ?? result.problem?.refusal ?? refusal(codeFor[result.code], result.detail);
-  return { ok: false, refusal: lookedUp ? await concealed(refused, token) : refused, claimedKeyId };
+  if (!read.ok) return notProved(readingRefusal(read, signed, profile), read.candidate?.parameters.keyid);
+  const { signature } = read;
+  return { ok: true, verify: (token) => verifySigned(request, signature, { token, now }, profile) };
 }
 
-/** RFC 9113 §8.3: what begins with a colon in HTTP/2 is no field. Their content is covered as `@method`, `@path`, … */
+async function verifySigned(
+  request: HttpRequest,
+  signature: UnverifiedSignature,
+  { token, now }: { readonly token: TokenResult | undefined; readonly now: number },
+  profile: SignatureProfile,
+): Promise<PossessionResult> {
+  const { keyid = '' } = signature.parameters;
+  const found = await findKey(keyid, { agents: profile.agents, token, now });
+  if ('code' in found) return notProved(concealed(found, token), keyid);
+  const verified = await signature.verify({ algorithm: 'ed25519', publicKey: found.publicKey });
+  if (!verified.ok) {
+    return notProved(concealed(refusal(codeFor[verified.code], verified.detail), token), keyid);
+  }
+  const { holder } = found;
+  // Only now: whoever signed this holds the key, and may know whether it counts.
+  if ('code' in holder) return notProved(holder, keyid);
+  const differs = seenDifferently(
+    request,
+    signature.covered.map(({ name }) => name),
+  );
+  if (differs !== undefined) return notProved(differs, keyid);
+  const possession = profile.possession(signature, holder);
+  return 'code' in possession ? notProved(possession, keyid) : { ok: true, possession };
+}
+
+function readingRefusal(
+  { code, detail, candidate }: Extract<SignatureReading, { ok: false }>,
+  signed: SignedFields,
+  profile: SignatureProfile,
+): Refusal {
+  const ofProfile = code === 'component_required' && candidate && profile.problem(signed, candidate.covered);
+  return ofProfile || refusal(codeFor[code], detail);
+}
+
+/** RFC 9113 §8.3: what begins with a colon in HTTP/2 is no field. Its content is covered as `@method`, `@path`, … */
 function withoutPseudoFields(rawHeaders: readonly string[]): readonly string[] {
   if (rawHeaders[0]?.startsWith(':') !== true) return rawHeaders;
   return rawHeaders.filter((_text, index) => !rawHeaders[index - (index % 2)]?.startsWith(':'));
 }
 
 /**
- * Whoever has not proved to hold a key is answered as if it were not known, whatever the reason: with what is wrong with
- * the token that could vouch for the key, else with the one code for all.
+ * A sender that has not proved to hold a key learns nothing about it. The answer is what is wrong with the token that
+ * could vouch for the key, else one code for all reasons; the record keeps the reason.
  */
-async function concealed(refused: Refusal, token: SignedRequestParts['token']): Promise<Refusal> {
+function concealed(refused: Refusal, token: TokenResult | undefined): Refusal {
   if (!dependsOnKey.has(refused.code)) return refused;
-  const verified = await token();
-  const answer = verified?.ok === false ? refusal(verified.code, verified.detail) : refusal('signature_invalid');
+  const answer = token?.ok === false ? refusal(token.code, token.detail) : refusal('signature_invalid');
   return answeredAs(refused, answer);
 }
 
-type CandidateKey = VerificationKey & Pick<KnownKey, 'holder'>;
-
-interface NoKey extends KeyProblem {
-  readonly refusal: Refusal;
-}
-
-function candidateKey(found: KnownKey | Refusal): CandidateKey | NoKey {
-  return 'code' in found ? { problem: found.code, refusal: found } : { algorithm: 'ed25519', ...found };
-}
-
-/** What can be wrong once the key has been looked up: the key itself, a value that is covered, and the signature. */
+/** What can be wrong once the key has been looked up: the key itself, a covered value, and the signature. */
 const dependsOnKey: ReadonlySet<RefusalCode> = new Set([
   'key_unknown',
   'signature_incomplete',

@@ -1,19 +1,7 @@
 import { answerInTime, errorMessage, wireBounds } from '@countersign/common';
-import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import type { ProofUse } from '../possession/possession.js';
 import type { ReplayStore } from './store.js';
-
-/** How often and how long a proof of possession counts. */
-export interface ProofUse {
-  readonly keyId: string;
-  /** Undefined: the proof may be sent again until it ends. */
-  readonly nonce: string | undefined;
-  /** Unix seconds. */
-  readonly created: number;
-  /** Unix seconds: from this moment on the proof is refused as too old. */
-  readonly validUntil: number;
-  /** How one that is too old, and how a copy, is refused. */
-  readonly codes: { readonly expired: RefusalCode; readonly replayed: RefusalCode };
-}
 
 export interface ReplayParts {
   readonly replay: ReplayStore;

@@ -1,7 +1,7 @@
 import { checkOptionNames, ConfigError } from '@countersign/common';
 import { readRevocation, type Revocable, type Revocation } from './revocable.js';
 import { RevocationSet } from './revocation-set.js';
-import type { RevocationSource } from './source.js';
+import type { RevocationSource } from './revocable.js';
 
 /**
  * Revocations in the memory of this process: they take effect with the next request, also for tokens that were verified

@@ -1,80 +1,90 @@
-import type { Chain } from '@countersign/delegation';
-import { answerInTime, errorMessage } from '@countersign/common';
+import type { Chain, Hop } from '@countersign/delegation';
+import type { AgentDirectory } from '../../keys/directory.js';
+import { findKeyHolder, type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
-import { namesInChain } from './names-in-chain.js';
-import { kindAndId, type Revocable } from './revocable.js';
-import type { RevocationSet } from './revocation-set.js';
-import type { RevocationSource } from './source.js';
-import type { StatusLists } from './status-lists.js';
+import type { Revalidate, RevocationCheck } from './check-revocations.js';
+import { delegatorRefusal } from '../chain/links.js';
 
-/** Says whether what a request rests on still stands, as often as it is asked: a refusal if not. Never rejects. */
-export type Revalidate = () => Promise<Refusal | undefined>;
-
-interface StandingParts {
-  /** What this process itself revokes. */
-  readonly own: RevocationSet;
-  readonly sources: readonly RevocationSource[];
-  readonly lookupTimeoutSeconds: number;
-  readonly statusLists: StatusLists;
+interface RevalidationParts {
+  readonly agents: AgentDirectory;
+  readonly checkRevocations: RevocationCheck;
   readonly clock: () => number;
+  readonly clockSkewSeconds: number;
 }
 
-/** How long the answer of sources that may be far away counts for the same request. */
+/** What was verified when the request came. */
+export interface VerifiedRequest {
+  readonly chain: Chain;
+  /** Whose keys signed: the links, in order, and at the end the request. */
+  readonly signers: readonly KeyHolder[];
+  /** The token that the chain begins with. */
+  readonly token: VerifiedToken | undefined;
+  /** Unix seconds. */
+  readonly verifiedAt: number;
+}
+
+/** Prepares the check for a verified request. */
+export type Revalidation = (verified: VerifiedRequest) => Revalidate;
+
+/** How long the answers of remote directories count for the same request. */
 const goodForSeconds = 1;
 
-/** Prepares the question for a verified chain and the token that it begins with. */
-export function createStandings({
-  own,
-  sources,
-  lookupTimeoutSeconds,
-  statusLists,
-  clock,
-}: StandingParts): (chain: Chain, token: VerifiedToken | undefined) => Revalidate {
-  return (chain, token) => {
-    let known: ReadonlyMap<string, Revocable> | undefined;
-    const named = (): ReadonlyMap<string, Revocable> => (known ??= namesInChain(chain, token?.namespace));
-    let askedAt: number | undefined;
-    return async () => {
+/**
+ * Checks whether what a request was verified by still counts: expiry, keys and agents, revocations. A body may take its
+ * time, and a handler may ask for permission late: a right that has expired by then must not act on.
+ */
+export function createRevalidation(parts: RevalidationParts): Revalidation {
+  const { agents, checkRevocations, clock, clockSkewSeconds } = parts;
+  return ({ chain, signers, token, verifiedAt }) => {
+    const revocations = checkRevocations(chain, token);
+    let askedAt = verifiedAt;
+    async function signersNow(): Promise<Refusal | undefined> {
       const now = clock() / 1000;
-      const revoked = own.isEmpty ? undefined : own.findByKey(named(), now);
-      if (revoked !== undefined) return refusalFor(revoked, chain);
-      if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
-      for (const source of sources) {
-        const asked = [...named().values()];
-        const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(asked, now));
-        const problem = await problemOf(answer, asked, chain);
-        if (problem !== undefined) return problem;
-      }
-      const status = token === undefined ? undefined : await statusLists.problem(token, now);
-      if (status === undefined) askedAt = now;
-      return status;
-    };
+      const ended = expired(chain, now - clockSkewSeconds);
+      if (ended !== undefined || (now >= askedAt && now < askedAt + goodForSeconds)) return ended;
+      const changed = (await signersProblem(signers, agents, now)) ?? (await historyProblem(chain, agents));
+      if (changed === undefined) askedAt = now;
+      return changed;
+    }
+    return async () => (await signersNow()) ?? (await revocations());
   };
 }
 
-/** A source that fails, in whatever way, has not said that nothing is revoked. */
-async function problemOf(
-  answer: () => Promise<Revocable | undefined>,
-  named: readonly Revocable[],
-  chain: Chain,
-): Promise<Refusal | undefined> {
-  try {
-    const revoked = await answer();
-    if (revoked === undefined) return undefined;
-    if (named.includes(revoked)) return refusalFor(revoked, chain);
-    return refusal('revocations_unavailable', 'a source gave an answer that was not asked for');
-  } catch (error) {
-    return refusal('revocations_unavailable', errorMessage(error));
-  }
+function expired(chain: Chain, now: number): Refusal | undefined {
+  const ended = chain.find(({ expiresAt }) => expiresAt !== undefined && now >= expiresAt);
+  if (ended === undefined) return undefined;
+  return refusal(ended.issuer === undefined ? 'delegation_expired' : 'token_expired', 'it ended during the request');
 }
 
-/** The actor itself answers to the codes that a directory would give it; who else is revoked, only the log says. */
-function refusalFor(revoked: Revocable, chain: Chain): Refusal {
-  const actor = chain.at(-1);
-  const [kind, id] = kindAndId(revoked);
-  const detail = `${kind} ${id} is revoked`;
-  if (kind === 'agent' && id === actor?.id) return refusal('agent_suspended', detail);
-  if (kind === 'key' && id === actor?.keyId) return refusal('key_not_valid', detail);
-  return refusal('delegation_revoked', detail);
+async function signersProblem(
+  signers: readonly KeyHolder[],
+  agents: AgentDirectory,
+  now: number,
+): Promise<Refusal | undefined> {
+  for (const [index, signer] of signers.entries()) {
+    // The word of an issuer lasts as long as its token, which `expired` judges.
+    if (signer.vouchedBy === 'issuer') continue;
+    const problem = await signerProblem(signer, agents, now);
+    if (problem !== undefined) return index === signers.length - 1 ? problem : delegatorRefusal(problem);
+  }
+  return undefined;
+}
+
+async function signerProblem(signer: KeyHolder, agents: AgentDirectory, now: number): Promise<Refusal | undefined> {
+  const holder = await findKeyHolder(signer.thumbprint, { agents, token: undefined, now });
+  if ('code' in holder) return holder;
+  return holder.agent.id === signer.agent.id ? undefined : refusal('key_unknown', 'the key changed hands');
+}
+
+/** Agents that an issuer only names have no key here, but may be registered. */
+async function historyProblem(chain: Chain, agents: AgentDirectory): Promise<Refusal | undefined> {
+  const named = chain.filter(isNamedAgent);
+  const statuses = await Promise.all(named.map(({ id }) => statusOf(agents, id)));
+  if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
+  return statuses.includes('unavailable') ? refusal('keys_unavailable') : undefined;
+}
+
+function isNamedAgent({ type, keyId }: Hop): boolean {
+  return type === 'agent' && keyId === undefined;
 }

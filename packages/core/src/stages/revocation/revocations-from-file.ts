@@ -10,7 +10,7 @@ import {
 } from '@countersign/common';
 import { readRevocation, type RevocableKind } from './revocable.js';
 import { RevocationSet } from './revocation-set.js';
-import type { RevocationSource } from './source.js';
+import type { RevocationSource } from './revocable.js';
 
 const lists = {
   agents: 'agent',

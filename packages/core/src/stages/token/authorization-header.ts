@@ -1,5 +1,5 @@
 import { wireBounds } from '@countersign/common';
-import { fieldValues } from '../address/fields.js';
+import { fieldValues } from '../../model/fields.js';
 
 export type AuthorizationReading =
   | { readonly kind: 'none' }

@@ -146,7 +146,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     if (namespace === '' && named.some((name) => inNamespace(name, namespaces))) {
       return refuse('token_invalid', 'it names somebody within the namespace of another issuer');
     }
-    // A mark at the start of a name can melt into the end of the namespace, so that nobody could write the whole again.
+    // A leading combining mark could merge with the namespace under NFC.
     if (!named.every((name) => isIdentifier(namespace + name))) {
       return refuse('token_invalid', 'a name in it is none within the namespace of its issuer');
     }
@@ -167,8 +167,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     }
     const untimely = checkTimes(token.claims, { now, clockSkewSeconds, maxLifetimeSeconds });
     if (untimely === undefined) return { ok: true, token };
-    const lasting = untimely.code === 'token_lifetime_too_long';
-    return refuse(lasting ? 'token_invalid' : 'token_expired', untimely.detail);
+    const tooLong = untimely.code === 'token_lifetime_too_long';
+    return refuse(tooLong ? 'token_invalid' : 'token_expired', untimely.detail);
   }
 
   return { verify };

@@ -1,10 +1,16 @@
+import { fieldsTooLarge, fieldValues, mentionsTag } from '../../model/fields.js';
+import type { HttpRequest } from '../../model/request.js';
 import { chunkedCookies } from './chunked-cookies.js';
-import { fieldsTooLarge, fieldValues } from '../address/fields.js';
-import type { Settings } from '../../options/options.js';
-import { webBotAuthTag } from '../possession/by-web-bot-auth.js';
-import { mentionsTag } from '../possession/prove-possession.js';
-import { profileTag } from '@countersign/common';
 import { holdsDelegatedToken } from './token-search.js';
+
+type Marked = Pick<HttpRequest, 'target' | 'rawHeaders'>;
+
+/** The proofs that a guard accepts: each marks a request as meant for it. */
+export interface AcceptedProofs {
+  /** Of signatures. */
+  readonly tags: readonly string[];
+  readonly dpop: boolean;
+}
 
 /** More than browsers keep for one site. */
 const maxCookies = 256;
@@ -14,12 +20,11 @@ const maxCookies = 256;
  * actor or is bound to a key; also the other proofs that the guard accepts. In mixed traffic anything that carries a mark
  * must pass whole; the rest is left to the application's own authentication. When in doubt it is marked: a delegated token must never pass for its user's.
  */
-export function carriesOurMark(target: string, rawHeaders: readonly string[], accepted: OtherProofs = {}): boolean {
+export function carriesOurMark({ target, rawHeaders }: Marked, { tags, dpop }: AcceptedProofs): boolean {
   // Nobody looks through that much, so nobody knows what is in it.
   if (fieldsTooLarge(target, rawHeaders)) return true;
-  if (mentionsTag(rawHeaders, profileTag)) return true;
-  if (accepted.webBotAuth !== undefined && mentionsTag(rawHeaders, webBotAuthTag)) return true;
-  if (accepted.dpop !== undefined && fieldValues(rawHeaders, 'authorization').some(isDpopCredentials)) return true;
+  if (tags.some((tag) => mentionsTag(rawHeaders, tag))) return true;
+  if (dpop && fieldValues(rawHeaders, 'authorization').some(isDpopCredentials)) return true;
   if (rawHeaders.some((text, index) => index % 2 === 0 && isOurField(text.toLowerCase()))) return true;
   const cookies = fieldValues(rawHeaders, 'cookie');
   if (cookies.join(';').split(';', maxCookies + 1).length > maxCookies) return true;
@@ -31,9 +36,6 @@ export function carriesOurMark(target: string, rawHeaders: readonly string[], ac
 function isOurField(name: string): boolean {
   return name.startsWith('agent-') || name === 'dpop';
 }
-
-/** What a guard accepts besides our signature, and so marks a request as meant for it. */
-type OtherProofs = Partial<Pick<Settings, 'dpop' | 'webBotAuth'>>;
 
 function isDpopCredentials(value: string): boolean {
   return /^\s*dpop\b/i.test(value);

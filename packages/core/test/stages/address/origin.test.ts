@@ -1,13 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
-import { addressedOrigin, parseOrigin } from '../../../src/stages/address/origin.js';
+import { readAddress, parseOrigin } from '../../../src/stages/address/origin.js';
 
 const api = parseOrigin('https://api.acme.dev', false);
 const local = parseOrigin('http://127.0.0.1:8080', false);
 const code = (target: string, ...rawHeaders: string[]) => {
-  const result = addressedOrigin(target, rawHeaders, [api, local]);
-  return result.ok ? result.origin.href : result.refusal.code;
+  const result = readAddress(target, rawHeaders, [api, local]);
+  return 'code' in result ? result.code : result.origin.href;
 };
 
 describe('parseOrigin', () => {
@@ -37,7 +37,7 @@ describe('parseOrigin', () => {
   });
 });
 
-describe('addressedOrigin', () => {
+describe('readAddress', () => {
   it('takes case and the default port as the same host [A13]', () => {
     expect(code('/a?b', 'host', 'API.Acme.dev:443')).toBe('https://api.acme.dev');
     expect(code('/', 'Host', '127.0.0.1:8080')).toBe('http://127.0.0.1:8080');
@@ -115,8 +115,8 @@ describe('addressedOrigin', () => {
   it('never throws', () => {
     fc.assert(
       fc.property(fc.string(), fc.array(fc.string()), (target, headers) => {
-        addressedOrigin(target, ['host', 'api.acme.dev', ...headers], [api]);
-        addressedOrigin(target, headers, [api]);
+        readAddress(target, ['host', 'api.acme.dev', ...headers], [api]);
+        readAddress(target, headers, [api]);
       }),
     );
   });

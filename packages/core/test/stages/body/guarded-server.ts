@@ -5,21 +5,22 @@ import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { holdIncoming } from '../../../src/stages/body/held-incoming.js';
-import type { BodyLimits, HeldBody, RequestBody } from '../../../src/stages/body/request-body.js';
+import { holdIncoming } from '../../../src/stages/body/incoming-body.js';
+import type { BodyFailure, BodyLimits, Digests, RequestBody } from '../../../src/model/request-body.js';
 import { sendRefusal } from '../../../src/adapter/send-refusal.js';
-import { refusal, refusalResponse } from '../../../src/model/refusal.js';
-import { post, type RawClient, serve, type TestServer } from '../../adapter/raw-http.js';
+import { refusal } from '../../../src/model/refusal.js';
+import { refusalResponse } from '../../../src/model/refusal-response.js';
+import { chunkedHead, post as plainPost, type RawClient, serve, type TestServer } from '../../adapter/raw-http.js';
 import { limits } from './limits.js';
 
 export interface Story {
   readonly limits?: BodyLimits;
   /** Runs before the body is held, as a middleware in front of the guard. */
   readonly before?: (request: IncomingMessage) => void | Promise<void>;
-  /** Runs between `holdIncoming` and `hold`, as the check of the signature does. */
+  /** Runs between `holdIncoming` and `accept`, as the check of the signature does. */
   readonly between?: (body: RequestBody, request: IncomingMessage) => void | Promise<void>;
   readonly handle?: (request: IncomingMessage) => Promise<Buffer>;
-  readonly onHeld?: (held: HeldBody) => void;
+  readonly onAccepted?: (failure: BodyFailure | undefined) => void;
 }
 
 /** Holds, then answers with the body as the handler read it, or with the refusal. */
@@ -30,20 +31,16 @@ export function guarded(story: Story = {}): Promise<TestServer> {
     if (before !== undefined) await before;
     const body = holdIncoming(request);
     await story.between?.(body, request);
-    response.once('close', () => body.discard());
-    const held = await body.hold(given, ['sha-256', 'sha-512']);
-    story.onHeld?.(held);
-    if (!held.ok) {
-      body.discard();
-      sendRefusal(response, refusalResponse(refusal(held.code), ''));
+    response.once('close', () => void body.discard());
+    const failure = await body.accept(given, statedDigests(request));
+    story.onAccepted?.(failure);
+    if (failure !== undefined) {
+      void body.discard();
+      sendRefusal(response, refusalResponse(refusal(failure.code), ''));
       return;
     }
     body.release();
-    const read = await handle(request);
-    response.setHeader('digest-held', Buffer.from(held.digests.get('sha-256') ?? []).toString('hex'));
-    response.setHeader('digest-512', Buffer.from(held.digests.get('sha-512') ?? []).toString('hex'));
-    response.setHeader('held-length', held.length);
-    response.end(read);
+    response.end(await handle(request));
   }
   return serve((request, response) => {
     serveOne(request, response).catch((error: unknown) => {
@@ -51,6 +48,29 @@ export function guarded(story: Story = {}): Promise<TestServer> {
       response.end(String(error));
     });
   });
+}
+
+/** The digests that a client of a test states, each in a field of its own. */
+export function statedDigests({ headers }: IncomingMessage): Digests {
+  const stated = { 'sha-256': headers['digest'], 'sha-512': headers['digest-512'] } as const;
+  const names = ['sha-256', 'sha-512'] as const;
+  const present = names.filter((name) => stated[name] !== undefined);
+  return new Map(present.map((name) => [name, Buffer.from(String(stated[name]), 'hex')]));
+}
+
+/** Fields that state the digests of a body. */
+function digestFields(body: string | Uint8Array): readonly string[] {
+  return [`Digest: ${sha256(body)}`, `Digest-512: ${createHash('sha512').update(body).digest('hex')}`];
+}
+
+/** A request that states the digests of its body, or of another one. */
+export function post(body: string | Uint8Array, fields: readonly string[] = [], signed = body): Buffer {
+  return plainPost(body, [...digestFields(signed), ...fields]);
+}
+
+/** The head of a chunked request that states the digests of its body. */
+export function chunkedHeadOf(body: string | Uint8Array): string {
+  return chunkedHead.replace('\r\n\r\n', `\r\n${digestFields(body).join('\r\n')}\r\n\r\n`);
 }
 
 export async function readAll(request: IncomingMessage): Promise<Buffer> {

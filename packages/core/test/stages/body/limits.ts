@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import type { BodyLimits } from '../../../src/stages/body/request-body.js';
+import type { BodyLimits } from '../../../src/model/request-body.js';
 
 /** Limits of which a test changes those that it is about. */
 export function limits(change: Partial<BodyLimits> = {}): BodyLimits {

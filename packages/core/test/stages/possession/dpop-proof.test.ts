@@ -115,7 +115,7 @@ describe('nonces', () => {
 describe('the options', () => {
   it('are off by default, and checked [G5]', () => {
     expect(readDpopOptions(undefined)).toBeUndefined();
-    expect(readDpopOptions(true)).toEqual({ maxAgeSeconds: 60, nonces: undefined });
+    expect(readDpopOptions(true)).toEqual({ maxAgeSeconds: 60, nonceSecret: undefined });
     expect(readWebBotAuthOptions(undefined)).toBeUndefined();
     expect(readWebBotAuthOptions(true)).toEqual({ maxAgeSeconds: 300, unsafeMethods: false });
   });

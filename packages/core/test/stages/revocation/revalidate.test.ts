@@ -1,123 +1,110 @@
-import type { Chain } from '@countersign/delegation';
-import { describe, expect, it, vi } from 'vitest';
-import { type Refusal, refusal } from '../../../src/model/refusal.js';
-import type { Revocable } from '../../../src/stages/revocation/revocable.js';
-import { RevocationSet } from '../../../src/stages/revocation/revocation-set.js';
-import type { RevocationSource } from '../../../src/stages/revocation/source.js';
-import { createStandings } from '../../../src/stages/revocation/revalidate.js';
-import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { bufferedBody } from '../../../src/stages/body/buffered-body.js';
+import type { RequestBody } from '../../../src/model/request-body.js';
+import type { GuardOptions } from '../../../src/options/guard-options.js';
+import { agentsFromObjects } from '../../../src/keys/agents-from-objects.js';
+import { agents, guarded, keyId, letIn, permission, registrations, signedRequest } from '../../guarded.js';
+import { keyPair } from '../chain/link-keys.js';
 
-const actorKey = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
-const chain: Chain = [
-  { id: 'user_123', type: 'user', proof: 'issuer', issuer: 'https://id.acme.dev', scope: [] },
-  { id: 'agent-1', type: 'agent', proof: 'issuer', issuer: 'https://id.acme.dev', keyId: actorKey, scope: [] },
-];
-const token = {} as VerifiedToken;
+// Time passes only where a test says so.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+afterEach(() => void vi.useRealTimers());
 
-const lookupTimeoutSeconds = 2;
-
-function standingWith(sources: readonly RevocationSource[], status?: () => Refusal | undefined) {
-  const time = { now: 1000 };
-  const clock = (): number => time.now * 1000;
-  const own = new RevocationSet();
-  const asked = vi.fn(async () => status?.());
-  const statusLists = { problem: asked };
-  const standing = createStandings({ own, sources, lookupTimeoutSeconds, statusLists, clock })(chain, token);
-  return { time, own, asked, standing };
+/** A guard whose clock a test moves, and a directory that it changes. */
+async function changing(options: Partial<GuardOptions> = {}) {
+  const directory = agentsFromObjects([...registrations, { id: 'agent-z', jwk: keyPair().jwk }]);
+  let ahead = 0;
+  const clock = () => Date.now() + ahead * 1000;
+  const { guard, audit } = await guarded({ agents: directory, clock, ...options });
+  return { guard, audit, directory, wait: (seconds: number) => void (ahead += seconds) };
 }
 
-const revokes = (match: (named: Revocable) => boolean): RevocationSource => ({
-  findRevoked: async (named) => named.find(match),
-});
+const history = { act: { sub: 'agent-a', act: { sub: 'agent-z' } } };
 
-describe('standing', () => {
-  it('asks every source, and says nothing where nothing is revoked', async () => {
-    const sources = [revokes(() => false), revokes(() => false)].map((source) => ({
-      findRevoked: vi.fn(source.findRevoked),
-    }));
-    const { standing, asked } = standingWith(sources);
-    expect(await standing()).toBeUndefined();
-    for (const { findRevoked } of sources) expect(findRevoked).toHaveBeenCalledWith(expect.any(Array), 1000);
-    expect(asked).toHaveBeenCalledTimes(1);
+describe('a decision that comes late', () => {
+  it.each([
+    ['a token that is over', {}, 306, 'token_expired'],
+    ['a link that is over', 'agent-b', 66, 'delegation_expired'],
+  ] as const)('%s gives nothing any more [C7]', async (_title, claims, seconds, code) => {
+    const { guard, wait } = await changing();
+    const caller = await letIn(guard, claims);
+    wait(seconds - 3);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
+    wait(3);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code, status: 401 } });
   });
 
-  it.each<[string, (named: Revocable) => boolean, string]>([
-    ['the acting agent', (named) => 'agent' in named && named.agent === 'agent-1', 'agent_suspended'],
-    ['the key that signed', (named) => 'key' in named, 'key_not_valid'],
-    ['an ancestor', (named) => 'agent' in named && named.agent === 'user_123', 'delegation_revoked'],
-    ['the subject', (named) => 'subject' in named, 'delegation_revoked'],
-    ['the issuer', (named) => !('subject' in named) && 'issuer' in named, 'delegation_revoked'],
-  ])('%s is revoked [C7]', async (_title, match, code) => {
-    const { standing } = standingWith([revokes(() => false), revokes(match)]);
-    expect(await standing()).toMatchObject({ code, status: 401 });
+  it.each([
+    ['the sender is suspended', undefined, 'agent-a', 'agent_suspended'],
+    ['who handed on is suspended', 'agent-b', 'agent-b', 'delegation_revoked'],
+    ['whom the issuer names is suspended', history, 'agent-z', 'delegation_revoked'],
+  ] as const)('%s meanwhile [C7]', async (_title, claims, id, code) => {
+    const { guard, directory, wait } = await changing();
+    const caller = await letIn(guard, claims);
+    directory.suspend(id);
+    wait(1);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code } });
+    directory.resume(id);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
   });
 
-  it.each<[string, unknown]>([
-    ['rejects', async () => Promise.reject(new Error('down'))],
-    [
-      'throws',
-      () => {
-        throw new Error('down');
+  it('the key is removed, or changes hands, meanwhile [A11]', async () => {
+    const { guard, directory, wait } = await changing();
+    const caller = await letIn(guard);
+    directory.remove('agent-a');
+    wait(1);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'key_unknown' } });
+    directory.register({ ...registrations[0], id: 'agent-y' });
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'key_unknown' } });
+  });
+
+  it('a directory that cannot be asked again is our outage', async () => {
+    let down = false;
+    const flaky = {
+      findByThumbprint: (thumbprint: string) => {
+        if (down) throw new Error('down');
+        return agents.findByThumbprint(thumbprint);
       },
-    ],
-    [
-      'throws what has no text',
-      () => {
-        throw Object.create(null);
+      statusOf: (id: string) => agents.statusOf(id),
+    };
+    const { guard, wait } = await changing({ agents: flaky });
+    const caller = await letIn(guard);
+    down = true;
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
+    wait(1);
+    expect(await guard.authorize(caller, permission)).toMatchObject({
+      ok: false,
+      refusal: { code: 'keys_unavailable', status: 503 },
+    });
+  });
+
+  it('what ends while the body comes lets nobody in [C7, G4]', async () => {
+    const { guard, wait } = await changing();
+    const whole = bufferedBody(new Uint8Array());
+    const slow: RequestBody = {
+      ...whole,
+      async accept(limits, expected) {
+        wait(20);
+        return await whole.accept(limits, expected);
       },
-    ],
-    ['answers null', () => null],
-    ['answers true', async () => true],
-    ['answers with what nobody asked for', () => ({ agent: 'agent-9' })],
-  ])('a source that %s refuses the request as an outage [B11]', async (_title, findRevoked) => {
-    const { standing } = standingWith([{ findRevoked } as RevocationSource]);
-    expect(await standing()).toMatchObject({ code: 'revocations_unavailable', status: 503, fault: 'server' });
+    };
+    const exp = Math.floor(Date.now() / 1000) + 10;
+    const late = await guard.authenticate(await signedRequest({ exp }, { body: slow }));
+    expect(late).toMatchObject({ ok: false, refusal: { code: 'token_expired' } });
   });
 
-  it('what this process revokes counts at once, what others revoke after a second [D13]', async () => {
-    let revoked = false;
-    const source = { findRevoked: vi.fn(async (named: readonly Revocable[]) => (revoked ? named[0] : undefined)) };
-    const { standing, own, time, asked } = standingWith([source]);
-    expect(await standing()).toBeUndefined();
-    revoked = true;
-    time.now += 0.9;
-    expect(await standing()).toBeUndefined();
-    expect(source.findRevoked).toHaveBeenCalledTimes(1);
-    expect(asked).toHaveBeenCalledTimes(1);
-    own.add({ subject: 'user_123' }, time.now);
-    expect(await standing()).toMatchObject({ code: 'delegation_revoked' });
-    own.delete({ subject: 'user_123' });
-    time.now += 0.1;
-    expect(await standing()).toMatchObject({ code: 'agent_suspended' });
-  });
-
-  it('a token that was refused by its status list is refused again [B11]', async () => {
-    const { standing } = standingWith([], () => refusal('token_revoked'));
-    expect(await standing()).toMatchObject({ code: 'token_revoked' });
-    expect(await standing()).toMatchObject({ code: 'token_revoked' });
-  });
-
-  it('a clock that was set back does not keep an old answer alive', async () => {
-    const source = { findRevoked: vi.fn(async () => undefined) };
-    const { standing, time } = standingWith([source]);
-    await standing();
-    time.now -= 3600;
-    await standing();
-    expect(source.findRevoked).toHaveBeenCalledTimes(2);
-  });
-
-  it('an outage is asked about again at once', async () => {
-    let down = true;
-    const { standing } = standingWith([
-      {
-        async findRevoked() {
-          if (down) throw new Error('down');
-          return undefined;
-        },
+  it('within the same second a directory is asked once', async () => {
+    let asked = 0;
+    const counting = {
+      findByThumbprint: (thumbprint: string) => {
+        asked += 1;
+        return agents.findByThumbprint(thumbprint);
       },
-    ]);
-    expect(await standing()).toMatchObject({ code: 'revocations_unavailable' });
-    down = false;
-    expect(await standing()).toBeUndefined();
+      statusOf: (id: string) => agents.statusOf(id),
+    };
+    const { guard } = await changing({ agents: counting, clock: () => 1_900_000_000_000 });
+    const answer = await guard.authenticate(await signedRequest(undefined, {}, 1_900_000_000));
+    expect(answer).toMatchObject({ ok: true, caller: { actor: { keyId } } });
+    expect(asked).toBe(1);
   });
 });

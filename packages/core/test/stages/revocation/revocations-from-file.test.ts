@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError, type ReloadResult } from '@countersign/common';
 import type { Revocable } from '../../../src/stages/revocation/revocable.js';
 import { revocationsFromFile } from '../../../src/stages/revocation/revocations-from-file.js';
-import type { RevocationSource } from '../../../src/stages/revocation/source.js';
+import type { RevocationSource } from '../../../src/stages/revocation/revocable.js';
 import { patiently } from '../../../../../test/support/patiently.js';
 import { fakeTime, hasten } from '../../../../common/test/files/hasten.js';
 import { putFile } from '../../put-file.js';

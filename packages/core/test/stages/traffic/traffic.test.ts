@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { carriesOurMark } from '../../../src/stages/traffic/traffic.js';
+import { type AcceptedProofs, carriesOurMark as carriesMark } from '../../../src/stages/traffic/traffic.js';
 
 const token = (claims: object) =>
   `eyJhbGciOiJFZERTQSJ9.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
@@ -17,6 +17,10 @@ function inChunks(text: string, count: number): string {
 function escapedDots(jwt: string): string {
   return Buffer.from(JSON.stringify({ t: jwt }).replaceAll('.', '\\u002E')).toString('base64');
 }
+
+const ours: AcceptedProofs = { tags: ['countersign'], dpop: false };
+const carriesOurMark = (target: string, rawHeaders: readonly string[], accepted = ours): boolean =>
+  carriesMark({ target, rawHeaders }, accepted);
 
 describe('carriesOurMark', () => {
   it.each<[string, string, readonly string[]]>([
@@ -106,9 +110,8 @@ describe('carriesOurMark', () => {
     ['a signature of Web Bot Auth', ['Signature-Input', 'sig=();tag="web-bot-auth"']],
     ['an opaque token of scheme DPoP', ['authorization', 'dpop opaque']],
   ])('%s is a mark where it is accepted [A17]', (_title, rawHeaders) => {
-    const dpop = { maxAgeSeconds: 60, nonces: undefined };
-    const webBotAuth = { maxAgeSeconds: 300, unsafeMethods: false };
-    expect(carriesOurMark('/', rawHeaders, { dpop, webBotAuth })).toBe(true);
+    const accepted = { tags: ['countersign', 'web-bot-auth'], dpop: true };
+    expect(carriesOurMark('/', rawHeaders, accepted)).toBe(true);
     expect(carriesOurMark('/', rawHeaders)).toBe(false);
   });
 

@@ -14,3 +14,8 @@ export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): b
   if (rawHeaders.length > 2 * wireBounds.fieldLines) return true;
   return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > wireBounds.fieldsLength;
 }
+
+/** Whether a signature may carry this tag. Read loosely: when in doubt it does, and has to verify. */
+export function mentionsTag(rawHeaders: readonly string[], tag: string): boolean {
+  return fieldValues(rawHeaders, 'signature-input').some((value) => value.includes(tag));
+}

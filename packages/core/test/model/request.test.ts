@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pathOf } from '../../../src/stages/address/target.js';
+import { pathOf } from '../../src/model/request.js';
 
 describe('pathOf', () => {
   it.each([

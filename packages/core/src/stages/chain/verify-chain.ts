@@ -15,7 +15,7 @@ import type { LinkVerifier } from './links.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
 /** On whose behalf the holder of the key acts, and what that leaves it. */
-export interface ActingChain {
+export interface VerifiedChain {
   readonly chain: Chain;
   readonly scope: Scope;
   readonly authorizationDetails?: AuthorizationDetailLists;
@@ -24,7 +24,7 @@ export interface ActingChain {
 }
 
 /** What the request brings along to say for whom it acts. */
-export interface PresentedDelegation {
+export interface ChainCredentials {
   /** Whose key signed the request. */
   readonly holder: KeyHolder;
   readonly token: VerifiedToken | undefined;
@@ -34,9 +34,9 @@ export interface PresentedDelegation {
   readonly now: number;
 }
 
-export interface ChainSettings {
+export interface ChainParts {
   readonly agents: AgentDirectory;
-  readonly links: LinkVerifier;
+  readonly linkVerifier: LinkVerifier;
   readonly maxDelegationDepth: number;
   readonly scopeMatch: ScopeMatch;
 }
@@ -45,24 +45,24 @@ export interface ChainSettings {
  * Binds token, links, signature and agents together: each counts only in the hands of the agent and key that it names,
  * and the laws of delegation hold from the subject down to the sender. Never rejects.
  */
-export async function actingChain(
-  { holder, token, links, now }: PresentedDelegation,
-  { agents, links: verifier, maxDelegationDepth, scopeMatch }: ChainSettings,
-): Promise<ActingChain | Refusal> {
-  const signed = await verifier.verify(links, { token, now });
+export async function verifyChain(
+  { holder, token, links, now }: ChainCredentials,
+  { agents, linkVerifier, maxDelegationDepth, scopeMatch }: ChainParts,
+): Promise<VerifiedChain | Refusal> {
+  const signed = await linkVerifier.verify(links, { token, now });
   if ('code' in signed) return signed;
-  const claims = token && (await ownNames(token, signed[0]?.delegator ?? holder, agents));
+  const claims = token && (await localNames(token, signed[0]?.delegator ?? holder, agents));
   if (claims !== undefined && 'code' in claims) return claims;
 
-  const acting = delegatedChain({
+  const delegated = delegatedChain({
     root: token === undefined || claims === undefined ? {} : { token: claims, tokenHash: token.hash },
     links: signed.map((link) => ({ ...link, delegator: agentOf(link.delegator) })),
     actor: agentOf(holder),
     maxDepth: maxDelegationDepth,
     scopeMatch,
   });
-  if (!acting.ok) return refusal(codeFor[acting.code], acting.detail);
-  const { chain, effectiveScope: scope, authorizationDetails } = acting;
+  if (!delegated.ok) return refusal(codeFor[delegated.code], delegated.detail);
+  const { chain, effectiveScope: scope, authorizationDetails } = delegated;
   const signers = [...signed.map(({ delegator }) => delegator), holder];
   return { chain, scope, signers, ...(authorizationDetails && { authorizationDetails }) };
 }
@@ -72,7 +72,7 @@ export async function actingChain(
  * the name of a registered agent if there is one, so that suspending or revoking it reaches them, else within the
  * issuer's namespace.
  */
-async function ownNames(
+async function localNames(
   { claims, namespace }: VerifiedToken,
   user: KeyHolder,
   agents: AgentDirectory,

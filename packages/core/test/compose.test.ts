@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { auditFile } from '@countersign/audit';
-import { createGuard } from '../../src/guard.js';
-import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
-import type { GuardOptions } from '../../src/options/guard-options.js';
+import { createGuard } from '../src/guard.js';
+import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
+import type { GuardOptions } from '../src/options/guard-options.js';
 import type { PolicyEngine } from '@countersign/policy';
 
 const { publicKey } = generateKeyPairSync('ed25519');

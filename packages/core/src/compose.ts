@@ -1,0 +1,146 @@
+import { closeParts, profileTag } from '@countersign/common';
+import { tmpdir } from 'node:os';
+import { boundedDirectory } from './keys/bounded-directory.js';
+import type { Refusal } from './model/refusal.js';
+import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
+import type { HttpRequest } from './model/request.js';
+import type { GuardOptions, GuardValues } from './options/guard-options.js';
+import { readGuardOptions } from './options/option-table.js';
+import { type Authentication, createAuthentication } from './record/authentication.js';
+import { createDecisions, type Decisions } from './record/decisions.js';
+import { Outcomes } from './record/outcomes.js';
+import { createRecorder } from './record/recorder.js';
+import { createRedactor } from './record/redact.js';
+import { ServedRequests } from './record/served-requests.js';
+import { createForwardedReader } from './stages/address/proxies.js';
+import { createEvaluator } from './stages/authorize/evaluate.js';
+import { createLinkVerifier } from './stages/chain/links.js';
+import type { DpopRules } from './stages/possession/by-dpop.js';
+import { webBotAuthTag } from './stages/possession/by-web-bot-auth.js';
+import { createDpopNonces } from './stages/possession/dpop-nonces.js';
+import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
+import { acceptSignature } from './stages/possession/profile.js';
+import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
+import { createRevocationCheck } from './stages/revocation/check-revocations.js';
+import { type Revocations, revocationsIn } from './stages/revocation/memory-revocations.js';
+import { createRevalidation } from './stages/revocation/revalidate.js';
+import { RevocationSet } from './stages/revocation/revocation-set.js';
+import { createStatusLists } from './stages/revocation/status-lists.js';
+import { createTokenVerifier } from './stages/token/token-verifier.js';
+import { carriesOurMark } from './stages/traffic/traffic.js';
+import { createVerifier, type Verifier } from './stages/verify.js';
+
+/** The parts over which a guard offers its methods. */
+export interface GuardParts {
+  readonly authenticate: (request: HttpRequest) => Promise<Authentication>;
+  readonly decisions: Decisions;
+  readonly outcomes: Outcomes;
+  readonly respond: (refused: Refusal) => RefusalResponse;
+  readonly revocations: Revocations;
+  readonly onTrouble: (message: string) => void;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Turns options into the parts of a guard. If an option is wrong, what the others have opened is closed, as `Guard.close`
+ * would: otherwise the folder of an audit log would stay locked, and a corrected start in the same process be refused.
+ *
+ * @throws ConfigError (as a rejection) which says what to do.
+ */
+export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
+  try {
+    return compose(readGuardOptions(options));
+  } catch (error) {
+    await Promise.allSettled(closableParts(options).map(close));
+    throw error;
+  }
+}
+
+function compose(values: GuardValues): GuardParts {
+  const { policy, scopeMatch, lookupTimeoutSeconds, clock, onTrouble } = values;
+  const agents = boundedDirectory(values.agents, lookupTimeoutSeconds);
+  const audiences = values.audience ?? values.origin.map(({ href }) => href);
+  const dpop = values.dpop && dpopRules(values.dpop);
+  const ownRevocations = new RevocationSet();
+  const recorder = createRecorder({ ...values, redact: createRedactor(values.redact) });
+  const served = new ServedRequests();
+  const outcomes = new Outcomes(served, recorder);
+  const evaluate = createEvaluator({ ...values, agents, audiences });
+  const tags = [profileTag, ...(values.webBotAuth === undefined ? [] : [webBotAuthTag])];
+
+  return {
+    authenticate: createAuthentication({
+      verify: composeVerifier(values, { agents, audiences, dpop, ownRevocations }),
+      readForwarded: createForwardedReader(values.trustedProxies),
+      isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
+      recorder,
+      served,
+      onTrouble,
+    }),
+    decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served }),
+    outcomes,
+    respond: (refused) => refusalResponse(refused, acceptSignature, dpop && dpopChallenge(dpop, clock() / 1000)),
+    revocations: revocationsIn(ownRevocations, clock),
+    onTrouble,
+    close: () =>
+      closeParts([{ close: () => outcomes.settled() }, agents, policy, ...values.revocations, recorder, values.audit]),
+  };
+}
+
+interface SharedParts {
+  readonly agents: GuardValues['agents'];
+  readonly audiences: readonly string[];
+  readonly dpop: DpopRules | undefined;
+  readonly ownRevocations: RevocationSet;
+}
+
+function composeVerifier(values: GuardValues, { agents, audiences, dpop, ownRevocations }: SharedParts): Verifier {
+  const { clockSkewSeconds, lookupTimeoutSeconds, clock } = values;
+  const checkRevocations = createRevocationCheck({
+    own: ownRevocations,
+    sources: values.revocations,
+    statusLists: createStatusLists({ clockSkewSeconds }),
+    lookupTimeoutSeconds,
+    clock,
+  });
+  return createVerifier({
+    ...values,
+    origins: values.origin,
+    agents,
+    dpop,
+    tokens: createTokenVerifier({ issuers: values.issuers, audiences, clockSkewSeconds }),
+    linkVerifier: createLinkVerifier({
+      agents,
+      audiences,
+      clockSkewSeconds,
+      maxLifetimeSeconds: values.maxLinkLifetimeSeconds,
+    }),
+    replay: values.replay ?? memoryReplayStore({ clock }),
+    bodyLimits: {
+      maxBytes: values.maxBodyBytes,
+      memoryBytes: values.memoryBodyBytes,
+      spoolDirectory: values.spoolDirectory ?? tmpdir(),
+      timeoutSeconds: values.bodyTimeoutSeconds,
+    },
+    revalidation: createRevalidation({ agents, checkRevocations, clock, clockSkewSeconds }),
+  });
+}
+
+function dpopRules({ maxAgeSeconds, nonceSecret }: NonNullable<GuardValues['dpop']>): DpopRules {
+  return { maxAgeSeconds, nonces: nonceSecret && createDpopNonces(nonceSecret) };
+}
+
+function dpopChallenge({ nonces }: DpopRules, now: number): DpopChallenge {
+  return { algorithms: dpopAlgorithms, nonce: nonces?.current(now) };
+}
+
+/** Unchecked: a part may be anything. */
+function closableParts(options: Partial<GuardOptions> | null): unknown[] {
+  const { agents, policy, audit, revocations } = options ?? {};
+  return [agents, policy, revocations, audit].flat();
+}
+
+async function close(part: unknown): Promise<void> {
+  const { close: closing } = (part ?? {}) as { readonly close?: unknown };
+  if (typeof closing === 'function') await closing.call(part);
+}

@@ -1,0 +1,21 @@
+import type { PolicyDecision, Resource } from '@countersign/policy';
+import type { Refusal } from './refusal.js';
+
+/** Undefined: there is no such resource. The answer is then that of a denial, so that absent and forbidden look alike. */
+export type MaybeResource = Resource | undefined;
+
+export type ResourceFunction = () => MaybeResource | Promise<MaybeResource>;
+
+/** What a route asks permission for. */
+export interface Permission {
+  /** The Cedar action, like `pr.create`. */
+  readonly action: string;
+  /** Or a function that determines it, bounded by `lookupTimeoutSeconds`. */
+  readonly resource: Resource | ResourceFunction;
+  /** The scope that the caller must hold besides policy's consent. */
+  readonly requires?: string;
+}
+
+export type Authorization =
+  | { readonly ok: true; readonly decision: PolicyDecision }
+  | { readonly ok: false; readonly refusal: Refusal };

@@ -1,0 +1,84 @@
+import { catalogue, type Refusal } from './refusal.js';
+
+/** A refusal as it goes over the wire: RFC 9457 problem details and the challenge, byte-identical on every host. */
+export interface RefusalResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What a guard that accepts DPoP adds to its challenges (RFC 9449 §7.1, §9). */
+export interface DpopChallenge {
+  readonly algorithms: readonly string[];
+  /** The nonce to use, where one is asked for. */
+  readonly nonce: string | undefined;
+}
+
+/**
+ * Renders a refusal. `acceptSignature` is the Accept-Signature value (RFC 9421 §5.1) that tells a client what to sign;
+ * it accompanies every challenge about signatures. `dpop` is for guards that accept DPoP.
+ */
+export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): RefusalResponse {
+  const { retryAfterSeconds } = catalogue[refused.code];
+  const body = JSON.stringify({
+    type: `urn:countersign:refusal:${refused.code}`,
+    title: refused.title,
+    status: refused.status,
+    code: refused.code,
+    ...(refused.explanation === undefined ? {} : { explanation: refused.explanation }),
+  });
+  return {
+    status: refused.status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...challenge(refused, acceptSignature, dpop),
+      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+      ...(refused.code === 'dpop_nonce_required' && dpop?.nonce !== undefined ? { 'dpop-nonce': dpop.nonce } : {}),
+    },
+    body,
+  };
+}
+
+function challenge(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): Record<string, string> {
+  const { challenge: kind } = catalogue[refused.code];
+  const description = `error_description="${refused.title}"`;
+  switch (kind) {
+    case 'signature':
+      return {
+        ...(refused.status === 401 ? authenticate(`Signature error="${refused.code}"`, dpopScheme(dpop)) : {}),
+        'accept-signature': acceptSignature,
+      };
+    case 'token': {
+      const error = `error="invalid_token", ${description}`;
+      return authenticate(`Bearer ${error}`, dpopScheme(dpop, error));
+    }
+    case 'scope': {
+      const error = `error="insufficient_scope"${scopeParameter(refused)}`;
+      return authenticate(`Bearer ${error}`, dpopScheme(dpop, error));
+    }
+    case 'dpop': {
+      const error = refused.code === 'dpop_nonce_required' ? 'use_dpop_nonce' : 'invalid_dpop_proof';
+      return authenticate(dpopScheme(dpop ?? noDpop, `error="${error}", ${description}`));
+    }
+    default:
+      return {};
+  }
+}
+
+const noDpop: DpopChallenge = { algorithms: [], nonce: undefined };
+
+function authenticate(...challenges: readonly (string | undefined)[]): Record<string, string> {
+  return { 'www-authenticate': challenges.filter((scheme) => scheme !== undefined).join(', ') };
+}
+
+/** Undefined where DPoP is not accepted: a client must not be sent there. */
+function dpopScheme(dpop: DpopChallenge | undefined, error?: string): string | undefined {
+  if (dpop === undefined) return undefined;
+  const algorithms = dpop.algorithms.length === 0 ? undefined : `algs="${dpop.algorithms.join(' ')}"`;
+  return `DPoP ${[error, algorithms].filter((parameter) => parameter !== undefined).join(', ')}`;
+}
+
+function scopeParameter({ requiredScope }: Refusal): string {
+  return requiredScope === undefined ? '' : `, scope="${requiredScope}"`;
+}

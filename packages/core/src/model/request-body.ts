@@ -1,0 +1,55 @@
+import type { DigestAlgorithm } from '@countersign/signature';
+
+/** The digests of one body, by algorithm. */
+export type Digests = ReadonlyMap<DigestAlgorithm, Uint8Array>;
+
+/**
+ * The body of a request under guard. Nobody sees a byte of it before `release`. A held body is released whole; a streamed
+ * one is released while it comes, and only its end is kept back until every digest has matched.
+ */
+export interface RequestBody {
+  /**
+   * Makes the body ready for release. Call it once, after the signature over the header section has verified. Resolves to
+   * why the body is refused; undefined if it may be released. A held body has then come whole, and every expected digest
+   * has matched over the bytes on the wire (before inflating).
+   */
+  accept(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined>;
+  /** Hands the body to the next reader of the request, after `accept`. Without it, the body passes through unverified. */
+  release(): void;
+  /**
+   * Drops what is kept, and drains a bounded rest so that the connection stays usable or is closed. Right at any time:
+   * instead of `release`, and after the answer, when nobody reads on. Resolves to what was wrong with a body that was
+   * released before its end had come.
+   */
+  discard(): Promise<BodyFailure | undefined>;
+}
+
+export interface BodyLimits {
+  /** Most bytes of a body. More is `body_too_large`. */
+  readonly maxBytes: number;
+  /** Most bytes kept in memory; the rest of a held body goes to an unlinked file. */
+  readonly memoryBytes: number;
+  /** Where that file is made. */
+  readonly spoolDirectory: string;
+  /**
+   * Longest time from the call of `accept` to the last byte; of a streamed body, the longest silence of the sender.
+   * Longer is `body_timeout`.
+   */
+  readonly timeoutSeconds: number;
+}
+
+export interface BodyFailure {
+  readonly ok: false;
+  readonly code:
+    | 'body_too_large'
+    | 'body_incomplete'
+    | 'body_timeout'
+    | 'body_consumed'
+    | 'digest_mismatch'
+    | 'spool_unavailable';
+  readonly detail: string;
+}
+
+export function bodyFailure(code: BodyFailure['code'], detail: string): BodyFailure {
+  return { ok: false, code, detail };
+}

@@ -1,0 +1,205 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { readAudit, readUnrecordedActions } from '@countersign/audit';
+import {
+  checkOptionNames,
+  ConfigError,
+  flagOption,
+  guardDefaults,
+  guardMaxima,
+  integerOption,
+  readClock,
+  readOnTrouble,
+} from '@countersign/common';
+import { isStringOrUri } from '@countersign/delegation';
+import { readRedactOptions } from '../record/redact-options.js';
+import { parseOrigin } from '../stages/address/origin.js';
+import { readDpopOptions } from '../stages/possession/dpop-options.js';
+import { readWebBotAuthOptions } from '../stages/possession/web-bot-auth-options.js';
+import type { ReplayStore } from '../stages/replay/store.js';
+import type { RevocationSource } from '../stages/revocation/revocable.js';
+import type { GuardOptions, GuardValues } from './guard-options.js';
+
+/** One option: how its value is read and checked, and what docs/ say of its default. */
+export interface OptionRow<Name extends keyof GuardOptions> {
+  /** As the reference prints it. */
+  readonly byDefault: string;
+  /** @throws ConfigError which says what to do. */
+  readonly read: (given: GuardOptions[Name], options: GuardOptions) => GuardValues[Name];
+}
+
+/** Every option of `createGuard`, once. The compiler compares the rows with the types, and a test with the reference. */
+export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: OptionRow<Name> } = {
+  origin: { byDefault: 'required', read: readOrigins },
+  agents: {
+    byDefault: 'required',
+    read: implementing('agents', ['findByThumbprint', 'statusOf'], "await agentsFromFile('agents.json')"),
+  },
+  policy: {
+    byDefault: 'required',
+    read: implementing('policy', ['decide'], "await cedarFromDirectory('policies')"),
+  },
+  audit: { byDefault: 'required', read: readAudit },
+  redact: { byDefault: 'nothing', read: (given) => (given === undefined ? undefined : readRedactOptions(given)) },
+  issuers: { byDefault: 'nobody', read: (given = []) => given },
+  audience: { byDefault: 'the origins', read: readAudiences },
+  maxDelegationDepth: integer('maxDelegationDepth', 0, guardMaxima.maxDelegationDepth),
+  maxLinkLifetimeSeconds: integer('maxLinkLifetimeSeconds', 1, guardMaxima.maxLinkLifetimeSeconds),
+  scopeMatch: oneOf('scopeMatch', 'hierarchical', 'exact'),
+  entities: { byDefault: 'none', read: readEntityProvider },
+  subjectMustAlsoBePermitted: { byDefault: '`false`', read: readSubjectRule },
+  replay: {
+    byDefault: 'in memory',
+    read: (given) => (given === undefined ? undefined : readReplayStore(given)),
+  },
+  lookupTimeoutSeconds: integer('lookupTimeoutSeconds', 1, 60),
+  dpop: { byDefault: 'off', read: readDpopOptions },
+  webBotAuth: { byDefault: 'off', read: readWebBotAuthOptions },
+  revocations: { byDefault: 'none', read: readRevocationSources },
+  traffic: oneOf('traffic', 'agents', 'mixed'),
+  trustedProxies: { byDefault: 'none', read: (given = []) => given },
+  maxAgeSeconds: integer('maxAgeSeconds', 1, guardMaxima.maxAgeSeconds),
+  clockSkewSeconds: integer('clockSkewSeconds', 0, guardMaxima.clockSkewSeconds),
+  maxBodyBytes: integer('maxBodyBytes', 0, 1024 ** 4),
+  memoryBodyBytes: integer('memoryBodyBytes', 0, 1024 ** 3),
+  spoolDirectory: { byDefault: "the system's temporary directory", read: readSpoolDirectory },
+  bodyTimeoutSeconds: integer('bodyTimeoutSeconds', 1, 3600),
+  clock: { byDefault: '`Date.now`', read: readGuardClock },
+  onTrouble: { byDefault: 'a process warning', read: (given) => readOnTrouble('createGuard', given) },
+  dangerouslyActWithoutRecord: { byDefault: 'none', read: readUnrecordedActions },
+  dangerouslyExplainRefusals: flag('dangerouslyExplainRefusals'),
+  dangerouslyAllowHttpOrigin: flag('dangerouslyAllowHttpOrigin'),
+};
+
+/**
+ * Checks every option once, at creation: nothing weakens silently, nothing fails later.
+ *
+ * @throws ConfigError which says what to do.
+ */
+export function readGuardOptions(options: GuardOptions): GuardValues {
+  if (typeof options !== 'object' || options === null) throw new ConfigError('createGuard: pass an options object.');
+  const names = Object.keys(optionTable) as (keyof GuardOptions)[];
+  checkOptionNames('createGuard', options, names);
+  const read = <Name extends keyof GuardOptions>(name: Name): GuardValues[Name] =>
+    optionTable[name].read(options[name], options);
+  return Object.fromEntries(names.map((name) => [name, read(name)])) as unknown as GuardValues;
+}
+
+type NamesOf<Type> = {
+  [Name in keyof Required<GuardOptions>]: Required<GuardOptions>[Name] extends Type ? Name : never;
+}[keyof GuardOptions];
+
+interface Row<Value> {
+  readonly byDefault: string;
+  readonly read: (given: Value | undefined) => Value;
+}
+
+function integer(name: NamesOf<number> & keyof typeof guardDefaults, least: number, most: number): Row<number> {
+  const byDefault: number = guardDefaults[name];
+  const mebibytes = byDefault / 1024 ** 2;
+  return {
+    byDefault: Number.isInteger(mebibytes) ? `${mebibytes} MiB` : String(byDefault),
+    read: (given = byDefault) => integerOption('createGuard', name, given, least, most),
+  };
+}
+
+function flag(name: NamesOf<boolean>): Row<boolean> {
+  return { byDefault: '`false`', read: (given = false) => flagOption('createGuard', name, given) };
+}
+
+function oneOf<Value extends string>(name: keyof GuardOptions, byDefault: Value, other: Value): Row<Value> {
+  return {
+    byDefault: `\`'${byDefault}'\``,
+    read: (given = byDefault) => {
+      if (given === byDefault || given === other) return given;
+      throw new ConfigError(`createGuard: '${name}' must be '${byDefault}' or '${other}'.`);
+    },
+  };
+}
+
+function implementing<Part extends object>(
+  name: keyof GuardOptions,
+  methods: readonly string[],
+  example: string,
+): (given: Part) => Part {
+  return (given: unknown) => {
+    if (given instanceof Promise) {
+      throw new ConfigError(`createGuard: '${name}' is a promise. Write 'await' before it.`);
+    }
+    if (typeof given === 'string') throw new ConfigError(`createGuard: '${name}' is a text. Write ${example}.`);
+    if (typeof given !== 'object' || given === null) {
+      throw new ConfigError(`createGuard: '${name}' is missing. Try ${example}.`);
+    }
+    const missing = methods.find((method) => typeof (given as Record<string, unknown>)[method] !== 'function');
+    if (missing === undefined) return given as Part;
+    throw new ConfigError(`createGuard: '${name}' has no method ${missing}(). Try ${example}.`);
+  };
+}
+
+const readReplayStore = implementing<ReplayStore>('replay', ['reserve'], 'memoryReplayStore()');
+
+function readOrigins(
+  origin: GuardOptions['origin'],
+  { dangerouslyAllowHttpOrigin }: GuardOptions,
+): GuardValues['origin'] {
+  const values = typeof origin === 'string' ? [origin] : origin;
+  if (!Array.isArray(values) || values.length === 0) {
+    throw new ConfigError(
+      "createGuard: 'origin' is missing. Name what requests are addressed to, like 'https://api.example.com'.",
+    );
+  }
+  const allowHttp = flag('dangerouslyAllowHttpOrigin').read(dangerouslyAllowHttpOrigin);
+  return values.map((value) => parseOrigin(value, allowHttp));
+}
+
+function readAudiences(audience: GuardOptions['audience']): readonly string[] | undefined {
+  if (audience === undefined) return undefined;
+  const values: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
+  if (values.length > 0 && values.every(isStringOrUri)) return values;
+  throw new ConfigError("createGuard: 'audience' must name at least one audience, or be left out to mean the origin.");
+}
+
+function readRevocationSources(revocations: GuardOptions['revocations'] = []): readonly RevocationSource[] {
+  const sources: readonly RevocationSource[] = Array.isArray(revocations) ? revocations : [revocations];
+  if (sources.some((source) => source instanceof Promise)) {
+    throw new ConfigError("createGuard: 'revocations' is a promise. Write 'await' before it.");
+  }
+  if (sources.some((source) => typeof source?.findRevoked !== 'function')) {
+    throw new ConfigError(
+      "createGuard: 'revocations' has no method findRevoked(). Try await revocationsFromFile('revocations.json').",
+    );
+  }
+  return sources;
+}
+
+function readEntityProvider(entities: GuardOptions['entities']): GuardValues['entities'] {
+  if (entities === undefined || typeof entities === 'function') return entities;
+  throw new ConfigError("createGuard: 'entities' must be a function from { type, id } to { attributes, parents }.");
+}
+
+function readSubjectRule(given: boolean | undefined, { policy }: GuardOptions): boolean {
+  const required = flag('subjectMustAlsoBePermitted').read(given);
+  if (!required || policy.knowsUsers === true) return required;
+  throw new ConfigError(
+    "createGuard: 'subjectMustAlsoBePermitted' needs a policy engine that heeds principal.type and says knowsUsers: true.",
+  );
+}
+
+function readSpoolDirectory(directory: string | undefined): string | undefined {
+  if (directory === undefined) return undefined;
+  try {
+    if (statSync(directory).isDirectory()) {
+      accessSync(directory, constants.W_OK);
+      return directory;
+    }
+  } catch {
+    // Said below.
+  }
+  throw new ConfigError(`createGuard: 'spoolDirectory' must be a directory that can be written: ${directory}.`);
+}
+
+function readGuardClock(given: GuardOptions['clock']): () => number {
+  const clock = readClock('createGuard', given);
+  // If seconds were taken for milliseconds, every honest signature would be from the future.
+  if (clock() > 1e11) return clock;
+  throw new ConfigError("createGuard: 'clock' must be a function that gives milliseconds since the epoch.");
+}

@@ -1,0 +1,79 @@
+import type { AuditEvent } from '@countersign/audit';
+import { errorMessage } from '@countersign/common';
+import { randomUUID } from 'node:crypto';
+import type { Caller } from '../model/caller.js';
+import { type Refusal, refusal } from '../model/refusal.js';
+import { type HttpRequest, pathOf, type RequestFacts } from '../model/request.js';
+import type { Forwarded, ForwardedReader } from '../stages/address/proxies.js';
+import type { Verifier } from '../stages/verify.js';
+import type { Recorder } from './recorder.js';
+import type { ServedRequests } from './served-requests.js';
+
+/** Who calls, or why we do not believe it. */
+export type Authentication =
+  | {
+      readonly ok: true;
+      /** Undefined in mixed traffic, for a request that carries none of our marks and is left to the application. */
+      readonly caller: Caller | undefined;
+      /** Refuses a request without a caller after all, where only agents may come; recorded. */
+      readonly refuseStranger: () => Promise<Refusal>;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+interface AuthenticationParts {
+  readonly verify: Verifier;
+  readonly readForwarded: ForwardedReader;
+  /** Whether a request is meant for the guard. In mixed traffic the others are left to the application. */
+  readonly isOurs: (request: HttpRequest) => boolean;
+  readonly recorder: Recorder;
+  readonly served: ServedRequests;
+  readonly onTrouble: (message: string) => void;
+}
+
+/** Verifies requests, and records every refusal before it is answered. Never rejects because of a request. */
+export function createAuthentication(parts: AuthenticationParts): (request: HttpRequest) => Promise<Authentication> {
+  const { verify, readForwarded, isOurs, recorder, served, onTrouble } = parts;
+
+  return async (request) => {
+    const forwarded = readForwarded(request);
+    const facts = factsOf(request, forwarded);
+    const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));
+    async function refuse(refused: Refusal, claimed: AuditEvent['claimed']): Promise<Authentication> {
+      void request.body.discard();
+      return { ok: false, refusal: await recorder.unverified(facts, claimed, refused) };
+    }
+
+    if (!isOurs(request)) {
+      request.body.release();
+      return { ok: true, caller: undefined, refuseStranger };
+    }
+    const verification = await verify(request, facts.id, forwarded.host).catch((error: unknown) => {
+      onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
+      return { ok: false as const, refusal: refusal('internal_error', errorMessage(error)), claimed: undefined };
+    });
+    if (!verification.ok) return await refuse(verification.refusal, verification.claimed);
+    const { caller, revalidate } = verification;
+    if (request.clientIsGone?.() === true) {
+      // A parser behind us would find a closed connection, and the handler no body, although one was signed.
+      const { id: agent, keyId } = caller.actor;
+      return await refuse(refusal('body_incomplete', 'the client went away before its request was let in'), {
+        keyId,
+        agent,
+      });
+    }
+    served.add(caller, { facts, body: request.body, revalidate });
+    request.body.release();
+    return { ok: true, caller, refuseStranger };
+  };
+}
+
+/** The word of our own proxies on the client's address counts. */
+function factsOf({ method, target, ...connection }: HttpRequest, forwarded: Forwarded): RequestFacts {
+  const remoteAddress = forwarded.remoteAddress ?? connection.remoteAddress;
+  return {
+    id: randomUUID(),
+    method,
+    path: pathOf(target),
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
+  };
+}

@@ -1,0 +1,61 @@
+import type { AuditOutcome } from '@countersign/audit';
+import type { Caller } from '../model/caller.js';
+import type { Recorder } from './recorder.js';
+import type { ServedRequests } from './served-requests.js';
+
+/** What the host knows of an answer that has ended. */
+export interface CompletedAnswer {
+  readonly refused?: boolean;
+  readonly exempt?: boolean;
+}
+
+/** Records how requests ended. */
+export class Outcomes {
+  readonly #served: ServedRequests;
+  readonly #recorder: Recorder;
+  readonly #completing = new Set<Promise<unknown>>();
+
+  constructor(served: ServedRequests, recorder: Recorder) {
+    this.#served = served;
+    this.#recorder = recorder;
+  }
+
+  /** Records once how a request ended. Resolves to the outcome that was recorded; undefined if there is none. */
+  async complete(
+    caller: Caller,
+    outcome: AuditOutcome,
+    answer: CompletedAnswer = {},
+  ): Promise<AuditOutcome | undefined> {
+    const completion = this.#complete(caller, outcome, answer);
+    this.#completing.add(completion);
+    const recorded = await completion;
+    this.#completing.delete(completion);
+    return recorded;
+  }
+
+  /** Resolves once the outcomes reported so far have been recorded. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#completing);
+  }
+
+  async #complete(
+    caller: Caller,
+    outcome: AuditOutcome,
+    { refused = false, exempt = false }: CompletedAnswer,
+  ): Promise<AuditOutcome | undefined> {
+    const request = this.#served.find(caller);
+    if (request === undefined || request.completed) return undefined;
+    request.completed = true;
+    await request.pendingDecisions;
+    // Nobody reads on, so a streamed body comes to its end.
+    const failure = await request.body.discard();
+    if (refused && !request.allowed) return undefined;
+    const recorded: AuditOutcome = {
+      ...outcome,
+      ...(failure && { code: failure.code }),
+      ...(!request.decisionRequested && !exempt && { undecided: true }),
+    };
+    await this.#recorder.outcome(caller, request.facts, recorded);
+    return recorded;
+  }
+}

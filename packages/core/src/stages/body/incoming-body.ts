@@ -1,0 +1,124 @@
+import type { IncomingMessage } from 'node:http';
+import { type BodyFailure, type BodyLimits, type Digests, type RequestBody } from '../../model/request-body.js';
+import { Digester, digestFailure } from './digester.js';
+import { Draining } from './draining.js';
+import { Holding } from './holding.js';
+import { cutOff, isClosedStream } from './http2-stream.js';
+import { earlyBytes, Pages } from './pages.js';
+import { obstacle, takeBuffered } from './readers.js';
+import { Streaming } from './streaming.js';
+import { type BodyTaker, Tap } from './tap.js';
+
+type MakeTaker = (tap: Tap, limits: BodyLimits, expected: Digests) => BodyTaker;
+
+/** The body of a request of node:http, or of http2's compatibility API. */
+export interface IncomingBody extends RequestBody {
+  /** After `accept`: resolves as `discard` does, when the body has ended. */
+  readonly verdict: Promise<BodyFailure | undefined>;
+}
+
+/**
+ * Takes the body of a request away from whoever reads it, and holds it until its digest has verified. Call it at once when
+ * the request comes in, before anything is awaited.
+ */
+export function holdIncoming(request: IncomingMessage): IncomingBody {
+  return new TakenBody(request, (tap, limits, expected) => new Holding(tap, limits, expected));
+}
+
+/**
+ * The same for a body that flows while it is digested. Its reader gets an error instead of the end if a digest does not
+ * match. `onUnheard` is told if nobody listens for that error: then no handler will answer.
+ */
+export function streamIncoming(request: IncomingMessage, onUnheard: (failure: BodyFailure) => void): IncomingBody {
+  return new TakenBody(request, (tap, limits, expected) => {
+    // Without a digest there is nothing to compare a stream with.
+    const comparable = expected.size > 0 && limits.maxBytes > 0;
+    return comparable ? new Streaming(tap, limits, { expected, onUnheard }) : new Holding(tap, limits, expected);
+  });
+}
+
+class TakenBody implements IncomingBody {
+  readonly #tap: Tap;
+  readonly #makeTaker: MakeTaker;
+  readonly #early = new Pages();
+  #phase: 'early' | 'taken' | 'failed' | 'released' | 'discarded' = 'early';
+  #taker: BodyTaker | undefined;
+
+  constructor(request: IncomingMessage, makeTaker: MakeTaker) {
+    this.#makeTaker = makeTaker;
+    this.#tap = new Tap(request, {
+      chunk: (bytes) => {
+        this.#early.append(bytes);
+        return this.#early.length < earlyBytes;
+      },
+      end: () => {},
+      cut: () => this.#early.clear(),
+    });
+  }
+
+  get verdict(): Promise<BodyFailure | undefined> {
+    return this.#taker?.verdict ?? Promise.resolve(undefined);
+  }
+
+  async accept(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined> {
+    if (this.#phase !== 'early') throw new Error(`accept() on a body that is ${this.#phase}`);
+    this.#phase = 'taken';
+    const failure = obstacle(this.#tap, limits.maxBytes) ?? (await this.#take(limits, expected));
+    if (failure !== undefined && this.#phase === 'taken') this.#phase = 'failed';
+    return failure;
+  }
+
+  release(): void {
+    if (this.#phase === 'released') return;
+    // Not accepted: the body of a request that the guard does not guard.
+    if (this.#phase === 'early') this.#passThrough();
+    else if (this.#phase === 'taken') this.#taker?.release();
+    else throw new Error(`release() on a body that is ${this.#phase}`);
+    this.#phase = 'released';
+  }
+
+  discard(): Promise<BodyFailure | undefined> {
+    if (this.#phase !== 'discarded') {
+      const released = this.#phase === 'released';
+      this.#phase = 'discarded';
+      this.#taker?.discard();
+      this.#early.clear();
+      if (!released) this.#dropRest();
+    }
+    return this.verdict;
+  }
+
+  async #take(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined> {
+    if (this.#tap.cameWhole) return digestFailure(expected, digestInPlace(this.#tap.request, expected));
+    const taker = this.#makeTaker(this.#tap, limits, expected);
+    this.#taker = taker;
+    // If an asynchronous middleware ran before us, the first bytes lie in the stream's own buffer.
+    const first = takeBuffered(this.#tap.request);
+    for (const chunk of [...first, ...this.#early.take()]) taker.chunk(chunk);
+    this.#tap.divert(taker);
+    return await taker.begin();
+  }
+
+  #dropRest(): void {
+    const { gone, request } = this.#tap;
+    // Node keeps a closed stream as long as it holds unread bytes.
+    if (isClosedStream(request)) cutOff(request);
+    else if (!gone) this.#tap.divert(new Draining(this.#tap));
+  }
+
+  #passThrough(): void {
+    for (const page of this.#early.take()) this.#tap.deliver(page);
+    if (this.#tap.ended) this.#tap.deliver(null);
+    else this.#tap.open();
+  }
+}
+
+/** Digests a body that lies whole in the stream's own buffer, together with its end, and leaves it there. */
+function digestInPlace(request: IncomingMessage, expected: Digests): Digests {
+  const digester = new Digester(expected.keys());
+  const chunks = takeBuffered(request);
+  for (const chunk of chunks) digester.update(chunk);
+  // Put back in the same tick, or the stream ends without them.
+  for (const chunk of chunks.toReversed()) request.unshift(chunk);
+  return digester.finish();
+}

@@ -1,0 +1,34 @@
+import { profileTag } from '@countersign/common';
+import { mentionsTag } from '../../model/fields.js';
+import { refusal } from '../../model/refusal.js';
+import { type DpopProofParts, type DpopRules, presentsDpop, readDpop } from './by-dpop.js';
+import { readOwnSignature } from './by-signature.js';
+import { readWebBotAuth, webBotAuthTag } from './by-web-bot-auth.js';
+import { notProved, type ProofReading, type ProofSubject } from './possession.js';
+import type { WebBotAuthSettings } from './web-bot-auth-options.js';
+
+export interface ProofParts extends DpopProofParts {
+  readonly maxAgeSeconds: number;
+  /** Undefined if no such proof is accepted. */
+  readonly dpop: DpopRules | undefined;
+  readonly webBotAuth: WebBotAuthSettings | undefined;
+}
+
+/**
+ * Chooses, by what the request carries, the one proof of possession that counts, and reads it. A proof that is present
+ * but broken never falls back to another. Never throws.
+ */
+export function readProof(subject: ProofSubject, parts: ProofParts): ProofReading {
+  const { authorization, request } = subject;
+  const { dpop, webBotAuth } = parts;
+  const signed = mentionsTag(request.rawHeaders, profileTag);
+  if (dpop !== undefined && presentsDpop(authorization, request.rawHeaders)) {
+    // Two proofs could be of two keys, and a middleman could have added one of them.
+    if (signed) return notProved(refusal('proof_ambiguous', 'a signature and a DPoP proof'));
+    return readDpop(subject, dpop, parts);
+  }
+  if (webBotAuth !== undefined && !signed && mentionsTag(request.rawHeaders, webBotAuthTag)) {
+    return readWebBotAuth(subject, webBotAuth, parts);
+  }
+  return readOwnSignature(subject, parts);
+}

@@ -1,0 +1,82 @@
+import type { Chain } from '@countersign/delegation';
+import { answerInTime, errorMessage } from '@countersign/common';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import type { VerifiedToken } from '../token/token-verifier.js';
+import { namesInChain } from './names-in-chain.js';
+import { kindAndId, type Revocable, type RevocationSource } from './revocable.js';
+import type { RevocationSet } from './revocation-set.js';
+import type { StatusLists } from './status-lists.js';
+
+/** Checks again what a verified request rests on: a refusal if it counts no more. Never rejects. */
+export type Revalidate = () => Promise<Refusal | undefined>;
+
+/** Prepares the check for a verified chain and the token that it begins with. */
+export type RevocationCheck = (chain: Chain, token: VerifiedToken | undefined) => Revalidate;
+
+interface RevocationParts {
+  /** What this process itself revokes. */
+  readonly own: RevocationSet;
+  readonly sources: readonly RevocationSource[];
+  readonly lookupTimeoutSeconds: number;
+  readonly statusLists: StatusLists;
+  readonly clock: () => number;
+}
+
+/** How long the answers of remote sources count for the same request. */
+const goodForSeconds = 1;
+
+/** Checks that nothing in a verified chain, nor the token that it begins with, is revoked. */
+export function createRevocationCheck({
+  own,
+  sources,
+  lookupTimeoutSeconds,
+  statusLists,
+  clock,
+}: RevocationParts): RevocationCheck {
+  return (chain, token) => {
+    let known: ReadonlyMap<string, Revocable> | undefined;
+    const named = (): ReadonlyMap<string, Revocable> => (known ??= namesInChain(chain, token?.namespace));
+    let askedAt: number | undefined;
+    return async () => {
+      const now = clock() / 1000;
+      const revoked = own.isEmpty ? undefined : own.findByKey(named(), now);
+      if (revoked !== undefined) return refusalFor(revoked, chain);
+      if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
+      for (const source of sources) {
+        const asked = [...named().values()];
+        const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(asked, now));
+        const problem = await problemOf(answer, asked, chain);
+        if (problem !== undefined) return problem;
+      }
+      const status = token === undefined ? undefined : await statusLists.problem(token, now);
+      if (status === undefined) askedAt = now;
+      return status;
+    };
+  };
+}
+
+/** A source that fails, in whatever way, has not said that nothing is revoked. */
+async function problemOf(
+  answer: () => Promise<Revocable | undefined>,
+  named: readonly Revocable[],
+  chain: Chain,
+): Promise<Refusal | undefined> {
+  try {
+    const revoked = await answer();
+    if (revoked === undefined) return undefined;
+    if (named.includes(revoked)) return refusalFor(revoked, chain);
+    return refusal('revocations_unavailable', 'a source gave an answer that was not asked for');
+  } catch (error) {
+    return refusal('revocations_unavailable', errorMessage(error));
+  }
+}
+
+/** The actor itself answers to the codes that a directory would give it; who else is revoked, only the log says. */
+function refusalFor(revoked: Revocable, chain: Chain): Refusal {
+  const actor = chain.at(-1);
+  const [kind, id] = kindAndId(revoked);
+  const detail = `${kind} ${id} is revoked`;
+  if (kind === 'agent' && id === actor?.id) return refusal('agent_suspended', detail);
+  if (kind === 'key' && id === actor?.keyId) return refusal('key_not_valid', detail);
+  return refusal('delegation_revoked', detail);
+}

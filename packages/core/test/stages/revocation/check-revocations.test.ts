@@ -1,0 +1,123 @@
+import type { Chain } from '@countersign/delegation';
+import { describe, expect, it, vi } from 'vitest';
+import { type Refusal, refusal } from '../../../src/model/refusal.js';
+import type { Revocable } from '../../../src/stages/revocation/revocable.js';
+import { RevocationSet } from '../../../src/stages/revocation/revocation-set.js';
+import type { RevocationSource } from '../../../src/stages/revocation/revocable.js';
+import { createRevocationCheck } from '../../../src/stages/revocation/check-revocations.js';
+import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
+
+const actorKey = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
+const chain: Chain = [
+  { id: 'user_123', type: 'user', proof: 'issuer', issuer: 'https://id.acme.dev', scope: [] },
+  { id: 'agent-1', type: 'agent', proof: 'issuer', issuer: 'https://id.acme.dev', keyId: actorKey, scope: [] },
+];
+const token = {} as VerifiedToken;
+
+const lookupTimeoutSeconds = 2;
+
+function checkWith(sources: readonly RevocationSource[], status?: () => Refusal | undefined) {
+  const time = { now: 1000 };
+  const clock = (): number => time.now * 1000;
+  const own = new RevocationSet();
+  const asked = vi.fn(async () => status?.());
+  const statusLists = { problem: asked };
+  const check = createRevocationCheck({ own, sources, lookupTimeoutSeconds, statusLists, clock })(chain, token);
+  return { time, own, asked, check };
+}
+
+const revokes = (match: (named: Revocable) => boolean): RevocationSource => ({
+  findRevoked: async (named) => named.find(match),
+});
+
+describe('createRevocationCheck', () => {
+  it('asks every source, and says nothing where nothing is revoked', async () => {
+    const sources = [revokes(() => false), revokes(() => false)].map((source) => ({
+      findRevoked: vi.fn(source.findRevoked),
+    }));
+    const { check, asked } = checkWith(sources);
+    expect(await check()).toBeUndefined();
+    for (const { findRevoked } of sources) expect(findRevoked).toHaveBeenCalledWith(expect.any(Array), 1000);
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it.each<[string, (named: Revocable) => boolean, string]>([
+    ['the acting agent', (named) => 'agent' in named && named.agent === 'agent-1', 'agent_suspended'],
+    ['the key that signed', (named) => 'key' in named, 'key_not_valid'],
+    ['an ancestor', (named) => 'agent' in named && named.agent === 'user_123', 'delegation_revoked'],
+    ['the subject', (named) => 'subject' in named, 'delegation_revoked'],
+    ['the issuer', (named) => !('subject' in named) && 'issuer' in named, 'delegation_revoked'],
+  ])('%s is revoked [C7]', async (_title, match, code) => {
+    const { check } = checkWith([revokes(() => false), revokes(match)]);
+    expect(await check()).toMatchObject({ code, status: 401 });
+  });
+
+  it.each<[string, unknown]>([
+    ['rejects', async () => Promise.reject(new Error('down'))],
+    [
+      'throws',
+      () => {
+        throw new Error('down');
+      },
+    ],
+    [
+      'throws what has no text',
+      () => {
+        throw Object.create(null);
+      },
+    ],
+    ['answers null', () => null],
+    ['answers true', async () => true],
+    ['answers with what nobody asked for', () => ({ agent: 'agent-9' })],
+  ])('a source that %s refuses the request as an outage [B11]', async (_title, findRevoked) => {
+    const { check } = checkWith([{ findRevoked } as RevocationSource]);
+    expect(await check()).toMatchObject({ code: 'revocations_unavailable', status: 503, fault: 'server' });
+  });
+
+  it('what this process revokes counts at once, what others revoke after a second [D13]', async () => {
+    let revoked = false;
+    const source = { findRevoked: vi.fn(async (named: readonly Revocable[]) => (revoked ? named[0] : undefined)) };
+    const { check, own, time, asked } = checkWith([source]);
+    expect(await check()).toBeUndefined();
+    revoked = true;
+    time.now += 0.9;
+    expect(await check()).toBeUndefined();
+    expect(source.findRevoked).toHaveBeenCalledTimes(1);
+    expect(asked).toHaveBeenCalledTimes(1);
+    own.add({ subject: 'user_123' }, time.now);
+    expect(await check()).toMatchObject({ code: 'delegation_revoked' });
+    own.delete({ subject: 'user_123' });
+    time.now += 0.1;
+    expect(await check()).toMatchObject({ code: 'agent_suspended' });
+  });
+
+  it('a token that was refused by its status list is refused again [B11]', async () => {
+    const { check } = checkWith([], () => refusal('token_revoked'));
+    expect(await check()).toMatchObject({ code: 'token_revoked' });
+    expect(await check()).toMatchObject({ code: 'token_revoked' });
+  });
+
+  it('a clock that was set back does not keep an old answer alive', async () => {
+    const source = { findRevoked: vi.fn(async () => undefined) };
+    const { check, time } = checkWith([source]);
+    await check();
+    time.now -= 3600;
+    await check();
+    expect(source.findRevoked).toHaveBeenCalledTimes(2);
+  });
+
+  it('an outage is asked about again at once', async () => {
+    let down = true;
+    const { check } = checkWith([
+      {
+        async findRevoked() {
+          if (down) throw new Error('down');
+          return undefined;
+        },
+      },
+    ]);
+    expect(await check()).toMatchObject({ code: 'revocations_unavailable' });
+    down = false;
+    expect(await check()).toBeUndefined();
+  });
+});
