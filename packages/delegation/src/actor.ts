@@ -2,10 +2,10 @@ import { isIdentifier } from './identifier.js';
 import { isJsonObject, member } from './json.js';
 import { type DelegationRefusal, refuse } from './refusal.js';
 
-/** Who acts, or acted before (RFC 8693 §4.1): one `act` of a token. */
+/** One `act` of a token (RFC 8693 §4.1): the actor, or an earlier one. */
 export interface Actor {
   readonly subject: string;
-  /** Present when the token says it; it is then the issuer of the token. */
+  /** Present if `act` has an `iss`, which then equals the issuer of the token. */
   readonly issuer?: string;
 }
 
@@ -19,11 +19,11 @@ type ActorRefusal = DelegationRefusal<
   'actor_malformed' | 'actor_issuer_mismatch' | 'actor_is_subject' | 'actor_repeated' | 'delegation_too_deep'
 >;
 
-/** More than any chain may have; it bounds the reading only. */
+/** Bounds parsing only, above the depth that any chain may have. */
 const MAX_ACTORS = 16;
 
 /**
- * Reads an `act` claim with all that is nested in it, without recursion. Members other than `sub`, `iss` and `act` do not
+ * Parses an `act` claim and the claims nested in it, without recursion. Members other than `sub`, `iss` and `act` do not
  * identify an actor and are not meaningful inside `act` (RFC 8693 §4.1), so they are ignored.
  */
 export function readActors(
@@ -46,7 +46,7 @@ export function readActors(
   return { ok: true, actor: outermost.actor, priorActors };
 }
 
-/** One level; what is nested in it is handed back unread. */
+/** Parses one level and returns the nested `act` unparsed. */
 function readActor(
   value: unknown,
   token: { readonly issuer: string; readonly subject: string },
@@ -55,7 +55,7 @@ function readActor(
   const subject = member(value, 'sub');
   if (!isIdentifier(subject)) return refuse('actor_malformed');
   const issuer = member(value, 'iss');
-  // An id means something only together with its issuer: `agent-1` of another issuer is another agent.
+  // An id is unique only together with its issuer: `agent-1` of another issuer is another agent.
   if (issuer !== undefined && issuer !== token.issuer) return refuse('actor_issuer_mismatch');
   if (subject === token.subject) return refuse('actor_is_subject');
   const actor = { subject, ...(issuer !== undefined && { issuer: token.issuer }) };

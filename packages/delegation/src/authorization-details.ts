@@ -3,9 +3,9 @@ import { type CopyBudget, copyJson, equalJson, isJsonObject, member } from './js
 import { type DelegationRefusal, refuse } from './refusal.js';
 
 /**
- * One limit on what may be done, and with what (RFC 9396 §2). A member that is absent does not limit. A detail with other
- * members than the six named here can be read and handed on unchanged, but covers no request and is not minted: nobody
- * here knows what it limits.
+ * One limit on actions and resources (RFC 9396 §2). An absent member does not limit. A detail with members other than
+ * the six named here is read and delegated unchanged, but covers no request and is never minted, because an unknown
+ * member could be a limit.
  */
 export interface AuthorizationDetail {
   /** The entity type of the resource, such as `Repo`. */
@@ -24,7 +24,7 @@ export interface AuthorizationDetail {
 /** The lists of a chain: one for each delegation that has one, in order. A request must be covered in every one. */
 export type AuthorizationDetailLists = readonly (readonly AuthorizationDetail[])[];
 
-/** What a request is about, to be compared with details. */
+/** The request that is compared with details. */
 export interface DetailedRequest {
   readonly action: string;
   readonly resource: { readonly type: string; readonly id: string };
@@ -35,7 +35,7 @@ export interface DetailedRequest {
 const MAX_DETAILS = 32;
 const MAX_ENTRIES = 100;
 const MAX_DEPTH = 8;
-// A few kilobytes of text can hold thousands of empty objects, which whoever keeps verified tokens would keep, too.
+// A few kilobytes of text can hold thousands of empty objects, and a cache of verified tokens would keep them.
 const MAX_VALUES = 1000;
 
 const LISTS = ['actions', 'locations', 'datatypes', 'privileges'] as const;
@@ -43,16 +43,16 @@ const LISTS = ['actions', 'locations', 'datatypes', 'privileges'] as const;
 export const DETAIL_MEMBERS: readonly string[] = ['type', 'identifier', ...LISTS];
 
 /**
- * Reads an `authorization_details` claim strictly: 1 to 32 objects, each with a `type`, lists of 1 to 100 strings, and
- * whatever else at most 8 levels deep; in all at most 1000 values. The details are frozen copies. Never throws on a JSON
- * value.
+ * Parses an `authorization_details` claim strictly: 1 to 32 objects, each with a `type`, lists of 1 to 100 strings,
+ * other members at most 8 levels deep, and at most 1000 values in total. The details are frozen copies. Never throws on
+ * a JSON value.
  */
 export function readAuthorizationDetails(
   value: unknown,
 ):
   | { readonly ok: true; readonly details: readonly AuthorizationDetail[] }
   | DelegationRefusal<'authorization_details_malformed'> {
-  // An empty list could be read as no limit, and as nothing allowed.
+  // An empty list is ambiguous: one reader sees no limit, another sees that nothing is allowed.
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_DETAILS) return malformed();
   const budget: CopyBudget = { values: MAX_VALUES };
   const details = Array.from(value, (detail) => readDetail(detail, budget));
@@ -90,13 +90,13 @@ function liesWithin(narrow: AuthorizationDetail, wide: AuthorizationDetail): boo
   );
 }
 
-/** Absent means all. */
+/** An absent list allows every value. */
 function isSubset(narrow: readonly string[] | undefined, wide: readonly string[] | undefined): boolean {
   if (wide === undefined) return true;
   return narrow !== undefined && narrow.every((entry) => wide.includes(entry));
 }
 
-/** Nobody here knows whether they limit or give, so they may neither come, go nor change. */
+/** An unknown member may limit or grant, so it must be the same in parent and child. */
 function others(detail: AuthorizationDetail): Readonly<Record<string, unknown>> {
   return Object.fromEntries(unknownMembers(detail).map((name) => [name, detail[name]]));
 }
@@ -107,9 +107,9 @@ export function unknownMembers(detail: AuthorizationDetail): readonly string[] {
 }
 
 /**
- * The details that allow a request: those of the last list, which lie within all before it; undefined if some list has
- * none that covers the request. `datatypes` and `privileges` are not compared: a policy can. A detail with a member that
- * is unknown covers nothing, since it may be a limit, and a misspelt one certainly is.
+ * Returns the details of the last list that cover the request, or undefined if a list has no detail that covers it.
+ * `datatypes` and `privileges` are not compared; a policy can compare them. A detail with an unknown member covers
+ * nothing, because the member may be a misspelt limit.
  *
  * @example
  * detailsCover([[{ type: 'Repo', identifier: 'acme/api' }]], {

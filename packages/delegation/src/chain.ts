@@ -5,26 +5,26 @@ import { intersectScopes, minimalScope, type Scope, type ScopeMatch } from './sc
 export interface Hop {
   readonly id: string;
   readonly type: 'user' | 'agent';
-  /** `issuer`: asserted by a trusted token issuer. `signature`: proved by a key of its own or of the hop before. */
+  /** `issuer`: a trusted token issuer asserts the hop. `signature`: its own key, or the key of the hop before, proves it. */
   readonly proof: 'issuer' | 'signature';
   /** Issuer of the token that names this hop; user ids and delegation ids are unique only together with it. */
   readonly issuer?: string;
-  /** RFC 7638 thumbprint of the key with which this hop signed: the actor the request, a delegator the next link. */
+  /** RFC 7638 thumbprint of the key of this hop. The actor signs the request with it; a delegator signs the next link. */
   readonly keyId?: string;
-  /** `jti` of the delegation by which this hop was reached. */
+  /** `jti` of the delegation to this hop. */
   readonly delegationId?: string;
-  /** What this hop was given, before the scopes of the other hops narrow it. */
+  /** The scope delegated to this hop, before the other hops narrow it. */
   readonly scope: Scope;
   /** Unix seconds. */
   readonly expiresAt?: number;
-  /** The limits of the delegation by which this hop was reached (RFC 9396). */
+  /** `authorization_details` of the delegation to this hop (RFC 9396). */
   readonly authorizationDetails?: readonly AuthorizationDetail[];
 }
 
 /** The verified hops from subject to actor, in order. */
 export type Chain = readonly [Hop, ...Hop[]];
 
-/** An agent whose key signed the request or a link, as the caller of this package has established. */
+/** An agent whose key signed the request or a link. The calling program has verified that signature. */
 export interface ActingAgent {
   readonly id: string;
   /** RFC 7638 thumbprint of the key that signed. */
@@ -33,7 +33,7 @@ export interface ActingAgent {
   readonly capabilities: Scope;
 }
 
-/** A chain and what it allows: the intersection of every hop and of the capabilities of all that signed. Frozen. */
+/** A chain and its effective scope: the intersection of every hop and of the capabilities of every signer. Frozen. */
 export interface DelegatedChain {
   readonly ok: true;
   readonly chain: Chain;
@@ -42,12 +42,12 @@ export interface DelegatedChain {
   readonly authorizationDetails?: AuthorizationDetailLists;
 }
 
-/** The law: the scope of a chain is what every hop and the capabilities allow. */
+/** The scope of a chain is the intersection of the hops' scopes and the capabilities. */
 export function effectiveScope(chain: Chain, capabilities: Scope, match?: ScopeMatch): Scope {
   return chain.reduce((scope, hop) => intersectScopes(scope, hop.scope, match), minimalScope(capabilities, match));
 }
 
-/** Puts hops together. `signers` are all agents that signed something: nobody can hand on what it may not do itself. */
+/** Assembles a chain. `signers` has every agent that signed: an agent cannot delegate a right that it does not have. */
 export function buildChain(
   hops: Chain,
   signers: readonly [ActingAgent, ...ActingAgent[]],

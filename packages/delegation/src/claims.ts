@@ -26,17 +26,17 @@ export interface DelegationClaims {
   readonly id?: string;
   /** `client_id` */
   readonly clientId?: string;
-  /** `scope`; empty only where the token has none, which gives a delegate nothing. */
+  /** `scope`; empty only if the token has none, and then the delegate gets no rights. */
   readonly scope: Scope;
   /** `act`, the outermost: who acts. */
   readonly actor?: Actor;
-  /** Those nested in `act`: who acted before, most recent first. They are history, and permit nothing (RFC 8693 §4.1). */
+  /** The actors nested in `act`, most recent first. They are history and grant nothing (RFC 8693 §4.1). */
   readonly priorActors: readonly Actor[];
   /** `cnf` */
   readonly confirmation?: Confirmation;
   /** `authorization_details` (RFC 9396 §9.1) */
   readonly authorizationDetails?: readonly AuthorizationDetail[];
-  /** `max_hops`: how many links may follow; 0 forbids to hand the token on. */
+  /** `max_hops`: the number of links that may follow; 0 forbids further delegation. */
   readonly maxHops?: number;
   /** `status` */
   readonly statusReference?: StatusReference;
@@ -44,7 +44,7 @@ export interface DelegationClaims {
 
 /**
  * Reads the payload of a token **whose signature has been verified already**. Each claim must have exactly its type;
- * nothing is coerced. `may_act` says who could become the actor (RFC 8693 §4.4), not who is, and is never read.
+ * nothing is coerced. `may_act` is never read: it names a possible actor (RFC 8693 §4.4), not the actor.
  * Never throws on a JSON value.
  *
  * @example
@@ -87,7 +87,7 @@ export function readClaims(
   if (details?.ok === false) return details;
   if (status?.ok === false) return status;
   if (maxHops !== undefined && !isWholeNumber(maxHops)) return refuse('max_hops_malformed');
-  // RFC 9068 §2.2: sub is the client where no resource owner took part. Behind an actor it would pass for a user
+  // RFC 9068 §2.2: without a resource owner, sub is the client. In a token with an actor it would pass for a user
   // (RFC 9700 §4.15).
   if (actors !== undefined && clientId === subject) return refuse('subject_is_client');
 

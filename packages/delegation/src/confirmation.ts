@@ -23,7 +23,7 @@ type ConfirmationRefusal = DelegationRefusal<'confirmation_malformed' | 'confirm
 // 32 bytes in base64url; the last character holds four bits, so only these sixteen are canonical there.
 const BASE64URL_32_BYTES = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
-// These ask for a proof that nobody here checks. Members that mean nothing to us may be ignored (RFC 7800 §3.1), but a
+// These members ask for a proof that is not supported. Unknown members may be ignored (RFC 7800 §3.1), but a
 // binding that is known and cannot be checked must not be dropped.
 const UNSUPPORTED_METHODS = ['jwe', 'jku', 'x5t#S256'];
 

@@ -8,24 +8,24 @@ import type { ScopeMatch } from './scope.js';
 /** A link whose signature has verified with a registered key of an agent. */
 export interface VerifiedLink {
   readonly claims: LinkClaims;
-  /** `parentHash` of the link as it was sent. */
+  /** `parentHash` of the link as sent. */
   readonly hash: string;
   /** The agent to which the key belongs. */
   readonly delegator: ActingAgent;
 }
 
-/** Where a chain begins: a verified token and its `parentHash`, or nothing but the agent itself. */
+/** The start of a chain: a verified token and its `parentHash`, or the agent itself. */
 export type ChainRoot =
   | { readonly token: DelegationClaims; readonly tokenHash: string }
   | { readonly token?: undefined; readonly tokenHash?: undefined };
 
 export interface DelegatedChainOptions {
   readonly root: ChainRoot;
-  /** In order: the first hands on the token, or what its agent may do; each further one the link before it. */
+  /** In order. The parent of the first link is the token, or the agent's own rights; of each later one, the link before. */
   readonly links: readonly VerifiedLink[];
   /** The agent whose key signed the request. */
   readonly actor: ActingAgent;
-  /** What the subject of a token that names an actor is. Default: `user`. */
+  /** The kind of subject in a token that names an actor. Default: `user`. */
   readonly subjectType?: Hop['type'];
   /** Most delegations between subject and actor. */
   readonly maxDepth: number;
@@ -36,9 +36,9 @@ export interface DelegatedChainOptions {
 type ChainRefusal = DelegationRefusal<ChainRefusalCode>;
 
 /**
- * The chain that a verified token of a trusted issuer and verified links give to the agent that signed the request, if
- * every law of delegation holds. Without either it is the agent alone. Times and audiences are for `checkTimes` and
- * `checkAudience`, of the token and of each link.
+ * Builds the chain from a verified token of a trusted issuer and verified links to the agent that signed the request, if
+ * every law of delegation holds. Without token and links, the chain is the agent alone. Check the times and audiences of
+ * the token and of each link with `checkTimes` and `checkAudience`.
  *
  * @example
  * const acting = delegatedChain({
@@ -55,7 +55,7 @@ export function delegatedChain(options: DelegatedChainOptions): DelegatedChain |
   const misused = root.token === undefined ? undefined : checkToken(root.token, first);
   if (misused !== undefined) return misused;
   const hops: [Hop, ...Hop[]] = [...firstHops(root.token, first, subjectType)];
-  // So that a limit that is no number lets nothing through.
+  // Written so that a `maxDepth` of NaN refuses every chain.
   if (!(hops.length - 1 + links.length <= maxDepth)) return refuse('delegation_too_deep');
 
   let parent = parentOf(root);
@@ -70,7 +70,7 @@ export function delegatedChain(options: DelegatedChainOptions): DelegatedChain |
   return buildChain(hops, [actor, ...links.map((link) => link.delegator)], scopeMatch);
 }
 
-/** What a link hands on: absent where it is what an agent may do of its own. */
+/** The parent of a link; absent if the link delegates the agent's own rights. */
 interface Parent {
   readonly hash: string;
   readonly grant: ParentGrant;
@@ -83,13 +83,13 @@ function parentOf({ token, tokenHash }: ChainRoot): Parent | undefined {
 /** `user` is the agent that uses the token: it signed the first link or, without links, the request. */
 function checkToken({ subject, actor, confirmation }: DelegationClaims, user: ActingAgent): ChainRefusal | undefined {
   if (confirmation !== undefined && confirmation.jkt !== user.keyId) return refuse('confirmation_mismatch');
-  // A user's plain token in the hands of an agent is no delegation, even where may_act would allow one.
+  // A user's own token does not make its bearer an actor, even if may_act names that agent.
   if (actor === undefined && subject !== user.id) return refuse('actor_missing');
   if (actor !== undefined && actor.subject !== user.id) return refuse('actor_mismatch');
   return undefined;
 }
 
-/** From the subject of the token to the agent that uses it, or that agent alone where it acts for itself. */
+/** From the subject of the token to the agent that uses it, or that agent alone if it acts for itself. */
 function firstHops(token: DelegationClaims | undefined, user: ActingAgent, subjectType: Hop['type']): Chain {
   const { id, keyId, capabilities } = user;
   if (token === undefined) return [{ id, type: 'agent', proof: 'signature', keyId, scope: capabilities }];
@@ -124,7 +124,7 @@ function checkLink(
   return parent === undefined ? undefined : checkNarrowing(parent.grant, claims, match);
 }
 
-/** A link that names no parent must not stand behind one: it would give what its delegator was never given. */
+/** A link without a parent hash must not follow a parent: it would grant rights that its delegator never received. */
 function handsOn({ parentHash }: LinkClaims, parent: Parent | undefined): boolean {
   return parent === undefined ? parentHash === undefined : parentHash !== undefined && parentHash === parent.hash;
 }

@@ -1,6 +1,6 @@
 import type { DelegationRefusalCode } from './refusal.js';
 
-/** Mistakes of the program that calls us, besides claims that our own reader would refuse. */
+/** Mistakes of the calling program, besides claims that our own parser would refuse. */
 export type DelegationErrorCode =
   | DelegationRefusalCode
   | 'option_unknown'

@@ -1,15 +1,15 @@
 const MAX_IDENTIFIER_LENGTH = 256;
 const MAX_URI_LENGTH = 1024;
 
-// What a reader of a log cannot see, or sees as something else: controls, format and other ignorable characters, lone
-// surrogates, characters for private use or of no meaning yet, line separators, the blank Braille pattern, and every
-// space but U+0020.
+// Characters that are invisible in a log or look like others: controls, format and other ignorable characters, lone
+// surrogates, private-use and unassigned characters, line separators, the blank Braille pattern, and every space but
+// U+0020.
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/u;
 
 /**
  * Whether a value can name a principal, a client or a token. Identifiers are compared exactly, so two that look alike
- * must not differ only in what cannot be seen: text is required to be in NFC (Unicode Annex 15), without invisible
- * characters and without space at its ends.
+ * must not differ only in invisible characters: text must be in NFC (Unicode Annex 15), without invisible characters
+ * and without space at its ends.
  */
 export function isIdentifier(value: unknown): value is string {
   return isVisibleText(value, MAX_IDENTIFIER_LENGTH);

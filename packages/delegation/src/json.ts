@@ -1,23 +1,23 @@
-/** A JSON object, none of whose members has been looked at yet. */
+/** A JSON object whose members are not validated yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An own member only: nothing that sits on a prototype may pass for a claim. */
+/** Own members only: a property of the prototype must not pass for a claim. */
 export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-/** What a copy may still take. */
+/** The number of values a copy may still hold. */
 export interface CopyBudget {
   values: number;
 }
 
 /**
- * A frozen copy of a JSON value, at most so many levels deep; undefined if it is deeper, takes more than is left of the
- * budget, or is no JSON value.
+ * Returns a frozen copy of a JSON value, or undefined if it is deeper than `depth`, exceeds the rest of the budget, or is
+ * not a JSON value.
  */
 export function copyJson(value: unknown, maxDepth: number, budget: CopyBudget): unknown {
   budget.values -= 1;
@@ -33,7 +33,7 @@ export function copyJson(value: unknown, maxDepth: number, budget: CopyBudget): 
   return members.some(([, copy]) => copy === undefined) ? undefined : Object.freeze(Object.fromEntries(members));
 }
 
-/** Whether two JSON values, neither of them deep, are the same. The order of members carries no meaning. */
+/** Whether two shallow JSON values are equal. The order of members carries no meaning. */
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a) && Array.isArray(b)) {

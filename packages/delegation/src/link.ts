@@ -7,19 +7,19 @@ import { isJsonObject, member } from './json.js';
 import { type DelegationRefusal, type LinkRefusalCode, refuse } from './refusal.js';
 import { parseScope, type Scope } from './scope.js';
 
-/** The `typ` of a link: no token of another kind passes for one (RFC 8725 §3.11). */
+/** The `typ` of a link, so that no other kind of token passes for a link (RFC 8725 §3.11). */
 export const LINK_TYPE = 'delegation+jwt';
 
-/** What a link says: one agent hands on less than it holds. Times are whole unix seconds. */
+/** The claims of a link: one agent delegates part of its rights to another. Times are whole unix seconds. */
 export interface LinkClaims {
-  /** `iss`: the agent that hands on. */
+  /** `iss`: the delegator. */
   readonly issuer: string;
-  /** `sub`: the agent to which it hands on. */
+  /** `sub`: the delegate. */
   readonly subject: string;
   /** `aud`, always as a list of at least one. */
   readonly audience: readonly string[];
   readonly scope: Scope;
-  /** `authorization_details` (RFC 9396); without it those of the parent hold. */
+  /** `authorization_details` (RFC 9396); if absent, those of the parent apply. */
   readonly authorizationDetails?: readonly AuthorizationDetail[];
   /** `iat` */
   readonly issuedAt: number;
@@ -27,20 +27,20 @@ export interface LinkClaims {
   readonly expiresAt: number;
   /** `jti` */
   readonly id: string;
-  /** `pth`: {@link parentHash} of what is handed on; absent on the first link of a chain that has no token. */
+  /** `pth`: {@link parentHash} of the parent; absent on the first link of a chain without a token. */
   readonly parentHash?: string;
-  /** `max_hops`: how many links may follow this one. */
+  /** `max_hops`: the number of links that may follow this one. */
   readonly maxHops?: number;
   /** `cnf.jkt`: the one key with which the delegate may use the link. */
   readonly confirmation?: Confirmation;
 }
 
-// A link has no extensions: a claim that its reader did not know might have been meant as a limit.
+// A link has no extensions: an unknown claim might be meant as a limit.
 const CLAIMS = ['iss', 'sub', 'aud', 'scope', 'authorization_details', 'iat', 'exp', 'jti', 'pth', 'max_hops', 'cnf'];
 
 /**
- * Reads the payload of a link **whose signature has been verified already**, as strictly as a token's. A claim that is not
- * one of a link's is refused. Never throws on a JSON value.
+ * Parses the payload of a link **whose signature has been verified already**, as strictly as that of a token. An unknown
+ * claim is refused. Never throws on a JSON value.
  *
  * @example
  * const read = readLink(payload);
@@ -78,7 +78,7 @@ export function readLink(
   if (!scope.ok) return scope;
   if (details?.ok === false) return details;
   if (confirmation?.ok === false) return confirmation;
-  // Only an issuer vouches for a key; a delegator can bind to one that is known by other means.
+  // Only an issuer vouches for a key; a delegator can only bind a link to a key that is registered already.
   if (confirmation?.confirmation.jwk !== undefined) return refuse('confirmation_unsupported');
 
   const link: LinkClaims = {
@@ -98,8 +98,8 @@ export function readLink(
 }
 
 /**
- * What `pth` of a link says about its parent: base64url SHA-256 of the parent as it is sent, the access token of the
- * Authorization field or the link before.
+ * The value of `pth`: base64url SHA-256 of the parent as sent. The parent is the access token of the Authorization field
+ * or the link before.
  */
 export function parentHash(parent: string): string {
   return createHash('sha256').update(parent).digest('base64url');

@@ -6,34 +6,34 @@ import { LINK_TYPE, type LinkClaims, parentHash, readLink } from './link.js';
 import { refuseUnknownMembers, refuseUnknownOptions, toLifetime, toScopeClaim } from './mint-options.js';
 import type { Scope } from './scope.js';
 
-/** What signs a link: a key in memory, in hardware or at a remote service. The key is Ed25519. */
+/** Signs links with an Ed25519 key in memory, in hardware or at a remote service. */
 export interface LinkSigner {
-  /** RFC 7638 thumbprint of its public key, as it is registered. */
+  /** RFC 7638 thumbprint of the registered public key. */
   readonly keyId: string;
   sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
-/** What {@link mintLink} puts into a link. */
+/** Options of {@link mintLink}. */
 export interface MintLinkOptions {
-  /** `iss`: the agent that hands on. */
+  /** `iss`: the delegator. */
   readonly delegator: string;
   /** Signs with the registered key of the delegator. */
   readonly signer: LinkSigner;
-  /** `sub`: the agent to which it hands on. */
+  /** `sub`: the delegate. */
   readonly delegate: string;
-  /** What it hands on, exactly as it is sent: an access token or a link. Without it, what it may do of its own. */
+  /** The access token or link that is delegated, exactly as sent. Default: the delegator's own rights. */
   readonly parent?: string;
   /** At least one scope. */
   readonly scope: Scope | string;
-  /** `aud`: the API or APIs at which the link counts; not more than at which its parent does. */
+  /** `aud`: the API or APIs that accept the link; a subset of its parent's. */
   readonly audience: string | readonly string[];
   /** Whole seconds until the link expires, at most 24 hours. */
   readonly lifetimeSeconds: number;
   /** Whole unix seconds: `Math.floor(Date.now() / 1000)`. */
   readonly now: number;
-  /** `authorization_details` (RFC 9396). Default: none, so that those of the parent hold. */
+  /** `authorization_details` (RFC 9396). Default: none, so that those of the parent apply. */
   readonly authorizationDetails?: readonly AuthorizationDetail[];
-  /** `max_hops`: how many links may follow; 0 forbids to hand it on. Default: as many as the parent leaves. */
+  /** `max_hops`: the number of links that may follow; 0 forbids further delegation. Default: the limit of the parent. */
   readonly maxHops?: number;
   /** `cnf.jkt`: RFC 7638 thumbprint of the one key with which the delegate may use the link. */
   readonly delegateKeyThumbprint?: string;
@@ -41,7 +41,7 @@ export interface MintLinkOptions {
   readonly id?: string;
 }
 
-/** What a link is to say, whoever signs it. */
+/** The options that become claims, without the signer. */
 export type LinkDraft = Omit<MintLinkOptions, 'signer'>;
 
 const KNOWN_OPTIONS: Readonly<Record<keyof MintLinkOptions, true>> = {
@@ -64,8 +64,8 @@ const ED25519_SIGNATURE_LENGTH = 64;
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
- * Mints a link: a JWT with which an agent hands on to another less than it holds, without asking anybody. What
- * {@link readLink} would refuse cannot be minted. Whether it is less is for the API to judge, which knows the parent.
+ * Mints a link: a JWT by which an agent delegates part of its rights to another, offline. Claims that {@link readLink}
+ * would refuse cannot be minted. The API checks that the link only narrows its parent.
  *
  * @throws DelegationError (as a rejection) when an option is wrong or the signer cannot sign; `code` says which.
  *
@@ -87,8 +87,8 @@ export async function mintLink(options: MintLinkOptions): Promise<string> {
 }
 
 /**
- * The claims that a link of these options would have, before anything is signed: so that who knows the parent can judge by
- * `delegatedChain` whether it is less.
+ * Returns the claims of a link before it is signed, so that a program that knows the parent can check with
+ * `delegatedChain` that the link only narrows it.
  *
  * @throws DelegationError when an option is wrong; `code` says which.
  *
@@ -117,13 +117,13 @@ function draft(options: LinkDraft): { readonly payload: object; readonly claims:
     ...(maxHops !== undefined && { max_hops: maxHops }),
     ...(delegateKeyThumbprint !== undefined && { cnf: { jkt: delegateKeyThumbprint } }),
   };
-  // Our own reader judges what is minted, so that the two cannot drift apart.
+  // Parse the new claims with our own parser, so that minting and reading cannot drift apart.
   const read = readLink(payload);
   if (!read.ok) throw new DelegationError(read.code, read.detail);
   return { payload, claims: read.link };
 }
 
-/** A hash of `Bearer eyJ…`, or of a token with a line end, would match nothing that is ever sent. */
+/** A hash of `Bearer eyJ…`, or of a token with a line end, would match no token as sent. */
 function toParentHash(parent: string): string {
   if (typeof parent === 'string' && COMPACT_JWS.test(parent)) return parentHash(parent);
   throw new DelegationError('parent_unusable', 'parent must be an access token or a link, exactly as it is sent');

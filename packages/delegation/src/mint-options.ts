@@ -7,14 +7,14 @@ import { spellingHint } from './spelling-hint.js';
 const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
 const YEAR_5138_SECONDS = 1e11;
 
-/** A misspelt option would mint something that is less limited than was meant. */
+/** A misspelt option would mint a delegation with fewer limits than intended. */
 export function refuseUnknownOptions(options: object, known: object): void {
   refuseUnknownNames({ one: 'option', many: 'options' }, Object.keys(options), Object.keys(known));
 }
 
-/** A guard lets nothing pass by a detail with a member that it does not know; here the one who misspelt it learns of it. */
+/** A detail with an unknown member covers no request; report it here, to the program that misspelt it. */
 export function refuseUnknownMembers(details: unknown): void {
-  if (!Array.isArray(details)) return; // the reader says what is wrong
+  if (!Array.isArray(details)) return; // the parser reports it
   for (const detail of details.filter(isJsonObject)) {
     refuseUnknownNames(detailMember, Object.keys(detail), DETAIL_MEMBERS);
   }
@@ -32,7 +32,7 @@ function refuseUnknownNames(
   throw new DelegationError('option_unknown', `unknown ${one} '${unknown}'. ${spellingHint(unknown, known, many)}`);
 }
 
-/** Joined unseen, the one member 'a b' would become two scopes; left as an array, the reader refuses it. */
+/** Joining would turn the one member 'a b' into two scopes; the parser refuses the array instead. */
 export function toScopeClaim(scope: Scope | string): unknown {
   if (!Array.isArray(scope)) return scope;
   return scope.some((member) => String(member).includes(' ')) ? scope : formatScope(scope);

@@ -9,9 +9,9 @@ import type { Scope } from './scope.js';
 import { type SigningKey, signAccessToken } from './sign.js';
 import type { StatusReference } from './status-reference.js';
 
-/** What {@link mintDelegation} puts into a token. */
+/** Options of {@link mintDelegation}. */
 export interface MintDelegationOptions {
-  /** `iss`: who vouches for the delegation. */
+  /** `iss`: the issuer that asserts the delegation. */
   readonly issuer: string;
   /** Private key of the issuer: Ed25519 (preferred), P-256, P-384, P-521 or RSA of at least 2048 bits. */
   readonly key: SigningKey;
@@ -23,7 +23,7 @@ export interface MintDelegationOptions {
   readonly agent: string;
   /** At least one scope. */
   readonly scope: Scope | string;
-  /** `aud`: the API or APIs at which the delegation counts, exactly as they name themselves. */
+  /** `aud`: the API or APIs that accept the delegation, exactly as they are configured there. */
   readonly audience: string | readonly string[];
   /** Whole seconds until the delegation expires, at most 24 hours. */
   readonly lifetimeSeconds: number;
@@ -35,14 +35,13 @@ export interface MintDelegationOptions {
   readonly agentPublicKey?: JWK;
   /** `authorization_details` (RFC 9396): limits besides the scope. Default: those of `previous`. */
   readonly authorizationDetails?: readonly AuthorizationDetail[];
-  /** `max_hops`: how many links may follow; 0 forbids to hand it on. Default: one less than `previous` has. */
+  /** `max_hops`: the number of links that may follow; 0 forbids further delegation. Default: one less than `previous` has. */
   readonly maxHops?: number;
-  /** `status`: where a Token Status List says whether it still counts. Default: that of `previous`. */
+  /** `status`: the entry of a Token Status List with the status of the token. Default: that of `previous`. */
   readonly statusReference?: StatusReference;
   /**
-   * The verified claims of the token that this one is issued in exchange for (RFC 8693 §2.1). Its actors are nested in
-   * `act` and never lost, and nothing may exceed it: issuer and user stay, scope, expiry, audience, details and hops
-   * only narrow.
+   * The verified claims of the token that this one is exchanged for (RFC 8693 §2.1). All its actors are nested in `act`.
+   * Issuer and user stay the same; scope, expiry, audience, details and hops can only narrow.
    */
   readonly previous?: DelegationClaims;
   /** `client_id`. Default: the agent. */
@@ -73,7 +72,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MintDelegationOptions, true>> = {
 
 /**
  * Mints a delegation: a JWT access token (RFC 9068) in which the issuer asserts that `agent` acts for `user`
- * (RFC 8693 §4.1). What {@link readClaims} would refuse cannot be minted.
+ * (RFC 8693 §4.1). Claims that {@link readClaims} would refuse cannot be minted.
  *
  * @throws DelegationError (as a rejection) when an option is wrong; `code` says which.
  *
@@ -106,7 +105,7 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
     ...toConfirmation(options),
     ...toLimits(options),
   };
-  // Our own reader judges what is minted, so that the two cannot drift apart.
+  // Parse the new claims with our own parser, so that minting and reading cannot drift apart.
   const read = readClaims(payload);
   if (!read.ok) throw new DelegationError(read.code, read.detail);
   checkPrevious(options.previous, read.claims);
@@ -120,7 +119,7 @@ export async function mintDelegation(options: MintDelegationOptions): Promise<st
   return signAccessToken(claims, options.key, options.keyId);
 }
 
-/** The actor and, within it, those that `previous` names: a token that ever had an actor never loses it. */
+/** The actor, with the actors of `previous` nested in it: an exchange never drops an actor. */
 function toAct({ agent, previous }: MintDelegationOptions): object {
   const before = previous?.actor === undefined ? [] : [previous.actor, ...previous.priorActors];
   const nested = before.reduceRight<object | undefined>(
@@ -134,7 +133,7 @@ function toAct({ agent, previous }: MintDelegationOptions): object {
   return { sub: agent, ...(nested !== undefined && { act: nested }) };
 }
 
-/** What `previous` limits and nobody limits further holds on. */
+/** The limits of `previous`, where the options set none. */
 function toLimits({ previous, ...options }: MintDelegationOptions): object {
   const hopsLeft = previous?.maxHops === undefined ? undefined : Math.max(previous.maxHops - 1, 0);
   const { authorizationDetails = previous?.authorizationDetails, maxHops = hopsLeft } = options;
@@ -148,7 +147,7 @@ function toLimits({ previous, ...options }: MintDelegationOptions): object {
 
 function checkPrevious(previous: DelegationClaims | undefined, claims: DelegationClaims): void {
   if (previous === undefined) return;
-  // The ids of another issuer mean other people, so they cannot be taken over as they are.
+  // An id identifies another principal at another issuer, so it cannot be copied.
   if (claims.issuer !== previous.issuer || claims.subject !== previous.subject) {
     throw new DelegationError('previous_mismatch', 'issuer and user must be those of previous');
   }

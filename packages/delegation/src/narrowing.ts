@@ -3,7 +3,7 @@ import type { DelegationClaims } from './claims.js';
 import { type DelegationRefusal, type NarrowingRefusalCode, refuse } from './refusal.js';
 import { type Scope, type ScopeMatch, scopeCovers } from './scope.js';
 
-/** What a token or a link gives, as far as it is handed on. */
+/** The part of a token or link that limits its children. */
 export interface Grant {
   readonly scope: Scope;
   /** Unix seconds. */
@@ -11,19 +11,19 @@ export interface Grant {
   readonly audience: readonly string[];
   /** Absent: not limited. */
   readonly authorizationDetails?: readonly AuthorizationDetail[];
-  /** How often it may be handed on from here; absent: not limited. */
+  /** The number of further delegations allowed; absent: not limited. */
   readonly maxHops?: number;
 }
 
-/** What the parent of a grant gives. A token that has no scope of its own does not limit it. */
+/** The grant of a parent. A token without a scope does not limit its children's scope. */
 export type ParentGrant = Omit<Grant, 'scope'> & Partial<Pick<Grant, 'scope'>>;
 
-/** What a token gives. About an agent itself, no scope means whatever that agent may do; with an actor, nothing. */
+/** The grant of a token. Without a scope, a token about the agent itself grants all its capabilities, one with an actor nothing. */
 export function grantOf({ scope, ...token }: DelegationClaims): ParentGrant {
   return token.actor === undefined && scope.length === 0 ? token : { ...token, scope };
 }
 
-/** The laws of handing on: which of them the child breaks, if any. */
+/** Returns the refusal code of the first limit that the child exceeds. */
 export function checkNarrowing(
   parent: ParentGrant,
   child: Grant,
@@ -45,7 +45,7 @@ export function checkNarrowing(
     : undefined;
 }
 
-/** The child, with the limits of its parent that it does not repeat: they hold all the same. */
+/** The child with the limits that it inherits from its parent because it does not repeat them. */
 export function inheritLimits(parent: ParentGrant, child: Grant): Grant {
   const { authorizationDetails = parent.authorizationDetails } = child;
   const maxHops = child.maxHops ?? (parent.maxHops === undefined ? undefined : parent.maxHops - 1);

@@ -40,17 +40,17 @@ export type LinkRefusalCode =
   | 'confirmation_malformed'
   | 'confirmation_unsupported';
 
-/** Why a token that can be read does not count now. */
+/** Why a well-formed token is not valid now. */
 export type TimesRefusalCode =
   | 'token_expired'
   | 'token_not_yet_valid'
   | 'token_issued_in_future'
   | 'token_lifetime_too_long';
 
-/** Why a token does not count here. */
+/** Why a token is not valid at this API. */
 export type AudienceRefusalCode = 'audience_mismatch';
 
-/** How something handed on exceeds what it was handed on from. */
+/** How a delegation exceeds its parent. */
 export type NarrowingRefusalCode =
   | 'redelegation_forbidden'
   | 'max_hops_wider'
@@ -59,7 +59,7 @@ export type NarrowingRefusalCode =
   | 'audience_wider'
   | 'authorization_details_wider';
 
-/** Why a token and the links after it give no chain to the agent that signed the request. */
+/** Why a token and its links form no chain to the agent that signed the request. */
 export type ChainRefusalCode =
   | 'actor_missing'
   | 'actor_mismatch'
@@ -72,7 +72,7 @@ export type ChainRefusalCode =
   | 'delegation_too_deep'
   | NarrowingRefusalCode;
 
-/** Every code with which this package refuses something a client sent. */
+/** Every refusal code of this package for input from a client. */
 export type DelegationRefusalCode =
   | ClaimsRefusalCode
   | LinkRefusalCode
@@ -80,7 +80,7 @@ export type DelegationRefusalCode =
   | AudienceRefusalCode
   | ChainRefusalCode;
 
-/** A refusal: a value, never an exception. `detail` is constant per code and never echoes what was sent. */
+/** A refusal: a value, never an exception. `detail` is constant per code and never echoes input. */
 export interface DelegationRefusal<Code extends DelegationRefusalCode = DelegationRefusalCode> {
   readonly ok: false;
   readonly code: Code;

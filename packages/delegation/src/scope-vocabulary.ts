@@ -1,22 +1,22 @@
 import type { Scope, ScopeMatch } from './scope.js';
 
 /**
- * The scopes that somebody knows, made ready to be asked often: what a question takes depends on how many are covered,
- * hardly on how many are known.
+ * An index of the known scopes. The cost of a lookup depends on the number of covered scopes, hardly on the number of
+ * known ones.
  *
  * @example
  * const known = new ScopeVocabulary(['pr', 'pr:write:draft', 'repo:read']);
  * closeScope(['pr:write'], known.coveredBy(['pr:write'])) // ['pr:write', 'pr:write:draft']
  */
 export class ScopeVocabulary {
-  /** By code unit, so that all that lies below a scope stands together. */
+  /** Sorted by code unit, so that the scopes below a scope are adjacent. */
   readonly #sorted: readonly string[];
 
   constructor(scopes: Iterable<string>) {
     this.#sorted = [...new Set(scopes)].toSorted();
   }
 
-  /** Exactly the known scopes that `scopeCovers` says the held ones cover, each once, in no order. */
+  /** The known scopes that the held ones cover (see `scopeCovers`), each once, in no order. */
   coveredBy(held: Scope, match: ScopeMatch = 'hierarchical'): Scope {
     const covered = new Set<string>();
     for (const scope of held) {
@@ -35,7 +35,7 @@ export class ScopeVocabulary {
     }
   }
 
-  /** Of the first scope that is not before the wanted one. */
+  /** Index of the first scope that does not sort before the wanted one. */
   #placeOf(wanted: string): number {
     let low = 0;
     let high = this.#sorted.length;

@@ -4,7 +4,7 @@ import { type DelegationRefusal, refuse } from './refusal.js';
 export type Scope = readonly string[];
 
 /**
- * What a held scope is enough for. `hierarchical`: itself and everything below it. `exact`: itself only, so that
+ * The scopes that a held scope covers. `hierarchical`: itself and everything below it. `exact`: itself only, so that
  * `pr:write` is not enough for `pr:write:draft`.
  */
 export type ScopeMatch = 'hierarchical' | 'exact';
@@ -37,7 +37,7 @@ function isScopeToken(token: string): boolean {
 }
 
 /**
- * Whether holding one scope is enough where another is wanted. This one function decides it everywhere.
+ * Whether the held scope covers the wanted one. Every comparison of scopes uses this function.
  * `pr:write` covers `pr:write` and, unless the match is `exact`, `pr:write:draft`, but neither `pr:writer` nor `pr`.
  */
 export function covers(held: string, wanted: string, match: ScopeMatch = 'hierarchical'): boolean {
@@ -52,7 +52,7 @@ export function scopeCovers(held: Scope, wanted: string, match?: ScopeMatch): bo
 }
 
 /**
- * What both scopes allow: of each pair the narrower. The result is minimal (no scope covers another) and sorted, so
+ * The intersection of two scopes: the narrower of each pair. The result is minimal (no scope covers another) and sorted, so
  * equal rights give equal arrays.
  *
  * @example

@@ -16,7 +16,7 @@ export async function signAccessToken(payload: JWTPayload, key: SigningKey, keyI
   if (kid !== undefined && !isIdentifier(kid)) throw unusable('the key id must be an identifier');
   if (alg === undefined) throw unusable('key must be Ed25519, P-256, P-384, P-521 or RSA');
   try {
-    // jose is given the key as it came, so that its own restrictions (use, key_ops, alg, usages) hold.
+    // Pass the key to jose unchanged, so that its own restrictions (use, key_ops, alg, usages) hold.
     return await new SignJWT(payload)
       .setProtectedHeader({ typ: 'at+jwt', alg, ...(kid !== undefined && { kid }) })
       .sign(key);

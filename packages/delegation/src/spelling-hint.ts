@@ -1,5 +1,5 @@
 /**
- * What to say of a name that does not exist: which was meant, or else which there are.
+ * A hint for an unknown name: the most similar name or, if none is similar, the list of names.
  *
  * @example
  * spellingHint('maxHop', ['scope', 'maxHops'], 'options'); // "Did you mean 'maxHops'?"
@@ -11,7 +11,7 @@ export function spellingHint(name: string, known: readonly string[], plural: str
   return `Known ${plural}: ${known.slice(0, LISTED).join(', ')}${more}.`;
 }
 
-/** A list that fills the screen helps nobody. */
+/** A longer list would not be read. */
 const LISTED = 40;
 
 function nearest(name: string, known: readonly string[]): string | undefined {

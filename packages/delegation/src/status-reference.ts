@@ -3,17 +3,17 @@ import { isStringOrUri } from './identifier.js';
 import { isJsonObject, member } from './json.js';
 import { type DelegationRefusal, refuse } from './refusal.js';
 
-/** Where a Token Status List says whether a token still counts. */
+/** A reference to the entry of a Token Status List that holds the status of a token. */
 export interface StatusReference {
-  /** Of the Status List Token. */
+  /** URI of the Status List Token. */
   readonly uri: string;
-  /** Which entry of the list, from 0. */
+  /** Index of the entry, from 0. */
   readonly index: number;
 }
 
 /**
- * Reads a `status` claim. A status that is kept in another way than a `status_list` cannot be asked for here, and is
- * refused: dropping it would let a revoked token count.
+ * Parses a `status` claim. Any mechanism other than `status_list` is not supported and is refused: ignoring it would
+ * accept a revoked token.
  */
 export function readStatusReference(
   value: unknown,

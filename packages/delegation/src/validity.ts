@@ -2,7 +2,7 @@ import type { DelegationClaims } from './claims.js';
 import { DelegationError } from './error.js';
 import { type AudienceRefusalCode, type DelegationRefusal, refuse, type TimesRefusalCode } from './refusal.js';
 
-/** The clock, and how far it is trusted. */
+/** The clock and its tolerances. */
 export interface TimesOptions {
   /** Unix seconds; fractions allowed. */
   readonly now: number;
@@ -37,7 +37,7 @@ export function checkTimes(
 
 /**
  * Checks `aud`: one of its values must be one of the accepted ones, character for character (RFC 7519 §4.1.3). No
- * prefix, no case folding, no trailing slash is forgiven.
+ * prefix, no case folding and no trailing slash is tolerated.
  */
 export function checkAudience(
   claims: Pick<DelegationClaims, 'audience'>,
