@@ -19,7 +19,7 @@ const FULL: AuthorizationDetail = {
   limit: { amount: 5, units: ['EUR'] },
 };
 
-/** As it would arrive: without the members that are undefined. */
+/** The payload after JSON: without members that are undefined. */
 const without = (detail: object): AuthorizationDetail => JSON.parse(JSON.stringify(detail)) as AuthorizationDetail;
 
 const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
@@ -29,7 +29,7 @@ function deep(levels: number): unknown {
 }
 
 describe('readAuthorizationDetails', () => {
-  it('keeps each detail as it is, members that it does not know too', () => {
+  it('keeps each detail unchanged, unknown members included', () => {
     expect(claimsWith({ authorization_details: [FULL, { type: 'Dataset' }] }).authorizationDetails).toEqual([
       FULL,
       { type: 'Dataset' },
@@ -37,7 +37,7 @@ describe('readAuthorizationDetails', () => {
     expect(linkWith({ authorization_details: [FULL] }).authorizationDetails).toEqual([FULL]);
   });
 
-  it('copies: what it gives is frozen throughout, and does not follow the payload', () => {
+  it('returns a deeply frozen copy that does not change with the payload', () => {
     const payload = [{ type: 'Repo', actions: ['pr.create'], limit: { units: ['EUR'] } }];
     const read = readAuthorizationDetails(payload);
     if (!read.ok) throw new Error(read.code);
@@ -150,7 +150,7 @@ const repo = (id: string): DetailedRequest => ({
 });
 
 describe('detailsCover', () => {
-  it('gives those of the last list that allow the request', () => {
+  it('returns the details of the last list that cover the request', () => {
     const wide = { type: 'Repo' };
     const api = { type: 'Repo', identifier: 'acme/api' };
     const web = { type: 'Repo', identifier: 'acme/web' };
@@ -172,11 +172,11 @@ describe('detailsCover', () => {
     ['a member is not known', [[{ type: 'Repo', identifier: 'acme/api', limit: { amount: 5 } }]]],
     ['a member above is not known', [[{ type: 'Repo', ['']: 0 }], [{ type: 'Repo' }]]],
     ['a member is called as a method', [[{ type: 'Repo', valueOf: 'x' }]]],
-  ])('gives nothing where %s [C6]', (_, lists) => {
+  ])('returns undefined when %s [C6]', (_, lists) => {
     expect(detailsCover(lists, repo('acme/api'))).toBeUndefined();
   });
 
-  it('law: what lies within covers no request that the other does not [C6]', () => {
+  it('covers no request with a narrower detail that the wider one does not cover (law) [C6]', () => {
     const detail = fc
       .record({
         type: fc.constantFrom('Repo', 'Bucket'),

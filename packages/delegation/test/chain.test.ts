@@ -13,7 +13,7 @@ function direct(actor: typeof AGENT): DelegatedChain {
   return result;
 }
 
-/** The chain that a token alone gives. */
+/** The chain of a token without links. */
 function byToken(
   replaced: Record<string, unknown> = {},
   agent: Partial<typeof AGENT> = {},
@@ -29,7 +29,7 @@ function asserted(replaced: Record<string, unknown> = {}, agent: Partial<typeof 
 }
 
 describe('an agent without a token', () => {
-  it('is a chain of the agent alone, with all that it may do', () => {
+  it('forms a chain of the agent alone, with all its capabilities', () => {
     expect(direct(AGENT)).toEqual({
       ok: true,
       chain: [
@@ -47,7 +47,7 @@ describe('an agent without a token', () => {
 });
 
 describe('a token', () => {
-  it('leads from the subject to the actor, and allows what both may', () => {
+  it('forms a chain from the subject to the actor, with the rights of both', () => {
     const token = { issuer: 'https://id.example', expiresAt: NOW + 300, scope: ['repo:read', 'pr:write', 'admin'] };
     expect(byToken({ scope: 'repo:read pr:write admin' })).toEqual({
       ok: true,
@@ -71,7 +71,7 @@ describe('a token', () => {
     expect(result.ok && result.chain.map((hop) => hop.type)).toEqual(['agent', 'agent']);
   });
 
-  it('shows those who acted before as history, oldest first, and takes nothing from it [C4]', () => {
+  it('shows earlier actors as history, oldest first, without effect on the rights [C4]', () => {
     const act = { sub: 'agent-1', act: { sub: 'agent-b', act: { sub: 'agent-a' } } };
     const result = byToken({ act });
     if (!result.ok) throw new Error(result.code);
@@ -82,18 +82,18 @@ describe('a token', () => {
       ['agent-1', 'agent', 'issuer'],
     ]);
     expect(result.effectiveScope.join(' ')).toBe(asserted());
-    // Neither a key of its own nor the delegation that led to it is known.
+    // Its key and the delegation to it are unknown.
     const { expiresAt, scope } = claimsWith();
     const issuer = 'https://id.example';
     expect(result.chain[1]).toEqual({ id: 'agent-a', type: 'agent', proof: 'issuer', issuer, expiresAt, scope });
   });
 
-  it('gives nothing to one that acted before [C4]', () => {
+  it('grants nothing to an earlier actor [C4]', () => {
     const act = { sub: 'agent-2', act: { sub: 'agent-1' } };
     expect(asserted({ act })).toBe('actor_mismatch');
   });
 
-  it('counts those who acted before into the depth [C1]', () => {
+  it('counts earlier actors in the depth [C1]', () => {
     const act = { sub: 'agent-1', act: { sub: 'agent-b', act: { sub: 'agent-a' } } };
     expect(byToken({ act }, {}, { maxDepth: 3 }).ok).toBe(true);
     expect(byToken({ act }, {}, { maxDepth: 2 })).toMatchObject({ code: 'delegation_too_deep' });
@@ -101,7 +101,7 @@ describe('a token', () => {
     expect(byToken({}, {}, { maxDepth: NaN })).toMatchObject({ code: 'delegation_too_deep' });
   });
 
-  it('limits by its authorization_details, which belong to the hop that it reaches', () => {
+  it('applies its authorization_details to the hop of its actor', () => {
     const details = [{ type: 'Repo', identifier: 'acme/api' }];
     const result = byToken({ authorization_details: details });
     if (!result.ok) throw new Error(result.code);
@@ -110,15 +110,15 @@ describe('a token', () => {
     expect(byToken({})).not.toHaveProperty('authorizationDetails');
   });
 
-  it('may forbid to be handed on, and is of use to its actor all the same', () => {
+  it('is usable by its actor when it forbids further delegation', () => {
     expect(byToken({ max_hops: 0 }).ok).toBe(true);
   });
 
-  it('refuses actor and subject exchanged [C2]', () => {
+  it('is refused when actor and subject are exchanged [C2]', () => {
     expect(asserted({ sub: 'agent-1', act: { sub: 'user_123' }, client_id: undefined })).toBe('actor_mismatch');
   });
 
-  it('refuses a token without an actor in the hands of an agent that is not its subject [C3]', () => {
+  it('is refused without an actor when the agent is not its subject [C3]', () => {
     expect(asserted({ act: undefined })).toBe('actor_missing');
     expect(asserted({ act: undefined, may_act: { sub: 'agent-1' } })).toBe('actor_missing');
   });
@@ -130,7 +130,7 @@ describe('a token', () => {
     },
   );
 
-  it('refuses a token that is bound to another key [B8]', () => {
+  it('is refused when it is bound to another key [B8]', () => {
     expect(asserted({ cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
     expect(asserted({ cnf: { jwk: RFC8037_JWK } }, { keyId: OTHER_THUMBPRINT })).toBe('confirmation_mismatch');
     expect(asserted({ act: undefined, sub: 'agent-1', cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
@@ -138,13 +138,13 @@ describe('a token', () => {
     expect(asserted({ cnf: { jwk: RFC8037_JWK } })).toBe('pr:write repo:read');
   });
 
-  it('gives nothing where the token gives nothing, or the agent may do nothing [C6]', () => {
+  it('grants nothing when it has no scope or the agent has no capabilities [C6]', () => {
     expect(asserted({ scope: undefined })).toBe('');
     expect(asserted({ scope: 'admin' })).toBe('');
     expect(asserted({}, { capabilities: [] })).toBe('');
   });
 
-  it('never gives more than the token, nor more than the agent may do [C6]', () => {
+  it('never grants more than its scope or the capabilities of the agent [C6]', () => {
     const scope = fc.array(fc.constantFrom('a', 'a:b', 'a:b:c', 'a:d', 'e', 'e:f'), { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(scope, scope, (granted, capabilities) => {
@@ -154,7 +154,7 @@ describe('a token', () => {
     );
   });
 
-  it('reads a token about the agent itself as acting directly, never for more than without the token', () => {
+  it('lets an agent that is its subject act directly, with no more rights than without the token', () => {
     const own = { sub: 'agent-1', act: undefined };
     expect(asserted({ ...own, scope: 'pr:write admin' })).toBe('pr:write');
     expect(asserted({ ...own, scope: undefined })).toBe(direct(AGENT).effectiveScope.join(' '));
@@ -176,14 +176,14 @@ describe('a token', () => {
     });
   });
 
-  it('leaves out the id of a delegation that has none', () => {
+  it('omits the delegation id when it has none', () => {
     const result = byToken({ jti: undefined });
     expect(result.ok && result.chain.some((hop) => 'delegationId' in hop)).toBe(false);
   });
 });
 
 describe('a chain', () => {
-  it('cannot be changed afterwards, nor through what it was made from', () => {
+  it('is frozen, and does not change with its input', () => {
     const capabilities = ['pr'];
     const result = direct({ ...AGENT, capabilities });
     capabilities.push('admin');
@@ -194,7 +194,7 @@ describe('a chain', () => {
     }
   });
 
-  it('law: allows exactly what every hop and the capabilities of the actor allow [C6]', () => {
+  it('allows exactly the intersection of every hop and the capabilities of the actor (law) [C6]', () => {
     const universe = ['a', 'a:b', 'a:b:c', 'a:d', 'ab', 'ab:c'];
     const scope = fc.array(fc.constantFrom(...universe), { maxLength: 4 });
     const hop = scope.map((held): Hop => ({ id: 'x', type: 'agent', proof: 'issuer', scope: held }));
@@ -210,7 +210,7 @@ describe('a chain', () => {
     );
   });
 
-  it('law: with exact scopes, exactly what everyone holds to the letter [C6]', () => {
+  it('allows exactly the scopes that everyone holds when scopes match exactly (law) [C6]', () => {
     const chain: Chain = [
       { id: 'x', type: 'agent', proof: 'issuer', scope: ['a', 'a:b', 'c'] },
       { id: 'y', type: 'agent', proof: 'issuer', scope: ['a', 'a:b:c', 'c'] },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readClaims } from '../src/claims.js';
 import { claimsWith, NOW, OTHER_THUMBPRINT, PAYLOAD, RFC8037_THUMBPRINT, verdict } from './support.js';
 
-/** So many actors, one within the other. */
+/** A nest of `depth` actors. */
 function nest(actors: number): unknown {
   let act: unknown;
   for (let depth = 0; depth < actors; depth++) act = { sub: `agent-${depth}`, ...(depth > 0 && { act }) };
@@ -28,7 +28,7 @@ describe('readClaims', () => {
     });
   });
 
-  it('leaves out what is absent', () => {
+  it('omits absent claims', () => {
     const { iss, sub, aud, exp } = PAYLOAD;
     expect(readClaims({ iss, sub, aud, exp })).toEqual({
       ok: true,
@@ -46,7 +46,7 @@ describe('readClaims', () => {
     expect(claimsWith({ act: undefined, ...(inherited as object) }).actor).toBeUndefined();
   });
 
-  it('says the same for every value that it refuses, and never echoes it', () => {
+  it('returns a constant detail that never echoes the refused value', () => {
     const refusals = [{ sub: '\r\n\u001b[31mroot' }, { sub: 'x'.repeat(1e5) }, { sub: 7 }].map((replaced) =>
       readClaims({ ...PAYLOAD, ...replaced }),
     );
@@ -113,7 +113,7 @@ describe('identifiers', () => {
     expect(verdict({ act: { sub: id } })).toBe('actor_malformed');
   });
 
-  it('keeps what looks alike apart: nothing is folded [C5]', () => {
+  it('are not folded when they look alike [C5]', () => {
     expect(claimsWith({ act: { sub: 'Agent-1' } }).actor?.subject).toBe('Agent-1');
     expect(claimsWith({ act: { sub: '\u0430gent-1' } }).actor?.subject).not.toBe('agent-1');
   });
@@ -163,7 +163,7 @@ describe('times', () => {
     expect(verdict({ nbf: seconds })).toBe('not_before_malformed');
   });
 
-  it('reads an nbf of 0, with which some issuers say "always"', () => {
+  it('reads an nbf of 0, which some issuers send for "always"', () => {
     expect(claimsWith({ nbf: 0 }).notBefore).toBe(0);
   });
 });
@@ -201,7 +201,7 @@ describe('actor', () => {
     expect(verdict({ act })).toBe('actor_malformed');
   });
 
-  it('reads those who acted before, most recent first', () => {
+  it('reads earlier actors, most recent first', () => {
     const act = { sub: 'agent-3', act: { sub: 'agent-2', iss: 'https://id.example', act: { sub: 'agent-1' } } };
     expect(claimsWith({ act })).toMatchObject({
       actor: { subject: 'agent-3' },
@@ -221,11 +221,11 @@ describe('actor', () => {
     ['the actor', { sub: 'agent-1', act: { sub: 'agent-1' } }],
     ['the actor, further in', { sub: 'agent-1', act: { sub: 'agent-2', act: { sub: 'agent-1' } } }],
     ['one that acted before', { sub: 'agent-1', act: { sub: 'agent-2', act: { sub: 'agent-2' } } }],
-  ])('refuses %s as one that acted before [C1]', (_, act) => {
+  ])('refuses %s as an earlier actor [C1]', (_, act) => {
     expect(verdict({ act })).toBe('actor_repeated');
   });
 
-  it('refuses the subject as one that acted before [C2]', () => {
+  it('refuses the subject as an earlier actor [C2]', () => {
     expect(verdict({ act: { sub: 'agent-1', act: { sub: 'user_123' } } })).toBe('actor_is_subject');
   });
 
@@ -275,14 +275,14 @@ describe('actor', () => {
     });
   });
 
-  it('ignores what is not identity within act (RFC 8693 §4.1): it neither widens nor prolongs [C6]', () => {
+  it('ignores members of act that do not identify an actor (RFC 8693 §4.1) [C6]', () => {
     const claims = claimsWith({ act: { sub: 'agent-1', scope: 'admin', exp: 9e9, aud: 'x', may_act: {}, cnf: 1 } });
     expect(claims).toEqual(claimsWith());
   });
 });
 
 describe('status', () => {
-  it('reads where a Token Status List says whether the token still counts', () => {
+  it('reads a reference to a Token Status List', () => {
     const status = { status_list: { idx: 0, uri: 'https://id.example/status/1' }, other: {} };
     expect(claimsWith({ status }).statusReference).toEqual({ uri: 'https://id.example/status/1', index: 0 });
     expect(claimsWith()).not.toHaveProperty('statusReference');
@@ -304,7 +304,7 @@ describe('status', () => {
     [{ status_list: { idx: 2 ** 53, uri: 'https://id.example/status/1' } }],
     [{ status_list: { idx: 0, uri: '' } }],
     [{ status_list: { idx: 0, uri: ['https://id.example/status/1'] } }],
-  ])('refuses %j: what cannot be asked for must not be dropped [B11]', (status) => {
+  ])('refuses an unsupported status, such as %j [B11]', (status) => {
     expect(verdict({ status })).toBe('status_malformed');
   });
 });
@@ -319,8 +319,8 @@ describe('max_hops', () => {
   });
 });
 
-describe('readClaims, whatever it is given', () => {
-  // Each claim, the field that it fills, and the codes that may blame it.
+describe('readClaims with arbitrary input', () => {
+  // Each claim, its field in the result, and the refusal codes that may name it.
   const CLAIMS = [
     ['iss', 'issuer', ['issuer_malformed']],
     ['sub', 'subject', ['subject_malformed', 'subject_is_client', 'actor_is_subject']],
@@ -374,7 +374,7 @@ describe('readClaims, whatever it is given', () => {
     );
   });
 
-  it('blames the claim that is wrong, and lets it change nothing else', () => {
+  it('refuses with the code of the wrong claim, which changes no other field', () => {
     fc.assert(
       fc.property(fc.constantFrom(...CLAIMS), value, ([claim, field, codes], replaced) => {
         const read = readClaims({ ...PAYLOAD, [claim]: replaced });

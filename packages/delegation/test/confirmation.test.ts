@@ -25,13 +25,13 @@ describe('cnf', () => {
     }
   });
 
-  it('reduces a key to the members that make it up', () => {
+  it('reduces a key to its required members', () => {
     const jwk = { ...RFC8037_JWK, kid: 'agent-1', alg: 'EdDSA', use: 'sig', key_ops: ['verify'], other: 1 };
     expect(claimsWith({ cnf: { jwk } }).confirmation?.jwk).toEqual(RFC8037_JWK);
     expect(verdict({ cnf: { jwk: { ...RFC8037_JWK, alg: 'Ed25519' } } })).toBe('ok');
   });
 
-  it('ignores a member that means nothing to it beside one that does (RFC 7800 §3.1)', () => {
+  it('ignores an unknown member beside a known one (RFC 7800 §3.1)', () => {
     expect(claimsWith({ cnf: { jkt: RFC8037_THUMBPRINT, kid: 'k', other: {} } }).confirmation).toEqual({
       jkt: RFC8037_THUMBPRINT,
     });
@@ -49,7 +49,7 @@ describe('cnf', () => {
     [{ jwk: { kty: 'oct', k: x } }],
     [{ jwk: { kty: 'OKP', crv: 'X25519', x } }],
     [{ jwk: { kty: 'OKP', x } }],
-  ])('refuses %j: a binding that cannot be checked is not dropped [B8]', (cnf) => {
+  ])('refuses an unsupported binding, such as %j [B8]', (cnf) => {
     expect(verdict({ cnf })).toBe('confirmation_unsupported');
   });
 
@@ -91,7 +91,7 @@ describe('cnf', () => {
     expect(verdict({ cnf })).toBe('confirmation_malformed');
   });
 
-  it('refuses a private key, and one that may not verify Ed25519 [A8]', () => {
+  it('refuses a private key, and a key that may not verify Ed25519 [A8]', () => {
     const wrong = [
       { d: x },
       { d: null },

@@ -19,7 +19,7 @@ const root = (replaced: Record<string, unknown> = {}): DelegatedChainOptions['ro
   tokenHash: TOKEN_HASH,
 });
 
-/** The links from each agent to the next, each with the hash of the one before; what is replaced is given for each. */
+/** The links from each agent to the next, each with the hash of its parent; `replaced` overrides claims per link. */
 function linksFrom(
   delegators: readonly ActingAgent[],
   ...replaced: readonly Record<string, unknown>[]
@@ -32,13 +32,13 @@ function linksFrom(
       jti: `link-${index + 1}`,
       ...replaced[index],
     });
-    // A pth has the form of a hash, but the law only compares.
+    // Not a real hash: delegatedChain only compares.
     const parentHash = index === 0 ? TOKEN_HASH : `hash-${index}`;
     return { claims: { ...claims, parentHash }, hash: `hash-${index + 1}`, delegator };
   });
 }
 
-/** As at the beginning of a chain that has no token. */
+/** The first link without pth, as in a chain without a token. */
 function withoutParent([first, ...rest]: readonly VerifiedLink[]): readonly VerifiedLink[] {
   if (first === undefined) return [];
   const { parentHash: _, ...claims } = first.claims;
@@ -55,7 +55,7 @@ function outcome(options: Partial<DelegatedChainOptions>): string {
   return result.ok ? result.effectiveScope.join(' ') : result.code;
 }
 
-/** The outcome for a token and one link of which something is replaced. */
+/** The outcome for a token and one link with replaced claims. */
 const one = (link: Record<string, unknown>, token: Record<string, unknown> = {}): string =>
   outcome({ root: root(token), links: linksFrom([agent1], link), actor: agent2 });
 
@@ -64,7 +64,7 @@ const two = (first: Record<string, unknown>, second: Record<string, unknown>, to
   outcome({ root: root(token), links: linksFrom([agent1, agent2], first, second), actor: agent3 });
 
 describe('a token and links', () => {
-  it('lead from the subject over every agent to the actor, each hop with its proof', () => {
+  it('form a chain from the subject through every agent to the actor, each hop with its proof', () => {
     const links = linksFrom([agent1, agent2], { scope: 'repo' }, { scope: 'repo:read', exp: NOW + 30 });
     expect(chain({ links, actor: agent3 })).toEqual({
       ok: true,
@@ -110,7 +110,7 @@ describe('a token and links', () => {
     });
   });
 
-  it('may begin with what an agent may do of its own', () => {
+  it("may begin with an agent's own rights", () => {
     const links = withoutParent(linksFrom([agent1, agent2]));
     const result = chain({ root: {}, links, actor: agent3 });
     if (!result.ok) throw new Error(result.code);
@@ -122,14 +122,14 @@ describe('a token and links', () => {
     expect(result.effectiveScope).toEqual(['repo']);
   });
 
-  it('may begin with a token about the agent itself; without a scope, with whatever it may do', () => {
+  it('may begin with a token about the agent itself, which without a scope grants all its capabilities', () => {
     const own = { sub: 'agent-1', act: undefined };
     expect(one({ scope: 'release' }, { ...own, scope: undefined })).toBe('release');
     expect(one({ scope: 'release' }, own)).toBe('scope_wider');
     expect(one({ scope: 'pr:write:draft' }, own)).toBe('pr:write:draft');
   });
 
-  it('give no more than each agent that signed may do, without a word', () => {
+  it('are narrowed silently to the capabilities of each signer', () => {
     const poor = agentNamed('agent-2', ['repo:read:public', 'pr']);
     const links = linksFrom([agent1, poor]);
     expect(outcome({ links, actor: agent3 })).toBe('repo:read:public');
@@ -155,43 +155,43 @@ describe('a token and links', () => {
   });
 });
 
-describe('who hands on to whom', () => {
-  it('the actor must be the delegate of the last link [C2]', () => {
+describe('delegator and delegate', () => {
+  it('a chain is refused when the actor is not the delegate of the last link [C2]', () => {
     expect(outcome({ links: linksFrom([agent1]), actor: agent3 })).toBe('link_delegate_mismatch');
-    // Its own delegator cannot use it either: it has handed on, and acts by itself without the link.
+    // Its delegator cannot use it either; it acts by itself without the link.
     expect(outcome({ links: linksFrom([agent1]), actor: agent1 })).toBe('link_delegate_mismatch');
   });
 
-  it('the agent that signs a link must be the one that it names as its delegator [C2]', () => {
+  it('a link is refused when its signer is not its iss [C2]', () => {
     expect(one({ iss: 'agent-3' })).toBe('link_signer_mismatch');
     const [link] = linksFrom([agent1]);
     if (link === undefined) throw new Error('no link');
-    // Mallory's key under a link that says it is from agent-1.
+    // Mallory's key under a link whose iss is agent-1.
     const forged = [{ ...link, delegator: agentNamed('mallory') }];
     expect(outcome({ root: {}, links: withoutParent(forged), actor: agent2 })).toBe('link_signer_mismatch');
   });
 
-  it('a link in the middle cannot be left out [C3]', () => {
+  it('a chain is refused when a link in the middle is missing [C3]', () => {
     const [first, , third] = linksFrom([agent1, agent2, agent3]);
     if (first === undefined || third === undefined) throw new Error('no links');
     expect(outcome({ links: [first, third], actor: agent4 })).toBe('link_delegate_mismatch');
   });
 
-  it('the last link cannot be left out, so that its delegator looks like the actor of another [C3]', () => {
+  it('a chain is refused when its last link is missing [C3]', () => {
     expect(outcome({ links: linksFrom([agent1]), actor: agent3 })).toBe('link_delegate_mismatch');
   });
 
-  it('links cannot be put in another order [C2]', () => {
+  it('a chain is refused when its links are in another order [C2]', () => {
     const links = linksFrom([agent1, agent2]).toReversed();
     expect(outcome({ links, actor: agent2 })).toBe('actor_mismatch');
     expect(outcome({ root: {}, links: withoutParent(links), actor: agent2 })).toBe('link_delegate_mismatch');
   });
 
-  it('a token can be handed on by its actor only [C2]', () => {
+  it('a link is refused when its delegator is not the actor of the token [C2]', () => {
     expect(outcome({ links: linksFrom([agent2], { sub: 'agent-3' }), actor: agent3 })).toBe('actor_mismatch');
   });
 
-  it('one that acted before cannot hand the token on [C4]', () => {
+  it('a link is refused when its delegator is an earlier actor [C4]', () => {
     const act = { sub: 'agent-9', act: { sub: 'agent-1' } };
     expect(one({}, { act })).toBe('actor_mismatch');
   });
@@ -202,11 +202,11 @@ describe('who hands on to whom', () => {
   });
 });
 
-describe('what a link hands on', () => {
+describe('the parent of a link', () => {
   const [link] = linksFrom([agent1]);
   if (link === undefined) throw new Error('no link');
 
-  it('must be the token that is sent with it [C2]', () => {
+  it('must be the token sent with it [C2]', () => {
     const other: DelegatedChainOptions['root'] = { token: claimsWith(), tokenHash: 'hash-of-another' };
     expect(outcome({ root: other, links: [link], actor: agent2 })).toBe('link_parent_mismatch');
   });
@@ -218,7 +218,7 @@ describe('what a link hands on', () => {
     expect(outcome({ links: [wider, second], actor: agent3 })).toBe('link_parent_mismatch');
   });
 
-  it('a link that hands on no token counts for nothing behind one, nor one that does without it [C2]', () => {
+  it('must be present exactly when the link has a pth [C2]', () => {
     expect(outcome({ links: withoutParent([link]), actor: agent2 })).toBe('link_parent_mismatch');
     expect(outcome({ root: {}, links: [link], actor: agent2 })).toBe('link_parent_mismatch');
     const [first, second] = linksFrom([agent1, agent2]);
@@ -227,7 +227,7 @@ describe('what a link hands on', () => {
     expect(outcome({ links: rootless, actor: agent3 })).toBe('link_parent_mismatch');
   });
 
-  it('a token whose hash the program forgot is not the same as no token [C2]', () => {
+  it('is not treated as absent when the program omits the hash of a token [C2]', () => {
     const forgotten = { token: root().token, tokenHash: undefined } as unknown as DelegatedChainOptions['root'];
     expect(outcome({ root: forgotten, links: withoutParent([link]), actor: agent2 })).toBe('link_parent_mismatch');
     expect(outcome({ root: forgotten, links: [link], actor: agent2 })).toBe('link_parent_mismatch');
@@ -235,14 +235,14 @@ describe('what a link hands on', () => {
 });
 
 describe('keys', () => {
-  it('a token that is bound to a key is handed on by that key only [B8]', () => {
+  it('a link is refused when its key is not the one its token is bound to [B8]', () => {
     expect(one({}, { cnf: { jkt: OTHER_THUMBPRINT } })).toBe('confirmation_mismatch');
     expect(one({}, { cnf: { jkt: agent1.keyId } })).toBe('repo');
-    // The delegate signs with its own key, to which the token was never bound.
+    // The delegate signs with its own key; the token is bound to another.
     expect(one({}, { cnf: { jkt: agent2.keyId } })).toBe('confirmation_mismatch');
   });
 
-  it('a link that is bound to a key is used by that key only [B8]', () => {
+  it('a chain is refused when its key is not the one its link is bound to [B8]', () => {
     expect(one({ cnf: { jkt: OTHER_THUMBPRINT } })).toBe('link_confirmation_mismatch');
     expect(one({ cnf: { jkt: agent2.keyId } })).toBe('repo');
     expect(two({ cnf: { jkt: OTHER_THUMBPRINT } }, {})).toBe('link_confirmation_mismatch');
@@ -281,7 +281,7 @@ describe('depth', () => {
     expect(outcome({ links, actor: agent4, maxDepth })).toBe(expected);
   });
 
-  it('counts those who acted before, and nobody who has acted for itself [C1]', () => {
+  it('counts earlier actors, but not an agent that acts for itself [C1]', () => {
     const deep = root({ act: { sub: 'agent-1', act: { sub: 'b', act: { sub: 'a' } } } });
     expect(outcome({ root: deep, links, actor: agent4, maxDepth: 6 })).toBe('repo');
     expect(outcome({ root: deep, links, actor: agent4, maxDepth: 5 })).toBe('delegation_too_deep');
@@ -319,33 +319,33 @@ describe('narrowing', () => {
     expect(one({ scope })).toBe(expected);
   });
 
-  it('a scope that an agent may use, and was not handed, cannot be handed on [C6]', () => {
+  it('a link is refused when its scope is a capability of its delegator but was not delegated to it [C6]', () => {
     expect(two({ scope: 'repo:read' }, { scope: 'repo' })).toBe('scope_wider');
     expect(two({ scope: 'repo:read' }, { scope: 'repo:read pr:write' })).toBe('scope_wider');
   });
 
-  it('a delegated token without a scope has nothing to hand on [C6]', () => {
+  it('a link is refused when its delegated token has no scope [C6]', () => {
     expect(one({}, { scope: undefined })).toBe('scope_wider');
   });
 
-  it('with exact scopes, what lies below is another scope [C6]', () => {
+  it('a link is refused when its scope lies below the parent scope and scopes match exactly [C6]', () => {
     const options = { links: linksFrom([agent1], { scope: 'repo:read' }), actor: agent2 };
     expect(outcome(options)).toBe('repo:read');
     expect(outcome({ ...options, scopeMatch: 'exact' })).toBe('scope_wider');
-    // Allowed by the links, but not among what the agents may do to the letter.
+    // The links allow it, but the capabilities do not name it exactly.
     const same = { links: linksFrom([agent1], { scope: 'pr:write' }), actor: agent2 };
     expect(outcome({ ...same, scopeMatch: 'exact' })).toBe('');
     expect(outcome({ ...same, links: linksFrom([agent1]), scopeMatch: 'exact' })).toBe('repo');
   });
 
-  it('no link outlives what it hands on [C6]', () => {
+  it('a link is refused when it outlives its parent [C6]', () => {
     expect(one({ exp: NOW + 300 })).toBe('repo');
     expect(one({ exp: NOW + 301 })).toBe('expiry_wider');
     expect(two({ exp: NOW + 60 }, { exp: NOW + 61 })).toBe('expiry_wider');
     expect(two({ exp: NOW + 60 }, { exp: NOW + 60 })).toBe('repo');
   });
 
-  it('no link counts where what it hands on does not [C6]', () => {
+  it('a link is refused when its parent does not have its audience [C6]', () => {
     const aud = ['https://api.example', 'https://b.example'];
     expect(one({ aud })).toBe('audience_wider');
     expect(one({ aud: 'https://api.example/' })).toBe('audience_wider');
@@ -353,19 +353,19 @@ describe('narrowing', () => {
     expect(two({ aud: 'https://b.example' }, { aud }, { aud })).toBe('audience_wider');
   });
 
-  it('authorization_details lie within the nearest that were given [C6]', () => {
+  it('a link is refused when its authorization_details exceed the nearest before it [C6]', () => {
     const api = { authorization_details: [{ type: 'Repo', identifier: 'acme/api' }] };
     const all = { authorization_details: [{ type: 'Repo' }] };
     expect(one(all, api)).toBe('authorization_details_wider');
     expect(one(api, all)).toBe('repo');
     expect(one(api)).toBe('repo');
     expect(two(api, all)).toBe('authorization_details_wider');
-    // A link that is silent about them does not lift them.
+    // A link without details does not remove the details before it.
     expect(two({}, all, api)).toBe('authorization_details_wider');
     expect(two({}, api, api)).toBe('repo');
   });
 
-  it('gives one list for each delegation that has one', () => {
+  it('a chain has one list of details for each delegation that has one', () => {
     const all = [{ type: 'Repo' }];
     const api = [{ type: 'Repo', identifier: 'acme/api' }];
     const links = linksFrom([agent1, agent2], {}, { authorization_details: api });

@@ -16,7 +16,7 @@ describe('an identifier [C5]', () => {
     ['another space', 'agent\u00a0a'],
     ['a space at its end', 'agent-a '],
     ['text that is not in NFC', 'e\u0301'],
-  ])('holds no %s', (_title, text) => {
+  ])('contains no %s', (_title, text) => {
     expect(isIdentifier(text)).toBe(false);
   });
 });

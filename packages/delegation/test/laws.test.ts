@@ -22,12 +22,12 @@ function idsOf({ root: { token }, links, actor }: DelegatedChainOptions): readon
   return [...start, ...links.map((link) => link.claims.subject)];
 }
 
-/** Each earlier delegation with each later one, and how far apart they are. */
+/** Each earlier delegation with each later one, and the distance between them. */
 function pairsOf<T>(list: readonly T[]): readonly (readonly [T, T, number])[] {
   return list.flatMap((early, i) => list.slice(i + 1).map((late, j) => [early, late, j + 1] as const));
 }
 
-// The laws once more, each for itself and by what it means, in words as close to the design as can be.
+// An independent statement of the laws, one predicate each.
 const LAWS: Readonly<Record<string, (world: DelegatedChainOptions) => boolean>> = {
   'each delegation is used by the agent to which it was given, with the key to which it was bound': (world) => {
     const users = [...world.links.map((link) => link.delegator), world.actor];
@@ -68,7 +68,7 @@ const LAWS: Readonly<Record<string, (world: DelegatedChainOptions) => boolean>> 
 const isLawful = (world: DelegatedChainOptions): boolean => Object.values(LAWS).every((law) => law(world));
 
 describe('the laws of delegation', () => {
-  it('C1–C6 let through exactly what keeps every one of them, however it is forged', () => {
+  it('C1–C6 accept a chain exactly when it keeps every law, forged or not', () => {
     fc.assert(
       fc.property(worlds({ maxLies: 2 }), (world) => {
         expect(delegatedChain(world).ok).toBe(isLawful(world));
@@ -77,7 +77,7 @@ describe('the laws of delegation', () => {
     );
   });
 
-  it('refuse nothing that honest delegators write', () => {
+  it('refuse no chain of honest delegators', () => {
     fc.assert(
       fc.property(worlds({ maxLies: 0 }), (world) => {
         expect(delegatedChain(world)).toMatchObject({ ok: true });
@@ -86,7 +86,7 @@ describe('the laws of delegation', () => {
     );
   });
 
-  it.each(Object.entries(LAWS))('are each broken by some of the forgeries, and by them alone: %s', (law, holds) => {
+  it.each(Object.entries(LAWS))('are each broken alone by some forgery: %s', (law, holds) => {
     const others = Object.entries(LAWS).filter(([other]) => other !== law);
     const [broken] = fc.sample(
       worlds({ maxLies: 2 }).filter((world) => !holds(world) && others.every(([, other]) => other(world))),
@@ -95,7 +95,7 @@ describe('the laws of delegation', () => {
     expect(broken && delegatedChain(broken).ok).toBe(false);
   });
 
-  it('leave to the actor nothing that anybody in the chain does not have [C6]', () => {
+  it('grant the actor no right that a member of the chain does not have [C6]', () => {
     fc.assert(
       fc.property(worlds({ maxLies: 2 }), (world) => {
         const result = delegatedChain(world);
@@ -114,7 +114,7 @@ describe('the laws of delegation', () => {
   });
 });
 
-/** What every delegation gives and every agent that signed may do. */
+/** The rights that every delegation grants and every signer has. */
 function allowedBy(world: DelegatedChainOptions): readonly string[] {
   const { links, actor, scopeMatch } = world;
   const signers = [actor, ...links.map((link) => link.delegator)];

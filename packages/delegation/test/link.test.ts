@@ -32,7 +32,7 @@ describe('readLink', () => {
     });
   });
 
-  it('leaves out what is absent', () => {
+  it('omits absent claims', () => {
     expect(linkWith()).toEqual({
       issuer: 'agent-1',
       subject: 'agent-2',
@@ -90,7 +90,7 @@ describe('readLink', () => {
     },
   );
 
-  it('refuses a link that has expired when it is issued [B6]', () => {
+  it('refuses a link whose exp is not after its iat [B6]', () => {
     expect(linkVerdict({ exp: NOW })).toBe('expiry_malformed');
     expect(linkVerdict({ exp: NOW - 1 })).toBe('expiry_malformed');
     expect(linkVerdict({ exp: NOW + 1 })).toBe('ok');
@@ -129,11 +129,11 @@ describe('readLink', () => {
     [{ 'x5t#S256': OTHER_THUMBPRINT }, 'confirmation_unsupported'],
     [{ jwk: { kty: 'EC' } }, 'confirmation_unsupported'],
     [{ jwk: RFC8037_JWK }, 'confirmation_unsupported'],
-  ])('refuses %j as cnf: no delegator vouches for a key [B8]', (cnf, code) => {
+  ])('refuses %j as cnf, because only an issuer vouches for a key [B8]', (cnf, code) => {
     expect(linkVerdict({ cnf })).toBe(code);
   });
 
-  it('says the same for every value that it refuses, and never echoes it', () => {
+  it('returns a constant detail that never echoes the refused value', () => {
     const refusals = ['\r\nroot', 'x'.repeat(1e5), 7].map((sub) => JSON.stringify(readLink({ ...LINK_PAYLOAD, sub })));
     expect(new Set(refusals).size).toBe(1);
   });
@@ -152,7 +152,7 @@ describe('readLink', () => {
 });
 
 describe('times and audience of a link', () => {
-  it('are checked as those of a token, by its own limits [B6]', () => {
+  it('are checked like those of a token, against the claims of the link [B6]', () => {
     const options = { now: NOW, clockSkewSeconds: 5, maxLifetimeSeconds: 60 };
     expect(checkTimes(linkWith(), options)).toBeUndefined();
     expect(checkTimes(linkWith({ exp: NOW + 61 }), options)?.code).toBe('token_lifetime_too_long');
@@ -164,7 +164,7 @@ describe('times and audience of a link', () => {
 });
 
 describe('parentHash', () => {
-  it('is the SHA-256 of the text as it is sent', () => {
+  it('is the SHA-256 of the text as sent', () => {
     // FIPS 180-4, the example of one block.
     expect(parentHash('abc')).toBe(
       Buffer.from('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 'hex').toString('base64url'),

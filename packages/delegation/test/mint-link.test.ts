@@ -45,7 +45,7 @@ async function errorOf(minting: Promise<string>): Promise<DelegationError> {
 }
 
 describe('draftLink', () => {
-  it('says what would be minted, and refuses what could not be', async () => {
+  it('returns the claims to be minted, and refuses claims that cannot be minted', async () => {
     const { signer: _, ...draft } = { ...OPTIONS, id: 'link-1', maxHops: 1, delegateKeyThumbprint: OTHER_THUMBPRINT };
     expect(draftLink(draft)).toEqual(await claimsOf(draft));
     expect(() => draftLink({ ...draft, scope: [] })).toThrow(DelegationError);
@@ -74,23 +74,23 @@ describe('mintLink', () => {
     expect(verify(null, signed, publicKey, Buffer.from(signature, 'base64url'))).toBe(true);
   });
 
-  it('hands on a token, then that link: pth is the hash of what comes before', async () => {
+  it('delegates a token, then that link: pth is the hash of the parent', async () => {
     const token = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln';
     const first = await mint({ parent: token });
     expect(await payloadOf(first)).toMatchObject({ pth: hash(token) });
     expect(await payloadOf(await mint({ parent: first }))).toMatchObject({ pth: hash(first) });
   });
 
-  it('gives each link an id of its own', async () => {
+  it('gives each link its own id', async () => {
     expect((await claimsOf()).id).not.toBe((await claimsOf()).id);
   });
 
-  it('waits for a signer elsewhere', async () => {
+  it('awaits an asynchronous signer', async () => {
     const remote = { ...signer, sign: async (bytes: Uint8Array) => signer.sign(bytes) };
     expect((await claimsOf({ signer: remote })).subject).toBe('agent-2');
   });
 
-  it('calls the signer as a method, for those that are objects', async () => {
+  it('calls the signer as a method of its object', async () => {
     class Held implements LinkSigner {
       readonly keyId = RFC8037_THUMBPRINT;
       readonly #key = privateKey;
@@ -101,7 +101,7 @@ describe('mintLink', () => {
     expect((await claimsOf({ signer: new Held() })).subject).toBe('agent-2');
   });
 
-  it('mints what our reader reads back', async () => {
+  it('mints a link that readLink accepts', async () => {
     const id = fc.stringMatching(/^[a-z0-9_:@/.-]{1,20}$/);
     const text = fc.stringMatching(/^[a-z:/.]{1,20}$/);
     const scope = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,5}(:[a-z]{1,5}){0,2}$/), { minLength: 1, maxLength: 5 });
@@ -174,7 +174,7 @@ describe('mistakes of the program', () => {
     expect((await errorOf(mint(replaced))).code).toBe(code);
   });
 
-  it('keep what lies beneath as their cause', async () => {
+  it('keep the underlying error as their cause', async () => {
     const cause = new Error('no connection');
     const failing = { ...signer, sign: () => Promise.reject(cause) };
     expect((await errorOf(mint({ signer: failing }))).cause).toBe(cause);

@@ -66,13 +66,13 @@ describe('mintDelegation', () => {
     );
   });
 
-  it('gives each delegation an id of its own', async () => {
+  it('gives each delegation its own id', async () => {
     const ids = await Promise.all([mint(), mint()].map(async (token) => (await payloadOf(await token))['jti']));
     expect(new Set(ids).size).toBe(2);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('takes scopes and audiences as lists, and a client of its own', async () => {
+  it('takes scopes and audiences as lists, and a client id', async () => {
     const token = await mint({ scope: ['repo:read', 'pr'], audience: ['https://a.example', 'b'], clientId: 'console' });
     expect(await payloadOf(token)).toMatchObject({
       scope: 'repo:read pr',
@@ -89,7 +89,7 @@ describe('mintDelegation', () => {
     expect(await confirmationOf({})).toBeUndefined();
   });
 
-  it('mints what our reader reads back, and the agent can use', async () => {
+  it('mints a token that readClaims accepts and the agent can use', async () => {
     const id = fc.stringMatching(/^[a-z0-9_:@/.-]{1,20}$/);
     const scope = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,5}(:[a-z]{1,5}){0,2}$/), { minLength: 1, maxLength: 5 });
     await fc.assert(
@@ -107,7 +107,7 @@ describe('mintDelegation', () => {
 });
 
 describe('limits of a delegation', () => {
-  it('are minted as the claims that our reader reads', async () => {
+  it('are minted as claims that readClaims accepts', async () => {
     const authorizationDetails = [{ type: 'Repo', identifier: 'acme/api', actions: ['pr.create'] }];
     const statusReference = { uri: 'https://id.example/status/1', index: 7 };
     const payload = await payloadOf(await mint({ authorizationDetails, maxHops: 0, statusReference }));
@@ -150,13 +150,13 @@ describe('a delegation in exchange for a previous one', () => {
     expect(exchanged['act']).toEqual({ sub: 'agent-2', act: { sub: 'agent-1', iss: OPTIONS.issuer } });
   });
 
-  it("may be in exchange for a user's own token, which has no actor", async () => {
+  it("may replace a user's own token, which has no actor", async () => {
     const read = readClaims({ iss: OPTIONS.issuer, sub: 'user_123', aud: OPTIONS.audience, exp: NOW + 900 });
     if (!read.ok) throw new Error(read.code);
     expect((await claimsOf({ previous: read.claims })).actor).toEqual({ subject: 'agent-1' });
   });
 
-  it('keeps the limits that nobody limits further [C6]', async () => {
+  it('keeps the limits of the previous token that the options do not narrow [C6]', async () => {
     const authorizationDetails = [{ type: 'Repo' }];
     const previous = await claimsOf({ authorizationDetails, maxHops: 2, statusReference: STATUS });
     expect(await claimsOf({ agent: 'agent-2', previous })).toMatchObject({
@@ -184,7 +184,7 @@ describe('a delegation in exchange for a previous one', () => {
     ],
     ['max_hops_wider', { maxHops: 2 }, { maxHops: 2 }],
     ['redelegation_forbidden', {}, { maxHops: 0 }],
-  ])('is refused as %s where it has %j, and the previous %j [C6, C9]', async (code, replaced, before) => {
+  ])('is refused as %s when it has %j and the previous one %j [C6, C9]', async (code, replaced, before) => {
     const previous = await claimsOf(before);
     expect((await errorOf(mint({ agent: 'agent-2', previous, ...replaced }))).code).toBe(code);
   });
@@ -193,7 +193,7 @@ describe('a delegation in exchange for a previous one', () => {
 const actorsOf = ({ actor, priorActors }: DelegationClaims): readonly string[] =>
   [...(actor === undefined ? [] : [actor]), ...priorActors].map(({ subject }) => subject);
 
-/** What the issuer gives in exchange, or nothing where it refuses. */
+/** The token issued in exchange, or undefined if the issuer refuses. */
 async function exchanged(previous: DelegationClaims, agent: string, wanted: Limits) {
   const { expiresAt, ...limits } = wanted;
   const minting = mint({ ...limits, agent, lifetimeSeconds: expiresAt - NOW, previous });
@@ -260,7 +260,7 @@ describe('the key of the issuer', () => {
     );
   });
 
-  it('gives its kid unless another is named', async () => {
+  it('provides the kid unless the options name another', async () => {
     const key = { ...privateJwk, kid: 'from-jwk' };
     expect(decodeProtectedHeader(await mint({ key })).kid).toBe('from-jwk');
     expect(decodeProtectedHeader(await mint({ key, keyId: 'named' })).kid).toBe('named');
@@ -361,15 +361,15 @@ describe('mistakes of the program', () => {
       "unknown member of authorizationDetails 'identifiers'. Did you mean 'identifier'?",
     ],
     [{ authorizationDetails: [{ type: 'Repo', amount: 5 }] }, /Known members: type, identifier, actions/],
-  ])('say of %j what to write [C6]', async (replaced, message) => {
+  ])('correct %j in their message [C6]', async (replaced, message) => {
     expect((await errorOf(mint(replaced))).message).toMatch(message);
   });
 
-  it('keep what lies beneath as their cause', async () => {
+  it('keep the underlying error as their cause', async () => {
     expect((await errorOf(mint({ key: null }))).cause).toBeInstanceOf(TypeError);
   });
 
-  it('the longest lifetime is a day', async () => {
+  it('do not include a lifetime of exactly one day', async () => {
     expect(await payloadOf(await mint({ lifetimeSeconds: 86_400 }))).toMatchObject({ exp: NOW + 86_400 });
   });
 });

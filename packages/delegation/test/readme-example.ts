@@ -33,8 +33,8 @@ export function delegate(issuerKey: SigningKey, agentKeyThumbprint: string, now:
   });
 }
 
-/** At the agent: it hands on the right to read, of one repository, for a minute. Nobody is asked. */
-export function handOn(token: string, signer: LinkSigner, now: number): Promise<string> {
+/** At the agent: it delegates the right to read one repository for a minute, offline. */
+export function redelegate(token: string, signer: LinkSigner, now: number): Promise<string> {
   return mintLink({
     delegator: 'agent-code-reviewer-01',
     signer,
@@ -42,7 +42,7 @@ export function handOn(token: string, signer: LinkSigner, now: number): Promise<
     parent: token,
     scope: 'repo:read',
     authorizationDetails: [{ type: 'Repo', identifier: 'acme/api' }],
-    maxHops: 0, // and no further
+    maxHops: 0, // no further delegation
     audience: api,
     lifetimeSeconds: 60,
     now,
@@ -51,7 +51,7 @@ export function handOn(token: string, signer: LinkSigner, now: number): Promise<
 
 type Verified = { payload: unknown; text: string };
 
-/** At the API: token and link, whose signatures have verified, with a request that `actor` signed. */
+/** At the API: a token and a link with verified signatures, and the agent that signed the request. */
 export function accept(
   token: Verified,
   link: Verified & { delegator: ActingAgent },
@@ -72,5 +72,5 @@ export function accept(
   return delegatedChain({ root, links, actor, maxDepth: 5 });
 }
 
-/** Whether it is enough: `repo:read` is enough for `repo:read:file`, and not for `repo`. */
+/** `repo:read` covers `repo:read:file`, but not `repo`. */
 export const mayRead = (acting: DelegatedChain): boolean => scopeCovers(acting.effectiveScope, 'repo:read:file');

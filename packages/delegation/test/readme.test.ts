@@ -3,19 +3,19 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type ActingAgent, delegationRefusals } from '../src/index.js';
-import { accept, delegate, handOn, mayRead } from './readme-example.js';
+import { accept, delegate, redelegate, mayRead } from './readme-example.js';
 import { NOW, OTHER_THUMBPRINT, RFC8037_THUMBPRINT } from './support.js';
 
 const readLocal = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 const readme = readLocal('../README.md');
 
 describe('the README', () => {
-  it('shows the example that is compiled and run here', () => {
+  it('contains the compiled example', () => {
     const source = readLocal('readme-example.ts').replace('../src/index.js', '@countersign/delegation');
     expect(readme).toContain(`\`\`\`ts\n${source}\`\`\``);
   });
 
-  it('has an example that does what it says', async () => {
+  it('has an example that runs', async () => {
     const { privateKey } = generateKeyPairSync('ed25519');
     const reviewer: ActingAgent = {
       id: 'agent-code-reviewer-01',
@@ -25,7 +25,7 @@ describe('the README', () => {
     const runner: ActingAgent = { id: 'agent-test-runner', keyId: OTHER_THUMBPRINT, capabilities: ['repo'] };
     const text = await delegate(privateKey, reviewer.keyId, NOW);
     const signer = { keyId: reviewer.keyId, sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) };
-    const handed = await handOn(text, signer, NOW);
+    const handed = await redelegate(text, signer, NOW);
     const token = { text, payload: decodeJwt(text) };
     const link = { text: handed, payload: decodeJwt(handed), delegator: reviewer };
 

@@ -25,7 +25,7 @@ const linked = (replaced: Record<string, unknown>, token: Record<string, unknown
     maxDepth: 5,
   });
 
-// One way to each code: a code without a row does not compile, a row that does not lead to its code fails.
+// One input for each code: a code without a row does not compile, a row that gives another code fails.
 const REACHED: Record<DelegationRefusalCode, () => unknown> = {
   claims_malformed: () => readClaims('payload'),
   issuer_malformed: () => read({ iss: '' }),
@@ -74,7 +74,7 @@ const REACHED: Record<DelegationRefusalCode, () => unknown> = {
 };
 
 describe('refusals', () => {
-  it('are these, and no others', () => {
+  it('have exactly these codes', () => {
     expect(Object.keys(delegationRefusals).toSorted()).toEqual([
       'actor_is_subject',
       'actor_issuer_mismatch',

@@ -39,7 +39,7 @@ function read(payload: unknown): DelegationClaims {
   return result.claims;
 }
 
-/** The ids of the chain that the agent gets, or the code of the refusal. */
+/** The ids of the agent's chain, or the refusal code. */
 function chainFor(agent: string, payload: unknown): string | readonly string[] {
   const result = delegatedChain({
     root: { token: read(payload), tokenHash: OTHER_THUMBPRINT },

@@ -8,7 +8,7 @@ const scope = fc.string({ unit: fc.constantFrom('a', 'b', '9', ':', ';', '!', '\
 const scopes = fc.array(scope, { maxLength: 30 });
 const match = fc.constantFrom<ScopeMatch>('hierarchical', 'exact');
 
-it('law: finds exactly the known scopes that are covered [C6]', () => {
+it('ScopeVocabulary finds exactly the known scopes that are covered (law) [C6]', () => {
   fc.assert(
     fc.property(scopes, fc.array(scope, { maxLength: 5 }), match, (known, held, how) => {
       const found = new ScopeVocabulary(known).coveredBy(held, how);
@@ -20,7 +20,7 @@ it('law: finds exactly the known scopes that are covered [C6]', () => {
   );
 });
 
-it('the order in which scopes are known does not matter', () => {
+it('ScopeVocabulary does not depend on the order of the known scopes', () => {
   const known = Array.from({ length: 1000 }, (_, n) => `tool:${n}:use`);
   for (const order of [known, known.toReversed()]) {
     expect(new ScopeVocabulary(order).coveredBy(['tool:77'])).toEqual(['tool:77:use']);

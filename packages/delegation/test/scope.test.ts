@@ -20,10 +20,10 @@ const UNIVERSE: Scope = SEGMENTS.flatMap((x) => [
 const oneScope = fc.constantFrom(...UNIVERSE);
 const scopes = fc.array(oneScope, { maxLength: 6 });
 
-/** The meaning of a scope: everything that it covers. */
+/** Model of a scope: the set of scopes it covers. */
 const rights = (scope: Scope): Scope => UNIVERSE.filter((wanted) => scopeCovers(scope, wanted));
 
-/** The grammar of a scope once more, without a regular expression. */
+/** An independent scope parser, without a regular expression. */
 function isToken(token: string): boolean {
   const characters = token.split('');
   return (
@@ -89,13 +89,13 @@ describe('covers', () => {
 });
 
 describe('intersectScopes', () => {
-  it('takes the narrower of each pair', () => {
+  it('keeps the narrower of each pair', () => {
     expect(intersectScopes(['pr:write', 'repo'], ['pr', 'repo:read', 'user'])).toEqual(['pr:write', 'repo:read']);
     expect(intersectScopes(['pr:write'], ['pr:writer'])).toEqual([]);
     expect(intersectScopes(['pr:write'], [])).toEqual([]);
   });
 
-  it('law: never widens, and loses nothing that both allow [C6]', () => {
+  it('law: never widens, and keeps every right that both allow [C6]', () => {
     fc.assert(
       fc.property(scopes, scopes, (a, b) => {
         const inBoth = rights(a).filter((wanted) => scopeCovers(b, wanted));
@@ -128,7 +128,7 @@ describe('intersectScopes', () => {
     );
   });
 
-  it('leaves its arguments alone', () => {
+  it('does not change its arguments', () => {
     const a = Object.freeze(['b', 'a:x', 'a']);
     expect(intersectScopes(a, a)).toEqual(['a', 'b']);
     expect(a).toEqual(['b', 'a:x', 'a']);
@@ -259,7 +259,7 @@ describe('exact scopes', () => {
     );
   });
 
-  it('are stricter: what they cover, hierarchical ones cover', () => {
+  it('are stricter: hierarchical scopes cover everything that exact scopes cover', () => {
     fc.assert(
       fc.property(scopes, oneScope, (held, wanted) => {
         if (scopeCovers(held, wanted, 'exact')) expect(scopeCovers(held, wanted)).toBe(true);

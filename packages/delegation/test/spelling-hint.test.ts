@@ -14,7 +14,7 @@ describe('spellingHint', () => {
     expect(spellingHint(name, known, 'options')).toBe(hint);
   });
 
-  it('lists the first of very many, and finds what was meant among all', () => {
+  it('lists only the first of many names, but searches all of them for the intended one', () => {
     const many = Array.from({ length: 42 }, (_, n) => `group-number-${n}`);
     expect(spellingHint('x', many, 'groups')).toMatch(
       /^Known groups: group-number-0, .*group-number-39, and 2 more\.$/,

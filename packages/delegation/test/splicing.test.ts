@@ -22,7 +22,7 @@ interface Node {
   readonly path: readonly VerifiedLink[];
 }
 
-/** Every agent hands on whatever it was given to others, which hand it on: a tree below each root. */
+/** Every agent delegates all its rights to others, which delegate further: a tree below each root. */
 const trees = fc
   .array(fc.record({ parent: fc.nat(), to: fc.nat() }), { minLength: 2, maxLength: 12 })
   .map((specs) => specs.reduce(grow, []));
@@ -41,7 +41,7 @@ function grow(nodes: readonly Node[], spec: { readonly parent: number; readonly 
 }
 
 describe('links of many chains', () => {
-  it('make no chain but those in which they were given [C2, C3]', () => {
+  it('form only the chains in which they were issued [C2, C3]', () => {
     const pick = fc.tuple(fc.nat(), fc.nat(), fc.nat());
     fc.assert(
       fc.property(
@@ -52,7 +52,7 @@ describe('links of many chains', () => {
         fc.nat(7),
         (tree, start, edits, r, a) => {
           const node = tree[start % tree.length] as Node;
-          // A true path, with links taken out or exchanged for others, and perhaps under another root or another actor.
+          // A real path, with links removed or replaced, and perhaps another root or actor.
           const links = [...node.path];
           for (const [at, remove, put] of edits) {
             const instead = put % 2 === 0 ? [] : [(tree[put % tree.length] as Node).link];

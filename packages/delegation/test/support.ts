@@ -48,13 +48,13 @@ export function claimsWith(replaced: Record<string, unknown> = {}): DelegationCl
   return read.claims;
 }
 
-/** What {@link readClaims} says: `ok` or the code. */
+/** The result of {@link readClaims}: `ok` or the code. */
 export function verdict(replaced: Record<string, unknown>): string {
   const read = readClaims({ ...PAYLOAD, ...replaced });
   return read.ok ? 'ok' : read.code;
 }
 
-/** Reads published test vectors from beside the repository; says loudly where they are not there. */
+/** Reads published test vectors from beside the repository; warns if they are missing. */
 export function readVectors(path: string): unknown {
   const url = new URL(`../../../../shared/vectors/${path}`, import.meta.url);
   if (!existsSync(url)) {
@@ -64,7 +64,7 @@ export function readVectors(path: string): unknown {
   return JSON.parse(readFileSync(url, 'utf8'));
 }
 
-/** The agent of that name, with a key of its own. */
+/** The agent of that name, with its own key. */
 export function agentNamed(id: string, capabilities: Scope = ['pr', 'repo', 'release']): ActingAgent {
   return { id, keyId: parentHash(id), capabilities };
 }
@@ -87,7 +87,7 @@ export function linkWith(replaced: Record<string, unknown> = {}): LinkClaims {
   return read.link;
 }
 
-/** What {@link readLink} says: `ok` or the code. */
+/** The result of {@link readLink}: `ok` or the code. */
 export function linkVerdict(replaced: Record<string, unknown>): string {
   const read = readLink({ ...LINK_PAYLOAD, ...replaced });
   return read.ok ? 'ok' : read.code;

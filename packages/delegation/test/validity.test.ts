@@ -29,7 +29,7 @@ describe('checkTimes', () => {
     expect(times(claims)).toBe(code);
   });
 
-  it('an accepted token has started, has not ended and is short, whatever its times [B6]', () => {
+  it('accepts only a token that has started, has not ended and is short, for arbitrary times [B6]', () => {
     const seconds = fc.oneof(fc.integer({ min: NOW - 9000, max: NOW + 9000 }), fc.maxSafeNat());
     const optional = fc.option(seconds, { nil: undefined });
     fc.assert(
@@ -81,7 +81,7 @@ describe('checkAudience', () => {
     expect(audience(value)).toBe('audience_mismatch');
   });
 
-  it('refuses everything where nothing is accepted [B5]', () => {
+  it('refuses every audience when the accepted list is empty [B5]', () => {
     expect(checkAudience({ audience: ['https://api.example'] }, [])?.code).toBe('audience_mismatch');
     expect(checkAudience({ audience: [] }, accepted)?.code).toBe('audience_mismatch');
   });

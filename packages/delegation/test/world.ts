@@ -7,21 +7,21 @@ import type { LinkClaims } from '../src/link.js';
 import { covers, type Scope, type ScopeMatch } from '../src/scope.js';
 import { agentNamed, NOW } from './support.js';
 
-// A small world, so that what is lawful and what is not meet often.
+// A small vocabulary, so that lawful and unlawful values collide often.
 const SCOPES: Scope = ['a', 'a:b', 'a:b:c', 'a:d', 'ab', 'e'];
 const AUDIENCES = ['x', 'y', 'z'];
 const NAMES = ['agent-0', 'agent-1', 'agent-2', 'agent-3', 'agent-4'];
-// No detail names 'c' or 'r': only one without identifier or actions covers them.
+// No detail names 'c' or 'r', so only a detail without identifier or actions covers them.
 const REQUESTS = ['a', 'b', 'c'].flatMap((id) =>
   ['p', 'q', 'r'].map((action) => ({ action, resource: { type: 'Repo', id }, location: 'x' })),
 );
 
-/** The meaning of a scope: everything that it covers. */
+/** Model of a scope: the set of scopes it covers. */
 export function rights(scope: Scope, match?: ScopeMatch): Scope {
   return SCOPES.filter((wanted) => scope.some((held) => covers(held, wanted, match)));
 }
 
-/** The meaning of a list of details: every request that it covers; without a list, all. */
+/** Model of a list of details: the set of requests it covers; without a list, all. */
 export function requestsOf(details: readonly AuthorizationDetail[] | undefined): readonly unknown[] {
   return REQUESTS.filter((request) => details === undefined || detailsCover([details], request) !== undefined);
 }
@@ -30,7 +30,7 @@ export function isWithin(inner: readonly unknown[], outer: readonly unknown[]): 
   return inner.every((one) => outer.includes(one));
 }
 
-/** What a delegation gives. */
+/** The content of a delegation. */
 export type Limits = Pick<LinkClaims, 'scope' | 'expiresAt' | 'audience' | 'maxHops' | 'authorizationDetails'>;
 
 export const name: fc.Arbitrary<string> = fc.constantFrom(...NAMES);
@@ -56,7 +56,7 @@ export const limits: fc.Arbitrary<Limits> = fc.record(
   { requiredKeys: ['scope', 'expiresAt', 'audience'] },
 );
 
-/** What can be made to differ from what an honest delegator writes. */
+/** The claims in which a forgery can differ from an honest delegation. */
 const LIES = ['scope', 'expiresAt', 'audience', 'maxHops', 'authorizationDetails'] as const;
 const FORGERIES = ['issuer', 'subject', 'signer', 'parent', 'rootless', 'key'] as const;
 
@@ -78,8 +78,8 @@ interface Plan {
 }
 
 /**
- * What a guard could be shown: a token or none, and links behind it. With no lies, each delegator cuts what it hands on
- * down to what it holds. A lie may break a law, or happen to break none.
+ * Possible input of a guard: a token or none, and links. Without lies, each delegator narrows its delegation to its own
+ * rights. A lie may break a law, or happen to break none.
  */
 export function worlds(options: { readonly maxLies: number }): fc.Arbitrary<DelegatedChainOptions> {
   return fc
@@ -142,13 +142,13 @@ function tokenOf({ root, path, steps }: Plan, confirmation: object | undefined |
   };
 }
 
-/** With hops for all that follow, so that an honest world breaks no law. */
+/** Allows a hop for each later delegation, so that an honest world breaks no law. */
 function withHops(limits: Limits, path: readonly string[]): Limits {
   const { maxHops } = limits;
   return maxHops === undefined ? limits : { ...limits, maxHops: Math.max(maxHops, path.length - 1) };
 }
 
-/** What an honest delegator hands on: what is wanted, as far as it holds it. */
+/** The delegation of an honest delegator: the wanted rights that it holds. */
 export function cutDown(wanted: Limits, held: Limits, match?: ScopeMatch): Limits {
   const scope = wanted.scope.filter((one) => rights(held.scope, match).includes(one));
   const audience = wanted.audience.filter((one) => held.audience.includes(one));
