@@ -17,7 +17,7 @@ interface Padding {
 
 interface Algorithm extends Padding {
   readonly hash: string | null;
-  /** Verified on the thread pool: worth it only where verifying costs more than the way there and back. */
+  /** Verified on the thread pool, which pays only if verifying costs more than the dispatch. */
   readonly pool: boolean;
 }
 
@@ -31,12 +31,12 @@ const ASYMMETRIC: Readonly<Record<Exclude<SignatureAlgorithm, 'hmac-sha256'>, Al
 };
 
 /**
- * `'auto'` verifies Ed25519 and ECDSA on libuv's thread pool and the rest at once; `'sync'` verifies all at once, on
+ * `'auto'` verifies Ed25519 and ECDSA on libuv's thread pool and the rest synchronously; `'sync'` verifies everything on
  * the calling thread.
  */
 export type CryptoScheduling = 'auto' | 'sync';
 
-/** Verifies with a key that {@link keyProblem} has found fit. Anything OpenSSL objects to is an invalid signature. */
+/** Verifies with a key that {@link keyProblem} accepted. An error of OpenSSL means an invalid signature. */
 export function verifySignature(
   key: VerificationKey,
   data: Buffer,
@@ -80,7 +80,7 @@ function verifyHmac(secret: KeyObject, data: Buffer, signature: Uint8Array): boo
   return signature.length === expected.length && timingSafeEqual(signature, expected);
 }
 
-/** Exact lengths, canonical S and non-zero r and s, whatever the OpenSSL beneath accepts. */
+/** Exact lengths, canonical S and non-zero r and s, because some versions of OpenSSL accept more. */
 function hasPlausibleForm(algorithm: SignatureAlgorithm, signature: Uint8Array): boolean {
   switch (algorithm) {
     case 'ed25519':

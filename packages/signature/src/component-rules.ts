@@ -39,7 +39,7 @@ function checkField(component: ComponentIdentifier): ComponentRefusal | undefine
     const fits = key === 'key' ? value.type === 'string' : value.type === 'boolean' && value.value;
     if (!FIELD_PARAMETERS.has(key) || !fits) return unsupported(component, 'has a parameter it cannot have');
   }
-  // `bs` wraps the bytes as they came, `sf` and `key` rewrite them (RFC 9421 §2.1).
+  // `bs` wraps the received bytes, `sf` and `key` rewrite them (RFC 9421 §2.1).
   const rewrites = parameters.has('sf') || parameters.has('key');
   return parameters.has('bs') && rewrites ? unsupported(component, 'combines bs with sf or key') : undefined;
 }
@@ -48,7 +48,7 @@ export function unsupported(component: ComponentIdentifier, why: string): Compon
   return refuse('component_unsupported', `${shown(component)} ${why}`);
 }
 
-/** Identifiers come from the message: printable by construction, bounded here. */
+/** Identifiers come from the message; they are printable already, so only their length is bounded. */
 export function shown(component: ComponentIdentifier): string {
   const { identifier } = component;
   return identifier.length <= 80 ? identifier : `${identifier.slice(0, 80)}…`;

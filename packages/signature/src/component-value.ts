@@ -11,8 +11,8 @@ import type { StructuredType } from './structured-fields/types.js';
 import { parseTarget, type Target } from './target.js';
 
 /**
- * Makes component values from one message. Each part of it is read at most once, so that covering it again is free, and
- * every value is of the message as it was when the reader was made.
+ * Reads component values of one message. Each part of it is parsed at most once, so that covering it again is free. Every
+ * value reflects the message at the time the reader was created.
  */
 export class MessageReader {
   readonly message: Message;
@@ -24,7 +24,7 @@ export class MessageReader {
   readonly #related: MessageReader | undefined;
 
   constructor(message: Message, structuredFields?: StructuredFieldTypes) {
-    // A copy: the caller may await a key before the values are made.
+    // A copy, because the caller may await a key before it reads the values.
     this.message = { ...message };
     this.fields = new FieldSection(message.rawFields);
     this.#trailers = new FieldSection(message.rawTrailers ?? []);
@@ -33,7 +33,7 @@ export class MessageReader {
     this.#related = request && new MessageReader(request, structuredFields);
   }
 
-  /** What is wrong with a component, as far as that can be told without making its value. */
+  /** The problem of a component that is detectable without computing its value. */
   problem(component: ComponentIdentifier): ComponentRefusal | undefined {
     const broken = checkComponent(component);
     if (broken !== undefined) return broken;
@@ -42,7 +42,7 @@ export class MessageReader {
     return this.#related === undefined ? missing(component) : this.#related.#absence(component);
   }
 
-  /** The value of a component (RFC 9421 §2). One that is absent is a refusal, never an empty string. */
+  /** The value of a component (RFC 9421 §2). An absent component is a refusal, never an empty string. */
   value(component: ComponentIdentifier): string | ComponentRefusal {
     const problem = this.problem(component);
     if (problem !== undefined) return problem;

@@ -3,11 +3,11 @@ import { parseItem } from './structured-fields/parse.js';
 import { serializeBareItem, serializeItem } from './structured-fields/serialize.js';
 import { type Item, NO_PARAMETERS, type Parameters } from './structured-fields/types.js';
 
-/** A component identifier (RFC 9421 §2): a name and the parameters that say how its value is made. */
+/** A component identifier (RFC 9421 §2): a name and the parameters that define its value. */
 export interface ComponentIdentifier {
   readonly name: string;
   readonly parameters: Parameters;
-  /** As it stands in the signature base, for example `"@query-param";name="Pet"`. */
+  /** The serialisation in the signature base, for example `"@query-param";name="Pet"`. */
   readonly identifier: string;
   /** Equal for identifiers that differ only in the order of their parameters: they are one component (RFC 9421 §2). */
   readonly key: string;
@@ -30,7 +30,7 @@ function sorted(parameters: Parameters): Parameters {
 }
 
 /**
- * Reads a component as programmers write it: a name (`content-digest`), a name with parameters
+ * Parses a component as an option names it: a name (`content-digest`), a name with parameters
  * (`@query-param;name="Pet"`), or the identifier itself (`"@method";req`).
  *
  * @throws SignatureError `argument` if it is none of these
@@ -52,8 +52,8 @@ function componentNamed(name: string): ComponentIdentifier {
 }
 
 /**
- * Whether exactly this component is covered. A plain name asks for the whole value: `"authorization";bs`,
- * `"content-digest";key="sha-256"` or `"@method";req` do not count for `authorization`, `content-digest` or `@method`.
+ * Whether exactly this component is covered. A plain name means the whole value: `"authorization";bs`,
+ * `"content-digest";key="sha-256"` or `"@method";req` do not cover `authorization`, `content-digest` or `@method`.
  *
  * @example covers(signature.covered, 'authorization')
  * @throws SignatureError `argument` if the component is not written as {@link parseComponent} reads it

@@ -20,12 +20,12 @@ export type ContentDigests = ReadonlyMap<DigestAlgorithm, Uint8Array>;
 
 export interface ContentDigestRefusal {
   readonly ok: false;
-  /** `missing`: no field. `malformed`: not what RFC 9530 §2 prescribes. `unsupported`: neither sha-256 nor sha-512. */
+  /** `missing`: no field. `malformed`: not valid under RFC 9530 §2. `unsupported`: neither sha-256 nor sha-512. */
   readonly code: 'missing' | 'malformed' | 'unsupported';
   readonly detail: string;
 }
 
-/** Hashes of the content, for callers that hash a stream as it passes. */
+/** Hashes of the content, for callers that hash a stream. */
 export interface ContentHashes {
   readonly sha256?: Uint8Array;
   readonly sha512?: Uint8Array;
@@ -67,8 +67,7 @@ export function parseContentDigest(
 }
 
 /**
- * Compares content, or hashes of it, with all parsed digests: one that does not match is a mismatch, whatever the
- * others say.
+ * Compares content, or hashes of it, with all parsed digests. A single digest that does not match is a mismatch.
  *
  * @throws SignatureError `argument` if a hash that the digests need was not supplied
  */

@@ -9,8 +9,8 @@ const Y_OF_ORDER_8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d7
 const SMALL_ORDER: ReadonlySet<bigint> = new Set([1n, P - 1n, 0n, Y_OF_ORDER_8, P - Y_OF_ORDER_8]);
 
 /**
- * Whether a raw Ed25519 public key must never be registered: a point of small order, for which one signature verifies
- * for many messages (OpenSSL accepts such keys), an encoding that is not canonical, or not 32 bytes at all.
+ * Whether a raw Ed25519 public key is unsafe to register: it is a point of small order, for which one signature verifies
+ * for many messages (OpenSSL accepts such keys), its encoding is not canonical, or it is not 32 bytes long.
  *
  * @example isWeakEd25519Key(new Uint8Array(32)) // true
  */
@@ -23,7 +23,7 @@ export function isWeakEd25519Key(raw: Uint8Array): boolean {
 
 /** RFC 8032 §5.1.7: S must be below L, or anyone could turn one valid signature into another. */
 export function hasCanonicalS(signature: Uint8Array): boolean {
-  // Below 2^252 there is nothing to compare: true for all but a vanishing share of honest signatures.
+  // S below 2^252 is always below L; almost every honest signature takes this path.
   if ((signature[63] ?? 0xff) < 0x10) return true;
   return littleEndian(signature.subarray(32, 64)) < L;
 }

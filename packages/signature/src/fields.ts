@@ -3,7 +3,7 @@ import type { RawFields } from './message.js';
 import { parseDictionary } from './structured-fields/parse.js';
 import type { Dictionary, Parsed, ParseOptions } from './structured-fields/types.js';
 
-/** The fields of a header or trailer section. Each is read at most once, however often it is asked for. */
+/** The fields of a header or trailer section. Each is parsed at most once. */
 export class FieldSection {
   /** Lines by lower-case name, in order of arrival. */
   readonly #lines = new Map<string, string[]>();
@@ -72,7 +72,7 @@ function cleanLine(line: string): string {
   return trimmed(line.includes('\n') ? line.split(OBSOLETE_FOLD).map(trimmed).join(' ') : line);
 }
 
-/** Only spaces and tabs are optional whitespace: `trim()` would also take away bytes that are part of the value. */
+/** Only spaces and tabs are optional whitespace: `trim()` would also remove bytes that are part of the value. */
 function trimmed(text: string): string {
   let start = 0;
   let end = text.length;

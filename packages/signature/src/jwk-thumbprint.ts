@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SignatureError } from './errors.js';
 
-/** The members of a JSON Web Key that a thumbprint can be made of; others are ignored. */
+/** The members of a JSON Web Key that enter a thumbprint; others are ignored. */
 export interface ThumbprintKey {
   readonly kty?: string | undefined;
   readonly crv?: string | undefined;

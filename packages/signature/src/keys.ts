@@ -12,12 +12,12 @@ const CURVES: Readonly<Record<string, SignatureAlgorithm>> = {
 const MIN_RSA_BITS = 2048;
 const MIN_SECRET_BYTES = 32;
 
-/** What was found out about a key object; keys are long-lived, signatures are many. */
+/** Cached checks per key object: keys are long-lived, signatures are many. */
 const examined = new WeakMap<KeyObject, Map<SignatureAlgorithm, string | undefined>>();
 
 /**
  * Why this key cannot be used with this algorithm; `undefined` if it can. The type must match exactly: a public key
- * used as an HMAC secret, or a P-256 key where Ed25519 is meant, is how algorithm confusion begins.
+ * used as an HMAC secret, or a P-256 key used as Ed25519, would be an algorithm confusion.
  */
 export function keyProblem(algorithm: SignatureAlgorithm, key: KeyObject): string | undefined {
   const known = examined.get(key) ?? new Map<SignatureAlgorithm, string | undefined>();
@@ -85,7 +85,7 @@ function choose(key: KeyObject, wanted: SignatureAlgorithm | undefined): Signatu
 /**
  * A signing key backed by node:crypto.
  *
- * @param options.algorithm default: what the type of the key says; `rsa-pss-sha512` for RSA. `hmac-sha256` has to be
+ * @param options.algorithm default: the algorithm of the key type; `rsa-pss-sha512` for RSA. `hmac-sha256` must be
  *   named.
  * @throws SignatureError `key` if the key does not fit
  * @example nativeSigningKey(createPrivateKey(pem), { keyId: 'agent-1' })
@@ -100,10 +100,10 @@ export function nativeSigningKey(
 }
 
 /**
- * A verification key, examined once: its type must match the algorithm, weak Ed25519 keys, RSA below 2048 bits and
- * secrets below 32 bytes are refused.
+ * Creates a verification key and checks it once: its type must match the algorithm. Weak Ed25519 keys, RSA below 2048
+ * bits and secrets below 32 bytes are refused.
  *
- * @param options.algorithm default: what the type of the key says; `rsa-pss-sha512` for RSA. `hmac-sha256` has to be
+ * @param options.algorithm default: the algorithm of the key type; `rsa-pss-sha512` for RSA. `hmac-sha256` must be
  *   named, and takes a secret key object.
  * @throws SignatureError `key` if the key does not fit
  */

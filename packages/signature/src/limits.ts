@@ -1,5 +1,5 @@
 /**
- * Bounds on what a message can make its reader do before anyone knows who sent it. Honest messages stay far below them;
+ * Bounds on the work that a message causes before its sender is known. Honest messages stay far below them;
  * docs/reference/wire-profile.md states them.
  */
 export const LIMITS = {

@@ -7,7 +7,7 @@ export type RawFields = readonly string[];
 export interface RequestMessage {
   readonly method: string;
   readonly scheme: 'http' | 'https';
-  /** As received: the value of `Host` or `:authority`. Lower-cased and freed of a default port by this package. */
+  /** As received: the value of `Host` or `:authority`. This package lower-cases it and removes a default port. */
   readonly authority: string;
   /** The request-target as on the request line, undecoded: origin-form, absolute-form, `*` or authority-form. */
   readonly target: string;
@@ -48,7 +48,7 @@ export interface SignatureParameters {
   readonly tag?: string;
 }
 
-/** Anything that can sign: a native key, a hardware token, a remote signer. */
+/** Signs with a native key, a hardware token or a remote signer. */
 export interface SigningKey {
   readonly algorithm: SignatureAlgorithm;
   readonly keyId: string;

@@ -23,13 +23,13 @@ export interface ReadParameters {
   readonly parameters: SignatureParameters;
 }
 
-/** Types and sense of received parameters; parameters of other specifications are left to them. */
+/** Checks types and values of received parameters; parameters of other specifications are not checked. */
 export function readParameters(received: Parameters): ReadParameters | Refusal<'parameter_malformed'> {
   const parameters: { -readonly [Name in keyof SignatureParameters]: number | string } = {};
   for (const name of NAMES) {
     const item = received.get(name);
     if (item === undefined) continue;
-    // A Decimal, a String or a Date is not the Integer that was agreed on, even if it reads like one.
+    // RFC 9421 §2.3 requires an Integer: a Decimal, a String or a Date with the same digits is refused.
     if (item.type !== KINDS[name]) return refuse('parameter_malformed', `${name} must be a structured ${KINDS[name]}`);
     if (typeof item.value === 'number' && item.value < 0) return refuse('parameter_malformed', `${name} is negative`);
     parameters[name] = item.value;

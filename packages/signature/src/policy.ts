@@ -3,47 +3,47 @@ import { type CoveredComponents, parseComponent } from './component.js';
 import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
 import type { StructuredFieldTypes } from './structured-fields/registry.js';
 
-/** A signature as the message claims it to be. Nothing here is proved: use it to find a key, and for nothing else. */
+/** A signature as claimed by the message. Nothing is verified yet: use it only to find a key. */
 export interface UntrustedSignature {
   readonly label: string;
   readonly covered: CoveredComponents;
   readonly parameters: SignatureParameters;
 }
 
-/** Why there is no key. Extend it, so that an unknown key and an unreachable key server stay apart. */
+/** Why there is no key. Extend it to distinguish an unknown key from an unreachable key server. */
 export interface KeyProblem {
   readonly problem: string;
 }
 
-/** What a signature should have covered. */
+/** A required component that a signature does not cover. */
 export interface ComponentProblem {
   readonly detail: string;
 }
 
 export type ComponentPolicy = (message: Message, covered: CoveredComponents) => ComponentProblem | undefined;
 
-/** What a verifier insists on. Every member that decides something is required: there is no lenient default. */
+/** The requirements of a verifier. Every member that affects the decision is required: no default is lenient. */
 export interface VerificationPolicy<
   Key extends VerificationKey = VerificationKey,
   Problem extends KeyProblem = KeyProblem,
 > {
-  /** Which signature: the one that carries this tag (exactly one may), or the one with this label. */
+  /** Selects the signature with this tag (at most one may have it), or the one with this label. */
   readonly select: { readonly tag: string } | { readonly label: string };
-  /** What it must cover; see {@link requireComponents}. */
+  /** The components it must cover; see {@link requireComponents}. */
   readonly components: ComponentPolicy;
   /** Signature parameters it must have. */
   readonly parameters: readonly (keyof SignatureParameters)[];
-  /** Algorithms that may be used, whatever keys the resolver returns. */
+  /** Allowed algorithms, for every key that the resolver returns. */
   readonly algorithms: readonly SignatureAlgorithm[];
   /** Unix seconds. */
   readonly now: number;
-  /** How long after `created` a signature is good, in seconds. `created` is required unless this is `Infinity`. */
+  /** Maximum age after `created`, in seconds. `created` is required unless this is `Infinity`. */
   readonly maxAgeSeconds: number;
-  /** How far clocks may differ, in seconds, at either end. */
+  /** Tolerated difference of the clocks, in seconds, in either direction. */
   readonly clockSkewSeconds: number;
   /**
-   * Finds the key. A rejection passes through `verifyMessage`: an outage is reported as a {@link KeyProblem} if the
-   * caller is to answer it, and is never taken for an invalid signature.
+   * Finds the key. A rejection passes through `verifyMessage` and never counts as an invalid signature. To answer an outage
+   * as a refusal, return a {@link KeyProblem}.
    */
   readonly resolveKey: (candidate: UntrustedSignature) => Key | Problem | Promise<Key | Problem>;
   /** Structured types of fields that the IANA registry does not list, for `;sf` and `;key`. */

@@ -4,9 +4,9 @@ import { LIMITS } from './limits.js';
 export type QueryParameter = { readonly value: string } | 'malformed';
 
 /**
- * The named query parameters, re-encoded (RFC 9421 §2.2.8). `'malformed'` is one whose name occurs more than once,
- * because then the application may act on the one that was not signed, or that is not UTF-8, because then different
- * bytes would share one value. `undefined` if the query is longer than anyone reads.
+ * The named query parameters, re-encoded (RFC 9421 §2.2.8). A parameter is `'malformed'` if its name occurs more
+ * than once, because the application may act on the unsigned one, or if it is not UTF-8, because different bytes would
+ * share one value. `undefined` if the query exceeds its limits.
  */
 export function queryParameters(query: string): ReadonlyMap<string, QueryParameter> | undefined {
   const { queryLength, queryParameters: most } = LIMITS;

@@ -16,8 +16,8 @@ export type SignatureRefusalCode =
   | 'invalid';
 
 /**
- * What each code means: one row per code, in the order in which they are checked. The values of components are made
- * last but one: what is wrong with a value alone shows only once there is a key.
+ * The meaning of each code, in the order of the checks. Component values are computed only after the key is known, so a
+ * problem of a value is reported after a problem of the key.
  */
 export const signatureRefusals: Readonly<Record<SignatureRefusalCode, string>> = {
   missing: 'no signature, or none that the policy selects',
@@ -48,7 +48,7 @@ export function refuse<Code extends SignatureRefusalCode>(code: Code, detail: st
   return { ok: false, code, detail };
 }
 
-/** What goes wrong while a signature base is built. */
+/** A failure while a signature base is built. */
 export type ComponentRefusal = Refusal<
   'component_missing' | 'component_unsupported' | 'component_malformed' | 'malformed'
 >;

@@ -11,7 +11,7 @@ export interface SignOptions {
   readonly key: SigningKey;
   /** Component identifiers, in the order in which they are signed: `'@method'`, `'"@query-param";name="id"'`, … */
   readonly components: readonly string[];
-  /** Signed in the order given. `keyid` is the key's own unless it is given; nothing else is added. */
+  /** Signed in the order given. `keyid` defaults to the key's own id; no other parameter is added. */
   readonly parameters?: SignatureParameters;
   /** Default `'sig'`. */
   readonly label?: string;

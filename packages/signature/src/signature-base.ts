@@ -31,7 +31,7 @@ export function createSignatureBase(
   return buildBase(reader, components.map(parseComponent), toParameters(parameters));
 }
 
-/** The one code path. Signature parameters are serialised from what was parsed, as RFC 9421 §3.2 asks. */
+/** Signing and verifying share this function. It serialises the parsed parameters, as RFC 9421 §3.2 asks. */
 export function buildBase(
   reader: MessageReader,
   components: CoveredComponents,
@@ -60,8 +60,8 @@ function isLine(value: string): boolean {
 }
 
 /**
- * What is wrong with a list of components by itself, and which fields of it the message lacks: all that can be said
- * without reading a value.
+ * Finds problems of a list of components that need no value: those of the list itself, and fields missing from the
+ * message.
  */
 export function checkComponents(reader: MessageReader, components: CoveredComponents): ComponentRefusal | undefined {
   const { length } = components;

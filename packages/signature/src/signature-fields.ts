@@ -4,7 +4,7 @@ import { type Refusal, refuse } from './refusal.js';
 import { parseDictionary } from './structured-fields/parse.js';
 import { type Dictionary, type InnerList, isInnerList, type Parameters } from './structured-fields/types.js';
 
-/** One member of Signature-Input: what a signature claims to cover, and its parameters. Nothing is verified yet. */
+/** One member of Signature-Input: the covered components and parameters, as claimed. Nothing is verified yet. */
 export interface SignatureInput {
   readonly covered: CoveredComponents;
   readonly parameters: Parameters;

@@ -1,6 +1,6 @@
 import type { RequestMessage } from './message.js';
 
-/** The parts of a target URI that derived components are made of. Path and query are verbatim. */
+/** The parts of a target URI for derived components. Path and query are verbatim. */
 export interface Target {
   readonly scheme: string;
   /** Normalised; `undefined` if it is empty or is no authority. */
@@ -16,7 +16,7 @@ const ABSOLUTE = /^(https?):\/\/([^/?]*)([^?]*)(.*)$/i;
 
 /**
  * Lower case, without the default port of the scheme (RFC 9421 §2.2.3), and otherwise as given: a trailing dot or a
- * leading zero names another authority. `undefined` for anything that is not host and port, user information included.
+ * leading zero names another authority. `undefined` for anything but host and port, such as user information.
  *
  * @example normalizeAuthority('API.Acme.dev:443', 'https') // 'api.acme.dev'
  */
@@ -30,7 +30,7 @@ export function normalizeAuthority(authority: string, scheme: string): string | 
 
 /**
  * Reconstructs the target URI (RFC 9112 §3.3). An absolute-form or authority-form target overrides Host. Dot segments,
- * doubled slashes and percent-encoding stay as they are: the application may tell them apart, so the signature must.
+ * doubled slashes and percent-encoding stay unchanged: the application may distinguish them, so the signature must.
  */
 export function parseTarget(request: RequestMessage): Target | undefined {
   const { target, scheme } = request;

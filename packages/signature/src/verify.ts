@@ -16,9 +16,9 @@ export interface VerifiedSignature<Key extends VerificationKey = VerificationKey
   readonly covered: CoveredComponents;
   readonly parameters: SignatureParameters;
   readonly algorithm: SignatureAlgorithm;
-  /** The key as the resolver returned it, with whatever the resolver added to it. */
+  /** The key object that the resolver returned, with its extra members. */
   readonly key: Key;
-  /** Unix seconds: from this moment on it is refused. `Infinity` if neither age nor `expires` ends it. */
+  /** Unix seconds: from this moment the signature is refused. `Infinity` if neither age nor `expires` limits it. */
   readonly validUntil: number;
 }
 
@@ -29,7 +29,7 @@ export type VerificationResult<Key extends VerificationKey = VerificationKey, Pr
       readonly code: SignatureRefusalCode;
       /** For logs. Constant text, names of components, and positions; never a value of the message. */
       readonly detail: string;
-      /** What the key resolver returned, with code `key`. */
+      /** The problem that the key resolver returned, with code `key`. */
       readonly problem?: Problem;
       /** The signature as claimed, once one was selected. */
       readonly candidate?: UntrustedSignature;
@@ -57,8 +57,8 @@ interface Selected {
 }
 
 /**
- * Verifies one signature of a message (RFC 9421 §3.2) under a policy. Whatever the message holds, it returns; only a
- * rejection of the policy's own `resolveKey` passes through.
+ * Verifies one signature of a message (RFC 9421 §3.2) under a policy. No message makes it throw; only a rejection of the
+ * policy's own `resolveKey` passes through.
  *
  * @example
  * const result = await verifyMessage(request, {
@@ -169,7 +169,7 @@ function endOfValidity({ created, expires }: SignatureParameters, policy: Limits
   return Math.min(expires ?? Infinity, oldest) + policy.clockSkewSeconds;
 }
 
-/** Comparisons are written so that a NaN in the policy refuses. */
+/** Each comparison is written so that a NaN in the policy refuses. */
 function checkParameters(parameters: SignatureParameters, policy: Limits, validUntil: number): Refusal | undefined {
   const absent = policy.parameters.find((name) => parameters[name] === undefined);
   if (absent !== undefined) return refuse('parameter_missing', `${absent} is required`);

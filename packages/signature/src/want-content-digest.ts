@@ -21,7 +21,7 @@ export function formatWantContentDigest(preferences: Readonly<Record<string, num
   return serializeDictionary(members);
 }
 
-/** Reads a Want-Content-Digest value; unknown algorithms are kept, for the caller to pass over. */
+/** Reads a Want-Content-Digest value; unknown algorithms are kept; the caller ignores them. */
 export function parseWantContentDigest(
   value: string,
 ): { readonly ok: true; readonly preferences: DigestPreferences } | { readonly ok: false; readonly detail: string } {

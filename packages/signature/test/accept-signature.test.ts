@@ -29,7 +29,7 @@ describe('Accept-Signature (RFC 9421 §5)', () => {
     expect(formatAcceptSignature(Object.fromEntries(parsed.requests))).toBe(value);
   });
 
-  it('asks for components that can be signed as they are', async () => {
+  it('requests components that signMessage accepts unchanged', async () => {
     const parsed = parseAcceptSignature('sig=("@method" "content-digest";key="sha-256")');
     const components = parsed.ok ? (parsed.requests.get('sig')?.components ?? []) : expect.fail(parsed.detail);
     const { signatureInput } = await signMessage(request(), { key: signer, components });
@@ -43,12 +43,12 @@ describe('Accept-Signature (RFC 9421 §5)', () => {
     },
   );
 
-  it('passes over parameters it does not know, and refuses a label twice', () => {
+  it('ignores unknown parameters, and refuses a repeated label', () => {
     expect(parseAcceptSignature('sig=();future=1')).toMatchObject({ ok: true });
     expect(parseAcceptSignature('sig=(), sig=()')).toMatchObject({ ok: false, code: 'ambiguous' });
   });
 
-  it('refuses to write what is no request', () => {
+  it('refuses to serialise invalid requests', () => {
     const parameters = { created: 1 } as unknown as RequestedParameters;
     expect(() => formatAcceptSignature({ sig: { components: [], parameters } })).toThrow(SignatureError);
     expect(() => formatAcceptSignature({ Sig: { components: [], parameters: {} } })).toThrow(SignatureError);

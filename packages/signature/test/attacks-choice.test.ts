@@ -5,14 +5,14 @@ import { NOW, PARAMETERS, policy, request, rewrite, signed, TAG, withFields, wit
 import { codeOf, codeAt, outage, neverAsked, nothingRequired } from './support/verdicts.js';
 
 describe('several signatures [A7]', () => {
-  it('two signatures with our tag are refused, whichever is valid [A7]', async () => {
+  it('a message is refused when two signatures have our tag, whichever is valid [A7]', async () => {
     const valid = await signed(request());
     for (const choice of [{ label: 'sig2' }, { label: 'a', components: ['@method'] }]) {
       expect(await codeOf(await signed(valid, choice))).toBe('ambiguous');
     }
   });
 
-  it('the one with our tag is verified, not the first [A7]', async () => {
+  it('the signature with our tag is verified when it is not the first [A7]', async () => {
     const other = await signed(request(), { label: 'proxy', parameters: { ...PARAMETERS, tag: 'proxy' } });
     expect(await codeOf(await signed(other))).toBe('ok');
     const broken = rewrite(await signed(other), 'signature', (value) => value.replace('sig=:', 'sig=:AAAA'));
@@ -26,7 +26,7 @@ describe('several signatures [A7]', () => {
     expect(result).toMatchObject({ ok: true, signature: { label: 'sig', parameters: { keyid: 'key-1' } } });
   });
 
-  it('a label twice is refused, in one line or in two [A7]', async () => {
+  it('a repeated label is refused, in one line or in two [A7]', async () => {
     const message = await signed(request());
     const twice = rewrite(message, 'signature', (value) => `${value}, ${value}`);
     expect(await codeOf(twice)).toBe('ambiguous');
@@ -49,17 +49,17 @@ describe('time [A9]', () => {
     expect(await codeAt({}, NOW - 6)).toBe('not_yet_valid');
   });
 
-  it('expires ends it, with the skew [A9]', async () => {
+  it('a signature is refused after expires plus the skew [A9]', async () => {
     expect(await codeAt({ expires: NOW + 10 }, NOW + 14)).toBe('ok');
     expect(await codeAt({ expires: NOW + 10 }, NOW + 15)).toBe('expired');
   });
 
-  it('expires in 2100 is bounded by the age [A9]', async () => {
+  it('a signature that expires in 2100 is refused after the maximum age [A9]', async () => {
     expect(await codeAt({ expires: 4_102_444_800 }, NOW + 64)).toBe('ok');
     expect(await codeAt({ expires: 4_102_444_800 }, NOW + 65)).toBe('expired');
   });
 
-  it('no expires and an old created is refused [A9]', async () => {
+  it('a signature without expires is refused when created is old [A9]', async () => {
     const { expires: _, ...parameters } = PARAMETERS;
     const message = await signed(request(), { parameters });
     expect(await codeOf(message, { now: NOW + 64 })).toBe('ok');
@@ -92,14 +92,14 @@ describe('time [A9]', () => {
     expect(await codeOf(message)).toBe(code);
   });
 
-  it('without created there is no age, unless the policy asks for none [A9]', async () => {
+  it('a signature without created is refused unless maxAgeSeconds is Infinity [A9]', async () => {
     const { created: _, ...parameters } = PARAMETERS;
     const message = await signed(request(), { parameters });
     expect(await codeOf(message, { parameters: [] })).toBe('parameter_missing');
     expect(await codeOf(message, { parameters: [], maxAgeSeconds: Infinity })).toBe('ok');
   });
 
-  it('a policy whose numbers are not numbers refuses everything [A9]', async () => {
+  it('a policy with NaN for a number refuses every signature [A9]', async () => {
     const message = await signed(request());
     for (const name of ['now', 'maxAgeSeconds', 'clockSkewSeconds']) {
       expect(await codeOf(message, { [name]: Number.NaN })).not.toBe('ok');
@@ -114,21 +114,21 @@ describe('time [A9]', () => {
 });
 
 describe('keys that cannot be found [A11]', () => {
-  it('passes the problem through, with the candidate, and never calls it invalid [A11]', async () => {
+  it('the refusal carries the problem and the candidate, and is never invalid [A11]', async () => {
     const message = await signed(request());
     const problem = { problem: 'unreachable', retryAfterSeconds: 3 };
     const result = await verifyMessage(message, { ...policy(), resolveKey: async () => problem });
     expect(result).toMatchObject({ ok: false, code: 'key', problem, candidate: { parameters: { keyid: 'key-1' } } });
   });
 
-  it('a resolver that fails is our outage: it rejects [A11]', async () => {
+  it('verifyMessage rejects when the resolver rejects [A11]', async () => {
     await expect(verifyMessage(await signed(request()), policy({ resolveKey: outage }))).rejects.toThrow(
       'directory down',
     );
   });
 
   it.each(['../../etc/passwd', '__proto__', 'k'.repeat(10_000), '" ; \\'])(
-    'the keyid %j reaches the resolver as it is [A11]',
+    'the keyid %j reaches the resolver unchanged [A11]',
     async (keyid) => {
       const seen: unknown[] = [];
       const message = await signed(request(), { parameters: { ...PARAMETERS, keyid } });
@@ -141,7 +141,7 @@ describe('keys that cannot be found [A11]', () => {
     },
   );
 
-  it('the resolver is not asked about a message that can be refused without a key [A11]', async () => {
+  it('the resolver is not called when a message can be refused without a key [A11]', async () => {
     const message = await signed(request());
     expect(await codeOf(message, { resolveKey: neverAsked, now: NOW + 1000 })).toBe('expired');
     expect(await codeOf(without(message, 'content-type'), { resolveKey: neverAsked })).toBe('component_missing');
@@ -165,7 +165,7 @@ describe('tags [A12]', () => {
     expect(result).toMatchObject({ ok: false, code: 'component_required' });
   });
 
-  it('no signature, and no signature of ours, is missing [A17]', async () => {
+  it('the code is missing when no signature has our tag [A17]', async () => {
     expect(await codeOf(request())).toBe('missing');
     expect(await codeOf(request(), { select: { label: 'sig' } })).toBe('missing');
     expect(await codeOf(await signed(request()), { select: { label: 'other' } })).toBe('missing');

@@ -15,7 +15,7 @@ import {
 } from './support/messages.js';
 import { codeOf, nothingRequired } from './support/verdicts.js';
 
-describe('a message as it should be', () => {
+describe('a valid message', () => {
   it('verifies', async () => {
     const result = await verifyMessage(await signed(request()), policy());
     if (!result.ok) expect.fail(result.detail);
@@ -31,7 +31,7 @@ describe('a message as it should be', () => {
   });
 });
 
-describe('A1–A3 what is covered', () => {
+describe('A1–A3 covered components', () => {
   it('an empty list of components is refused although its signature is valid [A1]', async () => {
     const message = await signed(request(), { components: [] });
     expect(await codeOf(message)).toBe('component_required');
@@ -46,7 +46,7 @@ describe('A1–A3 what is covered', () => {
     },
   );
 
-  it('@target-uri stands for authority, path and query [A2]', async () => {
+  it('@target-uri replaces authority, path and query [A2]', async () => {
     const components = ['@method', '@target-uri', 'content-type', 'content-digest', 'authorization'];
     expect(await codeOf(await signed(request(), { components }))).toBe('ok');
   });
@@ -86,13 +86,13 @@ describe('A1–A3 what is covered', () => {
 });
 
 describe('digest [A4]', () => {
-  it('another Content-Digest than the covered one is refused [A4]', async () => {
+  it('a Content-Digest other than the covered one is refused [A4]', async () => {
     const other = 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:';
     expect(await codeOf(rewrite(await signed(request()), 'content-digest', () => other))).toBe('invalid');
     expect(await codeOf(withFields(await signed(request()), 'Content-Digest', other))).toBe('invalid');
   });
 
-  it('a digest in the trailers does not stand for the covered field [A5]', async () => {
+  it('a digest in the trailers does not replace the covered field [A5]', async () => {
     const message = await signed(request());
     const digest = message.rawFields.slice(4, 6);
     expect(await codeOf({ ...without(message, 'content-digest'), rawTrailers: digest })).toBe('component_missing');
@@ -106,7 +106,7 @@ describe('digest [A4]', () => {
 });
 
 describe('components [A6]', () => {
-  it('a covered field that is absent is refused, never taken as empty [A6]', async () => {
+  it('a covered field is refused when it is absent, and never treated as empty [A6]', async () => {
     const empty = await signed(request({ rawFields: ['X-Empty', ''] }), {
       components: ['@method', '@target-uri', 'x-empty'],
     });
@@ -149,7 +149,7 @@ describe('components [A6]', () => {
     expect(await codeOf(message, nothingRequired)).toBe(code);
   });
 
-  it('a field that calls itself @method changes nothing [A6]', async () => {
+  it('a field named @method has no effect [A6]', async () => {
     const message = await signed(request());
     expect(await codeOf(withFields(message, '@method', 'GET', '@path', '/other'))).toBe('ok');
     expect(await codeOf({ ...withFields(message, '@method', 'POST'), method: 'GET' })).toBe('invalid');
@@ -215,7 +215,7 @@ describe('responses', () => {
     expect(await verifyMessage({ ...message, status: 0 }, policy(rules))).toMatchObject({ code: 'component_missing' });
   });
 
-  it('does not take a request component for a response component [A6]', async () => {
+  it('refuses a request component in place of a response component [A6]', async () => {
     const message = withFields(
       response,
       'Signature-Input',

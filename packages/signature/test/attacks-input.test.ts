@@ -7,12 +7,12 @@ import { codeOf, bare, publicAsSecret, nothingRequired } from './support/verdict
 describe('algorithms and keys [A8]', () => {
   const secretOfPublicKey = createSecretKey(verifier.publicKey.export({ format: 'der', type: 'spki' }));
 
-  it('an HMAC with the public key as secret is refused by the policy [A8]', async () => {
+  it('the policy refuses an HMAC with the public key as secret [A8]', async () => {
     const hmac = nativeSigningKey(secretOfPublicKey, { keyId: 'key-1', algorithm: 'hmac-sha256' });
     for (const alg of [undefined, 'hmac-sha256']) {
       const message = await signed(request(), { key: hmac, parameters: { ...PARAMETERS, ...(alg && { alg }) } });
       expect(await codeOf(message)).toBe(alg === undefined ? 'invalid' : 'algorithm_not_allowed');
-      // Even where HMAC is allowed, the resolver's key decides: an Ed25519 key never becomes a secret.
+      // Even if HMAC is allowed, the resolver's key decides: an Ed25519 key never becomes a secret.
       const code = await codeOf(message, { algorithms: ['ed25519', 'hmac-sha256'] });
       expect(code).toBe(alg === undefined ? 'invalid' : 'algorithm_not_allowed');
     }
@@ -67,7 +67,7 @@ describe('algorithms and keys [A8]', () => {
     expect(await codeOf(await signed(request()), { resolveKey })).toBe('algorithm_not_allowed');
   });
 
-  it('no algorithm is allowed by an empty list [A8]', async () => {
+  it('an empty list allows no algorithm [A8]', async () => {
     expect(await codeOf(await signed(request()), { algorithms: [] })).toBe('algorithm_not_allowed');
   });
 });
@@ -88,7 +88,7 @@ describe('authority and target [A13]', () => {
   );
 
   it.each(['/a%2Fb', '/a/../b', '/%2e%2e/b', '//b', '/a;x=y', '/a//b', '/A'])(
-    '%j is signed as it is [A13]',
+    '%j is signed unchanged [A13]',
     async (target) => {
       const message = await signed(request({ target }));
       expect(await codeOf(message)).toBe('ok');
@@ -202,13 +202,13 @@ describe('parser limits [A16]', () => {
     expect(await codeOf(bare(`sig=();tag="${TAG}"`, signature), nothingRequired)).toBe('malformed');
   });
 
-  it('together the two fields are bounded [A16]', async () => {
+  it('the two fields are bounded together [A16]', async () => {
     const nonce = 'x'.repeat(9_000);
     const message = bare(`sig=();tag="${TAG}";nonce="${nonce}"`, `sig=:${'A'.repeat(8_000)}:`);
     expect(await codeOf(message, nothingRequired)).toBe('malformed');
   });
 
-  it('the base takes the strict serialisation of the parameters, whatever white space they came with (§3.2)', async () => {
+  it('the base has the strict serialisation of the parameters when they were sent with other white space (§3.2)', async () => {
     const spaced = rewrite(await signed(request()), 'signature-input', (value) =>
       value.replace('("@method" ', '(  "@method"   ').replaceAll(';', ';  '),
     );
@@ -227,7 +227,7 @@ describe('every algorithm', () => {
     ['rsa-v1_5-sha256', rsa],
     ['hmac-sha256', { privateKey: secret, publicKey: secret }],
   ] as const)(
-    '%s signs and verifies, in either schedule, and notices a change',
+    '%s signs and verifies, in either schedule, and detects a change',
     async (algorithm, { privateKey, publicKey }) => {
       const key = nativeSigningKey(privateKey, { keyId: 'key-1', algorithm });
       const message = await signed(request(), { key });

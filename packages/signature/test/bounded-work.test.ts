@@ -9,13 +9,13 @@ const { publicKey } = generateKeyPairSync('ed25519');
 const signature = `sig=:${Buffer.alloc(64).toString('base64')}:`;
 
 interface Work {
-  /** Executions of a pattern: each token that is read, and each text that is tested or rewritten, is one or two. */
+  /** Counts executions of patterns: one or two for each token read and each text tested or rewritten. */
   readonly patterns: number;
   readonly lookups: number;
   readonly result: VerificationResult;
 }
 
-/** Verifies a message without a valid signature, and counts what that takes. */
+/** Verifies a message without a valid signature, and counts the work. */
 async function workOf(
   rawFields: readonly string[],
   { known, target = '/' }: { readonly known: boolean; readonly target?: string },
@@ -51,12 +51,12 @@ function signedOver(list: string, ...others: readonly string[]): string[] {
 const times = (count: number, make: (at: number) => string): string[] =>
   Array.from({ length: count }, (_, at) => make(at));
 
-/** Signature-Input and Signature, each with a budget of parts, and what is done once for each covered component. */
+/** Signature-Input and Signature, each with a budget of parts, and the work for each covered component. */
 const mostBeforeTheKey = 4 * LIMITS.parts + 4 * LIMITS.components;
 /** The budget of covered structured fields, and one line of the base for each covered component. */
 const mostWithTheKey = mostBeforeTheKey + 4 * LIMITS.parts + 4 * LIMITS.components + LIMITS.queryParameters * 4;
 
-describe('The work of a message that is refused', () => {
+describe('The work for a refused message', () => {
   const dictionary = times(2000, (at) => `k${at.toString(36)}`).join(',');
   const members = times(60, (at) => `"x";key="k${at.toString(36)}"`).join(' ');
 
@@ -66,7 +66,7 @@ describe('The work of a message that is refused', () => {
     const often = await workOf(signedOver(members, 'X', short), { known: true });
     expect(once.result).toMatchObject({ code: 'invalid' });
     expect(often.result).toMatchObject({ code: 'invalid' });
-    // Sixty components more to read and to write; the dictionary of 100 is read once.
+    // Sixty more components to parse and serialise; the dictionary of 100 is parsed once.
     expect(often.patterns - once.patterns).toBeLessThan(60 * 20);
   });
 
@@ -81,14 +81,14 @@ describe('The work of a message that is refused', () => {
     ['parameters of one component', `"x"${times(3000, (at) => `;k${at}`).join('')}`],
     ['parameters of 50 components', times(50, (at) => `"x${at}";a;b;c;d;e`).join(' ')],
     ['components', times(65, (at) => `"x${at}"`).join(' ')],
-  ])('ends with too many %s, and nobody looks for the key [I2]', async (_what, list) => {
+  ])('ends without a key lookup when there are too many %s [I2]', async (_parts, list) => {
     const { result, lookups, patterns } = await workOf(signedOver(list), { known: true });
     expect(result).toMatchObject({ code: 'malformed' });
     expect(lookups).toBe(0);
     expect(patterns).toBeLessThan(mostBeforeTheKey);
   });
 
-  it('ends with the ninth signature [I2]', async () => {
+  it('ends at the ninth signature [I2]', async () => {
     for (const [count, code] of [
       [8, 'missing'],
       [9, 'malformed'],
@@ -115,13 +115,13 @@ describe('The work of a message that is refused', () => {
     ],
     ['too many query parameters', signedOver('"@query-param";name="a"'), `/?${'a&'.repeat(300)}`],
     ['too long a query', signedOver('"@query-param";name="a"'), `/?a=${'!'.repeat(LIMITS.queryLength)}`],
-  ])('ends with %s, also for a known key [I2]', async (_what, fields, target) => {
+  ])('ends at %s, also for a known key [I2]', async (_parts, fields, target) => {
     const { result, patterns } = await workOf(fields, { known: true, target });
     expect(result).toMatchObject({ code: 'component_malformed' });
     expect(patterns).toBeLessThan(mostWithTheKey);
   });
 
-  it('is bounded for whatever is sent [A16, I2]', async () => {
+  it('is bounded for arbitrary input [A16, I2]', async () => {
     const name = fc.constantFrom(
       'x',
       'y',

@@ -30,13 +30,13 @@ function codeOf(...lines: string[]): ContentDigestRefusal['code'] | 'ok' {
 }
 
 describe('Content-Digest (RFC 9530)', () => {
-  it('computes what the RFC prints', () => {
+  it('computes the values printed in the RFC', () => {
     expect(computeContentDigest(body)).toBe(SHA256);
     expect(computeContentDigest(new Uint8Array(0))).toBe('sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:');
     expect(() => computeContentDigest(body, 'md5' as DigestAlgorithm)).toThrow(SignatureError);
   });
 
-  it('what was computed verifies, and no other content does', () => {
+  it('verifies the content it was computed from, and no other', () => {
     fc.assert(
       fc.property(
         fc.uint8Array(),
@@ -51,7 +51,7 @@ describe('Content-Digest (RFC 9530)', () => {
     );
   });
 
-  it('takes hashes that were computed elsewhere, all that are needed', () => {
+  it('verifies with hashes from the caller, and throws when one is missing', () => {
     const sha256 = createHash('sha256').update(body).digest();
     expect(verifyContentDigest(parsed(SHA256), { sha256 })).toEqual({ ok: true });
     expect(verifyContentDigest(parsed(SHA256), { sha256: Buffer.alloc(32) })).toMatchObject({ code: 'mismatch' });
@@ -60,13 +60,13 @@ describe('Content-Digest (RFC 9530)', () => {
     expect(() => verifyContentDigest(new Map(), body)).toThrow(SignatureError);
   });
 
-  it('of two values both must match, in either order [A4]', () => {
+  it('with two values verifies only when both match, in either order [A4]', () => {
     expect(verifyContentDigest(parsed(SHA256, SHA512), body)).toEqual({ ok: true });
     expect(verifyContentDigest(parsed(SHA256, WRONG512), body)).toMatchObject({ code: 'mismatch' });
     expect(verifyContentDigest(parsed(`${WRONG512},${SHA256}`), body)).toMatchObject({ code: 'mismatch' });
   });
 
-  it('unknown and insecure algorithms are ignored beside a good one, and refused alone [A4]', () => {
+  it('ignores unknown and insecure algorithms beside a supported one, and refuses them alone [A4]', () => {
     expect([...parsed(`md5=:AAAA:, ${SHA256}, unixsum=:AAAA:`).keys()]).toEqual(['sha-256']);
     expect(codeOf('md5=:AAAA:, sha=:AAAA:')).toBe('unsupported');
     expect(codeOf('SHA-256=:AAAA:')).toBe('malformed');
@@ -95,7 +95,7 @@ describe('Content-Digest (RFC 9530)', () => {
     expect(codeOf(line)).toBe('malformed');
   });
 
-  it('a duplicate in a second line is refused [A4]', () => {
+  it('refuses a duplicate in a second line [A4]', () => {
     expect(codeOf(SHA256, SHA256)).toBe('malformed');
   });
 });

@@ -4,7 +4,7 @@ import { jwkThumbprint, SignatureError, type ThumbprintKey } from '../src/index.
 import { describeVectors } from './support/vectors.js';
 
 describe('JWK thumbprint (RFC 7638)', () => {
-  it('RFC 8037 A.3', () => {
+  it('matches RFC 8037 A.3', () => {
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };
     expect(jwkThumbprint(jwk)).toBe('kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k');
   });

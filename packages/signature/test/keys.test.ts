@@ -25,7 +25,7 @@ describe('keys', () => {
     expect(nativeSigningKey(privateKey, { keyId: 'k' })).toMatchObject({ algorithm, keyId: 'k' });
   });
 
-  it('hmac-sha256 is used only when it is named, with a secret [A8]', () => {
+  it('use hmac-sha256 only when it is named and the key is a secret [A8]', () => {
     expect(() => verificationKey(secret)).toThrow(SignatureError);
     expect(() => nativeSigningKey(secret, { keyId: 'k' })).toThrow(SignatureError);
     expect(verificationKey(secret, { algorithm: 'hmac-sha256' }).algorithm).toBe('hmac-sha256');

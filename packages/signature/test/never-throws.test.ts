@@ -83,8 +83,8 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ status: fc.integer(), rawFields, request: anyRequest }),
 );
 
-describe('whatever is received', () => {
-  it('verification answers with a known code and never throws', async () => {
+describe('arbitrary input', () => {
+  it('makes verification return a known code and never throw', async () => {
     const lenient = policy({ components: requireComponents({}), parameters: [], maxAgeSeconds: Infinity });
     await fc.assert(
       fc.asyncProperty(anyMessage, fc.boolean(), async (message, strict) => {
@@ -96,7 +96,7 @@ describe('whatever is received', () => {
     );
   });
 
-  it('parsers answer and never throw', () => {
+  it('makes no parser throw', () => {
     fc.assert(
       fc.property(fc.oneof(text, member), rawFields, (value, raw) => {
         for (const parse of [parseSignatureInput, parseSignatureHeader, parseAcceptSignature, parseWantContentDigest]) {
@@ -107,7 +107,7 @@ describe('whatever is received', () => {
     );
   });
 
-  it('a canonical Signature-Input is signed as it stands: its serialisation equals the received slice [A16]', () => {
+  it('in canonical form has a serialisation equal to the received Signature-Input [A16]', () => {
     fc.assert(
       fc.property(member, (value) => {
         const parsed = parseDictionary(value, { duplicates: 'refuse' });
@@ -130,7 +130,7 @@ describe('a valid message with one character replaced', () => {
     'Authorization',
   ] as const;
 
-  it('does not verify, wherever the character stands', async () => {
+  it('does not verify, for any position of the character', async () => {
     const valid = await signed(request());
     expect(await verifyMessage(valid, sync)).toMatchObject({ ok: true });
     const replacement = fc.oneof(

@@ -216,7 +216,7 @@ function fieldOf(message: Message, name: string): string {
   return (message.rawFields[at + 1] ?? '').trim();
 }
 
-/** What a Signature-Input asks to be signed, in the form in which our own API takes it. */
+/** The components and parameters of a Signature-Input, in the form of our own API. */
 function requested(signatureInput: string, wanted?: string) {
   const parsed = parseSignatureInput(signatureInput);
   if (!parsed.ok) return expect.fail(parsed.detail);

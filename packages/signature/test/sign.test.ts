@@ -122,7 +122,7 @@ describe('field components', () => {
     expect(valueOf(component, { rawFields })).toBe(value);
   });
 
-  it('bs refuses characters that are no bytes', () => {
+  it('refuse characters above U+00FF with bs', () => {
     expect(valueOf('x;bs', { rawFields: ['x', '\u0100'] })).toBe('component_malformed');
   });
 
@@ -138,7 +138,7 @@ function sign(options: Partial<SignOptions>): Promise<SignedMessage> {
 }
 
 describe('signing', () => {
-  it('labels sig and adds the key id of the key, unless told otherwise', async () => {
+  it('uses the label sig and the id of the key by default', async () => {
     expect((await sign({})).signatureInput).toBe('sig=("@method");keyid="key-1"');
     const other = await sign({ label: 'a1', parameters: { keyid: 'other', created: 1 } });
     expect(other.signatureInput).toBe('a1=("@method");keyid="other";created=1');
@@ -162,13 +162,13 @@ describe('signing', () => {
     await expect(sign(options)).rejects.toSatisfy((error) => error instanceof SignatureError && error.code === code);
   });
 
-  it('a policy with a component that cannot be written throws at creation', () => {
+  it('throws at the creation of a policy with an invalid component', () => {
     expect(() => requireComponents({ all: ['"x'] })).toThrow(SignatureError);
   });
 });
 
 describe('reading signature fields without verifying', () => {
-  it('gives labels, components and parameters', () => {
+  it('returns labels, components and parameters', () => {
     const parsed = parseSignatureInput('a=("@method" "x";bs);created=1;tag="t", b=()');
     if (!parsed.ok) expect.fail(parsed.detail);
     expect([...parsed.inputs.keys()]).toEqual(['a', 'b']);
@@ -180,7 +180,7 @@ describe('reading signature fields without verifying', () => {
 });
 
 describe('refusal codes', () => {
-  it('are these, and no others, without a major version', () => {
+  it('change only with a major version', () => {
     const codes: Record<SignatureRefusalCode, true> = {
       missing: true,
       malformed: true,

@@ -73,14 +73,14 @@ describeVectors('Wycheproof RSA-PSS with other parameters', PATH, (vectors) => {
 });
 
 describeVectors('Wycheproof HMAC', PATH, (vectors) => {
-  it('agrees where the tag is whole, refuses truncated tags and short secrets', async () => {
+  it('agrees for untruncated tags, and refuses truncated tags and short secrets', async () => {
     let compared = 0;
     for (const group of (vectors.json('hmac_sha256_test.json') as Suite).testGroups) {
       for (const test of group.tests) {
         const secret = createSecretKey(test.key ?? '', 'hex');
-        // Ours by choice: a secret below the size of the hash is refused before it is used (RFC 2104 §3).
+        // Our own rule: refuse a secret shorter than the hash (RFC 2104 §3) before it is used.
         expect(keyProblem('hmac-sha256', secret) === undefined).toBe((group.keySize ?? 0) >= 256);
-        // RFC 9421 §3.3.3 has no truncated form, so a tag of 128 bits is wrong even where the vectors call it valid.
+        // RFC 9421 §3.3.3 has no truncated form, so a tag of 128 bits is invalid even if the vectors call it valid.
         const expected = group.tagSize === 256 ? test.result : 'invalid';
         expect(await verdict('hmac-sha256', secret, test), test.comment).toBe(expected);
         compared += group.tagSize === 256 ? 1 : 0;

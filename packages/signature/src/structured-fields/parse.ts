@@ -79,7 +79,7 @@ function readFlag(scanner: Scanner): Item | undefined {
   return parameters && { value: TRUE, parameters };
 }
 
-/** The comma between two members; a comma with nothing behind it is refused. */
+/** The comma between two members; a trailing comma is refused. */
 function readSeparator(scanner: Scanner): boolean {
   scanner.skipOptionalWhitespace();
   if (scanner.done) return true;

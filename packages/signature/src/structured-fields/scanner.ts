@@ -23,7 +23,7 @@ export class Scanner {
     return this.input.charCodeAt(this.position);
   }
 
-  /** Steps over one character if it is this one. */
+  /** Consumes the next character if it is this one. */
   take(code: number): boolean {
     if (this.peek() !== code) return false;
     this.position += 1;
@@ -48,7 +48,7 @@ export class Scanner {
     return false;
   }
 
-  /** Matches a sticky pattern here and steps over it. */
+  /** Matches a sticky pattern here and consumes the match. */
   match(pattern: RegExp): RegExpExecArray | undefined {
     pattern.lastIndex = this.position;
     const found = pattern.exec(this.input);

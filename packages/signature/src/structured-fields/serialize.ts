@@ -34,12 +34,12 @@ export function serializeMember(member: Member): string {
   return isInnerList(member) ? serializeInnerList(member) : serializeItem(member);
 }
 
-/** Serialises a List (RFC 9651 §4.1.1); an empty one is the empty string, to be left out of a message. */
+/** Serialises a List (RFC 9651 §4.1.1); an empty one is the empty string: omit the field. */
 export function serializeList(list: List): string {
   return list.map(serializeMember).join(', ');
 }
 
-/** Serialises a Dictionary (RFC 9651 §4.1.2); an empty one is the empty string, to be left out of a message. */
+/** Serialises a Dictionary (RFC 9651 §4.1.2); an empty one is the empty string: omit the field. */
 export function serializeDictionary(dictionary: Dictionary): string {
   return [...dictionary].map(([key, member]) => serializeKey(key) + serializeDictionaryValue(member)).join(', ');
 }

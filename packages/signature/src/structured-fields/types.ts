@@ -29,7 +29,7 @@ export type Dictionary = ReadonlyMap<string, Member>;
 /** The three top-level structures a field can be defined as. */
 export type StructuredType = 'item' | 'list' | 'dictionary';
 
-/** Why a field value is not the structured field it should be. */
+/** Why a field value does not parse as its structured type. */
 export interface StructuredFieldProblem {
   readonly kind: 'syntax' | 'duplicate_key' | 'duplicate_parameter' | 'too_long';
   readonly detail: string;
@@ -41,15 +41,15 @@ export type Parsed<T> =
 
 export interface ParseOptions {
   /**
-   * What a repeated dictionary key or parameter does. RFC 9651 lets the last one win (`'last'`, the default);
+   * How to treat a repeated dictionary key or parameter. RFC 9651 lets the last one win (`'last'`, the default);
    * `'refuse'` is for fields that carry a security decision, where a first-wins reader must not see another value.
    */
   readonly duplicates?: 'last' | 'refuse';
-  /** What may still be read; parsing stops there. For fields of unknown senders. Default: no limit. */
+  /** The remaining budget, at whose end parsing stops. For fields of unknown senders. Default: no limit. */
   readonly budget?: ParseBudget;
 }
 
-/** How much all parses that share this object may read together; each of them counts down. */
+/** The budget of all parses that share this object; each of them decrements it. */
 export interface ParseBudget {
   /** Keys, items and inner lists. */
   parts: number;

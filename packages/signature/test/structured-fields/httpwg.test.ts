@@ -74,8 +74,8 @@ function serialize(type: Case['header_type'], value: unknown): string {
 }
 
 /**
- * The vectors write Integers and Decimals alike, as JSON numbers; where the number does not tell, the type is taken from
- * what was parsed, and the serialisation that is compared next tells them apart.
+ * The vectors write Integers and Decimals as JSON numbers. If a number is ambiguous, take the type of the parsed value; the
+ * comparison of the serialisations distinguishes the types.
  */
 function fromJson(type: Case['header_type'], json: unknown, parsed?: unknown): unknown {
   if (type === 'item') return member(json as JsonMember, parsed as Member);

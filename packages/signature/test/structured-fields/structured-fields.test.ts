@@ -33,7 +33,7 @@ const dictionary: fc.Arbitrary<Dictionary> = fc
   .map((all) => new Map(all));
 
 describe('structured fields (RFC 9651)', () => {
-  it('gives back every value that was serialised, with its type', () => {
+  it('parses every serialised value back, with its type', () => {
     fc.assert(
       fc.property(item, (value) => {
         expect(parseItem(serializeItem(value))).toEqual({ ok: true, value });
@@ -52,7 +52,7 @@ describe('structured fields (RFC 9651)', () => {
     );
   });
 
-  it('never throws, and what it accepts has one serialisation', () => {
+  it('never throws, and accepts only values with one serialisation', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.stringMatching(/^[a-z"();,=:?@%0-9. \\*-]{0,40}$/),
@@ -77,7 +77,7 @@ describe('structured fields (RFC 9651)', () => {
     expect(serializeList(parsed.value)).toBe('1, 1.0');
   });
 
-  it('lets the last duplicate win only where it may [A16]', () => {
+  it('lets the last duplicate win only when duplicates are allowed [A16]', () => {
     expect(parseDictionary('a=1, b=2, a=3').ok).toBe(true);
     expect(parseDictionary('a=1, b=2, a=3', { duplicates: 'refuse' })).toMatchObject({
       problem: { kind: 'duplicate_key' },
@@ -97,7 +97,7 @@ describe('structured fields (RFC 9651)', () => {
     expect(parseItem(`:${text}:`).ok).toBe(false);
   });
 
-  it('refuses to serialise what no field can carry', () => {
+  it('refuses to serialise values that no field can carry', () => {
     const impossible: BareItem[] = [
       { type: 'integer', value: 1e15 },
       { type: 'integer', value: 1.5 },
@@ -118,7 +118,7 @@ describe('structured fields (RFC 9651)', () => {
     expect(() => serializeInnerList({ items: [], parameters: upper })).toThrow(StructuredFieldError);
   });
 
-  it('knows the registered fields, and others by the name their caller gives', () => {
+  it('knows the registered fields, and the fields that the caller names', () => {
     expect(structuredTypeOf('content-digest')).toBe('dictionary');
     expect(structuredTypeOf('x-mine')).toBeUndefined();
     expect(structuredTypeOf('x-mine', { 'x-mine': 'list' })).toBe('list');

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 /** Published test vectors live beside the repository, not in it. */
 const FOLDER = new URL('../../../../../shared/vectors/', import.meta.url);
 
-/** Runs tests on published vectors; without the vectors it says loudly that nothing was tested. */
+/** Runs tests on published vectors; warns if the vectors are missing. */
 export function describeVectors(name: string, path: string, tests: (read: VectorReader) => void): void {
   const folder = new URL(path, FOLDER);
   describe(name, () => {
