@@ -1,12 +1,11 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { keyFromJson, type PolicyScope } from '../index/scope.js';
+import { patternFromJson, StringPattern } from './string-pattern.js';
+import { joinValueReads, type ValueReads } from './value-reads.js';
 
 /** The parts of a request that the conditions of some policies read. */
 export interface PolicyReads {
-  /** Attributes of the context that are read. */
-  readonly context: ReadonlySet<string> | 'all';
-  /** Attributes of the context with a member that is read. If the value is an entity, its record is read. */
-  readonly within: ReadonlySet<string>;
+  readonly context: ValueReads;
   /** Whether parents, attributes or tags of any entity are read. */
   readonly entities: boolean;
   /** Those of `principal`, `action` and `resource` that are read in any way. */
@@ -24,21 +23,11 @@ export function readsOf({ conditions }: PolicyJson): PolicyReads {
 
 export function joinReads(all: readonly PolicyReads[]): PolicyReads {
   return {
-    context: joinContexts(all),
-    within: new Set(all.flatMap(({ within }) => [...within])),
+    context: joinValueReads(all.map(({ context }) => context)),
     entities: all.some(({ entities }) => entities),
     variables: new Set(all.flatMap(({ variables }) => [...variables])),
     named: new Set(all.flatMap(({ named }) => [...named])),
   };
-}
-
-function joinContexts(all: readonly PolicyReads[]): PolicyReads['context'] {
-  const joined = new Set<string>();
-  for (const { context } of all) {
-    if (context === 'all') return 'all';
-    for (const name of context) joined.add(name);
-  }
-  return joined;
 }
 
 /** The groups that scopes name. Cedar needs no other ancestor to evaluate the scopes. */
@@ -74,7 +63,6 @@ const TRANSPARENT: ReadonlySet<string> = new Set([
   'containsAny',
   'isEmpty',
   'like',
-  'Literal',
   'is',
   'if-then-else',
   'Set',
@@ -82,35 +70,48 @@ const TRANSPARENT: ReadonlySet<string> = new Set([
 ]);
 
 class ReadsCollector implements PolicyReads {
-  context: Set<string> | 'all' = new Set();
-  readonly within = new Set<string>();
+  readonly context = new CollectedReads();
   entities = false;
   readonly variables = new Set<string>();
   readonly named = new Set<string>();
 
   visit(node: unknown): void {
     if (!isNode(node)) return;
-    for (const [operator, operand] of Object.entries(node)) this.#operation(operator, operand);
+    const path = pathInContext(node);
+    if (path === undefined) for (const [operator, operand] of Object.entries(node)) this.#operation(operator, operand);
+    else this.context.at(path).whole = true;
   }
 
   #operation(operator: string, operand: unknown): void {
-    if (operator === 'Var') return this.#variable(operand);
-    if (operator === 'Value') return this.#literal(operand);
-    if ((operator === '.' || operator === 'has') && isNode(operand))
-      return this.#access(operand['left'], operand['attr']);
+    if (operator === 'Var' && typeof operand === 'string') this.variables.add(operand);
+    else if (operator === 'Value') this.#literal(operand);
+    else if ((operator === '.' || operator === 'has') && isNode(operand)) this.#access(operand);
+    else if (!this.#comparison(operator, operand)) this.#others(operator, operand);
+  }
+
+  #others(operator: string, operand: unknown): void {
     // This covers `in`, `is … in`, tags and extension functions.
     if (!TRANSPARENT.has(operator) || (operator === 'is' && isNode(operand) && 'in' in operand)) this.entities = true;
-    this.#operands(operand);
-  }
-
-  #operands(operand: unknown): void {
     if (!isNode(operand)) return;
-    for (const value of Object.values(operand)) this.visit(value);
+    // The other member of `like` is its pattern, which reads nothing.
+    const operands = operator === 'like' ? [operand['left']] : Object.values(operand);
+    for (const value of operands) this.visit(value);
   }
 
-  #variable(name: unknown): void {
-    if (name === 'context') this.context = 'all';
-    else if (typeof name === 'string') this.variables.add(name);
+  /** Whether it is a comparison of a value of the context with a string or a pattern. */
+  #comparison(operator: string, operand: unknown): boolean {
+    if (!isNode(operand)) return false;
+    const { left, right, pattern } = operand;
+    if (operator === 'like') return this.#compared(left, patternFromJson(pattern));
+    if (operator !== '==' && operator !== '!=') return false;
+    return this.#compared(left, textFrom(right)) || this.#compared(right, textFrom(left));
+  }
+
+  #compared(node: unknown, pattern: StringPattern | undefined): boolean {
+    const path = pathInContext(node);
+    if (path === undefined || pattern === undefined) return false;
+    this.context.at(path).patterns.set(pattern.id, pattern);
+    return true;
   }
 
   #literal(value: unknown): void {
@@ -119,34 +120,52 @@ class ReadsCollector implements PolicyReads {
     else for (const member of Object.values(value)) this.#literal(member);
   }
 
-  #access(left: unknown, attribute: unknown): void {
-    const path = typeof attribute === 'string' ? [attribute] : attribute;
-    const [first] = Array.isArray(path) ? path : [];
-    if (isNode(left) && left['Var'] === 'context' && typeof first === 'string') {
-      this.#contextAttribute(first, Array.isArray(path) && path.length > 1);
+  /** `has`, or an attribute of anything but the context. */
+  #access({ left, attr }: Node): void {
+    const path = pathInContext(left);
+    const names = namesFrom(attr);
+    if (path !== undefined && names !== undefined) {
+      this.context.at([...path, ...names]);
       return;
     }
-    const root = rootInContext(left);
-    if (root === undefined) {
-      this.entities = true;
-      this.visit(left);
-    } else {
-      this.#contextAttribute(root, true);
-    }
-  }
-
-  #contextAttribute(name: string, within: boolean): void {
-    if (this.context !== 'all') this.context.add(name);
-    if (within) this.within.add(name);
+    this.entities = true;
+    this.visit(left);
   }
 }
 
-/** The first attribute of a path such as `context.request.method`. */
-function rootInContext(node: unknown): string | undefined {
-  if (!isNode(node) || !isNode(node['.'])) return undefined;
-  const { left, attr } = node['.'];
-  if (isNode(left) && left['Var'] === 'context') return typeof attr === 'string' ? attr : undefined;
-  return rootInContext(left);
+class CollectedReads implements ValueReads {
+  whole = false;
+  readonly patterns = new Map<string, StringPattern>();
+  readonly members = new Map<string, CollectedReads>();
+
+  at([name, ...rest]: readonly string[]): CollectedReads {
+    if (name === undefined) return this;
+    const member = this.members.get(name) ?? new CollectedReads();
+    this.members.set(name, member);
+    return member.at(rest);
+  }
+}
+
+/** The names in a path such as `context.request.method`; none for `context` itself. */
+function pathInContext(node: unknown): readonly string[] | undefined {
+  if (!isNode(node) || Object.keys(node).length !== 1) return undefined;
+  if (node['Var'] === 'context') return [];
+  const { '.': access } = node;
+  if (!isNode(access)) return undefined;
+  const path = pathInContext(access['left']);
+  const names = namesFrom(access['attr']);
+  return path && names && [...path, ...names];
+}
+
+/** Of `has a.b`, the JSON is a list of names. */
+function namesFrom(attribute: unknown): readonly string[] | undefined {
+  const names: unknown = typeof attribute === 'string' ? [attribute] : attribute;
+  return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
+}
+
+function textFrom(node: unknown): StringPattern | undefined {
+  if (!isNode(node) || typeof node['Value'] !== 'string') return undefined;
+  return new StringPattern([node['Value']]);
 }
 
 function isNode(value: unknown): value is Node {

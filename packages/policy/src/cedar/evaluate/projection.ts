@@ -1,8 +1,9 @@
-import type { CedarValueJson, EntityJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { entitiesIn } from '../request/entities.js';
 import type { CedarRequest } from '../request/request.js';
 import type { ResolvedRequest } from '../index/policy-index.js';
 import type { PolicyReads } from './policy-reads.js';
+import { keyOfValue, projectValue } from './value-reads.js';
 import { entityKey, keyFromJson, type ResolvedEntity, uidOf } from '../index/scope.js';
 
 /** The request that is sent to Cedar, and the key under which its evaluation is cached. */
@@ -22,10 +23,10 @@ export function projectRequest(
   reads: PolicyReads,
   groups: ReadonlySet<string>,
 ): KeyedRequest {
-  const context = projectContext(request.context, reads);
+  const context = projectValue(request.context, reads.context) as CedarRequest['context'];
+  const contextKey = keyOfValue(context, reads.context);
   if (readsEntities(reads, context)) {
-    const projected = { ...request, context };
-    return { request: projected, key: JSON.stringify(projected) };
+    return { request: { ...request, context }, key: JSON.stringify({ ...request, context: contextKey }) };
   }
   const entities = entitiesForScopes(request, resolved, groups);
   const { principal, action, resource } = request;
@@ -33,38 +34,39 @@ export function projectRequest(
     reads.variables.has(name) ? { type, id } : { type },
   );
   // The subset already implies that the scopes hold, so that the key needs only the variables that conditions read.
-  return { request: { ...request, context, entities }, key: JSON.stringify([read, context]) };
+  return { request: { ...request, context, entities }, key: JSON.stringify([read, contextKey]) };
 }
 
-/** Keeps the whole request, for sets with a schema. The key omits the id of a resource that no condition reads. */
+/**
+ * Keeps the whole request, for sets with a schema. The key omits the id of a resource that no condition reads, and texts
+ * in the context that none reads: the schema gives them the type String, so that they are valid whatever they say.
+ */
 export function wholeRequest(
   request: CedarRequest,
   reads: PolicyReads,
   enumeratedTypes: ReadonlySet<string>,
 ): KeyedRequest {
   const { resource, context, entities } = request;
+  const keyed = { ...request, context: keyOfValue(context, reads.context) };
   const isUnread =
     !reads.variables.has('resource') && !readsEntities(reads, context) && !enumeratedTypes.has(resource.type);
-  if (!isUnread) return { request, key: JSON.stringify(request) };
+  if (!isUnread) return { request, key: JSON.stringify(keyed) };
   const key = entityKey(resource);
   const record = entities.find(({ uid }) => keyFromJson(uid) === key);
   // With parents, the id could close a cycle, which makes Cedar refuse the entities.
-  if (record !== undefined && record.parents.length > 0) return { request, key: JSON.stringify(request) };
+  if (record !== undefined && record.parents.length > 0) return { request, key: JSON.stringify(keyed) };
   const others = entities.filter((entity) => entity !== record);
   const anonymous = record && { attrs: record.attrs, tags: record.tags };
-  return { request, key: JSON.stringify({ ...request, resource: resource.type, entities: others, record: anonymous }) };
+  return { request, key: JSON.stringify({ ...keyed, resource: resource.type, entities: others, record: anonymous }) };
 }
 
-function projectContext(context: CedarRequest['context'], reads: PolicyReads): CedarRequest['context'] {
-  if (reads.context === 'all') return context;
-  const names = reads.context;
-  return Object.fromEntries(Object.entries(context).filter(([name]) => names.has(name)));
-}
-
-function readsEntities(reads: PolicyReads, context: Record<string, CedarValueJson>): boolean {
+/** Whether parents, attributes or tags of an entity are read, also of one that a member of the context is taken of. */
+function readsEntities(reads: PolicyReads, context: CedarRequest['context']): boolean {
   if (reads.entities) return true;
-  if (reads.within.size === 0) return false;
-  return Object.entries(context).some(([name, value]) => reads.within.has(name) && entitiesIn(value).length > 0);
+  return Object.entries(context).some(([name, value]) => {
+    const members = reads.context.members.get(name)?.members;
+    return members !== undefined && members.size > 0 && entitiesIn(value).length > 0;
+  });
 }
 
 /** Only the ancestors that the scopes name. */

@@ -19,7 +19,7 @@ entity User in [Group] = { level?: Long };
 entity Agent in [Role] = { level?: Long } tags Long;
 entity Repo in [Org] = { owner?: Agent };
 entity Color enum ["a", "b"];
-type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, request?: { method: String } };
+type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, request?: { method: String, path?: String } };
 action "g1"; action "g2" in [Action::"g1"];
 action "x" in [Action::"g2"] appliesTo { principal: [Agent], resource: [Repo, Role, Color, Agent], context: AgentContext };
 action "y" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
@@ -115,7 +115,43 @@ const condition = fc.oneof(
   actionLiteral.map((it) => `action == ${it}`),
 );
 
-const clause = fc.tuple(fc.constantFrom('when', 'unless'), condition);
+/** Texts and patterns of few characters, so that they match often. A star in a pattern is a wildcard or is escaped. */
+const character = fc.constantFrom('a', 'b', '/', '*', 'é', 'e\u0301', '𝒳', '\0', '\\');
+const path = fc.string({ unit: character, maxLength: 6 });
+const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('\0', '\\0')}"`;
+const pattern = fc
+  .array(
+    fc.oneof(
+      fc.constant('*'),
+      character.map((each) => quoted(each).slice(1, -1).replace('*', '\\*')),
+    ),
+    { maxLength: 6 },
+  )
+  .map((parts) => `"${parts.join('')}"`);
+const PATH = 'context.request.path';
+/** Conditions that only compare a path; the last of them read it otherwise, too. */
+const pathCondition = fc
+  .array(
+    fc.oneof(
+      { weight: 4, arbitrary: pattern.map((it) => `${PATH} like ${it}`) },
+      pattern.map((it) => `context["request"]["path"] like ${it}`),
+      path.map((it) => `${PATH} == ${quoted(it)}`),
+      path.map((it) => `${quoted(it)} != ${PATH}`),
+      fc.constantFrom(`context.request has path`, `context has request.path`, 'context.request.method == "GET"'),
+      fc.constantFrom(
+        `${PATH} == context.request.method`,
+        `["a", "b"].contains(${PATH})`,
+        'context.request == {path: "a"}',
+      ),
+    ),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map((all) => `context has request.path && (${all.join(' || ')})`);
+
+const clause = fc.tuple(
+  fc.constantFrom('when', 'unless'),
+  fc.oneof({ weight: 3, arbitrary: condition }, pathCondition),
+);
 const policyOf = (heads: fc.Arbitrary<string>, clauses: fc.Arbitrary<[string, string][]>): fc.Arbitrary<string> =>
   fc.tuple(fc.constantFrom('permit', 'forbid'), heads, clauses).map(([effect, head, clauses]) => {
     // A permit must not read the context as a whole.
@@ -192,7 +228,14 @@ const circumstances = fc.record({
   context: fc.record({
     k1: value(fc.constantFrom(0, 1, 2)),
     k2: value(fc.constantFrom({}, { n: 0 }, { n: 1 })),
-    request: value(fc.constantFrom({ method: 'POST' }, { method: 'GET' })),
+    request: value(
+      fc
+        .record({
+          method: fc.constantFrom('POST', 'GET', 'a'),
+          path: value(fc.oneof(path, fc.constantFrom('a', 'b', '*'))),
+        })
+        .map(defined),
+    ),
   }),
   level,
   userLevel: level,
@@ -271,6 +314,10 @@ function requestFrom(drawn: Drawn): CedarRequest {
 
 /** Requests that differ in one value each: a cached evaluation of one must not be used for another. */
 function neighbours([base, other]: [Drawn, Drawn]): CedarRequest[] {
+  const paths = ['a', 'b', '*', 'ab', '/', '', other.context.request?.path ?? 'é'].map((path) => ({
+    ...base,
+    context: { ...base.context, request: { method: base.context.request?.method ?? 'POST', path } },
+  }));
   const changes = Object.entries(other).map(([name, value]) => ({ ...base, [name]: value }));
   const resources = [other.resource.id, 'é', 'd'].map((each) => ({ type: base.resource.type, id: each }));
   const principal = { type: base.principal.type, id: other.principal.id };
@@ -279,6 +326,7 @@ function neighbours([base, other]: [Drawn, Drawn]): CedarRequest[] {
     ...resources.map((resource) => ({ ...base, resource })),
     { ...base, principal },
     ...changes,
+    ...paths,
     other,
   ];
   return all.map(requestFrom);

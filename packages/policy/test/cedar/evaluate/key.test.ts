@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { LivePolicies } from '../../../src/cedar/evaluate/live-policies.js';
+import { type Cedar, freshCedar } from '../../../src/cedar/instance/instance.js';
+import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
+import { AGENT_VOCABULARY } from '../../../src/cedar/load/schema.js';
+import { cedarRequest } from '../../../src/cedar/request/request.js';
+import { reviewerQuery } from '../../query.js';
+
+const SCHEMA =
+  'entity Repo; action "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };';
+
+/** Evaluates requests that differ in path, and lists for each its decision and the context that Cedar received. */
+function evaluated(condition: string, paths: readonly string[], schema?: string): [string, unknown][] {
+  const texts = {
+    policies: { 'p.cedar': `permit(principal, action, resource) when { ${condition} };` },
+    ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
+  };
+  const reading = readPolicySet(freshCedar(), texts, AGENT_VOCABULARY);
+  if (!reading.ok) throw new Error(reading.problems.join());
+  let received: unknown = 'nothing';
+  const cedar = freshCedar();
+  const observed: Cedar = {
+    ...cedar,
+    statefulIsAuthorized(call) {
+      received = call.context;
+      return cedar.statefulIsAuthorized(call);
+    },
+  };
+  const live = new LivePolicies(reading.set, observed);
+  return paths.map((path) => {
+    received = 'nothing';
+    const query = reviewerQuery({ resource: { type: 'Repo', id: path } });
+    const request = cedarRequest({ ...query, context: { ...query.context, request: { method: 'POST', path } } });
+    if (!request.ok) throw new Error(request.problem);
+    const evaluation = live.evaluate(request.request);
+    return [evaluation.ok ? evaluation.decision : 'error', received];
+  });
+}
+
+const decisions = (rows: readonly [string, unknown][]): string[] => rows.map(([decision]) => decision);
+const calls = (rows: readonly [string, unknown][]): number =>
+  rows.filter(([, received]) => received !== 'nothing').length;
+
+describe.each([
+  ['without a schema', undefined],
+  ['with a schema', SCHEMA],
+])('a path, %s', (_title, schema) => {
+  it('is a hit if it matches the same patterns as an earlier one', () => {
+    const paths = ['/repos/a', '/repos/b', '/users/a', '/users/b', '/admin', '/repos/c/secret'];
+    const rows = evaluated(
+      'context.request.path like "/repos/*" && context.request.path != "/repos/c/secret"',
+      paths,
+      schema,
+    );
+    expect(decisions(rows)).toEqual(['allow', 'allow', 'deny', 'deny', 'deny', 'deny']);
+    expect(calls(rows)).toBe(3);
+  });
+
+  it('is a hit if another text is compared with a pattern', () => {
+    const rows = evaluated('(if context.depth > 0 then "a" else "b") like "*"', ['/a', '/b'], schema);
+    expect(calls(rows)).toBe(1);
+  });
+
+  it('is a hit if no policy reads it', () => {
+    const rows = evaluated('context.request.method == "POST"', ['/a', '/b', '/c'], schema);
+    expect(decisions(rows)).toEqual(['allow', 'allow', 'allow']);
+    expect(calls(rows)).toBe(1);
+  });
+
+  it.each([
+    'context.request.path like "/a*" && ["/a"].contains(context.request.path)',
+    'context.request.path == context.request.method || context.request.path like "*"',
+    'context.request == {method: "POST", path: "/a"}',
+    '(if context.depth > 0 then context.request.path else "") like "/a"',
+    `context.request.path like "/" || ${Array.from({ length: 15 }, (_, row) => `(${Array.from({ length: 19 }, (_item, column) => `context.request.path == "${row} ${column}"`).join(' || ')})`).join(' || ')}`,
+  ])('is evaluated if a policy also reads it in another way: %#', (condition) => {
+    expect(calls(evaluated(condition, ['/a', '/b', '/a'], schema))).toBe(2);
+  });
+});
+
+it('Cedar receives only the members of a record that a policy reads', () => {
+  const [row] = evaluated('context.request.path like "/a*" && context has depth', ['/a']);
+  expect(row).toEqual(['allow', { depth: 1, request: { path: '/a' } }]);
+});
