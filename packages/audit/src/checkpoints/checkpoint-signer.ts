@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { type Checkpoint, formatCheckpoint, formatVerifierKey } from '@countersign/audit-verifier';
 import { ConfigError } from '@countersign/common';
 import { createAtomically } from '../disk/atomic-file.js';
+import { checkRegularFile, readIfPresent } from '../disk/regular-file.js';
 
 /** Signs the checkpoints of a log. */
 export interface CheckpointSigner {
@@ -30,17 +31,24 @@ export function checkpointSigner(origin: string, privateKey: KeyObject): Checkpo
  * a crash can leave an empty file for a key that has signed nothing.
  */
 export function readOrCreateKey(path: string, isNewLog: boolean): KeyObject {
-  if (isNewLog && statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path);
-  if (!existsSync(path)) {
+  let pem = readIfPresent(path);
+  if (isNewLog && pem?.length === 0) {
+    // Not through a link: only a file that a crash left here is ours to replace.
+    checkRegularFile(path);
+    rmSync(path);
+    pem = undefined;
+  }
+  if (pem === undefined) {
     if (!isNewLog) throw missing(path);
     const { privateKey } = generateKeyPairSync('ed25519');
     const made = createAtomically(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
     // Otherwise another process created the file at the same moment: read that key.
     if (made) return privateKey;
+    pem = readIfPresent(path);
   }
   let key: KeyObject;
   try {
-    key = createPrivateKey(readFileSync(path));
+    key = createPrivateKey(pem ?? '');
   } catch {
     throw new ConfigError(
       `auditFile: '${path}' holds no private key that can be read. It must be PKCS #8 in PEM. ` +

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { codeOf } from '@countersign/common';
 import { syncDirectory } from './log-files.js';
 import { answersToSignals } from './process-identity.js';
+import { checkRegularFile } from './regular-file.js';
 
 /** Errors of file systems without hard links, such as exFAT and some network shares. */
 const noLinks = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'EMLINK'];
@@ -50,8 +51,13 @@ function isTaken(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Replaces a file atomically. A symbolic link is replaced, not followed. */
+/**
+ * Replaces a file atomically. A symbolic link is replaced, not followed.
+ *
+ * @throws ConfigError if a pipe, a device or a folder has the name.
+ */
 export function replaceAtomically(path: string, content: string, mode: number): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) checkRegularFile(path);
   renameSync(writeDraft(path, content, mode), path);
 }
 

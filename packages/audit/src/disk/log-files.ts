@@ -1,7 +1,7 @@
-import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { segmentName, segmentsAmong } from '@countersign/audit-verifier';
-import { ConfigError } from '@countersign/common';
+import { checkRegularFile, openRegularFile } from './regular-file.js';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR } = constants;
 
@@ -16,9 +16,10 @@ export function makeFolder(directory: string): void {
   syncDirectory(dirname(created));
 }
 
-/** Opens a file for appending and makes its name durable. Never through a symbolic link to another file. */
+/** Opens a regular file for appending and makes its name durable. Never through a symbolic link to another file. */
 export function openForAppend(path: string, mustBeNew = false): number {
-  const descriptor = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | (mustBeNew ? O_EXCL : 0), 0o600);
+  const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | (mustBeNew ? O_EXCL : 0);
+  const descriptor = openRegularFile(path, flags, 0o600);
   syncDirectory(dirname(path));
   return descriptor;
 }
@@ -26,12 +27,8 @@ export function openForAppend(path: string, mustBeNew = false): number {
 /** The segments of a log, in order. */
 export function segmentsIn(directory: string): { readonly number: number; readonly path: string }[] {
   const segments = segmentsAmong(readdirSync(directory));
-  return segments.map(({ number, file }) => ({ number, path: regularFile(join(directory, file)) }));
-}
-
-function regularFile(path: string): string {
-  if (lstatSync(path).isFile()) return path;
-  throw new ConfigError(`auditFile: '${path}' is not a regular file. A log is not read or written through a link.`);
+  for (const { file } of segments) checkRegularFile(join(directory, file));
+  return segments.map(({ number, file }) => ({ number, path: join(directory, file) }));
 }
 
 export function segmentPath(directory: string, number: number): string {

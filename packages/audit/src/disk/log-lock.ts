@@ -2,7 +2,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  lstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,6 +12,7 @@ import { join } from 'node:path';
 import { ConfigError } from '@countersign/common';
 import { createAtomically, removeStaleDrafts } from './atomic-file.js';
 import { identifyProcess, isRunning, parseIdentity } from './process-identity.js';
+import { checkRegularFile } from './regular-file.js';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
 
@@ -66,14 +66,6 @@ function hold(path: string, content: string, lost: () => ConfigError): LogLock {
       closeSync(descriptor);
     },
   };
-}
-
-function checkRegularFile(path: string, owner: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined || found.isFile()) return;
-  throw new ConfigError(
-    `${owner}: '${path}' is not a regular file. It is the lock of the log: move away what is there.`,
-  );
 }
 
 /** Two processes may do this at once: the one that moved another lock than it judged puts it back. */

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointsFileName } from '@countersign/audit-verifier';
 import { ConfigError } from '@countersign/common';
 import { verifierKeyFileName } from '../disk/log-files.js';
+import { readIfPresent } from '../disk/regular-file.js';
 
 /**
  * Checks that a folder without segments never held a log: a new log must not hide the loss of an old one. A crash at the
@@ -11,8 +12,7 @@ import { verifierKeyFileName } from '../disk/log-files.js';
  * @throws ConfigError if there was a log.
  */
 export function checkNewLog(directory: string): void {
-  const path = join(directory, checkpointsFileName);
-  const checkpoints = existsSync(path) ? readFileSync(path, 'latin1') : '';
+  const checkpoints = readIfPresent(join(directory, checkpointsFileName))?.toString('latin1') ?? '';
   const sealed = [...checkpoints.matchAll(/^(\d+)\n[A-Za-z\d+/]{43}=\n\n/gm)].at(-1)?.[1];
   if (sealed !== undefined) throw gone(directory, `records 1 to ${sealed} were sealed`);
   if (checkpoints !== '') throw gone(directory, `there is a '${checkpointsFileName}'`);

@@ -1,10 +1,11 @@
-import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { codeOf, ConfigError } from '@countersign/common';
 import { AppendFile } from '../disk/append-file.js';
 import { AuditError } from '../record/audit-error.js';
 import { openForAppend } from '../disk/log-files.js';
 import { createUnderFreeName } from '../disk/atomic-file.js';
+import { openRegularFile } from '../disk/regular-file.js';
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
 /** A small file occupies at least one block of the disk. */
@@ -131,7 +132,7 @@ export function readBatch({ path }: SpooledBatch): readonly string[] | undefined
   let descriptor: number;
   try {
     // Never through a symbolic link, which could make any file be sent.
-    descriptor = openSync(path, O_RDONLY | O_NOFOLLOW);
+    descriptor = openRegularFile(path, O_RDONLY | O_NOFOLLOW);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

@@ -95,7 +95,7 @@ describe('the lock of a log', () => {
     using folder = temporaryFolder();
     mkdirSync(lockOf(folder.path));
     expect(() => auditFile(folder.path)).toThrow(ConfigError);
-    expect(() => auditFile(folder.path)).toThrow(/audit\.lock' is not a regular file.*move away what is there/);
+    expect(() => auditFile(folder.path)).toThrow(/audit\.lock' is not a regular file.*move it away/);
     expect(readdirSync(folder.path)).toEqual(['audit.lock']);
   });
 });

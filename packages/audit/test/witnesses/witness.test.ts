@@ -124,7 +124,16 @@ describe('a witness', () => {
     const troubles: string[] = [];
     await writeLog(folder, [witness], troubles);
     expect(readFileSync(elsewhere.log, 'utf8')).toBe('precious');
-    expect(troubles[0]).toMatch(/checkpoints' is a symbolic link, .* Name the file itself/);
+    expect(troubles[0]).toMatch(/checkpoints' is not a regular file .* Name the file itself/);
+  });
+
+  it('writes to the file that its path named when it was made [G6]', async () => {
+    using start = temporaryFolder();
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(start.path);
+    const witness = fileWitness('checkpoints');
+    cwd.mockRestore();
+    await witness.receive('note\n');
+    expect(readFileSync(join(start.path, 'checkpoints'), 'utf8')).toBe('note\n\n');
   });
 
   it('keeps checkpoints in a file for verifyLog [F6]', async () => {
