@@ -1,4 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { readAudit, readUnrecordedActions } from '@countersign/audit';
 import {
   checkOptionNames,
@@ -189,7 +190,7 @@ function readSpoolDirectory(directory: string | undefined): string | undefined {
   try {
     if (statSync(directory).isDirectory()) {
       accessSync(directory, constants.W_OK);
-      return directory;
+      return resolve(directory);
     }
   } catch {
     // Said below.

@@ -45,7 +45,7 @@ export interface CedarEngine extends PolicyEngine {
   readonly actions: ReadonlyMap<string, readonly string[]> | undefined;
   /**
    * Replaces policies, schema and entities atomically. On any problem the old ones remain in force. A source without a
-   * schema is a problem if the current one has a schema.
+   * schema or entities is a problem if the current one has some; an empty list of entities is none.
    */
   replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string };
 }
@@ -62,6 +62,11 @@ export function createCedarEngine(
 const SCHEMA_REMOVED =
   'the policies had a schema, and now there is none, so that nothing would be validated. ' +
   'Give it again, or make a new engine without.';
+
+/** In no group, nobody is subject to a forbid on it. */
+const ENTITIES_REMOVED =
+  'the policies had entities (entities.json), and now there are none, so that nobody would be in a role or group. ' +
+  'Give them again; an empty list, [], removes them.';
 
 class Engine implements CedarEngine {
   readonly knowsUsers = true;
@@ -112,6 +117,8 @@ class Engine implements CedarEngine {
     if (!loaded.ok) return loaded;
     if (this.#live.set.schema !== undefined && loaded.live.set.schema === undefined)
       return { ok: false, problem: SCHEMA_REMOVED };
+    if (this.#live.set.entities.size > 0 && source.entities === undefined)
+      return { ok: false, problem: ENTITIES_REMOVED };
     this.#live = loaded.live;
     return { ok: true };
   }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import {
   checkOptionNames,
   ConfigError,
@@ -36,7 +37,8 @@ export interface CedarDirectory extends CedarEngine {
  * attributes of roles, users and groups: `[{ type, id, parents, attributes }]`.
  *
  * Waits up to a second if a file changed during the last second, as it may be incomplete. If the folder has a
- * `SHA256SUMS` file, in the format of `sha256sum`, it must list exactly the files that are read.
+ * `SHA256SUMS` file, in the format of `sha256sum`, it must list exactly the files that are read. Any other file is
+ * refused, except notes (`*.md`, `README…`, `LICENSE…`), `*.yaml`, `cases.json`, `*.rego`, `*.wasm` and names that begin with a dot.
  *
  * @throws ConfigError with file and line, if the folder cannot be read, has no policy, or a policy does not parse or
  * validate, or reuses an `@id`.
@@ -48,20 +50,24 @@ export async function cedarFromDirectory(
   path: string,
   options: CedarFromDirectoryOptions = {},
 ): Promise<CedarDirectory> {
+  // An empty one would be the working directory.
+  if (typeof path !== 'string' || path === '')
+    throw new ConfigError("cedarFromDirectory: name the folder, like 'policies'.");
   const owner = `cedarFromDirectory('${path}')`;
   checkOptionNames(owner, options, ['watch', 'onReload', 'pollSeconds']);
   const { watch = false } = options;
   if (typeof watch !== 'boolean') throw new ConfigError(`${owner}: 'watch' must be true or false.`);
   const { pollSeconds, onReload } = readFollowing(owner, 'policies', options);
+  const directory = resolve(path);
   const folder = new Folder();
-  const files = await LiveFiles.open({ owner, read: () => readFolder(path), load: (set) => folder.load(set) });
+  const files = await LiveFiles.open({ owner, read: () => readFolder(directory), load: (set) => folder.load(set) });
   const { engine } = folder;
   if (engine.actions === undefined) {
     warn(
       `${owner}: there is no *.cedarschema file, so that no typo in a policy can be found. Write one (docs/guides/policy.md).`,
     );
   }
-  if (watch) files.follow({ folder: path, pollSeconds, onReload });
+  if (watch) files.follow({ folder: directory, pollSeconds, onReload });
   return Object.assign(engine, { reload: () => files.reload(), close: () => files.close() });
 }
 

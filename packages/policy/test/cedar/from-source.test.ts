@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError, type ReloadResult } from '@countersign/common';
 import type { CedarEngine, CedarSource } from '../../src/cedar/engine.js';
@@ -33,7 +33,9 @@ describe('cedarFromDirectory', () => {
       'freeze.cedar': '@id("freeze") forbid(principal, action == Action::"pr.merge", resource);',
       'repo.cedarschema': REPO_SCHEMA,
       'notes.md': 'permit(principal, action, resource);',
-      'old.cedar.bak': 'permit(principal, action, resource);',
+      README: 'permit(principal, action, resource);',
+      'cases.yaml': '[]',
+      '.drafts.cedar.swp': 'permit(principal, action, resource);',
     });
     const engine = await cedarFromDirectory(path);
     expect(engine.decide(reviewerQuery())).toMatchObject({ decision: 'allow', policies: ['drafts.cedar#drafts'] });
@@ -151,12 +153,12 @@ describe('a folder that changes', () => {
     const engine = await cedarFromDirectory(path);
     const before = engine.policySet;
     const lost = { ok: false, problem: expect.stringContaining('had a schema, and now there is none') };
-    await rename(join(path, 'repo.cedarschema'), join(path, 'repo.txt'));
+    await rename(join(path, 'repo.cedarschema'), join(path, 'repo.md'));
     expect(await engine.reload()).toEqual(lost);
     expect(engine.replace({ policies: DRAFTS })).toEqual(lost);
     expect(engine.policySet).toBe(before);
     expect(engine.decide(reviewerQuery({ action: 'pr.close' })).cause).toBe('error');
-    await rename(join(path, 'repo.txt'), join(path, 'repo.cedarschema'));
+    await rename(join(path, 'repo.md'), join(path, 'repo.cedarschema'));
     expect(await engine.reload()).toEqual({ ok: true });
   });
 
@@ -280,11 +282,68 @@ describe('a folder that changes during a read', () => {
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
   });
 
+  it.each([
+    'Entities.json',
+    'entity.json',
+    'sha256sums',
+    'SHA256SUMS.txt',
+    'freeze.CEDAR',
+    'freeze.ceder',
+    'freeze.cedar.txt',
+    'freeze.cedar.bak',
+    'freeze.cedar~',
+    'freeze.cedar ',
+    'sub/entities.json',
+    'sub/deep/freeze.cedar',
+  ])('is refused with %j, which would not be read [K8]', async (name) => {
+    const path = await folder({ 'drafts.cedar': DRAFTS });
+    const engine = await cedarFromDirectory(path);
+    await mkdir(dirname(join(path, name)), { recursive: true });
+    await writeFile(join(path, name), FORBIDS);
+    const problem = `${JSON.stringify(name.split('/')[0])} would not be read`;
+    await expect(cedarFromDirectory(path)).rejects.toThrow(problem);
+    expect(await engine.reload()).toEqual({ ok: false, problem: expect.stringContaining(problem) });
+  });
+
+  it('may hold an empty folder', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS });
+    await mkdir(join(path, 'lost+found'));
+    await expect(cedarFromDirectory(path)).resolves.toBeDefined();
+  });
+
+  it('is refused without its entities after it had some, and accepts an empty list [K9]', async () => {
+    const entities = [{ type: 'User', id: 'mallory', parents: [{ type: 'Group', id: 'suspended' }] }];
+    const path = await folder({ 'drafts.cedar': DRAFTS, 'entities.json': JSON.stringify(entities) });
+    const engine = await cedarFromDirectory(path);
+    const before = engine.policySet;
+    await rm(join(path, 'entities.json'));
+    const problem = expect.stringContaining('had entities (entities.json), and now there are none');
+    expect(await engine.reload()).toEqual({ ok: false, problem });
+    expect(engine.policySet).toBe(before);
+    expect(engine.replace({ policies: DRAFTS })).toEqual({ ok: false, problem });
+    await writeFile(join(path, 'entities.json'), '[]');
+    expect(await engine.reload()).toEqual({ ok: true });
+    await rm(join(path, 'entities.json'));
+    expect(await engine.reload()).toEqual({ ok: true });
+  });
+
+  it('is the one that its path named at the start [G6]', async () => {
+    const path = await folder({ 'drafts.cedar': DRAFTS });
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(dirname(path));
+    const starting = cedarFromDirectory(basename(path));
+    cwd.mockRestore();
+    expect(await (await starting).reload()).toEqual({ ok: true });
+  });
+
+  it('must be named [G5]', async () => {
+    await expect(cedarFromDirectory('')).rejects.toThrow(ConfigError);
+  });
+
   it('is refused with a subfolder of policies that would not be read', async () => {
     const path = await folder({ 'drafts.cedar': DRAFTS });
     await mkdir(join(path, 'forbids'));
     await writeFile(join(path, 'forbids', 'freeze.cedar'), FORBIDS);
-    await expect(cedarFromDirectory(path)).rejects.toThrow(/forbids would not be read/);
+    await expect(cedarFromDirectory(path)).rejects.toThrow(/"forbids" would not be read/);
   });
 });
 

@@ -16,13 +16,16 @@ import type { NamedTexts } from './schema.js';
 
 const ENTITIES = 'entities.json';
 
+/** Not read, and no mistake: test cases of `countersign policy test`, notes, sources of OPA, hidden files. */
+const IGNORED = /^\.|^(?:README|LICENSE)|^cases\.json$|\.(?:md|ya?ml|rego|wasm)$/;
+
 /** Reads the policy files of a folder. @throws Error (as a rejection) */
 export async function readFolder(path: string): Promise<FileSet> {
   const { value: names, changedMs } = await listFolder(path).catch((error: unknown) => {
     throw new Error(`the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`);
   });
-  await refuseIgnoredFiles(path, names);
-  const read = names.filter((name) => /\.cedar(?:schema)?$/.test(name) || name === ENTITIES || name === MANIFEST);
+  await refuseUnknown(path, names);
+  const read = names.filter(isRead);
   return await readFileSet(
     read.map((name) => [name, join(path, name)]),
     changedMs,
@@ -42,32 +45,29 @@ export function sourceOf(set: FileSet): PolicySetTexts {
   };
 }
 
-/** A forbid in a file that is not read would have no effect, without any sign of it. */
-async function refuseIgnoredFiles(path: string, names: readonly string[]): Promise<void> {
+/** A forbid or a group in a file that is not read would have no effect, without any sign of it. */
+async function refuseUnknown(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const nested = await namesInSubfolder(path, name);
-    if (looksIgnored(name) || nested.some((file) => /\.cedar$/i.test(file))) {
-      throw new Error(
-        `${name} would not be read. Policies are *.cedar and schemas *.cedarschema, in this folder itself.`,
-      );
-    }
+    // Kubernetes stores a ConfigMap in folders whose names begin with dots, and links to them.
+    if (isRead(name) || IGNORED.test(name) || (await isEmptyFolder(join(path, name)))) continue;
+    throw new Error(
+      `${JSON.stringify(name)} would not be read. Policies are *.cedar, schemas *.cedarschema, entities ${ENTITIES} ` +
+        `and digests ${MANIFEST}, in this folder itself. Rename it, or move it away.`,
+    );
   }
 }
 
-/** The names in a subfolder; empty if the name is not a readable folder. */
-async function namesInSubfolder(path: string, name: string): Promise<readonly string[]> {
-  // Kubernetes stores a ConfigMap in folders with such names and links to them.
-  if (name.startsWith('..')) return [];
-  return await readdir(join(path, name)).catch((error: unknown) => {
-    // A file, a broken link, or a folder such as lost+found.
-    if (['ENOTDIR', 'ENOENT', 'EACCES'].includes(codeOf(error))) return [];
-    throw error;
-  });
+function isRead(name: string): boolean {
+  return /\.cedar(?:schema)?$/.test(name) || name === ENTITIES || name === MANIFEST;
 }
 
-function looksIgnored(name: string): boolean {
-  if (/\.cedar(?:schema)?$/.test(name)) return false;
-  return /\.cedar(?:\.?schema)?(?:\.json)?$/i.test(name);
+/** Also one that nobody but root can read, such as lost+found. */
+async function isEmptyFolder(path: string): Promise<boolean> {
+  try {
+    return (await readdir(path)).length === 0;
+  } catch (error) {
+    return codeOf(error) === 'EACCES';
+  }
 }
 
 function textsIn({ files }: FileSet, ending: '.cedar' | '.cedarschema'): NamedTexts {
