@@ -101,6 +101,14 @@ onEverySetup(
       await api.accepts(api.signed({ host, scheme: 'https', covered: ['"@method"', '"@target-uri"'] }), 200);
     });
 
+    // Below a mount the router finds no route, and no guard is reached.
+    if (api.mount === '') {
+      it('an absolute target whose only slash is in the query, which some routers take for the path [A13]', async () => {
+        const request = to('api.acme.dev', '/?next=/whoami');
+        await api.refuses({ ...request, target: 'https://api.acme.dev?next=/whoami' }, 400, 'request_malformed');
+      });
+    }
+
     it('an absolute target is ours, and routed like any other [A13]', async () => {
       await api.accepts(absolute(`https://api.acme.dev${api.at('/invoices')}?x=1`), 200);
     });

@@ -34,7 +34,7 @@ export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptio
     if (!(await admit(provideGuard, { request, response, target: request.originalUrl }, options))) return false;
     exposeCaller(request, request);
     if (await refuseWithin(request, mark)) return false;
-    watchRoutes(request);
+    watchRoutes(request, mark);
     return true;
   }
   return markHandler(function agentAuth(req, res, next) {

@@ -1,7 +1,6 @@
 import {
   coverBelow,
   type HandlerHost,
-  type HandlerMark,
   markHandler,
   type PermitOptions,
   type Permits,
@@ -12,7 +11,7 @@ import {
 } from '@countersign/core/adapter';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExpressMiddleware, ExpressRequest, Next, RouteRequest } from './request-types.js';
-import { isWithinRoute } from './routes.js';
+import { isBeforeRoutes } from './routes.js';
 
 /**
  * Asks policy for an action before the handler runs; the decision is recorded first. In a route it applies to this route
@@ -41,17 +40,16 @@ export function permit<Request>(
   options?: PermitOptions,
 ): ExpressMiddleware<Request & ExpressRequest> {
   const check = permitCheck(action, resource, options);
-  const mark: HandlerMark = { role: 'permit' };
   function permit(req: Request & ExpressRequest, res: ServerResponse, next: Next): void {
     check(req, req, (refused) => sendRefusal(res, refused))
       .then((allowed) => {
         if (!allowed) return;
-        if (!isWithinRoute(req, mark)) coverBelow(req);
+        if (isBeforeRoutes(req)) coverBelow(req);
         next();
       })
       .catch(next);
   }
-  return markHandler(permit, mark);
+  return markHandler(permit, { role: 'permit' });
 }
 
 const controllers: HandlerHost = {

@@ -13,7 +13,7 @@ import type { ExpressRequest, Next } from './request-types.js';
 interface Route {
   readonly path: unknown;
   readonly methods: Readonly<Record<string, boolean>>;
-  readonly stack: RouteLayer[];
+  stack: readonly RouteLayer[];
 }
 
 /** One handler of a Route; without a method it runs for all methods. */
@@ -32,20 +32,26 @@ interface RoutedRequest extends ExpressRequest {
 }
 
 const watched = new WeakSet<ExpressRequest>();
+/** Requests that have entered a Route since they were admitted. */
+const entered = new WeakSet<ExpressRequest>();
 const closedRoutes = new WeakSet<Route>();
 
 /**
  * Closes each Route that an agent reaches, if it has no permit. Express assigns `req.route` before it runs any handler of
  * the Route.
  */
-export function watchRoutes(request: ExpressRequest): void {
+export function watchRoutes(request: ExpressRequest, agentAuth: HandlerMark): void {
   const req = request as RoutedRequest;
   if (watched.has(req) || !closesUnmapped(req)) return;
   watched.add(req);
+  if (isWithinRoute(req, agentAuth)) entered.add(req);
   let { params } = req;
   let hidden = false;
   onAssigned(req, 'route', (route) => {
-    if (route !== undefined) close(route);
+    if (route !== undefined) {
+      entered.add(req);
+      close(route);
+    }
     hidden = route !== undefined && closesUnmapped(req) && isUnmapped(handlersOf(route, req));
   });
   // Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing.
@@ -66,8 +72,16 @@ export async function refuseWithin(request: ExpressRequest, agentAuth: HandlerMa
   return await refuseUnmapped(req, routeName(req));
 }
 
+/**
+ * Whether a permit that runs now applies to everything below. In a Route it applies to this Route alone, also if another
+ * handler calls it. Express does not tell when a Route is left, so after one nothing covers the routes below.
+ */
+export function isBeforeRoutes(request: ExpressRequest): boolean {
+  return !entered.has(request);
+}
+
 /** Whether a handler belongs to the Route that the request is in, and is not mounted before it. */
-export function isWithinRoute(request: ExpressRequest, mark: HandlerMark): boolean {
+function isWithinRoute(request: ExpressRequest, mark: HandlerMark): boolean {
   const { route } = request as RoutedRequest;
   return route?.stack?.some(({ handle }) => markOf(handle) === mark) ?? false;
 }
@@ -86,7 +100,8 @@ function close(route: Route): void {
   if (first === undefined || closedRoutes.has(route)) return;
   closedRoutes.add(route);
   const Layer = first.constructor as LayerClass;
-  route.stack.unshift(new Layer('/', {}, refuser));
+  // A new array: requests on their way through the old one would run a handler twice.
+  route.stack = [new Layer('/', {}, refuser), ...route.stack];
 }
 
 const refuser = markHandler(

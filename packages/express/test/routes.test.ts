@@ -1,6 +1,7 @@
 import express5, { type Express, type NextFunction, type Request, type Response } from 'express';
 import express4 from 'express4';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { deferred } from '../../../test/support/deferred.js';
 import { guarded, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { agentAuth, Permit, permit } from '../src/index.js';
 import type { RawResponse } from '../../../test/support/connection.js';
@@ -99,6 +100,45 @@ describe.each(versions)('routes of %s', (_version, express) => {
     }
     expect(ran).toEqual(['permit', 'array', 'end', 'exempt', 'read', 'covered']);
     expect((await send(server.url, signed({ target: '/permit', method: 'OPTIONS' }))).status).toBe(200);
+  });
+
+  it('are closed below a route whose handler calls a permit [D8]', async () => {
+    await using server = await api((app) => {
+      const inner = permit('thing.read', thing);
+      const calls = (req: Request, res: Response, next: NextFunction): void => inner(req, res, next);
+      app.get('/things', permit('thing.read', thing), calls, passing('first'));
+      app.get('/things', handler('second'));
+    });
+    const response = await send(server.url, signed({ target: '/things' }));
+    expect([response.status, codeOf(response)]).toEqual([403, 'route_unmapped']);
+    expect(ran).toEqual(['first']);
+  });
+
+  it('run each handler once for a person who is there when they are closed [G1]', async () => {
+    const arrived = deferred();
+    const closed = deferred();
+    await using server = await api(
+      (app) => {
+        app.post(
+          '/order',
+          permit('forbidden', thing),
+          async (_req, _res, next) => {
+            ran.push('charge');
+            arrived.resolve();
+            await closed.promise;
+            next();
+          },
+          handler('answer'),
+        );
+      },
+      { traffic: 'mixed' },
+    );
+    const person = send(server.url, unsigned({ method: 'POST', target: '/order' }));
+    await arrived.promise;
+    expect((await send(server.url, signed({ method: 'POST', target: '/order' }))).status).toBe(403);
+    closed.resolve();
+    expect((await person).body).toBe('answer');
+    expect(ran).toEqual(['charge', 'answer']);
   });
 
   it('say nothing of what exists: handlers of router.param() do not run [D12]', async () => {

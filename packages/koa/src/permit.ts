@@ -9,7 +9,7 @@ import {
   type ResourceOf,
 } from '@countersign/core/adapter';
 import { type KoaContext, type KoaMiddleware, markMiddleware, respondThrough } from './context.js';
-import { isWithinRoute } from './routes.js';
+import { isBeforeRoutes } from './routes.js';
 
 /** A context in a route, with the parameters that a router sets. */
 export interface RouteContext extends KoaContext {
@@ -44,7 +44,7 @@ export function permit<Context>(
   const mark: HandlerMark = { role: 'permit' };
   return markMiddleware(async function permit(ctx, next) {
     if (!(await check(ctx.req, ctx, respondThrough(ctx)))) return;
-    if (!isWithinRoute(ctx, mark)) coverBelow(ctx.req);
+    if (isBeforeRoutes(ctx, mark)) coverBelow(ctx.req);
     await next();
   }, mark);
 }

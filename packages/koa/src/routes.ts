@@ -61,10 +61,14 @@ export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark):
   return false;
 }
 
-/** Whether a handler belongs to a route that the request reached, and is not mounted before all routes. */
-export function isWithinRoute(context: KoaContext, mark: HandlerMark): boolean {
-  const { matched = [] } = context as RoutedContext;
-  return matched.some(({ methods, stack }) => methods.length > 0 && hasMark(stack, mark));
+/**
+ * Whether a permit applies to everything below: it is a middleware of a router, or the request has reached no route. In a
+ * route it applies to this route alone, also if another handler calls it.
+ */
+export function isBeforeRoutes(context: KoaContext, permit: HandlerMark): boolean {
+  const { method, matched = [] } = context as RoutedContext;
+  if (matched.some(({ methods, stack }) => methods.length === 0 && hasMark(stack, permit))) return true;
+  return !matched.some(({ methods }) => methods.includes(method));
 }
 
 function hasMark(stack: readonly unknown[], mark: HandlerMark): boolean {

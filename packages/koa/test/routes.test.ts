@@ -103,6 +103,19 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect(ran).toEqual(['permit', 'exempt', 'covered', 'read']);
   });
 
+  it('are closed below a route whose handler calls a permit [D8]', async () => {
+    const second = new Router();
+    second.get('/things', handler('second'));
+    await using started = await api((router, app) => {
+      const inner = permit('thing.read', thing);
+      router.get('/things', permit('thing.read', thing), async (ctx, next) => await inner(ctx, next), passing('first'));
+      app.use(router.routes()).use(second.routes());
+    });
+    const response = await started.call({ target: '/things' });
+    expect([response.status, codeOf(response)]).toEqual([403, 'route_unmapped']);
+    expect(ran).toEqual(['first']);
+  });
+
   it('say nothing of what exists: handlers of router.param() do not run [D12]', async () => {
     await using started = await api((router) => {
       router.param('id', async (id, _ctx, next) => {

@@ -61,7 +61,9 @@ export function readAddress(
   ) {
     return malformed('the absolute-form target and the Host field differ');
   }
-  if (absolute === null && !target.startsWith('/')) return malformed('the request target is not a path');
+  // Without a path some routers take a slash in the query for its begin, and run another route than was signed.
+  const path = absolute === null ? target : target.slice(absolute[0].length);
+  if (!path.startsWith('/')) return malformed('the request target has no path');
   // No URI has a backslash (RFC 3986 §2), and some routers take it for a slash: we would decide on another path.
   if (pathOf(target).includes('\\')) return malformed('the request target has a backslash');
   // RFC 3986 §5.2.4: whoever routes by URL resolves them, also in percent-encoding, and runs another path than was signed.

@@ -77,11 +77,18 @@ describe('readAddress', () => {
 
   it('accepts an absolute-form target only where Host agrees and scheme and host are ours [A13]', () => {
     expect(code('https://api.acme.dev/x?y', 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
-    expect(code('https://api.acme.dev', 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
+    expect(code('https://api.acme.dev/', 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
     expect(code('https://api.acme.dev/x', 'host', 'other.dev')).toBe('request_malformed');
     expect(code('http://api.acme.dev/x', 'host', 'api.acme.dev')).toBe('origin_mismatch');
     expect(code('ftp://api.acme.dev/x', 'host', 'api.acme.dev')).toBe('request_malformed');
   });
+
+  it.each(['', '?next=/admin', '?/admin', '#/admin'])(
+    'refuses an absolute target without a path, then %j [A13]',
+    (rest) => {
+      expect(code(`https://api.acme.dev${rest}`, 'host', 'api.acme.dev')).toBe('request_malformed');
+    },
+  );
 
   it.each(['*', 'x', '', '/a b', '/a#b', '/ä', '/a\u0000'])('refuses the target %j [A13]', (target) => {
     expect(code(target, 'host', 'api.acme.dev')).toBe('request_malformed');
