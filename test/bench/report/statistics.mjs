@@ -1,0 +1,18 @@
+// Numbers from rounds. A round without a value (an abort) is null and is left out.
+export function median(numbers) {
+  const sorted = numbers.toSorted((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The least CPU time of the rounds, or the most requests per second: what the machine's other work disturbs least. */
+export function best({ rounds }, name) {
+  const values = rounds.filter((round) => round !== null).map((round) => round[name]);
+  return name === 'perSecond' ? Math.max(...values) : Math.min(...values);
+}
+
+/** The median of the ratios within each round, which a busy minute disturbs less than either number. */
+export function ratio(cell, other, name) {
+  const pairs = cell.rounds.map((round, at) => [round, other.rounds[at]]).filter((pair) => !pair.includes(null));
+  return median(pairs.map(([one, two]) => one[name] / two[name]));
+}
