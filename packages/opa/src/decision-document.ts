@@ -13,7 +13,7 @@ export function readDecision(result: unknown, policySet: string): PolicyDecision
   if (result === undefined) return undecided('the rule is undefined: give it a default', policySet);
   const document = readDocument(result);
   if (document === undefined) {
-    return undecided('the rule gave neither a boolean nor { "allow": boolean, "policies": […] }', policySet);
+    return undecided('the rule gave neither a boolean nor { "allow": boolean, "policies": […] } alone', policySet);
   }
   return decided(document.allow, policySet, document.policies);
 }
@@ -21,7 +21,9 @@ export function readDecision(result: unknown, policySet: string): PolicyDecision
 function readDocument(result: unknown): DecisionDocument | undefined {
   if (typeof result === 'boolean') return { allow: result, policies: [] };
   if (typeof result !== 'object' || result === null) return undefined;
-  const { allow, policies = [] } = result as { readonly allow?: unknown; readonly policies?: unknown };
+  const { allow, policies = [], ...others } = result as { readonly allow?: unknown; readonly policies?: unknown };
+  // Such as a `deny` beside it, of a package queried as a whole: only the rule knows which of the two counts.
+  if (Object.keys(others).length > 0) return undefined;
   return typeof allow === 'boolean' && isTexts(policies) ? { allow, policies } : undefined;
 }
 

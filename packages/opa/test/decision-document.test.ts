@@ -14,7 +14,7 @@ it('a boolean decides', () => {
 });
 
 it('an object decides, and names the rules', () => {
-  expect(readDecision({ allow: true, policies: ['a', 'b'], more: 1 }, '')).toMatchObject({
+  expect(readDecision({ allow: true, policies: ['a', 'b'] }, '')).toMatchObject({
     decision: 'allow',
     policies: ['a', 'b'],
   });
@@ -37,6 +37,8 @@ it.each<[string, unknown]>([
   ['policies as text', { allow: true, policies: 'a' }],
   ['a policy that is no text', { allow: true, policies: [1] }],
   ['null for policies', { allow: true, policies: null }],
+  ['a deny beside allow', { allow: true, deny: true }],
+  ['an unknown member', { allow: true, policies: [], deny: [] }],
 ])('%s is no decision [D3]', (_title, result) => {
   const { decision, cause, errors } = readDecision(result, '');
   expect({ decision, cause, errors: errors.length }).toEqual({ decision: 'deny', cause: 'error', errors: 1 });
