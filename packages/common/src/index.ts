@@ -24,6 +24,7 @@ export { listFolder } from './files/regular-file.js';
 // time
 export { answerInTime } from './time/answer-in-time.js';
 export { closeParts } from './time/close-parts.js';
+export { containRejection } from './time/contain-rejection.js';
 export { mapConcurrent } from './time/map-concurrent.js';
 export { withTimeout } from './time/with-timeout.js';
 export { yieldEvery } from './time/yield-every.js';

@@ -51,7 +51,7 @@ export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
   try {
     return compose(readGuardOptions(options));
   } catch (error) {
-    await Promise.allSettled(closableParts(options).map(close));
+    await closeParts(closableParts(options)).catch(() => undefined);
     throw error;
   }
 }
@@ -135,12 +135,7 @@ function dpopChallenge({ nonces }: DpopRules, now: number): DpopChallenge {
 }
 
 /** Unchecked: a part may be anything. */
-function closableParts(options: Partial<GuardOptions> | null): unknown[] {
+function closableParts(options: Partial<GuardOptions> | null): { close?(): unknown }[] {
   const { agents, policy, audit, revocations } = options ?? {};
-  return [agents, policy, revocations, audit].flat();
-}
-
-async function close(part: unknown): Promise<void> {
-  const { close: closing } = (part ?? {}) as { readonly close?: unknown };
-  if (typeof closing === 'function') await closing.call(part);
+  return [agents, policy, revocations, audit].flat().filter((part) => part !== undefined);
 }

@@ -37,6 +37,30 @@ describe('a guard that cannot be created', () => {
     expect(close).toHaveBeenCalledTimes(4);
   });
 
+  it('waits thirty seconds at most for a part whose close never settles [L2]', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const close = vi.fn(async () => {});
+    const hanging = { ...agents, close: () => new Promise<void>(() => {}) };
+    const creating = createGuard({ origin: 'ftp://api.acme.dev', agents: hanging, policy, audit: { write, close } });
+    const refused = expect(creating).rejects.toThrow('origin');
+    await vi.advanceTimersByTimeAsync(30_000);
+    await refused;
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it('says that a clock is async, and contains its rejection [L1]', async () => {
+    const clock = () => Promise.reject(new Error('no time')) as never;
+    const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write }, clock };
+    await expect(createGuard(options)).rejects.toThrow(/^createGuard: 'clock' must be a function/);
+  });
+
+  it('says that the scopes of its engine are no list, and contains their rejection [L1]', async () => {
+    const engine = { ...policy, scopeVocabulary: Promise.reject(new Error('no scopes')) as never };
+    const options = { origin: 'https://api.acme.dev', agents, policy: engine, audit: { write } };
+    await expect(createGuard(options)).rejects.toThrow(/the scopes of 'policy' cannot be read: .*scopeVocabulary/);
+  });
+
   it.each([undefined, null, 'text', { audit: null, agents: 1, policy: { close: 'no function' } }])(
     'whatever it is given: %j',
     async (options) => {

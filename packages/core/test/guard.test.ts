@@ -90,6 +90,18 @@ describe('a caller is good for one request', () => {
   });
 });
 
+/** Its scopes are a list at the start, and a rejected promise at each request. */
+function losingVocabulary(): PolicyEngine {
+  let reads = 0;
+  return {
+    decide: () => allow,
+    get scopeVocabulary() {
+      reads += 1;
+      return reads === 1 ? [] : (Promise.reject(new Error('down')) as never);
+    },
+  };
+}
+
 describe('whatever fails is refused and recorded, without an exception', () => {
   const nothing: unknown = Object.create(null);
   it.each<[string, PolicyEngine, string]>([
@@ -108,7 +120,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
       'policy_unavailable',
     ],
     ['an engine that answers nothing', engine(() => undefined as never), 'policy_error'],
-    ['an engine without vocabulary', { decide: () => allow } as never, 'policy_unavailable'],
+    ['an engine whose vocabulary rejects after the start', losingVocabulary(), 'policy_unavailable'],
   ])('%s [D4]', async (_title, policy, code) => {
     const { guard, audit } = await guarded({ policy });
     expect(await guard.authorize(await letIn(guard), permission)).toMatchObject({ ok: false, refusal: { code } });

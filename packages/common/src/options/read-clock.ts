@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors/config-error.js';
+import { containRejection } from '../time/contain-rejection.js';
 
 /**
  * The clock of an option, by default the system's. It throws if the clock does not return a number: compared with NaN, no
@@ -12,6 +13,7 @@ export function readClock(owner: string, clock: (() => number) | undefined): () 
   return () => {
     const now: unknown = clock();
     if (typeof now === 'number' && Number.isFinite(now)) return now;
+    containRejection(now);
     throw new TypeError(`${owner}: 'clock' gave no number of milliseconds.`);
   };
 }

@@ -187,10 +187,8 @@ export function readAgent(id: unknown, details: JsonObject): Reading<Agent> {
   if (!isIdentifier(id)) {
     return failed('its id must be visible text of 1 to 256 characters in NFC, without space at its ends');
   }
-  const capabilities = member(details, 'capabilities') ?? [];
-  const roles = member(details, 'roles') ?? [];
-  const owner = member(details, 'owner');
-  const status = member(details, 'status') ?? 'active';
+  // Only an absent member has a default: null may be an unset column of somebody who was meant to be suspended.
+  const { capabilities = [], roles = [], owner, status = 'active' } = membersOf(details);
   if (!Array.isArray(capabilities)) return failed("its 'capabilities' must be a list of scopes");
   const misspelt = capabilities.find((capability: unknown) => !isScope(capability));
   if (misspelt !== undefined) {
@@ -209,6 +207,11 @@ export function readAgent(id: unknown, details: JsonObject): Reading<Agent> {
       status,
     }),
   };
+}
+
+function membersOf(details: JsonObject): Readonly<Record<string, unknown>> {
+  const names = ['capabilities', 'roles', 'owner', 'status'];
+  return Object.fromEntries(names.map((name) => [name, member(details, name)]));
 }
 
 function isScope(value: unknown): value is string {

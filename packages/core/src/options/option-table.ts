@@ -4,6 +4,7 @@ import { readAudit, readUnrecordedActions } from '@countersign/audit';
 import {
   checkOptionNames,
   ConfigError,
+  errorMessage,
   flagOption,
   guardDefaults,
   guardMaxima,
@@ -12,8 +13,10 @@ import {
   readOnTrouble,
 } from '@countersign/common';
 import { isStringOrUri } from '@countersign/delegation';
+import type { PolicyEngine } from '@countersign/policy';
 import { readRedactOptions } from '../record/redact-options.js';
 import { parseOrigin } from '../stages/address/origin.js';
+import { vocabularyOf } from '../stages/authorize/ask-engine.js';
 import { readDpopOptions } from '../stages/possession/dpop-options.js';
 import { readWebBotAuthOptions } from '../stages/possession/web-bot-auth-options.js';
 import type { ReplayStore } from '../stages/replay/store.js';
@@ -37,7 +40,7 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   },
   policy: {
     byDefault: 'required',
-    read: implementing('policy', ['decide'], "await cedarFromDirectory('policies')"),
+    read: readPolicy,
   },
   audit: { byDefault: 'required', read: readAudit },
   redact: { byDefault: 'nothing', read: (given) => (given === undefined ? undefined : readRedactOptions(given)) },
@@ -136,6 +139,18 @@ function implementing<Part extends object>(
   };
 }
 
+const readEngine = implementing<PolicyEngine>('policy', ['decide'], "await cedarFromDirectory('policies')");
+
+function readPolicy(given: PolicyEngine): PolicyEngine {
+  const policy = readEngine(given);
+  try {
+    vocabularyOf(policy);
+    return policy;
+  } catch (error) {
+    throw new ConfigError(`createGuard: the scopes of 'policy' cannot be read: ${errorMessage(error)}.`);
+  }
+}
+
 const readReplayStore = implementing<ReplayStore>('replay', ['reserve'], 'memoryReplayStore()');
 
 function readOrigins(
@@ -200,7 +215,11 @@ function readSpoolDirectory(directory: string | undefined): string | undefined {
 
 function readGuardClock(given: GuardOptions['clock']): () => number {
   const clock = readClock('createGuard', given);
-  // If seconds were taken for milliseconds, every honest signature would be from the future.
-  if (clock() > 1e11) return clock;
+  try {
+    // If seconds were taken for milliseconds, every honest signature would be from the future.
+    if (clock() > 1e11) return clock;
+  } catch {
+    // Reported below.
+  }
   throw new ConfigError("createGuard: 'clock' must be a function that gives milliseconds since the epoch.");
 }

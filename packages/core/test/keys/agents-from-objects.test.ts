@@ -150,6 +150,13 @@ describe('agentsFromObjects', () => {
       { id: 'agent-a', keys: [{ publicKey: one.base64, expire: 1 }] },
       /Did you mean 'expires'/,
     ],
+    ['null for its status', { id: 'agent-a', publicKey: one.base64, status: null }, /'status' must be 'active'/],
+    ['null for its roles', { id: 'agent-a', publicKey: one.base64, roles: null }, /'roles' must be a list/],
+    [
+      'null for its capabilities',
+      { id: 'agent-a', publicKey: one.base64, capabilities: null },
+      /'capabilities' must be/,
+    ],
     ['no key', { id: 'agent-a' }, /agent 'agent-a'.*key exactly once/],
     ['two keys at once', { id: 'agent-a', publicKey: one.base64, jwk: two.jwk }, /key exactly once/],
     ['an empty list of keys', { id: 'agent-a', keys: [] }, /at least one/],

@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { answerInTime, errorMessage, mapConcurrent } from '@countersign/common';
+import { answerInTime, containRejection, errorMessage, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
@@ -20,7 +20,7 @@ export async function askEngine(
 ): Promise<readonly (PolicyDecision | Refusal)[]> {
   try {
     const decisions: unknown = await answerInTime(lookupTimeoutSeconds, () =>
-      decideAll(policy, question(policy.scopeVocabulary), resources),
+      decideAll(policy, question(vocabularyOf(policy)), resources),
     );
     if (Array.isArray(decisions) && decisions.length === resources.length)
       return Array.from(decisions, decisionOrFault);
@@ -29,6 +29,13 @@ export async function askEngine(
     const outage = refusal('policy_unavailable', errorMessage(error));
     return resources.map(() => outage);
   }
+}
+
+/** Read anew each time: it may change with the policies. */
+export function vocabularyOf({ scopeVocabulary }: PolicyEngine): readonly string[] {
+  if (Array.isArray(scopeVocabulary)) return scopeVocabulary;
+  containRejection(scopeVocabulary);
+  throw new TypeError("'scopeVocabulary' is no list of scopes");
 }
 
 async function decideAll(

@@ -65,10 +65,13 @@ const timedOut = Symbol('timed out');
 
 /** Read once. What is wrong with the values is the engine's to say. */
 function recordOf(found: unknown): EntityRecord {
-  if (typeof found !== 'object' || found === null)
+  if (typeof found !== 'object' || found === null || Array.isArray(found))
     throw new IncompleteResource('it gave neither an object nor undefined');
   const { attributes, parents } = found as EntityRecord;
-  if (attributes !== undefined && (typeof attributes !== 'object' || attributes === null)) {
+  if (
+    attributes !== undefined &&
+    (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes))
+  ) {
     throw new IncompleteResource("'attributes' is no object");
   }
   if (parents !== undefined && !(Array.isArray(parents) && parents.every(isResource))) {

@@ -79,6 +79,9 @@ describe('entities', () => {
     ],
     ['rejects', 'RangeError', () => Promise.reject(new RangeError('no row for hunter2'))],
     ['gives null', 'it gave neither an object nor undefined', () => null as never],
+    ['gives a list', 'it gave neither an object nor undefined', () => [] as never],
+    ['gives rows', 'it gave neither an object nor undefined', () => [{ attributes: { open: true } }] as never],
+    ['gives a list of attributes', "'attributes' is no object", () => ({ attributes: [] }) as never],
     ['gives text', 'it gave neither an object nor undefined', () => 'open' as never],
     ['gives attributes that are none', "'attributes' is no object", () => ({ attributes: 'open' as never })],
     [

@@ -1,0 +1,4 @@
+/** Nobody waits for this value. If it is a promise, its rejection must not end the process. */
+export function containRejection(value: unknown): void {
+  Promise.resolve(value).catch(() => undefined);
+}
