@@ -139,7 +139,17 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     expect(JSON.stringify(audit.records)).not.toContain('hunter2');
     expect(troubles[0]).toContain('hunter2');
     const { method, path } = audit.records[0]?.request ?? {};
-    expect(troubles[0]).toContain(`the resource of thing.read at ${method} ${JSON.stringify(path)} could not be`);
+    expect(troubles[0]).toContain(`at ${method} ${JSON.stringify(path)}: the resource of thing.read could not be`);
+  });
+
+  it('resources that cannot be determined: reports are throttled, and bounded [F3]', async () => {
+    const troubles: string[] = [];
+    const { guard } = await guarded({ onTrouble: (text) => void troubles.push(text) });
+    for (let times = 0; times < 20; times++) {
+      await guard.authorize(await letIn(guard), unresolvable(new Error('"'.repeat(15_000))));
+    }
+    expect(troubles).toHaveLength(5);
+    for (const text of troubles) expect(text.length).toBeLessThan(1500);
   });
 
   it('a decision that cannot be written is refused, and has no outcome [F4]', async () => {

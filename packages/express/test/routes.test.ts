@@ -30,6 +30,8 @@ function passing(name: string, how?: 'route') {
   };
 }
 
+const goOn = (_error: unknown, _req: Request, _res: Response, next: NextFunction): void => next();
+
 class Things {
   @Permit('thing.read', thing)
   async read(req: Request, res: Response): Promise<void> {
@@ -112,6 +114,21 @@ describe.each(versions)('routes of %s', (_version, express) => {
     const response = await send(server.url, signed({ target: '/things' }));
     expect([response.status, codeOf(response)]).toEqual([403, 'route_unmapped']);
     expect(ran).toEqual(['first']);
+  });
+
+  it('stay closed to a refused request that an error handler lets go on [D8]', async () => {
+    const parts = await guarded();
+    const app = express();
+    app.use(agentAuth(parts.guard, { onRefusal: 'throw' }), permit('thing.read', thing));
+    app.get('/things', permit('forbidden', thing), handler('denied'));
+    app.use(goOn).get('/things', handler('covered'));
+    app.use(goOn).get('/things', permit(false), handler('exempt'));
+    app.use(goOn).get('/things', permit('thing.read', thing), handler('permitted'));
+    await using server = await serve(app);
+    expect((await send(server.url, signed({ target: '/things' }))).status).toBe(403);
+    expect(ran).toEqual([]);
+    const decisions = parts.audit.records.filter(({ phase }) => phase === 'decision');
+    expect(decisions.map(({ decision }) => decision)).toEqual(['allow', 'deny']);
   });
 
   it('run each handler once for a person who is there when they are closed [G1]', async () => {

@@ -73,7 +73,7 @@ describe.each(styles)('permit, %s', (_name, run) => {
       const [, id = ''] = request.url?.split('/') ?? [];
       return await permit('thing.read', { type: 'Thing', id })(request, response);
     });
-    expect(codeOf(await send(nameless.url, signed({ target: '/undefined' })))).toBe('resource_unresolved');
+    expect(codeOf(await send(nameless.url, signed({ target: '/undefined' })))).toBe('policy_denied');
     expect(handler).not.toHaveBeenCalled();
   });
 

@@ -29,8 +29,10 @@ export interface Progress {
   coarselyDecided: boolean;
   /** Whether a `permit(false)` has admitted every verified agent. */
   exempt: boolean;
-  /** The result of this request's permits. One that refuses is never undone by another. */
-  permits: 'none' | 'allowed' | 'refused';
+  /** Whether a permit has allowed this request. */
+  allowed: boolean;
+  /** The refusal of this request. It is final, even if an error handler lets a thrown one go on. */
+  refused: Refusal | undefined;
 }
 
 // Kept beside the request, not on it: an earlier middleware or a request body cannot forge an entry here.
@@ -50,7 +52,8 @@ export function beginProgress(request: IncomingMessage, target: string): Progres
     covered: false,
     coarselyDecided: false,
     exempt: false,
-    permits: 'none',
+    allowed: false,
+    refused: undefined,
   };
   progresses.set(request, progress);
   return progress;
@@ -88,7 +91,8 @@ export function callerOf(request: IncomingMessage): Caller | undefined {
  * ```
  */
 export function actingUserOf(request: IncomingMessage): Subject | undefined {
-  if (progressOf(request)?.permits !== 'allowed') return undefined;
+  const { allowed = false, refused } = progressOf(request) ?? {};
+  if (!allowed || refused !== undefined) return undefined;
   const subject = callerOf(request)?.subject;
   return subject?.type === 'user' ? subject : undefined;
 }

@@ -92,7 +92,7 @@ function refuser(guard: Guard, request: IncomingMessage, onRefusal: 'respond' | 
     const rendered = guard.respond(refused);
     const outcome = admissionOf(request)?.outcome;
     const progress = progressOf(request);
-    if (progress !== undefined) progress.permits = 'refused';
+    if (progress !== undefined) progress.refused = refused;
     if (onRefusal === 'throw') {
       const error = new RefusalError(refused, rendered);
       outcome?.refused(error);

@@ -6,7 +6,10 @@ import { withTextId } from './resource.js';
 
 /** How an application wants its requests admitted; every adapter takes these options. */
 export interface AdmissionOptions {
-  /** `respond` (default): the refusal is the answer. `throw`: it goes to your error handler as a `RefusalError`. */
+  /**
+   * `respond` (default): the refusal is the answer. `throw`: it goes to your error handler as a `RefusalError`, and the
+   * handler must answer: what it lets go on is refused again by each permit, and runs where no permit is asked.
+   */
   readonly onRefusal?: 'respond' | 'throw';
   /**
    * Puts every request to policy once, coarsely: action `http.post` on `Path::"/repos/acme/api/pulls"`. For hosts

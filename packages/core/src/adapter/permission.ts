@@ -60,18 +60,22 @@ export function permissionCheck<Request>(
   checkPermission(name, action, resource, options);
   const declared = resource as ResourceOf<Request>;
   return async (node, request, respond) =>
-    await enforcePermission(node, permissionRequest(action, declared, options, request), respond);
+    await enforcePermission(node, permissionRequest(action, declared, options, node, request), respond);
 }
 
 function permissionRequest<Request>(
   action: string,
   resource: ResourceOf<Request>,
   options: PermitOptions,
+  node: IncomingMessage,
   request: Request,
 ): PermissionRequest {
   return {
     action,
-    resource: async () => wholeResource(typeof resource === 'function' ? await resource(request) : resource),
+    resource: async () => {
+      const made = typeof resource === 'function' ? await resource(request) : resource;
+      return wholeResource(made, progressOf(node)?.target);
+    },
     ...options,
   };
 }
@@ -79,7 +83,12 @@ function permissionRequest<Request>(
 /** Admits every verified agent without a decision: `permit(false)`. */
 export async function admitEveryAgent(node: IncomingMessage, _request: unknown, respond: Respond): Promise<boolean> {
   if (refuseUnguarded(node, respond)) return false;
-  (progressOf(node) as Progress).exempt = true;
+  const progress = progressOf(node) as Progress;
+  if (progress.refused !== undefined) {
+    (admissionOf(node) as Admission).refuse(progress.refused);
+    return false;
+  }
+  progress.exempt = true;
   return true;
 }
 
@@ -91,13 +100,13 @@ export async function enforcePermission(
 ): Promise<boolean> {
   if (refuseUnguarded(node, respond)) return false;
   const admission = admissionOf(node) as Admission;
-  const refused = await askPermission(admission, permission);
+  const progress = progressOf(node) as Progress;
+  const refused = progress.refused ?? (await askPermission(admission, permission));
   if (refused !== undefined) {
     admission.refuse(refused);
     return false;
   }
-  const progress = progressOf(node) as Progress;
-  if (progress.permits === 'none') progress.permits = 'allowed';
+  progress.allowed = true;
   return true;
 }
 

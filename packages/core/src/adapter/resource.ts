@@ -36,16 +36,26 @@ export function withTextId(made: unknown): unknown {
 }
 
 /**
- * Checks that the resource of a route names something; undefined if there is no such resource.
+ * Checks that the resource of a route names something; undefined if there is no such resource. `target` is that of the
+ * request: if it says `undefined` itself, the id comes from the client, and the application has made no mistake.
  *
  * @throws IncompleteResource
  */
-export function wholeResource(given: RouteResource | undefined): Resource | undefined {
+export function wholeResource(given: RouteResource | undefined, target = ''): Resource | undefined {
   if (given === undefined) return undefined;
   const made = withTextId(given);
   if (!isResource(made)) throw new IncompleteResource(resourceProblem(made));
   if (isTextOfMissing(made.id)) {
+    if (textsOfMissing.some((text) => decoded(target).includes(text))) return undefined;
     throw new IncompleteResource("'id' reads as JavaScript writes what is not there: is a route parameter misspelt?");
   }
   return made;
+}
+
+function decoded(target: string): string {
+  try {
+    return decodeURIComponent(target);
+  } catch {
+    return target;
+  }
 }

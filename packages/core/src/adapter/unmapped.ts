@@ -10,10 +10,10 @@ export function isUnmapped(handlers: readonly unknown[]): boolean {
   return own.length > 0 && !own.some(isPermit);
 }
 
-/** Whether routes without a permit are closed to this request: an agent sent it, and no earlier decision covers it. */
+/** Whether routes without a permit are closed to this request: an agent sent it, and no decision so far covers it. */
 export function closesUnmapped(request: IncomingMessage): boolean {
-  const progress = progressOf(request);
-  return progress?.closed === true && !progress.covered && callerOf(request) !== undefined;
+  const { closed = false, covered = false, refused } = progressOf(request) ?? {};
+  return closed && (!covered || refused !== undefined) && callerOf(request) !== undefined;
 }
 
 /** Makes the decision just taken apply to every route below. */
@@ -36,7 +36,8 @@ export async function refuseUnmapped(request: IncomingMessage, route: string): P
 export async function refuseAgent(request: IncomingMessage, route: string): Promise<boolean> {
   const admission = admissionOf(request);
   if (admission?.caller === undefined) return false;
-  admission.refuse(await admission.guard.unmapped(admission.caller, route));
+  const refused = progressOf(request)?.refused;
+  admission.refuse(refused ?? (await admission.guard.unmapped(admission.caller, route)));
   return true;
 }
 

@@ -158,6 +158,8 @@ export interface Refusal {
   readonly title: string;
   readonly fault: 'client' | 'server';
   readonly detail?: string;
+  /** Reported to the operator instead of `detail`: text of foreign errors, which may quote the request. Never recorded. */
+  readonly reported?: string;
   /** For `insufficient_scope`: the scope that would have sufficed (RFC 6750 §3.1). */
   readonly requiredScope?: string;
   /** What is answered instead, where only the operator may know the reason. Default: this refusal itself. */

@@ -43,7 +43,7 @@ export function createDecisions(parts: RecordedDecisionParts): Decisions {
   async function decide(caller: Caller, permission: Permission, request: ServedRequest): Promise<Authorization> {
     const { action, requires } = permission;
     const { facts, revalidate } = request;
-    const resolved = await resolveResource(permission, facts, parts);
+    const resolved = await resolveResource(permission, parts);
     if ('refused' in resolved) {
       return { ok: false, refusal: await recorder.denied(caller, facts, { action }, resolved.refused) };
     }

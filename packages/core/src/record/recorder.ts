@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
-import { boundJson, type Counted, deepFreeze, FailureThrottles, errorMessage } from '@countersign/common';
+import { boundJson, boundString, type Counted, deepFreeze, FailureThrottles, errorMessage } from '@countersign/common';
 import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
@@ -38,8 +38,11 @@ export interface Recorder {
  */
 const strangerBytes = { detail: 256, path: 192, keyId: 48, agent: 256, method: 24, remoteAddress: 48 } as const;
 
+/** Most UTF-16 units of a fault in its report: it may quote the request. */
+const longestReport = 1024;
+
 /** Reported elsewhere: together with their error, or by the host at start. */
-const reportedElsewhere: readonly RefusalCode[] = ['resource_unresolved', 'internal_error', 'route_unmapped'];
+const reportedElsewhere: readonly RefusalCode[] = ['internal_error', 'route_unmapped'];
 
 interface RecorderParts {
   readonly audit: AuditSink;
@@ -83,14 +86,16 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   /** Reports a fault of ours to the operator, since the client gets only a code. */
-  function reportFault({ fault, code, detail = '' }: Refusal, facts: RequestFacts): void {
+  function reportFault({ fault, code, detail = '', reported = detail }: Refusal, facts: RequestFacts): void {
     if (fault !== 'server' || reportedElsewhere.includes(code)) return;
     const trouble = faults.of(code);
     // Recovery is inferred from silence.
     trouble.recordSuccess();
     if (!trouble.recordFailure()) return;
     const count = trouble.times === 1 ? '' : ` (${trouble.times} so far)`;
-    onTrouble(`countersign: ${code} at ${facts.method} ${JSON.stringify(facts.path)}${count}: ${detail}`);
+    const { method, path } = bounded(facts);
+    const text = boundString(reported, longestReport);
+    onTrouble(`countersign: ${code} at ${method} ${JSON.stringify(path)}${count}: ${text}`);
   }
 
   function unlessExcused(action: string, refused: Refusal | undefined): Refusal | undefined {

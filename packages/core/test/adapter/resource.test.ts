@@ -41,6 +41,17 @@ describe('wholeResource', () => {
     },
   );
 
+  it.each(['/repos/undefined/api', '/repos/%75ndefined', '/repos?id=null', '/repos/[object%20Object]'])(
+    'finds nothing if the client itself wrote such a text, as in %s [D12]',
+    (target) => {
+      expect(wholeResource({ type: 'Repo', id: 'undefined' }, target)).toBeUndefined();
+    },
+  );
+
+  it('blames the application if the target cannot be decoded, and says no such text [D12]', () => {
+    expect(() => wholeResource({ type: 'Repo', id: 'undefined' }, '/%')).toThrow(/is a route parameter misspelt/);
+  });
+
   it.each([
     [undefined, 'undefined'],
     ['', 'empty'],

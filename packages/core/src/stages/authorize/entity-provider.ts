@@ -17,7 +17,6 @@ export type EntityRecord = Pick<Resource, 'attributes' | 'parents'>;
 export interface EntityResolverParts {
   readonly entities: EntityProvider | undefined;
   readonly lookupTimeoutSeconds: number;
-  readonly onTrouble: (message: string) => void;
 }
 
 /** The resource as policy is asked about it, or why it cannot be. */
@@ -27,7 +26,6 @@ export type Resolved = { readonly resource: Resource } | { readonly refused: Ref
 export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
-  onTrouble,
 }: EntityResolverParts): (caller: Caller, resource: Resource) => Promise<Resolved> {
   // A caller is good for one request.
   const known = new WeakMap<Caller, Map<string, Promise<Resolved>>>();
@@ -41,10 +39,10 @@ export function createEntityResolver({
       if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
       return { resource: { type, id, ...recordOf(found) } };
     } catch (error) {
-      onTrouble(`countersign: entities() failed for a resource of type ${type}: ${errorMessage(error)}`);
       // What others' errors say may quote the request, so that it stays out of the audit log.
       const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
-      return { refused: refusal('resource_unresolved', `entities(): ${detail}`) };
+      const reported = `entities() failed for a resource of type ${type}: ${errorMessage(error)}`;
+      return { refused: { ...refusal('resource_unresolved', `entities(): ${detail}`), reported } };
     }
   }
 

@@ -2,12 +2,10 @@ import { errorMessage, kindOf, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, resourceProblem } from '@countersign/policy';
 import type { Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';
-import type { RequestFacts } from '../../model/request.js';
 import type { Resolved } from './entity-provider.js';
 
 export interface ResourceParts {
   readonly lookupTimeoutSeconds: number;
-  readonly onTrouble: (message: string) => void;
 }
 
 const timedOut = Symbol('timed out');
@@ -18,8 +16,7 @@ const timedOut = Symbol('timed out');
  */
 export async function resolveResource(
   { action, resource }: Permission,
-  { method, path }: RequestFacts,
-  { lookupTimeoutSeconds, onTrouble }: ResourceParts,
+  { lookupTimeoutSeconds }: ResourceParts,
 ): Promise<Resolved> {
   try {
     const found =
@@ -34,11 +31,9 @@ export async function resolveResource(
     if (!isResource(found)) throw new IncompleteResource(resourceProblem(found));
     return { resource: { ...found } };
   } catch (error) {
-    onTrouble(
-      `countersign: the resource of ${action} at ${method} ${JSON.stringify(path)} could not be determined: ${errorMessage(error)}`,
-    );
     // A foreign error may quote the request, so its text stays out of the audit log.
     const detail = error instanceof IncompleteResource ? error.message : kindOf(error);
-    return { refused: refusal('resource_unresolved', detail) };
+    const reported = `the resource of ${action} could not be determined: ${errorMessage(error)}`;
+    return { refused: { ...refusal('resource_unresolved', detail), reported } };
   }
 }
