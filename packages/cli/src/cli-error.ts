@@ -1,7 +1,7 @@
-/** What the process exits with. Printed in the help. */
+/** Exit codes of the process. The help prints them. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, unproven: 3, refused: 22 } as const;
 
-/** Ends a command with a message for the person, and an exit code for the script. Never shown with a stack trace. */
+/** Ends a command with a message for people and an exit code for scripts. Never shown with a stack trace. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: number;
@@ -12,7 +12,7 @@ export class CliError extends Error {
   }
 }
 
-/** The text of whatever was thrown; for a failed fetch the reason that lies underneath. */
+/** The message of any thrown value; for a failed fetch, the underlying reason. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;

@@ -3,7 +3,7 @@ import type { RefusalCode } from '@countersign/core';
 
 const { maxAgeSeconds, maxTokenLifetimeSeconds, maxLinkLifetimeSeconds, maxDelegationDepth } = guardDefaults;
 
-/** For every refusal: what it means to the one who got it, and what to do next. */
+/** For every refusal code: its meaning for the caller, and the next step. */
 const hints: Readonly<Record<RefusalCode, string>> = {
   request_malformed:
     'The request can be read in two ways (a repeated Host or length field, a strange target). Send it plainly.',
@@ -95,7 +95,7 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   audit_unavailable: 'The API cannot write its audit log now, so nothing may be done. Try again later, newly signed.',
 };
 
-/** The hint for a refusal code; undefined for what is not a code of ours. */
+/** The hint for a refusal code; undefined if the code is unknown. */
 export function hintFor(code: unknown): string | undefined {
   return typeof code === 'string' && Object.hasOwn(hints, code) ? hints[code as RefusalCode] : undefined;
 }

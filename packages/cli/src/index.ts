@@ -4,8 +4,8 @@ import { run } from './program.js';
 export type { Io } from './io.js';
 
 /**
- * Runs the `countersign` command with the arguments after its name and returns the exit code. Never throws: what goes
- * wrong is said in words on `io.err`.
+ * Runs the `countersign` command with the arguments after its name and returns the exit code. Never throws:
+ * errors are printed on `io.err`.
  *
  * @example
  * process.exitCode = await main(['inspect', token]);

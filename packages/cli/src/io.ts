@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { createColors } from 'picocolors';
 
-/** Everything through which a command touches the world, so that tests can stand in for it. */
+/** All input and output of a command, so that tests can replace it. */
 export interface Io {
   readonly out: (chunk: string | Uint8Array) => void;
   readonly err: (text: string) => void;
-  /** Resolves once what went to `out` is not waiting in memory: for commands that print without end. */
+  /** Resolves once `out` is drained, for commands that print without end. */
   readonly drained: () => Promise<void>;
   /** All of standard input. */
   readonly stdin: () => Promise<Uint8Array>;
-  /** Whether to colour what goes to `out` and to `err`. */
+  /** Whether to colour `out` and `err`. */
   readonly colour: { readonly out: boolean; readonly err: boolean };
-  /** How many columns the terminal has that `out` goes to; undefined if it goes elsewhere. Default: elsewhere. */
+  /** Columns of the terminal of `out`; undefined if `out` is not a terminal. Default: not a terminal. */
   readonly columns?: () => number | undefined;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -28,7 +28,7 @@ export function coloursFor(enabled: boolean): Colours {
 export function processIo(): Io {
   const { stdin, stdout, stderr, env } = process;
   const wanted = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-  // A reader that has seen enough (`| head`) is not an error of ours.
+  // A reader that closes the pipe early (`| head`) is not an error.
   stdout.once('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   return {
     out: (chunk) => void stdout.write(chunk),

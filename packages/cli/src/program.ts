@@ -16,7 +16,7 @@ Exit codes:
       policy: a policy or a decision is not
   22  curl only: the API answered something else than 2xx`;
 
-/** Runs one command line. Commands are loaded when they run, so that `--help` answers at once. */
+/** Runs one command line. Commands are loaded only when they run, so that `--help` is fast. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let exitCode: number = exitCodes.ok;
   const program = createProgram(argv, io, (code) => {
@@ -26,7 +26,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
-    // Commander has already said what is wrong, or shown the help that was asked for.
+    // Commander has already printed the error or the help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     io.err(`${coloursFor(io.colour.err).red('countersign:')} ${printable(messageOf(error))}\n`);
     return error instanceof CliError ? error.exitCode : exitCodes.failed;
@@ -155,7 +155,7 @@ Examples:
     .command('inspect')
     .description('say in words what a token, bundle, request, Signature-Input, refusal, key or agents.json entry means')
     .argument('[value]', '- or nothing reads standard input', '-')
-    // A PEM begins with dashes; a complaint about an unknown option would repeat the key.
+    // A PEM begins with dashes, so the message about an unknown option would print the key.
     .allowUnknownOption()
     .option('--agents <file>', 'agents.json: verify links, and the signature of a request, with the keys in it')
     .option('--issuer-jwks <file>', "keys of the token's issuer (JWK Set): verify the token with them")
@@ -190,20 +190,20 @@ Examples:
   return program;
 }
 
-/** Commander quotes arguments as they are: also with what a terminal obeys, and with line breaks of their own. */
+/** Commander quotes arguments verbatim, with control characters and line breaks. */
 function printableError(text: string, argv: readonly string[]): string {
   const quoted = argv.flatMap((argument) => [argument, argument.slice(argument.indexOf('=') + 1)]);
   const whole = quoted.reduce((message, argument) => message.replaceAll(argument, () => printable(argument)), text);
   return whole.split('\n').map(printable).join('\n');
 }
 
-/** Whoever is wrong about a command wants the help of that one. */
+/** An error in a command points to the help of that command. */
 function pointToHelp(command: Command, name: string): void {
   command.showHelpAfterError(`(${name} --help shows what is possible)`);
   for (const inner of command.commands) pointToHelp(inner, `${name} ${inner.name()}`);
 }
 
-/** That a switch is off, or a list empty, goes without saying. */
+/** The default of a switch (off) or of a list (empty) is not worth printing. */
 function withoutEmptyDefault(option: Option): string {
   const { defaultValue, description } = option;
   const isEmpty = defaultValue === false || String(defaultValue) === '';

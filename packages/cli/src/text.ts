@@ -1,5 +1,5 @@
 /**
- * Text from elsewhere, safe to print: control, format and line-separator characters are escaped, so that a token or a
+ * Untrusted text, safe to print: control, format and line-separator characters are escaped, so that a token or a
  * header cannot move the cursor, hide text or forge a line.
  */
 export function printable(text: string): string {
@@ -13,7 +13,7 @@ export function show(value: unknown): string {
   return printable(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)));
 }
 
-/** JSON for people and programs: what JSON leaves as it is and a terminal would act upon is escaped as JSON can. */
+/** JSON for people and programs: characters that JSON allows and a terminal interprets are escaped. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(/[\p{Cf}\p{Zl}\p{Zp}\x7f-\x9f]/gu, (character) =>
     [...Array(character.length).keys()]
@@ -22,7 +22,7 @@ export function printableJson(value: unknown): string {
   );
 }
 
-/** A moment with its distance from now: `2026-11-24T15:00:00Z (2 minutes ago)`. */
+/** A time with its distance from now: `2026-11-24T15:00:00Z (2 minutes ago)`. */
 export function moment(seconds: unknown, nowSeconds: number): string {
   const date = typeof seconds === 'number' ? new Date(seconds * 1000) : undefined;
   if (date === undefined || Number.isNaN(date.getTime())) return `${show(seconds)} (not a time in seconds)`;

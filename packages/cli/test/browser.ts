@@ -30,7 +30,7 @@ export class Browser implements AsyncDisposable {
 
   private constructor(command: string) {
     this.#profile = mkdtempSync(join(tmpdir(), 'countersign-browser-'));
-    // In a container Chromium runs as root, and cannot make a sandbox of its own.
+    // In a container Chromium runs as root, and cannot create a sandbox.
     const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run'];
     const profile = `--user-data-dir=${this.#profile}`;
     this.#process = spawn(command, [...args, profile, '--remote-debugging-pipe', 'about:blank'], {
@@ -59,7 +59,7 @@ export class Browser implements AsyncDisposable {
     return browser;
   }
 
-  /** What has happened since the last `goto`: events of the protocol with this name. */
+  /** Events of the protocol with this name, since the last `goto`. */
   events(method: string): readonly object[] {
     return this.#events.filter((event) => event.method === method).map(({ params }) => params ?? {});
   }
@@ -75,7 +75,7 @@ export class Browser implements AsyncDisposable {
     });
   }
 
-  /** The value of an expression in the page. */
+  /** Evaluates an expression in the page. */
   async evaluate(expression: string): Promise<unknown> {
     const answer = await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
     const { result, exceptionDetails } = answer as { result: { value?: unknown }; exceptionDetails?: object };
@@ -116,7 +116,7 @@ export class Browser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = new Promise((done) => this.#process.once('exit', done));
-    // Killed, it would leave helpers that go on writing to the profile.
+    // Close it instead of killing it: its child processes would continue to write to the profile.
     this.#session = '';
     await this.send('Browser.close').catch(() => {});
     await ended;

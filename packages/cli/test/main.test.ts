@@ -63,14 +63,14 @@ describe('main', () => {
     expect(err).not.toMatch(/^countersign: all is well/m);
   });
 
-  it('says its version', async () => {
+  it('prints its version', async () => {
     const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as object;
     const answer = await runCli(['--version']);
     expect(answer).toMatchObject({ code: 0, err: '' });
     expect(manifest).toMatchObject({ version: answer.out.trim() });
   });
 
-  it('exits with 2 for wrong use, and says so on standard error', async () => {
+  it('exits with 2 and prints the error on standard error when the usage is wrong', async () => {
     for (const argv of [[], ['sign'], ['--nonsense'], ['inspect', 'a', 'b']]) {
       const { code, out, err } = await runCli(argv);
       expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -78,7 +78,7 @@ describe('main', () => {
     }
   });
 
-  it('colours only where it is told to', async () => {
+  it('colours output only when colours are on', async () => {
     const key = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}';
     const escape = '\u001b[';
     const plain = await runCli(['inspect', key]);
@@ -91,7 +91,7 @@ describe('main', () => {
 });
 
 describe('text', () => {
-  it('names a moment and its distance', () => {
+  it('prints a time and its distance from now', () => {
     expect(moment(1_700_000_000, 1_700_000_000)).toBe('2023-11-14T22:13:20Z (now)');
     expect(moment(1_700_000_000, 1_700_000_001)).toBe('2023-11-14T22:13:20Z (1 second ago)');
     expect(moment(1_700_000_000, 1_700_180_000)).toBe('2023-11-14T22:13:20Z (2 days ago)');
@@ -99,7 +99,7 @@ describe('text', () => {
     expect([119, 120, 7200, 172_800].map(duration)).toEqual(['119 seconds', '2 minutes', '2 hours', '2 days']);
   });
 
-  it('leaves nothing that drives a terminal [F1]', () => {
+  it('escapes every control character [F1]', () => {
     expect(printable('a\r\n\u001b\u0000\u202e\u2028\ud800ü😀')).toBe(
       'a\\u{d}\\u{a}\\u{1b}\\u{0}\\u{202e}\\u{2028}\\u{d800}ü😀',
     );
@@ -121,7 +121,7 @@ describe.runIf(built)('bin/countersign.js', () => {
     return spawnSync(process.execPath, [bin, ...args], { cwd: folder, input, encoding: 'utf8', env: {} });
   }
 
-  it('makes a key and explains it from standard input', () => {
+  it('generates a key and explains it from standard input', () => {
     const made = spawn(['keygen', '--out', 'agent.key', '--id', 'agent-a', '--capabilities', 'repo:read']);
     expect(made.status).toBe(0);
     const shown = spawn(['inspect'], made.stdout);
@@ -130,7 +130,7 @@ describe.runIf(built)('bin/countersign.js', () => {
     expect(made.stderr).toContain(/thumbprint +(\S+)/.exec(shown.stdout)?.[1] ?? 'no thumbprint');
   });
 
-  it('exits with the codes of its help', () => {
+  it('exits with the documented codes', () => {
     expect(spawn(['--help']).status).toBe(0);
     expect(spawn(['inspect', '?'])).toMatchObject({ status: 2, stdout: '' });
     expect(spawn(['curl', 'GET', 'http://localhost/', '--key', 'missing'])).toMatchObject({ status: 1, stdout: '' });

@@ -6,10 +6,10 @@ export interface CliResult {
   readonly err: string;
 }
 
-/** 2026-11-24T12:00:00Z, the time at which commands run in these tests. */
+/** 2026-11-24T12:00:00Z, the clock of these tests. */
 export const nowSeconds = 1_795_521_600;
 
-/** Runs `main` with everything it says kept. */
+/** Runs `main` and captures its output. */
 export async function runCli(
   argv: readonly string[],
   io: Partial<Io> & { readonly input?: string } = {},

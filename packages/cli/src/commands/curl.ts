@@ -52,7 +52,7 @@ async function send(
       ...(body === undefined ? {} : { body }),
     });
   } catch (error) {
-    // What the agent or the URL parser refuses was never sent; anything else is the network.
+    // An error of the agent or of the URL parser means that nothing was sent; any other error is the network.
     const wrongUse = error instanceof AgentError || (error instanceof TypeError && error.message !== 'fetch failed');
     throw new CliError(`${upper} ${url}: ${messageOf(error)}`, wrongUse ? exitCodes.usage : exitCodes.failed);
   }
@@ -81,7 +81,7 @@ async function printAnswer(response: Response, io: Io): Promise<number> {
 
 const LINE_FEED = 0x0a;
 
-/** A program gets every byte as it came. */
+/** Without a terminal, every byte is printed unchanged. */
 function isTerminal(io: Io): boolean {
   return io.columns?.() !== undefined;
 }
@@ -95,7 +95,7 @@ function problemIn(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** People read the explanation below, as text. */
+/** The body without the explanation, which is printed below as text. */
 function withoutExplanation(text: string, problem: Readonly<Record<string, unknown>>): string {
   const { explanation, ...rest } = problem;
   return typeof explanation === 'string' ? JSON.stringify(rest) : text.trimEnd();
@@ -140,7 +140,7 @@ async function readBody(
   return new Uint8Array(given.startsWith('@') ? await readFile(given.slice(1)) : Buffer.from(given));
 }
 
-/** A fetch that shows what goes out and what comes back, without the secret part of credentials. */
+/** A fetch that prints the request and the response without the secret part of credentials. */
 function showing(io: Io): typeof fetch {
   const { dim } = coloursFor(io.colour.err);
   return async (input, init) => {

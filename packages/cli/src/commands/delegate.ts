@@ -45,13 +45,13 @@ export async function delegate(options: DelegateCommandOptions, io: Io): Promise
   io.err('Send this bundle to the delegate over TLS; without its key it is worth nothing.\n');
 }
 
-/** Whether an API may go by it unless its operator says otherwise. With a path somebody has said so. */
+/** Whether it is the default name of an API: an origin. A path means that the operator configured another name. */
 function isUsual(audience: string): boolean {
   const read = secureUrl(audience, 'loopback');
   return read.ok && (read.url.pathname !== '/' || audience === read.url.origin);
 }
 
-/** A user's own token gives an agent nothing to hand on. Issuers may put a namespace before the names of agents. */
+/** An agent cannot delegate a user's own token. Issuers may put a namespace before the ids of agents. */
 function namesNobody(token: string, id: string): boolean {
   const { act, sub = '' } = decodeJwt(token);
   return act === undefined && !id.endsWith(sub);
@@ -66,7 +66,7 @@ async function mint(signer: Pick<Agent, 'delegate'>, options: DelegateCommandOpt
   }
 }
 
-/** What is wrong, with the name of the option that can mend it. */
+/** The problem, with the name of the option to change. */
 function named({ message, cause }: AgentError): string {
   const [code] = Object.entries(delegationRefusals).find(([, text]) => message.includes(text.slice(0, -1))) ?? [];
   const unknownMember = cause instanceof DelegationError && cause.code === 'option_unknown';
@@ -114,7 +114,7 @@ function wholeNumber(option: string, text: string): number {
   throw new CliError(`${option} must be a whole number`, exitCodes.usage);
 }
 
-/** Whether they are details is for the minting to say. */
+/** Minting validates the details. */
 function readDetails(json: string): NonNullable<DelegateOptions['authorizationDetails']> {
   try {
     return JSON.parse(json) as NonNullable<DelegateOptions['authorizationDetails']>;

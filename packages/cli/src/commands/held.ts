@@ -4,7 +4,7 @@ import { decodeJwt } from 'jose';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 
-/** With what an agent acts, as a command line names it: a token, a bundle, or nothing but itself. */
+/** The credentials of an agent, from the command line: a token, a bundle, or none. */
 export interface HeldOptions {
   /** The token itself, or `@FILE`. */
   readonly token?: string;
@@ -12,7 +12,7 @@ export interface HeldOptions {
   readonly bundle?: string;
 }
 
-/** The same, read. */
+/** The credentials, loaded. */
 export interface Held {
   readonly token?: string;
   readonly bundle?: unknown;
@@ -36,7 +36,7 @@ async function textOf(token: string): Promise<string> {
   return token.startsWith('@') ? (await readFile(token.slice(1), 'utf8')).trim() : token;
 }
 
-/** The agent, acting with what it holds. */
+/** The agent with its credentials. */
 export function signerWith(agent: Agent, { token, bundle }: Held): Signer {
   if (bundle !== undefined) return accept(agent, bundle as DelegationBundle);
   if (token === undefined) return agent;
@@ -56,7 +56,7 @@ function accept(agent: Agent, bundle: DelegationBundle): Signer {
   }
 }
 
-/** For whom the last link of a bundle is: who has its key is that agent, and the API says whether it is so. */
+/** The delegate of the last link of a bundle: the holder of the key claims to be it, and the API verifies that. */
 export function delegateOf({ bundle }: Held): string | undefined {
   try {
     return decodeJwt(String((bundle as DelegationBundle).links.at(-1))).sub;

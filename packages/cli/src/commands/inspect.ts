@@ -24,7 +24,7 @@ export interface InspectOptions {
   readonly json: boolean;
 }
 
-/** Finds out what the value is and explains it. Returns the exit code. */
+/** Detects the kind of the value and explains it. Returns the exit code. */
 export async function inspect(value: string, options: InspectOptions, io: Io): Promise<number> {
   const text = (value === '-' ? Buffer.from(await io.stdin()).toString('utf8') : value).trim();
   if (text === '') throw new CliError('nothing to inspect', exitCodes.usage);
@@ -33,7 +33,7 @@ export async function inspect(value: string, options: InspectOptions, io: Io): P
   const presented = presentedIn(text);
   const facts = typeof presented === 'object' ? await chainFacts(presented, await readTrust(options), now) : undefined;
   const report = typeof presented === 'string' ? presented : reportOf(text, presented, facts, now);
-  // Never repeat the input here: it may be a secret that was mistyped.
+  // Never repeat the input here: it may be a mistyped secret.
   if (typeof report === 'string') throw new CliError(`${report}${await fileHint(value)}`, exitCodes.usage);
   const ok = facts?.ok ?? report.ok !== false;
   const json = { ...(facts ?? report), ok };
@@ -41,7 +41,7 @@ export async function inspect(value: string, options: InspectOptions, io: Io): P
   return ok ? exitCodes.ok : exitCodes.unproven;
 }
 
-/** What names a file is no secret. */
+/** The name of a file is not a secret. */
 async function fileHint(value: string): Promise<string> {
   if (value === '-') return '';
   const isFile = await stat(value).then(
@@ -51,7 +51,7 @@ async function fileHint(value: string): Promise<string> {
   return isFile ? ` Did you mean countersign inspect - < ${value}?` : ' (To read a file: countersign inspect - < FILE)';
 }
 
-/** The chain in it, if it holds one; a text says why that cannot be read. */
+/** The chain in the value, if any; a string is the reason why it does not parse. */
 function presentedIn(text: string): Presented | string | undefined {
   if (text.startsWith('{')) {
     const json = parseJson(text);
@@ -64,7 +64,7 @@ function presentedIn(text: string): Presented | string | undefined {
   return { kind: 'token', token, links: [], problems: [] };
 }
 
-/** A token alone is shown claim by claim first. */
+/** For a token alone, its claims come first. */
 function reportOf(
   text: string,
   presented: Presented | undefined,
@@ -88,10 +88,10 @@ function bare(given: string): string {
   return given.replace(/^(?:(?:authorization|signature-input)\s*:\s*)?(?:bearer\s+)?/i, '');
 }
 
-/** The report, or why there is none. */
+/** The report, or the reason why there is none. */
 function explain(given: string, now: number): Report | string {
   if (given.startsWith('{') || given.startsWith('[')) return explainJson(given);
-  // A code by itself, as logs and people quote it.
+  // A refusal code alone, as quoted from a log.
   if (hintFor(given) !== undefined) return explainProblem({ code: given });
   if (given.includes('-----BEGIN')) return explainPrivateKey(given);
   const text = bare(given);
@@ -122,7 +122,7 @@ function explainList(entries: readonly unknown[]): Report | string {
   return entries.length === 0 ? 'an empty list: no agents' : explainRegistrations(entries);
 }
 
-/** A member of a JWK Set: the key itself carries the id and the capabilities. */
+/** A member of a JWK Set: the key itself has the id and the capabilities. */
 function asRegistration(key: unknown): unknown {
   if (typeof key !== 'object' || key === null) return key;
   const { agent_id: id, kid, capabilities, ...jwk } = key as JsonObject;

@@ -4,7 +4,7 @@ import { CliError, exitCodes, messageOf } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { printable } from '../text.js';
 
-/** Reads the private key of an agent, and warns if others can. */
+/** Reads the private key of an agent, and warns if others can read it. */
 export async function readKeyFile(path: string, io: Io): Promise<AgentPrivateKey> {
   const text = await readFile(path, 'utf8');
   const { mode } = await stat(path);

@@ -16,7 +16,7 @@ export interface KeygenOptions {
   readonly force: boolean;
 }
 
-/** Makes a key, writes its private part for its owner's eyes only, and prints the entry for agents.json. */
+/** Generates a key, writes its private part to a file only the owner can read, and prints the entry for agents.json. */
 export async function keygen({ out, id, capabilities, roles, format, force }: KeygenOptions, io: Io): Promise<void> {
   const key = generateAgentKey();
   const names = readRoles(roles);
@@ -37,7 +37,7 @@ export async function keygen({ out, id, capabilities, roles, format, force }: Ke
   }
 }
 
-/** @throws CliError if one is no name. */
+/** @throws CliError if a role is not a valid name. */
 function readRoles(text: string): readonly string[] {
   const roles = text.split(/[\s,]+/).filter((role) => role !== '');
   const wrong = roles.findIndex((role) => !isIdentifier(role));

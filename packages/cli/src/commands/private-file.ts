@@ -3,15 +3,15 @@ import { lstat, rename, rm, writeFile } from 'node:fs/promises';
 import { CliError } from '../cli-error.js';
 
 interface PrivateFileOptions {
-  /** Put a new file in the place of one that is there. */
+  /** Replace an existing file. */
   readonly overwrite: boolean;
-  /** What is lost with a file that is there. */
+  /** The loss when an existing file is replaced, for the message. */
   readonly holds: string;
 }
 
 /**
- * Writes a file for its owner's eyes only (mode 0600). It is created with its mode, so it is at no moment readable by
- * others; it never goes through a symbolic link, nor over another file unless that was asked for.
+ * Writes a file that only its owner can read (mode 0600). It is created with this mode, so others can never read it. It
+ * never follows a symbolic link, and never overwrites a file without `overwrite`.
  *
  * @throws CliError if there is such a file.
  */

@@ -1,7 +1,7 @@
 import { parseScope } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 
-/** The scopes that an option names, separated by commas or else by spaces. None are none. */
+/** The scopes of an option, separated by commas or spaces. Without the option, none. */
 export function readScopes(option: string, text: string): string[] {
   if (text.trim() === '') return [];
   const scopes = text.includes(',') ? text.split(',').map((scope) => scope.trim()) : text.trim().split(/\s+/);

@@ -11,7 +11,7 @@ const publishedTestKey = 'poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U';
 
 const secret = 'This is a PRIVATE key: whoever has it is the agent. Do not paste it anywhere.';
 
-/** A key with what there is to say about it. */
+/** A key and the facts about it. */
 interface KeyFacts {
   readonly thumbprint?: string;
   readonly rows: readonly Row[];
@@ -30,7 +30,7 @@ export function explainJwk(jwk: JsonObject): Report {
   };
 }
 
-/** Explains a private key in PEM or as a nacl secretKey; a text says why it cannot be read. Never shows its secret. */
+/** Explains a private key in PEM or as a nacl secretKey; returns a string that says why if it does not parse. Never shows its secret. */
 export function explainPrivateKey(text: string): Report | string {
   try {
     const key = loadAgentKey(text);

@@ -1,4 +1,4 @@
-/** Whether it lives longer than `most` seconds, which a guard accepts by default. `name` begins the sentence. */
+/** Warns if a lifetime exceeds `most` seconds, the default limit of a guard. `name` is the subject of the sentence. */
 export function lifetimeProblem(name: string, most: number, issuedAt: number, expiresAt: number): string[] {
   const lifetime = expiresAt - issuedAt;
   if (!(lifetime > most)) return [];

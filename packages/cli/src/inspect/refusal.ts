@@ -8,7 +8,7 @@ export function looksLikeProblem(json: Readonly<Record<string, unknown>>): boole
   return ('title' in json || 'type' in json) && ('status' in json || 'code' in json);
 }
 
-/** Explains a refusal as the API sent it. */
+/** Explains a refusal sent by an API. */
 export function explainProblem(json: Readonly<Record<string, unknown>>): Report {
   const hint = hintFor(json['code']);
   const next: Row = [

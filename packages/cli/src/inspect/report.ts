@@ -1,12 +1,12 @@
 import type { Colours } from '../io.js';
 
-/** What `inspect` has to say, before it is laid out. All text in it is printable already. */
+/** The content of an `inspect` report before layout. All its text is printable already. */
 export interface Report {
   readonly title: string;
-  /** Said right below the title, and never to be overlooked. */
+  /** Printed right below the title. */
   readonly caution?: string;
   readonly sections: readonly Section[];
-  /** False where it does not count, so that the command says so to a script. Default: true. */
+  /** False if a guard would refuse the value; it sets the exit code. Default: true. */
   readonly ok?: boolean;
   readonly warnings: readonly string[];
 }
@@ -14,11 +14,11 @@ export interface Report {
 export interface Section {
   readonly heading: string;
   readonly rows: readonly Row[];
-  /** Laid out already; they stand before the rows. */
+  /** Preformatted lines, printed before the rows. */
   readonly lines?: readonly string[];
 }
 
-/** A name, its value, and optionally what it means. */
+/** A name, its value, and optionally its meaning. */
 export type Row = readonly [name: string, value: string, meaning?: string];
 
 export function renderReport({ title, caution, sections, warnings }: Report, colours: Colours): string {

@@ -12,7 +12,7 @@ export function looksLikeSignatureInput(text: string): boolean {
   return /^[a-z*][a-z0-9_.*-]*\s*=\s*\(/.test(text);
 }
 
-/** Explains the value of Signature-Input; a text says why it cannot be read. */
+/** Explains the value of Signature-Input; returns a string that says why if it does not parse. */
 export function explainSignatureInput(value: string, now: number): Report | string {
   const parsed = parseSignatureInput(value);
   if (!parsed.ok) return `this looks like Signature-Input, but it is ${parsed.code}: ${printable(parsed.detail)}`;
@@ -101,7 +101,7 @@ function meaningOf({ name, parameters }: ComponentIdentifier): string {
   return [whole, ...modifiers].join('; ');
 }
 
-/** What a guard would object to, by the rules of the countersign profile. */
+/** The violations of the countersign profile that a guard would refuse. */
 function warningsOf({ covered, parameters }: SignatureInput, now: number): string[] {
   const has = (...components: string[]): boolean => components.every((component) => covers(covered, component));
   const warnings: string[] = [];

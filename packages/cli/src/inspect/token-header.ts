@@ -1,6 +1,6 @@
 import { show } from '../text.js';
 
-/** Why a guard takes no token with this header for an access token. */
+/** Why a guard refuses an access token with this header. */
 export function headerProblems(header: Readonly<Record<string, unknown>>): string[] {
   const { alg, typ } = header;
   const problems: string[] = [];

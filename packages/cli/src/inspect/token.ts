@@ -6,7 +6,7 @@ import { lifetimeProblem } from './lifetime.js';
 import type { Report, Row } from './report.js';
 import { headerProblems } from './token-header.js';
 
-/** Deeper than any guard accepts; enough to show what is wrong. */
+/** Deeper than any guard accepts, so that the report can show the excess. */
 const maxActorsShown = 20;
 
 /** Whether the text has the shape of a JWS in compact serialisation. */
@@ -14,7 +14,7 @@ export function looksLikeToken(text: string): boolean {
   return /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(text);
 }
 
-/** Whether its header says that it is a link, by which an agent hands on. */
+/** Whether its header has the `typ` of a link. */
 export function isLink(token: string): boolean {
   return decode(token)?.header['typ'] === LINK_TYPE;
 }
@@ -136,7 +136,7 @@ function claimWarnings(payload: JsonObject, now: number): string[] {
   return warnings;
 }
 
-/** Whether its client got it for itself (RFC 9068 §2.2). */
+/** Whether its subject is its client (RFC 9068 §2.2). */
 function isOwnToken({ sub, client_id: client }: JsonObject): boolean {
   return sub !== undefined && sub === client;
 }

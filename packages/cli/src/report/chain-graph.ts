@@ -9,7 +9,7 @@ const node = { width: 190, height: 46 };
 const step = { x: 300, y: 62 };
 const margin = 8;
 
-/** The most frequent chains as a graph, and as a list that says the same in words. */
+/** The most frequent chains as a graph, and as an equivalent list in words. */
 export function chainSection(chains: ChainPaths): Html {
   const paths = chains.list();
   if (paths.length === 0) return html`<p>No decision names a chain.</p>`;
@@ -66,7 +66,7 @@ function drawEdge(edge: Edge): Html {
   return html`<path class="edge ${proofClass(edge)}${isNeverAllowed(edge) ? ' never' : ''}" d="${way}" stroke-width="${width}"><title>${edge.from.name} to ${edge.to.name}: ${proofText(edge)}</title></path>`;
 }
 
-/** Only where nothing was ever allowed: on more edges the labels would cover each other. */
+/** Only if nothing was ever allowed: labels on more edges would overlap. */
 function drawLabels(edges: readonly Edge[]): readonly Html[] {
   const places = labelPlaces(edges.filter(isNeverAllowed), edges);
   return [...places].map(([edge, at]) => {

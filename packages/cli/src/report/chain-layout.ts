@@ -4,32 +4,32 @@ export interface Node {
   readonly column: number;
   readonly kind: 'user' | 'agent' | 'action';
   readonly name: string;
-  /** Its place in the column, from the top. */
+  /** Its position in the column, from the top. */
   row: number;
 }
 
 export interface Edge {
   readonly from: Node;
   readonly to: Node;
-  /** How the hop was proved; `action` for the last step. */
+  /** The proof of the hop; `action` for the last step. */
   readonly proof: string;
   allowed: number;
   denied: number;
 }
 
 export interface ChainLayout {
-  /** How many of the ways are in it. */
+  /** The number of paths in it. */
   readonly drawn: number;
   readonly columns: readonly (readonly Node[])[];
   readonly edges: readonly Edge[];
 }
 
-/** More would be a knot. */
+/** A larger graph would be unreadable. */
 const mostInColumn = 12;
 
 /**
- * Puts ways into columns, as many as there is room for: users, then agents as far from the user as they are, each action right of the agent that
- * did it. Every edge leads from one column to the next.
+ * Lays out as many paths as fit, in columns: users, then agents by their distance from the user, and each action right of
+ * its agent. Every edge leads from one column to the next.
  */
 export function layOut(paths: readonly ChainPath[]): ChainLayout {
   const columns: Node[][] = [];
@@ -73,14 +73,14 @@ export function layOut(paths: readonly ChainPath[]): ChainLayout {
 
 type Stop = Pick<Node, 'column' | 'kind' | 'name'>;
 
-/** An agent that acts for itself stands where the first agent of a user stands. */
+/** An agent that acts for itself is in the column of a user's first agent. */
 function stopsOf({ members, action }: ChainPath): readonly Stop[] {
   const start = members[0]?.type === 'user' ? 0 : 1;
   const stops = members.map((member, at): Stop => ({ column: start + at, kind: kindOf(member), name: member.id }));
   return [...stops, { column: start + members.length, kind: 'action', name: action }];
 }
 
-/** Nodes near those that lead to them: fewer edges cross. */
+/** Puts nodes near their predecessors, so that fewer edges cross. */
 function sortRows(columns: Node[][], edges: readonly Edge[]): void {
   for (const column of columns) {
     const wanted = new Map(column.map((node) => [node, meanRow(node, edges)]));

@@ -1,6 +1,6 @@
 import type { RecordFacts } from '../commands/audit/record-facts.js';
 
-/** One way to an action: who, through whom, and how often. */
+/** One path to an action: its chain and its counts. */
 export interface ChainPath {
   readonly members: readonly Member[];
   readonly action: string;
@@ -11,11 +11,11 @@ export interface ChainPath {
 export interface Member {
   readonly id: string;
   readonly type: string;
-  /** How it was proved that the one before handed on to it. */
+  /** The proof of the delegation from the hop before. */
   readonly proof: string;
 }
 
-/** There are as many ways as users: so many are told apart, the others only counted. */
+/** Each user adds paths, so only this many are kept apart; the others are only counted. */
 const mostPaths = 20_000;
 
 /** Counts decisions by their chain and action. */
@@ -23,7 +23,7 @@ export class ChainPaths {
   readonly #paths = new Map<string, { members: readonly Member[]; action: string; allowed: number; denied: number }>();
   #others = 0;
 
-  /** Decisions that are in none of the ways. */
+  /** Decisions that are in none of the paths. */
   get others(): number {
     return this.#others;
   }

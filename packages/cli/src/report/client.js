@@ -1,4 +1,4 @@
-// Runs in the page. The data is text from elsewhere: it only ever becomes text, never markup.
+// Runs in the page. The data is untrusted, so it only becomes text, never markup.
 const all = JSON.parse(document.getElementById('data').textContent);
 const byId = (id) => document.getElementById(id);
 const form = byId('filters');
@@ -8,7 +8,7 @@ const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘
 let matching = all;
 let shown = 0;
 
-// What no seal covers says so in words wherever it is shown.
+// Unsealed entries are marked in words everywhere.
 const mark = (text) => element('span', `⚠ ${text}`, 'unverified');
 
 const resourceTexts = ({ resources }) => resources.map(({ type, id }) => `${type}::"${id}"`);
@@ -60,7 +60,7 @@ function cell(label, ...content) {
   const parts = content.filter(Boolean);
   if (parts.length === 0) return made;
   const inside = element('div');
-  // The space is for whoever has the page read out.
+  // The space separates the words for screen readers.
   inside.append(...parts.flatMap((part) => [part, ' ']));
   made.append(inside);
   return made;

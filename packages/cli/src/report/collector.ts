@@ -9,23 +9,23 @@ import { VerifiedPart } from './verified-part.js';
 
 export interface CollectorOptions {
   readonly matcher: Matcher;
-  /** Undefined: nothing was verified, which is said once and not of each record. */
+  /** Undefined: the log was not verified; the page says so once, not for each record. */
   readonly verified: LogReport | undefined;
-  /** How many of the latest records are kept. */
+  /** The number of latest records to keep. */
   readonly most: number;
 }
 
-/** What happened; not what the log says of itself. */
+/** Records of requests, without records about the log itself. */
 const phases: readonly unknown[] = ['authentication', 'decision', 'outcome'];
 
 /** Reads the lines of a log in order: counts those that match, and keeps the latest of them. */
 export class Collector {
   readonly summary: Summary = new Summary();
-  /** Their bytes: a million records that live for a while, each of many objects, would keep the garbage collector busy. */
+  /** Kept as bytes: a million parsed records would be slow for the garbage collector. */
   readonly #latest: Latest<{ readonly bytes: Buffer; readonly covered: boolean }>;
   readonly #matcher: Matcher;
   readonly #verified: VerifiedPart | undefined;
-  /** Lines that are no records. */
+  /** Number of lines that are not records. */
   unreadable = 0;
 
   constructor({ matcher, verified, most }: CollectorOptions) {
@@ -37,7 +37,7 @@ export class Collector {
   /**
    * Reads the log in a folder, once.
    *
-   * @throws CliError if it is not the log that was verified any more.
+   * @throws CliError if the log has changed since it was verified.
    */
   async read(directory: string): Promise<void> {
     for await (const lines of readLog(directory, () => {})) for (const line of lines) this.#take(line);
@@ -61,7 +61,7 @@ export class Collector {
     this.#latest.take({ bytes: placed.bytes, covered });
   }
 
-  /** The latest of those that match, in the order of the log. */
+  /** The latest matching records, in the order of the log. */
   latest(): readonly RecordFacts[] {
     return this.#latest.list().flatMap(({ bytes, covered }) => {
       const line = readLogLine(bytes);
@@ -69,7 +69,7 @@ export class Collector {
     });
   }
 
-  /** How a request ended belongs to the page also where the filter chose its decision only. */
+  /** The page shows the outcome of a request even if the filter matches only its decision. */
   #endsOne(record: Unknown): boolean {
     return record['phase'] === 'outcome' && this.summary.open.has(textAt(record, 'request', 'id'));
   }

@@ -1,20 +1,20 @@
 import { type RecordFacts, targetOf } from '../commands/audit/record-facts.js';
 
-/** One request as the page lists it: its decision, and how it ended. */
+/** One request on the page: its decision and its outcome. */
 export interface Entry {
   readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'undecided' | 'ended';
   readonly record: RecordFacts;
-  /** What the action was on. */
+  /** The target of the action. */
   readonly target: string | undefined;
   ended?: string;
   endedBy?: number;
-  /** No seal covers how it ended, though one covers its decision. */
+  /** A seal covers its decision, but not its outcome. */
   endUnverified?: true;
-  /** It was allowed, and nothing says how its request ended. */
+  /** It was allowed, and its request has no outcome. */
   open?: true;
 }
 
-/** Puts outcomes to the decisions that they belong to. The latest first. */
+/** Joins outcomes with their decisions. The latest first. */
 export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
   const entries: Entry[] = [];
   const byRequest = new Map<string, Entry>();
@@ -38,7 +38,7 @@ export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
   return entries.toReversed();
 }
 
-/** One outcome ends all that was decided for a request. */
+/** One outcome ends all decisions of a request. */
 function note(open: Map<string, Entry[]>, entry: Entry): void {
   const { requestId = '' } = entry.record;
   const noted = open.get(requestId);

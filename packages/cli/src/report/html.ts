@@ -16,8 +16,8 @@ export class Html {
 type Part = string | number | undefined | Html | readonly Html[];
 
 /**
- * A piece of HTML or SVG. Texts in it are escaped, for element content and for quoted attributes: what a record says
- * is the text of whoever sent the request. Attributes must be in double quotes.
+ * A piece of HTML or SVG. Interpolated text is escaped for element content and quoted attributes, because the text of a
+ * record comes from the sender of the request. Attributes must be in double quotes.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly Part[]): Html {
   return Html.of(strings, values);

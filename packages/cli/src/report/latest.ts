@@ -1,4 +1,4 @@
-/** Keeps the latest of many. */
+/** Keeps the latest `most` items. */
 export class Latest<Item> {
   readonly #most: number;
   #items: Item[] = [];

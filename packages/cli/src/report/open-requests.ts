@@ -1,10 +1,10 @@
 import { RecentMap } from '../commands/audit/recent-map.js';
 import type { RecordFacts } from '../commands/audit/record-facts.js';
 
-/** More are only counted: a log may hold no outcome at all. */
+/** Requests above this number are only counted, because a log may hold no outcome at all. */
 const mostKnown = 50_000;
 
-/** The requests that were allowed something and have no outcome: a crash, or they are still running. */
+/** Requests with an allow and without an outcome: the process crashed, or they are still running. */
 export class OpenRequests {
   readonly #ids: RecentMap<true>;
   #forgotten = 0;

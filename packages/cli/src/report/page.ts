@@ -13,22 +13,22 @@ export interface PageContent {
   readonly log: string;
   /** RFC 3339. */
   readonly made: string;
-  /** Undefined: nothing was verified. */
+  /** Undefined: the log was not verified. */
   readonly verified: LogReport | undefined;
-  /** How the records were chosen, in words; none: all. */
+  /** The filters in words; empty: all records. */
   readonly chosen: readonly string[];
   readonly summary: Summary;
-  /** Lines that are no records. */
+  /** Number of lines that are not records. */
   readonly unreadable: number;
   /** The latest first; there may be fewer than the summary counts. */
   readonly entries: readonly Entry[];
-  /** How many records the entries were made of. */
+  /** The number of records behind the entries. */
   readonly listedRecords: number;
 }
 
 /**
- * The whole page. Its policy allows the one script and the one style in it, by their hashes, and nothing else: no
- * request leaves it, and a record that got itself into the markup would not run.
+ * The whole page. Its content security policy allows only its one script and one style, by their hashes: the page
+ * sends no request, and injected markup would not run.
  */
 export function page(content: PageContent): string {
   const script = asset('client.js');
@@ -46,7 +46,7 @@ ${content.chosen.length === 0 ? html`` : html`<p class="chosen">Only records wit
 <section aria-labelledby="h-time"><h2 id="h-time">Timeline</h2>${timeline(content.summary.bins)}</section>
 <section aria-labelledby="h-chains"><h2 id="h-chains">Chains</h2>${chainSection(content.summary.paths)}</section>
 ${actions(content)}</main>`;
-  // The script and the style are ours, and their bytes are what their hashes are of.
+  // Not escaped: the script and the style are ours, and their hashes are over these bytes.
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -73,7 +73,7 @@ ${findingCount > findings.length ? html`<p>And ${findingCount - findings.length}
 ${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}</section>`;
 }
 
-/** What of the numbers and the list nobody vouches for; it is marked there. */
+/** The note about unsealed records, which are marked in the numbers and the list. */
 function notVerified({ verified, summary: { records, unverified } }: PageContent): Html {
   if (verified === undefined || unverified === 0) return html``;
   const sealed = sealedPart(verified);
@@ -139,7 +139,7 @@ ${verdicts
 <p><button type="button" id="more" hidden>Show more</button></p></section>`;
 }
 
-/** Beside the sources, which are published too: neither needs to be compiled. */
+/** Read from the published sources, because these files are not compiled. */
 function asset(name: string): string {
   return readFileSync(new URL(`../../src/report/${name}`, import.meta.url), 'utf8');
 }

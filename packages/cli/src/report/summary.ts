@@ -3,7 +3,7 @@ import { ChainPaths } from './chain-paths.js';
 import { OpenRequests } from './open-requests.js';
 import { TimeBins } from './time-bins.js';
 
-/** What a log says in numbers. It does not grow with the log. */
+/** The numbers of a log, in constant space. */
 export class Summary {
   readonly bins: TimeBins = new TimeBins();
   readonly paths: ChainPaths = new ChainPaths();
@@ -12,11 +12,11 @@ export class Summary {
   allowed = 0;
   approved = 0;
   denied = 0;
-  /** Before it was known who asks. */
+  /** Refused before the caller was known. */
   refused = 0;
   /** Let in, but not finished: thrown, aborted, timed out. */
   unfinished = 0;
-  /** Ended without anybody having been asked whether they may do what they did. */
+  /** Ended without a decision. */
   undecided = 0;
   /** Records that no seal covers. */
   unverified = 0;

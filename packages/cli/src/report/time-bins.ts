@@ -23,7 +23,7 @@ const widths = [
   28 * day,
 ];
 
-/** Counts over time, in at most 96 bins, whatever time it is: they grow as the log does. */
+/** Counts over time, in at most 96 bins, which widen as the log grows. */
 export class TimeBins {
   #level = 0;
   #bins = new Map<number, { allowed: number; denied: number }>();
@@ -43,7 +43,7 @@ export class TimeBins {
     this.#count(this.#number(time), allowed ? 1 : 0, allowed ? 0 : 1);
   }
 
-  /** From the first to the last, those without anything too. */
+  /** From the first to the last, empty ones included. */
   list(): readonly Bin[] {
     if (this.#bins.size === 0) return [];
     const start = this.#number(this.#first);

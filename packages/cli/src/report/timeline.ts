@@ -3,7 +3,7 @@ import type { Bin, TimeBins } from './time-bins.js';
 
 const height = 120;
 
-/** Bars over time: what was allowed below, what was denied hatched above it. The scale is beside it as text, and the same as a table below. */
+/** Bars over time: allowed below, denied hatched above. The scale is text beside it, and a table has the same numbers. */
 export function timeline(bins: TimeBins): Html {
   const list = bins.list();
   const [first] = list;
@@ -30,7 +30,7 @@ function tableRow({ start, allowed, denied }: Bin): Html {
   return html`<tr><td>${iso(start)}</td><td>${allowed}</td><td>${denied}</td></tr>`;
 }
 
-/** Across in parts of the whole, upwards in pixels: a drawing that was stretched would stretch the hatching. */
+/** Widths in percent, heights in pixels, because stretching the drawing would stretch the hatching. */
 function bars(
   { start, allowed, denied }: Bin,
   { at, of, most }: { readonly at: number; readonly of: number; readonly most: number },
@@ -50,7 +50,7 @@ function percent(part: number): string {
   return `${(part * 100).toFixed(3)}%`;
 }
 
-/** A clock that was wrong can be further off than a date can say. */
+/** A wrong clock can give a time outside the range of a Date. */
 function iso(time: number): string {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? 'beyond all dates' : date.toISOString().replace('.000Z', 'Z');

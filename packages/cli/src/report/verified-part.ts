@@ -1,6 +1,6 @@
 import type { LogReport, PlacedLine } from '@countersign/audit-verifier';
 
-/** Tells, of the lines of a log in their order, which of them a verification vouches for: the sealed ones. */
+/** Finds which lines of a log a verification covers: the sealed ones. */
 export class VerifiedPart {
   readonly #sealed: number;
   readonly #sealedHash: string | undefined;
@@ -8,7 +8,7 @@ export class VerifiedPart {
   #left: number | undefined;
   #isRight = true;
   #isLinked = true;
-  /** Of the last sealed line that was read, in hexadecimal. */
+  /** Hash of the last sealed line read, in hexadecimal. */
   #hash: string | undefined;
 
   constructor({ sealed, sealedHash, findings }: LogReport) {
@@ -18,8 +18,8 @@ export class VerifiedPart {
   }
 
   /**
-   * Call it once for each line. Lines are counted: what a record says its number is can be believed of sealed ones
-   * alone. Behind the first that is not right, none is.
+   * Call it once for each line. It counts lines, because the number in an unsealed record is not trustworthy. No line after
+   * the first wrong one is covered.
    */
   covers(placed: Pick<PlacedLine, 'line' | 'frame' | 'hash' | 'place'>): boolean {
     const { line, place } = placed;
@@ -33,8 +33,8 @@ export class VerifiedPart {
   }
 
   /**
-   * Call it after the last line. Whether these are not the lines that were verified: the log was changed in between, and
-   * nothing that `covers` has said holds. Each line names the hash of the one before, so that the last stands for all.
+   * Read it after the last line. True if the log changed since its verification; all results of `covers` are then void.
+   * Each line contains the hash of the one before, so comparing the last hash is enough.
    */
   get isChanged(): boolean {
     return !this.#isLinked || this.#hash !== this.#sealedHash;

@@ -69,7 +69,7 @@ async function chainOfThree(): Promise<{ bundle: DelegationBundle; file: string 
 const trust = (): string[] => ['--agents', file('agents.json'), '--issuer-jwks', file('jwks.json')];
 
 describe('delegate', () => {
-  it('mints links that hand on a token, and that the delegate can use and hand on', async () => {
+  it('mints links for a token that the delegate can use and delegate further', async () => {
     const { bundle } = await chainOfThree();
     expect(bundle).toMatchObject({ version: 1, token, links: [expect.any(String), expect.any(String)] });
     const agent = await createAgent({ id: 'agent-c', key: keys.c, clock: () => nowSeconds * 1000 });
@@ -77,7 +77,7 @@ describe('delegate', () => {
     expect(headers['agent-delegation']).toBe(bundle.links.join(', '));
   });
 
-  it('hands on what the agent may do of its own, limited to a resource and a key', async () => {
+  it("delegates the agent's own rights, limited to a resource and a key", async () => {
     const details = [{ type: 'Repo', identifier: 'acme/api' }];
     const options = ['--scope', 'billing:read ticket', '--audience', api, '--details', JSON.stringify(details)];
     await delegate('a', 'agent-b', ...options, '--to-key', keys.b.thumbprint);
@@ -92,7 +92,7 @@ describe('delegate', () => {
     });
   });
 
-  it('limits to a resource hold for whoever it is handed on to, and the summary says so [C6]', async () => {
+  it('keeps the limit to a resource in later delegations, and shows it in the summary [C6]', async () => {
     const details = ['--details', '[{"type":"Repo","identifier":"acme/api"}]'];
     const ab = await delegate('a', 'agent-b', '--scope', 'ticket', '--audience', api, ...details);
     const abc = await delegate('b', 'agent-c', '--bundle', ab, '--scope', 'ticket:create');
@@ -184,7 +184,7 @@ describe('curl --bundle', () => {
     expect(sent[0]?.get('signature-input')).toContain('"agent-delegation"');
   });
 
-  it('sends nothing with a bundle that is for another agent', async () => {
+  it('sends no request when the bundle is for another agent', async () => {
     const { file: bundle } = await chainOfThree();
     const argv = ['curl', 'GET', `${api}/x`, '--key', file('a.pem'), '--agent', 'agent-a', '--bundle', bundle];
     expect(await runCli(argv)).toMatchObject({ code: 2, err: expect.stringContaining('another agent') as string });
@@ -206,7 +206,7 @@ async function inspectDetails(...details: object[]): Promise<CliResult> {
 }
 
 describe('inspect: a chain', () => {
-  it('draws who, how proved, the scope at each hop, what ends when and what would break it', async () => {
+  it('draws the members, proofs, scopes, expiries and revocations of a chain', async () => {
     const { bundle } = await chainOfThree();
     const { code, out, err } = await runCli(['inspect', '-', ...trust()], { input: JSON.stringify(bundle) });
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -225,7 +225,7 @@ describe('inspect: a chain', () => {
     expect(out).toMatch(/another API +any but https:\/\/api\.acme\.dev/);
   });
 
-  it('says the same as JSON', async () => {
+  it('prints the same facts as JSON', async () => {
     const { bundle } = await chainOfThree();
     const { out } = await runCli(['inspect', '-', '--json', ...trust()], { input: JSON.stringify(bundle) });
     expect(JSON.parse(out)).toMatchObject({
@@ -241,7 +241,7 @@ describe('inspect: a chain', () => {
     });
   });
 
-  it('says that nothing is verified where there is nothing to verify with', async () => {
+  it('reports unverified signatures when no key files are given', async () => {
     const { bundle } = await chainOfThree();
     const { out } = await runCli(['inspect'], { input: JSON.stringify(bundle) });
     expect(out).toContain('NOT VERIFIED: anyone could have written this');
@@ -249,7 +249,7 @@ describe('inspect: a chain', () => {
     expect(out).toContain('not all capabilities are known');
   });
 
-  it('verifies a whole request, as it crossed the network', async () => {
+  it('verifies a whole request head', async () => {
     const { bundle } = await chainOfThree();
     const agent = await createAgent({ id: 'agent-c', key: keys.c, clock: () => nowSeconds * 1000 });
     const { headers } = await agent.accept(bundle).signRequest({ method: 'GET', url: `${api}/tickets?open=1` });
@@ -299,7 +299,7 @@ describe('inspect: a chain', () => {
     expect(out).toMatch(warning);
   });
 
-  it('marks details with members that no guard knows [C6]', async () => {
+  it('marks details with unknown members [C6]', async () => {
     const [known, misspelt] = [
       { type: 'Repo', identifier: '1' },
       { type: 'Repo', identifiers: ['1'] },
@@ -315,7 +315,7 @@ describe('inspect: a chain', () => {
     expect(out).toMatch(/! The token: its authorization_details cover nothing: .* \(identifiers\)/);
   });
 
-  it('says which agent is in it twice [C1]', async () => {
+  it('names an agent that appears twice [C1]', async () => {
     const ab = await delegate('a', 'agent-b', '--token', `@${file('token.jwt')}`, '--scope', 'ticket', '--ttl', '120');
     const { links } = JSON.parse(readFileSync(ab, 'utf8')) as DelegationBundle;
     const back = await mintLink({
@@ -335,7 +335,7 @@ describe('inspect: a chain', () => {
     expect((await runCli(['delegate', ...argv])).err).toMatch(/appears twice in the chain: agent-a\.\n/);
   });
 
-  it('a link that was issued for too long a time is one that a guard refuses [B6]', async () => {
+  it('reports a link when its lifetime exceeds the limit of a guard [B6]', async () => {
     const link = await mintLink({
       delegator: 'agent-a',
       signer: keys.a,
@@ -350,7 +350,7 @@ describe('inspect: a chain', () => {
     expect(out).toContain('! Link 1 was issued for too long a time');
   });
 
-  it('exits with 0 where nothing is wrong, and where nothing can be verified', async () => {
+  it('exits with 0 when there is no problem, verified or not', async () => {
     const { bundle } = await chainOfThree();
     const input = JSON.stringify(bundle);
     for (const options of [trust(), []]) {
@@ -362,7 +362,7 @@ describe('inspect: a chain', () => {
     }
   });
 
-  it('says what has expired', async () => {
+  it('names the expired parts', async () => {
     const { bundle } = await chainOfThree();
     const later = nowSeconds + 300;
     const { code, out } = await runCli(['inspect', '-', ...trust()], {
@@ -374,7 +374,7 @@ describe('inspect: a chain', () => {
     expect(out).toContain('(3 minutes ago)');
   });
 
-  it('escapes what could drive a terminal, as text and as JSON [F1]', async () => {
+  it('escapes control characters, as text and as JSON [F1]', async () => {
     const payload = { iss: 'https://x', sub: 'u', aud: 'https://a', exp: nowSeconds + 9, act: { sub: 'a' } };
     const details = { authorization_details: [{ type: 'T', note: '\u001b[2J\u202e\u{e0001}' }] };
     const hostile = `${part({ typ: 'at+jwt', alg: 'EdDSA' })}.${part({ ...payload, ...details })}.c2ln`;
@@ -387,7 +387,7 @@ describe('inspect: a chain', () => {
     }
   });
 
-  it('never fails on what is not a chain', async () => {
+  it('never throws on input that is not a chain', async () => {
     const bundles = fc.record({ version: fc.anything(), token: fc.anything(), links: fc.array(fc.anything()) });
     const requests = fc.string().map((text) => `GET / HTTP/1.1\nAuthorization: ${text}\nAgent-Delegation: ${text}`);
     const input = fc.oneof(
@@ -404,7 +404,7 @@ describe('inspect: a chain', () => {
     );
   });
 
-  it.each(['--agents', '--issuer-jwks'])('%s: says when the file is not what it should be', async (option) => {
+  it.each(['--agents', '--issuer-jwks'])('%s: reports an invalid file', async (option) => {
     writeFileSync(file('wrong.json'), '{"a":1}');
     const { code, err } = await runCli(['inspect', token, option, file('wrong.json')]);
     expect({ code, named: err.includes(option) }).toEqual({ code: 2, named: true });

@@ -88,7 +88,7 @@ describe('curl', () => {
     expect(seen).toMatchObject([{ method: 'GET', target: '/a%20b?x=1', verified: true }]);
   });
 
-  it('prints the bytes as they come', async () => {
+  it('prints the received bytes unchanged', async () => {
     const chunks: Uint8Array[] = [];
     await runCli(['curl', 'GET', url, '-k', keyFile], {
       out: (chunk) => void chunks.push(Buffer.from(chunk as Uint8Array)),
@@ -149,7 +149,7 @@ describe('curl', () => {
     );
   });
 
-  it('exits with 22 for any other answer than 2xx, and follows no redirect', async () => {
+  it('exits with 22 when the answer is not 2xx, and follows no redirect', async () => {
     expect(await runCli(['curl', 'GET', `${url}/missing`, '-k', keyFile])).toMatchObject({
       code: 22,
       out: 'no such page',
@@ -158,7 +158,7 @@ describe('curl', () => {
     expect(seen.map(({ target }) => target)).toEqual(['/missing', '/moved']);
   });
 
-  it('prints an explanation as text, and for a program the body as it came', async () => {
+  it('prints an explanation as text on a terminal, and the unchanged body otherwise', async () => {
     const asked = ['curl', 'GET', `${url}/explained`, '-k', keyFile];
     const piped = await runCli(asked);
     expect(JSON.parse(piped.out)).toMatchObject({ explanation: 'Denied: x.\n  pr.cedar#drafts\u001b[2J' });

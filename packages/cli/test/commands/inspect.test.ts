@@ -35,7 +35,7 @@ async function explain(value: string, expected = 0): Promise<string> {
 }
 
 describe('inspect: a token', () => {
-  it('says who acts for whom, for how long, and that nothing was verified', async () => {
+  it('shows actor, subject and lifetime, and that nothing was verified', async () => {
     const out = await explain(jwt(claims));
     expect(out).toContain('signature was NOT verified');
     expect(out).toMatch(/subject +user_123\n/);
@@ -47,7 +47,7 @@ describe('inspect: a token', () => {
     expect(out).not.toContain('warnings');
   });
 
-  it('takes it with its scheme and from standard input', async () => {
+  it('accepts a token with its scheme and from standard input', async () => {
     expect(await explain(`Authorization: Bearer ${jwt(claims)}`)).toBe(await explain(jwt(claims)));
     const { code, out } = await runCli(['inspect'], { input: `${jwt(claims)}\n` });
     expect({ code, out }).toEqual({ code: 0, out: await explain(jwt(claims)) });
@@ -84,16 +84,16 @@ describe('inspect: a token', () => {
     expect({ code, json: JSON.parse(out) as object }).toMatchObject({ code: 3, json: { ok: false } });
   });
 
-  it('has nothing against a clock that goes as wrong as a guard accepts by default', async () => {
+  it('reports no problem when clocks differ by the default tolerance of a guard', async () => {
     const early = { ...claims, iat: nowSeconds + 5, nbf: nowSeconds + 5 };
     expect(await explain(jwt(early))).not.toContain('warnings');
   });
 
-  it('has nothing against the longest time that a guard accepts by default', async () => {
+  it('reports no problem when the lifetime is the default maximum of a guard', async () => {
     expect(await explain(jwt({ ...claims, exp: claims.iat + 3600 }))).not.toContain('warnings');
   });
 
-  it("says of a user's own token that an agent is refused with it [C1]", async () => {
+  it("warns that an agent is refused with a user's own token [C1]", async () => {
     const { act: _, ...plain } = claims;
     const out = await explain(jwt(plain));
     expect(out).toMatch(/names no actor: only an agent with the id user_123 may use it/);
@@ -101,25 +101,25 @@ describe('inspect: a token', () => {
     expect(await explain(jwt({ ...plain, sub: plain.client_id }))).not.toContain('warnings');
   });
 
-  it('says that it names nobody where it does not', async () => {
+  it('reports a token that names nobody', async () => {
     const out = await explain(jwt({ jti: '1' }), 3);
     expect(out).toMatch(/subject +\(none\)/);
     expect(out).not.toMatch(/undefined|only an agent with the id/);
     expect(await explain(jwt({ act: { sub: 'agent-a' } }), 3)).not.toContain('undefined');
   });
 
-  it('does not take may_act for an actor [C3]', async () => {
+  it('does not show may_act as an actor [C3]', async () => {
     const { act: _, ...plain } = claims;
     expect(await explain(jwt({ ...plain, may_act: { sub: 'agent-b' } }))).toMatch(/names no actor/);
   });
 
-  it('escapes what could drive a terminal [F1]', async () => {
+  it('escapes control characters [F1]', async () => {
     const out = await explain(jwt({ ...claims, sub: 'a\u001b[2J\u202e\nb', '\u001bx': { y: '\u2028' } }), 3);
     for (const character of ['\u001b', '\u202e', '\u2028']) expect(out).not.toContain(character);
     expect(out).toContain('a\\u{1b}[2J\\u{202e}\\u{a}b');
   });
 
-  it('says what it cannot read', async () => {
+  it('reports a token that does not parse', async () => {
     expect(await runCli(['inspect', 'YQ.YQ.YQ'])).toMatchObject({
       code: 2,
       err: expect.stringContaining('not JSON') as string,
@@ -134,7 +134,7 @@ describe('inspect: a token', () => {
 describe('inspect: Signature-Input', () => {
   const good = `("@method" "@authority" "@path" "@query" "content-type" "content-digest" "authorization");created=${nowSeconds - 5};expires=${nowSeconds + 55};nonce="AAAAAAAAAAAAAAAAAAAAAA";keyid="k";tag="countersign"`;
 
-  it('explains each component and parameter, and has nothing to object to a good one', async () => {
+  it('explains each component and parameter, and reports no problem when all are valid', async () => {
     const out = await explain(`sig=${good}`);
     expect(out).toMatch(/"@method" +the method/);
     expect(out).toMatch(/"content-digest" +the hash of the body/);
@@ -179,7 +179,7 @@ describe('inspect: Signature-Input', () => {
     );
   });
 
-  it('says why it cannot be read', async () => {
+  it('reports why it does not parse', async () => {
     const { code, err } = await runCli(['inspect', 'sig=("@method";created=1']);
     expect(code).toBe(2);
     expect(err).toContain('malformed');
@@ -196,7 +196,7 @@ describe('inspect: a refusal', () => {
     expect(out).toContain(hintFor(code));
   });
 
-  it('tells too long a life, which a new token of the same kind has too, from one that is over [B6]', () => {
+  it('distinguishes a lifetime that is too long from an expired one [B6]', () => {
     expect(hintFor('token_invalid')).toContain('too long a time');
     expect(hintFor('token_expired')).not.toContain('too long');
   });
@@ -278,14 +278,14 @@ describe('inspect: keys and agents.json', () => {
 });
 
 describe('inspect: anything else', () => {
-  it('names everything that it can tell', async () => {
+  it('lists the kinds of values that it detects', async () => {
     const { err } = await runCli(['inspect', 'hello']);
     for (const kind of ['JWT', 'bundle', 'request', 'Signature-Input', 'refusal', 'key', 'agents.json']) {
       expect(err).toContain(kind);
     }
   });
 
-  it('says how to read a file where its name was given', async () => {
+  it('explains how to read a file when its name was given', async () => {
     const name = fileURLToPath(import.meta.url);
     const { code, err } = await runCli(['inspect', name]);
     expect(code).toBe(2);
@@ -300,12 +300,12 @@ describe('inspect: anything else', () => {
       const { code, out, err } = await runCli(['inspect', value]);
       expect({ code, out }).toEqual({ code: 2, out: '' });
       expect(err).toMatch(/^countersign: .+\n$/);
-      // It may be a secret that was mistyped.
+      // It may be a mistyped secret.
       expect(err).not.toContain(hmac);
     },
   );
 
-  it('never fails in another way', async () => {
+  it('never throws', async () => {
     const shape = fc.oneof(
       fc.string(),
       fc.json(),

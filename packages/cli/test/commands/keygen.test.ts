@@ -51,7 +51,7 @@ describe('keygen', () => {
     },
   );
 
-  it('registers roles that an API reads, and says how to keep the key out of git', async () => {
+  it('prints an entry with roles that an API accepts, and explains how to keep the key out of git', async () => {
     const file = join(folder, 'roles.key');
     const { out, err } = await runCli(['keygen', '--out', file, '--id', 'agent-r', '--roles', 'reader, auditor']);
     expect(JSON.parse(out)).toMatchObject({ roles: ['reader', 'auditor'] });
@@ -67,7 +67,7 @@ describe('keygen', () => {
     await directory.close?.();
   });
 
-  it('refuses what is no role', async () => {
+  it('refuses an invalid role', async () => {
     const { code, err } = await runCli(['keygen', '--out', join(folder, 'no.key'), '--roles', 'a\u0000b']);
     expect(code).toBe(2);
     expect(err).toContain('is no name of a role');
@@ -83,7 +83,7 @@ describe('keygen', () => {
     },
   );
 
-  it('prints what a first agents.json holds, and an API takes it', async () => {
+  it('prints a first agents.json that an API accepts', async () => {
     const { out, err } = await runCli(['keygen', '--out', join(folder, 'first.key'), '--id', 'agent-a']);
     const first = err.split('\n').find((line) => line.startsWith('[')) ?? '';
     expect(JSON.parse(first)).toEqual([JSON.parse(out)]);
@@ -104,7 +104,7 @@ describe('keygen', () => {
     expect(existsSync(join(folder, 'none.key'))).toBe(false);
   });
 
-  it('makes an id from the key and says so when the agent may do nothing', async () => {
+  it('derives an id from the key, and warns when the agent has no capabilities', async () => {
     const file = join(folder, 'plain.key');
     const { out, err } = await runCli(['keygen', '--out', file]);
     const { agent_id: id } = JSON.parse(out) as { agent_id: string };
@@ -112,7 +112,7 @@ describe('keygen', () => {
     expect(err).toContain('no capabilities');
   });
 
-  it('never overwrites a key, unless forced; then the new file is private too', async () => {
+  it('overwrites a key only with --force, and then the new file is private too', async () => {
     const file = join(folder, 'kept.key');
     writeFileSync(file, 'precious');
     chmodSync(file, 0o644);
@@ -125,7 +125,7 @@ describe('keygen', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('kept'))).toEqual(['kept.key']);
   });
 
-  it.runIf(process.platform !== 'win32')('does not write through a link', async () => {
+  it.runIf(process.platform !== 'win32')('does not write through a symbolic link', async () => {
     const target = join(folder, 'target');
     const link = join(folder, 'link');
     writeFileSync(target, 'precious');

@@ -22,7 +22,7 @@ describe.each([
   ['report', (out: string) => ['audit', 'report', log, '--out', out]],
   ['keygen', (out: string) => ['keygen', '--out', out]],
 ])('the file that %s writes', (name, argv) => {
-  it('takes the place of no other, unless that is asked for; nobody else can read it [K6]', async () => {
+  it('replaces a file only on request, and is readable only by its owner [K6]', async () => {
     const out = join(folder, `${name}.out`);
     writeFileSync(out, 'precious', { mode: 0o644 });
     const { code, err } = await runCli(argv(out));
@@ -34,7 +34,7 @@ describe.each([
     expect(statSync(out).mode & 0o777).toBe(0o600);
   });
 
-  it('is never one that a link leads to [K6]', async () => {
+  it('is never written through a symbolic link [K6]', async () => {
     const victim = join(folder, `${name}.victim`);
     writeFileSync(victim, 'precious');
     for (const [target, args] of [

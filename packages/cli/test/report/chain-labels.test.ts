@@ -12,7 +12,7 @@ function edge(column: number, fromRow: number, toRow: number): Edge {
   };
 }
 
-it('puts a label into the middle of its edge, unless another edge or label is there', () => {
+it('chain labels are in the middle of their edges unless another edge or label is there', () => {
   const [down, up, elsewhere] = [edge(0, 0, 2), edge(0, 2, 0), edge(1, 0, 2)];
   expect(labelPlaces([elsewhere], [down, elsewhere]).get(elsewhere)).toBe(0.5);
   expect(labelPlaces([down], [down]).get(down)).toBe(0.5);
@@ -26,7 +26,7 @@ it('puts a label into the middle of its edge, unless another edge or label is th
   }
 });
 
-it('knows where the curve is', () => {
+it('chain labels lie on the drawn curve', () => {
   const one = edge(0, 1, 3);
   expect([0, 0.5, 1].map((place) => [wayAt(place), heightAt(one, place)])).toEqual([
     [0, 1],

@@ -14,7 +14,7 @@ const path = fc.record({
   denied: fc.nat(9),
 });
 
-it('every edge leads one column on, no column is a knot, and what is drawn is counted', () => {
+it('every edge leads to the next column, columns are bounded, and drawn paths are counted', () => {
   fc.assert(
     fc.property(fc.array(path, { minLength: 1, maxLength: 60 }), (paths) => {
       const { columns, edges, drawn } = layOut(paths);
@@ -36,7 +36,7 @@ it('every edge leads one column on, no column is a knot, and what is drawn is co
   );
 });
 
-it('an agent that acts for itself stands in the column of the first agents, whoever it is', () => {
+it('an agent that acts for itself is always in the column of the first agents', () => {
   const agent = { id: 'agent-a', type: 'agent', proof: 'signature' };
   const counts = { action: 'pr.create', allowed: 1, denied: 0 };
   const { columns } = layOut([

@@ -5,7 +5,7 @@ import { Matcher } from '../../src/commands/audit/matcher.js';
 import { Collector } from '../../src/report/collector.js';
 import { changeLines, decision, temporaryFolder, writeLog } from '../commands/audit/write-log.js';
 
-/** A log that was verified, and what is changed of it before it is read again. */
+/** A verified log that is changed before it is read again. */
 async function readAfter(change: (lines: readonly string[]) => readonly string[]): Promise<readonly boolean[]> {
   using folder = temporaryFolder();
   const key = await writeLog(folder.path, [decision(1), decision(2), decision(3)]);
@@ -17,7 +17,7 @@ async function readAfter(change: (lines: readonly string[]) => readonly string[]
 }
 
 describe('Collector', () => {
-  it('reads the log that was verified', async () => {
+  it('reads the verified log', async () => {
     expect(await readAfter((lines) => lines)).toEqual([true, true, true]);
   });
 

@@ -7,7 +7,7 @@ const request = { id: 'request-1' };
 const allowed = { phase: 'decision', decision: 'allow', request };
 const ended = { phase: 'outcome', outcome: { result: 'finished', status: 201 }, request };
 
-it('puts an outcome to the latest decision of its request, once; the latest first', () => {
+it('entries join an outcome once with the latest decision of its request, the latest first', () => {
   const records = [allowed, allowed, ended, ended, { ...allowed, request: { id: 'request-2' } }, { phase: 'outcome' }];
   const entries = entriesOf(records.map((record, at) => recordFacts(at + 1, record)));
   expect(entries.map(({ record, verdict, ended, endedBy }) => [record.sequence, verdict, ended, endedBy])).toEqual([
@@ -21,7 +21,7 @@ it('puts an outcome to the latest decision of its request, once; the latest firs
 
 const of = (id: string, record: object) => ({ ...record, request: { id } });
 
-it('says which requests were allowed and have no outcome, whatever else was decided for them', () => {
+it('open requests are those with an allow and no outcome, with or without other decisions', () => {
   const denied = { phase: 'decision', decision: 'deny' };
   const records = [
     of('ended', allowed),
@@ -41,7 +41,7 @@ it('says which requests were allowed and have no outcome, whatever else was deci
   expect(requests.count).toBe(2);
 });
 
-it('counts requests without an outcome, however many there are', () => {
+it('open requests are only counted when there are too many to keep', () => {
   const requests = new OpenRequests();
   for (let at = 1; at <= 100_003; at += 1) requests.take(recordFacts(at, { ...allowed, request: { id: `${at}` } }));
   requests.take(recordFacts(100_004, { ...ended, request: { id: '100003' } }));

@@ -19,18 +19,18 @@ it('no text becomes markup, or ends an attribute [F1]', () => {
   );
 });
 
-it('puts pieces together without escaping them again', () => {
+it('nested pieces of HTML are not escaped again', () => {
   expect(html`<ul>${[html`<li>${'<'}</li>`, html`<li>${7}${undefined}</li>`]}</ul>`.markup).toBe(
     '<ul><li>&lt;</li><li>7</li></ul>',
   );
 });
 
-it('data for a script holds no bracket, and reads as what was put in [F1]', () => {
+it('data for a script contains no bracket, and parses back to its input [F1]', () => {
   fc.assert(
     fc.property(texts, (text) => {
       const json = jsonForScript({ text });
       expect(json).not.toMatch(/[<>&\u2028\u2029]/);
-      // Printable text comes back as it was; the rest as its escapes.
+      // Printable text is unchanged; other characters come back escaped.
       if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(text)) expect(JSON.parse(json)).toEqual({ text });
     }),
   );

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Latest } from '../../src/report/latest.js';
 
-it('keeps the latest, however many there were', () => {
+it('Latest keeps the latest items of any number', () => {
   for (const count of [0, 1, 2, 3, 5, 6, 7, 100]) {
     const latest = new Latest<number>(3);
     const all = Array.from({ length: count }, (_, at) => at);

@@ -4,7 +4,7 @@ import { TimeBins } from '../../src/report/time-bins.js';
 
 const moments = fc.array(fc.tuple(fc.integer({ min: -8.64e15, max: 8.64e15 }), fc.boolean()), { maxLength: 40 });
 
-it('holds every count in at most 96 bins, whatever time it is', () => {
+it('TimeBins keeps every count in at most 96 bins, for arbitrary times', () => {
   fc.assert(
     fc.property(moments, (list) => {
       const bins = new TimeBins();
@@ -21,7 +21,7 @@ it('holds every count in at most 96 bins, whatever time it is', () => {
   );
 });
 
-it('is as fine as the time that it spans lets it be', () => {
+it('TimeBins has the finest bins that span the time', () => {
   const bins = new TimeBins();
   bins.add(0, true);
   bins.add(95_000, false);

@@ -8,9 +8,9 @@ const file = 'audit-000001.jsonl';
 interface Line {
   readonly sequence?: number | undefined;
   readonly text?: string;
-  /** Else it is linked to the line before. */
+  /** Default: the hash of the line before. */
   readonly prev?: string;
-  /** The ends of a record, and no record. */
+  /** False for a sealed line that is not a record. Default: true. */
   readonly isJson?: boolean;
 }
 
@@ -25,7 +25,7 @@ function placed(lines: readonly Line[]) {
   });
 }
 
-/** As verified: so many are sealed of these lines, of which the first has the number that it says. */
+/** A verification that sealed the first lines; the first has the number that it states. */
 function report(sealed: number, lines: readonly Line[], findings: readonly Finding[] = []): LogReport {
   const last = placed(lines)[sealed - (lines[0]?.sequence ?? 1)];
   const counts = { findings, findingCount: findings.length, size: 9, segments: 1, endsWithSeal: false, remarks: [] };
@@ -36,14 +36,14 @@ function report(sealed: number, lines: readonly Line[], findings: readonly Findi
 const found = (line: number, of: string): Finding => ({ kind: 'edited', message: '', file: of, line });
 const numbered = (...numbers: (number | undefined)[]): Line[] => numbers.map((sequence) => ({ sequence }));
 
-/** Which of the lines are covered, by their place, and whether they are those that were verified. */
+/** The covered lines by their place, and whether the log is unchanged. */
 function read(of: LogReport, lines: readonly Line[]): { readonly covered: readonly number[]; readonly same: boolean } {
   const part = new VerifiedPart(of);
   const covered = placed(lines).flatMap((line, at) => (part.covers(line) ? [at + 1] : []));
   return { covered, same: !part.isChanged };
 }
 
-/** Read as it was when it was verified. */
+/** Unchanged since its verification. */
 function covered(sealed: number, lines: readonly Line[], findings?: readonly Finding[]): readonly number[] {
   const { covered: places, same } = read(report(sealed, lines, findings), lines);
   expect(same).toBe(true);
@@ -51,29 +51,29 @@ function covered(sealed: number, lines: readonly Line[], findings?: readonly Fin
 }
 
 describe('VerifiedPart', () => {
-  it('covers as many lines as are sealed, whatever number the later ones claim', () => {
+  it('covers the sealed number of lines, whatever number later lines claim', () => {
     expect(covered(3, numbered(1, 2, 3, 4, 5))).toEqual([1, 2, 3]);
     expect(covered(3, numbered(1, 2, 3, 1, 2, undefined, 3))).toEqual([1, 2, 3]);
     expect(covered(0, numbered(1, 1))).toEqual([]);
   });
 
-  it('begins where the oldest segment that is left begins', () => {
+  it('begins at the oldest remaining segment', () => {
     expect(covered(12, numbered(11, 12, 13))).toEqual([1, 2]);
     expect(covered(10, numbered(11, 12))).toEqual([]);
     expect(covered(5, numbered(11, 12))).toEqual([]);
     expect(covered(5, numbered(undefined, 2))).toEqual([]);
   });
 
-  it('covers nothing from the first line on of which something was found, and heeds no other file', () => {
+  it('covers no line after the first finding in its own file', () => {
     const findings = [found(3, file), found(2, 'checkpoints.txt')];
     expect(covered(5, numbered(1, 2, 3, 4, 5), findings)).toEqual([1, 2]);
   });
 
-  it('follows lines that the key has sealed and that are no records', () => {
+  it('follows sealed lines that are not records', () => {
     expect(covered(3, [{ sequence: 1 }, { sequence: 2, isJson: false }, { sequence: 3 }])).toEqual([1, 2, 3]);
   });
 
-  it('does not mind that the log grew meanwhile', () => {
+  it('accepts a log that has grown since', () => {
     const verified = report(2, numbered(1, 2, 3));
     expect(read(verified, numbered(1, 2, 3, 4, 5))).toEqual({ covered: [1, 2], same: true });
   });

@@ -17,7 +17,7 @@ const problems = {
   not_included: 'The record in the proof is not in the log that was sealed: it, or the proof, was changed.',
 } as const;
 
-/** Says whether a record was in a log, from the proof and the key alone. Returns the exit code. */
+/** Checks a proof that a record was in a log, with the key alone. Returns the exit code. */
 export async function check(file: string, { key, json }: CheckOptions, io: Io): Promise<number> {
   const verifierKey = await readKey(key, undefined, io);
   const proof = file === '-' ? Buffer.from(await io.stdin()).toString('utf8') : await readProof(file);

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Io } from '../../io.js';
 
-/** Adds `audit` and its commands. Each is loaded when it runs. */
+/** Adds `audit` and its commands. A command is loaded only when it runs. */
 export function defineAudit(program: Command, io: Io, exitWith: (code: number) => void): void {
   const audit = program
     .command('audit')

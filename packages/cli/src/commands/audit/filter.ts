@@ -3,7 +3,7 @@ import { resourcesOf, resourceText } from './record-facts.js';
 import { timeRange } from './time-range.js';
 import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 
-/** Which records are wanted. All of it must be true of a record; what is absent is not asked. */
+/** Selects records. A record must match every member that is present. */
 export interface FilterOptions {
   readonly actor?: string;
   readonly subject?: string;
@@ -16,10 +16,10 @@ export interface FilterOptions {
   readonly phase?: string;
   readonly code?: string;
   readonly outcome?: string;
-  /** Only outcomes of requests about which the guard was never asked. */
+  /** Only outcomes of requests that never asked for a decision. */
   readonly undecided?: boolean;
   readonly request?: string;
-  /** Agent or key that a refused request claimed: nothing of it was verified. */
+  /** Agent or key that a refused request claimed, unverified. */
   readonly claimed?: string;
   readonly address?: string;
   /** RFC 3339, a date, or a time before now like 15m, 2h, 7d. */
@@ -31,7 +31,7 @@ export type Filter = (record: Unknown) => boolean;
 
 type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'claimed' | 'undecided' | 'since' | 'until'>;
 
-/** Where a record says what must be equal to the option. */
+/** The facts of a record to compare with each option. */
 const places: Readonly<Record<Equal, readonly string[]>> = {
   actor: ['actor', 'id'],
   subject: ['subject', 'id'],
@@ -43,7 +43,7 @@ const places: Readonly<Record<Equal, readonly string[]>> = {
   address: ['request', 'remoteAddress'],
 };
 
-/** The names of the options, in the order in which they are told. */
+/** The names of the options, in the order in which they are printed. */
 export const filterNames: readonly (keyof FilterOptions)[] = [
   ...(Object.keys(places) as Equal[]),
   'via',
@@ -55,10 +55,10 @@ export const filterNames: readonly (keyof FilterOptions)[] = [
   'until',
 ];
 
-/** @throws CliError if an option is empty, or a time cannot be read. */
+/** @throws CliError if an option is empty or a time is invalid. */
 export function filterFor(options: FilterOptions, now: number): Filter {
   const empty = filterNames.find((name) => options[name] === '');
-  // A variable of the shell that is not set would find nothing, and look as if nothing had happened.
+  // An unset shell variable would match no record, and look as if nothing had happened.
   if (empty !== undefined) throw new CliError(`--${empty} is empty`, exitCodes.usage);
   const conditions = [...equalities(options), ...others(options)];
   const range = timeRange(options, now);
@@ -85,7 +85,7 @@ function others({ via, resource, code, claimed, undecided }: FilterOptions): Fil
     );
   }
   if (resource !== undefined) asked.push((record) => concerns(record, resource));
-  // Of an outcome it is what was wrong with a body.
+  // The code of an outcome is a body problem.
   if (code !== undefined) {
     asked.push((record) => textAt(record, 'code') === code || textAt(record, 'outcome', 'code') === code);
   }
@@ -97,7 +97,7 @@ function others({ via, resource, code, claimed, undecided }: FilterOptions): Fil
   return asked;
 }
 
-/** A shell takes the quotes out of `Repo::"acme/api"`, unless they are quoted. */
+/** A shell removes the quotes of `Repo::"acme/api"` unless they are quoted. */
 function concerns(record: Unknown, wanted: string): boolean {
   return resourcesOf(record).some((one) =>
     [one.type, one.id, resourceText(one), `${one.type}::${one.id}`].includes(wanted),

@@ -1,6 +1,6 @@
 /**
- * A line of a log, as it stands there. Only in a line that no log of ours wrote is there anything to escape: what JSON
- * lets stand and a terminal obeys.
+ * A line of a log, unchanged unless it has characters that JSON allows and a terminal interprets. Countersign writes no
+ * such line.
  */
 export function jsonLine(bytes: Uint8Array): string {
   return Buffer.from(bytes)

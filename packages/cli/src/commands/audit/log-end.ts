@@ -8,7 +8,7 @@ export interface Position {
   readonly offset: number;
 }
 
-/** Whole lines of one segment, and where to go on. */
+/** Whole lines of one segment, and the position after them. */
 export interface ReadOn {
   readonly file: string;
   readonly lines: readonly Buffer[];
@@ -18,7 +18,7 @@ export interface ReadOn {
 const blockBytes = 256 * 1024;
 const newline = 0x0a;
 
-/** Where the last `count` records begin; reads the log from its end. */
+/** Finds the start of the last `count` records, reading the log backwards. */
 export async function positionOfLast(directory: string, count: number): Promise<Position> {
   const segments = await listSegments(directory);
   let missing = count;
@@ -34,7 +34,7 @@ export async function positionOfLast(directory: string, count: number): Promise<
   return position;
 }
 
-/** What stands in the log from a position on, in blocks. Ends where the log ends now; a line without an end stays. */
+/** Reads the log from a position to its current end, in blocks. An incomplete last line is left for the next read. */
 export async function* readOn(directory: string, from: Position): AsyncGenerator<ReadOn, void, undefined> {
   const segments = (await listSegments(directory)).filter(({ file }) => !isBefore(file, from.file));
   if (segments.length === 0) throw new CliError(`${from.file} is gone from ${directory}: verify this log`);
@@ -56,7 +56,7 @@ interface Segment {
   readonly path: string;
 }
 
-/** The size of a segment, or where the void bytes begin that a crash left: the next one says so. */
+/** The size of a segment without the void bytes of a crash, which the next segment reports. */
 async function endOf({ path }: Segment, next: Segment | undefined): Promise<number> {
   const fence = next && (await readFence(path, next.path));
   return fence?.validBytes ?? (await stat(path)).size;
@@ -67,7 +67,7 @@ export function isBefore(file: string, other: string): boolean {
   return file.length < other.length || (file.length === other.length && file < other);
 }
 
-/** Goes back over at most `count` lines. A last one without an end is none. */
+/** Seeks back at most `count` lines. An incomplete last line does not count. */
 async function lastLines(path: string, end: number, count: number): Promise<{ lines: number; offset: number }> {
   const file = await open(path);
   try {
@@ -78,7 +78,7 @@ async function lastLines(path: string, end: number, count: number): Promise<{ li
       const { buffer } = await file.read(Buffer.alloc(length), 0, length, start);
       for (let at = buffer.lastIndexOf(newline); at >= 0; at = at === 0 ? -1 : buffer.lastIndexOf(newline, at - 1)) {
         newlines += 1;
-        // The newline before the first line that is wanted.
+        // The newline before the first wanted line.
         if (newlines === count + 1) return { lines: count, offset: start + at + 1 };
       }
     }
@@ -88,7 +88,7 @@ async function lastLines(path: string, end: number, count: number): Promise<{ li
   }
 }
 
-/** Whole lines, and where they end. Of what is too long for a line only enough is kept to see that. */
+/** Whole lines, and their end. A line over the limit is truncated just above it. */
 async function* linesFrom(
   path: string,
   start: number,

@@ -2,28 +2,28 @@ import type { Filter } from './filter.js';
 import { RecentMap } from './recent-map.js';
 import { textAt, type Unknown } from './unknown-record.js';
 
-/** So many requests, and up to twice as many, may be open at once; what older ones were allowed is forgotten. */
+/** Open requests remembered, at least; at twice this number the oldest are dropped. */
 const mostOpen = 10_000;
-/** One request can ask policy without end. */
+/** Decisions remembered per request, because one request can ask for any number. */
 const mostOfRequest = 16;
 
 interface Decision {
   readonly sequence: unknown;
   readonly matched: boolean;
-  /** What its outcome does not repeat. */
+  /** The facts that its outcome does not repeat. */
   readonly said: Unknown;
 }
 
 export interface OpenDecisions {
-  /** The numbers of decisions that matched, allowed something, and have no outcome in what was read. */
+  /** The record numbers of matching decisions that allowed and have no outcome in the records read. */
   readonly records: readonly string[];
-  /** There may be more: some were forgotten. */
+  /** The list is incomplete: some decisions were dropped. */
   readonly more: boolean;
 }
 
 /**
- * Finds the records that a filter lets through. An outcome does not repeat what was done: it is taken to have the chain, the
- * action and the resource of the decision that it ended, so that whoever asks for an action also finds how it ended.
+ * Finds the records that match a filter. An outcome inherits the chain, action and resource of its decision, so that a
+ * query for an action also finds its outcome.
  */
 export class Matcher {
   readonly #filter: Filter;
@@ -37,7 +37,7 @@ export class Matcher {
     });
   }
 
-  /** Takes the next record of the log. The record as it is to be shown, or undefined. */
+  /** Takes the next record of the log. Returns the facts to print, or undefined if it does not match. */
   match(record: Unknown): Unknown | undefined {
     if (record['phase'] === 'outcome') return this.#readings(record).find(this.#filter);
     const matched = this.#filter(record);
@@ -52,7 +52,7 @@ export class Matcher {
     return { records, more: this.#forgotten };
   }
 
-  /** An outcome once for each decision that it ended, the latest first; if none is known, as it stands. */
+  /** The outcome with the facts of each decision of its request, the latest first; unchanged if no decision is known. */
   #readings(outcome: Unknown): readonly Unknown[] {
     const request = textAt(outcome, 'request', 'id');
     const decisions = request === undefined ? undefined : this.#open.get(request);

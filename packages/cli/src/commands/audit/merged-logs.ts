@@ -1,15 +1,15 @@
 import { type PlacedLine, readLog } from '@countersign/audit-verifier';
 import { textAt } from './unknown-record.js';
 
-/** A line, and which of the logs it stands in. */
+/** A line and the index of its log. */
 export interface LineOfLog {
   readonly log: number;
   readonly line: PlacedLine;
 }
 
 /**
- * Reads several logs at once, in blocks: always on with the log whose next record is the oldest. Each stays in its own
- * order, also where its clock went back, and none is left out. Of each log one block is in memory.
+ * Merges several logs by time, in blocks: the next record is the oldest among the logs' next records. Each log keeps its
+ * own order, even if its clock went back. One block of each log is in memory.
  */
 export async function* mergedLogs(
   directories: readonly string[],
@@ -29,7 +29,7 @@ export async function* mergedLogs(
   }
 }
 
-/** Where one log has been read to. */
+/** The read position of one log. */
 class Cursor {
   readonly #log: number;
   readonly #blocks: AsyncGenerator<readonly PlacedLine[], void, undefined>;
@@ -42,12 +42,12 @@ class Cursor {
     this.#blocks = readLog(directory, () => {});
   }
 
-  /** When the next record was written, in milliseconds; a line that says no time comes at once. */
+  /** Time of the next record, in milliseconds; a line without a time sorts first. */
   get time(): number {
     return this.#time;
   }
 
-  /** Whether the block holds no line more. */
+  /** Whether the block has no more lines. */
   get isUsedUp(): boolean {
     return this.#at >= this.#block.length;
   }
@@ -60,7 +60,7 @@ class Cursor {
     return { log: this.#log, line };
   }
 
-  /** Reads the next block that holds a line. After the last one the log stays used up. */
+  /** Reads the next block with a line. After the last block the log stays exhausted. */
   async fill(): Promise<void> {
     this.#at = 0;
     do {

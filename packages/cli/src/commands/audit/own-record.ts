@@ -1,6 +1,6 @@
 import { textAt, type Unknown } from './unknown-record.js';
 
-/** What a record of the log's own says, in words; undefined for a record of what happened. */
+/** Describes a record about the log itself; undefined for a record of a request. */
 export function ownRecordText(record: Unknown): string | undefined {
   const { phase } = record;
   if (phase === 'segment') return segmentText(record);

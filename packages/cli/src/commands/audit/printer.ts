@@ -7,7 +7,7 @@ import { Matcher, type OpenDecisions } from './matcher.js';
 import { recordFacts } from './record-facts.js';
 import { headRow, type LogName, recordRow } from './record-row.js';
 
-/** A line, in which file it stands, and in which of the logs. */
+/** A line, its file and its log. */
 export interface LineToPrint extends Pick<PlacedLine, 'bytes' | 'line'> {
   readonly file: string;
   readonly log?: number;
@@ -16,14 +16,14 @@ export interface LineToPrint extends Pick<PlacedLine, 'bytes' | 'line'> {
 export interface PrinterOptions {
   readonly filter: Filter;
   readonly json: boolean;
-  /** What the logs are called, if there are several: each row says which one it is of. */
+  /** The names of the logs, if there are several: each row then names its log. */
   readonly names?: readonly string[];
 }
 
-/** Prints the records that a filter lets through, as rows or as the lines of the log. */
+/** Prints the matching records, as rows or as the lines of the log. */
 export class Printer {
   readonly #io: Io;
-  /** One for each log: how a request ended stands in the log that let it in. */
+  /** One for each log, because an outcome is in the log of its decision. */
   readonly #matchers: readonly Matcher[];
   readonly #names: readonly LogName[];
   readonly #json: boolean;
@@ -43,12 +43,12 @@ export class Printer {
     return this.#shown;
   }
 
-  /** How many lines were no records. */
+  /** Number of lines that are not records. */
   get unreadable(): number {
     return this.#unreadable;
   }
 
-  /** What matched and has no outcome. */
+  /** Matching decisions without an outcome. */
   get open(): OpenDecisions {
     const all = this.#matchers.map((matcher) => matcher.open());
     return {
@@ -57,12 +57,12 @@ export class Printer {
     };
   }
 
-  /** Takes lines that are not to be shown, so that what they decided is known of their outcomes. */
+  /** Takes lines without printing them, so that later outcomes find their decisions. */
   remember(lines: readonly LineToPrint[]): void {
     for (const { line, log = 0 } of lines) if (line !== undefined) this.#matchers[log]?.match(line.record);
   }
 
-  /** Takes some lines at once: one write for each record would be slow. */
+  /** Takes a batch of lines, because one write per record would be slow. */
   take(lines: readonly LineToPrint[]): void {
     const colours = coloursFor(this.#io.colour.out);
     const width = this.#width;
@@ -77,7 +77,7 @@ export class Printer {
     if (text !== '') this.#io.out(text);
   }
 
-  /** What is no terminal gets one line for each record, however long. */
+  /** Without a terminal, each record is one line of any length. */
   get #width(): number {
     return this.#io.columns?.() ?? Number.POSITIVE_INFINITY;
   }

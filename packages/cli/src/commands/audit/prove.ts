@@ -21,7 +21,7 @@ const problems = {
 /** Writes the proof that a record, named by its id or its number, is in the log. */
 export async function prove(directory: string, id: string, { key, out, force }: ProveOptions, io: Io): Promise<void> {
   await requireLog(directory);
-  // Whoever checks the proof brings a key of their own, so here the one beside the log will do.
+  // The key beside the log is enough here, because the verifier of the proof uses its own key.
   const verifierKey = await readKey(key ?? join(directory, 'checkpoint.vkey'), undefined, io);
   const wanted = /^[1-9][0-9]{0,14}$/.test(id) ? { sequence: Number(id) } : { id };
   const proven = await proveRecord(directory, { key: verifierKey, ...wanted });

@@ -11,7 +11,7 @@ export interface QueryOptions extends FilterOptions {
 }
 
 /**
- * Prints the records that match, in the order of the log; those of several logs by their time. Holds none of them.
+ * Prints the matching records in the order of the log; those of several logs by time. Keeps none of them in memory.
  * Returns the exit code.
  */
 export async function query(directories: readonly string[], options: QueryOptions, io: Io): Promise<number> {
@@ -25,14 +25,14 @@ export async function query(directories: readonly string[], options: QueryOption
     printer.take(
       lines.map(({ log, line: placed }) => ({ bytes: placed.bytes, line: placed.line, file: placed.place.file, log })),
     );
-    // A slow reader must not fill our memory.
+    // Wait for a slow reader, so that output does not accumulate in memory.
     await io.drained();
   }
   if (!options.json) io.err(`${inWords(printer)} Reading is not verifying: countersign audit verify.\n`);
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
-/** By the last parts of their paths, if these differ. */
+/** The last parts of the paths, if they differ. */
 function namesOf(directories: readonly string[]): readonly string[] {
   if (directories.length === 1) return [];
   const names = directories.map((directory) => basename(resolve(directory)));

@@ -1,6 +1,6 @@
 /**
- * A map that forgets: it holds the latest entries, at least `most` and at most twice as many. Forgetting them one by one
- * would be slow: a map finds its oldest entry only past all those that were deleted before it.
+ * A map of the latest entries: at least `most`, at most twice as many. It drops them in batches, because finding the
+ * oldest entry of a `Map` scans past all deleted ones.
  */
 export class RecentMap<Value> {
   readonly #most: number;

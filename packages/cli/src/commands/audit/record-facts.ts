@@ -1,7 +1,7 @@
 import { ownRecordText } from './own-record.js';
 import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 
-/** What a record says, whatever its shape: a log that somebody wrote into must be shown too. Absent: not said. */
+/** The facts of a record of any shape, because a tampered log must be readable too. Absent: not in the record. */
 export interface RecordFacts {
   readonly sequence: number;
   readonly id: string | undefined;
@@ -12,22 +12,22 @@ export interface RecordFacts {
   readonly detail: string | undefined;
   readonly actor: string | undefined;
   readonly actorKey: string | undefined;
-  /** How it was proved that the sender holds the actor's key. */
+  /** The proof that the sender holds the actor's key. */
   readonly possession: string | undefined;
   readonly subject: string | undefined;
   /** From the subject to the actor. */
   readonly chain: readonly HopFacts[];
   readonly scope: string;
   readonly action: string | undefined;
-  /** The resource; of a filtered list those that were permitted, as far as the record names them. */
+  /** The resource; for a filtered list, the permitted resources that the record names. */
   readonly resources: readonly ResourceFacts[];
-  /** Of a filtered list: how many of how many were permitted. */
+  /** For a filtered list: the number of permitted resources and their total. */
   readonly filtered: string | undefined;
   readonly policies: string;
   readonly policySet: string | undefined;
   /** The approver, if a person consented. */
   readonly approvedBy: string | undefined;
-  /** What a refused request said about itself: never the actor. */
+  /** The identity that a refused request claimed; it is never shown as the actor. */
   readonly claimedKey: string | undefined;
   readonly claimedAgent: string | undefined;
   readonly requestId: string | undefined;
@@ -37,11 +37,11 @@ export interface RecordFacts {
   readonly result: string | undefined;
   readonly status: string | undefined;
   readonly outcomeCode: string | undefined;
-  /** The request ended without anybody having been asked whether it may do what it did. */
+  /** The request ended without a decision. */
   readonly undecided?: true;
-  /** How many bytes the whole record was, if only its essential fields stand here. */
+  /** The size of the whole record in bytes, if only its essential fields were kept. */
   readonly oversize: string | undefined;
-  /** What one of the log's own records says, in words. */
+  /** Description of a record about the log itself. */
   readonly own: string | undefined;
   /** No seal covers the record. */
   readonly unverified?: true;
@@ -98,7 +98,7 @@ export function recordFacts(sequence: number, record: Unknown, verified = true):
   };
 }
 
-/** The resource of a record; of a filtered list those that were permitted, as far as the record names them. */
+/** The resource of a record; for a filtered list, the permitted resources that the record names. */
 export function resourcesOf(record: Unknown): readonly ResourceFacts[] {
   return [record['resource'], ...listAt(record, 'filtered', 'resources')].flatMap(resourceFacts);
 }
@@ -108,7 +108,7 @@ export function resourceText({ type, id }: ResourceFacts): string {
   return `${type}::"${id}"`;
 }
 
-/** What an action was on: a resource, or a part of a list. */
+/** The target of an action: a resource, or a part of a list. */
 export function targetOf({ resources: [first], filtered }: RecordFacts): string | undefined {
   if (filtered !== undefined) return filtered;
   return first === undefined ? undefined : resourceText(first);

@@ -4,23 +4,23 @@ import { type RecordFacts, targetOf } from './record-facts.js';
 
 const gap = '  ';
 const indent = ' '.repeat(10);
-/** A narrower terminal gets each record on two lines. */
+/** Below this width each record takes two lines. */
 const roomy = 110;
 
-/** Where several logs are read: which one, and how wide the longest name is. */
+/** If several logs are read: the name of this log, and the width of the longest name. */
 export interface LogName {
   readonly name: string;
   readonly width: number;
 }
 
-/** Above the rows. */
+/** The heading of the rows. */
 export function headRow({ dim }: Colours, width: number, log?: LogName): string {
   return dim(row(['record', 'time', 'what', 'who', 'did'], width, log && { ...log, name: 'log' }));
 }
 
 /**
- * A record in a row: on one line if it fits into the width, else broken between its cells. Nothing but the detail is cut
- * off, nothing in it drives a terminal, and nothing is said by colour alone.
+ * A record as a row: on one line if it fits the width, else wrapped between its cells. Only the detail is truncated.
+ * Control characters are escaped, and colour is never the only signal.
  */
 export function recordRow(record: RecordFacts, colours: Colours, width: number, log?: LogName): string {
   const { sequence, time, detail = '' } = record;
@@ -28,7 +28,7 @@ export function recordRow(record: RecordFacts, colours: Colours, width: number, 
   return colourOf(record, colours)(row([...cells, fitted(detail, width)], width, log));
 }
 
-/** What was said for people to read is no name that could be mistaken for another: one line of it is enough. */
+/** Free text is limited to one line: unlike a name, it cannot be mistaken for another when truncated. */
 function fitted(detail: string, width: number): string {
   const text = printable(detail);
   const room = width - indent.length;
@@ -44,7 +44,7 @@ function row(cells: readonly string[], width: number, log: LogName | undefined):
   return [...broken(start.map(printable), width), ...broken(end, width, indent)].join('\n');
 }
 
-/** Breaks where the next cell would not fit. One that fits no line is broken between its words. */
+/** Wraps before a cell that does not fit. A cell wider than a line wraps between its words. */
 function broken(cells: readonly string[], width: number, before = ''): readonly string[] {
   const lines: string[] = [];
   let line = before;
@@ -64,7 +64,7 @@ function pieces(cell: string, width: number): readonly { readonly space: string;
   return cell.split(' ').map((text, at) => ({ space: at === 0 ? gap : ' ', text }));
 }
 
-/** `allow`, `deny`, how it ended, or which record of the log's own it is. */
+/** `allow`, `deny`, the outcome, or the kind of a record about the log itself. */
 function whatOf({ phase, decision, result, status, approvedBy, undecided }: RecordFacts): string {
   if (phase === 'authentication') return 'refused';
   if (phase === 'outcome') return [undecided && '!', result ?? '?', status].filter(Boolean).join(' ');
@@ -72,7 +72,7 @@ function whatOf({ phase, decision, result, status, approvedBy, undecided }: Reco
   return approvedBy === undefined ? (decision ?? '?') : `${decision} approved`;
 }
 
-/** Who refused requests say they are is no actor, and does not look like one. */
+/** The identity that a refused request claims is marked, so that it does not look like an actor. */
 function whoOf({ actor, subject, claimedAgent, claimedKey, own }: RecordFacts): string {
   if (own !== undefined) return '(the log)';
   if (actor !== undefined) return subject === undefined || subject === actor ? actor : `${actor} for ${subject}`;

@@ -22,17 +22,17 @@ export interface ReportOptions extends FilterOptions {
   readonly latest: string;
 }
 
-/** Writes the page, also of a log that is not right: then the page says so, and so does the exit code. */
+/** Writes the page. If verification fails, the page and the exit code say so. */
 export async function report(directory: string, options: ReportOptions, io: Io): Promise<number> {
   const { out, force, checkpoint, archived, latest } = options;
   const matcher = new Matcher(filterFor(options, io.clock()));
-  // A page of more would be too much for a browser.
+  // A browser cannot handle a larger page.
   if (!/^(?:[1-9][0-9]{0,4}|100000)$/.test(latest))
     throw new CliError('--latest must be from 1 to 100000', exitCodes.usage);
   if (options.key === undefined && checkpoint.length > 0) {
     throw new CliError('--checkpoint says nothing without --key', exitCodes.usage);
   }
-  // Of a log whose segments are gone, verification says what is missing.
+  // If the segments are gone, verification reports the missing records.
   const isToldOf = checkpoint.length > 0 || (await hasCheckpoints(directory));
   if (options.key === undefined || !isToldOf) await requireLog(directory);
   const key = options.key === undefined ? undefined : await readKey(options.key, directory, io);
@@ -52,7 +52,7 @@ export async function report(directory: string, options: ReportOptions, io: Io):
     entries: entriesOf(records),
     listedRecords: records.length,
   });
-  // It holds what the log holds, so no more people may read it.
+  // The page has the content of the log, so only its owner may read it.
   await writePrivateFile(out, markup, { overwrite: force, holds: 'what it holds' });
   io.err(
     `${verified === undefined ? 'Nothing was verified (--key).' : verdictOn(verified)} Report: ${printable(out)}\n`,

@@ -19,7 +19,7 @@ const keyProblems: Readonly<Record<VerifierKeyProblem, string>> = {
 };
 
 /**
- * The verifier key, given itself or in a file. One that lies where the log is proves little, and that is said.
+ * The verifier key, as text or in a file. Warns if the file is beside the log, where it proves little.
  *
  * @throws CliError if there is no such key.
  */
@@ -43,7 +43,7 @@ export async function readKey(given: string, directory: string | undefined, io: 
 }
 
 /**
- * The verifier key in the folder of the log, where nobody named another.
+ * The verifier key in the folder of the log, the default.
  *
  * @throws CliError if there is none.
  */
@@ -64,7 +64,7 @@ function problemOf(text: string): VerifierKeyProblem | undefined {
 }
 
 /**
- * The checkpoints that were kept elsewhere, by file.
+ * The checkpoints kept elsewhere, by file.
  *
  * @throws CliError if there are none in a file.
  */
@@ -77,7 +77,7 @@ export async function readCheckpoints(files: readonly string[]): Promise<readonl
 
 const mostNamed = 5;
 
-/** @throws CliError if there is no log in the folder; it names those that folders in it hold. */
+/** @throws CliError if there is no log in the folder; the message names logs in its subfolders. */
 export async function requireLog(directory: string): Promise<void> {
   if (await hasLog(directory)) return;
   if (await hasCheckpoints(directory)) {
@@ -89,13 +89,13 @@ export async function requireLog(directory: string): Promise<void> {
   throw new CliError(`there is no audit log in ${directory}${hint}`);
 }
 
-/** Whether a folder holds checkpoints: they tell of a log, also when its segments are gone. */
+/** Whether a folder holds checkpoints, which show that there was a log even if its segments are gone. */
 export async function hasCheckpoints(directory: string): Promise<boolean> {
   const found = await stat(join(directory, checkpointsFileName)).catch(() => undefined);
   return found?.isFile() === true;
 }
 
-/** As many as can be named, and one more if there is. */
+/** As many as the message names, and one more to know whether there are others. */
 async function foldersWithLog(directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
@@ -110,7 +110,7 @@ async function foldersWithLog(directory: string): Promise<readonly string[]> {
 /**
  * Whether a segment of a log is in a folder.
  *
- * @throws CliError if it is no folder, or cannot be read.
+ * @throws CliError if it is not a folder, or is not readable.
  */
 export async function hasLog(directory: string): Promise<boolean> {
   try {

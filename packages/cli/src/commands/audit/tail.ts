@@ -15,10 +15,10 @@ export interface TailOptions extends FilterOptions {
 }
 
 const pollMilliseconds = 250;
-/** So many records before those that are wanted are read, for what the outcomes among these have ended. */
+/** Records read before the wanted ones, to find the decisions of their outcomes. */
 const recordsBefore = 1000;
 
-/** Prints the last records; with `follow` goes on until the process is ended, also before there is a log. Returns the exit code. */
+/** Prints the last records. With `follow`, waits for the log and prints until the process ends. Returns the exit code. */
 export async function tail(directory: string, options: TailOptions, io: Io): Promise<number> {
   const filter = filterFor(options, io.clock());
   if (!/^[0-9]{1,9}$/.test(options.lines)) throw new CliError('--lines must be a whole number', exitCodes.usage);
@@ -36,7 +36,7 @@ export async function tail(directory: string, options: TailOptions, io: Io): Pro
         printer.remember(lines.slice(0, before));
         printer.take(lines.slice(before));
         position = block.next;
-        // A slow reader must not fill our memory.
+        // Wait for a slow reader, so that output does not accumulate in memory.
         await io.drained();
       }
       if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
@@ -48,17 +48,17 @@ export async function tail(directory: string, options: TailOptions, io: Io): Pro
   }
 }
 
-/** How many lines of a block stand before the first one that is wanted. */
+/** The number of lines of a block before the first wanted one. */
 function countBefore({ file, lines, next }: ReadOn, first: Position): number {
   if (file !== first.file) return isBefore(file, first.file) ? lines.length : 0;
-  // From the end: of what is too long for a line not all is there.
+  // Count from the end, because a line over the limit is not complete.
   let end = next.offset;
   let count = lines.length;
   for (; count > 0 && end > first.offset; count -= 1) end -= (lines[count - 1]?.length ?? 0) + 1;
   return count;
 }
 
-/** Whoever follows a log may be there before it is. */
+/** `--follow` may start before the log exists. */
 async function logIn(directory: string, io: Io): Promise<void> {
   if (await hasLog(directory)) return;
   io.err(`There is no audit log in ${printable(directory)} yet: waiting for it.\n`);

@@ -2,14 +2,14 @@ import { CliError, exitCodes } from '../../cli-error.js';
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** A time without a zone would mean another moment on each machine; a date alone is one of UTC, as in the log. */
+/** A time without a zone would depend on the machine; a date alone is in UTC, as in the log. */
 const exact =
   /^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$/;
 
 /**
- * Whether a moment is at or after `since`, and before `until`. Undefined if neither is asked.
+ * Tests whether a moment is at or after `since`, and before `until`. Undefined if neither is given.
  *
- * @throws CliError if one of them is no time, or nothing can be between them.
+ * @throws CliError if one of them is not a time, or the range is empty.
  */
 export function timeRange(
   { since, until }: { readonly since?: string; readonly until?: string },
@@ -35,7 +35,7 @@ function readTime(option: string, text: string, now: number): number {
   throw new CliError(`${option}: this is no time. Write ${example}.`, exitCodes.usage);
 }
 
-/** The 30th of February would else be the 2nd of March. */
+/** Otherwise the 30th of February would become the 2nd of March. */
 function isDate(date: string): boolean {
   const time = Date.parse(date);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);

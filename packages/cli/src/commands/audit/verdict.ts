@@ -1,11 +1,11 @@
 import type { Finding, LogReport } from '@countersign/audit-verifier';
 
-/** A log of which nothing is sealed may have been written by anybody: it must not pass. */
+/** A log without a seal can be written by anybody, so it must not pass. */
 export function isTrusted({ ok, sealed }: LogReport): boolean {
   return ok && sealed > 0;
 }
 
-/** One sentence. */
+/** The verdict in one sentence. */
 export function verdictOn(report: LogReport): string {
   const { ok, size, sealed, segments, findingCount } = report;
   if (!ok) return `The log is NOT as it was written: ${counted(findingCount, 'finding')}.`;
@@ -14,7 +14,7 @@ export function verdictOn(report: LogReport): string {
   return `The log is whole: ${where}, ${size === 1 ? '' : 'each '}in its place.`;
 }
 
-/** What the seal covers. */
+/** The part that the seal covers. */
 export function sealOf(report: LogReport): string {
   const { sealed } = report;
   if (sealed === 0) return 'No checkpoint agrees with the log.';
@@ -22,11 +22,11 @@ export function sealOf(report: LogReport): string {
   return `${which} that the key has sealed.${unsealedPart(report)}`;
 }
 
-/** What it does not cover. */
+/** The part that the seal does not cover. */
 function unsealedPart({ ok, size, sealed, endsWithSeal }: LogReport): string {
   const rest = size - sealed;
   if (rest <= 0) return '';
-  // Who changes a record can link all that follow anew: then only the last of these has a wrong neighbour.
+  // An attacker can relink all later records after a change; then only the last of them has a wrong neighbour.
   if (!ok) return ' No seal covers what follows: more of it may have been changed than can be found.';
   if (endsWithSeal) return ` Record ${size} is the log's own note of that seal.`;
   const which = rest === 1 ? 'The last one is' : `The last ${rest} are`;

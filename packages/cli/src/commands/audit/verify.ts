@@ -6,14 +6,14 @@ import { readCheckpoints, readKey, readOwnKey } from './sources.js';
 import { isTrusted, placeOf, sealOf, verdictOn } from './verdict.js';
 
 export interface VerifyOptions {
-  /** Undefined: the one in the folder of the log. */
+  /** Default: the key in the folder of the log. */
   readonly key?: string;
   readonly checkpoint: readonly string[];
   readonly archived: boolean;
   readonly json: boolean;
 }
 
-/** Says whether a log is what its key has sealed, and if not, which records are wrong. Returns the exit code. */
+/** Verifies a log against its seals and reports the wrong records. Returns the exit code. */
 export async function verify(directory: string, options: VerifyOptions, io: Io): Promise<number> {
   const report = await verifiedLog(directory, options, io);
   const trusted = isTrusted(report);

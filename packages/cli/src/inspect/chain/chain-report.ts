@@ -5,7 +5,7 @@ import type { Proof } from './credentials.js';
 import type { ChainFacts, Grant, Member } from './facts.js';
 import { detailText } from './unknown-details.js';
 
-/** Draws a chain: who, how proved, what each was given, and what would end it. */
+/** Draws a chain: its members, their proofs, the scope of each, and the revocations that would end it. */
 export function chainReport(facts: ChainFacts): Report {
   const { members, verified, problems } = facts;
   const names = members.map(({ id }) => printable(id)).join(' -> ');
@@ -99,7 +99,7 @@ function signatureRow({ keyId, proof }: NonNullable<ChainFacts['signature']>): R
 
 function effectRows(facts: ChainFacts): Row[] {
   const { members, effectiveScope, capabilitiesKnown, audience, hopsLeft, expiresAt, now } = facts;
-  // The nearest lie within all before them, and hold also for whoever was handed on to without any.
+  // The nearest details lie within all before them, and also bind later members without details.
   const limits = members.findLast(({ grant }) => grant?.authorizationDetails !== undefined)?.grant;
   const most = capabilitiesKnown ? 'what all hops and capabilities leave' : 'at most: not all capabilities are known';
   return [
@@ -147,7 +147,7 @@ function times(count: number): string {
   return count === 0 ? 'not at all' : `${count} more time${count === 1 ? '' : 's'}`;
 }
 
-/** The sections below another report, such as that of the token with which the chain begins. */
+/** The sections below another report, such as the report of the first token. */
 export function chainSections(facts: ChainFacts): readonly Section[] {
   return chainReport(facts).sections;
 }

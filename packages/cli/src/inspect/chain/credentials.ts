@@ -5,7 +5,7 @@ import { headerProblems } from '../token-header.js';
 import type { Presented } from './presented.js';
 import { linkVerifies, type Trust } from './trust.js';
 
-/** What came of verifying a signature. `unchecked`: there was no file to verify it with. */
+/** The result of verifying a signature. `unchecked`: no file with keys was given. */
 export type Proof = 'verified' | 'invalid' | 'unchecked';
 
 export interface ReadToken {
@@ -17,12 +17,12 @@ export interface ReadToken {
 export interface ReadLink {
   readonly text: string;
   readonly claims: LinkClaims;
-  /** The key that is said to have signed it: `kid`. */
+  /** The claimed signing key: `kid`. */
   readonly keyId: string;
   readonly proof: Proof;
 }
 
-/** What could be read of a chain, up to the first credential that could not. */
+/** The credentials of a chain, up to the first that does not parse. */
 export interface Credentials {
   readonly token?: ReadToken;
   readonly links: readonly ReadLink[];
@@ -60,7 +60,7 @@ async function readToken(text: string, { verifyToken }: Trust, problems: string[
 
 interface LinkParts {
   readonly name: string;
-  /** The token that the first link hands on: its issuer may vouch for the key. */
+  /** The parent token of the first link; its issuer may vouch for the key. */
   readonly root: ReadToken | undefined;
   readonly trust: Trust;
   readonly now: number;

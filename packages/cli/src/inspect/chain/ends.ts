@@ -2,14 +2,14 @@ import { guardDefaults } from '@countersign/common';
 import { lifetimeProblem } from '../lifetime.js';
 import type { Credentials } from './credentials.js';
 
-/** How often the chain may be handed on from where it is. */
+/** The number of further delegations that the chain allows. */
 export function hopsLeft({ token, links }: Credentials, depth: number): number {
   let left = token?.claims.maxHops ?? Infinity;
   for (const { claims } of links) left = Math.min(left - 1, claims.maxHops ?? Infinity);
   return Math.max(0, Math.min(left, guardDefaults.maxDelegationDepth - depth));
 }
 
-/** What of a chain does not count now. */
+/** The parts of a chain that are not valid now. */
 export function untimely({ token, links }: Credentials, now: number): string[] {
   const named = [
     ...(token === undefined
@@ -34,7 +34,7 @@ export function untimely({ token, links }: Credentials, now: number): string[] {
   });
 }
 
-/** An agent that signs, with the keys by which it may. */
+/** A signing agent and its keys. */
 interface SigningAgent {
   readonly keyId: string;
   readonly keys: readonly {
@@ -43,7 +43,7 @@ interface SigningAgent {
   }[];
 }
 
-/** The keys of those who signed that end, each once. */
+/** The signers' keys that expire, each once. */
 export function endingKeys(signers: readonly SigningAgent[]): { agent: string; keyId: string; expiresAt: number }[] {
   return signers.flatMap(({ keys }) =>
     keys.flatMap(({ agent, key }) =>
@@ -52,7 +52,7 @@ export function endingKeys(signers: readonly SigningAgent[]): { agent: string; k
   );
 }
 
-/** Everything that `guard.revocations.revoke` takes and that ends this chain. */
+/** Every argument of `guard.revocations.revoke` that ends this chain. */
 export function revocable(
   { token, links }: Credentials,
   members: readonly { readonly id: string; readonly role: string }[],

@@ -15,16 +15,16 @@ import { requestSignature } from './request-signature.js';
 import type { KnownKey, Trust } from './trust.js';
 import { detailsThatCoverNothing } from './unknown-details.js';
 
-/** A delegation, and whom it reached. */
+/** A delegation and its delegate. */
 export interface Grant {
   readonly by: 'token' | 'link';
   readonly from: string;
-  /** Of a link: the key that is said to have signed it. */
+  /** For a link: the claimed signing key. */
   readonly keyId?: string;
   readonly proof: Proof;
   readonly id?: string;
   readonly scope: Scope;
-  /** What is left after everything before it. */
+  /** The details that apply after all earlier delegations. */
   readonly effectiveScope: Scope;
   /** Unix seconds, like every time here. */
   readonly issuedAt?: number;
@@ -38,16 +38,16 @@ export interface Grant {
 export interface Member {
   readonly id: string;
   readonly role: 'subject' | 'earlier actor' | 'delegator' | 'actor';
-  /** The delegation by which it was reached; the first member has none, and an earlier actor that of the token. */
+  /** The delegation to this member; the first has none, and an earlier actor has that of the token. */
   readonly grant?: Grant;
   /** From the agents.json. */
   readonly capabilities?: Scope;
 }
 
-/** What there is to say of a chain; `--json` prints it. */
+/** The facts about a chain; `--json` prints them. */
 export interface ChainFacts {
   readonly kind: Presented['kind'];
-  /** Unix seconds at which it was inspected. */
+  /** Time of the inspection, in unix seconds. */
   readonly now: number;
   readonly members: readonly Member[];
   /** The signature of the request, if one was given. */
@@ -55,17 +55,17 @@ export interface ChainFacts {
   /** Whether every signature in it has verified. */
   readonly verified: boolean;
   readonly effectiveScope: Scope;
-  /** Whether the capabilities of every agent that signed are known, so that the scope is exact. */
+  /** Whether the capabilities of every signer are known, so that the scope is exact. */
   readonly capabilitiesKnown: boolean;
   readonly audience: readonly string[];
-  /** When the first of its delegations ends. */
+  /** The earliest expiry of its delegations. */
   readonly expiresAt?: number;
   readonly hopsLeft: number;
-  /** Keys in it that end. */
+  /** Its keys that expire. */
   readonly endingKeys: readonly { readonly agent: string; readonly keyId: string; readonly expiresAt: number }[];
-  /** Each of these, revoked, ends it. */
+  /** Revoking any of these ends the chain. */
   readonly revocable: readonly Readonly<Record<string, string>>[];
-  /** Whether a guard that verified it would find nothing to refuse: there are no problems. */
+  /** Whether a guard would accept it, if its signatures verify: there are no problems. */
   readonly ok: boolean;
   /** Why a guard would refuse it. */
   readonly problems: readonly string[];
@@ -118,7 +118,7 @@ function lawProblem(
   return `A guard refuses the chain: ${code} (${detail}${who})`;
 }
 
-/** An agent that signed something in the chain, or is to sign the request, with what the agents.json says of it. */
+/** An agent that signed a link or will sign the request, with its entry in agents.json. */
 interface Signer {
   readonly id: string;
   readonly keyId: string;
@@ -143,7 +143,7 @@ function signersOf({ token, links }: Credentials, { agents }: Trust, requestKey:
   return [...delegators, { id, keyId: keyId ?? '', known, keys }];
 }
 
-/** Judged by the laws of delegation. Capabilities that are not known take nothing away. */
+/** Checks the laws of delegation. Unknown capabilities do not narrow the scope. */
 function lawful({ token, links }: Credentials, signers: readonly Signer[]): ReturnType<typeof delegatedChain> {
   const everything = [token, ...links].flatMap((one) => one?.claims.scope ?? []);
   const agents = signers.map(({ id, keyId, known }): ActingAgent => {

@@ -1,20 +1,20 @@
 import { guardMaxima } from '@countersign/common';
 import { parseList } from '@countersign/signature';
 
-/** A chain as it was given: what a request, a bundle or a token holds of it. Nothing in it has been verified. */
+/** The unverified chain of a request, a bundle or a token. */
 export interface Presented {
   readonly kind: 'token' | 'link' | 'bundle' | 'request';
   readonly token?: string;
-  /** In the order of handing on. */
+  /** In the order of delegation. */
   readonly links: readonly string[];
   readonly request?: PresentedRequest;
-  /** What is wrong with the way in which it was given. */
+  /** Problems of the input form. */
   readonly problems: readonly string[];
 }
 
-/** The head of a request. */
+/** A request head. */
 export interface PresentedRequest {
-  /** Absent where no request line came with the fields. */
+  /** Absent if the input has no request line. */
   readonly line?: { readonly method: string; readonly target: string };
   /** Names and values alternate, as in `rawHeaders` of node:http. */
   readonly rawFields: readonly string[];
@@ -22,7 +22,7 @@ export interface PresentedRequest {
 
 const maxLinks = guardMaxima.maxDelegationDepth;
 
-/** Reads a bundle of `countersign delegate`; a text says why it cannot be read. */
+/** Parses a bundle of `countersign delegate`; returns a string that says why if it does not parse. */
 export function readBundle({ token, links }: Readonly<Record<string, unknown>>): Presented | string {
   if (token !== undefined && typeof token !== 'string') return 'a delegation bundle whose token is not text';
   if (!Array.isArray(links) || links.length > maxLinks || !links.every((link) => typeof link === 'string')) {
@@ -32,12 +32,12 @@ export function readBundle({ token, links }: Readonly<Record<string, unknown>>):
   return { kind: 'bundle', ...(token !== undefined && { token }), links, problems };
 }
 
-/** Whether it has the lines of a request head, as `curl -v` and HTTP files show it. */
+/** Whether the text looks like a request head, as printed by `curl -v` or in an HTTP file. */
 export function looksLikeRequest(text: string): boolean {
   return fieldLines(text).some(([name]) => /^(?:authorization|agent-delegation)$/i.test(name)) && text.includes('\n');
 }
 
-/** Reads the head of a request. What follows its first empty line is body, and not looked at. */
+/** Parses a request head. The body after the first empty line is ignored. */
 export function readRequest(text: string): Presented {
   const fields = fieldLines(text);
   const line = requestLine(text);

@@ -4,7 +4,7 @@ import type { Proof } from './credentials.js';
 import type { PresentedRequest } from './presented.js';
 import type { Trust } from './trust.js';
 
-/** Who is said to have signed the request, and whether it did. */
+/** The claimed signer of the request, and the result of the verification. */
 export interface RequestSignature {
   readonly keyId?: string;
   readonly proof: Proof;
@@ -13,7 +13,7 @@ export interface RequestSignature {
 
 const { maxAgeSeconds, clockSkewSeconds } = guardDefaults;
 
-/** Verifies the signature of a request head over what it covers. Its body is not at hand: its digest is not compared. */
+/** Verifies the signature of a request head. The body is not available, so its digest is not compared. */
 export async function requestSignature(
   { line, rawFields }: PresentedRequest,
   { agents }: Trust,
@@ -42,7 +42,7 @@ export async function requestSignature(
       }),
       parameters: ['created', 'nonce', 'keyid'],
       algorithms: ['ed25519'],
-      // What is inspected was sent some time ago; whether it is still good is said beside whether it ever was.
+      // The request was sent some time ago, so its age is reported separately from the signature.
       now: created ?? now,
       maxAgeSeconds,
       clockSkewSeconds,

@@ -5,7 +5,7 @@ import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { CliError, exitCodes, messageOf } from '../../cli-error.js';
 import { keyFacts } from '../key.js';
 
-/** Who is trusted to have signed what: only as far as files were given. */
+/** The trusted keys, from the files that were given. */
 export interface Trust {
   /** Absent without an agents.json. */
   readonly agents?: KnownAgents;
@@ -19,16 +19,16 @@ export interface KnownKey {
 }
 
 export interface KnownAgents {
-  /** Whose key this is. */
+  /** The agent of a key. */
   readonly byKey: (thumbprint: string) => KnownKey | undefined;
   /** Every key of an agent. */
   readonly byId: (id: string) => readonly KnownKey[];
 }
 
-// Public-key algorithms only: with a shared secret, whoever verifies could have signed.
+// Public-key algorithms only: with a shared secret, every verifier could have signed.
 const tokenAlgorithms = 'EdDSA Ed25519 ES256 ES384 ES512 PS256 PS384 PS512 RS256 RS384 RS512'.split(' ');
 
-/** @throws CliError if a file is not what it should be. */
+/** @throws CliError if a file is invalid. */
 export async function readTrust(files: { readonly agents?: string; readonly issuerJwks?: string }): Promise<Trust> {
   return {
     ...(files.agents !== undefined && { agents: await readAgents(files.agents) }),

@@ -2,7 +2,7 @@ import { type AuthorizationDetail, unknownMembers } from '@countersign/delegatio
 import { show } from '../../text.js';
 import type { Credentials } from './credentials.js';
 
-/** A detail in words, with why it covers nothing, if it does not. */
+/** Describes a detail, with the reason if it covers nothing. */
 export function detailText(detail: AuthorizationDetail): string {
   const unknown = unknownMembers(detail);
   return unknown.length === 0
@@ -10,7 +10,7 @@ export function detailText(detail: AuthorizationDetail): string {
     : `${show(detail)} [NO] covers nothing: ${show(unknown.join(', '))} unknown`;
 }
 
-/** Whatever is asked, no detail of these covers it: what a member means that is not known, a guard cannot tell. */
+/** None of these details covers a request, because a guard does not know the meaning of an unknown member. */
 export function detailsThatCoverNothing({ token, links }: Credentials): string[] {
   const named = [
     { name: 'The token', details: token?.claims.authorizationDetails },

@@ -13,7 +13,7 @@ const decision = (sequence: number, request: string, action: string) => ({
 const outcome = (request: string) => ({ phase: 'outcome', outcome: { result: 'finished' }, request: { id: request } });
 
 describe('Matcher', () => {
-  it('takes an outcome for the end of every decision of its request, once', () => {
+  it('matches an outcome once with every decision of its request', () => {
     const matcher = new Matcher(({ action }) => action === 'pr.create');
     expect(matcher.match(decision(1, 'a', 'http.post'))).toBeUndefined();
     expect(matcher.match(decision(2, 'a', 'pr.create'))).toMatchObject({ sequence: 2 });
@@ -26,7 +26,7 @@ describe('Matcher', () => {
     expect(matcher.open()).toEqual({ records: ['4'], more: false });
   });
 
-  it('holds a bounded number of requests and of decisions for each, and says so', () => {
+  it('keeps a bounded number of requests and decisions, and reports dropped ones', () => {
     const matcher = new Matcher(() => true);
     for (let at = 1; at <= 100; at += 1) matcher.match(decision(at, 'a', 'pr.create'));
     expect(matcher.open().records).toHaveLength(16);
@@ -36,7 +36,7 @@ describe('Matcher', () => {
     expect(matcher.open().records.at(-1)).toBe('20000');
   });
 
-  it('takes a record of any shape', () => {
+  it('accepts a record of any shape', () => {
     const matcher = new Matcher((record) => textAt(record, 'actor', 'id') === 'x');
     for (const phase of ['decision', 'outcome', 7, null]) {
       for (const request of [undefined, null, 7, { id: null }]) {
@@ -46,7 +46,7 @@ describe('Matcher', () => {
   });
 });
 
-it('RecentMap holds the latest entries, and tells how many it has forgotten', () => {
+it('RecentMap keeps the latest entries, and counts the dropped ones', () => {
   let forgotten = 0;
   const map = new RecentMap<number>(3, (count) => void (forgotten += count));
   for (let at = 0; at < 100; at += 1) {

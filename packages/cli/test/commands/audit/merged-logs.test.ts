@@ -5,7 +5,7 @@ import { mergedLogs } from '../../../src/commands/audit/merged-logs.js';
 import { runCli } from '../../run-cli.js';
 import { decision, outcome, refusedRequest, temporaryFolder } from './write-log.js';
 
-/** Lines as a log has them, without its own records: nothing here verifies. */
+/** Lines of a log without its own records, so they do not verify. */
 function writeLines(directory: string, records: readonly object[]): string {
   const lines = records.map((record, at) => {
     const text = JSON.stringify({ sequence: at + 1, version: 1, ...record, prev: '0'.repeat(64) });
@@ -18,7 +18,7 @@ function writeLines(directory: string, records: readonly object[]): string {
 
 const at = (second: number) => ({ time: new Date(Date.UTC(2026, 10, 24) + second * 1000).toISOString() });
 
-it('merges logs by time; loses nothing, also where a clock went back, and keeps the order of each', async () => {
+it('merges logs by time and keeps every record and the order of each log when a clock goes back', async () => {
   using folder = temporaryFolder();
   const log = fc.record({
     seconds: fc.array(fc.option(fc.integer({ min: 0, max: 50 }), { nil: undefined }), { maxLength: 12 }),
@@ -56,11 +56,11 @@ it('merges logs by time; loses nothing, also where a clock went back, and keeps 
   );
 });
 
-it('query reads the logs of several workers as one, and says of each record where it stands', async () => {
+it('query merges the logs of several workers, and names the log of each record', async () => {
   using folder = temporaryFolder();
   const [a, b] = [
     writeLines(folder.file('worker-0'), [decision(0), outcome(0), decision(4)]),
-    // A request with the same id in another log is another one.
+    // Equal request ids in two logs are different requests.
     writeLines(folder.file('worker-1'), [
       { ...outcome(0), id: 'elsewhere' },
       decision(2, { action: 'pr.merge' }),
@@ -97,7 +97,7 @@ it('query reads the logs of several workers as one, and says of each record wher
   ]);
 });
 
-it('query calls logs by their whole paths where the last parts of these are the same', async () => {
+it('query names logs by their whole paths when the last parts are equal', async () => {
   using folder = temporaryFolder();
   const folders = ['pod-a/audit', 'pod-b/audit'].map((name) => writeLines(folder.file(name), [decision(0)]));
   writeFileSync(folder.file('pod-b/audit/audit-000001.jsonl'), 'no record\n', { flag: 'a' });

@@ -146,7 +146,7 @@ describe('audit query', () => {
     expect(await ids('query', ...args)).toEqual(expected);
   });
 
-  it('never takes who a refused request says it is for an actor [F7]', async () => {
+  it('never shows the identity that a refused request claims as an actor [F7]', async () => {
     expect(await ids('query', '--actor', 'claimed-key')).toEqual([]);
     const { out } = await runCli(['audit', 'query', log, '--phase', 'authentication']);
     expect(out).toMatch(/refused +\(claims key claimed-key\) +GET \/ +signature_invalid/);
@@ -177,7 +177,7 @@ describe('audit query', () => {
     expect(code).toBe(0);
   });
 
-  it('says of an outcome what it ended, and of what was allowed that it has none', async () => {
+  it('shows the decision of each outcome, and marks allowed requests without an outcome', async () => {
     const { out, err } = await runCli(['audit', 'query', log, '--until', '2026-11-24T11:00:05Z', '--phase', 'outcome']);
     expect(out).toMatch(/^ +3 .* finished 201 +agent-a for user_1 +pr\.create Repo::"acme\/api"$/m);
     expect(err).toMatch(/^2 records\. Reading/);
@@ -187,7 +187,7 @@ describe('audit query', () => {
     );
   });
 
-  it('marks, finds and colours what ended without anybody having been asked', async () => {
+  it('marks, finds and colours outcomes without a decision', async () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0), outcome(0), undecidedOutcome(1)]);
     const { out } = await runCli(['audit', 'query', other.file('log')]);
@@ -199,7 +199,7 @@ describe('audit query', () => {
     expect(coloured.out.split('\n').find((row) => row.includes('! finished 204'))).toContain('\u001b[33m');
   });
 
-  it('shows what the records of the log itself say', async () => {
+  it('describes records about the log itself', async () => {
     using other = temporaryFolder();
     const events = [decision(0), outcome(0)];
     await writeLog(other.file('log'), events);
@@ -217,7 +217,7 @@ describe('audit query', () => {
     );
   });
 
-  it.each([80, 100, 120])('fits a terminal of %i columns, and cuts nothing off but a long detail', async (width) => {
+  it.each([80, 100, 120])('fits a terminal of %i columns, and truncates only a long detail', async (width) => {
     const { out: whole } = await runCli(['audit', 'query', log]);
     const { out } = await runCli(['audit', 'query', log], { columns: () => width });
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
@@ -227,12 +227,12 @@ describe('audit query', () => {
     expect(out).toMatch(width < 110 ? / the signature does not .*…$/m : / the signature does not .* length$/m);
   });
 
-  it('says of a filtered list how much of it was permitted', async () => {
+  it('shows how many resources of a filtered list were permitted', async () => {
     const { out } = await runCli(['audit', 'query', log, '--action', 'invoice.list']);
     expect(out).toMatch(/allow +agent-a for user_1 +invoice\.list 2 of 9 {2}by pulls\.cedar#reviewers$/m);
   });
 
-  it('waits for whoever reads what it prints', async () => {
+  it('waits for a slow reader of its output', async () => {
     let waited = 0;
     const drained = async () => void (waited += 1);
     await runCli(['audit', 'query', log], { drained });
@@ -257,7 +257,7 @@ describe('audit query', () => {
     expect(await runCli(['audit', 'query', log, option, value])).toMatchObject({ code: 2, out: '' });
   });
 
-  it('says how to name the zone of a time', async () => {
+  it('explains the zone when a time has none', async () => {
     const { code, err } = await runCli(['audit', 'query', log, '--since', '2026-11-24T00:00:00']);
     expect([code, err]).toEqual([
       2,
@@ -273,12 +273,12 @@ describe('audit query', () => {
     },
   );
 
-  it('says when nothing can be between two times', async () => {
+  it('refuses an empty time range', async () => {
     const { code, err } = await runCli(['audit', 'query', log, '--since', '15m', '--until', '2h']);
     expect([code, err]).toEqual([2, expect.stringContaining('--since is not before --until')]);
   });
 
-  it('shows a log that somebody wrote into, without what a terminal obeys, and says so [F1]', async () => {
+  it('escapes control characters when a log was tampered with, and reports lines that are not records [F1]', async () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0), decision(1), decision(2)]);
     changeLines(other.file('log'), (lines) => [
@@ -298,7 +298,7 @@ describe('audit query', () => {
 });
 
 describe('audit tail', () => {
-  it.each(['query', 'tail', 'report'])('%s says that there is no log, or no folder', async (command) => {
+  it.each(['query', 'tail', 'report'])('%s reports a missing log or folder', async (command) => {
     using other = temporaryFolder();
     const run = async (path: string) =>
       (await runCli(['audit', command, path, ...(command === 'report' ? ['--out', other.file('r')] : [])])).err;
@@ -321,7 +321,7 @@ describe('audit tail', () => {
     expect(await ids('tail', '-n', '999', '--actor', 'agent-b')).toEqual(['decision-2']);
   });
 
-  it('says of an outcome what it ended, where that stands before the records that are asked for', async () => {
+  it('shows the decision of an outcome when the decision precedes the requested records', async () => {
     using other = temporaryFolder();
     const between = Array.from({ length: 20 }, (_, number) => decision(10 + number));
     await writeLog(other.file('log'), [decision(0, { action: 'pr.merge' }), ...between, outcome(0)], {
@@ -337,7 +337,7 @@ describe('audit tail', () => {
     }
   });
 
-  it('says that a log is gone whose folder is removed while it is followed', async () => {
+  it('reports the loss of the log when its folder is removed during --follow', async () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0)]);
     const remove = async () => rmSync(other.file('log'), { recursive: true, force: true });
@@ -345,7 +345,7 @@ describe('audit tail', () => {
     expect([code, err]).toEqual([1, `countersign: the log is gone from ${other.file('log')}: verify this log\n`]);
   });
 
-  it('leaves out what a crash has left, when the next segment says that it is void', async () => {
+  it('omits the bytes of a crash when the next segment declares them void', async () => {
     using other = temporaryFolder();
     await writeLog(
       other.file('log'),
@@ -368,19 +368,19 @@ describe('audit tail', () => {
     const fence = { validBytes, voidBytes: torn.length, sha256: createHash('sha256').update(torn).digest('hex') };
     fenceOff(fence);
     expect(await tail()).toBe(before);
-    // Else whoever can write there could hide records from whoever looks at the end.
+    // Otherwise an attacker with write access could hide records from a reader of the end.
     for (const other of [{ validBytes: 9 }, { voidBytes: 1 }, { sha256: '0'.repeat(64) }, { validBytes: 1e9 }]) {
       fenceOff({ ...fence, ...other });
       expect(await tail()).not.toBe(before);
     }
   });
 
-  it('stops where a segment has become shorter', async () => {
+  it('stops when a segment has become shorter', async () => {
     const from = { file: 'audit-000001.jsonl', offset: statSync(`${log}/audit-000001.jsonl`).size + 1 };
     await expect(readOn(log, from).next()).rejects.toThrow('audit-000001.jsonl has become shorter: verify this log');
   });
 
-  it('leaves out a last line without an end', async () => {
+  it('omits an incomplete last line', async () => {
     using other = temporaryFolder();
     await writeLog(other.file('log'), [decision(0)]);
     const { out } = await runCli(['audit', 'tail', other.file('log')]);
@@ -400,7 +400,7 @@ const bin = fileURLToPath(new URL('../../../bin/countersign.js', import.meta.url
 const built = existsSync(fileURLToPath(new URL('../../../dist/index.js', import.meta.url)));
 if (!built) console.warn('NOT RUN: countersign audit tail --follow, because the package is not built (tsc -b).');
 
-/** `audit tail --follow --json` as a process, and the ids that it prints. */
+/** Runs `audit tail --follow --json` as a process, and collects the ids it prints. */
 function follow(directory: string, ...args: string[]) {
   const child = spawn(process.execPath, [bin, 'audit', 'tail', '-f', '--json', ...args, directory]);
   const ended = once(child, 'exit');
@@ -410,7 +410,7 @@ function follow(directory: string, ...args: string[]) {
 }
 
 describe.runIf(built)('audit tail --follow', () => {
-  it('waits for a log, goes on from segment to segment and through a crash of its writer', async () => {
+  it('waits for a log, and follows it across segments and a crash of its writer', async () => {
     using other = temporaryFolder();
     const log = other.file('log');
     await using tail = follow(log, '--phase', 'decision');
@@ -435,7 +435,7 @@ describe.runIf(built)('audit tail --follow', () => {
     expect(await tail.ended).toEqual([1, null]);
   });
 
-  it('ends by SIGINT, and when nobody reads any more, without a word', async () => {
+  it('ends silently on SIGINT, and when its output is closed', async () => {
     using other = temporaryFolder();
     const sink = auditFile(other.file('log'));
     await sink.write(decision(0));

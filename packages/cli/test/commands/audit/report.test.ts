@@ -17,7 +17,7 @@ import {
   writeLog,
 } from './write-log.js';
 
-/** What would show itself if it ran, or were believed. */
+/** Markup that would be visible if the page ran or rendered it. */
 const hostile = [
   '</script><img src=x onerror="document.documentElement.dataset.owned=1">',
   '<!--<script>document.documentElement.dataset.owned=1</script>',
@@ -53,7 +53,7 @@ async function reportOn(directory: string, out: string, ...args: string[]): Prom
 }
 
 describe('audit report', () => {
-  it('says what was verified, counts everything, and draws chains', async () => {
+  it('shows the verified part, counts everything, and draws chains', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const key = await writeLog(log, [
@@ -76,7 +76,7 @@ describe('audit report', () => {
     if (process.platform !== 'win32') expect(statSync(folder.file('report.html')).mode & 0o777).toBe(0o600);
   });
 
-  it('says loudly that a log is not right, or was not verified, and exits with 3 for the first', async () => {
+  it('warns when a log is wrong or was not verified, and exits with 3 when it is wrong', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const key = await writeLog(log, [decision(0), decision(1), decision(2)]);
@@ -92,7 +92,7 @@ describe('audit report', () => {
     );
   });
 
-  it('marks what no seal covers, from the first such record on, and says so once above the numbers', async () => {
+  it('marks every unsealed record, and notes it once above the numbers', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const checkpointEvery = { records: 1000, seconds: 3600 };
@@ -109,7 +109,7 @@ describe('audit report', () => {
       [0, 1, 2, 3, 4].map((number) => decision(number)),
       [5, 6, 7].map((number) => decision(number)),
     ];
-    // Closing seals everything. After that nothing is sealed until there is time for it.
+    // Closing seals everything; later records are sealed after an interval.
     await writeLog(log, first, { checkpointEvery });
     const sink = auditFile(log, { origin, checkpointKey, checkpointEvery });
     for (const event of second) await sink.write(event);
@@ -119,12 +119,12 @@ describe('audit report', () => {
     expect(await marked()).toEqual([['decision-5', 'decision-6', 'decision-7'], caution]);
     await sink.close?.();
     expect(await marked()).toEqual([[], undefined]);
-    // The seal of the first five still counts.
+    // The seal of the first five records is still valid.
     changeLines(log, (lines) => lines.map((line) => line.replace('"id":"decision-6"', '"id":"decision-X"')));
     expect(await marked()).toEqual([['decision-5', 'decision-X', 'decision-7'], caution]);
   });
 
-  it('says of a log whose segments are all gone what was cut off, or to verify it [F6]', async () => {
+  it('reports the cut tail when all segments are gone, or asks to verify the log [F6]', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const key = await writeLog(log, [decision(0), decision(1)]);
@@ -147,7 +147,7 @@ describe('audit report', () => {
     expect((await run('--key', key)).err).toMatch(/there is no audit log in /);
   });
 
-  it('says of one record that it is one', async () => {
+  it('uses the singular when there is one record', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const checkpointEvery = { records: 1000, seconds: 3600 };
@@ -163,7 +163,7 @@ describe('audit report', () => {
     expect(markup).toContain('1 record of requests, from ');
   });
 
-  it('marks nothing where nothing was verified: that is said once', async () => {
+  it('marks no record when the log was not verified, and says so once', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [decision(0)]);
     const markup = await reportOn(folder.file('log'), folder.file('report.html'));
@@ -172,7 +172,7 @@ describe('audit report', () => {
     expect(markup).not.toContain('id="f-unverified"');
   });
 
-  it('is for its owner alone, also where the file was there before', async () => {
+  it('is readable only by its owner, also when it replaces a file', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [decision(0)]);
     writeFileSync(folder.file('report.html'), 'longer than nothing', { mode: 0o644 });
@@ -180,7 +180,7 @@ describe('audit report', () => {
     if (process.platform !== 'win32') expect(statSync(folder.file('report.html')).mode & 0o777).toBe(0o600);
   });
 
-  it('takes the filters of query, says so, and says how many records it only counts', async () => {
+  it('applies and shows the filters of query, and the number of records it only counts', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [
       decision(0),
@@ -194,7 +194,7 @@ describe('audit report', () => {
     expect(markup.match(/"verdict":/g)).toHaveLength(4);
   });
 
-  it('tells what was allowed and has no outcome, also where a filter chose the decisions only', async () => {
+  it('marks allowed requests without an outcome, also when a filter matches only decisions', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [decision(0), decision(1), outcome(0)]);
     for (const args of [[], ['--action', 'pr.create']]) {
@@ -225,7 +225,7 @@ describe('audit report', () => {
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 
-  it('counts and shows what ended without anybody having been asked', async () => {
+  it('counts and shows outcomes without a decision', async () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [decision(0), outcome(0), undecidedOutcome(1), outcome(2)]);
     const markup = await reportOn(folder.file('log'), folder.file('report.html'));
@@ -243,7 +243,7 @@ describe('audit report', () => {
     expect(none).not.toContain('<li class="undecided">');
   });
 
-  it('tells what a person has approved from what was only allowed', async () => {
+  it('distinguishes approved requests from allowed ones', async () => {
     using folder = temporaryFolder();
     const approval = { id: 'approval-1', approver: 'maria@acme.dev' };
     await writeLog(folder.file('log'), [decision(0), Object.assign(decision(1), { approval })]);
@@ -260,7 +260,7 @@ describe('audit report', () => {
     using folder = temporaryFolder();
     await writeLog(folder.file('log'), [...hostileEvents, decision(99, { action: 'bidi \u202e and \u001b[2J' })]);
     const markup = await reportOn(folder.file('log'), folder.file('report.html'));
-    // Of the brackets in it, all are ours.
+    // All brackets in it are ours.
     expect(markup.match(/<(?:img|!--|iframe)/g)).toBeNull();
     expect(markup.match(/<script/g)).toHaveLength(2);
     expect(markup.match(/<\/script/g)).toHaveLength(2);
@@ -296,7 +296,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     await browser.goto(folder.file('report.html'));
   }
 
-  it('a hostile record runs nothing, asks for nothing, and is shown as text [F1]', async () => {
+  it('shows a hostile record as text, runs no script and sends no request [F1]', async () => {
     await open(hostileEvents);
     await browser.evaluate('for (const button of document.querySelectorAll("#list button")) button.click()');
     await browser.evaluate('document.querySelector("details.chains").open = true');
@@ -306,7 +306,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
         'document.querySelectorAll("img, iframe, script[src], [onload], [onerror], [onfocus]").length',
       ),
     ).toBe(0);
-    // Every row is there, so our own script ran to its end.
+    // Every row is present, so our own script finished.
     expect(await browser.evaluate(rows)).toBe(hostileEvents.length);
     const text = String(await browser.evaluate('document.body.textContent'));
     for (const one of hostile) expect(text).toContain(one);
@@ -317,7 +317,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     expect(asked.filter((url) => !url.startsWith('file:') && !url.startsWith('data:image/svg+xml'))).toEqual([]);
   });
 
-  it('its policy stops a script that got into the page all the same [F1]', async () => {
+  it('blocks an injected script by its content security policy [F1]', async () => {
     await open([decision(0)]);
     await browser.evaluate(`{ const script = document.createElement('script');
       script.textContent = 'document.documentElement.dataset.owned = 1'; document.body.append(script);
@@ -367,7 +367,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     expect(await browser.evaluate('document.activeElement.textContent')).toBe('4');
   });
 
-  it('marks in words what no seal covers, and lists it alone', async () => {
+  it('marks unsealed entries in words, and filters for them', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');
     const key = await writeLog(log, [decision(0), outcome(0), decision(1)]);
@@ -382,7 +382,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     expect(await browser.evaluate(rows)).toBe(2);
   });
 
-  it('tells by words, captions and labels what it shows, and can be read where colours are forced', async () => {
+  it('labels its content in words, and is readable with forced colours', async () => {
     await open([decision(0), outcome(0), decision(1, { decision: 'deny', code: 'policy_denied' })]);
     await browser.evaluate('for (const one of document.querySelectorAll("details")) one.open = true');
     expect(
@@ -414,7 +414,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
     await open([...hostileEvents, decision(50), refusedRequest(51)]);
     await browser.look(width, scheme);
     expect(await browser.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
-    // A hatching that is stretched cannot be told from a solid bar.
+    // A stretched hatching looks like a solid bar.
     expect(
       await browser.evaluate(`(() => { const { a, b, c, d } = document.querySelector('.bar-denied').getScreenCTM();
         return [a, b, c, d]; })()`),
@@ -424,13 +424,13 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
         return [...document.querySelectorAll('.timeline rect[x]')].map((bar) => bar.getBoundingClientRect()).every(
           ({ left, right, top, bottom }) => left >= outer.left && right <= outer.right && top >= outer.top && bottom <= outer.bottom); })()`),
     ).toBe(true);
-    // Whoever sees a part of the graph only is told so.
+    // The page says so when the graph is partial.
     expect(
       await browser.evaluate(`(() => { const graph = document.querySelector('.scroll:has(> svg)');
         const isTold = getComputedStyle(document.querySelector('.hint')).display !== 'none';
         return [graph.scrollWidth > graph.clientWidth, isTold]; })()`),
     ).toEqual([width < 520, width < 520]);
-    // WCAG 2: 4.5 to 1 for each text colour on each ground that it stands on.
+    // WCAG 2: a contrast of 4.5 to 1 for each text colour on each of its backgrounds.
     const worst = await browser.evaluate(`(() => {
       const light = (rgb) => rgb.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
         .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
@@ -445,7 +445,7 @@ describe.runIf(chromium !== undefined)('audit report in Chromium', { timeout: 60
   });
 });
 
-it('the script of the page is JavaScript that Node can parse', () => {
+it('the script of the page parses in Node', () => {
   const script = fileURLToPath(new URL('../../../src/report/client.js', import.meta.url));
   execFileSync(process.execPath, ['--check', script]);
 });

@@ -9,7 +9,7 @@ import { changeLines, decision, outcome, temporaryFolder, writeLog } from './wri
 
 const template = temporaryFolder();
 let key: string;
-/** What an auditor has: all checkpoints, kept elsewhere. */
+/** The auditor's copy: all checkpoints, kept elsewhere. */
 let kept: string;
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ function copy(): { readonly log: string } & Disposable {
   return { log: folder.file('log'), [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }
 
-/** Leaves the first records of a log, and their checkpoints, as if there had never been more. */
+/** Truncates a log and its checkpoints to the first records. */
 function cutAfter(log: string, records: number): void {
   changeLines(log, (lines) => lines.slice(0, records));
   const notes = splitCheckpoints(readFileSync(kept, 'utf8')).filter((note) => Number(note.split('\n')[1]) < records);
@@ -39,7 +39,7 @@ const swap = (lines: readonly string[]): readonly string[] => {
 };
 
 describe('audit verify', () => {
-  it('says that a log is whole, and how much of it is sealed', async () => {
+  it('reports an intact log, and its sealed part', async () => {
     const { code, out, err } = await runCli([
       'audit',
       'verify',
@@ -53,7 +53,7 @@ describe('audit verify', () => {
     const [, size = '', sealed = ''] =
       /^The log is whole: (\d+) records in 1 segment, each in its place\.\nRecords 1 to (\d+) are/.exec(out) ?? [];
     expect(Number(size) - Number(sealed)).toBe(1);
-    // A log that was closed is no cause for alarm.
+    // A closed log needs no warning.
     expect(out).toMatch(new RegExp(`has sealed\\. Record ${size} is the log's own note of that seal\\.\n$`));
   });
 
@@ -72,7 +72,7 @@ describe('audit verify', () => {
     expect(report.code).toBe(0);
   });
 
-  it('names all of neighbours that were edited, at the line of the first, and says what no seal covers [F6]', async () => {
+  it('names all edited neighbours at the line of the first, and reports the unsealed part [F6]', async () => {
     using folder = copy();
     const edited = [11, 12, 13];
     changeLines(folder.log, (lines) =>
@@ -109,7 +109,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('finds a cut tail whose checkpoints were cut too only by one kept elsewhere [F6]', async () => {
+  it('finds a cut tail with cut checkpoints only when a checkpoint was kept elsewhere [F6]', async () => {
     using folder = copy();
     cutAfter(folder.log, 12);
     expect((await runCli(['audit', 'verify', folder.log, '--key', key])).code).toBe(0);
@@ -134,7 +134,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('takes the key in the folder where none is named, and says how little that shows', async () => {
+  it('uses the key in the folder when none is given, and warns that it proves little', async () => {
     using folder = copy();
     const { code, out, err } = await runCli(['audit', 'verify', folder.log]);
     expect(code).toBe(0);
@@ -148,7 +148,7 @@ describe('audit verify', () => {
     expect(missing.err).toContain(`with --key: there is none at ${file}`);
   });
 
-  it('compares with the checkpoints of several witnesses, and names the one of which a part is torn [F6]', async () => {
+  it('compares the checkpoints of several witnesses, and names the one with a torn part [F6]', async () => {
     using folder = copy();
     const files = ['one', 'two'].map((name) => `${folder.log}/../${name}.checkpoints`);
     for (const file of files) cpSync(kept, file);
@@ -162,10 +162,10 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('finds a forked log: the same key has sealed another history [F6]', async () => {
+  it('finds a forked log when the same key has sealed another history [F6]', async () => {
     using other = temporaryFolder();
     const events = Array.from({ length: 24 }, (_, number) => decision(number, { decision: 'deny' }));
-    // Only whoever has a log with its key can write another of its name: it goes on from the same first record.
+    // Only a holder of the log and its key can fork it, because both continue from the same first record.
     mkdirSync(other.file('log'));
     const [first = ''] = readFileSync(template.file('log/audit-000001.jsonl'), 'utf8').split('\n');
     writeFileSync(other.file('log/audit-000001.jsonl'), `${first}\n`);
@@ -177,7 +177,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('finds that another key has sealed it [F6]', async () => {
+  it('reports a log sealed with another key [F6]', async () => {
     using other = temporaryFolder();
     const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
     const wrong = await writeLog(other.file('log'), [decision(1)], { checkpointKey });
@@ -186,7 +186,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('finds that all segments are gone [F6]', async () => {
+  it('reports a log when all segments are gone [F6]', async () => {
     using folder = copy();
     rmSync(`${folder.log}/audit-000001.jsonl`);
     const expected =
@@ -201,7 +201,7 @@ describe('audit verify', () => {
     expect(witnessed.code).toBe(3);
   });
 
-  it('skips checkpoints of other logs in a file that serves several, and says so', async () => {
+  it('skips checkpoints of other logs in a shared file, and reports it', async () => {
     using other = temporaryFolder();
     const { privateKey: checkpointKey } = generateKeyPairSync('ed25519');
     await writeLog(other.file('log'), [decision(1)], { checkpointKey, origin: 'acme.dev/neighbour' });
@@ -218,9 +218,9 @@ describe('audit verify', () => {
     expect(none.err).toContain('There is no checkpoint of this log in the checkpoints kept elsewhere.');
   });
 
-  it('does not let a log pass of which nothing is sealed', async () => {
+  it('refuses a log without a seal', async () => {
     using folder = copy();
-    // Whoever writes a log anew without the key leaves out the checkpoints.
+    // An attacker without the key rewrites a log without its checkpoints.
     changeLines(folder.log, (lines) => lines.slice(0, 5));
     rmSync(`${folder.log}/checkpoints.txt`);
     const { code, out } = await runCli(['audit', 'verify', folder.log, '--key', key]);
@@ -228,7 +228,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('prints findings as JSON, and text of the log without what a terminal obeys [F1]', async () => {
+  it('prints findings as JSON, and escapes control characters of the log [F1]', async () => {
     using folder = copy();
     changeLines(folder.log, (lines) => lines.toSpliced(9, 1));
     appendFileSync(`${folder.log}/checkpoints.txt`, '\nx\u202e\u001b[31m\n1\nAAAA\n\n— x AAAA\n');
@@ -238,7 +238,7 @@ describe('audit verify', () => {
     expect(code).toBe(3);
   });
 
-  it('takes the key from a file, and warns of one that lies beside the log', async () => {
+  it('reads the key from a file, and warns when it is beside the log', async () => {
     using folder = copy();
     const file = template.file('acme.vkey');
     writeFileSync(file, `${key}\n`);
@@ -315,7 +315,7 @@ describe('audit prove and check', () => {
     );
   });
 
-  it('finds a proof that was changed, of another key, or none', async () => {
+  it('refuses a proof that was changed, is of another key, or does not parse', async () => {
     const { out: proof } = await runCli(['audit', 'prove', template.file('log'), '7']);
     const [version, extra = '', ...rest] = proof.split('\n');
     const record = Buffer.from(extra.slice(6), 'base64').toString().replace('agent-a', 'agent-b');
@@ -339,7 +339,7 @@ describe('audit prove and check', () => {
     });
   });
 
-  it('proves nothing that is not there, not sealed, or not what was sealed', async () => {
+  it('refuses to prove a record that is missing, unsealed, or changed after it was sealed', async () => {
     using folder = copy();
     const prove = async (id: string) => runCli(['audit', 'prove', folder.log, id]);
     expect(await prove('999')).toMatchObject({
@@ -361,7 +361,7 @@ describe('audit prove and check', () => {
   });
 });
 
-it('each command of audit has a help', async () => {
+it('every command of audit has a help', async () => {
   for (const command of ['verify', 'prove', 'check', 'query', 'tail', 'report']) {
     const { code, out, err } = await runCli(['audit', command, '--help']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -372,7 +372,7 @@ it('each command of audit has a help', async () => {
 const bin = fileURLToPath(new URL('../../../bin/countersign.js', import.meta.url));
 const built = existsSync(fileURLToPath(new URL('../../../dist/index.js', import.meta.url)));
 
-it.runIf(built)('the command itself exits with 3 for a log that was changed', () => {
+it.runIf(built)('the command exits with 3 when a log was changed', () => {
   using folder = copy();
   const verify = () => spawnSync(process.execPath, [bin, 'audit', 'verify', folder.log, '--key', key]).status;
   expect(verify()).toBe(0);

@@ -12,7 +12,7 @@ export interface Folder extends Disposable {
   file(name: string): string;
 }
 
-/** A new folder that goes away with the test. */
+/** A new folder that is removed after the test. */
 export function temporaryFolder(): Folder {
   const path = mkdtempSync(join(tmpdir(), 'countersign-cli-audit-'));
   return {
@@ -22,7 +22,7 @@ export function temporaryFolder(): Folder {
   };
 }
 
-/** Writes a log as an API would, closes it and returns its verifier key. */
+/** Writes a log like an API, closes it and returns its verifier key. */
 export async function writeLog(
   directory: string,
   events: readonly AuditEvent[],
@@ -36,7 +36,7 @@ export async function writeLog(
 
 const hop = { type: 'agent', proof: 'issuer', issuer: 'https://id.acme.dev', scope: ['pr:write'] } as const;
 
-/** A decision as the guard would record it, one second after the other. */
+/** A decision record like the guard's, one second after the previous one. */
 export function decision(number: number, overrides: Partial<AuditEvent> = {}): AuditEvent {
   return {
     id: `decision-${number}`,
@@ -58,14 +58,14 @@ export function decision(number: number, overrides: Partial<AuditEvent> = {}): A
   };
 }
 
-/** How the request of a decision ended. */
+/** The outcome of a decision's request. */
 export function outcome(number: number, result: 'finished' | 'aborted' = 'finished'): AuditEvent {
   const { actor, subject, request, time } = decision(number);
   const of = { id: `outcome-${number}`, time, request, ...(actor && { actor }), ...(subject && { subject }) };
   return { ...of, phase: 'outcome', outcome: { result, status: 201 } };
 }
 
-/** How a request ended about which the guard was never asked. */
+/** The outcome of a request without a decision. */
 export function undecidedOutcome(number: number): AuditEvent {
   const ended = outcome(number);
   return { ...ended, outcome: Object.assign({ ...ended.outcome!, status: 204 }, { undecided: true as const }) };
@@ -85,7 +85,7 @@ export function refusedRequest(number: number, path = '/'): AuditEvent {
   };
 }
 
-/** Rewrites the lines of all segments of a log; what comes out stands in the first. */
+/** Maps the lines of all segments of a log and writes the result to the first segment. */
 export function changeLines(directory: string, change: (lines: readonly string[]) => readonly string[]): void {
   const files = readdirSync(directory).filter((name) => name.endsWith('.jsonl'));
   const lines = files.flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n').slice(0, -1));
