@@ -7,7 +7,7 @@ import { patiently } from '../../../test/support/patiently.js';
 import { agentId, call, guarded, host, key } from './support.js';
 
 describe('agentAuth', () => {
-  it('answers with the refusal, and calls nothing behind it', async () => {
+  it('answers with the refusal and calls no later handler', async () => {
     const { guard, audit } = await guarded();
     const behind = vi.fn();
     const app = express().use(agentAuth(guard), behind);
@@ -43,7 +43,7 @@ describe('agentAuth', () => {
     expect(errors[1]).toMatchObject({ code: 'policy_denied', status: 403 });
   });
 
-  it('under mounted routers the whole path is what was signed [A13, G3]', async () => {
+  it('verifies the whole path under mounted routers [A13, G3]', async () => {
     const { guard } = await guarded();
     const inner = express.Router().use(agentAuth(guard)).get('/things/:id', permit(false), callerId);
     const app = express().use('/api', express.Router().use('/v1', inner));
@@ -51,7 +51,7 @@ describe('agentAuth', () => {
     expect((await call(app, { target: '/api/v1/things/1', uncovered: ['"@path"'] })).status).toBe(401);
   });
 
-  it('what the application says of caches stays, and what people get is left alone [A13]', async () => {
+  it('keeps the Cache-Control of the application, and adds none for people [A13]', async () => {
     const { guard } = await guarded({ traffic: 'mixed' });
     const app = express()
       .use('/early', cachedFor(60))
@@ -64,7 +64,7 @@ describe('agentAuth', () => {
     expect(await cacheControlOf(unsigned(app))).toBeUndefined();
   });
 
-  it('trust proxy gives X-Forwarded-* no say [A13, G3]', async () => {
+  it('ignores X-Forwarded-* with trust proxy [A13, G3]', async () => {
     const { guard } = await guarded();
     const app = express().set('trust proxy', true).use(agentAuth(guard)).get('/', permit(false), callerId);
     const forwarded = {
@@ -77,7 +77,7 @@ describe('agentAuth', () => {
     expect(response.body).toMatchObject({ code: 'origin_mismatch' });
   });
 
-  it('a parser behind it reads the body as usual', async () => {
+  it('lets a later parser read the body as usual', async () => {
     const { guard } = await guarded();
     const app = express()
       .use(agentAuth(guard), express.json())
@@ -85,7 +85,7 @@ describe('agentAuth', () => {
     expect((await call(app, { method: 'POST', body: '{"a":[1]}' })).body).toEqual({ a: [1] });
   });
 
-  it('a middleware that waits may stand before it', async () => {
+  it('works after an asynchronous middleware', async () => {
     const { guard } = await guarded();
     const app = express()
       .use((_req, _res, next) => void setImmediate(next))
@@ -94,7 +94,7 @@ describe('agentAuth', () => {
     expect((await call(app, { method: 'POST', body: '{"a":1}' })).body).toEqual({ a: 1 });
   });
 
-  it('a parser before it: refused as our own fault, and recorded [G2]', async () => {
+  it('refuses with a fault of the server, and records it, when a parser comes before it [G2]', async () => {
     const { guard, audit } = await guarded();
     const behind = vi.fn();
     const app = express().use(express.json(), agentAuth(guard), behind);
@@ -106,7 +106,7 @@ describe('agentAuth', () => {
     expect(audit.records[0]).not.toHaveProperty('actor');
   });
 
-  it('somebody before it who listens to the body [G2]', async () => {
+  it('refuses when an earlier middleware listens to the body [G2]', async () => {
     const { guard } = await guarded();
     const app = express().use((req, _res, next) => {
       req.on('data', () => {});
@@ -117,7 +117,7 @@ describe('agentAuth', () => {
 });
 
 describe('req.caller and getCaller', () => {
-  it('what an earlier middleware put on the request does not count [G1]', async () => {
+  it('ignore a caller that an earlier middleware set [G1]', async () => {
     const { guard } = await guarded();
     const admin = { actor: { id: 'admin' } };
     const app = express()
@@ -133,7 +133,7 @@ describe('req.caller and getCaller', () => {
     expect((await call(app)).body).toEqual([agentId, agentId]);
   });
 
-  it('a handler can change neither the caller nor the record [G1, F9]', async () => {
+  it('do not let a handler change the caller or the record [G1, F9]', async () => {
     const { guard, audit } = await guarded();
     const app = express()
       .use(agentAuth(guard))
@@ -161,7 +161,7 @@ describe('req.caller and getCaller', () => {
     });
   });
 
-  it('a copy of a caller is no caller [G1]', async () => {
+  it('do not accept a copy of a caller [G1]', async () => {
     const { guard } = await guarded();
     const app = express()
       .use(agentAuth(guard))
@@ -177,7 +177,7 @@ describe('req.caller and getCaller', () => {
     expect((await call(app)).body).toEqual([true, false, false]);
   });
 
-  it('is absent where no guard ran', async () => {
+  it('are undefined when no guard ran', async () => {
     const app = express().get('/', (req, res) => void res.json([getCaller(req) === undefined, 'caller' in req]));
     expect((await request(app).get('/')).body).toEqual([true, false]);
   });
@@ -202,15 +202,15 @@ const failing = async (...handlers: ErrorRequestHandler[]) => {
 const answer500: ErrorRequestHandler = (_error, _req, res, _next) => void res.sendStatus(500);
 
 describe('outcomes', () => {
-  it('a handler that throws, noted [F5]', async () => {
+  it('record threw when noteThrown reports the error [F5]', async () => {
     expect(await failing(noteThrown(), answer500)).toEqual({ result: 'threw', status: 500 });
   });
 
-  it('a handler that throws, seen only by its status [F5]', async () => {
+  it('record only the status of an error without noteThrown [F5]', async () => {
     expect(await failing(answer500)).toEqual({ result: 'finished', status: 500 });
   });
 
-  it('noteThrown changes nothing where no guard ran', async () => {
+  it('do not change by noteThrown when no guard ran', async () => {
     const errors: unknown[] = [];
     const app = express()
       .get('/', () => {
@@ -223,11 +223,11 @@ describe('outcomes', () => {
 });
 
 describe('agentAuth, misused', () => {
-  it.each([undefined, null, {}, { authenticate: true }])('%o is no guard [G5]', (guard) => {
+  it.each([undefined, null, {}, { authenticate: true }])('throws when the guard is %o [G5]', (guard) => {
     expect(() => agentAuth(guard as unknown as Guard)).toThrow(ConfigError);
   });
 
-  it('options are checked at once [G5]', async () => {
+  it('checks its options immediately [G5]', async () => {
     const { guard } = await guarded();
     expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
     expect(() => agentAuth(guard, { onRefusal: 'ignore' as 'throw' })).toThrow("'respond' or 'throw'");

@@ -56,7 +56,7 @@ describe('permit', () => {
     expect(audit.records[0]?.resource).toEqual({ type: 'Thing', id: 'a/b' });
   });
 
-  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+  it('refuses with policy_denied, one record, no outcome, and without running the handler', async () => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(guard, permit('forbidden', thing));
     const response = await call(app);
@@ -66,7 +66,7 @@ describe('permit', () => {
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'policy_denied' }]);
   });
 
-  it('insufficient_scope: says which scope would do, and asks policy only with it', async () => {
+  it('refuses with insufficient_scope and the missing scope, and asks policy only with that scope', async () => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(guard, permit('thing.write', thing, { requires: 'repo:write' }));
     const response = await call(app);
@@ -97,7 +97,7 @@ describe('permit', () => {
     ['gives the text null', () => ({ type: 'Thing', id: 'null' })],
     ['gives the text NaN', () => ({ type: 'Thing', id: 'NaN' })],
     ['gives the text of an object', () => ({ type: 'Thing', id: '[object Object]' })],
-  ])('resource_unresolved: a resource that %s lets nobody through [D12]', async (_title, resource) => {
+  ])('refuses with resource_unresolved when the resource %s [D12]', async (_title, resource) => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(guard, permit('thing.read', resource));
     const response = await call(app);
@@ -108,7 +108,7 @@ describe('permit', () => {
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'resource_unresolved' }]);
   });
 
-  it('a resource that is not there is answered as one that is denied [D12]', async () => {
+  it('gives a missing resource the same answer as a denied one [D12]', async () => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(
       guard,
@@ -119,7 +119,7 @@ describe('permit', () => {
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code: 'policy_denied' }]);
   });
 
-  it('not_authenticated: without agentAuth before it nobody gets through', async () => {
+  it('refuses with not_authenticated when no agentAuth comes before it', async () => {
     const handler = vi.fn();
     const app = express().get('/', permit('thing.read', thing), handler);
     const response = await request(app).get('/');
@@ -129,7 +129,7 @@ describe('permit', () => {
     expect((await call(app)).body).toMatchObject({ code: 'not_authenticated' });
   });
 
-  it('two on one route: each is asked and recorded, and the request has one outcome', async () => {
+  it('asks and records each of two permits on a route, with one outcome', async () => {
     const { guard, audit } = await guarded();
     const { app } = route(guard, permit('one', thing), permit('two', thing));
     expect((await call(app)).text).toBe('done');
@@ -137,7 +137,7 @@ describe('permit', () => {
     expect(audit.records.map(({ action, phase }) => action ?? phase)).toEqual(['one', 'two', 'outcome']);
   });
 
-  it('two on one route, the second refused: what the first allowed has an outcome', async () => {
+  it('records an outcome for the first of two permits when the second refuses', async () => {
     const { guard, audit } = await guarded();
     const { app, handler } = route(guard, permit('one', thing), permit('forbidden', thing));
     expect((await call(app)).status).toBe(403);
@@ -146,7 +146,7 @@ describe('permit', () => {
     expect(audit.records.at(-1)).toMatchObject({ phase: 'outcome', outcome: { result: 'finished', status: 403 } });
   });
 
-  it('HEAD asks the same [D7]', async () => {
+  it('asks the same for HEAD [D7]', async () => {
     const { guard } = await guarded();
     const app = express()
       .use(agentAuth(guard))
@@ -163,7 +163,7 @@ describe('permit, misused', () => {
     ['a resource in words', () => permit('thing.read', 'Thing' as unknown as Resource)],
     ['a resource that is null', () => permit('thing.read', null as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
-  ])('%s is a ConfigError at once [G5]', (_title, make) => {
+  ])('throws a ConfigError immediately for %s [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

@@ -44,7 +44,7 @@ function codeOf({ body, headers }: RawResponse): string | undefined {
   return (JSON.parse(body) as { code: string }).code;
 }
 
-/** What express-async-errors does with a handler: it wraps it, and copies its enumerable text keys. */
+/** Like express-async-errors: wraps a handler and copies its enumerable string keys. */
 function wrapped<Handler extends (...args: never[]) => unknown>(inner: Handler): Handler {
   const outer = ((...args: Parameters<Handler>) => inner(...args)) as Handler;
   Object.defineProperty(outer, 'length', { value: inner.length });
@@ -68,7 +68,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     return { ...parts, url: served.url, [Symbol.asyncDispose]: () => served[Symbol.asyncDispose]() };
   }
 
-  it('are closed to agents without a permit, also HEAD and what is added later, and open to people [D8, G3]', async () => {
+  it('without a permit are closed to agents, also for HEAD and when added later, and open to people [D8, G3]', async () => {
     let app: Express | undefined;
     await using server = await api(
       (defined) => {
@@ -88,7 +88,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect(server.audit.records.filter(({ code }) => code === 'route_unmapped')).toHaveLength(5);
   });
 
-  it('are open where a permit stands in the route, or before all routes', async () => {
+  it('are open when a permit is in the route or before all routes', async () => {
     await using server = await api((app) => {
       const things = new Things();
       app.get('/permit', permit('thing.read', thing), handler('permit'));
@@ -158,7 +158,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect(ran).toEqual(['charge', 'answer']);
   });
 
-  it('say nothing of what exists: handlers of router.param() do not run [D12]', async () => {
+  it('run no router.param() handler when they are closed [D12]', async () => {
     await using server = await api((app) => {
       app.param('id', (_req, _res, next, id: string) => {
         ran.push(id);
@@ -171,7 +171,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/things/1', method: 'POST' }))).body).toBe('1');
   });
 
-  it('in nested routers and mounted apps', async () => {
+  it('are mapped in nested routers and mounted apps', async () => {
     await using server = await api((app) => {
       const inner = express.Router({ mergeParams: true }).get('/:id', handler('inner'));
       inner.post('/:id', permit('thing.read', thing), (req, res) => void res.json(req.params));
@@ -186,7 +186,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/mounted/permit' }))).body).toBe('x');
   });
 
-  it('a permit of one route does not open the next [J4]', async () => {
+  it('stay closed when the next route has a permit [J4]', async () => {
     await using server = await api((app) => {
       app.get('/x', permit('thing.read', thing), passing('first', 'route'));
       app.get('/x', handler('second'));
@@ -195,7 +195,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect(ran).toEqual(['first']);
   });
 
-  it('behind an agentAuth that stands in the router or in the route itself [G3]', async () => {
+  it('are mapped when agentAuth is in the router or in the route itself [G3]', async () => {
     const { guard } = await guarded();
     const app = express();
     app.get('/in/open', agentAuth(guard), handler('open'));
@@ -214,7 +214,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect(ran).toEqual(['permit', 'permit', 'permit', 'permit']);
   });
 
-  it('whose handlers are wrapped stay mapped and closed as they were', async () => {
+  it('stay mapped and closed when their handlers are wrapped', async () => {
     await using server = await api((app) => {
       const things = new Things();
       app.get('/permit', wrapped(permit('thing.read', thing)), handler('permit'));
@@ -227,7 +227,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
     await expectClosed(server, '/open');
   });
 
-  it('what no router shows runs, is named once and recorded as undecided [D8]', async () => {
+  it('that no router shows run, are reported once and recorded as undecided [D8]', async () => {
     const troubles: string[] = [];
     await using server = await api((app) => app.use('/static', handler('static')), {
       onTrouble: (text) => void troubles.push(text),

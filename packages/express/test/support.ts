@@ -21,7 +21,7 @@ export interface Guarded {
   readonly audit: MemoryAudit;
 }
 
-/** A guard with one agent and, unless given otherwise, a policy that permits everything but what is called `forbidden`. */
+/** A guard with one agent and, unless given otherwise, a policy that permits everything except the name `forbidden`. */
 export async function guarded(options: Partial<GuardOptions> = {}): Promise<Guarded> {
   const audit = memoryAudit();
   const guard = await createGuard({

@@ -1,4 +1,4 @@
-// Compiled with the tests, and never run: what this file says about types must hold.
+// Compiled with the tests and never run: it asserts types.
 import type { Caller, Guard, Refusal } from '@countersign/core';
 import { RefusalError } from '@countersign/core';
 import express, { type ErrorRequestHandler, type Request } from 'express';
@@ -11,7 +11,7 @@ const app = express();
 app.use(agentAuth(guard));
 app.use('/api', agentAuth(guard, { onRefusal: 'throw' }));
 
-// Parameters of the route are known to the resource and to the handler.
+// Resource and handler have the types of the route's parameters.
 app.post(
   '/repos/:owner/:repo/pulls',
   permit('pr.create', (req: Request<{ owner: string; repo: string }>) => ({
@@ -33,9 +33,9 @@ app.get('/caller', (req, res) => {
   const caller: Caller | undefined = getCaller(req);
   // @ts-expect-error an unguarded route has no caller
   res.send(req.caller.actor.id);
-  // @ts-expect-error nobody but the guard says who calls
+  // @ts-expect-error only the guard sets the caller
   req.caller = caller;
-  // @ts-expect-error a caller is for reading
+  // @ts-expect-error a caller is readonly
   if (req.caller) req.caller.actor.id = 'admin';
 });
 

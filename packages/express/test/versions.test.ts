@@ -16,7 +16,7 @@ import { tampered } from '../../../test/support/signed-request.js';
 import type { RawResponse } from '../../../test/support/connection.js';
 import { agentAuth, getCaller, noteThrown, Permit, permit } from '../src/index.js';
 
-/** What these tests use is the same in both versions, although their types are not. */
+/** Both versions share the API of these tests, although their types differ. */
 const versions: readonly (readonly [name: string, express: typeof express5])[] = [
   ['Express 5', express5],
   ['Express 4', express4 as unknown as typeof express5],
@@ -54,7 +54,7 @@ class Things {
   }
 }
 
-/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+/** The compiled form of `@Permit(…) read() {}` with `experimentalDecorators`. */
 class Legacy {
   readonly ran: string[] = [];
   async read(req: Request, res: Response): Promise<void> {
@@ -75,7 +75,7 @@ describe.each(versions)('%s', (_version, express) => {
     return { ...parts, url: served.url, [Symbol.asyncDispose]: () => served[Symbol.asyncDispose]() };
   }
 
-  it('refuses before any parser or handler, and lets a signed body through to them', async () => {
+  it('refuses before any parser or handler, and passes a signed body on to them', async () => {
     const behind = vi.fn((req: Request, res: Response) => void res.json(req.body));
     await using server = await api((app, { guard }) =>
       app.use(agentAuth(guard), express.json()).post('/', permit(false), behind),
@@ -90,7 +90,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
   });
 
-  it('mounted routers, HEAD and what is not found [A13, G3]', async () => {
+  it('verifies mounted routers, HEAD and unknown paths [A13, G3]', async () => {
     await using server = await api((app, { guard }) => {
       const inner = express.Router().use(agentAuth(guard)).get('/things/:id', permit(false), sayWho);
       app.use('/api', express.Router().use('/v1', inner));
@@ -103,12 +103,12 @@ describe.each(versions)('%s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/api/v1/nowhere' }))).status).toBe(404);
   });
 
-  it('a parser before it [G2]', async () => {
+  it('refuses when a parser comes before it [G2]', async () => {
     await using server = await api((app, { guard }) => app.use(express.json(), agentAuth(guard), sayWho));
     expect(codeOf(await send(server.url, signed(json)))).toBe('body_consumed');
   });
 
-  it('mixed traffic, and D8 one decision for each request', async () => {
+  it('supports mixed traffic, and D8 one decision for each request', async () => {
     await using server = await api(
       (app, { guard }) => app.use(agentAuth(guard, { everyRequest: true }), sayWho),
       await guarded({ traffic: 'mixed' }),
@@ -122,7 +122,7 @@ describe.each(versions)('%s', (_version, express) => {
     ]);
   });
 
-  it("onRefusal: 'throw' reaches the error handler, from agentAuth, permit and @Permit; nothing hangs [G3]", async () => {
+  it("passes refusals of agentAuth, permit and @Permit to the error handler with onRefusal: 'throw' [G3]", async () => {
     const things = new Things();
     await using server = await api((app, { guard }) =>
       app
@@ -140,7 +140,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect(await send(server.url, signed({ target: '/method/forbidden' }))).toMatchObject(denied);
   });
 
-  it('a refusal that was thrown, and an application that goes on: the outcome says what it answered [F5]', async () => {
+  it('records the answer of the application when it continues after a thrown refusal [F5]', async () => {
     await using server = await api((app, { guard }) =>
       app
         .use(agentAuth(guard, { onRefusal: 'throw' }))
@@ -151,7 +151,7 @@ describe.each(versions)('%s', (_version, express) => {
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200 });
   });
 
-  it('an error of a guarded method reaches the error handler too [G3, F5]', async () => {
+  it('passes an error of a guarded method to the error handler [G3, F5]', async () => {
     const things = new Things();
     await using server = await api((app, { guard }) =>
       app.use(agentAuth(guard)).get('/:id', things.fail.bind(things)).use(noteThrown(), answer),

@@ -14,7 +14,7 @@ const verifiedOnly = { config: { permit: false } } as const;
 const json = { method: 'POST', body: '{"a":[1]}' };
 
 describe('agentAuth', () => {
-  it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
+  it('answers with the exact bytes of the refusal and runs no later handler', async () => {
     const behind = vi.fn(async () => undefined);
     await using api = await Api.start((app) =>
       app.addHook('onRequest', behind).addHook('preParsing', behind).get('/', verifiedOnly, behind),
@@ -27,13 +27,13 @@ describe('agentAuth', () => {
     expect(api.guarded.audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
   });
 
-  it('lets a verified request through, and says who calls', async () => {
+  it('passes a verified request on with its caller', async () => {
     await using api = await Api.start((app) => app.get('/', verifiedOnly, async ({ caller }) => caller?.actor.id));
     expect(await api.call()).toMatchObject({ status: 200, body: agentId });
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
   });
 
-  it('HEAD runs the checks of GET, and a refusal to HEAD has no body [D7]', async () => {
+  it('checks HEAD like GET, and refuses it without a body [D7]', async () => {
     const handler = vi.fn(async () => 'x');
     await using api = await Api.start((app) => app.get('/', verifiedOnly, handler));
     expect((await api.call({ method: 'HEAD' })).status).toBe(200);
@@ -43,7 +43,7 @@ describe('agentAuth', () => {
     expect(handler).toHaveBeenCalledTimes(1);
   });
 
-  it('an unknown URL is verified before it is not found [G3]', async () => {
+  it('verifies an unknown URL before it answers 404 [G3]', async () => {
     const missing = vi.fn((_request: FastifyRequest, reply: FastifyReply) => reply.code(404).send('mine'));
     await using api = await Api.start((app) => app.setNotFoundHandler(missing));
     expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
@@ -51,14 +51,14 @@ describe('agentAuth', () => {
     expect(await api.call({ target: '/nowhere' })).toMatchObject({ status: 404, body: 'mine' });
   });
 
-  it('the same for the 404 of Fastify itself, and for an unknown method [G3]', async () => {
+  it("verifies before Fastify's own 404, and for an unknown method [G3]", async () => {
     await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'));
     expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
     expect((await api.call({ target: '/nowhere' })).status).toBe(404);
     expect(codeOf(await send(api.url, unsigned({ method: 'PROPFIND' })))).toBe('signature_required');
   });
 
-  it('guards routes of every plugin and prefix that comes after it [G3]', async () => {
+  it('guards the routes of every later plugin and prefix [G3]', async () => {
     await using api = await Api.start(async (app) => {
       await app.register(
         async (child) => {
@@ -77,7 +77,7 @@ describe('agentAuth', () => {
     }
   });
 
-  it('in a plugin of its own it guards that plugin only [G3]', async () => {
+  it('guards only its own plugin when it is registered in one [G3]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     app.register(async (child) => {
@@ -90,7 +90,7 @@ describe('agentAuth', () => {
     await app.close();
   });
 
-  it('guards a route that was declared while the plugin was still to be loaded [G3]', async () => {
+  it('guards a route that was declared before the plugin was loaded [G3]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     app.register(agentAuth, { guard });
@@ -99,7 +99,7 @@ describe('agentAuth', () => {
     await app.close();
   });
 
-  it('what is signed is the target of the request line, whatever the URL is rewritten to [A13]', async () => {
+  it('verifies the target of the request line when the URL is rewritten [A13]', async () => {
     await using api = await Api.start((app) => app.get('/inner', verifiedOnly, async () => 'x'), {
       server: { rewriteUrl: () => '/inner' },
     });
@@ -107,7 +107,7 @@ describe('agentAuth', () => {
     expect(api.guarded.audit.records.every(({ request }) => request.path === '/outer')).toBe(true);
   });
 
-  it('trustProxy gives X-Forwarded-* no say [A13, G3]', async () => {
+  it('ignores X-Forwarded-* with trustProxy [A13, G3]', async () => {
     await using api = await Api.start((app) => app.get('/', verifiedOnly, async () => 'x'), {
       server: { trustProxy: true },
     });
@@ -133,7 +133,7 @@ describe('agentAuth', () => {
 });
 
 describe('bodies', () => {
-  it('no parser sees a byte of a body that is not the signed one [A4]', async () => {
+  it('reach no parser when they are not the signed ones [A4]', async () => {
     const seen = vi.fn();
     await using api = await Api.start((app) => {
       app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -149,7 +149,7 @@ describe('bodies', () => {
     expect(seen).toHaveBeenCalledTimes(1);
   });
 
-  it('nor does @fastify/multipart, which reads the raw request [A4]', async () => {
+  it('do not reach @fastify/multipart, which reads the raw request [A4]', async () => {
     const stored: string[] = [];
     await using api = await Api.start(async (app) => {
       await app.register(multipart);
@@ -167,7 +167,7 @@ describe('bodies', () => {
     expect(stored).toEqual(['content']);
   });
 
-  it('a handler reads the body as a stream', async () => {
+  it('are readable as streams by a handler', async () => {
     await using api = await Api.start((app) => {
       app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
       app.put('/', verifiedOnly, async ({ body }) => {
@@ -181,7 +181,7 @@ describe('bodies', () => {
     expect(JSON.parse(response.body)).toEqual({ bytes: 300_000 });
   });
 
-  it('a connection is good for another request after a refused body', async () => {
+  it('leave the connection reusable when they are refused', async () => {
     await using api = await Api.start((app) => app.post('/', verifiedOnly, async ({ body }) => body));
     const connection = await Connection.open(api.url);
     connection.write(serialized(tampered(signed(json), { body: Buffer.from('{"a":[2]}') })));
@@ -191,7 +191,7 @@ describe('bodies', () => {
     connection.destroy();
   });
 
-  it('a body that is too large is answered before it has come [G4]', async () => {
+  it('are refused before they arrive when they are too large [G4]', async () => {
     const parts = await guarded({ maxBodyBytes: 10 });
     await using api = await Api.start((app) => app.post('/', verifiedOnly, async () => 'x'), { guarded: parts });
     const connection = await Connection.open(api.url);
@@ -200,7 +200,7 @@ describe('bodies', () => {
     connection.destroy();
   });
 
-  it('a hook before it that read the body: refused as our own fault [G2]', async () => {
+  it('are refused with a fault of the server when an earlier hook read them [G2]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     app.addHook('onRequest', async ({ raw }) => {
@@ -228,7 +228,7 @@ describe('request.caller and getCaller', () => {
     await app.close();
   });
 
-  it('nothing can put a caller there, and requests share nothing [G1]', async () => {
+  it('cannot be set by the application or shared between requests [G1]', async () => {
     const attempts: unknown[] = [];
     await using api = await Api.start((app) => {
       app.addHook('preParsing', async (request) => {
@@ -245,7 +245,7 @@ describe('request.caller and getCaller', () => {
     expect(attempts).toEqual([expect.any(TypeError)]);
   });
 
-  it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {
+  it('are absent for an unmarked request in mixed traffic, while a broken mark is refused', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using api = await Api.start((app) => app.get('/', async ({ caller }) => ({ caller })), { guarded: parts });
     expect(JSON.parse((await send(api.url, unsigned())).body)).toEqual({ caller: null });
@@ -288,7 +288,7 @@ describe('outcomes', () => {
     expect(await outcomeOf(api.guarded)).toEqual(outcome);
   });
 
-  it('a client that goes away [F5]', async () => {
+  it('record aborted when the client disconnects [F5]', async () => {
     const arrived = new EventEmitter();
     const arrival = once(arrived, 'request');
     await using api = await Api.start((app) =>
@@ -327,7 +327,7 @@ describe("onRefusal: 'throw'", () => {
       { code: 'signature_required', status: 401 },
       { code: 'policy_denied', status: 403 },
     ]);
-    // The application answered, not the guard.
+    // The application sends the answer, not the guard.
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200 });
   });
 
@@ -360,7 +360,7 @@ describe('agentAuth, misused', () => {
     await expect(async () => app.register(agentAuth, { guard, ...(options as object) })).rejects.toThrow(message);
   });
 
-  it('twice on one app stops the start [G5]', async () => {
+  it('stops the start when it is registered twice [G5]', async () => {
     const { guard } = await guarded();
     const app = fastify();
     await app.register(agentAuth, { guard });

@@ -5,7 +5,7 @@ import { sendHttp2 } from '../../../test/support/http2.js';
 import { tampered } from '../../../test/support/signed-request.js';
 import { agentAuth, getCaller, permit } from '../src/index.js';
 
-it('HTTP/2: verified, asked, refused and recorded as over HTTP/1 [G3]', async () => {
+it('agentAuth verifies, decides, refuses and records over HTTP/2 as over HTTP/1 [G3]', async () => {
   const parts = await guarded();
   const app = fastify({ http2: true });
   await app.register(agentAuth, { guard: parts.guard });

@@ -29,7 +29,7 @@ async function one(define: (app: FastifyInstance, handler: () => Promise<string>
   return { api, handler, [Symbol.asyncDispose]: () => api[Symbol.asyncDispose]() };
 }
 
-// Two ways to write the same.
+// Two equivalent notations.
 describe.each([
   ['permit', permit<PermitRequest>],
   [
@@ -39,7 +39,7 @@ describe.each([
     }),
   ],
 ])('%s', (_name, route) => {
-  it('asks policy about the action on the resource, writes it down, and lets the handler run', async () => {
+  it('asks policy about the action on the resource, records the decision, and runs the handler', async () => {
     await using host = await one((app, handler) => app.get('/things/:id', route('thing.read', fromRoute), handler));
     const { api } = host;
     expect((await api.call({ target: '/things/a%2Fb?x=1' })).body).toBe('done');
@@ -53,14 +53,14 @@ describe.each([
     ]);
   });
 
-  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+  it('refuses with policy_denied, one record, no outcome, and without running the handler', async () => {
     await using host = await one((app, handler) => app.get('/', route('forbidden', thing), handler));
     expect(codeOf(await host.api.call())).toBe('policy_denied');
     expect(host.handler).not.toHaveBeenCalled();
     expect(host.api.guarded.audit.records).toMatchObject([{ phase: 'decision', code: 'policy_denied' }]);
   });
 
-  it('insufficient_scope', async () => {
+  it('refuses with insufficient_scope when the scope is missing', async () => {
     await using host = await one((app, handler) =>
       app.get('/', route('thing.write', thing, { requires: 'repo:write' }), handler),
     );
@@ -68,13 +68,13 @@ describe.each([
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('HEAD asks the same [D7]', async () => {
+  it('asks the same for HEAD [D7]', async () => {
     await using host = await one((app, handler) => app.get('/:id', route('thing.read', fromRoute), handler));
     expect((await host.api.call({ method: 'HEAD', target: '/forbidden' })).status).toBe(403);
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('the resource may come from the parsed, validated body and from converted parameters', async () => {
+  it('can build the resource from the validated body and from converted parameters', async () => {
     const schema = {
       params: { type: 'object', properties: { id: { type: 'integer' } } },
       body: { type: 'object', properties: { of: { type: 'string', default: 'nobody' } } },
@@ -105,7 +105,7 @@ describe.each([
     ['throws', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', () => ({ type: 'Thing' }) as Resource],
     ['gives an id that is no string', () => ({ type: 'Thing', id: 1.5 })],
-  ])('resource_unresolved: a resource that %s lets nobody through [D12]', async (_title, resource) => {
+  ])('refuses with resource_unresolved when the resource %s [D12]', async (_title, resource) => {
     await using host = await one((app, handler) => app.get('/', route('thing.read', resource), handler), {
       guarded: await guarded({ onTrouble: () => {} }),
     });
@@ -115,7 +115,7 @@ describe.each([
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('a resource that is not there is answered as one that is denied [D12]', async () => {
+  it('gives a missing resource the same answer as a denied one [D12]', async () => {
     await using host = await one((app, handler) =>
       app.get(
         '/',
@@ -127,7 +127,7 @@ describe.each([
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('mixed traffic: strangers are left to the application, unless only agents may come', async () => {
+  it('leaves unmarked requests to the application in mixed traffic, unless it requires an agent', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using host = await one(
       (app, handler) => {
@@ -143,8 +143,8 @@ describe.each([
   });
 });
 
-describe('permit where no agentAuth reaches', () => {
-  it('not_authenticated: nobody gets through [G3, G5]', async () => {
+describe('permit without agentAuth', () => {
+  it('refuses every request with not_authenticated [G3, G5]', async () => {
     const handler = vi.fn(async () => 'x');
     const app = fastify();
     app.get('/', permit('thing.read', thing), handler);
@@ -163,7 +163,7 @@ describe('permit where no agentAuth reaches', () => {
     ['a permit in its config', { config: { permit: { action: 'thing.read', resource: thing } } }],
     ['permit: false', { config: { permit: false } }],
     ['a permit whose preHandler is replaced', { ...permit('thing.read', thing), preHandler: async () => {} }],
-  ])('not_authenticated: a route with %s, beside the plugin that has it [G3, G5]', async (_title, options) => {
+  ])('refuses with not_authenticated a route with %s outside the guarded plugin [G3, G5]', async (_title, options) => {
     const handler = vi.fn(async () => 'x');
     const parsed = vi.fn();
     const troubles: string[] = [];
@@ -175,7 +175,7 @@ describe('permit where no agentAuth reaches', () => {
       await child.register(agentAuth, { guard });
       child.post('/within', options, handler);
     });
-    // One plugin more, with another agentAuth, and one without.
+    // Another plugin with its own agentAuth, and one without.
     await app.register(async (child) => {
       await child.register(async (inner) => {
         await inner.register(agentAuth, { guard });
@@ -201,7 +201,7 @@ describe('permit where no agentAuth reaches', () => {
     await app.close();
   });
 
-  it('works on a route that was declared while the plugin was still to be loaded [G3]', async () => {
+  it('works on a route that was declared before the plugin was loaded [G3]', async () => {
     const { guard, queries } = await guarded();
     const app = fastify();
     app.register(agentAuth, { guard });
@@ -214,8 +214,8 @@ describe('permit where no agentAuth reaches', () => {
   });
 });
 
-describe('a route that asks for no permission', () => {
-  it('is closed to agents, recorded, and its body is not even parsed [D8]', async () => {
+describe('a route without a permit', () => {
+  it('is closed to agents and recorded, and its body is not parsed [D8]', async () => {
     const parsed = vi.fn();
     await using host = await one((app, handler) => {
       app.addHook('preParsing', async () => parsed());
@@ -238,7 +238,7 @@ describe('a route that asks for no permission', () => {
     ]);
   });
 
-  it('whether the config is missing, empty, or only of other plugins [D8]', async () => {
+  it('is closed when its config is missing, empty, or only of other plugins [D8]', async () => {
     await using host = await one((app, handler) => {
       app.get('/empty', { config: {} }, handler);
       app.get('/undefined', { config: { permit: undefined } as object }, handler);
@@ -251,7 +251,7 @@ describe('a route that asks for no permission', () => {
     expect(host.handler).not.toHaveBeenCalled();
   });
 
-  it('is open where it says permit: false, where all are, and to strangers of mixed traffic', async () => {
+  it('is open with permit: false, with unmapped routes open, and to unmarked requests in mixed traffic', async () => {
     await using said = await one((app, handler) => app.get('/', { config: { permit: false } }, handler));
     expect((await said.api.call()).body).toBe('done');
     await using all = await one((app, handler) => app.get('/', handler), { auth: { unmapped: 'authenticated' } });
@@ -263,7 +263,7 @@ describe('a route that asks for no permission', () => {
     expect(codeOf(await mixed.api.call())).toBe('route_unmapped');
   });
 
-  it('has its one coarse decision with everyRequest', async () => {
+  it('has one decision per request with everyRequest', async () => {
     await using host = await one((app, handler) => app.get('/*', handler), { auth: { everyRequest: true } });
     expect((await host.api.call({ target: '/repos/acme?x=1' })).body).toBe('done');
     expect(codeOf(await host.api.call({ target: '/forbidden' }))).toBe('policy_denied');
@@ -273,7 +273,7 @@ describe('a route that asks for no permission', () => {
     ]);
   });
 
-  it('is listed at the start', async () => {
+  it('is logged at the start', async () => {
     const lines: string[] = [];
     const stream = new Writable({
       write(chunk: Buffer, _encoding, done) {
@@ -300,7 +300,7 @@ describe('a route that asks for no permission', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is told to the guard where Fastify has no logger, and only there', async () => {
+  it('is reported to the guard only when Fastify has no logger', async () => {
     const troubles: string[] = [];
     const told = async (server: FastifyServerOptions): Promise<readonly string[]> => {
       troubles.length = 0;
@@ -338,7 +338,7 @@ class Things {
   }
 }
 
-/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+/** The compiled form of `@Permit(…) read() {}` with `experimentalDecorators`. */
 class Legacy {
   async read(): Promise<unknown> {
     return { legacy: true };
@@ -375,12 +375,12 @@ describe('@Permit', () => {
     expect(api.guarded.queries).toMatchObject([{ action: 'thing.read' }, { action: 'thing.read' }]);
   });
 
-  it('an arrow function around it, without a word in the config, is refused: nobody can look inside [D8]', async () => {
+  it('is refused inside an arrow function without a permit in the config, because the route hides it [D8]', async () => {
     await using api = await Api.start((app) => app.get('/:id', (request) => things.find(request)));
     expect(codeOf(await api.call({ target: '/1' }))).toBe('route_unmapped');
   });
 
-  it('does not run without its request, nor where no agentAuth reaches', async () => {
+  it('does not run the method without its request, or without agentAuth', async () => {
     things.ran.length = 0;
     await expect(things.find()).rejects.toThrow('pass the method its request');
     await using api = await Api.start((app) => app.get('/:id', { config: { permit: false } }, () => things.find()));
@@ -410,7 +410,7 @@ describe('permit, misused', () => {
     expect(() => app.get('/', { config: { permit: config } as object }, async () => 'x')).toThrow(ConfigError);
   });
 
-  it.each(wrong)('and lets nobody through on a route that was declared too early: %s [G5]', async (_title, config) => {
+  it.each(wrong)('refuses every request to a route that was declared too early: %s [G5]', async (_title, config) => {
     const { guard } = await guarded();
     const app = fastify();
     app.register(agentAuth, { guard });
@@ -425,7 +425,7 @@ describe('permit, misused', () => {
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
     ['@Permit without an action', () => Permit('', thing)],
-  ])('%s is a ConfigError at once [G5]', (_title, make) => {
+  ])('throws a ConfigError immediately for %s [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

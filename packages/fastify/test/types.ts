@@ -1,4 +1,4 @@
-// Compiled with the tests, and never run: what this file says about types must hold.
+// Compiled with the tests and never run: it asserts types.
 import type { Caller, Guard } from '@countersign/core';
 import { fastify, type FastifyRequest } from 'fastify';
 import { agentAuth, getCaller, Permit, permit, type RoutePermit } from '../src/index.js';
@@ -9,7 +9,7 @@ const app = fastify();
 app.register(agentAuth, { guard });
 await app.register(agentAuth, { guard, onRefusal: 'throw', unmapped: 'authenticated', everyRequest: true });
 
-// The parameters of the route are known to its handler, and are text to the resource.
+// The handler has the types of the route's parameters; to the resource they are strings.
 app.post<{ Params: { owner: string }; Body: { title: string } }>(
   '/repos/:owner/pulls',
   permit('pr.create', ({ params }) => ({ type: 'Repo', id: `${params['owner']}/api` })),
@@ -19,7 +19,7 @@ app.post<{ Params: { owner: string }; Body: { title: string } }>(
     return reply.code(201).send({ owner, title, by: request.caller?.actor.id });
   },
 );
-// A resource may say which parameters and which body it reads.
+// A resource may declare the types of its parameters and body.
 const ofRoute = ({ params, body }: FastifyRequest<{ Params: { id: number }; Body: { of: string } }>) => ({
   type: 'Thing',
   id: `${body.of}/${params.id}`,
@@ -37,9 +37,9 @@ app.get('/caller', { config: { permit: false } }, async (request) => {
   const caller: Caller | undefined = getCaller(request);
   // @ts-expect-error there may be no caller
   const { actor } = request.caller;
-  // @ts-expect-error nobody but the guard says who calls
+  // @ts-expect-error only the guard sets the caller
   request.caller = caller ?? null;
-  // @ts-expect-error a caller is for reading
+  // @ts-expect-error a caller is readonly
   if (request.caller) request.caller.actor.id = 'admin';
   return [actor, request.caller];
 });
@@ -65,7 +65,7 @@ await app.register(agentAuth, {});
 await app.register(agentAuth, { guard, unmapped: 'allow' });
 // @ts-expect-error a permit has a resource
 app.get('/2', { config: { permit: { action: 'read' } } }, async () => 'x');
-// @ts-expect-error true says nothing
+// @ts-expect-error true is not a permit
 app.get('/3', { config: { permit: true } }, async () => 'x');
 // @ts-expect-error a resource has an id
 permit('read', { type: 'Thing' });

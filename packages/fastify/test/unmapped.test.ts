@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { guarded, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { agentAuth } from '../src/index.js';
 
-it("names all closed routes in one warning, and not those that say 'refuse', which stay closed to agents [D8]", async () => {
+it("agentAuth logs all closed routes in one warning, without those with 'refuse', which stay closed [D8]", async () => {
   const troubles: string[] = [];
   const { guard } = await guarded({ traffic: 'mixed', onTrouble: (text) => void troubles.push(text) });
   const app = fastify({ exposeHeadRoutes: false });

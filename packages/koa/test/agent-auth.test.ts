@@ -35,7 +35,7 @@ function echo(app: App): void {
   });
 }
 
-/** A route that asks for a permission, and one that does not; before both what is given. */
+/** A route with a permit and one without; the given middleware comes before both. */
 function things(options: RouterOptions, ...before: ReturnType<typeof agentAuth>[]): Router<AgentState> {
   const router = new Router<AgentState>(options);
   if (before.length > 0) router.use(...before);
@@ -49,7 +49,7 @@ function sayId(ctx: RouteContext): void {
 const thingOf = ({ params }: RouteContext) => ({ type: 'Thing', id: params['id'] });
 
 describe.each(versions)('agentAuth on %s', (_version, create) => {
-  it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
+  it('answers with the exact bytes of the refusal and runs no later middleware', async () => {
     const behind = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(behind));
     const response = await send(api.url, unsigned());
@@ -60,7 +60,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(api.guarded.audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
   });
 
-  it('middleware before it sees the refusal, and may add to it', async () => {
+  it('lets earlier middleware see the refusal and add to it', async () => {
     const seen: unknown[] = [];
     await using api = await Api.start(create(), sayWho, {
       before: (app) =>
@@ -76,13 +76,13 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(seen).toEqual([401]);
   });
 
-  it('lets a verified request through, and says who calls', async () => {
+  it('passes a verified request on with its caller', async () => {
     await using api = await Api.start(create(), sayWho);
     expect(await api.call()).toMatchObject({ status: 200, body: agentId });
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('HEAD is checked alike, and a refusal to HEAD has no body [D7]', async () => {
+  it('checks HEAD like GET, and refuses it without a body [D7]', async () => {
     const handler = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(handler));
     expect((await api.call({ method: 'HEAD' })).status).toBe(404);
@@ -91,14 +91,14 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(handler).toHaveBeenCalledTimes(1);
   });
 
-  it('an unknown URL is verified before it is not found', async () => {
+  it('verifies an unknown URL before it answers 404', async () => {
     await using api = await Api.start(create(), () => {});
     expect(codeOf(await send(api.url, unsigned({ target: '/nowhere' })))).toBe('signature_required');
     expect((await api.call({ target: '/nowhere' })).status).toBe(404);
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'finished', status: 404, undecided: true });
   });
 
-  it('under koa-mount and a router prefix the whole target is what was signed [A13, G3]', async () => {
+  it('verifies the whole target under koa-mount and a router prefix [A13, G3]', async () => {
     const { guard } = await guarded();
     const router = new Router<AgentState>({ prefix: '/v1' });
     router.use(agentAuth(guard));
@@ -121,7 +121,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
       'on a router that minds case',
       (guard) => create().use(things({ prefix: '/api', sensitive: true }, agentAuth(guard)).routes()),
     ],
-  ])('one part guarded %s: no spelling of its path leads past the guard [A13, G3]', async (_where, guardPart) => {
+  ])('guards one part %s, for every spelling of its path [A13, G3]', async (_where, guardPart) => {
     const { guard } = await guarded();
     await using served = await serve(guardPart(guard).callback());
     expect((await send(served.url, signed({ target: '/api/things/1' }))).body).toBe('1');
@@ -136,7 +136,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
       expect([401, 404]).toContain((await send(served.url, unsigned({ target }))).status);
   });
 
-  // Their prefixes mind case, and the routes behind them do not: this is why the README says where to put the guard.
+  // Their prefixes are case-sensitive and the routes behind them are not; hence the README's rule on where to put the guard.
   it.each<[string, (guard: Guard) => Pick<App, 'callback'>]>([
     [
       'koa-mount',
@@ -146,7 +146,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
           .use(things({ prefix: '/api' }).routes()),
     ],
     ['router.use', (guard) => create().use(things({ prefix: '/api' }, agentAuth(guard)).routes())],
-  ])('past a guard that only %s keeps out, permit still refuses [A13, G3]', async (_where, guardPart) => {
+  ])('permit refuses when %s bypasses the guard [A13, G3]', async (_where, guardPart) => {
     const { guard } = await guarded();
     await using served = await serve(guardPart(guard).callback());
     expect((await send(served.url, signed({ target: '/api/things/1' }))).body).toBe('1');
@@ -154,7 +154,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(codeOf(await send(served.url, unsigned({ target: '/API/things/1' })))).toBe('not_authenticated');
   });
 
-  it('app.proxy gives X-Forwarded-* no say [A13, G3]', async () => {
+  it('ignores X-Forwarded-* with app.proxy [A13, G3]', async () => {
     const app = create();
     app.proxy = true;
     await using api = await Api.start(app, sayWho);
@@ -163,7 +163,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(codeOf(evil)).toBe('origin_mismatch');
   });
 
-  it('HTTP/2: verified and refused as over HTTP/1', async () => {
+  it('verifies and refuses over HTTP/2 as over HTTP/1', async () => {
     const { guard } = await guarded();
     const app = create();
     app.use(agentAuth(guard));
@@ -179,7 +179,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     }
   });
 
-  it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {
+  it('passes an unmarked request on without a caller in mixed traffic, and refuses a broken mark', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using api = await Api.start(create(), sayWho, { guarded: parts });
     expect((await send(api.url, unsigned())).body).toBe('nobody');
@@ -188,7 +188,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
     expect(codeOf(await send(api.url, broken))).toBe('signature_invalid');
   });
 
-  it('everyRequest asks policy once about each request, before anything behind it [D8]', async () => {
+  it('asks policy once about each request before later middleware with everyRequest [D8]', async () => {
     const behind = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(behind), { auth: { everyRequest: true } });
     await api.call({ target: '/repos/acme?x=1' });
@@ -203,7 +203,7 @@ describe.each(versions)('agentAuth on %s', (_version, create) => {
 });
 
 describe.each(versions)('bodies on %s', (_version, create) => {
-  it('a parser behind it reads the signed body, and not a byte of another [A4]', async () => {
+  it('reach a later parser only when they are the signed ones [A4]', async () => {
     const parsed = vi.fn();
     await using api = await Api.start(create(), (app) => {
       app.use(async (ctx, next) => {
@@ -219,7 +219,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     expect(parsed).toHaveBeenCalled();
   });
 
-  it('a middleware that waits may stand before it', async () => {
+  it('are readable after an asynchronous middleware', async () => {
     await using api = await Api.start(create(), echo, {
       before: (app) =>
         app.use(async (_ctx, next) => {
@@ -230,7 +230,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     expect(JSON.parse((await api.call(json)).body)).toEqual({ a: [1] });
   });
 
-  it('a handler reads the body as a stream', async () => {
+  it('are readable as streams by a handler', async () => {
     await using api = await Api.start(create(), (app) =>
       app.use(async (ctx) => {
         let bytes = 0;
@@ -242,7 +242,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     expect(JSON.parse((await api.call({ method: 'PUT', body })).body)).toEqual({ bytes: 300_000 });
   });
 
-  it('a connection is good for another request after a refused body', async () => {
+  it('leave the connection reusable when they are refused', async () => {
     await using api = await Api.start(create(), echo);
     const connection = await Connection.open(api.url);
     connection.write(serialized(tampered(signed(json), { body: Buffer.from('{"a":[2]}') })));
@@ -252,7 +252,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     connection.destroy();
   });
 
-  it('a body that is too large is answered before it has come [G4]', async () => {
+  it('are refused before they arrive when they are too large [G4]', async () => {
     await using api = await Api.start(create(), echo, { guarded: await guarded({ maxBodyBytes: 10 }) });
     const connection = await Connection.open(api.url);
     connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
@@ -260,7 +260,7 @@ describe.each(versions)('bodies on %s', (_version, create) => {
     connection.destroy();
   });
 
-  it('a parser before it: refused as our own fault, and recorded [G2]', async () => {
+  it('are refused with a fault of the server, and recorded, when a parser comes first [G2]', async () => {
     const behind = vi.fn();
     await using api = await Api.start(create(), (app) => app.use(behind), { before: echoing });
     const response = await api.call(json);
@@ -276,7 +276,7 @@ function echoing(app: App): void {
 }
 
 describe.each(versions)('ctx.state.caller and getCaller on %s', (_version, create) => {
-  it('what an earlier middleware put there does not count, nor can a handler change it [G1]', async () => {
+  it('ignore an earlier value, and cannot be changed by a handler [G1]', async () => {
     const attempts: unknown[] = [];
     const attempt = (act: () => unknown) => {
       try {
@@ -308,7 +308,7 @@ describe.each(versions)('ctx.state.caller and getCaller on %s', (_version, creat
     expect(attempts).toEqual([expect.any(TypeError), expect.any(TypeError), expect.any(TypeError)]);
   });
 
-  it('nor for a stranger of mixed traffic [G1]', async () => {
+  it('ignore an earlier value for an unmarked request in mixed traffic [G1]', async () => {
     await using api = await Api.start(create(), sayWho, {
       guarded: await guarded({ traffic: 'mixed' }),
       before: (app) =>
@@ -358,7 +358,7 @@ describe.each(versions)('outcomes on %s', (_version, create) => {
     expect(await outcomeOf(api.guarded)).toEqual(outcome);
   });
 
-  it('a handler that throws, answered by a middleware before us [F5]', async () => {
+  it('record threw when an earlier middleware answers the error [F5]', async () => {
     await using api = await Api.start(create(), (app) => app.use(fail), {
       before: (app) =>
         app.use(async (ctx, next) => {
@@ -371,7 +371,7 @@ describe.each(versions)('outcomes on %s', (_version, create) => {
     expect(await outcomeOf(api.guarded)).toEqual({ result: 'threw', status: 418, undecided: true });
   });
 
-  it('a client that goes away [F5]', async () => {
+  it('record aborted when the client disconnects [F5]', async () => {
     const arrived = new EventEmitter();
     const arrival = once(arrived, 'request');
     await using api = await Api.start(create(), (app) =>
@@ -393,7 +393,7 @@ async function fail(): Promise<never> {
 }
 
 describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
-  it('hands the refusal to middleware before it', async () => {
+  it('throws the refusal to earlier middleware', async () => {
     const errors: unknown[] = [];
     await using api = await Api.start(create(), sayWho, {
       auth: { onRefusal: 'throw' },
@@ -429,7 +429,7 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
         ctx.body = 'all the same';
       },
     ],
-  ])('a refusal %s: the outcome says what was answered [F5]', async (_title, auth, middleware) => {
+  ])('records the answer that was sent for a refusal %s [F5]', async (_title, auth, middleware) => {
     const define = (app: App) => app.use(middleware).use(permit<KoaContext>('forbidden', { type: 'Thing', id: '1' }));
     await using api = await Api.start(create(), define, { auth });
     expect((await api.call()).body).toBe('all the same');
@@ -437,7 +437,7 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
     expect(api.guarded.audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
   });
 
-  it('Koa itself answers with status and challenge', async () => {
+  it('lets Koa answer with status and challenge', async () => {
     await using api = await Api.start(create(), sayWho, { auth: { onRefusal: 'throw' } });
     expect(await send(api.url, unsigned())).toMatchObject({
       status: 401,
@@ -448,11 +448,11 @@ describe.each(versions)("onRefusal: 'throw' on %s", (_version, create) => {
 });
 
 describe('agentAuth, misused', () => {
-  it.each<unknown>([undefined, null, {}])('%o is no guard [G5]', (guard) => {
+  it.each<unknown>([undefined, null, {}])('throws when the guard is %o [G5]', (guard) => {
     expect(() => agentAuth(guard as Guard)).toThrow(ConfigError);
   });
 
-  it('options are checked at once [G5]', async () => {
+  it('checks its options immediately [G5]', async () => {
     const { guard } = await guarded();
     expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
     expect(() => agentAuth(guard, { unmapped: 'open' as 'refuse' })).toThrow("'unmapped' must be 'refuse' or");

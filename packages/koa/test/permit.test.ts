@@ -35,7 +35,7 @@ function ofRoute({ params }: Pick<RouterContext, 'params'>): Resource {
 }
 
 describe.each(versions)('permit on %s', (_version, create) => {
-  it('asks policy about the action on the resource, writes it down, and lets the handler run', async () => {
+  it('asks policy about the action on the resource, records the decision, and runs the handler', async () => {
     await using api = await Api.start(create(), route());
     expect((await api.call({ target: '/things/a%2Fb?x=1' })).body).toBe('done');
     expect(api.guarded.queries).toMatchObject([
@@ -48,7 +48,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     ]);
   });
 
-  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+  it('refuses with policy_denied, one record, no outcome, and without running the handler', async () => {
     await using api = await Api.start(create(), route());
     const response = await api.call({ target: '/things/forbidden' });
     expect(response.status).toBe(403);
@@ -57,7 +57,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(api.guarded.audit.records).toMatchObject([{ phase: 'decision', code: 'policy_denied' }]);
   });
 
-  it('insufficient_scope: says which scope would do', async () => {
+  it('refuses with insufficient_scope and the missing scope', async () => {
     await using api = await Api.start(create(), route({ options: { requires: 'repo:write' } }));
     const response = await api.call({ target: '/things/1' });
     expect(codeOf(response)).toBe('insufficient_scope');
@@ -65,7 +65,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('HEAD asks the same [D7]', async () => {
+  it('asks the same for HEAD [D7]', async () => {
     await using api = await Api.start(create(), route());
     expect((await api.call({ method: 'HEAD', target: '/things/forbidden' })).status).toBe(403);
     expect(handler).not.toHaveBeenCalled();
@@ -75,7 +75,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     ['throws', 'resource_unresolved', () => Promise.reject(new Error('database down at 10.0.0.7'))],
     ['gives no id', 'resource_unresolved', () => ({ type: 'Thing' }) as Resource],
     ['is not there', 'policy_denied', () => undefined],
-  ])('a resource that %s lets nobody through [D12]', async (_title, code, resource) => {
+  ])('refuses a resource that %s [D12]', async (_title, code, resource) => {
     const parts = await guarded({ onTrouble: () => {} });
     await using api = await Api.start(create(), route({ resource }), { guarded: parts });
     const response = await api.call({ target: '/things/1' });
@@ -84,14 +84,14 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('not_authenticated: without agentAuth before it nobody gets through [G3]', async () => {
+  it('refuses with not_authenticated when no agentAuth comes before it [G3]', async () => {
     await using served = await serve(route()(create()).callback());
     expect(codeOf(await send(served.url, unsigned({ target: '/things/1' })))).toBe('not_authenticated');
     expect(codeOf(await send(served.url, signed({ target: '/things/1' })))).toBe('not_authenticated');
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('mixed traffic: strangers are left to the application, unless only agents may come', async () => {
+  it('leaves unmarked requests to the application in mixed traffic, unless it requires an agent', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using open = await Api.start(create(), route(), { guarded: parts });
     expect((await send(open.url, unsigned({ target: '/things/1' }))).body).toBe('done');
@@ -101,7 +101,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect((await closed.call({ target: '/things/1' })).body).toBe('done');
   });
 
-  it('adds nothing to an answer that has begun', async () => {
+  it('does not change an answer that has begun', async () => {
     await using api = await Api.start(create(), (app) =>
       app
         .use(async (ctx, next) => {
@@ -115,7 +115,7 @@ describe.each(versions)('permit on %s', (_version, create) => {
     expect(response.body).not.toContain('policy_denied');
   });
 
-  it('reads the parsed body of a parser before it', async () => {
+  it('reads the body of an earlier parser', async () => {
     const router = new Router<AgentState>();
     router.post('/', bodyParser(), permit('thing.make', ofBody), (ctx) => {
       ctx.body = ctx.request.body;
@@ -141,7 +141,7 @@ class Things {
   }
 }
 
-/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+/** The compiled form of `@Permit(…) read() {}` with `experimentalDecorators`. */
 class Legacy {
   readonly name = 'legacy';
   async read(ctx: RouterContext<AgentState>): Promise<void> {
@@ -162,7 +162,7 @@ describe.each(versions)('@Permit on %s', (_version, create) => {
     ['a legacy decorator', 'legacy', (ctx) => legacy.read(ctx)],
   ])('%s asks before it runs', async (_title, name, method) => {
     const router = new Router<AgentState>();
-    // Nobody can look inside of an arrow function.
+    // An arrow function hides the permit.
     router.get('/things/:id', permit<RouterContext<AgentState>>(false), method);
     await using api = await Api.start(create(), (app) => app.use(router.routes()));
     expect(JSON.parse((await api.call({ target: '/things/1' })).body)).toEqual({ by: 'agent-1', name });
@@ -171,7 +171,7 @@ describe.each(versions)('@Permit on %s', (_version, create) => {
     expect(things.ran).toHaveLength(ran);
   });
 
-  it('does not run without its context, nor where no agentAuth ran', async () => {
+  it('does not run the method without its context, or without agentAuth', async () => {
     things.ran.length = 0;
     await expect(things.read(undefined as unknown as RouterContext<AgentState>)).rejects.toThrow('its context');
     const router = new Router<AgentState>();
@@ -188,7 +188,7 @@ describe('permit, misused', () => {
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
     ['@Permit without an action', () => Permit('', thing)],
-  ])('%s is a ConfigError at once [G5]', (_title, make) => {
+  ])('throws a ConfigError immediately for %s [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });

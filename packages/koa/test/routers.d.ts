@@ -1,4 +1,4 @@
-// Older routers have no types of their own; what these tests use of them is that of @koa/router.
+// Older routers have no types; these tests use the part that @koa/router shares.
 declare module 'koa-router7' {
   export { Router as default } from '@koa/router';
 }

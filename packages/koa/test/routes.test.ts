@@ -47,7 +47,7 @@ class Things {
   }
 }
 
-/** What OpenTelemetry's instrumentation of Koa does with all that a router holds. */
+/** Like OpenTelemetry's instrumentation of Koa: wraps every layer of a router. */
 function instrumented(router: Router): Router {
   for (const { stack } of router.stack) {
     for (const [index, middleware] of stack.entries()) {
@@ -76,7 +76,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     });
   }
 
-  it('are closed to agents without a permit, also HEAD and what is added later, and open to people [D8, G3]', async () => {
+  it('without a permit are closed to agents, also for HEAD and when added later, and open to people [D8, G3]', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     const router = new Router();
     router.get('/open', handler('open'));
@@ -89,7 +89,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect(parts.audit.records.filter(({ code }) => code === 'route_unmapped')).toHaveLength(3);
   });
 
-  it('are open where a permit stands in the route, or before all routes', async () => {
+  it('are open when a permit is in the route or before all routes', async () => {
     await using started = await api((router, app) => {
       app.use(mount('/covered', permit('thing.read', thing)));
       router.get('/permit', permit('thing.read', thing), handler('permit'));
@@ -116,7 +116,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect(ran).toEqual(['first']);
   });
 
-  it('say nothing of what exists: handlers of router.param() do not run [D12]', async () => {
+  it('run no router.param() handler when they are closed [D12]', async () => {
     await using started = await api((router) => {
       router.param('id', async (id, _ctx, next) => {
         ran.push(id);
@@ -127,7 +127,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     await expectClosed(started, '/things/1');
   });
 
-  it('in nested and prefixed routers, and under koa-mount', async () => {
+  it('are mapped in nested and prefixed routers, and under koa-mount', async () => {
     await using started = await api((router, app) => {
       const nested = new Router({ prefix: '/v1' });
       nested.get('/open', handler('open'));
@@ -142,7 +142,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect((await started.call({ target: '/nested/v1/permit' })).body).toBe('permit');
   });
 
-  it('a permit of one route does not open the next that fits [J4]', async () => {
+  it('stay closed when another matching route has a permit [J4]', async () => {
     await using started = await api((router) => {
       router.get('/x', permit('thing.read', thing), passing('first'));
       router.get('/:any', handler('second'));
@@ -151,7 +151,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect(ran).toEqual(['first']);
   });
 
-  it('behind an agentAuth that stands in the router or in the route itself [G3]', async () => {
+  it('are mapped when agentAuth is in the router or in the route itself [G3]', async () => {
     const { guard } = await guarded();
     const router = new Router();
     router.get('/in/open', agentAuth(guard), handler('open'));
@@ -167,7 +167,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect(ran).toEqual(['permit', 'permit', 'permit', 'permit']);
   });
 
-  it('instrumented by OpenTelemetry stay mapped and closed as they were', async () => {
+  it('stay mapped and closed when OpenTelemetry instruments them', async () => {
     await using started = await api((router) => {
       const { read } = new Things();
       router.get('/permit', permit('thing.read', thing), handler('permit'));
@@ -181,7 +181,7 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     await expectClosed(started, '/open');
   });
 
-  it("unmapped: 'authenticated' lets agents in", async () => {
+  it("are open to agents with unmapped: 'authenticated'", async () => {
     const router = new Router();
     router.get('/open', handler('open'));
     const auth = { unmapped: 'authenticated' } as const;

@@ -7,13 +7,13 @@ import { type AgentAuthOptions, type AgentState, agentAuth } from '../src/index.
 
 export type App = Koa<AgentState>;
 
-/** Both versions that are supported; they have one API. */
+/** The two supported versions, which share one API. */
 export const versions: readonly (readonly [name: string, create: () => App])[] = [
   ['Koa 3', () => quiet(new Koa<AgentState>())],
   ['Koa 2', () => quiet(new Koa2<AgentState>())],
 ];
 
-/** Koa prints errors unless somebody listens. */
+/** Koa prints errors unless there is a listener. */
 function quiet(app: App): App {
   app.on('error', () => {});
   return app;
@@ -22,7 +22,7 @@ function quiet(app: App): App {
 export interface ApiOptions {
   readonly guarded?: Guarded;
   readonly auth?: AgentAuthOptions;
-  /** What stands before `agentAuth`. */
+  /** Middleware before `agentAuth`. */
   readonly before?: (app: App) => unknown;
 }
 

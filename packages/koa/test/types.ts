@@ -1,4 +1,4 @@
-// Compiled with the tests, and never run: what this file says about types must hold.
+// Compiled with the tests and never run: it asserts types.
 import { Router, type RouterContext } from '@koa/router';
 import type { Caller, Guard } from '@countersign/core';
 import Koa from 'koa';
@@ -14,13 +14,13 @@ app.use((ctx) => {
   const caller: Caller | undefined = getCaller(ctx);
   // @ts-expect-error there may be no caller
   ctx.body = ctx.state.caller.actor.id;
-  // @ts-expect-error nobody but the guard says who calls
+  // @ts-expect-error only the guard sets the caller
   ctx.state.caller = caller;
-  // @ts-expect-error a caller is for reading
+  // @ts-expect-error a caller is readonly
   if (ctx.state.caller) ctx.state.caller.actor.id = 'admin';
 });
 
-// The context of the route is known to the resource and to the handler.
+// Resource and handler have the type of the route's context.
 const router = new Router<AgentState>();
 router.post(
   '/repos/:owner/pulls',

@@ -13,7 +13,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 const json = { method: 'POST', body: '{"a":[1]}' };
 
-// Two ways to write the same.
+// Two equivalent notations.
 const styles: readonly (readonly [name: string, guardedBy: (auth: Step, handler: Handler) => RequestListener])[] = [
   [
     'awaited',
@@ -44,7 +44,7 @@ async function echo(request: IncomingMessage, response: ServerResponse): Promise
 }
 
 describe.each(styles)('agentAuth, %s', (_name, style) => {
-  it('answers with the refusal, byte for byte what the guard renders, and runs nothing behind it', async () => {
+  it('answers with the exact bytes of the refusal and runs no later handler', async () => {
     const behind = vi.fn();
     await using server = await api(style, behind);
     const response = await send(server.url, unsigned());
@@ -54,13 +54,13 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect(server.audit.records).toMatchObject([{ phase: 'authentication', code: 'signature_required' }]);
   });
 
-  it('lets a verified request through, and says who calls', async () => {
+  it('passes a verified request on with its caller', async () => {
     await using server = await api(style, sayWho);
     expect(await send(server.url, signed())).toMatchObject({ status: 200, body: agentId });
     expect(await outcomeOf(server)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('HEAD and unknown methods are checked alike [D7]', async () => {
+  it('checks HEAD and unknown methods like GET [D7]', async () => {
     const behind = vi.fn(sayWho);
     await using server = await api(style, behind);
     expect(await send(server.url, unsigned({ method: 'HEAD' }))).toMatchObject({ status: 401, body: '' });
@@ -69,7 +69,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect((await send(server.url, signed({ method: 'HEAD' }))).status).toBe(200);
   });
 
-  it('a handler reads the signed body, and not a byte of another [A4]', async () => {
+  it('passes a body to the handler only when it is the signed one [A4]', async () => {
     const behind = vi.fn(echo);
     await using server = await api(style, behind);
     const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
@@ -78,7 +78,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect((await send(server.url, signed(json))).body).toBe('{"a":[1]}');
   });
 
-  it('a connection is good for another request after a refused body', async () => {
+  it('leaves the connection reusable when a body is refused', async () => {
     await using server = await api(style, echo);
     const connection = await Connection.open(server.url);
     connection.write(serialized(tampered(signed(json), { body: Buffer.from('{"a":[2]}') })));
@@ -88,7 +88,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     connection.destroy();
   });
 
-  it('a body that is too large is answered before it has come [G4]', async () => {
+  it('refuses a body before it arrives when it is too large [G4]', async () => {
     await using server = await api(style, echo, guarded({ maxBodyBytes: 10 }));
     const connection = await Connection.open(server.url);
     connection.write(serialized(signed({ method: 'POST', body: 'x'.repeat(3_000_000) })));
@@ -96,10 +96,10 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     connection.destroy();
   });
 
-  it('HTTP/2: verified and refused as over HTTP/1', async () => {
+  it('verifies and refuses over HTTP/2 as over HTTP/1', async () => {
     const { guard } = await guarded();
     const listener = style(agentAuth(guard), echo);
-    // By their use the classes of HTTP/2 are those of HTTP/1.
+    // The classes of HTTP/2 are compatible with those of HTTP/1 here.
     await using served = await serveHttp2((request, response) => listener(request as never, response as never));
     expect((await sendHttp2(served.url, signed(json))).body).toBe('{"a":[1]}');
     const forged = tampered(signed(json), { body: Buffer.from('{"a":[2]}') });
@@ -111,7 +111,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     }
   });
 
-  it('mixed traffic: a request without our marks goes on without a caller, one with a broken mark does not', async () => {
+  it('passes an unmarked request on without a caller in mixed traffic, and refuses a broken mark', async () => {
     await using server = await api(style, sayWho, guarded({ traffic: 'mixed' }));
     expect((await send(server.url, unsigned())).body).toBe('nobody');
     expect((await send(server.url, signed())).body).toBe(agentId);
@@ -119,7 +119,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect(codeOf(await send(server.url, broken))).toBe('signature_invalid');
   });
 
-  it('a client that goes away [F5]', async () => {
+  it('records aborted when the client disconnects [F5]', async () => {
     const arrived = new EventEmitter();
     const arrival = once(arrived, 'request');
     await using server = await api(style, () => arrived.emit('request'));
@@ -130,7 +130,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
     expect(await outcomeOf(server)).toEqual({ result: 'aborted', undecided: true });
   });
 
-  it('what stands on the request says nothing about who calls [G1]', async () => {
+  it('ignores a caller property on the request [G1]', async () => {
     const { guard } = await guarded();
     const behind = style(agentAuth(guard), sayWho);
     await using server = await serve((request, response) => {
@@ -142,7 +142,7 @@ describe.each(styles)('agentAuth, %s', (_name, style) => {
   });
 });
 
-/** Serves with one step in front, and answers 500 for what it rejects with. */
+/** Serves with a step before the handler, and answers 500 when that step rejects. */
 async function stepping(step: Step, handler: Handler, errors: unknown[]) {
   return await serve((request, response) => {
     step(request, response, () => handler(request, response)).catch((error: unknown) => {
@@ -163,7 +163,7 @@ describe('errors', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('secret'))],
-  ])('a handler that %s: the step rejects with its error, and the log says so [F5]', async (_title, handler) => {
+  ])('reject with the error of a handler that %s, which is recorded [F5]', async (_title, handler) => {
     const errors: unknown[] = [];
     const parts = await guarded();
     await using server = await stepping(agentAuth(parts.guard), handler, errors);
@@ -172,7 +172,7 @@ describe('errors', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 500, undecided: true });
   });
 
-  it("onRefusal: 'throw' rejects, and never calls next: a bare handler would not look at an error", async () => {
+  it("reject with onRefusal: 'throw' and never reach next, because a bare handler would ignore them", async () => {
     behind.mockClear();
     const errors: unknown[] = [];
     const { guard } = await guarded();
@@ -184,7 +184,7 @@ describe('errors', () => {
 });
 
 describe('the target', () => {
-  it('is that of the request line where connect and its kin cut the URL [A13, G3]', async () => {
+  it('is that of the request line when connect shortens the URL [A13, G3]', async () => {
     const { guard } = await guarded();
     const auth = agentAuth(guard);
     await using server = await serve((request, response) => {
@@ -196,7 +196,7 @@ describe('the target', () => {
     expect(codeOf(await send(server.url, moved))).toBe('signature_invalid');
   });
 
-  it('X-Forwarded-* has no say [A13]', async () => {
+  it('does not depend on X-Forwarded-* [A13]', async () => {
     const { guard } = await guarded();
     const auth = agentAuth(guard);
     await using server = await serve((request, response) => void auth(request, response, () => response.end('x')));
@@ -204,7 +204,7 @@ describe('the target', () => {
     expect(codeOf(await send(server.url, evil))).toBe('origin_mismatch');
   });
 
-  it('everyRequest asks policy once about each request [D8]', async () => {
+  it('agentAuth asks policy once about each request with everyRequest [D8]', async () => {
     const { guard, queries } = await guarded();
     const options: AgentAuthOptions = { everyRequest: true };
     const behind = vi.fn((_request: IncomingMessage, response: ServerResponse) => response.end('x'));
@@ -220,16 +220,16 @@ describe('the target', () => {
 });
 
 describe('agentAuth, misused', () => {
-  it.each<unknown>([undefined, null, {}])('%o is no guard [G5]', (guard) => {
+  it.each<unknown>([undefined, null, {}])('throws when the guard is %o [G5]', (guard) => {
     expect(() => agentAuth(guard as Guard)).toThrow(ConfigError);
   });
 
-  it('options are checked at once [G5]', async () => {
+  it('checks its options immediately [G5]', async () => {
     const { guard } = await guarded();
     expect(() => agentAuth(guard, { onRefusals: 'throw' } as object)).toThrow("Did you mean 'onRefusal'");
   });
 
-  it('something before it that read the body: refused as our own fault [G2]', async () => {
+  it('refuses with a fault of the server when an earlier step read the body [G2]', async () => {
     const { guard } = await guarded();
     const auth = agentAuth(guard);
     await using server = await serve(async (request, response) => {

@@ -13,7 +13,7 @@ function ofPath({ url }: Pick<IncomingMessage, 'url'>): Resource {
 
 const handler = vi.fn((_request: IncomingMessage, response: ServerResponse) => void response.end('done'));
 
-// Two ways to write the same.
+// Two equivalent notations.
 const styles: readonly (readonly [name: string, run: typeof awaited])[] = [
   ['awaited', awaited],
   ['with next', withNext],
@@ -37,7 +37,7 @@ async function withNext({ guard }: Guarded, permission: Step) {
 }
 
 describe.each(styles)('permit, %s', (_name, run) => {
-  it('asks policy about the action on the resource, writes it down, and lets the handler run', async () => {
+  it('asks policy about the action on the resource, records the decision, and runs the handler', async () => {
     const parts = await guarded();
     await using server = await run(parts, permit('thing.read', ofPath));
     expect((await send(server.url, signed({ target: '/things/a' }))).body).toBe('done');
@@ -49,7 +49,7 @@ describe.each(styles)('permit, %s', (_name, run) => {
     ]);
   });
 
-  it('policy_denied: the handler does not run, and there is one record and no outcome', async () => {
+  it('refuses with policy_denied, one record, no outcome, and without running the handler', async () => {
     const parts = await guarded();
     await using server = await run(parts, permit('thing.read', ofPath));
     const response = await send(server.url, signed({ target: '/forbidden' }));
@@ -60,7 +60,7 @@ describe.each(styles)('permit, %s', (_name, run) => {
     expect(parts.audit.records).toMatchObject([{ code: 'policy_denied' }, { code: 'policy_denied' }]);
   });
 
-  it('insufficient_scope, and D12 a resource that cannot be determined', async () => {
+  it('refuses a missing scope, and D12 a resource that cannot be determined', async () => {
     const parts = await guarded({ onTrouble: () => {} });
     await using scoped = await run(parts, permit('thing.write', thing, { requires: 'repo:write' }));
     expect(codeOf(await send(scoped.url, signed()))).toBe('insufficient_scope');
@@ -77,7 +77,7 @@ describe.each(styles)('permit, %s', (_name, run) => {
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('mixed traffic: strangers are left to the application, unless only agents may come', async () => {
+  it('leaves unmarked requests to the application in mixed traffic, unless it requires an agent', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using closed = await run(parts, permit('thing.read', thing, { agentsOnly: true }));
     expect(codeOf(await send(closed.url, unsigned()))).toBe('signature_required');
@@ -88,7 +88,7 @@ describe.each(styles)('permit, %s', (_name, run) => {
 });
 
 describe('permit', () => {
-  it('not_authenticated: without agentAuth before it nobody gets through [G3]', async () => {
+  it('refuses with not_authenticated when no agentAuth comes before it [G3]', async () => {
     handler.mockClear();
     const permission = permit('thing.read', thing);
     await using server = await serve((request, response) => {
@@ -103,7 +103,7 @@ describe('permit', () => {
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
     ['a misspelt option', () => permit('thing.read', thing, { require: 'x' } as object)],
     ['@Permit without an action', () => Permit('', thing)],
-  ])('%s is a ConfigError at once [G5]', (_title, make) => {
+  ])('throws a ConfigError immediately for %s [G5]', (_title, make) => {
     expect(make).toThrow(ConfigError);
   });
 });
@@ -118,7 +118,7 @@ class Things {
   }
 }
 
-/** What a compiler makes of `@Permit(…) read() {}` with `experimentalDecorators`. */
+/** The compiled form of `@Permit(…) read() {}` with `experimentalDecorators`. */
 class Legacy {
   readonly ran: string[] = [];
   async read(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -146,7 +146,7 @@ describe.each([
     expect(things.ran).toEqual(['read']);
   });
 
-  it('does not run without its request, nor where no agentAuth ran', async () => {
+  it('does not run the method without its request, or without agentAuth', async () => {
     const things = create();
     await expect((things.read as () => Promise<void>)()).rejects.toThrow('its request and response');
     await using server = await serve((request, response) => void things.read(request, response));

@@ -1,4 +1,4 @@
-// Compiled with the tests, and never run: what this file says about types must hold.
+// Compiled with the tests and never run: it asserts types.
 import type { Caller, Guard } from '@countersign/core';
 import { createServer, type IncomingMessage } from 'node:http';
 import { agentAuth, getCaller, permit } from '../src/index.js';
@@ -16,7 +16,7 @@ createServer(async (request, response) => {
   const letIn: boolean = await auth(request, response);
   if (!letIn || !(await mayRead(request, response))) return;
   await mayWrite(Object.assign(request, { id: '1' }), response);
-  // @ts-expect-error this permit needs a request that has an id
+  // @ts-expect-error this permit needs a request with an id
   await mayWrite(request, response);
   const caller: Caller | undefined = getCaller(request);
   // @ts-expect-error there may be no caller
