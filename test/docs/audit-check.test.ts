@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auditFile } from '@countersign/core';
@@ -50,8 +51,8 @@ describe.each([
     await writeFile(join(place, file), block?.code ?? `no ${language} on the page`);
   });
 
-  function check(vkey: string = key): Promise<Ran> {
-    return run(program, [join(place, file), folder, vkey], { deadlineSeconds: 20 });
+  function check(vkey: string = key, log: string = folder): Promise<Ran> {
+    return run(program, [join(place, file), log, vkey], { deadlineSeconds: 20 });
   }
 
   it.runIf(isHere)('accepts a log that is right, and nothing else [F6]', async () => {
@@ -70,6 +71,18 @@ describe.each([
       expect(await check()).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(says) });
     }
     await writeFile(segment, text);
+  });
+
+  it.runIf(isHere)('refuses another log of the same signing key [N1]', async () => {
+    const checkpointKey = generateKeyPairSync('ed25519').privateKey;
+    const logs = ['a', 'b'].map((name) => join(place, `${language}-${name}`));
+    for (const log of logs) await auditFile(log, { checkpointKey, origin: 'acme.dev/audit' }).close?.();
+    const [a = '', b = ''] = logs;
+    const keyOfA = (await readFile(join(a, 'checkpoint.vkey'), 'utf8')).trim();
+    expect(await check(keyOfA, a)).toMatchObject({ exitCode: 0 });
+    expect(await check(keyOfA, b)).toMatchObject({ exitCode: 1, stderr: 'this key did not sign the last checkpoint\n' });
+    await copyFile(join(a, 'checkpoints.txt'), join(b, 'checkpoints.txt'));
+    expect(await check(keyOfA, b)).toMatchObject({ exitCode: 1, stderr: 'this log has another name than the key\n' });
   });
 
   it.runIf(isHere)('says in words that a key is another one, or none', async () => {
