@@ -64,6 +64,7 @@ Examples:
     .command('keygen')
     .description("make an Ed25519 key; print the entry for the API's agents.json")
     .option('-o, --out <file>', 'where to write the private key (mode 0600)', 'agent.key')
+    .option('--agents <file>', "add the entry to this file, the API's agents.json; it is made if it is missing")
     .option('--id <id>', 'id of the agent (default: made from the key)')
     .option('--capabilities <scopes>', 'scopes the agent may ever use, separated by spaces or commas', '')
     .option('--roles <names>', 'roles that policies know it by, separated by spaces or commas', '')
@@ -74,11 +75,12 @@ Examples:
       `
 The entry goes to standard output, everything else to standard error.
 
-Exit code 1: the file is there already, or cannot be written.
+Exit code 1: the file is there already, or cannot be written; the agent is in
+--agents already.
 
 Example:
   countersign keygen --out agent.pem --id agent-a --capabilities repo:read \\
-    --roles reader > agent-a.json`,
+    --roles reader --agents agents.json`,
     )
     .action(async (options) => {
       const { keygen } = await import('./commands/keygen.js');

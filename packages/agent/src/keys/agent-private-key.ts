@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import { parseScope } from '@countersign/delegation';
+import { isIdentifier, parseScope } from '@countersign/delegation';
 import { jwkThumbprint, type SigningKey } from '@countersign/signature';
 import { availableEd25519 } from './ed25519.js';
 import type { Ed25519, Ed25519Signer } from './ed25519-signer.js';
@@ -114,7 +114,11 @@ class Ed25519AgentKey implements AgentPrivateKey {
   }
 
   registration(id: string, capabilities: readonly string[]): AgentRegistration {
-    if (typeof id !== 'string' || id === '') throw new TypeError('registration: the agent needs an id.');
+    if (!isIdentifier(id)) {
+      throw new TypeError(
+        'registration: the id must be visible text of 1 to 256 characters in NFC, without space at its ends.',
+      );
+    }
     if (capabilities.length > 0) {
       const scope = parseScope(capabilities.join(' '));
       if (!scope.ok) throw new TypeError(`registration: ${scope.detail}`);

@@ -4,11 +4,13 @@ import { isIdentifier } from '@countersign/delegation';
 import { CliError, exitCodes } from '../cli-error.js';
 import type { Io } from '../io.js';
 import { printable } from '../text.js';
+import { openAgentsFile } from './agents-file.js';
 import { writePrivateFile } from './private-file.js';
 import { readScopes } from './scopes.js';
 
 export interface KeygenOptions {
   readonly out: string;
+  readonly agents?: string;
   readonly id?: string;
   readonly capabilities: string;
   readonly roles: string;
@@ -17,19 +19,27 @@ export interface KeygenOptions {
 }
 
 /** Generates a key, writes its private part to a file only the owner can read, and prints the entry for agents.json. */
-export async function keygen({ out, id, capabilities, roles, format, force }: KeygenOptions, io: Io): Promise<void> {
+export async function keygen(options: KeygenOptions, io: Io): Promise<void> {
+  const { out, agents, id, capabilities, roles, format, force } = options;
   const key = generateAgentKey();
   const names = readRoles(roles);
   const registration = {
     ...register(key, id, readScopes('--capabilities', capabilities)),
     ...(names.length > 0 && { roles: names }),
   };
+  // Before the key is written: a file that cannot take the entry leaves no key behind.
+  const append = agents === undefined ? undefined : await openAgentsFile(agents, registration.agent_id);
   await writePrivateFile(out, encode(key, format), { overwrite: force, holds: 'the key in it' });
   io.out(`${JSON.stringify(registration, null, 2)}\n`);
+  await append?.(registration);
   io.err(`Private key: ${printable(out)} (mode 0600; keep it secret). Key id: ${key.thumbprint}\n`);
   io.err(`Keep it out of git: add the line '/${printable(basename(out))}' to .gitignore.\n`);
-  io.err('Add the entry above to the list in agents.json of the API. Of the first agent, this is the whole file:\n');
-  io.err(`${JSON.stringify([registration])}\n`);
+  if (agents === undefined) {
+    io.err('Add the entry above to the list in agents.json of the API, or let --agents do so. A first file is:\n');
+    io.err(`${JSON.stringify([registration])}\n`);
+  } else {
+    io.err(`The entry is in ${printable(agents)}.\n`);
+  }
   if (registration.capabilities.length === 0) {
     io.err(
       'It has no capabilities (--capabilities): its scope is empty, and only policies that ask for no scope let it in.\n',

@@ -93,6 +93,35 @@ describe('keygen', () => {
     await agents.close?.();
   });
 
+  it('adds the entry to agents.json, which an API takes as it is', async () => {
+    const agents = join(folder, 'grown.json');
+    const make = (id: string) => runCli(['keygen', '--out', join(folder, `${id}.key`), '--id', id, '--agents', agents]);
+    const first = await make('grown-a');
+    expect(JSON.parse(readFileSync(agents, 'utf8'))).toEqual([JSON.parse(first.out)]);
+    chmodSync(agents, 0o640);
+    const second = await make('grown-b');
+    expect(JSON.parse(readFileSync(agents, 'utf8'))).toEqual([JSON.parse(first.out), JSON.parse(second.out)]);
+    expect(second.err).toContain(`The entry is in ${agents}.`);
+    if (process.platform !== 'win32') expect(statSync(agents).mode & 0o777).toBe(0o640);
+    await (await agentsFromFile(agents)).close?.();
+  });
+
+  it.each([
+    ['already holds the agent', '[{"agent_id":"agent-a"}]', /already holds an agent 'agent-a'/],
+    ['is no list', '{"agent_id":"agent-b"}', /is no list of agents/],
+    ['is not JSON', '[', /is not JSON/],
+  ])('makes no key when agents.json %s', async (_title, text, why) => {
+    const [out, agents] = [join(folder, 'unused.key'), join(folder, 'taken.json')];
+    writeFileSync(agents, text);
+    expect(await runCli(['keygen', '--out', out, '--id', 'agent-a', '--agents', agents])).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(why) as string,
+    });
+    expect(existsSync(out)).toBe(false);
+    expect(readFileSync(agents, 'utf8')).toBe(text);
+  });
+
   it.each([
     ['repo:read,,x', 'a scope is empty'],
     ['repo:read,', 'a scope is empty'],
@@ -140,6 +169,10 @@ describe('keygen', () => {
     ['a capability that is no scope', ['--capabilities', 'a::b'], 2],
     ['one of several that is no scope', ['--capabilities', 'repo:read a::b'], 2],
     ['an empty id', ['--id', ''], 2],
+    ['an id with a space at its end', ['--id', 'agent-a '], 2],
+    ['an id that is not in NFC', ['--id', 'agente\u0301'], 2],
+    ['an id with a control character', ['--id', 'a\u001b'], 2],
+    ['an id that is too long', ['--id', 'x'.repeat(257)], 2],
     ['an unknown option', ['--capability', 'x'], 2],
     ['a folder that does not exist', ['--out', '/no-such-folder-here/key'], 1],
   ])('refuses %s and leaves nothing behind', async (_name, args, code) => {
