@@ -38,6 +38,13 @@ onEverySetup(
       expect(JSON.parse(forUser.body)).toMatchObject({ subject: { id: userId }, body });
     });
 
+    it('whose length no field says reach their handler with the body [H1]', async () => {
+      const request = await api.pull({}, { body: json });
+      const { response } = await api.accepts(tampered(request, { fields: { 'Content-Length': null } }), 201);
+      const body = api.bodyParser === 'after' ? (JSON.parse(json) as object) : null;
+      expect(JSON.parse(response.body)).toMatchObject({ body });
+    });
+
     it.each<[string, number, () => RawRequest]>([
       ['DELETE', 204, () => api.signed({ key: runner, method: 'DELETE', target: '/records/7' })],
       ['a query', 200, () => api.signed({ target: '/invoices?month=2026-10&all=%20x' })],

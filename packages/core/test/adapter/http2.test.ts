@@ -197,6 +197,17 @@ describe('a body over HTTP/2', () => {
     expect(ran).toBe(0);
   });
 
+  it('without a stated length is stated to its handler, for parsers that would take it for none [H1]', async () => {
+    const parts = await guarded();
+    await using served = await serve(
+      parts,
+      async (request, response) => void response.end(request.headers['content-length'] ?? 'none'),
+    );
+    const request = tampered(put(), { fields: { 'Content-Length': null } });
+    expect(await send(served, request)).toMatchObject({ status: 200, body: '300000' });
+    expect(await send(served, signed({}))).toMatchObject({ status: 200, body: 'none' });
+  });
+
   it('a digest in the trailer does not count [A5]', async () => {
     const parts = await guarded();
     await using served = await serve(parts);

@@ -1,4 +1,5 @@
 import { Digester, digestFailure } from './digester.js';
+import { stateLength } from './http2-stream.js';
 import { KeptBytes } from './kept-bytes.js';
 import { type BodyFailure, type BodyLimits, bodyFailure, type Digests } from '../../model/request-body.js';
 import type { BodyTaker, Tap } from './tap.js';
@@ -62,6 +63,7 @@ export class Holding implements BodyTaker {
   release(): void {
     if (this.#phase !== 'held') throw new Error(`release() on a body that is ${this.#phase}`);
     this.#phase = 'released';
+    stateLength(this.#tap.request, this.#length);
     this.#kept.replay();
   }
 

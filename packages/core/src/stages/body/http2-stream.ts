@@ -16,6 +16,14 @@ export function isClosedStream(request: IncomingMessage): boolean {
   return stream !== undefined && (stream.aborted || stream.destroyed);
 }
 
+/**
+ * States the length of a held body to the application. In HTTP/2 the field is optional, and without it parsers take the
+ * body for none.
+ */
+export function stateLength(request: IncomingMessage, length: number): void {
+  if (http2StreamOf(request) !== undefined && length > 0) request.headers['content-length'] ??= String(length);
+}
+
 /** Ends what a client is still sending: the stream in HTTP/2 (RFC 9113 §8.1), in HTTP/1 the whole connection. */
 export function cutOff(request: IncomingMessage): void {
   const stream = http2StreamOf(request);
