@@ -76,7 +76,10 @@ it('verifyLog reports and never throws, whatever JSON the lines of a log hold [F
       using log = new SmallLog();
       log.seal();
       // A first record of a segment is read by more code than others.
-      for (const one of records) starts ? log.startSegmentWith(one) : log.add(one);
+      for (const one of records) {
+        if (starts) log.startSegmentWith(one);
+        else log.add(one);
+      }
       for (const archived of [false, true]) {
         expect(await verifyLog(log.path, { key, archived })).toMatchObject({ sealed: expect.any(Number) });
       }

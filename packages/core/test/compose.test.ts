@@ -14,6 +14,9 @@ const agents = agentsFromObjects([{ id: 'agent-a', jwk: publicKey.export({ forma
 const policy: PolicyEngine = { scopeVocabulary: [], decide: () => Promise.reject(new Error('nobody asks')) };
 const write = (): Promise<void> => Promise.resolve();
 
+/** Seconds that never come. */
+const clock = () => Promise.reject(new Error('no time')) as never;
+
 describe('a guard that cannot be created', () => {
   it('leaves the folder of its audit log to the next try [G5]', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-release-'));
@@ -50,7 +53,6 @@ describe('a guard that cannot be created', () => {
   });
 
   it('says that a clock is async, and contains its rejection [L1]', async () => {
-    const clock = () => Promise.reject(new Error('no time')) as never;
     const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write }, clock };
     await expect(createGuard(options)).rejects.toThrow(/^createGuard: 'clock' must be a function/);
   });
