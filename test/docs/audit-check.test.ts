@@ -80,7 +80,10 @@ describe.each([
     const [a = '', b = ''] = logs;
     const keyOfA = (await readFile(join(a, 'checkpoint.vkey'), 'utf8')).trim();
     expect(await check(keyOfA, a)).toMatchObject({ exitCode: 0 });
-    expect(await check(keyOfA, b)).toMatchObject({ exitCode: 1, stderr: 'this key did not sign the last checkpoint\n' });
+    expect(await check(keyOfA, b)).toMatchObject({
+      exitCode: 1,
+      stderr: 'this key did not sign the last checkpoint\n',
+    });
     await copyFile(join(a, 'checkpoints.txt'), join(b, 'checkpoints.txt'));
     expect(await check(keyOfA, b)).toMatchObject({ exitCode: 1, stderr: 'this log has another name than the key\n' });
   });

@@ -28,9 +28,11 @@ export class Outcomes {
   ): Promise<AuditOutcome | undefined> {
     const completion = this.#complete(caller, outcome, answer);
     this.#completing.add(completion);
-    const recorded = await completion;
-    this.#completing.delete(completion);
-    return recorded;
+    try {
+      return await completion;
+    } finally {
+      this.#completing.delete(completion);
+    }
   }
 
   /** Resolves once the outcomes reported so far have been recorded. */
