@@ -44,7 +44,7 @@ function sourcesOf(name: string): { readonly file: string; readonly text: string
     .map((file) => ({ file, text: readFileSync(new URL(file, folder), 'utf8') }));
 }
 
-/** Every specifier that a file imports, however: statically, for side effects, dynamically, by `require`, in a type. */
+/** Every specifier that a file imports in any form: static, side effect, dynamic, `require` or type. */
 function importsOf(text: string): string[] {
   const forms = /(?:\bfrom\s*|^\s*import\s*|\bimport\s*\(\s*|\brequire(?:\.resolve)?\s*\(\s*)['"]([^'"<>]+)['"]/gm;
   return [...withoutComments(text).matchAll(forms)].map(([, specifier]) => specifier ?? '');
@@ -58,7 +58,7 @@ function packageOf(specifier: string): string {
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 }
 
-/** The packages of its framework that an adapter names: the framework itself and its plugins. */
+/** The packages of an adapter's framework: the framework itself and its plugins. */
 function frameworkOf(adapter: string): string[] {
   const { dependencies, peerDependencies } = manifestOf(adapter);
   return Object.keys({ ...dependencies, ...peerDependencies }).filter((each) => !each.startsWith('@countersign/'));
@@ -66,7 +66,7 @@ function frameworkOf(adapter: string): string[] {
 
 const ours = (name: string) => `@countersign/${name}`;
 
-it('every package has its place in the house', () => {
+it('every package has a row in the table of layers', () => {
   expect(Object.keys(below)).toEqual(expect.arrayContaining(names));
 });
 
@@ -78,14 +78,14 @@ describe.each(names)('%s', (name) => {
   const foreign = imported.filter(({ specifier }) => !specifier.startsWith('.') && !isBuiltin(specifier));
   const allowed = (below[name] ?? []).map(ours);
 
-  it('depends only on packages that stand below it', () => {
+  it('depends only on packages below it', () => {
     expect(manifest.name).toBe(ours(name));
     expect(allowed).toEqual(
       expect.arrayContaining(needed.filter((dependency) => dependency.startsWith('@countersign/'))),
     );
   });
 
-  it('imports only packages that stand below it', () => {
+  it('imports only packages below it', () => {
     const wrong = foreign.filter(
       ({ specifier }) => specifier.startsWith('@countersign/') && !allowed.includes(packageOf(specifier)),
     );
@@ -105,7 +105,7 @@ describe.each(names)('%s', (name) => {
 
   it('reads no environment in its libraries', () => {
     if (name === 'cli') return;
-    // A program that is started gets it whole: nothing is read from it then.
+    // Passing the whole environment to a child process reads no variable.
     const reads = sources.filter(({ text }) =>
       withoutComments(text).replaceAll('{ ...process.env,', '').includes('process.env'),
     );
@@ -189,7 +189,7 @@ describe('the lowest packages', () => {
   });
 });
 
-it('this test sees imports of every form', () => {
+it('the parser of this test finds imports of every form', () => {
   const text = [
     "import a from 'a';",
     "import 'b';",

@@ -32,7 +32,7 @@ function run(...args: string[]): { process: ChildProcess; lines: AsyncIterator<s
   return { process: child, lines, errors: () => errors };
 }
 
-it.each(hosts)('host $name says where it listens and what ran, and stops on SIGTERM', async ({ name }) => {
+it.each(hosts)('host $name prints its address and its handled requests, and stops on SIGTERM', async ({ name }) => {
   const audit = folder();
   const file = join(folder(), 'config.json');
   writeFileSync(file, JSON.stringify(worldConfig(audit)));
@@ -73,7 +73,7 @@ it.each([
   expect(host.errors()).toMatch(says);
 });
 
-it('a misspelt setting stops the host [G5]', async () => {
+it('a host does not start when a setting is misspelt [G5]', async () => {
   const file = join(folder(), 'config.json');
   writeFileSync(file, JSON.stringify({ ...worldConfig(folder()), polices: '' }));
   const host = run('express5', '--config', file);

@@ -11,7 +11,7 @@ const countersign = (...args: readonly string[]) =>
 
 const answer = () => 'ok';
 
-it('what Fastify prints of its routes becomes a folder of policies that tests clean', async () => {
+it('policy new turns the routes printed by Fastify into policies whose tests pass', async () => {
   const app = fastify();
   onTestFinished(() => app.close());
   app.get('/', answer);

@@ -68,7 +68,7 @@ describe('The complete example of docs/reference/wire-profile.md', () => {
     expect(field('Content-Digest')).toBe(`sha-256=:${createHash('sha256').update(body).digest('base64')}:`);
   });
 
-  it('the base is made from the request, seven lines and no line feed at the end', () => {
+  it('the base of the request has seven lines and no line feed at the end', () => {
     const [, list = '', parameters = ''] = /^sig=\((.*?)\)(.*)$/.exec(field('Signature-Input')) ?? [];
     const [method = '', target = ''] = requestLine.split(' ');
     const made = signatureBase({ method, target, fields, body: Buffer.from(body) }, list.split(' '), parameters);
@@ -121,7 +121,7 @@ describe('The complete example of docs/reference/wire-profile.md', () => {
     expect(answered).toMatchObject({ ok: true });
   });
 
-  it('and not with another body, nor a minute later', async () => {
+  it('a guard refuses it with another body, and a minute later', async () => {
     const guard = await guardAt(1_764_000_030);
     const other = request(body.replace('true', 'false'));
     expect(await guard.authenticate(other)).toMatchObject({ ok: false, refusal: { code: 'digest_mismatch' } });
@@ -138,7 +138,7 @@ const answer = async (code: 'signature_replayed'): Promise<RefusalResponse> => {
 describe('The link of docs/reference/wire-profile.md', () => {
   const link = fenced('link');
 
-  it('is made of the printed header and payload, signed with the key of the page', () => {
+  it('encodes the printed header and payload, signed with the key of the page', () => {
     const parts = [fenced('link-header'), fenced('link-payload')];
     const signed = parts.map((part) => Buffer.from(part).toString('base64url')).join('.');
     expect(link).toBe(`${signed}.${key.sign(Buffer.from(signed)).toString('base64url')}`);
@@ -146,7 +146,7 @@ describe('The link of docs/reference/wire-profile.md', () => {
     expect(tableRow('`pth` of a link that follows it')).toBe(createHash('sha256').update(link).digest('base64url'));
   });
 
-  it('gives its delegate what it says, at its time', async () => {
+  it('gives its delegate its rights, at its time', async () => {
     const runner = keyNamed('test runner of the page');
     const send = async (seconds: number) => {
       const guard = await guardAt(seconds, [
@@ -166,12 +166,12 @@ describe('The link of docs/reference/wire-profile.md', () => {
   });
 });
 
-describe('What else docs/reference/wire-profile.md prints', () => {
-  it('the problem details are what a guard sends', async () => {
+describe('Other examples of docs/reference/wire-profile.md', () => {
+  it('the problem details equal those of a guard', async () => {
     expect((await answer('signature_replayed')).body).toBe(fenced('json'));
   });
 
-  it('the request in one look covers what Accept-Signature asks for', async () => {
+  it('the summary request covers the components of Accept-Signature', async () => {
     const overview = /Signature-Input: sig=\((.*?)\)/.exec(fenced('http'))?.[1];
     const asked = /^sig=\((.*?)\)/.exec((await answer('signature_replayed')).headers['accept-signature'] ?? '')?.[1];
     expect(overview).toBe(asked);

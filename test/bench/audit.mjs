@@ -74,7 +74,7 @@ async function write(durability, writers, milliseconds) {
   });
 }
 
-/** What the disk takes by itself for one record: none can be on it sooner. */
+/** The time of the disk alone for one record: the lower bound for every level. */
 async function bareSync(milliseconds) {
   return await withFolder(async (folder) => {
     const line = `${JSON.stringify(event())}\n`;

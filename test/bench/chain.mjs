@@ -24,7 +24,7 @@ const guard = await createGuard({
   audit: memoryAudit(),
 });
 
-/** Hands on from agent to agent, and gives what the last one signs with. */
+/** Delegates from agent to agent, and returns the credentials of the last one. */
 async function signerAfter(links) {
   let signer = agents[0];
   for (let index = 0; index < links; index += 1) {
@@ -47,7 +47,7 @@ async function requestsOf({ links, warm }) {
   return requests;
 }
 
-/** The median of single runs, which a busy moment of the machine hardly moves. */
+/** The median of single runs, which is robust against load peaks. */
 async function medianMicros(runs, run) {
   const micros = [];
   for (const one of runs) {
@@ -77,7 +77,7 @@ function bareVerify() {
 const cases = [0, 1, 3, 5].flatMap((links) => (links === 0 ? [true] : [false, true]).map((warm) => ({ links, warm })));
 const best = cases.map(() => Infinity);
 let bestVerify = Infinity;
-// Rounds are interleaved, so that a busy minute falls on all cases alike; the best of each counts.
+// Rounds are interleaved, so that load affects all cases equally; the best of each counts.
 for (let round = 0; round < ROUNDS; round += 1) {
   bestVerify = Math.min(bestVerify, await medianMicros(Array.from({ length: REQUESTS }), bareVerify));
   for (const [index, one] of cases.entries()) {

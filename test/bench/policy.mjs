@@ -184,7 +184,7 @@ for (const [shape, policyOf] of Object.entries(SHAPES)) {
   const engines = sets.map(({ engine }) => engine);
   for (const engine of engines) for (let n = 0; n < 200; n++) allowed(engine, query(n));
   const cached = medians(engines, (engine, n) => allowed(engine, query(n)));
-  // A depth of its own for each call, so that no answer comes from the cache.
+  // A different depth for each call, so that no answer comes from the cache.
   const [whole, ...call] = medians([matchingOnly(policyOf), ...engines], (engine, n) => {
     const asked = query(n);
     allowed(engine, { ...asked, context: { ...asked.context, depth: -n } });

@@ -1,6 +1,6 @@
-// What a guarded request costs, and what of it is the audit log: the same request to a bare handler, behind the guard
-// with its records in memory, and with each level of the log on disk; over keep-alive connections, really signed. Beside
-// it what is done without a guard: two lines of pino for each request. Run it with `pnpm bench`, on a quiet machine and
+// The cost of a guarded request, and the share of the audit log: the same request to a bare handler, behind the guard
+// with its records in memory, and with each level of the log on disk, over keep-alive connections with real signatures.
+// For comparison without a guard: two lines of pino for each request. Run it with `pnpm bench`, on a quiet machine and
 // a real disk. Absolute numbers belong to the machine; the ratios carry over.
 import { fork } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -97,15 +97,15 @@ async function measureIn(folder) {
   const jwk = publicKey.export({ format: 'jwk' });
   const key = nativeSigningKey(privateKey, { keyId: jwkThumbprint(jwk) });
   const servers = await Promise.all(Object.keys(modes).map((mode) => start(mode, folder, jwk.x)));
-  // A guard refuses what was signed in the second in which its process began.
+  // A guard refuses signatures created in the second in which its process began.
   await setTimeout(1000);
   const first = await signedRequests(key);
   for (const server of servers) await load(server, first, 16);
   for (const connections of CONNECTIONS) {
-    // Rounds are interleaved, so that a busy moment of the machine falls on all alike; the best of each counts.
+    // Rounds are interleaved, so that load affects all equally; the best of each counts.
     const results = new Map(servers.map(({ mode }) => [mode, []]));
     for (let round = 0; round < ROUNDS; round += 1) {
-      // Each server has a memory of its own for what it has seen: all can have the same requests.
+      // Each server has its own replay store, so all can receive the same requests.
       const requests = await signedRequests(key);
       for (const server of servers) results.get(server.mode).push(await load(server, requests, connections));
     }
@@ -143,12 +143,12 @@ async function cpuOf({ child }) {
   return micros;
 }
 
-/** One request after the other on each connection, until the time is over. */
+/** Sends one request after the other on each connection until the time ends. */
 async function load(server, requests, connections) {
   const waits = [];
   let count = 0;
   const next = () => {
-    // Without a guard a request may come twice.
+    // Without a guard a request may be sent twice.
     if (count >= SIGNED && server.mode.startsWith('guarded')) throw new Error(`${server.mode}: sign more requests`);
     return requests[count++ % SIGNED];
   };
@@ -169,7 +169,7 @@ async function sendOn({ port, mode }, next, waits, end) {
   while (performance.now() < end) {
     const sent = performance.now();
     socket.write(next());
-    // It has no body, and so comes in one piece.
+    // It has no body, so it arrives in one piece.
     const [answer] = await once(socket, 'data');
     waits.push(performance.now() - sent);
     if (!answer.startsWith('HTTP/1.1 204 ')) throw new Error(`${mode}: ${answer}`);

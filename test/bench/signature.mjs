@@ -111,7 +111,7 @@ const cases = [
   { schedule: sync, name: 'http-message-signatures', run: dhensby },
 ];
 
-// Rounds are interleaved, so that a busy moment of the machine falls on all cases alike; the best of each counts.
+// Rounds are interleaved, so that load affects all cases equally; the best of each counts.
 const ROUNDS = 5;
 const best = new Map();
 for (let round = 0; round < ROUNDS; round += 1) {

@@ -1,6 +1,6 @@
-// What a refused request costs beside an accepted one: CPU of the server for each shape that a stranger may send, over
-// HTTP/1 and HTTP/2, next to a small accepted request in the same run. No shape may cost more than it: the last column
-// is then at most 1. Run it with `pnpm bench`. Absolute numbers belong to the machine; the ratios carry over.
+// The cost of a refused request compared with an accepted one: CPU of the server for each shape that a stranger may send,
+// over HTTP/1 and HTTP/2, and for a small accepted request in the same run. No shape may cost more than the accepted
+// request, so the last column must be at most 1. Run it with `pnpm bench`. Absolute numbers belong to the machine; the ratios carry over.
 import { fork } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ const HOST = '127.0.0.1';
 const ORIGIN = `http://${HOST}`;
 const ISSUER = 'https://id.acme.dev';
 const OUR_TAG = 'countersign';
-/** What a refused shape may exceed the accepted request by: noise of the measurement. */
+/** The tolerance of the comparison: noise of the measurement. */
 const NOISE = 1.1;
 
 const base64url = (value) =>
@@ -73,7 +73,7 @@ function claims(list, keyId, tag = OUR_TAG, more = '') {
   ];
 }
 
-/** A DPoP proof that verifies, of a key of the sender's own. */
+/** A valid DPoP proof with the sender's own key. */
 function proof(target, token) {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { kty, crv, x } = publicKey.export({ format: 'jwk' });
@@ -97,7 +97,7 @@ function member(at) {
   return `"x";key="k${at.toString(36)}"`;
 }
 
-/** What strangers send: the target and the fields, Host aside. A known key is one that the sender only knows of. */
+/** The requests of strangers: target and fields without Host. The sender knows the id of a known key, but does not hold it. */
 function shapes(known, mixed) {
   const unknown = base64url(Buffer.alloc(32, 7));
   const members = times(2200, (at) => `k${at.toString(36)}`).join(',');

@@ -1,4 +1,4 @@
-// What a large upload costs behind a guard, on every host: memory, and time as a ratio to the same upload without a
+// The cost of a large upload behind a guard, on every host: memory, and time as a ratio to the same upload without a
 // guard plus one SHA-256 over it. Run it with `pnpm bench`, on a quiet machine.
 import { fork } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -112,10 +112,10 @@ async function measureAll(names) {
   console.table(rows);
 }
 
-/** Rounds are interleaved, so that a busy moment of the machine falls on all modes alike. */
+/** Rounds are interleaved, so that load affects all modes equally. */
 async function measureHost(hostName, x, signer, digest, hashing) {
   const servers = await Promise.all(MODES.map((each) => start(hostName, each, x)));
-  // A guard refuses what was signed in the second in which its process began.
+  // A guard refuses signatures created in the second in which its process began.
   await setTimeout(1000);
   for (const server of servers) await upload(server, signer, digest, 1);
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -20,18 +20,18 @@ export interface CrashOptions {
 }
 
 export interface CrashReport {
-  /** What handlers did. */
+  /** Actions that handlers performed. */
   readonly performed: number;
-  /** Of that, what no record tells of. */
+  /** Performed actions without a record. */
   readonly unrecorded: readonly string[];
-  /** What clients were told was done, and no handler did. */
+  /** Actions that were reported to clients and not performed. */
   readonly invented: readonly string[];
-  /** What was wrong with the log, and after which kill. */
+  /** Problems of the log, with the number of the kill. */
   readonly findings: readonly string[];
   readonly records: number;
   readonly segments: number;
   readonly checkpoints: number;
-  /** How often a crash had torn the log. */
+  /** Number of crashes that left a torn log. */
   readonly recoveries: number;
 }
 
@@ -49,7 +49,7 @@ const moments = ['load', 'start', 'load', 'close'] as const;
 const server = fileURLToPath(new URL('server.mjs', import.meta.url));
 const writers = 8;
 
-/** Kills a guarded server again and again, on one log, and holds what was done against what is recorded. */
+/** Kills a guarded server repeatedly on one log, and compares the performed actions with the records. */
 export async function crash({ directory, durability, kills, verifyEvery }: CrashOptions): Promise<CrashReport> {
   const [folder = '', marks = '', witness = ''] = ['audit', 'marks', 'witness'].map((name) => join(directory, name));
   const settings = { folder, marks, witness, durability, publicKey: reviewer.publicBase64 };
@@ -87,7 +87,7 @@ export async function crash({ directory, durability, kills, verifyEvery }: Crash
   };
 }
 
-/** Starts the server, loads it, kills it at a random moment; returns what it had answered. */
+/** Starts the server, loads it, kills it at a random moment, and returns its answers. */
 async function killOnce(settings: Settings, name: string, moment: (typeof moments)[number]): Promise<string[]> {
   const child = spawn(process.execPath, [server, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -104,13 +104,13 @@ async function killOnce(settings: Settings, name: string, moment: (typeof moment
     load = Promise.all(
       Array.from({ length: writers }, (_, writer) => writeOn(port, `${name}w${writer}`, answered, moment === 'close')),
     );
-    // By count and not by time: a slow machine is to be killed under load, too.
+    // Count requests instead of time, so that a slow machine is killed under load too.
     const enough = 1 + Math.random() * 100;
     const giveUp = Date.now() + 10_000;
     while (answered.length < enough && Date.now() < giveUp) await setTimeout(1);
   }
   if (moment === 'close') child.kill('SIGTERM');
-  // Both take some milliseconds, more where the disk is slow.
+  // Both take some milliseconds, more on a slow disk.
   if (moment !== 'load') await setTimeout(Math.random() * 30);
   child.kill('SIGKILL');
   await once(child, 'close');
@@ -118,7 +118,7 @@ async function killOnce(settings: Settings, name: string, moment: (typeof moment
   return answered;
 }
 
-/** Sends one request after the other until the server is gone. */
+/** Sends one request after the other until the server is killed. */
 async function writeOn(port: string, name: string, answered: string[], mayClose: boolean): Promise<void> {
   let connection: Connection | undefined;
   try {

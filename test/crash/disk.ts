@@ -1,12 +1,12 @@
 import { dirname } from 'node:path';
 
-/** One thing that a process did to a folder, or had to say; recorded by recorder.mjs. */
+/** One file operation or message of a process, recorded by recorder.mjs. */
 export type Happening =
   | { readonly op: 'folder' | 'create' | 'remove' | 'sync'; readonly path: string }
   | { readonly op: 'rename' | 'link'; readonly from: string; readonly to: string }
   | { readonly op: 'write'; readonly path: string; readonly at: number /** In base64. */; readonly data: string }
   | { readonly op: 'truncate'; readonly path: string; readonly size: number }
-  /** `since`: when this sync was asked for. What was written later need not be part of it. */
+  /** `since`: the start of this sync. It need not include later writes. */
   | { readonly op: 'synced'; readonly path: string; readonly since: number }
   | { readonly op: 'acknowledged'; readonly id: string }
   | { readonly op: 'witnessed'; readonly checkpoint: string };
@@ -31,15 +31,15 @@ interface Inode {
   pending: Pending<Change>[];
 }
 
-/** Names that change together, as by a rename: where each leads to from then on. */
+/** Names that change atomically, as by a rename, with their new targets. */
 type Renaming = readonly (readonly [path: string, inode: Inode | undefined])[];
 
 /** Which syncs a disk honours; if not all, records are lost, and a test of logs must notice. */
 export type Honours = 'all syncs' | 'syncs of folders' | 'syncs of files';
 
 /**
- * What POSIX promises of a disk, and no more. A file outlives a power loss as it was when it was last synced, and
- * its name if its folder was synced since. Of all that came later any part may be there, or none.
+ * Models a disk with the guarantees of POSIX only. After a power loss a file has the content of its last sync, and its
+ * name if its folder was synced since. Any part of later changes may be present, or none.
  */
 export class Disk {
   readonly #honours: Honours;
@@ -78,14 +78,14 @@ export class Disk {
     }
   }
 
-  /** As if the power never failed. */
+  /** The folder without a power loss. */
   whole(): Image {
     return this.#image(this.#names, ({ durable, pending }) =>
       pending.reduce((file, { what }) => changed(file, what), durable),
     );
   }
 
-  /** Nothing but what must be there. */
+  /** The minimal folder: synced content only. */
   least(): Image {
     return this.#image(this.#durableNames, ({ durable }) => durable);
   }
@@ -93,7 +93,7 @@ export class Disk {
   /** One of the many folders that a power loss may leave. */
   afterPowerLoss(chance: Chance): Image {
     const names = new Map(this.#durableNames);
-    // A journal keeps them in order; nothing promises one.
+    // A journal would keep them in order, but POSIX does not require one.
     const kept = chance() < 0.5 ? prefix(this.#renamings, chance) : this.#renamings.filter(() => chance() < 0.5);
     for (const { what } of kept) setAll(names, what);
     return this.#image(names, (inode) => (chance() < 0.5 ? tornInOrder(inode, chance) : tornAnywhere(inode, chance)));
@@ -127,7 +127,7 @@ export class Disk {
     const image = new Map<string, Buffer | undefined>();
     const contents = new Map<Inode, Buffer>();
     for (const [path, inode] of [...names].toSorted(([one], [other]) => (one < other ? -1 : 1))) {
-      // What stands in a folder that is gone is gone with it.
+      // A removed folder loses its files.
       if (dirname(path) !== root && !image.has(dirname(path))) continue;
       if (!inode.isFolder && !contents.has(inode)) contents.set(inode, content(inode));
       image.set(path, contents.get(inode));
@@ -158,14 +158,14 @@ function changed(file: Buffer, change: Change): Buffer {
   return grown;
 }
 
-/** A copy; what was not there is zeros. */
+/** A copy, padded with zeros. */
 function resized(file: Buffer, size: number): Buffer {
   const copy = Buffer.alloc(size);
   file.copy(copy, 0, 0, size);
   return copy;
 }
 
-/** The first changes, and the beginning of the next; where that was to make the file longer, perhaps zeros behind. */
+/** The first changes and the beginning of the next; if it extends the file, perhaps followed by zeros. */
 function tornInOrder({ durable, pending }: Inode, chance: Chance): Buffer {
   const kept = prefix(pending, chance);
   const file = kept.reduce((before, { what }) => changed(before, what), durable);
@@ -175,7 +175,7 @@ function tornInOrder({ durable, pending }: Inode, chance: Chance): Buffer {
   return chance() < 0.5 ? begun : resized(begun, Math.max(begun.length, torn.at + torn.bytes.length));
 }
 
-/** Each block as it was at some moment since the last sync, and the size as it was at another. */
+/** Each block as of some moment since the last sync, and the size as of another. */
 function tornAnywhere({ durable, pending }: Inode, chance: Chance): Buffer {
   const versions = [durable];
   for (const { what } of pending) versions.push(changed(versions.at(-1) ?? none, what));

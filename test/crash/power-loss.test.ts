@@ -5,13 +5,13 @@ import { describe, expect, it } from 'vitest';
 import { chanceFrom } from './disk.js';
 import { type PowerLossOptions, type PowerLossReport, powerLoss } from './power-loss.js';
 
-// `pnpm crash` asks for many more, and for others each time.
+// `pnpm crash` runs many more, with a new seed each time.
 const asked = process.env['COUNTERSIGN_KILLS'];
 const lossesPerLife = Math.ceil(Number(asked ?? 24) / 2);
 const lives = asked === undefined ? 2 : 3;
 const seed = Number(process.env['COUNTERSIGN_SEED'] ?? (asked === undefined ? 1 : Date.now()));
 const milliseconds = 60_000 + lossesPerLife * 2000;
-// In memory, if there is such a folder: what outlives a power loss is worked out, and no sync has to take its time.
+// In memory if possible: power losses are simulated, so a real sync is not needed.
 const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 async function losses(options: Pick<PowerLossOptions, 'durability' | 'lives' | 'honours'>): Promise<PowerLossReport> {

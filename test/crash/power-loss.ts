@@ -11,7 +11,7 @@ import { type Chance, Disk, type Happening, type Honours, type Image } from './d
 export interface PowerLossOptions {
   readonly directory: string;
   readonly durability: 'sync' | 'group' | 'buffered';
-  /** How often the log is gone on with after a power loss, and how many there are each time. */
+  /** The number of generations of power losses, and of losses in each generation. */
   readonly lives: number;
   readonly lossesPerLife: number;
   readonly chance: Chance;
@@ -20,24 +20,24 @@ export interface PowerLossOptions {
 
 export interface PowerLossReport {
   readonly losses: number;
-  /** Records that were acknowledged before the power failed, over all losses; and which of them the log had not. */
+  /** Records acknowledged before a loss, over all losses, and those missing from the log. */
   readonly acknowledged: number;
   readonly lost: readonly string[];
-  /** Where the log did not go on, or an auditor with the checkpoints of the witness found something wrong. */
+  /** Losses after which the log did not start, or an auditor with the witness's checkpoints found a problem. */
   readonly failures: readonly string[];
-  /** After how many losses something torn was put aside. */
+  /** Number of losses after which torn bytes were quarantined. */
   readonly torn: number;
 }
 
-/** What is known elsewhere when the power fails. */
+/** Knowledge outside of the disk at the power loss. */
 interface Known {
   readonly acknowledged: readonly string[];
   readonly checkpoints: readonly string[];
-  /** The verifier key; nobody can have it before the first record. */
+  /** The verifier key; it does not exist before the first record. */
   readonly key: string | undefined;
 }
 
-/** How the disk was at one moment, and what was known. */
+/** The disk and the outside knowledge at one moment. */
 interface Moment {
   readonly image: Image;
   readonly known: Known;
@@ -47,10 +47,10 @@ interface Moment {
 const run = promisify(execFile);
 const writer = fileURLToPath(new URL('writer.mjs', import.meta.url));
 const recordsPerLife = 120;
-/** A start takes about so many happenings; a third of all losses come in it. */
+/** Number of file operations of a start; a third of all losses fall into it. */
 const startLength = 40;
 
-/** Writes a log, lets the power fail at many moments, and starts again on what the disk may hold then. */
+/** Writes a log, simulates power losses at many moments, and restarts on a possible disk of each. */
 export async function powerLoss(options: PowerLossOptions): Promise<PowerLossReport> {
   const outcomes: Outcome[] = [];
   let last: Moment = { image: new Map(), known: { acknowledged: [], checkpoints: [], key: undefined }, name: 'begin' };
@@ -65,7 +65,7 @@ export async function powerLoss(options: PowerLossOptions): Promise<PowerLossRep
       survived.push(moment);
       if (outcome.torn) torn.push(moment);
     }
-    // Rather on what was torn: then the power fails during a recovery, too.
+    // Prefer torn logs, so that power also fails during a recovery.
     last = anyOf(torn, options.chance) ?? anyOf(survived, options.chance) ?? last;
   }
   const sum = (count: (outcome: Outcome) => number): number => outcomes.reduce((all, one) => all + count(one), 0);
@@ -82,7 +82,7 @@ function anyOf<Item>(items: readonly Item[], chance: Chance): Item | undefined {
   return items[Math.floor(chance() * items.length)];
 }
 
-/** Writes on from one power loss; what the next ones leave. */
+/** Continues after one power loss, and returns the states after the next ones. */
 async function live(options: PowerLossOptions, life: number, { image, known }: Moment): Promise<Moment[]> {
   const { directory, durability, lossesPerLife, chance, honours } = options;
   const folder = join(directory, `life-${life}`);
@@ -162,7 +162,7 @@ async function goOn({ directory, durability }: PowerLossOptions, { image, known,
   };
 }
 
-/** What was torn is put aside: no byte of a segment goes without a trace. */
+/** Torn bytes must be quarantined: no byte of a segment may disappear. */
 function vanished(folder: string, image: Image): string[] {
   const segments = [...image].filter(([path]) => /^audit.audit-\d+\.jsonl$/.test(path));
   return segments
@@ -183,7 +183,7 @@ function isStartOf(start: Buffer, whole: Buffer): boolean {
   return whole.subarray(0, start.length).equals(start);
 }
 
-/** What was torn and put aside. */
+/** The quarantined bytes. */
 function asideIn(folder: string): string[] {
   return readdirSync(folder).filter(isAside);
 }

@@ -1,6 +1,6 @@
-// Writes down, in order, what a process does to one folder: each write, each sync, each name that comes or goes, and
-// what the process itself has to say. Import it before whatever is to be recorded. What it does not know of (other
-// calls of node:fs) shows, because the folder is then not as the record says: see power-loss.ts.
+// Records, in order, the file operations of a process in one folder: each write, sync, created and removed name, and the
+// messages of the process. Import it before the recorded code. Calls of node:fs that it does not record are detected,
+// because the folder then differs from the recording: see power-loss.ts.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, relative } from 'node:path';
@@ -10,10 +10,10 @@ const [, , root = '', tracePath = ''] = process.argv;
 const trace = [];
 /** Open files below the folder, by descriptor. */
 const opened = new Map();
-/** A call of node:fs may be made of others: only the outermost counts. */
+/** A call of node:fs may call others: record only the outermost. */
 let depth = 0;
 
-/** Notes what happened; the place in the record is the time. */
+/** Records an operation; its position is its time. */
 export function note(entry) {
   return trace.push(entry) - 1;
 }
@@ -59,7 +59,7 @@ record('closeSync', (call, descriptor) => {
   return call();
 });
 
-// Without a position it is appended, or the file is new.
+// Without a position the write appends, or the file is new.
 record('writeSync', (call, descriptor, bytes, offset, _length, position) => {
   const path = opened.get(descriptor);
   if (path === undefined) return call();
@@ -95,7 +95,7 @@ for (const name of ['fsync', 'fdatasync']) {
   record(name, (call, descriptor, done) => {
     const path = opened.get(descriptor);
     if (path === undefined) return call();
-    // What is written from here on may or may not be part of it.
+    // The sync may or may not include later writes.
     const since = note({ op: 'sync', path: named(path) });
     return call(descriptor, (error) => {
       if (!error) note({ op: 'synced', path: named(path), since });

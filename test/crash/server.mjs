@@ -1,4 +1,4 @@
-// A guarded server whose handler leaves a mark of its own on disk. It is made to be killed: see crash.test.ts.
+// A guarded server, killed by crash.test.ts, whose handler leaves its own mark on disk.
 import { appendFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { agentsFromObjects, auditFile, createGuard, fileWitness } from '@countersign/core';
@@ -10,7 +10,7 @@ writeSync(1, 'starting\n');
 const guard = await createGuard({
   origin: 'http://127.0.0.1',
   agents: agentsFromObjects([{ id: 'agent', publicKey, capabilities: [] }]),
-  // Whatever it is asked: this is about what is written down, and starting Cedar a thousand times takes long.
+  // Allows everything: the test is about records, and starting Cedar a thousand times is slow.
   policy: {
     scopeVocabulary: [],
     decide: async () => ({ decision: 'allow', cause: 'policy', policies: ['any'], policySet: 'none', errors: [] }),
@@ -21,9 +21,9 @@ const guard = await createGuard({
     checkpointEvery: { records: 30 },
     witnesses: [fileWitness(witness)],
   }),
-  // Also what is signed in the second in which this process began.
+  // Accept signatures created in the second in which this process began.
   replay: { reserve: () => 'reserved' },
-  // Requests that a close overtakes have no outcome.
+  // Requests still running at the close have no outcome.
   onTrouble() {},
 });
 const auth = agentAuth(guard);

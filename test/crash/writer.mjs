@@ -1,4 +1,4 @@
-// Writes an audit log while it is recorded what reaches the disk: see power-loss.ts.
+// Writes an audit log while recorder.mjs records its file operations: see power-loss.ts.
 import { note } from './recorder.mjs';
 import { auditFile } from '@countersign/core';
 
@@ -8,7 +8,7 @@ const sink = auditFile(directory, {
   durability,
   maxSegmentBytes: 12_000,
   checkpointEvery: { records: 20 },
-  // Elsewhere: what it was given outlives the host.
+  // The witness is outside of the recorded folder, so its checkpoints survive.
   witnesses: [{ name: 'elsewhere', receive: async (checkpoint) => void note({ op: 'witnessed', checkpoint }) }],
 });
 

@@ -32,14 +32,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
-it('it is as short as its heading says', () => {
+it('the check has the number of lines in its heading', () => {
   const page = readPage('docs/reference/audit-log.md');
   const code = blocksOf(page).findLast(({ language }) => language === 'js')?.code ?? '';
   const lines = code.split('\n').filter((line) => line !== '');
   expect(page.text).toContain(`## The check in ${lines.length} lines\n`);
 });
 
-// Python has no Ed25519 of its own.
+// Python has no built-in Ed25519.
 const hasPython = spawnSync('python3', ['-c', 'import cryptography']).status === 0;
 
 describe.each([
@@ -55,7 +55,7 @@ describe.each([
     return run(program, [join(place, file), log, vkey], { deadlineSeconds: 20 });
   }
 
-  it.runIf(isHere)('accepts a log that is right, and nothing else [F6]', async () => {
+  it.runIf(isHere)('accepts an intact log only [F6]', async () => {
     expect(await check()).toMatchObject({ exitCode: 0, stdout: '6 of 7 records are sealed and right.\n' });
 
     const text = await readFile(segment, 'utf8');
@@ -88,7 +88,7 @@ describe.each([
     expect(await check(keyOfA, b)).toMatchObject({ exitCode: 1, stderr: 'this log has another name than the key\n' });
   });
 
-  it.runIf(isHere)('says in words that a key is another one, or none', async () => {
+  it.runIf(isHere)('reports a wrong or missing key', async () => {
     const stranger = `${key.slice(0, -4)}${key.at(-4) === 'A' ? 'B' : 'A'}${key.slice(-3)}`;
     expect(await check(stranger)).toMatchObject({ exitCode: 1, stderr: 'this key did not sign the last checkpoint\n' });
     for (const none of ['acme.vkey', 'acme+1234abcd+AAAA', '']) {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../support/workspace.js';
 
-/** A page that people read, by its path in the repository. */
+/** A documentation page, by its path in the repository. */
 export interface Page {
   readonly path: string;
   readonly text: string;
@@ -11,7 +11,7 @@ export interface Page {
 /** A fenced block of a page. */
 export interface Block {
   readonly path: string;
-  /** Of its first line of code, from 1. */
+  /** Line of its first line of code, from 1. */
   readonly line: number;
   readonly language: string;
   readonly code: string;
@@ -32,7 +32,7 @@ export function allPages(): readonly Page[] {
   return [...top, ...paths.toSorted()].filter((path) => existsSync(join(root, path))).map(readPage);
 }
 
-/** The blocks of a page; one that stands in a list loses its indentation. */
+/** The blocks of a page, without the indentation of a list. */
 export function blocksOf({ path, text }: Page): readonly Block[] {
   const fences = text.matchAll(/^(?<indent> *)```(?<language>[^\n`]*)\n(?<code>.*?)^\k<indent>```$/gms);
   return [...fences].map(({ index, groups: { indent = '', language = '', code = '' } = {} }) => ({
@@ -43,7 +43,7 @@ export function blocksOf({ path, text }: Page): readonly Block[] {
   }));
 }
 
-/** Where the page's links lead that stay in the repository. */
+/** The targets of the page's links into the repository. */
 export function linksOf({ text }: Page): readonly string[] {
   return [...text.replaceAll(/^ *```.*?^ *```$/gms, '').matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)].map(
     ([, link = '']) => link,

@@ -14,7 +14,7 @@ import { blocksOf, readPage } from './blocks.js';
 let place: string;
 let folder: string;
 
-/** In place of a guard: three records, each acknowledged, and a word about it. */
+/** In place of a guard: writes three records and reports when they are acknowledged. */
 const worker = `
 for (let count = 0; count < 3; count++) {
   const id = [process.pid, count].join('-');
@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
-/** What that worker has written. */
+/** The records of that worker. */
 function idsOf({ pid }: { readonly pid: number }): string[] {
   return [0, 1, 2].map((count) => `${pid}-${count}`);
 }
@@ -50,7 +50,7 @@ async function idsIn(log: string): Promise<string[]> {
   return ids;
 }
 
-it('each worker of a cluster has a log, and whoever follows a killed one goes on with its log [F4, F6]', async () => {
+it('each worker of a cluster has a log, which its successor continues when it is killed [F4, F6]', async () => {
   const primary = spawn(process.execPath, [join(place, 'cluster.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(primary, 'close');
   const lines = createInterface({ input: primary.stdout })[Symbol.asyncIterator]();

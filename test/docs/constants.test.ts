@@ -18,7 +18,7 @@ const options = page('docs/reference/options.md');
 const profile = page('docs/reference/wire-profile.md');
 const otherProofs = page('docs/reference/wire-other-proofs.md');
 
-/** The cells of the table row that begins with this cell. */
+/** The cells of the table row with this first cell. */
 function rowOf(text: string, first: string): readonly string[] {
   const rows = text.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
   return rows.find(([, cell]) => cell === first)?.slice(1, -1) ?? [];

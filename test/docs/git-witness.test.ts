@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
-/** Runs a script in the name of an auditor, without the configuration of this machine. */
+/** Runs a script as an auditor, without the git configuration of this machine. */
 async function shell(script: string): Promise<void> {
   const who = { GIT_AUTHOR_NAME: 'auditor', GIT_AUTHOR_EMAIL: 'auditor@localhost' };
   const committer = { GIT_COMMITTER_NAME: 'auditor', GIT_COMMITTER_EMAIL: 'auditor@localhost' };

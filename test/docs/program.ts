@@ -4,7 +4,7 @@ import { run } from '../support/run.js';
 import { makeApplication, publishedPackages, root } from '../support/workspace.js';
 import type { Block } from './blocks.js';
 
-/** What a page has named before, or leaves to its reader. */
+/** Names that a page has declared before, or leaves to its reader. */
 const leftOpen = `declare global {
   const agent: import('@countersign/agent').Agent;
   const forUser: import('@countersign/agent').Signer;
@@ -23,7 +23,7 @@ const fileOf = ({ path, line }: Block): string => `${path}.${line}`;
 
 /**
  * Compiles blocks against the types that are published, in one run, into an application's folder `out`. Resolves to the
- * complaints about each block; their line numbers are those of the page.
+ * errors of each block, with the line numbers of the page.
  */
 export async function compile(application: string, blocks: readonly Block[]): Promise<ReadonlyMap<Block, string[]>> {
   await makeApplication(application, installed());
@@ -53,14 +53,14 @@ export async function compile(application: string, blocks: readonly Block[]): Pr
   return about;
 }
 
-/** The JavaScript that a block became. */
+/** The JavaScript of a block. */
 export async function compiled(application: string, block: Block): Promise<string> {
   return await readFile(join(application, 'out', `${fileOf(block)}.js`), 'utf8');
 }
 
 /** Every package of ours, and the frameworks and tools beside which it is developed, as an application has them. */
 function installed(): ReadonlyMap<string, string> {
-  // With jose an issuer makes tokens.
+  // An issuer mints tokens with jose.
   const found = new Map([['jose', join(root, 'packages/core/node_modules/jose')]]);
   for (const { name, folder, manifest } of publishedPackages()) {
     found.set(name, folder);

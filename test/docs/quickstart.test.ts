@@ -43,7 +43,7 @@ describe('docs/quickstart.md', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('makes a key, and registers it', async () => {
+  it('generates a key, and registers it', async () => {
     expect(await play('keygen')).toMatchObject({ exitCode: 0 });
     expect(await readdir(folder)).toEqual(expect.arrayContaining(['agent.pem', 'agents.json']));
   });
@@ -65,19 +65,19 @@ describe('docs/quickstart.md', () => {
     expect(await once(createInterface({ input: server.stdout! }), 'line')).toEqual(['listening']);
   });
 
-  it('gets 200 for what is permitted', async () => {
+  it('gets 200 when the request is permitted', async () => {
     const { exitCode, stdout } = await play('curl GET');
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toEqual({ id: '17', readBy: 'agent-courier' });
   });
 
-  it('gets 403 policy_denied for what is not', async () => {
+  it('gets 403 policy_denied when it is not permitted', async () => {
     const { exitCode, stdout } = await play('curl DELETE');
     expect(exitCode).toBe(22);
     expect(JSON.parse(stdout)).toMatchObject({ status: 403, code: 'policy_denied' });
   });
 
-  it('gets 401 signature_required without a signature', async () => {
+  it('gets 401 signature_required when the request has no signature', async () => {
     const [, url = ''] = block('curl http').match(/curl (\S+)/) ?? [];
     const answer = await fetch(url);
     expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'signature_required' }]);
@@ -93,7 +93,7 @@ describe('docs/quickstart.md', () => {
     expect(await play('audit verify')).toMatchObject({ exitCode: 0 });
   });
 
-  it('has no command that is not run here, but for the installation', () => {
+  it('has no command that is not run here except the installation', () => {
     const played = ['keygen', 'mkdir policies', 'policy check', 'node api.mjs', 'curl', 'audit query', 'audit verify'];
     const others = blocksOf(page).filter(({ language, code }) => {
       return language === 'sh' && !played.some((text) => code.includes(text));

@@ -40,7 +40,7 @@ it('the README names every package that is published', () => {
   }
 });
 
-it('every block says in which language it is, so that none escapes its test', () => {
+it('every block names its language, so that its test runs', () => {
   const known = [
     'ts',
     'json',
@@ -98,7 +98,7 @@ describe('Cedar', () => {
     await engine.close?.();
   });
 
-  it('an attribute that is an entity decides as the guide of policies says', async () => {
+  it('an entity attribute decides as the policy guide describes', async () => {
     const engine = await cedarFromText({ policies: texts('cedar'), schema: texts('cedarschema') });
     const decisionFor = (owner: string): string =>
       engine.decide({
@@ -121,7 +121,7 @@ describe('Cedar', () => {
 });
 
 describe('Links', () => {
-  it.each(pages)('$path leads only to what exists', ({ path, text }) => {
+  it.each(pages)('$path links only to existing targets', ({ path, text }) => {
     for (const link of linksOf({ path, text })) {
       const [file = '', anchor] = link.split('#');
       const target = normalize(file === '' ? path : join(dirname(path), file));
@@ -166,7 +166,7 @@ describe('Commands', () => {
   );
 
   // `npx countersign` without an install would run whatever somebody publishes under that bare name.
-  it('npx is only told names of ours', () => {
+  it('npx runs only packages of this repository', () => {
     const named = lines.flatMap(({ path, line }) =>
       [...line.matchAll(/\bnpx (?:-y )?(\S+)/g)].map(([, name]) => ({ path, name })),
     );

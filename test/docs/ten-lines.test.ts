@@ -17,7 +17,7 @@ const issuer = blocksOf(readPage('docs/guides/delegation.md')).find(({ code }) =
   code.includes('await mintDelegation('),
 );
 
-/** The first block of a guide in a language: what it tells the reader to write. */
+/** The first block of a guide in a language. */
 function firstOf(path: string, language: string): string {
   return blocksOf(readPage(path)).find((block) => block.language === language)?.code ?? `no ${language} block`;
 }
@@ -27,7 +27,7 @@ const agentKey = /-----BEGIN.*?KEY-----\n.*?-----END PRIVATE KEY-----/s.exec(
   readPage('docs/reference/wire-profile.md').text,
 )?.[0];
 
-/** Replaces what must not be missed: a page that no longer says it must not go untested. */
+/** Replaces text of a page, and throws if the page no longer has it. */
 function replaced(text: string, from: string, to: string): string {
   expect(text).toContain(from);
   return text.replace(from, to);
@@ -78,7 +78,7 @@ describe('the ten lines of the README, with the files of the guides', () => {
   });
 
   it('the API starts', async () => {
-    // The issuer's keys are given instead of fetched: nothing else of the page is changed.
+    // The issuer's keys are given instead of fetched; the rest of the page is unchanged.
     const uri = "jwksUri: 'https://id.acme.dev/jwks.json'";
     const program = replaced(await compiled(folder, api!), uri, `jwks: ${issuerKeys}`);
     const listen = "const server = app.listen(0, '127.0.0.1', () => console.log(server.address().port));";
@@ -92,7 +92,7 @@ describe('the ten lines of the README, with the files of the guides', () => {
   });
 
   it('the agent makes its call, for its user', async () => {
-    // What goes to api.acme.dev arrives at the API on this machine, unchanged.
+    // Requests to api.acme.dev arrive unchanged at the API on this machine.
     const network = `
       import { request as send } from 'node:http';
       import { json } from 'node:stream/consumers';
@@ -112,7 +112,7 @@ describe('the ten lines of the README, with the files of the guides', () => {
     expect(JSON.parse(answer)).toEqual({ status: 201, body: { by: 'agent-code-reviewer-01', for: 'user_123' } });
   });
 
-  it('whoever does not sign is refused', async () => {
+  it('an unsigned request is refused', async () => {
     const headers = { host: 'api.acme.dev' };
     const asked = request({ port, host: '127.0.0.1', method: 'POST', path: '/repos/acme/api/pulls', headers }).end();
     const [answer] = (await once(asked, 'response')) as [{ statusCode: number; resume(): void }];
@@ -120,7 +120,7 @@ describe('the ten lines of the README, with the files of the guides', () => {
     expect(answer.statusCode).toBe(401);
   });
 
-  it('and the log says who did what for whom, and by which policy', async () => {
+  it('the log names actor, subject, action and policy', async () => {
     const records = auditRecords(join(folder, 'audit'));
     expect(records).toMatchObject([
       {

@@ -12,7 +12,7 @@ const page = readPage('docs/guides/adopt-login.md');
 const diffs = blocksOf(page).filter(({ language }) => language === 'diff');
 const frameworks = ['express', 'fastify', 'koa'].map((name, index) => ({ name, index }));
 
-/** What the application's own login signs, as `loginToken` of the example does. */
+/** A token of the application's own login, like `loginToken` of the example. */
 const secret = /'(a secret for this example[^']*)'/.exec(sourceOf('login/accounts.ts'))?.[1] ?? '';
 const signedIn = async (): Promise<string> => {
   const token = await new SignJWT()
@@ -36,7 +36,7 @@ describe('docs/guides/adopt-login.md', () => {
     expect(page.text, name).toContain(`${added} lines added, ${changedLines(diff) - added} removed.`);
   });
 
-  it('shows guard.ts as it is', () => {
+  it('shows guard.ts unchanged', () => {
     expect(blocksOf(page).map(({ code }) => code)).toContain(sourceOf('login/guard.ts'));
   });
 });
@@ -56,7 +56,7 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
     await after?.stop();
   });
 
-  it('serves people who are signed in as before, and nobody else', async () => {
+  it('serves only people who are signed in, as before', async () => {
     const authorization = await signedIn();
     for (const program of [before, after]) {
       expect(await program.call({ path })).toMatchObject({ status: 401 });
@@ -70,7 +70,7 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
     }
   });
 
-  it('gives an agent the basket of its user, where a permit allows it', async () => {
+  it('gives an agent the basket of its user when a permit allows it', async () => {
     const as = agent.withToken(await delegationOf('basket'));
     expect(await after.call({ method: 'POST', path, body: { item: 'a cup' }, as })).toMatchObject({
       status: 201,
@@ -83,7 +83,7 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
     });
   });
 
-  it('lets an agent neither empty the basket nor take a login token of its user, where no permit is', async () => {
+  it('refuses an agent on the routes without a permit: emptying the basket and getting a login token', async () => {
     const as = agent.withToken(await delegationOf('basket'));
     for (const call of [
       { method: 'DELETE', path, as },
@@ -96,7 +96,7 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
     expect((await after.call({ path, as })).body).toContain('a cup');
   });
 
-  it('refuses an agent that acts for nobody, and a token of an agent that comes without a signature', async () => {
+  it('refuses an agent without a user, and an agent token without a signature', async () => {
     expect(await after.call({ path, as: agent })).toMatchObject({ status: 403 });
     const authorization = `Bearer ${await delegationOf('basket')}`;
     expect(await after.call({ path, authorization })).toMatchObject({ status: 401 });
@@ -114,7 +114,7 @@ describe.each(frameworks)('an application with a login on $name', ({ name }) => 
       actor: { id: 'agent-support-01' },
       subject: { id: user },
     });
-    // The one without an actor is the token that came without a signature.
+    // The record without an actor is of the token without a signature.
     expect(records.filter(({ actor }) => actor === undefined).map(({ code }) => code)).toEqual(['signature_required']);
   });
 });

@@ -21,11 +21,11 @@ function diffOf(name: string): string {
 describe.each(frameworks)('docs/guides/adopt.md on $name', ({ name }) => {
   const diff = diffOf(name);
 
-  it('shows the very difference between the application before and after', () => {
+  it('shows the exact difference between the application before and after', () => {
     expect(applied(diff, sourceOf(`${name}/before.ts`))).toBe(sourceOf(`${name}/after.ts`));
   });
 
-  it('says how many lines change', () => {
+  it('states the number of changed lines', () => {
     const added = diff.split('\n').filter((line) => line.startsWith('+')).length;
     const replaced = changedLines(diff) - added;
     const said = replaced === 0 ? `${added} lines added` : `${added - replaced} lines added, ${replaced} changed`;
@@ -38,12 +38,12 @@ describe.each(frameworks)('docs/guides/adopt.md on $name', ({ name }) => {
   });
 });
 
-it('docs/guides/adopt.md shows one diff for each framework, and the one new file as it is', () => {
+it('docs/guides/adopt.md shows one diff for each framework, and the new file unchanged', () => {
   expect(diffs).toHaveLength(frameworks.length - 1);
   expect(blocksOf(page).map(({ code }) => code)).toContain(sourceOf('guard.ts'));
 });
 
-describe('a diff that does not fit is seen', () => {
+describe('a diff that does not apply is detected', () => {
   it.each([
     ['a removed line that is not there', '@@ -1,1 +1,1 @@\n-x\n+b'],
     ['context that is elsewhere', '@@ -2,1 +2,2 @@\n a\n+b'],
@@ -67,12 +67,12 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     await after?.stop();
   });
 
-  /** The agent, to which the user has handed this scope. */
+  /** The agent, with a token for this scope from the user. */
   async function forUser(scope: string): Promise<Signer> {
     return agent.withToken(await delegationOf(scope));
   }
 
-  it('before: answers whoever asks, and writes nothing down', async () => {
+  it('before: answers everybody, and records nothing', async () => {
     expect(await before.call({ path })).toMatchObject({ status: 200 });
     const answer = await before.call({ method: 'POST', path: `${path}/notes`, body: { text: 'call back' } });
     expect(answer).toMatchObject({ status: 201, body: expect.stringContaining('"notes":["call back"]') });
@@ -80,7 +80,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     expect(existsSync(join(before.folder, 'audit'))).toBe(false);
   });
 
-  it('after: refuses an unsigned request, and its health check answers as before', async () => {
+  it('after: refuses an unsigned request, and answers the health check as before', async () => {
     for (const call of [{ path }, { method: 'POST', path: `${path}/notes`, body: { text: 'x' } }]) {
       const { status, body } = await after.call(call);
       expect(status).toBe(401);
@@ -91,7 +91,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     }
   });
 
-  it('after: serves an agent for its user; the body parser reads what was verified, the error handler answers', async () => {
+  it('after: serves an agent for its user, with the body parser and error handler as before', async () => {
     const as = await forUser('orders:read orders:write');
     const answer = await after.call({ method: 'POST', path: `${path}/notes`, body: { text: 'call back' }, as });
     expect(answer).toMatchObject({ status: 201, body: expect.stringContaining('"notes":["call back"]') });
@@ -99,7 +99,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     expect(await after.call({ path: '/orders/9', as })).toEqual({ status: 404, body: '{"error":"no such order"}' });
   });
 
-  it('after: denies what policy does not permit', async () => {
+  it('after: denies a request that policy does not permit', async () => {
     const as = await forUser('orders:read');
     const { status, body } = await after.call({
       method: 'POST',
@@ -112,7 +112,7 @@ describe.each(frameworks)('the orders API on $name', ({ name }) => {
     expect((await after.call({ path, as })).body).not.toContain('not allowed');
   });
 
-  it('after: the log says who did what for whom', async () => {
+  it('after: the log names actor, subject and action', async () => {
     const log = join(after.folder, 'audit');
     const records = await vi.waitFor(() => {
       const found = auditRecords(log);

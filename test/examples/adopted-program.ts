@@ -25,12 +25,12 @@ export function sourceOf(path: string): string {
   return readFileSync(join(example, 'src', path), 'utf8');
 }
 
-/** The one agent that the programs know. */
+/** The only agent registered with the programs. */
 export function supportAgent(): Promise<Agent> {
   return createAgent({ id: 'agent-support-01', key: agentKey });
 }
 
-/** A token by which the user hands this scope to the agent. */
+/** A token that delegates this scope from the user to the agent. */
 export function delegationOf(scope: string): Promise<string> {
   return mintDelegation({
     issuer: 'https://id.acme.dev',
@@ -58,7 +58,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One of the programs of examples/adopt, run as it is, in a folder of its own that holds what it reads. */
+/** Runs a program of examples/adopt unchanged, in its own folder with its files. */
 export class AdoptedProgram {
   readonly folder: string;
   readonly #child: ChildProcess;
@@ -90,7 +90,7 @@ export class AdoptedProgram {
     return new AdoptedProgram(folder, child, Number(port));
   }
 
-  /** Over a socket. What goes to api.acme.dev arrives at the program, unchanged. */
+  /** Over a socket. Requests to api.acme.dev arrive unchanged at the program. */
   async call({ method = 'GET', path, body: content, as, authorization }: Call): Promise<Answer> {
     const body = content === undefined ? undefined : JSON.stringify(content);
     const json = body === undefined ? {} : { 'content-type': 'application/json' };

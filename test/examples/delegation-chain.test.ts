@@ -11,11 +11,11 @@ describe('the story of a chain over three services', () => {
     story = await play('delegation-chain');
   });
 
-  it('ends well and quietly', () => {
+  it('exits with 0 and no warning', () => {
     expect(faultsOf(story)).toEqual(faultless);
   });
 
-  it('each agent does what it was handed, and no more, until one in the middle is revoked', () => {
+  it('each agent uses only its delegated rights, until one in the middle is revoked', () => {
     expect(exchangesOf(story)).toEqual([
       `${invoices} 200`,
       `${invoices} 200`,
@@ -29,7 +29,7 @@ describe('the story of a chain over three services', () => {
     ]);
   });
 
-  it('the services saw the whole chain, from the user to the sender', () => {
+  it('the services see the whole chain, from the user to the sender', () => {
     expect(story.lines.filter((line) => /^ {5}chain /.test(line)).map((line) => line.trim())).toEqual([
       'chain       user_123 -> agent-orchestrator',
       'chain       user_123 -> agent-orchestrator -> agent-billing',
@@ -38,7 +38,7 @@ describe('the story of a chain over three services', () => {
     ]);
   });
 
-  it('the audit log names the agent at the end and the user at the beginning', () => {
+  it('the audit log names the last agent as actor and the user as subject', () => {
     const decisions = recordsOf(story).filter((record) => record.startsWith('decision'));
     expect(decisions).toEqual([
       'decision|agent-orchestrator|user_123|invoice.read|acme|allow',

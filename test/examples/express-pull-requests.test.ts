@@ -14,11 +14,11 @@ describe('the story of the code-review agent', () => {
     story = await play(name);
   });
 
-  it('ends well, quietly, and leaves the terminal as it was', () => {
+  it('exits with 0 and no warning, and resets the terminal', () => {
     expect(faultsOf(story)).toEqual(faultless);
   });
 
-  it('takes place over HTTP: these requests, these answers, in this order', () => {
+  it('sends these requests over HTTP and gets these answers, in this order', () => {
     expect(exchangesOf(story)).toEqual([
       'POST /delegate 201',
       'POST /repos/acme/api/pulls 201',
@@ -33,7 +33,7 @@ describe('the story of the code-review agent', () => {
     ]);
   });
 
-  it('shows the chain, the deciding policy, the missing scope, and that only the draft came of it', () => {
+  it('shows the chain, the deciding policy, the missing scope, and only the draft as a result', () => {
     const text = story.lines.join('\n');
     expect(text).toContain('chain       user_123 -> agent-code-reviewer-01\n');
     expect(text).toContain('decided by  pull-requests.cedar#people-merge-to-main');
@@ -43,7 +43,7 @@ describe('the story of the code-review agent', () => {
     ]);
   });
 
-  it('prints the audit log: a decision and an outcome where something ran, one record for each refusal', () => {
+  it('prints the audit log: a decision and an outcome for each action, one record for each refusal', () => {
     const agent = 'agent-code-reviewer-01';
     expect(recordsOf(story)).toEqual([
       `decision|${agent}|user_123|pr.create|acme/api|allow`,
@@ -59,13 +59,13 @@ describe('the story of the code-review agent', () => {
     ]);
   });
 
-  it('verifies the log: all of it is sealed but the record of the last checkpoint', () => {
+  it('verifies the log, which is sealed except for the record of the last checkpoint', () => {
     expect(story.lines).toContain(
       "     verified    12 records, 2 of them the log's own: none changed or missing, 11 sealed",
     );
   });
 
-  it('uses signs where the terminal can show them', async () => {
+  it('uses symbols when the terminal can show them', async () => {
     const { exitCode, lines } = await play(name, [], { LANG: 'C.UTF-8' });
     expect(exitCode).toBe(0);
     expect(lines).toContain('     chain       user_123 → agent-code-reviewer-01');
@@ -88,7 +88,7 @@ describe('the story under other policies', () => {
     return play(name, ['--policies', folder]);
   }
 
-  it('stops with exit code 1 where an answer is not the expected one', async () => {
+  it('stops with exit code 1 when an answer is unexpected', async () => {
     const merging = text.replace('forbid (principal is Agent', 'permit (principal is Agent');
     expect(merging).not.toBe(text);
     const { exitCode, lines } = await playWith(merging);
@@ -97,7 +97,7 @@ describe('the story under other policies', () => {
     expect(lines.join('\n')).toContain('expected 403 Forbidden     policy_denied, got 200 OK');
   });
 
-  it('does not start where a policy does not fit the schema [G5]', async () => {
+  it('does not start when a policy does not match the schema [G5]', async () => {
     const { exitCode, lines, errors } = await playWith(text.replace('onBehalfOf ==', 'onBehalf0f =='));
     expect(exitCode).toBe(1);
     expect(lines.join('')).toBe('');

@@ -7,11 +7,11 @@ describe('the story of the billing agent', () => {
     story = await play('fastify-billing');
   });
 
-  it('ends well and quietly', () => {
+  it('exits with 0 and no warning', () => {
     expect(faultsOf(story)).toEqual(faultless);
   });
 
-  it('the agent does its job, and no more: these requests, these answers, in this order', () => {
+  it('the agent sends these requests and gets these answers, in this order', () => {
     expect(exchangesOf(story)).toEqual([
       'GET /accounts/acme/invoices 200',
       'POST /warehouse/billing/query 200',
@@ -28,13 +28,13 @@ describe('the story of the billing agent', () => {
     expect(text).toContain('opened by agent-billing-01 for user_123');
   });
 
-  it('the API lists at its start the one route without a permission, and not those that ask by @Permit', () => {
+  it('the API logs at its start the one route without a permit, and none with @Permit', () => {
     expect(story.lines.filter((line) => line.includes('at start'))).toEqual([
       expect.stringMatching(/the API logged GET \/accounts\/:account\/export, HEAD \/accounts\/:account\/export$/),
     ]);
   });
 
-  it('the audit log says who did what for whom', () => {
+  it('the audit log names actor, subject and action', () => {
     const forUser = 'decision|agent-billing-01|user_123';
     expect(recordsOf(story)).toEqual([
       `${forUser}|invoice.read|acme|allow`,

@@ -7,11 +7,11 @@ describe('the story of people and agents on one ticket API', () => {
     story = await play('koa-tickets');
   });
 
-  it('ends well and quietly', () => {
+  it('exits with 0 and no warning', () => {
     expect(faultsOf(story)).toEqual(faultless);
   });
 
-  it('neither passes for the other: these requests, these answers, in this order', () => {
+  it('people and agents cannot impersonate each other: these requests, these answers, in this order', () => {
     expect(exchangesOf(story)).toEqual([
       'POST /session 204',
       'POST /tickets 201',
@@ -28,14 +28,14 @@ describe('the story of people and agents on one ticket API', () => {
     ]);
   });
 
-  it('shows who opened each ticket: a person, or an agent for her', () => {
+  it('the tickets show who opened them: a person, or an agent for her', () => {
     expect(story.lines.join('\n').match(/#\d .*/g)).toEqual([
       '#1 closed   "The printer is on fire" by ines, in person',
       '#2 urgent   "Still on fire" by agent-helper-01 for ines',
     ]);
   });
 
-  it('the audit log holds what agents did and who tried to pass for one, and leaves people alone', () => {
+  it('the audit log has the requests of agents and impersonators, and none of people', () => {
     const helper = 'agent-helper-01|ines';
     expect(recordsOf(story)).toEqual([
       `decision|${helper}|ticket.create|support|allow`,

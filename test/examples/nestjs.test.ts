@@ -9,7 +9,7 @@ describe('one NestJS application on Express and on Fastify', () => {
     story = await play('nestjs');
   });
 
-  it('ends well and quietly: every refusal was the same on both, to the byte', () => {
+  it('exits with 0 and no warning, with the same bytes of every refusal on both', () => {
     expect(faultsOf(story)).toEqual(faultless);
   });
 
@@ -28,7 +28,7 @@ describe('one NestJS application on Express and on Fastify', () => {
     ]);
   });
 
-  it('one release came of it, with the body that was signed, by the agent for the user', () => {
+  it('creates one release, with the signed body, by the agent for the user', () => {
     const release = { service: 'shop', version: '4.2.0', by: 'agent-release-01', for: 'user_123' };
     expect(story.lines).toContain(`     both        ${JSON.stringify([release])}`);
   });

@@ -1,12 +1,12 @@
-/** How many lines a diff adds and removes, imports and all. */
+/** The number of lines a diff adds and removes, imports included. */
 export function changedLines(diff: string): number {
   return diff.split('\n').filter((line) => /^[+-]/.test(line)).length;
 }
 
 /**
- * Applies a unified diff without file names, strictly: each hunk must stand where its header says.
+ * Applies a unified diff without file names, strictly: each hunk must match at the line of its header.
  *
- * @throws Error that names the line which does not fit.
+ * @throws Error that names the line that does not match.
  */
 export function applied(diff: string, text: string): string {
   const before = text.split('\n');

@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** A story that was played, as a terminal without signs and colours shows it. */
+/** The output of a story on a terminal without symbols and colours. */
 export interface Played {
   readonly exitCode: number | string | null | undefined;
   readonly lines: readonly string[];
   readonly errors: string;
 }
 
-/** Plays the story of an example as its `start` script does, in an environment of its own. */
+/** Runs the story of an example like its `start` script, in a clean environment. */
 export function play(
   example: string,
   options: readonly string[] = [],
@@ -22,7 +22,7 @@ export function play(
   });
 }
 
-/** The requests with their answers, each one that the story found as expected: `POST /pulls 403 policy_denied`. */
+/** The requests whose answers the story expected: `POST /pulls 403 policy_denied`. */
 export function exchangesOf({ lines }: Played): string[] {
   return lines.flatMap((line) => {
     const [, request, status, code] =
@@ -31,12 +31,12 @@ export function exchangesOf({ lines }: Played): string[] {
   });
 }
 
-/** The lines of the audit log without their time, the cells apart. */
+/** The lines of the audit log without their time, split into cells. */
 export function recordsOf({ lines }: Played): string[] {
   return lines.flatMap((line) => /^\d{2}:\d{2}:\d{2} {2}(.*)/.exec(line)?.[1]?.split(/ {2,}/).join('|') ?? []);
 }
 
-/** What shows that a story did not end well, quietly, on lines that a terminal can hold. */
+/** Signs of failure: the exit code, warnings, and lines wider than a terminal. */
 export function faultsOf({ exitCode, lines, errors }: Played): unknown {
   return {
     exitCode,

@@ -17,7 +17,7 @@ const cerbosPolicies = fileURLToPath(new URL('cerbos', import.meta.url));
 const opa = findOpa();
 const cerbos = findCerbos();
 
-/** A server that decides, and how it is asked. */
+/** A policy server, and its client. */
 interface Remote {
   readonly program: string | undefined;
   start(program: string): Promise<Started>;
@@ -28,19 +28,19 @@ interface Candidate {
   readonly name: string;
   readonly make: () => PolicyEngine | Promise<PolicyEngine>;
   readonly remote?: Remote;
-  /** What the audit record names; nothing where the protocol does not tell. */
+  /** The policies in the audit record; undefined if the protocol does not name them. */
   readonly names: readonly string[];
-  /** How its policies err for acme/faulty; where they cannot be made to, nothing. */
+  /** The error of its policies for acme/faulty; undefined if they cannot fail. */
   readonly errs: boolean;
 }
 
-/** The guard tells what went wrong; what it told is in the record, too. */
+/** The error reported by the guard, which is also in the record. */
 const onTrouble = () => undefined;
 const path = 'countersign/decision';
-/** A program that has little of a busy machine is slow, not gone; one that is gone is known to be at once. */
+/** Generous, because a program on a busy machine is slow; a stopped program fails immediately. */
 const asked = { timeoutSeconds: 30, failuresBeforeOpen: 1 } as const;
 const withUsers = schema.replace('principal: [Agent], resource: [Repo]', 'principal: [Agent, User], resource: [Repo]');
-/** Where the agent may, and its user may not. */
+/** A repository that the agent may read and its user may not. */
 const bots = `@id("bots") permit(principal == Agent::"${reviewerId}", action == Action::"pr.create", resource == Repo::"acme/bots");
 @id("the-user-himself") permit(principal == User::"user_123", action == Action::"pr.create", resource == Repo::"acme/api");
 `;
@@ -88,7 +88,7 @@ const remotes: readonly (Omit<Candidate, 'make'> & { readonly remote: Remote })[
 const pulls = (repo: string) => ({ target: `/repos/${repo}/pulls` });
 
 function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api, policy: Candidate['make']): void {
-  it('allows, and the record says who, for whom and by what', async () => {
+  it('allows, and the record names actor, subject and policies', async () => {
     const { records } = await api().accepts(await api().pull(), 201);
     expect(records[0]).toMatchObject({
       phase: 'decision',
@@ -111,11 +111,11 @@ function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api, 
     await api().denies(await api().pull({ sub: 'user_124' }), 403, 'policy_denied');
   });
 
-  it('denies a scope that does not suffice [C6]', async () => {
+  it('denies an insufficient scope [C6]', async () => {
     await api().denies(await api().pull({ scope: 'repo:read' }), 403, 'policy_denied');
   });
 
-  it('an agent may what its user may not, unless the user must also be permitted', async () => {
+  it('allows an agent without its user unless the user must also be permitted', async () => {
     await api().accepts(await api().pull({}, pulls('acme/bots')), 201);
     const guard = { policy: await policy(), onTrouble, subjectMustAlsoBePermitted: true };
     const both = await api().variant({ start: { guard } });
@@ -123,12 +123,12 @@ function decides(candidate: Omit<Candidate, 'make' | 'remote'>, api: () => Api, 
     await both.denies(await both.pull({}, pulls('acme/bots')), 403, 'policy_denied');
   });
 
-  it('is told names as they are [D9]', async () => {
+  it('receives names unchanged [D9]', async () => {
     await api().denies(await api().pull({}, pulls('acme/api%22%20%7C%7C%20true')), 403, 'policy_denied');
   });
 
   if (!candidate.errs) return;
-  it('denies when its policies err, and goes on deciding [D1]', async () => {
+  it('denies when its policies fail, and continues to decide [D1]', async () => {
     for (let turn = 0; turn < 3; turn++) {
       await api().denies(await api().pull({}, pulls('acme/faulty')), 403, 'policy_error');
     }
@@ -166,14 +166,14 @@ for (const { remote, ...candidate } of remotes) {
       () => remote.engine(started.url),
     );
 
-    it('denies by error where it is asked at the wrong place [D8]', async () => {
+    it('denies with an error when it is asked at the wrong path [D8]', async () => {
       const lost = await api.variant({
         start: { guard: { policy: remote.engine(`${started.url}/nowhere`), onTrouble } },
       });
       await lost.denies(await lost.pull(), 403, 'policy_error');
     });
 
-    it('decides for many at once as for each', async () => {
+    it('decides a batch like single requests', async () => {
       const engine = remote.engine(started.url);
       const resources: readonly Resource[] = Array.from({ length: 120 }, (_, at) => ({
         type: 'Repo',
@@ -197,7 +197,7 @@ for (const { remote, ...candidate } of remotes) {
       expect(await (engine.decideMany?.(one, resources) ?? each)).toEqual(each);
     });
 
-    it('is refused as an outage once it is gone, and blames nobody [D4]', async () => {
+    it('causes a 503 when it has stopped [D4]', async () => {
       await started.stop();
       for (let turn = 0; turn < 2; turn++) await api.denies(await api.pull(), 503, 'policy_unavailable');
     });

@@ -43,7 +43,7 @@ const decisionsOf = ({ lines }: Played) => lines.filter((line) => line.includes(
 describe.skipIf(opa === undefined)('the OPA program', () => {
   const program = opa ?? '';
 
-  it('makes the modules in this repository of the policies beside them', async () => {
+  it('builds the modules of this repository from the policies beside them', async () => {
     const entrypoints = rules.map((rule) => `countersign/${rule}`);
     const world = await buildWasm(program, policies, 'world.rego', entrypoints);
     expect(world.equals(readFileSync(join(policies, 'world.wasm')))).toBe(true);
@@ -60,7 +60,7 @@ describe.skipIf(opa === undefined)('the OPA program', () => {
     const decide = (rule: string, id: string) =>
       opaServer({ url: server.url, path: `countersign/${rule}`, timeoutSeconds: 30 }).decide(about(id));
 
-    it('an error in a built-in function denies, where OPA alone would skip it and allow [D1]', async () => {
+    it('denies when a built-in function fails, although OPA alone would allow [D1]', async () => {
       const plain = await fetch(`${server.url}/v1/data/countersign/unless_numbered`, {
         method: 'POST',
         body: JSON.stringify({ input: { resource: { id: 'no number' } } }),
@@ -81,7 +81,7 @@ describe.skipIf(opa === undefined)('the OPA program', () => {
       expect(await decide(rule, id)).toMatchObject({ decision: 'deny', cause: 'error' });
     });
 
-    it('decides as the module does', async () => {
+    it('decides like the module', async () => {
       const inProcess = opaWasm({
         wasm: readFileSync(join(policies, 'world.wasm')),
         entrypoint: 'countersign/decision',
@@ -93,7 +93,7 @@ describe.skipIf(opa === undefined)('the OPA program', () => {
     });
   });
 
-  it('decides in the story of the example as the module does', async () => {
+  it('decides like the module in the story of the example', async () => {
     const server = await startOpa(program, join(example, 'policies/authz.rego'));
     try {
       const byServer = await play('opa', ['--opa', server.url]);

@@ -98,7 +98,7 @@ const idsOf = ({ chain }: Answer): string[] => chain.map(({ id }) => id);
 onEveryHost(
   'Links from agent to agent',
   (api) => {
-    it('an agent hands on what it may do of its own', async () => {
+    it('an agent delegates its own rights', async () => {
       const links = [linkOf(orchestrator, reviewerId, { audience: api.audience, claims: { scope: 'pr:write repo' } })];
       const { response, records } = await api.accepts(send(api, { links }), 200);
       const hops = [
@@ -658,7 +658,7 @@ onEveryHost(
       await api.recorded(() => reviewing.fetch(`${api.url}${api.at('/invoices')}`));
     });
 
-    it('an agent hands on what it may do of its own', async () => {
+    it('an agent delegates its own rights', async () => {
       const bundle = await (await agentOf(orchestrator)).delegate(runnerId, { scope: 'repo', audience: api.audience });
       const running = (await agentOf(theRunner)).accept(bundle);
       const answer = (await api.recorded(() => running.fetch(`${api.url}${api.at('/whoami')}`))) as Answer;

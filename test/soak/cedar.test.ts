@@ -81,7 +81,7 @@ async function ask(port: string, agent: Agent): Promise<Record<string, number>> 
   return JSON.parse(await text(response)) as Record<string, number>;
 }
 
-it('up to 20,000 decisions over HTTP on a busy machine, and the process lives', { timeout: 120_000 }, async () => {
+it('the Cedar engine survives up to 20,000 decisions over HTTP on a busy machine', { timeout: 120_000 }, async () => {
   const server = node(SERVER);
   for (let loop = 0; loop < 2; loop++) node(BUSY);
   const [port] = (await once(server.stdout ?? server, 'data')) as [Buffer];
