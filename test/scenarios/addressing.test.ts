@@ -109,11 +109,11 @@ onEverySetup(
       });
     }
 
-    it('an absolute target is ours, and routed like any other [A13]', async () => {
+    it('an absolute target with our authority is routed like any other [A13]', async () => {
       await api.accepts(absolute(`https://api.acme.dev${api.at('/invoices')}?x=1`), 200);
     });
 
-    it('X-Forwarded-* and Forwarded cannot take a request from us [A13]', async () => {
+    it('X-Forwarded-* and Forwarded do not change the authority of a request [A13]', async () => {
       await api.accepts(
         withFields(to('api.acme.dev'), ['X-Forwarded-Host', 'evil.example'], ['Forwarded', 'host=evil.example']),
         200,
@@ -152,7 +152,7 @@ onEverySetup('The target, byte for byte', (api) => {
     ),
   );
 
-  // What a framework's own router makes of a path: the route that it comes to is asked about, so nothing is let through.
+  // Routers normalise paths differently, but policy decides about the route that is reached.
   const takenForInvoices: readonly string[] = [
     ...(api.host === 'fastify5' ? ['/%69nvoices'] : []),
     ...(api.host === 'express4' && api.mount !== '' ? ['//invoices'] : []),
@@ -167,8 +167,8 @@ onEverySetup('The target, byte for byte', (api) => {
     },
   );
 
-  // Koa's router leaves what it cannot decode as it is; Fastify answers before any hook, so that nothing is recorded.
-  it.each(['%zz', '%ED%A0%80', '%'])('a path that cannot be decoded, %s, is no error of ours [B10, G3]', async (id) => {
+  // Koa's router keeps an undecodable path unchanged; Fastify answers before any hook, so nothing is recorded.
+  it.each(['%zz', '%ED%A0%80', '%'])('an undecodable path, %s, causes no 5xx [B10, G3]', async (id) => {
     const request = api.signed({ key: runner, method: 'DELETE', target: `/records/${id}` });
     if (api.host === 'koa2' || api.host === 'koa3') {
       const { records } = await api.accepts(request, 204);
@@ -204,7 +204,7 @@ onEverySetup('The target, byte for byte', (api) => {
       const handledBefore = api.running.handled.length;
       const mounted = line.replace(' /', ` ${api.mount}/`);
       const response = await api.send(Buffer.from(`${mounted} HTTP/1.1\r\nHost: ${api.authority}\r\n\r\n`, 'latin1'));
-      // What is not below the mount never comes to the guard.
+      // A path outside the mount never reaches the guard.
       expect(api.mount === '' ? [400] : [400, 404]).toContain(response.status);
       expect(api.running.handled).toHaveLength(handledBefore);
     },

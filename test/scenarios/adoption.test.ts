@@ -27,7 +27,7 @@ type Application = (guard: GivenGuard) => RequestListener | Promise<RequestListe
 
 const thing = { type: 'Thing', id: '1' };
 const forbidden = { type: 'Thing', id: 'forbidden' };
-/** What handlers saw: the acting user, in order. */
+/** The acting users that handlers saw, in order. */
 const saw: (Subject | undefined)[] = [];
 const bodies: unknown[] = [];
 beforeEach(() => {
@@ -173,7 +173,7 @@ async function parts(): Promise<Guarded> {
 }
 
 describe.each(applications)('an application on %s', (name, application) => {
-  it('learns the acting user once a permit has allowed the request, and not before [J5]', async () => {
+  it('receives the acting user only after a permit has allowed the request [J5]', async () => {
     const { guard } = await parts();
     await using served = await serve(await application(guard));
     const sent = signed({ method: 'POST', target: '/permitted', body, token: await token() });
@@ -182,7 +182,7 @@ describe.each(applications)('an application on %s', (name, application) => {
     expect(bodies).toEqual([{ a: 1 }]);
   });
 
-  it('learns no acting user of an agent for itself, of a person, or where permit(false) let it in [J5]', async () => {
+  it('receives no acting user of an agent for itself, of a person, or with permit(false) [J5]', async () => {
     const { guard } = await parts();
     await using served = await serve(await application(guard));
     await send(served.url, signed({ method: 'POST', target: '/permitted', body }));

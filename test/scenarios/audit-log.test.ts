@@ -8,8 +8,8 @@ import { onEveryHost } from '../support/api.js';
 import { auditText } from '../support/audit-log.js';
 import { runner } from '../support/world.js';
 
-onEveryHost('A log that proves itself', (api) => {
-  it('what a host has written verifies, has the published form, and each record can be proved [F6]', async () => {
+onEveryHost('The audit log', (api) => {
+  it('verifies, has the published form, and proves each of its records [F6]', async () => {
     const used = await api.variant({});
     const { records } = await used.accepts(await used.pull(), 201);
     await used.refuses(used.signed({ covered: [] }), 401, 'signature_incomplete');
@@ -40,7 +40,7 @@ onEveryHost('A log that proves itself', (api) => {
   });
 });
 
-it('the published JSON Schema is the one in the code', () => {
+it('has a published JSON Schema equal to the one in the code', () => {
   const published = readFileSync(new URL('../../docs/reference/audit-record.schema.json', import.meta.url), 'utf8');
   expect(JSON.parse(published)).toEqual(auditRecordSchema);
 });

@@ -18,7 +18,7 @@ async function everySink(): Promise<EverySink> {
   return sinks;
 }
 
-/** What each of these carries must not be found anywhere afterwards. */
+/** Requests with secrets that must not appear in any sink. */
 async function secretRequests(api: Api): Promise<readonly RawRequest[]> {
   const token = await api.token();
   const query = '?access_token=planted-query&planted-name=1';
@@ -74,7 +74,7 @@ onEveryHost('Every sink', (api) => {
     expect(records.length).toBe(requests.length + 2);
     const secrets = ['planted', ...requests.flatMap(secretsIn)];
     for (const [name, output] of Object.entries(outputs)) {
-      // Whole, so that what is not found is not there.
+      // Check that the output is complete, so that a missing secret means it was not written.
       expect(
         records.filter(({ id }) => !output.includes(id)),
         name,
@@ -88,7 +88,7 @@ onEveryHost('Every sink', (api) => {
     expect(outputs['traces']).toContain('"gen_ai.agent.id":"agent-code-reviewer-01"');
   });
 
-  it('what is redacted is in no sink, and one user is one pseudonym in all [F2]', async () => {
+  it('no sink has a redacted value, and one user has the same pseudonym in all [F2]', async () => {
     const sinks = await everySink();
     const pseudonymKey = 'a secret of at least thirty-two bytes';
     const redact = {
@@ -108,7 +108,7 @@ onEveryHost('Every sink', (api) => {
     const pseudonym = auditPseudonym(pseudonymKey, { user: userId });
     for (const [name, output] of Object.entries(sinks.outputs())) {
       const hidden = [userId, 'planted', 'acme/api', '127.0.0.1'].filter((value) => output.includes(value));
-      // Where the receiver listens, as it was addressed, is not of the log.
+      // The address of the receiver is not part of the log.
       expect(hidden, name).toEqual(name === 'cloudEvents' ? ['127.0.0.1'] : []);
       expect(output).toContain(pseudonym);
       expect(output).toContain(reviewerId);
@@ -122,7 +122,7 @@ onEveryHost('Every sink', (api) => {
     ]);
   });
 
-  it('a field of 10 kB is bounded in every sink, with a mark [F3]', async () => {
+  it('a field of 10 kB is truncated with a mark in every sink [F3]', async () => {
     const sinks = await everySink();
     const watched = await api.variant({ start: { guard: { audit: sinks.sink } } });
     expect((await watched.send(watched.signed({ target: `/${'x'.repeat(10_000)}` }))).status).toBeGreaterThanOrEqual(
@@ -136,7 +136,7 @@ onEveryHost('Every sink', (api) => {
     }
   });
 
-  it('what a handler does to its caller changes no record [F9]', async () => {
+  it('a handler that changes its caller changes no record [F9]', async () => {
     const audit = memoryAudit();
     const attempts: unknown[] = [];
     const watched = await api.variant({
@@ -152,7 +152,7 @@ onEveryHost('Every sink', (api) => {
       expect(outcome?.[name]).toEqual(decision?.[name]);
   });
 
-  it('what a sink does to a record changes nothing for the others [F9]', async () => {
+  it('a sink that changes a record does not affect the other sinks [F9]', async () => {
     const audit = memoryAudit();
     const vandal: AuditSink = {
       async write(event) {
@@ -191,7 +191,7 @@ function mutate(caller: Caller | undefined): unknown[] {
 const down = (): Promise<void> => Promise.reject(new Error('the lake is dry'));
 
 onEveryHost('A rule for each sink', (api) => {
-  it('a sink that is only reported: the request goes on, the loss is counted and told [F4]', async () => {
+  it("a request continues when a sink with rule 'report' fails, and the loss is counted and reported [F4]", async () => {
     const audit = memoryAudit();
     const told: string[] = [];
     const sink = fanOut([audit, { sink: { write: down }, onFailure: 'report', name: 'lake' }], {
@@ -206,7 +206,7 @@ onEveryHost('A rule for each sink', (api) => {
     expect(told[0]).toContain('the lake is dry');
   });
 
-  it('a sink that is full refuses the next request, and is waited for by the first [F4]', async () => {
+  it('a full sink delays the first request and refuses the next [F4]', async () => {
     const held: (() => void)[] = [];
     const waiting: AuditEvent[] = [];
     const slow: AuditSink = {
@@ -231,7 +231,7 @@ onEveryHost('A rule for each sink', (api) => {
   });
 });
 
-/** As instrumentations of HTTP do: what listens to a request runs within its span, which ends with the answer. */
+/** Like instrumentations of HTTP: listeners of a request run within its span, which ends with the answer. */
 function instrument(provider: TracerProvider): void {
   const emit = Server.prototype.emit;
   const manager = new AsyncLocalStorageContextManager().enable();

@@ -9,7 +9,7 @@ import { serialized } from '../support/signed-request.js';
 import { reviewer, reviewerId, runner } from '../support/world.js';
 
 onEverySetup('What is written down', (api) => {
-  it('whatever a name holds, a record is one printable line [F1]', async () => {
+  it('a record is one printable line for any name [F1]', async () => {
     const odd = '%0D%0A%7B%22sequence%22%3A1%7D%1B%5B2J%E2%80%A8%E2%80%AE%C2%85%00';
     const { records } = await api.accepts(
       api.signed({ key: runner, method: 'DELETE', target: `/records/${odd}` }),
@@ -30,7 +30,7 @@ onEverySetup('What is written down', (api) => {
     expect(log).not.toMatch(/"(?:signature|authorization|nonce|token)":/i);
   });
 
-  it('a decision before, an outcome after, of one request [F5, F7]', async () => {
+  it('a request has a decision before its handler and an outcome after it [F5, F7]', async () => {
     const { records } = await api.accepts(await api.pull(), 201);
     expect(records.map(({ phase, decision, outcome }) => ({ phase, decision, outcome }))).toEqual([
       { phase: 'decision', decision: 'allow', outcome: undefined },
@@ -41,10 +41,10 @@ onEverySetup('What is written down', (api) => {
     expect(records[0]?.policySet).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('a clock that goes back does not change the order [F8]', async () => {
+  it('the order of records does not change when the clock goes back [F8]', async () => {
     let time = Date.now();
     const timed = await api.variant({ start: { guard: { clock: () => time } } });
-    // Back to the start and no further: the replay store knows nothing of what was before.
+    // Not before the start, because the replay store does not know earlier signatures.
     time += 3000;
     const { records: earlier } = await timed.accepts(timed.signed({ now: time / 1000 }), 200);
     time -= 3000;
@@ -53,7 +53,7 @@ onEverySetup('What is written down', (api) => {
     expect(Date.parse(later[0]?.time ?? '')).toBeLessThan(Date.parse(earlier[0]?.time ?? ''));
   });
 
-  it('a handler that throws: one outcome, and nothing of the error in the answer [F5]', async () => {
+  it('a handler that throws has one outcome, and its error is not in the answer [F5]', async () => {
     const failing = await api.variant({
       start: {
         onHandled: () => {
@@ -68,7 +68,7 @@ onEverySetup('What is written down', (api) => {
     expect(outcomes(failing)).toEqual([{ result: 'threw', status: 500 }]);
   });
 
-  it('a client that goes away while the handler works: one outcome [F5]', async () => {
+  it('a request has one outcome when its client disconnects during the handler [F5]', async () => {
     const held = deferred();
     const slow = await api.variant({ start: { onHandled: () => held.promise } });
     const connection = await slow.connect();
@@ -81,7 +81,7 @@ onEverySetup('What is written down', (api) => {
     expect(outcomes(slow)).toEqual([{ result: 'aborted' }]);
   });
 
-  it('a server that stops: the outcome of what it was doing [F5]', async () => {
+  it('a running request has an outcome when the server stops [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await slow.connect();
     connection.write(serialized(await slow.pull()));
@@ -115,7 +115,7 @@ function outcomes(api: Api): unknown[] {
   return api.records.filter(({ phase }) => phase === 'outcome').map(({ outcome }) => outcome);
 }
 
-/** A sink whose writes a test decides on. */
+/** A sink whose writes the test controls. */
 function sinkThat(write: (event: AuditEvent) => Promise<void>): AuditSink & { readonly events: AuditEvent[] } {
   const events: AuditEvent[] = [];
   return {
@@ -130,7 +130,7 @@ function sinkThat(write: (event: AuditEvent) => Promise<void>): AuditSink & { re
 const down = (): Promise<void> => Promise.reject(new Error('disk on fire at /dev/sda'));
 
 onEverySetup('No record, no action', (api) => {
-  it('a sink that fails: 503, and the handler does not run [F4]', async () => {
+  it('a request gets 503 and its handler does not run when the sink fails [F4]', async () => {
     const audit = sinkThat(down);
     const troubles: string[] = [];
     const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
@@ -143,7 +143,7 @@ onEverySetup('No record, no action', (api) => {
     expect(troubles[0]).toContain('disk on fire');
   });
 
-  it('only an action that is configured so runs without its record: counted and reported [F4]', async () => {
+  it('only a configured action runs without its record, which is counted and reported [F4]', async () => {
     const troubles: string[] = [];
     const guard = {
       audit: sinkThat(down),
@@ -164,7 +164,7 @@ onEverySetup('No record, no action', (api) => {
     expect(failing.running.handled).toHaveLength(2);
   });
 
-  it('a refusal that cannot be recorded is an outage, too [F4]', async () => {
+  it('a refusal gets 503 when its record cannot be written [F4]', async () => {
     const failing = await api.variant({ start: { guard: { audit: sinkThat(down), onTrouble: () => {} } } });
     for (const request of [failing.signed({ covered: [] }), failing.signed({ key: runner, target: '/invoices' })]) {
       const response = await failing.send(request);
@@ -174,7 +174,7 @@ onEverySetup('No record, no action', (api) => {
     expect(failing.running.handled).toEqual([]);
   });
 
-  it('one of two sinks that fails is enough [F4]', async () => {
+  it('a request gets 503 when one of two sinks fails [F4]', async () => {
     const good = sinkThat(() => Promise.resolve());
     const failing = await api.variant({ start: { guard: { audit: [good, sinkThat(down)], onTrouble: () => {} } } });
     expect((await failing.send(await failing.pull())).status).toBe(503);
@@ -189,7 +189,7 @@ onEverySetup('No record, no action', (api) => {
     const connection = await slow.connect();
     connection.write(serialized(await slow.pull()));
     await vi.waitFor(() => expect(audit.events).toHaveLength(1), patiently);
-    // A whole other exchange goes by, and still nothing ran.
+    // After another complete exchange the handler has still not run.
     expect((await slow.send(Buffer.from(`GET ${api.at('/public')} HTTP/1.1\r\nHost: x\r\n\r\n`))).status).toBe(200);
     expect(slow.running.handled).toEqual([]);
     written.resolve();
@@ -198,7 +198,7 @@ onEverySetup('No record, no action', (api) => {
     connection.destroy();
   });
 
-  it('an outcome that cannot be recorded is told to onTrouble [F4]', async () => {
+  it('onTrouble is called when an outcome cannot be recorded [F4]', async () => {
     const troubles: string[] = [];
     const audit = sinkThat(({ phase }) => (phase === 'outcome' ? down() : Promise.resolve()));
     const failing = await api.variant({ start: { guard: { audit, onTrouble: (text) => void troubles.push(text) } } });
@@ -206,7 +206,7 @@ onEverySetup('No record, no action', (api) => {
     await vi.waitFor(() => expect(troubles).toHaveLength(1), patiently);
   });
 
-  it('what a refused request says about itself is a claim [F7]', async () => {
+  it('the identity of a refused request is recorded as a claim [F7]', async () => {
     const audit = sinkThat(() => Promise.resolve());
     const watched = await api.variant({ start: { guard: { audit } } });
     await watched.send(await watched.pull({}, { sign: () => Buffer.alloc(64) }));

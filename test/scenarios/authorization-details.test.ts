@@ -26,7 +26,7 @@ const world: ApiOptions = {
 };
 
 onEveryHost(
-  'What was handed over in detail',
+  'authorization_details',
   (api) => {
     const api1 = { type: 'Repo', identifier: 'acme/api', actions: ['pr.create'] };
     const merge = (details: Claims[], target = '/repos/acme/api/merge') =>
@@ -38,7 +38,7 @@ onEveryHost(
       await api.accepts(await api.pull({ authorization_details: [{ type: 'Repo', locations: [api.audience] }] }), 201);
     });
 
-    it('anything else is refused, whatever policy says [C6]', async () => {
+    it('any other action or resource is refused, even if policy permits it [C6]', async () => {
       const exceeds = async (...details: Claims[]) =>
         api.denies(await api.pull({ authorization_details: details }), 403, 'authorization_details_exceeded');
       await exceeds({ type: 'Bucket' });
@@ -69,7 +69,7 @@ onEveryHost(
       await api.denies(await api.pull({ authorization_details: both }), 403, 'policy_denied');
     });
 
-    it('policy can tell what is not limited from what is limited to nothing of its kind', async () => {
+    it('policy distinguishes no limit from a limit without a detail of this type', async () => {
       const web = { type: 'Repo', identifier: 'acme/web' };
       const sent = (...details: Claims[]) =>
         api.pull(
@@ -93,7 +93,7 @@ onEveryHost(
       await api.accepts(await sent(release, { ...web, privileges: ['label'] }), 200);
     });
 
-    it('each hop limits: the token, and the links after it [C6]', async () => {
+    it('the token and each link limit [C6]', async () => {
       const sent = async (rootDetails: Claims[] | undefined, linkDetails: Claims[] | undefined) => {
         const claims = { act: { sub: orchestrator.id }, scope: 'pr:write', authorization_details: rootDetails };
         const token = await api.token(claims);

@@ -146,7 +146,7 @@ onEverySetup('A body is what was signed', (api) => {
     expect(JSON.parse(response.body)).toMatchObject({ body: parsed });
   });
 
-  it('trailers after a chunked body change nothing, and no credential is taken from them [A5]', async () => {
+  it('trailers after a chunked body have no effect, also with credentials [A5]', async () => {
     const request = await chunked(post);
     const trailer = `X-Checked: yes\r\nAuthorization: Bearer ${await api.token({ sub: 'user_456' })}\r\n`;
     const { response } = await api.accepts({ ...request, body: chunks(body, undefined, trailer) }, 201);
@@ -168,7 +168,7 @@ onEverySetup('A body is what was signed', (api) => {
     expect(JSON.parse(response.body)).toMatchObject({ bytes: 0 });
   });
 
-  it('bytes that are no UTF-8 are digested as bytes [A5]', async () => {
+  it('bytes that are not UTF-8 are digested as bytes [A5]', async () => {
     const bytes = Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]);
     const { response } = await api.accepts(api.signed({ method: 'PUT', target: '/upload', body: bytes }), 200);
     expect(JSON.parse(response.body)).toMatchObject({
@@ -177,11 +177,11 @@ onEverySetup('A body is what was signed', (api) => {
     });
   });
 
-  it('white space and order of members are signed as they stand [A5]', async () => {
+  it('white space and order of members are digested unchanged [A5]', async () => {
     await api.refuses(await post({ body: '{ "a": 1 }', digest: sha256Digest('{"a":1}') }), 401, 'digest_mismatch');
   });
 
-  it('JSON that the parser cannot read is the application’s 400, once verified [A5]', async () => {
+  it('invalid JSON gets the 400 of the application after verification [A5]', async () => {
     const broken = await post({ body: '{"title":' });
     if (api.bodyParser === 'none') return void (await api.accepts(broken, 201));
     const { records } = await api.answers(broken, 400);
@@ -201,7 +201,7 @@ type Post = (
   options: Partial<SignedRequestOptions>,
 ) => ReturnType<typeof tampered> | Promise<ReturnType<typeof tampered>>;
 
-/** The same body in chunks; the digest is over what they hold. */
+/** The same body in chunks; the digest is over their content. */
 async function chunked(post: Post, options: Partial<SignedRequestOptions> = {}): Promise<ReturnType<typeof tampered>> {
   const request = await post({ ...options, fields: [['Transfer-Encoding', 'chunked']] });
   return { ...request, body: chunks(body) };
@@ -247,7 +247,7 @@ onEverySetup(
       });
     });
 
-    it('Expect: 100-continue without a valid signature is refused, and its body never asked for [G4]', async () => {
+    it('Expect: 100-continue without a valid signature is refused without a 100 [G4]', async () => {
       const request = await api.pull({}, { body, fields: [['Expect', '100-continue']], sign: () => Buffer.alloc(64) });
       const connection = await api.connect();
       connection.write(serialized({ ...request, body: Buffer.alloc(0) }));
@@ -255,7 +255,7 @@ onEverySetup(
       connection.destroy();
     });
 
-    it('after a refusal the connection is either closed or good for the next request [G4]', async () => {
+    it('a connection is closed or reusable after a refusal [G4]', async () => {
       const connection = await api.connect();
       connection.write(serialized(await api.pull({}, { body: 'x'.repeat(5000) })));
       const refused = await connection.read();
@@ -270,7 +270,7 @@ onEverySetup(
       connection.destroy();
     });
 
-    it('a client that goes away in the middle of its body: one record, nothing run [G4]', async () => {
+    it('a request has one record and no handler run when its client disconnects within the body [G4]', async () => {
       const before = api.records.length;
       const handledBefore = api.running.handled.length;
       const connection = await api.connect();

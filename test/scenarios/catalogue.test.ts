@@ -3,13 +3,13 @@ import { refusalCodes } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
 import { hosts } from '../hosts/hosts.js';
 
-/** What no route of the conformance hosts can bring about, and the adapter whose own tests reach it. */
+/** Codes that no route of the conformance hosts can cause, and the adapter whose own tests reach them. */
 const inAdapters: ReadonlyMap<string, string> = new Map([
   ['insufficient_scope', 'express'],
   ['resource_unresolved', 'express'],
   ['body_consumed', 'express'],
   ['not_authenticated', 'express'],
-  // Only a host that knows its routes can tell one that asks for no permission.
+  // Only a host that knows its routes can find one without a permit.
   ['route_unmapped', 'fastify'],
 ]);
 
@@ -24,7 +24,7 @@ function testsIn(folder: string): string {
     .join('\n');
 }
 
-/** Where a test demands this very code of an answer: with its status, or as a member of the problem details. */
+/** Matches a test that expects this code: with its status, or as a member of the problem details. */
 function demands(tests: string, code: string): boolean {
   return new RegExp(`\\b\\d{3},\\s*'${code}'|\\bcode: '${code}'`).test(tests);
 }
@@ -38,14 +38,14 @@ describe('Every code of the catalogue', () => {
 
   for (const [code, adapter] of inAdapters) {
     const tests = testsIn(`packages/${adapter}/test/`);
-    // An adapter that is not there yet has no tests to look at.
+    // An adapter that does not exist yet has no tests.
     if (tests === '') continue;
     it(`${code} is reached in ${adapter}`, () => {
       expect(demands(tests, code)).toBe(true);
     });
   }
 
-  it('a code that nobody demands is found out', () => {
+  it('a code that no test expects is detected', () => {
     expect(demands(scenarios, 'no_such_code')).toBe(false);
   });
 });

@@ -88,7 +88,7 @@ onEveryHost('What a signature must cover', (api) => {
     ['a component that is no string [A6]', () => api.signed({ alsoCovered: ['host'] }), 400, 'signature_malformed'],
   ]);
 
-  it('a repeated query parameter cannot be covered by name, which only the log tells [A3]', async () => {
+  it('a repeated query parameter cannot be covered by name, and only the log says so [A3]', async () => {
     const request = api.signed({ target: '/invoices?a=1&a=2', alsoCovered: ['"@query-param";name="a"'] });
     await api.refuses(request, 401, 'signature_malformed', 'signature_invalid');
   });

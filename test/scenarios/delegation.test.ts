@@ -75,11 +75,11 @@ onEveryHost('Who acts for whom', (api) => {
     ],
   ]);
 
-  it('act.iss of the issuer itself says nothing new [C5]', async () => {
+  it('act.iss has no effect when it is the issuer itself [C5]', async () => {
     await api.accepts(await api.pull({ act: { sub: reviewerId, iss: issuer.issuer } }), 201);
   });
 
-  it('actors before the last stand in the chain, oldest first, as the issuer asserts them [C1]', async () => {
+  it('earlier actors are in the chain, oldest first, with proof issuer [C1]', async () => {
     const { response, records } = await api.accepts(await api.pull(nested(reviewerId, runnerId, 'agent-first')), 201);
     const chain = [
       { id: userId, type: 'user', proof: 'issuer' },
@@ -91,15 +91,15 @@ onEveryHost('Who acts for whom', (api) => {
     expect(records[0]).toMatchObject({ chain });
   });
 
-  it('a prior actor to whom policy permits it permits nothing [C4]', async () => {
+  it('a permit for a prior actor does not permit the request [C4]', async () => {
     await api.denies(await api.pull(nested(runnerId, reviewerId), { key: runner }), 403, 'policy_denied');
   });
 
-  it('the inner actor cannot act with the token of the outer one [C3]', async () => {
+  it('an inner actor cannot use the token of the outer one [C3]', async () => {
     await api.refuses(await api.pull(nested(runnerId, reviewerId)), 401, 'token_not_bound_to_agent');
   });
 
-  it('a transaction token is no credential here: alone it authenticates nobody, beside a signature it changes nothing [C10]', async () => {
+  it('a transaction token authenticates nobody alone, and has no effect beside a signature [C10]', async () => {
     const txn = await api.token({ act: { sub: runnerId }, txn: 'txn-1', scope: 'pr:write' }, { typ: 'txntoken+jwt' });
     const fields: Field[] = [
       ['Txn-Token', txn],
@@ -121,14 +121,14 @@ onEveryHost('Who acts for whom', (api) => {
     await api.refuses(api.signed({ key: keyNamed(suspendedId), token }), 401, 'agent_suspended');
   });
 
-  it('a scope that the agent does not have gives it nothing [C6]', async () => {
+  it('a scope outside the capabilities of the agent grants nothing [C6]', async () => {
     const token = await api.token({ act: { sub: runnerId }, scope: 'pr:write:draft invoice:read record:delete:one' });
     const { response } = await api.accepts(api.signed({ key: runner, token }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ scope: ['record:delete:one'] });
     await api.denies(api.signed({ key: runner, token, target: '/invoices' }), 403, 'policy_denied');
   });
 
-  it('a token without scope gives a delegate nothing [C6]', async () => {
+  it('a token without scope grants a delegate nothing [C6]', async () => {
     const token = await api.token({ scope: undefined });
     const { response } = await api.accepts(api.signed({ token }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ scope: [] });
@@ -139,7 +139,7 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
   const vouched = async (claims: Claims, by = issuer) =>
     api.signed({ key: guest, token: await api.token({ cnf: { jwk: guest.publicJwk }, ...claims }, {}, by) });
 
-  it('users of two issuers are two users, even with one name [C5]', async () => {
+  it('users of two issuers are different when their names are equal [C5]', async () => {
     const ours = await api.accepts(api.signed({ token: await api.token() }), 200);
     const theirs = await api.accepts(api.signed({ token: await api.token({}, {}, partner) }), 200);
     expect(JSON.parse(ours.response.body)).toMatchObject({ subject: { id: 'user_123', issuer: issuer.issuer } });
@@ -148,12 +148,12 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     });
   });
 
-  it('an agent known by a partner goes by a name of the partner [C5]', async () => {
+  it('an agent of a partner has a name in the namespace of the partner [C5]', async () => {
     const { response } = await api.accepts(await vouched({ act: { sub: 'agent-guest' } }, partner), 200);
     expect(JSON.parse(response.body)).toMatchObject({ actor: { id: 'partner:agent-guest', keyId: guest.thumbprint } });
   });
 
-  it('history told by a partner: our own agents by their name, others within its namespace [C5]', async () => {
+  it("a partner's history names our agents by their names, and others within its namespace [C5]", async () => {
     const token = await api.token(nested(reviewerId, runnerId, 'agent-theirs'), {}, partner);
     const { response } = await api.accepts(api.signed({ token }), 200);
     const ids = (JSON.parse(response.body) as { chain: { id: string }[] }).chain.map(({ id }) => id);

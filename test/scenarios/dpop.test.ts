@@ -33,7 +33,7 @@ const body = '{"title":"x"}';
 interface Sent extends Partial<Omit<ProofOptions, 'token'>> {
   readonly target?: string;
   readonly body?: string;
-  /** Changes what the token says. */
+  /** Changes claims of the token. */
   readonly token?: Claims;
   readonly nonce?: string;
 }
@@ -66,7 +66,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
 onEverySetup(
   'DPoP',
   (api) => {
-    it('a registered agent that proves its key acts for its user, also with a body [B9]', async () => {
+    it('a registered agent acts for its user when it proves its key, also with a body [B9]', async () => {
       const { response } = await api.accepts(
         await presented(api, { method: 'POST', target: '/repos/acme/api/pulls?a=b', body }),
         201,
@@ -82,7 +82,7 @@ onEverySetup(
       });
     });
 
-    it('an agent that is registered nowhere is vouched for by the issuer that bound its token to its key', async () => {
+    it('an unregistered agent is accepted when the issuer bound its token to its key', async () => {
       const { response } = await api.accepts(
         await presented(api, { key: es256, token: { act: { sub: 'agent-new' } } }),
         200,
@@ -333,14 +333,14 @@ onEveryHost(
       ],
     ]);
 
-    it('a proof counts once, however its request is spelt [B9]', async () => {
+    it('a proof is accepted once, for any spelling of its request [B9]', async () => {
       const request = await presented(api);
       await api.accepts(request, 200);
       await api.refuses(request, 401, 'dpop_proof_replayed');
       await api.refuses({ ...request, target: `${request.target}?a=b` }, 401, 'dpop_proof_replayed');
     });
 
-    it('sent fifty times at once it counts once [B9]', async () => {
+    it('a proof is accepted once when it is sent fifty times concurrently [B9]', async () => {
       const request = await presented(api);
       const before = api.running.handled.length;
       await api.recordedOutcomes(1, async () => {
@@ -350,19 +350,19 @@ onEveryHost(
       expect(api.running.handled.length - before).toBe(1);
     });
 
-    it('a proof that does not verify is not used up [A10]', async () => {
+    it('an invalid proof does not consume its jti [A10]', async () => {
       const request = await presented(api, { method: 'POST', target: '/repos/acme/api/pulls', body });
       await api.refuses(tampered(request, { target: '/repos/acme/api/merge' }), ...invalid);
       await api.accepts(request, 201);
     });
 
-    it('a proof that verified is used up, whatever becomes of the body [A10]', async () => {
+    it('a valid proof consumes its jti, even if the body is refused [A10]', async () => {
       const request = await presented(api, { method: 'POST', target: '/repos/acme/api/pulls', body });
       await api.refuses(withFields(request, ['Content-Digest', sha256Digest('other')]), 401, 'digest_mismatch');
       await api.refuses(request, 401, 'dpop_proof_replayed');
     });
 
-    it('a proof that ends while it is checked counts no more [J1]', async () => {
+    it('a proof is refused when it expires during verification [J1]', async () => {
       const at = seconds();
       let time = at;
       const held = agentsFromObjects(agents);
@@ -384,7 +384,7 @@ onEveryHost(
       await api.accepts(await presented(api, { claims: { jti } }), 200);
     });
 
-    it('htu is compared without query and fragment, and as far as spellings mean the same [B9]', async () => {
+    it('htu is compared after normalisation, without query and fragment [B9]', async () => {
       const spelt = `HTTP://${api.authority.toUpperCase()}/%77hoami?x=y#z`;
       await api.accepts(await presented(api, { claims: { htu: spelt } }), 200);
       await api.refuses(await presented(api, { claims: { htu: `${api.audience}/x/../whoami` } }), ...invalid);
@@ -410,7 +410,7 @@ onEveryHost(
       );
     });
 
-    it('policy can tell a body that is not bound', async () => {
+    it('policy sees whether the body is bound', async () => {
       const strict = await api.variant({
         config: {
           dpop: true,
@@ -423,7 +423,7 @@ onEveryHost(
       await strict.accepts(await strict.pull(), 201);
     });
 
-    it('a revoked key, a revoked issuer: at once, also with a token that is remembered [C7]', async () => {
+    it('revoking a key or an issuer takes effect immediately, also with a cached token [C7]', async () => {
       const own = await api.variant(on);
       const key = es256ProofKey();
       const request = () => presented(own, { key, token: { act: { sub: 'agent-new' } } });
@@ -444,20 +444,20 @@ onEveryHost(
       return String(response.headers['dpop-nonce']);
     };
 
-    it('a proof without nonce is answered with one, and counts with it [B9]', async () => {
+    it('a proof without nonce gets a nonce, and is accepted with it [B9]', async () => {
       const nonce = await challenged();
       expect(nonce).toMatch(/^[\w-]{43}$/);
       await api.accepts(await presented(api, { nonce }), 200);
     });
 
-    it('the nonce absent after the challenge, of somebody else, or misspelt [B9]', async () => {
+    it('a nonce is refused when it is absent, of another server, or misspelt [B9]', async () => {
       const nonce = await challenged();
       for (const wrong of [undefined, '', 'x', Buffer.alloc(32).toString('base64url'), `${nonce}=`, nonce.slice(1)]) {
         await challenged(wrong === undefined ? {} : { nonce: wrong });
       }
     });
 
-    it('a nonce does not make an old proof new', async () => {
+    it('an old proof is refused with a valid nonce', async () => {
       const nonce = await challenged();
       await api.refuses(await presented(api, { nonce, claims: { iat: seconds() - 66 } }), 401, 'dpop_proof_expired');
     });
@@ -466,12 +466,12 @@ onEveryHost(
 );
 
 onEveryHost('DPoP where it is not accepted', (api) => {
-  it('a DPoP-bound token and its proof are refused, and the answer does not lead there [B8]', async () => {
+  it('a DPoP-bound token and its proof are refused without a DPoP challenge [B8]', async () => {
     const { response } = await api.refuses(await presented(api), 401, 'signature_required');
     expect(response.headers['www-authenticate']).not.toContain('DPoP');
   });
 
-  it('beside a signature its token is malformed [B8]', async () => {
+  it('a DPoP token beside a signature is malformed [B8]', async () => {
     const token = await api.token();
     const request = api.signed({ fields: [['Authorization', `DPoP ${token}`]] });
     await api.refuses(request, 401, 'token_malformed');
@@ -487,7 +487,7 @@ onEveryHost(
       await api.accepts(await presented(api), 200);
     });
 
-    it('an issuer with a namespace vouches within it', async () => {
+    it('an issuer with a namespace vouches only for names within it', async () => {
       const key: ProofKey = es256ProofKey();
       const token = await api.token({ act: { sub: 'agent-x' }, cnf: { jkt: key.thumbprint } }, {}, partner);
       const proof = dpopProof({ key, token, method: 'GET', uri: `${api.audience}${whoami}` });

@@ -4,7 +4,7 @@ import { onEveryHost } from '../support/api.js';
 onEveryHost(
   'refusals that explain themselves',
   (api) => {
-    it('say on the wire which condition failed, only where they are told to [D14]', async () => {
+    it('name the failed condition on the wire only when they are enabled [D14]', async () => {
       const request = () => api.pull({ scope: 'repo:read' });
       const explained = await api.send(await request());
       expect(explained.status).toBe(403);

@@ -7,7 +7,7 @@ import { runner } from '../support/world.js';
 const nonce = (text: string): Partial<SignedRequestOptions> => ({ parameters: { nonce: `"${text}"` } });
 const now = () => Math.floor(Date.now() / 1000);
 
-onEveryHost('When a signature counts', (api) => {
+onEveryHost('The validity of a signature', (api) => {
   const timed = (created: string | undefined, expires?: string) => api.signed({ parameters: { created, expires } });
   const expiringAfter = (seconds: number, created = now()) => timed(`${created}`, `${created + seconds}`);
   refuseEach(api, [
@@ -36,12 +36,12 @@ onEveryHost('When a signature counts', (api) => {
     ],
   ]);
 
-  it('nonces of the least and the greatest length [A10]', async () => {
+  it('accepts nonces of the minimum and maximum length [A10]', async () => {
     await api.accepts(api.signed({ parameters: { nonce: '"12345678"' } }), 200);
     await api.accepts(api.signed({ parameters: { nonce: `"${'n'.repeat(256)}"` } }), 200);
   });
 
-  it('to the second: 65 s after created it is over, 5 s before created it has not begun [A9]', async () => {
+  it('starts 5 s before created and ends 65 s after it, to the second [A9]', async () => {
     const at = now();
     let time = at;
     const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
@@ -57,25 +57,25 @@ onEveryHost('When a signature counts', (api) => {
   });
 });
 
-onEveryHost('A signature counts once', (api) => {
-  it('the same request again [A10]', async () => {
+onEveryHost('Replay protection', (api) => {
+  it('refuses the same request again [A10]', async () => {
     const request = await api.pull();
     await api.accepts(request, 201);
     await api.refuses(request, 401, 'signature_replayed');
     await api.refuses(request, 401, 'signature_replayed');
   });
 
-  it('another request with the same nonce [A10]', async () => {
+  it('refuses another request with the same nonce [A10]', async () => {
     await api.accepts(api.signed(nonce('used-by-reviewer')), 200);
     await api.refuses(api.signed({ ...nonce('used-by-reviewer'), target: '/invoices' }), 401, 'signature_replayed');
   });
 
-  it('the nonce of one agent is free for another [A10]', async () => {
+  it('accepts the nonce of one agent from another [A10]', async () => {
     await api.accepts(api.signed(nonce('used-by-both')), 200);
     await api.accepts(api.signed({ ...nonce('used-by-both'), key: runner }), 200);
   });
 
-  it('fifty copies at once: exactly one wins [A10]', async () => {
+  it('accepts exactly one of fifty concurrent copies [A10]', async () => {
     const request = await api.pull();
     const handledBefore = api.running.handled.length;
     const recordsBefore = api.records.length;
@@ -91,19 +91,19 @@ onEveryHost('A signature counts once', (api) => {
     expect(records.filter(({ decision }) => decision === 'allow')).toHaveLength(1);
   });
 
-  it('an invalid signature does not use up the nonce of an honest request [A10]', async () => {
+  it('does not consume a nonce when the signature is invalid [A10]', async () => {
     const honest = await api.pull();
     await api.refuses(tampered(honest, { target: '/repos/acme/api/merge' }), 401, 'signature_invalid');
     await api.accepts(honest, 201);
   });
 
-  it('a signature that verified is used up, whatever becomes of the body [A10]', async () => {
+  it('consumes the nonce of a valid signature, even if the body is refused [A10]', async () => {
     const request = await api.pull();
     await api.refuses(tampered(request, { body: Buffer.from('{"title":"X"}') }), 401, 'digest_mismatch');
     await api.refuses(request, 401, 'signature_replayed');
   });
 
-  it('the nonce is kept as long as the signature could be valid [A10]', async () => {
+  it('keeps a nonce as long as its signature is valid [A10]', async () => {
     const at = now();
     let time = at;
     const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
@@ -115,7 +115,7 @@ onEveryHost('A signature counts once', (api) => {
     await timed.refuses(request, 401, 'signature_expired');
   });
 
-  it('two processes with one store [A10]', async () => {
+  it('works across two processes with one store [A10]', async () => {
     const replay = memoryReplayStore();
     const origin = 'https://api.acme.dev';
     const shared = { config: { origin }, start: { guard: { replay } } };
@@ -125,7 +125,7 @@ onEveryHost('A signature counts once', (api) => {
     await other.refuses(request, 401, 'signature_replayed');
   });
 
-  it('a flood of nonces is refused, and pushes no nonce out [A10]', async () => {
+  it('refuses a flood of nonces, and evicts none [A10]', async () => {
     const small = await api.variant({
       start: { guard: { replay: memoryReplayStore({ maxEntries: 3, maxEntriesPerKey: 3 }) } },
     });
@@ -137,7 +137,7 @@ onEveryHost('A signature counts once', (api) => {
     await small.refuses(first, 401, 'signature_replayed');
   });
 
-  it('a refused body is not digested twice: the honest retry has a new nonce [A4]', async () => {
+  it('refuses a copy before its body is digested, and accepts a retry with a new nonce [A4]', async () => {
     const body = '{"title":"again"}';
     await api.refuses(await api.pull({}, { body, digest: sha256Digest('wrong') }), 401, 'digest_mismatch');
     await api.accepts(await api.pull({}, { body }), 201);

@@ -21,7 +21,7 @@ const plain = (api: Api): RawRequest => ({
   body: Buffer.alloc(0),
 });
 
-/** The last byte of the body changed on its way. */
+/** Changes the last byte of the body in transit. */
 function changed(request: RawRequest): RawRequest {
   const { body } = request;
   return tampered(request, { body: Buffer.concat([body.subarray(0, -1), Buffer.of((body.at(-1) ?? 0) ^ 1)]) });
@@ -30,7 +30,7 @@ function changed(request: RawRequest): RawRequest {
 onEverySetup(
   'Requests over HTTP/2',
   (api) => {
-    it('of an agent that signed are let in, with and without a token [G3]', async () => {
+    it('are accepted from a signed agent, with and without a token [G3]', async () => {
       const { response } = await api.accepts(api.signed(), 200);
       expect(JSON.parse(response.body)).toMatchObject({ actor: { id: reviewerId }, subject: { id: reviewerId } });
       const { response: forUser } = await api.accepts(await api.pull({}, { body: json }), 201);
@@ -52,7 +52,7 @@ onEverySetup(
       await api.accepts(request(), status);
     });
 
-    // Koa 2 by itself, without a guard, leaves HEAD unanswered over HTTP/2.
+    // Koa 2 does not answer HEAD over HTTP/2, even without a guard.
     if (api.host !== 'koa2') {
       it('HEAD [G3]', async () => {
         await api.accepts(api.signed({ method: 'HEAD' }), 200);
@@ -60,12 +60,12 @@ onEverySetup(
       });
     }
 
-    it('are answered as ever where no guard stands, and where no route is [G3]', async () => {
+    it('are answered as usual without a guard, and without a route [G3]', async () => {
       expect((await api.send({ ...plain(api), target: api.at('/public') })).status).toBe(200);
       await api.answers(api.signed({ target: '/nowhere' }), 404);
     });
 
-    it('are put to policy [D14]', async () => {
+    it('are decided by policy [D14]', async () => {
       await api.denies(api.signed({ key: runner, target: '/invoices' }), 403, 'policy_denied');
       const { response } = await api.denies(await api.pull({ scope: 'repo:read' }), 403, 'policy_denied');
       expect(response.headers).not.toHaveProperty('connection');
@@ -88,7 +88,7 @@ onEverySetup(
       ],
     ]);
 
-    it('count once, also beside each other on one connection [A10]', async () => {
+    it('are accepted once, also in concurrent streams of one connection [A10]', async () => {
       const request = api.signed();
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
@@ -119,7 +119,7 @@ onEveryHost(
       expect(JSON.parse(response.body)).toEqual({ bytes: body.length, sha256: sha256(body) });
     });
 
-    it('reach their reader whole without a stated length, frame by frame [A5]', async () => {
+    it('reach their reader whole when they have no stated length and come frame by frame [A5]', async () => {
       const request = tampered(put(json), { fields: { 'Content-Length': null } });
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
@@ -149,11 +149,11 @@ onEveryHost(
 );
 
 onEveryHost(
-  'Streams beside each other on one HTTP/2 connection',
+  'Concurrent streams on one HTTP/2 connection',
   (api) => {
     const put = (body: string | Buffer) => api.signed({ method: 'PUT', target: '/upload', body });
 
-    it('each is let in or refused by itself, and a refusal costs the others nothing [A4]', async () => {
+    it('are accepted or refused independently of each other [A4]', async () => {
       const requests = Array.from({ length: 30 }, (_, at) => (at % 3 === 0 ? changed(put('some')) : put('some')));
       await api.recordedOutcomes(20, async () => {
         const connection = await api.connectHttp2();
@@ -163,7 +163,7 @@ onEveryHost(
       });
     });
 
-    it('after an upload that is refused early the connection is good for the next [G4]', async () => {
+    it('leave the connection reusable after an upload is refused early [G4]', async () => {
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
         const refused = connection.begin(tampered(put(large), { fields: { 'Content-Digest': 'sha-256=:AA==:' } }));
@@ -193,7 +193,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('a client that goes away before its answer: the outcome says so [F5]', async () => {
+    it('record aborted when the client disconnects before the answer [F5]', async () => {
       const before = api.records.length;
       const small = await api.variant({
         start: {
@@ -212,7 +212,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('Expect: 100-continue is answered once the signature has verified, and never to a stranger [G4]', async () => {
+    it('answer Expect: 100-continue after the signature has verified, and never for a stranger [G4]', async () => {
       const request = api.signed({
         method: 'PUT',
         target: '/upload',
@@ -250,7 +250,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('what goes to a file leaves nothing behind [A4]', async () => {
+    it('leave no spool file behind [A4]', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'countersign-spool-'));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
       const guard = { memoryBodyBytes: 65_536, spoolDirectory: folder };
@@ -291,7 +291,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('that changed on their way fail their reader, and the outcome says so [A4]', async () => {
+    it('fail their reader when they were changed in transit, and the outcome records it [A4]', async () => {
       await api.recordedOutcomes(2, async () => {
         const connection = await api.connectHttp2();
         expect((await connection.send(changed(put(large)))).status).toBe(401);

@@ -15,7 +15,7 @@ const reviewerJwk = { ...reviewer.publicJwk, agent_id: reviewerId };
 const runnerJwk = { ...runner.publicJwk, agent_id: runnerId };
 
 onEveryHost('Agents that change while the API runs', (api) => {
-  it('suspended and resumed: it counts for the next request [C7]', async () => {
+  it('are refused from the next request when suspended, and accepted when resumed [C7]', async () => {
     const registry = agentsFromObjects(agents);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     await guarded.accepts(guarded.signed(), 200);
@@ -27,7 +27,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
     await guarded.accepts(await guarded.pull(), 201);
   });
 
-  it('suspended as an agent of which an issuer only says that it handed on: the chain ends, whoever its issuer [C7]', async () => {
+  it('end every chain in which an issuer only asserts them as a delegator when suspended [C7]', async () => {
     const registry = agentsFromObjects(agents);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     const act = { sub: reviewerId, act: { sub: 'agent-elsewhere', act: { sub: runnerId } } };
@@ -42,7 +42,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
     for (const request of requests) await guarded.accepts(request(), 200);
   });
 
-  it('rotated: both keys count, then the old one does not [C7]', async () => {
+  it('are accepted by both keys during a rotation, then only by the new one [C7]', async () => {
     const registry = agentsFromObjects(agents);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     await guarded.refuses(guarded.signed({ key: stranger }), 401, 'key_unknown');
@@ -56,7 +56,7 @@ onEveryHost('Agents that change while the API runs', (api) => {
     await guarded.accepts(await guarded.pull({}, { key: stranger }), 201);
   });
 
-  it('registered and removed [C7]', async () => {
+  it('are accepted when registered, and refused when removed [C7]', async () => {
     const registry = agentsFromObjects([]);
     const guarded = await api.variant({ start: { guard: { agents: registry } } });
     await guarded.refuses(guarded.signed(), 401, 'key_unknown');
@@ -86,7 +86,7 @@ onEveryHost('Keys of agents from a server', (api) => {
     await guarded.accepts(guarded.signed(), 200);
   });
 
-  it('a name on loopback is not connected to, unless that is allowed [A14]', async () => {
+  it('a name on loopback is refused unless it is allowed [A14]', async () => {
     const server = await startKeyServer(json({ keys: [reviewerJwk] }));
     const url = server.url.replace('127.0.0.1', 'localhost');
     const guarded = await api.variant({
@@ -116,7 +116,7 @@ onEveryHost('Keys of agents from a server', (api) => {
     await guarded.refuses(guarded.signed({ key: runner }), 503, 'keys_unavailable');
   });
 
-  it('a flood of unknown keys makes for one fetch [A14]', async () => {
+  it('a flood of unknown keys causes one fetch [A14]', async () => {
     const server = await startKeyServer(json({ keys: [reviewerJwk] }));
     const guarded = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
     for (let count = 0; count < 5; count += 1) {
@@ -129,7 +129,7 @@ onEveryHost('Keys of agents from a server', (api) => {
 
 onEveryHost('Keys of agents from a signature directory', (api) => {
   const type = 'application/http-message-signatures-directory+json';
-  /** Signed by hand, like everything that the scenarios send. */
+  /** Signed without our own packages, like all requests of the scenarios. */
   const directory = async (authority?: string) =>
     startKeyServer(({ headers: { host } }, response) => {
       const now = Math.floor(Date.now() / 1000);
@@ -140,14 +140,14 @@ onEveryHost('Keys of agents from a signature directory', (api) => {
       json({ keys: [reviewer.publicJwk] }, type)({} as never, response);
     });
 
-  it('a key that signed its directory counts, with what is allowed here', async () => {
+  it('a key that signed its directory is accepted, with the capabilities configured here', async () => {
     const { url } = await directory();
     const options = { id: reviewerId, capabilities: ['invoice:read'], ...loopback };
     const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
     await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
   });
 
-  it('a copy of the directory of somebody else gives nobody a key [A11]', async () => {
+  it("a copy of another agent's directory gives nobody a key [A11]", async () => {
     const { url } = await directory('crawler.example');
     const options = { id: 'agent-thief', ...loopback };
     const guarded = await api.variant({ start: { guard: { agents: agentsFromSignatureDirectory(url, options) } } });
@@ -167,13 +167,13 @@ onEveryHost('Keys of agents from a signature directory', (api) => {
 onEveryHost('Agents from a database, and from several places', (api) => {
   const row = { id: reviewerId, publicKey: reviewer.publicBase64, capabilities: ['invoice:read'] };
 
-  it('asks for each request, and only for what can be a key [A11]', async () => {
+  it('a database is asked for each request, and only for valid thumbprints [A11]', async () => {
     const asked: unknown[] = [];
     const database = agentsFromDatabase(async (question) => {
       asked.push(question);
       return question.thumbprint === reviewer.thumbprint ? row : undefined;
     });
-    // A request that takes longer than a second asks once more.
+    // A request that takes longer than a second is looked up again.
     const now = Date.now();
     const guarded = await api.variant({ start: { guard: { agents: database, clock: () => now } } });
     await guarded.accepts(guarded.signed({ target: '/invoices' }), 200);
@@ -192,7 +192,7 @@ onEveryHost('Agents from a database, and from several places', (api) => {
     await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
   });
 
-  it('of several places the earlier one cannot be shadowed [C5]', async () => {
+  it('a later directory cannot shadow an earlier one [C5]', async () => {
     const first = agentsFromObjects([row]);
     const second = agentsFromObjects([
       { id: reviewerId, publicKey: stranger.publicBase64, capabilities: ['record:delete'] },
@@ -202,7 +202,7 @@ onEveryHost('Agents from a database, and from several places', (api) => {
     await guarded.accepts(guarded.signed(), 200);
     await guarded.accepts(guarded.signed({ key: runner }), 200);
     await guarded.refuses(guarded.signed({ key: stranger }), 401, 'key_unknown');
-    // Nor can an issuer vouch for a key under a name that any of them knows.
+    // An issuer cannot vouch for a key under a name that a directory knows.
     const guest = keyNamed('guest');
     const token = await guarded.token({ act: { sub: runnerId }, cnf: { jwk: guest.publicJwk } });
     await guarded.refuses(guarded.signed({ key: guest, token }), 401, 'token_not_bound_to_agent');

@@ -13,7 +13,7 @@ function trusting(api: Api, { url }: KeyServer): Promise<Api> {
   return api.variant({ config: { issuers: [{ issuer: url, ...loopback }] } });
 }
 
-/** What an issuer at this URL may not say of itself: the other document is right, and must not be asked for. */
+/** Invalid metadata of an issuer at this URL: the other document is valid, and must not be fetched. */
 const badMetadata: readonly ((url: string) => unknown)[] = [
   (url) => ({ issuer: 'https://id.acme.dev', jwks_uri: `${url}/keys` }),
   (url) => ({ issuer: `${url}/`, jwks_uri: `${url}/keys` }),
@@ -42,7 +42,7 @@ onEveryHost('Issuers that are discovered', (api) => {
       '/keys': { keys: [issuer.jwk] },
     });
     const guarded = await trusting(api, server);
-    // Nobody is asked before a token comes.
+    // There is no fetch before the first token.
     await guarded.accepts(guarded.signed(), 200);
     expect(server.asked).toEqual([]);
     const token = await guarded.token({}, {}, issuer);
@@ -53,7 +53,7 @@ onEveryHost('Issuers that are discovered', (api) => {
     expect(server.asked).toHaveLength(asked);
   });
 
-  it('metadata that is wrong is not believed, nor made up for [A14, B4]', async () => {
+  it('invalid metadata is refused, without a fallback [A14, B4]', async () => {
     const servers = await Promise.all(
       badMetadata.map(async (metadata) => {
         const server = await startKeyServer(down);
@@ -93,7 +93,7 @@ onEveryHost('Issuers that are discovered', (api) => {
 });
 
 onEveryHost('Users of several issuers', (api) => {
-  it('what is permitted to a user of ours is not permitted to the user of that name at a partner [C8]', async () => {
+  it("a permit for our user does not cover a partner's user of the same name [C8]", async () => {
     const ours = `permit(principal, action == Action::"pr.create", resource)
       when { context has onBehalfOf && context.onBehalfOf == User::"${userId}" };`;
     const guarded = await api.variant({ config: { policies: ours } });
@@ -101,14 +101,14 @@ onEveryHost('Users of several issuers', (api) => {
     const theirs = await guarded.token({}, {}, partner);
     const { records } = await guarded.denies(await guarded.pull({}, { token: theirs }), 403, 'policy_denied');
     expect(records[0]).toMatchObject({ subject: { id: `partner:${userId}`, issuer: partner.issuer } });
-    // Nor does a partner become one of us, nor we one of them, by the name that is in the token.
+    // The name in a token turns neither a partner's user into ours nor ours into the partner's.
     const inside = await guarded.token({ sub: `partner:${userId}` });
     await guarded.refuses(await guarded.pull({}, { token: inside }), 401, 'token_invalid');
   });
 });
 
 onEveryHost('Issuers with an audience of their own', (api) => {
-  it('its tokens are for that audience, and not for the one of the guard [B5]', async () => {
+  it('accept their tokens only for that audience, not for the one of the guard [B5]', async () => {
     const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
     const guarded = await api.variant({ config: { issuers } });
     const token = await guarded.token({ aud: ['urn:acme:api', 'urn:other'] }, {}, partner);
@@ -117,7 +117,7 @@ onEveryHost('Issuers with an audience of their own', (api) => {
     await guarded.refuses(await guarded.pull({}, { token: usual }), 401, 'token_audience_mismatch');
   });
 
-  it('its tokens can be handed on, for that audience and no other [B5]', async () => {
+  it('accept links to their tokens for that audience only [B5]', async () => {
     const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
     const guarded = await api.variant({ config: { issuers } });
     const claims = { aud: ['urn:acme:api', 'urn:other'], act: { sub: runnerId }, scope: 'repo:read' };
@@ -136,7 +136,7 @@ onEveryHost('Issuers with an audience of their own', (api) => {
     await guarded.refuses(handedOn(guarded.audience), 401, 'delegation_audience_mismatch');
   });
 
-  it('a link without a token is for the audience of the guard [B5]', async () => {
+  it('do not change the audience of a link without a token [B5]', async () => {
     const issuers = [{ issuer: partner.issuer, jwks: { keys: [partner.jwk] }, audience: 'urn:acme:api' }];
     const guarded = await api.variant({ config: { issuers } });
     const own = (audience: string) => {

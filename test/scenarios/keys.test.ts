@@ -21,13 +21,13 @@ onEveryHost('Keys', (api) => {
     ['no keyid [A11]', () => api.signed({ parameters: { keyid: undefined } }), 401, 'signature_incomplete'],
   ]);
 
-  it('the keyid is recorded as claimed, and nobody as actor [F7]', async () => {
+  it('are recorded as claimed, without an actor [F7]', async () => {
     const { records } = await api.refuses(api.signed({ sign: () => Buffer.alloc(64) }), 401, 'signature_invalid');
     expect(records[0]?.claimed).toEqual({ keyId: reviewer.thumbprint });
     expect(JSON.stringify(records)).not.toContain(reviewerId);
   });
 
-  it('once the signature has verified the record names the agent that holds the key, still not as actor [F7]', async () => {
+  it('name their agent in the record as claimed after the signature has verified, not as actor [F7]', async () => {
     const { records } = await api.refuses(
       await api.pull({ aud: 'https://other.example' }),
       401,
@@ -58,7 +58,7 @@ onEveryHost('Keys that cannot be registered', (api) => {
     await expect(api.variant({ config: { agents: [...agents, agent as never] } })).rejects.toThrow(says);
   });
 
-  it('a rotated key: the old one counts while it overlaps [C7]', async () => {
+  it('an old key is accepted during the overlap of a rotation [C7]', async () => {
     const old = keyNamed('old');
     const rotated = {
       id: 'agent-both',

@@ -17,7 +17,7 @@ async function spooling(api: Api): Promise<{ small: Api; folder: string }> {
 }
 
 onEverySetup('A body too large for memory', (api) => {
-  it('reaches its reader whole, and leaves nothing behind [G4]', async () => {
+  it('reaches its reader whole, and leaves no file behind [G4]', async () => {
     const { small, folder } = await spooling(api);
     const { response } = await small.accepts(small.signed({ method: 'PUT', target: '/upload', body }), 200);
     const sha256 = createHash('sha256').update(body).digest('hex');
@@ -25,7 +25,7 @@ onEverySetup('A body too large for memory', (api) => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is refused when a byte of it changed [A4]', async () => {
+  it('is refused when one byte was changed [A4]', async () => {
     const { small, folder } = await spooling(api);
     const request = small.signed({ method: 'PUT', target: '/upload', body });
     const changed = Buffer.from(body);
@@ -34,7 +34,7 @@ onEverySetup('A body too large for memory', (api) => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is our outage when there is nowhere to keep it', async () => {
+  it('gets 503 when it cannot be spooled', async () => {
     const { small, folder } = await spooling(api);
     rmSync(folder, { recursive: true });
     await small.refuses(small.signed({ method: 'PUT', target: '/upload', body }), 503, 'spool_unavailable');

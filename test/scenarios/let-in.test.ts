@@ -32,7 +32,7 @@ onEverySetup('Requests that are let in', (api) => {
     expect(records.map(({ phase }) => phase)).toEqual(['outcome']);
   });
 
-  it('no shared cache may keep what an agent got, or was refused [A13]', async () => {
+  it('answers and refusals to agents are not cacheable by shared caches [A13]', async () => {
     const { response } = await api.accepts(api.signed({ target: '/invoices' }), 200);
     expect(response.headers['cache-control']).toBe('private');
     const { response: nothing } = await api.answers(api.signed({ target: '/nowhere' }), 404);
@@ -69,13 +69,13 @@ onEverySetup('Requests that are let in', (api) => {
     expect(records[1]?.request.id).toBe(records[0]?.request.id);
   });
 
-  it('the scope is what the token and the capabilities have in common', async () => {
+  it('the scope is the intersection of the token and the capabilities', async () => {
     const token = await api.token({ scope: 'pr invoice:read:march secrets' });
     const { response } = await api.accepts(api.signed({ token }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ scope: ['invoice:read:march', 'pr:write:draft'] });
   });
 
-  it('a token about the agent itself only narrows what it may do', async () => {
+  it('a token about the agent itself only narrows its rights', async () => {
     const token = await api.token({ sub: reviewerId, act: undefined, scope: 'repo:read' });
     const { response } = await api.accepts(api.signed({ token }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ subject: { type: 'agent' }, scope: ['repo:read'] });
@@ -87,7 +87,7 @@ onEverySetup('Requests that are let in', (api) => {
     await api.accepts(await api.pull({}, { token }), 201);
   });
 
-  it('an agent that only its issuer knows, by cnf.jwk', async () => {
+  it('an agent that only its issuer vouches for, by cnf.jwk', async () => {
     const guest = keyNamed('guest');
     const token = await api.token({
       act: { sub: 'agent-guest' },
@@ -118,7 +118,7 @@ onEverySetup('Requests that are let in', (api) => {
     );
   });
 
-  it('signatures of other profiles stand beside ours', async () => {
+  it('signatures of other profiles beside ours', async () => {
     const other = api.signed({
       key: keyNamed('cdn'),
       label: 'cdn',
@@ -184,12 +184,12 @@ onEverySetup('Requests that are let in', (api) => {
     expect(api.records).toHaveLength(before);
   });
 
-  it('a path that no route has is 404 once verified', async () => {
+  it('a path without a route gets 404 after verification', async () => {
     const { records } = await api.answers(api.signed({ target: '/nowhere' }), 404);
     expect(records).toMatchObject([{ phase: 'outcome', actor: { id: reviewerId } }]);
   });
 
-  it('a body that nobody reads does not keep the answer', async () => {
+  it('a body that no handler reads does not delay the answer', async () => {
     const body = JSON.stringify('x'.repeat(90_000));
     await api.accepts(await api.pull({}, { body: `{"title":${body}}` }), 201);
   });

@@ -33,7 +33,7 @@ const theRunner: TestAgent = { id: runnerId, key: runner };
 const guest: TestAgent = { id: 'agent-guest', key: keyNamed('guest') };
 const crowd = Array.from({ length: 7 }, (_, index) => agentNamed(`agent-link-${index}`));
 
-/** It may do all that the billing agent may; only policy knows it. */
+/** It has the same capabilities as the billing agent; only policy distinguishes it. */
 const crawler = agentNamed('agent-crawler');
 
 const registered: readonly AgentRegistration[] = [
@@ -58,7 +58,7 @@ const world: ApiOptions = {
 /** The orchestrator acts for the user. */
 const rootClaims: Claims = { act: { sub: orchestrator.id }, scope: 'pr:write repo:read invoice:read' };
 
-/** What one attack or one chain is made of. */
+/** The parts of one attack or chain. */
 interface Sent {
   readonly token?: string;
   readonly links: readonly string[];
@@ -138,7 +138,7 @@ onEveryHost(
       expect(records[0]).toMatchObject({ decision: 'allow', chain, scope: ['pr:write:draft'] });
     });
 
-    it('a token about an agent itself, handed on', async () => {
+    it('a token about an agent itself, with a link', async () => {
       const token = await api.token({ sub: orchestrator.id, act: undefined, scope: 'repo:read' });
       const links = [
         linkOf(orchestrator, runnerId, { audience: api.audience, parent: token, claims: { scope: 'repo:read' } }),
@@ -148,14 +148,14 @@ onEveryHost(
       expect(idsOf(answer)).toEqual([orchestrator.id, runnerId]);
     });
 
-    it('actors that the issuer asserts, and then links', async () => {
+    it('actors asserted by the issuer, followed by links', async () => {
       const token = await api.token({ act: { sub: orchestrator.id, act: { sub: 'agent-first' } }, scope: 'repo:read' });
       const links = linksThrough([orchestrator, billing, theRunner], api.audience, token, { scope: 'repo:read' });
       const answer = await whoami(api, { token, links, key: theRunner });
       expect(idsOf(answer)).toEqual([userId, 'agent-first', orchestrator.id, billing.id, runnerId]);
     });
 
-    it('an agent whose key a partner vouches for hands on under its name there [C5]', async () => {
+    it('an agent whose key a partner vouches for delegates under its name there [C5]', async () => {
       const claims = { act: { sub: guest.id }, cnf: { jwk: guest.key.publicJwk }, scope: 'repo:read' };
       const token = await api.token(claims, {}, partner);
       const links = [
@@ -165,12 +165,12 @@ onEveryHost(
       expect(idsOf(answer)).toEqual(['partner:user_123', 'partner:agent-guest', runnerId]);
     });
 
-    it('the scope is what every hop and every agent in between may do [C6]', async () => {
+    it('the scope is the intersection of every hop and every agent in between [C6]', async () => {
       const token = await api.token({ ...rootClaims, scope: 'pr invoice:read' });
       const links = linksThrough([orchestrator, billing, theReviewer], api.audience, token, {
         scope: 'pr:write invoice:read',
       });
-      // The billing agent may not write pull requests, and so cannot hand that on.
+      // The billing agent cannot write pull requests, so it cannot delegate that.
       expect(await whoami(api, { token, links })).toMatchObject({ scope: ['invoice:read'] });
     });
 
@@ -183,7 +183,7 @@ onEveryHost(
       expect(await whoami(api, alone)).toMatchObject({ scope: ['invoice:read', 'repo:read'] });
     });
 
-    it('history may forbid: not through the crawler [C4]', async () => {
+    it('a policy can forbid an actor of the history, the crawler [C4]', async () => {
       const through = async (middle: TestAgent) => {
         const links = linksThrough([orchestrator, middle, theReviewer], api.audience);
         return send(api, { links, request: { target: '/invoices' } });
@@ -196,14 +196,14 @@ onEveryHost(
       });
     });
 
-    it('policy tells an agent on whose behalf from a user [C2]', async () => {
+    it('policy distinguishes an agent as subject from a user [C2]', async () => {
       const links = [linkOf(orchestrator, reviewerId, { audience: api.audience })];
       const merge = { method: 'POST', target: '/repos/acme/tools/merge' };
       const { records } = await api.accepts(send(api, { links, request: merge }), 200);
       expect(records[0]?.policies).toContain('policies.cedar#orchestrators-merges');
     });
 
-    it('one chain serves many requests, and each link is asked about each time', async () => {
+    it('one chain serves many requests, and each link is revalidated each time', async () => {
       const sent = await handedOn(api);
       await whoami(api, sent);
       await whoami(api, sent);
@@ -624,7 +624,7 @@ onEveryHost(
       await exact.accepts(await exact.pull({ scope: 'pr:write:draft' }), 201);
     });
 
-    it('such a scope does not cover what policy asks for either [C6]', async () => {
+    it('exact scopes do not cover a narrower scope of the policy [C6]', async () => {
       const capable = agents.map((one) =>
         'id' in one && one.id === reviewerId ? { ...one, capabilities: ['pr:write'] } : one,
       );
@@ -637,7 +637,7 @@ onEveryHost(
   world,
 );
 
-/** The agent as it runs our own client. */
+/** The agent with our own client. */
 function agentOf({ id, key }: TestAgent): Promise<Agent> {
   return createAgent({ id, key: loadAgentKey(key.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()) });
 }

@@ -16,7 +16,7 @@ import Koa from 'koa';
 import { describe, expect, it } from 'vitest';
 import { agentId, guarded, send, serve, signed } from '../support/guarded.js';
 
-/** What the one route answers to the caller of its request. */
+/** The answer of the one route to its caller. */
 type List = (caller: Caller | undefined) => Promise<RefusalResponse>;
 
 type Lists = (guard: Guard, list: List) => RequestListener | Promise<RequestListener>;
@@ -67,15 +67,15 @@ const thing = (id: string, n: number): Resource & { readonly n: number } => ({
   attributes: { n },
 });
 const [big, small, odd, twin] = [thing('big', 9), thing('small', 1), thing('odd', 3), thing('big', 2)];
-/** Out of order, one of them twice, one name for two, and one that makes the policy err. */
+/** Out of order, with a duplicate, one name for two types, and one that makes the policy fail. */
 const stored: readonly Resource[] = [odd, big, small, { type: 'Thing', id: 'bare' }, odd, twin];
 
 const policy = await cedarFromText({
   policies: `@id("few") permit(principal, action == Action::"thing.list", resource) when { resource.n < 5 };`,
 });
 
-describe.each(frameworks)('What a caller may see of a list, on %s', (_name, lists) => {
-  /** Sends one request for the list to an app; `meanwhile` happens once it is let in, before policy is asked. */
+describe.each(frameworks)('A filtered list, on %s', (_name, lists) => {
+  /** Sends one request for the list to an app; `meanwhile` runs after its admission, before policy is asked. */
   async function listed(engine: PolicyEngine, meanwhile: (guard: Guard) => void = () => {}) {
     const { guard, audit } = await guarded({ policy: engine, onTrouble: () => {} });
     const app = await lists(guard, async (caller) => {
@@ -90,7 +90,7 @@ describe.each(frameworks)('What a caller may see of a list, on %s', (_name, list
     return { response, decisions: audit.records.filter(({ phase }) => phase === 'decision') };
   }
 
-  it('in its own order, as often as it stands there, and in one record [F2]', async () => {
+  it('keeps order and duplicates, and has one record [F2]', async () => {
     const { response, decisions } = await listed(policy);
     expect([response.status, JSON.parse(response.body)]).toEqual([200, [odd, small, odd, twin]]);
     const named = [odd, small, odd, twin].map(({ type, id }) => ({ type, id }));
@@ -106,14 +106,14 @@ describe.each(frameworks)('What a caller may see of a list, on %s', (_name, list
     ]);
   });
 
-  it('nothing to an agent that is revoked between its request and its list [C7]', async () => {
+  it('is refused when the agent is revoked between its request and its list [C7]', async () => {
     const { response, decisions } = await listed(policy, (guard) => guard.revocations.revoke({ agent: agentId }));
     expect([response.status, JSON.parse(response.body)]).toMatchObject([401, { code: 'agent_suspended' }]);
     expect(decisions).toMatchObject([{ decision: 'deny', code: 'agent_suspended', action: 'thing.list' }]);
     expect(decisions[0]).not.toHaveProperty('filtered');
   });
 
-  it('no part of a list where policy cannot be asked about all of it [D4]', async () => {
+  it('is refused whole when policy cannot decide about all of it [D4]', async () => {
     const partly: PolicyEngine = {
       scopeVocabulary: [],
       decide: (query) => (query.resource.id === 'small' ? Promise.reject(new Error('down')) : policy.decide(query)),

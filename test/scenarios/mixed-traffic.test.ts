@@ -20,7 +20,7 @@ onEverySetup(
       fields: [['Host', api.authority], ...fields],
       body: Buffer.alloc(0),
     });
-    /** An unsigned request that must go on to the application, and leave no trace of ours. */
+    /** An unsigned request that must reach the application without a record or caller. */
     const passes = async (request: RawRequest, status = 200) => {
       const before = api.records.length;
       const handledBefore = api.running.handled.length;
@@ -31,24 +31,24 @@ onEverySetup(
       return JSON.parse(response.body) as unknown;
     };
 
-    it('what carries none of our marks goes on to the application, without a caller', async () => {
+    it('an unmarked request reaches the application without a caller', async () => {
       expect(await passes(plain('/whoami'))).toEqual({});
       expect(await passes(plain('/invoices?a=b', ['Cookie', 'session=1'], ['X-User', 'admin']))).toEqual({
         query: { a: 'b' },
       });
     });
 
-    it('a person with an own token, for the application to check', async () => {
+    it("a person's own token is left to the application", async () => {
       await passes(plain('/whoami', bearer(await api.token({ act: undefined }))));
       await passes(plain('/whoami', ['Authorization', 'Basic dXNlcjpwYXNzd29yZA==']));
       await passes(plain('/whoami', bearer('not-even.a.token')));
     });
 
-    it('a signature of another profile is none of our marks', async () => {
+    it('a signature of another profile is not a mark', async () => {
       await passes(api.signed({ parameters: { tag: '"web-bot-auth"' } }));
     });
 
-    it('a body goes on untouched', async () => {
+    it('a body passes unchanged', async () => {
       const body = Buffer.alloc(200_000, 'x');
       const upload = plain('/upload', ['Content-Length', String(body.length)], ['Content-Digest', 'sha-256=:AAAA:']);
       expect(await passes({ ...upload, method: 'PUT', body })).toEqual({
@@ -57,12 +57,12 @@ onEverySetup(
       });
     });
 
-    it('an agent is decided on as ever', async () => {
+    it('an agent is decided on as usual', async () => {
       await api.accepts(await api.pull(), 201);
       await api.denies(api.signed({ key: runner, target: '/invoices' }), 403, 'policy_denied');
     });
 
-    it('people and agents side by side, on one connection and on many: nobody is taken for another [A17, G1]', async () => {
+    it('people and agents are not confused on one connection or on many [A17, G1]', async () => {
       const person = async () => plain('/whoami', ['Cookie', 'session=1'], bearer(await api.token({ act: undefined })));
       const agent = async (key: TestKey) => api.signed({ key });
       const kinds = [

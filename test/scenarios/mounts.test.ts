@@ -15,7 +15,7 @@ import { sendHttp2, serveHttp2 } from '../support/http2.js';
 import { patiently } from '../support/patiently.js';
 import type { RawRequest } from '../support/signed-request.js';
 
-/** An application with a guard at its head, whose handler answers to whatever is let in. */
+/** An application with a guard first, whose handler answers every accepted request. */
 type Guest = (parts: Guarded, ran: () => void) => RequestListener | Promise<RequestListener>;
 
 const everyRequest = { everyRequest: true };
@@ -67,7 +67,7 @@ const guests: readonly (readonly [string, Guest])[] = [
   ['node-http', nodeGuest],
 ];
 
-/** Koa that hands all below /admin to an application of another kind. */
+/** Koa that passes everything below /admin to an application of another framework. */
 function underKoaMount(guest: RequestListener, ...before: readonly KoaMiddleware<KoaContext>[]): RequestListener {
   const app = new Koa3();
   for (const middleware of before) app.use(middleware);
@@ -84,7 +84,7 @@ function underKoaMount(guest: RequestListener, ...before: readonly KoaMiddleware
 
 type Send = (request: RawRequest) => Promise<{ readonly status: number }>;
 
-/** What was signed for the whole target is let in and decided on by it; what was signed for its end alone is refused. */
+/** A signature for the whole target is accepted; one for the part below the mount is refused. */
 async function bindsPrefix({ audit, queries }: Guarded, ran: readonly unknown[], sendTo: Send): Promise<void> {
   const whole = signed({ target: '/admin/reports' });
   expect(await sendTo(whole)).toMatchObject({ status: 200 });
@@ -113,7 +113,7 @@ describe.each(guests)('The prefix of a mount around %s', (_name, guest) => {
     await bindsPrefix(parts, ran, (request) => send(server.url, request));
   });
 
-  it('is bound under koa-mount when the guard of Koa stands before it [H5]', async () => {
+  it('is bound under koa-mount when the guard of Koa comes first [H5]', async () => {
     const parts = await guarded();
     const ran: string[] = [];
     const inner = await guest(parts, () => ran.push('ran'));
@@ -136,7 +136,7 @@ it('The prefix is bound for Koa behind Express that was under a mount of the sam
   const parts = await guarded();
   const ran: string[] = [];
   const app = new Koa3();
-  // Express passes on what it has no route for, and leaves the target that it saw on the request.
+  // Express passes unknown routes on, and leaves its target on the request.
   app.use(
     mounted(
       '/admin',

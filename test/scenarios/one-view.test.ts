@@ -9,7 +9,7 @@ const upload = Buffer.from(body);
 const condition = 'Sat, 29 Oct 1994 19:43:31 GMT';
 
 const fillers = (count: number): Field[] => Array.from({ length: count }, () => ['a', '']);
-/** As a middleman sends it: the signed lines untouched, and others before them. */
+/** As an intermediary sends it: the signed lines unchanged, and others before them. */
 const behind = (count: number, request: RawRequest): RawRequest => ({
   ...request,
   fields: [...fillers(count), ...request.fields],
@@ -44,7 +44,7 @@ onEverySetup('Fields that the server drops', (api) => {
     ['no field yet, but more lines than are read [H1]', () => behind(257, api.signed()), 431, 'fields_too_large'],
   ]);
 
-  it('many lines, and none dropped, are read [H1]', async () => {
+  it('many lines are accepted when none is dropped [H1]', async () => {
     await api.accepts(behind(200, api.signed()), 200);
   });
 });
@@ -89,7 +89,7 @@ onEverySetup(
       ],
     ]);
 
-    it('an unsigned field that is dropped harms nobody [H1]', async () => {
+    it('a dropped unsigned field has no effect [H1]', async () => {
       await api.accepts(movedBehind(50, withFields(api.signed(), ['x-unsigned', '1']), 'x-unsigned'), 200);
     });
   },
@@ -97,9 +97,9 @@ onEverySetup(
 );
 
 onEveryHost(
-  'The length of a body, dropped where nothing else is',
+  'A body whose Content-Length line is dropped',
   (api) => {
-    // 64 lines are handed over in two batches of 32, so that neither view has the one behind them.
+    // Node passes 64 lines in two batches of 32, so that neither view has the line after them.
     refuseEach(api, [
       ['a length [H1]', () => movedBehind(64, uploadOf(api), 'content-length'), 431, 'fields_too_large'],
       [
@@ -119,7 +119,7 @@ onEveryHost(
 );
 
 onEveryHost(
-  'The length of a streamed body, dropped where nothing else is',
+  'A streamed body whose Content-Length line is dropped',
   (api) => {
     refuseEach(api, [
       ['a length [H1]', () => movedBehind(64, uploadOf(api), 'content-length'), 431, 'fields_too_large'],
@@ -166,7 +166,7 @@ for (const http2 of [false, true]) {
         ]);
       }
 
-      it('whole, and a list in several lines, it reads as signed [H4]', async () => {
+      it('is read as signed when it is whole, or a list in several lines [H4]', async () => {
         await api.accepts(covering('if-unmodified-since', condition), 200);
         await api.accepts(covering('cookie', 'role=reader; admin=0'), 200);
         if (!http2) await api.accepts(cut(covering('x-list', 'a, b'), 'x-list', ', '), 200);
@@ -197,7 +197,7 @@ onEverySetup('A content coding', (api) => {
     ],
   ]);
 
-  it('that is signed is accepted [H3]', async () => {
+  it('is accepted when it is signed [H3]', async () => {
     await api.accepts(put([encoding]), 200);
   });
 });
@@ -226,7 +226,7 @@ onEverySetup('A chunked body that is empty', (api) => {
     const fields: Field[] = [['Transfer-Encoding', 'chunked']];
     return { ...api.signed({ method: 'PUT', target: '/upload', fields, ...options }), body: Buffer.from('0\r\n\r\n') };
   };
-  it('needs no digest, as any empty body [A5]', async () => {
+  it('needs no digest, like any empty body [A5]', async () => {
     const { response } = await api.accepts(empty(), 200);
     expect(JSON.parse(response.body)).toMatchObject({ bytes: 0 });
   });

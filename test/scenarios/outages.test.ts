@@ -31,8 +31,8 @@ async function keyServer(json: object): Promise<{ url: string; stop(): Promise<v
 const never = () => new Promise<never>(() => {});
 const rejecting = () => Promise.reject(new Error('ECONNREFUSED 10.0.0.7:5432'));
 
-onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
-  it('the key server is down [A14]', async () => {
+onEveryHost('An outage of ours gets 503', (api) => {
+  it('when the key server is down [A14]', async () => {
     const server = await keyServer({ keys: [{ ...reviewer.publicJwk, agent_id: reviewerId }] });
     await server.stop();
     const failing = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
@@ -41,7 +41,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     expect(response.headers).not.toHaveProperty('accept-signature');
   });
 
-  it('the key server goes down after it was asked: its keys go on counting [A14]', async () => {
+  it('unless the key server goes down after a fetch: its keys stay valid [A14]', async () => {
     const server = await keyServer({ keys: [{ ...reviewer.publicJwk, agent_id: reviewerId }] });
     const cached = await api.variant({ start: { guard: { agents: agentsFromJwks(server.url, loopback) } } });
     await cached.accepts(cached.signed(), 200);
@@ -70,7 +70,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     await failing.refuses(failing.signed(), 503, 'keys_unavailable');
   });
 
-  it('a directory that cannot say whether a name is taken lets nobody vouch for it [C5]', async () => {
+  it('when a directory cannot tell whether a vouched name is taken [C5]', async () => {
     const agents: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: rejecting };
     const failing = await api.variant({ start: { guard: { agents } } });
     const guest = keyNamed('guest');
@@ -87,11 +87,11 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     const failing = await api.variant({ start: { guard: { agents: directory } } });
     const act = { sub: reviewerId, act: { sub: 'agent-before' } };
     await failing.refuses(await failing.pull({ act }), 503, 'keys_unavailable');
-    // Nobody is asked for where there is no such agent.
+    // There is no lookup for an agent that does not exist.
     await failing.accepts(await failing.pull(), 201);
   });
 
-  it('the keys of the issuer cannot be fetched; without a token nobody asks for them [A14]', async () => {
+  it("when the issuer's keys cannot be fetched, but not without a token [A14]", async () => {
     const server = await keyServer({ keys: [issuer.jwk] });
     await server.stop();
     const failing = await api.variant({
@@ -101,7 +101,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     await failing.accepts(failing.signed(), 200);
   });
 
-  it('the keys of the issuer are fetched from a server [A14]', async () => {
+  it("unless the issuer's keys are fetched from a server [A14]", async () => {
     const server = await keyServer({ keys: [issuer.jwk] });
     const remote = await api.variant({
       config: { issuers: [{ issuer: issuer.issuer, jwksUri: server.url, ...loopback }] },
@@ -138,7 +138,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     expect(records[0]?.detail).toBe('Error: no answer within 1 s');
   });
 
-  it('a directory that never says whether a prior actor is suspended [J3]', async () => {
+  it('when a directory never answers whether a prior actor is suspended [J3]', async () => {
     const held = agentsFromObjects(agents);
     const directory: AgentDirectory = {
       findByThumbprint: (thumbprint) => held.findByThumbprint(thumbprint),
@@ -163,13 +163,13 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     expect(records[0]).toMatchObject({ actor: { id: reviewerId }, action: 'pr.create' });
   });
 
-  it('a policy engine that says neither allow nor deny [D3]', async () => {
+  it('when a policy engine answers neither allow nor deny [D3]', async () => {
     const answer = { decision: 'maybe', cause: 'policy', policies: [], policySet: '', errors: [] } as never;
     const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide: () => answer } } } });
     await failing.denies(await failing.pull(), 403, 'policy_error');
   });
 
-  it('the folder of the audit log is removed while it is written [F4, F6]', async () => {
+  it('when the folder of the audit log is removed during writing [F4, F6]', async () => {
     const troubles: string[] = [];
     const failing = await api.variant({ start: { guard: { onTrouble: (text) => void troubles.push(text) } } });
     await failing.accepts(await failing.pull(), 201);
@@ -181,7 +181,7 @@ onEveryHost('An outage of ours refuses, and blames nobody', (api) => {
     expect(troubles.map((text) => /could not be written \((\d) so far\)/.exec(text)?.[1])).toEqual(['1', '2', '4']);
   });
 
-  it('whatever else fails while a request is checked refuses it', async () => {
+  it('when any other step of the verification fails', async () => {
     let broken = false;
     const clock = () => {
       if (!broken) return Date.now();

@@ -17,13 +17,13 @@ function outcomesOf(api: Api): readonly AuditRecord[] {
   return api.records.filter(({ phase }) => phase === 'outcome');
 }
 
-/** These and no others, each of a request of its own. */
+/** Exactly these outcomes, each of a different request. */
 async function expectOutcomes(api: Api, wanted: readonly object[]): Promise<void> {
   await vi.waitFor(() => expect(outcomesOf(api).map(({ outcome }) => outcome)).toEqual(wanted), patiently);
   expect(new Set(outcomesOf(api).map(({ request }) => request?.id)).size).toBe(wanted.length);
 }
 
-/** So many at once on one connection, once all their handlers run. */
+/** Sends `count` pipelined requests on one connection and waits until all handlers run. */
 async function piped(slow: Api, count: number): Promise<Connection> {
   const connection = await slow.connect();
   connection.write(Buffer.concat(Array.from({ length: count }, () => serialized(invoices(slow)))));
@@ -32,7 +32,7 @@ async function piped(slow: Api, count: number): Promise<Connection> {
 }
 
 onEveryHost('Pipelined requests', (api) => {
-  it.each([2, 20])('%i of a client that goes away: each has its outcome [F5]', async (count) => {
+  it.each([2, 20])('have %i outcomes when the client disconnects [F5]', async (count) => {
     const held = deferred();
     const slow = await api.variant({ start: { onHandled: () => held.promise } });
     (await piped(slow, count)).destroy();
@@ -43,7 +43,7 @@ onEveryHost('Pipelined requests', (api) => {
     await expectOutcomes(slow, all);
   });
 
-  it('an answer that never had its turn has not finished [F5]', async () => {
+  it('record aborted for an answer that was never sent [F5]', async () => {
     const held = deferred();
     const slow = await api.variant({
       start: { onHandled: (name) => (name === 'invoice.read' ? held.promise : undefined) },
@@ -51,7 +51,7 @@ onEveryHost('Pipelined requests', (api) => {
     const connection = await slow.connect();
     connection.write(Buffer.concat([invoices(slow), slow.signed(), slow.signed()].map(serialized)));
     await vi.waitFor(() => expect(slow.running.handled).toHaveLength(3), patiently);
-    // A whole other exchange goes by: the second and the third have answered, as far as their handlers know.
+    // After another complete exchange, the handlers of the second and third have answered.
     expect((await slow.send(Buffer.from(`GET ${slow.at('/public')} HTTP/1.1\r\nHost: x\r\n\r\n`))).status).toBe(200);
     connection.destroy();
     await expectOutcomes(slow, [aborted, aborted, aborted]);
@@ -60,7 +60,7 @@ onEveryHost('Pipelined requests', (api) => {
     await expectOutcomes(slow, [aborted, aborted, aborted]);
   });
 
-  it('and then what is no request: each has its outcome [F5]', async () => {
+  it('have an outcome each when invalid bytes follow later [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await piped(slow, 2);
     connection.write(noRequest);
@@ -68,7 +68,7 @@ onEveryHost('Pipelined requests', (api) => {
     await expectOutcomes(slow, [aborted, aborted]);
   });
 
-  it('and with them what is no request: nothing ran, or has its outcome [F5]', async () => {
+  it('did not run or have an outcome when invalid bytes follow immediately [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     const connection = await slow.connect();
     connection.write(Buffer.concat([serialized(invoices(slow)), serialized(invoices(slow)), noRequest]));
@@ -78,14 +78,14 @@ onEveryHost('Pipelined requests', (api) => {
     expect(outcomesOf(slow)).toHaveLength(slow.running.handled.length);
   });
 
-  it('when the server stops: each has its outcome [F5]', async () => {
+  it('have an outcome each when the server stops [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     await piped(slow, 3);
     await slow.stop();
     await expectOutcomes(slow, [aborted, aborted, aborted]);
   });
 
-  it('when the server gives up: each has its outcome [F5]', async () => {
+  it('have an outcome each when the server times out [F5]', async () => {
     const slow = await api.variant({ start: { onHandled: () => new Promise(() => {}) } });
     await piped(slow, 3);
     slow.running.giveUpAfter(20);
@@ -94,7 +94,7 @@ onEveryHost('Pipelined requests', (api) => {
   });
 });
 
-onEveryHost('An application that is refused, and goes on', (api) => {
+onEveryHost('An application that continues after a refusal', (api) => {
   const billing = { type: 'Dataset', id: 'billing' };
 
   it.each<[string, (slow: Api, caller: Caller) => Promise<{ readonly ok: boolean }>, boolean]>([
@@ -125,7 +125,7 @@ onEveryHost('An application that is refused, and goes on', (api) => {
     ]);
   });
 
-  it('a permission of the route, with refusals thrown: one outcome [F5]', async () => {
+  it('has one outcome when the permit of the route throws its refusal [F5]', async () => {
     const throwing = await api.variant({ start: { admission: { onRefusal: 'throw' } } });
     const { records } = await throwing.answers(throwing.signed({ key: runner, target: '/invoices' }), 403);
     expect(records).toMatchObject([
@@ -136,16 +136,16 @@ onEveryHost('An application that is refused, and goes on', (api) => {
 });
 
 onEveryHost('Requests of other kinds', (api) => {
-  it('OPTIONS that the framework answers [F5]', async () => {
+  it('have an outcome when the framework answers OPTIONS [F5]', async () => {
     const { records } = await api.answers(api.signed({ method: 'OPTIONS', target: '/invoices' }));
     expect(records).toHaveLength(1);
   });
 
-  it('HEAD [F5]', async () => {
+  it('have an outcome when the method is HEAD [F5]', async () => {
     await api.accepts(api.signed({ method: 'HEAD', target: '/invoices' }), 200);
   });
 
-  it('an upgrade that the server does not make [F5]', async () => {
+  it('have an outcome when the server ignores an upgrade [F5]', async () => {
     const fields: (readonly [string, string])[] = [
       ['Connection', 'upgrade'],
       ['Upgrade', 'websocket'],
@@ -153,7 +153,7 @@ onEveryHost('Requests of other kinds', (api) => {
     await api.accepts(api.signed({ target: '/invoices', fields }), 200);
   });
 
-  it('a body that is streamed, whose client goes away: its outcome says both [F5]', async () => {
+  it('record both problems when the client disconnects during a streamed body [F5]', async () => {
     const streaming = await api.variant({ start: { admission: { streamBody: () => true } } });
     const request = serialized(streaming.signed({ method: 'PUT', target: '/upload', body: Buffer.alloc(100_000) }));
     const connection = await streaming.connect();
@@ -167,7 +167,7 @@ onEveryHost('Requests of other kinds', (api) => {
 onEveryHost(
   'Streams beside each other that end in different ways',
   (api) => {
-    it('one taken back, the other answered [F5]', async () => {
+    it('have an outcome each when one is cancelled and the other answered [F5]', async () => {
       const held = deferred();
       const slow = await api.variant({ start: { http2: true, onHandled: () => held.promise } });
       const connection = await slow.connectHttp2();
@@ -181,7 +181,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('a client that says it will send no more is answered [F5]', async () => {
+    it('are answered when the client half-closes the connection [F5]', async () => {
       const held = deferred();
       const slow = await api.variant({ start: { http2: true, onHandled: () => held.promise } });
       const connection = await slow.connectHttp2();
@@ -194,7 +194,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('a connection that goes away: each has its outcome [F5]', async () => {
+    it('have an outcome each when the connection is lost [F5]', async () => {
       const slow = await api.variant({ start: { http2: true, onHandled: () => new Promise(() => {}) } });
       const connection = await slow.connectHttp2();
       for (let count = 0; count < 20; count++) connection.begin(invoices(slow), { ended: true });

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { onEveryHost } from '../support/api.js';
 import { reviewer, reviewerId, runner, runnerId, userId } from '../support/world.js';
 
-onEveryHost('What policy decides', (api) => {
-  it('not permitted is 403, with the caller and no policy in the record [D14]', async () => {
+onEveryHost('A policy decision', (api) => {
+  it('is 403 without a permit, with the caller and no policy in the record [D14]', async () => {
     const { records, response } = await api.denies(
       api.signed({ key: runner, target: '/invoices' }),
       403,
@@ -20,7 +20,7 @@ onEveryHost('What policy decides', (api) => {
     expect(response.headers).not.toHaveProperty('accept-signature');
   });
 
-  it('not authenticated is 401, also where policy would deny [D14]', async () => {
+  it('is not made without authentication, which is 401 even if policy would deny [D14]', async () => {
     await api.refuses(
       api.signed({ key: runner, target: '/invoices', sign: () => Buffer.alloc(64) }),
       401,
@@ -28,12 +28,12 @@ onEveryHost('What policy decides', (api) => {
     );
   });
 
-  it('the agent by itself may not do what it may do for the user', async () => {
+  it('denies the agent alone an action that it may do for the user', async () => {
     const request = api.signed({ method: 'POST', target: '/repos/acme/api/pulls', body: '{}' });
     await api.denies(request, 403, 'policy_denied');
   });
 
-  it('nor for another user, nor on another repository, nor with less scope', async () => {
+  it('denies another user, another repository and a narrower scope', async () => {
     const { records } = await api.denies(await api.pull({ sub: 'user_456' }), 403, 'policy_denied');
     expect(records[0]).toMatchObject({ actor: { id: reviewerId }, subject: { id: 'user_456', type: 'user' } });
     await api.denies(await api.pull({}, { target: '/repos/acme/web/pulls' }), 403, 'policy_denied');
@@ -41,21 +41,21 @@ onEveryHost('What policy decides', (api) => {
     await api.denies(await api.pull({ scope: 'pr:writer' }), 403, 'policy_denied');
   });
 
-  it('a wider scope covers what policy asks for', async () => {
+  it('allows a wider scope than policy requires', async () => {
     await api.accepts(await api.pull({ scope: 'pr:write' }), 201);
   });
 
-  it('a forbid that errs denies, although a permit stands beside it [D1]', async () => {
+  it('denies when a forbid fails, even beside a permit [D1]', async () => {
     const merge = (repo: string) => api.signed({ method: 'POST', target: `/repos/acme/${repo}/merge` });
     await api.accepts(merge('api'), 200);
     const { records } = await api.denies(merge('faulty'), 403, 'policy_error');
     expect(records[0]).toMatchObject({ policies: ['policies.cedar#faulty-forbid'] });
     expect(records[0]?.detail).toContain('overflow');
-    // One request that errs does not spoil the next.
+    // A failed request does not affect the next.
     await api.accepts(merge('api'), 200);
   });
 
-  it('HEAD of what is not permitted [D7]', async () => {
+  it('denies HEAD like GET [D7]', async () => {
     const { response } = await api.denies(
       api.signed({ key: runner, method: 'HEAD', target: '/invoices' }),
       403,
@@ -101,20 +101,20 @@ onEveryHost('What policy decides', (api) => {
     expect(denied.records[0]).toMatchObject({ resource: { type: 'Record', id } });
   });
 
-  it('an owner and a repository are one id, and no other pair makes it [D9]', async () => {
+  it('uses one id for owner and repository that no other pair has [D9]', async () => {
     await api.denies(await api.pull({}, { target: '/repos/acme/api%22%20%7C%7C%20true/pulls' }), 403, 'policy_denied');
     await api.denies(await api.pull({}, { target: '/repos/acme/API/pulls' }), 403, 'policy_denied');
   });
 
-  it('what does not exist and what is not permitted get the same answer [D12]', async () => {
+  it('gives a missing and a forbidden resource the same answer [D12]', async () => {
     const one = await api.denies(await api.pull({}, { target: '/repos/acme/secret/pulls' }), 403, 'policy_denied');
     const other = await api.denies(await api.pull({}, { target: '/repos/acme/nonesuch/pulls' }), 403, 'policy_denied');
     expect(one.response.body).toBe(other.response.body);
   });
 
-  it('a body cannot name a caller [G1]', async () => {
+  it('ignores a caller in the body [G1]', async () => {
     const body = `{"__proto__":{"caller":{"actor":{"id":"admin"}}},"caller":{"actor":{"id":"admin"}},"constructor":{"prototype":{}}}`;
-    // The parsers of Fastify and Koa refuse such a body themselves; the rest of it then goes through.
+    // The parsers of Fastify and Koa refuse such a body themselves; then send the rest of it.
     const careful = /^(?:fastify|koa)/.test(api.host);
     if (careful) await api.answers(await api.pull({}, { body }), 400);
     const harmless = careful ? body.replace('__proto__', 'proto').replace('constructor', 'c') : body;

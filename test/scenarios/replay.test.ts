@@ -14,7 +14,7 @@ const startedAt = (time: number): ApiOptions => ({
   start: { guard: { clock: () => time } },
 });
 
-/** The header section with a length that was not signed, and all but the end of the body. */
+/** The header section with an unsigned length, and the body without its end. */
 function unfinished(request: RawRequest, length: number): Buffer {
   const fields = request.fields.map(([name, value]): [string, string] =>
     name.toLowerCase() === 'content-length' ? [name, String(length)] : [name, value],
@@ -22,10 +22,10 @@ function unfinished(request: RawRequest, length: number): Buffer {
   return serialized({ ...request, fields, body: request.body.subarray(0, -1) });
 }
 
-onEveryHost('A signature is judged where it is used up', (api) => {
+onEveryHost('The expiry of a signature is checked when its nonce is reserved', (api) => {
   const upload = () => api.signed({ method: 'PUT', target: '/upload', body: tenBytes });
 
-  it('it ends while the key is looked up [J1]', async () => {
+  it('and refuses a signature that expires during the key lookup [J1]', async () => {
     const at = now();
     let time = at;
     let lookupEnds = at;
@@ -40,13 +40,13 @@ onEveryHost('A signature is judged where it is used up', (api) => {
     const timed = await api.variant({ start: { guard: { clock: () => time * 1000, agents: slow } } });
     const request = timed.signed({ now: at });
     await timed.accepts(request, 200);
-    // The copy comes in the last second; the look-up takes two, so that stores begin to forget.
+    // The copy arrives in the last second and the lookup takes two, so the store may drop the nonce.
     time = at + 64;
     lookupEnds = at + 66;
     await timed.refuses(request, 401, 'signature_expired');
   });
 
-  it('it ends while a store that forgets on time is asked [J1]', async () => {
+  it('and refuses a signature that expires during the reservation [J1]', async () => {
     const at = now();
     let time = at;
     const forgetful: ReplayStore = {
@@ -59,7 +59,7 @@ onEveryHost('A signature is judged where it is used up', (api) => {
     await timed.refuses(timed.signed({ now: at }), 401, 'signature_expired');
   });
 
-  it('its copies are refused before their bodies come, however long those are said to be [I3]', async () => {
+  it('and its copies are refused before their bodies arrive, for any stated length [I3]', async () => {
     const request = upload();
     await api.accepts(request, 200);
     for (let copy = 0; copy < 20; copy++) {
@@ -70,7 +70,7 @@ onEveryHost('A signature is judged where it is used up', (api) => {
     }
   });
 
-  it('its copies are refused while its own body is on the way [I3]', async () => {
+  it('and its copies are refused while its own body arrives [I3]', async () => {
     const store = memoryReplayStore();
     const reserve = vi.fn<ReplayStore['reserve']>((proof) => store.reserve(proof));
     const watched = await api.variant({ start: { guard: { replay: { reserve } } } });
@@ -95,7 +95,7 @@ onEveryHost('A restart forgets no signature', (api) => {
     return [await api.variant(startedAt(first)), await api.variant(startedAt(second))];
   }
 
-  it('a copy of what was served before it is refused, and a new signature is accepted [J2]', async () => {
+  it('refuses a copy of a request served before it, and accepts a new signature [J2]', async () => {
     const start = now() * 1000;
     const [before, after] = await restarted(start, start + 1900);
     const at = (seconds: number) => ({ host: 'api.acme.dev', now: start / 1000 + seconds });
@@ -107,7 +107,7 @@ onEveryHost('A restart forgets no signature', (api) => {
     await after.accepts(after.signed(at(1)), 200);
   });
 
-  it('an agent whose call was on its way during it signs anew, once, by itself', async () => {
+  it('makes the agent client sign again, once, when its call was in transit', async () => {
     const pem = reviewer.privateKey.export({ format: 'pem', type: 'pkcs8' });
     const signedBefore = vi.fn(Date.now).mockReturnValueOnce((now() - 30) * 1000);
     const agent = await createAgent({ id: reviewerId, key: loadAgentKey(pem), clock: signedBefore });

@@ -20,14 +20,14 @@ const more: readonly AgentRegistration[] = [
   { id: 'agent-rotating', keys: [{ jwk: oldKey.publicJwk }, { jwk: newKey.publicJwk }], capabilities },
 ];
 
-/** What a client has in hand before anything is revoked, and goes on sending. */
+/** The credentials of a client from before the revocation. */
 interface InHand {
   readonly key: TestKey;
   readonly token?: string;
   readonly links?: readonly string[];
 }
 
-/** A link as the wire profile prints it, signed by the delegator's own key. */
+/** A link of the wire profile, signed with the delegator's own key. */
 function link(api: Api, from: string, to: string, parent: string | undefined, jti: string = randomUUID()): string {
   const key = keyNamed(from);
   const now = Math.floor(Date.now() / 1000);
@@ -39,7 +39,7 @@ function link(api: Api, from: string, to: string, parent: string | undefined, jt
       aud: api.audience,
       scope: 'repo:read',
       iat: now,
-      // Before its parent, also where the second changes between the two.
+      // It must expire before its parent, even if the second changes between the two.
       exp: now + (parent === undefined ? 60 : 30),
       jti,
       ...(parent !== undefined && { pth: createHash('sha256').update(parent).digest('base64url') }),
@@ -78,13 +78,13 @@ function nextWarning(match: RegExp): Promise<string> {
 }
 
 onEveryHost('Revocation', (host) => {
-  it('whatever is revoked ends everything that rests on it, with the next request; taken back, all goes on [C7, B11]', async () => {
+  it('ends every dependent chain with the next request, until it is withdrawn [C7, B11]', async () => {
     const { file, write } = await revocationsFile();
     const api = await host.variant({ config: { revocations: file, agents: [...agents, ...more] } });
     const withToken = async (claims: Claims = {}, by: TestIssuer = issuer): Promise<InHand> => {
       return { key: reviewer, token: await api.token(claims, {}, by) };
     };
-    /** user, lead, worker: the token names the lead, which hands on to the worker. */
+    /** user, lead, worker: the token names the lead, which delegates to the worker. */
     const throughLead = async (lead: string, jti?: string): Promise<InHand> => {
       const token = await api.token({ act: { sub: lead } });
       return { key: keyNamed('agent-worker'), token, links: [link(api, lead, 'agent-worker', token, jti)] };
@@ -123,7 +123,7 @@ onEveryHost('Revocation', (host) => {
       ['a link without a token', { key: reviewer, links: [first] }],
     ];
 
-    // Let in once, so that tokens and links are in every cache.
+    // Accepted once, so that tokens and links are in every cache.
     for (const [, inHand] of [...revoked, ...untouched]) await api.accepts(request(api, inHand), 200);
     await write({
       agents: ['agent-alone', 'agent-past', 'agent-lead'],
@@ -145,7 +145,7 @@ onEveryHost('Revocation', (host) => {
     for (const [, inHand] of revoked) await api.accepts(request(api, inHand), 200);
   });
 
-  it('a broken file changes nothing: what was revoked stays so', async () => {
+  it('keeps the previous revocations when the file is broken', async () => {
     const { file, write } = await revocationsFile();
     await write({ agents: [runnerId] });
     const api = await host.variant({ config: { revocations: file } });
@@ -156,7 +156,7 @@ onEveryHost('Revocation', (host) => {
     await api.accepts(api.signed(), 200);
   });
 
-  it('a broken file stops the start', async () => {
+  it('stops the start when the file is broken', async () => {
     const { file } = await revocationsFile();
     await writeFile(file, '{"agent": []}');
     await expect(host.variant({ config: { revocations: file } })).rejects.toThrow(/Did you mean 'agents'/);

@@ -7,7 +7,7 @@ import { runner } from '../support/world.js';
 
 const origin = 'https://api.acme.dev';
 
-/** What servers and frameworks say about themselves and the connection. */
+/** Header fields about the server and the connection. */
 const theirs = new Set(['date', 'connection', 'keep-alive']);
 
 function ours({ status, headers, body }: RawResponse): object {

@@ -7,7 +7,7 @@ const unsigned = (request: RawRequest) => tampered(request, { fields: { Signatur
 const input = (request: RawRequest) => fieldsNamed(request, 'signature-input').join(', ');
 const value = (request: RawRequest) => fieldsNamed(request, 'signature').join(', ');
 
-onEveryHost('Which signature counts', (api) => {
+onEveryHost('The selection of the signature', (api) => {
   refuseEach(api, [
     ['no signature at all [A17]', () => unsigned(api.signed()), 401, 'signature_required'],
     ['a valid token without a signature [A17]', async () => unsigned(await api.pull()), 401, 'signature_required'],
@@ -177,7 +177,7 @@ onEveryHost('Signature fields that are hard to read', (api) => {
     ],
   ]);
 
-  it('a parameter twice is refused, not taken last [A16]', async () => {
+  it('a repeated parameter is refused instead of using the last [A16]', async () => {
     const { records } = await api.refuses(
       api.signed({ parameters: { tag: `"countersign";created=${Math.floor(Date.now() / 1000)}` } }),
       400,
@@ -215,7 +215,7 @@ onEveryHost(
       await api.refuses(api.signed({ token: 'a'.repeat(20_000) }), 401, 'token_malformed');
     });
 
-    it('a keyid of 10 kB is refused, and recorded cut short [A11, F3]', async () => {
+    it('a keyid of 10 kB is refused, and truncated in the record [A11, F3]', async () => {
       const keyid = 'k'.repeat(10_000);
       const { records } = await api.refuses(api.signed({ parameters: { keyid: `"${keyid}"` } }), 401, 'key_unknown');
       const claimed = records[0]?.claimed?.keyId ?? '';
@@ -223,7 +223,7 @@ onEveryHost(
       expect(claimed).toContain('…');
     });
 
-    it('a path of 10 kB is recorded cut short [F3]', async () => {
+    it('a path of 10 kB is truncated in the record [F3]', async () => {
       const { records } = await api.refuses(
         tampered(api.signed(), { target: `/${'p'.repeat(10_000)}` }),
         401,

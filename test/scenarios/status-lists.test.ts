@@ -11,7 +11,7 @@ const careful = ed25519Issuer('https://id.careful.example', 'careful-1');
 const loopback = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true };
 const issuers: readonly IssuerOptions[] = [
   { issuer: issuer.issuer, jwks: { keys: [issuer.jwk] }, ...loopback },
-  // Its lists may only be where lists ought to be.
+  // Its lists are allowed only under this prefix.
   { issuer: careful.issuer, jwks: { keys: [careful.jwk] }, subjectNamespace: 'careful:' },
 ];
 
@@ -19,7 +19,7 @@ const issuers: readonly IssuerOptions[] = [
 const statuses = deflateSync(Buffer.of(0b11_10_01_00)).toString('base64url');
 const bomb = deflateSync(Buffer.alloc(16 * 1024 ** 2)).toString('base64url');
 
-/** How each list departs from a good one, by its path. */
+/** The defect of each list, by its path. */
 const lists: Readonly<
   Record<string, { readonly claims?: Claims; readonly header?: Claims; readonly by?: TestIssuer }>
 > = {
@@ -68,7 +68,7 @@ onEveryHost(
       return api.signed({ token: await api.token({ sub: userId, status }, {}, careful) });
     };
 
-    it('a token whose status is valid is served, and once more from the list that is held', async () => {
+    it('accept a token with a valid status, the second time from the cached list', async () => {
       const valid = await api.token({ status: { status_list: { uri: `${at}/good`, idx: 0 } } });
       await api.accepts(api.signed({ token: valid }), 200);
       await api.accepts(api.signed({ token: valid }), 200);
@@ -100,7 +100,7 @@ onEveryHost(
       ['a list on our own machine [A14]', () => ofCareful('https://[::ffff:7f00:1]/'), 401, 'token_invalid'],
     ]);
 
-    it('what is wrong with a list, only the operator learns [B11]', async () => {
+    it('report the problem of a list only to the operator [B11]', async () => {
       const { response, records } = await api.refuses(await pull(`${at}/of-others`, 0), 503, 'revocations_unavailable');
       expect(records[0]?.detail).toMatch(/status list: its signature does not verify|no single key/);
       expect(response.text).not.toContain('status list');

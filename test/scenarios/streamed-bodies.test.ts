@@ -13,7 +13,7 @@ import { tampered } from '../support/signed-request.js';
 const streamBody = () => true;
 const json = (letter: string, length: number) => JSON.stringify({ letters: letter.repeat(length) });
 
-/** Express' own handler would print the stack. */
+/** The default error handler of Express would print the stack. */
 const answerError: ErrorRequestHandler = (
   error: { readonly status?: number; readonly code?: string },
   _req,
@@ -60,7 +60,7 @@ const applications: Record<string, (parts: Guarded) => Promise<RequestListener>>
 describe.each(Object.entries(applications))(
   'A body that %s parses while it is being verified',
   (_name, application) => {
-    it.each([10, 50_000])('is parsed if it is what was signed: %i letters', async (length) => {
+    it.each([10, 50_000])('is parsed when it is the signed one: %i letters', async (length) => {
       const parts = await guarded();
       await using server = await serve(await application(parts));
       const body = json('a', length);
@@ -69,7 +69,7 @@ describe.each(Object.entries(applications))(
       expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
     });
 
-    it.each([10, 50_000])('reaches no handler if it is not: %i letters [A4]', async (length) => {
+    it.each([10, 50_000])('reaches no handler when it is not the signed one: %i letters [A4]', async (length) => {
       const parts = await guarded();
       await using server = await serve(await application(parts));
       const request = signed({ method: 'POST', body: json('a', length) });
@@ -82,7 +82,7 @@ describe.each(Object.entries(applications))(
   },
 );
 
-it.each([10, 50_000])('the same with inject(), which has no socket: %i letters [A4]', async (length) => {
+it.each([10, 50_000])('is parsed or refused with inject(), which has no socket: %i letters [A4]', async (length) => {
   const app = await fastifyApp(await guarded());
   const call = async (body: string) => {
     const { fields } = signed({ method: 'POST', body: json('a', length) });

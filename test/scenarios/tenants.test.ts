@@ -17,7 +17,7 @@ const agents = [
   { id: helper.id, jwk: helper.key.publicJwk, capabilities: reviewerCapabilities, roles: ['partner'] },
 ];
 
-/** Which repository is whose, and who works where. A name in a token is never one of these without its issuer's prefix. */
+/** Owners of repositories, and members of tenants. A name in a token never equals one of these without its issuer's prefix. */
 const entities: readonly Resource[] = [
   { type: 'Repo', id: 'acme/api', parents: [{ type: 'Tenant', id: 'acme' }] },
   { type: 'Repo', id: 'partner/api', parents: [{ type: 'Tenant', id: 'partner' }] },
@@ -36,7 +36,7 @@ const within = (tenant: string, own: string): string => `
     && [${own}].containsAll(context.via)
   };`;
 
-// The permit is as wide as a mistake can make it: what keeps tenants apart is not the care of whoever writes permits.
+// The permit is as wide as a mistake can make it: the separation of tenants must not depend on careful permits.
 const policies = `
   @id("anybody-anything")
   permit(principal, action, resource);
@@ -52,7 +52,7 @@ const world: ApiOptions = {
   start: { guard: { policy: await cedarFromText({ policies, schema: tenants, entities }) } },
 };
 
-/** Who sends what: the agent, whose token it has, and whose repository it names. */
+/** A request: its agent, the issuer of its token, and the tenant of its repository. */
 interface Sent {
   readonly by: 'acme' | 'partner';
   readonly for?: 'acme' | 'partner';
@@ -70,7 +70,7 @@ async function pull(api: Api, { by, for: tenant, at }: Sent): Promise<RawRequest
 onEveryHost(
   'Tenants of one API',
   (api) => {
-    it('each works in its own', async () => {
+    it('each agent is allowed in its own tenant', async () => {
       for (const tenant of ['acme', 'partner'] as const) {
         await api.accepts(await pull(api, { by: tenant, for: tenant, at: tenant }), 201);
         await api.accepts(await pull(api, { by: tenant, at: tenant }), 201);
@@ -93,7 +93,7 @@ onEveryHost(
       expect(records[0]?.policies).toEqual([`policies.cedar#only-${tenant}-in-${tenant}`]);
     });
 
-    /** Handed on to the reviewer by another agent, of its own or for a user, at the repository of acme. */
+    /** Delegated to the reviewer by another agent, for itself or for a user, for the repository of acme. */
     async function handedOn(by: typeof helper, claims?: Claims): Promise<RawRequest> {
       const token = claims && (await api.token({ act: { sub: by.id }, ...claims }));
       const options = { audience: api.audience, claims: { scope: 'pr:write:draft' }, ...(token && { parent: token }) };
@@ -102,7 +102,7 @@ onEveryHost(
       return api.signed({ ...request, ...(token && { token }) });
     }
 
-    it('no agent of the other stands between, nor hands on [C8]', async () => {
+    it('no agent of another tenant is in the chain or delegates [C8]', async () => {
       await api.accepts(await handedOn(second), 201);
       await api.accepts(await handedOn(second, {}), 201);
       await api.denies(await handedOn(helper), 403, 'policy_denied');
@@ -111,7 +111,7 @@ onEveryHost(
       await api.denies(await api.pull(through), 403, 'policy_denied');
     });
 
-    it('what belongs to no tenant is nobody’s [C8]', async () => {
+    it('a resource without a tenant is denied to everybody [C8]', async () => {
       const { records } = await api.denies(
         await pull(api, { by: 'acme', for: 'acme', at: 'Acme' }),
         403,

@@ -7,11 +7,11 @@ import { evilIssuer, issuer, partner, reviewer, reviewerId, runner, stranger, us
 const now = () => Math.floor(Date.now() / 1000);
 const header = { typ: 'at+jwt', alg: 'EdDSA', kid: issuer.kid };
 
-/** A request with this token or Authorization value, whatever it is; always covered. */
+/** A request with this token or Authorization value, which is always covered. */
 const withToken = (api: Api, token: string) => api.signed({ token });
 const withAuthorization = (api: Api, value: string) => api.signed({ fields: [['Authorization', value]] });
 
-onEveryHost('How a token is written', (api) => {
+onEveryHost('The syntax of a token', (api) => {
   const json = (text: string) => withToken(api, rawToken(JSON.stringify(header), text, signedBy(issuer)));
   const text = () => JSON.stringify(api.claims());
 
@@ -114,7 +114,7 @@ onEveryHost('How a token is written', (api) => {
     await api.accepts(withAuthorization(api, `bEARER ${await api.token()}`), 200);
   });
 
-  it('a token in the query or in the body gives nothing [B8]', async () => {
+  it('a token in the query or in the body has no effect [B8]', async () => {
     const token = await api.token();
     const { response } = await api.accepts(api.signed({ target: `/whoami?access_token=${token}` }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ subject: { id: reviewerId, type: 'agent' } });
@@ -131,7 +131,7 @@ onEveryHost('How a token is written', (api) => {
   });
 });
 
-onEveryHost('What a token says', (api) => {
+onEveryHost('The claims of a token', (api) => {
   const saying = async (claims: Claims, by?: TestIssuer) => withToken(api, await api.token(claims, {}, by));
   const bad = (title: string, claims: () => Claims, code: Attack[3] = 'token_invalid'): Attack => [
     title,
@@ -212,12 +212,12 @@ onEveryHost('What a token says', (api) => {
     await api.accepts(await saying({ aud: ['https://mcp.acme.dev', api.audience] }), 200);
   });
 
-  it('a scope named twice counts once, one that the agent cannot have counts nothing [B7]', async () => {
+  it('a repeated scope counts once, and one outside the capabilities has no effect [B7]', async () => {
     const { response } = await api.accepts(await saying({ scope: 'repo:read repo:read admin' }), 200);
     expect(JSON.parse(response.body)).toMatchObject({ scope: ['repo:read'] });
   });
 
-  it('a token that was good is refused once it has expired [B6, D13]', async () => {
+  it('a token is refused after it has expired [B6, D13]', async () => {
     let time = now();
     const timed = await api.variant({ start: { guard: { clock: () => time * 1000 } } });
     const token = await timed.token({ iat: time, exp: time + 30 });
@@ -228,7 +228,7 @@ onEveryHost('What a token says', (api) => {
     await timed.refuses(timed.signed({ token, now: time }), 401, 'token_expired');
   });
 
-  it('the challenge says what is wrong with the token (RFC 6750), and nothing of the signature', async () => {
+  it('the challenge names the problem of the token (RFC 6750), and nothing about the signature', async () => {
     const { response } = await api.refuses(
       await saying({ aud: 'https://other.example' }),
       401,
@@ -238,7 +238,7 @@ onEveryHost('What a token says', (api) => {
     expect(response.headers).not.toHaveProperty('accept-signature');
   });
 
-  it('the challenge says what to sign (RFC 9421)', async () => {
+  it('the challenge lists the components to sign (RFC 9421)', async () => {
     const { response } = await api.refuses(api.signed({ covered: [] }), 401, 'signature_incomplete');
     expect(response.headers['www-authenticate']).toBe('Signature error="signature_incomplete"');
     expect(response.headers['accept-signature']).toMatch(

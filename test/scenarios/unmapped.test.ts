@@ -5,9 +5,9 @@ import { runner, runnerId } from '../support/world.js';
 const forgotten = (api: Api) => api.signed({ method: 'DELETE', target: '/forgotten', key: runner });
 
 onEverySetup('A route that asks for no permission', (api) => {
-  it('is closed to agents, its handler does not run, and one record says so [D8, G3]', async () => {
+  it('is closed to agents, without running its handler, and has one record [D8, G3]', async () => {
     if (api.host === 'node-http') {
-      // No router says which route it is: the handler runs, and its outcome is marked.
+      // No router reports the route, so the handler runs and its outcome is marked.
       const { records } = await api.accepts(forgotten(api), 204);
       expect(records).toMatchObject([{ phase: 'outcome', outcome: { status: 204, undecided: true } }]);
       return;
@@ -17,7 +17,7 @@ onEverySetup('A route that asks for no permission', (api) => {
     expect(records[0]).toMatchObject({ actor: { id: runnerId }, detail });
   });
 
-  it('is open to every verified agent where it says permit(false), and no decision is missing [D8]', async () => {
+  it('is open to every verified agent with permit(false), and its outcome is not marked [D8]', async () => {
     const { records } = await api.accepts(api.signed({ target: '/whoami' }), 200);
     expect(records[0]?.outcome).toEqual({ result: 'finished', status: 200 });
   });
@@ -26,7 +26,7 @@ onEverySetup('A route that asks for no permission', (api) => {
 onEveryHost(
   "unmapped: 'authenticated'",
   (api) => {
-    it('lets agents in, and the outcome says that nobody decided [D8]', async () => {
+    it('accepts agents, and marks the outcome as undecided [D8]', async () => {
       const { records } = await api.accepts(forgotten(api), 204);
       expect(records).toMatchObject([{ phase: 'outcome', outcome: { result: 'finished', undecided: true } }]);
     });

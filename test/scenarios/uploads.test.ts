@@ -20,7 +20,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Guarded, guarded, send, serve, signed, unsigned } from '../support/guarded.js';
 import { type RawRequest, tampered, withFields } from '../support/signed-request.js';
 
-/** An app that keeps what is uploaded to `POST /:name` in a folder, by the means of its framework. */
+/** An app that stores uploads to `POST /:name` in a folder, with the usual parser of its framework. */
 type Uploads = (guard: Guard, dest: string) => RequestListener | Promise<RequestListener>;
 
 function fileOf({ params }: { readonly params: Readonly<Record<string, unknown>> }): Resource {
@@ -94,14 +94,14 @@ describe.each(frameworks)('An upload, on %s', (_name, uploads) => {
     return { parts, dest, post: (request) => send(server.url, request) };
   }
 
-  it('arrives byte for byte as it was signed [A4]', async () => {
+  it('is stored with exactly the signed bytes [A4]', async () => {
     const { dest, post } = await start();
     expect(await post(form('/one'))).toMatchObject({ status: 200, body: 'stored' });
     const [file = ''] = readdirSync(dest);
     expect(readFileSync(join(dest, file), 'latin1')).toBe(content);
   });
 
-  it('no byte of what is refused reaches the parser or its storage [A4, G2]', async () => {
+  it('does not reach the parser or its storage when it is refused [A4, G2]', async () => {
     const { parts, dest, post } = await start();
     const genuine = form('/one');
     const forged = Buffer.from(genuine.body);

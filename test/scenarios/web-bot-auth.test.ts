@@ -30,7 +30,7 @@ function botSigned(api: Api, options: Partial<SignedRequestOptions> = {}): RawRe
   });
 }
 
-/** The same by Cloudflare's own signer. */
+/** A signature by Cloudflare's own signer. */
 async function signedByOthers(api: Api, target: string): Promise<RawRequest> {
   const path = api.at(target);
   const signed = await webBotAuth.signatureHeaders(
@@ -54,7 +54,7 @@ async function signedByOthers(api: Api, target: string): Promise<RawRequest> {
 onEverySetup(
   'Web Bot Auth',
   (api) => {
-    it('says who sent a request, and gives neither scope nor roles [A12]', async () => {
+    it('identifies the sender of a request, and grants neither scope nor roles [A12]', async () => {
       const { response } = await api.accepts(await signedByOthers(api, '/whoami'), 200);
       expect(JSON.parse(response.body)).toMatchObject({
         actor: { id: reviewerId, keyId: reviewer.thumbprint, roles: [], capabilities: [] },
@@ -151,7 +151,7 @@ onEveryHost(
       ['a body that is not covered [A4]', sent({ method: 'GET', body: '{"a":1}' }), 401, 'digest_required'],
     ]);
 
-    it('with a nonce it counts once, without one until it expires [A10]', async () => {
+    it('is accepted once with a nonce, and until it expires without one [A10]', async () => {
       const once = botSigned(api);
       await api.accepts(once, 200);
       await api.refuses(once, 401, 'signature_replayed');
@@ -160,7 +160,7 @@ onEveryHost(
       await api.accepts(often, 200);
     });
 
-    it('beside our signature it counts for nothing, and does not help a broken one [A17]', async () => {
+    it('has no effect beside our signature, valid or not [A17]', async () => {
       const ours = api.signed();
       const both = alsoSigned(ours, botSigned(api, { label: 'bot' }));
       const { response } = await api.accepts(both, 200);
@@ -171,12 +171,12 @@ onEveryHost(
       await api.refuses(alsoSigned(expired, botSigned(api, { label: 'bot' })), 401, 'signature_expired');
     });
 
-    it('policy that asks for scope or for a role does not permit it [A18]', async () => {
+    it('is denied by a policy that requires a scope or a role [A18]', async () => {
       await api.denies(botSigned(api, { target: '/invoices' }), 403, 'policy_denied');
       await api.accepts(api.signed({ target: '/invoices' }), 200);
     });
 
-    it('policy may permit it by name', async () => {
+    it('can be permitted by name', async () => {
       const named = await api.variant({ config: { ...asked, schema, policies: byName } });
       await named.accepts(botSigned(named, { target: '/invoices' }), 200);
     });
@@ -196,12 +196,12 @@ onEveryHost(
         parameters: { tag: '"web-bot-auth"', ...options.parameters },
       });
 
-    it('counts with all the cover of our own profile, and policy still decides', async () => {
+    it('is accepted with all components of our own profile, and policy still decides', async () => {
       await api.accepts(merge(), 200);
       await api.denies(merge({ target: '/repos/acme/api/pulls' }), 403, 'policy_denied');
     });
 
-    it('and not with less [A2, A4, A10]', async () => {
+    it('is refused with fewer components [A2, A4, A10]', async () => {
       await api.refuses(merge({ covered: ['"@authority"', '"@path"', '"@query"'] }), 401, 'signature_incomplete');
       await api.refuses(merge({ uncovered: ['"content-digest"'] }), 401, 'digest_required');
       await api.refuses(merge({ parameters: { nonce: undefined } }), 401, 'signature_incomplete');
@@ -212,7 +212,7 @@ onEveryHost(
 );
 
 onEveryHost('Web Bot Auth where it is not accepted', (api) => {
-  it('the tag of another profile counts for nothing [A12]', async () => {
+  it('a tag of another profile is ignored [A12]', async () => {
     await api.refuses(await signedByOthers(api, '/whoami'), 401, 'signature_required');
   });
 });
@@ -221,12 +221,12 @@ const mixed: ApiOptions = { config: { ...asked, dpop: true }, start: { guard: { 
 onEveryHost(
   'Web Bot Auth in mixed traffic',
   (api) => {
-    it('is one of our marks, and must pass whole [A17]', async () => {
+    it('is a mark, so it must verify [A17]', async () => {
       await api.accepts(botSigned(api), 200);
       await api.refuses(botSigned(api, { key: stranger }), 401, 'key_unknown');
     });
 
-    it('beside DPoP it counts for nothing [A17]', async () => {
+    it('has no effect beside DPoP [A17]', async () => {
       const key = ed25519ProofKey(reviewer);
       const token = await api.token({ cnf: { jkt: key.thumbprint } });
       const proof = dpopProof({ key, token, method: 'GET', uri: `${api.audience}/whoami` });
