@@ -17,8 +17,8 @@ const unresolvable = (error: unknown): Permission => ({
   },
 });
 
-describe('a caller is good for one request', () => {
-  it('and for nothing after its answer has ended [G1]', async () => {
+describe('a caller is valid for one request', () => {
+  it('and refused after its answer has ended [G1]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
@@ -30,7 +30,7 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'outcome']);
   });
 
-  it('a client that goes away during the decision: nothing runs, and the outcome comes last [F5]', async () => {
+  it('and nothing runs when its client disconnects during the decision [F5]', async () => {
     const deciding: ((decision: PolicyDecision) => void)[] = [];
     const policy = engine(() => new Promise((resolve) => void deciding.push(resolve)));
     const { guard, audit } = await guarded({ policy });
@@ -56,7 +56,7 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(phases);
   });
 
-  it('something was allowed before the host answered with a refusal: the outcome says so [F5]', async () => {
+  it('and its outcome records an allow before the host answered with a refusal [F5]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     await guard.authorize(caller, permission);
@@ -65,7 +65,7 @@ describe('a caller is good for one request', () => {
     expect(audit.records.map(({ phase }) => phase)).toEqual(['decision', 'decision', 'outcome']);
   });
 
-  it('what looks like a caller, or is another guard’s, has no authority [G1]', async () => {
+  it('and refused when it is a copy or of another guard [G1]', async () => {
     const { guard } = await guarded();
     const caller = await letIn(guard);
     const other = (await guarded()).guard;
@@ -82,7 +82,7 @@ describe('a caller is good for one request', () => {
     }
   });
 
-  it('a client that is gone when its request has verified is not let in [A4]', async () => {
+  it('and not admitted when its client disconnected during verification [A4]', async () => {
     const { guard, audit } = await guarded();
     const answer = await guard.authenticate(await signedRequest(undefined, { clientIsGone: () => true }));
     expect(answer).toMatchObject({ ok: false, refusal: { code: 'body_incomplete' } });
@@ -102,7 +102,7 @@ function losingVocabulary(): PolicyEngine {
   };
 }
 
-describe('whatever fails is refused and recorded, without an exception', () => {
+describe('every failure is refused and recorded, without an exception', () => {
   const nothing: unknown = Object.create(null);
   it.each<[string, PolicyEngine, string]>([
     [
@@ -127,7 +127,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     expect(audit.records).toMatchObject([{ phase: 'decision', decision: 'deny', code }]);
   });
 
-  it('a resource that cannot be determined: what the error says stays out of the log [F2]', async () => {
+  it('a resource that cannot be determined, without its error message in the log [F2]', async () => {
     const troubles: string[] = [];
     const { guard, audit } = await guarded({ onTrouble: (text) => void troubles.push(text) });
     await guard.authorize(await letIn(guard), unresolvable(new RangeError('no row for hunter2')));
@@ -152,7 +152,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     for (const text of troubles) expect(text.length).toBeLessThan(1500);
   });
 
-  it('a decision that cannot be written is refused, and has no outcome [F4]', async () => {
+  it('a decision that cannot be recorded, without an outcome [F4]', async () => {
     const write = vi.fn(async () => {
       throw new Error('disk full');
     });
@@ -224,7 +224,7 @@ describe('whatever fails is refused and recorded, without an exception', () => {
     },
   );
 
-  it('a part that cannot be closed, or never is, leaves no other open [L2]', async () => {
+  it('a part that fails to close, or hangs, while all others are closed [L2]', async () => {
     const close = vi.fn(() => Promise.resolve());
     const { guard } = await guarded({
       agents: { ...agents, close: () => Promise.reject(new Error('agents')) },
@@ -279,7 +279,7 @@ describe('options are checked at creation [G5]', () => {
 });
 
 describe('revocation', () => {
-  it('counts for the next request, and for the next decision of one that is being served [C7, D13]', async () => {
+  it('applies to the next request, and to the next decision of a running one [C7, D13]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
@@ -334,7 +334,7 @@ describe('revocation', () => {
     ]);
   });
 
-  it('a token that ends while policy decides permits nothing any more [C7, B6]', async () => {
+  it('refuses a request when its token expires during the decision [C7, B6]', async () => {
     let time = Math.floor(Date.now() / 1000) * 1000;
     const policy = engine(() => {
       time += 400_000;
@@ -345,7 +345,7 @@ describe('revocation', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'token_expired' } });
   });
 
-  it('a close tells that records are written again, though it was not quiet for long [F4]', async () => {
+  it('close reports the recovery of records before the quiet period has passed [F4]', async () => {
     const troubles: string[] = [];
     let down = true;
     const audit = { write: async () => void (down && (await Promise.reject(new Error('down')))) };
@@ -359,7 +359,7 @@ describe('revocation', () => {
     expect(troubles).toEqual(['countersign: audit records are written again, after 1 that could not be (other).']);
   });
 
-  it('every source is asked, and closed with the guard', async () => {
+  it('asks every source, and closes them with the guard', async () => {
     const closed: string[] = [];
     const source = (name: string, revoked: boolean) => ({
       findRevoked: (named: readonly Revocable[]) => (revoked ? named.find((one) => 'key' in one) : undefined),
@@ -374,7 +374,7 @@ describe('revocation', () => {
     expect(closed).toEqual(['first', 'second']);
   });
 
-  it('two guards can share what is revoked in memory', async () => {
+  it('can be shared in memory by two guards', async () => {
     const shared = memoryRevocations();
     const { guard } = await guarded({ revocations: shared });
     shared.revoke({ key: keyId });

@@ -19,7 +19,7 @@ export const keyId: string = createHash('sha256')
   .digest('base64url');
 const agent = { id: 'agent-a', jwk: { kty: 'OKP', crv: 'Ed25519', x }, capabilities: ['thing'], roles: ['reader'] };
 const other = keyPair();
-/** `agent-b` can hand on to `agent-a`. */
+/** `agent-b` can delegate to `agent-a`. */
 const delegator = { id: 'agent-b', jwk: other.jwk, capabilities: ['thing'], roles: ['orchestrator'] };
 export const registrations = [agent, delegator] as const;
 export const agents: AgentDirectory = agentsFromObjects(registrations);
@@ -37,7 +37,7 @@ export const permission = { action: 'thing.read', resource: { type: 'Thing', id:
 const issuerKey = newIssuerKey('EdDSA', { kid: 'k' });
 const issuers = [{ issuer: 'https://id.acme.dev', jwks: { keys: [issuerKey.jwk] } }];
 
-/** A guard of one agent, which policy allows everything. */
+/** A guard with one agent and a policy that allows everything. */
 export async function guarded(options: Partial<GuardOptions> = {}): Promise<{ guard: Guard; audit: MemoryAudit }> {
   const audit = memoryAudit();
   const policy = engine(() => allow);

@@ -22,7 +22,7 @@ const keyIds = [keyId, suspended.thumbprint, expired.thumbprint, early.thumbprin
 const times = (count: number, make: (at: number) => string): string[] =>
   Array.from({ length: count }, (_, at) => make(at));
 
-/** A request that covers these components besides the address, with a signature of nobody. */
+/** A request that covers these components besides the address, with an invalid signature. */
 function garbled(keyid: string, covered: string, fields: readonly string[], target: string) {
   const now = Math.floor(Date.now() / 1000);
   const list = `"@method" "@authority" "@path" "@query" ${covered}`.trim();
@@ -58,7 +58,7 @@ const query = text.map((value) => `/?a=${encodeURI(value)}`.slice(0, 8000));
 const shape = fc.tuple(covered, text, text, token, query);
 
 describe('A stranger', () => {
-  it('gets one answer, whatever the key that it names without holding it [I5]', async () => {
+  it('gets the same answer for every key that it names without holding it [I5]', async () => {
     const { guard, audit } = await guarded({ agents });
     await fc.assert(
       fc.asyncProperty(shape, async ([list, x, digest, authorization, target]) => {
@@ -76,7 +76,7 @@ describe('A stranger', () => {
     }
   });
 
-  it('costs bounded work, one look-up and a short record [I2, I4, I6]', async () => {
+  it('causes bounded work, one lookup and a short record [I2, I4, I6]', async () => {
     const { guard, audit } = await guarded({ agents });
     const lookups = vi.spyOn(agents, 'findByThumbprint');
     let lookedUp = 0;

@@ -70,7 +70,7 @@ describe('a registry of agents', () => {
     expect(await statusOf(three)).toBe('agent-a active');
   });
 
-  it('rotates: the new key counts beside the old one, which ends [C7]', async () => {
+  it('accepts both keys during a rotation until the old one expires [C7]', async () => {
     agents.addKey('agent-a', { publicKey: three.base64, notBefore: 1000 });
     agents.expireKey(thumbprintOf(one), 2000);
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ key: { expires: 2000 } });

@@ -21,7 +21,7 @@ function thumbprintOf(key: TestKey): string {
 
 const agentA: AgentRegistration = { id: 'agent-a', publicKey: one.base64, capabilities: ['repo:read'] };
 
-/** A table that the test changes, and what was asked of it. */
+/** A table that the test changes, and its queries. */
 function database(options: AgentsFromDatabaseOptions = {}): {
   rows: Map<string, AgentRegistration>;
   asked: AgentQuestion[];
@@ -63,7 +63,7 @@ describe('agentsFromDatabase', () => {
     expect(asked).toHaveLength(lookUps);
   });
 
-  it('a look-up that failed is not shared with who asks after it [A14]', async () => {
+  it('does not share a failed lookup with later requests [A14]', async () => {
     let down = true;
     const query: AgentQuery = async () => {
       if (down) throw new Error('down');
@@ -95,12 +95,12 @@ describe('agentsFromDatabase', () => {
     ]);
   });
 
-  it('null is nobody, as drivers say it', async () => {
+  it('treats null as not found', async () => {
     const agents = agentsFromDatabase(() => null as unknown as undefined);
     expect(await agents.findByThumbprint(thumbprintOf(one))).toEqual({ kind: 'unknown' });
   });
 
-  it('a row that is gone, or suspended, counts for the next request [C7]', async () => {
+  it('applies a removed or suspended row to the next request [C7]', async () => {
     const { agents, rows } = database();
     rows.set(thumbprintOf(one), { ...agentA, status: 'suspended' });
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { status: 'suspended' } });
@@ -144,12 +144,12 @@ describe('agentsFromDatabase', () => {
     expect(await agents.statusOf('agent-a')).toBe(status);
   });
 
-  it('an answer about another name does not make this one free [C5]', async () => {
+  it('does not free a name when the answer is about another one [C5]', async () => {
     const agents = agentsFromDatabase(() => agentA);
     expect(await agents.statusOf('agent-A')).toBe('unavailable');
   });
 
-  it('a database that never answers is an outage, and is told that nobody waits [A14]', async () => {
+  it('aborts and reports an outage when the database never answers [A14]', async () => {
     let told: AbortSignal | undefined;
     const agents = agentsFromDatabase(
       (_question, signal) => {
@@ -167,7 +167,7 @@ describe('agentsFromDatabase', () => {
     expect(await agents.statusOf('agent-a')).toBe('unavailable');
   });
 
-  it('remembers for cacheSeconds who was found and who was not, and never an outage', async () => {
+  it('caches hits and misses for cacheSeconds, and never an outage', async () => {
     const { agents, rows, asked, at } = database({ cacheSeconds: 10 });
     for (const key of [one, one, two, two]) await agents.findByThumbprint(thumbprintOf(key));
     expect(asked).toHaveLength(2);
@@ -183,7 +183,7 @@ describe('agentsFromDatabase', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'found' });
   });
 
-  it('does not trust what it remembers when the clock was set back', async () => {
+  it('ignores its cache when the clock was set back', async () => {
     const { agents, rows, at } = database({ cacheSeconds: 10 });
     await agents.findByThumbprint(thumbprintOf(one));
     rows.clear();

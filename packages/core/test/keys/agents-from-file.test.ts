@@ -21,7 +21,7 @@ async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Opens the file and gives the reloads one by one, as they come. */
+/** Opens the file and returns the reloads one by one. */
 async function open(
   file: string,
   pollSeconds = 3600,
@@ -70,7 +70,7 @@ describe('agentsFromFile', () => {
     }
   });
 
-  it('an agent taken out of the file is unknown after the reload [C7]', async () => {
+  it('does not find a removed agent after the reload [C7]', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a, b]));
     const { agents, nextReload } = await open(file);
@@ -79,7 +79,7 @@ describe('agentsFromFile', () => {
     expect(await known(agents)).toBe('b');
   });
 
-  it('follows a file that is put in the place of the old one, as editors save', async () => {
+  it('follows an atomic replacement of the file, as by editors', async () => {
     const folder = await temporaryFolder();
     const file = join(folder, 'agents.json');
     await writeFile(file, JSON.stringify([a]));
@@ -110,7 +110,7 @@ describe('agentsFromFile', () => {
     expect(await known(agents)).toBe('b');
   });
 
-  it('finds by polling what the system does not tell of: the folder itself swapped', async () => {
+  it('finds a replaced folder by polling, without a system event', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, '1'));
     await mkdir(join(folder, '2'));
@@ -141,7 +141,7 @@ describe('agentsFromFile', () => {
     expect(await known(agents)).toBe('b');
   });
 
-  it('a file that is gone keeps the agents and is reported', async () => {
+  it('keeps the agents and reports the problem when the file is removed', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a]));
     const { agents, nextReload } = await open(file);
@@ -150,7 +150,7 @@ describe('agentsFromFile', () => {
     expect(await known(agents)).toBe('a');
   });
 
-  it('a listener that throws does not end the watching', async () => {
+  it('continues to watch when a listener throws', async () => {
     const file = join(await temporaryFolder(), 'agents.json');
     await writeFile(file, JSON.stringify([a, b]));
     const warned = nextWarning(/listener failed/);

@@ -44,7 +44,7 @@ async function start(...keys: unknown[]): Promise<{
 const failing: TestServer['answer'] = (_, response) => response.writeHead(503).end();
 
 describe('agentsFromJwks', () => {
-  it('finds agents by what their keys say, fetching when first needed', async () => {
+  it('finds agents by the members of their keys, with a fetch at first use', async () => {
     const { server, agents, refreshes } = await start(
       {
         ...one.jwk,
@@ -84,7 +84,7 @@ describe('agentsFromJwks', () => {
     expect(refreshes).toEqual([{ ok: true, keyCount: 3, skipped: [] }]);
   });
 
-  it('leaves out what cannot be used, and says so', async () => {
+  it('skips and reports unusable keys', async () => {
     const { agents, refreshes } = await start(
       { ...one.jwk, agent_id: 'agent-a' },
       { ...two.jwk },
@@ -102,7 +102,7 @@ describe('agentsFromJwks', () => {
     for (const id of ['agent-b', 'agent-c', 'agent-d', 'agent-e']) expect(await agents.statusOf(id)).toBe('suspended');
   });
 
-  it('the same key for two agents counts for neither [A11]', async () => {
+  it('skips a key that two agents have [A11]', async () => {
     const { agents, refreshes } = await start(
       { ...one.jwk, agent_id: 'agent-a' },
       { ...one.jwk, agent_id: 'agent-b', kid: 'other' },
@@ -121,7 +121,7 @@ describe('agentsFromJwks', () => {
     ]);
   });
 
-  it('keys that disagree about their agent count for nothing: which would be believed?', async () => {
+  it('skips keys that disagree about their agent', async () => {
     const { agents } = await start(
       { ...one.jwk, agent_id: 'agent-a', status: 'suspended' },
       { ...two.jwk, agent_id: 'agent-a' },
@@ -130,7 +130,7 @@ describe('agentsFromJwks', () => {
     expect(await agents.findByThumbprint(thumbprintOf(two))).toEqual({ kind: 'unknown' });
   });
 
-  it('a key that a successful refresh no longer has is gone; a failed refresh drops nothing [A14]', async () => {
+  it('drops a key that is missing after a successful refresh, and none after a failed one [A14]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     server.answer = failing;
@@ -145,7 +145,7 @@ describe('agentsFromJwks', () => {
     expect(await agents.statusOf('agent-a')).toBe('unknown');
   });
 
-  it('keys too old to trust are unavailable, not unknown [A14]', async () => {
+  it('reports keys older than the limit as unavailable, not unknown [A14]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     server.answer = failing;
@@ -176,7 +176,7 @@ describe('agentsFromJwks', () => {
     expect(server.requests).toBe(2);
   });
 
-  it('what cannot be a thumbprint causes no fetch at all [A11]', async () => {
+  it('does not fetch for an invalid thumbprint [A11]', async () => {
     const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
     await agents.findByThumbprint(thumbprintOf(one));
     at(60);
@@ -202,7 +202,7 @@ describe('agentsFromJwks', () => {
     expect(await agents.findByThumbprint(thumbprintOf(two))).toMatchObject({ kind: 'found', agent: { id: 'agent-b' } });
   });
 
-  it('10 000 keys, or no set at all, are refused whole [A14]', async () => {
+  it('refuses 10 000 keys, or an invalid set, whole [A14]', async () => {
     const { server, agents, refreshes, at } = await start();
     const many = Array.from({ length: 10_000 }, () => ({ kty: 'OKP' }));
     for (const [index, json] of [{ keys: many }, [], 'keys', { keys: {} }, null].entries()) {

@@ -48,7 +48,7 @@ describe('agentsFromObjects', () => {
     }
   });
 
-  it('takes the identity that the article prints', async () => {
+  it('accepts the identity printed in the article', async () => {
     const agentIdentity = {
       agent_id: 'agent-code-reviewer-01',
       public_key: one.base64,
@@ -67,7 +67,7 @@ describe('agentsFromObjects', () => {
     },
   );
 
-  it('keeps the validity of each key, the narrower of what is said twice', async () => {
+  it('keeps the validity of each key, and the narrower of two', async () => {
     const dated = { ...two.jwk, nbf: 1500, exp: 1800 };
     const agents = agentsFromObjects([
       {
@@ -86,7 +86,7 @@ describe('agentsFromObjects', () => {
     });
   });
 
-  it('takes several keys, spelt as the rest of what is printed', async () => {
+  it('accepts several keys in the spelling of the article', async () => {
     const keys = [
       { public_key: one.base64, expires: 2000 },
       { public_key: two.base64, not_before: 1000 },
@@ -111,7 +111,7 @@ describe('agentsFromObjects', () => {
     expect(refused({ agent_id: 'agent-a', keys: [key] })).toMatch(message);
   });
 
-  it('hands out what nobody can change', async () => {
+  it('returns frozen agents', async () => {
     const capabilities = ['repo:read'];
     const agents = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64, capabilities }]);
     capabilities.push('admin');
@@ -128,12 +128,12 @@ describe('agentsFromObjects', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one.base64))).toMatchObject({ agent: { status: 'suspended' } });
   });
 
-  it('one key for two agents is refused, whatever its form [A11]', () => {
+  it('refuses one key for two agents, in any form [A11]', () => {
     const message = refused({ id: 'agent-a', publicKey: one.base64 }, { id: 'agent-b', jwk: one.jwk });
     expect(message).toMatch(/'agent-a' and 'agent-b' have the same key/);
   });
 
-  it('one id for two agents is refused', () => {
+  it('refuses one id for two agents', () => {
     expect(refused({ id: 'agent-a', publicKey: one.base64 }, { id: 'agent-a', publicKey: two.base64 })).toMatch(
       /'agent-a' is registered twice/,
     );
@@ -202,7 +202,7 @@ describe('agentsFromObjects', () => {
     expect(refused(registration)).toMatch(message);
   });
 
-  it('refuses what is no list', () => {
+  it('refuses a value that is not a list', () => {
     expect(() => agentsFromObjects({} as AgentRegistration[])).toThrow(ConfigError);
   });
 });

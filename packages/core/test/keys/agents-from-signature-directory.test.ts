@@ -124,7 +124,7 @@ describe('agentsFromSignatureDirectory', () => {
     expect(asked).toEqual(['/.well-known/http-message-signatures-directory', mediaType]);
   });
 
-  it('a path that is given is kept', async () => {
+  it('keeps a given path', async () => {
     const server = await startServer((request, response) =>
       request.url === '/bots/keys' ? response.writeHead(503).end() : response.writeHead(404).end(),
     );
@@ -155,7 +155,7 @@ describe('agentsFromSignatureDirectory', () => {
     },
   );
 
-  it('a copy at another path of one authority gives nobody the key [A8, A11]', async () => {
+  it('refuses a copy at another path of the authority [A8, A11]', async () => {
     const served = answer([one.jwk], [[one, { components: `(${authority} "@path";req)` }]]);
     const server = await startServer((request, response) => {
       request.url = '/victim/keys';
@@ -189,7 +189,7 @@ describe('agentsFromSignatureDirectory', () => {
     expect(await agents.statusOf('crawler')).toBe('active');
   });
 
-  it('a key that cannot be used is left out, and the others count', async () => {
+  it('skips an unusable key and keeps the others', async () => {
     const unusable = [
       'no key',
       { kty: 'RSA', n: 'AQAB', e: 'AQAB' },
@@ -202,31 +202,31 @@ describe('agentsFromSignatureDirectory', () => {
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 1, skipped: { length: 4 } }]);
   });
 
-  it('a key that is there twice counts for nothing: which validity would be believed?', async () => {
+  it('skips a key that is listed twice, because its validity would be ambiguous', async () => {
     const { agents, refreshes } = await start(answer([{ ...one.jwk, exp: now - 1 }, one.jwk], [[one]]));
     expect(await kindOf(agents, one)).toBe('unknown');
     expect(refreshes).toMatchObject([{ ok: true, keyCount: 0, skipped: { length: 2 } }]);
   });
 
-  it('its name is taken also while it cannot be asked, and no other name is [C5]', async () => {
+  it('reserves only its own name, also during an outage [C5]', async () => {
     const { server, agents } = await start((_request, response) => response.writeHead(503).end());
     expect(await agents.statusOf('crawler')).toBe('active');
     expect(await agents.statusOf('agent-a')).toBe('unknown');
     expect(server.requests).toBe(0);
   });
 
-  it('a switch of protocols is an outage [A14]', async () => {
+  it('treats a protocol switch as an outage [A14]', async () => {
     const { agents } = await start(({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
     expect(await kindOf(agents, one)).toBe('unavailable');
   });
 
-  it('more keys than can sign are refused whole [A14]', async () => {
+  it('refuses a directory with more keys than a message can have signatures [A14]', async () => {
     const many = Array.from({ length: 33 }, () => ({ kty: 'OKP' }));
     const { agents } = await start(answer([one.jwk, ...many], [[one]]));
     expect(await kindOf(agents, one)).toBe('unavailable');
   });
 
-  it('a failed refresh keeps the keys, a successful one without the key drops it [A14]', async () => {
+  it('keeps its keys after a failed refresh, and drops a key that a successful one lacks [A14]', async () => {
     const { server, agents, at } = await start(answer([one.jwk], [[one]]));
     expect(await kindOf(agents, one)).toBe('found');
     const broken: TestServer['answer'][] = [

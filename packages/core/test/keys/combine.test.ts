@@ -29,7 +29,7 @@ async function holder(agents: AgentDirectory, key: TestKey): Promise<string> {
 }
 
 describe('combine', () => {
-  it('finds what either knows', async () => {
+  it('finds agents of either directory', async () => {
     const agents = combine(directoryOf('agent-a', one), directoryOf('agent-b', two));
     expect(await holder(agents, one)).toBe('agent-a repo:read');
     expect(await holder(agents, two)).toBe('agent-b repo:read');
@@ -41,18 +41,18 @@ describe('combine', () => {
     ]);
   });
 
-  it('a later directory cannot give an agent of an earlier one a key, nor other capabilities [C5]', async () => {
+  it('does not let a later directory add keys or capabilities to an earlier agent [C5]', async () => {
     const agents = combine(directoryOf('agent-a', one), directoryOf('agent-a', two, 'admin'));
     expect(await holder(agents, one)).toBe('agent-a repo:read');
     expect(await holder(agents, two)).toBe('unknown');
   });
 
-  it('a later directory cannot claim a key of an earlier one [C5]', async () => {
+  it('does not let a later directory claim an earlier key [C5]', async () => {
     const agents = combine(directoryOf('agent-a', one), directoryOf('agent-b', one, 'admin'));
     expect(await holder(agents, one)).toBe('agent-a repo:read');
   });
 
-  it('an agent that an earlier directory suspends is not found in a later one [C7]', async () => {
+  it('does not find an agent in a later directory when an earlier one suspends it [C7]', async () => {
     const first = agentsFromObjects([{ id: 'agent-a', publicKey: one.base64 }]);
     const agents = combine(first, directoryOf('agent-a', two), directoryOf('agent-b', one));
     first.suspend('agent-a');
@@ -60,7 +60,7 @@ describe('combine', () => {
     expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ agent: { status: 'suspended' } });
   });
 
-  it('one that cannot be asked makes it unavailable, unless an earlier one has answered [A14]', async () => {
+  it('is unavailable when a directory fails, unless an earlier one has answered [A14]', async () => {
     expect(await holder(combine(directoryOf('agent-a', one), down), one)).toBe('agent-a repo:read');
     expect(await holder(combine(directoryOf('agent-a', one), down), two)).toBe('unavailable');
     expect(await holder(combine(down, directoryOf('agent-a', one)), one)).toBe('unavailable');
@@ -78,7 +78,7 @@ describe('combine', () => {
     expect(await combine(down, first).statusOf('agent-a')).toBe('unavailable');
   });
 
-  it('whether the name is taken cannot be said: unavailable [C5]', async () => {
+  it('is unavailable when it cannot tell whether a name is taken [C5]', async () => {
     const half: AgentDirectory = { findByThumbprint: () => ({ kind: 'unknown' }), statusOf: () => 'unavailable' };
     expect(await holder(combine(half, directoryOf('agent-a', one)), one)).toBe('unavailable');
   });
@@ -98,7 +98,7 @@ describe('combine', () => {
     expect(closed).toEqual(['a', 'b']);
   });
 
-  it('refuses nothing, and what is no directory [G5]', () => {
+  it('refuses an empty list and a value that is not a directory [G5]', () => {
     expect(() => combine()).toThrow(ConfigError);
     expect(() => combine(Promise.resolve(down) as unknown as AgentDirectory)).toThrow(/'await'/);
     expect(() => combine(undefined as unknown as AgentDirectory)).toThrow(ConfigError);

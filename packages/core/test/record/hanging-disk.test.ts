@@ -16,7 +16,7 @@ import { Deferred } from '../deferred.js';
 import { type Folder, temporaryFolder } from '../../../audit/test/events.js';
 import { contents, verify } from '../../../audit/test/log-folder.js';
 
-/** A disk whose syncs do not come back until it works again. */
+/** A disk whose syncs hang until it recovers. */
 class HangingDisk {
   #works = new Deferred();
   readonly operations: FileOperations = {
@@ -63,7 +63,7 @@ describe('a disk that hangs [F4]', () => {
     vi.useRealTimers();
   });
 
-  it('is a refusal after 30 seconds, told once, and told when it works again; its record has no outcome', async () => {
+  it('causes a refusal after 30 seconds without an outcome, and one report each of failure and recovery', async () => {
     using folder = temporaryFolder();
     const disk = new HangingDisk();
     const troubles: string[] = [];
@@ -96,7 +96,7 @@ describe('a disk that hangs [F4]', () => {
     expect(await verify(folder)).toMatchObject({ ok: true });
   });
 
-  it('does not keep a guard from closing for longer than that, and the error says what has no answer', async () => {
+  it('delays the close of a guard by at most that time, and the error names the hanging write', async () => {
     using folder = temporaryFolder();
     const disk = new HangingDisk();
     const guard = await guardOn(folder, disk);
@@ -116,7 +116,7 @@ describe('a disk that hangs [F4]', () => {
 });
 
 describe('which sinks of a guard are bounded', () => {
-  it('one alone is; what fanOut made has its own bounds', () => {
+  it('a single sink is; a fanOut has its own bounds', () => {
     expect(readAudit(memoryAudit())).toBeInstanceOf(BoundedSink);
     const fan = fanOut([memoryAudit()], { timeoutSeconds: 300 });
     expect(readAudit(fan)).toBe(fan);

@@ -20,7 +20,7 @@ const caller: Caller = {
   requestId: 'request-1',
 };
 
-/** A recorder on a clock that the test puts forward, and what it tells. */
+/** A recorder with a manual clock, and its reports. */
 class Recording {
   readonly troubles: string[] = [];
   readonly recorder: Recorder;
@@ -46,7 +46,7 @@ class Recording {
 }
 
 describe('The record of a refused request', () => {
-  it('cuts what a stranger says, and tells how much is missing [F3]', async () => {
+  it('truncates claims of a stranger, and states the missing length [F3]', async () => {
     const audit = memoryAudit();
     const { recorder } = new Recording(audit);
     const claimed = { keyId: 'k'.repeat(1400), agent: 'a'.repeat(257) };
@@ -63,7 +63,7 @@ describe('The record of a refused request', () => {
     ]);
   });
 
-  it('takes at most 1,100 bytes, whatever characters a stranger sends [F3, I4]', async () => {
+  it('has at most 1,100 bytes for any characters of a stranger [F3, I4]', async () => {
     const unit = fc.oneof(
       fc.constantFrom('\u0000', '"', '\\', '\u202e', '\ud800', '中', 'é', 'a'),
       fc.string({ unit: 'binary' }),
@@ -87,7 +87,7 @@ describe('The record of a refused request', () => {
     );
   });
 
-  it('keeps the true code where the answer tells less [I5]', async () => {
+  it('keeps the exact code when the answer is less specific [I5]', async () => {
     const audit = memoryAudit();
     const { recorder } = new Recording(audit);
     const answered = await recorder.unverified(
@@ -100,8 +100,8 @@ describe('The record of a refused request', () => {
   });
 });
 
-describe('what the recorder tells the operator [F4]', () => {
-  it('a full disk: the first, the second, the fourth … request, and once that it is over', async () => {
+describe('the reports of the recorder [F4]', () => {
+  it('name the first, second, fourth … request on a full disk, and its recovery once', async () => {
     using folder = temporaryFolder();
     let full = true;
     const audit = auditFileWith(
@@ -116,7 +116,7 @@ describe('what the recorder tells the operator [F4]', () => {
     full = false;
     recording.troubles.length = 0;
     expect(await recording.refuse(1)).toEqual(['signature_required']);
-    // Requests may go well while others fail: it is over when none has failed for a while.
+    // Mixed results: report recovery only after a while without a failure.
     expect(recording.troubles).toEqual([]);
     recording.now += 10_000;
     await recording.refuse(3);
@@ -126,7 +126,7 @@ describe('what the recorder tells the operator [F4]', () => {
     await audit.close?.();
   });
 
-  it('that it is over is told at the close, if a record was written since, and then only', async () => {
+  it('name the recovery at the close only if a record was written since', async () => {
     let down = true;
     const recording = new Recording({
       write: () => (down ? Promise.reject(new Error('down')) : Promise.resolve()),
@@ -144,7 +144,7 @@ describe('what the recorder tells the operator [F4]', () => {
     ]);
   });
 
-  it('each kind of failure for itself', async () => {
+  it('count each kind of failure separately', async () => {
     const memory = memoryAudit();
     const errors: unknown[] = [];
     const recording = new Recording({
@@ -164,7 +164,7 @@ describe('what the recorder tells the operator [F4]', () => {
     ]);
   });
 
-  it('actions that ran without their record, each by its name', async () => {
+  it('name each action that ran without its record', async () => {
     let down = true;
     const memory = memoryAudit();
     const audit: AuditSink = {
@@ -191,7 +191,7 @@ describe('what the recorder tells the operator [F4]', () => {
     ]);
   });
 
-  it('faults of ours, each by its code: without a flood, and anew after a while', async () => {
+  it('name each fault of the server by its code, throttled, and again after a while', async () => {
     const recording = new Recording(memoryAudit());
     await recording.refuse(5, 'keys_unavailable');
     await recording.refuse(1, 'replay_store_unavailable');

@@ -38,11 +38,11 @@ const hidden = (subject: string, resource: string, remoteAddress: string, path: 
 };
 
 describe('redaction', () => {
-  it('without rules changes nothing', () => {
+  it('changes nothing without rules', () => {
     expect(createRedactor(undefined)(delegated)).toBe(delegated);
   });
 
-  it('leaves out what it is told to, and the explanation, which may quote it [F2]', () => {
+  it('omits the configured fields, and the explanation, which may quote them [F2]', () => {
     const redact = createRedactor(
       readRedactOptions({
         userIds: 'omit',
@@ -54,7 +54,7 @@ describe('redaction', () => {
     expect(redact(delegated)).toEqual(hidden('[omitted]', '[omitted]', '[omitted]', '/repos/acme/…'));
   });
 
-  it('one pseudonym for one user, one resource, one address: records stay joinable [F2]', () => {
+  it('gives equal values equal pseudonyms, so that records stay joinable [F2]', () => {
     expect(createRedactor(readRedactOptions(everything))(delegated)).toEqual(
       hidden(
         auditPseudonym(pseudonymKey, { user: 'user_123' }),
@@ -65,7 +65,7 @@ describe('redaction', () => {
     );
   });
 
-  it('pseudonyms are keyed, and differ by kind', () => {
+  it('keys pseudonyms, and separates them by kind', () => {
     const of = { user: 'user_123' };
     const mine = auditPseudonym(pseudonymKey, of);
     expect(mine).toMatch(/^pseudonym:[\w-]{22}$/);
@@ -82,7 +82,7 @@ describe('redaction', () => {
     expect(() => auditPseudonym('short', of)).toThrow(ConfigError);
   });
 
-  it('whoever wipes the key later changes no pseudonym', () => {
+  it('copies its key, so that wiping the original has no effect', () => {
     const key = Buffer.from(pseudonymKey);
     const redact = createRedactor(readRedactOptions({ userIds: 'pseudonym', pseudonymKey: key }));
     const before = redact(delegated).subject;
@@ -90,7 +90,7 @@ describe('redaction', () => {
     expect(redact(delegated).subject).toEqual(before);
   });
 
-  it('agents keep their names, as actor and as subject', () => {
+  it('keeps the names of agents, as actor and as subject', () => {
     const own = event('b', { subject: { id: 'agent-1', type: 'agent' } });
     expect(createRedactor(readRedactOptions({ userIds: 'omit' }))(own)).toMatchObject({
       actor: own.actor,
@@ -115,7 +115,7 @@ describe('redaction', () => {
     expect(request.path).toBe(shown);
   });
 
-  it('nothing that is hidden stands anywhere in what a sink gets [F2]', () => {
+  it('leaves no hidden value in the record of a sink [F2]', () => {
     const secret = fc.stringMatching(/^[a-z]{12}$/);
     const redact = createRedactor(readRedactOptions(everything));
     fc.assert(
@@ -138,7 +138,7 @@ describe('redaction', () => {
     );
   });
 
-  it('every field of a record is either redacted or judged harmless', () => {
+  it('redacts every field of a record or lists it as harmless', () => {
     const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request'];
     // Agents, codes, names of policies and scopes; numbers; what the log adds.
     const harmless = ['id', 'time', 'phase', 'decision', 'code', 'actor', 'scope', 'action', 'policies', 'policySet'];

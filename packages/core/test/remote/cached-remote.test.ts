@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CachedRemote } from '../../src/remote/cached-remote.js';
 import type { RemoteJson } from '../../src/remote/remote-json.js';
 
-/** A remote whose answers the test gives by hand. */
+/** A remote whose answers the test controls. */
 function remote(onRefresh?: () => void): {
   cache: CachedRemote<unknown>;
   fetches: () => number;
@@ -34,7 +34,7 @@ const down: RemoteJson = { ok: false, problem: 'down' };
 const t = 1_800_000_000;
 
 describe('CachedRemote', () => {
-  it('fetches when first asked, and then not until half of the age', async () => {
+  it('fetches at first use, and again only after half of the age', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     expect(fetches()).toBe(0);
@@ -43,7 +43,7 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(1);
   });
 
-  it('refreshes in the background before it has to, so that nobody waits', async () => {
+  it('refreshes early in the background, so that no request waits', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -53,7 +53,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 152)).toMatchObject({ value: 'two', generation: 2 });
   });
 
-  it('what the server dropped stops counting at the maximal age [A14]', async () => {
+  it('drops a removed entry at the maximum age [A14]', async () => {
     const { cache, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -61,7 +61,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 301)).toMatchObject({ value: 'none' });
   });
 
-  it('a failed refresh keeps what is held, until it is too old [A14]', async () => {
+  it('keeps its content after a failed refresh until the maximum age [A14]', async () => {
     const { cache, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -75,7 +75,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 3610)).toMatchObject({ value: 'two' });
   });
 
-  it('after a passing failure, what the server dropped still stops counting at the maximal age [A14]', async () => {
+  it('drops a removed entry at the maximum age after a temporary failure [A14]', async () => {
     const { cache, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -85,7 +85,7 @@ describe('CachedRemote', () => {
     expect(await cache.current(t + 3000)).toMatchObject({ value: 'none' });
   });
 
-  it('never fetched and down: unavailable, asked again every five seconds at most', async () => {
+  it('is unavailable when never fetched and down, and retries every five seconds at most', async () => {
     const { cache, fetches, answer } = remote();
     for (let now = t; now < t + 5; now += 0.1)
       expect(await cache.current(now)).toEqual({ kind: 'unavailable', cause: 'down' });
@@ -95,7 +95,7 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('a flood of misses makes for one fetch per cool-down [A14]', async () => {
+  it('fetches once per cool-down for a flood of misses [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -103,7 +103,7 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(1 + 3);
   });
 
-  it('while the last attempt has failed, what is missing is not unknown: it may have been added since [A14]', async () => {
+  it('reports a missing entry as unavailable, not unknown, after a failed refresh [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     await cache.current(t);
@@ -117,7 +117,7 @@ describe('CachedRemote', () => {
     expect(await cache.afterMiss(t + 35)).toMatchObject({ value: 'two' });
   });
 
-  it('many at once share one fetch [A14]', async () => {
+  it('shares one fetch among concurrent requests [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
     const held = await Promise.all(Array.from({ length: 50 }, () => cache.current(t)));
@@ -126,7 +126,7 @@ describe('CachedRemote', () => {
     expect(fetches()).toBe(2);
   });
 
-  it('a server that is down and hangs does not slow every request', async () => {
+  it('does not delay every request when the server hangs', async () => {
     const answers: RemoteJson[] = [up('one'), down];
     const cache = new CachedRemote<unknown>({
       fetch: async () => answers.shift() ?? (await new Promise<RemoteJson>(() => {})),

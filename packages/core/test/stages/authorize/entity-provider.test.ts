@@ -41,7 +41,7 @@ describe('entities', () => {
     expect(entities).not.toHaveBeenCalled();
   });
 
-  it('one that it does not know is refused exactly as what is forbidden [D12]', async () => {
+  it('an unknown resource gets the same refusal as a forbidden one [D12]', async () => {
     const { guard, audit } = await withEntities(async ({ id }) => records[id]);
     const caller = await letIn(guard);
     const [absent, forbidden] = [

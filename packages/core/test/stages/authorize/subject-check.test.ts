@@ -18,7 +18,7 @@ async function strict(policies: string, agentDirectory: AgentDirectory = agents)
 }
 
 describe('subjectMustAlsoBePermitted', () => {
-  it('an agent can do nothing that its user could not', async () => {
+  it('denies an agent every action that its user is denied', async () => {
     const { guard, audit } = await strict(`${AGENTS}${PAYMENTS}`);
     const forUser = await letIn(guard, {});
     const forOther = await letIn(guard, { sub: 'user_456' });
@@ -31,25 +31,25 @@ describe('subjectMustAlsoBePermitted', () => {
       { decision: 'deny', code: 'policy_denied', detail: 'the subject, user user_123: not permitted', policies: [] },
       { decision: 'deny', detail: 'the subject, user user_456: not permitted' },
     ]);
-    // Neither may what only the user may.
+    // The user's own rights are not enough for the agent.
     const usersOnly = await strict(PAYMENTS);
     expect(await usersOnly.guard.authorize(await letIn(usersOnly.guard, {}), theThing('1'))).toMatchObject(refused);
-    // Without the option the user is not asked.
+    // Without the option, policy is not asked about the user.
     const lenient = await guarded({ policy: await cedarFromText({ policies: AGENTS }) });
     expect(await lenient.guard.authorize(await letIn(lenient.guard, {}), theThing('2'))).toMatchObject({ ok: true });
   });
 
-  it('nobody else is asked where an agent acts for itself', async () => {
+  it('asks only about the agent when it acts for itself', async () => {
     const { guard } = await strict(AGENTS);
     expect(await guard.authorize(await letIn(guard), theThing('2'))).toMatchObject({ ok: true });
   });
 
-  it('a user who is called as an agent is not that agent', async () => {
+  it('distinguishes a user from an agent of the same name', async () => {
     const { guard } = await strict('permit(principal == Agent::"agent-a", action, resource);');
     expect(await guard.authorize(await letIn(guard, { sub: 'agent-z' }), theThing('1'))).toMatchObject({ ok: false });
   });
 
-  it('lists: what the subject may see as well', async () => {
+  it('filters a list by the rights of the subject too', async () => {
     const { guard, audit } = await strict(
       `permit(principal is Agent, action, resource) unless { resource == Thing::"0" };
       permit(principal is User, action, resource == Thing::"0"); permit(principal is User, action, resource == Thing::"2");`,
@@ -62,7 +62,7 @@ describe('subjectMustAlsoBePermitted', () => {
     expect(audit.records).toMatchObject([{ filtered: { asked: 4, permitted: 1 } }]);
   });
 
-  it('the subject is asked about the same request, with the same scope, as if it came alone', async () => {
+  it('asks about the subject with the same request and scope', async () => {
     const queries: PolicyQuery[] = [];
     const policy = { ...engine((query) => (queries.push(query), allow)), knowsUsers: true };
     const { guard } = await guarded({ policy, subjectMustAlsoBePermitted: true });
@@ -79,7 +79,7 @@ describe('subjectMustAlsoBePermitted', () => {
     expect(context.authorizationDetails).toMatchObject({ privileges: ['x'] });
   });
 
-  it('an agent as subject counts with the roles that its directory gives it', async () => {
+  it('asks about an agent as subject with the roles of its directory', async () => {
     const allowed = await strict('permit(principal, action, resource);');
     expect(await allowed.guard.authorize(await letIn(allowed.guard, 'agent-b'), theThing('1'))).toMatchObject({
       ok: true,
@@ -116,7 +116,7 @@ describe('subjectMustAlsoBePermitted', () => {
     expect(await guard.authorize(caller, theThing('1'))).toMatchObject({ ok: false, refusal: { code } });
   });
 
-  it('a schema that knows the action for agents only denies, and the log says why', async () => {
+  it('denies when the schema has the action for agents only, and records the reason', async () => {
     const answers = [];
     for (const principals of ['Agent', 'Agent, User']) {
       const policy = await cedarFromText({
@@ -133,7 +133,7 @@ describe('subjectMustAlsoBePermitted', () => {
     ]);
   });
 
-  it('stops the start with an engine that would take a user for an agent [G5]', async () => {
+  it('stops the start when the engine would treat a user as an agent [G5]', async () => {
     const starting = guarded({ policy: engine(() => allow), subjectMustAlsoBePermitted: true });
     await expect(starting).rejects.toThrow(ConfigError);
     await expect(starting).rejects.toThrow(/knowsUsers/);

@@ -27,7 +27,7 @@ function reserve(
 }
 
 describe('memoryReplayStore', () => {
-  it('a nonce counts once per key [A10]', () => {
+  it('reserves a nonce once per key [A10]', () => {
     const store = memory();
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('replayed');
@@ -35,7 +35,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'other nonce', until, now)).toBe('reserved');
   });
 
-  it('of 50 concurrent attempts exactly one wins [A10]', async () => {
+  it('accepts exactly one of 50 concurrent attempts [A10]', async () => {
     const store = memory();
     const attempts = Array.from({ length: 50 }, async () => {
       await Promise.resolve();
@@ -46,7 +46,7 @@ describe('memoryReplayStore', () => {
     expect(results.filter((result) => result === 'replayed')).toHaveLength(49);
   });
 
-  it('a nonce is remembered to the very end of its validity, and not much longer [A10]', () => {
+  it('keeps a nonce until the end of its validity, and not much longer [A10]', () => {
     const store = memory({ maxEntries: 1 });
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', until, until - 1)).toBe('replayed');
@@ -55,20 +55,20 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'next', until + 10, until + 1)).toBe('reserved');
   });
 
-  it('fractions of seconds are rounded towards remembering [A10]', () => {
+  it('rounds fractions of seconds up [A10]', () => {
     const store = memory();
     expect(reserve(store, 'key', 'nonce', now + 1.2, now + 0.1)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', now + 1.2, now + 1.19)).toBe('replayed');
   });
 
-  it('a flood is refused; no live nonce is evicted for it [A10]', () => {
+  it('refuses a flood without evicting a live nonce [A10]', () => {
     const store = memory({ maxEntries: 100, maxEntriesPerKey: 100 });
     for (let index = 0; index < 100; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('reserved');
     for (let index = 100; index < 1000; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('full');
     for (let index = 0; index < 100; index++) expect(reserve(store, 'key', `${index}`, until, now)).toBe('replayed');
   });
 
-  it('one key holds a quarter of the room at most, and the room of others stays [A10]', () => {
+  it('limits one key to a quarter of the capacity [A10]', () => {
     const store = memory({ maxEntries: 100 });
     const last = until + 86_400;
     for (let index = 0; index < 25; index++) expect(reserve(store, 'greedy', `${index}`, last, now)).toBe('reserved');
@@ -80,7 +80,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'greedy', 'more', last + 60, last + 1)).toBe('reserved');
   });
 
-  it('forgets what no longer counts, whatever the order of expiry', () => {
+  it('drops expired nonces in any order of expiry', () => {
     const store = memory({ maxEntries: 3, maxEntriesPerKey: 3 });
     reserve(store, 'key', 'a', now + 30, now);
     reserve(store, 'key', 'b', now + 10, now);
@@ -91,7 +91,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'c', now + 20, now + 11)).toBe('replayed');
   });
 
-  it('costs the same however many different seconds signatures are good until [A16]', () => {
+  it('has a constant cost for any number of different expiry times [A16]', () => {
     const store = memory();
     for (let index = 0; index < 60_000; index++) reserve(store, 'key', `${index}`, until + index, now);
     const began = performance.now();
@@ -100,7 +100,7 @@ describe('memoryReplayStore', () => {
     expect(performance.now() - began).toBeLessThan(500);
   });
 
-  it('makes room again after a burst has expired, at once', () => {
+  it('frees its capacity as soon as a burst has expired', () => {
     const store = memory({ maxEntries: 10_000, maxEntriesPerKey: 10_000 });
     for (let index = 0; index < 10_000; index++) reserve(store, 'key', `${index}`, until, now);
     for (let index = 0; index < 10_000; index++) {
@@ -112,14 +112,14 @@ describe('memoryReplayStore', () => {
     }
   });
 
-  it('a clock set back does not open what was forgotten [A10]', () => {
+  it('refuses a dropped nonce when the clock was set back [A10]', () => {
     const store = memory();
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
     expect(reserve(store, 'key', 'later', until + 3600, now + 3600)).toBe('reserved');
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('full');
   });
 
-  it('no pair of key id and nonce can be taken for another [A10]', () => {
+  it('distinguishes all pairs of key id and nonce [A10]', () => {
     const text = fc.string({ unit: fc.constantFrom('a', ':', '1', '\u0000'), maxLength: 4 });
     fc.assert(
       fc.property(text, text, text, text, (key1, nonce1, key2, nonce2) => {
@@ -166,7 +166,7 @@ describe('memoryReplayStore', () => {
     );
   });
 
-  it('cannot tell of signatures created before the second in which it was made [J2]', () => {
+  it('refuses signatures created before the second of its own creation [J2]', () => {
     const store = memory({ clock: () => now * 1000 + 900 });
     expect(reserve(store, 'key', 'earlier', until, now + 1, now - 1)).toBe('before_epoch');
     expect(reserve(store, 'key', 'same second', until, now + 1, now)).toBe('reserved');
@@ -174,7 +174,7 @@ describe('memoryReplayStore', () => {
     expect(reserve(store, 'key', 'fraction of a DPoP proof', until, now + 1, now - 0.1)).toBe('before_epoch');
   });
 
-  it('cannot tell of signatures created in the second in which its process began, or before it [J2]', () => {
+  it('refuses signatures created up to the second in which its process began [J2]', () => {
     vi.spyOn(process, 'uptime').mockReturnValue(0.3);
     const sameSecond = memory({ clock: () => now * 1000 + 900 });
     expect(reserve(sameSecond, 'key', 'nonce', until, now + 1, now)).toBe('before_epoch');
@@ -184,13 +184,13 @@ describe('memoryReplayStore', () => {
     expect(reserve(nextSecond, 'key', 'signed anew', until, now, now)).toBe('reserved');
   });
 
-  it('what it cannot tell of takes no room', () => {
+  it('uses no capacity for refused old signatures', () => {
     const store = memory({ maxEntries: 1 });
     expect(reserve(store, 'key', 'earlier', until, now, now - 1)).toBe('before_epoch');
     expect(reserve(store, 'key', 'nonce', until, now)).toBe('reserved');
   });
 
-  it('refuses options and times that mean nothing', () => {
+  it('refuses invalid options and times', () => {
     expect(() => memory({ maxEntries: 0 })).toThrow(ConfigError);
     expect(() => memory({ maxEntriesPerKey: 0.5 })).toThrow(/maxEntriesPerKey/);
     expect(() => memory({ maxEntires: 5 } as object)).toThrow(/maxEntries/);
