@@ -1,5 +1,8 @@
+import { randomFillSync } from 'node:crypto';
 import { checkOptionNames, ConfigError, readClock } from '@countersign/common';
-import { MinHeap } from './min-heap.js';
+import { createChaskey, type KeyedHash } from './chaskey.js';
+import { LiveEntries } from './live-entries.js';
+import { maxTableEntries, NonceTable } from './nonce-table.js';
 import type { OneTimeProof, ReplayResult, ReplayStore } from './store.js';
 
 export interface MemoryReplayStoreOptions {
@@ -14,9 +17,6 @@ export interface MemoryReplayStoreOptions {
   readonly clock?: () => number;
 }
 
-/** Entries forgotten per call at most. More than one, so that the store empties faster than it fills. */
-const sweepBudget = 64;
-
 /** A replay store that answers at once, because it lives in this process. */
 export interface MemoryReplayStore extends ReplayStore {
   reserve(proof: OneTimeProof): ReplayResult;
@@ -24,7 +24,8 @@ export interface MemoryReplayStore extends ReplayStore {
 
 /**
  * Remembers used signatures in memory: right for one process, wrong for several that share an origin, each of which
- * would accept the same signature once. Bounded, and never makes room by forgetting a signature that still counts.
+ * would accept the same signature once. Bounded, and never makes room by forgetting a signature that still counts. It
+ * takes about 40 bytes for each (1 000 000: 40 MiB), grows as they come, and keeps what it has grown to.
  *
  * A restart empties it, so it answers `before_epoch` for what the process before this one may have served: signatures
  * created up to the second in which this process began, or before the second in which the store was made.
@@ -38,77 +39,45 @@ export interface MemoryReplayStore extends ReplayStore {
  * store.reserve(proof); // 'replayed'
  */
 export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): MemoryReplayStore {
+  const [k0 = 0, k1 = 0, k2 = 0, k3 = 0] = randomFillSync(new Int32Array(4));
+  return memoryReplayStoreWith(createChaskey([k0, k1, k2, k3]), options);
+}
+
+/** `memoryReplayStore` with a hash of choice. Where two proofs have one digest, the second is refused as `replayed`. */
+export function memoryReplayStoreWith(hash: KeyedHash, options: MemoryReplayStoreOptions): MemoryReplayStore {
   const { maxEntries, maxEntriesPerKey, clock } = readOptions(options);
   const unseenUpTo = lastUnseenSecond(clock() / 1000);
-
-  /** The last second in which each entry counts. */
-  const lastSeconds = new Map<string, number>();
-  /** The same entries by that second, so that expired ones are found without a timer. */
-  const bySecond = new Map<number, string[]>();
-  const seconds = new MinHeap();
-  /** How many of them each key holds. */
-  const held = new Map<string, number>();
-  /** The latest second that a forgotten entry counted in: later than now only if the clock was set back. */
-  let forgottenUpTo = Number.NEGATIVE_INFINITY;
-
-  function forget(entry: string): void {
-    lastSeconds.delete(entry);
-    const keyId = keyIdOf(entry);
-    const left = (held.get(keyId) ?? 0) - 1;
-    if (left > 0) held.set(keyId, left);
-    else held.delete(keyId);
-  }
-
-  function remember(entry: string, lastSecond: number): void {
-    lastSeconds.set(entry, lastSecond);
-    const entries = bySecond.get(lastSecond);
-    if (entries === undefined) {
-      bySecond.set(lastSecond, [entry]);
-      seconds.add(lastSecond);
-    } else {
-      entries.push(entry);
-    }
-  }
-
-  /** Forgets some expired entries: a few per call, so that no request pays for all of a burst before it. */
-  function sweep(second: number): void {
-    let budget = sweepBudget;
-    for (let lastSecond = seconds.least; lastSecond !== undefined && lastSecond < second; lastSecond = seconds.least) {
-      forgottenUpTo = Math.max(forgottenUpTo, lastSecond);
-      const entries = bySecond.get(lastSecond) ?? [];
-      for (let entry = entries.pop(); entry !== undefined; entry = entries.pop()) {
-        // It may have been reserved anew since.
-        if (lastSeconds.get(entry) === lastSecond) forget(entry);
-        if (--budget === 0) return;
-      }
-      bySecond.delete(lastSecond);
-      seconds.removeLeast();
-    }
-  }
+  const live = new LiveEntries();
+  const table = new NonceTable(maxEntries);
+  const entry = new Int32Array(4);
 
   return {
     reserve({ keyId, nonce, created, until, now }) {
-      if (![created, until, now].every(Number.isFinite)) {
+      if (!(Number.isFinite(created) && isUnixSecond(until) && isUnixSecond(now))) {
         throw new TypeError('memoryReplayStore: created, until and now must be unix seconds.');
       }
       const second = Math.floor(now);
-      sweep(second);
-      const entry = entryOf(keyId, nonce);
-      const known = lastSeconds.get(entry);
-      if (known !== undefined && known >= second) return 'replayed';
+      live.forget(second);
+      const key = live.key(keyId);
+      hash(key.index, nonce, entry);
+      if (table.has(entry, live.forgottenUpTo)) return 'replayed';
       if (Math.floor(created) <= unseenUpTo) return 'before_epoch';
-      // Rounded up: remembering a moment too long is harmless, a moment too short is a replay.
-      const lastSecond = Math.ceil(until);
-      // The clock was set back behind what has been forgotten: whether this was used before can no longer be told.
-      if (lastSecond <= forgottenUpTo) return 'full';
-      const heldByKey = held.get(keyId) ?? 0;
-      if (lastSeconds.size >= maxEntries || heldByKey >= maxEntriesPerKey) return 'full';
-      // An entry that has expired, and is not swept up yet, is counted already.
-      if (known === undefined) held.set(keyId, heldByKey + 1);
-      remember(entry, lastSecond);
+      // Remembered a moment too long at most: a moment too short would admit a replay.
+      const lastSecond = Math.max(Math.ceil(until), second);
+      // The clock was set back to a time that is forgotten: whether this was used then is unknown.
+      if (lastSecond <= live.forgottenUpTo) return 'full';
+      if (live.count >= maxEntries || key.held >= maxEntriesPerKey) return 'full';
+      entry[3] = lastSecond;
+      if (!table.add(entry, live.forgottenUpTo)) return 'full';
+      live.add(key, lastSecond);
       return 'reserved';
     },
   };
+}
+
+/** As far as an unsigned word can count: to the year 2106. */
+function isUnixSecond(value: number): boolean {
+  return value >= 1 && value <= 0xffff_ffff;
 }
 
 /**
@@ -120,23 +89,13 @@ function lastUnseenSecond(now: number): number {
   return Math.max(Math.floor(now - process.uptime()), Math.floor(now) - 1);
 }
 
-/** Injective: the length says where the key id ends, so no choice of nonce can imitate another pair. */
-function entryOf(keyId: string, nonce: string): string {
-  return `${keyId.length}:${keyId}${nonce}`;
-}
-
-function keyIdOf(entry: string): string {
-  const start = entry.indexOf(':') + 1;
-  return entry.slice(start, start + Number(entry.slice(0, start - 1)));
-}
-
 function readOptions(options: MemoryReplayStoreOptions): Required<MemoryReplayStoreOptions> {
   checkOptionNames('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerKey', 'clock']);
   const { maxEntries = 1_000_000 } = options;
   const { maxEntriesPerKey = Math.ceil(maxEntries / 4) } = options;
   for (const [name, value] of Object.entries({ maxEntries, maxEntriesPerKey })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new ConfigError(`memoryReplayStore: '${name}' must be a positive whole number.`);
+    if (!Number.isSafeInteger(value) || value < 1 || value > maxTableEntries) {
+      throw new ConfigError(`memoryReplayStore: '${name}' must be a whole number from 1 to ${maxTableEntries}.`);
     }
   }
   return { maxEntries, maxEntriesPerKey, clock: readClock('memoryReplayStore', options.clock) };
