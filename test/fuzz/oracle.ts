@@ -11,7 +11,7 @@ import { authority } from './world.js';
 const knownCodes = new Set<string>(refusalCodes);
 /** What Node and the frameworks answer themselves, before the guard or after it has let a request in. */
 const plainStatuses = new Set([400, 404, 405, 408, 413, 414, 415, 417, 431]);
-/** Fields that give or shape authority: never other than the sender had them, covered or not. */
+/** Fields that affect authority: they must arrive unchanged, covered or not. */
 const alwaysEqual = [
   'authorization',
   'agent-delegation',
@@ -110,7 +110,7 @@ function fieldDifferences(seen: Seen, { request, bound, proof }: Original): stri
 }
 
 function bodyDifferences(seen: Seen, { request, proof }: Original): string[] {
-  // DPoP binds no body (RFC 9449 §11.7), and policy is told by `context.possession`.
+  // DPoP binds no body (RFC 9449 §11.7), and policy sees that in `context.possession`.
   if (proof === 'dpop') return [];
   if (seen.bodyHash !== null) {
     const signed = createHash('sha256').update(request.body).digest('hex');

@@ -1,6 +1,6 @@
 import type { RawRequest } from '../support/signed-request.js';
 
-/** Who a request is from, as the handler must see it. */
+/** The identity that the handler must see. */
 export interface Identity {
   readonly actor: string;
   readonly keyId: string;
@@ -9,7 +9,7 @@ export interface Identity {
   readonly scope: readonly string[];
 }
 
-/** A request as its sender proved it, before anything on its way changed it. */
+/** A request as signed by its sender, before any change in transit. */
 export interface Original {
   readonly kind: string;
   readonly proof: 'signature' | 'dpop' | 'web-bot-auth';

@@ -2,7 +2,7 @@ import type { AgentRegistration, GuardOptions } from '@countersign/core';
 import { keyNamed, type TestKey } from '../support/keys.js';
 import { ed25519Issuer, type TestIssuer } from '../support/tokens.js';
 
-/** Who there is. Every name and key is fixed, so that a case depends only on its seed, its number and the time. */
+/** The principals. Every name and key is fixed, so that a case depends only on its seed, its number and the time. */
 export const authority = 'fuzz.example';
 export const origin = `https://${authority}`;
 export const userId = 'user_1';
@@ -17,7 +17,7 @@ export const scopes: readonly string[] = ['things:read', 'things:write'];
 export const first: FuzzAgent = agentNamed('agent-first');
 export const second: FuzzAgent = agentNamed('agent-second');
 export const third: FuzzAgent = agentNamed('agent-third');
-/** Registered like the others: whatever it signs with what it stole from them must be refused. */
+/** Registered like the others: requests that it signs with stolen credentials must be refused. */
 export const thief: FuzzAgent = agentNamed('agent-thief');
 
 const registrations: readonly AgentRegistration[] = [first, second, third, thief].map(({ id, key }) => ({
@@ -28,7 +28,7 @@ const registrations: readonly AgentRegistration[] = [first, second, third, thief
 
 export const policies = `@id("everything") permit(principal, action == Action::"use", resource);`;
 
-/** What the host's guard is told, agents and policy aside. */
+/** The options of the host's guard, except agents and policy. */
 export const guardOptions: Pick<GuardOptions, 'origin' | 'issuers' | 'dpop' | 'webBotAuth'> = {
   origin,
   issuers: [{ issuer: issuer.issuer, jwks: { keys: [issuer.jwk] } }],

@@ -21,7 +21,7 @@ import {
 import { accessToken, type Claims, type TestIssuer } from './tokens.js';
 import { issuer, reviewer, reviewerId, userId, worldConfig } from './world.js';
 
-// In memory where the system has such a folder: every record is forced to its disk, and disks are slow.
+// In memory if possible, because every record is synced and disks are slow.
 export const scratch: string = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 export interface ApiOptions {
@@ -40,12 +40,12 @@ const setups: readonly Setup[] = [
   { mount: '/api', bodyParser: 'none' },
 ];
 
-/** Describes scenarios once; they run on every host, each with a server of its own. For what the framework has no part in. */
+/** Describes scenarios once; they run on every host, each with a server of its own. For behaviour that does not depend on the framework. */
 export function onEveryHost(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
   onHosts([usual], title, define, options);
 }
 
-/** The same on every host in every setup: for what the framework does have a part in. */
+/** The same on every host in every setup, for behaviour that depends on the framework. */
 export function onEverySetup(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
   onHosts(setups, title, define, options);
 }
@@ -68,7 +68,7 @@ function onHosts(on: readonly Setup[], title: string, define: (api: Api) => void
   }
 }
 
-/** One attack: its code and title, how it is made, and how it must end. */
+/** One attack: its title, its request, and its expected refusal. */
 export type Attack = readonly [
   title: string,
   request: () => RawRequest | Promise<RawRequest>,
@@ -76,7 +76,7 @@ export type Attack = readonly [
   code: RefusalCode,
 ];
 
-/** Each of these must be refused before anybody is believed. */
+/** Each of these must be refused before its sender is authenticated. */
 export function refuseEach(api: Api, attacks: readonly Attack[]): void {
   for (const [title, request, status, code] of attacks) {
     it(title, async () => {
@@ -92,11 +92,11 @@ function answerFor(code: RefusalCode): RefusalCode {
 
 export interface Exchange {
   readonly response: RawResponse;
-  /** What the log gained. */
+  /** The new records of the log. */
   readonly records: readonly AuditRecord[];
 }
 
-/** A guarded API on a host, as its clients and its auditor see it. */
+/** A guarded API on a host, from the view of its clients and its auditor. */
 export class Api {
   readonly #host: Host;
   readonly #options: ApiOptions;
@@ -147,7 +147,7 @@ export class Api {
     return this.#options.config?.bodyParser ?? usual.bodyParser;
   }
 
-  /** Where a route of the table is on this host. */
+  /** The path of a route of the table on this host. */
   at(route: string): string {
     return `${this.mount}${route}`;
   }
@@ -165,7 +165,7 @@ export class Api {
     return new URL(this.url).host;
   }
 
-  /** What tokens for this API name as their audience. */
+  /** The audience of tokens for this API. */
   get audience(): string {
     return this.#options.config?.origin ?? this.url;
   }
@@ -204,7 +204,7 @@ export class Api {
     return signedRequest({ key: reviewer, host: this.authority, target: below, ...options });
   }
 
-  /** What that token says. */
+  /** The claims of that token. */
   claims(): Claims {
     const now = Math.floor(Date.now() / 1000);
     return {
@@ -253,7 +253,7 @@ export class Api {
     return this.#letIn(request, 1, { result: 'finished', status });
   }
 
-  /** The same for what no handler answers: no such route, or the framework itself. */
+  /** The same for a request without a handler: no such route, or answered by the framework. */
   answers(request: RawRequest, status: unknown = expect.any(Number)): Promise<Exchange> {
     return this.#letIn(request, 0, { result: expect.stringMatching(/^(?:finished|threw)$/), status });
   }
@@ -291,7 +291,7 @@ export class Api {
     return exchange;
   }
 
-  /** Sends a request whose sender is known, and that must be refused all the same: recorded once, as a decision. */
+  /** Sends a request of a known sender that must be refused: recorded once, as a decision. */
   async denies(request: RawRequest, status: number, code: RefusalCode): Promise<Exchange> {
     const exchange = await this.#refused(request, status, code);
     expect(exchange.records[0]).toMatchObject({
@@ -335,7 +335,7 @@ export class Api {
   }
 }
 
-/** RFC 9457, and nothing beyond the constant text of the code. */
+/** RFC 9457, with only the constant text of the code. */
 export function expectProblem(response: RawResponse, status: number, code: RefusalCode): void {
   expect(response.headers['content-type']).toBe('application/problem+json');
   expect(JSON.parse(response.body)).toEqual({
@@ -347,7 +347,7 @@ export function expectProblem(response: RawResponse, status: number, code: Refus
   if (status === 401) expect(response.headers).toHaveProperty('www-authenticate');
 }
 
-/** Neither the answer nor the log repeats a secret, and the answer says nothing of our insides. */
+/** Neither the answer nor the log contains a secret, and the answer has no internals. */
 export function expectNoLeak(request: RawRequest, response: RawResponse, records: readonly AuditRecord[]): void {
   const log = JSON.stringify(records);
   for (const secret of secretsOf(request)) {

@@ -3,7 +3,7 @@ import type { TestKey } from './keys.js';
 import type { Field } from './signed-request.js';
 import { type Claims, rawToken } from './tokens.js';
 
-/** An agent that can hand on. */
+/** An agent that can delegate. */
 export interface TestAgent {
   readonly id: string;
   readonly key: TestKey;
@@ -11,7 +11,7 @@ export interface TestAgent {
 
 export interface LinkOptions {
   readonly audience: string;
-  /** What is handed on, as it is sent; absent: what the agent may do of its own. */
+  /** The parent as sent; absent: the agent's own rights. */
   readonly parent?: string | undefined;
   /** Instead of the right claims; undefined leaves one out. */
   readonly claims?: Claims;
@@ -41,7 +41,7 @@ export function linkOf(from: TestAgent, to: string, options: LinkOptions): strin
   return rawToken(JSON.stringify(head), JSON.stringify(payload), sign);
 }
 
-/** When what is handed on ends, as it says itself, right or wrong. */
+/** The exp of the parent, unverified. */
 function expiryOf(parent = ''): number {
   try {
     const { exp } = JSON.parse(Buffer.from(parent.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown };
@@ -51,7 +51,7 @@ function expiryOf(parent = ''): number {
   }
 }
 
-/** Links from each agent to the next, beginning with what `parent` gives. */
+/** Links from each agent to the next, beginning with `parent`. */
 export function linksThrough(
   agents: readonly TestAgent[],
   audience: string,

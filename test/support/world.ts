@@ -3,7 +3,7 @@ import type { HostConfig } from '../hosts/config.js';
 import { keyNamed, type TestKey } from './keys.js';
 import { ed25519Issuer, rsaIssuer, type TestIssuer } from './tokens.js';
 
-/** Who there is in the scenarios. */
+/** The principals of the scenarios. */
 export const reviewerId = 'agent-code-reviewer-01';
 export const runnerId = 'agent-test-runner';
 export const suspendedId = 'agent-suspended';
@@ -72,7 +72,7 @@ when { context.scope.contains("record:delete") };
 permit(principal, action == Action::"pr.merge", resource)
 when { context.scope.contains("repo:read") };
 
-// Errs whenever it is reached: Cedar would skip the forbid, and the permit would stand.
+// Fails whenever it is evaluated: Cedar would skip the forbid and apply the permit.
 @id("faulty-forbid")
 forbid(principal, action == Action::"pr.merge", resource == Repo::"acme/faulty")
 when { 9223372036854775807 + 1 + context.depth > 0 };

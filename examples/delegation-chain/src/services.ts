@@ -13,7 +13,7 @@ import { type Loopback, listen } from '@countersign/example-stage';
 import express, { type Express } from 'express';
 import Fastify from 'fastify';
 
-/** What the services share: who is who, who may what, and what has been revoked. */
+/** The configuration that the services share: agents, policies and revocations. */
 export interface Shared {
   /** The one name under which tokens and links count at all three. */
   readonly audience: string;

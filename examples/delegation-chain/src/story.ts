@@ -46,7 +46,7 @@ async function handToOrchestrator(world: World, telling: Telling): Promise<Signe
   return forUser;
 }
 
-/** Hands on as one text, as it would cross the network between two agents. */
+/** Delegates, and serialises the bundle as it would be sent to the other agent. */
 async function handToBilling(world: World, telling: Telling, forUser: Signer): Promise<Signer> {
   const { billing, ledger } = world;
   telling.scene(`It hands on less to ${billing.id}, offline: no issuer is asked`);

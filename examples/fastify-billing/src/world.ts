@@ -23,7 +23,7 @@ export async function startWorld(): Promise<World> {
   const issuer = createIssuer(server.origin);
   const key = generateAgentKey();
   const agent = await createAgent({ id: 'agent-billing-01', key });
-  // What it may ever use. What it may use for a user is what the user hands over.
+  // The scopes it may ever use. For a user it may use only the delegated ones.
   const capabilities = ['billing:read', 'warehouse:query', 'ticket:create'];
   const audit = memoryAudit(); // in production: auditFile('audit')
   const warnings: World['warnings'][number][] = [];

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** How people are known, as in any web application: a password once, a cookie from then on. */
+/** Authenticates people as in any web application: a password once, then a cookie. */
 export class Sessions {
   readonly #passwords: ReadonlyMap<string, string>;
   readonly #people = new Map<string, string>();

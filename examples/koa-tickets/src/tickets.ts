@@ -20,7 +20,7 @@ export interface Attachment {
 
 type Context = ParameterizedContext<TicketState> & { readonly params: Readonly<Record<string, string>> };
 
-/** The one desk of this API: what agents need leave for. */
+/** The one desk of this API, the resource of every permit. */
 export const desk = { type: 'Desk', id: 'support' } as const;
 
 /** A controller for people and agents. `@Permit` asks policy about agents, and leaves people to the application. */

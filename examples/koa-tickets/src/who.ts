@@ -2,7 +2,7 @@ import type { AgentState } from '@countersign/koa';
 import type { Middleware } from 'koa';
 import type { Sessions } from './sessions.js';
 
-/** Who does something here: a person, or an agent for somebody. */
+/** The sender of a request: a person, or an agent for a user. */
 export type Who =
   | { readonly kind: 'person'; readonly id: string }
   | { readonly kind: 'agent'; readonly id: string; readonly onBehalfOf: string };
@@ -15,8 +15,8 @@ export interface TicketState extends AgentState {
 export const sessionCookie = 'session';
 
 /**
- * Says who a request is from, for people and agents alike. Mounted after `agentAuth`, so an agent has been verified. An
- * agent's cookie counts for nothing: a request is from one or the other, and never from whom it likes.
+ * Identifies the sender of a request, person or agent. Mounted after `agentAuth`, so an agent has been verified. An
+ * agent's cookie is ignored: a request has one sender.
  */
 export function known(sessions: Sessions): Middleware<TicketState> {
   return async (ctx, next) => {

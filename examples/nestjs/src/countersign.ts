@@ -71,7 +71,7 @@ function nodeRequest(request: AnyRequest): IncomingMessage {
 
 function admissionFor(request: AnyRequest): Admission {
   const admission = admissionOf(nodeRequest(request));
-  // Without it nobody has verified anything, so no handler may run.
+  // Without agentAuth nothing is verified, so no handler may run.
   if (admission === undefined) throw new Error('mount agentAuth before the application starts');
   return admission;
 }

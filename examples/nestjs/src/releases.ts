@@ -53,7 +53,7 @@ export class ReleasesController {
     return this.#releases.of(name);
   }
 
-  /** Added in a hurry, and nobody thought of a permission. */
+  /** A route without a permission. */
   @Delete()
   @HttpCode(204)
   removeAll(): void {

@@ -1,7 +1,7 @@
 import { UnexpectedTurn } from './telling.js';
 import { abilitiesOf, createTerminal, type Terminal } from './terminal.js';
 
-/** Plays a story in the terminal of this process, whose exit code says whether it went as told. */
+/** Plays a story in the terminal. The exit code of the process is 0 if every answer was the expected one. */
 export async function playStory(tell: (terminal: Terminal) => Promise<void>): Promise<void> {
   // A reader that hangs up, as `| head` does, ends the output and not the story.
   process.stdout.on('error', () => undefined);

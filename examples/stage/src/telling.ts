@@ -8,7 +8,7 @@ export interface Expected {
   readonly code?: string;
 }
 
-/** The story went another way than told. */
+/** An answer of the story was not the expected one. */
 export class UnexpectedTurn extends Error {
   override readonly name = 'UnexpectedTurn';
 }

@@ -7,7 +7,7 @@ function capacity(pages: Iterable<Buffer>): number {
 }
 
 describe('pages', () => {
-  it('give back the bytes in their order, however they were cut', () => {
+  it('return the bytes in order, for any chunk sizes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 20 }), (chunks) => {
         const pages = new Pages();
@@ -67,7 +67,7 @@ describe('pages', () => {
 });
 
 describe('withoutFirst', () => {
-  it('leaves what was not written, in its order', () => {
+  it('keeps the unwritten bytes in order', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 20 })), fc.nat({ max: 200 }), (chunks, count) => {
         const rest = withoutFirst(

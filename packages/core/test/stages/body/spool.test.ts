@@ -20,7 +20,7 @@ async function readAll(spool: Spool): Promise<Buffer> {
 }
 
 describe('a spool', () => {
-  it('gives back the bytes in their order, as often as it is asked', async () => {
+  it('returns the bytes in order, any number of times', async () => {
     const folder = spoolFolder();
     const spool = new Spool(folder, ignore);
     const whole = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
@@ -47,7 +47,7 @@ describe('a spool', () => {
     await expectNothingLeft(folder);
   });
 
-  it('makes its sender wait while the disk is behind, and says when there is room [G4]', async () => {
+  it('applies backpressure while the disk is behind [G4]', async () => {
     const room = new Deferred();
     const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve });
     const answers = Array.from({ length: 5 }, () => spool.append(Buffer.alloc(128 * 1024)));
@@ -72,7 +72,7 @@ describe('a spool', () => {
     spool.close();
   });
 
-  it('says what went wrong when it cannot be made, and takes nothing any more', async () => {
+  it('reports the error and accepts no more bytes when it cannot be created', async () => {
     const failed = new Deferred<unknown>();
     const spool = new Spool(join(tmpdir(), 'countersign-no-such-folder'), { ...ignore, failed: failed.resolve });
     spool.append(Buffer.alloc(10));

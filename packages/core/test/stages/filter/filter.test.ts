@@ -16,7 +16,7 @@ const deny: PolicyDecision = { ...allow, decision: 'deny', policies: ['no'] };
 const idOf = ({ id }: Resource): string => id;
 
 describe('guard.filter', () => {
-  it('gives what is permitted, in order, and one record of it', async () => {
+  it('returns the permitted resources in order, with one record', async () => {
     const { guard, audit } = await guarded({ policy: await cedarFromText({ policies: POLICIES }) });
     const caller = await letIn(guard);
     const items = things(5);
@@ -46,7 +46,7 @@ describe('guard.filter', () => {
     expect(audit.records[0]).not.toHaveProperty('resource');
   });
 
-  it('decides as authorize does, with an engine that decides one by one too', async () => {
+  it('decides like authorize, also with an engine without decideMany', async () => {
     const cedar = await cedarFromText({ policies: POLICIES });
     const alone = engine((query) => Promise.resolve(cedar.decide(query)));
     for (const policy of [cedar, alone]) {
@@ -75,7 +75,7 @@ describe('guard.filter', () => {
     expect(most).toBe(16);
   });
 
-  it('nothing permitted is an empty list, and a deny in the log; nothing asked is nothing', async () => {
+  it('returns an empty list with a deny record when nothing is permitted, and without a record for an empty list', async () => {
     const { guard, audit } = await guarded({ policy: engine(() => deny) });
     const caller = await letIn(guard);
     expect(await guard.filter(caller, 'thing.read', things(3))).toEqual({ ok: true, permitted: [] });
@@ -86,7 +86,7 @@ describe('guard.filter', () => {
     ]);
   });
 
-  it('a list that was given has an outcome whatever the host refused after it; one that was refused has none [F5]', async () => {
+  it('records an outcome for a returned list, even before a later refusal, and none for a refused list [F5]', async () => {
     const { guard, audit } = await guarded({ policy: engine(() => deny) });
     const given = await letIn(guard);
     expect(await guard.filter(given, 'thing.read', things(1))).toEqual({ ok: true, permitted: [] });
@@ -101,7 +101,7 @@ describe('guard.filter', () => {
     ]);
   });
 
-  it('what cannot be decided is left out, and said in the log [D1]', async () => {
+  it('omits a resource whose decision fails, and records it [D1]', async () => {
     const troubles: string[] = [];
     const onTrouble = (text: string): void => void troubles.push(text);
     const { guard, audit } = await guarded({ policy: await cedarFromText({ policies: POLICIES }), onTrouble });
@@ -111,7 +111,7 @@ describe('guard.filter', () => {
     expect(troubles[0]).toContain('policies.cedar#even');
   });
 
-  it('a long list: the record says how many, and names the first', async () => {
+  it('records the number and the first names of a long list', async () => {
     const { guard, audit } = await guarded();
     const long = things(300).map((thing) => ({ ...thing, id: `${'x'.repeat(95)}${thing.id}` }));
     await guard.filter(await letIn(guard), 'thing.read', things(300));
@@ -155,7 +155,7 @@ describe('guard.filter refuses the whole list', () => {
     expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toEqual({ ok: true, permitted: [] });
   });
 
-  it('what was revoked meanwhile, and when that cannot be told [C7]', async () => {
+  it('when a revocation happened meanwhile, or cannot be checked [C7]', async () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     guard.revocations.revoke({ agent: 'agent-a' });
@@ -177,7 +177,7 @@ describe('guard.filter refuses the whole list', () => {
     });
   });
 
-  it('scope that lacks', async () => {
+  it('when the scope is insufficient', async () => {
     const decide = vi.fn(() => allow);
     const { guard } = await guarded({ policy: engine(decide) });
     const caller = await letIn(guard);
@@ -217,7 +217,7 @@ describe('guard.filter refuses the whole list', () => {
     expect(await guard.filter(await letIn(guard), 'thing.read', 'no list' as never)).toMatchObject({ ok: false });
   });
 
-  it('a record that cannot be written [F4]', async () => {
+  it('when its record cannot be written [F4]', async () => {
     const { guard } = await guarded({ audit: { write } });
     expect(await guard.filter(await letIn(guard), 'thing.read', things(2))).toMatchObject({
       ok: false,
@@ -236,7 +236,7 @@ describe('guard.filter refuses the whole list', () => {
     expect(await guard.filter(caller, 'thing.read', things(2))).toMatchObject(notServed);
   });
 
-  it('authorization_details leave out what they do not name, and policy sees those that match each', async () => {
+  it('unless authorization_details cover part of it: it omits the rest, and policy sees the matching details of each', async () => {
     const seen: unknown[] = [];
     const policy = engine(({ resource, context }) => {
       seen.push([resource.id, context.authorizationDetails?.datatypes]);

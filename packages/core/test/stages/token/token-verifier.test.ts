@@ -31,7 +31,7 @@ const minted = (changes: object, changedHeader: object = {}): string =>
   jws({ ...header, ...changedHeader }, { ...claims, ...changes }, key);
 
 describe('a good token', () => {
-  it('yields its claims, its hash and nothing that can be changed', async () => {
+  it('yields its claims and hash, frozen', async () => {
     const token = minted({});
     const result = await verifier().verify(token, now);
     expect(result).toEqual({
@@ -115,13 +115,13 @@ describe('signature and key', () => {
     expect(await codeOf(jws({ ...header, alg: 'PS256' }, claims, { ...rsa, alg: 'PS256' }), tokens)).toBe('ok');
   });
 
-  it('EdDSA and Ed25519 name the same [B1]', async () => {
+  it('EdDSA and Ed25519 are equivalent [B1]', async () => {
     for (const alg of ['EdDSA', 'Ed25519']) expect(await codeOf(minted({}, { alg }))).toBe('ok');
     const tokens = verifier({}, { algorithms: ['Ed25519'] });
     expect(await codeOf(minted({}, { alg: 'EdDSA' }), tokens)).toBe('token_invalid');
   });
 
-  it('a key that the token brings along is refused and never fetched [B2]', async () => {
+  it('a key in the token is refused and never fetched [B2]', async () => {
     const evil = await startServer({ json: { keys: [other.jwk] } });
     for (const extra of [{ jwk: other.jwk }, { jku: evil.url }, { x5u: evil.url }, { x5c: ['MIIB'] }]) {
       expect(await codeOf(jws({ ...header, ...extra }, claims, other))).toBe('token_invalid');
@@ -142,7 +142,7 @@ describe('signature and key', () => {
       expect(await codeOf(minted({}, { kid }), tokens)).toBe('token_invalid');
   });
 
-  it('any changed character of a token makes it refused', async () => {
+  it('a token is refused when any character was changed', async () => {
     const token = minted({});
     const tokens = verifier();
     await tokens.verify(token, now);
@@ -205,7 +205,7 @@ describe('issuer', () => {
     expect(await codeOf(minted({ sub: 'two' }), tokens)).toBe('ok');
   });
 
-  it('a name that would melt into its namespace is none: nobody could revoke it [C5]', async () => {
+  it('a name is refused when it would merge with its namespace under NFC [C5]', async () => {
     const options = { issuer, jwks: { keys: [key.jwk] }, subjectNamespace: 'acme' };
     const tokens = createTokenVerifier({ issuers: [options], audiences: [audience], clockSkewSeconds: 5 });
     expect(await codeOf(minted({ sub: '\u0301user' }), tokens)).toBe('token_invalid');
@@ -232,7 +232,7 @@ describe('claims', () => {
     expect(await codeOf(minted({ aud }))).toBe(malformed ? 'token_invalid' : 'token_audience_mismatch');
   });
 
-  it('the log says whose it is or for whom, and what was expected [B5]', async () => {
+  it('the detail names the unexpected issuer or audience, and the expected one [B5]', async () => {
     const detailOf = async (changes: object, tokens = verifier()): Promise<unknown> =>
       tokens.verify(minted(changes), now);
     expect(await detailOf({ aud: 'https://sibling.example' })).toMatchObject({
@@ -269,7 +269,7 @@ describe('claims', () => {
     ['exp in milliseconds', { exp: now * 1000 }, 'token_invalid'],
   ])('%s [B6]', async (_, changes, code) => expect(await codeOf(minted(changes))).toBe(code));
 
-  it('the lifetime that an issuer may give can be set [B6]', async () => {
+  it('the maximum lifetime is configurable per issuer [B6]', async () => {
     expect(await codeOf(minted({ exp: now + 601 }), verifier({}, { maxLifetimeSeconds: 600 }))).toBe('token_invalid');
   });
 
@@ -299,15 +299,15 @@ describe('claims', () => {
     expect(await codeOf(minted({ act }))).toBe('token_delegation_invalid'),
   );
 
-  it('may_act is no actor [C9]', async () => {
+  it('may_act does not name an actor [C9]', async () => {
     const result = await verifier().verify(minted({ act: undefined, may_act: { sub: 'agent-a' } }), now);
     expect(result).toMatchObject({ ok: true });
     expect(result.ok && 'actor' in result.token.claims).toBe(false);
   });
 });
 
-describe('remembered tokens', () => {
-  it('a remembered token still expires, and one not yet valid becomes valid [B6]', async () => {
+describe('cached tokens', () => {
+  it('expire, and become valid at their nbf [B6]', async () => {
     const tokens = verifier();
     const token = minted({ nbf: now + 100 });
     expect(await codeOf(token, tokens, now)).toBe('token_expired');
@@ -316,7 +316,7 @@ describe('remembered tokens', () => {
     expect(await codeOf(token, tokens, now + 305)).toBe('token_expired');
   });
 
-  it('gives the same frozen object for the same token, and forgets the least recently used', async () => {
+  it('give the same frozen object, and the least recently used is evicted', async () => {
     const tokens = verifier({ cacheSize: 2 });
     const [a, b, c] = ['a', 'b', 'c'].map((jti) => minted({ jti })) as [string, string, string];
     const verified = async (token: string): Promise<unknown> => {
@@ -337,7 +337,7 @@ describe('remembered tokens', () => {
     expect(results[0]).toEqual(results[1]);
   });
 
-  it('a key that the issuer withdraws takes its remembered tokens with it [C7]', async () => {
+  it('are dropped when the issuer withdraws their key [C7]', async () => {
     const server = await startServer({ json: { keys: [{ ...key.jwk, kid: 'k1' }] } });
     const tokens = verifier({}, { jwks: undefined as never, ...remoteKeys(server.url) });
     const token = minted({ exp: now + 3000 }, { kid: 'k1' });
@@ -350,7 +350,7 @@ describe('remembered tokens', () => {
     );
   });
 
-  it('an outage of the issuer is no fault of the client, is not remembered, and does not last', async () => {
+  it('do not include an outage of the issuer, which gets 503', async () => {
     const server = await startServer((_, response) => response.writeHead(500).end());
     const tokens = verifier({}, { jwks: undefined as never, ...remoteKeys(server.url) });
     const token = minted({});
@@ -423,7 +423,7 @@ describe('createTokenVerifier', () => {
     expect(() => verifier(options as object)).toThrow(message);
   });
 
-  it('without issuers trusts nobody', async () => {
+  it('trusts no token without issuers', async () => {
     expect(await codeOf(minted({}), verifier({ issuers: [] }))).toBe('token_issuer_unknown');
   });
 
