@@ -1,6 +1,8 @@
 // The cost of a decision and of loading with 10 to 100,000 policies, compared with Cedar alone: evaluation of all
 // policies, of the matching ones with the whole request, and loading without a reader of our own. `--most 10000` omits
-// larger sets. All engines are measured in turn, so that other load slows them equally. Loading is CPU time.
+// larger sets. All engines are measured in turn, so that other load slows them equally. Loading is CPU time. "Longest
+// block" is the CPU time of the main thread in the longest turn of a reload (wall time where /proc does not tell it).
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
@@ -91,6 +93,28 @@ async function seconds(run) {
   return process.cpuUsage(before).user / 1e6;
 }
 
+const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
+
+/** Milliseconds that the main thread has run. */
+const ran = existsSync(SCHEDSTAT)
+  ? () => Number(readFileSync(SCHEDSTAT, 'latin1').split(' ')[0]) / 1e6
+  : () => performance.now();
+
+/** The longest turn of the event loop in milliseconds while something runs. */
+async function longestBlock(run) {
+  let longest = 0;
+  let last = ran();
+  let next = setImmediate(function turn() {
+    const now = ran();
+    longest = Math.max(longest, now - last);
+    last = now;
+    next = setImmediate(turn);
+  });
+  await run();
+  clearImmediate(next);
+  return longest;
+}
+
 function wholeRequest(n) {
   return requestOf(query(n));
 }
@@ -168,8 +192,11 @@ async function loaded(policyOf, size) {
     engine = await cedarFromText({ policies: text });
   });
   const memory = mebibytes() - before;
-  const reload = await seconds(() => engine.replace({ policies: `${text}\n${policyOf(size)}` }));
-  return { size, policies, engine, load, loadValid, reload, memory };
+  // Flat texts, as files are.
+  const [one, two] = [1, 2].map((more) => Buffer.from(`${text}\n${policyOf(size + more)}`).toString());
+  const reload = await seconds(() => engine.replace({ policies: one }));
+  const block = await longestBlock(() => engine.replace({ policies: two }));
+  return { size, policies, engine, load, loadValid, reload, block, memory };
 }
 
 function allowed(engine, asked) {
@@ -223,6 +250,7 @@ console.table(
     'load CPU s': numbers.load.toFixed(2),
     'with schema CPU s': numbers.loadValid.toFixed(2),
     'reload CPU s': numbers.reload.toFixed(2),
+    'longest block ms': numbers.block.toFixed(1),
     'memory MiB': numbers.memory.toFixed(0),
     'Cedar parse s': numbers.alone.parse.toFixed(2),
     'Cedar JSON s': numbers.alone.json.toFixed(2),

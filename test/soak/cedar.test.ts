@@ -49,8 +49,8 @@ const SERVER = `
   }
 
   let served = 0;
-  const server = createServer((request, response) => {
-    if (++served % 250 === 0 && !engine.replace({ policies: policies(served), schema }).ok) throw new Error('not replaced');
+  const server = createServer(async (request, response) => {
+    if (++served % 250 === 0 && !(await engine.replace({ policies: policies(served), schema })).ok) throw new Error('not replaced');
     response.end(JSON.stringify(decideSome()));
   });
   // On a machine this busy a connection waits its turn for longer than Node keeps one that is idle.

@@ -27,7 +27,7 @@ export { closeParts } from './time/close-parts.js';
 export { containRejection } from './time/contain-rejection.js';
 export { mapConcurrent } from './time/map-concurrent.js';
 export { withTimeout } from './time/with-timeout.js';
-export { yieldEvery } from './time/yield-every.js';
+export { eachInTurn, type Turns, yieldEvery } from './time/yield-every.js';
 // net
 export { isLoopback } from './net/loopback.js';
 export { readBounded } from './net/read-bounded.js';

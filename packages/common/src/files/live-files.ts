@@ -12,8 +12,8 @@ export interface LiveFilesParts {
   readonly owner: string;
   /** Reads the whole set. A rejection counts as an outage of the file system: it is tried again. */
   readonly read: () => Promise<FileSet>;
-  /** Puts a set in force. Throws a ConfigError if the set is wrong; the previous one then stays in force. */
-  readonly load: (set: FileSet) => void;
+  /** Puts a set in force. Throws (or rejects with) a ConfigError if the set is wrong; the previous one then stays in force. */
+  readonly load: (set: FileSet) => void | Promise<void>;
   /** Milliseconds since the epoch, to be compared with the times of files. Default: the system's. */
   readonly clock?: () => number;
 }
@@ -71,7 +71,7 @@ export class LiveFiles {
     return await this.#inTurn(async () => {
       const reading = await this.#read();
       const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
-      return this.#apply(isOld || !reading.ok ? reading : await this.#settle(reading));
+      return await this.#apply(isOld || !reading.ok ? reading : await this.#settle(reading));
     });
   }
 
@@ -84,7 +84,7 @@ export class LiveFiles {
       this.#inTurn(async () => {
         this.#isCheckQueued = false;
         const result = await this.#check();
-        if (result !== undefined) onReload(result);
+        if (result !== undefined && !this.#closed) onReload(result);
       }).catch((error: unknown) => warn(`${this.#parts.owner}: ${errorMessage(error)}`));
     });
   }
@@ -99,7 +99,7 @@ export class LiveFiles {
     const first = await this.#read();
     if (first.fingerprint === this.#seen) return undefined;
     const settled = await this.#settle(first, { following: true });
-    return this.#closed || settled.fingerprint === this.#seen ? undefined : this.#apply(settled);
+    return this.#closed || settled.fingerprint === this.#seen ? undefined : await this.#apply(settled);
   }
 
   /** Reads until two readings that are a second apart find the same. */
@@ -115,11 +115,11 @@ export class LiveFiles {
     return { ok: false, problem: 'the files change all the time.', fingerprint: UNREADABLE };
   }
 
-  #apply(reading: Reading): ReloadResult {
+  async #apply(reading: Reading): Promise<ReloadResult> {
     this.#seen = reading.fingerprint;
     if (!reading.ok) return { ok: false, problem: reading.problem };
     try {
-      this.#parts.load(reading.set);
+      await this.#parts.load(reading.set);
       return { ok: true };
     } catch (error) {
       if (error instanceof ConfigError) return { ok: false, problem: error.message };

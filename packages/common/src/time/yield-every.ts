@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
-/** How long work on one list may block the event loop. */
-const TURN_MILLISECONDS = 5;
+/** Asks whether the event loop must have its turn: if so, returns a promise to await before the next step. */
+export type Turns = () => Promise<void> | undefined;
 
-/** Returns a function to await between two items: every 5 ms it yields to the event loop. */
-export function yieldEvery(): () => Promise<void> {
+/** Returns a function to call between two steps of long work, so that it blocks the event loop for 5 ms at most. */
+export function yieldEvery(milliseconds = 5): Turns {
   let began = performance.now();
   let pause: Promise<void> | undefined;
   async function giveWay(): Promise<void> {
@@ -13,9 +13,19 @@ export function yieldEvery(): () => Promise<void> {
     began = performance.now();
     pause = undefined;
   }
-  return async () => {
-    if (pause === undefined && performance.now() - began < TURN_MILLISECONDS) return;
+  return () => {
+    if (pause === undefined && performance.now() - began < milliseconds) return undefined;
     pause ??= giveWay();
-    await pause;
+    return pause;
   };
+}
+
+/** Runs a step for each item. Between two steps the event loop has its turn if it must. */
+export async function eachInTurn<Item>(items: Iterable<Item>, turns: Turns, step: (item: Item) => void): Promise<void> {
+  for (const item of items) {
+    step(item);
+    // An await for each of 100,000 items would take a third of the time.
+    const pause = turns();
+    if (pause !== undefined) await pause;
+  }
 }

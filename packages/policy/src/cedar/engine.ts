@@ -1,12 +1,12 @@
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explanation.js';
-import { yieldEvery } from '@countersign/common';
+import { type ReloadResult, type Turns, yieldEvery } from '@countersign/common';
 import { freshCedar } from './instance/instance.js';
 import { failed } from './evaluate/evaluation.js';
 import { LivePolicies } from './evaluate/live-policies.js';
 import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
-import { readPolicySet } from './load/read-policy-set.js';
+import { LOAD_MILLISECONDS, readPolicySet } from './load/read-policy-set.js';
 import { cedarRequest } from './request/request.js';
 import { AGENT_VOCABULARY, type NamedTexts } from './load/schema.js';
 import { uidOf } from './index/scope.js';
@@ -44,17 +44,19 @@ export interface CedarEngine extends PolicyEngine {
   /** The actions that a query can name, each with its resource types; undefined without a schema. */
   readonly actions: ReadonlyMap<string, readonly string[]> | undefined;
   /**
-   * Replaces policies, schema and entities atomically. On any problem the old ones remain in force. A source without a
-   * schema or entities is a problem if the current one has some; an empty list of entities is none.
+   * Replaces policies, schema and entities atomically. Until it resolves, the old ones decide: loading lets the event loop
+   * have its turn every few milliseconds. On any problem they remain in force. Two calls take effect in their order. A
+   * source without a schema, or without entities, is a problem if the current one has them; an empty list
+   * removes the entities.
    */
-  replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string };
+  replace(source: CedarSource): Promise<ReloadResult>;
 }
 
 /** Creates an engine, or reports why the source cannot be loaded. */
-export function createCedarEngine(
+export async function createCedarEngine(
   source: CedarSource,
-): { readonly ok: true; readonly engine: CedarEngine } | { readonly ok: false; readonly problem: string } {
-  const loaded = load(source);
+): Promise<{ readonly ok: true; readonly engine: CedarEngine } | { readonly ok: false; readonly problem: string }> {
+  const loaded = await load(textsOf(source));
   return loaded.ok ? { ok: true, engine: new Engine(loaded.live) } : loaded;
 }
 
@@ -71,6 +73,8 @@ const ENTITIES_REMOVED =
 class Engine implements CedarEngine {
   readonly knowsUsers = true;
   #live: LivePolicies;
+  /** One at a time: a large source must not replace a smaller one that was given after it. */
+  #lastReplacement: Promise<unknown> = Promise.resolve();
 
   constructor(live: LivePolicies) {
     this.#live = live;
@@ -112,12 +116,20 @@ class Engine implements CedarEngine {
     return decisions;
   }
 
-  replace(source: CedarSource): { readonly ok: true } | { readonly ok: false; readonly problem: string } {
-    const loaded = load(source, this.#live.set);
+  async replace(source: CedarSource): Promise<ReloadResult> {
+    // The caller may change its object later.
+    const texts = textsOf(source);
+    const replacement = this.#lastReplacement.then(() => this.#replace(texts));
+    this.#lastReplacement = replacement.catch(() => undefined);
+    return await replacement;
+  }
+
+  async #replace(texts: PolicySetTexts): Promise<ReloadResult> {
+    const loaded = await load(texts, this.#live.set);
     if (!loaded.ok) return loaded;
     if (this.#live.set.schema !== undefined && loaded.live.set.schema === undefined)
       return { ok: false, problem: SCHEMA_REMOVED };
-    if (this.#live.set.entities.size > 0 && source.entities === undefined)
+    if (this.#live.set.entities.size > 0 && texts.entities === undefined)
       return { ok: false, problem: ENTITIES_REMOVED };
     this.#live = loaded.live;
     return { ok: true };
@@ -169,15 +181,18 @@ function translate(query: PolicyQuery, { entities }: PolicySet): ReturnType<type
 }
 
 /** Reads the policies in a scratch instance, so that text that kills an instance never reaches the live one. */
-function load(
-  source: CedarSource,
+async function load(
+  texts: PolicySetTexts,
   earlier?: PolicySet,
-): { readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problem: string } {
+): Promise<{ readonly ok: true; readonly live: LivePolicies } | { readonly ok: false; readonly problem: string }> {
+  const turns: Turns = yieldEvery(LOAD_MILLISECONDS);
   try {
-    const reading = readPolicySet(freshCedar(), textsOf(source), AGENT_VOCABULARY, earlier);
+    const options = earlier === undefined ? { turns } : { turns, earlier };
+    const reading = await readPolicySet(freshCedar(), texts, AGENT_VOCABULARY, options);
     if (!reading.ok) return { ok: false, problem: reading.problems.join('\n  ') };
     // WebAssembly memory never shrinks: a new instance does not carry the memory that reading took.
-    return { ok: true, live: new LivePolicies(reading.set, freshCedar()) };
+    await turns();
+    return { ok: true, live: await LivePolicies.start(reading.set, freshCedar(), turns) };
   } catch (thrown) {
     return { ok: false, problem: `Cedar cannot take these policies: ${String(thrown)}` };
   }
@@ -185,8 +200,10 @@ function load(
 
 function textsOf({ policies, schema, entities }: CedarSource): PolicySetTexts {
   return {
-    ...(entities && { entities }),
-    policies: typeof policies === 'string' ? { 'policies.cedar': policies } : policies,
-    ...(schema === undefined ? {} : { schema: typeof schema === 'string' ? { 'schema.cedarschema': schema } : schema }),
+    ...(entities && { entities: [...entities] }),
+    policies: typeof policies === 'string' ? { 'policies.cedar': policies } : { ...policies },
+    ...(schema === undefined
+      ? {}
+      : { schema: typeof schema === 'string' ? { 'schema.cedarschema': schema } : { ...schema } }),
   };
 }

@@ -82,22 +82,22 @@ class Folder {
   }
 
   /** @throws ConfigError; the old policies then remain in force. */
-  load(set: FileSet): void {
+  async load(set: FileSet): Promise<void> {
     const hasManifest = set.files.has(MANIFEST);
     if (this.#hasManifest && !hasManifest) {
       throw new ConfigError(`${MANIFEST} is gone. Write it again, or restart without it.`);
     }
-    this.#apply(sourceOf(set));
+    await this.#apply(await sourceOf(set));
     this.#hasManifest = hasManifest;
   }
 
-  #apply(source: CedarSource): void {
+  async #apply(source: CedarSource): Promise<void> {
     if (this.#engine === undefined) {
-      const created = createCedarEngine(source);
+      const created = await createCedarEngine(source);
       if (!created.ok) throw new ConfigError(created.problem);
       this.#engine = created.engine;
     } else {
-      const replaced = this.#engine.replace(source);
+      const replaced = await this.#engine.replace(source);
       if (!replaced.ok) throw new ConfigError(replaced.problem);
     }
   }
@@ -113,7 +113,6 @@ class Folder {
  *   policies: '@id("readers") permit(principal in Role::"reader", action == Action::"invoice.read", resource);',
  * });
  */
-// Async like the other factories, so that loading can move off the main thread later.
 export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
   const owner = 'cedarFromText';
   if (typeof source !== 'object' || source === null) throw new ConfigError(`${owner}: pass { policies, schema }.`);
@@ -126,7 +125,7 @@ export async function cedarFromText(source: CedarSource): Promise<CedarEngine> {
   if (source.entities !== undefined && !Array.isArray(source.entities)) {
     throw new ConfigError(`${owner}: 'entities' must be a list of { type, id, parents, attributes }.`);
   }
-  const loaded = createCedarEngine(source);
+  const loaded = await createCedarEngine(source);
   if (!loaded.ok) throw new ConfigError(`${owner}: ${loaded.problem}`);
   return loaded.engine;
 }

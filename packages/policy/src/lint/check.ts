@@ -2,7 +2,7 @@ import { ConfigError, messageOf, errorMessage } from '@countersign/common';
 import { readFolder, sourceOf } from '../cedar/load/folder.js';
 import { type Cedar, freshCedar } from '../cedar/instance/instance.js';
 import type { Policy, PolicySet } from '../cedar/load/policy-set.js';
-import { readPolicySet } from '../cedar/load/read-policy-set.js';
+import { type PolicySetReading, readPolicySet } from '../cedar/load/read-policy-set.js';
 import { AGENT_VOCABULARY, type Schema } from '../cedar/load/schema.js';
 import { conditionsOf } from '../cedar/text/conditions.js';
 import { isAnything } from './covers.js';
@@ -27,14 +27,14 @@ export async function checkPolicies(path: string): Promise<PolicyCheck> {
     throw new ConfigError(`${path}: ${messageOf(error)}`);
   });
   const cedar = freshCedar();
-  const reading = readOrProblems(() => readPolicySet(cedar, sourceOf(set), AGENT_VOCABULARY));
+  const reading = await readOrProblems(async () => await readPolicySet(cedar, await sourceOf(set), AGENT_VOCABULARY));
   if (!reading.ok) return { policies: 0, findings: reading.problems.map(findingFrom) };
   return { policies: reading.set.policies.length, findings: lint(cedar, reading.set) };
 }
 
-function readOrProblems(read: () => ReturnType<typeof readPolicySet>): ReturnType<typeof readPolicySet> {
+async function readOrProblems(read: () => Promise<PolicySetReading>): Promise<PolicySetReading> {
   try {
-    return read();
+    return await read();
   } catch (thrown) {
     if (thrown instanceof ConfigError) return { ok: false, problems: thrown.message.split('\n  ') };
     return { ok: false, problems: [`Cedar cannot take these policies: ${errorMessage(thrown)}`] };

@@ -27,7 +27,7 @@ it('decideMany uses one policy set when replace() runs meanwhile [D13]', async (
     query,
     Array.from({ length: 250 }, () => ({ type: 'Repo', id: 'acme/7' })),
   );
-  expect(engine.replace({ policies: 'forbid(principal, action, resource);' }).ok).toBe(true);
+  expect((await engine.replace({ policies: 'forbid(principal, action, resource);' })).ok).toBe(true);
   const decisions = await deciding;
   expect(new Set(decisions.map(({ decision, policySet }) => `${decision} ${policySet}`))).toEqual(
     new Set([`allow ${before}`]),

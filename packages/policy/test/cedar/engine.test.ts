@@ -183,7 +183,7 @@ describe('two engines [D10]', () => {
     const shut = await cedarFromText({ policies: '@id("none") forbid(principal, action, resource);' });
     const both = (): string[] => [open, shut].map((engine) => engine.decide(reviewerQuery()).decision);
     expect(both()).toEqual(['allow', 'deny']);
-    expect(open.replace({ policies: `${PERMIT_ALL}\n` })).toEqual({ ok: true });
+    expect(await open.replace({ policies: `${PERMIT_ALL}\n` })).toEqual({ ok: true });
     expect(both()).toEqual(['allow', 'deny']);
     expect(open.policySet).not.toBe(shut.policySet);
   });
@@ -194,7 +194,7 @@ describe('replace', () => {
     const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
     const before = engine.policySet;
     const policies = 'forbid(principal, action, resource) when { context.scope.contains("x:y") };';
-    expect(engine.replace({ policies, schema: REPO_SCHEMA })).toEqual({ ok: true });
+    expect(await engine.replace({ policies, schema: REPO_SCHEMA })).toEqual({ ok: true });
     expect(engine.decide(reviewerQuery())).toMatchObject({
       decision: 'deny',
       cause: 'policy',
@@ -209,7 +209,7 @@ describe('replace', () => {
     const schema = `${REPO_SCHEMA}\nentity Shelf; action "group";
 action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shelf, User], context: AgentContext };`;
     expect(engine.actions?.has('shelf.read')).toBe(false);
-    expect(engine.replace({ policies: DRAFTS, schema })).toEqual({ ok: true });
+    expect(await engine.replace({ policies: DRAFTS, schema })).toEqual({ ok: true });
     expect(engine.actions?.get('shelf.read')).toEqual(['Shelf', 'User']);
     expect(engine.actions?.has('group')).toBe(false);
     expect((await cedarFromText({ policies: DRAFTS })).actions).toBeUndefined();
@@ -232,7 +232,7 @@ action "shelf.read" in ["group"] appliesTo { principal: [Agent], resource: [Shel
     it(`keeps the old set after ${name} [D6]`, async () => {
       const engine = await cedarFromText({ policies: DRAFTS, schema: REPO_SCHEMA });
       const before = engine.decide(reviewerQuery());
-      const answer = engine.replace(source);
+      const answer = await engine.replace(source);
       expect(answer).toMatchObject({ ok: false, problem: expect.stringMatching(/./) });
       expect(engine.decide(reviewerQuery())).toEqual(before);
       await expect(cedarFromText(source)).rejects.toThrow(ConfigError);

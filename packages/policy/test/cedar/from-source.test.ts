@@ -106,7 +106,7 @@ describe('a folder that changes', () => {
     expect(engine.policySet).toBe(after);
 
     expect(
-      engine.replace({ policies: { 'drafts.cedar': DRAFTS }, schema: { 'repo.cedarschema': REPO_SCHEMA } }).ok,
+      (await engine.replace({ policies: { 'drafts.cedar': DRAFTS }, schema: { 'repo.cedarschema': REPO_SCHEMA } })).ok,
     ).toBe(true);
     expect(engine.policySet).toBe(before);
     expect(engine.decide(merge).decision).toBe('deny');
@@ -155,7 +155,7 @@ describe('a folder that changes', () => {
     const lost = { ok: false, problem: expect.stringContaining('had a schema, and now there is none') };
     await rename(join(path, 'repo.cedarschema'), join(path, 'repo.md'));
     expect(await engine.reload()).toEqual(lost);
-    expect(engine.replace({ policies: DRAFTS })).toEqual(lost);
+    expect(await engine.replace({ policies: DRAFTS })).toEqual(lost);
     expect(engine.policySet).toBe(before);
     expect(engine.decide(reviewerQuery({ action: 'pr.close' })).cause).toBe('error');
     await rename(join(path, 'repo.md'), join(path, 'repo.cedarschema'));
@@ -320,7 +320,7 @@ describe('a folder that changes during a read', () => {
     const problem = expect.stringContaining('had entities (entities.json), and now there are none');
     expect(await engine.reload()).toEqual({ ok: false, problem });
     expect(engine.policySet).toBe(before);
-    expect(engine.replace({ policies: DRAFTS })).toEqual({ ok: false, problem });
+    expect(await engine.replace({ policies: DRAFTS })).toEqual({ ok: false, problem });
     await writeFile(join(path, 'entities.json'), '[]');
     expect(await engine.reload()).toEqual({ ok: true });
     await rm(join(path, 'entities.json'));

@@ -224,7 +224,7 @@ No permit applies. The nearest:
   it('uses the policies that decided after they are replaced', async () => {
     const engine = await cedarFromText({ policies: DRAFTS });
     const decision = engine.decide(forItself());
-    engine.replace({ policies: '@id("other") permit(principal, action, resource);' });
+    await engine.replace({ policies: '@id("other") permit(principal, action, resource);' });
     expect(decision.explain().nearest).toMatchObject([{ id: 'policies.cedar#drafts' }]);
   });
 

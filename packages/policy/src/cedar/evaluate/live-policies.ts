@@ -1,3 +1,4 @@
+import { type Turns, yieldEvery } from '@countersign/common';
 import { Hierarchy } from '../index/hierarchy.js';
 import { type Cedar, freshCedar } from '../instance/instance.js';
 import { addReachable, entitiesIn } from '../request/entities.js';
@@ -30,11 +31,16 @@ export class LivePolicies {
   readonly #index: PolicyIndex;
   #state: InstanceState | undefined;
 
-  /** @throws Error if Cedar refuses a schema that it accepted at load. */
-  constructor(set: PolicySet, cedar: Cedar) {
+  private constructor(set: PolicySet, index: PolicyIndex, state: InstanceState) {
     this.set = set;
-    this.#index = new PolicyIndex(set.policies.map(({ scope }) => scope));
-    this.#state = startInstance(set, cedar);
+    this.#index = index;
+    this.#state = state;
+  }
+
+  /** @throws Error (as a rejection) if Cedar refuses a schema that it accepted at load. */
+  static async start(set: PolicySet, cedar: Cedar, turns: Turns = yieldEvery()): Promise<LivePolicies> {
+    const scopes = set.policies.map(({ scope }) => scope);
+    return new LivePolicies(set, await PolicyIndex.of(scopes, turns), startInstance(set, cedar));
   }
 
   evaluate(request: CedarRequest): Evaluation {

@@ -1,3 +1,4 @@
+import { eachInTurn, type Turns } from '@countersign/common';
 import { type Constraint, holds, type ResolvedEntity, type PolicyScope } from './scope.js';
 
 /** Principal, action and resource of a request, with their ancestors. */
@@ -19,10 +20,15 @@ export class PolicyIndex {
   readonly #entries = new ByConstraint<number[]>();
   readonly #unconstrained: number[] = [];
 
-  constructor(scopes: readonly PolicyScope[]) {
+  private constructor(scopes: readonly PolicyScope[]) {
     this.#scopes = scopes;
-    const counts = countByConstraint(scopes);
-    for (const [number, scope] of scopes.entries()) this.#add(number, mostSelective(scope, counts));
+  }
+
+  static async of(scopes: readonly PolicyScope[], turns: Turns): Promise<PolicyIndex> {
+    const index = new PolicyIndex(scopes);
+    const counts = await countByConstraint(scopes, turns);
+    await eachInTurn(scopes.entries(), turns, ([number, scope]) => index.#add(number, mostSelective(scope, counts)));
+    return index;
   }
 
   /** The numbers of the matching policies, ascending. */
@@ -86,16 +92,16 @@ function keyOf(variable: Variable, { equals, is, in: groups }: Constraint): Inde
   return is === undefined ? undefined : { variable, relation: 'is', names: [is] };
 }
 
-function countByConstraint(scopes: readonly PolicyScope[]): ByConstraint<number> {
+async function countByConstraint(scopes: readonly PolicyScope[], turns: Turns): Promise<ByConstraint<number>> {
   const counts = new ByConstraint<number>();
-  for (const scope of scopes) {
+  await eachInTurn(scopes, turns, (scope) => {
     for (const variable of VARIABLES) {
       const key = keyOf(variable, scope[variable]);
       if (key === undefined) continue;
       const count = counts[variable][key.relation];
       for (const name of key.names) count.set(name, (count.get(name) ?? 0) + 1);
     }
-  }
+  });
   return counts;
 }
 

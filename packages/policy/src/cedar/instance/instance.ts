@@ -24,7 +24,8 @@ type CedarModule = (
 
 const require = createRequire(import.meta.url);
 
-/** Compiled once: instances share code, but no memory. */
+/** The library's CommonJS file as a function, and its WebAssembly code. Instances share both, but no memory. */
+let library: { readonly run: CedarModule; readonly filename: string } | undefined;
 let compiled: object | undefined;
 
 /**
@@ -35,16 +36,29 @@ let compiled: object | undefined;
  * process if it is deoptimised during that call (docs/decisions/0002-cedar-hazards.md).
  */
 export function freshCedar(): Cedar {
-  const filename = require.resolve('@cedar-policy/cedar-wasm/nodejs');
-  const parameters = ['exports', 'require', 'module', '__filename', '__dirname', 'WebAssembly'];
-  const run = compileFunction(readFileSync(filename, 'utf8'), parameters, { filename }) as CedarModule;
+  library ??= readLibrary();
+  const { run, filename } = library;
   const module = { exports: {} };
-  run(module.exports, require, module, filename, dirname(filename), {
+  run(module.exports, requireOnce, module, filename, dirname(filename), {
     Module: compiledOnce,
     Instance: proxiedInstance,
   });
   return module.exports as Cedar;
 }
+
+function readLibrary(): NonNullable<typeof library> {
+  const filename = require.resolve('@cedar-policy/cedar-wasm/nodejs');
+  const parameters = ['exports', 'require', 'module', '__filename', '__dirname', 'WebAssembly'];
+  const run = compileFunction(readFileSync(filename, 'utf8'), parameters, { filename }) as CedarModule;
+  return { run, filename };
+}
+
+/** Once the code is compiled, the library need not read its 4 MB again. */
+const requireOnce = Object.assign(
+  (id: string): unknown =>
+    id === 'fs' && compiled !== undefined ? { readFileSync: () => new Uint8Array() } : (require(id) as unknown),
+  require,
+);
 
 function compiledOnce(bytes: Uint8Array): object {
   compiled ??= new WebAssembly.Module(bytes);

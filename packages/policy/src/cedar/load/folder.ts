@@ -8,10 +8,14 @@ import {
   listFolder,
   parseStrictJson,
   readFileSet,
+  type Turns,
+  yieldEvery,
 } from '@countersign/common';
 import type { Resource } from '../../engine.js';
+import { decodeUtf8 } from './decode.js';
 import { checkManifest, MANIFEST } from './manifest.js';
 import type { PolicySetTexts } from './policy-set.js';
+import { LOAD_MILLISECONDS } from './read-policy-set.js';
 import type { NamedTexts } from './schema.js';
 
 const ENTITIES = 'entities.json';
@@ -32,11 +36,12 @@ export async function readFolder(path: string): Promise<FileSet> {
   );
 }
 
-/** Decodes the files of a folder. @throws ConfigError */
-export function sourceOf(set: FileSet): PolicySetTexts {
+/** Decodes the files of a folder. @throws ConfigError (as a rejection) */
+export async function sourceOf(set: FileSet): Promise<PolicySetTexts> {
   checkManifest(set);
-  const policies = textsIn(set, '.cedar');
-  const schema = textsIn(set, '.cedarschema');
+  const turns = yieldEvery(LOAD_MILLISECONDS);
+  const policies = await textsIn(set, '.cedar', turns);
+  const schema = await textsIn(set, '.cedarschema', turns);
   const entities = set.files.get(ENTITIES);
   return {
     policies,
@@ -70,10 +75,12 @@ async function isEmptyFolder(path: string): Promise<boolean> {
   }
 }
 
-function textsIn({ files }: FileSet, ending: '.cedar' | '.cedarschema'): NamedTexts {
-  return Object.fromEntries(
-    [...files].filter(([name]) => name.endsWith(ending)).map(([name, bytes]) => [name, decode(name, bytes)]),
-  );
+async function textsIn({ files }: FileSet, ending: '.cedar' | '.cedarschema', turns: Turns): Promise<NamedTexts> {
+  const texts: [string, string][] = [];
+  for (const [name, bytes] of files) {
+    if (name.endsWith(ending)) texts.push([name, await decode(name, bytes, turns)]);
+  }
+  return Object.fromEntries(texts);
 }
 
 /** The members are checked later, with the policies. */
@@ -84,9 +91,9 @@ function entitiesIn(bytes: Buffer): readonly Resource[] {
   throw new ConfigError(`${ENTITIES} must be a list of { type, id, parents, attributes }.`);
 }
 
-function decode(name: string, bytes: Uint8Array): string {
+async function decode(name: string, bytes: Uint8Array, turns: Turns): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return await decodeUtf8(bytes, turns);
   } catch {
     throw new ConfigError(`${name} is not UTF-8. Save it as UTF-8.`);
   }

@@ -1,4 +1,5 @@
 import { spellingHint } from '@countersign/delegation';
+import { eachInTurn, type Turns } from '@countersign/common';
 import type { Resource } from '../../engine.js';
 import { InputGuard } from '../request/input-guard.js';
 import type { Cedar } from '../instance/instance.js';
@@ -11,23 +12,23 @@ import { entityKey, keyFromJson } from '../index/scope.js';
 const MAX_ANCESTORS = 256;
 
 /** Reads and checks the entities that are loaded with the policies. Adds problems. */
-export function readEntities(
+export async function readEntities(
   cedar: Cedar,
   entities: readonly Resource[],
-  schema: string | undefined,
+  { schema, turns }: { readonly schema: string | undefined; readonly turns: Turns },
   problems: string[],
-): KnownEntities {
+): Promise<KnownEntities> {
   const known = new Map<string, PlainEntity>();
-  for (const [index, entity] of entities.entries()) {
+  await eachInTurn(entities.entries(), turns, ([index, entity]) => {
     const guard = new InputGuard();
     const misspelt = unknownMember(entity);
     if (misspelt !== undefined) {
       problems.push(`entity ${index}: ${misspelt}`);
-      continue;
+      return;
     }
     if (!isEntity(entity)) {
       problems.push(`entity ${index}: write { type, id, parents, attributes }, with parents as a list.`);
-      continue;
+      return;
     }
     const read = resourceEntity(guard, entity);
     const key = entityKey(read.uid);
@@ -36,7 +37,7 @@ export function readEntities(
     if (known.has(key)) guard.refuse('id', `${key} stands there twice`);
     if (guard.problem !== undefined) problems.push(`entity ${index}: ${guard.problem}.`);
     known.set(key, read);
-  }
+  });
   if (problems.length === 0) problems.push(...ancestorProblems(known));
   if (problems.length === 0 && known.size > 0) {
     const answer = cedar.checkParseEntities({ entities: [...known.values()], schema: schema ?? null });

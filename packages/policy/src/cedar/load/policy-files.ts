@@ -1,3 +1,5 @@
+import { toUSVString } from 'node:util';
+import { eachInTurn, type Turns } from '@countersign/common';
 import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from '../instance/instance.js';
 import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
@@ -12,24 +14,31 @@ interface FileStatement extends Statement {
   readonly position: number;
 }
 
+export interface ReadFilesParts {
+  readonly known: PolicyReadings;
+  readonly shapes: Shapes;
+  readonly turns: Turns;
+}
+
 /** Reads the policies of files, except texts that are already known. Adds problems, each with file and line. */
-export function readFiles(
+export async function readFiles(
   cedar: Cedar,
   files: readonly (readonly [string, string])[],
-  { known, shapes }: { readonly known: PolicyReadings; readonly shapes: Shapes },
+  { known, shapes, turns }: ReadFilesParts,
   problems: string[],
-): { readonly policies: readonly Policy[]; readonly readings: PolicyReadings } {
-  const statements = files.flatMap(([file, source]) => statementsOf(file, source, problems));
-  const unknown = new Set(statements.map(({ text }) => text).filter((text) => !known.has(text)));
-  const overLimits = textsOverLimits([...unknown], shapes);
-  const found = readPolicies(
-    cedar,
-    [...unknown].filter((text) => !overLimits.has(text)),
-    shapes,
-  );
+): Promise<{ readonly policies: readonly Policy[]; readonly readings: PolicyReadings }> {
+  const statements: FileStatement[] = [];
+  const unknown = new Set<string>();
+  await eachInTurn(statementsIn(files, problems), turns, (statement) => {
+    statements.push(statement);
+    if (!known.has(statement.text)) unknown.add(statement.text);
+  });
+  const overLimits = await textsOverLimits(unknown, shapes, turns);
+  for (const text of overLimits.keys()) unknown.delete(text);
+  const found = await readPolicies(cedar, unknown, shapes, turns);
   const readings = new Map<string, PolicyReading>();
   const policies: Policy[] = [];
-  for (const statement of statements) {
+  await eachInTurn(statements, turns, (statement) => {
     const { text } = statement;
     const reading = known.get(text) ?? found.get(text);
     if (reading === undefined || isFault(reading)) {
@@ -38,30 +47,43 @@ export function readFiles(
       readings.set(text, reading);
       policies.push(named(statement, reading, problems));
     }
-  }
+  });
   return { policies, readings };
 }
 
-function statementsOf(file: string, source: string, problems: string[]): FileStatement[] {
-  // Cedar throws on a lone surrogate.
-  if (/\p{Surrogate}/u.test(file + source)) {
-    problems.push(`${JSON.stringify(file)}: holds a lone surrogate. Save it as UTF-8.`);
-    return [];
+function* statementsIn(
+  files: readonly (readonly [string, string])[],
+  problems: string[],
+): Generator<FileStatement, void> {
+  for (const [file, source] of files) {
+    // Cedar throws on a lone surrogate.
+    if (!isWellFormed(file) || !isWellFormed(source)) {
+      problems.push(`${JSON.stringify(file)}: holds a lone surrogate. Save it as UTF-8.`);
+      continue;
+    }
+    let position = 0;
+    for (const { text, line } of splitPolicies(source)) yield { text, line, file, position: position++ };
+    // A truncated file must not silently lose its forbids.
+    if (position === 0) problems.push(`${file}:1: there is no policy in this file. Write one, or remove the file.`);
   }
-  const statements = splitPolicies(source);
-  // A truncated file must not silently lose its forbids.
-  if (statements.length === 0)
-    problems.push(`${file}:1: there is no policy in this file. Write one, or remove the file.`);
-  return statements.map(({ text, line }, position) => ({ text, line, file, position }));
+}
+
+/** A regular expression would block the event loop for a file of many megabytes. */
+function isWellFormed(text: string): boolean {
+  return toUSVString(text) === text;
 }
 
 /** The texts that exceed a limit, each with its problem: they could exhaust Cedar. */
-function textsOverLimits(texts: readonly string[], shapes: Shapes): ReadonlyMap<string, string> {
+async function textsOverLimits(
+  texts: Iterable<string>,
+  shapes: Shapes,
+  turns: Turns,
+): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  for (const group of shapes.group(texts, (text) => text).values()) {
+  await eachInTurn(await shapes.group(texts, (text) => text, turns), turns, (group) => {
     const problem = limitProblem(group[0]);
     if (problem !== undefined) for (const text of group) found.set(text, problem);
-  }
+  });
   return found;
 }
 

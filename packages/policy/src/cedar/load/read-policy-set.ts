@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { eachInTurn, type Turns, yieldEvery } from '@countersign/common';
 import type { Cedar } from '../instance/instance.js';
-import type { KnownEntities } from '../request/entities.js';
+import { hashOf } from './policy-set-hash.js';
 import { readEntities } from './known-entities.js';
 import type { Policy, PolicySet, PolicySetTexts } from './policy-set.js';
 import { readFiles } from './policy-files.js';
@@ -13,31 +13,42 @@ export type PolicySetReading =
   | { readonly ok: true; readonly set: PolicySet }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+export interface ReadPolicySetOptions {
+  /** Its policies are not read again. */
+  readonly earlier?: PolicySet;
+  readonly turns?: Turns;
+}
+
+/** How long reading blocks the event loop, apart from single calls of Cedar. */
+export const LOAD_MILLISECONDS = 2;
+
 /**
- * Reads, names and validates policies. Every problem names its location. Exceptions of Cedar propagate. Policies of the
- * earlier set are not read again.
+ * Reads, names and validates policies, and lets the event loop have its turn meanwhile. Every problem names its location. Exceptions of Cedar propagate.
  */
-export function readPolicySet(
+export async function readPolicySet(
   cedar: Cedar,
   texts: PolicySetTexts,
   vocabulary: string,
-  earlier?: PolicySet,
-): PolicySetReading {
+  { earlier, turns = yieldEvery(LOAD_MILLISECONDS) }: ReadPolicySetOptions = {},
+): Promise<PolicySetReading> {
   const files = sorted(texts.policies);
   const problems: string[] = [];
   const schemaProblems: string[] = [];
   const schema = texts.schema === undefined ? undefined : readSchema(cedar, texts.schema, vocabulary, schemaProblems);
   const shapes = new Shapes(schema?.enumeratedTypes ?? new Set());
   const known: PolicyReadings = earlier?.readings ?? new Map();
-  const { policies, readings } = readFiles(cedar, files, { known, shapes }, problems);
-  if (problems.length === 0) problems.push(...emptyProblems(policies), ...duplicateProblems(policies));
+  const { policies, readings } = await readFiles(cedar, files, { known, shapes, turns }, problems);
+  if (problems.length === 0) problems.push(...emptyProblems(policies), ...(await duplicateProblems(policies, turns)));
   problems.push(...schemaProblems);
   if (problems.length === 0 && schema !== undefined) {
     const validated: PolicyReadings = earlier?.schema?.text === schema.text ? earlier.readings : new Map();
-    const changed = policies.filter(({ text }) => !validated.has(text));
-    problems.push(...validationProblems(cedar, changed, schema, shapes));
+    const changed: Policy[] = [];
+    await eachInTurn(policies, turns, (policy) => {
+      if (!validated.has(policy.text)) changed.push(policy);
+    });
+    problems.push(...(await validationProblems(cedar, changed, { schema, shapes, turns })));
   }
-  const entities = readEntities(cedar, texts.entities ?? [], schema?.text, problems);
+  const entities = await readEntities(cedar, texts.entities ?? [], { schema: schema?.text, turns }, problems);
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
@@ -45,16 +56,18 @@ export function readPolicySet(
       policies,
       ...(schema === undefined ? {} : { schema }),
       entities,
-      scopeVocabulary: vocabularyOf(readings),
-      hash: hashOf(files, schema?.text, entities),
+      scopeVocabulary: await vocabularyOf(readings, turns),
+      hash: await hashOf({ files, schema: schema?.text, entities }, turns),
       readings,
     },
   };
 }
 
-function vocabularyOf(readings: PolicyReadings): string[] {
+async function vocabularyOf(readings: PolicyReadings, turns: Turns): Promise<string[]> {
   const scopes = new Set<string>();
-  for (const reading of readings.values()) for (const scope of reading.scopes) scopes.add(scope);
+  await eachInTurn(readings.values(), turns, (reading) => {
+    for (const scope of reading.scopes) scopes.add(scope);
+  });
   return [...scopes].toSorted();
 }
 
@@ -63,27 +76,25 @@ function sorted(texts: NamedTexts): [string, string][] {
   return Object.entries(texts).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function hashOf(files: [string, string][], schema: string | undefined, entities: KnownEntities): string {
-  const parts = [files, schema ?? null, ...(entities.size === 0 ? [] : [[...entities]])];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-}
-
 function emptyProblems(policies: readonly Policy[]): string[] {
   if (policies.length > 0) return [];
   return ['there is no policy at all, so everything would be denied. Write at least one permit.'];
 }
 
 /** An `@id` must be unique in all files, and must differ from the position of another policy in its file. */
-function duplicateProblems(policies: readonly Policy[]): string[] {
+async function duplicateProblems(policies: readonly Policy[], turns: Turns): Promise<string[]> {
   const byId = new Map<string, Policy>();
   const byName = new Map<string, Policy>();
-  return policies.flatMap((policy) => {
+  const problems: string[] = [];
+  await eachInTurn(policies, turns, (policy) => {
     const { id, file, line } = policy;
     const name = policy.annotations['id'] ?? undefined;
     const other = byId.get(id) ?? (name === undefined ? undefined : byName.get(name));
     byId.set(id, policy);
     if (name !== undefined) byName.set(name, policy);
-    if (other === undefined) return [];
-    return [`${file}:${line}: '${name ?? id}' already names the policy at ${other.file}:${other.line}. Rename one.`];
+    if (other === undefined) return;
+    const place = `${other.file}:${other.line}`;
+    problems.push(`${file}:${line}: '${name ?? id}' already names the policy at ${place}. Rename one.`);
   });
+  return problems;
 }

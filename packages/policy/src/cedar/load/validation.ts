@@ -1,3 +1,4 @@
+import type { Turns } from '@countersign/common';
 import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from '../instance/instance.js';
 import type { Policy } from './policy-set.js';
@@ -6,30 +7,34 @@ import { lineAt } from '../text/policy-text.js';
 import { errorText } from '../instance/error-text.js';
 import type { Schema } from './schema.js';
 
-/** Policies in one call: every call parses the schema again, but large calls take memory that is never released. */
-const BATCH_SIZE = 1000;
+/** Policies in one call: every call parses the schema again, but a call blocks the event loop. */
+const BATCH_SIZE = 50;
 
 /**
  * Validates policies against the schema. Returns problems with file and line. Only the first policy of each shape is
  * validated, and the rest of its group if it is invalid, so that each gets its own problem.
  */
-export function validationProblems(
+export async function validationProblems(
   cedar: Cedar,
   policies: readonly Policy[],
-  schema: Schema,
-  shapes: Shapes,
-): string[] {
-  const groups = shapes.group(policies, ({ text }) => text);
+  { schema, shapes, turns }: { readonly schema: Schema; readonly shapes: Shapes; readonly turns: Turns },
+): Promise<string[]> {
+  const groups = await shapes.group(policies, ({ text }) => text, turns);
   const faulty: Policy[] = [];
-  for (const batch of batchesOf([...groups.values()])) {
+  for (const batch of batchesOf(groups)) {
+    await turns();
     const firsts = batch.map(([first]) => first);
     const invalid = new Set(findingsOf(cedar, firsts, schema.text).map(({ index }) => index));
     // A finding that names no policy could concern each of them.
     faulty.push(...batch.filter((_group, index) => invalid.has(index) || invalid.has(undefined)).flat());
   }
-  return batchesOf(faulty).flatMap((batch) =>
-    findingsOf(cedar, batch, schema.text).map((finding) => problemText(batch, startsOf(batch), finding)),
-  );
+  const problems: string[] = [];
+  for (const batch of batchesOf(faulty)) {
+    await turns();
+    const starts = startsOf(batch);
+    problems.push(...findingsOf(cedar, batch, schema.text).map((finding) => problemText(batch, starts, finding)));
+  }
+  return problems;
 }
 
 function batchesOf<Item>(items: readonly Item[]): (readonly Item[])[] {

@@ -1,3 +1,5 @@
+import { eachInTurn, type Turns } from '@countersign/common';
+
 const COMMENT_OR_STRING = /\/\/[^\n\r]*|"[^"]*"/g;
 /** The text before a string that is an entity id or the value of an annotation. */
 const BEFORE_ID = /(?:@\s*\w+\s*\(|((?:\w+\s*::\s*)+))\s*$/;
@@ -59,15 +61,19 @@ export class Shapes {
   }
 
   /** Groups items by the shape of their text and keeps their order. */
-  group<Item>(items: Iterable<Item>, textOf: (item: Item) => string): ReadonlyMap<string, readonly [Item, ...Item[]]> {
+  async group<Item>(
+    items: Iterable<Item>,
+    textOf: (item: Item) => string,
+    turns: Turns,
+  ): Promise<readonly (readonly [Item, ...Item[]])[]> {
     const groups = new Map<string, [Item, ...Item[]]>();
-    for (const item of items) {
+    await eachInTurn(items, turns, (item) => {
       const shape = this.#of(textOf(item));
       const group = groups.get(shape);
       if (group === undefined) groups.set(shape, [item]);
       else group.push(item);
-    }
-    return groups;
+    });
+    return [...groups.values()];
   }
 
   #of(text: string): string {

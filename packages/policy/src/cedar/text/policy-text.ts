@@ -21,19 +21,17 @@ const TRIVIA = /\s*(?:\/\/[^\n\r]*\s*)*/y;
 /** The `;` that ends a policy, or a comment or string whose `;` does not. */
 const BORDER = /\/\/[^\n\r]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|;/g;
 
-/** Splits source text into policies. Syntax errors are left to Cedar. */
-export function splitPolicies(source: string): Statement[] {
-  const statements: Statement[] = [];
+/** Splits source text into policies, one at a time. Syntax errors are left to Cedar. */
+export function* splitPolicies(source: string): Generator<Statement, void> {
   let line = 1;
   let counted = 0;
   for (let start = endOfTrivia(source, 0); start < source.length; ) {
     const end = endOfPolicy(source, start);
     line += newlines(source.slice(counted, start));
     counted = start;
-    statements.push({ text: source.slice(start, end), line });
+    yield { text: source.slice(start, end), line };
     start = endOfTrivia(source, end);
   }
-  return statements;
 }
 
 function endOfTrivia(source: string, from: number): number {

@@ -337,8 +337,8 @@ const problems: string[] = [];
 const schema = readSchema(cedar, { 's.cedarschema': SCHEMA }, '', problems);
 if (schema === undefined) throw new Error(problems.join());
 
-function setOf(texts: readonly string[], entities: readonly Resource[], validated: boolean): PolicySet {
-  const reading = readPolicySet(cedar, { policies: { 'p.cedar': texts.join('\n') }, entities }, '');
+async function setOf(texts: readonly string[], entities: readonly Resource[], validated: boolean): Promise<PolicySet> {
+  const reading = await readPolicySet(cedar, { policies: { 'p.cedar': texts.join('\n') }, entities }, '');
   if (!reading.ok) throw new Error(reading.problems.join());
   // Read without the schema, so that policies need not be valid: only their evaluation is compared.
   return validated && schema !== undefined ? { ...reading.set, schema } : reading.set;
@@ -350,14 +350,14 @@ it.each([
 ] as const)(
   'index, subsets, projection and memo do not change any result, %s',
   { timeout: 600_000 },
-  (_title, validated) => {
+  async (_title, validated) => {
     const seen = { allow: 0, deny: 0, error: 0 };
     const drawn = drawnFor(validated);
-    fc.assert(
-      fc.property(policies, knownOrLoop, fc.tuple(drawn, drawn), (texts, entities, pair) => {
+    await fc.assert(
+      fc.asyncProperty(policies, knownOrLoop, fc.tuple(drawn, drawn), async (texts, entities, pair) => {
         const requests = neighbours(pair);
-        const set = setOf(texts, entities, validated);
-        const live = new LivePolicies(set, freshCedar());
+        const set = await setOf(texts, entities, validated);
+        const live = await LivePolicies.start(set, freshCedar());
         const full = fullEvaluation(set);
         // The second pass uses the cache.
         for (const each of [...requests, ...requests]) {

@@ -10,12 +10,12 @@ const SCHEMA =
   'entity Repo; action "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };';
 
 /** Evaluates requests that differ in path, and lists for each its decision and the context that Cedar received. */
-function evaluated(condition: string, paths: readonly string[], schema?: string): [string, unknown][] {
+async function evaluated(condition: string, paths: readonly string[], schema?: string): Promise<[string, unknown][]> {
   const texts = {
     policies: { 'p.cedar': `permit(principal, action, resource) when { ${condition} };` },
     ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
   };
-  const reading = readPolicySet(freshCedar(), texts, AGENT_VOCABULARY);
+  const reading = await readPolicySet(freshCedar(), texts, AGENT_VOCABULARY);
   if (!reading.ok) throw new Error(reading.problems.join());
   let received: unknown = 'nothing';
   const cedar = freshCedar();
@@ -26,7 +26,7 @@ function evaluated(condition: string, paths: readonly string[], schema?: string)
       return cedar.statefulIsAuthorized(call);
     },
   };
-  const live = new LivePolicies(reading.set, observed);
+  const live = await LivePolicies.start(reading.set, observed);
   return paths.map((path) => {
     received = 'nothing';
     const query = reviewerQuery({ resource: { type: 'Repo', id: path } });
@@ -45,9 +45,9 @@ describe.each([
   ['without a schema', undefined],
   ['with a schema', SCHEMA],
 ])('a path, %s', (_title, schema) => {
-  it('is a hit if it matches the same patterns as an earlier one', () => {
+  it('is a hit if it matches the same patterns as an earlier one', async () => {
     const paths = ['/repos/a', '/repos/b', '/users/a', '/users/b', '/admin', '/repos/c/secret'];
-    const rows = evaluated(
+    const rows = await evaluated(
       'context.request.path like "/repos/*" && context.request.path != "/repos/c/secret"',
       paths,
       schema,
@@ -56,13 +56,13 @@ describe.each([
     expect(calls(rows)).toBe(3);
   });
 
-  it('is a hit if another text is compared with a pattern', () => {
-    const rows = evaluated('(if context.depth > 0 then "a" else "b") like "*"', ['/a', '/b'], schema);
+  it('is a hit if another text is compared with a pattern', async () => {
+    const rows = await evaluated('(if context.depth > 0 then "a" else "b") like "*"', ['/a', '/b'], schema);
     expect(calls(rows)).toBe(1);
   });
 
-  it('is a hit if no policy reads it', () => {
-    const rows = evaluated('context.request.method == "POST"', ['/a', '/b', '/c'], schema);
+  it('is a hit if no policy reads it', async () => {
+    const rows = await evaluated('context.request.method == "POST"', ['/a', '/b', '/c'], schema);
     expect(decisions(rows)).toEqual(['allow', 'allow', 'allow']);
     expect(calls(rows)).toBe(1);
   });
@@ -73,12 +73,12 @@ describe.each([
     'context.request == {method: "POST", path: "/a"}',
     '(if context.depth > 0 then context.request.path else "") like "/a"',
     `context.request.path like "/" || ${Array.from({ length: 15 }, (_, row) => `(${Array.from({ length: 19 }, (_item, column) => `context.request.path == "${row} ${column}"`).join(' || ')})`).join(' || ')}`,
-  ])('is evaluated if a policy also reads it in another way: %#', (condition) => {
-    expect(calls(evaluated(condition, ['/a', '/b', '/a'], schema))).toBe(2);
+  ])('is evaluated if a policy also reads it in another way: %#', async (condition) => {
+    expect(calls(await evaluated(condition, ['/a', '/b', '/a'], schema))).toBe(2);
   });
 });
 
-it('Cedar receives only the members of a record that a policy reads', () => {
-  const [row] = evaluated('context.request.path like "/a*" && context has depth', ['/a']);
+it('Cedar receives only the members of a record that a policy reads', async () => {
+  const [row] = await evaluated('context.request.path like "/a*" && context has depth', ['/a']);
   expect(row).toEqual(['allow', { depth: 1, request: { path: '/a' } }]);
 });

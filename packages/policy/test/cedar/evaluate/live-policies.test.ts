@@ -4,14 +4,14 @@ import type { CedarRequest } from '../../../src/cedar/request/request.js';
 import { LivePolicies } from '../../../src/cedar/evaluate/live-policies.js';
 import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
 
-function start(policies: string, schema?: string, cedar = freshCedar()): LivePolicies {
+async function start(policies: string, schema?: string, cedar = freshCedar()): Promise<LivePolicies> {
   const texts = {
     policies: { 'p.cedar': policies },
     ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
   };
-  const reading = readPolicySet(cedar, texts, 'entity Agent;');
+  const reading = await readPolicySet(cedar, texts, 'entity Agent;');
   if (!reading.ok) throw new Error(reading.problems.join());
-  return new LivePolicies(reading.set, cedar);
+  return await LivePolicies.start(reading.set, cedar);
 }
 
 const REQUEST: CedarRequest = {
@@ -25,8 +25,8 @@ const REQUEST: CedarRequest = {
 const THROWING: CedarRequest = { ...REQUEST, context: { a: '\ud800' } };
 
 describe('an instance that threw [D4]', () => {
-  it('denies the request and is replaced for the next one [D4]', () => {
-    const live = start('permit(principal, action, resource) when { context has a || true };');
+  it('denies the request and is replaced for the next one [D4]', async () => {
+    const live = await start('permit(principal, action, resource) when { context has a || true };');
     expect(live.evaluate(THROWING)).toMatchObject({
       ok: false,
       policies: [],
@@ -35,18 +35,18 @@ describe('an instance that threw [D4]', () => {
     expect(live.evaluate(REQUEST)).toEqual({ ok: true, decision: 'allow', policies: ['p.cedar#0'] });
   });
 
-  it('is replaced with the schema in place [D4]', () => {
+  it('is replaced with the schema in place [D4]', async () => {
     const schema =
       'entity Repo; action x appliesTo { principal: [Agent], resource: [Repo], context: AgentContext }; type AgentContext = {};';
-    const live = start('permit(principal, action, resource);', schema);
+    const live = await start('permit(principal, action, resource);', schema);
     expect(live.evaluate(THROWING).ok).toBe(false);
     expect(live.evaluate(REQUEST)).toMatchObject({ ok: true, decision: 'allow' });
     expect(live.evaluate({ ...REQUEST, action: { type: 'Action', id: 'y' } }).ok).toBe(false);
   });
 
-  it('is replaced when it no longer works [D4]', () => {
+  it('is replaced when it no longer works [D4]', async () => {
     const cedar = freshCedar();
-    const live = start('permit(principal, action, resource);', undefined, cedar);
+    const live = await start('permit(principal, action, resource);', undefined, cedar);
     const kill = (): unknown => cedar.statefulIsAuthorized({ ...THROWING, preparsedPolicySetId: 'subset0' });
     for (let round = 0; round < 1_600; round++) expect(kill).toThrow();
     expect(live.evaluate(REQUEST).ok).toBe(false);
@@ -54,10 +54,10 @@ describe('an instance that threw [D4]', () => {
   });
 });
 
-it('a cached evaluation is not used for a resource with other tags [D13]', () => {
+it('a cached evaluation is not used for a resource with other tags [D13]', async () => {
   const schema = `entity Repo tags Long; type AgentContext = {};
     action "x" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`;
-  const live = start('permit(principal, action, resource);', schema);
+  const live = await start('permit(principal, action, resource);', schema);
   expect(live.evaluate(tagged('r', 1))).toMatchObject({ ok: true, decision: 'allow' });
   expect(live.evaluate(tagged('s', 1))).toMatchObject({ ok: true, decision: 'allow' });
   // Invalid by the schema.

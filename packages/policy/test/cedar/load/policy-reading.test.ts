@@ -1,3 +1,4 @@
+import { yieldEvery } from '@countersign/common';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { permitReadsHistory } from '../../../src/cedar/text/history.js';
@@ -43,13 +44,14 @@ function comparable(read: ReadResult | undefined): unknown {
   return read === undefined || isFault(read) ? read : { ...read, scopes: read.scopes.toSorted() };
 }
 
-it("readPolicies returns for each text of a batch the facts of Cedar's JSON", () => {
+it("readPolicies returns for each text of a batch the facts of Cedar's JSON", async () => {
   const seen = { read: 0, faulty: 0, alike: 0 };
-  fc.assert(
-    fc.property(fc.array(text, { minLength: 1, maxLength: 24, size: 'max' }), (list) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 24, size: 'max' }), async (list) => {
       const texts = [...new Set(list)];
-      const found = readPolicies(cedar, texts, new Shapes(new Set()));
-      seen.alike += texts.length - new Shapes(new Set()).group(texts, (each) => each).size;
+      const found = await readPolicies(cedar, texts, new Shapes(new Set()), yieldEvery());
+      const groups = await new Shapes(new Set()).group(texts, (each) => each, yieldEvery());
+      seen.alike += texts.length - groups.length;
       for (const each of texts) {
         const answer = cedar.policyToJson(each);
         expect({ each, read: comparable(found.get(each)) }).toEqual({ each, read: comparable(readingOf(answer)) });
@@ -63,8 +65,8 @@ it("readPolicies returns for each text of a batch the facts of Cedar's JSON", ()
 
 const broken = (id: string): string => `permit(principal == Agent::"${id}", action, resource) when { context. };`;
 
-it('readPolicies reports the error offsets of each text when several of one shape are wrong', () => {
-  const found = readPolicies(cedar, [broken('a'), broken('longer')], new Shapes(new Set()));
+it('readPolicies reports the error offsets of each text when several of one shape are wrong', async () => {
+  const found = await readPolicies(cedar, [broken('a'), broken('longer')], new Shapes(new Set()), yieldEvery());
   const offsets = [...found.values()].map((read) => isFault(read) && read[0]?.sourceLocations?.[0]?.start);
   expect(offsets).toEqual([broken('a').indexOf('}'), broken('longer').indexOf('}')]);
 });

@@ -1,3 +1,4 @@
+import { yieldEvery } from '@countersign/common';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
@@ -57,9 +58,9 @@ const text = fc
     template.replaceAll('#1', one).replaceAll('#2', two).replaceAll('#3', three).replace('/* no */', ''),
   );
 
-function policiesOf(texts: readonly string[]) {
+async function policiesOf(texts: readonly string[]) {
   const unnamed = texts.map((each) => each.replace(/^@id\("(?:[^"\\]|\\.)*"\)/, '@note("x")'));
-  const reading = readPolicySet(cedar, { policies: { 'p.cedar': unnamed.join('\n') } }, '');
+  const reading = await readPolicySet(cedar, { policies: { 'p.cedar': unnamed.join('\n') } }, '');
   if (!reading.ok) throw new Error(reading.problems.join());
   return reading.set.policies.map((policy, place) => ({ ...policy, text: texts[place] ?? '' }));
 }
@@ -92,18 +93,19 @@ it('policies of one shape have the same validation result [D6]', { timeout: 600_
   expect(seen.wrong).toBeGreaterThan(10);
 });
 
-it('validation by shapes reports the same policies as validation one by one [D6]', { timeout: 600_000 }, () => {
-  fc.assert(
-    fc.property(fc.array(text, { minLength: 1, maxLength: 12 }), (texts) => {
-      const policies = policiesOf(texts);
+it('validation by shapes reports the same policies as validation one by one [D6]', { timeout: 600_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 12 }), async (texts) => {
+      const policies = await policiesOf(texts);
       const check = (some: typeof policies) =>
-        validationProblems(cedar, some, schema, new Shapes(schema.enumeratedTypes));
+        validationProblems(cedar, some, { schema, shapes: new Shapes(schema.enumeratedTypes), turns: yieldEvery() });
       const one = (place: number) => check(policies.slice(place, place + 1));
-      const wrong = policies.filter((_policy, place) => one(place).length > 0);
+      const alone = await Promise.all(policies.map((_policy, place) => one(place)));
+      const wrong = policies.filter((_policy, place) => alone[place]?.length !== 0);
       const errors = wrong.filter((policy) => !verdict(policy.text).startsWith('0 '));
       // As in Cedar's result for all policies, errors hide warnings.
       const expected = (errors.length > 0 ? errors : wrong).map(({ line }) => line);
-      const found = check(policies).map((problem) => Number(/^p\.cedar:(\d+): /.exec(problem)?.[1]));
+      const found = (await check(policies)).map((problem) => Number(/^p\.cedar:(\d+): /.exec(problem)?.[1]));
       const starts = policies.map(({ line }) => line);
       const named = new Set(found.map((line) => starts.findLast((start) => start <= line)));
       expect(named).toEqual(new Set(expected));
@@ -155,9 +157,9 @@ it.each([
   ['permit(principal == Agent::"a\rb", action, resource);', /^p\.cedar:2: [\s\S]*escape/],
   ['permit(principal == Agent::"a\tb", action, resource);', /^p\.cedar:2: .*not a printable/],
   ['permit(principal == Agent::"a\nb", action, resource);', /^p\.cedar:2: .*not a printable/],
-])('a valid policy of similar text does not hide the fault of %j [D6]', (policy, problem) => {
+])('a valid policy of similar text does not hide the fault of %j [D6]', async (policy, problem) => {
   const good = policy.replace(/a[\r\n\t]b/, 'ab');
   const texts = { policies: { 'p.cedar': `${good}\n${policy}` }, schema: { 's.cedarschema': SCHEMA } };
-  const reading = readPolicySet(cedar, texts, '');
+  const reading = await readPolicySet(cedar, texts, '');
   expect(reading).toEqual({ ok: false, problems: [expect.stringMatching(problem)] });
 });

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { depthOf, lineAt, splitPolicies, termsOf } from '../../../src/cedar/text/policy-text.js';
 
-const texts = (source: string): string[] => splitPolicies(source).map(({ text }) => text);
+const texts = (source: string): string[] => [...splitPolicies(source)].map(({ text }) => text);
 const depthIn = (condition: string): number => depthOf(`permit(principal, action, resource) when { ${condition} };`);
 
 const trivia = /^(?:\s|\/\/[^\n\r]*)*/;
@@ -20,7 +20,7 @@ forbid(principal, action, resource) // d; {
       'forbid(principal, action, resource) // d; {\n  when { context.a == "//;" && context.b == "\\\\" };',
       'permit(principal, action, resource)   ;',
     ]);
-    expect(splitPolicies(source).map(({ line }) => line)).toEqual([2, 3, 4]);
+    expect([...splitPolicies(source)].map(({ line }) => line)).toEqual([2, 3, 4]);
   });
 
   it('ends a comment at a line feed or carriage return, not at U+2028', () => {
