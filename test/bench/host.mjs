@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { toText } from './host/json.mjs';
 import { machine } from './host/machine.mjs';
 import { plans, serverName } from './host/plan.mjs';
 import { runPlan } from './host/run.mjs';
@@ -18,7 +19,7 @@ try {
   const print = (text) => console.log(`${((performance.now() - begun) / 1000).toFixed(0)} s: ${text}`);
   const result = { plan, machine: machine(), ...(await runPlan(plan, folder, print)) };
   show(result);
-  if (values.json !== undefined) writeFileSync(values.json, toText(result));
+  if (values.json !== undefined) writeFileSync(values.json, toText(result, 'cells'));
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -38,15 +39,4 @@ function show({ cells, verify, aborts }) {
   console.log(
     `one raw Ed25519 verification: ${Math.min(...verify).toFixed(0)} µs CPU; aborts of peers: ${aborts.length}`,
   );
-}
-
-/** One measurement a line, so that a new run is a readable change. */
-function toText({ cells, ...rest }) {
-  const head = JSON.stringify(rest, rounded, 2).replace(/\n}$/, '');
-  const lines = cells.map((cell) => `    ${JSON.stringify(cell, rounded)}`);
-  return `${head},\n  "cells": [\n${lines.join(',\n')}\n  ]\n}\n`;
-}
-
-function rounded(_name, value) {
-  return typeof value === 'number' ? Number(value.toPrecision(5)) : value;
 }

@@ -7,6 +7,8 @@ export function startChild(file, args = [], { quiet = false } = {}) {
   const child = fork(file, args, { stdio: ['ignore', 'inherit', quiet ? 'ignore' : 'inherit', 'ipc'] });
   const exited = once(child, 'exit').then(([code, signal]) => ({ died: signal ?? code }));
 
+  let last = Promise.resolve();
+
   async function answer() {
     const stop = new AbortController();
     const message = once(child, 'message', { signal: stop.signal }).then(([value]) => value);
@@ -20,10 +22,15 @@ export function startChild(file, args = [], { quiet = false } = {}) {
 
   return {
     answer,
+    /** One question after the other, so that each gets its own answer. */
     ask(message) {
-      const answered = answer();
-      if (child.connected) child.send(message, () => {});
-      return answered;
+      const asked = last.then(() => {
+        const answered = answer();
+        if (child.connected) child.send(message, () => {});
+        return answered;
+      });
+      last = asked.catch(() => {});
+      return asked;
     },
     /** The signal or code with which it has ended, or ends within a moment: what broke its connections. */
     died: async (milliseconds = 1000) =>

@@ -10,6 +10,9 @@ const agentKeys = names.map(() => generateAgentKey());
 const issuerKey = generateKeyPairSync('ed25519');
 const agents = await Promise.all(names.map((id, at) => createAgent({ id, key: agentKeys[at] })));
 
+/** The agent that signs. */
+export const reviewer = agents[0];
+
 /** The public keys that a server needs. */
 export const publicKeys = {
   agents: names.map((id, at) => ({ id, jwk: agentKeys[at].publicJwk, capabilities: [world.CAPABILITY] })),

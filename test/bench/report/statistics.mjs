@@ -16,3 +16,14 @@ export function ratio(cell, other, name) {
   const pairs = cell.rounds.map((round, at) => [round, other.rounds[at]]).filter((pair) => !pair.includes(null));
   return median(pairs.map(([one, two]) => one[name] / two[name]));
 }
+
+/** The means of the third and the last quarter of a series: a leak shows as growth from one to the other. */
+export function lateQuarters(series, name) {
+  const values = series.map((sample) => sample[name]);
+  const quarter = Math.ceil(values.length / 4);
+  return [mean(values.slice(-2 * quarter, -quarter)), mean(values.slice(-quarter))];
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
