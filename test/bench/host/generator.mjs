@@ -25,8 +25,12 @@ process.on('message', async ({ task, ...given }) => {
   }
 });
 
-/** Sends the batch, or what of it fits into the time. Requests in flight at the end are awaited and counted. */
-async function sendBatch({ port, connections, milliseconds }) {
+/**
+ * Sends the batch, or what of it fits into the time; with `repeat`, again and again until the time is over. Requests in
+ * flight at the end are awaited and counted.
+ */
+async function sendBatch({ port, connections, milliseconds, repeat }) {
+  const most = repeat ? Infinity : batch.length;
   const waits = [];
   let sent = 0;
   const opened = await Promise.all(Array.from({ length: connections }, () => openConnection(port)));
@@ -34,9 +38,9 @@ async function sendBatch({ port, connections, milliseconds }) {
   const end = begun + milliseconds;
   await Promise.all(
     opened.map(async (connection) => {
-      while (sent < batch.length && performance.now() < end) {
+      while (sent < most && performance.now() < end) {
         const at = performance.now();
-        const answer = await connection.send(batch[sent++]);
+        const answer = await connection.send(batch[sent++ % batch.length]);
         waits.push(performance.now() - at);
         if (!answer.startsWith('HTTP/1.1 201 ')) throw new Error(answer);
       }

@@ -1,5 +1,5 @@
 // Numbers from rounds. A round without a value (an abort) is null and is left out.
-export function median(numbers) {
+function median(numbers) {
   const sorted = numbers.toSorted((one, other) => one - other);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
@@ -13,8 +13,18 @@ export function best({ rounds }, name) {
 
 /** The median of the ratios within each round, which a busy minute disturbs less than either number. */
 export function ratio(cell, other, name) {
+  return median(ratios(cell, other, name));
+}
+
+/** How far the ratios of the rounds lie apart, as a part of their median. */
+export function relativeSpread(cell, other, name) {
+  const all = ratios(cell, other, name);
+  return (Math.max(...all) - Math.min(...all)) / median(all);
+}
+
+function ratios(cell, other, name) {
   const pairs = cell.rounds.map((round, at) => [round, other.rounds[at]]).filter((pair) => !pair.includes(null));
-  return median(pairs.map(([one, two]) => one[name] / two[name]));
+  return pairs.map(([one, two]) => one[name] / two[name]);
 }
 
 /** The means of the third and the last quarter of a series: a leak shows as growth from one to the other. */

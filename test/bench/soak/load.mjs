@@ -27,7 +27,7 @@ export function createLoad(port, signers) {
   }
 
   async function sendOn(connection, begin, interval, end) {
-    for (let at = begin; at < end; at += interval) {
+    for (let at = begin; at < end && performance.now() < end; at += interval) {
       const early = at - performance.now();
       if (early > 0) await setTimeout(early);
       const sending = sendOne(connection);
@@ -38,7 +38,7 @@ export function createLoad(port, signers) {
   }
 
   return {
-    /** Ends at that moment of `performance.now()`. If the server is slow, the load falls behind and catches up later. */
+    /** Ends at that moment of `performance.now()`. If the server is slow, the load falls behind and tries to catch up. */
     async run(perSecond, end) {
       const interval = (CONNECTIONS * 1000) / perSecond;
       const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => openConnection(port)));
