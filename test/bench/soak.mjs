@@ -70,7 +70,7 @@ async function sampleAndChange(server, changes, load, end) {
 
 function show({ series, requests, changes, unexpected }) {
   console.table(series.map((row) => JSON.parse(JSON.stringify(row, rounded))));
-  console.log('mean of the third quarter, and of the last one');
+  console.log('third and last quarter');
   for (const name of ['heapMiB', 'externalMiB', 'rssMiB', 'handles', 'delayP99']) {
     console.log(
       `${name}: ${lateQuarters(series, name)

@@ -17,7 +17,7 @@ const libraries = [
 export function machine() {
   return {
     date: new Date().toISOString(),
-    commit: git('describe', '--always', '--dirty'),
+    commit: productCommit(),
     cpu: cpus()[0].model,
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
@@ -28,8 +28,12 @@ export function machine() {
   };
 }
 
-function git(...args) {
-  return execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim();
+/** The last commit that changed what is measured. */
+function productCommit() {
+  const packages = join(import.meta.dirname, '../../../packages');
+  const git = (...args) => execFileSync('git', [...args, '.'], { cwd: packages, encoding: 'utf8' }).trim();
+  const changed = git('status', '--porcelain') !== '';
+  return `${git('log', '-1', '--format=%h')}${changed ? ', changed' : ''}`;
 }
 
 function versionOf(name) {

@@ -4,11 +4,11 @@ import { linearTicks, lineChart } from './svg.mjs';
 import { table } from './tables.mjs';
 
 const MEASURES = [
-  ['heapMiB', 'heap, least of 10 s, MiB'],
-  ['externalMiB', 'external memory, MiB'],
-  ['rssMiB', 'resident memory, MiB'],
-  ['handles', 'handles and pending requests'],
-  ['delayP99', 'event-loop delay, p99, ms'],
+  ['heapMiB', 'heap, least, MiB'],
+  ['externalMiB', 'external memory, mean, MiB'],
+  ['rssMiB', 'resident memory, mean, MiB'],
+  ['handles', 'handles and pending requests, mean'],
+  ['delayP99', 'event-loop delay, p99, mean, ms'],
 ];
 
 export function soakTable({ series }) {
@@ -16,7 +16,7 @@ export function soakTable({ series }) {
     label,
     ...[series.at(0)[name], ...lateQuarters(series, name)].map((value) => value.toFixed(1)),
   ]);
-  return table(['', `after ${series.at(0).second} s`, 'third quarter, mean', 'last quarter, mean'], rows);
+  return table(['', `after ${series.at(0).second} s`, 'third quarter', 'last quarter'], rows);
 }
 
 export function soakChart({ series }) {

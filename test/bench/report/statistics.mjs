@@ -27,11 +27,19 @@ function ratios(cell, other, name) {
   return pairs.map(([one, two]) => one[name] / two[name]);
 }
 
-/** The means of the third and the last quarter of a series: a leak shows as growth from one to the other. */
+/**
+ * The third and the last quarter of a series, each as one number: a leak shows as growth from one to the other. Of the
+ * heap that is the least, as garbage that waits for its collection does not count; of all else the mean.
+ */
 export function lateQuarters(series, name) {
   const values = series.map((sample) => sample[name]);
   const quarter = Math.ceil(values.length / 4);
-  return [mean(values.slice(-2 * quarter, -quarter)), mean(values.slice(-quarter))];
+  const summarise = name === 'heapMiB' ? least : mean;
+  return [values.slice(-2 * quarter, -quarter), values.slice(-quarter)].map(summarise);
+}
+
+function least(values) {
+  return Math.min(...values);
 }
 
 function mean(values) {
