@@ -13,7 +13,7 @@ function besideBare(run) {
   const express = factors.find(({ host }) => host === 'express');
   return [
     `**Beside no guard.** A guarded request takes ${digits(express.factor)} times the main-thread CPU of a bare one on Express, ` +
-      `and ${digits(most.factor)} times on ${most.host}: the cheaper the host, the more the guard weighs. `,
+      `and ${digits(most.factor)} times on ${most.host}: the cheaper the host, the more the guard weighs.`,
     `**No guard can be free.** One Ed25519 verification alone takes ${digits(run.rawVerify)} µs of CPU. ` +
       `The check takes ${digits(run.verifications('node:http', 16))} of them on node:http.`,
   ];

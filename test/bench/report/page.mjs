@@ -6,6 +6,9 @@ import { best } from './statistics.mjs';
 import { barChart, lineChart, logTicks } from './svg.mjs';
 import { aimsTable, chainsTable, hostsTable, peersTable, table } from './tables.mjs';
 
+/** A guard's cost still falls noticeably during so many requests. */
+const WARM = 5000;
+
 /** Texts by their path in docs/. */
 export function renderPages(result, soak) {
   const run = reader(result);
@@ -122,6 +125,7 @@ function loadSentence({ machine, plan }, run) {
   return (
     `This run had ${plan.rounds} rounds; ${load}. ` +
     (busy ? '**The machine was busy, so that every time is too high.** ' : '') +
+    (plan.warmUp < WARM ? '**It was a quick run:** guards were hardly warm, and cost more than in a full one. ' : '') +
     `From round to round, the ratio of bare to guarded differed by up to ${Math.round(100 * run.spread())} %.`
   );
 }
