@@ -49,7 +49,11 @@ export interface Proof {
   readonly tag?: string;
 }
 
-/** Copies and freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. */
-export function sealCaller(caller: Caller): Caller {
-  return deepFreeze(structuredClone(caller));
+/**
+ * Freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. Its chain is frozen
+ * already; the lists of the actor are copied, because they belong to the directory.
+ */
+export function sealCaller({ actor, ...rest }: Caller): Caller {
+  const { roles, capabilities } = actor;
+  return deepFreeze({ actor: { ...actor, roles: [...roles], capabilities: [...capabilities] }, ...rest });
 }
