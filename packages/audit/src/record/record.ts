@@ -27,7 +27,7 @@ const sealBytes = 192;
  * A long event loses fields, never its record.
  */
 export function renderEvent(event: AuditEvent): string {
-  const whole = render(event, maxStringUnits);
+  const whole = renderPlain(event) ?? render(event, maxStringUnits);
   const bytes = Buffer.byteLength(whole);
   if (bytes <= maxLineBytes - sealBytes) return whole;
   const oversize = { bytes, sha256: createHash('sha256').update(whole).digest('hex') };
@@ -43,11 +43,27 @@ export function sealRecord(sequence: number, rendered: string, prev?: string): s
   return `{"sequence":${sequence},"version":1,${rendered.slice(1, -1)}${link}}`;
 }
 
+/** Printable ASCII without an escape, so that quotation marks only delimit strings; none of them is too long. */
+const plainJson = new RegExp(`^(?:[ !#-\\[\\]-~]{0,${maxStringUnits}}")*[ !#-\\[\\]-~]{0,${maxStringUnits}}$`);
+
+/** The same text as `render`, for an event in which nothing has to be cut or escaped; otherwise undefined. */
+function renderPlain(event: object): string | undefined {
+  const json = JSON.stringify(unsealed(event));
+  return plainJson.test(json) ? json : undefined;
+}
+
 function render(event: object, most: number): string {
-  const { sequence: _sequence, version: _version, prev: _prev, ...fields } = event as Partial<AuditRecord>;
   return escapeUnprintable(
-    JSON.stringify(fields, (_name, value: unknown) => (typeof value === 'string' ? boundString(value, most) : value)),
+    JSON.stringify(unsealed(event), (_name, value: unknown) =>
+      typeof value === 'string' ? boundString(value, most) : value,
+    ),
   );
+}
+
+/** Without the members that only the log may set. */
+function unsealed(event: object): object {
+  const { sequence: _sequence, version: _version, prev: _prev, ...fields } = event as Partial<AuditRecord>;
+  return fields;
 }
 
 /** The chain without scopes. */

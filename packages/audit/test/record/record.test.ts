@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { boundString, escapeUnprintable } from '@countersign/common';
 import type { AuditEvent } from '../../src/record/event.js';
 import { maxLineBytes, renderEvent, sealRecord } from '../../src/record/record.js';
 import { event } from '../events.js';
@@ -45,6 +46,16 @@ const anyEvent: fc.Arbitrary<AuditEvent> = fc
     request: fc.record({ id: anyString, method: anyString, path: anyString, remoteAddress: anyString }),
   })
   .map(({ id, ...rest }) => event(id, rest));
+
+/** Mostly text that a record holds as it is, up to the length at which strings are cut. */
+const ordinaryString = fc.oneof(
+  { weight: 8, arbitrary: fc.stringMatching(/^[ !#-[\]-~]{0,40}$/) },
+  { weight: 1, arbitrary: fc.integer({ min: 1020, max: 1028 }).map((length) => 'a'.repeat(length)) },
+  { weight: 1, arbitrary: anyString },
+);
+const mostlyOrdinary: fc.Arbitrary<AuditEvent> = fc
+  .record({ id: ordinaryString, scope: fc.array(ordinaryString, { maxLength: 3 }), path: ordinaryString })
+  .map(({ id, scope, path }) => event(id, { scope, request: { id, method: 'GET', path } }));
 
 const hop = (index: number, scope: readonly string[]) =>
   ({ id: `agent-${index}`, type: 'agent', proof: 'signature', keyId: 'k'.repeat(43), scope }) as const;
@@ -96,6 +107,18 @@ describe('a rendered event', () => {
         );
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('is the same text whether or not its strings have to be cut or escaped [F1, F3]', () => {
+    fc.assert(
+      fc.property(mostlyOrdinary, (anything) => {
+        const bounded = JSON.stringify(anything, (_name, value: unknown) =>
+          typeof value === 'string' ? boundString(value, 1024) : value,
+        );
+        expect(renderEvent(anything)).toBe(escapeUnprintable(bounded));
+      }),
+      { numRuns: 2000 },
     );
   });
 
