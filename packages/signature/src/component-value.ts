@@ -18,16 +18,20 @@ export class MessageReader {
   readonly message: Message;
   readonly #structuredFields: StructuredFieldTypes | undefined;
   readonly fields: FieldSection;
-  readonly #trailers: FieldSection;
+  readonly #trailers: FieldSection | undefined;
   #queryParameters: { readonly found: ReadonlyMap<string, QueryParameter> | undefined } | undefined;
   #target: Target | undefined;
   readonly #related: MessageReader | undefined;
 
-  constructor(message: Message, structuredFields?: StructuredFieldTypes) {
+  constructor(
+    message: Message,
+    structuredFields?: StructuredFieldTypes,
+    fields: FieldSection = new FieldSection(message.rawFields),
+  ) {
     // A copy, because the caller may await a key before it reads the values.
     this.message = { ...message };
-    this.fields = new FieldSection(message.rawFields);
-    this.#trailers = new FieldSection(message.rawTrailers ?? []);
+    this.fields = fields;
+    this.#trailers = message.rawTrailers && new FieldSection(message.rawTrailers);
     this.#structuredFields = structuredFields;
     const request = isRequest(message) ? undefined : message.request;
     this.#related = request && new MessageReader(request, structuredFields);
@@ -52,7 +56,7 @@ export class MessageReader {
 
   #absence(component: ComponentIdentifier): ComponentRefusal | undefined {
     if (!component.name.startsWith('@')) {
-      return this.#sectionOf(component).has(component.name) ? undefined : missing(component);
+      return this.#sectionOf(component)?.has(component.name) === true ? undefined : missing(component);
     }
     const kind = isRequest(this.message) ? 'request' : 'response';
     const has = (component.name === '@status') === (kind === 'response');
@@ -63,7 +67,7 @@ export class MessageReader {
     return component.name.startsWith('@') ? this.#derivedValue(component) : this.#fieldValue(component);
   }
 
-  #sectionOf({ parameters }: ComponentIdentifier): FieldSection {
+  #sectionOf({ parameters }: ComponentIdentifier): FieldSection | undefined {
     return parameters.has('tr') ? this.#trailers : this.fields;
   }
 
@@ -95,6 +99,7 @@ export class MessageReader {
   #fieldValue(component: ComponentIdentifier): string | ComponentRefusal {
     const { name, parameters } = component;
     const fields = this.#sectionOf(component);
+    if (fields === undefined) return missing(component);
     if (parameters.has('bs')) return byteSequences(component, fields.lines(name));
     if (parameters.has('key')) return this.#dictionaryMember(component, fields);
     if (parameters.has('sf')) return this.#strictValue(component, fields);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SignatureError } from './errors.js';
-import { fieldValue } from './fields.js';
+import { type FieldSection, fieldValue } from './fields.js';
 import type { RawFields } from './message.js';
 import { parseDictionary } from './structured-fields/parse.js';
 import { isInnerList } from './structured-fields/types.js';
@@ -47,7 +47,7 @@ export function computeContentDigest(content: Uint8Array, algorithm: DigestAlgor
  * ignored as RFC 9530 §2 asks, but a field with nothing else is refused.
  */
 export function parseContentDigest(
-  rawFields: RawFields,
+  rawFields: RawFields | FieldSection,
 ): { readonly ok: true; readonly digests: ContentDigests } | ContentDigestRefusal {
   const value = fieldValue(rawFields, 'content-digest');
   if (value === undefined) return refuse('missing', 'no Content-Digest');

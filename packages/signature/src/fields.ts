@@ -3,7 +3,10 @@ import type { RawFields } from './message.js';
 import { parseDictionary } from './structured-fields/parse.js';
 import type { Dictionary, Parsed, ParseOptions } from './structured-fields/types.js';
 
-/** The fields of a header or trailer section. Each is parsed at most once. */
+/**
+ * The fields of a header or trailer section, indexed by name once and parsed at most once. Later
+ * changes to the raw fields do not reach it.
+ */
 export class FieldSection {
   /** Lines by lower-case name, in order of arrival. */
   readonly #lines = new Map<string, string[]>();
@@ -21,8 +24,14 @@ export class FieldSection {
     }
   }
 
+  /** `name` is in lower case, here and below. */
   has(name: string): boolean {
     return this.#lines.has(name);
+  }
+
+  /** The lines of a field as received, in order; none if the field is absent. */
+  raw(name: string): readonly string[] {
+    return this.#lines.get(name) ?? NO_LINES;
   }
 
   /** Each line of a field on its own, for `;bs`. */
@@ -62,9 +71,12 @@ export class FieldSection {
  *
  * @example fieldValue(request.rawHeaders, 'content-digest')
  */
-export function fieldValue(rawFields: RawFields, name: string): string | undefined {
-  return new FieldSection(rawFields).value(name.toLowerCase());
+export function fieldValue(rawFields: RawFields | FieldSection, name: string): string | undefined {
+  const fields = rawFields instanceof FieldSection ? rawFields : new FieldSection(rawFields);
+  return fields.value(name.toLowerCase());
 }
+
+const NO_LINES: readonly string[] = Object.freeze([]);
 
 const OBSOLETE_FOLD = /\r\n[ \t]+/;
 

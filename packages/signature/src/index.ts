@@ -17,7 +17,7 @@ export {
 } from './content-digest.js';
 export { isWeakEd25519Key } from './ed25519.js';
 export { SignatureError, type SignatureErrorCode } from './errors.js';
-export { fieldValue } from './fields.js';
+export { FieldSection, fieldValue } from './fields.js';
 export { LIMITS } from './limits.js';
 export { jwkThumbprint, type ThumbprintKey } from './jwk-thumbprint.js';
 export { nativeSigningKey, verificationKey } from './keys.js';

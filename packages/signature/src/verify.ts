@@ -1,6 +1,7 @@
 import { type CryptoScheduling, verifySignature } from './algorithms.js';
 import type { CoveredComponents } from './component.js';
 import { MessageReader } from './component-value.js';
+import type { FieldSection } from './fields.js';
 import { keyProblem } from './keys.js';
 import { LIMITS } from './limits.js';
 import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey } from './message.js';
@@ -88,9 +89,15 @@ export async function verifyMessage<Key extends VerificationKey, Problem extends
 /**
  * The first half of `verifyMessage`, for verifiers that need more than one step to find the key: selects the signature
  * and checks all that needs no key. It reads the message once and builds no signature base. Never throws.
+ *
+ * @param fields the index of `message.rawFields`; default: a new one
  */
-export function readSignature(message: Message, policy: Omit<VerificationPolicy, 'resolveKey'>): SignatureReading {
-  const reader = new MessageReader(message, policy.structuredFields);
+export function readSignature(
+  message: Message,
+  policy: Omit<VerificationPolicy, 'resolveKey'>,
+  fields?: FieldSection,
+): SignatureReading {
+  const reader = new MessageReader(message, policy.structuredFields, fields);
   const selected = selectSignature(reader, policy.select);
   if (!selected.ok) return selected;
   const { label, input, signature } = selected;

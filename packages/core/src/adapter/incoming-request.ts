@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { holdIncoming } from '../stages/body/incoming-body.js';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
-import { fieldValues } from '../model/fields.js';
 import type { RequestBody } from '../model/request-body.js';
 import type { HttpRequest } from '../model/request.js';
 
@@ -19,7 +18,7 @@ export function incomingRequest(
   const remoteAddress = socket.remoteAddress;
   return {
     method,
-    target: fieldValues(rawHeaders, ':path')[0] ?? target,
+    target: http2Path(rawHeaders) ?? target,
     rawHeaders,
     headers,
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
@@ -29,6 +28,11 @@ export function incomingRequest(
     clientIsGone: () =>
       request.destroyed || socket.destroyed || (isHttp1(request) && 'readable' in socket && !socket.readable),
   };
+}
+
+function http2Path(rawHeaders: readonly string[]): string | undefined {
+  const at = rawHeaders.findIndex((text, index) => index % 2 === 0 && text === ':path');
+  return at === -1 ? undefined : rawHeaders[at + 1];
 }
 
 /** An HTTP/2 stream stops being readable once the request has been read, so `readable` says nothing there. */

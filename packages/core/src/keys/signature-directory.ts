@@ -1,11 +1,11 @@
 import {
   type ComponentPolicy,
+  fieldValue,
   parseSignatureInput,
   requireComponents,
   type ResponseMessage,
   verifyMessage,
 } from '@countersign/signature';
-import { fieldValues } from '../model/fields.js';
 import { failed, isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
 import type { SkippedKey } from './agent-jwk-set.js';
 import type { AgentKey } from './directory.js';
@@ -101,7 +101,7 @@ function readKeys(jwks: readonly unknown[]): readonly Reading<AgentKey>[] {
 
 /** The label of the signature that each keyid made for this purpose. Two of one key are ambiguous: none counts. */
 function labelsByKey({ rawHeaders }: RemoteDocument): Reading<ReadonlyMap<string, string>> {
-  const inputs = parseSignatureInput(fieldValues(rawHeaders, 'signature-input').join(', '));
+  const inputs = parseSignatureInput(fieldValue(rawHeaders, 'signature-input') ?? '');
   if (!inputs.ok) return failed(`its signatures cannot be read: ${inputs.detail}`);
   const labels = new Map<string, string>();
   const twice = new Set<string>();

@@ -1,13 +1,5 @@
 import { wireBounds } from '@countersign/common';
-
-/** All values of a field, in order, whatever the case of its name. */
-export function fieldValues(rawHeaders: readonly string[], name: string): string[] {
-  const values: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === name) values.push(rawHeaders[index + 1] ?? '');
-  }
-  return values;
-}
+import type { FieldSection } from '@countersign/signature';
 
 /** Whether target and fields are more than is ever looked through. */
 export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): boolean {
@@ -16,6 +8,6 @@ export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): b
 }
 
 /** Whether a signature may carry this tag. Read loosely: when in doubt it does, and has to verify. */
-export function mentionsTag(rawHeaders: readonly string[], tag: string): boolean {
-  return fieldValues(rawHeaders, 'signature-input').some((value) => value.includes(tag));
+export function mentionsTag(fields: FieldSection, tag: string): boolean {
+  return fields.raw('signature-input').some((value) => value.includes(tag));
 }

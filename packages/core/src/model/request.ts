@@ -1,3 +1,4 @@
+import { FieldSection } from '@countersign/signature';
 import type { RequestBody } from './request-body.js';
 
 /** A request as it stood on the wire. Adapters build it; nothing in it is decoded, joined or normalised. */
@@ -17,6 +18,15 @@ export interface HttpRequest {
   readonly body: RequestBody;
   /** Whether the connection has been closed meanwhile. Default: never. */
   readonly clientIsGone?: () => boolean;
+}
+
+/** A request with one index of its header section, which all stages read. */
+export interface IndexedRequest extends HttpRequest {
+  readonly fields: FieldSection;
+}
+
+export function indexed(request: HttpRequest): IndexedRequest {
+  return { ...request, fields: new FieldSection(request.rawHeaders) };
 }
 
 /** What the audit log says of a request. The query stays out: it may hold secrets. */

@@ -3,7 +3,7 @@ import { errorMessage } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { type HttpRequest, pathOf, type RequestFacts } from '../model/request.js';
+import { type HttpRequest, type IndexedRequest, indexed, pathOf, type RequestFacts } from '../model/request.js';
 import type { Forwarded, ForwardedReader } from '../stages/address/proxies.js';
 import type { Verifier } from '../stages/verify.js';
 import type { Recorder } from './recorder.js';
@@ -24,7 +24,7 @@ interface AuthenticationParts {
   readonly verify: Verifier;
   readonly readForwarded: ForwardedReader;
   /** Whether a request is meant for the guard. In mixed traffic the others are left to the application. */
-  readonly isOurs: (request: HttpRequest) => boolean;
+  readonly isOurs: (request: IndexedRequest) => boolean;
   readonly recorder: Recorder;
   readonly served: ServedRequests;
   readonly onTrouble: (message: string) => void;
@@ -34,7 +34,8 @@ interface AuthenticationParts {
 export function createAuthentication(parts: AuthenticationParts): (request: HttpRequest) => Promise<Authentication> {
   const { verify, readForwarded, isOurs, recorder, served, onTrouble } = parts;
 
-  return async (request) => {
+  return async (received) => {
+    const request = indexed(received);
     const forwarded = readForwarded(request);
     const facts = factsOf(request, forwarded);
     const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));

@@ -1,9 +1,10 @@
 import type { AuditEvent } from '@countersign/audit';
 import { type Caller, sealCaller } from '../model/caller.js';
-import { fieldsTooLarge, fieldValues } from '../model/fields.js';
+import { fieldsTooLarge } from '../model/fields.js';
+import type { FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../model/refusal.js';
 import type { BodyLimits } from '../model/request-body.js';
-import type { HttpRequest } from '../model/request.js';
+import type { IndexedRequest } from '../model/request.js';
 import { type Origin, readAddress } from './address/origin.js';
 import { verifyBody } from './body/verify-body.js';
 import { readDelegationField } from './chain/delegation-field.js';
@@ -29,7 +30,7 @@ export interface VerifierParts extends ProofParts, ReplayParts, ChainParts {
   readonly revalidation: Revalidation;
 }
 
-export type Verifier = (request: HttpRequest, requestId: string, forwardedHost?: string) => Promise<Verification>;
+export type Verifier = (request: IndexedRequest, requestId: string, forwardedHost?: string) => Promise<Verification>;
 
 /**
  * Verifies one request, in this order: address, proof (read), token, possession (the proof verified), replay, body,
@@ -38,15 +39,15 @@ export type Verifier = (request: HttpRequest, requestId: string, forwardedHost?:
  */
 export function createVerifier(parts: VerifierParts): Verifier {
   return async function verify(request, requestId, forwardedHost) {
-    const { rawHeaders, target } = request;
+    const { rawHeaders, fields, target } = request;
     const now = parts.clock() / 1000;
 
     if (fieldsTooLarge(target, rawHeaders)) return refuse(refusal('fields_too_large'));
-    const address = readAddress(target, rawHeaders, parts.origins, forwardedHost);
+    const address = readAddress(target, fields, parts.origins, forwardedHost);
     if ('code' in address) return refuse(address);
 
-    const authorization = readAuthorization(rawHeaders, { dpop: parts.dpop !== undefined });
-    const malformed = malformedBesideSignature(authorization, rawHeaders);
+    const authorization = readAuthorization(fields, { dpop: parts.dpop !== undefined });
+    const malformed = malformedBesideSignature(authorization, fields);
     if (malformed !== undefined) return refuse(malformed);
     const proof = readProof({ request, address, authorization, now }, parts);
     if (!proof.ok) return proof;
@@ -60,7 +61,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const claimed = { keyId: holder.thumbprint, agent: holder.agent.id };
     if (token?.ok === false) return refuse(refusal(token.code, token.detail), claimed);
 
-    const links = readDelegationField(rawHeaders, parts.maxDelegationDepth);
+    const links = readDelegationField(fields, parts.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
 
     const replayed = await reserveNonce(use, parts);
@@ -83,9 +84,9 @@ export function createVerifier(parts: VerifierParts): Verifier {
 /** Refused before the signature base is built: it cannot hold what is not even ASCII. Without a signature, the request is refused as unsigned. */
 function malformedBesideSignature(
   authorization: AuthorizationReading,
-  rawHeaders: readonly string[],
+  fields: FieldSection,
 ): Refusal | undefined {
-  const isSigned = fieldValues(rawHeaders, 'signature-input').length > 0;
+  const isSigned = fields.has('signature-input');
   return authorization.kind === 'malformed' && isSigned ? refusal('token_malformed', authorization.detail) : undefined;
 }
 

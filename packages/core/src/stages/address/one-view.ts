@@ -1,8 +1,7 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { fieldValues } from '../../model/fields.js';
-import type { HttpRequest } from '../../model/request.js';
+import type { IndexedRequest } from '../../model/request.js';
 
-type View = Pick<HttpRequest, 'rawHeaders' | 'headers'>;
+type View = Pick<IndexedRequest, 'fields' | 'headers'>;
 
 /** The fields of the signature itself, by which a request counts as signed at all. */
 const signatureFields = ['signature-input', 'signature'];
@@ -11,10 +10,10 @@ const signatureFields = ['signature-input', 'signature'];
  * Refuses a request whose signed fields the application would read otherwise than they were verified. Node reads no
  * field beyond `maxHeadersCount`, takes the first line of a field that cannot be a list, and joins cookies by semicolons.
  */
-export function seenDifferently({ rawHeaders, headers }: View, covered: Iterable<string>): Refusal | undefined {
+export function seenDifferently({ fields, headers }: View, covered: Iterable<string>): Refusal | undefined {
   if (headers === undefined) return undefined;
   for (const name of new Set([...signatureFields, ...covered])) {
-    const lines = fieldValues(rawHeaders, name);
+    const lines = fields.raw(name);
     if (lines.length === 0) continue;
     const seen = headers[name];
     if (seen === undefined) return refusal('fields_too_large', `the server dropped ${name}`);
@@ -28,7 +27,7 @@ export function seenDifferently({ rawHeaders, headers }: View, covered: Iterable
  * Whether the application is told of a body at all (RFC 9112 §6). Where the server dropped the fields that frame it,
  * parsers take the body for empty. HTTP/2 needs none.
  */
-export function seesBody({ rawHeaders, headers }: View): boolean {
-  if (headers === undefined || rawHeaders[0]?.startsWith(':') === true) return true;
+export function seesBody({ fields, headers }: View): boolean {
+  if (headers === undefined || fields.has(':method')) return true;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

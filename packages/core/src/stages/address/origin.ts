@@ -1,6 +1,6 @@
 import { ConfigError, secureUrl } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { fieldValues } from '../../model/fields.js';
+import type { FieldSection } from '@countersign/signature';
 import { pathOf } from '../../model/request.js';
 
 /** An origin this API answers for (RFC 6454): what requests must be addressed to. */
@@ -43,11 +43,11 @@ export interface Address {
  */
 export function readAddress(
   target: string,
-  rawHeaders: readonly string[],
+  fields: FieldSection,
   origins: readonly Origin[],
   forwardedHost?: string,
 ): Address | Refusal {
-  const hosts = forwardedHost === undefined ? statedHosts(rawHeaders) : [forwardedHost];
+  const hosts = forwardedHost === undefined ? statedHosts(fields) : [forwardedHost];
   const [host] = hosts;
   // RFC 9112 §3.2: none or several Host fields make the request invalid.
   if (host === undefined || hosts.length !== 1) return malformed('the request needs exactly one Host field');
@@ -84,9 +84,9 @@ function hasDotSegment(path: string): boolean {
 }
 
 /** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */
-function statedHosts(rawHeaders: readonly string[]): readonly string[] {
-  const hosts = fieldValues(rawHeaders, 'host');
-  const authorities = fieldValues(rawHeaders, ':authority');
+function statedHosts(fields: FieldSection): readonly string[] {
+  const hosts = fields.raw('host');
+  const authorities = fields.raw(':authority');
   const same = hosts.length === 1 && hosts[0]?.toLowerCase() === authorities[0]?.toLowerCase();
   return same ? authorities : [...authorities, ...hosts];
 }

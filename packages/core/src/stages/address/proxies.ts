@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { ConfigError } from '@countersign/common';
-import { fieldValues } from '../../model/fields.js';
-import type { HttpRequest } from '../../model/request.js';
+import type { FieldSection } from '@countersign/signature';
+import type { IndexedRequest } from '../../model/request.js';
 
 /** What proxies of our own say of a request. Empty unless one of them is the connected peer. */
 export interface Forwarded {
@@ -12,7 +12,7 @@ export interface Forwarded {
 }
 
 /** Reads X-Forwarded-Host and X-Forwarded-For, from the proxies that the application trusts and from nobody else. */
-export type ForwardedReader = (request: HttpRequest) => Forwarded;
+export type ForwardedReader = (request: Pick<IndexedRequest, 'remoteAddress' | 'fields'>) => Forwarded;
 
 /**
  * @param trusted addresses and CIDR ranges of our own proxies, like `10.0.0.0/8` or `::1`
@@ -25,10 +25,10 @@ export function createForwardedReader(trusted: readonly string[]): ForwardedRead
     const version = isIP(bare);
     return version !== 0 && proxies.check(bare, version === 4 ? 'ipv4' : 'ipv6');
   };
-  return ({ remoteAddress, rawHeaders }) => {
+  return ({ remoteAddress, fields }) => {
     if (remoteAddress === undefined || !isProxy(remoteAddress)) return {};
-    const hosts = fieldValues(rawHeaders, 'x-forwarded-host');
-    const client = clientAddress(rawHeaders, isProxy) ?? remoteAddress;
+    const hosts = fields.raw('x-forwarded-host');
+    const client = clientAddress(fields, isProxy) ?? remoteAddress;
     return { ...(hosts.length === 0 ? {} : { host: hosts.join(',') }), remoteAddress: client };
   };
 }
@@ -37,8 +37,8 @@ export function createForwardedReader(trusted: readonly string[]): ForwardedRead
 const maxListLength = 2048;
 
 /** Each proxy appends the peer it saw, so only what stands to the right of the first stranger can be believed. */
-function clientAddress(rawHeaders: readonly string[], isProxy: (address: string) => boolean): string | undefined {
-  const text = fieldValues(rawHeaders, 'x-forwarded-for').join(',');
+function clientAddress(fields: FieldSection, isProxy: (address: string) => boolean): string | undefined {
+  const text = fields.raw('x-forwarded-for').join(',');
   const addresses = text.slice(-maxListLength).split(',');
   // Cut in two, an address can look like another one.
   if (text.length > maxListLength) addresses.shift();

@@ -1,6 +1,6 @@
 import { wireBounds } from '@countersign/common';
 import { parseList } from '@countersign/signature';
-import { fieldValues } from '../../model/fields.js';
+import type { FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../../model/refusal.js';
 
 /**
@@ -8,8 +8,8 @@ import { type Refusal, refusal } from '../../model/refusal.js';
  * order in which they were handed on. Present but broken is refused: it never counts as absent. Never throws; details
  * never quote what was sent.
  */
-export function readDelegationField(rawHeaders: readonly string[], maxLinks: number): readonly string[] | Refusal {
-  const [value, ...others] = fieldValues(rawHeaders, 'agent-delegation');
+export function readDelegationField(fields: FieldSection, maxLinks: number): readonly string[] | Refusal {
+  const [value, ...others] = fields.raw('agent-delegation');
   if (value === undefined) return [];
   // Frameworks differ in which of two they take; one field holds a whole chain.
   if (others.length > 0) return malformed('more than one Agent-Delegation field');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { FieldSection } from '@countersign/signature';
 import type { AgentDirectory } from '../../keys/directory.js';
-import { fieldValues } from '../../model/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { AuthorizationReading } from '../token/authorization-header.js';
 import type { TokenResult } from '../token/token-verifier.js';
@@ -12,8 +12,8 @@ import { uncoveredCredential } from './profile.js';
 import { isUriOfRequest } from './same-uri.js';
 
 /** Whether a request uses DPoP, or says so: then nothing weaker counts. */
-export function presentsDpop(authorization: AuthorizationReading, rawHeaders: readonly string[]): boolean {
-  return authorization.kind === 'dpop' || fieldValues(rawHeaders, 'dpop').length > 0;
+export function presentsDpop(authorization: AuthorizationReading, fields: FieldSection): boolean {
+  return authorization.kind === 'dpop' || fields.has('dpop');
 }
 
 /** How DPoP proofs are judged. */
@@ -33,10 +33,10 @@ export interface DpopProofParts {
  * It binds neither body nor fields, so a field that gives authority is refused beside it.
  */
 export function readDpop(subject: ProofSubject, dpop: DpopRules, parts: DpopProofParts): ProofReading {
-  const { rawHeaders } = subject.request;
-  const text = proofText(rawHeaders, subject.authorization);
+  const { fields } = subject.request;
+  const text = proofText(fields, subject.authorization);
   if (typeof text !== 'string') return notProved(text);
-  const uncovered = uncoveredCredential(rawHeaders, (field) => field === 'authorization');
+  const uncovered = uncoveredCredential(fields, (field) => field === 'authorization');
   if (uncovered !== undefined) return notProved(uncovered);
   return { ok: true, verify: (token) => verifyDpop(text, token, { subject, dpop, parts }) };
 }
@@ -93,8 +93,8 @@ async function verifyDpop(
 }
 
 /** The one proof of the request, beside a token that asks for one. */
-function proofText(rawHeaders: readonly string[], authorization: AuthorizationReading): string | Refusal {
-  const [proof, ...others] = fieldValues(rawHeaders, 'dpop');
+function proofText(fields: FieldSection, authorization: AuthorizationReading): string | Refusal {
+  const [proof, ...others] = fields.raw('dpop');
   if (authorization.kind === 'malformed') return refusal('token_malformed', authorization.detail);
   if (proof === undefined) return refusal('dpop_proof_required');
   if (others.length > 0) return refusal('dpop_proof_invalid', 'more than one DPoP field');

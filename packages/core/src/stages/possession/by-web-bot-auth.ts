@@ -1,6 +1,5 @@
-import { type CoveredComponents, covers } from '@countersign/signature';
+import { type CoveredComponents, covers, type FieldSection } from '@countersign/signature';
 import type { Agent } from '../../keys/directory.js';
-import { fieldValues } from '../../model/fields.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { ProofReading, ProofSubject } from './possession.js';
 import { profileProblem, uncoveredCredential } from './profile.js';
@@ -30,9 +29,9 @@ export function readWebBotAuth(
     requiredParameters: ['created', 'expires', 'keyid', 'tag'],
     structuredFields: { 'signature-agent': 'dictionary' },
     problem: (request, covered) =>
-      addressProblem(request.rawHeaders, covered) ??
+      addressProblem(request.fields, covered) ??
       // Covered or not, it would be the authority of somebody who did not ask for this request.
-      uncoveredCredential(request.rawHeaders, () => false) ??
+      uncoveredCredential(request.fields, () => false) ??
       unsafeProblem(request, covered, options),
     possession: ({ covered, parameters, validUntil }, holder) => {
       const { nonce, created = 0 } = parameters;
@@ -57,11 +56,11 @@ function withNothingButItsName({ id, status }: Agent): Agent {
   return { id, status, capabilities: [], roles: [] };
 }
 
-function addressProblem(rawHeaders: readonly string[], covered: CoveredComponents): Refusal | undefined {
+function addressProblem(fields: FieldSection, covered: CoveredComponents): Refusal | undefined {
   if (!covers(covered, '@authority') && !covers(covered, '@target-uri')) {
     return refusal('signature_incomplete', 'neither @authority nor @target-uri is covered');
   }
-  if (fieldValues(rawHeaders, 'signature-agent').length > 0 && !coversSignatureAgent(covered)) {
+  if (fields.has('signature-agent') && !coversSignatureAgent(covered)) {
     return refusal('signature_incomplete', 'signature-agent is not covered');
   }
   return undefined;

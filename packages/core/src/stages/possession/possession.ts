@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@countersign/audit';
 import type { Proof } from '../../model/caller.js';
 import type { Refusal, RefusalCode } from '../../model/refusal.js';
-import type { HttpRequest } from '../../model/request.js';
+import type { IndexedRequest } from '../../model/request.js';
 import type { Address } from '../address/origin.js';
 import type { AuthorizationReading } from '../token/authorization-header.js';
 import type { TokenResult } from '../token/token-verifier.js';
@@ -9,7 +9,7 @@ import type { KeyHolder } from './key-holder.js';
 
 /** What a proof of possession is about. */
 export interface ProofSubject {
-  readonly request: HttpRequest;
+  readonly request: IndexedRequest;
   readonly address: Address;
   readonly authorization: AuthorizationReading;
   /** Unix seconds. */

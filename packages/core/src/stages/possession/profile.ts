@@ -1,8 +1,7 @@
 import { authorityFields, methodOverrideFields, profileTag, targetComponents } from '@countersign/common';
-import { covers, type CoveredComponents } from '@countersign/signature';
-import { fieldValues } from '../../model/fields.js';
+import { covers, type CoveredComponents, type FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import type { HttpRequest } from '../../model/request.js';
+import type { IndexedRequest } from '../../model/request.js';
 
 /** Answered with every challenge, so that a client learns what to sign (RFC 9421 §5.1). */
 export const acceptSignature: string =
@@ -11,7 +10,7 @@ export const acceptSignature: string =
 
 /** What the profile demands of a signature beyond being valid. */
 export function profileProblem(
-  { rawHeaders }: Pick<HttpRequest, 'rawHeaders'>,
+  { fields }: Pick<IndexedRequest, 'fields'>,
   covered: CoveredComponents,
 ): Refusal | undefined {
   if (!covers(covered, '@method')) return incomplete('@method');
@@ -20,16 +19,16 @@ export function profileProblem(
       if (!covers(covered, component)) return incomplete(component);
     }
   }
-  return uncoveredCredential(rawHeaders, (field) => covers(covered, field));
+  return uncoveredCredential(fields, (field) => covers(covered, field));
 }
 
 /** Refuses a field that gives or shapes authority if the proof of possession does not cover it: anybody could have added it. */
 export function uncoveredCredential(
-  rawHeaders: readonly string[],
+  fields: FieldSection,
   covered: (field: string) => boolean,
 ): Refusal | undefined {
   const uncovered = [...authorityFields, ...methodOverrideFields].find(
-    (field) => fieldValues(rawHeaders, field).length > 0 && !covered(field),
+    (field) => fields.has(field) && !covered(field),
   );
   return uncovered === undefined ? undefined : refusal('credential_uncovered', uncovered);
 }

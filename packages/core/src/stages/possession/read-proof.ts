@@ -21,13 +21,13 @@ export interface ProofParts extends DpopProofParts {
 export function readProof(subject: ProofSubject, parts: ProofParts): ProofReading {
   const { authorization, request } = subject;
   const { dpop, webBotAuth } = parts;
-  const signed = mentionsTag(request.rawHeaders, profileTag);
-  if (dpop !== undefined && presentsDpop(authorization, request.rawHeaders)) {
+  const signed = mentionsTag(request.fields, profileTag);
+  if (dpop !== undefined && presentsDpop(authorization, request.fields)) {
     // Two proofs could be of two keys, and a middleman could have added one of them.
     if (signed) return notProved(refusal('proof_ambiguous', 'a signature and a DPoP proof'));
     return readDpop(subject, dpop, parts);
   }
-  if (webBotAuth !== undefined && !signed && mentionsTag(request.rawHeaders, webBotAuthTag)) {
+  if (webBotAuth !== undefined && !signed && mentionsTag(request.fields, webBotAuthTag)) {
     return readWebBotAuth(subject, webBotAuth, parts);
   }
   return readOwnSignature(subject, parts);

@@ -9,7 +9,7 @@ import {
 } from '@countersign/signature';
 import type { AgentDirectory } from '../../keys/directory.js';
 import { answeredAs, type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
-import type { HttpRequest } from '../../model/request.js';
+import type { IndexedRequest } from '../../model/request.js';
 import { seenDifferently } from '../address/one-view.js';
 import type { TokenResult } from '../token/token-verifier.js';
 import { findKey, type KeyHolder } from './key-holder.js';
@@ -45,17 +45,16 @@ export interface SignatureProfile extends KeyLookupParts {
 }
 
 /** The part of a request that a signature covers. */
-export type SignedFields = Pick<HttpRequest, 'method' | 'rawHeaders'>;
+export type SignedFields = Pick<IndexedRequest, 'method' | 'fields'>;
 
 /** Reads the one signature of a profile over the header section. */
 export function readSignedRequest({ request, address, now }: ProofSubject, profile: SignatureProfile): ProofReading {
-  const { method, target } = request;
-  const rawFields = withoutPseudoFields(request.rawHeaders);
+  const { method, target, rawHeaders, fields } = request;
   const { origin, authority } = address;
-  const signed = { method, rawHeaders: rawFields };
+  const signed = { method, fields };
   const { tag, requiredParameters, structuredFields = {}, maxAgeSeconds, clockSkewSeconds } = profile;
   const read = readSignature(
-    { method, target, rawFields, authority, scheme: origin.scheme },
+    { method, target, rawFields: rawHeaders, authority, scheme: origin.scheme },
     {
       // By tag, never by label: the sender chooses the label, and it may collide with another profile's.
       select: { tag },
@@ -70,6 +69,7 @@ export function readSignedRequest({ request, address, now }: ProofSubject, profi
       maxAgeSeconds,
       clockSkewSeconds,
     },
+    fields,
   );
   if (!read.ok) return notProved(readingRefusal(read, signed, profile), read.candidate?.parameters.keyid);
   const { signature } = read;
@@ -77,7 +77,7 @@ export function readSignedRequest({ request, address, now }: ProofSubject, profi
 }
 
 async function verifySigned(
-  request: HttpRequest,
+  request: IndexedRequest,
   signature: UnverifiedSignature,
   { token, now }: { readonly token: TokenResult | undefined; readonly now: number },
   profile: SignatureProfile,
@@ -108,12 +108,6 @@ function readingRefusal(
 ): Refusal {
   const ofProfile = code === 'component_required' && candidate && profile.problem(signed, candidate.covered);
   return ofProfile || refusal(codeFor[code], detail);
-}
-
-/** RFC 9113 §8.3: what begins with a colon in HTTP/2 is no field. Its content is covered as `@method`, `@path`, … */
-function withoutPseudoFields(rawHeaders: readonly string[]): readonly string[] {
-  if (rawHeaders[0]?.startsWith(':') !== true) return rawHeaders;
-  return rawHeaders.filter((_text, index) => !rawHeaders[index - (index % 2)]?.startsWith(':'));
 }
 
 /**

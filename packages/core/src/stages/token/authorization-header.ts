@@ -1,5 +1,5 @@
 import { wireBounds } from '@countersign/common';
-import { fieldValues } from '../../model/fields.js';
+import type { FieldSection } from '@countersign/signature';
 
 export type AuthorizationReading =
   | { readonly kind: 'none' }
@@ -23,10 +23,10 @@ const credentials = /^(bearer|dpop) ([A-Za-z0-9._~+/-]+=*)$/i;
  * may be: it never counts as absent. Never throws; details never quote what was sent.
  */
 export function readAuthorization(
-  rawHeaders: readonly string[],
+  fields: FieldSection,
   accepted: { readonly dpop: boolean } = { dpop: false },
 ): AuthorizationReading {
-  const [value, ...others] = fieldValues(rawHeaders, 'authorization');
+  const [value, ...others] = fields.raw('authorization');
   if (value === undefined) return { kind: 'none' };
   // Frameworks differ in which of two they take.
   if (others.length > 0) return { kind: 'malformed', detail: 'more than one Authorization field' };

@@ -1,9 +1,9 @@
-import { fieldsTooLarge, fieldValues, mentionsTag } from '../../model/fields.js';
-import type { HttpRequest } from '../../model/request.js';
+import { fieldsTooLarge, mentionsTag } from '../../model/fields.js';
+import type { IndexedRequest } from '../../model/request.js';
 import { chunkedCookies } from './chunked-cookies.js';
 import { holdsDelegatedToken } from './token-search.js';
 
-type Marked = Pick<HttpRequest, 'target' | 'rawHeaders'>;
+type Marked = Pick<IndexedRequest, 'target' | 'rawHeaders' | 'fields'>;
 
 /** The proofs that a guard accepts: each marks a request as meant for it. */
 export interface AcceptedProofs {
@@ -20,13 +20,13 @@ const maxCookies = 256;
  * actor or is bound to a key; also the other proofs that the guard accepts. In mixed traffic anything that carries a mark
  * must pass whole; the rest is left to the application's own authentication. When in doubt it is marked: a delegated token must never pass for its user's.
  */
-export function carriesOurMark({ target, rawHeaders }: Marked, { tags, dpop }: AcceptedProofs): boolean {
+export function carriesOurMark({ target, rawHeaders, fields }: Marked, { tags, dpop }: AcceptedProofs): boolean {
   // Nobody looks through that much, so nobody knows what is in it.
   if (fieldsTooLarge(target, rawHeaders)) return true;
-  if (tags.some((tag) => mentionsTag(rawHeaders, tag))) return true;
-  if (dpop && fieldValues(rawHeaders, 'authorization').some(isDpopCredentials)) return true;
+  if (tags.some((tag) => mentionsTag(fields, tag))) return true;
+  if (dpop && fields.raw('authorization').some(isDpopCredentials)) return true;
   if (rawHeaders.some((text, index) => index % 2 === 0 && isOurField(text.toLowerCase()))) return true;
-  const cookies = fieldValues(rawHeaders, 'cookie');
+  const cookies = fields.raw('cookie');
   if (cookies.join(';').split(';', maxCookies + 1).length > maxCookies) return true;
   const values = rawHeaders.filter((_text, index) => index % 2 === 1);
   // RFC 6750 §2.3: applications still take tokens from the query.

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { FieldSection } from '@countersign/signature';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { readAddress, parseOrigin } from '../../../src/stages/address/origin.js';
@@ -6,7 +7,7 @@ import { readAddress, parseOrigin } from '../../../src/stages/address/origin.js'
 const api = parseOrigin('https://api.acme.dev', false);
 const local = parseOrigin('http://127.0.0.1:8080', false);
 const code = (target: string, ...rawHeaders: string[]) => {
-  const result = readAddress(target, rawHeaders, [api, local]);
+  const result = readAddress(target, new FieldSection(rawHeaders), [api, local]);
   return 'code' in result ? result.code : result.origin.href;
 };
 
@@ -122,8 +123,8 @@ describe('readAddress', () => {
   it('never throws', () => {
     fc.assert(
       fc.property(fc.string(), fc.array(fc.string()), (target, headers) => {
-        readAddress(target, ['host', 'api.acme.dev', ...headers], [api]);
-        readAddress(target, headers, [api]);
+        readAddress(target, new FieldSection(['host', 'api.acme.dev', ...headers]), [api]);
+        readAddress(target, new FieldSection(headers), [api]);
       }),
     );
   });

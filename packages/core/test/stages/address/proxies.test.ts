@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
+import { FieldSection } from '@countersign/signature';
 import { describe, expect, it } from 'vitest';
-import { bufferedBody } from '../../../src/stages/body/buffered-body.js';
 import { ConfigError } from '@countersign/common';
 import { createForwardedReader } from '../../../src/stages/address/proxies.js';
 
 function seen(trusted: readonly string[], remoteAddress: string, ...rawHeaders: string[]) {
   const read = createForwardedReader(trusted);
-  return read({ method: 'GET', target: '/', rawHeaders, remoteAddress, body: bufferedBody(new Uint8Array()) });
+  return read({ fields: new FieldSection(rawHeaders), remoteAddress });
 }
 
 describe('createForwardedReader', () => {

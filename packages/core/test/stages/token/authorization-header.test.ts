@@ -1,6 +1,10 @@
 import * as fc from 'fast-check';
+import { FieldSection } from '@countersign/signature';
 import { describe, expect, it } from 'vitest';
-import { readAuthorization } from '../../../src/stages/token/authorization-header.js';
+import { readAuthorization as readField } from '../../../src/stages/token/authorization-header.js';
+
+const readAuthorization = (rawHeaders: readonly string[], accepted?: { readonly dpop: boolean }) =>
+  readField(new FieldSection(rawHeaders), accepted);
 
 describe('readAuthorization', () => {
   it('finds no token, or one', () => {

@@ -1,3 +1,4 @@
+import { FieldSection } from '@countersign/signature';
 import { describe, expect, it, vi } from 'vitest';
 import { type AcceptedProofs, carriesOurMark as carriesMark } from '../../../src/stages/traffic/traffic.js';
 
@@ -20,7 +21,7 @@ function escapedDots(jwt: string): string {
 
 const ours: AcceptedProofs = { tags: ['countersign'], dpop: false };
 const carriesOurMark = (target: string, rawHeaders: readonly string[], accepted = ours): boolean =>
-  carriesMark({ target, rawHeaders }, accepted);
+  carriesMark({ target, rawHeaders, fields: new FieldSection(rawHeaders) }, accepted);
 
 describe('carriesOurMark', () => {
   it.each<[string, string, readonly string[]]>([
