@@ -9,7 +9,8 @@ import { readParameters } from './parameters.js';
 import type { KeyProblem, UntrustedSignature, VerificationPolicy } from './policy.js';
 import { type Refusal, refuse, type SignatureRefusalCode } from './refusal.js';
 import { buildBase, checkComponents } from './signature-base.js';
-import { parseSignatureHeader, parseSignatureInput, type SignatureInput } from './signature-fields.js';
+import { parseSignatureHeader, type SignatureInput } from './signature-fields.js';
+import { readSignatureInput } from './signature-input.js';
 
 /** A signature that verified under the policy. */
 export interface VerifiedSignature<Key extends VerificationKey = VerificationKey> {
@@ -137,7 +138,7 @@ function selectSignature(reader: MessageReader, select: VerificationPolicy['sele
   if ((inputField?.length ?? 0) + (signatureField?.length ?? 0) > signatureFieldsLength) {
     return refuse('malformed', `Signature and Signature-Input are longer than ${signatureFieldsLength}`);
   }
-  const inputs = parseSignatureInput(inputField ?? '');
+  const inputs = readSignatureInput(inputField ?? '');
   if (!inputs.ok) return inputs;
   const signatures = parseSignatureHeader(signatureField ?? '');
   if (!signatures.ok) return signatures;

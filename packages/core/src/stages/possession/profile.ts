@@ -23,13 +23,8 @@ export function profileProblem(
 }
 
 /** Refuses a field that gives or shapes authority if the proof of possession does not cover it: anybody could have added it. */
-export function uncoveredCredential(
-  fields: FieldSection,
-  covered: (field: string) => boolean,
-): Refusal | undefined {
-  const uncovered = [...authorityFields, ...methodOverrideFields].find(
-    (field) => fields.has(field) && !covered(field),
-  );
+export function uncoveredCredential(fields: FieldSection, covered: (field: string) => boolean): Refusal | undefined {
+  const uncovered = [...authorityFields, ...methodOverrideFields].find((field) => fields.has(field) && !covered(field));
   return uncovered === undefined ? undefined : refusal('credential_uncovered', uncovered);
 }
 

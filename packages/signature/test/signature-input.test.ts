@@ -1,0 +1,77 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseSignatureInput } from '../src/signature-fields.js';
+import { readSignatureInput } from '../src/signature-input.js';
+
+const text = fc.oneof(
+  fc.stringMatching(/^[ !#-[\]-~]{0,12}$/),
+  fc.constantFrom('\\"', '\\\\', '\\', '"', ')', 'é', '\u0122', '\n', ''),
+);
+const component = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom('"@method"', '"@authority"', '"@path"', '"content-digest"') },
+  { weight: 1, arbitrary: text.map((name) => `"${name}"`) },
+  { weight: 1, arbitrary: fc.constantFrom('"a";sf', '"a";key=")"', 'token', '1', '?1', '("a")', '') },
+);
+const list = fc
+  .tuple(fc.constantFrom('sig', 'b1', '*', 'Sig', '', ' sig', 'a=1, sig'), fc.array(component, { maxLength: 5 }))
+  .map(([label, components]) => `${label}=(${components.join(' ')})`);
+const name = fc.constantFrom('created', 'expires', 'nonce', 'keyid', 'tag', 'alg', 'x', 'Created', '');
+const value = fc.oneof(
+  { weight: 3, arbitrary: fc.nat().map(String) },
+  { weight: 3, arbitrary: text.map((inner) => `"${inner}"`) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('007', '-1', '1.5', '9'.repeat(15), '9'.repeat(16), '', 'token', '?1', '@1'),
+  },
+);
+const parameter = fc.tuple(fc.constantFrom(';', ';', ';', '; ', ' ;', ''), name, fc.constantFrom('=', '=', ''), value);
+const field = fc
+  .tuple(list, fc.array(parameter, { maxLength: 6 }), fc.constantFrom('', '', '', ' ', ',', ', b=()', '(', '\t'))
+  .map(([start, parameters, end]) => start + parameters.flat().join('') + end);
+
+describe('readSignatureInput', () => {
+  it('never disagrees with the parser, whether or not it knows the list', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(field, (input) => {
+        const parsed = parseSignatureInput(input);
+        expect(readSignatureInput(input)).toEqual(parsed);
+        expect(readSignatureInput(input)).toEqual(parsed);
+        accepted += Number(parsed.ok);
+      }),
+      { numRuns: 5000 },
+    );
+    expect(accepted).toBeGreaterThan(100);
+  });
+
+  it('never disagrees with the parser when one character of a known value changes', () => {
+    const known = 'sig=("@method" "@path");created=1618884473;nonce="n-1";keyid="k";tag="t"';
+    expect(readSignatureInput(known)).toEqual(parseSignatureInput(known));
+    const changes = fc.record({
+      at: fc.nat({ max: known.length }),
+      removed: fc.nat({ max: 2 }),
+      inserted: fc.oneof(fc.constantFrom(')', '(', ';', '"', '\\', ',', ' ', '=', ''), fc.string({ maxLength: 2 })),
+    });
+    fc.assert(
+      fc.property(changes, ({ at, removed, inserted }) => {
+        const changed = known.slice(0, at) + inserted + known.slice(at + removed);
+        expect(readSignatureInput(changed)).toEqual(parseSignatureInput(changed));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('stays right when more lists come than it remembers, and when they are long', () => {
+    const inputs = Array.from({ length: 600 }, (_, index) => `sig=("x-${index}");created=1`);
+    const long = `sig=("${'a'.repeat(1100)}");created=1`;
+    for (const input of [...inputs, long, ...inputs])
+      expect(readSignatureInput(input)).toEqual(parseSignatureInput(input));
+  });
+
+  it('shares lists that nobody can change', () => {
+    const read = readSignatureInput('sig=("@method" "@path");created=1');
+    const covered = read.ok ? read.inputs.get('sig')?.covered : undefined;
+    expect([covered, ...(covered ?? [])].every(Object.isFrozen)).toBe(true);
+    expect(covered).toHaveLength(2);
+  });
+});
