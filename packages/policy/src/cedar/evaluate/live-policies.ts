@@ -74,7 +74,7 @@ export class LivePolicies {
     const cached = memo.get(key);
     if (cached !== undefined) return cached;
     const answer = cedar.statefulIsAuthorized({
-      ...keyed.request,
+      ...keyed.request(),
       preparsedPolicySetId: subset.slot,
       ...(schema === undefined ? {} : { preparsedSchemaName: SCHEMA_NAME, validateRequest: true }),
     });

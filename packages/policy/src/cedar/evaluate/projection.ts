@@ -8,8 +8,9 @@ import { entityKey, keyFromJson, type ResolvedEntity, uidOf } from '../index/sco
 
 /** The request that is sent to Cedar, and the key under which its evaluation is cached. */
 export interface KeyedRequest {
-  readonly request: CedarRequest;
   readonly key: string;
+  /** Builds the request, which a cached evaluation does not need. */
+  readonly request: () => CedarRequest;
 }
 
 /**
@@ -26,15 +27,17 @@ export function projectRequest(
   const context = projectValue(request.context, reads.context) as CedarRequest['context'];
   const contextKey = keyOfValue(context, reads.context);
   if (readsEntities(reads, context)) {
-    return { request: { ...request, context }, key: JSON.stringify({ ...request, context: contextKey }) };
+    return { request: () => ({ ...request, context }), key: JSON.stringify({ ...request, context: contextKey }) };
   }
-  const entities = entitiesForScopes(request, resolved, groups);
   const { principal, action, resource } = request;
   const read = Object.entries({ principal, action, resource }).map(([name, { type, id }]) =>
     reads.variables.has(name) ? { type, id } : { type },
   );
   // The subset already implies that the scopes hold, so that the key needs only the variables that conditions read.
-  return { request: { ...request, context, entities }, key: JSON.stringify([read, contextKey]) };
+  return {
+    request: () => ({ ...request, context, entities: entitiesForScopes(request, resolved, groups) }),
+    key: JSON.stringify([read, contextKey]),
+  };
 }
 
 /**
@@ -50,14 +53,17 @@ export function wholeRequest(
   const keyed = { ...request, context: keyOfValue(context, reads.context) };
   const isUnread =
     !reads.variables.has('resource') && !readsEntities(reads, context) && !enumeratedTypes.has(resource.type);
-  if (!isUnread) return { request, key: JSON.stringify(keyed) };
+  if (!isUnread) return { request: () => request, key: JSON.stringify(keyed) };
   const key = entityKey(resource);
   const record = entities.find(({ uid }) => keyFromJson(uid) === key);
   // With parents, the id could close a cycle, which makes Cedar refuse the entities.
-  if (record !== undefined && record.parents.length > 0) return { request, key: JSON.stringify(keyed) };
+  if (record !== undefined && record.parents.length > 0) return { request: () => request, key: JSON.stringify(keyed) };
   const others = entities.filter((entity) => entity !== record);
   const anonymous = record && { attrs: record.attrs, tags: record.tags };
-  return { request, key: JSON.stringify({ ...keyed, resource: resource.type, entities: others, record: anonymous }) };
+  return {
+    request: () => request,
+    key: JSON.stringify({ ...keyed, resource: resource.type, entities: others, record: anonymous }),
+  };
 }
 
 /** Whether parents, attributes or tags of an entity are read, also of one that a member of the context is taken of. */

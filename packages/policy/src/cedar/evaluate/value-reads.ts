@@ -36,7 +36,6 @@ export function projectValue(value: CedarValueJson, reads: ValueReads): CedarVal
   const projected: Record<string, CedarValueJson> = {};
   for (const [name, member] of Object.entries(value)) {
     const memberReads = reads.members.get(name);
-    // Not by assignment, which would set the prototype for `__proto__`.
     if (memberReads !== undefined) define(projected, name, projectValue(member, memberReads));
   }
   return projected;
@@ -51,7 +50,7 @@ export function keyOfValue(value: CedarValueJson, reads: ValueReads = UNREAD): u
   if (reads.whole) return [value];
   if (typeof value === 'string') return reads.patterns.size > MAX_PATTERNS ? [value] : matchesOf(value, reads);
   if (!isRecord(value)) return [value];
-  const key = {};
+  const key: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(value)) define(key, name, keyOfValue(member, reads.members.get(name)));
   return key;
 }
@@ -62,8 +61,10 @@ function matchesOf(text: string, { patterns }: ValueReads): string {
   return matches;
 }
 
-function define(record: object, name: string, value: unknown): void {
-  Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
+/** Assigning `__proto__` would set the prototype. Assigning any other name takes a fifth of the time. */
+function define<Value>(record: Record<string, Value>, name: string, value: Value): void {
+  if (name === '__proto__') Object.defineProperty(record, name, { value, enumerable: true });
+  else record[name] = value;
 }
 
 /** An entity and a value of an extension type are objects, too. */
