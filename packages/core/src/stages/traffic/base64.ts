@@ -16,7 +16,7 @@ export function isBase64(byte: number | undefined): boolean {
 
 /** The bytes that the characters from `start` to `end` encode. Not through a string: there may be a thousand such words. */
 export function base64Bytes(text: Uint8Array, start: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(((end - start) * 6) >> 3);
+  const bytes = new Uint8Array((Math.max(end - start, 0) * 6) >> 3);
   let [bits, held, length] = [0, 0, 0];
   for (let at = start; at < end; at += 1) {
     bits = ((bits << 6) | (digits[text[at] ?? 0] ?? 0)) & 0xffff;
@@ -28,4 +28,16 @@ export function base64Bytes(text: Uint8Array, start: number, end: number): Uint8
     }
   }
   return bytes;
+}
+
+/** The text without what is no character of base64. */
+export function base64Only(text: Uint8Array): Uint8Array {
+  const kept = new Uint8Array(text.length);
+  let length = 0;
+  for (const byte of text) {
+    if (digits[byte] === noDigit) continue;
+    kept[length] = byte;
+    length += 1;
+  }
+  return kept.subarray(0, length);
 }

@@ -1,23 +1,61 @@
 /**
  * The values that were too long for one cookie and so were put in several, together again: `name.0`, `name.1`, or
- * `name`, `name-1`. Values that are whole are left out.
+ * `name`, `name-1`. Values that are whole are left out. Each spelling is joined by itself, with the first and with the
+ * last of equal names, and all together, because applications differ and a decoy must not hide the rest.
  */
 export function chunkedCookies(fields: readonly string[]): string[] {
-  const chunks = new Map<string, { readonly number: number; readonly value: string }[]>();
-  for (const cookie of fields.join(';').split(';')) {
-    const at = cookie.indexOf('=');
-    const [, name = '', number = ''] = /^(.*?)[._-]?(\d{0,3})$/.exec(cookie.slice(0, Math.max(at, 0)).trim()) ?? [];
-    const chunk = { number: number === '' ? -1 : Number(number), value: cookie.slice(at + 1).replace(/[\s"]/g, '') };
-    const others = chunks.get(name);
-    if (others === undefined) chunks.set(name, [chunk]);
-    else others.push(chunk);
-  }
-  return [...chunks.values()].filter(({ length }) => length > 1).map(joined);
+  const cookies = fields.join(';').split(';').map(readCookie);
+  return [...joined(cookies, anySpelling), ...joined(firstOfEach(cookies), oneSpelling)].concat(
+    joined(firstOfEach(cookies.toReversed()), oneSpelling),
+  );
 }
 
-function joined(chunks: readonly { readonly number: number; readonly value: string }[]): string {
-  return chunks
-    .toSorted((one, other) => one.number - other.number)
+interface Cookie {
+  readonly name: string;
+  readonly value: string;
+}
+
+function readCookie(cookie: string): Cookie {
+  const at = cookie.indexOf('=');
+  return { name: cookie.slice(0, Math.max(at, 0)).trim(), value: cookie.slice(at + 1).replace(/[\s"]/g, '') };
+}
+
+function firstOfEach(cookies: readonly Cookie[]): Cookie[] {
+  const seen = new Map<string, Cookie>();
+  for (const cookie of cookies) if (!seen.has(cookie.name)) seen.set(cookie.name, cookie);
+  return [...seen.values()];
+}
+
+/** The names of the values that a cookie may be a part of. */
+type Spelling = (name: string) => readonly string[];
+
+const anySpelling: Spelling = (name) => [name.replace(/[._-]?\d{0,3}$/, '')];
+const oneSpelling: Spelling = (name) =>
+  /(?:^|\D)(?:0|[1-9]\d{0,2})$/.test(name)
+    ? [name.replace(/\d+$/, '')]
+    : ['', '.', '-', '_'].map((mark) => name + mark);
+
+function joined(cookies: readonly Cookie[], namesOf: Spelling): string[] {
+  const chunks = new Map<string, Cookie[]>();
+  for (const cookie of cookies) {
+    for (const name of namesOf(cookie.name)) {
+      const others = chunks.get(name);
+      if (others === undefined) chunks.set(name, [cookie]);
+      else others.push(cookie);
+    }
+  }
+  return [...chunks.values()].filter(({ length }) => length > 1).map(inOrder);
+}
+
+function inOrder(cookies: readonly Cookie[]): string {
+  return cookies
+    .toSorted((one, other) => numberOf(one.name) - numberOf(other.name))
     .map(({ value }) => value)
     .join('');
+}
+
+/** A cookie without a number is the first. */
+function numberOf(name: string): number {
+  const [digits = '-1'] = /\d{1,3}$/.exec(name) ?? [];
+  return Number(digits);
 }

@@ -1,4 +1,4 @@
-import { base64Bytes, isBase64 } from './base64.js';
+import { base64Bytes, base64Only, isBase64 } from './base64.js';
 
 /** The shortest base64 of an object with `act` or `cnf`. */
 const minWordLength = 12;
@@ -10,14 +10,15 @@ const maxParsed = 32;
 /**
  * Whether one of the texts holds the payload of a JWT that names an actor or is bound to a key (`act`, RFC 8693 §4.1;
  * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
- * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of base64.
- * Linear in time and without garbage, because it reads what strangers send; when there is more to parse than honest
- * requests carry, the answer is yes.
+ * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of
+ * base64, behind a prefix, and with characters in it that decoders skip. Linear in time and without garbage, because it
+ * reads what strangers send; when there is more to parse than honest requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();
   for (const text of texts) {
-    if (search.findsIn(Buffer.from(unescaped(text)), maxLayers)) return true;
+    const bytes = Buffer.from(unescaped(text));
+    if (search.findsIn(bytes, maxLayers) || search.findsAcross(base64Only(bytes), maxLayers)) return true;
   }
   return false;
 }
@@ -43,13 +44,22 @@ class TokenSearch {
     for (let start = 0; start < text.length; ) {
       let end = start;
       while (end < text.length && isBase64(text[end])) end += 1;
-      if (end - start >= minWordLength && this.#isInWord(text, start, end, layers)) return true;
+      if (end - start >= minWordLength && this.#isIn(text, start, end, layers)) return true;
       start = end + 1;
     }
     return false;
   }
 
-  #isInWord(text: Uint8Array, start: number, end: number, layers: number): boolean {
+  /**
+   * Whether the base64 of a text, without the characters that decoders skip, holds another text with such a word. At each
+   * of four places, since what stands before it, as `v1-` or a path, may be base64 itself.
+   */
+  findsAcross(base64: Uint8Array, layers: number): boolean {
+    if (base64.length < minWordLength) return false;
+    return [0, 1, 2, 3].some((start) => this.findsIn(base64Bytes(base64, start, base64.length), layers - 1));
+  }
+
+  #isIn(text: Uint8Array, start: number, end: number, layers: number): boolean {
     // Some frameworks write `base64-` before a value.
     const from = startsWithMark(text, start) ? start + base64Mark.length : start;
     const decoded = base64Bytes(text, from, end);

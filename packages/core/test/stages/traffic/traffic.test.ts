@@ -14,6 +14,17 @@ function inChunks(text: string, count: number): string {
     .join('; ');
 }
 
+/** With something else between its two chunks. */
+function decoyed(text: string, decoy: string): string {
+  return `t.0=${text.slice(0, 50)}; ${decoy}; t.1=${text.slice(50)}`;
+}
+
+/** The base64 of a user name and a delegated token, with a character in it that is none of base64. */
+function skipped(character: string): string {
+  const text = Buffer.from(`x:${delegated}`).toString('base64').replace(/=+$/, '');
+  return `${text.slice(0, 1)}${character}${text.slice(1)}`;
+}
+
 /** The session of an application that escapes more than JSON asks for. */
 function escapedDots(jwt: string): string {
   return Buffer.from(JSON.stringify({ t: jwt }).replaceAll('.', '\\u002E')).toString('base64');
@@ -50,6 +61,16 @@ describe('carriesOurMark', () => {
       '/',
       ['Authorization', `Basic ${Buffer.from(`ü:${base64({ t: delegated })}`).toString('base64')}`],
     ],
+    ['one in a password with a character that decoders skip [A17]', '/', ['Authorization', `Basic ${skipped('~')}`]],
+    ['one in a session with a character that decoders skip [A17]', '/', ['Cookie', `s=${skipped('!')}; a=b`]],
+    ['one in the query with a space in its base64 [A17]', `/?s=${skipped('+')}`, []],
+    ['one in the query with an escaped line end in its base64 [A17]', `/?s=${skipped('%0A')}`, []],
+    ['one in base64 in the path [A17]', `/magic/${Buffer.from(delegated).toString('base64url')}`, []],
+    ['one in base64 behind a prefix [A17]', '/', ['Cookie', `sid=v1-${Buffer.from(delegated).toString('base64url')}`]],
+    ...['t.00=A', 't-0=A', 't.0=A', 't=A'].flatMap((decoy): [string, string, string[]][] => [
+      [`one in chunks with the decoy ${decoy} [A17]`, '/', ['Cookie', decoyed(delegated, decoy)]],
+      [`one in chunks behind the decoy ${decoy} [A17]`, '/', ['Cookie', `${decoy}; ${inChunks(delegated, 2)}`]],
+    ]),
     ['one whose signature is in another cookie', '/', ['Cookie', `hp=${delegated.replace(/\.[^.]*$/, '')}; s=x`]],
     [
       'one in chunks of a cookie [A17]',
