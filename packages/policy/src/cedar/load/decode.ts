@@ -12,7 +12,10 @@ export async function decodeUtf8(bytes: Uint8Array, turns: Turns): Promise<strin
     texts.push(decoder.decode(piece));
     decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   });
-  return texts.join('');
+  const text = texts.join('');
+  // Joining many megabytes takes a turn of its own.
+  await turns();
+  return text;
 }
 
 /** Not by a streaming decoder, whose strings take twice the memory. No piece begins within a character. */
