@@ -6,7 +6,7 @@ import { adapters } from './hosts/registry.js';
 
 const packages = new URL('../packages/', import.meta.url);
 
-/** Which of our packages each package may import: those below it, and no others. */
+/** Which of our packages each package may import: those listed before it in ARCHITECTURE.md, and no others. */
 const below: Readonly<Record<string, readonly string[]>> = {
   signature: [],
   delegation: [],
@@ -113,7 +113,7 @@ describe.each(names)('%s', (name) => {
   });
 
   it('keeps files short', () => {
-    const long = sources.filter(({ text }) => text.split('\n').length > 300).map(({ file }) => file);
+    const long = sources.filter(({ text }) => text.split('\n').length > 251).map(({ file }) => file);
     expect(long).toEqual([]);
   });
 });

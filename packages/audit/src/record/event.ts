@@ -1,7 +1,7 @@
 /**
  * One entry of the audit log. It never holds tokens, signatures, query values or bodies.
- * `authentication`: a request was refused before its caller was verified (`claimed`, never `actor`). `decision`: the
- * policy was evaluated. `outcome`: how a request ended that was let in.
+ * `authentication`: a request was refused before its caller was verified (`claimed`, never `actor`). `decision`: a
+ * verified caller was permitted or refused, not always by the policy. `outcome`: how a request ended that was let in.
  */
 export interface AuditEvent {
   readonly id: string;

@@ -3,7 +3,7 @@ import { BoundedSink } from './bounded-sink.js';
 import type { AuditSink } from '../record/event.js';
 import { fanOut, isFanOut } from './fan-out.js';
 
-/** The timeout that `fanOut` sets for each of several sinks. A single sink bounds its own queue. */
+/** A single sink gets the timeout of `fanOut`; `maxWaiting` is that high because the sink limits its own queue. */
 const limits = { maxWaiting: 1_000_000, timeoutMilliseconds: 30_000 };
 
 /** Reads the guard's `audit` option. Each sink gets a timeout: a disk that hangs becomes a refusal. */

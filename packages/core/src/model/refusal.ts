@@ -76,7 +76,7 @@ export interface CatalogueRow {
 
 /**
  * The one catalogue of refusals. A refusal is a value, never an exception; its code is stable, its text constant.
- * `fault` keeps the client's mistakes and our own outages apart: they never share a code.
+ * `fault` keeps the client's mistakes and the API's own faults apart: they never share a code.
  */
 export const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   request_malformed: row(400, 'The request cannot be read unambiguously.'),
@@ -131,24 +131,24 @@ export const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   insufficient_scope: row(403, 'The delegated scope does not cover this.', 'scope'),
   authorization_details_exceeded: row(403, 'The delegation is limited to other actions or resources.'),
 
-  policy_error: outage(403, 'Policy could not be evaluated, so this is not permitted.'),
-  route_unmapped: outage(403, 'This route asks for no permission, so agents may not use it.'),
-  resource_unresolved: outage(500, 'The resource of this request could not be determined.'),
-  body_consumed: outage(500, 'The body was read before it could be verified.'),
-  not_authenticated: outage(500, 'This route asks for a decision, but nothing verified the request before it.'),
-  internal_error: outage(500, 'The request could not be checked.'),
-  keys_unavailable: outage(503, 'Agent keys cannot be looked up now.'),
-  issuer_unavailable: outage(503, 'The keys of the token issuer cannot be fetched now.'),
-  revocations_unavailable: outage(503, 'It cannot be told now what has been revoked.'),
+  policy_error: ourFault(403, 'Policy could not be evaluated, so this is not permitted.'),
+  route_unmapped: ourFault(403, 'This route asks for no permission, so agents may not use it.'),
+  resource_unresolved: ourFault(500, 'The resource of this request could not be determined.'),
+  body_consumed: ourFault(500, 'The body was read before it could be verified.'),
+  not_authenticated: ourFault(500, 'This route asks for a decision, but nothing verified the request before it.'),
+  internal_error: ourFault(500, 'The request could not be checked.'),
+  keys_unavailable: ourFault(503, 'Agent keys cannot be looked up now.'),
+  issuer_unavailable: ourFault(503, 'The keys of the token issuer cannot be fetched now.'),
+  revocations_unavailable: ourFault(503, 'It cannot be told now what has been revoked.'),
   // `created` counts whole seconds: after one, a new signature has a later one.
   replay_unknown: {
-    ...outage(503, 'It cannot be known whether this was used before, so sign the request anew.'),
+    ...ourFault(503, 'It cannot be known whether this was used before, so sign the request anew.'),
     retryAfterSeconds: 1,
   },
-  replay_store_unavailable: outage(503, 'Replay protection is not available now.'),
-  spool_unavailable: outage(503, 'Large bodies cannot be kept now until they have verified.'),
-  policy_unavailable: outage(503, 'Policy cannot be evaluated now.'),
-  audit_unavailable: outage(503, 'The audit log cannot be written now.'),
+  replay_store_unavailable: ourFault(503, 'Replay protection is not available now.'),
+  spool_unavailable: ourFault(503, 'Large bodies cannot be kept now until they have verified.'),
+  policy_unavailable: ourFault(503, 'Policy cannot be evaluated now.'),
+  audit_unavailable: ourFault(503, 'The audit log cannot be written now.'),
 };
 
 /** Why a request was not let through. `detail` is for logs and the audit record; it never crosses the wire. */
@@ -193,6 +193,6 @@ function row(status: number, title: string, challenge?: Challenge): CatalogueRow
   return { status, title, fault: 'client', ...(challenge === undefined ? {} : { challenge }) };
 }
 
-function outage(status: number, title: string): CatalogueRow {
+function ourFault(status: number, title: string): CatalogueRow {
   return { status, title, fault: 'server' };
 }

@@ -81,7 +81,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
   };
 }
 
-/** Refused before the signature base is built: it cannot hold what is not even ASCII. Without a signature, the request is refused as unsigned. */
+/** The signature base must be ASCII, so a signed request with a malformed Authorization field is refused before it is built. An unsigned one gets `signature_required`. */
 function malformedBesideSignature(authorization: AuthorizationReading, fields: FieldSection): Refusal | undefined {
   const isSigned = fields.has('signature-input');
   return authorization.kind === 'malformed' && isSigned ? refusal('token_malformed', authorization.detail) : undefined;
