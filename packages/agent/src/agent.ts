@@ -5,7 +5,7 @@ import { type DelegationBundle, openBundle } from './bundle.js';
 import { addCredentials, type Credentials } from './credentials.js';
 import { delegate, type DelegateOptions } from './delegate.js';
 import { type AgentOptions, readOptions, type Settings } from './options.js';
-import { secondsUntilSignedAnew, wait } from './sign-anew.js';
+import { checkAnswer, wait } from './sign-anew.js';
 import { signHeaders } from './sign-headers.js';
 
 /** A request for any HTTP client, to be signed by `signRequest`. */
@@ -133,11 +133,9 @@ async function signedFetch(
 
 /** Once: an API that asks for it again has another trouble than a restart. */
 async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal): Promise<Response> {
-  const response = await send();
-  const seconds = await secondsUntilSignedAnew(response);
-  if (seconds === undefined) return response;
-  await response.body?.cancel();
-  await wait(seconds, signal);
+  const { response, signAnewAfter } = await checkAnswer(await send());
+  if (signAnewAfter === undefined) return response;
+  await wait(signAnewAfter, signal);
   return await send();
 }
 
