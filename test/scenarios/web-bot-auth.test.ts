@@ -1,3 +1,4 @@
+import { agentsFromObjects } from '@countersign/core';
 import { expect, it } from 'vitest';
 import * as webBotAuth from 'web-bot-auth';
 import { signerFromJWK } from 'web-bot-auth/crypto';
@@ -179,6 +180,18 @@ onEveryHost(
     it('can be permitted by name', async () => {
       const named = await api.variant({ config: { ...asked, schema, policies: byName } });
       await named.accepts(botSigned(named, { target: '/invoices' }), 200);
+    });
+
+    it.each([
+      ['role', 'forbid(principal in Role::"reviewer", action, resource);'],
+      ['owner', 'forbid(principal, action, resource) when { principal has owner && principal.owner == "acme" };'],
+      ['capability', 'forbid(principal, action, resource) when { principal.capabilities.contains("repo:read") };'],
+    ])('does not escape a forbid on a %s of the agent [A18]', async (_title, forbid) => {
+      const registered = { id: reviewerId, publicKey: reviewer.publicBase64, roles: ['reviewer'], owner: 'acme' };
+      const guard = { agents: agentsFromObjects([{ ...registered, capabilities: reviewerCapabilities }]) };
+      const config = { ...asked, schema, policies: `${byName}\n${forbid}` };
+      const forbidding = await api.variant({ config, start: { guard } });
+      await forbidding.denies(botSigned(forbidding, { target: '/invoices' }), 403, 'policy_denied');
     });
   },
   { config: asked },

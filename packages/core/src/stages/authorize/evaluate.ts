@@ -9,7 +9,6 @@ import { actorQuestion, type Asked } from './question.js';
 import { createSubjectCheck, type SubjectCheckParts } from './subject-check.js';
 
 export interface EvaluatorParts extends SubjectCheckParts, EntityResolverParts {
-  readonly subjectMustAlsoBePermitted: boolean;
   /** What this API is called in `authorization_details`. */
   readonly audiences: readonly string[];
 }
@@ -33,14 +32,14 @@ interface Group {
 }
 
 export function createEvaluator(parts: EvaluatorParts): Evaluator {
-  const { scopeMatch, audiences, subjectMustAlsoBePermitted } = parts;
+  const { scopeMatch, audiences } = parts;
   const checkSubject = createSubjectCheck(parts);
   const resolve = createEntityResolver(parts);
 
   async function evaluateGroup(asked: Asked, { details, resources }: Group): Promise<readonly Verdict[]> {
     const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
     const verdicts = (await askEngine(parts, question, resources)).map(verdictOf);
-    return subjectMustAlsoBePermitted ? await checkSubject(asked, { details, resources, verdicts }) : verdicts;
+    return await checkSubject(asked, { details, resources, verdicts });
   }
 
   async function prepare({ caller, action }: Asked, resource: Resource): Promise<Prepared> {

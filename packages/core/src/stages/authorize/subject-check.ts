@@ -12,6 +12,7 @@ export interface SubjectCheckParts extends EngineParts {
   readonly agents: AgentDirectory;
   readonly scopeMatch: ScopeMatch;
   readonly clock: () => number;
+  readonly subjectMustAlsoBePermitted: boolean;
 }
 
 /** Resources that the delegation limits alike, and what was decided for the actor. */
@@ -21,13 +22,19 @@ export interface ActorVerdicts {
   readonly verdicts: readonly Verdict[];
 }
 
-/** Asks policy whether the subject, too, may do what the actor may: an agent can then never do more than who it acts for. */
+/**
+ * Asks policy whether the subject, too, may do what the actor may: an agent can then never do more than who it acts for.
+ * A Web Bot Auth caller is its own subject, asked about as it is registered.
+ */
 export function createSubjectCheck(parts: SubjectCheckParts) {
-  const { agents, scopeMatch, clock } = parts;
+  const { agents, scopeMatch, clock, subjectMustAlsoBePermitted } = parts;
   return async (asked: Asked, { details, resources, verdicts }: ActorVerdicts): Promise<readonly Verdict[]> => {
     const { caller } = asked;
+    // Without its roles and its owner, a forbid for one of them would be missed.
+    const isReduced = caller.proof.kind === 'web-bot-auth';
+    if (!isReduced && (!subjectMustAlsoBePermitted || actsForItself(caller))) return verdicts;
     const permitted = resources.filter((_resource, place) => verdicts[place]?.permitted === true);
-    if (permitted.length === 0 || actsForItself(caller)) return verdicts;
+    if (permitted.length === 0) return verdicts;
     const principal = await subjectPrincipal(caller, agents, clock() / 1000);
     if ('code' in principal) {
       return verdicts.map((verdict) =>

@@ -51,7 +51,10 @@ export function readWebBotAuth(
   return read.ok ? { ok: true, verify: () => read.verify(undefined) } : read;
 }
 
-/** What an agent may do, it may not do by so thin a signature; nor may policy permit it by its owner or its roles. */
+/**
+ * What an agent may do, it may not do by so thin a signature; nor may policy permit it by its owner or its roles. That
+ * policy still forbids by them is the task of the subject check.
+ */
 function withNothingButItsName({ id, status }: Agent): Agent {
   return { id, status, capabilities: [], roles: [] };
 }
