@@ -14,7 +14,7 @@ export interface RedactOptions {
   readonly resourceIds?: Redaction;
   /** Remote addresses of requests. Default: recorded. */
   readonly remoteAddresses?: Redaction;
-  /** Number of path segments that are recorded; the rest is cut off. Default: all. */
+  /** Number of path segments that are recorded, also of resources of type `Path`; the rest is cut off. Default: all. */
   readonly keepPathSegments?: number;
   /** Secret key of the pseudonyms (HMAC-SHA-256), at least 32 bytes. Whoever has it can link a pseudonym to an id. */
   readonly pseudonymKey?: string | Uint8Array;

@@ -21,12 +21,19 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
     return userIds === undefined || one.type === 'agent' ? one : { ...one, id: hide(userIds, { user: one.id }) };
   }
 
+  function keptOf(path: string): string {
+    return keepPathSegments === undefined ? path : cutPath(path, keepPathSegments);
+  }
+
   function resourceOf(resource: NonNullable<AuditEvent['resource']>): NonNullable<AuditEvent['resource']> {
-    return resourceIds === undefined ? resource : { type: resource.type, id: hide(resourceIds, { resource }) };
+    const { type, id } = resource;
+    if (resourceIds !== undefined) return { type, id: hide(resourceIds, { resource }) };
+    // With `everyRequest` the resource is the path.
+    return type === 'Path' ? { type, id: keptOf(id) } : resource;
   }
 
   function requestOf({ remoteAddress, path, ...rest }: AuditEvent['request']): AuditEvent['request'] {
-    const kept = keepPathSegments === undefined ? path : cutPath(path, keepPathSegments);
+    const kept = keptOf(path);
     if (remoteAddress === undefined) return { ...rest, path: kept };
     const from = remoteAddresses === undefined ? remoteAddress : hide(remoteAddresses, { remoteAddress });
     return { ...rest, path: kept, remoteAddress: from };

@@ -54,6 +54,16 @@ describe('redaction', () => {
     expect(redact(delegated)).toEqual(hidden('[omitted]', '[omitted]', '[omitted]', '/repos/acme/…'));
   });
 
+  it('cuts a resource that is a path like the path [F2]', () => {
+    const resource = { type: 'Path', id: '/patients/jane' };
+    const listed = { ...delegated, resource, filtered: { asked: 1, permitted: 1, resources: [resource] } };
+    const cut = { type: 'Path', id: '/patients/…' };
+    const redacted = createRedactor(readRedactOptions({ keepPathSegments: 1 }))(listed);
+    expect(redacted).toMatchObject({ resource: cut, filtered: { resources: [cut] } });
+    const kept = createRedactor(readRedactOptions({ userIds: 'omit' }))(listed);
+    expect(kept).toMatchObject({ resource, filtered: { resources: [resource] } });
+  });
+
   it('gives equal values equal pseudonyms, so that records stay joinable [F2]', () => {
     expect(createRedactor(readRedactOptions(everything))(delegated)).toEqual(
       hidden(
