@@ -1,3 +1,4 @@
+import { agentsFromObjects } from '@countersign/core';
 import { expect, it } from 'vitest';
 import { type Attack, onEveryHost, refuseEach } from '../support/api.js';
 import { keyNamed, thumbprintOf } from '../support/keys.js';
@@ -158,6 +159,18 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
     const { response } = await api.accepts(api.signed({ token }), 200);
     const ids = (JSON.parse(response.body) as { chain: { id: string }[] }).chain.map(({ id }) => id);
     expect(ids).toEqual(['partner:user_123', 'partner:agent-theirs', runnerId, reviewerId]);
+  });
+
+  it("a suspended agent in a partner's history ends the chain under its name in the namespace [C7]", async () => {
+    const key = { publicKey: reviewer.publicBase64, capabilities: ['repo:read'] };
+    const theirs = { publicKey: guest.publicBase64, capabilities: [], status: 'suspended' as const };
+    const registered = agentsFromObjects([
+      { id: reviewerId, ...key },
+      { id: 'partner:agent-theirs', ...theirs },
+    ]);
+    const suspending = await api.variant({ start: { guard: { agents: registered } } });
+    const token = await suspending.token(nested(reviewerId, 'agent-theirs'), {}, partner);
+    await suspending.refuses(suspending.signed({ token }), 401, 'delegation_revoked');
   });
 
   it('an agent that acts for itself with a key in its token [C5]', async () => {

@@ -8,7 +8,7 @@ import {
   type Scope,
   type ScopeMatch,
 } from '@countersign/delegation';
-import type { AgentDirectory } from '../../keys/directory.js';
+import type { AgentDirectory, AgentStatus } from '../../keys/directory.js';
 import { type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import type { LinkVerifier } from './links.js';
@@ -79,15 +79,29 @@ async function localNames(
 ): Promise<DelegationClaims | Refusal> {
   const { actor } = claims;
   if (actor === undefined) return claims;
-  const statuses = await Promise.all(claims.priorActors.map(({ subject }) => statusOf(agents, subject)));
+  const found = await Promise.all(claims.priorActors.map(({ subject }) => localName(subject, namespace, agents)));
+  const statuses = found.map(({ status }) => status);
   // A chain ends with any of its ancestors, also one that the issuer only names.
   if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
   if (statuses.includes('unavailable')) return refusal('keys_unavailable');
-  const priorActors = claims.priorActors.map((prior, index) =>
-    statuses[index] === 'active' ? prior : { ...prior, subject: namespace + prior.subject },
-  );
+  const priorActors = claims.priorActors.map((prior, index) => ({
+    ...prior,
+    subject: found[index]?.id ?? prior.subject,
+  }));
   if (user.vouchedBy === 'directory') return { ...claims, priorActors };
   return { ...claims, priorActors, actor: { ...actor, subject: namespace + actor.subject } };
+}
+
+/** What a prior actor is called here, and what the directory says of that name. */
+async function localName(
+  subject: string,
+  namespace: string,
+  agents: AgentDirectory,
+): Promise<{ readonly id: string; readonly status: AgentStatus }> {
+  const status = await statusOf(agents, subject);
+  if (status !== 'unknown' || namespace === '') return { id: subject, status };
+  const id = namespace + subject;
+  return { id, status: await statusOf(agents, id) };
 }
 
 function agentOf({ agent, thumbprint }: KeyHolder): ActingAgent {
