@@ -1,4 +1,4 @@
-import { agentsFromObjects } from '@countersign/core';
+import { agentsFromObjects, memoryReplayStore } from '@countersign/core';
 import { expect, it } from 'vitest';
 import * as webBotAuth from 'web-bot-auth';
 import { signerFromJWK } from 'web-bot-auth/crypto';
@@ -159,6 +159,13 @@ onEveryHost(
       const often = botSigned(api, { parameters: { nonce: undefined } });
       await api.accepts(often, 200);
       await api.accepts(often, 200);
+    });
+
+    it('takes its room in the replay store from that of its key [A10]', async () => {
+      const guard = { replay: memoryReplayStore({ maxEntriesPerKey: 1 }) };
+      const small = await api.variant({ config: asked, start: { guard } });
+      await small.accepts(small.signed(), 200);
+      await small.refuses(botSigned(small), 503, 'replay_store_unavailable');
     });
 
     it('has no effect beside our signature, valid or not [A17]', async () => {

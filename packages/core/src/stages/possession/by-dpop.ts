@@ -81,8 +81,8 @@ async function verifyDpop(
       },
       coversField: undefined,
       use: {
-        // No thumbprint begins so: a jti never collides with the nonce of a signature.
-        keyId: `dpop:${thumbprint}`,
+        // As for signatures, so that no key gets the room of several. The hash keeps a jti apart from their nonces.
+        keyId: thumbprint,
         nonce: createHash('sha256').update(proof.id).digest('base64url'),
         created: proof.issuedAt,
         validUntil: endOfValidity(proof, dpop, clockSkewSeconds),

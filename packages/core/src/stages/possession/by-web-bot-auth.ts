@@ -43,7 +43,7 @@ export function readWebBotAuth(
         holder: { ...holder, agent: withNothingButItsName(holder.agent) },
         proof: { kind: 'web-bot-auth', keyId: thumbprint, algorithm: 'ed25519', created, tag: webBotAuthTag },
         coversField: (field) => covers(covered, field),
-        use: { keyId: `${webBotAuthTag}:${thumbprint}`, nonce, created, validUntil, codes: signatureUseCodes },
+        use: { keyId: thumbprint, nonce, created, validUntil, codes: signatureUseCodes },
       };
     },
   });

@@ -28,7 +28,8 @@ export interface MemoryReplayStore extends ReplayStore {
  * takes about 40 bytes for each (1 000 000: 40 MiB), grows as they come, and keeps what it has grown to.
  *
  * A restart empties it, so it answers `before_epoch` for what the process before this one may have served: signatures
- * created up to the second in which this process began, or before the second in which the store was made.
+ * created up to the second in which this process began, or before the second in which the store was made. Hand a guard
+ * that replaces another in the same process the same store: a new one does not know what was served in that second.
  *
  * @throws ConfigError when an option is unknown or wrong.
  *
