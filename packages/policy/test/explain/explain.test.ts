@@ -74,14 +74,14 @@ const cases: Record<string, Case> = {
   },
   'only permits for the action, where there are any': {
     policies: `@id("merge") permit(principal, action == Action::"pr.merge", resource);
-@id("create") permit(principal is User, action == Action::"pr.create", resource is Path) when { context.depth == 3 };`,
+@id("create") permit(principal is User, action == Action::"pr.create", resource is Path) when { context.proof == "3" };`,
     query: base,
     nearest: [
       [
         'create',
         ['actor', 2, 'principal is User'],
         ['resource', 2, 'resource is Path'],
-        ['other', 2, 'context.depth == 3'],
+        ['other', 2, 'context.proof == "3"'],
       ],
     ],
   },
@@ -104,11 +104,11 @@ const cases: Record<string, Case> = {
   },
   'a group of actions, by the schema, in a head and in a clause': {
     policies: `@id("group") permit(principal, action in [Action::"writing"], resource is Repo)
-when { action in Action::"writing" && context.depth == 7 };`,
+when { action in Action::"writing" && context.proof == "7" };`,
     schema: `entity Repo; action "writing";
 action "pr.create" in [Action::"writing"] appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };`,
     query: base,
-    nearest: [['group', ['other', 2, 'context.depth == 7']]],
+    nearest: [['group', ['other', 2, 'context.proof == "7"']]],
   },
   'the alternative of an unless that holds': {
     policies: `@id("u") permit(principal, action, resource) unless {
@@ -125,17 +125,17 @@ action "pr.create" in [Action::"writing"] appliesTo { principal: [Agent], resour
   },
   'alternatives of a when, as one, and without their comments': {
     policies: `@id("or") permit(principal, action, resource) when { // "one" && two
-  context.depth == 3 || // else
-    context.depth == 4
+  context.proof == "3" || // else
+    context.proof == "4"
 } when { "a // && b" == "c" };`,
     query: base,
-    nearest: [['or', ['other', 2, 'context.depth == 3 || context.depth == 4'], ['other', 4, '"a // && b" == "c"']]],
+    nearest: [['or', ['other', 2, 'context.proof == "3" || context.proof == "4"'], ['other', 4, '"a // && b" == "c"']]],
   },
   'an if, as one': {
     policies:
-      '@id("if") permit(principal, action, resource) when { if context.depth == 1 then false else true && true };',
+      '@id("if") permit(principal, action, resource) when { if context.proof == "issuer" then false else true && true };',
     query: base,
-    nearest: [['if', ['other', 1, 'if context.depth == 1 then false else true && true']]],
+    nearest: [['if', ['other', 1, 'if context.proof == "issuer" then false else true && true']]],
   },
   'an approval': {
     policies: '@id("a") permit(principal, action, resource) when { context has approval };',
@@ -232,7 +232,7 @@ No permit applies. The nearest:
     const atoms = [
       'true',
       'false',
-      'context.depth == 1',
+      'context.proof == "issuer"',
       'context has onBehalfOf',
       '!(context has approval)',
       '("a && b" == "b")',

@@ -75,17 +75,23 @@ describe('checkPolicies', () => {
     ['a permit of everything', `permit(${ALL}) when { true };`, undefined, ['1 error permit-all']],
     ['no permit of everything under a condition', `permit(${ALL}) when { context.depth == 0 };`, undefined, []],
     [
+      'a forbid that history lifts',
+      `forbid(${ALL}) unless { context.via.contains(Agent::"a") };`,
+      undefined,
+      ['1 error invalid'],
+    ],
+    [
       'the same in other words',
-      `@id("x") permit(principal, action, resource is A) when { context.depth == 1 // one
+      `@id("x") permit(principal, action, resource is A) when { context.depth <= 1 // one
  };
-permit(principal, action, resource is A) when { context.depth  ==  1 };`,
+permit(principal, action, resource is A) when { context.depth  <=  1 };`,
       undefined,
       ['3 warning duplicate'],
     ],
     [
       'a condition more',
-      `permit(principal, action, resource is A) when { context.depth == 1 && context.proof == "x" };
-permit(principal, action, resource is A) when { context.depth == 1 };`,
+      `permit(principal, action, resource is A) when { context.depth <= 1 && context.proof == "x" };
+permit(principal, action, resource is A) when { context.depth <= 1 };`,
       undefined,
       ['1 warning overlapping'],
     ],
@@ -102,7 +108,7 @@ permit(principal == Agent::"a", action == Action::"pr.create", resource == Repo:
 permit(principal in Role::"b", action, resource is A);
 permit(principal in Role::"a", action, resource is B);
 forbid(principal in Role::"a", action == Action::"x", resource is A);
-permit(principal in Role::"a", action == Action::"y", resource == B::"b") when { context.depth == 1 };`,
+permit(principal in Role::"a", action == Action::"y", resource == B::"b") when { context.depth <= 1 };`,
       undefined,
       ['5 warning overlapping'],
     ],

@@ -8,6 +8,15 @@ import type { Shapes } from '../text/policy-shape.js';
 import { depthOf, lineAt, MAX_DEPTH, MAX_TERMS, type Statement, splitPolicies, termsOf } from '../text/policy-text.js';
 import { errorText } from '../instance/error-text.js';
 
+const HISTORY_PROBLEMS = {
+  permit:
+    'a permit reads context.via (or context as a whole), or asks for much context.depth. History may forbid, never permit: ' +
+    'move it into a forbid, or ask for less depth (context.depth <= 2).',
+  forbid:
+    'more history could lift this forbid. History may forbid, never permit: forbid when context.via contains an agent or ' +
+    'context.depth > 2, or unless [...].containsAll(context.via) or context.depth <= 2.',
+};
+
 interface FileStatement extends Statement {
   readonly file: string;
   /** Position in its file, from 0. */
@@ -112,15 +121,13 @@ function faults(
 
 function named(statement: FileStatement, reading: PolicyReading, problems: string[]): Policy {
   const { file, line, position, text } = statement;
-  const { effect, annotations, scope, readsHistory } = reading;
+  const { effect, annotations, scope, permitsByHistory } = reading;
   // An @id without a value is null.
   const name = annotations['id'] === undefined ? String(position) : annotations['id'];
   if (name === null || name === '')
     problems.push(`${file}:${line}: @id is empty. Give the policy a name, like @id("drafts").`);
-  if (readsHistory) {
-    problems.push(
-      `${file}:${line}: a permit reads context.via (or context as a whole). History may forbid, never permit: move it into a forbid.`,
-    );
+  if (permitsByHistory) {
+    problems.push(`${file}:${line}: ${HISTORY_PROBLEMS[effect]}`);
   }
   return { id: `${file}#${name}`, file, line, text, effect, annotations, scope };
 }

@@ -1,6 +1,6 @@
 import { eachInTurn, type Turns } from '@countersign/common';
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { mightReadHistory, permitReadsHistory } from '../text/history.js';
+import { historyCouldPermit, mightReadHistory } from '../text/history.js';
 import type { Cedar } from '../instance/instance.js';
 import { headFromJson, type PolicyHead, readHead } from '../text/policy-head.js';
 import type { Shapes } from '../text/policy-shape.js';
@@ -10,8 +10,8 @@ import { scopesInJson, scopesInText } from '../text/scope-vocabulary.js';
 export interface PolicyReading extends PolicyHead {
   /** String literals of its conditions that could be delegated scopes. */
   readonly scopes: readonly string[];
-  /** Whether it is a permit that reads `context.via`. */
-  readonly readsHistory: boolean;
+  /** Whether more history could make it permit. */
+  readonly permitsByHistory: boolean;
 }
 
 /** By the text of the policy. */
@@ -53,8 +53,8 @@ export async function readPolicies(
 function readSameShape(cedar: Cedar, text: string, first: ReadResult): ReadResult {
   const plain = isFault(first) ? undefined : readHead(text);
   if (plain === undefined || isFault(first)) return readByJson(cedar, text);
-  const { scopes, readsHistory } = first;
-  return { ...plain.head, scopes, readsHistory };
+  const { scopes, permitsByHistory } = first;
+  return { ...plain.head, scopes, permitsByHistory };
 }
 
 export function isFault(read: ReadResult): read is readonly DetailedError[] {
@@ -73,8 +73,8 @@ function readByText(cedar: Cedar, text: string): ReadResult {
   const plain = readHead(text);
   const scopes = plain && scopesInText(plain.body);
   if (plain === undefined || scopes === undefined) return readByJson(cedar, text);
-  if (plain.head.effect === 'permit' && mightReadHistory(plain.body)) return readByJson(cedar, text);
-  return { ...plain.head, scopes, readsHistory: false };
+  if (mightReadHistory(plain.body)) return readByJson(cedar, text);
+  return { ...plain.head, scopes, permitsByHistory: false };
 }
 
 function readByJson(cedar: Cedar, text: string): ReadResult {
@@ -83,5 +83,5 @@ function readByJson(cedar: Cedar, text: string): ReadResult {
 }
 
 function readingOf(json: PolicyJson): PolicyReading {
-  return { ...headFromJson(json), scopes: scopesInJson(json), readsHistory: permitReadsHistory(json) };
+  return { ...headFromJson(json), scopes: scopesInJson(json), permitsByHistory: historyCouldPermit(json) };
 }

@@ -57,7 +57,7 @@ describe.each([
   });
 
   it('is a hit if another text is compared with a pattern', async () => {
-    const rows = await evaluated('(if context.depth > 0 then "a" else "b") like "*"', ['/a', '/b'], schema);
+    const rows = await evaluated('(if context has onBehalfOf then "a" else "b") like "*"', ['/a', '/b'], schema);
     expect(calls(rows)).toBe(1);
   });
 
@@ -71,7 +71,7 @@ describe.each([
     'context.request.path like "/a*" && ["/a"].contains(context.request.path)',
     'context.request.path == context.request.method || context.request.path like "*"',
     'context.request == {method: "POST", path: "/a"}',
-    '(if context.depth > 0 then context.request.path else "") like "/a"',
+    '(if context has onBehalfOf then context.request.path else "") like "/a"',
     `context.request.path like "/" || ${Array.from({ length: 15 }, (_, row) => `(${Array.from({ length: 19 }, (_item, column) => `context.request.path == "${row} ${column}"`).join(' || ')})`).join(' || ')}`,
   ])('is evaluated if a policy also reads it in another way: %#', async (condition) => {
     expect(calls(await evaluated(condition, ['/a', '/b', '/a'], schema))).toBe(2);
@@ -79,6 +79,6 @@ describe.each([
 });
 
 it('Cedar receives only the members of a record that a policy reads', async () => {
-  const [row] = await evaluated('context.request.path like "/a*" && context has depth', ['/a']);
+  const [row] = await evaluated('context.request.path like "/a*" && context.depth < 9', ['/a']);
   expect(row).toEqual(['allow', { depth: 1, request: { path: '/a' } }]);
 });

@@ -1,7 +1,7 @@
 import { yieldEvery } from '@countersign/common';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { permitReadsHistory } from '../../../src/cedar/text/history.js';
+import { historyCouldPermit } from '../../../src/cedar/text/history.js';
 import { freshCedar } from '../../../src/cedar/instance/instance.js';
 import { headFromJson } from '../../../src/cedar/text/policy-head.js';
 import { isFault, type ReadResult, readPolicies } from '../../../src/cedar/load/policy-reading.js';
@@ -37,7 +37,7 @@ const text = fc
 function readingOf(answer: ReturnType<typeof cedar.policyToJson>): ReadResult {
   if (answer.type === 'failure') return answer.errors;
   const { json } = answer;
-  return { ...headFromJson(json), scopes: scopesInJson(json), readsHistory: permitReadsHistory(json) };
+  return { ...headFromJson(json), scopes: scopesInJson(json), permitsByHistory: historyCouldPermit(json) };
 }
 
 function comparable(read: ReadResult | undefined): unknown {
