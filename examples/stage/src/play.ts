@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { UnexpectedTurn } from './telling.js';
 import { abilitiesOf, createTerminal, type Terminal } from './terminal.js';
 
@@ -7,6 +8,7 @@ export async function playStory(tell: (terminal: Terminal) => Promise<void>): Pr
   process.stdout.on('error', () => undefined);
   const terminal = createTerminal((text) => process.stdout.write(text), abilitiesOf(process.stdout, process.env));
   const { line, yes, good, bad } = terminal;
+  await firstSecondIsOver();
   try {
     await tell(terminal);
     line();
@@ -17,4 +19,14 @@ export async function playStory(tell: (terminal: Terminal) => Promise<void>): Pr
     line('The story ends here: it went another way than told.');
     process.exitCode = 1;
   }
+}
+
+/**
+ * The replay store in memory refuses what was signed in the second in which the process began, and the agent signs anew.
+ * A story shows single requests, so it begins after that second.
+ */
+async function firstSecondIsOver(): Promise<void> {
+  const startedAt = Date.now() - process.uptime() * 1000;
+  const over = (Math.floor(startedAt / 1000) + 1) * 1000;
+  await setTimeout(Math.max(Math.ceil(over - Date.now()), 0));
 }
