@@ -49,7 +49,8 @@ const plainJson = new RegExp(`^(?:[ !#-\\[\\]-~]{0,${maxStringUnits}}")*[ !#-\\[
 /** The same text as `render`, for an event in which nothing has to be cut or escaped; otherwise undefined. */
 function renderPlain(event: object): string | undefined {
   const json = JSON.stringify(unsealed(event));
-  return plainJson.test(json) ? json : undefined;
+  // The pattern needs stack for each string, and a text of several megabytes would exhaust it.
+  return json.length <= maxLineBytes && plainJson.test(json) ? json : undefined;
 }
 
 function render(event: object, most: number): string {

@@ -187,3 +187,9 @@ describe('a long event [F3]', () => {
     expect(parse(line)).toHaveProperty('oversize');
   });
 });
+
+it('an event of many megabytes loses fields, never its record [F3]', () => {
+  const resources = Array.from({ length: 400_000 }, (_, index) => ({ type: 'Repo', id: `acme/${index}` }));
+  const filtered = { asked: resources.length, permitted: resources.length, resources };
+  expect(parse(renderEvent(event('a', { filtered })))).toMatchObject({ id: 'a', oversize: {} });
+});
