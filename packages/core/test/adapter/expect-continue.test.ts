@@ -16,7 +16,7 @@ interface Served extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Everything below `/open` is not guarded. */
+/** A guarded server; paths below `/open` are not guarded. */
 async function serve(
   prepare: (server: Server) => void = continueAfterVerification,
   options: AdmissionOptions = {},
@@ -58,7 +58,7 @@ const plain = (target: string) =>
     body: Buffer.from('the body'),
   });
 
-/** Sends the head, and the body only when it is asked for. Says what came first, and the answer. */
+/** Sends the head, and the body only after `100 Continue`. Returns the first line received, and the body of the response. */
 async function patiently(connection: Connection, request: RawRequest): Promise<[first: string, body: string]> {
   connection.write(serialized({ ...request, body: Buffer.alloc(0) }));
   const first = await connection.nextLine();
@@ -69,7 +69,7 @@ async function patiently(connection: Connection, request: RawRequest): Promise<[
 const continued = 'HTTP/1.1 100 Continue';
 
 describe('Expect: 100-continue', () => {
-  it('is answered by Node at once without our help, and all is verified as ever [G4]', async () => {
+  it('is answered by Node at once without continueAfterVerification, and the request is verified as usual [G4]', async () => {
     await using server = await serve(() => {});
     const connection = await Connection.open(server.url);
     expect(await patiently(connection, post())).toEqual([continued, `${agentId}: the body`]);
@@ -78,7 +78,7 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it.each([false, true])('is answered once the signature has verified (streamed: %s) [G4]', async (streamed) => {
+  it.each([false, true])('is answered after the signature has verified (streamed: %s) [G4]', async (streamed) => {
     await using server = await serve(continueAfterVerification, { streamBody: () => streamed });
     const connection = await Connection.open(server.url);
     for (let round = 0; round < 2; round++) {
@@ -87,7 +87,7 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it('a refused request never sends its body, and learns at once that the connection ends [G4]', async () => {
+  it('is not answered for a refused request, whose connection is closed [G4]', async () => {
     await using server = await serve();
     const connection = await Connection.open(server.url);
     connection.write(serialized({ ...plain('/'), body: Buffer.alloc(0) }));
@@ -99,7 +99,7 @@ describe('Expect: 100-continue', () => {
     expect(await connection.nextLine()).toBe('');
   });
 
-  it('a client that does not wait is drained, and answered', async () => {
+  it('is optional: the body of a client that does not wait is drained, and the client gets its refusal', async () => {
     await using server = await serve();
     const connection = await Connection.open(server.url);
     connection.write(serialized(plain('/')));
@@ -107,7 +107,7 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it('is answered where no guard is, as soon as somebody reads', async () => {
+  it('is answered outside the guard when the handler reads the body', async () => {
     await using server = await serve();
     const connection = await Connection.open(server.url);
     expect(await patiently(connection, plain('/open'))).toEqual([continued, 'undefined: the body']);
@@ -115,14 +115,14 @@ describe('Expect: 100-continue', () => {
     connection.destroy();
   });
 
-  it('is answered for a stranger in mixed traffic, as soon as somebody reads', async () => {
+  it('is answered for an unmarked request in mixed traffic when the handler reads the body', async () => {
     await using server = await serve(continueAfterVerification, {}, { traffic: 'mixed' });
     const connection = await Connection.open(server.url);
     expect(await patiently(connection, plain('/'))).toEqual([continued, 'undefined: the body']);
     connection.destroy();
   });
 
-  it('a server that answers it already is not answered for twice [G5]', () => {
+  it('is set up once for each server [G5]', () => {
     const server = createServer();
     continueAfterVerification(server);
     expect(() => continueAfterVerification(server)).toThrow(ConfigError);

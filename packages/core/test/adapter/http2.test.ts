@@ -34,15 +34,15 @@ interface Served extends AsyncDisposable {
   readonly server: Http2SecureServer;
   readonly port: number;
   readonly session: ClientHttp2Session;
-  /** The same on the server's side. */
+  /** The server's side of all sessions. */
   readonly sessions: ReadonlySet<ServerHttp2Session>;
 }
 
 const tls = selfSigned();
 
 /**
- * A server for HTTP/2 and HTTP/1 on one port, behind a guard, with a client of HTTP/2. `before` is a middleware that the
- * guard comes after.
+ * A server for HTTP/2 and HTTP/1 on one port, behind a guard, with an HTTP/2 client. `before` is a middleware that runs
+ * before the guard.
  */
 async function serve(
   { guard }: Guarded,
@@ -77,7 +77,7 @@ async function serve(
     sessions,
     async [Symbol.asyncDispose]() {
       session.destroy();
-      // Node may miss that the client has gone.
+      // Node may miss that the client has left.
       for (const opened of sessions) opened.destroy();
       server.close();
       await once(server, 'close');
@@ -91,7 +91,7 @@ async function count(request: IncomingMessage, response: ServerResponse): Promis
   response.end(`${admissionOf(request)?.caller?.actor.id}: ${length}`);
 }
 
-/** The head of a request as a client of HTTP/2 sends it; `more` replaces or adds fields. */
+/** The head of a request as an HTTP/2 client sends it; `more` replaces or adds fields. */
 function headOf({ method, target, fields }: RawRequest, more: Record<string, string> = {}): Record<string, string> {
   const head: Record<string, string> = { ':method': method, ':path': target };
   for (const [name, value] of fields) head[name === 'Host' ? ':authority' : name.toLowerCase()] = value;
@@ -129,7 +129,7 @@ const forged = Buffer.concat([body.subarray(0, -1), Buffer.from('!')]);
 const put = () => signed({ method: 'PUT', target: '/a//b%2Fc?x=y', body });
 
 describe('the address of a request over HTTP/2 [A13]', () => {
-  it('is what :authority says', async () => {
+  it('is taken from :authority', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     expect(await send(served, signed({ target: '/x?y' }))).toMatchObject({ status: 200, body: `${agentId}: 0` });
@@ -137,7 +137,7 @@ describe('the address of a request over HTTP/2 [A13]', () => {
     expect(JSON.parse(elsewhere.body)).toMatchObject({ code: 'origin_mismatch' });
   });
 
-  it('may be said by Host beside it, if both say the same', async () => {
+  it('may be repeated in Host, if both are equal', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     expect(await send(served, signed({}), { host: 'API.acme.dev' })).toMatchObject({ status: 200 });
@@ -146,14 +146,14 @@ describe('the address of a request over HTTP/2 [A13]', () => {
     }
   });
 
-  it('is not what :scheme says: the scheme is that of the origin, as behind any proxy', async () => {
+  it('has the scheme of the configured origin, whatever :scheme says', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const request = signed({ covered: ['"@method"', '"@target-uri"'], scheme: 'https' });
     expect(await send(served, request, { ':scheme': 'http' })).toMatchObject({ status: 200 });
   });
 
-  it('a pseudo-field is no field that a signature can cover', async () => {
+  it('cannot be covered by the name of a pseudo-field', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     for (const name of ['":path"', '":authority"']) {
@@ -165,7 +165,7 @@ describe('the address of a request over HTTP/2 [A13]', () => {
 });
 
 describe('a body over HTTP/2', () => {
-  it('is held, verified and recorded, streams beside each other', async () => {
+  it('is held, verified and recorded on concurrent streams', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const responses = await Promise.all([0, 1, 2].map(() => send(served, put())));
@@ -175,7 +175,7 @@ describe('a body over HTTP/2', () => {
     );
   });
 
-  it('that was changed is refused, and the session goes on [A4]', async () => {
+  it('is refused when it was changed, and the session stays open [A4]', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const response = await send(served, tampered(put(), { body: forged }));
@@ -186,7 +186,7 @@ describe('a body over HTTP/2', () => {
     expect(await send(served, put())).toMatchObject({ status: 200 });
   });
 
-  it('without a stated length needs its digest all the same [A4]', async () => {
+  it('needs its digest also without a Content-Length [A4]', async () => {
     const parts = await guarded();
     let ran = 0;
     await using served = await serve(parts, async () => void ran++);
@@ -197,7 +197,7 @@ describe('a body over HTTP/2', () => {
     expect(ran).toBe(0);
   });
 
-  it('without a stated length is stated to its handler, for parsers that would take it for none [H1]', async () => {
+  it('gets a Content-Length for its handler, because parsers ignore a body without one [H1]', async () => {
     const parts = await guarded();
     await using served = await serve(
       parts,
@@ -208,7 +208,7 @@ describe('a body over HTTP/2', () => {
     expect(await send(served, signed({}))).toMatchObject({ status: 200, body: 'none' });
   });
 
-  it('a digest in the trailer does not count [A5]', async () => {
+  it('is refused when its digest is only in the trailer [A5]', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const request = signed({ method: 'POST', target: '/', contentType: null });
@@ -235,7 +235,7 @@ describe('a body over HTTP/2', () => {
     ['without an error', (stream) => void stream.destroy()],
     ['with an error', (stream) => void stream.destroy(new Error('gone'))],
     ['with the whole session', (_stream, session) => session.destroy()],
-  ])('that is cut off %s reaches no handler [F5]', async (_how, cut) => {
+  ])('reaches no handler when it is cut off %s [F5]', async (_how, cut) => {
     const parts = await guarded();
     let ran = 0;
     await using served = await serve(parts, async () => void ran++);
@@ -252,7 +252,7 @@ describe('a body over HTTP/2', () => {
   it.each<[string, (served: Served) => void]>([
     ['client', ({ session }) => session.destroy()],
     ['server', ({ sessions }) => sessions.forEach((opened) => opened.destroy())],
-  ])('is incomplete, not read, when the %s ended the session before the guard came [F5]', async (_who, end) => {
+  ])('is refused as incomplete when the %s ended the session before the guard ran [F5]', async (_who, end) => {
     const parts = await guarded();
     await using served = await serve(parts, count, {}, (stream) => once(stream, 'close'));
     const stream = begin(served, put());
@@ -263,7 +263,7 @@ describe('a body over HTTP/2', () => {
     expect(parts.audit.records).toMatchObject([{ phase: 'authentication', code: 'body_incomplete' }]);
   });
 
-  it('that goes to a file leaves nothing behind [G4]', async () => {
+  it('leaves nothing behind when it was spooled to a file [G4]', async () => {
     const folder = spoolFolder();
     const parts = await guarded({ memoryBodyBytes: 10_000, spoolDirectory: folder });
     await using served = await serve(parts, async (request, response) => {
@@ -278,7 +278,7 @@ describe('a body over HTTP/2', () => {
     await expectNothingLeft(folder);
   });
 
-  it('of a stranger is not read to its end [G4]', async () => {
+  it('of an unverified client is not read to its end [G4]', async () => {
     const parts = await guarded({ maxBodyBytes: 100_000_000 });
     await using served = await serve(parts);
     const stream = begin(served, unsigned({ method: 'PUT', body }));
@@ -295,10 +295,15 @@ describe('a body over HTTP/2', () => {
   });
 });
 
-describe('the stream of a stranger [G4]', () => {
+describe('the stream of an unverified client [G4]', () => {
   it.each<[string, Record<string, string>, number, (served: Served) => void]>([
-    ['that sends more than is drained', {}, 1_500_000, () => {}],
-    ['that sends unasked', { expect: '100-continue' }, 1, ({ server }) => continueAfterVerification(server)],
+    ['that sends more than the guard drains', {}, 1_500_000, () => {}],
+    [
+      'that sends without waiting for 100 Continue',
+      { expect: '100-continue' },
+      1,
+      ({ server }) => continueAfterVerification(server),
+    ],
   ])('%s is destroyed after the refusal [G4]', async (_what, more, length, prepare) => {
     const parts = await guarded();
     await using served = await serve(parts);
@@ -312,7 +317,7 @@ describe('the stream of a stranger [G4]', () => {
   });
 
   it.each([constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL])(
-    'that its client closes with code %i before the guard comes is destroyed, and the record says so [F5, G4]',
+    'is destroyed and recorded when the client closes it with code %i before the guard runs [F5, G4]',
     async (code) => {
       const parts = await guarded();
       await using served = await serve(parts, count, {}, (ours) => once(ours, 'aborted'));
@@ -328,8 +333,8 @@ describe('the stream of a stranger [G4]', () => {
   );
 });
 
-describe('a client that resets its stream [F5]', () => {
-  it('while its whole body waits for the guard: the record says body_incomplete [F5]', async () => {
+describe('a request over HTTP/2 [F5]', () => {
+  it('is recorded as body_incomplete when the client resets it while its whole body is buffered [F5]', async () => {
     const parts = await guarded();
     const reset = new Deferred();
     const guard: Guard = {
@@ -356,7 +361,7 @@ describe('a client that resets its stream [F5]', () => {
 describe('a streamed body over HTTP/2', () => {
   const chosen: AdmissionOptions = { streamBody: () => true };
 
-  it('flows while it comes, and ends at its end', async () => {
+  it('is passed on while it arrives, and ends at its end', async () => {
     const parts = await guarded();
     const begun = new Deferred();
     await using served = await serve(
@@ -375,7 +380,7 @@ describe('a streamed body over HTTP/2', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('that was changed fails its handler, and the outcome says so [A4]', async () => {
+  it('fails its handler when it was changed, and the outcome names the code [A4]', async () => {
     const parts = await guarded();
     await using served = await serve(parts, count, chosen);
     expect(await send(served, tampered(put(), { body: forged }))).toMatchObject({ status: 401 });
@@ -383,7 +388,7 @@ describe('a streamed body over HTTP/2', () => {
     expect(await send(served, put())).toMatchObject({ status: 200 });
   });
 
-  it('that is cut off fails its handler, and never ends [F5]', async () => {
+  it('fails its handler when it is cut off [F5]', async () => {
     const parts = await guarded();
     const failed = new Deferred<unknown>();
     const begun = new Deferred();
@@ -403,7 +408,7 @@ describe('a streamed body over HTTP/2', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'aborted', code: 'body_incomplete', undecided: true });
   });
 
-  it('that its handler leaves unread ends, and its outcome is recorded', async () => {
+  it('is recorded as incomplete when its handler leaves it unread', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => void response.end('early'), chosen);
     const stream = begin(served, put());
@@ -417,7 +422,7 @@ describe('a streamed body over HTTP/2', () => {
     });
   });
 
-  it('that its handler leaves unread, and is longer than is drained, gets its outcome, and the guard closes [F5]', async () => {
+  it('does not delay the closing of the guard when it is left unread and is larger than the guard drains [F5]', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => void response.end('early'), chosen);
     const request = signed({ method: 'POST', body: Buffer.alloc(1_500_000) });
@@ -430,7 +435,7 @@ describe('a streamed body over HTTP/2', () => {
 });
 
 describe('the outcome of an exchange over HTTP/2 [F5]', () => {
-  it.each(['HEAD', 'GET'])('of %s is recorded', async (method) => {
+  it.each(['HEAD', 'GET'])('is recorded for %s', async (method) => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => void response.writeHead(204).end());
     const stream = begin(served, signed({ method }));
@@ -438,7 +443,7 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 204, undecided: true });
   });
 
-  it('of a client that went away before the answer', async () => {
+  it('is aborted when the client left before the response', async () => {
     const parts = await guarded();
     const arrived = new Deferred();
     await using served = await serve(parts, async () => arrived.resolve());
@@ -448,7 +453,7 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'aborted', undecided: true });
   });
 
-  it('of a client that went away in the middle of the answer', async () => {
+  it('is aborted with a status when the client left in the middle of the response', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => void response.writeHead(200).write('half'));
     const stream = begin(served, signed({}));
@@ -457,7 +462,7 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'aborted', status: 200, undecided: true });
   });
 
-  it('of requests on a silent connection that the server gave up on', async () => {
+  it('is timed_out for all requests on a silent connection that the server closed', async () => {
     const parts = await guarded({ onTrouble: () => {} });
     const arrived = new Deferred();
     let requests = 0;
@@ -485,7 +490,7 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('of one that the application answered in spite of the time', async () => {
+  it('is finished when the application answered after the timeout', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => {
       response.setTimeout(20, () => response.end('late'));
@@ -494,7 +499,7 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('of one that the application gave up on', async () => {
+  it('is timed_out when the application destroyed the response after a timeout', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => {
       response.setTimeout(20, () => response.destroy());
@@ -503,7 +508,7 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'timed_out', undecided: true });
   });
 
-  it('of a client that went away while it was being verified', async () => {
+  it('is replaced by a body_incomplete record when the client left during verification', async () => {
     const arrived = new Deferred();
     const gone = new Deferred();
     const parts = await guarded({
@@ -529,8 +534,8 @@ describe('the outcome of an exchange over HTTP/2 [F5]', () => {
   });
 });
 
-describe('beside HTTP/2', () => {
-  it('HTTP/1 is served on the same port', async () => {
+describe('a server for HTTP/2', () => {
+  it('guards HTTP/1 on the same port', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     const { method, target, fields } = put();
@@ -549,7 +554,7 @@ describe('beside HTTP/2', () => {
     expect([response.statusCode, text]).toEqual([200, `${agentId}: 300000`]);
   });
 
-  it('Expect: 100-continue waits for the signature', async () => {
+  it('answers Expect: 100-continue after the signature has verified', async () => {
     const parts = await guarded();
     await using served = await serve(parts);
     continueAfterVerification(served.server);

@@ -17,7 +17,7 @@ async function received(bytes: string): Promise<HttpRequest> {
 }
 
 describe('incomingRequest', () => {
-  it('keeps the target undecoded, and each field line as it came', async () => {
+  it('keeps the target undecoded, and each field line as received', async () => {
     const request = await received(
       'GET /a/../b%2Fc?q=1&q=2 HTTP/1.1\r\nHost: test\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\n',
     );
@@ -28,12 +28,12 @@ describe('incomingRequest', () => {
     });
   });
 
-  it('takes the address from the connection, never from a field [A13]', async () => {
+  it('takes the remote address from the connection, never from a field [A13]', async () => {
     const request = await received('GET / HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 10.9.8.7\r\n\r\n');
     expect(request.remoteAddress).toBe('127.0.0.1');
   });
 
-  it('leaves an absolute-form target as it stands [A13]', async () => {
+  it('keeps an absolute-form target [A13]', async () => {
     expect(await received('GET http://evil.example/x HTTP/1.1\r\nHost: test\r\n\r\n')).toMatchObject({
       target: 'http://evil.example/x',
     });

@@ -7,17 +7,17 @@ describe('checkAdmissionOptions', () => {
     ['a path', '/upload'],
     ['true', true],
     ['null', null],
-  ])('refuses %s as the choice of what is streamed [G5]', (_name, streamBody) => {
+  ])('refuses %s as streamBody [G5]', (_name, streamBody) => {
     expect(() => checkAdmissionOptions({ streamBody: streamBody as never })).toThrow(ConfigError);
     expect(() => checkAdmissionOptions({ streamBody: () => true })).not.toThrow();
   });
 
-  it("refuses what is neither 'refuse' nor 'authenticated' for unmapped routes [G5]", () => {
+  it("refuses a value of unmapped other than 'refuse' and 'authenticated' [G5]", () => {
     expect(() => checkAdmissionOptions({ unmapped: 'allow' as never })).toThrow(/'unmapped' must be 'refuse' or/);
     expect(() => checkAdmissionOptions({ unmapped: 'authenticated' })).not.toThrow();
   });
 
-  it('refuses a misspelt option, and says which was meant [G5]', () => {
+  it('refuses a misspelt option, and suggests the right one [G5]', () => {
     const misspelt = { streamBodies: () => true } as never;
     expect(() => checkAdmissionOptions(misspelt)).toThrow(/Did you mean 'streamBody'/);
   });

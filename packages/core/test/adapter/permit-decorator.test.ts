@@ -24,7 +24,7 @@ class Standard {
   }
 }
 
-/** What a compiler makes of a decorator with `experimentalDecorators`. */
+/** Applies a decorator as a compiler with `experimentalDecorators` does. */
 function legacy(target: object, key: string, decorator: PermitDecorator): void {
   const descriptor = Object.getOwnPropertyDescriptor(target, key) as PropertyDescriptor;
   decorator(target, key, descriptor);
@@ -32,17 +32,17 @@ function legacy(target: object, key: string, decorator: PermitDecorator): void {
 }
 
 describe('a permit decorator', () => {
-  it('asks with the arguments of the call, and then runs the method with its own this', async () => {
+  it('decides with the arguments of the call, then runs the method with its own this', async () => {
     asked.length = 0;
     expect(await new Standard().greet('you')).toBe('standard greets you');
     expect(asked).toEqual([['you']]);
   });
 
-  it('does not run a method that is not permitted', async () => {
+  it('does not run a method that is denied', async () => {
     expect(await new Standard().remove()).toBeUndefined();
   });
 
-  it('rejects with an error of the method, or tells the host of it', async () => {
+  it('rejects with an error of the method, or passes it to onError', async () => {
     const told: unknown[] = [];
     const tell = methodDecorator('@Permit', async () => true, {
       onError: (error, args) => void told.push(error, ...args),
@@ -79,12 +79,12 @@ describe('a permit decorator', () => {
     expect(await new Legacy().remove()).toBeUndefined();
   });
 
-  it('keeps the name and the number of parameters, which routers look at', () => {
+  it('keeps the name and the number of parameters, which routers read', () => {
     expect(new Standard().greet.name).toBe('greet');
     expect(new Standard().greet).toHaveLength(1);
   });
 
-  it('guards a bound copy and an arrow around it too; only the bound copy is known to be guarded', async () => {
+  it('guards a bound copy and an arrow around the method, and marks only the bound copy', async () => {
     const instance = new Standard();
     expect(isPermit(instance.greet)).toBe(true);
     const bound = instance.greet.bind(instance);

@@ -4,11 +4,14 @@ import { wholeResource } from '../../src/adapter/resource.js';
 import { IncompleteResource } from '@countersign/policy';
 
 describe('wholeResource', () => {
-  it.each(['acme/api', 'null/api', 'undefinedness', 'Undefined', 'nullable', '0'])('leaves %s alone', (id) => {
-    const made = { type: 'Repo', id };
-    expect(wholeResource(made)).toBe(made);
-    expect(wholeResource(undefined)).toBeUndefined();
-  });
+  it.each(['acme/api', 'null/api', 'undefinedness', 'Undefined', 'nullable', '0'])(
+    'accepts the id %s unchanged',
+    (id) => {
+      const made = { type: 'Repo', id };
+      expect(wholeResource(made)).toBe(made);
+      expect(wholeResource(undefined)).toBeUndefined();
+    },
+  );
 
   it.each([
     [7, '7'],
@@ -16,14 +19,14 @@ describe('wholeResource', () => {
     [-1, '-1'],
     [Number.MAX_SAFE_INTEGER, '9007199254740991'],
     [12345678901234567890n, '12345678901234567890'],
-  ])('makes text of the whole number %s', (id, text) => {
+  ])('converts the integer %s to text', (id, text) => {
     const made = { type: 'Order', id, attributes: { open: true } };
     expect(wholeResource(made)).toEqual({ ...made, id: text });
     expect(() => checkPermission('permit', 'order.read', made, {})).not.toThrow();
   });
 
   it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
-    'refuses the number %s, which names nothing or more than one thing [D11]',
+    'refuses the number %s, which is not a safe integer [D11]',
     (id) => {
       expect(() => wholeResource({ type: 'Order', id })).toThrow("'id' is of type number");
       expect(() => checkPermission('permit', 'order.read', { type: 'Order', id }, {})).toThrow(
@@ -33,7 +36,7 @@ describe('wholeResource', () => {
   );
 
   it.each(['undefined', 'null', 'NaN', '[object Object]', 'acme/undefined', 'undefined/api', String(undefined)])(
-    'takes no policy to %s, which is no name but what JavaScript writes for nothing [D12]',
+    'refuses the id %s, which JavaScript writes for a missing value [D12]',
     (id) => {
       expect(() => wholeResource({ type: 'Repo', id })).toThrow(/'id' reads as JavaScript writes what is not there/);
       // Where a host has no routes, permit is written with the id of each request, and a client must not make it throw.
@@ -42,13 +45,13 @@ describe('wholeResource', () => {
   );
 
   it.each(['/repos/undefined/api', '/repos/%75ndefined', '/repos?id=null', '/repos/[object%20Object]'])(
-    'finds nothing if the client itself wrote such a text, as in %s [D12]',
+    'yields no resource when the client itself sent such a text, as in %s [D12]',
     (target) => {
       expect(wholeResource({ type: 'Repo', id: 'undefined' }, target)).toBeUndefined();
     },
   );
 
-  it('blames the application if the target cannot be decoded, and says no such text [D12]', () => {
+  it('blames the application when the target cannot be decoded [D12]', () => {
     expect(() => wholeResource({ type: 'Repo', id: 'undefined' }, '/%')).toThrow(/is a route parameter misspelt/);
   });
 
@@ -56,7 +59,7 @@ describe('wholeResource', () => {
     [undefined, 'undefined'],
     ['', 'empty'],
     [['a', 'b'], 'a list'],
-  ])('takes no policy to the id %j, and says that it is %s [D12]', (id, what) => {
+  ])('refuses the id %j, and says that it is %s [D12]', (id, what) => {
     expect(() => wholeResource({ type: 'Repo', id })).toThrow(
       `a resource needs a type and an id, both text, and 'id' is ${what}`,
     );
@@ -70,7 +73,7 @@ describe('wholeResource', () => {
       { type: 7, id: null },
       "a resource needs a type and an id, both text, and 'type' is of type number and 'id' is null",
     ],
-  ])('of %j it names members and kinds, never values [F2]', (made, text) => {
+  ])('names members and types of %j, never values [F2]', (made, text) => {
     expect(() => wholeResource(made as never)).toThrow(new IncompleteResource(text));
   });
 });

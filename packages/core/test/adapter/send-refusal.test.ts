@@ -29,7 +29,7 @@ describe('sendRefusal', () => {
     }
   });
 
-  it('sends no body for HEAD, and the next answer is not misread', async () => {
+  it('sends no body for HEAD, so that the next answer is read correctly', async () => {
     await using server = await serve(
       (request, response) => {
         request.resume();
@@ -44,7 +44,7 @@ describe('sendRefusal', () => {
     expect(await client.response()).toMatchObject({ status: 401, body: refused.body });
   });
 
-  it('says that it closes when the request was not read whole, answers at once, and waits for the rest', async () => {
+  it('answers at once with connection: close when the request was not read whole, and waits for the rest', async () => {
     const cameWhole = new Deferred<boolean>();
     await using server = await serve((request, response) => {
       request.once('close', () => cameWhole.resolve(request.complete));

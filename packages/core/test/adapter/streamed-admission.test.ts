@@ -59,7 +59,7 @@ describe('a streamBody that fails', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no such route'))],
-  ])('leaves the body held, and is reported when it %s [G4]', async (_title, streamBody) => {
+  ])('leaves the body held, and is reported, when it %s [G4]', async (_title, streamBody) => {
     const troubles: string[] = [];
     const parts = await guarded({ onTrouble: (trouble) => troubles.push(trouble) });
     let handled = 0;
@@ -81,7 +81,7 @@ describe('a streamBody that fails', () => {
 });
 
 describe('a streamed body behind a guard', () => {
-  it('reaches its handler before its end has come', async () => {
+  it('reaches its handler before its end has arrived', async () => {
     const parts = await guarded();
     const begun = new Deferred();
     await using server = await streaming(parts, async (request, response) => {
@@ -99,7 +99,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200, undecided: true });
   });
 
-  it('that was changed fails its handler, and the outcome says so [A4]', async () => {
+  it('fails its handler when it was changed, and the outcome names the code [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, count);
     expect(await send(server.url, tampered(put(), { body: forged }))).toMatchObject({
@@ -109,7 +109,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
   });
 
-  it('that was changed marks the outcome whatever the handler has answered [A4]', async () => {
+  it('adds its code to the outcome when it was changed, whatever the handler answered [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (_request, response) => void response.end('done'));
     const bytes = serialized(tampered(put(), { body: forged }));
@@ -126,7 +126,7 @@ describe('a streamed body behind a guard', () => {
     connection.destroy();
   });
 
-  it('is answered by the guard itself where the handler listens for no error [A4]', async () => {
+  it('is refused by the guard itself when the handler has no error listener [A4]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, async (request, response) => {
       request.on('data', () => {});
@@ -144,7 +144,7 @@ describe('a streamed body behind a guard', () => {
     });
   });
 
-  it('that the client does not end marks the outcome [F5]', async () => {
+  it('adds body_incomplete to the outcome when the client does not end it [F5]', async () => {
     const parts = await guarded();
     const reading = new Deferred();
     await using server = await streaming(parts, async (request, response) => {
@@ -158,7 +158,7 @@ describe('a streamed body behind a guard', () => {
     expect(await outcomeOf(parts)).toMatchObject({ code: 'body_incomplete' });
   });
 
-  it('needs a digest that is covered, and a covered type, before a byte flows [A4]', async () => {
+  it('needs a covered digest and a covered content type before the first byte is passed on [A4]', async () => {
     const parts = await guarded();
     let ran = 0;
     await using server = await streaming(parts, async () => void ran++);
@@ -175,7 +175,7 @@ describe('a streamed body behind a guard', () => {
     expect(ran).toBe(0);
   });
 
-  it('a digest in the trailer does not count [A5]', async () => {
+  it('is refused when its digest is only in the trailer [A5]', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, count);
     const request = signed({
@@ -190,7 +190,7 @@ describe('a streamed body behind a guard', () => {
     expect(JSON.parse(response.body)).toMatchObject({ code: 'digest_required' });
   });
 
-  it('uses its nonce up before it flows: a copy that comes meanwhile is refused [A10]', async () => {
+  it('reserves its nonce before its first byte is passed on, so that a concurrent copy is refused [A10]', async () => {
     const parts = await guarded();
     const begun = new Deferred();
     await using server = await streaming(parts, async (request, response) => {
@@ -209,7 +209,7 @@ describe('a streamed body behind a guard', () => {
     connection.destroy();
   });
 
-  it('is not there when there is none', async () => {
+  it('may be absent', async () => {
     const parts = await guarded();
     await using server = await streaming(parts, count);
     expect(await send(server.url, signed({ method: 'PUT', target: '/upload' }))).toMatchObject({ status: 200 });
@@ -230,7 +230,7 @@ describe('a streamed body behind a guard', () => {
     expect(parts.audit.records.map(({ phase, code }) => [phase, code])).toEqual([['decision', 'policy_denied']]);
   });
 
-  it('everything else is held, and so is what a choice that is no boolean is about', async () => {
+  it('is held instead when streamBody does not return true', async () => {
     const parts = await guarded();
     let ran = 0;
     const never = { streamBody: (() => Promise.resolve(true)) as unknown as () => boolean };
@@ -247,7 +247,7 @@ describe('a streamed body behind a guard', () => {
     expect(ran).toBe(0);
   });
 
-  it('of a stranger in mixed traffic passes through', async () => {
+  it('passes through in mixed traffic when the request is unmarked', async () => {
     const parts = await guarded({ traffic: 'mixed' });
     await using server = await streaming(parts, count);
     const request = unsigned({
@@ -261,7 +261,7 @@ describe('a streamed body behind a guard', () => {
     expect(await send(server.url, request)).toMatchObject({ status: 200, body: 'undefined: 300000' });
   });
 
-  it('an outcome that waits for its body is recorded before the guard closes its log [F5]', async () => {
+  it('delays the closing of the log until its outcome is recorded [F5]', async () => {
     const written: string[] = [];
     const audit = {
       write: async ({ phase, outcome }: AuditEvent) => void written.push(`${phase} ${outcome?.code}`),

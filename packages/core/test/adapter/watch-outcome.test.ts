@@ -35,7 +35,7 @@ class Watched {
     });
   }
 
-  /** Whatever could still be called back has been. */
+  /** All outcomes, after every pending callback has run. */
   async all(): Promise<readonly AuditOutcome[]> {
     await this.closed.promise;
     for (let turn = 0; turn < 5; turn++) await setImmediate();
@@ -44,7 +44,7 @@ class Watched {
 }
 
 describe('watchOutcome calls back exactly once', () => {
-  it('finished, with its status [F5]', async () => {
+  it('with finished and its status [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response) => {
       response.statusCode = 201;
@@ -56,7 +56,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'finished', status: 201 }]);
   });
 
-  it('timed out, when the server gave up on a silent connection [F5]', async () => {
+  it('with timed_out when the server closes a silent connection [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((request) => {
       request.socket.setTimeout(20);
@@ -66,7 +66,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'timed_out' }]);
   });
 
-  it('finished, when the application answered in spite of the time [F5]', async () => {
+  it('with finished when the application answers after the timeout [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response) => {
       response.setTimeout(20, () => response.end('late'));
@@ -77,7 +77,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'finished', status: 200 }]);
   });
 
-  it('threw, with the status that was sent for it [F5]', async () => {
+  it('with threw and the status that was sent [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response, watch) => {
       watch.threw(new Error('failed'));
@@ -90,7 +90,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'threw', status: 500 }]);
   });
 
-  it('threw in the middle of the answer, which the framework then cuts off [F5]', async () => {
+  it('with threw when the handler fails in the middle of the response [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((request, response, watch) => {
       response.write('half');
@@ -103,7 +103,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'threw', status: 200 }]);
   });
 
-  it('aborted before the answer: no status, whatever the framework has set [F5]', async () => {
+  it('with aborted and no status when the client leaves before the response [F5]', async () => {
     const watched = new Watched();
     const arrived = new Deferred();
     await using server = await watched.serve((_request, response) => {
@@ -117,7 +117,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'aborted' }]);
   });
 
-  it('aborted while it streams [F5]', async () => {
+  it('with aborted when the client leaves in the middle of the response [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve((_request, response) => void response.writeHead(206).write('half'));
     using client = await RawClient.open(server);
@@ -127,7 +127,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'aborted', status: 206 }]);
   });
 
-  it('aborted before the watch began [F5]', async () => {
+  it('with aborted when the client left before the watch began [F5]', async () => {
     const watched = new Watched();
     await using server = await watched.serve(() => {}, { late: true });
     using client = await RawClient.open(server);
@@ -137,7 +137,7 @@ describe('watchOutcome calls back exactly once', () => {
     expect(await watched.all()).toEqual([{ result: 'aborted' }]);
   });
 
-  it('finished before the watch began [F5]', async () => {
+  it('with finished when the response ended before the watch began [F5]', async () => {
     const outcomes: AuditOutcome[] = [];
     await using server = await serve((request, response) => {
       request.resume();
@@ -152,7 +152,7 @@ describe('watchOutcome calls back exactly once', () => {
   });
 });
 
-/** Serves them in their order, and notes each outcome at the place of its request. */
+/** A server that keeps each outcome at the index of its request. */
 async function pipelined(
   handle: (place: number, response: ServerResponse) => void,
 ): Promise<{ readonly outcomes: (AuditOutcome | undefined)[]; readonly server: TestServer }> {
@@ -167,8 +167,8 @@ async function pipelined(
 
 const gets = (count: number): string => 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(count);
 
-describe('watchOutcome of pipelined requests', () => {
-  it('aborted, those too whose answer never had its turn [F5]', async () => {
+describe('watchOutcome with pipelined requests calls back', () => {
+  it('with aborted for requests whose response was never sent [F5]', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       if (place === 1) response.writeHead(201).end();
     });
@@ -181,7 +181,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toEqual([aborted, aborted, aborted]), patiently);
   });
 
-  it('aborted, whose turn came on a connection that was no more [F5]', async () => {
+  it('with aborted for a response that was due after the connection closed [F5]', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       response.end(place === 0 ? Buffer.alloc(20_000_000) : 'short');
     });
@@ -194,7 +194,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toMatchObject([{ result: 'aborted' }, { result: 'aborted' }]), patiently);
   });
 
-  it('aborted before the watch began [F5]', async () => {
+  it('with aborted when the connection closed before the watch began [F5]', async () => {
     const outcomes: AuditOutcome[] = [];
     const arrived = new Deferred();
     await using server = await serve((request, response) => {
@@ -209,7 +209,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toEqual([{ result: 'aborted' }]), patiently);
   });
 
-  it('finished, and aborted behind an answer that closes the connection [F5]', async () => {
+  it('with aborted for a request after a response that closes the connection [F5]', async () => {
     const { outcomes, server } = await pipelined((place, response) => {
       if (place === 1) response.setHeader('connection', 'close');
       response.end();
@@ -221,7 +221,7 @@ describe('watchOutcome of pipelined requests', () => {
     await vi.waitFor(() => expect(outcomes).toEqual([finished, finished, { result: 'aborted' }]), patiently);
   });
 
-  it('a thousand on one connection leave nothing on it [G4]', async () => {
+  it('without leaving listeners on a connection after 1,000 requests [G4]', async () => {
     const warned = vi.spyOn(process, 'emitWarning');
     const sockets = new Set<Socket>();
     const { outcomes, server } = await pipelined((_place, response) => {
@@ -254,7 +254,7 @@ function refusalError(): RefusalError {
   return new RefusalError(refused, refusalResponse(refused, ''));
 }
 
-it('watchOutcome keeps no answer that has ended, as long as its connection lives [G4]', async () => {
+it('watchOutcome retains no ended response while its connection stays open [G4]', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const answers: WeakRef<ServerResponse>[] = [];
@@ -274,10 +274,10 @@ it('watchOutcome keeps no answer that has ended, as long as its connection lives
   }, patiently);
 });
 
-describe('watchOutcome says whether the answer was the refusal of the host', () => {
+describe("watchOutcome tells whether the response was the guard's refusal", () => {
   it.each<[string, (response: ServerResponse, watch: OutcomeWatch) => void, object]>([
     [
-      'it was',
+      'it was the refusal',
       (response, watch) => {
         watch.refused(403);
         response.writeHead(403).end();
@@ -285,7 +285,7 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       { refused: true, outcome: { result: 'finished', status: 403 } },
     ],
     [
-      'it would have been, but the client went away',
+      'it was to be the refusal, but the client left',
       (response, watch) => {
         watch.refused(403);
         response.req.socket.destroy();
@@ -293,7 +293,7 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       { refused: true, outcome: { result: 'aborted' } },
     ],
     [
-      'the application answered in spite of it',
+      'the application answered instead',
       (response, watch) => {
         watch.refused(403);
         response.writeHead(200).end();
@@ -301,12 +301,12 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       { refused: false, outcome: { result: 'finished', status: 200 } },
     ],
     [
-      'the application said 403 itself',
+      'the application answered 403 itself',
       (response) => void response.writeHead(403).end(),
       { refused: false, outcome: { result: 'finished', status: 403 } },
     ],
     [
-      'the host threw it, which is no failure of a handler',
+      'the host threw the refusal, which is not a failure of the handler',
       (response, watch) => {
         const error = refusalError();
         watch.refused(error);
@@ -316,7 +316,7 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       { refused: false, outcome: { result: 'finished', status: 403 } },
     ],
     [
-      'the handler threw one, as a streamed body does',
+      'the handler threw a RefusalError, as a streamed body does',
       (response, watch) => {
         watch.threw(refusalError());
         response.writeHead(403).end();
@@ -324,7 +324,7 @@ describe('watchOutcome says whether the answer was the refusal of the host', () 
       { refused: false, outcome: { result: 'threw', status: 403 } },
     ],
     [
-      'the handler threw nothing at all',
+      'the handler threw undefined',
       (response, watch) => {
         watch.threw(undefined);
         response.writeHead(500).end();

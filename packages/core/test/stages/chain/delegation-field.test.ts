@@ -16,12 +16,12 @@ const codeOf = (...values: string[]) => {
 };
 
 describe('the Agent-Delegation field', () => {
-  it('absent: no links', () => {
+  it('yields no links when absent', () => {
     expect(read()).toEqual([]);
     expect(readDelegationField(['Host', 'a', 'X-Agent-Delegation', 'b'], 5)).toEqual([]);
   });
 
-  it('a List of Tokens, in order, whatever the case of its name', () => {
+  it('yields the Tokens of its List in order, for any case of its name', () => {
     expect(read('eyJ.a-_.c')).toEqual(['eyJ.a-_.c']);
     expect(read('a, b ,c,\td')).toEqual(['a', 'b', 'c', 'd']);
     expect(readDelegationField(['agent-DELEGATION', 'a'], 5)).toEqual(['a']);
@@ -43,22 +43,22 @@ describe('the Agent-Delegation field', () => {
     ['1.2.3'],
     ['a\u00e9'],
     ['a'.repeat(25_000)],
-  ])('%j is malformed [B10]', (value) => {
+  ])('is malformed with the value %j [B10]', (value) => {
     expect(codeOf(value)).toBe('delegation_malformed');
   });
 
-  it('two fields are malformed, as one value they are a chain [C2]', () => {
+  it('is malformed when it appears twice, although the joined value would be a chain [C2]', () => {
     expect(codeOf('a', 'b')).toBe('delegation_malformed');
     expect(codeOf('a', 'a')).toBe('delegation_malformed');
   });
 
-  it('more links than delegations are accepted [C1]', () => {
+  it('refuses more links than the maximum [C1]', () => {
     expect(read('a, b, c, d, e')).toHaveLength(5);
     expect(codeOf('a, b, c, d, e, f')).toBe('delegation_too_deep');
     expect(readDelegationField(['Agent-Delegation', 'a'], 0)).toMatchObject({ code: 'delegation_too_deep' });
   });
 
-  it('whatever it holds, it is links or a refusal', () => {
+  it('yields links or a refusal for any value', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (value) => {
         const links = read(value);

@@ -70,7 +70,7 @@ class OneAgent implements AgentDirectory {
 }
 
 describe('a link', () => {
-  it.each(['EdDSA', 'Ed25519'])('signed with %s by a registered key counts', async (alg) => {
+  it.each(['EdDSA', 'Ed25519'])('is accepted when a registered key signed it with %s', async (alg) => {
     const text = link({}, { alg });
     expect(await verifier().verify([text], { token: undefined, now })).toMatchObject([
       {
@@ -81,23 +81,23 @@ describe('a link', () => {
     ]);
   });
 
-  it('none: nothing to verify', async () => {
+  it('need not be present', async () => {
     expect(await verifier().verify([], { token: undefined, now })).toEqual([]);
   });
 
   it.each<[string, string, string]>([
-    ['another key', link({}, {}, b), 'delegation_invalid'],
-    ['a key that nobody knows', link({}, { kid: b.thumbprint }, b), 'delegation_invalid'],
-    ['another audience', link({ aud: 'https://other.example' }), 'delegation_audience_mismatch'],
-    ['a day', link({ exp: now + 86_400 }), 'delegation_invalid'],
-    ['the past', link({ iat: now - 60, exp: now - 6 }), 'delegation_expired'],
-    ['the future', link({ iat: now + 6 }), 'delegation_expired'],
-    ['an unknown claim', link({ nbf: now }), 'delegation_malformed'],
-  ])('of %s does not count', async (_, text, code) => {
+    ['signed by another key', link({}, {}, b), 'delegation_invalid'],
+    ['signed by an unknown key', link({}, { kid: b.thumbprint }, b), 'delegation_invalid'],
+    ['for another audience', link({ aud: 'https://other.example' }), 'delegation_audience_mismatch'],
+    ['that is valid for a day', link({ exp: now + 86_400 }), 'delegation_invalid'],
+    ['that has expired', link({ iat: now - 60, exp: now - 6 }), 'delegation_expired'],
+    ['issued in the future', link({ iat: now + 6 }), 'delegation_expired'],
+    ['with an unknown claim', link({ nbf: now }), 'delegation_malformed'],
+  ])('%s is refused', async (_, text, code) => {
     expect(await codeOf(text)).toBe(code);
   });
 
-  it('a signature cut, lengthened, or with an S that is not canonical does not count [A15]', async () => {
+  it('is refused when its signature is truncated, extended or has a non-canonical S [A15]', async () => {
     const [header, payload, signature = ''] = link().split('.');
     const bytes = Buffer.from(signature, 'base64url');
     // RFC 8032 §5.1.7: S + L verifies where only the equation is looked at.
@@ -118,22 +118,19 @@ describe('a link', () => {
     ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 })],
     ['P-256', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
     ['Ed448', generateKeyPairSync('ed448')],
-  ])(
-    'one that verifies with a key of type %s does not count, whatever the directory holds [B1]',
-    async (_type, pair) => {
-      const agents = new OneAgent();
-      agents.publicKey = pair.publicKey;
-      expect(await codeOf(link({}, {}, { ...a, privateKey: pair.privateKey }), now, verifier(agents))).toBe(
-        'delegation_invalid',
-      );
-    },
-  );
+  ])('is refused when it verifies with a key of type %s from the directory [B1]', async (_type, pair) => {
+    const agents = new OneAgent();
+    agents.publicKey = pair.publicKey;
+    expect(await codeOf(link({}, {}, { ...a, privateKey: pair.privateKey }), now, verifier(agents))).toBe(
+      'delegation_invalid',
+    );
+  });
 
-  it('what is wrong with a link that is not genuine is not told', async () => {
+  it('is refused for its signature first, so that a forger learns nothing about its claims', async () => {
     expect(await codeOf(link({ nbf: now }, {}, b))).toBe('delegation_invalid');
   });
 
-  it('the first that does not count refuses all', async () => {
+  it('refuses the chain when it is not genuine, before later links are read', async () => {
     const verified = await verifier().verify([link(), link({}, {}, b), 'x'], { token: undefined, now });
     expect(verified).toMatchObject({ code: 'delegation_invalid' });
   });
@@ -144,13 +141,13 @@ describe('a key that the issuer of the token vouches for [A11]', () => {
   const token = { claims, namespace: 'partner:', hash: 'x', issuer: {} } as unknown as VerifiedToken;
   const guests = link({ iss: 'agent-guest' }, { kid: b.thumbprint }, b);
 
-  it('counts for the first link, under its name there', async () => {
+  it("verifies the first link, under the name in the issuer's namespace", async () => {
     expect(await verifier().verify([guests], { token, now })).toMatchObject([
       { claims: { issuer: 'partner:agent-guest' }, delegator: { vouchedBy: 'issuer' } },
     ]);
   });
 
-  it('counts for no other link, and for none without the token', async () => {
+  it('verifies no other link, and none without the token', async () => {
     const links = verifier();
     expect(await links.verify([link(), guests], { token, now })).toMatchObject({ code: 'delegation_invalid' });
     expect(await links.verify([guests], { token: undefined, now })).toMatchObject({ code: 'delegation_invalid' });
@@ -158,7 +155,7 @@ describe('a key that the issuer of the token vouches for [A11]', () => {
 });
 
 describe('a link that was verified before [C7]', () => {
-  it('is asked about each time: agent, key, clock', async () => {
+  it('is checked again each time for agent, key and time', async () => {
     const agents = new OneAgent();
     const links = verifier(agents);
     const text = link();
@@ -175,7 +172,7 @@ describe('a link that was verified before [C7]', () => {
     expect(await codeOf(text, now, links)).toBe('ok');
   });
 
-  it('is remembered within bounds of memory, so that fat ones only push each other out [A16]', async () => {
+  it('is cached within a bound of memory, so that large links evict each other only [A16]', async () => {
     const links = verifier();
     const fat = { authorization_details: [{ type: 'Repo', other: Array.from({ length: 990 }, () => ({})) }] };
     const before = heapUsed();
@@ -187,7 +184,7 @@ describe('a link that was verified before [C7]', () => {
     expect(await codeOf(link(), now, links)).toBe('ok');
   });
 
-  it('does not count under another key, should the directory give one', async () => {
+  it('is refused when the directory returns another key for its thumbprint', async () => {
     const agents = new OneAgent();
     const links = verifier(agents);
     const text = link();
@@ -198,7 +195,7 @@ describe('a link that was verified before [C7]', () => {
     expect(await codeOf(text, now, links)).toBe('ok');
   });
 
-  it('an outage of the directory is ours', async () => {
+  it('is refused as our outage when the directory fails', async () => {
     const agents = new OneAgent();
     const links = verifier(agents);
     expect(await codeOf(link(), now, links)).toBe('ok');
@@ -214,26 +211,26 @@ function withIssTwice(part: string): string {
   return Buffer.from(text.replace('{', '{"iss":"x","iss":"y",')).toString('base64url');
 }
 
-describe('the gate', () => {
+describe('gateLink', () => {
   it.each<[string, object]>([
-    ['a header member more', { jku: 'https://evil.example' }],
+    ['an extra header member', { jku: 'https://evil.example' }],
     ['another typ', { typ: 'at+jwt' }],
-    ['a media type', { typ: 'application/delegation+jwt' }],
+    ['a typ with the application/ prefix', { typ: 'application/delegation+jwt' }],
     ['no kid', { kid: undefined }],
-    ['a kid that is no thumbprint', { kid: 'key-1' }],
+    ['a kid that is not a thumbprint', { kid: 'key-1' }],
     ['alg none', { alg: 'none' }],
     ['a list of algorithms', { alg: ['EdDSA'] }],
-  ])('%s [B2, B3]', (_, header) => {
+  ])('refuses %s [B2, B3]', (_, header) => {
     expect(gateLink(link({}, header))).toMatchObject({ ok: false });
   });
 
-  it('a member twice, in header and payload', () => {
+  it('refuses a duplicate member in the header and in the payload', () => {
     const [head = '', payload = '', signature = ''] = link().split('.');
     expect(gateLink(`${withIssTwice(head)}.${payload}.${signature}`)).toMatchObject({ ok: false });
     expect(gateLink(`${head}.${withIssTwice(payload)}.${signature}`)).toMatchObject({ ok: false });
   });
 
-  it('never throws', () => {
+  it('never throws, and refuses any text', () => {
     const part = fc.oneof(
       fc.string({ maxLength: 40 }),
       fc.json({ maxDepth: 3 }).map((json) => Buffer.from(json).toString('base64url')),

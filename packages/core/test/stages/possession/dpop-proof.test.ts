@@ -19,7 +19,7 @@ interface Example {
 describe.skipIf(!existsSync(file))('the printed examples of RFC 9449', () => {
   const examples = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { proofs: Example[] }).proofs : [];
 
-  it('the one for a token verifies as printed; those of token requests have no ath and prove nothing here [B9]', async () => {
+  it('verify as printed if bound to a token, and are refused without ath [B9]', async () => {
     for (const { jwt, jkt, claims } of examples) {
       const read = await readDpopProof(jwt);
       if (claims.ath === undefined) expect(read.ok, jwt).toBe(false);
@@ -33,7 +33,7 @@ describe.skipIf(!existsSync(file))('the printed examples of RFC 9449', () => {
     expect(examples.some(({ claims }) => claims.ath !== undefined)).toBe(true);
   });
 
-  it('with one character changed it does not [B9]', async () => {
+  it('are refused with one character changed [B9]', async () => {
     const { jwt = '' } = examples.find(({ claims }) => claims.ath !== undefined) ?? {};
     await fc.assert(
       fc.asyncProperty(fc.nat(jwt.length - 1), fc.constantFrom('A', 'b', '-', '.', '='), async (at, character) => {
@@ -46,7 +46,7 @@ describe.skipIf(!existsSync(file))('the printed examples of RFC 9449', () => {
 });
 
 describe('readDpopProof', () => {
-  it('never rejects, whatever it is given [B9, A16]', async () => {
+  it('refuses any text, and its promise never rejects [B9, A16]', async () => {
     const part = fc.oneof(
       fc.base64String(),
       fc.json().map((text) => Buffer.from(text).toString('base64url')),
@@ -75,7 +75,7 @@ describe('isUriOfRequest', () => {
     ['https://api.acme.dev', '/'],
     ['https://api.acme.dev/%7euser%2f', '/~user%2F'],
     ['https://api.acme.dev/a', 'https://api.acme.dev/a'],
-  ])('%s is %s [B9]', (htu, target) => {
+  ])('matches %s with the target %s [B9]', (htu, target) => {
     expect(isUriOfRequest(htu, origin, target)).toBe(true);
   });
 
@@ -91,29 +91,29 @@ describe('isUriOfRequest', () => {
     ['https://api.acme.dev/x%2fa', '/x/a'],
     ['/a', '/a'],
     ['', '/'],
-  ])('%s is not %s [B9]', (htu, target) => {
+  ])('does not match %s with the target %s [B9]', (htu, target) => {
     expect(isUriOfRequest(htu, origin, target)).toBe(false);
   });
 });
 
-describe('nonces', () => {
+describe('DPoP nonces', () => {
   const secret = new Uint8Array(32).fill(7);
   const nonces = createDpopNonces(secret);
 
-  it('count for the rest of their period and all of the next one [B9]', () => {
+  it('are accepted for the rest of their period and all of the next one [B9]', () => {
     const nonce = nonces.current(1200);
     for (const now of [1200, 1319, 1320, 1439]) expect(nonces.accepts(nonce, now), String(now)).toBe(true);
     for (const now of [1199, 1440, 0, 9e9]) expect(nonces.accepts(nonce, now), String(now)).toBe(false);
   });
 
-  it('are the same wherever the secret is the same, and nowhere else [B9]', () => {
+  it('are accepted by every guard with the same secret, and by no other [B9]', () => {
     expect(createDpopNonces(Uint8Array.from(secret)).accepts(nonces.current(0), 0)).toBe(true);
     expect(createDpopNonces(new Uint8Array(32)).accepts(nonces.current(0), 0)).toBe(false);
   });
 });
 
-describe('the options', () => {
-  it('are off by default, and checked [G5]', () => {
+describe('readDpopOptions and readWebBotAuthOptions', () => {
+  it('default to off, and fill in the defaults for true', () => {
     expect(readDpopOptions(undefined)).toBeUndefined();
     expect(readDpopOptions(true)).toEqual({ maxAgeSeconds: 60, nonceSecret: undefined });
     expect(readWebBotAuthOptions(undefined)).toBeUndefined();
@@ -123,21 +123,21 @@ describe('the options', () => {
   it.each([
     ['false', false],
     ['a misspelt name', { maxAge: 5 }],
-    ['an age in words', { maxAgeSeconds: '60' }],
-    ['no age', { maxAgeSeconds: 0 }],
-    ['a nonce that is none', { nonce: 'optional' }],
+    ['an age as text', { maxAgeSeconds: '60' }],
+    ['an age of 0', { maxAgeSeconds: 0 }],
+    ['an unknown nonce mode', { nonce: 'optional' }],
     ['a short secret', { nonce: 'required', nonceSecret: new Uint8Array(31) }],
-    ['a secret for nothing', { nonceSecret: new Uint8Array(32) }],
-  ])('dpop: %s [G5]', (_title, options) => {
+    ['a secret without nonces', { nonceSecret: new Uint8Array(32) }],
+  ])('refuse dpop with %s [G5]', (_title, options) => {
     expect(() => readDpopOptions(options as never)).toThrow(/^createGuard: 'dpop/);
   });
 
   it.each([
     ['false', false],
     ['a misspelt name', { unsafe: 'policy' }],
-    ['an age of days', { maxAgeSeconds: 86_401 }],
+    ['an age of more than a day', { maxAgeSeconds: 86_401 }],
     ['unsafe methods without policy', { unsafeMethods: true }],
-  ])('webBotAuth: %s [G5]', (_title, options) => {
+  ])('refuse webBotAuth with %s [G5]', (_title, options) => {
     expect(() => readWebBotAuthOptions(options as never)).toThrow(/^createGuard: 'webBotAuth/);
   });
 });

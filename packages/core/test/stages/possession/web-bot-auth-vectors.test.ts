@@ -22,13 +22,13 @@ interface Vector {
   readonly signature_agent?: string;
 }
 
-describe.skipIf(!existsSync(vectors))('the vectors of web-bot-auth', () => {
+describe.skipIf(!existsSync(vectors))('the test vectors of web-bot-auth', () => {
   const files = ['web_bot_auth_architecture_v1.json', 'web_bot_auth_architecture_v2.json'];
   const cases = existsSync(vectors)
     ? files.flatMap((file) => JSON.parse(readFileSync(new URL(file, vectors), 'utf8')) as Vector[])
     : [];
 
-  it('the Ed25519 ones verify at their time, and with nothing changed; others are refused [A12]', async () => {
+  it('verify at their time if signed with Ed25519 and unchanged, and are refused otherwise [A12]', async () => {
     const verdicts = [];
     for (const vector of cases) {
       const { host, pathname } = new URL(vector.target_url);
@@ -60,7 +60,7 @@ describe.skipIf(!existsSync(vectors))('the vectors of web-bot-auth', () => {
   });
 });
 
-/** What becomes of a Signature-Agent that was added to it, or changed. */
+/** The expected code after a Signature-Agent field was added or changed. */
 function refusedChange({ signature_agent }: Vector): unknown {
   return signature_agent === undefined ? 'signature_incomplete' : expect.stringMatching(/^signature_/);
 }

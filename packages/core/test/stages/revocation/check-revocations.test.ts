@@ -31,7 +31,7 @@ const revokes = (match: (named: Revocable) => boolean): RevocationSource => ({
 });
 
 describe('createRevocationCheck', () => {
-  it('asks every source, and says nothing where nothing is revoked', async () => {
+  it('asks every source, and returns undefined when nothing is revoked', async () => {
     const sources = [revokes(() => false), revokes(() => false)].map((source) => ({
       findRevoked: vi.fn(source.findRevoked),
     }));
@@ -47,7 +47,7 @@ describe('createRevocationCheck', () => {
     ['an ancestor', (named) => 'agent' in named && named.agent === 'user_123', 'delegation_revoked'],
     ['the subject', (named) => 'subject' in named, 'delegation_revoked'],
     ['the issuer', (named) => !('subject' in named) && 'issuer' in named, 'delegation_revoked'],
-  ])('%s is revoked [C7]', async (_title, match, code) => {
+  ])('refuses the request when %s is revoked [C7]', async (_title, match, code) => {
     const { check } = checkWith([revokes(() => false), revokes(match)]);
     expect(await check()).toMatchObject({ code, status: 401 });
   });
@@ -61,20 +61,20 @@ describe('createRevocationCheck', () => {
       },
     ],
     [
-      'throws what has no text',
+      'throws a value without text',
       () => {
         throw Object.create(null);
       },
     ],
     ['answers null', () => null],
     ['answers true', async () => true],
-    ['answers with what nobody asked for', () => ({ agent: 'agent-9' })],
-  ])('a source that %s refuses the request as an outage [B11]', async (_title, findRevoked) => {
+    ['answers with a name that was not asked for', () => ({ agent: 'agent-9' })],
+  ])('refuses the request as an outage when a source %s [B11]', async (_title, findRevoked) => {
     const { check } = checkWith([{ findRevoked } as RevocationSource]);
     expect(await check()).toMatchObject({ code: 'revocations_unavailable', status: 503, fault: 'server' });
   });
 
-  it('what this process revokes counts at once, what others revoke after a second [D13]', async () => {
+  it('applies revocations of this process at once, and those of others after a second [D13]', async () => {
     let revoked = false;
     const source = { findRevoked: vi.fn(async (named: readonly Revocable[]) => (revoked ? named[0] : undefined)) };
     const { check, own, time, asked } = checkWith([source]);
@@ -91,13 +91,13 @@ describe('createRevocationCheck', () => {
     expect(await check()).toMatchObject({ code: 'agent_suspended' });
   });
 
-  it('a token that was refused by its status list is refused again [B11]', async () => {
+  it('refuses a token again after its status list refused it [B11]', async () => {
     const { check } = checkWith([], () => refusal('token_revoked'));
     expect(await check()).toMatchObject({ code: 'token_revoked' });
     expect(await check()).toMatchObject({ code: 'token_revoked' });
   });
 
-  it('a clock that was set back does not keep an old answer alive', async () => {
+  it('asks again when the clock was set back', async () => {
     const source = { findRevoked: vi.fn(async () => undefined) };
     const { check, time } = checkWith([source]);
     await check();
@@ -106,7 +106,7 @@ describe('createRevocationCheck', () => {
     expect(source.findRevoked).toHaveBeenCalledTimes(2);
   });
 
-  it('an outage is asked about again at once', async () => {
+  it('asks again at once after an outage', async () => {
     let down = true;
     const { check } = checkWith([
       {

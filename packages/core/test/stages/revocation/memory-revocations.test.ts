@@ -13,7 +13,7 @@ function at(start: number): { readonly revocations: Revocations; readonly time: 
 }
 
 describe('revocations in memory', () => {
-  it('count at once, and until they are taken back', () => {
+  it('apply at once, until they are restored', () => {
     const { revocations } = at(1000);
     expect(revocations.findRevoked([user, agent], 1000)).toBeUndefined();
     revocations.revoke(agent);
@@ -24,7 +24,7 @@ describe('revocations in memory', () => {
     expect(revocations.restore(agent)).toBe(false);
   });
 
-  it('with and without an issuer are two', () => {
+  it('differ with and without an issuer', () => {
     const { revocations } = at(1000);
     revocations.revoke(usersOfAcme);
     expect(revocations.findRevoked([user], 1000)).toBeUndefined();
@@ -32,7 +32,7 @@ describe('revocations in memory', () => {
     expect(revocations.findRevoked([usersOfAcme], 1000)).toBe(usersOfAcme);
   });
 
-  it('end at their until', () => {
+  it('expire at their until', () => {
     const { revocations, time } = at(1000);
     revocations.revoke({ ...agent, until: 1010 });
     revocations.revoke(user);
@@ -43,7 +43,7 @@ describe('revocations in memory', () => {
     expect(revocations.list()).toEqual([user]);
   });
 
-  it('are never shortened by another', () => {
+  it('are never shortened by a later one', () => {
     const { revocations } = at(1000);
     revocations.revoke({ ...agent, until: 2000 });
     revocations.revoke({ ...agent, until: 1500 });
@@ -53,7 +53,7 @@ describe('revocations in memory', () => {
     expect(revocations.list()).toEqual([agent]);
   });
 
-  it('do not change with the object that was given', () => {
+  it('do not change with the object that was passed', () => {
     const { revocations } = at(1000);
     const given = { agent: 'agent-1' };
     revocations.revoke(given);
@@ -64,7 +64,7 @@ describe('revocations in memory', () => {
     }).toThrow(TypeError);
   });
 
-  it('refuse an until that has passed: nothing would be revoked', () => {
+  it('refuse an until in the past, which would revoke nothing', () => {
     const { revocations, time } = at(1000);
     expect(() => revocations.revoke({ ...agent, until: 1000 })).toThrow(ConfigError);
     expect(() => revocations.revoke({ ...agent, until: 999 })).toThrow(/'until' has passed already/);
@@ -74,7 +74,7 @@ describe('revocations in memory', () => {
     expect(() => revocations.revoke({ ...agent, until: 1001 })).toThrow(ConfigError);
   });
 
-  it('refuse what does not say clearly what', () => {
+  it('refuse a misspelt or ambiguous revocation', () => {
     const { revocations } = at(1000);
     expect(() => revocations.revoke({ agnet: 'agent-1' } as never)).toThrow(ConfigError);
     expect(() => revocations.restore({ ...agent, until: 5 } as never)).toThrow(/leave out 'until'/);
@@ -83,12 +83,12 @@ describe('revocations in memory', () => {
 });
 
 describe('a set of revocations', () => {
-  it('does not grow with those whose time is over', () => {
+  it('does not grow with expired revocations', () => {
     const set = new RevocationSet();
     let held = 0;
     for (let now = 1; now <= 20_000; now++) {
       set.add({ delegation: `d-${now}`, until: now + 100 }, now);
-      // From before the first of them was over all that are held would be in force.
+      // At time 0 none has expired, so this counts all that the set holds.
       if (now % 500 === 0) held = Math.max(held, set.inForce(0).length);
     }
     expect(held).toBeLessThanOrEqual(1024);

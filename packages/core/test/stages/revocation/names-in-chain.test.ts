@@ -63,13 +63,13 @@ function mixed(): Chain {
   return acting.chain;
 }
 
-function dies(chain: Chain, revocation: Revocable): boolean {
+function isRevoked(chain: Chain, revocation: Revocable): boolean {
   const set = new RevocationSet();
   set.add(revocation, 0);
   return set.findByKey(namesInChain(chain), 1000) !== undefined;
 }
 
-describe('a chain dies with any of its ancestors [C7]', () => {
+describe('a chain is revoked by a revocation in its ancestry [C7]', () => {
   it.each<[Revocable]>([
     [{ agent: a.id }],
     [{ agent: b.id }],
@@ -87,11 +87,11 @@ describe('a chain dies with any of its ancestors [C7]', () => {
     [{ delegation: 'link-agent-c', issuer: c.id }],
     [{ issuer }],
   ])('%j', (revocation) => {
-    expect(dies(mixed(), revocation)).toBe(true);
+    expect(isRevoked(mixed(), revocation)).toBe(true);
   });
 });
 
-describe('a chain does not die with', () => {
+describe('a chain is not revoked by', () => {
   it.each<[Revocable]>([
     [{ agent: 'agent-e' }],
     [{ key: agent('agent-e').keyId }],
@@ -104,11 +104,11 @@ describe('a chain does not die with', () => {
     [{ issuer: 'https://id.partner.example' }],
     [{ issuer: b.id }],
   ])('%j', (revocation) => {
-    expect(dies(mixed(), revocation)).toBe(false);
+    expect(isRevoked(mixed(), revocation)).toBe(false);
   });
 });
 
-describe('an agent that an issuer names counts by either of its names [C7]', () => {
+describe('an agent that an issuer names is revoked by either of its names [C7]', () => {
   const plain = namesInChain(mixed(), 'acme:');
   it.each<[Revocable, boolean]>([
     [{ agent: 'acme:agent-a' }, true],
@@ -116,11 +116,11 @@ describe('an agent that an issuer names counts by either of its names [C7]', () 
     [{ delegation: 'link-agent-b', issuer: 'acme:agent-b' }, true],
     [{ agent: 'acme:agent-c' }, false],
     [{ agent: 'acme:user_123' }, false],
-  ])('%j: %s', (revocation, ends) => {
+  ])('with %j: %s', (revocation, ends) => {
     expect(plain.has(revocationKey(revocation))).toBe(ends);
   });
 
-  it('also when it is called by the longer one', () => {
+  it('by the short name when the token uses the long one', () => {
     const acting = delegatedChain({
       root: { token: { ...token, actor: { subject: 'acme:agent-b' } }, tokenHash: 'h0' },
       links: [],
@@ -137,14 +137,14 @@ describe('an agent that acts for itself', () => {
   if (!acting.ok) throw new Error(acting.code);
   const { chain } = acting;
 
-  it('is its own subject, and rests on its key', () => {
+  it('is revoked as agent, key and subject, and by no issuer', () => {
     for (const revocation of [{ agent: a.id }, { key: a.keyId }, { subject: a.id }]) {
-      expect(dies(chain, revocation)).toBe(true);
+      expect(isRevoked(chain, revocation)).toBe(true);
     }
-    expect(dies(chain, { issuer })).toBe(false);
+    expect(isRevoked(chain, { issuer })).toBe(false);
   });
 
-  it('hands on by a link, which dies with its delegator too [C7]', () => {
+  it('delegates by a link that is revoked with its delegator [C7]', () => {
     const handed = delegatedChain({
       root: {},
       links: [{ claims: link(a, b, undefined), hash: 'h1', delegator: a }],
@@ -153,12 +153,12 @@ describe('an agent that acts for itself', () => {
     });
     if (!handed.ok) throw new Error(handed.code);
     for (const revocation of [{ agent: a.id }, { key: a.keyId }, { subject: a.id }, { delegation: 'link-agent-a' }]) {
-      expect(dies(handed.chain, revocation)).toBe(true);
+      expect(isRevoked(handed.chain, revocation)).toBe(true);
     }
   });
 });
 
-it('every name is asked for once, the actor first', () => {
+it('namesInChain yields each name once, the actor first', () => {
   const named = namesInChain(mixed());
   expect([...named.values()].slice(0, 2)).toEqual([{ agent: d.id }, { key: d.keyId }]);
   for (const [key, one] of named) expect(key).toBe(revocationKey(one));

@@ -3,7 +3,7 @@ import type { Reading } from '@countersign/common';
 import { RemoteStatusList } from '../../../src/stages/revocation/remote-status-list.js';
 import type { StatusListToken } from '../../../src/stages/revocation/status-list-token.js';
 
-/** A list whose only status is the number of the fetch, and a server that tests steer. */
+/** A list whose only status is the number of the fetch, and a server that a test controls. */
 function remote(more: Partial<Omit<StatusListToken, 'list'>> = {}, staleSeconds = 0) {
   const server = { fetches: [] as number[], more, answer: undefined as Reading<StatusListToken> | undefined };
   const list = new RemoteStatusList({
@@ -26,7 +26,7 @@ function remote(more: Partial<Omit<StatusListToken, 'list'>> = {}, staleSeconds 
 const down = { ok: false, problem: 'the server is down' } as const;
 
 describe('a remote status list', () => {
-  it('is fetched when first needed, once for all that wait, and counts for its ttl', async () => {
+  it('is fetched on first use, once for concurrent callers, and is used for its ttl', async () => {
     const { server, at, list } = remote({ ttlSeconds: 100 });
     expect(list.size).toBe(0);
     expect(await Promise.all([at(1000), at(1000), at(1001)])).toEqual([1, 1, 1]);
@@ -35,7 +35,7 @@ describe('a remote status list', () => {
     expect(list.size).toBe(1);
   });
 
-  it('is fetched again at half of the time, while nobody waits', async () => {
+  it('is fetched again in the background at half of its ttl', async () => {
     const { server, at } = remote({ ttlSeconds: 100 });
     await at(1000);
     expect(await at(1050)).toBe(1);
@@ -47,9 +47,9 @@ describe('a remote status list', () => {
     ['the ttl', { ttlSeconds: 100 }, 1100],
     ['no ttl', {}, 1300],
     ['a ttl of a day', { ttlSeconds: 86_400 }, 4600],
-    ['a ttl of a moment', { ttlSeconds: 0.01 }, 1001],
-    ['the exp, and the skew of the clocks', { ttlSeconds: 100, expiresAt: 1030 }, 1035],
-  ])('is no longer relied on after %s [B11]', async (_title, more, end) => {
+    ['a ttl of 10 ms', { ttlSeconds: 0.01 }, 1001],
+    ['the exp and the clock skew', { ttlSeconds: 100, expiresAt: 1030 }, 1035],
+  ])('expires after %s [B11]', async (_title, more, end) => {
     const { server, at } = remote(more);
     await at(1000);
     server.answer = down;
@@ -57,7 +57,7 @@ describe('a remote status list', () => {
     expect(await at(end)).toBe('the server is down');
   });
 
-  it('goes on counting for a time, where that is configured, and not longer [B11]', async () => {
+  it('is used after its ttl for the configured stale seconds only [B11]', async () => {
     const { server, at } = remote({ ttlSeconds: 100 }, 60);
     await at(1000);
     server.answer = down;
@@ -66,7 +66,7 @@ describe('a remote status list', () => {
     expect(await at(1160)).toBe('the server is down');
   });
 
-  it('a server that is down is asked once in five seconds, and an answer counts at once', async () => {
+  it('retries a server that is down every five seconds, and uses its next answer at once', async () => {
     const { server, at } = remote();
     server.answer = down;
     for (const now of [1000, 1001, 1004.9, 1005]) expect(await at(now)).toBe('the server is down');
@@ -75,7 +75,7 @@ describe('a remote status list', () => {
     expect(await at(1010)).toBe(3);
   });
 
-  it('an index beyond the end makes for one fetch in 30 seconds', async () => {
+  it('is fetched at most once in 30 seconds for an index beyond its end', async () => {
     const { server, at } = remote();
     await at(1000);
     for (const now of [1001, 1029, 1030, 1031]) await at(now, 'afterMiss');
@@ -83,7 +83,7 @@ describe('a remote status list', () => {
     expect(await at(1032)).toBe(2);
   });
 
-  it('an index beyond the end is an outage of ours while nobody can look whether the list has grown [B11]', async () => {
+  it('reports an outage for an index beyond its end when it cannot be fetched again [B11]', async () => {
     const { server, at } = remote();
     await at(1000);
     server.answer = down;
@@ -95,7 +95,7 @@ describe('a remote status list', () => {
     expect(server.fetches).toEqual([1000, 1030, 1035]);
   });
 
-  it('an older one does not take the place of a newer one [B11]', async () => {
+  it('is never replaced by an older one [B11]', async () => {
     const { server, at } = remote({ ttlSeconds: 100 });
     await at(1000);
     server.more = { ttlSeconds: 100, issuedAt: 999 };
@@ -104,7 +104,7 @@ describe('a remote status list', () => {
     expect(await at(1100)).toBe('it is older than the one before');
   });
 
-  it('does not count when the clock was set back before its time', async () => {
+  it('is not used when the clock was set back before its fetch', async () => {
     const { server, at } = remote({ ttlSeconds: 100 });
     await at(1000);
     server.answer = down;

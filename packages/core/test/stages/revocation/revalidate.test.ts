@@ -6,11 +6,11 @@ import { agentsFromObjects } from '../../../src/keys/agents-from-objects.js';
 import { agents, guarded, keyId, letIn, permission, registrations, signedRequest } from '../../guarded.js';
 import { keyPair } from '../chain/link-keys.js';
 
-// Time passes only where a test says so.
+// Only a test moves the clock.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** A guard whose clock a test moves, and a directory that it changes. */
+/** A guard with a clock and a directory that a test changes. */
 async function changing(options: Partial<GuardOptions> = {}) {
   const directory = agentsFromObjects([...registrations, { id: 'agent-z', jwk: keyPair().jwk }]);
   let ahead = 0;
@@ -21,11 +21,11 @@ async function changing(options: Partial<GuardOptions> = {}) {
 
 const history = { act: { sub: 'agent-a', act: { sub: 'agent-z' } } };
 
-describe('a decision that comes late', () => {
+describe('a decision after authentication', () => {
   it.each([
-    ['a token that is over', {}, 306, 'token_expired'],
-    ['a link that is over', 'agent-b', 66, 'delegation_expired'],
-  ] as const)('%s gives nothing any more [C7]', async (_title, claims, seconds, code) => {
+    ['a token', {}, 306, 'token_expired'],
+    ['a link', 'agent-b', 66, 'delegation_expired'],
+  ] as const)('is refused once %s has expired [C7]', async (_title, claims, seconds, code) => {
     const { guard, wait } = await changing();
     const caller = await letIn(guard, claims);
     wait(seconds - 3);
@@ -35,10 +35,10 @@ describe('a decision that comes late', () => {
   });
 
   it.each([
-    ['the sender is suspended', undefined, 'agent-a', 'agent_suspended'],
-    ['who handed on is suspended', 'agent-b', 'agent-b', 'delegation_revoked'],
-    ['whom the issuer names is suspended', history, 'agent-z', 'delegation_revoked'],
-  ] as const)('%s meanwhile [C7]', async (_title, claims, id, code) => {
+    ['the sender', undefined, 'agent-a', 'agent_suspended'],
+    ['the delegator', 'agent-b', 'agent-b', 'delegation_revoked'],
+    ['a prior actor of the token', history, 'agent-z', 'delegation_revoked'],
+  ] as const)('is refused while %s is suspended [C7]', async (_title, claims, id, code) => {
     const { guard, directory, wait } = await changing();
     const caller = await letIn(guard, claims);
     directory.suspend(id);
@@ -48,7 +48,7 @@ describe('a decision that comes late', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
   });
 
-  it('the key is removed, or changes hands, meanwhile [A11]', async () => {
+  it('is refused when the key was removed or given to another agent [A11]', async () => {
     const { guard, directory, wait } = await changing();
     const caller = await letIn(guard);
     directory.remove('agent-a');
@@ -58,7 +58,7 @@ describe('a decision that comes late', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'key_unknown' } });
   });
 
-  it('a directory that cannot be asked again is our outage', async () => {
+  it('is refused as our outage when the directory cannot be asked again', async () => {
     let down = false;
     const flaky = {
       findByThumbprint: (thumbprint: string) => {
@@ -78,7 +78,7 @@ describe('a decision that comes late', () => {
     });
   });
 
-  it('what ends while the body comes lets nobody in [C7, G4]', async () => {
+  it('is never reached when the token expires while the body arrives [C7, G4]', async () => {
     const { guard, wait } = await changing();
     const whole = bufferedBody(new Uint8Array());
     const slow: RequestBody = {
@@ -93,7 +93,7 @@ describe('a decision that comes late', () => {
     expect(late).toMatchObject({ ok: false, refusal: { code: 'token_expired' } });
   });
 
-  it('within the same second a directory is asked once', async () => {
+  it('asks the directory once within the same second', async () => {
     let asked = 0;
     const counting = {
       findByThumbprint: (thumbprint: string) => {

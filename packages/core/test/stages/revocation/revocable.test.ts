@@ -5,7 +5,7 @@ import { readRevocation, type Revocable, revocationKey } from '../../../src/stag
 
 const thumbprint = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
 
-describe('reading a revocation', () => {
+describe('readRevocation', () => {
   it.each<[object]>([
     [{ agent: 'agent-1' }],
     [{ key: thumbprint }],
@@ -13,7 +13,7 @@ describe('reading a revocation', () => {
     [{ subject: 'user_123', issuer: 'https://id.acme.dev' }],
     [{ delegation: '7c9e', issuer: 'agent-1', until: 1_790_000_000 }],
     [{ issuer: 'https://id.acme.dev', until: 1 }],
-  ])('takes %j', (revocation) => {
+  ])('accepts %j', (revocation) => {
     expect(readRevocation('revoke', revocation)).toEqual(revocation);
   });
 
@@ -41,7 +41,7 @@ describe('reading a revocation', () => {
     expect(() => readRevocation('revoke', value)).toThrow(message);
   });
 
-  it('refuses another kind than the expected', () => {
+  it('refuses another kind than the expected one', () => {
     expect(() => readRevocation('keys', { agent: 'agent-1' }, 'key')).toThrow(/unknown option 'agent'/);
   });
 });
@@ -50,7 +50,7 @@ function byName(one: Revocable): string {
   return JSON.stringify(Object.entries(one).toSorted(([a], [b]) => a.localeCompare(b)));
 }
 
-describe('the key of a revocable', () => {
+describe('revocationKey', () => {
   const id = oneof(string(), constantFrom('a', '"', '","', '["agent","a"]'));
   const revocable: Arbitrary<Revocable> = oneof(
     record({ agent: id }),
@@ -60,14 +60,14 @@ describe('the key of a revocable', () => {
     record({ issuer: id }),
   );
 
-  it('is the same for the same, and for nothing else', () => {
+  it('is equal for equal revocables only', () => {
     assert(
       property(revocable, revocable, (a, b) => (revocationKey(a) === revocationKey(b)) === (byName(a) === byName(b))),
       { numRuns: 300 },
     );
   });
 
-  it('does not change with the until', () => {
+  it('does not depend on until', () => {
     const revocation = { agent: 'agent-1', until: 5 };
     expect(revocationKey(revocation)).toBe(revocationKey({ agent: 'agent-1' }));
   });

@@ -40,7 +40,7 @@ async function open(
 fakeTime();
 
 describe('revocationsFromFile', () => {
-  it('reads every list, ids and objects', async () => {
+  it('reads every list, as ids and as objects', async () => {
     const file = await fileWith({
       agents: ['agent-1', { agent: 'agent-2', until: 2000 }],
       keys: [thumbprint],
@@ -61,7 +61,7 @@ describe('revocationsFromFile', () => {
     expect(await source.findRevoked([{ agent: 'agent-2' }, { subject: 'user_123' }], 2000)).toBeUndefined();
   });
 
-  it('follows the file, both ways', async () => {
+  it('follows the file when revocations are added and removed', async () => {
     const file = await fileWith({});
     const { source, nextReload } = await open(file);
     const named = [{ agent: 'agent-1' }];
@@ -79,13 +79,13 @@ describe('revocationsFromFile', () => {
     ['a list', ['agent-1'], /expected an object/],
     ['a misspelt list', { agent: ['agent-1'] }, /Did you mean 'agents'/],
     ['a list twice', '{"agents":["agent-1"],"agents":[]}', /same member twice/],
-    ['no list', { agents: 'agent-1' }, /'agents' must be a list/],
-    ['null for a list', { agents: null }, /'agents' must be a list/],
+    ['an id in place of a list', { agents: 'agent-1' }, /'agents' must be a list/],
+    ['null in place of a list', { agents: null }, /'agents' must be a list/],
     ['an agent among the keys', { keys: [{ agent: 'agent-1' }] }, /unknown option 'agent'/],
-    ['a key that is no thumbprint', { keys: ['agent-1'] }, /thumbprint/],
+    ['a key that is not a thumbprint', { keys: ['agent-1'] }, /thumbprint/],
     ['a number', { agents: [1] }, /'agents': 'agent' must be visible text/],
     ['a date', { agents: [{ agent: 'agent-1', until: '2030-01-01' }] }, /unix seconds/],
-  ])('%s stops the start, and later keeps what was read before [D6]', async (_title, content, message) => {
+  ])('refuses to start with %s, and keeps the old revocations on reload [D6]', async (_title, content, message) => {
     const opening = revocationsFromFile(await fileWith(content));
     await expect(opening).rejects.toThrow(ConfigError);
     await expect(opening).rejects.toThrow(message);

@@ -10,7 +10,7 @@ import { packed, statusListToken } from './status-list-tokens.js';
 const vectors = new URL('../../../../../../shared/vectors/token-status-list/status-list-vectors.json', import.meta.url);
 
 const key = newIssuerKey('Ed25519');
-const strange = newIssuerKey('Ed25519');
+const otherKey = newIssuerKey('Ed25519');
 const uri = 'https://id.example/statuslists/1';
 const list = { bits: 2, lst: packed(2, [0, 1, 2, 3]) };
 const good = { sub: uri, iat: now - 60, exp: now + 600, ttl: 300, status_list: list };
@@ -25,7 +25,7 @@ function verdict(text: string, options?: Partial<IssuerOptions>) {
   return verifyStatusListToken(text, question(options));
 }
 
-describe('a good Status List Token', () => {
+describe('a valid Status List Token', () => {
   it('yields its list and its times', async () => {
     expect(await verdict(statusListToken(key, good))).toEqual({
       ok: true,
@@ -39,23 +39,23 @@ describe('a good Status List Token', () => {
   });
 
   it.each<[string, object, object?]>([
-    ['without exp and ttl', { exp: undefined, ttl: undefined }],
-    ['that names its issuer', { iss: issuer }],
-    ['with claims of others', { aud: 'https://else.example', purpose: 'x' }],
-    ['whose typ is the whole media type', {}, { typ: 'application/statuslist+jwt' }],
-    ['that expired within the clock skew', { exp: now - 4 }],
-    ['from a clock that is ahead a little', { iat: now + 5, nbf: now + 5 }],
+    ['may omit exp and ttl', { exp: undefined, ttl: undefined }],
+    ['may name its issuer', { iss: issuer }],
+    ['may carry unrelated claims', { aud: 'https://else.example', purpose: 'x' }],
+    ['may have the full media type as typ', {}, { typ: 'application/statuslist+jwt' }],
+    ['may have expired within the clock skew', { exp: now - 4 }],
+    ['may be issued ahead by the clock skew', { iat: now + 5, nbf: now + 5 }],
   ])('%s', async (_title, claims, header) => {
     expect(await verdict(statusListToken(key, { ...good, ...claims }, header))).toMatchObject({ ok: true });
   });
 });
 
-describe('not a Status List Token of this issuer [B11]', () => {
+describe('verifyStatusListToken refuses [B11]', () => {
   it.each<[string, string, RegExp]>([
     ['another address', statusListToken(key, { ...good, sub: `${uri}0` }), /sub is another address/],
     ['no sub', statusListToken(key, { ...good, sub: undefined }), /sub is another address/],
     ['another iss', statusListToken(key, { ...good, iss: 'https://id.evil.example' }), /iss is another issuer/],
-    ['another key', statusListToken(strange, good), /signature does not verify/],
+    ['another key', statusListToken(otherKey, good), /signature does not verify/],
     ['no iat', statusListToken(key, { ...good, iat: undefined }), /iat/],
     ['iat in the future', statusListToken(key, { ...good, iat: now + 6 }), /iat/],
     ['expired', statusListToken(key, { ...good, exp: now - 5 }), /expired/],
@@ -67,7 +67,7 @@ describe('not a Status List Token of this issuer [B11]', () => {
     ['no list', statusListToken(key, { ...good, status_list: undefined }), /status_list is not an object/],
     ['a payload that is a list', jws({ typ: 'statuslist+jwt', alg: key.alg }, [], key), /payload is not a JSON object/],
     [
-      'a claim twice',
+      'a duplicate claim',
       jws({ typ: 'statuslist+jwt', alg: key.alg }, `{"sub":"${uri}","sub":"${uri}"}`, key),
       /same member twice/,
     ],
@@ -76,15 +76,15 @@ describe('not a Status List Token of this issuer [B11]', () => {
     ['a CWT [B3]', statusListToken(key, good, { typ: 'application/statuslist+cwt' }), /typ is not statuslist/],
     ['alg none [B1]', statusListToken(key, good, { alg: 'none' }), /alg is not accepted/],
     ['crit [B2]', statusListToken(key, good, { crit: ['b64'], b64: false }), /crit is not accepted/],
-    ['a kid nobody has [B2]', statusListToken(key, good, { kid: '../1' }), /no single key/],
+    ['an unknown kid [B2]', statusListToken(key, good, { kid: '../1' }), /no single key/],
     ['white space [B2]', `${statusListToken(key, good)}\n`, /no JWS/],
     ['two parts [B2]', 'e30.e30', /no JWS/],
-    ['nothing', '', /no JWS/],
+    ['an empty text', '', /no JWS/],
   ])('%s', async (_title, text, problem) => {
     expect(await verdict(text)).toMatchObject({ ok: false, problem: expect.stringMatching(problem) });
   });
 
-  it('an algorithm that this issuer may not use', async () => {
+  it('an algorithm that is not allowed for this issuer', async () => {
     const rs256 = newIssuerKey('RS256');
     const keys = { jwks: { keys: [key.jwk, rs256.jwk] } };
     expect(await verdict(statusListToken(rs256, good), keys)).toMatchObject({ ok: true });
@@ -95,13 +95,13 @@ describe('not a Status List Token of this issuer [B11]', () => {
   });
 });
 
-it('a list that has expired counts where stale ones do, and so long', async () => {
+it('an expired list is accepted for the configured stale seconds only', async () => {
   const options = { dangerouslyAllowStaleStatusSeconds: 60 };
   expect(await verdict(statusListToken(key, { ...good, exp: now - 64 }), options)).toMatchObject({ ok: true });
   expect(await verdict(statusListToken(key, { ...good, exp: now - 65 }), options)).toMatchObject({ ok: false });
 });
 
-it.each([-1, 0.5, 86_401, Number.NaN, '60'])('%j seconds are not a time for which stale lists may count', (seconds) => {
+it.each([-1, 0.5, 86_401, Number.NaN, '60'])('dangerouslyAllowStaleStatusSeconds refuses %j', (seconds) => {
   expect(() => question({ dangerouslyAllowStaleStatusSeconds: seconds as number })).toThrow(
     /'dangerouslyAllowStaleStatusSeconds' must be a whole number of seconds from 0 to 86400/,
   );

@@ -29,12 +29,12 @@ function allOf(list: StatusList, count: number): (number | undefined)[] {
 }
 
 describe('the examples of the draft, §4', () => {
-  it('one bit each', async () => {
+  it('read as printed with one bit for each status', async () => {
     const list = await read({ bits: 1, lst: 'eNrbuRgAAhcBXQ' });
     expect(allOf(list, 17)).toEqual([1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, undefined]);
   });
 
-  it('two bits each', async () => {
+  it('read as printed with two bits for each status', async () => {
     const list = await read({ bits: 2, lst: 'eNo76fITAAPfAgc' });
     expect(allOf(list, 13)).toEqual([1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3, undefined]);
   });
@@ -44,7 +44,7 @@ describe.skipIf(!existsSync(folder))('the test vectors of the draft', () => {
   const file = new URL('status-list-vectors.json', folder);
   const vectors = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }).vectors : [];
   it.each(vectors.map((vector, index) => [index, vector.bits, vector] as const))(
-    'number %i, of %i bits: every status, and all others 0',
+    'number %i, of %i bits, yields its statuses, and 0 for all others',
     async (_index, bits, { lst, bytes, statuses }) => {
       const list = await read({ bits, lst });
       expect(list.bytes).toHaveLength(bytes);
@@ -60,7 +60,7 @@ describe.skipIf(!existsSync(folder))('the test vectors of the draft', () => {
 });
 
 describe('a status list', () => {
-  it('is read back as it was packed, whatever it holds', async () => {
+  it('reads each status as it was packed, for any bytes and bit size', async () => {
     await assert(
       asyncProperty(
         uint8Array({ minLength: 1, maxLength: 64 }),
@@ -81,7 +81,7 @@ describe('a status list', () => {
     );
   });
 
-  it('a zip bomb is not inflated [B11]', async () => {
+  it('is refused when it inflates to more than the maximum [B11]', async () => {
     const bomb = deflateSync(Buffer.alloc(maxInflatedBytes + 1)).toString('base64url');
     expect(bomb.length).toBeLessThan(20_000);
     expect(await readStatusList({ bits: 1, lst: bomb })).toMatchObject({
@@ -105,11 +105,11 @@ describe('a status list', () => {
     [{ bits: 1, lst: 'eNrb uRgAAhcBXQ' }, /base64url/],
     [{ bits: 1, lst: 'AAAA' }, /no zlib data/],
     [{ bits: 1, lst: 'eNrbuRgA' }, /no zlib data/],
-  ])('%j is none', async (claim, message) => {
+  ])('is refused with the claim %j', async (claim, message) => {
     expect(await readStatusList(claim)).toMatchObject({ ok: false, problem: expect.stringMatching(message) });
   });
 
-  it('no JSON makes the reader throw', async () => {
+  it('never throws for any JSON', async () => {
     await assert(
       asyncProperty(jsonValue(), async (value) => {
         expect(await readStatusList(value)).toHaveProperty('ok');
@@ -119,7 +119,7 @@ describe('a status list', () => {
     );
   });
 
-  it('an index has no end', async () => {
+  it('has no status at an index beyond 32 bits', async () => {
     const list = await read({ bits: 8, lst: 'eNrbuRgAAhcBXQ' });
     for (const index of [2 ** 31, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER])
       expect(statusAt(list, index)).toBeUndefined();

@@ -30,7 +30,7 @@ function token(uri: string, index: number, options?: Partial<IssuerOptions>): Ve
 
 type Answer = Extract<TestServer['answer'], (...parameters: never) => unknown>;
 
-/** A server of one list; whatever is asked for, the list says that it is about that. */
+/** A server of one list, whose `sub` is always the requested address. */
 function lists(claims: object = {}, type = 'application/statuslist+jwt'): Answer {
   return (request, response) => {
     const sub = `http://${request.headers.host}${request.url}`;
@@ -54,7 +54,7 @@ async function codeOf(
 }
 
 describe('a token that refers to a status list', () => {
-  it('counts only at status 0, and the list is fetched once [B11]', async () => {
+  it('is accepted only at status 0, and the list is fetched once [B11]', async () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     const verdicts = await Promise.all(
@@ -64,7 +64,7 @@ describe('a token that refers to a status list', () => {
     expect(server.requests).toBe(1);
   });
 
-  it('beyond the end of the list is refused, after one more look [B11]', async () => {
+  it('is refused beyond the end of the list, until a later fetch finds the list longer [B11]', async () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     for (const index of [4, 5, Number.MAX_SAFE_INTEGER])
@@ -74,13 +74,13 @@ describe('a token that refers to a status list', () => {
     expect(await codeOf(token(`${server.url}1`, 4), now + 31, statusLists)).toBe('ok');
   });
 
-  it('without a reference is not asked about', async () => {
+  it('is accepted without a reference', async () => {
     const { claims, ...rest } = token('https://id.example/1', 0);
     const { statusReference: _, ...plain } = claims;
     expect(await codeOf({ ...rest, claims: plain })).toBe('ok');
   });
 
-  it('asks for the media type, and asks for no compression', async () => {
+  it('requests the media type, without compression', async () => {
     const seen: Record<string, unknown>[] = [];
     const answer = lists();
     const server = await startServer((request, response) => {
@@ -91,7 +91,7 @@ describe('a token that refers to a status list', () => {
     expect(seen).toMatchObject([{ accept: 'application/statuslist+jwt', 'accept-encoding': 'identity' }]);
   });
 
-  it('two issuers may use the same address, each held to its own keys', async () => {
+  it('is verified with the keys of its own issuer when two issuers share an address', async () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     const theirs = readIssuers([
@@ -104,18 +104,18 @@ describe('a token that refers to a status list', () => {
   });
 });
 
-describe('what cannot be read as the list of this issuer is an outage [B11]', () => {
+describe('createStatusLists reports an outage [B11]', () => {
   it.each<[string, Answer]>([
-    ['a list about another address', lists({ sub: 'https://id.example/statuslists/2' })],
-    ['an expired list', lists({ exp: now - 6 })],
-    ['a zip bomb', lists({ status_list: { bits: 1, lst: zeros(maxInflatedBytes + 1) } })],
-    ['another media type', lists({}, 'application/jwt')],
-    ['a server error', (_request, response) => response.writeHead(500).end()],
-    ['a redirect', (_request, response) => response.writeHead(302, { location: 'https://id.example/' }).end()],
-    ['a closed connection', (request) => request.socket.destroy()],
-    ['a switch of protocols', ({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')],
+    ['for a list about another address', lists({ sub: 'https://id.example/statuslists/2' })],
+    ['for an expired list', lists({ exp: now - 6 })],
+    ['for a zip bomb', lists({ status_list: { bits: 1, lst: zeros(maxInflatedBytes + 1) } })],
+    ['for another media type', lists({}, 'application/jwt')],
+    ['for a server error', (_request, response) => response.writeHead(500).end()],
+    ['for a redirect', (_request, response) => response.writeHead(302, { location: 'https://id.example/' }).end()],
+    ['for a closed connection', (request) => request.socket.destroy()],
+    ['for a switch of protocols', ({ socket }) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')],
     [
-      'an answer without end',
+      'for an endless answer',
       (_request, response) => {
         response.setHeader('content-type', 'application/statuslist+jwt');
         response.end(Buffer.alloc(4 * 1024 ** 2 + 1, 'e'));
@@ -138,13 +138,13 @@ describe('the address of a list [A14]', () => {
     ['urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6', local],
     ['/statuslists/1', local],
     ['http://127.0.0.1:1/1', { dangerouslyAllowHttp: true }],
-  ])('%s is refused without a request', async (uri, options) => {
+  ])('is refused without a request when it is %s', async (uri, options) => {
     expect(await codeOf(token(uri, 0, options))).toBe('token_invalid');
   });
 });
 
-describe('the lists held', () => {
-  it('are bounded in number: the least recently used goes', async () => {
+describe('the cached lists', () => {
+  it('are bounded in number by evicting the least recently used', async () => {
     const server = await startServer(lists());
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     const ask = (number: number) => codeOf(token(`${server.url}${number}`, 0), now, statusLists);
@@ -155,13 +155,13 @@ describe('the lists held', () => {
     expect(server.requests).toBe(257);
     await ask(0);
     expect(server.requests).toBe(258);
-    // What is forgotten is only the list, not that it was there: an older one still does not count.
+    // Only the list is evicted, not its time of issue: an older list is still refused.
     server.answer = lists({ iat: now - 1 });
     expect(await ask(2)).toBe('revocations_unavailable');
     expect(await ask(1000)).toBe('ok');
   });
 
-  it('are bounded in bytes: the least recently used goes', async () => {
+  it('are bounded in bytes by evicting the least recently used', async () => {
     const server = await startServer(lists({ status_list: { bits: 1, lst: zeros(maxInflatedBytes) } }));
     const statusLists = createStatusLists({ clockSkewSeconds: 5 });
     for (let number = 1; number <= 9; number++) await codeOf(token(`${server.url}${number}`, 0), now, statusLists);
