@@ -6,7 +6,7 @@ import { runner } from '../support/world.js';
 const origin = 'https://api.acme.dev';
 
 onEverySetup(
-  'To whom a request is addressed',
+  'The address of a request',
   (api) => {
     const to = (host: string, target = '/whoami') => api.signed({ host, target, scheme: 'https' });
     const absolute = (target: string, host = 'api.acme.dev') =>
@@ -17,9 +17,9 @@ onEverySetup(
       (
         [
           ['another host', 'evil.example'],
-          ['a sibling', 'other.acme.dev'],
-          ['a name below ours', 'x.api.acme.dev'],
-          ['a name that ours begins', 'api.acme.dev.evil.example'],
+          ['a sibling host', 'other.acme.dev'],
+          ['a subdomain of ours', 'x.api.acme.dev'],
+          ['a name that starts with ours', 'api.acme.dev.evil.example'],
           ['a trailing dot', 'api.acme.dev.'],
           ['another port', 'api.acme.dev:8443'],
           ['the default port of another scheme', 'api.acme.dev:80'],
@@ -49,7 +49,7 @@ onEverySetup(
         'origin_mismatch',
       ],
       [
-        'X-Forwarded-* and Forwarded cannot make another Host ours [A13]',
+        'another Host beside X-Forwarded-* and Forwarded fields with ours [A13]',
         () =>
           withFields(
             to('evil.example'),
@@ -67,7 +67,7 @@ onEverySetup(
         'signature_invalid',
       ],
       [
-        'a backslash, which some routers take for a slash [A13]',
+        'a backslash, which some routers read as a slash [A13]',
         () => absolute(`https://api.acme.dev${api.at('/admin\\wipe')}`),
         400,
         'request_malformed',
@@ -96,14 +96,14 @@ onEverySetup(
       ['the Host as it is', 'api.acme.dev'],
       ['upper case', 'API.Acme.DEV'],
       ['the default port', 'api.acme.dev:443'],
-    ])('%s is ours [A13]', async (_title, host) => {
+    ])('%s is accepted as ours [A13]', async (_title, host) => {
       await api.accepts(to(host), 200);
       await api.accepts(api.signed({ host, scheme: 'https', covered: ['"@method"', '"@target-uri"'] }), 200);
     });
 
     // Below a mount the router finds no route, and no guard is reached.
     if (api.mount === '') {
-      it('an absolute target whose only slash is in the query, which some routers take for the path [A13]', async () => {
+      it('an absolute target whose only slash is in the query, which some routers read as the path [A13]', async () => {
         const request = to('api.acme.dev', '/?next=/whoami');
         await api.refuses({ ...request, target: 'https://api.acme.dev?next=/whoami' }, 400, 'request_malformed');
       });
@@ -144,7 +144,7 @@ onEverySetup('The target, byte for byte', (api) => {
       ] as const
     ).map(
       ([signed, sent]): Attack => [
-        `${signed} is not ${sent} [A13]`,
+        `${signed} signed, ${sent} sent [A13]`,
         () => swapped(signed, sent),
         401,
         'signature_invalid',
@@ -158,7 +158,7 @@ onEverySetup('The target, byte for byte', (api) => {
     ...(api.host === 'express4' && api.mount !== '' ? ['//invoices'] : []),
   ];
   it.each(['//invoices', '/%69nvoices', '/invoices%2F..%2Fwhoami', '/invoices;a=b'])(
-    '%s verifies as it stands, and is decided on as the route it comes to [A13, D8]',
+    '%s verifies undecoded, and the decision is for the route that it reaches [A13, D8]',
     async (target) => {
       if (!takenForInvoices.includes(target)) return void (await api.answers(api.signed({ target }), 404));
       const { records } = await api.accepts(api.signed({ target }), 200);

@@ -151,7 +151,7 @@ onEveryHost(
           ] as const,
       ),
       [
-        'details do not let an issuer name the subjects of another [C5]',
+        'details in a token about a subject of another issuer [C5]',
         async () => {
           const token = await api.token({ iss: partner.issuer, authorization_details: [api1] });
           return api.pull({}, { token });

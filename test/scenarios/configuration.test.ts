@@ -10,7 +10,7 @@ const policy: GuardOptions['policy'] = {
 };
 const good: GuardOptions = { origin: 'https://api.acme.dev', agents, policy, audit: memoryAudit() };
 
-it('the least that a guard needs [G5]', async () => {
+it('a guard starts with the minimal configuration [G5]', async () => {
   await expect(createGuard(good)).resolves.toHaveProperty('authenticate');
 });
 
@@ -84,12 +84,12 @@ onEveryHost('What is configured in words', (api) => {
     ['no policy at all', { policies: '' }, /no policy/],
     ['policies that do not parse', { policies: 'permit(' }, /policies\.cedar:1/],
     [
-      'policies that do not fit the schema [D6]',
+      'policies that do not match the schema [D6]',
       { policies: 'permit(principal, action, resource) when { context.scop.contains("x") };' },
       /scop/,
     ],
     [
-      'an action that the schema does not know [D6]',
+      'an action that is not in the schema [D6]',
       { policies: 'permit(principal, action == Action::"pr.merg", resource);' },
       /pr\.merg/,
     ],

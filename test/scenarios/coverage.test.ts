@@ -10,7 +10,7 @@ onEveryHost('What a signature must cover', (api) => {
     ['no @authority [A2]', () => api.signed({ uncovered: ['"@authority"'] }), 401, 'signature_incomplete'],
     ['no @path [A2]', () => api.signed({ uncovered: ['"@path"'] }), 401, 'signature_incomplete'],
     [
-      'no @query, although there is none [A3]',
+      'no @query, for a target without a query [A3]',
       () => api.signed({ uncovered: ['"@query"'] }),
       401,
       'signature_incomplete',
@@ -41,31 +41,31 @@ onEveryHost('What a signature must cover', (api) => {
       'signature_incomplete',
     ],
     [
-      'a GET sent again as DELETE [A2]',
+      'a signed GET sent as DELETE [A2]',
       () => tampered(api.signed({ target: '/records/42' }), { method: 'DELETE' }),
       401,
       'signature_invalid',
     ],
     [
-      'the same request to another path [A2]',
+      'a signed request sent to another path [A2]',
       () => tampered(api.signed({ target: '/whoami' }), { target: '/invoices' }),
       401,
       'signature_invalid',
     ],
     [
-      'a query added [A3]',
+      'an added query [A3]',
       () => tampered(api.signed({ target: '/invoices' }), { target: '/invoices?admin=1' }),
       401,
       'signature_invalid',
     ],
     [
-      'a query re-ordered [A3]',
+      'a re-ordered query [A3]',
       () => tampered(api.signed({ target: '/invoices?a=1&b=2' }), { target: '/invoices?b=2&a=1' }),
       401,
       'signature_invalid',
     ],
     [
-      'a lone question mark is told from none, in @target-uri [A3]',
+      'an added empty query, in @target-uri [A3]',
       () =>
         tampered(api.signed({ target: '/invoices', covered: ['"@method"', '"@target-uri"'] }), {
           target: '/invoices?',
@@ -74,7 +74,7 @@ onEveryHost('What a signature must cover', (api) => {
       'signature_invalid',
     ],
     [
-      'a covered field that is absent [A6]',
+      'an absent field that is covered [A6]',
       () => api.signed({ alsoCovered: ['"x-absent"'] }),
       401,
       'signature_incomplete',
@@ -85,7 +85,7 @@ onEveryHost('What a signature must cover', (api) => {
     ['an unknown derived component [A6]', () => api.signed({ alsoCovered: ['"@teapot"'] }), 400, 'signature_malformed'],
     ['a component of responses [A6]', () => api.signed({ alsoCovered: ['"@status"'] }), 400, 'signature_malformed'],
     ['a field name in upper case [A6]', () => api.signed({ alsoCovered: ['"Host"'] }), 400, 'signature_malformed'],
-    ['a component that is no string [A6]', () => api.signed({ alsoCovered: ['host'] }), 400, 'signature_malformed'],
+    ['a component that is not a string [A6]', () => api.signed({ alsoCovered: ['host'] }), 400, 'signature_malformed'],
   ]);
 
   it('a repeated query parameter cannot be covered by name, and only the log says so [A3]', async () => {
@@ -103,38 +103,38 @@ onEveryHost('What a signature must cover', (api) => {
 onEveryHost('Credentials that the signature does not cover', (api) => {
   refuseEach(api, [
     [
-      'an Authorization left out of the signature [A18]',
+      'an uncovered Authorization [A18]',
       async () => api.pull({}, { uncovered: ['"authorization"'] }),
       401,
       'credential_uncovered',
     ],
     [
-      'an Authorization covered as byte sequence only [A18]',
+      'an Authorization covered only as a byte sequence [A18]',
       async () => api.pull({}, { uncovered: ['"authorization"'], alsoCovered: ['"authorization";bs'] }),
       401,
       'credential_uncovered',
     ],
     [
-      'another method in a field that some applications obey [A18]',
+      'another method in an override field [A18]',
       () => withFields(api.signed(), ['X-Http-Method-Override', 'DELETE']),
       401,
       'credential_uncovered',
     ],
     [
-      'a genuine token put on a signed request [A18]',
+      'a genuine token added to a signed request [A18]',
       async () => withFields(api.signed({ target: '/invoices' }), ['Authorization', `Bearer ${await api.token()}`]),
       401,
       'credential_uncovered',
     ],
     [
-      'a token exchanged for that of another user [A18]',
+      'a token replaced by that of another user [A18]',
       async () =>
         tampered(await api.pull(), { fields: { Authorization: `Bearer ${await api.token({ sub: 'user_456' })}` } }),
       401,
       'signature_invalid',
     ],
     [
-      'a token taken away [A18]',
+      'a removed token [A18]',
       async () => tampered(await api.pull(), { fields: { Authorization: null } }),
       401,
       'signature_incomplete',
@@ -142,14 +142,14 @@ onEveryHost('Credentials that the signature does not cover', (api) => {
     ...['Agent-Delegation', 'Agent-Approval', 'Mcp-Method', 'Mcp-Name'].map(
       (name) =>
         [
-          `${name} left out of the signature [A18]`,
+          `an uncovered ${name} [A18]`,
           () => withFields(api.signed(), [name, 'anything']),
           401,
           'credential_uncovered',
         ] as const,
     ),
     [
-      'a delegation link that is none is not ignored [C6]',
+      'a malformed delegation link [C6]',
       () => api.signed({ fields: [['Agent-Delegation', 'abc']] }),
       401,
       'delegation_malformed',

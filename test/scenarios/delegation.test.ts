@@ -37,25 +37,25 @@ onEveryHost('Who acts for whom', (api) => {
     bad('the user among the actors [C1]', nested(reviewerId, userId)),
     bad('a further act without sub [C1]', { act: { sub: reviewerId, act: {} } }),
     bad(
-      'a nest of 17 [C1]',
+      '17 nested act claims [C1]',
       nested(...Array.from({ length: 17 }, (_, index) => (index === 0 ? reviewerId : `agent-${index}`))),
     ),
     bad('a sixth delegation [C1]', nested(reviewerId, 'a-5', 'a-4', 'a-3', 'a-2', 'a-1'), 'delegation_too_deep'),
     bad('a prior act.iss of another issuer [C5]', { act: { sub: reviewerId, act: { sub: 'a', iss: partner.issuer } } }),
-    bad('a further act that is no object [C1]', { act: { sub: reviewerId, act: 'x' } }),
+    bad('a further act that is not an object [C1]', { act: { sub: reviewerId, act: 'x' } }),
     bad('a further act that is null [C1]', { act: { sub: reviewerId, act: null } }),
     bad('an agent that acts for itself [C1]', { sub: reviewerId }),
-    bad('actor and subject exchanged [C2]', { sub: reviewerId, act: { sub: userId } }, 'token_not_bound_to_agent'),
+    bad('actor and subject swapped [C2]', { sub: reviewerId, act: { sub: userId } }, 'token_not_bound_to_agent'),
     bad("a user's plain token [C3, C9]", { act: undefined }),
     bad('only may_act [C3, C9]', { act: undefined, may_act: { sub: reviewerId } }),
     bad('an actor in another claim [C3]', { act: undefined, actor: { sub: reviewerId }, azp: reviewerId }),
     bad("another agent's token [C4]", { act: { sub: runnerId } }, 'token_not_bound_to_agent'),
-    bad('the token of an agent that nobody knows [C4]', { act: { sub: 'agent-x' } }, 'token_not_bound_to_agent'),
+    bad('the token of an unknown agent [C4]', { act: { sub: 'agent-x' } }, 'token_not_bound_to_agent'),
     bad('a token about another agent [C4]', { sub: runnerId, act: undefined }),
     bad('act.iss of another issuer [C5]', { act: { sub: reviewerId, iss: partner.issuer } }),
     bad('the actor in another case [C5]', { act: { sub: 'Agent-Code-Reviewer-01' } }, 'token_not_bound_to_agent'),
     bad(
-      'the actor with a look-alike [C5]',
+      'the actor with a look-alike character [C5]',
       { act: { sub: '\u0430gent-code-reviewer-01' } },
       'token_not_bound_to_agent',
     ),
@@ -69,7 +69,7 @@ onEveryHost('Who acts for whom', (api) => {
       'token_not_bound_to_agent',
     ],
     [
-      'a token bound to the key of the agent, used by another [C4, B8]',
+      'a token bound to the key of one agent, used by another [C4, B8]',
       () => api.pull({ cnf: { jkt: reviewer.thumbprint } }, { key: runner }),
       401,
       'token_not_bound_to_agent',
@@ -189,7 +189,7 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
       'token_not_bound_to_agent',
     ],
     [
-      'the same for a suspended agent [C5]',
+      'a key vouched for under the name of a suspended agent [C5]',
       () => vouched({ act: { sub: suspendedId } }),
       401,
       'token_not_bound_to_agent',
@@ -201,7 +201,7 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
       'token_not_bound_to_agent',
     ],
     [
-      'a user with a key of its own, which makes no agent of it [C2]',
+      'a user whose token has a key [C2]',
       () => vouched({ sub: 'user_banned', client_id: 'web-app', act: undefined }),
       401,
       'token_delegation_invalid',
@@ -219,19 +219,19 @@ onEveryHost('Several issuers, and keys that they vouch for', (api) => {
       'token_invalid',
     ],
     [
-      'only a thumbprint vouches for no key [A11]',
+      'an unknown key with only its thumbprint in the token [A11]',
       () => vouched({ act: { sub: 'agent-guest' }, cnf: { jkt: guest.thumbprint } }),
       401,
       'key_unknown',
     ],
     [
-      'another key vouched for [A11]',
+      'an unknown key with another key in the token [A11]',
       () => vouched({ act: { sub: 'agent-guest' }, cnf: { jwk: runner.publicJwk } }),
       401,
       'key_unknown',
     ],
     [
-      'a weak key vouched for [A15]',
+      'a weak key in the token [A15]',
       async () => {
         const weak = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) } as const;
         const token = await api.token({ act: { sub: 'agent-guest' }, cnf: { jwk: weak } });

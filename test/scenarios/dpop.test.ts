@@ -97,7 +97,7 @@ onEverySetup(
 );
 
 onEveryHost(
-  'DPoP proofs that do not count',
+  'Invalid DPoP proofs',
   (api) => {
     const send = (sent: Sent) => () => presented(api, sent);
     const claims = (changed: Claims) => send({ claims: changed });
@@ -133,7 +133,7 @@ onEveryHost(
       ['no htm [B9]', claims({ htm: undefined }), ...invalid],
       ['htu of another path [B9]', claims({ htu: 'http://x/other' }), ...invalid],
       ['no htu [B9]', claims({ htu: undefined }), ...invalid],
-      ['htu that is no URI [B9]', claims({ htu: '/whoami' }), ...invalid],
+      ['htu that is not a URI [B9]', claims({ htu: '/whoami' }), ...invalid],
       ['ath missing [B9]', claims({ ath: undefined }), ...invalid],
       ['ath of another token [B9]', claims({ ath: 'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo' }), ...invalid],
       [
@@ -142,12 +142,12 @@ onEveryHost(
         ...invalid,
       ],
       ['no jti [B9]', claims({ jti: undefined }), ...invalid],
-      ['a jti that is hardly one [B9]', claims({ jti: 'x' }), ...invalid],
+      ['a jti that is too short [B9]', claims({ jti: 'x' }), ...invalid],
       ['a jti that is a number [B9]', claims({ jti: 12_345_678 }), ...invalid],
-      ['iat old [B9]', () => presented(api, { claims: { iat: seconds() - 66 } }), 401, 'dpop_proof_expired'],
+      ['an old iat [B9]', () => presented(api, { claims: { iat: seconds() - 66 } }), 401, 'dpop_proof_expired'],
       ['iat in the future [B9]', () => presented(api, { claims: { iat: seconds() + 60 } }), 401, 'dpop_proof_expired'],
       ['no iat [B9]', claims({ iat: undefined }), ...invalid],
-      ['iat in words [B9]', claims({ iat: 'now' }), ...invalid],
+      ['iat as text [B9]', claims({ iat: 'now' }), ...invalid],
       ['typ of an access token [B3]', header({ typ: 'at+jwt' }), ...invalid],
       ['no typ [B3]', header({ typ: undefined }), ...invalid],
       ['a private jwk [B9]', header({ jwk: { ...reviewer.privateKey.export({ format: 'jwk' }) } }), ...invalid],
@@ -176,7 +176,7 @@ onEveryHost(
         ...invalid,
       ],
       ['alg none [B1]', header({ alg: 'none' }, { sign: () => Buffer.alloc(0) }), ...invalid],
-      ['an alg that does not fit the key [B1]', header({ alg: 'ES256' }), ...invalid],
+      ['an alg of another key type [B1]', header({ alg: 'ES256' }), ...invalid],
       [
         'a weak key [A15]',
         header(
@@ -191,7 +191,7 @@ onEveryHost(
       ['crit [B2]', header({ crit: ['x'], x: 1 }), ...invalid],
       ['a signature of another key [B9]', send({ sign: (data) => runner.sign(data) }), ...invalid],
       [
-        'a proof that was changed [B9]',
+        'a changed proof [B9]',
         async () => {
           const request = await presented(api);
           const [head, payload = '', signature] = proofOf(request).split('.');
@@ -205,7 +205,7 @@ onEveryHost(
         ...invalid,
       ],
       [
-        'a proof that is no JWS [B9]',
+        'a proof that is not a JWS [B9]',
         async () => tampered(await presented(api), { fields: { DPoP: 'x' } }),
         ...invalid,
       ],
@@ -262,14 +262,14 @@ onEveryHost(
         'token_malformed',
       ],
       [
-        'what is not UTF-8 in Authorization [B10]',
+        'an Authorization that is not UTF-8 [B10]',
         async () => tampered(await presented(api), { fields: { Authorization: 'DPoP \u00ff\u00fe%zz' } }),
         401,
         'token_malformed',
       ],
       ['an expired token [B6]', send({ token: { iat: 1_700_000_000, exp: 1_700_000_100 } }), 401, 'token_expired'],
       [
-        'another agent than the one that holds the key [C4]',
+        'a token that names another agent than the holder of the key [C4]',
         send({ token: { act: { sub: 'agent-test-runner' } } }),
         401,
         'token_not_bound_to_agent',
@@ -281,7 +281,7 @@ onEveryHost(
         'token_not_bound_to_agent',
       ],
       [
-        'a user with a key is no agent [C9]',
+        'a user whose token has a key [C9]',
         send({ key: es256, token: { act: undefined } }),
         401,
         'token_delegation_invalid',
@@ -299,13 +299,13 @@ onEveryHost(
         'agent_suspended',
       ],
       [
-        'links, which no proof covers [A18]',
+        'delegation links, which a proof cannot cover [A18]',
         async () => withFields(await presented(api), ['Agent-Delegation', 'eyJ.x.y']),
         401,
         'credential_uncovered',
       ],
       [
-        'another method for the application [A18]',
+        'another method in an override field [A18]',
         async () => withFields(await presented(api), ['X-HTTP-Method-Override', 'DELETE']),
         401,
         'credential_uncovered',

@@ -76,7 +76,12 @@ onEverySetup(
       ['another method [A2]', () => tampered(api.signed(), { method: 'DELETE' }), 401, 'signature_invalid'],
       ['another path [A2]', () => tampered(api.signed(), { target: api.at('/invoices') }), 401, 'signature_invalid'],
       ['another :authority [A13]', () => api.signed({ host: 'evil.example' }), 401, 'origin_mismatch'],
-      ['Host says another [A13]', () => withFields(api.signed(), ['host', 'evil.example']), 400, 'request_malformed'],
+      [
+        'another Host beside :authority [A13]',
+        () => withFields(api.signed(), ['host', 'evil.example']),
+        400,
+        'request_malformed',
+      ],
       ['an old signature [A9]', () => api.signed({ now: 1_700_000_000 }), 401, 'signature_expired'],
       ['an unknown key [A11]', () => api.signed({ key: stranger }), 401, 'key_unknown'],
       ['a suspended agent [C7]', () => api.signed({ key: suspended }), 401, 'agent_suspended'],
@@ -114,7 +119,7 @@ onEveryHost(
       ['held in memory', Buffer.from('small')],
       ['held in a file', large],
       ['empty', Buffer.alloc(0)],
-    ])('%s reach their reader whole [A4]', async (_how, body) => {
+    ])('%s reach their handler complete [A4]', async (_how, body) => {
       const { response } = await api.accepts(put(body), 200);
       expect(JSON.parse(response.body)).toEqual({ bytes: body.length, sha256: sha256(body) });
     });
@@ -132,13 +137,13 @@ onEveryHost(
     });
 
     refuseEach(api, [
-      ['held, one byte changed [A4]', () => changed(put('small')), 401, 'digest_mismatch'],
-      ['in a file, one byte changed [A4]', () => changed(put(large)), 401, 'digest_mismatch'],
+      ['a changed byte in a body in memory [A4]', () => changed(put('small')), 401, 'digest_mismatch'],
+      ['a changed byte in a body in a file [A4]', () => changed(put(large)), 401, 'digest_mismatch'],
       ['no digest [A4]', async () => await api.pull({}, { digest: null }), 401, 'digest_required'],
-      ['a body put on a GET [A4]', () => ({ ...api.signed(), body: Buffer.from('x') }), 401, 'digest_required'],
-      ['longer than allowed [G4]', () => put(Buffer.alloc(1_000_001)), 413, 'body_too_large'],
+      ['a body added to a GET [A4]', () => ({ ...api.signed(), body: Buffer.from('x') }), 401, 'digest_required'],
+      ['a body larger than allowed [G4]', () => put(Buffer.alloc(1_000_001)), 413, 'body_too_large'],
       [
-        'longer than allowed, which no field says [G4]',
+        'a body larger than allowed without Content-Length [G4]',
         () => tampered(put(Buffer.alloc(1_000_001)), { fields: { 'Content-Length': null } }),
         413,
         'body_too_large',
@@ -179,7 +184,7 @@ onEveryHost(
     it.each([
       ['memory', 10_000],
       ['a file', 200_000],
-    ])('a client that takes back an upload held in %s: one record, nothing run [F5]', async (_where, length) => {
+    ])('one record and no handler when the client cancels an upload held in %s [F5]', async (_where, length) => {
       const before = api.records.length;
       const handledBefore = api.running.handled.length;
       const connection = await api.connectHttp2();
@@ -212,7 +217,7 @@ onEveryHost(
       connection.destroy();
     });
 
-    it('answer Expect: 100-continue after the signature has verified, and never for a stranger [G4]', async () => {
+    it('answer Expect: 100-continue after the signature has verified, and never for an unverified client [G4]', async () => {
       const request = api.signed({
         method: 'PUT',
         target: '/upload',
@@ -223,7 +228,7 @@ onEveryHost(
       await api.recordedOutcomes(1, async () => {
         const connection = await api.connectHttp2();
         for (const [who, sent] of [
-          ['stranger', tampered(request, { method: 'POST' })],
+          ['unverified', tampered(request, { method: 'POST' })],
           ['agent', request],
         ] as const) {
           const stream = connection.begin(sent);
@@ -239,7 +244,7 @@ onEveryHost(
       expect(continued).toEqual(['agent']);
     });
 
-    it('a stranger that sends more than is drained leaves no stream behind [G4]', async () => {
+    it('an unverified client that sends more than is drained leaves no stream behind [G4]', async () => {
       const closing = await api.variant({ start: { http2: true } });
       const connection = await closing.connectHttp2();
       const stream = connection.begin({ ...plain(closing), method: 'PUT', target: closing.at('/upload') });
@@ -272,7 +277,7 @@ onEveryHost(
     it.each([
       ['one frame', Buffer.from('small')],
       ['many', large],
-    ])('of %s reach their reader whole [A4]', async (_how, body) => {
+    ])('of %s reach their handler complete [A4]', async (_how, body) => {
       const { response } = await api.accepts(put(body), 200);
       expect(JSON.parse(response.body)).toEqual({ bytes: body.length, sha256: sha256(body) });
     });

@@ -6,10 +6,10 @@ import { agents, expiredKey, futureKey, reviewer, reviewerId, runner, stranger, 
 onEveryHost('Keys', (api) => {
   const keyid = (text: string) => api.signed({ parameters: { keyid: `"${text}"` } });
   refuseEach(api, [
-    ['a key that nobody registered [A11]', () => api.signed({ key: stranger }), 401, 'key_unknown'],
+    ['a key that is not registered [A11]', () => api.signed({ key: stranger }), 401, 'key_unknown'],
     ['the key of a suspended agent [A11, C7]', () => api.signed({ key: suspended }), 401, 'agent_suspended'],
-    ['a key whose time is over [A11, C7]', () => api.signed({ key: expiredKey }), 401, 'key_not_valid'],
-    ['a key whose time has not come [A11]', () => api.signed({ key: futureKey }), 401, 'key_not_valid'],
+    ['an expired key [A11, C7]', () => api.signed({ key: expiredKey }), 401, 'key_not_valid'],
+    ['a key that is not valid yet [A11]', () => api.signed({ key: futureKey }), 401, 'key_not_valid'],
     ["another agent's keyid [A11]", () => keyid(runner.thumbprint), 401, 'signature_invalid'],
     ['the id of the agent as keyid [A11]', () => keyid(reviewerId), 401, 'key_unknown'],
     ['a path as keyid [A11]', () => keyid('../../etc/passwd'), 401, 'key_unknown'],
@@ -52,7 +52,7 @@ onEveryHost('Keys that cannot be registered', (api) => {
     ['a key for encryption [A8]', { id: 'x', jwk: { ...stranger.publicJwk, use: 'enc' } }, /use/],
     ['key_ops without verify [A8]', { id: 'x', jwk: { ...stranger.publicJwk, key_ops: ['sign'] } }, /key_ops/],
     ['a key of another curve [A8]', { id: 'x', jwk: { ...stranger.publicJwk, crv: 'X25519' } }, /Ed25519/],
-    ['an id twice [A11]', { id: reviewerId, publicKey: keyFromSeed(Buffer.alloc(32, 7)).publicBase64 }, /twice/],
+    ['a duplicate id [A11]', { id: reviewerId, publicKey: keyFromSeed(Buffer.alloc(32, 7)).publicBase64 }, /twice/],
   ];
   it.each(refused)('%s', async (_title, agent, says) => {
     await expect(api.variant({ config: { agents: [...agents, agent as never] } })).rejects.toThrow(says);

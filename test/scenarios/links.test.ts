@@ -213,7 +213,7 @@ onEveryHost(
 );
 
 onEveryHost(
-  'Links that do not lead to the sender',
+  'Invalid links',
   (api) => {
     const audience = () => api.audience;
     const bad = (
@@ -251,24 +251,26 @@ onEveryHost(
     const details = [{ type: 'Repo', identifier: 'acme/api' }];
 
     refuseEach(api, [
-      claims('a scope that the token does not have [C6]', 'delegation_wider', () => ({
+      claims('a scope that the token does not grant [C6]', 'delegation_wider', () => ({
         scope: 'repo:read record:delete',
       })),
       claims('a scope above that of the token [C6]', 'delegation_wider', () => ({ scope: 'pr' })),
-      claims('a scope that only begins alike [C6]', 'delegation_wider', () => ({ scope: 'pr:writer' })),
-      claims('it outlives the token [C6]', 'delegation_wider', () => ({ exp: now() + 301 })),
-      claims('one audience more [C6]', 'delegation_wider', () => ({ aud: [audience(), 'https://mcp.acme.dev'] })),
-      claims('handing on is forbidden [C6]', 'delegation_wider', () => ({}), { max_hops: 0 }),
-      claims('as many hops as the token [C6]', 'delegation_wider', () => ({ max_hops: 2 }), { max_hops: 2 }),
+      claims('a scope that only starts with a granted one [C6]', 'delegation_wider', () => ({ scope: 'pr:writer' })),
+      claims('a link that outlives the token [C6]', 'delegation_wider', () => ({ exp: now() + 301 })),
+      claims('an additional audience [C6]', 'delegation_wider', () => ({ aud: [audience(), 'https://mcp.acme.dev'] })),
+      claims('a link behind a token that allows no hops [C6]', 'delegation_wider', () => ({}), { max_hops: 0 }),
+      claims('as many further hops as the token allows [C6]', 'delegation_wider', () => ({ max_hops: 2 }), {
+        max_hops: 2,
+      }),
       claims(
         'wider authorization_details [C6]',
         'delegation_wider',
         () => ({ authorization_details: [{ type: 'Repo' }] }),
         { authorization_details: details },
       ),
-      claims('a scope from a token without any [C6]', 'delegation_wider', () => ({}), { scope: undefined }),
+      claims('a scope behind a token without scope [C6]', 'delegation_wider', () => ({}), { scope: undefined }),
       [
-        'the second link is wider than the first [C6]',
+        'a second link that is wider than the first [C6]',
         async () => {
           const { token, first } = await two();
           const wide = linkOf(billing, reviewerId, {
@@ -282,7 +284,7 @@ onEveryHost(
         'delegation_wider',
       ],
       [
-        'the second link forgets that it may not be handed on [C6]',
+        'a second link behind one that allows no hops [C6]',
         async () => {
           const token = await api.token(rootClaims);
           const agentsOfChain = [orchestrator, billing, theReviewer];
@@ -308,7 +310,7 @@ onEveryHost(
         'delegation_too_deep',
       ],
       [
-        'actors of the issuer and links together are too many [C1]',
+        'too many actors of the token and links together [C1]',
         async () => {
           const act = { sub: orchestrator.id, act: { sub: 'a-3', act: { sub: 'a-2', act: { sub: 'a-1' } } } };
           const token = await api.token({ ...rootClaims, act });
@@ -319,7 +321,7 @@ onEveryHost(
         'delegation_too_deep',
       ],
       [
-        'back to an agent that acted before [C1]',
+        'a link back to an agent earlier in the chain [C1]',
         async () => {
           const token = await api.token(rootClaims);
           const links = linksThrough([orchestrator, billing, orchestrator], audience(), token);
@@ -329,7 +331,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'to an actor that the issuer asserts before [C1]',
+        'a link to a prior actor of the token [C1]',
         async () => {
           const token = await api.token({ ...rootClaims, act: { sub: orchestrator.id, act: { sub: reviewerId } } });
           return send(api, { token, links: linksThrough([orchestrator, theReviewer], audience(), token) });
@@ -338,7 +340,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'a link that hands on another token of the same agents [C2]',
+        'a link whose parent is another token of the same agents [C2]',
         async () => {
           const { links } = await handedOn(api);
           return send(api, { token: await api.token({ ...rootClaims, sub: 'user_456' }), links });
@@ -347,7 +349,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'a link that hands on no token, behind a token [C2]',
+        'a link without parent behind a token [C2]',
         async () =>
           send(api, {
             token: await api.token(rootClaims),
@@ -357,13 +359,13 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'the token left out [C3]',
+        'a link without its token [C3]',
         async () => send(api, { links: (await handedOn(api)).links }),
         401,
         'delegation_invalid',
       ],
       [
-        'the first link left out [C3]',
+        'a chain without its first link [C3]',
         async () => {
           const { token, second } = await two();
           return send(api, { token, links: [second] });
@@ -372,7 +374,7 @@ onEveryHost(
         'token_not_bound_to_agent',
       ],
       [
-        'the last link left out [C3]',
+        'a chain without its last link [C3]',
         async () => {
           const { token, first } = await two();
           return send(api, { token, links: [first] });
@@ -381,7 +383,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'a link in the middle left out [C3]',
+        'a chain without a middle link [C3]',
         async () => {
           const token = await api.token(rootClaims);
           const links = linksThrough([orchestrator, billing, theRunner, theReviewer], audience(), token, {
@@ -393,7 +395,7 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'links in another order [C3]',
+        'links in the wrong order [C3]',
         async () => {
           const { token, first, second } = await two();
           return send(api, { token, links: [second, first] });
@@ -402,7 +404,7 @@ onEveryHost(
         'token_not_bound_to_agent',
       ],
       [
-        'a link twice [C3]',
+        'a duplicate link [C3]',
         async () => {
           const { token, first, second } = await two();
           return send(api, { token, links: [first, first, second] });
@@ -410,16 +412,16 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      bad('the hash of something else [C3]', 'delegation_invalid', () => ({ parent: 'a.b.c' })),
-      claims('a hash that is none [C3]', 'delegation_malformed', () => ({ pth: 'x' })),
+      bad('the hash of another parent [C3]', 'delegation_invalid', () => ({ parent: 'a.b.c' })),
+      claims('a parent hash that is not a hash [C3]', 'delegation_malformed', () => ({ pth: 'x' })),
       [
-        "a user's plain token, handed on by an agent [C9]",
+        "a user's plain token, delegated by an agent [C9]",
         async () => send(api, await handedOn(api, {}, { act: undefined, may_act: { sub: orchestrator.id } })),
         401,
         'token_delegation_invalid',
       ],
       [
-        'the token of another agent, handed on [C4]',
+        'the token of another agent, delegated [C4]',
         async () => send(api, await handedOn(api, {}, { act: { sub: runnerId } })),
         401,
         'token_not_bound_to_agent',
@@ -432,13 +434,13 @@ onEveryHost(
       ],
       claims('the delegate in another case [C4]', 'delegation_invalid', () => ({ sub: 'Agent-Code-Reviewer-01' })),
       claims('the delegate with a space at its end [C5]', 'delegation_malformed', () => ({ sub: `${reviewerId} ` })),
-      claims('the delegator is another agent [C4]', 'delegation_invalid', () => ({ iss: billing.id })),
-      bad('the token handed on by another agent in its name [C4]', 'token_not_bound_to_agent', () => ({
+      claims('another agent as delegator [C4]', 'delegation_invalid', () => ({ iss: billing.id })),
+      bad('a link behind a token, signed with the key of another agent [C4]', 'token_not_bound_to_agent', () => ({
         header: { kid: billing.key.thumbprint },
         sign: (input) => billing.key.sign(input),
       })),
       [
-        'signed with the key of another agent [C4]',
+        'a link without a token, signed with the key of another agent [C4]',
         () => {
           const forger = { id: orchestrator.id, key: billing.key };
           return send(api, { links: [linkOf(forger, reviewerId, { audience: audience() })] });
@@ -446,34 +448,36 @@ onEveryHost(
         401,
         'delegation_invalid',
       ],
-      bad('signed by the delegate itself [C4]', 'delegation_invalid', () => ({
+      bad('a link signed by the delegate [C4]', 'delegation_invalid', () => ({
         sign: (input) => reviewer.sign(input),
       })),
-      bad('a key that nobody knows [A11]', 'delegation_invalid', () => ({
+      bad('an unknown key [A11]', 'delegation_invalid', () => ({
         header: { kid: stranger.thumbprint },
         sign: (input) => stranger.sign(input),
       })),
-      bad('the key of its delegator has expired [C7]', 'delegation_invalid', () => ({
+      bad('an expired key of the delegator [C7]', 'delegation_invalid', () => ({
         header: { kid: expiredKey.thumbprint },
         claims: { iss: 'agent-rotated' },
         sign: (input) => expiredKey.sign(input),
       })),
       [
-        'its delegator is suspended [C7]',
+        'a suspended delegator [C7]',
         () => send(api, { links: [linkOf({ id: suspendedId, key: suspended }, reviewerId, { audience: audience() })] }),
         401,
         'delegation_revoked',
       ],
       [
-        'the token is bound to another key of its agent [B8]',
+        'a token bound to another key of its agent [B8]',
         async () => send(api, await handedOn(api, {}, { cnf: { jkt: stranger.thumbprint } })),
         401,
         'token_not_bound_to_agent',
       ],
-      claims('it is bound to another key [B8]', 'delegation_invalid', () => ({ cnf: { jkt: runner.thumbprint } })),
-      claims('it vouches for a key [A11]', 'delegation_malformed', () => ({ cnf: { jwk: reviewer.publicJwk } })),
+      claims('a link bound to another key [B8]', 'delegation_invalid', () => ({ cnf: { jkt: runner.thumbprint } })),
+      claims('a link that vouches for a key [A11]', 'delegation_malformed', () => ({
+        cnf: { jwk: reviewer.publicJwk },
+      })),
       [
-        'a key that an issuer vouches for counts for the first link only [A11]',
+        'a second link signed by a key in the token [A11]',
         async () => {
           const jwk = guest.key.publicJwk;
           const token = await api.token({ act: { sub: guest.id }, cnf: { jwk }, scope: 'repo:read' });
@@ -489,14 +493,14 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'it has expired [B6]',
+        'an expired link [B6]',
         async () => send(api, await handedOn(api, { claims: { iat: now() - 100, exp: now() - 10 } })),
         401,
         'delegation_expired',
       ],
-      claims('it is from the future [B6]', 'delegation_expired', () => ({ iat: now() + 30, exp: now() + 60 })),
+      claims('a link issued in the future [B6]', 'delegation_expired', () => ({ iat: now() + 30, exp: now() + 60 })),
       [
-        'it lives for two hours [B6]',
+        'a link with a lifetime of two hours [B6]',
         () => {
           const claimed = { exp: now() + 7200 };
           return send(api, { links: [linkOf(orchestrator, reviewerId, { audience: audience(), claims: claimed })] });
@@ -505,12 +509,12 @@ onEveryHost(
         'delegation_invalid',
       ],
       [
-        'it is for another API [B5]',
+        'a link for another API [B5]',
         () => send(api, { links: [linkOf(orchestrator, reviewerId, { audience: 'https://mcp.acme.dev' })] }),
         401,
         'delegation_audience_mismatch',
       ],
-      claims('its audience with a trailing slash [B5]', 'delegation_audience_mismatch', () => ({
+      claims('an audience with a trailing slash [B5]', 'delegation_audience_mismatch', () => ({
         aud: `${audience()}/`,
       })),
       claims('no scope', 'delegation_malformed', () => ({ scope: undefined })),
@@ -529,17 +533,17 @@ onEveryHost(
       ...['none', 'HS256', 'RS256', 'ES256', 'ed25519', undefined].map((alg) =>
         bad(`alg ${alg} [B1]`, 'delegation_malformed', () => ({ header: { alg } })),
       ),
-      bad('its own key in its header [B2]', 'delegation_malformed', () => ({
+      bad('a key in its header [B2]', 'delegation_malformed', () => ({
         header: { jwk: stranger.publicJwk },
         sign: (input) => stranger.sign(input),
       })),
       bad('a critical header [B2]', 'delegation_malformed', () => ({ header: { crit: ['b64'] } })),
       bad('no kid [B2]', 'delegation_malformed', () => ({ header: { kid: undefined } })),
       bad('a kid that is a path [B2]', 'delegation_malformed', () => ({ header: { kid: '../../etc/passwd' } })),
-      bad('signed by a key of another type [B1]', 'delegation_invalid', () => ({
+      bad('a link signed by a key of another type [B1]', 'delegation_invalid', () => ({
         sign: (input) => sign('sha256', input, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
       })),
-      field('another end of its signature [B2]', 'delegation_invalid', (link) =>
+      field('another encoding of its signature [B2]', 'delegation_invalid', (link) =>
         link.replace(/..$/, (end) => (end === 'AA' ? 'BA' : 'AA')),
       ),
       field('two parts [B2]', 'delegation_malformed', (link) => link.split('.', 2).join('.')),

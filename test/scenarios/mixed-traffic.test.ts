@@ -106,7 +106,7 @@ onEverySetup(
         'signature_required',
       ],
       [
-        'a delegated token in the case of another scheme [A17]',
+        'a delegated token with another spelling of the scheme [A17]',
         async () => plain('/whoami', ['Authorization', `bEARER   ${await delegated()}`]),
         401,
         'signature_required',
@@ -142,7 +142,7 @@ onEverySetup(
         'signature_required',
       ],
       [
-        'a delegated token in base64 as a whole, as Kubernetes takes it [A17]',
+        'a delegated token encoded in base64, as Kubernetes reads it [A17]',
         async () => {
           const packed = Buffer.from(await delegated()).toString('base64url');
           return plain('/whoami', ['Sec-WebSocket-Protocol', `x, base64url.bearer.authorization.k8s.io.${packed}`]);
@@ -165,13 +165,13 @@ onEverySetup(
       ],
       ['a broken signature [A17]', () => api.signed({ sign: () => Buffer.alloc(64) }), 401, 'signature_invalid'],
       [
-        'our tag with only one of the fields [A17]',
+        'our tag in only one of the two fields [A17]',
         () => tampered(api.signed(), { fields: { Signature: null } }),
         400,
         'signature_ambiguous',
       ],
       [
-        'a token put on a signature of another profile [A18]',
+        'a token added to a signature of another profile [A18]',
         async () => withFields(api.signed({ parameters: { tag: '"web-bot-auth"' } }), bearer(await delegated())),
         401,
         'signature_required',

@@ -132,7 +132,7 @@ it('The prefix of koa-mount around node:http is bound over HTTP/2, which keeps i
   await bindsPrefix(parts, ran, (request) => sendHttp2(server.url, request));
 });
 
-it('The prefix is bound for Koa behind Express that was under a mount of the same Koa [H5]', async () => {
+it('The prefix is bound for Koa behind an Express mounted in the same Koa [H5]', async () => {
   const parts = await guarded();
   const ran: string[] = [];
   const app = new Koa3();

@@ -29,19 +29,24 @@ const uploadOf = (api: Api, fields: readonly Field[] = []): RawRequest =>
 onEverySetup('Fields that the server drops', (api) => {
   refuseEach(api, [
     [
-      'the signature and all that it covers, behind 995 others [H1]',
+      'a signature and its covered fields after 995 other lines [H1]',
       () => behind(995, uploadOf(api, [['x-dry-run', 'true']])),
       431,
       'fields_too_large',
     ],
-    ['those of a request without a body [H1]', () => behind(995, api.signed()), 431, 'fields_too_large'],
+    ['a signature without a body after 995 other lines [H1]', () => behind(995, api.signed()), 431, 'fields_too_large'],
     [
-      'those of a request with a token [H1]',
+      'a signature and a token after 990 other lines [H1]',
       async () => behind(990, await api.pull({}, { body })),
       431,
       'fields_too_large',
     ],
-    ['no field yet, but more lines than are read [H1]', () => behind(257, api.signed()), 431, 'fields_too_large'],
+    [
+      'more lines than the guard reads, none of them dropped [H1]',
+      () => behind(257, api.signed()),
+      431,
+      'fields_too_large',
+    ],
   ]);
 
   it('many lines are accepted when none is dropped [H1]', async () => {
@@ -54,7 +59,7 @@ onEverySetup(
   (api) => {
     refuseEach(api, [
       [
-        'the signature, behind 48 others [H1]',
+        'a signature after 48 other lines [H1]',
         () => behind(48, api.signed({ target: '/invoices' })),
         431,
         'fields_too_large',
@@ -65,14 +70,14 @@ onEverySetup(
         431,
         'fields_too_large',
       ],
-      ['the type of a body [H1]', () => movedBehind(50, uploadOf(api), 'content-type'), 431, 'fields_too_large'],
+      ['a Content-Type [H1]', () => movedBehind(50, uploadOf(api), 'content-type'), 431, 'fields_too_large'],
       [
-        'the token [H1]',
+        'a token [H1]',
         async () => movedBehind(50, await api.pull({}, { body }), 'authorization'),
         431,
         'fields_too_large',
       ],
-      ['the length of a body [H1]', () => movedBehind(50, uploadOf(api), 'content-length'), 431, 'fields_too_large'],
+      ['a Content-Length [H1]', () => movedBehind(50, uploadOf(api), 'content-length'), 431, 'fields_too_large'],
       [
         'the second line of a signed list [H1]',
         () => {
@@ -128,7 +133,7 @@ onEveryHost(
   { start: { maxHeadersCount: 64, admission: { streamBody: () => true } } },
 );
 
-/** One line of a field sent in several. */
+/** Sends one line of a field as several lines. */
 const cut = (request: RawRequest, name: string, separator: string): RawRequest => ({
   ...request,
   fields: request.fields.flatMap(([field, value]): Field[] =>
@@ -138,7 +143,7 @@ const cut = (request: RawRequest, name: string, separator: string): RawRequest =
 
 for (const http2 of [false, true]) {
   onEveryHost(
-    `A signed field that reads otherwise${http2 ? ' over HTTP/2' : ''}`,
+    `A signed field that the application reads differently${http2 ? ' over HTTP/2' : ''}`,
     (api) => {
       const covering = (name: string, value: string) =>
         api.signed({ fields: [[name, value]], alsoCovered: [`"${name}"`] });
@@ -146,13 +151,13 @@ for (const http2 of [false, true]) {
       if (!http2) {
         refuseEach(api, [
           [
-            'a condition cut in two lines, of which the first counts [H4]',
+            'a condition split into two lines, of which the server keeps the first [H4]',
             () => cut(covering('if-unmodified-since', condition), 'if-unmodified-since', ', '),
             400,
             'request_malformed',
           ],
           [
-            'a cookie cut in two lines, which are joined by a semicolon [H4]',
+            'a cookie split into two lines, which the server joins with a semicolon [H4]',
             () => cut(covering('cookie', 'role=reader, admin=1'), 'cookie', ', '),
             400,
             'request_malformed',
@@ -181,16 +186,21 @@ onEverySetup('A content coding', (api) => {
   const put = (fields: readonly Field[] = []) => api.signed({ method: 'PUT', target: '/upload', body: zipped, fields });
   const encoding: Field = ['Content-Encoding', 'gzip'];
   refuseEach(api, [
-    ['added on the way [H3]', () => withFields(put(), encoding), 401, 'signature_incomplete'],
-    ['added to a request without a body [H3]', () => withFields(api.signed(), encoding), 401, 'signature_incomplete'],
+    ['a content coding added in transit [H3]', () => withFields(put(), encoding), 401, 'signature_incomplete'],
     [
-      'taken away on the way [H3]',
+      'a content coding added in transit to a request without a body [H3]',
+      () => withFields(api.signed(), encoding),
+      401,
+      'signature_incomplete',
+    ],
+    [
+      'a content coding removed in transit [H3]',
       () => tampered(put([encoding]), { fields: { 'Content-Encoding': null } }),
       401,
       'signature_incomplete',
     ],
     [
-      'changed on the way [H3]',
+      'a content coding changed in transit [H3]',
       () => tampered(put([encoding]), { fields: { 'Content-Encoding': 'identity' } }),
       401,
       'signature_invalid',
@@ -206,16 +216,11 @@ onEverySetup('Dot segments', (api) => {
   refuseEach(
     api,
     ['/x/../invoices', '/./invoices', '/x/%2e%2e/invoices', '/x/.%2E/invoices', '/invoices/%2E', '/invoices/..'].map(
-      (target) => [
-        `${target} is refused, although it was signed [H2]`,
-        () => api.signed({ target }),
-        400,
-        'request_malformed',
-      ],
+      (target) => [`the signed target ${target} [H2]`, () => api.signed({ target }), 400, 'request_malformed'],
     ),
   );
 
-  it('dots in a query or within a name are no dot segment [H2]', async () => {
+  it('dots in a query or within a name are not dot segments [H2]', async () => {
     await api.accepts(api.signed({ target: '/invoices?file=/../x' }), 200);
     await api.answers(api.signed({ target: '/..invoices' }), 404);
   });
@@ -232,12 +237,12 @@ onEverySetup('A chunked body that is empty', (api) => {
   });
   refuseEach(api, [
     [
-      'is none with its first byte [A5]',
+      'a byte without digest [A5]',
       () => ({ ...empty(), body: Buffer.from('1\r\nx\r\n0\r\n\r\n') }),
       401,
       'digest_required',
     ],
-    ['matches the digest that is stated [A5]', () => empty({ digest: 'sha-256=:AAAA:' }), 400, 'digest_malformed'],
+    ['a digest of other bytes [A5]', () => empty({ digest: 'sha-256=:AAAA:' }), 400, 'digest_malformed'],
   ]);
 
   it('is refused at its first byte, before its end [A5]', async () => {

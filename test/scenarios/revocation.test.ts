@@ -165,7 +165,7 @@ onEveryHost('Revocation', (host) => {
   it.each<[string, RevocationSource['findRevoked']]>([
     ['rejects', () => Promise.reject(new Error('ECONNREFUSED 10.0.0.7:6379'))],
     ['answers with nonsense', () => true as never],
-  ])('a store of revocations that %s is our outage [B11]', async (_title, findRevoked) => {
+  ])('a revocation store that %s is our outage [B11]', async (_title, findRevoked) => {
     const api = await host.variant({ start: { guard: { revocations: { findRevoked }, onTrouble: () => {} } } });
     const { response } = await api.refuses(api.signed(), 503, 'revocations_unavailable');
     expect(response.headers).not.toHaveProperty('www-authenticate');

@@ -18,7 +18,7 @@ onEveryHost('The selection of the signature', (api) => {
       'signature_invalid',
     ],
     [
-      'a valid token beside a signature by a stranger [A17]',
+      'a valid token beside a signature by an unknown key [A17]',
       async () => api.pull({}, { key: stranger, parameters: { keyid: `"${reviewer.thumbprint}"` } }),
       401,
       'signature_invalid',
@@ -42,7 +42,7 @@ onEveryHost('The selection of the signature', (api) => {
       'signature_ambiguous',
     ],
     [
-      "an attacker's own valid signature put before the victim's [A7]",
+      "an attacker's own valid signature before the victim's [A7]",
       () => alsoSigned(api.signed({ key: runner, label: 'mine' }), api.signed()),
       400,
       'signature_ambiguous',
@@ -86,12 +86,12 @@ onEveryHost('The selection of the signature', (api) => {
       'signature_required',
     ],
     [
-      'a tag that ours begins [A12]',
+      'a tag that starts with ours [A12]',
       () => api.signed({ parameters: { tag: '"countersign2"' } }),
       401,
       'signature_required',
     ],
-    ['a tag that begins ours [A12]', () => api.signed({ parameters: { tag: '"counter"' } }), 401, 'signature_required'],
+    ['a prefix of our tag [A12]', () => api.signed({ parameters: { tag: '"counter"' } }), 401, 'signature_required'],
     [
       'our tag in another case [A12]',
       () => api.signed({ parameters: { tag: '"Countersign"' } }),
@@ -118,7 +118,7 @@ onEveryHost('Signature fields that are hard to read', (api) => {
   const withInput = (text: string) => tampered(api.signed(), { fields: { 'Signature-Input': text } });
   refuseEach(api, [
     [
-      'more labels than anybody needs [A16]',
+      'too many labels [A16]',
       () => {
         const labels = Array.from({ length: 40 }, (_, index) => `l${index}`);
         return tampered(api.signed(), {
@@ -132,12 +132,12 @@ onEveryHost('Signature fields that are hard to read', (api) => {
       'signature_malformed',
     ],
     [
-      'more components than anybody needs [A16]',
+      'too many components [A16]',
       () => withInput(`sig=(${'"a" '.repeat(1000).trim()});tag="countersign"`),
       400,
       'signature_malformed',
     ],
-    ['text that is no dictionary [A16]', () => withInput('"'), 400, 'signature_malformed'],
+    ['text that is not a dictionary [A16]', () => withInput('"'), 400, 'signature_malformed'],
     ['bytes beyond ASCII [A16]', () => withInput('s\xefg=();tag="countersign"'), 400, 'signature_malformed'],
     [
       'a component that is not quoted [A16]',
@@ -146,7 +146,7 @@ onEveryHost('Signature fields that are hard to read', (api) => {
       'signature_malformed',
     ],
     [
-      'an item where a list belongs [A16]',
+      'an item in place of a list [A16]',
       () => withInput('sig="@method";tag="countersign"'),
       400,
       'signature_malformed',
@@ -158,7 +158,7 @@ onEveryHost('Signature fields that are hard to read', (api) => {
       'signature_malformed',
     ],
     [
-      'a signature that is no byte sequence [A16]',
+      'a signature that is not a byte sequence [A16]',
       () => tampered(api.signed(), { fields: { Signature: 'sig="AAAA"' } }),
       400,
       'signature_malformed',

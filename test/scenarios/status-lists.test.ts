@@ -77,11 +77,11 @@ onEveryHost(
     refuseEach(api, [
       ['a revoked token [B11, C7]', () => pull(`${at}/good`, 1), 401, 'token_revoked'],
       ['a suspended token [B11, C7]', () => pull(`${at}/good`, 2), 401, 'token_revoked'],
-      ['a status that only an application knows [B11]', () => pull(`${at}/good`, 3), 401, 'token_revoked'],
+      ['an application-specific status [B11]', () => pull(`${at}/good`, 3), 401, 'token_revoked'],
       ['an index beyond the end [B11]', () => pull(`${at}/good`, 4), 401, 'token_invalid'],
       ['an index far beyond the end [B11]', () => pull(`${at}/good`, 2 ** 40), 401, 'token_invalid'],
       ['a negative index [B11]', () => pull(`${at}/good`, -1), 401, 'token_invalid'],
-      ['a status that is kept in another way [B11]', () => api.pull({ status: { x: {} } }), 401, 'token_invalid'],
+      ['an unknown status mechanism [B11]', () => api.pull({ status: { x: {} } }), 401, 'token_invalid'],
       ['a list about another address [B11]', () => pull(`${at}/about-others`, 0), 503, 'revocations_unavailable'],
       ['a list signed by another issuer [B11]', () => pull(`${at}/of-others`, 0), 503, 'revocations_unavailable'],
       [
@@ -94,10 +94,20 @@ onEveryHost(
       ['a zip bomb [B11]', () => pull(`${at}/bomb`, 0), 503, 'revocations_unavailable'],
       ['an access token for a list [B3]', () => pull(`${at}/access-token`, 0), 503, 'revocations_unavailable'],
       ['a list behind a redirect [A14]', () => pull(`${at}/moved`, 0), 503, 'revocations_unavailable'],
-      ['nobody at the address [B11]', () => pull('http://127.0.0.1:1/list', 0), 503, 'revocations_unavailable'],
+      [
+        'an address where no server listens [B11]',
+        () => pull('http://127.0.0.1:1/list', 0),
+        503,
+        'revocations_unavailable',
+      ],
       ['a list over plain http [A14]', () => ofCareful('http://id.careful.example/list'), 401, 'token_invalid'],
-      ['a list in the metadata of the cloud [A14]', () => ofCareful('https://169.254.169.254/'), 401, 'token_invalid'],
-      ['a list on our own machine [A14]', () => ofCareful('https://[::ffff:7f00:1]/'), 401, 'token_invalid'],
+      [
+        'a list at the address of cloud metadata [A14]',
+        () => ofCareful('https://169.254.169.254/'),
+        401,
+        'token_invalid',
+      ],
+      ['a list at a loopback address [A14]', () => ofCareful('https://[::ffff:7f00:1]/'), 401, 'token_invalid'],
     ]);
 
     it('report the problem of a list only to the operator [B11]', async () => {

@@ -69,7 +69,7 @@ describe.each(Object.entries(applications))(
       expect(await outcomeOf(parts)).toEqual({ result: 'finished', status: 200 });
     });
 
-    it.each([10, 50_000])('reaches no handler when it is not the signed one: %i letters [A4]', async (length) => {
+    it.each([10, 50_000])('reaches no handler when its %i letters are not the signed ones [A4]', async (length) => {
       const parts = await guarded();
       await using server = await serve(await application(parts));
       const request = signed({ method: 'POST', body: json('a', length) });
@@ -82,13 +82,16 @@ describe.each(Object.entries(applications))(
   },
 );
 
-it.each([10, 50_000])('is parsed or refused with inject(), which has no socket: %i letters [A4]', async (length) => {
-  const app = await fastifyApp(await guarded());
-  const call = async (body: string) => {
-    const { fields } = signed({ method: 'POST', body: json('a', length) });
-    return await app.inject({ method: 'POST', url: '/', headers: Object.fromEntries(fields), payload: body });
-  };
-  expect((await call(json('a', length))).json()).toEqual({ body: JSON.parse(json('a', length)) as object });
-  expect(await call(json('b', length))).toMatchObject({ statusCode: 401 });
-  await app.close();
-});
+it.each([10, 50_000])(
+  'is parsed or refused through inject(), which has no socket, with %i letters [A4]',
+  async (length) => {
+    const app = await fastifyApp(await guarded());
+    const call = async (body: string) => {
+      const { fields } = signed({ method: 'POST', body: json('a', length) });
+      return await app.inject({ method: 'POST', url: '/', headers: Object.fromEntries(fields), payload: body });
+    };
+    expect((await call(json('a', length))).json()).toEqual({ body: JSON.parse(json('a', length)) as object });
+    expect(await call(json('b', length))).toMatchObject({ statusCode: 401 });
+    await app.close();
+  },
+);

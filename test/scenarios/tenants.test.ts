@@ -78,17 +78,29 @@ onEveryHost(
     });
 
     it.each<[string, Sent, string]>([
-      ['an agent of one in the other', { by: 'acme', at: 'partner' }, 'partner'],
-      ['an agent and a user of one in the other', { by: 'acme', for: 'acme', at: 'partner' }, 'partner'],
-      ['an agent of one for a user of the other, at home', { by: 'acme', for: 'partner', at: 'acme' }, 'acme'],
+      ['an agent in the other tenant', { by: 'acme', at: 'partner' }, 'partner'],
+      ['an agent and its user in the other tenant', { by: 'acme', for: 'acme', at: 'partner' }, 'partner'],
       [
-        'an agent of one for a user of the other, in its repo',
+        'an agent for a user of the other tenant, in its own tenant',
+        { by: 'acme', for: 'partner', at: 'acme' },
+        'acme',
+      ],
+      [
+        "an agent for a user of the other tenant, in that user's tenant",
         { by: 'acme', for: 'partner', at: 'partner' },
         'partner',
       ],
-      ['an agent of the other for a user of one, at home', { by: 'partner', for: 'acme', at: 'partner' }, 'partner'],
-      ['an agent of the other for a user of one, in its repo', { by: 'partner', for: 'acme', at: 'acme' }, 'acme'],
-    ])('%s: refused, though the names are the same [C8]', async (_title, sent, tenant) => {
+      [
+        'an agent of the partner for a user of acme, in its own tenant',
+        { by: 'partner', for: 'acme', at: 'partner' },
+        'partner',
+      ],
+      [
+        "an agent of the partner for a user of acme, in that user's tenant",
+        { by: 'partner', for: 'acme', at: 'acme' },
+        'acme',
+      ],
+    ])('refuses %s, although the names are equal [C8]', async (_title, sent, tenant) => {
       const { records } = await api.denies(await pull(api, sent), 403, 'policy_denied');
       expect(records[0]?.policies).toEqual([`policies.cedar#only-${tenant}-in-${tenant}`]);
     });

@@ -21,7 +21,7 @@ onEveryHost('How a token is signed', (api) => {
     ['alg none, and no signature [B1]', () => raw({ alg: 'none' }, () => Buffer.alloc(0)), 401, 'token_malformed'],
     ['alg noNE [B1]', () => raw({ alg: 'noNE' }), 401, 'token_invalid'],
     ['no alg [B1]', () => raw({ alg: undefined }), 401, 'token_invalid'],
-    ['an alg that is no string [B1]', () => raw({ alg: ['EdDSA'] }), 401, 'token_invalid'],
+    ['an alg that is not a string [B1]', () => raw({ alg: ['EdDSA'] }), 401, 'token_invalid'],
     ['HS256 with the PEM as secret [B1]', () => raw({ alg: 'HS256' }, hmac(pem)), 401, 'token_invalid'],
     ['HS256 with a PEM after white space [B1]', () => raw({ alg: 'HS256' }, hmac(`\n ${pem}`)), 401, 'token_invalid'],
     [
@@ -30,17 +30,12 @@ onEveryHost('How a token is signed', (api) => {
       401,
       'token_invalid',
     ],
-    ['an HMAC under the name of EdDSA [B1]', () => raw({}, hmac(pem)), 401, 'token_invalid'],
+    ['an HMAC with alg EdDSA [B1]', () => raw({}, hmac(pem)), 401, 'token_invalid'],
     ['RS256 for an Ed25519 key [B1]', () => raw({ alg: 'RS256' }), 401, 'token_invalid'],
     ['EdDSA for an RSA key [B1]', () => raw({ kid: rsaKey.kid }), 401, 'token_invalid'],
     ['PS256 for a key whose alg is RS256 [B1]', () => raw({ alg: 'PS256', kid: rsaKey.kid }), 401, 'token_invalid'],
     ['Ed448 [B1]', () => raw({ alg: 'Ed448' }), 401, 'token_invalid'],
-    [
-      'an algorithm that is switched off by default [B1]',
-      () => raw({ alg: 'RS512', kid: rsaKey.kid }),
-      401,
-      'token_invalid',
-    ],
+    ['an algorithm that is off by default [B1]', () => raw({ alg: 'RS512', kid: rsaKey.kid }), 401, 'token_invalid'],
     ['another key of the same issuer [B1]', () => raw({ kid: secondKey.kid }), 401, 'token_invalid'],
     ['a signature of zeroes [B1]', () => raw({}, () => Buffer.alloc(64)), 401, 'token_invalid'],
     ...['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'cty', 'enc'].map(
@@ -59,9 +54,9 @@ onEveryHost('How a token is signed', (api) => {
         kid === '' ? 'token_malformed' : 'token_invalid',
       ],
     ),
-    ['a kid that is no string [B2]', () => raw({ kid: 1 }), 401, 'token_malformed'],
+    ['a kid that is not a string [B2]', () => raw({ kid: 1 }), 401, 'token_malformed'],
     [
-      'no kid where several keys would fit [B2]',
+      'no kid when several keys match [B2]',
       () => api.signed({ token: rawToken(JSON.stringify(withoutKid), JSON.stringify(api.claims()), signedBy(issuer)) }),
       401,
       'token_invalid',
@@ -102,7 +97,7 @@ onEveryHost('How a token is signed', (api) => {
     ['without kid, where one key fits', rsaKey, { kid: undefined }],
     ['typ with its prefix, in any case', issuer, { typ: 'application/AT+JWT' }],
     ['a header with what means nothing', issuer, { nonce: 'x' }],
-  ])('accepted: %s [B1, B3]', async (_title, by: TestIssuer, changed: Claims) => {
+  ])('%s is accepted [B1, B3]', async (_title, by: TestIssuer, changed: Claims) => {
     await api.accepts(api.signed({ token: await api.token({}, changed, by) }), 200);
   });
 });

@@ -40,20 +40,20 @@ onEveryHost('The syntax of a token', (api) => {
       'token_malformed',
     ],
     [
-      'bits after the end [B2]',
+      'non-zero padding bits [B2]',
       async () => withToken(api, `${(await api.token()).slice(0, -1)}_`),
       401,
       'token_malformed',
     ],
-    ['exp twice [B6]', () => json(text().replace('{', `{"exp":${now() + 9999},`)), 401, 'token_malformed'],
+    ['a duplicate exp [B6]', () => json(text().replace('{', `{"exp":${now() + 9999},`)), 401, 'token_malformed'],
     [
-      'exp twice, once escaped [B6]',
+      'a duplicate exp, one escaped [B6]',
       () => json(text().replace('{', String.raw`{"\u0065xp":9999999999,`)),
       401,
       'token_malformed',
     ],
     [
-      'alg twice in the header [B2]',
+      'a duplicate alg in the header [B2]',
       () => withToken(api, rawToken('{"alg":"none","alg":"EdDSA","typ":"at+jwt"}', text(), signedBy(issuer))),
       401,
       'token_malformed',
@@ -64,11 +64,11 @@ onEveryHost('The syntax of a token', (api) => {
       401,
       'token_malformed',
     ],
-    ['a payload that is no object [B2]', () => json('["a"]'), 401, 'token_malformed'],
-    ['a payload that is no JSON [B2]', () => json('{'), 401, 'token_malformed'],
+    ['a payload that is not an object [B2]', () => json('["a"]'), 401, 'token_malformed'],
+    ['a payload that is not JSON [B2]', () => json('{'), 401, 'token_malformed'],
     ['exp NaN [B6]', () => json(text().replace(/"exp":\d+/, '"exp":NaN')), 401, 'token_malformed'],
     [
-      'a nest of 1000 act [C1]',
+      '1,000 nested act claims [C1]',
       () => json(text().replace(/"act":\{[^}]*\}/, `"act":${'{"act":'.repeat(1000)}1${'}'.repeat(1000)}`)),
       401,
       'token_malformed',
@@ -80,7 +80,7 @@ onEveryHost('The syntax of a token', (api) => {
     ['a token as DPoP [B8]', async () => withAuthorization(api, `DPoP ${await api.token()}`), 401, 'token_malformed'],
     ['Basic [B8]', () => withAuthorization(api, 'Basic dXNlcjpwYXNzd29yZA=='), 401, 'token_malformed'],
     [
-      'a parameter behind the token [B8]',
+      'a parameter after the token [B8]',
       async () => withAuthorization(api, `Bearer ${await api.token()}, realm="x"`),
       401,
       'token_malformed',
@@ -103,7 +103,7 @@ onEveryHost('The syntax of a token', (api) => {
     ],
     ['a malformed percent [B10]', () => withAuthorization(api, 'Bearer %zz'), 401, 'token_malformed'],
     [
-      'bytes that are no UTF-8, which no signature base can hold [B10]',
+      'bytes that are not UTF-8, which a signature base cannot hold [B10]',
       () => withAuthorization(api, 'Bearer \xff\xfe.\xc3\x28.\x80'),
       401,
       'token_malformed',
@@ -141,7 +141,7 @@ onEveryHost('The claims of a token', (api) => {
   ];
 
   refuseEach(api, [
-    ['an issuer that nobody trusts [B4]', () => saying({}, evilIssuer), 401, 'token_issuer_unknown'],
+    ['an issuer that is not trusted [B4]', () => saying({}, evilIssuer), 401, 'token_issuer_unknown'],
     [
       'a trusted name with the key of another [B4]',
       () => saying({ iss: issuer.issuer }, evilIssuer),
@@ -154,21 +154,21 @@ onEveryHost('The claims of a token', (api) => {
       401,
       'token_invalid',
     ],
-    bad('a trailing slash [B4]', () => ({ iss: `${issuer.issuer}/` }), 'token_issuer_unknown'),
-    bad('another case [B4]', () => ({ iss: 'https://ID.acme.dev' }), 'token_issuer_unknown'),
-    bad('a name that ours begins [B4]', () => ({ iss: `${issuer.issuer}.evil.example` }), 'token_issuer_unknown'),
+    bad('an issuer with a trailing slash [B4]', () => ({ iss: `${issuer.issuer}/` }), 'token_issuer_unknown'),
+    bad('an issuer in another case [B4]', () => ({ iss: 'https://ID.acme.dev' }), 'token_issuer_unknown'),
+    bad('a name that starts with ours [B4]', () => ({ iss: `${issuer.issuer}.evil.example` }), 'token_issuer_unknown'),
     bad('a list of issuers [B4]', () => ({ iss: [issuer.issuer] }), 'token_issuer_unknown'),
     bad('no issuer [B4]', () => ({ iss: undefined }), 'token_issuer_unknown'),
     bad('__proto__ as issuer [B4]', () => ({ iss: '__proto__' }), 'token_issuer_unknown'),
     bad('no audience [B5]', () => ({ aud: undefined })),
-    bad('an empty list [B5]', () => ({ aud: [] })),
-    bad('an object [B5]', () => ({ aud: { 0: api.audience } })),
-    bad('another resource [B5]', () => ({ aud: 'https://mcp.acme.dev' }), 'token_audience_mismatch'),
-    bad('a trailing slash [B5]', () => ({ aud: `${api.audience}/` }), 'token_audience_mismatch'),
-    bad('a path below [B5]', () => ({ aud: `${api.audience}/api` }), 'token_audience_mismatch'),
-    bad('the beginning of ours [B5]', () => ({ aud: api.audience.slice(0, -1) }), 'token_audience_mismatch'),
-    bad('another case [B5]', () => ({ aud: api.audience.toUpperCase() }), 'token_audience_mismatch'),
-    bad('a list too long [B5]', () => ({
+    bad('an empty list as audience [B5]', () => ({ aud: [] })),
+    bad('an object as audience [B5]', () => ({ aud: { 0: api.audience } })),
+    bad('another resource as audience [B5]', () => ({ aud: 'https://mcp.acme.dev' }), 'token_audience_mismatch'),
+    bad('an audience with a trailing slash [B5]', () => ({ aud: `${api.audience}/` }), 'token_audience_mismatch'),
+    bad('an audience with a path [B5]', () => ({ aud: `${api.audience}/api` }), 'token_audience_mismatch'),
+    bad('a prefix of our audience [B5]', () => ({ aud: api.audience.slice(0, -1) }), 'token_audience_mismatch'),
+    bad('an audience in another case [B5]', () => ({ aud: api.audience.toUpperCase() }), 'token_audience_mismatch'),
+    bad('too many audiences [B5]', () => ({
       aud: [api.audience, ...Array.from({ length: 16 }, (_, index) => `a${index}`)],
     })),
     bad('no exp [B6]', () => ({ exp: undefined })),
@@ -177,12 +177,12 @@ onEveryHost('The claims of a token', (api) => {
     bad('exp null [B6]', () => ({ exp: null })),
     bad('exp 1e308 [B6]', () => ({ exp: 1e308 })),
     bad('exp with a fraction [B6]', () => ({ exp: now() + 60.5 })),
-    bad('exp past [B6]', () => ({ iat: now() - 400, exp: now() - 100 }), 'token_expired'),
+    bad('exp in the past [B6]', () => ({ iat: now() - 400, exp: now() - 100 }), 'token_expired'),
     bad('nbf in the future [B6]', () => ({ nbf: now() + 100 }), 'token_expired'),
     bad('nbf as a string [B6]', () => ({ nbf: '0' })),
     bad('iat in the future [B6]', () => ({ iat: now() + 100, exp: now() + 200 }), 'token_expired'),
     bad('a lifetime over an hour [B6]', () => ({ exp: now() + 3700 })),
-    bad('no iat, and an end far away [B6]', () => ({ iat: undefined, exp: now() + 4000 })),
+    bad('no iat, and a distant exp [B6]', () => ({ iat: undefined, exp: now() + 4000 })),
     bad('no sub [B7]', () => ({ sub: undefined })),
     bad('an empty sub [B7]', () => ({ sub: '' })),
     bad('a list of subs [B7]', () => ({ sub: [userId] })),
@@ -198,10 +198,10 @@ onEveryHost('The claims of a token', (api) => {
     bad('scope with two spaces [B7]', () => ({ scope: 'repo:read  pr:write' })),
     bad('an empty scope [B7]', () => ({ scope: '' })),
     bad('cnf with an unknown member only [B8]', () => ({ cnf: { kid: 'x' } })),
-    bad('cnf that asks for mTLS [B8]', () => ({ cnf: { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' } })),
-    bad('cnf that asks for mTLS besides [B8]', () => ({ cnf: { jkt: reviewer.thumbprint, 'x5t#S256': 'x' } })),
+    bad('cnf for mTLS [B8]', () => ({ cnf: { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' } })),
+    bad('cnf for a key and for mTLS [B8]', () => ({ cnf: { jkt: reviewer.thumbprint, 'x5t#S256': 'x' } })),
     bad('cnf as a string [B8]', () => ({ cnf: reviewer.thumbprint })),
-    bad('a jkt that is no thumbprint [B8]', () => ({ cnf: { jkt: 'x' } })),
+    bad('a jkt that is not a thumbprint [B8]', () => ({ cnf: { jkt: 'x' } })),
     bad('jkt and jwk that differ [B8]', () => ({ cnf: { jkt: reviewer.thumbprint, jwk: runner.publicJwk } })),
     bad('cnf with a private key [B8]', () => ({ cnf: { jwk: { ...reviewer.publicJwk, d: 'AAAA' } } })),
     bad('cnf.jkt of another key [B8]', () => ({ cnf: { jkt: runner.thumbprint } }), 'token_not_bound_to_agent'),
@@ -251,7 +251,7 @@ onEveryHost('The claims of a token', (api) => {
 onEveryHost('A token does not save a signature, and a signature does not save a token', (api) => {
   refuseEach(api, [
     [
-      'a stranger with a genuine token [A17, C4]',
+      'an unknown key with a genuine token [A17, C4]',
       async () => api.signed({ key: stranger, token: await api.token() }),
       401,
       'key_unknown',
@@ -263,7 +263,7 @@ onEveryHost('A token does not save a signature, and a signature does not save a 
       'token_issuer_unknown',
     ],
     [
-      'a token added to another signature than ours [A18]',
+      'a token added to a signature with another tag [A18]',
       async () => {
         const authorization: Field = ['Authorization', `Bearer ${await api.token()}`];
         const theirs = api.signed({ label: 'x', fields: [authorization], parameters: { tag: '"other"' } });

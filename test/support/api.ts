@@ -79,13 +79,13 @@ export type Attack = readonly [
 /** Each of these must be refused before its sender is authenticated. */
 export function refuseEach(api: Api, attacks: readonly Attack[]): void {
   for (const [title, request, status, code] of attacks) {
-    it(title, async () => {
+    it(`refuses ${title}`, async () => {
       await api.refuses(await request(), status, code);
     });
   }
 }
 
-/** The code that a refusal is answered with: no answer tells whether a key is known to whoever has not proved to hold it. */
+/** The code in the response: it never tells a client without proof of a key whether that key is known. */
 function answerFor(code: RefusalCode): RefusalCode {
   return code === 'key_unknown' ? 'signature_invalid' : code;
 }
