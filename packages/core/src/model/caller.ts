@@ -1,9 +1,8 @@
 import type { AuthorizationDetailLists, Chain, Scope } from '@countersign/delegation';
-import { deepFreeze } from '@countersign/common';
 
 /**
- * What a successful verification yields. Deeply frozen, and good for one request of one guard: the guard keeps a register
- * of the very objects it made, so that an object that merely looks like a caller has no authority.
+ * What a successful verification yields. Deeply frozen, and good for one request of one guard: the guard recognises the
+ * very objects it made, so that an object that merely looks like a caller has no authority.
  */
 export interface Caller {
   /** The agent that sent this request, proved by its key (RFC 8693 "actor"). */
@@ -49,11 +48,5 @@ export interface Proof {
   readonly tag?: string;
 }
 
-/**
- * Freezes a verified caller, deeply: what a handler does with it cannot change what is recorded. Its chain is frozen
- * already; the lists of the actor are copied, because they belong to the directory.
- */
-export function sealCaller({ actor, ...rest }: Caller): Caller {
-  const { roles, capabilities } = actor;
-  return deepFreeze({ actor: { ...actor, roles: [...roles], capabilities: [...capabilities] }, ...rest });
-}
+/** The part of a caller that is the same in every request with the same credentials. Deeply frozen, and shared by them. */
+export type Session = Omit<Caller, 'proof' | 'requestId'>;

@@ -48,21 +48,21 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       request.body.release();
       return { ok: true, caller: undefined, refuseStranger };
     }
-    const verification = await verify(request, facts.id, forwarded.host).catch((error: unknown) => {
+    const verification = await verify(request, forwarded.host).catch((error: unknown) => {
       onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
       return { ok: false as const, refusal: refusal('internal_error', errorMessage(error)), claimed: undefined };
     });
     if (!verification.ok) return await refuse(verification.refusal, verification.claimed);
-    const { caller, revalidate } = verification;
+    const { session, proof, revalidate } = verification;
     if (request.clientIsGone?.() === true) {
       // A parser behind us would find a closed connection, and the handler no body, although one was signed.
-      const { id: agent, keyId } = caller.actor;
+      const { id: agent, keyId } = session.actor;
       return await refuse(refusal('body_incomplete', 'the client went away before its request was let in'), {
         keyId,
         agent,
       });
     }
-    served.add(caller, { facts, body: request.body, revalidate });
+    const caller = served.admit({ session, proof, facts, body: request.body, revalidate });
     request.body.release();
     return { ok: true, caller, refuseStranger };
   };

@@ -1,14 +1,21 @@
-import type { Caller } from '../model/caller.js';
+import type { Caller, Proof, Session } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
+import { Stamp } from '../model/stamp.js';
 import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
 
-/** A request that was let in, while it is being served. */
-export interface ServedRequest {
+/** A request that was let in. */
+export interface AdmittedRequest {
+  readonly session: Session;
+  readonly proof: Proof;
   readonly facts: RequestFacts;
   readonly body: RequestBody;
   readonly revalidate: Revalidate;
+}
+
+/** A request that was let in, while it is being served. */
+export interface ServedRequest extends AdmittedRequest {
   /** Whether the guard was asked for a decision, whatever it answered. */
   decisionRequested: boolean;
   /** Whether some decision allowed something. */
@@ -25,20 +32,32 @@ interface NotServed {
 
 /** Knows the very callers that this guard made. A forged or foreign caller is not among them and gets nothing. */
 export class ServedRequests {
-  readonly #requests = new WeakMap<Caller, ServedRequest>();
-
-  add(caller: Caller, request: Pick<ServedRequest, 'facts' | 'body' | 'revalidate'>): void {
-    this.#requests.set(caller, {
+  /** Makes the caller of a request, deeply frozen: what a handler does with it cannot change what is recorded. */
+  admit(request: AdmittedRequest): Caller {
+    const { session, proof, facts } = request;
+    const { actor, subject, chain, scope, authorizationDetails } = session;
+    const caller: Caller = {
+      actor,
+      subject,
+      chain,
+      scope,
+      ...(authorizationDetails === undefined ? {} : { authorizationDetails }),
+      proof: Object.freeze(proof),
+      requestId: facts.id,
+    };
+    const served = {
       ...request,
       decisionRequested: false,
       allowed: false,
       completed: false,
-      pendingDecisions: Promise.resolve(),
-    });
+      pendingDecisions: nothingPending,
+    };
+    // It is the same object with private fields.
+    return Object.freeze(new ServedCaller(caller, this, served)) as unknown as Caller;
   }
 
   find(caller: Caller): ServedRequest | undefined {
-    return typeof caller === 'object' && caller !== null ? this.#requests.get(caller) : undefined;
+    return ServedCaller.find(caller, this);
   }
 
   /**
@@ -56,6 +75,25 @@ export class ServedRequests {
     request.pendingDecisions = Promise.allSettled([request.pendingDecisions, work]);
     const result = await work;
     return result.ok && request.completed ? notServed : result;
+  }
+}
+
+const nothingPending: Promise<unknown> = Promise.resolve();
+
+/** The request of a caller, in private fields of that caller. */
+class ServedCaller extends Stamp {
+  readonly #by: ServedRequests;
+  readonly #request: ServedRequest;
+
+  constructor(caller: Caller, by: ServedRequests, request: ServedRequest) {
+    super(caller);
+    this.#by = by;
+    this.#request = request;
+  }
+
+  static find(caller: unknown, by: ServedRequests): ServedRequest | undefined {
+    if (typeof caller !== 'object' || caller === null || !(#by in caller)) return undefined;
+    return caller.#by === by ? caller.#request : undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@countersign/audit';
-import { type Caller, sealCaller } from '../model/caller.js';
+import type { Proof, Session } from '../model/caller.js';
 import { fieldsTooLarge } from '../model/fields.js';
 import type { FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../model/refusal.js';
@@ -8,8 +8,7 @@ import type { IndexedRequest } from '../model/request.js';
 import { type Origin, readAddress } from './address/origin.js';
 import { verifyBody } from './body/verify-body.js';
 import { readDelegationField } from './chain/delegation-field.js';
-import { type ChainParts, type VerifiedChain, verifyChain } from './chain/verify-chain.js';
-import type { Possession } from './possession/possession.js';
+import { type ChainParts, createChainVerifier } from './chain/verify-chain.js';
 import { type ProofParts, readProof } from './possession/read-proof.js';
 import { type ReplayParts, reserveNonce } from './replay/reserve-nonce.js';
 import type { Revalidate } from './revocation/check-revocations.js';
@@ -19,7 +18,7 @@ import type { TokenResult, TokenVerifier } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
-  | { readonly ok: true; readonly caller: Caller; readonly revalidate: Revalidate }
+  | { readonly ok: true; readonly session: Session; readonly proof: Proof; readonly revalidate: Revalidate }
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
 /** What each stage needs. */
@@ -30,7 +29,7 @@ export interface VerifierParts extends ProofParts, ReplayParts, ChainParts {
   readonly revalidation: Revalidation;
 }
 
-export type Verifier = (request: IndexedRequest, requestId: string, forwardedHost?: string) => Promise<Verification>;
+export type Verifier = (request: IndexedRequest, forwardedHost?: string) => Promise<Verification>;
 
 /**
  * Verifies one request, in this order: address, proof (read), token, possession (the proof verified), replay, body,
@@ -38,7 +37,8 @@ export type Verifier = (request: IndexedRequest, requestId: string, forwardedHos
  * token comes before the proof is verified, because an issuer may vouch for the key. Never rejects because of a request.
  */
 export function createVerifier(parts: VerifierParts): Verifier {
-  return async function verify(request, requestId, forwardedHost) {
+  const verifyChain = createChainVerifier(parts);
+  return async function verify(request, forwardedHost) {
     const { rawHeaders, fields, target } = request;
     const now = parts.clock() / 1000;
 
@@ -56,8 +56,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
 
     const proved = await proof.verify(token);
     if (!proved.ok) return proved;
-    const { possession } = proved;
-    const { holder, use, coversField } = possession;
+    const { holder, proof: proofShown, use, coversField } = proved.possession;
     const claimed = { keyId: holder.thumbprint, agent: holder.agent.id };
     if (token?.ok === false) return refuse(refusal(token.code, token.detail), claimed);
 
@@ -70,14 +69,14 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const badBody = await verifyBody(request, coversField, parts.bodyLimits);
     if (badBody !== undefined) return refuse(badBody, claimed);
 
-    const verified = await verifyChain({ holder, token: token?.token, links, now }, parts);
+    const verified = await verifyChain({ holder, token: token?.token, links, now });
     if ('code' in verified) return refuse(verified, claimed);
 
-    const { chain, signers } = verified;
-    const revalidate = parts.revalidation({ chain, signers, token: token?.token, verifiedAt: now });
+    const { session, signers } = verified;
+    const revalidate = parts.revalidation({ chain: session.chain, signers, token: token?.token, verifiedAt: now });
     const revoked = await revalidate();
     if (revoked !== undefined) return refuse(revoked, claimed);
-    return { ok: true, caller: callerOf(verified, possession, requestId), revalidate };
+    return { ok: true, session, proof: proofShown, revalidate };
   };
 }
 
@@ -93,31 +92,6 @@ async function verifyToken(
   now: number,
 ): Promise<TokenResult | undefined> {
   return 'token' in authorization ? await tokens.verify(authorization.token, now) : undefined;
-}
-
-function callerOf(
-  { chain, scope, authorizationDetails }: VerifiedChain,
-  { holder, proof }: Possession,
-  requestId: string,
-): Caller {
-  const { agent, thumbprint } = holder;
-  const [first] = chain;
-  return sealCaller({
-    actor: {
-      id: agent.id,
-      type: 'agent',
-      keyId: thumbprint,
-      roles: agent.roles,
-      capabilities: agent.capabilities,
-      ...(agent.owner === undefined ? {} : { owner: agent.owner }),
-    },
-    subject: { id: first.id, type: first.type, ...(first.issuer === undefined ? {} : { issuer: first.issuer }) },
-    chain,
-    scope,
-    ...(authorizationDetails === undefined ? {} : { authorizationDetails }),
-    proof,
-    requestId,
-  });
 }
 
 function refuse(refused: Refusal, claimed?: AuditEvent['claimed']): Verification {

@@ -1,24 +1,23 @@
 import {
   type ActingAgent,
-  type AuthorizationDetailLists,
-  type Chain,
   type ChainRefusalCode,
   delegatedChain,
+  type DelegatedChain,
   type DelegationClaims,
-  type Scope,
   type ScopeMatch,
 } from '@countersign/delegation';
+import { deepFreeze } from '@countersign/common';
 import type { AgentDirectory, AgentStatus } from '../../keys/directory.js';
+import type { Session } from '../../model/caller.js';
 import { type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import type { LinkVerifier } from './links.js';
+import { Sessions } from './sessions.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
-/** On whose behalf the holder of the key acts, and what that leaves it. */
+/** Who acts, on whose behalf, and what that leaves it. */
 export interface VerifiedChain {
-  readonly chain: Chain;
-  readonly scope: Scope;
-  readonly authorizationDetails?: AuthorizationDetailLists;
+  readonly session: Session;
   /** Whose keys signed: the links, in order, and at the end the request. */
   readonly signers: readonly KeyHolder[];
 }
@@ -41,30 +40,62 @@ export interface ChainParts {
   readonly scopeMatch: ScopeMatch;
 }
 
+/** Never rejects. */
+export type ChainVerifier = (credentials: ChainCredentials) => Promise<VerifiedChain | Refusal>;
+
 /**
  * Binds token, links, signature and agents together: each counts only in the hands of the agent and key that it names,
- * and the laws of delegation hold from the subject down to the sender. Never rejects.
+ * and the laws of delegation hold from the subject down to the sender. The laws do not depend on the time, so they are
+ * judged once for the same credentials.
  */
-export async function verifyChain(
-  { holder, token, links, now }: ChainCredentials,
-  { agents, linkVerifier, maxDelegationDepth, scopeMatch }: ChainParts,
-): Promise<VerifiedChain | Refusal> {
-  const signed = await linkVerifier.verify(links, { token, now });
-  if ('code' in signed) return signed;
-  const claims = token && (await localNames(token, signed[0]?.delegator ?? holder, agents));
-  if (claims !== undefined && 'code' in claims) return claims;
+export function createChainVerifier(parts: ChainParts): ChainVerifier {
+  const { agents, linkVerifier, maxDelegationDepth, scopeMatch } = parts;
+  const sessions = new Sessions();
 
-  const delegated = delegatedChain({
-    root: token === undefined || claims === undefined ? {} : { token: claims, tokenHash: token.hash },
-    links: signed.map((link) => ({ ...link, delegator: agentOf(link.delegator) })),
-    actor: agentOf(holder),
-    maxDepth: maxDelegationDepth,
-    scopeMatch,
-  });
-  if (!delegated.ok) return refusal(codeFor[delegated.code], delegated.detail);
+  return async ({ holder, token, links, now }) => {
+    const signed = await linkVerifier.verify(links, { token, now });
+    if ('code' in signed) return signed;
+    const claims = token && (await localNames(token, signed[0]?.delegator ?? holder, agents));
+    if (claims !== undefined && 'code' in claims) return claims;
+
+    const signers = [...signed.map(({ delegator }) => delegator), holder];
+    const priorActors = claims?.priorActors.map(({ subject }) => subject) ?? [];
+    const source = { token, priorActors, links: signed.map(({ hash }) => hash), signers };
+    const known = sessions.find(source);
+    if (known !== undefined) return { session: known, signers };
+
+    const delegated = delegatedChain({
+      root: token === undefined || claims === undefined ? {} : { token: claims, tokenHash: token.hash },
+      links: signed.map((link) => ({ ...link, delegator: agentOf(link.delegator) })),
+      actor: agentOf(holder),
+      maxDepth: maxDelegationDepth,
+      scopeMatch,
+    });
+    if (!delegated.ok) return refusal(codeFor[delegated.code], delegated.detail);
+    const session = sessionOf(holder, delegated);
+    sessions.add(source, session);
+    return { session, signers };
+  };
+}
+
+/** The lists of the actor are copied, because they belong to the directory. */
+function sessionOf({ agent, thumbprint }: KeyHolder, delegated: DelegatedChain): Session {
   const { chain, effectiveScope: scope, authorizationDetails } = delegated;
-  const signers = [...signed.map(({ delegator }) => delegator), holder];
-  return { chain, scope, signers, ...(authorizationDetails && { authorizationDetails }) };
+  const [first] = chain;
+  return deepFreeze({
+    actor: {
+      id: agent.id,
+      type: 'agent',
+      keyId: thumbprint,
+      roles: [...agent.roles],
+      capabilities: [...agent.capabilities],
+      ...(agent.owner === undefined ? {} : { owner: agent.owner }),
+    },
+    subject: { id: first.id, type: first.type, ...(first.issuer === undefined ? {} : { issuer: first.issuer }) },
+    chain,
+    scope,
+    ...(authorizationDetails === undefined ? {} : { authorizationDetails }),
+  });
 }
 
 /**

@@ -1,0 +1,83 @@
+import { deepFreeze, LruCache } from '@countersign/common';
+import type { Agent } from '../../keys/directory.js';
+import type { Session } from '../../model/caller.js';
+import type { KeyHolder } from '../possession/key-holder.js';
+import { bytesHeld, maxBytesRemembered } from '../token/bytes-held.js';
+import type { VerifiedToken } from '../token/token-verifier.js';
+
+/** All that a session depends on, as it was verified for this request. */
+export interface SessionSource {
+  readonly token: VerifiedToken | undefined;
+  /** What the prior actors of the token are called here. */
+  readonly priorActors: readonly string[];
+  /** Hashes of the links, in order. */
+  readonly links: readonly string[];
+  /** Whose keys signed: the links, in order, and at the end the request. */
+  readonly signers: readonly KeyHolder[];
+}
+
+interface Remembered {
+  readonly session: Session;
+  readonly source: SessionSource;
+}
+
+const maxRemembered = 10_000;
+
+/**
+ * The sessions of callers that were verified lately. A session is found again only if everything that it was made from
+ * is the same: a token verified anew, or another registration of a signer, makes another session. Whether token, links,
+ * keys and agents still count is not remembered: that is judged before, for each request.
+ */
+export class Sessions {
+  readonly #remembered = new LruCache<Remembered>(maxRemembered, maxBytesRemembered);
+
+  find(source: SessionSource): Session | undefined {
+    const known = this.#remembered.get(keyOf(source));
+    return known !== undefined && sameSource(known.source, source) ? known.session : undefined;
+  }
+
+  add(source: SessionSource, session: Session): void {
+    // Copied, because the agents belong to the directory, which may change them in place.
+    const signers = source.signers.map((signer) => ({ ...signer, agent: copyOf(signer.agent) }));
+    this.#remembered.set(keyOf(source), { session, source: { ...source, signers } }, 2 * bytesHeld(session));
+  }
+}
+
+/** A thumbprint and a hash contain no space. */
+function keyOf({ token, links, signers }: SessionSource): string {
+  return `${signers.at(-1)?.thumbprint} ${token?.hash ?? ''} ${links.join(' ')}`;
+}
+
+function sameSource(known: SessionSource, { token, priorActors, links, signers }: SessionSource): boolean {
+  return (
+    known.token === token &&
+    sameList(known.links, links) &&
+    sameList(known.priorActors, priorActors) &&
+    sameList(known.signers, signers, sameHolder)
+  );
+}
+
+function sameHolder(known: KeyHolder, { agent, thumbprint, vouchedBy }: KeyHolder): boolean {
+  return (
+    known.thumbprint === thumbprint &&
+    known.vouchedBy === vouchedBy &&
+    known.agent.id === agent.id &&
+    known.agent.owner === agent.owner &&
+    sameList(known.agent.capabilities, agent.capabilities) &&
+    sameList(known.agent.roles, agent.roles)
+  );
+}
+
+function sameList<Item>(
+  known: readonly Item[],
+  items: readonly Item[],
+  same: (one: Item, other: Item) => boolean = Object.is,
+): boolean {
+  if (known.length !== items.length) return false;
+  for (let at = 0; at < items.length; at += 1) if (!same(known[at] as Item, items[at] as Item)) return false;
+  return true;
+}
+
+function copyOf(agent: Agent): Agent {
+  return deepFreeze({ ...agent, capabilities: [...agent.capabilities], roles: [...agent.roles] });
+}

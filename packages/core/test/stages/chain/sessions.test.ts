@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import type { Session } from '../../../src/model/caller.js';
+import { Sessions, type SessionSource } from '../../../src/stages/chain/sessions.js';
+import type { KeyHolder } from '../../../src/stages/possession/key-holder.js';
+import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
+
+function holder(more: Partial<KeyHolder['agent']> = {}, thumbprint = 'key-1', vouchedBy = 'directory'): KeyHolder {
+  const agent = { id: 'agent-1', roles: ['reader'], capabilities: ['a', 'b'], owner: 'o', status: 'active', ...more };
+  return { agent, thumbprint, vouchedBy, publicKey: {} } as KeyHolder;
+}
+
+const token = { hash: 'token-hash' } as VerifiedToken;
+const source: SessionSource = { token, priorActors: ['agent-0'], links: ['l1', 'l2'], signers: [holder(), holder()] };
+const session = { actor: { id: 'agent-1' } } as Session;
+
+/** The same credentials after a change of one of the things that a session depends on. */
+const changes: Readonly<Record<string, Partial<SessionSource>>> = {
+  'another token': { token: { hash: 'other-hash' } as VerifiedToken },
+  'the same token verified anew': { token: { ...token } },
+  'no token': { token: undefined },
+  'another name of a prior actor': { priorActors: ['ns:agent-0'] },
+  'another link': { links: ['l1', 'l3'] },
+  'one link less': { links: ['l1'] },
+  'another key': { signers: [holder(), holder({}, 'key-2')] },
+  'another key of a delegator': { signers: [holder({}, 'key-2'), holder()] },
+  'another agent with the key': { signers: [holder(), holder({ id: 'agent-2' })] },
+  'another owner': { signers: [holder(), holder({ owner: 'p' })] },
+  'no role': { signers: [holder(), holder({ roles: [] })] },
+  'another role': { signers: [holder(), holder({ roles: ['admin'] })] },
+  'fewer capabilities': { signers: [holder(), holder({ capabilities: ['a'] })] },
+  'fewer capabilities of a delegator': { signers: [holder({ capabilities: ['a'] }), holder()] },
+  'a key that the issuer vouches for': { signers: [holder(), holder({}, 'key-1', 'issuer')] },
+};
+
+describe('sessions', () => {
+  it('are found by equal credentials and registrations', () => {
+    const sessions = new Sessions();
+    sessions.add(source, session);
+    expect(sessions.find({ ...source, signers: [holder(), holder()] })).toBe(session);
+  });
+
+  it.each(Object.keys(changes))('are not found with %s', (name) => {
+    const sessions = new Sessions();
+    sessions.add(source, session);
+    expect(sessions.find({ ...source, ...changes[name] })).toBeUndefined();
+    expect(sessions.find(source)).toBe(session);
+  });
+
+  it('are not found after the directory changed an agent in place', () => {
+    const sessions = new Sessions();
+    const capabilities = ['a', 'b'];
+    const signers = [holder({ capabilities })];
+    sessions.add({ ...source, signers }, session);
+    capabilities.push('c');
+    expect(sessions.find({ ...source, signers })).toBeUndefined();
+  });
+});
