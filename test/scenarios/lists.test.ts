@@ -76,12 +76,16 @@ const policy = await cedarFromText({
 
 describe.each(frameworks)('A filtered list, on %s', (_name, lists) => {
   /** Sends one request for the list to an app; `meanwhile` runs after its admission, before policy is asked. */
-  async function listed(engine: PolicyEngine, meanwhile: (guard: Guard) => void = () => {}) {
+  async function listed(
+    engine: PolicyEngine,
+    meanwhile: (guard: Guard) => void = () => {},
+    things: readonly Resource[] = stored,
+  ) {
     const { guard, audit } = await guarded({ policy: engine, onTrouble: () => {} });
     const app = await lists(guard, async (caller) => {
       meanwhile(guard);
       if (caller === undefined) throw new Error('nobody was let in');
-      const answer = await guard.filter(caller, 'thing.list', stored, { requires: 'repo:read' });
+      const answer = await guard.filter(caller, 'thing.list', things, { requires: 'repo:read' });
       if (!answer.ok) return guard.respond(answer.refusal);
       return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(answer.permitted) };
     });
@@ -104,6 +108,20 @@ describe.each(frameworks)('A filtered list, on %s', (_name, lists) => {
         detail: expect.stringMatching(/^1 could not be decided: policies\.cedar#few/),
       },
     ]);
+  });
+
+  it('holds what was decided when another request inserts meanwhile [J6]', async () => {
+    const shared = [...stored];
+    const inserting: PolicyEngine = {
+      scopeVocabulary: [],
+      decide: (query) => {
+        if (query.resource.id === 'bare') shared.unshift(big);
+        return policy.decide(query);
+      },
+    };
+    const { response } = await listed(inserting, undefined, shared);
+    expect(shared[0]).toBe(big);
+    expect([response.status, JSON.parse(response.body)]).toEqual([200, [odd, small, odd, twin]]);
   });
 
   it('is refused when the agent is revoked between its request and its list [C7]', async () => {

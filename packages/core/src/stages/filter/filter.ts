@@ -35,23 +35,30 @@ export async function filter<Item extends Resource>(
 ): Promise<FilterVerdict<Item>> {
   const barred = await barredFromAsking(asked, revalidate, scopeMatch);
   if (barred !== undefined) return { ok: false, refusal: barred };
-  const resources = copiesOf(items);
-  if (typeof resources === 'string') return { ok: false, refusal: refusal('resource_unresolved', resources) };
+  const listed = listOf(items);
+  if (typeof listed === 'string') return { ok: false, refusal: refusal('resource_unresolved', listed) };
+  const resources = listed.map(({ resource }) => resource);
   const verdicts = await evaluate(asked, resources);
   const outage = verdicts.find((verdict) => !verdict.permitted && verdict.refused.status >= 500);
   if (outage?.permitted === false) return { ok: false, refusal: outage.refused };
   // A long list takes its time, and so may those whom policy asks.
   const lapsed = await revalidate();
   if (lapsed !== undefined) return { ok: false, refusal: lapsed };
-  const permitted = items.filter((_item, place) => verdicts[place]?.permitted === true);
+  const permitted = listed.filter((_item, place) => verdicts[place]?.permitted === true).map(({ item }) => item);
   return { ok: true, permitted, list: { action: asked.action, ...describe(resources, verdicts) } };
 }
 
-/** Copied, so that what is recorded is what was decided; or what is wrong with one of them. */
-function copiesOf(items: readonly Resource[]): readonly Resource[] | string {
+/** An item of the application, and the copy that is decided and recorded. */
+interface Listed<Item extends Resource> {
+  readonly item: Item;
+  readonly resource: Resource;
+}
+
+/** The list as it is now: the application may insert or sort while policy is asked. Or the problem with one of its items. */
+function listOf<Item extends Resource>(items: readonly Item[]): readonly Listed<Item>[] | string {
   try {
     const place = items.findIndex((item) => !isResource(item));
-    if (place === -1) return items.map((item) => ({ ...item }));
+    if (place === -1) return items.map((item) => ({ item, resource: { ...item } }));
     return `resource ${place} of the list: ${resourceProblem(items[place])}`;
   } catch {
     return 'the list holds what cannot be read';

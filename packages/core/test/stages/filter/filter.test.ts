@@ -46,6 +46,21 @@ describe('guard.filter', () => {
     expect(audit.records[0]).not.toHaveProperty('resource');
   });
 
+  it('returns the items that it was given when the list changes meanwhile [J6]', async () => {
+    const cedar = await cedarFromText({ policies: POLICIES });
+    const items = things(4);
+    const [, , two] = items;
+    const { guard } = await guarded({
+      policy: engine((query) => {
+        if (query.resource.id === '0') items.reverse();
+        return Promise.resolve(cedar.decide(query));
+      }),
+    });
+    const answer = await guard.filter(await letIn(guard), 'thing.read', items);
+    expect(items.map(idOf)).toEqual(['3', '2', '1', '0']);
+    expect(answer).toEqual({ ok: true, permitted: [two] });
+  });
+
   it('decides like authorize, also with an engine without decideMany', async () => {
     const cedar = await cedarFromText({ policies: POLICIES });
     const alone = engine((query) => Promise.resolve(cedar.decide(query)));
