@@ -1,7 +1,6 @@
-import type { CedarValueJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import { spellingHint } from '@countersign/delegation';
 import { keyFromJson, uidOf } from '../cedar/index/scope.js';
-import type { KnownEntities } from '../cedar/request/entities.js';
+import { type KnownEntities, referencesIn } from '../cedar/request/entities.js';
 import { TOKEN } from '../cedar/text/policy-text.js';
 import type { Policy } from '../cedar/load/policy-set.js';
 
@@ -52,14 +51,6 @@ function namesIn(entities: KnownEntities): Readonly<Record<'Role' | 'Group', Rea
     }
   }
   return found;
-}
-
-/** In attributes, an entity is written as its type and id. */
-function referencesIn(value: CedarValueJson): TypeAndId[] {
-  if (typeof value !== 'object' || value === null) return [];
-  const { type, id } = value as Readonly<Record<string, CedarValueJson>>;
-  if (typeof type === 'string' && typeof id === 'string') return [{ type, id }];
-  return Object.values(value).flatMap((member) => referencesIn(member));
 }
 
 /** The tokens before an `in` that tests the caller or its user, joined by blanks. */

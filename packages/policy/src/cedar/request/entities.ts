@@ -7,17 +7,32 @@ export type PlainEntity = EntityJson & { readonly uid: TypeAndId };
 /** Entities that are loaded with the policies, such as the parents of a role, by key. */
 export type KnownEntities = ReadonlyMap<string, PlainEntity>;
 
-/** Adds the known entities that are reachable from `entities` and from the keys in `from`. */
+/**
+ * Adds the known entities that are reachable from `entities` and from the keys in `from`: by parents, and by attributes.
+ * A condition may ask `resource.owner in Group::"banned"`: without the owner's parents, a forbid would not apply.
+ */
 export function addReachable(entities: EntityJson[], from: Iterable<string>, known: KnownEntities): void {
   if (known.size === 0) return;
   const present = new Set(entities.map(({ uid }) => keyFromJson(uid)));
-  const pending = new Set([...from, ...entities.flatMap(({ parents }) => parents.map(keyFromJson))]);
+  const pending = new Set([...from, ...entities.flatMap(linksOf)]);
   for (const key of pending) {
     const entity = known.get(key);
     if (entity === undefined || present.has(key)) continue;
     entities.push(entity);
-    for (const parent of entity.parents) pending.add(keyFromJson(parent));
+    for (const link of linksOf(entity)) pending.add(link);
   }
+}
+
+function linksOf({ parents, attrs }: EntityJson): string[] {
+  return [...parents, ...referencesIn(attrs)].map(keyFromJson);
+}
+
+/** What a value may name as entities: `{ type, id }` is one where the schema says so, else a record. */
+export function referencesIn(value: CedarValueJson): TypeAndId[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inside = Object.values(value).flatMap((member) => referencesIn(member));
+  const { type, id } = value as Readonly<Record<string, CedarValueJson>>;
+  return typeof type === 'string' && typeof id === 'string' ? [{ type, id }, ...inside] : inside;
 }
 
 /** The entity uids within a value. */

@@ -17,7 +17,8 @@ const SCHEMA = `
 entity Group in [Group]; entity Role in [Role]; entity Org in [Org];
 entity User in [Group] = { level?: Long };
 entity Agent in [Role] = { level?: Long } tags Long;
-entity Repo in [Org] = { owner?: Agent };
+entity Person in [Group] = { boss?: Person };
+entity Repo in [Org] = { owner?: Agent, keeper?: Person };
 entity Color enum ["a", "b"];
 type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, request?: { method: String, path?: String } };
 action "g1"; action "g2" in [Action::"g1"];
@@ -106,6 +107,8 @@ const condition = fc.oneof(
   ),
   literal('Group', 'User').map((it) => `context.user in ${it}`),
   literal('User').map((it) => `context.user == ${it}`),
+  literal('Group').map((it) => `resource has keeper && resource.keeper in ${it}`),
+  literal('Group').map((it) => `resource has keeper && resource.keeper has boss && resource.keeper.boss in ${it}`),
   literal('Role').map((it) => `principal in ${it}`),
   literal('Org').map((it) => `resource in ${it}`),
   literal('Org').map((it) => `resource is Repo in ${it}`),
@@ -179,11 +182,16 @@ const policies = fc.oneof(
 const known = fc.uniqueArray(
   fc
     .record({
-      type: fc.constantFrom('Role', 'Group', 'Org'),
+      type: fc.constantFrom('Role', 'Group', 'Org', 'Person'),
       id: fc.constantFrom('a', 'b', 'c'),
       up: fc.constantFrom('b', 'c', 'd'),
     })
-    .map(({ type, id: name, up }): Resource => ({ type, id: name, parents: up > name ? [{ type, id: up }] : [] })),
+    .map(({ type, id: name, up }): Resource => {
+      // Reached only by an attribute of a resource, or of another person.
+      if (type === 'Person')
+        return { type, id: name, parents: [{ type: 'Group', id: name }], attributes: { boss: { type, id: up } } };
+      return { type, id: name, parents: up > name ? [{ type, id: up }] : [] };
+    }),
   { selector: (each) => `${each.type} ${each.id}` },
 );
 /** With it, a resource `Role::"d"` in `Role::"a"` is in a cycle, and Cedar refuses the request. */
@@ -245,6 +253,7 @@ const circumstances = fc.record({
   orgs: fc.subarray(['a', 'b']),
   groups: fc.subarray(['a', 'b', 'c']),
   owner: value(fc.oneof({ weight: 6, arbitrary: id }, fc.constant(7))),
+  keeper: value(fc.constantFrom('a', 'b', 'c', 'd')),
   tag: fc.boolean(),
 });
 const drawnFor = (validated: boolean) =>
@@ -267,18 +276,24 @@ const PLAIN: Drawn = {
   orgs: [],
   groups: [],
   owner: undefined,
+  keeper: undefined,
   tag: false,
 };
 const oneOf = (resource: Drawn['resource'], change: Partial<Drawn> = {}): Drawn => ({ ...PLAIN, resource, ...change });
 const when = (condition: string): string => `permit(principal, action, resource) when { ${condition} };`;
 
-/** Cases in which the key must contain the resource id although there is a schema. Random cases rarely cover them. */
+/** Cases that random ones rarely cover, such as those in which the key must contain the resource id. */
 const EXAMPLES: [string[], Resource[], [Drawn, Drawn]][] = [
   [[when('resource == Role::"d"')], [], [PLAIN, PLAIN]],
   [[when('Repo::"d" has owner')], [], [oneOf({ type: 'Repo', id: 'a' }, { owner: 'a' }), PLAIN]],
   [[permitAll], [], [oneOf({ type: 'Color', id: 'a' }), PLAIN]],
   [[permitAll], [LOOP], [oneOf({ type: 'Role', id: 'é' }, { within: ['a'] }), PLAIN]],
   [[permitAll], [], [oneOf({ type: 'Repo', id: 'a' }, { owner: 'a' }), oneOf({ type: 'Repo', id: 'a' }, { owner: 7 })]],
+  [
+    [permitAll, `forbid(principal, action, resource) when { resource has keeper && resource.keeper in Group::"b" };`],
+    [{ type: 'Person', id: 'a', parents: [{ type: 'Group', id: 'b' }] }],
+    [oneOf({ type: 'Repo', id: 'a' }, { keeper: 'a' }), oneOf({ type: 'Repo', id: 'a' }, { keeper: 'c' })],
+  ],
 ];
 
 function requestFrom(drawn: Drawn): CedarRequest {
@@ -293,7 +308,8 @@ function requestFrom(drawn: Drawn): CedarRequest {
   ];
   if (resource.type === 'Repo') {
     const owner = typeof drawn.owner === 'string' ? { __entity: { type: 'Agent', id: drawn.owner } } : drawn.owner;
-    const attrs = defined({ owner }) as EntityJson['attrs'];
+    const keeper = drawn.keeper && { __entity: { type: 'Person', id: drawn.keeper } };
+    const attrs = defined({ owner, keeper }) as EntityJson['attrs'];
     entities.push({ uid: resource, attrs, parents: drawn.orgs.map((name) => ({ type: 'Org', id: name })) });
   }
   // A query must not describe a known entity.

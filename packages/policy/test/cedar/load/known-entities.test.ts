@@ -50,6 +50,57 @@ describe.each([
   });
 });
 
+describe('known entities that an attribute names', () => {
+  const user = (id: string): { type: string; id: string } => ({ type: 'User', id });
+  const schema = `entity Paper = { author?: User, readers?: Set<User>, review?: { by?: User } };
+action "paper.read" appliesTo { principal: [Agent], resource: [Paper, Desk], context: AgentContext };
+entity Desk = { paper?: Paper };`;
+  const entities: readonly Resource[] = [
+    { type: 'User', id: 'mallory', parents: [{ type: 'Group', id: 'banned' }] },
+    { type: 'Group', id: 'banned', parents: [{ type: 'Group', id: 'watched' }] },
+    { type: 'Paper', id: 'known', attributes: { author: user('mallory') } },
+  ];
+
+  it.each<[string, string, Resource]>([
+    [
+      'of a resource',
+      'resource is Paper && resource has author && resource.author in Group::"banned"',
+      paper({ author: user('mallory') }),
+    ],
+    [
+      'through several groups',
+      'resource is Paper && resource has author && resource.author in Group::"watched"',
+      paper({ author: user('mallory') }),
+    ],
+    [
+      'in a record',
+      'resource is Paper && resource has review.by && resource.review.by in Group::"banned"',
+      paper({ review: { by: user('mallory') } }),
+    ],
+    [
+      'of a known resource',
+      'resource is Paper && resource has author && resource.author in Group::"banned"',
+      { type: 'Paper', id: 'known' },
+    ],
+    [
+      'of a known entity that an attribute names',
+      'resource is Desk && resource has paper && resource.paper has author && resource.paper.author in Group::"banned"',
+      { type: 'Desk', id: 'd', attributes: { paper: { type: 'Paper', id: 'known' } } },
+    ],
+  ])('are in their groups: %s [D15]', async (_title, condition, resource) => {
+    const policies = `permit(principal, action, resource); @id("ban") forbid(principal, action, resource) when { ${condition} };`;
+    const engine = await cedarFromText({ policies, schema, entities });
+    const query = reviewerQuery({ action: 'paper.read', resource });
+    expect(engine.decide(query)).toMatchObject({ decision: 'deny', cause: 'policy', policies: ['policies.cedar#ban'] });
+    const other = paper({ author: user('alice'), readers: [user('mallory')], review: { by: user('alice') } });
+    expect(engine.decide({ ...query, resource: other })).toMatchObject({ decision: 'allow' });
+  });
+
+  function paper(attributes: Resource['attributes']): Resource {
+    return { type: 'Paper', id: 'p', ...(attributes && { attributes }) };
+  }
+});
+
 describe('request entities that form a cycle with known entities deny [M5]', () => {
   const known: readonly Resource[] = [
     { type: 'Folder', id: 'f', parents: [{ type: 'Folder', id: 'g' }] },
