@@ -50,8 +50,10 @@ describe.each([
   });
 });
 
+const user = (id: string): { type: string; id: string } => ({ type: 'User', id });
+const paper = (attributes: Readonly<Record<string, unknown>>): Resource => ({ type: 'Paper', id: 'p', attributes });
+
 describe('known entities that an attribute names', () => {
-  const user = (id: string): { type: string; id: string } => ({ type: 'User', id });
   const schema = `entity Paper = { author?: User, readers?: Set<User>, review?: { by?: User } };
 action "paper.read" appliesTo { principal: [Agent], resource: [Paper, Desk], context: AgentContext };
 entity Desk = { paper?: Paper };`;
@@ -95,10 +97,6 @@ entity Desk = { paper?: Paper };`;
     const other = paper({ author: user('alice'), readers: [user('mallory')], review: { by: user('alice') } });
     expect(engine.decide({ ...query, resource: other })).toMatchObject({ decision: 'allow' });
   });
-
-  function paper(attributes: Resource['attributes']): Resource {
-    return { type: 'Paper', id: 'p', ...(attributes && { attributes }) };
-  }
 });
 
 describe('request entities that form a cycle with known entities deny [M5]', () => {
