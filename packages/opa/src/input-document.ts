@@ -16,9 +16,9 @@ export interface InputDocument {
   readonly resource: InputResource;
   /** Every known scope that the effective scope covers. */
   readonly scope: readonly string[];
-  /** Hops from subject to actor: 0 when the actor acts for itself. */
+  /** Hops from subject to actor: 0 when the actor acts for itself. History, like `via`. */
   readonly depth: number;
-  /** The agents between subject and actor, oldest first. History: it may make a policy forbid, never permit. */
+  /** The agents between subject and actor, oldest first. History (`via` and a greater `depth`) may forbid, never permit. */
   readonly via: readonly string[];
   /** How the last hop was proved. */
   readonly proof: PolicyContext['proof'];

@@ -13,8 +13,8 @@ export interface Admission {
   readonly outcome: OutcomeWatch | undefined;
   /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */
   readonly refuse: (refused: Refusal) => void;
-  /** Refuses a request of mixed traffic on a route for agents only; recorded. */
-  readonly refuseStranger: () => Promise<Refusal>;
+  /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. */
+  readonly refuseUnmarked: () => Promise<Refusal>;
 }
 
 /** What has been decided for an admitted request so far. */

@@ -122,7 +122,7 @@ async function admitFirst(
     refuse(authentication.refusal);
     return undefined;
   }
-  const { caller, refuseStranger } = authentication;
+  const { caller, refuseUnmarked } = authentication;
   if (caller !== undefined) keepFromSharedCaches(response);
   const progress = beginProgress(request, incoming.target);
   async function complete({ outcome, refused }: Ending): Promise<void> {
@@ -132,7 +132,7 @@ async function admitFirst(
     if (ended?.undecided === true && progress.closed) reportUndecided(guard, route, ended);
   }
   const outcome = caller && watchOutcome(request, response, (ending) => void complete(ending));
-  const admission = { guard, caller, outcome, refuse, refuseStranger };
+  const admission = { guard, caller, outcome, refuse, refuseUnmarked };
   rememberAdmission(request, admission);
   return admission;
 }
@@ -164,7 +164,7 @@ function coarsePermission({ method = '' }: IncomingMessage, target: string): Per
 
 /**
  * Shared caches do not store answers to requests with Authorization (RFC 9111 §3.5), but ignore signatures: without this
- * field, a cache in front of the API could give an agent's answer to a stranger.
+ * field, a cache in front of the API could give an agent's answer to another client.
  */
 function keepFromSharedCaches(response: ServerResponse): void {
   if (!response.headersSent && !response.hasHeader('cache-control')) response.setHeader('cache-control', 'private');

@@ -121,7 +121,7 @@ export function refuseUnguarded(node: IncomingMessage, respond: Respond): boolea
 export async function askPermission(admission: Admission, permission: PermissionRequest): Promise<Refusal | undefined> {
   const { guard, caller } = admission;
   const { action, requires, agentsOnly = false } = permission;
-  if (caller === undefined) return agentsOnly ? await admission.refuseStranger() : undefined;
+  if (caller === undefined) return agentsOnly ? await admission.refuseUnmarked() : undefined;
   const { resource } = permission;
   const answer = await guard.authorize(caller, { action, resource, ...(requires === undefined ? {} : { requires }) });
   return answer.ok ? undefined : answer.refusal;

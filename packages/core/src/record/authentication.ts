@@ -15,8 +15,8 @@ export type Authentication =
       readonly ok: true;
       /** Undefined in mixed traffic, for a request that carries none of our marks and is left to the application. */
       readonly caller: Caller | undefined;
-      /** Refuses a request without a caller after all, where only agents may come; recorded. */
-      readonly refuseStranger: () => Promise<Refusal>;
+      /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. */
+      readonly refuseUnmarked: () => Promise<Refusal>;
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
@@ -38,7 +38,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     const request = indexed(received);
     const forwarded = readForwarded(request);
     const facts = factsOf(request, forwarded);
-    const refuseStranger = () => recorder.unverified(facts, undefined, refusal('signature_required'));
+    const refuseUnmarked = () => recorder.unverified(facts, undefined, refusal('signature_required'));
     async function refuse(refused: Refusal, claimed: AuditEvent['claimed']): Promise<Authentication> {
       void request.body.discard();
       return { ok: false, refusal: await recorder.unverified(facts, claimed, refused) };
@@ -46,7 +46,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
 
     if (!isOurs(request)) {
       request.body.release();
-      return { ok: true, caller: undefined, refuseStranger };
+      return { ok: true, caller: undefined, refuseUnmarked };
     }
     const verification = await verify(request, forwarded.host).catch((error: unknown) => {
       onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
@@ -64,7 +64,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     }
     const caller = served.admit({ session, proof, facts, body: request.body, revalidate });
     request.body.release();
-    return { ok: true, caller, refuseStranger };
+    return { ok: true, caller, refuseUnmarked };
   };
 }
 

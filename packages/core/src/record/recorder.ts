@@ -33,10 +33,10 @@ export interface Recorder {
 }
 
 /**
- * Most bytes of each text of an unverified request in its record. Strangers can fill the log too, so their text gets only
- * the room that is needed to recognise it.
+ * Most bytes of each text of an unverified request in its record: enough to recognise it, because an unverified client
+ * can fill the log.
  */
-const strangerBytes = { detail: 256, path: 192, keyId: 48, agent: 256, method: 24, remoteAddress: 48 } as const;
+const unverifiedBytes = { detail: 256, path: 192, keyId: 48, agent: 256, method: 24, remoteAddress: 48 } as const;
 
 /** Most UTF-16 units of a fault in its report: it may quote the request. */
 const longestReport = 1024;
@@ -148,7 +148,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
 }
 
 function bounded<Texts extends object>(texts: Texts): Texts {
-  const cut = Object.entries(strangerBytes).flatMap(([name, most]) => {
+  const cut = Object.entries(unverifiedBytes).flatMap(([name, most]) => {
     const text: unknown = Reflect.get(texts, name);
     return typeof text === 'string' ? [[name, boundJson(text, most)]] : [];
   });

@@ -33,14 +33,14 @@ export function createForwardedReader(trusted: readonly string[]): ForwardedRead
   };
 }
 
-/** Longer than any chain of proxies; what stands to the left of it is not read. */
+/** Longer than any chain of proxies; text to the left of it is not read. */
 const maxListLength = 2048;
 
-/** Each proxy appends the peer it saw, so only what stands to the right of the first stranger can be believed. */
+/** Each proxy appends its peer, so the rightmost address that is not a proxy is the client; the rest is unverified. */
 function clientAddress(fields: FieldSection, isProxy: (address: string) => boolean): string | undefined {
   const text = fields.raw('x-forwarded-for').join(',');
   const addresses = text.slice(-maxListLength).split(',');
-  // Cut in two, an address can look like another one.
+  // A truncated address can look like another one.
   if (text.length > maxListLength) addresses.shift();
   for (const untrimmed of addresses.toReversed()) {
     const address = untrimmed.trim();

@@ -64,7 +64,7 @@ export class Holding implements BodyTaker {
     if (this.#phase !== 'held') throw new Error(`release() on a body that is ${this.#phase}`);
     this.#phase = 'released';
     stateLength(this.#tap.request, this.#length);
-    this.#kept.replay();
+    this.#kept.deliver();
   }
 
   discard(): void {

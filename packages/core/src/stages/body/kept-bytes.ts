@@ -1,17 +1,17 @@
 import { Pages } from './pages.js';
-import { Replay } from './replay.js';
 import type { BodyLimits } from '../../model/request-body.js';
 import { Spool } from './spool.js';
+import { SpoolReader } from './spool-reader.js';
 import type { Tap } from './tap.js';
 
-/** The bytes of a held body: in memory as long as they are few, in a file otherwise. */
+/** The bytes of a held body: in memory up to a limit, in a file beyond it. */
 export class KeptBytes {
   readonly #tap: Tap;
   readonly #limits: BodyLimits;
   readonly #failed: (error: unknown) => void;
   readonly #pages = new Pages();
   #spool: Spool | undefined;
-  #replay: Replay | undefined;
+  #reader: SpoolReader | undefined;
   #length = 0;
 
   constructor(tap: Tap, limits: BodyLimits, failed: (error: unknown) => void) {
@@ -20,7 +20,7 @@ export class KeptBytes {
     this.#failed = failed;
   }
 
-  /** False: enough for now. The tap is pulled when there is room. */
+  /** Returns false when the sender must wait; the tap is pulled when there is room. */
   append(bytes: Buffer): boolean {
     this.#length += bytes.length;
     if (this.#length > this.#limits.memoryBytes) return this.#spoolFrom(bytes);
@@ -28,26 +28,26 @@ export class KeptBytes {
     return true;
   }
 
-  /** Resolves once all can be read again, or never will be. */
+  /** Resolves when all bytes can be read again, or the spool has failed. */
   async settled(): Promise<void> {
     await this.#spool?.written();
   }
 
-  /** Hands everything to the reader of the request, then the end. */
-  replay(): void {
+  /** Delivers all bytes and the end to the reader of the request. */
+  deliver(): void {
     if (this.#spool === undefined) {
       for (const page of this.#pages.take()) this.#tap.deliver(page);
       this.#tap.deliver(null);
       return;
     }
-    this.#replay = new Replay(this.#tap, this.#spool, this.#length);
+    this.#reader = new SpoolReader(this.#tap, this.#spool, this.#length);
   }
 
-  /** Keeps nothing any longer, except for somebody who is just reading it. */
+  /** Releases the bytes, except for a reader that is still reading them. */
   drop(): void {
     this.#pages.clear();
-    if (this.#replay === undefined) this.#spool?.close();
-    else this.#replay.finishSoon(this.#limits.timeoutSeconds);
+    if (this.#reader === undefined) this.#spool?.close();
+    else this.#reader.finishSoon(this.#limits.timeoutSeconds);
   }
 
   #spoolFrom(bytes: Buffer): boolean {

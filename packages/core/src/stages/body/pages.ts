@@ -2,7 +2,7 @@ const largestPage = 16 * 1024;
 const smallestPage = 512;
 const smallestAdopted = 4 * 1024;
 
-/** Kept of a body before it is known that it may be taken: a stranger cannot make us keep more, he has to wait. */
+/** Most bytes that are kept before the signature has verified: an unverified client has to wait beyond it. */
 export const earlyBytes: number = 64 * 1024;
 
 /**
@@ -72,7 +72,7 @@ export class Pages {
   #turnPage(needed: number): void {
     if (this.#used > 0) this.#full.push(this.#open);
     const grown = Math.max(smallestPage, this.#open.length * 2, needed);
-    // Not from the shared pool: a page must not keep strangers' bytes alive.
+    // Not from the shared pool: a page must not retain the bytes of other requests.
     this.#open = Buffer.allocUnsafeSlow(Math.min(largestPage, grown));
     this.#used = 0;
   }

@@ -3,9 +3,9 @@ import { type BodyFailure, bodyFailure } from '../../model/request-body.js';
 import { http2StreamOf, isClosedStream } from './http2-stream.js';
 import type { Tap } from './tap.js';
 
-/** Why a body cannot be taken, if that is known before a byte of it is read. */
+/** The failure of a body that cannot be taken, if it is known before the first byte is read. */
 export function obstacle({ request, gone }: Tap, maxBytes: number): BodyFailure | undefined {
-  // First, because Node itself reads and drops what came from a client that went away.
+  // Checked first, because Node itself reads and drops the body of a disconnected client.
   if (gone || isClosedStream(request)) return bodyFailure('body_incomplete', 'the client went away');
   if (wasRead(request)) return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
   if (!announcesBody(request)) return undefined;
@@ -16,7 +16,7 @@ export function obstacle({ request, gone }: Tap, maxBytes: number): BodyFailure 
   return length > maxBytes ? bodyFailure('body_too_large', `${length} bytes, at most ${maxBytes} are kept`) : undefined;
 }
 
-/** Whoever listens already would take the bytes when they are released, and leave none for the parser behind us. */
+/** Whether a reader is attached already: it would consume the released bytes before the parser after the guard. */
 export function isBeingRead(request: IncomingMessage): boolean {
   return (
     request.readableFlowing === true ||
@@ -26,7 +26,7 @@ export function isBeingRead(request: IncomingMessage): boolean {
   );
 }
 
-/** Calls back once somebody reads: at once, or after whoever comes first has put up all its listeners. */
+/** Calls back when the request is read: at once, or after the first reader has attached all its listeners. */
 export function whenRead(request: IncomingMessage, then: () => void): void {
   if (isBeingRead(request) || request.readableDidRead) {
     then();
@@ -44,7 +44,7 @@ export function whenRead(request: IncomingMessage, then: () => void): void {
   request.on('resume', begin);
 }
 
-/** Takes what lies in the stream's own buffer. */
+/** Takes the chunks in the stream's own buffer. */
 export function takeBuffered(request: IncomingMessage): Buffer[] {
   const chunks: Buffer[] = [];
   if (request.readableLength === 0) return chunks;
@@ -61,7 +61,7 @@ function announcesBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || contentLength(request) > 0;
 }
 
-/** Node's parser has refused everything but digits, and two fields that differ. */
+/** Node's parser refuses a value that is not digits, and two different values. */
 function contentLength({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
 }

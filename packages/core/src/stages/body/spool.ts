@@ -3,19 +3,19 @@ import { type FileHandle, open, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Pages, withoutFirst } from './pages.js';
 
-/** Waiting to be written; past it the sender has to wait. */
+/** Most bytes that wait to be written, before the sender is paused. */
 const queueBytes = 512 * 1024;
-/** Each write costs a way to the thread pool and back: writing every chunk as it comes took twice the processor time. */
+/** Least bytes of a write: each write crosses the thread pool, and one write per chunk took twice the processor time. */
 const batchBytes = 256 * 1024;
 
 interface SpoolEvents {
-  /** There is room in the queue again. */
+  /** The queue has room again. */
   readonly room: () => void;
-  /** The file cannot be made or written. */
+  /** The file cannot be created or written. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Bytes in a temporary file that has no name: whatever becomes of this process, nothing is left behind. */
+/** Bytes in a temporary file without a name, so that nothing is left behind when the process ends. */
 export class Spool {
   readonly #directory: string;
   readonly #events: SpoolEvents;
@@ -29,7 +29,7 @@ export class Spool {
     this.#events = events;
   }
 
-  /** False asks the sender to wait for `room`. */
+  /** Returns false when the sender must wait for `room`. */
   append(bytes: Buffer): boolean {
     if (this.#closed) return false;
     this.#queue.adopt(bytes);
@@ -37,7 +37,7 @@ export class Spool {
     return this.#queue.length < queueBytes;
   }
 
-  /** Resolves once all is in the file, or will never be. */
+  /** Resolves when all bytes are in the file, or the spool has failed. */
   async written(): Promise<void> {
     await this.#writing;
     if (this.#queue.length === 0) return;
@@ -45,16 +45,16 @@ export class Spool {
     await this.#writing;
   }
 
-  /** At most `length` bytes; none at the end. Rejects when the file cannot be read or is closed. */
+  /** Reads at most `length` bytes, and none at the end. Rejects when the file is closed or cannot be read. */
   async read(position: number, length: number): Promise<Buffer> {
     if (this.#file === undefined || this.#closed) throw new Error('nothing is kept any more');
-    // Not from the shared pool, and never used again: the reader may keep it.
+    // Not from the shared pool, and never reused: the reader may retain it.
     const buffer = Buffer.allocUnsafeSlow(length);
     const { bytesRead } = await this.#file.handle.read(buffer, 0, length, position);
     return buffer.subarray(0, bytesRead);
   }
 
-  /** Gives the disk space back. */
+  /** Releases the disk space. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -62,7 +62,7 @@ export class Spool {
     if (this.#writing === undefined) void this.#dispose();
   }
 
-  /** Writes as long as so many bytes are waiting. */
+  /** Writes while at least `leastBytes` are queued. */
   async #writeQueue(leastBytes: number): Promise<void> {
     try {
       this.#file ??= await openNameless(this.#directory);
@@ -83,7 +83,7 @@ export class Spool {
   async #dispose(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    // Nothing is left to be done about a file that cannot be closed.
+    // A failed close leaves nothing to do.
     await file?.handle.close().catch(() => {});
     if (file?.name !== undefined) await rm(file.name, { force: true }).catch(() => {});
   }
@@ -91,7 +91,7 @@ export class Spool {
 
 interface NamelessFile {
   readonly handle: FileHandle;
-  /** Set where an open file cannot lose its name. */
+  /** Set on systems that cannot unlink an open file. */
   readonly name?: string;
 }
 
@@ -110,7 +110,7 @@ async function writeAll(handle: FileHandle, pages: readonly Buffer[]): Promise<v
   for (let rest = pages; rest.length > 0; ) {
     const { bytesWritten } = await handle.writev(rest);
     if (bytesWritten === 0) throw new Error('nothing more can be written');
-    // A nearly full disk takes only a part.
+    // A nearly full disk accepts only a part.
     rest = withoutFirst(rest, bytesWritten);
   }
 }

@@ -2,21 +2,21 @@ import type { IncomingMessage } from 'node:http';
 import type { BodyFailure } from '../../model/request-body.js';
 import { cutOff, http2StreamOf, isClosedStream } from './http2-stream.js';
 
-/** Where the chunks of a body go. */
+/** Receives the chunks of a body. */
 export interface ChunkSink {
   /** False asks the host to stop reading from the connection, until `Tap.pull`. */
   chunk(bytes: Buffer): boolean;
-  /** The body is whole. */
+  /** The whole body has arrived. */
   end(): void;
-  /** The client went away before the end. */
+  /** The client closed the connection before the end. */
   cut(): void;
 }
 
-/** Takes a body whose signature has verified: it is held, or it flows. */
+/** Takes the body of a request whose signature has verified, to hold it or to stream it. */
 export interface BodyTaker extends ChunkSink {
-  /** Called once the tap delivers to it. Resolves to undefined once the body may be released, or to why not. */
+  /** Called when the tap delivers to it. Resolves to a failure, or to undefined when the body may be released. */
   begin(): Promise<BodyFailure | undefined>;
-  /** Resolves when the body has ended, or will not end any more: to what was wrong with a body that flowed. */
+  /** Resolves when the body has ended or was cut: to a failure if a streamed body was invalid. */
   readonly verdict: Promise<BodyFailure | undefined>;
   release(): void;
   discard(): void;
@@ -25,13 +25,12 @@ export interface BodyTaker extends ChunkSink {
 const pullBytes = 64 * 1024;
 
 /**
- * Takes the body of a request away from whoever reads the request. Node delivers every chunk through `request.push`,
- * looked up for each chunk, HTTP/2 as well as HTTP/1: bytes as they stood on the wire, after de-chunking and before
- * inflating.
+ * Intercepts the body of a request before its readers. Node calls `request.push` for every chunk, over HTTP/2 as over
+ * HTTP/1, with the bytes from the wire: after de-chunking and before inflating.
  */
 export class Tap {
   readonly request: IncomingMessage;
-  /** Whether the stream had its whole body before us: then the bytes lie in the stream's own buffer, and its end too. */
+  /** Whether the whole body arrived before the tap: then its bytes and its end are in the stream's own buffer. */
   readonly cameWhole: boolean;
   readonly #push: (chunk: unknown, encoding?: BufferEncoding) => boolean;
   readonly #read: (size: number) => void;
@@ -48,11 +47,11 @@ export class Tap {
     const { push, _read: read } = request;
     this.#push = (chunk, encoding) => push.call(request, chunk, encoding);
     this.#read = (size) => read.call(request, size);
-    // Never taken out again: another wrapper may have been put around ours meanwhile.
+    // Never restored: another wrapper may have been installed around this one.
     request.push = (chunk: unknown, encoding?: BufferEncoding) =>
       this.#open ? this.#push(chunk, encoding) : this.#receive(asBuffer(chunk, encoding));
     request.once('close', () => {
-      // One that was destroyed for its reader alone has left its connection open.
+      // A request destroyed only for its reader leaves the connection open.
       if (!isOpen(request.socket)) this.#cut();
     });
   }
@@ -65,36 +64,36 @@ export class Tap {
     return this.#arrival === 'cut';
   }
 
-  /** From now on chunks go to another sink. What has happened already is said again. */
+  /** Sends further chunks to another sink, and repeats an end or a cut that has already happened. */
   divert(sink: ChunkSink): void {
     this.#sink = sink;
     if (this.#arrival === 'whole') sink.end();
     if (this.#arrival === 'cut') sink.cut();
   }
 
-  /** Gives the body back: chunks go to the reader of the request. */
+  /** Passes further chunks to the reader of the request. */
   open(): void {
     this.#open = true;
   }
 
-  /** Gives the reader a chunk, or with null the end. False: the reader has enough for now. */
+  /** Pushes a chunk to the reader, or its end with null. Returns false when the reader's buffer is full. */
   deliver(chunk: Buffer | null): boolean {
     return this.#push(chunk);
   }
 
-  /** Asks for more: the client may have been made to wait, and some hosts deliver only when asked. */
+  /** Resumes reading: the connection may be paused, and some hosts deliver only on request. */
   pull(): void {
     if (this.#arrival === 'coming') this.#read(pullBytes);
   }
 
-  /** Ends what the client is still sending. */
+  /** Stops the client from sending more. */
   cutOff(): void {
     this.#cut();
     cutOff(this.request);
   }
 
   #receive(chunk: Buffer | null): boolean {
-    // Some hosts repeat the end when they are asked again.
+    // Some hosts repeat the end when they are read again.
     if (this.#arrival !== 'coming') return false;
     if (chunk !== null) return this.#sink.chunk(chunk);
     if (http2StreamOf(this.request)?.aborted === true) this.#cut();
@@ -115,14 +114,14 @@ export class Tap {
     this.#sink.cut();
   }
 
-  /** HTTP/2 fails an assertion, which ends the process, when a stream that has closed is asked for more. */
+  /** Reading from a closed HTTP/2 stream fails an assertion in Node, which ends the process. */
   #askNoMore(): void {
     this.request._read = () => {};
   }
 }
 
 function cameWhole(request: IncomingMessage): boolean {
-  // HTTP/2 delivers nothing before it is asked, and both completes and ends a request whose client went away.
+  // HTTP/2 delivers nothing before the first read, and marks a request complete and ended when its client disconnects.
   return isHttp1(request) ? request.complete : request.readableEnded && !isClosedStream(request);
 }
 
@@ -134,7 +133,7 @@ function isHttp1(request: IncomingMessage): boolean {
   return http2StreamOf(request) === undefined;
 }
 
-/** Not every host has a real socket below its requests. */
+/** Some hosts have no real socket below a request. */
 function isOpen(socket: { readonly destroyed?: boolean } | undefined): boolean {
   return socket?.destroyed === false;
 }

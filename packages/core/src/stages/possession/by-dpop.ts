@@ -54,7 +54,7 @@ async function verifyDpop(
 ): Promise<PossessionResult> {
   const { agents, clockSkewSeconds } = parts;
   const { now } = subject;
-  // Before the proof, which anybody can make with a key of his own: a stranger has no token.
+  // Before the proof, which any client can make with its own key: an unverified client has no token.
   if (token?.ok !== true) return notProved(refusal(token?.code ?? 'token_invalid', token?.detail));
   const read = await readDpopProof(text);
   if (!read.ok) return notProved(refusal('dpop_proof_invalid', read.problem));

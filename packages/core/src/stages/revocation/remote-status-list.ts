@@ -3,25 +3,25 @@ import type { StatusList } from './status-list.js';
 import type { StatusListToken } from './status-list-token.js';
 
 export interface RemoteStatusListOptions {
-  /** Fetches and verifies. Never rejects. */
+  /** Fetches and verifies the list. Never rejects. */
   readonly fetch: (now: number) => Promise<Reading<StatusListToken>>;
-  /** When a list that was held before, and forgotten, was issued. */
+  /** Time of issue of the newest list that was held and evicted before. */
   readonly newest: number | undefined;
-  /** How long it goes on counting when it is due for another look, and none can be had. */
+  /** How long the list is used after its expiry, while no other can be fetched. */
   readonly staleSeconds: number;
   readonly clockSkewSeconds: number;
 }
 
-/** When we look again: without a `ttl`, and at the earliest and the latest whatever it is. Tokens live an hour by default. */
+/** Seconds until the next fetch without a `ttl`, and the bounds of a `ttl`. The maximum is the default lifetime of tokens. */
 const ttl = { byDefault: 300, least: 1, most: 3600 };
-/** Least time between two fetches because of an index beyond the end. */
+/** Least time between two fetches for an index beyond the end. */
 const coolDownSeconds = 30;
 /** Least time between two attempts while no usable list is served. */
 const retrySeconds = 5;
 
 /**
- * One status list behind a cache. It counts for its `ttl` and until its `exp`, whichever ends first, and is then fetched
- * again; one fetch at a time, begun at half of the time, so that under steady use nobody waits for it. Never rejects.
+ * One cached status list. It is used for its `ttl` and until its `exp`, whichever ends first. One fetch at a time starts
+ * at half of that time, so that under steady use no request waits for it. Never rejects.
  */
 export class RemoteStatusList {
   readonly #options: RemoteStatusListOptions;
@@ -36,7 +36,7 @@ export class RemoteStatusList {
     this.#newest = options.newest ?? -Infinity;
   }
 
-  /** When the newest list was issued that this one ever held. */
+  /** Time of issue of the newest list that was ever held. */
   get newest(): number {
     return this.#newest;
   }
@@ -47,38 +47,38 @@ export class RemoteStatusList {
   }
 
   async current(now: number): Promise<Reading<StatusList>> {
-    const { from, due } = this.#counts();
+    const { from, due } = this.#period();
     if (now >= from && now < from + (due - from) / 2) return this.#snapshot(now);
     const { staleSeconds } = this.#options;
-    // A server that was down a moment ago is asked in the background, so that it does not slow every request.
+    // After a failure, fetch in the background, so that a server that is down does not slow every request.
     const waitFrom = this.#failure === undefined ? due : due + staleSeconds;
     const refreshed = this.#refreshUnlessTriedWithin(this.#failure === undefined ? 1 : retrySeconds, now);
     if (now < from || now >= waitFrom) await refreshed;
     return this.#snapshot(now);
   }
 
-  /** The same after an index was beyond the end, which may mean that the list has grown. */
+  /** The list after an index beyond its end, which may mean that it has grown. */
   async afterMiss(now: number): Promise<Reading<StatusList>> {
     await this.#refreshUnlessTriedWithin(this.#failure === undefined ? coolDownSeconds : retrySeconds, now);
-    // The list may have grown since: while nobody can look, the token is not to blame.
+    // The list may have grown: without a fetch, the token cannot be refused.
     return this.#failure === undefined ? this.#snapshot(now) : { ok: false, problem: this.#failure };
   }
 
   #snapshot(now: number): Reading<StatusList> {
-    const { from, due } = this.#counts();
+    const { from, due } = this.#period();
     if (this.#held === undefined || now < from || now >= due + this.#options.staleSeconds) {
       return { ok: false, problem: this.#failure ?? 'it was not fetched in time' };
     }
     return { ok: true, value: this.#held.token.list };
   }
 
-  /** From when to when the list counts without another look. A clock that was set back leaves nothing to rely on. */
-  #counts(): { readonly from: number; readonly due: number } {
+  /** The period in which the list is fresh. A clock that was set back is before it. */
+  #period(): { readonly from: number; readonly due: number } {
     if (this.#held === undefined) return { from: Infinity, due: Infinity };
     const { since, token } = this.#held;
     const { ttlSeconds = ttl.byDefault, expiresAt = Infinity } = token;
-    const lookAgain = since + Math.min(Math.max(ttlSeconds, ttl.least), ttl.most);
-    return { from: since, due: Math.min(lookAgain, expiresAt + this.#options.clockSkewSeconds) };
+    const fetchAgain = since + Math.min(Math.max(ttlSeconds, ttl.least), ttl.most);
+    return { from: since, due: Math.min(fetchAgain, expiresAt + this.#options.clockSkewSeconds) };
   }
 
   async #refreshUnlessTriedWithin(seconds: number, now: number): Promise<void> {
@@ -98,7 +98,7 @@ export class RemoteStatusList {
     if (!fetched.ok) {
       this.#failure = fetched.problem;
     } else if (fetched.value.issuedAt < this.#newest) {
-      // Whoever serves the list could else bring back the time before a revocation.
+      // An older list could undo a revocation.
       this.#failure = 'it is older than the one before';
     } else {
       this.#failure = undefined;

@@ -8,41 +8,41 @@ import { type IssuerKey, readIssuerKeySet } from './issuer-key.js';
 import { defaultAlgorithms, isSignatureAlgorithm, signatureAlgorithms } from './signature-algorithms.js';
 
 /**
- * Who may issue tokens. Its keys are given (`jwks`), fetched (`jwksUri`), or else discovered by its name: its metadata is
- * read from `/.well-known/oauth-authorization-server` (RFC 8414) or `/.well-known/openid-configuration`.
+ * A trusted issuer of tokens. Its keys are given (`jwks`), fetched (`jwksUri`), or discovered by its name: the guard reads
+ * its metadata from `/.well-known/oauth-authorization-server` (RFC 8414) or `/.well-known/openid-configuration`.
  */
 export interface IssuerOptions extends RemoteOptions {
   /**
-   * Its name, compared character for character with a token's `iss`: an https URL. On loopback it may be plain http, for
-   * development; then give its `jwks`, or let them be fetched with both `dangerouslyAllow…` options.
+   * Its name, an https URL, compared character for character with a token's `iss`. For development, it may be plain http
+   * on loopback: give its `jwks`, or set both `dangerouslyAllow…` options so that they are fetched.
    */
   readonly issuer: string;
-  /** Its public keys, if they are known here. */
+  /** Its public keys. Without it they are fetched. */
   readonly jwks?: { readonly keys: readonly PublicJwk[] };
   /**
-   * Where its public keys are, if they are not to be discovered. Either way they are cached for 5 minutes, and for an
-   * hour while they cannot be fetched.
+   * URL of its public keys. Without it the URL is discovered. Fetched keys are cached for 5 minutes, and for an hour while
+   * they cannot be fetched.
    */
   readonly jwksUri?: string;
-  /** What the `aud` of its tokens must name at least one of. Default: the audience of the guard. */
+  /** Audiences, of which the `aud` of its tokens must name at least one. Default: the audience of the guard. */
   readonly audience?: string | readonly string[];
-  /** What it may sign with. Default Ed25519 (also called EdDSA), ES256, ES384, PS256 and RS256. */
+  /** Signature algorithms it may use. Default Ed25519 (also called EdDSA), ES256, ES384, PS256 and RS256. */
   readonly algorithms?: readonly string[];
   /** Longest lifetime (`exp` minus `iat`) accepted, in seconds. Default 3600. */
   readonly maxLifetimeSeconds?: number;
   /**
-   * Put before each `sub`, so that `sub` values of two issuers never mean the same person by accident. Needed by every
-   * issuer but one. Default: nothing.
+   * Prefix of each `sub`, so that equal `sub` values of two issuers are two subjects. Required for every issuer but one.
+   * Default: empty.
    */
   readonly subjectNamespace?: string;
   /**
-   * How long one of its status lists goes on counting after its `ttl` or `exp`, while no newer one can be had, in
-   * seconds. A token that was revoked meanwhile is served so long. Default 0: such requests are refused with 503.
+   * Seconds for which a status list is used after its `ttl` or `exp`, while no newer one can be fetched. A token revoked
+   * in that time is still accepted. Default 0: such requests are refused with 503.
    */
   readonly dangerouslyAllowStaleStatusSeconds?: number;
 }
 
-/** An issuer with its options checked and its keys at hand. */
+/** An issuer with validated options and a source of its keys. */
 export interface TrustedIssuer {
   readonly issuer: string;
   /** Undefined: the audience of the guard. */
@@ -128,7 +128,7 @@ function readAudience(owner: string, { audience }: IssuerOptions): readonly stri
   return values;
 }
 
-/** RFC 9207 §2: an https URL without query or fragment. It is never normalised: two spellings are two issuers. */
+/** RFC 9207 §2: an https URL without query or fragment. It is not normalised: two spellings are two issuers. */
 function checkIssuerName(issuer: unknown): void {
   const read = secureUrl(issuer, 'loopback');
   if ((!read.ok && read.problem !== 'plain_http') || !/^https?:\/\/[^\s?#@]+$/.test(String(issuer))) {
@@ -167,7 +167,7 @@ function readKeys(owner: string, options: IssuerOptions, algorithms: readonly st
 function remoteKeys(fetch: () => Promise<RemoteJson>, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
   return new CachedRemote<readonly IssuerKey[]>({
     fetch,
-    // A key that should not be in the set is left out; the others count.
+    // A key that is not acceptable is skipped; the others are used.
     read: (json) => readIssuerKeySet(json, algorithms),
     maxAgeSeconds: 300,
     maxStaleSeconds: 3600,
@@ -175,8 +175,8 @@ function remoteKeys(fetch: () => Promise<RemoteJson>, algorithms: readonly strin
 }
 
 /**
- * `sub` is unique within its issuer only (RFC 7519 §4.1.2). No namespace may begin with another, else 'a' + 'bc' and
- * 'ab' + 'c' would name one subject.
+ * `sub` is unique only within its issuer (RFC 7519 §4.1.2). No namespace may be a prefix of another, because 'a' + 'bc'
+ * and 'ab' + 'c' would be one subject.
  */
 function checkNamespaces(issuers: readonly TrustedIssuer[]): void {
   const [, another] = issuers.filter(({ namespace }) => namespace === '');

@@ -12,7 +12,7 @@ const maxParsed = 32;
  * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
  * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of
  * base64, behind a prefix, and with characters in it that decoders skip. Linear in time and without garbage, because it
- * reads what strangers send; when there is more to parse than honest requests carry, the answer is yes.
+ * reads requests of unverified clients; when there is more to parse than honest requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();

@@ -5,19 +5,19 @@ import { bodyFailure } from '../../model/request-body.js';
 import type { Spool } from './spool.js';
 import type { Tap } from './tap.js';
 
-/** Each block costs a way to the thread pool and back: blocks of 64 KiB took three times as long. */
+/** Each read crosses the thread pool: blocks of 64 KiB took three times as long. */
 const blockBytes = 512 * 1024;
 
-/** Hands a spooled body to the reader of the request, a block each time that the reader has room. */
-export class Replay {
+/** Delivers a spooled body to the reader of the request, one block each time the reader has room. */
+export class SpoolReader {
   readonly #tap: Tap;
   readonly #spool: Spool;
   readonly #length: number;
   #position = 0;
-  /** The next block, fetched while the reader is busy with the one before. */
+  /** The next block, read while the request's reader handles the current one. */
   #ahead: Promise<Buffer> | undefined;
-  #giving = false;
-  #over = false;
+  #delivering = false;
+  #finished = false;
   #patience: NodeJS.Timeout | undefined;
 
   constructor(tap: Tap, spool: Spool, length: number) {
@@ -26,23 +26,23 @@ export class Replay {
     this.#length = length;
     const { request } = tap;
     request.once('close', () => this.#finish());
-    request._read = () => void this.#give();
+    request._read = () => void this.#deliverNext();
     if (request.destroyed) this.#finish();
-    // A reader that waits already has asked before there was anything to give.
-    else void this.#give();
+    // A reader that is waiting already will not call `_read` again.
+    else void this.#deliverNext();
   }
 
-  /** The answer is out. A handler may answer first and read on, but one that has not begun to read never will. */
+  /** Call it after the response: a handler that reads already may read on, and one that has not begun never will. */
   finishSoon(patienceSeconds: number): void {
-    if (this.#over) return;
+    if (this.#finished) return;
     const { request } = this.#tap;
     if (!isBeingRead(request) && !request.readableDidRead) this.#fail('nobody read the body before the answer');
     else this.#patience = setTimeout(() => this.#fail('nobody reads on'), patienceSeconds * 1000).unref();
   }
 
-  async #give(): Promise<void> {
-    if (this.#giving || this.#over) return;
-    this.#giving = true;
+  async #deliverNext(): Promise<void> {
+    if (this.#delivering || this.#finished) return;
+    this.#delivering = true;
     this.#patience?.refresh();
     let block: Buffer;
     try {
@@ -51,8 +51,8 @@ export class Replay {
       this.#fail(String(error));
       return;
     }
-    this.#giving = false;
-    if (this.#over) return;
+    this.#delivering = false;
+    if (this.#finished) return;
     if (block.length === 0) {
       this.#fail('the file is shorter than the body was');
       return;
@@ -67,7 +67,7 @@ export class Replay {
 
   #readAhead(): void {
     this.#ahead = this.#read();
-    // Whoever asks for it is told. Nobody may ask.
+    // A failure is handled where the block is awaited, which may never happen.
     this.#ahead.catch(() => {});
   }
 
@@ -76,13 +76,13 @@ export class Replay {
   }
 
   #fail(detail: string): void {
-    if (this.#over) return;
+    if (this.#finished) return;
     this.#finish();
     failReader(this.#tap.request, bodyError(bodyFailure('spool_unavailable', detail)));
   }
 
   #finish(): void {
-    this.#over = true;
+    this.#finished = true;
     clearTimeout(this.#patience);
     this.#spool.close();
   }
