@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import {
-  authorityFields,
   credentialFields,
   guardDefaults,
   guardMaxima,
+  mcpFields,
+  mcpParameterPrefix,
   methodOverrideFields,
   profileTag,
   requiredParameters,
@@ -96,7 +97,10 @@ describe('the wire profile states the constants of the code', () => {
       `${quoted(requiredParameters.slice(0, -1))} and \`${requiredParameters.at(-1)}\` are required`,
     );
     expect(profile).toContain(`${quoted(targetComponents.slice(0, -1))} and \`${targetComponents.at(-1)}\``);
-    expect(profile).toContain(`it MUST be covered: ${quoted(authorityFields)}.`);
+    expect(profile).toContain(`it MUST be covered: ${quoted(credentialFields)}.`);
+    expect(profile).toContain(
+      `${quoted(mcpFields)} and, beside \`mcp-method\`, every field \`${mcpParameterPrefix}*\``,
+    );
     const [first = '', second = '', third = ''] = methodOverrideFields.map((name) => `\`${name}\``);
     expect(profile).toContain(`${first}, ${second} and ${third}`);
     const [token, link, approval] = credentialFields.map((name) =>

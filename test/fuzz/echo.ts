@@ -40,7 +40,7 @@ export async function seen(served: Served): Promise<Seen> {
   const { actor, subject, chain, scope } = caller;
   return {
     actor: actor.id,
-    keyId: actor.keyId,
+    keyId: actor.keyId ?? '',
     subject: subject.id,
     chain: chain.map(({ id }) => id),
     scope,

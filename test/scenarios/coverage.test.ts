@@ -139,7 +139,15 @@ onEveryHost('Credentials that the signature does not cover', (api) => {
       401,
       'signature_incomplete',
     ],
-    ...['Agent-Delegation', 'Agent-Approval', 'Mcp-Method', 'Mcp-Name'].map(
+    ...[
+      'Agent-Delegation',
+      'Agent-Approval',
+      'Mcp-Method',
+      'Mcp-Name',
+      'Mcp-Session-Id',
+      'Mcp-Protocol-Version',
+      'Last-Event-ID',
+    ].map(
       (name) =>
         [
           `an uncovered ${name} [A18]`,
@@ -148,6 +156,12 @@ onEveryHost('Credentials that the signature does not cover', (api) => {
           'credential_uncovered',
         ] as const,
     ),
+    [
+      'an uncovered Mcp-Param-Region beside Mcp-Method [A18]',
+      () => withFields(api.signed({ fields: [['Mcp-Method', 'tools/call']] }), ['Mcp-Param-Region', 'eu']),
+      401,
+      'credential_uncovered',
+    ],
     [
       'a malformed delegation link [C6]',
       () => api.signed({ fields: [['Agent-Delegation', 'abc']] }),

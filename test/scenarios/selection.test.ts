@@ -229,7 +229,7 @@ onEveryHost(
         401,
         'signature_invalid',
       );
-      expect(records[0]?.request.path.length).toBeLessThan(1100);
+      expect(records[0]?.request.path?.length).toBeLessThan(1100);
     });
   },
   { start: { maxHeaderBytes: 256 * 1024 } },

@@ -46,7 +46,8 @@ export interface SignedRequestOptions {
   readonly sign?: (base: Buffer) => Uint8Array;
 }
 
-const CREDENTIALS = ['authorization', 'agent-delegation', 'agent-approval', 'mcp-method', 'mcp-name'];
+const MCP_FIELDS = ['mcp-method', 'mcp-name', 'mcp-session-id', 'mcp-protocol-version', 'last-event-id'];
+const CREDENTIALS = ['authorization', 'agent-delegation', 'agent-approval', ...MCP_FIELDS];
 
 /** Builds and signs a request. */
 export function signedRequest(options: SignedRequestOptions): RawRequest {

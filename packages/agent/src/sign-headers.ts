@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { computeContentDigest, signMessage } from '@countersign/signature';
-import { authorityFields, bodyFields, profileTag, targetComponents } from '@countersign/common';
+import {
+  bodyFields,
+  credentialFields,
+  mcpFields,
+  mcpParameterPrefix,
+  profileTag,
+  targetComponents,
+} from '@countersign/common';
 import { AgentError } from './agent-error.js';
 import { refuseInsecureCredential } from './credentials.js';
 import type { Settings } from './options.js';
@@ -16,8 +23,8 @@ export interface OutgoingRequest {
 /** Always covered: method and target. */
 const derivedComponents = ['@method', ...targetComponents];
 
-/** Covered when present: what the body is, every credential, and what an MCP gateway routes by. */
-const coveredFields = [...bodyFields, ...authorityFields];
+/** Covered when present: what the body is, every credential, and the fields of MCP. */
+const coveredFields = [...bodyFields, ...credentialFields, ...mcpFields];
 
 /**
  * Adds Content-Digest (RFC 9530), Signature-Input and Signature (RFC 9421) by the `countersign` profile: label `sig`,
@@ -58,7 +65,8 @@ export async function signHeaders(request: OutgoingRequest, settings: Settings):
 }
 
 function presentFields(headers: Headers, cover: readonly string[]): string[] {
-  return [...new Set([...coveredFields, ...cover])].filter((name) => headers.has(name));
+  const mcpParameters = [...headers.keys()].filter((name) => name.startsWith(mcpParameterPrefix));
+  return [...new Set([...coveredFields, ...cover, ...mcpParameters])].filter((name) => headers.has(name));
 }
 
 function checkHeaders(url: URL, headers: Headers): void {

@@ -159,6 +159,8 @@ describe('fetch', () => {
         ['Content-Type', 'application/json'],
         ['Mcp-Name', '  search  '],
         ['Mcp-Method', 'tools/call'],
+        ['Mcp-Session-Id', 's1'],
+        ['Mcp-Param-Region', 'eu'],
         ['Agent-Delegation', '"a.b.c"'],
         ['Agent-Delegation', '"d.e.f"'],
         ['Agent-Approval', 'g.h.i'],
@@ -169,7 +171,7 @@ describe('fetch', () => {
     });
     expect(covered()).toBe(
       '"@method" "@authority" "@path" "@query" "content-type" "content-digest" "authorization" "agent-delegation" ' +
-        '"agent-approval" "mcp-method" "mcp-name" "idempotency-key"',
+        '"agent-approval" "mcp-method" "mcp-name" "mcp-session-id" "idempotency-key" "mcp-param-region"',
     );
     expect(await verify(server.last(), key)).toMatchObject({ ok: true });
   });

@@ -8,6 +8,7 @@ import {
   verificationKey,
   verifyMessage,
 } from '@countersign/signature';
+import { mcpFields } from '@countersign/common';
 import type { AgentPrivateKey } from '../src/index.js';
 
 /** A request as it stood on the wire. */
@@ -94,7 +95,7 @@ export function verify(
     select: { tag: 'countersign' },
     components: requireComponents({
       all: ['@method', '@authority', '@path', '@query', ...(recorded.body.length > 0 ? ['content-digest'] : [])],
-      ifPresent: ['content-type', 'authorization', 'agent-delegation', 'agent-approval', 'mcp-method', 'mcp-name'],
+      ifPresent: ['content-type', 'authorization', 'agent-delegation', 'agent-approval', ...mcpFields],
     }),
     parameters: ['created', 'expires', 'keyid', 'nonce', 'tag'],
     algorithms: ['ed25519'],

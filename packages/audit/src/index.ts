@@ -5,7 +5,7 @@ export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, Segme
 export { isEvent, readAuditLog, readWholeAuditLog } from './log/read-audit-log.js';
 export { readAudit, readUnrecordedActions } from './sinks/audit-option.js';
 export { AuditError, type AuditErrorCode } from './record/audit-error.js';
-export type { AuditEvent, AuditHop, AuditOutcome, AuditSink } from './record/event.js';
+export type { AuditCall, AuditEvent, AuditHop, AuditOutcome, AuditSink } from './record/event.js';
 export { printableEvent } from './record/printable-event.js';
 export { auditRecordSchema } from './record/record-schema.js';
 export { type AuditRecord, renderEvent, sealRecord } from './record/record.js';

@@ -34,11 +34,12 @@ export { readBounded } from './net/read-bounded.js';
 export { crossesInClear, type PlainHttp, secureUrl } from './net/secure-url.js';
 // wire
 export {
-  authorityFields,
   bodyFields,
   credentialFields,
   guardDefaults,
   guardMaxima,
+  mcpFields,
+  mcpParameterPrefix,
   methodOverrideFields,
   profileTag,
   requiredParameters,

@@ -1,6 +1,8 @@
 import { closeParts, profileTag } from '@countersign/common';
 import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
+import type { AgentDirectory } from './keys/directory.js';
+import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
 import type { HttpRequest } from './model/request.js';
@@ -8,6 +10,7 @@ import type { GuardOptions, GuardValues } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
 import { type Authentication, createAuthentication } from './record/authentication.js';
 import { createDecisions, type Decisions } from './record/decisions.js';
+import { createLocalCallers, type LocalIdentity } from './record/local.js';
 import { Outcomes } from './record/outcomes.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
@@ -23,7 +26,7 @@ import { acceptSignature } from './stages/possession/profile.js';
 import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
 import { createRevocationCheck } from './stages/revocation/check-revocations.js';
 import { type Revocations, revocationsIn } from './stages/revocation/memory-revocations.js';
-import { createRevalidation } from './stages/revocation/revalidate.js';
+import { createRevalidation, type Revalidation } from './stages/revocation/revalidate.js';
 import { RevocationSet } from './stages/revocation/revocation-set.js';
 import { createStatusLists } from './stages/revocation/status-lists.js';
 import { createTokenVerifier } from './stages/token/token-verifier.js';
@@ -35,6 +38,7 @@ export interface GuardParts {
   readonly authenticate: (request: HttpRequest) => Promise<Authentication>;
   readonly decisions: Decisions;
   readonly outcomes: Outcomes;
+  readonly local: (identity: LocalIdentity) => Caller;
   readonly respond: (refused: Refusal) => RefusalResponse;
   readonly revocations: Revocations;
   readonly onTrouble: (message: string) => void;
@@ -65,20 +69,22 @@ function compose(values: GuardValues): GuardParts {
   const recorder = createRecorder({ ...values, redact: createRedactor(values.redact) });
   const served = new ServedRequests();
   const outcomes = new Outcomes(served, recorder);
+  const revalidation = composeRevalidation(values, { agents, ownRevocations });
   const evaluate = createEvaluator({ ...values, agents, audiences });
   const tags = [profileTag, ...(values.webBotAuth === undefined ? [] : [webBotAuthTag])];
 
   return {
     authenticate: createAuthentication({
-      verify: composeVerifier(values, { agents, audiences, dpop, ownRevocations }),
+      verify: composeVerifier(values, { agents, audiences, dpop, revalidation }),
       readForwarded: createForwardedReader(values.trustedProxies),
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
       served,
       onTrouble,
     }),
-    decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served }),
+    decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served, outcomes }),
     outcomes,
+    local: createLocalCallers({ served, revalidation, clock }),
     respond: (refused) => refusalResponse(refused, acceptSignature, dpop && dpopChallenge(dpop, clock() / 1000)),
     revocations: revocationsIn(ownRevocations, clock),
     onTrouble,
@@ -91,18 +97,26 @@ interface SharedParts {
   readonly agents: GuardValues['agents'];
   readonly audiences: readonly string[];
   readonly dpop: DpopRules | undefined;
-  readonly ownRevocations: RevocationSet;
+  readonly revalidation: Revalidation;
 }
 
-function composeVerifier(values: GuardValues, { agents, audiences, dpop, ownRevocations }: SharedParts): Verifier {
-  const { clockSkewSeconds, lookupTimeoutSeconds, clock } = values;
+function composeRevalidation(
+  { revocations: sources, clockSkewSeconds, lookupTimeoutSeconds, clock }: GuardValues,
+  { agents, ownRevocations }: { readonly agents: AgentDirectory; readonly ownRevocations: RevocationSet },
+): Revalidation {
+  const statusLists = createStatusLists({ clockSkewSeconds });
   const checkRevocations = createRevocationCheck({
     own: ownRevocations,
-    sources: values.revocations,
-    statusLists: createStatusLists({ clockSkewSeconds }),
+    sources,
+    statusLists,
     lookupTimeoutSeconds,
     clock,
   });
+  return createRevalidation({ agents, checkRevocations, clock, clockSkewSeconds });
+}
+
+function composeVerifier(values: GuardValues, { agents, audiences, dpop, revalidation }: SharedParts): Verifier {
+  const { clockSkewSeconds, clock } = values;
   return createVerifier({
     ...values,
     origins: values.origin,
@@ -122,7 +136,7 @@ function composeVerifier(values: GuardValues, { agents, audiences, dpop, ownRevo
       spoolDirectory: values.spoolDirectory ?? tmpdir(),
       timeoutSeconds: values.bodyTimeoutSeconds,
     },
-    revalidation: createRevalidation({ agents, checkRevocations, clock, clockSkewSeconds }),
+    revalidation,
   });
 }
 

@@ -7,6 +7,7 @@ import type { HttpRequest } from './model/request.js';
 import type { GuardOptions } from './options/guard-options.js';
 import type { Authentication } from './record/authentication.js';
 import type { Decisions } from './record/decisions.js';
+import type { LocalIdentity } from './record/local.js';
 import type { CompletedAnswer } from './record/outcomes.js';
 import type { Revocations } from './stages/revocation/memory-revocations.js';
 
@@ -28,6 +29,17 @@ export interface Guard extends Decisions {
    * Resolves to the outcome that was recorded; undefined when there is none.
    */
   complete(caller: Caller, outcome: AuditOutcome, answer?: CompletedAnswer): Promise<AuditOutcome | undefined>;
+  /**
+   * A caller for what comes by other ways than HTTP, such as standard input: the application states who it is, and nothing
+   * proves it. Begin a call for each thing that it does.
+   *
+   * @throws ConfigError when the identity is wrong.
+   * @example
+   * ```ts
+   * const caller = guard.local({ agent: 'agent-desktop', subject: 'user_123', scope: ['repo:read'] });
+   * ```
+   */
+  local(identity: LocalIdentity): Caller;
   /** Reports a trouble that no answer can carry to `onTrouble`. */
   report(trouble: string): void;
   /** How a refusal looks on the wire, the same on every host. */
@@ -60,11 +72,13 @@ export interface Guard extends Decisions {
  * ```
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
-  const { authenticate, decisions, outcomes, respond, revocations, onTrouble, close } = await composeGuard(options);
+  const { authenticate, decisions, outcomes, local, respond, revocations, onTrouble, close } =
+    await composeGuard(options);
   return {
     authenticate,
     ...decisions,
     complete: (caller, outcome, answer) => outcomes.complete(caller, outcome, answer),
+    local,
     report: (trouble) => onTrouble(`countersign: ${trouble}`),
     respond,
     revocations,

@@ -1,4 +1,5 @@
 export {
+  type AuditCall,
   auditCloudEvents,
   type AuditCloudEventsOptions,
   AuditError,
@@ -45,7 +46,8 @@ export type { RedactOptions, Redaction } from './record/redact-options.js';
 export { bufferedBody } from './stages/body/buffered-body.js';
 export { continueAfterVerification } from './stages/body/expect-continue.js';
 export type { BodyFailure, BodyLimits, Digests, RequestBody } from './model/request-body.js';
-export type { Actor, Caller, Proof, Subject } from './model/caller.js';
+export type { Call, CallDescription, CallResult } from './record/calls.js';
+export type { Actor, Caller, KeyProof, Proof, Subject } from './model/caller.js';
 export {
   checkOptionNames,
   ConfigError,
@@ -59,6 +61,7 @@ export { createGuard, type Guard } from './guard.js';
 export type { Authorization, MaybeResource, Permission, ResourceFunction } from './model/permission.js';
 export type { Authentication } from './record/authentication.js';
 export type { Decisions } from './record/decisions.js';
+export type { LocalIdentity } from './record/local.js';
 export type { GuardOptions } from './options/guard-options.js';
 export { isLoopback } from '@countersign/common';
 export type { HttpRequest } from './model/request.js';

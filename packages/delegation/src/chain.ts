@@ -5,8 +5,11 @@ import { intersectScopes, minimalScope, type Scope, type ScopeMatch } from './sc
 export interface Hop {
   readonly id: string;
   readonly type: 'user' | 'agent';
-  /** `issuer`: a trusted token issuer asserts the hop. `signature`: its own key, or the key of the hop before, proves it. */
-  readonly proof: 'issuer' | 'signature';
+  /**
+   * `issuer`: a trusted token issuer asserts the hop. `signature`: its own key, or the key of the hop before, proves it.
+   * `local`: the application states it.
+   */
+  readonly proof: 'issuer' | 'signature' | 'local';
   /** Issuer of the token that names this hop; user ids and delegation ids are unique only together with it. */
   readonly issuer?: string;
   /** RFC 7638 thumbprint of the key of this hop. The actor signs the request with it; a delegator signs the next link. */

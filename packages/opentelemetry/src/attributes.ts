@@ -20,6 +20,9 @@ export function recordAttributes(record: AuditEvent): Attributes {
     'countersign.policy.id': record.policies,
     'countersign.policy.version': record.policySet,
     'countersign.scope': record.scope,
+    'countersign.call.id': record.call?.id,
+    'countersign.call.method': record.call?.method,
+    'countersign.call.name': record.call?.name,
     'countersign.outcome': record.outcome?.result,
     ...identityAttributes(record),
   });

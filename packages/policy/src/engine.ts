@@ -1,6 +1,9 @@
 import type { Explanation } from './explanation.js';
 
-/** The object that a route guards. `attributes` and `parents` come from the application, never from the request. */
+/**
+ * The object that a route guards. `attributes` and `parents` come from the application, never from the request. The one
+ * exception is a resource that is the call itself: its attributes are its arguments, each one chosen by the application.
+ */
 export interface Resource {
   readonly type: string;
   readonly id: string;
@@ -34,12 +37,13 @@ export interface PolicyContext {
   readonly depth: number;
   /** The agents between subject and actor, oldest first. History: a forbid may read it, a permit may not. */
   readonly via: readonly string[];
-  /** Proof of the last hop: `issuer` (a token issuer asserts it) or `signature` (an agent's key signed it). */
-  readonly proof: 'issuer' | 'signature';
-  /** How the sender proved possession of its key. */
-  readonly possession: 'signature' | 'dpop' | 'web-bot-auth';
+  /** Proof of the last hop: `issuer` (a token issuer asserts it), `signature` (an agent's key signed it) or `local`. */
+  readonly proof: 'issuer' | 'signature' | 'local';
+  /** How the sender proved possession of its key. `bearer`: a token alone. `local`: the application states who calls. */
+  readonly possession: 'signature' | 'dpop' | 'web-bot-auth' | 'bearer' | 'local';
   /** The authorization details (RFC 9396) that match this request; absent if the token has none. */
   readonly authorizationDetails?: MatchingDetails;
+  /** Both are empty for a local caller. */
   readonly request: { readonly method: string; readonly path: string };
 }
 

@@ -24,6 +24,11 @@ export class FieldSection {
     }
   }
 
+  /** The names of the fields, in lower case. */
+  names(): Iterable<string> {
+    return this.#lines.keys();
+  }
+
   /** `name` is in lower case, here and below. */
   has(name: string): boolean {
     return this.#lines.has(name);

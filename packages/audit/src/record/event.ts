@@ -12,9 +12,13 @@ export interface AuditEvent {
   /** Reason code of a refusal. */
   readonly code?: string;
   readonly detail?: string;
-  readonly actor?: { readonly id: string; readonly keyId: string };
-  /** How the sender proved possession of the actor's key; only `signature` covers the whole request. */
-  readonly possession?: 'signature' | 'dpop' | 'web-bot-auth';
+  /** `keyId` is absent where no key was proved: see `possession`. */
+  readonly actor?: { readonly id: string; readonly keyId?: string };
+  /**
+   * How the sender proved possession of the actor's key; only `signature` covers the whole request. `bearer`: a token
+   * alone, which proves no key. `local`: the application states who calls, without a request.
+   */
+  readonly possession?: 'signature' | 'dpop' | 'web-bot-auth' | 'bearer' | 'local';
   readonly subject?: { readonly id: string; readonly type: 'user' | 'agent'; readonly issuer?: string };
   readonly chain?: readonly AuditHop[];
   readonly scope?: readonly string[];
@@ -30,20 +34,36 @@ export interface AuditEvent {
   readonly policySet?: string;
   /** The unverified claim of a refused request. `agent`: the owner of that key, if the signature was valid. */
   readonly claimed?: { readonly keyId: string; readonly agent?: string };
+  /** Of a local caller it has only the id. */
   readonly request: {
     readonly id: string;
-    readonly method: string;
+    readonly method?: string;
     /** Without the query. */
-    readonly path: string;
+    readonly path?: string;
     readonly remoteAddress?: string;
   };
+  /** The call within the request, like one tool call of MCP, if the record is about a call. */
+  readonly call?: AuditCall;
   readonly outcome?: AuditOutcome;
+}
+
+/** One call within a request. Its decisions and its outcome share `id`. */
+export interface AuditCall {
+  readonly id: string;
+  /** Of the protocol, like `tools/call`. */
+  readonly method: string;
+  /** What was called, like the name of a tool. */
+  readonly name?: string;
+  /** base64url SHA-256 of the arguments; their values are never recorded. */
+  readonly argumentsDigest?: string;
+  /** W3C Trace Context, as the client sent it. */
+  readonly traceparent?: string;
 }
 
 export interface AuditHop {
   readonly id: string;
   readonly type: 'user' | 'agent';
-  readonly proof: 'issuer' | 'signature';
+  readonly proof: 'issuer' | 'signature' | 'local';
   readonly issuer?: string;
   readonly keyId?: string;
   readonly delegationId?: string;
@@ -53,9 +73,12 @@ export interface AuditHop {
   readonly expiresAt?: number;
 }
 
-/** How a request ended that was let in. `status` is absent if no response was started. */
+/**
+ * How a request ended that was let in, or a call within it. `status` is absent if no response was started. Of calls only:
+ * `failed` (the answer is an error), `cancelled`, and `not_started` (allowed, but it never ran).
+ */
 export interface AuditOutcome {
-  readonly result: 'finished' | 'threw' | 'aborted' | 'timed_out';
+  readonly result: 'finished' | 'threw' | 'aborted' | 'timed_out' | 'failed' | 'cancelled' | 'not_started';
   readonly status?: number;
   /** Refusal code of a streamed body, whatever the response was. */
   readonly code?: string;

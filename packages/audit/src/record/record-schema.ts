@@ -20,10 +20,10 @@ export const auditRecordSchema = {
         detail: { type: 'string' },
         actor: {
           type: 'object',
-          required: ['id', 'keyId'],
+          required: ['id'],
           properties: { id: { type: 'string' }, keyId: { type: 'string' } },
         },
-        possession: { enum: ['signature', 'dpop', 'web-bot-auth'] },
+        possession: { enum: ['signature', 'dpop', 'web-bot-auth', 'bearer', 'local'] },
         subject: {
           type: 'object',
           required: ['id', 'type'],
@@ -37,7 +37,7 @@ export const auditRecordSchema = {
             properties: {
               id: { type: 'string' },
               type: { enum: ['user', 'agent'] },
-              proof: { enum: ['issuer', 'signature'] },
+              proof: { enum: ['issuer', 'signature', 'local'] },
               issuer: { type: 'string' },
               keyId: { type: 'string' },
               delegationId: { type: 'string' },
@@ -78,7 +78,7 @@ export const auditRecordSchema = {
         },
         request: {
           type: 'object',
-          required: ['id', 'method', 'path'],
+          required: ['id'],
           properties: {
             id: { type: 'string' },
             method: { type: 'string' },
@@ -86,11 +86,22 @@ export const auditRecordSchema = {
             remoteAddress: { type: 'string' },
           },
         },
+        call: {
+          type: 'object',
+          required: ['id', 'method'],
+          properties: {
+            id: { type: 'string' },
+            method: { type: 'string' },
+            name: { type: 'string' },
+            argumentsDigest: { type: 'string' },
+            traceparent: { type: 'string' },
+          },
+        },
         outcome: {
           type: 'object',
           required: ['result'],
           properties: {
-            result: { enum: ['finished', 'threw', 'aborted', 'timed_out'] },
+            result: { enum: ['finished', 'threw', 'aborted', 'timed_out', 'failed', 'cancelled', 'not_started'] },
             status: { type: 'integer' },
             code: { type: 'string', pattern: '^[a-z_]+$' },
             undecided: { const: true },

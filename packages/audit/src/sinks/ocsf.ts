@@ -33,7 +33,7 @@ export interface OcsfApiActivity {
     readonly response?: { readonly code: number };
   };
   readonly src_endpoint: { readonly ip: string } | { readonly name: string };
-  readonly http_request: {
+  readonly http_request?: {
     readonly http_method: string;
     readonly uid: string;
     readonly url: { readonly path: string };

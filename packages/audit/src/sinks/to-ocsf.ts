@@ -30,13 +30,14 @@ const otherActivity = 99;
  */
 export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
   const { request, decision, code, resource, filtered, outcome, phase, actor, chain } = record;
-  const activity = activities.get(request.method) ?? otherActivity;
+  const { method = 'LOCAL' } = request;
+  const activity = activities.get(method) ?? otherActivity;
   const delegation = delegationOf(chain);
   return {
     class_uid: apiActivity,
     category_uid: 6,
     activity_id: activity,
-    ...(activity === otherActivity && { activity_name: request.method }),
+    ...(activity === otherActivity && { activity_name: method }),
     type_uid: apiActivity * 100 + activity,
     time: Date.parse(record.time),
     severity_id: decision === 'deny' ? 2 : 1,
@@ -54,12 +55,14 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
     ...(actor && { ai_agent: { uid: actor.id, type_id: 0 } }),
     ...(delegation && { delegation }),
     api: {
-      operation: record.action ?? request.method,
+      operation: record.action ?? method,
       request: { uid: request.id },
       ...(outcome?.status === undefined ? {} : { response: { code: outcome.status } }),
     },
     src_endpoint: endpointOf(request.remoteAddress),
-    http_request: { http_method: request.method, uid: request.id, url: { path: request.path } },
+    ...(request.path === undefined
+      ? {}
+      : { http_request: { http_method: method, uid: request.id, url: { path: request.path } } }),
     ...(outcome?.status === undefined ? {} : { http_response: { code: outcome.status } }),
     ...((resource ?? filtered) && { resources: resourcesOf(record) }),
     ...(decision && { action_id: decision === 'allow' ? 1 : 2, disposition_id: decision === 'allow' ? 1 : 2 }),
@@ -125,6 +128,7 @@ function unmappedOf({
   scope,
   filtered,
   claimed,
+  call,
   outcome,
   detail,
 }: AuditEvent): OcsfApiActivity['unmapped'] {
@@ -135,6 +139,7 @@ function unmappedOf({
     ...(scope && { scope }),
     ...(filtered && { filtered }),
     ...(claimed && { claimed }),
+    ...(call && { call }),
     ...(outcome && { outcome }),
     ...(detail === undefined ? {} : { detail }),
   };

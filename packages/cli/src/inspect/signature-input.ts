@@ -82,6 +82,9 @@ const fieldMeanings: Readonly<Record<string, string>> = {
   'agent-approval': "a person's approval",
   'mcp-method': 'the MCP method that gateways route by',
   'mcp-name': 'the MCP tool that gateways route by',
+  'mcp-session-id': 'the MCP session',
+  'mcp-protocol-version': 'the version of MCP',
+  'last-event-id': 'where an MCP stream goes on',
 };
 
 const modifierMeanings: Readonly<Record<string, string>> = {

@@ -16,8 +16,20 @@ export const bodyFields: readonly string[] = ['content-type', 'content-encoding'
 /** Fields that carry a credential: the signature covers those that are present, and they never cross a network in clear. */
 export const credentialFields: readonly string[] = ['authorization', 'agent-delegation', 'agent-approval'];
 
-/** Fields that give or shape authority: one that is present and not covered refuses the request. */
-export const authorityFields: readonly string[] = [...credentialFields, 'mcp-method', 'mcp-name'];
+/**
+ * Fields of the Model Context Protocol: what a request calls, and to which session it belongs. The signature covers those
+ * that are present. The body decides; gateways go by the fields.
+ */
+export const mcpFields: readonly string[] = [
+  'mcp-method',
+  'mcp-name',
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'last-event-id',
+];
+
+/** Beside `mcp-method`, fields whose names begin so repeat arguments of the call. The signature covers them too. */
+export const mcpParameterPrefix = 'mcp-param-';
 
 /** Fields that some applications take for the method. The signature covers those that are present. */
 export const methodOverrideFields: readonly string[] = ['x-http-method-override', 'x-http-method', 'x-method-override'];

@@ -5,7 +5,7 @@ import type { AuthorizationDetailLists, Chain, Scope } from '@countersign/delega
  * very objects it made, so that an object that merely looks like a caller has no authority.
  */
 export interface Caller {
-  /** The agent that sent this request, proved by its key (RFC 8693 "actor"). */
+  /** The agent that sent this request, proved as `proof` says (RFC 8693 "actor"). */
   readonly actor: Actor;
   /** On whose behalf it acts (RFC 8693 "subject"); the actor itself when it acts for itself. */
   readonly subject: Subject;
@@ -24,7 +24,8 @@ export interface Caller {
 export interface Actor {
   readonly id: string;
   readonly type: 'agent';
-  readonly keyId: string;
+  /** Absent if no key was proved: `proof.kind` is then `bearer` or `local`. */
+  readonly keyId?: string;
   readonly roles: readonly string[];
   readonly capabilities: readonly string[];
   readonly owner?: string;
@@ -37,7 +38,10 @@ export interface Subject {
   readonly issuer?: string;
 }
 
-export interface Proof {
+/** `bearer`: a token alone. `local`: the application states who calls; there is no HTTP request. */
+export type Proof = KeyProof | { readonly kind: 'bearer' | 'local' };
+
+export interface KeyProof {
   /** `signature`: of our own profile. `dpop`: RFC 9449; it binds no body. `web-bot-auth`: identity only. */
   readonly kind: 'signature' | 'dpop' | 'web-bot-auth';
   readonly keyId: string;

@@ -29,11 +29,11 @@ export function indexed(request: HttpRequest): IndexedRequest {
   return { ...request, fields: new FieldSection(request.rawHeaders) };
 }
 
-/** What the audit log says of a request. The query stays out: it may hold secrets. */
+/** What the audit log says of a request; of a local caller only the id. The query stays out: it may hold secrets. */
 export interface RequestFacts {
   readonly id: string;
-  readonly method: string;
-  readonly path: string;
+  readonly method?: string;
+  readonly path?: string;
   readonly remoteAddress?: string;
 }
 

@@ -57,10 +57,8 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     if (request.clientIsGone?.() === true) {
       // A parser behind us would find a closed connection, and the handler no body, although one was signed.
       const { id: agent, keyId } = session.actor;
-      return await refuse(refusal('body_incomplete', 'the client went away before its request was let in'), {
-        keyId,
-        agent,
-      });
+      const refused = refusal('body_incomplete', 'the client went away before its request was let in');
+      return await refuse(refused, keyId === undefined ? undefined : { keyId, agent });
     }
     const caller = served.admit({ session, proof, facts, body: request.body, revalidate });
     request.body.release();

@@ -2,12 +2,11 @@ import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { authorize, type DecisionParts } from '../stages/authorize/authorize.js';
-import { explainedRefusal } from '../stages/authorize/explained-refusal.js';
-import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
-import { filter, type Filtered, type FilterOptions } from '../stages/filter/filter.js';
-import type { DecidedAction, Recorder } from './recorder.js';
-import type { ServedRequest, ServedRequests } from './served-requests.js';
+import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
+import { beginCall, type Call, type CallDescription } from './calls.js';
+import { createDeciders, type DeciderParts } from './deciders.js';
+import type { Outcomes } from './outcomes.js';
+import type { ServedRequests } from './served-requests.js';
 
 /** Decisions about verified callers. Each is written down before it is answered: no record, no action. */
 export interface Decisions {
@@ -27,67 +26,42 @@ export interface Decisions {
     resources: readonly Item[],
     options?: FilterOptions,
   ): Promise<Filtered<Item>>;
+  /**
+   * Begins a call within the request of a caller, like one tool call of MCP. Its decisions and its outcome are recorded as
+   * those of this call, and it may go on after the response of its request has ended. Call `end` on it, whatever happens.
+   * If no request of the caller is being served, each of its decisions is refused with `not_authenticated`.
+   */
+  begin(caller: Caller, call: CallDescription): Call;
   /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
   unmapped(caller: Caller, route: string): Promise<Refusal>;
 }
 
-interface RecordedDecisionParts extends DecisionParts, ResourceParts {
-  readonly recorder: Recorder;
+interface RecordedDecisionParts extends DeciderParts {
   readonly served: ServedRequests;
-  readonly dangerouslyExplainRefusals: boolean;
+  readonly outcomes: Outcomes;
 }
 
 export function createDecisions(parts: RecordedDecisionParts): Decisions {
-  const { recorder, served, dangerouslyExplainRefusals } = parts;
-
-  async function decide(caller: Caller, permission: Permission, request: ServedRequest): Promise<Authorization> {
-    const { action, requires } = permission;
-    const { facts, revalidate } = request;
-    const resolved = await resolveResource(permission, parts);
-    if ('refused' in resolved) {
-      return { ok: false, refusal: await recorder.denied(caller, facts, { action }, resolved.refused) };
-    }
-    const { resource } = resolved;
-    const verdict = await authorize({ caller, action, requires, facts }, resource, revalidate, parts);
-    const decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
-    if (!verdict.permitted) {
-      const recorded = await recorder.denied(caller, facts, decided, verdict.refused);
-      const answer = dangerouslyExplainRefusals ? explainedRefusal(recorded, verdict.policy) : recorded;
-      return { ok: false, refusal: answer };
-    }
-    const unrecorded = await recorder.allowed(caller, facts, decided);
-    if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
-    request.allowed = true;
-    return { ok: true, decision: verdict.policy };
-  }
+  const { recorder, served, outcomes } = parts;
+  const deciders = createDeciders(parts);
 
   return {
-    authorize: (caller, permission) => served.decide(caller, (request) => decide(caller, permission, request)),
-    async filter<Item extends Resource>(
+    authorize: (caller, permission) =>
+      served.decide(caller, (request) => deciders.authorize(caller, permission, request)),
+    filter: <Item extends Resource>(
       caller: Caller,
       action: string,
       items: readonly Item[],
       { requires }: FilterOptions = {},
-    ) {
-      return await served.decide<Filtered<Item>>(caller, async (request) => {
-        const { facts, revalidate } = request;
-        const verdict = await filter({ caller, action, requires, facts }, items, revalidate, parts);
-        if (!verdict.ok) {
-          return { ok: false, refusal: await recorder.denied(caller, facts, { action }, verdict.refusal) };
-        }
-        const unrecorded = await recorder.filtered(caller, facts, verdict.list);
-        if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
-        // The route lists on behalf of the caller, also an empty list: its outcome is recorded.
-        request.allowed = true;
-        return { ok: true, permitted: verdict.permitted };
-      });
-    },
+    ) =>
+      served.decide<Filtered<Item>>(caller, (request) => deciders.filter(caller, { action, items, requires }, request)),
+    begin: (caller, call) => beginCall(caller, call, { recorder, served, outcomes, deciders }),
     async unmapped(caller, route) {
       const request = served.find(caller);
       if (request === undefined) return refusal('not_authenticated');
       request.decisionRequested = true;
       const refused = refusal('route_unmapped', `${route} asks for no permission`);
-      return await recorder.denied(caller, request.facts, {}, refused);
+      return await recorder.denied(caller, request, {}, refused);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { AuditOutcome } from '@countersign/audit';
 import type { Caller } from '../model/caller.js';
-import type { Recorder } from './recorder.js';
+import type { RecordContext, Recorder } from './recorder.js';
 import type { ServedRequests } from './served-requests.js';
 
 /** What the host knows of an answer that has ended. */
@@ -35,6 +35,13 @@ export class Outcomes {
     }
   }
 
+  /** Records the outcome of a call, which `settled` waits for. */
+  async record(caller: Caller, context: RecordContext, outcome: AuditOutcome): Promise<void> {
+    const recording = this.#recorder.outcome(caller, context, outcome);
+    this.#completing.add(recording);
+    await recording.finally(() => this.#completing.delete(recording));
+  }
+
   /** Resolves once the outcomes reported so far have been recorded. */
   async settled(): Promise<void> {
     await Promise.all(this.#completing);
@@ -51,13 +58,13 @@ export class Outcomes {
     await request.pendingDecisions;
     // Nobody reads on, so a streamed body comes to its end.
     const failure = await request.body.discard();
-    if (refused && !request.allowed) return undefined;
+    if ((refused || request.hasCalls) && !request.allowed && failure === undefined) return undefined;
     const recorded: AuditOutcome = {
       ...outcome,
       ...(failure && { code: failure.code }),
       ...(!request.decisionRequested && !exempt && { undecided: true }),
     };
-    await this.#recorder.outcome(caller, request.facts, recorded);
+    await this.#recorder.outcome(caller, request, recorded);
     return recorded;
   }
 }

@@ -4,7 +4,7 @@ import { boundJson, boundString, type Counted, deepFreeze, FailureThrottles, err
 import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
-import { AuditError, type AuditEvent, type AuditOutcome, type AuditSink } from '@countersign/audit';
+import { type AuditCall, AuditError, type AuditEvent, type AuditOutcome, type AuditSink } from '@countersign/audit';
 import type { FilteredList } from '../stages/filter/filter.js';
 import type { Redactor } from './redact.js';
 
@@ -15,6 +15,12 @@ export interface DecidedAction {
   readonly policy?: PolicyDecision;
 }
 
+/** What a record is about: a request, or a call within it. */
+export interface RecordContext {
+  readonly facts: RequestFacts;
+  readonly call?: AuditCall;
+}
+
 /** Writes audit events. If an event cannot be written, the answer is `audit_unavailable`. */
 export interface Recorder {
   /**
@@ -22,12 +28,12 @@ export interface Recorder {
    * refusal for the client, which may say less than the record.
    */
   unverified(facts: RequestFacts, claimed: AuditEvent['claimed'], refused: Refusal): Promise<Refusal>;
-  denied(caller: Caller, facts: RequestFacts, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
+  denied(caller: Caller, context: RecordContext, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
   /** Resolves to a refusal if the record could not be written: then the action must not run. */
-  allowed(caller: Caller, facts: RequestFacts, decided: DecidedAction): Promise<Refusal | undefined>;
+  allowed(caller: Caller, context: RecordContext, decided: DecidedAction): Promise<Refusal | undefined>;
   /** Like `allowed`, with one record for a whole list. */
-  filtered(caller: Caller, facts: RequestFacts, list: FilteredList): Promise<Refusal | undefined>;
-  outcome(caller: Caller, facts: RequestFacts, outcome: AuditOutcome): Promise<void>;
+  filtered(caller: Caller, context: RecordContext, list: FilteredList): Promise<Refusal | undefined>;
+  outcome(caller: Caller, context: RecordContext, outcome: AuditOutcome): Promise<void>;
   /** Reports recoveries that were not reported yet. Call it after the last record. */
   close(): void;
 }
@@ -86,16 +92,15 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   /** Reports a fault of ours to the operator, since the client gets only a code. */
-  function reportFault({ fault, code, detail = '', reported = detail }: Refusal, facts: RequestFacts): void {
+  function reportFault({ fault, code, detail = '', reported = detail }: Refusal, context: RecordContext): void {
     if (fault !== 'server' || reportedElsewhere.includes(code)) return;
     const trouble = faults.of(code);
     // Recovery is inferred from silence.
     trouble.recordSuccess();
     if (!trouble.recordFailure()) return;
     const count = trouble.times === 1 ? '' : ` (${trouble.times} so far)`;
-    const { method, path } = bounded(facts);
     const text = boundString(reported, longestReport);
-    onTrouble(`countersign: ${code} at ${method} ${JSON.stringify(path)}${count}: ${text}`);
+    onTrouble(`countersign: ${code} at ${placeOf(context)}${count}: ${text}`);
   }
 
   function unlessExcused(action: string, refused: Refusal | undefined): Refusal | undefined {
@@ -109,7 +114,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
 
   return {
     async unverified(facts, claimed, refused) {
-      reportFault(refused, facts);
+      reportFault(refused, { facts });
       const event = {
         phase: 'authentication',
         ...bounded(reason(refused)),
@@ -118,33 +123,43 @@ export function createRecorder(parts: RecorderParts): Recorder {
       } as const;
       return (await write(event)) ?? refused.answer ?? refused;
     },
-    async denied(caller, facts, decided, refused) {
-      reportFault(refused, facts);
+    async denied(caller, context, decided, refused) {
+      reportFault(refused, context);
       const event = {
         phase: 'decision',
         ...reason(refused),
         ...identity(caller),
         ...described(decided),
-        request: facts,
+        ...about(context),
       } as const;
       return (await write(event)) ?? refused;
     },
-    async allowed(caller, facts, decided) {
+    async allowed(caller, context, decided) {
       const event = { phase: 'decision', decision: 'allow', ...identity(caller), ...described(decided) } as const;
-      return unlessExcused(decided.action ?? '', await write({ ...event, request: facts }));
+      return unlessExcused(decided.action ?? '', await write({ ...event, ...about(context) }));
     },
-    async filtered(caller, facts, list) {
-      if (list.detail !== undefined) reportFault(refusal('policy_error', list.detail), facts);
+    async filtered(caller, context, list) {
+      if (list.detail !== undefined) reportFault(refusal('policy_error', list.detail), context);
       const event = { phase: 'decision', ...identity(caller), ...list } as const;
-      return unlessExcused(list.action, await write({ ...event, request: facts }));
+      return unlessExcused(list.action, await write({ ...event, ...about(context) }));
     },
-    async outcome(caller, facts, outcome) {
-      await write({ phase: 'outcome', ...identity(caller), request: facts, outcome: { ...outcome } });
+    async outcome(caller, context, outcome) {
+      await write({ phase: 'outcome', ...identity(caller), ...about(context), outcome: { ...outcome } });
     },
     close() {
       reportRecovery(unwritten.flush(), unrecorded.flush());
     },
   };
+}
+
+function about({ facts, call }: RecordContext): Pick<AuditEvent, 'request' | 'call'> {
+  return { request: facts, ...(call && { call }) };
+}
+
+function placeOf({ facts, call }: RecordContext): string {
+  const { method, path } = bounded(facts);
+  if (call === undefined && method === undefined) return 'a local caller';
+  return call === undefined ? `${method} ${JSON.stringify(path)}` : `${call.method} ${JSON.stringify(call.name)}`;
 }
 
 function bounded<Texts extends object>(texts: Texts): Texts {
@@ -167,7 +182,7 @@ function identity({
   scope,
 }: Caller): Pick<AuditEvent, 'actor' | 'possession' | 'subject' | 'chain' | 'scope'> {
   return {
-    actor: { id: actor.id, keyId: actor.keyId },
+    actor: { id: actor.id, ...(actor.keyId !== undefined && { keyId: actor.keyId }) },
     possession: proof.kind,
     subject,
     chain: chain.map(({ authorizationDetails: _details, ...hop }) => hop),

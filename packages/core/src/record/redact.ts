@@ -32,20 +32,33 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
     return type === 'Path' ? { type, id: keptOf(id) } : resource;
   }
 
-  function requestOf({ remoteAddress, path, ...rest }: AuditEvent['request']): AuditEvent['request'] {
-    const kept = keptOf(path);
-    if (remoteAddress === undefined) return { ...rest, path: kept };
-    const from = remoteAddresses === undefined ? remoteAddress : hide(remoteAddresses, { remoteAddress });
-    return { ...rest, path: kept, remoteAddress: from };
+  /** The digest of few possible arguments can be guessed, and they may name resources. */
+  function callOf({ argumentsDigest, ...rest }: NonNullable<AuditEvent['call']>): NonNullable<AuditEvent['call']> {
+    if (argumentsDigest === undefined) return rest;
+    if (resourceIds === undefined) return { ...rest, argumentsDigest };
+    return { ...rest, argumentsDigest: hide(resourceIds, { resource: { type: 'Arguments', id: argumentsDigest } }) };
   }
 
-  return ({ detail: _mayQuote, subject, chain, resource, filtered, request, ...rest }) => ({
+  function requestOf({ remoteAddress, path, ...rest }: AuditEvent['request']): AuditEvent['request'] {
+    const from =
+      remoteAddress === undefined || remoteAddresses === undefined
+        ? remoteAddress
+        : hide(remoteAddresses, { remoteAddress });
+    return {
+      ...rest,
+      ...(path !== undefined && { path: keptOf(path) }),
+      ...(from !== undefined && { remoteAddress: from }),
+    };
+  }
+
+  return ({ detail: _mayQuote, subject, chain, resource, filtered, request, call, ...rest }) => ({
     ...rest,
     ...(subject && { subject: person(subject) }),
     ...(chain && { chain: chain.map(person) }),
     ...(resource && { resource: resourceOf(resource) }),
     ...(filtered && { filtered: { ...filtered, resources: filtered.resources.map(resourceOf) } }),
     request: requestOf(request),
+    ...(call && { call: callOf(call) }),
   });
 }
 

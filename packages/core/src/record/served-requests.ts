@@ -18,8 +18,10 @@ export interface AdmittedRequest {
 export interface ServedRequest extends AdmittedRequest {
   /** Whether the guard was asked for a decision, whatever it answered. */
   decisionRequested: boolean;
-  /** Whether some decision allowed something. */
+  /** Whether some decision allowed something; those of its calls do not count. */
   allowed: boolean;
+  /** Whether calls were begun within it. Each has an outcome of its own. */
+  hasCalls: boolean;
   completed: boolean;
   /** Settles when the decisions under way have been recorded: the outcome comes after them. */
   pendingDecisions: Promise<unknown>;
@@ -49,6 +51,7 @@ export class ServedRequests {
       ...request,
       decisionRequested: false,
       allowed: false,
+      hasCalls: false,
       completed: false,
       pendingDecisions: nothingPending,
     };

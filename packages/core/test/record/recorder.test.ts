@@ -171,7 +171,7 @@ describe('the reports of the recorder [F4]', () => {
       write: (event) => (down ? Promise.reject(new Error('down')) : memory.write(event)),
     };
     const recording = new Recording(audit, ['invoice.read', 'pr.create']);
-    const act = (action: string) => recording.recorder.allowed(caller, facts, { action });
+    const act = (action: string) => recording.recorder.allowed(caller, { facts }, { action });
     for (let count = 0; count < 5; count++) expect(await act('invoice.read')).toBeUndefined();
     expect(await act('pr.create')).toBeUndefined();
     expect((await act('pr.merge'))?.code).toBe('audit_unavailable');

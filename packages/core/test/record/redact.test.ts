@@ -149,7 +149,7 @@ describe('redaction', () => {
   });
 
   it('redacts every field of a record or lists it as harmless', () => {
-    const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request'];
+    const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request', 'call'];
     // Agents, codes, names of policies and scopes; numbers; what the log adds.
     const harmless = ['id', 'time', 'phase', 'decision', 'code', 'actor', 'scope', 'action', 'policies', 'policySet'];
     const rest = ['possession', 'claimed', 'outcome', 'sequence', 'version', 'prev', 'oversize'];

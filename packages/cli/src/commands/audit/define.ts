@@ -184,6 +184,9 @@ function withFilters(command: Command): Command {
         'threw',
         'aborted',
         'timed_out',
+        'failed',
+        'cancelled',
+        'not_started',
       ]),
     )
     .option('--undecided', 'requests that ended without anybody having been asked whether they may')

@@ -1,5 +1,5 @@
-import type { Caller } from '../../model/caller.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
+import type { RequestFacts } from '../../model/request.js';
 import { kindOf, errorMessage, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, type Resource } from '@countersign/policy';
 
@@ -22,13 +22,13 @@ export interface EntityResolverParts {
 /** The resource as policy is asked about it, or why it cannot be. */
 export type Resolved = { readonly resource: Resource } | { readonly refused: Refusal };
 
-/** Completes a resource that is named by type and id only. Looks once for each request and resource. Never rejects. */
+/** Completes a resource that is named by type and id only. Looks once for each request, or call within it, and resource. Never rejects. */
 export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
-}: EntityResolverParts): (caller: Caller, resource: Resource) => Promise<Resolved> {
-  // A caller is good for one request.
-  const known = new WeakMap<Caller, Map<string, Promise<Resolved>>>();
+}: EntityResolverParts): (facts: RequestFacts, resource: Resource) => Promise<Resolved> {
+  // By the facts and not by the caller: each call of a long request, and of a local caller, looks anew.
+  const known = new WeakMap<RequestFacts, Map<string, Promise<Resolved>>>();
 
   async function lookUp(provider: EntityProvider, { type, id }: Resource): Promise<Resolved> {
     try {
@@ -46,12 +46,12 @@ export function createEntityResolver({
     }
   }
 
-  return async (caller, resource) => {
+  return async (facts, resource) => {
     if (entities === undefined || resource.attributes !== undefined || resource.parents !== undefined) {
       return { resource };
     }
-    const found = known.get(caller) ?? new Map<string, Promise<Resolved>>();
-    known.set(caller, found);
+    const found = known.get(facts) ?? new Map<string, Promise<Resolved>>();
+    known.set(facts, found);
     const key = JSON.stringify([resource.type, resource.id]);
     const looking = found.get(key) ?? lookUp(entities, resource);
     found.set(key, looking);

@@ -42,10 +42,10 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
     return await checkSubject(asked, { details, resources, verdicts });
   }
 
-  async function prepare({ caller, action }: Asked, resource: Resource): Promise<Prepared> {
+  async function prepare({ caller, action, facts }: Asked, resource: Resource): Promise<Prepared> {
     const details = matchingDetails(caller.authorizationDetails, { action, resource }, audiences);
     if (details !== undefined && 'code' in details) return { refused: details };
-    const resolved = await resolve(caller, resource);
+    const resolved = await resolve(facts, resource);
     return 'refused' in resolved ? resolved : { details, resource: resolved.resource };
   }
 

@@ -59,7 +59,7 @@ export function actorQuestion(
       proof: chain.at(-1)?.proof ?? 'signature',
       possession: proof.kind,
       ...(details === undefined ? {} : { authorizationDetails: details }),
-      request: { method: facts.method, path: facts.path },
+      request: { method: facts.method ?? '', path: facts.path ?? '' },
     },
   };
 }

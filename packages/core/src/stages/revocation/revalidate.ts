@@ -77,10 +77,12 @@ async function signerProblem(signer: KeyHolder, agents: AgentDirectory, now: num
   return holder.agent.id === signer.agent.id ? undefined : refusal('key_unknown', 'the key changed hands');
 }
 
-/** Agents that an issuer only names have no key here, but may be registered. */
+/** Agents that an issuer or the application only names have no key here, but may be registered. */
 async function historyProblem(chain: Chain, agents: AgentDirectory): Promise<Refusal | undefined> {
   const named = chain.filter(isNamedAgent);
+  const actor = chain.at(-1);
   const statuses = await Promise.all(named.map(({ id }) => statusOf(agents, id)));
+  if (statuses.at(-1) === 'suspended' && named.at(-1) === actor) return refusal('agent_suspended', actor?.id);
   if (statuses.includes('suspended')) return refusal('delegation_revoked', 'a prior actor is suspended');
   return statuses.includes('unavailable') ? refusal('keys_unavailable') : undefined;
 }

@@ -34,9 +34,9 @@ type AgentContext = {
   depth: Long,
   // The agents between subject and actor. It may forbid; a permit that reads it stops the start.
   via: Set<Agent>,
-  // "issuer" or "signature".
+  // "issuer", "signature" or "local".
   proof: String,
-  // "signature", "dpop" or "web-bot-auth".
+  // "signature", "dpop", "web-bot-auth", "bearer" or "local".
   possession: String,
   // What was handed over in detail (RFC 9396): of the details that match this request. What is absent is not limited.
   authorizationDetails?: {

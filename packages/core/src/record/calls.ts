@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import type { AuditCall, AuditOutcome } from '@countersign/audit';
+import type { Resource } from '@countersign/policy';
+import type { Caller } from '../model/caller.js';
+import type { Authorization, Permission } from '../model/permission.js';
+import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
+import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
+import type { Deciders, DecisionUnit } from './deciders.js';
+import type { Outcomes } from './outcomes.js';
+import type { Recorder } from './recorder.js';
+import type { ServedRequests } from './served-requests.js';
+
+/** What a call is, for its records. */
+export type CallDescription = Omit<AuditCall, 'id'>;
+
+/** How a call ended. `code`: of the refusal or error that ended it. */
+export interface CallResult {
+  readonly result: Exclude<AuditOutcome['result'], 'aborted'>;
+  readonly code?: string;
+}
+
+/**
+ * One call within a request. It is good until `end`, also after the response of its request has ended; what it rests on
+ * is checked again for each decision.
+ */
+export interface Call {
+  /** Identifies the call in the audit log. */
+  readonly id: string;
+  /** Like `guard.authorize`. */
+  authorize(permission: Permission): Promise<Authorization>;
+  /** Like `guard.filter`. */
+  filter<Item extends Resource>(
+    action: string,
+    resources: readonly Item[],
+    options?: FilterOptions,
+  ): Promise<Filtered<Item>>;
+  /** Refuses the call without asking policy; recorded. */
+  refuse(code: RefusalCode, detail?: string): Promise<Refusal>;
+  /** Asks policy without a record, to word a refusal. Do nothing because of it: what is not recorded must not happen. */
+  wouldPermit(permission: Permission): Promise<boolean>;
+  /** Records how the call ended; once, and only if something was allowed. No decision is made in its name any more. */
+  end(result: CallResult): Promise<void>;
+}
+
+interface CallParts {
+  readonly recorder: Recorder;
+  readonly served: ServedRequests;
+  readonly outcomes: Outcomes;
+  readonly deciders: Deciders;
+}
+
+/** Begins a call. */
+export function beginCall(caller: Caller, description: CallDescription, parts: CallParts): Call {
+  const { recorder, served, outcomes, deciders } = parts;
+  const id = randomUUID();
+  const request = served.find(caller);
+  if (request === undefined || request.completed) return notServedCall(id);
+  request.hasCalls = true;
+  request.decisionRequested = true;
+  // A copy of the facts: what is looked up for one call does not count for another.
+  const unit: DecisionUnit = {
+    facts: { ...request.facts },
+    call: { id, ...description },
+    revalidate: request.revalidate,
+    allowed: false,
+  };
+  let ended = false;
+  let pending: Promise<unknown> = Promise.resolve();
+
+  /** As for requests: nothing is allowed in the name of a call that has ended meanwhile. */
+  async function decide<Result extends { readonly ok: boolean }>(
+    decision: () => Promise<Result>,
+  ): Promise<Result | NotServed> {
+    if (ended) return notServed;
+    const work = decision();
+    pending = Promise.allSettled([pending, work]);
+    const result = await work;
+    return result.ok && isEnded() ? notServed : result;
+  }
+  const isEnded = (): boolean => ended;
+
+  return {
+    id,
+    authorize: (permission) => decide(() => deciders.authorize(caller, permission, unit)),
+    filter: <Item extends Resource>(action: string, items: readonly Item[], { requires }: FilterOptions = {}) =>
+      decide<Filtered<Item>>(() => deciders.filter(caller, { action, items, requires }, unit)),
+    refuse: (code, detail) => recorder.denied(caller, unit, {}, refusal(code, detail)),
+    wouldPermit: async (permission) => !ended && (await deciders.wouldPermit(caller, permission, unit)),
+    async end({ result, code }) {
+      if (ended) return;
+      ended = true;
+      await pending;
+      if (unit.allowed) await outcomes.record(caller, unit, { result, ...(code !== undefined && { code }) });
+    },
+  };
+}
+
+interface NotServed {
+  readonly ok: false;
+  readonly refusal: Refusal;
+}
+
+const notServed: NotServed = {
+  ok: false,
+  refusal: refusal('not_authenticated', 'no request of this caller is being served'),
+};
+
+function notServedCall(id: string): Call {
+  return {
+    id,
+    authorize: async () => notServed,
+    filter: async () => notServed,
+    refuse: async () => notServed.refusal,
+    wouldPermit: async () => false,
+    end: async () => {},
+  };
+}

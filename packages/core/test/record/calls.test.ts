@@ -1,0 +1,237 @@
+import { describe, expect, it, vi } from 'vitest';
+import { auditRecordSchema, type AuditEvent } from '@countersign/audit';
+import type { Caller } from '../../src/model/caller.js';
+import { auditPseudonym } from '../../src/record/pseudonym.js';
+import { Deferred } from '../deferred.js';
+import { allow, engine, guarded, keyId, letIn, permission } from '../guarded.js';
+
+const deny = { ...allow, decision: 'deny' } as const;
+const query = { method: 'tools/call', name: 'query', argumentsDigest: 'd'.repeat(43) };
+const things = ['1', '2'].map((id) => ({ type: 'Thing', id }));
+
+function phases(records: readonly AuditEvent[]): string[] {
+  return records.map(({ phase, decision, outcome }) => [phase, decision ?? outcome?.result].join(' '));
+}
+
+describe('A call within a request', () => {
+  it('leaves its decision and its outcome, joined by its id, and the request none of its own', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    const calls = [guard.begin(caller, query), guard.begin(caller, { method: 'tools/call', name: 'draft' })];
+    for (const call of calls) expect(await call.authorize(permission)).toMatchObject({ ok: true });
+    await calls[1]?.end({ result: 'failed', code: 'tool_error' });
+    await calls[0]?.end({ result: 'finished' });
+    expect(await guard.complete(caller, { result: 'finished', status: 200 })).toBeUndefined();
+    const [first, second] = calls.map((call) => audit.records.filter((record) => record.call?.id === call.id));
+    expect(first).toMatchObject([
+      { phase: 'decision', decision: 'allow', action: 'thing.read', call: query, actor: { id: 'agent-a', keyId } },
+      { phase: 'outcome', outcome: { result: 'finished' }, call: query },
+    ]);
+    expect(second).toMatchObject([{ decision: 'allow' }, { outcome: { result: 'failed', code: 'tool_error' } }]);
+    expect(audit.records).toHaveLength(4);
+    expect(new Set(audit.records.map(({ request }) => request.id))).toEqual(new Set([caller.requestId]));
+  });
+
+  it('goes on after the response of its request has ended', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    const call = guard.begin(caller, query);
+    await guard.complete(caller, { result: 'finished', status: 200 });
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false });
+    expect(await call.authorize(permission)).toMatchObject({ ok: true });
+    expect(await call.filter('thing.read', things)).toMatchObject({ ok: true, permitted: things });
+    await call.end({ result: 'finished' });
+    expect(phases(audit.records)).toEqual(['decision allow', 'decision allow', 'outcome finished']);
+  });
+
+  it('is bound to what its request rests on: a revocation ends it', async () => {
+    const { guard } = await guarded();
+    const caller = await letIn(guard);
+    const call = guard.begin(caller, query);
+    guard.revocations.revoke({ agent: 'agent-a' });
+    expect(await call.authorize(permission)).toMatchObject({ ok: false, refusal: { code: 'agent_suspended' } });
+  });
+
+  it('allows nothing after its end, also if it ends during the decision', async () => {
+    const answer = new Deferred<typeof allow>();
+    const { guard, audit } = await guarded({ policy: engine(() => answer.promise) });
+    const caller = await letIn(guard);
+    const call = guard.begin(caller, query);
+    const asked = call.authorize(permission);
+    const ended = call.end({ result: 'cancelled' });
+    answer.resolve(allow);
+    expect(await asked).toMatchObject({ ok: false, refusal: { code: 'not_authenticated' } });
+    await ended;
+    expect(await call.authorize(permission)).toMatchObject({ ok: false, refusal: { code: 'not_authenticated' } });
+    await call.end({ result: 'finished' });
+    expect(phases(audit.records)).toEqual(['decision allow', 'outcome cancelled']);
+  });
+
+  it('has no outcome if nothing was allowed, and may be refused without policy', async () => {
+    const { guard, audit } = await guarded({ policy: engine(() => deny) });
+    const caller = await letIn(guard);
+    const [denied, refused] = [guard.begin(caller, query), guard.begin(caller, { method: 'x/unknown' })];
+    expect(await denied.authorize(permission)).toMatchObject({ ok: false, refusal: { code: 'policy_denied' } });
+    expect(await refused.refuse('route_unmapped', 'why')).toMatchObject({ code: 'route_unmapped' });
+    await denied.end({ result: 'not_started' });
+    await refused.end({ result: 'not_started' });
+    expect(await guard.complete(caller, { result: 'finished', status: 200 })).toBeUndefined();
+    expect(audit.records).toMatchObject([
+      { decision: 'deny', code: 'policy_denied', call: query },
+      { decision: 'deny', code: 'route_unmapped', call: { method: 'x/unknown' } },
+    ]);
+  });
+
+  it('asks for the wording of a refusal without a record', async () => {
+    const { guard, audit } = await guarded({
+      policy: engine(({ action }) => (action === 'thing.list' ? allow : deny)),
+    });
+    const call = guard.begin(await letIn(guard), query);
+    expect(await call.wouldPermit({ ...permission, action: 'thing.list' })).toBe(true);
+    expect(await call.wouldPermit(permission)).toBe(false);
+    await call.end({ result: 'not_started' });
+    expect(audit.records).toEqual([]);
+  });
+
+  it('beside a decision of the request itself leaves the request its outcome', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    await guard.authorize(caller, permission);
+    const call = guard.begin(caller, query);
+    await call.authorize(permission);
+    await call.end({ result: 'timed_out' });
+    await guard.complete(caller, { result: 'finished', status: 200 });
+    expect(phases(audit.records)).toEqual([
+      'decision allow',
+      'decision allow',
+      'outcome timed_out',
+      'outcome finished',
+    ]);
+  });
+
+  it('of a forged caller, or of a request that has ended, decides nothing [G1]', async () => {
+    const { guard, audit } = await guarded();
+    const caller = await letIn(guard);
+    await guard.complete(caller, { result: 'finished', status: 200 });
+    const before = audit.records.length;
+    for (const one of [{ ...caller }, caller, undefined as unknown as Caller]) {
+      const call = guard.begin(one, query);
+      expect(await call.authorize(permission)).toMatchObject({ ok: false, refusal: { code: 'not_authenticated' } });
+      expect(await call.filter('thing.read', things)).toMatchObject({ ok: false });
+      expect(await call.wouldPermit(permission)).toBe(false);
+      expect(await call.refuse('policy_denied')).toMatchObject({ code: 'not_authenticated' });
+      await call.end({ result: 'finished' });
+    }
+    expect(audit.records).toHaveLength(before);
+  });
+
+  it('looks its resources up anew', async () => {
+    const entities = vi.fn(() => ({ attributes: {} }));
+    const { guard } = await guarded({ entities });
+    const caller = await letIn(guard);
+    for (const call of [guard.begin(caller, query), guard.begin(caller, query)]) {
+      await call.authorize(permission);
+      await call.authorize(permission);
+    }
+    expect(entities).toHaveBeenCalledTimes(2);
+  });
+
+  it('has its outcome recorded before the guard is closed', async () => {
+    const { guard, audit } = await guarded();
+    const call = guard.begin(await letIn(guard), query);
+    await call.authorize(permission);
+    void call.end({ result: 'finished' });
+    await guard.close();
+    expect(phases(audit.records)).toEqual(['decision allow', 'outcome finished']);
+  });
+
+  it('has the digest of its arguments redacted like the ids of resources', async () => {
+    const pseudonymKey = 'k'.repeat(32);
+    const { guard, audit } = await guarded({ redact: { resourceIds: 'pseudonym', pseudonymKey } });
+    const call = guard.begin(await letIn(guard), query);
+    await call.authorize(permission);
+    const resource = { type: 'Arguments', id: query.argumentsDigest };
+    expect(audit.records[0]?.call).toEqual({
+      ...query,
+      id: call.id,
+      argumentsDigest: auditPseudonym(pseudonymKey, { resource }),
+    });
+  });
+});
+
+describe('A local caller', () => {
+  it('is recorded as such, without a request, a key or a proof', async () => {
+    const { guard, audit } = await guarded();
+    const caller = guard.local({ agent: 'agent-desktop', subject: 'user_123', scope: ['thing'], roles: ['reader'] });
+    const call = guard.begin(caller, query);
+    expect(await call.authorize(permission)).toMatchObject({ ok: true });
+    await call.end({ result: 'finished' });
+    expect(audit.records[0]).toMatchObject({
+      actor: { id: 'agent-desktop' },
+      subject: { id: 'user_123', type: 'user' },
+      possession: 'local',
+      chain: [
+        { id: 'user_123', type: 'user', proof: 'local' },
+        { id: 'agent-desktop', type: 'agent', proof: 'local' },
+      ],
+      scope: ['thing'],
+      request: { id: caller.requestId },
+      call: { id: call.id },
+    });
+    expect(Object.keys(audit.records[0]?.request ?? {})).toEqual(['id']);
+    expect(auditRecordSchema.oneOf[0].properties.request.required).toEqual(['id']);
+  });
+
+  it('is to policy what the application states, and policy can tell', async () => {
+    const asked: unknown[] = [];
+    const { guard } = await guarded({ policy: engine((question) => (asked.push(question), allow)) });
+    await guard.authorize(guard.local({ agent: 'agent-desktop' }), permission);
+    expect(asked).toMatchObject([
+      {
+        principal: { id: 'agent-desktop', roles: [], capabilities: [] },
+        context: { scope: [], depth: 0, proof: 'local', possession: 'local', request: { method: '', path: '' } },
+      },
+    ]);
+  });
+
+  it('serves any number of calls, until it is completed', async () => {
+    const { guard } = await guarded();
+    const caller = guard.local({ agent: 'agent-desktop' });
+    for (let count = 0; count < 3; count++) {
+      const call = guard.begin(caller, query);
+      expect(await call.authorize(permission)).toMatchObject({ ok: true });
+      await call.end({ result: 'finished' });
+    }
+    await guard.complete(caller, { result: 'finished' });
+    expect(await guard.begin(caller, query).authorize(permission)).toMatchObject({ ok: false });
+  });
+
+  it('ends when its agent is revoked or suspended', async () => {
+    const { guard } = await guarded();
+    const caller = guard.local({ agent: 'agent-desktop', subject: 'user_123' });
+    guard.revocations.revoke({ subject: 'user_123' });
+    expect(await guard.authorize(caller, permission)).toMatchObject({ refusal: { code: 'delegation_revoked' } });
+
+    let now = Date.now();
+    let status: 'unknown' | 'suspended' = 'unknown';
+    const agents = { findByThumbprint: () => ({ kind: 'unknown' }) as const, statusOf: () => status };
+    const other = await guarded({ agents, clock: () => now });
+    const suspended = other.guard.local({ agent: 'agent-desktop', subject: 'user_123' });
+    expect(await other.guard.authorize(suspended, permission)).toMatchObject({ ok: true });
+    status = 'suspended';
+    now += 2000;
+    expect(await other.guard.authorize(suspended, permission)).toMatchObject({ refusal: { code: 'agent_suspended' } });
+  });
+
+  it.each([
+    [undefined, 'say who calls'],
+    [{ agent: '' }, "'agent'"],
+    [{ agent: 'a', subject: 'a' }, "'subject'"],
+    [{ agent: 'a', roles: 'admin' }, "'roles'"],
+    [{ agent: 'a', scope: ['\u0000'] }, "'scope'"],
+    [{ agent: 'a', user: 'b' }, "unknown option 'user'"],
+  ])('%j is a wrong configuration', async (identity, message) => {
+    const { guard } = await guarded();
+    expect(() => guard.local(identity as never)).toThrow(message);
+  });
+});
