@@ -14,8 +14,19 @@ describe.each(publishedPackages())('the manifest of $name', ({ folder, manifest 
       repository: { type: 'git', url: `git+${repository}.git`, directory: `packages/${basename(folder)}` },
       type: 'module',
       sideEffects: false,
-      files: ['dist', 'src', '!dist/.tsbuildinfo'],
     });
+  });
+
+  it('publishes its modules, or bundles of all its entry points', () => {
+    if (manifest.publishConfig === undefined) {
+      expect(manifest).toMatchObject({ files: ['dist', 'src', '!dist/.tsbuildinfo'] });
+      return;
+    }
+    expect(manifest).toMatchObject({
+      files: ['bundle', 'dist/**/*.d.ts', 'dist/**/*.d.ts.map', 'src'],
+      scripts: { prepack: 'node ../../scripts/bundle.mjs' },
+    });
+    expect(Object.keys(manifest.publishConfig.exports)).toEqual(Object.keys(manifest.exports));
   });
 
   it('has a description, and keywords without duplicates', () => {

@@ -9,7 +9,7 @@ function read(name) {
   return JSON.parse(readFileSync(join(import.meta.dirname, 'results', name), 'utf8'));
 }
 
-for (const [path, text] of Object.entries(renderPages(read('host.json'), read('soak.json')))) {
+for (const [path, text] of Object.entries(renderPages(read('host.json'), read('soak.json'), read('startup.json')))) {
   const file = join(docs, path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);

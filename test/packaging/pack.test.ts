@@ -60,9 +60,10 @@ describe.each(names)('%s as it would be published', (name) => {
 
   it('holds code, its source, a licence and a README, and nothing else', async () => {
     const { folder, files } = packageNamed(name);
-    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'dist/index.js']));
+    const code = files.includes('bundle/index.js') ? 'bundle/index.js' : 'dist/index.js';
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json', code]));
     const allowed =
-      /^(?:LICENSE|README\.md|package\.json|src\/.+\.(?:ts|js|css)|dist\/.+\.(?:js|d\.ts)(?:\.map)?|bin\/[\w-]+\.js)$/;
+      /^(?:LICENSE|README\.md|package\.json|src\/.+\.(?:ts|js|css)|dist\/.+\.(?:js|d\.ts)(?:\.map)?|bundle\/[\w-]+\.js(?:\.map)?|bin\/[\w-]+\.js)$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     expect(await readFile(join(folder, 'LICENSE'), 'utf8')).toBe(await readFile(join(root, 'LICENSE'), 'utf8'));
     expect(await readFile(join(folder, 'README.md'), 'utf8')).toMatch(new RegExp(`^# ${name}\n`));
@@ -71,7 +72,9 @@ describe.each(names)('%s as it would be published', (name) => {
   // A deleted source leaves its old output in dist, and a package that nobody builds has none.
   it('was built from the source beside it', () => {
     const { files } = packageNamed(name);
-    const outputs = files.filter((file) => /^dist\/.*\.js$/.test(file)).map((file) => file.slice('dist/'.length, -3));
+    const outputs = files
+      .filter((file) => /^dist\/.*\.d\.ts$/.test(file))
+      .map((file) => file.slice('dist/'.length, -'.d.ts'.length));
     const sources = files
       .filter((file) => /^src\/.*(?<!\.d)\.ts$/.test(file))
       .map((file) => file.slice('src/'.length, -3));

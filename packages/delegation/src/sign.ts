@@ -1,6 +1,7 @@
 import { createPrivateKey, KeyObject } from 'node:crypto';
 import { isCryptoKey, isKeyObject } from 'node:util/types';
-import { type CryptoKey, type JWK, type JWTPayload, SignJWT } from 'jose';
+import type { CryptoKey, JWK, JWTPayload } from 'jose';
+import { SignJWT } from 'jose/jwt/sign';
 import { DelegationError } from './error.js';
 import { isIdentifier } from './identifier.js';
 

@@ -26,6 +26,6 @@ export function policyText(count) {
     (_, at) => `@id("other-${at}") permit(${head(`agent-${at}`)}) when { context.scope.contains("${SCOPE}") };`,
   );
   const ours = `@id("reviewer") permit(${head(AGENT)})
-    when { context.onBehalfOf == User::"${USER}" && context.scope.contains("${SCOPE}") };`;
+    when { context has onBehalfOf && context.onBehalfOf == User::"${USER}" && context.scope.contains("${SCOPE}") };`;
   return [...others, ours].join('\n');
 }

@@ -2,6 +2,7 @@
 import { FEW, HOSTS, reader } from './cells.mjs';
 import { losses } from './losses.mjs';
 import { soakChart, soakTable } from './soak.mjs';
+import { startAim, startTable } from './startup.mjs';
 import { best } from './statistics.mjs';
 import { barChart, lineChart, logTicks } from './svg.mjs';
 import { aimsTable, chainsTable, hostsTable, peersTable, table } from './tables.mjs';
@@ -10,10 +11,10 @@ import { aimsTable, chainsTable, hostsTable, peersTable, table } from './tables.
 const WARM = 5000;
 
 /** Texts by their path in docs/. */
-export function renderPages(result, soak) {
+export function renderPages(result, soak, startup) {
   const run = reader(result);
   return {
-    'benchmarks.md': page(result, soak, run),
+    'benchmarks.md': page({ result, soak, startup, run }),
     'benchmarks/hosts.svg': hostsChart(run),
     'benchmarks/policies.svg': policiesChart(run),
     'benchmarks/soak.svg': soakChart(soak),
@@ -48,7 +49,7 @@ function policiesChart(run) {
   return lineChart({ title: 'CPU of all threads, µs per request, Express', lines, ...axes });
 }
 
-const page = (result, soak, run) => `# Benchmarks
+const page = ({ result, soak, startup, run }) => `# Benchmarks
 
 What a guarded request costs, measured on one machine. \`test/bench/report.mjs\` generates this page from the results in \`test/bench/results\`: run it again instead of editing the page.
 
@@ -82,6 +83,14 @@ Express, ${FEW} policies, 16 connections. Each link is a delegation that an agen
 
 ${chainsTable(run)}
 
+## Start
+
+From the start of the process until it listens, with the published packages, agents and ${FEW} policies with a schema in files, and a log on disk; the best of ${startup.rounds.length} starts, at a load average of ${startup.machine.load.toFixed(1)}.
+
+${startTable(startup)}
+
+Most of the difference is V8's: it compiles the parts of Cedar that read and validate policies when they run first.
+
 ## Where we lose
 
 ${losses(run, soak)
@@ -90,7 +99,7 @@ ${losses(run, soak)
 
 ## Aims
 
-${aimsTable(run)}
+${aimsTable(run, [startAim(startup)])}
 
 ## Soak
 
@@ -104,7 +113,7 @@ The replay store remembers each nonce for about a minute, and the memory of the 
 
 ## Machine and versions
 
-${machineTable(result, soak)}
+${machineTable(result, soak, startup)}
 
 ## Repeat it
 
@@ -113,6 +122,7 @@ On Linux, on a quiet machine with a real disk:
 \`\`\`sh
 pnpm bench:host --json test/bench/results/host.json     # about 15 minutes; --quick: about 2
 pnpm soak --minutes 10 --json test/bench/results/soak.json
+pnpm bench:startup --json test/bench/results/startup.json
 pnpm bench:report
 \`\`\`
 
@@ -146,7 +156,7 @@ function soakSentence({ minutes, rate, requests, changes, unexpected }) {
   );
 }
 
-function machineTable({ machine }, soak) {
+function machineTable({ machine }, soak, startup) {
   const versions = Object.entries(machine.versions).map(([name, version]) => [`\`${name}\``, version]);
   return table(
     ['', ''],
@@ -154,7 +164,7 @@ function machineTable({ machine }, soak) {
       ['processor', `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
       ['system', machine.system],
       ['Node', machine.node],
-      ['commit', `${machine.commit}; of the soak: ${soak.machine.commit}`],
+      ['commit', `${machine.commit}; of the soak: ${soak.machine.commit}; of the start: ${startup.machine.commit}`],
       ['date', machine.date.slice(0, 10)],
       ...versions,
     ],

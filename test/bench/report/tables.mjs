@@ -63,8 +63,8 @@ export function chainsTable(run) {
 }
 
 /** The aims, each with what was measured; `atLeast` or `atMost`. */
-export function aimsTable(run) {
-  const rows = [...hostAims(run), ...peersAims(run)].map(({ aim, atLeast, atMost, value }) => {
+export function aimsTable(run, others) {
+  const rows = [...hostAims(run), ...peersAims(run), ...others].map(({ aim, atLeast, atMost, value }) => {
     const met = value === undefined ? 'aborted' : value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity);
     const bound = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
     return [aim, bound, digits(value), met === 'aborted' ? met : met ? 'met' : '**missed**'];

@@ -7,7 +7,7 @@ import {
   isIdentifier,
   readClaims,
 } from '@countersign/delegation';
-import { compactVerify } from 'jose';
+import { compactVerify } from 'jose/jws/compact/verify';
 import {
   checkOptionNames,
   ConfigError,
