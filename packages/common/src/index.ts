@@ -20,7 +20,7 @@ export { parseStrictJson } from './json/strict-json.js';
 export { type FileSet, readFileSet } from './files/file-set.js';
 export { type LiveFileOptions, openLiveFile, readFollowing } from './files/live-file.js';
 export { LiveFiles, type ReloadResult } from './files/live-files.js';
-export { listFolder } from './files/regular-file.js';
+export { fileBehind, listFolder } from './files/regular-file.js';
 // time
 export { answerInTime } from './time/answer-in-time.js';
 export { closeParts } from './time/close-parts.js';

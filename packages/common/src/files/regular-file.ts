@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { inTime } from './in-time.js';
 
 /** The content of a file or folder, and when it last changed, in milliseconds since the epoch. */
@@ -34,4 +34,9 @@ export async function listFolder(path: string): Promise<Content<readonly string[
     const { ctimeMs } = await stat(path);
     return { value: (await readdir(path)).toSorted(), changedMs: ctimeMs };
   });
+}
+
+/** The file behind a path, through symbolic links; the path itself if it leads nowhere. Rejects after 10 s. */
+export async function fileBehind(path: string): Promise<string> {
+  return await inTime(path, () => realpath(path).catch(() => path));
 }

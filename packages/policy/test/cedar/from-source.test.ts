@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ConfigError, type ReloadResult } from '@countersign/common';
 import type { CedarEngine, CedarSource } from '../../src/cedar/engine.js';
@@ -281,6 +282,31 @@ describe('a folder that changes during a read', () => {
     await hasten(vi.waitFor(() => expect(told).toEqual([{ ok: true }]), patiently));
     expect(engine.decide(reviewerQuery()).decision).toBe('allow');
   });
+
+  it.each([10, 60, 150])(
+    'is loaded as one release when its link is swapped during the start, after %i turns [K4]',
+    async (turns) => {
+      const names = Array.from({ length: 60 }, (_, index) => `${String(index).padStart(2, '0')}.cedar`);
+      const releasesIn = await folder({});
+      for (const release of ['one', 'two']) {
+        await mkdir(join(releasesIn, release));
+        for (const name of names) {
+          await writeFile(
+            join(releasesIn, release, name),
+            `@id("${release}-${name}") permit(principal, action, resource);`,
+          );
+        }
+      }
+      await symlink('one', join(releasesIn, 'current'));
+      await symlink('two', join(releasesIn, 'next'));
+      const starting = cedarFromDirectory(join(releasesIn, 'current'));
+      for (let turn = 0; turn < turns; turn++) await setImmediate();
+      await rename(join(releasesIn, 'next'), join(releasesIn, 'current'));
+      const { policies } = await hasten(starting);
+      const releases = new Set(policies.map(({ id }) => id.split('#')[1]?.split('-')[0]));
+      expect([policies.length, releases.size]).toEqual([names.length, 1]);
+    },
+  );
 
   it.each([
     'Entities.json',

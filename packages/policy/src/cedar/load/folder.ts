@@ -1,9 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   brokenLine,
   codeOf,
   ConfigError,
+  fileBehind,
   type FileSet,
   listFolder,
   parseStrictJson,
@@ -25,15 +27,32 @@ const IGNORED = /^\.|^(?:README|LICENSE)|^cases\.json$|\.(?:md|ya?ml|rego|wasm)$
 
 /** Reads the policy files of a folder. @throws Error (as a rejection) */
 export async function readFolder(path: string): Promise<FileSet> {
+  const before = await listingOf(path);
+  await refuseUnknown(path, before.names);
+  const { files, digests, changedMs } = await readFileSet(before.read.map((name) => [name, join(path, name)]));
+  const after = await listingOf(path);
+  // If a link was swapped meanwhile, the files may be of two releases, however old each of them is.
+  const isOne = isDeepStrictEqual(before, after);
+  return { files, digests, changedMs: isOne ? Math.max(changedMs, after.changedMs) : Infinity };
+}
+
+/** What a folder holds at one moment. */
+interface Listing {
+  readonly names: readonly string[];
+  /** The names of the files that are read, and where they lead. */
+  readonly read: readonly string[];
+  readonly targets: readonly string[];
+  readonly changedMs: number;
+}
+
+async function listingOf(path: string): Promise<Listing> {
   const { value: names, changedMs } = await listFolder(path).catch((error: unknown) => {
     throw new Error(`the folder cannot be read (${String(error)}). Create it and put *.cedar files in it.`);
   });
-  await refuseUnknown(path, names);
   const read = names.filter(isRead);
-  return await readFileSet(
-    read.map((name) => [name, join(path, name)]),
-    changedMs,
-  );
+  const targets: string[] = [];
+  for (const name of read) targets.push(await fileBehind(join(path, name)));
+  return { names, read, targets, changedMs };
 }
 
 /** Decodes the files of a folder. @throws ConfigError (as a rejection) */
