@@ -1,4 +1,5 @@
 import {
+  callerOf,
   closesUnmapped,
   type HandlerMark,
   isUnmapped,
@@ -38,11 +39,11 @@ const closedRoutes = new WeakSet<Route>();
 
 /**
  * Closes each Route that an agent reaches, if it has no permit. Express assigns `req.route` before it runs any handler of
- * the Route.
+ * the Route. Routes are watched while they are open, too: an inner `agentAuth` may close those that follow.
  */
 export function watchRoutes(request: ExpressRequest, agentAuth: HandlerMark): void {
   const req = request as RoutedRequest;
-  if (watched.has(req) || !closesUnmapped(req)) return;
+  if (watched.has(req) || callerOf(req) === undefined) return;
   watched.add(req);
   if (isWithinRoute(req, agentAuth)) entered.add(req);
   let { params } = req;
@@ -50,7 +51,7 @@ export function watchRoutes(request: ExpressRequest, agentAuth: HandlerMark): vo
   onAssigned(req, 'route', (route) => {
     if (route !== undefined) {
       entered.add(req);
-      close(route);
+      if (closesUnmapped(req)) close(route);
     }
     hidden = route !== undefined && closesUnmapped(req) && isUnmapped(handlersOf(route, req));
   });

@@ -186,6 +186,17 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/mounted/permit' }))).body).toBe('x');
   });
 
+  it('stay closed below an inner agentAuth after a permit of an open route [J4]', async () => {
+    const { guard } = await guarded();
+    const app = express().use(agentAuth(guard, { unmapped: 'authenticated' }));
+    app.get(/^\/x/, permit('thing.read', thing), passing('open'));
+    app.use('/x', agentAuth(guard), express.Router().get('/unmapped', handler('unmapped')));
+    await using server = await serve(app);
+    const response = await send(server.url, signed({ target: '/x/unmapped' }));
+    expect([response.status, codeOf(response)]).toEqual([403, 'route_unmapped']);
+    expect(ran).not.toContain('unmapped');
+  });
+
   it('stay closed when the next route has a permit [J4]', async () => {
     await using server = await api((app) => {
       app.get('/x', permit('thing.read', thing), passing('first', 'route'));
