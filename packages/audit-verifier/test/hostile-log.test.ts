@@ -2,13 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, closeSync, ftruncateSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { CheckpointCheck } from '../src/checkpoint-check.js';
+import { Findings } from '../src/finding.js';
 import { readLines } from '../src/log-folder.js';
 import { maxLineBytes, noPrev } from '../src/log-line.js';
 import type { LogReport } from '../src/log-pass.js';
 import { proveRecord } from '../src/prove-record.js';
 import { type PlacedLine, readLog } from '../src/read-log.js';
 import { verifyLog } from '../src/verify-log.js';
-import { key, SmallLog } from './small-log.js';
+import { key, origin, SmallLog } from './small-log.js';
 
 function kinds({ findings }: LogReport): string[] {
   return findings.map(({ kind }) => kind);
@@ -19,6 +21,19 @@ it('a log in the documented format verifies', async () => {
   log.startSegment();
   log.seal();
   expect(await verifyLog(log.path, { key })).toMatchObject({ ok: true, size: 5, sealed: 5, segments: 2 });
+});
+
+it('many copies of one note do not make the comparison of histories slow [F11]', () => {
+  const findings = new Findings();
+  const check = new CheckpointCheck(findings);
+  const note = { origin, size: 3, root: Buffer.alloc(32, 1) };
+  check.add(
+    Array.from({ length: 200_000 }, () => note),
+    false,
+  );
+  expect(check.compare(3, Buffer.alloc(32, 2))).toBe(false);
+  check.end(3, Number.POSITIVE_INFINITY, 'checkpoints.txt');
+  expect(findings.list).toMatchObject([{ kind: 'rewritten', from: 1, through: 3 }]);
 });
 
 describe('a segment that fences the one before [F6]', () => {
