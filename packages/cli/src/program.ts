@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { CliError, exitCodes, messageOf } from './cli-error.js';
+import { withoutPrivateKeys } from '@countersign/common';
 import { defineAudit } from './commands/audit/define.js';
 import { definePolicy } from './commands/policy/define.js';
 import { coloursFor, type Io } from './io.js';
@@ -28,7 +29,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     // Commander has already printed the error or the help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    io.err(`${coloursFor(io.colour.err).red('countersign:')} ${printable(messageOf(error))}\n`);
+    io.err(`${coloursFor(io.colour.err).red('countersign:')} ${printable(withoutPrivateKeys(messageOf(error)))}\n`);
     return error instanceof CliError ? error.exitCode : exitCodes.failed;
   }
 }
@@ -45,7 +46,7 @@ function createProgram(argv: readonly string[], io: Io, exitWith: (code: number)
     .configureOutput({
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
-      outputError: (text, write) => write(printableError(text, argv)),
+      outputError: (text, write) => write(printableError(withoutPrivateKeys(text), argv)),
     })
     .addHelpText(
       'after',

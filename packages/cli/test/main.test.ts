@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +48,24 @@ describe('main', () => {
     expect(code).toBe(2);
     expect(err).toContain(meant);
     expect(err).toContain(`(${help} shows what is possible)`);
+  });
+
+  it.each([
+    ['the key of a call', (key: string) => ['curl', 'GET', 'http://localhost:1/', '--key', key]],
+    ['the key after an equals sign', (key: string) => ['curl', 'GET', 'http://localhost:1/', `--key=${key}`]],
+    ['the file of agents', (key: string) => ['inspect', `--agents=${key}`, 'a.b.c']],
+    ['a verifier key', (key: string) => ['audit', 'verify', '.', `--key=${key}`]],
+    ['a command', (key: string) => [key]],
+  ])('prints no private key that is given as %s [F2]', async (_name, argv) => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    const [, base64 = ''] = pem.split('\n');
+    for (const text of [pem, pem.replaceAll('\n', '\\n'), base64]) {
+      const { code, out, err } = await runCli(argv(text));
+      expect(code).toBeGreaterThan(0);
+      expect(out + err).not.toContain(base64.slice(30));
+      expect(err).toContain('[a private key]');
+    }
   });
 
   it.each([

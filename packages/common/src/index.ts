@@ -4,6 +4,7 @@ export { ConfigError } from './errors/config-error.js';
 export { codeOf, errorMessage, kindOf, messageOf, reasonOf } from './errors/error-message.js';
 export { FailureThrottle } from './errors/failure-throttle.js';
 export { type Counted, FailureThrottles } from './errors/failure-throttles.js';
+export { withoutPrivateKeys } from './errors/without-private-keys.js';
 // options
 export { readListener, warn } from './options/listener.js';
 export { readOnTrouble } from './options/on-trouble.js';

@@ -1,7 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { checkOptionNames, ConfigError, readClock, readOnTrouble, integerOption } from '@countersign/common';
+import {
+  checkOptionNames,
+  ConfigError,
+  integerOption,
+  readClock,
+  readOnTrouble,
+  withoutPrivateKeys,
+} from '@countersign/common';
 import { checkKey } from '../checkpoints/checkpoint-signer.js';
 import type { CheckpointWitness } from '../witnesses/witness.js';
 
@@ -135,7 +142,15 @@ function readKey(
   directory: string,
   key: string | KeyObject | undefined,
 ): Pick<AuditFileSettings, 'checkpointKey' | 'checkpointKeyFile'> {
-  const checkpointKeyFile = typeof key === 'string' ? key : join(directory, 'checkpoint-key.pem');
+  const checkpointKeyFile = typeof key === 'string' ? readKeyFile(key) : join(directory, 'checkpoint-key.pem');
   if (key === undefined || typeof key === 'string') return { checkpointKey: undefined, checkpointKeyFile };
   return { checkpointKey: checkKey(key, "'checkpointKey'"), checkpointKeyFile };
+}
+
+/** A key taken for a path would become the name of a new file, with another key in it, or be printed with an error. */
+function readKeyFile(path: string): string {
+  if (path !== '' && !path.includes('\n') && withoutPrivateKeys(path) === path) return path;
+  throw new ConfigError(
+    "auditFile: 'checkpointKey' must be the name of a file, or a KeyObject. Write createPrivateKey(…) around the text of a key.",
+  );
 }

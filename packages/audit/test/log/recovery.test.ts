@@ -120,6 +120,19 @@ describe('checkpoints', () => {
     await writeAll(folder, ['c'], { checkpointKey });
   });
 
+  it('are not signed when the key itself is given in place of its file [F2, G5]', () => {
+    using folder = temporaryFolder();
+    const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    const [, base64 = ''] = pem.split('\n');
+    for (const checkpointKey of [pem, pem.replaceAll('\n', '\\n'), base64, '']) {
+      const log = join(folder.path, 'log');
+      const open = (): unknown => auditFile(log, { checkpointKey });
+      expect(open).toThrow(ConfigError);
+      expect(open).toThrow(/^auditFile: 'checkpointKey' must be the name of a file[^]{0,100}$/);
+      expect(existsSync(log)).toBe(false);
+    }
+  });
+
   it('an empty key file is replaced for a new log, and refused for an existing one', async () => {
     using folder = temporaryFolder();
     const keyFile = join(folder.path, 'checkpoint-key.pem');
