@@ -4,6 +4,7 @@ export { auditFile, auditFileWith } from './log/audit-file.js';
 export type { CheckpointRecord, LogRecord, RecoveredRecord, SegmentRecord, SegmentStart } from './log/log-record.js';
 export { isEvent, readAuditLog, readWholeAuditLog } from './log/read-audit-log.js';
 export { readAudit, readUnrecordedActions } from './sinks/audit-option.js';
+export { CallerPart, type EventCaller } from './record/caller-part.js';
 export { AuditError, type AuditErrorCode } from './record/audit-error.js';
 export type { AuditCall, AuditEvent, AuditHop, AuditOutcome, AuditSink } from './record/event.js';
 export { printableEvent } from './record/printable-event.js';

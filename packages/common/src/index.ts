@@ -50,3 +50,4 @@ export {
 // values
 export { deepFreeze } from './values/deep-freeze.js';
 export { LruCache } from './values/lru-cache.js';
+export { Stamp } from './values/stamp.js';

@@ -11,7 +11,7 @@ import {
 import { ConfigError } from '@countersign/common';
 import { LogChain } from './log-chain.js';
 import { readBytes } from '../disk/read-bytes.js';
-import { maxLineBytes } from '../record/record.js';
+import { maxLineBytes } from '../record/plain-json.js';
 
 const newline = 0x0a;
 

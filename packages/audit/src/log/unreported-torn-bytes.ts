@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readLogLine } from '@countersign/audit-verifier';
 import { segmentPath } from '../disk/log-files.js';
 import { readBlocks } from '../disk/read-bytes.js';
-import { maxLineBytes } from '../record/record.js';
+import { maxLineBytes } from '../record/plain-json.js';
 import type { LogEnd } from './read-log-end.js';
 import { segmentOfTornFile, type TornBytes } from './torn-bytes.js';
 

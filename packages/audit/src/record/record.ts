@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { boundString, escapeUnprintable } from '@countersign/common';
+import { renderFromParts } from './caller-part.js';
 import type { AuditEvent } from './event.js';
+import { isPlainJson, maxLineBytes, maxStringUnits } from './plain-json.js';
 
 /** An event in a log. */
 export interface AuditRecord extends AuditEvent {
@@ -14,9 +16,6 @@ export interface AuditRecord extends AuditEvent {
   readonly oversize?: { readonly bytes: number; readonly sha256: string };
 }
 
-/** Longest line, in bytes. */
-export const maxLineBytes: number = 16 * 1024;
-const maxStringUnits = 1024;
 /** Twenty such strings fit into a line, even if every character needs an escape. */
 const maxEssentialStringUnits = 100;
 /** Room for `sequence`, `version` and `prev`. */
@@ -27,7 +26,7 @@ const sealBytes = 192;
  * A long event loses fields, never its record.
  */
 export function renderEvent(event: AuditEvent): string {
-  const whole = renderPlain(event) ?? render(event, maxStringUnits);
+  const whole = renderFromParts(event) ?? renderPlain(event) ?? render(event, maxStringUnits);
   const bytes = Buffer.byteLength(whole);
   if (bytes <= maxLineBytes - sealBytes) return whole;
   const oversize = { bytes, sha256: createHash('sha256').update(whole).digest('hex') };
@@ -43,14 +42,10 @@ export function sealRecord(sequence: number, rendered: string, prev?: string): s
   return `{"sequence":${sequence},"version":1,${rendered.slice(1, -1)}${link}}`;
 }
 
-/** Printable ASCII without an escape, so that quotation marks only delimit strings; none of them is too long. */
-const plainJson = new RegExp(`^(?:[ !#-\\[\\]-~]{0,${maxStringUnits}}")*[ !#-\\[\\]-~]{0,${maxStringUnits}}$`);
-
 /** The same text as `render`, for an event in which nothing has to be cut or escaped; otherwise undefined. */
 function renderPlain(event: object): string | undefined {
   const json = JSON.stringify(unsealed(event));
-  // The pattern needs stack for each string, and a text of several megabytes would exhaust it.
-  return json.length <= maxLineBytes && plainJson.test(json) ? json : undefined;
+  return isPlainJson(json) ? json : undefined;
 }
 
 function render(event: object, most: number): string {

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { boundString, escapeUnprintable } from '@countersign/common';
 import type { AuditEvent } from '../../src/record/event.js';
-import { maxLineBytes, renderEvent, sealRecord } from '../../src/record/record.js';
+import { maxLineBytes } from '../../src/record/plain-json.js';
+import { renderEvent, sealRecord } from '../../src/record/record.js';
 import { event } from '../events.js';
 
 function parse(line: string): Record<string, unknown> {

@@ -4,7 +4,15 @@ import { boundJson, boundString, type Counted, deepFreeze, FailureThrottles, err
 import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
-import { type AuditCall, AuditError, type AuditEvent, type AuditOutcome, type AuditSink } from '@countersign/audit';
+import {
+  type AuditCall,
+  AuditError,
+  type AuditEvent,
+  type AuditOutcome,
+  type AuditSink,
+  type EventCaller,
+} from '@countersign/audit';
+import { createCallerParts } from './caller-parts.js';
 import type { FilteredList } from '../stages/filter/filter.js';
 import type { Redactor } from './redact.js';
 
@@ -14,6 +22,9 @@ export interface DecidedAction {
   readonly resource?: Resource;
   readonly policy?: PolicyDecision;
 }
+
+type EventHead = Pick<AuditEvent, 'phase' | 'decision' | 'code' | 'detail'>;
+type EventTail = Omit<AuditEvent, 'id' | 'time' | keyof EventHead | keyof EventCaller>;
 
 /** What a record is about: a request, or a call within it. */
 export interface RecordContext {
@@ -73,11 +84,20 @@ export function createRecorder(parts: RecorderParts): Recorder {
     }
   }
 
-  async function write(event: Omit<AuditEvent, 'id' | 'time'>): Promise<Refusal | undefined> {
+  const callerPart = createCallerParts(redact);
+
+  function eventOf(caller: Caller, head: EventHead, tail: EventTail): AuditEvent {
+    return callerPart(caller).event(redact({ ...stamp(), ...head }), redact(tail));
+  }
+
+  function stamp(): Pick<AuditEvent, 'id' | 'time'> {
+    return { id: randomUUID(), time: new Date(clock()).toISOString() };
+  }
+
+  /** What keeps an event from being made counts as one that cannot be written. */
+  async function write(event: () => AuditEvent): Promise<Refusal | undefined> {
     try {
-      const recorded = redact({ id: randomUUID(), time: new Date(clock()).toISOString(), ...event });
-      // Frozen, so that no sink can change the event for the others.
-      await audit.write(deepFreeze(recorded));
+      await audit.write(event());
       reportRecovery(unwritten.recordSuccess(), unrecorded.recordSuccess());
       return undefined;
     } catch (error) {
@@ -121,30 +141,32 @@ export function createRecorder(parts: RecorderParts): Recorder {
         ...(claimed && { claimed: bounded(claimed) }),
         request: bounded(facts),
       } as const;
-      return (await write(event)) ?? refused.answer ?? refused;
+      // Frozen, so that no sink can change the event for the others.
+      return (await write(() => deepFreeze(redact({ ...stamp(), ...event })))) ?? refused.answer ?? refused;
     },
     async denied(caller, context, decided, refused) {
       reportFault(refused, context);
-      const event = {
-        phase: 'decision',
-        ...reason(refused),
-        ...identity(caller),
-        ...described(decided),
-        ...about(context),
-      } as const;
-      return (await write(event)) ?? refused;
+      const head = { phase: 'decision', ...reason(refused) } as const;
+      return (await write(() => eventOf(caller, head, { ...described(decided), ...about(context) }))) ?? refused;
     },
     async allowed(caller, context, decided) {
-      const event = { phase: 'decision', decision: 'allow', ...identity(caller), ...described(decided) } as const;
-      return unlessExcused(decided.action ?? '', await write({ ...event, ...about(context) }));
+      const head = { phase: 'decision', decision: 'allow' } as const;
+      const unwritten = await write(() => eventOf(caller, head, { ...described(decided), ...about(context) }));
+      return unlessExcused(decided.action ?? '', unwritten);
     },
-    async filtered(caller, context, list) {
-      if (list.detail !== undefined) reportFault(refusal('policy_error', list.detail), context);
-      const event = { phase: 'decision', ...identity(caller), ...list } as const;
-      return unlessExcused(list.action, await write({ ...event, ...about(context) }));
+    async filtered(caller, context, { action, filtered, policies, policySet, ...verdict }) {
+      if (verdict.detail !== undefined) reportFault(refusal('policy_error', verdict.detail), context);
+      const list = {
+        action,
+        ...(filtered && { filtered }),
+        ...(policies && { policies }),
+        ...(policySet !== undefined && { policySet }),
+      };
+      const head = { phase: 'decision', ...verdict } as const;
+      return unlessExcused(action, await write(() => eventOf(caller, head, { ...list, ...about(context) })));
     },
     async outcome(caller, context, outcome) {
-      await write({ phase: 'outcome', ...identity(caller), ...about(context), outcome: { ...outcome } });
+      await write(() => eventOf(caller, { phase: 'outcome' }, { ...about(context), outcome: { ...outcome } }));
     },
     close() {
       reportRecovery(unwritten.flush(), unrecorded.flush());
@@ -172,22 +194,6 @@ function bounded<Texts extends object>(texts: Texts): Texts {
 
 function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {
   return { decision: 'deny', code, ...(detail === undefined ? {} : { detail }) };
-}
-
-function identity({
-  actor,
-  proof,
-  subject,
-  chain,
-  scope,
-}: Caller): Pick<AuditEvent, 'actor' | 'possession' | 'subject' | 'chain' | 'scope'> {
-  return {
-    actor: { id: actor.id, ...(actor.keyId !== undefined && { keyId: actor.keyId }) },
-    possession: proof.kind,
-    subject,
-    chain: chain.map(({ authorizationDetails: _details, ...hop }) => hop),
-    scope,
-  };
 }
 
 function described({

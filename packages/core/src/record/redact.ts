@@ -2,8 +2,8 @@ import type { AuditEvent } from '@countersign/audit';
 import { makePseudonym, type PseudonymOf } from './pseudonym.js';
 import type { Redaction, RedactOptions } from './redact-options.js';
 
-/** Hides the configured values of an event before any sink gets it. */
-export type Redactor = (event: AuditEvent) => AuditEvent;
+/** Hides the configured values of an event, or of a part of one, before any sink gets it. */
+export type Redactor = <Part extends Partial<AuditEvent>>(part: Part) => Part;
 
 /** Replaces an omitted value. */
 export const omitted = '[omitted]';
@@ -51,15 +51,19 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
     };
   }
 
-  return ({ detail: _mayQuote, subject, chain, resource, filtered, request, call, ...rest }) => ({
-    ...rest,
-    ...(subject && { subject: person(subject) }),
-    ...(chain && { chain: chain.map(person) }),
-    ...(resource && { resource: resourceOf(resource) }),
-    ...(filtered && { filtered: { ...filtered, resources: filtered.resources.map(resourceOf) } }),
-    request: requestOf(request),
-    ...(call && { call: callOf(call) }),
-  });
+  function redact({ detail: _mayQuote, ...part }: Partial<AuditEvent>) {
+    const { subject, chain, resource, filtered, request, call, ...rest } = part;
+    return {
+      ...rest,
+      ...(subject && { subject: person(subject) }),
+      ...(chain && { chain: chain.map(person) }),
+      ...(resource && { resource: resourceOf(resource) }),
+      ...(filtered && { filtered: { ...filtered, resources: filtered.resources.map(resourceOf) } }),
+      ...(request && { request: requestOf(request) }),
+      ...(call && { call: callOf(call) }),
+    };
+  }
+  return redact as Redactor;
 }
 
 /** The first segments, as on the request line. An empty segment counts, so that `//` cannot reveal a later one. */

@@ -1,6 +1,6 @@
 import type { Caller, Proof, Session } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { Stamp } from '../model/stamp.js';
+import { Stamp } from '@countersign/common';
 import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';

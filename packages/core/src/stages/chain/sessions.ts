@@ -37,9 +37,11 @@ export class Sessions {
   }
 
   add(source: SessionSource, session: Session): void {
+    // Other parts derive texts from a session and keep them with it.
+    const bytes = 4 * bytesHeld(session);
     // Copied, because the agents belong to the directory, which may change them in place.
     const signers = source.signers.map((signer) => ({ ...signer, agent: copyOf(signer.agent) }));
-    this.#remembered.set(keyOf(source), { session, source: { ...source, signers } }, 2 * bytesHeld(session));
+    this.#remembered.set(keyOf(source), { session, source: { ...source, signers } }, bytes);
   }
 }
 

@@ -1,0 +1,36 @@
+import { CallerPart, type EventCaller } from '@countersign/audit';
+import type { Chain } from '@countersign/delegation';
+import type { Caller } from '../model/caller.js';
+import type { Redactor } from './redact.js';
+
+/** The caller's part of an event, redacted and rendered once for the callers of a session. */
+export type CallerParts = (caller: Caller) => CallerPart;
+
+/** What the part is made of. Not the caller itself, which would keep its request in memory. */
+interface Known extends Pick<Caller, 'actor' | 'subject' | 'scope'> {
+  readonly part: CallerPart;
+}
+
+export function createCallerParts(redact: Redactor): CallerParts {
+  const known = new WeakMap<Chain, Known>();
+  return (caller) => {
+    const { actor, subject, chain, scope, proof } = caller;
+    const last = known.get(chain);
+    // Callers of one session share these frozen objects.
+    const isSame = last?.actor === actor && last.subject === subject && last.scope === scope;
+    if (isSame && last.part.members.possession === proof.kind) return last.part;
+    const part = new CallerPart(redact(identity(caller)));
+    known.set(chain, { actor, subject, scope, part });
+    return part;
+  };
+}
+
+function identity({ actor, proof, subject, chain, scope }: Caller): EventCaller {
+  return {
+    actor: { id: actor.id, ...(actor.keyId !== undefined && { keyId: actor.keyId }) },
+    possession: proof.kind,
+    subject,
+    chain: chain.map(({ authorizationDetails: _details, ...hop }) => hop),
+    scope,
+  };
+}
