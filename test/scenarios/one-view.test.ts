@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expect, it, vi } from 'vitest';
 import { type Api, onEveryHost, onEverySetup, refuseEach } from '../support/api.js';
+import { refusedByServer, refuseEachDropped, serverDropsFields } from '../support/dropped-fields.js';
 import { patiently } from '../support/patiently.js';
 import { type Field, type RawRequest, tampered, withFields } from '../support/signed-request.js';
 
@@ -27,13 +28,15 @@ const uploadOf = (api: Api, fields: readonly Field[] = []): RawRequest =>
   api.signed({ method: 'PUT', target: '/upload', body, fields, alsoCovered: fields.map(([name]) => `"${name}"`) });
 
 onEverySetup('Fields that the server drops', (api) => {
-  refuseEach(api, [
+  refuseEachDropped(api, [
     [
       'a signature and its covered fields after 995 other lines [H1]',
       () => behind(995, uploadOf(api, [['x-dry-run', 'true']])),
       431,
       'fields_too_large',
     ],
+  ]);
+  refuseEach(api, [
     ['a signature without a body after 995 other lines [H1]', () => behind(995, api.signed()), 431, 'fields_too_large'],
     [
       'a signature and a token after 990 other lines [H1]',
@@ -57,7 +60,7 @@ onEverySetup('Fields that the server drops', (api) => {
 onEverySetup(
   'Fields that a server with a lowered limit drops',
   (api) => {
-    refuseEach(api, [
+    refuseEachDropped(api, [
       [
         'a signature after 48 other lines [H1]',
         () => behind(48, api.signed({ target: '/invoices' })),
@@ -95,7 +98,8 @@ onEverySetup(
     ]);
 
     it('a dropped unsigned field has no effect [H1]', async () => {
-      await api.accepts(movedBehind(50, withFields(api.signed(), ['x-unsigned', '1']), 'x-unsigned'), 200);
+      const request = movedBehind(50, withFields(api.signed(), ['x-unsigned', '1']), 'x-unsigned');
+      await (serverDropsFields ? api.accepts(request, 200) : refusedByServer(api, request));
     });
   },
   { start: { maxHeadersCount: 50 } },
@@ -105,7 +109,7 @@ onEveryHost(
   'A body whose Content-Length line is dropped',
   (api) => {
     // Node passes 64 lines in two batches of 32, so that neither view has the line after them.
-    refuseEach(api, [
+    refuseEachDropped(api, [
       ['a length [H1]', () => movedBehind(64, uploadOf(api), 'content-length'), 431, 'fields_too_large'],
       [
         'a transfer coding [H1]',
@@ -126,7 +130,7 @@ onEveryHost(
 onEveryHost(
   'A streamed body whose Content-Length line is dropped',
   (api) => {
-    refuseEach(api, [
+    refuseEachDropped(api, [
       ['a length [H1]', () => movedBehind(64, uploadOf(api), 'content-length'), 431, 'fields_too_large'],
     ]);
   },

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ConfigError, readListener } from '@countersign/common';
@@ -6,6 +7,8 @@ import { bundle } from '../../audit/test/bundle.js';
 import { temporaryFolder } from '../../audit/test/events.js';
 
 const programs = temporaryFolder();
+// The program lies outside of every package, and requires Cedar.
+const env = { ...process.env, NODE_PATH: fileURLToPath(new URL('../../policy/node_modules', import.meta.url)) };
 afterAll(() => programs[Symbol.dispose]());
 
 describe('a listener', () => {
@@ -71,7 +74,7 @@ describe('a process with a listener that rejects', () => {
     'agentsFromJwks',
   ])('goes on when the listener belongs to %s [L1]', async (owner) => {
     const words = ['--unhandled-rejections=strict', program, owner];
-    const { stderr } = await promisify(execFile)(process.execPath, words, { timeout: 20_000 });
+    const { stderr } = await promisify(execFile)(process.execPath, words, { timeout: 20_000, env });
     expect(stderr).toMatch(/'on(Trouble|Reload|Refresh)' failed: Error: the alert could not be sent/);
   });
 });

@@ -355,7 +355,11 @@ if (schema === undefined) throw new Error(problems.join());
 
 async function setOf(texts: readonly string[], entities: readonly Resource[], validated: boolean): Promise<PolicySet> {
   const reading = await readPolicySet(cedar, { policies: { 'p.cedar': texts.join('\n') }, entities }, '');
-  if (!reading.ok) throw new Error(reading.problems.join());
+  if (!reading.ok) {
+    // Refused when it is loaded, so there is nothing to compare.
+    fc.pre(!reading.problems.every((problem) => problem.includes('History may forbid, never permit')));
+    throw new Error(reading.problems.join());
+  }
   // Read without the schema, so that policies need not be valid: only their evaluation is compared.
   return validated && schema !== undefined ? { ...reading.set, schema } : reading.set;
 }
