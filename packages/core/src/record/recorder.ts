@@ -181,7 +181,10 @@ function about({ facts, call }: RecordContext): Pick<AuditEvent, 'request' | 'ca
 function placeOf({ facts, call }: RecordContext): string {
   const { method, path } = bounded(facts);
   if (call === undefined && method === undefined) return 'a local caller';
-  return call === undefined ? `${method} ${JSON.stringify(path)}` : `${call.method} ${JSON.stringify(call.name)}`;
+  if (call === undefined) return `${method} ${JSON.stringify(path)}`;
+  return [call.method, call.name ?? '']
+    .map((text) => JSON.stringify(boundString(text, unverifiedBytes.path)))
+    .join(' ');
 }
 
 function bounded<Texts extends object>(texts: Texts): Texts {

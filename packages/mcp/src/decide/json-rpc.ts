@@ -1,0 +1,32 @@
+/** A JSON-RPC request: a message with a method and an id. */
+export interface JsonRpcRequest {
+  readonly method: string;
+  readonly params?: unknown;
+}
+
+export interface JsonRpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export const errorCodes = {
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  /** By the guard: nobody, or no longer somebody. */
+  unauthorized: -32001,
+  /** By the guard: free in both revisions of the specification. */
+  forbidden: -32003,
+} as const;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An own member; an inherited one, like `constructor`, was not sent. */
+export function memberOf(value: unknown, name: string): unknown {
+  return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}

@@ -1,0 +1,69 @@
+import type { Resource } from '@countersign/core';
+import { isJsonObject, type JsonObject, memberOf } from './json-rpc.js';
+import type { ToolGroups } from './tool-groups.js';
+import { normalUri } from './uri.js';
+
+/** A list of MCP: which member of its result has the items, and how policy knows each of them. */
+export interface McpList {
+  readonly member: 'tools' | 'prompts' | 'resources' | 'resourceTemplates';
+  readonly action: string;
+  /** Undefined: not even its name can be read, so nobody sees it. */
+  readonly resourceOf: (item: unknown, groups: ToolGroups) => Resource | undefined;
+}
+
+export const listActions = { tool: 'tool.list', prompt: 'prompt.list', resource: 'resource.list' } as const;
+
+export const lists: ReadonlyMap<string, McpList> = new Map<string, McpList>([
+  ['tools/list', { member: 'tools', action: listActions.tool, resourceOf: toolOf }],
+  [
+    'prompts/list',
+    { member: 'prompts', action: listActions.prompt, resourceOf: (item) => named('Prompt', memberOf(item, 'name')) },
+  ],
+  [
+    'resources/list',
+    {
+      member: 'resources',
+      action: listActions.resource,
+      resourceOf: (item) => named('McpResource', normalUri(memberOf(item, 'uri'))),
+    },
+  ],
+  [
+    'resources/templates/list',
+    {
+      member: 'resourceTemplates',
+      action: listActions.resource,
+      resourceOf: (item) => named('McpResourceTemplate', memberOf(item, 'uriTemplate')),
+    },
+  ],
+]);
+
+function toolOf(item: unknown, groups: ToolGroups): Resource | undefined {
+  const name = memberOf(item, 'name');
+  return typeof name === 'string' && groups.ruleOf(name) !== undefined ? groups.toolResource(name) : undefined;
+}
+
+function named(type: string, id: unknown): Resource | undefined {
+  return typeof id === 'string' ? { type, id } : undefined;
+}
+
+/** The lists that a result holds, by its shape: for answers whose request is not known. */
+export function listsIn(result: JsonObject): readonly McpList[] {
+  return [...lists.values()].filter(({ member }) => Array.isArray(memberOf(result, member)));
+}
+
+/** A result with only the items that are shown. */
+export function shortened(
+  result: JsonObject,
+  { member }: McpList,
+  shown: ReadonlySet<unknown>,
+  cacheable: boolean,
+): JsonObject {
+  const items = memberOf(result, member);
+  if (!isJsonObject(result) || !Array.isArray(items)) return result;
+  return {
+    ...result,
+    [member]: items.filter((item) => shown.has(item)),
+    // A shared cache must not give the list of one caller to another.
+    ...(cacheable && { cacheScope: 'private' }),
+  };
+}

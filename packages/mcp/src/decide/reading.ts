@@ -1,0 +1,161 @@
+import type { Permission, RefusalCode, Resource } from '@countersign/core';
+import { pickArguments } from './arguments.js';
+import { type Denial, invalidParams, notFound } from './denial.js';
+import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
+import { listActions, lists, type McpList } from './lists.js';
+import type { ReadRules } from './rules.js';
+import type { ToolGroups } from './tool-groups.js';
+import { normalUri } from './uri.js';
+
+/** One thing that policy is asked about. */
+export interface Question {
+  readonly permission: Permission;
+  /** Whether the caller may know that it exists, and the answer if not. */
+  readonly visible?: Permission;
+  readonly hidden?: Denial;
+  readonly onDeny?: 'error' | 'result';
+}
+
+/** What a request asks for. */
+export type McpReading =
+  /** Of the protocol itself: it reveals and changes nothing. */
+  | { readonly kind: 'open' }
+  | { readonly kind: 'list'; readonly list: McpList }
+  /** All must be permitted. */
+  | {
+      readonly kind: 'ask';
+      readonly name?: string;
+      readonly given?: JsonObject;
+      readonly questions: readonly Question[];
+    }
+  | { readonly kind: 'tasks' }
+  | { readonly kind: 'task'; readonly taskId: string }
+  | { readonly kind: 'refuse'; readonly code: RefusalCode; readonly detail: string; readonly denial: Denial };
+
+const openMethods: ReadonlySet<string> = new Set(['initialize', 'ping', 'server/discover', 'logging/setLevel']);
+const ownedTaskMethods: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update']);
+
+/** Longer names are no names. */
+const longestName = 1024;
+const mostSubscriptions = 100;
+
+/** Reads a request. What cannot be read is refused: nothing that is not understood reaches the server. */
+export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules, groups: ToolGroups): McpReading {
+  if (params !== undefined && !isJsonObject(params)) return malformed('params must be an object');
+  if (openMethods.has(method)) return { kind: 'open' };
+  const list = lists.get(method);
+  if (list !== undefined) return { kind: 'list', list };
+  if (method === 'tasks/list') return { kind: 'tasks' };
+  if (ownedTaskMethods.has(method)) return readTask(params);
+  switch (method) {
+    case 'tools/call':
+      return readToolCall(params, groups);
+    case 'prompts/get':
+      return readPrompt(memberOf(params, 'name'));
+    case 'resources/read':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return readResources([memberOf(params, 'uri')]);
+    case 'subscriptions/listen':
+      return readSubscriptions(memberOf(memberOf(params, 'notifications'), 'resourceSubscriptions'));
+    case 'completion/complete':
+      return readCompletion(memberOf(params, 'ref'));
+    default:
+      return readMethod(method, params ?? {}, rules);
+  }
+}
+
+function readToolCall(params: unknown, groups: ToolGroups): McpReading {
+  const name = memberOf(params, 'name');
+  const sent = memberOf(params, 'arguments') ?? {};
+  if (!isName(name)) return malformed('name must be the name of a tool');
+  if (!isJsonObject(sent)) return malformed('arguments must be an object');
+  return readNamedToolCall(name, sent, groups);
+}
+
+function readNamedToolCall(name: string, given: JsonObject, groups: ToolGroups): McpReading {
+  const rule = groups.ruleOf(name);
+  const hidden = notFound('Tool', name);
+  if (rule === undefined)
+    return { kind: 'refuse', code: 'policy_denied', detail: 'an undeclared tool', denial: hidden };
+  const { action = 'tool.call', resource, call, requires, onDeny } = rule;
+  const tool = groups.toolResource(name);
+  function asked(): Resource | undefined {
+    if (resource !== undefined) return resource(structuredClone(given));
+    if (call === undefined) return tool;
+    const attributes = pickArguments(given, call.arguments);
+    return attributes && groups.callResource(name, call.type, attributes);
+  }
+  const question: Question = {
+    permission: { action, resource: asked, ...(requires !== undefined && { requires }) },
+    visible: { action: listActions.tool, resource: tool },
+    hidden,
+    ...(onDeny && { onDeny }),
+  };
+  return { kind: 'ask', name, given, questions: [question] };
+}
+
+function readPrompt(name: unknown): McpReading {
+  if (!isName(name)) return malformed('name must be the name of a prompt');
+  const resource = { type: 'Prompt', id: name };
+  const visible = { action: listActions.prompt, resource };
+  const permission = { action: 'prompt.get', resource };
+  return { kind: 'ask', name, questions: [{ permission, visible, hidden: notFound('Prompt', name) }] };
+}
+
+function readResources(uris: readonly unknown[]): McpReading {
+  const normal = uris.map(normalUri);
+  if (!normal.every((uri) => uri !== undefined)) return malformed('uri must be an absolute URI');
+  const questions = normal.map((id) => resourceQuestion({ type: 'McpResource', id }));
+  return { kind: 'ask', questions };
+}
+
+function resourceQuestion(resource: Resource): Question {
+  return {
+    permission: { action: 'resource.read', resource },
+    visible: { action: listActions.resource, resource },
+    hidden: notFound('Resource', resource.id),
+  };
+}
+
+/** A stream of notifications tells that a resource changed: who may not read it may not know. */
+function readSubscriptions(uris: unknown = []): McpReading {
+  if (!Array.isArray(uris) || uris.length > mostSubscriptions) {
+    return malformed(`resourceSubscriptions must be a list of at most ${mostSubscriptions} URIs`);
+  }
+  return readResources(uris);
+}
+
+/** Completions of a template are about the template: which resource would be read is not known yet. */
+function readCompletion(ref: unknown): McpReading {
+  const type = memberOf(ref, 'type');
+  const uri = memberOf(ref, 'uri');
+  if (type === 'ref/prompt') return readPrompt(memberOf(ref, 'name'));
+  if (type !== 'ref/resource' || !isName(uri)) return malformed('ref must name a prompt or a resource template');
+  return { kind: 'ask', name: uri, questions: [resourceQuestion({ type: 'McpResourceTemplate', id: uri })] };
+}
+
+function readTask(params: unknown): McpReading {
+  const taskId = memberOf(params, 'taskId');
+  return isName(taskId) ? { kind: 'task', taskId } : malformed('taskId must be the id of a task');
+}
+
+function readMethod(method: string, params: JsonObject, rules: ReadRules): McpReading {
+  const rule = rules.methods.get(method);
+  if (rule === undefined) {
+    const denial = { error: { code: errorCodes.methodNotFound, message: 'Method not found' } };
+    return { kind: 'refuse', code: 'route_unmapped', detail: 'no rule for this method', denial };
+  }
+  const { action, resource, requires } = rule;
+  const asked = typeof resource === 'function' ? () => resource(structuredClone(params)) : resource;
+  const permission = { action, resource: asked, ...(requires !== undefined && { requires }) };
+  return { kind: 'ask', given: params, questions: [{ permission }] };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= longestName;
+}
+
+function malformed(message: string): McpReading {
+  return { kind: 'refuse', code: 'request_malformed', detail: message, denial: invalidParams(message) };
+}

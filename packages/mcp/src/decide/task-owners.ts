@@ -1,0 +1,28 @@
+import type { Caller } from '@countersign/core';
+import { memberOf } from './json-rpc.js';
+
+/** What makes a caller the same one over several requests: who acts, and for whom. */
+export function callerKey({ actor, subject }: Caller): string {
+  return JSON.stringify([actor.id, subject.type, subject.id, subject.issuer ?? null]);
+}
+
+/** A task whose owner was forgotten belongs to nobody. */
+const maxRemembered = 100_000;
+
+/** Whose task is whose. Stores of tasks do not know callers, so that anybody could read any task. */
+export class TaskOwners {
+  readonly #owners = new Map<string, string>();
+
+  /** Notes the task that a result announces. */
+  note(caller: Caller, result: unknown): void {
+    const taskId = memberOf(memberOf(result, 'task'), 'taskId');
+    if (typeof taskId !== 'string' || this.#owners.has(taskId)) return;
+    const [oldest] = this.#owners.keys();
+    if (this.#owners.size >= maxRemembered && oldest !== undefined) this.#owners.delete(oldest);
+    this.#owners.set(taskId, callerKey(caller));
+  }
+
+  owns(caller: Caller, taskId: unknown): boolean {
+    return typeof taskId === 'string' && this.#owners.get(taskId) === callerKey(caller);
+  }
+}

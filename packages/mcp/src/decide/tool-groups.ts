@@ -1,0 +1,60 @@
+import type { Resource } from '@countersign/core';
+import { isJsonObject, memberOf } from './json-rpc.js';
+import type { ReadRules, ToolRule } from './rules.js';
+
+/** The group that the annotations of a tool put it in. */
+export type AnnotatedGroup = 'read' | 'write' | 'destructive';
+
+/** Hints are optional: by the specification, a tool that says nothing may destroy. */
+export function groupOfAnnotations(annotations: unknown): AnnotatedGroup {
+  if (memberOf(annotations, 'readOnlyHint') === true) return 'read';
+  return memberOf(annotations, 'destructiveHint') === false ? 'write' : 'destructive';
+}
+
+/** More tools than any server lists; what is not remembered counts as destructive. */
+const maxRemembered = 10_000;
+
+/**
+ * The tools of a server as resources, in their groups. What annotations say is learnt from the lists of the server, or
+ * asked of `annotationsOf`.
+ */
+export class ToolGroups {
+  readonly #rules: ReadRules;
+  readonly #annotationsOf: (name: string) => unknown;
+  readonly #learnt = new Map<string, AnnotatedGroup>();
+
+  constructor(rules: ReadRules, annotationsOf: (name: string) => unknown = () => undefined) {
+    this.#rules = rules;
+    this.#annotationsOf = annotationsOf;
+  }
+
+  /** Learns from the tools that the server lists, before they are filtered. */
+  learn(tools: readonly unknown[]): void {
+    for (const tool of tools) {
+      const name = memberOf(tool, 'name');
+      if (typeof name !== 'string' || (this.#learnt.size >= maxRemembered && !this.#learnt.has(name))) continue;
+      this.#learnt.set(name, groupOfAnnotations(memberOf(tool, 'annotations')));
+    }
+  }
+
+  toolResource(name: string): Resource {
+    return { type: 'Tool', id: name, parents: this.#groups(name) };
+  }
+
+  /** A resource for the call itself, in its tool and its groups. */
+  callResource(name: string, type: string, attributes: Readonly<Record<string, unknown>>): Resource {
+    return { type, id: name, attributes, parents: [{ type: 'Tool', id: name }, ...this.#groups(name)] };
+  }
+
+  /** Undefined: the tool was not declared, although tools were. */
+  ruleOf(name: string): ToolRule | undefined {
+    return this.#rules.tools === undefined ? {} : this.#rules.tools.get(name);
+  }
+
+  #groups(name: string): NonNullable<Resource['parents']> {
+    const annotations = this.#annotationsOf(name);
+    const annotated = isJsonObject(annotations) ? groupOfAnnotations(annotations) : this.#learnt.get(name);
+    const groups = [annotated ?? 'destructive', ...(this.ruleOf(name)?.groups ?? [])];
+    return [...new Set(groups)].map((id) => ({ type: 'ToolGroup', id }));
+  }
+}

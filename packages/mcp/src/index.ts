@@ -1,0 +1,12 @@
+export {
+  type Answer,
+  createMcpDecisions,
+  type Judgement,
+  type McpDecisions,
+  type McpDecisionsOptions,
+  outcomeOf,
+} from './decide/decisions.js';
+export type { Denial } from './decide/denial.js';
+export type { JsonRpcError, JsonRpcRequest } from './decide/json-rpc.js';
+export type { McpRules, MethodRule, ToolRule } from './decide/rules.js';
+export { mcpSchema } from './schema.js';

@@ -1,0 +1,352 @@
+import { createHash } from 'node:crypto';
+import { agentsFromObjects, type Caller, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { describe, expect, it } from 'vitest';
+import { createMcpDecisions, type McpDecisionsOptions } from '../src/decide/decisions.js';
+import { mcpSchema } from '../src/schema.js';
+
+const schema = `${mcpSchema}
+entity Query in [Tool, ToolGroup] = { dataset: String, limit?: Long };
+entity Repo;
+action "query.run" appliesTo { principal: [Agent], resource: [Query], context: AgentContext };
+action "repo.push" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
+action "index.rebuild" appliesTo { principal: [Agent], resource: [Tool], context: AgentContext };`;
+
+const policies = `
+permit(principal, action in [Action::"tool.call", Action::"tool.list"], resource in ToolGroup::"read");
+permit(principal, action == Action::"tool.list", resource == Tool::"deploy");
+permit(principal, action == Action::"tool.call", resource == Tool::"deploy") when { context.scope.contains("deploy") };
+permit(principal, action == Action::"tool.list", resource == Tool::"query");
+permit(principal, action == Action::"query.run", resource) when { resource.dataset == "billing" };
+permit(principal, action == Action::"repo.push", resource == Repo::"acme/api");
+permit(principal, action == Action::"index.rebuild", resource == Tool::"index");
+permit(principal, action in [Action::"prompt.get", Action::"prompt.list"], resource == Prompt::"open");
+permit(principal, action in [Action::"resource.read", Action::"resource.list"], resource == McpResource::"file:///open");
+permit(principal, action == Action::"resource.list", resource == McpResource::"file:///listed");
+permit(principal, action == Action::"resource.read", resource == McpResourceTemplate::"db://{table}");
+`;
+
+const options: McpDecisionsOptions = {
+  tools: {
+    echo: {},
+    wipe: {},
+    deploy: { requires: 'deploy', onDeny: 'result' },
+    query: { action: 'query.run', call: { type: 'Query', arguments: ['dataset', 'limit'] } },
+    push: { action: 'repo.push', resource: ({ repo }) => ({ type: 'Repo', id: String(repo) }) },
+    constructor: { groups: ['read'] },
+  },
+  methods: { 'acme/rebuild': { action: 'index.rebuild', resource: { type: 'Tool', id: 'index' } } },
+  annotationsOf: (name) => ({ readOnlyHint: name === 'echo' }),
+};
+
+async function mcp(scope: readonly string[] = [], more: McpDecisionsOptions = options) {
+  const audit = memoryAudit();
+  const guard = await createGuard({
+    origin: 'https://mcp.acme.dev',
+    agents: agentsFromObjects([]),
+    policy: await cedarFromText({ policies, schema }),
+    audit,
+    onTrouble: () => {},
+  });
+  const decisions = createMcpDecisions(guard, more);
+  const alice = guard.local({ agent: 'agent-1', subject: 'alice', scope });
+  const bob = guard.local({ agent: 'agent-1', subject: 'bob' });
+  /** Answers with the JSON-RPC error code, `isError`, or `runs`. */
+  async function ask(method: string, params?: unknown, caller: Caller = alice): Promise<unknown> {
+    const judged = await decisions.judge(caller, { method, params });
+    if (judged.ok) {
+      await judged.end({ result: 'finished' });
+      return 'runs';
+    }
+    return judged.denial.result?.['isError'] ?? judged.denial.error.code;
+  }
+  const call = (name: unknown, given?: unknown, caller?: Caller) =>
+    ask('tools/call', { name, ...(given !== undefined && { arguments: given }) }, caller);
+  return { audit, guard, decisions, alice, bob, ask, call };
+}
+
+describe('A tool call', () => {
+  it('is one decision and one outcome, with the digest of its arguments and never their values', async () => {
+    const { audit, call, ask } = await mcp();
+    expect(await call('echo', { text: 'hush', n: [1, { b: 2, a: 1 }] })).toBe('runs');
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await ask('tools/call', {
+      name: 'echo',
+      arguments: { n: [1, { a: 1, b: 2 }], text: 'hush' },
+      _meta: { traceparent },
+    });
+    await ask('tools/call', { name: 'echo', arguments: {}, _meta: { traceparent: 'x\ny' } });
+    const argumentsDigest = createHash('sha256').update('{"n":[1,{"a":1,"b":2}],"text":"hush"}').digest('base64url');
+    expect(audit.records).toMatchObject([
+      {
+        phase: 'decision',
+        decision: 'allow',
+        action: 'tool.call',
+        resource: { type: 'Tool', id: 'echo' },
+        call: { method: 'tools/call', name: 'echo', argumentsDigest },
+        chain: [{ id: 'alice' }, { id: 'agent-1' }],
+      },
+      { phase: 'outcome', outcome: { result: 'finished' }, call: { name: 'echo', argumentsDigest } },
+      { call: { argumentsDigest, traceparent } },
+      { call: { traceparent } },
+      { phase: 'decision' },
+      { phase: 'outcome' },
+    ]);
+    expect(audit.records[4]?.call).not.toHaveProperty('traceparent');
+    expect(JSON.stringify(audit.records)).not.toContain('hush');
+  });
+
+  it('is decided by the arguments that its rule names, whatever their type [D11]', async () => {
+    const { call } = await mcp();
+    expect(await call('query', { dataset: 'billing' })).toBe('runs');
+    expect(await call('query', { dataset: 'billing', limit: 5, ignored: 1.5 })).toBe('runs');
+    for (const given of [
+      { dataset: 'payroll' },
+      {},
+      { dataset: 5 },
+      { dataset: ['billing'] },
+      { dataset: { __entity: { type: 'Query', id: 'x' } } },
+      { dataset: 'billing', limit: 0.5 },
+      { dataset: 'billing', limit: null },
+      { dataset: 'billing', limit: 2 ** 60 },
+      { dataset: 'billing', limit: [[null]] },
+      JSON.parse('{"__proto__":{"dataset":"billing"}}'),
+    ]) {
+      expect(await call('query', given), JSON.stringify(given)).toBe(-32003);
+    }
+  });
+
+  it('is decided on the resource that its arguments name, which its rule cannot change [E6]', async () => {
+    const given = { repo: 'acme/api' };
+    const { call, audit } = await mcp([], {
+      tools: {
+        push: {
+          action: 'repo.push',
+          resource: (mine) => {
+            const id = String(mine['repo']);
+            Object.assign(mine, { repo: 'changed' });
+            return { type: 'Repo', id };
+          },
+        },
+      },
+    });
+    expect(await call('push', given)).toBe('runs');
+    expect(given).toEqual({ repo: 'acme/api' });
+    expect(audit.records[0]).toMatchObject({ resource: { type: 'Repo', id: 'acme/api' } });
+    expect(await call('push', { repo: 'acme/other' })).toBe(-32602);
+  });
+
+  it('that may not be listed is answered like one that does not exist [E4, E5]', async () => {
+    const { decisions, alice, audit } = await mcp();
+    const answers = [];
+    for (const name of ['wipe', 'nowhere', 'Echo', 'echo ', 'echo\u200b', '__proto__']) {
+      const judged = await decisions.judge(alice, { method: 'tools/call', params: { name } });
+      if (judged.ok) throw new Error(`${name} runs`);
+      answers.push([
+        judged.denial.error.code,
+        judged.denial.error.message.replace(name, 'X'),
+        judged.denial.error.data,
+      ]);
+    }
+    expect(new Set(answers.map((answer) => JSON.stringify(answer)))).toEqual(
+      new Set([JSON.stringify([-32602, 'Tool X not found', undefined])]),
+    );
+    expect(audit.records).toHaveLength(6);
+    expect(new Set(audit.records.map(({ decision, code }) => `${decision} ${code}`))).toEqual(
+      new Set(['deny policy_denied']),
+    );
+  });
+
+  it('that may be listed says what was missing, for the model if its rule wants that', async () => {
+    const { decisions, alice, call } = await mcp();
+    const judged = await decisions.judge(alice, { method: 'tools/call', params: { name: 'deploy' } });
+    expect(judged).toMatchObject({
+      ok: false,
+      denial: {
+        missingScope: 'deploy',
+        error: { code: -32003, data: { code: 'insufficient_scope', scope: 'deploy' } },
+        result: { isError: true, _meta: { 'countersign/refusal': { code: 'insufficient_scope' } } },
+      },
+    });
+    expect(await call('query', { dataset: 'payroll' })).toBe(-32003);
+    const scoped = await mcp(['deploy']);
+    expect(await scoped.call('deploy')).toBe('runs');
+  });
+
+  it('is in the groups of its annotations and its rule: without annotations it may destroy', async () => {
+    const { decisions, alice, call } = await mcp([], {});
+    expect(await call('echo')).toBe(-32602);
+    const listed = await decisions.judge(alice, { method: 'tools/list' });
+    if (!listed.ok) throw new Error('refused');
+    const tools = [
+      { name: 'echo', annotations: { readOnlyHint: true } },
+      { name: 'wipe' },
+      { name: 'touch', annotations: { destructiveHint: false } },
+      { noName: true },
+      null,
+    ];
+    expect(await listed.answer({ tools, nextCursor: 'c' })).toEqual({
+      ok: true,
+      result: { tools: [tools[0]], nextCursor: 'c' },
+    });
+    expect(await call('echo')).toBe('runs');
+    expect(await call('touch')).toBe(-32602);
+    expect(await (await mcp()).call('constructor')).toBe('runs');
+  });
+
+  it.each([
+    [undefined],
+    [{}],
+    [{ name: 5 }],
+    [{ name: '' }],
+    [{ name: 'x'.repeat(1025) }],
+    [{ name: ['echo'] }],
+    [{ name: 'echo', arguments: [] }],
+    [{ name: 'echo', arguments: 'x' }],
+    [['echo']],
+    ['echo'],
+  ])('that is malformed is refused, and recorded once: %j [E3]', async (params) => {
+    const { ask, audit } = await mcp();
+    expect(await ask('tools/call', params)).toBe(-32602);
+    expect(audit.records).toMatchObject([{ decision: 'deny', code: 'request_malformed' }]);
+  });
+
+  it('with arguments that are nested too deep is refused', async () => {
+    const { call, audit } = await mcp();
+    expect(await call('echo', JSON.parse(`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`))).toBe(-32602);
+    expect(audit.records).toMatchObject([{ decision: 'deny', code: 'request_malformed' }]);
+  });
+});
+
+describe('Other requests', () => {
+  it('open ones are not decided; unknown ones are refused', async () => {
+    const { ask, audit } = await mcp();
+    for (const method of ['initialize', 'ping', 'server/discover', 'logging/setLevel']) {
+      expect(await ask(method)).toBe('runs');
+    }
+    expect(audit.records).toEqual([]);
+    expect(await ask('acme/rebuild')).toBe('runs');
+    expect(await ask('acme/other')).toBe(-32601);
+    expect(await ask('tools/Call', { name: 'echo' })).toBe(-32601);
+    expect(audit.records.at(-1)).toMatchObject({ code: 'route_unmapped', call: { method: 'tools/Call' } });
+  });
+
+  it.each([
+    ['resources/read', { uri: 'file:///open' }, 'runs'],
+    ['resources/subscribe', { uri: 'file:///open' }, 'runs'],
+    ['resources/read', { uri: 'file:///a/../secret' }, -32602],
+    ['resources/read', { uri: 'FILE:///a/../open' }, 'runs'],
+    ['resources/read', { uri: 'file://localhost/open' }, 'runs'],
+    ['resources/read', { uri: 'file:///listed' }, -32003],
+    ['resources/read', { uri: 'no uri' }, -32602],
+    ['resources/unsubscribe', { uri: 'file:///secret' }, -32602],
+    ['subscriptions/listen', { notifications: { resourceSubscriptions: ['file:///open'] } }, 'runs'],
+    ['subscriptions/listen', { notifications: { toolsListChanged: true } }, 'runs'],
+    ['subscriptions/listen', { notifications: { resourceSubscriptions: ['file:///open', 'file:///secret'] } }, -32602],
+    ['subscriptions/listen', { notifications: { resourceSubscriptions: 'file:///open' } }, -32602],
+    ['prompts/get', { name: 'open' }, 'runs'],
+    ['prompts/get', { name: 'secret' }, -32602],
+    ['completion/complete', { ref: { type: 'ref/prompt', name: 'open' } }, 'runs'],
+    ['completion/complete', { ref: { type: 'ref/prompt', name: 'secret' } }, -32602],
+    ['completion/complete', { ref: { type: 'ref/resource', uri: 'db://{table}' } }, 'runs'],
+    ['completion/complete', { ref: { type: 'ref/resource', uri: 'db://{other}' } }, -32602],
+    ['completion/complete', {}, -32602],
+  ])('%s %j: %s', async (method, params, expected) => {
+    expect(await (await mcp()).ask(method, params)).toBe(expected);
+  });
+
+  it('lists show what the caller may list, and are not for shared caches [E5]', async () => {
+    const { decisions, alice, audit } = await mcp();
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    const results = {
+      'tools/list': { tools: ['echo', 'wipe', 'deploy', 'undeclared'].map((name) => ({ name })) },
+      'prompts/list': { prompts: [{ name: 'secret' }, { name: 'open' }] },
+      'resources/list': { resources: ['file:///secret', 'file:///x/../open', 'no uri'].map((uri) => ({ uri })) },
+      'resources/templates/list': { resourceTemplates: [{ uriTemplate: 'db://{table}' }] },
+    };
+    const shown = [];
+    for (const [method, result] of Object.entries(results)) {
+      const judged = await decisions.judge(alice, { method, params: { _meta } });
+      if (!judged.ok) throw new Error('refused');
+      shown.push(await judged.answer({ ...result, cacheScope: 'public', ttlMs: 5 }));
+      await judged.end({ result: 'finished' });
+    }
+    const rest = { cacheScope: 'private', ttlMs: 5 };
+    expect(shown).toEqual([
+      { ok: true, result: { tools: [{ name: 'echo' }, { name: 'deploy' }], ...rest } },
+      { ok: true, result: { prompts: [{ name: 'open' }], ...rest } },
+      { ok: true, result: { resources: [{ uri: 'file:///x/../open' }], ...rest } },
+      { ok: true, result: { resourceTemplates: [], ...rest } },
+    ]);
+    expect(audit.records[0]).toMatchObject({ filtered: { asked: 3, permitted: 2 }, call: { method: 'tools/list' } });
+    expect(await decisions.filterUnasked(alice, results['tools/list'])).toEqual({
+      ok: true,
+      result: { tools: [{ name: 'echo' }, { name: 'deploy' }] },
+    });
+  });
+
+  it('tasks belong to the caller who began them [E7]', async () => {
+    const { decisions, alice, bob, ask } = await mcp();
+    const judged = await decisions.judge(alice, { method: 'tools/call', params: { name: 'echo' } });
+    if (!judged.ok) throw new Error('refused');
+    await judged.answer({ task: { taskId: 't1' } });
+    for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
+      expect(await ask(method, { taskId: 't1' })).toBe('runs');
+      expect(await ask(method, { taskId: 't1' }, bob)).toBe(-32602);
+      expect(await ask(method, { taskId: 't2' })).toBe(-32602);
+    }
+    for (const [caller, ids] of [
+      [alice, ['t1']],
+      [bob, []],
+    ] as const) {
+      const list = await decisions.judge(caller, { method: 'tasks/list' });
+      if (!list.ok) throw new Error('refused');
+      expect(await list.answer({ tasks: [{ taskId: 't1' }, { taskId: 't2' }] })).toEqual({
+        ok: true,
+        result: { tasks: ids.map((taskId) => ({ taskId })) },
+      });
+    }
+  });
+
+  it('an outage of ours is an internal error, and shows no list', async () => {
+    const audit = { write: () => Promise.reject(new Error('disk full')) };
+    const policy = await cedarFromText({ policies, schema });
+    const agents = agentsFromObjects([]);
+    const guard = await createGuard({ origin: 'https://mcp.acme.dev', agents, policy, audit, onTrouble: () => {} });
+    const decisions = createMcpDecisions(guard, options);
+    const caller = guard.local({ agent: 'agent-1' });
+    for (const params of [{ name: 'echo' }, { name: 'wipe' }, { name: 5 }]) {
+      expect(await decisions.judge(caller, { method: 'tools/call', params })).toMatchObject({
+        ok: false,
+        denial: { error: { code: -32603, data: { code: 'audit_unavailable' } } },
+      });
+    }
+    const list = await decisions.judge(caller, { method: 'tools/list' });
+    if (!list.ok) throw new Error('refused');
+    expect(await list.answer({ tools: [{ name: 'echo' }] })).toMatchObject({ ok: false });
+  });
+});
+
+describe('Rules', () => {
+  it.each<[McpDecisionsOptions, string]>([
+    [{ tools: { a: { actoin: 'x' } as never } }, "Did you mean 'action'"],
+    [{ tools: { a: { resource: {} as never } } }, "'resource' must be a function"],
+    [{ tools: { a: { resource: () => undefined, call: { type: 'A', arguments: [] } } } }, 'not both'],
+    [{ tools: { a: { call: { type: 'A' } as never } } }, "arguments: ['dataset']"],
+    [{ tools: { a: { onDeny: 'throw' as never } } }, "'onDeny'"],
+    [{ tools: { a: { groups: 'read' as never } } }, "'groups'"],
+    [{ tools: { a: { requires: 5 as never } } }, "'requires'"],
+    [{ methods: { 'acme/x': {} as never } }, "'action' is missing"],
+    [{ methods: { 'acme/x': { action: 'x' } as never } }, "'resource' is missing"],
+  ])('%j are wrong', (rules, message) => {
+    expect(() =>
+      createMcpDecisions(
+        {
+          begin: () => {
+            throw new Error('not reached');
+          },
+        },
+        rules,
+      ),
+    ).toThrow(message);
+  });
+});
