@@ -12,7 +12,7 @@ import Koa3 from 'koa';
 import Koa2 from 'koa2';
 import { isParsed, seen, type Seen } from './echo.js';
 
-/** Makes an application whose only handler, on every path, answers what it sees. `ran` hears of each run. */
+/** Creates an application with one handler for every path, which answers with the request as seen. `ran` counts runs. */
 type MakeApplication = (guard: Guard, ran: () => void) => RequestListener | Promise<RequestListener>;
 
 const thing: Resource = { type: 'Thing', id: 'it' };
@@ -51,7 +51,7 @@ function overExpress(express: typeof express5, guard: Guard, ran: () => void): R
     );
   };
   app.all(/.*/, onExpress.permit('use', thing), (request, response, next) => {
-    // Express 4 does not look at promises.
+    // Express 4 ignores promises.
     handler(request, response).catch(next);
   });
   app.use(answerError);

@@ -8,7 +8,7 @@ import { valueMutations } from './mutations/values.js';
 import type { Original } from './original.js';
 import { Random } from './random.js';
 
-/** What goes over one connection, and the signed requests that it was made of. */
+/** The bytes of one connection, and the signed requests from which they were made. */
 export interface FuzzCase {
   readonly index: number;
   /** Names of the mutations, in order; none: it must be accepted. */
@@ -22,12 +22,12 @@ const wireNames = Object.keys(wireMutations);
 const signerNames = Object.keys(signerMutations);
 const draftNames = Object.keys(drafts);
 
-/** Makes a case; `now` (Unix seconds) is all that it depends on besides seed and index. */
+/** Creates a case, which depends only on seed, index and `now` (Unix seconds). */
 export function makeCase(seed: number, index: number, now: number): FuzzCase {
   const random = new Random(seed, index);
   const mutations: string[] = [];
   const original = makeOriginal(random, now, mutations);
-  // One case in twenty stays as it is: if it were refused, the others would prove nothing.
+  // One case in twenty is unchanged and must be accepted; otherwise the refusals of the others prove nothing.
   if (mutations.length === 0 && random.chance(0.05))
     return { index, mutations, originals: [original], bytes: bytesOf(messageOf(original, random)) };
 
@@ -50,7 +50,7 @@ export function makeCase(seed: number, index: number, now: number): FuzzCase {
 
 function mutateMessage(message: Message, random: Random, mutations: string[], inBytes: boolean): Buffer {
   let changed = message;
-  // What the signer changed mostly stays as it is, so that the guard reaches the change.
+  // A change before signing is mostly sent unchanged, so that the guard reaches it.
   const count = mutations.length > 0 && random.chance(0.8) ? 0 : random.pick([1, 1, 1, 2, 3]);
   for (let done = 0; done < count; done += 1) {
     const name = random.pick(wireNames);

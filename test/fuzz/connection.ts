@@ -8,13 +8,13 @@ export interface Answer {
   readonly last: boolean;
 }
 
-/** What became of the bytes of a case. */
+/** The result of sending a case. */
 export interface Exchange {
   readonly answers: readonly Answer[];
   readonly end: 'answered' | 'closed' | 'silent';
 }
 
-/** One connection at a time, kept as long as both sides agree where requests end. */
+/** One connection at a time, reused while both sides agree where requests end. */
 export class FuzzConnection {
   readonly #port: number;
   #socket: Socket | undefined;
@@ -23,7 +23,7 @@ export class FuzzConnection {
     this.#port = port;
   }
 
-  /** Sends bytes, and collects answers until there are `expected`, the server closes, or it was silent for so long. */
+  /** Sends bytes, and collects responses until `expected` are complete, the server closes, or the timeout passes. */
   async exchange(bytes: Buffer, expected: number, patienceMs: number): Promise<Exchange> {
     const socket = (this.#socket ??= await this.#open());
     const reader = new AnswerReader();
@@ -31,7 +31,7 @@ export class FuzzConnection {
       const finish = (end: Exchange['end']) => {
         clearTimeout(timer);
         socket.removeAllListeners();
-        // What was destroyed may still report an error, and nobody waits for it.
+        // A destroyed socket may still emit an error.
         socket.on('error', () => undefined);
         if (end !== 'answered' || reader.answers.some(({ last }) => last) || reader.pending) this.close();
         resolve({ answers: reader.answers, end });
@@ -47,7 +47,7 @@ export class FuzzConnection {
     });
   }
 
-  /** The next exchange gets a connection of its own. */
+  /** Uses a new connection for the next exchange. */
   close(): void {
     this.#socket?.destroy();
     this.#socket = undefined;
@@ -65,7 +65,7 @@ class AnswerReader {
   readonly answers: Answer[] = [];
   #text = '';
 
-  /** Whether bytes are left that belong to no whole answer. */
+  /** Whether bytes remain that are not a complete response. */
   get pending(): boolean {
     return this.#text !== '';
   }
@@ -75,7 +75,7 @@ class AnswerReader {
     for (let end = this.#readOne(); end > 0; end = this.#readOne()) this.#text = this.#text.slice(end);
   }
 
-  /** How long the first answer is; 0 while it is not whole. */
+  /** Length of the first response; 0 while it is incomplete. */
   #readOne(): number {
     const text = this.#text;
     const end = text.indexOf('\r\n\r\n');

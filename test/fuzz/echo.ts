@@ -33,7 +33,7 @@ export interface Served {
   readonly parsed?: unknown;
 }
 
-/** What the one handler of every host answers. */
+/** The response of the only handler. */
 export async function seen(served: Served): Promise<Seen> {
   const { request, target, caller } = served;
   if (caller === undefined) throw new Error('the handler ran without a caller');

@@ -5,9 +5,9 @@
 export interface Framing {
   /** Requests that are whole. */
   readonly whole: number;
-  /** What follows them: a request that lacks bytes, or something that a server may refuse, close on or wait for. */
+  /** The rest: an incomplete request, or bytes that a server may refuse, wait for, or close the connection on. */
   readonly rest: 'nothing' | 'incomplete' | 'doubtful';
-  /** Whether a request asks for no body in its answer. */
+  /** Whether the response to a request has no body. */
   readonly head: boolean;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { root } from '../support/workspace.js';
 
-/** Fixed, so that chance cannot fail the suite; `pnpm fuzz` takes others. */
+/** Fixed, so that the suite is deterministic; `pnpm fuzz` takes others. */
 const SEED = 11;
 
 it.each(['express5', 'fastify5'])(

@@ -12,10 +12,10 @@ import {
 import { applications } from './applications.js';
 import { agents, guardOptions, policies } from './world.js';
 
-// The server under test: a process of its own, so that what it throws ends it and its memory is its own.
-// It tells its port, and reports whenever its parent asks.
+// The server under test, in its own process, so that an uncaught error ends it and its memory can be measured.
+// It sends its port, and a report at each request of its parent.
 
-/** What the host counted since it started. */
+/** The counters of the host since its start. */
 export interface HostReport {
   readonly rssBytes: number;
   /** How often the handler ran. */

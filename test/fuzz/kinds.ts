@@ -7,7 +7,7 @@ import type { Random } from './random.js';
 import { linkBetween, tokenFor } from './tokens.js';
 import { authority, type FuzzAgent, first, scopes, second, third, userId } from './world.js';
 
-/** What a valid request is made of before it is signed; the signer's mutations change it. */
+/** The parts of a valid request before it is signed; the signer's mutations change them. */
 export interface Draft extends Omit<SignedRequestOptions, 'host' | 'covered' | 'parameters'> {
   readonly kind: string;
   readonly agent: FuzzAgent;
@@ -110,7 +110,7 @@ export const drafts: Readonly<Record<string, MakeDraft>> = {
   },
 };
 
-/** Signs a draft: what arrives unchanged must be accepted if it has an identity. */
+/** Signs a draft: if it has an identity and arrives unchanged, it must be accepted. */
 export function signDraft(draft: Draft, altered?: string): Original {
   const { kind, proof, identity, covered, links, fields = [] } = draft;
   const all = links.length === 0 ? fields : [...fields, delegationField(links)];
@@ -124,7 +124,7 @@ export function completeDraft(made: ReturnType<MakeDraft>, random: Random, now: 
   return { ...made, key: made.agent.key, now, parameters, proof: 'signature' };
 }
 
-/** Web Bot Auth says who a request is from: no scope, no body, and only methods that change nothing. */
+/** Web Bot Auth gives an identity only: no scope, no body, and only safe methods. */
 export function webBotAuthDraft(random: Random, now: number): Draft {
   const covered = random.pick([['"@authority"'], ['"@authority"', '"signature-agent"'], ['"@target-uri"']]);
   const fields: Field[] = covered.length === 2 ? [['Signature-Agent', '"https://agent.fuzz.example"']] : [];

@@ -6,7 +6,7 @@ export interface Message {
   readonly start: string;
   /** Field lines, without their line ends. */
   readonly lines: readonly string[];
-  /** Body as it travels, chunks and all. */
+  /** Body on the wire, with its chunks. */
   readonly body: Buffer;
 }
 
@@ -43,7 +43,7 @@ export function valueOf(line: string): string {
   return line.slice(line.indexOf(':') + 1).trim();
 }
 
-/** The message with the value of one field changed, wherever it stands first. */
+/** The message with the value of the first field of this name changed. */
 export function withValue(message: Message, name: string, change: (value: string) => string): Message {
   const at = message.lines.findIndex((line) => nameOf(line) === name);
   if (at === -1) return message;

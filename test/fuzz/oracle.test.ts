@@ -18,7 +18,7 @@ function originalOf(kind: string): Original {
   return signDraft(completeDraft(make(random, now), random, now));
 }
 
-/** What a handler sees of a request that arrived as it was sent. */
+/** The view of a handler of a request that arrived unchanged. */
 function honestView({ request, identity }: Original): Seen {
   const headers = Object.fromEntries(request.fields.map(([name, value]) => [name.toLowerCase(), value]));
   if (identity === null) throw new Error('nobody may accept this');

@@ -6,10 +6,10 @@ import type { Seen } from './echo.js';
 import type { Original } from './original.js';
 import { authority } from './world.js';
 
-// Judges an answer by what was signed and by what the handler saw. It shares no code with the guard.
+// Checks a response against the signed request and the view of the handler. It shares no code with the guard.
 
 const knownCodes = new Set<string>(refusalCodes);
-/** What Node and the frameworks answer themselves, before the guard or after it has let a request in. */
+/** Statuses of Node and the frameworks, before the guard or after it has accepted a request. */
 const plainStatuses = new Set([400, 404, 405, 408, 413, 414, 415, 417, 431]);
 /** Fields that affect authority: they must arrive unchanged, covered or not. */
 const alwaysEqual = [
@@ -31,7 +31,7 @@ export type Verdict =
   | { readonly kind: 'accepted'; readonly original: Original; readonly problems: readonly string[] }
   | { readonly kind: 'refused'; readonly code: string; readonly problems: readonly string[] };
 
-/** Judges an answer; `originals` are the signed requests of its case that no answer has used up yet. */
+/** Checks a response; `originals` are the signed requests of its case without a response so far. */
 export function judge({ status, body }: Answer, originals: readonly Original[], answersHead: boolean): Verdict {
   if (status === 200) return judgeAccepted(JSON.parse(body) as Seen, originals);
   const code = /"type":"urn:countersign:refusal:(\w+)"/.exec(body)?.[1] ?? `plain ${status}`;
@@ -43,7 +43,7 @@ export function judge({ status, body }: Answer, originals: readonly Original[], 
   return { kind: 'refused', code, problems };
 }
 
-/** Compares with each original; the one that differs least counts. */
+/** Compares with each original, and returns the smallest difference. */
 function judgeAccepted(seen: Seen, originals: readonly Original[]): Verdict {
   const judged = originals.map((original) => ({ original, problems: differences(seen, original) }));
   const [best] = judged.toSorted((one, other) => one.problems.length - other.problems.length);
@@ -78,12 +78,12 @@ function addressDifferences(seen: Seen, { request, bound, proof }: Original): st
   const [signedPath, signedQuery] = partsOf(request.target);
   if (binds('@method') ? seen.method !== request.method : !safeMethods.includes(seen.method))
     problems.push(`method differs: ${seen.method}`);
-  // `htu` of DPoP is compared as URIs are: percent-encodings that mean the same are the same. Harmless, since an
-  // application that decodes its paths decodes both to one.
+  // `htu` of DPoP is compared as a URI, so equivalent percent-encodings are equal. Harmless, because an application
+  // that decodes its paths decodes both to one.
   const pathOf = (text: string) => (proof === 'dpop' ? normalized(text) : text);
   if (binds('@path') && pathOf(path) !== pathOf(signedPath)) problems.push(`path differs: ${quoted(seen.target)}`);
   if (binds('@query') && query !== signedQuery) problems.push(`query differs: ${quoted(seen.target)}`);
-  // Methods, queries and paths that the proof does not bind may be what they like, but never mean two things.
+  // Methods, queries and paths that the proof does not bind may have any value, but never two meanings.
   if (segments(seen.urlPath) !== segments(path))
     problems.push(`dot segments: ${quoted(seen.target)} is read as ${quoted(seen.urlPath)}`);
   const host = (seen.headers.host ?? '').toLowerCase().replace(/:443$/, '');
@@ -116,9 +116,9 @@ function bodyDifferences(seen: Seen, { request, proof }: Original): string[] {
     const signed = createHash('sha256').update(request.body).digest('hex');
     return seen.bodyHash === signed ? [] : ['body differs'];
   }
-  // A parser of JSON leaves alone what says that it is something else.
+  // A JSON parser ignores a body of another type.
   const isJson = fieldsNamed(request, 'content-type').join() === 'application/json';
-  // What parsers make of no body, whatever type it is said to have.
+  // The value of an absent body after a parser, for any content type.
   const expected = isJson ? [request.body.toString()] : [null, 'null', '{}', '""'];
   return expected.includes(seen.parsed) ? [] : [`parsed body differs: ${quoted(seen.parsed)}`];
 }

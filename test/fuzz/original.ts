@@ -20,7 +20,7 @@ export interface Original {
   readonly chunked: boolean;
   /** The change that its sender made before it signed. */
   readonly altered: string | undefined;
-  /** Null: no guard may accept it, however it arrives. */
+  /** Null: no guard may accept it. */
   readonly identity: Identity | null;
 }
 

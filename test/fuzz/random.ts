@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Random choices that depend on nothing but a seed and the number of a case: any case can be made again alone. */
+/** Random choices that depend only on a seed and the number of a case, so that each case can be repeated alone. */
 export class Random {
   readonly #state: Uint32Array;
 

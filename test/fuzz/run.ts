@@ -13,15 +13,15 @@ export interface FuzzOptions {
   readonly seed: number;
   readonly first: number;
   readonly cases: number;
-  /** Connections at once. */
+  /** Concurrent connections. */
   readonly connections: number;
 }
 
-/** For what is certainly a whole request: a server that is this slow hangs. */
+/** Timeout of a complete request: a server that takes longer hangs. */
 const HANG_MS = 20_000;
-/** For what may be one. */
+/** Timeout of bytes that may be a complete request. */
 const DOUBT_MS = 250;
-/** For what lacks bytes: no answer is due, but an early refusal has its chance. */
+/** Timeout of an incomplete request, which may be refused early. */
 const INCOMPLETE_MS = 40;
 const MAX_RSS_BYTES = 600 * 2 ** 20;
 
@@ -66,7 +66,7 @@ async function sendCase(connection: FuzzConnection, bytes: Buffer, framing: Fram
   const certain = rest === 'nothing' && !head;
   const patience = whole > 0 && certain ? HANG_MS : rest === 'incomplete' ? INCOMPLETE_MS : DOUBT_MS;
   const exchange = await connection.exchange(bytes, certain ? whole : 1, patience);
-  // Both sides may differ about where the rest begins.
+  // Both sides may disagree where the rest begins.
   if (!certain) connection.close();
   return exchange;
 }
@@ -88,7 +88,7 @@ function judgeCase(made: FuzzCase, { whole, rest, head }: Framing, { answers, en
   if (made.mutations.length === 0 && open.length > 0) tally.problem(made, 'refused what nobody changed');
 }
 
-/** The server reports once all that was cut off has ended: when two reports in a row are the same. */
+/** Resolves to the first of two equal reports in a row: then every aborted request has ended. */
 async function settledReport(child: ChildProcess, tally: Tally): Promise<HostReport> {
   let last = '';
   for (;;) {

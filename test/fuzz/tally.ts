@@ -4,15 +4,15 @@ import type { Verdict } from './oracle.js';
 
 interface Found {
   readonly problem: string;
-  /** Numbers of the first cases that had it, to be replayed. */
+  /** Numbers of the first cases with this problem. */
   readonly cases: number[];
   count: number;
 }
 
-/** More problems than these say nothing new. */
+/** The run ends at this number of problems. */
 const MAX_PROBLEMS = 1000;
 
-/** Counts what happened, and compares it with what the server says. */
+/** Counts the responses, and compares them with the report of the server. */
 export class Tally {
   readonly #answers = new Map<string, number>();
   readonly #found = new Map<string, Found>();
@@ -22,7 +22,7 @@ export class Tally {
   #unanswered = 0;
   #report: HostReport | undefined;
 
-  /** Whether there are so many problems that going on is of no use. */
+  /** Whether the number of problems ends the run. */
   get hopeless(): boolean {
     return this.#problems >= MAX_PROBLEMS;
   }
@@ -35,7 +35,7 @@ export class Tally {
     this.#cases += 1;
   }
 
-  /** A case that the server may have seen without telling its sender how it ended. */
+  /** A case that the server may have processed without a response. */
   unanswered(): void {
     this.#unanswered += 1;
   }
@@ -43,7 +43,7 @@ export class Tally {
   answered(made: FuzzCase, verdict: Verdict): void {
     const answer = verdict.kind === 'accepted' ? 'accepted' : verdict.code;
     add(this.#answers, answer);
-    // Of two requests it is not known which one a mutation fell on.
+    // With two requests, it is unknown which one a mutation changed.
     const alone = verdict.kind === 'accepted' && made.originals.length === 1;
     if (alone) for (const name of new Set(made.mutations)) add(this.#accepted, name);
     for (const problem of verdict.problems) this.problem(made, problem);
@@ -69,7 +69,7 @@ export class Tally {
     const { records, handled, actorsUnverified, troubles } = report;
     const runs = this.#answers.get('accepted') ?? 0;
     this.#compareCounts('runs of the handler', handled, runs);
-    // In sum, not by code: who holds no known key is answered less than is recorded.
+    // In sum, not by code: the response to an unverified client has a less specific code than its record.
     const ofTheGuard = [...this.#answers].filter(([code]) => code !== 'accepted' && !code.startsWith('plain '));
     const refusals = Object.entries(records).filter(([key]) => /^(?:authentication|decision) (?!allow$)/.test(key));
     this.#compareCounts('records of refusals', sumOf(refusals), sumOf(ofTheGuard));

@@ -2,7 +2,7 @@ import { linkOf } from '../support/links.js';
 import { type Claims, rawToken, signedBy } from '../support/tokens.js';
 import { type FuzzAgent, issuer, origin, scopes, userId } from './world.js';
 
-/** Seconds for which tokens are made once: signing is most of what a case costs. */
+/** Seconds for which tokens are reused, because signing is the main cost of a case. */
 const SHARED_SECONDS = 60;
 const made = new Map<string, string>();
 
@@ -27,13 +27,13 @@ export function claimsFor(agent: FuzzAgent, iat: number): Claims {
   };
 }
 
-/** A token that the issuer really signed, whatever it says. */
+/** A token with any claims, signed by the issuer. */
 export function issued(claims: Claims, header: Claims = {}): string {
   const head = { typ: 'at+jwt', alg: issuer.algorithm, kid: issuer.kid, ...header };
   return rawToken(JSON.stringify(head), JSON.stringify(claims), signedBy(issuer));
 }
 
-/** A link from one agent to another; `parent` is what is handed on. */
+/** A link from one agent to another; `parent` is the delegated token. */
 export function linkBetween(from: FuzzAgent, to: FuzzAgent, now: number, parent?: string): string {
   return shared(`link ${from.id} ${to.id} ${parent ?? ''}`, now, (iat) =>
     linkOf(from, to.id, { audience: origin, parent, claims: linkClaims(from, to, iat) }),
@@ -44,7 +44,7 @@ export function linkClaims(from: FuzzAgent, to: FuzzAgent, iat: number): Claims 
   return { scope: scopes[0], iat, exp: iat + 500, jti: `link-${from.id}-${to.id}-${iat}` };
 }
 
-/** The start of the span that shares its tokens. */
+/** The start of the period that shares its tokens. */
 export function sharedSince(now: number): number {
   return Math.floor(now / SHARED_SECONDS) * SHARED_SECONDS;
 }

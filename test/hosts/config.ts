@@ -8,23 +8,23 @@ import {
 } from '@countersign/core';
 import { type AdmissionOptions } from '@countersign/core/adapter';
 
-/** What a host is told: the same JSON for every host, so that one suite can drive them all. */
+/** The configuration of a host: the same JSON for every host, so that one suite can drive all. */
 export interface HostConfig
   extends Pick<GuardOptions, 'maxDelegationDepth' | 'maxLinkLifetimeSeconds' | 'scopeMatch' | 'dpop' | 'webBotAuth'> {
-  /** What requests are addressed to; null: the address it listens on. */
+  /** The origin of requests; null: the address on which the host listens. */
   readonly origin: string | null;
   /** Prefix of every route: empty, or like `/api`. */
   readonly mount: string;
   readonly bodyParser: 'after' | 'none';
   readonly agents: readonly AgentRegistration[];
   readonly issuers: readonly IssuerOptions[];
-  /** File of what is revoked. */
+  /** File of revocations. */
   readonly revocations?: string;
   /** Cedar text. */
   readonly policies: string;
   /** Cedar schema text. */
   readonly schema?: string;
-  /** What becomes of agents on routes that ask for no permission. Default `refuse`; node-http has no say in it. */
+  /** The option `unmapped` of the adapter. Default `refuse`; node-http has no routes. */
   readonly unmapped?: AdmissionOptions['unmapped'];
   /** Folder of the audit log. */
   readonly audit: string;
@@ -48,7 +48,7 @@ const names = [
   'webBotAuth',
 ];
 
-/** @throws ConfigError when the file cannot be read as a configuration. What core reads itself, core checks. */
+/** @throws ConfigError when the file is not a configuration. Core checks the members that it reads itself. */
 export function readConfig(file: string): HostConfig {
   const config = JSON.parse(readFileSync(file, 'utf8')) as HostConfig;
   checkOptionNames(file, config, names);

@@ -88,7 +88,7 @@ function hostOf(name: string, express: typeof express5): Host {
   };
 }
 
-/** Express 4 does not look at the promise of a handler. */
+/** Express 4 ignores the promise of a handler. */
 function waited(handler: (req: Request, res: Response) => Promise<void>): RequestHandler<never> {
   return (req, res, next) => void handler(req, res).catch(next);
 }

@@ -28,7 +28,7 @@ const fastify5: Host = {
 
 export const hosts: readonly Host[] = [fastify5];
 
-/** Silent, so that the warning of the forgotten route is not among the troubles that a scenario expects. */
+/** Silent, so that the warning of the unmapped route is not among the troubles that a scenario expects. */
 const logger = { level: 'silent' } as const;
 
 /** Its routes do not differ, although its types do. */
@@ -39,7 +39,7 @@ function overHttp2(): FastifyInstance {
 async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<void> {
   const { guard, admission, bodyParser, handled } = parts;
   await api.register(agentAuth, { guard, ...admission });
-  // What no route has is looked for behind the guard, too.
+  // Requests without a route also pass the guard.
   api.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
   await api.register(async (streaming) => {
     readNothing(streaming);
@@ -50,7 +50,7 @@ async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<vo
   });
   if (bodyParser === 'after') {
     api.addHook('preParsing', async (request, _reply, payload) => inflated(request, payload));
-    // As the parsers of others do: a body of an unknown type is left where it is.
+    // Like other parsers, leaves a body of an unknown type unread.
     api.addContentTypeParser('*', leave);
   } else readNothing(api);
 
@@ -92,7 +92,7 @@ async function guardedRoutes(api: FastifyInstance, parts: HostParts): Promise<vo
   });
 }
 
-/** Fastify parses JSON by itself unless it is told to leave every body where it is. */
+/** Fastify parses JSON by itself unless a parser for every type leaves the body unread. */
 function readNothing(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', leave);

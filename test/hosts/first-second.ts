@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 
 /**
- * Resolves once the second in which this process began is over. The replay store in memory refuses what was signed in
- * it, and clients of the tests do not sign anew.
+ * Resolves after the first second of this process. The replay store in memory refuses signatures of that second, and
+ * the test clients do not sign again.
  */
 export async function firstSecondIsOver(): Promise<void> {
   const sinceStart = process.uptime() * 1000;

@@ -23,17 +23,17 @@ export interface Host {
 
 export interface HostParts {
   readonly guard: Guard;
-  /** What `agentAuth` is told. */
+  /** The options of `agentAuth`. */
   readonly admission: AdmissionOptions;
   readonly http2: boolean;
   readonly mount: string;
   readonly bodyParser: HostConfig['bodyParser'];
-  /** Every handler awaits this before it answers: it says that the handler ran, and lets a test hold or fail it. */
+  /** Awaited by every handler before it answers, so that a test can count, hold or fail handlers. */
   readonly handled: (name: string, caller?: Caller) => Promise<void>;
 }
 
 export interface StartOptions extends ServerOptions {
-  /** Guard options that no JSON can carry: a clock, a store that fails. */
+  /** Guard options that JSON cannot hold: a clock, a store that fails. */
   readonly guard?: Partial<GuardOptions>;
   readonly admission?: AdmissionOptions;
   readonly onHandled?: (name: string, caller?: Caller) => void | Promise<void>;
@@ -42,10 +42,10 @@ export interface StartOptions extends ServerOptions {
 export interface RunningHost {
   readonly url: string;
   readonly guard: Guard;
-  /** Which handlers ran, in order; grows while the host runs. */
+  /** The actions of the handlers that ran, in order; grows while the host runs. */
   readonly handled: readonly string[];
   readonly auditFolder: string;
-  /** From now on gives up on a connection that is silent for so long. */
+  /** Sets the time after which a silent connection is closed. */
   giveUpAfter(milliseconds: number): void;
   /** Resolves when the last outcome is on disk. */
   close(): Promise<void>;
@@ -97,7 +97,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
   };
 }
 
-/** Core checks them, and takes undefined for its own defaults only where an option is absent. */
+/** Core checks the options, and applies a default only if an option is absent. */
 function chainOptions(config: HostConfig): Partial<GuardOptions> {
   const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth } = config;
   return {

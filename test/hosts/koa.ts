@@ -24,7 +24,7 @@ function hostOf(name: string, Koa: typeof Koa3): Host {
       api.use(guardedRoutes(parts).routes());
 
       const app = new Koa();
-      // Koa prints errors unless it is told not to.
+      // Koa prints errors unless it is silent.
       app.silent = true;
       app.use(mounted(parts.mount === '' ? '/' : parts.mount, api));
       const listener = app.callback();

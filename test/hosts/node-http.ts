@@ -91,7 +91,7 @@ function guardedRoutes({ bodyParser, handled }: HostParts): readonly Route[] {
   ];
 }
 
-/** Not by `URL`, which would take `/x/../invoices` for another path. */
+/** Without `URL`, which would resolve `/x/../invoices`. */
 function targetOf({ url = '' }: IncomingMessage): { readonly path: string; readonly query: string } {
   const [, path = '', query = ''] = /^(?:https?:\/\/[^/?]*)?([^?]*)\??(.*)$/i.exec(url) ?? [];
   return { path, query };

@@ -21,7 +21,7 @@ export interface Framework {
   readonly adapter: string;
   readonly name: string;
   readonly major: number;
-  /** The name by which tests import it: the newest has its own, an older one is like `express4`. */
+  /** The package name in imports of tests: the real one for the newest version, else like `express4`. */
   readonly alias: string;
   readonly host: string;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Caller, Resource } from '@countersign/core';
 
-/** What the routes of every host guard, so that hosts differ in nothing but their framework. */
+/** The permissions of the routes of every host, so that hosts differ only in their framework. */
 export const billing: Resource = { type: 'Dataset', id: 'billing' };
 export const bucket: Resource = { type: 'Bucket', id: 'default' };
 
@@ -34,7 +34,7 @@ export async function received(body: AsyncIterable<unknown>): Promise<{ bytes: n
   return { bytes, sha256: hash.digest('hex') };
 }
 
-/** The answer to an error: the status it names, and nothing of its text. */
+/** The response to an error: its status, without its text. */
 export function failure(error: unknown): { readonly status: number; readonly body: object } {
   const { status, statusCode = status } = (error ?? {}) as { status?: unknown; statusCode?: unknown };
   return { status: typeof statusCode === 'number' ? statusCode : 500, body: { error: 'the handler failed' } };

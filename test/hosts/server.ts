@@ -5,7 +5,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { continueAfterVerification } from '@countersign/core';
 
 export interface ServerOptions {
-  /** HTTP/2 in clear instead of HTTP/1. Default false. */
+  /** Cleartext HTTP/2 instead of HTTP/1. Default false. */
   readonly http2?: boolean;
   /** Default 0: any free port. */
   readonly port?: number;
@@ -19,9 +19,9 @@ export interface ServerOptions {
 export interface HostServer {
   readonly url: string;
   serve(listener: RequestListener): void;
-  /** From now on gives up on a connection that is silent for so long, as the server of Node does at its `timeout`. */
+  /** Sets the time after which a silent connection is closed, like `timeout` of a Node server. */
   giveUpAfter(milliseconds: number): void;
-  /** Resolves when every answer has ended. */
+  /** Resolves when every response has ended. */
   close(): Promise<void>;
 }
 

@@ -29,7 +29,7 @@ export interface ApiOptions {
   readonly start?: StartOptions;
 }
 
-/** How a host is set up: below which path, and whether it parses bodies. */
+/** The setup of a host: the path of its mount, and whether it parses bodies. */
 type Setup = Pick<HostConfig, 'mount' | 'bodyParser'>;
 
 const usual: Setup = { mount: '', bodyParser: 'after' };
@@ -40,12 +40,12 @@ const setups: readonly Setup[] = [
   { mount: '/api', bodyParser: 'none' },
 ];
 
-/** Describes scenarios once; they run on every host, each with a server of its own. For behaviour that does not depend on the framework. */
+/** Runs scenarios on every host, each with its own server. For behaviour that does not depend on the framework. */
 export function onEveryHost(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
   onHosts([usual], title, define, options);
 }
 
-/** The same on every host in every setup, for behaviour that depends on the framework. */
+/** Runs scenarios on every host in every setup, for behaviour that depends on the framework. */
 export function onEverySetup(title: string, define: (api: Api) => void, options: ApiOptions = {}): void {
   onHosts(setups, title, define, options);
 }
@@ -76,7 +76,7 @@ export type Attack = readonly [
   code: RefusalCode,
 ];
 
-/** Each of these must be refused before its sender is authenticated. */
+/** Expects each attack to be refused before its sender is authenticated. */
 export function refuseEach(api: Api, attacks: readonly Attack[]): void {
   for (const [title, request, status, code] of attacks) {
     it(`refuses ${title}`, async () => {
@@ -96,7 +96,7 @@ export interface Exchange {
   readonly records: readonly AuditRecord[];
 }
 
-/** A guarded API on a host, from the view of its clients and its auditor. */
+/** A guarded API on a host, as its clients and its auditor see it. */
 export class Api {
   readonly #host: Host;
   readonly #options: ApiOptions;
@@ -125,7 +125,7 @@ export class Api {
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Another server of the same host, set up the same, for one test. */
+  /** Another server of the same host and setup, for one test. */
   async variant(options: ApiOptions): Promise<Api> {
     const { mount, bodyParser } = this;
     const api = new Api(this.#host, { ...options, config: { mount, bodyParser, ...options.config } });
@@ -134,7 +134,7 @@ export class Api {
     return api;
   }
 
-  /** Which host this is. */
+  /** The name of the host. */
   get host(): string {
     return this.#host.name;
   }
@@ -174,7 +174,7 @@ export class Api {
     return auditRecords(this.running.auditFolder);
   }
 
-  /** Outcomes are recorded once an answer is out: a test that sends by itself waits for its own, so that none comes later. */
+  /** Resolves when the outcome is recorded, which is after the response: a test that sends by itself waits for it. */
   async recordedOutcomes(count: number, run: () => Promise<void>): Promise<void> {
     const outcomes = () => this.records.filter(({ phase }) => phase === 'outcome').length;
     const before = outcomes();
@@ -186,7 +186,7 @@ export class Api {
     return this.running.auditFolder;
   }
 
-  /** For a client that sends by itself: its answer, 200 and JSON, once its outcome is recorded. */
+  /** For a test that sends by itself: the JSON of a response with status 200, after its outcome is recorded. */
   async recorded(call: () => Promise<Response>): Promise<unknown> {
     let answer: unknown;
     await this.recordedOutcomes(1, async () => {
@@ -198,7 +198,7 @@ export class Api {
     return answer;
   }
 
-  /** A signed request; a target that is a path is one of the routes below the mount. */
+  /** A signed request; a target that is a path is a route below the mount. */
   signed({ target = '/whoami', ...options }: Partial<SignedRequestOptions> = {}): RawRequest {
     const below = target.startsWith('/') ? this.at(target) : target;
     return signedRequest({ key: reviewer, host: this.authority, target: below, ...options });
@@ -220,7 +220,7 @@ export class Api {
     };
   }
 
-  /** A token by which the reviewer acts for the user. */
+  /** A token with which the reviewer acts for the user. */
   token(claims: Claims = {}, header: Claims = {}, by: TestIssuer = issuer): Promise<string> {
     return accessToken(by, { ...this.claims(), iss: by.issuer, ...claims }, header);
   }
@@ -248,12 +248,12 @@ export class Api {
     return response;
   }
 
-  /** Sends a request that must be let in and answered; its outcome must be recorded once. */
+  /** Expects a request to be accepted and answered, with one recorded outcome. */
   accepts(request: RawRequest, status: number): Promise<Exchange> {
     return this.#letIn(request, 1, { result: 'finished', status });
   }
 
-  /** The same for a request without a handler: no such route, or answered by the framework. */
+  /** Expects a verified request to be answered without a handler: no such route, or answered by the framework. */
   answers(request: RawRequest, status: unknown = expect.any(Number)): Promise<Exchange> {
     return this.#letIn(request, 0, { result: expect.stringMatching(/^(?:finished|threw)$/), status });
   }
@@ -276,7 +276,7 @@ export class Api {
     return { response, records };
   }
 
-  /** Sends a request that must be refused before its sender is known: recorded once, as claimed, never as actor. */
+  /** Expects a refusal of an unverified sender: recorded once, with a claimed identity and no actor. */
   async refuses(
     request: RawRequest | Buffer,
     status: number,
@@ -291,7 +291,7 @@ export class Api {
     return exchange;
   }
 
-  /** Sends a request of a known sender that must be refused: recorded once, as a decision. */
+  /** Expects a refusal of a verified sender: recorded once, as a decision. */
   async denies(request: RawRequest, status: number, code: RefusalCode): Promise<Exchange> {
     const exchange = await this.#refused(request, status, code);
     expect(exchange.records[0]).toMatchObject({
@@ -304,7 +304,7 @@ export class Api {
     return exchange;
   }
 
-  /** Sends a request of a known sender to a route that is closed to it, whatever its action: recorded once, as a decision. */
+  /** Expects a refusal of a verified sender on an unmapped route: recorded once, as a decision without action. */
   async closes(request: RawRequest, code: RefusalCode): Promise<Exchange> {
     const exchange = await this.#refused(request, 403, code);
     expect(exchange.records[0]).toMatchObject({ phase: 'decision', decision: 'deny', code });
@@ -347,7 +347,7 @@ export function expectProblem(response: RawResponse, status: number, code: Refus
   if (status === 401) expect(response.headers).toHaveProperty('www-authenticate');
 }
 
-/** Neither the answer nor the log contains a secret, and the answer has no internals. */
+/** Expects no secret in the response and the log, and no internals in the response. */
 export function expectNoLeak(request: RawRequest, response: RawResponse, records: readonly AuditRecord[]): void {
   const log = JSON.stringify(records);
   for (const secret of secretsOf(request)) {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AuditRecord } from '@countersign/core';
 
-/** The whole log as it stands on disk, all its segments. */
+/** The log on disk, with all its segments. */
 export function auditText(folder: string): string {
   const segments = readdirSync(folder).filter((name) => /^audit-\d+\.jsonl$/.test(name));
   return segments

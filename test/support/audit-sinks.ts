@@ -10,7 +10,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import { pino } from 'pino';
 import { scratch } from './api.js';
 
-/** Every sink there is, behind one fan-out, with all that came out of each. */
+/** Every sink behind one fan-out, with the output of each. */
 export class EverySink {
   readonly sink: FanOut;
   readonly folder: string;
@@ -51,7 +51,7 @@ export class EverySink {
     return new EverySink(receiver);
   }
 
-  /** What each sink has put out, every byte, by its name. Call it once the guard is closed. */
+  /** The complete output of each sink, by its name. Call it after the guard is closed. */
   outputs(): Readonly<Record<string, string>> {
     const spans = this.#spans.getFinishedSpans();
     return {

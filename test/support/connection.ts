@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A response as it came over the socket. */
+/** A response as received from the socket. */
 export interface RawResponse {
   readonly status: number;
   /** Lower-case names; values of repeated fields joined by comma and space. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Everything, to look for what must not be in it. */
+  /** The whole response, to search it for secrets. */
   readonly text: string;
 }
 
@@ -25,7 +25,7 @@ export class Connection {
       this.#received += text;
       this.#wake();
     });
-    // A reset ends the reading; what came before counts.
+    // A reset ends the response; the bytes before it are kept.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#ended = true;
@@ -44,13 +44,13 @@ export class Connection {
     this.#socket.write(bytes);
   }
 
-  /** The next response, read to its end. `head`: it answers a HEAD request, so it has no body. */
+  /** The next response, read to its end. `head`: the response to a HEAD request, without a body. */
   async read({ head = false }: { readonly head?: boolean } = {}): Promise<RawResponse> {
     for (;;) {
       const parsed = parseResponse(this.#received, head, this.#ended);
       if (parsed !== undefined) {
         this.#received = this.#received.slice(parsed.length);
-        // An interim answer (100 Continue) is not the answer.
+        // Skips an interim response (100 Continue).
         if (parsed.response.status >= 200) return parsed.response;
         continue;
       }
@@ -59,7 +59,7 @@ export class Connection {
     }
   }
 
-  /** The first line of what comes next; an interim answer counts. */
+  /** The first line of the next response, also of an interim one. */
   async nextLine(): Promise<string> {
     while (!this.#received.includes('\r\n') && !this.#ended) await this.#change();
     return this.#received.split('\r\n', 1)[0] ?? '';
@@ -70,7 +70,7 @@ export class Connection {
     while (!this.#ended) await this.#change();
   }
 
-  /** Goes away without a word. */
+  /** Closes the connection without ending the request. */
   destroy(): void {
     this.#socket.destroy();
   }

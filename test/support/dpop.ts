@@ -35,7 +35,7 @@ export interface ProofOptions {
   readonly method: string;
   /** Without query and fragment. */
   readonly uri: string;
-  /** Change the right claims and header; undefined leaves one out. */
+  /** Changes of the right claims and header; undefined removes one. */
   readonly claims?: Claims;
   readonly header?: Claims;
   readonly sign?: (data: Buffer) => Uint8Array;

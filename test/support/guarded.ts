@@ -19,7 +19,7 @@ import { keyNamed, type TestKey } from './keys.js';
 import { patiently } from './patiently.js';
 import { type RawRequest, serialized, type SignedRequestOptions, signedRequest } from './signed-request.js';
 
-/** What the tests of adapters share: a guard with one agent, and a client that speaks for it over a socket. */
+/** Shared by the adapter tests: a guard with one agent, and a client that sends its requests over a socket. */
 export const agentId = 'agent-1';
 export const key: TestKey = keyNamed(agentId);
 export const host = 'api.acme.dev';
@@ -27,7 +27,7 @@ export const host = 'api.acme.dev';
 export interface Guarded {
   readonly guard: Guard;
   readonly audit: MemoryAudit;
-  /** What policy was asked, in order. */
+  /** The queries that policy received, in order. */
   readonly queries: readonly PolicyQuery[];
 }
 
@@ -92,7 +92,7 @@ export async function serve(listener: RequestListener): Promise<Served> {
   };
 }
 
-/** The outcome of the one request that was sent, once it is recorded. */
+/** Resolves to the outcome of the only request, when it is recorded. */
 export async function outcomeOf({ audit }: Guarded): Promise<AuditRecord['outcome']> {
   const outcomes = await vi.waitFor(() => {
     const recorded = audit.records.filter(({ phase }) => phase === 'outcome');

@@ -13,7 +13,7 @@ import type { RawResponse } from './connection.js';
 import type { Served } from './guarded.js';
 import type { RawRequest } from './signed-request.js';
 
-/** One connection of HTTP/2 in clear, for any number of requests beside each other. */
+/** One cleartext HTTP/2 connection, for any number of concurrent requests. */
 export class Http2Connection {
   readonly #session: ClientHttp2Session;
 
@@ -24,7 +24,7 @@ export class Http2Connection {
   static async open(url: string): Promise<Http2Connection> {
     const session = connect(url);
     await once(session, 'connect');
-    // What was on its way is seen by its stream.
+    // Each stream reports its own failure.
     session.on('error', () => {});
     return new Http2Connection(session);
   }
@@ -37,7 +37,7 @@ export class Http2Connection {
     const headers: Record<string, string> = { ':method': method, ':path': target };
     for (const [name, value] of fields) headers[name === 'Host' ? ':authority' : name.toLowerCase()] = value;
     const stream = this.#session.request(headers, { endStream: ended });
-    // A server that has answered may not want the rest.
+    // A server that has answered may reset the stream.
     stream.on('error', () => {});
     return stream;
   }
@@ -48,13 +48,13 @@ export class Http2Connection {
     return await readHttp2(stream);
   }
 
-  /** Goes away without a word. */
+  /** Closes the connection without ending the request. */
   destroy(): void {
     this.#session.destroy();
   }
 }
 
-/** The answer on a stream, read to its end. */
+/** The response on a stream, read to its end. */
 export async function readHttp2(stream: ClientHttp2Stream): Promise<RawResponse> {
   const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders];
   stream.setEncoding('utf8');
@@ -75,7 +75,7 @@ export async function sendHttp2(url: string, request: RawRequest): Promise<RawRe
   }
 }
 
-/** A server of HTTP/2 in clear on a free port. */
+/** A cleartext HTTP/2 server on a free port. */
 export async function serveHttp2(
   listener: (request: Http2ServerRequest, response: Http2ServerResponse) => unknown,
 ): Promise<Served> {

@@ -2,16 +2,16 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** What a guard needs to fetch from a server on 127.0.0.1, which it refuses otherwise. */
+/** The options with which a guard fetches from a server on 127.0.0.1. */
 export const loopback = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true } as const;
 
-/** A server of keys on a real socket, until the test has finished. */
+/** A key server on a real socket, until the test has finished. */
 export interface KeyServer {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** The paths that were asked for, in order. */
+  /** The requested paths, in order. */
   readonly asked: readonly string[];
-  /** What to answer from now on. */
+  /** Replaces the handler of later requests. */
   answer: RequestListener;
 }
 
@@ -35,7 +35,7 @@ export function json(document: unknown, type = 'application/json'): RequestListe
   return (_request, response) => void response.setHeader('content-type', type).end(JSON.stringify(document));
 }
 
-/** Answers by path; any other with 404. */
+/** Answers each path with its document, and any other with 404. */
 export function documents(byPath: Readonly<Record<string, unknown>>): RequestListener {
   return (request, response) => {
     const document = byPath[request.url ?? ''];
@@ -46,7 +46,7 @@ export function documents(byPath: Readonly<Record<string, unknown>>): RequestLis
 
 export const down: RequestListener = (_request, response) => void response.writeHead(503).end();
 
-/** A14: what a server of keys may try on us. A slow one takes as long as the time-out and is tested where that is set. */
+/** Hostile responses of a key server (A14). A slow one is tested where the timeout is set. */
 export const hostile: readonly (readonly [title: string, answer: RequestListener])[] = [
   ['is down', down],
   ['redirects', (_request, response) => void response.writeHead(302, { location: 'http://169.254.169.254/' }).end()],

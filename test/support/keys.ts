@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 
-/** An agent of the tests with its key. Independent of what is tested: node:crypto only. */
+/** A test agent with its key, made with node:crypto only, so that it is independent of the tested code. */
 export interface TestKey {
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
@@ -29,7 +29,7 @@ export function keyFromSeed(seed: Uint8Array): TestKey {
   };
 }
 
-/** The same name, the same key: a failing test can be run again as it was. */
+/** The key of a name, always the same, so that a failing test can be repeated. */
 export function keyNamed(name: string): TestKey {
   return keyFromSeed(createHash('sha256').update(`countersign test key ${name}`).digest());
 }

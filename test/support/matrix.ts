@@ -1,10 +1,10 @@
 import { type TaskMeta, TestRunner } from 'vitest';
 
-/** What a scenario tells the reporter that prints the table of scenarios and hosts. */
+/** Data of a scenario for the reporter that prints the table of scenarios and hosts. */
 export interface ScenarioNote {
   readonly title: string;
   readonly host: string;
-  /** Codes of the refusals that the test brought about. */
+  /** Codes of the refusals in this test. */
   readonly refusals: string[];
 }
 
@@ -18,7 +18,7 @@ export function noteScenario(meta: TaskMeta, title: string, host: string): void 
   meta.scenario = { title, host, refusals: [] };
 }
 
-/** Notes the code for the test that is running. */
+/** Adds the code to the running test. */
 export function noteRefusal(code: string): void {
   TestRunner.getCurrentTest()?.meta.scenario?.refusals.push(code);
 }

@@ -8,7 +8,7 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** Starts a server that has to be told its port, and waits until `healthy` answers 200. */
+/** Starts a server on a given port, and waits until `healthy` answers 200. */
 export async function startProgram(
   program: string,
   args: (port: number) => readonly string[] | Promise<readonly string[]>,
@@ -39,7 +39,7 @@ export async function startProgram(
   return { url, stop };
 }
 
-/** Below those that systems hand out by themselves (RFC 6335 §6), so that none is handed out before the program has bound it. */
+/** Below the ephemeral ports (RFC 6335 §6), so that no other program gets the port before this one binds it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);

@@ -1,5 +1,5 @@
 /**
- * Says that a program which some tests need is missing, so that they are skipped.
+ * Reports that a program is missing, so that the tests that need it are skipped.
  *
  * @throws Error if `COUNTERSIGN_REQUIRED` names the program: CI sets it for the programs that it has.
  */

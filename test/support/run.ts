@@ -7,7 +7,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program to its end, or kills it after `deadlineSeconds` (default 60). Only a program that is not there throws. */
+/** Runs a program to its end, or kills it after `deadlineSeconds` (default 60). Throws only if the program is missing. */
 export function run(
   program: string,
   args: readonly string[],

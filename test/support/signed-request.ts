@@ -8,7 +8,7 @@ import type { TestKey } from './keys.js';
 export interface RawRequest {
   readonly method: string;
   readonly target: string;
-  /** In order, duplicates and all, written to the wire as they are. */
+  /** In order, with duplicates, written to the wire unchanged. */
   readonly fields: readonly Field[];
   readonly body: Buffer;
 }
@@ -31,18 +31,18 @@ export interface SignedRequestOptions {
   /** Value of Content-Digest instead of the right one; null: no such field. */
   readonly digest?: string | null;
   readonly token?: string;
-  /** Covered components as they stand in Signature-Input, like `"@method"`; default: what the profile asks for. */
+  /** Covered components as in Signature-Input, like `"@method"`; default: those that the profile requires. */
   readonly covered?: readonly string[];
   /** Adds to the default components. */
   readonly alsoCovered?: readonly string[];
-  /** Leaves some of the default components out. */
+  /** Removes some of the default components. */
   readonly uncovered?: readonly string[];
-  /** Signature parameters, serialised; undefined leaves one out. Merged with the right ones. */
+  /** Serialised signature parameters, merged with the right ones; undefined removes one. */
   readonly parameters?: Readonly<Record<string, string | undefined>>;
   readonly label?: string;
   /** Unix seconds; default: now. */
   readonly now?: number;
-  /** Makes the signature instead of the key. */
+  /** Signs in place of the key. */
   readonly sign?: (base: Buffer) => Uint8Array;
 }
 
@@ -176,7 +176,7 @@ function innerList(covered: readonly string[]): string {
   return `(${covered.join(' ')})`;
 }
 
-/** The table "What the components are" of the profile. Whatever is not in it has no value: the attacks claim some. */
+/** The table "What the components are" of the profile. A component outside it, which attacks cover, has no value. */
 function componentValue(request: RawRequest, component: string, scheme: 'http' | 'https'): string {
   const name = component.replaceAll(/^"|".*$/g, '');
   const { path, query } = targetOf(request.target);
@@ -200,7 +200,7 @@ function componentValue(request: RawRequest, component: string, scheme: 'http' |
   }
 }
 
-/** Also for an absolute-form target: from the first slash after the authority. */
+/** Path and query, also of an absolute-form target: from the first slash after the authority. */
 function targetOf(target: string): { path: string; query: string } {
   const [, path = '', query = ''] = /^(?:https?:\/\/[^/?]*)?([^?]*)(.*)$/i.exec(target) ?? [];
   return { path, query };

@@ -11,10 +11,10 @@ export interface Asked {
   readonly body: unknown;
 }
 
-/** A policy decision point that answers what a test tells it to, on a real socket, until the test has finished. */
+/** A policy decision point with responses set by the test, on a real socket, until the test has finished. */
 export interface StubPdp {
   readonly url: string;
-  /** What it was asked, in order. */
+  /** The received requests, in order. */
   readonly asked: readonly Asked[];
   answer: RequestListener;
   stop(): void;
@@ -43,7 +43,7 @@ export function says(document: unknown, status = 200, type = 'application/json')
     void response.writeHead(status, { 'content-type': type }).end(JSON.stringify(document));
 }
 
-/** Answers without an end that anybody would wait for. */
+/** Responses that never end. */
 export const drips: RequestListener = (_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' });
   const timer = setInterval(() => response.write(' '), 10);
@@ -52,7 +52,7 @@ export const drips: RequestListener = (_request, response) => {
 
 const bomb = gzipSync(Buffer.alloc(10_000_000, ' '));
 
-/** Answers from which no decision can be read. Each says `permit`, in case somebody believes it. */
+/** Responses without a valid decision. Each contains `permit`, to detect code that trusts it. */
 export function oddAnswers(permit: unknown): readonly (readonly [title: string, answer: RequestListener])[] {
   return [
     ['500', says(permit, 500)],
@@ -87,7 +87,7 @@ function jsonHead(response: ServerResponse): ServerResponse {
   return response.writeHead(200, { 'content-type': 'application/json' });
 }
 
-/** What says that nobody can be asked now. */
+/** Responses that report an outage. */
 export const outages: readonly (readonly [title: string, answer: RequestListener])[] = [
   ['503', says({}, 503)],
   ['502', says({}, 502)],

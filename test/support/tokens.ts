@@ -3,7 +3,7 @@ import type { PublicJwk } from '@countersign/core';
 import { SignJWT } from 'jose';
 import { keyNamed } from './keys.js';
 
-/** Somebody who issues access tokens. */
+/** An issuer of access tokens. */
 export interface TestIssuer {
   readonly issuer: string;
   readonly privateKey: KeyObject;
@@ -28,7 +28,7 @@ function publicJwkOf(key: KeyObject): PublicJwk {
   return key.export({ format: 'jwk' });
 }
 
-/** A token with these claims; undefined leaves one out, in the header too. */
+/** A token with these claims and header parameters; undefined removes one. */
 export function accessToken(issuer: TestIssuer, claims: Claims, header: Claims = {}): Promise<string> {
   return new SignJWT(defined(claims))
     .setProtectedHeader(
@@ -37,18 +37,18 @@ export function accessToken(issuer: TestIssuer, claims: Claims, header: Claims =
     .sign(issuer.privateKey);
 }
 
-/** Header and payload as text, so that they need not be what a library would write, signed by whatever is given. */
+/** A token of any header and payload text, also one that no library would write, signed by `sign`. */
 export function rawToken(header: string, payload: string, makeSignature: (input: Buffer) => Uint8Array): string {
   const input = `${encoded(header)}.${encoded(payload)}`;
   return `${input}.${Buffer.from(makeSignature(Buffer.from(input))).toString('base64url')}`;
 }
 
-/** An Ed25519 signature by the issuer's own key: the token is genuine, only odd. */
+/** Signs with the issuer's own Ed25519 key, so that the token is genuine. */
 export function signedBy({ privateKey }: TestIssuer): (input: Buffer) => Buffer {
   return (input) => sign(null, input, privateKey);
 }
 
-/** The public key as PEM: what an algorithm-confused verifier would take for an HMAC secret. */
+/** The public key as PEM, which an algorithm-confused verifier takes for an HMAC secret. */
 export function publicPem({ privateKey }: TestIssuer): string {
   return createPublicKey(createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })))
     .export({ format: 'pem', type: 'spki' })

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root: string = fileURLToPath(new URL('../../', import.meta.url));
 
-/** What the tests read of a package.json. */
+/** The members of a package.json that the tests read. */
 export interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -32,7 +32,7 @@ export interface WorkspacePackage {
   readonly manifest: Manifest;
 }
 
-/** Everything under packages/ that is published. */
+/** The published packages. */
 export function publishedPackages(): readonly WorkspacePackage[] {
   return readdirSync(join(root, 'packages'))
     .toSorted()
@@ -42,7 +42,7 @@ export function publishedPackages(): readonly WorkspacePackage[] {
     .filter(({ manifest }) => manifest.private !== true);
 }
 
-/** Puts a package into a `node_modules`, as an install would. */
+/** Puts a package into `node_modules`, like an install. */
 export async function link(target: string, nodeModules: string, name: string): Promise<void> {
   const path = join(nodeModules, name);
   await mkdir(dirname(path), { recursive: true });
