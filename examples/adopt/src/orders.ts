@@ -16,14 +16,14 @@ export class ClientError extends Error {
 
 const orders = new Map<string, Order>([['1001', { id: '1001', item: 'a kettle', notes: [] }]]);
 
-/** @throws ClientError when there is no such order. */
+/** @throws ClientError when the order does not exist. */
 export function findOrder(id: string): Order {
   const order = orders.get(id);
   if (order === undefined) throw new ClientError(404, 'no such order');
   return order;
 }
 
-/** @throws ClientError when there is no such order, or the body is no note. */
+/** @throws ClientError when the order does not exist, or the body is not a note. */
 export function addNote(id: string, body: unknown): Order {
   const order = findOrder(id);
   if (typeof body !== 'object' || body === null || !('text' in body) || typeof body.text !== 'string') {
@@ -34,7 +34,7 @@ export function addNote(id: string, body: unknown): Order {
   return annotated;
 }
 
-/** What an error handler answers: the status that body parsers and we put on a client's mistake, and no insides. */
+/** The response to an error: the status that it carries if the client caused it, without internals. */
 export function answerFor(error: unknown): { readonly status: number; readonly body: { readonly error: string } } {
   const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
   return status < 500 && error instanceof Error

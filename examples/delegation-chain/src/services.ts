@@ -15,7 +15,7 @@ import Fastify from 'fastify';
 
 /** The configuration that the services share: agents, policies and revocations. */
 export interface Shared {
-  /** The one name under which tokens and links count at all three. */
+  /** The audience of tokens and links at all three services. */
   readonly audience: string;
   readonly issuer: IssuerOptions;
   readonly agents: AgentDirectory;
@@ -64,7 +64,7 @@ export function startTickets(shared: Shared): Promise<Service> {
   });
 }
 
-/** Reports that are kept, on Express. */
+/** The archive of reports, on Express. */
 export function startArchive(shared: Shared): Promise<Service> {
   return startOnExpress(shared, (app) => {
     app.post(

@@ -9,7 +9,7 @@ const newReport = '/archives/audits/reports';
 /**
  * Plays the story and tells it. Every answer shown crossed a socket.
  *
- * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ * @throws UnexpectedTurn when a response is not the expected one.
  */
 export async function tellStory(world: World, terminal: Terminal): Promise<void> {
   const { ledger, tickets, archive, audit } = world;
@@ -46,10 +46,10 @@ async function handToOrchestrator(world: World, telling: Telling): Promise<Signe
   return forUser;
 }
 
-/** Delegates, and serialises the bundle as it would be sent to the other agent. */
+/** Delegates, and serialises the bundle as it is sent to the other agent. */
 async function handToBilling(world: World, telling: Telling, forUser: Signer): Promise<Signer> {
   const { billing, ledger } = world;
-  telling.scene(`It hands on less to ${billing.id}, offline: no issuer is asked`);
+  telling.scene(`It delegates less to ${billing.id}, offline: no issuer is asked`);
   const bundle = await forUser.delegate(billing.id, { scope: 'invoice:read ticket', ttlSeconds: 120 });
   tellBundle(telling, bundle, 'invoice:read ticket, for 2 minutes');
   const forBilling = billing.accept(JSON.parse(JSON.stringify(bundle)) as DelegationBundle);
@@ -59,7 +59,7 @@ async function handToBilling(world: World, telling: Telling, forUser: Signer): P
 
 async function handToWorker(world: World, telling: Telling, forBilling: Signer): Promise<Signer> {
   const { worker, tickets } = world;
-  telling.scene(`That hands on still less to ${worker.id}, which may not hand on at all`);
+  telling.scene(`${billing.id} delegates still less to ${worker.id}, which may not delegate at all`);
   const options = { scope: 'ticket:create', ttlSeconds: 60, maxHops: 0, keyId: worker.keyId };
   const bundle = await forBilling.delegate(worker.id, options);
   tellBundle(telling, bundle, 'ticket:create, for 1 minute, to one key');
@@ -70,17 +70,17 @@ async function handToWorker(world: World, telling: Telling, forBilling: Signer):
 }
 
 async function doMore({ ledger, archive }: World, telling: Telling, forWorker: Signer): Promise<void> {
-  telling.scene('The worker tries what it could do of its own, but was not handed');
+  telling.scene('The worker tries what it may do for itself, but was not delegated');
   const read = await forWorker.fetch(ledger.origin + invoices);
   await telling.answer(`GET ${invoices}`, read, { status: 403, code: 'insufficient_scope' });
   const filed = await forWorker.fetch(archive.origin + newReport, post({}));
   await telling.answer(`POST ${newReport}`, filed, { status: 403, code: 'insufficient_scope' });
   const refused = await forWorker.delegate('agent-friend', { scope: 'ticket:create' }).catch((error: unknown) => error);
   telling.insist(refused instanceof AgentError && refused.code === 'delegation_impossible', 'no further link');
-  telling.note('hand on', 'its own agent says no, before anything is signed: max_hops is 0');
+  telling.note('hand on', 'its own agent refuses before it signs: max_hops is 0');
 }
 
-/** A bundle without the key of its delegate is worth nothing. */
+/** A bundle is useless without the key of its delegate. */
 async function stealBundle(world: World, telling: Telling, forBilling: Signer): Promise<void> {
   const { orchestrator, ledger } = world;
   telling.scene('Somebody copies the fields of the billing agent, and signs with another key');
@@ -102,13 +102,13 @@ interface Signers {
 async function revokeTheMiddle(world: World, telling: Telling, signers: Signers): Promise<void> {
   const { billing, revocations, ledger, tickets } = world;
   const { forUser, forBilling, forWorker } = signers;
-  telling.scene(`${billing.id} is revoked: what it does and what it handed on dies at once`);
+  telling.scene(`${billing.id} is revoked: its requests and its delegations end at once`);
   revocations.revoke({ agent: billing.id });
   const own = await forBilling.fetch(ledger.origin + invoices);
   await telling.answer(`GET ${invoices}`, own, { status: 401, code: 'agent_suspended' });
   const below = await forWorker.fetch(tickets.origin + newTicket, post({ title: 'Once more' }));
   await telling.answer(`POST ${newTicket}`, below, { status: 401, code: 'delegation_revoked' });
-  telling.note('above it', 'what does not rest on it lives on:');
+  telling.note('above it', 'delegations that do not rest on it remain:');
   await tellChain(telling, `GET ${invoices}`, await forUser.fetch(ledger.origin + invoices), 200);
 }
 

@@ -10,7 +10,7 @@ import {
 import { createIssuer, type Issuer } from '@countersign/example-stage';
 import { type Service, startArchive, startLedger, startTickets } from './services.js';
 
-/** Everything the story plays with: three services on free ports of this machine. */
+/** The parts of the story: three services on free ports of this machine. */
 export interface World {
   readonly issuer: Issuer;
   readonly ledger: Service;

@@ -14,7 +14,7 @@ import { PullRequests } from './pull-requests.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** Who may issue tokens. */
+  /** The issuers of tokens. */
   readonly issuer: IssuerOptions;
   readonly agentsFile: string;
   readonly policiesFolder: string;
@@ -56,14 +56,14 @@ export async function createApi({ origin, issuer, agentsFile, policiesFolder, au
     res.status(201).json({ pull, chain });
   });
 
-  // The same as a decorator, on the method of a controller.
+  // The same permission as a decorator, on the method of a controller.
   const merging = new Merging(pulls);
   app.post('/repos/:owner/:repo/merge', merging.merge.bind(merging));
 
   return { app, close: () => guard.close() };
 }
 
-/** What a route guards, made from the route and never from the body alone. */
+/** The resource of a route, from its parameters and never from the body alone. */
 function repo({ params }: Request<{ owner: string; repo: string }>): Resource {
   return { type: 'Repo', id: `${params.owner}/${params.repo}` };
 }

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, timingSafeEqual } from 'node:crypto';
 import { DelegationError, mintDelegation, parseScope, scopeCovers } from '@countersign/delegation';
 import express, { type Express } from 'express';
 
-/** A user of the issuer, and the scopes that are the user's to hand over. */
+/** A user of the issuer, and the scopes that the user may delegate. */
 export interface User {
   readonly id: string;
   readonly password: string;
@@ -10,9 +10,9 @@ export interface User {
 }
 
 export interface IssuerOptions {
-  /** Its name, and where it is reached. */
+  /** Its name, and its URL. */
   readonly issuer: string;
-  /** The API at which its tokens count. */
+  /** The API that accepts its tokens. */
   readonly audience: string;
   readonly users: readonly User[];
 }
@@ -37,7 +37,7 @@ export function createIssuer({ issuer, audience, users }: IssuerOptions): Expres
 
     const { agent, scope, lifetimeSeconds } = req.body ?? {};
     const wanted = parseScope(scope);
-    // Nobody hands on more than they hold.
+    // A user cannot delegate more than their own scopes.
     if (!wanted.ok || !wanted.scope.every((one) => scopeCovers(user.scope, one))) {
       return void res.status(400).json({ error: 'invalid_scope' });
     }
@@ -71,7 +71,7 @@ function signedIn(users: readonly User[], authorization = ''): User | undefined 
   return user !== undefined && sameSecret(user.password, password.join(':')) ? user : undefined;
 }
 
-/** Compares in constant time, whatever the lengths. */
+/** Compares in constant time, for any lengths. */
 function sameSecret(one: string, other: string): boolean {
   const [a, b] = [one, other].map((text) => createHash('sha256').update(text).digest());
   return a !== undefined && b !== undefined && timingSafeEqual(a, b);

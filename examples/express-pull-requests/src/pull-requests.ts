@@ -8,7 +8,7 @@ export interface PullRequest {
   readonly openedFor: string;
 }
 
-/** The pull requests of every repository, in memory: what the API guards. */
+/** The pull requests of every repository, in memory. */
 export class PullRequests {
   readonly #byRepo = new Map<string, PullRequest[]>();
 
@@ -23,7 +23,7 @@ export class PullRequests {
     return opened;
   }
 
-  /** The merged pull request, or undefined if there is none of this number. */
+  /** The merged pull request, or undefined if the number is unknown. */
   merge(repo: string, number: unknown): PullRequest | undefined {
     const pulls = this.list(repo).map((pull) =>
       pull.number === number ? { ...pull, state: 'merged' as const } : pull,

@@ -11,7 +11,7 @@ const titles = { honest: 'Fix the flaky test', forged: 'Add a secret admin' };
 /**
  * Plays the story and tells it. Everything told comes from an HTTP exchange or from the audit log.
  *
- * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ * @throws UnexpectedTurn when a response is not the expected one.
  */
 export async function tellStory(world: World, terminal: Terminal): Promise<void> {
   const telling = new Telling(terminal);
@@ -31,7 +31,7 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   await readAuditLog(world, telling, terminal);
 }
 
-function introduce({ wire, issuer, reviewer, stranger, capabilities }: World, { line, bold, dim }: Terminal): void {
+function introduce({ wire, issuer, reviewer, otherAgent, capabilities }: World, { line, bold, dim }: Terminal): void {
   const about = ({ keyId }: Agent) => `key ${keyId.slice(0, 8)}, may ever: ${capabilities.join(', ')}`;
   line(bold('Countersign: which agent is this, for whom does it act, and may it?'));
   line(dim('Real servers on this machine: every answer below crossed a socket.'));
@@ -39,10 +39,10 @@ function introduce({ wire, issuer, reviewer, stranger, capabilities }: World, { 
   line(`   API      ${wire.origin}   pull requests, guarded by @countersign/express`);
   line(`   issuer   ${issuer}   where user_123 signs in and delegates`);
   line(`   agents   ${reviewer.id}   ${about(reviewer)}`);
-  line(`            ${stranger.id}     ${about(stranger)}`);
+  line(`            ${otherAgent.id}     ${about(otherAgent)}`);
 }
 
-/** The user signs in at the issuer and hands the agent a right. Resolves to the token. */
+/** The user signs in at the issuer and delegates a scope to the agent. Resolves to the token. */
 async function delegate({ issuer, user, reviewer }: World, telling: Telling, scope: string): Promise<string> {
   telling.scene(`${user.id} hands ${scope} to ${reviewer.id}, for 5 minutes`);
   const { token, body } = await requestToken({ issuer, user, agent: reviewer.id, scope }, telling);
@@ -76,7 +76,7 @@ async function requestToken(
   return { token: body.access_token, body };
 }
 
-/** The agent does what it was asked to. Resolves to the bytes that crossed the network. */
+/** The agent does its task. Resolves to the bytes that crossed the network. */
 async function openDraft({ wire, reviewer, user }: World, telling: Telling, forUser: Signer): Promise<Buffer> {
   telling.scene(`The agent opens a draft pull request for ${user.id}`);
   wire.heard();
@@ -101,7 +101,7 @@ async function tryToMerge(world: World, telling: Telling, forUser: Signer): Prom
   telling.scene('It tries to merge to main, which nobody asked it to');
   const response = await forUser.fetch(world.wire.origin + mergePath, jsonPost({ number: 1 }));
   await telling.answer(`POST ${mergePath}`, response, { status: 403, code: 'policy_denied' });
-  // The answer does not say which policy it was, to tell a stranger nothing. The audit log does.
+  // Only the audit log names the policy: the response must not reveal policies to a client.
   const [policy] = (await world.audit()).findLast(({ action }) => action === 'pr.merge')?.policies ?? [];
   telling.insist(policy === 'pull-requests.cedar#people-merge-to-main', 'the policy that forbids to merge');
   telling.note('decided by', `${policy} (from the audit log)`);
@@ -125,11 +125,11 @@ async function changeBodyOnTheWay({ wire }: World, telling: Telling, forUser: Si
   telling.note('on the way', `"${honest}" became "${forged}"`);
 }
 
-async function useStolenToken({ wire, stranger }: World, telling: Telling, token: string): Promise<void> {
-  telling.scene(`Another agent, ${stranger.id}, got hold of the token of scene 1`);
-  const response = await stranger.withToken(token).fetch(wire.origin + pullsPath, jsonPost({ title: titles.forged }));
+async function useStolenToken({ wire, otherAgent }: World, telling: Telling, token: string): Promise<void> {
+  telling.scene(`Another agent, ${otherAgent.id}, got hold of the token of scene 1`);
+  const response = await otherAgent.withToken(token).fetch(wire.origin + pullsPath, jsonPost({ title: titles.forged }));
   await telling.answer(`POST ${pullsPath}`, response, { status: 401, code: 'token_not_bound_to_agent' });
-  telling.note('because', `the signature is ${stranger.id}'s, the token is for ${claimsOf(token).act.sub}`);
+  telling.note('because', `the signature is ${otherAgent.id}'s, the token is for ${claimsOf(token).act.sub}`);
 }
 
 async function exceedDelegation({ wire, issuer, user, reviewer }: World, telling: Telling): Promise<void> {
@@ -194,7 +194,7 @@ interface Claims {
   readonly exp: number;
 }
 
-/** Reads a token to show it. Nobody may believe it for that: the API verifies it. */
+/** Decodes a token to show it, without verification: the API verifies it. */
 function claimsOf(token: string): Claims {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Claims;
 }

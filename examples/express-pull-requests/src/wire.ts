@@ -10,7 +10,7 @@ import { listenOnFreePort } from '@countersign/example-stage';
 export interface Wire {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** What clients have sent since the last call. */
+  /** The bytes that clients have sent since the last call. */
   heard(): Buffer;
   /** Sends bytes to the API on a new connection. */
   send(bytes: Buffer): Promise<Response>;
@@ -33,7 +33,7 @@ export async function openWire(apiPort: number): Promise<Wire> {
         done(null, passed);
       },
     });
-    // Either side may hang up at any time; that is no fault of the wire.
+    // Either side may close the connection at any time, which is not an error.
     pipeline(client, tap, api, () => undefined);
     pipeline(api, client, () => undefined);
     connections.add(client).add(api);

@@ -9,7 +9,7 @@ import { createApi } from './api.js';
 import { createIssuer, type User } from './issuer.js';
 import { openWire, type Wire } from './wire.js';
 
-/** Everything the story plays with, listening on this machine. */
+/** The parts of the story, listening on this machine. */
 export interface World {
   readonly wire: Wire;
   /** The issuer's address. */
@@ -18,11 +18,11 @@ export interface World {
   /** The agent that the policy names. */
   readonly reviewer: Agent;
   /** Another agent, with a key of its own and the same capabilities. */
-  readonly stranger: Agent;
+  readonly otherAgent: Agent;
   readonly capabilities: readonly string[];
-  /** The audit log, as it stands on disk. */
+  /** The audit log on disk. */
   audit(): Promise<readonly AuditRecord[]>;
-  /** Whether the log is as it was written and sealed. */
+  /** Verifies the log. */
   verify(): Promise<LogReport>;
   /** Stops the servers; then the log is complete. */
   stop(): Promise<void>;
@@ -30,7 +30,7 @@ export interface World {
 
 export interface WorldOptions {
   readonly policiesFolder: string;
-  /** Where agents.json and the audit log go. */
+  /** Folder of agents.json and the audit log. */
   readonly folder: string;
 }
 
@@ -41,12 +41,12 @@ export async function startWorld({ policiesFolder, folder }: WorldOptions): Prom
   // Private keys are made at run time and stay in memory; agents.json holds the public ones.
   const capabilities = ['repo:read', 'pr:write:draft'];
   const reviewerKey = generateAgentKey();
-  const strangerKey = generateAgentKey();
+  const otherKey = generateAgentKey();
   const reviewer = await createAgent({ id: 'agent-code-reviewer-01', key: reviewerKey });
-  const stranger = await createAgent({ id: 'agent-test-runner-02', key: strangerKey });
+  const otherAgent = await createAgent({ id: 'agent-test-runner-02', key: otherKey });
   const registered = [
     reviewerKey.registration(reviewer.id, capabilities),
-    strangerKey.registration(stranger.id, capabilities),
+    otherKey.registration(otherAgent.id, capabilities),
   ];
   await writeFile(agentsFile, JSON.stringify(registered, null, 2));
 
@@ -79,7 +79,7 @@ export async function startWorld({ policiesFolder, folder }: WorldOptions): Prom
     issuer,
     user,
     reviewer,
-    stranger,
+    otherAgent,
     capabilities,
     async audit() {
       const records: AuditRecord[] = [];
@@ -87,7 +87,7 @@ export async function startWorld({ policiesFolder, folder }: WorldOptions): Prom
       return records;
     },
     async verify() {
-      // Here it lies beside the log. An auditor takes it from where whoever writes the log cannot write.
+      // Here the key is beside the log. An auditor takes it from a place that the writer of the log cannot change.
       return verifyLog(auditFolder, { key: (await readFile(join(auditFolder, 'checkpoint.vkey'), 'utf8')).trim() });
     },
     async stop() {

@@ -13,7 +13,7 @@ import { Tickets } from './tickets.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** Who may issue tokens. */
+  /** The issuers of tokens. */
   readonly issuer: IssuerOptions;
   readonly agents: AgentDirectory;
   readonly policiesFolder: string;
@@ -49,7 +49,7 @@ export async function createApi({ origin, issuer, agents, policiesFolder, audit,
     async ({ params }) => invoicesOf(params.account),
   );
 
-  // … or in its config, beside the schema of what it takes …
+  // … or in its config, beside its schema …
   app.post<{ Params: { dataset: string }; Body: { sum: string; by: string } }>(
     '/warehouse/:dataset/query',
     {

@@ -1,7 +1,7 @@
 import { centsPerUnit, type Invoice } from './books.js';
 import type { Ticket } from './tickets.js';
 
-/** An invoice that does not agree with what was metered. */
+/** An invoice that differs from the metered usage. */
 export interface Anomaly {
   readonly invoice: Invoice;
   readonly meteredUnits: number;

@@ -1,10 +1,10 @@
-/** What an account was billed for one customer and month. Money in whole cents. */
+/** The bill of one customer for one month. Money in whole cents. */
 export interface Invoice {
   readonly number: string;
   readonly customer: string;
   readonly units: number;
   readonly cents: number;
-  /** What the customer wrote on the order: anything. */
+  /** Free text of the customer. */
   readonly note?: string;
 }
 
@@ -22,7 +22,7 @@ const invoices: Readonly<Record<string, readonly Invoice[]>> = {
   ],
 };
 
-/** Meter readings by customer, and what nobody but payroll should see. */
+/** Meter readings by customer, and data for payroll only. */
 const datasets: Readonly<Record<string, readonly Row[]>> = {
   billing: [
     { customer: 'Borealis', day: '2026-10-07', units: 7_400 },

@@ -6,7 +6,7 @@ import type { World } from './world.js';
 /**
  * Plays the story and tells it. Every answer shown crossed a socket.
  *
- * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ * @throws UnexpectedTurn when a response is not the expected one.
  */
 export async function tellStory(world: World, terminal: Terminal): Promise<void> {
   const { origin, agent, capabilities, audit } = world;
@@ -65,7 +65,7 @@ async function obeyANote(world: World, telling: Telling, forUser: Signer, invoic
 }
 
 async function useForgottenRoute(world: World, telling: Telling, forUser: Signer): Promise<void> {
-  telling.scene('It finds a route for which nobody wrote a permission');
+  telling.scene('It finds a route without a permission');
   const path = '/accounts/acme/export';
   await telling.answer(`GET ${path}`, await send(world, forUser, 'GET', path), { status: 403, code: 'route_unmapped' });
   const listed = world.warnings.flatMap(({ routes = [] }) => routes);
@@ -74,7 +74,7 @@ async function useForgottenRoute(world: World, telling: Telling, forUser: Signer
 }
 
 async function workForNobody(world: World, telling: Telling): Promise<void> {
-  telling.scene('At night, with no user behind it, it wants to go on reading');
+  telling.scene('At night it tries to read for itself, without a user');
   const path = '/accounts/acme/invoices';
   const response = await send(world, world.agent, 'GET', path);
   await telling.answer(`GET ${path}`, response, { status: 403, code: 'policy_denied' });

@@ -5,7 +5,7 @@ import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
 import { createApi } from './api.js';
 import type { Ticket } from './tickets.js';
 
-/** Everything the story plays with: the API listens on a free port of this machine. */
+/** The parts of the story: the API listens on a free port of this machine. */
 export interface World {
   readonly origin: string;
   readonly issuer: Issuer;

@@ -17,7 +17,7 @@ import { known, sessionCookie, type TicketState } from './who.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** Who may issue tokens. */
+  /** The issuers of tokens. */
   readonly issuer: IssuerOptions;
   readonly agents: AgentDirectory;
   readonly policiesFolder: string;

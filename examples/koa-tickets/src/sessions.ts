@@ -9,7 +9,7 @@ export class Sessions {
     this.#passwords = new Map(Object.entries(passwords));
   }
 
-  /** The secret of a new session, or undefined if name and password do not belong together. */
+  /** The secret of a new session, or undefined if the name or the password is wrong. */
   signIn(name: string, password: string): string | undefined {
     const known = this.#passwords.get(name);
     if (known === undefined || !sameSecret(known, password)) return undefined;
@@ -23,7 +23,7 @@ export class Sessions {
   }
 }
 
-/** Compares in constant time, whatever the lengths. */
+/** Compares in constant time, for any lengths. */
 function sameSecret(one: string, other: string): boolean {
   const [a, b] = [one, other].map((text) => createHash('sha256').update(text).digest());
   return a !== undefined && b !== undefined && timingSafeEqual(a, b);

@@ -6,7 +6,7 @@ import type { World } from './world.js';
 /**
  * Plays the story and tells it. Every answer shown crossed a socket.
  *
- * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ * @throws UnexpectedTurn when a response is not the expected one.
  */
 export async function tellStory(world: World, terminal: Terminal): Promise<void> {
   const { origin, person, helper, triage, audit } = world;
@@ -30,7 +30,7 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   telling.heading('What the audit log says: what agents did, and who tried to pass for one');
   line();
   printAuditTable(audit.records, terminal);
-  // Who holds no known key is not told so; the log is.
+  // Only the log says that the key is unknown.
   const recorded = audit.records.flatMap(({ code }) => (code === 'key_unknown' ? 'signature_invalid' : (code ?? [])));
   telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
 }
@@ -48,7 +48,7 @@ async function workAsAPerson({ origin, person }: World, telling: Telling): Promi
   return cookie;
 }
 
-/** Resolves to the token by which she handed over. */
+/** Resolves to the token with her delegation. */
 async function workThroughAnAgent({ origin, person, issuer, helper }: World, telling: Telling): Promise<string> {
   telling.scene(`She hands ticket:write to ${helper.id}, which opens a ticket for her and attaches a photo`);
   const token = await issuer.delegate({ user: person.name, agent: helper.id, scope: 'ticket:write' });
@@ -77,9 +77,9 @@ async function passForHerByToken({ origin, person }: World, telling: Telling, to
   telling.note('because', 'it names an actor, so it counts under the signature of that agent only');
 }
 
-async function passForHerByCookie({ origin, stranger }: World, telling: Telling, cookie: string): Promise<void> {
+async function passForHerByCookie({ origin, unknownAgent }: World, telling: Telling, cookie: string): Promise<void> {
   telling.scene('Somebody stole her cookie as well, and signs with a key that nobody registered');
-  const response = await stranger.fetch(`${origin}/tickets`, { headers: { cookie } });
+  const response = await unknownAgent.fetch(`${origin}/tickets`, { headers: { cookie } });
   await telling.answer('GET /tickets', response, { status: 401, code: 'signature_invalid' });
   telling.note('because', 'a signature that does not count never falls back to a cookie that would');
 }

@@ -7,7 +7,7 @@ export type Who =
   | { readonly kind: 'person'; readonly id: string }
   | { readonly kind: 'agent'; readonly id: string; readonly onBehalfOf: string };
 
-/** What `ctx.state` holds in every handler. */
+/** The members of `ctx.state` in every handler. */
 export interface TicketState extends AgentState {
   who: Who;
 }

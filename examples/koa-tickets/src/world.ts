@@ -5,17 +5,17 @@ import { agentsFromObjects, type MemoryAudit, memoryAudit } from '@countersign/c
 import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
 import { createApi } from './api.js';
 
-/** Everything the story plays with: the API listens on a free port of this machine. */
+/** The parts of the story: the API listens on a free port of this machine. */
 export interface World {
   readonly origin: string;
   readonly issuer: Issuer;
   readonly person: { readonly name: string; readonly password: string };
   /** Helps people with their tickets. */
   readonly helper: Agent;
-  /** Sorts tickets, for nobody in particular. */
+  /** Sorts tickets, for itself. */
   readonly triage: Agent;
-  /** Has a key that nobody registered. */
-  readonly stranger: Agent;
+  /** An agent with an unregistered key. */
+  readonly unknownAgent: Agent;
   readonly audit: MemoryAudit;
   stop(): Promise<void>;
 }
@@ -24,10 +24,10 @@ export async function startWorld(): Promise<World> {
   const server = await listen();
   const issuer = createIssuer(server.origin);
   const person = { name: 'ines', password: randomUUID() };
-  const [helperKey, triageKey, strangerKey] = [generateAgentKey(), generateAgentKey(), generateAgentKey()];
+  const [helperKey, triageKey, unknownKey] = [generateAgentKey(), generateAgentKey(), generateAgentKey()];
   const helper = await createAgent({ id: 'agent-helper-01', key: helperKey });
   const triage = await createAgent({ id: 'agent-triage-01', key: triageKey });
-  const stranger = await createAgent({ id: 'agent-unknown', key: strangerKey });
+  const unknownAgent = await createAgent({ id: 'agent-unknown', key: unknownKey });
   const audit = memoryAudit(); // in production: auditFile('audit')
 
   const api = await createApi({
@@ -50,7 +50,7 @@ export async function startWorld(): Promise<World> {
     person,
     helper,
     triage,
-    stranger,
+    unknownAgent,
     audit,
     async stop() {
       await server.close();

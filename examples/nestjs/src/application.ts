@@ -36,7 +36,7 @@ export async function onExpress(guard: Guard): Promise<Application> {
   const module = releases(ReleasesController, LatestController);
   const app = await NestFactory.create<NestExpressApplication>(module, { logger: false });
   // Before init() or listen(), in which Nest mounts its body parsers: they then read verified bytes only.
-  // The handlers of Nest are all alike to Express: CountersignGuard knows what they ask for, and closes those that do not.
+  // All Nest handlers look alike to Express: CountersignGuard reads their permissions, and closes those without one.
   app.use(expressAgentAuth(guard, { unmapped: 'authenticated' }));
   await app.init();
   return { handle: app.getHttpAdapter().getInstance(), close: () => app.close() };

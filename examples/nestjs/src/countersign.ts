@@ -47,7 +47,7 @@ export class CountersignGuard implements CanActivate {
   }
 }
 
-/** The adapter below Nest has sent the refusal. */
+/** Thrown when the adapter below Nest has sent the refusal. */
 class Answered extends Error {}
 
 @Catch(Answered)

@@ -29,7 +29,7 @@ interface Routed {
   readonly params: Readonly<Record<string, string | string[]>>;
 }
 
-/** What the routes guard, made from the route and never from the body. */
+/** The resources of the routes, from their parameters and never from the body. */
 const service = ({ params }: Routed) => ({ type: 'Service', id: params['service'] });
 
 @Controller(':service/releases')

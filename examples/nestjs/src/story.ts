@@ -6,7 +6,7 @@ interface Scene {
   readonly title: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
-  /** Who sends it. Default: the agent, with the right to make releases that user_123 handed over. */
+  /** The sender. Default: the agent, with the scope for releases that user_123 delegated. */
   readonly sender?: Sender;
   readonly expected: Expected;
 }
@@ -64,7 +64,7 @@ const scenes: readonly Scene[] = [
     expected: { status: 403, code: 'route_unmapped' },
   },
   {
-    title: 'A stranger does not learn which routes there are',
+    title: 'An unverified client does not learn which routes exist',
     method: 'GET',
     path: '/nowhere',
     sender: async () => fetch,
@@ -81,7 +81,7 @@ const scenes: readonly Scene[] = [
 /**
  * Plays the scenes on every platform and tells them. The answers must be the same on each, refusals to the byte.
  *
- * @throws UnexpectedTurn as soon as an answer is not the expected one.
+ * @throws UnexpectedTurn when a response is not the expected one.
  */
 export async function tellStory(worlds: readonly World[], terminal: Terminal): Promise<void> {
   const telling = new Telling(terminal);
@@ -130,12 +130,12 @@ async function send(world: World, { method, path, sender = handedOver('release:c
   return sendAs(world.origin + path, init);
 }
 
-/** The agent, with what user_123 handed over. */
+/** The agent, with the delegation of user_123. */
 function handedOver(scope: string): Sender {
   return async (world) => (await world.forUser(scope)).fetch;
 }
 
-/** The agent, and on the way somebody who changes the body. */
+/** The agent, and an attacker in transit who changes the body. */
 function altering(text: string, replacement: string): Sender {
   return async ({ agent }) =>
     async (url, { body = '', ...init }) => {
@@ -144,7 +144,7 @@ function altering(text: string, replacement: string): Sender {
     };
 }
 
-/** A refusal as a client sees it: all but what differs from one moment to the next. */
+/** A refusal as a client sees it, without the parts that change with time. */
 async function bytesOf(response: Response): Promise<string> {
   const fields = ['content-type', 'content-length', 'cache-control', 'www-authenticate', 'accept-signature'];
   return [response.status, ...fields.map((name) => response.headers.get(name)), await response.text()].join('\n');

@@ -9,7 +9,7 @@ export interface World {
   readonly platform: string;
   readonly origin: string;
   readonly agent: Agent;
-  /** The agent with rights that user_123 handed over. */
+  /** The agent with the delegation of user_123. */
   forUser(scope: string): Promise<Signer>;
   /** The codes of the refusals that the audit log holds. */
   recorded(): readonly string[];

@@ -1,6 +1,6 @@
 import type { PolicyContext, PolicyQuery } from '@countersign/core';
 
-/** One question that both engines must answer alike. */
+/** A query on which both engines must agree. */
 export interface Case {
   readonly title: string;
   readonly query: PolicyQuery;
@@ -26,15 +26,15 @@ const question: PolicyQuery = {
 
 const { onBehalfOf: _user, ...forNobody } = context;
 
-/** The question that is allowed, and what each condition of the rule is there for. */
+/** The allowed query, and one query for each condition of the rule. */
 export const cases: readonly Case[] = [
   { title: 'the reviewer, for user_123', query: question, expected: 'allow' },
   { title: 'with roles and two hops', query: among({ depth: 2, via: ['agent-a'] }), expected: 'allow' },
   { title: 'by DPoP, over a link', query: among({ possession: 'dpop', proof: 'signature' }), expected: 'allow' },
   { title: 'another agent', query: by('agent-code-reviewer-02'), expected: 'deny' },
-  { title: 'an id that only begins alike', query: by('agent-code-reviewer-01 '), expected: 'deny' },
+  { title: 'an id that only starts with the right one', query: by('agent-code-reviewer-01 '), expected: 'deny' },
   { title: 'another user', query: among({ onBehalfOf: 'user_124' }), expected: 'deny' },
-  { title: 'nobody', query: { ...question, context: { ...forNobody, depth: 0 } }, expected: 'deny' },
+  { title: 'no user', query: { ...question, context: { ...forNobody, depth: 0 } }, expected: 'deny' },
   {
     title: 'an agent with the name of the user',
     query: { ...question, context: { ...forNobody, onBehalfOfAgent: 'user_123' } },
@@ -42,10 +42,14 @@ export const cases: readonly Case[] = [
   },
   { title: 'another action', query: { ...question, action: 'pr.merge' }, expected: 'deny' },
   { title: 'another repository', query: on('acme/web'), expected: 'deny' },
-  { title: 'a repository in other letters', query: on('Acme/api'), expected: 'deny' },
-  { title: 'nothing handed over', query: among({ scope: [] }), expected: 'deny' },
+  { title: 'a repository in another case', query: on('Acme/api'), expected: 'deny' },
+  { title: 'no delegated scope', query: among({ scope: [] }), expected: 'deny' },
   { title: 'the right to read only', query: among({ scope: ['repo:read'] }), expected: 'deny' },
-  { title: 'a scope that only begins alike', query: among({ scope: ['pr:write:drafts'] }), expected: 'deny' },
+  {
+    title: 'a scope that only starts with the right one',
+    query: among({ scope: ['pr:write:drafts'] }),
+    expected: 'deny',
+  },
 ];
 
 function among(change: Partial<PolicyContext>): PolicyQuery {

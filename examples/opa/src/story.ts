@@ -28,7 +28,7 @@ export async function tellStory({ opa, cedar }: Engines, world: World, terminal:
 }
 
 async function compare({ opa, cedar }: Engines, telling: Telling, { line, good, bad, yes }: Terminal): Promise<void> {
-  telling.scene('Both engines are asked the same');
+  telling.scene('Both engines answer the same queries');
   for (const { title, query, expected } of cases) {
     const byOpa = await opa.decide(query);
     const byCedar = await cedar.decide(query);
@@ -50,7 +50,7 @@ async function guardAnApi({ origin, issuer, agent }: World, telling: Telling): P
   const denied = { status: 403, code: 'policy_denied' };
   await telling.answer('POST /repos/acme/web/pulls', await open(forUser, 'acme/web'), denied);
 
-  telling.scene('With another user behind it, and with nobody');
+  telling.scene('For another user, and for itself');
   const forOther = agent.withToken(await issuer.delegate({ user: 'user_124', agent: agent.id, scope }));
   await telling.answer(path, await open(forOther, 'acme/api'), denied);
   await telling.answer(path, await open(agent, 'acme/api'), denied);

@@ -4,7 +4,7 @@ import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
 import { agentAuth, permit } from '@countersign/express';
 import express, { type Request } from 'express';
 
-/** Everything the story plays with: the API listens on a free port of this machine. */
+/** The parts of the story: the API listens on a free port of this machine. */
 export interface World {
   readonly origin: string;
   readonly issuer: Issuer;

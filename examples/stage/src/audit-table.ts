@@ -7,7 +7,7 @@ const gap = '  ';
 /** Prints the log, one line for each record; below a decision of policy, which policies made it. */
 export function printAuditTable(records: readonly AuditRecord[], { line, dim, good, bad }: Terminal): void {
   const widths = widthsOf([headings, ...records.filter(isVerified).map(verified)]);
-  // Refused before anybody was known: what was claimed stands where actor and action would, so that it passes for neither.
+  // Refused before the sender was known: the claimed identity fills the columns of actor and action, marked as a claim.
   const [time = 0, ...rest] = widths;
   const unverifiedWidths = [time, rest.reduce((sum, width) => sum + gap.length + width)];
   line(dim(row(widths, [...headings, 'decision, outcome'])));

@@ -6,7 +6,7 @@ import { mintDelegation } from '@countersign/delegation';
 export interface Issuer {
   /** For `issuers` of `createGuard`: its name, and the keys that verify its tokens. */
   readonly trusted: IssuerOptions;
-  /** The token by which `user` hands `scope` to `agent`, for five minutes. */
+  /** The token with which `user` delegates `scope` to `agent`, for five minutes. */
   delegate(handOver: { readonly user: string; readonly agent: string; readonly scope: string }): Promise<string>;
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 
-/** A server that listens on a free port of this machine. Its handler may come later: it can then know the origin. */
+/** A server on a free port of this machine. Its handler may be set later, when the origin is known. */
 export interface Loopback {
   readonly server: Server;
   readonly port: number;

@@ -4,7 +4,7 @@ import { abilitiesOf, createTerminal, type Terminal } from './terminal.js';
 
 /** Plays a story in the terminal. The exit code of the process is 0 if every answer was the expected one. */
 export async function playStory(tell: (terminal: Terminal) => Promise<void>): Promise<void> {
-  // A reader that hangs up, as `| head` does, ends the output and not the story.
+  // A closed pipe, as with `| head`, ends the output and not the story.
   process.stdout.on('error', () => undefined);
   const terminal = createTerminal((text) => process.stdout.write(text), abilitiesOf(process.stdout, process.env));
   const { line, yes, good, bad } = terminal;

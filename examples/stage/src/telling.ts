@@ -1,14 +1,14 @@
 import { STATUS_CODES } from 'node:http';
 import type { Terminal } from './terminal.js';
 
-/** What a scene must lead to. */
+/** The expected result of a scene. */
 export interface Expected {
   readonly status: number;
   /** The code of a refusal. */
   readonly code?: string;
 }
 
-/** An answer of the story was not the expected one. */
+/** Thrown when a response of the story is not the expected one. */
 export class UnexpectedTurn extends Error {
   override readonly name = 'UnexpectedTurn';
 }

@@ -1,4 +1,4 @@
-/** Where the story is written, with the signs and colours that the place can show. */
+/** The output of the story, with the signs and colours that it supports. */
 export interface Terminal {
   readonly line: (text?: string) => void;
   readonly yes: string;
@@ -31,7 +31,7 @@ export function createTerminal(write: (text: string) => void, { colour, unicode 
   };
 }
 
-/** Colours only for a person at a terminal who did not ask for none (no-color.org); signs only where text is UTF-8. */
+/** Colours only at a terminal without NO_COLOR (no-color.org); signs only where text is UTF-8. */
 export function abilitiesOf(
   stream: { readonly isTTY?: boolean },
   environment: Readonly<Record<string, string | undefined>>,
