@@ -59,7 +59,7 @@ async function handToBilling(world: World, telling: Telling, forUser: Signer): P
 
 async function handToWorker(world: World, telling: Telling, forBilling: Signer): Promise<Signer> {
   const { worker, tickets } = world;
-  telling.scene(`${billing.id} delegates still less to ${worker.id}, which may not delegate at all`);
+  telling.scene(`The billing agent delegates still less to ${worker.id}, which may not delegate at all`);
   const options = { scope: 'ticket:create', ttlSeconds: 60, maxHops: 0, keyId: worker.keyId };
   const bundle = await forBilling.delegate(worker.id, options);
   tellBundle(telling, bundle, 'ticket:create, for 1 minute, to one key');
