@@ -4,18 +4,16 @@ import {
   type Permits,
   permitCheck,
   permitDecorator,
-  refuseUnguarded,
   type ResourceOf,
 } from '@countersign/core/adapter';
-import type { IncomingMessage } from 'node:http';
-import type { FastifyReply } from 'fastify';
 import { replyTo, type ServedRequest, respondThrough } from './exchange.js';
+import { permitPreHandler } from './lost-permit.js';
 import type { PermitRequest, RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
 export interface PermitRoute {
   readonly config: { readonly permit: RoutePermit | false };
-  readonly preHandler: (request: ServedRequest, reply: object, done: () => void) => void;
+  readonly preHandler: (request: ServedRequest, reply: object, done: (error?: Error) => void) => void;
 }
 
 /**
@@ -43,13 +41,9 @@ export function permit<Request>(
   options: PermitOptions = {},
 ): PermitRoute {
   permitCheck(action, resource, options);
-  if (action === false) return { config: { permit: false }, preHandler };
-  return { config: { permit: { action, resource: resource as RoutePermit['resource'], ...options } }, preHandler };
-}
-
-/** Closes the route if the application has no `agentAuth` at all. */
-function preHandler(request: ServedRequest, reply: object, done: () => void): void {
-  if (!refuseUnguarded(request.raw as IncomingMessage, respondThrough(reply as FastifyReply))) done();
+  if (action === false) return { config: { permit: false }, preHandler: permitPreHandler };
+  const permit = { action, resource: resource as RoutePermit['resource'], ...options };
+  return { config: { permit }, preHandler: permitPreHandler };
 }
 
 const controllers: HandlerHost = {

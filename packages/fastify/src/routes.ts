@@ -2,6 +2,7 @@ import type { Guard } from '@countersign/core';
 import { isPermit, refuseAgent, refuseUnmapped } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { respondThrough } from './exchange.js';
+import { checkPermitKept } from './lost-permit.js';
 import { rootOf } from './outside.js';
 import { type PermitRequest, permitOf } from './route-permit.js';
 
@@ -36,6 +37,7 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
   const routes = closedRoutes.get(root) ?? new Set();
   closedRoutes.set(root, routes);
   app.addHook('onRoute', (route) => {
+    checkPermitKept(route);
     if (!isMapped(route) && closed) routes.add(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onReady', async () => {

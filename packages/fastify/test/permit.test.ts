@@ -420,6 +420,33 @@ describe('permit, misused', () => {
     await app.close();
   });
 
+  const lost = { ...permit('thing.read', thing, { agentsOnly: true }), config: { rateLimit: 1 } as object };
+
+  it('a config that replaces a permit stops the start [G5, D8]', async () => {
+    const { guard } = await guarded();
+    const app = fastify();
+    await app.register(agentAuth, { guard });
+    expect(() => app.get('/x', lost, async () => 'x')).toThrow("/x: 'config' replaces the permit of this route");
+    expect(() => app.get('/y', { ...lost, preHandler: [lost.preHandler] }, async () => 'x')).toThrow(ConfigError);
+    const kept = permit('thing.read', thing);
+    app.get('/z', { ...kept, config: { ...kept.config, rateLimit: 1 } as object }, async () => 'x');
+  });
+
+  it.each([() => signed(), () => unsigned()])(
+    'a config that replaces a permit closes a route declared too early [G5, D8]',
+    async (requested) => {
+      const { guard } = await guarded({ traffic: 'mixed' });
+      const app = fastify();
+      const handler = vi.fn(async () => 'x');
+      app.register(agentAuth, { guard, unmapped: 'authenticated' });
+      app.get('/', lost, handler);
+      const url = await app.listen({ port: 0, host: '127.0.0.1' });
+      expect((await send(url, requested())).status).toBe(500);
+      expect(handler).not.toHaveBeenCalled();
+      await app.close();
+    },
+  );
+
   it.each([
     ['no action', () => permit('', thing)],
     ['no resource', () => permit('thing.read', undefined as unknown as Resource)],
