@@ -1,4 +1,4 @@
-import { closeParts, profileTag } from '@countersign/common';
+import { closeParts, containRejection, profileTag } from '@countersign/common';
 import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
 import type { AgentDirectory } from './keys/directory.js';
@@ -55,6 +55,7 @@ export async function composeGuard(options: GuardOptions): Promise<GuardParts> {
   try {
     return compose(readGuardOptions(options));
   } catch (error) {
+    closePromised(options);
     await closeParts(closableParts(options)).catch(() => undefined);
     throw error;
   }
@@ -152,4 +153,11 @@ function dpopChallenge({ nonces }: DpopRules, now: number): DpopChallenge {
 function closableParts(options: Partial<GuardOptions> | null): { close?(): unknown }[] {
   const { agents, policy, audit, revocations } = options ?? {};
   return [agents, policy, revocations, audit].flat().filter((part) => part !== undefined);
+}
+
+/** Parts that were not awaited are closed once they are made. If one fails, the process must not end before our error is read. */
+function closePromised(options: Partial<GuardOptions> | null): void {
+  for (const part of Object.values(options ?? {}).flat()) {
+    if (part instanceof Promise) containRejection(part.then((made: { close?(): unknown } | null) => made?.close?.()));
+  }
 }

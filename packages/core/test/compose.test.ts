@@ -40,6 +40,33 @@ describe('a guard that cannot be created', () => {
     expect(close).toHaveBeenCalledTimes(4);
   });
 
+  it('closes a part that was not awaited once it is made, and contains its failure [L1]', async () => {
+    const close = vi.fn();
+    const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write } };
+    const made = { findRevoked: () => undefined, close };
+    for (const part of [
+      { policy: Promise.reject(new Error('no folder')) },
+      { agents: Promise.reject(new Error('no file')) },
+      { issuers: Promise.reject(new Error('no keys')) },
+      { revocations: [Promise.resolve(made), Promise.reject(new Error('no file'))] },
+    ]) {
+      await expect(createGuard({ ...options, ...(part as object) })).rejects.toThrow(/promise|'issuers'/);
+    }
+    // A rejection that nobody handles would be reported in a turn after this one.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it.each([
+    { origin: 'https://user:s3cret@api.acme.dev' },
+    { issuers: [{ issuer: 'https://user:s3cret@id.acme.dev' }] },
+    { issuers: [{ issuer: 'https://id.acme.dev', jwksUri: 'http://id.acme.dev/jwks?token=s3cret' }] },
+    { issuers: [{ issuer: 'https://id.acme.dev', jwksUri: 'https://127.0.0.1/jwks#s3cret' }] },
+  ])('quotes no secret of an address: %j [F2]', async (wrong) => {
+    const options = { origin: 'https://api.acme.dev', agents, policy, audit: { write }, ...wrong };
+    await expect(createGuard(options)).rejects.toThrow(/^(?:(?!s3cret)[^])+$/);
+  });
+
   it('waits thirty seconds at most for a part whose close never settles [L2]', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());

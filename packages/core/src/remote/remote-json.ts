@@ -47,11 +47,16 @@ export function readRemoteUrl(owner: string, text: string, options: RemoteOption
 export function checkRemoteUrl(text: string, options: RemoteOptions): Reading<URL> {
   // Also on loopback: what is fetched in clear is asked for by name.
   const read = secureUrl(text, options.dangerouslyAllowHttp === true ? 'anywhere' : 'nowhere');
-  if (!read.ok) return failed(urlProblems[read.problem](text));
+  if (!read.ok) return failed(urlProblems[read.problem](shownOf(text)));
   if (!mayConnect(read.url, options)) {
-    return failed(`'${text}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true`);
+    return failed(`'${shownOf(text)}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true`);
   }
   return { ok: true, value: read.url };
+}
+
+/** Without query and fragment, which may hold a secret. Untyped code passes anything. */
+function shownOf(text: unknown): string {
+  return String(text).replace(/[?#][^]*$/, '');
 }
 
 const urlProblems = {

@@ -15,6 +15,7 @@ export interface Origin {
 /** Reads a configured origin. Plain http is for loopback only: a bearer token would cross the network in clear. */
 export function parseOrigin(value: string, dangerouslyAllowHttp: boolean): Origin {
   const read = secureUrl(value, dangerouslyAllowHttp ? 'anywhere' : 'loopback');
+  if (!read.ok && read.problem === 'has_credentials') throw new ConfigError('origin: take the credentials out of it.');
   if ((!read.ok && read.problem !== 'plain_http') || !/^https?:\/\/[^/?#@\s]+\/?$/i.test(value)) {
     throw new ConfigError(
       `origin: '${value}' is not an origin. Write scheme and host only, like 'https://api.example.com'.`,

@@ -131,6 +131,9 @@ function readAudience(owner: string, { audience }: IssuerOptions): readonly stri
 /** RFC 9207 §2: an https URL without query or fragment. It is not normalised: two spellings are two issuers. */
 function checkIssuerName(issuer: unknown): void {
   const read = secureUrl(issuer, 'loopback');
+  if (!read.ok && read.problem === 'has_credentials') {
+    throw new ConfigError('issuer: take the credentials out of its https URL.');
+  }
   if ((!read.ok && read.problem !== 'plain_http') || !/^https?:\/\/[^\s?#@]+$/.test(String(issuer))) {
     throw new ConfigError(
       `issuer '${String(issuer)}' must be an https URL without query or fragment, exactly as in the tokens' iss.`,
