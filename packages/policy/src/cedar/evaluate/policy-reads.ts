@@ -98,13 +98,30 @@ class ReadsCollector implements PolicyReads {
     for (const value of operands) this.visit(value);
   }
 
-  /** Whether it is a comparison of a value of the context with a string or a pattern. */
+  /** Whether it is a comparison of a value of the context with a literal or a pattern. */
   #comparison(operator: string, operand: unknown): boolean {
     if (!isNode(operand)) return false;
     const { left, right, pattern } = operand;
     if (operator === 'like') return this.#compared(left, patternFromJson(pattern));
+    if (operator === 'contains') return this.#contains(left, literalIn(right));
     if (operator !== '==' && operator !== '!=') return false;
-    return this.#compared(left, textFrom(right)) || this.#compared(right, textFrom(left));
+    return this.#equals(left, literalIn(right)) || this.#equals(right, literalIn(left));
+  }
+
+  #equals(node: unknown, literal: unknown): boolean {
+    if (typeof literal === 'string') return this.#compared(node, new StringPattern([literal]));
+    const path = pathInContext(node);
+    if (path === undefined || !isNode(literal) || !isUid(literal)) return false;
+    this.context.at(path).uids.add(keyFromJson(literal));
+    this.#literal(literal);
+    return true;
+  }
+
+  #contains(node: unknown, literal: unknown): boolean {
+    const path = pathInContext(node);
+    if (path === undefined || typeof literal !== 'string') return false;
+    this.context.at(path).elements.add(literal);
+    return true;
   }
 
   #compared(node: unknown, pattern: StringPattern | undefined): boolean {
@@ -136,6 +153,8 @@ class ReadsCollector implements PolicyReads {
 class CollectedReads implements ValueReads {
   whole = false;
   readonly patterns = new Map<string, StringPattern>();
+  readonly uids = new Set<string>();
+  readonly elements = new Set<string>();
   readonly members = new Map<string, CollectedReads>();
 
   at([name, ...rest]: readonly string[]): CollectedReads {
@@ -163,9 +182,8 @@ function namesFrom(attribute: unknown): readonly string[] | undefined {
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
 }
 
-function textFrom(node: unknown): StringPattern | undefined {
-  if (!isNode(node) || typeof node['Value'] !== 'string') return undefined;
-  return new StringPattern([node['Value']]);
+function literalIn(node: unknown): unknown {
+  return isNode(node) ? node['Value'] : undefined;
 }
 
 function isNode(value: unknown): value is Node {

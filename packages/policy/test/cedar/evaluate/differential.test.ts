@@ -20,7 +20,8 @@ entity Agent in [Role] = { level?: Long } tags Long;
 entity Person in [Group] = { boss?: Person };
 entity Repo in [Org] = { owner?: Agent, keeper?: Person };
 entity Color enum ["a", "b"];
-type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, request?: { method: String, path?: String } };
+type AgentContext = { k1?: Long, k2?: { n?: Long }, user?: User, tags?: Set<String>,
+  request?: { method: String, path?: String } };
 action "g1"; action "g2" in [Action::"g1"];
 action "x" in [Action::"g2"] appliesTo { principal: [Agent], resource: [Repo, Role, Color, Agent], context: AgentContext };
 action "y" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };
@@ -107,6 +108,11 @@ const condition = fc.oneof(
   ),
   literal('Group', 'User').map((it) => `context.user in ${it}`),
   literal('User').map((it) => `context.user == ${it}`),
+  literal('User').map((it) => `context has user && ${it} != context.user`),
+  literal('Agent', 'User').map((it) => `context has user && (context.user == ${it} || context.user has level)`),
+  id.map((it) => `context.tags.contains(${JSON.stringify(it)})`),
+  id.map((it) => `context has tags && !context.tags.contains(${JSON.stringify(it)})`),
+  id.map((it) => `context has tags && (context.tags.contains(${JSON.stringify(it)}) || context.tags.isEmpty())`),
   literal('Group').map((it) => `resource has keeper && resource.keeper in ${it}`),
   literal('Group').map((it) => `resource has keeper && resource.keeper has boss && resource.keeper.boss in ${it}`),
   literal('Role').map((it) => `principal in ${it}`),
@@ -236,6 +242,7 @@ const circumstances = fc.record({
   context: fc.record({
     k1: value(fc.constantFrom(0, 1, 2)),
     k2: value(fc.constantFrom({}, { n: 0 }, { n: 1 })),
+    tags: value(fc.array(id, { maxLength: 3 })),
     request: value(
       fc
         .record({

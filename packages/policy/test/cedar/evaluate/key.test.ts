@@ -4,13 +4,26 @@ import { type Cedar, freshCedar } from '../../../src/cedar/instance/instance.js'
 import { readPolicySet } from '../../../src/cedar/load/read-policy-set.js';
 import { AGENT_VOCABULARY } from '../../../src/cedar/load/schema.js';
 import { cedarRequest } from '../../../src/cedar/request/request.js';
+import type { PolicyContext } from '../../../src/engine.js';
 import { reviewerQuery } from '../../query.js';
 
 const SCHEMA =
   'entity Repo; action "pr.create" appliesTo { principal: [Agent], resource: [Repo], context: AgentContext };';
 
+type Difference = Partial<PolicyContext>;
+
+const toPath = (path: string): Difference => ({ request: { method: 'POST', path } });
+
 /** Evaluates requests that differ in path, and lists for each its decision and the context that Cedar received. */
-async function evaluated(condition: string, paths: readonly string[], schema?: string): Promise<[string, unknown][]> {
+function evaluated(condition: string, paths: readonly string[], schema?: string): Promise<[string, unknown][]> {
+  return evaluatedEach(condition, paths.map(toPath), schema);
+}
+
+async function evaluatedEach(
+  condition: string,
+  differences: readonly Difference[],
+  schema?: string,
+): Promise<[string, unknown][]> {
   const texts = {
     policies: { 'p.cedar': `permit(principal, action, resource) when { ${condition} };` },
     ...(schema === undefined ? {} : { schema: { 's.cedarschema': schema } }),
@@ -27,10 +40,10 @@ async function evaluated(condition: string, paths: readonly string[], schema?: s
     },
   };
   const live = await LivePolicies.start(reading.set, observed);
-  return paths.map((path) => {
+  return differences.map((difference, number) => {
     received = 'nothing';
-    const query = reviewerQuery({ resource: { type: 'Repo', id: path } });
-    const request = cedarRequest({ ...query, context: { ...query.context, request: { method: 'POST', path } } });
+    const query = reviewerQuery({ resource: { type: 'Repo', id: String(number) } });
+    const request = cedarRequest({ ...query, context: { ...query.context, ...difference } });
     if (!request.ok) throw new Error(request.problem);
     const evaluation = live.evaluate(request.request);
     return [evaluation.ok ? evaluation.decision : 'error', received];
@@ -76,6 +89,54 @@ describe.each([
   ])('is evaluated if a policy also reads it in another way: %#', async (condition) => {
     expect(calls(await evaluated(condition, ['/a', '/b', '/a'], schema))).toBe(2);
   });
+});
+
+describe.each([
+  ['without a schema', undefined],
+  ['with a schema', SCHEMA],
+])('a user, %s', (_title, schema) => {
+  const users = ['ann', 'bob', 'cid', 'ann', 'dan'].map((onBehalfOf) => ({ onBehalfOf }));
+
+  it('is a hit if policies compare it with others', async () => {
+    const condition =
+      'context has onBehalfOf && context.onBehalfOf != User::"ann" && User::"bob" != context.onBehalfOf';
+    const rows = await evaluatedEach(condition, users, schema);
+    expect(decisions(rows)).toEqual(['deny', 'deny', 'allow', 'deny', 'allow']);
+    expect(calls(rows)).toBe(3);
+  });
+
+  it('is a hit if no policy reads it', async () => {
+    expect(calls(await evaluatedEach('context.depth < 9', users, schema))).toBe(1);
+  });
+
+  it.each([
+    '[User::"ann"].contains(context.onBehalfOf)',
+    'context.onBehalfOf == (if context.proof == "issuer" then User::"ann" else User::"bob")',
+  ])('is evaluated if a policy reads it in another way: %#', async (condition) => {
+    const rows = await evaluatedEach(`context has onBehalfOf && ${condition}`, users, schema);
+    expect(decisions(rows)).toEqual(['allow', 'deny', 'deny', 'allow', 'deny']);
+    expect(calls(rows)).toBe(4);
+  });
+});
+
+describe.each([
+  ['without a schema', undefined],
+  ['with a schema', SCHEMA],
+])('a scope, %s', (_title, schema) => {
+  const scopes = [['a', 'b'], ['b', 'c', 'a'], ['c'], [], ['b', 'd']].map((scope) => ({ scope }));
+
+  it('is a hit if it contains the same of what policies ask for', async () => {
+    const rows = await evaluatedEach('context.scope.contains("a") && context.scope.contains("b")', scopes, schema);
+    expect(decisions(rows)).toEqual(['allow', 'allow', 'deny', 'deny', 'deny']);
+    expect(calls(rows)).toBe(3);
+  });
+
+  it.each(['context.scope.isEmpty()', '["a", "b"].containsAll(context.scope)', 'context.scope == ["b", "a"]'])(
+    'is evaluated if a policy reads it in another way: %#',
+    async (condition) => {
+      expect(calls(await evaluatedEach(`context.scope.contains("a") || ${condition}`, scopes, schema))).toBe(5);
+    },
+  );
 });
 
 it('Cedar receives only the members of a record that a policy reads', async () => {
