@@ -275,7 +275,7 @@ const PLAIN: Drawn = {
   action: X,
   resource: { type: 'Role', id: 'd' },
   user: undefined,
-  context: { k1: undefined, k2: undefined, request: undefined },
+  context: { k1: undefined, k2: undefined, tags: undefined, request: undefined },
   level: undefined,
   userLevel: undefined,
   roles: [],
