@@ -163,8 +163,13 @@ onEveryHost('An outage of ours gets 503', (api) => {
     expect(records[0]).toMatchObject({ actor: { id: reviewerId }, action: 'pr.create' });
   });
 
-  it('when a policy engine answers neither allow nor deny [D3]', async () => {
-    const answer = { decision: 'maybe', cause: 'policy', policies: [], policySet: '', errors: [] } as never;
+  it.each([
+    ['neither allow nor deny', { decision: 'maybe' }],
+    ['a policy set that is no text', { policySet: Array.from({ length: 10_000 }, (_, index) => index) }],
+    ['policies that are no texts', { policies: [{ id: 'x' }] }],
+  ])('when a policy engine answers %s [D3, L3]', async (_title, wrong) => {
+    const right = { decision: 'allow', cause: 'policy', policies: [], policySet: '', errors: [] };
+    const answer = { ...right, ...wrong } as never;
     const failing = await api.variant({ start: { guard: { policy: { scopeVocabulary: [], decide: () => answer } } } });
     await failing.denies(await failing.pull(), 403, 'policy_error');
   });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { AgentError, createAgent, type Signer } from '@countersign/agent';
-import { credentialFields } from '@countersign/common';
+import { credentialFields, escapeUnprintable } from '@countersign/common';
 import { CliError, exitCodes, messageOf } from '../cli-error.js';
 import { hintFor } from '../hints.js';
 import { coloursFor, type Io } from '../io.js';
@@ -74,9 +74,14 @@ async function printAnswer(response: Response, io: Io): Promise<number> {
   }
   const text = await response.text();
   const problem = problemIn(text);
-  io.out(isTerminal(io) ? `${withoutExplanation(text, problem)}\n` : text);
+  io.out(isTerminal(io) ? `${printableLines(withoutExplanation(text, problem))}\n` : text);
   io.err(`${coloursFor(io.colour.err).red('countersign:')} refused with ${statusLine(response)}${inWords(problem)}\n`);
   return exitCodes.refused;
+}
+
+/** The body of a refusal may quote what anybody sent. */
+function printableLines(text: string): string {
+  return text.split('\n').map(escapeUnprintable).join('\n');
 }
 
 const LINE_FEED = 0x0a;

@@ -37,7 +37,10 @@ beforeAll(async () => {
           const { status, headers, body: problem } = refusalResponse(explained, 'sig=()');
           res.writeHead(status, { ...headers }).end(problem);
         } else if (target === '/line') res.end('a line\n');
-        else if (target === '/missing') res.writeHead(404).end('no such page');
+        else if (target === '/hostile') {
+          const problem = '{"title": "\u202e\u009b2J"}\n\u001b[2J';
+          res.writeHead(403, { 'content-type': 'application/problem+json' }).end(problem);
+        } else if (target === '/missing') res.writeHead(404).end('no such page');
         else if (target === '/moved') res.writeHead(302, { location: '/refused' }).end('over there');
         else res.writeHead(200, { 'x-answer': 'yes' }).end(Buffer.from([0x6f, 0x6b, 0xff]));
       });
@@ -166,6 +169,13 @@ describe('curl', () => {
     const { explanation: _explanation, ...rest } = JSON.parse(piped.out) as Record<string, unknown>;
     expect(shown).toEqual({ code: 22, out: `${JSON.stringify(rest)}\n`, err: piped.err });
     expect(piped.err).toMatch(/^ {2}Denied: x\.\n {4}pr\.cedar#drafts\\u\{1b\}\[2J\n$/m);
+  });
+
+  it('prints no character of a refusal that a terminal obeys [F1]', async () => {
+    const asked = ['curl', 'GET', `${url}/hostile`, '-k', keyFile];
+    const { out } = await runCli(asked, { columns: () => 80 });
+    expect(out).toBe('{"title": "\\u202e\\u009b2J"}\n\\u001b[2J\n');
+    expect((await runCli(asked)).out).toContain('\u001b[2J');
   });
 
   it.each([

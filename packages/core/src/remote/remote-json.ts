@@ -49,7 +49,9 @@ export function checkRemoteUrl(text: string, options: RemoteOptions): Reading<UR
   const read = secureUrl(text, options.dangerouslyAllowHttp === true ? 'anywhere' : 'nowhere');
   if (!read.ok) return failed(urlProblems[read.problem](shownOf(text)));
   if (!mayConnect(read.url, options)) {
-    return failed(`'${shownOf(text)}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true`);
+    return failed(
+      `'${shownOf(text)}' is not a public address. If it is meant, set dangerouslyAllowPrivateAddresses: true`,
+    );
   }
   return { ok: true, value: read.url };
 }

@@ -109,7 +109,8 @@ class Engine implements CedarEngine {
     const live = this.#live;
     const decisions: CedarDecision[] = [];
     const nextTurn = yieldEvery();
-    for (const resource of resources) {
+    // A copy: the caller may change its list between two of them.
+    for (const resource of [...resources]) {
       decisions.push(decideWith(live, { ...query, resource }));
       await nextTurn();
     }

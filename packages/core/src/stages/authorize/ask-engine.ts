@@ -53,10 +53,12 @@ function decisionOrFault(value: unknown): PolicyDecision | Refusal {
 
 function isDecision(value: unknown): value is PolicyDecision {
   if (typeof value !== 'object' || value === null) return false;
-  const { decision, cause, policies, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
+  const { decision, cause, policies, policySet, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
   return (
     (decision === 'allow' || decision === 'deny') &&
     (cause === 'policy' || cause === 'error') &&
+    // Recorded as they are: only text is bounded, and a line that is too long would end the audit log.
+    [policySet, policies, errors].flat().every((text) => typeof text === 'string') &&
     Array.isArray(policies) &&
     Array.isArray(errors)
   );
