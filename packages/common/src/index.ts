@@ -23,6 +23,7 @@ export { type LiveFileOptions, openLiveFile, readFollowing } from './files/live-
 export { LiveFiles, type ReloadResult } from './files/live-files.js';
 export { fileBehind, listFolder } from './files/regular-file.js';
 // time
+export { aborted } from './time/aborted.js';
 export { answerInTime } from './time/answer-in-time.js';
 export { closeParts } from './time/close-parts.js';
 export { containRejection } from './time/contain-rejection.js';

@@ -1,5 +1,4 @@
-import { aborted } from '../remote/aborted.js';
-import { checkOptionNames, ConfigError, LruCache, readClock, errorMessage } from '@countersign/common';
+import { aborted, checkOptionNames, ConfigError, LruCache, readClock, errorMessage } from '@countersign/common';
 import type { AgentDirectory, KeyLookup } from './directory.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
 import { isThumbprint } from './remote-directory.js';

@@ -1,8 +1,15 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
-import { aborted } from './aborted.js';
-import { ConfigError, failed, parseStrictJson, readBounded, type Reading, secureUrl } from '@countersign/common';
+import {
+  aborted,
+  ConfigError,
+  failed,
+  parseStrictJson,
+  readBounded,
+  type Reading,
+  secureUrl,
+} from '@countersign/common';
 import { isPublicAddress, lookupPublic } from './public-addresses.js';
 
 /** Switches for networks where keys are not served over https from a public address. */
