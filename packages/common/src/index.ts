@@ -51,4 +51,5 @@ export {
 // values
 export { deepFreeze } from './values/deep-freeze.js';
 export { LruCache } from './values/lru-cache.js';
+export { type PrivateField, privateField } from './values/private-field.js';
 export { Stamp } from './values/stamp.js';

@@ -6,6 +6,7 @@ import {
   markHandler,
   markOf,
   onAssigned,
+  privateField,
   refuseUnmapped,
 } from '@countersign/core/adapter';
 import type { ExpressRequest, Next } from './request-types.js';
@@ -32,9 +33,17 @@ interface RoutedRequest extends ExpressRequest {
   params: object;
 }
 
-const watched = new WeakSet<ExpressRequest>();
-/** Requests that have entered a Route since they were admitted. */
-const entered = new WeakSet<ExpressRequest>();
+/** What is known of the Route of a watched request. */
+interface RouteWatch {
+  /** Whether the request has entered a Route since it was admitted. */
+  entered: boolean;
+  /** Whether the Route that it is in refuses it. */
+  refuses: boolean;
+  /** Whether its parameters are hidden while `refuses`. */
+  hidesParams: boolean;
+}
+
+const watches = privateField<RoutedRequest, RouteWatch>();
 const closedRoutes = new WeakSet<Route>();
 
 /**
@@ -43,23 +52,31 @@ const closedRoutes = new WeakSet<Route>();
  */
 export function watchRoutes(request: ExpressRequest, agentAuth: HandlerMark): void {
   const req = request as RoutedRequest;
-  if (watched.has(req) || callerOf(req) === undefined) return;
-  watched.add(req);
-  if (isWithinRoute(req, agentAuth)) entered.add(req);
+  if (watches.get(req) !== undefined || callerOf(req) === undefined) return;
+  watches.set(req, { entered: isWithinRoute(req, agentAuth), refuses: false, hidesParams: false });
+  watchRoute(req);
+}
+
+const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (req, route) => {
+  const watch = watches.get(req) as RouteWatch;
+  watch.refuses = false;
+  if (route === undefined) return;
+  watch.entered = true;
+  if (!closesUnmapped(req)) return;
+  close(route);
+  watch.refuses = isUnmapped(handlersOf(route, req));
+  if (watch.refuses) hideParams(req, watch);
+});
+
+/** Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing. */
+function hideParams(req: RoutedRequest, watch: RouteWatch): void {
+  if (watch.hidesParams) return;
+  watch.hidesParams = true;
   let { params } = req;
-  let hidden = false;
-  onAssigned(req, 'route', (route) => {
-    if (route !== undefined) {
-      entered.add(req);
-      if (closesUnmapped(req)) close(route);
-    }
-    hidden = route !== undefined && closesUnmapped(req) && isUnmapped(handlersOf(route, req));
-  });
-  // Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing.
   Object.defineProperty(req, 'params', {
     configurable: true,
     enumerable: true,
-    get: () => (hidden ? {} : params),
+    get: () => (watch.refuses ? {} : params),
     set(assigned: object) {
       params = assigned;
     },
@@ -78,7 +95,7 @@ export async function refuseWithin(request: ExpressRequest, agentAuth: HandlerMa
  * handler calls it. Express does not tell when a Route is left, so after one nothing covers the routes below.
  */
 export function isBeforeRoutes(request: ExpressRequest): boolean {
-  return !entered.has(request);
+  return watches.get(request as RoutedRequest)?.entered !== true;
 }
 
 /** Whether a handler belongs to the Route that the request is in, and is not mounted before it. */

@@ -37,8 +37,10 @@ const closedStacks = new WeakSet<readonly unknown[]>();
  * routes, and before they read the handlers of these.
  */
 export function watchRouters(context: KoaContext): void {
-  if (closesUnmapped(context.req)) onAssigned(context as RoutedContext, 'router', close);
+  if (closesUnmapped(context.req)) watchRouter(context as RoutedContext);
 }
+
+const watchRouter = onAssigned<RoutedContext, 'router'>('router', (_context, router) => void close(router));
 
 /**
  * Refuses if `agentAuth` itself is a handler of a router, which has chosen the handlers of this request by then: what

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { privateField } from '@countersign/common';
 import type { Guard } from '../guard.js';
 import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
@@ -35,10 +36,10 @@ export interface Progress {
   refused: Refusal | undefined;
 }
 
-// Kept beside the request, not on it: an earlier middleware or a request body cannot forge an entry here.
-const admissions = new WeakMap<IncomingMessage, Admission>();
+// Private fields: an earlier middleware or a request body cannot forge them.
+const admissions = privateField<IncomingMessage, Admission>();
 // Not a part of `Admission`, because applications can reach that one and must not write here.
-const progresses = new WeakMap<IncomingMessage, Progress>();
+const progresses = privateField<IncomingMessage, Progress>();
 
 /** Must follow `beginProgress`: an admitted request always has a progress. */
 export function rememberAdmission(request: IncomingMessage, admission: Admission): void {

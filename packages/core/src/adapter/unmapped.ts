@@ -41,27 +41,6 @@ export async function refuseAgent(request: IncomingMessage, route: string): Prom
   return true;
 }
 
-/**
- * Calls back with each value that is assigned to a property: routers assign the route that they have found, before they
- * run it. The property becomes the object's own, even if the framework gives the object another prototype.
- */
-export function onAssigned<Holder extends object, Key extends keyof Holder>(
-  holder: Holder,
-  property: Key,
-  callback: (value: Holder[Key]) => void,
-): void {
-  let value = holder[property];
-  Object.defineProperty(holder, property, {
-    configurable: true,
-    enumerable: true,
-    get: () => value,
-    set(assigned: Holder[Key]) {
-      value = assigned;
-      callback(assigned);
-    },
-  });
-}
-
 /** Paths contain ids, so without a bound every request could count as a route of its own. */
 const maxReportedRoutes = 20;
 

@@ -1,0 +1,37 @@
+import { privateField } from '@countersign/common';
+
+/** Leads an accessor to its object, also from a proxy of the object and from one that inherits from it. */
+const itself = Symbol('countersign.itself');
+
+/**
+ * Makes a function that watches a property of an object: it calls back with each value that is assigned to it. Routers
+ * assign the route that they have found, before they run it. The property becomes the object's own, even if the framework
+ * gives the object another prototype.
+ *
+ * All objects share one pair of accessors. With a pair for each, V8 would turn every request into a dictionary, in which
+ * each later access to any property is a search.
+ */
+export function onAssigned<Holder extends object, Key extends keyof Holder>(
+  property: Key,
+  callback: (holder: Holder, value: Holder[Key]) => void,
+): (holder: Holder) => void {
+  type Value = Holder[Key];
+  const values = privateField<Holder, Value>();
+  const accessors = {
+    configurable: true,
+    enumerable: true,
+    get(this: { readonly [itself]: Holder }): Value | undefined {
+      return values.get(this[itself]);
+    },
+    set(this: { readonly [itself]: Holder }, assigned: Value) {
+      const holder = this[itself];
+      values.set(holder, assigned);
+      callback(holder, assigned);
+    },
+  };
+  return (holder) => {
+    values.set(holder, holder[property]);
+    Object.defineProperty(holder, itself, { value: holder });
+    Object.defineProperty(holder, property, accessors);
+  };
+}
