@@ -107,10 +107,11 @@ class Engine implements CedarEngine {
   ): Promise<readonly CedarDecision[]> {
     // All decisions of a list use one policy set, also if replace() runs between two of them.
     const live = this.#live;
+    // The caller may change its list between two of them.
+    const listed = [...resources];
     const decisions: CedarDecision[] = [];
     const nextTurn = yieldEvery();
-    // A copy: the caller may change its list between two of them.
-    for (const resource of [...resources]) {
+    for (const resource of listed) {
       decisions.push(decideWith(live, { ...query, resource }));
       await nextTurn();
     }

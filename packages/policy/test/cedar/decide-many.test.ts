@@ -34,6 +34,16 @@ it('decideMany uses one policy set when replace() runs meanwhile [D13]', async (
   );
 });
 
+it('decideMany decides the list that it was given when its caller changes it meanwhile [J6]', async () => {
+  const engine = await cedarFromText({ policies: POLICIES });
+  const resources = Array.from({ length: 9 }, (_each, n) => ({ type: 'Repo', id: `acme/${n}` }));
+  const deciding = engine.decideMany(query, resources);
+  resources.reverse();
+  resources.length = 5;
+  const allowed = (await deciding).map(({ decision }) => decision === 'allow');
+  expect([allowed.length, allowed.indexOf(true)]).toEqual([9, 7]);
+});
+
 it('decideMany yields to the event loop during a long list', async () => {
   const engine = await cedarFromText({
     policies: 'permit(principal, action, resource) when { resource.n.contains("x") };',
