@@ -9,4 +9,6 @@ export {
 export type { Denial } from './decide/denial.js';
 export type { JsonRpcError, JsonRpcRequest } from './decide/json-rpc.js';
 export type { McpRules, MethodRule, ToolRule } from './decide/rules.js';
+export { guardMcpHttp, type McpHttpOptions } from './http/guard-mcp-http.js';
+export type { FetchHandler } from './http/upstream.js';
 export { mcpSchema } from './schema.js';

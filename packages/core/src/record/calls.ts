@@ -15,7 +15,7 @@ export type CallDescription = Omit<AuditCall, 'id'>;
 
 /** How a call ended. `code`: of the refusal or error that ended it. */
 export interface CallResult {
-  readonly result: Exclude<AuditOutcome['result'], 'aborted'>;
+  readonly result: AuditOutcome['result'];
   readonly code?: string;
 }
 

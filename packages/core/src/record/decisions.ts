@@ -32,6 +32,11 @@ export interface Decisions {
    * If no request of the caller is being served, each of its decisions is refused with `not_authenticated`.
    */
   begin(caller: Caller, call: CallDescription): Call;
+  /**
+   * Why a caller no longer counts: something in its chain has expired or was revoked since, or its request is not being
+   * served. Ask while a long answer is being sent; a decision asks by itself. Undefined: it still counts. Not recorded.
+   */
+  revalidate(caller: Caller): Promise<Refusal | undefined>;
   /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
   unmapped(caller: Caller, route: string): Promise<Refusal>;
 }
@@ -56,6 +61,10 @@ export function createDecisions(parts: RecordedDecisionParts): Decisions {
     ) =>
       served.decide<Filtered<Item>>(caller, (request) => deciders.filter(caller, { action, items, requires }, request)),
     begin: (caller, call) => beginCall(caller, call, { recorder, served, outcomes, deciders }),
+    async revalidate(caller) {
+      const request = served.find(caller);
+      return request === undefined || request.completed ? refusal('not_authenticated') : await request.revalidate();
+    },
     async unmapped(caller, route) {
       const request = served.find(caller);
       if (request === undefined) return refusal('not_authenticated');

@@ -52,6 +52,17 @@ describe('A call within a request', () => {
     expect(await call.authorize(permission)).toMatchObject({ ok: false, refusal: { code: 'agent_suspended' } });
   });
 
+  it('has a caller that can be asked about without a decision, while its request is being served', async () => {
+    const { guard, audit } = await guarded();
+    const [caller, other] = [await letIn(guard), await letIn(guard)];
+    expect(await guard.revalidate(caller)).toBeUndefined();
+    await guard.complete(other, { result: 'finished', status: 200 });
+    expect(await guard.revalidate(other)).toMatchObject({ code: 'not_authenticated' });
+    guard.revocations.revoke({ agent: 'agent-a' });
+    expect(await guard.revalidate(caller)).toMatchObject({ code: 'agent_suspended' });
+    expect(phases(audit.records)).toEqual(['outcome finished']);
+  });
+
   it('allows nothing after its end, also if it ends during the decision', async () => {
     const answer = new Deferred<typeof allow>();
     const { guard, audit } = await guarded({ policy: engine(() => answer.promise) });

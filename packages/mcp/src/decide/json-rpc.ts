@@ -13,6 +13,8 @@ export interface JsonRpcError {
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export const errorCodes = {
+  parseError: -32700,
+  invalidRequest: -32600,
   methodNotFound: -32601,
   invalidParams: -32602,
   internal: -32603,
@@ -20,6 +22,10 @@ export const errorCodes = {
   unauthorized: -32001,
   /** By the guard: free in both revisions of the specification. */
   forbidden: -32003,
+  /** As the official SDK answers for a session that it does not know. */
+  noSession: -32001,
+  /** A field of HTTP and the body disagree (MCP 2026-07-28). */
+  headerMismatch: -32020,
 } as const;
 
 export function isJsonObject(value: unknown): value is JsonObject {

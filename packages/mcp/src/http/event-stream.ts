@@ -1,0 +1,103 @@
+import { isJsonObject } from '../decide/json-rpc.js';
+
+/** Most characters of one event: a server that never ends one must not fill our memory. */
+const maxEventLength = 16 * 1024 * 1024;
+
+/** What becomes of a message of the server: the very same value passes as it came, undefined is dropped. */
+export type MapMessage = (message: unknown) => Promise<unknown>;
+
+/**
+ * Applies `map` to the messages of an event stream (WHATWG HTML §9.2), however the stream is cut into chunks. Each event
+ * goes on as soon as it is whole; an unfinished one at the end is dropped, as clients do. A message that does not change
+ * keeps its text. Data that is no JSON object is dropped: no client takes it for a message.
+ *
+ * @throws Error when an event is longer than 16 Mi characters.
+ */
+export async function* filterEvents(
+  chunks: AsyncIterable<Uint8Array>,
+  map: MapMessage,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const encoder = new TextEncoder();
+  for await (const event of eventsOf(chunks)) {
+    const filtered = await filterEvent(event, map);
+    if (filtered !== undefined) yield encoder.encode(`${filtered.join('\n')}\n\n`);
+  }
+}
+
+/** The lines of each event, without the blank one that ends it. */
+async function* eventsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string[], void, undefined> {
+  const decoder = new TextDecoder();
+  const lines = new Lines();
+  let event: string[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    for (const line of lines.add(decoder.decode(chunk, { stream: true }))) {
+      if (line !== '') {
+        length += line.length;
+        event.push(line);
+      } else if (event.length > 0) {
+        yield event;
+        event = [];
+        length = 0;
+      }
+    }
+    if (length + lines.pendingLength > maxEventLength) throw new Error('an event of the server is too long');
+  }
+}
+
+/** Cuts text into lines that end with CR, LF or both. Each character is read once. */
+class Lines {
+  #pending: string[] = [];
+  #endedWithReturn = false;
+  pendingLength = 0;
+
+  add(text: string): string[] {
+    if (text === '') return [];
+    // The line has ended with the CR of the chunk before.
+    const rest = this.#endedWithReturn && text.startsWith('\n') ? text.slice(1) : text;
+    this.#endedWithReturn = text.endsWith('\r');
+    const pieces = rest.split(/\r\n|\r|\n/);
+    const last = pieces.pop() ?? '';
+    const lines = pieces.map((piece) => this.#complete(piece));
+    if (last !== '') this.#pending.push(last);
+    this.pendingLength += last.length;
+    return lines;
+  }
+
+  #complete(piece: string): string {
+    if (this.pendingLength === 0) return piece;
+    const line = [...this.#pending, piece].join('');
+    this.#pending = [];
+    this.pendingLength = 0;
+    return line;
+  }
+}
+
+async function filterEvent(lines: string[], map: MapMessage): Promise<string[] | undefined> {
+  const data = lines.filter(isData).map(dataOf).join('\n');
+  // Comments, and the event that primes the client with an id.
+  if (data.trim() === '') return lines;
+  const message = parsed(data);
+  if (!isJsonObject(message) && !Array.isArray(message)) return undefined;
+  const mapped = await map(message);
+  if (mapped === message) return lines;
+  return mapped === undefined
+    ? undefined
+    : [...lines.filter((line) => !isData(line)), `data: ${JSON.stringify(mapped)}`];
+}
+
+function isData(line: string): boolean {
+  return line === 'data' || line.startsWith('data:');
+}
+
+function dataOf(line: string): string {
+  return line.slice('data:'.length).replace(/^ /, '');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

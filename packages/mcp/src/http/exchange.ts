@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller, Guard } from '@countersign/core';
+import type { McpDecisions } from '../decide/decisions.js';
+import type { JsonRpcError } from '../decide/json-rpc.js';
+import type { ReadRules } from '../decide/rules.js';
+import type { RequestId } from '../wire/message.js';
+import type { Seal } from './seal.js';
+import type { Upstream } from './upstream.js';
+
+/** What all requests of one guarded server share. */
+export interface HttpParts {
+  readonly upstream: Upstream;
+  readonly rules: ReadRules;
+  readonly seal: Seal;
+  readonly ownHeaders: Headers;
+  readonly maxMessageBytes: number;
+}
+
+/** One request of a verified caller, with its response. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly guard: Guard;
+  readonly caller: Caller;
+  readonly decisions: McpDecisions;
+}
+
+/** Answers with a JSON-RPC error; does nothing once an answer has begun. */
+export function answerError(
+  { response }: Pick<Exchange, 'response'>,
+  status: number,
+  { code, message, data }: JsonRpcError,
+  { id = null, headers = {} }: { readonly id?: RequestId | null; readonly headers?: Record<string, string> } = {},
+): void {
+  const error = { code, message, ...(data !== undefined && { data }) };
+  answerJson({ response }, status, { jsonrpc: '2.0', id, error }, headers);
+}
+
+export function answerJson(
+  { response }: Pick<Exchange, 'response'>,
+  status: number,
+  message: unknown,
+  headers: Record<string, string> = {},
+): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers });
+  response.end(JSON.stringify(message));
+}

@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { checkOptionNames, ConfigError, type Guard } from '@countersign/core';
+import { admissionOf, admitEveryAgent, markHandler, sendRefusal } from '@countersign/core/adapter';
+import { createMcpDecisions, type McpDecisions } from '../decide/decisions.js';
+import { type McpRules, readRules } from '../decide/rules.js';
+import type { HttpParts } from './exchange.js';
+import { createSeal } from './seal.js';
+import { serve } from './serve.js';
+import { type FetchHandler, upstreamOf } from './upstream.js';
+
+export interface McpHttpOptions extends McpRules {
+  /** Fields that every request to the server carries, such as its own credentials. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * The secret that binds sessions to their callers, at least 32 bytes. Give the same one to all processes that serve an
+   * endpoint. Default: a random one for this process.
+   */
+  readonly sealKey?: Uint8Array;
+  /** Most bytes of one message of a client. More is refused with 413. Default 4 MiB. */
+  readonly maxMessageBytes?: number;
+}
+
+const optionNames: readonly string[] = [
+  'tools',
+  'methods',
+  'headers',
+  'sealKey',
+  'maxMessageBytes',
+] satisfies readonly (keyof McpHttpOptions)[];
+
+/**
+ * Guards an MCP server over HTTP by what stands on the wire, so that the server may be in any language, or have its SDK
+ * bundled. Mount it behind `agentAuth`, before any body parser, for all methods of the endpoint. Every call is one
+ * decision; lists show what the caller may use; the credentials of the caller do not reach the server.
+ *
+ * @param server the URL of the server's endpoint, or its fetch handler in this process
+ * @throws ConfigError which says what to do.
+ * @example
+ * ```ts
+ * app.use(agentAuth(guard));
+ * app.all('/mcp', guardMcpHttp('http://127.0.0.1:4831/mcp'));
+ * ```
+ */
+export function guardMcpHttp(
+  server: string | URL | FetchHandler,
+  options: McpHttpOptions = {},
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  checkOptionNames('guardMcpHttp', options, optionNames);
+  const parts = readParts(server, options);
+  const { tools, methods } = options;
+  const rules: McpRules = { ...(tools && { tools }), ...(methods && { methods }) };
+  const known = new WeakMap<Guard, McpDecisions>();
+
+  function decisionsOf(guard: Guard): McpDecisions {
+    const decisions = known.get(guard) ?? createMcpDecisions(guard, rules);
+    known.set(guard, decisions);
+    return decisions;
+  }
+
+  async function guardMcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Each call is decided on its own, so the request needs no decision.
+    if (!(await admitEveryAgent(request, request, (refused) => sendRefusal(response, refused)))) return;
+    const admission = admissionOf(request);
+    if (admission === undefined) return;
+    const { guard, caller, refuse, refuseUnmarked } = admission;
+    if (caller === undefined) refuse(await refuseUnmarked());
+    else await serve({ request, response, guard, caller, decisions: decisionsOf(guard) }, parts);
+  }
+
+  return markHandler(guardMcp, { role: 'permit' });
+}
+
+function readParts(server: string | URL | FetchHandler, options: McpHttpOptions): HttpParts {
+  const { headers = {}, sealKey, maxMessageBytes = 4 * 1024 * 1024 } = options;
+  if (sealKey !== undefined && !(sealKey instanceof Uint8Array && sealKey.length >= 32)) {
+    throw new ConfigError("guardMcpHttp: 'sealKey' must be at least 32 random bytes.");
+  }
+  if (!Number.isSafeInteger(maxMessageBytes) || maxMessageBytes < 1024) {
+    throw new ConfigError("guardMcpHttp: 'maxMessageBytes' must be a whole number, at least 1024.");
+  }
+  const rules = readRules('guardMcpHttp', options);
+  return {
+    upstream: upstreamOf(server),
+    rules,
+    seal: createSeal(sealKey),
+    ownHeaders: readHeaders(headers),
+    maxMessageBytes,
+  };
+}
+
+function readHeaders(headers: Readonly<Record<string, string>>): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new ConfigError("guardMcpHttp: 'headers' must be fields of HTTP, like { authorization: 'Bearer …' }.");
+  }
+}

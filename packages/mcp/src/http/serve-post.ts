@@ -1,0 +1,99 @@
+import { refusal } from '@countersign/core';
+import type { Denial } from '../decide/denial.js';
+import { errorCodes, type JsonRpcError } from '../decide/json-rpc.js';
+import type { ReadRules } from '../decide/rules.js';
+import { answerError, answerJson, type Exchange, type HttpParts } from './exchange.js';
+import { ambiguity } from '../wire/ambiguity.js';
+import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
+import { disagreeingField } from './mirrored-fields.js';
+import { readBody } from './read-body.js';
+import { relay } from './relay.js';
+import { openState } from './request-state.js';
+
+/** Decides about the message in the body, and passes its very bytes on if it may run. */
+export async function servePost(exchange: Exchange, headers: Headers, parts: HttpParts): Promise<void> {
+  const body = await readBody(exchange.request, parts.maxMessageBytes);
+  if (!body.ok) {
+    answerUnread(exchange, body.problem, parts);
+    return;
+  }
+  const reading = readMessage(body.bytes);
+  if (!reading.ok) {
+    answerError(exchange, 400, { code: reading.code, message: reading.problem }, { id: reading.id });
+    return;
+  }
+  const { message } = reading;
+  const problem = problemOf(message, headers, parts.rules);
+  const forwarded = { method: 'POST', headers, body: body.bytes };
+  if (problem !== undefined) {
+    answerError(exchange, 400, problem, { id: message.kind === 'request' ? message.id : null });
+  } else if (message.kind === 'request') {
+    await serveRequest(exchange, message, forwarded, parts);
+  } else {
+    await relay(exchange, forwarded, parts);
+  }
+}
+
+function answerUnread(
+  exchange: Exchange,
+  problem: 'taken' | 'cut' | 'too_large',
+  { maxMessageBytes }: HttpParts,
+): void {
+  switch (problem) {
+    case 'too_large': {
+      const message = `A message has at most ${maxMessageBytes} bytes`;
+      answerError(exchange, 413, { code: errorCodes.invalidRequest, message }, { headers: { connection: 'close' } });
+      break;
+    }
+    case 'cut':
+      answerError(exchange, 400, { code: errorCodes.invalidRequest, message: 'The body did not come whole' });
+      break;
+    case 'taken':
+      exchange.guard.report('guardMcpHttp found the body read already: mount it before any body parser');
+      answerError(exchange, 500, { code: errorCodes.internal, message: 'Internal error' });
+      break;
+  }
+}
+
+function problemOf(message: ClientMessage, headers: Headers, rules: ReadRules): JsonRpcError | undefined {
+  if (message.kind === 'response' && !headers.has('mcp-session-id')) {
+    return { code: errorCodes.invalidRequest, message: 'Invalid request: an answer belongs to a session' };
+  }
+  const field = message.kind === 'request' ? disagreeingField(headers, message) : undefined;
+  if (field !== undefined) {
+    return { code: errorCodes.headerMismatch, message: `The field ${field} and the body disagree` };
+  }
+  return ambiguity(message, rules);
+}
+
+/** Passes a request on once it is permitted, and its answer back. */
+async function serveRequest(
+  exchange: Exchange,
+  message: ClientRequest,
+  { headers, body }: { readonly headers: Headers; readonly body: Uint8Array },
+  parts: HttpParts,
+): Promise<void> {
+  const { caller, decisions } = exchange;
+  const { id, method, params } = message;
+  const opened = openState(body, message, { seal: parts.seal, caller });
+  if (opened === undefined) {
+    answerError(exchange, 200, { code: errorCodes.invalidParams, message: 'Invalid or expired requestState' }, { id });
+    return;
+  }
+  const judged = await decisions.judge(caller, { method, params });
+  if (judged.ok) await relay(exchange, { method: 'POST', headers, body: opened }, parts, { message, judged });
+  else answerDenial(exchange, id, judged.denial);
+}
+
+function answerDenial(exchange: Exchange, id: RequestId, { error, result, missingScope }: Denial): void {
+  if (result !== undefined) {
+    answerJson(exchange, 200, { jsonrpc: '2.0', id, result });
+  } else if (missingScope === undefined) {
+    answerError(exchange, 200, error, { id });
+  } else {
+    // Only a missing scope: more would help, so the client may ask its user for it.
+    const challenge = exchange.guard.respond(refusal('insufficient_scope', undefined, missingScope)).headers;
+    const headers = { 'www-authenticate': challenge['www-authenticate'] ?? 'Bearer' };
+    answerError(exchange, 403, error, { id, headers });
+  }
+}

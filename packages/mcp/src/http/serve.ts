@@ -1,0 +1,33 @@
+import { errorCodes } from '../decide/json-rpc.js';
+import { answerError, type Exchange, type HttpParts } from './exchange.js';
+import { fieldsForServer } from './fields.js';
+import { relay } from './relay.js';
+import { servePost } from './serve-post.js';
+
+/** Serves one request to the endpoint. Never rejects. */
+export async function serve(exchange: Exchange, parts: HttpParts): Promise<void> {
+  const { request, caller, guard } = exchange;
+  const { method = '' } = request;
+  if (!['GET', 'POST', 'DELETE'].includes(method)) {
+    const error = { code: errorCodes.invalidRequest, message: 'Method not allowed' };
+    answerError(exchange, 405, error, { headers: { allow: 'GET, POST, DELETE' } });
+    return;
+  }
+  const headers = fieldsForServer(request);
+  const sealed = headers.get('mcp-session-id');
+  if (sealed !== null) {
+    const session = parts.seal.unseal(sealed, 'session', caller);
+    if (session === undefined) {
+      answerError(exchange, 404, { code: errorCodes.noSession, message: 'Session not found' });
+      return;
+    }
+    headers.set('mcp-session-id', session);
+  }
+  try {
+    if (method === 'POST') await servePost(exchange, headers, parts);
+    else await relay(exchange, { method, headers, body: undefined }, parts);
+  } catch (error) {
+    guard.report(`serving an MCP request failed: ${String(error)}`);
+    answerError(exchange, 500, { code: errorCodes.internal, message: 'Internal error' });
+  }
+}

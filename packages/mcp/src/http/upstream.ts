@@ -1,0 +1,77 @@
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { ConfigError } from '@countersign/core';
+
+/** A request to the server behind the guard, with no field of the client that is not a part of MCP. */
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Rejects if the server cannot be reached. */
+export type Upstream = (request: UpstreamRequest) => Promise<UpstreamAnswer>;
+
+/** A server in the same process, as web frameworks write it. */
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+/**
+ * The MCP server at a URL, or a fetch handler in this process.
+ *
+ * @throws ConfigError when it is neither.
+ */
+export function upstreamOf(server: string | URL | FetchHandler): Upstream {
+  if (typeof server === 'function') return inProcess(server);
+  const url = URL.canParse(String(server)) ? new URL(String(server)) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new ConfigError('guardMcpHttp: name the http or https URL of an MCP server, or its fetch handler.');
+  }
+  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+    throw new ConfigError("guardMcpHttp: the URL must hold no credentials and no fragment. Use 'headers' instead.");
+  }
+  return remote(url);
+}
+
+/** With node:http: `fetch` gives up on a stream that is silent for five minutes. */
+function remote(url: URL): Upstream {
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  return async ({ method, headers, body, signal }) => {
+    const fields = {
+      ...Object.fromEntries(headers),
+      ...(body !== undefined && { 'content-length': String(body.length) }),
+    };
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const request = send(url, { method, headers: fields, signal }, resolve);
+      request.once('error', reject);
+      request.end(body);
+    });
+    return { status: answer.statusCode ?? 502, headers: fieldsOf(answer), body: answer };
+  };
+}
+
+function fieldsOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '');
+  return headers;
+}
+
+function inProcess(handler: FetchHandler): Upstream {
+  return async ({ method, headers, body, signal }) => {
+    const url = `http://${headers.get('host') ?? 'localhost'}/mcp`;
+    const answer = await handler(
+      new Request(url, { method, headers, signal, ...(body && { body: Buffer.from(body) }) }),
+    );
+    return { status: answer.status, headers: answer.headers, body: chunksOf(answer) };
+  };
+}
+
+async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array, void, undefined> {
+  if (body !== null) yield* body as unknown as AsyncIterable<Uint8Array>;
+}

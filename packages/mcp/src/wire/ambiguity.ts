@@ -1,0 +1,55 @@
+import { errorCodes, isJsonObject, type JsonRpcError } from '../decide/json-rpc.js';
+import type { ReadRules } from '../decide/rules.js';
+import { type ClientMessage, type ClientRequest, folded } from './message.js';
+import { isPlainUri } from './plain-uri.js';
+
+/** The only notifications that a client sends. A server could take another one for a call that needs no answer. */
+const notifications: ReadonlySet<string> = new Set([
+  'notifications/initialized',
+  'notifications/cancelled',
+  'notifications/progress',
+  'notifications/roots/list_changed',
+]);
+
+/**
+ * What in a message the server behind could take for something else than what is decided about. In a server of ours it
+ * would not matter; this one may be written in any language.
+ */
+export function ambiguity(message: ClientMessage, rules: ReadRules): JsonRpcError | undefined {
+  switch (message.kind) {
+    case 'response':
+      return undefined;
+    case 'notification':
+      return notifications.has(message.method)
+        ? undefined
+        : { code: errorCodes.invalidRequest, message: 'Invalid request: no such notification' };
+    case 'request':
+      return requestAmbiguity(message, rules);
+  }
+}
+
+function requestAmbiguity(request: ClientRequest, rules: ReadRules): JsonRpcError | undefined {
+  if (!urisOf(request).every(isPlainUri)) {
+    return { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
+  }
+  if (hidesDeclared(request, rules)) {
+    return { code: errorCodes.invalidParams, message: 'An argument is written in another case' };
+  }
+  return undefined;
+}
+
+function urisOf({ method, params }: ClientRequest): readonly unknown[] {
+  if (method.startsWith('resources/') && 'uri' in params) return [params['uri']];
+  const { notifications: listened } = params;
+  const uris = method === 'subscriptions/listen' && isJsonObject(listened) ? listened['resourceSubscriptions'] : [];
+  return Array.isArray(uris) ? uris : [];
+}
+
+/** Whether a reader who ignores case would find an argument that policy decides about, and policy would not. */
+function hidesDeclared({ method, params }: ClientRequest, { tools }: ReadRules): boolean {
+  const { name, arguments: given } = params;
+  if (method !== 'tools/call' || typeof name !== 'string' || !isJsonObject(given)) return false;
+  const declared = tools?.get(name)?.call?.arguments ?? [];
+  const names = new Set(declared.map(folded));
+  return Object.keys(given).some((argument) => names.has(folded(argument)) && !declared.includes(argument));
+}

@@ -1,0 +1,119 @@
+import { parseStrictJson } from '@countersign/core';
+import { errorCodes, isJsonObject, type JsonObject } from '../decide/json-rpc.js';
+
+/** The id of a JSON-RPC request. `1` and `"1"` are different ids. */
+export type RequestId = string | number;
+
+/** A JSON-RPC message that a client sent, read so that every reader takes it for the same one. */
+export type ClientMessage = ClientRequest | ClientNotification | ClientResponse;
+
+export interface ClientRequest {
+  readonly kind: 'request';
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params: JsonObject;
+}
+
+export interface ClientNotification {
+  readonly kind: 'notification';
+  readonly method: string;
+  readonly params: JsonObject;
+}
+
+/** An answer to a request of the server, such as an elicitation. */
+export interface ClientResponse {
+  readonly kind: 'response';
+  readonly id: RequestId;
+}
+
+export type MessageReading =
+  | { readonly ok: true; readonly message: ClientMessage }
+  | { readonly ok: false; readonly code: number; readonly id: RequestId | null; readonly problem: string };
+
+const requestMembers = ['jsonrpc', 'id', 'method', 'params'];
+const responseMembers = ['jsonrpc', 'id', 'result', 'error'];
+
+/**
+ * Reads one message strictly. Other servers than the official ones may stand behind: they may take the second of two
+ * members, ignore the case of a name as Go does, or run a call that has no id.
+ */
+export function readMessage(input: string | Uint8Array): MessageReading {
+  const parsed = parseStrictJson(input);
+  if (!parsed.ok)
+    return { ok: false, code: errorCodes.parseError, id: null, problem: `Parse error: ${parsed.problem}` };
+  const { value } = parsed;
+  if (Array.isArray(value)) return invalid(null, 'batches are not accepted');
+  if (!isJsonObject(value)) return invalid(null, 'it is not an object');
+  const id = isRequestId(value['id']) ? value['id'] : null;
+  if (value['jsonrpc'] !== '2.0') return invalid(id, 'jsonrpc must be "2.0"');
+  if ('id' in value && id === null) return invalid(null, 'id must be a string or a safe integer');
+  return 'method' in value ? readCall(value, id) : readResponse(value, id);
+}
+
+function readCall(value: JsonObject, id: RequestId | null): MessageReading {
+  const { method, params = {} } = value;
+  const unknown = unknownMember(value, requestMembers);
+  if (unknown !== undefined) return invalid(id, unknown);
+  if (typeof method !== 'string' || method === '') return invalid(id, 'method must be a name');
+  if (!isJsonObject(params)) return invalid(id, 'params must be an object');
+  const ambiguous = ambiguousMember(params);
+  if (ambiguous !== undefined) return invalid(id, ambiguous);
+  const call = { method, params };
+  return { ok: true, message: id === null ? { kind: 'notification', ...call } : { kind: 'request', id, ...call } };
+}
+
+function readResponse(value: JsonObject, id: RequestId | null): MessageReading {
+  const unknown = unknownMember(value, responseMembers);
+  if (unknown !== undefined) return invalid(id, unknown);
+  if (id === null) return invalid(null, 'an answer needs an id');
+  if ('result' in value === 'error' in value) return invalid(id, 'an answer has either a result or an error');
+  return { ok: true, message: { kind: 'response', id } };
+}
+
+function invalid(id: RequestId | null, problem: string): MessageReading {
+  return { ok: false, code: errorCodes.invalidRequest, id, problem: `Invalid request: ${problem}` };
+}
+
+export function isRequestId(value: unknown): value is RequestId {
+  return typeof value === 'string' || (typeof value === 'number' && Number.isSafeInteger(value));
+}
+
+function unknownMember(value: JsonObject, known: readonly string[]): string | undefined {
+  const unknown = Object.keys(value).some((name) => !known.includes(name));
+  return unknown ? `only ${known.join(', ')} may stand there` : undefined;
+}
+
+/** The members that a decision depends on. */
+const decisive = [
+  'name',
+  'arguments',
+  'uri',
+  'ref',
+  'type',
+  'task',
+  'taskId',
+  'notifications',
+  'resourceSubscriptions',
+  'requestState',
+  'inputResponses',
+];
+const foldedDecisive = new Set(decisive.map(folded));
+
+/** A member that a reader who ignores case would take for another one. */
+function ambiguousMember(params: JsonObject): string | undefined {
+  const { arguments: values, ref, notifications } = params;
+  const decided = [params, ref, notifications].filter(isJsonObject).flatMap((members) => Object.keys(members));
+  if (decided.some((name) => foldedDecisive.has(folded(name)) && !decisive.includes(name))) {
+    return 'a member is written in another case';
+  }
+  const twice = [params, ref, notifications, values].filter(isJsonObject).some((members) => {
+    const names = Object.keys(members);
+    return new Set(names.map(folded)).size < names.length;
+  });
+  return twice ? 'two members differ only in case' : undefined;
+}
+
+/** Folds case as Go's JSON decoder does: `ſ` is an s there, and the Kelvin sign a k. */
+export function folded(name: string): string {
+  return name.toUpperCase().toLowerCase();
+}

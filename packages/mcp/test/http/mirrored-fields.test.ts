@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { disagreeingField } from '../../src/http/mirrored-fields.js';
+
+const call = {
+  kind: 'request',
+  id: 1,
+  method: 'tools/call',
+  params: { name: 'query', arguments: { dataset: 'orders', limit: 5, dry: true, where: { region: 'café' } } },
+} as const;
+
+function field(headers: Record<string, string>, request: Parameters<typeof disagreeingField>[1] = call) {
+  return disagreeingField(new Headers(headers), request);
+}
+
+const base64 = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`;
+
+describe('disagreeingField', () => {
+  it.each([
+    ['no field', {}],
+    ['both fields', { 'mcp-method': 'tools/call', 'mcp-name': 'query' }],
+    ['a name in base64', { 'mcp-name': base64('query') }],
+    ['fields for arguments', { 'mcp-param-set': 'orders', 'mcp-param-limit': '5', 'mcp-param-dry': 'true' }],
+    ['a number with a decimal point', { 'mcp-param-limit': '5.0' }],
+    ['a nested argument in base64', { 'mcp-param-region': base64('café') }],
+  ])('accepts %s [E1]', (_what, headers) => {
+    expect(field(headers)).toBeUndefined();
+  });
+
+  it.each([
+    ['another method', { 'mcp-method': 'ping' }, 'Mcp-Method'],
+    ['the method in another case', { 'mcp-method': 'Tools/Call' }, 'Mcp-Method'],
+    ['an empty method', { 'mcp-method': '' }, 'Mcp-Method'],
+    ['another name', { 'mcp-name': 'drop' }, 'Mcp-Name'],
+    ['the name in another case', { 'mcp-name': 'Query' }, 'Mcp-Name'],
+    ['another name in base64', { 'mcp-name': base64('drop') }, 'Mcp-Name'],
+    ['base64 that is not canonical', { 'mcp-name': '=?base64?cXVlcnk?=' }, 'Mcp-Name'],
+    ['base64 without its end', { 'mcp-name': '=?base64?cXVlcnk=' }, 'Mcp-Name'],
+    ['base64 that is no UTF-8', { 'mcp-name': '=?base64?/w==?=' }, 'Mcp-Name'],
+    ['an argument that the body has not', { 'mcp-param-set': 'customers' }, 'mcp-param-set'],
+  ])('finds %s [E1]', (_what, headers, expected) => {
+    expect(field(headers)).toBe(expected);
+  });
+
+  it('finds a name that stands twice [E1]', () => {
+    const headers = new Headers([
+      ['mcp-name', 'query'],
+      ['mcp-name', 'query'],
+    ]);
+    expect(disagreeingField(headers, call)).toBe('Mcp-Name');
+  });
+
+  it('finds a name on a method that has none [E1]', () => {
+    expect(field({ 'mcp-name': 'query' }, { ...call, method: 'tools/list', params: {} })).toBe('Mcp-Name');
+  });
+
+  it('compares the URI of a resource and the id of a task', () => {
+    const read = { ...call, method: 'resources/read', params: { uri: 'file:///a', name: 'file:///b' } };
+    expect(field({ 'mcp-name': 'file:///a' }, read)).toBeUndefined();
+    expect(field({ 'mcp-name': 'file:///b' }, read)).toBe('Mcp-Name');
+  });
+});
