@@ -97,6 +97,13 @@ function member(at) {
   return `"x";key="k${at.toString(36)}"`;
 }
 
+/** A cookie that may be the first chunk of many values. */
+function inEverySpelling(value) {
+  const spellings = ['0', '.0', '-0', '_0'];
+  const chunks = ['first', 'last'].flatMap((part) => spellings.map((chunk, at) => `a${chunk}=${part}${at}`));
+  return `a=${value};${chunks.join(';')}`;
+}
+
 /** The requests of strangers: target and fields without Host. The sender knows the id of a known key, but does not hold it. */
 function shapes(known, mixed) {
   const unknown = base64url(Buffer.alloc(32, 7));
@@ -210,6 +217,10 @@ function shapes(known, mixed) {
       'mixed: cookies': { fields: [['cookie', 'a=b;'.repeat(3300)]] },
       'mixed: a cookie of digits': { fields: [['cookie', `${'1'.repeat(13_000)}=b`]] },
       'mixed: chunked cookies': { fields: [['cookie', times(1300, (at) => `a.${at % 1000}=b`).join(';')]] },
+      'mixed: a cookie in every spelling': { fields: [['cookie', inEverySpelling('V'.repeat(12_800))]] },
+      'mixed: escapes in a cookie in every spelling': {
+        fields: [['cookie', inEverySpelling(base64url('%25'.repeat(3200)))]],
+      },
       'mixed: Basic': { fields: [['authorization', `Basic ${base64url('a,'.repeat(4800))}`]] },
     }),
   };

@@ -1,13 +1,22 @@
+/** A cookie can be a part of several values, if their names are spelled in several ways: more than honest ones carry. */
+const mostCopies = 3;
+
 /**
  * The values that were too long for one cookie and so were put in several, together again: `name.0`, `name.1`, or
  * `name`, `name-1`. Values that are whole are left out. Each spelling is joined by itself, with the first and with the
- * last of equal names, and all together, because applications differ and a decoy must not hide the rest.
+ * last of equal names, and all together, because applications differ and a decoy must not hide the rest. Undefined if
+ * they are more than three times as long as the cookies.
  */
-export function chunkedCookies(fields: readonly string[]): string[] {
-  const cookies = fields.join(';').split(';').map(readCookie);
-  return [...joined(cookies, anySpelling), ...joined(firstOfEach(cookies), oneSpelling)].concat(
-    joined(firstOfEach(cookies.toReversed()), oneSpelling),
-  );
+export function chunkedCookies(fields: readonly string[]): ReadonlySet<string> | undefined {
+  const text = fields.join(';');
+  const cookies = text.split(';').map(readCookie);
+  const values = new Set([
+    ...joined(cookies, anySpelling),
+    ...joined(firstOfEach(cookies), oneSpelling),
+    ...joined(firstOfEach(cookies.toReversed()), oneSpelling),
+  ]);
+  const length = [...values].reduce((sum, value) => sum + value.length, 0);
+  return length > mostCopies * text.length ? undefined : values;
 }
 
 interface Cookie {

@@ -1,25 +1,38 @@
-import { base64Bytes, base64Only, isBase64 } from './base64.js';
+import { wireBounds } from '@countersign/common';
+import { hasEscapes, unescaped } from './unescape.js';
 
-/** The shortest base64 of an object with `act` or `cnf`. */
-const minWordLength = 12;
 /** Layers of base64 around the payload: its own, and up to two more. */
 const maxLayers = 3;
-/** Most texts that are parsed as JSON, and most that are unescaped, for one request: far more than honest ones carry. */
-const maxParsed = 32;
+/** Most words that are decoded for one request: far more than honest ones carry. */
+const maxWords = 1024;
+/** Most texts of one request that are parsed as JSON, and most that are unescaped. */
+const maxTexts = 32;
+/** Their length in all. */
+const maxBytes = wireBounds.fieldsLength;
+/** The shortest base64 of claims that name somebody: `{"act":{"sub":"a"}}`. */
+const minNested = 26;
+
+/**
+ * In both alphabets (RFC 4648 §4 and §5), as Node decodes it, and at least as long as the base64 of `{"act":1}`. It looks
+ * behind, so that a short word is read once.
+ */
+const words = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}/g;
+const notBase64 = /[^A-Za-z0-9+/_-]+/g;
+/** Bytes of any kind at the start of a text within base64: they come of what stands before it. */
+const longestPrefix = 16;
+/** How the base64 of an object begins, behind something that may be base64 itself. */
+const laterObject = /e(?:y[AIJ]|w[0og])/;
 
 /**
  * Whether one of the texts holds the payload of a JWT that names an actor or is bound to a key (`act`, RFC 8693 §4.1;
  * `cnf`, RFC 7800 §3.1), read as leniently as any application might read it: anywhere in the text, also without the
  * other parts of its token, percent-encoded twice, with either alphabet of base64, within up to two more layers of
- * base64, behind a prefix, and with characters in it that decoders skip. Linear in time and without garbage, because it
- * reads requests of unverified clients; when there is more to parse than honest requests carry, the answer is yes.
+ * base64, behind a prefix, and with characters in a layer that decoders skip. Linear in time, because it reads
+ * requests of unverified clients; when there is more to parse than honest requests carry, the answer is yes.
  */
 export function holdsDelegatedToken(texts: Iterable<string>): boolean {
   const search = new TokenSearch();
-  for (const text of texts) {
-    const bytes = Buffer.from(unescaped(text));
-    if (search.findsIn(bytes, maxLayers) || search.findsAcross(base64Only(bytes), maxLayers)) return true;
-  }
+  for (const text of texts) if (search.findsInField(unescaped(text))) return true;
   return false;
 }
 
@@ -35,60 +48,91 @@ export function namesAnActor(claims: unknown): boolean {
   return typeof claims === 'object' && claims !== null && ('act' in claims || 'cnf' in claims);
 }
 
+/** Texts are strings of bytes (`latin1`), because the engine searches and decodes these fastest. */
 class TokenSearch {
-  #parsed = 0;
-  #unescaped = 0;
-
-  /** Whether a word of this text is a payload, or the base64 of a text with such a word. */
-  findsIn(text: Uint8Array, layers: number): boolean {
-    for (let start = 0; start < text.length; ) {
-      let end = start;
-      while (end < text.length && isBase64(text[end])) end += 1;
-      if (end - start >= minWordLength && this.#isIn(text, start, end, layers)) return true;
-      start = end + 1;
-    }
-    return false;
-  }
+  #words = 0;
+  readonly #parsed = new Budget();
+  readonly #unescaped = new Budget();
 
   /**
-   * Whether the base64 of a text, without the characters that decoders skip, holds another text with such a word. At each
-   * of four places, since what stands before it, as `v1-` or a path, may be base64 itself.
+   * Whether a field holds a payload. Decoders skip what is no base64. What stands before it, as `v1-`, a path or another
+   * cookie, may be base64 itself, so all of the field is decoded from each of four places, too.
    */
-  findsAcross(base64: Uint8Array, layers: number): boolean {
-    if (base64.length < minWordLength) return false;
-    return [0, 1, 2, 3].some((start) => this.findsIn(base64Bytes(base64, start, base64.length), layers - 1));
+  findsInField(text: string): boolean {
+    if (this.#findsWord(text, maxLayers)) return true;
+    const base64 = text.replace(notBase64, '');
+    return [0, 1, 2, 3].some((start) => this.#findsIn(bytesOf(base64.slice(start)).toString('latin1'), maxLayers - 1));
   }
 
-  #isIn(text: Uint8Array, start: number, end: number, layers: number): boolean {
-    // Some frameworks write `base64-` before a value.
-    const from = startsWithMark(text, start) ? start + base64Mark.length : start;
-    const decoded = base64Bytes(text, from, end);
-    if (isJsonLike(decoded)) {
-      this.#parsed += 1;
-      if (this.#parsed > maxParsed || namesAnActor(parseJson(decoded))) return true;
-    }
-    if (layers === 1 || decoded.length < minWordLength) return false;
-    if (!decoded.includes(percent) && !decoded.includes(backslash)) return this.findsIn(decoded, layers - 1);
-    this.#unescaped += 1;
-    if (this.#unescaped > maxParsed) return true;
-    return this.findsIn(Buffer.from(unescaped(Buffer.from(decoded).toString('utf8'))), layers - 1);
+  /** Whether a word of this text is a payload, or its words, alone or together, are the base64 of a text with one. */
+  #findsIn(text: string, layers: number): boolean {
+    if (this.#findsWord(text, layers)) return true;
+    if (layers === 1 || !isPrintable(text)) return false;
+    const base64 = text.replace(notBase64, '');
+    // A text that is one word has been decoded already.
+    return base64.length < text.length && this.#isWithin(bytesOf(base64), layers - 1);
+  }
+
+  #findsWord(text: string, layers: number): boolean {
+    return (text.match(words) ?? []).some((word) => this.#isIn(word, layers));
+  }
+
+  #isIn(word: string, layers: number): boolean {
+    this.#words += 1;
+    if (this.#words > maxWords) return true;
+    const decoded = bytesOf(word);
+    if (this.#isPayload(decoded)) return true;
+    const later = word.slice(1).search(laterObject);
+    if (later !== -1 && this.#isPayload(bytesOf(word.slice(1 + later)))) return true;
+    return layers > 1 && decoded.length >= minNested && this.#isWithin(decoded, layers - 1);
+  }
+
+  #isWithin(bytes: Buffer, layers: number): boolean {
+    const text = bytes.toString('latin1');
+    if (!isText(text)) return false;
+    if (!hasEscapes(text)) return this.#findsIn(text, layers);
+    return !this.#unescaped.takes(text.length) || this.#findsIn(unescaped(text), layers);
+  }
+
+  #isPayload(bytes: Buffer): boolean {
+    return isObjectLike(bytes) && (!this.#parsed.takes(bytes.length) || namesAnActor(parseJson(bytes)));
   }
 }
 
-const [percent, backslash] = [0x25, 0x5c];
-const base64Mark = Buffer.from('base64-');
+class Budget {
+  #texts = maxTexts;
+  #bytes = maxBytes;
 
-function startsWithMark(text: Uint8Array, start: number): boolean {
-  return base64Mark.every((byte, index) => text[start + index] === byte);
+  /** Takes one text of this length; false if it is too much. */
+  takes(length: number): boolean {
+    this.#texts -= 1;
+    this.#bytes -= length;
+    return this.#texts >= 0 && this.#bytes >= 0;
+  }
 }
 
-/** Only what may be an object or an array is parsed, white space around it apart. */
-function isJsonLike(bytes: Uint8Array): boolean {
+function bytesOf(word: string): Buffer {
+  return Buffer.from(word, 'base64');
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+
+/** Whether bytes are text, and not what comes of decoding from a wrong place. */
+function isText(bytes: string): boolean {
+  return !control.test(bytes.slice(longestPrefix));
+}
+
+function isPrintable(text: string): boolean {
+  return /^[\t\n\r\x20-\x7e]*$/.test(text.slice(longestPrefix));
+}
+
+/** Only what may be an object is parsed, white space around it apart. */
+function isObjectLike(bytes: Buffer): boolean {
   let [first, last] = [0, bytes.length - 1];
   while (first < last && isSpace(bytes[first])) first += 1;
   while (last > first && isSpace(bytes[last])) last -= 1;
-  const [opening, closing] = [bytes[first], bytes[last]];
-  return (opening === 0x7b || opening === 0x5b) && (closing === 0x7d || closing === 0x5d);
+  return bytes[first] === 0x7b && bytes[last] === 0x7d;
 }
 
 /** White space of JSON and of `trim`, of which the bytes beyond ASCII (a byte order mark, a no-break space) are taken loosely. */
@@ -96,34 +140,10 @@ function isSpace(byte = 0): boolean {
   return byte <= 0x20 || byte >= 0x80;
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8').trim());
+    return JSON.parse(bytes.toString('utf8').trim());
   } catch {
     return undefined;
   }
-}
-
-/** Percent-encoding, which some proxies and frameworks do twice, and the escapes of JSON. */
-function unescaped(text: string): string {
-  const decoded = fromPercent(fromPercent(text));
-  return decoded.includes('\\u') ? decoded.replace(/\\u([0-9A-Fa-f]{4})/g, fromHex) : decoded;
-}
-
-function fromPercent(text: string): string {
-  if (!text.includes('%')) return text;
-  const [first = '', ...rest] = text.split('%');
-  return rest.reduce((decoded, piece) => {
-    const character = characters.get(piece.slice(0, 2).toLowerCase());
-    return decoded + (character === undefined ? `%${piece}` : character + piece.slice(2));
-  }, first);
-}
-
-/** By two hexadecimal digits. */
-const characters: ReadonlyMap<string, string> = new Map(
-  Array.from({ length: 256 }, (_, code) => [code.toString(16).padStart(2, '0'), String.fromCharCode(code)]),
-);
-
-function fromHex(_match: string, hex: string): string {
-  return String.fromCharCode(Number.parseInt(hex, 16));
 }

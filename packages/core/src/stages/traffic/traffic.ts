@@ -28,9 +28,11 @@ export function carriesOurMark({ target, rawHeaders, fields }: Marked, { tags, d
   if (rawHeaders.some((text, index) => index % 2 === 0 && isOurField(text.toLowerCase()))) return true;
   const cookies = fields.raw('cookie');
   if (cookies.join(';').split(';', maxCookies + 1).length > maxCookies) return true;
+  const chunked = chunkedCookies(cookies);
+  if (chunked === undefined) return true;
   const values = rawHeaders.filter((_text, index) => index % 2 === 1);
   // RFC 6750 §2.3: applications still take tokens from the query.
-  return holdsDelegatedToken([target, ...values, ...chunkedCookies(cookies)]);
+  return holdsDelegatedToken([target, ...values, ...chunked]);
 }
 
 function isOurField(name: string): boolean {

@@ -1,0 +1,59 @@
+const [percent, backslash, letterU] = [0x25, 0x5c, 0x75];
+/** Stands for a character that is no byte of ASCII, so that nothing takes it for base64. */
+const foreign = 0x80;
+/** No byte. */
+const none = 256;
+
+const escape = /%[0-9a-f]{2}|\\u[0-9a-f]{4}/i;
+
+/** Whether there is something to unescape in a text. */
+export function hasEscapes(text: string): boolean {
+  return escape.test(text);
+}
+
+/**
+ * The text without percent-encoding, which some proxies and frameworks do twice, and without the escapes of JSON. What is
+ * no escape stays. The result is a string of bytes (`latin1`).
+ */
+export function unescaped(text: string): string {
+  if (!hasEscapes(text)) return text;
+  const bytes = Buffer.from(text, 'latin1');
+  return fromEscapes(fromPercent(fromPercent(bytes))).toString('latin1');
+}
+
+/** The value of a hexadecimal digit by its character code; of anything else 16. */
+const digits: Uint8Array = new Uint8Array(256).fill(16);
+for (const digit of '0123456789abcdefABCDEF') digits[digit.charCodeAt(0)] = Number.parseInt(digit, 16);
+
+// In place and by byte: a replacement for each escape would take thirty times as long on untrusted input.
+
+function fromPercent(bytes: Buffer): Buffer {
+  let length = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const value = bytes[at] === percent ? byteAt(bytes, at + 1) : none;
+    bytes[length] = value === none ? (bytes[at] ?? 0) : value;
+    length += 1;
+    if (value !== none) at += 2;
+  }
+  return bytes.subarray(0, length);
+}
+
+function fromEscapes(bytes: Buffer): Buffer {
+  let length = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const isEscape = bytes[at] === backslash && bytes[at + 1] === letterU;
+    const high = isEscape ? byteAt(bytes, at + 2) : none;
+    const low = high === none ? none : byteAt(bytes, at + 4);
+    bytes[length] = low === none ? (bytes[at] ?? 0) : high === 0 ? low : foreign;
+    length += 1;
+    if (low !== none) at += 5;
+  }
+  return bytes.subarray(0, length);
+}
+
+/** The byte that two hexadecimal digits stand for. */
+function byteAt(bytes: Buffer, at: number): number {
+  const high = digits[bytes[at] ?? 0] ?? 16;
+  const low = digits[bytes[at + 1] ?? 0] ?? 16;
+  return high > 15 || low > 15 ? none : high * 16 + low;
+}
