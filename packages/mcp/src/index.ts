@@ -3,7 +3,6 @@ export {
   createMcpDecisions,
   type Judgement,
   type McpDecisions,
-  type McpDecisionsOptions,
   outcomeOf,
 } from './decide/decisions.js';
 export type { Denial } from './decide/denial.js';
@@ -12,3 +11,6 @@ export type { McpRules, MethodRule, ToolRule } from './decide/rules.js';
 export { guardMcpHttp, type McpHttpOptions } from './http/guard-mcp-http.js';
 export type { FetchHandler } from './http/upstream.js';
 export { mcpSchema } from './schema.js';
+export { guardHandler } from './server/guard-handler.js';
+export { guardTools, type GuardToolsOptions } from './server/guard-tools.js';
+export { authInfoOf, callerOf, type McpAuthInfo, mcpBridge, type McpContext, withCaller } from './server/identity.js';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { agentsFromObjects, type Caller, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
-import { createMcpDecisions, type McpDecisionsOptions } from '../src/decide/decisions.js';
+import { createMcpDecisions } from '../src/decide/decisions.js';
+import type { McpRules } from '../src/decide/rules.js';
 import { mcpSchema } from '../src/schema.js';
 
 const schema = `${mcpSchema}
@@ -25,7 +26,7 @@ permit(principal, action == Action::"resource.list", resource == McpResource::"f
 permit(principal, action == Action::"resource.read", resource == McpResourceTemplate::"db://{table}");
 `;
 
-const options: McpDecisionsOptions = {
+const options: McpRules = {
   tools: {
     echo: {},
     wipe: {},
@@ -35,10 +36,9 @@ const options: McpDecisionsOptions = {
     constructor: { groups: ['read'] },
   },
   methods: { 'acme/rebuild': { action: 'index.rebuild', resource: { type: 'Tool', id: 'index' } } },
-  annotationsOf: (name) => ({ readOnlyHint: name === 'echo' }),
 };
 
-async function mcp(scope: readonly string[] = [], more: McpDecisionsOptions = options) {
+async function mcp(scope: readonly string[] = [], more: McpRules = options) {
   const audit = memoryAudit();
   const guard = await createGuard({
     origin: 'https://mcp.acme.dev',
@@ -48,6 +48,7 @@ async function mcp(scope: readonly string[] = [], more: McpDecisionsOptions = op
     onTrouble: () => {},
   });
   const decisions = createMcpDecisions(guard, more);
+  if (more === options) decisions.learn([{ name: 'echo', annotations: { readOnlyHint: true } }, { name: 'wipe' }]);
   const alice = guard.local({ agent: 'agent-1', subject: 'alice', scope });
   const bob = guard.local({ agent: 'agent-1', subject: 'bob' });
   /** Answers with the JSON-RPC error code, `isError`, or `runs`. */
@@ -257,8 +258,9 @@ describe('Other requests', () => {
   it('lists show what the caller may list, and are not for shared caches [E5]', async () => {
     const { decisions, alice, audit } = await mcp();
     const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    const echo = { name: 'echo', annotations: { readOnlyHint: true } };
     const results = {
-      'tools/list': { tools: ['echo', 'wipe', 'deploy', 'undeclared'].map((name) => ({ name })) },
+      'tools/list': { tools: [echo, ...['wipe', 'deploy', 'undeclared'].map((name) => ({ name }))] },
       'prompts/list': { prompts: [{ name: 'secret' }, { name: 'open' }] },
       'resources/list': { resources: ['file:///secret', 'file:///x/../open', 'no uri'].map((uri) => ({ uri })) },
       'resources/templates/list': { resourceTemplates: [{ uriTemplate: 'db://{table}' }] },
@@ -272,7 +274,7 @@ describe('Other requests', () => {
     }
     const rest = { cacheScope: 'private', ttlMs: 5 };
     expect(shown).toEqual([
-      { ok: true, result: { tools: [{ name: 'echo' }, { name: 'deploy' }], ...rest } },
+      { ok: true, result: { tools: [echo, { name: 'deploy' }], ...rest } },
       { ok: true, result: { prompts: [{ name: 'open' }], ...rest } },
       { ok: true, result: { resources: [{ uri: 'file:///x/../open' }], ...rest } },
       { ok: true, result: { resourceTemplates: [], ...rest } },
@@ -280,7 +282,7 @@ describe('Other requests', () => {
     expect(audit.records[0]).toMatchObject({ filtered: { asked: 3, permitted: 2 }, call: { method: 'tools/list' } });
     expect(await decisions.filterUnasked(alice, results['tools/list'])).toEqual({
       ok: true,
-      result: { tools: [{ name: 'echo' }, { name: 'deploy' }] },
+      result: { tools: [echo, { name: 'deploy' }] },
     });
   });
 
@@ -313,6 +315,7 @@ describe('Other requests', () => {
     const agents = agentsFromObjects([]);
     const guard = await createGuard({ origin: 'https://mcp.acme.dev', agents, policy, audit, onTrouble: () => {} });
     const decisions = createMcpDecisions(guard, options);
+    decisions.learn([{ name: 'echo', annotations: { readOnlyHint: true } }]);
     const caller = guard.local({ agent: 'agent-1' });
     for (const params of [{ name: 'echo' }, { name: 'wipe' }, { name: 5 }]) {
       expect(await decisions.judge(caller, { method: 'tools/call', params })).toMatchObject({
@@ -327,7 +330,7 @@ describe('Other requests', () => {
 });
 
 describe('Rules', () => {
-  it.each<[McpDecisionsOptions, string]>([
+  it.each<[McpRules, string]>([
     [{ tools: { a: { actoin: 'x' } as never } }, "Did you mean 'action'"],
     [{ tools: { a: { resource: {} as never } } }, "'resource' must be a function"],
     [{ tools: { a: { resource: () => undefined, call: { type: 'A', arguments: [] } } } }, 'not both'],

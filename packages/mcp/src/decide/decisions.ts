@@ -23,15 +23,12 @@ export type Answer = { readonly ok: true; readonly result: unknown } | { readonl
 
 /** Decides about requests of MCP, for a hook in a server and for a proxy alike. None of its methods rejects. */
 export interface McpDecisions {
+  /** Learns the annotations of tools, as a server lists them: they say in which group a tool is. Lists are learnt anyway. */
+  learn(tools: readonly unknown[]): void;
   /** Decides about one request of a caller, before the server sees it. */
   judge(caller: Caller, request: JsonRpcRequest): Promise<Judgement>;
   /** Filters whatever lists a result holds: for answers whose request is not known, such as those of a resumed stream. */
   filterUnasked(caller: Caller, result: unknown): Promise<Answer>;
-}
-
-export interface McpDecisionsOptions extends McpRules {
-  /** Asked for the annotations of a tool; undefined: what the lists of the server said. */
-  readonly annotationsOf?: (name: string) => unknown;
 }
 
 /**
@@ -39,12 +36,9 @@ export interface McpDecisionsOptions extends McpRules {
  *
  * @throws ConfigError when a rule is wrong.
  */
-export function createMcpDecisions(
-  guard: Pick<Guard, 'begin'>,
-  { annotationsOf, ...given }: McpDecisionsOptions = {},
-): McpDecisions {
+export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules = {}): McpDecisions {
   const rules = readRules('guardTools', given);
-  const groups = new ToolGroups(rules, annotationsOf);
+  const groups = new ToolGroups(rules);
   const owners = new TaskOwners();
 
   async function filterList(call: Call, list: McpList, result: unknown, isModern: boolean): Promise<Answer> {
@@ -94,6 +88,7 @@ export function createMcpDecisions(
   }
 
   return {
+    learn: (tools) => groups.learn(tools),
     async judge(caller, request) {
       const reading = readRequest(request, rules, groups);
       const given = reading.kind === 'ask' ? reading.given : undefined;

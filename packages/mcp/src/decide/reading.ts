@@ -4,7 +4,7 @@ import { type Denial, invalidParams, notFound } from './denial.js';
 import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import { listActions, lists, type McpList } from './lists.js';
 import type { ReadRules } from './rules.js';
-import type { ToolGroups } from './tool-groups.js';
+import { callResource, type ToolGroups } from './tool-groups.js';
 import { normalUri } from './uri.js';
 
 /** One thing that policy is asked about. */
@@ -84,7 +84,7 @@ function readNamedToolCall(name: string, given: JsonObject, groups: ToolGroups):
     if (resource !== undefined) return resource(structuredClone(given));
     if (call === undefined) return tool;
     const attributes = pickArguments(given, call.arguments);
-    return attributes && groups.callResource(name, call.type, attributes);
+    return attributes && callResource(tool, call.type, attributes);
   }
   const question: Question = {
     permission: { action, resource: asked, ...(requires !== undefined && { requires }) },

@@ -1,5 +1,5 @@
 import type { Resource } from '@countersign/core';
-import { isJsonObject, memberOf } from './json-rpc.js';
+import { memberOf } from './json-rpc.js';
 import type { ReadRules, ToolRule } from './rules.js';
 
 /** The group that the annotations of a tool put it in. */
@@ -15,17 +15,14 @@ export function groupOfAnnotations(annotations: unknown): AnnotatedGroup {
 const maxRemembered = 10_000;
 
 /**
- * The tools of a server as resources, in their groups. What annotations say is learnt from the lists of the server, or
- * asked of `annotationsOf`.
+ * The tools of a server as resources, in their groups. What annotations say is learnt from the server.
  */
 export class ToolGroups {
   readonly #rules: ReadRules;
-  readonly #annotationsOf: (name: string) => unknown;
   readonly #learnt = new Map<string, AnnotatedGroup>();
 
-  constructor(rules: ReadRules, annotationsOf: (name: string) => unknown = () => undefined) {
+  constructor(rules: ReadRules) {
     this.#rules = rules;
-    this.#annotationsOf = annotationsOf;
   }
 
   /** Learns from the tools that the server lists, before they are filtered. */
@@ -41,20 +38,22 @@ export class ToolGroups {
     return { type: 'Tool', id: name, parents: this.#groups(name) };
   }
 
-  /** A resource for the call itself, in its tool and its groups. */
-  callResource(name: string, type: string, attributes: Readonly<Record<string, unknown>>): Resource {
-    return { type, id: name, attributes, parents: [{ type: 'Tool', id: name }, ...this.#groups(name)] };
-  }
-
   /** Undefined: the tool was not declared, although tools were. */
   ruleOf(name: string): ToolRule | undefined {
     return this.#rules.tools === undefined ? {} : this.#rules.tools.get(name);
   }
 
   #groups(name: string): NonNullable<Resource['parents']> {
-    const annotations = this.#annotationsOf(name);
-    const annotated = isJsonObject(annotations) ? groupOfAnnotations(annotations) : this.#learnt.get(name);
-    const groups = [annotated ?? 'destructive', ...(this.ruleOf(name)?.groups ?? [])];
+    const groups = [this.#learnt.get(name) ?? 'destructive', ...(this.ruleOf(name)?.groups ?? [])];
     return [...new Set(groups)].map((id) => ({ type: 'ToolGroup', id }));
   }
+}
+
+/** A resource for the call itself, in its tool and the groups of that. */
+export function callResource(
+  { id, parents = [] }: Resource,
+  type: string,
+  attributes: Readonly<Record<string, unknown>>,
+): Resource {
+  return { type, id, attributes, parents: [{ type: 'Tool', id }, ...parents] };
 }

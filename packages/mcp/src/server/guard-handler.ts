@@ -1,0 +1,76 @@
+import { type Caller, ConfigError, type Guard } from '@countersign/core';
+import { memberOf } from '../decide/json-rpc.js';
+import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
+import { callerOf, callerOfInfo } from './identity.js';
+
+/** What `createMcpHandler` of SDK version 2 makes, as far as it is used here. */
+interface FetchHandler {
+  fetch: (request: Request, options?: HandlerOptions) => Promise<Response>;
+}
+
+interface HandlerOptions {
+  readonly authInfo?: unknown;
+  readonly parsedBody?: unknown;
+}
+
+const method = 'subscriptions/listen';
+
+/**
+ * Guards what a handler of `createMcpHandler` (SDK version 2) answers by itself: streams of notifications
+ * (`subscriptions/listen`), which reach no server. The servers of its factory need `guardTools`, with the same options.
+ *
+ * @throws ConfigError if this is no such handler.
+ * @example
+ * const handler = guardHandler(createMcpHandler(() => guardTools(createServer(), guard)), guard);
+ */
+export function guardHandler<Handler extends object>(
+  handler: Handler,
+  guard: Guard,
+  options?: GuardToolsOptions,
+): Handler {
+  if (!isFetchHandler(handler)) throw new ConfigError('guardHandler: this is no handler of createMcpHandler.');
+  const decisions = decisionsFor(guard, options);
+  const { fetch } = handler;
+
+  async function refusalFor(message: unknown, caller: Caller | undefined): Promise<Response | undefined> {
+    const params = memberOf(message, 'params');
+    const id = memberOf(message, 'id');
+    if (caller === undefined) return errorResponse(401, id, { code: -32001, message: 'Unauthorized' });
+    const judged = await decisions.judge(caller, { method, params });
+    if (!judged.ok) return errorResponse(200, id, judged.denial.error);
+    // The stream itself ends with the response, which has an outcome of its own.
+    await judged.end({ result: 'finished' });
+    return undefined;
+  }
+
+  handler.fetch = async (request, given) => {
+    const message = await messageOf(request, given);
+    for (const one of Array.isArray(message) ? message : [message]) {
+      if (memberOf(one, 'method') !== method) continue;
+      const refused = await refusalFor(one, callerOfInfo(given?.authInfo) ?? callerOf());
+      if (refused !== undefined) return refused;
+    }
+    return await fetch.call(handler, request, given);
+  };
+  return handler;
+}
+
+function isFetchHandler(handler: object): handler is FetchHandler {
+  return 'fetch' in handler && typeof handler.fetch === 'function';
+}
+
+/** By the body and not by `Mcp-Method`: the body is what counts. What is no JSON is left to the SDK to refuse. */
+async function messageOf(request: Request, given: HandlerOptions | undefined): Promise<unknown> {
+  if (given?.parsedBody !== undefined) return given.parsedBody;
+  if (request.method !== 'POST' || request.body === null) return undefined;
+  try {
+    return await request.clone().json();
+  } catch {
+    return undefined;
+  }
+}
+
+function errorResponse(status: number, id: unknown, error: object): Response {
+  const headers = { 'cache-control': 'no-store' };
+  return Response.json({ jsonrpc: '2.0', id: id ?? null, error }, { status, headers });
+}
