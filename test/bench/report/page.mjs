@@ -109,7 +109,7 @@ ${soakTable(soak)}
 
 ![Memory during the soak](benchmarks/soak.svg)
 
-The replay store remembers each nonce for about a minute, and the memory of the first minute grows with it.
+The replay store remembers each nonce for about a minute, and the cache of tokens fills up to 10,000: memory grows until then. A measure *grows* if its last quarter exceeds the third by more than a tenth and a little slack.
 
 ## Machine and versions
 

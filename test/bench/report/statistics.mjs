@@ -28,14 +28,14 @@ function ratios(cell, other, name) {
 }
 
 /**
- * The third and the last quarter of a series, each as one number: a leak shows as growth from one to the other. Of the
- * heap that is the least, as garbage that waits for its collection does not count; of all else the mean.
+ * A series by quarter, each as one number. Of the heap that is the least, as garbage that waits for its collection does not
+ * count; of all else the mean.
  */
-export function lateQuarters(series, name) {
+export function quarters(series, name) {
   const values = series.map((sample) => sample[name]);
-  const quarter = Math.ceil(values.length / 4);
   const summarise = name === 'heapMiB' ? least : mean;
-  return [values.slice(-2 * quarter, -quarter), values.slice(-quarter)].map(summarise);
+  const bounds = [0, 1, 2, 3, 4].map((quarter) => Math.round((quarter * values.length) / 4));
+  return [0, 1, 2, 3].map((quarter) => summarise(values.slice(bounds[quarter], bounds[quarter + 1])));
 }
 
 function least(values) {
