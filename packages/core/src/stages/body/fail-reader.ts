@@ -1,5 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
+import { acceptSignature } from '../possession/profile.js';
+import { refusal } from '../../model/refusal.js';
+import { refusalResponse } from '../../model/refusal-response.js';
+import { RefusalError } from '../../model/refusal-error.js';
+import type { BodyFailure } from '../../model/request-body.js';
+
+/** The error that a reader gets in place of the end of a body. Its `status`, `code` and `headers` are those of the refusal. */
+export function bodyError({ code, detail }: BodyFailure): RefusalError {
+  const refused = refusal(code, detail);
+  return new RefusalError(refused, refusalResponse(refused, acceptSignature));
+}
 
 /**
  * Destroys a request for its reader alone: whoever reads it gets the error, and the connection stays, so that an answer

@@ -1,5 +1,4 @@
-import { bodyError } from './body-error.js';
-import { failReader } from './fail-reader.js';
+import { bodyError, failReader } from './fail-reader.js';
 import { isBeingRead } from './readers.js';
 import { bodyFailure } from '../../model/request-body.js';
 import type { Spool } from './spool.js';

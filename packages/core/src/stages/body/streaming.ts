@@ -1,7 +1,6 @@
-import { bodyError } from './body-error.js';
 import { Digester, digestFailure } from './digester.js';
 import { Draining } from './draining.js';
-import { failReader, recordPipes } from './fail-reader.js';
+import { bodyError, failReader, recordPipes } from './fail-reader.js';
 import { earlyBytes, Pages } from './pages.js';
 import { whenRead } from './readers.js';
 import { type BodyFailure, type BodyLimits, bodyFailure, type Digests } from '../../model/request-body.js';
