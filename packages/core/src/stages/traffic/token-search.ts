@@ -6,7 +6,7 @@ const maxLayers = 3;
 /** Most words that are decoded for one request: far more than honest ones carry. */
 const maxWords = 1024;
 /** Most texts of one request that are parsed as JSON, and most that are unescaped. */
-const maxTexts = 32;
+const maxTexts = 64;
 /** Their length in all. */
 const maxBytes = wireBounds.fieldsLength;
 /** The shortest base64 of claims that name somebody: `{"act":{"sub":"a"}}`. */

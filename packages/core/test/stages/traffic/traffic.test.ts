@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { FieldSection } from '@countersign/signature';
 import { describe, expect, it, vi } from 'vitest';
 import { type AcceptedProofs, carriesOurMark as carriesMark } from '../../../src/stages/traffic/traffic.js';
@@ -35,6 +36,18 @@ function inEverySpelling(value: string): string {
   const spellings = ['0', '.0', '-0', '_0'];
   const chunks = ['first', 'last'].flatMap((part) => spellings.map((chunk, at) => `a${chunk}=${part}${at}`));
   return `a=${value}; ${chunks.join('; ')}`;
+}
+
+/** Cookies as a browser collects them: encrypted values, and sessions that hold a token of their user. */
+function cookiesOfUser(): string {
+  const encrypted = (name: number) =>
+    Array.from({ length: 30 }, (_, i) => createHash('sha512').update(`${name} ${i}`).digest('base64url')).join('');
+  const session = (name: number) => base64({ id: name, t: token({ sub: 'user_123', name: 'Zoë', aud: ['a', 'b'] }) });
+  const sessions = Array.from({ length: 9 }, (_, name) => `s${name}x=${session(name)}`);
+  return [1, 2, 3]
+    .map((name) => `e${name}x=${encrypted(name)}`)
+    .concat(sessions)
+    .join('; ');
 }
 
 function manyWords(count: number): string {
@@ -194,10 +207,15 @@ describe('carriesOurMark', () => {
     expect(carriesOurMark('/', rawHeaders)).toBe(false);
   });
 
-  it('takes more than 32 JSON objects for a mark, without parsing them all [A16]', () => {
-    const cookies = Array.from({ length: 33 }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`);
+  it('takes more than 64 JSON objects for a mark, without parsing them all [A16]', () => {
+    const cookies = Array.from({ length: 65 }, (_, i) => `c${i}x=${base64({ id: i + 100 })}`);
     expect(carriesOurMark('/', ['Cookie', cookies.slice(1).join('; ')])).toBe(false);
     expect(carriesOurMark('/', ['Cookie', cookies.join('; ')])).toBe(true);
+  });
+
+  it('finds no mark in the many cookies of a user', () => {
+    expect(cookiesOfUser().length).toBeGreaterThan(8000);
+    expect(carriesOurMark('/', ['Cookie', cookiesOfUser()])).toBe(false);
   });
 
   it('takes a cookie that may be a part of many values for a mark [A16, I2]', () => {
@@ -212,8 +230,8 @@ describe('carriesOurMark', () => {
 
   it('takes more escapes within base64 than it decodes for a mark [A16, I2]', () => {
     const escaped = Buffer.from('%41'.repeat(100)).toString('base64');
-    expect(carriesOurMark('/', ['X', Array.from({ length: 32 }, () => escaped).join(',')])).toBe(false);
-    expect(carriesOurMark('/', ['X', Array.from({ length: 33 }, () => escaped).join(',')])).toBe(true);
+    expect(carriesOurMark('/', ['X', Array.from({ length: 64 }, () => escaped).join(',')])).toBe(false);
+    expect(carriesOurMark('/', ['X', Array.from({ length: 65 }, () => escaped).join(',')])).toBe(true);
   });
 
   it('takes a header section larger than the guard reads for a mark [A16]', () => {
