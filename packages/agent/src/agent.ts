@@ -1,4 +1,4 @@
-import { secureUrl } from '@countersign/common';
+import { boundString, escapeUnprintable, secureUrl } from '@countersign/common';
 import { AgentError } from './agent-error.js';
 import { bodyBytes, refuseTooLarge } from './body.js';
 import { type DelegationBundle, openBundle } from './bundle.js';
@@ -139,16 +139,20 @@ async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal
   return await send();
 }
 
+/** Most UTF-16 units of a redirect's target in an error. */
+const longestLocation = 256;
 const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 async function refuseRedirect(response: Response, url: URL): Promise<void> {
   // Node shows a redirect as it is; other runtimes only say that there was one.
   if (!redirectStatuses.has(response.status) && response.type !== 'opaqueredirect') return;
   const location = response.headers.get('location') ?? 'another URL';
+  // The server chooses the text, and an error ends up in logs and terminals.
+  const shown = escapeUnprintable(boundString(location, longestLocation));
   await response.body?.cancel();
   throw new AgentError(
     'redirect_refused',
-    `${url.origin} redirected the call to ${location}. Call that URL itself, or use redirect: 'manual'.`,
+    `${url.origin} redirected the call to ${shown}. Call that URL itself, or use redirect: 'manual'.`,
   );
 }
 

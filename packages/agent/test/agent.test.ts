@@ -10,6 +10,7 @@ let agent: Agent;
 beforeAll(async () => {
   server = await recordingServer((req, res) => {
     if (req.url?.startsWith('/moved') === true) res.writeHead(307, { location: '/elsewhere' });
+    if (req.url === '/hostile') res.writeHead(302, { location: `/\u009b31m${'x'.repeat(5000)}` });
     res.end('ok');
   });
   agent = await createAgent({ id: 'agent-a', key });
@@ -216,6 +217,12 @@ describe('fetch', () => {
     await expect(agent.fetch(server.url, { method: 'POST', body: words as unknown as Blob })).rejects.toThrow(
       TypeError,
     );
+  });
+
+  it('quotes the target of a redirect short and escaped [F1, F3]', async () => {
+    const refused = agent.fetch(`${server.url}/hostile`);
+    await expect(refused).rejects.toThrow('redirected the call to /\\u009b31mxxx');
+    await expect(refused).rejects.toSatisfy(({ message }: Error) => message.length < 450);
   });
 
   it('does not carry a signature along a redirect', async () => {
