@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type AuthorizationDetail, readAuthorizationDetails } from './authorization-details.js';
 import { isSeconds, isWholeNumber, optional, readAudience } from './claim-values.js';
 import { type Confirmation, isBase64urlOf32Bytes, readConfirmation } from './confirmation.js';
@@ -102,5 +102,5 @@ export function readLink(
  * or the link before.
  */
 export function parentHash(parent: string): string {
-  return createHash('sha256').update(parent).digest('base64url');
+  return hash('sha256', parent, 'base64url');
 }

@@ -8,6 +8,8 @@ export async function mapConcurrent<Item, Result>(
   items: readonly Item[],
   work: (item: Item) => Result | Promise<Result>,
 ): Promise<readonly Result[]> {
+  const [only] = items;
+  if (items.length === 1) return [await work(only as Item)];
   const results: Result[] = [];
   const open = items.entries();
   const turnOver = yieldEvery();

@@ -3,11 +3,11 @@ import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explanation.js';
 import { type ReloadResult, type Turns, yieldEvery } from '@countersign/common';
 import { freshCedar } from './instance/instance.js';
-import { failed } from './evaluate/evaluation.js';
+import { type Evaluation, failed } from './evaluate/evaluation.js';
 import { LivePolicies } from './evaluate/live-policies.js';
 import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
 import { LOAD_MILLISECONDS, readPolicySet } from './load/read-policy-set.js';
-import { cedarRequest } from './request/request.js';
+import { cedarRequest, type CedarRequest } from './request/request.js';
 import { AGENT_VOCABULARY, type NamedTexts } from './load/schema.js';
 import { uidOf } from './index/scope.js';
 
@@ -139,15 +139,44 @@ class Engine implements CedarEngine {
 }
 
 function decideWith(live: LivePolicies, query: PolicyQuery): CedarDecision {
-  const { set } = live;
-  const translated = translate(query, set);
+  const { set, repeats } = live;
+  const repeatable = repeatableOf(live, query);
+  const asked = repeatable?.query ?? query;
+  const known = repeatable && repeats.get(repeatable.key);
+  if (known !== undefined) {
+    return decisionOf(known, set, (decision) => ({ decision, query, request: requestOf(asked, set) }));
+  }
+  const translated = translate(asked, set);
   const request = translated.ok ? translated.request : undefined;
   const evaluation = translated.ok ? live.evaluate(translated.request) : failed(translated.problem);
+  if (repeatable !== undefined && evaluation.ok) repeats.set(repeatable.key, evaluation);
+  return decisionOf(evaluation, set, (decision) => ({ decision, query, request }));
+}
+
+function decisionOf(
+  evaluation: Evaluation,
+  set: PolicySet,
+  explained: (decision: PolicyDecision) => Omit<Parameters<typeof explain>[0], 'set'>,
+): CedarDecision {
   const { ok, policies } = evaluation;
   const decision = ok ? evaluation.decision : 'deny';
   const errors = ok ? [] : evaluation.errors;
   const result = { decision, cause: ok ? 'policy' : 'error', policies, policySet: set.hash, errors } as const;
-  return new Decision(result, () => explain({ decision: result, query, request, set }));
+  return new Decision(result, () => explain({ ...explained(result), set }));
+}
+
+function requestOf(query: PolicyQuery, set: PolicySet): CedarRequest | undefined {
+  const translated = translate(query, set);
+  return translated.ok ? translated.request : undefined;
+}
+
+function repeatableOf(live: LivePolicies, query: PolicyQuery): ReturnType<LivePolicies['repeats']['repeatable']> {
+  try {
+    return live.repeats.repeatable(query);
+  } catch {
+    // An untyped caller can pass any value. What is wrong with it is said where it is translated.
+    return undefined;
+  }
 }
 
 /** A decision whose explanation is computed only on request. */

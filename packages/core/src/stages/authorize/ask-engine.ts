@@ -19,9 +19,7 @@ export async function askEngine(
   resources: readonly Resource[],
 ): Promise<readonly (PolicyDecision | Refusal)[]> {
   try {
-    const decisions: unknown = await answerInTime(lookupTimeoutSeconds, () =>
-      decideAll(policy, question(vocabularyOf(policy)), resources),
-    );
+    const decisions: unknown = await decideAll(policy, question(vocabularyOf(policy)), resources, lookupTimeoutSeconds);
     if (Array.isArray(decisions) && decisions.length === resources.length)
       return Array.from(decisions, decisionOrFault);
     return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));
@@ -42,9 +40,18 @@ async function decideAll(
   policy: PolicyEngine,
   question: Question,
   resources: readonly Resource[],
+  seconds: number,
 ): Promise<readonly PolicyDecision[]> {
-  if (policy.decideMany !== undefined && resources.length !== 1) return await policy.decideMany(question, resources);
-  return await mapConcurrent(resources, (resource) => policy.decide({ ...question, resource }));
+  const [only] = resources;
+  if (only !== undefined && resources.length === 1) {
+    // Without a timer, if the engine decides in process.
+    return [await answerInTime(seconds, () => policy.decide({ ...question, resource: only }))];
+  }
+  return await answerInTime(seconds, async () =>
+    policy.decideMany === undefined
+      ? await mapConcurrent(resources, (resource) => policy.decide({ ...question, resource }))
+      : await policy.decideMany(question, resources),
+  );
 }
 
 function decisionOrFault(value: unknown): PolicyDecision | Refusal {

@@ -1,7 +1,8 @@
-import { closeScope, type ScopeMatch, ScopeVocabulary } from '@countersign/delegation';
+import type { ScopeMatch } from '@countersign/delegation';
 import type { Caller } from '../../model/caller.js';
 import type { RequestFacts } from '../../model/request.js';
 import type { MatchingDetails, PolicyQuery } from '@countersign/policy';
+import { callerQuestion } from './caller-question.js';
 
 /** A question to policy before it is put about a resource. */
 export type Question = Omit<PolicyQuery, 'resource'>;
@@ -22,42 +23,17 @@ export interface QuestionTerms {
   readonly scopeMatch: ScopeMatch;
 }
 
-/** By its chain: an id alone may be another issuer's name for somebody else. */
-export function actsForItself({ chain }: Caller): boolean {
-  return chain.length === 1;
-}
-
-const prepared = new WeakMap<readonly string[], ScopeVocabulary>();
-
-function preparedFrom(vocabulary: readonly string[]): ScopeVocabulary {
-  const known = prepared.get(vocabulary) ?? new ScopeVocabulary(vocabulary);
-  prepared.set(vocabulary, known);
-  return known;
-}
-
 /** May the actor, so delegated, do this? */
 export function actorQuestion(
   { caller, action, requires, facts }: Asked,
   { details, vocabulary, scopeMatch }: QuestionTerms,
 ): Question {
-  const { actor, subject, chain, scope, proof } = caller;
-  const covered = preparedFrom(vocabulary).coveredBy(scope, scopeMatch);
-  const known = [...covered, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
+  const { principal, context } = callerQuestion(caller, { requires, vocabulary, scopeMatch });
   return {
-    principal: {
-      id: actor.id,
-      roles: actor.roles,
-      capabilities: actor.capabilities,
-      ...(actor.owner === undefined ? {} : { owner: actor.owner }),
-    },
+    principal,
     action,
     context: {
-      scope: closeScope(scope, known, scopeMatch),
-      ...(actsForItself(caller) ? {} : { [subject.type === 'user' ? 'onBehalfOf' : 'onBehalfOfAgent']: subject.id }),
-      depth: chain.length - 1,
-      via: chain.slice(1, -1).map(({ id }) => id),
-      proof: chain.at(-1)?.proof ?? 'signature',
-      possession: proof.kind,
+      ...context,
       ...(details === undefined ? {} : { authorizationDetails: details }),
       request: { method: facts.method ?? '', path: facts.path ?? '' },
     },

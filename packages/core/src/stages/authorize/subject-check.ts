@@ -6,7 +6,8 @@ import { type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine, type EngineParts } from './ask-engine.js';
 import type { MatchingDetails, PolicyDecision, PolicyQuery, Resource } from '@countersign/policy';
 import { type Verdict, verdictOf } from './verdict.js';
-import { actsForItself, type Asked, subjectQuestion } from './question.js';
+import { actsForItself } from './caller-question.js';
+import { type Asked, subjectQuestion } from './question.js';
 
 export interface SubjectCheckParts extends EngineParts {
   readonly agents: AgentDirectory;

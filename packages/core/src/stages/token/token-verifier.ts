@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import {
   checkAudience,
   checkTimes,
@@ -88,7 +88,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const namespaces = [...issuers.values()].map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
 
   async function verify(text: string, now: number): Promise<TokenResult> {
-    const hash = createHash('sha256').update(text).digest('base64url');
+    const hash = digest('sha256', text, 'base64url');
     const known = remembered.get(hash);
     if (known !== undefined) {
       const held = await known.token.issuer.keys.current(now);

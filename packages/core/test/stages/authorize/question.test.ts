@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Caller } from '../../../src/model/caller.js';
-import { actorQuestion, actsForItself } from '../../../src/stages/authorize/question.js';
+import { actorQuestion } from '../../../src/stages/authorize/question.js';
+import { actsForItself } from '../../../src/stages/authorize/caller-question.js';
 import { guarded, letIn } from '../../guarded.js';
 
 const facts = { id: 'r', method: 'GET', path: '/' };

@@ -9,6 +9,7 @@ import { PolicyIndex } from '../index/policy-index.js';
 import type { PolicySet } from '../load/policy-set.js';
 import { errorText } from '../instance/error-text.js';
 import { projectRequest, wholeRequest } from './projection.js';
+import { Repeats } from './repeats.js';
 import { keyFromJson } from '../index/scope.js';
 import { PolicySubsets } from './policy-subsets.js';
 
@@ -28,6 +29,7 @@ interface InstanceState {
  */
 export class LivePolicies {
   readonly set: PolicySet;
+  readonly repeats: Repeats = new Repeats();
   readonly #index: PolicyIndex;
   #state: InstanceState | undefined;
 
