@@ -53,6 +53,13 @@ const asks = fc.record({
   path: oneOf('/repos/x', '/other', '","'),
 });
 
+/** A query whose caller's part is frozen, as the guard asks. */
+const frozen = (change: object = {}): PolicyQuery => {
+  const { principal, context, ...rest } = reviewerQuery();
+  const { request, ...part } = context;
+  return { ...rest, principal: deepFreeze({ ...principal, ...change }), context: { ...deepFreeze(part), request } };
+};
+
 describe('repeated queries', () => {
   it('are decided like queries that nothing is remembered of, also after a replacement', async () => {
     const [frozen, plain] = await Promise.all([engineOf(), engineOf()]);
@@ -81,12 +88,6 @@ describe('repeated queries', () => {
       { numRuns: 40 },
     );
   });
-
-  const frozen = (change: object = {}): PolicyQuery => {
-    const { principal, context, ...rest } = reviewerQuery();
-    const { request, ...part } = context;
-    return { ...rest, principal: deepFreeze({ ...principal, ...change }), context: { ...deepFreeze(part), request } };
-  };
 
   it('have equal keys only for the same frozen caller and equal texts', () => {
     const repeats = new Repeats();
