@@ -136,6 +136,7 @@ const foldersOfCore = [
   'stages/filter',
   'stages',
   'record',
+  'guard',
   'options',
   '.',
   'adapter',

@@ -8,13 +8,13 @@ import { type DpopChallenge, refusalResponse, type RefusalResponse } from './mod
 import type { HttpRequest } from './model/request.js';
 import type { GuardOptions, GuardValues } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
-import { type Authentication, createAuthentication } from './record/authentication.js';
-import { createDecisions, type Decisions } from './record/decisions.js';
-import { createLocalCallers, type LocalIdentity } from './record/local.js';
-import { Outcomes } from './record/outcomes.js';
+import { type Authentication, createAuthentication } from './guard/authentication.js';
+import { createDecisions, type Decisions } from './guard/decisions.js';
+import { createLocalCallers, type LocalIdentity } from './guard/local.js';
+import { Outcomes } from './guard/outcomes.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
-import { ServedRequests } from './record/served-requests.js';
+import { ServedRequests } from './guard/served-requests.js';
 import { createForwardedReader } from './stages/address/proxies.js';
 import { createEvaluator } from './stages/authorize/evaluate.js';
 import { createLinkVerifier } from './stages/chain/links.js';

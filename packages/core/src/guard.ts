@@ -5,10 +5,10 @@ import type { Refusal } from './model/refusal.js';
 import type { RefusalResponse } from './model/refusal-response.js';
 import type { HttpRequest } from './model/request.js';
 import type { GuardOptions } from './options/guard-options.js';
-import type { Authentication } from './record/authentication.js';
-import type { Decisions } from './record/decisions.js';
-import type { LocalIdentity } from './record/local.js';
-import type { CompletedAnswer } from './record/outcomes.js';
+import type { Authentication } from './guard/authentication.js';
+import type { Decisions } from './guard/decisions.js';
+import type { LocalIdentity } from './guard/local.js';
+import type { CompletedAnswer } from './guard/outcomes.js';
 import type { Revocations } from './stages/revocation/memory-revocations.js';
 
 /**

@@ -46,7 +46,7 @@ export type { RedactOptions, Redaction } from './record/redact-options.js';
 export { bufferedBody } from './stages/body/buffered-body.js';
 export { continueAfterVerification } from './stages/body/expect-continue.js';
 export type { BodyFailure, BodyLimits, Digests, RequestBody } from './model/request-body.js';
-export type { Call, CallDescription, CallResult } from './record/calls.js';
+export type { Call, CallDescription, CallResult } from './guard/calls.js';
 export type { Actor, Caller, KeyProof, Proof, Subject } from './model/caller.js';
 export {
   checkOptionNames,
@@ -59,9 +59,9 @@ export {
 export type { Filtered, FilterOptions } from './stages/filter/filter.js';
 export { createGuard, type Guard } from './guard.js';
 export type { Authorization, MaybeResource, Permission, ResourceFunction } from './model/permission.js';
-export type { Authentication } from './record/authentication.js';
-export type { Decisions } from './record/decisions.js';
-export type { LocalIdentity } from './record/local.js';
+export type { Authentication } from './guard/authentication.js';
+export type { Decisions } from './guard/decisions.js';
+export type { LocalIdentity } from './guard/local.js';
 export type { GuardOptions } from './options/guard-options.js';
 export { isLoopback } from '@countersign/common';
 export type { HttpRequest } from './model/request.js';

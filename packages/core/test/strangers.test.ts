@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { renderEvent, sealRecord } from '@countersign/audit';
 import { bufferedBody } from '../src/stages/body/buffered-body.js';
-import type { Authentication } from '../src/record/authentication.js';
+import type { Authentication } from '../src/guard/authentication.js';
 import { agentsFromObjects } from '../src/keys/agents-from-objects.js';
 import { guarded, keyId, registrations, signedRequest } from './guarded.js';
 import { keyPair } from './stages/chain/link-keys.js';

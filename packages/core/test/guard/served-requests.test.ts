@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/model/caller.js';
-import { type AdmittedRequest, ServedRequests } from '../../src/record/served-requests.js';
+import { type AdmittedRequest, ServedRequests } from '../../src/guard/served-requests.js';
 
 const request = {
   session: {

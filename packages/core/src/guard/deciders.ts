@@ -6,7 +6,7 @@ import { explainedRefusal } from '../stages/authorize/explained-refusal.js';
 import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
 import { filter, type Filtered } from '../stages/filter/filter.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
-import type { DecidedAction, RecordContext, Recorder } from './recorder.js';
+import type { DecidedAction, RecordContext, Recorder } from '../record/recorder.js';
 
 /** What a decision is made in: a request while it is served, or a call within it. */
 export interface DecisionUnit extends RecordContext {

@@ -6,7 +6,7 @@ import { type Refusal, refusal } from '../model/refusal.js';
 import { type HttpRequest, type IndexedRequest, indexed, pathOf, type RequestFacts } from '../model/request.js';
 import type { Forwarded, ForwardedReader } from '../stages/address/proxies.js';
 import type { Verifier } from '../stages/verify.js';
-import type { Recorder } from './recorder.js';
+import type { Recorder } from '../record/recorder.js';
 import type { ServedRequests } from './served-requests.js';
 
 /** Who calls, or why we do not believe it. */

@@ -7,7 +7,7 @@ import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
 import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
 import type { Deciders, DecisionUnit } from './deciders.js';
 import type { Outcomes } from './outcomes.js';
-import type { Recorder } from './recorder.js';
+import type { Recorder } from '../record/recorder.js';
 import type { ServedRequests } from './served-requests.js';
 
 /** What a call is, for its records. */

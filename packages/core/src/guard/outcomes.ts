@@ -1,6 +1,6 @@
 import type { AuditOutcome } from '@countersign/audit';
 import type { Caller } from '../model/caller.js';
-import type { RecordContext, Recorder } from './recorder.js';
+import type { RecordContext, Recorder } from '../record/recorder.js';
 import type { ServedRequests } from './served-requests.js';
 
 /** What the host knows of an answer that has ended. */
