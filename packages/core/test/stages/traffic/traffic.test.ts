@@ -38,11 +38,18 @@ function inEverySpelling(value: string): string {
   return `a=${value}; ${chunks.join('; ')}`;
 }
 
+/** Stands for an encrypted value. */
+function encrypted(name: number): string {
+  const parts = Array.from({ length: 30 }, (_, i) => createHash('sha512').update(`${name} ${i}`).digest('base64url'));
+  return parts.join('');
+}
+
+function session(name: number): string {
+  return base64({ id: name, t: token({ sub: 'user_123', name: 'Zoë', aud: ['a', 'b'] }) });
+}
+
 /** Cookies as a browser collects them: encrypted values, and sessions that hold a token of their user. */
 function cookiesOfUser(): string {
-  const encrypted = (name: number) =>
-    Array.from({ length: 30 }, (_, i) => createHash('sha512').update(`${name} ${i}`).digest('base64url')).join('');
-  const session = (name: number) => base64({ id: name, t: token({ sub: 'user_123', name: 'Zoë', aud: ['a', 'b'] }) });
   const sessions = Array.from({ length: 9 }, (_, name) => `s${name}x=${session(name)}`);
   return [1, 2, 3]
     .map((name) => `e${name}x=${encrypted(name)}`)
