@@ -9,4 +9,5 @@ export { generateAgentKey, loadAgentKey } from './keys/agent-private-key.js';
 export { KeyError } from './keys/key-error.js';
 export type { AgentKeyInput, Ed25519PrivateJwk } from './keys/private-key-parts.js';
 export type { AgentOptions } from './options.js';
+export { signingTransport, type SigningTransportOptions } from './signing-transport.js';
 export { ConfigError } from '@countersign/common';

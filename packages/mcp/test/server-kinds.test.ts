@@ -8,6 +8,7 @@ import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client';
 import { Server as Server2 } from '@modelcontextprotocol/server';
+import { signingTransport } from '@countersign/agent';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { callerOf, guardTools } from '../src/index.js';
@@ -130,7 +131,7 @@ describe('Through real clients', () => {
   it('the client of SDK 1 opens a session, lists, calls and reads a denial', async () => {
     const { url, alice } = await start('SDK 1 with sessions, on node:http');
     const client = new Client1({ name: 'test', version: '1' });
-    await client.connect(new Transport1(new URL(url), { fetch: alice.fetch }));
+    await client.connect(new Transport1(new URL(url), signingTransport(alice, url)));
     expect((await client.listTools()).tools.map(({ name }) => name)).not.toContain('hidden');
     expect(await client.callTool({ name: 'early', arguments: {} })).toMatchObject({
       content: [{ text: 'for alice, alice' }],
@@ -150,7 +151,7 @@ describe('Through real clients', () => {
         versionNegotiation: version === '2026-07-28' ? { mode: { pin: version } } : { mode: 'legacy' },
       },
     );
-    await client.connect(new Transport2(new URL(url), { fetch: alice.fetch }));
+    await client.connect(new Transport2(new URL(url), signingTransport(alice, url)));
     expect((await client.listTools()).tools.map(({ name }) => name)).not.toContain('hidden');
     expect(await client.callTool({ name: 'early', arguments: {} })).toMatchObject({ content: [{ type: 'text' }] });
     await expect(client.callTool({ name: 'deny_me', arguments: {} })).rejects.toMatchObject({ code: -32003 });
@@ -162,7 +163,7 @@ describe('Through real clients', () => {
     const client = new Client1({ name: 'test', version: '1' }, { capabilities: { elicitation: {} } });
     let asked: ((answer: { action: 'decline' }) => void) | undefined;
     client.setRequestHandler(ElicitRequestSchema, async () => await new Promise((resolve) => (asked = resolve)));
-    const transport = new Transport1(new URL(url), { fetch: alice.fetch });
+    const transport = new Transport1(new URL(url), signingTransport(alice, url));
     await client.connect(transport);
     const calling = client.callTool({ name: 'early_ask', arguments: {} });
     await vi.waitFor(() => expect(asked).toBeDefined(), patiently);
@@ -186,7 +187,7 @@ describe('Through real clients', () => {
       stop.abort('enough');
       return await new Promise(() => {});
     });
-    await client.connect(new Transport1(new URL(url), { fetch: alice.fetch }));
+    await client.connect(new Transport1(new URL(url), signingTransport(alice, url)));
     const calling = client.callTool({ name: 'early_ask', arguments: {} }, undefined, { signal: stop.signal });
     await expect(calling).rejects.toThrow();
     await vi.waitFor(
