@@ -10,7 +10,16 @@ import { type AdmissionOptions } from '@countersign/core/adapter';
 
 /** The configuration of a host: the same JSON for every host, so that one suite can drive all. */
 export interface HostConfig
-  extends Pick<GuardOptions, 'maxDelegationDepth' | 'maxLinkLifetimeSeconds' | 'scopeMatch' | 'dpop' | 'webBotAuth'> {
+  extends Pick<
+    GuardOptions,
+    | 'maxDelegationDepth'
+    | 'maxLinkLifetimeSeconds'
+    | 'scopeMatch'
+    | 'dpop'
+    | 'webBotAuth'
+    | 'bearer'
+    | 'protectedResource'
+  > {
   /** The origin of requests; null: the address on which the host listens. */
   readonly origin: string | null;
   /** Prefix of every route: empty, or like `/api`. */
@@ -46,6 +55,8 @@ const names = [
   'scopeMatch',
   'dpop',
   'webBotAuth',
+  'bearer',
+  'protectedResource',
 ];
 
 /** @throws ConfigError when the file is not a configuration. Core checks the members that it reads itself. */

@@ -99,12 +99,15 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
 
 /** Core checks the options, and applies a default only if an option is absent. */
 function chainOptions(config: HostConfig): Partial<GuardOptions> {
-  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth } = config;
+  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth, bearer, protectedResource } =
+    config;
   return {
     ...(maxDelegationDepth === undefined ? {} : { maxDelegationDepth }),
     ...(maxLinkLifetimeSeconds === undefined ? {} : { maxLinkLifetimeSeconds }),
     ...(scopeMatch === undefined ? {} : { scopeMatch }),
     ...(dpop === undefined ? {} : { dpop }),
+    ...(bearer === undefined ? {} : { bearer }),
+    ...(protectedResource === undefined ? {} : { protectedResource }),
     ...(webBotAuth === undefined ? {} : { webBotAuth }),
   };
 }

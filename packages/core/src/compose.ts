@@ -8,6 +8,7 @@ import { type DpopChallenge, refusalResponse, type RefusalResponse } from './mod
 import type { HttpRequest } from './model/request.js';
 import type { GuardOptions, GuardValues } from './options/guard-options.js';
 import { readGuardOptions } from './options/option-table.js';
+import type { ProtectedResource } from './options/protected-resource.js';
 import { type Authentication, createAuthentication } from './guard/authentication.js';
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
@@ -40,6 +41,7 @@ export interface GuardParts {
   readonly outcomes: Outcomes;
   readonly local: (identity: LocalIdentity) => Caller;
   readonly respond: (refused: Refusal) => RefusalResponse;
+  readonly protectedResource: ProtectedResource | undefined;
   readonly revocations: Revocations;
   readonly onTrouble: (message: string) => void;
   readonly close: () => Promise<void>;
@@ -86,7 +88,14 @@ function compose(values: GuardValues): GuardParts {
     decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served, outcomes }),
     outcomes,
     local: createLocalCallers({ served, revalidation, clock }),
-    respond: (refused) => refusalResponse(refused, acceptSignature, dpop && dpopChallenge(dpop, clock() / 1000)),
+    respond: (refused) =>
+      refusalResponse(
+        refused,
+        acceptSignature,
+        dpop && dpopChallenge(dpop, clock() / 1000),
+        values.protectedResource?.metadataUrl,
+      ),
+    protectedResource: values.protectedResource,
     revocations: revocationsIn(ownRevocations, clock),
     onTrouble,
     close: () =>

@@ -5,6 +5,7 @@ import type { Refusal } from './model/refusal.js';
 import type { RefusalResponse } from './model/refusal-response.js';
 import type { HttpRequest } from './model/request.js';
 import type { GuardOptions } from './options/guard-options.js';
+import type { ProtectedResource } from './options/protected-resource.js';
 import type { Authentication } from './guard/authentication.js';
 import type { Decisions } from './guard/decisions.js';
 import type { LocalIdentity } from './guard/local.js';
@@ -44,6 +45,8 @@ export interface Guard extends Decisions {
   report(trouble: string): void;
   /** How a refusal looks on the wire, the same on every host. */
   respond(refused: Refusal): RefusalResponse;
+  /** What the option `protectedResource` publishes (RFC 9728); undefined without it. */
+  readonly protectedResource: ProtectedResource | undefined;
   /**
    * Revokes agents, keys, subjects, delegations and issuers, in the memory of this process: effective for the next
    * request, the next decision and one under way, for everything that rests on them.
@@ -72,7 +75,7 @@ export interface Guard extends Decisions {
  * ```
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
-  const { authenticate, decisions, outcomes, local, respond, revocations, onTrouble, close } =
+  const { authenticate, decisions, outcomes, local, respond, protectedResource, revocations, onTrouble, close } =
     await composeGuard(options);
   return {
     authenticate,
@@ -81,6 +84,7 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     local,
     report: (trouble) => onTrouble(`countersign: ${trouble}`),
     respond,
+    protectedResource,
     revocations,
     close,
   };

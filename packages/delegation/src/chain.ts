@@ -30,8 +30,8 @@ export type Chain = readonly [Hop, ...Hop[]];
 /** An agent whose key signed the request or a link. The calling program has verified that signature. */
 export interface ActingAgent {
   readonly id: string;
-  /** RFC 7638 thumbprint of the key that signed. */
-  readonly keyId: string;
+  /** RFC 7638 thumbprint of the key that signed. Absent for a client that showed a bearer token and proved no key. */
+  readonly keyId?: string;
   /** The scopes that this agent may ever use. */
   readonly capabilities: Scope;
 }

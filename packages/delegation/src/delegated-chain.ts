@@ -91,19 +91,20 @@ function checkToken({ subject, actor, confirmation }: DelegationClaims, user: Ac
 
 /** From the subject of the token to the agent that uses it, or that agent alone if it acts for itself. */
 function firstHops(token: DelegationClaims | undefined, user: ActingAgent, subjectType: Hop['type']): Chain {
-  const { id, keyId, capabilities } = user;
-  if (token === undefined) return [{ id, type: 'agent', proof: 'signature', keyId, scope: capabilities }];
+  const { id, capabilities } = user;
+  const key = user.keyId === undefined ? {} : { keyId: user.keyId };
+  if (token === undefined) return [{ id, type: 'agent', proof: 'signature', ...key, scope: capabilities }];
   const { issuer, expiresAt, authorizationDetails } = token;
   const asserted = { proof: 'issuer', issuer, expiresAt, scope: grantOf(token).scope ?? capabilities } as const;
   const reached = {
     id,
     type: 'agent',
-    keyId,
+    ...key,
     ...asserted,
     ...(token.id !== undefined && { delegationId: token.id }),
     ...(authorizationDetails !== undefined && { authorizationDetails }),
   } as const;
-  if (token.actor === undefined) return [{ ...reached, proof: 'signature' }];
+  if (token.actor === undefined) return [{ ...reached, proof: user.keyId === undefined ? 'issuer' : 'signature' }];
   const before = token.priorActors.map((prior): Hop => ({ id: prior.subject, type: 'agent', ...asserted }));
   return [{ id: token.subject, type: subjectType, ...asserted }, ...before.toReversed(), reached];
 }
@@ -135,7 +136,7 @@ function linkedHop(claims: LinkClaims, { keyId }: ActingAgent): Hop {
     id: subject,
     type: 'agent',
     proof: 'signature',
-    keyId,
+    ...(keyId !== undefined && { keyId }),
     delegationId: id,
     scope,
     expiresAt,

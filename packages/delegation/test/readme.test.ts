@@ -17,11 +17,11 @@ describe('the README', () => {
 
   it('has an example that runs', async () => {
     const { privateKey } = generateKeyPairSync('ed25519');
-    const reviewer: ActingAgent = {
+    const reviewer = {
       id: 'agent-code-reviewer-01',
       keyId: RFC8037_THUMBPRINT,
       capabilities: ['repo', 'pr:write'],
-    };
+    } satisfies ActingAgent;
     const runner: ActingAgent = { id: 'agent-test-runner', keyId: OTHER_THUMBPRINT, capabilities: ['repo'] };
     const text = await delegate(privateKey, reviewer.keyId, NOW);
     const signer = { keyId: reviewer.keyId, sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) };

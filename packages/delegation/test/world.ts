@@ -102,7 +102,7 @@ function build(plan: Plan): DelegatedChainOptions {
   const signers = path.map((id, at) => agentNamed(lie(at, 'signer')?.name ?? id, steps[at]?.capabilities));
   const actor = signers.at(-1) as ActingAgent;
   const confirmation = (at: number) =>
-    steps[at]?.bound && { confirmation: { jkt: lie(at, 'key') ? 'another' : (signers[at] ?? actor).keyId } };
+    steps[at]?.bound && { confirmation: { jkt: lie(at, 'key') ? 'another' : ((signers[at] ?? actor).keyId ?? '') } };
 
   const token = tokenOf(plan, confirmation(0));
   let held: Limits | undefined = token;

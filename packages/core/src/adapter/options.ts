@@ -91,8 +91,10 @@ export function checkPermission(name: string, action: string, resource: unknown,
   checkOptionNames(`${name}('${action}')`, options, permitOptionNames);
   const { requires, agentsOnly = false } = options;
   const scope = requires === undefined ? undefined : parseScope(requires);
-  if (scope !== undefined && (!scope.ok || scope.scope.length !== 1)) {
-    throw new ConfigError(`${name}('${action}'): 'requires' must be one scope, like 'pr:write:draft'.`);
+  if (scope?.ok === false) {
+    throw new ConfigError(
+      `${name}('${action}'): 'requires' must be a scope, like 'pr:write:draft', or several with a space between.`,
+    );
   }
   if (typeof agentsOnly !== 'boolean')
     throw new ConfigError(`${name}('${action}'): 'agentsOnly' must be true or false.`);

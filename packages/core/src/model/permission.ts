@@ -12,7 +12,7 @@ export interface Permission {
   readonly action: string;
   /** Or a function that determines it, bounded by `lookupTimeoutSeconds`. */
   readonly resource: Resource | ResourceFunction;
-  /** The scope that the caller must hold besides policy's consent. */
+  /** The scope that the caller must hold besides policy's consent; several are separated by spaces. */
   readonly requires?: string;
 }
 

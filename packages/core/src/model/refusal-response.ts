@@ -16,9 +16,15 @@ export interface DpopChallenge {
 
 /**
  * Renders a refusal. `acceptSignature` is the Accept-Signature value (RFC 9421 §5.1) that tells a client what to sign;
- * it accompanies every challenge about signatures. `dpop` is for guards that accept DPoP.
+ * it accompanies every challenge about signatures. `dpop` is for guards that accept DPoP. `metadataUrl`: where clients learn
+ * how to get a token (RFC 9728 §5.1).
  */
-export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): RefusalResponse {
+export function refusalResponse(
+  refused: Refusal,
+  acceptSignature: string,
+  dpop?: DpopChallenge,
+  metadataUrl?: string,
+): RefusalResponse {
   const { retryAfterSeconds } = catalogue[refused.code];
   const body = JSON.stringify({
     type: `urn:countersign:refusal:${refused.code}`,
@@ -32,7 +38,7 @@ export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?
     headers: {
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
-      ...challenge(refused, acceptSignature, dpop),
+      ...challenge(refused, acceptSignature, dpop, metadataUrl),
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
       ...(refused.code === 'dpop_nonce_required' && dpop?.nonce !== undefined ? { 'dpop-nonce': dpop.nonce } : {}),
     },
@@ -40,22 +46,35 @@ export function refusalResponse(refused: Refusal, acceptSignature: string, dpop?
   };
 }
 
-function challenge(refused: Refusal, acceptSignature: string, dpop?: DpopChallenge): Record<string, string> {
+function challenge(
+  refused: Refusal,
+  acceptSignature: string,
+  dpop?: DpopChallenge,
+  metadataUrl?: string,
+): Record<string, string> {
   const { challenge: kind } = catalogue[refused.code];
+  const metadata = metadataUrl === undefined ? '' : `resource_metadata="${metadataUrl}"`;
+  const more = metadata === '' ? '' : `, ${metadata}`;
   const description = `error_description="${refused.title}"`;
   switch (kind) {
     case 'signature':
       return {
-        ...(refused.status === 401 ? authenticate(`Signature error="${refused.code}"`, dpopScheme(dpop)) : {}),
+        ...(refused.status === 401
+          ? authenticate(
+              `Signature error="${refused.code}"`,
+              dpopScheme(dpop),
+              metadata === '' ? undefined : `Bearer ${metadata}`,
+            )
+          : {}),
         'accept-signature': acceptSignature,
       };
     case 'token': {
       const error = `error="invalid_token", ${description}`;
-      return authenticate(`Bearer ${error}`, dpopScheme(dpop, error));
+      return authenticate(`Bearer ${error}${more}`, dpopScheme(dpop, error));
     }
     case 'scope': {
       const error = `error="insufficient_scope"${scopeParameter(refused)}`;
-      return authenticate(`Bearer ${error}`, dpopScheme(dpop, error));
+      return authenticate(`Bearer ${error}${more}`, dpopScheme(dpop, error));
     }
     case 'dpop': {
       const error = refused.code === 'dpop_nonce_required' ? 'use_dpop_nonce' : 'invalid_dpop_proof';

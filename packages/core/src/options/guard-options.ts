@@ -9,6 +9,7 @@ import type { DpopOptions, DpopValues } from '../stages/possession/dpop-options.
 import type { WebBotAuthOptions, WebBotAuthSettings } from '../stages/possession/web-bot-auth-options.js';
 import type { ReplayStore } from '../stages/replay/store.js';
 import type { RevocationSource } from '../stages/revocation/revocable.js';
+import type { ProtectedResource, ProtectedResourceOptions } from './protected-resource.js';
 import type { IssuerOptions } from '../stages/token/issuers.js';
 
 /** What `createGuard` takes. `option-table.ts` says how each is read. */
@@ -54,6 +55,18 @@ export interface GuardOptions {
   readonly dpop?: true | DpopOptions;
   /** Accept Web Bot Auth signatures, which say who sent a request and give no authority. Default: none is accepted. */
   readonly webBotAuth?: true | WebBotAuthOptions;
+  /**
+   * Accept a plain bearer token of a trusted issuer without any proof of a key: its client then acts for its subject.
+   * Whoever copies the token can use it, and nothing binds a request to its sender; policy can tell by
+   * `context.possession == "bearer"`. Tokens that name an actor or are bound to a key, and clients that are registered
+   * as agents, still need their proof. Needs `issuers`; not with `traffic: 'mixed'`. Default false.
+   */
+  readonly bearer?: boolean;
+  /**
+   * Publishes where clients get tokens (RFC 9728): challenges then name the metadata, and `guard.protectedResource` has
+   * the document. Default: not published.
+   */
+  readonly protectedResource?: ProtectedResourceOptions;
   /** Where revocations are kept besides `guard.revocations`. Every source is asked. Default: nowhere. */
   readonly revocations?: RevocationSource | readonly RevocationSource[];
   /**
@@ -111,6 +124,7 @@ interface ReadValues {
   readonly dpop: DpopValues | undefined;
   readonly webBotAuth: WebBotAuthSettings | undefined;
   readonly revocations: readonly RevocationSource[];
+  readonly protectedResource: ProtectedResource | undefined;
   readonly spoolDirectory: string | undefined;
   readonly onTrouble: (message: string) => void;
 }

@@ -22,6 +22,7 @@ import { readWebBotAuthOptions } from '../stages/possession/web-bot-auth-options
 import type { ReplayStore } from '../stages/replay/store.js';
 import type { RevocationSource } from '../stages/revocation/revocable.js';
 import type { GuardOptions, GuardValues } from './guard-options.js';
+import { readProtectedResource } from './protected-resource.js';
 
 /** One option: how its value is read and checked, and what docs/ say of its default. */
 export interface OptionRow<Name extends keyof GuardOptions> {
@@ -58,6 +59,8 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   lookupTimeoutSeconds: integer('lookupTimeoutSeconds', 1, 60),
   dpop: { byDefault: 'off', read: readDpopOptions },
   webBotAuth: { byDefault: 'off', read: readWebBotAuthOptions },
+  bearer: { byDefault: '`false`', read: readBearer },
+  protectedResource: { byDefault: 'none', read: readProtectedResource },
   revocations: { byDefault: 'none', read: readRevocationSources },
   traffic: oneOf('traffic', 'agents', 'mixed'),
   trustedProxies: { byDefault: 'none', read: (given = []) => given },
@@ -172,6 +175,19 @@ function readAudiences(audience: GuardOptions['audience']): readonly string[] | 
   const values: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
   if (values.length > 0 && values.every(isStringOrUri)) return values;
   throw new ConfigError("createGuard: 'audience' must name at least one audience, or be left out to mean the origin.");
+}
+
+function readBearer(bearer: GuardOptions['bearer'], { issuers = [], traffic }: GuardOptions): boolean {
+  const isAccepted = flag('bearer').read(bearer);
+  if (isAccepted && issuers.length === 0) {
+    throw new ConfigError("createGuard: 'bearer' needs 'issuers': say whose tokens are accepted.");
+  }
+  if (isAccepted && traffic === 'mixed') {
+    throw new ConfigError(
+      "createGuard: 'bearer' is not for traffic: 'mixed', where plain tokens are the application's.",
+    );
+  }
+  return isAccepted;
 }
 
 function readRevocationSources(revocations: GuardOptions['revocations'] = []): readonly RevocationSource[] {

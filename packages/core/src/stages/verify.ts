@@ -8,13 +8,15 @@ import type { IndexedRequest } from '../model/request.js';
 import { type Origin, readAddress } from './address/origin.js';
 import { verifyBody } from './body/verify-body.js';
 import { readDelegationField } from './chain/delegation-field.js';
-import { type ChainParts, createChainVerifier } from './chain/verify-chain.js';
-import { type ProofParts, readProof } from './possession/read-proof.js';
+import { bearerChain } from './chain/bearer-chain.js';
+import { type ChainParts, createChainVerifier, type VerifiedChain } from './chain/verify-chain.js';
+import { uncoveredCredential } from './possession/profile.js';
+import { type ProofParts, readProof, showsTokenOnly } from './possession/read-proof.js';
 import { type ReplayParts, reserveNonce } from './replay/reserve-nonce.js';
 import type { Revalidate } from './revocation/check-revocations.js';
 import type { Revalidation } from './revocation/revalidate.js';
 import { type AuthorizationReading, readAuthorization } from './token/authorization-header.js';
-import type { TokenResult, TokenVerifier } from './token/token-verifier.js';
+import type { TokenResult, TokenVerifier, VerifiedToken } from './token/token-verifier.js';
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
@@ -23,6 +25,8 @@ export type Verification =
 
 /** What each stage needs. */
 export interface VerifierParts extends ProofParts, ReplayParts, ChainParts {
+  /** Whether a token alone is accepted. */
+  readonly bearer: boolean;
   readonly origins: readonly Origin[];
   readonly tokens: TokenVerifier;
   readonly bodyLimits: BodyLimits;
@@ -38,6 +42,33 @@ export type Verifier = (request: IndexedRequest, forwardedHost?: string) => Prom
  */
 export function createVerifier(parts: VerifierParts): Verifier {
   const verifyChain = createChainVerifier(parts);
+
+  /** A token alone binds neither the request nor its body to who sent it; policy can tell by `possession`. */
+  async function verifyBearer(request: IndexedRequest, authorization: AuthorizationReading): Promise<Verification> {
+    const now = parts.clock() / 1000;
+    const uncovered = uncoveredCredential(request.fields, (field) => field === 'authorization');
+    if (uncovered !== undefined) return refuse(uncovered);
+    const token = await verifyToken(parts.tokens, authorization, now);
+    if (token?.ok !== true) return refuse(refusal(token?.code ?? 'token_invalid', token?.detail));
+    const badBody = await verifyBody(request, undefined, parts.bodyLimits);
+    if (badBody !== undefined) return refuse(badBody);
+    const verified = await bearerChain(token.token, parts);
+    if ('code' in verified) return refuse(verified);
+    return await revalidated(verified, { kind: 'bearer' }, token.token, now);
+  }
+
+  async function revalidated(
+    { session, signers }: VerifiedChain,
+    proof: Proof,
+    token: VerifiedToken | undefined,
+    now: number,
+    claimed?: AuditEvent['claimed'],
+  ): Promise<Verification> {
+    const revalidate = parts.revalidation({ chain: session.chain, signers, token, verifiedAt: now });
+    const revoked = await revalidate();
+    return revoked === undefined ? { ok: true, session, proof, revalidate } : refuse(revoked, claimed);
+  }
+
   return async function verify(request, forwardedHost) {
     const { rawHeaders, fields, target } = request;
     const now = parts.clock() / 1000;
@@ -49,6 +80,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const authorization = readAuthorization(fields, { dpop: parts.dpop !== undefined });
     const malformed = malformedBesideSignature(authorization, fields);
     if (malformed !== undefined) return refuse(malformed);
+    if (parts.bearer && showsTokenOnly({ authorization, request })) return await verifyBearer(request, authorization);
     const proof = readProof({ request, address, authorization, now }, parts);
     if (!proof.ok) return proof;
 
@@ -72,11 +104,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const verified = await verifyChain({ holder, token: token?.token, links, now });
     if ('code' in verified) return refuse(verified, claimed);
 
-    const { session, signers } = verified;
-    const revalidate = parts.revalidation({ chain: session.chain, signers, token: token?.token, verifiedAt: now });
-    const revoked = await revalidate();
-    if (revoked !== undefined) return refuse(revoked, claimed);
-    return { ok: true, session, proof: proofShown, revalidate };
+    return await revalidated(verified, proofShown, token?.token, now, claimed);
   };
 }
 

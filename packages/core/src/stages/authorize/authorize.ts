@@ -36,6 +36,10 @@ export async function barredFromAsking(
   scopeMatch: ScopeMatch,
 ): Promise<Refusal | undefined> {
   const lapsed = await revalidate();
-  if (lapsed !== undefined || requires === undefined || scopeCovers(caller.scope, requires, scopeMatch)) return lapsed;
-  return refusal('insufficient_scope', `${requires} is not covered`, requires);
+  if (lapsed !== undefined || requires === undefined) return lapsed;
+  const missing = requires.split(' ').filter((one) => !scopeCovers(caller.scope, one, scopeMatch));
+  // The challenge names all of them, so that one new token is enough.
+  return missing.length === 0
+    ? undefined
+    : refusal('insufficient_scope', `${missing.join(' ')} is not covered`, requires);
 }

@@ -55,7 +55,7 @@ export function callerQuestion(caller: Caller, terms: CallerQuestionTerms): Call
 function newQuestion(caller: Caller, { requires, vocabulary, scopeMatch }: CallerQuestionTerms): CallerQuestion {
   const { actor, subject, chain, scope, proof } = caller;
   const covered = preparedFrom(vocabulary).coveredBy(scope, scopeMatch);
-  const named = [...covered, ...actor.capabilities, ...(requires === undefined ? [] : [requires])];
+  const named = [...covered, ...actor.capabilities, ...(requires?.split(' ') ?? [])];
   return deepFreeze({
     principal: {
       id: actor.id,

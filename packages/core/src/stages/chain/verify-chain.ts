@@ -4,6 +4,7 @@ import {
   delegatedChain,
   type DelegatedChain,
   type DelegationClaims,
+  type DelegationRefusal,
   type ScopeMatch,
 } from '@countersign/delegation';
 import { deepFreeze } from '@countersign/common';
@@ -71,22 +72,29 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
       maxDepth: maxDelegationDepth,
       scopeMatch,
     });
-    if (!delegated.ok) return refusal(codeFor[delegated.code], delegated.detail);
+    if (!delegated.ok) return refusalOf(delegated);
     const session = sessionOf(holder, delegated);
     sessions.add(source, session);
     return { session, signers };
   };
 }
 
+export function refusalOf({ code, detail }: DelegationRefusal<ChainRefusalCode>): Refusal {
+  return refusal(codeFor[code], detail);
+}
+
 /** The lists of the actor are copied, because they belong to the directory. */
-function sessionOf({ agent, thumbprint }: KeyHolder, delegated: DelegatedChain): Session {
+export function sessionOf(
+  { agent, thumbprint }: Pick<KeyHolder, 'agent'> & { readonly thumbprint?: string },
+  delegated: DelegatedChain,
+): Session {
   const { chain, effectiveScope: scope, authorizationDetails } = delegated;
   const [first] = chain;
   return deepFreeze({
     actor: {
       id: agent.id,
       type: 'agent',
-      keyId: thumbprint,
+      ...(thumbprint === undefined ? {} : { keyId: thumbprint }),
       roles: [...agent.roles],
       capabilities: [...agent.capabilities],
       ...(agent.owner === undefined ? {} : { owner: agent.owner }),

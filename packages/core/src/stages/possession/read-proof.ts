@@ -14,6 +14,13 @@ export interface ProofParts extends DpopProofParts {
   readonly webBotAuth: WebBotAuthSettings | undefined;
 }
 
+/** Whether a request shows a bearer token and no proof at all. A proof that is present but broken is refused as such. */
+export function showsTokenOnly({ authorization, request }: Pick<ProofSubject, 'authorization' | 'request'>): boolean {
+  const { fields } = request;
+  const proofs = [profileTag, webBotAuthTag].some((tag) => mentionsTag(fields, tag)) || fields.has('dpop');
+  return authorization.kind === 'bearer' && !proofs;
+}
+
 /**
  * Chooses, by what the request carries, the one proof of possession that counts, and reads it. A proof that is present
  * but broken never falls back to another. Never throws.

@@ -13,15 +13,17 @@ import { RevocationSet } from '../../../src/stages/revocation/revocation-set.js'
 
 const issuer = 'https://id.acme.dev';
 
-function agent(id: string): ActingAgent {
+type TestAgent = ActingAgent & { readonly keyId: string };
+
+function agent(id: string): TestAgent {
   return { id, keyId: createHash('sha256').update(id).digest('base64url'), capabilities: ['repo:read'] };
 }
 
 const [a, b, c, d] = ['agent-a', 'agent-b', 'agent-c', 'agent-d'].map(agent) as [
-  ActingAgent,
-  ActingAgent,
-  ActingAgent,
-  ActingAgent,
+  TestAgent,
+  TestAgent,
+  TestAgent,
+  TestAgent,
 ];
 
 const token: DelegationClaims = {
