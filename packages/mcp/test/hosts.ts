@@ -104,12 +104,13 @@ function statelessOfSdk1(guard: Guard, ran: string[]): NodeHandler {
   };
 }
 
-function onNodeHttp(guard: Guard, handle: NodeHandler): RequestListener {
+/** Transports of SDK 1 find the caller of a request by themselves; the handler of SDK 2 needs the bridge. */
+function onNodeHttp(guard: Guard, handle: NodeHandler, isBridged = false): RequestListener {
   const [auth, anyAgent] = [onNode.agentAuth(guard), onNode.permit(false)];
   return (request, response) => {
     void (async () => {
       if (!(await auth(request, response)) || !(await anyAgent(request, response))) return;
-      mcpBridge(request);
+      if (isBridged) mcpBridge(request);
       await handle(request, response);
     })();
   };
@@ -132,7 +133,7 @@ export const hosts: readonly Host[] = [
     name: 'SDK 2, on node:http',
     sdk: 2,
     hasSessions: false,
-    start: () => serve((guard, ran) => onNodeHttp(guard, handlerOfSdk2(guard, ran))),
+    start: () => serve((guard, ran) => onNodeHttp(guard, handlerOfSdk2(guard, ran), true)),
   },
   {
     name: 'SDK 2, on Express with a parser',
