@@ -13,7 +13,7 @@ export { flagOption, functionOption, integerOption, numberOption } from './optio
 export { readClock } from './options/read-clock.js';
 // json
 export { brokenLine } from './json/broken-line.js';
-export { boundJson, boundString, escapeUnprintable } from './json/escape.js';
+export { boundJson, boundString, escapeUnprintable, quoteForLog } from './json/escape.js';
 export { isJsonObject, type JsonObject, member } from '@countersign/delegation';
 export { failed, type FailedReading, type Reading } from './json/reading.js';
 export { parseStrictJson } from './json/strict-json.js';
@@ -50,6 +50,6 @@ export {
 } from './wire/wire.js';
 // values
 export { deepFreeze } from './values/deep-freeze.js';
-export { LruCache } from './values/lru-cache.js';
+export { bytesHeld, LruCache, maxBytesRemembered } from './values/lru-cache.js';
 export { type PrivateField, privateField } from './values/private-field.js';
 export { Stamp } from './values/stamp.js';

@@ -84,7 +84,7 @@ export {
 export { combine } from './keys/combine.js';
 export type { Agent, AgentDirectory, AgentKey, AgentStatus, KeyLookup } from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
-export type { PublicJwk } from './keys/public-jwk.js';
+export type { PublicJwk } from './keys/jwk.js';
 export type {
   AgentDetails,
   AgentRegistration,
@@ -127,8 +127,7 @@ export {
 } from '@countersign/policy';
 export type { EntityProvider, EntityRecord } from './stages/authorize/entity-provider.js';
 export { type Refusal, type RefusalCode, refusal, refusalCodes } from './model/refusal.js';
-export { type DpopChallenge, type RefusalResponse, refusalResponse } from './model/refusal-response.js';
-export { RefusalError } from './model/refusal-error.js';
+export { type DpopChallenge, RefusalError, type RefusalResponse, refusalResponse } from './model/refusal-response.js';
 export {
   type MemoryReplayStore,
   type MemoryReplayStoreOptions,

@@ -31,3 +31,13 @@ export function boundString(text: string, most: number): string {
   const kept = text.length <= most ? text : `${text.slice(0, most)}…[+${text.length - most}]`;
   return kept.replace(loneSurrogate, '\ufffd');
 }
+
+const maxQuoted = 3;
+const maxQuotedLength = 100;
+
+/** Quotes untrusted names for a log: at most three, each cut to 100 characters. */
+export function quoteForLog(names: string | readonly string[]): string {
+  const all = typeof names === 'string' ? [names] : names;
+  const some = all.slice(0, maxQuoted).map((name) => JSON.stringify(name.slice(0, maxQuotedLength)));
+  return all.length > maxQuoted ? `${some.join(', ')}, …` : some.join(', ');
+}

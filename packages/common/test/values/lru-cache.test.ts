@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LruCache } from '../../src/values/lru-cache.js';
+import { bytesHeld, LruCache } from '../../src/values/lru-cache.js';
 
 function held(map: LruCache<string>, keys: string): string {
   return keys
@@ -38,5 +38,13 @@ describe('LruCache', () => {
     expect(held(map, 'abc')).toBe('bc');
     map.set('d', '', 1);
     expect(held(map, 'bcd')).toBe('cd');
+  });
+});
+
+describe('bytesHeld', () => {
+  it('tells what memory the claims take, not their text', () => {
+    const fat = { details: Array.from({ length: 1000 }, () => ({})) };
+    expect(bytesHeld(fat)).toBeGreaterThan(100_000);
+    expect(bytesHeld({ issuer: 'agent-a', scope: ['repo:read'] })).toBeLessThan(2000);
   });
 });

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../guard.js';
 import { errorMessage } from '@countersign/common';
 import { refusal } from '../model/refusal.js';
-import { RefusalError } from '../model/refusal-error.js';
+import { RefusalError } from '../model/refusal-response.js';
 import type { RequestBody } from '../model/request-body.js';
 import { type HttpRequest, pathOf } from '../model/request.js';
 import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditOutcome } from '@countersign/audit';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
-import type { RefusalError } from '../model/refusal-error.js';
+import type { RefusalError } from '../model/refusal-response.js';
 import { onConnection, onTimeout } from './connection-events.js';
 
 /** Notes events of a watched response. */

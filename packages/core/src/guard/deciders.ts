@@ -2,7 +2,7 @@ import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
 import { authorize, type DecisionParts } from '../stages/authorize/authorize.js';
-import { explainedRefusal } from '../stages/authorize/explained-refusal.js';
+import { explainedRefusal } from '../stages/authorize/verdict.js';
 import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
 import { filter, type Filtered } from '../stages/filter/filter.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';

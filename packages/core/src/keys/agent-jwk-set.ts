@@ -2,7 +2,7 @@ import { isIdentifier } from '@countersign/delegation';
 import { isJsonObject, member, type Reading } from '@countersign/common';
 import { type AgentSet, createAgentSet } from './agent-set.js';
 import type { Agent, AgentKey } from './directory.js';
-import { keysOfJwkSet } from './jwk-set.js';
+import { keysOfJwkSet } from './jwk.js';
 import { type RegisteredAgent, readAgent, readAgentKey } from './registration.js';
 
 /** A key that was left out of a set, and why. */

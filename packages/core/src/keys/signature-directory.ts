@@ -9,7 +9,7 @@ import {
 import { failed, isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
 import type { SkippedKey } from './agent-jwk-set.js';
 import type { AgentKey } from './directory.js';
-import { keysOfJwkSet } from './jwk-set.js';
+import { keysOfJwkSet } from './jwk.js';
 import {
   type DocumentKind,
   defaultLimits,

@@ -1,3 +1,4 @@
+import { CodedError } from '@countersign/common';
 import { catalogue, type Refusal } from './refusal.js';
 
 /** A refusal as it goes over the wire: RFC 9457 problem details and the challenge, byte-identical on every host. */
@@ -100,4 +101,28 @@ function dpopScheme(dpop: DpopChallenge | undefined, error?: string): string | u
 
 function scopeParameter({ requiredScope }: Refusal): string {
   return requiredScope === undefined ? '' : `, scope="${requiredScope}"`;
+}
+
+/**
+ * A refusal on its way to an application's own error handler (`onRefusal: 'throw'`). `status`, `statusCode`, `expose`
+ * and `headers` are what the error handlers of Express, Koa and Fastify look at.
+ */
+export class RefusalError extends CodedError<Refusal['code']> {
+  override readonly name = 'RefusalError';
+  readonly status: number;
+  readonly statusCode: number;
+  readonly expose = true;
+  readonly headers: RefusalResponse['headers'];
+  /** The problem details that would have been sent, as JSON text. */
+  readonly body: string;
+
+  constructor(refused: Refusal, response: RefusalResponse) {
+    super(refused.code, refused.title);
+    // Error handlers of last resort print the stack to the client; there is nothing in ours for anybody.
+    this.stack = `RefusalError: ${refused.title}`;
+    this.status = refused.status;
+    this.statusCode = refused.status;
+    this.headers = response.headers;
+    this.body = response.body;
+  }
 }

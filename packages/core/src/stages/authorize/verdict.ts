@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import type { PolicyDecision } from '@countersign/policy';
+import { explanationText, type PolicyDecision } from '@countersign/policy';
 
 /** What became of the question about one resource, and what policy said if it was asked. */
 export type Verdict =
@@ -12,4 +12,16 @@ export function verdictOf(answer: PolicyDecision | Refusal): Verdict {
   const refused =
     answer.cause === 'error' ? refusal('policy_error', answer.errors.join('; ')) : refusal('policy_denied');
   return { permitted: false, policy: answer, refused };
+}
+
+/** The refusal of a denial together with its explanation, where the engine has one. */
+export function explainedRefusal(refused: Refusal, decision: PolicyDecision | undefined): Refusal {
+  // The decision of an actor who is permitted says nothing of why its subject is not.
+  if (refused.status !== 403 || decision?.decision !== 'deny' || decision.explain === undefined) return refused;
+  try {
+    return Object.freeze({ ...refused, explanation: explanationText(decision.explain()) });
+  } catch {
+    // An engine of another's making: that it cannot explain itself must not change the answer.
+    return refused;
+  }
 }

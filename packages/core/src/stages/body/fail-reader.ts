@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { acceptSignature } from '../possession/profile.js';
 import { refusal } from '../../model/refusal.js';
-import { refusalResponse } from '../../model/refusal-response.js';
-import { RefusalError } from '../../model/refusal-error.js';
+import { RefusalError, refusalResponse } from '../../model/refusal-response.js';
 import type { BodyFailure } from '../../model/request-body.js';
 
 /** The error that a reader gets in place of the end of a body. Its `status`, `code` and `headers` are those of the refusal. */

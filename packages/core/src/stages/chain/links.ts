@@ -3,10 +3,8 @@ import { checkAudience, checkTimes, type LinkClaims, parentHash, readLink } from
 import type { AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder, type KeyHolder } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { bytesHeld, maxBytesRemembered } from '../token/bytes-held.js';
-import { LruCache } from '@countersign/common';
+import { bytesHeld, LruCache, maxBytesRemembered, quoteForLog } from '@countersign/common';
 import { gateLink, linkVerifies, type UntrustedLink } from './link-gate.js';
-import { quoteForLog } from '../token/quote-for-log.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
 export interface LinkVerifierOptions {

@@ -1,8 +1,7 @@
-import { deepFreeze, LruCache } from '@countersign/common';
+import { bytesHeld, deepFreeze, LruCache, maxBytesRemembered } from '@countersign/common';
 import type { Agent } from '../../keys/directory.js';
 import type { Session } from '../../model/caller.js';
 import type { KeyHolder } from '../possession/key-holder.js';
-import { bytesHeld, maxBytesRemembered } from '../token/bytes-held.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
 /** All that a session depends on, as it was verified for this request. */

@@ -1,9 +1,8 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isWeakEd25519Key } from '@countersign/signature';
 import { isJsonObject, type JsonObject, member } from '@countersign/common';
-import { keysOfJwkSet } from '../../keys/jwk-set.js';
+import { keysOfJwkSet } from '../../keys/jwk.js';
 import type { JwsHeader } from './jws-gate.js';
-import { hasRocaFingerprint } from './roca.js';
 import { algorithmsFor } from './signature-algorithms.js';
 
 /** A verification key of an issuer. */
@@ -79,6 +78,23 @@ function weakness(key: KeyObject, jwk: JsonObject): string | undefined {
   if (publicExponent < 65_537n || publicExponent % 2n === 0n) return 'its RSA exponent is too small or even';
   const modulus = BigInt(`0x${Buffer.from(String(member(jwk, 'n')), 'base64url').toString('hex')}`);
   return hasRocaFingerprint(modulus) ? 'it is an RSA key that can be factored (ROCA, CVE-2017-15361)' : undefined;
+}
+
+// The primes by which the flawed generator gives itself away: for a random modulus the chance to pass all is 2^-27.
+const tellingPrimes = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
+
+/**
+ * Whether an RSA modulus has the fingerprint of ROCA (CVE-2017-15361): keys made by certain smart cards and TPMs, which
+ * can be factored. Their primes, so also their modulus, are powers of 65537 modulo many small primes.
+ */
+function hasRocaFingerprint(modulus: bigint): boolean {
+  return tellingPrimes.every((prime) => powersOf65537(prime).has(Number(modulus % BigInt(prime))));
+}
+
+function powersOf65537(prime: number): ReadonlySet<number> {
+  const powers = new Set<number>();
+  for (let power = 1; !powers.has(power); power = (power * 65_537) % prime) powers.add(power);
+  return powers;
 }
 
 /** A JWK Set of an issuer: the keys that count, and the problems of those that should not be in it. */

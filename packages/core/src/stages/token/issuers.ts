@@ -1,7 +1,7 @@
 import { isIdentifier, isStringOrUri } from '@countersign/delegation';
 import { checkOptionNames, ConfigError, guardDefaults, isJsonObject, secureUrl } from '@countersign/common';
 import { CachedRemote, type Source } from '../../remote/cached-remote.js';
-import type { PublicJwk } from '../../keys/public-jwk.js';
+import type { PublicJwk } from '../../keys/jwk.js';
 import { fetchJson, type RemoteJson, type RemoteOptions, readRemoteUrl } from '../../remote/remote-json.js';
 import { discoverKeys } from './discovery.js';
 import { type IssuerKey, readIssuerKeySet } from './issuer-key.js';

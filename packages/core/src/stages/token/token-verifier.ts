@@ -9,20 +9,21 @@ import {
 } from '@countersign/delegation';
 import { compactVerify } from 'jose/jws/compact/verify';
 import {
+  bytesHeld,
   checkOptionNames,
   ConfigError,
   deepFreeze,
   guardMaxima,
   type JsonObject,
   LruCache,
+  maxBytesRemembered,
   member,
+  quoteForLog,
 } from '@countersign/common';
 import type { RefusalCode } from '../../model/refusal.js';
-import { bytesHeld, maxBytesRemembered } from './bytes-held.js';
 import { type IssuerKey, selectKey } from './issuer-key.js';
 import { type IssuerOptions, readIssuers, type TrustedIssuer } from './issuers.js';
 import { gateAccessToken, type UntrustedToken } from './jws-gate.js';
-import { quoteForLog } from './quote-for-log.js';
 
 export interface TokenVerifierOptions {
   /** Who may issue tokens. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { quoteForLog } from '../../../src/stages/token/quote-for-log.js';
+import { quoteForLog } from '../../src/json/escape.js';
 
 it.each<[string | readonly string[], string]>([
   ['https://a.example', '"https://a.example"'],

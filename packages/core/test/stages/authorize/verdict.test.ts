@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { explainedRefusal } from '../../../src/stages/authorize/explained-refusal.js';
+import { explainedRefusal } from '../../../src/stages/authorize/verdict.js';
 import { cedarFromText, type PolicyEngine } from '@countersign/policy';
 import type { GuardOptions } from '../../../src/options/guard-options.js';
 import { refusal } from '../../../src/model/refusal.js';
