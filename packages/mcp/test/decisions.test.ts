@@ -157,6 +157,12 @@ describe('A tool call', () => {
     );
   });
 
+  it('that is undeclared is recorded with its name', async () => {
+    const { call, audit } = await mcp();
+    await call('undeclared');
+    expect(audit.records).toMatchObject([{ decision: 'deny', call: { name: 'undeclared' } }]);
+  });
+
   it('that may be listed says what was missing, for the model if its rule wants that', async () => {
     const { decisions, alice, call } = await mcp();
     const judged = await decisions.judge(alice, { method: 'tools/call', params: { name: 'deploy' } });

@@ -93,7 +93,7 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
       const reading = readRequest(request, rules, groups);
       const given = reading.kind === 'ask' ? reading.given : undefined;
       const argumentsDigest = given && digestOf(given);
-      const name = reading.kind === 'ask' ? reading.name : undefined;
+      const name = 'name' in reading ? reading.name : undefined;
       const traceparent = traceparentOf(request);
       const call = guard.begin(caller, {
         method: request.method,

@@ -43,7 +43,7 @@ function errorCodeOf({ status }: Refusal): number {
 }
 
 function errorResult(title: string, data: JsonObject): JsonObject {
-  const scope = data['scope'] === undefined ? '' : ` The scope ${JSON.stringify(data['scope'])} would be needed.`;
+  const scope = typeof data['scope'] === 'string' ? ` Needed: ${data['scope']}` : '';
   return {
     content: [{ type: 'text', text: `Not permitted: ${title}${scope}` }],
     isError: true,

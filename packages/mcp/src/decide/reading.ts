@@ -30,7 +30,13 @@ export type McpReading =
     }
   | { readonly kind: 'tasks' }
   | { readonly kind: 'task'; readonly taskId: string }
-  | { readonly kind: 'refuse'; readonly code: RefusalCode; readonly detail: string; readonly denial: Denial };
+  | {
+      readonly kind: 'refuse';
+      readonly name?: string;
+      readonly code: RefusalCode;
+      readonly detail: string;
+      readonly denial: Denial;
+    };
 
 const openMethods: ReadonlySet<string> = new Set(['initialize', 'ping', 'server/discover', 'logging/setLevel']);
 const ownedTaskMethods: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update']);
@@ -77,7 +83,7 @@ function readNamedToolCall(name: string, given: JsonObject, groups: ToolGroups):
   const rule = groups.ruleOf(name);
   const hidden = notFound('Tool', name);
   if (rule === undefined)
-    return { kind: 'refuse', code: 'policy_denied', detail: 'an undeclared tool', denial: hidden };
+    return { kind: 'refuse', name, code: 'policy_denied', detail: 'an undeclared tool', denial: hidden };
   const { action = 'tool.call', resource, call, requires, onDeny } = rule;
   const tool = groups.toolResource(name);
   function asked(): Resource | undefined {
