@@ -28,12 +28,12 @@ export class GroupCommit<Entry> {
     this.#batchSize = batchSize;
   }
 
-  async add(entry: Entry): Promise<void> {
-    if (this.#closed) throw new AuditError('closed', 'The audit sink is closed.');
-    if (this.#queue.length >= this.#maxQueued) {
-      throw new AuditError('overloaded', `${this.#maxQueued} audit records are waiting to be written already.`);
-    }
-    await new Promise<void>((resolve, reject) => {
+  add(entry: Entry): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw new AuditError('closed', 'The audit sink is closed.');
+      if (this.#queue.length >= this.#maxQueued) {
+        throw new AuditError('overloaded', `${this.#maxQueued} audit records are waiting to be written already.`);
+      }
       this.#queue.push({ entry, resolve, reject });
       this.#draining ??= this.#drain();
     });

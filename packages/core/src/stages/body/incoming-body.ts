@@ -7,7 +7,8 @@ import { cutOff, isClosedStream } from './http2-stream.js';
 import { earlyBytes, Pages } from './pages.js';
 import { obstacle, takeBuffered } from './readers.js';
 import { Streaming } from './streaming.js';
-import { type BodyTaker, Tap } from './tap.js';
+import { type AcceptedBody, type BodyTaker, Tap } from './tap.js';
+import { WholeBody } from './whole-body.js';
 
 type MakeTaker = (tap: Tap, limits: BodyLimits, expected: Digests) => BodyTaker;
 
@@ -22,7 +23,7 @@ export interface IncomingBody extends RequestBody {
  * the request comes in, before anything is awaited.
  */
 export function holdIncoming(request: IncomingMessage): IncomingBody {
-  return new TakenBody(request, (tap, limits, expected) => new Holding(tap, limits, expected));
+  return new TakenBody(request);
 }
 
 /**
@@ -39,12 +40,13 @@ export function streamIncoming(request: IncomingMessage, onUnheard: (failure: Bo
 
 class TakenBody implements IncomingBody {
   readonly #tap: Tap;
-  readonly #makeTaker: MakeTaker;
+  /** Undefined: the body is held. */
+  readonly #makeTaker: MakeTaker | undefined;
   readonly #early = new Pages();
   #phase: 'early' | 'taken' | 'failed' | 'released' | 'discarded' = 'early';
-  #taker: BodyTaker | undefined;
+  #taker: AcceptedBody | undefined;
 
-  constructor(request: IncomingMessage, makeTaker: MakeTaker) {
+  constructor(request: IncomingMessage, makeTaker?: MakeTaker) {
     this.#makeTaker = makeTaker;
     this.#tap = new Tap(request, {
       chunk: (bytes) => {
@@ -90,10 +92,15 @@ class TakenBody implements IncomingBody {
 
   async #take(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined> {
     if (this.#tap.cameWhole) return digestFailure(expected, digestInPlace(this.#tap.request, expected));
-    const taker = this.#makeTaker(this.#tap, limits, expected);
-    this.#taker = taker;
-    // If an asynchronous middleware ran before us, the first bytes lie in the stream's own buffer.
+    // If an asynchronous middleware ran before us, the first bytes are in the stream's own buffer.
     const first = takeBuffered(this.#tap.request);
+    const isSmall = first.length === 0 && this.#early.length <= limits.memoryBytes;
+    if (this.#makeTaker === undefined && this.#tap.ended && isSmall) {
+      this.#taker = new WholeBody(this.#tap, this.#early, limits, expected);
+      return await this.#taker.begin();
+    }
+    const taker = this.#makeTaker?.(this.#tap, limits, expected) ?? new Holding(this.#tap, limits, expected);
+    this.#taker = taker;
     for (const chunk of [...first, ...this.#early.take()]) taker.chunk(chunk);
     this.#tap.divert(taker);
     return await taker.begin();

@@ -1,5 +1,6 @@
 const largestPage = 16 * 1024;
 const smallestPage = 512;
+const noBytes: Buffer = Buffer.alloc(0);
 const smallestAdopted = 4 * 1024;
 
 /** Most bytes that are kept before the signature has verified: an unverified client has to wait beyond it. */
@@ -11,7 +12,7 @@ export const earlyBytes: number = 64 * 1024;
  */
 export class Pages {
   #full: Buffer[] = [];
-  #open: Buffer = Buffer.alloc(0);
+  #open: Buffer = noBytes;
   #used = 0;
   #length = 0;
 
@@ -63,7 +64,7 @@ export class Pages {
 
   clear(): void {
     this.#full = [];
-    this.#open = Buffer.alloc(0);
+    this.#open = noBytes;
     this.#used = 0;
     this.#length = 0;
   }

@@ -12,15 +12,18 @@ export interface ChunkSink {
   cut(): void;
 }
 
-/** Takes the body of a request whose signature has verified, to hold it or to stream it. */
-export interface BodyTaker extends ChunkSink {
-  /** Called when the tap delivers to it. Resolves to a failure, or to undefined when the body may be released. */
+/** A body whose signature has verified. */
+export interface AcceptedBody {
+  /** Resolves to undefined once the body may be released, or to the failure. The tap delivers to a taker by then. */
   begin(): Promise<BodyFailure | undefined>;
-  /** Resolves when the body has ended or was cut: to a failure if a streamed body was invalid. */
+  /** Resolves when the body has ended, or will not end any more: to the failure of a body that was streamed. */
   readonly verdict: Promise<BodyFailure | undefined>;
   release(): void;
   discard(): void;
 }
+
+/** Takes a body while it comes, and holds or streams it. */
+export interface BodyTaker extends ChunkSink, AcceptedBody {}
 
 const pullBytes = 64 * 1024;
 
