@@ -441,6 +441,7 @@ describe('a stream', () => {
     world.guarded.guard.revocations.revoke({ agent: 'alice' });
     more.resolve();
     await expect(reader?.read()).rejects.toThrow();
+    expect(world.guarded.troubles).toEqual([]);
   });
 
   it('ends by itself when the caller has been revoked, also while it is silent', async () => {
@@ -453,5 +454,6 @@ describe('a stream', () => {
     await reader?.read();
     world.guarded.guard.revocations.revoke({ agent: 'alice' });
     await expect(reader?.read()).rejects.toThrow();
+    expect(world.guarded.troubles).toEqual([]);
   });
 });

@@ -14,3 +14,4 @@ export { mcpSchema } from './schema.js';
 export { guardHandler } from './server/guard-handler.js';
 export { guardTools, type GuardToolsOptions } from './server/guard-tools.js';
 export { authInfoOf, callerOf, type McpAuthInfo, mcpBridge, type McpContext, withCaller } from './server/identity.js';
+export { guardMcpStdio, type McpStdioStreams } from './stdio/guard-mcp-stdio.js';

@@ -17,7 +17,7 @@ import { patiently } from '../../support/patiently.js';
 /** The agents of these tests. `alice` may use everything that is not named after a secret; `bob` only `echo`. */
 export type AgentName = 'alice' | 'bob';
 
-const policies = `
+export const policies = `
 permit(principal == Agent::"alice", action, resource);
 permit(principal == Agent::"bob", action, resource == Tool::"echo");
 forbid(principal, action in [Action::"tool.call", Action::"tool.list"], resource == Tool::"delete");
@@ -27,7 +27,7 @@ forbid(principal, action, resource == McpResource::"test://t/secret");
 forbid(principal, action == Action::"query.run", resource) unless { resource.dataset == "orders" };
 `;
 
-const schema = `${mcpSchema}
+export const schema = `${mcpSchema}
 entity Query in [Tool, ToolGroup] = { dataset: String, limit?: Long };
 action "query.run" appliesTo { principal: [Agent], resource: [Query], context: AgentContext };
 `;

@@ -1,10 +1,8 @@
 import { isJsonObject } from '../decide/json-rpc.js';
+import type { MapMessage } from '../wire/answer-filter.js';
 
 /** Most characters of one event: a server that never ends one must not fill our memory. */
 const maxEventLength = 16 * 1024 * 1024;
-
-/** What becomes of a message of the server: the very same value passes as it came, undefined is dropped. */
-export type MapMessage = (message: unknown) => Promise<unknown>;
 
 /**
  * Applies `map` to the messages of an event stream (WHATWG HTML §9.2), however the stream is cut into chunks. Each event

@@ -1,10 +1,12 @@
 import { pipeline } from 'node:stream/promises';
-import { type AnswerFilter, createAnswerFilter, type PendingRequest } from './answer-filter.js';
+import type { RequestId } from '../wire/message.js';
+import { createAnswerFilter, type MapMessage, type PendingRequest } from '../wire/answer-filter.js';
 import { filterEvents } from './event-stream.js';
 import { errorCodes } from '../decide/json-rpc.js';
 import { answerError, type Exchange, type HttpParts } from './exchange.js';
 import { fieldsForClient } from './fields.js';
 import { readBounded } from './read-body.js';
+import { sealState } from './request-state.js';
 import type { UpstreamAnswer } from './upstream.js';
 
 /** What goes to the server. */
@@ -18,7 +20,7 @@ interface Forwarded {
 interface Relayed {
   readonly answer: UpstreamAnswer;
   readonly fields: Record<string, string>;
-  readonly filter: AnswerFilter;
+  readonly map: MapMessage;
 }
 
 /** Most bytes of an answer that is not a stream. */
@@ -27,6 +29,9 @@ const maxAnswerBytes = 64 * 1024 * 1024;
 /** How often it is checked whether the caller of a silent stream still counts. */
 const revalidateMilliseconds = 5000;
 
+/** The caller does not count any more. */
+class CallerEnded extends Error {}
+
 /** Sends a request to the server, and its answer back to the client as far as this caller may see it. */
 export async function relay(
   exchange: Exchange,
@@ -34,24 +39,32 @@ export async function relay(
   { upstream, ownHeaders, seal }: HttpParts,
   pending?: PendingRequest,
 ): Promise<void> {
-  const { response, guard, caller } = exchange;
+  const { response, guard, caller, decisions } = exchange;
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const filter = createAnswerFilter(exchange, seal, pending);
+  if (response.destroyed) gone.abort();
+  const map = createAnswerFilter({
+    caller,
+    decisions,
+    pendingOf: (id) => (id === pending?.message.id ? pending : undefined),
+    finish: (result, message) => sealState(result, message, { seal, caller }),
+  });
   try {
     for (const [name, value] of ownHeaders) headers.set(name, value);
     const answer = await upstream({ method, headers, body, signal: gone.signal });
     const fields = fieldsForClient(answer.headers);
     const session = fields.get('mcp-session-id');
     if (session !== null) fields.set('mcp-session-id', seal.seal(session, 'session', caller));
-    await passOn(exchange, { answer, fields: Object.fromEntries(fields), filter });
+    await passOn(exchange, { answer, fields: Object.fromEntries(fields), map });
   } catch (error) {
-    if (!gone.signal.aborted)
+    const cause = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
+    if (!gone.signal.aborted && !(cause instanceof CallerEnded)) {
       guard.report(`the MCP server cannot be reached, or its answer not be read: ${String(error)}`);
+    }
     if (response.headersSent) response.destroy();
-    else answerBadGateway(exchange, filter);
+    else answerBadGateway(exchange, pending?.message.id);
   } finally {
-    await filter.end();
+    await pending?.judged.end({ result: 'aborted' });
   }
 }
 
@@ -68,43 +81,46 @@ async function passOn(exchange: Exchange, relayed: Relayed): Promise<void> {
 }
 
 /** Each event goes on at once. Nothing more is sent to a caller who has ended meanwhile. */
-async function passEvents({ response, guard, caller }: Exchange, { answer, fields, filter }: Relayed): Promise<void> {
+async function passEvents({ response, guard, caller }: Exchange, { answer, fields, map }: Relayed): Promise<void> {
   async function endIfLapsed(): Promise<void> {
     const lapsed = await guard.revalidate(caller);
-    if (lapsed !== undefined) throw new Error(`the caller has ended: ${lapsed.code}`);
+    if (lapsed !== undefined) throw new CallerEnded(lapsed.code);
   }
-  const lapsed = new AbortController();
-  const timer = setInterval(() => void endIfLapsed().catch(() => lapsed.abort()), revalidateMilliseconds).unref();
+  const ended = new AbortController();
+  const timer = setInterval(
+    () => void endIfLapsed().catch((reason: unknown) => ended.abort(reason)),
+    revalidateMilliseconds,
+  ).unref();
   const events = filterEvents(answer.body, async (message) => {
     await endIfLapsed();
-    return await filter.map(message);
+    return await map(message);
   });
   response.writeHead(answer.status, fields);
   response.flushHeaders();
   try {
-    await pipeline(events, response, { signal: lapsed.signal });
+    await pipeline(events, response, { signal: ended.signal });
   } finally {
     clearInterval(timer);
   }
 }
 
-async function passWhole({ response }: Exchange, { answer, fields, filter }: Relayed, type: string): Promise<void> {
+async function passWhole({ response }: Exchange, { answer, fields, map }: Relayed, type: string): Promise<void> {
   const body = await readBounded(answer.body, maxAnswerBytes);
   if (!body.ok) throw new Error('the answer is too long');
   const { bytes } = body;
-  const text = bytes.length === 0 ? '' : await filtered(Buffer.from(bytes), type, filter);
+  const text = bytes.length === 0 ? '' : await filtered(Buffer.from(bytes), type, map);
   response.writeHead(answer.status, { ...fields, 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }
 
 /** A type that cannot be read could hold anything. The very bytes pass if nothing changes. */
-async function filtered(bytes: Buffer, type: string, filter: AnswerFilter): Promise<string | Buffer> {
+async function filtered(bytes: Buffer, type: string, map: MapMessage): Promise<string | Buffer> {
   if (type !== 'application/json') throw new Error(`the answer has the type ${type}`);
   const message: unknown = JSON.parse(bytes.toString());
-  const mapped = await filter.map(message);
+  const mapped = await map(message);
   return mapped === message ? bytes : JSON.stringify(mapped ?? null);
 }
 
-function answerBadGateway(exchange: Exchange, { id }: AnswerFilter): void {
+function answerBadGateway(exchange: Exchange, id: RequestId | null = null): void {
   answerError(exchange, 502, { code: errorCodes.internal, message: 'The MCP server gave no answer' }, { id });
 }

@@ -1,0 +1,140 @@
+import type { Readable, Writable } from 'node:stream';
+import { type Caller, checkOptionNames, type Guard } from '@countersign/core';
+import { createMcpDecisions, type McpDecisionsOptions } from '../decide/decisions.js';
+import { errorCodes, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
+import { readRules } from '../decide/rules.js';
+import { createAnswerFilter, type PendingRequest } from '../wire/answer-filter.js';
+import { ambiguity } from '../wire/ambiguity.js';
+import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
+import { linesOf, writeLine } from './lines.js';
+
+/** The two ends of the pipe. */
+export interface McpStdioStreams {
+  /** From and to the client: standard input and output of this process. */
+  readonly client: { readonly input: Readable; readonly output: Writable };
+  /** To and from the server: standard input and output of the process that it runs in. */
+  readonly server: { readonly input: Writable; readonly output: Readable };
+}
+
+const optionNames: readonly string[] = [
+  'tools',
+  'methods',
+  'annotationsOf',
+] satisfies readonly (keyof McpDecisionsOptions)[];
+
+/**
+ * Guards an MCP server that talks over standard input and output. Every request of the client is decided for `caller`,
+ * who is stated and not proved: see `guard.local`. Resolves when the server has closed its output, and every request has
+ * its outcome in the log.
+ *
+ * @throws ConfigError which says what to do; Error when a message is longer than 16 Mi characters.
+ * @example
+ * ```ts
+ * const child = spawn('node', ['server.js'], { stdio: ['pipe', 'pipe', 'inherit'] });
+ * const caller = guard.local({ agent: 'agent-desktop', subject: 'user_123' });
+ * await guardMcpStdio(guard, caller, {
+ *   client: { input: process.stdin, output: process.stdout },
+ *   server: { input: child.stdin, output: child.stdout },
+ * });
+ * ```
+ */
+export async function guardMcpStdio(
+  guard: Guard,
+  caller: Caller,
+  { client, server }: McpStdioStreams,
+  options: McpDecisionsOptions = {},
+): Promise<void> {
+  checkOptionNames('guardMcpStdio', options, optionNames);
+  const rules = readRules('guardMcpStdio', options);
+  const decisions = createMcpDecisions(guard, options);
+  const pending = new Map<unknown, PendingRequest>();
+
+  function answerError(id: RequestId | null, error: JsonRpcError): Promise<void> {
+    return writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, error }));
+  }
+
+  /** Whether the message may go on. */
+  async function admitRequest(message: ClientRequest): Promise<boolean> {
+    const { id, method, params } = message;
+    if (pending.has(id)) {
+      await answerError(id, { code: errorCodes.invalidRequest, message: 'Invalid request: the id is in use' });
+      return false;
+    }
+    const judged = await decisions.judge(caller, { method, params });
+    if (judged.ok) {
+      pending.set(id, { message, judged });
+      return true;
+    }
+    const { error, result } = judged.denial;
+    if (result === undefined) await answerError(id, error);
+    else await writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, result }));
+    return false;
+  }
+
+  async function admit(message: ClientMessage): Promise<boolean> {
+    const problem = ambiguity(message, rules);
+    if (problem !== undefined) {
+      await answerError(message.kind === 'request' ? message.id : null, problem);
+      return false;
+    }
+    if (message.kind === 'request') return await admitRequest(message);
+    if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
+      const id = memberOf(message.params, 'requestId');
+      await pending.get(id)?.judged.end({ result: 'cancelled' });
+      pending.delete(id);
+    }
+    return true;
+  }
+
+  // One after another: a cancellation must not overtake its call.
+  async function toServer(): Promise<void> {
+    for await (const line of linesOf(client.input)) {
+      const reading = readMessage(line);
+      if (!reading.ok) await answerError(reading.id, { code: reading.code, message: reading.problem });
+      else if (await admit(reading.message)) await writeLine(server.input, line);
+    }
+    server.input.end();
+  }
+
+  function take(id: unknown): PendingRequest | undefined {
+    const request = pending.get(id);
+    pending.delete(id);
+    return request;
+  }
+
+  async function toClient(): Promise<void> {
+    const map = createAnswerFilter({ caller, decisions, pendingOf: take });
+    for await (const line of linesOf(server.output)) {
+      const message = parsed(line);
+      if (message === undefined) guard.report('the MCP server wrote a line that is no message; it was dropped');
+      const mapped = message === undefined ? undefined : await map(message);
+      if (mapped !== undefined) await writeLine(client.output, mapped === message ? line : JSON.stringify(mapped));
+    }
+  }
+
+  // Either end may be gone while something is written to it.
+  for (const writable of [server.input, client.output]) writable.on('error', () => {});
+  let failure: unknown;
+  void toServer().catch((error: unknown) => {
+    failure ??= error;
+    server.output.destroy();
+  });
+  try {
+    await toClient().catch((error: unknown) => {
+      failure ??= error;
+    });
+    if (failure !== undefined) throw failure;
+  } finally {
+    for (const { judged } of pending.values()) await judged.end({ result: 'aborted' });
+    client.input.destroy();
+    server.input.end();
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

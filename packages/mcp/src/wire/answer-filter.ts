@@ -1,0 +1,71 @@
+import type { Caller } from '@countersign/core';
+import { type Judgement, type McpDecisions, outcomeOf } from '../decide/decisions.js';
+import { isJsonObject, type JsonObject, memberOf } from '../decide/json-rpc.js';
+import type { ClientRequest } from './message.js';
+
+/** A request that was permitted, and waits for its answer. */
+export interface PendingRequest {
+  readonly message: ClientRequest;
+  readonly judged: Extract<Judgement, { readonly ok: true }>;
+}
+
+/** What becomes of a message of the server: the very same value passes as it came, undefined is dropped. */
+export type MapMessage = (message: unknown) => Promise<unknown>;
+
+export interface AnswerFilterParts {
+  readonly caller: Caller;
+  readonly decisions: McpDecisions;
+  /** The request that has this id and waits for its answer. */
+  readonly pendingOf: (id: unknown) => PendingRequest | undefined;
+  /** Changes a result further. Default: not. */
+  readonly finish?: (result: unknown, message: ClientRequest) => unknown;
+}
+
+/** Filters what a server sends to one caller, and records how the requests ended that it answers. */
+export function createAnswerFilter({
+  caller,
+  decisions,
+  pendingOf,
+  finish = (result) => result,
+}: AnswerFilterParts): MapMessage {
+  async function mapAnswer(answer: JsonObject, { message, judged }: PendingRequest): Promise<unknown> {
+    if (!('result' in answer)) {
+      await judged.end({ result: 'failed', code: String(memberOf(answer['error'], 'code')) });
+      return answer;
+    }
+    const { result } = answer;
+    const filtered = await judged.answer(result);
+    await judged.end(filtered.ok ? outcomeOf(result) : { result: 'failed' });
+    return filtered.ok
+      ? withResult(answer, finish(filtered.result, message))
+      : withError(answer, filtered.denial.error);
+  }
+
+  async function map(message: unknown): Promise<unknown> {
+    if (Array.isArray(message)) return await mapAll(message);
+    if (!isJsonObject(message)) return undefined;
+    // A request or a notification of the server.
+    if ('method' in message) return message;
+    const pending = pendingOf(message['id']);
+    if (pending !== undefined) return await mapAnswer(message, pending);
+    // The answer to another request, such as one that a resumed stream repeats.
+    const filtered = await decisions.filterUnasked(caller, message['result']);
+    return filtered.ok ? withResult(message, filtered.result) : withError(message, filtered.denial.error);
+  }
+
+  async function mapAll(messages: readonly unknown[]): Promise<readonly unknown[]> {
+    const mapped: unknown[] = [];
+    for (const message of messages) mapped.push(await map(message));
+    return mapped.every((message, place) => message === messages[place]) ? messages : mapped.filter(isJsonObject);
+  }
+
+  return map;
+}
+
+function withResult(answer: JsonObject, result: unknown): JsonObject {
+  return result === answer['result'] ? answer : { ...answer, result };
+}
+
+function withError({ id }: JsonObject, error: unknown): JsonObject {
+  return { jsonrpc: '2.0', id, error };
+}

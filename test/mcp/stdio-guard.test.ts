@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import { agentsFromObjects, type AuditRecord, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { guardMcpStdio } from '@countersign/mcp';
+import { expect, it, vi } from 'vitest';
+import { patiently } from '../support/patiently.js';
+import { policies, schema } from './support/guarded-mcp.js';
+
+const server = join(import.meta.dirname, 'support/stdio-server.mjs');
+
+interface Piped extends AsyncDisposable {
+  /** Writes a message; what is no text is written as JSON. */
+  send(message: unknown): void;
+  /** The next message for the client. */
+  next(): Promise<Record<string, unknown>>;
+  /** The lines that reached the server. */
+  reached(): Promise<readonly string[]>;
+  readonly records: readonly AuditRecord[];
+  readonly troubles: readonly string[];
+  /** Ends the client's side. Resolves when the guard is done. */
+  end(): Promise<void>;
+}
+
+async function piped(agent = 'alice'): Promise<Piped> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-stdio-'));
+  const file = join(folder, 'reached');
+  const audit = memoryAudit();
+  const troubles: string[] = [];
+  const guard = await createGuard({
+    origin: 'https://mcp.acme.dev',
+    agents: agentsFromObjects([]),
+    policy: await cedarFromText({ policies, schema }),
+    audit,
+    onTrouble: (trouble) => troubles.push(trouble),
+  });
+  const child = spawn(process.execPath, [server, file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const done = guardMcpStdio(guard, guard.local({ agent }), {
+    client: { input, output },
+    server: { input: child.stdin, output: child.stdout },
+  });
+  const lines = createInterface({ input: output })[Symbol.asyncIterator]();
+  return {
+    send: (message) => void input.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`),
+    next: async () => JSON.parse(String((await lines.next()).value)) as Record<string, unknown>,
+    reached: async () => (await readFile(file, 'utf8').catch(() => '')).split('\n').slice(0, -1),
+    get records() {
+      return audit.records;
+    },
+    troubles,
+    async end() {
+      input.end();
+      await done;
+    },
+    async [Symbol.asyncDispose]() {
+      input.end();
+      await done;
+      if (child.exitCode === null) await once(child, 'exit');
+      await guard.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+function call(name: string, given: object = {}, id: unknown = 1): object {
+  return { jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: given } };
+}
+
+it('A stdio guard passes permitted calls with their very text, and records decision and outcome', async () => {
+  await using pipe = await piped();
+  const line =
+    '{"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{"name":"echo","arguments":{"n":12345678901234567890}}}';
+  pipe.send(line);
+  expect(await pipe.next()).toMatchObject({ method: 'notifications/progress' });
+  expect(await pipe.next()).toMatchObject({ id: 1, result: { content: [{ text: 'echo' }] } });
+  expect(await pipe.reached()).toEqual([line]);
+  expect(
+    pipe.records.map(({ phase, decision, outcome, possession }) => [phase, decision ?? outcome?.result, possession]),
+  ).toEqual([
+    ['decision', 'allow', 'local'],
+    ['outcome', 'finished', 'local'],
+  ]);
+  // The line of the server that is no message.
+  expect(pipe.troubles).toHaveLength(1);
+});
+
+it('A stdio guard shows only what the caller may use [E5]', async () => {
+  await using pipe = await piped();
+  pipe.send({ jsonrpc: '2.0', id: 'l', method: 'tools/list' });
+  expect(await pipe.next()).toEqual({
+    jsonrpc: '2.0',
+    id: 'l',
+    result: { tools: [{ name: 'echo', inputSchema: {} }] },
+  });
+});
+
+it.each<[string, unknown, number]>([
+  ['a hidden tool', call('secret'), -32602],
+  ['a batch [E2]', [call('echo')], -32600],
+  ['a member twice [E3]', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', -32700],
+  ['a notification that calls a tool [E4]', { ...call('echo'), id: undefined }, -32600],
+  [
+    'a resource in another spelling',
+    { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'test://t/%73ecret' } },
+    -32602,
+  ],
+  ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'acme/rebuild' }, -32601],
+  ['no JSON', 'exit', -32700],
+])('A stdio guard refuses %s', async (_what, message, code) => {
+  await using pipe = await piped();
+  pipe.send(message);
+  expect(await pipe.next()).toMatchObject({ error: { code } });
+  expect(await pipe.reached()).toEqual([]);
+});
+
+it('A stdio guard refuses an id that waits for its answer, and records a cancelled call', async () => {
+  await using pipe = await piped();
+  pipe.send(call('echo', { hang: true }));
+  pipe.send(call('echo'));
+  expect(await pipe.next()).toMatchObject({ id: 1, error: { code: -32600 } });
+  pipe.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+  pipe.send(call('echo', { result: { isError: true } }, 2));
+  expect(await pipe.next()).toMatchObject({ method: 'notifications/progress' });
+  expect(await pipe.next()).toMatchObject({ id: 2 });
+  const outcomes = pipe.records.flatMap(({ outcome }) => outcome ?? []);
+  expect(outcomes).toEqual([{ result: 'cancelled' }, { result: 'failed' }]);
+});
+
+it('A stdio guard ends with its server, and records calls without an answer as cut off', async () => {
+  await using pipe = await piped();
+  pipe.send(call('echo', { exit: 3 }));
+  await vi.waitFor(() => expect(pipe.records.at(-1)?.outcome).toEqual({ result: 'aborted' }), patiently);
+});
+
+it('A stdio guard ends the server when the client has gone', async () => {
+  await using pipe = await piped();
+  pipe.send({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  expect(await pipe.next()).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
+  await pipe.end();
+});

@@ -1,0 +1,30 @@
+// An MCP server on standard input and output that answers as the test says, and appends what reaches it to a file.
+import { appendFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const [file = ''] = process.argv.slice(2);
+const tools = ['echo', 'secret', 'delete'].map((name) => ({ name, inputSchema: {} }));
+
+function send(message) {
+  process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+}
+
+const results = {
+  'tools/list': () => ({ tools }),
+  'tools/call': ({ name, arguments: given }) => ({ content: [{ type: 'text', text: name }], ...given?.result }),
+  ping: () => ({}),
+};
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    appendFileSync(file, `${line}\n`);
+    const { id, method, params } = JSON.parse(line);
+    if (method === 'tools/call' && params.arguments?.hang === true) return;
+    if (params?.arguments?.exit !== undefined) process.exit(params.arguments.exit);
+    if (method === 'tools/call') {
+      process.stdout.write('starting …\n');
+      send({ method: 'notifications/progress', params: { progress: 1 } });
+    }
+    if (id !== undefined) send({ id, result: results[method]?.(params) ?? {} });
+  })
+  .on('close', () => process.exit(0));
