@@ -22,7 +22,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   opa: ['common', 'policy', 'pdp'],
   authzen: ['common', 'policy', 'pdp'],
   agent: ['signature', 'delegation', 'common'],
-  cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'agent'],
+  cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'mcp', 'agent'],
 };
 
 const names = readdirSync(packages).filter((name) => existsSync(new URL(`${name}/package.json`, packages)));

@@ -5,6 +5,7 @@ import {
   cedarFromText,
   createGuard,
   type Guard,
+  type MemoryAudit,
   memoryAudit,
 } from '@countersign/core';
 import { guardMcpHttp, type FetchHandler, type McpHttpOptions, mcpSchema } from '@countersign/mcp';
@@ -52,18 +53,14 @@ export interface McpRequest {
   readonly signal?: AbortSignal;
 }
 
-/** A guarded server on a free port, in front of another one. */
-export async function guardedMcp(server: string | FetchHandler, options: McpHttpOptions = {}): Promise<GuardedMcp> {
+/** A guard with the agents and policies of these tests. */
+export async function guardFor(
+  origin: string,
+): Promise<{ readonly guard: Guard; readonly audit: MemoryAudit; readonly troubles: readonly string[] }> {
   const audit = memoryAudit();
   const troubles: string[] = [];
-  const mcp = guardMcpHttp(server, options);
-  // The origin is known once the server listens.
-  let auth: Step | undefined;
-  const served = await serve((request, response) => {
-    void auth?.(request, response).then((admitted) => (admitted ? mcp(request, response) : undefined));
-  });
   const guard = await createGuard({
-    origin: served.url,
+    origin,
     agents: agentsFromObjects(
       ['alice', 'bob'].map((id) => ({ id, publicKey: keyNamed(id).publicBase64, capabilities: [] })),
     ),
@@ -71,6 +68,18 @@ export async function guardedMcp(server: string | FetchHandler, options: McpHttp
     audit,
     onTrouble: (trouble) => troubles.push(trouble),
   });
+  return { guard, audit, troubles };
+}
+
+/** A guarded server on a free port, in front of another one. */
+export async function guardedMcp(server: string | FetchHandler, options: McpHttpOptions = {}): Promise<GuardedMcp> {
+  const mcp = guardMcpHttp(server, options);
+  // The origin is known once the server listens.
+  let auth: Step | undefined;
+  const served = await serve((request, response) => {
+    void auth?.(request, response).then((admitted) => (admitted ? mcp(request, response) : undefined));
+  });
+  const { guard, audit, troubles } = await guardFor(served.url);
   auth = agentAuth(guard);
   const url = `${served.url}/mcp`;
   const agents = { alice: await agentNamed('alice'), bob: await agentNamed('bob') };
@@ -104,7 +113,7 @@ export async function guardedMcp(server: string | FetchHandler, options: McpHttp
   };
 }
 
-async function agentNamed(id: AgentName): Promise<Agent> {
+export async function agentNamed(id: AgentName): Promise<Agent> {
   const pem = keyNamed(id).privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
   return await createAgent({ id, key: loadAgentKey(pem) });
 }

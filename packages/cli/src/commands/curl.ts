@@ -5,6 +5,7 @@ import { CliError, exitCodes, messageOf } from '../cli-error.js';
 import { hintFor } from '../hints.js';
 import { coloursFor, type Io } from '../io.js';
 import { printable } from '../text.js';
+import { readHeaders } from './headers.js';
 import { delegateOf, type HeldOptions, readHeld, signerWith } from './held.js';
 import { readKeyFile } from './key-file.js';
 
@@ -115,19 +116,6 @@ function inWords({ code, title, explanation }: Readonly<Record<string, unknown>>
 
 function statusLine({ status, statusText }: Response): string {
   return printable(`${status} ${statusText}`.trim());
-}
-
-function readHeaders(lines: readonly string[]): Headers {
-  const headers = new Headers();
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    try {
-      headers.append(line.slice(0, Math.max(colon, 0)), line.slice(colon + 1));
-    } catch {
-      throw new CliError(`--header: '${printable(line)}' is not of the form 'Name: value'`, exitCodes.usage);
-    }
-  }
-  return headers;
 }
 
 async function readBody(

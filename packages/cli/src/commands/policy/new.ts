@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cedarFromText, checkPolicies } from '@countersign/core';
-import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
+import { requireEmpty } from '../empty-folder.js';
 import { countText } from './lines.js';
 import { withCliErrors } from './load.js';
 import { readRoutes } from './routes.js';
@@ -33,14 +33,4 @@ export async function newPolicies(folder: string, { routes: file }: NewOptions, 
     `${countText(routes.length, 'route')}, ${countText(new Set(routes.map(({ action }) => action)).size, 'action')}. ` +
       `${findings.length === 0 ? 'Narrow them, then' : 'Mend what this says:'} countersign policy check ${shown}\n`,
   );
-}
-
-async function requireEmpty(folder: string): Promise<void> {
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  if (names.length > 0) {
-    throw new CliError(`${folder} is not empty: nothing was written. Name a new folder`, exitCodes.usage);
-  }
 }

@@ -1,0 +1,104 @@
+import { createInterface } from 'node:readline';
+import { CliError, messageOf } from '../../cli-error.js';
+import { printable } from '../../text.js';
+import { start } from './stdio.js';
+
+/** A tool as its server lists it. */
+export interface ListedTool {
+  readonly name: string;
+  readonly annotations?: { readonly readOnlyHint?: unknown; readonly destructiveHint?: unknown };
+}
+
+/** Sends one message. Resolves to the result of a request. */
+type Exchange = (message: Readonly<Record<string, unknown>>) => Promise<Readonly<Record<string, unknown>>>;
+
+const protocolVersion = '2025-11-25';
+const clientInfo = { name: 'countersign', version: '1' };
+/** A server whose cursor never ends must not keep us for ever. */
+const mostPages = 1000;
+
+/** Asks a server that talks over standard input and output. @throws CliError when it does not answer. */
+export async function toolsOfCommand(command: readonly string[]): Promise<readonly ListedTool[]> {
+  const child = await start(command);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  try {
+    return await listTools(async (message) => {
+      child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+      if (message['id'] === undefined) return {};
+      for (;;) {
+        const { value, done } = await lines.next();
+        if (done === true) throw new CliError('the server ended without an answer');
+        const result = resultIn(value, message['id']);
+        if (result !== undefined) return result;
+      }
+    });
+  } finally {
+    child.stdin.end();
+    child.kill();
+  }
+}
+
+/** Asks a server over HTTP. @throws CliError when it does not answer. */
+export async function toolsAt(url: string, headers: Headers, send: typeof fetch): Promise<readonly ListedTool[]> {
+  const fields = new Headers(headers);
+  fields.set('accept', 'application/json, text/event-stream');
+  fields.set('content-type', 'application/json');
+  return await listTools(async (message) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', ...message });
+    const answer = await send(url, { method: 'POST', headers: fields, body, redirect: 'error' }).catch(
+      (error: unknown) => {
+        throw new CliError(`${printable(url)} cannot be reached: ${messageOf(error)}`);
+      },
+    );
+    if (!answer.ok) throw new CliError(`${printable(url)} answered ${answer.status}`);
+    const session = answer.headers.get('mcp-session-id');
+    if (session !== null) fields.set('mcp-session-id', session);
+    if (message['id'] === undefined) return {};
+    const text = await answer.text();
+    // Each message of an event stream is on a line of its own here: JSON has no line breaks of its own.
+    const lines = text.split(/\r\n|\r|\n/).map((line) => line.replace(/^data: ?/, ''));
+    for (const line of [text, ...lines]) {
+      const result = resultIn(line, message['id']);
+      if (result !== undefined) return result;
+    }
+    throw new CliError(`${printable(url)} gave no answer that can be read`);
+  });
+}
+
+async function listTools(exchange: Exchange): Promise<readonly ListedTool[]> {
+  const params = { protocolVersion, capabilities: {}, clientInfo };
+  await exchange({ id: 'initialize', method: 'initialize', params });
+  await exchange({ method: 'notifications/initialized' });
+  const tools: ListedTool[] = [];
+  let cursor: unknown;
+  for (let page = 0; page < mostPages; page += 1) {
+    const result = await exchange({ id: page, method: 'tools/list', params: cursor === undefined ? {} : { cursor } });
+    if (!Array.isArray(result['tools'])) throw new CliError('the server lists no tools');
+    tools.push(...result['tools'].filter(isTool));
+    cursor = result['nextCursor'];
+    if (cursor === undefined) return tools;
+  }
+  throw new CliError('the list of tools does not end');
+}
+
+function isTool(tool: unknown): tool is ListedTool {
+  return typeof tool === 'object' && tool !== null && 'name' in tool && typeof tool.name === 'string';
+}
+
+/** The result in an answer with this id; undefined for any other message. @throws CliError when it is an error. */
+function resultIn(text: string, id: unknown): Readonly<Record<string, unknown>> | undefined {
+  const message = parsed(text);
+  if (typeof message !== 'object' || message === null || !('id' in message) || message.id !== id) return undefined;
+  if ('result' in message && typeof message.result === 'object' && message.result !== null) {
+    return message.result as Readonly<Record<string, unknown>>;
+  }
+  throw new CliError(`the server refused: ${printable(JSON.stringify('error' in message ? message.error : message))}`);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Guard } from '@countersign/core';
+import { admit } from '@countersign/core/adapter';
+import { guardMcpHttp } from '@countersign/mcp';
+import { CliError, exitCodes } from '../../cli-error.js';
+import type { Io } from '../../io.js';
+import { printable } from '../../text.js';
+import { readHeaders } from '../headers.js';
+import { withCliErrors } from '../policy/load.js';
+import { readTools } from './guard-folder.js';
+import { type GuardFolderOptions, openGuard } from './open-guard.js';
+
+export interface ProxyOptions extends GuardFolderOptions {
+  readonly url: string;
+  readonly listen: string;
+  readonly origin?: string;
+  readonly issuer: readonly string[];
+  readonly header: readonly string[];
+}
+
+/** Stands in front of a server over HTTP, until this process is told to stop. */
+export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
+  const { url, listen, issuer } = options;
+  const rules = await readTools(options.guard);
+  const headers = Object.fromEntries(readHeaders(options.header));
+  const mcp = await withCliErrors(async () => guardMcpHttp(url, { ...rules, headers }));
+  const { pathname } = new URL(url);
+  const { host, port } = readAddress(listen);
+  const server = createServer();
+  server.listen(port, host);
+  await once(server, 'listening');
+  const address = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
+  const { origin = address } = options;
+  try {
+    const guard = await openGuard(options, { origin, issuers: issuer.map((one) => ({ issuer: one })) }, io);
+    try {
+      serveWith(server, guard, mcp, pathname);
+      io.out(`${JSON.stringify({ url: `${address}${pathname}` })}\n`);
+      io.err(`In front of ${printable(url)}. Agents address ${printable(`${origin.replace(/\/$/, '')}${pathname}`)}\n`);
+      await Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal)));
+    } finally {
+      server.closeAllConnections();
+      await guard.close();
+    }
+  } finally {
+    server.close();
+  }
+}
+
+function serveWith(
+  server: ReturnType<typeof createServer>,
+  guard: Guard,
+  mcp: ReturnType<typeof guardMcpHttp>,
+  endpoint: string,
+): void {
+  server.on('request', (request, response) => {
+    const { url: target = '' } = request;
+    void admit(() => guard, { request, response, target }).then(async (admitted) => {
+      if (!admitted) return;
+      const [path] = target.split('?', 1);
+      if (path === endpoint) await mcp(request, response);
+      else response.writeHead(404).end();
+    });
+  });
+}
+
+/** `port`, `host:port` or `[address]:port`. */
+function readAddress(listen: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, named, digits] = /^(?:(?:\[([0-9a-f:]+)\]|([^:\s]+)):)?(\d{1,5})$/i.exec(listen) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65_535) {
+    throw new CliError(`--listen: '${printable(listen)}' is not like 127.0.0.1:8788`, exitCodes.usage);
+  }
+  return { host: bracketed ?? named ?? '127.0.0.1', port };
+}
