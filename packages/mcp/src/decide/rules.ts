@@ -1,5 +1,5 @@
 import { checkOptionNames, ConfigError, type Resource } from '@countersign/core';
-import type { JsonObject } from './json-rpc.js';
+import { isJsonObject, type JsonObject } from './json-rpc.js';
 
 /** How calls of one tool are decided. */
 export interface ToolRule {
@@ -15,6 +15,11 @@ export interface ToolRule {
    * groups of the tool. Declare the type in the schema.
    */
   readonly call?: { readonly type: string; readonly arguments: readonly string[] };
+  /**
+   * The annotations of the tool, which say if it reads, writes or destroys. Default: what the server lists; until it has
+   * listed the tool, it counts as destructive. If given, the server is not believed.
+   */
+  readonly annotations?: Readonly<Record<string, unknown>>;
   /** Groups of the tool besides the one of its annotations: it is in each `ToolGroup::"group"`. Default: none. */
   readonly groups?: readonly string[];
   /** The scope that the caller must hold besides policy's consent. */
@@ -51,6 +56,7 @@ const toolRuleNames: readonly string[] = [
   'action',
   'resource',
   'call',
+  'annotations',
   'groups',
   'requires',
   'onDeny',
@@ -76,7 +82,7 @@ export function readRules(owner: string, { tools, methods = {} }: McpRules): Rea
 
 function checkToolRule(where: string, rule: ToolRule): void {
   checkOptionNames(where, rule, toolRuleNames);
-  const { action, resource, call, groups = [], requires, onDeny = 'error' } = rule;
+  const { action, resource, call, annotations, groups = [], requires, onDeny = 'error' } = rule;
   if (action !== undefined && !isText(action)) throw new ConfigError(`${where}: 'action' must be a name.`);
   if (requires !== undefined && !isText(requires)) throw new ConfigError(`${where}: 'requires' must be a scope.`);
   if (resource !== undefined && typeof resource !== 'function') {
@@ -88,6 +94,9 @@ function checkToolRule(where: string, rule: ToolRule): void {
     if (!isText(call.type) || !isTexts(call.arguments)) {
       throw new ConfigError(`${where}: write call: { type: 'Query', arguments: ['dataset'] }.`);
     }
+  }
+  if (annotations !== undefined && !isJsonObject(annotations)) {
+    throw new ConfigError(`${where}: 'annotations' must be an object, like { readOnlyHint: true }.`);
   }
   if (!isTexts(groups)) throw new ConfigError(`${where}: 'groups' must be a list of names.`);
   if (onDeny !== 'error' && onDeny !== 'result') {

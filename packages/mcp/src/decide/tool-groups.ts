@@ -44,8 +44,9 @@ export class ToolGroups {
   }
 
   #groups(name: string): NonNullable<Resource['parents']> {
-    const groups = [this.#learnt.get(name) ?? 'destructive', ...(this.ruleOf(name)?.groups ?? [])];
-    return [...new Set(groups)].map((id) => ({ type: 'ToolGroup', id }));
+    const { annotations, groups = [] } = this.ruleOf(name) ?? {};
+    const annotated = annotations === undefined ? this.#learnt.get(name) : groupOfAnnotations(annotations);
+    return [...new Set([annotated ?? 'destructive', ...groups])].map((id) => ({ type: 'ToolGroup', id }));
   }
 }
 

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { checkOptionNames, ConfigError, type Guard } from '@countersign/core';
 import { admissionOf, admitEveryAgent, markHandler, sendRefusal } from '@countersign/core/adapter';
-import { createMcpDecisions, type McpDecisions, type McpDecisionsOptions } from '../decide/decisions.js';
-import { readRules } from '../decide/rules.js';
+import { createMcpDecisions, type McpDecisions } from '../decide/decisions.js';
+import { type McpRules, readRules } from '../decide/rules.js';
 import type { HttpParts } from './exchange.js';
 import { createSeal } from './seal.js';
 import { serve } from './serve.js';
 import { type FetchHandler, upstreamOf } from './upstream.js';
 
-export interface McpHttpOptions extends McpDecisionsOptions {
+export interface McpHttpOptions extends McpRules {
   /** Fields that every request to the server carries, such as its own credentials. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
@@ -23,7 +23,6 @@ export interface McpHttpOptions extends McpDecisionsOptions {
 const optionNames: readonly string[] = [
   'tools',
   'methods',
-  'annotationsOf',
   'headers',
   'sealKey',
   'maxMessageBytes',
@@ -48,8 +47,8 @@ export function guardMcpHttp(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   checkOptionNames('guardMcpHttp', options, optionNames);
   const parts = readParts(server, options);
-  const { tools, methods, annotationsOf } = options;
-  const rules = { ...(tools && { tools }), ...(methods && { methods }), ...(annotationsOf && { annotationsOf }) };
+  const { tools, methods } = options;
+  const rules = { ...(tools && { tools }), ...(methods && { methods }) };
   const known = new WeakMap<Guard, McpDecisions>();
 
   function decisionsOf(guard: Guard): McpDecisions {

@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 import { type Caller, checkOptionNames, type Guard } from '@countersign/core';
-import { createMcpDecisions, type McpDecisionsOptions } from '../decide/decisions.js';
+import { createMcpDecisions } from '../decide/decisions.js';
 import { errorCodes, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
-import { readRules } from '../decide/rules.js';
+import { type McpRules, readRules } from '../decide/rules.js';
 import { createAnswerFilter, type PendingRequest } from '../wire/answer-filter.js';
 import { ambiguity } from '../wire/ambiguity.js';
 import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
@@ -16,11 +16,7 @@ export interface McpStdioStreams {
   readonly server: { readonly input: Writable; readonly output: Readable };
 }
 
-const optionNames: readonly string[] = [
-  'tools',
-  'methods',
-  'annotationsOf',
-] satisfies readonly (keyof McpDecisionsOptions)[];
+const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (keyof McpRules)[];
 
 /**
  * Guards an MCP server that talks over standard input and output. Every request of the client is decided for `caller`,
@@ -42,7 +38,7 @@ export async function guardMcpStdio(
   guard: Guard,
   caller: Caller,
   { client, server }: McpStdioStreams,
-  options: McpDecisionsOptions = {},
+  options: McpRules = {},
 ): Promise<void> {
   checkOptionNames('guardMcpStdio', options, optionNames);
   const rules = readRules('guardMcpStdio', options);

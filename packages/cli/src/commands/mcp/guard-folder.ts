@@ -8,15 +8,8 @@ import { printable } from '../../text.js';
 /** The files of a guard's folder. */
 export const guardFiles = { policies: 'policies', tools: 'tools.json', agents: 'agents.json', audit: 'audit' } as const;
 
-/** What `tools.json` says. */
-export interface ToolsFile {
-  readonly tools: NonNullable<McpRules['tools']>;
-  /** The annotations that the tools had when the file was written: a server that changes them later is not believed. */
-  readonly annotationsOf: (name: string) => unknown;
-}
-
-/** @throws CliError when the file is missing or cannot be read. */
-export async function readTools(folder: string): Promise<ToolsFile> {
+/** The tools of the folder, with how each is decided. @throws CliError when the file is missing or cannot be read. */
+export async function readTools(folder: string): Promise<Required<Pick<McpRules, 'tools'>>> {
   const file = join(folder, guardFiles.tools);
   const text = await readFile(file, 'utf8').catch(() => {
     const message = `${printable(file)} is missing: begin with countersign mcp init ${printable(folder)}`;
@@ -27,12 +20,7 @@ export async function readTools(folder: string): Promise<ToolsFile> {
   if (typeof tools !== 'object' || tools === null || Array.isArray(tools) || !Object.values(tools).every(isObject)) {
     throw new CliError(`${printable(file)} must be like { "tools": { "NAME": {} } }`, exitCodes.usage);
   }
-  const entries = Object.entries(tools as Record<string, { readonly annotations?: unknown }>);
-  const annotations = new Map(entries.map(([name, entry]) => [name, entry.annotations ?? {}]));
-  return {
-    tools: Object.fromEntries(entries.map(([name, { annotations: _annotations, ...rule }]) => [name, rule])),
-    annotationsOf: (name) => annotations.get(name),
-  };
+  return { tools: tools as NonNullable<McpRules['tools']> };
 }
 
 /** The agents of the folder. Without `agents.json` there are none, which is enough over standard input. */

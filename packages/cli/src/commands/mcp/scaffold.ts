@@ -20,8 +20,9 @@ function isReading({ annotations }: ListedTool): boolean {
   return annotations?.readOnlyHint === true;
 }
 
-function entryOf({ name, annotations }: ListedTool): readonly [string, object] {
-  return [name, annotations === undefined ? {} : { annotations }];
+/** With its annotations of today: a server that changes them later is not believed. */
+function entryOf({ name, annotations = {} }: ListedTool): readonly [string, object] {
+  return [name, { annotations }];
 }
 
 const heading = `// A start, made from the tools of the server: narrow it to what you mean. Nothing is allowed that no permit permits.
