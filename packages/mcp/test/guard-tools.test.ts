@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { hosts, type Running } from './hosts.js';
+import { gate } from './tools.js';
 import { Rpc } from './rpc.js';
 
 const toolCall = (params: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`;
@@ -55,6 +56,22 @@ describe.each(eras)('guardTools in $host.name, modern: $isModern', ({ host, isMo
     await vi.waitFor(() => expect(records()[1]).toMatchObject({ outcome: { result: 'failed' } }), patiently);
   });
 
+  it.skipIf(!host.hasSessions)('a call outlives its response, and its end is recorded', async () => {
+    const { records } = await leaving(async () => {
+      const stop = new AbortController();
+      const held = { jsonrpc: '2.0', id: 'held', method: 'tools/call', params: { name: 'early_hold', arguments: {} } };
+      const sent = rpc.post(running.alice, held, {}, stop.signal);
+      await vi.waitFor(() => expect(running.ran).toContain('held'), patiently);
+      stop.abort();
+      await expect(sent).rejects.toThrow();
+    });
+    // In the era of sessions a lost connection cancels nothing.
+    expect(records()).toMatchObject([{ decision: 'allow' }]);
+    gate.emit('open');
+    await vi.waitFor(() => expect(records()[1]).toMatchObject({ outcome: { result: 'finished' } }), patiently);
+    expect(records()[1]?.call?.id).toBe(records()[0]?.call?.id);
+  });
+
   it.each([
     ['deny_me', {}, -32003],
     ['hidden', {}, -32602],
@@ -93,7 +110,13 @@ describe.each(eras)('guardTools in $host.name, modern: $isModern', ({ host, isMo
       return items.map((item) => item[key]);
     };
     const tools = await names('tools/list', 'tools', 'name');
-    expect(tools.filter((name) => name !== 'early_ask')).toEqual(['early', 'late', 'deny_me', 'broken', 'query']);
+    expect(tools.filter((name) => !/early_(?:ask|hold)/.test(String(name)))).toEqual([
+      'early',
+      'late',
+      'deny_me',
+      'broken',
+      'query',
+    ]);
     expect(await names('resources/list', 'resources', 'uri')).toEqual(['test://host/open', 'test://host/secret']);
     expect(await names('prompts/list', 'prompts', 'name')).toEqual(['open', 'secret']);
     const { result } = await rpc.call(running.alice, 'tools/list');

@@ -58,11 +58,12 @@ export class Rpc {
     return this.call(agent, 'tools/call', { name, arguments: given }, headers);
   }
 
-  async post(agent: Agent, body: unknown, headers: Record<string, string> = {}): Promise<Posted> {
+  async post(agent: Agent, body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Posted> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const response = await agent.fetch(this.#url, {
       method: 'POST',
       body: text,
+      ...(signal && { signal }),
       headers: {
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { Server as Server1 } from '@modelcontextprotocol/sdk/server/index.js';
 import { McpServer as McpServer1 } from '@modelcontextprotocol/sdk/server/mcp.js';
@@ -11,7 +12,8 @@ import { Server as Server2 } from '@modelcontextprotocol/server';
 import { signingTransport } from '@countersign/agent';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
-import { callerOf, guardTools } from '../src/index.js';
+import type { Caller } from '@countersign/core';
+import { authInfoOf, callerOf, guardTools, withCaller } from '../src/index.js';
 import { hosts, type Running } from './hosts.js';
 import { Rpc } from './rpc.js';
 import { options, register } from './tools.js';
@@ -200,6 +202,62 @@ describe('Through real clients', () => {
     );
     await client.close();
   });
+});
+
+describe('Tasks of SDK 1', () => {
+  it('belong to the caller who began them, whatever the store says [E7]', async () => {
+    const { guard } = await world(origin);
+    const rules = { tools: { early_task: {} } };
+    const taskStore = new InMemoryTaskStore();
+    const tasks = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
+    const server = new McpServer1({ name: 'test', version: '1' }, { capabilities: { tasks }, taskStore });
+    guardTools(server, guard, rules);
+    server.experimental.tasks.registerToolTask(
+      'early_task',
+      { inputSchema: {}, execution: { taskSupport: 'required' } },
+      {
+        createTask: async (_given, { taskStore: store }) => {
+          const task = await store.createTask({ ttl: 60_000 });
+          await store.storeTaskResult(task.taskId, 'completed', { content: [{ type: 'text', text: 'secret' }] });
+          return { task };
+        },
+        getTask: async (_given, { taskId, taskStore: store }) => await store.getTask(taskId),
+        getTaskResult: async (_given, { taskId, taskStore: store }) =>
+          (await store.getTaskResult(taskId)) as { content: [] },
+      },
+    );
+    const [mine, theirs] = InMemoryTransport.createLinkedPair();
+    await server.connect(mine);
+    const answers = new Map<unknown, { readonly result?: object; readonly error?: object }>();
+    Object.assign(theirs, {
+      onmessage: (message: { readonly id?: unknown }) => answers.set(message.id, message as object),
+    });
+    await theirs.start();
+    let id = 0;
+    async function ask(caller: Caller, method: string, params: object): Promise<Record<string, never>> {
+      const asked = ++id;
+      await withCaller(caller, () => theirs.send({ jsonrpc: '2.0', id: asked, method, params: { ...params } }));
+      await vi.waitFor(() => expect(answers.has(asked)).toBe(true), patiently);
+      return answers.get(asked) as Record<string, never>;
+    }
+    const alice = guard.local({ agent: 'alice', subject: 'user_1' });
+    const other = guard.local({ agent: 'alice', subject: 'user_2' });
+    const begun = await ask(alice, 'tools/call', { name: 'early_task', arguments: {}, task: { ttl: 60_000 } });
+    const taskId: unknown = Reflect.get(Reflect.get(begun['result'] ?? {}, 'task') as object, 'taskId');
+    expect(taskId).toEqual(expect.any(String));
+    for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
+      expect(await ask(other, method, { taskId }), method).toMatchObject({ error: { code: -32602 } });
+    }
+    expect(await ask(other, 'tasks/list', {})).toMatchObject({ result: { tasks: [] } });
+    expect(await ask(alice, 'tasks/list', {})).toMatchObject({ result: { tasks: [{ taskId }] } });
+    expect(await ask(alice, 'tasks/result', { taskId })).toMatchObject({ result: { content: [{ text: 'secret' }] } });
+  });
+});
+
+it('a handler gets no token of its caller to pass on [E8]', async () => {
+  const { guard } = await world(origin);
+  const info = authInfoOf(guard.local({ agent: 'alice', scope: ['repo:read'] }));
+  expect(info).toEqual({ token: '', clientId: 'alice', scopes: ['repo:read'] });
 });
 
 it('callerOf knows nobody outside of a call', () => {

@@ -1,5 +1,9 @@
 import { callerOf, type McpContext } from '../src/index.js';
+import { EventEmitter, once } from 'node:events';
 import { z } from 'zod';
+
+/** Opens the tool `early_hold`, which waits for `open`. */
+export const gate: EventEmitter = new EventEmitter();
 
 /** What a server of either SDK offers to register things; the two differ in types only. */
 interface Registering {
@@ -22,6 +26,11 @@ export function register(server: object, ran: string[], between: () => void): vo
     },
   );
   between();
+  to.registerTool('early_hold', { inputSchema: z.object({}) }, async () => {
+    ran.push('held');
+    await once(gate, 'open');
+    return text('released');
+  });
   to.registerTool('late', { inputSchema: z.object({}) }, async () => (ran.push('late'), text('late')));
   to.registerTool('deny_me', { inputSchema: z.object({}) }, async () => (ran.push('deny_me'), text('no')));
   to.registerTool('hidden', { inputSchema: z.object({}) }, async () => (ran.push('hidden'), text('no')));
@@ -49,6 +58,7 @@ export const options = {
   tools: {
     early: {},
     early_ask: {},
+    early_hold: {},
     late: {},
     deny_me: {},
     hidden: {},
