@@ -57,6 +57,14 @@ describe.each(adapters)('the adapter $name', ({ name, framework, majors }) => {
   });
 });
 
+it('the lint rules keep each framework out of the packages below the adapters', () => {
+  const { overrides } = JSON.parse(readFileSync(join(root, '.oxlintrc.json'), 'utf8')) as { overrides: object[] };
+  for (const name of ['{signature,delegation}', 'core', 'agent']) {
+    const rules = JSON.stringify(overrides.find((each) => JSON.stringify(each).includes(`packages/${name}/src/**`)));
+    expect(frameworks.filter((each) => !rules.includes(`"${each.name}"`)).map((each) => each.name)).toEqual([]);
+  }
+});
+
 describe('the references of', () => {
   const every = publishedPackages().map(({ folder }) => basename(folder));
   it.each([
