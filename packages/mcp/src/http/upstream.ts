@@ -1,5 +1,6 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { secureUrl } from '@countersign/common';
 import { ConfigError } from '@countersign/core';
 
 /** A request to the server behind the guard, with no field of the client that is not a part of MCP. */
@@ -29,14 +30,14 @@ export type FetchHandler = (request: Request) => Response | Promise<Response>;
  */
 export function upstreamOf(server: string | URL | FetchHandler): Upstream {
   if (typeof server === 'function') return inProcess(server);
-  const url = URL.canParse(String(server)) ? new URL(String(server)) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+  const read = secureUrl(String(server), 'anywhere');
+  if (!read.ok && read.problem === 'not_http') {
     throw new ConfigError('guardMcpHttp: name the http or https URL of an MCP server, or its fetch handler.');
   }
-  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+  if (!read.ok || read.url.hash !== '') {
     throw new ConfigError("guardMcpHttp: the URL must hold no credentials and no fragment. Use 'headers' instead.");
   }
-  return remote(url);
+  return remote(read.url);
 }
 
 /** With node:http: `fetch` gives up on a stream that is silent for five minutes. */
