@@ -19,16 +19,15 @@ async function main(): Promise<void> {
       connections: { type: 'string', default: '32' },
     },
   });
-  const seed = values.seed === undefined ? randomInt(1e9) : wholeNumber('seed', values.seed);
-  const only = values.case === undefined ? undefined : wholeNumber('case', values.case);
-  const range =
-    only === undefined ? { first: 0, cases: wholeNumber('cases', values.cases) } : { first: only, cases: 1 };
+  const seed = values.seed === undefined ? randomInt(1e9) : integerOf('seed', values.seed);
+  const only = values.case === undefined ? undefined : integerOf('case', values.case);
+  const range = only === undefined ? { first: 0, cases: integerOf('cases', values.cases) } : { first: only, cases: 1 };
   const unknown = values.host.find((host) => !names.includes(host));
   if (unknown !== undefined) throw new Error(`--host is one of ${names.join(', ')}, not ${unknown}`);
   if (only !== undefined) printCase(seed, only);
   for (const host of values.host) {
     const begun = performance.now();
-    const tally = await fuzz({ host, seed, ...range, connections: wholeNumber('connections', values.connections) });
+    const tally = await fuzz({ host, seed, ...range, connections: integerOf('connections', values.connections) });
     const seconds = (performance.now() - begun) / 1000;
     console.log(`== ${host}, seed ${seed}, ${Math.round(range.cases / seconds)} cases/s\n${tally.toString()}`);
     if (tally.failed) process.exitCode = 1;
@@ -43,7 +42,7 @@ function printCase(seed: number, index: number): void {
   );
 }
 
-function wholeNumber(name: string, text: string): number {
+function integerOf(name: string, text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new Error(`--${name} must be a whole number, not ${text}`);
   return Number(text);
 }

@@ -22,9 +22,9 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   line(`   archive  ${archive.origin}   reports; @countersign/express`);
   line('   agents   orchestrator, billing, tickets: each with a key, each could do everything of its own');
 
-  const forUser = await handToOrchestrator(world, telling);
-  const forBilling = await handToBilling(world, telling, forUser);
-  const forWorker = await handToWorker(world, telling, forBilling);
+  const forUser = await delegateToOrchestrator(world, telling);
+  const forBilling = await delegateToBilling(world, telling, forUser);
+  const forWorker = await delegateToWorker(world, telling, forBilling);
   await doMore(world, telling, forWorker);
   await stealBundle(world, telling, forBilling);
   await revokeTheMiddle(world, telling, { forUser, forBilling, forWorker });
@@ -36,10 +36,10 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
 }
 
-async function handToOrchestrator(world: World, telling: Telling): Promise<Signer> {
+async function delegateToOrchestrator(world: World, telling: Telling): Promise<Signer> {
   const { issuer, orchestrator, ledger } = world;
   const scope = 'invoice:read ticket report:file';
-  telling.scene(`user_123 hands "${scope}" to ${orchestrator.id}`);
+  telling.scene(`user_123 delegates "${scope}" to ${orchestrator.id}`);
   const token = await issuer.delegate({ user: 'user_123', agent: orchestrator.id, scope });
   const forUser = orchestrator.withToken(token);
   await tellChain(telling, `GET ${invoices}`, await forUser.fetch(ledger.origin + invoices), 200);
@@ -47,7 +47,7 @@ async function handToOrchestrator(world: World, telling: Telling): Promise<Signe
 }
 
 /** Delegates, and serialises the bundle as it is sent to the other agent. */
-async function handToBilling(world: World, telling: Telling, forUser: Signer): Promise<Signer> {
+async function delegateToBilling(world: World, telling: Telling, forUser: Signer): Promise<Signer> {
   const { billing, ledger } = world;
   telling.scene(`It delegates less to ${billing.id}, offline: no issuer is asked`);
   const bundle = await forUser.delegate(billing.id, { scope: 'invoice:read ticket', ttlSeconds: 120 });
@@ -57,7 +57,7 @@ async function handToBilling(world: World, telling: Telling, forUser: Signer): P
   return forBilling;
 }
 
-async function handToWorker(world: World, telling: Telling, forBilling: Signer): Promise<Signer> {
+async function delegateToWorker(world: World, telling: Telling, forBilling: Signer): Promise<Signer> {
   const { worker, tickets } = world;
   telling.scene(`The billing agent delegates still less to ${worker.id}, which may not delegate at all`);
   const options = { scope: 'ticket:create', ttlSeconds: 60, maxHops: 0, keyId: worker.keyId };
@@ -77,7 +77,7 @@ async function doMore({ ledger, archive }: World, telling: Telling, forWorker: S
   await telling.answer(`POST ${newReport}`, filed, { status: 403, code: 'insufficient_scope' });
   const refused = await forWorker.delegate('agent-friend', { scope: 'ticket:create' }).catch((error: unknown) => error);
   telling.insist(refused instanceof AgentError && refused.code === 'delegation_impossible', 'no further link');
-  telling.note('hand on', 'its own agent refuses before it signs: max_hops is 0');
+  telling.note('delegate', 'its own agent refuses before it signs: max_hops is 0');
 }
 
 /** A bundle is useless without the key of its delegate. */
@@ -113,7 +113,7 @@ async function revokeTheMiddle(world: World, telling: Telling, signers: Signers)
 }
 
 function tellBundle(telling: Telling, bundle: DelegationBundle, given: string): void {
-  telling.note('handed on', given);
+  telling.note('delegated', given);
   telling.note('as', `one token and ${bundle.links.length} link(s), ${JSON.stringify(bundle).length} bytes of JSON`);
 }
 

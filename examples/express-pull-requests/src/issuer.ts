@@ -18,8 +18,8 @@ export interface IssuerOptions {
 }
 
 /**
- * A tiny stand-in for your identity provider: a user signs in with a password and hands an agent a part of their rights,
- * for a short time. `POST /delegate` answers with the token, `GET /jwks.json` with the key that verifies it.
+ * A tiny stand-in for your identity provider: a user signs in with a password and delegates a part of their rights to an
+ * agent, for a short time. `POST /delegate` answers with the token, `GET /jwks.json` with the key that verifies it.
  */
 export function createIssuer({ issuer, audience, users }: IssuerOptions): Express {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');

@@ -44,7 +44,7 @@ function introduce({ wire, issuer, reviewer, otherAgent, capabilities }: World, 
 
 /** The user signs in at the issuer and delegates a scope to the agent. Resolves to the token. */
 async function delegate({ issuer, user, reviewer }: World, telling: Telling, scope: string): Promise<string> {
-  telling.scene(`${user.id} hands ${scope} to ${reviewer.id}, for 5 minutes`);
+  telling.scene(`${user.id} delegates ${scope} to ${reviewer.id}, for 5 minutes`);
   const { token, body } = await requestToken({ issuer, user, agent: reviewer.id, scope }, telling);
   const { sub, act, scope: granted, aud, exp } = claimsOf(token);
   telling.note('the token', `${act.sub} acts for ${sub}, scope ${granted}`);
@@ -133,7 +133,7 @@ async function useStolenToken({ wire, otherAgent }: World, telling: Telling, tok
 }
 
 async function exceedDelegation({ wire, issuer, user, reviewer }: World, telling: Telling): Promise<void> {
-  telling.scene('The user hands over repo:read only; the agent itself could do more, and tries');
+  telling.scene('The user delegates repo:read only; the agent itself could do more, and tries');
   const { token } = await requestToken({ issuer, user, agent: reviewer.id, scope: 'repo:read' }, telling);
   const response = await reviewer.withToken(token).fetch(wire.origin + pullsPath, jsonPost({ title: titles.honest }));
   await telling.answer(`POST ${pullsPath}`, response, { status: 403, code: 'insufficient_scope' });

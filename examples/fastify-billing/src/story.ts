@@ -17,7 +17,7 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   line(`   API      ${origin}   invoices, warehouse, tickets, guarded by @countersign/fastify`);
   line(`   agent    ${agent.id}   may ever: ${capabilities.join(', ')}`);
 
-  const forUser = await handOver(world, telling);
+  const forUser = await delegate(world, telling);
   const { invoices } = await doTheJob(world, telling, forUser);
   await obeyANote(world, telling, forUser, invoices);
   await useForgottenRoute(world, telling, forUser);
@@ -30,9 +30,9 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
 }
 
-async function handOver({ issuer, agent }: World, telling: Telling): Promise<Signer> {
+async function delegate({ issuer, agent }: World, telling: Telling): Promise<Signer> {
   const scope = 'billing:read warehouse:query:billing ticket:create';
-  telling.scene('user_123 hands it what the job needs, for 5 minutes');
+  telling.scene('user_123 delegates to it what the job needs, for 5 minutes');
   telling.note('scope', scope);
   telling.note('withheld', 'every other dataset of the warehouse, which the agent itself could query');
   return agent.withToken(await issuer.delegate({ user: 'user_123', agent: agent.id, scope }));
@@ -61,7 +61,7 @@ async function obeyANote(world: World, telling: Telling, forUser: Signer, invoic
   const path = '/warehouse/payroll/query';
   const response = await send(world, forUser, 'POST', path, { sum: 'cents', by: 'employee' });
   await telling.answer(`POST ${path}`, response, { status: 403, code: 'policy_denied' });
-  telling.note('because', 'user_123 handed over warehouse:query:billing, and no more');
+  telling.note('because', 'user_123 delegated warehouse:query:billing, and no more');
 }
 
 async function useForgottenRoute(world: World, telling: Telling, forUser: Signer): Promise<void> {

@@ -45,10 +45,10 @@ const scenes: readonly Scene[] = [
     expected: { status: 401, code: 'digest_mismatch' },
   },
   {
-    title: 'The user handed over less than @Permit requires',
+    title: 'The user delegated less than @Permit requires',
     method: 'POST',
     path: '/shop/releases',
-    sender: handedOver('release:read'),
+    sender: delegated('release:read'),
     expected: { status: 403, code: 'insufficient_scope' },
   },
   {
@@ -123,7 +123,7 @@ async function askByDecoratorOfExpress([express]: readonly World[], telling: Tel
   }
 }
 
-async function send(world: World, { method, path, sender = handedOver('release:create') }: Scene): Promise<Response> {
+async function send(world: World, { method, path, sender = delegated('release:create') }: Scene): Promise<Response> {
   const sendAs = await sender(world);
   const headers = { 'content-type': 'application/json' };
   const init = method === 'POST' ? { method, headers, body: JSON.stringify(release) } : { method };
@@ -131,7 +131,7 @@ async function send(world: World, { method, path, sender = handedOver('release:c
 }
 
 /** The agent, with the delegation of user_123. */
-function handedOver(scope: string): Sender {
+function delegated(scope: string): Sender {
   return async (world) => (await world.forUser(scope)).fetch;
 }
 

@@ -13,12 +13,12 @@ export async function peek(response: Response, maxBytes: number): Promise<Peeked
   if (response.body === null) return { text: '', response };
   const reader = response.body.getReader();
   const chunks: Uint8Array[] = [];
-  const text = await textOf(reader, chunks, maxBytes).catch(() => undefined);
+  const text = await readText(reader, chunks, maxBytes).catch(() => undefined);
   const rebuilt = new Response(bodyOf(chunks, reader), response);
   return { text, response: likeOriginal(rebuilt, response) };
 }
 
-async function textOf(
+async function readText(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   chunks: Uint8Array[],
   maxBytes: number,

@@ -96,7 +96,7 @@ function delegationOf({ scope, audience, ttl, maxHops, details, toKey }: Delegat
     scope: readScopes('--scope', scope),
     ...(audience.length > 0 && { audience }),
     ...(ttl !== undefined && { ttlSeconds: secondsOf(ttl) }),
-    ...(maxHops !== undefined && { maxHops: wholeNumber('--max-hops', maxHops) }),
+    ...(maxHops !== undefined && { maxHops: integerOf('--max-hops', maxHops) }),
     ...(details !== undefined && { authorizationDetails: readDetails(details) }),
     ...(toKey !== undefined && { keyId: toKey }),
   };
@@ -109,7 +109,7 @@ function secondsOf(ttl: string): number {
   throw new CliError(`--ttl must be a whole number from 1 to ${most}`, exitCodes.usage);
 }
 
-function wholeNumber(option: string, text: string): number {
+function integerOf(option: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new CliError(`${option} must be a whole number`, exitCodes.usage);
 }

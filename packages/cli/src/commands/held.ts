@@ -22,7 +22,7 @@ export async function readHeld({ token, bundle }: HeldOptions, io: Io): Promise<
   if (token !== undefined && bundle !== undefined) {
     throw new CliError('give --token or --bundle, not both: a bundle holds its token', exitCodes.usage);
   }
-  if (token !== undefined) return { token: await textOf(token) };
+  if (token !== undefined) return { token: await readToken(token) };
   if (bundle === undefined) return {};
   const text = bundle === '-' ? Buffer.from(await io.stdin()).toString('utf8') : await readFile(bundle, 'utf8');
   try {
@@ -32,7 +32,7 @@ export async function readHeld({ token, bundle }: HeldOptions, io: Io): Promise<
   }
 }
 
-async function textOf(token: string): Promise<string> {
+async function readToken(token: string): Promise<string> {
   return token.startsWith('@') ? (await readFile(token.slice(1), 'utf8')).trim() : token;
 }
 
