@@ -30,6 +30,13 @@ function passing(name: string, how?: 'route') {
   };
 }
 
+/** Like the package method-override. */
+function overrideMethod(req: Request, _res: Response, next: NextFunction): void {
+  const asked = new URLSearchParams(req.url.split('?')[1]).get('_method') ?? req.get('x-http-method-override');
+  req.method = asked ?? req.method;
+  next();
+}
+
 const goOn = (_error: unknown, _req: Request, _res: Response, next: NextFunction): void => next();
 
 class Things {
@@ -251,5 +258,37 @@ describe.each(versions)('routes of %s', (_version, express) => {
         { result: 'finished', status: 200, undecided: true },
       ]);
     expect(troubles).toEqual([expect.stringContaining('"GET /static" served an agent without a decision')]);
+  });
+
+  it.each(['refuse', 'authenticated'] as const)(
+    'are not covered by the coarse decision once the method is another, unmapped: %s [D7]',
+    async (unmapped) => {
+      const { guard } = await guarded();
+      const auth = agentAuth(guard, { everyRequest: true, unmapped });
+      const app = express();
+      app.use(auth, overrideMethod);
+      app.post('/thing', handler('post'));
+      app.delete('/thing', handler('delete'));
+      app.delete('/permit', permit('thing.read', thing), handler('permit'));
+      await using server = await serve(app);
+      const post = (target: string, fields: readonly (readonly [string, string])[] = []) =>
+        send(server.url, signed({ method: 'POST', target, fields, alsoCovered: fields.map(([name]) => `"${name}"`) }));
+      expect((await post('/thing')).body).toBe('post');
+      expect(codeOf(await post('/thing?_method=DELETE'))).toBe('route_unmapped');
+      expect(codeOf(await post('/thing', [['x-http-method-override', 'DELETE']]))).toBe('route_unmapped');
+      expect((await post('/permit?_method=DELETE')).body).toBe('permit');
+      expect(ran).toEqual(['post', 'permit']);
+    },
+  );
+
+  it('are covered by a coarse decision that is made anew for another method [D7]', async () => {
+    const { guard, queries } = await guarded();
+    const auth = agentAuth(guard, { everyRequest: true });
+    const app = express();
+    app.use(auth, overrideMethod, auth);
+    app.delete('/thing', handler('delete'));
+    await using server = await serve(app);
+    expect((await send(server.url, signed({ method: 'POST', target: '/thing?_method=DELETE' }))).body).toBe('delete');
+    expect(queries.map(({ action }) => action)).toEqual(['http.post', 'http.delete']);
   });
 });

@@ -1,4 +1,5 @@
 import {
+  callerOf,
   closesUnmapped,
   type HandlerMark,
   isPermit,
@@ -37,10 +38,12 @@ const closedStacks = new WeakSet<readonly unknown[]>();
  * routes, and before they read the handlers of these.
  */
 export function watchRouters(context: KoaContext): void {
-  if (closesUnmapped(context.req)) watchRouter(context as RoutedContext);
+  if (callerOf(context.req) !== undefined) watchRouter(context as RoutedContext);
 }
 
-const watchRouter = onAssigned<RoutedContext, 'router'>('router', (_context, router) => void close(router));
+const watchRouter = onAssigned<RoutedContext, 'router'>('router', ({ req }, router) => {
+  if (closesUnmapped(req)) close(router);
+});
 
 /**
  * Refuses if `agentAuth` itself is a handler of a router, which has chosen the handlers of this request by then: what

@@ -40,6 +40,11 @@ function passing(name: string) {
   };
 }
 
+async function overrideMethod(ctx: KoaContext & { method: string }, next: () => Promise<unknown>): Promise<void> {
+  ctx.method = new URLSearchParams(ctx.originalUrl.split('?')[1]).get('_method') ?? ctx.method;
+  await next();
+}
+
 class Things {
   @Permit('thing.read', thing)
   async read(ctx: RouteContext): Promise<void> {
@@ -188,4 +193,20 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     await using started = await Api.start(create(), (app) => app.use(router.routes()), { auth });
     expect((await started.call({ target: '/open' })).body).toBe('open');
   });
+
+  it.each(['refuse', 'authenticated'] as const)(
+    'are not covered by the coarse decision once the method is another, unmapped: %s [D7]',
+    async (unmapped) => {
+      const router = new Router();
+      router.post('/thing', handler('post'));
+      router.delete('/thing', handler('delete'));
+      router.delete('/permit', permit('thing.read', thing), handler('permit'));
+      const auth = { everyRequest: true, unmapped };
+      await using started = await Api.start(create(), (app) => app.use(overrideMethod).use(router.routes()), { auth });
+      expect((await started.call({ method: 'POST', target: '/thing' })).body).toBe('post');
+      expect(codeOf(await started.call({ method: 'POST', target: '/thing?_method=DELETE' }))).toBe('route_unmapped');
+      expect((await started.call({ method: 'POST', target: '/permit?_method=DELETE' })).body).toBe('permit');
+      expect(ran).toEqual(['post', 'permit']);
+    },
+  );
 });

@@ -24,10 +24,10 @@ export interface Progress {
   readonly target: string;
   /** Whether routes without a permit are closed to this request. */
   closed: boolean;
-  /** Whether a decision applies to every route below: the coarse one, or that of a `permit` before all routes. */
+  /** Whether the decision of a `permit` before all routes applies to every route below. */
   covered: boolean;
-  /** Whether the coarse decision of `everyRequest` has been made. */
-  coarselyDecided: boolean;
+  /** The method for which the coarse decision of `everyRequest` was made last. It says nothing about another one. */
+  coarseMethod: string | undefined;
   /** Whether a `permit(false)` has admitted every verified agent. */
   exempt: boolean;
   /** Whether a permit has allowed this request. */
@@ -51,7 +51,7 @@ export function beginProgress(request: IncomingMessage, target: string): Progres
     target,
     closed: false,
     covered: false,
-    coarselyDecided: false,
+    coarseMethod: undefined,
     exempt: false,
     allowed: false,
     refused: undefined,

@@ -146,11 +146,10 @@ async function admitBelow(
 ): Promise<boolean> {
   const progress = progressOf(request) as Progress;
   progress.closed ||= unmapped === 'refuse';
-  if (!everyRequest || progress.coarselyDecided) return true;
+  if (!everyRequest || progress.coarseMethod === request.method) return true;
+  progress.coarseMethod = request.method;
   const refused = await askPermission(admission, coarsePermission(request, progress.target));
-  progress.coarselyDecided = true;
   if (refused !== undefined) refuse(refused);
-  else progress.covered = true;
   return refused === undefined;
 }
 

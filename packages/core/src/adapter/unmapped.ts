@@ -10,10 +10,15 @@ export function isUnmapped(handlers: readonly unknown[]): boolean {
   return own.length > 0 && !own.some(isPermit);
 }
 
-/** Whether routes without a permit are closed to this request: an agent sent it, and no decision so far covers it. */
+/**
+ * Whether routes without a permit are closed to this request: an agent sent it, and no decision so far covers it. The
+ * coarse decision does not cover a method that the application has put in the place of the signed one since.
+ */
 export function closesUnmapped(request: IncomingMessage): boolean {
-  const { closed = false, covered = false, refused } = progressOf(request) ?? {};
-  return closed && (!covered || refused !== undefined) && callerOf(request) !== undefined;
+  const { closed = false, covered = false, coarseMethod, refused } = progressOf(request) ?? {};
+  const decided = covered || coarseMethod === request.method;
+  const closes = closed || coarseMethod !== undefined;
+  return closes && (!decided || refused !== undefined) && callerOf(request) !== undefined;
 }
 
 /** Makes the decision just taken apply to every route below. */
