@@ -39,6 +39,8 @@ const maxAgeSeconds = 86_400;
 const clockSkewSeconds = 60;
 // More than the signatures that one answer can carry.
 const maxKeys = 32;
+// Whom we let in need not be trusted: to read 1 MiB of brackets stops the process for a second.
+const limits = { ...defaultLimits, maxBytes: 65_536 };
 
 /** Fetches a directory and keeps the keys that signed the answer. Never rejects. */
 export async function fetchSignatureDirectory(
@@ -46,7 +48,7 @@ export async function fetchSignatureDirectory(
   options: RemoteOptions,
   now: number,
 ): Promise<Reading<SignatureDirectory>> {
-  const fetched = await fetchDocument(url, options, directoryJson, defaultLimits);
+  const fetched = await fetchDocument(url, options, directoryJson, limits);
   if (!fetched.ok) return fetched;
   const read = parseStrictJson(fetched.value.bytes);
   if (!read.ok) return failed(`the answer is unusable: ${read.problem}`);

@@ -226,6 +226,12 @@ describe('agentsFromSignatureDirectory', () => {
     expect(await kindOf(agents, one)).toBe('unavailable');
   });
 
+  it('refuses a directory larger than its keys can make it [A14]', async () => {
+    const padded = { ...one.jwk, padding: 'x'.repeat(65_536) };
+    const { agents } = await start(answer([padded], [[one]]));
+    expect(await kindOf(agents, one)).toBe('unavailable');
+  });
+
   it('keeps its keys after a failed refresh, and drops a key that a successful one lacks [A14]', async () => {
     const { server, agents, at } = await start(answer([one.jwk], [[one]]));
     expect(await kindOf(agents, one)).toBe('found');
