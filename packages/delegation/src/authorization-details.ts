@@ -93,7 +93,8 @@ function liesWithin(narrow: AuthorizationDetail, wide: AuthorizationDetail): boo
 /** An absent list allows every value. */
 function isSubset(narrow: readonly string[] | undefined, wide: readonly string[] | undefined): boolean {
   if (wide === undefined) return true;
-  return narrow !== undefined && narrow.every((entry) => wide.includes(entry));
+  const allowed = new Set(wide);
+  return narrow !== undefined && narrow.every((entry) => allowed.has(entry));
 }
 
 /** An unknown member may limit or grant, so it must be the same in parent and child. */

@@ -1,7 +1,7 @@
 import { type AuthorizationDetail, detailsNarrow } from './authorization-details.js';
 import type { DelegationClaims } from './claims.js';
 import { type DelegationRefusal, type NarrowingRefusalCode, refuse } from './refusal.js';
-import { type Scope, type ScopeMatch, scopeCovers } from './scope.js';
+import { coveredScopes, type Scope, type ScopeMatch } from './scope.js';
 
 /** The part of a token or link that limits its children. */
 export interface Grant {
@@ -33,7 +33,7 @@ export function checkNarrowing(
   if (hopsLeft < 1) return refuse('redelegation_forbidden');
   if (child.maxHops !== undefined && child.maxHops >= hopsLeft) return refuse('max_hops_wider');
   const held = parent.scope;
-  if (held !== undefined && !child.scope.every((wanted) => scopeCovers(held, wanted, match))) {
+  if (held !== undefined && coveredScopes(held, child.scope, match).length < child.scope.length) {
     return refuse('scope_wider');
   }
   if (child.expiresAt > parent.expiresAt) return refuse('expiry_wider');

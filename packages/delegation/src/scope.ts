@@ -37,7 +37,7 @@ function isScopeToken(token: string): boolean {
 }
 
 /**
- * Whether the held scope covers the wanted one. Every comparison of scopes uses this function.
+ * Whether the held scope covers the wanted one.
  * `pr:write` covers `pr:write` and, unless the match is `exact`, `pr:write:draft`, but neither `pr:writer` nor `pr`.
  */
 export function covers(held: string, wanted: string, match: ScopeMatch = 'hierarchical'): boolean {
@@ -59,19 +59,30 @@ export function scopeCovers(held: Scope, wanted: string, match?: ScopeMatch): bo
  * intersectScopes(['pr:write', 'repo'], ['pr', 'repo:read']) // ['pr:write', 'repo:read']
  */
 export function intersectScopes(a: Scope, b: Scope, match?: ScopeMatch): Scope {
-  const common = [
-    ...a.filter((scope) => scopeCovers(b, scope, match)),
-    ...b.filter((scope) => scopeCovers(a, scope, match)),
-  ];
-  return minimalScope(common, match);
+  return minimalScope([...coveredScopes(b, a, match), ...coveredScopes(a, b, match)], match);
 }
 
 /** The same rights in their one shortest form: no duplicate, no scope that another covers, sorted by code unit. */
 export function minimalScope(scope: Scope, match?: ScopeMatch): Scope {
-  const distinct = [...new Set(scope)];
-  return distinct
-    .filter((wanted) => !distinct.some((held) => held !== wanted && covers(held, wanted, match)))
-    .toSorted();
+  const distinct = new Set(scope);
+  if (match === 'exact') return [...distinct].toSorted();
+  return [...distinct].filter((wanted) => !pathsAbove(wanted).some((path) => distinct.has(path))).toSorted();
+}
+
+/** The wanted scopes that the held ones cover. Asks a set: a chain could make each of 100 scopes meet 100 others at every hop. */
+export function coveredScopes(held: Scope, wanted: Scope, match: ScopeMatch = 'hierarchical'): Scope {
+  const rights = new Set(held);
+  return wanted.filter(
+    (one) =>
+      one !== '' && (rights.has(one) || (match === 'hierarchical' && pathsAbove(one).some((path) => rights.has(path)))),
+  );
+}
+
+/** The scopes, other than itself, that cover a scope: `pr` and `pr:write` for `pr:write:draft`. */
+function pathsAbove(scope: string): readonly string[] {
+  const paths: string[] = [];
+  for (let end = scope.indexOf(':', 1); end !== -1; end = scope.indexOf(':', end + 1)) paths.push(scope.slice(0, end));
+  return paths;
 }
 
 /**

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   closeScope,
+  coveredScopes,
   covers,
   formatScope,
   intersectScopes,
@@ -37,6 +38,26 @@ function parsed(value: unknown): Scope | string {
   const result = parseScope(value);
   return result.ok ? result.scope : result.code;
 }
+
+describe('coveredScopes', () => {
+  it.each(['hierarchical', 'exact'] as const)('is each wanted scope that some held one covers, %s', (match) => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('', ':a', 'a:', ...UNIVERSE)),
+        fc.array(fc.constantFrom('', ':a', ...UNIVERSE)),
+        (held, wanted) => {
+          expect(coveredScopes(held, wanted, match)).toEqual(wanted.filter((one) => scopeCovers(held, one, match)));
+        },
+      ),
+    );
+  });
+
+  it('costs a long scope about as much as a short one [I2]', () => {
+    const many = Array.from({ length: 50_000 }, (_, index) => `a:${index}`);
+    expect(intersectScopes(many, ['a'])).toHaveLength(many.length);
+    expect(coveredScopes(many, many)).toEqual(many);
+  });
+});
 
 describe('covers', () => {
   it.each([
