@@ -65,7 +65,8 @@ export class Spool {
   /** Writes while at least `leastBytes` are queued. */
   async #writeQueue(leastBytes: number): Promise<void> {
     try {
-      this.#file ??= await openNameless(this.#directory);
+      // Waits even if the file is open, so that nobody told of room finds no write under way and begins another.
+      this.#file = await (this.#file ?? openNameless(this.#directory));
       while (this.#queue.length >= leastBytes) {
         const pages = this.#queue.take();
         this.#events.room();

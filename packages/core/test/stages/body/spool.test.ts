@@ -47,6 +47,20 @@ describe('a spool', () => {
     await expectNothingLeft(folder);
   });
 
+  it('tells of room only after append() has returned, so that one write at a time is under way', async () => {
+    let appending = false;
+    const during: boolean[] = [];
+    const spool = new Spool(spoolFolder(), { ...ignore, room: () => during.push(appending) });
+    for (let batch = 0; batch < 2; batch += 1) {
+      appending = true;
+      spool.append(Buffer.alloc(256 * 1024));
+      appending = false;
+      await spool.written();
+    }
+    expect(during).toEqual([false, false]);
+    spool.close();
+  });
+
   it('applies backpressure while the disk is behind [G4]', async () => {
     const room = new Deferred();
     const spool = new Spool(spoolFolder(), { ...ignore, room: room.resolve });
