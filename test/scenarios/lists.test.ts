@@ -124,6 +124,27 @@ describe.each(frameworks)('A filtered list, on %s', (_name, lists) => {
     expect([response.status, JSON.parse(response.body)]).toEqual([200, [odd, small, odd, twin]]);
   });
 
+  it('is decided with the attributes that a class gives by a getter [D15]', async () => {
+    class Row {
+      readonly type = 'Thing';
+      readonly id: string;
+      readonly n: number;
+      constructor(id: string, n: number) {
+        this.id = id;
+        this.n = n;
+      }
+      get attributes() {
+        return { n: this.n };
+      }
+    }
+    const forbidding = await cedarFromText({
+      policies: `permit(principal, action, resource);
+forbid(principal, action, resource) when { resource has n && resource.n > 5 };`,
+    });
+    const { response } = await listed(forbidding, undefined, [new Row('big', 9), new Row('small', 1)]);
+    expect([response.status, JSON.parse(response.body)]).toEqual([200, [{ type: 'Thing', id: 'small', n: 1 }]]);
+  });
+
   it('is refused when the agent is revoked between its request and its list [C7]', async () => {
     const { response, decisions } = await listed(policy, (guard) => guard.revocations.revoke({ agent: agentId }));
     expect([response.status, JSON.parse(response.body)]).toMatchObject([401, { code: 'agent_suspended' }]);

@@ -13,4 +13,4 @@ export { explanationText } from './explain/explanation-text.js';
 export type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from './explanation.js';
 export { checkPolicies } from './lint/check.js';
 export type { PolicyCheck, PolicyFinding, PolicyFindingCode } from './lint/finding.js';
-export { IncompleteResource, isResource, resourceProblem } from './resource.js';
+export { IncompleteResource, isResource, readResource, resourceProblem } from './resource.js';

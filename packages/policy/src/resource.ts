@@ -1,10 +1,19 @@
 import type { Resource } from './engine.js';
 
+/**
+ * A copy of the members of a resource, each read once; undefined without a type or an id. They are read by name, because
+ * a class may give them by getters, which a spread does not copy: a forbid on a lost attribute would not apply.
+ */
+export function readResource(value: unknown): Resource | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { type, id, attributes, parents } = value as Partial<Resource>;
+  if (typeof type !== 'string' || type === '' || typeof id !== 'string' || id === '') return undefined;
+  return { type, id, ...(attributes !== undefined && { attributes }), ...(parents !== undefined && { parents }) };
+}
+
 /** Whether a value has a type and an id, which every decision needs. */
 export function isResource(value: unknown): value is Resource {
-  if (typeof value !== 'object' || value === null) return false;
-  const { type, id } = value as Partial<Resource>;
-  return typeof type === 'string' && type !== '' && typeof id === 'string' && id !== '';
+  return readResource(value) !== undefined;
 }
 
 /** The application built an invalid resource. The message names members and kinds only: the audit log keeps it. */

@@ -1,4 +1,4 @@
-import { IncompleteResource, isResource, type Resource, resourceProblem } from '@countersign/policy';
+import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
 
 /**
  * A resource as a route's function returns it. Its id may be a route parameter, which is undefined if its name is misspelt.
@@ -31,8 +31,8 @@ function isWholeNumber(id: unknown): id is number | bigint {
 
 /** Turns an integer id into its decimal text, and leaves any other value unchanged. */
 export function withTextId(made: unknown): unknown {
-  const { id } = (made ?? {}) as { readonly id?: unknown };
-  return isWholeNumber(id) ? { ...(made as object), id: String(id) } : made;
+  const { type, id, attributes, parents } = (made ?? {}) as Partial<RouteResource>;
+  return isWholeNumber(id) ? { type, id: String(id), attributes, parents } : made;
 }
 
 /**
@@ -43,8 +43,9 @@ export function withTextId(made: unknown): unknown {
  */
 export function wholeResource(given: RouteResource | undefined, target = ''): Resource | undefined {
   if (given === undefined) return undefined;
-  const made = withTextId(given);
-  if (!isResource(made)) throw new IncompleteResource(resourceProblem(made));
+  const withText = withTextId(given);
+  const made = readResource(withText);
+  if (made === undefined) throw new IncompleteResource(resourceProblem(withText));
   if (isTextOfMissing(made.id)) {
     if (textsOfMissing.some((text) => decoded(target).includes(text))) return undefined;
     throw new IncompleteResource("'id' reads as JavaScript writes what is not there: is a route parameter misspelt?");

@@ -8,7 +8,7 @@ describe('wholeResource', () => {
     'accepts the id %s unchanged',
     (id) => {
       const made = { type: 'Repo', id };
-      expect(wholeResource(made)).toBe(made);
+      expect(wholeResource(made)).toEqual(made);
       expect(wholeResource(undefined)).toBeUndefined();
     },
   );
@@ -23,6 +23,21 @@ describe('wholeResource', () => {
     const made = { type: 'Order', id, attributes: { open: true } };
     expect(wholeResource(made)).toEqual({ ...made, id: text });
     expect(() => checkPermission('permit', 'order.read', made, {})).not.toThrow();
+  });
+
+  it.each(['7', 7])('reads what a class gives by getters, with the id %s [D15]', (id) => {
+    class Order {
+      readonly type = 'Order';
+      readonly id = id;
+      get attributes() {
+        return { open: true };
+      }
+      get parents() {
+        return [{ type: 'Shop', id: '1' }];
+      }
+    }
+    const whole = { type: 'Order', id: '7', attributes: { open: true }, parents: [{ type: 'Shop', id: '1' }] };
+    expect(wholeResource(new Order())).toEqual(whole);
   });
 
   it.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(

@@ -1,5 +1,5 @@
 import { errorMessage, kindOf, withTimeout } from '@countersign/common';
-import { IncompleteResource, isResource, resourceProblem } from '@countersign/policy';
+import { IncompleteResource, readResource, resourceProblem } from '@countersign/policy';
 import type { Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';
 import type { Resolved } from './entity-provider.js';
@@ -28,8 +28,9 @@ export async function resolveResource(
     }
     // To a client, absent and forbidden look alike.
     if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
-    if (!isResource(found)) throw new IncompleteResource(resourceProblem(found));
-    return { resource: { ...found } };
+    const read = readResource(found);
+    if (read === undefined) throw new IncompleteResource(resourceProblem(found));
+    return { resource: read };
   } catch (error) {
     // A foreign error may quote the request, so its text stays out of the audit log.
     const detail = error instanceof IncompleteResource ? error.message : kindOf(error);

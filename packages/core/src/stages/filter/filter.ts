@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@countersign/audit';
-import { isResource, type Resource, resourceProblem } from '@countersign/policy';
+import { readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { barredFromAsking, type DecisionParts } from '../authorize/authorize.js';
 import type { Asked } from '../authorize/question.js';
@@ -57,9 +57,13 @@ interface Listed<Item extends Resource> {
 /** The list as it is now: the application may insert or sort while policy is asked. Or the problem with one of its items. */
 function listOf<Item extends Resource>(items: readonly Item[]): readonly Listed<Item>[] | string {
   try {
-    const place = items.findIndex((item) => !isResource(item));
-    if (place === -1) return items.map((item) => ({ item, resource: { ...item } }));
-    return `resource ${place} of the list: ${resourceProblem(items[place])}`;
+    const listed: Listed<Item>[] = [];
+    for (const item of items) {
+      const resource = readResource(item);
+      if (resource === undefined) return `resource ${listed.length} of the list: ${resourceProblem(item)}`;
+      listed.push({ item, resource });
+    }
+    return listed;
   } catch {
     return 'the list holds what cannot be read';
   }

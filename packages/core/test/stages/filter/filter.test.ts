@@ -15,6 +15,35 @@ const detail = (identifier: string, datatype: string): object => ({ type: 'Thing
 const deny: PolicyDecision = { ...allow, decision: 'deny', policies: ['no'] };
 const idOf = ({ id }: Resource): string => id;
 
+/** As applications model their data: what it is in, and its attributes, are computed. */
+class Row {
+  readonly type = 'Thing';
+  readonly id: string;
+  constructor(id: string) {
+    this.id = id;
+  }
+  get attributes() {
+    return { secret: this.id === 'secret' };
+  }
+  get parents() {
+    return this.id === 'locked' ? [{ type: 'Vault', id: '1' }] : [];
+  }
+}
+
+describe('A resource that is an object of a class', () => {
+  it('is decided with what its getters give, alone and in a list [D15]', async () => {
+    const policies = `permit(principal, action, resource);
+forbid(principal, action, resource) when { resource has secret && resource.secret };
+forbid(principal, action, resource in Vault::"1");`;
+    const { guard } = await guarded({ policy: await cedarFromText({ policies }) });
+    const caller = await letIn(guard);
+    const rows = ['open', 'secret', 'locked'].map((id) => new Row(id));
+    expect(await guard.filter(caller, 'thing.read', rows)).toEqual({ ok: true, permitted: [rows[0]] });
+    const each = rows.map(async (resource) => (await guard.authorize(caller, { action: 'thing.read', resource })).ok);
+    expect(await Promise.all(each)).toEqual([true, false, false]);
+  });
+});
+
 describe('guard.filter', () => {
   it('returns the permitted resources in order, with one record', async () => {
     const { guard, audit } = await guarded({ policy: await cedarFromText({ policies: POLICIES }) });
