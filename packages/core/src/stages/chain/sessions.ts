@@ -15,7 +15,8 @@ export interface SessionSource {
   readonly signers: readonly KeyHolder[];
 }
 
-interface Remembered {
+/** A session with the source that it was made from, as it was then. */
+export interface KnownSession {
   readonly session: Session;
   readonly source: SessionSource;
 }
@@ -28,19 +29,21 @@ const maxRemembered = 10_000;
  * keys and agents still count is not remembered: that is judged before, for each request.
  */
 export class Sessions {
-  readonly #remembered = new LruCache<Remembered>(maxRemembered, maxBytesRemembered);
+  readonly #remembered = new LruCache<KnownSession>(maxRemembered, maxBytesRemembered);
 
-  find(source: SessionSource): Session | undefined {
+  find(source: SessionSource): KnownSession | undefined {
     const known = this.#remembered.get(keyOf(source));
-    return known !== undefined && sameSource(known.source, source) ? known.session : undefined;
+    return known !== undefined && sameSource(known.source, source) ? known : undefined;
   }
 
-  add(source: SessionSource, session: Session): void {
+  add(source: SessionSource, session: Session): KnownSession {
     // Other parts derive texts from a session and keep them with it.
     const bytes = 4 * bytesHeld(session);
     // Copied, because the agents belong to the directory, which may change them in place.
     const signers = source.signers.map((signer) => ({ ...signer, agent: copyOf(signer.agent) }));
-    this.#remembered.set(keyOf(source), { session, source: { ...source, signers } }, bytes);
+    const known = { session, source: { ...source, signers } };
+    this.#remembered.set(keyOf(source), known, bytes);
+    return known;
   }
 }
 
@@ -58,10 +61,11 @@ function sameSource(known: SessionSource, { token, priorActors, links, signers }
   );
 }
 
-function sameHolder(known: KeyHolder, { agent, thumbprint, vouchedBy }: KeyHolder): boolean {
+function sameHolder(known: KeyHolder, { agent, thumbprint, vouchedBy, nameOnly }: KeyHolder): boolean {
   return (
     known.thumbprint === thumbprint &&
     known.vouchedBy === vouchedBy &&
+    known.nameOnly === nameOnly &&
     known.agent.id === agent.id &&
     known.agent.owner === agent.owner &&
     sameList(known.agent.capabilities, agent.capabilities) &&

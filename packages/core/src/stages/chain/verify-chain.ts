@@ -13,13 +13,13 @@ import type { Session } from '../../model/caller.js';
 import { type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
 import type { LinkVerifier } from './links.js';
-import { Sessions } from './sessions.js';
+import { type KnownSession, Sessions } from './sessions.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
 /** Who acts, on whose behalf, and what that leaves it. */
 export interface VerifiedChain {
   readonly session: Session;
-  /** Whose keys signed: the links, in order, and at the end the request. */
+  /** Whose keys signed: the links, in order, and at the end the request. Copies: a directory may change its agents. */
   readonly signers: readonly KeyHolder[];
 }
 
@@ -63,7 +63,7 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
     const priorActors = claims?.priorActors.map(({ subject }) => subject) ?? [];
     const source = { token, priorActors, links: signed.map(({ hash }) => hash), signers };
     const known = sessions.find(source);
-    if (known !== undefined) return { session: known, signers };
+    if (known !== undefined) return verifiedAs(known);
 
     const delegated = delegatedChain({
       root: token === undefined || claims === undefined ? {} : { token: claims, tokenHash: token.hash },
@@ -73,10 +73,12 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
       scopeMatch,
     });
     if (!delegated.ok) return refusalOf(delegated);
-    const session = sessionOf(holder, delegated);
-    sessions.add(source, session);
-    return { session, signers };
+    return verifiedAs(sessions.add(source, sessionOf(holder, delegated)));
   };
+}
+
+function verifiedAs({ session, source }: KnownSession): VerifiedChain {
+  return { session, signers: source.signers };
 }
 
 export function refusalOf({ code, detail }: DelegationRefusal<ChainRefusalCode>): Refusal {

@@ -40,7 +40,7 @@ export function readWebBotAuth(
         return refusal('signature_incomplete', 'nonce is required for this method');
       }
       return {
-        holder: { ...holder, agent: withNothingButItsName(holder.agent) },
+        holder: { ...holder, agent: withNothingButItsName(holder.agent), nameOnly: true },
         proof: { kind: 'web-bot-auth', keyId: thumbprint, algorithm: 'ed25519', created, tag: webBotAuthTag },
         coversField: (field) => covers(covered, field),
         use: { keyId: thumbprint, nonce, created, validUntil, codes: signatureUseCodes },

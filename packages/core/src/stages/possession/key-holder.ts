@@ -13,6 +13,8 @@ export interface KeyHolder {
   readonly publicKey: KeyObject;
   /** `directory`: registered here. `issuer`: a trusted issuer vouches for the key in its token (`cnf.jwk`). */
   readonly vouchedBy: 'directory' | 'issuer';
+  /** Of the agent only its name counts here: its rights were left out. */
+  readonly nameOnly?: true;
 }
 
 /** A key that is known here. Whether its holder counts now is told only to who proved that it holds the key. */

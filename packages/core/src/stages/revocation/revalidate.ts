@@ -1,5 +1,5 @@
 import type { Chain, Hop } from '@countersign/delegation';
-import type { AgentDirectory } from '../../keys/directory.js';
+import type { Agent, AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder, type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
@@ -43,7 +43,7 @@ export function createRevalidation(parts: RevalidationParts): Revalidation {
       const now = clock() / 1000;
       const ended = expired(chain, now - clockSkewSeconds);
       if (ended !== undefined || (now >= askedAt && now < askedAt + goodForSeconds)) return ended;
-      const changed = (await signersProblem(signers, agents, now)) ?? (await historyProblem(chain, agents));
+      const changed = (await signersProblem(signers, { agents, token, now })) ?? (await historyProblem(chain, agents));
       if (changed === undefined) askedAt = now;
       return changed;
     }
@@ -57,24 +57,42 @@ function expired(chain: Chain, now: number): Refusal | undefined {
   return refusal(ended.issuer === undefined ? 'delegation_expired' : 'token_expired', 'it ended during the request');
 }
 
-async function signersProblem(
-  signers: readonly KeyHolder[],
-  agents: AgentDirectory,
-  now: number,
-): Promise<Refusal | undefined> {
+interface SignerParts extends Pick<VerifiedRequest, 'token'> {
+  readonly agents: AgentDirectory;
+  readonly now: number;
+}
+
+async function signersProblem(signers: readonly KeyHolder[], parts: SignerParts): Promise<Refusal | undefined> {
   for (const [index, signer] of signers.entries()) {
-    // The word of an issuer lasts as long as its token, which `expired` judges.
-    if (signer.vouchedBy === 'issuer') continue;
-    const problem = await signerProblem(signer, agents, now);
+    const problem = await signerProblem(signer, parts);
     if (problem !== undefined) return index === signers.length - 1 ? problem : delegatorRefusal(problem);
   }
   return undefined;
 }
 
-async function signerProblem(signer: KeyHolder, agents: AgentDirectory, now: number): Promise<Refusal | undefined> {
-  const holder = await findKeyHolder(signer.thumbprint, { agents, token: undefined, now });
+async function signerProblem(signer: KeyHolder, { agents, token, now }: SignerParts): Promise<Refusal | undefined> {
+  const { thumbprint, publicKey, vouchedBy } = signer;
+  const vouching = vouchedBy === 'issuer' && token !== undefined ? ({ ok: true, token } as const) : undefined;
+  const holder = await findKeyHolder(thumbprint, { agents, token: vouching, now, presentedKey: publicKey });
   if ('code' in holder) return holder;
-  return holder.agent.id === signer.agent.id ? undefined : refusal('key_unknown', 'the key changed hands');
+  if (holder.agent.id !== signer.agent.id) return refusal('key_unknown', 'the key changed hands');
+  if (signer.nameOnly === true || keepsRights(signer.agent, holder.agent)) return undefined;
+  return refusal('key_not_valid', 'its agent has other rights now');
+}
+
+/** A new role or owner may be one that policy forbids. A new capability does not count for what was verified before. */
+function keepsRights(verified: Agent, { owner, roles, capabilities }: Agent): boolean {
+  return (
+    verified.owner === owner &&
+    areIn(verified.capabilities, capabilities) &&
+    areIn(verified.roles, roles) &&
+    areIn(roles, verified.roles)
+  );
+}
+
+function areIn(items: readonly string[], others: readonly string[]): boolean {
+  const known = new Set(others);
+  return items.every((item) => known.has(item));
 }
 
 /** Agents that an issuer or the application only names have no key here, but may be registered. */

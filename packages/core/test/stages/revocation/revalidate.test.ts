@@ -1,3 +1,4 @@
+import { nativeSigningKey, signMessage } from '@countersign/signature';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bufferedBody } from '../../../src/stages/body/buffered-body.js';
 import type { RequestBody } from '../../../src/model/request-body.js';
@@ -56,6 +57,93 @@ describe('a decision after authentication', () => {
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'key_unknown' } });
     directory.register({ ...registrations[0], id: 'agent-y' });
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false, refusal: { code: 'key_unknown' } });
+  });
+
+  it.each([
+    ['a role more', { roles: ['reader', 'blocked'] }],
+    ['a role less', { roles: [] }],
+    ['a capability less', { capabilities: [] }],
+    ['another owner', { owner: 'somebody' }],
+  ])('is refused when the agent has %s than its request was let in with [D13]', async (_title, change) => {
+    const { guard, directory, wait } = await changing();
+    const caller = await letIn(guard);
+    const call = guard.begin(caller, { method: 'tools/call' });
+    directory.remove('agent-a');
+    directory.register({ ...registrations[0], ...change });
+    wait(1);
+    const refused = { ok: false, refusal: { code: 'key_not_valid', detail: 'its agent has other rights now' } };
+    expect(await guard.authorize(caller, permission)).toMatchObject(refused);
+    expect(await call.authorize(permission)).toMatchObject(refused);
+    expect(await guard.authorize(await letIn(guard), permission)).toMatchObject({ ok: true });
+  });
+
+  it('is refused when a delegator has lost a capability meanwhile [D13]', async () => {
+    const { guard, directory, wait } = await changing();
+    const caller = await letIn(guard, 'agent-b');
+    directory.remove('agent-b');
+    directory.register({ ...registrations[1], capabilities: [] });
+    wait(1);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ refusal: { code: 'delegation_invalid' } });
+  });
+
+  it('is refused when the directory has changed the agent in place [D13]', async () => {
+    const lookup = await agents.findByThumbprint(keyId);
+    if (lookup.kind !== 'found') throw new Error('the agent is not registered');
+    const roles = ['reader'];
+    const changed = { ...lookup, agent: { ...lookup.agent, roles } };
+    const { guard, wait } = await changing({
+      agents: { findByThumbprint: () => changed, statusOf: (id) => agents.statusOf(id) },
+    });
+    const callers = [await letIn(guard), await letIn(guard)];
+    roles.push('blocked');
+    wait(1);
+    for (const caller of callers)
+      expect(await guard.authorize(caller, permission)).toMatchObject({ refusal: { code: 'key_not_valid' } });
+  });
+
+  it('goes on when the agent has another capability, or the same rights in another order', async () => {
+    const { guard, directory, wait } = await changing();
+    directory.remove('agent-a');
+    directory.register({ ...registrations[0], roles: ['reader', 'writer'] });
+    const caller = await letIn(guard);
+    directory.remove('agent-a');
+    directory.register({ ...registrations[0], roles: ['writer', 'reader'], capabilities: ['more', 'thing'] });
+    wait(1);
+    expect(await guard.authorize(caller, permission)).toMatchObject({ ok: true });
+  });
+
+  it('goes on with Web Bot Auth, by which an agent has no rights', async () => {
+    const { guard, directory, wait } = await changing({ webBotAuth: true });
+    const { privateKey, thumbprint, jwk } = keyPair();
+    directory.register({ id: 'bot', jwk, roles: ['crawler'], capabilities: ['page:read'], owner: 'somebody' });
+    const created = Math.floor(Date.now() / 1000);
+    const message = { method: 'GET', target: '/', scheme: 'https', authority: 'api.acme.dev', rawFields: [] } as const;
+    const { signatureInput, signature } = await signMessage(message, {
+      key: nativeSigningKey(privateKey, { keyId: thumbprint }),
+      components: ['@authority'],
+      parameters: { created, expires: created + 60, nonce: 'n'.repeat(22), tag: 'web-bot-auth' },
+    });
+    const rawHeaders = ['host', 'api.acme.dev', 'signature-input', signatureInput, 'signature', signature];
+    const body = bufferedBody(new Uint8Array());
+    const answer = await guard.authenticate({ method: 'GET', target: '/', rawHeaders, body });
+    if (!answer.ok || answer.caller === undefined) throw new Error(JSON.stringify(answer));
+    wait(1);
+    expect(await guard.authorize(answer.caller, permission)).toMatchObject({ ok: true });
+  });
+
+  it('is refused when the agent that an issuer vouches for is registered here meanwhile [C5]', async () => {
+    const { guard, directory, wait } = await changing();
+    const { privateKey, thumbprint, jwk } = keyPair();
+    const claims = { act: { sub: 'agent-v' }, cnf: { jwk } };
+    const request = await signedRequest(claims, {}, undefined, { privateKey, keyId: thumbprint });
+    const answer = await guard.authenticate(request);
+    if (!answer.ok || answer.caller === undefined) throw new Error(JSON.stringify(answer));
+    wait(1);
+    expect(await guard.authorize(answer.caller, permission)).toMatchObject({ ok: true });
+    directory.register({ id: 'agent-v', jwk: keyPair().jwk, status: 'suspended' });
+    wait(1);
+    const refused = { ok: false, refusal: { code: 'token_not_bound_to_agent' } };
+    expect(await guard.authorize(answer.caller, permission)).toMatchObject(refused);
   });
 
   it('is refused as our outage when the directory cannot be asked again', async () => {
