@@ -25,6 +25,7 @@ export { fileBehind, listFolder } from './files/regular-file.js';
 // time
 export { aborted } from './time/aborted.js';
 export { answerInTime } from './time/answer-in-time.js';
+export { bothSettled } from './time/both-settled.js';
 export { closeParts } from './time/close-parts.js';
 export { containRejection } from './time/contain-rejection.js';
 export { mapConcurrent } from './time/map-concurrent.js';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditCall, AuditOutcome } from '@countersign/audit';
+import { bothSettled } from '@countersign/common';
 import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
@@ -60,7 +61,7 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
   // A copy of the facts: what is looked up for one call does not count for another.
   const unit: DecisionUnit = {
     facts: { ...request.facts },
-    call: { id, ...description },
+    call: recordedCall(id, description),
     revalidate: request.revalidate,
     allowed: false,
   };
@@ -73,7 +74,7 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
   ): Promise<Result | NotServed> {
     if (ended) return notServed;
     const work = decision();
-    pending = Promise.allSettled([pending, work]);
+    pending = bothSettled(pending, work);
     const result = await work;
     return result.ok && isEnded() ? notServed : result;
   }
@@ -89,9 +90,19 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
     async end({ result, code }) {
       if (ended) return;
       ended = true;
-      await pending;
-      if (unit.allowed) await outcomes.record(caller, unit, { result, ...(code !== undefined && { code }) });
+      await outcomes.completeCall(caller, unit, pending, { result, ...(code !== undefined && { code }) });
     },
+  };
+}
+
+/** By name: the object of the application may hold the arguments of the call, and an id that its client chose. */
+function recordedCall(id: string, { method, name, argumentsDigest, traceparent }: CallDescription): AuditCall {
+  return {
+    id,
+    method,
+    ...(name !== undefined && { name }),
+    ...(argumentsDigest !== undefined && { argumentsDigest }),
+    ...(traceparent !== undefined && { traceparent }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { AuditOutcome } from '@countersign/audit';
 import type { Caller } from '../model/caller.js';
-import type { RecordContext, Recorder } from '../record/recorder.js';
+import type { Recorder } from '../record/recorder.js';
+import type { DecisionUnit } from './deciders.js';
 import type { ServedRequests } from './served-requests.js';
 
 /** What the host knows of an answer that has ended. */
@@ -26,25 +27,36 @@ export class Outcomes {
     outcome: AuditOutcome,
     answer: CompletedAnswer = {},
   ): Promise<AuditOutcome | undefined> {
-    const completion = this.#complete(caller, outcome, answer);
+    return await this.#tracked(this.#complete(caller, outcome, answer));
+  }
+
+  /** Records how a call ended once its decisions have been recorded, and only if one of them allowed something. */
+  async completeCall(
+    caller: Caller,
+    call: DecisionUnit,
+    pendingDecisions: Promise<unknown>,
+    outcome: AuditOutcome,
+  ): Promise<void> {
+    const complete = async (): Promise<void> => {
+      await pendingDecisions;
+      if (call.allowed) await this.#recorder.outcome(caller, call, outcome);
+    };
+    await this.#tracked(complete());
+  }
+
+  /** Resolves once the outcomes reported so far have been recorded. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#completing);
+  }
+
+  /** `settled` waits for it. */
+  async #tracked<Result>(completion: Promise<Result>): Promise<Result> {
     this.#completing.add(completion);
     try {
       return await completion;
     } finally {
       this.#completing.delete(completion);
     }
-  }
-
-  /** Records the outcome of a call, which `settled` waits for. */
-  async record(caller: Caller, context: RecordContext, outcome: AuditOutcome): Promise<void> {
-    const recording = this.#recorder.outcome(caller, context, outcome);
-    this.#completing.add(recording);
-    await recording.finally(() => this.#completing.delete(recording));
-  }
-
-  /** Resolves once the outcomes reported so far have been recorded. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#completing);
   }
 
   async #complete(

@@ -1,6 +1,6 @@
 import type { Caller, Proof, Session } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { Stamp } from '@countersign/common';
+import { bothSettled, Stamp } from '@countersign/common';
 import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
@@ -75,7 +75,7 @@ export class ServedRequests {
     if (request === undefined || request.completed) return notServed;
     request.decisionRequested = true;
     const work = decision(request);
-    request.pendingDecisions = Promise.allSettled([request.pendingDecisions, work]);
+    request.pendingDecisions = bothSettled(request.pendingDecisions, work);
     const result = await work;
     return result.ok && request.completed ? notServed : result;
   }

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
-import { auditRecordSchema, type AuditEvent } from '@countersign/audit';
+import { auditRecordSchema, type AuditEvent, type AuditSink } from '@countersign/audit';
 import type { Caller } from '../../src/model/caller.js';
 import { auditPseudonym } from '../../src/record/pseudonym.js';
 import { Deferred } from '../deferred.js';
@@ -154,6 +156,58 @@ describe('A call within a request', () => {
     void call.end({ result: 'finished' });
     await guard.close();
     expect(phases(audit.records)).toEqual(['decision allow', 'outcome finished']);
+  });
+
+  it('has its outcome recorded before the guard is closed, also after a decision under way', async () => {
+    const answer = new Deferred<typeof allow>();
+    const written: string[] = [];
+    const audit: AuditSink = {
+      write: async ({ phase }) => void written.push(phase),
+      close: async () => void written.push('closed'),
+    };
+    const { guard } = await guarded({ policy: engine(() => answer.promise), audit });
+    const call = guard.begin(await letIn(guard), query);
+    const asked = call.authorize(permission);
+    void call.end({ result: 'cancelled' });
+    const closed = guard.close();
+    answer.resolve(allow);
+    await Promise.all([asked, closed]);
+    expect(written).toEqual(['decision', 'outcome', 'closed']);
+  });
+
+  it('records nothing else of the object that describes it [F2]', async () => {
+    const { guard, audit } = await guarded();
+    const message = { id: 'of the client', jsonrpc: '2.0', method: 'tools/call', params: { password: 'secret' } };
+    const call = guard.begin(await letIn(guard), message);
+    await call.authorize(permission);
+    await call.end({ result: 'finished' });
+    expect(audit.records.map((record) => record.call)).toEqual([
+      { id: call.id, method: 'tools/call' },
+      { id: call.id, method: 'tools/call' },
+    ]);
+  });
+
+  it.each(['request', 'call'])('does not hold the items of earlier lists: of a %s', async (unit) => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { guard } = await guarded({ audit: { write: async () => {} } });
+    const caller = await letIn(guard);
+    const call = guard.begin(caller, query);
+    async function listed(): Promise<WeakRef<object>> {
+      const item = { type: 'Thing', id: '1' };
+      const list = [item];
+      const { ok } = unit === 'call' ? await call.filter('x', list) : await guard.filter(caller, 'x', list);
+      expect(ok).toBe(true);
+      return new WeakRef(item);
+    }
+    const earlier = await listed();
+    await listed();
+    await listed();
+    await vi.waitFor(() => {
+      collect();
+      expect(earlier.deref() === undefined).toBe(true);
+    }, 10_000);
+    await call.end({ result: 'finished' });
   });
 
   it('has the digest of its arguments redacted like the ids of resources', async () => {
