@@ -1,7 +1,7 @@
 export {
   type Answer,
   createMcpDecisions,
-  type Judgement,
+  type McpDecision,
   type McpDecisions,
   outcomeOf,
 } from './decide/decisions.js';

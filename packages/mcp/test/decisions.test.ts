@@ -53,12 +53,12 @@ async function mcp(scope: readonly string[] = [], more: McpRules = options) {
   const bob = guard.local({ agent: 'agent-1', subject: 'bob' });
   /** Answers with the JSON-RPC error code, `isError`, or `runs`. */
   async function ask(method: string, params?: unknown, caller: Caller = alice): Promise<unknown> {
-    const judged = await decisions.judge(caller, { method, params });
-    if (judged.ok) {
-      await judged.end({ result: 'finished' });
+    const decision = await decisions.decide(caller, { method, params });
+    if (decision.ok) {
+      await decision.end({ result: 'finished' });
       return 'runs';
     }
-    return judged.denial.result?.['isError'] ?? judged.denial.error.code;
+    return decision.denial.result?.['isError'] ?? decision.denial.error.code;
   }
   const call = (name: unknown, given?: unknown, caller?: Caller) =>
     ask('tools/call', { name, ...(given !== undefined && { arguments: given }) }, caller);
@@ -140,12 +140,12 @@ describe('A tool call', () => {
     const { decisions, alice, audit } = await mcp();
     const answers = [];
     for (const name of ['wipe', 'nowhere', 'Echo', 'echo ', 'echo\u200b', '__proto__']) {
-      const judged = await decisions.judge(alice, { method: 'tools/call', params: { name } });
-      if (judged.ok) throw new Error(`${name} runs`);
+      const decision = await decisions.decide(alice, { method: 'tools/call', params: { name } });
+      if (decision.ok) throw new Error(`${name} runs`);
       answers.push([
-        judged.denial.error.code,
-        judged.denial.error.message.replace(name, 'X'),
-        judged.denial.error.data,
+        decision.denial.error.code,
+        decision.denial.error.message.replace(name, 'X'),
+        decision.denial.error.data,
       ]);
     }
     expect(new Set(answers.map((answer) => JSON.stringify(answer)))).toEqual(
@@ -165,8 +165,8 @@ describe('A tool call', () => {
 
   it('that may be listed says what was missing, for the model if its rule wants that', async () => {
     const { decisions, alice, call } = await mcp();
-    const judged = await decisions.judge(alice, { method: 'tools/call', params: { name: 'deploy' } });
-    expect(judged).toMatchObject({
+    const decision = await decisions.decide(alice, { method: 'tools/call', params: { name: 'deploy' } });
+    expect(decision).toMatchObject({
       ok: false,
       denial: {
         missingScope: 'deploy',
@@ -182,7 +182,7 @@ describe('A tool call', () => {
   it('is in the groups of its annotations and its rule: without annotations it may destroy', async () => {
     const { decisions, alice, call } = await mcp([], {});
     expect(await call('echo')).toBe(-32602);
-    const listed = await decisions.judge(alice, { method: 'tools/list' });
+    const listed = await decisions.decide(alice, { method: 'tools/list' });
     if (!listed.ok) throw new Error('refused');
     const tools = [
       { name: 'echo', annotations: { readOnlyHint: true } },
@@ -273,10 +273,10 @@ describe('Other requests', () => {
     };
     const shown = [];
     for (const [method, result] of Object.entries(results)) {
-      const judged = await decisions.judge(alice, { method, params: { _meta } });
-      if (!judged.ok) throw new Error('refused');
-      shown.push(await judged.answer({ ...result, cacheScope: 'public', ttlMs: 5 }));
-      await judged.end({ result: 'finished' });
+      const decision = await decisions.decide(alice, { method, params: { _meta } });
+      if (!decision.ok) throw new Error('refused');
+      shown.push(await decision.answer({ ...result, cacheScope: 'public', ttlMs: 5 }));
+      await decision.end({ result: 'finished' });
     }
     const rest = { cacheScope: 'private', ttlMs: 5 };
     expect(shown).toEqual([
@@ -294,9 +294,9 @@ describe('Other requests', () => {
 
   it('tasks belong to the caller who began them [E7]', async () => {
     const { decisions, alice, bob, ask } = await mcp();
-    const judged = await decisions.judge(alice, { method: 'tools/call', params: { name: 'echo' } });
-    if (!judged.ok) throw new Error('refused');
-    await judged.answer({ task: { taskId: 't1' } });
+    const decision = await decisions.decide(alice, { method: 'tools/call', params: { name: 'echo' } });
+    if (!decision.ok) throw new Error('refused');
+    await decision.answer({ task: { taskId: 't1' } });
     for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
       expect(await ask(method, { taskId: 't1' })).toBe('runs');
       expect(await ask(method, { taskId: 't1' }, bob)).toBe(-32602);
@@ -306,7 +306,7 @@ describe('Other requests', () => {
       [alice, ['t1']],
       [bob, []],
     ] as const) {
-      const list = await decisions.judge(caller, { method: 'tasks/list' });
+      const list = await decisions.decide(caller, { method: 'tasks/list' });
       if (!list.ok) throw new Error('refused');
       expect(await list.answer({ tasks: [{ taskId: 't1' }, { taskId: 't2' }] })).toEqual({
         ok: true,
@@ -324,12 +324,12 @@ describe('Other requests', () => {
     decisions.learn([{ name: 'echo', annotations: { readOnlyHint: true } }]);
     const caller = guard.local({ agent: 'agent-1' });
     for (const params of [{ name: 'echo' }, { name: 'wipe' }, { name: 5 }]) {
-      expect(await decisions.judge(caller, { method: 'tools/call', params })).toMatchObject({
+      expect(await decisions.decide(caller, { method: 'tools/call', params })).toMatchObject({
         ok: false,
         denial: { error: { code: -32603, data: { code: 'audit_unavailable' } } },
       });
     }
-    const list = await decisions.judge(caller, { method: 'tools/list' });
+    const list = await decisions.decide(caller, { method: 'tools/list' });
     if (!list.ok) throw new Error('refused');
     expect(await list.answer({ tools: [{ name: 'echo' }] })).toMatchObject({ ok: false });
   });

@@ -9,7 +9,7 @@ import { TaskOwners } from './task-owners.js';
 import { ToolGroups } from './tool-groups.js';
 
 /** What was decided about a request. */
-export type Judgement =
+export type McpDecision =
   | { readonly ok: false; readonly denial: Denial }
   | {
       readonly ok: true;
@@ -26,7 +26,7 @@ export interface McpDecisions {
   /** Learns the annotations of tools, as a server lists them: they say in which group a tool is. Lists are learnt anyway. */
   learn(tools: readonly unknown[]): void;
   /** Decides about one request of a caller, before the server sees it. */
-  judge(caller: Caller, request: JsonRpcRequest): Promise<Judgement>;
+  decide(caller: Caller, request: JsonRpcRequest): Promise<McpDecision>;
   /** Filters whatever lists a result holds: for answers whose request is not known, such as those of a resumed stream. */
   filterUnasked(caller: Caller, result: unknown): Promise<Answer>;
 }
@@ -55,7 +55,7 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
     return { ok: true, result: shortened(result, list, shown, isModern) };
   }
 
-  async function judgeCall(caller: Caller, call: Call, reading: McpReading, isModern: boolean): Promise<Judgement> {
+  async function decideCall(caller: Caller, call: Call, reading: McpReading, isModern: boolean): Promise<McpDecision> {
     const end = (result: CallResult) => call.end(result);
     switch (reading.kind) {
       case 'open':
@@ -89,7 +89,7 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
 
   return {
     learn: (tools) => groups.learn(tools),
-    async judge(caller, request) {
+    async decide(caller, request) {
       const reading = readRequest(request, rules, groups);
       const given = reading.kind === 'ask' ? reading.given : undefined;
       const argumentsDigest = given && digestOf(given);
@@ -103,9 +103,9 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
       });
       if (given !== undefined && argumentsDigest === undefined) {
         const denial = invalidParams('the arguments are nested too deep');
-        return await judgeCall(caller, call, tooDeep(denial), false);
+        return await decideCall(caller, call, tooDeep(denial), false);
       }
-      return await judgeCall(caller, call, reading, isModernRequest(request));
+      return await decideCall(caller, call, reading, isModernRequest(request));
     },
     async filterUnasked(caller, result) {
       const found = isJsonObject(result) ? listsIn(result) : [];
@@ -136,7 +136,7 @@ async function askAll(call: Call, questions: readonly Question[]): Promise<Denia
   return undefined;
 }
 
-async function refuseWith(call: Call, denial: Denial): Promise<Judgement> {
+async function refuseWith(call: Call, denial: Denial): Promise<McpDecision> {
   await call.end({ result: 'not_started' });
   return { ok: false, denial };
 }

@@ -1,3 +1,4 @@
+import { readBounded } from '@countersign/common';
 import type { IncomingMessage } from 'node:http';
 
 export type BodyReading =
@@ -9,20 +10,9 @@ export type BodyReading =
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<BodyReading> {
   if (request.readableEnded || request.readableDidRead) return { ok: false, problem: 'taken' };
   try {
-    return await readBounded(request, maxBytes);
+    const bytes = await readBounded(request, maxBytes);
+    return bytes === undefined ? { ok: false, problem: 'too_large' } : { ok: true, bytes };
   } catch {
     return { ok: false, problem: 'cut' };
   }
-}
-
-/** Reads at most so many bytes. Rejects as `chunks` does. */
-export async function readBounded(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<BodyReading> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of chunks) {
-    length += chunk.length;
-    if (length > maxBytes) return { ok: false, problem: 'too_large' };
-    parts.push(chunk);
-  }
-  return { ok: true, bytes: Buffer.concat(parts) };
 }

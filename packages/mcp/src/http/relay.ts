@@ -1,3 +1,4 @@
+import { readBounded } from '@countersign/common';
 import { pipeline } from 'node:stream/promises';
 import type { RequestId } from '../wire/message.js';
 import { createAnswerFilter, type MapMessage, type PendingRequest } from '../wire/answer-filter.js';
@@ -5,7 +6,6 @@ import { filterEvents } from './event-stream.js';
 import { errorCodes } from '../decide/json-rpc.js';
 import { answerError, type Exchange, type HttpParts } from './exchange.js';
 import { fieldsForClient } from './fields.js';
-import { readBounded } from './read-body.js';
 import { sealState } from './request-state.js';
 import type { UpstreamAnswer } from './upstream.js';
 
@@ -64,7 +64,7 @@ export async function relay(
     if (response.headersSent) response.destroy();
     else answerBadGateway(exchange, pending?.message.id);
   } finally {
-    await pending?.judged.end({ result: 'aborted' });
+    await pending?.decision.end({ result: 'aborted' });
   }
 }
 
@@ -105,9 +105,8 @@ async function passEvents({ response, guard, caller }: Exchange, { answer, field
 }
 
 async function passWhole({ response }: Exchange, { answer, fields, map }: Relayed, type: string): Promise<void> {
-  const body = await readBounded(answer.body, maxAnswerBytes);
-  if (!body.ok) throw new Error('the answer is too long');
-  const { bytes } = body;
+  const bytes = await readBounded(answer.body, maxAnswerBytes);
+  if (bytes === undefined) throw new Error('the answer is too long');
   const text = bytes.length === 0 ? '' : await filtered(Buffer.from(bytes), type, map);
   response.writeHead(answer.status, { ...fields, 'content-length': Buffer.byteLength(text) });
   response.end(text);

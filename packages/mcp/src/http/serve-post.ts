@@ -80,9 +80,9 @@ async function serveRequest(
     answerError(exchange, 200, { code: errorCodes.invalidParams, message: 'Invalid or expired requestState' }, { id });
     return;
   }
-  const judged = await decisions.judge(caller, { method, params });
-  if (judged.ok) await relay(exchange, { method: 'POST', headers, body: opened }, parts, { message, judged });
-  else answerDenial(exchange, id, judged.denial);
+  const decision = await decisions.decide(caller, { method, params });
+  if (decision.ok) await relay(exchange, { method: 'POST', headers, body: opened }, parts, { message, decision });
+  else answerDenial(exchange, id, decision.denial);
 }
 
 function answerDenial(exchange: Exchange, id: RequestId, { error, result, missingScope }: Denial): void {

@@ -36,10 +36,10 @@ export function guardHandler<Handler extends object>(
     const params = memberOf(message, 'params');
     const id = memberOf(message, 'id');
     if (caller === undefined) return errorResponse(401, id, { code: -32001, message: 'Unauthorized' });
-    const judged = await decisions.judge(caller, { method, params });
-    if (!judged.ok) return errorResponse(200, id, judged.denial.error);
+    const decision = await decisions.decide(caller, { method, params });
+    if (!decision.ok) return errorResponse(200, id, decision.denial.error);
     // The stream itself ends with the response, which has an outcome of its own.
-    await judged.end({ result: 'finished' });
+    await decision.end({ result: 'finished' });
     return undefined;
   }
 

@@ -148,24 +148,24 @@ function guardedHandler(handler: Handler, known: string | undefined, parts: Hand
     const caller = callerFor(context);
     if (caller === undefined) throw asError(nobody);
     if (method === 'tools/call') decisions.learn(registeredTool(server, request.params));
-    const judged = await decisions.judge(caller, { ...request, method });
-    if (!judged.ok) return answerDenial(judged.denial);
+    const decision = await decisions.decide(caller, { ...request, method });
+    if (!decision.ok) return answerDenial(decision.denial);
     const signal = context.mcpReq?.signal ?? context.signal;
     if (signal?.aborted === true) {
-      await judged.end({ result: 'not_started' });
+      await decision.end({ result: 'not_started' });
       throw asError({ error: { code: errorCodes.internal, message: 'The request was cancelled.' } });
     }
     // Recorded at once: a handler may ignore its signal, and never end.
-    const interrupted = () => void judged.end(interruption(signal));
+    const interrupted = () => void decision.end(interruption(signal));
     signal?.addEventListener('abort', interrupted, { once: true });
     try {
       const result = await withCaller(caller, async () => await handler(request, context));
       if (method === 'initialize') session.opened(caller);
-      const answer = await judged.answer(result);
-      await judged.end(outcomeOf(result));
+      const answer = await decision.answer(result);
+      await decision.end(outcomeOf(result));
       return answer.ok ? answer.result : answerDenial(answer.denial);
     } catch (error) {
-      await judged.end({ result: isProtocolError(error) ? 'failed' : 'threw' });
+      await decision.end({ result: isProtocolError(error) ? 'failed' : 'threw' });
       throw error;
     } finally {
       signal?.removeEventListener('abort', interrupted);

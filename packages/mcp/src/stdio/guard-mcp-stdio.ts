@@ -56,12 +56,12 @@ export async function guardMcpStdio(
       await answerError(id, { code: errorCodes.invalidRequest, message: 'Invalid request: the id is in use' });
       return false;
     }
-    const judged = await decisions.judge(caller, { method, params });
-    if (judged.ok) {
-      pending.set(id, { message, judged });
+    const decision = await decisions.decide(caller, { method, params });
+    if (decision.ok) {
+      pending.set(id, { message, decision });
       return true;
     }
-    const { error, result } = judged.denial;
+    const { error, result } = decision.denial;
     if (result === undefined) await answerError(id, error);
     else await writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, result }));
     return false;
@@ -76,7 +76,7 @@ export async function guardMcpStdio(
     if (message.kind === 'request') return await admitRequest(message);
     if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
       const id = memberOf(message.params, 'requestId');
-      await pending.get(id)?.judged.end({ result: 'cancelled' });
+      await pending.get(id)?.decision.end({ result: 'cancelled' });
       pending.delete(id);
     }
     return true;
@@ -121,7 +121,7 @@ export async function guardMcpStdio(
     });
     if (failure !== undefined) throw failure;
   } finally {
-    for (const { judged } of pending.values()) await judged.end({ result: 'aborted' });
+    for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
     client.input.destroy();
     server.input.end();
   }

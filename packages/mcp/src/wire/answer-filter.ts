@@ -1,12 +1,12 @@
 import type { Caller } from '@countersign/core';
-import { type Judgement, type McpDecisions, outcomeOf } from '../decide/decisions.js';
+import { type McpDecision, type McpDecisions, outcomeOf } from '../decide/decisions.js';
 import { isJsonObject, type JsonObject, memberOf } from '../decide/json-rpc.js';
 import type { ClientRequest } from './message.js';
 
 /** A request that was permitted, and waits for its answer. */
 export interface PendingRequest {
   readonly message: ClientRequest;
-  readonly judged: Extract<Judgement, { readonly ok: true }>;
+  readonly decision: Extract<McpDecision, { readonly ok: true }>;
 }
 
 /** What becomes of a message of the server: the very same value passes as it came, undefined is dropped. */
@@ -28,14 +28,14 @@ export function createAnswerFilter({
   pendingOf,
   finish = (result) => result,
 }: AnswerFilterParts): MapMessage {
-  async function mapAnswer(answer: JsonObject, { message, judged }: PendingRequest): Promise<unknown> {
+  async function mapAnswer(answer: JsonObject, { message, decision }: PendingRequest): Promise<unknown> {
     if (!('result' in answer)) {
-      await judged.end({ result: 'failed', code: String(memberOf(answer['error'], 'code')) });
+      await decision.end({ result: 'failed', code: String(memberOf(answer['error'], 'code')) });
       return answer;
     }
     const { result } = answer;
-    const filtered = await judged.answer(result);
-    await judged.end(filtered.ok ? outcomeOf(result) : { result: 'failed' });
+    const filtered = await decision.answer(result);
+    await decision.end(filtered.ok ? outcomeOf(result) : { result: 'failed' });
     return filtered.ok
       ? withResult(answer, finish(filtered.result, message))
       : withError(answer, filtered.denial.error);
