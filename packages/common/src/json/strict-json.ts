@@ -10,9 +10,9 @@ const maxDepth = 32;
 export function parseStrictJson(input: string | Uint8Array): Reading<unknown> {
   try {
     const text = typeof input === 'string' ? input : decodeUtf8(input);
-    const value: unknown = JSON.parse(text);
+    // Before the parser, which needs a second for a mebibyte of brackets.
     const problem = structureProblem(text);
-    return problem === undefined ? { ok: true, value } : failed(problem);
+    return problem === undefined ? { ok: true, value: JSON.parse(text) } : failed(problem);
   } catch {
     // The parser's own message would quote what was sent.
     return failed('it is not well-formed JSON');
@@ -23,7 +23,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-/** Expects valid JSON. Reads by character: a regular expression takes ten times as long on untrusted input. */
+/** The text may be no JSON. Reads by character: a regular expression takes ten times as long on untrusted input. */
 function structureProblem(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   for (let at = 0; at < text.length; at += 1) {
@@ -53,10 +53,10 @@ function nameProblem(content: string, names: Set<string> | undefined): string | 
   return undefined;
 }
 
-/** The index of the closing quotation mark: the first one that is not escaped. */
+/** The index of the closing quotation mark: the first one that is not escaped; the end of the text if there is none. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
-  while (text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+  while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
   return end;
 }
 

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseStrictJson } from '../../src/json/strict-json.js';
 
 describe('parseStrictJson', () => {
@@ -52,6 +52,13 @@ describe('parseStrictJson', () => {
     expect(parseStrictJson('['.repeat(500_000) + ']'.repeat(500_000)).ok).toBe(false);
     expect(parseStrictJson(Buffer.from('\ufeff{}')).ok).toBe(false);
     expect(parseStrictJson(Buffer.from([0x22, 0xff, 0x22])).ok).toBe(false);
+  });
+
+  it('refuses deep nesting before the parser sees it [I2]', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    expect(parseStrictJson('['.repeat(1_000_000)).ok).toBe(false);
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
   });
 
   it('reads a megabyte of text and of escapes', () => {
