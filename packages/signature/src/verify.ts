@@ -127,7 +127,7 @@ export function readSignature(
     const { algorithm } = key;
     return { ok: true, signature: { label, covered: input.covered, parameters, algorithm, key, validUntil } };
   }
-  return { ok: true, signature: { ...candidate, validUntil, verify } };
+  return { ok: true, signature: { label, covered: input.covered, parameters, validUntil, verify } };
 }
 
 function selectSignature(reader: MessageReader, select: VerificationPolicy['select']): Selected | Refusal {

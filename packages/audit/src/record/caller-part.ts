@@ -24,7 +24,7 @@ export class CallerPart {
 
   /** The event of these three parts, deeply frozen, so that no sink can change it for the others. */
   event(head: EventHead, tail: EventTail): AuditEvent {
-    const event = { ...head, ...this.members, ...deepFreeze(tail) };
+    const event = Object.assign({}, head, this.members, deepFreeze(tail));
     // It is the same object with private fields.
     return Object.freeze(new EventParts(event, Object.freeze(head), this, tail)) as unknown as AuditEvent;
   }
@@ -53,10 +53,10 @@ class EventParts extends Stamp {
 
 function renderParts(head: EventHead, caller: string | undefined, tail: EventTail): string | undefined {
   if (caller === undefined) return undefined;
-  const before = JSON.stringify(head).slice(0, -1);
-  const after = JSON.stringify(tail).slice(1);
-  const isPlain = before.length + caller.length + after.length + 2 <= maxLineBytes && isPlainJson(before + after);
-  return isPlain ? `${before},${caller},${after}` : undefined;
+  const before = JSON.stringify(head);
+  const after = JSON.stringify(tail);
+  if (before.length + caller.length + after.length > maxLineBytes) return undefined;
+  return isPlainJson(before) && isPlainJson(after) ? `${before.slice(0, -1)},${caller},${after.slice(1)}` : undefined;
 }
 
 /** The JSON of an event that was made of parts, if nothing in it has to be cut or escaped. */

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@countersign/audit';
-import { errorMessage } from '@countersign/common';
+import { defined, errorMessage } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
@@ -67,12 +67,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
 }
 
 /** The word of our own proxies on the client's address counts. */
-function factsOf({ method, target, ...connection }: HttpRequest, forwarded: Forwarded): RequestFacts {
-  const remoteAddress = forwarded.remoteAddress ?? connection.remoteAddress;
-  return {
-    id: randomUUID(),
-    method,
-    path: pathOf(target),
-    ...(remoteAddress === undefined ? {} : { remoteAddress }),
-  };
+function factsOf(request: HttpRequest, forwarded: Forwarded): RequestFacts {
+  const remoteAddress = forwarded.remoteAddress ?? request.remoteAddress;
+  return defined({ id: randomUUID(), method: request.method, path: pathOf(request.target), remoteAddress });
 }

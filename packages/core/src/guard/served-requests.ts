@@ -1,6 +1,6 @@
 import type { Caller, Proof, Session } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { bothSettled, Stamp } from '@countersign/common';
+import { bothSettled, defined, Stamp } from '@countersign/common';
 import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
@@ -36,19 +36,24 @@ interface NotServed {
 export class ServedRequests {
   /** Makes the caller of a request, deeply frozen: what a handler does with it cannot change what is recorded. */
   admit(request: AdmittedRequest): Caller {
-    const { session, proof, facts } = request;
+    const { session, proof, facts, body, revalidate } = request;
     const { actor, subject, chain, scope, authorizationDetails } = session;
-    const caller: Caller = {
+    const requestId = facts.id;
+    const caller = defined({
       actor,
       subject,
       chain,
       scope,
-      ...(authorizationDetails === undefined ? {} : { authorizationDetails }),
+      authorizationDetails,
       proof: Object.freeze(proof),
-      requestId: facts.id,
-    };
+      requestId,
+    });
     const served = {
-      ...request,
+      session,
+      proof,
+      facts,
+      body,
+      revalidate,
       decisionRequested: false,
       allowed: false,
       hasCalls: false,

@@ -12,12 +12,12 @@ export interface HttpRequest {
    * The fields as the application reads them, by name in lower case (Node's `headers`). A signed field that reads
    * otherwise here than in `rawHeaders` refuses the request. Absent: the application reads `rawHeaders`.
    */
-  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
   /** Address of the connected peer; never taken from a header. */
-  readonly remoteAddress?: string;
+  readonly remoteAddress?: string | undefined;
   readonly body: RequestBody;
   /** Whether the connection has been closed meanwhile. Default: never. */
-  readonly clientIsGone?: () => boolean;
+  readonly clientIsGone?: (() => boolean) | undefined;
 }
 
 /** A request with one index of its header section, which all stages read. */
@@ -26,7 +26,9 @@ export interface IndexedRequest extends HttpRequest {
 }
 
 export function indexed(request: HttpRequest): IndexedRequest {
-  return { ...request, fields: new FieldSection(request.rawHeaders) };
+  const { method, target, rawHeaders, headers, remoteAddress, body, clientIsGone } = request;
+  const fields = new FieldSection(rawHeaders);
+  return { method, target, rawHeaders, headers, remoteAddress, body, clientIsGone, fields };
 }
 
 /** What the audit log says of a request; of a local caller only the id. The query stays out: it may hold secrets. */

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
-import { boundJson, boundString, type Counted, deepFreeze, FailureThrottles, errorMessage } from '@countersign/common';
+import {
+  boundJson,
+  boundString,
+  type Counted,
+  deepFreeze,
+  defined,
+  FailureThrottles,
+  errorMessage,
+} from '@countersign/common';
 import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
@@ -87,7 +95,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const callerPart = createCallerParts(redact);
 
   function eventOf(caller: Caller, head: EventHead, tail: EventTail): AuditEvent {
-    return callerPart(caller).event(redact({ ...stamp(), ...head }), redact(tail));
+    return callerPart(caller).event(redact(Object.assign(stamp(), head)), redact(tail));
   }
 
   function stamp(): Pick<AuditEvent, 'id' | 'time'> {
@@ -147,35 +155,28 @@ export function createRecorder(parts: RecorderParts): Recorder {
     async denied(caller, context, decided, refused) {
       reportFault(refused, context);
       const head = { phase: 'decision', ...reason(refused) } as const;
-      return (await write(() => eventOf(caller, head, { ...described(decided), ...about(context) }))) ?? refused;
+      return (await write(() => eventOf(caller, head, decisionTail(decided, context)))) ?? refused;
     },
     async allowed(caller, context, decided) {
       const head = { phase: 'decision', decision: 'allow' } as const;
-      const unwritten = await write(() => eventOf(caller, head, { ...described(decided), ...about(context) }));
+      const unwritten = await write(() => eventOf(caller, head, decisionTail(decided, context)));
       return unlessExcused(decided.action ?? '', unwritten);
     },
     async filtered(caller, context, { action, filtered, policies, policySet, ...verdict }) {
       if (verdict.detail !== undefined) reportFault(refusal('policy_error', verdict.detail), context);
-      const list = {
-        action,
-        ...(filtered && { filtered }),
-        ...(policies && { policies }),
-        ...(policySet !== undefined && { policySet }),
-      };
+      const { facts: request, call } = context;
+      const tail = defined({ action, filtered, policies, policySet, request, call });
       const head = { phase: 'decision', ...verdict } as const;
-      return unlessExcused(action, await write(() => eventOf(caller, head, { ...list, ...about(context) })));
+      return unlessExcused(action, await write(() => eventOf(caller, head, tail)));
     },
     async outcome(caller, context, outcome) {
-      await write(() => eventOf(caller, { phase: 'outcome' }, { ...about(context), outcome: { ...outcome } }));
+      const { facts: request, call } = context;
+      await write(() => eventOf(caller, { phase: 'outcome' }, defined({ request, call, outcome: { ...outcome } })));
     },
     close() {
       reportRecovery(unwritten.flush(), unrecorded.flush());
     },
   };
-}
-
-function about({ facts, call }: RecordContext): Pick<AuditEvent, 'request' | 'call'> {
-  return { request: facts, ...(call && { call }) };
 }
 
 function placeOf({ facts, call }: RecordContext): string {
@@ -199,14 +200,13 @@ function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code'
   return { decision: 'deny', code, ...(detail === undefined ? {} : { detail }) };
 }
 
-function described({
-  action,
-  resource,
-  policy,
-}: DecidedAction): Pick<AuditEvent, 'action' | 'resource' | 'policies' | 'policySet'> {
-  return {
-    ...(action === undefined ? {} : { action }),
-    ...(resource && { resource: { type: resource.type, id: resource.id } }),
-    ...(policy && { policies: [...policy.policies], policySet: policy.policySet }),
-  };
+function decisionTail({ action, resource, policy }: DecidedAction, { facts: request, call }: RecordContext): EventTail {
+  return defined({
+    action,
+    resource: resource && { type: resource.type, id: resource.id },
+    policies: policy && [...policy.policies],
+    policySet: policy?.policySet,
+    request,
+    call,
+  });
 }

@@ -12,7 +12,7 @@ const signatureFields = ['signature-input', 'signature'];
  */
 export function seenDifferently({ fields, headers }: View, covered: Iterable<string>): Refusal | undefined {
   if (headers === undefined) return undefined;
-  for (const name of new Set([...signatureFields, ...covered])) {
+  for (const name of [...signatureFields, ...covered]) {
     const lines = fields.raw(name);
     if (lines.length === 0) continue;
     const seen = headers[name];

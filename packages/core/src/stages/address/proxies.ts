@@ -20,6 +20,7 @@ export type ForwardedReader = (request: Pick<IndexedRequest, 'remoteAddress' | '
  */
 export function createForwardedReader(trusted: readonly string[]): ForwardedReader {
   const proxies = blockListOf(trusted);
+  if (trusted.length === 0) return () => noProxy;
   const isProxy = (address: string) => {
     const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
     const version = isIP(bare);
@@ -32,6 +33,8 @@ export function createForwardedReader(trusted: readonly string[]): ForwardedRead
     return { ...(hosts.length === 0 ? {} : { host: hosts.join(',') }), remoteAddress: client };
   };
 }
+
+const noProxy: Forwarded = {};
 
 /** Longer than any chain of proxies; text to the left of it is not read. */
 const maxListLength = 2048;

@@ -45,7 +45,8 @@ async function decideAll(
   const [only] = resources;
   if (only !== undefined && resources.length === 1) {
     // Without a timer, if the engine decides in process.
-    return [await answerInTime(seconds, () => policy.decide({ ...question, resource: only }))];
+    const { principal, action, context } = question;
+    return [await answerInTime(seconds, () => policy.decide({ principal, action, resource: only, context }))];
   }
   return await answerInTime(seconds, async () =>
     policy.decideMany === undefined
@@ -65,8 +66,12 @@ function isDecision(value: unknown): value is PolicyDecision {
     (decision === 'allow' || decision === 'deny') &&
     (cause === 'policy' || cause === 'error') &&
     // Recorded as they are: only text is bounded, and a line that is too long would end the audit log.
-    [policySet, policies, errors].flat().every((text) => typeof text === 'string') &&
-    Array.isArray(policies) &&
-    Array.isArray(errors)
+    typeof policySet === 'string' &&
+    isTextList(policies) &&
+    isTextList(errors)
   );
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }

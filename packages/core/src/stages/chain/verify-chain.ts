@@ -120,6 +120,7 @@ async function localNames(
 ): Promise<DelegationClaims | Refusal> {
   const { actor } = claims;
   if (actor === undefined) return claims;
+  if (claims.priorActors.length === 0 && user.vouchedBy === 'directory') return claims;
   const found = await Promise.all(claims.priorActors.map(({ subject }) => localName(subject, namespace, agents)));
   const statuses = found.map(({ status }) => status);
   // A chain ends with any of its ancestors, also one that the issuer only names.

@@ -9,9 +9,14 @@ interface OwnSignatureParts extends KeyLookupParts {
 }
 
 /** Possession by the signature of our own profile: it covers the whole request. */
-export function readOwnSignature(subject: ProofSubject, parts: OwnSignatureParts): ProofReading {
+export function readOwnSignature(
+  subject: ProofSubject,
+  { agents, clockSkewSeconds, maxAgeSeconds }: OwnSignatureParts,
+): ProofReading {
   return readSignedRequest(subject, {
-    ...parts,
+    agents,
+    clockSkewSeconds,
+    maxAgeSeconds,
     tag: profileTag,
     requiredParameters,
     problem: profileProblem,

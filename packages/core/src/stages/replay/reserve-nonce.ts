@@ -14,14 +14,15 @@ export interface ReplayParts {
  * memory, in whichever process it arrives. Whatever keeps the store from answering refuses the request.
  */
 export async function reserveNonce(use: ProofUse, parts: ReplayParts): Promise<Refusal | undefined> {
-  const refused = use.nonce === undefined ? undefined : await reserve({ ...use, nonce: use.nonce }, parts);
+  const refused = use.nonce === undefined ? undefined : await reserve(use, use.nonce, parts);
   // After the store has answered: it may have forgotten the nonce of a proof that ended while the store was asked.
   if (!(parts.clock() / 1000 < use.validUntil)) return refusal(use.codes.expired, 'it ended while it was checked');
   return refused;
 }
 
 async function reserve(
-  { keyId, nonce, created, validUntil, codes }: ProofUse & { readonly nonce: string },
+  { keyId, created, validUntil, codes }: ProofUse,
+  nonce: string,
   { replay, lookupTimeoutSeconds, clock }: ReplayParts,
 ): Promise<Refusal | undefined> {
   const badNonce = nonceProblem(nonce);

@@ -27,29 +27,30 @@ export class Repeats extends Memo {
   repeatable({ principal, action, resource, context }: PolicyQuery): RepeatableQuery | undefined {
     const { type, id, attributes, parents } = resource;
     if (attributes !== undefined || parents !== undefined) return undefined;
-    const { authorizationDetails, request, ...callerContext } = context;
-    if (authorizationDetails !== undefined) return undefined;
-    const { method, path } = request;
+    if (context.authorizationDetails !== undefined) return undefined;
+    const { method, path } = context.request;
     const texts = [action, type, id, method, path];
     if (!texts.every((text) => typeof text === 'string')) return undefined;
-    const number = this.#numberOf(principal, callerContext);
-    if (number === undefined) return undefined;
+    const caller = this.#numbered(principal, context);
+    if (caller === undefined) return undefined;
     const query = {
       principal,
       action,
       resource: { type, id },
-      context: { ...callerContext, request: { method, path } },
+      context: { ...caller.context, request: { method, path } },
     };
-    return { key: `${number} ${JSON.stringify(texts)}`, query };
+    return { key: `${caller.number} ${JSON.stringify(texts)}`, query };
   }
 
-  #numberOf(principal: PolicyQuery['principal'], context: CallerContext): number | undefined {
+  #numbered(principal: PolicyQuery['principal'], asked: PolicyQuery['context']): NumberedCaller | undefined {
     const last = this.#callers.get(principal);
-    if (last !== undefined && sameMembers(last.context, context)) return last.number;
-    if (!isFrozenData(principal) || !Object.values(context).every(isFrozenData)) return undefined;
+    if (last !== undefined && sameMembers(last.context, asked)) return last;
+    const { authorizationDetails: _details, request: _request, ...context } = asked;
+    if (!isFrozenData(principal) || !isFrozenData(Object.freeze(context))) return undefined;
     this.#count += 1;
-    this.#callers.set(principal, { number: this.#count, context });
-    return this.#count;
+    const added = { number: this.#count, context };
+    this.#callers.set(principal, added);
+    return added;
   }
 }
 
