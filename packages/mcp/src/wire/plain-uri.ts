@@ -5,18 +5,20 @@ const syntax = /^[a-z][a-z0-9+.-]*:(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?[\]]|%[0-9A-
 const needsNoEncoding = /[A-Za-z0-9\-._~!$&'()*+,;=:@/\\%\p{Cc}]/u;
 
 const oddSegment = /\/\/|(?:^|\/)\.{1,2}(?:\/|$)/;
+/** The URL standard leaves brackets outside of a host as they are, RFC 3986 wants them encoded. */
+const bracket = /[[\]]/;
 
 /**
  * Whether every reader takes this URI for the same one. Servers differ: some decode `%73` or `a%2F..%2Fb` before they
  * look a resource up, some resolve dot segments, merge slashes, or put the host in lower case. So a URI must be as the URL
- * standard writes it, with nothing encoded that need not be, no fragment, no empty or dot segment, and no capital in its
+ * standard writes it, with nothing encoded that need not be, no fragment, no bracket but those of a host, no empty or dot segment, and no capital in its
  * host. A query is compared as it stands: servers that ignore it see one resource where policy sees many, so permit
  * resources by their exact URI.
  */
 export function isPlainUri(uri: unknown): uri is string {
   if (typeof uri !== 'string' || !syntax.test(uri) || !URL.canParse(uri) || new URL(uri).href !== uri) return false;
-  const { host, pathname } = new URL(uri);
-  if (host !== host.toLowerCase() || oddSegment.test(pathname)) return false;
+  const { host, pathname, search } = new URL(uri);
+  if (host !== host.toLowerCase() || oddSegment.test(pathname) || bracket.test(pathname + search)) return false;
   return !(uri.match(/(?:%..)+/g) ?? []).some((codes) => needsNoEncoding.test(decoded(codes)));
 }
 
