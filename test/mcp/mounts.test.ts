@@ -120,7 +120,8 @@ it('guardMcpHttp guards a fetch handler in the same process', async () => {
   const alice = await agentNamed('alice');
   const send = async (method: string, params: object): Promise<unknown> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-    return await (await alice.fetch(`${origin}/mcp`, { method: 'POST', body })).json();
+    const headers = { 'content-type': 'application/json' };
+    return await (await alice.fetch(`${origin}/mcp`, { method: 'POST', headers, body })).json();
   };
   expect(await send('tools/list', {})).toEqual({ jsonrpc: '2.0', id: 1, result: { tools: [] } });
   expect(await send('tools/call', { name: 'secret' })).toMatchObject({ error: { code: -32602 } });

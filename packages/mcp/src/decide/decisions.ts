@@ -27,7 +27,7 @@ export interface McpDecisions {
   learn(tools: readonly unknown[]): void;
   /** Decides about one request of a caller, before the server sees it. */
   decide(caller: Caller, request: JsonRpcRequest): Promise<McpDecision>;
-  /** Filters whatever lists a result holds: for answers whose request is not known, such as those of a resumed stream. */
+  /** Filters whatever lists and tasks a result holds: for answers whose request is not known, such as those of a resumed stream. */
   filterUnasked(caller: Caller, result: unknown): Promise<Answer>;
 }
 
@@ -55,28 +55,37 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
     return { ok: true, result: shortened(result, list, shown, isModern) };
   }
 
+  /** By what the result holds, not by what was asked: a server may answer another request that had the same id. */
+  async function filterAnswer(caller: Caller, call: Call, result: unknown, isModern: boolean): Promise<Answer> {
+    let answer: Answer = { ok: true, result: ownTasks(caller, result) };
+    for (const list of listsIn(result)) {
+      if (answer.ok) answer = await filterList(call, list, answer.result, isModern);
+    }
+    return answer;
+  }
+
   async function decideCall(caller: Caller, call: Call, reading: McpReading, isModern: boolean): Promise<McpDecision> {
     const end = (result: CallResult) => call.end(result);
+    const answer = (result: unknown) => filterAnswer(caller, call, result, isModern);
     switch (reading.kind) {
       case 'open':
-        return { ok: true, answer: unchanged, end };
+        return { ok: true, answer, end };
       case 'refuse': {
         const refused = await call.refuse(reading.code, reading.detail);
         return await refuseWith(call, refused.code === reading.code ? reading.denial : denialOf(refused));
       }
       case 'list':
-        return { ok: true, answer: (result) => filterList(call, reading.list, result, isModern), end };
       case 'tasks':
-        return { ok: true, answer: async (result) => ({ ok: true, result: ownTasks(caller, result) }), end };
+        return { ok: true, answer, end };
       case 'task': {
-        if (owners.owns(caller, reading.taskId)) return { ok: true, answer: unchanged, end };
+        if (owners.owns(caller, reading.taskId)) return { ok: true, answer, end };
         await call.refuse('policy_denied', 'a task of another caller, or of none');
         return await refuseWith(call, invalidParams('Task not found'));
       }
       case 'ask': {
         const denial = await askAll(call, reading.questions);
         if (denial !== undefined) return await refuseWith(call, denial);
-        return { ok: true, answer: async (result) => (owners.note(caller, result), { ok: true, result }), end };
+        return { ok: true, answer: (result) => (owners.note(caller, result), answer(result)), end };
       }
     }
   }
@@ -108,19 +117,13 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
       return await decideCall(caller, call, reading, isModernRequest(request));
     },
     async filterUnasked(caller, result) {
-      const found = isJsonObject(result) ? listsIn(result) : [];
-      if (found.length === 0) return { ok: true, result };
+      if (listsIn(result).length === 0) return { ok: true, result: ownTasks(caller, result) };
       const call = guard.begin(caller, { method: 'lists' });
-      let answer: Answer = { ok: true, result };
-      for (const list of found) if (answer.ok) answer = await filterList(call, list, answer.result, false);
+      const answer = await filterAnswer(caller, call, result, false);
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
       return answer;
     },
   };
-}
-
-async function unchanged(result: unknown): Promise<Answer> {
-  return { ok: true, result };
 }
 
 async function askAll(call: Call, questions: readonly Question[]): Promise<Denial | undefined> {

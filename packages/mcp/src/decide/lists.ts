@@ -46,8 +46,8 @@ function named(type: string, id: unknown): Resource | undefined {
   return typeof id === 'string' ? { type, id } : undefined;
 }
 
-/** The lists that a result holds, by its shape: for answers whose request is not known. */
-export function listsIn(result: JsonObject): readonly McpList[] {
+/** The lists that a result holds, by its shape. */
+export function listsIn(result: unknown): readonly McpList[] {
   return [...lists.values()].filter(({ member }) => Array.isArray(memberOf(result, member)));
 }
 

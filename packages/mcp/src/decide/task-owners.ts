@@ -9,17 +9,24 @@ export function callerKey({ actor, subject }: Caller): string {
 /** A task whose owner was forgotten belongs to nobody. */
 const maxRemembered = 100_000;
 
+/** No key of a caller. */
+const nobody = '';
+
 /** Whose task is whose. Stores of tasks do not know callers, so that anybody could read any task. */
 export class TaskOwners {
   readonly #owners = new Map<string, string>();
 
-  /** Notes the task that a result announces. */
+  /**
+   * Notes the task that a result announces. One that is announced to two callers, as by a server that restarted and counts
+   * anew, is nobody's: either could read what belongs to the other.
+   */
   note(caller: Caller, result: unknown): void {
     const taskId = memberOf(memberOf(result, 'task'), 'taskId');
-    if (typeof taskId !== 'string' || this.#owners.has(taskId)) return;
+    if (typeof taskId !== 'string' || this.owns(caller, taskId)) return;
+    const owner = this.#owners.has(taskId) ? nobody : callerKey(caller);
     const [oldest] = this.#owners.keys();
     if (this.#owners.size >= maxRemembered && oldest !== undefined) this.#owners.delete(oldest);
-    this.#owners.set(taskId, callerKey(caller));
+    this.#owners.set(taskId, owner);
   }
 
   owns(caller: Caller, taskId: unknown): boolean {

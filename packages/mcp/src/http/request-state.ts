@@ -1,5 +1,5 @@
 import type { Caller } from '@countersign/core';
-import { isJsonObject } from '../decide/json-rpc.js';
+import { isJsonObject, memberOf } from '../decide/json-rpc.js';
 import type { ClientRequest } from '../wire/message.js';
 import type { Seal } from './seal.js';
 
@@ -29,7 +29,9 @@ export function openState(body: Uint8Array, message: ClientRequest, { seal, call
   const state = seal.unseal(requestState, purposeOf(message), caller);
   const [before, after, ...more] = Buffer.from(body).toString().split(JSON.stringify(requestState));
   if (state === undefined || before === undefined || after === undefined || more.length > 0) return undefined;
-  return Buffer.from(`${before}${JSON.stringify(state)}${after}`);
+  const opened = `${before}${JSON.stringify(state)}${after}`;
+  // The text may stand in an argument, and be spelled with escapes where it belongs.
+  return memberOf(memberOf(JSON.parse(opened), 'params'), 'requestState') === state ? Buffer.from(opened) : undefined;
 }
 
 function purposeOf({ method, params }: ClientRequest): string {

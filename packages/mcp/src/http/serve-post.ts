@@ -12,6 +12,12 @@ import { openState } from './request-state.js';
 
 /** Decides about the message in the body, and passes its very bytes on if it may run. */
 export async function servePost(exchange: Exchange, headers: Headers, parts: HttpParts): Promise<void> {
+  if (!isJson(headers)) {
+    answerError(exchange, 415, { code: errorCodes.invalidRequest, message: 'A message is application/json' });
+    return;
+  }
+  // Without the client's charset: the server must read the characters that were decided about.
+  headers.set('content-type', 'application/json');
   const body = await readBody(exchange.request, parts.maxMessageBytes);
   if (!body.ok) {
     answerUnread(exchange, body.problem, parts);
@@ -32,6 +38,11 @@ export async function servePost(exchange: Exchange, headers: Headers, parts: Htt
   } else {
     await relay(exchange, forwarded, parts);
   }
+}
+
+function isJson(headers: Headers): boolean {
+  const [type = ''] = (headers.get('content-type') ?? '').split(';');
+  return type.trim().toLowerCase() === 'application/json';
 }
 
 function answerUnread(

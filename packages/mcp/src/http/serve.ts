@@ -23,6 +23,11 @@ export async function serve(exchange: Exchange, parts: HttpParts): Promise<void>
     }
     headers.set('mcp-session-id', session);
   }
+  if (sealed === null && headers.has('last-event-id')) {
+    const message = 'Invalid request: an event belongs to a session';
+    answerError(exchange, 400, { code: errorCodes.invalidRequest, message });
+    return;
+  }
   try {
     if (method === 'POST') await servePost(exchange, headers, parts);
     else await relay(exchange, { method, headers, body: undefined }, parts);

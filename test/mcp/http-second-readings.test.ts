@@ -1,0 +1,123 @@
+import { createServer, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import express4 from 'express4';
+import { describe, expect, it } from 'vitest';
+import { deferred } from '../support/deferred.js';
+import { guardedMcp } from './support/guarded-mcp.js';
+import { answersWith, event, scriptedServer } from './support/scripted-server.js';
+
+function ask(method: string, params: object = {}, id: unknown = 1): object {
+  return { jsonrpc: '2.0', id, method, params };
+}
+
+function beginEvents(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.flushHeaders();
+}
+
+/** A text that a server which believes `charset=utf-7` reads as the end of the arguments, and another name. */
+const hidden = Buffer.from('"},"name":"secret","_":{"_":"', 'utf16le').swap16().toString('base64');
+const twofold = JSON.stringify(ask('tools/call', { name: 'echo', arguments: { x: `+${hidden.replace(/=+$/, '')}-` } }));
+
+describe.each([
+  ['Express 4', express4 as unknown as typeof express],
+  ['Express 5', express],
+])('guardMcpHttp before a server with the JSON parser of %s', (_name, framework) => {
+  it('passes no charset on, so that the server reads what was decided about [E3]', async () => {
+    const ran: unknown[] = [];
+    const app = framework();
+    app.use(framework.json());
+    app.post('/mcp', (request, response) => {
+      ran.push((request.body as { params: { name: unknown } }).params.name);
+      response.json({ jsonrpc: '2.0', id: 1, result: { content: [] } });
+    });
+    const server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    await using guarded = await guardedMcp(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`);
+    const headers = { 'content-type': 'application/json; charset=utf-7' };
+    expect((await guarded.send('bob', { body: twofold, headers })).status).toBe(200);
+    expect(ran).toEqual(['echo']);
+    server.close();
+    server.closeAllConnections();
+  });
+});
+
+describe('guardMcpHttp', () => {
+  it('takes a message only as application/json [E3]', async () => {
+    await using server = await scriptedServer(answersWith({ content: [] }));
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const body = ask('tools/call', { name: 'echo', arguments: {} });
+    const answer = await guarded.send('bob', { body, headers: { 'content-type': 'text/plain' } });
+    expect(answer.status).toBe(415);
+    expect(server.reached).toEqual([]);
+  });
+
+  it('filters a list that comes as the answer to a call with the same id [E5]', async () => {
+    const called = deferred();
+    let stream: ServerResponse | undefined;
+    await using server = await scriptedServer(async (response, { body }) => {
+      beginEvents(response);
+      if ((JSON.parse(body) as { method: string }).method === 'tools/call') {
+        stream = response;
+        called.resolve();
+        return;
+      }
+      await called.promise;
+      if (stream === undefined) throw new Error('no call');
+      event(stream, { jsonrpc: '2.0', id: 7, result: { tools: [{ name: 'echo' }, { name: 'secret' }] } });
+      stream.end();
+    });
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const list = guarded.send('bob', { body: ask('tools/list', {}, 7) });
+    const call = await guarded.send('bob', { body: ask('tools/call', { name: 'echo', arguments: {} }, 7) });
+    expect(await call.text()).toBe('data: {"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"echo"}]}}\n\n');
+    await (await list).body?.cancel();
+  });
+
+  it('shows no task of others on a resumed stream [E5]', async () => {
+    await using server = await scriptedServer((response, reached, request) => {
+      if (request.method !== 'GET') return answersWith({}, { 'mcp-session-id': 's' })(response, reached, request);
+      beginEvents(response);
+      event(response, { jsonrpc: '2.0', id: 3, result: { tasks: [{ taskId: 'of-alice' }] } });
+      return response.end();
+    });
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const opened = await guarded.send('bob', { body: ask('initialize') });
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+    const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': '5' } });
+    expect(await resumed.text()).toBe('data: {"jsonrpc":"2.0","id":3,"result":{"tasks":[]}}\n\n');
+  });
+
+  it('resumes no stream outside of a session, which nobody could own [E7]', async () => {
+    await using server = await scriptedServer(answersWith({}));
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    expect((await guarded.send('bob', { method: 'GET', headers: { 'last-event-id': '5' } })).status).toBe(400);
+    expect(server.reached).toEqual([]);
+  });
+
+  it('opens a sealed state only where it belongs, not in the arguments [E7]', async () => {
+    await using server = await scriptedServer(answersWith({ requestState: 'payroll', content: [] }));
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const body = ask('tools/call', { name: 'echo', arguments: {} });
+    const first = (await (await guarded.send('bob', { body })).json()) as { result: { requestState: string } };
+    const state = first.result.requestState;
+    const escaped = `\\u00${state.charCodeAt(0).toString(16).padStart(2, '0')}${state.slice(1)}`;
+    const retry = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","requestState":"${escaped}","arguments":{"x":"${state}"}}}`;
+    expect(await (await guarded.send('bob', { body: retry })).json()).toMatchObject({ error: { code: -32602 } });
+    expect(server.reached).toHaveLength(1);
+  });
+
+  it('takes a task that was announced to two callers from both [E7]', async () => {
+    await using server = await scriptedServer(answersWith({ task: { taskId: '1' } }));
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const make = ask('tools/call', { name: 'echo', arguments: {} });
+    for (const agent of ['bob', 'alice'] as const) await (await guarded.send(agent, { body: make })).text();
+    for (const agent of ['bob', 'alice'] as const) {
+      const answer = await guarded.send(agent, { body: ask('tasks/result', { taskId: '1' }) });
+      expect(await answer.json()).toMatchObject({ error: { message: 'Task not found' } });
+    }
+    expect(server.reached).toHaveLength(2);
+  });
+});
