@@ -97,6 +97,25 @@ describe('guardMcpHttp', () => {
     expect(server.reached).toEqual([]);
   });
 
+  it('passes no cancellation on outside of a session, which could be of the call of another [E7]', async () => {
+    await using server = await scriptedServer(answersWith({}));
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const body = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } };
+    expect((await guarded.send('bob', { body })).status).toBe(400);
+    expect(server.reached).toEqual([]);
+  });
+
+  it('drops a batch within a batch, however deep [E2]', async () => {
+    const deep = `[${'['.repeat(50_000)}${']'.repeat(50_000)}]`;
+    await using server = await scriptedServer((response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(deep);
+    });
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const answer = await guarded.send('bob', { body: ask('tools/call', { name: 'echo', arguments: {} }) });
+    expect(await answer.json()).toEqual([]);
+  });
+
   it('opens a sealed state only where it belongs, not in the arguments [E7]', async () => {
     await using server = await scriptedServer(answersWith({ requestState: 'payroll', content: [] }));
     await using guarded = await guardedMcp(`${server.url}/mcp`);

@@ -292,11 +292,14 @@ describe('Other requests', () => {
     });
   });
 
-  it('tasks belong to the caller who began them [E7]', async () => {
+  it.each([
+    ['2025-11-25', { task: { taskId: 't1' } }],
+    ['2026-07-28', { resultType: 'task', taskId: 't1' }],
+  ])('tasks of revision %s belong to the caller who began them [E7]', async (_revision, announcement) => {
     const { decisions, alice, bob, ask } = await mcp();
     const decision = await decisions.decide(alice, { method: 'tools/call', params: { name: 'echo' } });
     if (!decision.ok) throw new Error('refused');
-    await decision.answer({ task: { taskId: 't1' } });
+    await decision.answer(announcement);
     for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
       expect(await ask(method, { taskId: 't1' })).toBe('runs');
       expect(await ask(method, { taskId: 't1' }, bob)).toBe(-32602);

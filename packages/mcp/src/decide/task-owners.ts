@@ -21,7 +21,7 @@ export class TaskOwners {
    * anew, is nobody's: either could read what belongs to the other.
    */
   note(caller: Caller, result: unknown): void {
-    const taskId = memberOf(memberOf(result, 'task'), 'taskId');
+    const taskId = announcedIn(result);
     if (typeof taskId !== 'string' || this.owns(caller, taskId)) return;
     const owner = this.#owners.has(taskId) ? nobody : callerKey(caller);
     const [oldest] = this.#owners.keys();
@@ -32,4 +32,11 @@ export class TaskOwners {
   owns(caller: Caller, taskId: unknown): boolean {
     return typeof taskId === 'string' && this.#owners.get(taskId) === callerKey(caller);
   }
+}
+
+/** Revision 2025-11-25 puts the task in a member, 2026-07-28 makes the result itself one. */
+function announcedIn(result: unknown): unknown {
+  return memberOf(result, 'resultType') === 'task'
+    ? memberOf(result, 'taskId')
+    : memberOf(memberOf(result, 'task'), 'taskId');
 }

@@ -67,14 +67,21 @@ function answerUnread(
 }
 
 function problemOf(message: ClientMessage, headers: Headers, rules: ReadRules): JsonRpcError | undefined {
-  if (message.kind === 'response' && !headers.has('mcp-session-id')) {
-    return { code: errorCodes.invalidRequest, message: 'Invalid request: an answer belongs to a session' };
+  if (needsSession(message) && !headers.has('mcp-session-id')) {
+    return { code: errorCodes.invalidRequest, message: 'Invalid request: this message belongs to a session' };
   }
   const field = message.kind === 'request' ? disagreeingField(headers, message) : undefined;
   if (field !== undefined) {
     return { code: errorCodes.headerMismatch, message: `The field ${field} and the body disagree` };
   }
   return ambiguity(message, rules);
+}
+
+/** Without a session, an answer or a cancellation could be meant for the request of another caller. */
+function needsSession(message: ClientMessage): boolean {
+  return (
+    message.kind === 'response' || (message.kind === 'notification' && message.method === 'notifications/cancelled')
+  );
 }
 
 /** Passes a request on once it is permitted, and its answer back. */

@@ -42,7 +42,6 @@ export function createAnswerFilter({
   }
 
   async function map(message: unknown): Promise<unknown> {
-    if (Array.isArray(message)) return await mapAll(message);
     if (!isJsonObject(message)) return undefined;
     // A request or a notification of the server.
     if ('method' in message) return message;
@@ -59,7 +58,8 @@ export function createAnswerFilter({
     return mapped.every((message, place) => message === messages[place]) ? messages : mapped.filter(isJsonObject);
   }
 
-  return map;
+  // A batch holds messages, and no batch.
+  return async (message) => (Array.isArray(message) ? await mapAll(message) : await map(message));
 }
 
 function withResult(answer: JsonObject, result: unknown): JsonObject {

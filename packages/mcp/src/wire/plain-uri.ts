@@ -2,7 +2,7 @@
 const syntax = /^[a-z][a-z0-9+.-]*:(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?[\]]|%[0-9A-F]{2})+$/;
 
 /** What may stand in a path as it is (RFC 3986 §3.3), and what a decoder would turn into a separator or a control. */
-const needsNoEncoding = /[A-Za-z0-9\-._~!$&'()*+,;=:@/\\%\p{Cc}]/u;
+const needsNoEncoding = /[A-Za-z0-9\-._~!$&'()*+,;=:@/?\\%\p{Cc}]/u;
 
 const oddSegment = /\/\/|(?:^|\/)\.{1,2}(?:\/|$)/;
 /** The URL standard leaves brackets outside of a host as they are, RFC 3986 wants them encoded. */
