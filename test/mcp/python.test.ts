@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../support/free-port.js';
 import { patiently } from '../support/patiently.js';
 import { type GuardedMcp, guardedMcp } from './support/guarded-mcp.js';
 
@@ -11,15 +9,6 @@ import { type GuardedMcp, guardedMcp } from './support/guarded-mcp.js';
 const python = process.env['COUNTERSIGN_PYTHON'] ?? 'python3';
 const isThere = spawnSync(python, ['-c', 'import fastmcp']).status === 0;
 if (!isThere) console.warn(`skipped: ${python} has no fastmcp. pip install fastmcp, or name one in COUNTERSIGN_PYTHON`);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe.skipIf(!isThere)('A server in Python behind guardMcpHttp', () => {
   let child: ChildProcess;

@@ -2,6 +2,7 @@ import { type Caller, ConfigError, type Guard } from '@countersign/core';
 import { memberOf } from '../decide/json-rpc.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
 import { callerOf, callerOfInfo } from './identity.js';
+import { withDecidedStream } from './streams.js';
 
 /** What `createMcpHandler` of SDK version 2 makes, as far as it is used here. */
 interface FetchHandler {
@@ -45,12 +46,15 @@ export function guardHandler<Handler extends object>(
 
   handler.fetch = async (request, given) => {
     const message = await messageOf(request, given);
+    let isDecided = false;
     for (const one of Array.isArray(message) ? message : [message]) {
       if (memberOf(one, 'method') !== method) continue;
       const refused = await refusalFor(one, callerOfInfo(given?.authInfo) ?? callerOf());
       if (refused !== undefined) return refused;
+      isDecided = true;
     }
-    return await fetch.call(handler, request, given);
+    const serve = async (): Promise<Response> => await fetch.call(handler, request, given);
+    return await (isDecided ? withDecidedStream(serve) : serve());
   };
   return handler;
 }

@@ -5,6 +5,7 @@ import { errorCodes } from '../decide/json-rpc.js';
 import type { McpRules } from '../decide/rules.js';
 import { callerOf, type McpContext, withCaller } from './identity.js';
 import { OwnedSession } from './session.js';
+import { withholdStreams } from './streams.js';
 
 export interface GuardToolsOptions extends McpRules {
   /** Who calls over a transport without HTTP, such as standard input: from `guard.local`. Default: nobody. */
@@ -29,6 +30,7 @@ type Handler = (request: HandledRequest, context: HandlerContext) => unknown;
 interface LowLevelServer {
   readonly _requestHandlers: Map<string, Handler>;
   readonly transport?: unknown;
+  getCapabilities?: () => unknown;
   setRequestHandler: (...given: unknown[]) => unknown;
   connect: (transport: unknown, ...rest: unknown[]) => Promise<unknown>;
   fallbackRequestHandler?: Handler | undefined;
@@ -68,6 +70,7 @@ export function guardTools<Server extends object>(
   const decisions = decisionsFor(guard, options);
   const session = new OwnedSession(guard);
   guarded.add(low);
+  withholdStreams(low);
 
   const wrapped = new WeakMap<Handler, Handler>();
   function wrap(handler: Handler, method?: string): Handler {
