@@ -44,7 +44,7 @@ export function permit<Request>(
     check(req, req, (refused) => sendRefusal(res, refused))
       .then((allowed) => {
         if (!allowed) return;
-        if (isBeforeRoutes(req)) coverBelow(req);
+        if (isBeforeRoutes(req)) coverBelow(req, req.baseUrl);
         next();
       })
       .catch(next);

@@ -7,6 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 export interface ExpressRequest extends IncomingMessage {
   /** The target of the request line; `url` is cut under a mounted router. */
   readonly originalUrl: string;
+  /** The path under which the router is mounted that has the request. */
+  readonly baseUrl: string;
 }
 
 /** A request in a route, with the members that every route has. */

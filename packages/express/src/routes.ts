@@ -7,8 +7,10 @@ import {
   markOf,
   onAssigned,
   privateField,
-  refuseUnmapped,
+  refuseAgent,
+  watchedOf,
 } from '@countersign/core/adapter';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExpressRequest, Next } from './request-types.js';
 
 /** The part of an Express Route that is used here, the same in 4 and 5. */
@@ -28,7 +30,6 @@ type LayerClass = new (path: string, options: object, handle: unknown) => RouteL
 
 /** A request in Express: with the Route that it is in, or was in last, and the parameters of that Route. */
 interface RoutedRequest extends ExpressRequest {
-  baseUrl: string;
   route: Route | undefined;
   params: object;
 }
@@ -39,11 +40,10 @@ interface RouteWatch {
   entered: boolean;
   /** Whether the Route that it is in refuses it. */
   refuses: boolean;
-  /** Whether its parameters are hidden while `refuses`. */
-  hidesParams: boolean;
 }
 
 const watches = privateField<RoutedRequest, RouteWatch>();
+const hidesParams = privateField<RoutedRequest, true>();
 const closedRoutes = new WeakSet<Route>();
 
 /**
@@ -53,16 +53,16 @@ const closedRoutes = new WeakSet<Route>();
 export function watchRoutes(request: ExpressRequest, agentAuth: HandlerMark): void {
   const req = request as RoutedRequest;
   if (watches.get(req) !== undefined || callerOf(req) === undefined) return;
-  watches.set(req, { entered: isWithinRoute(req, agentAuth), refuses: false, hidesParams: false });
+  watches.set(req, { entered: isWithinRoute(req, agentAuth), refuses: false });
   watchRoute(req);
 }
 
-const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (req, route) => {
-  const watch = watches.get(req) as RouteWatch;
+const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route, req) => {
+  const watch = watches.get(admitted) as RouteWatch;
   watch.refuses = false;
   if (route === undefined) return;
   watch.entered = true;
-  if (!closesUnmapped(req)) return;
+  if (!closes(admitted, req)) return;
   close(route);
   watch.refuses = isUnmapped(handlersOf(route, req));
   if (watch.refuses) hideParams(req, watch);
@@ -70,8 +70,8 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (req, route) => {
 
 /** Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing. */
 function hideParams(req: RoutedRequest, watch: RouteWatch): void {
-  if (watch.hidesParams) return;
-  watch.hidesParams = true;
+  if (hidesParams.get(req) === true) return;
+  hidesParams.set(req, true);
   let { params } = req;
   Object.defineProperty(req, 'params', {
     configurable: true,
@@ -86,8 +86,8 @@ function hideParams(req: RoutedRequest, watch: RouteWatch): void {
 /** Refuses if `agentAuth` itself is a handler of an unmapped Route, which has been entered by then. */
 export async function refuseWithin(request: ExpressRequest, agentAuth: HandlerMark): Promise<boolean> {
   const req = request as RoutedRequest;
-  if (!isWithinRoute(req, agentAuth) || !isUnmapped(handlersOf(req.route as Route, req))) return false;
-  return await refuseUnmapped(req, routeName(req));
+  if (!isWithinRoute(req, agentAuth) || !refuses(req.route as Route, req, req)) return false;
+  return await refuseAgent(req, routeName(req.route as Route, req));
 }
 
 /**
@@ -112,6 +112,15 @@ function handlersOf({ methods, stack }: Route, { method = '' }: ExpressRequest):
   return stack.filter((layer) => layer.method === undefined || layer.method === served).map(({ handle }) => handle);
 }
 
+/** Whether a Route refuses an agent. The application may have handed the router another object than the admitted one. */
+function refuses(route: Route, req: ExpressRequest, admitted: IncomingMessage): boolean {
+  return closes(admitted, req) && isUnmapped(handlersOf(route, req));
+}
+
+function closes(admitted: IncomingMessage, { method, baseUrl, url }: ExpressRequest): boolean {
+  return closesUnmapped(admitted, { method, path: `${baseUrl}${url}` });
+}
+
 /** Puts the refuser before all handlers of a Route, also before those added later. */
 function close(route: Route): void {
   const [first] = route.stack;
@@ -119,19 +128,18 @@ function close(route: Route): void {
   closedRoutes.add(route);
   const Layer = first.constructor as LayerClass;
   // A new array: requests on their way through the old one would run a handler twice.
-  route.stack = [new Layer('/', {}, refuser), ...route.stack];
+  route.stack = [new Layer('/', {}, refuserOf(route)), ...route.stack];
 }
 
-const refuser = markHandler(
-  function refuseUnmappedRoute(req: RoutedRequest, _res: object, next: Next): void {
-    if (!closesUnmapped(req) || req.route === undefined || !isUnmapped(handlersOf(req.route, req))) return next();
-    refuseUnmapped(req, routeName(req)).then((refused) => {
-      if (!refused) next();
-    }, next);
-  },
-  { role: 'refuser' },
-);
+function refuserOf(route: Route): object {
+  function refuseUnmappedRoute(req: ExpressRequest, res: ServerResponse<ExpressRequest>, next: Next): void {
+    const admitted = watchedOf(req) ?? watchedOf(res.req);
+    if (admitted === undefined || !refuses(route, req, admitted)) return next();
+    refuseAgent(admitted, routeName(route, req)).catch(next);
+  }
+  return markHandler(refuseUnmappedRoute, { role: 'refuser' });
+}
 
-function routeName({ method, baseUrl, route }: RoutedRequest): string {
-  return `${method} ${baseUrl}${String(route?.path)}`;
+function routeName({ path }: Route, { method, baseUrl }: ExpressRequest): string {
+  return `${method} ${baseUrl}${String(path)}`;
 }

@@ -58,6 +58,23 @@ function wrapped<Handler extends (...args: never[]) => unknown>(inner: Handler):
   return Object.assign(outer, Object.fromEntries(Object.entries(inner)));
 }
 
+const derivations: readonly (readonly [name: string, derive: <Of extends object>(of: Of) => Of])[] = [
+  ['an object that inherits from it', (of) => Object.create(of) as typeof of],
+  ['a proxy of it', (of) => new Proxy(of, {})],
+  [
+    'a proxy that shows no symbol',
+    (of) => new Proxy({} as typeof of, { get: shown(of), set: (_target, key, value) => Reflect.set(of, key, value) }),
+  ],
+];
+
+function shown<Of extends object>(of: Of) {
+  return (_target: Of, key: string | symbol): unknown => {
+    if (typeof key === 'symbol') return undefined;
+    const value: unknown = Reflect.get(of, key);
+    return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+  };
+}
+
 async function expectClosed({ url }: { readonly url: string }, target: string, method = 'GET'): Promise<void> {
   const response = await send(url, signed({ target, method }));
   expect(response.status, target).toBe(403);
@@ -243,6 +260,67 @@ describe.each(versions)('routes of %s', (_version, express) => {
     expect((await send(server.url, signed({ target: '/method' }))).body).toBe('read');
     ran.splice(0);
     await expectClosed(server, '/open');
+  });
+
+  it.each(derivations)('are closed when the router gets %s in place of the request [D8, J4]', async (_how, derive) => {
+    await using server = await api((app) => {
+      const router = express.Router().get('/open', handler('open')).get('/permit', permit('thing.read', thing));
+      router.param('id', (_req, _res, next, id: string) => {
+        ran.push(id);
+        next();
+      });
+      router.get('/things/:id', handler('thing')).use(handler('last'));
+      app.use('/one', (req, res, next) => router(derive(req), res, next));
+      app.use('/both', passing('both'), (req, res, next) => router(derive(req), derive(res), next));
+    });
+    await expectClosed(server, '/one/open');
+    await expectClosed(server, '/one/things/1');
+    const answer = await send(server.url, signed({ target: '/one/permit' }));
+    expect([answer.status, codeOf(answer)]).toEqual([500, 'not_authenticated']);
+    expect(codeOf(await send(server.url, signed({ target: '/both/open' })))).toBe('route_unmapped');
+    expect(ran).toEqual(['both']);
+  });
+
+  it('are closed in a mounted app that gets a proxy of the request [D8, J4]', async () => {
+    await using server = await api((app) => {
+      const mounted = express().get('/open', handler('open'));
+      app.use('/mounted', (req, res, next) => mounted(new Proxy(req, {}), new Proxy(res, {}), next));
+    });
+    await expectClosed(server, '/mounted/open');
+  });
+
+  it('are judged by the method that the router sees [D7]', async () => {
+    await using server = await api((app) => {
+      const router = express.Router().delete('/both', handler('delete')).get('/both', permit(false), handler('get'));
+      router.route('/both').all(handler('all'));
+      app.use((req, res, next) => {
+        const changed = Object.create(req, { method: { value: 'DELETE' } }) as Request;
+        return router(changed, res, next);
+      });
+    });
+    await expectClosed(server, '/both');
+  });
+
+  it('are covered by a permit before all routes only below its path [J4]', async () => {
+    await using server = await api((app) => {
+      const router = express.Router().use(permit('thing.read', thing)).get('/x', handler('inner'));
+      app.use('/covered/:id', router);
+      app.use((req, _res, next) => {
+        req.url = new URLSearchParams(req.url.split('?')[1]).get('to') ?? req.url;
+        next();
+      });
+      for (const path of ['/covered/1', '/covered/1/y', '/covered/10', '/covered/2/y', '/']) {
+        app.get(path, (_req, res) => void res.send('ran'));
+      }
+    });
+    expect((await send(server.url, signed({ target: '/covered/1/x' }))).body).toBe('inner');
+    for (const to of ['/covered/1', '/covered/1/y', '/covered/1?z']) {
+      expect((await send(server.url, signed({ target: `/covered/1/z?to=${to}` }))).body, to).toBe('ran');
+    }
+    for (const to of ['/covered/10', '/covered/2/y', '/']) {
+      const answer = await send(server.url, signed({ target: `/covered/1/z?to=${to}` }));
+      expect(codeOf(answer), to).toBe('route_unmapped');
+    }
   });
 
   it('that no router shows run, are reported once and recorded as undecided [D8]', async () => {

@@ -1,5 +1,5 @@
 import type { Guard } from '@countersign/core';
-import { isPermit, refuseAgent, refuseUnmapped } from '@countersign/core/adapter';
+import { closesUnmapped, isPermit, refuseAgent } from '@countersign/core/adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { respondThrough } from './exchange.js';
 import { checkPermitKept } from './lost-permit.js';
@@ -10,10 +10,8 @@ type Route = Pick<FastifyRequest['routeOptions'], 'config' | 'handler'> | RouteO
 
 /** Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered. */
 export async function refuseClosed({ raw, is404, method, routeOptions }: FastifyRequest): Promise<boolean> {
-  if (is404) return false;
-  const route = `${method} ${routeOptions.url ?? ''}`;
-  if (permitOf(routeOptions) === 'refuse') return await refuseAgent(raw, route);
-  return !isMapped(routeOptions) && (await refuseUnmapped(raw, route));
+  const closes = permitOf(routeOptions) === 'refuse' || (!isMapped(routeOptions) && closesUnmapped(raw));
+  return closes && !is404 && (await refuseAgent(raw, `${method} ${routeOptions.url ?? ''}`));
 }
 
 /** Enforces the `config.permit` of the route. Resolves to whether the handler may run. */

@@ -1,7 +1,7 @@
 import { fastify } from 'fastify';
 import { expect, it } from 'vitest';
 import { guarded, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
-import { agentAuth } from '../src/index.js';
+import { agentAuth, permit } from '../src/index.js';
 
 it("agentAuth logs all closed routes in one warning, without those with 'refuse', which stay closed [D8]", async () => {
   const troubles: string[] = [];
@@ -28,5 +28,24 @@ it("agentAuth logs all closed routes in one warning, without those with 'refuse'
   }
   expect((await send(served.url, unsigned({ target: '/b/login' }))).body).toBe('login');
   expect((await send(served.url, signed({ target: '/b' }))).body).toBe('b');
+  await app.close();
+});
+
+it('a route stays closed when a hook replaces the request of Node by a proxy [D8, J4]', async () => {
+  const { guard } = await guarded();
+  const app = fastify();
+  await app.register(agentAuth, { guard });
+  app.addHook('onRequest', async (request) => {
+    request.raw = new Proxy(request.raw, {});
+  });
+  const ran: string[] = [];
+  app.get('/open', async () => ran.push('open'));
+  app.get('/permit', permit('thing.read', { type: 'Thing', id: '1' }), async () => ran.push('permit'));
+  await app.ready();
+  await using served = await serve(app.routing);
+  for (const [target, code] of Object.entries({ '/open': 'route_unmapped', '/permit': 'not_authenticated' })) {
+    expect(JSON.parse((await send(served.url, signed({ target }))).body)).toMatchObject({ code });
+  }
+  expect(ran).toEqual([]);
   await app.close();
 });

@@ -7,8 +7,11 @@ import {
   markHandler,
   markOf,
   onAssigned,
-  refuseUnmapped,
+  privateField,
+  refuseAgent,
+  watchedOf,
 } from '@countersign/core/adapter';
+import type { IncomingMessage } from 'node:http';
 import type { KoaContext } from './context.js';
 
 /** The part of koa-router and @koa/router that is used here, the same in all versions. */
@@ -31,6 +34,8 @@ interface RoutedContext extends KoaContext {
   readonly matched?: readonly RouterLayer[];
 }
 
+/** The request that was admitted with a context: `ctx.req` may be a proxy of it by now. */
+const admitted = privateField<KoaContext, IncomingMessage>();
 const closedStacks = new WeakSet<readonly unknown[]>();
 
 /**
@@ -38,19 +43,25 @@ const closedStacks = new WeakSet<readonly unknown[]>();
  * routes, and before they read the handlers of these.
  */
 export function watchRouters(context: KoaContext): void {
-  if (callerOf(context.req) !== undefined) watchRouter(context as RoutedContext);
+  if (callerOf(context.req) === undefined) return;
+  admitted.set(context, context.req);
+  watchRouter(context as RoutedContext);
 }
 
-const watchRouter = onAssigned<RoutedContext, 'router'>('router', ({ req }, router) => {
-  if (closesUnmapped(req)) close(router);
+const watchRouter = onAssigned<RoutedContext, 'router'>('router', (context, router, { method }) => {
+  if (closesUnmapped(admittedOf(context), { method })) close(router);
 });
+
+function admittedOf(context: KoaContext): IncomingMessage {
+  return admitted.get(watchedOf(context) ?? context) ?? context.req;
+}
 
 /**
  * Refuses if `agentAuth` itself is a handler of a router, which has chosen the handlers of this request by then: what
  * `close` adds now takes effect with the next request, so this one is judged by the routes that it will reach.
  */
 export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark): Promise<boolean> {
-  const { req, method, router, matched = [] } = context as RoutedContext;
+  const { method, router, matched = [] } = context as RoutedContext;
   const place = matched.findIndex(({ stack }) => hasMark(stack, agentAuth));
   if (place === -1) return false;
   const own = matched[place];
@@ -60,7 +71,7 @@ export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark):
     if (layer.methods.length === 0 && layer.stack.some(isPermit)) return false;
     const judged = layer === own || newlyClosed.has(layer.stack);
     if (judged && layer.methods.includes(method) && isUnmapped(layer.stack)) {
-      return await refuseUnmapped(req, routeName(method, layer));
+      return closesUnmapped(context.req, { method }) && (await refuseAgent(context.req, routeName(method, layer)));
     }
   }
   return false;
@@ -93,9 +104,10 @@ function close(router: Router | undefined): ReadonlySet<readonly unknown[]> {
 
 function refuserOf(layer: RouterLayer): object {
   async function refuseUnmappedRoute(ctx: RoutedContext, next: () => Promise<unknown>): Promise<unknown> {
-    const { req, method } = ctx;
-    if (isUnmapped(layer.stack) && (await refuseUnmapped(req, routeName(method, layer)))) return undefined;
-    return await next();
+    const { method } = ctx;
+    const request = admittedOf(ctx);
+    if (!isUnmapped(layer.stack) || !closesUnmapped(request, { method })) return await next();
+    return await refuseAgent(request, routeName(method, layer));
   }
   return markHandler(refuseUnmappedRoute, { role: 'refuser' });
 }

@@ -65,6 +65,17 @@ function instrumented(router: Router): Router {
   return router;
 }
 
+/** What an application may hand to a router in place of its context. */
+const derivations: readonly (readonly [name: string, derive: (ctx: KoaContext) => KoaContext])[] = [
+  ['an object that inherits from it', (ctx) => Object.create(ctx) as KoaContext],
+  ['a proxy of it', (ctx) => new Proxy(ctx, {})],
+  ['one with a proxy of the request', (ctx) => Object.assign(ctx, { req: new Proxy(ctx.req, {}) })],
+  [
+    'an object that inherits from it, with such a request',
+    (ctx) => Object.create(ctx, { req: { value: Object.create(ctx.req) as unknown } }) as KoaContext,
+  ],
+];
+
 async function expectClosed(api: Api, target: string, method = 'GET'): Promise<void> {
   const response = await api.call({ target, method });
   expect(response.status).toBe(403);
@@ -184,6 +195,17 @@ describe.each(all)('routes of %s', (_name, create, Router) => {
     expect((await started.call({ target: '/method' })).body).toBe('read');
     ran.splice(0);
     await expectClosed(started, '/open');
+  });
+
+  it.each(derivations)('are closed when the router gets %s in place of the context [D8, J4]', async (_how, derive) => {
+    await using started = await Api.start(create(), (app) => {
+      const router = new Router();
+      router.get('/open', handler('open')).get('/permit', permit('thing.read', thing), handler('permit'));
+      const routes = router.routes() as unknown as (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>;
+      app.use((ctx, next) => routes(derive(ctx), next));
+    });
+    await expectClosed(started, '/open');
+    expect([200, 500]).toContain((await started.call({ target: '/permit' })).status);
   });
 
   it("are open to agents with unmapped: 'authenticated'", async () => {

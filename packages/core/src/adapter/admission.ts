@@ -24,8 +24,8 @@ export interface Progress {
   readonly target: string;
   /** Whether routes without a permit are closed to this request. */
   closed: boolean;
-  /** Whether the decision of a `permit` before all routes applies to every route below. */
-  covered: boolean;
+  /** The paths below which the decision of a `permit` before all routes applies to every route. */
+  covered: readonly string[];
   /** The method for which the coarse decision of `everyRequest` was made last. It says nothing about another one. */
   coarseMethod: string | undefined;
   /** Whether a `permit(false)` has admitted every verified agent. */
@@ -35,6 +35,8 @@ export interface Progress {
   /** The refusal of this request. It is final, even if an error handler lets a thrown one go on. */
   refused: Refusal | undefined;
 }
+
+const nothing: readonly string[] = [];
 
 // Private fields: an earlier middleware or a request body cannot forge them.
 const admissions = privateField<IncomingMessage, Admission>();
@@ -50,7 +52,7 @@ export function beginProgress(request: IncomingMessage, target: string): Progres
   const progress: Progress = {
     target,
     closed: false,
-    covered: false,
+    covered: nothing,
     coarseMethod: undefined,
     exempt: false,
     allowed: false,

@@ -4,7 +4,7 @@ export { admit, type HostExchange } from './admit.js';
 export { checkedGuard, type GuardProvider, guardProvider } from './guard-provider.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
 export { type AdmissionOptions, admissionOptionNames, checkAdmissionOptions, type PermitOptions } from './options.js';
-export { onAssigned } from './on-assigned.js';
+export { onAssigned, watchedOf } from './on-assigned.js';
 export {
   admitEveryAgent,
   type PermissionCheck,
@@ -22,5 +22,5 @@ export {
 } from './permit-decorator.js';
 export type { NamedResource, RouteResource } from './resource.js';
 export { type Respond, sendRefusal } from './send-refusal.js';
-export { closesUnmapped, coverBelow, isUnmapped, refuseAgent, refuseUnmapped } from './unmapped.js';
+export { closesUnmapped, coverBelow, isUnmapped, refuseAgent } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

@@ -4,16 +4,24 @@ import { privateField } from '@countersign/common';
 const itself = Symbol('countersign.itself');
 
 /**
+ * The watched object itself, given the object, a proxy of it or one that inherits from it: an application may hand any of
+ * these to a router. Undefined if none of them is watched.
+ */
+export function watchedOf<Holder extends object>(seen: Holder | undefined): Holder | undefined {
+  return (seen as { readonly [itself]?: Holder } | undefined)?.[itself];
+}
+
+/**
  * Makes a function that watches a property of an object: it calls back with each value that is assigned to it. Routers
- * assign the route that they have found, before they run it. The property becomes the object's own, even if the framework
- * gives the object another prototype.
+ * assign the route that they have found, before they run it. `seen` is the object that the router has, see `watchedOf`.
+ * The property becomes the object's own, even if the framework gives the object another prototype.
  *
  * All objects share one pair of accessors. With a pair for each, V8 would turn every request into a dictionary, in which
  * each later access to any property is a search.
  */
 export function onAssigned<Holder extends object, Key extends keyof Holder>(
   property: Key,
-  callback: (holder: Holder, value: Holder[Key]) => void,
+  callback: (holder: Holder, value: Holder[Key], seen: Holder) => void,
 ): (holder: Holder) => void {
   type Value = Holder[Key];
   const values = privateField<Holder, Value>();
@@ -23,10 +31,10 @@ export function onAssigned<Holder extends object, Key extends keyof Holder>(
     get(this: { readonly [itself]: Holder }): Value | undefined {
       return values.get(this[itself]);
     },
-    set(this: { readonly [itself]: Holder }, assigned: Value) {
+    set(this: Holder & { readonly [itself]: Holder }, assigned: Value) {
       const holder = this[itself];
       values.set(holder, assigned);
-      callback(holder, assigned);
+      callback(holder, assigned, this);
     },
   };
   return (holder) => {

@@ -10,34 +10,45 @@ export function isUnmapped(handlers: readonly unknown[]): boolean {
   return own.length > 0 && !own.some(isPermit);
 }
 
+/** Where a router is with a request: an application may have replaced the method or the path since it was admitted. */
+export interface Routing {
+  readonly method: string | undefined;
+  /** Default: any, so that every permit before the routes covers it. */
+  readonly path?: string;
+}
+
 /**
  * Whether routes without a permit are closed to this request: an agent sent it, and no decision so far covers it. The
- * coarse decision does not cover a method that the application has put in the place of the signed one since.
+ * coarse decision covers only the method that was signed, a permit only the paths below its own.
  */
-export function closesUnmapped(request: IncomingMessage): boolean {
-  const { closed = false, covered = false, coarseMethod, refused } = progressOf(request) ?? {};
-  const decided = covered || coarseMethod === request.method;
-  const closes = closed || coarseMethod !== undefined;
-  return closes && (!decided || refused !== undefined) && callerOf(request) !== undefined;
+export function closesUnmapped(
+  request: IncomingMessage,
+  { method, path }: Routing = { method: request.method },
+): boolean {
+  const progress = progressOf(request);
+  if (progress === undefined || callerOf(request) === undefined) return false;
+  const { closed, covered, coarseMethod, refused } = progress;
+  if (coarseMethod === undefined && !closed) return false;
+  if (refused !== undefined) return true;
+  const decided = coarseMethod !== undefined && coarseMethod === method;
+  return !decided && !covered.some((above) => path === undefined || isBelow(path, above));
 }
 
-/** Makes the decision just taken apply to every route below. */
-export function coverBelow(request: IncomingMessage): void {
+function isBelow(path: string, above: string): boolean {
+  return above === '' || (path.startsWith(above) && ['/', '?', undefined].includes(path[above.length]));
+}
+
+/** Makes the decision just taken apply to every route below a path, by default to every route. */
+export function coverBelow(request: IncomingMessage, path = ''): void {
   const progress = progressOf(request);
-  if (progress !== undefined) progress.covered = true;
+  if (progress !== undefined) progress.covered = [...progress.covered, path];
 }
 
 /**
- * Refuses an agent on a route without a permit, if such routes are closed. Resolves to whether it did; the request has
- * then been answered.
+ * Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered.
  *
  * @throws RefusalError if the application wants refusals thrown.
  */
-export async function refuseUnmapped(request: IncomingMessage, route: string): Promise<boolean> {
-  return closesUnmapped(request) && (await refuseAgent(request, route));
-}
-
-/** The same on a route that is closed to agents by itself. */
 export async function refuseAgent(request: IncomingMessage, route: string): Promise<boolean> {
   const admission = admissionOf(request);
   if (admission?.caller === undefined) return false;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { onAssigned } from '../../src/adapter/on-assigned.js';
+import { onAssigned, watchedOf } from '../../src/adapter/on-assigned.js';
 
 interface Routed {
   route?: string | undefined;
@@ -35,6 +35,7 @@ describe('onAssigned', () => {
     wrapped.route = 'second';
     expect(seen.map(([of]) => of === holder)).toEqual([true]);
     expect([wrapped.route, holder.route]).toEqual(['second', 'second']);
+    expect(watchedOf(wrapped) === holder).toBe(true);
   });
 
   it('keeps objects apart', () => {
