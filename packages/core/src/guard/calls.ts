@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditCall, AuditOutcome } from '@countersign/audit';
-import { bothSettled } from '@countersign/common';
+import { bothSettled, ConfigError, defined } from '@countersign/common';
 import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
@@ -35,7 +35,7 @@ export interface Call {
     resources: readonly Item[],
     options?: FilterOptions,
   ): Promise<Filtered<Item>>;
-  /** Refuses the call without asking policy; recorded. */
+  /** Refuses the call without asking policy; recorded, unless it has ended. */
   refuse(code: RefusalCode, detail?: string): Promise<Refusal>;
   /** Asks policy without a record, to word a refusal. Do nothing because of it: what is not recorded must not happen. */
   wouldPermit(permission: Permission): Promise<boolean>;
@@ -50,32 +50,46 @@ interface CallParts {
   readonly deciders: Deciders;
 }
 
-/** Begins a call. */
+/**
+ * Begins a call.
+ *
+ * @throws ConfigError when its description is wrong.
+ */
 export function beginCall(caller: Caller, description: CallDescription, parts: CallParts): Call {
   const { recorder, served, outcomes, deciders } = parts;
   const id = randomUUID();
+  const recorded = recordedCall(id, description);
   const request = served.find(caller);
   if (request === undefined || request.completed) return notServedCall(id);
-  request.hasCalls = true;
-  request.decisionRequested = true;
   // A copy of the facts: what is looked up for one call does not count for another.
   const unit: DecisionUnit = {
     facts: { ...request.facts },
-    call: recordedCall(id, description),
+    call: recorded,
     revalidate: request.revalidate,
     allowed: false,
   };
   let ended = false;
   let pending: Promise<unknown> = Promise.resolve();
 
+  /** From now on the records of the call stand for the request. */
+  const standForRequest = (): void => {
+    request.hasCalls = true;
+    request.decisionRequested = true;
+  };
+
+  /** The outcome comes after it. */
+  async function beforeOutcome<Result>(work: Promise<Result>): Promise<Result> {
+    standForRequest();
+    pending = bothSettled(pending, work);
+    return await work;
+  }
+
   /** As for requests: nothing is allowed in the name of a call that has ended meanwhile. */
   async function decide<Result extends { readonly ok: boolean }>(
     decision: () => Promise<Result>,
   ): Promise<Result | NotServed> {
     if (ended) return notServed;
-    const work = decision();
-    pending = bothSettled(pending, work);
-    const result = await work;
+    const result = await beforeOutcome(decision());
     return result.ok && isEnded() ? notServed : result;
   }
   const isEnded = (): boolean => ended;
@@ -85,25 +99,26 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
     authorize: (permission) => decide(() => deciders.authorize(caller, permission, unit)),
     filter: <Item extends Resource>(action: string, items: readonly Item[], { requires }: FilterOptions = {}) =>
       decide<Filtered<Item>>(() => deciders.filter(caller, { action, items, requires }, unit)),
-    refuse: (code, detail) => recorder.denied(caller, unit, {}, refusal(code, detail)),
+    refuse: async (code, detail) =>
+      ended ? notServed.refusal : await beforeOutcome(recorder.denied(caller, unit, {}, refusal(code, detail))),
     wouldPermit: async (permission) => !ended && (await deciders.wouldPermit(caller, permission, unit)),
     async end({ result, code }) {
       if (ended) return;
       ended = true;
+      standForRequest();
       await outcomes.completeCall(caller, unit, pending, { result, ...(code !== undefined && { code }) });
     },
   };
 }
 
 /** By name: the object of the application may hold the arguments of the call, and an id that its client chose. */
-function recordedCall(id: string, { method, name, argumentsDigest, traceparent }: CallDescription): AuditCall {
-  return {
-    id,
-    method,
-    ...(name !== undefined && { name }),
-    ...(argumentsDigest !== undefined && { argumentsDigest }),
-    ...(traceparent !== undefined && { traceparent }),
-  };
+function recordedCall(id: string, description: CallDescription): AuditCall {
+  const { method, name, argumentsDigest, traceparent } = (description ?? {}) as Partial<CallDescription>;
+  for (const [key, value] of Object.entries({ method, name, argumentsDigest, traceparent })) {
+    if (typeof value === 'string' || (value === undefined && key !== 'method')) continue;
+    throw new ConfigError(`guard.begin: '${key}' must be text, like { method: 'tools/call', name: 'query' }.`);
+  }
+  return defined({ id, method: method as string, name, argumentsDigest, traceparent });
 }
 
 interface NotServed {

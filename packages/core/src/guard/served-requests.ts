@@ -20,7 +20,7 @@ export interface ServedRequest extends AdmittedRequest {
   decisionRequested: boolean;
   /** Whether some decision allowed something; those of its calls do not count. */
   allowed: boolean;
-  /** Whether calls were begun within it. Each has an outcome of its own. */
+  /** Whether a call within it was decided, refused or ended: the records of its calls stand for it. */
   hasCalls: boolean;
   completed: boolean;
   /** Settles when the decisions under way have been recorded: the outcome comes after them. */

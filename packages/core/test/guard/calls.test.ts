@@ -2,6 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
 import { auditRecordSchema, type AuditEvent, type AuditSink } from '@countersign/audit';
+import { ConfigError } from '@countersign/common';
+import type { Call } from '../../src/guard/calls.js';
 import type { Caller } from '../../src/model/caller.js';
 import { auditPseudonym } from '../../src/record/pseudonym.js';
 import { Deferred } from '../deferred.js';
@@ -38,12 +40,13 @@ describe('A call within a request', () => {
     const { guard, audit } = await guarded();
     const caller = await letIn(guard);
     const call = guard.begin(caller, query);
+    await call.authorize(permission);
     await guard.complete(caller, { result: 'finished', status: 200 });
     expect(await guard.authorize(caller, permission)).toMatchObject({ ok: false });
     expect(await call.authorize(permission)).toMatchObject({ ok: true });
     expect(await call.filter('thing.read', things)).toMatchObject({ ok: true, permitted: things });
     await call.end({ result: 'finished' });
-    expect(phases(audit.records)).toEqual(['decision allow', 'decision allow', 'outcome finished']);
+    expect(phases(audit.records)).toEqual(['decision allow', 'decision allow', 'decision allow', 'outcome finished']);
   });
 
   it('is bound to what its request rests on: a revocation ends it', async () => {
@@ -93,6 +96,52 @@ describe('A call within a request', () => {
       { decision: 'deny', code: 'policy_denied', call: query },
       { decision: 'deny', code: 'route_unmapped', call: { method: 'x/unknown' } },
     ]);
+  });
+
+  it('that has ended is refused without a record, and its outcome follows a refusal under way', async () => {
+    const { guard, audit } = await guarded();
+    const call = guard.begin(await letIn(guard), query);
+    await call.authorize(permission);
+    const refused = call.refuse('policy_denied');
+    await call.end({ result: 'cancelled' });
+    expect(await refused).toMatchObject({ code: 'policy_denied' });
+    expect(await call.refuse('policy_denied')).toMatchObject({ code: 'not_authenticated' });
+    expect(phases(audit.records)).toEqual(['decision allow', 'decision deny', 'outcome cancelled']);
+  });
+
+  it('leaves the outcome of its request undecided until it is decided, refused or ended [D8]', async () => {
+    const { guard, audit } = await guarded();
+    for (const use of [
+      async () => {},
+      async (call: Call) => await call.wouldPermit(permission),
+      async (call: Call) => await call.end({ result: 'finished' }),
+    ]) {
+      const caller = await letIn(guard);
+      await use(guard.begin(caller, query));
+      await guard.complete(caller, { result: 'finished', status: 200 });
+    }
+    const outcome = { result: 'finished', status: 200, undecided: true };
+    expect(audit.records).toMatchObject([
+      { phase: 'outcome', outcome },
+      { phase: 'outcome', outcome },
+    ]);
+  });
+
+  it.each([
+    [undefined, 'method'],
+    [null, 'method'],
+    [{}, 'method'],
+    [{ method: 5 }, 'method'],
+    [{ method: 'x', name: ['y'] }, 'name'],
+    [{ method: 'x', argumentsDigest: null }, 'argumentsDigest'],
+    [{ method: 'x', traceparent: {} }, 'traceparent'],
+  ])('described by %j is refused with a ConfigError', async (description, key) => {
+    const { guard } = await guarded();
+    for (const caller of [await letIn(guard), {} as Caller]) {
+      const begin = () => guard.begin(caller, description as never);
+      expect(begin).toThrow(ConfigError);
+      expect(begin).toThrow(`guard.begin: '${key}' must be text`);
+    }
   });
 
   it('asks for the wording of a refusal without a record', async () => {
