@@ -220,6 +220,13 @@ function shapes(known, mixed) {
       'mixed: escapes in a cookie in every spelling': {
         fields: [['cookie', inEverySpelling(base64url('%25'.repeat(3200)))]],
       },
+      'mixed: commas in a cookie in every spelling': { fields: [['cookie', inEverySpelling('a,'.repeat(6400))]] },
+      'mixed: words in a cookie in every spelling': {
+        fields: [['cookie', inEverySpelling('abcdefghijkl,'.repeat(985))]],
+      },
+      'mixed: 24 chunked cookies': {
+        fields: [['cookie', times(256, (at) => `c${at < 48 ? at % 24 : at}x.${at % 2}=${'x'.repeat(40)}`).join(';')]],
+      },
       'mixed: Basic': { fields: [['authorization', `Basic ${base64url('a,'.repeat(4800))}`]] },
     }),
   };

@@ -1,32 +1,59 @@
-/** A cookie can be a part of several values, if their names are spelled in several ways: more than honest ones carry. */
-const mostCopies = 3;
+/** More than honest clients carry: a search of each takes a fixed time, too. */
+const maxValues = 24;
 
 /**
- * The values that were too long for one cookie and so were put in several, together again: `name.0`, `name.1`, or
- * `name`, `name-1`. Values that are whole are left out. Each spelling is joined by itself, with the first and with the
- * last of equal names, and all together, because applications differ and a decoy must not hide the rest. Undefined if
- * they are more than three times as long as the cookies.
+ * The chunks of the values that were too long for one cookie and so were put in several: `name.0`, `name.1`, or `name`,
+ * `name-1`. Each spelling is taken by itself, with the first and with the last of equal names, and all together, because
+ * applications differ and a decoy must not hide the rest. Undefined if they are too many.
  */
-export function chunkedCookies(fields: readonly string[]): ReadonlySet<string> | undefined {
-  const text = fields.join(';');
-  const cookies = text.split(';').map(readCookie);
-  const values = new Set([
-    ...joined(cookies, anySpelling),
-    ...joined(firstOfEach(cookies), oneSpelling),
-    ...joined(firstOfEach(cookies.toReversed()), oneSpelling),
-  ]);
-  const length = [...values].reduce((sum, value) => sum + value.length, 0);
-  return length > mostCopies * text.length ? undefined : values;
+export function chunkedCookies(fields: readonly string[]): readonly string[][] | undefined {
+  const cookies = fields.join(';').split(';').map(readCookie);
+  const values = new Map<string, string[]>();
+  for (const chunks of [
+    ...grouped(cookies, ({ anySpelling }) => [anySpelling]),
+    ...grouped(firstOfEach(cookies), ({ oneSpelling }) => oneSpelling),
+    ...grouped(firstOfEach(cookies.toReversed()), ({ oneSpelling }) => oneSpelling),
+  ]) {
+    // Without a decoy these are the same chunks.
+    const key = chunks.map(({ at }) => at).join();
+    values.set(
+      key,
+      chunks.map(({ value }) => value),
+    );
+  }
+  return values.size > maxValues ? undefined : [...values.values()];
 }
 
 interface Cookie {
+  readonly at: number;
   readonly name: string;
   readonly value: string;
+  /** A cookie without a number is the first. */
+  readonly number: number;
+  /** The names of the values that it may be a part of. */
+  readonly anySpelling: string;
+  readonly oneSpelling: readonly string[];
 }
 
-function readCookie(cookie: string): Cookie {
-  const at = cookie.indexOf('=');
-  return { name: cookie.slice(0, Math.max(at, 0)).trim(), value: cookie.slice(at + 1).replace(/[\s"]/g, '') };
+function readCookie(cookie: string, at: number): Cookie {
+  const equals = cookie.indexOf('=');
+  const name = cookie.slice(0, Math.max(equals, 0)).trim();
+  // An expression on all of a long name would take as long as the search.
+  const tail = name.slice(-4);
+  const [end = '', digits = ''] = /[._-]?(\d{0,3})$/.exec(tail) ?? [];
+  const isNumbered = /(?:^|\D)(?:0|[1-9]\d{0,2})$/.test(tail);
+  return {
+    at,
+    name,
+    value: cookie.slice(equals + 1).replace(/[\s"]/g, ''),
+    number: digits === '' ? -1 : Number(digits),
+    anySpelling: withoutEnd(name, end),
+    oneSpelling: isNumbered ? [withoutEnd(name, digits)] : ['', '.', '-', '_'].map((mark) => name + mark),
+  };
+}
+
+function withoutEnd(name: string, end: string): string {
+  return name.slice(0, name.length - end.length);
 }
 
 function firstOfEach(cookies: readonly Cookie[]): Cookie[] {
@@ -35,36 +62,17 @@ function firstOfEach(cookies: readonly Cookie[]): Cookie[] {
   return [...seen.values()];
 }
 
-/** The names of the values that a cookie may be a part of. */
-type Spelling = (name: string) => readonly string[];
-
-const anySpelling: Spelling = (name) => [name.replace(/[._-]?\d{0,3}$/, '')];
-const oneSpelling: Spelling = (name) =>
-  /(?:^|\D)(?:0|[1-9]\d{0,2})$/.test(name)
-    ? [name.replace(/\d+$/, '')]
-    : ['', '.', '-', '_'].map((mark) => name + mark);
-
-function joined(cookies: readonly Cookie[], namesOf: Spelling): string[] {
+/** The groups of at least two, each in the order of its chunks. */
+function grouped(cookies: readonly Cookie[], namesOf: (cookie: Cookie) => readonly string[]): Cookie[][] {
   const chunks = new Map<string, Cookie[]>();
   for (const cookie of cookies) {
-    for (const name of namesOf(cookie.name)) {
+    for (const name of namesOf(cookie)) {
       const others = chunks.get(name);
       if (others === undefined) chunks.set(name, [cookie]);
       else others.push(cookie);
     }
   }
-  return [...chunks.values()].filter(({ length }) => length > 1).map(inOrder);
-}
-
-function inOrder(cookies: readonly Cookie[]): string {
-  return cookies
-    .toSorted((one, other) => numberOf(one.name) - numberOf(other.name))
-    .map(({ value }) => value)
-    .join('');
-}
-
-/** A cookie without a number is the first. */
-function numberOf(name: string): number {
-  const [digits = '-1'] = /\d{1,3}$/.exec(name) ?? [];
-  return Number(digits);
+  return [...chunks.values()]
+    .filter(({ length }) => length > 1)
+    .map((group) => group.toSorted((one, other) => one.number - other.number));
 }

@@ -5,6 +5,13 @@ import { hasEscapes, unescaped } from './unescape.js';
 const maxLayers = 3;
 /** Most words that are decoded for one request: far more than honest ones carry. */
 const maxWords = 1024;
+/**
+ * Most characters that are read for one request, in fields and in what they decode to. A field of one word is read five
+ * times if no text is within it: as it is, its word, and in what each of four places decodes to, three quarters as long.
+ */
+const maxRead = 4 * wireBounds.fieldsLength;
+/** Most characters of texts within base64, which cost several times as much. */
+const maxWithin = 1.25 * wireBounds.fieldsLength;
 /** Most texts of one request that are parsed as JSON, and most that are unescaped. */
 const maxTexts = 64;
 /** Their length in all. */
@@ -12,12 +19,14 @@ const maxBytes = wireBounds.fieldsLength;
 /** The shortest base64 of claims that name somebody: `{"act":{"sub":"a"}}`. */
 const minNested = 26;
 
-/**
- * In both alphabets (RFC 4648 §4 and §5), as Node decodes it, and at least as long as the base64 of `{"act":1}`. It looks
- * behind, so that a short word is read once.
- */
-const words = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}/g;
-const notBase64 = /[^A-Za-z0-9+/_-]+/g;
+/** The length of the base64 of `{"act":1}`. */
+const minWord = 12;
+/** In both alphabets (RFC 4648 §4 and §5), as Node decodes it. */
+const notBase64 = /[^A-Za-z0-9+/_-]/;
+/** By byte: 1 for a character of either alphabet. */
+const isBase64: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  notBase64.test(String.fromCharCode(byte)) ? 0 : 1,
+);
 /** Bytes of any kind at the start of a text within base64: they come of what stands before it. */
 const longestPrefix = 16;
 /** How the base64 of an object begins, behind something that may be base64 itself. */
@@ -51,6 +60,8 @@ export function namesAnActor(claims: unknown): boolean {
 /** Texts are strings of bytes (`latin1`), because the engine searches and decodes these fastest. */
 class TokenSearch {
   #words = 0;
+  #read = 0;
+  #within = 0;
   readonly #parsed = new Budget();
   readonly #unescaped = new Budget();
 
@@ -60,26 +71,27 @@ class TokenSearch {
    */
   findsInField(text: string): boolean {
     if (this.#findsWord(text, maxLayers)) return true;
-    const base64 = text.replace(notBase64, '');
+    const base64 = onlyBase64(text);
     return [0, 1, 2, 3].some((start) => this.#findsIn(bytesOf(base64.slice(start)).toString('latin1'), maxLayers - 1));
   }
 
   /** Whether a word of this text is a payload, or its words, alone or together, are the base64 of a text with one. */
   #findsIn(text: string, layers: number): boolean {
     if (this.#findsWord(text, layers)) return true;
-    if (layers === 1 || !isPrintable(text)) return false;
-    const base64 = text.replace(notBase64, '');
     // A text that is one word has been decoded already.
-    return base64.length < text.length && this.#isWithin(bytesOf(base64), layers - 1);
+    if (layers === 1 || !isPrintable(text) || !notBase64.test(text)) return false;
+    return this.#isTooMuch(text) || this.#isWithin(bytesOf(onlyBase64(text)), layers - 1);
   }
 
   #findsWord(text: string, layers: number): boolean {
-    return (text.match(words) ?? []).some((word) => this.#isIn(word, layers));
+    this.#read += text.length;
+    return this.#read > maxRead || wordsOf(text).some((word) => this.#isIn(word, layers));
   }
 
   #isIn(word: string, layers: number): boolean {
     this.#words += 1;
-    if (this.#words > maxWords) return true;
+    this.#read += word.length;
+    if (this.#words > maxWords || this.#read > maxRead) return true;
     const decoded = bytesOf(word);
     if (this.#isPayload(decoded)) return true;
     const later = word.slice(1).search(laterObject);
@@ -89,9 +101,17 @@ class TokenSearch {
 
   #isWithin(bytes: Buffer, layers: number): boolean {
     const text = bytes.toString('latin1');
-    if (!isText(text)) return false;
+    if (!isPrintable(text) && control.test(text.slice(longestPrefix))) return false;
+    if (this.#isTooMuch(text)) return true;
     if (!hasEscapes(text)) return this.#findsIn(text, layers);
-    return !this.#unescaped.takes(text.length) || this.#findsIn(unescaped(text), layers);
+    // Escapes take as long as another layer.
+    if (this.#isTooMuch(text) || !this.#unescaped.takes(text.length)) return true;
+    return this.#findsIn(unescaped(text), layers);
+  }
+
+  #isTooMuch(text: string): boolean {
+    this.#within += text.length;
+    return this.#within > maxWithin;
   }
 
   #isPayload(bytes: Buffer): boolean {
@@ -111,6 +131,37 @@ class Budget {
   }
 }
 
+// By byte: an expression would take up to eight times as long on untrusted input.
+
+/** The runs of base64 that are long enough. Looks for an end from the end of the shortest word, so it skips what is too short. */
+function wordsOf(text: string): string[] {
+  const bytes = Buffer.from(text, 'latin1');
+  const found: string[] = [];
+  let start = 0;
+  while (start + minWord <= bytes.length) {
+    let at = start + minWord - 1;
+    while (at >= start && isBase64[bytes[at] ?? 0] === 1) at -= 1;
+    if (at < start) {
+      at = start + minWord;
+      while (at < bytes.length && isBase64[bytes[at] ?? 0] === 1) at += 1;
+      found.push(text.slice(start, at));
+    }
+    start = at + 1;
+  }
+  return found;
+}
+
+function onlyBase64(text: string): string {
+  const bytes = Buffer.from(text, 'latin1');
+  let length = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    bytes[length] = byte;
+    length += isBase64[byte] ?? 0;
+  }
+  return bytes.toString('latin1', 0, length);
+}
+
 function bytesOf(word: string): Buffer {
   return Buffer.from(word, 'base64');
 }
@@ -118,13 +169,8 @@ function bytesOf(word: string): Buffer {
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
-/** Whether bytes are text, and not what comes of decoding from a wrong place. */
-function isText(bytes: string): boolean {
-  return !control.test(bytes.slice(longestPrefix));
-}
-
 function isPrintable(text: string): boolean {
-  return /^[\t\n\r\x20-\x7e]*$/.test(text.slice(longestPrefix));
+  return !/[^\t\n\r\x20-\x7e]/.test(text.slice(longestPrefix));
 }
 
 /** Only what may be an object is parsed, white space around it apart. */

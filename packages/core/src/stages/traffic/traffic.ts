@@ -29,10 +29,19 @@ export function carriesOurMark({ target, rawHeaders, fields }: Marked, { tags, d
   const cookies = fields.raw('cookie');
   if (cookies.join(';').split(';', maxCookies + 1).length > maxCookies) return true;
   const chunked = chunkedCookies(cookies);
-  if (chunked === undefined) return true;
-  const values = rawHeaders.filter((_text, index) => index % 2 === 1);
+  return chunked === undefined || holdsDelegatedToken(placesOfTokens(target, rawHeaders, chunked));
+}
+
+/** Chunks are joined only when the search comes to them. */
+function* placesOfTokens(
+  target: string,
+  rawHeaders: readonly string[],
+  chunked: readonly string[][],
+): Iterable<string> {
   // RFC 6750 §2.3: applications still take tokens from the query.
-  return holdsDelegatedToken([target, ...values, ...chunked]);
+  yield target;
+  yield* rawHeaders.filter((_text, index) => index % 2 === 1);
+  for (const chunks of chunked) yield chunks.join('');
 }
 
 function isOurField(name: string): boolean {
