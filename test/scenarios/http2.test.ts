@@ -77,6 +77,12 @@ onEverySetup(
       ['another path [A2]', () => tampered(api.signed(), { target: api.at('/invoices') }), 401, 'signature_invalid'],
       ['another :authority [A13]', () => api.signed({ host: 'evil.example' }), 401, 'origin_mismatch'],
       [
+        'another :scheme, which an application can read [H1]',
+        () => withFields(api.signed(), [':scheme', 'https']),
+        401,
+        'origin_mismatch',
+      ],
+      [
         'another Host beside :authority [A13]',
         () => withFields(api.signed(), ['host', 'evil.example']),
         400,

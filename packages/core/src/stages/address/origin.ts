@@ -73,9 +73,12 @@ export function readAddress(
   if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
     return malformed('the request target has characters that a target cannot have');
 
-  const origin = origins.find((candidate) => sameAuthority(candidate, host, absolute?.[1]));
+  const [stated] = fields.raw(':scheme');
+  const origin = origins.find(
+    (candidate) => sameAuthority(candidate, host, absolute?.[1]) && fitsScheme(candidate, stated),
+  );
   if (origin === undefined) {
-    return refusal('origin_mismatch', `addressed to ${host}`);
+    return refusal('origin_mismatch', `addressed to ${stated === undefined ? '' : `${stated}://`}${host}`);
   }
   return { origin, authority: host };
 }
@@ -95,6 +98,11 @@ function statedHosts(fields: FieldSection): readonly string[] {
 function sameAuthority(origin: Origin, host: string, scheme: string | undefined): boolean {
   if (scheme !== undefined && scheme.toLowerCase() !== origin.scheme) return false;
   return normaliseAuthority(host, origin.scheme) === origin.authority;
+}
+
+/** `:scheme` of HTTP/2. A proxy that ends TLS may state the scheme of its own connection (RFC 9113 §8.3.1). */
+function fitsScheme(origin: Origin, stated: string | undefined): boolean {
+  return stated === undefined || stated === origin.scheme || stated === 'http';
 }
 
 /** Lower case and without the scheme's default port (RFC 9421 §2.2.3); undefined when it is no host. */

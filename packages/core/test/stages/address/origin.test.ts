@@ -108,6 +108,19 @@ describe('readAddress', () => {
     );
   });
 
+  it('accepts the :scheme of the origin, and http of a proxy that ends TLS, only [H1]', () => {
+    const [acme, loopback] = [
+      [':authority', 'api.acme.dev'],
+      [':authority', '127.0.0.1:8080'],
+    ] as const;
+    for (const scheme of ['https', 'http']) expect(code('/', ':scheme', scheme, ...acme)).toBe('https://api.acme.dev');
+    for (const scheme of ['ftp', '', 'HTTPS', 'https,http']) {
+      expect(code('/', ':scheme', scheme, ...acme)).toBe('origin_mismatch');
+    }
+    expect(code('/', ':scheme', 'http', ...loopback)).toBe('http://127.0.0.1:8080');
+    expect(code('/', ':scheme', 'https', ...loopback)).toBe('origin_mismatch');
+  });
+
   it('accepts unusual but legal paths', () => {
     for (const path of ['//x', '/...', '/a..b', '/.well-known', '/..%2Fb', '/x?a=/../b', '/;a=b', '/%2F', '/[x]']) {
       expect(code(path, 'host', 'api.acme.dev')).toBe('https://api.acme.dev');
