@@ -11,8 +11,15 @@ export function namesInChain(chain: Chain, namespace = ''): ReadonlyMap<string, 
   const named = [
     ...chain.map((hop, index) => namesOfHop(hop, chain[index - 1], namespace)).toReversed(),
     withAndWithout({ subject: subject.id }, subject.issuer),
+    nameAtIssuer(subject, namespace),
   ].flat();
   return new Map(named.map((one) => [revocationKey(one), one]));
+}
+
+/** With its issuer, a subject is revoked by the name that this issuer gives it, too: without its namespace. */
+function nameAtIssuer({ id, issuer }: Hop, namespace: string): readonly Revocable[] {
+  if (issuer === undefined || namespace === '' || !id.startsWith(namespace)) return [];
+  return [{ subject: id.slice(namespace.length), issuer }];
 }
 
 function namesOfHop(hop: Hop, before: Hop | undefined, namespace: string): readonly Revocable[] {

@@ -3,7 +3,8 @@ import { checkOptionNames, ConfigError, isJsonObject, type JsonObject, member } 
 
 /**
  * What can be revoked. Ids are those of the audit log: with the issuer's `subjectNamespace`, if it has one. A subject or a
- * delegation with its `issuer` means only that issuer's; without, whosever it is.
+ * delegation with its `issuer` means only that issuer's, and there the subject may be without the namespace, like `sub`;
+ * without, whosever it is.
  */
 export type Revocable =
   /** Everything that this agent does or has handed on. */

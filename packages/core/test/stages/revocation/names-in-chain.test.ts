@@ -134,6 +134,23 @@ describe('an agent that an issuer names is revoked by either of its names [C7]',
   });
 });
 
+it.each<[Revocable, boolean]>([
+  [{ subject: 'acme:user_123' }, true],
+  [{ subject: 'acme:user_123', issuer }, true],
+  [{ subject: 'user_123', issuer }, true],
+  [{ subject: 'user_123', issuer: 'https://id.partner.example' }, false],
+  [{ subject: 'user_123' }, false],
+])('a subject within a namespace is revoked by %j: %s [C7]', (revocation, ends) => {
+  const acting = delegatedChain({
+    root: { token: { ...token, subject: 'acme:user_123' }, tokenHash: 'h0' },
+    links: [],
+    actor: b,
+    maxDepth: 5,
+  });
+  if (!acting.ok) throw new Error(acting.code);
+  expect(namesInChain(acting.chain, 'acme:').has(revocationKey(revocation))).toBe(ends);
+});
+
 describe('an agent that acts for itself', () => {
   const acting = delegatedChain({ root: {}, links: [], actor: a, maxDepth: 5 });
   if (!acting.ok) throw new Error(acting.code);
