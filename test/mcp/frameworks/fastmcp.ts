@@ -8,6 +8,8 @@ import { argumentsOf, behindTheGuard, type Framework, rules, toolNames } from '.
 
 export const fastMcp: Framework = {
   name: 'FastMCP',
+  by: 'guardTools',
+  isHere: true,
   revisions: ['2025-11-25'],
   decidesStreams: false,
   async start(guardFor, tools) {

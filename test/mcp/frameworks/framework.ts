@@ -9,6 +9,9 @@ import { z } from 'zod';
 /** A framework for MCP servers, with a server of these tools in it. */
 export interface Framework {
   readonly name: string;
+  readonly by: 'guardTools' | 'guardMcpHttp';
+  /** Whether it is installed. */
+  readonly isHere: boolean;
   /** The revisions of MCP that it serves. */
   readonly revisions: readonly ('2025-11-25' | '2026-07-28')[];
   /** Whether it lets us at its handler, so that streams are decided. Else none of a resource is opened. */
@@ -19,6 +22,8 @@ export interface Framework {
 
 export interface Started {
   readonly url: string;
+  /** The tools that ran, if the server is a program of its own. */
+  ran?(): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -88,11 +93,14 @@ export async function listening(
 }
 
 /** Puts `agentAuth` before a handler. Each call of MCP is decided on its own, so the request needs no decision. */
-export function behindTheGuard(guard: Guard, handle: RequestListener): RequestListener {
+export function behindTheGuard(
+  guard: Guard,
+  handle: (...given: Parameters<RequestListener>) => unknown,
+): RequestListener {
   const [auth, anyAgent] = [agentAuth(guard), permit(false)];
   return (request, response) => {
     void (async () => {
-      if ((await auth(request, response)) && (await anyAgent(request, response))) handle(request, response);
+      if ((await auth(request, response)) && (await anyAgent(request, response))) await handle(request, response);
     })();
   };
 }

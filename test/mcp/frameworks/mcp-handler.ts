@@ -5,6 +5,8 @@ import { argumentsOf, behindTheGuard, capabilities, type Framework, listening, r
 
 export const mcpHandler: Framework = {
   name: 'mcp-handler',
+  by: 'guardTools',
+  isHere: true,
   revisions: ['2025-11-25', '2026-07-28'],
   decidesStreams: true,
   start: (guardFor, tools) =>

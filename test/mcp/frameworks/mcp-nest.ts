@@ -26,6 +26,8 @@ function controllerOf(tools: Tools): new () => object {
 
 export const mcpNest: Framework = {
   name: 'MCP-Nest',
+  by: 'guardTools',
+  isHere: true,
   revisions: ['2025-11-25', '2026-07-28'],
   decidesStreams: false,
   start: (guardFor, tools) =>
