@@ -1,16 +1,7 @@
 import type { Guard } from '@countersign/core';
-import {
-  type AdmissionOptions,
-  admissionOf,
-  admit,
-  checkAdmissionOptions,
-  exposeCaller,
-  guardProvider,
-  type HandlerMark,
-  markHandler,
-} from '@countersign/core/adapter';
+import { type AdmissionOptions, admissionOf, admitter, exposeCaller } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExpressMiddleware, Next } from './request-types.js';
+import { type ExpressMiddleware, middleware, type Next } from './middleware.js';
 import { refuseWithin, watchRoutes } from './routes.js';
 
 /**
@@ -26,22 +17,16 @@ import { refuseWithin, watchRoutes } from './routes.js';
  * ```
  */
 export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptions = {}): ExpressMiddleware {
-  checkAdmissionOptions(options);
-  const provideGuard = guardProvider(guard);
-  const mark: HandlerMark = { role: 'agentAuth' };
-  async function mayPass(...[request, response]: Parameters<ExpressMiddleware>): Promise<boolean> {
+  const admit = admitter(guard, options);
+  const mark = { role: 'agentAuth' } as const;
+  return middleware(mark, async (request, response) => {
     // originalUrl is the target of the request line; req.url is cut under a mounted router.
-    if (!(await admit(provideGuard, { request, response, target: request.originalUrl }, options))) return false;
+    if (!(await admit({ request, response, target: request.originalUrl }))) return false;
     exposeCaller(request, request);
     if (await refuseWithin(request, mark)) return false;
     watchRoutes(request, mark);
     return true;
-  }
-  return markHandler(function agentAuth(req, res, next) {
-    const passing = mayPass(req, res, next).then((passes) => (passes ? next() : undefined));
-    // Express 4 ignores promises: without this catch, an error would leave the request hanging.
-    passing.catch(next);
-  }, mark);
+  });
 }
 
 /** An error handler of Express. */

@@ -3,4 +3,4 @@ export { actingUserOf as actingUser, callerOf as getCaller } from '@countersign/
 export type { AdmissionOptions as AgentAuthOptions, PermitOptions, ResourceOf } from '@countersign/core/adapter';
 export { agentAuth, type ExpressErrorHandler, noteThrown } from './agent-auth.js';
 export { Permit, permit } from './permit.js';
-export type { ExpressMiddleware, ExpressRequest, RouteRequest } from './request-types.js';
+export type { ExpressMiddleware, ExpressRequest, RouteRequest } from './middleware.js';

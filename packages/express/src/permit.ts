@@ -1,7 +1,6 @@
 import {
   coverBelow,
-  type HandlerHost,
-  markHandler,
+  nodeCall,
   type PermitOptions,
   type Permits,
   permitCheck,
@@ -9,8 +8,7 @@ import {
   type ResourceOf,
   sendRefusal,
 } from '@countersign/core/adapter';
-import { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExpressMiddleware, ExpressRequest, Next, RouteRequest } from './request-types.js';
+import { type ExpressMiddleware, type ExpressRequest, middleware, type Next, type RouteRequest } from './middleware.js';
 import { isBeforeRoutes } from './routes.js';
 
 /**
@@ -40,32 +38,12 @@ export function permit<Request>(
   options?: PermitOptions,
 ): ExpressMiddleware<Request & ExpressRequest> {
   const check = permitCheck(action, resource, options);
-  function permit(req: Request & ExpressRequest, res: ServerResponse, next: Next): void {
-    check(req, req, (refused) => sendRefusal(res, refused))
-      .then((allowed) => {
-        if (!allowed) return;
-        if (isBeforeRoutes(req)) coverBelow(req, req.baseUrl);
-        next();
-      })
-      .catch(next);
-  }
-  return markHandler(permit, { role: 'permit' });
+  return middleware({ role: 'permit' }, async (req, res) => {
+    const allowed = await check(req, req, (refused) => sendRefusal(res, refused));
+    if (allowed && isBeforeRoutes(req)) coverBelow(req, req.baseUrl);
+    return allowed;
+  });
 }
-
-const controllers: HandlerHost = {
-  needs: 'its request and response',
-  callOf(args) {
-    const request = args.find((each): each is ServedRequest => each instanceof IncomingMessage);
-    const response = args.find((each) => each instanceof ServerResponse) ?? request?.res;
-    if (request === undefined || response === undefined) return undefined;
-    return { node: request, request, respond: (refused) => sendRefusal(response, refused) };
-  },
-  // Express 4 ignores the promise of a handler: the request would hang, and the process might end.
-  onError(error, [, , next]) {
-    if (typeof next !== 'function') throw error;
-    (next as Next)(error);
-  },
-};
 
 /**
  * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
@@ -81,6 +59,12 @@ const controllers: HandlerHost = {
  * }
  * ```
  */
-export const Permit: Permits<RouteRequest> = permitDecorator(controllers);
-
-type ServedRequest = IncomingMessage & { readonly res?: ServerResponse };
+export const Permit: Permits<RouteRequest> = permitDecorator({
+  needs: 'its request and response',
+  callOf: nodeCall,
+  // Express 4 ignores the promise of a handler: the request would hang, and the process might end.
+  onError(error, [, , next]) {
+    if (typeof next !== 'function') throw error;
+    (next as Next)(error);
+  },
+});

@@ -3,15 +3,14 @@ import {
   closesUnmapped,
   type HandlerMark,
   isUnmapped,
-  markHandler,
   markOf,
   onAssigned,
   privateField,
   refuseAgent,
   watchedOf,
 } from '@countersign/core/adapter';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExpressRequest, Next } from './request-types.js';
+import type { IncomingMessage } from 'node:http';
+import { type ExpressRequest, middleware } from './middleware.js';
 
 /** The part of an Express Route that is used here, the same in 4 and 5. */
 interface Route {
@@ -62,7 +61,7 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
   watch.refuses = false;
   if (route === undefined) return;
   watch.entered = true;
-  if (!closes(admitted, req)) return;
+  if (!isClosed(req, admitted)) return;
   close(route);
   watch.refuses = isUnmapped(handlersOf(route, req));
   if (watch.refuses) hideParams(req, watch);
@@ -85,9 +84,8 @@ function hideParams(req: RoutedRequest, watch: RouteWatch): void {
 
 /** Refuses if `agentAuth` itself is a handler of an unmapped Route, which has been entered by then. */
 export async function refuseWithin(request: ExpressRequest, agentAuth: HandlerMark): Promise<boolean> {
-  const req = request as RoutedRequest;
-  if (!isWithinRoute(req, agentAuth) || !refuses(req.route as Route, req, req)) return false;
-  return await refuseAgent(req, routeName(req.route as Route, req));
+  const { route } = request as RoutedRequest;
+  return isWithinRoute(request, agentAuth) && (await refuse(route as Route, request, request));
 }
 
 /**
@@ -112,15 +110,6 @@ function handlersOf({ methods, stack }: Route, { method = '' }: ExpressRequest):
   return stack.filter((layer) => layer.method === undefined || layer.method === served).map(({ handle }) => handle);
 }
 
-/** Whether a Route refuses an agent. The application may have handed the router another object than the admitted one. */
-function refuses(route: Route, req: ExpressRequest, admitted: IncomingMessage): boolean {
-  return closes(admitted, req) && isUnmapped(handlersOf(route, req));
-}
-
-function closes(admitted: IncomingMessage, { method, baseUrl, url }: ExpressRequest): boolean {
-  return closesUnmapped(admitted, { method, path: `${baseUrl}${url}` });
-}
-
 /** Puts the refuser before all handlers of a Route, also before those added later. */
 function close(route: Route): void {
   const [first] = route.stack;
@@ -132,14 +121,19 @@ function close(route: Route): void {
 }
 
 function refuserOf(route: Route): object {
-  function refuseUnmappedRoute(req: ExpressRequest, res: ServerResponse<ExpressRequest>, next: Next): void {
-    const admitted = watchedOf(req) ?? watchedOf(res.req);
-    if (admitted === undefined || !refuses(route, req, admitted)) return next();
-    refuseAgent(admitted, routeName(route, req)).catch(next);
-  }
-  return markHandler(refuseUnmappedRoute, { role: 'refuser' });
+  return middleware<ExpressRequest>({ role: 'refuser' }, async (req, res) => {
+    // The application may have handed the router another object than the admitted one.
+    const admitted = watchedOf(req) ?? watchedOf(res.req as ExpressRequest);
+    return admitted === undefined || !(await refuse(route, req, admitted));
+  });
 }
 
-function routeName({ path }: Route, { method, baseUrl }: ExpressRequest): string {
-  return `${method} ${baseUrl}${String(path)}`;
+/** Refuses an agent on an unmapped Route. Resolves to whether it did; the request has then been answered. */
+async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessage): Promise<boolean> {
+  if (!isClosed(req, admitted) || !isUnmapped(handlersOf(route, req))) return false;
+  return await refuseAgent(admitted, `${req.method} ${req.baseUrl}${String(route.path)}`);
+}
+
+function isClosed({ method, baseUrl, url }: ExpressRequest, admitted: IncomingMessage): boolean {
+  return closesUnmapped(admitted, { method, path: `${baseUrl}${url}` });
 }

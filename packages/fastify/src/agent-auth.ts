@@ -1,28 +1,19 @@
 import type { Guard } from '@countersign/core';
-import {
-  type AdmissionOptions,
-  admissionOf,
-  admissionOptionNames,
-  admit,
-  checkAdmissionOptions,
-  checkedGuard,
-} from '@countersign/core/adapter';
+import { type AdmissionOptions, admissionOf, admitter } from '@countersign/core/adapter';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { getCaller, rememberReply, respondThrough } from './exchange.js';
-import { refuseOutside } from './outside.js';
-import { enforceRoutePermit, listUnmapped, refuseClosed } from './routes.js';
+import { getCaller, respondThrough } from './exchange.js';
+import { enforceRoutePermit, listUnmapped, refuseClosed, refuseOutside } from './routes.js';
 
 export interface AgentAuthOptions extends AdmissionOptions {
   /** May be a promise: the application becomes ready when the guard does. */
   readonly guard: Guard | Promise<Guard>;
 }
 
-const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
-  const { guard: given, ...admission } = options;
-  checkAdmissionOptions(options, ['guard', ...admissionOptionNames]);
-  const guard = checkedGuard(await given);
-  const { unmapped = 'refuse', everyRequest = false } = admission;
+const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, { guard: given, ...options }) => {
+  const guard = await given;
+  const admit = admitter(guard, options);
+  const { unmapped = 'refuse', everyRequest = false } = options;
 
   // A getter, because nothing can assign to it.
   app.decorateRequest('caller', {
@@ -33,16 +24,13 @@ const plugin: FastifyPluginAsync<AgentAuthOptions> = async (app, options) => {
 
   // Before preParsing, so that every parser of the body, even of the raw stream, reads verified bytes only.
   app.addHook('onRequest', async (request, reply) => {
-    rememberReply(reply);
     const exchange = { request: request.raw, response: reply.raw, target: request.originalUrl };
-    const admitted = await admit(() => guard, exchange, admission, respondThrough(reply));
+    const admitted = await admit(exchange, respondThrough(reply));
     return admitted && !(await refuseClosed(request)) ? undefined : reply;
   });
 
   // Runs before the preHandlers of children and routes; the body has been parsed and validated by then.
-  app.addHook('preHandler', (request, reply, done) => {
-    enforceRoutePermit(request, reply).then((allowed) => (allowed ? done() : undefined), done);
-  });
+  app.addHook('preHandler', async (request, reply) => ((await enforceRoutePermit(request, reply)) ? undefined : reply));
 
   app.addHook('onError', async (request, _reply, error) => admissionOf(request.raw)?.outcome?.threw(error));
   listUnmapped(app, guard, unmapped === 'refuse' && !everyRequest);

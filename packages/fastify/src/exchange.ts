@@ -1,5 +1,5 @@
 import type { Caller, Subject } from '@countersign/core';
-import { actingUserOf, callerOf, privateField, type Respond } from '@countersign/core/adapter';
+import { actingUserOf, callerOf, type Respond } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { FastifyReply } from 'fastify';
@@ -25,16 +25,4 @@ export function actingUser({ raw }: ServedRequest): Subject | undefined {
 /** Responds through Fastify, so that its hooks and logs see the refusal. As bytes: Fastify adds a charset to JSON text. */
 export function respondThrough(reply: FastifyReply): Respond {
   return ({ status, headers, body }) => void reply.code(status).headers(headers).send(Buffer.from(body));
-}
-
-const replies = privateField<object, FastifyReply>();
-
-export function rememberReply(reply: FastifyReply): void {
-  replies.set(reply.request.raw, reply);
-}
-
-/** The reply to a request that `agentAuth` saw; undefined for anything else. */
-export function replyTo(request: unknown): FastifyReply | undefined {
-  const { raw } = (request ?? {}) as Partial<ServedRequest>;
-  return typeof raw === 'object' && raw !== null ? replies.get(raw) : undefined;
 }

@@ -1,19 +1,19 @@
 import {
-  type HandlerHost,
+  admissionOf,
   type PermitOptions,
   type Permits,
   permitCheck,
   permitDecorator,
   type ResourceOf,
 } from '@countersign/core/adapter';
-import { replyTo, type ServedRequest, respondThrough } from './exchange.js';
-import { permitPreHandler } from './lost-permit.js';
-import type { PermitRequest, RoutePermit } from './route-permit.js';
+import type { IncomingMessage } from 'node:http';
+import type { ServedRequest } from './exchange.js';
+import { type PermitRequest, permitPreHandler, type RoutePermit } from './route-permit.js';
 
 /** The options of a route with a permit. */
 export interface PermitRoute {
   readonly config: { readonly permit: RoutePermit | false };
-  readonly preHandler: (request: ServedRequest, reply: object, done: (error?: Error) => void) => void;
+  readonly preHandler: typeof permitPreHandler;
 }
 
 /**
@@ -41,18 +41,15 @@ export function permit<Request>(
   options: PermitOptions = {},
 ): PermitRoute {
   permitCheck(action, resource, options);
-  if (action === false) return { config: { permit: false }, preHandler: permitPreHandler };
-  const permit = { action, resource: resource as RoutePermit['resource'], ...options };
+  const permit = action !== false && { action, resource: resource as RoutePermit['resource'], ...options };
   return { config: { permit }, preHandler: permitPreHandler };
 }
 
-const controllers: HandlerHost = {
-  needs: 'its request and reply',
-  callOf(args) {
-    const reply = args.map(replyTo).find((found) => found !== undefined);
-    return reply && { node: reply.request.raw, request: reply.request, respond: respondThrough(reply) };
-  },
-};
+/** Whether it is a request that `agentAuth` admitted. */
+function isAdmitted(argument: unknown): argument is { readonly raw: IncomingMessage } {
+  const { raw } = (argument ?? {}) as Partial<ServedRequest>;
+  return typeof raw === 'object' && raw !== null && admissionOf(raw as IncomingMessage) !== undefined;
+}
 
 /**
  * `permit` for handlers that are methods of a controller class: a standard (TC39) decorator that also works as a legacy
@@ -69,4 +66,11 @@ const controllers: HandlerHost = {
  * app.post('/repos/:repo/pulls', pulls.create.bind(pulls));
  * ```
  */
-export const Permit: Permits<PermitRequest> = permitDecorator(controllers);
+export const Permit: Permits<PermitRequest> = permitDecorator({
+  needs: 'its request and reply',
+  callOf(args) {
+    const request = args.find(isAdmitted);
+    // An admitted request is answered through its own reply.
+    return request && { node: request.raw, request, respond: () => {} };
+  },
+});

@@ -1,12 +1,15 @@
-import { type Caller, checkOptionNames, ConfigError } from '@countersign/core';
+import { type Caller, ConfigError } from '@countersign/core';
 import {
   admitEveryAgent,
   type PermissionCheck,
   permissionCheck,
   type PermitOptions,
+  refuseUnguarded,
   type ResourceOf,
 } from '@countersign/core/adapter';
-import type { FastifyRequest, RouteOptions } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { respondThrough, type ServedRequest } from './exchange.js';
 
 /** A request whose parameters are text, which they are unless a schema converts them. */
 export type PermitRequest = FastifyRequest<{ Params: Readonly<Record<string, string>> }>;
@@ -19,24 +22,52 @@ export interface RoutePermit extends PermitOptions {
   readonly resource: ResourceOf<PermitRequest>;
 }
 
+type Configured = Pick<RouteOptions, 'config'>;
+
 /**
  * Reads the `config.permit` of a route. Called for each request too: `onRoute` does not see routes that were declared
  * before the plugin was loaded.
  *
  * @throws ConfigError that says what to do.
  */
-export function permitOf({
-  config,
-}: Pick<RouteOptions, 'config'>): PermissionCheck<PermitRequest> | 'refuse' | undefined {
+export function permitOf({ config }: Configured): PermissionCheck<PermitRequest> | 'refuse' | undefined {
   const permit = config?.permit;
   if (permit === undefined || permit === 'refuse') return permit;
   if (permit === false) return admitEveryAgent;
   if (typeof permit !== 'object' || permit === null) {
     throw new ConfigError("config.permit: write { action: 'pr.create', resource: … }, false or 'refuse'.");
   }
-  checkOptionNames('config.permit', permit, ['action', 'resource', 'requires', 'agentsOnly']);
   const { action, resource, ...options } = permit;
   return permissionCheck('config.permit', action, resource, options);
+}
+
+/**
+ * The preHandler of every route that `permit` made. Closes the route if the application has no `agentAuth` at all, and if
+ * another `config` replaced the permit of a route that was declared before `agentAuth` could see it.
+ */
+export function permitPreHandler(request: ServedRequest, reply: object, done: (error?: Error) => void): void {
+  if (refuseUnguarded(request.raw as IncomingMessage, respondThrough(reply as FastifyReply))) return;
+  const { routeOptions } = request as FastifyRequest;
+  done(hasPermit(routeOptions) ? undefined : lost(routeOptions.url ?? ''));
+}
+
+/**
+ * Checks that a route that `permit` made still has a permit: `{ ...permit(…), config: { … } }` loses it silently.
+ *
+ * @throws ConfigError that says what to do.
+ */
+export function checkPermitKept(route: RouteOptions): void {
+  if ([route.preHandler].flat().includes(permitPreHandler) && !hasPermit(route)) throw lost(route.url);
+}
+
+function hasPermit({ config }: Configured): boolean {
+  return config?.permit !== undefined;
+}
+
+function lost(url: string): ConfigError {
+  return new ConfigError(
+    `${url}: 'config' replaces the permit of this route. Put both into it: config: { permit: { action, resource }, … }.`,
+  );
 }
 
 declare module 'fastify' {

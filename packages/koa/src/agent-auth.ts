@@ -2,13 +2,10 @@ import type { Caller, Guard, Subject } from '@countersign/core';
 import {
   actingUserOf,
   type AdmissionOptions,
-  admissionOf,
-  admit,
+  admitter,
   callerOf,
-  checkAdmissionOptions,
   exposeCaller,
-  guardProvider,
-  type HandlerMark,
+  runHandlers,
 } from '@countersign/core/adapter';
 import { type KoaContext, type KoaMiddleware, markMiddleware, respondThrough } from './context.js';
 import { refuseWithin, watchRouters } from './routes.js';
@@ -33,21 +30,15 @@ export interface AgentState {
  * ```
  */
 export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptions = {}): KoaMiddleware<KoaContext> {
-  checkAdmissionOptions(options);
-  const provideGuard = guardProvider(guard);
-  const mark: HandlerMark = { role: 'agentAuth' };
+  const admit = admitter(guard, options);
+  const mark = { role: 'agentAuth' } as const;
   return markMiddleware(async function agentAuth(ctx, next) {
     const exchange = { request: ctx.req, response: ctx.res, target: targetOf(ctx) };
-    if (!(await admit(provideGuard, exchange, options, respondThrough(ctx)))) return;
+    if (!(await admit(exchange, respondThrough(ctx)))) return;
     exposeCaller(ctx.state, ctx.req);
     if (await refuseWithin(ctx, mark)) return;
     watchRouters(ctx);
-    try {
-      await next();
-    } catch (error) {
-      admissionOf(ctx.req)?.outcome?.threw(error);
-      throw error;
-    }
+    await runHandlers(ctx.req, next);
   }, mark);
 }
 

@@ -1,7 +1,6 @@
 import {
   coverBelow,
   type HandlerHost,
-  type HandlerMark,
   type PermitOptions,
   type Permits,
   permitCheck,
@@ -41,7 +40,7 @@ export function permit<Context>(
   options?: PermitOptions,
 ): KoaMiddleware<Context & KoaContext> {
   const check = permitCheck(action, resource, options);
-  const mark: HandlerMark = { role: 'permit' };
+  const mark = { role: 'permit' } as const;
   return markMiddleware(async function permit(ctx, next) {
     if (!(await check(ctx.req, ctx, respondThrough(ctx)))) return;
     if (isBeforeRoutes(ctx, mark)) coverBelow(ctx.req);

@@ -1,12 +1,5 @@
 import type { Guard } from '@countersign/core';
-import {
-  type AdmissionOptions,
-  admissionOf,
-  admissionOptionNames,
-  admit,
-  checkAdmissionOptions,
-  guardProvider,
-} from '@countersign/core/adapter';
+import { type AdmissionOptions, admissionOptionNames, admitter, runHandlers } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
 import type { Step } from './step.js';
 
@@ -31,16 +24,10 @@ const optionNames: readonly string[] = admissionOptionNames.filter((name) => nam
  * ```
  */
 export function agentAuth(guard: Guard | Promise<Guard>, options: AgentAuthOptions = {}): Step {
-  checkAdmissionOptions(options, optionNames);
-  const provideGuard = guardProvider(guard);
+  const admit = admitter(guard, options, optionNames);
   return async function agentAuth(request, response, next) {
-    if (!(await admit(provideGuard, { request, response, target: targetOf(request) }, options))) return false;
-    try {
-      await next?.();
-    } catch (error) {
-      admissionOf(request)?.outcome?.threw(error);
-      throw error;
-    }
+    if (!(await admit({ request, response, target: targetOf(request) }))) return false;
+    await runHandlers(request, () => next?.());
     return true;
   };
 }

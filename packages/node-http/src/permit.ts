@@ -1,5 +1,5 @@
 import {
-  type HandlerHost,
+  nodeCall,
   type PermitOptions,
   type Permits,
   permitCheck,
@@ -7,7 +7,7 @@ import {
   type ResourceOf,
   sendRefusal,
 } from '@countersign/core/adapter';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Step } from './step.js';
 
 /**
@@ -40,16 +40,6 @@ export function permit<Request>(
   };
 }
 
-const controllers: HandlerHost = {
-  needs: 'its request and response',
-  callOf(args) {
-    const request = args.find(isRequest);
-    const response = args.find(isResponse);
-    if (request === undefined || response === undefined) return undefined;
-    return { node: request, request, respond: (refused) => sendRefusal(response, refused) };
-  },
-};
-
 /**
  * `permit` for handlers that are methods of a class: a standard (TC39) decorator that also works as a legacy one. The
  * method becomes asynchronous, and runs only with the permission.
@@ -63,13 +53,7 @@ const controllers: HandlerHost = {
  * }
  * ```
  */
-export const Permit: Permits<IncomingMessage> = permitDecorator(controllers);
-
-// By shape: HTTP/2 has other classes.
-function isRequest(argument: unknown): argument is IncomingMessage {
-  return typeof argument === 'object' && argument !== null && 'rawHeaders' in argument;
-}
-
-function isResponse(argument: unknown): argument is ServerResponse {
-  return typeof argument === 'object' && argument !== null && 'writeHead' in argument;
-}
+export const Permit: Permits<IncomingMessage> = permitDecorator({
+  needs: 'its request and response',
+  callOf: nodeCall,
+});

@@ -109,3 +109,13 @@ export function exposeCaller(holder: object, request: IncomingMessage): void {
     configurable: false,
   });
 }
+
+/** Runs the handlers of an admitted request, and notes if they throw. */
+export async function runHandlers(request: IncomingMessage, run: () => unknown): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    admissionOf(request)?.outcome?.threw(error);
+    throw error;
+  }
+}

@@ -14,9 +14,9 @@ import {
   progressOf,
   rememberAdmission,
 } from './admission.js';
-import type { GuardProvider } from './guard-provider.js';
+import { type GuardProvider, guardProvider } from './guard-provider.js';
 import { incomingRequest } from './incoming-request.js';
-import type { AdmissionOptions } from './options.js';
+import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
 import { askPermission, type PermissionRequest } from './permission.js';
 import { type Respond, sendRefusal } from './send-refusal.js';
 import { reportUndecided } from './unmapped.js';
@@ -28,6 +28,24 @@ export interface HostExchange {
   readonly response: ServerResponse;
   /** The request target as on the request line, also under a mounted router. */
   readonly target: string;
+}
+
+/** Admits one request, see `admit`. `respond` answers in place of Node's response. */
+export type Admit = (exchange: HostExchange, respond?: Respond) => Promise<boolean>;
+
+/**
+ * Reads the arguments of a host's `agentAuth`.
+ *
+ * @throws ConfigError when the guard or an option is wrong.
+ */
+export function admitter(
+  guard: Guard | Promise<Guard>,
+  options: AdmissionOptions = {},
+  optionNames?: readonly string[],
+): Admit {
+  checkAdmissionOptions(options, optionNames);
+  const provideGuard = guardProvider(guard);
+  return (exchange, respond) => admit(provideGuard, exchange, options, respond);
 }
 
 /**

@@ -1,9 +1,8 @@
 export { privateField } from '@countersign/common';
-export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller } from './admission.js';
-export { admit, type HostExchange } from './admit.js';
-export { checkedGuard, type GuardProvider, guardProvider } from './guard-provider.js';
+export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller, runHandlers } from './admission.js';
+export { type Admit, admitter, type HostExchange } from './admit.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
-export { type AdmissionOptions, admissionOptionNames, checkAdmissionOptions, type PermitOptions } from './options.js';
+export { type AdmissionOptions, admissionOptionNames, type PermitOptions } from './options.js';
 export { onAssigned, watchedOf } from './on-assigned.js';
 export {
   admitEveryAgent,
@@ -16,6 +15,7 @@ export {
 export {
   type HandlerCall,
   type HandlerHost,
+  nodeCall,
   type PermitDecorator,
   type Permits,
   permitDecorator,

@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConfigError } from '@countersign/common';
 import { type HandlerMark, isPermit, markHandler } from './handler-mark.js';
 import type { PermitOptions } from './options.js';
 import { permissionCheck, type ResourceOf } from './permission.js';
-import type { Respond } from './send-refusal.js';
+import { type Respond, sendRefusal } from './send-refusal.js';
 
 type Method = (this: never, ...args: never[]) => unknown;
 
@@ -63,6 +63,22 @@ export function permitDecorator<Route>(host: HandlerHost): Permits<Route> {
     }
     return methodDecorator(name, isAllowed, host);
   };
+}
+
+/** Finds the request and the response of Node among the arguments of a call. By shape: HTTP/2 has classes of its own. */
+export function nodeCall(args: readonly unknown[]): HandlerCall | undefined {
+  const node = args.find((argument) => hasMember(argument, 'rawHeaders')) as ServedRequest | undefined;
+  const found = args.find((argument) => hasMember(argument, 'writeHead')) as ServerResponse | undefined;
+  // Express keeps it on the request, for methods that take the request alone.
+  const response = found ?? node?.res;
+  if (node === undefined || response === undefined) return undefined;
+  return { node, request: node, respond: (refused) => sendRefusal(response, refused) };
+}
+
+type ServedRequest = IncomingMessage & { readonly res?: ServerResponse };
+
+function hasMember(argument: unknown, name: string): boolean {
+  return typeof argument === 'object' && argument !== null && name in argument;
 }
 
 type IsAllowed = (args: readonly unknown[]) => Promise<boolean>;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Guard } from '@countersign/core';
-import { admit } from '@countersign/core/adapter';
+import { admitter } from '@countersign/core/adapter';
 import { guardMcpHttp } from '@countersign/mcp';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
@@ -55,9 +55,10 @@ function serveWith(
   mcp: ReturnType<typeof guardMcpHttp>,
   endpoint: string,
 ): void {
+  const admit = admitter(guard);
   server.on('request', (request, response) => {
     const { url: target = '' } = request;
-    void admit(() => guard, { request, response, target }).then(async (admitted) => {
+    void admit({ request, response, target }).then(async (admitted) => {
       if (!admitted) return;
       const [path] = target.split('?', 1);
       if (path === endpoint) await mcp(request, response);

@@ -1,4 +1,5 @@
 import type { Caller } from '@countersign/core';
+import { type HandlerMark, markHandler } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 // Structural: the types of Express 4 and 5 are incompatible with each other, and both are assignable to these.
@@ -22,6 +23,23 @@ export type Next = (error?: unknown) => void;
 
 /** A middleware of Express. */
 export type ExpressMiddleware<Request = ExpressRequest> = (req: Request, res: ServerResponse, next: Next) => void;
+
+/**
+ * Makes a middleware of an asynchronous check, which resolves to whether the request may go on, or has answered it.
+ * Express 4 ignores promises: without the catch, an error would leave the request hanging.
+ */
+export function middleware<Request>(
+  mark: HandlerMark,
+  mayPass: (req: Request, res: ServerResponse) => Promise<boolean>,
+): ExpressMiddleware<Request> {
+  function handle(req: Request, res: ServerResponse, next: Next): void {
+    mayPass(req, res)
+      .then((passes) => (passes ? next() : undefined))
+      .catch(next);
+  }
+  // Express shows the name in its traces.
+  return markHandler(Object.defineProperty(handle, 'name', { value: mark.role }), mark);
+}
 
 declare global {
   namespace Express {
