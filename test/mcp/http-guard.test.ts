@@ -27,7 +27,7 @@ interface Behind extends AsyncDisposable {
   readonly guarded: GuardedMcp;
 }
 
-async function behind(script: Script, options: McpHttpOptions = {}): Promise<Behind> {
+async function behind(script: Script, options: McpHttpOptions = { tools: { echo: {} } }): Promise<Behind> {
   const server = await scriptedServer(script);
   const guarded = await guardedMcp(`${server.url}/mcp`, options);
   return {
@@ -64,8 +64,8 @@ const opensSession: Script = (response, reached, request) => {
   else response.writeHead(204).end();
 };
 
-async function stateFor(guarded: GuardedMcp): Promise<string> {
-  const answer = await json(await guarded.send('alice', { body: call('echo') }));
+async function stateFor(guarded: GuardedMcp, body: unknown = call('echo')): Promise<string> {
+  const answer = await json(await guarded.send('alice', { body }));
   return (answer['result'] as { requestState: string }).requestState;
 }
 
@@ -194,7 +194,10 @@ describe('a tool call', () => {
 
 describe('the server behind', () => {
   it('gets no credential and no identity of the caller, but its own [E8, E9]', async () => {
-    await using world = await behind(ok, { headers: { authorization: 'Bearer own' } });
+    await using world = await behind(ok, {
+      tools: { echo: {} },
+      headers: { authorization: 'Bearer own' },
+    });
     const headers = {
       cookie: 'session=1',
       'x-user-id': 'root',
@@ -367,8 +370,9 @@ describe('the state of a call that waits for its user', () => {
 
   it('comes back to the server as it was, in the very text of the retry [E7]', async () => {
     await using world = await behind(script);
-    const requestState = await stateFor(world.guarded);
     const rest = '"arguments":{"n":12345678901234567890}';
+    const first = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo",${rest}}}`;
+    const requestState = await stateFor(world.guarded, first);
     const body = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","requestState":"${requestState}",${rest}}}`;
     await world.guarded.send('alice', { body });
     expect(world.server.reached[1]?.body).toBe(body.replace(JSON.stringify(requestState), JSON.stringify('st"äte')));
@@ -382,12 +386,14 @@ describe('the state of a call that waits for its user', () => {
       ['alice', retry('other', { requestState })],
       ['alice', retry('echo', { requestState: 'st"äte' })],
       ['alice', retry('echo', { requestState: 5 })],
+      ['alice', retry('echo', { requestState, arguments: { amount: 500 } })],
       ['alice', retry('echo', { requestState, arguments: { text: requestState } })],
     ] as const;
     for (const [agent, body] of attempts) {
       expect(await json(await world.guarded.send(agent, { body }))).toMatchObject({ error: { code: -32602 } });
     }
     expect(world.server.reached).toHaveLength(1);
+    expect(world.guarded.records.filter(({ decision }) => decision === 'deny')).toHaveLength(attempts.length);
   });
 });
 

@@ -35,7 +35,9 @@ describe.each([
     });
     const server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    await using guarded = await guardedMcp(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`);
+    await using guarded = await guardedMcp(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, {
+      tools: { echo: {} },
+    });
     const headers = { 'content-type': 'application/json; charset=utf-7' };
     expect((await guarded.send('bob', { body: twofold, headers })).status).toBe(200);
     expect(ran).toEqual(['echo']);
@@ -47,7 +49,7 @@ describe.each([
 describe('guardMcpHttp', () => {
   it('takes a message only as application/json [E3]', async () => {
     await using server = await scriptedServer(answersWith({ content: [] }));
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const body = ask('tools/call', { name: 'echo', arguments: {} });
     const answer = await guarded.send('bob', { body, headers: { 'content-type': 'text/plain' } });
     expect(answer.status).toBe(415);
@@ -69,7 +71,7 @@ describe('guardMcpHttp', () => {
       event(stream, { jsonrpc: '2.0', id: 7, result: { tools: [{ name: 'echo' }, { name: 'secret' }] } });
       stream.end();
     });
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const list = guarded.send('bob', { body: ask('tools/list', {}, 7) });
     const call = await guarded.send('bob', { body: ask('tools/call', { name: 'echo', arguments: {} }, 7) });
     expect(await call.text()).toBe('data: {"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"echo"}]}}\n\n');
@@ -83,7 +85,7 @@ describe('guardMcpHttp', () => {
       event(response, { jsonrpc: '2.0', id: 3, result: { tasks: [{ taskId: 'of-alice' }] } });
       return response.end();
     });
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const opened = await guarded.send('bob', { body: ask('initialize') });
     const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
     const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': '5' } });
@@ -92,14 +94,14 @@ describe('guardMcpHttp', () => {
 
   it('resumes no stream outside of a session, which nobody could own [E7]', async () => {
     await using server = await scriptedServer(answersWith({}));
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     expect((await guarded.send('bob', { method: 'GET', headers: { 'last-event-id': '5' } })).status).toBe(400);
     expect(server.reached).toEqual([]);
   });
 
   it('passes no cancellation on outside of a session, which could be of the call of another [E7]', async () => {
     await using server = await scriptedServer(answersWith({}));
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const body = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } };
     expect((await guarded.send('bob', { body })).status).toBe(400);
     expect(server.reached).toEqual([]);
@@ -111,14 +113,14 @@ describe('guardMcpHttp', () => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(deep);
     });
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const answer = await guarded.send('bob', { body: ask('tools/call', { name: 'echo', arguments: {} }) });
     expect(await answer.json()).toEqual([]);
   });
 
   it('opens a sealed state only where it belongs, not in the arguments [E7]', async () => {
     await using server = await scriptedServer(answersWith({ requestState: 'payroll', content: [] }));
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const body = ask('tools/call', { name: 'echo', arguments: {} });
     const first = (await (await guarded.send('bob', { body })).json()) as { result: { requestState: string } };
     const state = first.result.requestState;
@@ -130,7 +132,7 @@ describe('guardMcpHttp', () => {
 
   it('takes a task that was announced to two callers from both [E7]', async () => {
     await using server = await scriptedServer(answersWith({ task: { taskId: '1' } }));
-    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const make = ask('tools/call', { name: 'echo', arguments: {} });
     for (const agent of ['bob', 'alice'] as const) await (await guarded.send(agent, { body: make })).text();
     for (const agent of ['bob', 'alice'] as const) {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { agentsFromObjects, type Caller, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
-import { createMcpDecisions } from '../src/decide/decisions.js';
-import type { McpRules } from '../src/decide/rules.js';
+import { decisionsOf, type McpSurroundings } from '../src/decide/decisions.js';
+import { type McpRules, readRules } from '../src/decide/rules.js';
+import { createSeal } from '../src/decide/seal.js';
 import { mcpSchema } from '../src/schema.js';
 
 const schema = `${mcpSchema}
@@ -47,13 +48,18 @@ async function mcp(scope: readonly string[] = [], more: McpRules = options) {
     audit,
     onTrouble: () => {},
   });
-  const decisions = createMcpDecisions(guard, more);
-  if (more === options) decisions.learn([{ name: 'echo', annotations: { readOnlyHint: true } }, { name: 'wipe' }]);
+  const decisions = decisionsOf(guard, readRules('test', more), createSeal());
+  if (more === options)
+    decisions.learn('tools/list', [{ name: 'echo', annotations: { readOnlyHint: true } }, { name: 'wipe' }]);
   const alice = guard.local({ agent: 'agent-1', subject: 'alice', scope });
   const bob = guard.local({ agent: 'agent-1', subject: 'bob' });
+  // As a server offers them.
+  const offered: McpSurroundings = {
+    list: async (method) => (method === 'tools/list' ? [] : ['open', 'secret'].map((name) => ({ name }))),
+  };
   /** Answers with the JSON-RPC error code, `isError`, or `runs`. */
   async function ask(method: string, params?: unknown, caller: Caller = alice): Promise<unknown> {
-    const decision = await decisions.decide(caller, { method, params });
+    const decision = await decisions.decide(caller, { method, params }, offered);
     if (decision.ok) {
       await decision.end({ result: 'finished' });
       return 'runs';
@@ -164,17 +170,41 @@ describe('A tool call', () => {
   });
 
   it('that may be listed says what was missing, for the model if its rule wants that', async () => {
-    const { decisions, alice, call } = await mcp();
+    const { decisions, alice } = await mcp();
     const decision = await decisions.decide(alice, { method: 'tools/call', params: { name: 'deploy' } });
     expect(decision).toMatchObject({
       ok: false,
       denial: {
         missingScope: 'deploy',
-        error: { code: -32003, data: { code: 'insufficient_scope', scope: 'deploy' } },
-        result: { isError: true, _meta: { 'countersign/refusal': { code: 'insufficient_scope' } } },
+        error: {
+          code: -32003,
+          data: { code: 'insufficient_scope', scope: 'deploy', missing: ['deploy'], action: 'tool.call' },
+        },
+        result: {
+          isError: true,
+          content: [{ text: expect.stringMatching(/^Not permitted: .* for the scope: deploy$/) }],
+          _meta: { 'countersign/refusal': { code: 'insufficient_scope' } },
+        },
       },
     });
-    expect(await call('query', { dataset: 'payroll' })).toBe(-32003);
+    const denied = await decisions.decide(alice, {
+      method: 'tools/call',
+      params: { name: 'query', arguments: { dataset: 'payroll' } },
+    });
+    expect(denied).toMatchObject({
+      denial: {
+        error: {
+          code: -32003,
+          data: {
+            code: 'policy_denied',
+            action: 'query.run',
+            decidedBy: ['dataset', 'limit'],
+            hint: expect.stringContaining('other values may be permitted: dataset, limit'),
+          },
+        },
+      },
+    });
+    expect(JSON.stringify(denied)).not.toContain('payroll');
     const scoped = await mcp(['deploy']);
     expect(await scoped.call('deploy')).toBe('runs');
   });
@@ -250,6 +280,13 @@ describe('Other requests', () => {
     ['subscriptions/listen', { notifications: { toolsListChanged: true } }, 'runs'],
     ['subscriptions/listen', { notifications: { resourceSubscriptions: ['file:///open', 'file:///secret'] } }, -32602],
     ['subscriptions/listen', { notifications: { resourceSubscriptions: 'file:///open' } }, -32602],
+    ['subscriptions/listen', { notifications: { resourceSubscription: ['file:///secret'] } }, -32602],
+    ['subscriptions/listen', { notifications: { taskIds: ['t1'] } }, -32602],
+    ['subscriptions/listen', { notifications: { taskIds: 't1' } }, -32602],
+    ['subscriptions/listen', { notifications: { taskIds: [5] } }, -32602],
+    ['subscriptions/listen', { notifications: [] }, -32602],
+    ['subscriptions/listen', { notifications: { taskIds: Array.from({ length: 101 }, () => 't') } }, -32602],
+    ['prompts/get', { name: 'Open' }, -32602],
     ['prompts/get', { name: 'open' }, 'runs'],
     ['prompts/get', { name: 'secret' }, -32602],
     ['completion/complete', { ref: { type: 'ref/prompt', name: 'open' } }, 'runs'],
@@ -305,6 +342,9 @@ describe('Other requests', () => {
       expect(await ask(method, { taskId: 't1' }, bob)).toBe(-32602);
       expect(await ask(method, { taskId: 't2' })).toBe(-32602);
     }
+    const listen = { notifications: { taskIds: ['t1'] } };
+    expect(await ask('subscriptions/listen', listen)).toBe('runs');
+    expect(await ask('subscriptions/listen', listen, bob)).toBe(-32602);
     for (const [caller, ids] of [
       [alice, ['t1']],
       [bob, []],
@@ -318,13 +358,50 @@ describe('Other requests', () => {
     }
   });
 
+  it('the state of a server is good for the same caller and call, and for nothing else [E7]', async () => {
+    const { decisions, alice, bob, audit } = await mcp();
+    const params = { name: 'echo', arguments: { amount: 5 } };
+    const decide = (caller: Caller, more: object, method = 'tools/call') =>
+      decisions.decide(caller, { method, params: { ...params, ...more } });
+    const first = await decide(alice, {});
+    if (!first.ok) throw new Error('refused');
+    const answer = await first.answer({ resultType: 'input_required', requestState: 'payee=7' });
+    const { requestState } = (answer.ok ? answer.result : {}) as { requestState: string };
+    expect(requestState).not.toBe('payee=7');
+    expect(await decide(alice, { requestState })).toMatchObject({ ok: true, requestState: 'payee=7' });
+    expect(await decide(alice, {})).toMatchObject({ ok: true, requestState: undefined });
+    const records = audit.records.length;
+    const foreign = [
+      decide(bob, { requestState }),
+      decide(alice, { requestState, name: 'query' }),
+      decide(alice, { requestState, arguments: { amount: 500 } }),
+      decide(alice, { requestState }, 'prompts/get'),
+      decide(alice, { requestState: 'payee=7' }),
+      decide(alice, { requestState: `${requestState}x` }),
+      decide(alice, { requestState: [requestState] }),
+      decide(alice, { requestState: null }),
+    ];
+    for (const decision of await Promise.all(foreign)) {
+      expect(decision).toMatchObject({ ok: false, denial: { error: { code: -32602 } } });
+    }
+    expect(audit.records.slice(records).every(({ decision }) => decision === 'deny')).toBe(true);
+  });
+
+  it('fields that disagree with the message are refused, and recorded [E1]', async () => {
+    const { decisions, alice, audit } = await mcp();
+    const headers = new Headers({ 'mcp-name': 'wipe' });
+    const decision = await decisions.decide(alice, { method: 'tools/call', params: { name: 'echo' } }, { headers });
+    expect(decision).toMatchObject({ ok: false, denial: { error: { code: -32020 } } });
+    expect(audit.records).toMatchObject([{ decision: 'deny', code: 'request_malformed', call: { name: 'echo' } }]);
+  });
+
   it('an outage of ours is an internal error, and shows no list', async () => {
     const audit = { write: () => Promise.reject(new Error('disk full')) };
     const policy = await cedarFromText({ policies, schema });
     const agents = agentsFromObjects([]);
     const guard = await createGuard({ origin: 'https://mcp.acme.dev', agents, policy, audit, onTrouble: () => {} });
-    const decisions = createMcpDecisions(guard, options);
-    decisions.learn([{ name: 'echo', annotations: { readOnlyHint: true } }]);
+    const decisions = decisionsOf(guard, readRules('test', options));
+    decisions.learn('tools/list', [{ name: 'echo', annotations: { readOnlyHint: true } }]);
     const caller = guard.local({ agent: 'agent-1' });
     for (const params of [{ name: 'echo' }, { name: 'wipe' }, { name: 5 }]) {
       expect(await decisions.decide(caller, { method: 'tools/call', params })).toMatchObject({
@@ -350,15 +427,6 @@ describe('Rules', () => {
     [{ methods: { 'acme/x': {} as never } }, "'action' is missing"],
     [{ methods: { 'acme/x': { action: 'x' } as never } }, "'resource' is missing"],
   ])('%j are wrong', (rules, message) => {
-    expect(() =>
-      createMcpDecisions(
-        {
-          begin: () => {
-            throw new Error('not reached');
-          },
-        },
-        rules,
-      ),
-    ).toThrow(message);
+    expect(() => readRules('test', rules)).toThrow(message);
   });
 });

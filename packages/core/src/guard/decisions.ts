@@ -2,6 +2,7 @@ import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
+import { missingScopes } from '../stages/authorize/authorize.js';
 import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
 import { beginCall, type Call, type CallDescription } from './calls.js';
 import { createDeciders, type DeciderParts } from './deciders.js';
@@ -40,6 +41,11 @@ export interface Decisions {
    * served. Ask while a long answer is being sent; a decision asks by itself. Undefined: it still counts. Not recorded.
    */
   revalidate(caller: Caller): Promise<Refusal | undefined>;
+  /**
+   * The scopes of `requires` that the caller does not hold, however it acts: a decision that requires them would be
+   * refused. Not recorded, so only the decision itself may refuse something.
+   */
+  missingScopes(caller: Caller, requires: string): readonly string[];
   /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
   unmapped(caller: Caller, route: string): Promise<Refusal>;
 }
@@ -68,6 +74,7 @@ export function createDecisions(parts: RecordedDecisionParts): Decisions {
       const request = served.find(caller);
       return request === undefined || request.completed ? refusal('not_authenticated') : await request.revalidate();
     },
+    missingScopes: (caller, requires) => missingScopes(caller, requires, parts.scopeMatch),
     async unmapped(caller, route) {
       const request = served.find(caller);
       if (request === undefined) return refusal('not_authenticated');

@@ -1,19 +1,32 @@
 import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { digestOf } from './arguments.js';
-import { type Denial, denialOf, invalidParams } from './denial.js';
+import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
+import { type Denial, denialOf } from './denial.js';
 import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import { listsIn, type McpList, shortened } from './lists.js';
-import { type McpReading, type Question, readRequest } from './reading.js';
-import { type McpRules, readRules } from './rules.js';
+import { disagreeingField } from './mirrored-fields.js';
+import { calledByName, type McpReading, type Question, readRequest, requiredScope } from './reading.js';
+import {
+  foreignState,
+  foreignTask,
+  headerMismatch,
+  notOffered,
+  type RefusedReading,
+  tooDeep,
+} from './refused-readings.js';
+import { openState, sealState } from './request-state.js';
+import { type McpRules, type ReadRules, readRules } from './rules.js';
+import type { Seal } from './seal.js';
 import { TaskOwners } from './task-owners.js';
-import { ToolGroups } from './tool-groups.js';
 
 /** What was decided about a request. */
 export type McpDecision =
   | { readonly ok: false; readonly denial: Denial }
   | {
       readonly ok: true;
-      /** What the caller gets of a result of the server: lists are filtered. */
+      /** The server's own state, if the request carries one that was sealed for this caller and call. */
+      readonly requestState: string | undefined;
+      /** What the caller gets of a result of the server: lists are filtered, states are sealed. */
       answer(result: unknown): Promise<Answer>;
       /** Records how the request ended. Call it, whatever happens. */
       end(result: CallResult): Promise<void>;
@@ -21,32 +34,57 @@ export type McpDecision =
 
 export type Answer = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly denial: Denial };
 
+/** What is known of a request besides its message. */
+export interface McpSurroundings {
+  /** Lists what the server offers. Without it only what was learnt can be called by name. */
+  readonly list?: ListItems;
+  /** The fields of HTTP, to be compared with the message. */
+  readonly headers?: Headers;
+  /** Whether it is of revision 2026-07-28, whose answers may be cached. Default: what its `_meta` says. */
+  readonly isModern?: boolean;
+}
+
 /** Decides about requests of MCP, for a hook in a server and for a proxy alike. None of its methods rejects. */
 export interface McpDecisions {
-  /** Learns the annotations of tools, as a server lists them: they say in which group a tool is. Lists are learnt anyway. */
-  learn(tools: readonly unknown[]): void;
+  /** Learns names, and the annotations of tools, as a server lists them. Lists that are filtered are learnt anyway. */
+  learn(list: NamedList, items: readonly unknown[]): void;
   /** Decides about one request of a caller, before the server sees it. */
-  decide(caller: Caller, request: JsonRpcRequest): Promise<McpDecision>;
+  decide(caller: Caller, request: JsonRpcRequest, surroundings?: McpSurroundings): Promise<McpDecision>;
   /** Filters whatever lists and tasks a result holds: for answers whose request is not known, such as those of a resumed stream. */
   filterUnasked(caller: Caller, result: unknown): Promise<Answer>;
+  /** Whether any rule requires a scope. */
+  readonly requiresScopes: boolean;
+  /** Whether the caller lacks a scope that the rule for the request requires, so that it will be refused. */
+  lacksScope(caller: Caller, request: JsonRpcRequest): boolean;
+  /** The field of HTTP that repeats something else than what the message says. */
+  disagreeingField(
+    headers: Headers,
+    message: { readonly method?: string; readonly params?: unknown },
+  ): string | undefined;
 }
+
+type GuardPart = Pick<Guard, 'begin' | 'missingScopes'>;
 
 /**
  * Creates the decisions of one server.
  *
  * @throws ConfigError when a rule is wrong.
  */
-export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules = {}): McpDecisions {
-  const rules = readRules('guardTools', given);
-  const groups = new ToolGroups(rules);
+export function createMcpDecisions(guard: GuardPart, rules: McpRules = {}): McpDecisions {
+  return decisionsOf(guard, readRules('createMcpDecisions', rules));
+}
+
+/** `seal`: for states of the server that clients keep. Default: they pass as they are. */
+export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): McpDecisions {
+  const catalogue = new Catalogue(rules);
   const owners = new TaskOwners();
 
   async function filterList(call: Call, list: McpList, result: unknown, isModern: boolean): Promise<Answer> {
     const items = memberOf(result, list.member);
     if (!isJsonObject(result) || !Array.isArray(items)) return { ok: true, result };
-    if (list.member === 'tools') groups.learn(items);
+    if (list.learnt !== undefined) catalogue.learn(list.learnt, items);
     const known = items.flatMap((item: unknown) => {
-      const resource = list.resourceOf(item, groups);
+      const resource = list.resourceOf(item, catalogue);
       return resource === undefined ? [] : [{ ...resource, item }];
     });
     const filtered = await call.filter(list.action, known);
@@ -64,42 +102,74 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
     return answer;
   }
 
-  async function decideCall(caller: Caller, call: Call, reading: McpReading, isModern: boolean): Promise<McpDecision> {
-    const end = (result: CallResult) => call.end(result);
-    const answer = (result: unknown) => filterAnswer(caller, call, result, isModern);
-    switch (reading.kind) {
-      case 'open':
-        return { ok: true, answer, end };
-      case 'refuse': {
-        const refused = await call.refuse(reading.code, reading.detail);
-        return await refuseWith(call, refused.code === reading.code ? reading.denial : denialOf(refused));
-      }
-      case 'list':
-      case 'tasks':
-        return { ok: true, answer, end };
-      case 'task': {
-        if (owners.owns(caller, reading.taskId)) return { ok: true, answer, end };
-        await call.refuse('policy_denied', 'a task of another caller, or of none');
-        return await refuseWith(call, invalidParams('Task not found'));
-      }
-      case 'ask': {
-        const denial = await askAll(call, reading.questions);
-        if (denial !== undefined) return await refuseWith(call, denial);
-        return { ok: true, answer: (result) => (owners.note(caller, result), answer(result)), end };
-      }
-    }
-  }
-
   function ownTasks(caller: Caller, result: unknown): unknown {
     const tasks = memberOf(result, 'tasks');
     if (!isJsonObject(result) || !Array.isArray(tasks)) return result;
     return { ...result, tasks: tasks.filter((task) => owners.owns(caller, memberOf(task, 'taskId'))) };
   }
 
+  /** Why a request is refused without asking policy. */
+  async function refusedBefore(reading: McpReading, asked: AskedRequest): Promise<RefusedReading | undefined> {
+    const { request, list, headers } = asked;
+    if (reading.kind === 'refuse') return reading;
+    if (asked.isTooDeep) return tooDeep;
+    const field = headers && disagreeingField(headers, request, catalogue.fieldsOf(memberOf(request.params, 'name')));
+    if (field !== undefined) return headerMismatch(field);
+    const called = calledByName(request, rules);
+    if (called === undefined) return undefined;
+    const offer = await catalogue.offers(called.list, called.name, list ?? listsNothing);
+    return offer === 'offered' ? undefined : notOffered(called, offer);
+  }
+
+  async function decideCall(
+    caller: Caller,
+    call: Call,
+    reading: McpReading,
+    asked: AskedRequest,
+  ): Promise<McpDecision> {
+    const { request, isModern } = asked;
+    const refused = await refusedBefore(reading, asked);
+    if (refused !== undefined) return await refuseUnasked(call, refused);
+    const opened = seal === undefined ? noState : openState(request, seal, caller);
+    if (!opened.ok) return await refuseUnasked(call, foreignState);
+    if (reading.kind === 'ask') {
+      const { questions, taskIds = [] } = reading;
+      if (!taskIds.every((taskId) => owners.owns(caller, taskId))) return await refuseUnasked(call, foreignTask);
+      const denial = await askAll(caller, call, questions);
+      if (denial !== undefined) return await refuseWith(call, denial);
+    }
+    return {
+      ok: true,
+      requestState: opened.state,
+      async answer(result) {
+        if (reading.kind === 'ask') owners.note(caller, result);
+        const answer = await filterAnswer(caller, call, result, isModern);
+        if (!answer.ok || seal === undefined) return answer;
+        return { ok: true, result: sealState(answer.result, request, seal, caller) };
+      },
+      end: (result) => call.end(result),
+    };
+  }
+
+  async function askAll(caller: Caller, call: Call, questions: readonly Question[]): Promise<Denial | undefined> {
+    for (const { permission, visible, hidden, onDeny, decidedBy } of questions) {
+      const authorization = await call.authorize(permission);
+      if (authorization.ok) continue;
+      const { refusal } = authorization;
+      // Our own outage says nothing about what exists, and a missing scope is told to those who may know of it.
+      const conceals = refusal.status === 403 && hidden !== undefined && visible !== undefined;
+      if (conceals && !(await call.wouldPermit(visible))) return hidden;
+      const { action } = permission;
+      const missing = refusal.requiredScope === undefined ? [] : guard.missingScopes(caller, refusal.requiredScope);
+      return denialOf(refusal, { action, missing, ...(decidedBy && { decidedBy }), ...(onDeny && { onDeny }) });
+    }
+    return undefined;
+  }
+
   return {
-    learn: (tools) => groups.learn(tools),
-    async decide(caller, request) {
-      const reading = readRequest(request, rules, groups);
+    learn: (list, items) => catalogue.learn(list, items),
+    async decide(caller, request, surroundings = noSurroundings) {
+      const reading = readRequest(request, rules, catalogue);
       const given = reading.kind === 'ask' ? reading.given : undefined;
       const argumentsDigest = given && digestOf(given);
       const name = 'name' in reading ? reading.name : undefined;
@@ -110,11 +180,9 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
         ...(argumentsDigest !== undefined && { argumentsDigest }),
         ...(traceparent !== undefined && { traceparent }),
       });
-      if (given !== undefined && argumentsDigest === undefined) {
-        const denial = invalidParams('the arguments are nested too deep');
-        return await decideCall(caller, call, tooDeep(denial), false);
-      }
-      return await decideCall(caller, call, reading, isModernRequest(request));
+      const isTooDeep = given !== undefined && argumentsDigest === undefined;
+      const { isModern = isModernRequest(request) } = surroundings;
+      return await decideCall(caller, call, reading, { ...surroundings, request, isTooDeep, isModern });
     },
     async filterUnasked(caller, result) {
       if (listsIn(result).length === 0) return { ok: true, result: ownTasks(caller, result) };
@@ -123,29 +191,34 @@ export function createMcpDecisions(guard: Pick<Guard, 'begin'>, given: McpRules 
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
       return answer;
     },
+    requiresScopes: [...(rules.tools?.values() ?? []), ...rules.methods.values()].some(({ requires }) => requires),
+    lacksScope(caller, request) {
+      const required = requiredScope(request, rules);
+      return required !== undefined && guard.missingScopes(caller, required).length > 0;
+    },
+    disagreeingField: (headers, message) =>
+      disagreeingField(headers, message, catalogue.fieldsOf(memberOf(message.params, 'name'))),
   };
 }
 
-async function askAll(call: Call, questions: readonly Question[]): Promise<Denial | undefined> {
-  for (const { permission, visible, hidden, onDeny } of questions) {
-    const authorization = await call.authorize(permission);
-    if (authorization.ok) continue;
-    const { refusal } = authorization;
-    // Our own outage says nothing about what exists, and a missing scope is told to those who may know of it.
-    const conceals = refusal.status === 403 && hidden !== undefined && visible !== undefined;
-    if (conceals && !(await call.wouldPermit(visible))) return hidden;
-    return denialOf(refusal, onDeny);
-  }
-  return undefined;
+interface AskedRequest extends McpSurroundings {
+  readonly request: JsonRpcRequest;
+  readonly isTooDeep: boolean;
+  readonly isModern: boolean;
+}
+
+const noSurroundings: McpSurroundings = {};
+const noState = { ok: true, state: undefined } as const;
+const listsNothing: ListItems = async () => [];
+
+async function refuseUnasked(call: Call, { code, detail, denial }: RefusedReading): Promise<McpDecision> {
+  const refused = await call.refuse(code, detail);
+  return await refuseWith(call, refused.code === code ? denial : denialOf(refused));
 }
 
 async function refuseWith(call: Call, denial: Denial): Promise<McpDecision> {
   await call.end({ result: 'not_started' });
   return { ok: false, denial };
-}
-
-function tooDeep(denial: Denial): McpReading {
-  return { kind: 'refuse', code: 'request_malformed', detail: denial.error.message, denial };
 }
 
 /** From the revision 2026-07-28 on each request says its version, and answers may be cached. */

@@ -10,13 +10,30 @@ export interface Denial {
   readonly missingScope?: string;
 }
 
-/** The answer to a refusal of the guard. `data` says what was missing, so that a model or its host can act on it. */
-export function denialOf(refused: Refusal, onDeny: 'error' | 'result' = 'error'): Denial {
+/** What was asked, for the words of a denial. */
+export interface DeniedRequest {
+  readonly action?: string;
+  /** The arguments that policy saw. */
+  readonly decidedBy?: readonly string[];
+  /** Those of the required scopes that the caller does not hold. */
+  readonly missing?: readonly string[];
+  readonly onDeny?: 'error' | 'result';
+}
+
+/**
+ * The answer to a refusal of the guard. `data` says what was missing and what may be asked for, so that a model or its
+ * host can act on it.
+ */
+export function denialOf(refused: Refusal, asked: DeniedRequest = {}): Denial {
   const { code, title, requiredScope, explanation } = refused;
+  const { action, decidedBy = [], missing = [], onDeny } = asked;
   const data = {
     code,
     title,
-    ...(requiredScope !== undefined && { scope: requiredScope }),
+    ...(requiredScope !== undefined && { scope: requiredScope, missing }),
+    ...(refused.status === 403 && action !== undefined && { action }),
+    ...(refused.status === 403 && decidedBy.length > 0 && { decidedBy }),
+    hint: hintFor(refused, asked),
     ...(explanation !== undefined && { explanation }),
   };
   const error = { code: errorCodeOf(refused), message: title, data };
@@ -25,6 +42,16 @@ export function denialOf(refused: Refusal, onDeny: 'error' | 'result' = 'error')
     ...(onDeny === 'result' && refused.status === 403 && { result: errorResult(title, data) }),
     ...(requiredScope !== undefined && { missingScope: requiredScope }),
   };
+}
+
+function hintFor({ code, status }: Refusal, { action, decidedBy = [], missing = [] }: DeniedRequest): string {
+  if (code === 'insufficient_scope') return `Ask your user or issuer for the scope: ${missing.join(' ')}`;
+  if (status === 403 && decidedBy.length > 0) {
+    return `Policy decides by these arguments, so other values may be permitted: ${decidedBy.join(', ')}`;
+  }
+  if (status === 403) return `Do not repeat the call. Whoever runs this server may permit: ${action ?? 'the request'}`;
+  if (status === 401) return 'Authenticate again, with a new token or delegation.';
+  return status >= 500 ? 'Nothing ran. Try again later.' : 'Correct the request.';
 }
 
 /** The answer of a server that has no such thing. Hidden and absent must look alike. */
@@ -42,10 +69,9 @@ function errorCodeOf({ status }: Refusal): number {
   return status >= 500 ? errorCodes.internal : errorCodes.invalidParams;
 }
 
-function errorResult(title: string, data: JsonObject): JsonObject {
-  const scope = typeof data['scope'] === 'string' ? ` Needed: ${data['scope']}` : '';
+function errorResult(title: string, data: JsonObject & { readonly hint: string }): JsonObject {
   return {
-    content: [{ type: 'text', text: `Not permitted: ${title}${scope}` }],
+    content: [{ type: 'text', text: `Not permitted: ${title} ${data.hint}` }],
     isError: true,
     _meta: { 'countersign/refusal': data },
   };

@@ -1,23 +1,30 @@
 import type { Resource } from '@countersign/core';
 import { isJsonObject, type JsonObject, memberOf } from './json-rpc.js';
-import type { ToolGroups } from './tool-groups.js';
+import type { Catalogue, NamedList } from './catalogue.js';
 import { normalUri } from './uri.js';
 
 /** A list of MCP: which member of its result has the items, and how policy knows each of them. */
 export interface McpList {
   readonly member: 'tools' | 'prompts' | 'resources' | 'resourceTemplates';
   readonly action: string;
+  /** If its items are called by name. */
+  readonly learnt?: NamedList;
   /** Undefined: not even its name can be read, so nobody sees it. */
-  readonly resourceOf: (item: unknown, groups: ToolGroups) => Resource | undefined;
+  readonly resourceOf: (item: unknown, catalogue: Catalogue) => Resource | undefined;
 }
 
 export const listActions = { tool: 'tool.list', prompt: 'prompt.list', resource: 'resource.list' } as const;
 
 export const lists: ReadonlyMap<string, McpList> = new Map<string, McpList>([
-  ['tools/list', { member: 'tools', action: listActions.tool, resourceOf: toolOf }],
+  ['tools/list', { member: 'tools', action: listActions.tool, learnt: 'tools/list', resourceOf: toolOf }],
   [
     'prompts/list',
-    { member: 'prompts', action: listActions.prompt, resourceOf: (item) => named('Prompt', memberOf(item, 'name')) },
+    {
+      member: 'prompts',
+      action: listActions.prompt,
+      learnt: 'prompts/list',
+      resourceOf: (item) => named('Prompt', memberOf(item, 'name')),
+    },
   ],
   [
     'resources/list',
@@ -37,9 +44,9 @@ export const lists: ReadonlyMap<string, McpList> = new Map<string, McpList>([
   ],
 ]);
 
-function toolOf(item: unknown, groups: ToolGroups): Resource | undefined {
+function toolOf(item: unknown, catalogue: Catalogue): Resource | undefined {
   const name = memberOf(item, 'name');
-  return typeof name === 'string' && groups.ruleOf(name) !== undefined ? groups.toolResource(name) : undefined;
+  return typeof name === 'string' && catalogue.ruleOf(name) !== undefined ? catalogue.toolResource(name) : undefined;
 }
 
 function named(type: string, id: unknown): Resource | undefined {

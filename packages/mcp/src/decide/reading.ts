@@ -1,10 +1,12 @@
-import type { Permission, RefusalCode, Resource } from '@countersign/core';
+import type { Permission, Resource } from '@countersign/core';
 import { pickArguments } from './arguments.js';
-import { type Denial, invalidParams, notFound } from './denial.js';
+import { type Denial, notFound } from './denial.js';
 import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
+import type { Catalogue } from './catalogue.js';
 import { listActions, lists, type McpList } from './lists.js';
+import { type CalledName, malformed, type RefusedReading } from './refused-readings.js';
 import type { ReadRules } from './rules.js';
-import { callResource, type ToolGroups } from './tool-groups.js';
+import { callResource } from './tool-groups.js';
 import { normalUri } from './uri.js';
 
 /** One thing that policy is asked about. */
@@ -14,6 +16,8 @@ export interface Question {
   readonly visible?: Permission;
   readonly hidden?: Denial;
   readonly onDeny?: 'error' | 'result';
+  /** The arguments that policy sees. */
+  readonly decidedBy?: readonly string[];
 }
 
 /** What a request asks for. */
@@ -27,16 +31,11 @@ export type McpReading =
       readonly name?: string;
       readonly given?: JsonObject;
       readonly questions: readonly Question[];
+      /** Tasks that must be the caller's. */
+      readonly taskIds?: readonly string[];
     }
   | { readonly kind: 'tasks' }
-  | { readonly kind: 'task'; readonly taskId: string }
-  | {
-      readonly kind: 'refuse';
-      readonly name?: string;
-      readonly code: RefusalCode;
-      readonly detail: string;
-      readonly denial: Denial;
-    };
+  | RefusedReading;
 
 const openMethods: ReadonlySet<string> = new Set(['initialize', 'ping', 'server/discover', 'logging/setLevel']);
 const ownedTaskMethods: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update']);
@@ -46,7 +45,7 @@ const longestName = 1024;
 const mostSubscriptions = 100;
 
 /** Reads a request. What cannot be read is refused: nothing that is not understood reaches the server. */
-export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules, groups: ToolGroups): McpReading {
+export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules, catalogue: Catalogue): McpReading {
   if (params !== undefined && !isJsonObject(params)) return malformed('params must be an object');
   if (openMethods.has(method)) return { kind: 'open' };
   const list = lists.get(method);
@@ -55,7 +54,7 @@ export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules
   if (ownedTaskMethods.has(method)) return readTask(params);
   switch (method) {
     case 'tools/call':
-      return readToolCall(params, groups);
+      return readToolCall(params, catalogue);
     case 'prompts/get':
       return readPrompt(memberOf(params, 'name'));
     case 'resources/read':
@@ -63,7 +62,7 @@ export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules
     case 'resources/unsubscribe':
       return readResources([memberOf(params, 'uri')]);
     case 'subscriptions/listen':
-      return readSubscriptions(memberOf(memberOf(params, 'notifications'), 'resourceSubscriptions'));
+      return readSubscriptions(memberOf(params, 'notifications') ?? {});
     case 'completion/complete':
       return readCompletion(memberOf(params, 'ref'));
     default:
@@ -71,32 +70,51 @@ export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules
   }
 }
 
-function readToolCall(params: unknown, groups: ToolGroups): McpReading {
+/** What the request calls by a name that the server must offer. Declared tools are known without asking. */
+export function calledByName({ method, params }: JsonRpcRequest, rules: ReadRules): CalledName | undefined {
+  const ref = memberOf(params, 'ref');
+  const isCompletion = method === 'completion/complete' && memberOf(ref, 'type') === 'ref/prompt';
+  const name = memberOf(isCompletion ? ref : params, 'name');
+  if (!isName(name)) return undefined;
+  if (isCompletion || method === 'prompts/get') return { list: 'prompts/list', name };
+  return method === 'tools/call' && rules.tools === undefined ? { list: 'tools/list', name } : undefined;
+}
+
+/** The scope that the rule of the tool or method requires. */
+export function requiredScope({ method, params }: JsonRpcRequest, rules: ReadRules): string | undefined {
+  if (method !== 'tools/call') return rules.methods.get(method)?.requires;
+  const name = memberOf(params, 'name');
+  return typeof name === 'string' ? rules.tools?.get(name)?.requires : undefined;
+}
+
+function readToolCall(params: unknown, catalogue: Catalogue): McpReading {
   const name = memberOf(params, 'name');
   const sent = memberOf(params, 'arguments') ?? {};
   if (!isName(name)) return malformed('name must be the name of a tool');
   if (!isJsonObject(sent)) return malformed('arguments must be an object');
-  return readNamedToolCall(name, sent, groups);
+  return readNamedToolCall(name, sent, catalogue);
 }
 
-function readNamedToolCall(name: string, given: JsonObject, groups: ToolGroups): McpReading {
-  const rule = groups.ruleOf(name);
+function readNamedToolCall(name: string, given: JsonObject, catalogue: Catalogue): McpReading {
+  const rule = catalogue.ruleOf(name);
   const hidden = notFound('Tool', name);
   if (rule === undefined)
     return { kind: 'refuse', name, code: 'policy_denied', detail: 'an undeclared tool', denial: hidden };
   const { action = 'tool.call', resource, call, requires, onDeny } = rule;
-  const tool = groups.toolResource(name);
+  // Once policy is asked: what the server says of its tools may be learnt meanwhile.
+  const tool = () => catalogue.toolResource(name);
   function asked(): Resource | undefined {
     if (resource !== undefined) return resource(structuredClone(given));
-    if (call === undefined) return tool;
+    if (call === undefined) return tool();
     const attributes = pickArguments(given, call.arguments);
-    return attributes && callResource(tool, call.type, attributes);
+    return attributes && callResource(tool(), call.type, attributes);
   }
   const question: Question = {
     permission: { action, resource: asked, ...(requires !== undefined && { requires }) },
     visible: { action: listActions.tool, resource: tool },
     hidden,
     ...(onDeny && { onDeny }),
+    ...(call && { decidedBy: call.arguments }),
   };
   return { kind: 'ask', name, given, questions: [question] };
 }
@@ -124,12 +142,25 @@ function resourceQuestion(resource: Resource): Question {
   };
 }
 
-/** A stream of notifications tells that a resource changed: who may not read it may not know. */
-function readSubscriptions(uris: unknown = []): McpReading {
-  if (!Array.isArray(uris) || uris.length > mostSubscriptions) {
-    return malformed(`resourceSubscriptions must be a list of at most ${mostSubscriptions} URIs`);
+const streamMembers: readonly string[] = [
+  'toolsListChanged',
+  'promptsListChanged',
+  'resourcesListChanged',
+  'resourceSubscriptions',
+  'taskIds',
+];
+
+/** A stream of notifications tells what happens to a resource or a task: who may not read it may not know. */
+function readSubscriptions(notifications: unknown): McpReading {
+  if (!isJsonObject(notifications) || Object.keys(notifications).some((name) => !streamMembers.includes(name))) {
+    return malformed(`notifications may hold only ${streamMembers.join(', ')}`);
   }
-  return readResources(uris);
+  const { resourceSubscriptions: uris = [], taskIds = [] } = notifications;
+  const isShort = [uris, taskIds].every((list) => Array.isArray(list) && list.length <= mostSubscriptions);
+  if (!isShort) return malformed(`resourceSubscriptions and taskIds hold at most ${mostSubscriptions} each`);
+  if (!(taskIds as unknown[]).every(isName)) return malformed('taskIds must be ids of tasks');
+  const reading = readResources(uris as unknown[]);
+  return reading.kind === 'ask' ? { ...reading, taskIds: taskIds as string[] } : reading;
 }
 
 /** Completions of a template are about the template: which resource would be read is not known yet. */
@@ -143,7 +174,9 @@ function readCompletion(ref: unknown): McpReading {
 
 function readTask(params: unknown): McpReading {
   const taskId = memberOf(params, 'taskId');
-  return isName(taskId) ? { kind: 'task', taskId } : malformed('taskId must be the id of a task');
+  return isName(taskId)
+    ? { kind: 'ask', questions: [], taskIds: [taskId] }
+    : malformed('taskId must be the id of a task');
 }
 
 function readMethod(method: string, params: JsonObject, rules: ReadRules): McpReading {
@@ -160,8 +193,4 @@ function readMethod(method: string, params: JsonObject, rules: ReadRules): McpRe
 
 function isName(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= longestName;
-}
-
-function malformed(message: string): McpReading {
-  return { kind: 'refuse', code: 'request_malformed', detail: message, denial: invalidParams(message) };
 }

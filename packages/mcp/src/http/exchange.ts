@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller, Guard } from '@countersign/core';
 import type { McpDecisions } from '../decide/decisions.js';
-import type { JsonRpcError } from '../decide/json-rpc.js';
+import { errorCodes, type JsonRpcError } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
 import type { RequestId } from '../wire/message.js';
-import type { Seal } from './seal.js';
+import type { Seal } from '../decide/seal.js';
 import type { Upstream } from './upstream.js';
 
 /** What all requests of one guarded server share. */
@@ -36,6 +36,11 @@ export function answerError(
   answerJson({ response }, status, { jsonrpc: '2.0', id, error }, headers);
 }
 
+/** The client then opens a new session. */
+export function answerNoSession(exchange: Pick<Exchange, 'response'>): void {
+  answerError(exchange, 404, { code: errorCodes.noSession, message: 'Session not found' });
+}
+
 export function answerJson(
   { response }: Pick<Exchange, 'response'>,
   status: number,
@@ -45,4 +50,8 @@ export function answerJson(
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers });
   response.end(JSON.stringify(message));
+}
+
+export function answerBadGateway(exchange: Pick<Exchange, 'response'>, id: RequestId | null = null): void {
+  answerError(exchange, 502, { code: errorCodes.internal, message: 'The MCP server gave no answer' }, { id });
 }

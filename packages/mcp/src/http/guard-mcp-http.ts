@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { checkOptionNames, ConfigError, type Guard } from '@countersign/core';
 import { admissionOf, admitEveryAgent, markHandler, sendRefusal } from '@countersign/core/adapter';
-import { createMcpDecisions, type McpDecisions } from '../decide/decisions.js';
+import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import type { HttpParts } from './exchange.js';
-import { createSeal } from './seal.js';
+import { createSeal, readSealKey } from '../decide/seal.js';
 import { serve } from './serve.js';
 import { type FetchHandler, upstreamOf } from './upstream.js';
 
@@ -47,12 +47,10 @@ export function guardMcpHttp(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   checkOptionNames('guardMcpHttp', options, optionNames);
   const parts = readParts(server, options);
-  const { tools, methods } = options;
-  const rules = { ...(tools && { tools }), ...(methods && { methods }) };
   const known = new WeakMap<Guard, McpDecisions>();
 
-  function decisionsOf(guard: Guard): McpDecisions {
-    const decisions = known.get(guard) ?? createMcpDecisions(guard, rules);
+  function decisionsFor(guard: Guard): McpDecisions {
+    const decisions = known.get(guard) ?? decisionsOf(guard, parts.rules, parts.seal);
     known.set(guard, decisions);
     return decisions;
   }
@@ -64,7 +62,7 @@ export function guardMcpHttp(
     if (admission === undefined) return;
     const { guard, caller, refuse, refuseUnmarked } = admission;
     if (caller === undefined) refuse(await refuseUnmarked());
-    else await serve({ request, response, guard, caller, decisions: decisionsOf(guard) }, parts);
+    else await serve({ request, response, guard, caller, decisions: decisionsFor(guard) }, parts);
   }
 
   return markHandler(guardMcp, { role: 'permit' });
@@ -72,9 +70,6 @@ export function guardMcpHttp(
 
 function readParts(server: string | URL | FetchHandler, options: McpHttpOptions): HttpParts {
   const { headers = {}, sealKey, maxMessageBytes = 4 * 1024 * 1024 } = options;
-  if (sealKey !== undefined && !(sealKey instanceof Uint8Array && sealKey.length >= 32)) {
-    throw new ConfigError("guardMcpHttp: 'sealKey' must be at least 32 random bytes.");
-  }
   if (!Number.isSafeInteger(maxMessageBytes) || maxMessageBytes < 1024) {
     throw new ConfigError("guardMcpHttp: 'maxMessageBytes' must be a whole number, at least 1024.");
   }
@@ -82,7 +77,7 @@ function readParts(server: string | URL | FetchHandler, options: McpHttpOptions)
   return {
     upstream: upstreamOf(server),
     rules,
-    seal: createSeal(sealKey),
+    seal: createSeal(readSealKey('guardMcpHttp', sealKey)),
     ownHeaders: readHeaders(headers),
     maxMessageBytes,
   };

@@ -1,12 +1,10 @@
 import { readBounded } from '@countersign/common';
 import { pipeline } from 'node:stream/promises';
-import type { RequestId } from '../wire/message.js';
 import { createAnswerFilter, type MapMessage, type PendingRequest } from '../wire/answer-filter.js';
 import { filterEvents } from './event-stream.js';
-import { errorCodes } from '../decide/json-rpc.js';
-import { answerError, type Exchange, type HttpParts } from './exchange.js';
+import { answerBadGateway, type Exchange, type HttpParts } from './exchange.js';
+import { revalidateMilliseconds } from '../server/lapse.js';
 import { fieldsForClient } from './fields.js';
-import { sealState } from './request-state.js';
 import type { UpstreamAnswer } from './upstream.js';
 
 /** What goes to the server. */
@@ -26,9 +24,6 @@ interface Relayed {
 /** Most bytes of an answer that is not a stream. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-/** How often it is checked whether the caller of a silent stream still counts. */
-const revalidateMilliseconds = 5000;
-
 /** The caller does not count any more. */
 class CallerEnded extends Error {}
 
@@ -47,7 +42,6 @@ export async function relay(
     caller,
     decisions,
     pendingOf: (id) => (id === pending?.message.id ? pending : undefined),
-    finish: (result, message) => sealState(result, message, { seal, caller }),
   });
   try {
     for (const [name, value] of ownHeaders) headers.set(name, value);
@@ -118,8 +112,4 @@ async function filtered(bytes: Buffer, type: string, map: MapMessage): Promise<s
   const message: unknown = JSON.parse(bytes.toString());
   const mapped = await map(message);
   return mapped === message ? bytes : JSON.stringify(mapped ?? null);
-}
-
-function answerBadGateway(exchange: Exchange, id: RequestId | null = null): void {
-  answerError(exchange, 502, { code: errorCodes.internal, message: 'The MCP server gave no answer' }, { id });
 }

@@ -1,14 +1,23 @@
 import { refusal } from '@countersign/core';
+import type { NamedList } from '../decide/catalogue.js';
+import type { McpDecisions } from '../decide/decisions.js';
 import type { Denial } from '../decide/denial.js';
 import { errorCodes, type JsonRpcError } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
-import { answerError, answerJson, type Exchange, type HttpParts } from './exchange.js';
+import {
+  answerBadGateway,
+  answerError,
+  answerJson,
+  answerNoSession,
+  type Exchange,
+  type HttpParts,
+} from './exchange.js';
 import { ambiguity } from '../wire/ambiguity.js';
 import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
-import { disagreeingField } from './mirrored-fields.js';
+import { listItems } from './list-items.js';
 import { readBody } from './read-body.js';
 import { relay } from './relay.js';
-import { openState } from './request-state.js';
+import { replaceState } from './request-state.js';
 
 /** Decides about the message in the body, and passes its very bytes on if it may run. */
 export async function servePost(exchange: Exchange, headers: Headers, parts: HttpParts): Promise<void> {
@@ -29,7 +38,7 @@ export async function servePost(exchange: Exchange, headers: Headers, parts: Htt
     return;
   }
   const { message } = reading;
-  const problem = problemOf(message, headers, parts.rules);
+  const problem = problemOf(message, headers, exchange.decisions, parts.rules);
   const forwarded = { method: 'POST', headers, body: body.bytes };
   if (problem !== undefined) {
     answerError(exchange, 400, problem, { id: message.kind === 'request' ? message.id : null });
@@ -66,11 +75,16 @@ function answerUnread(
   }
 }
 
-function problemOf(message: ClientMessage, headers: Headers, rules: ReadRules): JsonRpcError | undefined {
+function problemOf(
+  message: ClientMessage,
+  headers: Headers,
+  decisions: McpDecisions,
+  rules: ReadRules,
+): JsonRpcError | undefined {
   if (needsSession(message) && !headers.has('mcp-session-id')) {
     return { code: errorCodes.invalidRequest, message: 'Invalid request: this message belongs to a session' };
   }
-  const field = message.kind === 'request' ? disagreeingField(headers, message) : undefined;
+  const field = decisions.disagreeingField(headers, message.kind === 'response' ? {} : message);
   if (field !== undefined) {
     return { code: errorCodes.headerMismatch, message: `The field ${field} and the body disagree` };
   }
@@ -93,14 +107,39 @@ async function serveRequest(
 ): Promise<void> {
   const { caller, decisions } = exchange;
   const { id, method, params } = message;
-  const opened = openState(body, message, { seal: parts.seal, caller });
-  if (opened === undefined) {
-    answerError(exchange, 200, { code: errorCodes.invalidParams, message: 'Invalid or expired requestState' }, { id });
+  // Whether the server answered when it was asked for what it offers.
+  let listing: 'answered' | 'no_session' | 'failed' = 'answered';
+  async function list(listed: NamedList): Promise<readonly unknown[] | undefined> {
+    listing = 'failed';
+    const items = await listItems(listed, message, headers, parts);
+    if (items === 'no_session') listing = items;
+    else if (items !== undefined) listing = 'answered';
+    return items === 'no_session' ? undefined : items;
+  }
+  const decision = await decisions.decide(caller, { method, params }, { list });
+  if (!decision.ok) {
+    answerRefused(exchange, id, decision.denial, listing);
     return;
   }
-  const decision = await decisions.decide(caller, { method, params });
-  if (decision.ok) await relay(exchange, { method: 'POST', headers, body: opened }, parts, { message, decision });
-  else answerDenial(exchange, id, decision.denial);
+  const { requestState } = decision;
+  const opened = requestState === undefined ? body : replaceState(body, String(params['requestState']), requestState);
+  if (opened !== undefined) {
+    await relay(exchange, { method: 'POST', headers, body: opened }, parts, { message, decision });
+    return;
+  }
+  await decision.end({ result: 'not_started' });
+  answerError(exchange, 200, { code: errorCodes.invalidParams, message: 'Invalid or expired requestState' }, { id });
+}
+
+function answerRefused(
+  exchange: Exchange,
+  id: RequestId,
+  denial: Denial,
+  listing: 'answered' | 'no_session' | 'failed',
+): void {
+  if (listing === 'answered') answerDenial(exchange, id, denial);
+  else if (listing === 'no_session') answerNoSession(exchange);
+  else answerBadGateway(exchange, id);
 }
 
 function answerDenial(exchange: Exchange, id: RequestId, { error, result, missingScope }: Denial): void {

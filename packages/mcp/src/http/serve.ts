@@ -1,5 +1,5 @@
 import { errorCodes } from '../decide/json-rpc.js';
-import { answerError, type Exchange, type HttpParts } from './exchange.js';
+import { answerError, answerNoSession, type Exchange, type HttpParts } from './exchange.js';
 import { fieldsForServer } from './fields.js';
 import { relay } from './relay.js';
 import { servePost } from './serve-post.js';
@@ -18,7 +18,7 @@ export async function serve(exchange: Exchange, parts: HttpParts): Promise<void>
   if (sealed !== null) {
     const session = parts.seal.unseal(sealed, 'session', caller);
     if (session === undefined) {
-      answerError(exchange, 404, { code: errorCodes.noSession, message: 'Session not found' });
+      answerNoSession(exchange);
       return;
     }
     headers.set('mcp-session-id', session);

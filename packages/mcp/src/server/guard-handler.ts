@@ -1,7 +1,9 @@
 import { type Caller, ConfigError, type Guard } from '@countersign/core';
 import { memberOf } from '../decide/json-rpc.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
+import { refuseEarly } from './early-refusal.js';
 import { callerOf, callerOfInfo } from './identity.js';
+import { endingWithCaller } from './lapse.js';
 import { withDecidedStream } from './streams.js';
 
 /** What `createMcpHandler` of SDK version 2 makes, as far as it is used here. */
@@ -30,14 +32,18 @@ export function guardHandler<Handler extends object>(
   options?: GuardToolsOptions,
 ): Handler {
   if (!isFetchHandler(handler)) throw new ConfigError('guardHandler: this is no handler of createMcpHandler.');
-  const decisions = decisionsFor(guard, options);
+  const decisions = decisionsFor('guardHandler', guard, options);
   const { fetch } = handler;
 
-  async function refusalFor(message: unknown, caller: Caller | undefined): Promise<Response | undefined> {
+  async function refusalFor(
+    message: unknown,
+    caller: Caller | undefined,
+    headers: Headers,
+  ): Promise<Response | undefined> {
     const params = memberOf(message, 'params');
     const id = memberOf(message, 'id');
     if (caller === undefined) return errorResponse(401, id, { code: -32001, message: 'Unauthorized' });
-    const decision = await decisions.decide(caller, { method, params });
+    const decision = await decisions.decide(caller, { method, params }, { headers });
     if (!decision.ok) return errorResponse(200, id, decision.denial.error);
     // The stream itself ends with the response, which has an outcome of its own.
     await decision.end({ result: 'finished' });
@@ -45,16 +51,20 @@ export function guardHandler<Handler extends object>(
   }
 
   handler.fetch = async (request, given) => {
+    const caller = callerOfInfo(given?.authInfo) ?? callerOf();
     const message = await messageOf(request, given);
     let isDecided = false;
     for (const one of Array.isArray(message) ? message : [message]) {
       if (memberOf(one, 'method') !== method) continue;
-      const refused = await refusalFor(one, callerOfInfo(given?.authInfo) ?? callerOf());
+      const refused = await refusalFor(one, caller, request.headers);
       if (refused !== undefined) return refused;
       isDecided = true;
     }
+    const early = caller && (await refuseEarly(message, caller, { guard, decisions }));
+    if (early !== undefined) return new Response(early.body, early);
     const serve = async (): Promise<Response> => await fetch.call(handler, request, given);
-    return await (isDecided ? withDecidedStream(serve) : serve());
+    const response = await (isDecided ? withDecidedStream(serve) : serve());
+    return caller === undefined ? response : endingWithCaller(guard, caller, response);
   };
   return handler;
 }

@@ -1,30 +1,20 @@
 import { type Caller, checkOptionNames, ConfigError, type Guard } from '@countersign/core';
-import { createMcpDecisions, type McpDecisions, outcomeOf } from '../decide/decisions.js';
-import type { Denial } from '../decide/denial.js';
-import { errorCodes } from '../decide/json-rpc.js';
-import type { McpRules } from '../decide/rules.js';
-import { callerOf, type McpContext, withCaller } from './identity.js';
+import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
+import { type McpRules, readRules } from '../decide/rules.js';
+import { createSeal, readSealKey, type Seal } from '../decide/seal.js';
+import { guardedHandler, type Handler } from './guarded-handler.js';
 import { OwnedSession } from './session.js';
 import { withholdStreams } from './streams.js';
 
 export interface GuardToolsOptions extends McpRules {
   /** Who calls over a transport without HTTP, such as standard input: from `guard.local`. Default: nobody. */
   readonly caller?: Caller;
+  /**
+   * The secret that binds the states of the server (`requestState`) to their callers, at least 32 bytes. Give the same one
+   * to all processes that serve an endpoint. Default: a random one for this process.
+   */
+  readonly sealKey?: Uint8Array;
 }
-
-/** The context of a handler, as far as both SDKs have it. */
-interface HandlerContext extends McpContext {
-  readonly requestInfo?: unknown;
-  readonly signal?: AbortSignal;
-  readonly mcpReq?: { readonly signal?: AbortSignal };
-}
-
-interface HandledRequest {
-  readonly method: string;
-  readonly params?: unknown;
-}
-
-type Handler = (request: HandledRequest, context: HandlerContext) => unknown;
 
 /** The low-level server of either SDK. */
 interface LowLevelServer {
@@ -36,18 +26,30 @@ interface LowLevelServer {
   fallbackRequestHandler?: Handler | undefined;
 }
 
-const optionNames = ['tools', 'methods', 'caller'] as const satisfies readonly (keyof GuardToolsOptions)[];
+const optionNames = ['tools', 'methods', 'caller', 'sealKey'] as const satisfies readonly (keyof GuardToolsOptions)[];
 const guarded = new WeakSet<object>();
 const known = new WeakMap<Guard, WeakMap<object, McpDecisions>>();
+const seals = new WeakMap<Guard, Seal>();
 const noOptions: GuardToolsOptions = {};
 
 /** Shared by the servers of one application: some frameworks create a server for each request. */
-export function decisionsFor(guard: Guard, options: GuardToolsOptions = noOptions): McpDecisions {
+export function decisionsFor(owner: string, guard: Guard, options: GuardToolsOptions = noOptions): McpDecisions {
+  if (typeof options !== 'object' || options === null) throw new ConfigError(`${owner}: options must be an object.`);
+  checkOptionNames(owner, options, optionNames);
   const ofGuard = known.get(guard) ?? new WeakMap<object, McpDecisions>();
   known.set(guard, ofGuard);
-  const decisions = ofGuard.get(options) ?? createMcpDecisions(guard, options);
+  const decisions =
+    ofGuard.get(options) ?? decisionsOf(guard, readRules(owner, options), sealFor(owner, guard, options));
   ofGuard.set(options, decisions);
   return decisions;
+}
+
+/** One for each guard, so that a server finds the states of another one that was created for an earlier request. */
+function sealFor(owner: string, guard: Guard, { sealKey }: GuardToolsOptions): Seal {
+  const key = readSealKey(owner, sealKey);
+  const seal = key === undefined ? (seals.get(guard) ?? createSeal()) : createSeal(key);
+  if (key === undefined) seals.set(guard, seal);
+  return seal;
 }
 
 /**
@@ -64,18 +66,27 @@ export function guardTools<Server extends object>(
   guard: Guard,
   options: GuardToolsOptions = noOptions,
 ): Server {
-  if (typeof options !== 'object' || options === null) throw new ConfigError('guardTools: options must be an object.');
-  checkOptionNames('guardTools', options, optionNames);
+  const decisions = decisionsFor('guardTools', guard, options);
   const low = lowLevelServer(server);
-  const decisions = decisionsFor(guard, options);
-  const session = new OwnedSession(guard);
+  const session = new OwnedSession(guard, decisions);
   guarded.add(low);
   withholdStreams(low);
 
   const wrapped = new WeakMap<Handler, Handler>();
+  const unguarded = new Map<string, Handler>();
+  let unguardedFallback: Handler | undefined;
   function wrap(handler: Handler, method?: string): Handler {
     if (wrapped.get(handler) === handler) return handler;
-    const outer = guardedHandler(handler, method, { server, guard, decisions, session, local: options.caller });
+    if (method === undefined) unguardedFallback = handler;
+    else unguarded.set(method, handler);
+    const outer = guardedHandler(handler, method, {
+      server,
+      guard,
+      decisions,
+      session,
+      local: options.caller,
+      unguarded: (listed) => unguarded.get(listed) ?? unguardedFallback,
+    });
     wrapped.set(outer, outer);
     return outer;
   }
@@ -123,89 +134,4 @@ function lowLevelServer(server: object): LowLevelServer {
   const found = low as LowLevelServer;
   if (found.transport !== undefined) throw new ConfigError('guardTools: call it before connect().');
   return found;
-}
-
-interface HandlerParts {
-  readonly server: object;
-  readonly guard: Guard;
-  readonly decisions: McpDecisions;
-  readonly session: OwnedSession;
-  readonly local: Caller | undefined;
-}
-
-function guardedHandler(handler: Handler, known: string | undefined, parts: HandlerParts): Handler {
-  const { server, guard, decisions, session, local } = parts;
-
-  /** Over HTTP a missing caller is a fault in how the server is mounted: it must not become the local one. */
-  function callerFor(context: HandlerContext): Caller | undefined {
-    const caller = callerOf(context);
-    if (caller !== undefined) return caller;
-    const isHttp = session.isHttp || context.http !== undefined || context.requestInfo !== undefined;
-    if (isHttp)
-      guard.report('a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
-    return isHttp ? undefined : local;
-  }
-
-  return async (request, context) => {
-    const method = known ?? request.method;
-    const caller = callerFor(context);
-    if (caller === undefined) throw asError(nobody);
-    if (method === 'tools/call') decisions.learn(registeredTool(server, request.params));
-    const decision = await decisions.decide(caller, { ...request, method });
-    if (!decision.ok) return answerDenial(decision.denial);
-    const signal = context.mcpReq?.signal ?? context.signal;
-    if (signal?.aborted === true) {
-      await decision.end({ result: 'not_started' });
-      throw asError({ error: { code: errorCodes.internal, message: 'The request was cancelled.' } });
-    }
-    // Recorded at once: a handler may ignore its signal, and never end.
-    const interrupted = () => void decision.end(interruption(signal));
-    signal?.addEventListener('abort', interrupted, { once: true });
-    try {
-      const result = await withCaller(caller, async () => await handler(request, context));
-      if (method === 'initialize') session.opened(caller);
-      const answer = await decision.answer(result);
-      await decision.end(outcomeOf(result));
-      return answer.ok ? answer.result : answerDenial(answer.denial);
-    } catch (error) {
-      await decision.end({ result: isProtocolError(error) ? 'failed' : 'threw' });
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', interrupted);
-    }
-  };
-}
-
-const nobody: Denial = {
-  error: { code: errorCodes.unauthorized, message: 'Unauthorized', data: { code: 'signature_required' } },
-};
-
-function answerDenial({ error, result }: Denial): unknown {
-  if (result !== undefined) return result;
-  throw asError({ error });
-}
-
-/** Both SDKs answer with the code and the data of any error that has them. */
-function asError({ error: { code, message, data } }: Denial): Error {
-  return Object.assign(new Error(message), { code, ...(data && { data }) });
-}
-
-function isProtocolError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && Number.isInteger(error.code);
-}
-
-/** What the client did meanwhile: its reason is only told, not proved. */
-function interruption(signal: AbortSignal | undefined): { readonly result: 'cancelled' | 'timed_out' } {
-  return { result: /timed out|timeout/i.test(String(signal?.reason)) ? 'timed_out' : 'cancelled' };
-}
-
-/** The tool as `McpServer` keeps it, since a client may call what it never listed. */
-function registeredTool(server: object, params: unknown): readonly unknown[] {
-  const name: unknown = typeof params === 'object' && params !== null && 'name' in params ? params.name : undefined;
-  const tools: unknown = '_registeredTools' in server ? server._registeredTools : undefined;
-  if (typeof name !== 'string' || typeof tools !== 'object' || tools === null || !Object.hasOwn(tools, name)) return [];
-  const tool: unknown = Reflect.get(tools, name);
-  const annotations: unknown =
-    typeof tool === 'object' && tool !== null && 'annotations' in tool ? tool.annotations : undefined;
-  return [{ name, annotations }];
 }

@@ -1,26 +1,43 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller, Guard } from '@countersign/core';
+import { callerOf as callerOfRequest } from '@countersign/core/adapter';
+import type { McpDecisions } from '../decide/decisions.js';
 import { callerKey } from '../decide/task-owners.js';
+import { readBody } from '../http/read-body.js';
+import { type EarlyAnswer, earlyAnswer, refuseEarly } from './early-refusal.js';
 import { callerOf, callerOfInfo, mcpBridge } from './identity.js';
+import { endingWithCaller, endWhenLapsed } from './lapse.js';
+import { isNodeRequest, isNodeResponse } from './node-messages.js';
+import { ownEvents } from './owned-events.js';
 
 /** The parts of a transport that take requests of HTTP. Each is absent in transports of other kinds. */
 interface HttpTransport {
   sessionId?: string | undefined;
-  handleRequest?: (...given: unknown[]) => unknown;
-  handlePostMessage?: (...given: unknown[]) => unknown;
+  /** Of the transport of SDK 1 with a separate stream of events: the response that is the stream. */
+  res?: unknown;
+  handleRequest?: TransportMethod;
+  handlePostMessage?: TransportMethod;
 }
+
+type TransportMethod = (request: unknown, ...rest: unknown[]) => unknown;
+
+/** Nobody's key. */
+const nobody = '';
+
+const maxMessageBytes = 4 * 1024 * 1024;
 
 /**
  * The session of one server. The SDK knows a session by its id alone: whoever learns the id could answer questions that
  * were asked of its opener, and read its messages. None of that reaches a request handler, so it is refused before.
  */
 export class OwnedSession {
-  readonly #guard: Pick<Guard, 'begin'>;
+  readonly #guard: Guard;
+  readonly #decisions: McpDecisions;
   #opener: string | undefined;
   #isHttp = false;
 
-  constructor(guard: Pick<Guard, 'begin'>) {
+  constructor(guard: Guard, decisions: McpDecisions) {
     this.#guard = guard;
+    this.#decisions = decisions;
   }
 
   /** Whether the server is connected to a transport of HTTP. */
@@ -33,50 +50,119 @@ export class OwnedSession {
     this.#opener ??= callerKey(caller);
   }
 
-  /** Puts the check before the transport. */
+  /** Puts the checks before the transport. */
   watch(transport: unknown): void {
     if (typeof transport !== 'object' || transport === null) return;
     const http = transport as HttpTransport;
-    for (const name of ['handleRequest', 'handlePostMessage'] as const) {
-      const original = http[name];
-      if (typeof original !== 'function') continue;
+    const { handleRequest, handlePostMessage } = http;
+    if (typeof handleRequest === 'function') {
       this.#isHttp = true;
-      http[name] = async (request, ...rest) => {
-        if (request instanceof IncomingMessage && callerOfInfo(authOf(request)) === undefined) mcpBridge(request);
-        const caller = callerOfInfo(authOf(request) ?? infoOf(rest[0])) ?? callerOf();
-        if (http.sessionId === undefined || this.#opener === undefined || isOwner(caller, this.#opener)) {
-          return await original.call(transport, request, ...rest);
-        }
-        if (caller !== undefined) await this.#refuse(caller);
-        return notFound(rest[0]);
+      ownEvents(transport, () => http.sessionId);
+      http.handleRequest = (request, ...rest) => this.#handle(http, handleRequest.bind(http), request, rest);
+    }
+    if (typeof handlePostMessage === 'function') {
+      this.#isHttp = true;
+      this.#ownStream(http.res);
+      http.handlePostMessage = async (request, ...rest) => {
+        const refused = await this.#refusalFor(http, callerOfMessage(request, rest[0]));
+        return refused === undefined
+          ? await handlePostMessage.call(http, request, ...rest)
+          : answerWith(refused, rest[0]);
       };
     }
   }
 
-  async #refuse(caller: Caller): Promise<void> {
-    const call = this.#guard.begin(caller, { method: 'session' });
-    await call.refuse('policy_denied', 'a session of another caller');
-    await call.end({ result: 'not_started' });
+  async #handle(http: HttpTransport, handle: TransportMethod, request: unknown, rest: unknown[]): Promise<unknown> {
+    const [second, parsedBody] = rest;
+    const caller = callerOfMessage(request, second);
+    const refused = await this.#refusalFor(http, caller);
+    if (refused !== undefined) return answerWith(refused, second);
+    if (caller === undefined) return await handle(request, ...rest);
+    let body = parsedBody;
+    if (this.#decisions.requiresScopes) {
+      const message = await messageOf(request, second, parsedBody);
+      if (!message.ok) return answerWith(message.answer, second);
+      const early = await refuseEarly(message.value, caller, { guard: this.#guard, decisions: this.#decisions });
+      if (early !== undefined) return answerWith(early, second);
+      // What was read from Node's request can be read only once.
+      if (isNodeRequest(request)) body ??= message.value;
+    }
+    if (!isNodeResponse(second)) {
+      const answer = await handle(request, ...rest);
+      return answer instanceof Response ? endingWithCaller(this.#guard, caller, answer) : answer;
+    }
+    endWhenLapsed(this.#guard, caller, second);
+    return await handle(request, second, body);
+  }
+
+  /** The stream of events belongs to whoever asked for it, before any message has come. */
+  #ownStream(stream: unknown): void {
+    const request = isNodeResponse(stream) ? stream.req : undefined;
+    const caller = (request && callerOfRequest(request)) ?? callerOf();
+    this.#opener = caller === undefined ? nobody : callerKey(caller);
+    if (caller !== undefined && isNodeResponse(stream)) endWhenLapsed(this.#guard, caller, stream);
+  }
+
+  /** Undefined before there is a session, and for its owner. */
+  async #refusalFor({ sessionId }: HttpTransport, caller: Caller | undefined): Promise<EarlyAnswer | undefined> {
+    if (sessionId === undefined) return undefined;
+    if (caller !== undefined && this.#opener === callerKey(caller)) return undefined;
+    if (this.#opener === undefined || this.#opener === nobody) {
+      this.#guard.report('a session of MCP that no verified caller opened was refused');
+    }
+    if (caller !== undefined) {
+      const call = this.#guard.begin(caller, { method: 'session' });
+      await call.refuse('policy_denied', 'a session of another caller');
+      await call.end({ result: 'not_started' });
+    }
+    // As the SDK answers to an unknown id: the client then opens a session of its own.
+    return earlyAnswer(404, { jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null });
   }
 }
 
-function isOwner(caller: Caller | undefined, opener: string): boolean {
-  return caller !== undefined && callerKey(caller) === opener;
+/** Who sent a request of HTTP: by Node's request, by what was handed over with it, or by the scope it runs in. */
+function callerOfMessage(request: unknown, options: unknown): Caller | undefined {
+  if (isNodeRequest(request) && callerOfInfo(memberIn(request, 'auth')) === undefined) mcpBridge(request);
+  const info = isNodeRequest(request) ? memberIn(request, 'auth') : undefined;
+  return callerOfInfo(info ?? memberIn(options, 'authInfo')) ?? callerOf();
 }
 
-function authOf(request: unknown): unknown {
-  return request instanceof IncomingMessage && 'auth' in request ? request.auth : undefined;
+type MessageOfRequest =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly answer: EarlyAnswer };
+
+/** The message in the body. Undefined if there is none, or none that can be read: the SDK refuses that. */
+async function messageOf(request: unknown, options: unknown, parsedBody: unknown): Promise<MessageOfRequest> {
+  const parsed = parsedBody ?? (isNodeRequest(request) ? undefined : memberIn(options, 'parsedBody'));
+  if (parsed !== undefined || memberIn(request, 'method') !== 'POST') return { ok: true, value: parsed };
+  if (!isNodeRequest(request)) {
+    if (!(request instanceof Request)) return { ok: true, value: undefined };
+    const copy = request.clone();
+    return { ok: true, value: await copy.json().then(unchanged, nothing) };
+  }
+  const body = await readBody(request, maxMessageBytes);
+  if (!body.ok && body.problem === 'too_large') return failed(413, -32600, 'The message is too large');
+  if (!body.ok) return { ok: true, value: undefined };
+  try {
+    return { ok: true, value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body.bytes)) };
+  } catch {
+    return failed(400, -32700, 'Parse error');
+  }
 }
 
-function infoOf(options: unknown): unknown {
-  return typeof options === 'object' && options !== null && 'authInfo' in options ? options.authInfo : undefined;
+const unchanged = (value: unknown): unknown => value;
+const nothing = (): unknown => undefined;
+
+function failed(status: number, code: number, message: string): MessageOfRequest {
+  return { ok: false, answer: earlyAnswer(status, { jsonrpc: '2.0', error: { code, message }, id: null }) };
 }
 
-/** As the SDK answers to an unknown id: the client then opens a session of its own. */
-function notFound(response: unknown): Response | undefined {
-  const body = JSON.stringify({ jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null });
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
-  if (!(response instanceof ServerResponse)) return new Response(body, { status: 404, headers });
-  response.writeHead(404, headers).end(body);
+function answerWith({ status, headers, body }: EarlyAnswer, response: unknown): Response | undefined {
+  if (!isNodeResponse(response)) return new Response(body, { status, headers });
+  response.writeHead(status, headers).end(body);
   return undefined;
+}
+
+function memberIn(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && name in value ? Reflect.get(value, name) : undefined;
 }

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { type Caller, checkOptionNames, type Guard } from '@countersign/core';
-import { createMcpDecisions } from '../decide/decisions.js';
-import { errorCodes, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
+import { decisionsOf } from '../decide/decisions.js';
+import { errorCodes, isJsonObject, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
+import { listPages } from '../decide/list-pages.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import { createAnswerFilter, type PendingRequest } from '../wire/answer-filter.js';
 import { ambiguity } from '../wire/ambiguity.js';
@@ -15,6 +17,9 @@ export interface McpStdioStreams {
   /** To and from the server: standard input and output of the process that it runs in. */
   readonly server: { readonly input: Writable; readonly output: Readable };
 }
+
+/** A server that does not list its tools in time is taken for one that gave no answer. */
+const listTimeoutMilliseconds = 10_000;
 
 const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (keyof McpRules)[];
 
@@ -42,8 +47,21 @@ export async function guardMcpStdio(
 ): Promise<void> {
   checkOptionNames('guardMcpStdio', options, optionNames);
   const rules = readRules('guardMcpStdio', options);
-  const decisions = createMcpDecisions(guard, options);
+  const decisions = decisionsOf(guard, rules);
   const pending = new Map<unknown, PendingRequest>();
+  const ownQuestions = new Map<unknown, (answer: unknown) => void>();
+
+  /** Asks the server something in our own name. Undefined: no answer in time. */
+  async function askServer(method: string, params: object): Promise<unknown> {
+    const id = `countersign-${randomUUID()}`;
+    const answer = new Promise<unknown>((resolve) => void ownQuestions.set(id, resolve));
+    const timer = setTimeout(() => ownQuestions.get(id)?.(undefined), listTimeoutMilliseconds);
+    await writeLine(server.input, JSON.stringify({ jsonrpc: '2.0', id, method, params }));
+    const message = await answer;
+    clearTimeout(timer);
+    ownQuestions.delete(id);
+    return message === undefined ? undefined : (memberOf(message, 'result') ?? {});
+  }
 
   function answerError(id: RequestId | null, error: JsonRpcError): Promise<void> {
     return writeLine(client.output, JSON.stringify({ jsonrpc: '2.0', id, error }));
@@ -56,7 +74,11 @@ export async function guardMcpStdio(
       await answerError(id, { code: errorCodes.invalidRequest, message: 'Invalid request: the id is in use' });
       return false;
     }
-    const decision = await decisions.decide(caller, { method, params });
+    const decision = await decisions.decide(
+      caller,
+      { method, params },
+      { list: (listed) => listPages(listed, message, (page) => askServer(listed, page)) },
+    );
     if (decision.ok) {
       pending.set(id, { message, decision });
       return true;
@@ -102,6 +124,11 @@ export async function guardMcpStdio(
     const map = createAnswerFilter({ caller, decisions, pendingOf: take });
     for await (const line of linesOf(server.output)) {
       const message = parsed(line);
+      const answerOurs = isJsonObject(message) ? ownQuestions.get(message['id']) : undefined;
+      if (answerOurs !== undefined) {
+        answerOurs(message);
+        continue;
+      }
       if (message === undefined) guard.report('the MCP server wrote a line that is no message; it was dropped');
       const mapped = message === undefined ? undefined : await map(message);
       if (mapped !== undefined) await writeLine(client.output, mapped === message ? line : JSON.stringify(mapped));
@@ -121,6 +148,7 @@ export async function guardMcpStdio(
     });
     if (failure !== undefined) throw failure;
   } finally {
+    for (const answer of ownQuestions.values()) answer(undefined);
     for (const { decision } of pending.values()) await decision.end({ result: 'aborted' });
     client.input.destroy();
     server.input.end();

@@ -17,30 +17,10 @@ export interface AnswerFilterParts {
   readonly decisions: McpDecisions;
   /** The request that has this id and waits for its answer. */
   readonly pendingOf: (id: unknown) => PendingRequest | undefined;
-  /** Changes a result further. Default: not. */
-  readonly finish?: (result: unknown, message: ClientRequest) => unknown;
 }
 
 /** Filters what a server sends to one caller, and records how the requests ended that it answers. */
-export function createAnswerFilter({
-  caller,
-  decisions,
-  pendingOf,
-  finish = (result) => result,
-}: AnswerFilterParts): MapMessage {
-  async function mapAnswer(answer: JsonObject, { message, decision }: PendingRequest): Promise<unknown> {
-    if (!('result' in answer)) {
-      await decision.end({ result: 'failed', code: String(memberOf(answer['error'], 'code')) });
-      return answer;
-    }
-    const { result } = answer;
-    const filtered = await decision.answer(result);
-    await decision.end(filtered.ok ? outcomeOf(result) : { result: 'failed' });
-    return filtered.ok
-      ? withResult(answer, finish(filtered.result, message))
-      : withError(answer, filtered.denial.error);
-  }
-
+export function createAnswerFilter({ caller, decisions, pendingOf }: AnswerFilterParts): MapMessage {
   async function map(message: unknown): Promise<unknown> {
     if (!isJsonObject(message)) return undefined;
     // A request or a notification of the server.
@@ -68,4 +48,15 @@ function withResult(answer: JsonObject, result: unknown): JsonObject {
 
 function withError({ id }: JsonObject, error: unknown): JsonObject {
   return { jsonrpc: '2.0', id, error };
+}
+
+async function mapAnswer(answer: JsonObject, { decision }: PendingRequest): Promise<unknown> {
+  if (!('result' in answer)) {
+    await decision.end({ result: 'failed', code: String(memberOf(answer['error'], 'code')) });
+    return answer;
+  }
+  const { result } = answer;
+  const filtered = await decision.answer(result);
+  await decision.end(filtered.ok ? outcomeOf(result) : { result: 'failed' });
+  return filtered.ok ? withResult(answer, filtered.result) : withError(answer, filtered.denial.error);
 }

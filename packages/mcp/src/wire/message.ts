@@ -92,6 +92,7 @@ const decisive = [
   'type',
   'task',
   'taskId',
+  'taskIds',
   'notifications',
   'resourceSubscriptions',
   'requestState',

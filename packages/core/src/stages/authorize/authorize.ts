@@ -1,5 +1,6 @@
 import { type ScopeMatch, scopeCovers } from '@countersign/delegation';
 import type { Resource } from '@countersign/policy';
+import type { Caller } from '../../model/caller.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { Revalidate } from '../revocation/check-revocations.js';
 import type { Evaluator } from './evaluate.js';
@@ -37,9 +38,18 @@ export async function barredFromAsking(
 ): Promise<Refusal | undefined> {
   const lapsed = await revalidate();
   if (lapsed !== undefined || requires === undefined) return lapsed;
-  const missing = requires.split(' ').filter((one) => !scopeCovers(caller.scope, one, scopeMatch));
+  const missing = missingScopes(caller, requires, scopeMatch);
   // The challenge names all of them, so that one new token is enough.
   return missing.length === 0
     ? undefined
     : refusal('insufficient_scope', `${missing.join(' ')} is not covered`, requires);
+}
+
+/** The required scopes, separated by spaces, that the caller does not hold. */
+export function missingScopes(
+  { scope }: Pick<Caller, 'scope'>,
+  requires: string,
+  scopeMatch: ScopeMatch,
+): readonly string[] {
+  return requires.split(' ').filter((one) => !scopeCovers(scope, one, scopeMatch));
 }

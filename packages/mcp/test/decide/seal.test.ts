@@ -1,7 +1,7 @@
 import type { Caller } from '@countersign/core';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createSeal } from '../../src/http/seal.js';
+import { createSeal } from '../../src/decide/seal.js';
 
 function callerOf(agent: string, subject: Caller['subject'] = { id: agent, type: 'agent' }): Caller {
   return { actor: { id: agent }, subject } as Caller;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disagreeingField } from '../../src/http/mirrored-fields.js';
+import { disagreeingField } from '../../src/decide/mirrored-fields.js';
 
 const call = {
   kind: 'request',
@@ -57,5 +57,25 @@ describe('disagreeingField', () => {
     const read = { ...call, method: 'resources/read', params: { uri: 'file:///a', name: 'file:///b' } };
     expect(field({ 'mcp-name': 'file:///a' }, read)).toBeUndefined();
     expect(field({ 'mcp-name': 'file:///b' }, read)).toBe('Mcp-Name');
+  });
+
+  it('compares a field with the argument that the schema names, and with no other [E1]', () => {
+    const declared = new Map([
+      ['mcp-param-set', ['dataset']],
+      ['mcp-param-region', ['where', 'region']],
+      ['mcp-param-where', ['where']],
+    ]);
+    const find = (headers: Record<string, string>) => disagreeingField(new Headers(headers), call, declared);
+    expect(find({ 'mcp-param-set': 'orders', 'mcp-param-region': base64('café') })).toBeUndefined();
+    expect(find({ 'mcp-param-set': '5' })).toBe('mcp-param-set');
+    expect(find({ 'mcp-param-region': 'orders' })).toBe('mcp-param-region');
+    expect(find({ 'mcp-param-where': base64('café') })).toBe('mcp-param-where');
+    expect(find({ 'mcp-param-other': 'orders' })).toBeUndefined();
+  });
+
+  it('lets a message without a method have no field [E1]', () => {
+    for (const headers of [{ 'mcp-method': 'tools/call' }, { 'mcp-name': 'x' }, { 'mcp-param-a': 'b' }]) {
+      expect(disagreeingField(new Headers(headers as Record<string, string>), {})).toBeDefined();
+    }
   });
 });

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Caller } from '@countersign/core';
-import { callerKey } from '../decide/task-owners.js';
+import { type Caller, ConfigError } from '@countersign/core';
+import { callerKey } from './task-owners.js';
 
 /** Binds values that the server hands out, such as session ids, to the caller who got them. */
 export interface Seal {
@@ -27,4 +27,12 @@ export function createSeal(key: Uint8Array = randomBytes(32)): Seal {
       return given.length === expected.length && timingSafeEqual(given, expected) ? value : undefined;
     },
   };
+}
+
+/** @throws ConfigError when the key is too short. */
+export function readSealKey(owner: string, key: Uint8Array | undefined): Uint8Array | undefined {
+  if (key !== undefined && !(key instanceof Uint8Array && key.length >= 32)) {
+    throw new ConfigError(`${owner}: 'sealKey' must be at least 32 random bytes.`);
+  }
+  return key;
 }

@@ -1,0 +1,120 @@
+import type { Resource } from '@countersign/core';
+import { isJsonObject, memberOf } from './json-rpc.js';
+import type { ReadRules, ToolRule } from './rules.js';
+import { type AnnotatedGroup, groupOfAnnotations } from './tool-groups.js';
+
+/** The lists whose items are called by name. */
+export type NamedList = 'tools/list' | 'prompts/list';
+
+/** Asks the server for the items of a list, all pages of it. Undefined if it gave no answer. */
+export type ListItems = (method: NamedList) => Promise<readonly unknown[] | undefined>;
+
+/** Where an argument stands, and which field of HTTP repeats it: `Mcp-Param-…` in lower case. */
+export type ParameterFields = ReadonlyMap<string, readonly string[]>;
+
+interface KnownTool {
+  readonly group: AnnotatedGroup;
+  readonly fields: ParameterFields;
+}
+
+/** More names than any server has; what is not remembered is not known. */
+const maxRemembered = 10_000;
+
+/** How long a list is taken for complete: unknown names must not make the server list again and again. */
+const freshMilliseconds = 5000;
+
+/** The names that a server offers, and what it says about them. Learnt from its lists, before they are filtered. */
+export class Catalogue {
+  readonly #rules: ReadRules;
+  readonly #tools = new Map<string, KnownTool>();
+  readonly #prompts = new Set<string>();
+  readonly #lastListed = new Map<NamedList, number>();
+  readonly #underway = new Map<NamedList, Promise<boolean>>();
+
+  constructor(rules: ReadRules) {
+    this.#rules = rules;
+  }
+
+  learn(method: NamedList, items: readonly unknown[]): void {
+    for (const item of items) {
+      const name = memberOf(item, 'name');
+      const known = method === 'tools/list' ? this.#tools : this.#prompts;
+      if (typeof name !== 'string' || (known.size >= maxRemembered && !known.has(name))) continue;
+      if (method === 'tools/list') this.#tools.set(name, knownTool(item, this.#tools.get(name)));
+      else this.#prompts.add(name);
+    }
+  }
+
+  /**
+   * Whether the server offers something with exactly this name. Without that question, a server that folds names would run
+   * `Delete` where policy forbids `delete`. `unavailable`: the server did not say.
+   */
+  async offers(method: NamedList, name: string, list: ListItems): Promise<'offered' | 'unknown' | 'unavailable'> {
+    if (this.#knows(method, name)) return 'offered';
+    if (performance.now() - (this.#lastListed.get(method) ?? -Infinity) > freshMilliseconds) {
+      const isListed = this.#underway.get(method) ?? this.#list(method, list);
+      this.#underway.set(method, isListed);
+      if (!(await isListed)) return 'unavailable';
+    }
+    return this.#knows(method, name) ? 'offered' : 'unknown';
+  }
+
+  toolResource(name: string): Resource {
+    return { type: 'Tool', id: name, parents: this.#groups(name) };
+  }
+
+  /** Undefined: the tool was not declared, although tools were. */
+  ruleOf(name: string): ToolRule | undefined {
+    return this.#rules.tools === undefined ? {} : this.#rules.tools.get(name);
+  }
+
+  /** Undefined: the schema of the tool is not known. */
+  fieldsOf(name: unknown): ParameterFields | undefined {
+    return typeof name === 'string' ? this.#tools.get(name)?.fields : undefined;
+  }
+
+  #knows(method: NamedList, name: string): boolean {
+    return method === 'tools/list' ? this.#tools.has(name) : this.#prompts.has(name);
+  }
+
+  async #list(method: NamedList, list: ListItems): Promise<boolean> {
+    try {
+      const items = await list(method);
+      if (items === undefined) return false;
+      this.learn(method, items);
+      this.#lastListed.set(method, performance.now());
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.#underway.delete(method);
+    }
+  }
+
+  #groups(name: string): NonNullable<Resource['parents']> {
+    const { annotations, groups = [] } = this.ruleOf(name) ?? {};
+    const annotated = annotations === undefined ? this.#tools.get(name)?.group : groupOfAnnotations(annotations);
+    return [...new Set([annotated ?? 'destructive', ...groups])].map((id) => ({ type: 'ToolGroup', id }));
+  }
+}
+
+/** Without a schema, as where a hook learns it, the fields stay as they were. */
+function knownTool(item: unknown, before: KnownTool | undefined): KnownTool {
+  const schema = memberOf(item, 'inputSchema');
+  const fields = new Map<string, readonly string[]>(schema === undefined ? before?.fields : undefined);
+  collectFields(schema, [], fields);
+  return { group: groupOfAnnotations(memberOf(item, 'annotations')), fields };
+}
+
+const deepestSchema = 16;
+
+/** `x-mcp-header` may stand only at properties that a chain of `properties` leads to (MCP 2026-07-28). */
+function collectFields(schema: unknown, path: readonly string[], fields: Map<string, readonly string[]>): void {
+  const properties = memberOf(schema, 'properties');
+  if (!isJsonObject(properties) || path.length >= deepestSchema) return;
+  for (const [name, property] of Object.entries(properties)) {
+    const field = memberOf(property, 'x-mcp-header');
+    if (typeof field === 'string') fields.set(`mcp-param-${field.toLowerCase()}`, [...path, name]);
+    collectFields(property, [...path, name], fields);
+  }
+}

@@ -1,0 +1,31 @@
+import type { NamedList } from './catalogue.js';
+import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
+
+const mostPages = 100;
+
+const members: Readonly<Record<NamedList, string>> = { 'tools/list': 'tools', 'prompts/list': 'prompts' };
+
+/**
+ * All items of a list, asked for as the request was that names one of them. `ask` resolves to the result of a page, and to
+ * undefined without an answer. A result that is no such list, as of a server without one, has no items.
+ */
+export async function listPages(
+  method: NamedList,
+  { params }: JsonRpcRequest,
+  ask: (params: object) => Promise<unknown>,
+): Promise<readonly unknown[] | undefined> {
+  const given = memberOf(params, '_meta');
+  const meta =
+    isJsonObject(given) && Object.fromEntries(Object.entries(given).filter(([name]) => name !== 'progressToken'));
+  const items: unknown[] = [];
+  let cursor: unknown;
+  for (let page = 0; page < mostPages; page += 1) {
+    const result = await ask({ ...(meta && { _meta: meta }), ...(typeof cursor === 'string' && { cursor }) });
+    if (result === undefined) return undefined;
+    const listed = memberOf(result, members[method]);
+    for (const item of Array.isArray(listed) ? (listed as unknown[]) : []) items.push(item);
+    cursor = memberOf(result, 'nextCursor');
+    if (typeof cursor !== 'string') break;
+  }
+  return items;
+}

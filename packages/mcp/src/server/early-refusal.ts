@@ -1,0 +1,56 @@
+import { type Caller, type Guard, refusal } from '@countersign/core';
+import type { McpDecisions } from '../decide/decisions.js';
+import { isJsonObject, memberOf } from '../decide/json-rpc.js';
+
+/** An answer that is given before the SDK sees the request. */
+export interface EarlyAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+interface EarlyParts {
+  readonly guard: Guard;
+  readonly decisions: McpDecisions;
+}
+
+/**
+ * Refuses requests whose caller lacks a scope that their rule requires. Before the SDK sees them, because only then the
+ * answer can be a 403 with a challenge, which names every scope that any of them requires.
+ */
+export async function refuseEarly(
+  message: unknown,
+  caller: Caller,
+  { guard, decisions }: EarlyParts,
+): Promise<EarlyAnswer | undefined> {
+  const messages: readonly unknown[] = Array.isArray(message) ? message : [message];
+  const scopes = new Set<string>();
+  let answer: unknown;
+  for (const one of messages) {
+    const method = memberOf(one, 'method');
+    const id = memberOf(one, 'id');
+    if (!isJsonObject(one) || typeof method !== 'string' || id === undefined) continue;
+    const request = { method, params: one['params'] };
+    if (!decisions.lacksScope(caller, request)) continue;
+    const decision = await decisions.decide(caller, request);
+    // Cannot be: it lacks a scope.
+    if (decision.ok) return undefined;
+    const { error, result, missingScope } = decision.denial;
+    answer = { jsonrpc: '2.0', id, ...(result === undefined ? { error } : { result }) };
+    if (result === undefined) for (const scope of missingScope?.split(' ') ?? []) scopes.add(scope);
+  }
+  if (scopes.size > 0) {
+    const { headers } = guard.respond(refusal('insufficient_scope', undefined, [...scopes].join(' ')));
+    return earlyAnswer(403, answer, { 'www-authenticate': headers['www-authenticate'] ?? 'Bearer' });
+  }
+  // In a batch the others may run, so the SDK answers for all of them.
+  return answer === undefined || Array.isArray(message) ? undefined : earlyAnswer(200, answer);
+}
+
+export function earlyAnswer(status: number, message: unknown, headers: Record<string, string> = {}): EarlyAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+    body: JSON.stringify(message),
+  };
+}

@@ -1,0 +1,171 @@
+import type { Caller, Guard } from '@countersign/core';
+import type { NamedList } from '../decide/catalogue.js';
+import { type McpDecisions, outcomeOf } from '../decide/decisions.js';
+import type { Denial } from '../decide/denial.js';
+import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
+import { listPages } from '../decide/list-pages.js';
+import { callerOf, type McpContext, withCaller } from './identity.js';
+import type { OwnedSession } from './session.js';
+
+/** The context of a handler, as far as both SDKs have it. */
+export interface HandlerContext extends McpContext {
+  readonly http?: { readonly authInfo?: object | undefined; readonly req?: { readonly headers?: unknown } } | undefined;
+  readonly requestInfo?: { readonly headers?: unknown };
+  readonly signal?: AbortSignal;
+  readonly mcpReq?: {
+    readonly signal?: AbortSignal;
+    /** Of revision 2026-07-28 only. */
+    readonly envelope?: unknown;
+    readonly requestState?: () => unknown;
+  };
+}
+
+export type Handler = (request: JsonRpcRequest, context: HandlerContext) => unknown;
+
+export interface HandlerParts {
+  readonly server: object;
+  readonly guard: Guard;
+  readonly decisions: McpDecisions;
+  readonly session: OwnedSession;
+  /** Who calls over a transport without HTTP. */
+  readonly local: Caller | undefined;
+  /** The handler of a method without its guard. */
+  readonly unguarded: (method: string) => Handler | undefined;
+}
+
+/** The outermost wrap of a handler: whatever the server does with a request comes after the decision. */
+export function guardedHandler(handler: Handler, known: string | undefined, parts: HandlerParts): Handler {
+  const { server, guard, decisions, session, local, unguarded } = parts;
+
+  /** Over HTTP a missing caller is a fault in how the server is mounted: it must not become the local one. */
+  function callerFor(context: HandlerContext): Caller | undefined {
+    const caller = callerOf(context);
+    if (caller !== undefined) return caller;
+    const isHttp = session.isHttp || context.http !== undefined || context.requestInfo !== undefined;
+    if (isHttp)
+      guard.report('a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
+    return isHttp ? undefined : local;
+  }
+
+  return async (request, context) => {
+    const method = known ?? request.method;
+    const caller = callerFor(context);
+    if (caller === undefined) throw asError(nobody);
+    learnRegistered(server, decisions, method, request.params);
+    const asked = withState({ ...request, method }, context.mcpReq?.requestState?.());
+    const list = (listed: NamedList) =>
+      withCaller(caller, () => listPages(listed, asked, askingItself(unguarded(listed), request, listed, context)));
+    const headers = headersOf(context);
+    const decision = await decisions.decide(caller, asked, {
+      list,
+      ...(headers && { headers }),
+      ...(context.mcpReq?.envelope !== undefined && { isModern: true }),
+    });
+    if (!decision.ok) return answerDenial(decision.denial);
+    const signal = context.mcpReq?.signal ?? context.signal;
+    if (signal?.aborted === true) {
+      await decision.end({ result: 'not_started' });
+      throw asError({ error: { code: errorCodes.internal, message: 'The request was cancelled.' } });
+    }
+    // Recorded at once: a handler may ignore its signal, and never end.
+    const interrupted = () => void decision.end(interruption(signal));
+    signal?.addEventListener('abort', interrupted, { once: true });
+    try {
+      const { requestState } = decision;
+      const given = requestState === undefined ? ([request, context] as const) : opened(request, context, requestState);
+      const result = await withCaller(caller, async () => await handler(...given));
+      if (method === 'initialize') session.opened(caller);
+      const answer = await decision.answer(result);
+      await decision.end(outcomeOf(result));
+      return answer.ok ? answer.result : answerDenial(answer.denial);
+    } catch (error) {
+      await decision.end({ result: isProtocolError(error) ? 'failed' : 'threw' });
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', interrupted);
+    }
+  };
+}
+
+/** SDK 2 takes the state out of the parameters, and hands it over in the context. */
+function withState(request: JsonRpcRequest, lifted: unknown): JsonRpcRequest {
+  if (lifted === undefined) return request;
+  return { ...request, params: { ...(isJsonObject(request.params) && request.params), requestState: lifted } };
+}
+
+/** The request and context with the server's own state. */
+function opened(
+  request: JsonRpcRequest,
+  context: HandlerContext,
+  state: string,
+): readonly [JsonRpcRequest, HandlerContext] {
+  if (context.mcpReq?.requestState !== undefined) {
+    return [request, { ...context, mcpReq: { ...context.mcpReq, requestState: () => state } }];
+  }
+  return [
+    { ...request, params: { ...(isJsonObject(request.params) && request.params), requestState: state } },
+    context,
+  ];
+}
+
+function askingItself(
+  handler: Handler | undefined,
+  request: JsonRpcRequest,
+  method: string,
+  context: HandlerContext,
+): (params: object) => Promise<unknown> {
+  return async (params) =>
+    handler === undefined ? {} : ((await handler({ ...request, method, params }, context)) ?? {});
+}
+
+/** The fields of HTTP that repeat the message. */
+function headersOf(context: HandlerContext): Headers | undefined {
+  const given = context.http?.req?.headers ?? context.requestInfo?.headers;
+  if (typeof given !== 'object' || given === null) return undefined;
+  const entries = Symbol.iterator in given ? [...(given as Iterable<[string, unknown]>)] : Object.entries(given);
+  const mirrored = entries.filter(([name]) => name.startsWith('mcp-'));
+  return new Headers(
+    mirrored.flatMap(([name, values]) => [values].flat().map((value): [string, string] => [name, String(value)])),
+  );
+}
+
+const nobody: Denial = {
+  error: { code: errorCodes.unauthorized, message: 'Unauthorized', data: { code: 'signature_required' } },
+};
+
+function answerDenial({ error, result }: Denial): unknown {
+  if (result !== undefined) return result;
+  throw asError({ error });
+}
+
+/** Both SDKs answer with the code and the data of any error that has them. */
+function asError({ error: { code, message, data } }: Denial): Error {
+  return Object.assign(new Error(message), { code, ...(data && { data }) });
+}
+
+function isProtocolError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && Number.isInteger(error.code);
+}
+
+/** What the client did meanwhile: its reason is only told, not proved. */
+function interruption(signal: AbortSignal | undefined): { readonly result: 'cancelled' | 'timed_out' } {
+  return { result: /timed out|timeout/i.test(String(signal?.reason)) ? 'timed_out' : 'cancelled' };
+}
+
+/** Learns what `McpServer` keeps, since a client may call what it never listed. */
+function learnRegistered(server: object, decisions: McpDecisions, method: string, params: unknown): void {
+  if (method === 'tools/call') {
+    const name = memberOf(params, 'name');
+    const tool = registered(server, '_registeredTools', name);
+    if (tool !== undefined) decisions.learn('tools/list', [{ name, annotations: memberOf(tool, 'annotations') }]);
+  } else {
+    const name = memberOf(method === 'completion/complete' ? memberOf(params, 'ref') : params, 'name');
+    const prompt = registered(server, '_registeredPrompts', name);
+    if (prompt !== undefined) decisions.learn('prompts/list', [{ name }]);
+  }
+}
+
+function registered(server: object, member: string, name: unknown): unknown {
+  const all: unknown = Reflect.get(server, member);
+  return typeof name === 'string' ? memberOf(all, name) : undefined;
+}

@@ -1,0 +1,54 @@
+import type { ServerResponse } from 'node:http';
+import type { Caller, Guard } from '@countersign/core';
+import { cutOff } from './node-messages.js';
+
+/** How often it is checked whether the caller of a silent stream still counts. */
+export const revalidateMilliseconds = 5000;
+
+/** Ends a response of Node once its caller has expired or was revoked. */
+export function endWhenLapsed(guard: Guard, caller: Caller, response: ServerResponse): void {
+  const timer = setInterval(() => {
+    void guard.revalidate(caller).then((lapsed) => {
+      if (lapsed !== undefined) cutOff(response);
+    });
+  }, revalidateMilliseconds).unref();
+  response.once('close', () => clearInterval(timer));
+}
+
+/** The response, whose stream ends with its caller. Nothing more is sent to a caller who has ended meanwhile. */
+export function endingWithCaller(guard: Guard, caller: Caller, response: Response): Response {
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  if (!isStream || response.body === null) return response;
+  const reader = response.body.getReader();
+  let timer: NodeJS.Timeout | undefined;
+  async function endIfLapsed(controller: ReadableStreamDefaultController<Uint8Array>): Promise<boolean> {
+    if ((await guard.revalidate(caller)) === undefined) return false;
+    clearInterval(timer);
+    await reader.cancel().catch(() => {});
+    try {
+      controller.close();
+    } catch {
+      // The client has gone already.
+    }
+    return true;
+  }
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      timer = setInterval(() => void endIfLapsed(controller), revalidateMilliseconds).unref();
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) {
+        clearInterval(timer);
+        controller.close();
+      } else if (!(await endIfLapsed(controller))) {
+        controller.enqueue(value);
+      }
+    },
+    async cancel(reason) {
+      clearInterval(timer);
+      await reader.cancel(reason);
+    },
+  });
+  return new Response(body, response);
+}

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { Catalogue } from '../../src/decide/catalogue.js';
+import { readRules } from '../../src/decide/rules.js';
+
+const readOnly = { readOnlyHint: true };
+
+describe('The groups of a tool', () => {
+  it.each([
+    ['what the server lists', {}, readOnly, 'read'],
+    ['its rule, whatever the server lists', { annotations: {} }, readOnly, 'destructive'],
+    ['its rule, before the server has listed it', { annotations: readOnly }, undefined, 'read'],
+    ['nothing', {}, undefined, 'destructive'],
+  ])('come from %s', (_what, rule, listed, group) => {
+    const catalogue = new Catalogue(readRules('test', { tools: { wipe: rule } }));
+    if (listed !== undefined) catalogue.learn('tools/list', [{ name: 'wipe', annotations: listed }]);
+    expect(catalogue.toolResource('wipe').parents).toEqual([{ type: 'ToolGroup', id: group }]);
+  });
+
+  it('are refused if the annotations of a rule are none', () => {
+    expect(() => readRules('test', { tools: { wipe: { annotations: 'read' as never } } })).toThrow("'annotations'");
+  });
+});
+
+/** A catalogue of a server that answers each question for its list with a page, or not at all. */
+function catalogueOf(pages: readonly (readonly string[] | undefined)[]) {
+  const known = new Catalogue(readRules('test', {}));
+  const asked: string[] = [];
+  const offers = (name: string) =>
+    known.offers('tools/list', name, async (method) => {
+      asked.push(method);
+      return pages[asked.length - 1]?.map((one) => ({ name: one }));
+    });
+  return { known, asked, offers };
+}
+
+describe('A name that is not known', () => {
+  it('is asked for once, and must be the very same [E4]', async () => {
+    const { asked, offers } = catalogueOf([['delete']]);
+    expect(await offers('delete')).toBe('offered');
+    for (const name of [
+      'Delete',
+      'DELETE',
+      'ｄｅｌｅｔｅ',
+      'delete\0',
+      ' delete',
+      'dele\u0301te',
+      '__proto__',
+      'toString',
+    ]) {
+      expect(await offers(name), name).toBe('unknown');
+    }
+    expect(asked).toEqual(['tools/list']);
+  });
+
+  it('is asked for once when several wait for it', async () => {
+    const { asked, offers } = catalogueOf([['a', 'b']]);
+    expect(await Promise.all(['a', 'b', 'c'].map(offers))).toEqual(['offered', 'offered', 'unknown']);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('is unavailable while the server does not answer, and asked for again', async () => {
+    const { asked, offers } = catalogueOf([undefined, ['a']]);
+    expect(await offers('a')).toBe('unavailable');
+    expect(await offers('a')).toBe('offered');
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is known as soon as a list holds it', async () => {
+    const { known, asked, offers } = catalogueOf([[]]);
+    expect(await offers('a')).toBe('unknown');
+    known.learn('tools/list', [{ name: 'a' }, null, { name: 5 }]);
+    expect(await offers('a')).toBe('offered');
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('The fields that repeat arguments', () => {
+  it('are read from the schema of the tool, along properties only', () => {
+    const known = new Catalogue(readRules('test', {}));
+    const inputSchema = {
+      properties: {
+        region: { type: 'string', 'x-mcp-header': 'Region' },
+        where: { properties: { city: { type: 'string', 'x-mcp-header': 'City' } } },
+        list: { items: { 'x-mcp-header': 'Item' } },
+      },
+    };
+    known.learn('tools/list', [{ name: 'q', inputSchema }]);
+    known.learn('tools/list', [{ name: 'q', annotations: {} }]);
+    expect([...(known.fieldsOf('q') ?? [])]).toEqual([
+      ['mcp-param-region', ['region']],
+      ['mcp-param-city', ['where', 'city']],
+    ]);
+    expect(known.fieldsOf('other')).toBeUndefined();
+  });
+});
