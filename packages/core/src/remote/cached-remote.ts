@@ -1,4 +1,4 @@
-import type { Reading } from '@countersign/common';
+import { Attempts, elapsedSince, type Reading } from '@countersign/common';
 
 /** What is held now. The generation changes whenever the value does. */
 export type Held<T> =
@@ -27,11 +27,6 @@ export interface CachedRemoteOptions<T, Json = unknown> {
   readonly onRefresh?: (result: Reading<T>) => void;
 }
 
-/** Least time between two fetches when something was not found: unknown names must not steer our requests. */
-const coolDownSeconds = 30;
-/** Least time between two attempts while the server is down. */
-const retrySeconds = 5;
-
 /**
  * A remote document behind a cache. What its server drops stops counting after `maxAgeSeconds`; what its server cannot
  * be asked about goes on counting for `maxStaleSeconds`. One fetch at a time, started early enough that under steady
@@ -41,56 +36,40 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
   readonly #options: CachedRemoteOptions<T, Json>;
   #held: { readonly value: T; readonly text: string; readonly since: number } | undefined;
   #generation = 0;
-  #flight: Promise<void> | undefined;
-  #lastAttempt: number | undefined;
-  #failure: string | undefined;
+  readonly #attempts = new Attempts();
 
   constructor(options: CachedRemoteOptions<T, Json>) {
     this.#options = options;
   }
 
   async current(now: number): Promise<Held<T>> {
-    const age = this.#held === undefined ? Infinity : elapsed(this.#held.since, now);
+    const age = this.#held === undefined ? Infinity : elapsedSince(this.#held.since, now);
     const { maxAgeSeconds, maxStaleSeconds } = this.#options;
     if (age <= maxAgeSeconds / 2) return this.#snapshot(now);
 
     // A server that was down a moment ago is asked in the background, so that it does not slow every request.
-    const knownDown = this.#failure !== undefined && this.#triedWithin(coolDownSeconds, now);
-    const refresh = this.#refreshUnlessTriedWithin(this.#failure === undefined ? 1 : retrySeconds, now);
-    if (age > (knownDown ? maxStaleSeconds : maxAgeSeconds)) await refresh;
+    const isDown = this.#attempts.isDown(now);
+    const refreshed = this.#attempts.run('due', now, this.#refresh);
+    if (age > (isDown ? maxStaleSeconds : maxAgeSeconds)) await refreshed;
     return this.#snapshot(now);
   }
 
   async afterMiss(now: number): Promise<Held<T>> {
-    await this.#refreshUnlessTriedWithin(this.#failure === undefined ? coolDownSeconds : retrySeconds, now);
+    await this.#attempts.run('miss', now, this.#refresh);
     // It may have been added since: while nobody can look, what is missing is not unknown.
-    return this.#failure === undefined ? this.#snapshot(now) : { kind: 'unavailable', cause: this.#failure };
+    const { failure } = this.#attempts;
+    return failure === undefined ? this.#snapshot(now) : { kind: 'unavailable', cause: failure };
   }
 
   #snapshot(now: number): Held<T> {
     const held = this.#held;
-    if (held === undefined || elapsed(held.since, now) > this.#options.maxStaleSeconds) {
-      return { kind: 'unavailable', cause: this.#failure ?? 'it was not fetched in time' };
+    if (held === undefined || elapsedSince(held.since, now) > this.#options.maxStaleSeconds) {
+      return { kind: 'unavailable', cause: this.#attempts.failure ?? 'it was not fetched in time' };
     }
     return { kind: 'held', value: held.value, generation: this.#generation };
   }
 
-  #triedWithin(seconds: number, now: number): boolean {
-    return this.#lastAttempt !== undefined && elapsed(this.#lastAttempt, now) < seconds;
-  }
-
-  async #refreshUnlessTriedWithin(seconds: number, now: number): Promise<void> {
-    if (this.#flight === undefined) {
-      if (this.#triedWithin(seconds, now)) return;
-      this.#lastAttempt = now;
-      this.#flight = this.#refresh(now).finally(() => {
-        this.#flight = undefined;
-      });
-    }
-    await this.#flight;
-  }
-
-  async #refresh(now: number): Promise<void> {
+  readonly #refresh = async (now: number): Promise<string | undefined> => {
     const fetched = await this.#options.fetch();
     const read = fetched.ok ? this.#options.read(fetched.json) : fetched;
     if (fetched.ok && read.ok) {
@@ -98,12 +77,7 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
       if (text !== this.#held?.text) this.#generation += 1;
       this.#held = { value: read.value, text, since: now };
     }
-    this.#failure = read.ok ? undefined : read.problem;
     this.#options.onRefresh?.(read);
-  }
-}
-
-/** A clock that was set back leaves no age to rely on. */
-function elapsed(since: number, now: number): number {
-  return now < since ? Infinity : now - since;
+    return read.ok ? undefined : read.problem;
+  };
 }
