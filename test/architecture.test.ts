@@ -21,6 +21,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   pdp: ['common', 'policy'],
   opa: ['common', 'policy', 'pdp'],
   authzen: ['common', 'policy', 'pdp'],
+  authority: ['signature', 'delegation', 'common', 'core'],
   agent: ['signature', 'delegation', 'common'],
   cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'mcp', 'agent'],
 };

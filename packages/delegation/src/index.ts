@@ -27,6 +27,7 @@ export { DelegationError, type DelegationErrorCode } from './error.js';
 export { isIdentifier, isStringOrUri } from './identifier.js';
 export { isJsonObject, type JsonObject, member } from './json.js';
 export { LINK_TYPE, type LinkClaims, parentHash, readLink } from './link.js';
+export { checkNarrowing, type Grant, grantOf, type ParentGrant } from './narrowing.js';
 export { draftLink, type LinkDraft, type LinkSigner, mintLink, type MintLinkOptions } from './mint-link.js';
 export { mintDelegation, type MintDelegationOptions } from './mint.js';
 export {

@@ -1,0 +1,145 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isJsonObject, type JsonObject, member } from '@countersign/common';
+import { AuthorityError } from '../authority-error.js';
+import { bearerOf, digestOf, unauthorized } from '../http/bearer.js';
+import { type Answer, BadRequest, readJson } from '../http/exchange.js';
+import { required, sql, type Store, textOf } from '../storage/store.js';
+import { clientOf } from '../tokens/client-agent.js';
+import { currentKeys, type RegisteredAgent, type RegisteredKey } from './agent.js';
+import { type Invitations, keyOf } from './invitations.js';
+import { readKey } from './read-agent.js';
+import { type AgentRegistry, agentExists, insertAgent, insertAnotherKey, keyTaken } from './registry.js';
+
+export interface RegistrationServices {
+  readonly issuer: string;
+  readonly store: Store;
+  readonly agents: AgentRegistry;
+  readonly invitations: Invitations;
+  readonly now: () => number;
+}
+
+/**
+ * Dynamic client registration (RFC 7591) and its management (RFC 7592). By hand, because here the agent chooses its keys
+ * only: id, scope, owner, roles and status are pinned by the invitation, whatever the request says, also later.
+ * Undefined: no such route.
+ */
+export async function registration(
+  request: IncomingMessage,
+  path: string,
+  services: RegistrationServices,
+): Promise<Answer | undefined> {
+  const [, , id, ...rest] = path.split('/');
+  if (rest.length > 0) return undefined;
+  if (id === undefined) return request.method === 'POST' ? await register(request, services) : undefined;
+  if (!['GET', 'PUT', 'DELETE'].includes(request.method ?? '')) return undefined;
+  const agent = await authenticate(request, decodeURIComponent(id), services);
+  switch (request.method) {
+    case 'GET':
+      return { status: 200, body: metadataOf(agent, bearerOf(request), services) };
+    case 'PUT':
+      return await replaceKeys(request, agent, services);
+    default:
+      await services.agents.setStatus(agent.id, 'revoked');
+      return { status: 204 };
+  }
+}
+
+async function register(request: IncomingMessage, services: RegistrationServices): Promise<Answer> {
+  const { store, agents, invitations, now } = services;
+  const token = bearerOf(request);
+  const invited = await invitations.find(token);
+  if (invited === undefined) throw unauthorized();
+  const keys = keysOf(await readJson(request));
+  const management = randomBytes(32).toString('base64url');
+  const { id, statements } = insertAgent({ ...invited, keys: keys.map(({ jwk }) => ({ jwk })) }, now());
+  const done = await store.batch([
+    // First, so that of two requests with one token the second waits and then fails.
+    invitations.take(token),
+    ...statements,
+    sql`INSERT INTO countersign_registration_tokens (agent_id, digest) VALUES (${id}, ${keyOf(management)})`,
+  ]);
+  const agent = await agents.get(id);
+  if (done !== undefined && agent !== undefined) {
+    return { status: 201, body: metadataOf(agent, management, services) };
+  }
+  if ((await invitations.find(token)) === undefined) throw unauthorized();
+  throw agent === undefined ? keyTaken() : agentExists(id);
+}
+
+/** The agent whose registration access token the request has. Each is valid until the next change. */
+async function authenticate(
+  request: IncomingMessage,
+  id: string,
+  services: RegistrationServices,
+): Promise<RegisteredAgent> {
+  const token = bearerOf(request);
+  const [row] = await services.store.run(sql`
+    SELECT digest FROM countersign_registration_tokens WHERE agent_id = ${id}`);
+  const agent = await services.agents.get(id);
+  const known = row !== undefined && timingSafeEqual(Buffer.from(textOf(row, 'digest'), 'base64url'), digestOf(token));
+  // RFC 7592 §2.1: also 401 if the client is gone.
+  if (!known || agent === undefined || agent.status === 'revoked') throw unauthorized();
+  return agent;
+}
+
+/** PUT: the keys of the request replace those that count. Everything else stays as it is. */
+async function replaceKeys(
+  request: IncomingMessage,
+  agent: RegisteredAgent,
+  services: RegistrationServices,
+): Promise<Answer> {
+  const { store, agents, now } = services;
+  const old = keyOf(bearerOf(request));
+  const body = await readJson(request);
+  if (member(body, 'client_id') !== agent.id)
+    throw new BadRequest(400, 'invalid_request', 'client_id must be the agent');
+  const wanted = keysOf(body);
+  const current = currentKeys(agent, now());
+  const isCurrent = (key: RegisteredKey): boolean => current.some(({ thumbprint }) => thumbprint === key.thumbprint);
+  const added = wanted.filter((key) => !isCurrent(key));
+  const dropped = current.filter(({ thumbprint }) => wanted.every((key) => key.thumbprint !== thumbprint));
+  const next = randomBytes(32).toString('base64url');
+  const done = await store.batch([
+    required(sql`
+      UPDATE countersign_registration_tokens SET digest = ${keyOf(next)}
+      WHERE agent_id = ${agent.id} AND digest = ${old} RETURNING agent_id`),
+    ...dropped.map(
+      ({ thumbprint }) => sql`UPDATE countersign_keys SET expires_at = ${now()} WHERE thumbprint = ${thumbprint}`,
+    ),
+    ...added.flatMap((key) => insertAnotherKey(agent.id, key, { now: now(), until: undefined })),
+  ]);
+  if (done === undefined)
+    throw new AuthorityError('key_taken', 'a key is taken, or the registration was changed meanwhile');
+  const changed = (await agents.get(agent.id)) ?? agent;
+  return { status: 200, body: metadataOf(changed, next, services) };
+}
+
+/** The `jwks` of client metadata; all other members are pinned, so they are not read. */
+function keysOf(body: JsonObject): readonly RegisteredKey[] {
+  const jwks = member(body, 'jwks');
+  const keys = isJsonObject(jwks) ? member(jwks, 'keys') : undefined;
+  if (!Array.isArray(keys) || keys.length === 0 || keys.length > 8) {
+    throw new BadRequest(400, 'invalid_client_metadata', "'jwks' must have 1 to 8 keys");
+  }
+  try {
+    return keys.map((jwk: unknown) => readKey({ jwk }));
+  } catch (error) {
+    if (!(error instanceof AuthorityError)) throw error;
+    throw new BadRequest(400, 'invalid_client_metadata', error.message);
+  }
+}
+
+function metadataOf(agent: RegisteredAgent, token: string, { issuer, now }: RegistrationServices): object {
+  const client = clientOf({ ...agent, status: 'active' }, now()) ?? {};
+  return {
+    ...client,
+    client_id: agent.id,
+    client_id_issued_at: agent.createdAt,
+    scope: agent.capabilities.join(' '),
+    agent_status: agent.status,
+    ...(agent.owner !== undefined && { agent_owner: agent.owner }),
+    registration_access_token: token,
+    registration_client_uri: `${issuer}/register/${encodeURIComponent(agent.id)}`,
+  };
+}

@@ -1,0 +1,201 @@
+import { AuthorityError } from '../authority-error.js';
+import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
+import type { AgentFacts, AgentStatus, NewAgent, NewKey, RegisteredAgent, RegisteredKey } from './agent.js';
+import { agentsOf, columnsOf } from './agent-rows.js';
+import { isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
+
+/** Statuses that an administrator can give to an agent. */
+export type NewStatus = Exclude<AgentStatus, 'pending'>;
+
+/** The agents and their keys. Every method is one atomic change; a refusal is an `AuthorityError`. */
+export interface AgentRegistry {
+  add(agent: NewAgent): Promise<RegisteredAgent>;
+  get(id: string): Promise<RegisteredAgent | undefined>;
+  list(filter?: { readonly tag?: string; readonly status?: AgentStatus }): Promise<readonly RegisteredAgent[]>;
+  /** Replaces the facts that are given, and keeps the others. */
+  update(id: string, facts: AgentFacts): Promise<RegisteredAgent>;
+  setStatus(id: string, status: NewStatus): Promise<RegisteredAgent>;
+  /** The same for all agents with a tag; the ids of those that were not revoked before. */
+  setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
+  /** Adds a key. With `overlapSeconds`, all other keys of the agent stop to count so many seconds from now. */
+  addKey(id: string, key: NewKey, options?: { readonly overlapSeconds?: number }): Promise<RegisteredAgent>;
+  /** From now on the key does not count. It stays known, so that nobody can register it again. */
+  revokeKey(id: string, thumbprint: string): Promise<RegisteredAgent>;
+}
+
+const mostCurrentKeys = 16;
+const longestOverlapSeconds = 30 * 86_400;
+const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies readonly NewStatus[];
+
+/** `now` gives unix seconds. */
+export function createAgentRegistry(store: Store, now: () => number): AgentRegistry {
+  async function get(id: string): Promise<RegisteredAgent | undefined> {
+    const [agent] = agentsOf(
+      await store.run(sql`
+        SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
+        FROM countersign_agents a LEFT JOIN countersign_keys k ON k.agent_id = a.id
+        WHERE a.id = ${id} ORDER BY k.created_at, k.thumbprint`),
+    );
+    return agent;
+  }
+
+  async function known(id: string): Promise<RegisteredAgent> {
+    const agent = await get(id);
+    if (agent === undefined) throw new AuthorityError('agent_unknown', `there is no agent '${id}'`);
+    return agent;
+  }
+
+  return {
+    get,
+
+    async add(input) {
+      const { statements, id } = insertAgent(input, now());
+      if ((await store.batch(statements)) !== undefined) return await known(id);
+      throw (await get(id)) === undefined ? keyTaken() : agentExists(id);
+    },
+
+    async list({ tag, status } = {}) {
+      const tagged = tag === undefined ? '%' : `% ${isTag(tag) ? tag : '\n'} %`;
+      const rows = await store.run(sql`
+        SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
+        FROM countersign_agents a LEFT JOIN countersign_keys k ON k.agent_id = a.id
+        WHERE a.tags LIKE ${tagged} AND a.status LIKE ${status ?? '%'} ORDER BY a.id, k.created_at, k.thumbprint`);
+      return agentsOf(rows);
+    },
+
+    async update(id, input) {
+      const current = await known(id);
+      const { owner, capabilities, roles, tags, expiresAt, name, redirectUris } = current;
+      const facts = readFacts({
+        ...JSON.parse(JSON.stringify({ owner, capabilities, roles, tags, expiresAt, name, redirectUris })),
+        ...input,
+      });
+      const columns = columnsOf(facts);
+      await store.run(sql`
+        UPDATE countersign_agents SET owner = ${columns.owner}, capabilities = ${columns.capabilities},
+        roles = ${columns.roles}, tags = ${columns.tags}, metadata = ${columns.metadata}, expires_at = ${columns.expiresAt}
+        WHERE id = ${id}`);
+      return await known(id);
+    },
+
+    async setStatus(id, status) {
+      checkStatus(status);
+      const changed = await store.run(sql`
+        UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`);
+      const agent = await known(id);
+      if (changed.length === 0 && status !== 'revoked') {
+        throw new AuthorityError('status_conflict', `agent '${id}' is revoked, which is final`);
+      }
+      return agent;
+    },
+
+    async setStatusByTag(tag, status) {
+      checkStatus(status);
+      if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
+      const rows = await store.run(sql`
+        UPDATE countersign_agents SET status = ${status} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked' RETURNING id`);
+      return rows.map((row) => textOf(row, 'id')).toSorted();
+    },
+
+    async addKey(id, input, { overlapSeconds } = {}) {
+      const key = readKey(input);
+      const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
+      const done = await store.batch(insertAnotherKey(id, key, { now: now(), until }));
+      if (done !== undefined) return await known(id);
+      throw await whyNoKey(await known(id), key, store, now());
+    },
+
+    async revokeKey(id, thumbprint) {
+      const at = now();
+      await store.run(sql`
+        UPDATE countersign_keys SET expires_at = ${at} WHERE agent_id = ${id} AND thumbprint = ${thumbprint}
+        AND (expires_at IS NULL OR expires_at > ${at})`);
+      return await known(id);
+    },
+  };
+}
+
+/** The statements that register an agent, all of them required. */
+export function insertAgent(
+  input: unknown,
+  now: number,
+): { readonly id: string; readonly statements: readonly Statement[] } {
+  const { id, status, facts, keys } = readNewAgent(input);
+  const { owner, capabilities, roles, tags, metadata, expiresAt } = columnsOf(facts);
+  const insert = sql`
+    INSERT INTO countersign_agents (id, owner, capabilities, roles, tags, status, metadata, expires_at, created_at)
+    VALUES (${id}, ${owner}, ${capabilities}, ${roles}, ${tags}, ${status}, ${metadata}, ${expiresAt}, ${now})
+    ON CONFLICT (id) DO NOTHING RETURNING id`;
+  return { id, statements: [required(insert), ...keys.map((key) => insertKey(id, key, now))] };
+}
+
+function insertKey(id: string, key: RegisteredKey, now: number): Statement {
+  return required(sql`
+    INSERT INTO countersign_keys (thumbprint, agent_id, x, not_before, expires_at, created_at)
+    VALUES (${key.thumbprint}, ${id}, ${key.jwk.x}, ${key.notBefore ?? null}, ${key.expiresAt ?? null}, ${now})
+    ON CONFLICT (thumbprint) DO NOTHING RETURNING thumbprint`);
+}
+
+/** The statements that give an agent another key, and let its other keys end at `until`. */
+export function insertAnotherKey(
+  id: string,
+  key: RegisteredKey,
+  { now, until }: { readonly now: number; readonly until: number | undefined },
+): readonly Statement[] {
+  const agent = sql`SELECT id FROM countersign_agents WHERE id = ${id} AND status <> 'revoked' FOR UPDATE`;
+  const room = sql`
+    SELECT count(*) AS keys FROM countersign_keys
+    WHERE agent_id = ${id} AND (expires_at IS NULL OR expires_at > ${now}) HAVING count(*) < ${mostCurrentKeys}`;
+  const statements = [required(agent), required(room), insertKey(id, key, now)];
+  if (until === undefined) return statements;
+  const retire = sql`
+    UPDATE countersign_keys SET expires_at = ${until} WHERE agent_id = ${id} AND thumbprint <> ${key.thumbprint}
+    AND (expires_at IS NULL OR expires_at > ${until})`;
+  return [...statements, retire];
+}
+
+/** Why the key was not added, found out afterwards: it only words the refusal. */
+async function whyNoKey(
+  agent: RegisteredAgent,
+  key: RegisteredKey,
+  store: Store,
+  now: number,
+): Promise<AuthorityError> {
+  if (agent.status === 'revoked') {
+    return new AuthorityError('status_conflict', `agent '${agent.id}' is revoked, which is final`);
+  }
+  const taken = await store.run(sql`SELECT agent_id FROM countersign_keys WHERE thumbprint = ${key.thumbprint}`);
+  if (taken.length > 0) return keyTaken();
+  const current: Row | undefined = (
+    await store.run(sql`
+      SELECT count(*) AS keys FROM countersign_keys
+      WHERE agent_id = ${agent.id} AND (expires_at IS NULL OR expires_at > ${now})`)
+  )[0];
+  const count = current === undefined ? mostCurrentKeys : numberOf(current, 'keys');
+  return new AuthorityError(
+    'agent_invalid',
+    `agent '${agent.id}' has ${count} keys; at most ${mostCurrentKeys} may count`,
+  );
+}
+
+function checkStatus(status: unknown): void {
+  if (typeof status === 'string' && statuses.includes(status)) return;
+  throw new AuthorityError('agent_invalid', `a status is one of ${statuses.join(', ')}`);
+}
+
+function readOverlap(seconds: unknown): number {
+  const valid = typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds >= 0;
+  if (valid && seconds <= longestOverlapSeconds) return seconds;
+  throw new AuthorityError(
+    'agent_invalid',
+    `'overlapSeconds' must be whole seconds from 0 to ${longestOverlapSeconds}`,
+  );
+}
+
+export function keyTaken(): AuthorityError {
+  return new AuthorityError('key_taken', 'this key belongs to an agent already. Make a new one');
+}
+
+export function agentExists(id: string): AuthorityError {
+  return new AuthorityError('agent_exists', `there is an agent '${id}' already`);
+}

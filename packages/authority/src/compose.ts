@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { closeParts, errorMessage } from '@countersign/common';
+import { createInvitations } from './agents/invitations.js';
+import { createAgentRegistry } from './agents/registry.js';
+import { createLedger } from './delegation/ledger.js';
+import { createSubjectTokens } from './delegation/subject-token.js';
+import type { Authority } from './create-authority.js';
+import { answerTo, send } from './http/exchange.js';
+import { route, type RouteServices } from './http/routes.js';
+import { type Place, placeOf } from './http/place.js';
+import { createSeal } from './keys/seal.js';
+import { openSigningKeys } from './keys/signing-keys.js';
+import type { AuthorityOptions } from './options/authority-options.js';
+import { readOptions } from './options/read-options.js';
+import { StoreUnavailable } from './storage/store.js';
+import { startSweeper } from './storage/sweeper.js';
+import { createChallenges } from './tokens/challenge.js';
+import { createEngine } from './tokens/engine.js';
+import { createIssueToken } from './tokens/issue.js';
+
+/** Builds the parts of an authority. */
+export async function composeAuthority(options: AuthorityOptions): Promise<Authority> {
+  const settings = readOptions(options);
+  const { store, issuerName: issuer, onTrouble, adminTokens } = settings;
+  const agents = createAgentRegistry(store, now);
+  const invitations = createInvitations(store, now);
+  const ledger = createLedger(store, now);
+  const keys = await openSigningKeys({
+    store,
+    seal: createSeal(settings.secret),
+    rotationDays: settings.signingKeyDays,
+    longestTokenSeconds: settings.tokenLifetimeSeconds,
+    now,
+    onTrouble,
+  });
+  const issue = createIssueToken({ issuer, ledger, keys, now });
+  const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
+  const challenges = createChallenges({ settings, agents, issue, now });
+  const engine = createEngine({ settings, agents, ledger, keys, issue, subjectTokens, now });
+  const services: RouteServices = { issuer, store, adminTokens, agents, invitations, ledger, keys, challenges, now };
+  const sweeper = startSweeper(store, onTrouble);
+
+  async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
+    try {
+      const answered = await route(request, place.path, place.query, services);
+      if (answered !== undefined) send(response, answered);
+      else await engine.handle(place.rewritten(request), response);
+    } catch (error) {
+      const known = answerTo(error);
+      if (known === undefined) onTrouble(`a request failed: ${errorMessage(error)}`);
+      const ours = error instanceof StoreUnavailable ? 'temporarily_unavailable' : 'server_error';
+      if (response.headersSent) response.destroy();
+      else send(response, known ?? { status: error instanceof StoreUnavailable ? 503 : 500, body: { error: ours } });
+    }
+  }
+
+  return Object.freeze({
+    listener: (request, response, next) => {
+      const place = placeOf(request, settings.issuer);
+      if (place !== undefined) void answer(request, response, place);
+      else if (next === undefined) send(response, { status: 404, body: { error: 'not_found' } });
+      else next();
+    },
+    agents,
+    invitations,
+    delegations: ledger,
+    challenges,
+    rotateSigningKey: () => keys.rotate(),
+    close: () => closeParts([sweeper, keys, store]),
+  } satisfies Authority);
+}
+
+/** Unix seconds. */
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}

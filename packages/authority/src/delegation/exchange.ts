@@ -1,0 +1,151 @@
+import {
+  type Actor,
+  type AuthorizationDetail,
+  checkNarrowing,
+  grantOf,
+  readAuthorizationDetails,
+} from '@countersign/delegation';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { AgentRegistry } from '../agents/registry.js';
+import type { GrantServices } from '../tokens/grants.js';
+import { grantScope, readResource } from '../tokens/narrow.js';
+import { oauthError } from '../tokens/oauth-error.js';
+import { findRule } from './exchange-rules.js';
+import type { SubjectToken } from './subject-token.js';
+
+const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
+const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
+
+export const exchangeParameters: readonly string[] = [
+  'subject_token',
+  'subject_token_type',
+  'actor_token',
+  'actor_token_type',
+  'requested_token_type',
+  'resource',
+  'audience',
+  'scope',
+  'authorization_details',
+];
+
+/**
+ * Token exchange (RFC 8693): the agent acts for the subject of a token, as far as that token, its own capabilities and a
+ * rule allow. All actors stay in the token; nothing gets wider; the new hop dies with the token that it was made from.
+ */
+export async function exchangeToken(
+  ctx: KoaContextWithOIDC,
+  services: GrantServices & { readonly agents: AgentRegistry },
+): Promise<void> {
+  const { agent, key } = services.authenticated(ctx);
+  const { settings, now } = services;
+  const params = ctx.oidc.params ?? {};
+  const token = await readSubjectToken(params, services);
+  const resource = readResource(resourceOf(params), settings.resources);
+  if (token.mayAct !== undefined && token.mayAct !== agent.id)
+    throw refused('may_act of the subject token names another agent');
+
+  const sameAgent = token.holder === agent.id;
+  const rule = sameAgent ? undefined : findRule(settings.exchange, { agent, token, issuer: settings.issuerName });
+  if (!sameAgent && rule === undefined) throw refused('no rule allows this agent to exchange this token');
+  const priorActors = actorsBefore(token, sameAgent);
+  checkActors(priorActors, agent.id, token.subject, settings.maxDelegationDepth);
+  // An agent and a user of an external issuer could have one name.
+  if (token.claims === undefined && (await services.agents.get(token.subject)) !== undefined) {
+    throw refused('the subject has the name of an agent');
+  }
+
+  const scope = grantScope(params['scope'], token.scope, [agent.capabilities, resource.scopes, rule?.scope]);
+  const details = readDetails(params['authorization_details']) ?? token.claims?.authorizationDetails;
+  const maxHops = hopsLeft(token, sameAgent);
+  const expiresAt = Math.min(now() + settings.tokenLifetimeSeconds, token.expiresAt);
+  if (expiresAt <= now()) throw refused('the subject token has expired');
+  if (token.claims !== undefined) {
+    const parent = grantOf(token.claims);
+    const { maxHops: _, ...same } = parent;
+    const broken = checkNarrowing(sameAgent ? same : parent, {
+      scope,
+      expiresAt,
+      audience: [resource.audience],
+      ...(details !== undefined && { authorizationDetails: details }),
+    });
+    if (broken !== undefined) throw refused(broken.detail);
+  }
+
+  const issued = await services.issue({
+    agent: agent.id,
+    subject: token.subject,
+    priorActors,
+    audience: resource.audience,
+    scope,
+    expiresAt,
+    ...(await services.confirmation(ctx, key)),
+    ...(details !== undefined && { authorizationDetails: details }),
+    ...(maxHops !== undefined && { maxHops }),
+    ...(token.claims?.id !== undefined && { parentId: token.claims.id }),
+    subjectIssuer: token.subjectIssuer,
+  });
+  if (issued === undefined) throw refused('the subject token was revoked, or the agent may not act now');
+  ctx.body = { ...issued, issued_token_type: accessToken };
+}
+
+async function readSubjectToken(
+  params: Readonly<Record<string, unknown>>,
+  services: GrantServices,
+): Promise<SubjectToken> {
+  const { subject_token: token, subject_token_type: type, requested_token_type: requested } = params;
+  if (typeof token !== 'string') throw oauthError('invalid_request', 'subject_token is missing');
+  if (type !== accessToken && type !== jwtType) {
+    throw oauthError('invalid_request', `subject_token_type must be ${accessToken}`);
+  }
+  if (requested !== undefined && requested !== accessToken) {
+    throw oauthError('invalid_request', `requested_token_type must be ${accessToken}`);
+  }
+  // The actor is the agent that authenticates. A token of another would say something that nobody checks.
+  if (params['actor_token'] !== undefined || params['actor_token_type'] !== undefined) {
+    throw oauthError('invalid_request', 'actor_token is not supported: the agent that authenticates is the actor');
+  }
+  const read = await services.subjectTokens.verify(token);
+  if (!read.ok) throw refused(read.problem);
+  return read.token;
+}
+
+/** RFC 8693 §2.1 has both names for where the token is used. */
+function resourceOf({ resource, audience }: Readonly<Record<string, unknown>>): unknown {
+  if (resource !== undefined && audience !== undefined && resource !== audience) {
+    throw oauthError('invalid_target', 'resource and audience name different APIs');
+  }
+  return resource ?? audience;
+}
+
+/** The agents that acted before, most recent first. An agent that narrows its own token makes no new hop. */
+function actorsBefore({ claims }: SubjectToken, sameAgent: boolean): readonly Actor[] {
+  if (claims?.actor === undefined) return [];
+  return sameAgent ? claims.priorActors : [claims.actor, ...claims.priorActors];
+}
+
+function checkActors(priorActors: readonly Actor[], agent: string, subject: string, most: number): void {
+  if (priorActors.some((actor) => actor.subject === agent)) throw refused('the agent is in the chain already');
+  if (priorActors.length + (agent === subject ? 0 : 1) > most) throw refused(`a chain has at most ${most} actors`);
+}
+
+function hopsLeft({ claims }: SubjectToken, sameAgent: boolean): number | undefined {
+  if (claims?.maxHops === undefined) return undefined;
+  return sameAgent ? claims.maxHops : Math.max(claims.maxHops - 1, 0);
+}
+
+function readDetails(value: unknown): readonly AuthorizationDetail[] | undefined {
+  if (value === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = typeof value === 'string' ? JSON.parse(value) : undefined;
+  } catch {
+    json = undefined;
+  }
+  const read = readAuthorizationDetails(json);
+  if (!read.ok) throw oauthError('invalid_request', read.detail);
+  return read.details;
+}
+
+function refused(detail: string): Error {
+  return oauthError('invalid_grant', detail);
+}

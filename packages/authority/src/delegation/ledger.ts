@@ -1,0 +1,137 @@
+import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
+import { numberOf, required, type Row, sql, type Store, textOf } from '../storage/store.js';
+
+/** A token that was issued: one hop of a delegation. */
+export interface LedgerEntry {
+  /** `jti`: the id of the delegation. */
+  readonly id: string;
+  /** The delegation that it was made from. */
+  readonly parentId?: string;
+  /** Issuer of the token that the first hop was made from. */
+  readonly issuer: string;
+  readonly subject: string;
+  readonly actor: string;
+  /** The claims of the token. */
+  readonly claims: JsonObject;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** What can be revoked: one delegation with all below it, or all of a subject or of an actor. */
+export type Revoked = { readonly delegation: string } | { readonly subject: string } | { readonly actor: string };
+
+/**
+ * The delegations that are in force. Revoking marks one row; what lies below it is found when it is read, so that a hop
+ * made at the same moment dies too.
+ */
+export interface Ledger {
+  /** Records a hop, if its agent may act and its parent is in force, and returns its place in the status list. */
+  record(entry: LedgerEntry): Promise<number | undefined>;
+  /** The hop, if it and all hops above it are in force and their agents may act. */
+  find(id: string): Promise<LedgerEntry | undefined>;
+  /** Revokes, and returns the number of delegations that were in force and are marked now. */
+  revoke(what: Revoked): Promise<number>;
+  /** The places of dead hops in a part of the status list. */
+  deadWithin(from: number, to: number): Promise<readonly number[]>;
+  /** The hops in force of a subject, newest first: for the page on which users see them. */
+  listOf(subject: string): Promise<readonly LedgerEntry[]>;
+}
+
+export function createLedger(store: Store, now: () => number): Ledger {
+  return {
+    async record({ id, parentId, issuer, subject, actor, claims, expiresAt }) {
+      const at = now();
+      const agent = sql`
+        SELECT id FROM countersign_agents
+        WHERE id = ${actor} AND status = 'active' AND (expires_at IS NULL OR expires_at > ${at})`;
+      const parent = sql`
+        SELECT id FROM countersign_delegations WHERE id = ${parentId ?? null} AND revoked_at IS NULL AND expires_at > ${at}`;
+      const insert = sql`
+        INSERT INTO countersign_delegations (id, parent_id, issuer, subject, actor, claims, expires_at, created_at)
+        VALUES (${id}, ${parentId ?? null}, ${issuer}, ${subject}, ${actor}, ${JSON.stringify(claims)}, ${expiresAt}, ${at})
+        RETURNING idx`;
+      const done = await store.batch([agent, ...(parentId === undefined ? [] : [parent]), insert].map(required));
+      const row = done?.at(-1)?.[0];
+      return row === undefined ? undefined : numberOf(row, 'idx');
+    },
+
+    async find(id) {
+      const at = now();
+      const rows = await store.run(sql`
+        WITH RECURSIVE up (id, parent_id, issuer, subject, actor, claims, expires_at, revoked_at, hops) AS (
+          SELECT id, parent_id, issuer, subject, actor, claims, expires_at, revoked_at, 1
+          FROM countersign_delegations WHERE id = ${id}
+          UNION ALL
+          SELECT d.id, d.parent_id, d.issuer, d.subject, d.actor, d.claims, d.expires_at, d.revoked_at, up.hops + 1
+          FROM countersign_delegations d JOIN up ON d.id = up.parent_id WHERE up.hops < 20)
+        SELECT up.*, a.status AS status, a.expires_at AS agent_expires_at
+        FROM up LEFT JOIN countersign_agents a ON a.id = up.actor ORDER BY up.hops`);
+      const last = rows.at(-1);
+      // A missing ancestor must not pass for one that is in force.
+      if (last === undefined || last['parent_id'] !== null) return undefined;
+      return rows.every((row) => inForce(row, at)) && rows[0] !== undefined ? entryOf(rows[0]) : undefined;
+    },
+
+    async revoke(what) {
+      const at = now();
+      const rows =
+        'delegation' in what
+          ? await store.run(sql`
+              UPDATE countersign_delegations SET revoked_at = ${at}
+              WHERE id = ${what.delegation} AND revoked_at IS NULL RETURNING id`)
+          : 'subject' in what
+            ? await store.run(sql`
+                UPDATE countersign_delegations SET revoked_at = ${at}
+                WHERE subject = ${what.subject} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`)
+            : await store.run(sql`
+                UPDATE countersign_delegations SET revoked_at = ${at}
+                WHERE actor = ${what.actor} AND revoked_at IS NULL AND expires_at > ${at} RETURNING id`);
+      return rows.length;
+    },
+
+    async deadWithin(from, to) {
+      const at = now();
+      const rows = await store.run(sql`
+        WITH RECURSIVE dead (id, idx) AS (
+          SELECT d.id, d.idx FROM countersign_delegations d JOIN countersign_agents a ON a.id = d.actor
+          WHERE d.revoked_at IS NOT NULL OR a.status <> 'active' OR a.expires_at <= ${at}
+          UNION
+          SELECT d.id, d.idx FROM countersign_delegations d JOIN dead ON d.parent_id = dead.id)
+        SELECT idx FROM dead WHERE idx >= ${from} AND idx < ${to} ORDER BY idx`);
+      return rows.map((row) => numberOf(row, 'idx'));
+    },
+
+    async listOf(subject) {
+      const rows = await store.run(sql`
+        SELECT * FROM countersign_delegations
+        WHERE subject = ${subject} AND actor <> ${subject} AND revoked_at IS NULL AND expires_at > ${now()}
+        ORDER BY idx DESC LIMIT 500`);
+      return rows.map(entryOf);
+    },
+  };
+}
+
+function inForce(row: Row, now: number): boolean {
+  const agentExpires = row['agent_expires_at'];
+  return (
+    row['revoked_at'] === null &&
+    numberOf(row, 'expires_at') > now &&
+    row['status'] === 'active' &&
+    (typeof agentExpires !== 'number' || agentExpires > now)
+  );
+}
+
+function entryOf(row: Row): LedgerEntry {
+  const claims = parseStrictJson(Buffer.from(textOf(row, 'claims')));
+  if (!claims.ok || !isJsonObject(claims.value)) throw new Error('a delegation of the store cannot be read');
+  const parentId = row['parent_id'];
+  return {
+    id: textOf(row, 'id'),
+    ...(typeof parentId === 'string' && { parentId }),
+    issuer: textOf(row, 'issuer'),
+    subject: textOf(row, 'subject'),
+    actor: textOf(row, 'actor'),
+    claims: claims.value,
+    expiresAt: numberOf(row, 'expires_at'),
+  };
+}

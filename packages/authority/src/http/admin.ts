@@ -1,0 +1,112 @@
+import type { IncomingMessage } from 'node:http';
+import { type JsonObject, member } from '@countersign/common';
+import type { AgentStatus, NewAgent, NewKey } from '../agents/agent.js';
+import type { AgentRegistry, NewStatus } from '../agents/registry.js';
+import type { Ledger, Revoked } from '../delegation/ledger.js';
+import type { SigningKeys } from '../keys/signing-keys.js';
+import { bearerOf, isAmong, unauthorized } from './bearer.js';
+import { type Answer, BadRequest, readJson } from './exchange.js';
+import type { Invitations } from '../agents/invitations.js';
+
+export interface AdminServices {
+  readonly adminTokens: readonly string[];
+  readonly agents: AgentRegistry;
+  readonly invitations: Invitations;
+  readonly ledger: Ledger;
+  readonly keys: SigningKeys;
+}
+
+/** The API of administrators, below `/admin`. Without admin tokens it does not exist. Undefined: no such route. */
+export async function admin(
+  request: IncomingMessage,
+  path: string,
+  query: URLSearchParams,
+  services: AdminServices,
+): Promise<Answer | undefined> {
+  if (services.adminTokens.length === 0) return undefined;
+  if (!isAmong(bearerOf(request), services.adminTokens)) throw unauthorized();
+  const [resource, ...rest] = path.split('/').slice(2).map(decode);
+  switch (`${request.method ?? ''} ${resource ?? ''}`) {
+    case 'POST invitations':
+      return rest.length > 0
+        ? undefined
+        : { status: 201, body: await services.invitations.create(await readJson(request)) };
+    case 'POST revocations':
+      return rest.length > 0 ? undefined : await revoke(await readJson(request), services.ledger);
+    case 'POST signing-keys':
+      if (rest.length > 0) return undefined;
+      await services.keys.rotate();
+      return { status: 204 };
+    default:
+      return resource === 'agents' ? await agents(request, rest, query, services.agents) : undefined;
+  }
+}
+
+async function agents(
+  request: IncomingMessage,
+  [id, part, name, ...rest]: readonly string[],
+  query: URLSearchParams,
+  registry: AgentRegistry,
+): Promise<Answer | undefined> {
+  const method = request.method ?? '';
+  const route = [method, id === undefined ? '' : ':id', part ?? '', name === undefined ? '' : ':name', ...rest]
+    .filter((step) => step !== '')
+    .join(' ');
+  switch (route) {
+    case 'POST':
+      return { status: 201, body: await registry.add((await readJson(request)) as unknown as NewAgent) };
+    case 'GET': {
+      const [tag, status] = [query.get('tag'), query.get('status')];
+      const filter = { ...(tag !== null && { tag }), ...(status !== null && { status: status as AgentStatus }) };
+      return { status: 200, body: { agents: await registry.list(filter) } };
+    }
+    case 'PATCH': {
+      const change = await readJson(request);
+      const changed = await registry.setStatusByTag(
+        String(member(change, 'tag')),
+        member(change, 'status') as NewStatus,
+      );
+      return { status: 200, body: { changed } };
+    }
+    case 'GET :id': {
+      const agent = await registry.get(String(id));
+      if (agent === undefined) throw new BadRequest(404, 'agent_unknown', 'there is no such agent');
+      return { status: 200, body: agent };
+    }
+    case 'PATCH :id':
+      return { status: 200, body: await change(String(id), await readJson(request), registry) };
+    case 'POST :id keys': {
+      const { overlapSeconds, ...key } = (await readJson(request)) as NewKey & { overlapSeconds?: number };
+      const options = overlapSeconds === undefined ? {} : { overlapSeconds };
+      return { status: 201, body: await registry.addKey(String(id), key, options) };
+    }
+    case 'DELETE :id keys :name':
+      return { status: 200, body: await registry.revokeKey(String(id), String(name)) };
+    default:
+      return undefined;
+  }
+}
+
+/** A change of the status, or of facts: two changes in one request would be two transactions. */
+async function change(id: string, body: JsonObject, registry: AgentRegistry): Promise<object> {
+  const { status, ...facts } = body;
+  if (status === undefined) return await registry.update(id, facts);
+  if (Object.keys(facts).length > 0) throw new BadRequest(400, 'invalid_request', "change 'status' by itself");
+  return await registry.setStatus(id, status as NewStatus);
+}
+
+async function revoke(body: JsonObject, ledger: Ledger): Promise<Answer> {
+  const [[kind, name] = [], ...others] = Object.entries(body);
+  if (others.length > 0 || typeof name !== 'string' || !['delegation', 'subject', 'actor'].includes(String(kind))) {
+    throw new BadRequest(400, 'invalid_request', "name exactly one of 'delegation', 'subject' and 'actor'");
+  }
+  return { status: 200, body: { revoked: await ledger.revoke({ [String(kind)]: name } as unknown as Revoked) } };
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new BadRequest(400, 'invalid_request', 'the path is malformed');
+  }
+}

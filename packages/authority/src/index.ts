@@ -1,0 +1,25 @@
+export { ConfigError } from '@countersign/common';
+export type {
+  AgentFacts,
+  AgentRole,
+  AgentStatus,
+  NewAgent,
+  NewKey,
+  RegisteredAgent,
+  RegisteredKey,
+} from './agents/agent.js';
+export type { Invitation } from './agents/invitations.js';
+export type { AgentRegistry, NewStatus } from './agents/registry.js';
+export { AuthorityError, type AuthorityErrorCode } from './authority-error.js';
+export { type Authority, createAuthority } from './create-authority.js';
+export type { LedgerEntry, Revoked } from './delegation/ledger.js';
+export type {
+  AuthorityOptions,
+  ExchangeRule,
+  ExternalIssuerOptions,
+  ResourceOptions,
+} from './options/authority-options.js';
+export { openPostgres, type PostgresClient, type PostgresPool, type PostgresQuery } from './storage/postgres.js';
+export { openSqlite } from './storage/sqlite.js';
+export type { Row, SqlValue, Statement, Store } from './storage/store.js';
+export { StoreUnavailable } from './storage/store.js';

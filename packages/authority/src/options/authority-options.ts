@@ -1,0 +1,70 @@
+import type { Scope } from '@countersign/delegation';
+import type { Store } from '../storage/store.js';
+
+/** An API for which the authority issues tokens. */
+export interface ResourceOptions {
+  /** Its `aud`, and the resource indicator (RFC 8707) by which agents ask for it: an absolute URL, like its origin. */
+  readonly audience: string;
+  /** The scopes that exist at this API; wider ones are never issued for it. Default: no limit. */
+  readonly scopes?: Scope;
+  /** Ids of registered agents that may introspect its tokens, such as that of the API itself. Default: none. */
+  readonly introspectedBy?: readonly string[];
+}
+
+/** An identity provider whose access tokens may be exchanged for delegated tokens of this authority. */
+export interface ExternalIssuerOptions {
+  /** Its name, compared character for character with a token's `iss`. */
+  readonly issuer: string;
+  /** The `aud` that its tokens must have. */
+  readonly audience: string;
+  /** Prefix of each `sub`, so that equal `sub` values of two issuers are two subjects. */
+  readonly subjectNamespace: string;
+  /** URL of its public keys. Default: discovered by its name. */
+  readonly jwksUri?: string;
+  /** Its public keys, given. */
+  readonly jwks?: { readonly keys: readonly object[] };
+  /** Default Ed25519 (also called EdDSA), ES256, PS256 and RS256. */
+  readonly algorithms?: readonly string[];
+  /** Accepted `typ` of its tokens. Default `at+jwt`; many providers write `JWT`. */
+  readonly tokenTypes?: readonly string[];
+  /** The claim with the scopes that the user has granted. Default `scope`. Without scopes nothing can be delegated. */
+  readonly scopeClaim?: string;
+}
+
+/** Who may exchange which tokens. A token that no rule allows cannot be exchanged, whoever holds it. */
+export interface ExchangeRule {
+  /** The agents that may act: by id, or by tag. Exactly one of both. */
+  readonly agents?: readonly string[];
+  readonly tag?: string;
+  /** The issuer of the subject token. Default: this authority. */
+  readonly issuer?: string;
+  /** Agents that may hand their delegated tokens on to these. Without it, the rule is for tokens of users, without an actor. */
+  readonly from?: readonly string[];
+  /** The most that may be delegated by this rule. Default: no limit besides those of the token and the agent. */
+  readonly scope?: Scope;
+}
+
+export interface AuthorityOptions {
+  /** Its name and address: an https URL, with the path below which it is mounted. Http on loopback, for development. */
+  readonly issuer: string;
+  /** At least 32 characters of randomness, from a secret store. It seals signing keys in the database and signs cookies. */
+  readonly secret: string;
+  /** From `openSqlite` or `openPostgres`. The authority closes it. */
+  readonly store: Store;
+  /** The APIs. At least one; the first is the default. */
+  readonly resources: readonly ResourceOptions[];
+  /** Bearer tokens of administrators, each at least 32 characters. Default: none, and there is no admin API over HTTP. */
+  readonly adminTokens?: readonly string[];
+  /** Longest lifetime of a token in seconds, 10 to 3600. Default 300. */
+  readonly tokenLifetimeSeconds?: number;
+  /** Actors of a delegated token at most, 1 to 16. Default 5. */
+  readonly maxDelegationDepth?: number;
+  /** Default: none. */
+  readonly externalIssuers?: readonly ExternalIssuerOptions[];
+  /** Default: none, and no token can be exchanged. */
+  readonly exchange?: readonly ExchangeRule[];
+  /** Days until a signing key is replaced, 1 to 365. Default 90. */
+  readonly signingKeyDays?: number;
+  /** Gets problems that no answer can carry. Default: a process warning. */
+  readonly onTrouble?: (message: string) => unknown;
+}

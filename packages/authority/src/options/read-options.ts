@@ -1,0 +1,198 @@
+import { checkOptionNames, ConfigError, integerOption, readOnTrouble, secureUrl } from '@countersign/common';
+import { isIdentifier, isStringOrUri, parseScope, type Scope } from '@countersign/delegation';
+import { isAgentId, isTag } from '../agents/read-agent.js';
+import type { Store } from '../storage/store.js';
+import type { AuthorityOptions, ExchangeRule, ExternalIssuerOptions, ResourceOptions } from './authority-options.js';
+
+/** The options, checked, with every default filled in. */
+export interface Settings {
+  readonly issuer: URL;
+  /** The issuer as it is written in tokens, without a slash at its end. */
+  readonly issuerName: string;
+  readonly secret: string;
+  readonly store: Store;
+  readonly resources: readonly [ResourceOptions, ...ResourceOptions[]];
+  readonly adminTokens: readonly string[];
+  readonly tokenLifetimeSeconds: number;
+  readonly maxDelegationDepth: number;
+  readonly externalIssuers: readonly ExternalIssuerOptions[];
+  readonly exchange: readonly ExchangeRule[];
+  readonly signingKeyDays: number;
+  readonly onTrouble: (message: string) => void;
+}
+
+const owner = 'createAuthority';
+const optionNames = {
+  issuer: true,
+  secret: true,
+  store: true,
+  resources: true,
+  adminTokens: true,
+  tokenLifetimeSeconds: true,
+  maxDelegationDepth: true,
+  externalIssuers: true,
+  exchange: true,
+  signingKeyDays: true,
+  onTrouble: true,
+} as const satisfies Record<keyof AuthorityOptions, true>;
+
+/** @throws ConfigError which says what to do. */
+export function readOptions(options: AuthorityOptions): Settings {
+  checkOptionNames(owner, options, Object.keys(optionNames));
+  const issuer = readIssuer(options.issuer);
+  const { tokenLifetimeSeconds = 300, maxDelegationDepth = 5, signingKeyDays = 90 } = options;
+  const externalIssuers = listOf('externalIssuers', options.externalIssuers ?? []).map(readExternalIssuer);
+  const names = new Set([options.issuer, ...externalIssuers.map((external) => external.issuer)]);
+  if (names.size <= externalIssuers.length)
+    throw wrong("'externalIssuers' names an issuer twice, or the authority itself");
+  checkNamespaces(externalIssuers);
+  return {
+    issuer,
+    issuerName: options.issuer,
+    secret: readSecret("'secret'", options.secret),
+    store: readStore(options.store),
+    resources: readResources(options.resources),
+    adminTokens: listOf('adminTokens', options.adminTokens ?? []).map((token) =>
+      readSecret("each of 'adminTokens'", token),
+    ),
+    tokenLifetimeSeconds: integerOption(owner, 'tokenLifetimeSeconds', tokenLifetimeSeconds, 10, 3600),
+    maxDelegationDepth: integerOption(owner, 'maxDelegationDepth', maxDelegationDepth, 1, 16),
+    externalIssuers,
+    exchange: listOf('exchange', options.exchange ?? []).map((rule) => readRule(rule, names)),
+    signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
+    onTrouble: readOnTrouble(owner, options.onTrouble),
+  };
+}
+
+function readIssuer(issuer: unknown): URL {
+  const read = secureUrl(issuer, 'loopback');
+  if (read.ok && /^https?:\/\/[^\s?#]+[^\s?#/]$/.test(String(issuer)) && read.url.href.replace(/\/$/, '') === issuer) {
+    return read.url;
+  }
+  throw wrong(
+    "'issuer' must be an https URL without query, fragment and slash at its end, like 'https://id.acme.dev' (http on loopback only)",
+  );
+}
+
+function readSecret(what: string, value: unknown): string {
+  if (typeof value === 'string' && /^[\x21-\x7e]{32,512}$/.test(value)) return value;
+  throw wrong(`${what} must be at least 32 printable characters, such as those of 'openssl rand -base64 32'`);
+}
+
+function readStore(store: unknown): Store {
+  const methods = typeof store === 'object' && store !== null ? (store as Partial<Store>) : {};
+  if (typeof methods.run === 'function' && typeof methods.batch === 'function') return store as Store;
+  throw wrong("'store' must come from openSqlite() or openPostgres(). Write 'await' before it");
+}
+
+function readResources(resources: readonly ResourceOptions[]): Settings['resources'] {
+  const [first, ...others] = listOf('resources', resources).map(readResource);
+  if (first === undefined)
+    throw wrong("'resources' must name at least one API, like [{ audience: 'https://api.acme.dev' }]");
+  const audiences = new Set([first, ...others].map(({ audience }) => audience));
+  if (audiences.size <= others.length) throw wrong("'resources' names an audience twice");
+  return [first, ...others];
+}
+
+function readResource(resource: ResourceOptions): ResourceOptions {
+  checkOptionNames(`${owner}, 'resources'`, resource, ['audience', 'scopes', 'introspectedBy']);
+  const { audience, scopes, introspectedBy } = resource;
+  if (!isStringOrUri(audience) || !URL.canParse(audience) || audience.includes('#')) {
+    throw wrong("the 'audience' of a resource must be an absolute URL without fragment (RFC 8707)");
+  }
+  if (introspectedBy !== undefined && !(Array.isArray(introspectedBy) && introspectedBy.every(isAgentId))) {
+    throw wrong("'introspectedBy' must list ids of agents");
+  }
+  return {
+    audience,
+    ...(scopes !== undefined && { scopes: readScope("'scopes'", scopes) }),
+    ...(introspectedBy !== undefined && { introspectedBy: [...introspectedBy] }),
+  };
+}
+
+function readScope(what: string, scope: unknown): Scope {
+  const read = parseScope(Array.isArray(scope) ? scope.join(' ') : scope);
+  if (read.ok) return read.scope;
+  throw wrong(`${what} must be a list of scopes like 'repo:read'`);
+}
+
+const externalNames = [
+  'issuer',
+  'audience',
+  'subjectNamespace',
+  'jwksUri',
+  'jwks',
+  'algorithms',
+  'tokenTypes',
+  'scopeClaim',
+];
+
+function readExternalIssuer(external: ExternalIssuerOptions): ExternalIssuerOptions {
+  checkOptionNames(`${owner}, 'externalIssuers'`, external, externalNames);
+  const { issuer, audience, subjectNamespace, jwksUri, jwks, algorithms, tokenTypes, scopeClaim } = external;
+  if (!secureUrl(issuer, 'loopback').ok) throw wrong("the 'issuer' of an external issuer must be its https URL");
+  if (!isStringOrUri(audience)) throw wrong(`external issuer '${issuer}': 'audience' must be the aud of its tokens`);
+  if (!isIdentifier(subjectNamespace) || subjectNamespace.length > 64) {
+    throw wrong(
+      `external issuer '${issuer}': give it a 'subjectNamespace' like 'acme:', so that its users are not mistaken for others`,
+    );
+  }
+  if (jwksUri !== undefined && (jwks !== undefined || !secureUrl(jwksUri, 'loopback').ok)) {
+    throw wrong(`external issuer '${issuer}': 'jwksUri' must be an https URL, and 'jwks' is not given besides`);
+  }
+  for (const [name, list] of Object.entries({ algorithms, tokenTypes })) {
+    if (list === undefined || (Array.isArray(list) && list.length > 0 && list.every(isIdentifier))) continue;
+    throw wrong(`external issuer '${issuer}': '${name}' must be a list of names`);
+  }
+  if (algorithms?.some((algorithm) => !asymmetric.has(algorithm))) {
+    throw wrong(`external issuer '${issuer}': 'algorithms' must be some of ${[...asymmetric].join(' ')}`);
+  }
+  if (scopeClaim !== undefined && !isIdentifier(scopeClaim))
+    throw wrong(`external issuer '${issuer}': 'scopeClaim' must be a name`);
+  return { ...external };
+}
+
+const asymmetric: ReadonlySet<string> = new Set(['EdDSA', 'Ed25519', 'ES256', 'ES384', 'PS256', 'RS256']);
+
+/** Neither may begin with the other: 'a' + 'bc' and 'ab' + 'c' would be one subject. */
+function checkNamespaces(issuers: readonly ExternalIssuerOptions[]): void {
+  const clash = issuers.find(({ issuer, subjectNamespace }) =>
+    issuers.some((other) => other.issuer !== issuer && other.subjectNamespace.startsWith(subjectNamespace)),
+  );
+  if (clash !== undefined) {
+    throw wrong(`external issuer '${clash.issuer}': its 'subjectNamespace' is the beginning of that of another`);
+  }
+}
+
+const ruleNames = Object.keys({
+  agents: true,
+  tag: true,
+  issuer: true,
+  from: true,
+  scope: true,
+} satisfies Record<keyof ExchangeRule, true>);
+
+function readRule(rule: ExchangeRule, issuers: ReadonlySet<string>): ExchangeRule {
+  checkOptionNames(`${owner}, 'exchange'`, rule, ruleNames);
+  const { agents, tag, issuer, from, scope } = rule;
+  if ((agents === undefined) === (tag === undefined))
+    throw wrong("a rule of 'exchange' needs exactly one of 'agents' and 'tag'");
+  for (const list of [agents, from]) {
+    if (list === undefined || (Array.isArray(list) && list.length > 0 && list.every(isAgentId))) continue;
+    throw wrong("a rule of 'exchange' must list ids of agents");
+  }
+  if (tag !== undefined && !isTag(tag)) throw wrong("the 'tag' of a rule must be a tag of agents");
+  if (issuer !== undefined && !issuers.has(issuer)) {
+    throw wrong(`a rule of 'exchange' names the issuer '${issuer}', which is none of 'externalIssuers'`);
+  }
+  return { ...rule, ...(scope !== undefined && { scope: readScope("'scope' of a rule", scope) }) };
+}
+
+function listOf<Entry>(name: string, value: readonly Entry[]): readonly Entry[] {
+  if (Array.isArray(value)) return value;
+  throw wrong(`'${name}' must be a list`);
+}
+
+function wrong(detail: string): ConfigError {
+  return new ConfigError(`${owner}: ${detail}.`);
+}

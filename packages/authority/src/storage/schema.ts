@@ -1,0 +1,97 @@
+/**
+ * The steps of the schema, oldest first. A step that has been released never changes; a change is a new step. Both engines
+ * run the same text: `sqliteDdl` translates what SQLite spells otherwise. Times are unix seconds; JSON is TEXT, because
+ * Postgres reorders the members of jsonb.
+ */
+export const migrations: readonly string[] = [
+  `
+CREATE TABLE countersign_agents (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  owner TEXT,
+  capabilities TEXT NOT NULL,
+  roles TEXT NOT NULL,
+  tags TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'active', 'suspended', 'revoked')),
+  metadata TEXT NOT NULL,
+  expires_at BIGINT,
+  created_at BIGINT NOT NULL
+);
+CREATE TABLE countersign_keys (
+  thumbprint TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  agent_id TEXT COLLATE "C" NOT NULL REFERENCES countersign_agents (id),
+  x TEXT NOT NULL,
+  not_before BIGINT,
+  expires_at BIGINT,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX countersign_keys_agent ON countersign_keys (agent_id);
+CREATE TABLE countersign_invitations (
+  digest TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  agent TEXT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX countersign_invitations_expiry ON countersign_invitations (expires_at);
+CREATE TABLE countersign_registration_tokens (
+  agent_id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES countersign_agents (id),
+  digest TEXT COLLATE "C" NOT NULL
+);
+CREATE TABLE countersign_signing_keys (
+  kid TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  sealed TEXT NOT NULL,
+  signs_from BIGINT NOT NULL UNIQUE,
+  created_at BIGINT NOT NULL
+);
+CREATE TABLE countersign_delegations (
+  idx BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id TEXT COLLATE "C" NOT NULL UNIQUE,
+  parent_id TEXT COLLATE "C",
+  issuer TEXT COLLATE "C" NOT NULL,
+  subject TEXT COLLATE "C" NOT NULL,
+  actor TEXT COLLATE "C" NOT NULL,
+  claims TEXT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  revoked_at BIGINT
+);
+CREATE INDEX countersign_delegations_parent ON countersign_delegations (parent_id);
+CREATE INDEX countersign_delegations_subject ON countersign_delegations (subject);
+CREATE INDEX countersign_delegations_actor ON countersign_delegations (actor);
+CREATE INDEX countersign_delegations_expiry ON countersign_delegations (expires_at);
+CREATE TABLE countersign_one_time (
+  purpose TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (purpose, id)
+);
+CREATE INDEX countersign_one_time_expiry ON countersign_one_time (expires_at);
+CREATE TABLE countersign_models (
+  model TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  payload TEXT NOT NULL,
+  grant_id TEXT COLLATE "C",
+  user_code TEXT COLLATE "C",
+  uid TEXT COLLATE "C",
+  expires_at BIGINT,
+  consumed_at BIGINT,
+  PRIMARY KEY (model, id)
+);
+CREATE INDEX countersign_models_grant ON countersign_models (grant_id);
+CREATE UNIQUE INDEX countersign_models_uid ON countersign_models (model, uid);
+CREATE UNIQUE INDEX countersign_models_user_code ON countersign_models (model, user_code);
+CREATE INDEX countersign_models_expiry ON countersign_models (expires_at);
+`,
+];
+
+/** The DDL for SQLite, whose default collation is that of `C`. */
+export function sqliteDdl(ddl: string): string {
+  return ddl
+    .replaceAll(' COLLATE "C"', '')
+    .replaceAll('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY', 'INTEGER PRIMARY KEY AUTOINCREMENT')
+    .replaceAll('BIGINT', 'INTEGER')
+    .replaceAll(/^\);$/gm, ') STRICT;');
+}
+
+/** The steps that a database at `version` still needs. Undefined: a newer version of this library made it. */
+export function pendingMigrations(version: number): readonly string[] | undefined {
+  return version > migrations.length ? undefined : migrations.slice(version);
+}

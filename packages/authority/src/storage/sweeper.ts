@@ -1,0 +1,61 @@
+import { errorMessage, FailureThrottle } from '@countersign/common';
+import { sql, type Statement, type Store } from './store.js';
+
+const intervalMilliseconds = 60_000;
+/** Rows that one statement deletes: a long transaction would hold up all others. */
+const atOnce = 500;
+
+/** Deletes what has expired, a part at a time, and returns the number of rows. */
+export async function sweep(store: Store, now: number): Promise<number> {
+  let total = 0;
+  for (const statement of statements(now)) {
+    for (let deleted = atOnce; deleted === atOnce; total += deleted) {
+      deleted = (await store.run(statement)).length;
+    }
+  }
+  return total;
+}
+
+function statements(now: number): readonly Statement[] {
+  return [
+    sql`DELETE FROM countersign_one_time WHERE (purpose, id) IN
+      (SELECT purpose, id FROM countersign_one_time WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING id`,
+    sql`DELETE FROM countersign_models WHERE (model, id) IN
+      (SELECT model, id FROM countersign_models WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING id`,
+    sql`DELETE FROM countersign_invitations WHERE digest IN
+      (SELECT digest FROM countersign_invitations WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
+    // A guard may accept a token some minutes longer than its clock says; its status is published as long.
+    sql`DELETE FROM countersign_delegations WHERE idx IN
+      (SELECT idx FROM countersign_delegations WHERE expires_at <= ${now - 600} LIMIT ${atOnce}) RETURNING idx`,
+  ];
+}
+
+export interface Sweeper {
+  close(): Promise<void>;
+}
+
+/** Sweeps every minute, in the background. A failure is reported and tried again. */
+export function startSweeper(store: Store, onTrouble: (message: string) => void): Sweeper {
+  const failures = new FailureThrottle(Date.now);
+  let running: Promise<void> = Promise.resolve();
+
+  async function sweepNow(): Promise<void> {
+    try {
+      await sweep(store, Math.floor(Date.now() / 1000));
+      failures.recordSuccess();
+    } catch (error) {
+      if (failures.recordFailure()) onTrouble(`expired rows cannot be deleted: ${errorMessage(error)}`);
+    }
+  }
+
+  const timer = setInterval(() => {
+    running = running.then(sweepNow);
+  }, intervalMilliseconds);
+  timer.unref();
+  return {
+    async close() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorMessage } from '@countersign/common';
+import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { AgentRegistry } from '../agents/registry.js';
+import { exchangeParameters, exchangeToken } from '../delegation/exchange.js';
+import type { Ledger } from '../delegation/ledger.js';
+import { idOfOwnToken, type SubjectTokens } from '../delegation/subject-token.js';
+import { deriveKey } from '../keys/seal.js';
+import type { SigningKeys } from '../keys/signing-keys.js';
+import type { Settings } from '../options/read-options.js';
+import { takeOnce } from '../storage/one-time.js';
+import { type AuthenticatedAgent, authenticateAgent, clientOf, tokenExchange } from './client-agent.js';
+import { clientCredentials } from './client-credentials.js';
+import { bindToken, type GrantServices } from './grants.js';
+import type { IssueToken } from './issue.js';
+import { ledgerTokens } from './ledger-tokens.js';
+import { createModelAdapter } from './model-adapter.js';
+
+/** What the OAuth endpoints need. */
+export interface EngineServices {
+  readonly settings: Settings;
+  readonly agents: AgentRegistry;
+  readonly ledger: Ledger;
+  readonly keys: SigningKeys;
+  readonly issue: IssueToken;
+  readonly subjectTokens: SubjectTokens;
+  readonly now: () => number;
+}
+
+/** The OAuth endpoints, by `oidc-provider`. Paths are below the issuer. */
+export interface Engine {
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
+
+/**
+ * The library reads its keys once, so each change of the keys takes a new instance, which costs some milliseconds. All state
+ * is in the store.
+ */
+export function createEngine(services: EngineServices): Engine {
+  let held: { readonly keys: string; readonly handle: ReturnType<Provider['callback']> } | undefined;
+  return {
+    async handle(request, response) {
+      const published = services.keys.published(services.now());
+      const keys = published.map(({ kid }) => kid).join(' ');
+      if (held?.keys !== keys) held = { keys, handle: createProvider(services).callback() };
+      await held.handle(request, response);
+    },
+  };
+}
+
+function createProvider(services: EngineServices): Provider {
+  const { settings, agents, ledger, keys, now } = services;
+  const issuer = settings.issuerName;
+  const authenticated = new WeakMap<object, AuthenticatedAgent>();
+
+  async function afterAssertion(ctx: KoaContextWithOIDC, claims: object): Promise<void> {
+    authenticated.set(ctx, await authenticateAgent(ctx, { ...claims }, { agents, issuer, now }));
+    await referById(ctx);
+  }
+
+  /** Introspection and revocation of the library refuse JWTs. Ours are known by their id. */
+  async function referById(ctx: KoaContextWithOIDC): Promise<void> {
+    const { params } = ctx.oidc;
+    if (params === undefined || (ctx.oidc.route !== 'introspection' && ctx.oidc.route !== 'revocation')) return;
+    params['token'] = (await idOfOwnToken(String(params['token']), keys, issuer, now())) ?? 'unknown';
+  }
+
+  const provider = new Provider(issuer, configurationOf(services, afterAssertion));
+  // Addresses are those of the issuer, which the listener writes into these fields, never those that a client sends.
+  provider.proxy = true;
+  Object.defineProperties(provider, {
+    AccessToken: { value: ledgerTokens(provider, ledger) },
+    // The library looks first and writes later, so that of many uses at once several would pass.
+    ReplayDetection: {
+      value: {
+        unique: (iss: string, jti: string, expiresAt: number) =>
+          takeOnce(settings.store, 'assertion', digest(`${iss}\n${jti}`), Math.ceil(expiresAt)),
+      },
+    },
+  });
+  provider.on('server_error', (_ctx, error) => settings.onTrouble(`a request failed: ${errorMessage(error)}`));
+
+  const grants: GrantServices & { readonly agents: AgentRegistry } = {
+    ...services,
+    authenticated: (ctx) => {
+      const found = authenticated.get(ctx);
+      if (found === undefined) throw new Error('a grant runs without an authenticated agent');
+      return found;
+    },
+    confirmation: (ctx, key) => bindToken(provider, ctx, key),
+  };
+  provider.registerGrantType('client_credentials', (ctx) => clientCredentials(ctx, grants), ['scope', 'resource']);
+  provider.registerGrantType(tokenExchange, (ctx) => exchangeToken(ctx, grants), [...exchangeParameters]);
+  return provider;
+}
+
+function configurationOf(
+  { settings, agents, keys, now }: EngineServices,
+  afterAssertion: (ctx: KoaContextWithOIDC, claims: object) => Promise<void>,
+): Configuration {
+  const { store, resources } = settings;
+  const issuer = settings.issuerName;
+  const algorithms = ['EdDSA', 'Ed25519'] as const;
+  return {
+    adapter: (model) =>
+      createModelAdapter(
+        model,
+        store,
+        async (id) => {
+          const agent = await agents.get(id);
+          return agent === undefined ? undefined : clientOf(agent, now());
+        },
+        now,
+      ),
+    jwks: {
+      // Without `alg`: both names of the algorithm then verify with it (RFC 9864).
+      keys: keys
+        .published(now())
+        .map(({ privateKey, kid }) => ({ ...privateKey.export({ format: 'jwk' }), kid, use: 'sig' })),
+    },
+    clientAuthMethods: ['private_key_jwt'],
+    enabledJWA: {
+      clientAuthSigningAlgValues: [...algorithms],
+      dPoPSigningAlgValues: [...algorithms, 'ES256'],
+      idTokenSigningAlgValues: [...algorithms],
+    },
+    clientDefaults: { id_token_signed_response_alg: 'EdDSA', grant_types: [], response_types: [] },
+    assertJwtClientAuthClaimsAndHeader: async (ctx, claims) => await afterAssertion(ctx, claims),
+    responseTypes: ['code'],
+    scopes: ['openid'],
+    pkce: { required: () => true },
+    cookies: { keys: [deriveKey(settings.secret, 'cookies').toString('base64url')] },
+    ttl: { AccessToken: settings.tokenLifetimeSeconds },
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      introspection: '/introspect',
+      revocation: '/revoke',
+      jwks: '/jwks',
+    },
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      dPoP: { enabled: true },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) =>
+          token.clientId === client.clientId ||
+          resources.some(
+            ({ audience, introspectedBy }) =>
+              'aud' in token && audience === token.aud && introspectedBy?.includes(client.clientId) === true,
+          ),
+      },
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      resourceIndicators: {
+        enabled: true,
+        // RFC 8693 §2.1 lets an exchange name its API by `audience` as well.
+        defaultResource: (ctx) => {
+          const audience = ctx.oidc.params?.['audience'];
+          return typeof audience === 'string' ? audience : resources[0].audience;
+        },
+      },
+      pushedAuthorizationRequests: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      userinfo: { enabled: false },
+    },
+    discovery: { registration_endpoint: `${issuer}/register`, authorization_details_types_supported: undefined },
+  };
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import type { Actor, AuthorizationDetail, Confirmation, Scope } from '@countersign/delegation';
+import { formatScope } from '@countersign/delegation';
+import type { Ledger } from '../delegation/ledger.js';
+import { statusReference } from '../delegation/status-list.js';
+import type { SigningKeys } from '../keys/signing-keys.js';
+import { signClaims } from './sign.js';
+
+/** What a token says. */
+export interface TokenContent {
+  /** The agent that gets the token. */
+  readonly agent: string;
+  /** On whose behalf it acts; the agent itself if it acts for itself. */
+  readonly subject: string;
+  /** Actors before the agent, most recent first. */
+  readonly priorActors: readonly Actor[];
+  readonly audience: string;
+  readonly scope: Scope;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+  /** The key with which alone the token can be used. */
+  readonly confirmation: Confirmation;
+  /** Whether the proof is a DPoP proof instead of a signature. */
+  readonly tokenType: 'Bearer' | 'DPoP';
+  readonly authorizationDetails?: readonly AuthorizationDetail[];
+  readonly maxHops?: number;
+  /** The delegation that it is made from. */
+  readonly parentId?: string;
+  /** The issuer of the token that it is made from. Default: this authority. */
+  readonly subjectIssuer?: string;
+}
+
+/** The answer of a token endpoint (RFC 6749 §5.1, RFC 8693 §2.2.1). */
+export interface IssuedToken {
+  readonly access_token: string;
+  readonly token_type: 'Bearer' | 'DPoP';
+  readonly expires_in: number;
+  readonly scope: string;
+}
+
+/**
+ * Issues a token: records the hop, then signs. Undefined if the agent may not act or the parent is not in force any more;
+ * then nothing was recorded. No token exists that the ledger does not know.
+ */
+export type IssueToken = (content: TokenContent) => Promise<IssuedToken | undefined>;
+
+export interface IssueOptions {
+  readonly issuer: string;
+  readonly ledger: Ledger;
+  readonly keys: SigningKeys;
+  readonly now: () => number;
+}
+
+export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): IssueToken {
+  return async (content) => {
+    const { agent, subject, audience, scope, expiresAt, confirmation, tokenType, parentId } = content;
+    const issuedAt = now();
+    const id = randomUUID();
+    const claims = {
+      iss: issuer,
+      sub: subject,
+      aud: audience,
+      client_id: agent,
+      scope: formatScope(scope),
+      ...(subject !== agent && { act: nestActors([{ subject: agent }, ...content.priorActors]) }),
+      iat: issuedAt,
+      exp: expiresAt,
+      jti: id,
+      cnf: confirmation.jwk === undefined ? { jkt: confirmation.jkt } : { jwk: confirmation.jwk },
+      ...(content.authorizationDetails !== undefined && { authorization_details: content.authorizationDetails }),
+      ...(content.maxHops !== undefined && { max_hops: content.maxHops }),
+    };
+    const index = await ledger.record({
+      id,
+      ...(parentId !== undefined && { parentId }),
+      issuer: content.subjectIssuer ?? issuer,
+      subject,
+      actor: agent,
+      claims: { ...claims, token_type: tokenType },
+      expiresAt,
+    });
+    if (index === undefined) return undefined;
+    const status = { status_list: statusReference(issuer, index) };
+    return {
+      access_token: await signClaims(keys.current(now()), 'at+jwt', { ...claims, status }),
+      token_type: tokenType,
+      expires_in: expiresAt - issuedAt,
+      scope: claims.scope,
+    };
+  };
+}
+
+/** RFC 8693 §4.1: the current actor outermost. */
+export function nestActors(actors: readonly Actor[]): object | undefined {
+  return actors.reduceRight<object | undefined>(
+    (act, { subject }) => ({ sub: subject, ...(act !== undefined && { act }) }),
+    undefined,
+  );
+}

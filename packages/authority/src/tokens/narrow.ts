@@ -1,0 +1,48 @@
+import { type Scope, scopeCovers, parseScope } from '@countersign/delegation';
+import type { ResourceOptions } from '../options/authority-options.js';
+import { oauthError } from './oauth-error.js';
+
+/**
+ * The API that a request is for (RFC 8707). One token is for one API.
+ *
+ * @throws `invalid_target`.
+ */
+export function readResource(
+  value: unknown,
+  resources: readonly [ResourceOptions, ...ResourceOptions[]],
+): ResourceOptions {
+  if (value === undefined) return resources[0];
+  const found = resources.find(({ audience }) => audience === value);
+  if (found === undefined) throw oauthError('invalid_target', 'the resource must be exactly one API of this authority');
+  return found;
+}
+
+/**
+ * The scope that is granted: what was asked for, if every limit covers all of it; without a request, as much as all limits
+ * cover. An agent never gets less than it asked for without being told.
+ *
+ * @throws `invalid_scope`.
+ */
+export function grantScope(asked: unknown, held: Scope, limits: readonly (Scope | undefined)[]): Scope {
+  const bounds = [held, ...limits.filter((limit) => limit !== undefined)];
+  if (asked === undefined) {
+    const granted = allThatIsHeld(bounds);
+    if (granted.length === 0) throw refused('nothing can be granted: the agent has no scope here');
+    return granted;
+  }
+  const read = parseScope(asked);
+  if (!read.ok) throw refused('the scope is malformed');
+  const wider = read.scope.find((scope) => !bounds.every((bound) => scopeCovers(bound, scope)));
+  if (wider !== undefined) throw refused(`the scope ${wider} is more than can be granted`);
+  return read.scope;
+}
+
+function allThatIsHeld(bounds: readonly Scope[]): Scope {
+  const candidates = [...new Set(bounds.flat())];
+  const held = candidates.filter((scope) => bounds.every((bound) => scopeCovers(bound, scope)));
+  return held.filter((scope) => !held.some((wider) => wider !== scope && scopeCovers([wider], scope))).toSorted();
+}
+
+function refused(detail: string): Error {
+  return oauthError('invalid_scope', detail);
+}

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { type RunningAuthority, startAuthority } from '../support/authority.js';
+import { type AgentKey, newKey, ownToken } from '../support/client.js';
+import { engines } from '../support/stores.js';
+
+const pinned = { id: 'agent-a', owner: 'user:alice', capabilities: ['repo:read'], tags: ['team:a'] };
+
+async function invite({ admin }: RunningAuthority, agent: object = pinned): Promise<string> {
+  const response = await admin('POST', '/invitations', agent);
+  expect(response.status).toBe(201);
+  return ((await response.json()) as { initial_access_token: string }).initial_access_token;
+}
+
+async function send(url: string, method: string, token: string, body?: object): Promise<Response> {
+  return await fetch(url, {
+    method,
+    headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+}
+
+interface Registered {
+  readonly client_id: string;
+  readonly scope: string;
+  readonly registration_access_token: string;
+  readonly registration_client_uri: string;
+}
+
+const metadata = (...keys: AgentKey[]) => ({ jwks: { keys: keys.map(({ jwk }) => jwk) } });
+
+async function register(running: RunningAuthority, token: string, body: object): Promise<Registered> {
+  const response = await send(`${running.issuer}/register`, 'POST', token, body);
+  expect(response.status).toBe(201);
+  return (await response.json()) as Registered;
+}
+
+describe('dynamic registration', () => {
+  it('registers the agent of the invitation with the key of the request, and it gets tokens', async () => {
+    const running = await startAuthority();
+    const key = newKey();
+    const registered = await register(running, await invite(running), metadata(key));
+    expect(registered).toMatchObject({
+      client_id: 'agent-a',
+      scope: 'repo:read',
+      token_endpoint_auth_method: 'private_key_jwt',
+      agent_owner: 'user:alice',
+      registration_client_uri: `${running.issuer}/register/agent-a`,
+    });
+    expect(registered).not.toHaveProperty('client_secret');
+    expect((await ownToken(running, 'agent-a', key)).scope).toBe('repo:read');
+  });
+
+  it('keeps what the invitation pins, whatever the agent asks for, now and later', async () => {
+    const running = await startAuthority();
+    const [key, next] = [newKey(), newKey()];
+    const greedy = {
+      client_id: 'agent-a',
+      scope: 'repo admin',
+      agent_owner: 'user:eve',
+      agent_status: 'active',
+      grant_types: ['password'],
+      redirect_uris: ['https://evil.example/cb'],
+      capabilities: ['admin'],
+      token_endpoint_auth_method: 'none',
+    };
+    const registered = await register(running, await invite(running), { ...greedy, ...metadata(key) });
+    const before = await running.authority.agents.get('agent-a');
+    expect(before).toMatchObject({ ...pinned, redirectUris: [] });
+    const { registration_client_uri: uri, registration_access_token: token } = registered;
+    const changed = await send(uri, 'PUT', token, { ...greedy, ...metadata(next) });
+    expect(changed.status).toBe(200);
+    expect(await running.authority.agents.get('agent-a')).toEqual({ ...before, keys: expect.anything() as unknown });
+    expect(((await changed.json()) as Registered).scope).toBe('repo:read');
+  });
+
+  it.each(engines.filter(({ skip }) => !skip))(
+    'uses an invitation up when 20 registrations come at once, on $name',
+    async ({ open }) => {
+      const running = await startAuthority({ store: await open() });
+      const token = await invite(running);
+      const statuses = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const response = await send(`${running.issuer}/register`, 'POST', token, metadata(newKey()));
+          return response.status;
+        }),
+      );
+      expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+      expect(statuses.filter((status) => status === 401)).toHaveLength(19);
+      expect((await running.authority.agents.get('agent-a'))?.keys).toHaveLength(1);
+    },
+  );
+
+  it('leaves the invitation valid when the registration is refused', async () => {
+    const running = await startAuthority();
+    const token = await invite(running);
+    const taken = newKey();
+    await running.authority.agents.add({ id: 'agent-b', publicKey: taken.publicKey });
+    const url = `${running.issuer}/register`;
+    expect((await send(url, 'POST', token, metadata(taken))).status).toBe(409);
+    const withSecret = { jwks: { keys: [{ ...newKey().jwk, d: 'AAAA' }] } };
+    expect((await send(url, 'POST', token, withSecret)).status).toBe(400);
+    expect((await send(url, 'POST', token, { jwks: { keys: [] } })).status).toBe(400);
+    expect((await send(url, 'POST', token, metadata(newKey()))).status).toBe(201);
+  });
+
+  it('refuses a registration without an invitation, or with another token', async () => {
+    const running = await startAuthority();
+    const url = `${running.issuer}/register`;
+    const body = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(metadata(newKey())),
+    };
+    expect((await fetch(url, body)).status).toBe(401);
+    expect((await send(url, 'POST', 'AAAA', metadata(newKey()))).status).toBe(401);
+  });
+
+  it('replaces keys and the token of management with each change, and once only', async () => {
+    const running = await startAuthority();
+    const [old, next] = [newKey(), newKey()];
+    const { registration_client_uri: uri, ...first } = await register(running, await invite(running), metadata(old));
+    const token = first.registration_access_token;
+    const put = async (key: AgentKey) => await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(key) });
+    const statuses = await Promise.all(
+      [put(next), put(newKey()), put(newKey())].map(async (each) => (await each).status),
+    );
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1);
+    expect((await send(uri, 'GET', token)).status).toBe(401);
+    const { keys = [] } = (await running.authority.agents.get('agent-a')) ?? {};
+    expect(keys.filter(({ expiresAt }) => expiresAt === undefined)).toHaveLength(1);
+    expect(keys.find(({ thumbprint }) => thumbprint === old.thumbprint)?.expiresAt).toBeDefined();
+  });
+
+  it('revokes the agent when it deletes itself', async () => {
+    const running = await startAuthority();
+    const { registration_client_uri: uri, registration_access_token: token } = await register(
+      running,
+      await invite(running),
+      metadata(newKey()),
+    );
+    expect((await send(uri, 'GET', token)).status).toBe(200);
+    expect((await send(uri, 'DELETE', token)).status).toBe(204);
+    expect((await running.authority.agents.get('agent-a'))?.status).toBe('revoked');
+    expect((await send(uri, 'GET', token)).status).toBe(401);
+  });
+
+  it('lets a pending agent in only once it is activated', async () => {
+    const running = await startAuthority();
+    const key = newKey();
+    await register(running, await invite(running, { ...pinned, status: 'pending' }), metadata(key));
+    expect((await ownToken(running, 'agent-a', key)).error).toBe('invalid_client');
+    expect((await running.admin('PATCH', '/agents/agent-a', { status: 'active' })).status).toBe(200);
+    expect((await ownToken(running, 'agent-a', key)).scope).toBe('repo:read');
+  });
+});

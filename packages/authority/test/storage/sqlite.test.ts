@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ConfigError } from '@countersign/common';
+import { afterEach, expect, it } from 'vitest';
+import { openDatabase, openSqlite } from '../../src/storage/sqlite.js';
+import { sql } from '../../src/storage/store.js';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+const built = (name: string) => JSON.stringify(new URL(`../../dist/storage/${name}.js`, import.meta.url).href);
+
+function newFile(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-sqlite-'));
+  folders.push(folder);
+  return join(folder, 'authority.db');
+}
+
+it('openSqlite makes a file that only its owner can read', async () => {
+  const file = newFile();
+  const store = await openSqlite(file);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  await store.close();
+});
+
+it('openSqlite refuses a file in use, also after the file was read, and takes it once it is free', async () => {
+  const file = newFile();
+  const first = await openSqlite(file);
+  readFileSync(file);
+  await expect(openSqlite(file)).rejects.toThrow(/another authority uses/);
+  await first.close();
+  await (await openSqlite(file)).close();
+});
+
+it('openSqlite refuses a file of a newer version, and releases the lock', async () => {
+  const file = newFile();
+  await (await openSqlite(file)).close();
+  const db = openDatabase(file);
+  db.exec('PRAGMA user_version = 99');
+  db.close();
+  await expect(openSqlite(file)).rejects.toThrow(/newer version/);
+  await expect(openSqlite(file)).rejects.toThrow(/newer version/);
+});
+
+it('openSqlite refuses what is no path of a database', async () => {
+  await expect(openSqlite('')).rejects.toThrow(ConfigError);
+  await expect(openSqlite(join(tmpdir(), 'no', 'such', 'folder', 'a.db'))).rejects.toThrow(ConfigError);
+});
+
+it('the SQLite store keeps every acknowledged write when its process is killed, and frees the lock', async () => {
+  const file = newFile();
+  const program = `
+    const { openSqlite } = await import(${built('sqlite')});
+    const { sql } = await import(${built('store')});
+    const store = await openSqlite(${JSON.stringify(file)});
+    for (let n = 0; ; n += 8) {
+      await Promise.all(Array.from({ length: 8 }, async (_, k) => {
+        await store.run(sql\`INSERT INTO countersign_one_time (purpose, id, expires_at) VALUES ('assertion', \${String(n + k)}, 1)\`);
+        console.log(String(n + k));
+      }));
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const acknowledged = new Set<string>();
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged.add(line);
+    if (acknowledged.size === 400) child.kill('SIGKILL');
+  }
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  const store = await openSqlite(file);
+  const kept = new Set((await store.run(sql`SELECT id FROM countersign_one_time`)).map(({ id }) => String(id)));
+  expect([...acknowledged].filter((id) => !kept.has(id))).toEqual([]);
+  expect(acknowledged.size).toBeGreaterThanOrEqual(400);
+  await store.close();
+});

@@ -1,0 +1,99 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { decodeJwt, type JWTPayload, SignJWT } from 'jose';
+import { jwkThumbprint } from '@countersign/signature';
+import { tokenExchange } from '../../src/tokens/client-agent.js';
+import type { RunningAuthority } from './authority.js';
+
+export interface AgentKey {
+  readonly privateKey: KeyObject;
+  /** Base64 of 32 bytes. */
+  readonly publicKey: string;
+  readonly jwk: { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string };
+  readonly thumbprint: string;
+}
+
+export function newKey(): AgentKey {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const x = String(createPublicKey(privateKey).export({ format: 'jwk' }).x);
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x } as const;
+  return { privateKey, jwk, publicKey: Buffer.from(x, 'base64url').toString('base64'), thumbprint: jwkThumbprint(jwk) };
+}
+
+export interface AssertionOptions {
+  readonly alg?: 'EdDSA' | 'Ed25519';
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly kid?: string;
+}
+
+/** A client assertion (RFC 7523) of an agent. */
+export async function assertion(
+  issuer: string,
+  agent: string,
+  key: AgentKey,
+  options: AssertionOptions = {},
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const { alg = 'EdDSA', kid } = options;
+  const claims = { iss: agent, sub: agent, aud: issuer, iat: now, exp: now + 60, jti: randomUUID(), ...options.claims };
+  return await new SignJWT(claims).setProtectedHeader({ alg, ...(kid !== undefined && { kid }) }).sign(key.privateKey);
+}
+
+/** Posts a form as an agent that authenticates with its key. */
+export async function post(
+  { issuer }: Pick<RunningAuthority, 'issuer'>,
+  path: string,
+  agent: string,
+  key: AgentKey,
+  parameters: Readonly<Record<string, string>>,
+  options: AssertionOptions & { readonly assertion?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+): Promise<Response> {
+  return await fetch(issuer + path, {
+    method: 'POST',
+    headers: { ...options.headers },
+    body: new URLSearchParams({
+      client_id: agent,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: options.assertion ?? (await assertion(issuer, agent, key, options)),
+      ...parameters,
+    }),
+  });
+}
+
+export interface TokenAnswer {
+  readonly access_token: string;
+  readonly token_type: string;
+  readonly expires_in: number;
+  readonly scope: string;
+  readonly error?: string;
+  readonly error_description?: string;
+}
+
+export async function ownToken(
+  running: RunningAuthority,
+  agent: string,
+  key: AgentKey,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<TokenAnswer> {
+  const response = await post(running, '/token', agent, key, { grant_type: 'client_credentials', ...parameters });
+  return (await response.json()) as TokenAnswer;
+}
+
+export async function exchange(
+  running: RunningAuthority,
+  agent: string,
+  key: AgentKey,
+  subjectToken: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<TokenAnswer> {
+  const response = await post(running, '/token', agent, key, {
+    grant_type: tokenExchange,
+    subject_token: subjectToken,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    ...parameters,
+  });
+  return (await response.json()) as TokenAnswer;
+}
+
+export function claimsOf(token: string): JWTPayload {
+  return decodeJwt(token);
+}
