@@ -134,6 +134,7 @@ async function refuse(route: Route, req: ExpressRequest, admitted: IncomingMessa
   return await refuseAgent(admitted, `${req.method} ${req.baseUrl}${String(route.path)}`);
 }
 
-function isClosed({ method, baseUrl, url }: ExpressRequest, admitted: IncomingMessage): boolean {
-  return closesUnmapped(admitted, { method, path: `${baseUrl}${url}` });
+function isClosed({ method, baseUrl, url = '' }: ExpressRequest, admitted: IncomingMessage): boolean {
+  // A target in absolute form keeps its origin under a mount: http://api.acme.dev/x.
+  return closesUnmapped(admitted, { method, path: `${baseUrl}${url.replace(/^\w+:\/\/[^/?]*/, '')}` });
 }

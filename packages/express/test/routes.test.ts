@@ -2,7 +2,7 @@ import express5, { type Express, type NextFunction, type Request, type Response 
 import express4 from 'express4';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { deferred } from '../../../test/support/deferred.js';
-import { guarded, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
+import { guarded, host, send, serve, signed, unsigned } from '../../../test/support/guarded.js';
 import { agentAuth, Permit, permit } from '../src/index.js';
 import type { RawResponse } from '../../../test/support/connection.js';
 
@@ -314,10 +314,12 @@ describe.each(versions)('routes of %s', (_version, express) => {
       }
     });
     expect((await send(server.url, signed({ target: '/covered/1/x' }))).body).toBe('inner');
-    for (const to of ['/covered/1', '/covered/1/y', '/covered/1?z']) {
+    const absolute = { ...signed({ target: '/covered/1/x' }), target: `https://${host}/covered/1/x` };
+    expect((await send(server.url, absolute)).body).toBe('inner');
+    for (const to of ['/covered/1', '/covered/1/y', '/covered/1?z', 'http://h/covered/1/y']) {
       expect((await send(server.url, signed({ target: `/covered/1/z?to=${to}` }))).body, to).toBe('ran');
     }
-    for (const to of ['/covered/10', '/covered/2/y', '/']) {
+    for (const to of ['/covered/10', '/covered/2/y', '/', 'http://h/covered/10']) {
       const answer = await send(server.url, signed({ target: `/covered/1/z?to=${to}` }));
       expect(codeOf(answer), to).toBe('route_unmapped');
     }
