@@ -1,6 +1,6 @@
 interface Entry<T> {
   readonly value: T;
-  readonly bytes: number;
+  bytes: number;
 }
 
 /** A map bounded in entries and, if their sizes are given, in bytes. It evicts the least recently used entry. */
@@ -26,15 +26,28 @@ export class LruCache<T> {
     this.delete(key);
     this.#entries.set(key, { value, bytes });
     this.#bytes += bytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#most.entries && this.#bytes <= this.#most.bytes) return;
-      this.delete(oldest);
-    }
+    this.#evict();
+  }
+
+  /** Counts more bytes, or fewer, for an entry that has changed in size. Another value of this key is left alone. */
+  resize(key: string, value: T, moreBytes: number): void {
+    const entry = this.#entries.get(key);
+    if (entry?.value !== value) return;
+    entry.bytes += moreBytes;
+    this.#bytes += moreBytes;
+    this.#evict();
   }
 
   delete(key: string): void {
     this.#bytes -= this.#entries.get(key)?.bytes ?? 0;
     this.#entries.delete(key);
+  }
+
+  #evict(): void {
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#most.entries && this.#bytes <= this.#most.bytes) return;
+      this.delete(oldest);
+    }
   }
 }
 

@@ -39,6 +39,20 @@ describe('LruCache', () => {
     map.set('d', '', 1);
     expect(held(map, 'bcd')).toBe('cd');
   });
+
+  it('counts an entry that has grown, and not another of its key', () => {
+    const map = new LruCache<string>(10, 100);
+    map.set('a', 'one', 40);
+    map.set('b', '', 40);
+    map.resize('a', 'another', 1000);
+    map.resize('c', '', 1000);
+    expect(held(map, 'ab')).toBe('ab');
+    map.resize('b', '', -20);
+    map.resize('b', '', 40);
+    expect(held(map, 'ab')).toBe('ab');
+    map.resize('b', '', 1);
+    expect(held(map, 'ab')).toBe('b');
+  });
 });
 
 describe('bytesHeld', () => {

@@ -1,7 +1,8 @@
 import { closeScope, type Scope, type ScopeMatch, ScopeVocabulary } from '@countersign/delegation';
-import { deepFreeze } from '@countersign/common';
+import { bytesHeld, deepFreeze } from '@countersign/common';
 import type { PolicyContext, PolicyQuery } from '@countersign/policy';
 import type { Caller } from '../../model/caller.js';
+import { chargeSession } from '../chain/sessions.js';
 
 /** The part of a question that is the same for the callers of a session. Frozen, so that an engine can keep it. */
 export interface CallerQuestion {
@@ -20,6 +21,7 @@ export interface CallerQuestionTerms {
 interface Known extends CallerQuestionTerms, Pick<Caller, 'actor' | 'subject' | 'chain'> {
   readonly possession: Caller['proof']['kind'];
   readonly question: CallerQuestion;
+  readonly bytes: number;
 }
 
 /** Most questions kept of a session: an application may make up scopes for each request. */
@@ -46,8 +48,10 @@ export function callerQuestion(caller: Caller, terms: CallerQuestionTerms): Call
   // A caller that the guard made is frozen. What can change must not be kept.
   if (Object.isFrozen(caller)) {
     const { requires, vocabulary, scopeMatch } = terms;
-    const added = { requires, vocabulary, scopeMatch, possession: proof.kind, actor, subject, chain, question };
+    const bytes = bytesHeld({ requires, ...question });
+    const added = { requires, vocabulary, scopeMatch, possession: proof.kind, actor, subject, chain, question, bytes };
     known.set(scope, [added, ...ofSession.slice(0, maxOfSession - 1)]);
+    chargeSession(scope, bytes - (ofSession[maxOfSession - 1]?.bytes ?? 0));
   }
   return question;
 }

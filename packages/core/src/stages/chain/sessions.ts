@@ -1,3 +1,4 @@
+import type { Scope } from '@countersign/delegation';
 import { bytesHeld, deepFreeze, LruCache, maxBytesRemembered } from '@countersign/common';
 import type { Agent } from '../../keys/directory.js';
 import type { Session } from '../../model/caller.js';
@@ -42,9 +43,19 @@ export class Sessions {
     // Copied, because the agents belong to the directory, which may change them in place.
     const signers = source.signers.map((signer) => ({ ...signer, agent: copyOf(signer.agent) }));
     const known = { session, source: { ...source, signers } };
-    this.#remembered.set(keyOf(source), known, bytes);
+    const key = keyOf(source);
+    this.#remembered.set(key, known, bytes);
+    accounts.set(session.scope, (more) => this.#remembered.resize(key, known, more));
     return known;
   }
+}
+
+/** The account of each session, by the scope that its callers share. */
+const accounts = new WeakMap<Scope, (moreBytes: number) => void>();
+
+/** Counts what another part keeps with a session, so that the bound of the sessions is one for both. */
+export function chargeSession(scope: Scope, moreBytes: number): void {
+  accounts.get(scope)?.(moreBytes);
 }
 
 /** A thumbprint and a hash contain no space. */

@@ -1,7 +1,9 @@
+import { deepFreeze } from '@countersign/common';
 import { expect, it } from 'vitest';
 import type { Caller } from '../../../src/model/caller.js';
 import { actorQuestion } from '../../../src/stages/authorize/question.js';
-import { actsForItself } from '../../../src/stages/authorize/caller-question.js';
+import { actsForItself, callerQuestion } from '../../../src/stages/authorize/caller-question.js';
+import { Sessions } from '../../../src/stages/chain/sessions.js';
 import { guarded, letIn } from '../../guarded.js';
 
 const facts = { id: 'r', method: 'GET', path: '/' };
@@ -14,6 +16,27 @@ it('an agent alone acts for itself', async () => {
   const caller = await letIn(guard);
   expect(actsForItself(caller)).toBe(true);
   expect(contextOf(caller)).not.toHaveProperty('onBehalfOfAgent');
+});
+
+it('a question that is kept with a session counts in its bytes [A16]', () => {
+  const sessions = new Sessions();
+  const actor = { id: 'agent-1', type: 'agent', roles: [], capabilities: ['a'] } as const;
+  const chain = [{ id: 'agent-1', type: 'agent', proof: 'signature' }] as unknown as Caller['chain'];
+  const caller: Caller = deepFreeze({
+    actor,
+    subject: actor,
+    chain,
+    scope: ['a'],
+    proof: { kind: 'local' },
+    requestId: 'r',
+  });
+  const source = { token: undefined, priorActors: [], links: [], signers: [] };
+  sessions.add(source, caller);
+  const ask = (requires: string) => callerQuestion(caller, { requires, vocabulary: [], scopeMatch: 'hierarchical' });
+  ask('a:b');
+  expect(sessions.find(source)?.session).toBe(caller);
+  ask(`a:${'b'.repeat(12 * 1024 ** 2)}`);
+  expect(sessions.find(source)).toBeUndefined();
 });
 
 it('an agent of another issuer that is called as the actor is somebody else [C2]', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../../../src/model/caller.js';
-import { Sessions, type SessionSource } from '../../../src/stages/chain/sessions.js';
+import { chargeSession, Sessions, type SessionSource } from '../../../src/stages/chain/sessions.js';
 import type { KeyHolder } from '../../../src/stages/possession/key-holder.js';
 import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
 
@@ -11,7 +11,7 @@ function holder(more: Partial<KeyHolder['agent']> = {}, thumbprint = 'key-1', vo
 
 const token = { hash: 'token-hash' } as VerifiedToken;
 const source: SessionSource = { token, priorActors: ['agent-0'], links: ['l1', 'l2'], signers: [holder(), holder()] };
-const session = { actor: { id: 'agent-1' } } as Session;
+const session = { actor: { id: 'agent-1' }, scope: Object.freeze(['a']) } as unknown as Session;
 
 /** The same credentials after a change of one of the things that a session depends on. */
 const changes: Readonly<Record<string, Partial<SessionSource>>> = {
@@ -33,6 +33,8 @@ const changes: Readonly<Record<string, Partial<SessionSource>>> = {
   'a key that the issuer vouches for': { signers: [holder(), holder({}, 'key-1', 'issuer')] },
 };
 
+const ofAgent = (at: number): SessionSource => ({ ...source, signers: [holder({}, `key-${at}`)] });
+
 describe('sessions', () => {
   it('are found by equal credentials and registrations', () => {
     const sessions = new Sessions();
@@ -45,6 +47,21 @@ describe('sessions', () => {
     sessions.add(source, session);
     expect(sessions.find({ ...source, ...changes[name] })).toBeUndefined();
     expect(sessions.find(source)?.session).toBe(session);
+  });
+
+  it('make room for what is kept with them [A16]', () => {
+    const sessions = new Sessions();
+    const scopes = ['one', 'two'].map((name) => Object.freeze([name]));
+    for (const [at, scope] of scopes.entries()) sessions.add(ofAgent(at), { ...session, scope });
+    expect(sessions.find(ofAgent(0))?.session.scope).toBe(scopes[0]);
+    chargeSession(scopes[0] ?? [], 31 * 1024 ** 2);
+    expect(sessions.find(ofAgent(1))?.session.scope).toBe(scopes[1]);
+    chargeSession(scopes[1] ?? [], 1024 ** 2);
+    expect(sessions.find(ofAgent(0))).toBeUndefined();
+    expect(sessions.find(ofAgent(1))?.session.scope).toBe(scopes[1]);
+    // Its account has ended with it.
+    chargeSession(scopes[0] ?? [], 31 * 1024 ** 2);
+    expect(sessions.find(ofAgent(1))?.session.scope).toBe(scopes[1]);
   });
 
   it('are not found after the directory changed an agent in place', () => {
