@@ -180,6 +180,8 @@ onEverySetup('A body is what was signed', (api) => {
     const broken = await post({ body: '{"title":' });
     if (api.bodyParser === 'none') return void (await api.accepts(broken, 201));
     const { records } = await api.answers(broken, 400);
+    // A parser that answers is no handler that failed.
+    expect(records.at(-1)?.outcome).toMatchObject({ result: 'finished', status: 400 });
     // Bare node:http asks policy first, and then parses.
     expect(records.map(({ phase }) => phase)).toEqual(api.host === 'node-http' ? ['decision', 'outcome'] : ['outcome']);
   });

@@ -332,7 +332,7 @@ describe.each(versions)('outcomes on %s', (_version, create) => {
     ['a handler that throws', { result: 'threw', status: 500, undecided: true }, (app) => app.use(fail)],
     [
       'a handler that throws with a status and exposes it',
-      { result: 'threw', status: 409, undecided: true },
+      { result: 'finished', status: 409, undecided: true },
       (app) => app.use((ctx) => ctx.throw(409, 'taken', { expose: true })),
     ],
     [

@@ -6,7 +6,7 @@ import { onConnection, onTimeout } from './connection-events.js';
 
 /** Notes events of a watched response. */
 export interface OutcomeWatch {
-  /** Notes a thrown error. If it is the refusal that the host threw itself, no handler failed. */
+  /** Notes a thrown error. No handler failed if it answers the client, or is the refusal that the host threw itself. */
   threw(error: unknown): void;
   /** Notes that the host refuses before any handler runs: with an answer of this status, or by throwing this error. */
   refused(by: number | RefusalError): void;
@@ -77,10 +77,19 @@ export function watchOutcome(
 
   return {
     threw(error) {
-      handlerThrew ||= refusedBy === undefined || error !== refusedBy;
+      handlerThrew ||= !answersClient(error) && (refusedBy === undefined || error !== refusedBy);
     },
     refused(by) {
       refusedBy = by;
     },
   };
+}
+
+/**
+ * Whether an error states a 4xx status. Frameworks and body parsers throw such errors to answer, and which of them do, and
+ * before or after the permit of the route, differs.
+ */
+function answersClient(error: unknown): boolean {
+  const { statusCode, status = statusCode } = (error ?? {}) as { statusCode?: unknown; status?: unknown };
+  return typeof status === 'number' && status >= 400 && status < 500;
 }

@@ -106,7 +106,12 @@ describe('a streamed body behind a guard', () => {
       status: 401,
       body: 'digest_mismatch',
     });
-    expect(await outcomeOf(parts)).toEqual({ result: 'threw', status: 401, code: 'digest_mismatch', undecided: true });
+    expect(await outcomeOf(parts)).toEqual({
+      result: 'finished',
+      status: 401,
+      code: 'digest_mismatch',
+      undecided: true,
+    });
   });
 
   it('adds its code to the outcome when it was changed, whatever the handler answered [A4]', async () => {

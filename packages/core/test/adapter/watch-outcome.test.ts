@@ -320,7 +320,23 @@ describe("watchOutcome tells whether the response was the guard's refusal", () =
         watch.threw(refusalError());
         response.writeHead(403).end();
       },
-      { refused: false, outcome: { result: 'threw', status: 403 } },
+      { refused: false, outcome: { result: 'finished', status: 403 } },
+    ],
+    [
+      'a body parser threw an error with a 4xx status',
+      (response, watch) => {
+        watch.threw(Object.assign(new Error('invalid JSON'), { statusCode: 400 }));
+        response.writeHead(400).end();
+      },
+      { refused: false, outcome: { result: 'finished', status: 400 } },
+    ],
+    [
+      'the handler threw an error with a 5xx status',
+      (response, watch) => {
+        watch.threw(Object.assign(new Error('no database'), { status: 503 }));
+        response.writeHead(503).end();
+      },
+      { refused: false, outcome: { result: 'threw', status: 503 } },
     ],
     [
       'the handler threw undefined',
