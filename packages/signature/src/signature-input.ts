@@ -5,6 +5,7 @@ import type { BareItem, Parameters } from './structured-fields/types.js';
 
 /** A label and its covered components, as a client writes them before the parameters of each request. */
 interface Shape {
+  readonly text: string;
   readonly label: string;
   readonly covered: CoveredComponents;
 }
@@ -12,7 +13,10 @@ interface Shape {
 const MAX_SHAPES = 256;
 const MAX_SHAPE_LENGTH = 1024;
 
-/** By their text, `sig=("@method" "@path")`. Frozen, because all requests of one shape share them. */
+/**
+ * By their text, `sig=("@method" "@path")`, the least recently used first: shapes that strangers make up must not replace
+ * those in use. Frozen, because all requests of one shape share them.
+ */
 const shapes = new Map<string, Shape>();
 
 /**
@@ -30,7 +34,7 @@ function readKnownShape(value: string): ParsedSignatureInput | undefined {
   const parameters = readPlainParameters(value, end);
   if (parameters === undefined) return undefined;
   const text = value.slice(0, end);
-  const shape = shapes.get(text) ?? learnShape(text);
+  const shape = knownShape(text) ?? learnShape(text);
   return shape && { ok: true, inputs: new Map([[shape.label, { covered: shape.covered, parameters }]]) };
 }
 
@@ -51,6 +55,15 @@ function readPlainParameters(value: string, start: number): Parameters | undefin
   return parameters;
 }
 
+function knownShape(text: string): Shape | undefined {
+  const shape = shapes.get(text);
+  if (shape === undefined) return undefined;
+  // A Map keeps insertion order. Its key is a copy already, and this text is a slice of the field.
+  shapes.delete(shape.text);
+  shapes.set(shape.text, shape);
+  return shape;
+}
+
 function learnShape(text: string): Shape | undefined {
   // A copy of its own: a slice would keep the whole field in memory.
   const copy = Buffer.from(text).toString();
@@ -58,7 +71,7 @@ function learnShape(text: string): Shape | undefined {
   const parsed = parseSignatureInput(copy);
   if (!parsed.ok || parsed.inputs.size !== 1) return undefined;
   for (const [label, { covered }] of parsed.inputs) {
-    const shape = { label, covered: Object.freeze(covered.map((component) => Object.freeze(component))) };
+    const shape = { text: copy, label, covered: Object.freeze(covered.map((component) => Object.freeze(component))) };
     const [oldest] = shapes.keys();
     if (shapes.size >= MAX_SHAPES && oldest !== undefined) shapes.delete(oldest);
     shapes.set(copy, shape);

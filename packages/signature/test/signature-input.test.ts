@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CoveredComponents } from '../src/component.js';
 import { parseSignatureInput } from '../src/signature-fields.js';
 import { readSignatureInput } from '../src/signature-input.js';
 
@@ -28,6 +29,11 @@ const parameter = fc.tuple(fc.constantFrom(';', ';', ';', '; ', ' ;', ''), name,
 const field = fc
   .tuple(list, fc.array(parameter, { maxLength: 6 }), fc.constantFrom('', '', '', ' ', ',', ', b=()', '(', '\t'))
   .map(([start, parameters, end]) => start + parameters.flat().join('') + end);
+
+function coveredOf(input: string): CoveredComponents | undefined {
+  const read = readSignatureInput(input);
+  return read.ok ? read.inputs.get('sig')?.covered : undefined;
+}
 
 describe('readSignatureInput', () => {
   it('never disagrees with the parser, whether or not it knows the list', () => {
@@ -59,6 +65,24 @@ describe('readSignatureInput', () => {
       }),
       { numRuns: 5000 },
     );
+  });
+
+  it('keeps a list in use while strangers make up others [A16]', () => {
+    const used = 'sig=("@method" "x-in-use");created=1';
+    const covered = coveredOf(used);
+    for (let count = 0; count < 600; count += 1) {
+      coveredOf(`sig=("x-made-up-${count}");created=1`);
+      if (count % 200 === 0) coveredOf(used);
+    }
+    expect(coveredOf(used)).toBe(covered);
+  });
+
+  it('shares no parameters that could be changed', () => {
+    const read = readSignatureInput('sig=("@method");created=1');
+    const parameters = read.ok ? read.inputs.get('sig')?.covered[0]?.parameters : undefined;
+    expect(parameters).toEqual(new Map());
+    expect(() => (parameters as Map<string, unknown>).set('req', true)).toThrow(TypeError);
+    expect(readSignatureInput('sig=("@path");created=1')).toEqual(parseSignatureInput('sig=("@path");created=1'));
   });
 
   it('stays right when more lists come than it remembers, and when they are long', () => {

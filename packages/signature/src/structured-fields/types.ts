@@ -55,7 +55,14 @@ export interface ParseBudget {
   parts: number;
 }
 
-export const NO_PARAMETERS: Parameters = new Map();
+/** Everything without parameters shares this map, so nothing can be added to it. */
+export const NO_PARAMETERS: Parameters = Object.freeze(
+  Object.defineProperty(new Map(), 'set', {
+    value: () => {
+      throw new TypeError('these parameters are read-only');
+    },
+  }),
+);
 
 export function isInnerList(member: Member): member is InnerList {
   return 'items' in member;
