@@ -4,8 +4,8 @@ import { peek } from './peek.js';
 /** An API asks for one second. The caller decides about a longer wait. */
 const longestWaitSeconds = 5;
 
-/** Longer than the body of any refusal. */
-const maxRefusalBytes = 4096;
+/** Longer than the body of any refusal, and a body that takes longer than the wait is not read ahead of the caller. */
+const refusalLimits = { maxBytes: 4096, seconds: longestWaitSeconds };
 
 /** An answer that was checked, for the caller to use in place of the one that was received. */
 export interface CheckedAnswer {
@@ -20,7 +20,7 @@ export interface CheckedAnswer {
 export async function checkAnswer(received: Response): Promise<CheckedAnswer> {
   const seconds = secondsIfRefused(received);
   if (seconds === undefined) return { response: received, signAnewAfter: undefined };
-  const { text, response } = await peek(received, maxRefusalBytes);
+  const { text, response } = await peek(received, refusalLimits);
   return { response, signAnewAfter: codeOf(text) === 'replay_unknown' ? seconds : undefined };
 }
 

@@ -10,6 +10,7 @@ import { peek } from '../src/peek.js';
 import { recordingServer } from './recording-server.js';
 
 const dist = fileURLToPath(new URL('../dist/index.js', import.meta.url));
+const limits = { maxBytes: 4096, seconds: 5 };
 const long = `{"code":"other","more":"${'x'.repeat(5000)}"}`;
 
 function problem(body: string, end: boolean): RequestListener {
@@ -23,7 +24,7 @@ describe('peek', () => {
   it('reads no more than the chunk that exceeds the limit, and nothing ahead of the caller', async () => {
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({ pull: (to) => to.enqueue(new Uint8Array(1000).fill(97 + sent++)) });
-    const { text: start, response } = await peek(new Response(body), 4096);
+    const { text: start, response } = await peek(new Response(body), limits);
     expect(start).toBeUndefined();
     // A stream holds one chunk in its own queue.
     expect(sent).toBeLessThanOrEqual(6);
@@ -41,14 +42,26 @@ describe('peek', () => {
         reason = given;
       },
     });
-    const { response } = await peek(new Response(body), 4096);
+    const { response } = await peek(new Response(body), limits);
     await response.body?.cancel('enough');
     expect(reason).toBe('enough');
   });
 
+  it('leaves a body that does not end in time to the caller, whole [I7]', async () => {
+    let to: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({ start: (given) => void (to = given) });
+    to?.enqueue(Buffer.from('one,'));
+    const { text: start, response } = await peek(new Response(body), { ...limits, seconds: 0.01 });
+    expect(start).toBeUndefined();
+    const whole = response.text();
+    for (const chunk of ['two,', 'three']) to?.enqueue(Buffer.from(chunk));
+    to?.close();
+    expect(await whole).toBe('one,two,three');
+  });
+
   it('hands an error of the body to the caller that reads it', async () => {
     const body = new ReadableStream<Uint8Array>({ start: (to) => to.error(new Error('reset')) });
-    const { text: start, response } = await peek(new Response(body, { status: 503 }), 4096);
+    const { text: start, response } = await peek(new Response(body, { status: 503 }), limits);
     expect([start, response.status]).toEqual([undefined, 503]);
     await expect(response.text()).rejects.toThrow('reset');
   });
