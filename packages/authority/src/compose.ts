@@ -3,9 +3,11 @@ import { closeParts, errorMessage } from '@countersign/common';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
 import { createLedger } from './delegation/ledger.js';
+import { statusListLifetimeSeconds } from './delegation/status-list.js';
 import { createSubjectTokens } from './delegation/subject-token.js';
 import type { Authority } from './create-authority.js';
 import { answerTo, send } from './http/exchange.js';
+import { createPublished } from './http/published.js';
 import { route, type RouteServices } from './http/routes.js';
 import { type Place, placeOf } from './http/place.js';
 import { createSeal } from './keys/seal.js';
@@ -29,7 +31,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     store,
     seal: createSeal(settings.secret),
     rotationDays: settings.signingKeyDays,
-    longestTokenSeconds: settings.tokenLifetimeSeconds,
+    longestTokenSeconds: Math.max(settings.tokenLifetimeSeconds, statusListLifetimeSeconds),
     now,
     onTrouble,
   });
@@ -37,7 +39,19 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
   const challenges = createChallenges({ settings, agents, issue, now });
   const engine = createEngine({ settings, agents, ledger, keys, issue, subjectTokens, now });
-  const services: RouteServices = { issuer, store, adminTokens, agents, invitations, ledger, keys, challenges, now };
+  const published = createPublished({ issuer, agents, ledger, keys, now });
+  const services: RouteServices = {
+    issuer,
+    store,
+    adminTokens,
+    agents,
+    invitations,
+    ledger,
+    keys,
+    challenges,
+    published,
+    now,
+  };
   const sweeper = startSweeper(store, onTrouble);
 
   async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {

@@ -9,7 +9,7 @@ export type {
   RegisteredKey,
 } from './agents/agent.js';
 export type { Invitation } from './agents/invitations.js';
-export type { AgentRegistry, NewStatus } from './agents/registry.js';
+export type { AgentChange, AgentRegistry, NewStatus } from './agents/registry.js';
 export { AuthorityError, type AuthorityErrorCode } from './authority-error.js';
 export { type Authority, createAuthority } from './create-authority.js';
 export type { LedgerEntry, Revoked } from './delegation/ledger.js';

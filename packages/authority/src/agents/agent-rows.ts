@@ -8,8 +8,9 @@ export function columnsOf({ owner, capabilities, roles, tags, expiresAt, name, r
   readonly capabilities: string;
   readonly roles: string;
   readonly tags: string;
-  readonly metadata: string;
-  readonly expiresAt: number | null;
+  readonly name: string | null;
+  readonly redirect_uris: string;
+  readonly expires_at: number | null;
 } {
   return {
     owner: owner ?? null,
@@ -17,8 +18,9 @@ export function columnsOf({ owner, capabilities, roles, tags, expiresAt, name, r
     roles: JSON.stringify(roles),
     // With space around each, so that LIKE finds whole tags.
     tags: ` ${tags.join(' ')} `,
-    metadata: JSON.stringify({ name, redirectUris }),
-    expiresAt: expiresAt ?? null,
+    name: name ?? null,
+    redirect_uris: JSON.stringify(redirectUris),
+    expires_at: expiresAt ?? null,
   };
 }
 
@@ -37,7 +39,7 @@ export function agentsOf(rows: readonly Row[]): readonly RegisteredAgent[] {
 function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: RegisteredKey[] } {
   const owner = optionalText(row, 'owner');
   const expiresAt = optionalNumber(row, 'expires_at');
-  const metadata = JSON.parse(textOf(row, 'metadata')) as { name?: string; redirectUris: string[] };
+  const name = optionalText(row, 'name');
   return {
     id,
     ...(owner !== undefined && { owner }),
@@ -48,8 +50,8 @@ function agentOf(row: Row, id: string): RegisteredAgent & { readonly keys: Regis
       .filter((tag) => tag !== ''),
     status: textOf(row, 'status') as AgentStatus,
     ...(expiresAt !== undefined && { expiresAt }),
-    ...(metadata.name !== undefined && { name: metadata.name }),
-    redirectUris: metadata.redirectUris,
+    ...(name !== undefined && { name }),
+    redirectUris: JSON.parse(textOf(row, 'redirect_uris')) as string[],
     keys: [],
     createdAt: numberOf(row, 'created_at'),
   };

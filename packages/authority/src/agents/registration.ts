@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isJsonObject, type JsonObject, member } from '@countersign/common';
 import { AuthorityError } from '../authority-error.js';
 import { bearerOf, digestOf, unauthorized } from '../http/bearer.js';
-import { type Answer, BadRequest, readJson } from '../http/exchange.js';
+import { type Answer, BadRequest, decodeSegment, readJson } from '../http/exchange.js';
 import { required, sql, type Store, textOf } from '../storage/store.js';
 import { clientOf } from '../tokens/client-agent.js';
 import { currentKeys, type RegisteredAgent, type RegisteredKey } from './agent.js';
@@ -33,7 +33,7 @@ export async function registration(
   if (rest.length > 0) return undefined;
   if (id === undefined) return request.method === 'POST' ? await register(request, services) : undefined;
   if (!['GET', 'PUT', 'DELETE'].includes(request.method ?? '')) return undefined;
-  const agent = await authenticate(request, decodeURIComponent(id), services);
+  const agent = await authenticate(request, decodeSegment(id), services);
   switch (request.method) {
     case 'GET':
       return { status: 200, body: metadataOf(agent, bearerOf(request), services) };

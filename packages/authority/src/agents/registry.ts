@@ -7,13 +7,16 @@ import { isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
 /** Statuses that an administrator can give to an agent. */
 export type NewStatus = Exclude<AgentStatus, 'pending'>;
 
+/** Facts to change. */
+export type AgentChange = { readonly [Name in keyof AgentFacts]: AgentFacts[Name] | null };
+
 /** The agents and their keys. Every method is one atomic change; a refusal is an `AuthorityError`. */
 export interface AgentRegistry {
   add(agent: NewAgent): Promise<RegisteredAgent>;
   get(id: string): Promise<RegisteredAgent | undefined>;
   list(filter?: { readonly tag?: string; readonly status?: AgentStatus }): Promise<readonly RegisteredAgent[]>;
-  /** Replaces the facts that are given, and keeps the others. */
-  update(id: string, facts: AgentFacts): Promise<RegisteredAgent>;
+  /** Replaces the facts that are given, and keeps the others. Null takes a fact away. */
+  update(id: string, facts: AgentChange): Promise<RegisteredAgent>;
   setStatus(id: string, status: NewStatus): Promise<RegisteredAgent>;
   /** The same for all agents with a tag; the ids of those that were not revoked before. */
   setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
@@ -64,17 +67,8 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     },
 
     async update(id, input) {
-      const current = await known(id);
-      const { owner, capabilities, roles, tags, expiresAt, name, redirectUris } = current;
-      const facts = readFacts({
-        ...JSON.parse(JSON.stringify({ owner, capabilities, roles, tags, expiresAt, name, redirectUris })),
-        ...input,
-      });
-      const columns = columnsOf(facts);
-      await store.run(sql`
-        UPDATE countersign_agents SET owner = ${columns.owner}, capabilities = ${columns.capabilities},
-        roles = ${columns.roles}, tags = ${columns.tags}, metadata = ${columns.metadata}, expires_at = ${columns.expiresAt}
-        WHERE id = ${id}`);
+      const statement = updateFacts(id, input);
+      if (statement !== undefined) await store.run(statement);
       return await known(id);
     },
 
@@ -121,12 +115,38 @@ export function insertAgent(
   now: number,
 ): { readonly id: string; readonly statements: readonly Statement[] } {
   const { id, status, facts, keys } = readNewAgent(input);
-  const { owner, capabilities, roles, tags, metadata, expiresAt } = columnsOf(facts);
+  const columns = columnsOf(facts);
   const insert = sql`
-    INSERT INTO countersign_agents (id, owner, capabilities, roles, tags, status, metadata, expires_at, created_at)
-    VALUES (${id}, ${owner}, ${capabilities}, ${roles}, ${tags}, ${status}, ${metadata}, ${expiresAt}, ${now})
+    INSERT INTO countersign_agents
+      (id, owner, capabilities, roles, tags, status, name, redirect_uris, expires_at, created_at)
+    VALUES (${id}, ${columns.owner}, ${columns.capabilities}, ${columns.roles}, ${columns.tags}, ${status},
+      ${columns.name}, ${columns.redirect_uris}, ${columns.expires_at}, ${now})
     ON CONFLICT (id) DO NOTHING RETURNING id`;
   return { id, statements: [required(insert), ...keys.map((key) => insertKey(id, key, now))] };
+}
+
+const columnOf: Readonly<Record<keyof AgentFacts, keyof ReturnType<typeof columnsOf>>> = {
+  owner: 'owner',
+  capabilities: 'capabilities',
+  roles: 'roles',
+  tags: 'tags',
+  expiresAt: 'expires_at',
+  name: 'name',
+  redirectUris: 'redirect_uris',
+};
+
+/** Sets the columns of the facts that are given, so that changes at the same time keep each other. Null takes a fact away. */
+function updateFacts(id: string, input: AgentChange): Statement | undefined {
+  const given = Object.entries(input);
+  const columns = columnsOf(readFacts(Object.fromEntries(given.filter(([, value]) => value !== null))));
+  const names = given.map(([name]) => columnOf[name as keyof AgentFacts]);
+  if (names.some((name) => name === undefined)) throw new AuthorityError('agent_invalid', 'there is no such fact');
+  if (names.length === 0) return undefined;
+  const text = names.map((name, index) => `${name} = $${index + 2}`).join(', ');
+  return {
+    text: `UPDATE countersign_agents SET ${text} WHERE id = $1`,
+    values: [id, ...names.map((name) => columns[name])],
+  };
 }
 
 function insertKey(id: string, key: RegisteredKey, now: number): Statement {

@@ -92,9 +92,13 @@ export function createLedger(store: Store, now: () => number): Ledger {
     async deadWithin(from, to) {
       const at = now();
       const rows = await store.run(sql`
-        WITH RECURSIVE dead (id, idx) AS (
-          SELECT d.id, d.idx FROM countersign_delegations d JOIN countersign_agents a ON a.id = d.actor
-          WHERE d.revoked_at IS NOT NULL OR a.status <> 'active' OR a.expires_at <= ${at}
+        WITH RECURSIVE seeds (id, idx) AS (
+          SELECT id, idx FROM countersign_delegations WHERE revoked_at IS NOT NULL
+          UNION
+          SELECT id, idx FROM countersign_delegations WHERE actor IN
+            (SELECT id FROM countersign_agents WHERE status <> 'active' OR expires_at <= ${at})),
+        dead (id, idx) AS (
+          SELECT id, idx FROM seeds
           UNION
           SELECT d.id, d.idx FROM countersign_delegations d JOIN dead ON d.parent_id = dead.id)
         SELECT idx FROM dead WHERE idx >= ${from} AND idx < ${to} ORDER BY idx`);

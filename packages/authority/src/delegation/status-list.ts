@@ -7,7 +7,7 @@ import type { Ledger } from './ledger.js';
 const size = 65_536;
 /** Guards ask again after so many seconds: so long, at most, a revocation takes to have effect in a guard. */
 const ttlSeconds = 15;
-const lifetimeSeconds = 300;
+export const statusListLifetimeSeconds = 300;
 
 /** Where the status of a token is (Token Status List, draft-ietf-oauth-status-list, §6). */
 export function statusReference(issuer: string, index: number): { readonly idx: number; readonly uri: string } {
@@ -37,7 +37,7 @@ export async function statusListToken(list: number, { issuer, ledger, keys, now 
     iss: issuer,
     sub: listUri(issuer, list),
     iat: at,
-    exp: at + lifetimeSeconds,
+    exp: at + statusListLifetimeSeconds,
     ttl: ttlSeconds,
     status_list: { bits: 1, lst: deflateSync(bytes, { level: 9 }).toString('base64url') },
   });

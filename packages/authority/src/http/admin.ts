@@ -5,7 +5,7 @@ import type { AgentRegistry, NewStatus } from '../agents/registry.js';
 import type { Ledger, Revoked } from '../delegation/ledger.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import { bearerOf, isAmong, unauthorized } from './bearer.js';
-import { type Answer, BadRequest, readJson } from './exchange.js';
+import { type Answer, BadRequest, decodeSegment, readJson } from './exchange.js';
 import type { Invitations } from '../agents/invitations.js';
 
 export interface AdminServices {
@@ -25,7 +25,7 @@ export async function admin(
 ): Promise<Answer | undefined> {
   if (services.adminTokens.length === 0) return undefined;
   if (!isAmong(bearerOf(request), services.adminTokens)) throw unauthorized();
-  const [resource, ...rest] = path.split('/').slice(2).map(decode);
+  const [resource, ...rest] = path.split('/').slice(2).map(decodeSegment);
   switch (`${request.method ?? ''} ${resource ?? ''}`) {
     case 'POST invitations':
       return rest.length > 0
@@ -101,12 +101,4 @@ async function revoke(body: JsonObject, ledger: Ledger): Promise<Answer> {
     throw new BadRequest(400, 'invalid_request', "name exactly one of 'delegation', 'subject' and 'actor'");
   }
   return { status: 200, body: { revoked: await ledger.revoke({ [String(kind)]: name } as unknown as Revoked) } };
-}
-
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new BadRequest(400, 'invalid_request', 'the path is malformed');
-  }
 }

@@ -40,6 +40,15 @@ export async function readJson(request: IncomingMessage & { readonly body?: unkn
   return read.value;
 }
 
+/** A segment of a path. @throws BadRequest */
+export function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new BadRequest(400, 'invalid_request', 'the path is malformed');
+  }
+}
+
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
   response.writeHead(status, {

@@ -12,7 +12,8 @@ CREATE TABLE countersign_agents (
   roles TEXT NOT NULL,
   tags TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('pending', 'active', 'suspended', 'revoked')),
-  metadata TEXT NOT NULL,
+  name TEXT,
+  redirect_uris TEXT NOT NULL,
   expires_at BIGINT,
   created_at BIGINT NOT NULL
 );
@@ -53,6 +54,7 @@ CREATE TABLE countersign_delegations (
   created_at BIGINT NOT NULL,
   revoked_at BIGINT
 );
+CREATE INDEX countersign_delegations_revoked ON countersign_delegations (revoked_at) WHERE revoked_at IS NOT NULL;
 CREATE INDEX countersign_delegations_parent ON countersign_delegations (parent_id);
 CREATE INDEX countersign_delegations_subject ON countersign_delegations (subject);
 CREATE INDEX countersign_delegations_actor ON countersign_delegations (actor);

@@ -1,0 +1,87 @@
+import { inflateSync } from 'node:zlib';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { startAuthority } from '../support/authority.js';
+import { claimsOf, newKey, ownToken } from '../support/client.js';
+
+describe('the published directory', () => {
+  it('has each agent with its keys, and those that may not act as suspended', async () => {
+    const { issuer, authority } = await startAuthority();
+    const now = Math.floor(Date.now() / 1000);
+    const [a, b, c, old] = [newKey(), newKey(), newKey(), newKey()];
+    await authority.agents.add({
+      id: 'a',
+      keys: [{ jwk: a.jwk }, { jwk: old.jwk, expiresAt: now - 1 }],
+      capabilities: ['repo:read'],
+      owner: 'user:alice',
+      roles: ['reviewer', { name: 'on-call', until: now - 1 }],
+    });
+    await authority.agents.add({ id: 'b', jwk: b.jwk, status: 'pending' });
+    await authority.agents.add({ id: 'c', jwk: c.jwk, expiresAt: now - 1 });
+    const response = await fetch(`${issuer}/agents.jwks`);
+    expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
+    const { keys } = (await response.json()) as { keys: object[] };
+    expect(keys).toEqual([
+      {
+        ...a.jwk,
+        kid: a.thumbprint,
+        use: 'sig',
+        agent_id: 'a',
+        capabilities: ['repo:read'],
+        roles: ['reviewer'],
+        owner: 'user:alice',
+        status: 'active',
+      },
+      expect.objectContaining({ kid: b.thumbprint, agent_id: 'b', status: 'suspended' }),
+      expect.objectContaining({ kid: c.thumbprint, agent_id: 'c', status: 'suspended' }),
+    ]);
+    const directory = await fetch(`${issuer}/.well-known/http-message-signatures-directory`);
+    expect(directory.headers.get('content-type')).toBe('application/http-message-signatures-directory+json');
+    expect(await directory.json()).toEqual({ keys: [{ ...a.jwk, kid: a.thumbprint, use: 'sig' }] });
+  });
+
+  it('is not sent again as long as it is the same', async () => {
+    const { issuer, authority } = await startAuthority();
+    await authority.agents.add({ id: 'a', jwk: newKey().jwk });
+    const etag = (await fetch(`${issuer}/agents.jwks`)).headers.get('etag') ?? '';
+    const again = async () => (await fetch(`${issuer}/agents.jwks`, { headers: { 'if-none-match': etag } })).status;
+    expect(await again()).toBe(304);
+    await authority.agents.setStatus('a', 'suspended');
+    expect(await again()).toBe(200);
+  });
+});
+
+describe('the status list', () => {
+  it('has a bit for each token, which is set once the token is revoked or its agent suspended [B11]', async () => {
+    const running = await startAuthority();
+    const { issuer, authority } = running;
+    const keys = { a: newKey(), b: newKey() };
+    for (const [id, { jwk }] of Object.entries(keys))
+      await authority.agents.add({ id, jwk, capabilities: ['repo:read'] });
+    const tokens = [
+      await ownToken(running, 'a', keys.a),
+      await ownToken(running, 'a', keys.a),
+      await ownToken(running, 'b', keys.b),
+    ].map(({ access_token: token }) => claimsOf(token));
+    const bits = async () => {
+      const response = await fetch(`${issuer}/status/0`);
+      expect(response.headers.get('content-type')).toBe('application/statuslist+jwt');
+      const text = await response.text();
+      expect(decodeProtectedHeader(text)).toMatchObject({ typ: 'statuslist+jwt', alg: 'EdDSA' });
+      const claims = decodeJwt<{ status_list: { lst: string; bits: number } }>(text);
+      expect(claims).toMatchObject({ iss: issuer, sub: `${issuer}/status/0`, status_list: { bits: 1 } });
+      const bytes = inflateSync(Buffer.from(claims.status_list.lst, 'base64url'));
+      return tokens.map(({ status }) => {
+        const { idx } = (status as { status_list: { idx: number } }).status_list;
+        return ((bytes[idx >> 3] ?? 0) >> (idx & 7)) & 1;
+      });
+    };
+    expect(await bits()).toEqual([0, 0, 0]);
+    await authority.delegations.revoke({ delegation: String(tokens[1]?.jti) });
+    expect(await bits()).toEqual([0, 1, 0]);
+    await authority.agents.setStatus('b', 'suspended');
+    expect(await bits()).toEqual([0, 1, 1]);
+    await authority.delegations.revoke({ actor: 'a' });
+    expect(await bits()).toEqual([1, 1, 1]);
+  });
+});

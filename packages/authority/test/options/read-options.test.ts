@@ -1,0 +1,69 @@
+import { ConfigError } from '@countersign/common';
+import { describe, expect, it } from 'vitest';
+import { type AuthorityOptions, createAuthority, openSqlite } from '../../src/index.js';
+
+const external = { issuer: 'https://idp.acme.dev', audience: 'x', subjectNamespace: 'acme:' };
+
+async function create(change: object): Promise<void> {
+  const store = await openSqlite(':memory:');
+  const options = {
+    issuer: 'https://id.acme.dev',
+    secret: 'secret-of-the-tests-0123456789-0123456789',
+    store,
+    resources: [{ audience: 'https://api.acme.dev' }],
+    ...change,
+  } as AuthorityOptions;
+  const authority = await createAuthority(options).finally(async () => await store.close());
+  await authority.close();
+}
+
+describe('createAuthority', () => {
+  it('accepts what is right', async () => {
+    await create({ issuer: 'https://acme.dev/oidc' });
+    await create({
+      issuer: 'http://127.0.0.1:8080',
+      externalIssuers: [external],
+      exchange: [{ tag: 'a', issuer: external.issuer }],
+    });
+  });
+
+  it.each([
+    [{ issuer: 'http://id.acme.dev' }, /https/],
+    [{ issuer: 'https://id.acme.dev/' }, /slash/],
+    [{ issuer: 'https://ID.acme.dev' }, /issuer/],
+    [{ issuer: 'https://id.acme.dev?x' }, /issuer/],
+    [{ secret: 'short' }, /32/],
+    [{ store: undefined }, /openSqlite/],
+    [{ store: openSqlite(':memory:') }, /await/],
+    [{ resources: [] }, /at least one/],
+    [{ resources: [{ audience: 'api' }] }, /absolute URL/],
+    [{ resources: [{ audience: 'https://a.dev' }, { audience: 'https://a.dev' }] }, /twice/],
+    [{ resources: [{ audience: 'https://a.dev', scopes: ['a b:'] }] }, /scopes/],
+    [{ resources: [{ audience: 'https://a.dev', scope: ['a'] }] }, /Did you mean 'scopes'/],
+    [{ adminTokens: ['admin'] }, /32/],
+    [{ adminTokens: 'x'.repeat(40) }, /list/],
+    [{ tokenLifetimeSeconds: 86_400 }, /3600/],
+    [{ maxDelegationDepth: 17 }, /16/],
+    [{ signingKeyDays: 0 }, /365/],
+    [{ tokenLifetimeSecond: 60 }, /Did you mean 'tokenLifetimeSeconds'/],
+    [{ externalIssuers: [{ ...external, subjectNamespace: '' }] }, /subjectNamespace/],
+    [
+      { externalIssuers: [external, { ...external, issuer: 'https://b.dev', subjectNamespace: 'acme:b' }] },
+      /beginning/,
+    ],
+    [{ externalIssuers: [external, external] }, /twice/],
+    [{ externalIssuers: [{ ...external, issuer: 'https://id.acme.dev' }] }, /itself/],
+    [{ externalIssuers: [{ ...external, algorithms: ['HS256'] }] }, /EdDSA/],
+    [{ externalIssuers: [{ ...external, algorithms: [] }] }, /algorithms/],
+    [{ externalIssuers: [{ ...external, jwksUri: 'http://idp.acme.dev/jwks' }] }, /jwksUri/],
+    [{ exchange: [{}] }, /exactly one/],
+    [{ exchange: [{ agents: ['a'], tag: 'b' }] }, /exactly one/],
+    [{ exchange: [{ agents: [] }] }, /ids of agents/],
+    [{ exchange: [{ agents: ['a'], issuer: 'https://elsewhere.dev' }] }, /none of/],
+    [{ exchange: [{ agents: ['a'], form: ['b'] }] }, /Did you mean 'from'/],
+  ])('refuses %j', async (change, message) => {
+    const created = create(change);
+    await expect(created).rejects.toThrow(ConfigError);
+    await expect(created).rejects.toThrow(message);
+  });
+});
