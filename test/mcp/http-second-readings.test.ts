@@ -82,14 +82,26 @@ describe('guardMcpHttp', () => {
     await using server = await scriptedServer((response, reached, request) => {
       if (request.method !== 'GET') return answersWith({}, { 'mcp-session-id': 's' })(response, reached, request);
       beginEvents(response);
+      response.write('id: 5\ndata:\n\n');
       event(response, { jsonrpc: '2.0', id: 3, result: { tasks: [{ taskId: 'of-alice' }] } });
       return response.end();
     });
     await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const opened = await guarded.send('bob', { body: ask('initialize') });
     const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
-    const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': '5' } });
-    expect(await resumed.text()).toBe('data: {"jsonrpc":"2.0","id":3,"result":{"tasks":[]}}\n\n');
+    const stream = await (await guarded.send('bob', { method: 'GET', headers: session })).text();
+    const [, lastEvent = ''] = /^id: (.*)$/m.exec(stream) ?? [];
+    const resumed = await guarded.send('bob', { method: 'GET', headers: { ...session, 'last-event-id': lastEvent } });
+    const [primed, answer] = (await resumed.text()).split('\n\n');
+    expect([primed, answer]).toEqual([
+      `id: ${lastEvent}\ndata:`,
+      'data: {"jsonrpc":"2.0","id":3,"result":{"tasks":[]}}',
+    ]);
+    expect(server.reached.at(-1)?.headers['last-event-id']).toBe('5');
+    for (const foreign of ['5', 'NQ', `${lastEvent}x`]) {
+      const headers = { ...session, 'last-event-id': foreign };
+      expect((await guarded.send('bob', { method: 'GET', headers })).status).toBe(400);
+    }
   });
 
   it('resumes no stream outside of a session, which nobody could own [E7]', async () => {

@@ -5,6 +5,7 @@ import {
   cedarFromText,
   createGuard,
   type Guard,
+  type GuardOptions,
   type MemoryAudit,
   memoryAudit,
 } from '@countersign/core';
@@ -56,6 +57,7 @@ export interface McpRequest {
 /** A guard with the agents and policies of these tests. */
 export async function guardFor(
   origin: string,
+  options: Partial<GuardOptions> = {},
 ): Promise<{ readonly guard: Guard; readonly audit: MemoryAudit; readonly troubles: readonly string[] }> {
   const audit = memoryAudit();
   const troubles: string[] = [];
@@ -67,6 +69,7 @@ export async function guardFor(
     policy: await cedarFromText({ policies, schema }),
     audit,
     onTrouble: (trouble) => troubles.push(trouble),
+    ...options,
   });
   return { guard, audit, troubles };
 }

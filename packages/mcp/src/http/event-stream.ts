@@ -7,18 +7,21 @@ const maxEventLength = 16 * 1024 * 1024;
 /**
  * Applies `map` to the messages of an event stream (WHATWG HTML §9.2), however the stream is cut into chunks. Each event
  * goes on as soon as it is whole; an unfinished one at the end is dropped, as clients do. A message that does not change
- * keeps its text. Data that is no JSON object is dropped: no client takes it for a message.
+ * keeps its text. Data that is no JSON object is dropped: no client takes it for a message. `sealId` changes the ids of events.
  *
  * @throws Error when an event is longer than 16 Mi characters.
  */
 export async function* filterEvents(
   chunks: AsyncIterable<Uint8Array>,
   map: MapMessage,
+  sealId: (id: string) => string = (id) => id,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
   for await (const event of eventsOf(chunks)) {
     const filtered = await filterEvent(event, map);
-    if (filtered !== undefined) yield encoder.encode(`${filtered.join('\n')}\n\n`);
+    if (filtered === undefined) continue;
+    const sealed = filtered.map((line) => withSealedId(line, sealId));
+    yield encoder.encode(`${sealed.join('\n')}\n\n`);
   }
 }
 
@@ -82,6 +85,11 @@ async function filterEvent(lines: string[], map: MapMessage): Promise<string[] |
   return mapped === undefined
     ? undefined
     : [...lines.filter((line) => !isData(line)), `data: ${JSON.stringify(mapped)}`];
+}
+
+function withSealedId(line: string, sealId: (id: string) => string): string {
+  const [, id = ''] = /^id: ?(.*)$/.exec(line) ?? [];
+  return id === '' ? line : `id: ${sealId(id)}`;
 }
 
 function isData(line: string): boolean {

@@ -36,6 +36,11 @@ export function answerError(
   answerJson({ response }, status, { jsonrpc: '2.0', id, error }, headers);
 }
 
+/** Servers know events by their id alone, also those of other sessions. */
+export function eventPurpose(sessionId: string): string {
+  return `event of ${sessionId}`;
+}
+
 /** The client then opens a new session. */
 export function answerNoSession(exchange: Pick<Exchange, 'response'>): void {
   answerError(exchange, 404, { code: errorCodes.noSession, message: 'Session not found' });

@@ -2,7 +2,7 @@ import { readBounded } from '@countersign/common';
 import { pipeline } from 'node:stream/promises';
 import { createAnswerFilter, type MapMessage, type PendingRequest } from '../wire/answer-filter.js';
 import { filterEvents } from './event-stream.js';
-import { answerBadGateway, type Exchange, type HttpParts } from './exchange.js';
+import { answerBadGateway, eventPurpose, type Exchange, type HttpParts } from './exchange.js';
 import { revalidateMilliseconds } from '../server/lapse.js';
 import { fieldsForClient } from './fields.js';
 import type { UpstreamAnswer } from './upstream.js';
@@ -19,6 +19,7 @@ interface Relayed {
   readonly answer: UpstreamAnswer;
   readonly fields: Record<string, string>;
   readonly map: MapMessage;
+  readonly sealId: (id: string) => string;
 }
 
 /** Most bytes of an answer that is not a stream. */
@@ -49,7 +50,9 @@ export async function relay(
     const fields = fieldsForClient(answer.headers);
     const session = fields.get('mcp-session-id');
     if (session !== null) fields.set('mcp-session-id', seal.seal(session, 'session', caller));
-    await passOn(exchange, { answer, fields: Object.fromEntries(fields), map });
+    const events = eventPurpose(session ?? headers.get('mcp-session-id') ?? '');
+    const sealId = (id: string) => seal.seal(id, events, caller);
+    await passOn(exchange, { answer, fields: Object.fromEntries(fields), map, sealId });
   } catch (error) {
     const cause = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
     if (!gone.signal.aborted && !(cause instanceof CallerEnded)) {
@@ -75,7 +78,10 @@ async function passOn(exchange: Exchange, relayed: Relayed): Promise<void> {
 }
 
 /** Each event goes on at once. Nothing more is sent to a caller who has ended meanwhile. */
-async function passEvents({ response, guard, caller }: Exchange, { answer, fields, map }: Relayed): Promise<void> {
+async function passEvents(
+  { response, guard, caller }: Exchange,
+  { answer, fields, map, sealId }: Relayed,
+): Promise<void> {
   async function endIfLapsed(): Promise<void> {
     const lapsed = await guard.revalidate(caller);
     if (lapsed !== undefined) throw new CallerEnded(lapsed.code);
@@ -85,10 +91,11 @@ async function passEvents({ response, guard, caller }: Exchange, { answer, field
     () => void endIfLapsed().catch((reason: unknown) => ended.abort(reason)),
     revalidateMilliseconds,
   ).unref();
-  const events = filterEvents(answer.body, async (message) => {
+  async function mapForCaller(message: unknown): Promise<unknown> {
     await endIfLapsed();
     return await map(message);
-  });
+  }
+  const events = filterEvents(answer.body, mapForCaller, sealId);
   response.writeHead(answer.status, fields);
   response.flushHeaders();
   try {

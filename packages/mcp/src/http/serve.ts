@@ -1,5 +1,5 @@
 import { errorCodes } from '../decide/json-rpc.js';
-import { answerError, answerNoSession, type Exchange, type HttpParts } from './exchange.js';
+import { answerError, answerNoSession, eventPurpose, type Exchange, type HttpParts } from './exchange.js';
 import { fieldsForServer } from './fields.js';
 import { relay } from './relay.js';
 import { servePost } from './serve-post.js';
@@ -23,10 +23,15 @@ export async function serve(exchange: Exchange, parts: HttpParts): Promise<void>
     }
     headers.set('mcp-session-id', session);
   }
-  if (sealed === null && headers.has('last-event-id')) {
-    const message = 'Invalid request: an event belongs to a session';
-    answerError(exchange, 400, { code: errorCodes.invalidRequest, message });
-    return;
+  const event = headers.get('last-event-id');
+  if (event !== null) {
+    const opened = parts.seal.unseal(event, eventPurpose(headers.get('mcp-session-id') ?? ''), caller);
+    if (sealed === null || opened === undefined) {
+      const message = 'Invalid request: an event belongs to a session';
+      answerError(exchange, 400, { code: errorCodes.invalidRequest, message });
+      return;
+    }
+    headers.set('last-event-id', opened);
   }
   try {
     if (method === 'POST') await servePost(exchange, headers, parts);
