@@ -93,6 +93,49 @@ it('countersign mcp init writes a folder that loads, passes its own cases, and c
   expect([await again.ended(), again.errors()]).toEqual([2, expect.stringContaining('not empty')]);
 });
 
+/** A server of revision 2026-07-28 only. */
+const withoutSessions: Script = (response, { body, headers }) => {
+  const { id, method, params } = JSON.parse(body) as { id?: unknown; method: string; params?: { _meta?: object } };
+  const isRight =
+    method === 'tools/list' &&
+    headers['mcp-method'] === method &&
+    headers['mcp-protocol-version'] === '2026-07-28' &&
+    Reflect.get(params?._meta ?? {}, 'io.modelcontextprotocol/protocolVersion') === '2026-07-28';
+  const error = { code: -32022, message: 'Unsupported protocol version' };
+  response.writeHead(isRight ? 200 : 400, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(isRight ? { result: { tools } } : { error }) }));
+};
+
+it('countersign mcp init asks a server that knows only the revision 2026-07-28', async () => {
+  await using server = await scriptedServer(withoutSessions);
+  const guard = await initialised(server.url);
+  expect(readFileSync(join(guard, 'tools.json'), 'utf8')).toContain('list-invoices');
+});
+
+it('countersign mcp --url with --issuer says where tokens come from', async () => {
+  await using server = await scriptedServer(paged);
+  const guard = await initialised(`${server.url}/mcp`);
+  writeFileSync(join(guard, 'tools.json'), '{"tools":{"delete":{"requires":"records:delete"}}}');
+  const issuer = 'https://id.acme.dev';
+  const at = ['--url', `${server.url}/mcp`, '--listen', '127.0.0.1:0', '--issuer', issuer, '--bearer'];
+  const run = countersign('mcp', '--guard', guard, ...at);
+  const { url } = JSON.parse(String((await run.lines.next()).value)) as { url: string };
+  const refused = await fetch(url, { method: 'POST', body: '{}' });
+  const [, metadata = ''] = /resource_metadata="([^"]*)"/.exec(refused.headers.get('www-authenticate') ?? '') ?? [];
+  expect([refused.status, metadata]).toEqual([401, url.replace('/mcp', '/.well-known/oauth-protected-resource/mcp')]);
+  const document = await fetch(metadata);
+  expect([document.status, document.headers.get('access-control-allow-origin')]).toEqual([200, '*']);
+  expect(await document.json()).toEqual({
+    resource: url,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ['header'],
+    scopes_supported: ['records:delete'],
+  });
+  expect(server.reached.filter(({ method }) => method === 'GET')).toEqual([]);
+  run.child.kill('SIGTERM');
+  expect(await run.ended()).toBe(0);
+});
+
 it('countersign mcp init says what is wrong with a server', async () => {
   await using server = await scriptedServer((response) => response.writeHead(401).end());
   const refused = countersign('mcp', 'init', join(folder(), 'guard'), '--from', server.url);
@@ -154,6 +197,7 @@ it('countersign mcp --url guards a server over HTTP until it is stopped', async 
 it.each([
   [['--guard', 'missing', '--as', 'a', '--', 'node'], 2, 'begin with countersign mcp init'],
   [['--as', 'a'], 2, 'Say which server'],
+  [['--url', 'http://localhost/', '--bearer'], 2, '--bearer needs an --issuer'],
   [['--url', 'http://localhost/', '--', 'node'], 2, 'Say which server'],
   [['--', 'node'], 2, '--as is missing'],
   [['init', 'x'], 2, 'Say which server'],

@@ -21,13 +21,15 @@ export function defineMcp(program: Command, io: Io, exitWith: (code: number) => 
     .option('--listen <address>', 'HTTP: where to listen', '127.0.0.1:8788')
     .option('--origin <url>', 'HTTP: what agents address (default: http:// and the address of --listen)')
     .option('--issuer <url>', 'HTTP: a trusted issuer of tokens; may be repeated', collect, [])
+    .option('--bearer', 'HTTP: also accept their tokens without a proof of possession')
     .option('-H, --header <line>', "HTTP: a field for the server, 'Name: value'; may be repeated", collect, [])
     .addHelpText(
       'after',
       `
 Over standard input and output nothing proves who calls: --as states it, and
 records say so. Over HTTP each request must be signed by an agent that is in
-agents.json of the folder; the server gets none of its credentials.
+agents.json of the folder; the server gets none of its credentials. With
+--issuer, /.well-known/oauth-protected-resource says where to get a token.
 
 Tools that are not in tools.json of the folder are hidden.
 

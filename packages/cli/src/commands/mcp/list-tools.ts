@@ -9,10 +9,15 @@ export interface ListedTool {
   readonly annotations?: { readonly readOnlyHint?: unknown; readonly destructiveHint?: unknown };
 }
 
-/** Sends one message. Resolves to the result of a request. */
-type Exchange = (message: Readonly<Record<string, unknown>>) => Promise<Readonly<Record<string, unknown>>>;
+/** Sends one message, in a revision of MCP. Resolves to the result of a request. */
+type Exchange = (
+  message: Readonly<Record<string, unknown>> & { readonly method: string },
+  version?: string,
+) => Promise<Readonly<Record<string, unknown>>>;
 
-const protocolVersion = '2025-11-25';
+const sessionVersion = '2025-11-25';
+/** The first revision without sessions: each request says what it needs. */
+const requestVersion = '2026-07-28';
 const clientInfo = { name: 'countersign', version: '1' };
 /** A server whose cursor never ends must not keep us for ever. */
 const mostPages = 1000;
@@ -43,7 +48,9 @@ export async function toolsAt(url: string, headers: Headers, send: typeof fetch)
   const fields = new Headers(headers);
   fields.set('accept', 'application/json, text/event-stream');
   fields.set('content-type', 'application/json');
-  return await listTools(async (message) => {
+  return await listTools(async (message, version) => {
+    if (version !== undefined) fields.set('mcp-protocol-version', version);
+    if (version === requestVersion) fields.set('mcp-method', message.method);
     const body = JSON.stringify({ jsonrpc: '2.0', ...message });
     const answer = await send(url, { method: 'POST', headers: fields, body, redirect: 'error' }).catch(
       (error: unknown) => {
@@ -66,13 +73,42 @@ export async function toolsAt(url: string, headers: Headers, send: typeof fetch)
 }
 
 async function listTools(exchange: Exchange): Promise<readonly ListedTool[]> {
-  const params = { protocolVersion, capabilities: {}, clientInfo };
-  await exchange({ id: 'initialize', method: 'initialize', params });
-  await exchange({ method: 'notifications/initialized' });
+  let problem: unknown;
+  const version = await openSession(exchange).catch((error: unknown) => {
+    problem = error;
+  });
+  if (version !== undefined)
+    return await listPages((params, id) => exchange({ id, method: 'tools/list', params }, version));
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': requestVersion,
+    'io.modelcontextprotocol/clientInfo': clientInfo,
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+  try {
+    return await listPages((params, id) =>
+      exchange({ id, method: 'tools/list', params: { ...params, _meta } }, requestVersion),
+    );
+  } catch {
+    // It is no server of the other revision either.
+    throw problem;
+  }
+}
+
+async function openSession(exchange: Exchange): Promise<string> {
+  const params = { protocolVersion: sessionVersion, capabilities: {}, clientInfo };
+  const { protocolVersion } = await exchange({ id: 'initialize', method: 'initialize', params });
+  const version = typeof protocolVersion === 'string' ? protocolVersion : sessionVersion;
+  await exchange({ method: 'notifications/initialized' }, version);
+  return version;
+}
+
+async function listPages(
+  ask: (params: object, id: number) => Promise<Readonly<Record<string, unknown>>>,
+): Promise<readonly ListedTool[]> {
   const tools: ListedTool[] = [];
   let cursor: unknown;
   for (let page = 0; page < mostPages; page += 1) {
-    const result = await exchange({ id: page, method: 'tools/list', params: cursor === undefined ? {} : { cursor } });
+    const result = await ask(cursor === undefined ? {} : { cursor }, page);
     if (!Array.isArray(result['tools'])) throw new CliError('the server lists no tools');
     tools.push(...result['tools'].filter(isTool));
     cursor = result['nextCursor'];

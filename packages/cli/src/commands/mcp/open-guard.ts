@@ -13,7 +13,7 @@ export interface GuardFolderOptions {
 /** Creates a guard from its folder. @throws CliError when something in it is wrong. */
 export async function openGuard(
   { guard: folder, audit = join(folder, guardFiles.audit) }: GuardFolderOptions,
-  options: Pick<GuardOptions, 'origin' | 'issuers'>,
+  options: Pick<GuardOptions, 'origin' | 'issuers' | 'audience' | 'bearer' | 'protectedResource'>,
   io: Io,
 ): Promise<Guard> {
   return await withCliErrors(

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Guard } from '@countersign/core';
 import { admitter } from '@countersign/core/adapter';
-import { guardMcpHttp } from '@countersign/mcp';
+import { guardMcpHttp, type McpRules } from '@countersign/mcp';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
@@ -17,12 +17,14 @@ export interface ProxyOptions extends GuardFolderOptions {
   readonly listen: string;
   readonly origin?: string;
   readonly issuer: readonly string[];
+  readonly bearer?: boolean;
   readonly header: readonly string[];
 }
 
 /** Stands in front of a server over HTTP, until this process is told to stop. */
 export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
-  const { url, listen, issuer } = options;
+  const { url, listen, issuer, bearer } = options;
+  if (bearer === true && issuer.length === 0) throw new CliError('--bearer needs an --issuer', exitCodes.usage);
   const rules = await readTools(options.guard);
   const headers = Object.fromEntries(readHeaders(options.header));
   const mcp = await withCliErrors(async () => guardMcpHttp(url, { ...rules, headers }));
@@ -34,7 +36,7 @@ export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
   const { origin = address } = options;
   try {
-    const guard = await openGuard(options, { origin, issuers: issuer.map((one) => ({ issuer: one })) }, io);
+    const guard = await openGuard(options, tokenOptions(options, origin, pathname, rules), io);
     try {
       serveWith(server, guard, mcp, pathname);
       io.out(`${JSON.stringify({ url: `${address}${pathname}` })}\n`);
@@ -49,6 +51,26 @@ export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
   }
 }
 
+/** Tokens may name the origin or the endpoint. With issuers, clients are told where they get one. */
+function tokenOptions(
+  { issuer, bearer }: ProxyOptions,
+  origin: string,
+  pathname: string,
+  { tools }: Required<Pick<McpRules, 'tools'>>,
+): Parameters<typeof openGuard>[1] {
+  const issuers = issuer.map((one) => ({ issuer: one }));
+  if (issuers.length === 0 || !URL.canParse(origin)) return { origin, issuers };
+  const resource = new URL(pathname, origin).href;
+  const scopes = [...new Set(Object.values(tools).flatMap(({ requires }) => requires?.split(' ') ?? []))];
+  return {
+    origin,
+    issuers,
+    audience: [origin, resource],
+    protectedResource: { resource, scopes },
+    ...(bearer === true && { bearer }),
+  };
+}
+
 function serveWith(
   server: ReturnType<typeof createServer>,
   guard: Guard,
@@ -56,8 +78,15 @@ function serveWith(
   endpoint: string,
 ): void {
   const admit = admitter(guard);
+  const { metadataPath, document } = guard.protectedResource ?? {};
   server.on('request', (request, response) => {
     const { url: target = '' } = request;
+    if (target === metadataPath && request.method === 'GET') {
+      // For everybody, and for clients in browsers.
+      response.writeHead(200, { 'content-type': 'application/json', 'access-control-allow-origin': '*' });
+      response.end(JSON.stringify(document));
+      return;
+    }
     void admit({ request, response, target }).then(async (admitted) => {
       if (!admitted) return;
       const [path] = target.split('?', 1);
