@@ -10,6 +10,8 @@ import { CodedError } from '@countersign/common';
  * - `bundle_invalid`: a bundle is not for this agent, malformed or expired.
  * - `already_signed`: the headers carry a signature of someone else.
  * - `host_mismatch`: the `Host` header names another host than the URL.
+ * - `token_refused`: the authority gives no token: the agent, the user or a rule does not allow it.
+ * - `authority_unavailable`: the authority cannot be reached, or is out of order. Try again later.
  * - `url_unsupported`: the URL is not http(s), is relative or carries credentials.
  */
 export type AgentErrorCode =
@@ -21,6 +23,8 @@ export type AgentErrorCode =
   | 'bundle_invalid'
   | 'already_signed'
   | 'host_mismatch'
+  | 'token_refused'
+  | 'authority_unavailable'
   | 'url_unsupported';
 
 /** A call that the agent did not make or did not finish, or a delegation that it did not hand on or take over. `code` is stable; the message says what to do. */

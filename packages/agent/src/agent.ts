@@ -1,5 +1,8 @@
-import { boundString, escapeUnprintable, secureUrl } from '@countersign/common';
+import { boundString, ConfigError, escapeUnprintable, secureUrl } from '@countersign/common';
 import { AgentError } from './agent-error.js';
+import { ownTokens, type TokenOptions, type UserToken, userTokens } from './authority/act-for.js';
+import type { HeldToken } from './authority/held-token.js';
+import { tokenEndpoint, type TokenEndpoint } from './authority/token-endpoint.js';
 import { bodyBytes, refuseTooLarge } from './body.js';
 import { type DelegationBundle, openBundle } from './bundle.js';
 import { addCredentials, type Credentials } from './credentials.js';
@@ -61,6 +64,17 @@ export interface Agent extends Signer {
    */
   readonly withToken: (token: string) => Signer;
   /**
+   * The same agent acting for a user, with tokens that the authority gives in exchange for the user's (RFC 8693). The first
+   * is got now, so that a refusal shows here; later ones before the last expires. Rejects with `AgentError`
+   * `token_refused` or `authority_unavailable`.
+   *
+   * @example
+   * const forUser = await agent.actFor(userToken, { scope: ['repo:read'] });
+   */
+  readonly actFor: (userToken: UserToken, options?: TokenOptions) => Promise<Signer>;
+  /** The same agent acting for itself, with tokens of the authority. They are got and renewed like those of `actFor`. */
+  readonly withOwnToken: (options?: TokenOptions) => Promise<Signer>;
+  /**
    * The same agent acting with what another agent handed on to it: `Agent-Delegation`, and the token if there is one,
    * are added to each request, and covered by the signature. Throws `AgentError` `bundle_invalid` if the bundle is not
    * for this agent and key, malformed or expired. Whether its signatures count is for the API to say.
@@ -81,29 +95,52 @@ export interface Agent extends Signer {
 // Asynchronous so that an agent which first has to speak to an authority is created in the same way.
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const settings = readOptions(options);
+  const { authority } = settings;
+  const endpoint = authority === undefined ? undefined : tokenEndpoint(authority, settings);
   return Object.freeze({
     id: settings.id,
     keyId: settings.key.keyId,
-    ...signer(settings, { links: [] }),
-    withToken: (token) => Object.freeze(signer(settings, { token: readToken(token), links: [] })),
+    ...signer(settings, () => ({ links: [] })),
+    withToken: (token) => {
+      const credentials = { token: readToken(token), links: [] };
+      return Object.freeze(signer(settings, () => credentials));
+    },
+    actFor: async (user, tokenOptions = {}) =>
+      await withHeld(settings, userTokens(required('actFor', endpoint), settings, user, tokenOptions)),
+    withOwnToken: async (tokenOptions = {}) =>
+      await withHeld(settings, ownTokens(required('withOwnToken', endpoint), settings, tokenOptions)),
     accept: (bundle) => {
       const recipient = { id: settings.id, keyId: settings.key.keyId, now: settings.clock() / 1000 };
-      return Object.freeze(signer(settings, openBundle(bundle, recipient)));
+      const credentials = openBundle(bundle, recipient);
+      return Object.freeze(signer(settings, () => credentials));
     },
   } satisfies Agent);
 }
 
-function signer(settings: Settings, credentials: Credentials): Signer {
+/** What a signer acts with at the moment. */
+type Hold = () => Credentials | Promise<Credentials>;
+
+async function withHeld(settings: Settings, held: HeldToken): Promise<Signer> {
+  await held.current();
+  return Object.freeze(signer(settings, async () => ({ token: await held.current(), links: [] })));
+}
+
+function required(owner: string, endpoint: TokenEndpoint | undefined): TokenEndpoint {
+  if (endpoint !== undefined) return endpoint;
+  throw new ConfigError(`${owner}: the agent has no authority. Give createAgent the option 'authority'.`);
+}
+
+function signer(settings: Settings, hold: Hold): Signer {
   return {
-    fetch: (input, init) => signedFetch(settings, credentials, input, init),
-    signRequest: (request) => signRequest(settings, credentials, request),
-    delegate: (delegateId, options) => delegate(settings, credentials, delegateId, options),
+    fetch: (input, init) => signedFetch(settings, hold, input, init),
+    signRequest: async (request) => await signRequest(settings, await hold(), request),
+    delegate: async (delegateId, options) => await delegate(settings, await hold(), delegateId, options),
   };
 }
 
 async function signedFetch(
   settings: Settings,
-  credentials: Credentials,
+  hold: Hold,
   input: string | URL | Request,
   init: RequestInit = {},
 ): Promise<Response> {
@@ -120,7 +157,7 @@ async function signedFetch(
 
   async function send(): Promise<Response> {
     const headers = new Headers(request.headers);
-    addCredentials(headers, credentials);
+    addCredentials(headers, await hold());
     await signHeaders({ method, url, headers, body }, settings);
     const message = { method, headers, signal, body: body ?? null, redirect: 'manual' } as const;
     return await settings.fetch(url.href, { ...init, ...message });

@@ -1,5 +1,6 @@
 export type { Agent, RequestToSign, SignedRequest, Signer } from './agent.js';
 export { createAgent } from './agent.js';
+export type { TokenOptions, UserToken } from './authority/act-for.js';
 export type { DelegationBundle } from './bundle.js';
 export type { DelegateOptions } from './delegate.js';
 export type { AgentErrorCode } from './agent-error.js';

@@ -5,6 +5,7 @@ import {
   functionOption,
   guardDefaults,
   integerOption,
+  secureUrl,
 } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
@@ -26,12 +27,14 @@ export interface AgentOptions {
   readonly clock?: () => number;
   /** What sends the signed requests. Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
+  /** The name of the authority that gives this agent its tokens: an https URL. Default: none. */
+  readonly authority?: string;
   /** Send tokens over plain http to hosts other than loopback. Anyone on the way can then read them. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
 }
 
 /** The options, checked, with every default filled in. */
-export type Settings = Required<AgentOptions>;
+export type Settings = Required<Omit<AgentOptions, 'authority'>> & { readonly authority: string | undefined };
 
 const optionNames: readonly string[] = [
   'id',
@@ -41,6 +44,7 @@ const optionNames: readonly string[] = [
   'maxBodyBytes',
   'clock',
   'fetch',
+  'authority',
   'dangerouslyAllowHttp',
 ] satisfies readonly (keyof AgentOptions)[];
 
@@ -68,8 +72,16 @@ export function readOptions(options: AgentOptions): Settings {
     clock: functionOption(owner, 'clock', options.clock ?? Date.now),
     // Looked up at each call, so that a global fetch replaced later (instrumentation, tests) is the one used.
     fetch: functionOption(owner, 'fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
+    authority: readAuthority(options),
     dangerouslyAllowHttp: flagOption(owner, 'dangerouslyAllowHttp', options.dangerouslyAllowHttp ?? false),
   };
+}
+
+function readAuthority({ authority, dangerouslyAllowHttp }: AgentOptions): string | undefined {
+  if (authority === undefined) return undefined;
+  const read = secureUrl(authority, dangerouslyAllowHttp === true ? 'anywhere' : 'loopback');
+  if (read.ok && read.url.search === '' && read.url.hash === '') return authority;
+  throw new ConfigError("createAgent: 'authority' must be the https URL of the authority, exactly as it names itself.");
 }
 
 function readId(id: unknown): string {
