@@ -1,13 +1,17 @@
-// Runs the official conformance suite of MCP against a server that is running, without the guard and behind it, and
-// compares the counts: node scripts/mcp-conformance.mjs --url http://127.0.0.1:3000/mcp [--spec-version 2025-11-25]
+// Runs the official conformance suite of MCP against a server, without the guard and with it, and compares the counts.
+// node scripts/mcp-conformance.mjs [--spec-version 2025-11-25] --url http://127.0.0.1:3000/mcp
+//   a server that is running: without, and behind guardMcpHttp
+// node scripts/mcp-conformance.mjs [--spec-version 2025-11-25] -- node --import tsx everything-server.ts
+//   a program of Node that serves /mcp on $PORT: without, with guardTools in it, and behind guardMcpHttp
 // The suite cannot sign, so a front signs what it sends. Build first.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, request as requestHttp } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { createAgent, generateAgentKey } from '../packages/agent/dist/index.js';
@@ -20,14 +24,17 @@ const suite = '@modelcontextprotocol/conformance@0.2.0-alpha.12';
 const runtime = `node-${process.platform}-${process.arch}`;
 const cache = fileURLToPath(new URL('../node_modules/.cache/mcp-conformance', import.meta.url));
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   options: {
     url: { type: 'string' },
     'spec-version': { type: 'string', default: '2025-11-25' },
   },
+  allowPositionals: true,
 });
-const { url, 'spec-version': version } = values;
-if (url === undefined) throw new Error('--url is missing: the endpoint of a running MCP server');
+const { 'spec-version': version } = values;
+if ((values.url === undefined) === (positionals.length === 0)) {
+  throw new Error('say which server: --url URL of one that is running, or -- COMMAND of one to start');
+}
 
 const run = promisify(execFile);
 
@@ -63,24 +70,13 @@ async function listen(server) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** The server behind a guard that permits everything, so that only the guard itself can make a difference. */
-async function guarded() {
-  const key = generateAgentKey();
-  const proxy = createServer();
-  const origin = await listen(proxy);
-  const audit = memoryAudit();
-  const guard = await createGuard({
-    origin,
-    agents: agentsFromObjects([key.registration('conformance', [])]),
-    policy: await cedarFromText({ policies: 'permit (principal, action, resource);', schema: mcpSchema }),
-    audit,
-  });
-  const mcp = guardMcpHttp(url);
-  proxy.on('request', async (request, response) => {
-    if (await admit(() => guard, { request, response, target: request.url })) await mcp(request, response);
-  });
-  const front = createServer((request, response) => void signOn(request, response));
+const permitAll = 'permit (principal, action, resource);';
+
+/** A server of ours that signs what it gets, for a guarded server of this origin. */
+async function signingFront(origin, key) {
   const agent = await createAgent({ id: 'conformance', key });
+  const front = createServer((request, response) => void signOn(request, response));
+  const address = await listen(front);
 
   /** Signs for the host that the client names: a client that names another one is refused, as it would be. */
   async function signOn(request, response) {
@@ -88,7 +84,7 @@ async function guarded() {
     for await (const chunk of request) chunks.push(chunk);
     const { method, headers } = request;
     const { connection: _connection, 'content-length': _length, 'transfer-encoding': _coding, host, ...kept } = headers;
-    const named = host === new URL(await address).host ? new URL(origin).host : host;
+    const named = host === new URL(address).host ? new URL(origin).host : host;
     const signed = await agent.signRequest({
       method,
       url: `http://${named}${request.url}`,
@@ -107,16 +103,107 @@ async function guarded() {
     sent.end(Buffer.concat(chunks));
   }
 
-  const address = listen(front);
+  return { address, close: () => closeServer(front) };
+}
+
+function closeServer(server) {
+  server.closeAllConnections();
+  server.close();
+}
+
+function callsIn(records) {
+  return new Set(records.flatMap(({ call }) => call?.id ?? [])).size;
+}
+
+/** The server behind guardMcpHttp, with a policy that permits all: only the guard itself can make a difference. */
+async function behindTheGuard(url) {
+  const key = generateAgentKey();
+  const proxy = createServer();
+  const origin = await listen(proxy);
+  const audit = memoryAudit();
+  const guard = await createGuard({
+    origin,
+    agents: agentsFromObjects([key.registration('conformance', [])]),
+    policy: await cedarFromText({ policies: permitAll, schema: mcpSchema }),
+    audit,
+  });
+  const mcp = guardMcpHttp(url);
+  proxy.on('request', async (request, response) => {
+    if (await admit(() => guard, { request, response, target: request.url })) await mcp(request, response);
+  });
+  const front = await signingFront(origin, key);
   return {
-    endpoint: `${await address}${new URL(url).pathname}`,
-    calls: () => new Set(audit.records.flatMap(({ call }) => call?.id ?? [])).size,
+    endpoint: `${front.address}${new URL(url).pathname}`,
+    calls: async () => callsIn(audit.records),
     async close() {
-      for (const server of [front, proxy]) {
-        server.closeAllConnections();
-        server.close();
-      }
+      front.close();
+      closeServer(proxy);
       await guard.close();
+    },
+  };
+}
+
+/** Starts the program, with `env` besides. */
+async function started(env) {
+  const port = await freePort();
+  const [command, ...args] = positionals;
+  const child = spawn(command, args, { env: { ...process.env, PORT: String(port), ...env(port) }, stdio: 'ignore' });
+  const origin = `http://127.0.0.1:${port}`;
+  for (let tries = 0; !(await answers(`${origin}/mcp`)); tries += 1) {
+    if (tries === 100 || child.exitCode !== null)
+      throw new Error(`${positionals.join(' ')} does not serve /mcp on $PORT`);
+    await setTimeout(200);
+  }
+  return {
+    origin,
+    async close() {
+      child.kill();
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    },
+  };
+}
+
+async function answers(url) {
+  return await fetch(url, { method: 'DELETE' }).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function freePort() {
+  const server = createServer();
+  const { port } = new URL(await listen(server));
+  server.close();
+  await once(server, 'close');
+  return Number(port);
+}
+
+/** The program with guardTools in it, and a policy that permits all. */
+async function withTheHook() {
+  const key = generateAgentKey();
+  const audit = await mkdtemp(join(tmpdir(), 'countersign-conformance-'));
+  const hook = new URL('mcp-conformance-hook.mjs', import.meta.url).href;
+  const server = await started((port) => ({
+    NODE_OPTIONS: `--import ${hook}`,
+    COUNTERSIGN_HOOK: JSON.stringify({
+      origin: `http://127.0.0.1:${port}`,
+      agents: [key.registration('conformance', [])],
+      audit,
+    }),
+  }));
+  const front = await signingFront(server.origin, key);
+  return {
+    endpoint: `${front.address}/mcp`,
+    async calls() {
+      await server.close();
+      const files = (await readdir(audit)).filter((name) => name.endsWith('.jsonl'));
+      const texts = await Promise.all(files.map((name) => readFile(join(audit, name), 'utf8')));
+      return callsIn(texts.flatMap((text) => text.trimEnd().split('\n')).map((line) => JSON.parse(line)));
+    },
+    async close() {
+      front.close();
+      await server.close();
+      await rm(audit, { recursive: true });
     },
   };
 }
@@ -126,22 +213,30 @@ function sum(scenarios) {
   return `${total('passed')} passed, ${total('failed')} failed, ${scenarios.length} scenarios`;
 }
 
-await install();
-const without = await conformance(url);
-const guard = await guarded();
-try {
-  const behind = await conformance(guard.endpoint);
-  console.log(`${version} without the guard: ${sum(without)}`);
-  console.log(`${version} behind the guard:  ${sum(behind)}; ${guard.calls()} calls decided or recorded`);
-  const differing = without.filter(
-    ({ name, passed, failed }) =>
-      !behind.some((other) => other.name === name && other.passed === passed && other.failed === failed),
-  );
-  for (const { name, passed, failed } of differing) {
-    const other = behind.find((scenario) => scenario.name === name);
-    console.log(`${name}: ${passed}/${failed} without, ${other?.passed}/${other?.failed} behind`);
+/** Runs the suite with a guard, and says where it differs from the run without. */
+async function compare(name, guard, without) {
+  try {
+    const scenarios = await conformance(guard.endpoint);
+    console.log(`${version} ${name}: ${sum(scenarios)}; ${await guard.calls()} calls decided or recorded`);
+    for (const { name: scenario, passed, failed } of without) {
+      const other = scenarios.find((one) => one.name === scenario);
+      if (other?.passed === passed && other.failed === failed) continue;
+      console.log(`${scenario}: ${passed}/${failed} without, ${other?.passed}/${other?.failed} ${name}`);
+      process.exitCode = 1;
+    }
+  } finally {
+    await guard.close();
   }
-  process.exitCode = differing.length === 0 ? 0 : 1;
+}
+
+await install();
+const server = values.url === undefined ? await started(() => ({})) : undefined;
+try {
+  const url = values.url ?? `${server.origin}/mcp`;
+  const without = await conformance(url);
+  console.log(`${version} without the guard: ${sum(without)}`);
+  if (server !== undefined) await compare('with guardTools', await withTheHook(), without);
+  await compare('behind guardMcpHttp', await behindTheGuard(url), without);
 } finally {
-  await guard.close();
+  await server?.close();
 }

@@ -9,7 +9,8 @@ function read(name) {
   return JSON.parse(readFileSync(join(import.meta.dirname, 'results', name), 'utf8'));
 }
 
-for (const [path, text] of Object.entries(renderPages(read('host.json'), read('soak.json'), read('startup.json')))) {
+const results = ['host', 'soak', 'startup', 'mcp'].map((name) => read(`${name}.json`));
+for (const [path, text] of Object.entries(renderPages(...results))) {
   const file = join(docs, path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);

@@ -1,6 +1,7 @@
 // The page of docs/ and its plots, from the results of one run and one soak.
 import { FEW, HOSTS, reader } from './cells.mjs';
 import { losses } from './losses.mjs';
+import { mcpTable } from './mcp.mjs';
 import { soakChart, soakTable } from './soak.mjs';
 import { startAim, startTable } from './startup.mjs';
 import { best } from './statistics.mjs';
@@ -11,10 +12,10 @@ import { aimsTable, chainsTable, hostsTable, peersTable, table } from './tables.
 const WARM = 5000;
 
 /** Texts by their path in docs/. */
-export function renderPages(result, soak, startup) {
+export function renderPages(result, soak, startup, mcp) {
   const run = reader(result);
   return {
-    'benchmarks.md': page({ result, soak, startup, run }),
+    'benchmarks.md': page({ result, soak, startup, mcp, run }),
     'benchmarks/hosts.svg': hostsChart(run),
     'benchmarks/policies.svg': policiesChart(run),
     'benchmarks/soak.svg': soakChart(soak),
@@ -49,7 +50,7 @@ function policiesChart(run) {
   return lineChart({ title: 'CPU of all threads, µs per request, Express', lines, ...axes });
 }
 
-const page = ({ result, soak, startup, run }) => `# Benchmarks
+const page = ({ result, soak, startup, mcp, run }) => `# Benchmarks
 
 What a guarded request costs, measured on one machine. \`test/bench/report.mjs\` generates this page from the results in \`test/bench/results\`: run it again instead of editing the page.
 
@@ -91,6 +92,14 @@ ${startTable(startup)}
 
 Most of the difference is V8's: it compiles the parts of Cedar that read and validate policies when they run first.
 
+## MCP servers
+
+CPU of all threads, µs per request: one decided tool call of ten tools, and a list of 500 tools for one caller, who may see half of them. Each request is signed, and leaves two records on disk. The best of ${mcp.rounds.length} rounds, at a load average of ${mcp.machine.load.toFixed(1)}.
+
+${mcpTable(mcp)}
+
+The SDK creates a server for each request, so that a list of 500 tools costs much without a guard too.
+
 ## Where we lose
 
 ${losses(run, soak)
@@ -113,7 +122,7 @@ The replay store remembers each nonce for about a minute, and the cache of token
 
 ## Machine and versions
 
-${machineTable(result, soak, startup)}
+${machineTable(result, soak, startup, mcp)}
 
 ## Repeat it
 
@@ -123,6 +132,7 @@ On Linux, on a quiet machine with a real disk:
 pnpm bench:host --json test/bench/results/host.json     # about 15 minutes; --quick: about 2
 pnpm soak --minutes 10 --json test/bench/results/soak.json
 pnpm bench:startup --json test/bench/results/startup.json
+pnpm bench:mcp --json test/bench/results/mcp.json
 pnpm bench:report
 \`\`\`
 
@@ -156,7 +166,7 @@ function soakSentence({ minutes, rate, requests, changes, unexpected }) {
   );
 }
 
-function machineTable({ machine }, soak, startup) {
+function machineTable({ machine }, soak, startup, mcp) {
   const versions = Object.entries(machine.versions).map(([name, version]) => [`\`${name}\``, version]);
   return table(
     ['', ''],
@@ -164,7 +174,10 @@ function machineTable({ machine }, soak, startup) {
       ['processor', `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
       ['system', machine.system],
       ['Node', machine.node],
-      ['commit', `${machine.commit}; of the soak: ${soak.machine.commit}; of the start: ${startup.machine.commit}`],
+      [
+        'commit',
+        `${machine.commit}; of the soak: ${soak.machine.commit}; of the start: ${startup.machine.commit}; of MCP: ${mcp.machine.commit}`,
+      ],
       ['date', machine.date.slice(0, 10)],
       ...versions,
     ],
