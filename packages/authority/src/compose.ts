@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { closeParts, errorMessage } from '@countersign/common';
+import { closeParts } from '@countersign/common';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
 import { createLedger } from './delegation/ledger.js';
@@ -8,6 +8,7 @@ import { createSubjectTokens } from './delegation/subject-token.js';
 import type { Authority } from './create-authority.js';
 import { answerTo, send } from './http/exchange.js';
 import { createPublished } from './http/published.js';
+import { createRequestTrouble } from './http/request-trouble.js';
 import { route, type RouteServices } from './http/routes.js';
 import { type Place, placeOf } from './http/place.js';
 import { createSeal } from './keys/seal.js';
@@ -38,7 +39,8 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const issue = createIssueToken({ issuer, ledger, keys, now });
   const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
   const challenges = createChallenges({ settings, agents, issue, now });
-  const engine = createEngine({ settings, agents, ledger, keys, issue, subjectTokens, now });
+  const trouble = createRequestTrouble(onTrouble);
+  const engine = createEngine({ trouble, settings, agents, ledger, keys, issue, subjectTokens, now });
   const published = createPublished({ issuer, agents, ledger, keys, now });
   const services: RouteServices = {
     issuer,
@@ -59,9 +61,10 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
       const answered = await route(request, place.path, place.query, services);
       if (answered !== undefined) send(response, answered);
       else await engine.handle(place.rewritten(request), response);
+      if (response.statusCode < 500) trouble.succeeded();
     } catch (error) {
       const known = answerTo(error);
-      if (known === undefined) onTrouble(`a request failed: ${errorMessage(error)}`);
+      if (known === undefined) trouble.failed(error);
       const ours = error instanceof StoreUnavailable ? 'temporarily_unavailable' : 'server_error';
       if (response.headersSent) response.destroy();
       else send(response, known ?? { status: error instanceof StoreUnavailable ? 503 : 500, body: { error: ours } });

@@ -78,6 +78,7 @@ export async function exchangeToken(
     audience: resource.audience,
     scope,
     expiresAt,
+    thumbprint: key.thumbprint,
     ...(await services.confirmation(ctx, key)),
     ...(details !== undefined && { authorizationDetails: details }),
     ...(maxHops !== undefined && { maxHops }),

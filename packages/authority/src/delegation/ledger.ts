@@ -11,6 +11,8 @@ export interface LedgerEntry {
   readonly issuer: string;
   readonly subject: string;
   readonly actor: string;
+  /** The registered key with which the actor proved itself. The token dies with it. */
+  readonly thumbprint: string;
   /** The claims of the token. */
   readonly claims: JsonObject;
   /** Unix seconds. */
@@ -37,9 +39,12 @@ export interface Ledger {
   listOf(subject: string): Promise<readonly LedgerEntry[]>;
 }
 
+/** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
+const longestToken = 4200;
+
 export function createLedger(store: Store, now: () => number): Ledger {
   return {
-    async record({ id, parentId, issuer, subject, actor, claims, expiresAt }) {
+    async record({ id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt }) {
       const at = now();
       const agent = sql`
         SELECT id FROM countersign_agents
@@ -47,8 +52,10 @@ export function createLedger(store: Store, now: () => number): Ledger {
       const parent = sql`
         SELECT id FROM countersign_delegations WHERE id = ${parentId ?? null} AND revoked_at IS NULL AND expires_at > ${at}`;
       const insert = sql`
-        INSERT INTO countersign_delegations (id, parent_id, issuer, subject, actor, claims, expires_at, created_at)
-        VALUES (${id}, ${parentId ?? null}, ${issuer}, ${subject}, ${actor}, ${JSON.stringify(claims)}, ${expiresAt}, ${at})
+        INSERT INTO countersign_delegations
+          (id, parent_id, issuer, subject, actor, thumbprint, claims, expires_at, created_at)
+        VALUES (${id}, ${parentId ?? null}, ${issuer}, ${subject}, ${actor}, ${thumbprint}, ${JSON.stringify(claims)},
+          ${expiresAt}, ${at})
         RETURNING idx`;
       const done = await store.batch([agent, ...(parentId === undefined ? [] : [parent]), insert].map(required));
       const row = done?.at(-1)?.[0];
@@ -58,14 +65,16 @@ export function createLedger(store: Store, now: () => number): Ledger {
     async find(id) {
       const at = now();
       const rows = await store.run(sql`
-        WITH RECURSIVE up (id, parent_id, issuer, subject, actor, claims, expires_at, revoked_at, hops) AS (
-          SELECT id, parent_id, issuer, subject, actor, claims, expires_at, revoked_at, 1
+        WITH RECURSIVE up (id, parent_id, issuer, subject, actor, thumbprint, claims, expires_at, revoked_at, hops) AS (
+          SELECT id, parent_id, issuer, subject, actor, thumbprint, claims, expires_at, revoked_at, 1
           FROM countersign_delegations WHERE id = ${id}
           UNION ALL
-          SELECT d.id, d.parent_id, d.issuer, d.subject, d.actor, d.claims, d.expires_at, d.revoked_at, up.hops + 1
+          SELECT d.id, d.parent_id, d.issuer, d.subject, d.actor, d.thumbprint, d.claims, d.expires_at, d.revoked_at,
+            up.hops + 1
           FROM countersign_delegations d JOIN up ON d.id = up.parent_id WHERE up.hops < 20)
-        SELECT up.*, a.status AS status, a.expires_at AS agent_expires_at
-        FROM up LEFT JOIN countersign_agents a ON a.id = up.actor ORDER BY up.hops`);
+        SELECT up.*, a.status AS status, a.expires_at AS agent_expires_at, k.expires_at AS key_expires_at
+        FROM up LEFT JOIN countersign_agents a ON a.id = up.actor
+        LEFT JOIN countersign_keys k ON k.thumbprint = up.thumbprint ORDER BY up.hops`);
       const last = rows.at(-1);
       // A missing ancestor must not pass for one that is in force.
       if (last === undefined || last['parent_id'] !== null) return undefined;
@@ -96,7 +105,10 @@ export function createLedger(store: Store, now: () => number): Ledger {
           SELECT id, idx FROM countersign_delegations WHERE revoked_at IS NOT NULL
           UNION
           SELECT id, idx FROM countersign_delegations WHERE actor IN
-            (SELECT id FROM countersign_agents WHERE status <> 'active' OR expires_at <= ${at})),
+            (SELECT id FROM countersign_agents WHERE status <> 'active' OR expires_at <= ${at})
+          UNION
+          SELECT id, idx FROM countersign_delegations WHERE thumbprint IN
+            (SELECT thumbprint FROM countersign_keys WHERE expires_at <= ${at} AND expires_at > ${at - longestToken})),
         dead (id, idx) AS (
           SELECT id, idx FROM seeds
           UNION
@@ -116,13 +128,18 @@ export function createLedger(store: Store, now: () => number): Ledger {
 }
 
 function inForce(row: Row, now: number): boolean {
-  const agentExpires = row['agent_expires_at'];
   return (
     row['revoked_at'] === null &&
     numberOf(row, 'expires_at') > now &&
     row['status'] === 'active' &&
-    (typeof agentExpires !== 'number' || agentExpires > now)
+    isBefore(now, row['agent_expires_at']) &&
+    isBefore(now, row['key_expires_at'])
   );
+}
+
+/** Without an end there is no later. */
+function isBefore(now: number, end: unknown): boolean {
+  return typeof end !== 'number' || now < end;
 }
 
 function entryOf(row: Row): LedgerEntry {
@@ -135,6 +152,7 @@ function entryOf(row: Row): LedgerEntry {
     issuer: textOf(row, 'issuer'),
     subject: textOf(row, 'subject'),
     actor: textOf(row, 'actor'),
+    thumbprint: textOf(row, 'thumbprint'),
     claims: claims.value,
     expiresAt: numberOf(row, 'expires_at'),
   };

@@ -25,6 +25,7 @@ CREATE TABLE countersign_keys (
   expires_at BIGINT,
   created_at BIGINT NOT NULL
 );
+CREATE INDEX countersign_keys_expiry ON countersign_keys (expires_at);
 CREATE INDEX countersign_keys_agent ON countersign_keys (agent_id);
 CREATE TABLE countersign_invitations (
   digest TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -49,6 +50,7 @@ CREATE TABLE countersign_delegations (
   issuer TEXT COLLATE "C" NOT NULL,
   subject TEXT COLLATE "C" NOT NULL,
   actor TEXT COLLATE "C" NOT NULL,
+  thumbprint TEXT COLLATE "C" NOT NULL,
   claims TEXT NOT NULL,
   expires_at BIGINT NOT NULL,
   created_at BIGINT NOT NULL,
@@ -58,6 +60,7 @@ CREATE INDEX countersign_delegations_revoked ON countersign_delegations (revoked
 CREATE INDEX countersign_delegations_parent ON countersign_delegations (parent_id);
 CREATE INDEX countersign_delegations_subject ON countersign_delegations (subject);
 CREATE INDEX countersign_delegations_actor ON countersign_delegations (actor);
+CREATE INDEX countersign_delegations_thumbprint ON countersign_delegations (thumbprint);
 CREATE INDEX countersign_delegations_expiry ON countersign_delegations (expires_at);
 CREATE TABLE countersign_one_time (
   purpose TEXT COLLATE "C" NOT NULL,

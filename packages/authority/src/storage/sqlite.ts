@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { chmodSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ConfigError, errorMessage } from '@countersign/common';
 import type Libsql from 'libsql';
 import { migrations, pendingMigrations, sqliteDdl } from './schema.js';
@@ -40,8 +40,9 @@ export async function openSqlite(path: string): Promise<Store> {
 export function openDatabase(path: string): Libsql.Database {
   // Loaded when first used: an authority on Postgres needs no native module.
   const Database = createRequire(import.meta.url)('libsql') as typeof Libsql;
+  // Made by us, so that nobody else can read it, not even for a moment. SQLite gives its other files the same mode.
+  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
   const db = new Database(path);
-  if (path !== ':memory:') chmodSync(path, 0o600);
   // The time-out first: without it, switching to WAL fails while another process reads.
   for (const pragma of ['busy_timeout = 2000', 'journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
     db.exec(`PRAGMA ${pragma}`);

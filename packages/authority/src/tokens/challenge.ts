@@ -109,6 +109,7 @@ export function createChallenges({ settings, agents, issue, now }: ChallengeServ
       audience: resource.audience,
       scope: grantScope(member(body, 'scope'), agent.capabilities, [resource.scopes]),
       expiresAt: now() + tokenLifetimeSeconds,
+      thumbprint: key.thumbprint,
       confirmation: { jkt: key.thumbprint, jwk: key.jwk },
       tokenType: 'Bearer',
     });

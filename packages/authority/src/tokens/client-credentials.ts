@@ -19,6 +19,7 @@ export async function clientCredentials(ctx: KoaContextWithOIDC, services: Grant
     audience: resource.audience,
     scope,
     expiresAt: services.now() + services.settings.tokenLifetimeSeconds,
+    thumbprint: key.thumbprint,
     ...(await services.confirmation(ctx, key)),
   });
   if (issued === undefined) throw oauthError('invalid_grant', 'the agent may not act now');

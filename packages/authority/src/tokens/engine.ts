@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errorMessage } from '@countersign/common';
 import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { AgentRegistry } from '../agents/registry.js';
 import { exchangeParameters, exchangeToken } from '../delegation/exchange.js';
 import type { Ledger } from '../delegation/ledger.js';
 import { idOfOwnToken, type SubjectTokens } from '../delegation/subject-token.js';
+import type { RequestTrouble } from '../http/request-trouble.js';
 import { deriveKey } from '../keys/seal.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { Settings } from '../options/read-options.js';
@@ -20,6 +20,7 @@ import { createModelAdapter } from './model-adapter.js';
 /** What the OAuth endpoints need. */
 export interface EngineServices {
   readonly settings: Settings;
+  readonly trouble: Pick<RequestTrouble, 'failed'>;
   readonly agents: AgentRegistry;
   readonly ledger: Ledger;
   readonly keys: SigningKeys;
@@ -79,7 +80,7 @@ function createProvider(services: EngineServices): Provider {
       },
     },
   });
-  provider.on('server_error', (_ctx, error) => settings.onTrouble(`a request failed: ${errorMessage(error)}`));
+  provider.on('server_error', (_ctx, error) => services.trouble.failed(error));
 
   const grants: GrantServices & { readonly agents: AgentRegistry } = {
     ...services,

@@ -18,6 +18,8 @@ export interface TokenContent {
   readonly scope: Scope;
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** Thumbprint of the registered key with which the agent proved itself. */
+  readonly thumbprint: string;
   /** The key with which alone the token can be used. */
   readonly confirmation: Confirmation;
   /** Whether the proof is a DPoP proof instead of a signature. */
@@ -76,6 +78,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       issuer: content.subjectIssuer ?? issuer,
       subject,
       actor: agent,
+      thumbprint: content.thumbprint,
       claims: { ...claims, token_type: tokenType },
       expiresAt,
     });

@@ -1,4 +1,4 @@
-import { type Scope, scopeCovers, parseScope } from '@countersign/delegation';
+import { intersectScopes, minimalScope, parseScope, type Scope, scopeCovers } from '@countersign/delegation';
 import type { ResourceOptions } from '../options/authority-options.js';
 import { oauthError } from './oauth-error.js';
 
@@ -26,7 +26,7 @@ export function readResource(
 export function grantScope(asked: unknown, held: Scope, limits: readonly (Scope | undefined)[]): Scope {
   const bounds = [held, ...limits.filter((limit) => limit !== undefined)];
   if (asked === undefined) {
-    const granted = allThatIsHeld(bounds);
+    const granted = bounds.reduce((all, bound) => intersectScopes(all, bound), minimalScope(held));
     if (granted.length === 0) throw refused('nothing can be granted: the agent has no scope here');
     return granted;
   }
@@ -35,12 +35,6 @@ export function grantScope(asked: unknown, held: Scope, limits: readonly (Scope 
   const wider = read.scope.find((scope) => !bounds.every((bound) => scopeCovers(bound, scope)));
   if (wider !== undefined) throw refused(`the scope ${wider} is more than can be granted`);
   return read.scope;
-}
-
-function allThatIsHeld(bounds: readonly Scope[]): Scope {
-  const candidates = [...new Set(bounds.flat())];
-  const held = candidates.filter((scope) => bounds.every((bound) => scopeCovers(bound, scope)));
-  return held.filter((scope) => !held.some((wider) => wider !== scope && scopeCovers([wider], scope))).toSorted();
 }
 
 function refused(detail: string): Error {

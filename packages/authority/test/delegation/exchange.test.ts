@@ -275,6 +275,19 @@ describe('introspection and revocation', () => {
     expect((await exchange(running, 'agent-b', keys.b, a.access_token)).error).toBe('invalid_grant');
   });
 
+  it('ends a token with the key that it is bound to, and what was made from it [C7]', async () => {
+    const { running, keys, user } = await world();
+    const a = await exchange(running, 'agent-a', keys.a, user);
+    const b = await exchange(running, 'agent-b', keys.b, a.access_token);
+    expect((await introspect(running, 'agent-b', keys.b, b.access_token))['active']).toBe(true);
+    const next = newKey();
+    await running.authority.agents.addKey('agent-a', { jwk: next.jwk }, { overlapSeconds: 600 });
+    expect((await introspect(running, 'agent-b', keys.b, b.access_token))['active']).toBe(true);
+    await running.authority.agents.revokeKey('agent-a', keys.a.thumbprint);
+    expect((await introspect(running, 'agent-a', next, a.access_token))['active']).toBe(false);
+    expect((await introspect(running, 'agent-b', keys.b, b.access_token))['active']).toBe(false);
+  });
+
   it('ends all delegations of a subject', async () => {
     const { running, keys, user, privateKey } = await world();
     const alice = await exchange(running, 'agent-a', keys.a, user);

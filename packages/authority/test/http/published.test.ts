@@ -81,6 +81,10 @@ describe('the status list', () => {
     expect(await bits()).toEqual([0, 1, 0]);
     await authority.agents.setStatus('b', 'suspended');
     expect(await bits()).toEqual([0, 1, 1]);
+    await authority.agents.setStatus('b', 'active');
+    expect(await bits()).toEqual([0, 1, 0]);
+    await authority.agents.revokeKey('b', keys.b.thumbprint);
+    expect(await bits()).toEqual([0, 1, 1]);
     await authority.delegations.revoke({ actor: 'a' });
     expect(await bits()).toEqual([1, 1, 1]);
   });

@@ -1,0 +1,58 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createAuthority, openPostgres } from '../src/index.js';
+import { api, startAuthority } from './support/authority.js';
+import { assertion, newKey, ownToken, post } from './support/client.js';
+import { emptyDatabase, engines } from './support/stores.js';
+
+describe.skipIf(engines[1]?.skip)('two processes on one Postgres database', () => {
+  async function pair() {
+    const pool = await emptyDatabase();
+    const first = await startAuthority({ store: await openPostgres(pool) });
+    const secret = 'secret-of-the-tests-0123456789-0123456789';
+    const { issuer } = first;
+    const second = await createAuthority({
+      issuer,
+      secret,
+      store: await openPostgres(pool),
+      resources: [{ audience: api }],
+    });
+    onTestFinished(() => second.close());
+    // The address of the first leads to either, as behind a load balancer.
+    const turn = { of: first.authority };
+    first.server.removeAllListeners('request');
+    first.server.on('request', (request, response) => turn.of.listener(request, response));
+    return { first, second, turn };
+  }
+
+  it('know the same agents, tokens, keys and revocations at once', async () => {
+    const { first, second, turn } = await pair();
+    const key = newKey();
+    await first.authority.agents.add({ id: 'agent-a', jwk: key.jwk, capabilities: ['repo:read'] });
+    turn.of = second;
+    const { access_token: token } = await ownToken(first, 'agent-a', key);
+    const active = async () =>
+      ((await (await post(first, '/introspect', 'agent-a', key, { token })).json()) as { active: boolean }).active;
+    turn.of = first.authority;
+    expect(await active()).toBe(true);
+    expect((await post(first, '/revoke', 'agent-a', key, { token })).status).toBe(200);
+    turn.of = second;
+    expect(await active()).toBe(false);
+    await first.authority.agents.setStatus('agent-a', 'suspended');
+    expect((await ownToken(first, 'agent-a', key)).error).toBe('invalid_client');
+  });
+
+  it('accept an assertion once, whichever gets it [A10]', async () => {
+    const { first, second, turn } = await pair();
+    const key = newKey();
+    await second.agents.add({ id: 'agent-a', jwk: key.jwk, capabilities: ['repo:read'] });
+    const one = await assertion(first.issuer, 'agent-a', key);
+    const statuses: number[] = [];
+    for (const authority of [first.authority, second, first.authority]) {
+      turn.of = authority;
+      statuses.push(
+        (await post(first, '/token', 'agent-a', key, { grant_type: 'client_credentials' }, { assertion: one })).status,
+      );
+    }
+    expect(statuses).toEqual([200, 401, 401]);
+  });
+});
