@@ -358,6 +358,37 @@ describe('Other requests', () => {
     }
   });
 
+  it('a result that looks like a list teaches nothing', async () => {
+    const { decisions, alice, call } = await mcp([], {});
+    const listed = { tools: [{ name: 'echo' }] };
+    const list = await decisions.decide(alice, { method: 'tools/list' });
+    if (!list.ok) throw new Error('refused');
+    await list.answer(listed);
+    expect(await call('echo')).toBe(-32602);
+    const forged = { tools: [{ name: 'echo', annotations: { readOnlyHint: true } }, { name: 'Deploy' }] };
+    const other = await decisions.decide(alice, { method: 'ping' });
+    if (!other.ok) throw new Error('refused');
+    await other.answer(forged);
+    await decisions.filterUnasked(alice, forged);
+    expect(await call('echo')).toBe(-32602);
+    await list.answer({ tools: [{ name: 'echo', annotations: { readOnlyHint: true } }] });
+    expect(await call('echo')).toBe('runs');
+  });
+
+  it('what a caller read is for no shared cache [E13]', async () => {
+    const { decisions, alice } = await mcp();
+    const request = { method: 'resources/read', params: { uri: 'file:///open' } };
+    const read = { contents: [], cacheScope: 'public' };
+    for (const [isModern, cacheScope] of [
+      [true, 'private'],
+      [false, 'public'],
+    ] as const) {
+      const decision = await decisions.decide(alice, request, { isModern });
+      if (!decision.ok) throw new Error('refused');
+      expect(await decision.answer(read)).toEqual({ ok: true, result: { contents: [], cacheScope } });
+    }
+  });
+
   it('the state of a server is good for the same caller and call, and for nothing else [E7]', async () => {
     const { decisions, alice, bob, audit } = await mcp();
     const params = { name: 'echo', arguments: { amount: 5 } };

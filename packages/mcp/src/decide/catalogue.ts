@@ -6,6 +6,14 @@ import { type AnnotatedGroup, groupOfAnnotations } from './tool-groups.js';
 /** The lists whose items are called by name. */
 export type NamedList = 'tools/list' | 'prompts/list';
 
+/** Something that is called by a name that a list must hold. */
+export interface CalledName {
+  readonly list: NamedList;
+  readonly name: string;
+}
+
+export type Offer = 'offered' | 'unknown' | 'unavailable';
+
 /** Asks the server for the items of a list, all pages of it. Undefined if it gave no answer. */
 export type ListItems = (method: NamedList) => Promise<readonly unknown[] | undefined>;
 
@@ -28,8 +36,9 @@ export class Catalogue {
   readonly #rules: ReadRules;
   readonly #tools = new Map<string, KnownTool>();
   readonly #prompts = new Set<string>();
-  readonly #lastListed = new Map<NamedList, number>();
-  readonly #underway = new Map<NamedList, Promise<boolean>>();
+  /** By list and asker. */
+  readonly #lastListed = new Map<string, number>();
+  readonly #underway = new Map<string, Promise<boolean>>();
 
   constructor(rules: ReadRules) {
     this.#rules = rules;
@@ -47,16 +56,18 @@ export class Catalogue {
 
   /**
    * Whether the server offers something with exactly this name. Without that question, a server that folds names would run
-   * `Delete` where policy forbids `delete`. `unavailable`: the server did not say.
+   * `Delete` where policy forbids `delete`. `unavailable`: the server did not say. `asker`: who asks; nobody depends on the
+   * session of another one.
    */
-  async offers(method: NamedList, name: string, list: ListItems): Promise<'offered' | 'unknown' | 'unavailable'> {
-    if (this.#knows(method, name)) return 'offered';
-    if (performance.now() - (this.#lastListed.get(method) ?? -Infinity) > freshMilliseconds) {
-      const isListed = this.#underway.get(method) ?? this.#list(method, list);
-      this.#underway.set(method, isListed);
+  async offers({ list, name }: CalledName, asker: string, ask: ListItems): Promise<Offer> {
+    if (this.#knows(list, name)) return 'offered';
+    const question = `${list} ${asker}`;
+    if (performance.now() - (this.#lastListed.get(question) ?? -Infinity) > freshMilliseconds) {
+      const isListed = this.#underway.get(question) ?? this.#list(list, question, ask);
+      this.#underway.set(question, isListed);
       if (!(await isListed)) return 'unavailable';
     }
-    return this.#knows(method, name) ? 'offered' : 'unknown';
+    return this.#knows(list, name) ? 'offered' : 'unknown';
   }
 
   toolResource(name: string): Resource {
@@ -77,17 +88,18 @@ export class Catalogue {
     return method === 'tools/list' ? this.#tools.has(name) : this.#prompts.has(name);
   }
 
-  async #list(method: NamedList, list: ListItems): Promise<boolean> {
+  async #list(method: NamedList, question: string, ask: ListItems): Promise<boolean> {
     try {
-      const items = await list(method);
+      const items = await ask(method);
       if (items === undefined) return false;
       this.learn(method, items);
-      this.#lastListed.set(method, performance.now());
+      if (this.#lastListed.size >= maxRemembered) this.#lastListed.clear();
+      this.#lastListed.set(question, performance.now());
       return true;
     } catch {
       return false;
     } finally {
-      this.#underway.delete(method);
+      this.#underway.delete(question);
     }
   }
 

@@ -3,7 +3,7 @@ import { digestOf } from './arguments.js';
 import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
 import { type Denial, denialOf } from './denial.js';
 import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
-import { listsIn, type McpList, shortened } from './lists.js';
+import { listsIn, type McpList, shortened, uncached } from './lists.js';
 import { disagreeingField } from './mirrored-fields.js';
 import { calledByName, type McpReading, type Question, readRequest, requiredScope } from './reading.js';
 import {
@@ -14,10 +14,11 @@ import {
   type RefusedReading,
   tooDeep,
 } from './refused-readings.js';
+import { isModernRequest, traceparentOf } from './request-meta.js';
 import { openState, sealState } from './request-state.js';
 import { type McpRules, type ReadRules, readRules } from './rules.js';
 import type { Seal } from './seal.js';
-import { TaskOwners } from './task-owners.js';
+import { callerKey, TaskOwners } from './task-owners.js';
 
 /** What was decided about a request. */
 export type McpDecision =
@@ -79,10 +80,17 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
   const catalogue = new Catalogue(rules);
   const owners = new TaskOwners();
 
-  async function filterList(call: Call, list: McpList, result: unknown, isModern: boolean): Promise<Answer> {
+  async function filterList(
+    call: Call,
+    list: McpList,
+    result: unknown,
+    isModern: boolean,
+    asked?: string,
+  ): Promise<Answer> {
     const items = memberOf(result, list.member);
     if (!isJsonObject(result) || !Array.isArray(items)) return { ok: true, result };
-    if (list.learnt !== undefined) catalogue.learn(list.learnt, items);
+    // A client may bring another request to answer with what looks like a list.
+    if (list.learnt !== undefined && list.learnt === asked) catalogue.learn(list.learnt, items);
     const known = items.flatMap((item: unknown) => {
       const resource = list.resourceOf(item, catalogue);
       return resource === undefined ? [] : [{ ...resource, item }];
@@ -94,10 +102,15 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
   }
 
   /** By what the result holds, not by what was asked: a server may answer another request that had the same id. */
-  async function filterAnswer(caller: Caller, call: Call, result: unknown, isModern: boolean): Promise<Answer> {
+  async function filterAnswer(
+    caller: Caller,
+    call: Call,
+    result: unknown,
+    { isModern, method }: { readonly isModern: boolean; readonly method?: string },
+  ): Promise<Answer> {
     let answer: Answer = { ok: true, result: ownTasks(caller, result) };
     for (const list of listsIn(result)) {
-      if (answer.ok) answer = await filterList(call, list, answer.result, isModern);
+      if (answer.ok) answer = await filterList(call, list, answer.result, isModern, method);
     }
     return answer;
   }
@@ -109,7 +122,11 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
   }
 
   /** Why a request is refused without asking policy. */
-  async function refusedBefore(reading: McpReading, asked: AskedRequest): Promise<RefusedReading | undefined> {
+  async function refusedBefore(
+    caller: Caller,
+    reading: McpReading,
+    asked: AskedRequest,
+  ): Promise<RefusedReading | undefined> {
     const { request, list, headers } = asked;
     if (reading.kind === 'refuse') return reading;
     if (asked.isTooDeep) return tooDeep;
@@ -117,7 +134,7 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
     if (field !== undefined) return headerMismatch(field);
     const called = calledByName(request, rules);
     if (called === undefined) return undefined;
-    const offer = await catalogue.offers(called.list, called.name, list ?? listsNothing);
+    const offer = await catalogue.offers(called, callerKey(caller), list ?? listsNothing);
     return offer === 'offered' ? undefined : notOffered(called, offer);
   }
 
@@ -128,7 +145,7 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
     asked: AskedRequest,
   ): Promise<McpDecision> {
     const { request, isModern } = asked;
-    const refused = await refusedBefore(reading, asked);
+    const refused = await refusedBefore(caller, reading, asked);
     if (refused !== undefined) return await refuseUnasked(call, refused);
     const opened = seal === undefined ? noState : openState(request, seal, caller);
     if (!opened.ok) return await refuseUnasked(call, foreignState);
@@ -142,10 +159,12 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
       ok: true,
       requestState: opened.state,
       async answer(result) {
-        if (reading.kind === 'ask') owners.note(caller, result);
-        const answer = await filterAnswer(caller, call, result, isModern);
-        if (!answer.ok || seal === undefined) return answer;
-        return { ok: true, result: sealState(answer.result, request, seal, caller) };
+        if (reading.kind === 'ask' && reading.taskIds === undefined) owners.note(caller, result);
+        const { method } = request;
+        const answer = await filterAnswer(caller, call, result, { isModern, method });
+        if (!answer.ok) return answer;
+        const own = isModern && method === 'resources/read' ? uncached(answer.result) : answer.result;
+        return { ok: true, result: seal === undefined ? own : sealState(own, request, seal, caller) };
       },
       end: (result) => call.end(result),
     };
@@ -187,7 +206,7 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
     async filterUnasked(caller, result) {
       if (listsIn(result).length === 0) return { ok: true, result: ownTasks(caller, result) };
       const call = guard.begin(caller, { method: 'lists' });
-      const answer = await filterAnswer(caller, call, result, false);
+      const answer = await filterAnswer(caller, call, result, { isModern: false });
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
       return answer;
     },
@@ -219,17 +238,6 @@ async function refuseUnasked(call: Call, { code, detail, denial }: RefusedReadin
 async function refuseWith(call: Call, denial: Denial): Promise<McpDecision> {
   await call.end({ result: 'not_started' });
   return { ok: false, denial };
-}
-
-/** From the revision 2026-07-28 on each request says its version, and answers may be cached. */
-function isModernRequest({ params }: JsonRpcRequest): boolean {
-  return typeof memberOf(memberOf(params, '_meta'), 'io.modelcontextprotocol/protocolVersion') === 'string';
-}
-
-function traceparentOf({ params }: JsonRpcRequest): string | undefined {
-  const given = memberOf(memberOf(params, '_meta'), 'traceparent');
-  const isTraceparent = typeof given === 'string' && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(given);
-  return isTraceparent ? given : undefined;
 }
 
 /** How the request ended, by its result: a tool that failed says `isError`. */

@@ -74,3 +74,8 @@ export function shortened(
     ...(cacheable && { cacheScope: 'private' }),
   };
 }
+
+/** A shared cache must not give what one caller may read to another. */
+export function uncached(result: unknown): unknown {
+  return isJsonObject(result) && 'contents' in result ? { ...result, cacheScope: 'private' } : result;
+}

@@ -1,5 +1,5 @@
 import type { RefusalCode } from '@countersign/core';
-import type { NamedList } from './catalogue.js';
+import type { CalledName, Offer } from './catalogue.js';
 import { type Denial, invalidParams, notFound } from './denial.js';
 import { errorCodes } from './json-rpc.js';
 
@@ -10,11 +10,6 @@ export interface RefusedReading {
   readonly code: RefusalCode;
   readonly detail: string;
   readonly denial: Denial;
-}
-
-export interface CalledName {
-  readonly list: NamedList;
-  readonly name: string;
 }
 
 export function malformed(message: string): RefusedReading {
@@ -42,7 +37,7 @@ export function headerMismatch(field: string): RefusedReading {
   return { kind: 'refuse', code: 'request_malformed', detail: error.message, denial: { error } };
 }
 
-export function notOffered({ list, name }: CalledName, offer: 'unknown' | 'unavailable'): RefusedReading {
+export function notOffered({ list, name }: CalledName, offer: Exclude<Offer, 'offered'>): RefusedReading {
   if (offer === 'unknown') {
     const denial = notFound(list === 'tools/list' ? 'Tool' : 'Prompt', name);
     return { kind: 'refuse', code: 'policy_denied', detail: 'a name that the server does not offer', denial };

@@ -1,12 +1,25 @@
 import { type Caller, type Guard, refusal } from '@countersign/core';
 import type { McpDecisions } from '../decide/decisions.js';
-import { isJsonObject, memberOf } from '../decide/json-rpc.js';
+import { errorCodes, isJsonObject, memberOf } from '../decide/json-rpc.js';
 
 /** An answer that is given before the SDK sees the request. */
 export interface EarlyAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+}
+
+/** As many messages as the SDKs take in a batch. Each is a decision and a record. */
+const mostMessages = 100;
+
+/** The answer to a batch that no SDK takes. */
+export function refuseHugeBatch(message: unknown): EarlyAnswer | undefined {
+  if (!Array.isArray(message) || message.length <= mostMessages) return undefined;
+  const error = {
+    code: errorCodes.invalidRequest,
+    message: `Invalid request: a batch has at most ${mostMessages} messages`,
+  };
+  return earlyAnswer(400, { jsonrpc: '2.0', error, id: null });
 }
 
 interface EarlyParts {
@@ -23,6 +36,8 @@ export async function refuseEarly(
   caller: Caller,
   { guard, decisions }: EarlyParts,
 ): Promise<EarlyAnswer | undefined> {
+  const huge = refuseHugeBatch(message);
+  if (huge !== undefined) return huge;
   const messages: readonly unknown[] = Array.isArray(message) ? message : [message];
   const scopes = new Set<string>();
   let answer: unknown;

@@ -1,7 +1,7 @@
 import { type Caller, ConfigError, type Guard } from '@countersign/core';
 import { memberOf } from '../decide/json-rpc.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
-import { refuseEarly } from './early-refusal.js';
+import { refuseEarly, refuseHugeBatch } from './early-refusal.js';
 import { callerOf, callerOfInfo } from './identity.js';
 import { endingWithCaller } from './lapse.js';
 import { withDecidedStream } from './streams.js';
@@ -53,6 +53,8 @@ export function guardHandler<Handler extends object>(
   handler.fetch = async (request, given) => {
     const caller = callerOfInfo(given?.authInfo) ?? callerOf();
     const message = await messageOf(request, given);
+    const huge = refuseHugeBatch(message);
+    if (huge !== undefined) return new Response(huge.body, huge);
     let isDecided = false;
     for (const one of Array.isArray(message) ? message : [message]) {
       if (memberOf(one, 'method') !== method) continue;

@@ -25,8 +25,8 @@ describe('The groups of a tool', () => {
 function catalogueOf(pages: readonly (readonly string[] | undefined)[]) {
   const known = new Catalogue(readRules('test', {}));
   const asked: string[] = [];
-  const offers = (name: string) =>
-    known.offers('tools/list', name, async (method) => {
+  const offers = (name: string, asker = 'alice') =>
+    known.offers({ list: 'tools/list', name }, asker, async (method) => {
       asked.push(method);
       return pages[asked.length - 1]?.map((one) => ({ name: one }));
     });
@@ -54,7 +54,7 @@ describe('A name that is not known', () => {
 
   it('is asked for once when several wait for it', async () => {
     const { asked, offers } = catalogueOf([['a', 'b']]);
-    expect(await Promise.all(['a', 'b', 'c'].map(offers))).toEqual(['offered', 'offered', 'unknown']);
+    expect(await Promise.all(['a', 'b', 'c'].map((name) => offers(name)))).toEqual(['offered', 'offered', 'unknown']);
     expect(asked).toHaveLength(1);
   });
 
@@ -63,6 +63,13 @@ describe('A name that is not known', () => {
     expect(await offers('a')).toBe('unavailable');
     expect(await offers('a')).toBe('offered');
     expect(asked).toHaveLength(2);
+  });
+
+  it('is asked for once more for another caller, whose session may be another one', async () => {
+    const { asked, offers } = catalogueOf([undefined, ['a'], ['a', 'b']]);
+    expect(await Promise.all([offers('a', 'mallory'), offers('a', 'alice')])).toEqual(['unavailable', 'offered']);
+    expect(await offers('b', 'bob')).toBe('offered');
+    expect(asked).toHaveLength(3);
   });
 
   it('is known as soon as a list holds it', async () => {

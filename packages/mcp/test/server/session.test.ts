@@ -2,13 +2,15 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, createServer as createHttp2 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import type { Guard } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/node-http';
 import { Server as Server1 } from '@modelcontextprotocol/sdk/server/index.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { Server as Server2 } from '@modelcontextprotocol/server';
+import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
+import { McpServer as McpServer2, Server as Server2 } from '@modelcontextprotocol/server';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
@@ -28,6 +30,106 @@ const callOf = (name: string, id = 1) => ({
   id,
   method: 'tools/call',
   params: { name, arguments: {} },
+});
+
+/** Both transports with sessions, on a store of events that knows no session. */
+const transports = [
+  {
+    sdk: 1,
+    async connect(guard: Guard, ran: string[], options: object) {
+      const transport = new StreamableHTTPServerTransport(options);
+      const server = new McpServer({ name: 'test', version: '1' });
+      register(server, ran, () => guardTools(server, guard));
+      await server.connect(transport);
+      return transport;
+    },
+  },
+  {
+    sdk: 2,
+    async connect(guard: Guard, ran: string[], options: object) {
+      const transport = new NodeStreamableHTTPServerTransport(options as never);
+      const server = new McpServer2({ name: 'test', version: '1' });
+      register(server, ran, () => guardTools(server, guard));
+      await server.connect(transport);
+      return transport;
+    },
+  },
+] as const;
+
+describe.each(transports)('Sessions of SDK $sdk with a shared store of events', ({ connect: connectTransport }) => {
+  it('belong to their openers, with all that they were sent [E11]', async () => {
+    const { guard } = await world('http://127.0.0.1:9');
+    const ran: string[] = [];
+    const stored: { readonly id: string; readonly streamId: string; readonly message: object }[] = [];
+    const eventStore = {
+      async storeEvent(streamId: string, message: object) {
+        const id = String(stored.length);
+        stored.push({ id, streamId, message });
+        return id;
+      },
+      async getStreamIdForEventId(id: string) {
+        return stored[Number(id)]?.streamId;
+      },
+      async replayEventsAfter(id: string, { send }: { send: (id: string, message: object) => Promise<void> }) {
+        const { streamId = '' } = stored[Number(id)] ?? {};
+        for (const event of stored.slice(Number(id) + 1)) {
+          if (event.streamId === streamId) await send(event.id, event.message);
+        }
+        return streamId;
+      },
+    };
+    const sessions = new Map<string, Awaited<ReturnType<typeof connectTransport>>>();
+    let opened = 0;
+    const http = createServer((request, response) => {
+      void (async () => {
+        Object.assign(request, { auth: authInfoOf(guard.local({ agent: String(request.headers['x-agent']) })) });
+        const id = String(request.headers['mcp-session-id'] ?? `session-${(opened += 1)}`);
+        const transport =
+          sessions.get(id) ?? (await connectTransport(guard, ran, { sessionIdGenerator: () => id, eventStore }));
+        sessions.set(id, transport);
+        await transport.handleRequest(request, response);
+      })();
+    });
+    http.listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    onTestFinished(() => {
+      http.closeAllConnections();
+      http.close();
+    });
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    async function send(agent: string, session: string, fields: Record<string, string>, message?: object) {
+      const headers = {
+        'x-agent': agent,
+        accept: message === undefined ? 'text/event-stream' : 'application/json, text/event-stream',
+        'content-type': 'application/json',
+        'mcp-protocol-version': '2025-11-25',
+        ...(session !== '' && { 'mcp-session-id': session }),
+        ...fields,
+      };
+      const body = message === undefined ? null : JSON.stringify(message);
+      return await fetch(url, { method: message === undefined ? 'GET' : 'POST', headers, body });
+    }
+    for (const agent of ['alice', 'mallory']) {
+      const answer = await send(agent, '', {}, initialize);
+      expect(answer.status).toBe(200);
+      await answer.text();
+    }
+    const [mine, theirs] = ['session-1', 'session-2'];
+    const answered = await (await send('alice', mine, {}, callOf('early'))).text();
+    const [, primed = ''] = /^id: (.*)$/m.exec(answered) ?? [];
+    expect(primed).toMatch(/^\d+\./);
+    expect(ran).toEqual(['early']);
+    for (const event of [primed, ...stored.map(({ id }) => id)]) {
+      expect((await send('mallory', theirs, { 'last-event-id': event })).status).toBe(400);
+      expect((await send('mallory', mine, { 'last-event-id': event })).status).toBe(404);
+    }
+    const resumed = await send('alice', mine, { 'last-event-id': primed });
+    const reader = resumed.body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toContain('for alice, alice');
+    await reader.cancel();
+    expect((await send('mallory', mine, {}, callOf('early'))).status).toBe(404);
+    expect(ran).toEqual(['early']);
+  });
 });
 
 describe('A session over HTTP/2', () => {
