@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
-import { agentsFromObjects, type AuditRecord, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import {
+  type AgentDirectory,
+  agentsFromObjects,
+  type AuditRecord,
+  cedarFromText,
+  createGuard,
+  memoryAudit,
+} from '@countersign/core';
 import { guardMcpStdio } from '@countersign/mcp';
 import { expect, it, vi } from 'vitest';
 import { patiently } from '../support/patiently.js';
@@ -26,14 +33,14 @@ interface Piped extends AsyncDisposable {
   end(): Promise<void>;
 }
 
-async function piped(agent = 'alice'): Promise<Piped> {
+async function piped(agent = 'alice', agents: AgentDirectory = agentsFromObjects([])): Promise<Piped> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-stdio-'));
   const file = join(folder, 'reached');
   const audit = memoryAudit();
   const troubles: string[] = [];
   const guard = await createGuard({
     origin: 'https://mcp.acme.dev',
-    agents: agentsFromObjects([]),
+    agents,
     policy: await cedarFromText({ policies, schema }),
     audit,
     onTrouble: (trouble) => troubles.push(trouble),
@@ -120,6 +127,15 @@ it.each<[string, unknown, number]>([
   pipe.send(message);
   expect(await pipe.next()).toMatchObject({ error: { code } });
   expect(await pipe.reached()).toEqual([]);
+});
+
+it('A stdio guard refuses the first call of a suspended agent [C7]', async () => {
+  const agents = { ...agentsFromObjects([]), statusOf: () => 'suspended' as const };
+  await using pipe = await piped('alice', agents);
+  pipe.send(call('echo'));
+  expect(await pipe.next()).toMatchObject({ error: { code: -32001, data: { code: 'agent_suspended' } } });
+  expect(await pipe.reached()).toEqual([]);
+  expect(pipe.records.map(({ decision, code }) => [decision, code])).toEqual([['deny', 'agent_suspended']]);
 });
 
 it('A stdio guard refuses an id that waits for its answer, and records a cancelled call', async () => {

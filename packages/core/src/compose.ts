@@ -87,7 +87,7 @@ function compose(values: GuardValues): GuardParts {
     }),
     decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served, outcomes }),
     outcomes,
-    local: createLocalCallers({ served, revalidation, clock }),
+    local: createLocalCallers({ served, revalidation }),
     respond: (refused) =>
       refusalResponse(
         refused,

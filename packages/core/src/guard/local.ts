@@ -8,7 +8,7 @@ import type { ServedRequests } from './served-requests.js';
 
 /** Who calls by other ways than HTTP, such as the standard input of a program that somebody started. */
 export interface LocalIdentity {
-  /** The id of the agent. If it is registered, suspending it ends what it may do. */
+  /** The id of the agent. If it is registered, suspending it ends what it may do; the directory is asked at the first decision. */
   readonly agent: string;
   /** The user on whose behalf it acts. Default: nobody, so that it acts for itself. */
   readonly subject?: string;
@@ -21,7 +21,6 @@ export interface LocalIdentity {
 interface LocalParts {
   readonly served: ServedRequests;
   readonly revalidation: Revalidation;
-  readonly clock: () => number;
 }
 
 const optionNames = ['agent', 'subject', 'scope', 'roles'] as const satisfies readonly (keyof LocalIdentity)[];
@@ -32,7 +31,7 @@ const optionNames = ['agent', 'subject', 'scope', 'roles'] as const satisfies re
  *
  * @throws ConfigError which says what to do.
  */
-export function createLocalCallers({ served, revalidation, clock }: LocalParts): (identity: LocalIdentity) => Caller {
+export function createLocalCallers({ served, revalidation }: LocalParts): (identity: LocalIdentity) => Caller {
   return (identity) => {
     const { agent, subject, scope, roles } = readIdentity(identity);
     const hop = { proof: 'local', scope } as const;
@@ -51,7 +50,7 @@ export function createLocalCallers({ served, revalidation, clock }: LocalParts):
       proof: { kind: 'local' },
       facts: { id: randomUUID() },
       body: bufferedBody(new Uint8Array()),
-      revalidate: revalidation({ chain, signers: [], token: undefined, verifiedAt: clock() / 1000 }),
+      revalidate: revalidation({ chain, signers: [], token: undefined, askedAt: undefined }),
     });
   };
 }

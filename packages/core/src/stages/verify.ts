@@ -64,7 +64,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     now: number,
     claimed?: AuditEvent['claimed'],
   ): Promise<Verification> {
-    const revalidate = parts.revalidation({ chain: session.chain, signers, token, verifiedAt: now });
+    const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt: now });
     const revoked = await revalidate();
     return revoked === undefined ? { ok: true, session, proof, revalidate } : refuse(revoked, claimed);
   }

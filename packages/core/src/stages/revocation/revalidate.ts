@@ -20,8 +20,8 @@ export interface VerifiedRequest {
   readonly signers: readonly KeyHolder[];
   /** The token that the chain begins with. */
   readonly token: VerifiedToken | undefined;
-  /** Unix seconds. */
-  readonly verifiedAt: number;
+  /** Unix seconds when the directory was asked about everybody in the chain. Undefined: it was not asked. */
+  readonly askedAt: number | undefined;
 }
 
 /** Prepares the check for a verified request. */
@@ -36,13 +36,14 @@ const goodForSeconds = 1;
  */
 export function createRevalidation(parts: RevalidationParts): Revalidation {
   const { agents, checkRevocations, clock, clockSkewSeconds } = parts;
-  return ({ chain, signers, token, verifiedAt }) => {
+  return ({ chain, signers, token, askedAt: askedFirst }) => {
     const revocations = checkRevocations(chain, token);
-    let askedAt = verifiedAt;
+    let askedAt = askedFirst;
     async function signersNow(): Promise<Refusal | undefined> {
       const now = clock() / 1000;
       const ended = expired(chain, now - clockSkewSeconds);
-      if (ended !== undefined || (now >= askedAt && now < askedAt + goodForSeconds)) return ended;
+      if (ended !== undefined) return ended;
+      if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
       const changed = (await signersProblem(signers, { agents, token, now })) ?? (await historyProblem(chain, agents));
       if (changed === undefined) askedAt = now;
       return changed;
