@@ -1,5 +1,5 @@
 // Runs the tests of MCP frameworks that are too large, or need a newer Node, for the dependencies of the workspace:
-// node scripts/test-mcp-frameworks.mjs [agents] [mastra] [mcp-use] [xmcp]
+// node scripts/test-mcp-frameworks.mjs [agents] [inspector] [mastra] [mcp-use] [xmcp]
 // They are fetched into node_modules/.cache, with Node 22 from npm. All of them take 700 MB.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ const binaries = join(cache, 'node', 'node_modules', runtime, 'bin');
 const frameworks = {
   agents: ['agents@0.32.0', '@modelcontextprotocol/server@2.4.0'],
   mastra: ['@mastra/mcp@2.0.0', '@mastra/core@1'],
+  inspector: ['@modelcontextprotocol/inspector@2.12.0'],
   'mcp-use': ['mcp-use@2.5.2'],
   xmcp: ['xmcp@1.1.3', '@xmcp-dev/compiler@1.1.3'],
 };
@@ -26,16 +27,13 @@ if (unknown !== undefined) throw new Error(`'${unknown}': say one of ${Object.ke
 install('node', [`${runtime}@22`]);
 const names = asked.length > 0 ? asked : Object.keys(frameworks);
 for (const name of names) install(name, [...frameworks[name], 'zod@4']);
+const tests = ['test/mcp/frameworks.test.ts', 'test/mcp/inspector.test.ts'];
 const env = { ...process.env, COUNTERSIGN_MCP_FRAMEWORKS: names.map((name) => join(cache, name)).join(delimiter) };
-const { status } = spawnSync(
-  process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', 'test/mcp/frameworks.test.ts'],
-  {
-    stdio: 'inherit',
-    cwd: root,
-    env: { ...env, COUNTERSIGN_NODE22: join(binaries, 'node') },
-  },
-);
+const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests], {
+  stdio: 'inherit',
+  cwd: root,
+  env: { ...env, COUNTERSIGN_NODE22: join(binaries, 'node') },
+});
 process.exitCode = status ?? 1;
 
 function install(name, packages) {

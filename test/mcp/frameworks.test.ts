@@ -4,7 +4,6 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { keyNamed } from '../support/keys.js';
 import { patiently } from '../support/patiently.js';
-import { accessToken } from '../support/tokens.js';
 import { issuer, userId } from '../support/world.js';
 import { agents } from './frameworks/agents.js';
 import { fastMcp } from './frameworks/fastmcp.js';
@@ -13,6 +12,7 @@ import { mcpHandler } from './frameworks/mcp-handler.js';
 import { mcpNest } from './frameworks/mcp-nest.js';
 import { programsBehindTheGuard } from './frameworks/programs.js';
 import { policies, schema } from './support/guarded-mcp.js';
+import { tokenForTheUser } from './support/user-token.js';
 
 const frameworks: readonly Framework[] = [mcpHandler, mcpNest, fastMcp, agents, ...programsBehindTheGuard];
 const rows = frameworks.flatMap((framework) =>
@@ -64,11 +64,7 @@ async function running(framework: Framework, revision: string): Promise<Running>
 async function aliceForTheUser(audience: string): Promise<Signer> {
   const pem = keyNamed('alice').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
   const agent = await createAgent({ id: 'alice', key: loadAgentKey(pem) });
-  const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: issuer.issuer, aud: audience, sub: userId, act: { sub: 'alice' }, scope: 'mcp' };
-  return agent.withToken(
-    await accessToken(issuer, { ...claims, iat: now, exp: now + 300, jti: crypto.randomUUID(), client_id: 'tests' }),
-  );
+  return agent.withToken(await tokenForTheUser(audience));
 }
 
 describe.each(rows)('$by with $name, $revision', ({ framework, revision }) => {

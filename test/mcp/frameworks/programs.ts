@@ -70,8 +70,11 @@ export function besidePackages(name: string, folder: string): string {
   return file;
 }
 
+/** FastMCP, which is always here. */
+export const fastMcpBehindTheGuard: Framework = program('fastmcp', ['2025-11-25'], programs);
+
 export const programsBehindTheGuard: readonly Framework[] = [
-  program('fastmcp', ['2025-11-25'], programs),
+  fastMcpBehindTheGuard,
   program('mastra', ['2026-07-28'], fetchedFolder('mastra')),
   program('mcp-use', ['2025-11-25', '2026-07-28'], fetchedFolder('mcp-use')),
   program('xmcp', ['2025-11-25', '2026-07-28'], fetchedFolder('xmcp')),
