@@ -12,6 +12,6 @@ export async function answerInTime<Answer>(seconds: number, ask: () => Answer | 
   });
 }
 
-function isThenable(value: unknown): boolean {
+export function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value;
 }

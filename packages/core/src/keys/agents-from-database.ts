@@ -76,8 +76,7 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
   }
 
   return {
-    // Without a cache each request has a look-up of its own, begun after it: a removal counts at once.
-    findByThumbprint: remembering(cacheSeconds > 0 ? sharing(lookUp) : lookUp, cacheSeconds, clock),
+    findByThumbprint: remembering(lookUp, cacheSeconds, clock),
     async statusOf(id) {
       const answer = await ask({ id });
       if (answer.kind === 'none') return 'unknown';
@@ -104,21 +103,6 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
 interface Remembered {
   readonly lookup: KeyLookup;
   readonly since: number;
-}
-
-/**
- * Those that ask for the same while a look-up is under way share it, so that requests at once, or a slow database, do
- * not multiply the look-ups.
- */
-function sharing(lookUp: (thumbprint: string) => Promise<KeyLookup>): (thumbprint: string) => Promise<KeyLookup> {
-  const flights = new Map<string, Promise<KeyLookup>>();
-  return (thumbprint) => {
-    const shared = flights.get(thumbprint);
-    if (shared !== undefined) return shared;
-    const flight = lookUp(thumbprint).finally(() => flights.delete(thumbprint));
-    flights.set(thumbprint, flight);
-    return flight;
-  };
 }
 
 /** Remembers who was found, and apart from them who was not, so that a flood of unknown keys forgets nobody known. */

@@ -1,20 +1,24 @@
 import { KeyObject } from 'node:crypto';
-import { answerInTime } from '@countersign/common';
+import { answerInTime, isThenable } from '@countersign/common';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
+/** Most look-ups at once: a stranger can make up as many keys as it likes, and each could hold a connection. */
+const maxLookUps = 1024;
+
 /**
- * The directory with a time limit on each answer. It rejects after that, and for an answer of a wrong type; both count as
- * an outage.
+ * The directory with a time limit on each answer, with one look-up at a time for each key and name, and with a bound on
+ * all of them. It rejects beyond these limits, and for an answer of a wrong type; both count as an outage.
  */
 export function boundedDirectory(directory: AgentDirectory, seconds: number): AgentDirectory {
+  const lookUps = new LookUps(seconds);
   return {
     async findByThumbprint(thumbprint) {
-      const lookup: unknown = await answerInTime(seconds, () => directory.findByThumbprint(thumbprint));
+      const lookup = await lookUps.answer(`key ${thumbprint}`, () => directory.findByThumbprint(thumbprint));
       if (isKeyLookup(lookup)) return lookup;
       throw new Error('the directory gave an answer that is no key lookup');
     },
     async statusOf(id) {
-      const status: unknown = await answerInTime(seconds, () => directory.statusOf(id));
+      const status = await lookUps.answer(`id ${id}`, () => directory.statusOf(id));
       if (isStatus(status)) return status;
       throw new Error('the directory gave an answer that is no status');
     },
@@ -42,4 +46,47 @@ function isAgent(value: unknown): boolean {
 function isKey(value: unknown): boolean {
   const { thumbprint, publicKey } = (value ?? {}) as Record<string, unknown>;
   return typeof thumbprint === 'string' && publicKey instanceof KeyObject;
+}
+
+interface LookUp {
+  /** Fulfilled when the answer is there, or is late. */
+  readonly ended: Promise<unknown>;
+  next?: Promise<unknown>;
+}
+
+/**
+ * Who asks while the same look-up is under way shares the next one. It begins after they asked, so that a removal counts
+ * for every later request.
+ */
+class LookUps {
+  readonly #seconds: number;
+  readonly #underWay = new Map<string, LookUp>();
+
+  constructor(seconds: number) {
+    this.#seconds = seconds;
+  }
+
+  async answer(question: string, ask: () => unknown): Promise<unknown> {
+    const lookUp = this.#underWay.get(question);
+    if (lookUp === undefined) return await this.#begin(question, ask);
+    lookUp.next ??= lookUp.ended.then(() => this.#begin(question, ask));
+    const { next } = lookUp;
+    return await answerInTime(this.#seconds, () => next);
+  }
+
+  #begin(question: string, ask: () => unknown): unknown {
+    if (this.#underWay.size >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
+    const asked = ask();
+    // An answer from memory is there.
+    if (!isThenable(asked)) return asked;
+    const answer = answerInTime(this.#seconds, () => asked);
+    const lookUp: LookUp = { ended: answer.catch(() => undefined).then(() => this.#end(question, lookUp)) };
+    this.#underWay.set(question, lookUp);
+    return answer;
+  }
+
+  /** Runs before the next look-up of the same question begins. */
+  #end(question: string, lookUp: LookUp): void {
+    if (this.#underWay.get(question) === lookUp) this.#underWay.delete(question);
+  }
 }

@@ -36,7 +36,10 @@ export type AgentStatus = 'active' | 'suspended' | 'unknown' | 'unavailable';
 
 /** Where agents and their keys come from. A key belongs to exactly one agent. */
 export interface AgentDirectory {
-  /** Who holds the key with this thumbprint. The thumbprint is untrusted input. */
+  /**
+   * Who holds the key with this thumbprint. The thumbprint is untrusted input. A guard asks for the same one again only
+   * when the last answer is there, and for at most 1024 at once; beyond that, requests are refused with 503.
+   */
   findByThumbprint(thumbprint: string): KeyLookup | Promise<KeyLookup>;
   /**
    * Whether an agent of this id is registered, so that nobody else can vouch for another key under its name, and whether
