@@ -1,5 +1,5 @@
 import { isIdentifier, isStringOrUri } from './identifier.js';
-import { type CopyBudget, copyJson, equalJson, isJsonObject, member } from './json.js';
+import { canonicalJson, type CopyBudget, copyJson, isJsonObject, member } from './json.js';
 import { type DelegationRefusal, refuse } from './refusal.js';
 
 /**
@@ -76,30 +76,54 @@ function malformed(): DelegationRefusal<'authorization_details_malformed'> {
   return refuse('authorization_details_malformed');
 }
 
-/** Whether every detail of the child lies within one single detail of the parent. */
+/**
+ * Whether every detail of the child lies within one single detail of the parent. Linear in their values: bit n of a number
+ * stands for detail n of the parent, of which there are at most 32.
+ */
 export function detailsNarrow(child: readonly AuthorizationDetail[], parent: readonly AuthorizationDetail[]): boolean {
-  return child.every((narrow) => parent.some((wide) => liesWithin(narrow, wide)));
+  // Beyond this, two details would have the same bit.
+  if (parent.length > MAX_DETAILS) return false;
+  const common = new Map<string, number>();
+  for (const [at, detail] of parent.entries()) addBit(common, commonPart(detail), at);
+  const limits = LIMITS.map((name) => limitOf(parent, name));
+  return child.every((narrow) => {
+    const alike = common.get(commonPart(narrow)) ?? 0;
+    return LIMITS.reduce((bits, name, at) => bits & allowedBy(limits[at], narrow[name]), alike) !== 0;
+  });
 }
 
-function liesWithin(narrow: AuthorizationDetail, wide: AuthorizationDetail): boolean {
-  return (
-    narrow.type === wide.type &&
-    (wide.identifier === undefined || narrow.identifier === wide.identifier) &&
-    LISTS.every((name) => isSubset(narrow[name], wide[name])) &&
-    equalJson(others(narrow), others(wide))
-  );
+const LIMITS = ['identifier', ...LISTS] as const;
+
+/** What must be equal in both: the type, and the unknown members, because each may limit or grant. */
+function commonPart(detail: AuthorizationDetail): string {
+  return canonicalJson([detail.type, Object.fromEntries(unknownMembers(detail).map((name) => [name, detail[name]]))]);
 }
 
-/** An absent list allows every value. */
-function isSubset(narrow: readonly string[] | undefined, wide: readonly string[] | undefined): boolean {
-  if (wide === undefined) return true;
-  const allowed = new Set(wide);
-  return narrow !== undefined && narrow.every((entry) => allowed.has(entry));
+/** The details of the parent that do not limit one member, and those that allow each value of it. */
+interface Limit {
+  unlimited: number;
+  readonly allowing: Map<string, number>;
 }
 
-/** An unknown member may limit or grant, so it must be the same in parent and child. */
-function others(detail: AuthorizationDetail): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(unknownMembers(detail).map((name) => [name, detail[name]]));
+function limitOf(parent: readonly AuthorizationDetail[], name: (typeof LIMITS)[number]): Limit {
+  const limit: Limit = { unlimited: 0, allowing: new Map() };
+  for (const [at, { [name]: values }] of parent.entries()) {
+    if (values === undefined) limit.unlimited |= 1 << at;
+    else for (const value of [values].flat()) addBit(limit.allowing, value, at);
+  }
+  return limit;
+}
+
+/** The details of the parent that allow all these values; an absent member is every value. */
+function allowedBy(limit: Limit | undefined, values: string | readonly string[] | undefined): number {
+  if (limit === undefined) return 0;
+  const { unlimited, allowing } = limit;
+  if (values === undefined) return unlimited;
+  return [values].flat().reduce((bits, value) => bits & (unlimited | (allowing.get(value) ?? 0)), -1);
+}
+
+function addBit(bits: Map<string, number>, key: string, at: number): void {
+  bits.set(key, (bits.get(key) ?? 0) | (1 << at));
 }
 
 /** The names of the members that are none of RFC 9396 §2.2: a detail that has any covers no request. */

@@ -33,16 +33,12 @@ export function copyJson(value: unknown, maxDepth: number, budget: CopyBudget): 
   return members.some(([, copy]) => copy === undefined) ? undefined : Object.freeze(Object.fromEntries(members));
 }
 
-/** Whether two shallow JSON values are equal. The order of members carries no meaning. */
-export function equalJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, index) => equalJson(item, b[index]));
-  }
-  if (!isJsonObject(a) || !isJsonObject(b)) return false;
-  const names = Object.keys(a);
-  return (
-    names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(b, name) && equalJson(a[name], b[name]))
-  );
+/** One text for all JSON values that are equal: the order of members carries no meaning. For values that are not deep. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
+  if (!isJsonObject(value)) return JSON.stringify(value);
+  const members = Object.keys(value)
+    .toSorted()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name])}`);
+  return `{${members.join()}}`;
 }

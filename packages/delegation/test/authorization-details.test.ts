@@ -107,6 +107,10 @@ describe('readAuthorizationDetails', () => {
   });
 });
 
+function actions(at: number): string[] {
+  return [...Array.from({ length: 26 }, (_, entry) => `a${entry}`), `only-${at}`];
+}
+
 describe('detailsNarrow', () => {
   it.each<[string, object, object, boolean]>([
     ['the same', FULL, FULL, true],
@@ -140,6 +144,33 @@ describe('detailsNarrow', () => {
     expect(detailsNarrow([narrow], [wide])).toBe(expected);
     expect(detailsNarrow([narrow], [{ type: 'Other' }, wide])).toBe(expected);
     expect(detailsNarrow([{ ...wide }, narrow], [wide])).toBe(expected);
+  });
+
+  const full = Array.from({ length: 32 }, (_, at): AuthorizationDetail => ({ type: 'Repo', actions: actions(at) }));
+
+  it.each([0, 1, 30, 31])('finds the one of 32 details that fits: %i [C6]', (at) => {
+    expect(detailsNarrow([{ type: 'Repo', actions: actions(at) }], full)).toBe(true);
+    expect(detailsNarrow([{ type: 'Repo', actions: actions(at) }], full.toSpliced(at, 1))).toBe(false);
+    expect(detailsNarrow([{ type: 'Repo', actions: [`only-${at}`, `only-${(at + 1) % 32}`] }], full)).toBe(false);
+  });
+
+  it('allows nothing below more details than a token can have [C6]', () => {
+    expect(detailsNarrow(full.slice(0, 1), [...full, { type: 'Repo' }])).toBe(false);
+  });
+
+  it('reads each value of the parent once, however many details the child has [A16]', () => {
+    let reads = 0;
+    const counted = full.map((detail) => ({
+      ...detail,
+      actions: new Proxy(detail.actions ?? [], {
+        get: (target, name) => {
+          reads += Number(typeof name === 'string' && /^\d+$/.test(name));
+          return Reflect.get(target, name);
+        },
+      }),
+    }));
+    expect(detailsNarrow(full, counted)).toBe(true);
+    expect(reads).toBe(32 * 27);
   });
 });
 
