@@ -4,26 +4,26 @@ import { api, startAuthority } from './support/authority.js';
 import { assertion, newKey, ownToken, post } from './support/client.js';
 import { emptyDatabase, engines } from './support/stores.js';
 
-describe.skipIf(engines[1]?.skip)('two processes on one Postgres database', () => {
-  async function pair() {
-    const pool = await emptyDatabase();
-    const first = await startAuthority({ store: await openPostgres(pool) });
-    const secret = 'secret-of-the-tests-0123456789-0123456789';
-    const { issuer } = first;
-    const second = await createAuthority({
-      issuer,
-      secret,
-      store: await openPostgres(pool),
-      resources: [{ audience: api }],
-    });
-    onTestFinished(() => second.close());
-    // The address of the first leads to either, as behind a load balancer.
-    const turn = { of: first.authority };
-    first.server.removeAllListeners('request');
-    first.server.on('request', (request, response) => turn.of.listener(request, response));
-    return { first, second, turn };
-  }
+async function pair() {
+  const pool = await emptyDatabase();
+  const first = await startAuthority({ store: await openPostgres(pool) });
+  const secret = 'secret-of-the-tests-0123456789-0123456789';
+  const { issuer } = first;
+  const second = await createAuthority({
+    issuer,
+    secret,
+    store: await openPostgres(pool),
+    resources: [{ audience: api }],
+  });
+  onTestFinished(() => second.close());
+  // The address of the first leads to either, as behind a load balancer.
+  const turn = { of: first.authority };
+  first.server.removeAllListeners('request');
+  first.server.on('request', (request, response) => turn.of.listener(request, response));
+  return { first, second, turn };
+}
 
+describe.skipIf(engines[1]?.skip)('two processes on one Postgres database', () => {
   it('know the same agents, tokens, keys and revocations at once', async () => {
     const { first, second, turn } = await pair();
     const key = newKey();
