@@ -32,11 +32,8 @@ describe.each(engines)('the store in $name', ({ skip, open }) => {
 
   it.skipIf(skip)('does nothing of a batch whose required statement returns no row', async () => {
     const store = await open();
-    const [, again] = await Promise.all([
-      store.batch([insert('a'), required(insert('b'))]),
-      store.batch([insert('c'), required(insert('b'))]),
-      store.run(insert('d')),
-    ]);
+    await store.batch([insert('a'), required(insert('b'))]);
+    const [again] = await Promise.all([store.batch([insert('c'), required(insert('b'))]), store.run(insert('d'))]);
     expect(again).toBeUndefined();
     expect(await ids(store)).toEqual(['a', 'b', 'd']);
   });
