@@ -47,7 +47,7 @@ const transports = [
   {
     sdk: 2,
     async connect(guard: Guard, ran: string[], options: object) {
-      const transport = new NodeStreamableHTTPServerTransport(options as never);
+      const transport = new NodeStreamableHTTPServerTransport(options);
       const server = new McpServer2({ name: 'test', version: '1' });
       register(server, ran, () => guardTools(server, guard));
       await server.connect(transport);
