@@ -4,7 +4,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { admit, callerOf } from '../packages/core/dist/adapter/index.js';
+import { admitter, callerOf } from '../packages/core/dist/adapter/index.js';
 import { agentsFromObjects, auditFile, cedarFromText, createGuard } from '../packages/core/dist/index.js';
 import { guardTools, mcpBridge, mcpSchema, withCaller } from '../packages/mcp/dist/index.js';
 
@@ -27,13 +27,14 @@ for (const Server of await serversOfSdks()) {
 }
 
 const wrapped = new WeakSet();
+const admit = admitter(guard);
 subscribe('http.server.request.start', ({ server }) => {
   if (wrapped.has(server)) return;
   wrapped.add(server);
   const listeners = server.listeners('request');
   server.removeAllListeners('request');
   server.on('request', async (request, response) => {
-    if (!(await admit(() => guard, { request, response, target: request.url }))) return;
+    if (!(await admit({ request, response, target: request.url }))) return;
     mcpBridge(request);
     // The reference server answers 2026-07-28 through a client of its own, which hands no identity on.
     withCaller(callerOf(request), () => listeners.forEach((listener) => listener(request, response)));

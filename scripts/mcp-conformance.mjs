@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { createAgent, generateAgentKey } from '../packages/agent/dist/index.js';
 import { agentsFromObjects, cedarFromText, createGuard, memoryAudit } from '../packages/core/dist/index.js';
-import { admit } from '../packages/core/dist/adapter/index.js';
+import { admitter } from '../packages/core/dist/adapter/index.js';
 import { guardMcpHttp, mcpSchema } from '../packages/mcp/dist/index.js';
 
 const suite = '@modelcontextprotocol/conformance@0.2.0-alpha.12';
@@ -127,9 +127,10 @@ async function behindTheGuard(url) {
     policy: await cedarFromText({ policies: permitAll, schema: mcpSchema }),
     audit,
   });
+  const admit = admitter(guard);
   const mcp = guardMcpHttp(url);
   proxy.on('request', async (request, response) => {
-    if (await admit(() => guard, { request, response, target: request.url })) await mcp(request, response);
+    if (await admit({ request, response, target: request.url })) await mcp(request, response);
   });
   const front = await signingFront(origin, key);
   return {
