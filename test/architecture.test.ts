@@ -168,6 +168,23 @@ describe('the folders of core', () => {
   });
 });
 
+/** The folders of the authority, in order. The root composes them. */
+const foldersOfAuthority = ['storage', 'keys', 'agents', 'options', 'delegation', 'tokens', 'http', '.'];
+
+it('the folders of the authority import only from themselves and from those before them', () => {
+  const files = sourcesOf('authority').map(({ file, text }) => ({ file, folder: posix.dirname(file), text }));
+  expect(foldersOfAuthority).toEqual(expect.arrayContaining([...new Set(files.map(({ folder }) => folder))]));
+  const upward = files.flatMap(({ file, folder, text }) =>
+    importsOf(text)
+      // The errors that callers see stand in the root.
+      .filter((specifier) => specifier.startsWith('.') && !specifier.endsWith('/authority-error.js'))
+      .map((specifier) => posix.dirname(posix.join(folder, specifier)))
+      .filter((target) => foldersOfAuthority.indexOf(target) > foldersOfAuthority.indexOf(folder))
+      .map((target) => `${file} imports from ${target}`),
+  );
+  expect(upward).toEqual([]);
+});
+
 describe('the lowest packages', () => {
   it.each(['signature', 'delegation'])('%s does no I/O', (name) => {
     const modules = /^(?:node:)?(?:http2?|https|net|tls|dns|dgram|fs|child_process|worker_threads)(?:\/|$)/;

@@ -6,9 +6,9 @@ import { createLedger } from './delegation/ledger.js';
 import { statusListLifetimeSeconds } from './delegation/status-list.js';
 import { createSubjectTokens } from './delegation/subject-token.js';
 import type { Authority } from './create-authority.js';
-import { answerTo, send } from './http/exchange.js';
+import { answerTo, send } from './http/answer.js';
 import { createPublished } from './http/published.js';
-import { createRequestTrouble } from './http/request-trouble.js';
+import { createRequestTrouble } from './request-trouble.js';
 import { route, type RouteServices } from './http/routes.js';
 import { type Place, placeOf } from './http/place.js';
 import { createSeal } from './keys/seal.js';
@@ -40,7 +40,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
   const challenges = createChallenges({ settings, agents, issue, now });
   const trouble = createRequestTrouble(onTrouble);
-  const engine = createEngine({ trouble, settings, agents, ledger, keys, issue, subjectTokens, now });
+  const engine = createEngine({ onFailure: trouble.failed, settings, agents, ledger, keys, issue, subjectTokens, now });
   const published = createPublished({ issuer, agents, ledger, keys, now });
   const services: RouteServices = {
     issuer,

@@ -3,7 +3,7 @@ import { integerOption, type JsonObject, parseStrictJson, isJsonObject } from '@
 import { AuthorityError } from '../authority-error.js';
 import { required, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { isAgentId, readFacts } from './read-agent.js';
-import { digestOf } from '../http/bearer.js';
+import { tokenDigestText } from '../storage/token-digest.js';
 
 /** What an invitation pins. The agent chooses its key, and nothing else. */
 export interface InvitedAgent extends JsonObject {
@@ -42,25 +42,21 @@ export function createInvitations(store: Store, now: () => number): Invitations 
       const expiresAt = now() + readLifetime(ttlSeconds);
       await store.run(sql`
         INSERT INTO countersign_invitations (digest, agent, expires_at)
-        VALUES (${keyOf(token)}, ${JSON.stringify({ ...facts, id, status })}, ${expiresAt})`);
+        VALUES (${tokenDigestText(token)}, ${JSON.stringify({ ...facts, id, status })}, ${expiresAt})`);
       return { initial_access_token: token, agent_id: id, expires_at: expiresAt };
     },
 
     async find(token) {
       const [row] = await store.run(sql`
-        SELECT agent FROM countersign_invitations WHERE digest = ${keyOf(token)} AND expires_at > ${now()}`);
+        SELECT agent FROM countersign_invitations WHERE digest = ${tokenDigestText(token)} AND expires_at > ${now()}`);
       const read = row === undefined ? undefined : parseStrictJson(Buffer.from(textOf(row, 'agent')));
       return read?.ok === true && isJsonObject(read.value) ? (read.value as InvitedAgent) : undefined;
     },
 
     take: (token) =>
       required(sql`
-        DELETE FROM countersign_invitations WHERE digest = ${keyOf(token)} AND expires_at > ${now()} RETURNING digest`),
+        DELETE FROM countersign_invitations WHERE digest = ${tokenDigestText(token)} AND expires_at > ${now()} RETURNING digest`),
   };
-}
-
-export function keyOf(token: string): string {
-  return digestOf(token).toString('base64url');
 }
 
 function readLifetime(value: unknown): number {

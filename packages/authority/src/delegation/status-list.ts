@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import type { SigningKeys } from '../keys/signing-keys.js';
-import { signClaims } from '../tokens/sign.js';
+import { signClaims } from '../keys/sign-claims.js';
 import type { Ledger } from './ledger.js';
 
 /** Tokens in one list. A list is 8 KiB before it is packed. */

@@ -5,7 +5,7 @@ import type { AgentRegistry, NewStatus } from '../agents/registry.js';
 import type { Ledger, Revoked } from '../delegation/ledger.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import { bearerOf, isAmong, unauthorized } from './bearer.js';
-import { type Answer, BadRequest, decodeSegment, readJson } from './exchange.js';
+import { type Answer, BadRequest, decodeSegment, readJson } from './answer.js';
 import type { Invitations } from '../agents/invitations.js';
 
 export interface AdminServices {

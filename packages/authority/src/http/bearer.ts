@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { BadRequest } from './exchange.js';
+import { BadRequest } from './answer.js';
+import { tokenDigest } from '../storage/token-digest.js';
 
 /** The bearer token of a request (RFC 6750 §2.1). @throws BadRequest 401 */
 export function bearerOf(request: IncomingMessage): string {
@@ -15,11 +16,6 @@ export function unauthorized(): BadRequest {
 
 /** Whether a token is one of the accepted ones. Takes the same time for all of them. */
 export function isAmong(token: string, accepted: readonly string[]): boolean {
-  const digest = digestOf(token);
-  return accepted.filter((one) => timingSafeEqual(digestOf(one), digest)).length > 0;
-}
-
-/** How tokens are kept: who reads the database cannot use them. */
-export function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  const digest = tokenDigest(token);
+  return accepted.filter((one) => timingSafeEqual(tokenDigest(one), digest)).length > 0;
 }

@@ -4,7 +4,7 @@ import { type AgentJwkSet, agentJwkSet, signatureDirectory } from '../agents/dir
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { type StatusListOptions, statusListToken } from '../delegation/status-list.js';
-import type { Answer } from './exchange.js';
+import type { Answer } from './answer.js';
 
 /** What anybody can read: agents with their keys, and which tokens are revoked. */
 export interface Published {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { registration, type RegistrationServices } from '../agents/registration.js';
+import { registration, type RegistrationServices } from './registration.js';
 import { type AdminServices, admin } from './admin.js';
-import { type Answer, readJson } from './exchange.js';
+import { type Answer, readJson } from './answer.js';
 import type { Published } from './published.js';
 import type { Challenges } from '../tokens/challenge.js';
 

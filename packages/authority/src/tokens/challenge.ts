@@ -4,13 +4,13 @@ import { currentKeys, mayAct, type RegisteredAgent, type RegisteredKey } from '.
 import { isAgentId } from '../agents/read-agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { AuthorityError } from '../authority-error.js';
-import { BadRequest } from '../http/exchange.js';
 import { deriveKey } from '../keys/seal.js';
 import type { Settings } from '../options/read-options.js';
 import { takeOnce } from '../storage/one-time.js';
 import { sql, type Store } from '../storage/store.js';
 import type { IssuedToken, IssueToken } from './issue.js';
 import { grantScope, readResource } from './narrow.js';
+import { oauthError } from './oauth-error.js';
 
 /** A challenge for one agent. Its message is what the agent signs. */
 export interface Challenge {
@@ -23,11 +23,11 @@ export interface Challenge {
  * `{ agent_id, message, signature }` for a short-lived token.
  */
 export interface Challenges {
-  /** @throws BadRequest */
+  /** @throws OAuth errors */
   create(body: JsonObject): Challenge;
   /** Lets an agent sign a message that the application chose, once. @throws AuthorityError `challenge_taken` */
   expect(agentId: string, message: string, ttlSeconds?: number): Promise<void>;
-  /** @throws BadRequest */
+  /** @throws OAuth errors */
   redeem(body: JsonObject): Promise<IssuedToken>;
 }
 
@@ -69,7 +69,7 @@ export function createChallenges({ settings, agents, issue, now }: ChallengeServ
   return {
     create(body) {
       const agentId = member(body, 'agent_id');
-      if (!isAgentId(agentId)) throw new BadRequest(400, 'invalid_request', "'agent_id' must be the id of an agent");
+      if (!isAgentId(agentId)) throw oauthError('invalid_request', "'agent_id' must be the id of an agent");
       // The same for strangers: who is registered is not told.
       const message = compose(agentId, now() + lifetimeSeconds, randomBytes(16).toString('hex'));
       return { message, expires_in: lifetimeSeconds };
@@ -128,7 +128,7 @@ function readRedemption(body: JsonObject): {
   const bytes = [message, signature].map((text) => (typeof text === 'string' ? decode(text) : undefined));
   const [signed, proof] = bytes;
   if (!isAgentId(agentId) || signed === undefined || proof?.length !== 64) {
-    throw new BadRequest(400, 'invalid_request', "send 'agent_id', and 'message' and 'signature' in base64");
+    throw oauthError('invalid_request', "send 'agent_id', and 'message' and 'signature' in base64");
   }
   return { agentId, message: signed.toString('utf8'), signature: proof };
 }
@@ -158,6 +158,6 @@ function isEqual(a: string, b: string): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-function refused(): BadRequest {
-  return new BadRequest(400, 'invalid_grant', 'the challenge or its signature does not count');
+function refused(): Error {
+  return oauthError('invalid_grant', 'the challenge or its signature does not count');
 }

@@ -2,10 +2,8 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { AgentRegistry } from '../agents/registry.js';
-import { exchangeParameters, exchangeToken } from '../delegation/exchange.js';
 import type { Ledger } from '../delegation/ledger.js';
 import { idOfOwnToken, type SubjectTokens } from '../delegation/subject-token.js';
-import type { RequestTrouble } from '../http/request-trouble.js';
 import { deriveKey } from '../keys/seal.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { Settings } from '../options/read-options.js';
@@ -16,11 +14,13 @@ import { bindToken, type GrantServices } from './grants.js';
 import type { IssueToken } from './issue.js';
 import { ledgerTokens } from './ledger-tokens.js';
 import { createModelAdapter } from './model-adapter.js';
+import { exchangeParameters, exchangeToken } from './token-exchange.js';
 
 /** What the OAuth endpoints need. */
 export interface EngineServices {
   readonly settings: Settings;
-  readonly trouble: Pick<RequestTrouble, 'failed'>;
+  /** A request failed through a fault of ours. */
+  readonly onFailure: (error: unknown) => void;
   readonly agents: AgentRegistry;
   readonly ledger: Ledger;
   readonly keys: SigningKeys;
@@ -80,7 +80,7 @@ function createProvider(services: EngineServices): Provider {
       },
     },
   });
-  provider.on('server_error', (_ctx, error) => services.trouble.failed(error));
+  provider.on('server_error', (_ctx, error) => services.onFailure(error));
 
   const grants: GrantServices & { readonly agents: AgentRegistry } = {
     ...services,

@@ -4,7 +4,7 @@ import { formatScope } from '@countersign/delegation';
 import type { Ledger } from '../delegation/ledger.js';
 import { statusReference } from '../delegation/status-list.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
-import { signClaims } from './sign.js';
+import { signClaims } from '../keys/sign-claims.js';
 
 /** What a token says. */
 export interface TokenContent {

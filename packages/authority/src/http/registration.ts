@@ -2,14 +2,15 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isJsonObject, type JsonObject, member } from '@countersign/common';
 import { AuthorityError } from '../authority-error.js';
-import { bearerOf, digestOf, unauthorized } from '../http/bearer.js';
-import { type Answer, BadRequest, decodeSegment, readJson } from '../http/exchange.js';
+import { bearerOf, unauthorized } from './bearer.js';
+import { type Answer, BadRequest, decodeSegment, readJson } from './answer.js';
 import { required, sql, type Store, textOf } from '../storage/store.js';
 import { clientOf } from '../tokens/client-agent.js';
-import { currentKeys, type RegisteredAgent, type RegisteredKey } from './agent.js';
-import { type Invitations, keyOf } from './invitations.js';
-import { readKey } from './read-agent.js';
-import { type AgentRegistry, agentExists, insertAgent, insertAnotherKey, keyTaken } from './registry.js';
+import { currentKeys, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
+import type { Invitations } from '../agents/invitations.js';
+import { tokenDigest, tokenDigestText } from '../storage/token-digest.js';
+import { readKey } from '../agents/read-agent.js';
+import { type AgentRegistry, agentExists, insertAgent, insertAnotherKey, keyTaken } from '../agents/registry.js';
 
 export interface RegistrationServices {
   readonly issuer: string;
@@ -57,7 +58,7 @@ async function register(request: IncomingMessage, services: RegistrationServices
     // First, so that of two requests with one token the second waits and then fails.
     invitations.take(token),
     ...statements,
-    sql`INSERT INTO countersign_registration_tokens (agent_id, digest) VALUES (${id}, ${keyOf(management)})`,
+    sql`INSERT INTO countersign_registration_tokens (agent_id, digest) VALUES (${id}, ${tokenDigestText(management)})`,
   ]);
   const agent = await agents.get(id);
   if (done !== undefined && agent !== undefined) {
@@ -77,7 +78,8 @@ async function authenticate(
   const [row] = await services.store.run(sql`
     SELECT digest FROM countersign_registration_tokens WHERE agent_id = ${id}`);
   const agent = await services.agents.get(id);
-  const known = row !== undefined && timingSafeEqual(Buffer.from(textOf(row, 'digest'), 'base64url'), digestOf(token));
+  const known =
+    row !== undefined && timingSafeEqual(Buffer.from(textOf(row, 'digest'), 'base64url'), tokenDigest(token));
   // RFC 7592 §2.1: also 401 if the client is gone.
   if (!known || agent === undefined || agent.status === 'revoked') throw unauthorized();
   return agent;
@@ -90,7 +92,7 @@ async function replaceKeys(
   services: RegistrationServices,
 ): Promise<Answer> {
   const { store, agents, now } = services;
-  const old = keyOf(bearerOf(request));
+  const old = tokenDigestText(bearerOf(request));
   const body = await readJson(request);
   if (member(body, 'client_id') !== agent.id)
     throw new BadRequest(400, 'invalid_request', 'client_id must be the agent');
@@ -102,7 +104,7 @@ async function replaceKeys(
   const next = randomBytes(32).toString('base64url');
   const done = await store.batch([
     required(sql`
-      UPDATE countersign_registration_tokens SET digest = ${keyOf(next)}
+      UPDATE countersign_registration_tokens SET digest = ${tokenDigestText(next)}
       WHERE agent_id = ${agent.id} AND digest = ${old} RETURNING agent_id`),
     ...dropped.map(
       ({ thumbprint }) => sql`UPDATE countersign_keys SET expires_at = ${now()} WHERE thumbprint = ${thumbprint}`,

@@ -7,11 +7,11 @@ import {
 } from '@countersign/delegation';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { AgentRegistry } from '../agents/registry.js';
-import type { GrantServices } from '../tokens/grants.js';
-import { grantScope, readResource } from '../tokens/narrow.js';
-import { oauthError } from '../tokens/oauth-error.js';
-import { findRule } from './exchange-rules.js';
-import type { SubjectToken } from './subject-token.js';
+import type { GrantServices } from './grants.js';
+import { grantScope, readResource } from './narrow.js';
+import { oauthError } from './oauth-error.js';
+import { findRule } from '../delegation/exchange-rules.js';
+import type { SubjectToken } from '../delegation/subject-token.js';
 
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
 const jwtType = 'urn:ietf:params:oauth:token-type:jwt';

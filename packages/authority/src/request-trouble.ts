@@ -2,8 +2,8 @@ import { errorMessage, FailureThrottles, kindOf } from '@countersign/common';
 
 /** Reports requests that failed through a fault of ours: of many alike the first, the second, the fourth …, then that it ended. */
 export interface RequestTrouble {
-  failed(error: unknown): void;
-  succeeded(): void;
+  readonly failed: (error: unknown) => void;
+  readonly succeeded: () => void;
 }
 
 export function createRequestTrouble(onTrouble: (message: string) => void): RequestTrouble {

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose';
-import type { SigningKey } from '../keys/signing-keys.js';
+import type { SigningKey } from './signing-keys.js';
 
 /** The `typ` of what the authority signs. No one of them passes for another (RFC 8725 §3.11). */
 export type SignedType = 'at+jwt' | 'statuslist+jwt';
