@@ -16,13 +16,13 @@ const alwaysEqual = [
   'authorization',
   'agent-delegation',
   'agent-approval',
-  'mcp-method',
-  'mcp-name',
   'dpop',
   'x-http-method-override',
   'x-http-method',
   'x-method-override',
 ];
+/** The same for those of MCP. Beside DPoP, which binds no field, they give no authority, and the body decides. */
+const ofMcp = ['mcp-method', 'mcp-name'];
 /** The same for those that say how to read the body, where the proof binds it. */
 const describeBody = ['content-type', 'content-encoding'];
 const safeMethods = ['GET', 'HEAD', 'OPTIONS', 'QUERY'];
@@ -96,6 +96,7 @@ function fieldDifferences(seen: Seen, { request, bound, proof }: Original): stri
   const names = new Set([
     ...bound.filter((name) => !name.startsWith('@')),
     ...alwaysEqual,
+    ...(proof === 'dpop' ? [] : ofMcp),
     ...(hasBody ? describeBody : []),
   ]);
   return [...names].flatMap((name) => {

@@ -151,6 +151,7 @@ onEveryHost(
         () => withFields(botSigned(api), ['X-HTTP-Method-Override', 'DELETE']),
         ...uncovered,
       ],
+      ['a field of MCP [A18]', () => withFields(botSigned(api), ['Mcp-Method', 'tools/call']), ...uncovered],
       ['an unsafe method [A2]', sent({ method: 'DELETE', target: '/records/1' }), ...incomplete],
       [
         'an unsafe method with every component covered [A2]',

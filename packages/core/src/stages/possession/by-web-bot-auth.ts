@@ -2,7 +2,7 @@ import { type CoveredComponents, covers, type FieldSection } from '@countersign/
 import type { Agent } from '../../keys/directory.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { ProofReading, ProofSubject } from './possession.js';
-import { profileProblem, uncoveredCredential } from './profile.js';
+import { profileProblem, uncoveredCredential, uncoveredMcpField } from './profile.js';
 import { type KeyLookupParts, readSignedRequest, type SignedFields, signatureUseCodes } from './signed-request.js';
 import type { WebBotAuthSettings } from './web-bot-auth-options.js';
 
@@ -32,6 +32,7 @@ export function readWebBotAuth(
       addressProblem(request.fields, covered) ??
       // Covered or not, it would be the authority of somebody who did not ask for this request.
       uncoveredCredential(request.fields, () => false) ??
+      uncoveredMcpField(request.fields, () => false) ??
       unsafeProblem(request, covered, options),
     possession: ({ covered, parameters, validUntil }, holder) => {
       const { nonce, created = 0 } = parameters;

@@ -39,7 +39,7 @@ export function uncoveredCredential(fields: FieldSection, covered: (field: strin
 }
 
 /** A gateway goes by these fields, and a session belongs to whoever names it: nobody on the way may change them. */
-function uncoveredMcpField(fields: FieldSection, isCovered: (field: string) => boolean): Refusal | undefined {
+export function uncoveredMcpField(fields: FieldSection, isCovered: (field: string) => boolean): Refusal | undefined {
   const names = fields.has('mcp-method') ? [...mcpFields, ...mcpParametersOf(fields)] : mcpFields;
   const uncovered = names.find((field) => fields.has(field) && !isCovered(field));
   return uncovered === undefined ? undefined : refusal('credential_uncovered', uncovered);
