@@ -74,7 +74,10 @@ const paged: Script = (response, { body }) => {
 async function initialised(url: string): Promise<string> {
   const guard = join(folder(), 'guard');
   const run = countersign('mcp', 'init', guard, '--from', url);
-  expect([await run.ended(), run.errors()]).toEqual([0, expect.stringContaining('3 tools: 1 permitted')]);
+  expect([await run.ended(), run.errors()]).toEqual([
+    0,
+    expect.stringMatching(/3 tools: 1 permitted[^]+--guard .+ --url http/),
+  ]);
   return guard;
 }
 
@@ -82,6 +85,7 @@ it('countersign mcp init writes a folder that loads, passes its own cases, and c
   await using server = await scriptedServer(paged);
   const guard = await initialised(`${server.url}/mcp`);
   const policies = join(guard, 'policies');
+  expect(readFileSync(join(policies, 'policies.cedar'), 'utf8')).toContain('//   "list-invoices"\n@id("read")');
   const { close } = await cedarFromDirectory(policies);
   close();
   expect(Object.keys((JSON.parse(readFileSync(join(guard, 'tools.json'), 'utf8')) as { tools: object }).tools)).toEqual(

@@ -33,6 +33,16 @@ export async function init(folder: string, command: readonly string[], options: 
   const policies = printable(join(folder, guardFiles.policies));
   io.err(
     `${countText(tools.length, 'tool')}: ${tools.length - closed} permitted because they say they only read, ` +
-      `${closed} closed.\nOpen what you mean in ${policies}/policies.cedar, then: countersign policy test ${policies}\n`,
+      `${closed} closed.\nOpen what you mean in ${policies}/policies.cedar, then: countersign policy test ${policies}\n${nextSteps(folder, from)}\n`,
+  );
+}
+
+function nextSteps(folder: string, from: string | undefined): string {
+  const guard = printable(folder);
+  if (from === undefined) return `Run it: countersign mcp --guard ${guard} --as AGENT --for USER -- COMMAND`;
+  const agents = printable(join(folder, guardFiles.agents));
+  return (
+    `Add an agent: countersign keygen --id AGENT --agents ${agents}\n` +
+    `Run it: countersign mcp --guard ${guard} --url ${printable(from)}`
   );
 }

@@ -9,7 +9,7 @@ export function scaffold(tools: readonly ListedTool[]): Readonly<Record<string, 
   const { policies } = guardFiles;
   return {
     [`${policies}/schema.cedarschema`]: `// The types Agent, Role, User and Group and the type AgentContext are built in.\n${mcpSchema}`,
-    [`${policies}/policies.cedar`]: `${heading}\n${readText}\n${others.map(closedText).join('\n')}`,
+    [`${policies}/policies.cedar`]: `${heading}\n${readText(reading)}\n${others.map(closedText).join('\n')}`,
     [`${policies}/cases.yaml`]: casesText(reading, others),
     [guardFiles.tools]: `${JSON.stringify({ tools: Object.fromEntries(tools.map(entryOf)) }, null, 2)}\n`,
   };
@@ -28,14 +28,19 @@ function entryOf({ name, annotations = {} }: ListedTool): readonly [string, obje
 const heading = `// A start, made from the tools of the server: narrow it to what you mean. Nothing is allowed that no permit permits.
 `;
 
-const readText = `// Tools that say they only read: see "annotations" in tools.json.
-@id("read")
+/** The names are listed, because a tool that only reads may read secrets. */
+function readText(reading: readonly ListedTool[]): string {
+  const names = reading.map(({ name }) => `//   ${JSON.stringify(name)}\n`).join('');
+  return `// Tools that say they only read. What they read may be secret: delete from tools.json what no agent needs, or narrow
+// this permit to the agents that do.
+${names}@id("read")
 permit (
   principal is Agent,
   action in [Action::"tool.list", Action::"tool.call"],
   resource in ToolGroup::"read"
 );
 `;
+}
 
 /** In a comment, so that a name cannot end it: JSON escapes line breaks. */
 function closedText({ name }: ListedTool): string {
