@@ -73,7 +73,10 @@ export class Frontier {
     return this.#hashes.length === 0 ? emptyRoot : this.#hashes.reduceRight((right, left) => nodeHash(left, right));
   }
 
+  /** Shares the hashes, which never change. */
   clone(): Frontier {
-    return new Frontier(this.#size, this.#hashes);
+    const clone = new Frontier(this.#size);
+    clone.#hashes.push(...this.#hashes);
+    return clone;
   }
 }

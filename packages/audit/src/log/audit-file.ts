@@ -59,8 +59,12 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
   let closed: Promise<void> | undefined;
   return {
     // Rendered before the first await: later changes to the event do not change the record.
-    async write(event) {
-      await commits.add(renderEvent(event));
+    write(event) {
+      try {
+        return commits.add(renderEvent(event));
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
     },
     close() {
       closed ??= commits

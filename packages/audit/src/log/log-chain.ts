@@ -29,10 +29,10 @@ export class LogChain {
   }
 
   /** Numbers and links a rendered record; returns its line. One hash serves the chain and the tree. */
-  append(rendered: string): string {
-    const line = sealRecord(this.size + 1, rendered, this.#prev);
-    this.push(leafHash(Buffer.from(line)));
-    return `${line}\n`;
+  append(rendered: string): Buffer {
+    const line = Buffer.from(`${sealRecord(this.size + 1, rendered, this.#prev)}\n`);
+    this.push(leafHash(line.subarray(0, -1)));
+    return line;
   }
 
   push(hash: Buffer): void {

@@ -95,7 +95,7 @@ export class LogWriter {
     const chain = this.#segment.chain.clone();
     const lines = rendered.map((event) => chain.append(event));
     this.#checkLock();
-    await this.#segment.file.append(Buffer.from(lines.join('')), durable);
+    await this.#segment.file.append(Buffer.concat(lines), durable);
     // Another process takes the lock before it reads the log, so it has read what we wrote while we held the lock.
     this.#checkLock();
     this.#segment = { ...this.#segment, chain };
@@ -165,7 +165,7 @@ export function startSegment(
   const descriptor = open(path);
   try {
     const file = new AppendFile(path, descriptor, operations);
-    file.appendNow(Buffer.from(rendered.map((record) => chain.append(record)).join('')));
+    file.appendNow(Buffer.concat(rendered.map((record) => chain.append(record))));
     return { file, number, chain, startedAt };
   } catch (error) {
     closeSync(descriptor);

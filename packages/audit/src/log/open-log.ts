@@ -84,7 +84,7 @@ function sealFirst({ file, chain }: OpenSegment, signer: CheckpointSigner, check
 /** Writes a `recovered` record for each file of torn bytes. */
 function reportTornBytes({ file, chain }: OpenSegment, torn: readonly TornBytes[], time: number): void {
   const records = torn.map((recovered) => renderOwn({ phase: 'recovered', recovered }, time));
-  if (records.length > 0) file.appendNow(Buffer.from(records.map((record) => chain.append(record)).join('')));
+  if (records.length > 0) file.appendNow(Buffer.concat(records.map((record) => chain.append(record))));
 }
 
 /** Quarantines the torn end, unless an earlier start that failed has quarantined the same bytes. */

@@ -9,15 +9,23 @@ export interface SinkLimits {
   readonly timeoutMilliseconds: number;
 }
 
+/** A write without an answer. */
+interface Waiting {
+  readonly reject: (error: AuditError) => void;
+  /** By `performance.now`. */
+  readonly deadline: number;
+}
+
 /** Gives a sink a timeout and a limit of concurrent records. */
 export class BoundedSink {
   readonly #sink: AuditSink;
   readonly #name: string;
   readonly #limits: SinkLimits;
-  /** Number of writes without an answer that have not timed out. */
-  #waiting = 0;
+  /** Writes that have not timed out, the oldest first: one timer, for the first deadline, serves them all. */
+  readonly #waiting = new Set<Waiting>();
+  #timer: NodeJS.Timeout | undefined;
   /** Writes that timed out. They count until the sink answers them, or takes another record. */
-  readonly #timedOut = new Set<object>();
+  readonly #timedOut = new Set<Waiting>();
   #onIdle: (() => void)[] = [];
 
   constructor(sink: AuditSink, name: string, limits: SinkLimits) {
@@ -31,29 +39,16 @@ export class BoundedSink {
     return new Promise((resolve, reject) => {
       this.#checkRoom();
       const answer = Promise.resolve(this.#sink.write(event));
-      this.#waiting += 1;
-      let isLate = false;
-      const timer = setTimeout(() => {
-        isLate = true;
-        this.#waiting -= 1;
-        this.#timedOut.add(answered);
-        reject(new AuditError('timed_out', `${this.#name} did not answer within ${this.#seconds} seconds.`));
-      }, this.#limits.timeoutMilliseconds);
-      const answered = (): void => {
-        clearTimeout(timer);
-        if (isLate) this.#timedOut.delete(answered);
-        else this.#waiting -= 1;
-        if (this.#waiting === 0) this.#becomeIdle();
-      };
+      const write: Waiting = { reject, deadline: performance.now() + this.#limits.timeoutMilliseconds };
+      this.#await(write);
       answer.then(
         () => {
-          answered();
           // The sink works again, so it has lost the records that it never answered.
-          if (!isLate) this.#timedOut.clear();
+          if (this.#answered(write)) this.#timedOut.clear();
           resolve();
         },
         (error: unknown) => {
-          answered();
+          this.#answered(write);
           reject(error);
         },
       );
@@ -62,7 +57,7 @@ export class BoundedSink {
 
   /** Resolves with the answer after which no write waits; never if the last one is not answered. */
   async idle(): Promise<void> {
-    if (this.#waiting > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => void this.#onIdle.push(resolve));
   }
 
   /** Closes the sink once `before` has settled. @throws AuditError on a timeout. */
@@ -70,7 +65,7 @@ export class BoundedSink {
     const closed = before.then(() => this.#sink.close?.());
     await withTimeout(this.#limits.timeoutMilliseconds, closed, () => {
       const late = `${this.#name} was not closed within ${this.#seconds} seconds.`;
-      const unanswered = this.#waiting + this.#timedOut.size;
+      const unanswered = this.#waiting.size + this.#timedOut.size;
       throw new AuditError('timed_out', `${late} Records without an answer: ${unanswered}.`);
     });
   }
@@ -78,11 +73,42 @@ export class BoundedSink {
   /** After too many timeouts the sink still gets one record at a time: it may work again. */
   #checkRoom(): void {
     const { maxWaiting } = this.#limits;
-    if (this.#waiting === 0 || this.#waiting + this.#timedOut.size < maxWaiting) return;
+    if (this.#waiting.size === 0 || this.#waiting.size + this.#timedOut.size < maxWaiting) return;
     throw new AuditError('overloaded', `${maxWaiting} audit records are waiting for ${this.#name} already.`);
   }
 
+  #await(write: Waiting): void {
+    this.#waiting.add(write);
+    this.#timer ??= setTimeout(() => this.#timeOut(), this.#limits.timeoutMilliseconds);
+  }
+
+  /** Returns whether the answer was in time. */
+  #answered(write: Waiting): boolean {
+    const isInTime = this.#waiting.delete(write);
+    if (!isInTime) this.#timedOut.delete(write);
+    if (this.#waiting.size === 0) this.#becomeIdle();
+    return isInTime;
+  }
+
+  #timeOut(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (const write of this.#waiting) {
+      const remaining = write.deadline - now;
+      // A timer may be up to a millisecond early.
+      if (remaining >= 1) {
+        this.#timer = setTimeout(() => this.#timeOut(), remaining);
+        return;
+      }
+      this.#waiting.delete(write);
+      this.#timedOut.add(write);
+      write.reject(new AuditError('timed_out', `${this.#name} did not answer within ${this.#seconds} seconds.`));
+    }
+  }
+
   #becomeIdle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     for (const resolve of this.#onIdle) resolve();
     this.#onIdle = [];
   }

@@ -354,7 +354,7 @@ it('a rewritten log with correct hashes stops the start [F6, G5]', async () => {
       .trimEnd()
       .split('\n')
       .map((line) => line.replace(/^\{"sequence":\d+,"version":1,(.*),"prev":"[0-9a-f]+"\}$/, '{$1}'))
-      .map((line) => chain.append(line.replace('acme/api', 'acme/web')))
+      .map((line) => String(chain.append(line.replace('acme/api', 'acme/web'))))
       .join(''),
   );
   expect(() => auditFile(folder.path)).toThrow(/is not the log that was sealed/);
@@ -370,7 +370,7 @@ function forge(folder: Folder): void {
       .split('\n')
       .filter((line) => !line.includes('"phase":"checkpoint"'))
       .map((line) => line.replace(/^\{"sequence":\d+,"version":1,(.*),"prev":"[0-9a-f]+"\}$/, '{$1}'))
-      .map((line) => chain.append(line.replace('acme/api', 'acme/web')))
+      .map((line) => String(chain.append(line.replace('acme/api', 'acme/web'))))
       .join(''),
   );
 }

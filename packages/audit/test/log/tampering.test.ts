@@ -95,7 +95,7 @@ class Log {
         const { sequence: _sequence, version: _version, prev: _prev, ...record } = parse(line);
         const start = record['segment'] as object | undefined;
         const renewed = start && { segment: { ...start, size: chain.size, frontier: chain.frontier } };
-        return chain.append(JSON.stringify({ ...record, ...renewed })).trimEnd();
+        return String(chain.append(JSON.stringify({ ...record, ...renewed }))).trimEnd();
       }),
     );
   }

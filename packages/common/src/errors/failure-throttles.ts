@@ -3,6 +3,8 @@ import { FailureThrottle } from './failure-throttle.js';
 /** Failures by kind. */
 export type Counted = readonly (readonly [kind: string, times: number])[];
 
+const none: Counted = [];
+
 /** A throttle for each kind of failure. A kind recovers after ten seconds without a failure of that kind. */
 export class FailureThrottles {
   readonly #clock: () => number;
@@ -31,6 +33,7 @@ export class FailureThrottles {
   }
 
   #counted(count: (throttle: FailureThrottle) => number): Counted {
+    if (this.#kinds.size === 0) return none;
     return [...this.#kinds]
       .map(([kind, throttle]) => [kind, count(throttle)] as const)
       .filter(([, times]) => times > 0);

@@ -1,17 +1,20 @@
+import { type Awaitable, awaitable } from './awaitable.js';
 import { withTimeout } from './with-timeout.js';
 
 /**
- * Calls a part of the application. Rejects if it throws, rejects or takes longer than `seconds`. An answer that is no
- * promise is in time.
+ * Calls a part of the application. The answer is here at once if the part gave no promise; otherwise it is a promise that
+ * rejects if the part does, and becomes the result of `late` if the part takes longer than `seconds`. What the part
+ * throws is thrown. Default of `late`: it rejects.
  */
-export async function answerInTime<Answer>(seconds: number, ask: () => Answer | Promise<Answer>): Promise<Answer> {
-  const answer = ask();
-  if (!isThenable(answer)) return answer;
-  return await withTimeout(seconds * 1000, Promise.resolve(answer), () => {
+export function answerInTime<Answer, Late = never>(
+  seconds: number,
+  ask: () => Answer | PromiseLike<Answer>,
+  late?: () => Late,
+): Awaitable<Answer | Late> {
+  const answer = awaitable(ask());
+  if (!(answer instanceof Promise)) return answer;
+  return withTimeout(seconds * 1000, answer, () => {
+    if (late !== undefined) return late();
     throw new Error(`no answer within ${seconds} s`);
   });
-}
-
-export function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value;
 }

@@ -1,11 +1,11 @@
 /** The result of `work`, or that of `late` if the work takes too long. The work itself is not stopped. */
-export async function withTimeout<Result, Late>(
+export function withTimeout<Result, Late>(
   milliseconds: number,
   work: Promise<Result>,
   late: () => Late,
 ): Promise<Result | Late> {
   // Not `Promise.race`: it takes several promises and closures more for each call.
-  return await new Promise<Result | Late>((resolve, reject) => {
+  return new Promise<Result | Late>((resolve, reject) => {
     const timer = setTimeout(() => {
       try {
         resolve(late());

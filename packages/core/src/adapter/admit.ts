@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authentication } from '../guard/authentication.js';
 import type { Guard } from '../guard.js';
-import { errorMessage } from '@countersign/common';
+import { type Awaitable, errorMessage } from '@countersign/common';
+import type { Caller } from '../model/caller.js';
 import { refusal } from '../model/refusal.js';
 import { RefusalError } from '../model/refusal-response.js';
 import type { RequestBody } from '../model/request-body.js';
@@ -73,10 +75,16 @@ export async function admit(
   }
   // Holds the body from here on, so that nothing reads it while we wait for the guard.
   const incoming = incomingRequest(request, exchange.target, takeBody(provideGuard, exchange, streamBody));
-  const guard = await provideGuard();
+  let guard = provideGuard();
+  if (guard instanceof Promise) guard = await guard;
   const refuse = refuser(guard, request, onRefusal, respond);
-  const admission = await admitFirst(guard, incoming, exchange, refuse);
-  return admission !== undefined && (await admitBelow(admission, request, { everyRequest, unmapped }, refuse));
+  const authentication = await guard.authenticate(incoming);
+  if (!authentication.ok) {
+    refuse(authentication.refusal);
+    return false;
+  }
+  const admission = admitFirst(guard, authentication, { incoming, exchange, refuse });
+  return admitBelow(admission, request, { everyRequest, unmapped }, refuse);
 }
 
 /** Holds the body, or streams it if the application says so. If its function fails, the body is held. */
@@ -128,44 +136,50 @@ function isSame(earlier: Guard, guard: Guard, respond: Respond): boolean {
   return false;
 }
 
-/** Resolves to undefined when the request was refused. */
-async function admitFirst(
+/** Remembers the caller of a request, and records its outcome. */
+function admitFirst(
   guard: Guard,
-  incoming: HttpRequest,
-  { request, response }: HostExchange,
-  refuse: Refuse,
-): Promise<Admission | undefined> {
-  const authentication = await guard.authenticate(incoming);
-  if (!authentication.ok) {
-    refuse(authentication.refusal);
-    return undefined;
-  }
-  const { caller, refuseUnmarked } = authentication;
+  { caller, refuseUnmarked }: Extract<Authentication, { ok: true }>,
+  {
+    incoming,
+    exchange,
+    refuse,
+  }: { readonly incoming: HttpRequest; readonly exchange: HostExchange; readonly refuse: Refuse },
+): Admission {
+  const { request, response } = exchange;
   if (caller !== undefined) keepFromSharedCaches(response);
   const progress = beginProgress(request, incoming.target);
-  async function complete({ outcome, refused }: Ending): Promise<void> {
-    if (caller === undefined) return;
-    const ended = await guard.complete(caller, outcome, { refused, exempt: progress.exempt });
-    const route = `${request.method} ${pathOf(incoming.target)}`;
-    if (ended?.undecided === true && progress.closed) reportUndecided(guard, route, ended);
+  async function complete(by: Caller, { outcome, refused }: Ending): Promise<void> {
+    const ended = await guard.complete(by, outcome, { refused, exempt: progress.exempt });
+    if (ended?.undecided !== true || !progress.closed) return;
+    reportUndecided(guard, `${request.method} ${pathOf(incoming.target)}`, ended);
   }
-  const outcome = caller && watchOutcome(request, response, (ending) => void complete(ending));
+  const outcome = caller && watchOutcome(request, response, (ending) => void complete(caller, ending));
   const admission = { guard, caller, outcome, refuse, refuseUnmarked };
   rememberAdmission(request, admission);
   return admission;
 }
 
 /** Applies the options of one `agentAuth` to the routes below it. An inner one can only close more. */
-async function admitBelow(
+function admitBelow(
   admission: Admission,
   request: IncomingMessage,
   { everyRequest, unmapped }: Required<Pick<AdmissionOptions, 'everyRequest' | 'unmapped'>>,
   refuse: Refuse,
-): Promise<boolean> {
+): Awaitable<boolean> {
   const progress = progressOf(request) as Progress;
   progress.closed ||= unmapped === 'refuse';
   if (!everyRequest || progress.coarseMethod === request.method) return true;
   progress.coarseMethod = request.method;
+  return decideCoarsely(admission, request, progress, refuse);
+}
+
+async function decideCoarsely(
+  admission: Admission,
+  request: IncomingMessage,
+  progress: Progress,
+  refuse: Refuse,
+): Promise<boolean> {
   const refused = await askPermission(admission, coarsePermission(request, progress.target));
   if (refused !== undefined) refuse(refused);
   return refused === undefined;

@@ -2,48 +2,50 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 
-type ConnectionEvent = 'timeout' | 'close';
-
-const waiting = {
-  timeout: new WeakMap<EventEmitter, Set<() => void>>(),
-  close: new WeakMap<EventEmitter, Set<() => void>>(),
-} satisfies Record<ConnectionEvent, unknown>;
-
-/**
- * Calls back at each event of a connection. A connection carries many responses, and one listener for each of them would
- * look like a leak, so all callbacks share one listener.
- *
- * @returns a function that stops it.
- */
-export function onConnection(connection: EventEmitter, event: ConnectionEvent, callback: () => void): () => void {
-  const callbacks = callbacksOf(connection, event);
-  callbacks.add(callback);
-  return () => void callbacks.delete(callback);
+/** Is told what happens to a connection. */
+export interface ConnectionWatcher {
+  /** The server timed out a silent connection or stream. */
+  timedOut(): void;
+  /** The connection of an HTTP/1 request has closed. */
+  closed(): void;
 }
 
-function callbacksOf(connection: EventEmitter, event: ConnectionEvent): Set<() => void> {
-  const known = waiting[event].get(connection);
-  if (known !== undefined) return known;
-  const callbacks = new Set<() => void>();
-  waiting[event].set(connection, callbacks);
-  connection.on(event, () => {
-    for (const callback of callbacks) callback();
-  });
-  return callbacks;
+/** Ends a watch. */
+export interface ConnectionWatch {
+  delete(watcher: ConnectionWatcher): unknown;
 }
 
+type Watchers = Set<ConnectionWatcher>;
+
+const watchersOf = new WeakMap<EventEmitter, Watchers>();
+
 /**
- * Calls back when the server times out a silent connection or stream, without changing what the server does then.
- *
- * @returns a function that stops it.
+ * Watches the connection of a request without changing what the server does. A connection carries many responses, and one
+ * listener for each of them would look like a leak, so all watchers of a connection share one.
  */
-export function onTimeout(request: IncomingMessage, callback: () => void): () => void {
+export function watchConnection(request: IncomingMessage, watcher: ConnectionWatcher): ConnectionWatch {
   const stream = http2StreamOf(request);
-  if (stream === undefined) return onConnection(request.socket, 'timeout', callback);
-  stream.once('timeout', callback);
-  const stopSession = stream.session && onConnection(stream.session, 'timeout', callback);
-  return () => {
-    stream.off('timeout', callback);
-    stopSession?.();
-  };
+  const connection = stream === undefined ? request.socket : stream.session;
+  stream?.once('timeout', () => watcher.timedOut());
+  const watchers = watchersOn(connection, stream === undefined);
+  watchers.add(watcher);
+  return watchers;
+}
+
+function watchersOn(connection: EventEmitter | undefined, isOfOneRequest: boolean): Watchers {
+  const known = connection && watchersOf.get(connection);
+  if (known !== undefined) return known;
+  const watchers: Watchers = new Set();
+  if (connection === undefined) return watchers;
+  watchersOf.set(connection, watchers);
+  connection.on('timeout', () => {
+    for (const watcher of watchers) watcher.timedOut();
+  });
+  // A stream of HTTP/2 has an end of its own.
+  if (isOfOneRequest) {
+    connection.on('close', () => {
+      for (const watcher of watchers) watcher.closed();
+    });
+  }
+  return watchers;
 }

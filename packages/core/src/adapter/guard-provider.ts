@@ -1,8 +1,8 @@
-import { ConfigError } from '@countersign/common';
+import { type Awaitable, ConfigError } from '@countersign/common';
 import type { Guard } from '../guard.js';
 
 /** The guard, or its promise until it has been created. */
-export type GuardProvider = () => Guard | Promise<Guard>;
+export type GuardProvider = () => Awaitable<Guard>;
 
 /**
  * Accepts a guard or the promise of one. If the promise rejects, the process ends with its error: waiting requests must
@@ -16,7 +16,7 @@ export function guardProvider(given: Guard | Promise<Guard>): GuardProvider {
     return () => guard;
   }
   let guard: Guard | undefined;
-  const ready = given.then((created) => (guard = checkedGuard(created)));
+  const ready = Promise.resolve(given).then((created) => (guard = checkedGuard(created)));
   // Without a rejection handler on purpose: Node then ends the process, even if someone else handles `ready`.
   void ready.then(() => {});
   return () => guard ?? ready;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { ConfigError } from '@countersign/common';
-import type { ResourceFunction } from '../model/permission.js';
+import { andThen, type Awaitable, awaitable, ConfigError } from '@countersign/common';
+import type { Authorization, ResourceFunction } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { refusalResponse } from '../model/refusal-response.js';
 import { type Admission, admissionOf, type Progress, progressOf } from './admission.js';
@@ -59,8 +59,8 @@ export function permissionCheck<Request>(
 ): PermissionCheck<Request> {
   checkPermission(name, action, resource, options);
   const declared = resource as ResourceOf<Request>;
-  return async (node, request, respond) =>
-    await enforcePermission(node, permissionRequest(action, declared, options, node, request), respond);
+  return (node, request, respond) =>
+    enforcePermission(node, permissionRequest(action, declared, options, node, request), respond);
 }
 
 function permissionRequest<Request>(
@@ -72,10 +72,10 @@ function permissionRequest<Request>(
 ): PermissionRequest {
   return {
     action,
-    resource: async () => {
-      const made = typeof resource === 'function' ? await resource(request) : resource;
-      return wholeResource(made, progressOf(node)?.target);
-    },
+    resource: () =>
+      andThen(awaitable(typeof resource === 'function' ? resource(request) : resource), (made) =>
+        wholeResource(made, progressOf(node)?.target),
+      ),
     ...options,
   };
 }
@@ -101,7 +101,8 @@ export async function enforcePermission(
   if (refuseUnguarded(node, respond)) return false;
   const admission = admissionOf(node) as Admission;
   const progress = progressOf(node) as Progress;
-  const refused = progress.refused ?? (await askPermission(admission, permission));
+  let refused = progress.refused ?? askPermission(admission, permission);
+  if (refused instanceof Promise) refused = await refused;
   if (refused !== undefined) {
     admission.refuse(refused);
     return false;
@@ -117,12 +118,16 @@ export function refuseUnguarded(node: IncomingMessage, respond: Respond): boolea
   return true;
 }
 
-/** Resolves to the refusal; undefined if the handler may run. */
-export async function askPermission(admission: Admission, permission: PermissionRequest): Promise<Refusal | undefined> {
+/** The refusal; undefined if the handler may run. */
+export function askPermission(admission: Admission, permission: PermissionRequest): Awaitable<Refusal | undefined> {
   const { guard, caller } = admission;
   const { action, requires, agentsOnly = false } = permission;
-  if (caller === undefined) return agentsOnly ? await admission.refuseUnmarked() : undefined;
+  if (caller === undefined) return agentsOnly ? admission.refuseUnmarked() : undefined;
   const { resource } = permission;
-  const answer = await guard.authorize(caller, { action, resource, ...(requires === undefined ? {} : { requires }) });
+  const asked = requires === undefined ? { action, resource } : { action, resource, requires };
+  return guard.authorize(caller, asked).then(refusalOf);
+}
+
+function refusalOf(answer: Authorization): Refusal | undefined {
   return answer.ok ? undefined : answer.refusal;
 }

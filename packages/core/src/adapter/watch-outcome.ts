@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { AuditOutcome } from '@countersign/audit';
 import { http2StreamOf } from '../stages/body/http2-stream.js';
 import type { RefusalError } from '../model/refusal-response.js';
-import { onConnection, onTimeout } from './connection-events.js';
+import { type ConnectionWatch, type ConnectionWatcher, watchConnection } from './connection-events.js';
 
 /** Notes events of a watched response. */
 export interface OutcomeWatch {
@@ -28,61 +30,91 @@ export function watchOutcome(
   response: ServerResponse,
   onEnd: (ending: Ending) => void,
 ): OutcomeWatch {
-  let handlerThrew = false;
-  let refusedBy: number | RefusalError | undefined;
-  let ended = false;
-  let timedOut = false;
-  const stream = http2StreamOf(request);
-  // Of pipelined responses only the first has a connection, and the others get no close event: watch the request's socket.
-  const socket = stream === undefined ? request.socket : undefined;
-  const endWatches = [
-    onTimeout(request, () => {
-      timedOut = true;
-    }),
-    ...(socket === undefined ? [] : [onConnection(socket, 'close', () => end('aborted'))]),
-  ];
+  return new Noted(new ResponseWatcher(request, response, onEnd));
+}
 
-  function end(result: 'finished' | 'aborted'): void {
-    if (ended) return;
-    ended = true;
-    for (const endWatch of endWatches) endWatch();
-    const status = headersAreOut() ? response.statusCode : undefined;
-    onEnd({
-      outcome: { result: handlerThrew ? 'threw' : cut(result), ...(status !== undefined && { status }) },
+/** What an application may do with a watcher. */
+class Noted implements OutcomeWatch {
+  readonly #watcher: ResponseWatcher;
+
+  constructor(watcher: ResponseWatcher) {
+    this.#watcher = watcher;
+  }
+
+  threw(error: unknown): void {
+    this.#watcher.threw(error);
+  }
+
+  refused(by: number | RefusalError): void {
+    this.#watcher.refusedBy = by;
+  }
+}
+
+class ResponseWatcher implements ConnectionWatcher {
+  refusedBy: number | RefusalError | undefined;
+  readonly #response: ServerResponse;
+  readonly #stream: ServerHttp2Stream | undefined;
+  /** Of pipelined responses only the first has a connection, and the others get no close event: the request's is watched. */
+  readonly #socket: Socket | undefined;
+  readonly #onEnd: (ending: Ending) => void;
+  readonly #connection: ConnectionWatch;
+  #handlerThrew = false;
+  #timedOut = false;
+  #ended = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, onEnd: (ending: Ending) => void) {
+    this.#response = response;
+    this.#stream = http2StreamOf(request);
+    this.#socket = this.#stream === undefined ? request.socket : undefined;
+    this.#onEnd = onEnd;
+    this.#connection = watchConnection(request, this);
+    // An HTTP/2 response emits `finish` whenever it closes; its stream does only when everything has been sent.
+    const written = this.#stream ?? response;
+    const cut = this.#cut;
+    if (written.writableFinished) process.nextTick(() => this.#end(cut));
+    // The client may have disconnected while the request was being verified.
+    else if (written.closed || this.#socket?.destroyed === true) process.nextTick(() => this.#end(true));
+    // Node emits `finish` also for a response that the client cut off, even on a closed connection.
+    written.on('finish', () => this.#end(this.#cut || this.#socket?.destroyed === true));
+    written.on('close', () => this.#end(true));
+  }
+
+  threw(error: unknown): void {
+    this.#handlerThrew ||= !answersClient(error) && (this.refusedBy === undefined || error !== this.refusedBy);
+  }
+
+  timedOut(): void {
+    this.#timedOut = true;
+  }
+
+  closed(): void {
+    this.#end(true);
+  }
+
+  get #cut(): boolean {
+    return this.#stream?.aborted === true;
+  }
+
+  #end(aborted: boolean): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#connection.delete(this);
+    const status = this.#headersAreOut ? this.#response.statusCode : undefined;
+    const result = this.#handlerThrew ? 'threw' : !aborted ? 'finished' : this.#timedOut ? 'timed_out' : 'aborted';
+    const { refusedBy } = this;
+    this.#onEnd({
+      outcome: status === undefined ? { result } : { result, status },
       refused: typeof refusedBy === 'number' && (status ?? refusedBy) === refusedBy,
     });
   }
 
-  function cut(result: 'finished' | 'aborted'): 'finished' | 'aborted' | 'timed_out' {
-    return result === 'aborted' && timedOut ? 'timed_out' : result;
-  }
-
   /** Before that, the status code is a framework's default, or the response waits for its turn on the connection. */
-  function headersAreOut(): boolean {
-    return response.headersSent && (stream !== undefined || response.socket !== null || response.writableFinished);
+  get #headersAreOut(): boolean {
+    const response = this.#response;
+    return (
+      response.headersSent && (this.#stream !== undefined || response.socket !== null || response.writableFinished)
+    );
   }
-
-  function finish(): void {
-    // Node emits `finish` also for a response that the client cut off, even on a closed connection.
-    end(stream?.aborted === true || socket?.destroyed === true ? 'aborted' : 'finished');
-  }
-
-  // An HTTP/2 response emits `finish` whenever it closes; its stream does only when everything has been sent.
-  const written = stream ?? response;
-  if (written.writableFinished) process.nextTick(end, stream?.aborted === true ? 'aborted' : 'finished');
-  // The client may have disconnected while the request was being verified.
-  else if (written.closed || socket?.destroyed === true) process.nextTick(end, 'aborted');
-  written.once('finish', finish);
-  written.once('close', () => end('aborted'));
-
-  return {
-    threw(error) {
-      handlerThrew ||= !answersClient(error) && (refusedBy === undefined || error !== refusedBy);
-    },
-    refused(by) {
-      refusedBy = by;
-    },
-  };
 }
 
 /**

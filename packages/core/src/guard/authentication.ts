@@ -1,11 +1,10 @@
-import type { AuditEvent } from '@countersign/audit';
 import { defined, errorMessage } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { type HttpRequest, type IndexedRequest, indexed, pathOf, type RequestFacts } from '../model/request.js';
 import type { Forwarded, ForwardedReader } from '../stages/address/proxies.js';
-import type { Verifier } from '../stages/verify.js';
+import type { Verification, Verifier } from '../stages/verify.js';
 import type { Recorder } from '../record/recorder.js';
 import type { ServedRequests } from './served-requests.js';
 
@@ -39,31 +38,42 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     const forwarded = readForwarded(request);
     const facts = factsOf(request, forwarded);
     const refuseUnmarked = () => recorder.unverified(facts, undefined, refusal('signature_required'));
-    async function refuse(refused: Refusal, claimed: AuditEvent['claimed']): Promise<Authentication> {
-      void request.body.discard();
-      return { ok: false, refusal: await recorder.unverified(facts, claimed, refused) };
-    }
 
     if (!isOurs(request)) {
       request.body.release();
       return { ok: true, caller: undefined, refuseUnmarked };
     }
-    const verification = await verify(request, forwarded.host).catch((error: unknown) => {
+    let verification: Verification;
+    try {
+      verification = await verify(request, forwarded.host);
+    } catch (error) {
       onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
-      return { ok: false as const, refusal: refusal('internal_error', errorMessage(error)), claimed: undefined };
-    });
-    if (!verification.ok) return await refuse(verification.refusal, verification.claimed);
+      verification = { ok: false, refusal: refusal('internal_error', errorMessage(error)), claimed: undefined };
+    }
+    if (!verification.ok) return await refuse(request, facts, verification);
     const { session, proof, revalidate } = verification;
     if (request.clientIsGone?.() === true) {
       // A parser behind us would find a closed connection, and the handler no body, although one was signed.
       const { id: agent, keyId } = session.actor;
       const refused = refusal('body_incomplete', 'the client went away before its request was let in');
-      return await refuse(refused, keyId === undefined ? undefined : { keyId, agent });
+      return await refuse(request, facts, {
+        refusal: refused,
+        claimed: keyId === undefined ? undefined : { keyId, agent },
+      });
     }
     const caller = served.admit({ session, proof, facts, body: request.body, revalidate });
     request.body.release();
     return { ok: true, caller, refuseUnmarked };
   };
+
+  async function refuse(
+    { body }: HttpRequest,
+    facts: RequestFacts,
+    { refusal: refused, claimed }: Pick<Extract<Verification, { ok: false }>, 'refusal' | 'claimed'>,
+  ): Promise<Authentication> {
+    void body.discard();
+    return { ok: false, refusal: await recorder.unverified(facts, claimed, refused) };
+  }
 }
 
 /** The word of our own proxies on the client's address counts. */

@@ -38,17 +38,14 @@ export function createDeciders(parts: DeciderParts): Deciders {
   return {
     async authorize(caller, permission, unit) {
       const { action, requires } = permission;
-      const resolved = await resolveResource(permission, parts);
+      let resolved = resolveResource(permission, parts);
+      if (resolved instanceof Promise) resolved = await resolved;
       if ('refused' in resolved) {
         return { ok: false, refusal: await recorder.denied(caller, unit, { action }, resolved.refused) };
       }
       const { resource } = resolved;
-      const verdict = await authorize(
-        { caller, action, requires, facts: unit.facts },
-        resource,
-        unit.revalidate,
-        parts,
-      );
+      let verdict = authorize({ caller, action, requires, facts: unit.facts }, resource, unit.revalidate, parts);
+      if (verdict instanceof Promise) verdict = await verdict;
       const decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
       if (!verdict.permitted) {
         const recorded = await recorder.denied(caller, unit, decided, verdict.refused);

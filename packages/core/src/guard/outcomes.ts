@@ -22,12 +22,8 @@ export class Outcomes {
   }
 
   /** Records once how a request ended. Resolves to the outcome that was recorded; undefined if there is none. */
-  async complete(
-    caller: Caller,
-    outcome: AuditOutcome,
-    answer: CompletedAnswer = {},
-  ): Promise<AuditOutcome | undefined> {
-    return await this.#tracked(this.#complete(caller, outcome, answer));
+  complete(caller: Caller, outcome: AuditOutcome, answer: CompletedAnswer = {}): Promise<AuditOutcome | undefined> {
+    return this.#tracked(this.#complete(caller, outcome, answer));
   }
 
   /** Records how a call ended once its decisions have been recorded, and only if one of them allowed something. */
@@ -50,13 +46,11 @@ export class Outcomes {
   }
 
   /** `settled` waits for it. */
-  async #tracked<Result>(completion: Promise<Result>): Promise<Result> {
+  #tracked<Result>(completion: Promise<Result>): Promise<Result> {
     this.#completing.add(completion);
-    try {
-      return await completion;
-    } finally {
-      this.#completing.delete(completion);
-    }
+    const completed = (): void => void this.#completing.delete(completion);
+    completion.then(completed, completed);
+    return completion;
   }
 
   async #complete(
@@ -67,15 +61,19 @@ export class Outcomes {
     const request = this.#served.find(caller);
     if (request === undefined || request.completed) return undefined;
     request.completed = true;
-    await request.pendingDecisions;
+    if (request.pendingDecisions !== undefined) await request.pendingDecisions.catch(() => undefined);
     // Nobody reads on, so a streamed body comes to its end.
-    const failure = await request.body.discard();
+    let failure = request.body.discard();
+    if (failure instanceof Promise) failure = await failure;
     if ((refused || request.hasCalls) && !request.allowed && failure === undefined) return undefined;
-    const recorded: AuditOutcome = {
-      ...outcome,
-      ...(failure && { code: failure.code }),
-      ...(!request.decisionRequested && !exempt && { undecided: true }),
-    };
+    const isPlain = failure === undefined && (request.decisionRequested || exempt);
+    const recorded: AuditOutcome = isPlain
+      ? outcome
+      : {
+          ...outcome,
+          ...(failure && { code: failure.code }),
+          ...(!request.decisionRequested && !exempt && { undecided: true }),
+        };
     await this.#recorder.outcome(caller, request, recorded);
     return recorded;
   }

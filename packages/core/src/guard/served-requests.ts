@@ -23,8 +23,8 @@ export interface ServedRequest extends AdmittedRequest {
   /** Whether a call within it was decided, refused or ended: the records of its calls stand for it. */
   hasCalls: boolean;
   completed: boolean;
-  /** Settles when the decisions under way have been recorded: the outcome comes after them. */
-  pendingDecisions: Promise<unknown>;
+  /** Settles when the decisions under way have been recorded: the outcome comes after them. Undefined before the first. */
+  pendingDecisions: Promise<unknown> | undefined;
 }
 
 interface NotServed {
@@ -58,7 +58,7 @@ export class ServedRequests {
       allowed: false,
       hasCalls: false,
       completed: false,
-      pendingDecisions: nothingPending,
+      pendingDecisions: undefined,
     };
     // It is the same object with private fields.
     return Object.freeze(new ServedCaller(caller, this, served)) as unknown as Caller;
@@ -72,21 +72,19 @@ export class ServedRequests {
    * Runs a decision for a caller whose request is being served. A caller is good for one request: once its answer has
    * ended, nothing more is done in its name, also if it ends meanwhile.
    */
-  async decide<Result extends { readonly ok: boolean }>(
+  decide<Result extends { readonly ok: boolean }>(
     caller: Caller,
     decision: (request: ServedRequest) => Promise<Result>,
   ): Promise<Result | NotServed> {
     const request = this.find(caller);
-    if (request === undefined || request.completed) return notServed;
+    if (request === undefined || request.completed) return Promise.resolve(notServed);
     request.decisionRequested = true;
     const work = decision(request);
-    request.pendingDecisions = bothSettled(request.pendingDecisions, work);
-    const result = await work;
-    return result.ok && request.completed ? notServed : result;
+    const { pendingDecisions } = request;
+    request.pendingDecisions = pendingDecisions === undefined ? work : bothSettled(pendingDecisions, work);
+    return work.then((result) => (result.ok && request.completed ? notServed : result));
   }
 }
-
-const nothingPending: Promise<unknown> = Promise.resolve();
 
 /** The request of a caller, in private fields of that caller. */
 class ServedCaller extends Stamp {

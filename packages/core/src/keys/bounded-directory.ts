@@ -1,5 +1,5 @@
 import { KeyObject } from 'node:crypto';
-import { answerInTime, isThenable } from '@countersign/common';
+import { andThen, answerInTime, type Awaitable, awaitable } from '@countersign/common';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /** Most look-ups at once: a stranger can make up as many keys as it likes, and each could hold a connection. */
@@ -7,23 +7,33 @@ const maxLookUps = 1024;
 
 /**
  * The directory with a time limit on each answer, with one look-up at a time for each key and name, and with a bound on
- * all of them. It rejects beyond these limits, and for an answer of a wrong type; both count as an outage.
+ * all of them. It throws or rejects beyond these limits, and for an answer of a wrong type; both count as an outage.
  */
 export function boundedDirectory(directory: AgentDirectory, seconds: number): AgentDirectory {
   const lookUps = new LookUps(seconds);
   return {
-    async findByThumbprint(thumbprint) {
-      const lookup = await lookUps.answer(`key ${thumbprint}`, () => directory.findByThumbprint(thumbprint));
-      if (isKeyLookup(lookup)) return lookup;
-      throw new Error('the directory gave an answer that is no key lookup');
-    },
-    async statusOf(id) {
-      const status = await lookUps.answer(`id ${id}`, () => directory.statusOf(id));
-      if (isStatus(status)) return status;
-      throw new Error('the directory gave an answer that is no status');
-    },
+    findByThumbprint: (thumbprint) =>
+      andThen(
+        lookUps.answer(`key ${thumbprint}`, () => directory.findByThumbprint(thumbprint)),
+        checkedLookup,
+      ),
+    statusOf: (id) =>
+      andThen(
+        lookUps.answer(`id ${id}`, () => directory.statusOf(id)),
+        checkedStatus,
+      ),
     close: () => directory.close?.(),
   };
+}
+
+function checkedLookup(lookup: unknown): KeyLookup {
+  if (isKeyLookup(lookup)) return lookup;
+  throw new Error('the directory gave an answer that is no key lookup');
+}
+
+function checkedStatus(status: unknown): AgentStatus {
+  if (isStatus(status)) return status;
+  throw new Error('the directory gave an answer that is no status');
 }
 
 const statuses: readonly unknown[] = ['active', 'suspended', 'unknown', 'unavailable'] satisfies AgentStatus[];
@@ -66,20 +76,20 @@ class LookUps {
     this.#seconds = seconds;
   }
 
-  async answer(question: string, ask: () => unknown): Promise<unknown> {
+  answer(question: string, ask: () => unknown): Awaitable<unknown> {
     const lookUp = this.#underWay.get(question);
-    if (lookUp === undefined) return await this.#begin(question, ask);
+    if (lookUp === undefined) return this.#begin(question, ask);
     lookUp.next ??= lookUp.ended.then(() => this.#begin(question, ask));
     const { next } = lookUp;
-    return await answerInTime(this.#seconds, () => next);
+    return answerInTime(this.#seconds, () => next);
   }
 
-  #begin(question: string, ask: () => unknown): unknown {
+  #begin(question: string, ask: () => unknown): Awaitable<unknown> {
     if (this.#underWay.size >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
-    const asked = ask();
+    const asked = awaitable(ask());
     // An answer from memory is there.
-    if (!isThenable(asked)) return asked;
-    const answer = answerInTime(this.#seconds, () => asked);
+    if (!(asked instanceof Promise)) return asked;
+    const answer = Promise.resolve(answerInTime(this.#seconds, () => asked));
     const lookUp: LookUp = { ended: answer.catch(() => undefined).then(() => this.#end(question, lookUp)) };
     this.#underWay.set(question, lookUp);
     return answer;

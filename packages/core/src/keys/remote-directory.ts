@@ -1,4 +1,4 @@
-import { checkOptionNames, ConfigError, readClock, readListener } from '@countersign/common';
+import { andThen, checkOptionNames, ConfigError, readClock, readListener } from '@countersign/common';
 import type { AgentJwkSet, SkippedKey } from './agent-jwk-set.js';
 import { CachedRemote, type CachedRemoteOptions } from '../remote/cached-remote.js';
 import type { AgentDirectory } from './directory.js';
@@ -81,19 +81,20 @@ export function remoteDirectory<Json>(parts: RemoteDirectoryParts<Json>): AgentD
   const now = (): number => clock() / 1000;
 
   return {
-    async findByThumbprint(thumbprint) {
-      const held = await remote.current(now());
-      if (held.kind === 'unavailable') return held;
-      const found = held.value.agents.find(thumbprint);
-      // What is no thumbprint is in no set, however new.
-      if (found.kind === 'found' || !isThumbprint(thumbprint)) return found;
-      const refreshed = await remote.afterMiss(now());
-      return refreshed.kind === 'unavailable' ? refreshed : refreshed.value.agents.find(thumbprint);
-    },
-    async statusOf(id) {
-      const held = await remote.current(now());
-      return held.kind === 'unavailable' ? 'unavailable' : held.value.agents.statusOf(id);
-    },
+    findByThumbprint: (thumbprint) =>
+      andThen(remote.current(now()), (held) => {
+        if (held.kind === 'unavailable') return held;
+        const found = held.value.agents.find(thumbprint);
+        // What is no thumbprint is in no set, however new.
+        if (found.kind === 'found' || !isThumbprint(thumbprint)) return found;
+        return remote
+          .afterMiss(now())
+          .then((fresh) => (fresh.kind === 'unavailable' ? fresh : fresh.value.agents.find(thumbprint)));
+      }),
+    statusOf: (id) =>
+      andThen(remote.current(now()), (held) =>
+        held.kind === 'unavailable' ? 'unavailable' : held.value.agents.statusOf(id),
+      ),
   };
 }
 

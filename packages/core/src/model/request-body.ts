@@ -1,3 +1,4 @@
+import type { Awaitable } from '@countersign/common';
 import type { DigestAlgorithm } from '@countersign/signature';
 
 /** The digests of one body, by algorithm. */
@@ -9,19 +10,19 @@ export type Digests = ReadonlyMap<DigestAlgorithm, Uint8Array>;
  */
 export interface RequestBody {
   /**
-   * Makes the body ready for release. Call it once, after the signature over the header section has verified. Resolves to
+   * Makes the body ready for release. Call it once, after the signature over the header section has verified. Answers
    * why the body is refused; undefined if it may be released. A held body has then come whole, and every expected digest
    * has matched over the bytes on the wire (before inflating).
    */
-  accept(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined>;
+  accept(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined>;
   /** Hands the body to the next reader of the request, after `accept`. Without it, the body passes through unverified. */
   release(): void;
   /**
    * Drops what is kept, and drains a bounded rest so that the connection stays usable or is closed. Right at any time:
-   * instead of `release`, and after the answer, when nobody reads on. Resolves to what was wrong with a body that was
+   * instead of `release`, and after the answer, when nobody reads on. Answers what was wrong with a body that was
    * released before its end had come.
    */
-  discard(): Promise<BodyFailure | undefined>;
+  discard(): Awaitable<BodyFailure | undefined>;
 }
 
 export interface BodyLimits {

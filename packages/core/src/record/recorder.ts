@@ -103,20 +103,24 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   /** What keeps an event from being made counts as one that cannot be written. */
-  async function write(event: () => AuditEvent): Promise<Refusal | undefined> {
+  function write(event: () => AuditEvent): Promise<Refusal | undefined> {
     try {
-      await audit.write(event());
-      reportRecovery(unwritten.recordSuccess(), unrecorded.recordSuccess());
-      return undefined;
+      return Promise.resolve(audit.write(event())).then(recordSuccess, recordFailure);
     } catch (error) {
-      const trouble = unwritten.of(error instanceof AuditError ? error.code : 'other');
-      if (trouble.recordFailure()) {
-        onTrouble(
-          `countersign: an audit record could not be written (${trouble.times} so far): ${errorMessage(error)}`,
-        );
-      }
-      return refusal('audit_unavailable', errorMessage(error));
+      return Promise.resolve(recordFailure(error));
     }
+  }
+
+  function recordSuccess(): undefined {
+    reportRecovery(unwritten.recordSuccess(), unrecorded.recordSuccess());
+  }
+
+  function recordFailure(error: unknown): Refusal {
+    const trouble = unwritten.of(error instanceof AuditError ? error.code : 'other');
+    if (trouble.recordFailure()) {
+      onTrouble(`countersign: an audit record could not be written (${trouble.times} so far): ${errorMessage(error)}`);
+    }
+    return refusal('audit_unavailable', errorMessage(error));
   }
 
   /** Reports a fault of ours to the operator, since the client gets only a code. */
@@ -157,10 +161,11 @@ export function createRecorder(parts: RecorderParts): Recorder {
       const head = { phase: 'decision', ...reason(refused) } as const;
       return (await write(() => eventOf(caller, head, decisionTail(decided, context)))) ?? refused;
     },
-    async allowed(caller, context, decided) {
+    allowed(caller, context, decided) {
       const head = { phase: 'decision', decision: 'allow' } as const;
-      const unwritten = await write(() => eventOf(caller, head, decisionTail(decided, context)));
-      return unlessExcused(decided.action ?? '', unwritten);
+      const written = write(() => eventOf(caller, head, decisionTail(decided, context)));
+      if (dangerouslyActWithoutRecord.length === 0) return written;
+      return written.then((refused) => unlessExcused(decided.action ?? '', refused));
     },
     async filtered(caller, context, { action, filtered, policies, policySet, ...verdict }) {
       if (verdict.detail !== undefined) reportFault(refusal('policy_error', verdict.detail), context);

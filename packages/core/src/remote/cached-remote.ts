@@ -1,4 +1,4 @@
-import { Attempts, elapsedSince, type Reading } from '@countersign/common';
+import { Attempts, type Awaitable, elapsedSince, type Reading } from '@countersign/common';
 
 /** What is held now. The generation changes whenever the value does. */
 export type Held<T> =
@@ -8,9 +8,9 @@ export type Held<T> =
 /** Something that others can change, as we last saw it. */
 export interface Source<T> {
   /** What is held, after a refresh if it is due. */
-  current(nowSeconds: number): Held<T> | Promise<Held<T>>;
+  current(nowSeconds: number): Awaitable<Held<T>>;
   /** The same after something was not found in it, which may mean that it is new there; unavailable if nobody can tell. */
-  afterMiss(nowSeconds: number): Held<T> | Promise<Held<T>>;
+  afterMiss(nowSeconds: number): Awaitable<Held<T>>;
 }
 
 /** What came over the network: a JSON value, as it was read. */
@@ -42,11 +42,13 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
     this.#options = options;
   }
 
-  async current(now: number): Promise<Held<T>> {
+  current(now: number): Awaitable<Held<T>> {
     const age = this.#held === undefined ? Infinity : elapsedSince(this.#held.since, now);
-    const { maxAgeSeconds, maxStaleSeconds } = this.#options;
-    if (age <= maxAgeSeconds / 2) return this.#snapshot(now);
+    return age <= this.#options.maxAgeSeconds / 2 ? this.#snapshot(now) : this.#refreshed(age, now);
+  }
 
+  async #refreshed(age: number, now: number): Promise<Held<T>> {
+    const { maxAgeSeconds, maxStaleSeconds } = this.#options;
     // A server that was down a moment ago is asked in the background, so that it does not slow every request.
     const isDown = this.#attempts.isDown(now);
     const refreshed = this.#attempts.run('due', now, this.#refresh);

@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '@countersign/common';
 import type { AuditEvent } from '@countersign/audit';
 import type { Proof, Session } from '../model/caller.js';
 import { fieldsTooLarge } from '../model/fields.js';
@@ -39,6 +40,8 @@ export type Verifier = (request: IndexedRequest, forwardedHost?: string) => Prom
  * Verifies one request, in this order: address, proof (read), token, possession (the proof verified), replay, body,
  * chain, revocation. Cheap stages come before expensive ones, and stages that keep state come after the signature. The
  * token comes before the proof is verified, because an issuer may vouch for the key. Never rejects because of a request.
+ *
+ * Stages whose answer is here are not awaited: most requests wait for nothing but the verification of their proof.
  */
 export function createVerifier(parts: VerifierParts): Verifier {
   const verifyChain = createChainVerifier(parts);
@@ -54,19 +57,20 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (badBody !== undefined) return refuse(badBody);
     const verified = await bearerChain(token.token, parts);
     if ('code' in verified) return refuse(verified);
-    return await revalidated(verified, { kind: 'bearer' }, token.token, now);
+    return revalidated(verified, { kind: 'bearer' }, token.token, now);
   }
 
-  async function revalidated(
+  function revalidated(
     { session, signers }: VerifiedChain,
     proof: Proof,
     token: VerifiedToken | undefined,
     now: number,
     claimed?: AuditEvent['claimed'],
-  ): Promise<Verification> {
+  ): Awaitable<Verification> {
     const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt: now });
-    const revoked = await revalidate();
-    return revoked === undefined ? { ok: true, session, proof, revalidate } : refuse(revoked, claimed);
+    return andThen(revalidate(), (revoked) =>
+      revoked === undefined ? { ok: true, session, proof, revalidate } : refuse(revoked, claimed),
+    );
   }
 
   return async function verify(request, forwardedHost) {
@@ -84,7 +88,8 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const proof = readProof({ request, address, authorization, now }, parts);
     if (!proof.ok) return proof;
 
-    const token = await verifyToken(parts.tokens, authorization, now);
+    let token = verifyToken(parts.tokens, authorization, now);
+    if (token instanceof Promise) token = await token;
 
     const proved = await proof.verify(token);
     if (!proved.ok) return proved;
@@ -95,16 +100,19 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const links = readDelegationField(fields, parts.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
 
-    const replayed = await reserveNonce(use, parts);
+    let replayed = reserveNonce(use, parts);
+    if (replayed instanceof Promise) replayed = await replayed;
     if (replayed !== undefined) return refuse(replayed, claimed);
 
-    const badBody = await verifyBody(request, coversField, parts.bodyLimits);
+    let badBody = verifyBody(request, coversField, parts.bodyLimits);
+    if (badBody instanceof Promise) badBody = await badBody;
     if (badBody !== undefined) return refuse(badBody, claimed);
 
-    const verified = await verifyChain({ holder, token: token?.token, links, now });
+    let verified = verifyChain({ holder, token: token?.token, links, now });
+    if (verified instanceof Promise) verified = await verified;
     if ('code' in verified) return refuse(verified, claimed);
 
-    return await revalidated(verified, proofShown, token?.token, now, claimed);
+    return revalidated(verified, proofShown, token?.token, now, claimed);
   };
 }
 
@@ -114,12 +122,12 @@ function malformedBesideSignature(authorization: AuthorizationReading, fields: F
   return authorization.kind === 'malformed' && isSigned ? refusal('token_malformed', authorization.detail) : undefined;
 }
 
-async function verifyToken(
+function verifyToken(
   tokens: TokenVerifier,
   authorization: AuthorizationReading,
   now: number,
-): Promise<TokenResult | undefined> {
-  return 'token' in authorization ? await tokens.verify(authorization.token, now) : undefined;
+): Awaitable<TokenResult | undefined> {
+  return 'token' in authorization ? tokens.verify(authorization.token, now) : undefined;
 }
 
 function refuse(refused: Refusal, claimed?: AuditEvent['claimed']): Verification {

@@ -57,7 +57,7 @@ async function pass(milliseconds: number, disk: HangingDisk): Promise<void> {
 
 describe('a disk that hangs [F4]', () => {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   });
   afterEach(() => {
     vi.useRealTimers();

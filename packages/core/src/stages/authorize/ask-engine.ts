@@ -1,5 +1,13 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { answerInTime, containRejection, errorMessage, mapConcurrent } from '@countersign/common';
+import {
+  andThen,
+  answerInTime,
+  answerOr,
+  type Awaitable,
+  containRejection,
+  errorMessage,
+  mapConcurrent,
+} from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
@@ -13,20 +21,23 @@ export interface EngineParts {
  * Asks an engine about each resource. An engine that fails, in whatever way, has not allowed anything. `question` gets
  * what the engine knows of scopes; what it throws counts as the engine's fault. Never rejects.
  */
-export async function askEngine(
+export function askEngine(
   { policy, lookupTimeoutSeconds }: EngineParts,
   question: (vocabulary: readonly string[]) => Question,
   resources: readonly Resource[],
-): Promise<readonly (PolicyDecision | Refusal)[]> {
-  try {
-    const decisions: unknown = await decideAll(policy, question(vocabularyOf(policy)), resources, lookupTimeoutSeconds);
+): Awaitable<readonly (PolicyDecision | Refusal)[]> {
+  const read = (decisions: unknown): readonly (PolicyDecision | Refusal)[] => {
     if (Array.isArray(decisions) && decisions.length === resources.length)
       return Array.from(decisions, decisionOrFault);
     return resources.map(() => refusal('policy_error', 'the engine gave no decision for each resource'));
-  } catch (error) {
-    const outage = refusal('policy_unavailable', errorMessage(error));
-    return resources.map(() => outage);
-  }
+  };
+  return answerOr(
+    () => andThen(decideAll(policy, question(vocabularyOf(policy)), resources, lookupTimeoutSeconds), read),
+    (error) => {
+      const outage = refusal('policy_unavailable', errorMessage(error));
+      return resources.map(() => outage);
+    },
+  );
 }
 
 /** Read anew each time: it may change with the policies. */
@@ -36,19 +47,23 @@ export function vocabularyOf({ scopeVocabulary }: PolicyEngine): readonly string
   throw new TypeError("'scopeVocabulary' is no list of scopes");
 }
 
-async function decideAll(
+function decideAll(
   policy: PolicyEngine,
   question: Question,
   resources: readonly Resource[],
   seconds: number,
-): Promise<readonly PolicyDecision[]> {
+): Awaitable<readonly PolicyDecision[]> {
   const [only] = resources;
   if (only !== undefined && resources.length === 1) {
     // Without a timer, if the engine decides in process.
     const { principal, action, context } = question;
-    return [await answerInTime(seconds, () => policy.decide({ principal, action, resource: only, context }))];
+    const query = { principal, action, resource: only, context };
+    return andThen(
+      answerInTime(seconds, () => policy.decide(query)),
+      (decision) => [decision],
+    );
   }
-  return await answerInTime(seconds, async () =>
+  return answerInTime(seconds, async () =>
     policy.decideMany === undefined
       ? await mapConcurrent(resources, (resource) => policy.decide({ ...question, resource }))
       : await policy.decideMany(question, resources),

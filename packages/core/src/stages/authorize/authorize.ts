@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '@countersign/common';
 import { type ScopeMatch, scopeCovers } from '@countersign/delegation';
 import type { Resource } from '@countersign/policy';
 import type { Caller } from '../../model/caller.js';
@@ -13,31 +14,37 @@ export interface DecisionParts {
 }
 
 /** Decides one action on one resource: scope, then policy. Never rejects. */
-export async function authorize(
+export function authorize(
   asked: Asked,
   resource: Resource,
   revalidate: Revalidate,
   { evaluate, scopeMatch }: DecisionParts,
-): Promise<Verdict> {
-  const barred = await barredFromAsking(asked, revalidate, scopeMatch);
-  if (barred !== undefined) return { permitted: false, refused: barred };
-  const [verdict = undecided] = await evaluate(asked, [resource]);
-  if (!verdict.permitted) return verdict;
-  // Policy may have waited for others: what was revoked or has expired meanwhile must not act on.
-  const lapsed = await revalidate();
-  return lapsed === undefined ? verdict : { permitted: false, refused: lapsed };
+): Awaitable<Verdict> {
+  return andThen(barredFromAsking(asked, revalidate, scopeMatch), (barred) => {
+    if (barred !== undefined) return { permitted: false, refused: barred };
+    return andThen(evaluate(asked, [resource]), ([verdict = undecided]) => {
+      if (!verdict.permitted) return verdict;
+      // Policy may have waited for others: what was revoked or has expired meanwhile must not act on.
+      return andThen(revalidate(), (lapsed) =>
+        lapsed === undefined ? verdict : { permitted: false, refused: lapsed },
+      );
+    });
+  });
 }
 
 const undecided: Verdict = { permitted: false, refused: refusal('policy_error', 'nothing was decided') };
 
 /** Why policy is not even asked: something was revoked since the request was let in, or the scope does not suffice. */
-export async function barredFromAsking(
-  { caller, requires }: Asked,
+export function barredFromAsking(
+  asked: Asked,
   revalidate: Revalidate,
   scopeMatch: ScopeMatch,
-): Promise<Refusal | undefined> {
-  const lapsed = await revalidate();
-  if (lapsed !== undefined || requires === undefined) return lapsed;
+): Awaitable<Refusal | undefined> {
+  return andThen(revalidate(), (lapsed) => lapsed ?? missingScope(asked, scopeMatch));
+}
+
+function missingScope({ caller, requires }: Asked, scopeMatch: ScopeMatch): Refusal | undefined {
+  if (requires === undefined) return undefined;
   const missing = missingScopes(caller, requires, scopeMatch);
   // The challenge names all of them, so that one new token is enough.
   return missing.length === 0

@@ -1,6 +1,6 @@
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { RequestFacts } from '../../model/request.js';
-import { kindOf, errorMessage, withTimeout } from '@countersign/common';
+import { type Awaitable, kindOf, errorMessage, withTimeout } from '@countersign/common';
 import { IncompleteResource, isResource, type Resource } from '@countersign/policy';
 
 /**
@@ -26,7 +26,7 @@ export type Resolved = { readonly resource: Resource } | { readonly refused: Ref
 export function createEntityResolver({
   entities,
   lookupTimeoutSeconds,
-}: EntityResolverParts): (facts: RequestFacts, resource: Resource) => Promise<Resolved> {
+}: EntityResolverParts): (facts: RequestFacts, resource: Resource) => Awaitable<Resolved> {
   // By the facts and not by the caller: each call of a long request, and of a local caller, looks anew.
   const known = new WeakMap<RequestFacts, Map<string, Promise<Resolved>>>();
 
@@ -46,7 +46,7 @@ export function createEntityResolver({
     }
   }
 
-  return async (facts, resource) => {
+  return (facts, resource) => {
     if (entities === undefined || resource.attributes !== undefined || resource.parents !== undefined) {
       return { resource };
     }
@@ -55,7 +55,7 @@ export function createEntityResolver({
     const key = JSON.stringify([resource.type, resource.id]);
     const looking = found.get(key) ?? lookUp(entities, resource);
     found.set(key, looking);
-    return await looking;
+    return looking;
   };
 }
 

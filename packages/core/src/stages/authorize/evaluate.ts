@@ -1,7 +1,7 @@
 import { matchingDetails } from './matching-details.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine } from './ask-engine.js';
-import { mapConcurrent } from '@countersign/common';
+import { andThen, type Awaitable, mapConcurrent } from '@countersign/common';
 import type { MatchingDetails, Resource } from '@countersign/policy';
 import { createEntityResolver, type EntityResolverParts } from './entity-provider.js';
 import { type Verdict, verdictOf } from './verdict.js';
@@ -17,7 +17,7 @@ export interface EvaluatorParts extends SubjectCheckParts, EntityResolverParts {
  * Evaluates one action on each resource, in their order: by the details of the delegation, then by policy. Never
  * rejects.
  */
-export type Evaluator = (asked: Asked, resources: readonly Resource[]) => Promise<readonly Verdict[]>;
+export type Evaluator = (asked: Asked, resources: readonly Resource[]) => Awaitable<readonly Verdict[]>;
 
 /** A resource that policy can be asked about, or why it cannot. */
 type Prepared =
@@ -36,20 +36,33 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
   const checkSubject = createSubjectCheck(parts);
   const resolve = createEntityResolver(parts);
 
-  async function evaluateGroup(asked: Asked, { details, resources }: Group): Promise<readonly Verdict[]> {
+  function evaluateGroup(
+    asked: Asked,
+    { details, resources }: Pick<Group, 'details' | 'resources'>,
+  ): Awaitable<readonly Verdict[]> {
     const question = (vocabulary: readonly string[]) => actorQuestion(asked, { details, vocabulary, scopeMatch });
-    const verdicts = (await askEngine(parts, question, resources)).map(verdictOf);
-    return await checkSubject(asked, { details, resources, verdicts });
+    return andThen(askEngine(parts, question, resources), (answers) =>
+      checkSubject(asked, { details, resources, verdicts: answers.map(verdictOf) }),
+    );
   }
 
-  async function prepare({ caller, action, facts }: Asked, resource: Resource): Promise<Prepared> {
+  function prepare({ caller, action, facts }: Asked, resource: Resource): Awaitable<Prepared> {
     const details = matchingDetails(caller.authorizationDetails, { action, resource }, audiences);
     if (details !== undefined && 'code' in details) return { refused: details };
-    const resolved = await resolve(facts, resource);
-    return 'refused' in resolved ? resolved : { details, resource: resolved.resource };
+    return andThen(resolve(facts, resource), (resolved) =>
+      'refused' in resolved ? resolved : { details, resource: resolved.resource },
+    );
   }
 
-  return async (asked, resources) => {
+  function evaluateOne(asked: Asked, resource: Resource): Awaitable<readonly Verdict[]> {
+    return andThen(prepare(asked, resource), (one) =>
+      'refused' in one
+        ? [{ permitted: false, refused: one.refused }]
+        : evaluateGroup(asked, { details: one.details, resources: [one.resource] }),
+    );
+  }
+
+  async function evaluateList(asked: Asked, resources: readonly Resource[]): Promise<readonly Verdict[]> {
     const verdicts: Verdict[] = [];
     const groups = new Map<string, Group>();
     const prepared = await mapConcurrent(resources, (resource) => prepare(asked, resource));
@@ -67,6 +80,11 @@ export function createEvaluator(parts: EvaluatorParts): Evaluator {
       for (const [index, place] of group.places.entries()) verdicts[place] = decided[index] ?? undecided;
     }
     return verdicts;
+  }
+
+  return (asked, resources) => {
+    const [only] = resources;
+    return only !== undefined && resources.length === 1 ? evaluateOne(asked, only) : evaluateList(asked, resources);
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Awaitable } from '@countersign/common';
 import type { ScopeMatch } from '@countersign/delegation';
 import type { Caller } from '../../model/caller.js';
 import type { AgentDirectory } from '../../keys/directory.js';
@@ -29,11 +30,19 @@ export interface ActorVerdicts {
  */
 export function createSubjectCheck(parts: SubjectCheckParts) {
   const { agents, scopeMatch, clock, subjectMustAlsoBePermitted } = parts;
-  return async (asked: Asked, { details, resources, verdicts }: ActorVerdicts): Promise<readonly Verdict[]> => {
+  return (asked: Asked, actors: ActorVerdicts): Awaitable<readonly Verdict[]> => {
     const { caller } = asked;
     // Without its roles and its owner, a forbid for one of them would be missed.
     const isReduced = caller.proof.kind === 'web-bot-auth';
-    if (!isReduced && (!subjectMustAlsoBePermitted || actsForItself(caller))) return verdicts;
+    const isAsked = isReduced || (subjectMustAlsoBePermitted && !actsForItself(caller));
+    return isAsked ? askForSubject(asked, actors) : actors.verdicts;
+  };
+
+  async function askForSubject(
+    asked: Asked,
+    { details, resources, verdicts }: ActorVerdicts,
+  ): Promise<readonly Verdict[]> {
+    const { caller } = asked;
     const permitted = resources.filter((_resource, place) => verdicts[place]?.permitted === true);
     if (permitted.length === 0) return verdicts;
     const principal = await subjectPrincipal(caller, agents, clock() / 1000);
@@ -49,7 +58,7 @@ export function createSubjectCheck(parts: SubjectCheckParts) {
       const answer = verdict.permitted ? answers.next().value : undefined;
       return verdict.permitted && answer !== undefined ? both(verdict.policy, answer, caller) : verdict;
     });
-  };
+  }
 }
 
 /** Who the subject is to policy. Of a user no more than the id is known here, and of an agent what the directory says. */

@@ -11,7 +11,7 @@ import { Digester, digestFailure } from './digester.js';
  */
 export function bufferedBody(bytes: Uint8Array): RequestBody {
   return {
-    async accept({ maxBytes }, expected) {
+    accept({ maxBytes }, expected) {
       if (bytes.length > maxBytes) {
         return bodyFailure('body_too_large', `${bytes.length} bytes, at most ${maxBytes} are allowed`);
       }
@@ -20,6 +20,6 @@ export function bufferedBody(bytes: Uint8Array): RequestBody {
       return digestFailure(expected, digester.finish());
     },
     release: () => {},
-    discard: () => Promise.resolve(undefined),
+    discard: () => undefined,
   };
 }

@@ -7,7 +7,7 @@ import type { BodyTaker, Tap } from './tap.js';
 /** Keeps a body back while it is digested, all of it. */
 export class Holding implements BodyTaker {
   /** What is released has verified. */
-  readonly verdict: Promise<undefined> = Promise.resolve(undefined);
+  readonly verdict: undefined;
   readonly #tap: Tap;
   readonly #result: Promise<BodyFailure | undefined>;
   readonly #limits: BodyLimits;

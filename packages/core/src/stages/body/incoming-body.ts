@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { andThen, type Awaitable } from '@countersign/common';
 import { type BodyFailure, type BodyLimits, type Digests, type RequestBody } from '../../model/request-body.js';
 import { Digester, digestFailure } from './digester.js';
 import { Draining } from './draining.js';
@@ -14,8 +15,8 @@ type MakeTaker = (tap: Tap, limits: BodyLimits, expected: Digests) => BodyTaker;
 
 /** The body of a request of node:http, or of http2's compatibility API. */
 export interface IncomingBody extends RequestBody {
-  /** After `accept`: resolves as `discard` does, when the body has ended. */
-  readonly verdict: Promise<BodyFailure | undefined>;
+  /** After `accept`: answers as `discard` does, when the body has ended. */
+  readonly verdict: Awaitable<BodyFailure | undefined>;
 }
 
 /**
@@ -58,16 +59,18 @@ class TakenBody implements IncomingBody {
     });
   }
 
-  get verdict(): Promise<BodyFailure | undefined> {
-    return this.#taker?.verdict ?? Promise.resolve(undefined);
+  get verdict(): Awaitable<BodyFailure | undefined> {
+    return this.#taker?.verdict;
   }
 
-  async accept(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined> {
+  accept(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined> {
     if (this.#phase !== 'early') throw new Error(`accept() on a body that is ${this.#phase}`);
     this.#phase = 'taken';
-    const failure = obstacle(this.#tap, limits.maxBytes) ?? (await this.#take(limits, expected));
-    if (failure !== undefined && this.#phase === 'taken') this.#phase = 'failed';
-    return failure;
+    const accepted = obstacle(this.#tap, limits.maxBytes) ?? this.#take(limits, expected);
+    return andThen(accepted, (failure) => {
+      if (failure !== undefined && this.#phase === 'taken') this.#phase = 'failed';
+      return failure;
+    });
   }
 
   release(): void {
@@ -79,7 +82,7 @@ class TakenBody implements IncomingBody {
     this.#phase = 'released';
   }
 
-  discard(): Promise<BodyFailure | undefined> {
+  discard(): Awaitable<BodyFailure | undefined> {
     if (this.#phase !== 'discarded') {
       const released = this.#phase === 'released';
       this.#phase = 'discarded';
@@ -90,20 +93,20 @@ class TakenBody implements IncomingBody {
     return this.verdict;
   }
 
-  async #take(limits: BodyLimits, expected: Digests): Promise<BodyFailure | undefined> {
+  #take(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined> {
     if (this.#tap.cameWhole) return digestFailure(expected, digestInPlace(this.#tap.request, expected));
     // If an asynchronous middleware ran before us, the first bytes are in the stream's own buffer.
     const first = takeBuffered(this.#tap.request);
     const isSmall = first.length === 0 && this.#early.length <= limits.memoryBytes;
     if (this.#makeTaker === undefined && this.#tap.ended && isSmall) {
       this.#taker = new WholeBody(this.#tap, this.#early, limits, expected);
-      return await this.#taker.begin();
+      return this.#taker.begin();
     }
     const taker = this.#makeTaker?.(this.#tap, limits, expected) ?? new Holding(this.#tap, limits, expected);
     this.#taker = taker;
     for (const chunk of [...first, ...this.#early.take()]) taker.chunk(chunk);
     this.#tap.divert(taker);
-    return await taker.begin();
+    return taker.begin();
   }
 
   #dropRest(): void {

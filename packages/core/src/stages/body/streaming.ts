@@ -48,8 +48,8 @@ export class Streaming implements BodyTaker {
   }
 
   /** What is known to be wrong before anything flows. */
-  begin(): Promise<BodyFailure | undefined> {
-    return Promise.resolve(this.#failure);
+  begin(): BodyFailure | undefined {
+    return this.#failure;
   }
 
   chunk(bytes: Buffer): boolean {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Awaitable } from '@countersign/common';
 import type { BodyFailure } from '../../model/request-body.js';
 import { cutOff, http2StreamOf, isClosedStream } from './http2-stream.js';
 
@@ -14,10 +15,10 @@ export interface ChunkSink {
 
 /** A body whose signature has verified. */
 export interface AcceptedBody {
-  /** Resolves to undefined once the body may be released, or to the failure. The tap delivers to a taker by then. */
-  begin(): Promise<BodyFailure | undefined>;
-  /** Resolves when the body has ended, or will not end any more: to the failure of a body that was streamed. */
-  readonly verdict: Promise<BodyFailure | undefined>;
+  /** Undefined once the body may be released, or the failure. The tap delivers to a taker by then. */
+  begin(): Awaitable<BodyFailure | undefined>;
+  /** The failure of a body that was streamed, when it has ended or will not end any more. */
+  readonly verdict: Awaitable<BodyFailure | undefined>;
   release(): void;
   discard(): void;
 }

@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '@countersign/common';
 import { type DigestAlgorithm, type FieldSection, parseContentDigest } from '@countersign/signature';
 import { seesBody } from '../address/one-view.js';
 import type { IndexedRequest } from '../../model/request.js';
@@ -9,11 +10,11 @@ import type { Covers } from '../possession/possession.js';
  * Accepts the body only if every supported digest of a *covered* Content-Digest (RFC 9530) verifies over the bytes on the
  * wire. Without `covers` no body is bound to its sender (RFC 9449 §11.7); a digest that it states anyway must match.
  */
-export async function verifyBody(
+export function verifyBody(
   request: IndexedRequest,
   covers: Covers | undefined,
   limits: BodyLimits,
-): Promise<Refusal | undefined> {
+): Awaitable<Refusal | undefined> {
   const { fields, body } = request;
   if (covers !== undefined && uncovered(fields, covers, 'content-encoding')) return notCovered('content-encoding');
   const unbound = unboundBody(request, covers);
@@ -21,9 +22,11 @@ export async function verifyBody(
   if (unbound !== undefined && announcesBytes(fields)) return unbound;
   const expected = expectedDigests(fields);
   if (!(expected instanceof Map)) return expected;
-  const failure = await body.accept(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, expected);
-  if (failure === undefined) return undefined;
-  return unbound !== undefined && failure.code === 'body_too_large' ? unbound : refusal(failure.code, failure.detail);
+  const accepting = body.accept(unbound === undefined ? limits : { ...limits, maxBytes: 0 }, expected);
+  return andThen(accepting, (failure) => {
+    if (failure === undefined) return undefined;
+    return unbound !== undefined && failure.code === 'body_too_large' ? unbound : refusal(failure.code, failure.detail);
+  });
 }
 
 /**

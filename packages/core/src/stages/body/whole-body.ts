@@ -7,7 +7,7 @@ import type { AcceptedBody, Tap } from './tap.js';
 /** A small body that came whole while its signature was verified: no timer, and nothing to wait for. */
 export class WholeBody implements AcceptedBody {
   /** What is released has verified. */
-  readonly verdict: Promise<undefined> = Promise.resolve(undefined);
+  readonly verdict: undefined;
   readonly #tap: Tap;
   readonly #pages: Pages;
   readonly #limits: BodyLimits;
@@ -20,7 +20,7 @@ export class WholeBody implements AcceptedBody {
     this.#expected = expected;
   }
 
-  async begin(): Promise<BodyFailure | undefined> {
+  begin(): BodyFailure | undefined {
     const failure = this.#check();
     if (failure !== undefined) this.#pages.clear();
     return failure;

@@ -3,7 +3,7 @@ import { checkAudience, checkTimes, type LinkClaims, parentHash, readLink } from
 import type { AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder, type KeyHolder } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { bytesHeld, LruCache, maxBytesRemembered, quoteForLog } from '@countersign/common';
+import { type Awaitable, bytesHeld, LruCache, maxBytesRemembered, quoteForLog } from '@countersign/common';
 import { gateLink, linkVerifies, type UntrustedLink } from './link-gate.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
@@ -36,7 +36,7 @@ export interface LinkContext {
 
 export interface LinkVerifier {
   /** Verifies links one by one, in order: the first one that does not count refuses all. Never rejects. */
-  verify(links: readonly string[], context: LinkContext): Promise<readonly SignedLink[] | Refusal>;
+  verify(links: readonly string[], context: LinkContext): Awaitable<readonly SignedLink[] | Refusal>;
 }
 
 /** A link whose signature has verified under a key: it always will. What the key is worth is asked each time. */
@@ -63,7 +63,8 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     const gated = known === undefined ? gateLink(text) : undefined;
     if (gated?.ok === false) return refusal('delegation_malformed', gated.problem);
     const keyId = known?.keyId ?? gated?.value.keyId ?? '';
-    const delegator = await holderOf(keyId, context);
+    const finding = holderOf(keyId, context);
+    const delegator = finding instanceof Promise ? await finding : finding;
     if ('code' in delegator) return delegatorRefusal(delegator);
 
     const { publicKey } = delegator;
@@ -76,7 +77,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     return { claims: inNamespace(claims, delegator, context), hash, delegator };
   }
 
-  function holderOf(keyId: string, { token, now }: LinkContext): Promise<KeyHolder | Refusal> {
+  function holderOf(keyId: string, { token, now }: LinkContext): Awaitable<KeyHolder | Refusal> {
     const vouching = token === undefined ? undefined : ({ ok: true, token } as const);
     return findKeyHolder(keyId, { agents, token: vouching, now });
   }
@@ -93,21 +94,26 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     return refusal(tooLong ? 'delegation_invalid' : 'delegation_expired', `of a link: ${untimely.detail}`);
   }
 
-  return {
-    async verify(links, { token, now }) {
-      const verified: SignedLink[] = [];
-      // A link names only audiences of what it hands on, so links are for whom their token had to be for.
-      const accepted = token?.issuer.audiences ?? audiences;
-      for (const [index, text] of links.entries()) {
-        // An issuer vouches for the key of the agent that it names, which hands on first; later ones are registered.
-        const link = await verifyLink(text, { token: index === 0 ? token : undefined, now }, accepted);
-        if ('code' in link) return link;
-        verified.push(link);
-      }
-      return verified;
-    },
-  };
+  async function verifyAll(
+    links: readonly string[],
+    { token, now }: LinkContext,
+  ): Promise<readonly SignedLink[] | Refusal> {
+    const verified: SignedLink[] = [];
+    // A link names only audiences of what it hands on, so links are for whom their token had to be for.
+    const accepted = token?.issuer.audiences ?? audiences;
+    for (const [index, text] of links.entries()) {
+      // An issuer vouches for the key of the agent that it names, which hands on first; later ones are registered.
+      const link = await verifyLink(text, { token: index === 0 ? token : undefined, now }, accepted);
+      if ('code' in link) return link;
+      verified.push(link);
+    }
+    return verified;
+  }
+
+  return { verify: (links, context) => (links.length === 0 ? noLinks : verifyAll(links, context)) };
 }
+
+const noLinks: readonly SignedLink[] = [];
 
 async function verifiedClaims(link: UntrustedLink | undefined, publicKey: KeyObject): Promise<LinkClaims | Refusal> {
   if (link === undefined || !(await linkVerifies(link, publicKey))) {

@@ -7,12 +7,12 @@ import {
   type DelegationRefusal,
   type ScopeMatch,
 } from '@countersign/delegation';
-import { deepFreeze } from '@countersign/common';
+import { andThen, type Awaitable, deepFreeze } from '@countersign/common';
 import type { AgentDirectory, AgentStatus } from '../../keys/directory.js';
 import type { Session } from '../../model/caller.js';
 import { type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
-import type { LinkVerifier } from './links.js';
+import type { LinkVerifier, SignedLink } from './links.js';
 import { type KnownSession, Sessions } from './sessions.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
@@ -42,7 +42,7 @@ export interface ChainParts {
 }
 
 /** Never rejects. */
-export type ChainVerifier = (credentials: ChainCredentials) => Promise<VerifiedChain | Refusal>;
+export type ChainVerifier = (credentials: ChainCredentials) => Awaitable<VerifiedChain | Refusal>;
 
 /**
  * Binds token, links, signature and agents together: each counts only in the hands of the agent and key that it names,
@@ -53,12 +53,22 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
   const { agents, linkVerifier, maxDelegationDepth, scopeMatch } = parts;
   const sessions = new Sessions();
 
-  return async ({ holder, token, links, now }) => {
-    const signed = await linkVerifier.verify(links, { token, now });
-    if ('code' in signed) return signed;
-    const claims = token && (await localNames(token, signed[0]?.delegator ?? holder, agents));
-    if (claims !== undefined && 'code' in claims) return claims;
+  return (credentials) => {
+    const { holder, token, links, now } = credentials;
+    return andThen(linkVerifier.verify(links, { token, now }), (signed) => {
+      if ('code' in signed) return signed;
+      const claims = token && localNames(token, signed[0]?.delegator ?? holder, agents);
+      return andThen(claims, (named) =>
+        named !== undefined && 'code' in named ? named : join(credentials, signed, named),
+      );
+    });
+  };
 
+  function join(
+    { holder, token }: ChainCredentials,
+    signed: readonly SignedLink[],
+    claims: DelegationClaims | undefined,
+  ): VerifiedChain | Refusal {
     const signers = [...signed.map(({ delegator }) => delegator), holder];
     const priorActors = claims?.priorActors.map(({ subject }) => subject) ?? [];
     const source = { token, priorActors, links: signed.map(({ hash }) => hash), signers };
@@ -74,7 +84,7 @@ export function createChainVerifier(parts: ChainParts): ChainVerifier {
     });
     if (!delegated.ok) return refusalOf(delegated);
     return verifiedAs(sessions.add(source, sessionOf(holder, delegated)));
-  };
+  }
 }
 
 function verifiedAs({ session, source }: KnownSession): VerifiedChain {
@@ -113,14 +123,22 @@ export function sessionOf(
  * the name of a registered agent if there is one, so that suspending or revoking it reaches them, else within the
  * issuer's namespace.
  */
-async function localNames(
+function localNames(
+  token: VerifiedToken,
+  user: KeyHolder,
+  agents: AgentDirectory,
+): Awaitable<DelegationClaims | Refusal> {
+  const { actor, priorActors } = token.claims;
+  if (actor === undefined || (priorActors.length === 0 && user.vouchedBy === 'directory')) return token.claims;
+  return lookUpNames(token, actor, user, agents);
+}
+
+async function lookUpNames(
   { claims, namespace }: VerifiedToken,
+  actor: NonNullable<DelegationClaims['actor']>,
   user: KeyHolder,
   agents: AgentDirectory,
 ): Promise<DelegationClaims | Refusal> {
-  const { actor } = claims;
-  if (actor === undefined) return claims;
-  if (claims.priorActors.length === 0 && user.vouchedBy === 'directory') return claims;
   const found = await Promise.all(claims.priorActors.map(({ subject }) => localName(subject, namespace, agents)));
   const statuses = found.map(({ status }) => status);
   // A chain ends with any of its ancestors, also one that the issuer only names.

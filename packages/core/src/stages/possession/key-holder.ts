@@ -4,7 +4,7 @@ import type { TokenResult, VerifiedToken } from '../token/token-verifier.js';
 import type { Agent, AgentDirectory, AgentStatus, KeyLookup } from '../../keys/directory.js';
 import { readPublicKey } from '../../keys/ed25519-key.js';
 import { isThumbprint } from '../../keys/remote-directory.js';
-import { errorMessage } from '@countersign/common';
+import { andThen, answerOr, type Awaitable, errorMessage } from '@countersign/common';
 
 /** The agent to whom the key of a signature belongs. */
 export interface KeyHolder {
@@ -33,17 +33,20 @@ interface KeyHolderParts {
 }
 
 /** Whose key this is, by the directory, else by a token whose issuer vouches for it; or why it does not count. */
-export async function findKeyHolder(keyId: string, parts: KeyHolderParts): Promise<KeyHolder | Refusal> {
-  const found = await findKey(keyId, parts);
-  return 'code' in found ? found : found.holder;
+export function findKeyHolder(keyId: string, parts: KeyHolderParts): Awaitable<KeyHolder | Refusal> {
+  return andThen(findKey(keyId, parts), (found) => ('code' in found ? found : found.holder));
 }
 
 /** Finds a key, also one that does not count now. */
-export async function findKey(keyId: string, parts: KeyHolderParts): Promise<KnownKey | Refusal> {
-  const lookup = await lookUp(parts.agents, keyId);
-  if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
-  if (lookup.kind === 'found') return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
+export function findKey(keyId: string, parts: KeyHolderParts): Awaitable<KnownKey | Refusal> {
+  return andThen(lookUp(parts.agents, keyId), (lookup) => {
+    if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
+    if (lookup.kind === 'unknown') return findVouchedKey(keyId, parts);
+    return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
+  });
+}
 
+async function findVouchedKey(keyId: string, parts: KeyHolderParts): Promise<KnownKey | Refusal> {
   const { token: verified } = parts;
   if (verified === undefined) return refusal('key_unknown');
   if (!verified.ok) return refusal(verified.code, verified.detail);
@@ -88,14 +91,14 @@ async function vouchedHolder(
 }
 
 /** A directory that fails is our outage, whatever the way it fails. */
-async function lookUp(agents: AgentDirectory, keyId: string): Promise<KeyLookup> {
+function lookUp(agents: AgentDirectory, keyId: string): Awaitable<KeyLookup> {
   // What is no thumbprint is in no directory.
   if (!isThumbprint(keyId)) return { kind: 'unknown' };
-  try {
-    return await agents.findByThumbprint(keyId);
-  } catch (error) {
-    return { kind: 'unavailable', cause: errorMessage(error) };
-  }
+  return answerOr(() => agents.findByThumbprint(keyId), unavailable);
+}
+
+function unavailable(error: unknown): KeyLookup {
+  return { kind: 'unavailable', cause: errorMessage(error) };
 }
 
 const statuses: readonly AgentStatus[] = ['active', 'suspended', 'unknown'];

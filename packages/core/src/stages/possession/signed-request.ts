@@ -83,7 +83,8 @@ async function verifySigned(
   profile: SignatureProfile,
 ): Promise<PossessionResult> {
   const { keyid = '' } = signature.parameters;
-  const found = await findKey(keyid, { agents: profile.agents, token, now });
+  const finding = findKey(keyid, { agents: profile.agents, token, now });
+  const found = finding instanceof Promise ? await finding : finding;
   if ('code' in found) return notProved(concealed(found, token), keyid);
   const verified = await signature.verify({ algorithm: 'ed25519', publicKey: found.publicKey });
   if (!verified.ok) {

@@ -1,7 +1,7 @@
-import { answerInTime, errorMessage, wireBounds } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, wireBounds } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { ProofUse } from '../possession/possession.js';
-import type { ReplayStore } from './store.js';
+import type { ReplayResult, ReplayStore } from './store.js';
 
 export interface ReplayParts {
   readonly replay: ReplayStore;
@@ -13,37 +13,45 @@ export interface ReplayParts {
  * Uses a proof up, once, after it has verified and before a byte of the body is held: a copy then costs neither disk nor
  * memory, in whichever process it arrives. Whatever keeps the store from answering refuses the request.
  */
-export async function reserveNonce(use: ProofUse, parts: ReplayParts): Promise<Refusal | undefined> {
-  const refused = use.nonce === undefined ? undefined : await reserve(use, use.nonce, parts);
-  // After the store has answered: it may have forgotten the nonce of a proof that ended while the store was asked.
-  if (!(parts.clock() / 1000 < use.validUntil)) return refusal(use.codes.expired, 'it ended while it was checked');
-  return refused;
+export function reserveNonce(use: ProofUse, parts: ReplayParts): Awaitable<Refusal | undefined> {
+  const reserved = use.nonce === undefined ? undefined : reserve(use, use.nonce, parts);
+  return andThen(reserved, (refused) => {
+    // After the store has answered: it may have forgotten the nonce of a proof that ended while the store was asked.
+    if (!(parts.clock() / 1000 < use.validUntil)) return refusal(use.codes.expired, 'it ended while it was checked');
+    return refused;
+  });
 }
 
-async function reserve(
+function reserve(
   { keyId, created, validUntil, codes }: ProofUse,
   nonce: string,
   { replay, lookupTimeoutSeconds, clock }: ReplayParts,
-): Promise<Refusal | undefined> {
+): Awaitable<Refusal | undefined> {
   const badNonce = nonceProblem(nonce);
   if (badNonce !== undefined) return badNonce;
-  try {
-    const proof = { keyId, nonce, created, until: validUntil, now: clock() / 1000 };
-    const result = await answerInTime(lookupTimeoutSeconds, () => replay.reserve(proof));
-    switch (result) {
-      case 'reserved':
-        return undefined;
-      case 'replayed':
-        return refusal(codes.replayed);
-      case 'before_epoch':
-        return refusal('replay_unknown', 'the replay store began after the proof was created');
-      case 'full':
-        return refusal('replay_store_unavailable', 'the store is full');
-      default:
-        return refusal('replay_store_unavailable', 'the store gave an answer that was not asked for');
-    }
-  } catch (error) {
-    return refusal('replay_store_unavailable', errorMessage(error));
+  const proof = { keyId, nonce, created, until: validUntil, now: clock() / 1000 };
+  return answerOr(
+    () =>
+      andThen(
+        answerInTime(lookupTimeoutSeconds, () => replay.reserve(proof)),
+        (result) => refusalFor(result, codes),
+      ),
+    (error) => refusal('replay_store_unavailable', errorMessage(error)),
+  );
+}
+
+function refusalFor(result: ReplayResult, codes: ProofUse['codes']): Refusal | undefined {
+  switch (result) {
+    case 'reserved':
+      return undefined;
+    case 'replayed':
+      return refusal(codes.replayed);
+    case 'before_epoch':
+      return refusal('replay_unknown', 'the replay store began after the proof was created');
+    case 'full':
+      return refusal('replay_store_unavailable', 'the store is full');
+    default:
+      return refusal('replay_store_unavailable', 'the store gave an answer that was not asked for');
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Chain } from '@countersign/delegation';
-import { answerInTime, errorMessage } from '@countersign/common';
+import { andThen, answerInTime, answerOr, type Awaitable, errorMessage } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { namesInChain } from './names-in-chain.js';
@@ -8,7 +8,7 @@ import type { RevocationSet } from './revocation-set.js';
 import type { StatusLists } from './status-lists.js';
 
 /** Checks again what a verified request rests on: a refusal if it counts no more. Never rejects. */
-export type Revalidate = () => Promise<Refusal | undefined>;
+export type Revalidate = () => Awaitable<Refusal | undefined>;
 
 /** Prepares the check for a verified chain and the token that it begins with. */
 export type RevocationCheck = (chain: Chain, token: VerifiedToken | undefined) => Revalidate;
@@ -37,38 +37,45 @@ export function createRevocationCheck({
     let known: ReadonlyMap<string, Revocable> | undefined;
     const named = (): ReadonlyMap<string, Revocable> => (known ??= namesInChain(chain, token?.namespace));
     let askedAt: number | undefined;
-    return async () => {
+    return () => {
       const now = clock() / 1000;
       const revoked = own.isEmpty ? undefined : own.findByKey(named(), now);
       if (revoked !== undefined) return refusalFor(revoked, chain);
       if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
-      for (const source of sources) {
-        const asked = [...named().values()];
-        const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(asked, now));
-        const problem = await problemOf(answer, asked, chain);
-        if (problem !== undefined) return problem;
-      }
-      const status = token === undefined ? undefined : await statusLists.problem(token, now);
-      if (status === undefined) askedAt = now;
-      return status;
+      const bySource = sources.length === 0 ? undefined : problemBySource([...named().values()], now, chain);
+      const problem = andThen(bySource, (found) => found ?? (token && statusLists.problem(token, now)));
+      return andThen(problem, (found) => {
+        if (found === undefined) askedAt = now;
+        return found;
+      });
     };
   };
+
+  async function problemBySource(named: readonly Revocable[], now: number, chain: Chain): Promise<Refusal | undefined> {
+    for (const source of sources) {
+      const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(named, now));
+      const problem = await problemOf(answer, named, chain);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
 }
 
 /** A source that fails, in whatever way, has not said that nothing is revoked. */
-async function problemOf(
-  answer: () => Promise<Revocable | undefined>,
+function problemOf(
+  answer: () => Awaitable<Revocable | undefined>,
   named: readonly Revocable[],
   chain: Chain,
-): Promise<Refusal | undefined> {
-  try {
-    const revoked = await answer();
+): Awaitable<Refusal | undefined> {
+  const judge = (revoked: Revocable | undefined): Refusal | undefined => {
     if (revoked === undefined) return undefined;
     if (named.includes(revoked)) return refusalFor(revoked, chain);
     return refusal('revocations_unavailable', 'a source gave an answer that was not asked for');
-  } catch (error) {
-    return refusal('revocations_unavailable', errorMessage(error));
-  }
+  };
+  return answerOr(
+    () => andThen(answer(), judge),
+    (error) => refusal('revocations_unavailable', errorMessage(error)),
+  );
 }
 
 /** The actor itself answers to the codes that a directory would give it; who else is revoked, only the log says. */

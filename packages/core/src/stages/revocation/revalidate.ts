@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '@countersign/common';
 import type { Chain, Hop } from '@countersign/delegation';
 import type { Agent, AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder, type KeyHolder, statusOf } from '../possession/key-holder.js';
@@ -39,16 +40,19 @@ export function createRevalidation(parts: RevalidationParts): Revalidation {
   return ({ chain, signers, token, askedAt: askedFirst }) => {
     const revocations = checkRevocations(chain, token);
     let askedAt = askedFirst;
-    async function signersNow(): Promise<Refusal | undefined> {
+    function signersNow(): Awaitable<Refusal | undefined> {
       const now = clock() / 1000;
       const ended = expired(chain, now - clockSkewSeconds);
       if (ended !== undefined) return ended;
-      if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
+      const isFresh = askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds;
+      return isFresh ? undefined : askSigners(now);
+    }
+    async function askSigners(now: number): Promise<Refusal | undefined> {
       const changed = (await signersProblem(signers, { agents, token, now })) ?? (await historyProblem(chain, agents));
       if (changed === undefined) askedAt = now;
       return changed;
     }
-    return async () => (await signersNow()) ?? (await revocations());
+    return () => andThen(signersNow(), (problem) => problem ?? revocations());
   };
 }
 

@@ -1,5 +1,5 @@
 import type { StatusReference } from '@countersign/delegation';
-import { ConfigError, LruCache, type Reading } from '@countersign/common';
+import { type Awaitable, ConfigError, LruCache, type Reading } from '@countersign/common';
 import { type DocumentKind, fetchDocument, readRemoteUrl } from '../../remote/remote-json.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { TrustedIssuer } from '../token/issuers.js';
@@ -11,7 +11,7 @@ import { maxStatusListLength, verifyStatusListToken } from './status-list-token.
 /** Asks status lists whether a token still counts. */
 export interface StatusLists {
   /** What is wrong with the token by the list that it refers to, if it refers to one. Never rejects. */
-  problem(token: VerifiedToken, nowSeconds: number): Promise<Refusal | undefined>;
+  problem(token: VerifiedToken, nowSeconds: number): Awaitable<Refusal | undefined>;
 }
 
 /** Most lists, and most inflated bytes of them, held at once. */
@@ -66,16 +66,21 @@ export function createStatusLists({ clockSkewSeconds }: { readonly clockSkewSeco
     }
   }
 
+  async function problemBy(
+    reference: StatusReference,
+    issuer: TrustedIssuer,
+    now: number,
+  ): Promise<Refusal | undefined> {
+    const url = readListUrl(reference, issuer);
+    if (!url.ok) return refusal('token_invalid', url.problem);
+    const answer = await statusIn(listAt(url.value, reference.uri, issuer), reference.index, now);
+    forgetUnused();
+    return answer;
+  }
+
   return {
-    async problem({ claims, issuer }, now) {
-      const { statusReference } = claims;
-      if (statusReference === undefined) return undefined;
-      const url = readListUrl(statusReference, issuer);
-      if (!url.ok) return refusal('token_invalid', url.problem);
-      const answer = await statusIn(listAt(url.value, statusReference.uri, issuer), statusReference.index, now);
-      forgetUnused();
-      return answer;
-    },
+    problem: ({ claims: { statusReference }, issuer }, now) =>
+      statusReference && problemBy(statusReference, issuer, now),
   };
 }
 

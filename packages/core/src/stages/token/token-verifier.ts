@@ -9,6 +9,8 @@ import {
 } from '@countersign/delegation';
 import { compactVerify } from 'jose/jws/compact/verify';
 import {
+  andThen,
+  type Awaitable,
   bytesHeld,
   checkOptionNames,
   ConfigError,
@@ -62,7 +64,7 @@ export type TokenResult = { readonly ok: true; readonly token: VerifiedToken } |
 /** Verifies access tokens (RFC 9068) that may state a delegation (RFC 8693). */
 export interface TokenVerifier {
   /** Never rejects. `nowSeconds` is unix seconds. */
-  verify(token: string, nowSeconds: number): Promise<TokenResult>;
+  verify(token: string, nowSeconds: number): Awaitable<TokenResult>;
 }
 
 interface Remembered {
@@ -88,17 +90,17 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const remembered = new LruCache<Remembered>(cacheSize, maxBytesRemembered);
   const namespaces = [...issuers.values()].map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
 
-  async function verify(text: string, now: number): Promise<TokenResult> {
+  function verify(text: string, now: number): Awaitable<TokenResult> {
     const hash = digest('sha256', text, 'base64url');
     const known = remembered.get(hash);
-    if (known !== undefined) {
-      const held = await known.token.issuer.keys.current(now);
+    if (known === undefined) return verifyNew(text, hash, now);
+    return andThen(known.token.issuer.keys.current(now), (held) => {
       if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
       // Other keys than those it was verified with: the one that signed it may be gone.
       if (held.generation === known.generation) return checkNow(known.token, now);
       remembered.delete(hash);
-    }
-    return verifyNew(text, hash, now);
+      return verifyNew(text, hash, now);
+    });
   }
 
   async function verifyNew(text: string, hash: string, now: number): Promise<TokenResult> {

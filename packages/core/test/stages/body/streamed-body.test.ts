@@ -51,7 +51,7 @@ async function streaming(story: Streamed = {}): Promise<StreamingServer> {
       sendRefusal(response, refusalResponse(refusal(failure.code), ''));
       return;
     }
-    void body.verdict.then((verdict) => verdicts.push(verdict));
+    void Promise.resolve(body.verdict).then((verdict) => verdicts.push(verdict));
     await story.between?.(request);
     body.release();
     await handle(request, response);
