@@ -48,8 +48,11 @@ export class MessageReader {
 
   /** The value of a component (RFC 9421 §2). An absent component is a refusal, never an empty string. */
   value(component: ComponentIdentifier): string | ComponentRefusal {
-    const problem = this.problem(component);
-    if (problem !== undefined) return problem;
+    return this.problem(component) ?? this.checkedValue(component);
+  }
+
+  /** The same of a component without a {@link problem}. */
+  checkedValue(component: ComponentIdentifier): string | ComponentRefusal {
     const reader = component.parameters.has('req') ? this.#related : this;
     return reader === undefined ? missing(component) : reader.#ownValue(component);
   }

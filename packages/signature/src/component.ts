@@ -59,6 +59,13 @@ function componentNamed(name: string): ComponentIdentifier {
  * @throws SignatureError `argument` if the component is not written as {@link parseComponent} reads it
  */
 export function covers(covered: CoveredComponents, component: string): boolean {
+  // A name without parameters is the usual question, and needs no parser to be answered with yes.
+  for (const { name, parameters } of covered) if (name === component && parameters.size === 0) return true;
   const { key } = parseComponent(component);
   return covered.some((candidate) => candidate.key === key);
+}
+
+/** The components as the Inner List that Signature-Input and the last line of a signature base begin with. */
+export function serializeCovered(components: CoveredComponents): string {
+  return `(${components.map(({ identifier }) => identifier).join(' ')})`;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { SignatureError } from './errors.js';
 import { type FieldSection, fieldValue } from './fields.js';
 import type { RawFields } from './message.js';
-import { parseDictionary } from './structured-fields/parse.js';
+import { parseDictionary, readSingleBytes } from './structured-fields/parse.js';
 import { isInnerList } from './structured-fields/types.js';
 
 /** The algorithms of the RFC 9530 §7.2 registry whose status is active. */
@@ -52,6 +52,10 @@ export function parseContentDigest(
   const value = fieldValue(rawFields, 'content-digest');
   if (value === undefined) return refuse('missing', 'no Content-Digest');
   if (value.length > MAX_FIELD_LENGTH) return refuse('malformed', `longer than ${MAX_FIELD_LENGTH}`);
+  const only = readSingleBytes(value);
+  if (only !== undefined && isSupported(only[0]) && only[1].length === HASHES[only[0]].bytes) {
+    return { ok: true, digests: new Map([[only[0], only[1]]]) };
+  }
   const parsed = parseDictionary(value, { duplicates: 'refuse' });
   if (!parsed.ok) return refuse('malformed', parsed.problem.detail);
   const digests = new Map<DigestAlgorithm, Uint8Array>();

@@ -10,8 +10,9 @@ import type { Dictionary, Parsed, ParseOptions } from './structured-fields/types
 export class FieldSection {
   /** Lines by lower-case name, in order of arrival. */
   readonly #lines = new Map<string, string[]>();
-  readonly #values = new Map<string, string>();
-  readonly #dictionaries = new Map<string, Dictionary | undefined>();
+  /** Made with the first entry: most messages need neither. */
+  #values: Map<string, string> | undefined;
+  #dictionaries: Map<string, Dictionary | undefined> | undefined;
   readonly #budget = { length: LIMITS.structuredFieldsLength, parts: LIMITS.parts };
 
   constructor(rawFields: RawFields) {
@@ -46,10 +47,14 @@ export class FieldSection {
 
   /** The field value of RFC 9421 §2.1: lines trimmed, obsolete folds undone, joined by comma and space. */
   value(name: string): string | undefined {
-    const known = this.#values.get(name);
+    const lines = this.#lines.get(name);
+    const [first] = lines ?? NO_LINES;
+    if (first === undefined || lines?.length === 1) return first === undefined ? undefined : cleanLine(first);
+    const known = this.#values?.get(name);
     if (known !== undefined) return known;
-    const value = this.lines(name)?.join(', ');
-    if (value !== undefined) this.#values.set(name, value);
+    const value = this.lines(name)?.join(', ') ?? '';
+    this.#values ??= new Map();
+    this.#values.set(name, value);
     return value;
   }
 
@@ -63,6 +68,7 @@ export class FieldSection {
 
   /** The field as a dictionary, parsed once; `undefined` if it is none. */
   dictionary(name: string): Dictionary | undefined {
+    this.#dictionaries ??= new Map();
     if (this.#dictionaries.has(name)) return this.#dictionaries.get(name);
     const parsed = this.parsed(name, parseDictionary);
     const dictionary = parsed.ok ? parsed.value : undefined;

@@ -1,4 +1,4 @@
-import { type CoveredComponents, parseComponent } from './component.js';
+import { type CoveredComponents, parseComponent, serializeCovered } from './component.js';
 import { malformed, MessageReader } from './component-value.js';
 import { LIMITS } from './limits.js';
 import type { Message, SignatureParameters } from './message.js';
@@ -37,18 +37,24 @@ export function buildBase(
   components: CoveredComponents,
   parameters: Parameters,
 ): SignatureBase | ComponentRefusal {
-  const unfit = checkComponents(reader, components);
-  if (unfit !== undefined) return unfit;
+  return checkComponents(reader, components) ?? buildCheckedBase(reader, components, parameters);
+}
+
+/** The same of components that {@link checkComponents} has passed. `serialized`: list and parameters, if known. */
+export function buildCheckedBase(
+  reader: MessageReader,
+  components: CoveredComponents,
+  parameters: Parameters,
+  serialized?: string,
+): SignatureBase | ComponentRefusal {
   let base = '';
-  let list = '';
   for (const component of components) {
-    const value = reader.value(component);
+    const value = reader.checkedValue(component);
     if (typeof value !== 'string') return value;
     if (!isLine(value)) return malformed(component, 'has characters that a signature base cannot carry');
     base += `${component.identifier}: ${value}\n`;
-    list += list === '' ? component.identifier : ` ${component.identifier}`;
   }
-  const signatureParams = `(${list})${serializeParameters(parameters)}`;
+  const signatureParams = serialized ?? serializeCovered(components) + serializeParameters(parameters);
   return { ok: true, base: `${base}"@signature-params": ${signatureParams}`, signatureParams };
 }
 

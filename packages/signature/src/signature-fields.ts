@@ -1,13 +1,15 @@
 import { type ComponentIdentifier, type CoveredComponents, componentOf } from './component.js';
 import { LIMITS } from './limits.js';
 import { type Refusal, refuse } from './refusal.js';
-import { parseDictionary } from './structured-fields/parse.js';
+import { parseDictionary, readSingleBytes } from './structured-fields/parse.js';
 import { type Dictionary, type InnerList, isInnerList, type Parameters } from './structured-fields/types.js';
 
 /** One member of Signature-Input: the covered components and parameters, as claimed. Nothing is verified yet. */
 export interface SignatureInput {
   readonly covered: CoveredComponents;
   readonly parameters: Parameters;
+  /** The member as it is serialised; undefined if that has not been found out. */
+  readonly serialized?: string;
 }
 
 export interface ParsedSignatureInput {
@@ -38,6 +40,8 @@ export function parseSignatureInput(value: string): ParsedSignatureInput | Signa
 
 /** Parses the combined value of `Signature` (RFC 9421 §4.2) by label. */
 export function parseSignatureHeader(value: string): ParsedSignature | SignatureFieldRefusal {
+  const only = value.length > LIMITS.signatureFieldsLength ? undefined : readSingleBytes(value);
+  if (only !== undefined) return { ok: true, signatures: new Map([only]) };
   const dictionary = readDictionary('Signature', value);
   if ('ok' in dictionary) return dictionary;
   const signatures = new Map<string, Uint8Array>();

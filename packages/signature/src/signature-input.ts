@@ -1,4 +1,4 @@
-import type { CoveredComponents } from './component.js';
+import { type CoveredComponents, serializeCovered } from './component.js';
 import { LIMITS } from './limits.js';
 import { type ParsedSignatureInput, parseSignatureInput, type SignatureFieldRefusal } from './signature-fields.js';
 import type { BareItem, Parameters } from './structured-fields/types.js';
@@ -8,6 +8,8 @@ interface Shape {
   readonly text: string;
   readonly label: string;
   readonly covered: CoveredComponents;
+  /** The list in its serialised form; undefined if it was written otherwise. */
+  readonly list: string | undefined;
 }
 
 const MAX_SHAPES = 256;
@@ -35,12 +37,16 @@ function readKnownShape(value: string): ParsedSignatureInput | undefined {
   if (parameters === undefined) return undefined;
   const text = value.slice(0, end);
   const shape = knownShape(text) ?? learnShape(text);
-  return shape && { ok: true, inputs: new Map([[shape.label, { covered: shape.covered, parameters }]]) };
+  if (shape === undefined) return undefined;
+  const { label, covered, list } = shape;
+  const input =
+    list === undefined ? { covered, parameters } : { covered, parameters, serialized: list + value.slice(end) };
+  return { ok: true, inputs: new Map([[label, input]]) };
 }
 
-const PLAIN_PARAMETER = /;(created|expires|nonce|keyid|tag|alg)=(?:([0-9]{1,15})|"([ !#-[\]-~]*)")/y;
+const PLAIN_PARAMETER = /;(created|expires|nonce|keyid|tag|alg)=(?:(0|[1-9][0-9]{0,14})|"([ !#-[\]-~]*)")/y;
 
-/** Undefined unless the rest of the value is plain parameters, each at most once. */
+/** Undefined unless the rest of the value is plain parameters in their serialised form, each at most once. */
 function readPlainParameters(value: string, start: number): Parameters | undefined {
   const parameters = new Map<string, BareItem>();
   PLAIN_PARAMETER.lastIndex = start;
@@ -71,7 +77,13 @@ function learnShape(text: string): Shape | undefined {
   const parsed = parseSignatureInput(copy);
   if (!parsed.ok || parsed.inputs.size !== 1) return undefined;
   for (const [label, { covered }] of parsed.inputs) {
-    const shape = { text: copy, label, covered: Object.freeze(covered.map((component) => Object.freeze(component))) };
+    const list = serializeCovered(covered);
+    const shape = {
+      text: copy,
+      label,
+      covered: Object.freeze(covered.map((component) => Object.freeze(component))),
+      list: copy === `${label}=${list}` ? list : undefined,
+    };
     const [oldest] = shapes.keys();
     if (shapes.size >= MAX_SHAPES && oldest !== undefined) shapes.delete(oldest);
     shapes.set(copy, shape);

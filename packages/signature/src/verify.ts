@@ -8,7 +8,7 @@ import type { Message, SignatureAlgorithm, SignatureParameters, VerificationKey 
 import { readParameters } from './parameters.js';
 import type { KeyProblem, UntrustedSignature, VerificationPolicy } from './policy.js';
 import { type Refusal, refuse, type SignatureRefusalCode } from './refusal.js';
-import { buildBase, checkComponents } from './signature-base.js';
+import { buildCheckedBase, checkComponents } from './signature-base.js';
 import { parseSignatureHeader, type SignatureInput } from './signature-fields.js';
 import { readSignatureInput } from './signature-input.js';
 
@@ -119,7 +119,7 @@ export function readSignature(
   async function verify<Key extends VerificationKey>(key: Key): Promise<VerificationResult<Key, never>> {
     const mismatch = checkKey(key, parameters, policy.algorithms);
     if (mismatch !== undefined) return { ...mismatch, candidate };
-    const built = buildBase(reader, input.covered, input.parameters);
+    const built = buildCheckedBase(reader, input.covered, input.parameters, input.serialized);
     if (!built.ok) return { ...built, candidate };
     const scheduling: CryptoScheduling = policy.cryptoScheduling ?? 'auto';
     const valid = await verifySignature(key, Buffer.from(built.base, 'latin1'), signature, scheduling);

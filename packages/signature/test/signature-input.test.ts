@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CoveredComponents } from '../src/component.js';
-import { parseSignatureInput } from '../src/signature-fields.js';
+import { type CoveredComponents, serializeCovered } from '../src/component.js';
+import { parseSignatureInput, type SignatureInput } from '../src/signature-fields.js';
 import { readSignatureInput } from '../src/signature-input.js';
+import { serializeParameters } from '../src/structured-fields/serialize.js';
 
 const text = fc.oneof(
   fc.stringMatching(/^[ !#-[\]-~]{0,12}$/),
@@ -35,14 +36,26 @@ function coveredOf(input: string): CoveredComponents | undefined {
   return read.ok ? read.inputs.get('sig')?.covered : undefined;
 }
 
+/** What was read, without the serialised form, which must be that of the serialiser. */
+function readAndCheck(value: string): ReturnType<typeof readSignatureInput> {
+  const read = readSignatureInput(value);
+  if (!read.ok) return read;
+  const inputs = new Map<string, SignatureInput>();
+  for (const [label, { covered, parameters, serialized }] of read.inputs) {
+    if (serialized !== undefined) expect(serialized).toBe(serializeCovered(covered) + serializeParameters(parameters));
+    inputs.set(label, { covered, parameters });
+  }
+  return { ok: true, inputs };
+}
+
 describe('readSignatureInput', () => {
   it('never disagrees with the parser, whether or not it knows the list', () => {
     let accepted = 0;
     fc.assert(
       fc.property(field, (input) => {
         const parsed = parseSignatureInput(input);
-        expect(readSignatureInput(input)).toEqual(parsed);
-        expect(readSignatureInput(input)).toEqual(parsed);
+        expect(readAndCheck(input)).toEqual(parsed);
+        expect(readAndCheck(input)).toEqual(parsed);
         accepted += Number(parsed.ok);
       }),
       { numRuns: 5000 },
@@ -52,7 +65,7 @@ describe('readSignatureInput', () => {
 
   it('never disagrees with the parser when one character of a known value changes', () => {
     const known = 'sig=("@method" "@path");created=1618884473;nonce="n-1";keyid="k";tag="t"';
-    expect(readSignatureInput(known)).toEqual(parseSignatureInput(known));
+    expect(readAndCheck(known)).toEqual(parseSignatureInput(known));
     const changes = fc.record({
       at: fc.nat({ max: known.length }),
       removed: fc.nat({ max: 2 }),
@@ -61,7 +74,7 @@ describe('readSignatureInput', () => {
     fc.assert(
       fc.property(changes, ({ at, removed, inserted }) => {
         const changed = known.slice(0, at) + inserted + known.slice(at + removed);
-        expect(readSignatureInput(changed)).toEqual(parseSignatureInput(changed));
+        expect(readAndCheck(changed)).toEqual(parseSignatureInput(changed));
       }),
       { numRuns: 5000 },
     );
@@ -89,7 +102,15 @@ describe('readSignatureInput', () => {
     const inputs = Array.from({ length: 600 }, (_, index) => `sig=("x-${index}");created=1`);
     const long = `sig=("${'a'.repeat(1100)}");created=1`;
     for (const input of [...inputs, long, ...inputs])
-      expect(readSignatureInput(input)).toEqual(parseSignatureInput(input));
+      expect(readAndCheck(input)).toEqual(parseSignatureInput(input));
+  });
+
+  it('knows the serialised form of a plain value', () => {
+    const value = '("@method" "@path");created=0;keyid="k"';
+    const read = readSignatureInput(`sig=${value}`);
+    expect(read.ok && read.inputs.get('sig')?.serialized).toBe(value);
+    const spaced = readSignatureInput('sig=( "@method"  "@path");created=0');
+    expect(spaced.ok && spaced.inputs.get('sig')?.serialized).toBe(undefined);
   });
 
   it('shares lists that nobody can change', () => {

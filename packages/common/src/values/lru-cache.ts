@@ -1,9 +1,17 @@
 interface Entry<T> {
   readonly value: T;
   bytes: number;
+  /** Whether it was asked for since it was set, or last spared. */
+  used: boolean;
 }
 
-/** A map bounded in entries and, if their sizes are given, in bytes. It evicts the least recently used entry. */
+/** Most entries that are spared at a time, so that no call takes long. */
+const mostSpared = 8;
+
+/**
+ * A map bounded in entries and, if their sizes are given, in bytes. It evicts the oldest entry that was not asked for
+ * lately (second chance): to find an entry costs one look-up, where an exact order of use would cost three operations.
+ */
 export class LruCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #most: { readonly entries: number; readonly bytes: number };
@@ -16,17 +24,16 @@ export class LruCache<T> {
   get(key: string): T | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    // A Map keeps insertion order: an entry that is used moves to the end.
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    entry.used = true;
     return entry.value;
   }
 
   set(key: string, value: T, bytes = 0): void {
     this.delete(key);
-    this.#entries.set(key, { value, bytes });
+    this.#makeRoom(1, bytes);
+    if (this.#most.entries < 1 || bytes > this.#most.bytes) return;
+    this.#entries.set(key, { value, bytes, used: false });
     this.#bytes += bytes;
-    this.#evict();
   }
 
   /** Counts more bytes, or fewer, for an entry that has changed in size. Another value of this key is left alone. */
@@ -35,7 +42,7 @@ export class LruCache<T> {
     if (entry?.value !== value) return;
     entry.bytes += moreBytes;
     this.#bytes += moreBytes;
-    this.#evict();
+    this.#makeRoom(0, 0);
   }
 
   delete(key: string): void {
@@ -43,10 +50,20 @@ export class LruCache<T> {
     this.#entries.delete(key);
   }
 
-  #evict(): void {
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#most.entries && this.#bytes <= this.#most.bytes) return;
-      this.delete(oldest);
+  /** Evicts until so much more fits. */
+  #makeRoom(entries: number, bytes: number): void {
+    let spared = 0;
+    // A Map keeps insertion order, and a loop over it meets again what was moved to its end.
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size + entries <= this.#most.entries && this.#bytes + bytes <= this.#most.bytes) return;
+      if (!entry.used || spared === mostSpared) {
+        this.delete(key);
+        continue;
+      }
+      spared += 1;
+      entry.used = false;
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
     }
   }
 }

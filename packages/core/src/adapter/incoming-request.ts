@@ -18,10 +18,10 @@ export function incomingRequest(
   const remoteAddress = socket.remoteAddress;
   return {
     method,
-    target: http2Path(rawHeaders) ?? target,
+    target: http2Path(request) ?? target,
     rawHeaders,
     headers,
-    ...(remoteAddress === undefined ? {} : { remoteAddress }),
+    remoteAddress,
     body,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
     // The socket of an injected request has no `readable`.
@@ -30,7 +30,9 @@ export function incomingRequest(
   };
 }
 
-function http2Path(rawHeaders: readonly string[]): string | undefined {
+function http2Path(request: IncomingMessage): string | undefined {
+  if (isHttp1(request)) return undefined;
+  const { rawHeaders } = request;
   const at = rawHeaders.findIndex((text, index) => index % 2 === 0 && text === ':path');
   return at === -1 ? undefined : rawHeaders[at + 1];
 }

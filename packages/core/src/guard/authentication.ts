@@ -1,4 +1,4 @@
-import { defined, errorMessage } from '@countersign/common';
+import { errorMessage } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
@@ -79,5 +79,6 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
 /** The word of our own proxies on the client's address counts. */
 function factsOf(request: HttpRequest, forwarded: Forwarded): RequestFacts {
   const remoteAddress = forwarded.remoteAddress ?? request.remoteAddress;
-  return defined({ id: randomUUID(), method: request.method, path: pathOf(request.target), remoteAddress });
+  const known = { id: randomUUID(), method: request.method, path: pathOf(request.target) };
+  return remoteAddress === undefined ? known : { id: known.id, method: known.method, path: known.path, remoteAddress };
 }

@@ -1,6 +1,6 @@
 import type { Caller, Proof, Session } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { bothSettled, defined, Stamp } from '@countersign/common';
+import { bothSettled, Stamp } from '@countersign/common';
 import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
@@ -39,15 +39,12 @@ export class ServedRequests {
     const { session, proof, facts, body, revalidate } = request;
     const { actor, subject, chain, scope, authorizationDetails } = session;
     const requestId = facts.id;
-    const caller = defined({
-      actor,
-      subject,
-      chain,
-      scope,
-      authorizationDetails,
-      proof: Object.freeze(proof),
-      requestId,
-    });
+    Object.freeze(proof);
+    // Not one literal with a spread, for which V8 makes a new hidden class each time.
+    const caller: Caller =
+      authorizationDetails === undefined
+        ? { actor, subject, chain, scope, proof, requestId }
+        : { actor, subject, chain, scope, authorizationDetails, proof, requestId };
     const served = {
       session,
       proof,

@@ -41,5 +41,7 @@ export interface RequestFacts {
 
 /** The path of a request target as it was sent: undecoded, without scheme, authority and query; `/` if empty. */
 export function pathOf(target: string): string {
-  return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] || '/';
+  const local = target.startsWith('/') ? target : target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+  const end = local.search(/[?#]/);
+  return (end === -1 ? local : local.slice(0, end)) || '/';
 }

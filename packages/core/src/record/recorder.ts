@@ -176,7 +176,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
     },
     async outcome(caller, context, outcome) {
       const { facts: request, call } = context;
-      await write(() => eventOf(caller, { phase: 'outcome' }, defined({ request, call, outcome: { ...outcome } })));
+      const copy = { ...outcome };
+      const tail = call === undefined ? { request, outcome: copy } : { request, call, outcome: copy };
+      await write(() => eventOf(caller, { phase: 'outcome' }, tail));
     },
     close() {
       reportRecovery(unwritten.flush(), unrecorded.flush());
@@ -205,13 +207,13 @@ function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code'
   return { decision: 'deny', code, ...(detail === undefined ? {} : { detail }) };
 }
 
-function decisionTail({ action, resource, policy }: DecidedAction, { facts: request, call }: RecordContext): EventTail {
-  return defined({
-    action,
-    resource: resource && { type: resource.type, id: resource.id },
-    policies: policy && [...policy.policies],
-    policySet: policy?.policySet,
-    request,
-    call,
-  });
+function decisionTail(decided: DecidedAction, { facts: request, call }: RecordContext): EventTail {
+  const { action, policy } = decided;
+  const resource = decided.resource && { type: decided.resource.type, id: decided.resource.id };
+  const policies = policy && [...policy.policies];
+  const policySet = policy?.policySet;
+  const isUsual = action !== undefined && resource !== undefined && policies !== undefined && policySet !== undefined;
+  // A literal of its own for the usual record: see `defined`.
+  if (isUsual && call === undefined) return { action, resource, policies, policySet, request };
+  return defined({ action, resource, policies, policySet, request, call });
 }

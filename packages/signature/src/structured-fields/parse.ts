@@ -31,6 +31,19 @@ export function parseDictionary(input: string, options?: ParseOptions): Parsed<D
   return parseWith(input, options, readDictionary);
 }
 
+const SINGLE_BYTES = /^([a-z*][a-z0-9_\-.*]*)=:([A-Za-z0-9+/]+={0,2}):$/;
+
+/**
+ * A Dictionary of one Byte Sequence without parameters, the usual form of a signature and of a digest. Undefined for any
+ * other value, and for one that is not canonical: the parser says what is wrong with it.
+ */
+export function readSingleBytes(input: string): readonly [key: string, bytes: Buffer] | undefined {
+  const [, key, text = ''] = SINGLE_BYTES.exec(input) ?? [];
+  if (key === undefined) return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? [key, bytes] : undefined;
+}
+
 function parseWith<T>(
   input: string,
   options: ParseOptions | undefined,

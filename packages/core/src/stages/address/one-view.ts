@@ -12,13 +12,17 @@ const signatureFields = ['signature-input', 'signature'];
  */
 export function seenDifferently({ fields, headers }: View, covered: Iterable<string>): Refusal | undefined {
   if (headers === undefined) return undefined;
-  for (const name of [...signatureFields, ...covered]) {
-    const lines = fields.raw(name);
-    if (lines.length === 0) continue;
-    const seen = headers[name];
-    if (seen === undefined) return refusal('fields_too_large', `the server dropped ${name}`);
-    // RFC 9421 §2.1: how the lines of a field stand in the signature base.
-    if (seen !== lines.join(', ')) return refusal('request_malformed', `the application sees another ${name}`);
+  for (const names of [signatureFields, covered]) {
+    for (const name of names) {
+      const lines = fields.raw(name);
+      const [first] = lines;
+      if (first === undefined) continue;
+      const seen = headers[name];
+      if (seen === undefined) return refusal('fields_too_large', `the server dropped ${name}`);
+      // RFC 9421 §2.1: how the lines of a field stand in the signature base.
+      const signed = lines.length === 1 ? first : lines.join(', ');
+      if (seen !== signed) return refusal('request_malformed', `the application sees another ${name}`);
+    }
   }
   return undefined;
 }

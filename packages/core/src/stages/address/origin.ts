@@ -65,10 +65,11 @@ export function readAddress(
   // Without a path some routers take a slash in the query for its begin, and run another route than was signed.
   const path = absolute === null ? target : target.slice(absolute[0].length);
   if (!path.startsWith('/')) return malformed('the request target has no path');
+  const named = pathOf(target);
   // No URI has a backslash (RFC 3986 §2), and some routers take it for a slash: we would decide on another path.
-  if (pathOf(target).includes('\\')) return malformed('the request target has a backslash');
+  if (named.includes('\\')) return malformed('the request target has a backslash');
   // RFC 3986 §5.2.4: whoever routes by URL resolves them, also in percent-encoding, and runs another path than was signed.
-  if (hasDotSegment(pathOf(target))) return malformed('the request target has a dot segment');
+  if (hasDotSegment(named)) return malformed('the request target has a dot segment');
   // RFC 9112 §3.2: a fragment is never part of a request target; printable ASCII only.
   if (!/^[\x21\x22\x24-\x7e]*$/.test(target))
     return malformed('the request target has characters that a target cannot have');
@@ -84,7 +85,7 @@ export function readAddress(
 }
 
 function hasDotSegment(path: string): boolean {
-  return path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment));
+  return /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(path);
 }
 
 /** In HTTP/2 `:authority` takes the place of Host, and a Host beside it must say the same (RFC 9113 §8.3.1). */

@@ -20,6 +20,12 @@ export class Pages {
     return this.#length;
   }
 
+  /** All bytes, if they are in one piece; they stay. */
+  get single(): Buffer | undefined {
+    if (this.#full.length === 0) return this.#open.subarray(0, this.#used);
+    return this.#used === 0 && this.#full.length === 1 ? this.#full[0] : undefined;
+  }
+
   append(bytes: Buffer): void {
     this.#length += bytes.length;
     let rest = bytes;

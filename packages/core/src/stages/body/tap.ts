@@ -54,7 +54,7 @@ export class Tap {
     // Never restored: another wrapper may have been installed around this one.
     request.push = (chunk: unknown, encoding?: BufferEncoding) =>
       this.#open ? this.#push(chunk, encoding) : this.#receive(asBuffer(chunk, encoding));
-    request.once('close', () => {
+    request.on('close', () => {
       // A request destroyed only for its reader leaves the connection open.
       if (!isOpen(request.socket)) this.#cut();
     });

@@ -1,5 +1,5 @@
 import { type BodyFailure, bodyFailure, type BodyLimits, type Digests } from '../../model/request-body.js';
-import { Digester, digestFailure } from './digester.js';
+import { Digester, digestFailure, digestFailureOf } from './digester.js';
 import { stateLength } from './http2-stream.js';
 import type { Pages } from './pages.js';
 import type { AcceptedBody, Tap } from './tap.js';
@@ -39,6 +39,8 @@ export class WholeBody implements AcceptedBody {
   #check(): BodyFailure | undefined {
     const { maxBytes } = this.#limits;
     if (this.#pages.length > maxBytes) return bodyFailure('body_too_large', `more than ${maxBytes} bytes`);
+    const { single } = this.#pages;
+    if (single !== undefined) return digestFailureOf(single, this.#expected);
     const digester = new Digester(this.#expected.keys());
     for (const page of this.#pages) digester.update(page);
     return digestFailure(this.#expected, digester.finish());
