@@ -55,5 +55,4 @@ export {
 export { deepFreeze } from './values/deep-freeze.js';
 export { defined } from './values/defined.js';
 export { bytesHeld, LruCache, maxBytesRemembered } from './values/lru-cache.js';
-export { type PrivateField, privateField } from './values/private-field.js';
 export { Stamp } from './values/stamp.js';

@@ -5,7 +5,6 @@ import {
   isUnmapped,
   markOf,
   onAssigned,
-  privateField,
   refuseAgent,
   watchedOf,
 } from '@countersign/core/adapter';
@@ -41,8 +40,8 @@ interface RouteWatch {
   refuses: boolean;
 }
 
-const watches = privateField<RoutedRequest, RouteWatch>();
-const hidesParams = privateField<RoutedRequest, true>();
+const watches = new WeakMap<RoutedRequest, RouteWatch>();
+const hidesParams = new WeakSet<RoutedRequest>();
 const closedRoutes = new WeakSet<Route>();
 
 /**
@@ -69,8 +68,8 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
 
 /** Handlers of router.param() run before the Route. Without values Express skips them, so they reveal nothing. */
 function hideParams(req: RoutedRequest, watch: RouteWatch): void {
-  if (hidesParams.get(req) === true) return;
-  hidesParams.set(req, true);
+  if (hidesParams.has(req)) return;
+  hidesParams.add(req);
   let { params } = req;
   Object.defineProperty(req, 'params', {
     configurable: true,

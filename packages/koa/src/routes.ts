@@ -7,7 +7,6 @@ import {
   markHandler,
   markOf,
   onAssigned,
-  privateField,
   refuseAgent,
   watchedOf,
 } from '@countersign/core/adapter';
@@ -35,7 +34,7 @@ interface RoutedContext extends KoaContext {
 }
 
 /** The request that was admitted with a context: `ctx.req` may be a proxy of it by now. */
-const admitted = privateField<KoaContext, IncomingMessage>();
+const admitted = new WeakMap<KoaContext, IncomingMessage>();
 const closedStacks = new WeakSet<readonly unknown[]>();
 
 /**

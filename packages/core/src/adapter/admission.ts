@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { privateField } from '@countersign/common';
 import type { Guard } from '../guard.js';
 import type { Caller, Subject } from '../model/caller.js';
 import type { Refusal } from '../model/refusal.js';
@@ -38,18 +37,22 @@ export interface Progress {
 
 const nothing: readonly string[] = [];
 
-// Private fields: an earlier middleware or a request body cannot forge them.
-const admissions = privateField<IncomingMessage, Admission>();
-// Not a part of `Admission`, because applications can reach that one and must not write here.
-const progresses = privateField<IncomingMessage, Progress>();
-
-/** Must follow `beginProgress`: an admitted request always has a progress. */
-export function rememberAdmission(request: IncomingMessage, admission: Admission): void {
-  admissions.set(request, Object.freeze(admission));
+interface Admitted {
+  readonly admission: Admission;
+  /** Not a part of `admission`, because applications can reach that one and must not write here. */
+  readonly progress: Progress;
 }
 
-export function beginProgress(request: IncomingMessage, target: string): Progress {
-  const progress: Progress = {
+// An earlier middleware or a request body cannot forge an entry. Not a private field of the request: in Express, which
+// gives requests another prototype, V8 makes a new hidden class for each request with each member that is added.
+const admitted = new WeakMap<IncomingMessage, Admitted>();
+
+export function rememberAdmission(request: IncomingMessage, admission: Admission, progress: Progress): void {
+  admitted.set(request, { admission: Object.freeze(admission), progress });
+}
+
+export function newProgress(target: string): Progress {
+  return {
     target,
     closed: false,
     covered: nothing,
@@ -58,18 +61,16 @@ export function beginProgress(request: IncomingMessage, target: string): Progres
     allowed: false,
     refused: undefined,
   };
-  progresses.set(request, progress);
-  return progress;
 }
 
 /** What `admit` remembered; undefined if no guard admitted this request. */
 export function admissionOf(request: IncomingMessage): Admission | undefined {
-  return admissions.get(request);
+  return admitted.get(request)?.admission;
 }
 
 /** Undefined if no guard admitted this request. */
 export function progressOf(request: IncomingMessage): Progress | undefined {
-  return progresses.get(request);
+  return admitted.get(request)?.progress;
 }
 
 /**

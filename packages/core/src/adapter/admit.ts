@@ -8,14 +8,7 @@ import { RefusalError } from '../model/refusal-response.js';
 import type { RequestBody } from '../model/request-body.js';
 import { type HttpRequest, pathOf } from '../model/request.js';
 import { holdIncoming, streamIncoming } from '../stages/body/incoming-body.js';
-import {
-  type Admission,
-  admissionOf,
-  beginProgress,
-  type Progress,
-  progressOf,
-  rememberAdmission,
-} from './admission.js';
+import { type Admission, admissionOf, newProgress, type Progress, progressOf, rememberAdmission } from './admission.js';
 import { type GuardProvider, guardProvider } from './guard-provider.js';
 import { incomingRequest } from './incoming-request.js';
 import { type AdmissionOptions, checkAdmissionOptions } from './options.js';
@@ -148,7 +141,7 @@ function admitFirst(
 ): Admission {
   const { request, response } = exchange;
   if (caller !== undefined) keepFromSharedCaches(response);
-  const progress = beginProgress(request, incoming.target);
+  const progress = newProgress(incoming.target);
   async function complete(by: Caller, { outcome, refused }: Ending): Promise<void> {
     const ended = await guard.complete(by, outcome, { refused, exempt: progress.exempt });
     if (ended?.undecided !== true || !progress.closed) return;
@@ -156,7 +149,7 @@ function admitFirst(
   }
   const outcome = caller && watchOutcome(request, response, (ending) => void complete(caller, ending));
   const admission = { guard, caller, outcome, refuse, refuseUnmarked };
-  rememberAdmission(request, admission);
+  rememberAdmission(request, admission, progress);
   return admission;
 }
 

@@ -16,28 +16,21 @@ export function incomingRequest(
 ): HttpRequest {
   const { method = '', rawHeaders, headers, socket } = request;
   const remoteAddress = socket.remoteAddress;
+  const isHttp1 = http2StreamOf(request) === undefined;
   return {
     method,
-    target: http2Path(request) ?? target,
+    target: (isHttp1 ? undefined : http2Path(rawHeaders)) ?? target,
     rawHeaders,
     headers,
     remoteAddress,
     body,
     // node:http does not answer a client that has closed its side either (`httpAllowHalfOpen`).
-    // The socket of an injected request has no `readable`.
-    clientIsGone: () =>
-      request.destroyed || socket.destroyed || (isHttp1(request) && 'readable' in socket && !socket.readable),
+    // The socket of an injected request has no `readable`, and that of HTTP/2 says nothing of the one request.
+    clientIsGone: () => request.destroyed || socket.destroyed || (isHttp1 && 'readable' in socket && !socket.readable),
   };
 }
 
-function http2Path(request: IncomingMessage): string | undefined {
-  if (isHttp1(request)) return undefined;
-  const { rawHeaders } = request;
+function http2Path(rawHeaders: readonly string[]): string | undefined {
   const at = rawHeaders.findIndex((text, index) => index % 2 === 0 && text === ':path');
   return at === -1 ? undefined : rawHeaders[at + 1];
-}
-
-/** An HTTP/2 stream stops being readable once the request has been read, so `readable` says nothing there. */
-function isHttp1(request: IncomingMessage): boolean {
-  return http2StreamOf(request) === undefined;
 }

@@ -1,4 +1,3 @@
-export { privateField } from '@countersign/common';
 export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller, runHandlers } from './admission.js';
 export { type Admit, admitter, type HostExchange } from './admit.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';

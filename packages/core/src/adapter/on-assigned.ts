@@ -1,5 +1,3 @@
-import { privateField } from '@countersign/common';
-
 /** Leads an accessor to its object, also from a proxy of the object and from one that inherits from it. */
 const itself = Symbol('countersign.itself');
 
@@ -24,7 +22,7 @@ export function onAssigned<Holder extends object, Key extends keyof Holder>(
   callback: (holder: Holder, value: Holder[Key], seen: Holder) => void,
 ): (holder: Holder) => void {
   type Value = Holder[Key];
-  const values = privateField<Holder, Value>();
+  const values = new WeakMap<Holder, Value>();
   const accessors = {
     configurable: true,
     enumerable: true,

@@ -63,7 +63,7 @@ export class Holding implements BodyTaker {
   release(): void {
     if (this.#phase !== 'held') throw new Error(`release() on a body that is ${this.#phase}`);
     this.#phase = 'released';
-    stateLength(this.#tap.request, this.#length);
+    stateLength(this.#tap, this.#length);
     this.#kept.deliver();
   }
 

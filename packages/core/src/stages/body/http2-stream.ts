@@ -11,22 +11,26 @@ export function http2StreamOf(message: object): ServerHttp2Stream | undefined {
 }
 
 /** Whether an HTTP/2 stream has closed before its answer. Node closes it at once, and tells its request of it later. */
-export function isClosedStream(request: IncomingMessage): boolean {
-  const stream = http2StreamOf(request);
+export function isClosedStream(stream: ServerHttp2Stream | undefined): boolean {
   return stream !== undefined && (stream.aborted || stream.destroyed);
+}
+
+/** A request, and the stream below it. */
+interface HeldRequest {
+  readonly request: IncomingMessage;
+  readonly stream: ServerHttp2Stream | undefined;
 }
 
 /**
  * States the length of a held body to the application. In HTTP/2 the field is optional, and without it parsers take the
  * body for none.
  */
-export function stateLength(request: IncomingMessage, length: number): void {
-  if (http2StreamOf(request) !== undefined && length > 0) request.headers['content-length'] ??= String(length);
+export function stateLength({ request, stream }: HeldRequest, length: number): void {
+  if (stream !== undefined && length > 0) request.headers['content-length'] ??= String(length);
 }
 
 /** Ends what a client is still sending: the stream in HTTP/2 (RFC 9113 §8.1), in HTTP/1 the whole connection. */
-export function cutOff(request: IncomingMessage): void {
-  const stream = http2StreamOf(request);
+export function cutOff({ request, stream }: HeldRequest): void {
   if (stream !== undefined) {
     // Not `close`: Node never destroys a closed stream whose bytes nobody reads.
     stream.destroy();

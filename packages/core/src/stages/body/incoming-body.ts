@@ -110,9 +110,9 @@ class TakenBody implements IncomingBody {
   }
 
   #dropRest(): void {
-    const { gone, request } = this.#tap;
+    const { gone, stream } = this.#tap;
     // Node keeps a closed stream as long as it holds unread bytes.
-    if (isClosedStream(request)) cutOff(request);
+    if (isClosedStream(stream)) cutOff(this.#tap);
     else if (!gone) this.#tap.divert(new Draining(this.#tap));
   }
 

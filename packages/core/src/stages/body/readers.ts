@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { type BodyFailure, bodyFailure } from '../../model/request-body.js';
-import { http2StreamOf, isClosedStream } from './http2-stream.js';
+import { isClosedStream } from './http2-stream.js';
 import type { Tap } from './tap.js';
 
 /** The failure of a body that cannot be taken, if it is known before the first byte is read. */
-export function obstacle({ request, gone }: Tap, maxBytes: number): BodyFailure | undefined {
+export function obstacle({ request, stream, gone }: Tap, maxBytes: number): BodyFailure | undefined {
   // Checked first, because Node itself reads and drops the body of a disconnected client.
-  if (gone || isClosedStream(request)) return bodyFailure('body_incomplete', 'the client went away');
+  if (gone || isClosedStream(stream)) return bodyFailure('body_incomplete', 'the client went away');
   if (wasRead(request)) return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
-  if (!announcesBody(request)) return undefined;
+  if (!announcesBody(request, stream)) return undefined;
   if (!request.readableEnded && isBeingRead(request)) {
     return bodyFailure('body_consumed', 'something listens to the body already: put the guard before it');
   }
@@ -55,8 +55,7 @@ export function takeBuffered(request: IncomingMessage): Buffer[] {
 }
 
 /** RFC 9112 §6.3: without either field an HTTP/1 request has no body. HTTP/2 says it with END_STREAM (RFC 9113 §8.1). */
-function announcesBody(request: IncomingMessage): boolean {
-  const stream = http2StreamOf(request);
+function announcesBody(request: IncomingMessage, stream: Tap['stream']): boolean {
   if (stream !== undefined) return !stream.endAfterHeaders;
   return request.headers['transfer-encoding'] !== undefined || contentLength(request) > 0;
 }

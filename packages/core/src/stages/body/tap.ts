@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Awaitable } from '@countersign/common';
 import type { BodyFailure } from '../../model/request-body.js';
 import { cutOff, http2StreamOf, isClosedStream } from './http2-stream.js';
@@ -34,6 +35,8 @@ const pullBytes = 64 * 1024;
  */
 export class Tap {
   readonly request: IncomingMessage;
+  /** Of HTTP/2. Looked for once: V8 does not remember what a request of Express lacks. */
+  readonly stream: ServerHttp2Stream | undefined;
   /** Whether the whole body arrived before the tap: then its bytes and its end are in the stream's own buffer. */
   readonly cameWhole: boolean;
   readonly #push: (chunk: unknown, encoding?: BufferEncoding) => boolean;
@@ -44,9 +47,10 @@ export class Tap {
 
   constructor(request: IncomingMessage, sink: ChunkSink) {
     this.request = request;
+    this.stream = http2StreamOf(request);
     this.#sink = sink;
-    this.cameWhole = cameWhole(request);
-    this.#arrival = this.cameWhole ? 'whole' : wentAway(request) ? 'cut' : 'coming';
+    this.cameWhole = cameWhole(request, this.stream);
+    this.#arrival = this.cameWhole ? 'whole' : wentAway(request, this.stream) ? 'cut' : 'coming';
     // oxlint-disable-next-line typescript/unbound-method -- called with their request below
     const { push, _read: read } = request;
     this.#push = (chunk, encoding) => push.call(request, chunk, encoding);
@@ -93,14 +97,14 @@ export class Tap {
   /** Stops the client from sending more. */
   cutOff(): void {
     this.#cut();
-    cutOff(this.request);
+    cutOff(this);
   }
 
   #receive(chunk: Buffer | null): boolean {
     // Some hosts repeat the end when they are read again.
     if (this.#arrival !== 'coming') return false;
     if (chunk !== null) return this.#sink.chunk(chunk);
-    if (http2StreamOf(this.request)?.aborted === true) this.#cut();
+    if (this.stream?.aborted === true) this.#cut();
     else this.#end();
     return false;
   }
@@ -120,21 +124,17 @@ export class Tap {
 
   /** Reading from a closed HTTP/2 stream fails an assertion in Node, which ends the process. */
   #askNoMore(): void {
-    this.request._read = () => {};
+    if (this.stream !== undefined) this.request._read = () => {};
   }
 }
 
-function cameWhole(request: IncomingMessage): boolean {
+function cameWhole(request: IncomingMessage, stream: ServerHttp2Stream | undefined): boolean {
   // HTTP/2 delivers nothing before the first read, and marks a request complete and ended when its client disconnects.
-  return isHttp1(request) ? request.complete : request.readableEnded && !isClosedStream(request);
+  return stream === undefined ? request.complete : request.readableEnded && !isClosedStream(stream);
 }
 
-function wentAway(request: IncomingMessage): boolean {
-  return isHttp1(request) ? request.destroyed : isClosedStream(request);
-}
-
-function isHttp1(request: IncomingMessage): boolean {
-  return http2StreamOf(request) === undefined;
+function wentAway(request: IncomingMessage, stream: ServerHttp2Stream | undefined): boolean {
+  return stream === undefined ? request.destroyed : isClosedStream(stream);
 }
 
 /** Some hosts have no real socket below a request. */

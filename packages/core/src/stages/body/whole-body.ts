@@ -27,7 +27,7 @@ export class WholeBody implements AcceptedBody {
   }
 
   release(): void {
-    stateLength(this.#tap.request, this.#pages.length);
+    stateLength(this.#tap, this.#pages.length);
     for (const page of this.#pages.take()) this.#tap.deliver(page);
     this.#tap.deliver(null);
   }

@@ -78,7 +78,7 @@ describe('a spooled body reaches its reader whole', () => {
     const folder = spoolFolder();
     await using server = await serve((request, response) => {
       const body = holdIncoming(request);
-      void body.accept(limits({ memoryBytes, spoolDirectory: folder }), new Map()).then(async () => {
+      void Promise.resolve(body.accept(limits({ memoryBytes, spoolDirectory: folder }), new Map())).then(async () => {
         let length = 0;
         request.on('data', (part: Buffer) => {
           length += part.length;
@@ -160,7 +160,7 @@ describe('nothing is left of a spooled body', () => {
     const folder = spoolFolder();
     await using server = await serve((request, response) => {
       const held = holdIncoming(request);
-      void held.accept(limits({ memoryBytes, spoolDirectory: folder }), new Map()).then(() => {
+      void Promise.resolve(held.accept(limits({ memoryBytes, spoolDirectory: folder }), new Map())).then(() => {
         void held.discard();
         request.on('data', () => response.destroy());
         request.on('end', () => response.end('nothing came'));
