@@ -14,6 +14,9 @@ const aliases = frameworks.map(({ alias }) => ({
   replacement: join(otherVersions ?? '', 'node_modules', alias),
 }));
 
+// COUNTERSIGN_UNCACHED=1 runs the same tests without caches (`pnpm test:uncached`).
+const setup = ['first-second.ts', ...(process.env['COUNTERSIGN_UNCACHED'] === '1' ? ['uncached.ts'] : [])];
+
 export default defineConfig({
   ssr: { resolve: { conditions } },
   resolve: { alias: otherVersions === undefined ? [] : aliases },
@@ -21,7 +24,7 @@ export default defineConfig({
     pool: 'forks',
     isolate: false,
     maxWorkers: availableParallelism(),
-    setupFiles: [join(import.meta.dirname, 'test/support/first-second.ts')],
+    setupFiles: setup.map((name) => join(import.meta.dirname, 'test/support', name)),
     unstubEnvs: true,
     restoreMocks: true,
     // For what hangs, not for what is slow on a busy machine.
