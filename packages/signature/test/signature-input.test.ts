@@ -95,14 +95,13 @@ describe('readSignatureInput', () => {
     const parameters = read.ok ? read.inputs.get('sig')?.covered[0]?.parameters : undefined;
     expect(parameters).toEqual(new Map());
     expect(() => (parameters as Map<string, unknown>).set('req', true)).toThrow(TypeError);
-    expect(readSignatureInput('sig=("@path");created=1')).toEqual(parseSignatureInput('sig=("@path");created=1'));
+    expect(readAndCheck('sig=("@path");created=1')).toEqual(parseSignatureInput('sig=("@path");created=1'));
   });
 
   it('stays right when more lists come than it remembers, and when they are long', () => {
     const inputs = Array.from({ length: 600 }, (_, index) => `sig=("x-${index}");created=1`);
     const long = `sig=("${'a'.repeat(1100)}");created=1`;
-    for (const input of [...inputs, long, ...inputs])
-      expect(readAndCheck(input)).toEqual(parseSignatureInput(input));
+    for (const input of [...inputs, long, ...inputs]) expect(readAndCheck(input)).toEqual(parseSignatureInput(input));
   });
 
   it('knows the serialised form of a plain value', () => {

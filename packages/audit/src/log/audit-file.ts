@@ -63,7 +63,7 @@ export function auditFileWith(operations: FileOperations, directory: string, opt
       try {
         return commits.add(renderEvent(event));
       } catch (error) {
-        return Promise.reject(error as Error);
+        return Promise.reject(error);
       }
     },
     close() {

@@ -120,7 +120,7 @@ describe('CachedRemote', () => {
   it('shares one fetch among concurrent requests [A14]', async () => {
     const { cache, fetches, answer } = remote();
     answer(up('one'));
-    const held = await Promise.all(Array.from({ length: 50 }, () => cache.current(t)));
+    const held = await Promise.all(Array.from({ length: 50 }, async () => cache.current(t)));
     expect(held.every(({ kind }) => kind === 'held')).toBe(true);
     await Promise.all(Array.from({ length: 50 }, () => cache.afterMiss(t + 40)));
     expect(fetches()).toBe(2);

@@ -73,8 +73,6 @@ interface Remembered {
 }
 
 /**
- * Creates a verifier.
- *
  * @throws ConfigError when an option is wrong.
  *
  * @example

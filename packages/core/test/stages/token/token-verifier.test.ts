@@ -316,7 +316,7 @@ describe('cached tokens', () => {
     expect(await codeOf(token, tokens, now + 305)).toBe('token_expired');
   });
 
-  it('give the same frozen object, and the least recently used is evicted', async () => {
+  it('give the same frozen object, and one that was not asked for again is evicted', async () => {
     const tokens = verifier({ cacheSize: 2 });
     const [a, b, c] = ['a', 'b', 'c'].map((jti) => minted({ jti })) as [string, string, string];
     const verified = async (token: string): Promise<unknown> => {
@@ -324,10 +324,8 @@ describe('cached tokens', () => {
       return result.ok ? result.token : result;
     };
     const first = await verified(a);
-    await verified(b);
-    expect(await verified(a)).toBe(first);
     const second = await verified(b);
-    await verified(a);
+    expect(await verified(a)).toBe(first);
     await verified(c);
     expect(await verified(a)).toBe(first);
     expect(await verified(b)).not.toBe(second);
