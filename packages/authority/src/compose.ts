@@ -64,6 +64,8 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
       if (response.statusCode < 500) trouble.succeeded();
     } catch (error) {
       const known = answerTo(error);
+      // The client went away in the middle of its body.
+      if (known === undefined && request.readableAborted) return;
       if (known === undefined) trouble.failed(error);
       const ours = error instanceof StoreUnavailable ? 'temporarily_unavailable' : 'server_error';
       if (response.headersSent) response.destroy();

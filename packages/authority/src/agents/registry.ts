@@ -2,7 +2,7 @@ import { AuthorityError } from '../authority-error.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import type { AgentFacts, AgentStatus, NewAgent, NewKey, RegisteredAgent, RegisteredKey } from './agent.js';
 import { agentsOf, columnsOf } from './agent-rows.js';
-import { isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
+import { isAgentId, isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
 
 /** Statuses that an administrator can give to an agent. */
 export type NewStatus = Exclude<AgentStatus, 'pending'>;
@@ -33,6 +33,8 @@ const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies
 /** `now` gives unix seconds. */
 export function createAgentRegistry(store: Store, now: () => number): AgentRegistry {
   async function get(id: string): Promise<RegisteredAgent | undefined> {
+    // Postgres cannot even be asked for a text with NUL.
+    if (!isAgentId(id)) return undefined;
     const [agent] = agentsOf(
       await store.run(sql`
         SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
@@ -44,7 +46,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
 
   async function known(id: string): Promise<RegisteredAgent> {
     const agent = await get(id);
-    if (agent === undefined) throw new AuthorityError('agent_unknown', `there is no agent '${id}'`);
+    if (agent === undefined) throw agentUnknown(id);
     return agent;
   }
 
@@ -58,6 +60,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     },
 
     async list({ tag, status } = {}) {
+      if (status !== undefined && status !== 'pending') checkStatus(status);
       const tagged = tag === undefined ? '%' : `% ${isTag(tag) ? tag : '\n'} %`;
       const rows = await store.run(sql`
         SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
@@ -67,12 +70,14 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     },
 
     async update(id, input) {
+      checkId(id);
       const statement = updateFacts(id, input);
       if (statement !== undefined) await store.run(statement);
       return await known(id);
     },
 
     async setStatus(id, status) {
+      checkId(id);
       checkStatus(status);
       const changed = await store.run(sql`
         UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`);
@@ -92,6 +97,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     },
 
     async addKey(id, input, { overlapSeconds } = {}) {
+      checkId(id);
       const key = readKey(input);
       const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
       const done = await store.batch(insertAnotherKey(id, key, { now: now(), until }));
@@ -100,6 +106,8 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     },
 
     async revokeKey(id, thumbprint) {
+      checkId(id);
+      if (!/^[\w-]{43}$/.test(thumbprint)) throw new AuthorityError('agent_invalid', 'that is no thumbprint');
       const at = now();
       await store.run(sql`
         UPDATE countersign_keys SET expires_at = ${at} WHERE agent_id = ${id} AND thumbprint = ${thumbprint}
@@ -197,6 +205,14 @@ async function whyNoKey(
     'agent_invalid',
     `agent '${agent.id}' has ${count} keys; at most ${mostCurrentKeys} may count`,
   );
+}
+
+function checkId(id: unknown): void {
+  if (!isAgentId(id)) throw agentUnknown(String(id));
+}
+
+function agentUnknown(id: string): AuthorityError {
+  return new AuthorityError('agent_unknown', `there is no agent '${id}'`);
 }
 
 function checkStatus(status: unknown): void {

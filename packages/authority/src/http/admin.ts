@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type JsonObject, member } from '@countersign/common';
+import { isIdentifier } from '@countersign/delegation';
 import type { AgentStatus, NewAgent, NewKey } from '../agents/agent.js';
 import type { AgentRegistry, NewStatus } from '../agents/registry.js';
 import type { Ledger, Revoked } from '../delegation/ledger.js';
@@ -97,7 +98,7 @@ async function change(id: string, body: JsonObject, registry: AgentRegistry): Pr
 
 async function revoke(body: JsonObject, ledger: Ledger): Promise<Answer> {
   const [[kind, name] = [], ...others] = Object.entries(body);
-  if (others.length > 0 || typeof name !== 'string' || !['delegation', 'subject', 'actor'].includes(String(kind))) {
+  if (others.length > 0 || !isIdentifier(name) || !['delegation', 'subject', 'actor'].includes(String(kind))) {
     throw new BadRequest(400, 'invalid_request', "name exactly one of 'delegation', 'subject' and 'actor'");
   }
   return { status: 200, body: { revoked: await ledger.revoke({ [String(kind)]: name } as unknown as Revoked) } };

@@ -9,7 +9,7 @@ import { clientOf } from '../tokens/client-agent.js';
 import { currentKeys, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
 import type { Invitations } from '../agents/invitations.js';
 import { tokenDigest, tokenDigestText } from '../storage/token-digest.js';
-import { readKey } from '../agents/read-agent.js';
+import { isAgentId, readKey } from '../agents/read-agent.js';
 import { type AgentRegistry, agentExists, insertAgent, insertAnotherKey, keyTaken } from '../agents/registry.js';
 
 export interface RegistrationServices {
@@ -75,6 +75,7 @@ async function authenticate(
   services: RegistrationServices,
 ): Promise<RegisteredAgent> {
   const token = bearerOf(request);
+  if (!isAgentId(id)) throw unauthorized();
   const [row] = await services.store.run(sql`
     SELECT digest FROM countersign_registration_tokens WHERE agent_id = ${id}`);
   const agent = await services.agents.get(id);

@@ -12,6 +12,7 @@ export function createModelAdapter(model: string, store: Store, findClient: Find
   return {
     async find(id) {
       if (model === 'Client') return await findClient(id);
+      if (isUnknown(id)) return undefined;
       const rows = store.run(sql`
         SELECT payload, consumed_at FROM countersign_models
         WHERE model = ${model} AND id = ${id} AND (expires_at IS NULL OR expires_at > ${now()})`);
@@ -19,6 +20,7 @@ export function createModelAdapter(model: string, store: Store, findClient: Find
     },
 
     async findByUid(uid) {
+      if (isUnknown(uid)) return undefined;
       const rows = store.run(sql`
         SELECT payload, consumed_at FROM countersign_models
         WHERE model = ${model} AND uid = ${uid} AND (expires_at IS NULL OR expires_at > ${now()})`);
@@ -26,6 +28,7 @@ export function createModelAdapter(model: string, store: Store, findClient: Find
     },
 
     async findByUserCode(userCode) {
+      if (isUnknown(userCode)) return undefined;
       const rows = store.run(sql`
         SELECT payload, consumed_at FROM countersign_models
         WHERE model = ${model} AND user_code = ${userCode} AND (expires_at IS NULL OR expires_at > ${now()})`);
@@ -67,4 +70,9 @@ async function findBy(rows: Promise<readonly Row[]>): Promise<AdapterPayload | u
   const consumed = row['consumed_at'];
   const payload = JSON.parse(textOf(row, 'payload')) as AdapterPayload;
   return { ...payload, ...(typeof consumed === 'number' && { consumed }) };
+}
+
+/** Ids are made by the library, of letters, digits, `-` and `_`. Postgres cannot even be asked for a text with NUL. */
+function isUnknown(id: string): boolean {
+  return !/^[\w-]{1,256}$/.test(id);
 }
