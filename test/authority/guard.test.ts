@@ -1,6 +1,6 @@
 import { createAgent, generateAgentKey, type Signer } from '@countersign/agent';
 import { type Authority, type AuthorityOptions } from '@countersign/authority';
-import { agentsFromJwks, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { agentsFromJwks, agentsFromObjects, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { agentAuth, getCaller, permit } from '@countersign/node-http';
 import * as oauth from 'oauth4webapi';
 import { expect, it, onTestFinished } from 'vitest';
@@ -10,14 +10,17 @@ const local = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: tr
 const tokenType = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** An API whose guard follows an authority, and a policy that permits whoever has `repo:read`. */
-async function world(options: Partial<AuthorityOptions> = {}) {
+async function world(options: Partial<AuthorityOptions> & { readonly follow?: boolean } = {}) {
+  const { follow = true, ...rest } = options;
   let handle: Parameters<typeof listen>[0] | undefined;
   const api = await listen((request, response) => handle?.(request, response));
-  const started = await startAuthority({ audience: api, ...options });
+  const started = await startAuthority({ audience: api, ...rest });
   const audit = memoryAudit();
   const guard = await createGuard({
     origin: api,
-    agents: agentsFromJwks(`${started.issuer}/agents.jwks`, { maxAgeSeconds: 1, ...local }),
+    agents: follow
+      ? agentsFromJwks(`${started.issuer}/agents.jwks`, { maxAgeSeconds: 1, ...local })
+      : agentsFromObjects([]),
     issuers: [{ issuer: started.issuer, ...local }],
     policy: await cedarFromText({
       policies: 'permit (principal, action, resource) when { context.scope.contains("repo:read") };',
@@ -167,4 +170,15 @@ it('an agent that has nothing but its key trades a signed challenge for a token'
   const agent = (await createAgent({ id: request.agent_id, key })).withToken(token);
   expect((await read(agent, api)).status).toBe(200);
   expect((await trade()).status).toBe(400);
+});
+
+it('a guard without a directory lets agents in by their tokens, for whose keys the authority vouches', async () => {
+  const started = await world({ follow: false });
+  const agent = await register(started.authority, 'agent-a');
+  const own = await createAgent({ id: agent.id, key: agent.key });
+  const token = await grant(started, agent, 'client_credentials', { scope: 'repo:read' });
+  expect((await read(own.withToken(token), started.api)).status).toBe(200);
+  expect((await read(own, started.api)).status).toBe(401);
+  const other = await createAgent({ id: agent.id, key: generateAgentKey() });
+  expect((await read(other.withToken(token), started.api)).status).toBe(401);
 });

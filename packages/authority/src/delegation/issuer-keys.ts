@@ -17,6 +17,7 @@ const maxMetadataBytes = 262_144;
 export function keysOfIssuer({ issuer, jwks, jwksUri }: ExternalIssuerOptions): ResolveKey {
   if (jwks !== undefined) return createLocalJWKSet(jwks as JSONWebKeySet);
   let remote: Promise<ResolveKey> | undefined;
+  let worked = false;
 
   async function open(): Promise<ResolveKey> {
     const url = jwksUri === undefined ? await discover(issuer) : new URL(jwksUri);
@@ -27,11 +28,13 @@ export function keysOfIssuer({ issuer, jwks, jwksUri }: ExternalIssuerOptions): 
     remote ??= open();
     try {
       const resolve = await remote;
-      return await resolve(header, token);
+      const key = await resolve(header, token);
+      worked = true;
+      return key;
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      // Discovered again for the next token.
-      remote = undefined;
+      // Discovered again for the next token. Keys that we hold are kept when a later refresh fails.
+      if (!worked) remote = undefined;
       throw new IssuerUnavailable(`the keys of '${issuer}' cannot be fetched`, { cause: error });
     }
   };
