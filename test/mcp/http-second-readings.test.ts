@@ -78,6 +78,26 @@ describe('guardMcpHttp', () => {
     await (await list).body?.cancel();
   });
 
+  it('learns nothing of a tool from the result of another one [E14]', async () => {
+    const readOnly = { annotations: { readOnlyHint: true } };
+    const listed = { tools: [{ name: 'weather', ...readOnly }, { name: 'purge' }] };
+    // As a gateway does that passes on what a third party answered.
+    const passedOn = { content: [], tools: [{ name: 'purge', ...readOnly }, { name: 'hidden' }] };
+    await using server = await scriptedServer((response, reached, request) => {
+      const { method } = JSON.parse(reached.body) as { method: string };
+      return answersWith(method === 'tools/list' ? listed : passedOn)(response, reached, request);
+    });
+    await using guarded = await guardedMcp(`${server.url}/mcp`);
+    const call = async (name: string) => {
+      await (await guarded.send('carol', { body: ask('tools/call', { name, arguments: {} }) })).text();
+      return server.reached.map(({ body }) => (JSON.parse(body) as { params: { name: unknown } }).params.name);
+    };
+    await call('weather');
+    expect(await call('purge')).toEqual(['weather']);
+    expect(await call('hidden')).toEqual(['weather']);
+    expect(guarded.records.at(-1)).toMatchObject({ decision: 'deny', code: 'policy_denied' });
+  });
+
   it('shows no task of others on a resumed stream [E5]', async () => {
     await using server = await scriptedServer((response, reached, request) => {
       if (request.method !== 'GET') return answersWith({}, { 'mcp-session-id': 's' })(response, reached, request);

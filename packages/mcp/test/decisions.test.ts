@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { agentsFromObjects, type Caller, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { describe, expect, it } from 'vitest';
-import { decisionsOf, type McpSurroundings } from '../src/decide/decisions.js';
+import { decisionsOf } from '../src/decide/decisions.js';
+import type { McpSurroundings } from '../src/decide/request-meta.js';
 import { type McpRules, readRules } from '../src/decide/rules.js';
 import { createSeal } from '../src/decide/seal.js';
 import { mcpSchema } from '../src/schema.js';
@@ -358,13 +359,13 @@ describe('Other requests', () => {
     }
   });
 
-  it('a result that looks like a list teaches nothing', async () => {
+  it('a result that looks like a list teaches nothing [E14]', async () => {
     const { decisions, alice, call } = await mcp([], {});
-    const listed = { tools: [{ name: 'echo' }] };
+    const listed = { tools: [{ name: 'other' }] };
     const list = await decisions.decide(alice, { method: 'tools/list' });
     if (!list.ok) throw new Error('refused');
     await list.answer(listed);
-    expect(await call('echo')).toBe(-32602);
+    expect(await call('other')).toBe(-32602);
     const forged = { tools: [{ name: 'echo', annotations: { readOnlyHint: true } }, { name: 'Deploy' }] };
     const other = await decisions.decide(alice, { method: 'ping' });
     if (!other.ok) throw new Error('refused');

@@ -117,6 +117,51 @@ describe.each([
   });
 });
 
+/** A client in this process of a low-level server that lists these tools, and what ran. */
+async function lowLevel(make: () => object, tools: readonly object[], guardIt: (server: object) => object) {
+  const server = make() as Server1;
+  const ran: unknown[] = [];
+  server.fallbackRequestHandler = async ({ method, params }) => {
+    if (method === 'tools/list') return { tools: tools.map((tool) => ({ inputSchema: { type: 'object' }, ...tool })) };
+    ran.push(params?.['name']);
+    return { content: [] };
+  };
+  guardIt(server);
+  const [mine, theirs] = InMemoryTransport.createLinkedPair();
+  const client = new Client1({ name: 'test', version: '1' });
+  await Promise.all([server.connect(mine), client.connect(theirs)]);
+  return { client, ran };
+}
+
+describe.each([
+  ['1', () => new Server1({ name: 'low', version: '1' }, { capabilities: { tools: {} } })],
+  ['2', () => new Server2({ name: 'low', version: '1' }, { capabilities: { tools: {} } })],
+])('Two low-level servers of SDK %s with the same options', (_sdk, make) => {
+  const readOnly = { annotations: { readOnlyHint: true } };
+
+  it.each<[string, object]>([
+    ['no rules', {}],
+    ['rules without annotations', { tools: { purge: {}, read: {} } }],
+  ])('learn nothing from each other about a tool of the same name, with %s [E14]', async (_title, rules) => {
+    const { guard, queries } = await world(origin);
+    const shared = { ...rules, caller: guard.local({ agent: 'alice' }) };
+    const guardIt = (server: object) => guardTools(server, guard, shared);
+    const other = await lowLevel(make, [{ name: 'purge', ...readOnly }], guardIt);
+    const victim = await lowLevel(make, [{ name: 'purge' }, { name: 'read', ...readOnly }], guardIt);
+    const groupOf = async ({ client }: typeof victim, name: string) => {
+      await client.callTool({ name, arguments: {} });
+      return queries.at(-1)?.resource.parents?.map(({ id }) => id);
+    };
+    await other.client.listTools();
+    expect(await groupOf(victim, 'purge')).toEqual(['destructive']);
+    expect(await groupOf(other, 'purge')).toEqual(['read']);
+    expect(await groupOf(victim, 'purge')).toEqual(['destructive']);
+    // Never listed by the client: the server is asked.
+    expect(await groupOf(victim, 'read')).toEqual(['read']);
+    expect(victim.ran).toEqual(['purge', 'purge', 'read']);
+  });
+});
+
 describe('Through real clients', () => {
   let running: Running | undefined;
   afterEach(async () => {

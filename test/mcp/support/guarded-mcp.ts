@@ -16,12 +16,16 @@ import { serve } from '../../support/guarded.js';
 import { keyNamed } from '../../support/keys.js';
 import { patiently } from '../../support/patiently.js';
 
-/** The agents of these tests. `alice` may use everything that is not named after a secret; `bob` only `echo`. */
-export type AgentName = 'alice' | 'bob';
+/**
+ * The agents of these tests. `alice` may use everything that is not named after a secret; `bob` only `echo`; `carol` what
+ * only reads.
+ */
+export type AgentName = 'alice' | 'bob' | 'carol';
 
 export const policies = `
 permit(principal == Agent::"alice", action, resource);
 permit(principal == Agent::"bob", action, resource == Tool::"echo");
+permit(principal == Agent::"carol", action in [Action::"tool.call", Action::"tool.list"], resource in ToolGroup::"read");
 forbid(principal, action in [Action::"tool.call", Action::"tool.list"], resource == Tool::"delete");
 forbid(principal, action in [Action::"tool.call", Action::"tool.list"], resource == Tool::"secret");
 forbid(principal, action, resource == Prompt::"secret");
@@ -64,7 +68,7 @@ export async function guardFor(
   const guard = await createGuard({
     origin,
     agents: agentsFromObjects(
-      ['alice', 'bob'].map((id) => ({ id, publicKey: keyNamed(id).publicBase64, capabilities: [] })),
+      ['alice', 'bob', 'carol'].map((id) => ({ id, publicKey: keyNamed(id).publicBase64, capabilities: [] })),
     ),
     policy: await cedarFromText({ policies, schema }),
     audit,
@@ -85,7 +89,11 @@ export async function guardedMcp(server: string | FetchHandler, options: McpHttp
   const { guard, audit, troubles } = await guardFor(served.url);
   auth = agentAuth(guard);
   const url = `${served.url}/mcp`;
-  const agents = { alice: await agentNamed('alice'), bob: await agentNamed('bob') };
+  const agents = {
+    alice: await agentNamed('alice'),
+    bob: await agentNamed('bob'),
+    carol: await agentNamed('carol'),
+  };
   return {
     url,
     guard,

@@ -1,15 +1,19 @@
 import type { Resource } from '@countersign/core';
 import { isJsonObject, memberOf } from './json-rpc.js';
 import type { ReadRules, ToolRule } from './rules.js';
-import { type AnnotatedGroup, groupOfAnnotations } from './tool-groups.js';
+import { type AnnotatedGroup, groupOfAnnotations, moreDangerous } from './tool-groups.js';
 
 /** The lists whose items are called by name. */
 export type NamedList = 'tools/list' | 'prompts/list';
 
-/** Something that is called by a name that a list must hold. */
+/** Something that is called by a name of a list. */
 export interface CalledName {
   readonly list: NamedList;
   readonly name: string;
+  /** A rule declares it, so the list need not hold it: the server is asked only what it says about it. */
+  readonly isDeclared: boolean;
+  /** Whether the request has fields that repeat arguments, so that the schema is needed. */
+  readonly hasFields: boolean;
 }
 
 export type Offer = 'offered' | 'unknown' | 'unavailable';
@@ -22,7 +26,8 @@ export type ParameterFields = ReadonlyMap<string, readonly string[]>;
 
 interface KnownTool {
   readonly group: AnnotatedGroup;
-  readonly fields: ParameterFields;
+  /** Undefined: its schema was not listed yet. */
+  readonly fields: ParameterFields | undefined;
 }
 
 /** More names than any server has; what is not remembered is not known. */
@@ -31,7 +36,10 @@ const maxRemembered = 10_000;
 /** How long a list is taken for complete: unknown names must not make the server list again and again. */
 const freshMilliseconds = 5000;
 
-/** The names that a server offers, and what it says about them. Learnt from its lists, before they are filtered. */
+/**
+ * The names that one server offers, and what it says about them. Learnt from its lists, before they are filtered. What it
+ * says later can make a tool only more dangerous: its lists may differ by caller, or be passed on from somebody else.
+ */
 export class Catalogue {
   readonly #rules: ReadRules;
   readonly #tools = new Map<string, KnownTool>();
@@ -59,8 +67,8 @@ export class Catalogue {
    * `Delete` where policy forbids `delete`. `unavailable`: the server did not say. `asker`: who asks; nobody depends on the
    * session of another one.
    */
-  async offers({ list, name }: CalledName, asker: string, ask: ListItems): Promise<Offer> {
-    if (this.#knows(list, name)) return 'offered';
+  async offers({ list, name, hasFields }: CalledName, asker: string, ask: ListItems): Promise<Offer> {
+    if (hasFields ? this.fieldsOf(name) !== undefined : this.#knows(list, name)) return 'offered';
     const question = `${list} ${asker}`;
     if (performance.now() - (this.#lastListed.get(question) ?? -Infinity) > freshMilliseconds) {
       const isListed = this.#underway.get(question) ?? this.#list(list, question, ask);
@@ -110,12 +118,20 @@ export class Catalogue {
   }
 }
 
-/** Without a schema, as where a hook learns it, the fields stay as they were. */
+/** Without a schema, as where a hook learns it, the fields stay as they were. A group only becomes more dangerous. */
 function knownTool(item: unknown, before: KnownTool | undefined): KnownTool {
   const schema = memberOf(item, 'inputSchema');
-  const fields = new Map<string, readonly string[]>(schema === undefined ? before?.fields : undefined);
+  const group = groupOfAnnotations(memberOf(item, 'annotations'));
+  return {
+    group: moreDangerous(group, before?.group ?? group),
+    fields: schema === undefined ? before?.fields : fieldsIn(schema),
+  };
+}
+
+function fieldsIn(schema: unknown): ParameterFields {
+  const fields = new Map<string, readonly string[]>();
   collectFields(schema, [], fields);
-  return { group: groupOfAnnotations(memberOf(item, 'annotations')), fields };
+  return fields;
 }
 
 const deepestSchema = 16;

@@ -14,7 +14,7 @@ import {
   type RefusedReading,
   tooDeep,
 } from './refused-readings.js';
-import { isModernRequest, traceparentOf } from './request-meta.js';
+import { isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
 import { openState, sealState } from './request-state.js';
 import { type McpRules, type ReadRules, readRules } from './rules.js';
 import type { Seal } from './seal.js';
@@ -34,16 +34,6 @@ export type McpDecision =
     };
 
 export type Answer = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly denial: Denial };
-
-/** What is known of a request besides its message. */
-export interface McpSurroundings {
-  /** Lists what the server offers. Without it only what was learnt can be called by name. */
-  readonly list?: ListItems;
-  /** The fields of HTTP, to be compared with the message. */
-  readonly headers?: Headers;
-  /** Whether it is of revision 2026-07-28, whose answers may be cached. Default: what its `_meta` says. */
-  readonly isModern?: boolean;
-}
 
 /** Decides about requests of MCP, for a hook in a server and for a proxy alike. None of its methods rejects. */
 export interface McpDecisions {
@@ -75,10 +65,17 @@ export function createMcpDecisions(guard: GuardPart, rules: McpRules = {}): McpD
   return decisionsOf(guard, readRules('createMcpDecisions', rules));
 }
 
-/** `seal`: for states of the server that clients keep. Default: they pass as they are. */
-export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): McpDecisions {
+/**
+ * `seal`: for states of the server that clients keep. Default: they pass as they are. `owners`: of servers that know the
+ * same tasks. What a server says of its tools is never shared.
+ */
+export function decisionsOf(
+  guard: GuardPart,
+  rules: ReadRules,
+  seal?: Seal,
+  owners: TaskOwners = new TaskOwners(),
+): McpDecisions {
   const catalogue = new Catalogue(rules);
-  const owners = new TaskOwners();
 
   async function filterList(
     call: Call,
@@ -127,15 +124,15 @@ export function decisionsOf(guard: GuardPart, rules: ReadRules, seal?: Seal): Mc
     reading: McpReading,
     asked: AskedRequest,
   ): Promise<RefusedReading | undefined> {
-    const { request, list, headers } = asked;
+    const { request, list = listsNothing, headers } = asked;
     if (reading.kind === 'refuse') return reading;
     if (asked.isTooDeep) return tooDeep;
+    const called = calledByName(request, rules, asked);
+    const offer = called && (await catalogue.offers(called, callerKey(caller), list));
     const field = headers && disagreeingField(headers, request, catalogue.fieldsOf(memberOf(request.params, 'name')));
     if (field !== undefined) return headerMismatch(field);
-    const called = calledByName(request, rules);
-    if (called === undefined) return undefined;
-    const offer = await catalogue.offers(called, callerKey(caller), list ?? listsNothing);
-    return offer === 'offered' ? undefined : notOffered(called, offer);
+    const isOffered = called === undefined || called.isDeclared || offer === undefined || offer === 'offered';
+    return isOffered ? undefined : notOffered(called, offer);
   }
 
   async function decideCall(

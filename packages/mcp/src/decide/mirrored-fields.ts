@@ -11,6 +11,8 @@ const named: ReadonlyMap<string, string> = new Map([
   ['tasks/cancel', 'taskId'],
 ]);
 
+const parameterPrefix = 'mcp-param-';
+
 /** A message as far as fields repeat it. The answer to a question of the server has no method. */
 export interface MirroredMessage {
   readonly method?: string;
@@ -35,7 +37,7 @@ export function disagreeingField(
   // Once, for a request may have many fields and large arguments.
   let every: ReadonlySet<string | number> | undefined;
   for (const [field, value] of headers) {
-    if (!field.startsWith('mcp-param-')) continue;
+    if (!field.startsWith(parameterPrefix)) continue;
     const path = declared?.get(field);
     // Without the schema only the server knows which argument it is.
     if (path === undefined) every ??= new Set(primitivesOf(given));
@@ -43,6 +45,10 @@ export function disagreeingField(
     if (disagrees(value, (one) => holds(repeated, one))) return field;
   }
   return undefined;
+}
+
+export function hasParameterFields(headers: Headers): boolean {
+  return [...headers.keys()].some((field) => field.startsWith(parameterPrefix));
 }
 
 function holds(repeated: ReadonlySet<string | number> | undefined, field: string): boolean {

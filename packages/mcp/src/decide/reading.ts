@@ -4,6 +4,7 @@ import { type Denial, notFound } from './denial.js';
 import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import type { CalledName, Catalogue } from './catalogue.js';
 import { listActions, lists, type McpList } from './lists.js';
+import { hasParameterFields } from './mirrored-fields.js';
 import { malformed, type RefusedReading } from './refused-readings.js';
 import type { ReadRules } from './rules.js';
 import { callResource } from './tool-groups.js';
@@ -70,14 +71,24 @@ export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules
   }
 }
 
-/** What the request calls by a name that the server must offer. Declared tools are known without asking. */
-export function calledByName({ method, params }: JsonRpcRequest, rules: ReadRules): CalledName | undefined {
+/** What the request calls by name, if the server is asked about it: `isInProcess` says that this costs little. */
+export function calledByName(
+  { method, params }: JsonRpcRequest,
+  rules: ReadRules,
+  { headers, isInProcess = false }: { readonly headers?: Headers; readonly isInProcess?: boolean },
+): CalledName | undefined {
   const ref = memberOf(params, 'ref');
   const isCompletion = method === 'completion/complete' && memberOf(ref, 'type') === 'ref/prompt';
   const name = memberOf(isCompletion ? ref : params, 'name');
   if (!isName(name)) return undefined;
-  if (isCompletion || method === 'prompts/get') return { list: 'prompts/list', name };
-  return method === 'tools/call' && rules.tools === undefined ? { list: 'tools/list', name } : undefined;
+  if (isCompletion || method === 'prompts/get') {
+    return { list: 'prompts/list', name, isDeclared: false, hasFields: false };
+  }
+  const isDeclared = rules.tools !== undefined;
+  if (method !== 'tools/call' || (isDeclared && !isInProcess)) return undefined;
+  const hasFields = headers !== undefined && hasParameterFields(headers);
+  const isWhole = rules.tools?.get(name)?.annotations !== undefined && !hasFields;
+  return isWhole ? undefined : { list: 'tools/list', name, isDeclared, hasFields };
 }
 
 /** The scope that the rule of the tool or method requires. */

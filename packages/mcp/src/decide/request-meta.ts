@@ -1,4 +1,17 @@
 import { type JsonRpcRequest, memberOf } from './json-rpc.js';
+import type { ListItems } from './catalogue.js';
+
+/** What is known of a request besides its message. */
+export interface McpSurroundings {
+  /** Lists what the server offers. Without it only what was learnt can be called by name. */
+  readonly list?: ListItems;
+  /** Whether the server runs in this process, so that a list costs little: then it is asked about declared tools, too. */
+  readonly isInProcess?: boolean;
+  /** The fields of HTTP, to be compared with the message. */
+  readonly headers?: Headers;
+  /** Whether it is of revision 2026-07-28, whose answers may be cached. Default: what its `_meta` says. */
+  readonly isModern?: boolean;
+}
 
 /** From the revision 2026-07-28 on each request says its version, and answers may be cached. */
 export function isModernRequest({ params }: JsonRpcRequest): boolean {

@@ -17,7 +17,8 @@ export interface ToolRule {
   readonly call?: { readonly type: string; readonly arguments: readonly string[] };
   /**
    * The annotations of the tool, which say if it reads, writes or destroys. Default: what the server lists; until it has
-   * listed the tool, it counts as destructive. If given, the server is not believed.
+   * listed the tool, it counts as destructive, and a later list makes it only more dangerous. If given, the server is not
+   * believed.
    */
   readonly annotations?: Readonly<Record<string, unknown>>;
   /** Groups of the tool besides the one of its annotations: it is in each `ToolGroup::"group"`. Default: none. */

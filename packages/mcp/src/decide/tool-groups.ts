@@ -4,6 +4,12 @@ import { memberOf } from './json-rpc.js';
 /** The group that the annotations of a tool put it in. */
 export type AnnotatedGroup = 'read' | 'write' | 'destructive';
 
+const byDanger: readonly AnnotatedGroup[] = ['read', 'write', 'destructive'];
+
+export function moreDangerous(one: AnnotatedGroup, other: AnnotatedGroup): AnnotatedGroup {
+  return byDanger.indexOf(one) < byDanger.indexOf(other) ? other : one;
+}
+
 /** Hints are optional: by the specification, a tool that says nothing may destroy. */
 export function groupOfAnnotations(annotations: unknown): AnnotatedGroup {
   if (memberOf(annotations, 'readOnlyHint') === true) return 'read';

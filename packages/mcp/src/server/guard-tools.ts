@@ -2,6 +2,7 @@ import { type Caller, checkOptionNames, ConfigError, type Guard } from '@counter
 import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import { createSeal, readSealKey, type Seal } from '../decide/seal.js';
+import { TaskOwners } from '../decide/task-owners.js';
 import { guardedHandler, type Handler } from './guarded-handler.js';
 import { OwnedSession } from './session.js';
 import { withholdStreams } from './streams.js';
@@ -28,20 +29,29 @@ interface LowLevelServer {
 
 const optionNames = ['tools', 'methods', 'caller', 'sealKey'] as const satisfies readonly (keyof GuardToolsOptions)[];
 const guarded = new WeakSet<object>();
-const known = new WeakMap<Guard, WeakMap<object, McpDecisions>>();
+const known = new WeakMap<Guard, WeakMap<object, () => McpDecisions>>();
 const seals = new WeakMap<Guard, Seal>();
 const noOptions: GuardToolsOptions = {};
 
-/** Shared by the servers of one application: some frameworks create a server for each request. */
+/**
+ * Decisions of one server. The servers with the same options share their tasks and seal, because some frameworks create a
+ * server for each request. They share nothing that a server says of its tools: another one may have a tool of that name.
+ */
 export function decisionsFor(owner: string, guard: Guard, options: GuardToolsOptions = noOptions): McpDecisions {
   if (typeof options !== 'object' || options === null) throw new ConfigError(`${owner}: options must be an object.`);
   checkOptionNames(owner, options, optionNames);
-  const ofGuard = known.get(guard) ?? new WeakMap<object, McpDecisions>();
+  const ofGuard = known.get(guard) ?? new WeakMap<object, () => McpDecisions>();
   known.set(guard, ofGuard);
-  const decisions =
-    ofGuard.get(options) ?? decisionsOf(guard, readRules(owner, options), sealFor(owner, guard, options));
-  ofGuard.set(options, decisions);
-  return decisions;
+  const create = ofGuard.get(options) ?? creatorOf(owner, guard, options);
+  ofGuard.set(options, create);
+  return create();
+}
+
+function creatorOf(owner: string, guard: Guard, options: GuardToolsOptions): () => McpDecisions {
+  const rules = readRules(owner, options);
+  const seal = sealFor(owner, guard, options);
+  const owners = new TaskOwners();
+  return () => decisionsOf(guard, rules, seal, owners);
 }
 
 /** One for each guard, so that a server finds the states of another one that was created for an earlier request. */

@@ -58,6 +58,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     const headers = headersOf(context);
     const decision = await decisions.decide(caller, asked, {
       list,
+      isInProcess: true,
       ...(headers && { headers }),
       ...(context.mcpReq?.envelope !== undefined && { isModern: true }),
     });

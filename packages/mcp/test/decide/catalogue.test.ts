@@ -16,6 +16,19 @@ describe('The groups of a tool', () => {
     expect(catalogue.toolResource('wipe').parents).toEqual([{ type: 'ToolGroup', id: group }]);
   });
 
+  it('only become more dangerous by what the server lists later [E14]', () => {
+    const catalogue = new Catalogue(readRules('test', {}));
+    const groupAfter = (annotations?: object) => {
+      catalogue.learn('tools/list', [{ name: 'wipe', annotations }]);
+      return catalogue.toolResource('wipe').parents?.map(({ id }) => id);
+    };
+    expect(groupAfter(readOnly)).toEqual(['read']);
+    expect(groupAfter({ destructiveHint: false })).toEqual(['write']);
+    expect(groupAfter(readOnly)).toEqual(['write']);
+    expect(groupAfter()).toEqual(['destructive']);
+    expect(groupAfter(readOnly)).toEqual(['destructive']);
+  });
+
   it('are refused if the annotations of a rule are none', () => {
     expect(() => readRules('test', { tools: { wipe: { annotations: 'read' as never } } })).toThrow("'annotations'");
   });
@@ -26,7 +39,7 @@ function catalogueOf(pages: readonly (readonly string[] | undefined)[]) {
   const known = new Catalogue(readRules('test', {}));
   const asked: string[] = [];
   const offers = (name: string, asker = 'alice') =>
-    known.offers({ list: 'tools/list', name }, asker, async (method) => {
+    known.offers({ list: 'tools/list', name, isDeclared: false, hasFields: false }, asker, async (method) => {
       asked.push(method);
       return pages[asked.length - 1]?.map((one) => ({ name: one }));
     });
