@@ -62,9 +62,18 @@ class Engine implements PolicyEngine {
     return decisions;
   }
 
+  /** A resource that cannot be sent gets no decision, and the others do: a row must not hide the rows of others. */
   async #decideBatch(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
-    const problem = resources.map(problemOf).find((found) => found !== undefined);
-    if (problem !== undefined) return noDecisions(problem, resources.length);
+    const problems = resources.map(problemOf);
+    const sent = resources.filter((_resource, index) => problems[index] === undefined);
+    const decisions = sent.length === 0 ? [] : await this.#askMany(query, sent);
+    let answered = 0;
+    return problems.map((problem) =>
+      problem === undefined ? (decisions[answered++] ?? noDecision('it was not decided')) : noDecision(problem),
+    );
+  }
+
+  async #askMany(query: Question, resources: readonly Resource[]): Promise<readonly PolicyDecision[]> {
     const evaluations = resources.map((resource) => ({ resource: resourceOf(resource) }));
     const text = wellFormedJson({ ...sharedRequest(query), evaluations });
     if (!text.ok) return noDecisions(text.problem, resources.length);

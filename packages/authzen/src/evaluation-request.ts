@@ -40,14 +40,17 @@ function onBehalfOf({ onBehalfOf: user, onBehalfOfAgent: agent }: PolicyQuery['c
   return agent === undefined ? {} : { on_behalf_of: { type: 'agent', id: agent } };
 }
 
-/** Why attributes and parents cannot be merged into one object without loss or ambiguity; undefined if they can. */
-export function problemOf({ attributes }: Resource): string | undefined {
-  if (attributes === undefined) return undefined;
-  // Checked before the copy, which drops hidden properties and prototypes.
-  const written = wellFormedJson(attributes);
-  if (!written.ok) return written.problem;
+/** Why a resource cannot be sent without loss or ambiguity; undefined if it can. */
+export function problemOf(resource: Resource): string | undefined {
+  // Each member before the copy, which drops hidden properties and prototypes.
+  for (const member of [resource.type, resource.id, resource.attributes, resource.parents]) {
+    const written = member === undefined ? undefined : wellFormedJson(member);
+    if (written?.ok === false) return written.problem;
+  }
+  const { attributes } = resource;
   // It would be read as the hierarchy.
-  return Object.hasOwn(attributes, 'parents') ? "a resource has an attribute called 'parents'" : undefined;
+  if (attributes === undefined || !Object.hasOwn(attributes, 'parents')) return undefined;
+  return "a resource has an attribute called 'parents'";
 }
 
 export function resourceOf({ type, id, attributes, parents }: Resource): object {

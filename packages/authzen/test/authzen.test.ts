@@ -76,8 +76,7 @@ describe('one evaluation', () => {
       const resource = { type: 'Repo', id: 'acme/api', attributes, ...(parents && { parents }) };
       const engine = authzen({ url: stub.url });
       expect(await engine.decide({ ...query, resource })).toMatchObject(failed);
-      const plain = { type: 'Repo', id: 'acme/web' };
-      expect(await engine.decideMany?.(query, [plain, resource])).toMatchObject([failed, failed]);
+      expect(await engine.decideMany?.(query, [resource, resource])).toMatchObject([failed, failed]);
       expect(stub.asked).toEqual([]);
     },
   );
@@ -201,6 +200,31 @@ describe('many evaluations', () => {
     const answers = await authzen({ url: stub.url }).decideMany?.(query, [{ type: 'Repo', id: '\ud800' }]);
     expect(answers).toEqual([expect.objectContaining(failed)]);
     expect(stub.asked).toEqual([]);
+  });
+
+  it.each<[string, object]>([
+    ['a number that is not exact', { attributes: { amount: 1e20 } }],
+    ['a negative zero', { attributes: { amount: -0 } }],
+    ['a lone surrogate', { attributes: { title: '\ud800' } }],
+    ['an attribute that is called parents', { attributes: { parents: 'x' } }],
+    ['an id that is not well-formed', { id: '\ud800' }],
+    ['parents that are not plain', { parents: [{ type: 'Org', id: '\ud800' }] }],
+  ])('one with %s is denied, and hides no other [M6]', async (_title, odd) => {
+    const stub = await startStubPdp(says(decisions([true, false, true])));
+    const [first, second, third] = resources;
+    const listed = [first!, { type: 'Repo', id: 'odd', ...odd }, second!, { type: 'Repo', id: 'odd', ...odd }, third!];
+    const answers = await authzen({ url: stub.url }).decideMany?.(query, listed);
+    expect(answers?.map(({ decision, cause }) => `${decision} ${cause}`)).toEqual([
+      'allow policy',
+      'deny error',
+      'deny policy',
+      'deny error',
+      'allow policy',
+    ]);
+    expect(stub.asked).toHaveLength(1);
+    expect(stub.asked[0]?.body).toMatchObject({
+      evaluations: [first, second, third].map((resource) => ({ resource })),
+    });
   });
 
   it('none are not asked about', async () => {
