@@ -12,7 +12,7 @@ export interface Target {
 
 const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]*))?$/;
 const VISIBLE = /^[\x21\x22\x24-\x7e]+$/;
-const ABSOLUTE = /^(https?):\/\/([^/?]*)([^?]*)(.*)$/i;
+const ABSOLUTE = /^(https?):\/\/([^/?]*)([^?]*)(.*)/is;
 
 /**
  * Lower case, without the default port of the scheme (RFC 9421 §2.2.3), and otherwise as given: a trailing dot or a

@@ -78,7 +78,7 @@ function checkUntouched(file: AppendFile): void {
 
 /** Whether the text is the start of a note of this log. Zeros are a block that did not reach the disk. */
 function isTornNote(tail: string, origin: string): boolean {
-  const lines = tail.replace(/\0[^]*$/, '').split('\n');
+  const lines = tail.replace(/\0[^]*/, '').split('\n');
   const torn = lines.pop() ?? '';
   const expected: readonly { readonly text: string; readonly rest: RegExp }[] = [
     { text: origin, rest: /^$/ },

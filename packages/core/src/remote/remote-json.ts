@@ -65,7 +65,7 @@ export function checkRemoteUrl(text: string, options: RemoteOptions): Reading<UR
 
 /** Without query and fragment, which may hold a secret. Untyped code passes anything. */
 function shownOf(text: unknown): string {
-  return String(text).replace(/[?#][^]*$/, '');
+  return String(text).replace(/[?#][^]*/, '');
 }
 
 const urlProblems = {

@@ -61,8 +61,8 @@ function headLines(text: string): string[] {
 
 function fieldLines(text: string): [name: string, value: string][] {
   return headLines(text).flatMap((line): [string, string][] => {
-    const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):\s*(.*?)\s*$/.exec(line) ?? [];
-    return name === undefined || value === undefined ? [] : [[name, value]];
+    const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/.exec(line) ?? [];
+    return name === undefined || value === undefined ? [] : [[name, value.trim()]];
   });
 }
 

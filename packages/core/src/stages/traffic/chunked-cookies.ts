@@ -1,13 +1,16 @@
 /** More than honest clients carry: a search of each takes a fixed time, too. */
 const maxValues = 24;
+/** Longest name of a cookie, likewise. */
+const maxName = 256;
 
 /**
  * The chunks of the values that were too long for one cookie and so were put in several: `name.0`, `name.1`, or `name`,
  * `name-1`. Each spelling is taken by itself, with the first and with the last of equal names, and all together, because
- * applications differ and a decoy must not hide the rest. Undefined if they are too many.
+ * applications differ and a decoy must not hide the rest. Undefined if they are too many, or a name is too long.
  */
 export function chunkedCookies(fields: readonly string[]): readonly string[][] | undefined {
   const cookies = fields.join(';').split(';').map(readCookie);
+  if (cookies.some(({ name }) => name.length > maxName)) return undefined;
   const values = new Map<string, string[]>();
   for (const chunks of [
     ...grouped(cookies, ({ anySpelling }) => [anySpelling]),

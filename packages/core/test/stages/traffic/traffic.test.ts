@@ -294,6 +294,11 @@ describe('carriesOurMark', () => {
     }
   });
 
+  it('takes a cookie whose name is longer than 256 characters for a mark [A16, I2]', () => {
+    expect(carriesOurMark('/', ['cookie', `${'a'.repeat(256)}=v`])).toBe(false);
+    expect(carriesOurMark('/', ['cookie', `${'1'.repeat(256)}x=v`])).toBe(true);
+  });
+
   it('takes more than 256 cookies for a mark', () => {
     expect(carriesOurMark('/', ['cookie', Array.from({ length: 256 }, (_, at) => `c${at}=v`).join('; ')])).toBe(false);
     expect(carriesOurMark('/', ['cookie', '1;'.repeat(256)])).toBe(true);
