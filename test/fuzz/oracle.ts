@@ -104,10 +104,16 @@ function fieldDifferences(seen: Seen, { request, bound, proof }: Original): stri
     // Lines of one field are one list, so how the application's copy joins them does not matter.
     const is = seen.headers[name] ?? '';
     const value = (Array.isArray(is) ? is.join(', ') : is).trim();
+    // The hash of the token in a DPoP proof does not cover the scheme, whose case carries no meaning (RFC 9110 §11.1).
+    if (proof === 'dpop' && name === 'authorization' && withLowerScheme(value) === withLowerScheme(signed)) return [];
     return listed(value) === listed(signed)
       ? []
       : [`field ${name} differs: ${quoted(value)}, signed ${quoted(signed)}`];
   });
+}
+
+function withLowerScheme(credentials: string): string {
+  return credentials.replace(/^\S+/, (scheme) => scheme.toLowerCase());
 }
 
 function bodyDifferences(seen: Seen, { request, proof }: Original): string[] {
