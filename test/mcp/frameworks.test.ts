@@ -119,7 +119,7 @@ describe.each(rows)('$by with $name, $revision', ({ framework, revision }) => {
   });
 
   test.runIf(framework.isHere && revision === '2026-07-28')(
-    'opens no stream of what the caller may not read',
+    'opens no stream of what the caller may not read [E12]',
     async () => {
       const { url, alice } = world;
       const _meta = {

@@ -29,7 +29,7 @@ async function inspect(home: string, ...args: readonly string[]): Promise<Ran> {
 }
 
 function toolsIn({ stdout, stderr }: Ran): readonly string[] {
-  expect(stderr).toBe('');
+  expect(stdout, stderr).not.toBe('');
   return (JSON.parse(stdout) as { tools: { name: string }[] }).tools.map(({ name }) => name);
 }
 

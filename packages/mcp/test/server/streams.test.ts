@@ -42,7 +42,7 @@ async function acknowledged(isGuarded: boolean): Promise<unknown> {
   return (JSON.parse(data) as { params: { notifications: unknown } }).params.notifications;
 }
 
-it('A handler without guardHandler streams no resource, since nothing decided it', async () => {
+it('A handler without guardHandler streams no resource, since nothing decided it [E12]', async () => {
   expect(await acknowledged(false)).toEqual({ resourcesListChanged: true });
 });
 
