@@ -143,8 +143,8 @@ it('openid-client registers an agent with an initial access token', async () => 
   expect((await openid.clientCredentialsGrant(config)).scope).toBe('repo:read');
 });
 
-it('openid-client binds a token to the key of its DPoP proofs', async () => {
-  const { issuer, authority } = await startAuthority({ audience });
+it.each(['', path])('openid-client binds a token to the key of its DPoP proofs, below %j', async (below) => {
+  const { issuer, authority } = await startAuthority({ audience, path: below });
   const { key, privateKey } = await newAgentKey();
   await authority.agents.add({ id: 'agent-a', jwk: key.publicJwk, capabilities: ['repo:read'] });
   const config = await openid.discovery(new URL(issuer), 'agent-a', undefined, openid.PrivateKeyJwt(privateKey), {

@@ -97,6 +97,8 @@ async function replaceKeys(
   const body = await readJson(request);
   if (member(body, 'client_id') !== agent.id)
     throw new BadRequest(400, 'invalid_request', 'client_id must be the agent');
+  // Whoever suspended it may do so because of its key.
+  if (agent.status === 'suspended') throw new BadRequest(403, 'access_denied', 'the agent is suspended');
   const wanted = keysOf(body);
   const current = currentKeys(agent, now());
   const isCurrent = (key: RegisteredKey): boolean => current.some(({ thumbprint }) => thumbprint === key.thumbprint);
@@ -104,6 +106,7 @@ async function replaceKeys(
   const dropped = current.filter(({ thumbprint }) => wanted.every((key) => key.thumbprint !== thumbprint));
   const next = randomBytes(32).toString('base64url');
   const done = await store.batch([
+    required(sql`SELECT id FROM countersign_agents WHERE id = ${agent.id} AND status IN ('active', 'pending')`),
     required(sql`
       UPDATE countersign_registration_tokens SET digest = ${tokenDigestText(next)}
       WHERE agent_id = ${agent.id} AND digest = ${old} RETURNING agent_id`),

@@ -131,6 +131,19 @@ describe('dynamic registration', () => {
     expect(keys.find(({ thumbprint }) => thumbprint === old.thumbprint)?.expiresAt).toBeDefined();
   });
 
+  it('keeps the keys of a suspended agent', async () => {
+    const running = await startAuthority();
+    const key = newKey();
+    const registered = await register(running, await invite(running), metadata(key));
+    const { registration_client_uri: uri, registration_access_token: token } = registered;
+    await running.authority.agents.setStatus('agent-a', 'suspended');
+    const put = async () => (await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) })).status;
+    expect(await put()).toBe(403);
+    await running.authority.agents.setStatus('agent-a', 'active');
+    expect((await running.authority.agents.get('agent-a'))?.keys).toHaveLength(1);
+    expect(await put()).toBe(200);
+  });
+
   it('revokes the agent when it deletes itself', async () => {
     const running = await startAuthority();
     const { registration_client_uri: uri, registration_access_token: token } = await register(

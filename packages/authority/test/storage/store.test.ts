@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createAgentRegistry } from '../../src/agents/registry.js';
+import { createLedger } from '../../src/delegation/ledger.js';
+import { newKey } from '../support/client.js';
 import { takeOnce } from '../../src/storage/one-time.js';
 import { required, sql, type Store, StoreUnavailable } from '../../src/storage/store.js';
 import { sweep } from '../../src/storage/sweeper.js';
@@ -54,6 +57,22 @@ describe.each(engines)('the store in $name', ({ skip, open }) => {
     await store.run(insert('new', 1001));
     expect(await sweep(store, 1000)).toBe(1100);
     expect(await ids(store)).toEqual(['new']);
+  });
+
+  it.skipIf(skip)('keeps delegations ten minutes longer than they live, for clocks that differ', async () => {
+    const store = await open();
+    const ledger = createLedger(store, () => 1000);
+    const agents = createAgentRegistry(store, () => 1000);
+    const key = newKey();
+    await agents.add({ id: 'a', jwk: key.jwk });
+    const entry = { issuer: 'i', subject: 's', actor: 'a', thumbprint: key.thumbprint, claims: {} };
+    expect(await ledger.record({ ...entry, id: 'one', expiresAt: 1300 })).toEqual(expect.any(Number));
+    expect(await ledger.record({ ...entry, id: 'two', parentId: 'one', expiresAt: 1200 })).toEqual(expect.any(Number));
+    expect(await ledger.record({ ...entry, id: 'three', parentId: 'gone', expiresAt: 1200 })).toBeUndefined();
+    expect(await ledger.record({ ...entry, id: 'four', actor: 'nobody', expiresAt: 1200 })).toBeUndefined();
+    expect(await sweep(store, 1799)).toBe(0);
+    expect(await sweep(store, 1800)).toBe(1);
+    expect(await sweep(store, 1900)).toBe(1);
   });
 
   it.skipIf(skip)('refuses to work once it is closed', async () => {
