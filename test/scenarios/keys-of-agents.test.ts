@@ -192,6 +192,24 @@ onEveryHost('Agents from a database, and from several places', (api) => {
     await guarded.refuses(guarded.signed(), 503, 'keys_unavailable');
   });
 
+  it('the name of an agent without keys stays taken, and a suspension of it counts [C5, C7]', async () => {
+    const none = { id: reviewerId, keys: [], status: 'suspended' as const };
+    const guest = keyNamed('guest');
+    const second = agentsFromObjects([
+      { id: reviewerId, publicKey: stranger.publicBase64 },
+      { id: runnerId, publicKey: runner.publicBase64 },
+    ]);
+    const database = agentsFromDatabase(async ({ id }) => (id === reviewerId ? none : undefined));
+    for (const first of [database, agentsFromObjects([none])]) {
+      const guarded = await api.variant({ start: { guard: { agents: combine(first, second) } } });
+      const token = await guarded.token({ act: { sub: reviewerId }, cnf: { jwk: guest.publicJwk } });
+      await guarded.refuses(guarded.signed({ key: guest, token }), 401, 'token_not_bound_to_agent');
+      await guarded.refuses(guarded.signed({ key: stranger }), 401, 'key_unknown');
+      const through = await guarded.token({ act: { sub: runnerId, act: { sub: reviewerId } } });
+      await guarded.refuses(guarded.signed({ key: runner, token: through }), 401, 'delegation_revoked');
+    }
+  });
+
   it('a later directory cannot shadow an earlier one [C5]', async () => {
     const first = agentsFromObjects([row]);
     const second = agentsFromObjects([

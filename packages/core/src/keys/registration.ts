@@ -51,7 +51,7 @@ export interface NamedRegistration extends AgentDetails {
   /** The 32 bytes of the Ed25519 public key in base64. */
   readonly publicKey?: string;
   readonly jwk?: PublicJwk;
-  /** Several keys, so that one can be rotated while another still counts. */
+  /** Several keys, so that one can be rotated while another still counts. Empty: nobody can act under this name. */
   readonly keys?: readonly (KeyRegistration | PrintedKey)[];
 }
 
@@ -60,7 +60,7 @@ export interface PrintedRegistration extends AgentDetails {
   readonly agent_id: string;
   /** The 32 bytes of the Ed25519 public key in base64. Or else `keys`. */
   readonly public_key?: string;
-  /** Several keys, so that one can be rotated while another still counts. */
+  /** Several keys, so that one can be rotated while another still counts. Empty: nobody can act under this name. */
   readonly keys?: readonly (KeyRegistration | PrintedKey)[];
 }
 
@@ -135,8 +135,8 @@ function keysOf(input: JsonObject, owner: string): readonly JsonObject[] {
     );
   }
   if (keys === undefined) return [publicKey === undefined ? { jwk } : { publicKey }];
-  if (!Array.isArray(keys) || keys.length === 0)
-    throw new ConfigError(`${owner}: 'keys' must be a list of at least one key.`);
+  // It may be empty: the name stays taken, so that an issuer cannot vouch for a key of a stranger under it.
+  if (!Array.isArray(keys)) throw new ConfigError(`${owner}: 'keys' must be a list of keys.`);
   return keys.map((key: unknown) => keyMembersOf(key, owner));
 }
 

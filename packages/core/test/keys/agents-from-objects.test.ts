@@ -159,7 +159,8 @@ describe('agentsFromObjects', () => {
     ],
     ['no key', { id: 'agent-a' }, /agent 'agent-a'.*key exactly once/],
     ['two keys at once', { id: 'agent-a', publicKey: one.base64, jwk: two.jwk }, /key exactly once/],
-    ['an empty list of keys', { id: 'agent-a', keys: [] }, /at least one/],
+    ['keys that are no list', { id: 'agent-a', keys: {} }, /'keys' must be a list/],
+    ['null for its keys', { id: 'agent-a', keys: null }, /'keys' must be a list/],
     [
       'the same key twice',
       { id: 'agent-a', keys: [{ publicKey: one.base64 }, { jwk: one.jwk }] },
