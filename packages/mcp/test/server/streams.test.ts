@@ -1,4 +1,8 @@
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import type { Guard } from '@countersign/core';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
+import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { expect, it, onTestFinished } from 'vitest';
 import { authInfoOf, guardHandler, guardTools } from '../../src/index.js';
 import { world } from '../world.js';
@@ -6,24 +10,36 @@ import { world } from '../world.js';
 const revision = '2026-07-28';
 const uri = 'test://host/open';
 
-/** What a handler says that it streams, when asked for one resource and for changes of the lists. */
-async function acknowledged(isGuarded: boolean): Promise<unknown> {
-  const { guard } = await world('http://127.0.0.1:9');
-  const create = () => {
-    const capabilities = { tools: {}, resources: { subscribe: true, listChanged: true } };
-    return guardTools(new McpServer({ name: 'test', version: '1.0.0' }, { capabilities }), guard);
-  };
-  const created = createMcpHandler(create);
-  onTestFinished(() => created.close());
-  const handler = isGuarded ? guardHandler(created, guard) : created;
-  const params = {
+const listen = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'subscriptions/listen',
+  params: {
     notifications: { resourceSubscriptions: [uri], resourcesListChanged: true },
     _meta: {
       'io.modelcontextprotocol/protocolVersion': revision,
       'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
       'io.modelcontextprotocol/clientCapabilities': {},
     },
-  };
+  },
+};
+
+function serverOf(guard: Guard): McpServer {
+  const capabilities = { tools: {}, resources: { subscribe: true, listChanged: true } };
+  const caller = guard.local({ agent: 'alice' });
+  return guardTools(new McpServer({ name: 'test', version: '1.0.0' }, { capabilities }), guard, { caller });
+}
+
+function notificationsOf(acknowledgement: string): unknown {
+  return (JSON.parse(acknowledgement) as { params: { notifications: unknown } }).params.notifications;
+}
+
+/** What a handler says that it streams, when asked for one resource and for changes of the lists. */
+async function acknowledged(isGuarded: boolean): Promise<unknown> {
+  const { guard } = await world('http://127.0.0.1:9');
+  const created = createMcpHandler(() => serverOf(guard));
+  onTestFinished(() => created.close());
+  const handler = isGuarded ? guardHandler(created, guard) : created;
   const request = new Request('http://127.0.0.1:9/mcp', {
     method: 'POST',
     headers: {
@@ -32,14 +48,14 @@ async function acknowledged(isGuarded: boolean): Promise<unknown> {
       'mcp-protocol-version': revision,
       'mcp-method': 'subscriptions/listen',
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen', params }),
+    body: JSON.stringify(listen),
   });
   const { body } = await handler.fetch(request, { authInfo: authInfoOf(guard.local({ agent: 'alice' })) });
   const reader = body?.getReader();
   const { value } = (await reader?.read()) ?? {};
   await reader?.cancel();
   const [, data = '{}'] = new TextDecoder().decode(value as Uint8Array).split('data: ');
-  return (JSON.parse(data) as { params: { notifications: unknown } }).params.notifications;
+  return notificationsOf(data);
 }
 
 it('A handler without guardHandler streams no resource, since nothing decided it [E12]', async () => {
@@ -48,4 +64,14 @@ it('A handler without guardHandler streams no resource, since nothing decided it
 
 it('A handler behind guardHandler streams the resources that policy permits', async () => {
   expect(await acknowledged(true)).toEqual({ resourceSubscriptions: [uri], resourcesListChanged: true });
+});
+
+it('A server on standard input streams no resource, since nothing decides there [E12]', async () => {
+  const { guard } = await world('http://127.0.0.1:9');
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const served = serveStdio(() => serverOf(guard), { transport: new StdioServerTransport(input, output) });
+  onTestFinished(() => served.close());
+  input.write(`${JSON.stringify(listen)}\n`);
+  const [acknowledgement] = (await once(output, 'data')) as [Buffer];
+  expect(notificationsOf(acknowledgement.toString())).toEqual({ resourcesListChanged: true });
 });
