@@ -163,6 +163,7 @@ async function verifyExternal(
     if (error instanceof IssuerUnavailable) throw error;
     return failed('the subject token does not verify');
   }
+  if (isOtherToken(payload)) return failed('the subject token is no access token');
   const subject = `${subjectNamespace}${String(payload.sub)}`;
   if (!isIdentifier(subject)) return failed('the sub of the subject token is no name');
   // Its actors are of another namespace than ours: without them the token would lose an actor.
@@ -182,6 +183,14 @@ async function verifyExternal(
       ...(typeof may === 'string' && { mayAct: may }),
     },
   };
+}
+
+/** Members that ID tokens, refresh tokens and logout tokens have. Where all are typed `JWT`, the audience may be all that differs. */
+function isOtherToken(payload: JsonObject): boolean {
+  const typ = payload['typ'];
+  return (
+    ['at_hash', 'c_hash', 'events'].some((name) => name in payload) || (typeof typ === 'string' && typ !== 'Bearer')
+  );
 }
 
 function hasType(token: string, accepted: readonly string[]): boolean {

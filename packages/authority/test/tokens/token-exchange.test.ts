@@ -174,6 +174,9 @@ describe('token exchange', () => {
     ['with a malformed may_act', { may_act: 'agent-a' }, {}],
     ['of another type', {}, { typ: 'JWT' }],
     ['of an ID token', {}, { typ: 'id_token+jwt' }],
+    ['with the members of an ID token', { at_hash: 'x' }, {}],
+    ['that Keycloak marks as a refresh token', { typ: 'Refresh' }, {}],
+    ['with the events of a logout token', { events: {} }, {}],
   ])('refuses an external token %s [B3, B4, B5, B6, C3]', async (_, claims, header) => {
     const { running, keys, privateKey } = await world();
     const token = await userToken(privateKey, claims, header);
