@@ -53,9 +53,10 @@ export async function openLiveFile<T>(
   let value: T | undefined;
   const files = await LiveFiles.open({
     owner,
+    isWholeOrWrong: true,
     read: async () => {
       try {
-        // Half a JSON file is never valid, so a start need not wait for it to settle.
+        // A start need not wait for it to settle.
         return { ...(await readFileSet([[file, file]])), changedMs: 0 };
       } catch (error) {
         throw new Error(`cannot read the ${holds} file: ${messageOf(error)}`, { cause: error });

@@ -14,6 +14,8 @@ export interface LiveFilesParts {
   readonly read: () => Promise<FileSet>;
   /** Puts a set in force. Throws (or rejects with) a ConfigError if the set is wrong; the previous one then stays in force. */
   readonly load: (set: FileSet) => void | Promise<void>;
+  /** Whether a half-written set is always wrong, as half a JSON file is. A set that is right is then loaded at once. */
+  readonly isWholeOrWrong?: boolean;
   /** Milliseconds since the epoch, to be compared with the times of files. Default: the system's. */
   readonly clock?: () => number;
 }
@@ -35,12 +37,21 @@ const UNREADABLE = '';
 /** A set counts as complete if it has not changed for this long. */
 const SETTLE_MILLISECONDS = 1000;
 
+/**
+ * After so many readings a quarter of that is enough for a change: one that takes a revocation or a forbid into force must
+ * not wait for ever, because somebody changes something every second. A start has nothing in force, and goes on waiting.
+ */
+const IMPATIENT_AFTER = 10;
+
 /** A set that changes at each of this many readings is reported. */
 const MAX_READINGS = 30;
 
+/** A trouble that lasts is reported again after this long. */
+const REPEAT_MILLISECONDS = 60_000;
+
 /**
- * A set of files in force. It may be read while somebody writes, so a set is loaded only after nothing in it has changed
- * for a second (docs/decisions/0025-files-that-change.md).
+ * A set of files in force. It may be read while somebody writes, so a set of which a part could be valid is loaded only
+ * after nothing in it has changed for a second (docs/decisions/0025-files-that-change.md).
  */
 export class LiveFiles {
   readonly #parts: LiveFilesParts;
@@ -49,6 +60,10 @@ export class LiveFiles {
   #seen: string | undefined;
   /** One reading at a time, so that an older set never replaces a newer one. */
   #last: Promise<unknown> = Promise.resolve();
+  /** The problem that was last reported, as long as it lasts. */
+  #trouble: { readonly problem: string; readonly reportedAt: number } | undefined;
+  /** Settles a second after the last load: a set that changes all the time must not be parsed all the time. */
+  #pause: Promise<void> | undefined;
   #isCheckQueued = false;
   #closed = false;
   #stopFollowing = (): void => undefined;
@@ -71,7 +86,8 @@ export class LiveFiles {
     return await this.#inTurn(async () => {
       const reading = await this.#read();
       const isOld = reading.ok && this.#clock() - reading.set.changedMs >= SETTLE_MILLISECONDS;
-      return await this.#apply(isOld || !reading.ok ? reading : await this.#settle(reading));
+      const result = isOld || !reading.ok ? await this.#apply(reading) : await this.#settle(reading);
+      return result ?? { ok: true };
     });
   }
 
@@ -95,36 +111,67 @@ export class LiveFiles {
   }
 
   async #check(): Promise<ReloadResult | undefined> {
+    await this.#pause;
     if (this.#closed) return undefined;
     const first = await this.#read();
-    if (first.fingerprint === this.#seen) return undefined;
-    const settled = await this.#settle(first, { following: true });
-    return this.#closed || settled.fingerprint === this.#seen ? undefined : await this.#apply(settled);
+    if (first.fingerprint === this.#seen) return this.#lastingTrouble();
+    return await this.#settle(first, { following: true });
   }
 
-  /** Reads until two readings that are a second apart find the same. */
-  async #settle(first: Reading, { following = false } = {}): Promise<Reading> {
-    const isOver = (): boolean => following && this.#closed;
+  /** Loads the set once two readings that are a second apart find the same. Undefined: there is nothing to report. */
+  async #settle(first: Reading, { following = false } = {}): Promise<ReloadResult | undefined> {
     let last = first;
-    for (let count = 0; count < MAX_READINGS && !isOver(); count++) {
-      await settling(following);
+    for (let count = 0; count < MAX_READINGS; count++) {
+      if (this.#parts.isWholeOrWrong === true && (await this.#isLoaded(last))) return { ok: true };
+      const isImpatient = following && count >= IMPATIENT_AFTER;
+      await passing(isImpatient ? SETTLE_MILLISECONDS / 4 : SETTLE_MILLISECONDS, following);
+      if (following && this.#closed) return undefined;
       const next = await this.#read();
-      if (next.fingerprint === last.fingerprint) return next;
+      if (next.fingerprint === last.fingerprint) {
+        return following && next.fingerprint === this.#seen ? this.#lastingTrouble() : await this.#apply(next);
+      }
       last = next;
     }
-    return { ok: false, problem: 'the files change all the time.', fingerprint: UNREADABLE };
+    const wasUnreadable = this.#seen === UNREADABLE;
+    this.#seen = UNREADABLE;
+    return following && wasUnreadable ? this.#lastingTrouble() : this.#failed('the files change all the time.');
   }
 
   async #apply(reading: Reading): Promise<ReloadResult> {
     this.#seen = reading.fingerprint;
-    if (!reading.ok) return { ok: false, problem: reading.problem };
+    if (!reading.ok) return this.#failed(reading.problem);
+    const problem = await this.#load(reading);
+    return problem === undefined ? { ok: true } : this.#failed(problem);
+  }
+
+  async #isLoaded(reading: Reading): Promise<boolean> {
+    return reading.ok && (await this.#load(reading)) === undefined;
+  }
+
+  /** Resolves to the problem with the set, if it is wrong. */
+  async #load({ set, fingerprint }: Extract<Reading, { ok: true }>): Promise<string | undefined> {
     try {
-      await this.#parts.load(reading.set);
-      return { ok: true };
+      await this.#parts.load(set);
     } catch (error) {
-      if (error instanceof ConfigError) return { ok: false, problem: error.message };
+      if (error instanceof ConfigError) return error.message;
       throw error;
     }
+    this.#seen = fingerprint;
+    this.#trouble = undefined;
+    this.#pause = passing(SETTLE_MILLISECONDS, true);
+    return undefined;
+  }
+
+  #failed(problem: string): ReloadResult {
+    this.#trouble = { problem, reportedAt: this.#clock() };
+    return { ok: false, problem };
+  }
+
+  /** What is out of force must not be forgotten: its report is repeated. */
+  #lastingTrouble(): ReloadResult | undefined {
+    if (this.#trouble === undefined) return undefined;
+    const { problem, reportedAt } = this.#trouble;
+    return Math.abs(this.#clock() - reportedAt) < REPEAT_MILLISECONDS ? undefined : this.#failed(problem);
   }
 
   async #read(): Promise<Reading> {
@@ -144,9 +191,9 @@ export class LiveFiles {
 }
 
 /** Only an explicit reload keeps the process alive, not following. */
-async function settling(following: boolean): Promise<void> {
+async function passing(milliseconds: number, following: boolean): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, SETTLE_MILLISECONDS);
+    const timer = setTimeout(resolve, milliseconds);
     if (following) timer.unref();
   });
 }

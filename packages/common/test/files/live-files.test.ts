@@ -23,6 +23,8 @@ class Disk {
   readonly loaded: string[] = [];
   readonly told: ReloadResult[] = [];
   readings = 0;
+  isWholeOrWrong = false;
+  now = NOW;
 
   read = async (): Promise<FileSet> => {
     this.readings++;
@@ -37,7 +39,8 @@ class Disk {
   };
 
   async open(): Promise<LiveFiles> {
-    return await LiveFiles.open({ owner: 'files', read: this.read, load: this.load, clock: () => NOW });
+    const { read, load, isWholeOrWrong } = this;
+    return await LiveFiles.open({ owner: 'files', read, load, isWholeOrWrong, clock: () => this.now });
   }
 
   /** Polls once a second. */
@@ -164,15 +167,58 @@ describe('a change', () => {
     expect(disk.loaded).toEqual(['first']);
   });
 
-  it('is reported when the set never settles', async () => {
+  it('is in force after some ten seconds although the set changes once a second [K10]', async () => {
     const disk = new Disk();
     await disk.follow();
-    for (let second = 0; second < 40; second++) {
+    for (let second = 0; second < 13; second++) {
       disk.content = setOf(String(second));
       await seconds(1);
     }
-    expect(disk.told).toEqual([{ ok: false, problem: 'the files change all the time.' }]);
+    expect(disk.loaded.length).toBeGreaterThan(1);
+    expect(Number(disk.loaded.at(-1))).toBeGreaterThan(8);
+    expect(disk.told).toContainEqual({ ok: true });
+  });
+
+  it('is reported when the set never settles, and again each minute', async () => {
+    const disk = new Disk();
+    await disk.follow();
+    const changeFor = async (count: number) => {
+      for (let change = 0; change < count * 5; change++) {
+        disk.content = setOf(`${disk.now} ${change}`);
+        await seconds(0.2);
+      }
+    };
+    const problem = { ok: false, problem: 'the files change all the time.' };
+    await changeFor(40);
+    expect(disk.told).toEqual([problem]);
+    disk.now += 60_000;
+    await changeFor(20);
+    expect(disk.told).toEqual([problem, problem]);
     expect(disk.loaded).toEqual(['first']);
+  });
+
+  it.each([
+    ['cannot be read', new Error('EIO'), 'EIO'],
+    ['is wrong', setOf('wrong'), 'wrong'],
+  ])('that %s is reported again each minute until it is over', async (_title, content, problem) => {
+    const disk = new Disk();
+    await disk.follow();
+    disk.content = content;
+    await seconds(10);
+    disk.now += 59_999;
+    await seconds(2);
+    expect(disk.told).toEqual([{ ok: false, problem }]);
+    disk.now += 1;
+    await seconds(2);
+    expect(disk.told).toEqual([
+      { ok: false, problem },
+      { ok: false, problem },
+    ]);
+    disk.content = setOf('second');
+    await seconds(3);
+    disk.now += 60_000;
+    await seconds(5);
+    expect(disk.told.slice(2)).toEqual([{ ok: true }]);
   });
 
   it('is loaded although the load of another one threw', async () => {
@@ -202,6 +248,37 @@ describe('a change', () => {
     expect(disk.loaded).toEqual(['first']);
     expect(disk.told).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a change of a set that is whole or wrong', () => {
+  it('is loaded at once, though once a second at most, however often the set changes [K10]', async () => {
+    const disk = new Disk();
+    disk.isWholeOrWrong = true;
+    await disk.follow();
+    for (let change = 0; change < 100; change++) {
+      disk.content = setOf(String(change));
+      await seconds(0.1);
+    }
+    const late = disk.loaded.slice(1).map(Number);
+    expect(late.length).toBeGreaterThan(4);
+    expect(late.length).toBeLessThan(11);
+    expect(Math.max(...late.map((change, index) => change - (late[index - 1] ?? 0)))).toBeLessThan(25);
+  });
+
+  it('is not reported as wrong while it is written [K1]', async () => {
+    const disk = new Disk();
+    disk.isWholeOrWrong = true;
+    await disk.follow();
+    disk.content = setOf('wrong: half');
+    await seconds(1.5);
+    disk.content = setOf('second');
+    await seconds(5);
+    expect(disk.loaded).toEqual(['first', 'second']);
+    expect(disk.told).toEqual([{ ok: true }]);
+    disk.content = setOf('wrong');
+    await seconds(5);
+    expect(disk.told.slice(1)).toEqual([{ ok: false, problem: 'wrong' }]);
   });
 });
 
