@@ -182,3 +182,36 @@ it('a guard without a directory lets agents in by their tokens, for whose keys t
   const other = await createAgent({ id: agent.id, key: generateAgentKey() });
   expect((await read(other.withToken(token), started.api)).status).toBe(401);
 });
+
+it('a guard accepts the longest chain that the authority makes, and one that begins with an agent [C1]', async () => {
+  const ids = Array.from({ length: 6 }, (_, index) => `agent-${index}`);
+  const started = await world({
+    exchange: [
+      { agents: ids.slice(0, 1), issuer: 'https://login.acme.dev' },
+      ...ids.slice(1).map((id, index) => ({ agents: [id], from: [`agent-${index}`] })),
+    ],
+  });
+  const { api, authority, idp } = started;
+  const agents = [];
+  for (const id of ids) agents.push(await register(authority, id));
+  const exchanged = async (agent: (typeof agents)[number], token: string) =>
+    await grant(started, agent, 'urn:ietf:params:oauth:grant-type:token-exchange', {
+      subject_token: token,
+      subject_token_type: tokenType,
+      resource: api,
+    });
+  const chainOf = async (agent: (typeof agents)[number], token: string) => {
+    const response = await read((await createAgent({ id: agent.id, key: agent.key })).withToken(token), api);
+    return ((await response.json()) as { chain?: string[] }).chain;
+  };
+  let token = await idp.token('alice', 'repo:read');
+  for (const agent of agents.slice(0, 5)) token = await exchanged(agent, token);
+  const [first, second, , , last, next] = agents;
+  if (first === undefined || second === undefined || last === undefined || next === undefined)
+    throw new Error('no agents');
+  expect((await chainOf(last, token))?.at(-1)).toBe('agent-4');
+  await expect(exchanged(next, token)).rejects.toThrow();
+
+  const own = await grant(started, first, 'client_credentials', { scope: 'repo:read' });
+  expect(await chainOf(second, await exchanged(second, own))).toEqual(['agent-0', 'agent-1']);
+});
