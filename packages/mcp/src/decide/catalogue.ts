@@ -1,3 +1,4 @@
+import { withTimeout } from '@countersign/common';
 import type { Resource } from '@countersign/core';
 import { isJsonObject, memberOf } from './json-rpc.js';
 import type { ReadRules, ToolRule } from './rules.js';
@@ -35,6 +36,9 @@ const maxRemembered = 10_000;
 
 /** How long a list is taken for complete: unknown names must not make the server list again and again. */
 const freshMilliseconds = 5000;
+
+/** A server that does not list in time is taken for one that gave no answer. */
+const timeoutMilliseconds = 10_000;
 
 /**
  * The names that one server offers, and what it says about them. Learnt from its lists, before they are filtered. What it
@@ -98,7 +102,7 @@ export class Catalogue {
 
   async #list(method: NamedList, question: string, ask: ListItems): Promise<boolean> {
     try {
-      const items = await ask(method);
+      const items = await withTimeout(timeoutMilliseconds, ask(method), () => undefined);
       if (items === undefined) return false;
       this.learn(method, items);
       if (this.#lastListed.size >= maxRemembered) this.#lastListed.clear();

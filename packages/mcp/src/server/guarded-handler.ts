@@ -5,6 +5,7 @@ import type { Denial } from '../decide/denial.js';
 import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
 import { listPages } from '../decide/list-pages.js';
 import { callerOf, type McpContext, withCaller } from './identity.js';
+import { reportOnce } from './report-once.js';
 import type { OwnedSession } from './session.js';
 
 /** The context of a handler, as far as both SDKs have it. */
@@ -43,7 +44,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     if (caller !== undefined) return caller;
     const isHttp = session.isHttp || context.http !== undefined || context.requestInfo !== undefined;
     if (isHttp)
-      guard.report('a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
+      reportOnce(guard, 'a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
     return isHttp ? undefined : local;
   }
 

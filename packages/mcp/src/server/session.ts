@@ -8,6 +8,7 @@ import { callerOf, callerOfInfo, mcpBridge } from './identity.js';
 import { endingWithCaller, endWhenLapsed } from './lapse.js';
 import { isNodeRequest, isNodeResponse } from './node-messages.js';
 import { ownEvents } from './owned-events.js';
+import { reportOnce } from './report-once.js';
 
 /** The parts of a transport that take requests of HTTP. Each is absent in transports of other kinds. */
 interface HttpTransport {
@@ -108,7 +109,7 @@ export class OwnedSession {
     if (sessionId === undefined) return undefined;
     if (caller !== undefined && this.#opener === callerKey(caller)) return undefined;
     if (this.#opener === undefined || this.#opener === nobody) {
-      this.#guard.report('a session of MCP that no verified caller opened was refused');
+      reportOnce(this.#guard, 'a session of MCP that no verified caller opened was refused');
     }
     if (caller !== undefined) {
       const call = this.#guard.begin(caller, { method: 'session' });

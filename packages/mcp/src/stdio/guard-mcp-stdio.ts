@@ -18,9 +18,6 @@ export interface McpStdioStreams {
   readonly server: { readonly input: Writable; readonly output: Readable };
 }
 
-/** A server that does not list its tools in time is taken for one that gave no answer. */
-const listTimeoutMilliseconds = 10_000;
-
 const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (keyof McpRules)[];
 
 /**
@@ -51,14 +48,12 @@ export async function guardMcpStdio(
   const pending = new Map<unknown, PendingRequest>();
   const ownQuestions = new Map<unknown, (answer: unknown) => void>();
 
-  /** Asks the server something in our own name. Undefined: no answer in time. */
+  /** Asks the server something in our own name. Undefined: it ended without an answer. */
   async function askServer(method: string, params: object): Promise<unknown> {
     const id = `countersign-${randomUUID()}`;
     const answer = new Promise<unknown>((resolve) => void ownQuestions.set(id, resolve));
-    const timer = setTimeout(() => ownQuestions.get(id)?.(undefined), listTimeoutMilliseconds);
     await writeLine(server.input, JSON.stringify({ jsonrpc: '2.0', id, method, params }));
     const message = await answer;
-    clearTimeout(timer);
     ownQuestions.delete(id);
     return message === undefined ? undefined : (memberOf(message, 'result') ?? {});
   }

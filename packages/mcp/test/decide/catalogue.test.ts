@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Catalogue } from '../../src/decide/catalogue.js';
 import { readRules } from '../../src/decide/rules.js';
 
@@ -76,6 +76,16 @@ describe('A name that is not known', () => {
     expect(await offers('a')).toBe('unavailable');
     expect(await offers('a')).toBe('offered');
     expect(asked).toHaveLength(2);
+  });
+
+  it('is unavailable if the server does not answer in time', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const known = new Catalogue(readRules('test', {}));
+    const called = { list: 'tools/list', name: 'a', isDeclared: false, hasFields: false } as const;
+    const offer = known.offers(called, 'alice', () => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await offer).toBe('unavailable');
   });
 
   it('is asked for once more for another caller, whose session may be another one', async () => {
