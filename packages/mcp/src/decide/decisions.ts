@@ -14,7 +14,7 @@ import {
   type RefusedReading,
   tooDeep,
 } from './refused-readings.js';
-import { isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
+import { type AskedRequest, isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
 import { openState, sealState } from './request-state.js';
 import { type McpRules, type ReadRules, readRules } from './rules.js';
 import type { Seal } from './seal.js';
@@ -45,8 +45,11 @@ export interface McpDecisions {
   filterUnasked(caller: Caller, result: unknown): Promise<Answer>;
   /** Whether any rule requires a scope. */
   readonly requiresScopes: boolean;
-  /** Whether the caller lacks a scope that the rule for the request requires, so that it will be refused. */
-  lacksScope(caller: Caller, request: JsonRpcRequest): boolean;
+  /**
+   * Whether the request will be refused because its rule requires a scope that the caller lacks, and the caller may know of
+   * what it asks for. Not recorded.
+   */
+  lacksScope(caller: Caller, request: JsonRpcRequest): Promise<boolean>;
   /** The field of HTTP that repeats something else than what the message says. */
   disagreeingField(
     headers: Headers,
@@ -208,19 +211,20 @@ export function decisionsOf(
       return answer;
     },
     requiresScopes: [...(rules.tools?.values() ?? []), ...rules.methods.values()].some(({ requires }) => requires),
-    lacksScope(caller, request) {
+    async lacksScope(caller, request) {
       const required = requiredScope(request, rules);
-      return required !== undefined && guard.missingScopes(caller, required).length > 0;
+      if (required === undefined || guard.missingScopes(caller, required).length === 0) return false;
+      const reading = readRequest(request, rules, catalogue);
+      if (reading.kind !== 'ask') return false;
+      const call = guard.begin(caller, { method: request.method });
+      for (const { visible } of reading.questions) {
+        if (visible !== undefined && !(await call.wouldPermit(visible))) return false;
+      }
+      return true;
     },
     disagreeingField: (headers, message) =>
       disagreeingField(headers, message, catalogue.fieldsOf(memberOf(message.params, 'name'))),
   };
-}
-
-interface AskedRequest extends McpSurroundings {
-  readonly request: JsonRpcRequest;
-  readonly isTooDeep: boolean;
-  readonly isModern: boolean;
 }
 
 const noSurroundings: McpSurroundings = {};

@@ -13,6 +13,13 @@ export interface McpSurroundings {
   readonly isModern?: boolean;
 }
 
+/** A request, read as far as it is needed to decide. */
+export interface AskedRequest extends McpSurroundings {
+  readonly request: JsonRpcRequest;
+  readonly isTooDeep: boolean;
+  readonly isModern: boolean;
+}
+
 /** From the revision 2026-07-28 on each request says its version, and answers may be cached. */
 export function isModernRequest({ params }: JsonRpcRequest): boolean {
   return typeof memberOf(memberOf(params, '_meta'), 'io.modelcontextprotocol/protocolVersion') === 'string';

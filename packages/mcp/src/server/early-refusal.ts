@@ -10,7 +10,7 @@ export interface EarlyAnswer {
 }
 
 /** As many messages as the SDKs take in a batch. Each is a decision and a record. */
-const mostMessages = 100;
+export const mostMessages = 100;
 
 /** The answer to a batch that no SDK takes. */
 export function refuseHugeBatch(message: unknown): EarlyAnswer | undefined {
@@ -46,7 +46,7 @@ export async function refuseEarly(
     const id = memberOf(one, 'id');
     if (!isJsonObject(one) || typeof method !== 'string' || id === undefined) continue;
     const request = { method, params: one['params'] };
-    if (!decisions.lacksScope(caller, request)) continue;
+    if (!(await decisions.lacksScope(caller, request))) continue;
     const decision = await decisions.decide(caller, request);
     // Cannot be: it lacks a scope.
     if (decision.ok) return undefined;

@@ -1,9 +1,10 @@
 import { type Caller, checkOptionNames, ConfigError, type Guard } from '@countersign/core';
 import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
+import { memberOf } from '../decide/json-rpc.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import { createSeal, readSealKey, type Seal } from '../decide/seal.js';
 import { TaskOwners } from '../decide/task-owners.js';
-import { guardedHandler, type Handler } from './guarded-handler.js';
+import { guardedHandler, type Handler, learnRegistered } from './guarded-handler.js';
 import { OwnedSession } from './session.js';
 import { withholdStreams } from './streams.js';
 
@@ -78,7 +79,10 @@ export function guardTools<Server extends object>(
 ): Server {
   const decisions = decisionsFor('guardTools', guard, options);
   const low = lowLevelServer(server);
-  const session = new OwnedSession(guard, decisions);
+  const session = new OwnedSession(guard, decisions, (message) => {
+    const method = memberOf(message, 'method');
+    if (typeof method === 'string') learnRegistered(server, decisions, method, memberOf(message, 'params'));
+  });
   guarded.add(low);
   withholdStreams(low);
 

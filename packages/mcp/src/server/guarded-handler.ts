@@ -155,7 +155,7 @@ function interruption(signal: AbortSignal | undefined): { readonly result: 'canc
 }
 
 /** Learns what `McpServer` keeps, since a client may call what it never listed. */
-function learnRegistered(server: object, decisions: McpDecisions, method: string, params: unknown): void {
+export function learnRegistered(server: object, decisions: McpDecisions, method: string, params: unknown): void {
   if (method === 'tools/call') {
     const name = memberOf(params, 'name');
     const tool = registered(server, '_registeredTools', name);

@@ -3,7 +3,7 @@ import { callerOf as callerOfRequest } from '@countersign/core/adapter';
 import type { McpDecisions } from '../decide/decisions.js';
 import { callerKey } from '../decide/task-owners.js';
 import { readBody } from '../http/read-body.js';
-import { type EarlyAnswer, earlyAnswer, refuseEarly } from './early-refusal.js';
+import { type EarlyAnswer, earlyAnswer, mostMessages, refuseEarly } from './early-refusal.js';
 import { callerOf, callerOfInfo, mcpBridge } from './identity.js';
 import { endingWithCaller, endWhenLapsed } from './lapse.js';
 import { isNodeRequest, isNodeResponse } from './node-messages.js';
@@ -33,12 +33,15 @@ const maxMessageBytes = 4 * 1024 * 1024;
 export class OwnedSession {
   readonly #guard: Guard;
   readonly #decisions: McpDecisions;
+  readonly #learn: (message: unknown) => void;
   #opener: string | undefined;
   #isHttp = false;
 
-  constructor(guard: Guard, decisions: McpDecisions) {
+  /** `learn`: what the server knows of what a message names. */
+  constructor(guard: Guard, decisions: McpDecisions, learn: (message: unknown) => void) {
     this.#guard = guard;
     this.#decisions = decisions;
+    this.#learn = learn;
   }
 
   /** Whether the server is connected to a transport of HTTP. */
@@ -83,6 +86,7 @@ export class OwnedSession {
     if (this.#decisions.requiresScopes) {
       const message = await messageOf(request, second, parsedBody);
       if (!message.ok) return answerWith(message.answer, second);
+      for (const one of [message.value].flat().slice(0, mostMessages)) this.#learn(one);
       const early = await refuseEarly(message.value, caller, { guard: this.#guard, decisions: this.#decisions });
       if (early !== undefined) return answerWith(early, second);
       // What was read from Node's request can be read only once.
