@@ -192,7 +192,7 @@ it('a guard accepts the longest chain that the authority makes, and one that beg
     ],
   });
   const { api, authority, idp } = started;
-  const agents = [];
+  const agents: Awaited<ReturnType<typeof register>>[] = [];
   for (const id of ids) agents.push(await register(authority, id));
   const exchanged = async (agent: (typeof agents)[number], token: string) =>
     await grant(started, agent, 'urn:ietf:params:oauth:grant-type:token-exchange', {
