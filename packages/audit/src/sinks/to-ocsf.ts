@@ -21,15 +21,15 @@ const otherActivity = 99;
 
 /**
  * Converts a record to an OCSF event: API Activity (6003), with the profiles `ai_operation` (the agent, the delegation)
- * and `security_control` (the decision). A decision and its outcome are two events with the same
- * `metadata.correlation_uid`. Fields without an OCSF name go to `unmapped`. If a request was refused before its caller
+ * and `security_control` (the decision). A decision and its outcome, of a request or of a call within it, are two events
+ * with the same `metadata.correlation_uid`. Fields without an OCSF name go to `unmapped`. If a request was refused before its caller
  * was verified, the actor is `unverified`, and the claim goes to `unmapped`.
  *
  * @example
  * for await (const record of readAuditLog('audit')) console.log(JSON.stringify(toOcsf(record)));
  */
 export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
-  const { request, decision, code, resource, filtered, outcome, phase, actor, chain } = record;
+  const { request, call, decision, code, resource, filtered, outcome, phase, actor, chain } = record;
   const { method = 'LOCAL' } = request;
   const activity = activities.get(method) ?? otherActivity;
   const delegation = delegationOf(chain);
@@ -48,7 +48,7 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
       product: { name: 'Countersign', vendor_name: 'Countersign' },
       profiles: ['ai_operation', 'security_control'],
       uid: record.id,
-      correlation_uid: request.id,
+      correlation_uid: call?.id ?? request.id,
       ...('sequence' in record && { sequence: record.sequence }),
     },
     actor: actorOf(record),

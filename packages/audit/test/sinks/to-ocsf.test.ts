@@ -91,6 +91,14 @@ describe('toOcsf', () => {
     expect(toOcsf(delegated)).not.toHaveProperty('status_id');
   });
 
+  it('gives the decision and outcome of a call an id of their own', () => {
+    const record = event('a', { call: { id: 'call-1', method: 'tools/call' } });
+    expect(toOcsf(record)).toMatchObject({
+      metadata: { correlation_uid: 'call-1' },
+      api: { request: { uid: record.request.id } },
+    });
+  });
+
   it('names the permitted resources of a filtered list', () => {
     const { resource: _, ...list } = event('a');
     const filtered = { asked: 3, permitted: 1, resources: [{ type: 'Repo', id: 'acme/api' }] };

@@ -110,6 +110,7 @@ const names = {
   claimedAgent: 'claimed agent (not verified)',
   claimedKey: 'claimed key (not verified)',
   requestId: 'request',
+  callId: 'call',
   address: 'remote address',
 };
 

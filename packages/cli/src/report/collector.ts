@@ -1,8 +1,8 @@
 import { type LogReport, type PlacedLine, readLog, readLogLine } from '@countersign/audit-verifier';
 import { CliError } from '../cli-error.js';
 import type { Matcher } from '../commands/audit/matcher.js';
-import { type RecordFacts, recordFacts } from '../commands/audit/record-facts.js';
-import { textAt, type Unknown } from '../commands/audit/unknown-record.js';
+import { type RecordFacts, recordFacts, unitIn } from '../commands/audit/record-facts.js';
+import type { Unknown } from '../commands/audit/unknown-record.js';
 import { Latest } from './latest.js';
 import { Summary } from './summary.js';
 import { VerifiedPart } from './verified-part.js';
@@ -71,6 +71,6 @@ export class Collector {
 
   /** The page shows the outcome of a request even if the filter matches only its decision. */
   #endsOne(record: Unknown): boolean {
-    return record['phase'] === 'outcome' && this.summary.open.has(textAt(record, 'request', 'id'));
+    return record['phase'] === 'outcome' && this.summary.open.has(unitIn(record));
   }
 }

@@ -1,6 +1,6 @@
-import { type RecordFacts, targetOf } from '../commands/audit/record-facts.js';
+import { type RecordFacts, targetOf, unitOf } from '../commands/audit/record-facts.js';
 
-/** One request on the page: its decision and its outcome. */
+/** One request or call on the page: its decision and its outcome. */
 export interface Entry {
   readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'undecided' | 'ended';
   readonly record: RecordFacts;
@@ -10,27 +10,28 @@ export interface Entry {
   endedBy?: number;
   /** A seal covers its decision, but not its outcome. */
   endUnverified?: true;
-  /** It was allowed, and its request has no outcome. */
+  /** It was allowed, and has no outcome. */
   open?: true;
 }
 
 /** Joins outcomes with their decisions. The latest first. */
 export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
   const entries: Entry[] = [];
-  const byRequest = new Map<string, Entry>();
+  const byUnit = new Map<string, Entry>();
   const open = new Map<string, Entry[]>();
   for (const record of records) {
-    const latest = record.requestId === undefined ? undefined : byRequest.get(record.requestId);
+    const unit = unitOf(record);
+    const latest = unit === undefined ? undefined : byUnit.get(unit);
     if (record.phase === 'outcome' && latest !== undefined && latest.ended === undefined) {
       latest.ended = endOf(record);
       latest.endedBy = record.sequence;
       if (record.unverified) latest.endUnverified = true;
-      open.delete(record.requestId ?? '');
+      open.delete(unit ?? '');
       continue;
     }
     const entry: Entry = { verdict: verdictOf(record), record, target: targetOf(record) };
     if (record.phase === 'outcome') entry.ended = endOf(record);
-    else if (record.requestId !== undefined) byRequest.set(record.requestId, entry);
+    else if (unit !== undefined) byUnit.set(unit, entry);
     if (entry.verdict === 'allowed' || entry.verdict === 'approved') note(open, entry);
     entries.push(entry);
   }
@@ -38,11 +39,11 @@ export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
   return entries.toReversed();
 }
 
-/** One outcome ends all decisions of a request. */
+/** One outcome ends all decisions of a request or call. */
 function note(open: Map<string, Entry[]>, entry: Entry): void {
-  const { requestId = '' } = entry.record;
-  const noted = open.get(requestId);
-  if (noted === undefined) open.set(requestId, [entry]);
+  const unit = unitOf(entry.record) ?? '';
+  const noted = open.get(unit);
+  if (noted === undefined) open.set(unit, [entry]);
   else noted.push(entry);
 }
 

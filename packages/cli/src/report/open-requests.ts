@@ -1,10 +1,10 @@
 import { RecentMap } from '../commands/audit/recent-map.js';
-import type { RecordFacts } from '../commands/audit/record-facts.js';
+import { type RecordFacts, unitOf } from '../commands/audit/record-facts.js';
 
-/** Requests above this number are only counted, because a log may hold no outcome at all. */
+/** Requests and calls above this number are only counted, because a log may hold no outcome at all. */
 const mostKnown = 50_000;
 
-/** Requests with an allow and without an outcome: the process crashed, or they are still running. */
+/** Requests and calls with an allow and without an outcome: the process crashed, or they are still running. */
 export class OpenRequests {
   readonly #ids: RecentMap<true>;
   #forgotten = 0;
@@ -19,18 +19,20 @@ export class OpenRequests {
     return this.#ids.size + this.#forgotten;
   }
 
-  take({ phase, decision, requestId }: RecordFacts): void {
+  take(record: RecordFacts): void {
+    const { phase, decision } = record;
+    const unit = unitOf(record);
     if (phase === 'outcome') {
-      if (requestId !== undefined) this.#ids.delete(requestId);
+      if (unit !== undefined) this.#ids.delete(unit);
       return;
     }
     if (phase !== 'decision' || decision !== 'allow') return;
-    if (requestId === undefined) this.#forgotten += 1;
-    else this.#ids.set(requestId, true);
+    if (unit === undefined) this.#forgotten += 1;
+    else this.#ids.set(unit, true);
   }
 
-  /** Whether a request is one of them. */
-  has(requestId: string | undefined): boolean {
-    return requestId !== undefined && this.#ids.has(requestId);
+  /** Whether a request or call, by `unitOf`, is one of them. */
+  has(unit: string | undefined): boolean {
+    return unit !== undefined && this.#ids.has(unit);
   }
 }

@@ -19,6 +19,26 @@ it('entries join an outcome once with the latest decision of its request, the la
   ]);
 });
 
+it('entries and open requests keep the calls of one request apart', () => {
+  const records = [
+    { ...allowed, call: { id: 'refund' } },
+    { ...allowed, call: { id: 'read' } },
+    { ...ended, call: { id: 'read' }, outcome: { result: 'threw' } },
+  ].map((record, at) => recordFacts(at + 1, record));
+  expect(entriesOf(records).map(({ record, ended, open }) => [record.callId, ended, open])).toEqual([
+    ['read', 'threw', undefined],
+    ['refund', undefined, true],
+  ]);
+  const requests = new OpenRequests();
+  for (const record of records) requests.take(record);
+  expect(requests.count).toBe(1);
+  expect([requests.has('call refund'), requests.has('call read'), requests.has('request-1')]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
 const of = (id: string, record: object) => ({ ...record, request: { id } });
 
 it('open requests are those with an allow and no outcome, with or without other decisions', () => {

@@ -1,11 +1,12 @@
 import type { Filter } from './filter.js';
 import { RecentMap } from './recent-map.js';
-import { textAt, type Unknown } from './unknown-record.js';
+import { unitIn } from './record-facts.js';
+import type { Unknown } from './unknown-record.js';
 
-/** Open requests remembered, at least; at twice this number the oldest are dropped. */
+/** Open requests and calls remembered, at least; at twice this number the oldest are dropped. */
 const mostOpen = 10_000;
-/** Decisions remembered per request, because one request can ask for any number. */
-const mostOfRequest = 16;
+/** Decisions remembered per request or call, because one can ask for any number. */
+const mostOfUnit = 16;
 
 interface Decision {
   readonly sequence: unknown;
@@ -52,20 +53,20 @@ export class Matcher {
     return { records, more: this.#forgotten };
   }
 
-  /** The outcome with the facts of each decision of its request, the latest first; unchanged if no decision is known. */
+  /** The outcome with the facts of each decision that it ends, the latest first; unchanged if no decision is known. */
   #readings(outcome: Unknown): readonly Unknown[] {
-    const request = textAt(outcome, 'request', 'id');
-    const decisions = request === undefined ? undefined : this.#open.get(request);
-    if (request === undefined || decisions === undefined) return [outcome];
-    this.#open.delete(request);
+    const unit = unitIn(outcome);
+    const decisions = unit === undefined ? undefined : this.#open.get(unit);
+    if (unit === undefined || decisions === undefined) return [outcome];
+    this.#open.delete(unit);
     return decisions.map(({ said }) => ({ ...said, ...outcome }));
   }
 
   #note(record: Unknown, matched: boolean): void {
-    const request = textAt(record, 'request', 'id');
-    if (request === undefined) return;
+    const unit = unitIn(record);
+    if (unit === undefined) return;
     const { sequence, decision, chain, action, resource, filtered } = record;
-    const others = this.#open.get(request)?.slice(0, mostOfRequest - 1) ?? [];
-    this.#open.set(request, [{ sequence, matched, said: { decision, chain, action, resource, filtered } }, ...others]);
+    const others = this.#open.get(unit)?.slice(0, mostOfUnit - 1) ?? [];
+    this.#open.set(unit, [{ sequence, matched, said: { decision, chain, action, resource, filtered } }, ...others]);
   }
 }

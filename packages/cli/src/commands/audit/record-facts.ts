@@ -31,6 +31,7 @@ export interface RecordFacts {
   readonly claimedKey: string | undefined;
   readonly claimedAgent: string | undefined;
   readonly requestId: string | undefined;
+  readonly callId: string | undefined;
   readonly method: string | undefined;
   readonly path: string | undefined;
   readonly address: string | undefined;
@@ -85,6 +86,7 @@ export function recordFacts(sequence: number, record: Unknown, verified = true):
     claimedKey: textAt(record, 'claimed', 'keyId'),
     claimedAgent: textAt(record, 'claimed', 'agent'),
     requestId: textAt(record, 'request', 'id'),
+    callId: textAt(record, 'call', 'id'),
     method: textAt(record, 'request', 'method'),
     path: textAt(record, 'request', 'path'),
     address: textAt(record, 'request', 'remoteAddress'),
@@ -96,6 +98,18 @@ export function recordFacts(sequence: number, record: Unknown, verified = true):
     ...(isTrueAt(record, 'outcome', 'undecided') && { undecided: true }),
     ...(!verified && { unverified: true }),
   };
+}
+
+/**
+ * What has an outcome of its own: a call, or else the request. A request has many calls, such as all those of a local
+ * caller, and the outcome of one says nothing about the others.
+ */
+export function unitOf({ callId, requestId }: Pick<RecordFacts, 'callId' | 'requestId'>): string | undefined {
+  return callId === undefined ? requestId : `call ${callId}`;
+}
+
+export function unitIn(record: Unknown): string | undefined {
+  return unitOf({ callId: textAt(record, 'call', 'id'), requestId: textAt(record, 'request', 'id') });
 }
 
 /** The resource of a record; for a filtered list, the permitted resources that the record names. */

@@ -26,6 +26,17 @@ describe('Matcher', () => {
     expect(matcher.open()).toEqual({ records: ['4'], more: false });
   });
 
+  it('matches an outcome only with the decisions of its own call', () => {
+    const matcher = new Matcher(() => true);
+    matcher.match({ ...decision(1, 'a', 'refund'), call: { id: 'c1' } });
+    matcher.match({ ...decision(2, 'a', 'read'), call: { id: 'c2' } });
+    matcher.match(decision(3, 'a', 'http.post'));
+    expect(matcher.match({ ...outcome('a'), call: { id: 'c2' } })).toMatchObject({ action: 'read' });
+    expect(matcher.open()).toEqual({ records: ['1', '3'], more: false });
+    expect(matcher.match(outcome('a'))).toMatchObject({ action: 'http.post' });
+    expect(matcher.open()).toEqual({ records: ['1'], more: false });
+  });
+
   it('keeps a bounded number of requests and decisions, and reports dropped ones', () => {
     const matcher = new Matcher(() => true);
     for (let at = 1; at <= 100; at += 1) matcher.match(decision(at, 'a', 'pr.create'));
