@@ -38,7 +38,7 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   await review.calls(
     'create_ticket',
     { title: 'Broken' },
-    'Not permitted: The delegated scope does not cover this. Needed: ticket:create',
+    'Not permitted: The delegated scope does not cover this. Ask your user or issuer for the scope: ticket:create',
   );
 
   telling.scene('What it may not see does not exist, like what was never there');
