@@ -7,6 +7,7 @@ import {
   memoryAudit,
   type PolicyEngine,
 } from '@countersign/core';
+import type { Server } from 'node:http';
 import type { Express } from 'express';
 import request, { type Test } from 'supertest';
 import { keyNamed, type TestKey } from '../../../test/support/keys.js';
@@ -46,7 +47,7 @@ const permissive: PolicyEngine = {
 };
 
 /** Sends a signed request to an app. */
-export function call(app: Express, options: Partial<SignedRequestOptions> = {}): Test {
+export function call(app: Express | Server, options: Partial<SignedRequestOptions> = {}): Test {
   const { method, target, fields, body } = signedRequest({ key, host, target: '/', ...options });
   const test = request(app)[method.toLowerCase() as 'get' | 'post'](target);
   for (const [name, value] of fields) if (name !== 'Content-Length') test.set(name, value);

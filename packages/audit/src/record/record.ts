@@ -26,7 +26,10 @@ const sealBytes = 192;
  * A long event loses fields, never its record.
  */
 export function renderEvent(event: AuditEvent): string {
-  const whole = renderFromParts(event) ?? renderPlain(event) ?? render(event, maxStringUnits);
+  const plain = renderFromParts(event) ?? renderPlain(event);
+  // Plain JSON is ASCII, so that its length is that of its bytes.
+  if (plain !== undefined && plain.length <= maxLineBytes - sealBytes) return plain;
+  const whole = plain ?? render(event, maxStringUnits);
   const bytes = Buffer.byteLength(whole);
   if (bytes <= maxLineBytes - sealBytes) return whole;
   const oversize = { bytes, sha256: createHash('sha256').update(whole).digest('hex') };

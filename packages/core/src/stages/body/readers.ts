@@ -7,12 +7,15 @@ import type { Tap } from './tap.js';
 export function obstacle({ request, stream, gone }: Tap, maxBytes: number): BodyFailure | undefined {
   // Checked first, because Node itself reads and drops the body of a disconnected client.
   if (gone || isClosedStream(stream)) return bodyFailure('body_incomplete', 'the client went away');
-  if (wasRead(request)) return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
-  if (!announcesBody(request, stream)) return undefined;
+  // Each look at a member of a request of Express is a search.
+  const announced = contentLength(request);
+  if (wasRead(request, announced))
+    return bodyFailure('body_consumed', 'a parser read the body first: put the guard before it');
+  if (!announcesBody(request, stream, announced)) return undefined;
   if (!request.readableEnded && isBeingRead(request)) {
     return bodyFailure('body_consumed', 'something listens to the body already: put the guard before it');
   }
-  const length = Math.max(contentLength(request), request.readableLength);
+  const length = Math.max(announced, request.readableLength);
   return length > maxBytes ? bodyFailure('body_too_large', `${length} bytes, at most ${maxBytes} are kept`) : undefined;
 }
 
@@ -55,9 +58,9 @@ export function takeBuffered(request: IncomingMessage): Buffer[] {
 }
 
 /** RFC 9112 §6.3: without either field an HTTP/1 request has no body. HTTP/2 says it with END_STREAM (RFC 9113 §8.1). */
-function announcesBody(request: IncomingMessage, stream: Tap['stream']): boolean {
+function announcesBody(request: IncomingMessage, stream: Tap['stream'], length: number): boolean {
   if (stream !== undefined) return !stream.endAfterHeaders;
-  return request.headers['transfer-encoding'] !== undefined || contentLength(request) > 0;
+  return length > 0 || request.headers['transfer-encoding'] !== undefined;
 }
 
 /** Node's parser refuses a value that is not digits, and two different values. */
@@ -65,6 +68,6 @@ function contentLength({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
 }
 
-function wasRead(request: IncomingMessage): boolean {
-  return request.readableDidRead || (request.readableEnded && contentLength(request) > 0);
+function wasRead(request: IncomingMessage, length: number): boolean {
+  return request.readableDidRead || (request.readableEnded && length > 0);
 }
