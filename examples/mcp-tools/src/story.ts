@@ -86,7 +86,8 @@ async function connect(signer: Signer, url: URL, telling: Telling): Promise<Sess
   }
   async function expects(name: string, given: Record<string, unknown>, answer: string): Promise<void> {
     const answered = await ask(name, given);
-    telling.note(name, answered);
+    const sentences = answered.split(/(?<=\.) /);
+    for (const [index, sentence] of sentences.entries()) telling.note(index === 0 ? name : '', sentence);
     telling.insist(answered === answer, `${name} to say: ${answer}`);
   }
 
