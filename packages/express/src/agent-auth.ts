@@ -2,7 +2,7 @@ import type { Guard } from '@countersign/core';
 import { type AdmissionOptions, admissionOf, admitter, exposeCaller } from '@countersign/core/adapter';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExpressMiddleware, middleware, type Next } from './middleware.js';
-import { refuseWithin, watchRoutes } from './routes.js';
+import { watchRoutes } from './routes.js';
 
 /**
  * Admits a request only after it has verified completely: signature, body, freshness, token, chain. Mount it before body
@@ -18,14 +18,11 @@ import { refuseWithin, watchRoutes } from './routes.js';
  */
 export function agentAuth(guard: Guard | Promise<Guard>, options: AdmissionOptions = {}): ExpressMiddleware {
   const admit = admitter(guard, options);
-  const mark = { role: 'agentAuth' } as const;
-  return middleware(mark, async (request, response) => {
+  return middleware({ role: 'agentAuth' }, async (request, response, next) => {
     // originalUrl is the target of the request line; req.url is cut under a mounted router.
     if (!(await admit({ request, response, target: request.originalUrl }))) return false;
     exposeCaller(request, request);
-    if (await refuseWithin(request, mark)) return false;
-    watchRoutes(request, mark);
-    return true;
+    return await watchRoutes(request, next);
   });
 }
 

@@ -30,10 +30,10 @@ export type ExpressMiddleware<Request = ExpressRequest> = (req: Request, res: Se
  */
 export function middleware<Request>(
   mark: HandlerMark,
-  mayPass: (req: Request, res: ServerResponse) => Promise<boolean>,
+  mayPass: (req: Request, res: ServerResponse, next: Next) => Promise<boolean>,
 ): ExpressMiddleware<Request> {
   function handle(req: Request, res: ServerResponse, next: Next): void {
-    mayPass(req, res)
+    mayPass(req, res, next)
       .then((passes) => (passes ? next() : undefined))
       .catch(next);
   }

@@ -1,5 +1,4 @@
 import {
-  coverBelow,
   nodeCall,
   type PermitOptions,
   type Permits,
@@ -9,11 +8,11 @@ import {
   sendRefusal,
 } from '@countersign/core/adapter';
 import { type ExpressMiddleware, type ExpressRequest, middleware, type Next, type RouteRequest } from './middleware.js';
-import { isBeforeRoutes } from './routes.js';
+import { coverRouter } from './routes.js';
 
 /**
  * Asks policy for an action before the handler runs; the decision is recorded first. In a route it applies to this route
- * alone, in `app.use` to everything below.
+ * alone, in `app.use` to everything below, in the `use` of a router to what is below in this router.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example
@@ -40,7 +39,7 @@ export function permit<Request>(
   const check = permitCheck(action, resource, options);
   return middleware({ role: 'permit' }, async (req, res) => {
     const allowed = await check(req, req, (refused) => sendRefusal(res, refused));
-    if (allowed && isBeforeRoutes(req)) coverBelow(req, req.baseUrl);
+    if (allowed) coverRouter(req);
     return allowed;
   });
 }

@@ -1,15 +1,15 @@
 import {
   callerOf,
   closesUnmapped,
-  type HandlerMark,
   isUnmapped,
-  markOf,
   onAssigned,
   refuseAgent,
+  routerCoverage,
+  showWhile,
   watchedOf,
 } from '@countersign/core/adapter';
 import type { IncomingMessage } from 'node:http';
-import { type ExpressRequest, middleware } from './middleware.js';
+import { type ExpressRequest, middleware, type Next } from './middleware.js';
 
 /** The part of an Express Route that is used here, the same in 4 and 5. */
 interface Route {
@@ -30,6 +30,8 @@ type LayerClass = new (path: string, options: object, handle: unknown) => RouteL
 interface RoutedRequest extends ExpressRequest {
   route: Route | undefined;
   params: object;
+  /** Goes on in the router that the request is in. */
+  next?: Next;
 }
 
 /** What is known of the Route of a watched request. */
@@ -46,13 +48,18 @@ const closedRoutes = new WeakSet<Route>();
 
 /**
  * Closes each Route that an agent reaches, if it has no permit. Express assigns `req.route` before it runs any handler of
- * the Route. Routes are watched while they are open, too: an inner `agentAuth` may close those that follow.
+ * the Route. Routes are watched while they are open, too: an inner `agentAuth` may close those that follow. Refuses if
+ * `agentAuth`, which was called with `next`, is within an unmapped Route itself. Resolves to whether the request may go on.
  */
-export function watchRoutes(request: ExpressRequest, agentAuth: HandlerMark): void {
+export async function watchRoutes(request: ExpressRequest, next: Next): Promise<boolean> {
   const req = request as RoutedRequest;
-  if (watches.get(req) !== undefined || callerOf(req) === undefined) return;
-  watches.set(req, { entered: isWithinRoute(req, agentAuth), refuses: false });
+  // The Route may not show it, if it is wrapped. In a router, `next` is that of the router.
+  const within = next === req.next ? undefined : req.route;
+  if (within !== undefined && (await refuse(within, req, req))) return false;
+  if (watches.has(req) || callerOf(req) === undefined) return true;
+  watches.set(req, { entered: within !== undefined, refuses: false });
   watchRoute(req);
+  return true;
 }
 
 const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route, req) => {
@@ -70,36 +77,19 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
 function hideParams(req: RoutedRequest, watch: RouteWatch): void {
   if (hidesParams.has(req)) return;
   hidesParams.add(req);
-  let { params } = req;
-  Object.defineProperty(req, 'params', {
-    configurable: true,
-    enumerable: true,
-    get: () => (watch.refuses ? {} : params),
-    set(assigned: object) {
-      params = assigned;
-    },
-  });
-}
-
-/** Refuses if `agentAuth` itself is a handler of an unmapped Route, which has been entered by then. */
-export async function refuseWithin(request: ExpressRequest, agentAuth: HandlerMark): Promise<boolean> {
-  const { route } = request as RoutedRequest;
-  return isWithinRoute(request, agentAuth) && (await refuse(route as Route, request, request));
+  showWhile(req, 'params', {}, () => watch.refuses);
 }
 
 /**
- * Whether a permit that runs now applies to everything below. In a Route it applies to this Route alone, also if another
- * handler calls it. Express does not tell when a Route is left, so after one nothing covers the routes below.
+ * Makes a permit that has allowed a request apply to everything below it in its router. In a Route it applies to this Route
+ * alone, also if another handler calls it. Express does not tell when a Route is left, so after one nothing is covered.
  */
-export function isBeforeRoutes(request: ExpressRequest): boolean {
-  return watches.get(request as RoutedRequest)?.entered !== true;
+export function coverRouter(request: ExpressRequest): void {
+  const req = request as RoutedRequest;
+  if (watches.get(req)?.entered === false) coverInRouter(req, req.baseUrl);
 }
 
-/** Whether a handler belongs to the Route that the request is in, and is not mounted before it. */
-function isWithinRoute(request: ExpressRequest, mark: HandlerMark): boolean {
-  const { route } = request as RoutedRequest;
-  return route?.stack?.some(({ handle }) => markOf(handle) === mark) ?? false;
-}
+const coverInRouter = routerCoverage<RoutedRequest>('next', 'baseUrl');
 
 /** The handlers of a Route that run for the method of a request. */
 function handlersOf({ methods, stack }: Route, { method = '' }: ExpressRequest): readonly unknown[] {

@@ -303,8 +303,7 @@ describe.each(versions)('routes of %s', (_version, express) => {
 
   it('are covered by a permit before all routes only below its path [J4]', async () => {
     await using server = await api((app) => {
-      const router = express.Router().use(permit('thing.read', thing)).get('/x', handler('inner'));
-      app.use('/covered/:id', router);
+      app.use('/covered/:id', permit('thing.read', thing), express.Router().get('/x', handler('inner')));
       app.use((req, _res, next) => {
         req.url = new URLSearchParams(req.url.split('?')[1]).get('to') ?? req.url;
         next();

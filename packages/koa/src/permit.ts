@@ -17,7 +17,8 @@ export interface RouteContext extends KoaContext {
 
 /**
  * Asks policy for an action before the rest of the route runs; the decision is recorded first. In a route it applies to
- * this route alone, in `app.use` or `router.use` to everything below.
+ * this route alone, in `app.use` of the outermost application to everything below. In `router.use`, in a mounted
+ * application and in koa-compose it decides, but opens no route.
  *
  * @throws ConfigError when an argument is missing or wrong.
  * @example

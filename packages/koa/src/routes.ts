@@ -2,7 +2,6 @@ import {
   callerOf,
   closesUnmapped,
   type HandlerMark,
-  isPermit,
   isUnmapped,
   markHandler,
   markOf,
@@ -26,6 +25,8 @@ interface RouterLayer {
 }
 
 interface RoutedContext extends KoaContext {
+  /** The outermost application. */
+  readonly app: { readonly middleware: readonly unknown[] };
   readonly method: string;
   /** The router that the request reached last. */
   router: Router | undefined;
@@ -56,49 +57,42 @@ function admittedOf(context: KoaContext): IncomingMessage {
 }
 
 /**
- * Refuses if `agentAuth` itself is a handler of a router, which has chosen the handlers of this request by then: what
- * `close` adds now takes effect with the next request, so this one is judged by the routes that it will reach.
+ * Refuses if `agentAuth` itself is within a router, which has chosen the handlers of this request by then. They stay as they
+ * are, so the request is refused if any of the routes that may follow is unmapped. If `agentAuth` is wrapped, no layer
+ * shows it, and each route that the request has matched counts.
  */
 export async function refuseWithin(context: KoaContext, agentAuth: HandlerMark): Promise<boolean> {
-  const { method, router, matched = [] } = context as RoutedContext;
+  const { method, matched = [], app } = context as RoutedContext;
   const place = matched.findIndex(({ stack }) => hasMark(stack, agentAuth));
-  if (place === -1) return false;
-  const own = matched[place];
-  const newlyClosed = close(router);
-  for (const layer of matched.slice(place)) {
-    // Below a permit of router.use() nothing runs unless that permit has allowed it.
-    if (layer.methods.length === 0 && layer.stack.some(isPermit)) return false;
-    const judged = layer === own || newlyClosed.has(layer.stack);
-    if (judged && layer.methods.includes(method) && isUnmapped(layer.stack)) {
-      return closesUnmapped(context.req, { method }) && (await refuseAgent(context.req, routeName(method, layer)));
-    }
-  }
-  return false;
+  if (place === -1 && hasMark(app.middleware, agentAuth)) return false;
+  const unmapped = matched
+    .slice(Math.max(place, 0))
+    .find(({ methods, stack }) => methods.includes(method) && isUnmapped(stack));
+  if (unmapped === undefined || !closesUnmapped(context.req, { method })) return false;
+  return await refuseAgent(context.req, routeName(method, unmapped));
 }
 
 /**
- * Whether a permit applies to everything below: it is a middleware of a router, or the request has reached no route. In a
- * route it applies to this route alone, also if another handler calls it.
+ * Whether a permit applies to everything below: the application itself uses it, and the request has reached no route.
+ * Elsewhere, nothing shows where its part of the application ends: a mounted app, koa-compose and a router pass requests
+ * on to what follows, and a router runs the `use` of a router that was nested in it for the routes of others, too.
  */
 export function isBeforeRoutes(context: KoaContext, permit: HandlerMark): boolean {
-  const { method, matched = [] } = context as RoutedContext;
-  if (matched.some(({ methods, stack }) => methods.length === 0 && hasMark(stack, permit))) return true;
-  return !matched.some(({ methods }) => methods.includes(method));
+  const { method, matched = [], app } = context as RoutedContext;
+  return hasMark(app.middleware, permit) && !matched.some(({ methods }) => methods.includes(method));
 }
 
 function hasMark(stack: readonly unknown[], mark: HandlerMark): boolean {
   return stack.some((handler) => markOf(handler) === mark);
 }
 
-/** Puts the refuser before all handlers of the routes, also those of router.param(). Returns the stacks newly closed. */
-function close(router: Router | undefined): ReadonlySet<readonly unknown[]> {
-  const open = (router?.stack ?? []).filter(({ methods, stack }) => methods.length > 0 && !closedStacks.has(stack));
-  for (const layer of open) {
-    if (closedStacks.has(layer.stack)) continue;
+/** Puts the refuser before all handlers of the routes, also those of router.param(). */
+function close(router: Router | undefined): void {
+  for (const layer of router?.stack ?? []) {
+    if (layer.methods.length === 0 || closedStacks.has(layer.stack)) continue;
     closedStacks.add(layer.stack);
     layer.stack.unshift(refuserOf(layer));
   }
-  return new Set(open.map(({ stack }) => stack));
 }
 
 function refuserOf(layer: RouterLayer): object {

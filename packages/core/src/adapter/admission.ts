@@ -17,25 +17,33 @@ export interface Admission {
   readonly refuseUnmarked: () => Promise<Refusal>;
 }
 
+/** What permits before the routes have opened. */
+export interface Coverage {
+  /** The paths below which the decision of a `permit` before all routes applies to every route. */
+  readonly covered: readonly string[];
+  /** Whether a `permit(false)` has admitted every verified agent. */
+  readonly exempt: boolean;
+}
+
 /** What has been decided for an admitted request so far. */
-export interface Progress {
+export interface Progress extends Coverage {
   /** The target that was verified, even if an inner host shows another one. */
   readonly target: string;
   /** Whether routes without a permit are closed to this request. */
   closed: boolean;
-  /** The paths below which the decision of a `permit` before all routes applies to every route. */
   covered: readonly string[];
+  exempt: boolean;
+  /** What was open when the request entered each router that it is within. */
+  outside: readonly Coverage[];
   /** The method for which the coarse decision of `everyRequest` was made last. It says nothing about another one. */
   coarseMethod: string | undefined;
-  /** Whether a `permit(false)` has admitted every verified agent. */
-  exempt: boolean;
   /** Whether a permit has allowed this request. */
   allowed: boolean;
   /** The refusal of this request. It is final, even if an error handler lets a thrown one go on. */
   refused: Refusal | undefined;
 }
 
-const nothing: readonly string[] = [];
+const nothing: readonly never[] = [];
 
 interface Admitted {
   readonly admission: Admission;
@@ -56,8 +64,9 @@ export function newProgress(target: string): Progress {
     target,
     closed: false,
     covered: nothing,
-    coarseMethod: undefined,
     exempt: false,
+    outside: nothing,
+    coarseMethod: undefined,
     allowed: false,
     refused: undefined,
   };

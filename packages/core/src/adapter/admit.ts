@@ -3,7 +3,7 @@ import type { Authentication } from '../guard/authentication.js';
 import type { Guard } from '../guard.js';
 import { type Awaitable, errorMessage } from '@countersign/common';
 import type { Caller } from '../model/caller.js';
-import { refusal } from '../model/refusal.js';
+import { type Refusal, refusal } from '../model/refusal.js';
 import { RefusalError } from '../model/refusal-response.js';
 import type { RequestBody } from '../model/request-body.js';
 import { type HttpRequest, pathOf } from '../model/request.js';
@@ -162,8 +162,9 @@ function admitBelow(
 ): Awaitable<boolean> {
   const progress = progressOf(request) as Progress;
   progress.closed ||= unmapped === 'refuse';
+  // A refusal is final, even if the application caught it and goes on.
+  if (progress.refused !== undefined) return refuseWith(progress.refused, refuse);
   if (!everyRequest || progress.coarseMethod === request.method) return true;
-  progress.coarseMethod = request.method;
   return decideCoarsely(admission, request, progress, refuse);
 }
 
@@ -173,9 +174,17 @@ async function decideCoarsely(
   progress: Progress,
   refuse: Refuse,
 ): Promise<boolean> {
-  const refused = await askPermission(admission, coarsePermission(request, progress.target));
-  if (refused !== undefined) refuse(refused);
-  return refused === undefined;
+  const { method } = request;
+  const denied = await askPermission(admission, coarsePermission(request, progress.target));
+  const refused = progress.refused ?? denied;
+  if (refused !== undefined) return refuseWith(refused, refuse);
+  progress.coarseMethod = method;
+  return true;
+}
+
+function refuseWith(refused: Refusal, refuse: Refuse): false {
+  refuse(refused);
+  return false;
 }
 
 /**

@@ -1,8 +1,9 @@
 export { actingUserOf, type Admission, admissionOf, callerOf, exposeCaller, runHandlers } from './admission.js';
 export { type Admit, admitter, type HostExchange } from './admit.js';
+export { coverBelow, routerCoverage } from './coverage.js';
 export { type HandlerMark, isPermit, markHandler, markOf } from './handler-mark.js';
 export { type AdmissionOptions, admissionOptionNames, type PermitOptions } from './options.js';
-export { onAssigned, watchedOf } from './on-assigned.js';
+export { onAssigned, showWhile, watchedOf } from './on-assigned.js';
 export {
   admitEveryAgent,
   type PermissionCheck,
@@ -21,5 +22,5 @@ export {
 } from './permit-decorator.js';
 export type { NamedResource, RouteResource } from './resource.js';
 export { type Respond, sendRefusal } from './send-refusal.js';
-export { closesUnmapped, coverBelow, isUnmapped, refuseAgent } from './unmapped.js';
+export { closesUnmapped, isUnmapped, refuseAgent } from './unmapped.js';
 export type { OutcomeWatch } from './watch-outcome.js';

@@ -12,7 +12,8 @@ export function watchedOf<Holder extends object>(seen: Holder | undefined): Hold
 /**
  * Makes a function that watches a property of an object: it calls back with each value that is assigned to it. Routers
  * assign the route that they have found, before they run it. `seen` is the object that the router has, see `watchedOf`.
- * The property becomes the object's own, even if the framework gives the object another prototype.
+ * The property becomes the object's own, even if the framework gives the object another prototype. `onRead` is called
+ * before each read.
  *
  * All objects share one pair of accessors. With a pair for each, V8 would turn every request into a dictionary, in which
  * each later access to any property is a search.
@@ -20,6 +21,7 @@ export function watchedOf<Holder extends object>(seen: Holder | undefined): Hold
 export function onAssigned<Holder extends object, Key extends keyof Holder>(
   property: Key,
   callback: (holder: Holder, value: Holder[Key], seen: Holder) => void,
+  onRead: (holder: Holder) => void = () => {},
 ): (holder: Holder) => void {
   type Value = Holder[Key];
   const values = new WeakMap<Holder, Value>();
@@ -27,6 +29,7 @@ export function onAssigned<Holder extends object, Key extends keyof Holder>(
     configurable: true,
     enumerable: true,
     get(this: { readonly [itself]: Holder }): Value | undefined {
+      onRead(this[itself]);
       return values.get(this[itself]);
     },
     set(this: Holder & { readonly [itself]: Holder }, assigned: Value) {
@@ -40,4 +43,22 @@ export function onAssigned<Holder extends object, Key extends keyof Holder>(
     Object.defineProperty(holder, itself, { value: holder });
     Object.defineProperty(holder, property, accessors);
   };
+}
+
+/** Shows another value of a property in place of its own for as long as `isHidden` says so. */
+export function showWhile<Holder extends object, Key extends keyof Holder>(
+  holder: Holder,
+  property: Key,
+  shown: Holder[Key],
+  isHidden: () => boolean,
+): void {
+  let value = holder[property];
+  Object.defineProperty(holder, property, {
+    configurable: true,
+    enumerable: true,
+    get: () => (isHidden() ? shown : value),
+    set(assigned: Holder[Key]) {
+      value = assigned;
+    },
+  });
 }

@@ -28,20 +28,14 @@ export function closesUnmapped(
   const progress = progressOf(request);
   if (progress === undefined || callerOf(request) === undefined) return false;
   const { closed, covered, coarseMethod, refused } = progress;
-  if (coarseMethod === undefined && !closed) return false;
   if (refused !== undefined) return true;
+  if (coarseMethod === undefined && !closed) return false;
   const decided = coarseMethod !== undefined && coarseMethod === method;
   return !decided && !covered.some((above) => path === undefined || isBelow(path, above));
 }
 
 function isBelow(path: string, above: string): boolean {
   return above === '' || (path.startsWith(above) && ['/', '?', undefined].includes(path[above.length]));
-}
-
-/** Makes the decision just taken apply to every route below a path, by default to every route. */
-export function coverBelow(request: IncomingMessage, path = ''): void {
-  const progress = progressOf(request);
-  if (progress !== undefined) progress.covered = [...progress.covered, path];
 }
 
 /**
