@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { closeParts } from '@countersign/common';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
+import { createConsents, createUserDelegations } from './delegation/consents.js';
 import { createLedger } from './delegation/ledger.js';
 import { statusListLifetimeSeconds } from './delegation/status-list.js';
 import { createSubjectTokens } from './delegation/subject-token.js';
 import type { Authority } from './create-authority.js';
-import { answerTo, send } from './http/answer.js';
+import { type Answer, answerTo, send } from './http/answer.js';
 import { createPublished } from './http/published.js';
 import { createRequestTrouble } from './request-trouble.js';
 import { route, type RouteServices } from './http/routes.js';
@@ -15,9 +16,11 @@ import { createSeal } from './keys/seal.js';
 import { openSigningKeys } from './keys/signing-keys.js';
 import type { AuthorityOptions } from './options/authority-options.js';
 import { readOptions } from './options/read-options.js';
+import { createPages } from './pages/pages.js';
 import { StoreUnavailable } from './storage/store.js';
 import { startSweeper } from './storage/sweeper.js';
 import { createChallenges } from './tokens/challenge.js';
+import { createCodes } from './tokens/code.js';
 import { createEngine } from './tokens/engine.js';
 import { createIssueToken } from './tokens/issue.js';
 
@@ -38,9 +41,32 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   });
   const issue = createIssueToken({ issuer, ledger, keys, now });
   const subjectTokens = createSubjectTokens({ ...settings, issuer, keys, ledger, now });
+  const consents = createConsents(store, ledger, issuer, now);
+  const codes = createCodes({ settings, consents, now });
   const challenges = createChallenges({ settings, agents, issue, now });
   const trouble = createRequestTrouble(onTrouble);
-  const engine = createEngine({ onFailure: trouble.failed, settings, agents, ledger, keys, issue, subjectTokens, now });
+  const engine = createEngine({
+    onFailure: trouble.failed,
+    settings,
+    agents,
+    ledger,
+    keys,
+    issue,
+    subjectTokens,
+    codes,
+    now,
+  });
+  const pages =
+    settings.users === undefined
+      ? undefined
+      : createPages({
+          settings: { ...settings, users: settings.users },
+          agents,
+          consents,
+          codes,
+          userDelegations: createUserDelegations(store, now),
+          now,
+        });
   const published = createPublished({ issuer, agents, ledger, keys, now });
   const services: RouteServices = {
     issuer,
@@ -58,7 +84,10 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
 
   async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
     try {
-      const answered = await route(request, place.path, place.query, services);
+      const answered =
+        (await pages?.route(request, place.path, place.query)) ??
+        (await route(request, place.path, place.query, services)) ??
+        (/^\/authorize(?:\/|$)/.test(place.path) ? notFound : undefined);
       if (answered !== undefined) send(response, answered);
       else await engine.handle(place.rewritten(request), response);
       if (response.statusCode < 500) trouble.succeeded();
@@ -67,9 +96,10 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
       // The client went away in the middle of its body.
       if (known === undefined && request.readableAborted) return;
       if (known === undefined) trouble.failed(error);
-      const ours = error instanceof StoreUnavailable ? 'temporarily_unavailable' : 'server_error';
+      const [status, ours] =
+        error instanceof StoreUnavailable ? [503, 'temporarily_unavailable'] : [500, 'server_error'];
       if (response.headersSent) response.destroy();
-      else send(response, known ?? { status: error instanceof StoreUnavailable ? 503 : 500, body: { error: ours } });
+      else send(response, known ?? pages?.failure(place.path, status) ?? { status, body: { error: ours } });
     }
   }
 
@@ -77,7 +107,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     listener: (request, response, next) => {
       const place = placeOf(request, settings.issuer);
       if (place !== undefined) void answer(request, response, place);
-      else if (next === undefined) send(response, { status: 404, body: { error: 'not_found' } });
+      else if (next === undefined) send(response, notFound);
       else next();
     },
     agents,
@@ -88,6 +118,9 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     close: () => closeParts([sweeper, keys, store]),
   } satisfies Authority);
 }
+
+/** Also for the authorization endpoint of the library, which has no users. */
+const notFound: Answer = { status: 404, body: { error: 'not_found' } };
 
 /** Unix seconds. */
 function now(): number {

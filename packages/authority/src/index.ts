@@ -18,7 +18,10 @@ export type {
   ExchangeRule,
   ExternalIssuerOptions,
   ResourceOptions,
+  SignIn,
+  UserOptions,
 } from './options/authority-options.js';
+export { developmentUser } from './pages/sign-in.js';
 export { openPostgres, type PostgresClient, type PostgresPool, type PostgresQuery } from './storage/postgres.js';
 export { openSqlite } from './storage/sqlite.js';
 export type { Row, SqlValue, Statement, Store } from './storage/store.js';

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, parseStrictJson } from '@countersign/common';
-import { numberOf, required, type Row, sql, type Store, textOf } from '../storage/store.js';
+import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 
 /** A token that was issued: one hop of a delegation. */
 export interface LedgerEntry {
@@ -11,12 +11,18 @@ export interface LedgerEntry {
   readonly issuer: string;
   readonly subject: string;
   readonly actor: string;
-  /** The registered key with which the actor proved itself. The token dies with it. */
+  /** The registered key with which the actor proved itself. The token dies with it. Empty: of a consent, which has no key. */
   readonly thumbprint: string;
   /** The claims of the token. */
   readonly claims: JsonObject;
   /** Unix seconds. */
   readonly expiresAt: number;
+}
+
+/** What happens in one transaction with the record of a hop. */
+export interface OtherStatements {
+  readonly before?: readonly Statement[];
+  readonly after?: readonly Statement[];
 }
 
 /** What can be revoked: one delegation with all below it, or all of a subject or of an actor. */
@@ -27,8 +33,11 @@ export type Revoked = { readonly delegation: string } | { readonly subject: stri
  * made at the same moment dies too.
  */
 export interface Ledger {
-  /** Records a hop, if its agent may act and its parent is in force, and returns its place in the status list. */
-  record(entry: LedgerEntry): Promise<number | undefined>;
+  /**
+   * Records a hop, if its agent may act and its parent is in force, and returns its place in the status list. The other
+   * statements are part of the transaction.
+   */
+  record(entry: LedgerEntry, others?: OtherStatements): Promise<number | undefined>;
   /** The hop, if it and all hops above it are in force and their agents may act. */
   find(id: string): Promise<LedgerEntry | undefined>;
   /** Revokes, and returns the number of delegations that were in force and are marked now. */
@@ -44,7 +53,10 @@ const longestToken = 4200;
 
 export function createLedger(store: Store, now: () => number): Ledger {
   return {
-    async record({ id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt }) {
+    async record(
+      { id, parentId, issuer, subject, actor, thumbprint, claims, expiresAt },
+      { before = [], after = [] } = {},
+    ) {
       const at = now();
       const agent = sql`
         SELECT id FROM countersign_agents
@@ -57,8 +69,12 @@ export function createLedger(store: Store, now: () => number): Ledger {
         VALUES (${id}, ${parentId ?? null}, ${issuer}, ${subject}, ${actor}, ${thumbprint}, ${JSON.stringify(claims)},
           ${expiresAt}, ${at})
         RETURNING idx`;
-      const done = await store.batch([agent, ...(parentId === undefined ? [] : [parent]), insert].map(required));
-      const row = done?.at(-1)?.[0];
+      const done = await store.batch([
+        ...before,
+        ...[agent, ...(parentId === undefined ? [] : [parent]), insert].map(required),
+        ...after,
+      ]);
+      const row = done?.at(-1 - after.length)?.[0];
       return row === undefined ? undefined : numberOf(row, 'idx');
     },
 

@@ -1,15 +1,15 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
-/** Encrypts what the database must not show: the private signing keys. */
+/** Encrypts what others keep and must not read or make: signing keys in the database, codes and forms of users. */
 export interface Seal {
   seal(text: string): string;
   /** @throws Error if the text was sealed with another secret, or changed. */
   open(sealed: string): string;
 }
 
-/** AES-256-GCM with a key of its own, derived from the secret. */
-export function createSeal(secret: string): Seal {
-  const key = deriveKey(secret, 'signing keys');
+/** AES-256-GCM with a key for one purpose, derived from the secret. */
+export function createSeal(secret: string, purpose = 'signing keys'): Seal {
+  const key = deriveKey(secret, purpose);
   return {
     seal(text) {
       const nonce = randomBytes(12);

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Scope } from '@countersign/delegation';
 import type { Store } from '../storage/store.js';
 
@@ -44,6 +45,33 @@ export interface ExchangeRule {
   readonly scope?: Scope;
 }
 
+/** Who is signed in, as the application knows it; or where to sign in, which then leads back. */
+export type SignIn =
+  | {
+      readonly user: {
+        /** Their `sub` in tokens. */ readonly subject: string /** What they see. */;
+        readonly name?: string;
+      };
+    }
+  | { readonly redirect: string };
+
+/** The pages on which users let agents act for them, and see and revoke that. */
+export interface UserOptions {
+  /**
+   * Says who sends a request, by the session of the application. `returnTo` is the URL to which a sign-in leads back.
+   *
+   * @example
+   * authenticate: (request, returnTo) => {
+   *   const user = sessionOf(request)?.user;
+   *   if (user === undefined) return { redirect: `/login?next=${encodeURIComponent(returnTo)}` };
+   *   return { user: { subject: `user:${user.id}`, name: user.email } };
+   * }
+   */
+  readonly authenticate: (request: IncomingMessage, returnTo: string) => SignIn | Promise<SignIn>;
+  /** The longest time for which a user can let an agent act, 60 to 2592000 seconds. Default 28800, which is 8 hours. */
+  readonly longestConsentSeconds?: number;
+}
+
 export interface AuthorityOptions {
   /** Its name and address: an https URL, with the path below which it is mounted. Http on loopback, for development. */
   readonly issuer: string;
@@ -63,6 +91,8 @@ export interface AuthorityOptions {
   readonly externalIssuers?: readonly ExternalIssuerOptions[];
   /** Default: none, and no token can be exchanged. */
   readonly exchange?: readonly ExchangeRule[];
+  /** Default: none; users then see no pages and cannot consent. */
+  readonly users?: UserOptions;
   /** Days until a signing key is replaced, 1 to 365. Default 90. */
   readonly signingKeyDays?: number;
   /** Gets problems that no answer can carry. Default: a process warning. */

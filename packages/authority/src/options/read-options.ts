@@ -2,7 +2,13 @@ import { checkOptionNames, ConfigError, integerOption, readOnTrouble, secureUrl 
 import { isIdentifier, isStringOrUri, parseScope, type Scope } from '@countersign/delegation';
 import { isAgentId, isTag } from '../agents/read-agent.js';
 import type { Store } from '../storage/store.js';
-import type { AuthorityOptions, ExchangeRule, ExternalIssuerOptions, ResourceOptions } from './authority-options.js';
+import type {
+  AuthorityOptions,
+  ExchangeRule,
+  ExternalIssuerOptions,
+  ResourceOptions,
+  UserOptions,
+} from './authority-options.js';
 
 /** The options, checked, with every default filled in. */
 export interface Settings {
@@ -17,6 +23,7 @@ export interface Settings {
   readonly maxDelegationDepth: number;
   readonly externalIssuers: readonly ExternalIssuerOptions[];
   readonly exchange: readonly ExchangeRule[];
+  readonly users?: Required<UserOptions>;
   readonly signingKeyDays: number;
   readonly onTrouble: (message: string) => void;
 }
@@ -32,6 +39,7 @@ const optionNames = {
   maxDelegationDepth: true,
   externalIssuers: true,
   exchange: true,
+  users: true,
   signingKeyDays: true,
   onTrouble: true,
 } as const satisfies Record<keyof AuthorityOptions, true>;
@@ -59,8 +67,23 @@ export function readOptions(options: AuthorityOptions): Settings {
     maxDelegationDepth: integerOption(owner, 'maxDelegationDepth', maxDelegationDepth, 1, 16),
     externalIssuers,
     exchange: listOf('exchange', options.exchange ?? []).map((rule) => readRule(rule, names)),
+    ...(options.users !== undefined && { users: readUsers(options.users) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
     onTrouble: readOnTrouble(owner, options.onTrouble),
+  };
+}
+
+function readUsers(users: UserOptions): Required<UserOptions> {
+  checkOptionNames(`${owner}, 'users'`, users, ['authenticate', 'longestConsentSeconds']);
+  const { authenticate, longestConsentSeconds = 28_800 } = users;
+  if (typeof authenticate !== 'function') {
+    throw wrong(
+      "'users' needs a function 'authenticate' that says who is signed in; in development, use developmentUser()",
+    );
+  }
+  return {
+    authenticate,
+    longestConsentSeconds: integerOption(owner, 'longestConsentSeconds', longestConsentSeconds, 60, 2_592_000),
   };
 }
 

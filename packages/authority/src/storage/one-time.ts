@@ -1,12 +1,16 @@
-import { sql, type Store } from './store.js';
+import { required, sql, type Statement, type Store } from './store.js';
 
-/** What is accepted once: assertions, challenges, DPoP proofs. Ids of one purpose do not collide with those of another. */
-export type OneTimePurpose = 'assertion' | 'challenge';
+/** What is accepted once: assertions, challenges, authorization codes, answers of users. Ids of one purpose do not collide with those of another. */
+export type OneTimePurpose = 'assertion' | 'challenge' | 'code' | 'consent';
 
 /** Takes an id for itself. Of many callers at the same time, in any number of processes, one gets true. */
 export async function takeOnce(store: Store, purpose: OneTimePurpose, id: string, expiresAt: number): Promise<boolean> {
-  const won = await store.run(sql`
+  return (await store.run(taking(purpose, id, expiresAt))).length === 1;
+}
+
+/** The same as a part of a batch, which then happens once. */
+export function taking(purpose: OneTimePurpose, id: string, expiresAt: number): Statement {
+  return required(sql`
     INSERT INTO countersign_one_time (purpose, id, expires_at) VALUES (${purpose}, ${id}, ${expiresAt})
     ON CONFLICT (purpose, id) DO NOTHING RETURNING id`);
-  return won.length === 1;
 }

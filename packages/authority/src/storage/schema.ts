@@ -62,6 +62,12 @@ CREATE INDEX countersign_delegations_subject ON countersign_delegations (subject
 CREATE INDEX countersign_delegations_actor ON countersign_delegations (actor);
 CREATE INDEX countersign_delegations_thumbprint ON countersign_delegations (thumbprint);
 CREATE INDEX countersign_delegations_expiry ON countersign_delegations (expires_at);
+CREATE TABLE countersign_consents (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES countersign_delegations (id) ON DELETE CASCADE,
+  subject TEXT COLLATE "C" NOT NULL,
+  uses_left BIGINT
+);
+CREATE INDEX countersign_consents_subject ON countersign_consents (subject);
 CREATE TABLE countersign_one_time (
   purpose TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL,

@@ -58,7 +58,7 @@ export function clientOf(agent: RegisteredAgent, now: number): Record<string, un
     client_id: agent.id,
     ...(agent.name !== undefined && { client_name: agent.name }),
     token_endpoint_auth_method: 'private_key_jwt',
-    grant_types: redirects ? ['authorization_code', ...agentGrants] : agentGrants,
+    grant_types: redirects ? ['authorization_code', 'refresh_token', ...agentGrants] : agentGrants,
     response_types: redirects ? ['code'] : [],
     redirect_uris: [...agent.redirectUris],
     jwks: { keys },

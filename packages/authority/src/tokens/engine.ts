@@ -10,6 +10,7 @@ import type { Settings } from '../options/read-options.js';
 import { takeOnce } from '../storage/one-time.js';
 import { type AuthenticatedAgent, authenticateAgent, clientOf, tokenExchange } from './client-agent.js';
 import { clientCredentials } from './client-credentials.js';
+import { type Codes, codeParameters, refreshParameters } from './code.js';
 import { bindToken, type GrantServices } from './grants.js';
 import type { IssueToken } from './issue.js';
 import { ledgerTokens } from './ledger-tokens.js';
@@ -26,6 +27,7 @@ export interface EngineServices {
   readonly keys: SigningKeys;
   readonly issue: IssueToken;
   readonly subjectTokens: SubjectTokens;
+  readonly codes: Codes;
   readonly now: () => number;
 }
 
@@ -60,11 +62,13 @@ function createProvider(services: EngineServices): Provider {
     await referById(ctx);
   }
 
-  /** Introspection and revocation of the library refuse JWTs. Ours are known by their id. */
+  /** Introspection and revocation of the library refuse JWTs. Ours are known by their id, a refresh token by its consent. */
   async function referById(ctx: KoaContextWithOIDC): Promise<void> {
     const { params } = ctx.oidc;
     if (params === undefined || (ctx.oidc.route !== 'introspection' && ctx.oidc.route !== 'revocation')) return;
-    params['token'] = (await idOfOwnToken(String(params['token']), keys, issuer, now())) ?? 'unknown';
+    const token = String(params['token']);
+    const consent = ctx.oidc.route === 'revocation' ? services.codes.consentOf(token) : undefined;
+    params['token'] = consent ?? (await idOfOwnToken(token, keys, issuer, now())) ?? 'unknown';
   }
 
   const provider = new Provider(issuer, configurationOf(services, afterAssertion));
@@ -80,6 +84,16 @@ function createProvider(services: EngineServices): Provider {
       },
     },
   });
+  // The authorization endpoint is by hand, in `pages`; without users there is none.
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.oidc?.route !== 'discovery') return;
+    Object.assign(Object(ctx.body), {
+      response_modes_supported: ['query'],
+      scopes_supported: undefined,
+      ...(settings.users === undefined && { authorization_endpoint: undefined }),
+    });
+  });
   provider.on('server_error', (_ctx, error) => services.onFailure(error));
 
   const grants: GrantServices & { readonly agents: AgentRegistry } = {
@@ -92,6 +106,9 @@ function createProvider(services: EngineServices): Provider {
     confirmation: (ctx, key) => bindToken(provider, ctx, key),
   };
   provider.registerGrantType('client_credentials', (ctx) => clientCredentials(ctx, grants), ['scope', 'resource']);
+  const { codes } = services;
+  provider.registerGrantType('authorization_code', (ctx) => codes.redeem(ctx, grants), [...codeParameters]);
+  provider.registerGrantType('refresh_token', (ctx) => codes.refresh(ctx, grants), [...refreshParameters]);
   provider.registerGrantType(tokenExchange, (ctx) => exchangeToken(ctx, grants), [...exchangeParameters]);
   return provider;
 }
@@ -166,7 +183,10 @@ function configurationOf(
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
     },
-    discovery: { registration_endpoint: `${issuer}/register`, authorization_details_types_supported: undefined },
+    discovery: {
+      registration_endpoint: `${issuer}/register`,
+      authorization_details_types_supported: undefined,
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { formatScope } from '@countersign/delegation';
 import type { Ledger } from '../delegation/ledger.js';
 import { statusReference } from '../delegation/status-list.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
+import type { Statement } from '../storage/store.js';
 import { signClaims } from '../keys/sign-claims.js';
 
 /** What a token says. */
@@ -28,6 +29,8 @@ export interface TokenContent {
   readonly maxHops?: number;
   /** The delegation that it is made from. */
   readonly parentId?: string;
+  /** What the token uses up, in the transaction that records it. */
+  readonly uses?: readonly Statement[];
   /** The issuer of the token that it is made from. Default: this authority. */
   readonly subjectIssuer?: string;
 }
@@ -72,7 +75,7 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       ...(content.authorizationDetails !== undefined && { authorization_details: content.authorizationDetails }),
       ...(content.maxHops !== undefined && { max_hops: content.maxHops }),
     };
-    const index = await ledger.record({
+    const entry = {
       id,
       ...(parentId !== undefined && { parentId }),
       issuer: content.subjectIssuer ?? issuer,
@@ -81,7 +84,8 @@ export function createIssueToken({ issuer, ledger, keys, now }: IssueOptions): I
       thumbprint: content.thumbprint,
       claims: { ...claims, token_type: tokenType },
       expiresAt,
-    });
+    };
+    const index = await ledger.record(entry, { before: content.uses ?? [] });
     if (index === undefined) return undefined;
     const status = { status_list: statusReference(issuer, index) };
     return {

@@ -1,0 +1,49 @@
+import type { IncomingMessage } from 'node:http';
+import type { UserDelegations } from '../delegation/consents.js';
+import type { Answer } from '../http/answer.js';
+import { createConsentPages, type PageServices } from './consent.js';
+import { createDelegationPages } from './delegations.js';
+import { messagePage, PageProblem } from './html.js';
+
+/** The pages for users. Undefined: no such page. */
+export interface Pages {
+  route(request: IncomingMessage, path: string, query: URLSearchParams): Promise<Answer | undefined>;
+  /** The answer to a request for a page that failed through a fault of ours. Undefined: it was for no page. */
+  failure(path: string, status: number): Answer | undefined;
+}
+
+const paths = ['/authorize', '/consent', '/delegations'];
+
+export function createPages(services: PageServices & { readonly userDelegations: UserDelegations }): Pages {
+  const consent = createConsentPages(services);
+  const delegations = createDelegationPages(services);
+
+  return {
+    async route(request, path, query) {
+      try {
+        switch (`${request.method ?? ''} ${path}`) {
+          case 'GET /authorize':
+            return await consent.ask(request, query);
+          case 'POST /consent':
+            return await consent.answer(request);
+          case 'GET /delegations':
+            return await delegations.show(request, query);
+          case 'POST /delegations':
+            return await delegations.end(request);
+          default:
+            return paths.includes(path)
+              ? messagePage(405, 'This is not a page', 'Start again at the agent.')
+              : undefined;
+        }
+      } catch (error) {
+        if (error instanceof PageProblem) return messagePage(error.status, error.title, error.message);
+        throw error;
+      }
+    },
+
+    failure: (path, status) =>
+      paths.includes(path)
+        ? messagePage(status, 'This does not work now', 'Nothing was changed. Try again in a moment.')
+        : undefined,
+  };
+}

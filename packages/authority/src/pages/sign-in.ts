@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+import { answerInTime, ConfigError } from '@countersign/common';
+import { isIdentifier } from '@countersign/delegation';
+import type { AgentRegistry } from '../agents/registry.js';
+import type { SignIn, UserOptions } from '../options/authority-options.js';
+import type { Answer } from '../http/answer.js';
+import { PageProblem, redirect } from './html.js';
+
+/** Who is signed in. */
+export interface User {
+  readonly subject: string;
+  readonly name: string;
+}
+
+/** Who sends a request, or the answer that sends them to sign in. */
+export type SignedIn = { readonly user: User } | { readonly answer: Answer };
+
+const secondsToAnswer = 10;
+
+/**
+ * Asks the application who is signed in. The authority has no session of its own, so there is none to fix or to steal, and
+ * signing out of the application is enough.
+ *
+ * @throws Error if the application says something that cannot be a user.
+ */
+export async function signIn(
+  request: IncomingMessage,
+  returnTo: string,
+  { users, agents }: { readonly users: Pick<UserOptions, 'authenticate'>; readonly agents: AgentRegistry },
+): Promise<SignedIn> {
+  const answer = await answerInTime(secondsToAnswer, () => users.authenticate(request, returnTo));
+  if ('redirect' in answer) return { answer: redirect(answer.redirect) };
+  const { subject, name = subject } = answer.user;
+  if (!isIdentifier(subject) || !isIdentifier(name)) {
+    throw new TypeError("'authenticate' must return a user with a 'subject' that is a name");
+  }
+  if ((await agents.get(subject)) !== undefined) {
+    throw new PageProblem(403, 'You cannot use this page', 'Your name is that of an agent.');
+  }
+  return { user: { subject, name } };
+}
+
+/**
+ * Signs everybody in as one user, for development: only for an authority whose issuer is http on loopback. Otherwise the
+ * pages answer 500.
+ *
+ * @example
+ * users: { authenticate: developmentUser('user:alice', 'Alice') }
+ */
+export function developmentUser(
+  subject: string,
+  name?: string,
+): (request: IncomingMessage, returnTo: string) => SignIn {
+  return (_request, returnTo) => {
+    // An issuer with http is on loopback: the options of the authority accept no other.
+    if (!returnTo.startsWith('http:')) {
+      throw new ConfigError('developmentUser is not for production: the issuer is not http on loopback');
+    }
+    return { user: { subject, ...(name !== undefined && { name }) } };
+  };
+}
