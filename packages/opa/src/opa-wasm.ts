@@ -4,6 +4,7 @@ import type { PolicyDecision, PolicyEngine, PolicyQuery } from '@countersign/pol
 import { readScopeVocabulary, undecided, wellFormedJson } from '@countersign/pdp';
 import { readDecision } from './decision-document.js';
 import { inputDocument } from './input-document.js';
+import { Instances } from './instances.js';
 import { compile, instantiate, type WasmModule, type WasmPolicy } from './wasm-module.js';
 
 export interface OpaWasmOptions {
@@ -39,18 +40,17 @@ export function opaWasm(options: OpaWasmOptions): PolicyEngine {
   const module = readModule(options.wasm);
   // A copy, so that later changes by the application do not differ from the hash.
   const kept = JSON.parse(written.text) as object;
-  let policy: WasmPolicy = firstInstance(module, kept);
-  const entrypoint = findEntrypoint(policy, options.entrypoint);
+  const policies = new Instances(firstInstance(module, kept), () => instantiate(module, kept));
+  const entrypoint = findEntrypoint(policies.current(), options.entrypoint);
   const policySet = createHash('sha256').update(options.wasm).update(written.text).digest('hex');
 
   function decide(query: PolicyQuery): PolicyDecision {
     const input = wellFormedJson(inputDocument(query));
     if (!input.ok) return undecided(input.problem, policySet);
     try {
-      return readDecision(resultOf(policy.evaluate(JSON.parse(input.text), entrypoint)), policySet);
+      return readDecision(resultOf(policies.current().evaluate(JSON.parse(input.text), entrypoint)), policySet);
     } catch (error) {
-      // An exception leaves frames on the stack of the module: after some 500 of them every call traps.
-      policy = instantiate(module, kept);
+      policies.failed(error);
       return undecided(`the policy could not be evaluated: ${reasonOf(error)}`, policySet);
     }
   }
