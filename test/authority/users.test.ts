@@ -192,3 +192,26 @@ it('an agent calls an API with the token that the user allowed, until the user e
   const refused = await agent.fetch(`${audience}/api`);
   expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('revoked')]);
 });
+
+it('a user of an identity provider sees and ends what an agent got for their sign-in there', async () => {
+  const audience = await listen((_request, response) => response.end());
+  const { issuer, authority, idp } = await startAuthority({
+    audience,
+    users: { authenticate: developmentUser('acme:alice') },
+    exchange: [{ agents: ['agent-a'], issuer: 'https://login.acme.dev' }],
+  });
+  const { key } = await newAgentKey();
+  await authority.agents.add({ id: 'agent-a', jwk: key.publicJwk, capabilities: ['repo:read'] });
+  const agent = await createAgent({ id: 'agent-a', key, authority: issuer });
+  for (const user of ['alice', 'alice', 'bob']) {
+    const forUser = await agent.actFor(await idp.token(user, 'repo:read'), { scope: ['repo:read'] });
+    await forUser.fetch(audience);
+  }
+  const page = await (await fetch(`${issuer}/delegations`)).text();
+  expect(page.match(/class="item"/g)).toHaveLength(1);
+  expect(page).toContain('Acts for you with 2 tokens');
+  const [, ticket = ''] = /name="ticket" value="([^"]+)"/.exec(page) ?? [];
+  const form = { method: 'POST', body: new URLSearchParams({ ticket, agent: 'agent-a' }) };
+  expect(await (await fetch(`${issuer}/delegations`, form)).text()).toContain('No agent acts for you now.');
+  expect(await authority.delegations.listOf('acme:bob')).toHaveLength(1);
+});

@@ -29,16 +29,14 @@ export function createDelegationPages(
       const signedIn = await signIn(request, here, { users, agents });
       if ('answer' in signedIn) return signedIn.answer;
       const { subject } = signedIn.user;
-      const [given, held, registered] = await Promise.all([
-        consents.listOf(subject),
-        userDelegations.heldFor(subject),
-        agents.list(),
-      ]);
+      const [given, held] = await Promise.all([consents.listOf(subject), userDelegations.heldFor(subject)]);
+      const ids = new Set([...given, ...held].map(({ agent }) => agent));
+      const named = await Promise.all([...ids].map((id) => agents.get(id)));
       return delegationsPage({
         user: signedIn.user,
         consents: given,
         held,
-        agents: new Map(registered.map((agent) => [agent.id, agent])),
+        agents: new Map(named.flatMap((agent) => (agent === undefined ? [] : [[agent.id, agent]]))),
         action: here,
         ticket: tickets.seal({ subject, exp: now() + ticketSeconds }),
         now: now(),

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { createConsents } from '../../src/delegation/consents.js';
+import { createLedger } from '../../src/delegation/ledger.js';
+import { createAgentRegistry } from '../../src/agents/registry.js';
+import { sql } from '../../src/storage/store.js';
+import { sweep } from '../../src/storage/sweeper.js';
+import { newKey } from '../support/client.js';
+import { engines } from '../support/stores.js';
+
+describe.each(engines)('a consent on $name', ({ skip, open }) => {
+  it.skipIf(skip)('ends by itself, and is swept with its uses', async () => {
+    const store = await open();
+    let now = 1000;
+    const clock = () => now;
+    await createAgentRegistry(store, clock).add({ id: 'agent-a', publicKey: newKey().publicKey });
+    const consents = createConsents(store, createLedger(store, clock), 'https://id.acme.dev', clock);
+    const content = { subject: 'alice', agent: 'agent-a', audience: 'https://api.acme.dev', scope: ['repo:read'] };
+    const options = { uses: 2, question: 'question-1', questionEnds: 1600 };
+    const id = String(await consents.give({ ...content, expiresAt: 1900 }, options));
+    expect(await consents.give({ ...content, expiresAt: 1900 }, options)).toBeUndefined();
+    expect(await consents.find(id)).toEqual({ ...content, id, expiresAt: 1900, usesLeft: 2 });
+    expect(await store.batch([consents.takeUse(id)])).toBeDefined();
+    expect(await store.batch([consents.takeUse(id)])).toBeDefined();
+    expect(await store.batch([consents.takeUse(id)])).toBeUndefined();
+    now = 1900;
+    expect(await consents.find(id)).toBeUndefined();
+    expect(await consents.listOf('alice')).toEqual([]);
+    await sweep(store, 3000);
+    expect(await store.run(sql`SELECT id FROM countersign_consents`)).toEqual([]);
+  });
+
+  it.skipIf(skip)('is not given to an agent that may not act, and the question stays open', async () => {
+    const store = await open();
+    const clock = () => 1000;
+    const agents = createAgentRegistry(store, clock);
+    await agents.add({ id: 'agent-a', publicKey: newKey().publicKey });
+    await agents.setStatus('agent-a', 'suspended');
+    const consents = createConsents(store, createLedger(store, clock), 'https://id.acme.dev', clock);
+    const content = { subject: 'alice', agent: 'agent-a', audience: 'https://api.acme.dev', scope: ['repo:read'] };
+    const give = async () =>
+      await consents.give({ ...content, expiresAt: 1900 }, { question: 'question-1', questionEnds: 1600 });
+    expect(await give()).toBeUndefined();
+    await agents.setStatus('agent-a', 'active');
+    expect(await give()).toBeDefined();
+  });
+});
