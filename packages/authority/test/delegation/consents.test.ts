@@ -7,6 +7,8 @@ import { sweep } from '../../src/storage/sweeper.js';
 import { newKey } from '../support/client.js';
 import { engines } from '../support/stores.js';
 
+const atStart = () => 1000;
+
 describe.each(engines)('a consent on $name', ({ skip, open }) => {
   it.skipIf(skip)('ends by itself, and is swept with its uses', async () => {
     const store = await open();
@@ -31,11 +33,10 @@ describe.each(engines)('a consent on $name', ({ skip, open }) => {
 
   it.skipIf(skip)('is not given to an agent that may not act, and the question stays open', async () => {
     const store = await open();
-    const clock = () => 1000;
-    const agents = createAgentRegistry(store, clock);
+    const agents = createAgentRegistry(store, atStart);
     await agents.add({ id: 'agent-a', publicKey: newKey().publicKey });
     await agents.setStatus('agent-a', 'suspended');
-    const consents = createConsents(store, createLedger(store, clock), 'https://id.acme.dev', clock);
+    const consents = createConsents(store, createLedger(store, atStart), 'https://id.acme.dev', atStart);
     const content = { subject: 'alice', agent: 'agent-a', audience: 'https://api.acme.dev', scope: ['repo:read'] };
     const give = async () =>
       await consents.give({ ...content, expiresAt: 1900 }, { question: 'question-1', questionEnds: 1600 });
