@@ -110,6 +110,8 @@ ${losses(run, soak)
 
 ${aimsTable(run, [startAim(startup)])}
 
+[Decision 38](decisions/0038-what-a-request-waits-for.md) shows by a profile where the time goes, and why aims are missed.
+
 ## Soak
 
 ${soakSentence(soak)}
