@@ -24,7 +24,7 @@ export { LiveFiles, type ReloadResult } from './files/live-files.js';
 export { fileBehind, listFolder } from './files/regular-file.js';
 // time
 export { aborted } from './time/aborted.js';
-export { answerInTime } from './time/answer-in-time.js';
+export { answerInTime, LateAnswer } from './time/answer-in-time.js';
 export { andThen, answerOr, type Awaitable, awaitable } from './time/awaitable.js';
 export { bothSettled } from './time/both-settled.js';
 export { closeParts } from './time/close-parts.js';

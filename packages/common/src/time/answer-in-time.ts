@@ -1,6 +1,11 @@
 import { type Awaitable, awaitable } from './awaitable.js';
 import { withTimeout } from './with-timeout.js';
 
+/** A part of the application took too long. The text is ours, so that it may be recorded. */
+export class LateAnswer extends Error {
+  override readonly name = 'LateAnswer';
+}
+
 /**
  * Calls a part of the application. The answer is here at once if the part gave no promise; otherwise it is a promise that
  * rejects if the part does, and becomes the result of `late` if the part takes longer than `seconds`. What the part
@@ -15,6 +20,6 @@ export function answerInTime<Answer, Late = never>(
   if (!(answer instanceof Promise)) return answer;
   return withTimeout(seconds * 1000, answer, () => {
     if (late !== undefined) return late();
-    throw new Error(`no answer within ${seconds} s`);
+    throw new LateAnswer(`no answer within ${seconds} s`);
   });
 }

@@ -1,4 +1,4 @@
-import { errorMessage } from '@countersign/common';
+import { errorMessage, kindOf } from '@countersign/common';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
@@ -48,7 +48,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       verification = await verify(request, forwarded.host);
     } catch (error) {
       onTrouble(`countersign: a request could not be checked: ${errorMessage(error)}`);
-      verification = { ok: false, refusal: refusal('internal_error', errorMessage(error)), claimed: undefined };
+      verification = { ok: false, refusal: refusal('internal_error', kindOf(error)), claimed: undefined };
     }
     if (!verification.ok) return await refuse(request, facts, verification);
     const { session, proof, revalidate } = verification;

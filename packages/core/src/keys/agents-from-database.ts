@@ -1,4 +1,4 @@
-import { aborted, checkOptionNames, ConfigError, LruCache, readClock, errorMessage } from '@countersign/common';
+import { aborted, checkOptionNames, ConfigError, LruCache, readClock, errorMessage, kindOf } from '@countersign/common';
 import type { AgentDirectory, KeyLookup } from './directory.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
 import { isThumbprint } from './remote-directory.js';
@@ -32,7 +32,7 @@ export interface AgentsFromDatabaseOptions {
 type Answer =
   | { readonly kind: 'registered'; readonly registered: RegisteredAgent }
   | { readonly kind: 'none' }
-  | { readonly kind: 'unavailable'; readonly cause: string };
+  | { readonly kind: 'unavailable'; readonly cause: string; readonly reported?: string };
 
 const maxRemembered = 10_000;
 
@@ -95,8 +95,8 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
     if (answer === undefined || answer === null) return { kind: 'none' };
     return { kind: 'registered', registered: readRegistration(answer, 'the agent from the database') };
   } catch (error) {
-    const cause = signal.aborted ? `the database took longer than ${seconds} s` : errorMessage(error);
-    return { kind: 'unavailable', cause };
+    if (signal.aborted) return { kind: 'unavailable', cause: `the database took longer than ${seconds} s` };
+    return { kind: 'unavailable', cause: `the database: ${kindOf(error)}`, reported: errorMessage(error) };
   }
 }
 

@@ -26,7 +26,8 @@ export type KeyLookup =
   | { readonly kind: 'found'; readonly agent: Agent; readonly key: AgentKey }
   | { readonly kind: 'unknown' }
   /** Our outage, not the client's fault: refused with 503. */
-  | { readonly kind: 'unavailable'; readonly cause: string };
+  /** `cause` is recorded. `reported` goes to the operator in its place: text of others, which may quote anything. */
+  | { readonly kind: 'unavailable'; readonly cause: string; readonly reported?: string };
 
 /**
  * What a directory says of a name. `suspended`: the name is taken, and no chain may lead through it. `unavailable`: our

@@ -1,3 +1,5 @@
+import { errorMessage, kindOf, LateAnswer } from '@countersign/common';
+
 /** Every code a refusal can carry. */
 export type RefusalCode =
   | 'request_malformed'
@@ -182,6 +184,15 @@ export function refusal(code: RefusalCode, detail?: string, requiredScope?: stri
     ...(detail === undefined ? {} : { detail }),
     ...(requiredScope === undefined ? {} : { requiredScope }),
   });
+}
+
+/**
+ * The refusal for a part of the application that failed, such as a database. Its text may hold credentials or the request
+ * and comes from a stranger's request: only the operator gets it, and the record the kind of the error.
+ */
+export function outage(code: RefusalCode, error: unknown): Refusal {
+  const detail = error instanceof LateAnswer ? error.message : kindOf(error);
+  return Object.freeze({ ...refusal(code, detail), reported: errorMessage(error) });
 }
 
 /** A refusal that is recorded as it is and answered as another one. */

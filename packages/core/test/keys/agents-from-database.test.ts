@@ -134,10 +134,9 @@ describe('agentsFromDatabase', () => {
     ['answers with rows', () => [agentA] as unknown as AgentRegistration, /must be an object/],
   ])('a database that %s is an outage [A14]', async (_title, query, cause) => {
     const agents = agentsFromDatabase(query);
-    expect(await agents.findByThumbprint(thumbprintOf(one))).toMatchObject({
-      kind: 'unavailable',
-      cause: expect.stringMatching(cause),
-    });
+    const lookup = await agents.findByThumbprint(thumbprintOf(one));
+    if (lookup.kind !== 'unavailable') throw new Error(lookup.kind);
+    expect(lookup.reported ?? lookup.cause).toMatch(cause);
     expect(await agents.statusOf('agent-a')).toMatch(/^(?:active|unavailable)$/);
   });
 

@@ -1,13 +1,5 @@
-import { type Refusal, refusal } from '../../model/refusal.js';
-import {
-  andThen,
-  answerInTime,
-  answerOr,
-  type Awaitable,
-  containRejection,
-  errorMessage,
-  mapConcurrent,
-} from '@countersign/common';
+import { outage, type Refusal, refusal } from '../../model/refusal.js';
+import { andThen, answerInTime, answerOr, type Awaitable, containRejection, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
 import type { Question } from './question.js';
 
@@ -34,8 +26,8 @@ export function askEngine(
   return answerOr(
     () => andThen(decideAll(policy, question(vocabularyOf(policy)), resources, lookupTimeoutSeconds), read),
     (error) => {
-      const outage = refusal('policy_unavailable', errorMessage(error));
-      return resources.map(() => outage);
+      const refused = outage('policy_unavailable', error);
+      return resources.map(() => refused);
     },
   );
 }

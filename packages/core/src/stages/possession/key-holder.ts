@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto';
-import { type Refusal, refusal } from '../../model/refusal.js';
+import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import type { TokenResult, VerifiedToken } from '../token/token-verifier.js';
 import type { Agent, AgentDirectory, AgentStatus, KeyLookup } from '../../keys/directory.js';
 import { readPublicKey } from '../../keys/ed25519-key.js';
 import { isThumbprint } from '../../keys/remote-directory.js';
-import { andThen, answerOr, type Awaitable, errorMessage } from '@countersign/common';
+import { andThen, answerOr, type Awaitable } from '@countersign/common';
 
 /** The agent to whom the key of a signature belongs. */
 export interface KeyHolder {
@@ -40,7 +40,10 @@ export function findKeyHolder(keyId: string, parts: KeyHolderParts): Awaitable<K
 /** Finds a key, also one that does not count now. */
 export function findKey(keyId: string, parts: KeyHolderParts): Awaitable<KnownKey | Refusal> {
   return andThen(lookUp(parts.agents, keyId), (lookup) => {
-    if (lookup.kind === 'unavailable') return refusal('keys_unavailable', lookup.cause);
+    if (lookup.kind === 'unavailable') {
+      const { cause, reported } = lookup;
+      return { ...refusal('keys_unavailable', cause), ...(reported !== undefined && { reported }) };
+    }
     if (lookup.kind === 'unknown') return findVouchedKey(keyId, parts);
     return { publicKey: lookup.key.publicKey, holder: registeredHolder(lookup, parts.now) };
   });
@@ -98,7 +101,8 @@ function lookUp(agents: AgentDirectory, keyId: string): Awaitable<KeyLookup> {
 }
 
 function unavailable(error: unknown): KeyLookup {
-  return { kind: 'unavailable', cause: errorMessage(error) };
+  const { detail = '', reported = detail } = outage('keys_unavailable', error);
+  return { kind: 'unavailable', cause: detail, reported };
 }
 
 const statuses: readonly AgentStatus[] = ['active', 'suspended', 'unknown'];

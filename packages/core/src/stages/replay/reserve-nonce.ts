@@ -1,5 +1,5 @@
-import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, wireBounds } from '@countersign/common';
-import { type Refusal, refusal } from '../../model/refusal.js';
+import { andThen, answerInTime, answerOr, type Awaitable, wireBounds } from '@countersign/common';
+import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import type { ProofUse } from '../possession/possession.js';
 import type { ReplayResult, ReplayStore } from './store.js';
 
@@ -36,7 +36,7 @@ function reserve(
         answerInTime(lookupTimeoutSeconds, () => replay.reserve(proof)),
         (result) => refusalFor(result, codes),
       ),
-    (error) => refusal('replay_store_unavailable', errorMessage(error)),
+    (error) => outage('replay_store_unavailable', error),
   );
 }
 

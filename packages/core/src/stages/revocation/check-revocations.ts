@@ -1,6 +1,6 @@
 import type { Chain } from '@countersign/delegation';
-import { andThen, answerInTime, answerOr, type Awaitable, errorMessage } from '@countersign/common';
-import { type Refusal, refusal } from '../../model/refusal.js';
+import { andThen, answerInTime, answerOr, type Awaitable } from '@countersign/common';
+import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { namesInChain } from './names-in-chain.js';
 import { kindAndId, type Revocable, type RevocationSource } from './revocable.js';
@@ -74,7 +74,7 @@ function problemOf(
   };
   return answerOr(
     () => andThen(answer(), judge),
-    (error) => refusal('revocations_unavailable', errorMessage(error)),
+    (error) => outage('revocations_unavailable', error),
   );
 }
 
