@@ -42,8 +42,9 @@ export function createRevocationCheck({
       const revoked = own.isEmpty ? undefined : own.findByKey(named(), now);
       if (revoked !== undefined) return refusalFor(revoked, chain);
       if (askedAt !== undefined && now >= askedAt && now < askedAt + goodForSeconds) return undefined;
-      const bySource = sources.length === 0 ? undefined : problemBySource([...named().values()], now, chain);
-      const problem = andThen(bySource, (found) => found ?? (token && statusLists.problem(token, now)));
+      const bySource = sources.length === 0 ? undefined : problemBySource([...named().values()], chain);
+      // The sources took their time: by an older clock, a list that was just fetched would come from the future.
+      const problem = andThen(bySource, (found) => found ?? (token && statusLists.problem(token, clock() / 1000)));
       return andThen(problem, (found) => {
         if (found === undefined) askedAt = now;
         return found;
@@ -51,9 +52,9 @@ export function createRevocationCheck({
     };
   };
 
-  async function problemBySource(named: readonly Revocable[], now: number, chain: Chain): Promise<Refusal | undefined> {
+  async function problemBySource(named: readonly Revocable[], chain: Chain): Promise<Refusal | undefined> {
     for (const source of sources) {
-      const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(named, now));
+      const answer = () => answerInTime(lookupTimeoutSeconds, () => source.findRevoked(named, clock() / 1000));
       const problem = await problemOf(answer, named, chain);
       if (problem !== undefined) return problem;
     }

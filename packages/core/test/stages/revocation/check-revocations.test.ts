@@ -20,7 +20,7 @@ function checkWith(sources: readonly RevocationSource[], status?: () => Refusal 
   const time = { now: 1000 };
   const clock = (): number => time.now * 1000;
   const own = new RevocationSet();
-  const asked = vi.fn(async () => status?.());
+  const asked = vi.fn(async (_token: VerifiedToken, _now: number) => status?.());
   const statusLists = { problem: asked };
   const check = createRevocationCheck({ own, sources, lookupTimeoutSeconds, statusLists, clock })(chain, token);
   return { time, own, asked, check };
@@ -39,6 +39,20 @@ describe('createRevocationCheck', () => {
     expect(await check()).toBeUndefined();
     for (const { findRevoked } of sources) expect(findRevoked).toHaveBeenCalledWith(expect.any(Array), 1000);
     expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it('asks each by the time when it is asked, for the sources before it may be slow [J3]', async () => {
+    const findRevoked = vi.fn(async () => {
+      time.now += 1.5;
+      return undefined;
+    });
+    const { time, check, asked } = checkWith([{ findRevoked }, { findRevoked }]);
+    expect(await check()).toBeUndefined();
+    expect(findRevoked.mock.calls.map((call: unknown[]) => call[1])).toEqual([1000, 1001.5]);
+    expect(asked).toHaveBeenCalledWith(token, 1003);
+    // The answers are as old as the question.
+    await check();
+    expect(findRevoked).toHaveBeenCalledTimes(4);
   });
 
   it.each<[string, (named: Revocable) => boolean, string]>([
