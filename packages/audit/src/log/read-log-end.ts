@@ -143,8 +143,8 @@ function broken(path: string, line: number): ConfigError {
 
 function unsealed(path: string): ConfigError {
   return new ConfigError(
-    `auditFile: checkpoints of '${path}' are missing. Put them back, or verify the log, move the folder away, ` +
-      'and find out who removed them.',
+    `auditFile: checkpoints of '${path}' are missing. If another process has just taken the folder over, start again. ` +
+      'Otherwise put them back, or verify the log, move the folder away, and find out who removed them.',
   );
 }
 
