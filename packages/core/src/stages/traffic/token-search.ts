@@ -93,15 +93,22 @@ class TokenSearch {
     this.#read += word.length;
     if (this.#words > maxWords || this.#read > maxRead) return true;
     const decoded = bytesOf(word);
-    if (this.#isPayload(decoded)) return true;
+    if (this.#holdsPayload(decoded, layers)) return true;
     const later = word.slice(1).search(laterObject);
-    if (later !== -1 && this.#isPayload(bytesOf(word.slice(1 + later)))) return true;
+    if (later === -1) return false;
+    // Of a field, every place is decoded in any case; a word that decodes to text has been searched.
+    const isSearched = layers === maxLayers || isText(decoded.toString('latin1'));
+    return this.#holdsPayload(bytesOf(word.slice(1 + later)), isSearched ? 1 : layers);
+  }
+
+  #holdsPayload(decoded: Buffer, layers: number): boolean {
+    if (this.#isPayload(decoded)) return true;
     return layers > 1 && decoded.length >= minNested && this.#isWithin(decoded, layers - 1);
   }
 
   #isWithin(bytes: Buffer, layers: number): boolean {
     const text = bytes.toString('latin1');
-    if (!isPrintable(text) && control.test(text.slice(longestPrefix))) return false;
+    if (!isText(text)) return false;
     if (this.#isTooMuch(text)) return true;
     if (!hasEscapes(text)) return this.#findsIn(text, layers);
     // Escapes take as long as another layer.
@@ -168,6 +175,10 @@ function bytesOf(word: string): Buffer {
 
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+
+function isText(text: string): boolean {
+  return isPrintable(text) || !control.test(text.slice(longestPrefix));
+}
 
 function isPrintable(text: string): boolean {
   return !/[^\t\n\r\x20-\x7e]/.test(text.slice(longestPrefix));

@@ -141,6 +141,11 @@ describe('carriesOurMark', () => {
       '/',
       ['Cookie', `sess=base64-${base64({ user: {}, t: [delegated] })}`],
     ],
+    [
+      'a token in a base64 session with a prefix, in base64 [A17]',
+      '/',
+      ['Cookie', `sess=${Buffer.from(`base64-${base64({ user: {}, t: [delegated] })}`).toString('base64')}`],
+    ],
     ['a token in a list in base64', '/', ['Cookie', `sess=${base64([delegated, null])}`]],
     ['a token in a chunked base64 session', '/', ['Cookie', inChunks(`base64-${base64({ t: delegated })}`, 3)]],
     ['a token in a session, with escaped dots', '/', ['Cookie', `s=${escapedDots(delegated)}`]],
