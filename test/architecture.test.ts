@@ -23,7 +23,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   authzen: ['common', 'policy', 'pdp'],
   authority: ['signature', 'delegation', 'common', 'core'],
   agent: ['signature', 'delegation', 'common'],
-  cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'mcp', 'agent'],
+  cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'mcp', 'authority', 'agent'],
 };
 
 const names = readdirSync(packages).filter((name) => existsSync(new URL(`${name}/package.json`, packages)));

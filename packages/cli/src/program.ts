@@ -3,6 +3,7 @@ import { Command, CommanderError, Help, type Option } from 'commander';
 import { CliError, exitCodes, messageOf } from './cli-error.js';
 import { withoutPrivateKeys } from '@countersign/common';
 import { defineAudit } from './commands/audit/define.js';
+import { defineAuthority } from './commands/authority/define.js';
 import { defineMcp } from './commands/mcp/define.js';
 import { definePolicy } from './commands/policy/define.js';
 import { coloursFor, type Io } from './io.js';
@@ -191,6 +192,7 @@ Examples:
   defineAudit(program, io, exitWith);
   definePolicy(program, io, exitWith);
   defineMcp(program, io, exitWith);
+  defineAuthority(program, io);
   pointToHelp(program, 'countersign');
   return program;
 }

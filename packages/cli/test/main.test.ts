@@ -13,6 +13,8 @@ const commands = [
   ...['keygen', 'curl', 'delegate', 'inspect', 'audit', 'policy'].map((name) => [name]),
   ...['verify', 'prove', 'check', 'query', 'tail', 'report'].map((name) => ['audit', name]),
   ...['new', 'check', 'test', 'explain'].map((name) => ['policy', name]),
+  ...['authority', 'agents', 'dev'].map((name) => [name]),
+  ...['add', 'list', 'show', 'rotate', 'suspend', 'resume', 'revoke'].map((name) => ['agents', name]),
 ];
 
 describe('main', () => {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Guard } from '@countersign/core';
 import { admitter } from '@countersign/core/adapter';
 import { guardMcpHttp, type McpRules } from '@countersign/mcp';
@@ -8,6 +7,7 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { readHeaders } from '../headers.js';
+import { listenOn } from '../listen-on.js';
 import { withCliErrors } from '../policy/load.js';
 import { readTools } from './guard-folder.js';
 import { type GuardFolderOptions, openGuard } from './open-guard.js';
@@ -29,11 +29,8 @@ export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
   const headers = Object.fromEntries(readHeaders(options.header));
   const mcp = await withCliErrors(async () => guardMcpHttp(url, { ...rules, headers }));
   const { pathname } = new URL(url);
-  const { host, port } = readAddress(listen);
   const server = createServer();
-  server.listen(port, host);
-  await once(server, 'listening');
-  const address = `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
+  const address = await listenOn(server, listen);
   const { origin = address } = options;
   try {
     const guard = await openGuard(options, tokenOptions(options, origin, pathname, rules), io);
@@ -94,14 +91,4 @@ function serveWith(
       else response.writeHead(404).end();
     });
   });
-}
-
-/** `port`, `host:port` or `[address]:port`. */
-function readAddress(listen: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, named, digits] = /^(?:(?:\[([0-9a-f:]+)\]|([^:\s]+)):)?(\d{1,5})$/i.exec(listen) ?? [];
-  const port = Number(digits);
-  if (digits === undefined || port > 65_535) {
-    throw new CliError(`--listen: '${printable(listen)}' is not like 127.0.0.1:8788`, exitCodes.usage);
-  }
-  return { host: bracketed ?? named ?? '127.0.0.1', port };
 }

@@ -1,0 +1,136 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { AuthorityOptions, Store } from '@countersign/authority';
+import { checkOptionNames, codeOf, isJsonObject, type JsonObject, member, parseStrictJson } from '@countersign/common';
+import type * as Pg from 'pg';
+import { CliError, exitCodes, messageOf } from '../../cli-error.js';
+import type { Io } from '../../io.js';
+import { printable } from '../../text.js';
+
+/** The options of `createAuthority` that a file can hold as they are. */
+const passedOn = [
+  'issuer',
+  'resources',
+  'tokenLifetimeSeconds',
+  'maxDelegationDepth',
+  'externalIssuers',
+  'exchange',
+  'signingKeyDays',
+] as const satisfies readonly (keyof AuthorityOptions)[];
+const own = ['listen', 'secretFile', 'adminTokenFile', 'store'];
+
+export interface AuthorityConfig {
+  readonly listen: string;
+  /** `createAuthority` checks them. */
+  readonly options: Omit<AuthorityOptions, 'store'>;
+  /** Opens the store, once everything else is known to be right. */
+  readonly openStore: () => Promise<Store>;
+}
+
+/**
+ * Reads the file of `countersign authority`. Paths in it are relative to its folder.
+ *
+ * @throws CliError or ConfigError that says what to write.
+ */
+export async function readConfig(path: string, io: Io): Promise<AuthorityConfig> {
+  const read = parseStrictJson(await readText(path, '--config'));
+  if (!read.ok) throw wrong(path, read.problem);
+  const config = read.value;
+  if (!isJsonObject(config)) throw wrong(path, 'it must be a JSON object');
+  checkOptionNames(path, config, [...passedOn, ...own]);
+  const listen = member(config, 'listen') ?? '127.0.0.1:8080';
+  if (typeof listen !== 'string') throw wrong(path, "'listen' must be an address like '127.0.0.1:8080'");
+  const folder = dirname(path);
+  const secretOf = async (name: string) => await readSecret(path, folder, config, name, io);
+  const secret = await secretOf('secretFile');
+  if (secret === undefined) {
+    throw wrong(path, "'secretFile' must name a file with the output of 'openssl rand -base64 32'");
+  }
+  const adminToken = await secretOf('adminTokenFile');
+  const passed = Object.fromEntries(passedOn.flatMap((name) => (name in config ? [[name, config[name]]] : [])));
+  const options = { ...passed, secret, ...(adminToken !== undefined && { adminTokens: [adminToken] }) };
+  return {
+    listen,
+    options: options as unknown as Omit<AuthorityOptions, 'store'>,
+    openStore: readStore(path, folder, member(config, 'store'), io),
+  };
+}
+
+async function readSecret(
+  path: string,
+  folder: string,
+  config: JsonObject,
+  name: string,
+  io: Io,
+): Promise<string | undefined> {
+  const value = member(config, name);
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value === '') throw wrong(path, `'${name}' must be the path of a file`);
+  const file = resolve(folder, value);
+  const text = await readText(file, name);
+  const { mode } = await stat(file);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    io.err(`countersign: warning: others can read ${printable(file)}; chmod 600 it\n`);
+  }
+  return text.trim();
+}
+
+function readStore(path: string, folder: string, store: unknown, io: Io): () => Promise<Store> {
+  const [[kind, place] = [], ...others] = isJsonObject(store) ? Object.entries(store) : [];
+  if (
+    others.length > 0 ||
+    typeof place !== 'string' ||
+    place === '' ||
+    !['sqlite', 'postgres'].includes(String(kind))
+  ) {
+    throw wrong(path, `'store' must be { "sqlite": "authority.db" } or { "postgres": "postgres://host/database" }`);
+  }
+  if (kind === 'postgres') return async () => await openPostgresAt(place, io);
+  return async () => {
+    const { openSqlite } = await import('@countersign/authority');
+    return await openSqlite(place === ':memory:' ? place : resolve(folder, place));
+  };
+}
+
+/** The store closes its pool, because nobody else has it. */
+async function openPostgresAt(connectionString: string, io: Io): Promise<Store> {
+  const [{ openPostgres }, pg] = await Promise.all([import('@countersign/authority'), loadPg()]);
+  const pool = new pg.Pool({ connectionString });
+  // An idle connection that breaks is replaced by the pool. Without a listener it would end the process.
+  pool.on('error', (error) => io.err(`countersign: a connection to Postgres broke: ${printable(messageOf(error))}\n`));
+  try {
+    const store = await openPostgres(pool);
+    return {
+      run: (statement) => store.run(statement),
+      batch: (statements) => store.batch(statements),
+      async close() {
+        await store.close();
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+async function loadPg(): Promise<Pick<typeof Pg, 'Pool'>> {
+  try {
+    return (await import('pg')).default;
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new CliError("a store in Postgres needs the package 'pg': npm install pg");
+  }
+}
+
+async function readText(path: string, name: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new CliError(`${name}: '${path}' cannot be read: ${messageOf(error)}`, exitCodes.usage);
+  }
+}
+
+function wrong(path: string, problem: string): CliError {
+  return new CliError(`${path}: ${problem}.`, exitCodes.usage);
+}

@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import type { Io } from '../../io.js';
+import type { DevOptions } from './dev.js';
+
+/** Adds `dev`. */
+export function defineDev(program: Command, io: Io): void {
+  program
+    .command('dev')
+    .description('run an authority in memory with one agent and one user, and print what to paste')
+    .option('--listen <address>', 'a port, or an address of this machine only', '127.0.0.1:8787')
+    .option('--api <origin>', 'the API for which it issues tokens', 'http://localhost:3000')
+    .option('--agent <id>', 'id of the agent', 'agent-dev')
+    .option('--user <name>', 'the user for whom the agent acts', 'alice')
+    .option('--scope <scopes>', 'what both may do, separated by spaces or commas', 'repo:read')
+    .addHelpText(
+      'after',
+      `
+For development only: it prints private keys, and refuses to start when NODE_ENV
+is production. Nothing is kept. Standard output gets one line of JSON: issuer,
+adminToken, agent (id, privateKey), user (id, token), issuerKey.
+
+Example:
+  countersign dev --api http://localhost:3000 --scope parcel:read > dev.json`,
+    )
+    .action(async (options: DevOptions) => {
+      const { dev } = await import('./dev.js');
+      await dev(options, io);
+    });
+}

@@ -1,0 +1,242 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAgent, generateAgentKey, loadAgentKey } from '@countersign/agent';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { run } from '../support/run.js';
+import { listen, newAgentKey, startAuthority } from './support.js';
+import { binary, startCommand } from './support-process.js';
+
+const adminToken = 'admin-token-of-the-tests-0123456789';
+const api = 'https://api.acme.dev';
+
+interface World {
+  readonly folder: string;
+  readonly config: string;
+  readonly issuer: string;
+}
+
+/** A folder with a configuration that works, except for what a test overrides. */
+async function world(change: object = {}): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-authority-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  // A port that was free a moment ago: the issuer must be known before the server listens.
+  const issuer = await freePort();
+  await writeFile(join(folder, 'secret'), 'secret-of-the-tests-0123456789-0123456789\n', { mode: 0o600 });
+  await writeFile(join(folder, 'admin-token'), `${adminToken}\n`, { mode: 0o600 });
+  const config = join(folder, 'authority.json');
+  const content = {
+    issuer,
+    listen: issuer.slice('http://'.length),
+    secretFile: 'secret',
+    adminTokenFile: 'admin-token',
+    store: { sqlite: 'authority.db' },
+    resources: [{ audience: api }],
+    ...change,
+  };
+  await writeFile(config, JSON.stringify(content));
+  return { folder, config, issuer };
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}`;
+}
+
+const countersign = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  await run(process.execPath, [binary, ...args], { env: { ...process.env, ...env } });
+
+describe('countersign authority', () => {
+  it('prints where it listens, and issues tokens that outlive a restart', async () => {
+    const { config, issuer, folder } = await world();
+    const first = await startCommand(['authority', '--config', config]);
+    expect(first.line).toEqual({ url: issuer, issuer });
+    const key = generateAgentKey();
+    await writeFile(join(folder, 'agent.pem'), key.exportPem(), { mode: 0o600 });
+    const added = await countersign(
+      ['agents', 'add', 'agent-a', '-a', issuer, '--key', join(folder, 'agent.pem'), '--capabilities', 'repo:read'],
+      { COUNTERSIGN_ADMIN_TOKEN: adminToken },
+    );
+    expect(added.exitCode, added.stderr).toBe(0);
+    expect(added.stdout).not.toContain(key.exportJwk().d);
+    const agent = await createAgent({ id: 'agent-a', key, authority: issuer });
+    await agent.withOwnToken();
+    expect(await first.stop('SIGTERM')).toBe(0);
+
+    const second = await startCommand(['authority', '--config', config]);
+    await (await createAgent({ id: 'agent-a', key, authority: issuer })).withOwnToken();
+    expect(await second.stop('SIGINT')).toBe(0);
+    expect(second.err()).not.toContain('countersign:');
+  });
+
+  it('answers a request that has begun when SIGTERM arrives, and takes no other', async () => {
+    const { config, issuer } = await world();
+    const running = await startCommand(['authority', '--config', config]);
+    const body = '{"id":"agent-a"}';
+    const begun = request(`${issuer}/admin/agents`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${adminToken}`,
+        'content-type': 'application/json',
+        'content-length': body.length,
+        expect: '100-continue',
+      },
+    });
+    begun.flushHeaders();
+    // The server has the head of the request, and waits for its body.
+    await once(begun, 'continue');
+    const answered = once(begun, 'response');
+    running.process.kill('SIGTERM');
+    await refusesConnections(issuer);
+    begun.end(body);
+    const [response] = (await answered) as [{ statusCode: number; resume(): void }];
+    response.resume();
+    expect(response.statusCode).toBe(400);
+    expect(await running.ended).toBe(0);
+  });
+
+  it.each([
+    ['an option that does not exist', { resource: [] }, "unknown option 'resource'. Did you mean 'resources'?"],
+    [
+      'no secret',
+      { secretFile: undefined },
+      "'secretFile' must name a file with the output of 'openssl rand -base64 32'",
+    ],
+    ['a secret that is missing', { secretFile: 'none' }, "secretFile: '"],
+    ['an issuer that is a number', { issuer: 1 }, "'issuer' must be an https URL"],
+    ['a store that does not exist', { store: { mysql: 'x' } }, '\'store\' must be { "sqlite"'],
+    ['an issuer over plain http', { issuer: 'http://id.acme.dev' }, "'issuer' must be an https URL"],
+    ['an address that is none', { listen: 'nowhere' }, "'nowhere' is not like"],
+    ['a rule for an issuer it does not know', { exchange: [{ agents: ['a'], issuer: 'https://x.dev' }] }, 'issuer'],
+  ])('refuses %s, and says what to write', async (_name, change, message) => {
+    const { config } = await world(change);
+    const { exitCode, stderr, stdout } = await countersign(['authority', '--config', config]);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/createAuthority|^\s+at /m);
+  });
+
+  it('refuses a store that another process has', async () => {
+    const { config } = await world();
+    await startCommand(['authority', '--config', config]);
+    const { exitCode, stderr } = await countersign(['authority', '--config', config, '--listen', '0']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('authority.db');
+  });
+});
+
+/** Until the server has closed its listening socket. */
+async function refusesConnections(url: string): Promise<void> {
+  for (;;) {
+    try {
+      await fetch(`${url}/jwks`);
+    } catch {
+      return;
+    }
+  }
+}
+
+describe('countersign agents', () => {
+  it('adds, lists, shows, rotates, suspends, resumes and revokes, one or all with a tag', async () => {
+    const { folder } = await world();
+    const { issuer } = await startAuthority({ audience: api, adminTokens: [adminToken] });
+    const keys = await Promise.all(['a', 'b', 'c'].map(() => newAgentKey()));
+    const agents = async (...args: readonly string[]) => {
+      const { exitCode, stderr, stdout } = await countersign([
+        'agents',
+        ...args,
+        '--authority',
+        issuer,
+        '--token-file',
+        join(folder, 'admin-token'),
+      ]);
+      expect(exitCode, stderr).toBe(0);
+      return stdout;
+    };
+    for (const id of ['a', 'b'] as const) {
+      const { publicKey } = keys[id === 'a' ? 0 : 1]?.key ?? generateAgentKey();
+      await agents('add', `agent-${id}`, '--public-key', publicKey, '--tags', 'ci,night', '--owner', 'team-a');
+    }
+    expect(await agents('list', '--tag', 'ci')).toBe(
+      'agent-a  active  team-a  ci,night\nagent-b  active  team-a  ci,night\n',
+    );
+    const publicKey = keys[2]?.key.publicKey ?? '';
+    await agents('rotate', 'agent-a', '--public-key', publicKey, '--overlap', '60');
+    expect((JSON.parse(await agents('show', 'agent-a')) as { keys: unknown[] }).keys).toHaveLength(2);
+    expect(await agents('suspend', 'agent-a')).toBe('agent-a\n');
+    expect(await agents('resume', '--tag', 'ci')).toContain('agent-a');
+    expect(await agents('suspend', '--tag', 'ci')).toBe('agent-a\nagent-b\n');
+    expect(await agents('revoke', 'agent-b')).toBe('agent-b\n');
+    expect(JSON.parse(await agents('list', '--json', '--status', 'revoked'))).toMatchObject([{ id: 'agent-b' }]);
+  });
+
+  it.each([
+    ['a wrong token', ['list'], 'wrong-token', 1, 'does not accept the token'],
+    ['no token', ['list'], '', 2, 'Set COUNTERSIGN_ADMIN_TOKEN'],
+    ['an agent that is unknown', ['show', 'agent-x'], adminToken, 1, 'there is no such agent'],
+    ['an id and a tag', ['suspend', 'agent-x', '--tag', 'ci'], adminToken, 2, 'either one agent, or --tag'],
+    ['neither', ['revoke'], adminToken, 2, 'either one agent, or --tag'],
+    ['no key', ['add', 'agent-x'], adminToken, 2, '--key and --public-key'],
+    ['a time that is none', ['add', 'a', '--public-key', 'x', '--expires', '5'], adminToken, 2, '--expires'],
+    ['a path as id', ['revoke', '..'], adminToken, 2, 'is no id'],
+  ])('says what is wrong with %s', async (_name, args, token, code, message) => {
+    const { issuer } = await startAuthority({ audience: api, adminTokens: [adminToken] });
+    const environment = { COUNTERSIGN_ADMIN_TOKEN: token };
+    const { exitCode, stderr } = await countersign(['agents', ...args, '--authority', issuer], environment);
+    expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
+  });
+
+  it('sends the token of the administrator neither over plain http nor to where it is redirected', async () => {
+    const seen: unknown[] = [];
+    const elsewhere = await listen((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('{}');
+    });
+    const redirects = await listen((_request, response) => {
+      response.writeHead(307, { location: elsewhere }).end();
+    });
+    const environment = { COUNTERSIGN_ADMIN_TOKEN: adminToken };
+    const redirected = await countersign(['agents', 'list', '--authority', redirects], environment);
+    expect([redirected.exitCode, seen]).toEqual([1, []]);
+    const plain = await countersign(['agents', 'list', '--authority', 'http://id.acme.dev'], environment);
+    expect([plain.exitCode, plain.stderr]).toEqual([2, expect.stringContaining('https')]);
+  });
+});
+
+describe('countersign dev', () => {
+  it('prints an agent and a user with which a delegated call works at once', async () => {
+    let authorization = '';
+    const origin = await listen((incoming, response) => {
+      authorization = String(incoming.headers.authorization);
+      response.end();
+    });
+    const { line, err, stop } = await startCommand(['dev', '--listen', '0', '--api', origin, '--scope', 'parcel:read']);
+    const printed = line as { issuer: string; agent: { id: string; privateKey: object }; user: { token: string } };
+    const key = loadAgentKey(printed.agent.privateKey as Parameters<typeof loadAgentKey>[0]);
+    const agent = await createAgent({ id: printed.agent.id, key, authority: printed.issuer });
+    const forUser = await agent.actFor(printed.user.token);
+    await forUser.fetch(`${origin}/parcels`);
+    const claims = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString()) as object;
+    expect(claims).toMatchObject({ sub: 'dev:alice', act: { sub: 'agent-dev' }, scope: 'parcel:read', aud: origin });
+    expect(err()).toContain(`issuers: [{ issuer: '${printed.issuer}'`);
+    expect(await stop('SIGINT')).toBe(0);
+  });
+
+  it.each([
+    ['in production', [], { NODE_ENV: 'production' }, 'NODE_ENV=production'],
+    ['on another address than loopback', ['--listen', '0.0.0.0:0'], {}, 'only loopback'],
+    ['without a scope', ['--listen', '0', '--scope', ''], {}, '--scope'],
+    ['with an API that is no URL', ['--listen', '0', '--api', 'x'], {}, "'audience'"],
+  ])('refuses to start %s', async (_name, args, environment, message) => {
+    const { exitCode, stderr, stdout } = await countersign(['dev', ...args], environment);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+});
