@@ -114,6 +114,12 @@ describe.each(names)('%s', (name) => {
     expect(reads.map(({ file }) => file)).toEqual([]);
   });
 
+  // An application may replace the global Promise: `isPromise` of common asks by the method.
+  it('tells no promise by its class', () => {
+    const told = sources.filter(({ text }) => text.includes('instanceof Promise'));
+    expect(told.map(({ file }) => file)).toEqual([]);
+  });
+
   it('keeps files short', () => {
     const long = sources.filter(({ text }) => text.split('\n').length > 251).map(({ file }) => file);
     expect(long).toEqual([]);

@@ -1,4 +1,4 @@
-import { boundString, ConfigError, escapeUnprintable, secureUrl } from '@countersign/common';
+import { boundString, ConfigError, escapeUnprintable, secureUrl, isPromise } from '@countersign/common';
 import { AgentError } from './agent-error.js';
 import { ownTokens, type TokenOptions, type UserToken, userTokens } from './authority/act-for.js';
 import type { HeldToken } from './authority/held-token.js';
@@ -235,7 +235,7 @@ function httpUrl(input: string | URL): URL {
 
 /** RFC 6750 §2.1: the characters of a token. Anything else would change the header's meaning. */
 function readToken(token: unknown): string {
-  if (token instanceof Promise) throw new TypeError("withToken: the token is a promise. Write 'await' before it.");
+  if (isPromise(token)) throw new TypeError("withToken: the token is a promise. Write 'await' before it.");
   if (typeof token === 'string' && /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token;
   throw new TypeError('withToken: this is not an access token (RFC 6750 allows letters, digits and -._~+/ only).');
 }

@@ -1,4 +1,4 @@
-import { guardMaxima, wireBounds } from '@countersign/common';
+import { guardMaxima, wireBounds, isPromise } from '@countersign/common';
 import { type LinkClaims, parentHash, readLink } from '@countersign/delegation';
 import { AgentError } from './agent-error.js';
 import type { Credentials } from './credentials.js';
@@ -57,7 +57,7 @@ export function openBundle(bundle: unknown, recipient: Recipient): Credentials {
 }
 
 function readForm(bundle: unknown): Credentials {
-  if (bundle instanceof Promise) throw invalid("it is a promise. Write 'await' before it");
+  if (isPromise(bundle)) throw invalid("it is a promise. Write 'await' before it");
   if (typeof bundle !== 'object' || bundle === null) throw invalid('it is not an object (JSON.parse it first)');
   const { version, token, links, ...others } = bundle as Partial<Record<string, unknown>>;
   if (version !== 1 || Object.keys(others).length > 0) {

@@ -25,7 +25,7 @@ export { fileBehind, listFolder } from './files/regular-file.js';
 // time
 export { aborted } from './time/aborted.js';
 export { answerInTime, LateAnswer } from './time/answer-in-time.js';
-export { andThen, answerOr, type Awaitable, awaitable } from './time/awaitable.js';
+export { andThen, answerOr, type Awaitable, awaitable, isPromise } from './time/awaitable.js';
 export { bothSettled } from './time/both-settled.js';
 export { closeParts } from './time/close-parts.js';
 export { containRejection } from './time/contain-rejection.js';

@@ -1,4 +1,4 @@
-import { closeParts, containRejection, profileTag } from '@countersign/common';
+import { closeParts, containRejection, profileTag, isPromise } from '@countersign/common';
 import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
 import type { AgentDirectory } from './keys/directory.js';
@@ -167,6 +167,6 @@ function closableParts(options: Partial<GuardOptions> | null): { close?(): unkno
 /** Parts that were not awaited are closed once they are made. If one fails, the process must not end before our error is read. */
 function closePromised(options: Partial<GuardOptions> | null): void {
   for (const part of Object.values(options ?? {}).flat()) {
-    if (part instanceof Promise) containRejection(part.then((made: { close?(): unknown } | null) => made?.close?.()));
+    if (isPromise(part)) containRejection(part.then((made) => (made as { close?(): unknown } | null)?.close?.()));
   }
 }

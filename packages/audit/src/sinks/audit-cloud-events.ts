@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfigError, escapeUnprintable, errorMessage } from '@countersign/common';
+import { ConfigError, escapeUnprintable, errorMessage, isPromise } from '@countersign/common';
 import type { AuditEvent, AuditSink } from '../record/event.js';
 import { GroupCommit, maxBatch } from '../disk/group-commit.js';
 import { makeFolder } from '../disk/log-files.js';
@@ -111,8 +111,8 @@ function renderCloudEvent(event: AuditEvent, { source, data }: CloudEventsSettin
 
 /** Checks the result of `data`. JSON would omit undefined and write a promise as `{}`, and so lose the record silently. */
 function checkData(made: unknown): object {
-  if (made instanceof Promise) {
-    made.catch(() => {});
+  if (isPromise(made)) {
+    made.then(undefined, () => {});
     throw new TypeError("'data' must give an object, not a promise of one");
   }
   if (typeof made !== 'object' || made === null) throw new TypeError("'data' must give an object");

@@ -1,4 +1,4 @@
-import { type Awaitable, awaitable } from './awaitable.js';
+import { type Awaitable, awaitable, isPromise } from './awaitable.js';
 import { withTimeout } from './with-timeout.js';
 
 /** A part of the application took too long. The text is ours, so that it may be recorded. */
@@ -17,7 +17,7 @@ export function answerInTime<Answer, Late = never>(
   late?: () => Late,
 ): Awaitable<Answer | Late> {
   const answer = awaitable(ask());
-  if (!(answer instanceof Promise)) return answer;
+  if (!isPromise(answer)) return answer;
   return withTimeout(seconds * 1000, answer, () => {
     if (late !== undefined) return late();
     throw new LateAnswer(`no answer within ${seconds} s`);

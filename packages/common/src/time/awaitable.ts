@@ -4,12 +4,20 @@
  */
 export type Awaitable<Value> = Value | Promise<Value>;
 
+/**
+ * Whether a value comes later. By its method and not by its class: an application may replace the global `Promise`, and
+ * then the promises of `async` functions are no instances of it.
+ */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
 /** Goes on with a value: at once if it is here. */
 export function andThen<Value, Result>(
   value: Awaitable<Value>,
   next: (value: Value) => Awaitable<Result>,
 ): Awaitable<Result> {
-  return value instanceof Promise ? value.then(next) : next(value);
+  return isPromise(value) ? value.then(next) : next(value);
 }
 
 /** The answer of `ask`, or what `failed` makes of an error that it throws or rejects with. */
@@ -19,7 +27,7 @@ export function answerOr<Answer, Failure>(
 ): Awaitable<Answer | Failure> {
   try {
     const answer = ask();
-    return answer instanceof Promise ? answer.catch(failed) : answer;
+    return isPromise(answer) ? answer.then(undefined, failed) : answer;
   } catch (error) {
     return failed(error);
   }
@@ -27,9 +35,5 @@ export function answerOr<Answer, Failure>(
 
 /** An answer of a part of the application, whose promises may be of another make. */
 export function awaitable<Answer>(answer: Answer | PromiseLike<Answer>): Awaitable<Answer> {
-  return isThenable(answer) ? Promise.resolve(answer) : answer;
-}
-
-function isThenable<Answer>(value: Answer | PromiseLike<Answer>): value is PromiseLike<Answer> {
-  return typeof value === 'object' && value !== null && 'then' in value;
+  return isPromise(answer) ? Promise.resolve(answer) : (answer as Answer);
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authentication } from '../guard/authentication.js';
 import type { Guard } from '../guard.js';
-import { type Awaitable, errorMessage } from '@countersign/common';
+import { type Awaitable, errorMessage, isPromise } from '@countersign/common';
 import type { Caller } from '../model/caller.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { RefusalError } from '../model/refusal-response.js';
@@ -69,7 +69,7 @@ export async function admit(
   // Holds the body from here on, so that nothing reads it while we wait for the guard.
   const incoming = incomingRequest(request, exchange.target, takeBody(provideGuard, exchange, streamBody));
   let guard = provideGuard();
-  if (guard instanceof Promise) guard = await guard;
+  if (isPromise(guard)) guard = await guard;
   const refuse = refuser(guard, request, onRefusal, respond);
   const authentication = await guard.authenticate(incoming);
   if (!authentication.ok) {
@@ -92,7 +92,7 @@ function takeBody(
     withGuard((guard) => guard.report(`streamBody failed, and the body is held: ${errorMessage(error)}`));
   try {
     const answer: unknown = streamBody?.(request);
-    if (answer instanceof Promise) answer.catch(report);
+    if (isPromise(answer)) answer.then(undefined, report);
     if (answer !== true) return holdIncoming(request);
   } catch (error) {
     report(error);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { andThen, type Awaitable, awaitable, ConfigError } from '@countersign/common';
+import { andThen, type Awaitable, awaitable, ConfigError, isPromise } from '@countersign/common';
 import type { Authorization, ResourceFunction } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
 import { refusalResponse } from '../model/refusal-response.js';
@@ -102,7 +102,7 @@ export async function enforcePermission(
   const admission = admissionOf(node) as Admission;
   const progress = progressOf(node) as Progress;
   let refused = progress.refused ?? askPermission(admission, permission);
-  if (refused instanceof Promise) refused = await refused;
+  if (isPromise(refused)) refused = await refused;
   if (refused !== undefined) {
     admission.refuse(refused);
     return false;

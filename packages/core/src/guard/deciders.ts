@@ -1,3 +1,4 @@
+import { isPromise } from '@countersign/common';
 import type { Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
@@ -39,13 +40,13 @@ export function createDeciders(parts: DeciderParts): Deciders {
     async authorize(caller, permission, unit) {
       const { action, requires } = permission;
       let resolved = resolveResource(permission, parts);
-      if (resolved instanceof Promise) resolved = await resolved;
+      if (isPromise(resolved)) resolved = await resolved;
       if ('refused' in resolved) {
         return { ok: false, refusal: await recorder.denied(caller, unit, { action }, resolved.refused) };
       }
       const { resource } = resolved;
       let verdict = authorize({ caller, action, requires, facts: unit.facts }, resource, unit.revalidate, parts);
-      if (verdict instanceof Promise) verdict = await verdict;
+      if (isPromise(verdict)) verdict = await verdict;
       const decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
       if (!verdict.permitted) {
         const recorded = await recorder.denied(caller, unit, decided, verdict.refused);

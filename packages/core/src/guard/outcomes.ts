@@ -1,3 +1,4 @@
+import { isPromise } from '@countersign/common';
 import type { AuditOutcome } from '@countersign/audit';
 import type { Caller } from '../model/caller.js';
 import type { Recorder } from '../record/recorder.js';
@@ -64,7 +65,7 @@ export class Outcomes {
     if (request.pendingDecisions !== undefined) await request.pendingDecisions.catch(() => undefined);
     // Nobody reads on, so a streamed body comes to its end.
     let failure = request.body.discard();
-    if (failure instanceof Promise) failure = await failure;
+    if (isPromise(failure)) failure = await failure;
     if ((refused || request.hasCalls) && !request.allowed && failure === undefined) return undefined;
     const isPlain = failure === undefined && (request.decisionRequested || exempt);
     const recorded: AuditOutcome = isPlain

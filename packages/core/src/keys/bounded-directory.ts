@@ -1,5 +1,5 @@
 import { KeyObject } from 'node:crypto';
-import { andThen, answerInTime, type Awaitable, awaitable } from '@countersign/common';
+import { andThen, answerInTime, type Awaitable, awaitable, isPromise } from '@countersign/common';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /** Most look-ups at once: a stranger can make up as many keys as it likes, and each could hold a connection. */
@@ -88,7 +88,7 @@ class LookUps {
     if (this.#underWay.size >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
     const asked = awaitable(ask());
     // An answer from memory is there.
-    if (!(asked instanceof Promise)) return asked;
+    if (!isPromise(asked)) return asked;
     const answer = Promise.resolve(answerInTime(this.#seconds, () => asked));
     const lookUp: LookUp = { ended: answer.catch(() => undefined).then(() => this.#end(question, lookUp)) };
     this.#underWay.set(question, lookUp);

@@ -11,6 +11,7 @@ import {
   integerOption,
   readClock,
   readOnTrouble,
+  isPromise,
 } from '@countersign/common';
 import { isStringOrUri } from '@countersign/delegation';
 import type { PolicyEngine } from '@countersign/policy';
@@ -129,7 +130,7 @@ function implementing<Part extends object>(
   example: string,
 ): (given: Part) => Part {
   return (given: unknown) => {
-    if (given instanceof Promise) {
+    if (isPromise(given)) {
       throw new ConfigError(`createGuard: '${name}' is a promise. Write 'await' before it.`);
     }
     if (typeof given === 'string') throw new ConfigError(`createGuard: '${name}' is a text. Write ${example}.`);
@@ -192,7 +193,7 @@ function readBearer(bearer: GuardOptions['bearer'], { issuers = [], traffic }: G
 
 function readRevocationSources(revocations: GuardOptions['revocations'] = []): readonly RevocationSource[] {
   const sources: readonly RevocationSource[] = Array.isArray(revocations) ? revocations : [revocations];
-  if (sources.some((source) => source instanceof Promise)) {
+  if (sources.some((source) => isPromise(source))) {
     throw new ConfigError("createGuard: 'revocations' is a promise. Write 'await' before it.");
   }
   if (sources.some((source) => typeof source?.findRevoked !== 'function')) {

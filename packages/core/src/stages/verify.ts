@@ -1,4 +1,4 @@
-import { andThen, type Awaitable } from '@countersign/common';
+import { andThen, type Awaitable, isPromise } from '@countersign/common';
 import type { AuditEvent } from '@countersign/audit';
 import type { Proof, Session } from '../model/caller.js';
 import { fieldsTooLarge } from '../model/fields.js';
@@ -89,27 +89,27 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (!proof.ok) return proof;
 
     let token = verifyToken(parts.tokens, authorization, now);
-    if (token instanceof Promise) token = await token;
+    if (isPromise(token)) token = await token;
 
     const proved = await proof.verify(token);
     if (!proved.ok) return proved;
     const { holder, proof: proofShown, use, coversField } = proved.possession;
     const claimed = { keyId: holder.thumbprint, agent: holder.agent.id };
-    if (token?.ok === false) return refuse(refusal(token.code, token.detail), claimed);
+    if (token !== undefined && !token.ok) return refuse(refusal(token.code, token.detail), claimed);
 
     const links = readDelegationField(fields, parts.maxDelegationDepth);
     if ('code' in links) return refuse(links, claimed);
 
     let replayed = reserveNonce(use, parts);
-    if (replayed instanceof Promise) replayed = await replayed;
+    if (isPromise(replayed)) replayed = await replayed;
     if (replayed !== undefined) return refuse(replayed, claimed);
 
     let badBody = verifyBody(request, coversField, parts.bodyLimits);
-    if (badBody instanceof Promise) badBody = await badBody;
+    if (isPromise(badBody)) badBody = await badBody;
     if (badBody !== undefined) return refuse(badBody, claimed);
 
     let verified = verifyChain({ holder, token: token?.token, links, now });
-    if (verified instanceof Promise) verified = await verified;
+    if (isPromise(verified)) verified = await verified;
     if ('code' in verified) return refuse(verified, claimed);
 
     return revalidated(verified, proofShown, token?.token, now, claimed);

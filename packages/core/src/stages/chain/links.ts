@@ -3,7 +3,7 @@ import { checkAudience, checkTimes, type LinkClaims, parentHash, readLink } from
 import type { AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder, type KeyHolder } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
-import { type Awaitable, bytesHeld, LruCache, maxBytesRemembered, quoteForLog } from '@countersign/common';
+import { type Awaitable, bytesHeld, LruCache, maxBytesRemembered, quoteForLog, isPromise } from '@countersign/common';
 import { gateLink, linkVerifies, type UntrustedLink } from './link-gate.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 
@@ -64,7 +64,7 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     if (gated?.ok === false) return refusal('delegation_malformed', gated.problem);
     const keyId = known?.keyId ?? gated?.value.keyId ?? '';
     const finding = holderOf(keyId, context);
-    const delegator = finding instanceof Promise ? await finding : finding;
+    const delegator = isPromise(finding) ? await finding : finding;
     if ('code' in delegator) return delegatorRefusal(delegator);
 
     const { publicKey } = delegator;

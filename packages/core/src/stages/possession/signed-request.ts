@@ -1,3 +1,4 @@
+import { isPromise } from '@countersign/common';
 import {
   type CoveredComponents,
   readSignature,
@@ -84,7 +85,7 @@ async function verifySigned(
 ): Promise<PossessionResult> {
   const { keyid = '' } = signature.parameters;
   const finding = findKey(keyid, { agents: profile.agents, token, now });
-  const found = finding instanceof Promise ? await finding : finding;
+  const found = isPromise(finding) ? await finding : finding;
   if ('code' in found) return notProved(concealed(found, token), keyid);
   const verified = await signature.verify({ algorithm: 'ed25519', publicKey: found.publicKey });
   if (!verified.ok) {
