@@ -1,14 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgent, generateAgentKey, loadAgentKey } from '@countersign/agent';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { run } from '../support/run.js';
 import { listen, newAgentKey, startAuthority } from './support.js';
-import { binary, startCommand } from './support-process.js';
+import { binary, freePort, startCommand } from './support-process.js';
 
 const adminToken = 'admin-token-of-the-tests-0123456789';
 const api = 'https://api.acme.dev';
@@ -39,15 +38,6 @@ async function world(change: object = {}): Promise<World> {
   };
   await writeFile(config, JSON.stringify(content));
   return { folder, config, issuer };
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return `http://127.0.0.1:${port}`;
 }
 
 const countersign = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
