@@ -25,6 +25,8 @@ interface Piped extends AsyncDisposable {
   send(message: unknown): void;
   /** The next message for the client. */
   next(): Promise<Record<string, unknown>>;
+  /** The text of the next message for the client, whose reader ends lines at CR and U+2028 too. */
+  nextLine(): Promise<string>;
   /** The lines that reached the server, without what the guard asks in its own name. */
   reached(): Promise<readonly string[]>;
   readonly records: readonly AuditRecord[];
@@ -55,6 +57,7 @@ async function piped(agent = 'alice', agents: AgentDirectory = agentsFromObjects
   return {
     send: (message) => void input.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`),
     next: async () => JSON.parse(String((await lines.next()).value)) as Record<string, unknown>,
+    nextLine: async () => String((await lines.next()).value),
     reached: async () =>
       (await readFile(file, 'utf8').catch(() => ''))
         .split('\n')
@@ -78,18 +81,21 @@ async function piped(agent = 'alice', agents: AgentDirectory = agentsFromObjects
   };
 }
 
+function withNumber(literal: string): string {
+  return JSON.stringify(call('echo', { n: 0 })).replace('"n":0', `"n":${literal}`);
+}
+
 function call(name: string, given: object = {}, id: unknown = 1): object {
   return { jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: given } };
 }
 
-it('A stdio guard passes permitted calls with their very text, and records decision and outcome', async () => {
+it('A stdio guard passes permitted calls on, and records decision and outcome', async () => {
   await using pipe = await piped();
-  const line =
-    '{"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{"name":"echo","arguments":{"n":12345678901234567890}}}';
+  const line = '{"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{"name":"echo","arguments":{"n":1.50}}}';
   pipe.send(line);
   expect(await pipe.next()).toMatchObject({ method: 'notifications/progress' });
   expect(await pipe.next()).toMatchObject({ id: 1, result: { content: [{ text: 'echo' }] } });
-  expect(await pipe.reached()).toEqual([line]);
+  expect(await pipe.reached()).toEqual([JSON.stringify(call('echo', { n: 1.5 }))]);
   expect(
     pipe.records.map(({ phase, decision, outcome, possession }) => [phase, decision ?? outcome?.result, possession]),
   ).toEqual([
@@ -98,6 +104,41 @@ it('A stdio guard passes permitted calls with their very text, and records decis
   ]);
   // The line of the server that is no message.
   expect(pipe.troubles).toHaveLength(1);
+});
+
+// The server, like those in Python and Java, ends lines at CR too.
+it.each([
+  ['a carriage return', '\r', 'between tokens'],
+  ['a line separator', '\u2028', 'in a string'],
+  ['a paragraph separator', '\u2029', 'in a string'],
+])('A stdio guard passes one message as one line when it holds %s [E15]', async (_what, end, where) => {
+  await using pipe = await piped();
+  const hidden = JSON.stringify(call('secret', {}, 2));
+  const params =
+    where === 'in a string' ? JSON.stringify({ x: `${end}${hidden}${end}` }) : `{"x":${end}${hidden}${end}}`;
+  pipe.send(`{"jsonrpc":"2.0","id":1,"method":"ping","params":${params}}`);
+  expect(await pipe.next()).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
+  const reached = (await pipe.reached()).map((line) => JSON.parse(line) as unknown);
+  expect(reached).toEqual([{ jsonrpc: '2.0', id: 1, method: 'ping', params: JSON.parse(params) as unknown }]);
+});
+
+it('A stdio guard asks the server in one line when what the client sent holds a line separator [E15]', async () => {
+  await using pipe = await piped();
+  const _meta = {
+    'io.modelcontextprotocol/clientInfo': { name: `x\u2028${JSON.stringify(call('secret', {}, 2))}\u2028` },
+  };
+  pipe.send({ jsonrpc: '2.0', id: 1, method: 'prompts/get', params: { name: 'none', _meta } });
+  expect(await pipe.next()).toMatchObject({ id: 1, error: { code: -32602 } });
+  expect(await pipe.reached()).toEqual([]);
+});
+
+it('A stdio guard passes an answer as one line, with its very numbers, when it holds a line separator [E15]', async () => {
+  await using pipe = await piped();
+  pipe.send(call('echo', { raw: '{"n":12345678901234567890,\r"content":[],"x":"\u2028{}\u2028"}' }));
+  expect(await pipe.next()).toMatchObject({ method: 'notifications/progress' });
+  expect(await pipe.nextLine()).toBe(
+    '{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890, "content":[],"x":"\\u2028{}\\u2028"}}',
+  );
 });
 
 it('A stdio guard shows only what the caller may use [E5]', async () => {
@@ -122,6 +163,7 @@ it.each<[string, unknown, number]>([
   ],
   ['an unknown method', { jsonrpc: '2.0', id: 1, method: 'acme/rebuild' }, -32601],
   ['no JSON', 'exit', -32700],
+  ['a number that readers take for different ones [E3]', withNumber('9007199254740993'), -32600],
 ])('A stdio guard refuses %s', async (_what, message, code) => {
   await using pipe = await piped();
   pipe.send(message);

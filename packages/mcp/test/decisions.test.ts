@@ -248,6 +248,21 @@ describe('A tool call', () => {
     expect(audit.records).toMatchObject([{ decision: 'deny', code: 'request_malformed' }]);
   });
 
+  it('with more arguments than are sorted in a moment is refused, at once [E15]', async () => {
+    const { decisions, alice, audit } = await mcp();
+    const many = Object.fromEntries(Array.from({ length: 360_000 }, (_, n) => [String(n), 0]));
+    for (const given of [many, { list: Array.from({ length: 360_000 }, () => ({})) }]) {
+      const started = performance.now();
+      const decision = await decisions.decide(alice, {
+        method: 'tools/call',
+        params: { name: 'echo', arguments: given },
+      });
+      expect(performance.now() - started).toBeLessThan(500);
+      expect(decision).toMatchObject({ ok: false, denial: { error: { code: -32602 } } });
+    }
+    expect(audit.records.map(({ code }) => code)).toEqual(['request_malformed', 'request_malformed']);
+  });
+
   it('with arguments that are nested too deep is refused', async () => {
     const { call, audit } = await mcp();
     expect(await call('echo', JSON.parse(`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`))).toBe(-32602);

@@ -25,6 +25,10 @@ createInterface({ input: process.stdin })
       process.stdout.write('starting …\n');
       send({ method: 'notifications/progress', params: { progress: 1 } });
     }
+    if (params?.arguments?.raw !== undefined) {
+      process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":${params.arguments.raw}}\n`);
+      return;
+    }
     if (id !== undefined) send({ id, result: results[method]?.(params) ?? {} });
   })
   .on('close', () => process.exit(0));

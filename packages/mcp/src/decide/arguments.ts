@@ -1,11 +1,25 @@
 import { createHash } from 'node:crypto';
+import { mostMembers } from '../wire/plain-json.js';
 import type { JsonObject } from './json-rpc.js';
 
 /**
  * base64url SHA-256 of arguments as JSON with sorted members (RFC 8785), so that equal arguments have equal digests.
- * Undefined if they are nested too deep for anybody to read.
+ * Undefined if they are nested too deep, or hold more than the guard sorts in a moment.
  */
 export function digestOf(given: JsonObject): string | undefined {
+  let members = 0;
+  function sorted(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    const names = Object.keys(value);
+    members += Array.isArray(value) ? 1 : names.length + 1;
+    if (members > mostMembers) throw new RangeError('too many members');
+    if (Array.isArray(value)) return value.map(sorted);
+    // Without a prototype, so that a member `__proto__` stays a member.
+    const copy = Object.create(null) as Record<string, unknown>;
+    for (const name of names.toSorted()) copy[name] = sorted((value as JsonObject)[name]);
+    return copy;
+  }
+
   try {
     return createHash('sha256')
       .update(JSON.stringify(sorted(given)))
@@ -14,17 +28,6 @@ export function digestOf(given: JsonObject): string | undefined {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const members = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  // Without a prototype, so that a member `__proto__` stays a member.
-  return Object.assign(
-    Object.create(null) as object,
-    Object.fromEntries(members.map(([name, one]) => [name, sorted(one)])),
-  );
 }
 
 /**

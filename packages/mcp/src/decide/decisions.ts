@@ -12,7 +12,7 @@ import {
   headerMismatch,
   notOffered,
   type RefusedReading,
-  tooDeep,
+  tooLarge,
 } from './refused-readings.js';
 import { type AskedRequest, isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
 import { openState, sealState } from './request-state.js';
@@ -129,7 +129,7 @@ export function decisionsOf(
   ): Promise<RefusedReading | undefined> {
     const { request, list = listsNothing, headers } = asked;
     if (reading.kind === 'refuse') return reading;
-    if (asked.isTooDeep) return tooDeep;
+    if (asked.isTooLarge) return tooLarge;
     const called = calledByName(request, rules, asked);
     const offer = called && (await catalogue.offers(called, callerKey(caller), list));
     const field = headers && disagreeingField(headers, request, catalogue.fieldsOf(memberOf(request.params, 'name')));
@@ -199,9 +199,9 @@ export function decisionsOf(
         ...(argumentsDigest !== undefined && { argumentsDigest }),
         ...(traceparent !== undefined && { traceparent }),
       });
-      const isTooDeep = given !== undefined && argumentsDigest === undefined;
+      const isTooLarge = given !== undefined && argumentsDigest === undefined;
       const { isModern = isModernRequest(request) } = surroundings;
-      return await decideCall(caller, call, reading, { ...surroundings, request, isTooDeep, isModern });
+      return await decideCall(caller, call, reading, { ...surroundings, request, isTooLarge, isModern });
     },
     async filterUnasked(caller, result) {
       if (listsIn(result).length === 0) return { ok: true, result: ownTasks(caller, result) };

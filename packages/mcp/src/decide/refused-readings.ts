@@ -16,7 +16,7 @@ export function malformed(message: string): RefusedReading {
   return { kind: 'refuse', code: 'request_malformed', detail: message, denial: invalidParams(message) };
 }
 
-export const tooDeep: RefusedReading = malformed('the arguments are nested too deep');
+export const tooLarge: RefusedReading = malformed('the arguments are nested too deep, or have too many members');
 
 export const foreignState: RefusedReading = {
   kind: 'refuse',

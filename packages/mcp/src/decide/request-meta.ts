@@ -16,7 +16,7 @@ export interface McpSurroundings {
 /** A request, read as far as it is needed to decide. */
 export interface AskedRequest extends McpSurroundings {
   readonly request: JsonRpcRequest;
-  readonly isTooDeep: boolean;
+  readonly isTooLarge: boolean;
   readonly isModern: boolean;
 }
 

@@ -1,5 +1,6 @@
 import { isJsonObject } from '../decide/json-rpc.js';
 import type { MapMessage } from '../wire/answer-filter.js';
+import { hasLineEnd, onOneLine, serialize } from '../wire/plain-json.js';
 
 /** Most characters of one event: a server that never ends one must not fill our memory. */
 const maxEventLength = 16 * 1024 * 1024;
@@ -7,7 +8,7 @@ const maxEventLength = 16 * 1024 * 1024;
 /**
  * Applies `map` to the messages of an event stream (WHATWG HTML §9.2), however the stream is cut into chunks. Each event
  * goes on as soon as it is whole; an unfinished one at the end is dropped, as clients do. A message that does not change
- * keeps its text. Data that is no JSON object is dropped: no client takes it for a message. `sealId` changes the ids of events.
+ * keeps its text, but for characters that end a line for some readers. Data that is no JSON object is dropped: no client takes it for a message. `sealId` changes the ids of events.
  *
  * @throws Error when an event is longer than 16 Mi characters.
  */
@@ -76,15 +77,14 @@ class Lines {
 
 async function filterEvent(lines: string[], map: MapMessage): Promise<string[] | undefined> {
   const data = lines.filter(isData).map(dataOf).join('\n');
+  const others = lines.filter((line) => !isData(line) && !hasLineEnd(line));
   // Comments, and the event that primes the client with an id.
-  if (data.trim() === '') return lines;
+  if (data.trim() === '') return [...others, ...lines.filter((line) => isData(line) && !hasLineEnd(line))];
   const message = parsed(data);
   if (!isJsonObject(message) && !Array.isArray(message)) return undefined;
   const mapped = await map(message);
-  if (mapped === message) return lines;
-  return mapped === undefined
-    ? undefined
-    : [...lines.filter((line) => !isData(line)), `data: ${JSON.stringify(mapped)}`];
+  if (mapped === undefined) return undefined;
+  return [...others, ...(mapped === message ? lines.filter(isData).map(onOneLine) : [`data: ${serialize(mapped)}`])];
 }
 
 function withSealedId(line: string, sealId: (id: string) => string): string {

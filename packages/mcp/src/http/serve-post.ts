@@ -2,7 +2,7 @@ import { refusal } from '@countersign/core';
 import type { NamedList } from '../decide/catalogue.js';
 import type { McpDecisions } from '../decide/decisions.js';
 import type { Denial } from '../decide/denial.js';
-import { errorCodes, type JsonRpcError } from '../decide/json-rpc.js';
+import { errorCodes, type JsonObject, type JsonRpcError } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
 import {
   answerBadGateway,
@@ -15,11 +15,11 @@ import {
 import { ambiguity } from '../wire/ambiguity.js';
 import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
 import { listItems } from './list-items.js';
+import { serialize } from '../wire/plain-json.js';
 import { readBody } from './read-body.js';
 import { relay } from './relay.js';
-import { replaceState } from './request-state.js';
 
-/** Decides about the message in the body, and passes its very bytes on if it may run. */
+/** Decides about the message in the body, and passes on what was read of it if it may run. */
 export async function servePost(exchange: Exchange, headers: Headers, parts: HttpParts): Promise<void> {
   if (!isJson(headers)) {
     answerError(exchange, 415, { code: errorCodes.invalidRequest, message: 'A message is application/json' });
@@ -37,15 +37,14 @@ export async function servePost(exchange: Exchange, headers: Headers, parts: Htt
     answerError(exchange, 400, { code: reading.code, message: reading.problem }, { id: reading.id });
     return;
   }
-  const { message } = reading;
+  const { message, value } = reading;
   const problem = problemOf(message, headers, exchange.decisions, parts.rules);
-  const forwarded = { method: 'POST', headers, body: body.bytes };
   if (problem !== undefined) {
     answerError(exchange, 400, problem, { id: message.kind === 'request' ? message.id : null });
   } else if (message.kind === 'request') {
-    await serveRequest(exchange, message, forwarded, parts);
+    await serveRequest(exchange, { message, value, headers }, parts);
   } else {
-    await relay(exchange, forwarded, parts);
+    await relay(exchange, { method: 'POST', headers, body: Buffer.from(serialize(value)) }, parts);
   }
 }
 
@@ -98,11 +97,17 @@ function needsSession(message: ClientMessage): boolean {
   );
 }
 
+/** A request, with the whole message that it was read from. */
+interface ReadRequest {
+  readonly message: ClientRequest;
+  readonly value: JsonObject;
+  readonly headers: Headers;
+}
+
 /** Passes a request on once it is permitted, and its answer back. */
 async function serveRequest(
   exchange: Exchange,
-  message: ClientRequest,
-  { headers, body }: { readonly headers: Headers; readonly body: Uint8Array },
+  { message, value, headers }: ReadRequest,
   parts: HttpParts,
 ): Promise<void> {
   const { caller, decisions } = exchange;
@@ -122,13 +127,11 @@ async function serveRequest(
     return;
   }
   const { requestState } = decision;
-  const opened = requestState === undefined ? body : replaceState(body, String(params['requestState']), requestState);
-  if (opened !== undefined) {
-    await relay(exchange, { method: 'POST', headers, body: opened }, parts, { message, decision });
-    return;
-  }
-  await decision.end({ result: 'not_started' });
-  answerError(exchange, 200, { code: errorCodes.invalidParams, message: 'Invalid or expired requestState' }, { id });
+  const opened = requestState === undefined ? value : { ...value, params: { ...params, requestState } };
+  await relay(exchange, { method: 'POST', headers, body: Buffer.from(serialize(opened)) }, parts, {
+    message,
+    decision,
+  });
 }
 
 function answerRefused(

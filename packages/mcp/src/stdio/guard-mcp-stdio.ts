@@ -104,7 +104,7 @@ export async function guardMcpStdio(
     for await (const line of linesOf(client.input)) {
       const reading = readMessage(line);
       if (!reading.ok) await answerError(reading.id, { code: reading.code, message: reading.problem });
-      else if (await admit(reading.message)) await writeLine(server.input, line);
+      else if (await admit(reading.message)) await writeLine(server.input, JSON.stringify(reading.value));
     }
     server.input.end();
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import type { Writable } from 'node:stream';
+import { onOneLine } from '../wire/plain-json.js';
 
 /** Most characters of one message. */
 const maxLineLength = 16 * 1024 * 1024;
@@ -29,9 +30,12 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-/** Writes one message, and waits if the reader is slow. A reader that has gone is no error. */
-export async function writeLine(to: Writable, line: string): Promise<void> {
-  if (to.destroyed || to.writableEnded || to.write(`${line}\n`)) return;
+/**
+ * Writes one message of JSON as one line for every reader, also for those that end lines at CR. Waits if the reader is
+ * slow. A reader that has gone is no error.
+ */
+export async function writeLine(to: Writable, json: string): Promise<void> {
+  if (to.destroyed || to.writableEnded || to.write(`${onOneLine(json)}\n`)) return;
   const done = new AbortController();
   const waiting = ['drain', 'close'].map((event) => once(to, event, { signal: done.signal }).catch(() => undefined));
   await Promise.race(waiting);

@@ -1,5 +1,6 @@
 import { parseStrictJson } from '@countersign/core';
 import { errorCodes, isJsonObject, type JsonObject } from '../decide/json-rpc.js';
+import { mostMembers, problemOfText, type TextProblem } from './plain-json.js';
 
 /** The id of a JSON-RPC request. `1` and `"1"` are different ids. */
 export type RequestId = string | number;
@@ -27,8 +28,15 @@ export interface ClientResponse {
 }
 
 export type MessageReading =
-  | { readonly ok: true; readonly message: ClientMessage }
+  /** `value`: the whole message. Pass on only what is written from it, so that the server reads what was decided about. */
+  | { readonly ok: true; readonly message: ClientMessage; readonly value: JsonObject }
   | { readonly ok: false; readonly code: number; readonly id: RequestId | null; readonly problem: string };
+
+const textProblems: Readonly<Record<TextProblem, string>> = {
+  too_many_members: `it has more than ${mostMembers} members, objects and lists`,
+  number: 'a number has more digits than every reader keeps; write it as a string',
+  surrogate: 'a string has half of a surrogate pair',
+};
 
 const requestMembers = ['jsonrpc', 'id', 'method', 'params'];
 const responseMembers = ['jsonrpc', 'id', 'result', 'error'];
@@ -38,7 +46,11 @@ const responseMembers = ['jsonrpc', 'id', 'result', 'error'];
  * members, ignore the case of a name as Go does, or run a call that has no id.
  */
 export function readMessage(input: string | Uint8Array): MessageReading {
-  const parsed = parseStrictJson(input);
+  const text = typeof input === 'string' ? input : decoded(input);
+  // Before the parser, whose time grows with the members.
+  const problem = problemOfText(text);
+  if (problem === 'too_many_members') return invalid(null, textProblems[problem]);
+  const parsed = parseStrictJson(text);
   if (!parsed.ok)
     return { ok: false, code: errorCodes.parseError, id: null, problem: `Parse error: ${parsed.problem}` };
   const { value } = parsed;
@@ -47,7 +59,17 @@ export function readMessage(input: string | Uint8Array): MessageReading {
   const id = isRequestId(value['id']) ? value['id'] : null;
   if (value['jsonrpc'] !== '2.0') return invalid(id, 'jsonrpc must be "2.0"');
   if ('id' in value && id === null) return invalid(null, 'id must be a string or a safe integer');
+  if (problem !== undefined) return invalid(id, textProblems[problem]);
   return 'method' in value ? readCall(value, id) : readResponse(value, id);
+}
+
+/** Bytes that are no UTF-8 read as no JSON. */
+function decoded(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return '';
+  }
 }
 
 function readCall(value: JsonObject, id: RequestId | null): MessageReading {
@@ -59,7 +81,9 @@ function readCall(value: JsonObject, id: RequestId | null): MessageReading {
   const ambiguous = ambiguousMember(params);
   if (ambiguous !== undefined) return invalid(id, ambiguous);
   const call = { method, params };
-  return { ok: true, message: id === null ? { kind: 'notification', ...call } : { kind: 'request', id, ...call } };
+  const message =
+    id === null ? ({ kind: 'notification', ...call } as const) : ({ kind: 'request', id, ...call } as const);
+  return { ok: true, message, value };
 }
 
 function readResponse(value: JsonObject, id: RequestId | null): MessageReading {
@@ -67,7 +91,7 @@ function readResponse(value: JsonObject, id: RequestId | null): MessageReading {
   if (unknown !== undefined) return invalid(id, unknown);
   if (id === null) return invalid(null, 'an answer needs an id');
   if ('result' in value === 'error' in value) return invalid(id, 'an answer has either a result or an error');
-  return { ok: true, message: { kind: 'response', id } };
+  return { ok: true, message: { kind: 'response', id }, value };
 }
 
 function invalid(id: RequestId | null, problem: string): MessageReading {

@@ -32,6 +32,13 @@ describe('filterEvents', () => {
     expect(await filtered(text)).toBe(text);
   });
 
+  it('passes no character on that ends a line for some readers only [E15]', async () => {
+    const forged = '\u2028data: {}\u2028\u2028';
+    expect(await filtered(`: c${forged}\nid: 7${forged}\nevent: message\ndata: {"x":"${forged}\u0085"}\n\n`)).toBe(
+      'event: message\ndata: {"x":"\\u2028data: {}\\u2028\\u2028\\u0085"}\n\n',
+    );
+  });
+
   it('keeps comments, ids and events that prime the client', async () => {
     expect(await filtered(': ping\n\nid: 1\ndata:\n\nretry: 500\n\n')).toBe(': ping\n\nid: 1\ndata:\n\nretry: 500\n\n');
   });

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readMessage } from '../../src/wire/message.js';
+import { problemOfText } from '../../src/wire/plain-json.js';
 
 const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'query', arguments: { dataset: 'a' } } };
 
@@ -9,14 +10,17 @@ describe('readMessage', () => {
     expect(readMessage(JSON.stringify(call))).toEqual({
       ok: true,
       message: { kind: 'request', id: 1, method: 'tools/call', params: call.params },
+      value: call,
     });
     expect(readMessage('{"jsonrpc":"2.0","method":"notifications/initialized"}')).toEqual({
       ok: true,
       message: { kind: 'notification', method: 'notifications/initialized', params: {} },
+      value: { jsonrpc: '2.0', method: 'notifications/initialized' },
     });
     expect(readMessage('{"jsonrpc":"2.0","id":"1","result":{}}')).toEqual({
       ok: true,
       message: { kind: 'response', id: '1' },
+      value: { jsonrpc: '2.0', id: '1', result: {} },
     });
   });
 
@@ -69,6 +73,19 @@ describe('readMessage', () => {
     expect(readMessage(JSON.stringify(value))).toMatchObject({ ok: false, code: -32600 });
   });
 
+  it.each(['9007199254740993', '1e400', '"\\ud800"', '{"\\udc00":1}'])('refuses %s under its own id [E3]', (value) => {
+    const text = JSON.stringify({ ...call, id: 'x' }).replace('"a"', value);
+    expect(readMessage(text)).toMatchObject({ ok: false, code: -32600, id: 'x' });
+  });
+
+  it('refuses a message with more members than are read in a moment [E15]', () => {
+    const many = Object.fromEntries(Array.from({ length: 360_000 }, (_, n) => [String(n), 0]));
+    const text = JSON.stringify({ ...call, params: { name: 'query', arguments: many } });
+    const started = performance.now();
+    expect(readMessage(text)).toMatchObject({ ok: false, code: -32600, id: null });
+    expect(performance.now() - started).toBeLessThan(200);
+  });
+
   it('answers an invalid request under its own id', () => {
     expect(readMessage('{"jsonrpc":"2.0","id":"x","method":5}')).toMatchObject({ id: 'x' });
   });
@@ -91,7 +108,7 @@ describe('readMessage', () => {
         (id, method, params) => {
           const text = JSON.stringify({ jsonrpc: '2.0', id, method, params });
           const reading = readMessage(text);
-          if (!text.includes('__proto__')) {
+          if (!text.includes('__proto__') && problemOfText(text) === undefined) {
             expect(reading).toEqual({
               ok: true,
               message: {
@@ -100,6 +117,7 @@ describe('readMessage', () => {
                 method,
                 params: (JSON.parse(text) as { params: object }).params,
               },
+              value: JSON.parse(text) as unknown,
             });
           }
         },
