@@ -1,4 +1,15 @@
-import { aborted, checkOptionNames, ConfigError, LruCache, readClock, errorMessage, kindOf } from '@countersign/common';
+import {
+  aborted,
+  answerOr,
+  type Awaitable,
+  checkOptionNames,
+  ConfigError,
+  errorMessage,
+  kindOf,
+  LruCache,
+  readClock,
+} from '@countersign/common';
+import { boundsItself, Places } from './bounded-directory.js';
 import type { AgentDirectory, KeyLookup } from './directory.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
 import { isThumbprint } from './remote-directory.js';
@@ -62,7 +73,9 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
   if (!(cacheSeconds >= 0 && cacheSeconds <= 3600)) {
     throw new ConfigError("agentsFromDatabase: 'cacheSeconds' must be a number of seconds from 0 to 3600.");
   }
-  const ask = (question: AgentQuestion): Promise<Answer> => askWithin(query, question, timeoutSeconds);
+  const places = new Places(timeoutSeconds);
+  const ask = (question: AgentQuestion): Awaitable<Answer> =>
+    answerOr(() => places.ask(() => askWithin(query, question, timeoutSeconds)), unavailable);
 
   async function lookUp(thumbprint: string): Promise<KeyLookup> {
     const answer = await ask({ thumbprint });
@@ -75,7 +88,7 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
       : Object.freeze({ kind: 'found', agent, key });
   }
 
-  return {
+  return boundsItself({
     findByThumbprint: remembering(lookUp, cacheSeconds, clock),
     async statusOf(id) {
       const answer = await ask({ id });
@@ -84,7 +97,7 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
       if (answer.kind === 'unavailable' || answer.registered.agent.id !== id) return 'unavailable';
       return answer.registered.agent.status;
     },
-  };
+  });
 }
 
 async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: number): Promise<Answer> {
@@ -96,8 +109,12 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
     return { kind: 'registered', registered: readRegistration(answer, 'the agent from the database') };
   } catch (error) {
     if (signal.aborted) return { kind: 'unavailable', cause: `the database took longer than ${seconds} s` };
-    return { kind: 'unavailable', cause: `the database: ${kindOf(error)}`, reported: errorMessage(error) };
+    return unavailable(error);
   }
+}
+
+function unavailable(error: unknown): Answer {
+  return { kind: 'unavailable', cause: `the database: ${kindOf(error)}`, reported: errorMessage(error) };
 }
 
 interface Remembered {
@@ -113,7 +130,7 @@ function remembering(
 ): AgentDirectory['findByThumbprint'] {
   const found = new LruCache<Remembered>(maxRemembered);
   const unknown = new LruCache<Remembered>(maxRemembered);
-  return async (thumbprint) => {
+  return (thumbprint) => {
     // What is no thumbprint is in no database.
     if (!isThumbprint(thumbprint)) return { kind: 'unknown' };
     const now = clock() / 1000;
@@ -121,10 +138,11 @@ function remembering(
     if (known !== undefined && known.since <= now && now < known.since + seconds) return known.lookup;
     found.delete(thumbprint);
     unknown.delete(thumbprint);
-    const lookup = await lookUp(thumbprint);
-    if (seconds > 0 && lookup.kind !== 'unavailable') {
-      (lookup.kind === 'found' ? found : unknown).set(thumbprint, { lookup, since: now });
-    }
-    return lookup;
+    return lookUp(thumbprint).then((lookup) => {
+      if (seconds > 0 && lookup.kind !== 'unavailable') {
+        (lookup.kind === 'found' ? found : unknown).set(thumbprint, { lookup, since: now });
+      }
+      return lookup;
+    });
   };
 }

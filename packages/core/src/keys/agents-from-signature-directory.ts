@@ -1,5 +1,6 @@
 import { ConfigError, type Reading } from '@countersign/common';
 import type { AgentJwkSet } from './agent-jwk-set.js';
+import { boundsItself } from './bounded-directory.js';
 import { createAgentSet } from './agent-set.js';
 import type { Agent, AgentDirectory } from './directory.js';
 import { type AgentDetails, readAgent } from './registration.js';
@@ -47,7 +48,10 @@ export function agentsFromSignatureDirectory(url: string, options: SignatureDire
     read: (fetched) => setOf(agent.value, fetched),
   });
   // Known without asking: its name is taken also while its keys cannot be fetched, and no other name ever is.
-  return { ...directory, statusOf: (name) => (name === agent.value.id ? agent.value.status : 'unknown') };
+  return boundsItself({
+    ...directory,
+    statusOf: (name) => (name === agent.value.id ? agent.value.status : 'unknown'),
+  });
 }
 
 function addressOf(url: URL): URL {

@@ -1,29 +1,73 @@
 import { KeyObject } from 'node:crypto';
-import { andThen, answerInTime, type Awaitable, awaitable, isPromise } from '@countersign/common';
+import { andThen, answerInTime, type Awaitable, awaitable, isPromise, withTimeout } from '@countersign/common';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /** Most look-ups at once: a stranger can make up as many keys as it likes, and each could hold a connection. */
 const maxLookUps = 1024;
+
+/** Directories that bound by themselves what they ask outside the process. */
+const selfBounded = new WeakSet<AgentDirectory>();
+
+/** Marks a directory that asks little at once, or that bounds what it asks: what it holds in memory needs no place. */
+export function boundsItself(directory: AgentDirectory): AgentDirectory {
+  selfBounded.add(directory);
+  return directory;
+}
 
 /**
  * The directory with a time limit on each answer, with one look-up at a time for each key and name, and with a bound on
  * all of them. It throws or rejects beyond these limits, and for an answer of a wrong type; both count as an outage.
  */
 export function boundedDirectory(directory: AgentDirectory, seconds: number): AgentDirectory {
+  const bounded = withPlaces(directory, seconds);
   const lookUps = new LookUps(seconds);
   return {
     findByThumbprint: (thumbprint) =>
       andThen(
-        lookUps.answer(`key ${thumbprint}`, () => directory.findByThumbprint(thumbprint)),
+        lookUps.answer(`key ${thumbprint}`, () => bounded.findByThumbprint(thumbprint)),
         checkedLookup,
       ),
     statusOf: (id) =>
       andThen(
-        lookUps.answer(`id ${id}`, () => directory.statusOf(id)),
+        lookUps.answer(`id ${id}`, () => bounded.statusOf(id)),
         checkedStatus,
       ),
     close: () => directory.close?.(),
   };
+}
+
+/** The directory with a bound of its own, unless it has one. A look-up has its place for `seconds` at most. */
+export function withPlaces(
+  directory: AgentDirectory,
+  seconds: number,
+): Pick<AgentDirectory, 'findByThumbprint' | 'statusOf'> {
+  if (selfBounded.has(directory)) return directory;
+  const places = new Places(seconds);
+  return {
+    findByThumbprint: (thumbprint) => places.ask(() => directory.findByThumbprint(thumbprint)),
+    statusOf: (id) => places.ask(() => directory.statusOf(id)),
+  };
+}
+
+/** Bounds how many answers are waited for at once. An answer that is here takes no place. */
+export class Places {
+  readonly #seconds: number;
+  #taken = 0;
+
+  constructor(seconds: number) {
+    this.#seconds = seconds;
+  }
+
+  /** @throws Error if all places are taken. */
+  ask<Answer>(question: () => Answer | PromiseLike<Answer>): Awaitable<Answer> {
+    if (this.#taken >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
+    const answer = awaitable(question());
+    if (!isPromise(answer)) return answer;
+    this.#taken += 1;
+    const free = (): void => void (this.#taken -= 1);
+    withTimeout(this.#seconds * 1000, answer, () => undefined).then(free, free);
+    return answer;
+  }
 }
 
 function checkedLookup(lookup: unknown): KeyLookup {
@@ -85,7 +129,6 @@ class LookUps {
   }
 
   #begin(question: string, ask: () => unknown): Awaitable<unknown> {
-    if (this.#underWay.size >= maxLookUps) throw new Error(`more than ${maxLookUps} look-ups at once`);
     const asked = awaitable(ask());
     // An answer from memory is there.
     if (!isPromise(asked)) return asked;

@@ -1,10 +1,12 @@
-import { ConfigError } from '@countersign/common';
+import { andThen, answerOr, type Awaitable, awaitable, ConfigError, guardDefaults } from '@countersign/common';
+import { boundsItself, withPlaces } from './bounded-directory.js';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /**
  * Several directories as one, in the order of trust: an earlier one can never be shadowed. A key counts for the first
  * directory that holds it, and only if no directory before that one knows an agent of the same name; otherwise it is
  * unknown. A directory that cannot be asked makes the answer `unavailable`, unless an earlier one has already given it.
+ * Each directory has its own bound of 1024 look-ups at once.
  *
  * @throws ConfigError when there is nothing to combine.
  *
@@ -24,31 +26,58 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
     }
   }
 
-  /** A later directory must not give an agent of an earlier one another key, or other capabilities. */
-  async function unlessShadowing(found: Extract<KeyLookup, { kind: 'found' }>, index: number): Promise<KeyLookup> {
-    const earlier = await firstStatus(found.agent.id, directories.slice(0, index));
-    if (earlier === 'unavailable') return { kind: 'unavailable', cause: 'it cannot be said whether the name is taken' };
-    return earlier === 'unknown' ? found : { kind: 'unknown' };
+  const bounded = directories.map((directory) => withPlaces(directory, guardDefaults.lookupTimeoutSeconds));
+
+  function findFrom(index: number, thumbprint: string): Awaitable<KeyLookup> {
+    const directory = bounded[index];
+    if (directory === undefined) return { kind: 'unknown' };
+    return andThen(awaitable(directory.findByThumbprint(thumbprint)), (lookup) => {
+      if (lookup.kind === 'found') return unlessShadowing(lookup, index);
+      return lookup.kind === 'unknown' ? findFrom(index + 1, thumbprint) : lookup;
+    });
   }
 
-  return {
-    async findByThumbprint(thumbprint) {
-      for (const [index, directory] of directories.entries()) {
-        const lookup = await directory.findByThumbprint(thumbprint);
-        if (lookup.kind === 'found') return unlessShadowing(lookup, index);
-        if (lookup.kind === 'unavailable') return lookup;
-      }
-      return { kind: 'unknown' };
-    },
-    statusOf: (id) => firstStatus(id, directories),
+  /** A later directory must not give an agent of an earlier one another key, or other capabilities. */
+  function unlessShadowing(found: Extract<KeyLookup, { kind: 'found' }>, index: number): Awaitable<KeyLookup> {
+    return andThen(firstStatus(found.agent.id, bounded.slice(0, index)), (earlier) => {
+      if (earlier === 'unavailable')
+        return { kind: 'unavailable', cause: 'it cannot be said whether the name is taken' };
+      return earlier === 'unknown' ? found : { kind: 'unknown' };
+    });
+  }
+
+  return boundsItself({
+    findByThumbprint: (thumbprint) => findFrom(0, thumbprint),
+    statusOf: (id) => firstStatus(id, bounded),
     async close() {
       await Promise.all(directories.map(async (directory) => directory.close?.()));
     },
-  };
+  });
 }
 
-/** The first directory that knows the name decides; one before it that cannot be asked might have known better. */
-async function firstStatus(id: string, among: readonly AgentDirectory[]): Promise<AgentStatus> {
-  const answers = await Promise.all(among.map(async (directory) => directory.statusOf(id)));
-  return answers.find((answer) => answer !== 'unknown') ?? 'unknown';
+/**
+ * The first directory that knows the name decides; one before it that cannot be asked might have known better. All before
+ * one that decides at once are asked together, and none after it.
+ */
+function firstStatus(id: string, among: readonly Pick<AgentDirectory, 'statusOf'>[]): Awaitable<AgentStatus> {
+  const answers: Awaitable<AgentStatus>[] = [];
+  for (const directory of among) {
+    const answer = statusIn(directory, id);
+    answers.push(answer);
+    if (typeof answer === 'string' && answer !== 'unknown') break;
+  }
+  return firstKnown(answers);
+}
+
+function firstKnown([first, ...later]: readonly Awaitable<AgentStatus>[]): Awaitable<AgentStatus> {
+  if (first === undefined) return 'unknown';
+  return andThen(first, (status) => (status === 'unknown' ? firstKnown(later) : status));
+}
+
+/** Never throws or rejects: an answer after the one that decides may be one that nobody waits for. */
+function statusIn(directory: Pick<AgentDirectory, 'statusOf'>, id: string): Awaitable<AgentStatus> {
+  return answerOr(
+    () => awaitable(directory.statusOf(id)),
+    () => 'unavailable' as const,
+  );
 }

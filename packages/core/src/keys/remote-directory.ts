@@ -1,4 +1,5 @@
 import { andThen, checkOptionNames, ConfigError, readClock, readListener } from '@countersign/common';
+import { boundsItself } from './bounded-directory.js';
 import type { AgentJwkSet, SkippedKey } from './agent-jwk-set.js';
 import { CachedRemote, type CachedRemoteOptions } from '../remote/cached-remote.js';
 import type { AgentDirectory } from './directory.js';
@@ -80,7 +81,8 @@ export function remoteDirectory<Json>(parts: RemoteDirectoryParts<Json>): AgentD
   });
   const now = (): number => clock() / 1000;
 
-  return {
+  // One fetch at a time, however many wait for it.
+  return boundsItself({
     findByThumbprint: (thumbprint) =>
       andThen(remote.current(now()), (held) => {
         if (held.kind === 'unavailable') return held;
@@ -95,7 +97,7 @@ export function remoteDirectory<Json>(parts: RemoteDirectoryParts<Json>): AgentD
       andThen(remote.current(now()), (held) =>
         held.kind === 'unavailable' ? 'unavailable' : held.value.agents.statusOf(id),
       ),
-  };
+  });
 }
 
 /** Whether this is how a SHA-256 thumbprint is written (RFC 7638 §3). */

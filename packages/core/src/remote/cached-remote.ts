@@ -57,7 +57,10 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
   }
 
   async afterMiss(now: number): Promise<Held<T>> {
-    await this.#attempts.run('miss', now, this.#refresh);
+    const isDown = this.#attempts.isDown(now);
+    const refreshed = this.#attempts.run('miss', now, this.#refresh);
+    // Whoever makes names up must not hold requests while the server hangs.
+    if (!isDown) await refreshed;
     // It may have been added since: while nobody can look, what is missing is not unknown.
     const { failure } = this.#attempts;
     return failure === undefined ? this.#snapshot(now) : { kind: 'unavailable', cause: failure };

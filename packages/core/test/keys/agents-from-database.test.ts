@@ -65,6 +65,27 @@ describe('agentsFromDatabase', () => {
     expect(asked).toHaveLength(lookUps);
   });
 
+  it('remembers an agent also while made-up keys hold every look-up, and refuses the next one [A14, I6]', async () => {
+    const key = thumbprintOf(one);
+    let queries = 0;
+    const query: AgentQuery = async ({ thumbprint }) => {
+      queries += 1;
+      return thumbprint === key ? agentA : new Promise(() => {});
+    };
+    const agents = boundedDirectory(agentsFromDatabase(query, { cacheSeconds: 60, timeoutSeconds: 0.2 }), 5);
+    await agents.findByThumbprint(key);
+    const madeUp = (at: number): string => String(at).padStart(43, 'A');
+    const flood = Array.from({ length: 1024 }, async (_, at) => agents.findByThumbprint(madeUp(at)));
+    expect(await agents.findByThumbprint(madeUp(1024))).toMatchObject({
+      kind: 'unavailable',
+      reported: 'Error: more than 1024 look-ups at once',
+    });
+    expect(agents.findByThumbprint(key)).toMatchObject({ kind: 'found' });
+    expect(queries).toBe(1025);
+    expect((await Promise.all(flood)).every(({ kind }) => kind === 'unavailable')).toBe(true);
+    expect(await agents.findByThumbprint(madeUp(1024))).toMatchObject({ cause: 'the database took longer than 0.2 s' });
+  });
+
   it('does not share a failed lookup with later requests [A14]', async () => {
     let down = true;
     const query: AgentQuery = async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { agentsFromJwks } from '../../src/keys/agents-from-jwks.js';
+import { boundedDirectory } from '../../src/keys/bounded-directory.js';
 import type { AgentDirectory } from '../../src/keys/directory.js';
 import { readPublicKey } from '../../src/keys/ed25519-key.js';
 import type { AgentsRefresh } from '../../src/keys/remote-directory.js';
@@ -44,6 +45,19 @@ async function start(...keys: unknown[]): Promise<{
 const failing: TestServer['answer'] = (_, response) => response.writeHead(503).end();
 
 describe('agentsFromJwks', () => {
+  it('finds a key that it holds while any number of made-up keys wait for its server [A14, I6]', async () => {
+    const { server, agents, at } = await start({ ...one.jwk, agent_id: 'agent-a' });
+    const bounded = boundedDirectory(agents, 0.2);
+    await bounded.findByThumbprint(thumbprintOf(one));
+    server.answer = () => {};
+    at(31);
+    const madeUp = Array.from({ length: 1100 }, (_, each) => String(each).padStart(43, 'A'));
+    const flood = madeUp.map(async (key) => bounded.findByThumbprint(key));
+    expect(bounded.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'found', agent: { id: 'agent-a' } });
+    expect((await Promise.allSettled(flood)).every(({ status }) => status === 'rejected')).toBe(true);
+    expect(server.requests).toBe(2);
+  });
+
   it('finds agents by the members of their keys, with a fetch at first use', async () => {
     const { server, agents, refreshes } = await start(
       {

@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '@countersign/common';
 import { agentsFromObjects } from '../../src/keys/agents-from-objects.js';
+import { boundedDirectory } from '../../src/keys/bounded-directory.js';
 import { combine } from '../../src/keys/combine.js';
-import type { AgentDirectory } from '../../src/keys/directory.js';
+import type { AgentDirectory, KeyLookup } from '../../src/keys/directory.js';
 import { readPublicKey } from '../../src/keys/ed25519-key.js';
 import { newEd25519Key, type TestKey } from './test-keys.js';
 
@@ -76,6 +78,48 @@ describe('combine', () => {
     expect(await combine(second, first).statusOf('agent-a')).toBe('active');
     expect(await combine(first, down).statusOf('agent-a')).toBe('suspended');
     expect(await combine(down, first).statusOf('agent-a')).toBe('unavailable');
+  });
+
+  it('answers from memory at once, also while a later directory is flooded or hangs [A14, I6]', async () => {
+    const never: AgentDirectory = {
+      findByThumbprint: async () => new Promise(() => {}),
+      statusOf: async () => new Promise(() => {}),
+    };
+    const agents = boundedDirectory(combine(directoryOf('agent-a', one), never, directoryOf('agent-b', two)), 0.2);
+    const flood = Array.from({ length: 1024 }, async (_, at) => agents.findByThumbprint(`made up ${at}`));
+    expect(agents.findByThumbprint(thumbprintOf(one))).toMatchObject({ kind: 'found' });
+    expect(agents.statusOf('agent-a')).toBe('active');
+    expect(() => agents.findByThumbprint('one more')).toThrow('more than 1024 look-ups at once');
+    expect((await Promise.allSettled(flood)).every(({ status }) => status === 'rejected')).toBe(true);
+  });
+
+  it('has a bound for each directory, so that none takes the places of another [A14, I6]', async () => {
+    const waiting: ((lookup: KeyLookup) => void)[] = [];
+    const early: AgentDirectory = { findByThumbprint: async () => ({ kind: 'unknown' }), statusOf: () => 'unknown' };
+    const hung: AgentDirectory = {
+      findByThumbprint: async () => new Promise((answer) => void waiting.push(answer)),
+      statusOf: () => 'unknown',
+    };
+    const agents = combine(early, hung, directoryOf('agent-b', two));
+    const flood: Promise<KeyLookup>[] = [];
+    for (let at = 0; at < 1024; at += 1) {
+      flood.push(Promise.resolve(agents.findByThumbprint(`made up ${at}`)));
+      if (at % 512 === 511) await setImmediate();
+    }
+    // The earlier directory is asked, and the one that hangs is not.
+    await expect(agents.findByThumbprint('one more')).rejects.toThrow('more than 1024 look-ups at once');
+    expect(waiting).toHaveLength(1024);
+    for (const answer of waiting) answer({ kind: 'unknown' });
+    expect((await Promise.all(flood)).every(({ kind }) => kind === 'unknown')).toBe(true);
+  });
+
+  it('does not wait for the name in a later directory when an earlier one knows it [A14]', async () => {
+    const rejecting: AgentDirectory = { ...down, statusOf: async () => Promise.reject(new Error('down')) };
+    const later: AgentDirectory = { ...down, statusOf: async () => Promise.resolve('active') };
+    const remote: AgentDirectory = { ...down, statusOf: async () => Promise.resolve('unknown') };
+    expect(await combine(later, rejecting).statusOf('agent-a')).toBe('active');
+    expect(await combine(remote, rejecting, later).statusOf('agent-a')).toBe('unavailable');
+    expect(await combine(remote, later).statusOf('agent-a')).toBe('active');
   });
 
   it('is unavailable when it cannot tell whether a name is taken [C5]', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CachedRemote } from '../../src/remote/cached-remote.js';
 import type { RemoteJson } from '../../src/remote/remote-json.js';
@@ -114,7 +115,24 @@ describe('CachedRemote', () => {
     }
     expect(fetches()).toBe(2);
     answer(up('two'));
-    expect(await cache.afterMiss(t + 35)).toMatchObject({ value: 'two' });
+    expect(await cache.afterMiss(t + 35)).toMatchObject({ kind: 'unavailable' });
+    await setImmediate();
+    expect(await cache.afterMiss(t + 36)).toMatchObject({ value: 'two' });
+  });
+
+  it('lets no miss wait for a server that hangs and failed a moment ago [A14, I6]', async () => {
+    const answers: RemoteJson[] = [up('one'), down];
+    const cache = new CachedRemote<unknown>({
+      fetch: async () => answers.shift() ?? (await new Promise<RemoteJson>(() => {})),
+      read: (value) => ({ ok: true, value }),
+      maxAgeSeconds: 300,
+      maxStaleSeconds: 3600,
+    });
+    await cache.current(t);
+    await cache.afterMiss(t + 30);
+    for (const now of [t + 35, t + 36, t + 40])
+      expect(await cache.afterMiss(now)).toEqual({ kind: 'unavailable', cause: 'down' });
+    expect(await cache.current(t + 41)).toMatchObject({ value: 'one' });
   });
 
   it('shares one fetch among concurrent requests [A14]', async () => {
