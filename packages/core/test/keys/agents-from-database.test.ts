@@ -20,6 +20,10 @@ function thumbprintOf(key: TestKey): string {
   return read.ok ? read.thumbprint : 'none';
 }
 
+function madeUp(at: number): string {
+  return String(at).padStart(43, 'A');
+}
+
 const agentA: AgentRegistration = { id: 'agent-a', publicKey: one.base64, capabilities: ['repo:read'] };
 
 /** A table that the test changes, and its queries. */
@@ -74,7 +78,6 @@ describe('agentsFromDatabase', () => {
     };
     const agents = boundedDirectory(agentsFromDatabase(query, { cacheSeconds: 60, timeoutSeconds: 0.2 }), 5);
     await agents.findByThumbprint(key);
-    const madeUp = (at: number): string => String(at).padStart(43, 'A');
     const flood = Array.from({ length: 1024 }, async (_, at) => agents.findByThumbprint(madeUp(at)));
     expect(await agents.findByThumbprint(madeUp(1024))).toMatchObject({
       kind: 'unavailable',
