@@ -19,6 +19,7 @@ export interface HostConfig
     | 'webBotAuth'
     | 'bearer'
     | 'protectedResource'
+    | 'mode'
   > {
   /** The origin of requests; null: the address on which the host listens. */
   readonly origin: string | null;
@@ -57,6 +58,7 @@ const names = [
   'webBotAuth',
   'bearer',
   'protectedResource',
+  'mode',
 ];
 
 /** @throws ConfigError when the file is not a configuration. Core checks the members that it reads itself. */

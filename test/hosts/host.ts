@@ -99,7 +99,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
 
 /** Core checks the options, and applies a default only if an option is absent. */
 function chainOptions(config: HostConfig): Partial<GuardOptions> {
-  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth, bearer, protectedResource } =
+  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth, bearer, protectedResource, mode } =
     config;
   return {
     ...(maxDelegationDepth === undefined ? {} : { maxDelegationDepth }),
@@ -107,6 +107,7 @@ function chainOptions(config: HostConfig): Partial<GuardOptions> {
     ...(scopeMatch === undefined ? {} : { scopeMatch }),
     ...(dpop === undefined ? {} : { dpop }),
     ...(bearer === undefined ? {} : { bearer }),
+    ...(mode === undefined ? {} : { mode }),
     ...(protectedResource === undefined ? {} : { protectedResource }),
     ...(webBotAuth === undefined ? {} : { webBotAuth }),
   };

@@ -175,6 +175,33 @@ it('countersign mcp -- COMMAND guards a server over standard input, and passes i
   expect(JSON.stringify(auditRecords(join(guard, 'audit')))).toContain('"subject":{"id":"alice"');
 });
 
+it('countersign mcp --observe runs every call, and prints what would be refused', async () => {
+  const home = folder();
+  const guard = join(home, 'guard');
+  const command = [process.execPath, stdioServer, join(home, 'reached')];
+  const made = countersign('mcp', 'init', guard, '--', ...command);
+  expect(await made.ended()).toBe(0);
+  const run = countersign('mcp', '--guard', guard, '--as', 'desktop', '--for', 'alice', '--observe', '--', ...command);
+  const ask = async (method: string, params: object): Promise<unknown> => {
+    run.child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', id: method, method, params })}\n`);
+    for (;;) {
+      const message = JSON.parse(String((await run.lines.next()).value)) as { id?: unknown };
+      if (message.id === method) return message;
+    }
+  };
+  expect(await ask('tools/list', {})).toMatchObject({
+    result: { tools: [{ name: 'echo' }, { name: 'secret' }, { name: 'delete' }] },
+  });
+  expect(await ask('tools/call', { name: 'delete' })).toMatchObject({ result: { content: [{ text: 'delete' }] } });
+  run.child.stdin?.end();
+  expect(await run.ended()).toBe(0);
+  expect(run.errors()).toContain("mode is 'observe'");
+  expect(run.errors()).toContain('would refuse tools/list 3 of 3 for desktop for alice: policy_denied;');
+  expect(run.errors()).toContain(
+    'would refuse tools/call delete for desktop for alice: policy_denied; permit(principal == Agent::"desktop", action == Action::"tool.call", resource == Tool::"delete");\n',
+  );
+});
+
 it('countersign mcp --url guards a server over HTTP until it is stopped', async () => {
   await using server = await scriptedServer(paged);
   const guard = await initialised(`${server.url}/mcp`);

@@ -61,7 +61,9 @@ async function mayRun(context: ExecutionContext, check: Check | undefined): Prom
   if (check !== undefined) return await check(nodeRequest(request), request, () => undefined);
   // The application decides about people; and a method with an adapter's @Permit enforces it by itself.
   if (caller === undefined || isPermit(context.getHandler())) return true;
-  refuse(await guard.unmapped(caller, `${context.getClass().name}.${context.getHandler().name}`));
+  const refused = await guard.unmapped(caller, `${context.getClass().name}.${context.getHandler().name}`);
+  if (refused === undefined) return true; // the guard only observes
+  refuse(refused);
   return false;
 }
 

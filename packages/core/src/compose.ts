@@ -43,6 +43,7 @@ export interface GuardParts {
   readonly respond: (refused: Refusal) => RefusalResponse;
   readonly protectedResource: ProtectedResource | undefined;
   readonly revocations: Revocations;
+  readonly mode: 'enforce' | 'observe';
   readonly onTrouble: (message: string) => void;
   readonly close: () => Promise<void>;
 }
@@ -83,6 +84,7 @@ function compose(values: GuardValues): GuardParts {
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
       served,
+      observes: values.mode === 'observe',
       onTrouble,
     }),
     decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served, outcomes }),
@@ -97,6 +99,7 @@ function compose(values: GuardValues): GuardParts {
       ),
     protectedResource: values.protectedResource,
     revocations: revocationsIn(ownRevocations, clock),
+    mode: values.mode,
     onTrouble,
     close: () =>
       closeParts([{ close: () => outcomes.settled() }, agents, policy, ...values.revocations, recorder, values.audit]),
@@ -145,6 +148,7 @@ function composeVerifier(values: GuardValues, { agents, audiences, dpop, revalid
       memoryBytes: values.memoryBodyBytes,
       spoolDirectory: values.spoolDirectory ?? tmpdir(),
       timeoutSeconds: values.bodyTimeoutSeconds,
+      keepsFailed: values.mode === 'observe',
     },
     revalidation,
   });

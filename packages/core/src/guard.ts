@@ -43,6 +43,8 @@ export interface Guard extends Decisions {
   local(identity: LocalIdentity): Caller;
   /** Reports a trouble that no answer can carry to `onTrouble`. */
   report(trouble: string): void;
+  /** Whether it refuses, or only records what it would refuse. */
+  readonly mode: 'enforce' | 'observe';
   /** How a refusal looks on the wire, the same on every host. */
   respond(refused: Refusal): RefusalResponse;
   /** What the option `protectedResource` publishes (RFC 9728); undefined without it. */
@@ -75,17 +77,23 @@ export interface Guard extends Decisions {
  * ```
  */
 export async function createGuard(options: GuardOptions): Promise<Guard> {
-  const { authenticate, decisions, outcomes, local, respond, protectedResource, revocations, onTrouble, close } =
+  const { authenticate, decisions, outcomes, local, respond, protectedResource, revocations, mode, onTrouble, close } =
     await composeGuard(options);
+  if (mode === 'observe') onTrouble(observing);
   return {
     authenticate,
     ...decisions,
     complete: (caller, outcome, answer) => outcomes.complete(caller, outcome, answer),
     local,
     report: (trouble) => onTrouble(`countersign: ${trouble}`),
+    mode,
     respond,
     protectedResource,
     revocations,
     close,
   };
 }
+
+const observing =
+  "countersign: mode is 'observe': every request goes on, and what would be refused is recorded as would_refuse. " +
+  "Set it to 'enforce' to refuse.";

@@ -1,4 +1,5 @@
 import {
+  admissionOf,
   callerOf,
   closesUnmapped,
   isUnmapped,
@@ -69,7 +70,7 @@ const watchRoute = onAssigned<RoutedRequest, 'route'>('route', (admitted, route,
   watch.entered = true;
   if (!isClosed(req, admitted)) return;
   close(route);
-  watch.refuses = isUnmapped(handlersOf(route, req));
+  watch.refuses = isUnmapped(handlersOf(route, req)) && admissionOf(admitted)?.guard.mode !== 'observe';
   if (watch.refuses) hideParams(req, watch);
 });
 

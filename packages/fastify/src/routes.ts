@@ -40,7 +40,8 @@ export function listUnmapped(app: FastifyInstance, guard: Guard, closed: boolean
     if (routes.size === 0) return;
     const listed = [...routes];
     routes.clear();
-    const text = 'these routes ask for no permission, so agents are refused there';
+    const are = guard.mode === 'observe' ? 'would be' : 'are';
+    const text = `these routes ask for no permission, so agents ${are} refused there`;
     app.log.warn({ routes: listed }, `countersign: ${text}`);
     // Without a configured logger, Fastify's own has no level and drops every line.
     if (app.log.level === undefined) guard.report(`${text}: ${listed.join(', ')}`);

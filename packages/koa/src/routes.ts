@@ -99,8 +99,8 @@ function refuserOf(layer: RouterLayer): object {
   async function refuseUnmappedRoute(ctx: RoutedContext, next: () => Promise<unknown>): Promise<unknown> {
     const { method } = ctx;
     const request = admittedOf(ctx);
-    if (!isUnmapped(layer.stack) || !closesUnmapped(request, { method })) return await next();
-    return await refuseAgent(request, routeName(method, layer));
+    const closes = isUnmapped(layer.stack) && closesUnmapped(request, { method });
+    return closes && (await refuseAgent(request, routeName(method, layer))) ? undefined : await next();
   }
   return markHandler(refuseUnmappedRoute, { role: 'refuser' });
 }

@@ -1,9 +1,9 @@
+export { outcomeOf } from './decide/call-end.js';
 export {
   type Answer,
   createMcpDecisions,
   type McpDecision,
   type McpDecisions,
-  outcomeOf,
 } from './decide/decisions.js';
 export type { Denial } from './decide/denial.js';
 export type { JsonRpcError, JsonRpcRequest } from './decide/json-rpc.js';

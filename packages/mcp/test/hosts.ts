@@ -28,7 +28,7 @@ export interface Host {
   readonly name: string;
   readonly sdk: 1 | 2;
   readonly hasSessions: boolean;
-  start(): Promise<Running>;
+  start(mode?: Guard['mode']): Promise<Running>;
 }
 
 type NodeHandler = (request: IncomingMessage, response: ServerResponse, body?: unknown) => Promise<unknown>;
@@ -36,13 +36,14 @@ type NodeHandler = (request: IncomingMessage, response: ServerResponse, body?: u
 /** Serves `app`, which gets the guard as soon as the origin is known. */
 async function serve(
   app: (guard: Guard, ran: string[]) => RequestListener | Promise<RequestListener>,
+  mode: Guard['mode'] | undefined,
 ): Promise<Running> {
   const ran: string[] = [];
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const around = await world(url);
+  const around = await world(url, mode);
   server.on('request', await app(around.guard, ran));
   return {
     ...around,
@@ -121,38 +122,38 @@ export const hosts: readonly Host[] = [
     name: 'SDK 1 with sessions, on node:http',
     sdk: 1,
     hasSessions: true,
-    start: () => serve((guard, ran) => onNodeHttp(guard, sessionsOfSdk1(guard, ran))),
+    start: (mode) => serve((guard, ran) => onNodeHttp(guard, sessionsOfSdk1(guard, ran)), mode),
   },
   {
     name: 'SDK 1 without sessions, on node:http',
     sdk: 1,
     hasSessions: false,
-    start: () => serve((guard, ran) => onNodeHttp(guard, statelessOfSdk1(guard, ran))),
+    start: (mode) => serve((guard, ran) => onNodeHttp(guard, statelessOfSdk1(guard, ran)), mode),
   },
   {
     name: 'SDK 2, on node:http',
     sdk: 2,
     hasSessions: false,
-    start: () => serve((guard, ran) => onNodeHttp(guard, handlerOfSdk2(guard, ran), true)),
+    start: (mode) => serve((guard, ran) => onNodeHttp(guard, handlerOfSdk2(guard, ran), true), mode),
   },
   {
     name: 'SDK 2, on Express with a parser',
     sdk: 2,
     hasSessions: false,
-    start: () =>
+    start: (mode) =>
       serve((guard, ran) => {
         const app = express();
         const handle = handlerOfSdk2(guard, ran);
         app.use(onExpress.agentAuth(guard), express.json(), mcpBridge);
         app.all('/mcp', onExpress.permit(false), (request, response) => void handle(request, response, request.body));
         return app;
-      }),
+      }, mode),
   },
   {
     name: 'SDK 2, on Fastify',
     sdk: 2,
     hasSessions: false,
-    start: () =>
+    start: (mode) =>
       serve(async (guard, ran) => {
         let listener: RequestListener | undefined;
         const app = fastify({
@@ -170,13 +171,13 @@ export const hosts: readonly Host[] = [
         });
         await app.ready();
         return listener as RequestListener;
-      }),
+      }, mode),
   },
   {
     name: 'SDK 2, on Koa',
     sdk: 2,
     hasSessions: false,
-    start: () =>
+    start: (mode) =>
       serve((guard, ran) => {
         const app = new Koa();
         const handle = handlerOfSdk2(guard, ran);
@@ -188,6 +189,6 @@ export const hosts: readonly Host[] = [
           await handle(ctx.req, ctx.res);
         });
         return app.callback();
-      }),
+      }, mode),
   },
 ];

@@ -32,7 +32,7 @@ function decide({ action, resource, principal }: PolicyQuery): PolicyDecision {
   return { decision, cause: 'policy', policies: ['p#1'], policySet: 'test', errors: [] };
 }
 
-export async function world(origin: string): Promise<World> {
+export async function world(origin: string, mode: Guard['mode'] = 'enforce'): Promise<World> {
   const [alices, mallorys] = [generateAgentKey(), generateAgentKey()];
   const audit = memoryAudit();
   const queries: PolicyQuery[] = [];
@@ -45,6 +45,7 @@ export async function world(origin: string): Promise<World> {
     ]),
     policy: { scopeVocabulary: [], decide: (query) => (queries.push(query), decide(query)) },
     audit,
+    mode,
     onTrouble: (text) => troubles.push(text),
   });
   const [alice, mallory] = [

@@ -79,14 +79,18 @@ export async function guardFor(
 }
 
 /** A guarded server on a free port, in front of another one. */
-export async function guardedMcp(server: string | FetchHandler, options: McpHttpOptions = {}): Promise<GuardedMcp> {
+export async function guardedMcp(
+  server: string | FetchHandler,
+  options: McpHttpOptions = {},
+  guardOptions: Partial<GuardOptions> = {},
+): Promise<GuardedMcp> {
   const mcp = guardMcpHttp(server, options);
   // The origin is known once the server listens.
   let auth: Step | undefined;
   const served = await serve((request, response) => {
     void auth?.(request, response).then((admitted) => (admitted ? mcp(request, response) : undefined));
   });
-  const { guard, audit, troubles } = await guardFor(served.url);
+  const { guard, audit, troubles } = await guardFor(served.url, guardOptions);
   auth = agentAuth(guard);
   const url = `${served.url}/mcp`;
   const agents = {

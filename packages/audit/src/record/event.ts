@@ -8,7 +8,8 @@ export interface AuditEvent {
   /** RFC 3339, UTC. */
   readonly time: string;
   readonly phase: 'authentication' | 'decision' | 'outcome';
-  readonly decision?: 'allow' | 'deny';
+  /** `would_refuse`: of a guard that only observes; the request or call went on nevertheless. */
+  readonly decision?: 'allow' | 'deny' | 'would_refuse';
   /** Reason code of a refusal. */
   readonly code?: string;
   readonly detail?: string;

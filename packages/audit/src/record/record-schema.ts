@@ -15,7 +15,7 @@ export const auditRecordSchema = {
         id: { type: 'string' },
         time: { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z$' },
         phase: { enum: ['authentication', 'decision', 'outcome'] },
-        decision: { enum: ['allow', 'deny'] },
+        decision: { enum: ['allow', 'deny', 'would_refuse'] },
         code: { type: 'string', pattern: '^[a-z_]+$' },
         detail: { type: 'string' },
         actor: {

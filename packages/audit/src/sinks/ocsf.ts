@@ -40,10 +40,10 @@ export interface OcsfApiActivity {
   };
   readonly http_response?: { readonly code: number };
   readonly resources?: readonly { readonly uid: string; readonly type: string }[];
-  /** 1 allowed, 2 denied. */
-  readonly action_id?: 1 | 2;
-  /** 1 allowed, 2 blocked. */
-  readonly disposition_id?: 1 | 2;
+  /** 1 allowed, 2 denied, 3 observed: it would have been denied. */
+  readonly action_id?: 1 | 2 | 3;
+  /** 1 allowed, 2 blocked, 17 logged. */
+  readonly disposition_id?: 1 | 2 | 17;
   readonly unmapped: Pick<
     AuditEvent,
     'phase' | 'possession' | 'chain' | 'scope' | 'filtered' | 'claimed' | 'outcome' | 'detail'

@@ -19,6 +19,12 @@ const activities: ReadonlyMap<string, number> = new Map([
 ]);
 const otherActivity = 99;
 
+const dispositions = {
+  allow: { action_id: 1, disposition_id: 1 },
+  deny: { action_id: 2, disposition_id: 2 },
+  would_refuse: { action_id: 3, disposition_id: 17 },
+} as const;
+
 /**
  * Converts a record to an OCSF event: API Activity (6003), with the profiles `ai_operation` (the agent, the delegation)
  * and `security_control` (the decision). A decision and its outcome, of a request or of a call within it, are two events
@@ -40,7 +46,7 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
     ...(activity === otherActivity && { activity_name: method }),
     type_uid: apiActivity * 100 + activity,
     time: Date.parse(record.time),
-    severity_id: decision === 'deny' ? 2 : 1,
+    severity_id: decision === 'deny' || decision === 'would_refuse' ? 2 : 1,
     ...statusOf(record),
     message: [phase, decision ?? outcome?.result, record.action, code].filter((part) => part !== undefined).join(' '),
     metadata: {
@@ -65,7 +71,7 @@ export function toOcsf(record: AuditEvent | AuditRecord): OcsfApiActivity {
       : { http_request: { http_method: method, uid: request.id, url: { path: request.path } } }),
     ...(outcome?.status === undefined ? {} : { http_response: { code: outcome.status } }),
     ...((resource ?? filtered) && { resources: resourcesOf(record) }),
-    ...(decision && { action_id: decision === 'allow' ? 1 : 2, disposition_id: decision === 'allow' ? 1 : 2 }),
+    ...(decision && dispositions[decision]),
     unmapped: unmappedOf(record),
   };
 }
@@ -107,12 +113,12 @@ function delegationOf(chain: AuditEvent['chain'] = []): OcsfDelegation | undefin
   };
 }
 
-/** A decision to allow has no status: the action has not run yet. */
+/** A decision that lets an action run has no status: it has not run yet. */
 function statusOf({ decision, code, outcome }: AuditEvent): Pick<OcsfApiActivity, 'status_id' | 'status_code'> {
   const why = code ?? outcome?.code;
   const detail = why === undefined ? {} : { status_code: why };
   if (decision === 'deny') return { status_id: 2, ...detail };
-  if (outcome === undefined) return {};
+  if (outcome === undefined) return detail;
   const succeeded = outcome.result === 'finished' && why === undefined && (outcome.status ?? 500) < 400;
   return { status_id: succeeded ? 1 : 2, ...detail };
 }

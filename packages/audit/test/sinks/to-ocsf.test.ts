@@ -25,6 +25,12 @@ const all = { allowed: event('a'), refused, ended };
 const oneOf = (object: object, names: readonly string[]) => names.some((name) => name in object);
 
 describe('toOcsf', () => {
+  it('says observed, of a request that a guard would have refused', () => {
+    const ocsf = toOcsf({ ...refused, decision: 'would_refuse' });
+    expect(ocsf).toMatchObject({ action_id: 3, disposition_id: 17, severity_id: 2, status_code: 'signature_invalid' });
+    expect(ocsf).not.toHaveProperty('status_id');
+  });
+
   // What OCSF 1.9.0 requires of API Activity, of its base and of the objects in it, read off the schema by hand.
   it.each(Object.entries(all))('%s has every attribute that API Activity requires', (_title, record) => {
     const ocsf = toOcsf(record);

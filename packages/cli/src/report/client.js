@@ -4,7 +4,8 @@ const byId = (id) => document.getElementById(id);
 const form = byId('filters');
 const body = byId('list').querySelector('tbody');
 const step = 100;
-const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘', undecided: '⚠', ended: '·' };
+const signs = { allowed: '✓', approved: '✓✓', denied: '✗', refused: '⊘', observed: '⚠', undecided: '⚠', ended: '·' };
+const words = { observed: 'would be refused' };
 let matching = all;
 let shown = 0;
 
@@ -85,7 +86,7 @@ function row(entry) {
   button.setAttribute('aria-expanded', 'false');
   button.setAttribute('aria-label', `Record ${record.sequence}, details`);
   button.addEventListener('click', () => toggle(made, entry, button));
-  const decision = element('span', `${signs[verdict]} ${verdict}`, 'verdict');
+  const decision = element('span', `${signs[verdict]} ${words[verdict] ?? verdict}`, 'verdict');
   made.append(
     cell('record', button),
     cell('time', moment(record.time)),

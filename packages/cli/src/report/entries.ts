@@ -1,8 +1,8 @@
-import { type RecordFacts, targetOf, unitOf } from '../commands/audit/record-facts.js';
+import { type RecordFacts, targetOf, unitOf, wentOn } from '../commands/audit/record-facts.js';
 
 /** One request or call on the page: its decision and its outcome. */
 export interface Entry {
-  readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'undecided' | 'ended';
+  readonly verdict: 'allowed' | 'approved' | 'denied' | 'refused' | 'observed' | 'undecided' | 'ended';
   readonly record: RecordFacts;
   /** The target of the action. */
   readonly target: string | undefined;
@@ -32,7 +32,7 @@ export function entriesOf(records: readonly RecordFacts[]): readonly Entry[] {
     const entry: Entry = { verdict: verdictOf(record), record, target: targetOf(record) };
     if (record.phase === 'outcome') entry.ended = endOf(record);
     else if (unit !== undefined) byUnit.set(unit, entry);
-    if (entry.verdict === 'allowed' || entry.verdict === 'approved') note(open, entry);
+    if (record.phase === 'decision' && wentOn(record.decision)) note(open, entry);
     entries.push(entry);
   }
   for (const entry of [...open.values()].flat()) entry.open = true;
@@ -48,8 +48,9 @@ function note(open: Map<string, Entry[]>, entry: Entry): void {
 }
 
 function verdictOf({ phase, decision, approvedBy, undecided }: RecordFacts): Entry['verdict'] {
-  if (phase === 'authentication') return 'refused';
   if (phase === 'outcome') return undecided ? 'undecided' : 'ended';
+  if (decision === 'would_refuse') return 'observed';
+  if (phase === 'authentication') return 'refused';
   if (decision !== 'allow') return 'denied';
   return approvedBy === undefined ? 'allowed' : 'approved';
 }

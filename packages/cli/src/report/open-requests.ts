@@ -1,10 +1,10 @@
 import { RecentMap } from '../commands/audit/recent-map.js';
-import { type RecordFacts, unitOf } from '../commands/audit/record-facts.js';
+import { type RecordFacts, unitOf, wentOn } from '../commands/audit/record-facts.js';
 
 /** Requests and calls above this number are only counted, because a log may hold no outcome at all. */
 const mostKnown = 50_000;
 
-/** Requests and calls with an allow and without an outcome: the process crashed, or they are still running. */
+/** Requests and calls that went on and have no outcome: the process crashed, or they are still running. */
 export class OpenRequests {
   readonly #ids: RecentMap<true>;
   #forgotten = 0;
@@ -26,7 +26,7 @@ export class OpenRequests {
       if (unit !== undefined) this.#ids.delete(unit);
       return;
     }
-    if (phase !== 'decision' || decision !== 'allow') return;
+    if (phase !== 'decision' || !wentOn(decision)) return;
     if (unit === undefined) this.#forgotten += 1;
     else this.#ids.set(unit, true);
   }

@@ -89,17 +89,18 @@ function sealedPart({ sealed }: LogReport): string {
 
 function numbers(content: PageContent): Html {
   const { summary, unreadable } = content;
-  const { records, allowed, approved, denied, refused, unfinished, undecided, open, first, last } = summary;
+  const { records, allowed, approved, denied, refused, observed, unfinished, undecided, open, first, last } = summary;
   const tiles = [
     ['✓', 'allowed', allowed, 'allowed'],
     ['✓✓', 'allowed with a person’s approval', approved, 'approved'],
     ['✗', 'denied', denied, 'denied'],
     ['⊘', 'refused before the caller was known', refused, 'refused'],
+    ['⚠', 'would be refused: the guard only observes', observed, 'observed'],
     ['!', 'let in but not finished', unfinished, 'unfinished'],
     ['⚠', 'let in without a decision: no permission was asked for', undecided, 'undecided'],
     ['?', 'allowed without an outcome: a crash, or still running', open.count, 'open'],
   ] as const;
-  const shown = tiles.filter(([, , count, kind]) => count > 0 || (kind !== 'approved' && kind !== 'undecided'));
+  const shown = tiles.filter(([, , count, kind]) => count > 0 || !['approved', 'observed', 'undecided'].includes(kind));
   const span = first === undefined ? '' : `, from ${first} to ${last ?? ''}`;
   return html`<section aria-labelledby="h-sum"><h2 id="h-sum">Summary</h2>${notVerified(content)}<ul class="tiles">
 ${shown.map(([sign, name, count, kind]) => html`<li class="${kind}"><b>${count}</b> <span><span aria-hidden="true">${sign} </span>${name}</span></li>`)}
@@ -113,7 +114,11 @@ function listedPart(listed: number, missing: number): string {
   return `${latest}. ${before} only counted above.`;
 }
 
-const verdicts = ['allowed', 'approved', 'denied', 'refused', 'undecided', 'ended'] as const;
+const verdicts = ['allowed', 'approved', 'denied', 'refused', 'observed', 'undecided', 'ended'] as const;
+const verdictNames: ReadonlyMap<string, string> = new Map([
+  ['ended', 'ended (no decision is listed)'],
+  ['observed', 'would be refused'],
+]);
 
 function actions({ entries, summary, listedRecords }: PageContent): Html {
   const missing = summary.records - listedRecords;
@@ -127,7 +132,7 @@ ${verdicts
   )
   .map(
     (verdict) =>
-      html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdict === 'ended' ? 'ended (no decision is listed)' : verdict}</label>`,
+      html`<label><input type="checkbox" name="verdict" value="${verdict}" checked> ${verdictNames.get(verdict) ?? verdict}</label>`,
   )}<label><input type="checkbox" id="f-open"> only without an outcome</label>${summary.unverified === 0 ? html`` : html`<label><input type="checkbox" id="f-unverified"> only not verified</label>`}</div>
 <label>Search <input type="search" id="f-text" autocomplete="off"></label>
 <label>Actor <select id="f-actor"></select></label><label>Subject <select id="f-subject"></select></label>

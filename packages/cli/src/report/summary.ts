@@ -14,6 +14,8 @@ export class Summary {
   denied = 0;
   /** Refused before the caller was known. */
   refused = 0;
+  /** Went on although it would have been refused. */
+  observed = 0;
   /** Let in, but not finished: thrown, aborted, timed out. */
   unfinished = 0;
   /** Ended without a decision. */
@@ -36,7 +38,8 @@ export class Summary {
       return;
     }
     const allowed = phase === 'decision' && decision === 'allow';
-    if (phase === 'authentication') this.refused += 1;
+    if (decision === 'would_refuse') this.observed += 1;
+    else if (phase === 'authentication') this.refused += 1;
     else if (!allowed) this.denied += 1;
     else if (approvedBy === undefined) this.allowed += 1;
     else this.approved += 1;

@@ -7,14 +7,14 @@ import type { OutcomeWatch } from './watch-outcome.js';
 /** A request that its guard admitted. */
 export interface Admission {
   readonly guard: Guard;
-  /** Undefined in mixed traffic, for a request that carries none of our marks. */
+  /** Undefined for a request that is left to the application: see `Authentication`. */
   readonly caller: Caller | undefined;
   /** Notes how the request ends; undefined without a caller. */
   readonly outcome: OutcomeWatch | undefined;
   /** Answers with the refusal, or throws it as a `RefusalError`, as the application chose. */
   readonly refuse: (refused: Refusal) => void;
-  /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. */
-  readonly refuseUnmarked: () => Promise<Refusal>;
+  /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. Undefined: the guard observes. */
+  readonly refuseUnmarked: () => Promise<Refusal | undefined>;
 }
 
 /** What permits before the routes have opened. */
@@ -39,6 +39,8 @@ export interface Progress extends Coverage {
   coarseMethod: string | undefined;
   /** Whether a permit has allowed this request. */
   allowed: boolean;
+  /** Whether a guard that observes would have refused this request. */
+  wouldRefuse: boolean;
   /** The refusal of this request. It is final, even if an error handler lets a thrown one go on. */
   refused: Refusal | undefined;
 }
@@ -68,6 +70,7 @@ export function newProgress(target: string): Progress {
     outside: nothing,
     coarseMethod: undefined,
     allowed: false,
+    wouldRefuse: false,
     refused: undefined,
   };
 }
@@ -104,8 +107,8 @@ export function callerOf(request: IncomingMessage): Caller | undefined {
  * ```
  */
 export function actingUserOf(request: IncomingMessage): Subject | undefined {
-  const { allowed = false, refused } = progressOf(request) ?? {};
-  if (!allowed || refused !== undefined) return undefined;
+  const { allowed = false, wouldRefuse = false, refused } = progressOf(request) ?? {};
+  if (!allowed || wouldRefuse || refused !== undefined) return undefined;
   const subject = callerOf(request)?.subject;
   return subject?.type === 'user' ? subject : undefined;
 }

@@ -175,7 +175,7 @@ async function decideCoarsely(
   refuse: Refuse,
 ): Promise<boolean> {
   const { method } = request;
-  const denied = await askPermission(admission, coarsePermission(request, progress.target));
+  const denied = await askPermission(admission, progress, coarsePermission(request, progress.target));
   const refused = progress.refused ?? denied;
   if (refused !== undefined) return refuseWith(refused, refuse);
   progress.coarseMethod = method;

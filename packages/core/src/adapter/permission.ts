@@ -101,7 +101,7 @@ export async function enforcePermission(
   if (refuseUnguarded(node, respond)) return false;
   const admission = admissionOf(node) as Admission;
   const progress = progressOf(node) as Progress;
-  let refused = progress.refused ?? askPermission(admission, permission);
+  let refused = progress.refused ?? askPermission(admission, progress, permission);
   if (isPromise(refused)) refused = await refused;
   if (refused !== undefined) {
     admission.refuse(refused);
@@ -119,15 +119,21 @@ export function refuseUnguarded(node: IncomingMessage, respond: Respond): boolea
 }
 
 /** The refusal; undefined if the handler may run. */
-export function askPermission(admission: Admission, permission: PermissionRequest): Awaitable<Refusal | undefined> {
+export function askPermission(
+  admission: Admission,
+  progress: Progress,
+  permission: PermissionRequest,
+): Awaitable<Refusal | undefined> {
   const { guard, caller } = admission;
   const { action, requires, agentsOnly = false } = permission;
   if (caller === undefined) return agentsOnly ? admission.refuseUnmarked() : undefined;
   const { resource } = permission;
   const asked = requires === undefined ? { action, resource } : { action, resource, requires };
-  return guard.authorize(caller, asked).then(refusalOf);
+  return guard.authorize(caller, asked).then((answer) => refusalOf(answer, progress));
 }
 
-function refusalOf(answer: Authorization): Refusal | undefined {
-  return answer.ok ? undefined : answer.refusal;
+function refusalOf(answer: Authorization, progress: Progress): Refusal | undefined {
+  if (!answer.ok) return answer.refusal;
+  if (answer.wouldRefuse !== undefined) progress.wouldRefuse = true;
+  return undefined;
 }

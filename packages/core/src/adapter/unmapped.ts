@@ -39,15 +39,21 @@ function isBelow(path: string, above: string): boolean {
 }
 
 /**
- * Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been answered.
+ * Refuses an agent on a route that is closed to it. Resolves to whether it did; the request has then been
+ * answered. A guard that observes only records.
  *
  * @throws RefusalError if the application wants refusals thrown.
  */
 export async function refuseAgent(request: IncomingMessage, route: string): Promise<boolean> {
   const admission = admissionOf(request);
   if (admission?.caller === undefined) return false;
-  const refused = progressOf(request)?.refused;
-  admission.refuse(refused ?? (await admission.guard.unmapped(admission.caller, route)));
+  const progress = progressOf(request);
+  const refused = progress?.refused ?? (await admission.guard.unmapped(admission.caller, route));
+  if (refused === undefined) {
+    if (progress !== undefined) progress.wouldRefuse = true;
+    return false;
+  }
+  admission.refuse(refused);
   return true;
 }
 

@@ -12,10 +12,13 @@ import type { ServedRequests } from './served-requests.js';
 export type Authentication =
   | {
       readonly ok: true;
-      /** Undefined in mixed traffic, for a request that carries none of our marks and is left to the application. */
+      /**
+       * Undefined for a request that is left to the application: in mixed traffic one that carries none of our marks, and
+       * one that a guard would have refused if it did not only observe.
+       */
       readonly caller: Caller | undefined;
-      /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. */
-      readonly refuseUnmarked: () => Promise<Refusal>;
+      /** Refuses an unmarked request of mixed traffic on a route for agents only; recorded. Undefined: the guard observes. */
+      readonly refuseUnmarked: () => Promise<Refusal | undefined>;
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
@@ -26,18 +29,25 @@ interface AuthenticationParts {
   readonly isOurs: (request: IndexedRequest) => boolean;
   readonly recorder: Recorder;
   readonly served: ServedRequests;
+  /** Whether what is refused goes on nevertheless, without a caller. */
+  readonly observes: boolean;
   readonly onTrouble: (message: string) => void;
 }
 
 /** Verifies requests, and records every refusal before it is answered. Never rejects because of a request. */
 export function createAuthentication(parts: AuthenticationParts): (request: HttpRequest) => Promise<Authentication> {
-  const { verify, readForwarded, isOurs, recorder, served, onTrouble } = parts;
+  const { verify, readForwarded, isOurs, recorder, served, observes, onTrouble } = parts;
 
   return async (received) => {
     const request = indexed(received);
     const forwarded = readForwarded(request);
     const facts = factsOf(request, forwarded);
-    const refuseUnmarked = () => recorder.unverified(facts, undefined, refusal('signature_required'));
+    const refuseUnmarked = async (): Promise<Refusal | undefined> => {
+      const refused = refusal('signature_required');
+      if (!observes) return await recorder.unverified(facts, undefined, refused);
+      await recorder.unverified(facts, undefined, refused, 'would_refuse');
+      return undefined;
+    };
 
     if (!isOurs(request)) {
       request.body.release();
@@ -71,10 +81,18 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
     facts: RequestFacts,
     { refusal: refused, claimed }: Pick<Extract<Verification, { ok: false }>, 'refusal' | 'claimed'>,
   ): Promise<Authentication> {
+    if (observes && body.isLost !== true) {
+      await recorder.unverified(facts, claimed, refused, 'would_refuse');
+      body.release();
+      return wouldRefuse;
+    }
     void body.discard();
     return { ok: false, refusal: await recorder.unverified(facts, claimed, refused) };
   }
 }
+
+/** Recorded already: nothing more is refused to this request. */
+const wouldRefuse: Authentication = { ok: true, caller: undefined, refuseUnmarked: async () => undefined };
 
 /** The word of our own proxies on the client's address counts. */
 function factsOf(request: HttpRequest, forwarded: Forwarded): RequestFacts {

@@ -8,7 +8,6 @@ import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
 import type { Filtered, FilterOptions } from '../stages/filter/filter.js';
 import type { Deciders, DecisionUnit } from './deciders.js';
 import type { Outcomes } from './outcomes.js';
-import type { Recorder } from '../record/recorder.js';
 import type { ServedRequests } from './served-requests.js';
 
 /** What a call is, for its records. */
@@ -35,8 +34,8 @@ export interface Call {
     resources: readonly Item[],
     options?: FilterOptions,
   ): Promise<Filtered<Item>>;
-  /** Refuses the call without asking policy; recorded, unless it has ended. */
-  refuse(code: RefusalCode, detail?: string): Promise<Refusal>;
+  /** Refuses the call without asking policy; recorded, unless it has ended. Undefined: the guard only observes. */
+  refuse(code: RefusalCode, detail?: string): Promise<Refusal | undefined>;
   /** Asks policy without a record, to word a refusal. Do nothing because of it: what is not recorded must not happen. */
   wouldPermit(permission: Permission): Promise<boolean>;
   /** Records how the call ended; once, and only if something was allowed. No decision is made in its name any more. */
@@ -44,7 +43,6 @@ export interface Call {
 }
 
 interface CallParts {
-  readonly recorder: Recorder;
   readonly served: ServedRequests;
   readonly outcomes: Outcomes;
   readonly deciders: Deciders;
@@ -56,7 +54,7 @@ interface CallParts {
  * @throws ConfigError when its description is wrong.
  */
 export function beginCall(caller: Caller, description: CallDescription, parts: CallParts): Call {
-  const { recorder, served, outcomes, deciders } = parts;
+  const { served, outcomes, deciders } = parts;
   const id = randomUUID();
   const recorded = recordedCall(id, description);
   const request = served.find(caller);
@@ -100,7 +98,7 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
     filter: <Item extends Resource>(action: string, items: readonly Item[], { requires }: FilterOptions = {}) =>
       decide<Filtered<Item>>(() => deciders.filter(caller, { action, items, requires }, unit)),
     refuse: async (code, detail) =>
-      ended ? notServed.refusal : await beforeOutcome(recorder.denied(caller, unit, {}, refusal(code, detail))),
+      ended ? notServed.refusal : await beforeOutcome(deciders.refuse(caller, unit, refusal(code, detail))),
     wouldPermit: async (permission) => !ended && (await deciders.wouldPermit(caller, permission, unit)),
     async end({ result, code }) {
       if (ended) return;

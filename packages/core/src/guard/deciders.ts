@@ -1,11 +1,12 @@
 import { isPromise } from '@countersign/common';
-import type { Resource } from '@countersign/policy';
+import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
+import type { Refusal } from '../model/refusal.js';
 import { authorize, type DecisionParts } from '../stages/authorize/authorize.js';
 import { explainedRefusal } from '../stages/authorize/verdict.js';
 import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
-import { filter, type Filtered } from '../stages/filter/filter.js';
+import { filter, type Filtered, type FilteredList } from '../stages/filter/filter.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
 import type { DecidedAction, RecordContext, Recorder } from '../record/recorder.js';
 
@@ -24,6 +25,8 @@ export interface Deciders {
     list: { readonly action: string; readonly items: readonly Item[]; readonly requires: string | undefined },
     unit: DecisionUnit,
   ): Promise<Filtered<Item>>;
+  /** Refuses without asking policy. Undefined: the guard only observes. */
+  refuse(caller: Caller, unit: DecisionUnit, refused: Refusal): Promise<Refusal | undefined>;
   /** Only asks: nothing is recorded, so nothing may be done because of it. */
   wouldPermit(caller: Caller, permission: Permission, unit: DecisionUnit): Promise<boolean>;
 }
@@ -31,10 +34,30 @@ export interface Deciders {
 export interface DeciderParts extends DecisionParts, ResourceParts {
   readonly recorder: Recorder;
   readonly dangerouslyExplainRefusals: boolean;
+  readonly mode: 'enforce' | 'observe';
 }
 
 export function createDeciders(parts: DeciderParts): Deciders {
   const { recorder, dangerouslyExplainRefusals } = parts;
+  const observes = parts.mode === 'observe';
+  const negative = observes ? 'would_refuse' : 'deny';
+
+  /** Records a refusal. It is the answer, unless the guard only observes. */
+  async function denied(
+    caller: Caller,
+    unit: DecisionUnit,
+    decided: DecidedAction,
+    refused: Refusal,
+  ): Promise<Refusal> {
+    if (observes) unit.allowed = true;
+    return await recorder.denied(caller, unit, decided, refused, negative);
+  }
+
+  function answered(refused: Refusal, decision?: PolicyDecision): Authorization {
+    return observes
+      ? { ok: true, decision: decision ?? undecided, wouldRefuse: refused }
+      : { ok: false, refusal: refused };
+  }
 
   return {
     async authorize(caller, permission, unit) {
@@ -42,32 +65,42 @@ export function createDeciders(parts: DeciderParts): Deciders {
       let resolved = resolveResource(permission, parts);
       if (isPromise(resolved)) resolved = await resolved;
       if ('refused' in resolved) {
-        return { ok: false, refusal: await recorder.denied(caller, unit, { action }, resolved.refused) };
+        return answered(await denied(caller, unit, { action }, resolved.refused));
       }
       const { resource } = resolved;
       let verdict = authorize({ caller, action, requires, facts: unit.facts }, resource, unit.revalidate, parts);
       if (isPromise(verdict)) verdict = await verdict;
       const decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
       if (!verdict.permitted) {
-        const recorded = await recorder.denied(caller, unit, decided, verdict.refused);
-        const answer = dangerouslyExplainRefusals ? explainedRefusal(recorded, verdict.policy) : recorded;
-        return { ok: false, refusal: answer };
+        const recorded = await denied(caller, unit, decided, verdict.refused);
+        return answered(
+          dangerouslyExplainRefusals ? explainedRefusal(recorded, verdict.policy) : recorded,
+          verdict.policy,
+        );
       }
       const unrecorded = await recorder.allowed(caller, unit, decided);
-      if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
+      if (unrecorded !== undefined && !observes) return { ok: false, refusal: unrecorded };
       unit.allowed = true;
-      return { ok: true, decision: verdict.policy };
+      return unrecorded === undefined ? { ok: true, decision: verdict.policy } : answered(unrecorded, verdict.policy);
     },
     async filter(caller, { action, items, requires }, unit) {
       const verdict = await filter({ caller, action, requires, facts: unit.facts }, items, unit.revalidate, parts);
       if (!verdict.ok) {
-        return { ok: false, refusal: await recorder.denied(caller, unit, { action }, verdict.refusal) };
+        const refused = await denied(caller, unit, { action }, verdict.refusal);
+        return observes ? { ok: true, permitted: items } : { ok: false, refusal: refused };
       }
-      const unrecorded = await recorder.filtered(caller, unit, verdict.list);
-      if (unrecorded !== undefined) return { ok: false, refusal: unrecorded };
+      const hides = verdict.permitted.length < items.length;
+      const list: FilteredList =
+        observes && hides ? { ...verdict.list, decision: negative, code: 'policy_denied' } : verdict.list;
+      const unrecorded = await recorder.filtered(caller, unit, list);
+      if (unrecorded !== undefined && !observes) return { ok: false, refusal: unrecorded };
       // The route lists on behalf of the caller, also an empty list: its outcome is recorded.
       unit.allowed = true;
-      return { ok: true, permitted: verdict.permitted };
+      return { ok: true, permitted: observes ? items : verdict.permitted };
+    },
+    async refuse(caller, unit, refused) {
+      const recorded = await denied(caller, unit, {}, refused);
+      return observes ? undefined : recorded;
     },
     async wouldPermit(caller, permission, { facts, revalidate }) {
       const resolved = await resolveResource(permission, parts);
@@ -78,3 +111,6 @@ export function createDeciders(parts: DeciderParts): Deciders {
     },
   };
 }
+
+/** Of a request that was refused before policy was asked. */
+const undecided: PolicyDecision = { decision: 'deny', cause: 'error', policies: [], policySet: '', errors: [] };

@@ -38,7 +38,8 @@ export interface Decisions {
   begin(caller: Caller, call: CallDescription): Call;
   /**
    * Why a caller no longer counts: something in its chain has expired or was revoked since, or its request is not being
-   * served. Ask while a long answer is being sent; a decision asks by itself. Undefined: it still counts. Not recorded.
+   * served. Ask while a long answer is being sent; a decision asks by itself. Undefined: it still counts, or the guard
+   * only observes. Not recorded.
    */
   revalidate(caller: Caller): Promise<Refusal | undefined>;
   /**
@@ -46,8 +47,11 @@ export interface Decisions {
    * refused. Not recorded, so only the decision itself may refuse something.
    */
   missingScopes(caller: Caller, requires: string): readonly string[];
-  /** Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. */
-  unmapped(caller: Caller, route: string): Promise<Refusal>;
+  /**
+   * Refuses a caller on a route that asks for no permission, where such routes are closed to agents; recorded. Undefined:
+   * the guard only observes.
+   */
+  unmapped(caller: Caller, route: string): Promise<Refusal | undefined>;
 }
 
 interface RecordedDecisionParts extends DeciderParts {
@@ -56,7 +60,7 @@ interface RecordedDecisionParts extends DeciderParts {
 }
 
 export function createDecisions(parts: RecordedDecisionParts): Decisions {
-  const { recorder, served, outcomes } = parts;
+  const { served, outcomes } = parts;
   const deciders = createDeciders(parts);
 
   return {
@@ -69,10 +73,11 @@ export function createDecisions(parts: RecordedDecisionParts): Decisions {
       { requires }: FilterOptions = {},
     ) =>
       served.decide<Filtered<Item>>(caller, (request) => deciders.filter(caller, { action, items, requires }, request)),
-    begin: (caller, call) => beginCall(caller, call, { recorder, served, outcomes, deciders }),
+    begin: (caller, call) => beginCall(caller, call, { served, outcomes, deciders }),
     async revalidate(caller) {
       const request = served.find(caller);
-      return request === undefined || request.completed ? refusal('not_authenticated') : await request.revalidate();
+      if (request === undefined || request.completed) return refusal('not_authenticated');
+      return parts.mode === 'observe' ? undefined : await request.revalidate();
     },
     missingScopes: (caller, requires) => missingScopes(caller, requires, parts.scopeMatch),
     async unmapped(caller, route) {
@@ -80,7 +85,7 @@ export function createDecisions(parts: RecordedDecisionParts): Decisions {
       if (request === undefined) return refusal('not_authenticated');
       request.decisionRequested = true;
       const refused = refusal('route_unmapped', `${route} asks for no permission`);
-      return await recorder.denied(caller, request, {}, refused);
+      return await deciders.refuse(caller, request, refused);
     },
   };
 }

@@ -17,5 +17,10 @@ export interface Permission {
 }
 
 export type Authorization =
-  | { readonly ok: true; readonly decision: PolicyDecision }
+  | {
+      readonly ok: true;
+      readonly decision: PolicyDecision;
+      /** Only of a guard that observes: it would have refused this. Then nothing permits the caller to act as its subject. */
+      readonly wouldRefuse?: Refusal;
+    }
   | { readonly ok: false; readonly refusal: Refusal };

@@ -23,6 +23,8 @@ export interface RequestBody {
    * released before its end had come.
    */
   discard(): Awaitable<BodyFailure | undefined>;
+  /** Whether a part of the body was dropped, so that it cannot be released any more. Default false. */
+  readonly isLost?: boolean;
 }
 
 export interface BodyLimits {
@@ -37,6 +39,8 @@ export interface BodyLimits {
    * Longer is `body_timeout`.
    */
   readonly timeoutSeconds: number;
+  /** Keep a body that fails, so that it can be released nevertheless; it is held, never streamed. Default false. */
+  readonly keepsFailed?: boolean;
 }
 
 export interface BodyFailure {

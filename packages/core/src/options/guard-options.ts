@@ -22,6 +22,11 @@ export interface GuardOptions {
   readonly policy: PolicyEngine;
   /** Where decisions are written. Several sinks: every one must take a record before an action runs. */
   readonly audit: AuditSink | readonly AuditSink[];
+  /**
+   * `observe` verifies, decides and records, and refuses nothing: a request that would have been refused goes on, without
+   * a caller if it did not verify, and its record says `would_refuse`. Default `enforce`.
+   */
+  readonly mode?: 'enforce' | 'observe';
   /** What is hidden from every record, before any sink gets it. Default: nothing. */
   readonly redact?: RedactOptions;
   /** Who may issue tokens. Default: nobody, so that agents act only for themselves. */

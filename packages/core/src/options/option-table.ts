@@ -45,6 +45,7 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
     read: readPolicy,
   },
   audit: { byDefault: 'required', read: readAudit },
+  mode: oneOf('mode', 'enforce', 'observe'),
   redact: { byDefault: 'nothing', read: (given) => (given === undefined ? undefined : readRedactOptions(given)) },
   issuers: { byDefault: 'nobody', read: (given = []) => given },
   audience: { byDefault: 'the origins', read: readAudiences },

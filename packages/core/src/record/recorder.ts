@@ -40,14 +40,28 @@ export interface RecordContext {
   readonly call?: AuditCall;
 }
 
+/** `would_refuse`: the guard only observes. */
+export type NegativeDecision = 'deny' | 'would_refuse';
+
 /** Writes audit events. If an event cannot be written, the answer is `audit_unavailable`. */
 export interface Recorder {
   /**
    * Records a request refused before its caller was verified: the identity is `claimed`, never `actor`. Resolves to the
    * refusal for the client, which may say less than the record.
    */
-  unverified(facts: RequestFacts, claimed: AuditEvent['claimed'], refused: Refusal): Promise<Refusal>;
-  denied(caller: Caller, context: RecordContext, decided: DecidedAction, refused: Refusal): Promise<Refusal>;
+  unverified(
+    facts: RequestFacts,
+    claimed: AuditEvent['claimed'],
+    refused: Refusal,
+    decision?: NegativeDecision,
+  ): Promise<Refusal>;
+  denied(
+    caller: Caller,
+    context: RecordContext,
+    decided: DecidedAction,
+    refused: Refusal,
+    decision?: NegativeDecision,
+  ): Promise<Refusal>;
   /** Resolves to a refusal if the record could not be written: then the action must not run. */
   allowed(caller: Caller, context: RecordContext, decided: DecidedAction): Promise<Refusal | undefined>;
   /** Like `allowed`, with one record for a whole list. */
@@ -145,20 +159,20 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   return {
-    async unverified(facts, claimed, refused) {
+    async unverified(facts, claimed, refused, decision) {
       reportFault(refused, { facts });
       const event = {
         phase: 'authentication',
-        ...bounded(reason(refused)),
+        ...bounded(reason(refused, decision)),
         ...(claimed && { claimed: bounded(claimed) }),
         request: bounded(facts),
       } as const;
       // Frozen, so that no sink can change the event for the others.
       return (await write(() => deepFreeze(redact({ ...stamp(), ...event })))) ?? refused.answer ?? refused;
     },
-    async denied(caller, context, decided, refused) {
+    async denied(caller, context, decided, refused, decision) {
       reportFault(refused, context);
-      const head = { phase: 'decision', ...reason(refused) } as const;
+      const head = { phase: 'decision', ...reason(refused, decision) } as const;
       return (await write(() => eventOf(caller, head, decisionTail(decided, context)))) ?? refused;
     },
     allowed(caller, context, decided) {
@@ -203,8 +217,11 @@ function bounded<Texts extends object>(texts: Texts): Texts {
   return { ...texts, ...Object.fromEntries(cut) };
 }
 
-function reason({ code, detail }: Refusal): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {
-  return { decision: 'deny', code, ...(detail === undefined ? {} : { detail }) };
+function reason(
+  { code, detail }: Refusal,
+  decision: NegativeDecision = 'deny',
+): Pick<AuditEvent, 'decision' | 'code' | 'detail'> {
+  return { decision, code, ...(detail === undefined ? {} : { detail }) };
 }
 
 function decisionTail(decided: DecidedAction, { facts: request, call }: RecordContext): EventTail {

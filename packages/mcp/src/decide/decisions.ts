@@ -1,5 +1,6 @@
 import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { digestOf } from './arguments.js';
+import { refuseUnasked, refuseWith } from './call-end.js';
 import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
 import { type Denial, denialOf } from './denial.js';
 import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
@@ -57,7 +58,7 @@ export interface McpDecisions {
   ): string | undefined;
 }
 
-type GuardPart = Pick<Guard, 'begin' | 'missingScopes'>;
+type GuardPart = Pick<Guard, 'begin' | 'missingScopes' | 'mode'>;
 
 /**
  * Creates the decisions of one server.
@@ -75,10 +76,13 @@ export function createMcpDecisions(guard: GuardPart, rules: McpRules = {}): McpD
 export function decisionsOf(
   guard: GuardPart,
   rules: ReadRules,
-  seal?: Seal,
+  ownSeal?: Seal,
   owners: TaskOwners = new TaskOwners(),
 ): McpDecisions {
   const catalogue = new Catalogue(rules);
+  const observes = guard.mode === 'observe';
+  // A state that cannot be opened could not go on.
+  const seal = observes ? undefined : ownSeal;
 
   async function filterList(
     call: Call,
@@ -97,6 +101,7 @@ export function decisionsOf(
     });
     const filtered = await call.filter(list.action, known);
     if (!filtered.ok) return { ok: false, denial: denialOf(filtered.refusal) };
+    if (observes) return { ok: true, result };
     const shown = new Set(filtered.permitted.map(({ item }) => item));
     return { ok: true, result: shortened(result, list, shown, isModern) };
   }
@@ -117,7 +122,7 @@ export function decisionsOf(
 
   function ownTasks(caller: Caller, result: unknown): unknown {
     const tasks = memberOf(result, 'tasks');
-    if (!isJsonObject(result) || !Array.isArray(tasks)) return result;
+    if (observes || !isJsonObject(result) || !Array.isArray(tasks)) return result;
     return { ...result, tasks: tasks.filter((task) => owners.owns(caller, memberOf(task, 'taskId'))) };
   }
 
@@ -146,14 +151,13 @@ export function decisionsOf(
   ): Promise<McpDecision> {
     const { request, isModern } = asked;
     const refused = await refusedBefore(caller, reading, asked);
-    if (refused !== undefined) return await refuseUnasked(call, refused);
+    const early = refused && (await refuseUnasked(call, refused));
+    if (early !== undefined) return early;
     const opened = seal === undefined ? noState : openState(request, seal, caller);
-    if (!opened.ok) return await refuseUnasked(call, foreignState);
-    if (reading.kind === 'ask') {
-      const { questions, taskIds = [] } = reading;
-      if (!taskIds.every((taskId) => owners.owns(caller, taskId))) return await refuseUnasked(call, foreignTask);
-      const denial = await askAll(caller, call, questions);
-      if (denial !== undefined) return await refuseWith(call, denial);
+    if (!opened.ok) return (await refuseUnasked(call, foreignState)) ?? (await refuseWith(call, foreignState.denial));
+    if (reading.kind === 'ask' && refused === undefined) {
+      const denied = await decideQuestions(caller, call, reading);
+      if (denied !== undefined) return denied;
     }
     return {
       ok: true,
@@ -168,6 +172,19 @@ export function decisionsOf(
       },
       end: (result) => call.end(result),
     };
+  }
+
+  async function decideQuestions(
+    caller: Caller,
+    call: Call,
+    { questions, taskIds = [] }: Extract<McpReading, { readonly kind: 'ask' }>,
+  ): Promise<McpDecision | undefined> {
+    if (!taskIds.every((taskId) => owners.owns(caller, taskId))) {
+      const foreign = await refuseUnasked(call, foreignTask);
+      if (foreign !== undefined) return foreign;
+    }
+    const denial = await askAll(caller, call, questions);
+    return denial && (await refuseWith(call, denial));
   }
 
   async function askAll(caller: Caller, call: Call, questions: readonly Question[]): Promise<Denial | undefined> {
@@ -210,10 +227,11 @@ export function decisionsOf(
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
       return answer;
     },
-    requiresScopes: [...(rules.tools?.values() ?? []), ...rules.methods.values()].some(({ requires }) => requires),
+    requiresScopes:
+      !observes && [...(rules.tools?.values() ?? []), ...rules.methods.values()].some(({ requires }) => requires),
     async lacksScope(caller, request) {
       const required = requiredScope(request, rules);
-      if (required === undefined || guard.missingScopes(caller, required).length === 0) return false;
+      if (observes || required === undefined || guard.missingScopes(caller, required).length === 0) return false;
       const reading = readRequest(request, rules, catalogue);
       if (reading.kind !== 'ask') return false;
       const call = guard.begin(caller, { method: request.method });
@@ -230,18 +248,3 @@ export function decisionsOf(
 const noSurroundings: McpSurroundings = {};
 const noState = { ok: true, state: undefined } as const;
 const listsNothing: ListItems = async () => [];
-
-async function refuseUnasked(call: Call, { code, detail, denial }: RefusedReading): Promise<McpDecision> {
-  const refused = await call.refuse(code, detail);
-  return await refuseWith(call, refused.code === code ? denial : denialOf(refused));
-}
-
-async function refuseWith(call: Call, denial: Denial): Promise<McpDecision> {
-  await call.end({ result: 'not_started' });
-  return { ok: false, denial };
-}
-
-/** How the request ended, by its result: a tool that failed says `isError`. */
-export function outcomeOf(result: unknown): CallResult {
-  return { result: memberOf(result, 'isError') === true ? 'failed' : 'finished' };
-}

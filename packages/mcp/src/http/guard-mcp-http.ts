@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { checkOptionNames, ConfigError, type Guard } from '@countersign/core';
+import { checkOptionNames, ConfigError, type Guard, refusal } from '@countersign/core';
 import { admissionOf, admitEveryAgent, markHandler, sendRefusal } from '@countersign/core/adapter';
 import { decisionsOf, type McpDecisions } from '../decide/decisions.js';
 import { type McpRules, readRules } from '../decide/rules.js';
@@ -61,7 +61,8 @@ export function guardMcpHttp(
     const admission = admissionOf(request);
     if (admission === undefined) return;
     const { guard, caller, refuse, refuseUnmarked } = admission;
-    if (caller === undefined) refuse(await refuseUnmarked());
+    // Also of a guard that observes: the server would take an unverified request for ours, with our own credentials.
+    if (caller === undefined) refuse((await refuseUnmarked()) ?? refusal('signature_required'));
     else await serve({ request, response, guard, caller, decisions: decisionsFor(guard) }, parts);
   }
 

@@ -42,6 +42,7 @@ export function guardHandler<Handler extends object>(
   ): Promise<Response | undefined> {
     const params = memberOf(message, 'params');
     const id = memberOf(message, 'id');
+    if (caller === undefined && guard.mode === 'observe') return undefined;
     if (caller === undefined) return errorResponse(401, id, { code: -32001, message: 'Unauthorized' });
     const decision = await decisions.decide(caller, { method, params }, { headers });
     if (!decision.ok) return errorResponse(200, id, decision.denial.error);

@@ -1,6 +1,7 @@
 import type { Caller, Guard } from '@countersign/core';
 import type { NamedList } from '../decide/catalogue.js';
-import { type McpDecisions, outcomeOf } from '../decide/decisions.js';
+import { outcomeOf } from '../decide/call-end.js';
+import type { McpDecisions } from '../decide/decisions.js';
 import type { Denial } from '../decide/denial.js';
 import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
 import { listPages } from '../decide/list-pages.js';
@@ -51,6 +52,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
   return async (request, context) => {
     const method = known ?? request.method;
     const caller = callerFor(context);
+    if (caller === undefined && guard.mode === 'observe') return await handler(request, context);
     if (caller === undefined) throw asError(nobody);
     learnRegistered(server, decisions, method, request.params);
     const asked = withState({ ...request, method }, context.mcpReq?.requestState?.());

@@ -112,14 +112,16 @@ export class OwnedSession {
   async #refusalFor({ sessionId }: HttpTransport, caller: Caller | undefined): Promise<EarlyAnswer | undefined> {
     if (sessionId === undefined) return undefined;
     if (caller !== undefined && this.#opener === callerKey(caller)) return undefined;
-    if (this.#opener === undefined || this.#opener === nobody) {
+    const observes = this.#guard.mode === 'observe';
+    if (!observes && (this.#opener === undefined || this.#opener === nobody)) {
       reportOnce(this.#guard, 'a session of MCP that no verified caller opened was refused');
     }
     if (caller !== undefined) {
       const call = this.#guard.begin(caller, { method: 'session' });
       await call.refuse('policy_denied', 'a session of another caller');
-      await call.end({ result: 'not_started' });
+      await call.end({ result: observes ? 'finished' : 'not_started' });
     }
+    if (observes) return undefined;
     // As the SDK answers to an unknown id: the client then opens a session of its own.
     return earlyAnswer(404, { jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null });
   }

@@ -1,5 +1,6 @@
 import type { Caller } from '@countersign/core';
-import { type McpDecision, type McpDecisions, outcomeOf } from '../decide/decisions.js';
+import { outcomeOf } from '../decide/call-end.js';
+import type { McpDecision, McpDecisions } from '../decide/decisions.js';
 import { isJsonObject, type JsonObject, memberOf } from '../decide/json-rpc.js';
 import type { ClientRequest } from './message.js';
 

@@ -167,7 +167,7 @@ function withFilters(command: Command): Command {
     .option('--via <id>', 'agent through which it was handed on: between subject and actor')
     .option('--resource <resource>', 'its id, its type, or both: \'Repo::"acme/api"\'')
     .option('--action <action>', 'like pr.create')
-    .addOption(new Option('--decision <decision>', 'what was decided').choices(['allow', 'deny']))
+    .addOption(new Option('--decision <decision>', 'what was decided').choices(['allow', 'deny', 'would_refuse']))
     .addOption(
       new Option('--phase <phase>', 'kind of record').choices([
         'authentication',

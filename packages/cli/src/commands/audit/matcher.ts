@@ -1,6 +1,6 @@
 import type { Filter } from './filter.js';
 import { RecentMap } from './recent-map.js';
-import { unitIn } from './record-facts.js';
+import { unitIn, wentOn } from './record-facts.js';
 import type { Unknown } from './unknown-record.js';
 
 /** Open requests and calls remembered, at least; at twice this number the oldest are dropped. */
@@ -42,7 +42,7 @@ export class Matcher {
   match(record: Unknown): Unknown | undefined {
     if (record['phase'] === 'outcome') return this.#readings(record).find(this.#filter);
     const matched = this.#filter(record);
-    if (record['phase'] === 'decision' && record['decision'] === 'allow') this.#note(record, matched);
+    if (record['phase'] === 'decision' && wentOn(record['decision'])) this.#note(record, matched);
     return matched ? record : undefined;
   }
 

@@ -156,3 +156,8 @@ function words(value: unknown, name: string): string {
     .filter((one) => typeof one === 'string')
     .join(' ');
 }
+
+/** Whether the request or call went on after this decision, so that it has an outcome. */
+export function wentOn(decision: unknown): boolean {
+  return decision === 'allow' || decision === 'would_refuse';
+}

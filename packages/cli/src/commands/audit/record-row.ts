@@ -66,8 +66,9 @@ function pieces(cell: string, width: number): readonly { readonly space: string;
 
 /** `allow`, `deny`, the outcome, or the kind of a record about the log itself. */
 function whatOf({ phase, decision, result, status, approvedBy, undecided }: RecordFacts): string {
-  if (phase === 'authentication') return 'refused';
   if (phase === 'outcome') return [undecided && '!', result ?? '?', status].filter(Boolean).join(' ');
+  if (decision === 'would_refuse') return '! would refuse';
+  if (phase === 'authentication') return 'refused';
   if (phase !== 'decision') return phase;
   return approvedBy === undefined ? (decision ?? '?') : `${decision} approved`;
 }
@@ -100,6 +101,7 @@ function colourOf(
   { green, red, yellow, dim }: Colours,
 ): (text: string) => string {
   if (phase === 'outcome') return result === 'finished' && undecided === undefined ? String : yellow;
+  if (decision === 'would_refuse') return yellow;
   if (decision === 'deny') return red;
   return phase === 'decision' ? green : dim;
 }

@@ -14,6 +14,7 @@ export function defineMcp(program: Command, io: Io, exitWith: (code: number) => 
     .argument('[command...]', 'after --: starts a server that talks over standard input and output')
     .option('--guard <folder>', 'the folder that `countersign mcp init` wrote', 'countersign')
     .option('--audit <folder>', 'where the audit log goes (default: audit in that folder)')
+    .option('--observe', 'refuse no call: print and record what would be refused')
     .option('--as <agent>', 'stdio: the id of the agent that calls')
     .option('--for <user>', 'stdio: on whose behalf (default: the agent acts for itself)')
     .option('--scope <scopes>', 'stdio: what it may use, separated by spaces or commas', '')
@@ -32,6 +33,9 @@ agents.json of the folder; the server gets none of its credentials. With
 --issuer, /.well-known/oauth-protected-resource says where to get a token.
 
 Tools that are not in tools.json of the folder are hidden.
+
+With --observe every call of a verified caller runs, and each one that would be
+refused is one line on standard error, with what would permit it.
 
 Exit code: that of the server, with --; 2: wrong use.
 

@@ -199,6 +199,18 @@ describe('audit query', () => {
     expect(coloured.out.split('\n').find((row) => row.includes('! finished 204'))).toContain('\u001b[33m');
   });
 
+  it('finds and colours what a guard that observes would have refused, and shows how it ended', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const would = { decision: 'would_refuse', code: 'policy_denied' } as const;
+    await writeLog(log, [decision(0), decision(1, would), outcome(1), { ...refusedRequest(2), ...would }]);
+    const { out } = await runCli(['audit', 'query', log, '--decision', 'would_refuse', '--json']);
+    expect(out.match(/(?:decision|outcome|refused)-\d/g)).toEqual(['decision-1', 'outcome-1', 'refused-2']);
+    const coloured = await runCli(['audit', 'query', log], { colour: { out: true, err: false } });
+    const rows = coloured.out.split('\n').filter((row) => row.includes('! would refuse'));
+    expect(rows).toEqual([expect.stringContaining('\u001b[33m'), expect.stringContaining('\u001b[33m')]);
+  });
+
   it('describes records about the log itself', async () => {
     using other = temporaryFolder();
     const events = [decision(0), outcome(0)];

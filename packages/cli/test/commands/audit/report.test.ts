@@ -76,6 +76,18 @@ describe('audit report', () => {
     if (process.platform !== 'win32') expect(statSync(folder.file('report.html')).mode & 0o777).toBe(0o600);
   });
 
+  it('counts and lists what a guard that observes would have refused', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    const would = { decision: 'would_refuse', code: 'policy_denied' } as const;
+    await writeLog(log, [decision(0, would), outcome(0), { ...refusedRequest(1), decision: 'would_refuse' }]);
+    const markup = await reportOn(log, folder.file('report.html'));
+    expect(markup).toContain('<li class="observed"><b>2</b>');
+    expect(markup).toContain('<li class="refused"><b>0</b>');
+    expect(markup).toContain('<li class="open"><b>0</b>');
+    expect(markup).toContain('value="observed" checked> would be refused');
+  });
+
   it('warns when a log is wrong or was not verified, and exits with 3 when it is wrong', async () => {
     using folder = temporaryFolder();
     const log = folder.file('log');

@@ -18,6 +18,7 @@ export class Holding implements BodyTaker {
   #settle: (failure: BodyFailure | undefined) => void = () => {};
   #phase: 'holding' | 'held' | 'failed' | 'released' = 'holding';
   #length = 0;
+  #isLost = false;
 
   constructor(tap: Tap, limits: BodyLimits, expected: Digests) {
     this.#tap = tap;
@@ -41,11 +42,19 @@ export class Holding implements BodyTaker {
     return this.#result;
   }
 
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
   chunk(bytes: Buffer): boolean {
-    if (this.#phase !== 'holding') return false;
+    if (this.#phase !== 'holding') {
+      if (this.#isKept) this.#kept.appendInMemory(bytes);
+      return false;
+    }
     this.#length += bytes.length;
     if (this.#length > this.#limits.maxBytes) {
       this.#fail(bodyFailure('body_too_large', `more than ${this.#limits.maxBytes} bytes`));
+      if (this.#isKept) this.#kept.appendInMemory(bytes);
       return false;
     }
     this.#digester.update(bytes);
@@ -61,15 +70,25 @@ export class Holding implements BodyTaker {
   }
 
   release(): void {
-    if (this.#phase !== 'held') throw new Error(`release() on a body that is ${this.#phase}`);
+    if (this.#phase !== 'held' && !this.#isKept) throw new Error(`release() on a body that is ${this.#phase}`);
     this.#phase = 'released';
-    stateLength(this.#tap, this.#length);
+    if (!this.#tap.ended) {
+      // Only a failed body: it was kept so far, and the rest flows.
+      this.#kept.deliverPart();
+      this.#tap.open();
+      return;
+    }
+    stateLength(this.#tap, this.#kept.length);
     this.#kept.deliver();
   }
 
   discard(): void {
     this.#fail(bodyFailure('body_incomplete', 'discarded before its end'));
     this.#kept.drop();
+  }
+
+  get #isKept(): boolean {
+    return this.#phase === 'failed' && !this.#isLost;
   }
 
   #judge(): void {
@@ -88,7 +107,10 @@ export class Holding implements BodyTaker {
     if (this.#phase !== 'holding') return;
     this.#phase = 'failed';
     clearTimeout(this.#timer);
-    this.#kept.drop();
+    // A file can be delivered only once it is whole.
+    const canKeep = !this.#kept.isSpooled || failure.code === 'digest_mismatch';
+    this.#isLost = this.#limits.keepsFailed !== true || !canKeep;
+    if (this.#isLost) this.#kept.drop();
     this.#settle(failure);
   }
 }

@@ -34,7 +34,7 @@ export function holdIncoming(request: IncomingMessage): IncomingBody {
 export function streamIncoming(request: IncomingMessage, onUnheard: (failure: BodyFailure) => void): IncomingBody {
   return new TakenBody(request, (tap, limits, expected) => {
     // Without a digest there is nothing to compare a stream with.
-    const comparable = expected.size > 0 && limits.maxBytes > 0;
+    const comparable = expected.size > 0 && limits.maxBytes > 0 && limits.keepsFailed !== true;
     return comparable ? new Streaming(tap, limits, { expected, onUnheard }) : new Holding(tap, limits, expected);
   });
 }
@@ -46,6 +46,8 @@ class TakenBody implements IncomingBody {
   readonly #early = new Pages();
   #phase: 'early' | 'taken' | 'failed' | 'released' | 'discarded' = 'early';
   #taker: AcceptedBody | undefined;
+  #keepsFailed = false;
+  #isAccepted = false;
 
   constructor(request: IncomingMessage, makeTaker?: MakeTaker) {
     this.#makeTaker = makeTaker;
@@ -66,9 +68,11 @@ class TakenBody implements IncomingBody {
   accept(limits: BodyLimits, expected: Digests): Awaitable<BodyFailure | undefined> {
     if (this.#phase !== 'early') throw new Error(`accept() on a body that is ${this.#phase}`);
     this.#phase = 'taken';
+    this.#keepsFailed = limits.keepsFailed === true;
     const accepted = obstacle(this.#tap, limits.maxBytes) ?? this.#take(limits, expected);
     return andThen(accepted, (failure) => {
       if (failure !== undefined && this.#phase === 'taken') this.#phase = 'failed';
+      this.#isAccepted = failure === undefined;
       return failure;
     });
   }
@@ -78,8 +82,15 @@ class TakenBody implements IncomingBody {
     // Not accepted: the body of a request that the guard does not guard.
     if (this.#phase === 'early') this.#passThrough();
     else if (this.#phase === 'taken') this.#taker?.release();
+    else if (this.#phase === 'failed' && this.#keepsFailed) this.#releaseFailed();
     else throw new Error(`release() on a body that is ${this.#phase}`);
     this.#phase = 'released';
+  }
+
+  get isLost(): boolean {
+    // Still being taken: something failed that is no matter of the body.
+    if (this.#phase === 'taken') return !this.#isAccepted;
+    return this.#phase === 'failed' && this.#taker?.isLost === true;
   }
 
   discard(): Awaitable<BodyFailure | undefined> {
@@ -114,6 +125,11 @@ class TakenBody implements IncomingBody {
     // Node keeps a closed stream as long as it holds unread bytes.
     if (isClosedStream(stream)) cutOff(this.#tap);
     else if (!gone) this.#tap.divert(new Draining(this.#tap));
+  }
+
+  #releaseFailed(): void {
+    if (this.#taker === undefined) this.#passThrough();
+    else this.#taker.release();
   }
 
   #passThrough(): void {

@@ -20,12 +20,26 @@ export class KeptBytes {
     this.#failed = failed;
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  get isSpooled(): boolean {
+    return this.#spool !== undefined;
+  }
+
   /** Returns false when the sender must wait; the tap is pulled when there is room. */
   append(bytes: Buffer): boolean {
     this.#length += bytes.length;
     if (this.#length > this.#limits.memoryBytes) return this.#spoolFrom(bytes);
     this.#pages.append(bytes);
     return true;
+  }
+
+  /** For the little that still comes after a failure. */
+  appendInMemory(bytes: Buffer): void {
+    this.#length += bytes.length;
+    this.#pages.append(bytes);
   }
 
   /** Resolves when all bytes can be read again, or the spool has failed. */
@@ -41,6 +55,11 @@ export class KeptBytes {
       return;
     }
     this.#reader = new SpoolReader(this.#tap, this.#spool, this.#length);
+  }
+
+  /** Delivers the bytes in memory without an end. */
+  deliverPart(): void {
+    for (const page of this.#pages.take()) this.#tap.deliver(page);
   }
 
   /** Releases the bytes, except for a reader that is still reading them. */

@@ -20,6 +20,8 @@ export interface AcceptedBody {
   begin(): Awaitable<BodyFailure | undefined>;
   /** The failure of a body that was streamed, when it has ended or will not end any more. */
   readonly verdict: Awaitable<BodyFailure | undefined>;
+  /** Whether bytes were dropped that the reader would need. Default false. */
+  readonly isLost?: boolean;
   release(): void;
   discard(): void;
 }

@@ -22,7 +22,7 @@ export class WholeBody implements AcceptedBody {
 
   begin(): BodyFailure | undefined {
     const failure = this.#check();
-    if (failure !== undefined) this.#pages.clear();
+    if (failure !== undefined && this.#limits.keepsFailed !== true) this.#pages.clear();
     return failure;
   }
 
