@@ -1,7 +1,6 @@
 import {
   aborted,
-  answerOr,
-  type Awaitable,
+  andThen,
   checkOptionNames,
   ConfigError,
   errorMessage,
@@ -9,8 +8,8 @@ import {
   LruCache,
   readClock,
 } from '@countersign/common';
-import { boundsItself, Places } from './bounded-directory.js';
-import type { AgentDirectory, KeyLookup } from './directory.js';
+import { boundsItself, withPlaces } from './bounded-directory.js';
+import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 import { type AgentRegistration, type RegisteredAgent, readRegistration } from './registration.js';
 import { isThumbprint } from './remote-directory.js';
 
@@ -73,9 +72,7 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
   if (!(cacheSeconds >= 0 && cacheSeconds <= 3600)) {
     throw new ConfigError("agentsFromDatabase: 'cacheSeconds' must be a number of seconds from 0 to 3600.");
   }
-  const places = new Places(timeoutSeconds);
-  const ask = (question: AgentQuestion): Awaitable<Answer> =>
-    answerOr(() => places.ask(() => askWithin(query, question, timeoutSeconds)), unavailable);
+  const ask = (question: AgentQuestion): Promise<Answer> => askWithin(query, question, timeoutSeconds);
 
   async function lookUp(thumbprint: string): Promise<KeyLookup> {
     const answer = await ask({ thumbprint });
@@ -88,16 +85,16 @@ export function agentsFromDatabase(query: AgentQuery, options: AgentsFromDatabas
       : Object.freeze({ kind: 'found', agent, key });
   }
 
-  return boundsItself({
-    findByThumbprint: remembering(lookUp, cacheSeconds, clock),
-    async statusOf(id) {
-      const answer = await ask({ id });
-      if (answer.kind === 'none') return 'unknown';
-      // Another agent than the one asked for says nothing about this name.
-      if (answer.kind === 'unavailable' || answer.registered.agent.id !== id) return 'unavailable';
-      return answer.registered.agent.status;
-    },
-  });
+  async function statusOf(id: string): Promise<AgentStatus> {
+    const answer = await ask({ id });
+    if (answer.kind === 'none') return 'unknown';
+    // Another agent than the one asked for says nothing about this name.
+    if (answer.kind === 'unavailable' || answer.registered.agent.id !== id) return 'unavailable';
+    return answer.registered.agent.status;
+  }
+
+  const bounded = withPlaces({ findByThumbprint: lookUp, statusOf }, timeoutSeconds);
+  return boundsItself({ ...bounded, findByThumbprint: remembering(bounded.findByThumbprint, cacheSeconds, clock) });
 }
 
 async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: number): Promise<Answer> {
@@ -109,12 +106,8 @@ async function askWithin(query: AgentQuery, question: AgentQuestion, seconds: nu
     return { kind: 'registered', registered: readRegistration(answer, 'the agent from the database') };
   } catch (error) {
     if (signal.aborted) return { kind: 'unavailable', cause: `the database took longer than ${seconds} s` };
-    return unavailable(error);
+    return { kind: 'unavailable', cause: `the database: ${kindOf(error)}`, reported: errorMessage(error) };
   }
-}
-
-function unavailable(error: unknown): Answer {
-  return { kind: 'unavailable', cause: `the database: ${kindOf(error)}`, reported: errorMessage(error) };
 }
 
 interface Remembered {
@@ -124,7 +117,7 @@ interface Remembered {
 
 /** Remembers who was found, and apart from them who was not, so that a flood of unknown keys forgets nobody known. */
 function remembering(
-  lookUp: (thumbprint: string) => Promise<KeyLookup>,
+  lookUp: AgentDirectory['findByThumbprint'],
   seconds: number,
   clock: () => number,
 ): AgentDirectory['findByThumbprint'] {
@@ -138,7 +131,7 @@ function remembering(
     if (known !== undefined && known.since <= now && now < known.since + seconds) return known.lookup;
     found.delete(thumbprint);
     unknown.delete(thumbprint);
-    return lookUp(thumbprint).then((lookup) => {
+    return andThen(lookUp(thumbprint), (lookup) => {
       if (seconds > 0 && lookup.kind !== 'unavailable') {
         (lookup.kind === 'found' ? found : unknown).set(thumbprint, { lookup, since: now });
       }

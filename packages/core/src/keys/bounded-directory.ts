@@ -1,12 +1,26 @@
 import { KeyObject } from 'node:crypto';
-import { andThen, answerInTime, type Awaitable, awaitable, isPromise, withTimeout } from '@countersign/common';
+import {
+  andThen,
+  answerInTime,
+  type Awaitable,
+  awaitable,
+  isPromise,
+  LruCache,
+  withTimeout,
+} from '@countersign/common';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /** Most look-ups at once: a stranger can make up as many keys as it likes, and each could hold a connection. */
 const maxLookUps = 1024;
 
+/** Most keys that are remembered as found. */
+const maxKnown = 10_000;
+
+/** What a directory is asked. */
+export type LookUpMethods = Pick<AgentDirectory, 'findByThumbprint' | 'statusOf'>;
+
 /** Directories that bound by themselves what they ask outside the process. */
-const selfBounded = new WeakSet<AgentDirectory>();
+const selfBounded = new WeakSet<LookUpMethods>();
 
 /** Marks a directory that asks little at once, or that bounds what it asks: what it holds in memory needs no place. */
 export function boundsItself(directory: AgentDirectory): AgentDirectory {
@@ -36,21 +50,30 @@ export function boundedDirectory(directory: AgentDirectory, seconds: number): Ag
   };
 }
 
-/** The directory with a bound of its own, unless it has one. A look-up has its place for `seconds` at most. */
-export function withPlaces(
-  directory: AgentDirectory,
-  seconds: number,
-): Pick<AgentDirectory, 'findByThumbprint' | 'statusOf'> {
+/**
+ * The directory with a bound of its own, unless it has one. A look-up has its place for `seconds` at most. Keys that were
+ * found before have places apart, so that made-up keys do not keep their agents out. A name is known: it is asked for
+ * only after a signature or a token was verified.
+ */
+export function withPlaces(directory: LookUpMethods, seconds: number): LookUpMethods {
   if (selfBounded.has(directory)) return directory;
-  const places = new Places(seconds);
+  const places = { known: new Places(seconds), other: new Places(seconds) };
+  const known = new LruCache<true>(maxKnown);
   return {
-    findByThumbprint: (thumbprint) => places.ask(() => directory.findByThumbprint(thumbprint)),
-    statusOf: (id) => places.ask(() => directory.statusOf(id)),
+    findByThumbprint: (thumbprint) =>
+      andThen(
+        places[known.get(thumbprint) ? 'known' : 'other'].ask(() => directory.findByThumbprint(thumbprint)),
+        (lookup) => {
+          if (isKeyLookup(lookup) && lookup.kind === 'found') known.set(thumbprint, true);
+          return lookup;
+        },
+      ),
+    statusOf: (id) => places.known.ask(() => directory.statusOf(id)),
   };
 }
 
 /** Bounds how many answers are waited for at once. An answer that is here takes no place. */
-export class Places {
+class Places {
   readonly #seconds: number;
   #taken = 0;
 

@@ -1,12 +1,12 @@
 import { andThen, answerOr, type Awaitable, awaitable, ConfigError, guardDefaults } from '@countersign/common';
-import { boundsItself, withPlaces } from './bounded-directory.js';
+import { boundsItself, type LookUpMethods, withPlaces } from './bounded-directory.js';
 import type { AgentDirectory, AgentStatus, KeyLookup } from './directory.js';
 
 /**
  * Several directories as one, in the order of trust: an earlier one can never be shadowed. A key counts for the first
  * directory that holds it, and only if no directory before that one knows an agent of the same name; otherwise it is
  * unknown. A directory that cannot be asked makes the answer `unavailable`, unless an earlier one has already given it.
- * Each directory has its own bound of 1024 look-ups at once.
+ * Each directory has its own bound of look-ups at once.
  *
  * @throws ConfigError when there is nothing to combine.
  *
@@ -59,7 +59,7 @@ export function combine(...directories: readonly AgentDirectory[]): AgentDirecto
  * The first directory that knows the name decides; one before it that cannot be asked might have known better. All before
  * one that decides at once are asked together, and none after it.
  */
-function firstStatus(id: string, among: readonly Pick<AgentDirectory, 'statusOf'>[]): Awaitable<AgentStatus> {
+function firstStatus(id: string, among: readonly LookUpMethods[]): Awaitable<AgentStatus> {
   const answers: Awaitable<AgentStatus>[] = [];
   for (const directory of among) {
     const answer = statusIn(directory, id);
@@ -75,7 +75,7 @@ function firstKnown([first, ...later]: readonly Awaitable<AgentStatus>[]): Await
 }
 
 /** Never throws or rejects: an answer after the one that decides may be one that nobody waits for. */
-function statusIn(directory: Pick<AgentDirectory, 'statusOf'>, id: string): Awaitable<AgentStatus> {
+function statusIn(directory: LookUpMethods, id: string): Awaitable<AgentStatus> {
   return answerOr(
     () => awaitable(directory.statusOf(id)),
     () => 'unavailable' as const,

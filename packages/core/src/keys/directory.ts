@@ -39,7 +39,8 @@ export type AgentStatus = 'active' | 'suspended' | 'unknown' | 'unavailable';
 export interface AgentDirectory {
   /**
    * Who holds the key with this thumbprint. The thumbprint is untrusted input. A guard asks for the same one again only
-   * when the last answer is there, and waits for at most 1024 answers at once; beyond that, requests are refused with 503.
+   * when the last answer is there. It waits for at most 1024 answers about keys at once, and for 1024 more about names and
+   * keys that were found before; beyond that, requests are refused with 503.
    */
   findByThumbprint(thumbprint: string): KeyLookup | Promise<KeyLookup>;
   /**
