@@ -153,7 +153,8 @@ async function signedFetch(
   const request = new Request(input, { ...init, duplex: 'half' });
   const url = httpUrl(request.url);
   const body = await bodyBytes(request, settings.maxBodyBytes);
-  const { method, signal } = request;
+  const { method } = request;
+  const signal = callersSignal(input, init);
 
   async function send(): Promise<Response> {
     const headers = new Headers(request.headers);
@@ -168,8 +169,13 @@ async function signedFetch(
   return response;
 }
 
+/** Not that of a Request made here: once that is collected, it hears of no abort. */
+function callersSignal(input: string | URL | Request, init: RequestInit): AbortSignal | null {
+  return init.signal === undefined && input instanceof Request ? input.signal : (init.signal ?? null);
+}
+
 /** Once: an API that asks for it again has another trouble than a restart. */
-async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal): Promise<Response> {
+async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal | null): Promise<Response> {
   const { response, signAnewAfter } = await checkAnswer(await send());
   if (signAnewAfter === undefined) return response;
   await wait(signAnewAfter, signal);

@@ -31,8 +31,8 @@ function secondsIfRefused({ status, headers }: Response): number | undefined {
 }
 
 /** Rejects with the reason of the signal if that aborts first, as `fetch` does. */
-export async function wait(seconds: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(seconds * 1000, undefined, { signal }).catch(() => signal.throwIfAborted());
+export async function wait(seconds: number, signal: AbortSignal | null): Promise<void> {
+  await setTimeout(seconds * 1000, undefined, signal === null ? {} : { signal }).catch(() => signal?.throwIfAborted());
 }
 
 /** The `code` of problem details (RFC 9457); undefined if there is none. */

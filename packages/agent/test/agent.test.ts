@@ -1,4 +1,7 @@
 import { request as httpRequest } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Agent, AgentError, createAgent, generateAgentKey, type SignedRequest } from '../src/index.js';
 import { digestMatches, field, type RecordingServer, recordingServer, verify } from './recording-server.js';
@@ -10,6 +13,7 @@ let agent: Agent;
 beforeAll(async () => {
   server = await recordingServer((req, res) => {
     if (req.url?.startsWith('/moved') === true) res.writeHead(307, { location: '/elsewhere' });
+    if (req.url === '/open') return void res.writeHead(200).write('first');
     if (req.url === '/hostile') res.writeHead(302, { location: `/\u009b31m${'x'.repeat(5000)}` });
     res.end('ok');
   });
@@ -233,6 +237,27 @@ describe('fetch', () => {
     const response = await agent.fetch(`${server.url}/moved`, { redirect: 'manual' });
     expect([response.status, response.headers.get('location')]).toEqual([307, '/elsewhere']);
     await expect(agent.fetch(`${server.url}/moved`, { redirect: 'follow' })).rejects.toThrow(/follow/);
+  });
+
+  it.each([
+    ['in the options', (signal: AbortSignal): [string, RequestInit] => [target('/open'), { signal }]],
+    ['of a Request', (signal: AbortSignal): [Request] => [new Request(target('/open'), { signal })]],
+  ])('ends an answer by the signal %s, also after a garbage collection [I7]', async (_where, call) => {
+    setFlagsFromString('--expose-gc');
+    const controller = new AbortController();
+    const given = call(controller.signal);
+    const reader = (await agent.fetch(...given)).body?.getReader();
+    await reader?.read();
+    const next = reader?.read();
+    // The weak references of the turn are dropped at its end.
+    for (let turn = 0; turn < 5; turn += 1) {
+      await setImmediate();
+      runInNewContext('gc')();
+    }
+    controller.abort();
+    await expect(next).rejects.toThrow(/abort/);
+    // A Request that nobody holds any more hears of no abort, with the plain fetch, too.
+    expect(given).toBeDefined();
   });
 
   it('can be aborted', async () => {
