@@ -127,6 +127,8 @@ describe('a tool call', () => {
 
   it.each<[string, unknown, number]>([
     ['a batch [E2]', [call('echo'), call('secret', {}, 2)], -32600],
+    ['the version of a tool [E6]', ask('tools/call', { name: 'echo', _meta: { fastmcp: { version: '1.0' } } }), -32602],
+    ['twins within a declared argument [E3]', call('query', { dataset: [{ a: 1, A: 2 }] }), -32602],
     ['a notification that calls a tool [E4]', { ...call('secret'), id: undefined }, -32600],
     ['a notification that nobody knows', { jsonrpc: '2.0', method: 'notifications/acme' }, -32600],
     [
@@ -447,6 +449,24 @@ describe('a stream', () => {
     world.guarded.guard.revocations.revoke({ agent: 'alice' });
     more.resolve();
     await expect(reader?.read()).rejects.toThrow();
+    expect(world.guarded.troubles).toEqual([]);
+  });
+
+  it('is not the only answer that is withheld from a caller who has been revoked [E11]', async () => {
+    const [begun, more] = [deferred(), deferred()];
+    await using world = await behind(
+      async (response, reached, request) => {
+        begun.resolve();
+        await more.promise;
+        return ok(response, reached, request);
+      },
+      { tools },
+    );
+    const answer = world.guarded.send('alice', { body: call('echo') });
+    await begun.promise;
+    world.guarded.guard.revocations.revoke({ agent: 'alice' });
+    more.resolve();
+    expect((await answer).status).toBe(502);
     expect(world.guarded.troubles).toEqual([]);
   });
 

@@ -162,6 +162,25 @@ describe('guardMcpHttp', () => {
     expect(server.reached).toHaveLength(1);
   });
 
+  it.each([
+    ['declared', { tools: { echo: {} } }],
+    ['undeclared', {}],
+  ])('compares Mcp-Param-… from the first call on when tools are %s [E1]', async (_what, rules) => {
+    const inputSchema = { type: 'object', properties: { dataset: { type: 'string', 'x-mcp-header': 'Dataset' } } };
+    await using server = await scriptedServer((response, reached, request) => {
+      const { method } = JSON.parse(reached.body) as { method: string };
+      const tools = [{ name: 'echo', inputSchema, annotations: { readOnlyHint: true } }];
+      return answersWith(method === 'tools/list' ? { tools } : { content: [] })(response, reached, request);
+    });
+    await using guarded = await guardedMcp(`${server.url}/mcp`, rules);
+    const body = ask('tools/call', { name: 'echo', arguments: { dataset: 'payroll', note: 'orders' } });
+    const send = (dataset: string) => guarded.send('carol', { body, headers: { 'mcp-param-dataset': dataset } });
+    const answer = await send('orders');
+    expect([answer.status, await answer.json()]).toMatchObject([400, { id: 1, error: { code: -32020 } }]);
+    expect((await send('payroll')).status).toBe(200);
+    expect(server.reached.filter((one) => one.body.includes('tools/call'))).toHaveLength(1);
+  });
+
   it('takes a task that was announced to two callers from both [E7]', async () => {
     await using server = await scriptedServer(answersWith({ task: { taskId: '1' } }));
     await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });

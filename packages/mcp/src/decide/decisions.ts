@@ -1,6 +1,6 @@
 import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { digestOf } from './arguments.js';
-import { refuseUnasked, refuseWith } from './call-end.js';
+import { concealed, refuseUnasked, refuseWith } from './call-end.js';
 import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
 import { type Denial, denialOf } from './denial.js';
 import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
@@ -8,10 +8,10 @@ import { listsIn, type McpList, shortened, uncached } from './lists.js';
 import { disagreeingField } from './mirrored-fields.js';
 import { calledByName, type McpReading, type Question, readRequest, requiredScope } from './reading.js';
 import {
-  foreignState,
   foreignTask,
   headerMismatch,
   notOffered,
+  refusedByDetail,
   type RefusedReading,
   tooLarge,
 } from './refused-readings.js';
@@ -19,7 +19,7 @@ import { type AskedRequest, isModernRequest, type McpSurroundings, traceparentOf
 import { openState, sealState } from './request-state.js';
 import { type McpRules, type ReadRules, readRules } from './rules.js';
 import type { Seal } from './seal.js';
-import { callerKey, TaskOwners } from './task-owners.js';
+import { callerKey, relatedTasks, TaskOwners } from './task-owners.js';
 
 /** What was decided about a request. */
 export type McpDecision =
@@ -51,14 +51,9 @@ export interface McpDecisions {
    * what it asks for. Not recorded.
    */
   lacksScope(caller: Caller, request: JsonRpcRequest): Promise<boolean>;
-  /** The field of HTTP that repeats something else than what the message says. */
-  disagreeingField(
-    headers: Headers,
-    message: { readonly method?: string; readonly params?: unknown },
-  ): string | undefined;
 }
 
-type GuardPart = Pick<Guard, 'begin' | 'missingScopes' | 'mode'>;
+type GuardPart = Pick<Guard, 'begin' | 'missingScopes' | 'mode' | 'revalidate'>;
 
 /**
  * Creates the decisions of one server.
@@ -113,18 +108,14 @@ export function decisionsOf(
     result: unknown,
     { isModern, method }: { readonly isModern: boolean; readonly method?: string },
   ): Promise<Answer> {
-    let answer: Answer = { ok: true, result: ownTasks(caller, result) };
+    let answer: Answer = { ok: true, result: shownTasks(caller, result) };
     for (const list of listsIn(result)) {
       if (answer.ok) answer = await filterList(call, list, answer.result, isModern, method);
     }
     return answer;
   }
 
-  function ownTasks(caller: Caller, result: unknown): unknown {
-    const tasks = memberOf(result, 'tasks');
-    if (observes || !isJsonObject(result) || !Array.isArray(tasks)) return result;
-    return { ...result, tasks: tasks.filter((task) => owners.owns(caller, memberOf(task, 'taskId'))) };
-  }
+  const shownTasks: TaskOwners['only'] = (caller, result) => (observes ? result : owners.only(caller, result));
 
   /** Why a request is refused without asking policy. */
   async function refusedBefore(
@@ -133,14 +124,17 @@ export function decisionsOf(
     asked: AskedRequest,
   ): Promise<RefusedReading | undefined> {
     const { request, list = listsNothing, headers } = asked;
+    const field = headers && disagreeingField(headers, request);
+    if (field !== undefined) return headerMismatch(field);
     if (reading.kind === 'refuse') return reading;
     if (asked.isTooLarge) return tooLarge;
     const called = calledByName(request, rules, asked);
     const offer = called && (await catalogue.offers(called, callerKey(caller), list));
-    const field = headers && disagreeingField(headers, request, catalogue.fieldsOf(memberOf(request.params, 'name')));
-    if (field !== undefined) return headerMismatch(field);
-    const isOffered = called === undefined || called.isDeclared || offer === undefined || offer === 'offered';
-    return isOffered ? undefined : notOffered(called, offer);
+    if (called !== undefined && offer !== undefined && offer !== 'offered') {
+      // Without the schema of the tool nobody knows which argument a field repeats.
+      if (!called.isDeclared || (called.hasFields && offer === 'unavailable')) return notOffered(called, offer);
+    }
+    return undefined;
   }
 
   async function decideCall(
@@ -150,18 +144,33 @@ export function decisionsOf(
     asked: AskedRequest,
   ): Promise<McpDecision> {
     const { request, isModern } = asked;
+    const questions = reading.kind === 'ask' ? reading.questions : [];
+    // Nothing else asks for tasks whether the caller still counts; a local one has no request that was verified.
+    const isAsked = reading.kind === 'list' || reading.kind === 'refuse' || questions.length > 0;
+    const lapsed = isAsked ? undefined : await guard.revalidate(caller);
+    const ended = lapsed && (await call.refuse(lapsed.code));
+    if (ended !== undefined) return await refuseWith(call, denialOf(ended));
     const refused = await refusedBefore(caller, reading, asked);
     const early = refused && (await refuseUnasked(call, refused));
     if (early !== undefined) return early;
     const opened = seal === undefined ? noState : openState(request, seal, caller);
-    if (!opened.ok) return (await refuseUnasked(call, foreignState)) ?? (await refuseWith(call, foreignState.denial));
-    if (reading.kind === 'ask' && refused === undefined) {
-      const denied = await decideQuestions(caller, call, reading);
+    const tasks = [...relatedTasks(request.params), ...((reading.kind === 'ask' && reading.taskIds) || [])];
+    const isOwner = tasks.every((taskId) => owners.owns(caller, taskId));
+    const fields = catalogue.fieldsOf(memberOf(request.params, 'name'));
+    const found = isOwner ? refusedByDetail(asked, fields, opened.ok) : foreignTask;
+    if (found !== undefined && (refused === undefined || !opened.ok)) {
+      const detail = await concealed(found, questions, call);
+      const denied = await refuseUnasked(call, detail);
       if (denied !== undefined) return denied;
+      if (!opened.ok) return await refuseWith(call, detail.denial);
+    }
+    if (reading.kind === 'ask' && refused === undefined && found === undefined) {
+      const denial = await askAll(caller, call, questions);
+      if (denial !== undefined) return await refuseWith(call, denial);
     }
     return {
       ok: true,
-      requestState: opened.state,
+      requestState: opened.ok ? opened.state : undefined,
       async answer(result) {
         if (reading.kind === 'ask' && reading.taskIds === undefined) owners.note(caller, result);
         const { method } = request;
@@ -172,19 +181,6 @@ export function decisionsOf(
       },
       end: (result) => call.end(result),
     };
-  }
-
-  async function decideQuestions(
-    caller: Caller,
-    call: Call,
-    { questions, taskIds = [] }: Extract<McpReading, { readonly kind: 'ask' }>,
-  ): Promise<McpDecision | undefined> {
-    if (!taskIds.every((taskId) => owners.owns(caller, taskId))) {
-      const foreign = await refuseUnasked(call, foreignTask);
-      if (foreign !== undefined) return foreign;
-    }
-    const denial = await askAll(caller, call, questions);
-    return denial && (await refuseWith(call, denial));
   }
 
   async function askAll(caller: Caller, call: Call, questions: readonly Question[]): Promise<Denial | undefined> {
@@ -204,7 +200,7 @@ export function decisionsOf(
 
   return {
     learn: (list, items) => catalogue.learn(list, items),
-    async decide(caller, request, surroundings = noSurroundings) {
+    async decide(caller, request, surroundings: McpSurroundings = {}) {
       const reading = readRequest(request, rules, catalogue);
       const given = reading.kind === 'ask' ? reading.given : undefined;
       const argumentsDigest = given && digestOf(given);
@@ -221,7 +217,7 @@ export function decisionsOf(
       return await decideCall(caller, call, reading, { ...surroundings, request, isTooLarge, isModern });
     },
     async filterUnasked(caller, result) {
-      if (listsIn(result).length === 0) return { ok: true, result: ownTasks(caller, result) };
+      if (listsIn(result).length === 0) return { ok: true, result: shownTasks(caller, result) };
       const call = guard.begin(caller, { method: 'lists' });
       const answer = await filterAnswer(caller, call, result, { isModern: false });
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
@@ -240,11 +236,8 @@ export function decisionsOf(
       }
       return true;
     },
-    disagreeingField: (headers, message) =>
-      disagreeingField(headers, message, catalogue.fieldsOf(memberOf(message.params, 'name'))),
   };
 }
 
-const noSurroundings: McpSurroundings = {};
 const noState = { ok: true, state: undefined } as const;
 const listsNothing: ListItems = async () => [];

@@ -20,19 +20,26 @@ export interface MirroredMessage {
 }
 
 /**
- * Compares the fields that repeat the body for routers (`Mcp-Method`, `Mcp-Name`, `Mcp-Param-…`) with the body, which alone
- * decides. Returns the name of a field that disagrees. Whether a field may be absent is for the server to say. `declared`:
- * which argument each field of the tool repeats, if its schema is known.
+ * Compares the fields that repeat the body for routers (`Mcp-Method`, `Mcp-Name`) with the body, which alone decides.
+ * Returns the name of a field that disagrees. Whether a field may be absent is for the server to say.
  */
-export function disagreeingField(
-  headers: Headers,
-  { method, params }: MirroredMessage,
-  declared?: ParameterFields,
-): string | undefined {
+export function disagreeingField(headers: Headers, { method, params }: MirroredMessage): string | undefined {
   if (disagrees(headers.get('mcp-method'), (value) => value === method)) return 'Mcp-Method';
   const member = method === undefined ? undefined : named.get(method);
   const name = member === undefined ? undefined : memberOf(params, member);
   if (disagrees(headers.get('mcp-name'), (value) => value === name)) return 'Mcp-Name';
+  return undefined;
+}
+
+/**
+ * Compares `Mcp-Param-…` with the arguments. What it finds depends on the schema of the tool, so it tells that the tool
+ * exists. `declared`: which argument each field of the tool repeats, if its schema is known.
+ */
+export function disagreeingParameter(
+  headers: Headers,
+  params: unknown,
+  declared?: ParameterFields,
+): string | undefined {
   const given = memberOf(params, 'arguments');
   // Once, for a request may have many fields and large arguments.
   let every: ReadonlySet<string | number> | undefined;

@@ -85,8 +85,9 @@ export function calledByName(
     return { list: 'prompts/list', name, isDeclared: false, hasFields: false };
   }
   const isDeclared = rules.tools !== undefined;
-  if (method !== 'tools/call' || (isDeclared && !isInProcess)) return undefined;
   const hasFields = headers !== undefined && hasParameterFields(headers);
+  // Of a declared tool only the schema is needed.
+  if (method !== 'tools/call' || (isDeclared && !isInProcess && !hasFields)) return undefined;
   const isWhole = rules.tools?.get(name)?.annotations !== undefined && !hasFields;
   return isWhole ? undefined : { list: 'tools/list', name, isDeclared, hasFields };
 }

@@ -1,7 +1,9 @@
 import type { RefusalCode } from '@countersign/core';
-import type { CalledName, Offer } from './catalogue.js';
+import type { CalledName, Offer, ParameterFields } from './catalogue.js';
 import { type Denial, invalidParams, notFound } from './denial.js';
 import { errorCodes } from './json-rpc.js';
+import { disagreeingParameter } from './mirrored-fields.js';
+import type { AskedRequest } from './request-meta.js';
 
 /** Refused without asking policy. */
 export interface RefusedReading {
@@ -18,7 +20,7 @@ export function malformed(message: string): RefusedReading {
 
 export const tooLarge: RefusedReading = malformed('the arguments are nested too deep, or have too many members');
 
-export const foreignState: RefusedReading = {
+const foreignState: RefusedReading = {
   kind: 'refuse',
   code: 'policy_denied',
   detail: 'the requestState was not sealed for this caller and call',
@@ -44,4 +46,15 @@ export function notOffered({ list, name }: CalledName, offer: Exclude<Offer, 'of
   }
   const error = { code: errorCodes.internal, message: 'The MCP server gave no answer' };
   return { kind: 'refuse', code: 'policy_unavailable', detail: `no answer to ${list}`, denial: { error } };
+}
+
+/** What disagrees with the schema of a tool, or with the state that it gave away. It tells that the tool exists. */
+export function refusedByDetail(
+  { headers, request }: AskedRequest,
+  fields: ParameterFields | undefined,
+  isStateKnown: boolean,
+): RefusedReading | undefined {
+  const field = headers && disagreeingParameter(headers, request.params, fields);
+  if (field !== undefined) return headerMismatch(field);
+  return isStateKnown ? undefined : foreignState;
 }

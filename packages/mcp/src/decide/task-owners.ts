@@ -1,5 +1,6 @@
 import type { Caller } from '@countersign/core';
-import { memberOf } from './json-rpc.js';
+import { folded } from '../wire/message.js';
+import { isJsonObject, memberOf } from './json-rpc.js';
 
 /** What makes a caller the same one over several requests: who acts, and for whom. */
 export function callerKey({ actor, subject }: Caller): string {
@@ -29,6 +30,13 @@ export class TaskOwners {
     this.#owners.set(taskId, owner);
   }
 
+  /** The result without the tasks of others that it lists. */
+  only(caller: Caller, result: unknown): unknown {
+    const tasks = memberOf(result, 'tasks');
+    if (!isJsonObject(result) || !Array.isArray(tasks)) return result;
+    return { ...result, tasks: tasks.filter((task) => this.owns(caller, memberOf(task, 'taskId'))) };
+  }
+
   owns(caller: Caller, taskId: unknown): boolean {
     return typeof taskId === 'string' && this.#owners.get(taskId) === callerKey(caller);
   }
@@ -39,4 +47,20 @@ function announcedIn(result: unknown): unknown {
   return memberOf(result, 'resultType') === 'task'
     ? memberOf(result, 'taskId')
     : memberOf(memberOf(result, 'task'), 'taskId');
+}
+
+const relatedTask = 'io.modelcontextprotocol/related-task';
+
+/**
+ * The tasks that `_meta` relates a request to: a server puts what the request makes it send into the queue of that task.
+ * Undefined among them: no reader is sure which task it is.
+ */
+export function relatedTasks(params: unknown): readonly unknown[] {
+  const meta = memberOf(params, '_meta');
+  if (!isJsonObject(meta)) return [];
+  return Object.entries(meta).flatMap(([name, related]) => {
+    if (folded(name) !== relatedTask) return [];
+    const isPlain = name === relatedTask && isJsonObject(related) && Object.keys(related).length === 1;
+    return [isPlain ? memberOf(related, 'taskId') : undefined];
+  });
 }

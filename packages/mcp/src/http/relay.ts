@@ -105,10 +105,16 @@ async function passEvents(
   }
 }
 
-async function passWhole({ response }: Exchange, { answer, fields, map }: Relayed, type: string): Promise<void> {
+async function passWhole(
+  { response, guard, caller }: Exchange,
+  { answer, fields, map }: Relayed,
+  type: string,
+): Promise<void> {
   const bytes = await readBounded(answer.body, maxAnswerBytes);
   if (bytes === undefined) throw new Error('the answer is too long');
   const text = bytes.length === 0 ? '' : await filtered(Buffer.from(bytes), type, map);
+  const lapsed = await guard.revalidate(caller);
+  if (lapsed !== undefined) throw new CallerEnded(lapsed.code);
   response.writeHead(answer.status, { ...fields, 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }

@@ -1,6 +1,6 @@
 import { refusal } from '@countersign/core';
 import type { NamedList } from '../decide/catalogue.js';
-import type { McpDecisions } from '../decide/decisions.js';
+import { disagreeingField, disagreeingParameter } from '../decide/mirrored-fields.js';
 import type { Denial } from '../decide/denial.js';
 import { errorCodes, type JsonObject, type JsonRpcError } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
@@ -38,7 +38,7 @@ export async function servePost(exchange: Exchange, headers: Headers, parts: Htt
     return;
   }
   const { message, value } = reading;
-  const problem = problemOf(message, headers, exchange.decisions, parts.rules);
+  const problem = problemOf(message, headers, parts.rules);
   if (problem !== undefined) {
     answerError(exchange, 400, problem, { id: message.kind === 'request' ? message.id : null });
   } else if (message.kind === 'request') {
@@ -74,16 +74,14 @@ function answerUnread(
   }
 }
 
-function problemOf(
-  message: ClientMessage,
-  headers: Headers,
-  decisions: McpDecisions,
-  rules: ReadRules,
-): JsonRpcError | undefined {
+function problemOf(message: ClientMessage, headers: Headers, rules: ReadRules): JsonRpcError | undefined {
   if (needsSession(message) && !headers.has('mcp-session-id')) {
     return { code: errorCodes.invalidRequest, message: 'Invalid request: this message belongs to a session' };
   }
-  const field = decisions.disagreeingField(headers, message.kind === 'response' ? {} : message);
+  // The fields for the arguments of a request are compared where it is decided.
+  const field =
+    disagreeingField(headers, message.kind === 'response' ? {} : message) ??
+    (message.kind === 'request' ? undefined : disagreeingParameter(headers, undefined));
   if (field !== undefined) {
     return { code: errorCodes.headerMismatch, message: `The field ${field} and the body disagree` };
   }
@@ -121,7 +119,7 @@ async function serveRequest(
     else if (items !== undefined) listing = 'answered';
     return items === 'no_session' ? undefined : items;
   }
-  const decision = await decisions.decide(caller, { method, params }, { list });
+  const decision = await decisions.decide(caller, { method, params }, { list, headers });
   if (!decision.ok) {
     answerRefused(exchange, id, decision.denial, listing);
     return;
@@ -149,7 +147,7 @@ function answerDenial(exchange: Exchange, id: RequestId, { error, result, missin
   if (result !== undefined) {
     answerJson(exchange, 200, { jsonrpc: '2.0', id, result });
   } else if (missingScope === undefined) {
-    answerError(exchange, 200, error, { id });
+    answerError(exchange, error.code === errorCodes.headerMismatch ? 400 : 200, error, { id });
   } else {
     // Only a missing scope: more would help, so the client may ask its user for it.
     const challenge = exchange.guard.respond(refusal('insufficient_scope', undefined, missingScope)).headers;

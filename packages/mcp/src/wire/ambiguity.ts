@@ -1,6 +1,6 @@
-import { errorCodes, isJsonObject, type JsonRpcError } from '../decide/json-rpc.js';
+import { errorCodes, isJsonObject, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
-import { type ClientMessage, type ClientRequest, folded } from './message.js';
+import { type ClientMessage, type ClientRequest, folded, hasTwinsWithin } from './message.js';
 import { isPlainUri } from './plain-uri.js';
 
 /** The only notifications that a client sends. A server could take another one for a call that needs no answer. */
@@ -32,6 +32,9 @@ function requestAmbiguity(request: ClientRequest, rules: ReadRules): JsonRpcErro
   if (!urisOf(request).every(isPlainUri)) {
     return { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
   }
+  if (selectsVersion(request)) {
+    return { code: errorCodes.invalidParams, message: 'The version of a tool cannot be chosen' };
+  }
   if (hidesDeclared(request, rules)) {
     return { code: errorCodes.invalidParams, message: 'An argument is written in another case' };
   }
@@ -51,5 +54,14 @@ function hidesDeclared({ method, params }: ClientRequest, { tools }: ReadRules):
   if (method !== 'tools/call' || typeof name !== 'string' || !isJsonObject(given)) return false;
   const declared = tools?.get(name)?.call?.arguments ?? [];
   const names = new Set(declared.map(folded));
-  return Object.keys(given).some((argument) => names.has(folded(argument)) && !declared.includes(argument));
+  return (
+    Object.keys(given).some((argument) => names.has(folded(argument)) && !declared.includes(argument)) ||
+    declared.some((argument) => hasTwinsWithin(memberOf(given, argument)))
+  );
+}
+
+/** FastMCP runs the version of a tool that its own member of `_meta` names, while policy knows only the newest. */
+function selectsVersion({ params }: ClientRequest): boolean {
+  const meta = params['_meta'];
+  return isJsonObject(meta) && Object.keys(meta).some((name) => /^_?fastmcp(?:\/|$)/.test(folded(name)));
 }

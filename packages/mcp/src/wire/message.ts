@@ -109,6 +109,7 @@ function unknownMember(value: JsonObject, known: readonly string[]): string | un
 
 /** The members that a decision depends on. */
 const decisive = [
+  '_meta',
   'name',
   'arguments',
   'uri',
@@ -131,11 +132,19 @@ function ambiguousMember(params: JsonObject): string | undefined {
   if (decided.some((name) => foldedDecisive.has(folded(name)) && !decisive.includes(name))) {
     return 'a member is written in another case';
   }
-  const twice = [params, ref, notifications, values].filter(isJsonObject).some((members) => {
-    const names = Object.keys(members);
-    return new Set(names.map(folded)).size < names.length;
-  });
+  const twice = [params, ref, notifications, values].filter(isJsonObject).some(hasTwins);
   return twice ? 'two members differ only in case' : undefined;
+}
+
+function hasTwins(members: JsonObject): boolean {
+  const names = Object.keys(members);
+  return new Set(names.map(folded)).size < names.length;
+}
+
+/** Whether a reader who ignores case would find the same member twice, at any depth. */
+export function hasTwinsWithin(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasTwinsWithin);
+  return isJsonObject(value) && (hasTwins(value) || Object.values(value).some(hasTwinsWithin));
 }
 
 /** Folds case as Go's JSON decoder does: `ſ` is an s there, and the Kelvin sign a k. */

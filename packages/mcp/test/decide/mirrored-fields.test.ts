@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disagreeingField } from '../../src/decide/mirrored-fields.js';
+import { disagreeingField, disagreeingParameter } from '../../src/decide/mirrored-fields.js';
 
 const call = {
   kind: 'request',
@@ -9,7 +9,8 @@ const call = {
 } as const;
 
 function field(headers: Record<string, string>, request: Parameters<typeof disagreeingField>[1] = call) {
-  return disagreeingField(new Headers(headers), request);
+  const given = new Headers(headers);
+  return disagreeingField(given, request) ?? disagreeingParameter(given, request.params);
 }
 
 const base64 = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`;
@@ -65,7 +66,7 @@ describe('disagreeingField', () => {
       ['mcp-param-region', ['where', 'region']],
       ['mcp-param-where', ['where']],
     ]);
-    const find = (headers: Record<string, string>) => disagreeingField(new Headers(headers), call, declared);
+    const find = (headers: Record<string, string>) => disagreeingParameter(new Headers(headers), call.params, declared);
     expect(find({ 'mcp-param-set': 'orders', 'mcp-param-region': base64('café') })).toBeUndefined();
     expect(find({ 'mcp-param-set': '5' })).toBe('mcp-param-set');
     expect(find({ 'mcp-param-region': 'orders' })).toBe('mcp-param-region');
@@ -75,7 +76,7 @@ describe('disagreeingField', () => {
 
   it('lets a message without a method have no field [E1]', () => {
     for (const headers of [{ 'mcp-method': 'tools/call' }, { 'mcp-name': 'x' }, { 'mcp-param-a': 'b' }]) {
-      expect(disagreeingField(new Headers(headers as Record<string, string>), {})).toBeDefined();
+      expect(field(headers as Record<string, string>, {})).toBeDefined();
     }
   });
 });
