@@ -240,8 +240,8 @@ describe('fetch', () => {
   });
 
   it.each([
-    ['in the options', (signal: AbortSignal): [string, RequestInit] => [target('/open'), { signal }]],
-    ['of a Request', (signal: AbortSignal): [Request] => [new Request(target('/open'), { signal })]],
+    ['in the options', (signal: AbortSignal): Parameters<Agent['fetch']> => [target('/open'), { signal }]],
+    ['of a Request', (signal: AbortSignal): Parameters<Agent['fetch']> => [new Request(target('/open'), { signal })]],
   ])('ends an answer by the signal %s, also after a garbage collection [I7]', async (_where, call) => {
     setFlagsFromString('--expose-gc');
     const controller = new AbortController();
