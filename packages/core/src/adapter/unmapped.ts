@@ -62,9 +62,9 @@ const maxReportedRoutes = 20;
 
 const reportedRoutes = new WeakMap<Guard, Set<string>>();
 
-/** Reports a route that served an agent without a decision: once, and not if the answer was an error (404). */
+/** Reports a route that served an agent without a decision: once, and not if there was no answer, or an error (404). */
 export function reportUndecided(guard: Guard, route: string, { status = 0 }: AuditOutcome): void {
-  if (status >= 400) return;
+  if (status === 0 || status >= 400) return;
   const routes = reportedRoutes.get(guard) ?? new Set();
   reportedRoutes.set(guard, routes);
   if (routes.has(route) || routes.size >= maxReportedRoutes) return;
