@@ -180,6 +180,20 @@ it('A stdio guard refuses the first call of a suspended agent [C7]', async () =>
   expect(pipe.records.map(({ decision, code }) => [decision, code])).toEqual([['deny', 'agent_suspended']]);
 });
 
+it.each<[string, object]>([
+  ['tasks/update', { taskId: 'begun', inputResponses: {} }],
+  ['tasks/list', {}],
+  ['ping', {}],
+  ['subscriptions/listen', { notifications: { toolsListChanged: true } }],
+])('A stdio guard refuses %s of a suspended agent, though it asks policy nothing [C7]', async (method, params) => {
+  const agents = { ...agentsFromObjects([]), statusOf: () => 'suspended' as const };
+  await using pipe = await piped('alice', agents);
+  pipe.send({ jsonrpc: '2.0', id: 1, method, params });
+  expect(await pipe.next()).toMatchObject({ error: { code: -32001, data: { code: 'agent_suspended' } } });
+  expect(await pipe.reached()).toEqual([]);
+  expect(pipe.records).toMatchObject([{ decision: 'deny', code: 'agent_suspended', call: { method } }]);
+});
+
 it('A stdio guard refuses an id that waits for its answer, and records a cancelled call', async () => {
   await using pipe = await piped();
   pipe.send(call('echo', { hang: true }));
