@@ -127,7 +127,7 @@ describe('a tool call', () => {
 
   it.each<[string, unknown, number]>([
     ['a batch [E2]', [call('echo'), call('secret', {}, 2)], -32600],
-    ['the version of a tool [E6]', ask('tools/call', { name: 'echo', _meta: { fastmcp: { version: '1.0' } } }), -32602],
+    ['the version of a tool [E6]', ask('tools/call', { name: 'echo', _meta: { fastmcp: { version: '1.0' } } }), -32600],
     ['twins within a declared argument [E3]', call('query', { dataset: [{ a: 1, A: 2 }] }), -32602],
     ['a notification that calls a tool [E4]', { ...call('secret'), id: undefined }, -32600],
     ['a notification that nobody knows', { jsonrpc: '2.0', method: 'notifications/acme' }, -32600],
@@ -183,6 +183,16 @@ describe('a tool call', () => {
       { result: 'failed', code: '-32000' },
       { result: 'failed' },
       { result: 'aborted' },
+    ]);
+  });
+
+  it('reaches the server without what MCP does not define in _meta [E6]', async () => {
+    await using world = await behind(answersWith({ content }));
+    const defined = { progressToken: 'p', 'io.modelcontextprotocol/x': 1 };
+    const params = { name: 'echo', _meta: { ...defined, 'acme/version': '1.0' } };
+    expect((await world.guarded.send('alice', { body: ask('tools/call', params) })).status).toBe(200);
+    expect(world.server.reached.map(({ body }) => JSON.parse(body) as unknown)).toEqual([
+      ask('tools/call', { name: 'echo', _meta: defined }),
     ]);
   });
 

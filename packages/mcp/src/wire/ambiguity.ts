@@ -32,9 +32,6 @@ function requestAmbiguity(request: ClientRequest, rules: ReadRules): JsonRpcErro
   if (!urisOf(request).every(isPlainUri)) {
     return { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
   }
-  if (selectsVersion(request)) {
-    return { code: errorCodes.invalidParams, message: 'The version of a tool cannot be chosen' };
-  }
   if (hidesDeclared(request, rules)) {
     return { code: errorCodes.invalidParams, message: 'An argument is written in another case' };
   }
@@ -58,10 +55,4 @@ function hidesDeclared({ method, params }: ClientRequest, { tools }: ReadRules):
     Object.keys(given).some((argument) => names.has(folded(argument)) && !declared.includes(argument)) ||
     declared.some((argument) => hasTwinsWithin(memberOf(given, argument)))
   );
-}
-
-/** FastMCP runs the version of a tool that its own member of `_meta` names, while policy knows only the newest. */
-function selectsVersion({ params }: ClientRequest): boolean {
-  const meta = params['_meta'];
-  return isJsonObject(meta) && Object.keys(meta).some((name) => /^_?fastmcp(?:\/|$)/.test(folded(name)));
 }

@@ -1,6 +1,7 @@
 import { parseStrictJson } from '@countersign/core';
 import { errorCodes, isJsonObject, type JsonObject } from '../decide/json-rpc.js';
 import { mostMembers, problemOfText, type TextProblem } from './plain-json.js';
+import { metaProblem, withPlainMeta } from './plain-meta.js';
 
 /** The id of a JSON-RPC request. `1` and `"1"` are different ids. */
 export type RequestId = string | number;
@@ -28,7 +29,7 @@ export interface ClientResponse {
 }
 
 export type MessageReading =
-  /** `value`: the whole message. Pass on only what is written from it, so that the server reads what was decided about. */
+  /** `value`: the whole message, with what MCP defines in `_meta` only. Pass on only what is written from it, so that the server reads what was decided about. */
   | { readonly ok: true; readonly message: ClientMessage; readonly value: JsonObject }
   | { readonly ok: false; readonly code: number; readonly id: RequestId | null; readonly problem: string };
 
@@ -73,17 +74,18 @@ function decoded(bytes: Uint8Array): string {
 }
 
 function readCall(value: JsonObject, id: RequestId | null): MessageReading {
-  const { method, params = {} } = value;
+  const { method, params: sent = {} } = value;
   const unknown = unknownMember(value, requestMembers);
   if (unknown !== undefined) return invalid(id, unknown);
   if (typeof method !== 'string' || method === '') return invalid(id, 'method must be a name');
-  if (!isJsonObject(params)) return invalid(id, 'params must be an object');
-  const ambiguous = ambiguousMember(params);
+  if (!isJsonObject(sent)) return invalid(id, 'params must be an object');
+  const ambiguous = ambiguousMember(sent) ?? metaProblem(sent);
   if (ambiguous !== undefined) return invalid(id, ambiguous);
+  const params = withPlainMeta(sent);
   const call = { method, params };
   const message =
     id === null ? ({ kind: 'notification', ...call } as const) : ({ kind: 'request', id, ...call } as const);
-  return { ok: true, message, value };
+  return { ok: true, message, value: 'params' in value ? { ...value, params } : value };
 }
 
 function readResponse(value: JsonObject, id: RequestId | null): MessageReading {

@@ -66,6 +66,9 @@ describe('readMessage', () => {
       'two arguments that differ in case',
       { ...call, params: { name: 'q', arguments: { dataset: 'a', Dataset: 'b' } } },
     ],
+    ['_meta that is no object [E6]', { ...call, params: { ...call.params, _meta: [] } }],
+    ['_meta in another case [E6]', { ...call, params: { ...call.params, _Meta: {} } }],
+    ['the version of a tool [E6]', { ...call, params: { ...call.params, _meta: { 'FastMCP/version': '1.0' } } }],
     ['an answer without id', { jsonrpc: '2.0', result: {} }],
     ['an answer with result and error', { jsonrpc: '2.0', id: 1, result: {}, error: {} }],
     ['an answer with neither', { jsonrpc: '2.0', id: 1 }],
@@ -82,6 +85,29 @@ describe('readMessage', () => {
     const many = Object.fromEntries(Array.from({ length: 360_000 }, (_, n) => [String(n), 0]));
     const text = JSON.stringify({ ...call, params: { name: 'query', arguments: many } });
     expect(readMessage(text)).toMatchObject({ ok: false, code: -32600, id: null });
+  });
+
+  it('keeps of _meta only what MCP defines: a server may let the rest choose what runs [E6]', () => {
+    const defined = {
+      progressToken: 1,
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: 'a=1',
+      baggage: 'b=2',
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    };
+    const vendors = {
+      'acme/version': '1.0',
+      version: '1.0',
+      ProgressToken: 2,
+      'IO.modelcontextprotocol/protocolVersion': '1',
+    };
+    const params = { ...call.params, _meta: { ...vendors, ...defined } };
+    const plain = { ...call.params, _meta: defined };
+    expect(readMessage(JSON.stringify({ ...call, params }))).toEqual({
+      ok: true,
+      message: { kind: 'request', id: 1, method: 'tools/call', params: plain },
+      value: { ...call, params: plain },
+    });
   });
 
   it('answers an invalid request under its own id', () => {
