@@ -145,9 +145,9 @@ export function decisionsOf(
   ): Promise<McpDecision> {
     const { request, isModern } = asked;
     const questions = reading.kind === 'ask' ? reading.questions : [];
-    // Nothing else asks for tasks whether the caller still counts; a local one has no request that was verified.
+    // A caller over HTTP was verified with this request. For a local one, nothing else asks if there is no question.
     const isAsked = reading.kind === 'list' || reading.kind === 'refuse' || questions.length > 0;
-    const lapsed = isAsked ? undefined : await guard.revalidate(caller);
+    const lapsed = isAsked || caller.proof.kind !== 'local' ? undefined : await guard.revalidate(caller);
     const ended = lapsed && (await call.refuse(lapsed.code));
     if (ended !== undefined) return await refuseWith(call, denialOf(ended));
     const refused = await refusedBefore(caller, reading, asked);
