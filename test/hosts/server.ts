@@ -7,6 +7,8 @@ import { continueAfterVerification } from '@countersign/core';
 export interface ServerOptions {
   /** Cleartext HTTP/2 instead of HTTP/1. Default false. */
   readonly http2?: boolean;
+  /** The loopback address to listen on. Default 127.0.0.1. */
+  readonly address?: string;
   /** Default 0: any free port. */
   readonly port?: number;
   /** Longest header section that the server of HTTP/1 reads. Default: Node's. */
@@ -27,6 +29,7 @@ export interface HostServer {
 
 export async function startServer({
   http2 = false,
+  address = '127.0.0.1',
   port = 0,
   maxHeaderBytes,
   maxHeadersCount,
@@ -52,11 +55,11 @@ export async function startServer({
     streams.add(response);
     response.once('close', () => streams.delete(response));
   });
-  server.listen(port, '127.0.0.1');
+  server.listen(port, address);
   await once(server, 'listening');
 
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${address}:${(server.address() as AddressInfo).port}`,
     serve: (listener) => void server.on('request', listener),
     giveUpAfter(milliseconds) {
       if (!http2) for (const connection of connections) connection.setTimeout(milliseconds);

@@ -96,6 +96,12 @@ export interface Exchange {
   readonly records: readonly AuditRecord[];
 }
 
+/**
+ * Where hosts listen: on Linux an address for each worker, because clients that other tests left behind still knock at
+ * ports of 127.0.0.1 that were given away again, and a log would show them.
+ */
+const addressOfHosts = process.platform === 'linux' ? `127.0.1.${process.env['VITEST_POOL_ID'] ?? 1}` : '127.0.0.1';
+
 /** A guarded API on a host, as its clients and its auditor see it. */
 export class Api {
   readonly #host: Host;
@@ -111,7 +117,8 @@ export class Api {
 
   async start(): Promise<void> {
     this.#folder = mkdtempSync(join(scratch, 'countersign-'));
-    this.#running = await startHost(this.#host, worldConfig(this.#folder, this.#options.config), this.#options.start);
+    const start = { address: addressOfHosts, ...this.#options.start };
+    this.#running = await startHost(this.#host, worldConfig(this.#folder, this.#options.config), start);
   }
 
   /** Stops the host; its log stays. */
