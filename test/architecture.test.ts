@@ -12,17 +12,18 @@ const below: Readonly<Record<string, readonly string[]>> = {
   delegation: [],
   'audit-verifier': [],
   common: ['delegation'],
-  policy: ['delegation', 'common'],
+  approval: ['delegation', 'common'],
+  policy: ['delegation', 'common', 'approval'],
   audit: ['audit-verifier', 'common'],
-  core: ['signature', 'delegation', 'audit-verifier', 'common', 'policy', 'audit'],
+  core: ['signature', 'delegation', 'audit-verifier', 'common', 'approval', 'policy', 'audit'],
   ...Object.fromEntries(adapters.map(({ name }) => [name, ['core']])),
-  mcp: ['common', 'core'],
+  mcp: ['common', 'approval', 'core'],
   opentelemetry: ['core'],
   pdp: ['common', 'policy'],
   opa: ['common', 'policy', 'pdp'],
   authzen: ['common', 'policy', 'pdp'],
-  authority: ['signature', 'delegation', 'common', 'core'],
-  agent: ['signature', 'delegation', 'common'],
+  authority: ['signature', 'delegation', 'common', 'approval', 'core'],
+  agent: ['signature', 'delegation', 'common', 'approval'],
   cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'mcp', 'authority', 'agent'],
 };
 
@@ -192,13 +193,13 @@ it('the folders of the authority import only from themselves and from those befo
 });
 
 describe('the lowest packages', () => {
-  it.each(['signature', 'delegation'])('%s does no I/O', (name) => {
+  it.each(['signature', 'delegation', 'approval'])('%s does no I/O', (name) => {
     const modules = /^(?:node:)?(?:http2?|https|net|tls|dns|dgram|fs|child_process|worker_threads)(?:\/|$)/;
     const found = sourcesOf(name).flatMap(({ text }) => importsOf(text).filter((specifier) => modules.test(specifier)));
     expect(found).toEqual([]);
   });
 
-  it.each(['signature', 'delegation', 'audit-verifier', 'common', 'policy', 'audit', 'core'])(
+  it.each(['signature', 'delegation', 'audit-verifier', 'common', 'approval', 'policy', 'audit', 'core'])(
     '%s takes the time from its caller',
     (name) => {
       const reading = sourcesOf(name).filter(({ text }) => /\bDate\.now\(\)|new Date\(\)/.test(withoutComments(text)));

@@ -1,0 +1,47 @@
+export { canonicalJson } from './canonical.js';
+export {
+  type ApprovalCheckOptions,
+  type ApprovalProblem,
+  approverProblem,
+  checkApproval,
+  missingApprovers,
+} from './check.js';
+export {
+  type ApprovalClaims,
+  approvalPayload,
+  approvalType,
+  type Approver,
+  breakGlassSeconds,
+  isApprovalId,
+  maxApprovalLength,
+  readApprovalClaims,
+} from './claims.js';
+export {
+  type ApprovalDetails,
+  approvalDetails,
+  approvalDetailsType,
+  type ApprovalDisclosure,
+  argumentsDigest,
+  maxDisclosure,
+  readApprovalDetails,
+} from './details.js';
+export {
+  approvalBinding,
+  type ApprovalCall,
+  type ApprovalHop,
+  type ApprovalHttp,
+  type ApprovalParty,
+  type ApprovalRequest,
+  maxApprovalRequest,
+  readApprovalRequest,
+} from './request.js';
+export {
+  type ApprovalExclusion,
+  approvalExclusions,
+  approvalLimits,
+  type ApprovalQuorum,
+  type ApprovalRequirement,
+  joinRequirements,
+  readRequirement,
+} from './requirement.js';
+export type { ApprovalUse, ApprovalUseResult, ApprovalUses } from './uses.js';
