@@ -143,7 +143,7 @@ The servers and the load generator are processes of their own. The generator sig
 
 function loadSentence({ machine, plan }, run) {
   const load = `load average ${machine.load.toFixed(1)} on ${machine.cores} cores at the start`;
-  const busy = machine.load > machine.cores / 4;
+  const busy = machine.load > machine.cores / 2;
   return (
     `This run had ${plan.rounds} rounds; ${load}. ` +
     (busy ? '**The machine was busy, so that every time is too high.** ' : '') +
