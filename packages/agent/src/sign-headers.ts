@@ -5,6 +5,7 @@ import {
   credentialFields,
   mcpFields,
   mcpParameterPrefix,
+  methodOverrideFields,
   profileTag,
   targetComponents,
 } from '@countersign/common';
@@ -23,8 +24,8 @@ export interface OutgoingRequest {
 /** Always covered: method and target. */
 const derivedComponents = ['@method', ...targetComponents];
 
-/** Covered when present: what the body is, every credential, and the fields of MCP. */
-const coveredFields = [...bodyFields, ...credentialFields, ...mcpFields];
+/** Covered when present: what the body is, every credential, the fields of MCP, and those that override the method. */
+const coveredFields = [...bodyFields, ...credentialFields, ...mcpFields, ...methodOverrideFields];
 
 /**
  * Adds Content-Digest (RFC 9530), Signature-Input and Signature (RFC 9421) by the `countersign` profile: label `sig`,

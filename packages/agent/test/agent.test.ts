@@ -155,7 +155,7 @@ describe('fetch', () => {
     expect(field(server.last(), 'content-digest')).toBeUndefined();
   });
 
-  it('covers credentials, MCP routing fields and what it was told to, when present', async () => {
+  it('covers credentials, MCP routing fields, overridden methods and what it was told to, when present', async () => {
     const careful = await createAgent({ id: 'a', key, cover: ['idempotency-key', 'mcp-name'] });
     await careful.fetch(server.url, {
       method: 'POST',
@@ -170,13 +170,15 @@ describe('fetch', () => {
         ['Agent-Delegation', '"d.e.f"'],
         ['Agent-Approval', 'g.h.i'],
         ['Authorization', `Bearer ${token}`],
+        ['X-HTTP-Method-Override', 'DELETE'],
         ['Idempotency-Key', '"k1"'],
         ['X-Other', 'not covered'],
       ],
     });
     expect(covered()).toBe(
       '"@method" "@authority" "@path" "@query" "content-type" "content-digest" "authorization" "agent-delegation" ' +
-        '"agent-approval" "mcp-method" "mcp-name" "mcp-session-id" "idempotency-key" "mcp-param-region"',
+        '"agent-approval" "mcp-method" "mcp-name" "mcp-session-id" "x-http-method-override" "idempotency-key" ' +
+        '"mcp-param-region"',
     );
     expect(await verify(server.last(), key)).toMatchObject({ ok: true });
   });
