@@ -30,20 +30,24 @@ export function memoryAudit(options: MemoryAuditOptions = {}): MemoryAudit {
   if (!Number.isSafeInteger(capacity) || capacity < 1) {
     throw new ConfigError(`memoryAudit: 'capacity' must be a whole number above 0, not ${String(capacity)}.`);
   }
-  const records: AuditRecord[] = [];
+  const kept: (string | AuditRecord)[] = [];
   let sequence = 0;
   return {
     get records() {
-      return [...records];
+      for (const [place, record] of kept.entries()) {
+        if (typeof record === 'string') kept[place] = JSON.parse(record) as AuditRecord;
+      }
+      return [...kept] as AuditRecord[];
     },
     get dropped() {
-      return sequence - records.length;
+      return sequence - kept.length;
     },
     async write(event) {
       const rendered = renderEvent(event);
       sequence += 1;
-      records.push(JSON.parse(sealRecord(sequence, rendered)) as AuditRecord);
-      if (records.length > capacity) records.shift();
+      // Parsed when somebody reads: most records in memory are never looked at.
+      kept.push(sealRecord(sequence, rendered));
+      if (kept.length > capacity) kept.shift();
     },
   };
 }
