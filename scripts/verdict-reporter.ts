@@ -11,13 +11,14 @@ const ERROR_LINES = 4;
 const ERROR_LINE_LENGTH = 300;
 
 /**
- * Prints each failure once more, as `failed: file > name` with the first lines of its error behind a bar, and then
- * the one closing line that CI reads. A file that cannot load, or a failed hook, counts as failed.
+ * Prints each failure once more, as `failed: file > name` with the first lines of its error behind a bar, likewise what
+ * passed only the second time, and then the one closing line that CI reads. A file that cannot load, or a failed hook, counts as failed.
  */
 export default class VerdictReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[], reason: string): void {
     let passed = 0;
     let skipped = 0;
+    const unsteady: string[] = [];
     const failures: Failure[] = unhandled.map((error) => ({ name: 'outside of any test', errors: [error] }));
     for (const module of modules) {
       const file = module.relativeModuleId;
@@ -27,6 +28,11 @@ export default class VerdictReporter implements Reporter {
       }
       for (const test of module.children.allTests()) {
         const { state, errors } = test.result();
+        if (test.diagnostic()?.flaky === true) {
+          unsteady.push(
+            ...told({ name: `${file} > ${test.fullName}`, errors: errors ?? [] }, 'passed only the second time'),
+          );
+        }
         if (state === 'passed') passed++;
         else if (state === 'failed') failures.push({ name: `${file} > ${test.fullName}`, errors });
         else skipped++;
@@ -35,7 +41,7 @@ export default class VerdictReporter implements Reporter {
     if (failures.length === 0 && (reason !== 'passed' || passed === 0)) {
       failures.push({ name: `the run, which ended as '${reason}'`, errors: [] });
     }
-    const lines = failures.flatMap(told);
+    const lines = [...unsteady, ...failures.flatMap((failure) => told(failure))];
     lines.push(`${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
     process.stdout.write(`${lines.join('\n')}\n`);
   }
@@ -46,11 +52,11 @@ function ofParts(name: string, errors: readonly SerializedError[]): Failure[] {
   return errors.map((error) => ({ name: `${name} (itself, or a hook)`, errors: [error] }));
 }
 
-function told({ name, errors }: Failure): string[] {
+function told({ name, errors }: Failure, verdict = 'failed'): string[] {
   const lines = errors.flatMap(({ message }) => stripVTControlCharacters(message).split('\n'));
   const why = lines.filter((line) => line.trim() !== '').slice(0, ERROR_LINES);
   return [
-    `failed: ${name.replaceAll(/\s+/g, ' ')}`,
+    `${verdict}: ${name.replaceAll(/\s+/g, ' ')}`,
     ...why.map((line) => `      | ${line.slice(0, ERROR_LINE_LENGTH)}`),
   ];
 }

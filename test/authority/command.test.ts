@@ -7,7 +7,7 @@ import { createAgent, generateAgentKey, loadAgentKey } from '@countersign/agent'
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { run } from '../support/run.js';
 import { listen, newAgentKey, startAuthority } from './support.js';
-import { binary, freePort, startCommand } from './support-process.js';
+import { binary, freeUrl, startCommand } from './support-process.js';
 
 const adminToken = 'admin-token-of-the-tests-0123456789';
 const api = 'https://api.acme.dev';
@@ -23,7 +23,7 @@ async function world(change: object = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-authority-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   // A port that was free a moment ago: the issuer must be known before the server listens.
-  const issuer = await freePort();
+  const issuer = await freeUrl();
   await writeFile(join(folder, 'secret'), 'secret-of-the-tests-0123456789-0123456789\n', { mode: 0o600 });
   await writeFile(join(folder, 'admin-token'), `${adminToken}\n`, { mode: 0o600 });
   const config = join(folder, 'authority.json');

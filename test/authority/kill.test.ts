@@ -5,7 +5,7 @@ import { createAgent, generateAgentKey } from '@countersign/agent';
 import { openSqlite } from '@countersign/authority';
 import { expect, it, onTestFinished } from 'vitest';
 import { listen } from './support.js';
-import { freePort, startCommand } from './support-process.js';
+import { freeUrl, startCommand } from './support-process.js';
 
 const adminToken = 'admin-token-of-the-tests-0123456789';
 
@@ -17,7 +17,7 @@ it('an authority that is killed while it issues has recorded every token and age
     seen.push(String(request.headers.authorization));
     response.end();
   });
-  const issuer = await freePort();
+  const issuer = await freeUrl();
   await writeFile(join(folder, 'secret'), adminToken, { mode: 0o600 });
   const config = {
     issuer,

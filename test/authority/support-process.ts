@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { freePort } from '../support/free-port.js';
 import { root } from '../support/workspace.js';
 
 export const binary = join(root, 'packages/cli/bin/countersign.js');
@@ -46,11 +46,6 @@ export async function startCommand(args: readonly string[], env: NodeJS.ProcessE
 }
 
 /** A URL on loopback whose port was free a moment ago, for programs that must know it before they listen. */
-export async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return `http://127.0.0.1:${port}`;
+export async function freeUrl(): Promise<string> {
+  return `http://127.0.0.1:${await freePort()}`;
 }

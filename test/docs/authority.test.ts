@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { binary, freePort, startCommand } from '../authority/support-process.js';
+import { binary, freeUrl, startCommand } from '../authority/support-process.js';
 import { run } from '../support/run.js';
 import { blocksOf, readPage } from './blocks.js';
 import { compile, compiled } from './program.js';
@@ -18,7 +18,7 @@ it('docs/guides/authority.md ends with a delegated call when it is followed', as
   expect([...complaints.values()].flat()).toEqual([]);
 
   // Port 3000 of the page may be taken on this machine.
-  const { port } = new URL(await freePort());
+  const { port } = new URL(await freeUrl());
   const here = (code: string) => code.replaceAll('localhost:3000', `localhost:${port}`).replace('(3000,', `(${port},`);
   await writeFile(join(folder, 'api.mjs'), `${here(await compiled(folder, api))}\nconsole.log('ready');`);
   await writeFile(join(folder, 'agent.mjs'), here(await compiled(folder, agent)));

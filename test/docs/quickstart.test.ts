@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../support/program.js';
+import { freePort } from '../support/free-port.js';
 import { type Ran, run } from '../support/run.js';
 import { makeApplication, publishedPackages, root } from '../support/workspace.js';
 import { blocksOf, readPage } from './blocks.js';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { vi } from 'vitest';
+import { freePort } from './free-port.js';
 
 export interface Started {
   readonly url: string;
@@ -37,20 +37,4 @@ export async function startProgram(
     throw new Error(`${program} did not start: ${output}`, { cause: error });
   }
   return { url, stop };
-}
-
-/** Below the ephemeral ports (RFC 6335 §6), so that no other program gets the port before this one binds it. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
 }
