@@ -176,7 +176,18 @@ describe('the folders of core', () => {
 });
 
 /** The folders of the authority, in order. The root composes them. */
-const foldersOfAuthority = ['storage', 'keys', 'agents', 'options', 'delegation', 'tokens', 'http', 'pages', '.'];
+const foldersOfAuthority = [
+  'storage',
+  'keys',
+  'agents',
+  'options',
+  'delegation',
+  'approvals',
+  'tokens',
+  'http',
+  'pages',
+  '.',
+];
 
 it('the folders of the authority import only from themselves and from those before them', () => {
   const files = sourcesOf('authority').map(({ file, text }) => ({ file, folder: posix.dirname(file), text }));

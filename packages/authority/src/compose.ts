@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { closeParts } from '@countersign/common';
+import { approvalLimits } from '@countersign/approval';
 import { createInvitations } from './agents/invitations.js';
 import { createAgentRegistry } from './agents/registry.js';
+import { createApprovals } from './approvals/approvals.js';
 import { createConsents, createUserDelegations } from './delegation/consents.js';
 import { createLedger } from './delegation/ledger.js';
 import { statusListLifetimeSeconds } from './delegation/status-list.js';
@@ -35,7 +37,11 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     store,
     seal: createSeal(settings.secret),
     rotationDays: settings.signingKeyDays,
-    longestTokenSeconds: Math.max(settings.tokenLifetimeSeconds, statusListLifetimeSeconds),
+    longestTokenSeconds: Math.max(
+      settings.tokenLifetimeSeconds,
+      statusListLifetimeSeconds,
+      settings.approvals === undefined ? 0 : approvalLimits.useWithinSeconds.most,
+    ),
     now,
     onTrouble,
   });
@@ -44,6 +50,11 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const consents = createConsents(store, ledger, issuer, now);
   const codes = createCodes({ settings, consents, now });
   const challenges = createChallenges({ settings, agents, issue, now });
+  const approvals =
+    settings.approvals === undefined
+      ? undefined
+      : createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, now });
+  const queue = approvals?.queue;
   const trouble = createRequestTrouble(onTrouble);
   const engine = createEngine({
     onFailure: trouble.failed,
@@ -54,6 +65,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     issue,
     subjectTokens,
     codes,
+    queue,
     now,
   });
   const pages =
@@ -78,6 +90,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     keys,
     challenges,
     published,
+    approvals: queue && { issuer, store, agents, keys, queue, now },
     now,
   };
   const sweeper = startSweeper(store, onTrouble);
@@ -114,8 +127,9 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     invitations,
     delegations: ledger,
     challenges,
+    approvals: queue,
     rotateSigningKey: () => keys.rotate(),
-    close: () => closeParts([sweeper, keys, store]),
+    close: () => closeParts([...(approvals === undefined ? [] : [approvals]), sweeper, keys, store]),
   } satisfies Authority);
 }
 

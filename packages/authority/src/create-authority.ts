@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Invitations } from './agents/invitations.js';
 import type { AgentRegistry } from './agents/registry.js';
+import type { ApprovalQueue } from './approvals/queue.js';
 import type { Ledger } from './delegation/ledger.js';
 import type { AuthorityOptions } from './options/authority-options.js';
 import type { Challenges } from './tokens/challenge.js';
@@ -18,6 +19,8 @@ export interface Authority {
   readonly delegations: Pick<Ledger, 'revoke' | 'listOf'>;
   /** Lets an agent sign a message of the application, and trade it for a token. */
   readonly challenges: Pick<Challenges, 'expect'>;
+  /** The queue of approvals, for pages of the application. Undefined without the option `approvals`. */
+  readonly approvals: Pick<ApprovalQueue, 'find' | 'list' | 'decide' | 'review'> | undefined;
   /** Makes the next signing key. It signs ten minutes later. */
   readonly rotateSigningKey: () => Promise<void>;
   /** Stops the work in the background and closes the store. */

@@ -10,14 +10,20 @@ export type {
 } from './agents/agent.js';
 export type { Invitation } from './agents/invitations.js';
 export type { AgentChange, AgentRegistry, NewStatus } from './agents/registry.js';
+export type { Approval, ApprovalStatus, ApproverIdentity, Decision, Verdict } from './approvals/approval.js';
+export type { ApprovalQueue, DecisionInput } from './approvals/queue.js';
+export type { ApprovalFilter } from './approvals/selection.js';
 export { AuthorityError, type AuthorityErrorCode } from './authority-error.js';
 export { type Authority, createAuthority } from './create-authority.js';
 export type { LedgerEntry, Revoked } from './delegation/ledger.js';
 export type {
+  ApprovalOptions,
   AuthorityOptions,
+  ChannelOptions,
   ExchangeRule,
   ExternalIssuerOptions,
   ResourceOptions,
+  SignedInUser,
   SignIn,
   UserOptions,
 } from './options/authority-options.js';

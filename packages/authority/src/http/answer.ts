@@ -69,6 +69,11 @@ const statusOf: Readonly<Record<AuthorityErrorCode, number>> = {
   status_conflict: 409,
   invitation_invalid: 401,
   challenge_taken: 409,
+  approval_invalid: 400,
+  approval_unknown: 404,
+  approval_conflict: 409,
+  approval_forbidden: 403,
+  approvals_full: 429,
 };
 
 /** The answer to an error. Undefined: it is ours, so nothing is said about it. */

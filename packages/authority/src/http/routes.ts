@@ -1,12 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import { registration, type RegistrationServices } from './registration.js';
 import { type AdminServices, admin } from './admin.js';
+import { approval, type ApprovalServices } from './approval.js';
 import { type Answer, readJson } from './answer.js';
 import type { Published } from './published.js';
 import type { Challenges } from '../tokens/challenge.js';
 
 export type RouteServices = AdminServices &
-  RegistrationServices & { readonly challenges: Challenges; readonly published: Published };
+  RegistrationServices & {
+    readonly challenges: Challenges;
+    readonly published: Published;
+    /** Undefined: there are no approvals. */
+    readonly approvals: ApprovalServices | undefined;
+  };
 
 /** Routes that `oidc-provider` does not have. Undefined: it is one of its own, or none. */
 export async function route(
@@ -22,6 +28,8 @@ export async function route(
       return await admin(request, path, query, services);
     case 'register':
       return await registration(request, path, services);
+    case 'approval':
+      return services.approvals && (await approval(request, path, services.approvals));
     case 'challenge':
       return request.method === 'POST' ? await challenge(request, second, services.challenges) : undefined;
     case 'agents.jwks':

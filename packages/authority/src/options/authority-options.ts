@@ -46,14 +46,22 @@ export interface ExchangeRule {
 }
 
 /** Who is signed in, as the application knows it; or where to sign in, which then leads back. */
-export type SignIn =
-  | {
-      readonly user: {
-        /** Their `sub` in tokens. */ readonly subject: string /** What they see. */;
-        readonly name?: string;
-      };
-    }
-  | { readonly redirect: string };
+export type SignIn = { readonly user: SignedInUser } | { readonly redirect: string };
+
+export interface SignedInUser {
+  /** Their `sub` in tokens. */
+  readonly subject: string;
+  /** What they see. Default: the subject. */
+  readonly name?: string;
+  /** Groups whose requests they may approve. Default: none. */
+  readonly groups?: readonly string[];
+  /** Their tenant: they approve only for agents with the tag `tenant:NAME`. Default: for agents without such a tag. */
+  readonly tenant?: string;
+  /** How and when they signed in (OpenID Connect). An approval says so. */
+  readonly amr?: readonly string[];
+  readonly acr?: string;
+  readonly authTime?: number;
+}
 
 /** The pages on which users let agents act for them, and see and revoke that. */
 export interface UserOptions {
@@ -70,6 +78,41 @@ export interface UserOptions {
   readonly authenticate: (request: IncomingMessage, returnTo: string) => SignIn | Promise<SignIn>;
   /** The longest time for which a user can let an agent act, 60 to 2592000 seconds. Default 28800, which is 8 hours. */
   readonly longestConsentSeconds?: number;
+}
+
+/** Where people learn that something waits for them. Only a link and names are sent, never arguments or contents. */
+export type ChannelOptions =
+  | {
+      /** `webhook`: JSON, signed by the authority (RFC 9421). `slack`, `teams`: an incoming webhook of theirs. */
+      readonly type: 'webhook' | 'slack' | 'teams';
+      /** Names the channel in problems and dead letters. */
+      readonly name: string;
+      /** An https URL. Http on loopback. */
+      readonly url: string;
+      /** Only requests that one of these groups can approve. Default: all. */
+      readonly groups?: readonly string[];
+    }
+  | {
+      /** E-mail. The application needs the package `nodemailer`. */
+      readonly type: 'email';
+      readonly name: string;
+      /** The mail server: `smtps://user:password@host`, or `smtp://host:587`. */
+      readonly smtp: string;
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly groups?: readonly string[];
+    };
+
+/** People approve what a policy permits only with consent. */
+export interface ApprovalOptions {
+  /** Who is in which group, by subject, besides the groups that `authenticate` names. */
+  readonly groups?: Readonly<Record<string, readonly string[]>>;
+  /** How many denials end a request, 1 to 10. Default 1. */
+  readonly denials?: number;
+  /** Who may approve alone in an emergency, by subject. Guards must name them too. Default: nobody. */
+  readonly breakGlass?: readonly string[];
+  /** Default: none. */
+  readonly channels?: readonly ChannelOptions[];
 }
 
 export interface AuthorityOptions {
@@ -93,6 +136,8 @@ export interface AuthorityOptions {
   readonly exchange?: readonly ExchangeRule[];
   /** Default: none; users then see no pages and cannot consent. */
   readonly users?: UserOptions;
+  /** The queue of approvals. Needs `users`. Default: none, and nobody can approve anything here. */
+  readonly approvals?: ApprovalOptions;
   /** Days until a signing key is replaced, 1 to 365. Default 90. */
   readonly signingKeyDays?: number;
   /** Gets problems that no answer can carry. Default: a process warning. */

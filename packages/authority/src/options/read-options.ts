@@ -2,6 +2,7 @@ import { checkOptionNames, ConfigError, integerOption, readOnTrouble, secureUrl 
 import { isIdentifier, isStringOrUri, parseScope, type Scope } from '@countersign/delegation';
 import { isAgentId, isTag } from '../agents/read-agent.js';
 import type { Store } from '../storage/store.js';
+import { type ApprovalSettings, readApprovals } from './read-approvals.js';
 import type {
   AuthorityOptions,
   ExchangeRule,
@@ -24,6 +25,7 @@ export interface Settings {
   readonly externalIssuers: readonly ExternalIssuerOptions[];
   readonly exchange: readonly ExchangeRule[];
   readonly users?: Required<UserOptions>;
+  readonly approvals?: ApprovalSettings;
   readonly signingKeyDays: number;
   readonly onTrouble: (message: string) => void;
 }
@@ -40,6 +42,7 @@ const optionNames = {
   externalIssuers: true,
   exchange: true,
   users: true,
+  approvals: true,
   signingKeyDays: true,
   onTrouble: true,
 } as const satisfies Record<keyof AuthorityOptions, true>;
@@ -68,6 +71,7 @@ export function readOptions(options: AuthorityOptions): Settings {
     externalIssuers,
     exchange: listOf('exchange', options.exchange ?? []).map((rule) => readRule(rule, names)),
     ...(options.users !== undefined && { users: readUsers(options.users) }),
+    ...(options.approvals !== undefined && { approvals: readApprovals(options.approvals, options.users) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
     onTrouble: readOnTrouble(owner, options.onTrouble),
   };

@@ -91,6 +91,56 @@ CREATE UNIQUE INDEX countersign_models_uid ON countersign_models (model, uid);
 CREATE UNIQUE INDEX countersign_models_user_code ON countersign_models (model, user_code);
 CREATE INDEX countersign_models_expiry ON countersign_models (expires_at);
 `,
+  `
+CREATE TABLE countersign_approvals (
+  idx BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id TEXT COLLATE "C" NOT NULL UNIQUE,
+  binding TEXT COLLATE "C" NOT NULL,
+  agent TEXT COLLATE "C" NOT NULL,
+  tenant TEXT COLLATE "C" NOT NULL,
+  request TEXT NOT NULL,
+  shown TEXT,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'denied', 'withdrawn')),
+  version BIGINT NOT NULL,
+  asked_at BIGINT NOT NULL,
+  decide_by BIGINT NOT NULL,
+  ended_at BIGINT,
+  use_by BIGINT,
+  broke_glass BIGINT NOT NULL,
+  reviewed_by TEXT,
+  reviewed_at BIGINT
+);
+CREATE INDEX countersign_approvals_open ON countersign_approvals (tenant, status, decide_by);
+CREATE INDEX countersign_approvals_agent ON countersign_approvals (agent, status, decide_by);
+CREATE INDEX countersign_approvals_age ON countersign_approvals (asked_at);
+CREATE TABLE countersign_approval_groups (
+  approval_id TEXT COLLATE "C" NOT NULL REFERENCES countersign_approvals (id) ON DELETE CASCADE,
+  name TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (approval_id, name)
+);
+CREATE INDEX countersign_approval_groups_name ON countersign_approval_groups (name);
+CREATE TABLE countersign_approval_decisions (
+  approval_id TEXT COLLATE "C" NOT NULL REFERENCES countersign_approvals (id) ON DELETE CASCADE,
+  approver TEXT COLLATE "C" NOT NULL,
+  verdict TEXT NOT NULL CHECK (verdict IN ('approve', 'deny', 'break_glass')),
+  facts TEXT NOT NULL,
+  decided_at BIGINT NOT NULL,
+  PRIMARY KEY (approval_id, approver)
+);
+CREATE INDEX countersign_approval_decisions_time ON countersign_approval_decisions (decided_at);
+CREATE TABLE countersign_notifications (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  approval_id TEXT COLLATE "C" NOT NULL REFERENCES countersign_approvals (id) ON DELETE CASCADE,
+  channel TEXT COLLATE "C" NOT NULL,
+  event TEXT NOT NULL,
+  attempts BIGINT NOT NULL,
+  next_at BIGINT,
+  problem TEXT,
+  created_at BIGINT NOT NULL
+);
+CREATE INDEX countersign_notifications_due ON countersign_notifications (next_at);
+CREATE INDEX countersign_notifications_approval ON countersign_notifications (approval_id);
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { errors } from 'oidc-provider';
 import { currentKeys, mayAct, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 
@@ -19,7 +19,7 @@ const clockSkewSeconds = 5;
  * @throws InvalidClientAuth, for the library to answer.
  */
 export async function authenticateAgent(
-  ctx: KoaContextWithOIDC,
+  assertion: string,
   claims: Readonly<Record<string, unknown>>,
   services: { readonly agents: AgentRegistry; readonly issuer: string; readonly now: () => number },
 ): Promise<AuthenticatedAgent> {
@@ -36,7 +36,7 @@ export async function authenticateAgent(
   }
   const agent = await agents.get(String(claims['sub']));
   if (agent === undefined || !mayAct(agent, at)) throw refused('the agent may not act now');
-  const key = signerOf(String(ctx.oidc.params?.['client_assertion']), currentKeys(agent, at));
+  const key = signerOf(assertion, currentKeys(agent, at));
   if (key === undefined) throw refused('none of the keys of the agent signed the assertion');
   return { agent, key };
 }
@@ -49,16 +49,22 @@ function signerOf(token: string, keys: readonly RegisteredKey[]): RegisteredKey 
 }
 
 /** The client of the library that an agent is. It has the keys that count now and no others. */
-export function clientOf(agent: RegisteredAgent, now: number): Record<string, unknown> | undefined {
+export function clientOf(
+  agent: RegisteredAgent,
+  now: number,
+  { approvals = false }: { readonly approvals?: boolean } = {},
+): Record<string, unknown> | undefined {
   if (!mayAct(agent, now)) return undefined;
   const keys = currentKeys(agent, now).map(({ jwk, thumbprint }) => ({ ...jwk, kid: thumbprint, use: 'sig' }));
   if (keys.length === 0) return undefined;
   const redirects = agent.redirectUris.length > 0;
+  const grants = [...agentGrants, ...(approvals ? [backchannel] : [])];
   return {
     client_id: agent.id,
     ...(agent.name !== undefined && { client_name: agent.name }),
     token_endpoint_auth_method: 'private_key_jwt',
-    grant_types: redirects ? ['authorization_code', 'refresh_token', ...agentGrants] : agentGrants,
+    grant_types: redirects ? ['authorization_code', 'refresh_token', ...grants] : grants,
+    ...(approvals && { backchannel_token_delivery_mode: 'poll' }),
     response_types: redirects ? ['code'] : [],
     redirect_uris: [...agent.redirectUris],
     jwks: { keys },
@@ -66,6 +72,8 @@ export function clientOf(agent: RegisteredAgent, now: number): Record<string, un
 }
 
 export const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
+/** OpenID Connect CIBA. */
+export const backchannel = 'urn:openid:params:grant-type:ciba';
 const agentGrants = ['client_credentials', tokenExchange];
 
 function refused(detail: string): Error {

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { approvalDetailsType } from '@countersign/approval';
 import type { AgentRegistry } from '../agents/registry.js';
+import type { ApprovalQueue } from '../approvals/queue.js';
 import type { Ledger } from '../delegation/ledger.js';
 import { idOfOwnToken, type SubjectTokens } from '../delegation/subject-token.js';
 import { deriveKey } from '../keys/seal.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { Settings } from '../options/read-options.js';
 import { takeOnce } from '../storage/one-time.js';
-import { type AuthenticatedAgent, authenticateAgent, clientOf, tokenExchange } from './client-agent.js';
+import { createCiba, type Ciba } from './ciba.js';
+import { type AuthenticatedAgent, authenticateAgent, backchannel, clientOf, tokenExchange } from './client-agent.js';
 import { clientCredentials } from './client-credentials.js';
 import { type Codes, codeParameters, refreshParameters } from './code.js';
 import { bindToken, type GrantServices } from './grants.js';
@@ -28,6 +31,8 @@ export interface EngineServices {
   readonly issue: IssueToken;
   readonly subjectTokens: SubjectTokens;
   readonly codes: Codes;
+  /** Undefined: there are no approvals. */
+  readonly queue: ApprovalQueue | undefined;
   readonly now: () => number;
 }
 
@@ -57,8 +62,15 @@ function createProvider(services: EngineServices): Provider {
   const issuer = settings.issuerName;
   const authenticated = new WeakMap<object, AuthenticatedAgent>();
 
+  function authenticatedOf(ctx: KoaContextWithOIDC): AuthenticatedAgent {
+    const found = authenticated.get(ctx);
+    if (found === undefined) throw new Error('a grant runs without an authenticated agent');
+    return found;
+  }
+
   async function afterAssertion(ctx: KoaContextWithOIDC, claims: object): Promise<void> {
-    authenticated.set(ctx, await authenticateAgent(ctx, { ...claims }, { agents, issuer, now }));
+    const assertion = String(ctx.oidc.params?.['client_assertion']);
+    authenticated.set(ctx, await authenticateAgent(assertion, { ...claims }, { agents, issuer, now }));
     await referById(ctx);
   }
 
@@ -67,11 +79,15 @@ function createProvider(services: EngineServices): Provider {
     const { params } = ctx.oidc;
     if (params === undefined || (ctx.oidc.route !== 'introspection' && ctx.oidc.route !== 'revocation')) return;
     const token = String(params['token']);
-    const consent = ctx.oidc.route === 'revocation' ? services.codes.consentOf(token) : undefined;
+    const revokes = ctx.oidc.route === 'revocation';
+    if (revokes) await services.queue?.withdraw(token, authenticatedOf(ctx).agent.id);
+    const consent = revokes ? services.codes.consentOf(token) : undefined;
     params['token'] = consent ?? (await idOfOwnToken(token, keys, issuer, now())) ?? 'unknown';
   }
 
-  const provider = new Provider(issuer, configurationOf(services, afterAssertion));
+  const ciba =
+    services.queue && createCiba({ ...services, queue: services.queue, issuer, authenticated: authenticatedOf });
+  const provider = new Provider(issuer, configurationOf(services, afterAssertion, ciba));
   // Addresses are those of the issuer, which the listener writes into these fields, never those that a client sends.
   provider.proxy = true;
   Object.defineProperties(provider, {
@@ -98,11 +114,7 @@ function createProvider(services: EngineServices): Provider {
 
   const grants: GrantServices & { readonly agents: AgentRegistry } = {
     ...services,
-    authenticated: (ctx) => {
-      const found = authenticated.get(ctx);
-      if (found === undefined) throw new Error('a grant runs without an authenticated agent');
-      return found;
-    },
+    authenticated: authenticatedOf,
     confirmation: (ctx, key) => bindToken(provider, ctx, key),
   };
   provider.registerGrantType('client_credentials', (ctx) => clientCredentials(ctx, grants), ['scope', 'resource']);
@@ -110,12 +122,14 @@ function createProvider(services: EngineServices): Provider {
   provider.registerGrantType('authorization_code', (ctx) => codes.redeem(ctx, grants), [...codeParameters]);
   provider.registerGrantType('refresh_token', (ctx) => codes.refresh(ctx, grants), [...refreshParameters]);
   provider.registerGrantType(tokenExchange, (ctx) => exchangeToken(ctx, grants), [...exchangeParameters]);
+  if (ciba !== undefined) provider.registerGrantType(backchannel, (ctx) => ciba.poll(ctx), ['auth_req_id']);
   return provider;
 }
 
 function configurationOf(
   { settings, agents, keys, now }: EngineServices,
   afterAssertion: (ctx: KoaContextWithOIDC, claims: object) => Promise<void>,
+  ciba: Ciba | undefined,
 ): Configuration {
   const { store, resources } = settings;
   const issuer = settings.issuerName;
@@ -127,7 +141,7 @@ function configurationOf(
         store,
         async (id) => {
           const agent = await agents.get(id);
-          return agent === undefined ? undefined : clientOf(agent, now());
+          return agent === undefined ? undefined : clientOf(agent, now(), { approvals: ciba !== undefined });
         },
         now,
       ),
@@ -149,16 +163,19 @@ function configurationOf(
     scopes: ['openid'],
     pkce: { required: () => true },
     cookies: { keys: [deriveKey(settings.secret, 'cookies').toString('base64url')] },
-    ttl: { AccessToken: settings.tokenLifetimeSeconds },
+    ttl: { AccessToken: settings.tokenLifetimeSeconds, BackchannelAuthenticationRequest: 60 },
+    ...(ciba !== undefined && { extraParams: ['authorization_details'], findAccount: approvers }),
     routes: {
       authorization: '/authorize',
       token: '/token',
       introspection: '/introspect',
       revocation: '/revoke',
       jwks: '/jwks',
+      backchannel_authentication: '/backchannel',
     },
     features: {
       clientCredentials: { enabled: true },
+      ...(ciba !== undefined && { ciba: ciba.feature }),
       devInteractions: { enabled: false },
       dPoP: { enabled: true },
       introspection: {
@@ -178,6 +195,11 @@ function configurationOf(
           const audience = ctx.oidc.params?.['audience'];
           return typeof audience === 'string' ? audience : resources[0].audience;
         },
+        // Asked for by CIBA alone.
+        getResourceServerInfo: (_ctx, audience) => {
+          if (resources.some((one) => one.audience === audience)) return { scope: '' };
+          throw new errors.InvalidTarget();
+        },
       },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
@@ -185,9 +207,15 @@ function configurationOf(
     },
     discovery: {
       registration_endpoint: `${issuer}/register`,
-      authorization_details_types_supported: undefined,
+      authorization_details_types_supported: ciba === undefined ? undefined : [approvalDetailsType],
+      ...(ciba !== undefined && { approval_endpoint: `${issuer}/approval` }),
     },
   };
+}
+
+/** CIBA wants an account. Ours is whoever may decide. */
+function approvers(_ctx: unknown, accountId: string): { accountId: string; claims: () => { sub: string } } {
+  return { accountId, claims: () => ({ sub: accountId }) };
 }
 
 function digest(text: string): string {

@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import { type ApprovalDetails, breakGlassSeconds, isApprovalId } from '@countersign/approval';
+import type { RegisteredAgent } from '../agents/agent.js';
+import type { AgentRegistry } from '../agents/registry.js';
+import { AuthorityError } from '../authority-error.js';
+import { createSeal } from '../keys/seal.js';
+import type { ApprovalSettings } from '../options/read-approvals.js';
+import type { Settings } from '../options/read-options.js';
+import { required, type Row, sql, type Statement } from '../storage/store.js';
+import {
+  type Approval,
+  type ApproverIdentity,
+  breakGlassProblem,
+  type Decision,
+  decisionProblem,
+  groupsAsked,
+  stillMissing,
+  tenantOf,
+  type Verdict,
+} from './approval.js';
+import { approvalsOf, factsOf } from './approval-rows.js';
+import { type ApprovalFilter, selection } from './selection.js';
+
+/** What happened to an approval that people are told of. */
+export type ApprovalEvent = 'asked' | 'approved' | 'denied' | 'break_glass';
+
+/** The statements that tell people of an event, as a part of the transaction in which it happens. */
+export type Announce = (approval: Approval, event: ApprovalEvent) => readonly Statement[];
+
+export interface DecisionInput {
+  readonly id: string;
+  /** What the page showed. */
+  readonly binding: string;
+  readonly verdict: Verdict;
+  readonly reason?: string;
+}
+
+/** The questions to people, and their answers. Every change is one transaction. */
+export interface ApprovalQueue {
+  /** The same question twice is one question. @throws AuthorityError */
+  ask(agent: RegisteredAgent, details: ApprovalDetails): Promise<Approval>;
+  find(id: string): Promise<Approval | undefined>;
+  /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
+  decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
+  /** The agent takes its question back, or its approval. Undefined: there is none of it. */
+  withdraw(id: string, agent: string): Promise<Approval | undefined>;
+  /** An administrator ends a question. */
+  denyAsAdministrator(id: string, reason: string | undefined): Promise<Approval>;
+  /** Marks an emergency as reviewed, by another person than the one who decided. */
+  review(id: string, reviewer: string): Promise<Approval>;
+  /** What waits for one of these groups, the most urgent first. */
+  waitingFor(groups: readonly string[], tenant: string): Promise<readonly Approval[]>;
+  list(filter: ApprovalFilter): Promise<readonly Approval[]>;
+}
+
+/** Questions of one agent that wait at the same time: people must be able to read them. */
+const mostWaiting = 50;
+const mostShown = 200;
+/** Decisions about one request at the same moment: each loses at most to all others. */
+const mostAttempts = 50;
+/** How decisions by the API of administrators are signed. No user has this name: it has a space. */
+const administrator = 'an administrator';
+
+export function createApprovalQueue(services: {
+  readonly settings: Settings & { readonly approvals: ApprovalSettings };
+  readonly agents: AgentRegistry;
+  readonly announce: Announce;
+  readonly now: () => number;
+}): ApprovalQueue {
+  const { settings, agents, announce, now } = services;
+  const { store, approvals: options, resources } = settings;
+  const seal = createSeal(settings.secret, 'approvals');
+
+  const read = async (rows: readonly Row[]) => await approvalsOf(rows, { store, seal, now });
+
+  async function find(id: string): Promise<Approval | undefined> {
+    if (!isApprovalId(id)) return undefined;
+    const [approval] = await read(await store.run(sql`SELECT * FROM countersign_approvals WHERE id = ${id}`));
+    return approval;
+  }
+
+  async function known(id: string): Promise<Approval> {
+    const approval = await find(id);
+    if (approval === undefined) throw new AuthorityError('approval_unknown', 'there is no such approval');
+    return approval;
+  }
+
+  /** Records a decision, and what it leads to. False: another one came first. */
+  async function record(approval: Approval, decision: Decision): Promise<boolean> {
+    const { id, version, request, askedAt } = approval;
+    const decisions = [...approval.decisions, decision];
+    const denials = decisions.filter(({ verdict }) => verdict === 'deny').length;
+    const brokeGlass = decision.verdict === 'break_glass';
+    const enough = decision.approver === administrator || denials >= options.denials;
+    const approved =
+      brokeGlass || (decision.verdict === 'approve' && stillMissing({ request, decisions }).length === 0);
+    const status = approved ? 'approved' : decision.verdict === 'deny' && enough ? 'denied' : 'pending';
+    const endedAt = status === 'pending' ? null : decision.decidedAt;
+    const { useWithinSeconds } = request.requirement;
+    const useBy = approved
+      ? decision.decidedAt + (brokeGlass ? Math.min(useWithinSeconds, breakGlassSeconds) : useWithinSeconds)
+      : null;
+    const { approver, verdict, decidedAt, ...facts } = decision;
+    const event = brokeGlass ? 'break_glass' : status === 'pending' ? undefined : status;
+    const done = await store.batch([
+      required(sql`
+        UPDATE countersign_approvals SET version = version + 1, status = ${status}, ended_at = ${endedAt},
+          use_by = ${useBy}, broke_glass = ${brokeGlass ? 1 : 0}
+        WHERE id = ${id} AND version = ${version} AND status = 'pending' AND decide_by > ${Math.max(now(), askedAt)}
+        RETURNING id`),
+      required(sql`
+        INSERT INTO countersign_approval_decisions (approval_id, approver, verdict, facts, decided_at)
+        VALUES (${id}, ${approver}, ${verdict}, ${JSON.stringify(facts)}, ${decidedAt})
+        ON CONFLICT (approval_id, approver) DO NOTHING RETURNING approver`),
+      ...(event === undefined ? [] : announce(approval, event)),
+    ]);
+    return done !== undefined;
+  }
+
+  /** Decides as long as others decide at the same moment. */
+  async function decide(
+    id: string,
+    approver: string,
+    decisionOn: (approval: Approval) => Decision | Promise<Decision>,
+  ): Promise<Approval> {
+    for (let attempt = 0; attempt < mostAttempts; attempt++) {
+      const approval = await known(id);
+      if (approval.status !== 'pending') throw conflict(`it is ${approval.status} already`);
+      if (approval.decisions.some((one) => one.approver === approver)) throw conflict('you have decided already');
+      if (await record(approval, await decisionOn(approval))) return await known(id);
+    }
+    throw conflict('too many decide at the same moment');
+  }
+
+  return {
+    find,
+
+    async ask(agent, { binding, request, shown }) {
+      if (request.actor.id !== agent.id) throw invalid('the actor of the request is another agent');
+      if (!resources.some(({ audience }) => audience === request.audience)) {
+        throw invalid('the request is for an API that this authority does not serve');
+      }
+      const at = now();
+      const [same] = await read(
+        await store.run(sql`
+          SELECT * FROM countersign_approvals
+          WHERE agent = ${agent.id} AND binding = ${binding} AND status = 'pending' AND decide_by > ${at} LIMIT 1`),
+      );
+      if (same !== undefined) return same;
+      const approval: Approval = {
+        id: randomBytes(24).toString('base64url'),
+        binding,
+        agent: agent.id,
+        tenant: tenantOf(agent),
+        request,
+        ...(shown !== undefined && { shown }),
+        status: 'pending',
+        version: 0,
+        askedAt: at,
+        decideBy: at + request.requirement.decideWithinSeconds,
+        brokeGlass: false,
+        decisions: [],
+      };
+      const room = required(sql`
+        SELECT count(*) AS waiting FROM countersign_approvals
+        WHERE agent = ${agent.id} AND status = 'pending' AND decide_by > ${at} HAVING count(*) < ${mostWaiting}`);
+      const done = await store.batch([
+        room,
+        sql`
+          INSERT INTO countersign_approvals
+            (id, binding, agent, tenant, request, shown, status, version, asked_at, decide_by, broke_glass)
+          VALUES (${approval.id}, ${binding}, ${agent.id}, ${approval.tenant}, ${JSON.stringify(request)},
+            ${shown === undefined ? null : seal.seal(JSON.stringify(shown))}, 'pending', 0, ${at}, ${approval.decideBy}, 0)`,
+        ...groupsAsked(request).map(
+          (group) => sql`INSERT INTO countersign_approval_groups (approval_id, name) VALUES (${approval.id}, ${group})`,
+        ),
+        ...announce(approval, 'asked'),
+      ]);
+      if (done === undefined) {
+        throw new AuthorityError('approvals_full', `${mostWaiting} requests of this agent wait for people already`);
+      }
+      return approval;
+    },
+
+    async decide(approver, { id, binding, verdict, reason }) {
+      return await decide(id, approver.subject, async (approval) => {
+        if (approval.binding !== binding) throw conflict('it is not the request that was shown');
+        const { request, agent } = approval;
+        const problem =
+          verdict === 'break_glass'
+            ? breakGlassProblem(approval, approver, options.breakGlass)
+            : decisionProblem(approval, approver, (await agents.get(agent))?.owner);
+        if (problem !== undefined) throw new AuthorityError('approval_forbidden', problem);
+        const needsReason =
+          verdict === 'break_glass' || (verdict === 'approve' && request.requirement.reason === 'required');
+        if (needsReason && reason === undefined) throw invalid('a reason is needed');
+        const facts = factsOf(approver, groupsAsked(request), reason);
+        return { ...facts, approver: approver.subject, verdict, decidedAt: Math.max(now(), approval.askedAt) };
+      });
+    },
+
+    async denyAsAdministrator(id, reason) {
+      return await decide(id, administrator, ({ askedAt }) => ({
+        approver: administrator,
+        name: administrator,
+        groups: [],
+        verdict: 'deny',
+        ...(reason !== undefined && { reason }),
+        decidedAt: Math.max(now(), askedAt),
+      }));
+    },
+
+    async withdraw(id, agent) {
+      const before = await find(id);
+      if (before?.agent !== agent) return undefined;
+      await store.run(sql`
+        UPDATE countersign_approvals SET status = 'withdrawn', ended_at = ${now()}, version = version + 1
+        WHERE id = ${id} AND agent = ${agent} AND status = 'pending' AND decide_by > ${now()} RETURNING id`);
+      return await find(id);
+    },
+
+    async review(id, reviewer) {
+      const { decisions } = await known(id);
+      if (decisions.some((one) => one.verdict === 'break_glass' && one.approver === reviewer)) {
+        throw new AuthorityError('approval_forbidden', 'an emergency is reviewed by another person');
+      }
+      const done = await store.run(sql`
+        UPDATE countersign_approvals SET reviewed_by = ${reviewer}, reviewed_at = ${now()}
+        WHERE id = ${id} AND broke_glass = 1 AND reviewed_at IS NULL RETURNING id`);
+      if (done.length === 0) throw conflict('there is nothing to review');
+      return await known(id);
+    },
+
+    waitingFor: async (groups, tenant) =>
+      await read(await store.run(selection({ groups, tenant, waiting: true, limit: mostShown }, now()))),
+
+    list: async (filter) => await read(await store.run(selection(filter, now()))),
+  };
+}
+
+function invalid(detail: string): AuthorityError {
+  return new AuthorityError('approval_invalid', detail);
+}
+
+function conflict(detail: string): AuthorityError {
+  return new AuthorityError('approval_conflict', detail);
+}

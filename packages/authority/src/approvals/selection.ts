@@ -1,0 +1,35 @@
+import type { Statement } from '../storage/store.js';
+
+/** Which approvals to read. */
+export interface ApprovalFilter {
+  readonly groups?: readonly string[];
+  readonly tenant?: string;
+  readonly agent?: string;
+  readonly brokeGlass?: boolean;
+  /** Only what has ended or expired. */
+  readonly ended?: boolean;
+  readonly waiting?: boolean;
+  readonly limit: number;
+}
+
+/** The statement that reads them: what waits by urgency, anything else newest first. */
+export function selection(filter: ApprovalFilter, now: number): Statement {
+  const values: (string | number)[] = [];
+  const bind = (value: string | number): string => `$${values.push(value)}`;
+  const { groups, tenant, agent, brokeGlass, ended, waiting, limit } = filter;
+  const conditions = [
+    ...(groups === undefined
+      ? []
+      : [
+          `id IN (SELECT approval_id FROM countersign_approval_groups WHERE name IN (${groups.map(bind).join(', ') || 'NULL'}))`,
+        ]),
+    ...(tenant === undefined ? [] : [`tenant = ${bind(tenant)}`]),
+    ...(agent === undefined ? [] : [`agent = ${bind(agent)}`]),
+    ...(brokeGlass === true ? ['broke_glass = 1'] : []),
+    ...(waiting === true ? [`status = 'pending' AND decide_by > ${bind(now)}`] : []),
+    ...(ended === true ? [`(status <> 'pending' OR decide_by <= ${bind(now)})`] : []),
+  ];
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+  const order = waiting === true ? 'decide_by, idx' : 'idx DESC';
+  return { text: `SELECT * FROM countersign_approvals ${where} ORDER BY ${order} LIMIT ${bind(limit)}`, values };
+}
