@@ -1,47 +1,21 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgent, generateAgentKey, loadAgentKey } from '@countersign/agent';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { run } from '../support/run.js';
+import { describe, expect, it } from 'vitest';
 import { listen, newAgentKey, startAuthority } from './support.js';
-import { binary, freeUrl, startCommand } from './support-process.js';
+import { adminToken, configure, countersign, startCommand } from './support-process.js';
 
-const adminToken = 'admin-token-of-the-tests-0123456789';
 const api = 'https://api.acme.dev';
+const world = async (change: object = {}) => await configure({ resources: [{ audience: api }], ...change });
 
-interface World {
-  readonly folder: string;
-  readonly config: string;
-  readonly issuer: string;
-}
-
-/** A folder with a configuration that works, except for what a test overrides. */
-async function world(change: object = {}): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-authority-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  // A port that was free a moment ago: the issuer must be known before the server listens.
-  const issuer = await freeUrl();
-  await writeFile(join(folder, 'secret'), 'secret-of-the-tests-0123456789-0123456789\n', { mode: 0o600 });
-  await writeFile(join(folder, 'admin-token'), `${adminToken}\n`, { mode: 0o600 });
-  const config = join(folder, 'authority.json');
-  const content = {
-    issuer,
-    listen: issuer.slice('http://'.length),
-    secretFile: 'secret',
-    adminTokenFile: 'admin-token',
-    store: { sqlite: 'authority.db' },
-    resources: [{ audience: api }],
-    ...change,
-  };
-  await writeFile(config, JSON.stringify(content));
-  return { folder, config, issuer };
-}
-
-const countersign = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-  await run(process.execPath, [binary, ...args], { env: { ...process.env, ...env } });
+const signIn = {
+  issuer: 'https://login.acme.dev',
+  clientId: 'authority',
+  clientSecretFile: 'secret',
+  subjectNamespace: 'acme:',
+};
 
 describe('countersign authority', () => {
   it('prints where it listens, and issues tokens that outlive a restart', async () => {
@@ -104,6 +78,22 @@ describe('countersign authority', () => {
     ['a store that does not exist', { store: { mysql: 'x' } }, '\'store\' must be { "sqlite"'],
     ['an issuer over plain http', { issuer: 'http://id.acme.dev' }, "'issuer' must be an https URL"],
     ['an address that is none', { listen: 'nowhere' }, "'nowhere' is not like"],
+    [
+      'users without a sign-in',
+      { users: { issuer: 'https://login.acme.dev' } },
+      '\'users\' must be { "signIn": { "issuer"',
+    ],
+    [
+      'a sign-in without a secret',
+      { users: { signIn: { ...signIn, clientSecretFile: undefined } } },
+      'COUNTERSIGN_CLIENT_SECRET',
+    ],
+    ['a secret in the file', { users: { signIn: { ...signIn, clientSecret: 'x' } } }, "unknown option 'clientSecret'"],
+    [
+      'a sign-in without a namespace',
+      { users: { signIn: { ...signIn, subjectNamespace: '' } } },
+      "a 'subjectNamespace' like 'acme:'",
+    ],
     ['a rule for an issuer it does not know', { exchange: [{ agents: ['a'], issuer: 'https://x.dev' }] }, 'issuer'],
   ])('refuses %s, and says what to write', async (_name, change, message) => {
     const { config } = await world(change);

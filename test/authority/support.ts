@@ -78,8 +78,11 @@ export async function startAuthority(
 /** A key, as agents have it, and the two forms in which OAuth libraries want it. */
 export async function newAgentKey() {
   const key = generateAgentKey();
-  const jwk = key.exportJwk();
-  const { subtle } = globalThis.crypto;
-  const { kty, crv, x, d } = jwk;
-  return { key, privateKey: await subtle.importKey('jwk', { kty, crv, x, d }, 'Ed25519', true, ['sign']) };
+  return { key, privateKey: await privateKeyOf(key) };
+}
+
+/** The key, as OAuth libraries want it. */
+export async function privateKeyOf(key: ReturnType<typeof generateAgentKey>) {
+  const { kty, crv, x, d } = key.exportJwk();
+  return await globalThis.crypto.subtle.importKey('jwk', { kty, crv, x, d }, 'Ed25519', true, ['sign']);
 }

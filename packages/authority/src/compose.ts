@@ -18,6 +18,8 @@ import { createSeal } from './keys/seal.js';
 import { openSigningKeys } from './keys/signing-keys.js';
 import type { AuthorityOptions } from './options/authority-options.js';
 import { readOptions } from './options/read-options.js';
+import { ProviderUnavailable } from './pages/openid-provider.js';
+import { createOpenIdSignIn } from './pages/openid-sign-in.js';
 import { createPages } from './pages/pages.js';
 import { StoreUnavailable } from './storage/store.js';
 import { startSweeper } from './storage/sweeper.js';
@@ -29,7 +31,10 @@ import { createIssueToken } from './tokens/issue.js';
 /** Builds the parts of an authority. */
 export async function composeAuthority(options: AuthorityOptions): Promise<Authority> {
   const settings = readOptions(options);
-  const { store, issuerName: issuer, onTrouble, adminTokens } = settings;
+  const { store, issuerName: issuer, onTrouble, adminTokens, users } = settings;
+  // First, because a provider that cannot be used stops the start.
+  const signIn =
+    users?.signIn === undefined ? undefined : await createOpenIdSignIn({ settings, options: users.signIn, now });
   const agents = createAgentRegistry(store, now);
   const invitations = createInvitations(store, now);
   const ledger = createLedger(store, now);
@@ -68,11 +73,13 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     queue,
     now,
   });
+  const authenticate = signIn?.authenticate ?? users?.authenticate;
   const pages =
-    settings.users === undefined
+    users === undefined || authenticate === undefined
       ? undefined
       : createPages({
-          settings: { ...settings, users: settings.users },
+          settings: { ...settings, users: { ...users, authenticate } },
+          ...(signIn !== undefined && { signIn, signOutForm: signIn.signOutForm }),
           agents,
           consents,
           codes,
@@ -110,7 +117,9 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
       if (known === undefined && request.readableAborted) return;
       if (known === undefined) trouble.failed(error);
       const [status, ours] =
-        error instanceof StoreUnavailable ? [503, 'temporarily_unavailable'] : [500, 'server_error'];
+        error instanceof StoreUnavailable || error instanceof ProviderUnavailable
+          ? [503, 'temporarily_unavailable']
+          : [500, 'server_error'];
       if (response.headersSent) response.destroy();
       else send(response, known ?? pages?.failure(place.path, status) ?? { status, body: { error: ours } });
     }

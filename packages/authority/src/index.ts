@@ -25,6 +25,7 @@ export type {
   ResourceOptions,
   SignedInUser,
   SignIn,
+  SignInOptions,
   UserOptions,
 } from './options/authority-options.js';
 export { developmentUser } from './pages/sign-in.js';

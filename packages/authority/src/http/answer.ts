@@ -6,7 +6,7 @@ import { AuthorityError, type AuthorityErrorCode } from '../authority-error.js';
 /** What a handler answers. */
 export interface Answer {
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** JSON, or text with its content type in the headers. */
   readonly body?: object | string;
 }

@@ -63,8 +63,26 @@ export interface SignedInUser {
   readonly authTime?: number;
 }
 
-/** The pages on which users let agents act for them, and see and revoke that. */
+/** The OpenID provider of the team, at which users sign in. The authority is its client, with a session of its own. */
+export interface SignInOptions {
+  /** Its name and address, as its discovery document writes it: an https URL, or http on loopback. */
+  readonly issuer: string;
+  /** The authority, as it is registered there, with the redirect URI `ISSUER/sign-in/callback`, ISSUER being its own. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Prefix of each `sub`, as in `externalIssuers`: for an issuer that is there too, it must be the same. */
+  readonly subjectNamespace: string;
+  /**
+   * Claims that the ID token must have, such as `{ hd: 'acme.dev' }`; of a claim that is a list, one entry. Default: none, and
+   * everybody with an account at the provider can sign in.
+   */
+  readonly requiredClaims?: Readonly<Record<string, string | boolean>>;
+}
+
+/** The pages on which users let agents act for them, and see and revoke that. Exactly one of `authenticate` and `signIn`. */
 export interface UserOptions {
+  /** Lets users sign in at an OpenID provider. */
+  readonly signIn?: SignInOptions;
   /**
    * Says who sends a request, by the session of the application. `returnTo` is the URL to which a sign-in leads back.
    *
@@ -75,7 +93,7 @@ export interface UserOptions {
    *   return { user: { subject: `user:${user.id}`, name: user.email } };
    * }
    */
-  readonly authenticate: (request: IncomingMessage, returnTo: string) => SignIn | Promise<SignIn>;
+  readonly authenticate?: (request: IncomingMessage, returnTo: string) => SignIn | Promise<SignIn>;
   /** The longest time for which a user can let an agent act, 60 to 2592000 seconds. Default 28800, which is 8 hours. */
   readonly longestConsentSeconds?: number;
 }

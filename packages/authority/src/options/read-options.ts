@@ -3,13 +3,8 @@ import { isIdentifier, isStringOrUri, parseScope, type Scope } from '@countersig
 import { isAgentId, isTag } from '../agents/read-agent.js';
 import type { Store } from '../storage/store.js';
 import { type ApprovalSettings, readApprovals } from './read-approvals.js';
-import type {
-  AuthorityOptions,
-  ExchangeRule,
-  ExternalIssuerOptions,
-  ResourceOptions,
-  UserOptions,
-} from './authority-options.js';
+import type { AuthorityOptions, ExchangeRule, ExternalIssuerOptions, ResourceOptions } from './authority-options.js';
+import { readUsers, type UserSettings } from './read-users.js';
 
 /** The options, checked, with every default filled in. */
 export interface Settings {
@@ -24,7 +19,7 @@ export interface Settings {
   readonly maxDelegationDepth: number;
   readonly externalIssuers: readonly ExternalIssuerOptions[];
   readonly exchange: readonly ExchangeRule[];
-  readonly users?: Required<UserOptions>;
+  readonly users?: UserSettings;
   readonly approvals?: ApprovalSettings;
   readonly signingKeyDays: number;
   readonly onTrouble: (message: string) => void;
@@ -56,7 +51,9 @@ export function readOptions(options: AuthorityOptions): Settings {
   const names = new Set([options.issuer, ...externalIssuers.map((external) => external.issuer)]);
   if (names.size <= externalIssuers.length)
     throw wrong("'externalIssuers' names an issuer twice, or the authority itself");
-  checkNamespaces(externalIssuers);
+  const users = options.users === undefined ? undefined : readUsers(options.users);
+  if (users?.signIn?.issuer === options.issuer) throw wrong("'signIn' names the authority itself");
+  checkNamespaces([...externalIssuers, ...(users?.signIn === undefined ? [] : [users.signIn])]);
   return {
     issuer,
     issuerName: options.issuer,
@@ -70,24 +67,10 @@ export function readOptions(options: AuthorityOptions): Settings {
     maxDelegationDepth: integerOption(owner, 'maxDelegationDepth', maxDelegationDepth, 1, 16),
     externalIssuers,
     exchange: listOf('exchange', options.exchange ?? []).map((rule) => readRule(rule, names)),
-    ...(options.users !== undefined && { users: readUsers(options.users) }),
+    ...(users !== undefined && { users }),
     ...(options.approvals !== undefined && { approvals: readApprovals(options.approvals, options.users) }),
     signingKeyDays: integerOption(owner, 'signingKeyDays', signingKeyDays, 1, 365),
     onTrouble: readOnTrouble(owner, options.onTrouble),
-  };
-}
-
-function readUsers(users: UserOptions): Required<UserOptions> {
-  checkOptionNames(`${owner}, 'users'`, users, ['authenticate', 'longestConsentSeconds']);
-  const { authenticate, longestConsentSeconds = 28_800 } = users;
-  if (typeof authenticate !== 'function') {
-    throw wrong(
-      "'users' needs a function 'authenticate' that says who is signed in; in development, use developmentUser()",
-    );
-  }
-  return {
-    authenticate,
-    longestConsentSeconds: integerOption(owner, 'longestConsentSeconds', longestConsentSeconds, 60, 2_592_000),
   };
 }
 
@@ -181,13 +164,19 @@ function readExternalIssuer(external: ExternalIssuerOptions): ExternalIssuerOpti
 
 const asymmetric: ReadonlySet<string> = new Set(['EdDSA', 'Ed25519', 'ES256', 'ES384', 'PS256', 'RS256']);
 
-/** Neither may begin with the other: 'a' + 'bc' and 'ab' + 'c' would be one subject. */
-function checkNamespaces(issuers: readonly ExternalIssuerOptions[]): void {
-  const clash = issuers.find(({ issuer, subjectNamespace }) =>
-    issuers.some((other) => other.issuer !== issuer && other.subjectNamespace.startsWith(subjectNamespace)),
-  );
-  if (clash !== undefined) {
-    throw wrong(`external issuer '${clash.issuer}': its 'subjectNamespace' is the beginning of that of another`);
+/**
+ * Neither of two issuers may begin with the other: 'a' + 'bc' and 'ab' + 'c' would be one subject. The issuer at which users
+ * sign in may be an external one too: then they are the same users.
+ */
+function checkNamespaces(issuers: readonly Pick<ExternalIssuerOptions, 'issuer' | 'subjectNamespace'>[]): void {
+  for (const { issuer, subjectNamespace } of issuers) {
+    const same = issuers.filter((other) => other.issuer === issuer);
+    if (same.some((other) => other.subjectNamespace !== subjectNamespace)) {
+      throw wrong(`'signIn' and 'externalIssuers' must have the same 'subjectNamespace' for '${issuer}'`);
+    }
+    if (issuers.some((other) => other.issuer !== issuer && other.subjectNamespace.startsWith(subjectNamespace))) {
+      throw wrong(`external issuer '${issuer}': its 'subjectNamespace' is the beginning of that of another`);
+    }
   }
 }
 

@@ -3,12 +3,13 @@ import type { Answer } from '../http/answer.js';
 import type { Wishes } from './authorization-request.js';
 import { type Html, html, page } from './html.js';
 import type { User } from './sign-in.js';
-import { codeOf, duration, limitText } from './words.js';
+import { codeOf, duration, limitText, signedInAs } from './words.js';
 
 export interface ConsentQuestion {
   readonly agent: RegisteredAgent;
   readonly wishes: Wishes;
   readonly user: User;
+  readonly signOut: Html | undefined;
   readonly redirectUri: string;
   /** Where the form goes. */
   readonly action: string;
@@ -20,7 +21,7 @@ export interface ConsentQuestion {
 
 /** Asks a user. Every limit is on the page, and each can be made narrower. */
 export function consentPage(question: ConsentQuestion): Answer {
-  const { agent, wishes, user, redirectUri, action, ticket, delegations, tokenSeconds } = question;
+  const { agent, wishes, user, signOut, redirectUri, action, ticket, delegations, tokenSeconds } = question;
   const name = agent.name ?? agent.id;
   const title = `${name} asks to act for you`;
   const { details, resource } = wishes;
@@ -28,7 +29,8 @@ export function consentPage(question: ConsentQuestion): Answer {
     200,
     title,
     html`<h1><bdi>${name}</bdi> asks to act for you</h1>
-<p class="quiet">You are signed in as <bdi>${user.name}</bdi>. Whatever it does is recorded as done by this agent for you.</p>
+${signedInAs(user, signOut)}
+<p class="quiet">Whatever it does is recorded as done by this agent for you.</p>
 <form method="post" action="${action}">
 <input type="hidden" name="ticket" value="${ticket}">
 <fieldset>

@@ -5,17 +5,22 @@ import type { AgentRegistry } from '../agents/registry.js';
 import type { ConsentContent, Consents } from '../delegation/consents.js';
 import type { Answer } from '../http/answer.js';
 import { createSealedJson } from '../keys/sealed-json.js';
+import type { UserOptions } from '../options/authority-options.js';
 import type { Settings } from '../options/read-options.js';
 import type { Codes } from '../tokens/code.js';
 import { oauthError } from '../tokens/oauth-error.js';
 import { readRequester, readWishes, type Requester, type Wishes } from './authorization-request.js';
 import { consentPage } from './consent-page.js';
 import { foreign, readForm } from './form.js';
-import { PageProblem, redirect } from './html.js';
-import { signIn } from './sign-in.js';
+import { type Html, PageProblem, redirect } from './html.js';
+import { signIn, type User } from './sign-in.js';
 
 export interface PageServices {
-  readonly settings: Settings & { readonly users: NonNullable<Settings['users']> };
+  readonly settings: Omit<Settings, 'users'> & {
+    readonly users: Required<Pick<UserOptions, 'authenticate' | 'longestConsentSeconds'>>;
+  };
+  /** A button with which the user signs out. Absent: they sign in and out elsewhere. */
+  readonly signOutForm?: (user: User, returnTo: string) => Html;
   readonly agents: AgentRegistry;
   readonly consents: Consents;
   readonly codes: Codes;
@@ -61,7 +66,8 @@ export function createConsentPages(services: PageServices): ConsentPages {
       const wishes = wishesOf(parameters, requester);
       if ('status' in wishes) return wishes;
       const query = parameters.toString();
-      const signedIn = await signIn(request, `${issuer}/authorize?${query}`, { users, agents });
+      const here = `${issuer}/authorize?${query}`;
+      const signedIn = await signIn(request, here, { users, agents });
       if ('answer' in signedIn) return signedIn.answer;
       const { user } = signedIn;
       const ticket = { id: randomUUID(), subject: user.subject, query, exp: now() + ticketSeconds };
@@ -69,6 +75,7 @@ export function createConsentPages(services: PageServices): ConsentPages {
         agent: requester.agent,
         wishes,
         user,
+        signOut: services.signOutForm?.(user, here),
         redirectUri: requester.redirectUri,
         action: `${issuer}/consent`,
         delegations: `${issuer}/delegations`,

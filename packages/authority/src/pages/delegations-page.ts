@@ -3,10 +3,11 @@ import type { Consent, HeldTokens } from '../delegation/consents.js';
 import type { Answer } from '../http/answer.js';
 import { type Html, html, page } from './html.js';
 import type { User } from './sign-in.js';
-import { codeOf, limitText, remaining } from './words.js';
+import { codeOf, limitText, remaining, signedInAs } from './words.js';
 
 export interface DelegationsView {
   readonly user: User;
+  readonly signOut: Html | undefined;
   readonly consents: readonly Consent[];
   readonly held: readonly HeldTokens[];
   /** By id. */
@@ -20,7 +21,7 @@ export interface DelegationsView {
 
 /** What acts for a user now. Revoking something ends all that was made from it. */
 export function delegationsPage(view: DelegationsView): Answer {
-  const { user, consents, held, notice } = view;
+  const { user, signOut, consents, held, notice } = view;
   const ofConsents = new Set(consents.map(({ id }) => id));
   const agents = groupByAgent(held.filter(({ root }) => !ofConsents.has(root)));
   const isEmpty = consents.length === 0 && agents.length === 0;
@@ -29,7 +30,7 @@ export function delegationsPage(view: DelegationsView): Answer {
     200,
     title,
     html`<h1>${title}</h1>
-<p class="quiet">You are signed in as <bdi>${user.name}</bdi>.</p>
+${signedInAs(user, signOut)}
 ${notice === undefined ? undefined : html`<p role="status" class="limit">${notice}</p>`}
 ${isEmpty ? html`<p>No agent acts for you now.</p>` : listOf(view, agents)}`,
   );

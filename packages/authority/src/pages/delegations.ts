@@ -34,6 +34,7 @@ export function createDelegationPages(
       const named = await Promise.all([...ids].map((id) => agents.get(id)));
       return delegationsPage({
         user: signedIn.user,
+        signOut: services.signOutForm?.(signedIn.user, here),
         consents: given,
         held,
         agents: new Map(named.flatMap((agent) => (agent === undefined ? [] : [[agent.id, agent]]))),

@@ -4,6 +4,7 @@ import type { Answer } from '../http/answer.js';
 import { createConsentPages, type PageServices } from './consent.js';
 import { createDelegationPages } from './delegations.js';
 import { messagePage, PageProblem } from './html.js';
+import { type OpenIdSignIn, signInPaths } from './openid-sign-in.js';
 
 /** The pages for users. Undefined: no such page. */
 export interface Pages {
@@ -12,15 +13,21 @@ export interface Pages {
   failure(path: string, status: number): Answer | undefined;
 }
 
-const paths = ['/authorize', '/consent', '/delegations'];
+const pagePaths = ['/authorize', '/consent', '/delegations'];
 
-export function createPages(services: PageServices & { readonly userDelegations: UserDelegations }): Pages {
+export function createPages(
+  services: PageServices & { readonly userDelegations: UserDelegations; readonly signIn?: OpenIdSignIn },
+): Pages {
+  const { signIn } = services;
   const consent = createConsentPages(services);
   const delegations = createDelegationPages(services);
+  const paths = [...pagePaths, ...(signIn === undefined ? [] : signInPaths)];
 
   return {
     async route(request, path, query) {
       try {
+        const answered = await signIn?.route(request, path, query);
+        if (answered !== undefined) return answered;
         switch (`${request.method ?? ''} ${path}`) {
           case 'GET /authorize':
             return await consent.ask(request, query);

@@ -18,15 +18,14 @@ export type SignedIn = { readonly user: User } | { readonly answer: Answer };
 const secondsToAnswer = 10;
 
 /**
- * Asks the application who is signed in. The authority has no session of its own, so there is none to fix or to steal, and
- * signing out of the application is enough.
+ * Asks who is signed in: the application, or the sign-in of the authority.
  *
  * @throws Error if the application says something that cannot be a user.
  */
 export async function signIn(
   request: IncomingMessage,
   returnTo: string,
-  { users, agents }: { readonly users: Pick<UserOptions, 'authenticate'>; readonly agents: AgentRegistry },
+  { users, agents }: { readonly users: Required<Pick<UserOptions, 'authenticate'>>; readonly agents: AgentRegistry },
 ): Promise<SignedIn> {
   const answer = await answerInTime(secondsToAnswer, () => users.authenticate(request, returnTo));
   if ('redirect' in answer) return { answer: redirect(answer.redirect) };

@@ -35,6 +35,10 @@ select { width: 100%; min-height: 2.75rem; padding: 0.4rem; font: inherit; color
 button { min-height: 2.75rem; padding: 0.5rem 1.25rem; font: inherit; font-weight: 600; border-radius: 0.4rem; cursor: pointer;
   border: 1px solid var(--accent); background: var(--accent); color: var(--on-accent); }
 button.plain { background: transparent; color: var(--accent); }
+.who { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 1rem; margin-bottom: 0.5rem; }
+.who p { margin: 0; }
+button.link { min-height: 2.25rem; padding: 0; border: 0; background: transparent; color: var(--accent);
+  font-weight: 400; text-decoration: underline; }
 button.danger { background: transparent; color: var(--danger); border-color: var(--danger); }
 .buttons button { flex: 1 1 8rem; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }

@@ -1,5 +1,6 @@
 import type { AuthorizationDetail } from '@countersign/delegation';
 import { type Html, html } from './html.js';
+import type { User } from './sign-in.js';
 
 const units = [
   [86_400, 'day'],
@@ -47,4 +48,12 @@ function separated(values: readonly string[]): readonly Html[] {
 /** A name that somebody else chose. `bdi` keeps its direction from turning the words around it. */
 export function codeOf(text: string): Html {
   return html`<code><bdi>${text}</bdi></code>`;
+}
+
+/** Who a page takes the user for, and the way out, if the authority has one. */
+export function signedInAs({ name }: User, signOut: Html | undefined): Html {
+  return html`<div class="who">
+<p class="quiet">You are signed in as <bdi>${name}</bdi>.</p>
+${signOut}
+</div>`;
 }

@@ -141,6 +141,15 @@ CREATE TABLE countersign_notifications (
 CREATE INDEX countersign_notifications_due ON countersign_notifications (next_at);
 CREATE INDEX countersign_notifications_approval ON countersign_notifications (approval_id);
 `,
+  `
+CREATE TABLE countersign_sessions (
+  digest TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  subject TEXT COLLATE "C" NOT NULL,
+  name TEXT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX countersign_sessions_expiry ON countersign_sessions (expires_at);
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -24,6 +24,8 @@ function statements(now: number): readonly Statement[] {
       (SELECT model, id FROM countersign_models WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING id`,
     sql`DELETE FROM countersign_invitations WHERE digest IN
       (SELECT digest FROM countersign_invitations WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
+    sql`DELETE FROM countersign_sessions WHERE digest IN
+      (SELECT digest FROM countersign_sessions WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
     // A guard may accept a token some minutes longer than its clock says; its status is published as long.
     sql`DELETE FROM countersign_delegations WHERE idx IN
       (SELECT idx FROM countersign_delegations WHERE expires_at <= ${now - 600} LIMIT ${atOnce}) RETURNING idx`,

@@ -2,6 +2,12 @@ import { ConfigError } from '@countersign/common';
 import { describe, expect, it } from 'vitest';
 import { type AuthorityOptions, createAuthority, openSqlite } from '../../src/index.js';
 
+const signIn = {
+  issuer: 'https://login.acme.dev',
+  clientId: 'authority',
+  clientSecret: 'secret',
+  subjectNamespace: 'acme:',
+};
 const external = { issuer: 'https://idp.acme.dev', audience: 'x', subjectNamespace: 'acme:' };
 
 async function create(change: object): Promise<void> {
@@ -56,6 +62,21 @@ describe('createAuthority', () => {
     [{ externalIssuers: [{ ...external, algorithms: ['HS256'] }] }, /EdDSA/],
     [{ externalIssuers: [{ ...external, algorithms: [] }] }, /algorithms/],
     [{ externalIssuers: [{ ...external, jwksUri: 'http://idp.acme.dev/jwks' }] }, /jwksUri/],
+    [{ users: {} }, /either 'signIn'/],
+    [{ users: { signIn, authenticate: () => ({ redirect: '/' }) } }, /either 'signIn'/],
+    [{ users: { signIn, longestConsentSeconds: 1 } }, /longestConsentSeconds/],
+    [{ users: { signIn: { ...signIn, issuer: 'http://login.acme.dev' } } }, /https URL of your OpenID provider/],
+    [{ users: { signIn: { ...signIn, issuer: 'https://id.acme.dev' } } }, /itself/],
+    [{ users: { signIn: { ...signIn, clientId: '' } } }, /clientId/],
+    [{ users: { signIn: { ...signIn, clientSecret: undefined } } }, /clientSecret/],
+    [{ users: { signIn: { ...signIn, subjectNamespace: ' ' } } }, /'subjectNamespace' like/],
+    [{ users: { signIn: { ...signIn, requiredClaims: { hd: 1 } } } }, /requiredClaims/],
+    [{ users: { signIn: { ...signIn, requiredClaim: {} } } }, /Did you mean 'requiredClaims'/],
+    [{ users: { signIn }, externalIssuers: [external] }, /beginning/],
+    [
+      { users: { signIn }, externalIssuers: [{ ...external, issuer: signIn.issuer, subjectNamespace: 'b:' }] },
+      /the same 'subjectNamespace'/,
+    ],
     [{ exchange: [{}] }, /exactly one/],
     [{ exchange: [{ agents: ['a'], tag: 'b' }] }, /exactly one/],
     [{ exchange: [{ agents: [] }] }, /ids of agents/],

@@ -1,18 +1,12 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import axe, { type AxeResults } from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { findChromium } from '../../../../test/support/chromium.js';
+import { check, hasChromium, launch, looks } from '../support/chromium.js';
 import { type AgentKey, post } from '../support/client.js';
 import { authorizeUrl, type Changes, type CodeAnswer, newPkce, redeem, startPages } from '../support/pages.js';
 
-const executablePath = findChromium();
-/** A folder for pictures of the pages, to be looked at. */
-const pictures = process.env['COUNTERSIGN_PICTURES'];
 const details = JSON.stringify([
   { type: 'Invoice', identifier: '4711', actions: ['invoice.read', 'invoice.list'] },
   { type: 'Repo', identifier: 'acme/a-repository-whose-name-is-longer-than-a-narrow-page-is-wide' },
@@ -34,13 +28,10 @@ async function agentSite(): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-describe.skipIf(executablePath === undefined)('in Chromium', () => {
+describe.skipIf(!hasChromium)('in Chromium', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      ...(executablePath !== undefined && { executablePath }),
-      args: ['--no-sandbox', '--disable-dev-shm-usage'],
-    });
+    browser = await launch();
   }, 60_000);
   afterAll(async () => {
     await browser.close();
@@ -133,12 +124,6 @@ describe.skipIf(executablePath === undefined)('in Chromium', () => {
     expect(ran).toBe('Invoice agent asks to act for you');
   });
 
-  const looks = [
-    ['light', { colorScheme: 'light', viewport: { width: 1000, height: 900 } }],
-    ['dark', { colorScheme: 'dark', viewport: { width: 1000, height: 900 } }],
-    ['narrow', { colorScheme: 'light', viewport: { width: 320, height: 640 } }],
-    ['narrow and dark', { colorScheme: 'dark', viewport: { width: 320, height: 640 } }],
-  ] as const;
   it.each(looks)('the pages are accessible and fit when they are %s', async (name, options) => {
     const { running, key, redirectUri, page, ask } = await world(options);
     const pkce = newPkce();
@@ -162,21 +147,4 @@ async function redeemAt(
   redirectUri: string,
 ): Promise<CodeAnswer> {
   return (await (await redeem(running, key, code, pkce, { redirect_uri: redirectUri })).json()) as CodeAnswer;
-}
-
-/** Nothing to complain about for axe, nothing wider than the window, no target too small for a finger. */
-async function check(page: Page, name: string): Promise<void> {
-  if (pictures !== undefined) {
-    mkdirSync(pictures, { recursive: true });
-    await page.screenshot({ path: join(pictures, `${name.replaceAll(' ', '-')}.png`), fullPage: true });
-  }
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate<AxeResults>('axe.run()');
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
-  const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-  expect(wide).toBeLessThanOrEqual(0);
-  const heights = await page
-    .locator('button, select, label.choice')
-    .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().height));
-  expect(heights.filter((height) => height < 36)).toEqual([]);
 }

@@ -24,9 +24,13 @@ afterEach(async () => {
 
 /** An authority on a free port of loopback. It is stopped after the test. */
 export async function startAuthority(
-  options: Partial<AuthorityOptions> & { readonly path?: string } = {},
+  options: Partial<AuthorityOptions> & {
+    readonly path?: string;
+    /** Makes further options, once the address is known. */
+    readonly prepare?: (address: string) => Promise<Partial<AuthorityOptions>>;
+  } = {},
 ): Promise<RunningAuthority> {
-  const { path = '', ...rest } = options;
+  const { path = '', prepare, ...rest } = options;
   const server = createServer((request, response) => authority.listener(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -38,6 +42,7 @@ export async function startAuthority(
     resources: [{ audience: api }, { audience: 'https://other.acme.dev', scopes: ['repo:read'] }],
     adminTokens: [adminToken],
     ...rest,
+    ...(await prepare?.(issuer)),
     store,
   });
   cleanups.push(async () => {

@@ -26,7 +26,7 @@ import type { Guard } from '../../src/guard.js';
 import type { AdmissionOptions } from '../../src/adapter/options.js';
 import { expectNothingLeft, spoolFolder } from '../stages/body/spools.js';
 import { Deferred } from '../deferred.js';
-import { selfSigned } from './self-signed.js';
+import { selfSigned } from '../../../../test/support/self-signed.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 

@@ -19,6 +19,7 @@ export interface AddOptions extends AdminOptions, KeyOptions {
   readonly capabilities: string;
   readonly roles: string;
   readonly tags: string;
+  readonly redirectUris: string;
   readonly owner?: string;
   readonly name?: string;
   readonly expires?: string;
@@ -47,6 +48,7 @@ export async function add(id: string, options: AddOptions, io: Io): Promise<void
     capabilities: readScopes('--capabilities', options.capabilities),
     roles: readNames(options.roles),
     tags: readNames(options.tags),
+    redirectUris: readNames(options.redirectUris),
     ...(owner !== undefined && { owner }),
     ...(name !== undefined && { name }),
     ...(expires !== undefined && { expiresAt: readTime(expires) }),

@@ -17,7 +17,7 @@ const passedOn = [
   'exchange',
   'signingKeyDays',
 ] as const satisfies readonly (keyof AuthorityOptions)[];
-const own = ['listen', 'secretFile', 'adminTokenFile', 'store'];
+const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users'];
 
 export interface AuthorityConfig {
   readonly listen: string;
@@ -47,13 +47,49 @@ export async function readConfig(path: string, io: Io): Promise<AuthorityConfig>
     throw wrong(path, "'secretFile' must name a file with the output of 'openssl rand -base64 32'");
   }
   const adminToken = await secretOf('adminTokenFile');
+  const users = await readUsers(path, folder, member(config, 'users'), io);
   const passed = Object.fromEntries(passedOn.flatMap((name) => (name in config ? [[name, config[name]]] : [])));
-  const options = { ...passed, secret, ...(adminToken !== undefined && { adminTokens: [adminToken] }) };
+  const options = {
+    ...passed,
+    secret,
+    ...(adminToken !== undefined && { adminTokens: [adminToken] }),
+    ...(users !== undefined && { users }),
+  };
   return {
     listen,
     options: options as unknown as Omit<AuthorityOptions, 'store'>,
     openStore: readStore(path, folder, member(config, 'store'), io),
   };
+}
+
+/** The sign-in of users, with its secret from a file or from the environment. */
+async function readUsers(path: string, folder: string, users: unknown, io: Io): Promise<JsonObject | undefined> {
+  if (users === undefined) return undefined;
+  const signIn = isJsonObject(users) ? member(users, 'signIn') : undefined;
+  if (!isJsonObject(users) || !isJsonObject(signIn)) {
+    throw wrong(
+      path,
+      `'users' must be { "signIn": { "issuer", "clientId", "clientSecretFile", "subjectNamespace" } }, the OpenID provider of your users`,
+    );
+  }
+  checkOptionNames(`${path}, 'users'`, users, ['signIn', 'longestConsentSeconds']);
+  checkOptionNames(`${path}, 'signIn'`, signIn, [
+    'issuer',
+    'clientId',
+    'clientSecretFile',
+    'subjectNamespace',
+    'requiredClaims',
+  ]);
+  const { clientSecretFile: _file, ...rest } = signIn;
+  const fromFile = await readSecret(path, folder, signIn, 'clientSecretFile', io);
+  const clientSecret = fromFile ?? process.env['COUNTERSIGN_CLIENT_SECRET'];
+  if (clientSecret === undefined) {
+    throw wrong(
+      path,
+      "'signIn' has no secret. Name its file by 'clientSecretFile', or set COUNTERSIGN_CLIENT_SECRET to what your OpenID provider gave to the authority",
+    );
+  }
+  return { ...users, signIn: { ...rest, clientSecret } };
 }
 
 async function readSecret(

@@ -27,6 +27,7 @@ Example:
     .option('--tags <names>', 'to find it by, separated by spaces or commas', '')
     .option('--owner <name>', 'who answers for it')
     .option('--name <name>', 'how people see it (default: its id)')
+    .option('--redirect-uris <urls>', 'where a user who was asked goes back to, separated by spaces or commas', '')
     .option('--expires <time>', 'from then on it is suspended: ISO 8601, like 2027-01-31T00:00:00Z')
     .option('--pending', 'it may act only after `agents resume`', false)
     .addHelpText(

@@ -5,7 +5,7 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { listenOn, readAddress } from '../listen-on.js';
-import { readConfig } from './config.js';
+import { type AuthorityConfig, readConfig } from './config.js';
 
 export interface AuthorityCommandOptions {
   readonly config: string;
@@ -32,13 +32,19 @@ export async function serveAuthority({ config: path, listen }: AuthorityCommandO
     try {
       const url = await listenOn(server, listen ?? config.listen);
       io.out(`${JSON.stringify({ url, issuer: config.options.issuer })}\n`);
-      io.err(`The authority ${printable(config.options.issuer)} listens on ${url}\n`);
+      io.err(startText(config.options, url));
       await stopped;
       await closeServer(server);
     } finally {
       await authority.close();
     }
   });
+}
+
+function startText({ issuer, users }: AuthorityConfig['options'], url: string): string {
+  const listens = `The authority ${printable(issuer)} listens on ${url}\n`;
+  if (users?.signIn === undefined) return listens;
+  return `${listens}Users sign in at ${printable(users.signIn.issuer)}, where ${printable(issuer)}/sign-in/callback must be registered as redirect URI\n`;
 }
 
 /** From now on, SIGINT and SIGTERM end the command instead of the process, so that nothing is left half done. */

@@ -1,0 +1,78 @@
+import { onTestFinished } from 'vitest';
+import { CookieBrowser, type Seen } from '../../../../test/support/cookie-browser.js';
+import {
+  startOpenIdProvider,
+  type TestOpenIdProvider,
+  type TestOpenIdProviderOptions,
+} from '../../../../test/support/openid-provider.js';
+import type { SignInOptions } from '../../src/index.js';
+import { startAuthority } from './authority.js';
+import { newKey } from './client.js';
+import { redirectUri } from './pages.js';
+
+export interface Start extends NonNullable<Parameters<typeof startAuthority>[0]> {
+  readonly signIn?: Partial<SignInOptions>;
+  readonly idp?: Partial<TestOpenIdProviderOptions>;
+}
+
+/** An authority whose users sign in at a provider, and a browser. */
+export async function world({ signIn, idp: idpOptions, ...options }: Start = {}) {
+  const troubles: string[] = [];
+  let idp: TestOpenIdProvider | undefined;
+  const running = await startAuthority({
+    onTrouble: (message) => void troubles.push(message),
+    async prepare(address) {
+      const redirectUris = [`${options.issuer ?? address}/sign-in/callback`];
+      const started = await startOpenIdProvider({ redirectUris, ...idpOptions });
+      onTestFinished(() => started.close());
+      idp = started;
+      const { issuer, clientId, clientSecret } = started;
+      return { users: { signIn: { issuer, clientId, clientSecret, subjectNamespace: 'acme:', ...signIn } } };
+    },
+    ...options,
+  });
+  if (idp === undefined) throw new Error('there is no provider');
+  await running.authority.agents.add({
+    id: 'agent-a',
+    name: 'Invoice agent',
+    publicKey: newKey().publicKey,
+    capabilities: ['invoice:read', 'pr:write'],
+    redirectUris: [redirectUri],
+  });
+  const { issuer = running.issuer } = options;
+  const behind = { [new URL(issuer).origin]: new URL(running.issuer).origin };
+  return { idp, issuer, running, troubles, behind, browser: new CookieBrowser(behind), page: `${issuer}/delegations` };
+}
+
+export const login = async (browser: CookieBrowser, page: Seen, user = 'alice', fields = {}) =>
+  await browser.submit(page, '', { login: user, do: 'sign-in', ...fields });
+
+export async function signedIn(start: Start = {}, user = 'alice') {
+  const all = await world(start);
+  const seen = await login(all.browser, await all.browser.open(all.page), user);
+  return { ...all, seen };
+}
+
+export const cookieOf = (browser: CookieBrowser, name: string, host = '127.0.0.1') =>
+  browser.cookies.get(host)?.get(name);
+
+/** The browser of a user who has just signed in there, and the address with which it is sent back. */
+export async function answered(start: Start = {}, user = 'alice') {
+  const all = await world(start);
+  const { browser, page, issuer } = all;
+  const there = await browser.open(page);
+  let response = await browser.request(...browser.formOf(there, '', { login: user, do: 'sign-in' }));
+  for (;;) {
+    const next = new URL(String(response.headers.get('location')), all.idp.issuer);
+    if (next.href.startsWith(`${issuer}/sign-in/callback`)) return { ...all, back: next };
+    response = await browser.request(next, 'GET');
+  }
+}
+
+/** Signs in as somebody else, by the link on the page after a sign-out. */
+export async function signInAgain(browser: CookieBrowser, signedOut: Seen, user: string): Promise<Seen> {
+  const [, again = ''] = /href="([^"]+)">Sign in again/.exec(signedOut.text) ?? [];
+  const seen = await login(browser, await browser.open(again.replaceAll('&#38;', '&')), user);
+  // The provider ends the session of the user before.
+  return seen.text.includes('/session/end/confirm') ? await browser.submit(seen, '/confirm') : seen;
+}
