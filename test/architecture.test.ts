@@ -131,10 +131,10 @@ describe.each(names)('%s', (name) => {
 const foldersOfCore = [
   'model',
   'remote',
-  'keys',
   'stages/address',
   'stages/traffic',
   'stages/token',
+  'keys',
   'stages/possession',
   'stages/replay',
   'stages/body',

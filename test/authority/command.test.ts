@@ -205,6 +205,7 @@ describe('countersign dev', () => {
     await forUser.fetch(`${origin}/parcels`);
     const claims = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString()) as object;
     expect(claims).toMatchObject({ sub: 'dev:alice', act: { sub: 'agent-dev' }, scope: 'parcel:read', aud: origin });
+    expect(err()).toContain(`agents: await agentsFromAuthority('${printed.issuer}'`);
     expect(err()).toContain(`issuers: [{ issuer: '${printed.issuer}'`);
     expect(await stop('SIGINT')).toBe(0);
   });

@@ -1,4 +1,4 @@
-import { agentsFromJwks, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { agentsFromAuthority, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { agentAuth, getCaller, permit } from '@countersign/node-http';
 import * as openid from 'openid-client';
 import { expect, it, onTestFinished } from 'vitest';
@@ -12,7 +12,7 @@ it('an OAuth client that cannot sign messages calls an API with DPoP and its reg
   const { issuer, authority } = await startAuthority({ audience: api });
   const guard = await createGuard({
     origin: api,
-    agents: agentsFromJwks(`${issuer}/agents.jwks`, local),
+    agents: await agentsFromAuthority(issuer, local),
     issuers: [{ issuer, ...local }],
     policy: await cedarFromText({ policies: 'permit (principal, action, resource);' }),
     audit: memoryAudit(),

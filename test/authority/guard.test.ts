@@ -1,9 +1,10 @@
 import { createAgent, generateAgentKey, type Signer } from '@countersign/agent';
 import { type Authority, type AuthorityOptions } from '@countersign/authority';
-import { agentsFromJwks, agentsFromObjects, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { agentsFromAuthority, agentsFromObjects, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { agentAuth, getCaller, permit } from '@countersign/node-http';
 import * as oauth from 'oauth4webapi';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { patiently } from '../support/patiently.js';
 import { listen, newAgentKey, startAuthority, type Started } from './support.js';
 
 const local = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true } as const;
@@ -18,9 +19,7 @@ async function world(options: Partial<AuthorityOptions> & { readonly follow?: bo
   const audit = memoryAudit();
   const guard = await createGuard({
     origin: api,
-    agents: follow
-      ? agentsFromJwks(`${started.issuer}/agents.jwks`, { maxAgeSeconds: 1, ...local })
-      : agentsFromObjects([]),
+    agents: follow ? await agentsFromAuthority(started.issuer, { maxAgeSeconds: 1, ...local }) : agentsFromObjects([]),
     issuers: [{ issuer: started.issuer, ...local }],
     policy: await cedarFromText({
       policies: 'permit (principal, action, resource) when { context.scope.contains("repo:read") };',
@@ -137,6 +136,8 @@ it('a guard lets an agent act for itself with its token, and with its key alone'
     chain: ['agent-a'],
     scope: ['repo:read'],
   });
+  // The guard has read the directory before the agent was in it.
+  await vi.waitFor(async () => expect((await read(own, started.api)).status).toBe(200), patiently);
   expect(await (await read(own, started.api)).json()).toMatchObject({
     chain: ['agent-a'],
     scope: ['pr:write', 'repo:read'],

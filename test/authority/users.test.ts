@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { Authority } from '@countersign/authority';
 import { developmentUser } from '@countersign/authority';
-import { agentsFromJwks, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
+import { agentsFromAuthority, cedarFromText, createGuard, memoryAudit } from '@countersign/core';
 import { agentAuth, getCaller, permit } from '@countersign/node-http';
 import { createAgent } from '@countersign/agent';
 import express from 'express';
@@ -133,7 +133,7 @@ it('an agent calls an API with the token that the user allowed, until the user e
   const audit = memoryAudit();
   const guard = await createGuard({
     origin: audience,
-    agents: agentsFromJwks(`${issuer}/agents.jwks`, local),
+    agents: await agentsFromAuthority(issuer, local),
     issuers: [{ issuer, ...local }],
     policy: await cedarFromText({
       policies: 'permit (principal, action, resource) when { context.scope.contains("repo:read") };',
@@ -179,7 +179,7 @@ it('an agent calls an API with the token that the user allowed, until the user e
   // A guard that starts now has no list of revoked tokens in its cache yet.
   const late = await createGuard({
     origin: audience,
-    agents: agentsFromJwks(`${issuer}/agents.jwks`, local),
+    agents: await agentsFromAuthority(issuer, local),
     issuers: [{ issuer, ...local }],
     policy: await cedarFromText({ policies: 'permit (principal, action, resource);' }),
     audit: memoryAudit(),

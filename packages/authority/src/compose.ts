@@ -86,7 +86,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
           userDelegations: createUserDelegations(store, now),
           now,
         });
-  const published = createPublished({ issuer, agents, ledger, keys, now });
+  const published = createPublished({ issuer, store, agents, ledger, keys, now });
   const services: RouteServices = {
     issuer,
     store,

@@ -66,8 +66,8 @@ export type { GuardOptions } from './options/guard-options.js';
 export type { ProtectedResource, ProtectedResourceOptions } from './options/protected-resource.js';
 export { isLoopback } from '@countersign/common';
 export type { HttpRequest } from './model/request.js';
-export type { SkippedKey } from './keys/agent-jwk-set.js';
 export type { AgentRegistry } from './keys/agent-registry.js';
+export { agentsFromAuthority } from './keys/agents-from-authority.js';
 export { agentsFromFile } from './keys/agents-from-file.js';
 export {
   type AgentQuery,
@@ -84,7 +84,7 @@ export {
 export { combine } from './keys/combine.js';
 export type { Agent, AgentDirectory, AgentKey, AgentStatus, KeyLookup } from './keys/directory.js';
 export { type PublicKeyReading, readPublicKey } from './keys/ed25519-key.js';
-export type { PublicJwk } from './keys/jwk.js';
+export type { PublicJwk } from './model/jwk.js';
 export type {
   AgentDetails,
   AgentRegistration,
@@ -93,7 +93,7 @@ export type {
   PrintedKey,
   PrintedRegistration,
 } from './keys/registration.js';
-export type { AgentsRefresh, RemoteDirectoryOptions } from './keys/remote-directory.js';
+export type { AgentsRefresh, RemoteDirectoryOptions, SkippedKey } from './keys/remote-directory.js';
 export type { DpopOptions } from './stages/possession/dpop-options.js';
 export type { WebBotAuthOptions } from './stages/possession/web-bot-auth-options.js';
 export {

@@ -1,3 +1,4 @@
+import { numberOf, sql, type Statement, type Store } from '../storage/store.js';
 import { currentRoles, mayAct, type RegisteredAgent, type RegisteredKey } from './agent.js';
 
 /** A JWK Set that guards follow with `agentsFromJwks`: each key says whose it is. */
@@ -13,11 +14,7 @@ export function agentJwkSet(agents: readonly RegisteredAgent[], now: number): Ag
   return {
     keys: agents.flatMap((agent) =>
       publishedKeys(agent, now).map((key) => ({
-        ...key.jwk,
-        kid: key.thumbprint,
-        use: 'sig',
-        ...(key.notBefore !== undefined && { nbf: key.notBefore }),
-        ...(key.expiresAt !== undefined && { exp: key.expiresAt }),
+        ...publishedKey(key),
         agent_id: agent.id,
         capabilities: agent.capabilities,
         roles: currentRoles(agent, now),
@@ -39,15 +36,56 @@ export function signatureDirectory(agents: readonly RegisteredAgent[], now: numb
   const acting = agents.filter((agent) => mayAct(agent, now));
   return {
     keys: acting.flatMap(({ keys }) =>
-      keys
-        .filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt)
-        .map(({ jwk, thumbprint, notBefore, expiresAt }) => ({
-          ...jwk,
-          kid: thumbprint,
-          use: 'sig',
-          ...(notBefore !== undefined && { nbf: notBefore }),
-          ...(expiresAt !== undefined && { exp: expiresAt }),
-        })),
+      keys.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt).map(publishedKey),
     ),
   };
+}
+
+/** An agent in the signed directory that guards follow: docs/reference/agent-directory.md. */
+export type PublishedAgent = Readonly<Record<string, unknown>>;
+
+/**
+ * The agents for the signed directory. What ends by itself is in it with the moment at which it ends, so that the
+ * directory is the same until somebody changes an agent. A revoked agent is only a name, which stays taken.
+ */
+export function publishedAgents(agents: readonly RegisteredAgent[], now: number): readonly PublishedAgent[] {
+  return agents.map((agent) => {
+    const { id, status, owner, capabilities, roles, tags, expiresAt } = agent;
+    if (status === 'revoked') return { agent_id: id, status, keys: [] };
+    return {
+      agent_id: id,
+      status,
+      ...(owner !== undefined && { owner }),
+      capabilities,
+      roles: roles.map(({ name, until }) => (until === undefined ? name : { name, until })),
+      tags,
+      ...(expiresAt !== undefined && { expires: expiresAt }),
+      keys: publishedKeys(agent, now).map(publishedKey),
+    };
+  });
+}
+
+function publishedKey({ jwk, thumbprint, notBefore, expiresAt }: RegisteredKey): Readonly<Record<string, unknown>> {
+  return {
+    ...jwk,
+    kid: thumbprint,
+    use: 'sig',
+    ...(notBefore !== undefined && { nbf: notBefore }),
+    ...(expiresAt !== undefined && { exp: expiresAt }),
+  };
+}
+
+/**
+ * Makes the next version of the published directory: the last statement of every change of agents or keys, so that no
+ * transaction waits for another while it holds the version. Never below the time: a database that was restored from a
+ * backup goes on above every version that was published before.
+ */
+export function directoryChange(now: number): Statement {
+  return sql`UPDATE countersign_directory SET version = CASE WHEN version < ${now} THEN ${now} ELSE version + 1 END`;
+}
+
+/** The version of the published directory. It grows with every change of agents and keys. */
+export async function directoryVersion(store: Store): Promise<number> {
+  const [row] = await store.run(sql`SELECT version FROM countersign_directory`);
+  return row === undefined ? 0 : numberOf(row, 'version');
 }

@@ -2,6 +2,7 @@ import { AuthorityError } from '../authority-error.js';
 import { numberOf, required, type Row, sql, type Statement, type Store, textOf } from '../storage/store.js';
 import type { AgentFacts, AgentStatus, NewAgent, NewKey, RegisteredAgent, RegisteredKey } from './agent.js';
 import { agentsOf, columnsOf } from './agent-rows.js';
+import { directoryChange } from './directory.js';
 import { isAgentId, isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
 
 /** Statuses that an administrator can give to an agent. */
@@ -55,7 +56,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
 
     async add(input) {
       const { statements, id } = insertAgent(input, now());
-      if ((await store.batch(statements)) !== undefined) return await known(id);
+      if ((await store.batch([...statements, directoryChange(now())])) !== undefined) return await known(id);
       throw (await get(id)) === undefined ? keyTaken() : agentExists(id);
     },
 
@@ -72,17 +73,18 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     async update(id, input) {
       checkId(id);
       const statement = updateFacts(id, input);
-      if (statement !== undefined) await store.run(statement);
+      if (statement !== undefined) await store.batch([statement, directoryChange(now())]);
       return await known(id);
     },
 
     async setStatus(id, status) {
       checkId(id);
       checkStatus(status);
-      const changed = await store.run(sql`
-        UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`);
+      const change = sql`
+        UPDATE countersign_agents SET status = ${status} WHERE id = ${id} AND status <> 'revoked' RETURNING id`;
+      const done = await store.batch([required(change), directoryChange(now())]);
       const agent = await known(id);
-      if (changed.length === 0 && status !== 'revoked') {
+      if (done === undefined && status !== 'revoked') {
         throw new AuthorityError('status_conflict', `agent '${id}' is revoked, which is final`);
       }
       return agent;
@@ -91,8 +93,9 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     async setStatusByTag(tag, status) {
       checkStatus(status);
       if (!isTag(tag)) throw new AuthorityError('agent_invalid', 'that is no tag');
-      const rows = await store.run(sql`
-        UPDATE countersign_agents SET status = ${status} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked' RETURNING id`);
+      const change = sql`
+        UPDATE countersign_agents SET status = ${status} WHERE tags LIKE ${`% ${tag} %`} AND status <> 'revoked' RETURNING id`;
+      const [rows = []] = (await store.batch([change, directoryChange(now())])) ?? [];
       return rows.map((row) => textOf(row, 'id')).toSorted();
     },
 
@@ -100,7 +103,8 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       checkId(id);
       const key = readKey(input);
       const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
-      const done = await store.batch(insertAnotherKey(id, key, { now: now(), until }));
+      const statements = insertAnotherKey(id, key, { now: now(), until });
+      const done = await store.batch([...statements, directoryChange(now())]);
       if (done !== undefined) return await known(id);
       throw await whyNoKey(await known(id), key, store, now());
     },
@@ -109,9 +113,10 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       checkId(id);
       if (!/^[\w-]{43}$/.test(thumbprint)) throw new AuthorityError('agent_invalid', 'that is no thumbprint');
       const at = now();
-      await store.run(sql`
+      const change = sql`
         UPDATE countersign_keys SET expires_at = ${at} WHERE agent_id = ${id} AND thumbprint = ${thumbprint}
-        AND (expires_at IS NULL OR expires_at > ${at})`);
+        AND (expires_at IS NULL OR expires_at > ${at})`;
+      await store.batch([change, directoryChange(at)]);
       return await known(id);
     },
   };

@@ -1,13 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type AgentJwkSet, agentJwkSet, signatureDirectory } from '../agents/directory.js';
+import {
+  type AgentJwkSet,
+  agentJwkSet,
+  directoryVersion,
+  publishedAgents,
+  signatureDirectory,
+} from '../agents/directory.js';
 import type { RegisteredAgent } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { type StatusListOptions, statusListToken } from '../delegation/status-list.js';
+import { signClaims } from '../keys/sign-claims.js';
+import type { Store } from '../storage/store.js';
 import type { Answer } from './answer.js';
 
 /** What anybody can read: agents with their keys, and which tokens are revoked. */
 export interface Published {
+  /** The signed directory that guards follow with `agentsFromAuthority`. */
+  directory(request: IncomingMessage): Promise<Answer>;
   /** A JWK Set for `agentsFromJwks`. */
   agents(request: IncomingMessage): Promise<Answer>;
   /** An HTTP Message Signatures Directory. */
@@ -17,16 +27,30 @@ export interface Published {
 
 const directorySeconds = 30;
 const statusListSeconds = 15;
+/** The signed directory is fetched as often as a suspension must take effect: a cache on the way may delay that so long. */
+const signedDirectorySeconds = 5;
+/** It counts so long while the authority cannot be reached. */
+const signedDirectoryLifetime = 3600;
+/** It is signed anew so often, at the same moments in every process: equal directories are equal texts. */
+const signingPeriod = 300;
 
-export function createPublished(options: StatusListOptions & { readonly agents: AgentRegistry }): Published {
+export interface PublishedOptions extends StatusListOptions {
+  readonly agents: AgentRegistry;
+  readonly store: Store;
+}
+
+export function createPublished(options: PublishedOptions): Published {
   const { agents, now } = options;
   const documentOf = async (publish: (agents: readonly RegisteredAgent[], now: number) => AgentJwkSet) =>
     documentWithTag(JSON.stringify(publish(await agents.list(), now())));
   const readAgents = shared(() => documentOf(agentJwkSet));
   const readKeys = shared(() => documentOf(signatureDirectory));
   const readList = shared((list: number) => statusListToken(list, options));
+  const readDirectory = shared(createSignedDirectory(options));
 
   return {
+    directory: async (request) =>
+      answer(await readDirectory(0), request, 'application/agent-directory+jwt', signedDirectorySeconds),
     agents: async (request) => answer(await readAgents(0), request, 'application/jwk-set+json'),
     signatureKeys: async (request) =>
       answer(await readKeys(0), request, 'application/http-message-signatures-directory+json'),
@@ -41,6 +65,25 @@ export function createPublished(options: StatusListOptions & { readonly agents: 
   };
 }
 
+/** Signs the directory when it has changed, and once in a period. */
+function createSignedDirectory({ issuer, store, agents, keys, now }: PublishedOptions): () => Promise<Document> {
+  let last: { readonly of: string; readonly document: Document } | undefined;
+  return async () => {
+    // Before the agents: a directory may have a change already that its version does not count, but never lack one.
+    const version = await directoryVersion(store);
+    const at = now();
+    const key = keys.current(at);
+    const iat = at - (at % signingPeriod);
+    const of = `${version} ${iat} ${key.kid}`;
+    if (last?.of !== of) {
+      const exp = iat + signingPeriod + signedDirectoryLifetime;
+      const claims = { iss: issuer, iat, exp, version, agents: publishedAgents(await agents.list(), iat) };
+      last = { of, document: documentWithTag(await signClaims(key, 'agent-directory+jwt', claims)) };
+    }
+    return last.document;
+  };
+}
+
 interface Document {
   readonly text: string;
   readonly tag: string;
@@ -50,9 +93,15 @@ function documentWithTag(text: string): Document {
   return { text, tag: `"${createHash('sha256').update(text).digest('base64url')}"` };
 }
 
-function answer({ text, tag }: Document, request: IncomingMessage, type: string): Answer {
-  const headers = { etag: tag, 'cache-control': `public, max-age=${directorySeconds}` };
-  if (request.headers['if-none-match'] === tag) return { status: 304, headers };
+function answer(
+  { text, tag }: Document,
+  request: IncomingMessage,
+  type: string,
+  seconds: number = directorySeconds,
+): Answer {
+  const headers = { etag: tag, 'cache-control': `public, max-age=${seconds}` };
+  // A cache that compresses makes the tag a weak one (RFC 9110 §8.8.3).
+  if (request.headers['if-none-match']?.replace(/^W\//, '') === tag) return { status: 304, headers };
   return { status: 200, headers: { ...headers, 'content-type': type }, body: text };
 }
 

@@ -10,6 +10,7 @@ import { currentKeys, type RegisteredAgent, type RegisteredKey } from '../agents
 import type { Invitations } from '../agents/invitations.js';
 import { tokenDigest, tokenDigestText } from '../storage/token-digest.js';
 import { isAgentId, readKey } from '../agents/read-agent.js';
+import { directoryChange } from '../agents/directory.js';
 import { type AgentRegistry, agentExists, insertAgent, insertAnotherKey, keyTaken } from '../agents/registry.js';
 
 export interface RegistrationServices {
@@ -59,6 +60,7 @@ async function register(request: IncomingMessage, services: RegistrationServices
     invitations.take(token),
     ...statements,
     sql`INSERT INTO countersign_registration_tokens (agent_id, digest) VALUES (${id}, ${tokenDigestText(management)})`,
+    directoryChange(now()),
   ]);
   const agent = await agents.get(id);
   if (done !== undefined && agent !== undefined) {
@@ -114,6 +116,7 @@ async function replaceKeys(
       ({ thumbprint }) => sql`UPDATE countersign_keys SET expires_at = ${now()} WHERE thumbprint = ${thumbprint}`,
     ),
     ...added.flatMap((key) => insertAnotherKey(agent.id, key, { now: now(), until: undefined })),
+    directoryChange(now()),
   ]);
   if (done === undefined)
     throw new AuthorityError('key_taken', 'a key is taken, or the registration was changed meanwhile');

@@ -32,6 +32,8 @@ export async function route(
       return services.approvals && (await approval(request, path, services.approvals));
     case 'challenge':
       return request.method === 'POST' ? await challenge(request, second, services.challenges) : undefined;
+    case 'agents.jwt':
+      return reads && second === undefined ? await services.published.directory(request) : undefined;
     case 'agents.jwks':
       return reads && second === undefined ? await services.published.agents(request) : undefined;
     case '.well-known':

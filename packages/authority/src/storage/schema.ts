@@ -150,6 +150,13 @@ CREATE TABLE countersign_sessions (
 );
 CREATE INDEX countersign_sessions_expiry ON countersign_sessions (expires_at);
 `,
+  `
+CREATE TABLE countersign_directory (
+  id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+  version BIGINT NOT NULL
+);
+INSERT INTO countersign_directory (id, version) VALUES (1, 0);
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -9,9 +9,15 @@ const pauses = {
 
 /** The attempts to fetch one remote document: one at a time, and none too soon after the last. */
 export class Attempts {
+  readonly #pauses: Readonly<Record<'due' | 'miss', number>>;
   #inFlight: Promise<void> | undefined;
   #last: number | undefined;
   #failure: string | undefined;
+
+  /** `missPauseSeconds` is the pause before a document is fetched again because something is not in it. Default 30. */
+  constructor(missPauseSeconds: number = pauses.miss) {
+    this.#pauses = { due: pauses.due, miss: missPauseSeconds };
+  }
 
   /** Why the last attempt failed; undefined after a success, and before the first attempt. */
   get failure(): string | undefined {
@@ -25,7 +31,7 @@ export class Attempts {
 
   /** Joins the attempt in flight, or begins one if it is time. `attempt` resolves to why it failed. */
   async run(reason: 'due' | 'miss', now: number, attempt: (now: number) => Promise<string | undefined>): Promise<void> {
-    const pause = this.#failure === undefined ? pauses[reason] : pauses.down;
+    const pause = this.#failure === undefined ? this.#pauses[reason] : pauses.down;
     if (this.#inFlight === undefined && this.#elapsed(now) >= pause) {
       this.#last = now;
       this.#inFlight = this.#attempt(now, attempt);

@@ -1,10 +1,15 @@
 import { ConfigError, type Reading } from '@countersign/common';
-import type { AgentJwkSet } from './agent-jwk-set.js';
 import { boundsItself } from './bounded-directory.js';
 import { createAgentSet } from './agent-set.js';
 import type { Agent, AgentDirectory } from './directory.js';
 import { type AgentDetails, readAgent } from './registration.js';
-import { readRemoteDirectoryOptions, remoteDirectory, type RemoteDirectoryOptions } from './remote-directory.js';
+import {
+  cachedAgents,
+  readRemoteDirectoryOptions,
+  type RemoteAgents,
+  remoteDirectory,
+  type RemoteDirectoryOptions,
+} from './remote-directory.js';
 import { readRemoteUrl } from '../remote/remote-json.js';
 import { fetchSignatureDirectory, type SignatureDirectory, wellKnownPath } from './signature-directory.js';
 
@@ -34,19 +39,16 @@ const ownOptions = ['id', 'capabilities', 'roles', 'owner', 'status'] as const;
  */
 export function agentsFromSignatureDirectory(url: string, options: SignatureDirectoryOptions): AgentDirectory {
   const owner = 'agentsFromSignatureDirectory';
-  const settings = readRemoteDirectoryOptions(owner, options, ownOptions);
+  const settings = readRemoteDirectoryOptions(owner, options, { further: ownOptions });
   const { id, capabilities, roles, owner: answerable, status } = options;
   const agent = readAgent(id, { capabilities, roles, owner: answerable, status });
   if (!agent.ok) throw new ConfigError(`${owner}: ${agent.problem}.`);
   const address = addressOf(readRemoteUrl(owner, url, options));
-  const directory = remoteDirectory<SignatureDirectory>({
-    ...settings,
-    fetch: async () => {
-      const read = await fetchSignatureDirectory(address, options, settings.clock() / 1000);
-      return read.ok ? { ok: true, json: read.value } : read;
-    },
-    read: (fetched) => setOf(agent.value, fetched),
+  const agents = cachedAgents(settings, async (now) => {
+    const fetched = await fetchSignatureDirectory(address, options, now);
+    return fetched.ok ? setOf(agent.value, fetched.value) : fetched;
   });
+  const directory = remoteDirectory(agents, settings);
   // Known without asking: its name is taken also while its keys cannot be fetched, and no other name ever is.
   return boundsItself({
     ...directory,
@@ -58,7 +60,7 @@ function addressOf(url: URL): URL {
   return url.pathname === '/' ? new URL(wellKnownPath, url) : url;
 }
 
-function setOf(agent: Agent, { keys, skipped }: SignatureDirectory): Reading<AgentJwkSet> {
+function setOf(agent: Agent, { keys, skipped }: SignatureDirectory): Reading<RemoteAgents> {
   const read = createAgentSet([{ agent, keys }]);
-  return read.ok ? { ok: true, value: { agents: read.set, keyCount: keys.length, skipped } } : read;
+  return read.ok ? { ok: true, value: { at: () => read.set, keyCount: keys.length, skipped } } : read;
 }

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isWeakEd25519Key, jwkThumbprint } from '@countersign/signature';
 import { isJsonObject, type JsonObject, member } from '@countersign/common';
-import type { PublicJwk } from './jwk.js';
+import type { PublicJwk } from '../model/jwk.js';
 
 export type PublicKeyReading =
   | { readonly ok: true; readonly publicKey: KeyObject; readonly thumbprint: string }

@@ -10,7 +10,7 @@ import {
 } from '@countersign/common';
 import type { Agent, AgentKey } from './directory.js';
 import { readPublicKey } from './ed25519-key.js';
-import type { PublicJwk } from './jwk.js';
+import type { PublicJwk } from '../model/jwk.js';
 
 /** One key of an agent, as users write it. Exactly one of `publicKey` and `jwk`. */
 export interface KeyRegistration {

@@ -1,15 +1,15 @@
 import { andThen, checkOptionNames, ConfigError, readClock, readListener } from '@countersign/common';
+import type { AgentSet } from './agent-set.js';
 import { boundsItself } from './bounded-directory.js';
-import type { AgentJwkSet, SkippedKey } from './agent-jwk-set.js';
-import { CachedRemote, type CachedRemoteOptions } from '../remote/cached-remote.js';
-import type { AgentDirectory } from './directory.js';
+import { CachedRemote, type CachedRemoteOptions, type Held, type Source } from '../remote/cached-remote.js';
+import type { AgentDirectory, KeyLookup } from './directory.js';
 import type { RemoteOptions } from '../remote/remote-json.js';
 
 /** How keys that others serve are kept. */
 export interface RemoteDirectoryOptions extends RemoteOptions {
   /**
    * A key that the server drops stops counting after at most this long, as long as the server can be reached.
-   * In seconds. Default 300.
+   * In seconds. Default 300, and 15 for `agentsFromAuthority`.
    */
   readonly maxAgeSeconds?: number;
   /**
@@ -21,6 +21,22 @@ export interface RemoteDirectoryOptions extends RemoteOptions {
   readonly onRefresh?: (result: AgentsRefresh) => unknown;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
+}
+
+/** A key that was left out of a set, and why. */
+export interface SkippedKey {
+  /** Its place in the set, from 0. */
+  readonly index: number;
+  readonly agentId?: string;
+  readonly problem: string;
+}
+
+/** The agents of a document that others serve. */
+export interface RemoteAgents {
+  /** The agents at a moment; undefined once the document no longer counts. */
+  readonly at: (nowSeconds: number) => AgentSet | undefined;
+  readonly keyCount: number;
+  readonly skipped: readonly SkippedKey[];
 }
 
 export type AgentsRefresh =
@@ -48,10 +64,10 @@ export interface RemoteDirectorySettings {
 export function readRemoteDirectoryOptions(
   owner: string,
   options: RemoteDirectoryOptions,
-  further: readonly string[] = [],
+  { further = [], maxAge = 300 }: { readonly further?: readonly string[]; readonly maxAge?: number } = {},
 ): RemoteDirectorySettings {
   checkOptionNames(owner, options, [...optionNames, ...further]);
-  const { maxAgeSeconds = 300, maxStaleSeconds = 3600, onRefresh } = options;
+  const { maxAgeSeconds = maxAge, maxStaleSeconds = 3600, onRefresh } = options;
   if (!(maxAgeSeconds >= 1 && maxAgeSeconds <= maxStaleSeconds && maxStaleSeconds <= 86_400)) {
     throw new ConfigError(
       `${owner}: 'maxAgeSeconds' must be at least 1, 'maxStaleSeconds' not below it, and neither above 86400.`,
@@ -65,37 +81,45 @@ export function readRemoteDirectoryOptions(
   };
 }
 
-type RemoteDirectoryParts<Json> = RemoteDirectorySettings &
-  Pick<CachedRemoteOptions<AgentJwkSet, Json>, 'fetch' | 'read'>;
-
-/** A directory over a document that others serve. */
-export function remoteDirectory<Json>(parts: RemoteDirectoryParts<Json>): AgentDirectory {
-  const { fetch, read, maxAgeSeconds, maxStaleSeconds, onRefresh, clock } = parts;
-  const remote = new CachedRemote<AgentJwkSet, Json>({
-    fetch,
-    read,
+/** The agents of a document, as they were last fetched. */
+export function cachedAgents(
+  { maxAgeSeconds, maxStaleSeconds, onRefresh }: RemoteDirectorySettings,
+  load: CachedRemoteOptions<RemoteAgents>['load'],
+  missPauseSeconds?: number,
+): Source<RemoteAgents> {
+  return new CachedRemote<RemoteAgents>({
+    load,
+    ...(missPauseSeconds !== undefined && { missPauseSeconds }),
     maxAgeSeconds,
     maxStaleSeconds,
     onRefresh: (result) =>
       onRefresh(result.ok ? { ok: true, keyCount: result.value.keyCount, skipped: result.value.skipped } : result),
   });
+}
+
+/** A directory over a document that others serve. */
+export function remoteDirectory(
+  remote: Source<RemoteAgents>,
+  { clock }: Pick<RemoteDirectorySettings, 'clock'>,
+): AgentDirectory {
   const now = (): number => clock() / 1000;
+  const find = (held: Held<RemoteAgents>, thumbprint: string): KeyLookup => {
+    if (held.kind === 'unavailable') return held;
+    return held.value.at(now())?.find(thumbprint) ?? { kind: 'unavailable', cause: 'the directory has expired' };
+  };
 
   // One fetch at a time, however many wait for it.
   return boundsItself({
     findByThumbprint: (thumbprint) =>
       andThen(remote.current(now()), (held) => {
-        if (held.kind === 'unavailable') return held;
-        const found = held.value.agents.find(thumbprint);
+        const found = find(held, thumbprint);
         // What is no thumbprint is in no set, however new.
-        if (found.kind === 'found' || !isThumbprint(thumbprint)) return found;
-        return remote
-          .afterMiss(now())
-          .then((fresh) => (fresh.kind === 'unavailable' ? fresh : fresh.value.agents.find(thumbprint)));
+        if (found.kind !== 'unknown' || !isThumbprint(thumbprint)) return found;
+        return andThen(remote.afterMiss(now()), (fresh) => find(fresh, thumbprint));
       }),
     statusOf: (id) =>
       andThen(remote.current(now()), (held) =>
-        held.kind === 'unavailable' ? 'unavailable' : held.value.agents.statusOf(id),
+        held.kind === 'unavailable' ? 'unavailable' : (held.value.at(now())?.statusOf(id) ?? 'unavailable'),
       ),
   });
 }

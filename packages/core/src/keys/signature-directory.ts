@@ -7,9 +7,8 @@ import {
   verifyMessage,
 } from '@countersign/signature';
 import { failed, isJsonObject, parseStrictJson, type Reading } from '@countersign/common';
-import type { SkippedKey } from './agent-jwk-set.js';
 import type { AgentKey } from './directory.js';
-import { keysOfJwkSet } from './jwk.js';
+import { keysOfJwkSet } from '../model/jwk.js';
 import {
   type DocumentKind,
   defaultLimits,
@@ -18,6 +17,7 @@ import {
   type RemoteOptions,
 } from '../remote/remote-json.js';
 import { readAgentKey } from './registration.js';
+import type { SkippedKey } from './remote-directory.js';
 
 /** Keys that a directory serves and that proved, each by a signature of its own, that they belong to its authority. */
 export interface SignatureDirectory {

@@ -1,4 +1,5 @@
 import { Attempts, type Awaitable, elapsedSince, type Reading } from '@countersign/common';
+import type { RemoteJson } from './remote-json.js';
 
 /** What is held now. The generation changes whenever the value does. */
 export type Held<T> =
@@ -13,16 +14,15 @@ export interface Source<T> {
   afterMiss(nowSeconds: number): Awaitable<Held<T>>;
 }
 
-/** What came over the network: a JSON value, as it was read. */
-type Fetched<Json> = { readonly ok: true; readonly json: Json } | { readonly ok: false; readonly problem: string };
-
-export interface CachedRemoteOptions<T, Json = unknown> {
-  readonly fetch: () => Promise<Fetched<Json>>;
-  readonly read: (json: Json) => Reading<T>;
+export interface CachedRemoteOptions<T> {
+  /** Fetches and reads the document. It gives the same value again for the same document, and must not reject. */
+  readonly load: (nowSeconds: number) => Promise<Reading<T>>;
   /** How long a fetched value counts without another look. */
   readonly maxAgeSeconds: number;
   /** How long it counts while it cannot be fetched again. */
   readonly maxStaleSeconds: number;
+  /** The pause before another fetch because something was not found. Default 30. */
+  readonly missPauseSeconds?: number;
   /** Told of every refresh. It must not throw. */
   readonly onRefresh?: (result: Reading<T>) => void;
 }
@@ -32,14 +32,15 @@ export interface CachedRemoteOptions<T, Json = unknown> {
  * be asked about goes on counting for `maxStaleSeconds`. One fetch at a time, started early enough that under steady
  * use nobody waits for it. Never rejects.
  */
-export class CachedRemote<T, Json = unknown> implements Source<T> {
-  readonly #options: CachedRemoteOptions<T, Json>;
-  #held: { readonly value: T; readonly text: string; readonly since: number } | undefined;
+export class CachedRemote<T> implements Source<T> {
+  readonly #options: CachedRemoteOptions<T>;
+  #held: { readonly value: T; readonly since: number } | undefined;
   #generation = 0;
-  readonly #attempts = new Attempts();
+  readonly #attempts: Attempts;
 
-  constructor(options: CachedRemoteOptions<T, Json>) {
+  constructor(options: CachedRemoteOptions<T>) {
     this.#options = options;
+    this.#attempts = new Attempts(options.missPauseSeconds);
   }
 
   current(now: number): Awaitable<Held<T>> {
@@ -75,14 +76,29 @@ export class CachedRemote<T, Json = unknown> implements Source<T> {
   }
 
   readonly #refresh = async (now: number): Promise<string | undefined> => {
-    const fetched = await this.#options.fetch();
-    const read = fetched.ok ? this.#options.read(fetched.json) : fetched;
-    if (fetched.ok && read.ok) {
-      const text = JSON.stringify(fetched.json);
-      if (text !== this.#held?.text) this.#generation += 1;
-      this.#held = { value: read.value, text, since: now };
+    const loaded = await this.#options.load(now);
+    if (loaded.ok) {
+      if (loaded.value !== this.#held?.value) this.#generation += 1;
+      this.#held = { value: loaded.value, since: now };
     }
-    this.#options.onRefresh?.(read);
-    return read.ok ? undefined : read.problem;
+    this.#options.onRefresh?.(loaded);
+    return loaded.ok ? undefined : loaded.problem;
+  };
+}
+
+/** Fetches a JSON document and reads it, unless it is the same as before: then the same value is given again. */
+export function loadJson<T>(
+  fetch: () => Promise<RemoteJson>,
+  read: (json: unknown) => Reading<T>,
+): () => Promise<Reading<T>> {
+  let last: { readonly text: string; readonly value: T } | undefined;
+  return async () => {
+    const fetched = await fetch();
+    if (!fetched.ok) return fetched;
+    const text = JSON.stringify(fetched.json);
+    if (last?.text === text) return { ok: true, value: last.value };
+    const value = read(fetched.json);
+    if (value.ok) last = { text, value: value.value };
+    return value;
   };
 }

@@ -26,7 +26,10 @@ export type RemoteJson =
 
 /** A document with the header section it came with. */
 export interface RemoteDocument {
+  /** Empty if the document is unchanged. */
   readonly bytes: Buffer;
+  /** Whether it is still the one whose entity tag was sent. */
+  readonly unchanged: boolean;
   /** Name, value, name, value, … as they were sent. */
   readonly rawHeaders: readonly string[];
 }
@@ -87,6 +90,8 @@ export interface DocumentKind {
   readonly contentType: RegExp;
   /** Its name, for messages. */
   readonly name: string;
+  /** The entity tag of the document that we have, which need not be sent again (RFC 9110 §13.1.2). */
+  readonly etag?: string;
 }
 
 const json: DocumentKind = {
@@ -133,23 +138,28 @@ async function exchange(
   { signal, maxBytes }: { readonly signal: AbortSignal; readonly maxBytes: number },
 ): Promise<Reading<RemoteDocument>> {
   const response = await send(url, options, kind, signal);
+  const { rawHeaders } = response;
+  if (response.statusCode === 304 && kind.etag !== undefined) {
+    response.destroy();
+    return { ok: true, value: { bytes: Buffer.alloc(0), unchanged: true, rawHeaders } };
+  }
   const problem = responseProblem(response, kind);
   const bytes = problem === undefined ? await readBounded(response, maxBytes) : undefined;
   response.destroy();
   if (bytes === undefined) return failed(problem ?? `the answer is larger than ${maxBytes} bytes`);
-  return { ok: true, value: { bytes: Buffer.from(bytes.buffer), rawHeaders: response.rawHeaders } };
+  return { ok: true, value: { bytes: Buffer.from(bytes.buffer), unchanged: false, rawHeaders } };
 }
 
 function send(
   url: URL,
   options: RemoteOptions,
-  { accept }: DocumentKind,
+  { accept, etag }: DocumentKind,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     request(url, {
-      headers: { accept, 'accept-encoding': 'identity' },
+      headers: { accept, 'accept-encoding': 'identity', ...(etag !== undefined && { 'if-none-match': etag }) },
       signal,
       // No pooled connection, whose address others chose without our check.
       agent: false,

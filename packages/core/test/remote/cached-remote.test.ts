@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { CachedRemote } from '../../src/remote/cached-remote.js';
+import { CachedRemote, loadJson } from '../../src/remote/cached-remote.js';
 import type { RemoteJson } from '../../src/remote/remote-json.js';
 
 /** A remote whose answers the test controls. */
@@ -12,11 +12,13 @@ function remote(onRefresh?: () => void): {
   let next: RemoteJson = { ok: false, problem: 'down' };
   let count = 0;
   const cache = new CachedRemote<unknown>({
-    fetch: async () => {
-      count += 1;
-      return next;
-    },
-    read: (json) => (json === 'bad' ? { ok: false, problem: 'unreadable' } : { ok: true, value: json }),
+    load: loadJson(
+      async () => {
+        count += 1;
+        return next;
+      },
+      (json) => (json === 'bad' ? { ok: false, problem: 'unreadable' } : { ok: true, value: json }),
+    ),
     maxAgeSeconds: 300,
     maxStaleSeconds: 3600,
     ...(onRefresh && { onRefresh }),
@@ -51,6 +53,7 @@ describe('CachedRemote', () => {
     answer(up('two'));
     expect(await cache.current(t + 151)).toMatchObject({ value: 'one', generation: 1 });
     expect(fetches()).toBe(2);
+    await setImmediate();
     expect(await cache.current(t + 152)).toMatchObject({ value: 'two', generation: 2 });
   });
 
@@ -123,8 +126,10 @@ describe('CachedRemote', () => {
   it('lets no miss wait for a server that hangs and failed a moment ago [A14, I6]', async () => {
     const answers: RemoteJson[] = [up('one'), down];
     const cache = new CachedRemote<unknown>({
-      fetch: async () => answers.shift() ?? (await new Promise<RemoteJson>(() => {})),
-      read: (value) => ({ ok: true, value }),
+      load: loadJson(
+        async () => answers.shift() ?? (await new Promise<RemoteJson>(() => {})),
+        (value) => ({ ok: true, value }),
+      ),
       maxAgeSeconds: 300,
       maxStaleSeconds: 3600,
     });
@@ -147,8 +152,10 @@ describe('CachedRemote', () => {
   it('does not delay every request when the server hangs', async () => {
     const answers: RemoteJson[] = [up('one'), down];
     const cache = new CachedRemote<unknown>({
-      fetch: async () => answers.shift() ?? (await new Promise<RemoteJson>(() => {})),
-      read: (value) => ({ ok: true, value }),
+      load: loadJson(
+        async () => answers.shift() ?? (await new Promise<RemoteJson>(() => {})),
+        (value) => ({ ok: true, value }),
+      ),
       maxAgeSeconds: 300,
       maxStaleSeconds: 3600,
     });

@@ -117,7 +117,7 @@ Standard output got its keys and tokens as JSON: redirect it to dev.json.
 
 In the API, for createGuard:
   origin: '${origin}',
-  agents: agentsFromJwks('${on}/agents.jwks', { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }),
+  agents: await agentsFromAuthority('${on}', { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }),
   issuers: [{ issuer: '${on}', dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }],
 
 In the agent:

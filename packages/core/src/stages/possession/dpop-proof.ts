@@ -11,7 +11,7 @@ import {
 } from '@countersign/common';
 import { readIssuerKey } from '../token/issuer-key.js';
 import { splitCompactJws } from '../token/jws-gate.js';
-import { signatureVerifies } from '../token/token-verifier.js';
+import { signatureVerifies } from '../token/issuer-signature.js';
 
 /** What a proof may be signed with: asymmetric only (RFC 9449 §4.3 step 5). */
 export const dpopAlgorithms: readonly string[] = ['Ed25519', 'EdDSA', 'ES256'];

@@ -1,7 +1,6 @@
-import { failed, isJsonObject, type JsonObject, member, parseStrictJson, type Reading } from '@countersign/common';
+import { failed, type JsonObject, member, type Reading } from '@countersign/common';
+import { verifyIssuerDocument } from '../token/issuer-signature.js';
 import type { TrustedIssuer } from '../token/issuers.js';
-import { type JwsHeader, readJwsHeader, splitCompactJws } from '../token/jws-gate.js';
-import { findKey, signatureVerifies } from '../token/token-verifier.js';
 import { readStatusList, type StatusList } from './status-list.js';
 
 /** A Status List Token that its issuer signed and that counts now. Times are unix seconds. */
@@ -35,36 +34,14 @@ export async function verifyStatusListToken(
   text: string,
   question: StatusListQuestion,
 ): Promise<Reading<StatusListToken>> {
-  const parts = splitCompactJws(text, maxStatusListLength);
-  if (parts === undefined) return failed('it is no JWS in compact serialisation');
-  const header = readHeader(parts.header);
-  if (!header.ok) return header;
-  const { issuer, now } = question;
-  if (!issuer.algorithms.includes(header.value.alg)) return failed('its alg is not allowed for the issuer');
-  const found = await findKey(issuer, { header: header.value }, now);
-  if (!found.ok) return failed(found.detail);
-  if (!(await signatureVerifies(text, found.key, header.value.alg))) return failed('its signature does not verify');
-
-  const payload = parseStrictJson(parts.payload);
-  if (!payload.ok) return failed(`its payload cannot be read: ${payload.problem}`);
-  if (!isJsonObject(payload.value)) return failed('its payload is not a JSON object');
+  // RFC 8725 §3.11: no other token of the issuer may pass for its status list.
+  const document = { typ: 'statuslist+jwt', maxLength: maxStatusListLength };
+  const payload = await verifyIssuerDocument(text, document, question.issuer, question.now);
+  if (!payload.ok) return payload;
   const claims = readClaims(payload.value, question);
   if (!claims.ok) return claims;
   const list = await readStatusList(member(payload.value, 'status_list'));
   return list.ok ? { ok: true, value: { ...claims.value, list: list.value } } : list;
-}
-
-function readHeader(bytes: Buffer): Reading<JwsHeader> {
-  const json = parseStrictJson(bytes);
-  if (!json.ok || !isJsonObject(json.value)) return failed('its header cannot be read');
-  const header = readJwsHeader(json.value);
-  if (!header.ok) return failed(header.detail);
-  // RFC 8725 §3.11: no other token of the issuer may pass for its status list.
-  const typ = member(json.value, 'typ');
-  if (typeof typ !== 'string' || !/^(?:application\/)?statuslist\+jwt$/i.test(typ)) {
-    return failed('its typ is not statuslist+jwt');
-  }
-  return { ok: true, value: header.header };
 }
 
 function readClaims(

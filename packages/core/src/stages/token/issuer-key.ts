@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isWeakEd25519Key } from '@countersign/signature';
 import { isJsonObject, type JsonObject, member } from '@countersign/common';
-import { keysOfJwkSet } from '../../keys/jwk.js';
+import { keysOfJwkSet } from '../../model/jwk.js';
 import type { JwsHeader } from './jws-gate.js';
 import { algorithmsFor } from './signature-algorithms.js';
 

@@ -1,7 +1,7 @@
 import { isIdentifier, isStringOrUri } from '@countersign/delegation';
 import { checkOptionNames, ConfigError, guardDefaults, isJsonObject, secureUrl } from '@countersign/common';
-import { CachedRemote, type Source } from '../../remote/cached-remote.js';
-import type { PublicJwk } from '../../keys/jwk.js';
+import { CachedRemote, loadJson, type Source } from '../../remote/cached-remote.js';
+import type { PublicJwk } from '../../model/jwk.js';
 import { fetchJson, type RemoteJson, type RemoteOptions, readRemoteUrl } from '../../remote/remote-json.js';
 import { discoverKeys } from './discovery.js';
 import { type IssuerKey, readIssuerKeySet } from './issuer-key.js';
@@ -81,7 +81,8 @@ export function readIssuers(options: readonly IssuerOptions[]): ReadonlyMap<stri
   return issuers;
 }
 
-function readIssuer(options: IssuerOptions): TrustedIssuer {
+/** @throws ConfigError which names the issuer and says what to do. */
+export function readIssuer(options: IssuerOptions): TrustedIssuer {
   if (!isJsonObject(options)) throw new ConfigError("'issuers' must list objects like { issuer }.");
   const owner = `issuer '${options.issuer}'`;
   checkOptionNames(owner, options, optionNames);
@@ -169,9 +170,8 @@ function readKeys(owner: string, options: IssuerOptions, algorithms: readonly st
 
 function remoteKeys(fetch: () => Promise<RemoteJson>, algorithms: readonly string[]): Source<readonly IssuerKey[]> {
   return new CachedRemote<readonly IssuerKey[]>({
-    fetch,
     // A key that is not acceptable is skipped; the others are used.
-    read: (json) => readIssuerKeySet(json, algorithms),
+    load: loadJson(fetch, (json) => readIssuerKeySet(json, algorithms)),
     maxAgeSeconds: 300,
     maxStaleSeconds: 3600,
   });

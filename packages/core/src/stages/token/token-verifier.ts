@@ -7,7 +7,6 @@ import {
   isIdentifier,
   readClaims,
 } from '@countersign/delegation';
-import { compactVerify } from 'jose/jws/compact/verify';
 import {
   andThen,
   type Awaitable,
@@ -23,7 +22,7 @@ import {
   quoteForLog,
 } from '@countersign/common';
 import type { RefusalCode } from '../../model/refusal.js';
-import { type IssuerKey, selectKey } from './issuer-key.js';
+import { findKey, signatureVerifies } from './issuer-signature.js';
 import { type IssuerOptions, readIssuers, type TrustedIssuer } from './issuers.js';
 import { gateAccessToken, type UntrustedToken } from './jws-gate.js';
 
@@ -109,7 +108,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const { header, payload } = gated.token;
     if (!issuer.algorithms.includes(header.alg))
       return refuse('token_invalid', 'its alg is not allowed for this issuer');
-    const found = await findKey(issuer, gated.token, now);
+    const found = await findKey(issuer, header, now);
     if (!found.ok) return found;
     if (!(await signatureVerifies(text, found.key, header.alg)))
       return refuse('token_invalid', 'its signature does not verify');
@@ -177,36 +176,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
 function inNamespace(name: string, namespaces: readonly string[]): boolean {
   return namespaces.some((namespace) => name.startsWith(namespace));
-}
-
-type FoundKey = { readonly ok: true; readonly key: IssuerKey; readonly generation: number } | TokenRefusal;
-
-/** The one key of an issuer that a header means, looked for anew where it is not known yet. */
-export async function findKey(
-  issuer: TrustedIssuer,
-  { header }: Pick<UntrustedToken, 'header'>,
-  now: number,
-): Promise<FoundKey> {
-  for (const look of ['current', 'afterMiss'] as const) {
-    const held = await issuer.keys[look](now);
-    if (held.kind === 'unavailable') return refuse('issuer_unavailable', held.cause);
-    const key = selectKey(held.value, header);
-    if (key !== undefined) return { ok: true, key, generation: held.generation };
-  }
-  return refuse('token_invalid', 'no single key of its issuer fits its kid and alg');
-}
-
-export async function signatureVerifies(
-  token: string,
-  key: Pick<IssuerKey, 'publicKey'>,
-  algorithm: string,
-): Promise<boolean> {
-  try {
-    await compactVerify(token, key.publicKey, { algorithms: [algorithm] });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What is wrong with the delegation is told apart from what is wrong with any token. */

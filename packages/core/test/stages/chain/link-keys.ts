@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { PublicJwk } from '../../../src/keys/jwk.js';
+import type { PublicJwk } from '../../../src/model/jwk.js';
 
 export interface TestKeyPair {
   readonly privateKey: KeyObject;

@@ -6,7 +6,7 @@ import { memoryAudit } from '@countersign/audit';
 import { bufferedBody } from '../../../src/stages/body/buffered-body.js';
 import { createGuard } from '../../../src/guard.js';
 import type { AgentDirectory } from '../../../src/keys/directory.js';
-import type { PublicJwk } from '../../../src/keys/jwk.js';
+import type { PublicJwk } from '../../../src/model/jwk.js';
 
 const vectors = new URL(
   '../../../../../shared/vectors/web-bot-auth/packages/web-bot-auth/test/test_data/',
