@@ -84,6 +84,12 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
           consents,
           codes,
           userDelegations: createUserDelegations(store, now),
+          approvals: approvals && {
+            settings: { ...settings, users: { ...users, authenticate }, approvals: approvals.settings },
+            agents,
+            queue: approvals.queue,
+            now,
+          },
           now,
         });
   const published = createPublished({ issuer, store, agents, ledger, keys, now });

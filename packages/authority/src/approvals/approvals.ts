@@ -6,6 +6,7 @@ import { type ApprovalQueue, createApprovalQueue } from './queue.js';
 
 /** The queue of approvals, and the messages about it. */
 export interface Approvals {
+  readonly settings: ApprovalSettings;
   readonly queue: ApprovalQueue;
   close(): Promise<void>;
 }
@@ -17,5 +18,5 @@ export function createApprovals(services: {
   readonly now: () => number;
 }): Approvals {
   const queue = createApprovalQueue({ ...services, announce: () => [] });
-  return { queue, close: async () => await Promise.resolve() };
+  return { settings: services.settings.approvals, queue, close: async () => await Promise.resolve() };
 }

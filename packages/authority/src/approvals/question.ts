@@ -1,3 +1,4 @@
+import { toUSVString } from 'node:util';
 import {
   type ApprovalDetails,
   approvalDetailsType,
@@ -28,6 +29,14 @@ export function readQuestion(text: unknown): ApprovalDetails {
   const details = readApprovalDetails(detail);
   if (!details.ok) throw invalid(details.problem);
   return details.value;
+}
+
+const longestReason = 1000;
+
+/** @throws AuthorityError `approval_invalid` */
+export function checkReason(reason: string | undefined): void {
+  if (reason === undefined || (reason.length <= longestReason && toUSVString(reason) === reason)) return;
+  throw invalid(`a reason has at most ${longestReason} characters`);
 }
 
 function invalid(detail: string): AuthorityError {

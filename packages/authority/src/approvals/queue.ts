@@ -19,6 +19,7 @@ import {
   type Verdict,
 } from './approval.js';
 import { approvalsOf, factsOf } from './approval-rows.js';
+import { checkReason } from './question.js';
 import { type ApprovalFilter, selection } from './selection.js';
 
 /** What happened to an approval that people are told of. */
@@ -194,6 +195,7 @@ export function createApprovalQueue(services: {
         const needsReason =
           verdict === 'break_glass' || (verdict === 'approve' && request.requirement.reason === 'required');
         if (needsReason && reason === undefined) throw invalid('a reason is needed');
+        checkReason(reason);
         const facts = factsOf(approver, groupsAsked(request), reason);
         return { ...facts, approver: approver.subject, verdict, decidedAt: Math.max(now(), approval.askedAt) };
       });

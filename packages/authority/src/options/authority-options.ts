@@ -77,6 +77,10 @@ export interface SignInOptions {
    * everybody with an account at the provider can sign in.
    */
   readonly requiredClaims?: Readonly<Record<string, string | boolean>>;
+  /** The claim with the groups of a user, for approvals. Default `groups`. */
+  readonly groupsClaim?: string;
+  /** The claim with the tenant of a user, for approvals. Default: users have no tenant. */
+  readonly tenantClaim?: string;
 }
 
 /** The pages on which users let agents act for them, and see and revoke that. Exactly one of `authenticate` and `signIn`. */

@@ -31,11 +31,13 @@ const signInNames = Object.keys({
   clientSecret: true,
   subjectNamespace: true,
   requiredClaims: true,
+  groupsClaim: true,
+  tenantClaim: true,
 } satisfies Record<keyof SignInOptions, true>);
 
 function readSignIn(signIn: SignInOptions): SignInOptions {
   checkOptionNames(`${owner}, 'signIn'`, signIn, signInNames);
-  const { issuer, clientId, clientSecret, subjectNamespace, requiredClaims = {} } = signIn;
+  const { issuer, clientId, clientSecret, subjectNamespace, requiredClaims = {}, groupsClaim, tenantClaim } = signIn;
   if (!secureUrl(issuer, 'loopback').ok || /[?#]/.test(issuer)) {
     throw wrong(
       "'signIn': 'issuer' must be the https URL of your OpenID provider, as its discovery document writes it",
@@ -54,7 +56,10 @@ function readSignIn(signIn: SignInOptions): SignInOptions {
   if (!isJsonObject(requiredClaims) || claims.some(([, value]) => !['string', 'boolean'].includes(typeof value))) {
     throw wrong('\'signIn\': \'requiredClaims\' must name claims with their values, like { "hd": "acme.dev" }');
   }
-  return { issuer, clientId, clientSecret, subjectNamespace, requiredClaims: { ...requiredClaims } };
+  for (const [name, claim] of Object.entries({ groupsClaim, tenantClaim })) {
+    if (claim !== undefined && !isIdentifier(claim)) throw wrong(`'signIn': '${name}' must be the name of a claim`);
+  }
+  return { ...signIn, requiredClaims: { ...requiredClaims } };
 }
 
 function wrong(detail: string): ConfigError {

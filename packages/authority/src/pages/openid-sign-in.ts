@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIdentifier } from '@countersign/delegation';
 import type { Answer } from '../http/answer.js';
 import { createSealedJson } from '../keys/sealed-json.js';
-import type { SignIn, SignInOptions } from '../options/authority-options.js';
+import type { SignedInUser, SignIn, SignInOptions } from '../options/authority-options.js';
 import type { Settings } from '../options/read-options.js';
 import { takeOnce } from '../storage/one-time.js';
 import { foreign, readForm } from './form.js';
@@ -90,7 +90,10 @@ export async function createOpenIdSignIn({
     return withCookies(redirect(returnTo), [cookies.write(attemptCookie, '', 0), await sessions.begin(request, user)]);
   }
 
-  async function signedInBy(answer: URLSearchParams, attempt: Parameters<typeof provider.userOf>[1]): Promise<User> {
+  async function signedInBy(
+    answer: URLSearchParams,
+    attempt: Parameters<typeof provider.userOf>[1],
+  ): Promise<SignedInUser> {
     let provided: ProvidedUser;
     try {
       if (!(await takeOnce(store, 'sign-in', attempt.state, now() + attemptSeconds))) {
@@ -106,7 +109,7 @@ export async function createOpenIdSignIn({
     if (!isIdentifier(subject) || !hasClaims(claims, options.requiredClaims ?? {})) {
       throw new PageProblem(403, 'You cannot sign in here', 'Your account is not one of those that may.');
     }
-    return { subject, name: name ?? subject };
+    return { ...factsIn(claims, options), subject, name: name ?? subject };
   }
 
   async function signOut(request: IncomingMessage): Promise<Answer> {
@@ -158,6 +161,28 @@ function hasClaims(claims: ProvidedUser['claims'], required: NonNullable<SignInO
   return Object.entries(required).every(([name, value]) =>
     [Object.hasOwn(claims, name) ? claims[name] : undefined].flat().includes(value),
   );
+}
+
+/** What counts for approvals: groups and tenant by the claims that the options name, and how the user signed in. */
+function factsIn(
+  claims: ProvidedUser['claims'],
+  { groupsClaim = 'groups', tenantClaim }: SignInOptions,
+): Omit<SignedInUser, 'subject' | 'name'> {
+  const own = (name: string): unknown => (Object.hasOwn(claims, name) ? claims[name] : undefined);
+  const groups = [own(groupsClaim)].flat().filter(isIdentifier);
+  const amr = [own('amr')].flat().filter(isIdentifier);
+  const [acr, authTime, tenant] = [
+    own('acr'),
+    own('auth_time'),
+    tenantClaim === undefined ? undefined : own(tenantClaim),
+  ];
+  return {
+    groups,
+    ...(amr.length > 0 && { amr }),
+    ...(isIdentifier(acr) && { acr }),
+    ...(Number.isSafeInteger(authTime) && { authTime: Number(authTime) }),
+    ...(isIdentifier(tenant) && { tenant }),
+  };
 }
 
 function withCookies(answer: Answer, values: readonly string[]): Answer {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { UserDelegations } from '../delegation/consents.js';
 import type { Answer } from '../http/answer.js';
+import { type ApprovalPageServices, createApprovalPages } from './approvals.js';
 import { createConsentPages, type PageServices } from './consent.js';
 import { createDelegationPages } from './delegations.js';
 import { messagePage, PageProblem } from './html.js';
@@ -14,20 +15,30 @@ export interface Pages {
 }
 
 const pagePaths = ['/authorize', '/consent', '/delegations'];
+const notAPage = messagePage(405, 'This is not a page', 'Start again at the agent.');
 
 export function createPages(
-  services: PageServices & { readonly userDelegations: UserDelegations; readonly signIn?: OpenIdSignIn },
+  services: PageServices & {
+    readonly userDelegations: UserDelegations;
+    readonly signIn?: OpenIdSignIn;
+    /** Undefined: there are no approvals. */
+    readonly approvals: Omit<ApprovalPageServices, 'signOutForm'> | undefined;
+  },
 ): Pages {
   const { signIn } = services;
   const consent = createConsentPages(services);
   const delegations = createDelegationPages(services);
+  const approvals = services.approvals && createApprovalPages({ ...services, ...services.approvals });
   const paths = [...pagePaths, ...(signIn === undefined ? [] : signInPaths)];
+  const isApproval = (path: string): boolean => approvals !== undefined && /^\/approvals(?:\/|$)/.test(path);
+  const isPage = (path: string): boolean => paths.includes(path) || isApproval(path);
 
   return {
     async route(request, path, query) {
       try {
         const answered = await signIn?.route(request, path, query);
         if (answered !== undefined) return answered;
+        if (isApproval(path)) return (await approvals?.route(request, path, query)) ?? notAPage;
         switch (`${request.method ?? ''} ${path}`) {
           case 'GET /authorize':
             return await consent.ask(request, query);
@@ -38,9 +49,7 @@ export function createPages(
           case 'POST /delegations':
             return await delegations.end(request);
           default:
-            return paths.includes(path)
-              ? messagePage(405, 'This is not a page', 'Start again at the agent.')
-              : undefined;
+            return paths.includes(path) ? notAPage : undefined;
         }
       } catch (error) {
         if (error instanceof PageProblem) return messagePage(error.status, error.title, error.message);
@@ -49,7 +58,7 @@ export function createPages(
     },
 
     failure: (path, status) =>
-      paths.includes(path)
+      isPage(path)
         ? messagePage(status, 'This does not work now', 'Nothing was changed. Try again in a moment.')
         : undefined,
   };

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { SignedInUser } from '../options/authority-options.js';
 import { sql, type Statement, type Store, textOf } from '../storage/store.js';
 import { tokenDigestText } from '../storage/token-digest.js';
-import type { User } from './sign-in.js';
 
 /** Cookies of the authority. On https, browsers take them from this host only, and from no page without TLS. */
 export interface Cookies {
@@ -29,9 +29,9 @@ export function createCookies({ protocol }: URL): Cookies {
 
 /** Who is signed in, in which browser. The cookie is a random secret, of which the database has a digest. */
 export interface Sessions {
-  userOf(request: IncomingMessage): Promise<User | undefined>;
+  userOf(request: IncomingMessage): Promise<SignedInUser | undefined>;
   /** A new session; that of the browser until now ends. Returns the field that sets its cookie. */
-  begin(request: IncomingMessage, user: User): Promise<string>;
+  begin(request: IncomingMessage, user: SignedInUser): Promise<string>;
   /** Ends the session. Returns the field that removes its cookie. */
   end(request: IncomingMessage): Promise<string>;
 }
@@ -49,16 +49,18 @@ export function createSessions(store: Store, cookies: Cookies, now: () => number
     async userOf(request) {
       if (cookies.read(request, cookieName) === undefined) return undefined;
       const [row] = await store.run(sql`
-        SELECT subject, name FROM countersign_sessions WHERE digest = ${digestIn(request)} AND expires_at > ${now()}`);
-      return row === undefined ? undefined : { subject: textOf(row, 'subject'), name: textOf(row, 'name') };
+        SELECT subject, name, facts FROM countersign_sessions WHERE digest = ${digestIn(request)} AND expires_at > ${now()}`);
+      if (row === undefined) return undefined;
+      const facts = JSON.parse(textOf(row, 'facts')) as Omit<SignedInUser, 'subject' | 'name'>;
+      return { ...facts, subject: textOf(row, 'subject'), name: textOf(row, 'name') };
     },
 
-    async begin(request, { subject, name }) {
+    async begin(request, { subject, name = subject, ...facts }) {
       const secret = randomBytes(32).toString('base64url');
       await store.batch([
         removal(request),
-        sql`INSERT INTO countersign_sessions (digest, subject, name, expires_at)
-          VALUES (${tokenDigestText(secret)}, ${subject}, ${name}, ${now() + sessionSeconds})`,
+        sql`INSERT INTO countersign_sessions (digest, subject, name, facts, expires_at)
+          VALUES (${tokenDigestText(secret)}, ${subject}, ${name}, ${JSON.stringify(facts)}, ${now() + sessionSeconds})`,
       ]);
       return cookies.write(cookieName, secret, sessionSeconds);
     },

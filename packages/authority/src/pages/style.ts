@@ -18,6 +18,20 @@ main { max-width: 36rem; margin: 2.5rem auto; padding: 2rem; background: var(--c
 h1 { margin: 0 0 0.75rem; font-size: 1.4rem; line-height: 1.3; }
 h2 { margin: 0; font-size: 1.1rem; }
 p { margin: 0 0 1rem; }
+nav { margin: 0 0 1rem; font-size: 0.925rem; }
+nav a { margin-right: 1rem; display: inline-block; padding: 0.35rem 0; }
+nav a[aria-current] { font-weight: 600; text-decoration: none; }
+h3 { margin: 1.25rem 0 0.35rem; font-size: 1rem; }
+ol.chain { margin: 0 0 1rem; padding: 0; list-style: none; }
+ol.chain li + li { margin-top: 0.25rem; }
+ol.chain li + li::before { content: "↳ " / ""; color: var(--quiet); }
+pre { margin: 0.25rem 0; padding: 0.5rem 0.75rem; background: var(--ground); border-left: 3px solid var(--line);
+  white-space: pre-wrap; overflow-wrap: anywhere; font: 0.875em/1.45 ui-monospace, monospace; }
+details { margin: 0 0 0.5rem; }
+summary { cursor: pointer; min-height: 2.25rem; padding: 0.35rem 0; }
+.alarm { padding: 0.5rem 0.75rem; margin: 0 0 1rem; border-left: 3px solid var(--danger); background: var(--ground); }
+textarea { width: 100%; min-height: 5rem; padding: 0.5rem; font: inherit; color: inherit; background: var(--card);
+  border: 1px solid var(--quiet); border-radius: 0.4rem; resize: vertical; }
 .quiet { color: var(--quiet); font-size: 0.925rem; }
 a { color: var(--accent); }
 code { font: 0.925em ui-monospace, monospace; }

@@ -57,3 +57,10 @@ export function signedInAs({ name }: User, signOut: Html | undefined): Html {
 ${signOut}
 </div>`;
 }
+
+/** A moment, and how far away it is. In UTC, since the page does not know where its reader is. */
+export function moment(seconds: number, now: number): Html {
+  const iso = new Date(seconds * 1000).toISOString();
+  const away = seconds > now ? `in ${remaining(seconds - now)}` : `${remaining(now - seconds)} ago`;
+  return html`<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time> (${away})`;
+}

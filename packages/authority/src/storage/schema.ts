@@ -157,6 +157,9 @@ CREATE TABLE countersign_directory (
 );
 INSERT INTO countersign_directory (id, version) VALUES (1, 0);
 `,
+  `
+ALTER TABLE countersign_sessions ADD COLUMN facts TEXT NOT NULL DEFAULT '{}';
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

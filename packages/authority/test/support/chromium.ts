@@ -36,7 +36,7 @@ export async function check(page: Page, name: string): Promise<void> {
   const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
   expect(wide).toBeLessThanOrEqual(0);
   const heights = await page
-    .locator('button, select, label.choice')
+    .locator('button, select, textarea, summary, label.choice')
     .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().height));
   expect(heights.filter((height) => height < 36)).toEqual([]);
 }

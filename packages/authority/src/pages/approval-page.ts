@@ -1,0 +1,137 @@
+import { type Approval, type Decision, stillMissing } from '../approvals/approval.js';
+import type { Answer } from '../http/answer.js';
+import { chainOf, contentOf, requestRows, row, valueOf } from './approval-content.js';
+import { type Html, html, page } from './html.js';
+import type { User } from './sign-in.js';
+import { codeOf, duration, moment, signedInAs } from './words.js';
+
+export interface ApprovalView {
+  readonly approval: Approval;
+  readonly user: User;
+  readonly signOut: Html | undefined;
+  /** How people call the agent. */
+  readonly agentName: string;
+  readonly owner?: string;
+  /** Why the user may not decide. Undefined: they may. */
+  readonly problem?: string;
+  readonly mayBreakGlass: boolean;
+  readonly mayReview: boolean;
+  readonly action: string;
+  readonly inbox: string;
+  readonly ticket: string;
+  readonly now: number;
+  readonly notice?: string;
+}
+
+/** One question, complete: what a page leaves out, nobody approves. */
+export function approvalPage(view: ApprovalView): Answer {
+  const { approval, agentName, owner, user, now } = view;
+  const { request, askedAt, decideBy, status } = approval;
+  const title = `${agentName} asks for approval`;
+  const { useWithinSeconds } = request.requirement;
+  return page(
+    200,
+    title,
+    html`<nav aria-label="Approvals"><a href="${view.inbox}">All requests</a></nav>
+<h1><bdi>${agentName}</bdi> asks to do ${codeOf(request.action)}</h1>
+${signedInAs(user, view.signOut)}
+${view.notice === undefined ? undefined : html`<p role="status" class="limit">${view.notice}</p>`}
+${statusOf(approval)}
+<h2>What exactly</h2>
+<dl>
+${requestRows(request)}</dl>
+${contentOf(request, approval.shown)}
+<h2>Who asks, and for whom</h2>
+<dl>
+${row('Agent', codeOf(approval.agent))}${owner === undefined ? undefined : row('Run by', html`<bdi>${owner}</bdi>`)}${row('For', html`${request.subject.type} ${codeOf(request.subject.id)}`)}
+${approval.shown?.why === undefined ? undefined : row('Why, it says', valueOf(approval.shown.why))}</dl>
+<h3>Chain</h3>
+${chainOf(request.chain)}
+<h2>When, and who decides</h2>
+<dl>
+${row('Asked', moment(askedAt, now))}${status === 'pending' ? row('Decide until', moment(decideBy, now)) : undefined}
+${row('Counts for', html`${duration(useWithinSeconds)} after the decision, once`)}
+${request.requirement.quorums.map((quorum) => row('Needs', html`${quorum.count} of ${groupsOf(quorum.groups)}`))}
+${request.requirement.excluded.length === 0 ? undefined : row('Not by', html`${request.requirement.excluded.map((who) => exclusions[who]).join(', ')}`)}
+${row('Asked for by', html`${request.policies.map((name, index) => (index === 0 ? codeOf(name) : html`, ${codeOf(name)}`))}`)}
+${row('Policy set', codeOf(request.policySet))}
+</dl>
+${decisionsOf(approval, now)}
+${formsOf(view)}`,
+  );
+}
+
+function statusOf(approval: Approval): Html | undefined {
+  const { status, brokeGlass, reviewedBy } = approval;
+  if (brokeGlass) {
+    return html`<p class="alarm"><strong>Approved in an emergency.</strong> ${reviewedBy === undefined ? 'Nobody has reviewed it yet.' : html`Reviewed by <bdi>${reviewedBy}</bdi>.`}</p>`;
+  }
+  if (status !== 'pending') return html`<p class="limit"><strong>This request ${endings[status]}</strong></p>`;
+  const missing = stillMissing(approval).map(
+    ({ groups, count }, index) => html`${index === 0 ? '' : ', and '}${count} more of ${groupsOf(groups)}`,
+  );
+  return approval.decisions.length === 0 ? undefined : html`<p class="limit">It still needs ${missing}.</p>`;
+}
+
+const exclusions = { subject: 'the person it acts for', owner: 'whoever runs the agent' };
+
+const endings = {
+  approved: 'was approved.',
+  denied: 'was denied.',
+  withdrawn: 'was withdrawn by the agent.',
+  expired: 'has expired: nobody decided in time.',
+};
+
+function decisionsOf({ decisions }: Approval, now: number): Html | undefined {
+  if (decisions.length === 0) return undefined;
+  const verdicts = { approve: 'approved', deny: 'denied', break_glass: 'approved in an emergency' };
+  const item = ({ name, approver, verdict, reason, decidedAt }: Decision): Html => html`<li class="item">
+<bdi>${name}</bdi> ${name === approver ? undefined : html`(${codeOf(approver)}) `}${verdicts[verdict]} ${moment(decidedAt, now)}${reason === undefined ? undefined : html`<br><q>${reason}</q>`}
+</li>
+`;
+  return html`<h2>Decisions</h2>
+<ul>
+${decisions.map(item)}</ul>`;
+}
+
+function formsOf(view: ApprovalView): Html | undefined {
+  const { approval, action, ticket, problem } = view;
+  const hidden = html`<input type="hidden" name="ticket" value="${ticket}">`;
+  if (view.mayReview) {
+    return html`<form method="post" action="${action}">${hidden}
+<div class="buttons"><button name="decision" value="review">I have reviewed this emergency</button></div>
+</form>`;
+  }
+  if (approval.status !== 'pending') return undefined;
+  const emergency = view.mayBreakGlass ? emergencyForm(action, hidden) : undefined;
+  if (problem !== undefined) return html`<p class="limit">You cannot decide: ${problem}</p>${emergency}`;
+  const isRequired = approval.request.requirement.reason === 'required';
+  return html`<form method="post" action="${action}">${hidden}
+<div class="field">
+<label class="label" for="reason">Reason${isRequired ? ' (needed to approve)' : ''}</label>
+<textarea id="reason" name="reason" maxlength="1000" aria-describedby="reason-hint"${isRequired ? html` required` : undefined}></textarea>
+<p class="quiet" id="reason-hint">It is recorded. If you deny, the agent reads it.</p>
+</div>
+<div class="buttons">
+<button class="plain" name="decision" value="deny" formnovalidate>Deny</button>
+<button name="decision" value="approve">Approve</button>
+</div>
+</form>
+${emergency}`;
+}
+
+function emergencyForm(action: string, hidden: Html): Html {
+  return html`<details><summary>Emergency</summary>
+<form method="post" action="${action}">${hidden}
+<p class="alarm">You approve alone, against the rule above. It counts for a few minutes at most, all channels announce it, and somebody else reviews it.</p>
+<div class="field">
+<label class="label" for="emergency">Reason (needed)</label>
+<textarea id="emergency" name="reason" maxlength="1000" required></textarea>
+</div>
+<div class="buttons"><button class="danger" name="decision" value="break_glass">Approve in an emergency</button></div>
+</form></details>`;
+}
+
+function groupsOf(groups: readonly string[]): Html {
+  return html`${groups.map((group, index) => html`${index === 0 ? '' : ' or '}<bdi>${group}</bdi>`)}`;
+}

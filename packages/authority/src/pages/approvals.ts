@@ -1,0 +1,170 @@
+import type { IncomingMessage } from 'node:http';
+import type { AgentRegistry } from '../agents/registry.js';
+import { type Approval, breakGlassProblem, decisionProblem, groupsAsked, type Verdict } from '../approvals/approval.js';
+import type { ApprovalQueue } from '../approvals/queue.js';
+import { AuthorityError } from '../authority-error.js';
+import type { Answer } from '../http/answer.js';
+import { createSealedJson } from '../keys/sealed-json.js';
+import type { ApprovalSettings } from '../options/read-approvals.js';
+import { approvalPage } from './approval-page.js';
+import type { PageServices } from './consent.js';
+import { historyPage, inboxPage } from './approvals-page.js';
+import { foreign, readForm } from './form.js';
+import { PageProblem, redirect } from './html.js';
+import { signIn, type User } from './sign-in.js';
+
+/** The pages on which people decide, below `/approvals`. */
+export interface ApprovalPages {
+  route(request: IncomingMessage, path: string, query: URLSearchParams): Promise<Answer | undefined>;
+}
+
+export interface ApprovalPageServices {
+  readonly settings: PageServices['settings'] & { readonly approvals: ApprovalSettings };
+  readonly signOutForm?: PageServices['signOutForm'];
+  readonly agents: AgentRegistry;
+  readonly queue: ApprovalQueue;
+  readonly now: () => number;
+}
+
+const ticketSeconds = 1800;
+const mostPast = 100;
+
+export function createApprovalPages({
+  settings,
+  signOutForm,
+  agents,
+  queue,
+  now,
+}: ApprovalPageServices): ApprovalPages {
+  const { users, approvals: options, issuerName: issuer } = settings;
+  const here = `${issuer}/approvals`;
+  const tickets = createSealedJson(settings, 'approval pages', now);
+
+  /** Who is signed in, with the groups of the options too. Asked anew for each page and each decision. */
+  async function whoIs(request: IncomingMessage, returnTo: string): Promise<User | Answer> {
+    const signedIn = await signIn(request, returnTo, { users, agents });
+    if ('answer' in signedIn) return signedIn.answer;
+    const { user } = signedIn;
+    const named = [...options.groups].flatMap(([group, subjects]) => (subjects.has(user.subject) ? [group] : []));
+    return { ...user, groups: [...new Set([...user.groups, ...named])] };
+  }
+
+  async function ownerOf({ agent }: Approval): Promise<string | undefined> {
+    return (await agents.get(agent))?.owner;
+  }
+
+  /** Whoever is in none of the groups learns nothing, not even that there is such a request. */
+  async function visible(id: string, user: User): Promise<Approval> {
+    const approval = await queue.find(id);
+    const asked = approval === undefined ? [] : groupsAsked(approval.request);
+    const concerns = user.groups.some((group) => asked.includes(group)) || options.breakGlass.has(user.subject);
+    if (approval !== undefined && concerns && approval.tenant === (user.tenant ?? '')) return approval;
+    throw new PageProblem(
+      404,
+      'Nothing here for you',
+      'There is no such request, or it is for other people to decide.',
+    );
+  }
+
+  async function namesOf(approvals: readonly Approval[]): Promise<ReadonlyMap<string, string>> {
+    const ids = [...new Set(approvals.map(({ agent }) => agent))];
+    const found = await Promise.all(ids.map(async (id) => await agents.get(id)));
+    return new Map(found.flatMap((agent) => (agent?.name === undefined ? [] : [[agent.id, agent.name] as const])));
+  }
+
+  async function inbox(request: IncomingMessage): Promise<Answer> {
+    const user = await whoIs(request, here);
+    if ('status' in user) return user;
+    const tenant = user.tenant ?? '';
+    const asked = await queue.waitingFor(user.groups, tenant);
+    const open = asked.filter(({ decisions }) => decisions.every(({ approver }) => approver !== user.subject));
+    const problems = await Promise.all(open.map(async (one) => decisionProblem(one, user, await ownerOf(one))));
+    const waiting = open.filter((_, index) => problems[index] === undefined);
+    const all = options.breakGlass.has(user.subject)
+      ? await queue.list({ tenant, waiting: true, limit: mostPast })
+      : [];
+    const ids = new Set(waiting.map(({ id }) => id));
+    const emergencies = all.filter(({ id }) => !ids.has(id));
+    const names = await namesOf([...waiting, ...emergencies]);
+    return inboxPage({ user, signOut: signOutForm?.(user, here), waiting, emergencies, names, here, now: now() });
+  }
+
+  async function history(request: IncomingMessage): Promise<Answer> {
+    const user = await whoIs(request, `${here}/history`);
+    if ('status' in user) return user;
+    const filter = { groups: user.groups, tenant: user.tenant ?? '', ended: true, limit: mostPast };
+    const ended = await queue.list(filter);
+    return historyPage(
+      { user, signOut: signOutForm?.(user, `${here}/history`), names: await namesOf(ended), here, now: now() },
+      ended,
+    );
+  }
+
+  async function detail(request: IncomingMessage, id: string, query: URLSearchParams): Promise<Answer> {
+    const user = await whoIs(request, `${here}/${id}`);
+    if ('status' in user) return user;
+    const approval = await visible(id, user);
+    const agent = await agents.get(approval.agent);
+    const decided = approval.decisions.some(({ approver }) => approver === user.subject);
+    const problem = decided ? 'You have decided.' : decisionProblem(approval, user, agent?.owner);
+    const { subject } = user;
+    const owner = agent?.owner ?? approval.request.actor.owner;
+    return approvalPage({
+      approval,
+      user,
+      signOut: signOutForm?.(user, `${here}/${id}`),
+      agentName: agent?.name ?? approval.agent,
+      ...(owner !== undefined && { owner }),
+      ...(problem !== undefined && { problem }),
+      mayBreakGlass: !decided && breakGlassProblem(approval, user, options.breakGlass) === undefined,
+      mayReview: approval.brokeGlass && approval.reviewedBy === undefined && !decided,
+      action: `${here}/${id}`,
+      inbox: here,
+      ticket: tickets.seal({ subject, id, binding: approval.binding, exp: now() + ticketSeconds }),
+      now: now(),
+      ...(query.has('done') && { notice: 'Your decision is recorded.' }),
+    });
+  }
+
+  async function answer(request: IncomingMessage, id: string): Promise<Answer> {
+    const form = await readForm(request, settings.issuer.origin);
+    const user = await whoIs(request, `${here}/${id}`);
+    const ticket = tickets.open(form.get('ticket'));
+    if ('status' in user || ticket?.['subject'] !== user.subject || ticket['id'] !== id) throw foreign();
+    await visible(id, user);
+    const [decision, text = ''] = [form.get('decision'), form.get('reason')?.trim()];
+    try {
+      if (decision === 'review') await queue.review(id, user.subject);
+      else {
+        const verdict = verdicts.find((each) => each === decision);
+        if (verdict === undefined) throw foreign();
+        const reason = text === '' ? {} : { reason: text };
+        await queue.decide(user, { id, binding: String(ticket['binding']), verdict, ...reason });
+      }
+    } catch (error) {
+      if (!(error instanceof AuthorityError)) throw error;
+      throw new PageProblem(...problemOf(error), 'Nothing was changed. Go back and look at the request again.');
+    }
+    return redirect(`${here}/${id}?done`);
+  }
+
+  return {
+    async route(request, path, query) {
+      const [, , id, ...rest] = path.split('/');
+      const method = request.method ?? '';
+      if (rest.length > 0) return undefined;
+      if (id === undefined) return method === 'GET' ? await inbox(request) : undefined;
+      if (id === 'history') return method === 'GET' ? await history(request) : undefined;
+      if (method === 'GET') return await detail(request, id, query);
+      return method === 'POST' ? await answer(request, id) : undefined;
+    },
+  };
+}
+
+const verdicts: readonly Verdict[] = ['approve', 'deny', 'break_glass'];
+
+function problemOf({ code, message }: AuthorityError): readonly [number, string] {
+  if (code === 'approval_forbidden') return [403, `You may not decide this. ${message}`];
+  if (code === 'approval_invalid') return [400, 'A reason is needed'];
+  return [409, `This cannot be decided any more: ${message}`];
+}

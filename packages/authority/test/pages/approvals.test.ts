@@ -1,0 +1,160 @@
+import { approvalDetails, argumentsDigest } from '@countersign/approval';
+import { describe, expect, it } from 'vitest';
+import { needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
+import { newKey, post } from '../support/client.js';
+import { open, submit, ticketOf } from '../support/pages.js';
+import { login, world } from '../support/sign-in.js';
+
+const rita = 'user:rita';
+const given = {
+  title: 'Fix the flaky test',
+  note: `${'long '.repeat(200)}end`,
+  rtl: 'a\u202eb',
+  '<b>name</b>': [1, 2],
+};
+const call = {
+  http: undefined,
+  call: { method: 'tools/call', name: 'merge', argumentsDigest: argumentsDigest(given) },
+} as unknown as Parameters<typeof requestOf>[0];
+
+async function text(url: string, user?: string): Promise<string> {
+  return await (await open(url, user)).text();
+}
+
+describe('the pages of approvers', () => {
+  it('show all of a request: who, for whom, the chain, and every argument by its name', async () => {
+    const { running, ask } = await startApprovals();
+    const id = await ask({ ...call, ...needs(2) }, { arguments: given, why: 'All checks are green' });
+    const page = await text(`${running.issuer}/approvals/${id}`, rita);
+    for (const part of [
+      'Merge bot',
+      'team:billing',
+      'pr.merge',
+      'acme/api',
+      'user:alice',
+      'agent-planner',
+      'policies.cedar#merge',
+      'All checks are green',
+      '2 of <bdi>release-managers</bdi>',
+      'Fix the flaky test',
+      'a\\u202eb',
+      '&#60;b&#62;name&#60;/b&#62;',
+      '1003 characters',
+      String(argumentsDigest(given)),
+    ]) {
+      expect(page).toContain(part);
+    }
+    const without = await ask({ http: { ...requestOf().http!, contentDigest: 'sha-256=:x:' } });
+    expect(await text(`${running.issuer}/approvals/${without}`, rita)).toContain('does not show the content');
+  });
+
+  it('take a decision once, by the button, and tell it', async () => {
+    const { running, ask, poll } = await startApprovals();
+    const id = await ask(needs(1, { reason: 'required' }));
+    const url = `${running.issuer}/approvals/${id}`;
+    expect(await text(`${running.issuer}/approvals`, rita)).toContain(`href="${url}"`);
+    const ticket = ticketOf(await text(url, rita));
+    expect((await submit(url, rita, { ticket, decision: 'approve', reason: ' ' })).status).toBe(400);
+    const done = await submit(url, rita, { ticket, decision: 'approve', reason: 'read it' });
+    expect([done.status, done.headers.get('location')]).toEqual([303, `${url}?done`]);
+    expect(await text(`${url}?done`, rita)).toMatch(/Your decision is recorded\.[\s\S]*was approved\.[\s\S]*read it/);
+    expect((await submit(url, rita, { ticket, decision: 'deny', reason: '' })).status).toBe(409);
+    expect((await poll(id))['status']).toBe('approved');
+    expect(await text(`${running.issuer}/approvals`, rita)).toContain('Nothing waits for you.');
+    expect(await text(`${running.issuer}/approvals/history`, rita)).toContain('Approved');
+  });
+
+  it('show nothing to the wrong person, not even that there is a request [C11]', async () => {
+    const { running, ask } = await startApprovals();
+    const url = `${running.issuer}/approvals/${await ask(needs(1, { excluded: ['owner'] }))}`;
+    const unknown = await text(`${running.issuer}/approvals/${'x'.repeat(32)}`, rita);
+    for (const wrong of ['user:mallory', 'user:tess', 'user:eve']) {
+      const answer = await open(url, wrong);
+      expect([answer.status, await answer.text()]).toEqual([404, unknown]);
+      expect(await text(`${running.issuer}/approvals`, wrong)).toContain('Nothing waits for you.');
+    }
+    const signedOut = await open(url);
+    expect(signedOut.headers.get('location')).toBe(`https://app.acme.dev/login?next=${encodeURIComponent(url)}`);
+    const owner = await text(url, 'user:olga');
+    expect(owner).toContain('The owner of the agent may not approve this.');
+    expect(owner).not.toContain('<form');
+    expect((await open(url, 'agent-a')).status).toBe(403);
+  });
+
+  it('check who decides again when the form comes, and that it is theirs [O2, C11]', async () => {
+    const { running, ask, poll } = await startApprovals();
+    const [id, other] = [await ask(), await ask({ action: 'pr.close' })];
+    const url = `${running.issuer}/approvals/${id}`;
+    const ticket = ticketOf(await text(url, rita));
+    const fields = { ticket, decision: 'approve', reason: '' };
+    expect((await submit(url, 'user:ron', fields)).status).toBe(403);
+    expect((await submit(`${running.issuer}/approvals/${other}`, rita, fields)).status).toBe(403);
+    expect((await submit(url, rita, { decision: 'approve', reason: '' })).status).toBe(403);
+    expect((await submit(url, rita, { ...fields, decision: 'approved' })).status).toBe(403);
+    expect((await submit(url, rita, fields, { origin: 'https://evil.example' })).status).toBe(403);
+    expect((await submit(url, rita, fields, { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    // In the group when the page was shown, and not any more.
+    const before = people[rita];
+    Object.assign(people, { [rita]: { groups: [] } });
+    expect((await submit(url, rita, fields)).status).toBe(404);
+    Object.assign(people, { [rita]: before });
+    expect((await poll(id))['status']).toBe('pending');
+    expect((await submit(url, rita, fields)).status).toBe(303);
+  });
+
+  it('let a named person approve in an emergency, and another review it', async () => {
+    const { running, ask, poll } = await startApprovals({ breakGlass: ['user:eve'], groups: { ops: ['user:rita'] } });
+    const id = await ask(needs(2));
+    const url = `${running.issuer}/approvals/${id}`;
+    expect(await text(`${running.issuer}/approvals`, 'user:eve')).toContain('Only in an emergency');
+    const ticket = ticketOf(await text(url, 'user:eve'));
+    expect((await submit(url, 'user:eve', { ticket, decision: 'break_glass', reason: '' })).status).toBe(400);
+    expect((await submit(url, 'user:eve', { ticket, decision: 'approve', reason: 'x' })).status).toBe(403);
+    expect((await submit(url, 'user:eve', { ticket, decision: 'break_glass', reason: 'outage' })).status).toBe(303);
+    expect((await poll(id))['status']).toBe('approved');
+    const page = await text(url, rita);
+    expect(page).toContain('Nobody has reviewed it yet.');
+    expect(await text(url, 'user:eve')).not.toContain('value="review"');
+    expect((await submit(url, rita, { ticket: ticketOf(page), decision: 'review' })).status).toBe(303);
+    expect(await text(url, rita)).toContain('Reviewed by <bdi>user:rita</bdi>');
+  });
+
+  it('count members that the options name, and answer other requests with a page', async () => {
+    const { running, ask } = await startApprovals({ groups: { 'release-managers': ['user:eve'] } });
+    const id = await ask();
+    expect(await text(`${running.issuer}/approvals/${id}`, 'user:eve')).toContain('value="approve"');
+    for (const [method, path] of [
+      ['PUT', `/approvals/${id}`],
+      ['POST', '/approvals'],
+      ['GET', `/approvals/${id}/more`],
+    ] as const) {
+      expect((await fetch(running.issuer + path, { method })).status).toBe(405);
+    }
+    const details = approvalDetails(requestOf());
+    expect(details.binding).toMatch(/^[\w-]{43}$/);
+  });
+
+  it('know the groups and the tenant of users who sign in at their OpenID provider', async () => {
+    const { browser, running, issuer } = await world({
+      approvals: {},
+      signIn: { groupsClaim: 'groups', tenantClaim: 'hd' },
+    });
+    const key = newKey();
+    await running.authority.agents.add({ id: 'agent-b', publicKey: key.publicKey, tags: ['tenant:acme.dev'] });
+    const asked = requestOf({
+      actor: { id: 'agent-b' },
+      requirement: { ...requirement, quorums: [{ groups: ['staff'], count: 1 }] },
+    });
+    const details = { authorization_details: JSON.stringify([approvalDetails(asked)]) };
+    const answer = (await (await post(running, '/approval', 'agent-b', key, details)).json()) as Record<string, string>;
+    const seen = await login(browser, await browser.open(answer['approval_uri'] ?? ''));
+    expect(seen.url.href).toBe(answer['approval_uri']);
+    await browser.submit(seen, `/approvals/${answer['approval_id']}`, { decision: 'approve', reason: '' });
+    const found = await running.authority.approvals?.find(answer['approval_id'] ?? '');
+    expect(found).toMatchObject({
+      status: 'approved',
+      decisions: [{ approver: 'acme:alice', groups: ['staff'] }],
+    });
+    expect((await browser.open(`${issuer}/approvals`)).text).toContain('Sign out');
+  });
+});
