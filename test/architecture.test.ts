@@ -22,9 +22,23 @@ const below: Readonly<Record<string, readonly string[]>> = {
   pdp: ['common', 'policy'],
   opa: ['common', 'policy', 'pdp'],
   authzen: ['common', 'policy', 'pdp'],
+  stores: ['common', 'approval', 'core'],
+  redis: ['common', 'approval', 'core', 'stores'],
+  postgres: ['common', 'approval', 'core', 'stores'],
   authority: ['signature', 'delegation', 'common', 'approval', 'core'],
   agent: ['signature', 'delegation', 'common', 'approval'],
-  cli: ['signature', 'delegation', 'audit-verifier', 'common', 'core', 'mcp', 'authority', 'agent'],
+  cli: [
+    'signature',
+    'delegation',
+    'audit-verifier',
+    'common',
+    'core',
+    'mcp',
+    'authority',
+    'agent',
+    'redis',
+    'postgres',
+  ],
 };
 
 const names = readdirSync(packages).filter((name) => existsSync(new URL(`${name}/package.json`, packages)));

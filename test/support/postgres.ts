@@ -3,12 +3,19 @@ import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { vi } from 'vitest';
 import { reportMissing } from './required.js';
 
 /** A Postgres server of this test, reached through a socket in its own folder. */
 export interface PostgresServer {
   /** For `new pg.Pool(…)`. */
   readonly connection: { readonly host: string; readonly user: string; readonly database: string };
+  /** Sends a signal to the server; SIGKILL is a crash. */
+  kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
+  /** Ends it as an operator does. */
+  shutDown(): Promise<void>;
+  /** Starts it again. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -37,18 +44,34 @@ export async function startPostgres(programs: string): Promise<PostgresServer> {
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${String(made.stderr)}`);
   const settings = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=60'];
-  const server = spawn(
-    join(programs, 'postgres'),
-    ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
-    options,
-  );
-  await ready(server);
+  const launch = async () => {
+    const started = spawn(
+      join(programs, 'postgres'),
+      ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+      options,
+    );
+    await ready(started);
+    return started;
+  };
+  let server = await launch();
+  const shutDown = async () => {
+    const exited = once(server, 'exit');
+    // SIGINT ends sessions that are still open.
+    if (server.kill('SIGINT')) await exited;
+  };
   return {
     connection: { host: folder, user: 'countersign', database: 'postgres' },
-    async stop() {
+    async kill(signal) {
       const exited = once(server, 'exit');
-      // SIGINT ends sessions that are still open.
-      if (server.kill('SIGINT')) await exited;
+      if (server.kill(signal) && signal === 'SIGKILL') await exited;
+    },
+    shutDown,
+    async start() {
+      // Processes of a server that crashed hold its memory for a moment.
+      server = await vi.waitFor(launch, { timeout: 30_000, interval: 100 });
+    },
+    async stop() {
+      await shutDown();
       rmSync(folder, { recursive: true, force: true });
     },
   };

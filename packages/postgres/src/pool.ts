@@ -1,0 +1,51 @@
+import { ConfigError } from '@countersign/common';
+
+/** A query of `pg`. */
+export interface PgQuery {
+  readonly text: string;
+  readonly values: unknown[];
+  readonly types?: { readonly getTypeParser: (oid: number) => (value: string) => unknown };
+}
+
+/** What is used of a `Pool` of `pg`. Written out, so that an application needs no types of it. */
+export interface PgPool {
+  query(query: PgQuery): Promise<{ readonly rows: unknown[] }>;
+  connect(): Promise<PgClient>;
+}
+
+/** What is used of a client that the pool lends. */
+export interface PgClient {
+  query(query: PgQuery): Promise<{ readonly rows: unknown[] }>;
+  release(destroy?: boolean): void;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'notification', listener: () => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+}
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** The OIDs of BIGINT and of double precision, which the driver may give as text. Our numbers are far below 2^53. */
+const numbers: readonly number[] = [20, 701];
+const boolean = 16;
+const types = {
+  // The application may have set other parsers for the whole process.
+  getTypeParser: (oid: number) => {
+    if (numbers.includes(oid)) return Number;
+    return oid === boolean ? (value: string) => value === 't' : String;
+  },
+};
+
+export async function rowsOf(
+  client: Pick<PgPool, 'query'>,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<readonly Row[]> {
+  const { rows } = await client.query({ text, values: [...values], types });
+  return rows as readonly Row[];
+}
+
+/** @throws ConfigError */
+export function checkPool(owner: string, pool: PgPool): void {
+  if (typeof pool?.query === 'function' && typeof pool.connect === 'function') return;
+  throw new ConfigError(`${owner}: pass a Pool of 'pg'.`);
+}

@@ -1,0 +1,81 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { patiently } from '../../../test/support/patiently.js';
+import { poolOf } from '../../../test/support/pools.js';
+import { findPostgres, type PostgresServer, startPostgres } from '../../../test/support/postgres.js';
+import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/support/shared-revocations.js';
+import { postgresRevocations } from '../src/index.js';
+
+const programs = findPostgres();
+
+describe.skipIf(programs === undefined)('postgresRevocations', () => {
+  let server: PostgresServer;
+  let pool: pg.Pool;
+
+  beforeAll(async () => {
+    server = await startPostgres(programs!);
+    pool = poolOf(server, { max: 16 });
+  });
+  afterAll(async () => {
+    await pool.end();
+    await server.stop();
+  });
+
+  itIsAListOfRevocations(() => ({
+    open: (options) => postgresRevocations(pool, options),
+    empty: () => pool.query('TRUNCATE countersign_revocations'),
+  }));
+
+  it('tells other processes faster than they poll, also after its connection broke', async () => {
+    await pool.query('DROP TABLE countersign_revocations');
+    const [one, other] = [await postgresRevocations(pool), await postgresRevocations(pool)];
+    try {
+      for (const breaks of [false, true]) {
+        if (breaks) {
+          await pool.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()",
+          );
+        }
+        await vi.waitFor(async () => {
+          const agent = freshAgent();
+          await one.revoke(agent);
+          const began = performance.now();
+          await vi.waitFor(() => expect(revokedIn(other, agent)).toBe(agent), patiently);
+          expect(performance.now() - began).toBeLessThan(250);
+        }, patiently);
+      }
+    } finally {
+      await Promise.all([one.close(), other.close()]);
+    }
+  });
+
+  it('misses no revocation whose transaction ends after that of a later one', async () => {
+    const source = await postgresRevocations(pool);
+    const writer = await pool.connect();
+    const [slow, fast] = [freshAgent(), freshAgent()];
+    const insert = `WITH next AS (UPDATE countersign_revocations SET version = version + 1 WHERE name = '' RETURNING version)
+      INSERT INTO countersign_revocations (name, in_force, version) SELECT $1, true, version FROM next`;
+    await writer.query('BEGIN');
+    await writer.query(insert, [JSON.stringify(['agent', slow.agent])]);
+    const second = source.revoke(fast).catch(() => undefined);
+    await writer.query('COMMIT');
+    writer.release();
+    await second;
+    await vi.waitFor(() => {
+      expect([revokedIn(source, slow), revokedIn(source, fast)]).toEqual([slow, fast]);
+    }, patiently);
+    await source.close();
+  });
+
+  it('rejects when what it knows is too old, and recovers by itself with the server', async () => {
+    const source = await postgresRevocations(pool, { maxStaleSeconds: 1, onTrouble: () => {} });
+    const agent = freshAgent();
+    await source.revoke(agent);
+    await server.kill('SIGKILL');
+    expect(revokedIn(source, agent)).toBe(agent);
+    await vi.waitFor(() => expect(() => revokedIn(source, agent)).toThrow('too old'), patiently);
+    await server.start();
+    await vi.waitFor(() => expect(revokedIn(source, agent)).toBe(agent), patiently);
+    await source.close();
+  });
+});

@@ -1,0 +1,43 @@
+import type { ApprovalUses } from '@countersign/approval';
+import type { ReplayStore } from '@countersign/core';
+import { approvalUsesIn, type OneTimeOptions, readOneTimeOptions, replayStoreIn } from '@countersign/stores';
+import type { RedisClient } from './client.js';
+import { readPrefix } from './prefix.js';
+import { openReservations } from './reservations.js';
+
+export interface RedisOneTimeOptions extends OneTimeOptions {
+  /** What the names of keys begin with. Processes that share an origin share it. Default `countersign`. */
+  readonly prefix?: string;
+}
+
+/**
+ * Remembers used signatures in Redis 6.2 or newer, or Valkey, for all processes. A Redis that was restarted, emptied or
+ * replaced by its replica has forgotten signatures: it refuses what was signed before (503 `replay_unknown`), and a client
+ * signs anew. So nothing need be saved to disk. On a Redis that has just begun, the first start waits `clockSkewSeconds`.
+ *
+ * @throws ConfigError if the client sends commands again, if Redis cannot be reached or used, or if it evicts keys.
+ *
+ * @example
+ * const client = createClient({ url, disableOfflineQueue: true });
+ * await client.connect();
+ * const guard = await createGuard({ …, replay: await redisReplay(client) });
+ */
+export async function redisReplay(client: RedisClient, options: RedisOneTimeOptions = {}): Promise<ReplayStore> {
+  const { clockSkewSeconds, reservations } = await open('redisReplay', client, options);
+  return await replayStoreIn(reservations, clockSkewSeconds);
+}
+
+/**
+ * Remembers used approvals in the same way: an approval that was given before Redis began counts no more, and is asked for
+ * anew.
+ */
+export async function redisApprovalUses(client: RedisClient, options: RedisOneTimeOptions = {}): Promise<ApprovalUses> {
+  const { clockSkewSeconds, reservations } = await open('redisApprovalUses', client, options);
+  return approvalUsesIn(reservations, clockSkewSeconds);
+}
+
+async function open(owner: string, client: RedisClient, options: RedisOneTimeOptions) {
+  const { clockSkewSeconds, ...limits } = readOneTimeOptions(owner, options, ['prefix']);
+  const prefix = readPrefix(owner, options.prefix);
+  return { clockSkewSeconds, reservations: await openReservations(owner, client, { ...limits, prefix }) };
+}

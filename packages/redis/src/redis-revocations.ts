@@ -1,0 +1,153 @@
+import { ConfigError, errorMessage } from '@countersign/common';
+import {
+  checkRevocationOptions,
+  openSharedRevocations,
+  type RevocationEntry,
+  type RevocationFeed,
+  type SharedRevocations,
+  type SharedRevocationsOptions,
+} from '@countersign/stores';
+import { type RedisClient, type RunScript, type Script, scriptOf, scriptsOf } from './client.js';
+import { readPrefix } from './prefix.js';
+import { subscribe } from './subscribe.js';
+
+export interface RedisRevocationsOptions extends SharedRevocationsOptions {
+  /** What the names of keys begin with. Default `countersign`. */
+  readonly prefix?: string;
+}
+
+/** `KEYS[1]`: name to end. `KEYS[2]`: name to version, and `!` for the version of the whole. */
+const readScript: Script = scriptOf(`
+local newest = redis.call('ZSCORE', KEYS[2], '!')
+if not newest then return { 'lost' } end
+local reply = { 'read', newest }
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')) do
+  if name ~= '!' then
+    local value = redis.call('HGET', KEYS[1], name)
+    if not value then return { 'lost' } end
+    reply[#reply + 1] = name
+    reply[#reply + 1] = value
+  end
+end
+return reply
+`);
+
+/**
+ * `KEYS[3]`: name to the second of its removal. Values: the version that is known, what to do if it is lost, then name
+ * and end of each entry. An end is a second, `never`, or `back` for what was taken back.
+ */
+const writeScript: Script = scriptOf(`
+local known = tonumber(ARGV[1])
+local held = redis.call('ZSCORE', KEYS[2], '!')
+local version = math.max(tonumber(held or nil) or -1, known) + 1
+if ARGV[2] == 'begin' then
+  if held then return 'kept' end
+elseif ARGV[2] == 'refuse' then
+  if not held or tonumber(held) < known then return 'lost' end
+end
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZADD', KEYS[2], version, '!')
+for i = 3, #ARGV, 2 do
+  local name, till = ARGV[i], ARGV[i + 1]
+  local before = redis.call('HGET', KEYS[1], name)
+  if till ~= 'back' and before and before ~= 'back' then
+    if before == 'never' then till = 'never' end
+    if till ~= 'never' then till = string.format('%d', math.max(tonumber(till), tonumber(before))) end
+  end
+  redis.call('HSET', KEYS[1], name, till)
+  redis.call('ZADD', KEYS[2], version, name)
+  if till == 'never' then
+    redis.call('ZREM', KEYS[3], name)
+  else
+    redis.call('ZADD', KEYS[3], (till == 'back' and now or tonumber(till)) + 86400, name)
+  end
+end
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('HDEL', KEYS[1], name)
+  redis.call('ZREM', KEYS[2], name)
+  redis.call('ZREM', KEYS[3], name)
+end
+redis.call('PUBLISH', KEYS[1], version)
+return 'written'
+`);
+
+/**
+ * Revocations in Redis 6.2 or newer, or Valkey, for all processes. A process polls twice a second, and subscribes to
+ * notices with a connection of its own. If Redis loses revocations, each running process writes back those that it knows;
+ * one that starts on an emptied Redis stops. If none runs, they are lost: have Redis save them (`appendonly yes`).
+ *
+ * @throws ConfigError if Redis cannot be used, or `beginRedisRevocations` was never called for it.
+ *
+ * @example
+ * const revocations = await redisRevocations(client); // createGuard({ …, revocations })
+ * await revocations.revoke({ agent: 'agent-1' });
+ */
+export async function redisRevocations(
+  client: RedisClient,
+  options: RedisRevocationsOptions = {},
+): Promise<SharedRevocations> {
+  const owner = 'redisRevocations';
+  checkRevocationOptions(owner, options, ['prefix']);
+  const { prefix, ...others } = options;
+  const name = readPrefix(owner, prefix);
+  return await openSharedRevocations(owner, feedIn(client, scriptsOf(owner, client), name), {
+    ...others,
+    hintIfEmpty:
+      'this Redis holds no revocations, not even an empty list: it was emptied, or never begun. Write back what was ' +
+      "revoked, and then, as for a new Redis, call beginRedisRevocations(client) once, or 'countersign revocations begin'.",
+  });
+}
+
+/**
+ * Begins the list of revocations in a new Redis, once. It is no part of a start, where it would turn the loss of all
+ * revocations into an empty list.
+ *
+ * @returns false if it was begun before; nothing is changed then.
+ */
+export async function beginRedisRevocations(
+  client: RedisClient,
+  options: Pick<RedisRevocationsOptions, 'prefix'> = {},
+): Promise<boolean> {
+  const owner = 'beginRedisRevocations';
+  const run = scriptsOf(owner, client);
+  try {
+    return (await run(writeScript, keysOf(readPrefix(owner, options.prefix)), ['-1', 'begin'])) === 'written';
+  } catch (error) {
+    throw new ConfigError(`${owner}: Redis cannot be used: ${errorMessage(error)}`);
+  }
+}
+
+function keysOf(prefix: string): readonly string[] {
+  return ['revocations', 'revocation-versions', 'revocation-ends'].map((name) => `{${prefix}}:${name}`);
+}
+
+function feedIn(client: RedisClient, run: RunScript, prefix: string): RevocationFeed {
+  const keys = keysOf(prefix);
+  const write = async (entries: readonly RevocationEntry[], known: number, ifLost: string): Promise<boolean> => {
+    const values = entries.flatMap(({ name, until, inForce }) => [name, inForce ? `${until ?? 'never'}` : 'back']);
+    return (await run(writeScript, keys, [`${known}`, ifLost, ...values])) === 'written';
+  };
+  return {
+    async read(after) {
+      const reply = await run(readScript, keys.slice(0, 2), [`${after}`]);
+      const [result, newest, ...pairs]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+      if (result === 'lost') return undefined;
+      if (result !== 'read' || !Number.isSafeInteger(Number(newest))) throw new TypeError('no list of revocations');
+      return { newest: Number(newest), entries: entriesIn(pairs.map(String)) };
+    },
+    write: async (entries, known) => await write(entries, known, 'refuse'),
+    async writeBack(entries, known) {
+      await write(entries, known, 'anew');
+    },
+    watch: (listener) => subscribe(client, keys[0] ?? '', listener),
+  };
+}
+
+function entriesIn(pairs: readonly string[]): readonly RevocationEntry[] {
+  return Array.from({ length: pairs.length / 2 }, (_, index) => {
+    const end = pairs[2 * index + 1] ?? '';
+    const until = end === 'never' || end === 'back' ? undefined : Number(end);
+    if (Number.isNaN(until)) throw new TypeError('an entry is no revocation');
+    return { name: pairs[2 * index] ?? '', until, inForce: end !== 'back' };
+  });
+}

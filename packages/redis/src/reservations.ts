@@ -1,0 +1,72 @@
+import { ConfigError, errorMessage } from '@countersign/common';
+import { BoundedCalls, type ReservationAnswer, type Reservations, SharedStoreUnavailable } from '@countersign/stores';
+import { type RedisClient, scriptsOf } from './client.js';
+import { reserveScript } from './reserve-script.js';
+
+export interface ReservationOptions {
+  readonly prefix: string;
+  readonly timeoutSeconds: number;
+  readonly maxEntriesPerKey: number;
+}
+
+/**
+ * Opens what one-time use is built on, and asks the server once, so that a wrong one stops the start.
+ *
+ * @throws ConfigError which says what to change.
+ */
+export async function openReservations(
+  caller: string,
+  client: RedisClient,
+  { prefix, timeoutSeconds, maxEntriesPerKey }: ReservationOptions,
+): Promise<Reservations> {
+  const run = scriptsOf(caller, client);
+  const calls = new BoundedCalls('Redis', timeoutSeconds);
+  const most = String(maxEntriesPerKey);
+  // One hash tag: in a cluster, all of them must be where the epoch is.
+  const keysOf = (owner: string): string[] => [`{${prefix}}:epoch`, `{${prefix}}:used:${owner}`];
+  const ask = async (owner: string, name: string, milliseconds: number): Promise<unknown> =>
+    await calls.run(async () => await run(reserveScript, keysOf(owner), [name, String(milliseconds), most]));
+  const first = await ask('', `${Math.random()}`, 1).catch((error: unknown) => {
+    throw new ConfigError(`${caller}: ${hintFor(errorMessage(error), prefix)}`);
+  });
+  const opened = readReply(first);
+  if ('problem' in opened) throw new ConfigError(`${caller}: ${opened.problem}`);
+  return {
+    ageMilliseconds: opened.ageMilliseconds,
+    async reserve(owner, name, milliseconds) {
+      const answer = readReply(await ask(owner, name, milliseconds));
+      if ('problem' in answer) throw new SharedStoreUnavailable(answer.problem);
+      return answer;
+    },
+  };
+}
+
+const results: readonly unknown[] = ['reserved', 'replayed', 'full'] satisfies ReservationAnswer['result'][];
+
+function readReply(reply: unknown): ReservationAnswer | { readonly problem: string } {
+  const [result, age, policy]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+  if (result === 'evicting') return { problem: evicting(String(policy)) };
+  if (result === 'no_run') return { problem: 'INFO does not say the run_id of this Redis, which shows restarts.' };
+  const ageMilliseconds = Number(age);
+  if (results.includes(result) && Number.isFinite(ageMilliseconds)) {
+    return { result: result as ReservationAnswer['result'], ageMilliseconds };
+  }
+  return { problem: 'Redis gave an answer that was not asked for' };
+}
+
+function evicting(policy: string): string {
+  return (
+    `this Redis evicts keys when its memory is full (maxmemory-policy ${policy}), and an evicted nonce is a replay. ` +
+    "Set 'maxmemory-policy noeviction', in redis.conf or in the parameters of the hosted service."
+  );
+}
+
+/** Hosted services and careful operators forbid commands. CONFIG is not needed: INFO says the policy too. */
+function hintFor(message: string, prefix: string): string {
+  if (!/NOPERM|can't run this command|no permissions/i.test(message)) return `Redis cannot be used: ${message}`;
+  return (
+    `this user of Redis may not do what is needed (${message}). CONFIG is not needed, INFO is: ` +
+    `ACL SETUSER <user> ~{${prefix}}:* &{${prefix}}:* +eval +evalsha +time +info +hmget +hset +hget +hdel +del +zadd +zrem ` +
+    '+zscore +zcount +zrangebyscore +pttl +pexpire +publish +subscribe +unsubscribe +ping +hello'
+  );
+}

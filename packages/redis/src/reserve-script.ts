@@ -1,0 +1,40 @@
+import { type Script, scriptOf } from './client.js';
+
+/**
+ * Reserves a name once. `KEYS[1]`: the epoch, since when this server has remembered everything. `KEYS[2]`: the live names
+ * of one owner, by their end. Values: the name, its lifetime in milliseconds, and how many names the owner may hold.
+ *
+ * The epoch is beside the names and names the run of the server. It begins anew with a restart, a promoted replica, an
+ * emptied database, and when the server was found to evict keys.
+ */
+export const reserveScript: Script = scriptOf(`
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if not run then return { 'no_run', 0 } end
+local epoch = redis.call('HMGET', KEYS[1], 'run', 'at', 'checked')
+local checked = tonumber(epoch[3] or nil) or 0
+if epoch[1] ~= run or now >= checked + 10000 or now < checked then
+  local memory = redis.call('INFO', 'memory')
+  local policy = string.match(memory, 'maxmemory_policy:([%w-]+)')
+  local limit = string.match(memory, '\\nmaxmemory:(%d+)')
+  if policy ~= 'noeviction' and limit ~= '0' then
+    redis.call('DEL', KEYS[1])
+    return { 'evicting', 0, policy or 'unknown' }
+  end
+  redis.call('HSET', KEYS[1], 'checked', now)
+end
+if epoch[1] ~= run then
+  redis.call('HSET', KEYS[1], 'run', run, 'at', now)
+  epoch[2] = now
+end
+local age = now - tonumber(epoch[2])
+local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 64)
+if #old > 0 then redis.call('ZREM', KEYS[2], unpack(old)) end
+local ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if ends and tonumber(ends) > now then return { 'replayed', age } end
+if redis.call('ZCOUNT', KEYS[2], now, '+inf') >= tonumber(ARGV[3]) then return { 'full', age } end
+redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+return { 'reserved', age }
+`);

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { patiently } from '../../../test/support/patiently.js';
+import { findRedis, type RedisServer, startRedis } from '../../../test/support/redis.js';
+import { type OpenClient, redisClients } from '../../../test/support/redis-clients.js';
+import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/support/shared-revocations.js';
+import { beginRedisRevocations, type RedisClient, redisRevocations } from '../src/index.js';
+
+const program = findRedis();
+
+describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
+  'redisRevocations with a client of %s',
+  (name) => {
+    let server: RedisServer;
+    let opened: OpenClient<RedisClient>;
+
+    beforeAll(async () => {
+      server = await startRedis(program!, ['--appendonly', 'yes', '--appendfsync', 'always']);
+      opened = await redisClients[name](server.url);
+      await beginRedisRevocations(opened.client);
+    });
+    afterAll(async () => {
+      opened.close();
+      await server.stop();
+    });
+
+    itIsAListOfRevocations(() => ({
+      async open(options) {
+        return await redisRevocations(opened.client, options);
+      },
+      async empty() {
+        const { client, close } = await redisClients.redis(server.url);
+        await client.flushAll();
+        close();
+      },
+    }));
+
+    it('tells other processes faster than they poll', async () => {
+      await beginRedisRevocations(opened.client);
+      const [one, other] = [await redisRevocations(opened.client), await redisRevocations(opened.client)];
+      try {
+        // The first notice may come before the subscription.
+        const times: number[] = [];
+        for (let count = 0; count < 10; count++) {
+          const agent = freshAgent();
+          await one.revoke(agent);
+          const began = performance.now();
+          await vi.waitFor(() => expect(revokedIn(other, agent)).toBe(agent), patiently);
+          times.push(performance.now() - began);
+        }
+        expect(Math.min(...times)).toBeLessThan(400);
+      } finally {
+        await Promise.all([one.close(), other.close()]);
+      }
+    });
+
+    it('rejects when what it knows is too old, and recovers by itself with the server', async () => {
+      const source = await redisRevocations(opened.client, { maxStaleSeconds: 1, onTrouble: () => {} });
+      const agent = freshAgent();
+      await source.revoke(agent);
+      await server.kill('SIGKILL');
+      expect(revokedIn(source, agent)).toBe(agent);
+      await vi.waitFor(() => expect(() => revokedIn(source, agent)).toThrow('too old'), patiently);
+      await server.start();
+      await vi.waitFor(() => expect(revokedIn(source, agent)).toBe(agent), patiently);
+      await source.close();
+    });
+  },
+);
+
+describe.skipIf(program === undefined)('beginRedisRevocations', () => {
+  it('begins a list once, and changes none', async () => {
+    const server = await startRedis(program!);
+    const { client, close } = await redisClients.redis(server.url);
+    try {
+      await expect(redisRevocations(client)).rejects.toThrow('countersign revocations begin');
+      expect(await beginRedisRevocations(client)).toBe(true);
+      const source = await redisRevocations(client);
+      const agent = freshAgent();
+      await source.revoke(agent);
+      expect(await beginRedisRevocations(client)).toBe(false);
+      await source.close();
+      const again = await redisRevocations(client);
+      expect(revokedIn(again, agent)).toBe(agent);
+      await again.close();
+    } finally {
+      close();
+      await server.stop();
+    }
+  });
+});

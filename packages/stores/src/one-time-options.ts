@@ -1,0 +1,25 @@
+import { checkOptionNames, guardDefaults, guardMaxima, integerOption, numberOption } from '@countersign/common';
+
+export interface OneTimeOptions {
+  /** The same as that of the guard. Default 5. */
+  readonly clockSkewSeconds?: number;
+  /** How long a request waits for the store, in seconds. Default 1. */
+  readonly timeoutSeconds?: number;
+  /** Most uses remembered at once of one key, or approvals of one issuer; beyond it the answer is `full` for these alone. Default 250 000. */
+  readonly maxEntriesPerKey?: number;
+}
+
+/** @throws ConfigError when an option is unknown or wrong. */
+export function readOneTimeOptions<Options extends OneTimeOptions>(
+  owner: string,
+  options: Options,
+  further: readonly (keyof Options & string)[] = [],
+): Required<OneTimeOptions> {
+  checkOptionNames(owner, options, ['clockSkewSeconds', 'timeoutSeconds', 'maxEntriesPerKey', ...further]);
+  const { clockSkewSeconds = guardDefaults.clockSkewSeconds, timeoutSeconds = 1, maxEntriesPerKey = 250_000 } = options;
+  return {
+    clockSkewSeconds: numberOption(owner, 'clockSkewSeconds', clockSkewSeconds, 0, guardMaxima.clockSkewSeconds),
+    timeoutSeconds: numberOption(owner, 'timeoutSeconds', timeoutSeconds, 0.01, 60),
+    maxEntriesPerKey: integerOption(owner, 'maxEntriesPerKey', maxEntriesPerKey, 1, 100_000_000),
+  };
+}

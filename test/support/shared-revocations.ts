@@ -1,0 +1,131 @@
+import type { Revocable } from '@countersign/core';
+import type { SharedRevocations, SharedRevocationsOptions } from '@countersign/stores';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { patiently } from './patiently.js';
+
+/** A server of the test with a list of revocations. */
+export interface RevocationWorld {
+  open(options?: SharedRevocationsOptions): Promise<SharedRevocations>;
+  /** Empties the list as an accident would, with its version. */
+  empty(): Promise<unknown>;
+}
+
+export function revokedIn(source: SharedRevocations, ...named: readonly Revocable[]): Revocable | undefined {
+  return source.findRevoked(named, Date.now() / 1000) as Revocable | undefined;
+}
+
+let names = 0;
+export const freshAgent = (): { readonly agent: string } => ({ agent: `agent-${process.pid}-${names++}` });
+
+/** What every shared list of revocations must do, whatever its server. */
+export function itIsAListOfRevocations(world: () => RevocationWorld): void {
+  const opened: SharedRevocations[] = [];
+  const open = async (options?: SharedRevocationsOptions): Promise<SharedRevocations> => {
+    const source = await world().open(options);
+    opened.push(source);
+    return source;
+  };
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((each) => each.close()));
+  });
+
+  describe('as a list of revocations', () => {
+    it('is in force at once here, and soon in other processes and in new ones', async () => {
+      const [one, other] = [await open(), await open()];
+      const agent = freshAgent();
+      expect(revokedIn(one, agent)).toBeUndefined();
+      await one.revoke(agent);
+      expect(revokedIn(one, freshAgent(), agent)).toBe(agent);
+      await vi.waitFor(() => expect(revokedIn(other, agent)).toBe(agent), patiently);
+      expect(revokedIn(await open(), agent)).toBe(agent);
+      await other.restore(agent);
+      await vi.waitFor(() => expect(revokedIn(one, agent)).toBeUndefined(), patiently);
+      expect(revokedIn(await open(), agent)).toBeUndefined();
+    });
+
+    it('keeps the later end of two, and forgets what has ended', async () => {
+      const source = await open();
+      const now = Math.floor(Date.now() / 1000);
+      const agent = freshAgent();
+      await source.revoke({ ...agent, until: now + 1000 });
+      await source.revoke({ ...agent, until: now + 10 });
+      expect(source.findRevoked([agent], now + 999)).toBe(agent);
+      expect(source.findRevoked([agent], now + 1000)).toBeUndefined();
+      await source.revoke(agent);
+      await source.revoke({ ...agent, until: now + 10 });
+      expect(source.findRevoked([agent], now + 1e9)).toBe(agent);
+      await source.restore(agent);
+      await source.revoke({ ...agent, until: now + 10 });
+      expect(source.findRevoked([agent], now + 11)).toBeUndefined();
+    });
+
+    it('loses no revocation when many are made at once', async () => {
+      const [one, other] = [await open(), await open()];
+      const agents = Array.from({ length: 40 }, freshAgent);
+      await Promise.all(agents.map((agent, index) => (index % 2 === 0 ? one : other).revoke(agent)));
+      const third = await open();
+      for (const source of [one, other, third]) {
+        await vi.waitFor(() => {
+          expect(agents.filter((agent) => revokedIn(source, agent) === undefined)).toEqual([]);
+        }, patiently);
+      }
+    });
+
+    it('freezes an agent, a tenant and everything, apart from revocations', async () => {
+      const [one, other] = [await open(), await open()];
+      const agent = freshAgent();
+      const user = { subject: 'acme:alice', issuer: 'https://id.acme.dev' };
+      await one.revoke(agent);
+      await one.freeze(agent);
+      await one.unfreeze(agent);
+      expect(revokedIn(one, agent)).toBe(agent);
+      await one.restore(agent);
+      const cases = [
+        [{ agent: agent.agent }, agent],
+        [{ tenant: 'acme:' }, user],
+        [{ tenant: 'https://id.acme.dev' }, user],
+        [{ everything: true }, user],
+      ] as const;
+      for (const [what, named] of cases) {
+        expect(revokedIn(other, named)).toBeUndefined();
+        await one.freeze(what);
+        expect(revokedIn(one, named)).toBe(named);
+        await vi.waitFor(() => expect(revokedIn(other, named)).toBe(named), patiently);
+        await one.unfreeze(what);
+        await vi.waitFor(() => expect(revokedIn(other, named)).toBeUndefined(), patiently);
+      }
+      expect(revokedIn(one, { agent: 'acme' }, { subject: 'acm' })).toBeUndefined();
+    });
+
+    it('throws a ConfigError for what does not say clearly what', async () => {
+      const source = await open();
+      await expect(source.revoke({ agnet: 'a' } as never)).rejects.toMatchObject({ name: 'ConfigError' });
+      await expect(source.revoke({ agent: 'a', until: 1 })).rejects.toMatchObject({ name: 'ConfigError' });
+      await expect(source.restore({} as never)).rejects.toMatchObject({ name: 'ConfigError' });
+      for (const what of [{}, { everything: false }, { tenant: '' }, { agent: 'a', tenant: 'b' }, { all: true }]) {
+        await expect(source.freeze(what as never)).rejects.toMatchObject({ name: 'ConfigError' });
+      }
+    });
+
+    it('is written back by a process that knows it when the store has lost it', async () => {
+      const told: string[] = [];
+      const source = await open({ onTrouble: (message) => void told.push(message) });
+      const [before, after] = [freshAgent(), freshAgent()];
+      await source.revoke(before);
+      await source.freeze({ tenant: 'lost:' });
+      await world().empty();
+      await source.revoke(after);
+      const second = await open();
+      expect(revokedIn(second, before)).toBe(before);
+      expect(revokedIn(second, after)).toBe(after);
+      expect(revokedIn(second, { subject: 'lost:x' })).toBeDefined();
+      expect(told.join()).toContain('has lost revocations');
+      await source.unfreeze({ tenant: 'lost:' });
+    });
+
+    it('is not begun anew by the start of a process when the store has lost it', async () => {
+      await world().empty();
+      await expect(open()).rejects.toMatchObject({ name: 'ConfigError' });
+    });
+  });
+}
