@@ -20,13 +20,17 @@ describe('the story of the code-review agent', () => {
 
   it('sends these requests over HTTP and gets these answers, in this order', () => {
     expect(exchangesOf(story)).toEqual([
-      'POST /delegate 201',
+      'GET /authorize 200',
+      'POST /consent 303',
+      'POST /token 200',
       'POST /repos/acme/api/pulls 201',
       'POST /repos/acme/api/merge 403 policy_denied',
       'POST /repos/acme/api/pulls 401 signature_replayed',
       'POST /repos/acme/api/pulls 401 digest_mismatch',
       'POST /repos/acme/api/pulls 401 token_not_bound_to_agent',
-      'POST /delegate 201',
+      'GET /authorize 200',
+      'POST /consent 303',
+      'POST /token 200',
       'POST /repos/acme/api/pulls 403 insufficient_scope',
       'POST /repos/acme/api/pulls 401 signature_required',
       'GET /repos/acme/api/pulls 200',

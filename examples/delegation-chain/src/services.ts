@@ -1,10 +1,9 @@
 import {
-  type AgentDirectory,
   type AuditSink,
   cedarFromDirectory,
   createGuard,
   type Guard,
-  type IssuerOptions,
+  type GuardOptions,
   type RevocationSource,
 } from '@countersign/core';
 import { agentAuth as onExpress, permit as expressPermit } from '@countersign/express';
@@ -17,8 +16,7 @@ import Fastify from 'fastify';
 export interface Shared {
   /** The audience of tokens and links at all three services. */
   readonly audience: string;
-  readonly issuer: IssuerOptions;
-  readonly agents: AgentDirectory;
+  readonly trusted: Pick<GuardOptions, 'agents' | 'issuers'>;
   readonly policiesFolder: string;
   readonly audit: AuditSink;
   readonly revocations: RevocationSource;
@@ -89,12 +87,11 @@ async function startOnExpress(shared: Shared, addRoutes: (app: Express) => void)
 }
 
 async function guardAt(origin: string, shared: Shared): Promise<Guard> {
-  const { audience, issuer, agents, policiesFolder, audit, revocations } = shared;
+  const { audience, trusted, policiesFolder, audit, revocations } = shared;
   return createGuard({
     origin,
     audience,
-    issuers: [issuer],
-    agents,
+    ...trusted,
     policy: await cedarFromDirectory(policiesFolder),
     audit,
     revocations,

@@ -37,10 +37,10 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
 }
 
 async function delegateToOrchestrator(world: World, telling: Telling): Promise<Signer> {
-  const { issuer, orchestrator, ledger } = world;
+  const { authority, orchestrator, ledger } = world;
   const scope = 'invoice:read ticket report:file';
   telling.scene(`user_123 delegates "${scope}" to ${orchestrator.id}`);
-  const token = await issuer.delegate({ user: 'user_123', agent: orchestrator.id, scope });
+  const token = await authority.letAct({ user: 'user_123', agent: orchestrator, scope, withHelpers: true });
   const forUser = orchestrator.withToken(token);
   await tellChain(telling, `GET ${invoices}`, await forUser.fetch(ledger.origin + invoices), 200);
   return forUser;
@@ -49,7 +49,7 @@ async function delegateToOrchestrator(world: World, telling: Telling): Promise<S
 /** Delegates, and serialises the bundle as it is sent to the other agent. */
 async function delegateToBilling(world: World, telling: Telling, forUser: Signer): Promise<Signer> {
   const { billing, ledger } = world;
-  telling.scene(`It delegates less to ${billing.id}, offline: no issuer is asked`);
+  telling.scene(`It delegates less to ${billing.id}, offline: no authority is asked`);
   const bundle = await forUser.delegate(billing.id, { scope: 'invoice:read ticket', ttlSeconds: 120 });
   tellBundle(telling, bundle, 'invoice:read ticket, for 2 minutes');
   const forBilling = billing.accept(JSON.parse(JSON.stringify(bundle)) as DelegationBundle);

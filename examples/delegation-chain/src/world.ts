@@ -1,18 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
-import {
-  agentsFromObjects,
-  type MemoryAudit,
-  memoryAudit,
-  memoryRevocations,
-  type Revocations,
-} from '@countersign/core';
-import { createIssuer, type Issuer } from '@countersign/example-stage';
+import { type MemoryAudit, memoryAudit, memoryRevocations, type Revocations } from '@countersign/core';
+import { type StageAuthority, startAuthority } from '@countersign/example-stage';
 import { type Service, startArchive, startLedger, startTickets } from './services.js';
 
 /** The parts of the story: three services on free ports of this machine. */
 export interface World {
-  readonly issuer: Issuer;
+  readonly authority: StageAuthority;
   readonly ledger: Service;
   readonly tickets: Service;
   readonly archive: Service;
@@ -26,22 +20,20 @@ export interface World {
 
 export async function startWorld(): Promise<World> {
   const audience = 'https://acme.dev/finance';
-  const issuer = createIssuer(audience);
+  const authority = await startAuthority(audience);
   const keys = [generateAgentKey(), generateAgentKey(), generateAgentKey()] as const;
   const orchestrator = await createAgent({ id: 'agent-orchestrator', key: keys[0] });
   const billing = await createAgent({ id: 'agent-billing', key: keys[1] });
   const worker = await createAgent({ id: 'agent-tickets', key: keys[2] });
-  const all = ['invoice:read', 'ticket', 'report:file'];
+  const capabilities = ['invoice:read', 'ticket', 'report:file'];
+  await authority.register(orchestrator, keys[0], { capabilities });
+  await authority.register(billing, keys[1], { capabilities });
+  await authority.register(worker, keys[2], { capabilities });
   const revocations = memoryRevocations(); // in production: a source that all processes share
   const audit = memoryAudit(); // in production: auditFile('audit')
   const shared = {
     audience,
-    issuer: issuer.trusted,
-    agents: agentsFromObjects([
-      keys[0].registration(orchestrator.id, all),
-      keys[1].registration(billing.id, all),
-      keys[2].registration(worker.id, all),
-    ]),
+    trusted: authority.trusted,
     policiesFolder: fileURLToPath(new URL('../policies', import.meta.url)),
     audit,
     revocations,
@@ -50,7 +42,7 @@ export async function startWorld(): Promise<World> {
   const tickets = await startTickets(shared);
   const archive = await startArchive(shared);
   return {
-    issuer,
+    authority,
     ledger,
     tickets,
     archive,
@@ -60,7 +52,7 @@ export async function startWorld(): Promise<World> {
     revocations,
     audit,
     async stop() {
-      for (const service of [ledger, tickets, archive]) await service.close();
+      for (const service of [ledger, tickets, archive, authority]) await service.close();
     },
   };
 }

@@ -1,11 +1,4 @@
-import {
-  agentsFromFile,
-  auditFile,
-  cedarFromDirectory,
-  createGuard,
-  type IssuerOptions,
-  type Resource,
-} from '@countersign/core';
+import { auditFile, cedarFromDirectory, createGuard, type GuardOptions, type Resource } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/express';
 import express, { type Express, type Request } from 'express';
 import { Merging } from './merging.js';
@@ -14,9 +7,8 @@ import { PullRequests } from './pull-requests.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** The issuers of tokens. */
-  readonly issuer: IssuerOptions;
-  readonly agentsFile: string;
+  /** The agents, and the issuers of tokens. */
+  readonly trusted: Pick<GuardOptions, 'agents' | 'issuers'>;
   readonly policiesFolder: string;
   readonly auditFolder: string;
 }
@@ -27,11 +19,10 @@ export interface Api {
 }
 
 /** The pull-request API. To adopt Countersign it took the guard, one `app.use` and a `permit` on each route. */
-export async function createApi({ origin, issuer, agentsFile, policiesFolder, auditFolder }: ApiOptions): Promise<Api> {
+export async function createApi({ origin, trusted, policiesFolder, auditFolder }: ApiOptions): Promise<Api> {
   const guard = await createGuard({
     origin,
-    agents: await agentsFromFile(agentsFile),
-    issuers: [issuer],
+    ...trusted,
     policy: await cedarFromDirectory(policiesFolder),
     audit: auditFile(auditFolder),
   });

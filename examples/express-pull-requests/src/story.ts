@@ -31,54 +31,44 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   await readAuditLog(world, telling, terminal);
 }
 
-function introduce({ wire, issuer, reviewer, otherAgent, capabilities }: World, { line, bold, dim }: Terminal): void {
+function introduce(
+  { wire, authority, user, reviewer, otherAgent, capabilities }: World,
+  { line, bold, dim }: Terminal,
+): void {
   const about = ({ keyId }: Agent) => `key ${keyId.slice(0, 8)}, may ever: ${capabilities.join(', ')}`;
   line(bold('Countersign: which agent is this, for whom does it act, and may it?'));
   line(dim('Real servers on this machine: every answer below crossed a socket.'));
   line();
-  line(`   API      ${wire.origin}   pull requests, guarded by @countersign/express`);
-  line(`   issuer   ${issuer}   where user_123 signs in and delegates`);
-  line(`   agents   ${reviewer.id}   ${about(reviewer)}`);
-  line(`            ${otherAgent.id}     ${about(otherAgent)}`);
+  line(`   API        ${wire.origin}   pull requests, guarded by @countersign/express`);
+  line(`   authority  ${authority.issuer}   where ${user} says what an agent may do`);
+  line(`   agents     ${reviewer.id}   ${about(reviewer)}`);
+  line(`              ${otherAgent.id}     ${about(otherAgent)}`);
 }
 
-/** The user signs in at the issuer and delegates a scope to the agent. Resolves to the token. */
-async function delegate({ issuer, user, reviewer }: World, telling: Telling, scope: string): Promise<string> {
-  telling.scene(`${user.id} delegates ${scope} to ${reviewer.id}, for 5 minutes`);
-  const { token, body } = await requestToken({ issuer, user, agent: reviewer.id, scope }, telling);
-  const { sub, act, scope: granted, aud, exp } = claimsOf(token);
+/** The user reads on the page of the authority what the agent asks for, and allows it. Resolves to the token. */
+async function delegate(world: World, telling: Telling, scope: string): Promise<string> {
+  const { reviewer, user } = world;
+  telling.scene(`${user} lets ${reviewer.id} act with ${scope}, on the page of the authority`);
+  const token = await letAct(world, telling, scope);
+  const { sub, act, scope: granted, aud, iat, exp } = claimsOf(token);
   telling.note('the token', `${act.sub} acts for ${sub}, scope ${granted}`);
-  telling.note('counts at', `${aud}, for ${body.expires_in} seconds, until ${clock(exp)}`);
+  telling.note('counts at', `${aud}, for ${exp - iat} seconds, until ${clock(exp)}`);
   return token;
 }
 
-interface TokenRequest {
-  readonly issuer: string;
-  readonly user: World['user'];
-  readonly agent: string;
-  readonly scope: string;
-}
-
-interface TokenAnswer {
-  readonly access_token: string;
-  readonly expires_in: number;
-}
-
-async function requestToken(
-  { issuer, user, agent, scope }: TokenRequest,
-  telling: Telling,
-): Promise<{ readonly token: string; readonly body: TokenAnswer }> {
-  const credentials = Buffer.from(`${user.id}:${user.password}`).toString('base64');
-  const response = await fetch(`${issuer}/delegate`, {
-    ...jsonPost({ agent, scope, lifetimeSeconds: 300 }, { authorization: `Basic ${credentials}` }),
+async function letAct({ authority, user, reviewer }: World, telling: Telling, scope: string): Promise<string> {
+  const statuses: Readonly<Record<string, number>> = { 'POST /consent': 303 };
+  return await authority.letAct({
+    user,
+    agent: reviewer,
+    scope,
+    seen: (request, response) => telling.answer(request, response, { status: statuses[request] ?? 200 }),
   });
-  const body = await telling.answer<TokenAnswer>('POST /delegate', response, { status: 201 });
-  return { token: body.access_token, body };
 }
 
 /** The agent does its task. Resolves to the bytes that crossed the network. */
 async function openDraft({ wire, reviewer, user }: World, telling: Telling, forUser: Signer): Promise<Buffer> {
-  telling.scene(`The agent opens a draft pull request for ${user.id}`);
+  telling.scene(`The agent opens a draft pull request for ${user}`);
   wire.heard();
   const response = await forUser.fetch(wire.origin + pullsPath, jsonPost({ title: titles.honest }));
   const request = wire.heard();
@@ -93,7 +83,7 @@ async function openDraft({ wire, reviewer, user }: World, telling: Telling, forU
   telling.note('chain', chain.map(({ id }) => id).join(telling.arrow));
   telling.note('', `${subject.id} is vouched for by ${subject.issuer}, until ${clock(subject.expiresAt)}`);
   telling.note('', `${actor?.id} proved its key ${actor?.keyId?.slice(0, 8)} by the signature`);
-  telling.insist(subject.id === user.id && actor?.id === reviewer.id, 'the chain from the user to the agent');
+  telling.insist(subject.id === user && actor?.id === reviewer.id, 'the chain from the user to the agent');
   return request;
 }
 
@@ -132,9 +122,10 @@ async function useStolenToken({ wire, otherAgent }: World, telling: Telling, tok
   telling.note('because', `the signature is ${otherAgent.id}'s, the token is for ${claimsOf(token).act.sub}`);
 }
 
-async function exceedDelegation({ wire, issuer, user, reviewer }: World, telling: Telling): Promise<void> {
+async function exceedDelegation(world: World, telling: Telling): Promise<void> {
+  const { wire, reviewer } = world;
   telling.scene('The user delegates repo:read only; the agent itself could do more, and tries');
-  const { token } = await requestToken({ issuer, user, agent: reviewer.id, scope: 'repo:read' }, telling);
+  const token = await letAct(world, telling, 'repo:read');
   const response = await reviewer.withToken(token).fetch(wire.origin + pullsPath, jsonPost({ title: titles.honest }));
   await telling.answer(`POST ${pullsPath}`, response, { status: 403, code: 'insufficient_scope' });
   const challenge = response.headers.get('www-authenticate') ?? '';
@@ -191,6 +182,7 @@ interface Claims {
   readonly act: { readonly sub: string };
   readonly scope: string;
   readonly aud: string;
+  readonly iat: number;
   readonly exp: number;
 }
 

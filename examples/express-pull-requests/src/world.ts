@@ -1,20 +1,17 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
 import { type LogReport, verifyLog } from '@countersign/audit-verifier';
 import { type AuditRecord, readAuditLog } from '@countersign/core';
-import { listen } from '@countersign/example-stage';
+import { listen, type StageAuthority, startAuthority } from '@countersign/example-stage';
 import { createApi } from './api.js';
-import { createIssuer, type User } from './issuer.js';
 import { openWire, type Wire } from './wire.js';
 
 /** The parts of the story, listening on this machine. */
 export interface World {
   readonly wire: Wire;
-  /** The issuer's address. */
-  readonly issuer: string;
-  readonly user: User;
+  readonly authority: StageAuthority;
+  readonly user: string;
   /** The agent that the policy names. */
   readonly reviewer: Agent;
   /** Another agent, with a key of its own and the same capabilities. */
@@ -30,54 +27,33 @@ export interface World {
 
 export interface WorldOptions {
   readonly policiesFolder: string;
-  /** Folder of agents.json and the audit log. */
+  /** Folder of the audit log. */
   readonly folder: string;
 }
 
 export async function startWorld({ policiesFolder, folder }: WorldOptions): Promise<World> {
-  const agentsFile = join(folder, 'agents.json');
   const auditFolder = join(folder, 'audit');
+  const apiServer = await listen();
+  const wire = await openWire(apiServer.port);
+  const authority = await startAuthority(wire.origin);
 
-  // Private keys are made at run time and stay in memory; agents.json holds the public ones.
+  // Private keys are made at run time and stay in memory. The authority gets the public ones.
   const capabilities = ['repo:read', 'pr:write:draft'];
-  const reviewerKey = generateAgentKey();
-  const otherKey = generateAgentKey();
+  const [reviewerKey, otherKey] = [generateAgentKey(), generateAgentKey()];
   const reviewer = await createAgent({ id: 'agent-code-reviewer-01', key: reviewerKey });
   const otherAgent = await createAgent({ id: 'agent-test-runner-02', key: otherKey });
-  const registered = [
-    reviewerKey.registration(reviewer.id, capabilities),
-    otherKey.registration(otherAgent.id, capabilities),
-  ];
-  await writeFile(agentsFile, JSON.stringify(registered, null, 2));
+  await authority.register(reviewer, reviewerKey, { capabilities });
+  await authority.register(otherAgent, otherKey, { capabilities });
 
-  const apiServer = await listen();
-  const issuerServer = await listen();
-  const wire = await openWire(apiServer.port);
-
-  const user = { id: 'user_123', password: randomUUID(), scope: ['repo:read', 'pr:write'] };
-  const issuer = issuerServer.origin;
-  issuerServer.server.on('request', createIssuer({ issuer, audience: wire.origin, users: [user] }));
-
-  const api = await createApi({
-    origin: wire.origin,
-    issuer: {
-      issuer,
-      jwksUri: `${issuer}/jwks.json`,
-      // Only because everything here runs on one machine. In production: https, and a public address.
-      dangerouslyAllowHttp: true,
-      dangerouslyAllowPrivateAddresses: true,
-    },
-    agentsFile,
-    policiesFolder,
-    auditFolder,
-  });
+  const { trusted } = authority;
+  const api = await createApi({ origin: wire.origin, trusted, policiesFolder, auditFolder });
   apiServer.server.on('request', api.app);
 
   let stopped = false;
   return {
     wire,
-    issuer,
-    user,
+    authority,
+    user: 'user_123',
     reviewer,
     otherAgent,
     capabilities,
@@ -95,8 +71,8 @@ export async function startWorld({ policiesFolder, folder }: WorldOptions): Prom
       stopped = true;
       await wire.close();
       await apiServer.close();
-      await issuerServer.close();
       await api.close();
+      await authority.close();
     },
   };
 }

@@ -1,10 +1,4 @@
-import {
-  type AgentDirectory,
-  type AuditSink,
-  cedarFromDirectory,
-  createGuard,
-  type IssuerOptions,
-} from '@countersign/core';
+import { type AuditSink, cedarFromDirectory, createGuard, type GuardOptions } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/fastify';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { invoicesOf, sumBy } from './books.js';
@@ -13,9 +7,8 @@ import { Tickets } from './tickets.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** The issuers of tokens. */
-  readonly issuer: IssuerOptions;
-  readonly agents: AgentDirectory;
+  /** The agents, and the issuers of tokens. */
+  readonly trusted: Pick<GuardOptions, 'agents' | 'issuers'>;
   readonly policiesFolder: string;
   readonly audit: AuditSink;
   readonly logger: NonNullable<FastifyServerOptions['logger']>;
@@ -28,11 +21,10 @@ export interface Api {
 }
 
 /** Invoices, warehouse and tickets of one company, for agents. */
-export async function createApi({ origin, issuer, agents, policiesFolder, audit, logger }: ApiOptions): Promise<Api> {
+export async function createApi({ origin, trusted, policiesFolder, audit, logger }: ApiOptions): Promise<Api> {
   const guard = await createGuard({
     origin,
-    agents,
-    issuers: [issuer],
+    ...trusted,
     policy: await cedarFromDirectory(policiesFolder),
     audit,
   });

@@ -30,12 +30,12 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   telling.insist(String(recorded) === String(telling.refusals), 'every refusal in the log, and no other');
 }
 
-async function delegate({ issuer, agent }: World, telling: Telling): Promise<Signer> {
+async function delegate({ authority, agent }: World, telling: Telling): Promise<Signer> {
   const scope = 'billing:read warehouse:query:billing ticket:create';
   telling.scene('user_123 delegates to it what the job needs, for 5 minutes');
   telling.note('scope', scope);
   telling.note('withheld', 'every other dataset of the warehouse, which the agent itself could query');
-  return agent.withToken(await issuer.delegate({ user: 'user_123', agent: agent.id, scope }));
+  return agent.withToken(await authority.letAct({ user: 'user_123', agent, scope }));
 }
 
 async function doTheJob(world: World, telling: Telling, forUser: Signer): Promise<Report> {

@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
-import { agentsFromObjects, type MemoryAudit, memoryAudit } from '@countersign/core';
-import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
+import { type MemoryAudit, memoryAudit } from '@countersign/core';
+import { listen, type StageAuthority, startAuthority } from '@countersign/example-stage';
 import { createApi } from './api.js';
 import type { Ticket } from './tickets.js';
 
 /** The parts of the story: the API listens on a free port of this machine. */
 export interface World {
   readonly origin: string;
-  readonly issuer: Issuer;
+  readonly authority: StageAuthority;
   readonly agent: Agent;
   readonly capabilities: readonly string[];
   readonly audit: MemoryAudit;
@@ -20,18 +20,18 @@ export interface World {
 
 export async function startWorld(): Promise<World> {
   const server = await listen();
-  const issuer = createIssuer(server.origin);
+  const authority = await startAuthority(server.origin);
   const key = generateAgentKey();
   const agent = await createAgent({ id: 'agent-billing-01', key });
   // The scopes it may ever use. For a user it may use only the delegated ones.
   const capabilities = ['billing:read', 'warehouse:query', 'ticket:create'];
+  await authority.register(agent, key, { capabilities, roles: ['analysts'] });
   const audit = memoryAudit(); // in production: auditFile('audit')
   const warnings: World['warnings'][number][] = [];
 
   const api = await createApi({
     origin: server.origin,
-    issuer: issuer.trusted,
-    agents: agentsFromObjects([{ ...key.registration(agent.id, capabilities), roles: ['analysts'] }]),
+    trusted: authority.trusted,
     policiesFolder: fileURLToPath(new URL('../policies', import.meta.url)),
     audit,
     logger: { level: 'warn', stream: { write: (line) => void warnings.push(JSON.parse(line)) } },
@@ -40,7 +40,7 @@ export async function startWorld(): Promise<World> {
 
   return {
     origin: server.origin,
-    issuer,
+    authority,
     agent,
     capabilities,
     audit,
@@ -49,6 +49,7 @@ export async function startWorld(): Promise<World> {
     async stop() {
       await server.close();
       await api.close();
+      await authority.close();
     },
   };
 }

@@ -1,10 +1,4 @@
-import {
-  type AgentDirectory,
-  type AuditSink,
-  cedarFromDirectory,
-  createGuard,
-  type IssuerOptions,
-} from '@countersign/core';
+import { type AuditSink, cedarFromDirectory, createGuard, type GuardOptions } from '@countersign/core';
 import { agentAuth, permit } from '@countersign/koa';
 import { bodyParser } from '@koa/bodyparser';
 import multer from '@koa/multer';
@@ -17,9 +11,8 @@ import { known, sessionCookie, type TicketState } from './who.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** The issuers of tokens. */
-  readonly issuer: IssuerOptions;
-  readonly agents: AgentDirectory;
+  /** The agents, and the issuers of tokens. */
+  readonly trusted: Pick<GuardOptions, 'agents' | 'issuers'>;
   readonly policiesFolder: string;
   readonly audit: AuditSink;
   /** The passwords of the people, by name. */
@@ -32,18 +25,10 @@ export interface Api {
 }
 
 /** A ticket API for people with a session and agents with a signature. */
-export async function createApi({
-  origin,
-  issuer,
-  agents,
-  policiesFolder,
-  audit,
-  passwords,
-}: ApiOptions): Promise<Api> {
+export async function createApi({ origin, trusted, policiesFolder, audit, passwords }: ApiOptions): Promise<Api> {
   const guard = await createGuard({
     origin,
-    agents,
-    issuers: [issuer],
+    ...trusted,
     policy: await cedarFromDirectory(policiesFolder),
     audit,
     traffic: 'mixed', // what carries no mark of an agent goes on, as nobody yet

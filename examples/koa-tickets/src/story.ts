@@ -49,9 +49,9 @@ async function workAsAPerson({ origin, person }: World, telling: Telling): Promi
 }
 
 /** Resolves to the token with her delegation. */
-async function workThroughAnAgent({ origin, person, issuer, helper }: World, telling: Telling): Promise<string> {
+async function workThroughAnAgent({ origin, person, authority, helper }: World, telling: Telling): Promise<string> {
   telling.scene(`She delegates ticket:write to ${helper.id}, which opens a ticket for her and attaches a photo`);
-  const token = await issuer.delegate({ user: person.name, agent: helper.id, scope: 'ticket:write' });
+  const token = await authority.letAct({ user: person.name, agent: helper, scope: 'ticket:write' });
   const forHer = helper.withToken(token);
   const opened = await forHer.fetch(`${origin}/tickets`, post({ title: 'Still on fire' }));
   await telling.answer('POST /tickets', opened, { status: 201 });

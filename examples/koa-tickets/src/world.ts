@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
-import { agentsFromObjects, type MemoryAudit, memoryAudit } from '@countersign/core';
-import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
+import { type MemoryAudit, memoryAudit } from '@countersign/core';
+import { listen, type StageAuthority, startAuthority } from '@countersign/example-stage';
 import { createApi } from './api.js';
 
 /** The parts of the story: the API listens on a free port of this machine. */
 export interface World {
   readonly origin: string;
-  readonly issuer: Issuer;
+  readonly authority: StageAuthority;
   readonly person: { readonly name: string; readonly password: string };
   /** Helps people with their tickets. */
   readonly helper: Agent;
@@ -22,21 +22,19 @@ export interface World {
 
 export async function startWorld(): Promise<World> {
   const server = await listen();
-  const issuer = createIssuer(server.origin);
+  const authority = await startAuthority(server.origin);
   const person = { name: 'ines', password: randomUUID() };
   const [helperKey, triageKey, unknownKey] = [generateAgentKey(), generateAgentKey(), generateAgentKey()];
   const helper = await createAgent({ id: 'agent-helper-01', key: helperKey });
   const triage = await createAgent({ id: 'agent-triage-01', key: triageKey });
   const unknownAgent = await createAgent({ id: 'agent-unknown', key: unknownKey });
+  await authority.register(helper, helperKey, { capabilities: ['ticket:write'] });
+  await authority.register(triage, triageKey, { roles: ['triage'] });
   const audit = memoryAudit(); // in production: auditFile('audit')
 
   const api = await createApi({
     origin: server.origin,
-    issuer: issuer.trusted,
-    agents: agentsFromObjects([
-      helperKey.registration(helper.id, ['ticket:write']),
-      { ...triageKey.registration(triage.id, []), roles: ['triage'] },
-    ]),
+    trusted: authority.trusted,
     policiesFolder: fileURLToPath(new URL('../policies', import.meta.url)),
     audit,
     passwords: { [person.name]: person.password },
@@ -46,7 +44,7 @@ export async function startWorld(): Promise<World> {
 
   return {
     origin: server.origin,
-    issuer,
+    authority,
     person,
     helper,
     triage,
@@ -55,6 +53,7 @@ export async function startWorld(): Promise<World> {
     async stop() {
       await server.close();
       await api.close();
+      await authority.close();
     },
   };
 }

@@ -9,7 +9,7 @@ import type { World } from './world.js';
  * @throws UnexpectedTurn when an answer is not the expected one.
  */
 export async function tellStory(world: World, terminal: Terminal): Promise<void> {
-  const { url, issuer, planner, reviewer, releaser, audit } = world;
+  const { url, authority, planner, reviewer, releaser, audit } = world;
   const { line, bold } = terminal;
   const telling = new Telling(terminal);
   line(bold('Countersign for MCP: each tool call knows who, for whom, and whether'));
@@ -19,7 +19,9 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
 
   telling.scene(`alice hands her work to ${planner.id}, which hands less of it on to ${reviewer.id}`);
   const scope = 'pull:draft dataset:billing ticket:create';
-  const forAlice = planner.withToken(await issuer.delegate({ user: 'alice', agent: planner.id, scope }));
+  const forAlice = planner.withToken(
+    await authority.letAct({ user: 'alice', agent: planner, scope, withHelpers: true }),
+  );
   const bundle = await forAlice.delegate(reviewer.id, { scope: 'pull:draft dataset:billing', ttlSeconds: 120 });
   const review = await connect(reviewer.accept(bundle), url, telling);
   await review.lists('list_pulls open_pull query create_ticket');

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { type Agent, createAgent, generateAgentKey, type Signer } from '@countersign/agent';
-import { agentsFromObjects, cedarFromDirectory, createGuard, type Guard, memoryAudit } from '@countersign/core';
-import { createIssuer, listen } from '@countersign/example-stage';
+import { cedarFromDirectory, createGuard, type Guard, memoryAudit } from '@countersign/core';
+import { listen, startAuthority } from '@countersign/example-stage';
 import { type Application, onExpress, onFastify } from './application.js';
 
 /** The application on one platform, listening on a free port of this machine, and an agent that calls it. */
@@ -22,14 +22,14 @@ export async function startWorlds(): Promise<readonly World[]> {
 
 async function startWorld(platform: string, start: (guard: Guard) => Promise<Application>): Promise<World> {
   const server = await listen();
-  const issuer = createIssuer(server.origin);
+  const authority = await startAuthority(server.origin);
   const key = generateAgentKey();
   const agent = await createAgent({ id: 'agent-release-01', key });
+  await authority.register(agent, key, { capabilities: ['release:read', 'release:create'] });
   const audit = memoryAudit(); // in production: auditFile('audit')
   const guard = await createGuard({
     origin: server.origin,
-    agents: agentsFromObjects([key.registration(agent.id, ['release:read', 'release:create'])]),
-    issuers: [issuer.trusted],
+    ...authority.trusted,
     policy: await cedarFromDirectory(fileURLToPath(new URL('../policies', import.meta.url))),
     audit,
   });
@@ -40,12 +40,13 @@ async function startWorld(platform: string, start: (guard: Guard) => Promise<App
     platform,
     origin: server.origin,
     agent,
-    forUser: async (scope) => agent.withToken(await issuer.delegate({ user: 'user_123', agent: agent.id, scope })),
+    forUser: async (scope) => agent.withToken(await authority.letAct({ user: 'user_123', agent, scope })),
     recorded: () => audit.records.flatMap(({ code }) => code ?? []),
     async stop() {
       await server.close();
       await application.close();
       await guard.close();
+      await authority.close();
     },
   };
 }

@@ -40,10 +40,10 @@ async function compare({ opa, cedar }: Engines, telling: Telling, { line, good, 
   }
 }
 
-async function guardAnApi({ origin, issuer, agent }: World, telling: Telling): Promise<void> {
+async function guardAnApi({ origin, authority, agent }: World, telling: Telling): Promise<void> {
   telling.scene('OPA decides for an API: the agent acts for user_123');
   const scope = 'pr:write:draft';
-  const forUser = agent.withToken(await issuer.delegate({ user: 'user_123', agent: agent.id, scope }));
+  const forUser = agent.withToken(await authority.letAct({ user: 'user_123', agent, scope }));
   const open = (signer: Signer, repo: string) => signer.fetch(`${origin}/repos/${repo}/pulls`, { method: 'POST' });
   const path = 'POST /repos/acme/api/pulls';
   await telling.answer(path, await open(forUser, 'acme/api'), { status: 201 });
@@ -51,7 +51,7 @@ async function guardAnApi({ origin, issuer, agent }: World, telling: Telling): P
   await telling.answer('POST /repos/acme/web/pulls', await open(forUser, 'acme/web'), denied);
 
   telling.scene('For another user, and for itself');
-  const forOther = agent.withToken(await issuer.delegate({ user: 'user_124', agent: agent.id, scope }));
+  const forOther = agent.withToken(await authority.letAct({ user: 'user_124', agent, scope }));
   await telling.answer(path, await open(forOther, 'acme/api'), denied);
   await telling.answer(path, await open(agent, 'acme/api'), denied);
 }

@@ -1,13 +1,13 @@
 import { type Agent, createAgent, generateAgentKey } from '@countersign/agent';
-import { agentsFromObjects, createGuard, type MemoryAudit, memoryAudit, type PolicyEngine } from '@countersign/core';
-import { createIssuer, type Issuer, listen } from '@countersign/example-stage';
+import { createGuard, type MemoryAudit, memoryAudit, type PolicyEngine } from '@countersign/core';
+import { listen, type StageAuthority, startAuthority } from '@countersign/example-stage';
 import { agentAuth, permit } from '@countersign/express';
 import express, { type Request } from 'express';
 
 /** The parts of the story: the API listens on a free port of this machine. */
 export interface World {
   readonly origin: string;
-  readonly issuer: Issuer;
+  readonly authority: StageAuthority;
   readonly agent: Agent;
   readonly audit: MemoryAudit;
   stop(): Promise<void>;
@@ -15,14 +15,14 @@ export interface World {
 
 export async function startWorld(policy: PolicyEngine): Promise<World> {
   const server = await listen();
-  const issuer = createIssuer(server.origin);
+  const authority = await startAuthority(server.origin);
   const key = generateAgentKey();
   const agent = await createAgent({ id: 'agent-code-reviewer-01', key });
+  await authority.register(agent, key, { capabilities: ['repo:read', 'pr:write:draft'] });
   const audit = memoryAudit(); // in production: auditFile('audit')
   const guard = await createGuard({
     origin: server.origin,
-    agents: agentsFromObjects([key.registration(agent.id, ['repo:read', 'pr:write:draft'])]),
-    issuers: [issuer.trusted],
+    ...authority.trusted,
     policy,
     audit,
   });
@@ -41,12 +41,13 @@ export async function startWorld(policy: PolicyEngine): Promise<World> {
 
   return {
     origin: server.origin,
-    issuer,
+    authority,
     agent,
     audit,
     async stop() {
       await server.close();
       await guard.close();
+      await authority.close();
     },
   };
 }

@@ -49,7 +49,7 @@ export class Telling {
     if (refusal !== undefined) this.refusals.push(refusal);
     const asExpected = response.status === status && refusal === code;
     const answered = spell({ status: response.status, ...(refusal === undefined ? {} : { code: refusal }) });
-    const paint = response.ok ? good : bad;
+    const paint = response.status < 400 ? good : bad;
     line(`   ${asExpected ? good(yes) : bad(no)} ${request.padEnd(requestWidth)} ${paint(answered)}`);
     if (!asExpected) {
       throw new UnexpectedTurn(
