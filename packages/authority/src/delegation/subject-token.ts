@@ -164,6 +164,7 @@ async function verifyExternal(
     return failed('the subject token does not verify');
   }
   if (isOtherToken(payload)) return failed('the subject token is no access token');
+  if (isOfApplication(payload)) return failed('the subject token is that of an application, and names no user');
   const subject = `${subjectNamespace}${String(payload.sub)}`;
   if (!isIdentifier(subject)) return failed('the sub of the subject token is no name');
   // Its actors are of another namespace than ours: without them the token would lose an actor.
@@ -193,16 +194,25 @@ function isOtherToken(payload: JsonObject): boolean {
   );
 }
 
+/** What an application got for itself, by the marks of RFC 9068 §2.2, Okta (`cid`), Auth0 (`gty`) and Entra ID (`idtyp`). */
+function isOfApplication(payload: JsonObject): boolean {
+  const { sub, gty, idtyp } = payload;
+  const isClient = ['client_id', 'azp', 'appid', 'cid'].some((name) => payload[name] === sub);
+  return isClient || idtyp === 'app' || [gty].flat().includes('client-credentials');
+}
+
 function hasType(token: string, accepted: readonly string[]): boolean {
-  const { typ } = decodeProtectedHeader(token);
-  const name = typ?.toLowerCase().replace(/^application\//, '');
+  const { typ = '' } = decodeProtectedHeader(token);
+  const name = typ.toLowerCase().replace(/^application\//, '');
   return accepted.some((type) => type.toLowerCase() === name);
 }
 
-/** A text, or a list as some providers write it. What is no scope grants nothing. */
+/** A text, or a list as some providers write it. What is no scope grants nothing, and takes nothing from the others. */
 function scopeOf(payload: JsonObject, claim: string): Scope {
   const value = payload[claim];
-  const read = parseScope(Array.isArray(value) ? value.join(' ') : value);
+  const names: readonly unknown[] = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
+  const scopes = names.filter((name): name is string => typeof name === 'string' && !name.includes(' '));
+  const read = parseScope(scopes.filter((name) => parseScope(name).ok).join(' '));
   return read.ok ? read.scope : [];
 }
 

@@ -26,7 +26,7 @@ export interface ExternalIssuerOptions {
   readonly jwks?: { readonly keys: readonly object[] };
   /** Default Ed25519 (also called EdDSA), ES256, PS256 and RS256. */
   readonly algorithms?: readonly string[];
-  /** Accepted `typ` of its tokens. Default `at+jwt`; many providers write `JWT`. */
+  /** Accepted `typ` of its tokens. Default `at+jwt`; many providers write `JWT`. `''` is a token without `typ`, as of Okta. */
   readonly tokenTypes?: readonly string[];
   /** The claim with the scopes that the user has granted. Default `scope`. Without scopes nothing can be delegated. */
   readonly scopeClaim?: string;

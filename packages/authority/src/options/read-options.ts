@@ -150,7 +150,10 @@ function readExternalIssuer(external: ExternalIssuerOptions): ExternalIssuerOpti
   if (jwksUri !== undefined && (jwks !== undefined || !secureUrl(jwksUri, 'loopback').ok)) {
     throw wrong(`external issuer '${issuer}': 'jwksUri' must be an https URL, and 'jwks' is not given besides`);
   }
-  for (const [name, list] of Object.entries({ algorithms, tokenTypes })) {
+  const types = Array.isArray(tokenTypes)
+    ? tokenTypes.map((type: unknown) => (type === '' ? 'none' : type))
+    : tokenTypes;
+  for (const [name, list] of Object.entries({ algorithms, tokenTypes: types })) {
     if (list === undefined || (Array.isArray(list) && list.length > 0 && list.every(isIdentifier))) continue;
     throw wrong(`external issuer '${issuer}': '${name}' must be a list of names`);
   }
