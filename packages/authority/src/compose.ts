@@ -58,7 +58,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   const approvals =
     settings.approvals === undefined
       ? undefined
-      : createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, now });
+      : await createApprovals({ settings: { ...settings, approvals: settings.approvals }, agents, keys, now });
   const queue = approvals?.queue;
   const trouble = createRequestTrouble(onTrouble);
   const engine = createEngine({

@@ -13,6 +13,9 @@ export type ApprovalStatus = 'pending' | 'approved' | 'denied' | 'withdrawn' | '
 /** `break_glass`: a named person approved alone, in an emergency. */
 export type Verdict = 'approve' | 'deny' | 'break_glass';
 
+/** What happened to an approval that people are told of. */
+export type ApprovalEvent = 'asked' | 'approved' | 'denied' | 'break_glass';
+
 /** A person who is signed in, with what counts for decisions. */
 export interface ApproverIdentity {
   readonly subject: string;

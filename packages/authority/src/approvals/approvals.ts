@@ -2,21 +2,46 @@ import type { AgentRegistry } from '../agents/registry.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
 import type { ApprovalSettings } from '../options/read-approvals.js';
 import type { Settings } from '../options/read-options.js';
+import { openChannel } from './channels.js';
+import { type Notifier, startNotifier } from './notifier.js';
+import { createOutbox, type Outbox } from './outbox.js';
 import { type ApprovalQueue, createApprovalQueue } from './queue.js';
 
 /** The queue of approvals, and the messages about it. */
 export interface Approvals {
   readonly settings: ApprovalSettings;
   readonly queue: ApprovalQueue;
+  readonly outbox: Outbox;
+  readonly nudge: () => void;
   close(): Promise<void>;
 }
 
-export function createApprovals(services: {
+/** @throws ConfigError if a channel cannot be used. */
+export async function createApprovals(services: {
   readonly settings: Settings & { readonly approvals: ApprovalSettings };
   readonly agents: AgentRegistry;
   readonly keys: SigningKeys;
   readonly now: () => number;
-}): Approvals {
-  const queue = createApprovalQueue({ ...services, announce: () => [] });
-  return { settings: services.settings.approvals, queue, close: async () => await Promise.resolve() };
+}): Promise<Approvals> {
+  const { settings, agents, now } = services;
+  const { approvals, issuerName: issuer, onTrouble, store } = settings;
+  const sends = await Promise.all(
+    approvals.channels.map(
+      async (channel) => [channel.name, await openChannel(channel, { ...services, issuer })] as const,
+    ),
+  );
+  const outbox = createOutbox(store, approvals.channels, now);
+  let notifier: Notifier | undefined;
+  const nudge = (): void => notifier?.nudge();
+  const queue = createApprovalQueue({
+    settings,
+    agents,
+    announce: (approval, event) => outbox.announce(approval, event),
+    announced: nudge,
+    now,
+  });
+  if (sends.length > 0) {
+    notifier = startNotifier({ outbox, channels: new Map(sends), queue, agents, issuer, onTrouble });
+  }
+  return { settings: approvals, queue, outbox, nudge, close: async () => await notifier?.close() };
 }

@@ -9,6 +9,7 @@ import type { Settings } from '../options/read-options.js';
 import { required, type Row, sql, type Statement } from '../storage/store.js';
 import {
   type Approval,
+  type ApprovalEvent,
   type ApproverIdentity,
   breakGlassProblem,
   type Decision,
@@ -21,9 +22,6 @@ import {
 import { approvalsOf, factsOf } from './approval-rows.js';
 import { checkReason } from './question.js';
 import { type ApprovalFilter, selection } from './selection.js';
-
-/** What happened to an approval that people are told of. */
-export type ApprovalEvent = 'asked' | 'approved' | 'denied' | 'break_glass';
 
 /** The statements that tell people of an event, as a part of the transaction in which it happens. */
 export type Announce = (approval: Approval, event: ApprovalEvent) => readonly Statement[];
@@ -49,14 +47,11 @@ export interface ApprovalQueue {
   denyAsAdministrator(id: string, reason: string | undefined): Promise<Approval>;
   /** Marks an emergency as reviewed, by another person than the one who decided. */
   review(id: string, reviewer: string): Promise<Approval>;
-  /** What waits for one of these groups, the most urgent first. */
-  waitingFor(groups: readonly string[], tenant: string): Promise<readonly Approval[]>;
   list(filter: ApprovalFilter): Promise<readonly Approval[]>;
 }
 
 /** Questions of one agent that wait at the same time: people must be able to read them. */
 const mostWaiting = 50;
-const mostShown = 200;
 /** Decisions about one request at the same moment: each loses at most to all others. */
 const mostAttempts = 50;
 /** How decisions by the API of administrators are signed. No user has this name: it has a space. */
@@ -66,9 +61,11 @@ export function createApprovalQueue(services: {
   readonly settings: Settings & { readonly approvals: ApprovalSettings };
   readonly agents: AgentRegistry;
   readonly announce: Announce;
+  /** The transaction of an event is done. */
+  readonly announced: () => void;
   readonly now: () => number;
 }): ApprovalQueue {
-  const { settings, agents, announce, now } = services;
+  const { settings, agents, announce, announced, now } = services;
   const { store, approvals: options, resources } = settings;
   const seal = createSeal(settings.secret, 'approvals');
 
@@ -115,6 +112,7 @@ export function createApprovalQueue(services: {
         ON CONFLICT (approval_id, approver) DO NOTHING RETURNING approver`),
       ...(event === undefined ? [] : announce(approval, event)),
     ]);
+    if (done !== undefined) announced();
     return done !== undefined;
   }
 
@@ -180,6 +178,7 @@ export function createApprovalQueue(services: {
       if (done === undefined) {
         throw new AuthorityError('approvals_full', `${mostWaiting} requests of this agent wait for people already`);
       }
+      announced();
       return approval;
     },
 
@@ -232,9 +231,6 @@ export function createApprovalQueue(services: {
       if (done.length === 0) throw conflict('there is nothing to review');
       return await known(id);
     },
-
-    waitingFor: async (groups, tenant) =>
-      await read(await store.run(selection({ groups, tenant, waiting: true, limit: mostShown }, now()))),
 
     list: async (filter) => await read(await store.run(selection(filter, now()))),
   };

@@ -28,6 +28,7 @@ export interface ApprovalPageServices {
 
 const ticketSeconds = 1800;
 const mostPast = 100;
+const mostWaiting = 200;
 
 export function createApprovalPages({
   settings,
@@ -76,7 +77,7 @@ export function createApprovalPages({
     const user = await whoIs(request, here);
     if ('status' in user) return user;
     const tenant = user.tenant ?? '';
-    const asked = await queue.waitingFor(user.groups, tenant);
+    const asked = await queue.list({ groups: user.groups, tenant, waiting: true, limit: mostWaiting });
     const open = asked.filter(({ decisions }) => decisions.every(({ approver }) => approver !== user.subject));
     const problems = await Promise.all(open.map(async (one) => decisionProblem(one, user, await ownerOf(one))));
     const waiting = open.filter((_, index) => problems[index] === undefined);

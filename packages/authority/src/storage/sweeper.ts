@@ -4,6 +4,8 @@ import { sql, type Statement, type Store } from './store.js';
 const intervalMilliseconds = 60_000;
 /** Rows that one statement deletes: a long transaction would hold up all others. */
 const atOnce = 500;
+/** How long people see what was asked for and decided. Logs keep it longer. */
+const approvalSeconds = 90 * 86_400;
 
 /** Deletes what has expired, a part at a time, and returns the number of rows. */
 export async function sweep(store: Store, now: number): Promise<number> {
@@ -26,6 +28,10 @@ function statements(now: number): readonly Statement[] {
       (SELECT digest FROM countersign_invitations WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
     sql`DELETE FROM countersign_sessions WHERE digest IN
       (SELECT digest FROM countersign_sessions WHERE expires_at <= ${now} LIMIT ${atOnce}) RETURNING digest`,
+    // An emergency that nobody has reviewed stays.
+    sql`DELETE FROM countersign_approvals WHERE id IN
+      (SELECT id FROM countersign_approvals WHERE asked_at <= ${now - approvalSeconds} AND decide_by <= ${now}
+        AND (broke_glass = 0 OR reviewed_at IS NOT NULL) LIMIT ${atOnce}) RETURNING id`,
     // A guard may accept a token some minutes longer than its clock says; its status is published as long.
     sql`DELETE FROM countersign_delegations WHERE idx IN
       (SELECT idx FROM countersign_delegations WHERE expires_at <= ${now - 600} LIMIT ${atOnce}) RETURNING idx`,
