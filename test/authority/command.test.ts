@@ -88,7 +88,11 @@ describe('countersign authority', () => {
       { users: { signIn: { ...signIn, clientSecretFile: undefined } } },
       'COUNTERSIGN_CLIENT_SECRET',
     ],
-    ['a secret in the file', { users: { signIn: { ...signIn, clientSecret: 'x' } } }, "unknown option 'clientSecret'"],
+    [
+      'a secret in the file',
+      { users: { signIn: { ...signIn, clientSecret: 'x' } } },
+      "name that by 'clientSecretFile'",
+    ],
     [
       'a sign-in without a namespace',
       { users: { signIn: { ...signIn, subjectNamespace: '' } } },

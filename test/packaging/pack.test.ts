@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -168,4 +168,21 @@ describe('an application that installed all of them', () => {
       expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
     }
   });
+});
+
+it('the command line asks for the authority, with its database, only when it has to run one', async () => {
+  const alone = join(place, 'alone/node_modules');
+  await cp(join(packageNamed('@countersign/cli').folder, '../..'), alone, { recursive: true, verbatimSymlinks: true });
+  await rm(join(alone, '@countersign/authority'));
+  const binary = join(alone, '@countersign/cli/bin/countersign.js');
+  for (const command of [['dev'], ['authority', '--config', 'authority.json']]) {
+    const { exitCode, stdout, stderr } = await node(binary, ...command);
+    expect([exitCode, stdout, stderr]).toEqual([
+      1,
+      '',
+      expect.stringContaining('npm install @countersign/cli @countersign/authority'),
+    ]);
+  }
+  const agents = ['agents', 'list', '--authority', 'http://127.0.0.1:9', '--token-file', 'load.mjs'];
+  expect((await node(binary, ...agents)).stderr).not.toContain('npm install');
 });

@@ -72,14 +72,12 @@ async function readUsers(path: string, folder: string, users: unknown, io: Io): 
       `'users' must be { "signIn": { "issuer", "clientId", "clientSecretFile", "subjectNamespace" } }, the OpenID provider of your users`,
     );
   }
-  checkOptionNames(`${path}, 'users'`, users, ['signIn', 'longestConsentSeconds']);
-  checkOptionNames(`${path}, 'signIn'`, signIn, [
-    'issuer',
-    'clientId',
-    'clientSecretFile',
-    'subjectNamespace',
-    'requiredClaims',
-  ]);
+  if ('clientSecret' in signIn) {
+    throw wrong(
+      path,
+      "'signIn': no secret in this file. Write it into one of its own, and name that by 'clientSecretFile'",
+    );
+  }
   const { clientSecretFile: _file, ...rest } = signIn;
   const fromFile = await readSecret(path, folder, signIn, 'clientSecretFile', io);
   const clientSecret = fromFile ?? process.env['COUNTERSIGN_CLIENT_SECRET'];

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Io } from '../../io.js';
+import { withAuthorityPackage } from './authority-package.js';
 import type { DevOptions } from './dev.js';
 
 /** Adds `dev`. */
@@ -15,6 +16,7 @@ export function defineDev(program: Command, io: Io): void {
     .addHelpText(
       'after',
       `
+It needs the package @countersign/authority beside the command line.
 For development only: it prints private keys, and refuses to start when NODE_ENV
 is production. Nothing is kept. Standard output gets one line of JSON: issuer,
 adminToken, agent (id, privateKey), user (id, token), issuerKey.
@@ -23,7 +25,7 @@ Example:
   countersign dev --api http://localhost:3000 --scope parcel:read > dev.json`,
     )
     .action(async (options: DevOptions) => {
-      const { dev } = await import('./dev.js');
+      const { dev } = await withAuthorityPackage(() => import('./dev.js'));
       await dev(options, io);
     });
 }

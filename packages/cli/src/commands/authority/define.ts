@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Io } from '../../io.js';
 import type { AuthorityCommandOptions } from './serve.js';
+import { withAuthorityPackage } from './authority-package.js';
 import { defineAgents } from './define-agents.js';
 import { defineDev } from './define-dev.js';
 
@@ -14,6 +15,7 @@ export function defineAuthority(program: Command, io: Io): void {
     .addHelpText(
       'after',
       `
+It needs the package @countersign/authority beside the command line.
 Paths in the file are relative to its folder. It listens on plain http, by
 default at 127.0.0.1:8080: put a proxy with TLS before it. Standard output gets
 one line of JSON with the URL. SIGTERM answers the requests that have begun,
@@ -30,7 +32,7 @@ Example:
   countersign authority --config authority.json`,
     )
     .action(async (options: AuthorityCommandOptions) => {
-      const { serveAuthority } = await import('./serve.js');
+      const { serveAuthority } = await withAuthorityPackage(() => import('./serve.js'));
       await serveAuthority(options, io);
     });
   defineAgents(program, io);
