@@ -1,3 +1,4 @@
+import type { ApprovalRequirement } from '@countersign/approval';
 import type { Explanation } from './explanation.js';
 
 /**
@@ -67,6 +68,8 @@ export interface PolicyDecision {
   readonly policySet: string;
   /** Error texts for logs and the audit record. */
   readonly errors: readonly string[];
+  /** Of an allow that counts only together with the consent of people. Absent: it counts alone. */
+  readonly approval?: ApprovalRequirement;
   /** Explains the decision. Computed on call; never throws. Absent if the engine cannot explain. */
   explain?(): Explanation;
 }
@@ -77,6 +80,8 @@ export interface PolicyEngine {
   readonly scopeVocabulary: readonly string[];
   /** Whether the engine evaluates `principal.type`. Required for `subjectMustAlsoBePermitted`. Default false. */
   readonly knowsUsers?: boolean;
+  /** Whether some policy asks for approval: the guard then needs the option `approvals`. Default false. */
+  readonly asksApproval?: boolean;
   decide(query: PolicyQuery): PolicyDecision | Promise<PolicyDecision>;
   /** Decides one query for many resources, in their order and by one policy set. Default: `decide` for each. */
   decideMany?(query: Omit<PolicyQuery, 'resource'>, resources: readonly Resource[]): Promise<readonly PolicyDecision[]>;

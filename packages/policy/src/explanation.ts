@@ -1,3 +1,5 @@
+import type { ApprovalRequirement } from '@countersign/approval';
+
 /** Why a request was allowed or denied. For logs and policy authors; it quotes the request and the policies. */
 export interface Explanation {
   readonly decision: 'allow' | 'deny';
@@ -6,6 +8,8 @@ export interface Explanation {
   readonly determining: readonly PolicyPlace[];
   /** Error texts, if an error caused the deny. */
   readonly errors: readonly string[];
+  /** The consent that an allow needs; absent if it needs none. */
+  readonly approval?: ApprovalRequirement;
   /** For a deny: at most three permits that failed by the fewest conditions, nearest first. */
   readonly nearest: readonly NearPermit[];
 }

@@ -1,3 +1,4 @@
+import type { ApprovalRequirement } from '@countersign/approval';
 import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { explain } from '../explain/explain.js';
 import type { Explanation } from '../explanation.js';
@@ -93,6 +94,10 @@ class Engine implements CedarEngine {
     return schema && new Map([...schema.askableActions].map(([key, { resources }]) => [uidOf(key).id, resources]));
   }
 
+  get asksApproval(): boolean {
+    return this.#live.set.policies.some(({ approval }) => approval !== undefined);
+  }
+
   get policySet(): string {
     return this.#live.set.hash;
   }
@@ -161,7 +166,9 @@ function decisionOf(
   const { ok, policies } = evaluation;
   const decision = ok ? evaluation.decision : 'deny';
   const errors = ok ? [] : evaluation.errors;
-  const result = { decision, cause: ok ? 'policy' : 'error', policies, policySet: set.hash, errors } as const;
+  const approval = ok ? evaluation.approval : undefined;
+  const outcome = { decision, cause: ok ? 'policy' : 'error', policies, policySet: set.hash, errors } as const;
+  const result: PolicyDecision = approval === undefined ? outcome : { ...outcome, approval };
   return new Decision(result, () => explain({ ...explained(result), set }));
 }
 
@@ -186,6 +193,8 @@ class Decision implements CedarDecision {
   readonly policies: readonly string[];
   readonly policySet: string;
   readonly errors: readonly string[];
+  // Declared without a value, so that a decision which needs no approval has no such member.
+  declare readonly approval?: ApprovalRequirement;
   readonly #explain: () => Explanation;
 
   constructor(result: PolicyDecision, explain: () => Explanation) {
@@ -194,6 +203,7 @@ class Decision implements CedarDecision {
     this.policies = result.policies;
     this.policySet = result.policySet;
     this.errors = result.errors;
+    if (result.approval !== undefined) this.approval = result.approval;
     this.#explain = explain;
   }
 

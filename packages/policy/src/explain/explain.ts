@@ -32,6 +32,7 @@ export function explain(facts: DecisionFacts): Explanation {
     request: requestOf(query, request),
     determining: decision.policies.flatMap((id) => set.policies.filter((policy) => policy.id === id)).map(placeOf),
     errors: decision.errors,
+    ...(decision.approval && { approval: decision.approval }),
     nearest: [],
   };
   if (decision.decision === 'allow' || decision.cause === 'error' || request === undefined) return base;

@@ -1,3 +1,4 @@
+import type { ApprovalRequirement } from '@countersign/approval';
 import type { ExplainedRequest, Explanation, NearPermit, PolicyPlace, UnmetCondition } from '../explanation.js';
 
 /**
@@ -12,9 +13,12 @@ export function explanationText(explanation: Explanation): string {
   return [...verdictLines(explanation), ...nearestLines(explanation)].join('\n');
 }
 
-function verdictLines({ decision, request, determining, errors }: Explanation): string[] {
+function verdictLines({ decision, request, determining, errors, approval }: Explanation): string[] {
   const places = determining.map((place) => `  ${placeText(place)}`);
   const asked = requestText(request);
+  if (approval !== undefined) {
+    return [`Allowed with approval: ${asked}.`, 'Permitted by:', ...places, ...approvalLines(approval)];
+  }
   if (decision === 'allow') return [`Allowed: ${asked}.`, 'Permitted by:', ...places];
   if (determining.some(({ effect }) => effect === 'forbid') && errors.length === 0) {
     return [`Denied: ${asked}.`, 'Forbidden by:', ...places];
@@ -22,6 +26,23 @@ function verdictLines({ decision, request, determining, errors }: Explanation): 
   if (errors.length === 0) return [`Denied: ${asked}.`];
   const problems = errors.map((error) => `  ${error}`);
   return [`Denied: ${asked}.`, 'An error denies, whatever else permits:', ...problems, ...places];
+}
+
+function approvalLines({
+  quorums,
+  decideWithinSeconds,
+  useWithinSeconds,
+  reason,
+  excluded,
+}: ApprovalRequirement): string[] {
+  const people = quorums.map(({ groups, count }) => `  ${count} of ${groups.join(' or ')}`);
+  const others = excluded.length === 0 ? '' : `, not the ${excluded.join(' or the ')}`;
+  const why = reason === 'required' ? ', each with a reason' : '';
+  return [
+    'It counts only with the approval of:',
+    ...people,
+    `  decided within ${decideWithinSeconds} s, used within ${useWithinSeconds} s${why}${others}`,
+  ];
 }
 
 function nearestLines({ decision, request, determining, errors, nearest }: Explanation): string[] {

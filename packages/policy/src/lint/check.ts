@@ -122,6 +122,12 @@ function redundant({ policy, by, same }: Covered, policies: readonly Policy[]): 
   if (by.effect !== policy.effect) {
     return [finding(policy, 'warning', 'unreachable', `It never counts: ${other} forbids all that it permits.`)];
   }
+  // A permit for more that asks for other people does not replace it: both must be met.
+  if (by.approval !== undefined && !equal(by.approval, policy.approval)) return [];
+  if (policy.approval !== undefined && by.approval === undefined) {
+    const message = `It asks for approval in vain: ${other} permits the same without. Narrow that, or ask there, too.`;
+    return [finding(policy, 'error', 'approval-bypassed', message)];
+  }
   if (!same) {
     return [
       finding(policy, 'warning', 'overlapping', `All that it ${policy.effect}s, ${other} ${policy.effect}s too.`),
@@ -130,6 +136,10 @@ function redundant({ policy, by, same }: Covered, policies: readonly Policy[]): 
   // Of two equal policies, only the later one is reported.
   if (policies.indexOf(by) > policies.indexOf(policy)) return [];
   return [finding(policy, 'warning', 'duplicate', `It says the same as ${other}. Remove one.`)];
+}
+
+function equal(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function finding(

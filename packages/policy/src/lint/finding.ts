@@ -24,6 +24,8 @@ export type PolicyFindingCode =
   | 'duplicate'
   /** Another policy of the same effect covers every request that it covers. */
   | 'overlapping'
+  /** It asks for approval, and another policy permits the same without. */
+  | 'approval-bypassed'
   /** Its evaluation can fail on some requests, and an error denies. */
   | 'may-err'
   /** An action of the schema that no policy permits. */

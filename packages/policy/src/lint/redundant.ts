@@ -34,7 +34,9 @@ export function coveredPolicies(policies: readonly Policy[], groups: ActionGroup
     others.delete(policy);
     const covering = [...others].filter((other) => coversAll(other, policy));
     const overriding = covering.find(({ effect }) => effect === 'forbid' && policy.effect === 'permit');
-    const by = overriding ?? covering.find(({ effect }) => effect === policy.effect);
+    const alike = covering.filter(({ effect }) => effect === policy.effect);
+    // One that asks for no approval outweighs all that ask.
+    const by = overriding ?? alike.find(({ approval }) => approval === undefined) ?? alike[0];
     return by === undefined ? [] : [{ policy, by, same: by.effect === policy.effect && coversAll(policy, by) }];
   });
 }

@@ -1,11 +1,18 @@
 import type { AuthorizationAnswer } from '@cedar-policy/cedar-wasm/nodejs';
+import { type ApprovalRequirement, joinRequirements } from '@countersign/approval';
 import { deepFreeze } from '@countersign/common';
 import { errorText } from '../instance/error-text.js';
 import type { Policy } from '../load/policy-set.js';
 
 /** `ok: false`: evaluation failed, so that Cedar's decision must not count. */
 export type Evaluation =
-  | { readonly ok: true; readonly decision: 'allow' | 'deny'; readonly policies: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly decision: 'allow' | 'deny';
+      readonly policies: readonly string[];
+      /** Of an allow that counts only together with the consent of people. */
+      readonly approval: ApprovalRequirement | undefined;
+    }
   | { readonly ok: false; readonly policies: readonly string[]; readonly errors: readonly string[] };
 
 /** An evaluation that failed before any policy was evaluated. */
@@ -20,7 +27,9 @@ export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Pol
   const { decision, diagnostics } = answer.response;
   const idOf = (policyId: string): string => policies[positionOf(policyId)]?.id ?? policyId;
   if (diagnostics.errors.length === 0) {
-    return deepFreeze({ ok: true, decision, policies: diagnostics.reason.toSorted(byPosition).map(idOf) });
+    const reasons = diagnostics.reason.toSorted(byPosition);
+    const approval = decision === 'allow' ? approvalFor(reasons, policies) : undefined;
+    return deepFreeze({ ok: true, decision, policies: reasons.map(idOf), approval });
   }
   // Cedar skips a policy that fails: a skipped forbid must not result in an allow.
   const errors = diagnostics.errors.toSorted((a, b) => byPosition(a.policyId, b.policyId));
@@ -29,6 +38,13 @@ export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Pol
     policies: errors.map(({ policyId }) => idOf(policyId)),
     errors: errors.map(({ policyId, error }) => `${idOf(policyId)}: ${errorText(error)}`),
   });
+}
+
+/** Nothing, if one of the permits asks for none; else all that they ask for. */
+function approvalFor(reasons: readonly string[], policies: readonly Policy[]): ApprovalRequirement | undefined {
+  const permits = reasons.map((policyId) => policies[positionOf(policyId)]?.approval);
+  const [first, ...others] = permits.filter((approval) => approval !== undefined);
+  return first === undefined || others.length + 1 < permits.length ? undefined : joinRequirements(first, ...others);
 }
 
 /** Cedar calls the policies of a text policy0, policy1, … and reports them in no order. */

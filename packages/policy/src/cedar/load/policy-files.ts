@@ -4,6 +4,7 @@ import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Cedar } from '../instance/instance.js';
 import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
 import type { Policy } from './policy-set.js';
+import { readApproval } from '../text/approval-annotations.js';
 import type { Shapes } from '../text/policy-shape.js';
 import { depthOf, lineAt, MAX_DEPTH, MAX_TERMS, type Statement, splitPolicies, termsOf } from '../text/policy-text.js';
 import { errorText } from '../instance/error-text.js';
@@ -129,5 +130,8 @@ function named(statement: FileStatement, reading: PolicyReading, problems: strin
   if (permitsByHistory) {
     problems.push(`${file}:${line}: ${HISTORY_PROBLEMS[effect]}`);
   }
-  return { id: `${file}#${name}`, file, line, text, effect, annotations, scope };
+  const approval = readApproval({ effect, annotations, scope });
+  if (!approval.ok) problems.push(`${file}:${line}: ${approval.problem}`);
+  const policy = { id: `${file}#${name}`, file, line, text, effect, annotations, scope };
+  return approval.ok && approval.value !== undefined ? { ...policy, approval: approval.value } : policy;
 }

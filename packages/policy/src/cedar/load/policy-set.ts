@@ -1,3 +1,4 @@
+import type { ApprovalRequirement } from '@countersign/approval';
 import type { Resource } from '../../engine.js';
 import type { KnownEntities } from '../request/entities.js';
 import type { PolicyHead } from '../text/policy-head.js';
@@ -26,6 +27,8 @@ export interface Policy extends PolicyHead {
   /** Line of its first token, from 1. */
   readonly line: number;
   readonly text: string;
+  /** What it demands before it permits, by its annotations. */
+  readonly approval?: ApprovalRequirement;
 }
 
 export interface PolicySetTexts {
