@@ -155,6 +155,7 @@ const foldersOfCore = [
   'stages/chain',
   'stages/revocation',
   'stages/authorize',
+  'stages/approve',
   'stages/filter',
   'stages',
   'record',

@@ -20,6 +20,7 @@ export interface HostConfig
     | 'bearer'
     | 'protectedResource'
     | 'mode'
+    | 'approvals'
   > {
   /** The origin of requests; null: the address on which the host listens. */
   readonly origin: string | null;
@@ -59,6 +60,7 @@ const names = [
   'bearer',
   'protectedResource',
   'mode',
+  'approvals',
 ];
 
 /** @throws ConfigError when the file is not a configuration. Core checks the members that it reads itself. */

@@ -99,8 +99,9 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
 
 /** Core checks the options, and applies a default only if an option is absent. */
 function chainOptions(config: HostConfig): Partial<GuardOptions> {
-  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth, bearer, protectedResource, mode } =
+  const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth, bearer, protectedResource } =
     config;
+  const { mode, approvals } = config;
   return {
     ...(maxDelegationDepth === undefined ? {} : { maxDelegationDepth }),
     ...(maxLinkLifetimeSeconds === undefined ? {} : { maxLinkLifetimeSeconds }),
@@ -108,6 +109,7 @@ function chainOptions(config: HostConfig): Partial<GuardOptions> {
     ...(dpop === undefined ? {} : { dpop }),
     ...(bearer === undefined ? {} : { bearer }),
     ...(mode === undefined ? {} : { mode }),
+    ...(approvals === undefined ? {} : { approvals }),
     ...(protectedResource === undefined ? {} : { protectedResource }),
     ...(webBotAuth === undefined ? {} : { webBotAuth }),
   };

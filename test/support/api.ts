@@ -350,6 +350,8 @@ export function expectProblem(response: RawResponse, status: number, code: Refus
     title: expect.stringMatching(/^[A-Z][\w ,-]+\.$/),
     status,
     code,
+    // What may be asked of people, of which test/scenarios/approvals.test.ts looks at each member.
+    ...(status === 403 && code.startsWith('approval_') && { approval: expect.any(Object) }),
   });
   if (status === 401) expect(response.headers).toHaveProperty('www-authenticate');
 }
@@ -365,7 +367,7 @@ export function expectNoLeak(request: RawRequest, response: RawResponse, records
 }
 
 function secretsOf(request: RawRequest): string[] {
-  const credentials = ['authorization', 'agent-delegation'].flatMap((name) =>
+  const credentials = ['authorization', 'agent-delegation', 'agent-approval'].flatMap((name) =>
     fieldsNamed(request, name).flatMap((value) => value.split(/[ .,]/)),
   );
   const signatures = fieldsNamed(request, 'signature').flatMap((value) => value.split(/[:,]/));

@@ -72,6 +72,17 @@ const hints: Readonly<Record<RefusalCode, string>> = {
     'The delegation or the capabilities of the agent do not reach this far. The WWW-Authenticate field names the scope.',
   authorization_details_exceeded:
     'The authorization_details of the token or a link name other resources or actions, or have a member that no guard knows (`countersign inspect` marks it). Ask for a delegation for this one.',
+  approval_required:
+    'A policy permits this only with the consent of people. Ask an authority with the `approval` of the answer (`agent.requestApproval`), and repeat the request with the field Agent-Approval.',
+  approval_denied: 'The people who were asked did not approve this; the `approval` of the answer may say why.',
+  approval_malformed: 'Agent-Approval must be one field with the approval as the authority gave it: one JWT.',
+  approval_invalid:
+    'The approval is no `approval+jwt` of an authority that the API trusts, is by people who may not decide this, or by too few of them. The audit log of the API says which.',
+  approval_expired: 'The time in which the approval could be used is over. Ask again.',
+  approval_mismatch:
+    'Something differs from what was approved (target, body, content type, agent, user, or the policies of the API). Repeat exactly the request that was refused, or ask again.',
+  approval_used:
+    'Each approval counts once, and in an API that forgets at a restart only if it was given after it. Ask again.',
   policy_error: 'A policy of the API fails on this request, and a failing policy never permits. Tell its operator.',
   route_unmapped:
     'The API has not said which permission this route needs, and then it is closed to agents. Tell its operator.',
@@ -92,6 +103,8 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   spool_unavailable:
     'The API has no room now to keep a large body until it has verified. Try again later, newly signed.',
   policy_unavailable: 'The API cannot evaluate its policies now. Try again later, newly signed.',
+  approvals_unavailable:
+    'The API cannot check approvals now: the keys of the authority, its own queue, or what it knows of used ones. Try again later, newly signed.',
   audit_unavailable: 'The API cannot write its audit log now, so nothing may be done. Try again later, newly signed.',
 };
 

@@ -17,6 +17,8 @@ import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
 import { ServedRequests } from './guard/served-requests.js';
 import { createForwardedReader } from './stages/address/proxies.js';
+import { usesInReplayStore } from './stages/approve/approval-options.js';
+import { createApprove } from './stages/approve/approve.js';
 import { createEvaluator } from './stages/authorize/evaluate.js';
 import { createLinkVerifier } from './stages/chain/links.js';
 import type { DpopRules } from './stages/possession/by-dpop.js';
@@ -25,6 +27,7 @@ import { createDpopNonces } from './stages/possession/dpop-nonces.js';
 import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
 import { acceptSignature } from './stages/possession/profile.js';
 import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
+import type { ReplayStore } from './stages/replay/store.js';
 import { createRevocationCheck } from './stages/revocation/check-revocations.js';
 import { type Revocations, revocationsIn } from './stages/revocation/memory-revocations.js';
 import { createRevalidation, type Revalidation } from './stages/revocation/revalidate.js';
@@ -75,11 +78,17 @@ function compose(values: GuardValues): GuardParts {
   const outcomes = new Outcomes(served, recorder);
   const revalidation = composeRevalidation(values, { agents, ownRevocations });
   const evaluate = createEvaluator({ ...values, agents, audiences });
+  const replay = values.replay ?? memoryReplayStore({ clock });
+  const approve = createApprove({
+    ...values,
+    audience: audiences[0] ?? '',
+    uses: values.approvals?.uses ?? usesInReplayStore(replay),
+  });
   const tags = [profileTag, ...(values.webBotAuth === undefined ? [] : [webBotAuthTag])];
 
   return {
     authenticate: createAuthentication({
-      verify: composeVerifier(values, { agents, audiences, dpop, revalidation }),
+      verify: composeVerifier(values, { agents, audiences, dpop, revalidation, replay }),
       readForwarded: createForwardedReader(values.trustedProxies),
       isOurs: (request) => values.traffic === 'agents' || carriesOurMark(request, { tags, dpop: dpop !== undefined }),
       recorder,
@@ -87,7 +96,7 @@ function compose(values: GuardValues): GuardParts {
       observes: values.mode === 'observe',
       onTrouble,
     }),
-    decisions: createDecisions({ ...values, evaluate, scopeMatch, recorder, served, outcomes }),
+    decisions: createDecisions({ ...values, evaluate, approve, scopeMatch, recorder, served, outcomes }),
     outcomes,
     local: createLocalCallers({ served, revalidation }),
     respond: (refused) =>
@@ -111,6 +120,7 @@ interface SharedParts {
   readonly audiences: readonly string[];
   readonly dpop: DpopRules | undefined;
   readonly revalidation: Revalidation;
+  readonly replay: ReplayStore;
 }
 
 function composeRevalidation(
@@ -128,8 +138,11 @@ function composeRevalidation(
   return createRevalidation({ agents, checkRevocations, clock, clockSkewSeconds });
 }
 
-function composeVerifier(values: GuardValues, { agents, audiences, dpop, revalidation }: SharedParts): Verifier {
-  const { clockSkewSeconds, clock } = values;
+function composeVerifier(
+  values: GuardValues,
+  { agents, audiences, dpop, revalidation, replay }: SharedParts,
+): Verifier {
+  const { clockSkewSeconds } = values;
   return createVerifier({
     ...values,
     origins: values.origin,
@@ -142,7 +155,7 @@ function composeVerifier(values: GuardValues, { agents, audiences, dpop, revalid
       clockSkewSeconds,
       maxLifetimeSeconds: values.maxLinkLifetimeSeconds,
     }),
-    replay: values.replay ?? memoryReplayStore({ clock }),
+    replay,
     bodyLimits: {
       maxBytes: values.maxBodyBytes,
       memoryBytes: values.memoryBodyBytes,

@@ -1,4 +1,5 @@
 export {
+  type AuditApproval,
   type AuditCall,
   auditCloudEvents,
   type AuditCloudEventsOptions,
@@ -41,6 +42,14 @@ export {
   type SegmentStart,
   toOcsf,
 } from '@countersign/audit';
+export type {
+  ApprovalRequest,
+  ApprovalRequirement,
+  ApprovalUse,
+  ApprovalUseResult,
+  ApprovalUses,
+  Approver,
+} from '@countersign/approval';
 export { auditPseudonym, type PseudonymOf } from './record/pseudonym.js';
 export type { RedactOptions, Redaction } from './record/redact-options.js';
 export { bufferedBody } from './stages/body/buffered-body.js';
@@ -125,8 +134,17 @@ export {
   type Resource,
   type UnmetCondition,
 } from '@countersign/policy';
+export {
+  type ApprovalIssuer,
+  type ApprovalQueue,
+  approvalsFrom,
+  type ApprovalsOptions,
+  type QueueAnswer,
+  type QueuedApproval,
+} from './stages/approve/approval-options.js';
+export { approvalUsesInFolder } from './stages/approve/uses-in-folder.js';
 export type { EntityProvider, EntityRecord } from './stages/authorize/entity-provider.js';
-export { type Refusal, type RefusalCode, refusal, refusalCodes } from './model/refusal.js';
+export { type ApprovalAsk, type Refusal, type RefusalCode, refusal, refusalCodes } from './model/refusal.js';
 export { type DpopChallenge, RefusalError, type RefusalResponse, refusalResponse } from './model/refusal-response.js';
 export {
   type MemoryReplayStore,

@@ -33,6 +33,8 @@ export interface AuditEvent {
   };
   readonly policies?: readonly string[];
   readonly policySet?: string;
+  /** The consent of people: what was asked of them, or what they gave. */
+  readonly approval?: AuditApproval;
   /** The unverified claim of a refused request. `agent`: the owner of that key, if the signature was valid. */
   readonly claimed?: { readonly keyId: string; readonly agent?: string };
   /** Of a local caller it has only the id. */
@@ -46,6 +48,28 @@ export interface AuditEvent {
   /** The call within the request, like one tool call of MCP, if the record is about a call. */
   readonly call?: AuditCall;
   readonly outcome?: AuditOutcome;
+}
+
+/**
+ * The consent that a decision needed. `binding` joins the records of one request that people were asked about; `id` and
+ * `issuer` are of an approval that came with it, and `approvers` of one that counted. Times are unix seconds.
+ */
+export interface AuditApproval {
+  readonly binding: string;
+  readonly id?: string;
+  readonly issuer?: string;
+  readonly approvers?: readonly {
+    readonly id: string;
+    readonly groups: readonly string[];
+    readonly decidedAt: number;
+    /** How and when the approver signed in (OpenID Connect). */
+    readonly amr?: readonly string[];
+    readonly acr?: string;
+    readonly authTime?: number;
+    readonly reason?: string;
+  }[];
+  /** One named person decided alone, in an emergency. */
+  readonly breakGlass?: true;
 }
 
 /** One call within a request. Its decisions and its outcome share `id`. */

@@ -71,6 +71,32 @@ export const auditRecordSchema = {
         },
         policies: { type: 'array', items: { type: 'string' } },
         policySet: { type: 'string' },
+        approval: {
+          type: 'object',
+          required: ['binding'],
+          properties: {
+            binding: { type: 'string' },
+            id: { type: 'string' },
+            issuer: { type: 'string' },
+            approvers: {
+              type: 'array',
+              items: {
+                type: 'object',
+                required: ['id', 'groups', 'decidedAt'],
+                properties: {
+                  id: { type: 'string' },
+                  groups: { type: 'array', items: { type: 'string' } },
+                  decidedAt: { type: 'integer' },
+                  amr: { type: 'array', items: { type: 'string' } },
+                  acr: { type: 'string' },
+                  authTime: { type: 'integer' },
+                  reason: { type: 'string' },
+                },
+              },
+            },
+            breakGlass: { const: true },
+          },
+        },
         claimed: {
           type: 'object',
           required: ['keyId'],

@@ -77,7 +77,12 @@ function essentials({
   policies: _policies,
   detail: _detail,
   filtered,
+  approval,
   ...rest
 }: AuditEvent): object {
-  return { ...rest, ...(filtered && { filtered: { ...filtered, resources: [] } }) };
+  return {
+    ...rest,
+    ...(filtered && { filtered: { ...filtered, resources: [] } }),
+    ...(approval && { approval: { binding: approval.binding, ...(approval.id !== undefined && { id: approval.id }) } }),
+  };
 }

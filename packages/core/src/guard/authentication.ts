@@ -61,7 +61,7 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
       verification = { ok: false, refusal: refusal('internal_error', kindOf(error)), claimed: undefined };
     }
     if (!verification.ok) return await refuse(request, facts, verification);
-    const { session, proof, revalidate } = verification;
+    const { session, proof, revalidate, authority } = verification;
     if (request.clientIsGone?.() === true) {
       // A parser behind us would find a closed connection, and the handler no body, although one was signed.
       const { id: agent, keyId } = session.actor;
@@ -71,7 +71,8 @@ export function createAuthentication(parts: AuthenticationParts): (request: Http
         claimed: keyId === undefined ? undefined : { keyId, agent },
       });
     }
-    const caller = served.admit({ session, proof, facts, body: request.body, revalidate });
+    const source = { request, authority };
+    const caller = served.admit({ session, proof, facts, body: request.body, revalidate, received: source });
     request.body.release();
     return { ok: true, caller, refuseUnmarked };
   };

@@ -10,8 +10,11 @@ import type { Deciders, DecisionUnit } from './deciders.js';
 import type { Outcomes } from './outcomes.js';
 import type { ServedRequests } from './served-requests.js';
 
-/** What a call is, for its records. */
-export type CallDescription = Omit<AuditCall, 'id'>;
+/** What a call is, for its records, and the approval that came with it. */
+export interface CallDescription extends Omit<AuditCall, 'id'> {
+  /** An approval of this call. Default: the Agent-Approval field of its request. */
+  readonly approval?: string;
+}
 
 /** How a call ended. `code`: of the refusal or error that ended it. */
 export interface CallResult {
@@ -63,6 +66,8 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
   const unit: DecisionUnit = {
     facts: { ...request.facts },
     call: recorded,
+    received: request.received,
+    approval: description.approval,
     revalidate: request.revalidate,
     allowed: false,
   };
@@ -111,8 +116,8 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
 
 /** By name: the object of the application may hold the arguments of the call, and an id that its client chose. */
 function recordedCall(id: string, description: CallDescription): AuditCall {
-  const { method, name, argumentsDigest, traceparent } = (description ?? {}) as Partial<CallDescription>;
-  for (const [key, value] of Object.entries({ method, name, argumentsDigest, traceparent })) {
+  const { method, name, argumentsDigest, traceparent, approval } = (description ?? {}) as Partial<CallDescription>;
+  for (const [key, value] of Object.entries({ method, name, argumentsDigest, traceparent, approval })) {
     if (typeof value === 'string' || (value === undefined && key !== 'method')) continue;
     throw new ConfigError(`guard.begin: '${key}' must be text, like { method: 'tools/call', name: 'query' }.`);
   }

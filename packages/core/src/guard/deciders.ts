@@ -2,16 +2,17 @@ import { isPromise } from '@countersign/common';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
-import type { Refusal } from '../model/refusal.js';
+import { type Refusal, refusal } from '../model/refusal.js';
 import { authorize, type DecisionParts } from '../stages/authorize/authorize.js';
 import { explainedRefusal } from '../stages/authorize/verdict.js';
 import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
+import type { Approve, Consent, ConsentUnit } from '../stages/approve/approve.js';
 import { filter, type Filtered, type FilteredList } from '../stages/filter/filter.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
 import type { DecidedAction, RecordContext, Recorder } from '../record/recorder.js';
 
 /** What a decision is made in: a request while it is served, or a call within it. */
-export interface DecisionUnit extends RecordContext {
+export interface DecisionUnit extends RecordContext, ConsentUnit {
   readonly revalidate: Revalidate;
   /** Whether some decision allowed something. */
   allowed: boolean;
@@ -32,13 +33,14 @@ export interface Deciders {
 }
 
 export interface DeciderParts extends DecisionParts, ResourceParts {
+  readonly approve: Approve;
   readonly recorder: Recorder;
   readonly dangerouslyExplainRefusals: boolean;
   readonly mode: 'enforce' | 'observe';
 }
 
 export function createDeciders(parts: DeciderParts): Deciders {
-  const { recorder, dangerouslyExplainRefusals } = parts;
+  const { recorder, dangerouslyExplainRefusals, approve } = parts;
   const observes = parts.mode === 'observe';
   const negative = observes ? 'would_refuse' : 'deny';
 
@@ -59,6 +61,21 @@ export function createDeciders(parts: DeciderParts): Deciders {
       : { ok: false, refusal: refused };
   }
 
+  /** Whether people consented, and the caller still counts once that is known. */
+  async function consentTo(
+    caller: Caller,
+    { action, resource, policy }: Required<Pick<DecidedAction, 'action' | 'resource' | 'policy'>>,
+    unit: DecisionUnit,
+  ): Promise<Consent> {
+    const { approval: requirement } = policy;
+    if (requirement === undefined) return { ok: false, refused: refusal('policy_error', 'nothing needs approval') };
+    const consent = await approve({ caller, action, resource, policy, requirement }, unit);
+    const lapsed = consent.ok ? await unit.revalidate() : undefined;
+    return lapsed === undefined
+      ? consent
+      : { ok: false, refused: lapsed, ...(consent.approval && { approval: consent.approval }) };
+  }
+
   return {
     async authorize(caller, permission, unit) {
       const { action, requires } = permission;
@@ -70,7 +87,12 @@ export function createDeciders(parts: DeciderParts): Deciders {
       const { resource } = resolved;
       let verdict = authorize({ caller, action, requires, facts: unit.facts }, resource, unit.revalidate, parts);
       if (isPromise(verdict)) verdict = await verdict;
-      const decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
+      let decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
+      if (verdict.permitted && verdict.policy.approval !== undefined) {
+        const consent = await consentTo(caller, { action, resource, policy: verdict.policy }, unit);
+        decided = { ...decided, ...(consent.approval && { approval: consent.approval }) };
+        if (!consent.ok) verdict = { permitted: false, policy: verdict.policy, refused: consent.refused };
+      }
       if (!verdict.permitted) {
         const recorded = await denied(caller, unit, decided, verdict.refused);
         return answered(
@@ -107,7 +129,8 @@ export function createDeciders(parts: DeciderParts): Deciders {
       if ('refused' in resolved) return false;
       const { action, requires } = permission;
       const verdict = await authorize({ caller, action, requires, facts }, resolved.resource, revalidate, parts);
-      return verdict.permitted;
+      // What needs consent is not permitted by a question alone.
+      return verdict.permitted && verdict.policy.approval === undefined;
     },
   };
 }

@@ -50,6 +50,7 @@ export function createLocalCallers({ served, revalidation }: LocalParts): (ident
       proof: { kind: 'local' },
       facts: { id: randomUUID() },
       body: bufferedBody(new Uint8Array()),
+      received: undefined,
       revalidate: revalidation({ chain, signers: [], token: undefined, askedAt: undefined }),
     });
   };

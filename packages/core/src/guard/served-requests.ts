@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '../model/refusal.js';
 import { bothSettled, Stamp } from '@countersign/common';
 import type { RequestBody } from '../model/request-body.js';
 import type { RequestFacts } from '../model/request.js';
+import type { Received } from '../stages/approve/approval-request.js';
 import type { Revalidate } from '../stages/revocation/check-revocations.js';
 
 /** A request that was let in. */
@@ -12,6 +13,8 @@ export interface AdmittedRequest {
   readonly facts: RequestFacts;
   readonly body: RequestBody;
   readonly revalidate: Revalidate;
+  /** What was received; undefined for a local caller. */
+  readonly received: Received | undefined;
 }
 
 /** A request that was let in, while it is being served. */
@@ -36,7 +39,7 @@ interface NotServed {
 export class ServedRequests {
   /** Makes the caller of a request, deeply frozen: what a handler does with it cannot change what is recorded. */
   admit(request: AdmittedRequest): Caller {
-    const { session, proof, facts, body, revalidate } = request;
+    const { session, proof, facts, body, revalidate, received } = request;
     const { actor, subject, chain, scope, authorizationDetails } = session;
     const requestId = facts.id;
     Object.freeze(proof);
@@ -51,6 +54,7 @@ export class ServedRequests {
       facts,
       body,
       revalidate,
+      received,
       decisionRequested: false,
       allowed: false,
       hasCalls: false,

@@ -33,6 +33,7 @@ export function refusalResponse(
     status: refused.status,
     code: refused.code,
     ...(refused.explanation === undefined ? {} : { explanation: refused.explanation }),
+    ...(refused.approval === undefined ? {} : { approval: refused.approval }),
   });
   return {
     status: refused.status,

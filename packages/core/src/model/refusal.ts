@@ -1,3 +1,4 @@
+import type { ApprovalRequest } from '@countersign/approval';
 import { errorMessage, kindOf, LateAnswer } from '@countersign/common';
 
 /** Every code a refusal can carry. */
@@ -48,6 +49,13 @@ export type RefusalCode =
   | 'policy_denied'
   | 'insufficient_scope'
   | 'authorization_details_exceeded'
+  | 'approval_required'
+  | 'approval_denied'
+  | 'approval_malformed'
+  | 'approval_invalid'
+  | 'approval_expired'
+  | 'approval_mismatch'
+  | 'approval_used'
   | 'policy_error'
   | 'route_unmapped'
   | 'resource_unresolved'
@@ -61,6 +69,7 @@ export type RefusalCode =
   | 'replay_store_unavailable'
   | 'spool_unavailable'
   | 'policy_unavailable'
+  | 'approvals_unavailable'
   | 'audit_unavailable';
 
 /** What to sign (RFC 9421 §5), what is wrong with the token (RFC 6750 §3), or with its proof (RFC 9449 §7.1). */
@@ -133,6 +142,14 @@ export const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   insufficient_scope: row(403, 'The delegated scope does not cover this.', 'scope'),
   authorization_details_exceeded: row(403, 'The delegation is limited to other actions or resources.'),
 
+  approval_required: row(403, 'This needs the approval of people.'),
+  approval_denied: row(403, 'People were asked, and did not approve this.'),
+  approval_malformed: row(400, 'The approval cannot be read.'),
+  approval_invalid: row(403, 'The approval is not valid.'),
+  approval_expired: row(403, 'The approval is not valid any more.'),
+  approval_mismatch: row(403, 'The approval is for another request, or policy has changed since.'),
+  approval_used: row(403, 'The approval was used, or it cannot be known that it was not.'),
+
   policy_error: ourFault(403, 'Policy could not be evaluated, so this is not permitted.'),
   route_unmapped: ourFault(403, 'This route asks for no permission, so agents may not use it.'),
   resource_unresolved: ourFault(500, 'The resource of this request could not be determined.'),
@@ -150,6 +167,7 @@ export const catalogue: Readonly<Record<RefusalCode, CatalogueRow>> = {
   replay_store_unavailable: ourFault(503, 'Replay protection is not available now.'),
   spool_unavailable: ourFault(503, 'Large bodies cannot be kept now until they have verified.'),
   policy_unavailable: ourFault(503, 'Policy cannot be evaluated now.'),
+  approvals_unavailable: ourFault(503, 'Approvals cannot be checked now.'),
   audit_unavailable: ourFault(503, 'The audit log cannot be written now.'),
 };
 
@@ -164,10 +182,25 @@ export interface Refusal {
   readonly reported?: string;
   /** For `insufficient_scope`: the scope that would have sufficed (RFC 6750 §3.1). */
   readonly requiredScope?: string;
+  /** What the agent may ask people to approve. It crosses the wire. */
+  readonly approval?: ApprovalAsk;
   /** What is answered instead, where only the operator may know the reason. Default: this refusal itself. */
   readonly answer?: Refusal;
   /** Only with `dangerouslyExplainRefusals`: why policy refused. It crosses the wire. */
   readonly explanation?: string;
+}
+
+/** What people would be asked, and where. */
+export interface ApprovalAsk {
+  /** What an approval has to be for. */
+  readonly binding: string;
+  readonly request: ApprovalRequest;
+  /** The authorities whose approvals count. */
+  readonly issuers: readonly string[];
+  /** The page where people decide, if they were asked already. */
+  readonly url?: string;
+  /** Why they did not approve. */
+  readonly reason?: string;
 }
 
 /** All codes in catalogue order, for documentation and tests. */

@@ -1,3 +1,4 @@
+import { wireBounds } from '@countersign/common';
 import { FieldSection } from '@countersign/signature';
 import type { RequestBody } from './request-body.js';
 
@@ -44,4 +45,15 @@ export function pathOf(target: string): string {
   const local = target.startsWith('/') ? target : target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
   const end = local.search(/[?#]/);
   return (end === -1 ? local : local.slice(0, end)) || '/';
+}
+
+/** Whether target and fields are more than is ever looked through. */
+export function fieldsTooLarge(target: string, rawHeaders: readonly string[]): boolean {
+  if (rawHeaders.length > 2 * wireBounds.fieldLines) return true;
+  return rawHeaders.reduce((size, text) => size + text.length + 2, target.length) > wireBounds.fieldsLength;
+}
+
+/** Whether a signature may carry this tag. Read loosely: when in doubt it does, and has to verify. */
+export function mentionsTag(fields: FieldSection, tag: string): boolean {
+  return fields.raw('signature-input').some((value) => value.includes(tag));
 }

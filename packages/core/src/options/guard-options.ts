@@ -3,6 +3,7 @@ import type { AuditSink } from '@countersign/audit';
 import type { RedactOptions } from '../record/redact-options.js';
 import type { AgentDirectory } from '../keys/directory.js';
 import type { PolicyEngine } from '@countersign/policy';
+import type { ApprovalsOptions, ApprovalsValues } from '../stages/approve/approval-options.js';
 import type { Origin } from '../stages/address/origin.js';
 import type { EntityProvider } from '../stages/authorize/entity-provider.js';
 import type { DpopOptions, DpopValues } from '../stages/possession/dpop-options.js';
@@ -49,11 +50,13 @@ export interface GuardOptions {
    * not. Policy is then asked a second time, with the subject as principal. Default false.
    */
   readonly subjectMustAlsoBePermitted?: boolean;
+  /** Who may approve what policies annotate with `@approval`. Default: nobody; then no policy may ask. */
+  readonly approvals?: ApprovalsOptions;
   /** Remembers used signatures. Default: in memory, right for one process. */
   readonly replay?: ReplayStore;
   /**
-   * How long `agents`, `replay`, `policy`, `entities`, each source of `revocations` and the resource function of a route
-   * may take for one answer, in seconds, 1 to 60; then the request is refused with 503. Default 10.
+   * How long `agents`, `replay`, `policy`, `entities`, each source of `revocations`, a queue and the store of `approvals`
+   * and the resource function of a route may take for one answer, in seconds, 1 to 60; then the request is refused with 503. Default 10.
    */
   readonly lookupTimeoutSeconds?: number;
   /** Accept DPoP proofs (RFC 9449) in place of signatures. They bind no body. Default: none is accepted. */
@@ -125,6 +128,7 @@ interface ReadValues {
   readonly redact: RedactOptions | undefined;
   readonly audience: readonly string[] | undefined;
   readonly entities: EntityProvider | undefined;
+  readonly approvals: ApprovalsValues | undefined;
   readonly replay: ReplayStore | undefined;
   readonly dpop: DpopValues | undefined;
   readonly webBotAuth: WebBotAuthSettings | undefined;

@@ -16,6 +16,7 @@ import {
 import { isStringOrUri } from '@countersign/delegation';
 import type { PolicyEngine } from '@countersign/policy';
 import { readRedactOptions } from '../record/redact-options.js';
+import { readApprovals } from '../stages/approve/approval-options.js';
 import { parseOrigin } from '../stages/address/origin.js';
 import { vocabularyOf } from '../stages/authorize/ask-engine.js';
 import { readDpopOptions } from '../stages/possession/dpop-options.js';
@@ -54,6 +55,7 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   scopeMatch: oneOf('scopeMatch', 'hierarchical', 'exact'),
   entities: { byDefault: 'none', read: readEntityProvider },
   subjectMustAlsoBePermitted: { byDefault: '`false`', read: readSubjectRule },
+  approvals: { byDefault: 'nobody', read: (given, { policy }) => readApprovals(given, policy.asksApproval) },
   replay: {
     byDefault: 'in memory',
     read: (given) => (given === undefined ? undefined : readReplayStore(given)),

@@ -13,6 +13,7 @@ import type { RequestFacts } from '../model/request.js';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import { type Refusal, type RefusalCode, refusal } from '../model/refusal.js';
 import {
+  type AuditApproval,
   type AuditCall,
   AuditError,
   type AuditEvent,
@@ -29,6 +30,7 @@ export interface DecidedAction {
   readonly action?: string;
   readonly resource?: Resource;
   readonly policy?: PolicyDecision;
+  readonly approval?: AuditApproval;
 }
 
 type EventHead = Pick<AuditEvent, 'phase' | 'decision' | 'code' | 'detail'>;
@@ -225,12 +227,13 @@ function reason(
 }
 
 function decisionTail(decided: DecidedAction, { facts: request, call }: RecordContext): EventTail {
-  const { action, policy } = decided;
+  const { action, policy, approval } = decided;
   const resource = decided.resource && { type: decided.resource.type, id: decided.resource.id };
   const policies = policy && [...policy.policies];
   const policySet = policy?.policySet;
   const isUsual = action !== undefined && resource !== undefined && policies !== undefined && policySet !== undefined;
   // A literal of its own for the usual record: see `defined`.
-  if (isUsual && call === undefined) return { action, resource, policies, policySet, request };
-  return defined({ action, resource, policies, policySet, request, call });
+  if (isUsual && call === undefined && approval === undefined)
+    return { action, resource, policies, policySet, request };
+  return defined({ action, resource, policies, policySet, approval, request, call });
 }

@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@countersign/audit';
+import type { AuditApproval, AuditEvent } from '@countersign/audit';
 import { makePseudonym, type PseudonymOf } from './pseudonym.js';
 import type { Redaction, RedactOptions } from './redact-options.js';
 
@@ -39,6 +39,21 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
     return { ...rest, argumentsDigest: hide(resourceIds, { resource: { type: 'Arguments', id: argumentsDigest } }) };
   }
 
+  /** Its binding is a digest, too, and an approver may quote in the reason what must be hidden. */
+  function approvalOf({ binding, approvers, ...rest }: AuditApproval): AuditApproval {
+    const rule = resourceIds ?? userIds;
+    return {
+      ...rest,
+      binding: rule === undefined ? binding : hide(rule, { resource: { type: 'Approval', id: binding } }),
+      ...(approvers && {
+        approvers: approvers.map(({ reason: _mayQuote, id, ...approver }) => ({
+          ...approver,
+          id: person({ id, type: 'user' }).id,
+        })),
+      }),
+    };
+  }
+
   function requestOf({ remoteAddress, path, ...rest }: AuditEvent['request']): AuditEvent['request'] {
     const from =
       remoteAddress === undefined || remoteAddresses === undefined
@@ -52,13 +67,14 @@ export function createRedactor(options: RedactOptions | undefined): Redactor {
   }
 
   function redact({ detail: _mayQuote, ...part }: Partial<AuditEvent>) {
-    const { subject, chain, resource, filtered, request, call, ...rest } = part;
+    const { subject, chain, resource, filtered, approval, request, call, ...rest } = part;
     return {
       ...rest,
       ...(subject && { subject: person(subject) }),
       ...(chain && { chain: chain.map(person) }),
       ...(resource && { resource: resourceOf(resource) }),
       ...(filtered && { filtered: { ...filtered, resources: filtered.resources.map(resourceOf) } }),
+      ...(approval && { approval: approvalOf(approval) }),
       ...(request && { request: requestOf(request) }),
       ...(call && { call: callOf(call) }),
     };

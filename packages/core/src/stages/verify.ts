@@ -1,14 +1,13 @@
 import { andThen, type Awaitable, isPromise } from '@countersign/common';
 import type { AuditEvent } from '@countersign/audit';
 import type { Proof, Session } from '../model/caller.js';
-import { fieldsTooLarge } from '../model/fields.js';
 import type { FieldSection } from '@countersign/signature';
 import { type Refusal, refusal } from '../model/refusal.js';
 import type { BodyLimits } from '../model/request-body.js';
-import type { IndexedRequest } from '../model/request.js';
-import { type Origin, readAddress } from './address/origin.js';
+import { fieldsTooLarge, type IndexedRequest } from '../model/request.js';
+import { type Address, type Origin, readAddress } from './address/origin.js';
 import { verifyBody } from './body/verify-body.js';
-import { readDelegationField } from './chain/delegation-field.js';
+import { readDelegationField } from './chain/link-gate.js';
 import { bearerChain } from './chain/bearer-chain.js';
 import { type ChainParts, createChainVerifier, type VerifiedChain } from './chain/verify-chain.js';
 import { uncoveredCredential } from './possession/profile.js';
@@ -21,7 +20,14 @@ import type { TokenResult, TokenVerifier, VerifiedToken } from './token/token-ve
 
 /** The outcome of verifying one request. `claimed` is what it said about itself, unverified, for the audit record. */
 export type Verification =
-  | { readonly ok: true; readonly session: Session; readonly proof: Proof; readonly revalidate: Revalidate }
+  | {
+      readonly ok: true;
+      readonly session: Session;
+      readonly proof: Proof;
+      readonly revalidate: Revalidate;
+      /** Of the origin that the request is for. */
+      readonly authority: string;
+    }
   | { readonly ok: false; readonly refusal: Refusal; readonly claimed: AuditEvent['claimed'] };
 
 /** What each stage needs. */
@@ -47,7 +53,11 @@ export function createVerifier(parts: VerifierParts): Verifier {
   const verifyChain = createChainVerifier(parts);
 
   /** A token alone binds neither the request nor its body to who sent it; policy can tell by `possession`. */
-  async function verifyBearer(request: IndexedRequest, authorization: AuthorizationReading): Promise<Verification> {
+  async function verifyBearer(
+    request: IndexedRequest,
+    { origin }: Address,
+    authorization: AuthorizationReading,
+  ): Promise<Verification> {
     const now = parts.clock() / 1000;
     const uncovered = uncoveredCredential(request.fields, (field) => field === 'authorization');
     if (uncovered !== undefined) return refuse(uncovered);
@@ -57,19 +67,26 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (badBody !== undefined) return refuse(badBody);
     const verified = await bearerChain(token.token, parts);
     if ('code' in verified) return refuse(verified);
-    return revalidated(verified, { kind: 'bearer' }, token.token, now);
+    return revalidated(verified, { kind: 'bearer' }, origin.authority, { token: token.token, now });
   }
 
   function revalidated(
     { session, signers }: VerifiedChain,
     proof: Proof,
-    token: VerifiedToken | undefined,
-    now: number,
-    claimed?: AuditEvent['claimed'],
+    authority: string,
+    {
+      token,
+      now,
+      claimed,
+    }: {
+      readonly token: VerifiedToken | undefined;
+      readonly now: number;
+      readonly claimed?: AuditEvent['claimed'];
+    },
   ): Awaitable<Verification> {
     const revalidate = parts.revalidation({ chain: session.chain, signers, token, askedAt: now });
     return andThen(revalidate(), (revoked) =>
-      revoked === undefined ? { ok: true, session, proof, revalidate } : refuse(revoked, claimed),
+      revoked === undefined ? { ok: true, session, proof, revalidate, authority } : refuse(revoked, claimed),
     );
   }
 
@@ -84,7 +101,8 @@ export function createVerifier(parts: VerifierParts): Verifier {
     const authorization = readAuthorization(fields, { dpop: parts.dpop !== undefined });
     const malformed = malformedBesideSignature(authorization, fields);
     if (malformed !== undefined) return refuse(malformed);
-    if (parts.bearer && showsTokenOnly({ authorization, request })) return await verifyBearer(request, authorization);
+    if (parts.bearer && showsTokenOnly({ authorization, request }))
+      return await verifyBearer(request, address, authorization);
     const proof = readProof({ request, address, authorization, now }, parts);
     if (!proof.ok) return proof;
 
@@ -112,7 +130,7 @@ export function createVerifier(parts: VerifierParts): Verifier {
     if (isPromise(verified)) verified = await verified;
     if ('code' in verified) return refuse(verified, claimed);
 
-    return revalidated(verified, proofShown, token?.token, now, claimed);
+    return revalidated(verified, proofShown, address.origin.authority, { token: token?.token, now, claimed });
   };
 }
 

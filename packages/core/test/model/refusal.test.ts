@@ -55,6 +55,13 @@ describe('the catalogue of refusals', () => {
         "403 policy_denied",
         "403 insufficient_scope",
         "403 authorization_details_exceeded",
+        "403 approval_required",
+        "403 approval_denied",
+        "400 approval_malformed",
+        "403 approval_invalid",
+        "403 approval_expired",
+        "403 approval_mismatch",
+        "403 approval_used",
         "403 policy_error",
         "403 route_unmapped",
         "500 resource_unresolved",
@@ -68,6 +75,7 @@ describe('the catalogue of refusals', () => {
         "503 replay_store_unavailable",
         "503 spool_unavailable",
         "503 policy_unavailable",
+        "503 approvals_unavailable",
         "503 audit_unavailable",
       ]
     `);

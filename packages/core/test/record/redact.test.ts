@@ -125,6 +125,29 @@ describe('redaction', () => {
     expect(request.path).toBe(shown);
   });
 
+  it('hides approvers with users, and what they wrote, and the binding of a request [F2]', () => {
+    const approver = { id: 'user_42', groups: ['release-managers'], decidedAt: 1, amr: ['pwd'] };
+    const approval = {
+      binding: 'b'.repeat(43),
+      id: 'approval-1',
+      approvers: [{ ...approver, reason: 'for user_123' }],
+    };
+    const record = event('a', { approval });
+    expect(createRedactor(readRedactOptions({ userIds: 'omit' }))(record).approval).toEqual({
+      binding: '[omitted]',
+      id: 'approval-1',
+      approvers: [{ ...approver, id: '[omitted]' }],
+    });
+    const pseudonymous = createRedactor(readRedactOptions({ resourceIds: 'pseudonym', pseudonymKey }))(record).approval;
+    expect(pseudonymous).toMatchObject({ id: 'approval-1', approvers: [approver] });
+    // Equal requests stay joinable.
+    expect(pseudonymous?.binding).not.toContain('bbb');
+    const again = createRedactor(readRedactOptions({ resourceIds: 'pseudonym', pseudonymKey }))(record).approval;
+    expect(again?.binding).toBe(pseudonymous?.binding);
+    const { binding } = createRedactor(readRedactOptions({ remoteAddresses: 'omit' }))(record).approval ?? {};
+    expect(binding).toBe(approval.binding);
+  });
+
   it('leaves no hidden value in the record of a sink [F2]', () => {
     const secret = fc.stringMatching(/^[a-z]{12}$/);
     const redact = createRedactor(readRedactOptions(everything));
@@ -149,7 +172,7 @@ describe('redaction', () => {
   });
 
   it('redacts every field of a record or lists it as harmless', () => {
-    const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'request', 'call'];
+    const redacted = ['detail', 'subject', 'chain', 'resource', 'filtered', 'approval', 'request', 'call'];
     // Agents, codes, names of policies and scopes; numbers; what the log adds.
     const harmless = ['id', 'time', 'phase', 'decision', 'code', 'actor', 'scope', 'action', 'policies', 'policySet'];
     const rest = ['possession', 'claimed', 'outcome', 'sequence', 'version', 'prev', 'oversize'];

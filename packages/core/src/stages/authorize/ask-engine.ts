@@ -1,3 +1,4 @@
+import { readRequirement } from '@countersign/approval';
 import { outage, type Refusal, refusal } from '../../model/refusal.js';
 import { andThen, answerInTime, answerOr, type Awaitable, containRejection, mapConcurrent } from '@countersign/common';
 import type { PolicyDecision, PolicyEngine, Resource } from '@countersign/policy';
@@ -68,14 +69,17 @@ function decisionOrFault(value: unknown): PolicyDecision | Refusal {
 
 function isDecision(value: unknown): value is PolicyDecision {
   if (typeof value !== 'object' || value === null) return false;
-  const { decision, cause, policies, policySet, errors } = value as Partial<Record<keyof PolicyDecision, unknown>>;
+  const { decision, cause, policies, policySet, errors, approval } = value as Partial<
+    Record<keyof PolicyDecision, unknown>
+  >;
   return (
     (decision === 'allow' || decision === 'deny') &&
     (cause === 'policy' || cause === 'error') &&
     // Recorded as they are: only text is bounded, and a line that is too long would end the audit log.
     typeof policySet === 'string' &&
     isTextList(policies) &&
-    isTextList(errors)
+    isTextList(errors) &&
+    (approval === undefined || readRequirement(approval).ok)
   );
 }
 

@@ -1,3 +1,4 @@
+import { joinRequirements } from '@countersign/approval';
 import type { Awaitable } from '@countersign/common';
 import type { ScopeMatch } from '@countersign/delegation';
 import type { Caller } from '../../model/caller.js';
@@ -7,8 +8,7 @@ import { type Refusal, refusal } from '../../model/refusal.js';
 import { askEngine, type EngineParts } from './ask-engine.js';
 import type { MatchingDetails, PolicyDecision, PolicyQuery, Resource } from '@countersign/policy';
 import { type Verdict, verdictOf } from './verdict.js';
-import { actsForItself } from './caller-question.js';
-import { type Asked, subjectQuestion } from './question.js';
+import { actsForItself, type Asked, subjectQuestion } from './question.js';
 
 export interface SubjectCheckParts extends EngineParts {
   readonly agents: AgentDirectory;
@@ -88,10 +88,12 @@ function both(actors: PolicyDecision, answer: PolicyDecision | Refusal, { subjec
     return { ...subjects, refused: refusal(code, `the subject, ${subject.type} ${subject.id}: ${detail}`) };
   }
   const { policies, policySet } = subjects.policy;
+  const [approval, ...more] = [actors.approval, subjects.policy.approval].filter((each) => each !== undefined);
   return {
     permitted: true,
     policy: {
       ...actors,
+      ...(approval && { approval: joinRequirements(approval, ...more) }),
       policies: [...new Set([...actors.policies, ...policies])],
       policySet: [...new Set([actors.policySet, policySet])].join(' '),
     },

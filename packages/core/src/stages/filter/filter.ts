@@ -38,7 +38,7 @@ export async function filter<Item extends Resource>(
   const listed = listOf(items);
   if (typeof listed === 'string') return { ok: false, refusal: refusal('resource_unresolved', listed) };
   const resources = listed.map(({ resource }) => resource);
-  const verdicts = await evaluate(asked, resources);
+  const verdicts = (await evaluate(asked, resources)).map(withoutConsent);
   const outage = verdicts.find((verdict) => !verdict.permitted && verdict.refused.status >= 500);
   if (outage?.permitted === false) return { ok: false, refusal: outage.refused };
   // A long list takes its time, and so may those whom policy asks.
@@ -46,6 +46,12 @@ export async function filter<Item extends Resource>(
   if (lapsed !== undefined) return { ok: false, refusal: lapsed };
   const permitted = listed.filter((_item, place) => verdicts[place]?.permitted === true).map(({ item }) => item);
   return { ok: true, permitted, list: { action: asked.action, ...describe(resources, verdicts) } };
+}
+
+/** Nobody consents to an item of a list. */
+function withoutConsent(verdict: Verdict): Verdict {
+  if (!verdict.permitted || verdict.policy.approval === undefined) return verdict;
+  return { permitted: false, policy: verdict.policy, refused: refusal('approval_required') };
 }
 
 /** An item of the application, and the copy that is decided and recorded. */

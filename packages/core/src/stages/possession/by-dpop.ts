@@ -5,11 +5,10 @@ import { type Refusal, refusal } from '../../model/refusal.js';
 import type { AuthorizationReading } from '../token/authorization-header.js';
 import type { TokenResult } from '../token/token-verifier.js';
 import type { DpopNonces } from './dpop-nonces.js';
-import { type DpopProof, readDpopProof } from './dpop-proof.js';
+import { type DpopProof, readDpopProof, isUriOfRequest } from './dpop-proof.js';
 import { findKeyHolder } from './key-holder.js';
 import { notProved, type PossessionResult, type ProofReading, type ProofSubject } from './possession.js';
 import { uncoveredCredential } from './profile.js';
-import { isUriOfRequest } from './same-uri.js';
 
 /** Whether a request uses DPoP, or says so: then nothing weaker counts. */
 export function presentsDpop(authorization: AuthorizationReading, fields: FieldSection): boolean {

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { jwkThumbprint } from '@countersign/signature';
+import { jwkThumbprint, normalizeAuthority } from '@countersign/signature';
 import {
   failed,
   isJsonObject,
@@ -9,6 +9,8 @@ import {
   type Reading,
   wireBounds,
 } from '@countersign/common';
+import { pathOf } from '../../model/request.js';
+import type { Origin } from '../address/origin.js';
 import { readIssuerKey } from '../token/issuer-key.js';
 import { splitCompactJws } from '../token/jws-gate.js';
 import { signatureVerifies } from '../token/issuer-signature.js';
@@ -87,4 +89,26 @@ function readClaims(payload: JsonObject): Omit<DpopProof, 'publicKey' | 'thumbpr
   if (typeof issuedAt !== 'number' || !Number.isFinite(issuedAt)) return undefined;
   if (nonce !== undefined && typeof nonce !== 'string') return undefined;
   return { id, method, uri, tokenHash, issuedAt, ...(nonce !== undefined && { nonce }) };
+}
+
+/**
+ * Whether the `htu` of a proof is the URI of this request, without query and fragment (RFC 9449 §4.3): our own origin and
+ * the path as it was sent. Both are normalised as far as two spellings can never mean two resources (RFC 3986 §6.2.2.1,
+ * §6.2.2.2, §6.2.3); dot segments stay, because routers do not agree on them.
+ */
+export function isUriOfRequest(htu: string, origin: Origin, target: string): boolean {
+  const [, scheme = '', authority = '', path = ''] = /^([a-z]+):\/\/([^/?#]*)([^?#]*)/i.exec(htu) ?? [];
+  return (
+    scheme.toLowerCase() === origin.scheme &&
+    normalizeAuthority(authority, origin.scheme) === origin.authority &&
+    normalizedPath(path) === normalizedPath(pathOf(target))
+  );
+}
+
+function normalizedPath(path: string): string {
+  const normalized = path.replace(/%[0-9a-f]{2}/gi, (escaped) => {
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : escaped.toUpperCase();
+  });
+  return normalized === '' ? '/' : normalized;
 }

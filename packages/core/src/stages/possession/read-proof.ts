@@ -1,5 +1,5 @@
 import { profileTag } from '@countersign/common';
-import { mentionsTag } from '../../model/fields.js';
+import { mentionsTag } from '../../model/request.js';
 import { refusal } from '../../model/refusal.js';
 import { type DpopProofParts, type DpopRules, presentsDpop, readDpop } from './by-dpop.js';
 import { readOwnSignature } from './by-signature.js';

@@ -1,5 +1,4 @@
-import { fieldsTooLarge, mentionsTag } from '../../model/fields.js';
-import type { IndexedRequest } from '../../model/request.js';
+import { fieldsTooLarge, type IndexedRequest, mentionsTag } from '../../model/request.js';
 import { chunkedCookies } from './chunked-cookies.js';
 import { holdsDelegatedToken } from './token-search.js';
 

@@ -1,8 +1,7 @@
 import { deepFreeze } from '@countersign/common';
 import { expect, it } from 'vitest';
 import type { Caller } from '../../../src/model/caller.js';
-import { actorQuestion } from '../../../src/stages/authorize/question.js';
-import { actsForItself, callerQuestion } from '../../../src/stages/authorize/caller-question.js';
+import { actorQuestion, actsForItself, callerQuestion } from '../../../src/stages/authorize/question.js';
 import { Sessions } from '../../../src/stages/chain/sessions.js';
 import { guarded, letIn } from '../../guarded.js';
 

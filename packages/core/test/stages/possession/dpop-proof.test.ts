@@ -3,8 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDpopNonces } from '../../../src/stages/possession/dpop-nonces.js';
 import { readDpopOptions } from '../../../src/stages/possession/dpop-options.js';
-import { readDpopProof } from '../../../src/stages/possession/dpop-proof.js';
-import { isUriOfRequest } from '../../../src/stages/possession/same-uri.js';
+import { isUriOfRequest, readDpopProof } from '../../../src/stages/possession/dpop-proof.js';
 import { readWebBotAuthOptions } from '../../../src/stages/possession/web-bot-auth-options.js';
 
 const file = new URL('../../../../../../shared/vectors/rfc9449-dpop/rfc9449-examples.json', import.meta.url);

@@ -1,3 +1,4 @@
+import { joinRequirements } from '@countersign/approval';
 import { type Cedar, freshCedar } from '../../../src/cedar/instance/instance.js';
 import type { CedarRequest } from '../../../src/cedar/request/request.js';
 import type { Evaluation } from '../../../src/cedar/evaluate/evaluation.js';
@@ -24,7 +25,11 @@ export function fullEvaluation(set: PolicySet): (request: CedarRequest) => Evalu
       return { ok: false, policies: [], errors: answer.errors.map((error) => errorText(error)) };
     const { decision, diagnostics } = answer.response;
     if (diagnostics.errors.length === 0) {
-      return { ok: true, decision, policies: diagnostics.reason.toSorted(byPosition) };
+      const policies = diagnostics.reason.toSorted(byPosition);
+      const demands = policies.map((id) => set.policies.find((policy) => policy.id === id)?.approval);
+      const [first, ...others] = demands.every((demand) => demand !== undefined) ? demands : [];
+      const asks = decision === 'allow' && first !== undefined;
+      return { ok: true, decision, policies, approval: asks ? joinRequirements(first, ...others) : undefined };
     }
     const errors = diagnostics.errors.toSorted((one, other) => byPosition(one.policyId, other.policyId));
     return {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { FieldSection } from '@countersign/signature';
 import { describe, expect, it } from 'vitest';
-import { readDelegationField as readField } from '../../../src/stages/chain/delegation-field.js';
+import { readDelegationField as readField } from '../../../src/stages/chain/link-gate.js';
 
 const readDelegationField = (rawHeaders: readonly string[], maxLinks: number) =>
   readField(new FieldSection(rawHeaders), maxLinks);

@@ -1,0 +1,94 @@
+import {
+  type ApprovalHttp,
+  type ApprovalRequest,
+  type ApprovalRequirement,
+  readApprovalRequest,
+} from '@countersign/approval';
+import type { AuditCall } from '@countersign/audit';
+import { bodyFields, methodOverrideFields, type Reading } from '@countersign/common';
+import { type FieldSection, parseContentDigest } from '@countersign/signature';
+import type { PolicyDecision, Resource } from '@countersign/policy';
+import type { Caller } from '../../model/caller.js';
+import { type IndexedRequest, pathOf } from '../../model/request.js';
+
+/** A request of HTTP as it was received, and which of our origins it is for. */
+export interface Received {
+  readonly request: IndexedRequest;
+  /** The authority of the origin. */
+  readonly authority: string;
+}
+
+/** What policy permits only with the consent of people. */
+export interface ConsentQuestion {
+  readonly caller: Caller;
+  readonly action: string;
+  readonly resource: Resource;
+  readonly policy: PolicyDecision;
+  readonly requirement: ApprovalRequirement;
+}
+
+/** What the question is about: a call, else the whole request; neither, for a local caller. */
+export interface ConsentSubject {
+  readonly call?: AuditCall;
+  readonly received: Received | undefined;
+}
+
+/** Fields that decide what the server does with the same target and body. */
+const decidingFields = [...bodyFields.filter((name) => name !== 'content-digest'), ...methodOverrideFields];
+
+/**
+ * What people are asked to approve: all that the guard knows of the request and that does not change when the agent
+ * repeats it. Scopes, times and delegation ids are not in it: they are judged anew.
+ */
+export function approvalRequestFor(
+  { caller, action, resource, policy, requirement }: ConsentQuestion,
+  { call, received }: ConsentSubject,
+  audience: string,
+): Reading<ApprovalRequest> {
+  const { actor, subject, chain } = caller;
+  return readApprovalRequest({
+    version: 1,
+    audience,
+    actor: { id: actor.id, ...(actor.owner !== undefined && { owner: actor.owner }) },
+    subject: party(subject),
+    chain: chain.map((hop) => ({ ...party(hop), proof: hop.proof })),
+    action,
+    resource: { type: resource.type, id: resource.id },
+    ...(call !== undefined && { call: callOf(call) }),
+    ...(call === undefined && received !== undefined && { http: httpOf(received) }),
+    policies: [...policy.policies],
+    policySet: policy.policySet,
+    requirement,
+  });
+}
+
+function party({ id, type, issuer }: { readonly id: string; readonly type: string; readonly issuer?: string }): object {
+  return { id, type, ...(issuer !== undefined && { issuer }) };
+}
+
+function callOf({ method, name, argumentsDigest }: AuditCall): ApprovalRequest['call'] {
+  return { method, ...(name !== undefined && { name }), ...(argumentsDigest !== undefined && { argumentsDigest }) };
+}
+
+function httpOf({ request, authority }: Received): ApprovalHttp {
+  const { method, target, fields } = request;
+  const query = /\?.*$/s.exec(target)?.[0];
+  const contentDigest = contentDigestIn(fields);
+  const deciding = decidingFields.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']);
+  return {
+    method,
+    authority,
+    path: pathOf(target),
+    ...(query !== undefined && { query }),
+    ...(deciding.length > 0 && { fields: Object.fromEntries(deciding) as Record<string, string> }),
+    ...(contentDigest !== undefined && { contentDigest }),
+  };
+}
+
+/** In one spelling. The body was verified against each of them. */
+function contentDigestIn(fields: FieldSection): string | undefined {
+  const parsed = parseContentDigest(fields);
+  if (!parsed.ok) return undefined;
+  const digests = [...parsed.digests].map(([name, bytes]) => `${name}=:${Buffer.from(bytes).toString('base64')}:`);
+  return digests.toSorted().join(', ');
+}

@@ -1,0 +1,44 @@
+import { approvalType, type ApprovalClaims, maxApprovalLength, readApprovalClaims } from '@countersign/approval';
+import { isJsonObject, member, parseStrictJson } from '@countersign/common';
+import { type Refusal, refusal } from '../../model/refusal.js';
+import type { TrustedIssuer } from '../token/issuers.js';
+import { readJwsHeader, splitCompactJws } from '../token/jws-gate.js';
+import { findKey, signatureVerifies } from '../token/token-verifier.js';
+
+/**
+ * Verifies the signature of an approval, as strictly as that of an access token: typed, and by a key of an authority that
+ * may approve here. Whether it counts for a request is another question. Never rejects.
+ */
+export async function verifyApprovalToken(
+  text: string,
+  issuers: ReadonlyMap<string, TrustedIssuer>,
+  now: number,
+): Promise<{ readonly claims: ApprovalClaims; readonly namespace: string } | Refusal> {
+  const parts = splitCompactJws(text, maxApprovalLength);
+  if (parts === undefined) return malformed('it is no JWS in compact serialisation');
+  const [header, payload] = [parseStrictJson(parts.header), parseStrictJson(parts.payload)];
+  if (!header.ok || !isJsonObject(header.value)) return malformed('its header cannot be read');
+  if (!payload.ok || !isJsonObject(payload.value)) return malformed('its payload cannot be read');
+  // RFC 8725 §3.11: no other token of the authority may pass for an approval.
+  if (member(header.value, 'typ') !== approvalType) return invalid(`its typ is not ${approvalType}`);
+  const read = readJwsHeader(header.value);
+  if (!read.ok) return invalid(read.detail);
+  const name = member(payload.value, 'iss');
+  const issuer = typeof name === 'string' ? issuers.get(name) : undefined;
+  if (issuer === undefined) return invalid('its issuer may not approve here');
+  if (!issuer.algorithms.includes(read.header.alg)) return invalid('its alg is not EdDSA');
+  const found = await findKey(issuer, { header: read.header }, now);
+  if (!found.ok && found.code === 'issuer_unavailable') return refusal('approvals_unavailable', found.detail);
+  if (!found.ok) return invalid(found.detail);
+  if (!(await signatureVerifies(text, found.key, read.header.alg))) return invalid('its signature does not verify');
+  const claims = readApprovalClaims(payload.value);
+  return claims.ok ? { claims: claims.value, namespace: issuer.namespace } : invalid(claims.problem);
+}
+
+function malformed(detail: string): Refusal {
+  return refusal('approval_malformed', detail);
+}
+
+function invalid(detail: string): Refusal {
+  return refusal('approval_invalid', detail);
+}

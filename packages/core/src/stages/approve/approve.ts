@@ -1,0 +1,197 @@
+import {
+  type ApprovalClaims,
+  approvalBinding,
+  approvalPayload,
+  type ApprovalProblem,
+  type ApprovalRequest,
+  type ApprovalUses,
+  checkApproval,
+  readApprovalClaims,
+} from '@countersign/approval';
+import type { AuditApproval } from '@countersign/audit';
+import { answerInTime, failed, type Reading } from '@countersign/common';
+import { type ApprovalAsk, outage, type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import type { ApprovalsValues, QueueAnswer } from './approval-options.js';
+import { approvalRequestFor, type ConsentQuestion, type ConsentSubject } from './approval-request.js';
+import { verifyApprovalToken } from './approval-token.js';
+
+/** Where a decision that needs consent is made, and the approval that came with it. */
+export interface ConsentUnit extends ConsentSubject {
+  /** The approval that came with the call; else the field of its request counts. */
+  readonly approval?: string | undefined;
+}
+
+/** Whether people consented, and what the record says of it. */
+export type Consent =
+  | { readonly ok: true; readonly approval: AuditApproval }
+  | { readonly ok: false; readonly refused: Refusal; readonly approval?: AuditApproval };
+
+/** Decides whether people consented to exactly this, and uses their approval up. Never rejects. */
+export type Approve = (question: ConsentQuestion, unit: ConsentUnit) => Promise<Consent>;
+
+export interface ApproveParts {
+  readonly approvals: ApprovalsValues | undefined;
+  readonly uses: ApprovalUses;
+  /** What the API is called in approvals. */
+  readonly audience: string;
+  readonly clockSkewSeconds: number;
+  readonly lookupTimeoutSeconds: number;
+  readonly clock: () => number;
+}
+
+/** An approval, and who vouches for it. */
+interface FoundApproval {
+  readonly claims: ApprovalClaims;
+  /** What ids of its approvers begin with here. */
+  readonly namespace: string;
+}
+
+/** Approvals of the application's own queue are used under this name. */
+const ownIssuer = 'urn:countersign:application';
+const problemCodes: Readonly<Record<ApprovalProblem['kind'], RefusalCode>> = {
+  mismatch: 'approval_mismatch',
+  expired: 'approval_expired',
+  invalid: 'approval_invalid',
+};
+
+export function createApprove(parts: ApproveParts): Approve {
+  const { approvals, uses, audience, clockSkewSeconds, lookupTimeoutSeconds, clock } = parts;
+  const issuers = [...(approvals?.issuers.keys() ?? [])];
+
+  /** Why the application's queue has no approval, or the one it has. */
+  async function askQueue(ask: ApprovalAsk): Promise<FoundApproval | Refusal> {
+    const queue = approvals?.queue;
+    if (queue === undefined) return asking('approval_required', ask);
+    try {
+      const { binding, request } = ask;
+      const answer = await answerInTime(lookupTimeoutSeconds, () => queue({ binding, request }));
+      const read = readAnswer(answer, ask);
+      if (read.ok) return read.value;
+      return { ...refusal('approvals_unavailable', read.problem), reported: `approvalsFrom(): ${read.problem}` };
+    } catch (error) {
+      return outage('approvals_unavailable', error);
+    }
+  }
+
+  async function find(unit: ConsentUnit, ask: ApprovalAsk, now: number): Promise<FoundApproval | Refusal> {
+    const fields = unit.received?.request.fields;
+    const [text, ...others] = unit.approval === undefined ? (fields?.raw('agent-approval') ?? []) : [unit.approval];
+    if (others.length > 0) return refusal('approval_malformed', 'more than one Agent-Approval field');
+    if (text === undefined) return await askQueue(ask);
+    return await verifyApprovalToken(text, approvals?.issuers ?? new Map(), now);
+  }
+
+  /** Once, and in time also after the store has answered: it may have forgotten an approval that ended meanwhile. */
+  async function use({ claims }: FoundApproval, now: number): Promise<Refusal | undefined> {
+    const { issuer, id, issuedAt } = claims;
+    const until = claims.expiresAt + clockSkewSeconds;
+    try {
+      const result = await answerInTime(lookupTimeoutSeconds, () => uses.use({ issuer, id, issuedAt, until, now }));
+      if (!(clock() / 1000 < until)) return refusal('approval_expired', 'it ended while it was checked');
+      switch (result) {
+        case 'first':
+          return undefined;
+        case 'repeated':
+          return refusal('approval_used');
+        case 'before_epoch':
+          return refusal('approval_used', 'the store began after it was given, so that it cannot tell');
+        default:
+          return refusal('approvals_unavailable', result === 'full' ? 'the store is full' : 'the store gave no answer');
+      }
+    } catch (error) {
+      return outage('approvals_unavailable', error);
+    }
+  }
+
+  async function consent(unit: ConsentUnit, ask: ApprovalAsk): Promise<Consent> {
+    const { binding, request } = ask;
+    const now = clock() / 1000;
+    const found = await find(unit, ask, now);
+    if ('code' in found) return { ok: false, refused: found, approval: { binding } };
+    const { claims, namespace } = found;
+    const { issuer, id } = claims;
+    const breakGlass = approvals?.breakGlass ?? [];
+    const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace });
+    const refused = problem === undefined ? await use(found, now) : refusal(problemCodes[problem.kind], problem.detail);
+    if (refused !== undefined) return { ok: false, refused, approval: { binding, id, issuer } };
+    return { ok: true, approval: recorded(found) };
+  }
+
+  return async (question, unit) => {
+    const { proof } = question.caller;
+    if (unit.call === undefined && proof.kind !== 'signature' && proof.kind !== 'local') {
+      // Nothing binds its body to who sent it, so that nobody could say what was approved.
+      return { ok: false, refused: refusal('approval_required', `not a signed request but ${proof.kind}`) };
+    }
+    const request = approvalRequestFor(question, unit, audience);
+    if (!request.ok) return { ok: false, refused: refusal('policy_error', `for approval, ${request.problem}`) };
+    const ask = { binding: approvalBinding(request.value), request: request.value, issuers };
+    const answer = await consent(unit, ask);
+    return answer.ok || answer.refused.status !== 403 ? answer : { ...answer, refused: withAsk(answer.refused, ask) };
+  };
+}
+
+function readAnswer(answer: QueueAnswer, ask: ApprovalAsk): Reading<FoundApproval | Refusal> {
+  const { status, ...given } = (answer ?? {}) as QueueAnswer & { readonly url?: unknown; readonly reason?: unknown };
+  switch (status) {
+    case 'pending': {
+      const { url } = given;
+      if (url === undefined) return { ok: true, value: asking('approval_required', ask) };
+      if (typeof url !== 'string' || !/^https?:/i.test(url) || !URL.canParse(url)) return failed("'url' is no URL");
+      return { ok: true, value: asking('approval_required', { ...ask, url }) };
+    }
+    case 'denied': {
+      const { reason } = given;
+      if (reason !== undefined && typeof reason !== 'string') return failed("'reason' is no text");
+      return { ok: true, value: asking('approval_denied', reason === undefined ? ask : { ...ask, reason }) };
+    }
+    case 'approved':
+      return readDecision(given as unknown as ApprovalClaims, ask.request);
+    default:
+      return failed("'status' is none of pending, approved and denied");
+  }
+}
+
+/** Held to the same form as an approval of an authority. */
+function readDecision(given: ApprovalClaims, { audience }: ApprovalRequest): Reading<FoundApproval> {
+  try {
+    const claims = { ...given, issuer: ownIssuer, audience: [audience], breakGlass: given.breakGlass ?? false };
+    const read = readApprovalClaims(approvalPayload(claims));
+    return read.ok ? { ok: true, value: { claims: read.value, namespace: '' } } : read;
+  } catch {
+    return failed('the approval is not { id, binding, askedAt, issuedAt, expiresAt, approvers }');
+  }
+}
+
+function asking(code: RefusalCode, ask: ApprovalAsk): Refusal {
+  return withAsk(refusal(code), ask);
+}
+
+/** What the agent asks people for: again, if what it has does not count. */
+function withAsk(refused: Refusal, ask: ApprovalAsk): Refusal {
+  return refused.approval === undefined ? Object.freeze({ ...refused, approval: ask }) : refused;
+}
+
+/** A record must fit into a line of the log. */
+const maxRecorded = 8;
+
+function recorded({ claims, namespace }: FoundApproval): AuditApproval {
+  const { binding, id, issuer, approvers, breakGlass } = claims;
+  return {
+    binding,
+    id,
+    issuer,
+    approvers: approvers
+      .slice(0, maxRecorded)
+      .map(({ amr, authTime, acr, reason, decidedAt, groups, ...approver }) => ({
+        id: namespace + approver.id,
+        groups: groups.slice(0, maxRecorded),
+        decidedAt,
+        ...(amr !== undefined && { amr: amr.slice(0, maxRecorded) }),
+        ...(acr !== undefined && { acr }),
+        ...(authTime !== undefined && { authTime }),
+        ...(reason !== undefined && { reason }),
+      })),
+    ...(breakGlass && { breakGlass }),
+  };
+}

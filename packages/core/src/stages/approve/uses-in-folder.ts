@@ -1,0 +1,82 @@
+import { hash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { ApprovalUses } from '@countersign/approval';
+import { codeOf, ConfigError, errorMessage } from '@countersign/common';
+
+/** Longer than any approval counts: then its file is removed. */
+const keptSeconds = 2 * 86_400;
+/** After so many uses, files that are not needed any more are looked for. */
+const sweepAfter = 1000;
+const epochName = 'epoch';
+
+/**
+ * Remembers used approvals as files in a folder: across restarts, and for all processes of one machine that share the
+ * folder. Each use is on disk before the action runs, so that no crash makes an approval count twice. Approvals from
+ * before the folder was made count no more.
+ *
+ * @throws ConfigError (as a rejection) if the folder cannot be made or read.
+ * @example
+ * ```ts
+ * const approvals = { issuers: [{ issuer }], uses: await approvalUsesInFolder('approvals-used') };
+ * ```
+ */
+export async function approvalUsesInFolder(path: string): Promise<ApprovalUses> {
+  if (typeof path !== 'string' || path === '') throw new ConfigError('approvalUsesInFolder: name the folder.');
+  const folder = resolve(path);
+  const epoch = await openFolder(folder).catch((error: unknown) => {
+    throw new ConfigError(`approvalUsesInFolder: ${folder} cannot be used: ${errorMessage(error)}.`);
+  });
+  let uses = 0;
+
+  return {
+    async use({ issuer, id, issuedAt, now }) {
+      if (issuedAt <= epoch) return 'before_epoch';
+      uses += 1;
+      if (uses % sweepAfter === 0) await sweep(folder, now);
+      const name = hash('sha256', JSON.stringify([issuer, id]), 'hex');
+      return (await createDurably(folder, name)) ? 'first' : 'repeated';
+    },
+  };
+}
+
+/** The second (unix) in which the folder was made. */
+async function openFolder(folder: string): Promise<number> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await createDurably(folder, epochName);
+  const { mtimeMs } = await stat(join(folder, epochName));
+  return Math.floor(mtimeMs / 1000);
+}
+
+/** Whether the file is new: the file system lets one process of several make it. */
+async function createDurably(folder: string, name: string): Promise<boolean> {
+  let file: FileHandle;
+  try {
+    file = await open(join(folder, name), 'wx', 0o600);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  await synced(file);
+  // The name is in the folder, which Windows cannot sync, and need not.
+  if (process.platform !== 'win32') await synced(await open(folder, 'r'));
+  return true;
+}
+
+async function synced(file: FileHandle): Promise<void> {
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function sweep(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^[0-9a-f]{64}$/.test(name)) continue;
+    const file = join(folder, name);
+    // Another process may sweep at the same time.
+    const found = await stat(file).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs / 1000 + keptSeconds < now) await unlink(file).catch(() => undefined);
+  }
+}

@@ -1,0 +1,66 @@
+import { ConfigError } from '@countersign/common';
+import { describe, expect, it } from 'vitest';
+import {
+  approvalsFrom,
+  type ApprovalsOptions,
+  readApprovals,
+  usesInReplayStore,
+} from '../../../src/stages/approve/approval-options.js';
+import { memoryReplayStore } from '../../../src/stages/replay/memory-replay-store.js';
+
+const issuers = [{ issuer: 'https://approvals.acme.dev' }];
+
+describe("the option 'approvals'", () => {
+  it('may be left out where no policy asks', () => {
+    expect(readApprovals(undefined, false)).toBeUndefined();
+    expect(readApprovals(undefined, undefined)).toBeUndefined();
+  });
+
+  it('must be there where one asks [G5]', () => {
+    expect(() => readApprovals(undefined, true)).toThrow('a policy has @approval, and nobody may approve');
+  });
+
+  it('takes authorities, and a queue of the application', () => {
+    expect(readApprovals({ issuers, breakGlass: ['user_1'] }, true)).toMatchObject({ breakGlass: ['user_1'] });
+    const queue = () => ({ status: 'pending' }) as const;
+    expect(readApprovals(approvalsFrom(queue), true)).toMatchObject({ queue });
+  });
+
+  it('lets authorities sign with EdDSA only', () => {
+    const read = readApprovals({ issuers }, true);
+    expect(read?.issuers.get('https://approvals.acme.dev')?.algorithms).toEqual(['EdDSA', 'Ed25519']);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a text', 'https://approvals.acme.dev', 'must be { issuers'],
+    ['nobody', {}, 'nobody may approve'],
+    ['an empty list', { issuers: [] }, 'nobody may approve'],
+    ['no list', { issuers: 'https://approvals.acme.dev' }, 'must be a list'],
+    ['a misspelt name', { issuer: issuers }, "Did you mean 'issuers'?"],
+    ['an option of another issuer', { issuers: [{ ...issuers[0], audience: 'x' }] }, "unknown option 'audience'"],
+    ['a queue that is none', { queue: 'queue' }, "'queue' must be a function"],
+    ['a store that is none', { issuers, uses: {} }, "'uses' has no method use()"],
+    ['a promise of a store', { issuers, uses: Promise.resolve({}) }, "'uses' has no method use()"],
+    ['people that are none', { issuers, breakGlass: [''] }, "'breakGlass' must list"],
+  ])('refuses %s [G5]', (_what, given, message) => {
+    expect(() => readApprovals(given as ApprovalsOptions, true)).toThrow(ConfigError);
+    expect(() => readApprovals(given as ApprovalsOptions, true)).toThrow(message);
+  });
+});
+
+describe('usesInReplayStore', () => {
+  const now = Date.now() / 1000;
+  const use = { issuer: 'https://approvals.acme.dev', id: 'approval-1', issuedAt: now, until: now + 60, now };
+
+  it('lets one use of each approval of each issuer through [C11]', () => {
+    const uses = usesInReplayStore(memoryReplayStore());
+    expect(uses.use(use)).toBe('first');
+    expect(uses.use(use)).toBe('repeated');
+    expect(uses.use({ ...use, id: 'approval-2' })).toBe('first');
+    expect(uses.use({ ...use, issuer: 'https://approvals.acme.test' })).toBe('first');
+  });
+
+  it('knows nothing of approvals from before its store [C11]', () => {
+    expect(usesInReplayStore(memoryReplayStore()).use({ ...use, issuedAt: now - 5 })).toBe('before_epoch');
+  });
+});

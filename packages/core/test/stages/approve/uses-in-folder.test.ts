@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigError } from '@countersign/common';
+import { approvalUsesInFolder } from '../../../src/stages/approve/uses-in-folder.js';
+
+const root = mkdtempSync(join(tmpdir(), 'countersign-uses-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let count = 0;
+/** A folder that was made an hour ago. */
+async function agedFolder(): Promise<string> {
+  const folder = join(root, String(count++));
+  await approvalUsesInFolder(folder);
+  const hourAgo = Date.now() / 1000 - 3600;
+  utimesSync(join(folder, 'epoch'), hourAgo, hourAgo);
+  return folder;
+}
+
+const now = Math.floor(Date.now() / 1000);
+const use = { issuer: 'https://approvals.acme.dev', id: 'approval-1', issuedAt: now - 60, until: now + 60, now };
+
+describe('approvalUsesInFolder', () => {
+  it('lets one of many concurrent uses through, also in two stores on one folder [C11]', async () => {
+    const folder = await agedFolder();
+    const stores = await Promise.all([approvalUsesInFolder(folder), approvalUsesInFolder(folder)]);
+    const results = await Promise.all(stores.flatMap((store) => Array.from({ length: 50 }, () => store.use(use))));
+    expect(results.filter((result) => result === 'first')).toHaveLength(1);
+    expect(results.filter((result) => result === 'repeated')).toHaveLength(99);
+  });
+
+  it('remembers across restarts [C11]', async () => {
+    const folder = await agedFolder();
+    expect(await (await approvalUsesInFolder(folder)).use(use)).toBe('first');
+    expect(await (await approvalUsesInFolder(folder)).use(use)).toBe('repeated');
+    expect(await (await approvalUsesInFolder(folder)).use({ ...use, id: 'approval-2' })).toBe('first');
+    expect(await (await approvalUsesInFolder(folder)).use({ ...use, issuer: 'https://other.dev' })).toBe('first');
+  });
+
+  it('knows nothing of approvals from before it was made [C11]', async () => {
+    const store = await approvalUsesInFolder(join(root, 'new'));
+    expect(await store.use(use)).toBe('before_epoch');
+  });
+
+  it('removes uses whose approvals have long expired, and nothing else', async () => {
+    const folder = await agedFolder();
+    const store = await approvalUsesInFolder(folder);
+    const old = join(folder, 'a'.repeat(64));
+    for (const file of [old, join(folder, 'notes.txt')]) {
+      writeFileSync(file, '');
+      utimesSync(file, now - 200_000, now - 200_000);
+    }
+    for (let id = 0; id < 1000; id += 1) await store.use({ ...use, id: `approval-${id}` });
+    expect(readdirSync(folder)).toHaveLength(1002);
+    expect(readdirSync(folder)).toContain('notes.txt');
+  });
+
+  it('says what is wrong with the folder', async () => {
+    const file = join(root, 'file');
+    writeFileSync(file, '');
+    await expect(approvalUsesInFolder(file)).rejects.toThrow(ConfigError);
+    await expect(approvalUsesInFolder('')).rejects.toThrow('name the folder');
+  });
+});
+
+/** Uses approvals in turn, and says which it was the first to use once `use` has resolved. */
+const program = `
+import { approvalUsesInFolder } from ${JSON.stringify(new URL('../../../dist/stages/approve/uses-in-folder.js', import.meta.url).href)};
+const [folder, from] = process.argv.slice(2);
+const store = await approvalUsesInFolder(folder);
+const now = Math.floor(Date.now() / 1000);
+for (let id = Number(from); ; id += 1) {
+  const result = await store.use({ issuer: 'https://approvals.acme.dev', id: 'approval-' + id, issuedAt: now - 60, until: now + 600, now });
+  process.stdout.write(id + ' ' + result + '\\n');
+}
+`;
+
+describe('a process that is killed while it uses approvals', () => {
+  it('has used each that it said it had, for the process after it, too [C11]', async () => {
+    const folder = await agedFolder();
+    const file = join(root, 'program.mjs');
+    writeFileSync(file, program);
+    const used = new Set<string>();
+    for (let round = 0; round < 5; round += 1) {
+      const child = spawn(process.execPath, [file, folder, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const lines = await linesUntilKilled(child, used.size + 20);
+      for (const line of lines) {
+        const [id = '', result] = line.split(' ');
+        // A use whose answer the kill cut off is lost, and never counts twice.
+        if (result === 'first') expect(used.has(id)).toBe(false);
+        if (used.has(id)) expect(result).toBe('repeated');
+        used.add(id);
+      }
+    }
+    expect(used.size).toBeGreaterThanOrEqual(100);
+  });
+});
+
+/** Kills the process once it has written so many lines. */
+async function linesUntilKilled(child: ChildProcess, most: number): Promise<string[]> {
+  let text = '';
+  for await (const chunk of child.stdout ?? []) {
+    text += String(chunk);
+    if (text.split('\n').length > most) child.kill('SIGKILL');
+  }
+  return text.split('\n').slice(0, -1);
+}

@@ -1,0 +1,354 @@
+import { cedarFromText, type QueueAnswer } from '@countersign/core';
+import { expect, it } from 'vitest';
+import { type Api, type ApiOptions, onEveryHost } from '../support/api.js';
+import { approvalOf, askIn, type Ask, bindingOf, person, seconds } from '../support/approvals.js';
+import type { Field, RawRequest, SignedRequestOptions } from '../support/signed-request.js';
+import { accessToken, type Claims, ed25519Issuer, rsaIssuer } from '../support/tokens.js';
+import { issuer, policies, reviewerId, runner, runnerId, schema, secondKey, userId } from '../support/world.js';
+
+/** The authority that collects approvals. */
+const authority = ed25519Issuer('https://approvals.acme.dev', 'approvals-1');
+const otherAuthority = ed25519Issuer('https://approvals.partner.example', 'partner-1');
+
+const asking = `@id("merges-with-approval") @approval("release-managers") @approval_excludes("owner")
+permit(principal, action == Action::"pr.merge", resource == Repo::"acme/api");
+
+@id("merges-by-two") @approval("release-managers") @approval_count("2") @approval_reason("required")
+permit(principal, action == Action::"pr.merge", resource == Repo::"acme/two");
+
+@id("no-merges-in-frozen")
+forbid(principal, action == Action::"pr.merge", resource == Repo::"acme/frozen");
+
+@id("merges-in-frozen") @approval("release-managers")
+permit(principal, action == Action::"pr.merge", resource == Repo::"acme/frozen");`;
+
+const withoutMerges = policies.replace(/@id\("merges"\)[^;]*;/, '');
+const world: ApiOptions = {
+  config: {
+    policies: `${withoutMerges}\n${asking}`,
+    approvals: {
+      issuers: [{ issuer: authority.issuer, jwks: { keys: [authority.jwk] } }],
+      breakGlass: ['user_911'],
+    },
+  },
+};
+
+type Merge = Partial<SignedRequestOptions> & { readonly claims?: Claims; readonly approval?: string };
+
+/** The reviewer merges for the user. */
+async function merge(api: Api, { claims = {}, approval, fields = [], ...options }: Merge = {}): Promise<RawRequest> {
+  const approved: Field[] = approval === undefined ? [] : [['Agent-Approval', approval]];
+  return api.signed({
+    method: 'POST',
+    target: '/repos/acme/api/merge',
+    body: '{"sha":"d6cd1e2bd19e03a81132a23b2025920577f84e37"}',
+    token: await api.token(claims),
+    ...options,
+    fields: [...fields, ...approved],
+  });
+}
+
+/** What people are asked about a merge. */
+async function asked(api: Api, options: Merge = {}): Promise<Ask> {
+  return askIn((await api.denies(await merge(api, options), 403, 'approval_required')).response.body);
+}
+
+onEveryHost(
+  'Approvals',
+  (api) => {
+    it('a request that policy asks people about is refused with what they have to approve', async () => {
+      const { response, records } = await api.denies(await merge(api), 403, 'approval_required');
+      const ask = askIn(response.body);
+      expect(ask).toEqual({
+        binding: bindingOf(ask.request),
+        request: expect.any(Object),
+        issuers: [authority.issuer],
+      });
+      expect(ask.request).toEqual({
+        version: 1,
+        audience: api.audience,
+        actor: { id: reviewerId, owner: 'platform-team' },
+        subject: { id: userId, type: 'user', issuer: issuer.issuer },
+        chain: [
+          { id: userId, type: 'user', proof: 'issuer', issuer: issuer.issuer },
+          { id: reviewerId, type: 'agent', proof: expect.any(String), issuer: issuer.issuer },
+        ],
+        action: 'pr.merge',
+        resource: { type: 'Repo', id: 'acme/api' },
+        http: {
+          method: 'POST',
+          authority: api.authority,
+          path: api.at('/repos/acme/api/merge'),
+          fields: { 'content-type': 'application/json' },
+          contentDigest: expect.stringMatching(/^sha-256=:/),
+        },
+        policies: ['policies.cedar#merges-with-approval'],
+        policySet: expect.stringMatching(/^[0-9a-f]{64}$/),
+        requirement: {
+          quorums: [{ groups: ['release-managers'], count: 1 }],
+          useWithinSeconds: 600,
+          decideWithinSeconds: 86_400,
+          reason: 'optional',
+          excluded: ['owner'],
+        },
+      });
+      expect(records[0]).toMatchObject({ approval: { binding: ask.binding }, subject: { id: userId } });
+      expect(records[0]?.approval).toEqual({ binding: ask.binding });
+    });
+
+    it('runs once with the approval, and the log says who approved [C11]', async () => {
+      const ask = await asked(api);
+      const approver = person('user_42', { amr: ['pwd', 'hwk'], auth_time: seconds() - 60, reason: 'reviewed' });
+      const approval = await approvalOf(ask, authority, { jti: 'approval-of-one-merge', approvers: [approver] });
+      const { records } = await api.accepts(await merge(api, { approval }), 200);
+      expect(records[0]).toMatchObject({ phase: 'decision', decision: 'allow', action: 'pr.merge' });
+      expect(records[0]?.approval).toEqual({
+        binding: ask.binding,
+        id: 'approval-of-one-merge',
+        issuer: authority.issuer,
+        approvers: [
+          {
+            id: 'user_42',
+            groups: ['release-managers'],
+            decidedAt: approver['decided_at'],
+            amr: ['pwd', 'hwk'],
+            authTime: approver['auth_time'],
+            reason: 'reviewed',
+          },
+        ],
+      });
+      const again = await api.denies(await merge(api, { approval }), 403, 'approval_used');
+      expect(again.records[0]?.approval).toMatchObject({ id: 'approval-of-one-merge', binding: ask.binding });
+      expect(askIn(again.response.body).binding).toBe(ask.binding);
+    });
+
+    it('one of a hundred concurrent executions runs [C11]', async () => {
+      const approval = await approvalOf(await asked(api), authority);
+      const handled = api.running.handled.length;
+      const requests = await Promise.all(Array.from({ length: 100 }, () => merge(api, { approval })));
+      await api.recordedOutcomes(1, async () => {
+        const answers = await Promise.all(requests.map((request) => api.send(request)));
+        expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+        expect(answers.filter(({ body }) => body.includes('"approval_used"'))).toHaveLength(99);
+      });
+      expect(api.running.handled.length).toBe(handled + 1);
+    });
+
+    it.each<[string, Merge]>([
+      ['another body', { body: '{"sha":"0000000000000000000000000000000000000000"}' }],
+      ['the same body of another type', { contentType: 'text/plain' }],
+      ['another query', { target: '/repos/acme/api/merge?force=1' }],
+      ['another resource', { target: '/repos/acme/two/merge' }],
+      ['another user', { claims: { sub: 'user_124' } }],
+      ['another agent', { key: runner, claims: { act: { sub: runnerId } } }],
+      ['an agent between', { claims: { act: { sub: reviewerId, act: { sub: 'agent-orchestrator' } } } }],
+    ])('an approval does not fit %s [C11]', async (_what, change) => {
+      const approval = await approvalOf(await asked(api), authority);
+      await api.denies(await merge(api, { ...change, approval }), 403, 'approval_mismatch');
+    });
+
+    it.each<[string, Claims, 'approval_expired' | 'approval_invalid' | 'approval_mismatch']>([
+      [
+        'that has expired',
+        {
+          iat: seconds() - 300,
+          exp: seconds() - 60,
+          approvers: [person('user_42', { decided_at: seconds() - 310 })],
+          asked_at: seconds() - 400,
+        },
+        'approval_expired',
+      ],
+      ['that counts longer than policy allows', { exp: seconds() + 3600 }, 'approval_invalid'],
+      ['from the future', { iat: seconds() + 60 }, 'approval_invalid'],
+      ['for another API', { aud: 'https://api.partner.example' }, 'approval_invalid'],
+      ['for another binding', { binding: bindingOf({}) }, 'approval_mismatch'],
+      ['by the acting agent itself', { approvers: [person(reviewerId)] }, 'approval_invalid'],
+      [
+        'by somebody of another group',
+        { approvers: [person('user_42', { groups: ['everybody'] })] },
+        'approval_invalid',
+      ],
+      [
+        'by the owner, whom policy excludes',
+        { approvers: [person('user_7', { groups: ['release-managers', 'platform-team'] })] },
+        'approval_invalid',
+      ],
+      ['by nobody', { approvers: [] }, 'approval_invalid'],
+      ['without its id', { jti: undefined }, 'approval_invalid'],
+      [
+        'of break-glass by somebody who is not named',
+        { break_glass: true, approvers: [person('user_42', { reason: 'fire' })] },
+        'approval_invalid',
+      ],
+      [
+        'of break-glass without a reason',
+        { break_glass: true, approvers: [person('user_911', { groups: [] })] },
+        'approval_invalid',
+      ],
+    ])('refuses an approval %s [C11]', async (_what, claims, code) => {
+      const approval = await approvalOf(await asked(api), authority, claims);
+      await api.denies(await merge(api, { approval }), 403, code);
+    });
+
+    it('refuses an approval of an authority of others, and one that is none [C11]', async () => {
+      const ask = await asked(api);
+      const now = seconds();
+      const claims = {
+        iss: authority.issuer,
+        aud: api.audience,
+        jti: 'approval-x',
+        binding: ask.binding,
+        exp: now + 60,
+      };
+      for (const approval of [
+        await approvalOf(ask, otherAuthority),
+        // Another's key under the name of ours.
+        await approvalOf(ask, { ...otherAuthority, issuer: authority.issuer, kid: authority.kid }),
+        // The issuer of tokens may not approve.
+        await approvalOf(ask, issuer),
+        await approvalOf(ask, { ...rsaIssuer(authority.issuer, 'approvals-1') }),
+        await approvalOf(ask, authority, {}, { typ: 'at+jwt' }),
+        await approvalOf(ask, authority, {}, { kid: secondKey.kid }),
+        await accessToken(authority, claims),
+      ]) {
+        await api.denies(await merge(api, { approval }), 403, 'approval_invalid');
+      }
+    });
+
+    it('refuses an approval that cannot be read [C11]', async () => {
+      const approval = await approvalOf(await asked(api), authority);
+      for (const text of ['x', `${approval}.x`, approval.replace('.', '..'), `${approval.slice(0, 20)}.e30.AAAA`]) {
+        await api.denies(await merge(api, { approval: text }), 400, 'approval_malformed');
+      }
+    });
+
+    it('two people must approve where policy says so, each with a reason [C11]', async () => {
+      const target = '/repos/acme/two/merge';
+      const ask = await asked(api, { target });
+      const [one, two] = [person('user_41', { reason: 'reviewed' }), person('user_42', { reason: 'tested' })];
+      for (const approvers of [[one], [one, one], [one, person('user_42')], [one, { ...two, groups: ['everybody'] }]]) {
+        const approval = await approvalOf(ask, authority, { approvers });
+        await api.denies(await merge(api, { target, approval }), 403, 'approval_invalid');
+      }
+      const approval = await approvalOf(ask, authority, { approvers: [one, two] });
+      await api.accepts(await merge(api, { target, approval }), 200);
+    });
+
+    it('a forbid wins over every approval [C11]', async () => {
+      const target = '/repos/acme/frozen/merge';
+      const approval = await approvalOf(await asked(api), authority);
+      await api.denies(await merge(api, { target, approval }), 403, 'policy_denied');
+    });
+
+    it('what a body or a field says of approvals does not count [C11]', async () => {
+      await api.denies(await merge(api, { body: '{"approved":true,"approval":"yes"}' }), 403, 'approval_required');
+      await api.denies(await merge(api, { fields: [['Approved', 'true']] }), 403, 'approval_required');
+    });
+
+    it('where policy asks nobody, an approval changes nothing and is not used up', async () => {
+      const approval = await approvalOf(await asked(api), authority);
+      await api.accepts(await api.pull({}, { fields: [['Agent-Approval', approval]] }), 201);
+      await api.denies(
+        await api.pull({ sub: 'user_124' }, { fields: [['Agent-Approval', approval]] }),
+        403,
+        'policy_denied',
+      );
+      await api.accepts(await merge(api, { approval }), 200);
+    });
+
+    it('a named person may approve alone in an emergency, and the log says so', async () => {
+      const approvers = [person('user_911', { groups: [], reason: 'production is down' })];
+      const approval = await approvalOf(await asked(api), authority, { break_glass: true, approvers });
+      const { records } = await api.accepts(await merge(api, { approval }), 200);
+      expect(records[0]?.approval).toMatchObject({ breakGlass: true, approvers: [{ id: 'user_911' }] });
+    });
+
+    it('an approval from before a change of the policies does not count [C11]', async () => {
+      const policy = await cedarFromText({ policies: `${withoutMerges}\n${asking}`, schema });
+      const changing = await api.variant({ ...world, start: { guard: { policy } } });
+      const approval = await approvalOf(await asked(changing), authority);
+      const other = `${withoutMerges}\n${asking}\n@id("more") permit(principal, action == Action::"pr.merge", resource == Repo::"a/b");`;
+      expect(await policy.replace({ policies: other, schema })).toEqual({ ok: true });
+      const { response } = await changing.denies(await merge(changing, { approval }), 403, 'approval_mismatch');
+      const anew = await approvalOf(askIn(response.body), authority);
+      await changing.accepts(await merge(changing, { approval: anew }), 200);
+    });
+
+    it('policy is asked again at execution [C11]', async () => {
+      const policy = await cedarFromText({ policies: `${withoutMerges}\n${asking}`, schema });
+      const changing = await api.variant({ ...world, start: { guard: { policy } } });
+      const approval = await approvalOf(await asked(changing), authority);
+      const none = `${withoutMerges}\n${asking}\n@id("freeze") forbid(principal, action == Action::"pr.merge", resource);`;
+      expect(await policy.replace({ policies: none, schema })).toEqual({ ok: true });
+      await changing.denies(await merge(changing, { approval }), 403, 'policy_denied');
+    });
+
+    it('refuses when what is needed to check an approval is out of order', async () => {
+      const { issuers = [] } = world.config?.approvals ?? {};
+      for (const use of [() => Promise.reject(new Error('down')), () => 'full' as const, () => 'perhaps' as 'first']) {
+        const failing = await api.variant({
+          ...world,
+          start: { guard: { approvals: { issuers, uses: { use } }, onTrouble: () => {} } },
+        });
+        const approval = await approvalOf(await asked(failing), authority);
+        await failing.denies(await merge(failing, { approval }), 503, 'approvals_unavailable');
+      }
+      const before = await api.variant({
+        ...world,
+        start: { guard: { approvals: { issuers, uses: { use: () => 'before_epoch' } } } },
+      });
+      const approval = await approvalOf(await asked(before), authority);
+      await before.denies(await merge(before, { approval }), 403, 'approval_used');
+    });
+
+    it("an application's own queue is asked with the same binding, and held to the same rules [C11]", async () => {
+      const answers = new Map<string, QueueAnswer>();
+      const queue = ({ binding }: { readonly binding: string }): QueueAnswer =>
+        answers.get(binding) ?? { status: 'pending', url: 'https://approve.acme.dev/1' };
+      const queued = await api.variant({ ...world, start: { guard: { approvals: { queue } } } });
+      const ask = await asked(queued);
+      expect(ask).toMatchObject({ url: 'https://approve.acme.dev/1', issuers: [] });
+      answers.set(ask.binding, { status: 'denied', reason: 'not on a Friday' });
+      const denied = await queued.denies(await merge(queued), 403, 'approval_denied');
+      expect(askIn(denied.response.body).reason).toBe('not on a Friday');
+
+      const now = seconds();
+      const { binding } = ask;
+      const approver = { id: 'user_42', groups: ['release-managers'], decidedAt: now };
+      const approved = {
+        status: 'approved',
+        id: 'queue-0001',
+        binding,
+        askedAt: now,
+        issuedAt: now,
+        expiresAt: now + 60,
+        approvers: [approver],
+      } as const;
+      answers.set(binding, { ...approved, approvers: [{ ...approver, groups: [] }] });
+      await queued.denies(await merge(queued), 403, 'approval_invalid');
+      answers.set(binding, { ...approved, binding: bindingOf({}) });
+      await queued.denies(await merge(queued), 403, 'approval_mismatch');
+      answers.set(binding, approved);
+      const { records } = await queued.accepts(await merge(queued), 200);
+      expect(records[0]?.approval).toMatchObject({ id: 'queue-0001', issuer: 'urn:countersign:application' });
+      await queued.denies(await merge(queued), 403, 'approval_used');
+    });
+
+    it("refuses when an application's own queue fails, or answers with something else", async () => {
+      for (const queue of [
+        () => Promise.reject(new Error('down')),
+        () => ({ status: 'yes' }) as unknown as QueueAnswer,
+        () => undefined as unknown as QueueAnswer,
+        () => ({ status: 'approved' }) as unknown as QueueAnswer,
+        () => ({ status: 'pending', url: 'javascript:alert(1)' }) as const,
+      ]) {
+        const failing = await api.variant({
+          ...world,
+          start: { guard: { approvals: { queue }, onTrouble: () => {} } },
+        });
+        await failing.denies(await merge(failing), 503, 'approvals_unavailable');
+      }
+    });
+  },
+  world,
+);
