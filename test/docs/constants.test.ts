@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { approvalLimits, breakGlassSeconds, maxApprovalLength } from '@countersign/approval';
 import {
   credentialFields,
   guardDefaults,
@@ -17,6 +18,7 @@ import { describe, expect, it } from 'vitest';
 const page = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const options = page('docs/reference/options.md');
 const profile = page('docs/reference/wire-profile.md');
+const approvals = page('docs/reference/approvals.md');
 const otherProofs = page('docs/reference/wire-other-proofs.md');
 
 /** The cells of the table row with this first cell. */
@@ -126,6 +128,24 @@ describe('the wire profile states the constants of the code', () => {
       `${wireBounds.minNonceLength} to ${wireBounds.maxNonceLength} char`,
     );
     expect(otherProofs).toContain(`refused ${webBotAuthMaxAgeSeconds} seconds after \`created\``);
+  });
+
+  it('states what an approval may be and demand at most', () => {
+    expect(approvals).toContain(`at most ${grouped(maxApprovalLength)} characters`);
+    expect(approvals).toContain(`at most ${breakGlassSeconds} seconds`);
+    const guide = page('docs/guides/approvals.md');
+    const { count, useWithinSeconds, decideWithinSeconds } = approvalLimits;
+    expect(rowOf(guide, '`@approval_count("2")`')[2]).toBe(String(count.byDefault));
+    expect(rowOf(guide, '`@approval_use_within("10m")`')).toEqual([
+      expect.any(String),
+      expect.stringContaining(`up to \`${useWithinSeconds.most / 3600}h\``),
+      `\`${useWithinSeconds.byDefault / 60}m\``,
+    ]);
+    expect(rowOf(guide, '`@approval_decide_within("24h")`')).toEqual([
+      expect.any(String),
+      expect.stringContaining(`up to \`${decideWithinSeconds.most / 86_400}d\``),
+      `\`${decideWithinSeconds.byDefault / 3600}h\``,
+    ]);
   });
 
   it('states the bounds of the signature fields', () => {

@@ -106,6 +106,7 @@ const names = {
   policies: 'policies',
   policySet: 'policy set',
   approvedBy: 'approved by',
+  approval: 'approval',
   actorKey: "actor's key",
   possession: 'proof of possession',
   claimedAgent: 'claimed agent (not verified)',

@@ -189,6 +189,7 @@ function withFilters(command: Command): Command {
         'not_started',
       ]),
     )
+    .option('--approval <id>', 'all about an approval: its id, or the binding of the request that it is for')
     .option('--undecided', 'requests that ended without anybody having been asked whether they may')
     .option('--code <code>', 'reason of a refusal, like policy_denied')
     .option('--claimed <id>', 'agent or key in whose name a request was refused: a claim, not who it was')

@@ -19,6 +19,8 @@ export interface FilterOptions {
   /** Only outcomes of requests that never asked for a decision. */
   readonly undecided?: boolean;
   readonly request?: string;
+  /** The id of an approval, or the binding of the request that it is for. */
+  readonly approval?: string;
   /** Agent or key that a refused request claimed, unverified. */
   readonly claimed?: string;
   readonly address?: string;
@@ -29,7 +31,10 @@ export interface FilterOptions {
 
 export type Filter = (record: Unknown) => boolean;
 
-type Equal = Exclude<keyof FilterOptions, 'via' | 'resource' | 'code' | 'claimed' | 'undecided' | 'since' | 'until'>;
+type Equal = Exclude<
+  keyof FilterOptions,
+  'via' | 'resource' | 'code' | 'claimed' | 'approval' | 'undecided' | 'since' | 'until'
+>;
 
 /** The facts of a record to compare with each option. */
 const places: Readonly<Record<Equal, readonly string[]>> = {
@@ -50,17 +55,22 @@ export const filterNames: readonly (keyof FilterOptions)[] = [
   'resource',
   'code',
   'claimed',
+  'approval',
   'undecided',
   'since',
   'until',
 ];
 
-/** @throws CliError if an option is empty or a time is invalid. */
-export function filterFor(options: FilterOptions, now: number): Filter {
+/**
+ * `bindings`: of the requests that the approval is for, so that the records which asked for it match, too.
+ *
+ * @throws CliError if an option is empty or a time is invalid.
+ */
+export function filterFor(options: FilterOptions, now: number, bindings: ReadonlySet<string> = new Set()): Filter {
   const empty = filterNames.find((name) => options[name] === '');
   // An unset shell variable would match no record, and look as if nothing had happened.
   if (empty !== undefined) throw new CliError(`--${empty} is empty`, exitCodes.usage);
-  const conditions = [...equalities(options), ...others(options)];
+  const conditions = [...equalities(options), ...others(options, bindings)];
   const range = timeRange(options, now);
   if (range !== undefined) conditions.push((record) => range(Date.parse(textAt(record, 'time') ?? '')));
   return (record) => conditions.every((holds) => holds(record));
@@ -75,7 +85,10 @@ function equalities(options: FilterOptions): Filter[] {
   );
 }
 
-function others({ via, resource, code, claimed, undecided }: FilterOptions): Filter[] {
+function others(
+  { via, resource, code, claimed, approval, undecided }: FilterOptions,
+  bindings: ReadonlySet<string>,
+): Filter[] {
   const asked: Filter[] = [];
   if (via !== undefined) {
     asked.push((record) =>
@@ -92,6 +105,12 @@ function others({ via, resource, code, claimed, undecided }: FilterOptions): Fil
   // An unknown key has no agent.
   if (claimed !== undefined) {
     asked.push((record) => ['agent', 'keyId'].some((name) => textAt(record, 'claimed', name) === claimed));
+  }
+  if (approval !== undefined) {
+    asked.push((record) => {
+      const binding = textAt(record, 'approval', 'binding');
+      return textAt(record, 'approval', 'id') === approval || binding === approval || bindings.has(binding ?? '');
+    });
   }
   if (undecided === true) asked.push((record) => isTrueAt(record, 'outcome', 'undecided'));
   return asked;

@@ -65,8 +65,11 @@ export class Matcher {
   #note(record: Unknown, matched: boolean): void {
     const unit = unitIn(record);
     if (unit === undefined) return;
-    const { sequence, decision, chain, action, resource, filtered } = record;
+    const { sequence, decision, chain, action, resource, filtered, approval } = record;
     const others = this.#open.get(unit)?.slice(0, mostOfUnit - 1) ?? [];
-    this.#open.set(unit, [{ sequence, matched, said: { decision, chain, action, resource, filtered } }, ...others]);
+    this.#open.set(unit, [
+      { sequence, matched, said: { decision, chain, action, resource, filtered, approval } },
+      ...others,
+    ]);
   }
 }

@@ -5,6 +5,7 @@ import { type FilterOptions, filterFor } from './filter.js';
 import { mergedLogs } from './merged-logs.js';
 import { Printer } from './printer.js';
 import { requireLog } from './sources.js';
+import { textAt } from './unknown-record.js';
 
 export interface QueryOptions extends FilterOptions {
   readonly json: boolean;
@@ -15,11 +16,12 @@ export interface QueryOptions extends FilterOptions {
  * Returns the exit code.
  */
 export async function query(directories: readonly string[], options: QueryOptions, io: Io): Promise<number> {
-  const filter = filterFor(options, io.clock());
+  filterFor(options, io.clock());
   if (new Set(directories.map((directory) => resolve(directory))).size < directories.length) {
     throw new CliError('a folder is named twice: each of its records would be shown twice', exitCodes.usage);
   }
   for (const directory of directories) await requireLog(directory);
+  const filter = filterFor(options, io.clock(), await bindingsOf(directories, options.approval));
   const printer = new Printer(io, { filter, json: options.json, names: namesOf(directories) });
   for await (const lines of mergedLogs(directories)) {
     printer.take(
@@ -30,6 +32,20 @@ export async function query(directories: readonly string[], options: QueryOption
   }
   if (!options.json) io.err(`${inWords(printer)} Reading is not verifying: countersign audit verify.\n`);
   return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+/** The bindings that an approval was used with. A request is asked about before its approval has an id. */
+async function bindingsOf(directories: readonly string[], approval: string | undefined): Promise<ReadonlySet<string>> {
+  const bindings = new Set<string>();
+  if (approval === undefined) return bindings;
+  for await (const lines of mergedLogs(directories)) {
+    for (const { line } of lines) {
+      const record = line.line?.record;
+      const binding = textAt(record, 'approval', 'binding');
+      if (textAt(record, 'approval', 'id') === approval && binding !== undefined) bindings.add(binding);
+    }
+  }
+  return bindings;
 }
 
 /** The last parts of the paths, if they differ. */

@@ -25,8 +25,10 @@ export interface RecordFacts {
   readonly filtered: string | undefined;
   readonly policies: string;
   readonly policySet: string | undefined;
-  /** The approver, if a person consented. */
+  /** The approvers, if people consented. */
   readonly approvedBy: string | undefined;
+  /** The id of the approval that came; else the binding of what people were asked. */
+  readonly approval: string | undefined;
   /** The identity that a refused request claimed; it is never shown as the actor. */
   readonly claimedKey: string | undefined;
   readonly claimedAgent: string | undefined;
@@ -82,7 +84,8 @@ export function recordFacts(sequence: number, record: Unknown, verified = true):
     filtered: filteredOf(record),
     policies: words(record, 'policies'),
     policySet: textAt(record, 'policySet'),
-    approvedBy: textAt(record, 'approval', 'approver'),
+    approvedBy: approversOf(record),
+    approval: textAt(record, 'approval', 'id') ?? textAt(record, 'approval', 'binding'),
     claimedKey: textAt(record, 'claimed', 'keyId'),
     claimedAgent: textAt(record, 'claimed', 'agent'),
     requestId: textAt(record, 'request', 'id'),
@@ -138,6 +141,12 @@ function filteredOf(record: Unknown): string | undefined {
   const asked = textAt(record, 'filtered', 'asked');
   const permitted = textAt(record, 'filtered', 'permitted');
   return asked === undefined || permitted === undefined ? undefined : `${permitted} of ${asked}`;
+}
+
+function approversOf(record: Unknown): string | undefined {
+  const approvers = listAt(record, 'approval', 'approvers').flatMap((approver) => textAt(approver, 'id') ?? []);
+  if (approvers.length === 0) return undefined;
+  return `${approvers.join(' and ')}${isTrueAt(record, 'approval', 'breakGlass') ? ' (break-glass)' : ''}`;
 }
 
 function hopFacts(hop: unknown): HopFacts {

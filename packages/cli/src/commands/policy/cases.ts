@@ -3,8 +3,11 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import { readRequest, type RequestForm } from './request-form.js';
 import type { YamlFile } from './yaml-file.js';
 
-/** `error` is a deny because of an evaluation error, which is not the same as an intended deny. */
-export type Expectation = 'allow' | 'deny' | 'error';
+/**
+ * `approval` is an allow that counts only with the consent of people. `error` is a deny because of an evaluation error,
+ * which is not the same as an intended deny.
+ */
+export type Expectation = 'allow' | 'approval' | 'deny' | 'error';
 
 /** One query and its expected decision. */
 export interface Case {
@@ -31,8 +34,8 @@ function readCase(item: unknown, file: string, line: number, vocabulary: readonl
     throw new CliError(`${where}: a case must be an object`, exitCodes.usage);
   }
   const { name, expect, policies, ...form } = item as RequestForm;
-  if (expect !== 'allow' && expect !== 'deny' && expect !== 'error') {
-    throw new CliError(`${where}: 'expect' must be allow, deny or error`, exitCodes.usage);
+  if (expect !== 'allow' && expect !== 'approval' && expect !== 'deny' && expect !== 'error') {
+    throw new CliError(`${where}: 'expect' must be allow, approval, deny or error`, exitCodes.usage);
   }
   if (name !== undefined && typeof name !== 'string') {
     throw new CliError(`${where}: 'name' must be text`, exitCodes.usage);

@@ -43,7 +43,9 @@ export async function explain(folder: string, options: ExplainOptions, io: Io): 
   }
   const [verdict = '', ...reasons] = explanationText(explanation).split('\n');
   const colours = coloursFor(io.colour.out);
-  io.out((decision.decision === 'allow' ? colours.green : colours.red)(wrapLines(verdict)));
+  const colour =
+    decision.approval !== undefined ? colours.yellow : decision.decision === 'allow' ? colours.green : colours.red;
+  io.out(colour(wrapLines(verdict)));
   if (reasons.length > 0) io.out(wrapLines(reasons.join('\n')));
 }
 

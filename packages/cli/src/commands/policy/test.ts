@@ -59,8 +59,9 @@ function resultOf({ name, line, query, expect, policies }: Case, engine: CedarEn
   };
 }
 
-function outcomeOf({ cause, decision }: PolicyDecision): Expectation {
-  return cause === 'error' ? 'error' : decision;
+function outcomeOf({ cause, decision, approval }: PolicyDecision): Expectation {
+  if (cause === 'error') return 'error';
+  return approval === undefined ? decision : 'approval';
 }
 
 /** An expected name may omit the file. */

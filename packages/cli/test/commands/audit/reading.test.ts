@@ -466,3 +466,32 @@ describe.runIf(built)('audit tail --follow', () => {
     await sink.close?.();
   });
 });
+
+describe('countersign audit query --approval', () => {
+  const binding = 'b'.repeat(43);
+  const asked = decision(0, { decision: 'deny', code: 'approval_required', approval: { binding } });
+  const used = decision(1, {
+    approval: { binding, id: 'approval-1', approvers: [{ id: 'user_42', groups: ['a'], decidedAt: 1 }] },
+  });
+  const other = decision(2, { approval: { binding: 'c'.repeat(43), id: 'approval-2', breakGlass: true } });
+
+  it.each(['approval-1', binding])('finds what was asked and what was used by %s', async (id) => {
+    using approvals = temporaryFolder();
+    await writeLog(approvals.file('log'), [asked, used, outcome(1), other, decision(3)]);
+    const { out } = await runCli(['audit', 'query', approvals.file('log'), '--approval', id, '--json']);
+    const ids = out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { id: string }).id);
+    expect(ids).toEqual([asked.id, used.id, outcome(1).id]);
+  });
+
+  it('shows who approved, also alone in an emergency', async () => {
+    using approvals = temporaryFolder();
+    const approvers = [{ id: 'user_911', groups: [], decidedAt: 1 }];
+    await writeLog(approvals.file('log'), [used, decision(2, { approval: { ...other.approval!, approvers } })]);
+    const { out } = await runCli(['audit', 'query', approvals.file('log')]);
+    expect(out).toContain('approved by user_42');
+    expect(out).toContain('approved by user_911 (break-glass)');
+  });
+});

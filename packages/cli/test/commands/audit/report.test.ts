@@ -257,11 +257,12 @@ describe('audit report', () => {
 
   it('distinguishes approved requests from allowed ones', async () => {
     using folder = temporaryFolder();
-    const approval = { id: 'approval-1', approver: 'maria@acme.dev' };
+    const approvers = [{ id: 'maria@acme.dev', groups: ['release-managers'], decidedAt: 1 }];
+    const approval = { binding: 'b'.repeat(43), id: 'approval-1', approvers };
     await writeLog(folder.file('log'), [decision(0), Object.assign(decision(1), { approval })]);
     const markup = await reportOn(folder.file('log'), folder.file('report.html'));
     expect(markup).toMatch(/<li class="allowed"><b>1<\/b>.*<li class="approved"><b>1<\/b>/s);
-    expect(markup).toContain('"approvedBy":"maria@acme.dev"');
+    expect(markup).toContain('"approvedBy":"maria@acme.dev","approval":"approval-1"');
     const { out } = await runCli(['audit', 'query', folder.file('log')]);
     expect(out).toMatch(
       /allow approved +agent-a for user_1 +pr\.create Repo::"acme\/api" +by pulls\.cedar#reviewers, approved by maria@acme\.dev$/m,

@@ -181,6 +181,17 @@ ok      deny      pr.merge on Repo::"acme/api"
 `);
   });
 
+  it('tells what needs approval from what is allowed', async () => {
+    const text = '@id("merges") @approval("managers") permit(principal, action, resource);';
+    const asking = folder({ 'merges.cedar': text });
+    const one = `- {actor: agent-a, action: x, resource: 'R::"r"', expect: EXPECTED}\n`;
+    const passed = await given(one.replace('EXPECTED', 'approval'), 'test', asking, '-');
+    expect(passed).toMatchObject({ code: 0, out: expect.stringContaining('ok      approval  x on R::"r"') });
+    const failed = await given(one.replace('EXPECTED', 'allow'), 'test', asking, '-');
+    expect(failed).toMatchObject({ code: 3, out: expect.stringContaining('expected allow, but it is approval') });
+    expect(failed.out).toContain('1 of managers');
+  });
+
   it('says of each other decision what was expected, and why it is not so', async () => {
     const { code, out } = await given(CASES.replace('[pr:write] ', '[repo:read]'), 'test', policies, '-');
     expect(code).toBe(3);
@@ -254,7 +265,7 @@ ok      deny      pr.merge on Repo::"acme/api"
 
   const one = 'actor: a\n  action: pr.merge\n  resource: \'Repo::"x"\'';
   it.each<[string, string, RegExp]>([
-    ['no expectation', `- ${one}`, /standard input:1: 'expect' must be allow, deny or error/],
+    ['no expectation', `- ${one}`, /standard input:1: 'expect' must be allow, approval, deny or error/],
     ['another expectation', `- ${one}\n  expect: denied`, /'expect' must be/],
     ['a misspelt member', `- ${one}\n  scopes: [a]\n  expect: deny`, /:1: 'scopes' is not known/],
     [

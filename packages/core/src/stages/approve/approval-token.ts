@@ -3,7 +3,7 @@ import { isJsonObject, member, parseStrictJson } from '@countersign/common';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { TrustedIssuer } from '../token/issuers.js';
 import { readJwsHeader, splitCompactJws } from '../token/jws-gate.js';
-import { findKey, signatureVerifies } from '../token/token-verifier.js';
+import { findKey, signatureVerifies } from '../token/issuer-signature.js';
 
 /**
  * Verifies the signature of an approval, as strictly as that of an access token: typed, and by a key of an authority that
@@ -27,7 +27,7 @@ export async function verifyApprovalToken(
   const issuer = typeof name === 'string' ? issuers.get(name) : undefined;
   if (issuer === undefined) return invalid('its issuer may not approve here');
   if (!issuer.algorithms.includes(read.header.alg)) return invalid('its alg is not EdDSA');
-  const found = await findKey(issuer, { header: read.header }, now);
+  const found = await findKey(issuer, read.header, now);
   if (!found.ok && found.code === 'issuer_unavailable') return refusal('approvals_unavailable', found.detail);
   if (!found.ok) return invalid(found.detail);
   if (!(await signatureVerifies(text, found.key, read.header.alg))) return invalid('its signature does not verify');

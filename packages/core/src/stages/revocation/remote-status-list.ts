@@ -1,6 +1,5 @@
 import { Attempts, type Reading } from '@countersign/common';
-import type { StatusList } from './status-list.js';
-import type { StatusListToken } from './status-list-token.js';
+import type { StatusList, StatusListToken } from './status-list-token.js';
 
 export interface RemoteStatusListOptions {
   /** Fetches and verifies the list. Never rejects. */

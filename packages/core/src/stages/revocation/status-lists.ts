@@ -5,8 +5,7 @@ import { type Refusal, refusal } from '../../model/refusal.js';
 import type { TrustedIssuer } from '../token/issuers.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
 import { RemoteStatusList } from './remote-status-list.js';
-import { statusAt } from './status-list.js';
-import { maxStatusListLength, verifyStatusListToken } from './status-list-token.js';
+import { maxStatusListLength, statusAt, verifyStatusListToken } from './status-list-token.js';
 
 /** Asks status lists whether a token still counts. */
 export interface StatusLists {

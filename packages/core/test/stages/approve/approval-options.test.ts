@@ -10,6 +10,8 @@ import { memoryReplayStore } from '../../../src/stages/replay/memory-replay-stor
 
 const issuers = [{ issuer: 'https://approvals.acme.dev' }];
 
+const queue = () => ({ status: 'pending' }) as const;
+
 describe("the option 'approvals'", () => {
   it('may be left out where no policy asks', () => {
     expect(readApprovals(undefined, false)).toBeUndefined();
@@ -22,7 +24,6 @@ describe("the option 'approvals'", () => {
 
   it('takes authorities, and a queue of the application', () => {
     expect(readApprovals({ issuers, breakGlass: ['user_1'] }, true)).toMatchObject({ breakGlass: ['user_1'] });
-    const queue = () => ({ status: 'pending' }) as const;
     expect(readApprovals(approvalsFrom(queue), true)).toMatchObject({ queue });
   });
 

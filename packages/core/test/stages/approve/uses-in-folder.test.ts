@@ -26,7 +26,9 @@ describe('approvalUsesInFolder', () => {
   it('lets one of many concurrent uses through, also in two stores on one folder [C11]', async () => {
     const folder = await agedFolder();
     const stores = await Promise.all([approvalUsesInFolder(folder), approvalUsesInFolder(folder)]);
-    const results = await Promise.all(stores.flatMap((store) => Array.from({ length: 50 }, () => store.use(use))));
+    const results = await Promise.all(
+      stores.flatMap((store) => Array.from({ length: 50 }, async () => await store.use(use))),
+    );
     expect(results.filter((result) => result === 'first')).toHaveLength(1);
     expect(results.filter((result) => result === 'repeated')).toHaveLength(99);
   });

@@ -1,8 +1,7 @@
 import type { JsonWebKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { statusAt } from '../../../src/stages/revocation/status-list.js';
-import { verifyStatusListToken } from '../../../src/stages/revocation/status-list-token.js';
+import { statusAt, verifyStatusListToken } from '../../../src/stages/revocation/status-list-token.js';
 import { readIssuers, type IssuerOptions } from '../../../src/stages/token/issuers.js';
 import { issuer, jws, newIssuerKey, now } from '../token/tokens.js';
 import { packed, statusListToken } from './status-list-tokens.js';

@@ -7,7 +7,7 @@ import {
   readStatusList,
   type StatusList,
   statusAt,
-} from '../../../src/stages/revocation/status-list.js';
+} from '../../../src/stages/revocation/status-list-token.js';
 
 interface Vector {
   readonly bits: number;

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { maxInflatedBytes } from '../../../src/stages/revocation/status-list.js';
+import { maxInflatedBytes } from '../../../src/stages/revocation/status-list-token.js';
 import { createStatusLists } from '../../../src/stages/revocation/status-lists.js';
 import { readIssuers, type IssuerOptions } from '../../../src/stages/token/issuers.js';
 import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
