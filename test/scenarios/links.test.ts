@@ -466,6 +466,10 @@ onEveryHost(
         401,
         'delegation_revoked',
       ],
+      bad('a link in the name of a suspended agent, which tells nothing of it [A11, C7]', 'delegation_invalid', () => ({
+        header: { kid: suspended.thumbprint },
+        sign: (input) => stranger.sign(input),
+      })),
       [
         'a token bound to another key of its agent [B8]',
         async () => send(api, await handedOn(api, {}, { cnf: { jkt: stranger.thumbprint } })),

@@ -8,6 +8,7 @@ export { CallerPart, type EventCaller } from './record/caller-part.js';
 export { AuditError, type AuditErrorCode } from './record/audit-error.js';
 export type { AuditApproval, AuditCall, AuditEvent, AuditHop, AuditOutcome, AuditSink } from './record/event.js';
 export { printableEvent } from './record/printable-event.js';
+export { maxStringUnits } from './record/plain-json.js';
 export { auditRecordSchema } from './record/record-schema.js';
 export { type AuditRecord, renderEvent, sealRecord } from './record/record.js';
 export { auditCloudEvents } from './sinks/audit-cloud-events.js';

@@ -54,6 +54,14 @@ class Things {
   }
 }
 
+/** Takes the body first, like many controllers. */
+class Saver {
+  @Permit('thing.read', ofRoute)
+  async save(_body: unknown, req: Request, res: Response): Promise<void> {
+    res.json({ by: getCaller(req)?.actor.id });
+  }
+}
+
 /** The compiled form of `@Permit(…) read() {}` with `experimentalDecorators`. */
 class Legacy {
   readonly ran: string[] = [];
@@ -181,5 +189,20 @@ describe.each(versions)('%s', (_version, express) => {
     expect(codeOf(await send(server.url, signed({ target: '/unguarded/1' })))).toBe('not_authenticated');
     await expect((things.read as () => Promise<void>)()).rejects.toThrow('its request and response');
     expect(things.ran).toEqual([]);
+  });
+
+  it.each([
+    '{"rawHeaders":[]}',
+    '{"rawHeaders":[],"writeHead":1}',
+    '{"rawHeaders":[],"writeHead":1,"headersSent":true}',
+  ])('@Permit never takes a body for a request or a response: %s [G1]', async (body) => {
+    const saver = new Saver();
+    await using server = await api((app, { guard }) => {
+      app.use(agentAuth(guard)).use(express.json());
+      app.post('/:id', permit(false), (req, res) => saver.save(req.body, req, res));
+    });
+    const of = (id: string) => signed({ method: 'POST', target: `/${id}`, body });
+    expect(codeOf(await send(server.url, of('forbidden')))).toBe('policy_denied');
+    expect(JSON.parse((await send(server.url, of('1'))).body)).toEqual({ by: agentId });
   });
 });

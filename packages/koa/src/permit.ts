@@ -1,6 +1,7 @@
 import {
   coverBelow,
   type HandlerHost,
+  isNodeRequest,
   type PermitOptions,
   type Permits,
   permitCheck,
@@ -73,7 +74,7 @@ const controllers: HandlerHost = {
  */
 export const Permit: Permits<RouteContext> = permitDecorator(controllers);
 
-// By shape: HTTP/2 has another class of request.
 function isContext(argument: unknown): argument is KoaContext {
-  return typeof argument === 'object' && argument !== null && 'req' in argument && 'originalUrl' in argument;
+  if (typeof argument !== 'object' || argument === null || !('originalUrl' in argument)) return false;
+  return isNodeRequest((argument as Partial<KoaContext>).req);
 }

@@ -139,6 +139,11 @@ class Things {
     this.ran.push('read');
     ctx.body = { by: getCaller(ctx)?.actor.id, name: this.name };
   }
+
+  @Permit('thing.read', ofRoute)
+  async save(_body: unknown, ctx: RouterContext<AgentState>): Promise<void> {
+    ctx.body = { by: getCaller(ctx)?.actor.id, name: this.name };
+  }
 }
 
 /** The compiled form of `@Permit(…) read() {}` with `experimentalDecorators`. */
@@ -169,6 +174,15 @@ describe.each(versions)('@Permit on %s', (_version, create) => {
     const ran = things.ran.length;
     expect(codeOf(await api.call({ target: '/things/forbidden' }))).toBe('policy_denied');
     expect(things.ran).toHaveLength(ran);
+  });
+
+  it('never takes a body for the context [G1]', async () => {
+    const router = new Router<AgentState>();
+    const body = JSON.parse('{"req":{"rawHeaders":[]},"originalUrl":"/"}') as unknown;
+    router.get('/things/:id', permit<RouterContext<AgentState>>(false), (ctx) => things.save(body, ctx));
+    await using api = await Api.start(create(), (app) => app.use(router.routes()));
+    expect(codeOf(await api.call({ target: '/things/forbidden' }))).toBe('policy_denied');
+    expect(JSON.parse((await api.call({ target: '/things/1' })).body)).toEqual({ by: 'agent-1', name: 'things' });
   });
 
   it('does not run the method without its context, or without agentAuth', async () => {

@@ -16,7 +16,7 @@ export interface AuditRecord extends AuditEvent {
   readonly oversize?: { readonly bytes: number; readonly sha256: string };
 }
 
-/** Twenty such strings fit into a line, even if every character needs an escape. */
+/** Twenty such strings fit into a line with their digests, even if every character needs an escape. */
 const maxEssentialStringUnits = 100;
 /** Room for `sequence`, `version` and `prev`. */
 const sealBytes = 192;
@@ -54,9 +54,16 @@ function renderPlain(event: object): string | undefined {
 function render(event: object, most: number): string {
   return escapeUnprintable(
     JSON.stringify(unsealed(event), (_name, value: unknown) =>
-      typeof value === 'string' ? boundString(value, most) : value,
+      typeof value === 'string' ? boundRecorded(value, most) : value,
     ),
   );
+}
+
+/** Cut text keeps its digest: an agent may pad what it asks for, and the record must still tell which request it was. */
+export function boundRecorded(text: string, most: number): string {
+  if (text.length <= most) return boundString(text, most);
+  const digest = createHash('sha256').update(text).digest('hex');
+  return boundString(text, most).replace(/\]$/, ` sha256:${digest}]`);
 }
 
 /** Without the members that only the log may set. */

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { boundString, escapeUnprintable } from '@countersign/common';
+import { escapeUnprintable } from '@countersign/common';
 import type { AuditEvent } from '../../src/record/event.js';
 import { maxLineBytes } from '../../src/record/plain-json.js';
-import { renderEvent, sealRecord } from '../../src/record/record.js';
+import { boundRecorded, renderEvent, sealRecord } from '../../src/record/record.js';
 import { event } from '../events.js';
 
 function parse(line: string): Record<string, unknown> {
@@ -115,7 +116,7 @@ describe('a rendered event', () => {
     fc.assert(
       fc.property(mostlyOrdinary, (anything) => {
         const bounded = JSON.stringify(anything, (_name, value: unknown) =>
-          typeof value === 'string' ? boundString(value, 1024) : value,
+          typeof value === 'string' ? boundRecorded(value, 1024) : value,
         );
         expect(renderEvent(anything)).toBe(escapeUnprintable(bounded));
       }),
@@ -140,16 +141,20 @@ describe('a rendered event', () => {
   });
 });
 
+const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
 describe('a long event [F3]', () => {
-  it('has its long fields cut, with the number of missing characters', () => {
-    const record = parse(renderEvent(event('1', { detail: 'x'.repeat(100_000) })));
-    expect(record['detail']).toBe(`${'x'.repeat(1024)}…[+98976]`);
+  it('has its long fields cut, with the number of missing characters and the digest of the whole', () => {
+    const detail = 'x'.repeat(100_000);
+    const record = parse(renderEvent(event('1', { detail })));
+    expect(record['detail']).toBe(`${'x'.repeat(1024)}…[+98976 ${sha256(detail)}]`);
     expect(record).not.toHaveProperty('oversize');
   });
 
   it('is never cut within a character', () => {
-    const record = parse(renderEvent(event('1', { detail: `${'x'.repeat(1023)}🙂` })));
-    expect(record['detail']).toBe(`${'x'.repeat(1023)}\ufffd…[+1]`);
+    const detail = `${'x'.repeat(1023)}🙂`;
+    const record = parse(renderEvent(event('1', { detail })));
+    expect(record['detail']).toBe(`${'x'.repeat(1023)}\ufffd…[+1 ${sha256(detail)}]`);
   });
 
   it('keeps actor, action and decision, and a digest of the whole', () => {

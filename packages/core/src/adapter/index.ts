@@ -15,6 +15,7 @@ export {
 export {
   type HandlerCall,
   type HandlerHost,
+  isNodeRequest,
   nodeCall,
   type PermitDecorator,
   type Permits,

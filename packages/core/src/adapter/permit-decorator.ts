@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Stream } from 'node:stream';
 import { ConfigError } from '@countersign/common';
 import { type HandlerMark, isPermit, markHandler } from './handler-mark.js';
 import type { PermitOptions } from './options.js';
@@ -67,8 +68,8 @@ export function permitDecorator<Route>(host: HandlerHost): Permits<Route> {
 
 /** Finds the request and the response of Node among the arguments of a call. By shape: HTTP/2 has classes of its own. */
 export function nodeCall(args: readonly unknown[]): HandlerCall | undefined {
-  const node = args.find((argument) => hasMember(argument, 'rawHeaders')) as ServedRequest | undefined;
-  const found = args.find((argument) => hasMember(argument, 'writeHead')) as ServerResponse | undefined;
+  const node: ServedRequest | undefined = args.find(isNodeRequest);
+  const found = args.find((argument) => isStream(argument) && 'writeHead' in argument) as ServerResponse | undefined;
   // Express keeps it on the request, for methods that take the request alone.
   const response = found ?? node?.res;
   if (node === undefined || response === undefined) return undefined;
@@ -77,8 +78,14 @@ export function nodeCall(args: readonly unknown[]): HandlerCall | undefined {
 
 type ServedRequest = IncomingMessage & { readonly res?: ServerResponse };
 
-function hasMember(argument: unknown, name: string): boolean {
-  return typeof argument === 'object' && argument !== null && name in argument;
+/** Whether a value is a request of Node, and not the body of one that has the same members. */
+export function isNodeRequest(value: unknown): value is IncomingMessage {
+  return isStream(value) && 'rawHeaders' in value;
+}
+
+/** No client can send one, whatever the members of its body. */
+function isStream(value: unknown): value is Stream {
+  return value instanceof Stream;
 }
 
 type IsAllowed = (args: readonly unknown[]) => Promise<boolean>;

@@ -1,3 +1,4 @@
+import { maxStringUnits } from '@countersign/audit';
 import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, kindOf } from '@countersign/common';
 import { IncompleteResource, readResource, resourceProblem } from '@countersign/policy';
 import type { MaybeResource, Permission } from '../../model/permission.js';
@@ -45,5 +46,11 @@ function resolvedAs(found: MaybeResource): Resolved {
   if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
   const read = readResource(found);
   if (read === undefined) throw new IncompleteResource(resourceProblem(found));
+  // A router may pass on padding that a handler skips, and then the record would not say what was acted on.
+  if (Math.max(read.type.length, read.id.length) > maxStringUnits) {
+    return {
+      refused: refusal('policy_denied', `its id has more than the ${maxStringUnits} characters that a record keeps`),
+    };
+  }
   return { resource: read };
 }

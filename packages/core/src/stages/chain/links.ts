@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { checkAudience, checkTimes, type LinkClaims, parentHash, readLink } from '@countersign/delegation';
 import type { AgentDirectory } from '../../keys/directory.js';
-import { findKeyHolder, type KeyHolder } from '../possession/key-holder.js';
+import { findKey, type KeyHolder, type KnownKey } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import { type Awaitable, bytesHeld, LruCache, maxBytesRemembered, quoteForLog, isPromise } from '@countersign/common';
 import { gateLink, linkVerifies, type UntrustedLink } from './link-gate.js';
@@ -63,23 +63,25 @@ export function createLinkVerifier(options: LinkVerifierOptions): LinkVerifier {
     const gated = known === undefined ? gateLink(text) : undefined;
     if (gated?.ok === false) return refusal('delegation_malformed', gated.problem);
     const keyId = known?.keyId ?? gated?.value.keyId ?? '';
-    const finding = holderOf(keyId, context);
-    const delegator = isPromise(finding) ? await finding : finding;
-    if ('code' in delegator) return delegatorRefusal(delegator);
+    const finding = keyOf(keyId, context);
+    const found = isPromise(finding) ? await finding : finding;
+    if ('code' in found) return delegatorRefusal(found);
 
-    const { publicKey } = delegator;
+    const { publicKey, holder: delegator } = found;
     const again = known?.publicKey.equals(publicKey) ? known.claims : undefined;
     const claims = again ?? (await verifiedClaims(gated?.value, publicKey));
     if ('code' in claims) return claims;
+    // Only now: whether a key counts is not told to who made up a link of it.
+    if ('code' in delegator) return delegatorRefusal(delegator);
     const problem = checkNow(claims, context.now, accepted);
     if (problem !== undefined) return problem;
     if (again === undefined) remembered.set(hash, { claims, keyId, publicKey }, bytesHeld(claims));
     return { claims: inNamespace(claims, delegator, context), hash, delegator };
   }
 
-  function holderOf(keyId: string, { token, now }: LinkContext): Awaitable<KeyHolder | Refusal> {
+  function keyOf(keyId: string, { token, now }: LinkContext): Awaitable<KnownKey | Refusal> {
     const vouching = token === undefined ? undefined : ({ ok: true, token } as const);
-    return findKeyHolder(keyId, { agents, token: vouching, now });
+    return findKey(keyId, { agents, token: vouching, now });
   }
 
   /** What depends on the moment and on us; the chain law judges the rest. */
