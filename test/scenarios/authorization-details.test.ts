@@ -40,7 +40,12 @@ onEveryHost(
 
     it('any other action or resource is refused, even if policy permits it [C6]', async () => {
       const exceeds = async (...details: Claims[]) =>
-        api.denies(await api.pull({ authorization_details: details }), 403, 'authorization_details_exceeded');
+        api.denies(
+          await api.pull({ authorization_details: details }),
+          403,
+          'authorization_details_exceeded',
+          'policy_denied',
+        );
       await exceeds({ type: 'Bucket' });
       await exceeds({ ...api1, identifier: 'acme/web' });
       await exceeds({ ...api1, identifier: 'acme/api/' });
@@ -51,7 +56,12 @@ onEveryHost(
       expect(records[0]?.detail).toContain('"identifiers" is not known');
       await exceeds({ ...api1, limit: { amount: 5 } });
       await api.accepts(await api.pull({ authorization_details: [misspelt, api1] }), 201);
-      const { response } = await api.denies(await merge([api1]), 403, 'authorization_details_exceeded');
+      const { response } = await api.denies(
+        await merge([api1]),
+        403,
+        'authorization_details_exceeded',
+        'policy_denied',
+      );
       expect(response.headers).not.toHaveProperty('www-authenticate');
       await api.accepts(await merge([{ ...api1, actions: ['pr.merge'] }]), 200);
     });
@@ -110,7 +120,12 @@ onEveryHost(
         [[web], undefined],
         [undefined, [web]],
       ] as const) {
-        await api.denies(await sent(root && [...root], link && [...link]), 403, 'authorization_details_exceeded');
+        await api.denies(
+          await sent(root && [...root], link && [...link]),
+          403,
+          'authorization_details_exceeded',
+          'policy_denied',
+        );
       }
     });
 
@@ -124,7 +139,7 @@ onEveryHost(
       });
       await api.accepts(api.signed({ token, target: '/invoices' }), 200);
       const upload = { method: 'PUT', target: '/upload', body: 'x', contentType: 'text/plain' };
-      await api.denies(api.signed({ token, ...upload }), 403, 'authorization_details_exceeded');
+      await api.denies(api.signed({ token, ...upload }), 403, 'authorization_details_exceeded', 'policy_denied');
     });
 
     refuseEach(api, [

@@ -299,8 +299,8 @@ export class Api {
   }
 
   /** Expects a refusal of a verified sender: recorded once, as a decision. */
-  async denies(request: RawRequest, status: number, code: RefusalCode): Promise<Exchange> {
-    const exchange = await this.#refused(request, status, code);
+  async denies(request: RawRequest, status: number, code: RefusalCode, answer = code): Promise<Exchange> {
+    const exchange = await this.#refused(request, status, code, answer);
     expect(exchange.records[0]).toMatchObject({
       phase: 'decision',
       decision: 'deny',

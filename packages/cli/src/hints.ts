@@ -67,7 +67,7 @@ const hints: Readonly<Record<RefusalCode, string>> = {
   delegation_revoked:
     'The user, the issuer, an agent, one of their keys or a delegation was revoked, or an agent before you is suspended. Ask whoever delegated to you.',
   policy_denied:
-    'The agent is known, but no policy permits this action on this resource for it. Ask the operator of the API.',
+    'The agent is known, but no policy permits this action on this resource for it, or the authorization_details of its token or a link name others (`countersign inspect` shows them). Ask the operator of the API.',
   insufficient_scope:
     'The delegation or the capabilities of the agent do not reach this far. The WWW-Authenticate field names the scope.',
   authorization_details_exceeded:

@@ -3,7 +3,7 @@ import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { Caller } from '../model/caller.js';
 import type { Authorization, Permission } from '../model/permission.js';
 import { type Refusal, refusal } from '../model/refusal.js';
-import { authorize, type DecisionParts } from '../stages/authorize/authorize.js';
+import { authorize, barredFromAsking, type DecisionParts } from '../stages/authorize/authorize.js';
 import { explainedRefusal } from '../stages/authorize/verdict.js';
 import { type ResourceParts, resolveResource } from '../stages/authorize/resolve-resource.js';
 import type { Approve, Consent, ConsentUnit } from '../stages/approve/approve.js';
@@ -81,11 +81,14 @@ export function createDeciders(parts: DeciderParts): Deciders {
       const { action, requires } = permission;
       let resolved = resolveResource(permission, parts);
       if (isPromise(resolved)) resolved = await resolved;
+      const asked = { caller, action, requires, facts: unit.facts };
       if ('refused' in resolved) {
-        return answered(await denied(caller, unit, { action }, resolved.refused));
+        // Who may not ask at all is told so, whether or not there is such a resource.
+        const barred = await barredFromAsking(asked, unit.revalidate, parts.scopeMatch);
+        return answered(await denied(caller, unit, { action }, barred ?? resolved.refused));
       }
       const { resource } = resolved;
-      let verdict = authorize({ caller, action, requires, facts: unit.facts }, resource, unit.revalidate, parts);
+      let verdict = authorize(asked, resource, unit.revalidate, parts);
       if (isPromise(verdict)) verdict = await verdict;
       let decided: DecidedAction = { action, resource, ...(verdict.policy && { policy: verdict.policy }) };
       if (verdict.permitted && verdict.policy.approval !== undefined) {

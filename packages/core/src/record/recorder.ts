@@ -57,6 +57,7 @@ export interface Recorder {
     refused: Refusal,
     decision?: NegativeDecision,
   ): Promise<Refusal>;
+  /** Likewise, of a verified caller. */
   denied(
     caller: Caller,
     context: RecordContext,
@@ -175,7 +176,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     async denied(caller, context, decided, refused, decision) {
       reportFault(refused, context);
       const head = { phase: 'decision', ...reason(refused, decision) } as const;
-      return (await write(() => eventOf(caller, head, decisionTail(decided, context)))) ?? refused;
+      return (await write(() => eventOf(caller, head, decisionTail(decided, context)))) ?? refused.answer ?? refused;
     },
     allowed(caller, context, decided) {
       const head = { phase: 'decision', decision: 'allow' } as const;

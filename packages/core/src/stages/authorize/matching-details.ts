@@ -5,7 +5,7 @@ import {
   unknownMembers,
 } from '@countersign/delegation';
 import type { MatchingDetails, Resource } from '@countersign/policy';
-import { type Refusal, refusal } from '../../model/refusal.js';
+import { answeredAs, type Refusal, refusal } from '../../model/refusal.js';
 
 /**
  * What the details of a delegation (RFC 9396) say about one action on one resource: the members of those that match, a
@@ -21,10 +21,9 @@ export function matchingDetails(
     const matching = detailsCover(lists, { action, resource, location });
     if (matching !== undefined) return gather(matching);
   }
-  return refusal(
-    'authorization_details_exceeded',
-    `none of the authorization_details of a hop covers this${notKnown(lists)}`,
-  );
+  const detail = `none of the authorization_details of a hop covers this${notKnown(lists)}`;
+  // Answered as what does not exist, which no detail can cover: the code would tell that this exists.
+  return answeredAs(refusal('authorization_details_exceeded', detail), refusal('policy_denied'));
 }
 
 /** For the log: whoever wrote the member thought that it limits, or misspelt one. */

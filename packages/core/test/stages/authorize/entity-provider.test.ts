@@ -54,6 +54,27 @@ describe('entities', () => {
     expect(audit.records[0]?.detail).toBe('there is no such resource');
   });
 
+  it.each<[string, object, string]>([
+    ['without the scope', { requires: 'doc:write' }, 'insufficient_scope'],
+    ['limited to other things', { details: [{ type: 'Repo' }] }, 'policy_denied'],
+  ])('an agent %s is told the same of a resource that exists and of none [D12]', async (_title, how, code) => {
+    const { requires, details } = how as { readonly requires?: string; readonly details?: object[] };
+    const { guard } = await guarded({ policy: engine(() => allow) });
+    const caller = await letIn(guard, details === undefined ? {} : { authorization_details: details });
+    const answers = ['open', undefined].map(async (id) => {
+      const resource = () => Promise.resolve(id === undefined ? undefined : { type: 'Doc', id });
+      const authorization = await guard.authorize(caller, {
+        action: 'doc.read',
+        resource,
+        ...(requires && { requires }),
+      });
+      return authorization.ok ? undefined : guard.respond(authorization.refusal);
+    });
+    const [present, absent] = await Promise.all(answers);
+    expect(present).toEqual(absent);
+    expect(JSON.parse(present?.body ?? '')).toMatchObject({ code });
+  });
+
   it('is asked once for each request and resource, also about lists and at the same time', async () => {
     const { guard, entities } = await withEntities(async ({ id }) => records[id]);
     const caller = await letIn(guard);
@@ -127,11 +148,10 @@ describe('entities', () => {
 
   it('is not asked about what the delegation does not cover', async () => {
     const entities = vi.fn(() => ({}));
-    const { guard } = await guarded({ policy: engine(() => allow), entities });
+    const { guard, audit } = await guarded({ policy: engine(() => allow), entities });
     const caller = await letIn(guard, { authorization_details: [{ type: 'Doc', identifier: 'other' }] });
-    expect(await guard.authorize(caller, reading('open'))).toMatchObject({
-      refusal: { code: 'authorization_details_exceeded' },
-    });
+    expect(await guard.authorize(caller, reading('open'))).toMatchObject({ refusal: { code: 'policy_denied' } });
+    expect(audit.records[0]?.code).toBe('authorization_details_exceeded');
     expect(entities).not.toHaveBeenCalled();
   });
 
