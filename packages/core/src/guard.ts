@@ -1,4 +1,5 @@
 import type { AuditOutcome } from '@countersign/audit';
+import { boundString, FailureThrottles } from '@countersign/common';
 import { composeGuard } from './compose.js';
 import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
@@ -41,8 +42,11 @@ export interface Guard extends Decisions {
    * ```
    */
   local(identity: LocalIdentity): Caller;
-  /** Reports a trouble that no answer can carry to `onTrouble`. */
-  report(trouble: string): void;
+  /**
+   * Reports a trouble that no answer can carry to `onTrouble`. With a cause it is one that requests bring about: the
+   * first, the second, the fourth … of them is reported.
+   */
+  report(trouble: string, cause?: string): void;
   /** Whether it refuses, or only records what it would refuse. */
   readonly mode: 'enforce' | 'observe';
   /** How a refusal looks on the wire, the same on every host. */
@@ -79,13 +83,25 @@ export interface Guard extends Decisions {
 export async function createGuard(options: GuardOptions): Promise<Guard> {
   const { authenticate, decisions, outcomes, local, respond, protectedResource, revocations, mode, onTrouble, close } =
     await composeGuard(options);
+  const troubles = new FailureThrottles(Date.now);
+
+  function report(trouble: string, cause?: string): void {
+    if (cause === undefined) return onTrouble(`countersign: ${trouble}`);
+    const throttle = troubles.of(trouble);
+    // Recovery is inferred from silence.
+    throttle.recordSuccess();
+    if (!throttle.recordFailure()) return;
+    const count = throttle.times === 1 ? '' : ` (${throttle.times} so far)`;
+    onTrouble(`countersign: ${trouble}${count}: ${boundString(cause, longestCause)}`);
+  }
+
   if (mode === 'observe') onTrouble(observing);
   return {
     authenticate,
     ...decisions,
     complete: (caller, outcome, answer) => outcomes.complete(caller, outcome, answer),
     local,
-    report: (trouble) => onTrouble(`countersign: ${trouble}`),
+    report,
     mode,
     respond,
     protectedResource,
@@ -93,6 +109,9 @@ export async function createGuard(options: GuardOptions): Promise<Guard> {
     close,
   };
 }
+
+/** In UTF-16 units: it may quote the request. */
+const longestCause = 1024;
 
 const observing =
   "countersign: mode is 'observe': every request goes on, and what would be refused is recorded as would_refuse. " +

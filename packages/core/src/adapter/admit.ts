@@ -89,7 +89,7 @@ function takeBody(
   // A guard that cannot be created ends the process by itself.
   const withGuard = (use: (guard: Guard) => void) => void Promise.resolve(provideGuard()).then(use, () => {});
   const report = (error: unknown) =>
-    withGuard((guard) => guard.report(`streamBody failed, and the body is held: ${errorMessage(error)}`));
+    withGuard((guard) => guard.report('streamBody failed, and the body is held', errorMessage(error)));
   try {
     const answer: unknown = streamBody?.(request);
     if (isPromise(answer)) answer.then(undefined, report);

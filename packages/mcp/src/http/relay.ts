@@ -56,7 +56,7 @@ export async function relay(
   } catch (error) {
     const cause = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
     if (!gone.signal.aborted && !(cause instanceof CallerEnded)) {
-      guard.report(`the MCP server cannot be reached, or its answer not be read: ${String(error)}`);
+      guard.report('the MCP server cannot be reached, or its answer not be read', String(error));
     }
     if (response.headersSent) response.destroy();
     else answerBadGateway(exchange, pending?.message.id);

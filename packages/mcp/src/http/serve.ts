@@ -37,7 +37,7 @@ export async function serve(exchange: Exchange, parts: HttpParts): Promise<void>
     if (method === 'POST') await servePost(exchange, headers, parts);
     else await relay(exchange, { method, headers, body: undefined }, parts);
   } catch (error) {
-    guard.report(`serving an MCP request failed: ${String(error)}`);
+    guard.report('serving an MCP request failed', String(error));
     answerError(exchange, 500, { code: errorCodes.internal, message: 'Internal error' });
   }
 }
