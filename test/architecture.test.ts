@@ -38,6 +38,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
     'agent',
     'redis',
     'postgres',
+    'stores',
   ],
 };
 

@@ -29,7 +29,8 @@ beforeAll(async () => {
   folder = join(place, 'audit');
   await makeApplication(place, new Map(publishedPackages().map((one) => [one.name, one.folder])));
   const code =
-    blocksOf(readPage('docs/guides/operations.md')).find((block) => block.code.includes('cluster.fork'))?.code ?? '';
+    blocksOf(readPage('docs/guides/several-processes.md')).find((block) => block.code.includes('cluster.fork'))?.code ??
+    '';
   const changed = code
     .replace('/var/lib/api/audit', folder)
     .replace('availableParallelism()', '2')

@@ -51,6 +51,7 @@ it('every block names its language, so that its test runs', () => {
     'http',
     'js',
     'python',
+    'yaml',
     'diff',
     'http-message',
     'signature-base',

@@ -8,7 +8,7 @@ import { type DelegationBundle, openBundle } from './bundle.js';
 import { addCredentials, type Credentials } from './credentials.js';
 import { delegate, type DelegateOptions } from './delegate.js';
 import { type AgentOptions, readOptions, type Settings } from './options.js';
-import { checkAnswer, wait } from './sign-anew.js';
+import { sendOrSignAnew } from './sign-anew.js';
 import { signHeaders } from './sign-headers.js';
 
 /** A request for any HTTP client, to be signed by `signRequest`. */
@@ -36,7 +36,7 @@ export interface Signer {
    * The standard `fetch`, with every request signed. Every kind of body works; it is read into memory first.
    * Redirects are refused (`AgentError` `redirect_refused`), since a signature is for one URL; with
    * `redirect: 'manual'` the 3xx answer is returned. `redirect: 'follow'` is refused with a `TypeError`.
-   * A call that an API refuses with 503 `replay_unknown`, after a restart, is signed anew and sent again, once.
+   * A call that an API refuses with 503 `replay_unknown`, after a restart, is signed anew and sent again, at most three times.
    */
   readonly fetch: typeof fetch;
   /** Signs a request that another HTTP client sends. Nothing is sent. */
@@ -172,14 +172,6 @@ async function signedFetch(
 /** Not that of a Request made here: once that is collected, it hears of no abort. */
 function callersSignal(input: string | URL | Request, init: RequestInit): AbortSignal | null {
   return init.signal === undefined && input instanceof Request ? input.signal : (init.signal ?? null);
-}
-
-/** Once: an API that asks for it again has another trouble than a restart. */
-async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal | null): Promise<Response> {
-  const { response, signAnewAfter } = await checkAnswer(await send());
-  if (signAnewAfter === undefined) return response;
-  await wait(signAnewAfter, signal);
-  return await send();
 }
 
 /** Most UTF-16 units of a redirect's target in an error. */

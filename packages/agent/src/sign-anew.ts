@@ -7,8 +7,21 @@ const longestWaitSeconds = 5;
 /** Longer than the body of any refusal, and a body that takes longer than the wait is not read ahead of the caller. */
 const refusalLimits = { maxBytes: 4096, seconds: longestWaitSeconds };
 
+/** A shared store asks for it until its clock skew is over. After longer waits, it is another trouble than a restart. */
+const mostSignedAnew = 3;
+
+/** Sends a request, and again, signed anew, as long as the answer asks for it. */
+export async function sendOrSignAnew(send: () => Promise<Response>, signal: AbortSignal | null): Promise<Response> {
+  for (let attempt = 0; attempt < mostSignedAnew; attempt++) {
+    const { response, signAnewAfter } = await checkAnswer(await send());
+    if (signAnewAfter === undefined) return response;
+    await wait(signAnewAfter * 2 ** attempt, signal);
+  }
+  return await send();
+}
+
 /** An answer that was checked, for the caller to use in place of the one that was received. */
-export interface CheckedAnswer {
+interface CheckedAnswer {
   readonly response: Response;
   /**
    * Seconds to wait before the request is signed and sent again; undefined if the answer does not ask for that. Only
@@ -17,7 +30,7 @@ export interface CheckedAnswer {
   readonly signAnewAfter: number | undefined;
 }
 
-export async function checkAnswer(received: Response): Promise<CheckedAnswer> {
+async function checkAnswer(received: Response): Promise<CheckedAnswer> {
   const seconds = secondsIfRefused(received);
   if (seconds === undefined) return { response: received, signAnewAfter: undefined };
   const { text, response } = await peek(received, refusalLimits);
@@ -31,7 +44,7 @@ function secondsIfRefused({ status, headers }: Response): number | undefined {
 }
 
 /** Rejects with the reason of the signal if that aborts first, as `fetch` does. */
-export async function wait(seconds: number, signal: AbortSignal | null): Promise<void> {
+async function wait(seconds: number, signal: AbortSignal | null): Promise<void> {
   await setTimeout(seconds * 1000, undefined, signal === null ? {} : { signal }).catch(() => signal?.throwIfAborted());
 }
 

@@ -56,11 +56,12 @@ describe('fetch, answered with replay_unknown', () => {
     }
   });
 
-  it('does so once, and then hands the refusal over, whole', async () => {
-    answers = [refused(), refused()];
+  it('does so three times, and then hands the refusal over, whole', async () => {
+    answers = [refused(), refused(), refused(), refused()];
     const response = await agent.fetch(server.url);
     expect([response.status, await response.json()]).toEqual([503, { code: 'replay_unknown' }]);
-    expect(server.requests).toHaveLength(2);
+    expect(server.requests).toHaveLength(4);
+    expect(new Set(nonces()).size).toBe(4);
   });
 
   it('waits as long as Retry-After says, and no longer than its caller', async () => {

@@ -6,6 +6,7 @@ import { defineAudit } from './commands/audit/define.js';
 import { defineAuthority } from './commands/authority/define.js';
 import { defineMcp } from './commands/mcp/define.js';
 import { definePolicy } from './commands/policy/define.js';
+import { defineRevocations } from './commands/revocations/define.js';
 import { coloursFor, type Io } from './io.js';
 import { printable } from './text.js';
 
@@ -193,6 +194,7 @@ Examples:
   definePolicy(program, io, exitWith);
   defineMcp(program, io, exitWith);
   defineAuthority(program, io);
+  defineRevocations(program, io);
   pointToHelp(program, 'countersign');
   return program;
 }

@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findPostgres, type PostgresServer, startPostgres } from '../../../../test/support/postgres.js';
+import { findRedis, type RedisServer, startRedis } from '../../../../test/support/redis.js';
+import { runCli } from '../run-cli.js';
+
+const program = findRedis();
+const programs = findPostgres();
+
+describe.skipIf(program === undefined || programs === undefined)('countersign revoke, freeze and revocations', () => {
+  let redis: RedisServer;
+  let postgres: PostgresServer;
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-store-'));
+  const file = join(folder, 'store-url');
+
+  beforeAll(async () => {
+    redis = await startRedis(program!);
+    postgres = await startPostgres(programs!);
+    const { host, user, database } = postgres.connection;
+    writeFileSync(file, `postgres://${user}@/${database}?host=${encodeURIComponent(host)}\n`);
+  });
+  afterAll(async () => {
+    await redis.stop();
+    await postgres.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each(['redis', 'postgres'] as const)('change what all processes share in %s', async (kind) => {
+    const store = ['--store', kind === 'redis' ? redis.url : file];
+    if (kind === 'redis') {
+      const early = await runCli(['revoke', 'agent', 'agent-1', ...store]);
+      expect([early.code, early.err]).toEqual([1, expect.stringContaining("'countersign revocations begin'")]);
+    }
+    expect(await runCli(['revocations', 'begin', ...store])).toMatchObject({ code: 0 });
+    const revoked = await runCli(['revoke', 'agent', 'agent-1', '--until', '2099-01-01T00:00:00Z', ...store]);
+    expect([revoked.code, revoked.err]).toEqual([0, expect.stringContaining('agent agent-1 is revoked. In force')]);
+    await runCli(['revoke', 'subject', 'user_1', '--issuer', 'https://id.acme.dev', ...store]);
+    await runCli(['freeze', 'tenant', 'acme:', ...store]);
+    await runCli(['freeze', 'everything', ...store]);
+    const { out } = await runCli(['revocations', 'list', ...store]);
+    expect(out.split('\n').toSorted().slice(1)).toEqual([
+      'agent       agent-1  until 2099-01-01T00:00:00.000Z',
+      'frozen      everything',
+      'frozen      tenant acme:',
+      'subject     user_1  of issuer https://id.acme.dev',
+    ]);
+    expect(await runCli(['revocations', 'begin', ...store])).toMatchObject({
+      err: expect.stringContaining('4 entries'),
+    });
+    await runCli(['unfreeze', 'everything', ...store]);
+    await runCli(['unfreeze', 'tenant', 'acme:', ...store]);
+    await runCli(['restore', 'agent', 'agent-1', ...store]);
+    const left = await runCli(['revocations', 'list', '--json', ...store]);
+    expect(JSON.parse(left.out)).toEqual({ revoked: ['subject', 'user_1', 'https://id.acme.dev'] });
+  });
+
+  it.each([
+    [['revoke', 'agent', 'agent-1'], 'name the store with --store or COUNTERSIGN_STORE'],
+    [['revoke', 'agent', 'agent-1', '--store', '/nowhere'], '--store must be a URL like redis://host'],
+    [['revoke', 'agent', 'agent-1', '--store', 'redis://x', '--until', 'tomorrow'], '--until must be like'],
+    [['revoke', 'agnet', 'agent-1', '--store', 'redis://x'], 'Allowed choices are agent'],
+    [['freeze', 'tenant', '--store', 'redis://x'], 'name the tenant'],
+    [['freeze', 'everything', 'now', '--store', 'redis://x'], "'everything' has no id"],
+    [['revocations', 'list', '--store', 'postgres://x', '--prefix', 'p'], '--prefix is for Redis'],
+  ])('say what is wrong with %j', async (argv, message) => {
+    const { code, err } = await runCli(argv);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  it('end with 1 if the store cannot be reached, or refuses what is revoked', async () => {
+    const gone = await runCli(['revoke', 'agent', 'agent-1', '--store', 'redis://127.0.0.1:1']);
+    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('cannot be reached')]);
+    const wrong = await runCli(['revoke', 'key', 'no-thumbprint', '--store', file]);
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('thumbprint')]);
+  });
+});
