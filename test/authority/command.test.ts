@@ -76,6 +76,11 @@ describe('countersign authority', () => {
     ['a secret that is missing', { secretFile: 'none' }, "secretFile: '"],
     ['an issuer that is a number', { issuer: 1 }, "'issuer' must be an https URL"],
     ['a store that does not exist', { store: { mysql: 'x' } }, '\'store\' must be { "sqlite"'],
+    [
+      'a Postgres that does not answer',
+      { store: { postgres: 'postgres://127.0.0.1:1/x' } },
+      'the database cannot be used',
+    ],
     ['an issuer over plain http', { issuer: 'http://id.acme.dev' }, "'issuer' must be an https URL"],
     ['an address that is none', { listen: 'nowhere' }, "'nowhere' is not like"],
     [

@@ -1,60 +1,93 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgent, generateAgentKey } from '@countersign/agent';
-import { openSqlite } from '@countersign/authority';
+import { openPostgres, openSqlite, type Store } from '@countersign/authority';
+import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
+import { findPostgres, startPostgres } from '../support/postgres.js';
 import { listen } from './support.js';
-import { freeUrl, startCommand } from './support-process.js';
+import { adminToken, configure, startCommand } from './support-process.js';
 
-const adminToken = 'admin-token-of-the-tests-0123456789';
+interface Engine {
+  /** The member `store` of the file. */
+  readonly member: object;
+  /** Opens what the killed process left. */
+  open(folder: string): Promise<Store>;
+}
 
-it('an authority that is killed while it issues has recorded every token and agent that it answered with', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-killed-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const seen: string[] = [];
-  const api = await listen((request, response) => {
-    seen.push(String(request.headers.authorization));
-    response.end();
-  });
-  const issuer = await freeUrl();
-  await writeFile(join(folder, 'secret'), adminToken, { mode: 0o600 });
-  const config = {
-    issuer,
-    listen: issuer.slice('http://'.length),
-    secretFile: 'secret',
-    adminTokenFile: 'secret',
-    store: { sqlite: 'authority.db' },
-    resources: [{ audience: api }],
+const programs = findPostgres();
+
+async function postgres(): Promise<Engine> {
+  const server = await startPostgres(programs ?? '');
+  onTestFinished(() => server.stop());
+  const { host, user, database } = server.connection;
+  return {
+    member: { postgres: `postgres://${user}@/${database}?host=${encodeURIComponent(host)}` },
+    async open() {
+      const pool = new pg.Pool(server.connection);
+      onTestFinished(() => pool.end());
+      return await openPostgres(pool);
+    },
   };
-  await writeFile(join(folder, 'authority.json'), JSON.stringify(config));
-  const running = await startCommand(['authority', '--config', join(folder, 'authority.json')]);
+}
 
-  const agents: string[] = [];
-  /** Registers agents, each of which gets a token, until the authority is gone. */
-  async function issue(worker: number): Promise<void> {
-    for (let index = 0; ; index += 1) {
-      const id = `agent-${worker}-${index}`;
-      const key = generateAgentKey();
-      const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
-      const body = JSON.stringify({ id, publicKey: key.publicKey, capabilities: ['repo:read'] });
-      const added = await fetch(`${issuer}/admin/agents`, { method: 'POST', headers, body });
-      if (added.status === 201) agents.push(id);
-      const own = await (await createAgent({ id, key, authority: issuer })).withOwnToken();
-      await own.fetch(api);
-      if (seen.length >= 40) await running.stop('SIGKILL');
-    }
-  }
-  await Promise.allSettled([0, 1, 2, 3].map(issue));
-  expect(seen.length).toBeGreaterThanOrEqual(40);
-
-  const store = await openSqlite(join(folder, 'authority.db'));
-  onTestFinished(() => store.close());
-  const column = async (text: string) => (await store.run({ text, values: [] })).flatMap((row) => Object.values(row));
-  const tokens = seen.map((header) => {
-    const claims = JSON.parse(Buffer.from(header.split('.')[1] ?? '', 'base64url').toString()) as { jti: string };
-    return claims.jti;
-  });
-  expect(await column('SELECT id FROM countersign_delegations')).toEqual(expect.arrayContaining(tokens));
-  expect(await column('SELECT id FROM countersign_agents')).toEqual(expect.arrayContaining(agents));
+const sqlite = async (): Promise<Engine> => ({
+  member: { sqlite: 'authority.db' },
+  open: (folder) => openSqlite(join(folder, 'authority.db')),
 });
+
+/** A part of the token in an Authorization field. */
+function partOf(header = '', index: number): string {
+  return header.replace(/^\w+ /, '').split('.')[index] ?? '';
+}
+
+it.each([
+  ['SQLite', sqlite, false],
+  ['Postgres', postgres, programs === undefined],
+] as const)(
+  'an authority on %s that is killed while it issues has recorded every token and agent that it answered with',
+  async (_, engineOf, skip) => {
+    if (skip) return;
+    const engine = await engineOf();
+    const seen: string[] = [];
+    const api = await listen((request, response) => {
+      seen.push(String(request.headers.authorization));
+      response.end();
+    });
+    const { folder, config, issuer } = await configure({ store: engine.member, resources: [{ audience: api }] });
+    const running = await startCommand(['authority', '--config', config]);
+
+    const agents: string[] = [];
+    /** Registers agents, each of which gets a token, until the authority is gone. */
+    async function issue(worker: number): Promise<void> {
+      for (let index = 0; ; index += 1) {
+        const id = `agent-${worker}-${index}`;
+        const key = generateAgentKey();
+        const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
+        const body = JSON.stringify({ id, publicKey: key.publicKey, capabilities: ['repo:read'] });
+        const added = await fetch(`${issuer}/admin/agents`, { method: 'POST', headers, body });
+        if (added.status === 201) agents.push(id);
+        const own = await (await createAgent({ id, key, authority: issuer })).withOwnToken();
+        await own.fetch(api);
+        if (seen.length >= 40) await running.stop('SIGKILL');
+      }
+    }
+    await Promise.allSettled([0, 1, 2, 3].map(issue));
+    expect(seen.length).toBeGreaterThanOrEqual(40);
+
+    const store = await engine.open(folder);
+    const column = async (text: string) => (await store.run({ text, values: [] })).flatMap((row) => Object.values(row));
+    const tokens = seen.map((header) => {
+      return (JSON.parse(Buffer.from(partOf(header, 1), 'base64url').toString()) as { jti: string }).jti;
+    });
+    expect(await column('SELECT id FROM countersign_delegations')).toEqual(expect.arrayContaining(tokens));
+    expect(await column('SELECT id FROM countersign_agents')).toEqual(expect.arrayContaining(agents));
+
+    await store.close();
+
+    // Another process goes on with it, and with the same signing keys.
+    await startCommand(['authority', '--config', config]);
+    const { keys } = (await (await fetch(`${issuer}/jwks`)).json()) as { keys: { kid: string }[] };
+    const { kid } = JSON.parse(Buffer.from(partOf(seen[0], 0), 'base64url').toString()) as { kid: string };
+    expect(keys.map((key) => key.kid)).toContain(kid);
+  },
+);

@@ -1,4 +1,5 @@
-import { decodeProtectedHeader } from 'jose';
+import { randomUUID } from 'node:crypto';
+import { decodeProtectedHeader, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { api, startAuthority } from '../support/authority.js';
 import { assertion, claimsOf, newKey, ownToken, post, type TokenAnswer } from '../support/client.js';
@@ -127,6 +128,25 @@ describe('client_credentials', () => {
       );
       expect(answers.filter((status) => status === 200)).toHaveLength(1);
       expect(answers.filter((status) => status === 401)).toHaveLength(49);
+    },
+  );
+
+  it.each(engines.filter(({ skip }) => !skip))(
+    'accepts a DPoP proof once when it comes 50 times at once, each with an assertion of its own, on $name [B9]',
+    async ({ open }) => {
+      const { running, key } = await withAgent({ store: await open() });
+      const proof = await new SignJWT({ htm: 'POST', htu: `${running.issuer}/token`, jti: randomUUID() })
+        .setProtectedHeader({ alg: 'EdDSA', typ: 'dpop+jwt', jwk: { ...key.jwk } })
+        .setIssuedAt()
+        .sign(key.privateKey);
+      const headers = { dpop: proof };
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, async () => await post(running, '/token', 'agent-a', key, grant, { headers })),
+      );
+      const won = answers.filter(({ status }) => status === 200);
+      expect(won).toHaveLength(1);
+      expect(((await won[0]?.json()) as TokenAnswer).token_type).toBe('DPoP');
+      expect(answers.filter(({ status }) => status === 400)).toHaveLength(49);
     },
   );
 
