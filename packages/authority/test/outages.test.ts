@@ -1,9 +1,21 @@
+import { sign } from 'node:crypto';
 import { Client } from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { decodeProtectedHeader } from 'jose';
 import { openPostgres } from '../src/index.js';
 import { startAuthority } from './support/authority.js';
-import { exchange, newKey, ownToken, post } from './support/client.js';
+import { assertion, exchange, newKey, ownToken, post } from './support/client.js';
+import {
+  asShown,
+  authorizeUrl,
+  consent,
+  newPkce,
+  open as openPage,
+  redeem,
+  startPages,
+  submit,
+  ticketOf,
+} from './support/pages.js';
 import { emptyDatabase, engines } from './support/stores.js';
 
 const grant = { grant_type: 'client_credentials' };
@@ -39,6 +51,52 @@ describe.skipIf(engines[1]?.skip)('an authority on Postgres', () => {
     await admin.query(`ALTER DATABASE ${database} ALLOW_CONNECTIONS true`);
     expect((await post(running, '/token', 'agent-a', key, grant)).status).toBe(200);
     expect(await running.authority.agents.get('agent-b')).toBeUndefined();
+  });
+});
+
+describe.skipIf(engines[1]?.skip)('a database that is down', () => {
+  it('uses nothing up: what was refused with 503 counts once it is back [O2, O4, A10]', async () => {
+    const pool = await emptyDatabase();
+    const { running, key } = await startPages({ store: await openPostgres(pool), onTrouble: () => {} });
+    const { issuer, authority } = running;
+    const { database = '', ...server } = pool.options;
+    const admin = new Client({ ...server, database: 'postgres' });
+    await admin.connect();
+    onTestFinished(() => admin.end());
+
+    const pkce = newPkce();
+    const code = await consent(running, 'user:alice', pkce);
+    const page = await (await openPage(authorizeUrl(issuer, newPkce().challenge), 'user:alice')).text();
+    const invitation = await authority.invitations.create({ id: 'agent-b', capabilities: ['repo:read'] });
+    await authority.challenges.expect('agent-a', 'approve-request:174325');
+    const message = Buffer.from('approve-request:174325');
+    const challenge = {
+      agent_id: 'agent-a',
+      message: message.toString('base64'),
+      signature: sign(null, message, key.privateKey).toString('base64'),
+    };
+    const json = { method: 'POST', headers: { 'content-type': 'application/json' } };
+    const invited = {
+      ...json,
+      headers: { ...json.headers, authorization: `Bearer ${invitation.initial_access_token}` },
+      body: JSON.stringify({ jwks: { keys: [newKey().jwk] } }),
+    };
+    const signed = await assertion(issuer, 'agent-a', key);
+    const attempts = async () =>
+      await Promise.all([
+        redeem(running, key, code, pkce),
+        submit(`${issuer}/consent`, 'user:alice', [['ticket', ticketOf(page)], ...asShown]),
+        fetch(`${issuer}/register`, invited),
+        fetch(`${issuer}/challenge/token`, { ...json, body: JSON.stringify(challenge) }),
+        post(running, '/token', 'agent-a', key, grant, { assertion: signed }),
+      ]);
+
+    await admin.query(`ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+    await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database]);
+    expect((await attempts()).map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+    await admin.query(`ALTER DATABASE ${database} ALLOW_CONNECTIONS true`);
+    expect((await attempts()).map(({ status }) => status)).toEqual([200, 303, 201, 200, 200]);
+    expect((await attempts()).map(({ status }) => status)).toEqual([400, 409, 401, 400, 401]);
   });
 });
 

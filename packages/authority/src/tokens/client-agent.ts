@@ -1,4 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
 import { errors } from 'oidc-provider';
 import { currentKeys, mayAct, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
 import type { AgentRegistry } from '../agents/registry.js';
@@ -25,6 +26,8 @@ export async function authenticateAgent(
 ): Promise<AuthenticatedAgent> {
   const { agents, issuer, now } = services;
   const at = now();
+  // What is critical changes how an assertion is to be read (RFC 7515 §4.1.11). We know of nothing such.
+  if (decodeProtectedHeader(assertion).crit !== undefined) throw refused('an assertion has no critical header');
   if (claims['aud'] !== issuer) throw refused('the aud of an assertion is the issuer, and nothing else');
   if (claims['sub'] !== claims['iss']) throw refused('iss and sub of an assertion are the agent');
   const { exp, iat } = claims;

@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { type RunningAuthority, startAuthority } from '../support/authority.js';
 import { type AgentKey, newKey, ownToken } from '../support/client.js';
@@ -128,6 +129,46 @@ describe('dynamic registration', () => {
     const { keys = [] } = (await running.authority.agents.get('agent-a')) ?? {};
     expect(keys.filter(({ expiresAt }) => expiresAt === undefined)).toHaveLength(1);
     expect(keys.find(({ thumbprint }) => thumbprint === old.thumbprint)?.expiresAt).toBeDefined();
+  });
+
+  it('lets no agent manage another, nor take its key [A11]', async () => {
+    const running = await startAuthority();
+    const [a, b] = [newKey(), newKey()];
+    const one = await register(running, await invite(running), metadata(a));
+    const two = await register(running, await invite(running, { ...pinned, id: 'agent-b' }), metadata(b));
+    const { registration_access_token: token } = one;
+    const body = { client_id: 'agent-b', ...metadata(newKey()) };
+    for (const [method, sent] of [['GET'], ['PUT', body], ['DELETE']] as const)
+      expect((await send(two.registration_client_uri, method, token, sent)).status).toBe(401);
+    expect((await fetch(`${one.registration_client_uri}?access_token=${token}`)).status).toBe(401);
+    const put = async (changes: object) =>
+      (await send(one.registration_client_uri, 'PUT', token, { client_id: 'agent-a', ...changes })).status;
+    expect(await put(body)).toBe(400);
+    expect(await put(metadata(newKey(), b))).toBe(409);
+    const { keys } = (await running.authority.agents.get('agent-a')) ?? {};
+    expect(keys).toMatchObject([{ thumbprint: a.thumbprint }]);
+    expect(keys?.[0]).not.toHaveProperty('expiresAt');
+    // The refusals have changed nothing, so the token of management still counts.
+    expect(await put(metadata(newKey()))).toBe(200);
+  });
+
+  it('makes a new version of the published directory with each change', async () => {
+    const running = await startAuthority();
+    const version = async () =>
+      decodeJwt<{ version: number }>(await (await fetch(`${running.issuer}/agents.jwt`)).text()).version;
+    const versions = [await version()];
+    const { registration_client_uri: uri, registration_access_token: token } = await register(
+      running,
+      await invite(running),
+      metadata(newKey()),
+    );
+    versions.push(await version());
+    const changed = await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) });
+    versions.push(await version());
+    const { registration_access_token: next } = (await changed.json()) as Registered;
+    expect((await send(uri, 'DELETE', next)).status).toBe(204);
+    versions.push(await version());
+    expect(versions).toEqual([...new Set(versions)].toSorted((one, other) => one - other));
   });
 
   it('keeps the keys of a suspended agent', async () => {

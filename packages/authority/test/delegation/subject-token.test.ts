@@ -1,0 +1,127 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { startAuthority } from '../support/authority.js';
+import { claimsOf, exchange, newKey, ownToken } from '../support/client.js';
+
+interface Login {
+  readonly issuer: string;
+  readonly key: KeyObject;
+  readonly jwk: object;
+}
+
+function login(issuer: string): Login {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  return { issuer, key: privateKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid: 'k' } };
+}
+
+async function tokenOf({ issuer, key }: Login, claims: object = {}, header: object = {}): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const all = { iss: issuer, sub: 'alice', aud: 'authority', scope: 'repo:read', iat: now, exp: now + 60, ...claims };
+  const typed = { alg: 'EdDSA', typ: 'at+jwt', kid: 'k', ...header };
+  return await new SignJWT(all).setProtectedHeader(typed).sign(key);
+}
+
+async function world(options: { readonly tokenTypes?: readonly string[]; readonly scopeClaim?: string } = {}) {
+  const [acme, corp] = [login('https://login.acme.dev'), login('https://login.corp.dev')];
+  const running = await startAuthority({
+    externalIssuers: [
+      { issuer: acme.issuer, audience: 'authority', subjectNamespace: 'acme:', jwks: { keys: [acme.jwk] }, ...options },
+      { issuer: corp.issuer, audience: 'authority', subjectNamespace: 'corp:', jwks: { keys: [corp.jwk] } },
+    ],
+    exchange: [
+      { agents: ['agent-a'], issuer: acme.issuer },
+      { agents: ['agent-b'], issuer: corp.issuer },
+      { agents: ['agent-b'], from: ['agent-a'] },
+    ],
+  });
+  const [a, b] = [newKey(), newKey()];
+  await running.authority.agents.add({ id: 'agent-a', jwk: a.jwk, capabilities: ['repo:read'] });
+  await running.authority.agents.add({ id: 'agent-b', jwk: b.jwk, capabilities: ['repo:read'] });
+  return { running, acme, corp, a, b };
+}
+
+describe('a subject token', () => {
+  it('of one issuer is exchanged by the agents of its rule only, for a user within its namespace [C5, C8]', async () => {
+    const { running, acme, corp, a, b } = await world();
+    const [ofAcme, ofCorp] = [await tokenOf(acme), await tokenOf(corp)];
+    expect(claimsOf((await exchange(running, 'agent-a', a, ofAcme)).access_token).sub).toBe('acme:alice');
+    expect(claimsOf((await exchange(running, 'agent-b', b, ofCorp)).access_token).sub).toBe('corp:alice');
+    for (const [agent, key, token] of [
+      ['agent-a', a, ofCorp],
+      ['agent-b', b, ofAcme],
+    ] as const) {
+      expect(await exchange(running, agent, key, token)).toMatchObject({
+        error: 'invalid_grant',
+        error_description: expect.stringContaining('no rule') as unknown,
+      });
+    }
+    // Signed by the other issuer.
+    const mixed = await tokenOf({ ...acme, key: corp.key });
+    expect((await exchange(running, 'agent-a', a, mixed)).error).toBe('invalid_grant');
+  });
+
+  it('is none of the other documents that the authority signs [B3]', async () => {
+    const { running, acme, a, b } = await world();
+    const first = await exchange(running, 'agent-a', a, await tokenOf(acme));
+    for (const path of ['/agents.jwt', '/status/0']) {
+      const document = await (await fetch(running.issuer + path)).text();
+      expect((await exchange(running, 'agent-b', b, document)).error).toBe('invalid_grant');
+    }
+    expect((await exchange(running, 'agent-b', b, first.access_token)).error).toBeUndefined();
+  });
+
+  it('of an agent itself makes a chain that dies with it [C7]', async () => {
+    const { running, a, b } = await world();
+    const own = await ownToken(running, 'agent-a', a);
+    const chained = await exchange(running, 'agent-b', b, own.access_token);
+    expect(claimsOf(chained.access_token)).toMatchObject({ sub: 'agent-a', act: { sub: 'agent-b' } });
+    await running.authority.delegations.revoke({ delegation: String(claimsOf(own.access_token).jti) });
+    expect((await exchange(running, 'agent-b', b, chained.access_token)).error).toBe('invalid_grant');
+  });
+
+  it.each([
+    ['a text', 'openid a::b  repo:read'],
+    ['a list', ['openid', 'a::b', 7, 'x y', 'repo:read']],
+  ])('grants the scopes in %s, whatever else is in it [B7]', async (_, scope) => {
+    const { running, acme, a } = await world();
+    expect((await exchange(running, 'agent-a', a, await tokenOf(acme, { scope }))).scope).toBe('repo:read');
+  });
+
+  it.each([[undefined], [''], [{}], ['a::b'], [['repo:read pr:write']]])(
+    'with the scope %j grants nothing [B7]',
+    async (scope) => {
+      const { running, acme, a } = await world();
+      const made = await exchange(running, 'agent-a', a, await tokenOf(acme, { scope }));
+      expect(made.access_token).toBeUndefined();
+      expect(made.error).toMatch(/^invalid_/);
+    },
+  );
+
+  it('without typ is accepted only where that is configured [B3]', async () => {
+    const [strict, open] = [await world(), await world({ tokenTypes: [''] })];
+    const untyped = { typ: undefined };
+    expect((await exchange(strict.running, 'agent-a', strict.a, await tokenOf(strict.acme, {}, untyped))).error).toBe(
+      'invalid_grant',
+    );
+    const made = await exchange(open.running, 'agent-a', open.a, await tokenOf(open.acme, {}, untyped));
+    expect(made.scope).toBe('repo:read');
+    expect((await exchange(open.running, 'agent-a', open.a, await tokenOf(open.acme))).error).toBe('invalid_grant');
+  });
+
+  it.each([
+    [{ client_id: 'alice' }],
+    [{ azp: 'alice' }],
+    [{ cid: 'alice' }],
+    [{ appid: 'alice' }],
+    [{ gty: 'client-credentials' }],
+    [{ gty: ['client-credentials'] }],
+    [{ idtyp: 'app' }],
+  ])('with %j is that of an application, for which nobody acts [B7]', async (claims) => {
+    const { running, acme, a } = await world();
+    expect(await exchange(running, 'agent-a', a, await tokenOf(acme, claims))).toMatchObject({
+      error: 'invalid_grant',
+      error_description: expect.stringContaining('application') as unknown,
+    });
+  });
+});
