@@ -165,11 +165,13 @@ function decisionOf(
 ): CedarDecision {
   const { ok, policies } = evaluation;
   const decision = ok ? evaluation.decision : 'deny';
-  const errors = ok ? [] : evaluation.errors;
+  const failures = ok ? [] : evaluation.errors;
+  const errors = failures.map(({ recorded }) => recorded);
   const approval = ok ? evaluation.approval : undefined;
   const outcome = { decision, cause: ok ? 'policy' : 'error', policies, policySet: set.hash, errors } as const;
   const result: PolicyDecision = approval === undefined ? outcome : { ...outcome, approval };
-  return new Decision(result, () => explain({ ...explained(result), set }));
+  const told = { ...result, errors: failures.map(({ full }) => full) };
+  return new Decision(result, () => explain({ ...explained(told), set }));
 }
 
 function requestOf(query: PolicyQuery, set: PolicySet): CedarRequest | undefined {

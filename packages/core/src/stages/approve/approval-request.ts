@@ -72,7 +72,8 @@ function callOf({ method, name, argumentsDigest }: AuditCall): ApprovalRequest['
 
 function httpOf({ request, authority }: Received): ApprovalHttp {
   const { method, target, fields } = request;
-  const query = /\?.*$/s.exec(target)?.[0];
+  const at = target.indexOf('?');
+  const query = at === -1 ? undefined : target.slice(at);
   const contentDigest = contentDigestIn(fields);
   const deciding = decidingFields.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']);
   return {

@@ -1,7 +1,7 @@
 import type { AuthorizationAnswer } from '@cedar-policy/cedar-wasm/nodejs';
 import { type ApprovalRequirement, joinRequirements } from '@countersign/approval';
 import { deepFreeze } from '@countersign/common';
-import { errorText } from '../instance/error-text.js';
+import { errorText, recordedErrorText } from '../instance/error-text.js';
 import type { Policy } from '../load/policy-set.js';
 
 /** `ok: false`: evaluation failed, so that Cedar's decision must not count. */
@@ -13,16 +13,23 @@ export type Evaluation =
       /** Of an allow that counts only together with the consent of people. */
       readonly approval: ApprovalRequirement | undefined;
     }
-  | { readonly ok: false; readonly policies: readonly string[]; readonly errors: readonly string[] };
+  | { readonly ok: false; readonly policies: readonly string[]; readonly errors: readonly EvaluationError[] };
+
+/** `full` quotes values of the request: for people who explain a decision, never for the audit log. */
+export interface EvaluationError {
+  readonly recorded: string;
+  readonly full: string;
+}
 
 /** An evaluation that failed before any policy was evaluated. */
-export function failed(...errors: readonly string[]): Evaluation {
-  return deepFreeze({ ok: false, policies: [], errors });
+export function failed(problem: string): Evaluation {
+  return deepFreeze({ ok: false, policies: [], errors: [{ recorded: problem, full: problem }] });
 }
 
 export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Policy[]): Evaluation {
   if (answer.type === 'failure') {
-    return failed(...answer.errors.map((error) => errorText(error)));
+    const errors = answer.errors.map((error) => ({ recorded: recordedErrorText(error), full: errorText(error) }));
+    return deepFreeze({ ok: false, policies: [], errors });
   }
   const { decision, diagnostics } = answer.response;
   const idOf = (policyId: string): string => policies[positionOf(policyId)]?.id ?? policyId;
@@ -36,7 +43,10 @@ export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Pol
   return deepFreeze({
     ok: false,
     policies: errors.map(({ policyId }) => idOf(policyId)),
-    errors: errors.map(({ policyId, error }) => `${idOf(policyId)}: ${errorText(error)}`),
+    errors: errors.map(({ policyId, error }) => ({
+      recorded: `${idOf(policyId)}: ${recordedErrorText(error)}`,
+      full: `${idOf(policyId)}: ${errorText(error)}`,
+    })),
   });
 }
 

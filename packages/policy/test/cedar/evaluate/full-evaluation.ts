@@ -1,9 +1,10 @@
+import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import { joinRequirements } from '@countersign/approval';
 import { type Cedar, freshCedar } from '../../../src/cedar/instance/instance.js';
 import type { CedarRequest } from '../../../src/cedar/request/request.js';
-import type { Evaluation } from '../../../src/cedar/evaluate/evaluation.js';
+import type { Evaluation, EvaluationError } from '../../../src/cedar/evaluate/evaluation.js';
 import type { PolicySet } from '../../../src/cedar/load/policy-set.js';
-import { errorText } from '../../../src/cedar/instance/error-text.js';
+import { errorText, recordedErrorText } from '../../../src/cedar/instance/error-text.js';
 
 /** The reference for index, subsets, projection and memo: Cedar evaluates every policy with every known entity. */
 export function fullEvaluation(set: PolicySet): (request: CedarRequest) => Evaluation {
@@ -22,7 +23,7 @@ export function fullEvaluation(set: PolicySet): (request: CedarRequest) => Evalu
       ...(set.schema === undefined ? {} : { preparsedSchemaName: 'all', validateRequest: true }),
     });
     if (answer.type === 'failure')
-      return { ok: false, policies: [], errors: answer.errors.map((error) => errorText(error)) };
+      return { ok: false, policies: [], errors: answer.errors.map((error) => told(error)) };
     const { decision, diagnostics } = answer.response;
     if (diagnostics.errors.length === 0) {
       const policies = diagnostics.reason.toSorted(byPosition);
@@ -35,9 +36,13 @@ export function fullEvaluation(set: PolicySet): (request: CedarRequest) => Evalu
     return {
       ok: false,
       policies: errors.map(({ policyId }) => policyId),
-      errors: errors.map(({ policyId, error }) => `${policyId}: ${errorText(error)}`),
+      errors: errors.map(({ policyId, error }) => told(error, `${policyId}: `)),
     };
   };
+}
+
+function told(error: DetailedError, place = ''): EvaluationError {
+  return { recorded: `${place}${recordedErrorText(error)}`, full: `${place}${errorText(error)}` };
 }
 
 /** Without a schema, error texts are not compared: Cedar's help lists only the attributes that it receives. */
@@ -47,6 +52,9 @@ export function comparable(evaluation: Evaluation, { schema }: PolicySet): unkno
   // Cedar names an arbitrary member of a cycle.
   return {
     ...evaluation,
-    errors: evaluation.errors.map((error) => error.replace(/(cycle containing vertex ).*/, '$1')),
+    errors: evaluation.errors.map(({ full, ...error }) => ({
+      ...error,
+      full: full.replace(/(cycle containing vertex ).*/, '$1'),
+    })),
   };
 }

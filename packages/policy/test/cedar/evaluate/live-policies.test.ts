@@ -30,7 +30,7 @@ describe('an instance that threw [D4]', () => {
     expect(live.evaluate(THROWING)).toMatchObject({
       ok: false,
       policies: [],
-      errors: [expect.stringContaining('threw')],
+      errors: [{ recorded: expect.stringContaining('threw') }],
     });
     expect(live.evaluate(REQUEST)).toEqual({ ok: true, decision: 'allow', policies: ['p.cedar#0'] });
   });
