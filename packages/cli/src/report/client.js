@@ -81,10 +81,11 @@ function row(entry) {
   const { record, verdict, ended, open, endUnverified } = entry;
   const { code } = record;
   const made = element('tr', undefined, verdict);
-  const button = element('button', String(record.sequence));
+  const name = record.log === undefined ? String(record.sequence) : `${record.log} ${record.sequence}`;
+  const button = element('button', name);
   button.type = 'button';
   button.setAttribute('aria-expanded', 'false');
-  button.setAttribute('aria-label', `Record ${record.sequence}, details`);
+  button.setAttribute('aria-label', `Record ${name}, details`);
   button.addEventListener('click', () => toggle(made, entry, button));
   const decision = element('span', `${signs[verdict]} ${words[verdict] ?? verdict}`, 'verdict');
   made.append(

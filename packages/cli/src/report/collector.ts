@@ -1,5 +1,6 @@
-import { type LogReport, type PlacedLine, readLog, readLogLine } from '@countersign/audit-verifier';
+import { type LogReport, type PlacedLine, readLogLine } from '@countersign/audit-verifier';
 import { CliError } from '../cli-error.js';
+import { mergedLogs } from '../commands/audit/merged-logs.js';
 import type { Matcher } from '../commands/audit/matcher.js';
 import { type RecordFacts, recordFacts, unitIn } from '../commands/audit/record-facts.js';
 import type { Unknown } from '../commands/audit/unknown-record.js';
@@ -9,45 +10,61 @@ import { VerifiedPart } from './verified-part.js';
 
 export interface CollectorOptions {
   readonly matcher: Matcher;
-  /** Undefined: the log was not verified; the page says so once, not for each record. */
-  readonly verified: LogReport | undefined;
+  /** The logs to read. */
+  readonly logs: readonly LogToCollect[];
+  /** Whether the logs were verified; if not, the page says so once, not for each record. */
+  readonly isVerified: boolean;
   /** The number of latest records to keep. */
   readonly most: number;
+}
+
+export interface LogToCollect {
+  readonly directory: string;
+  /** What its records are called by, where there are several logs. */
+  readonly name?: string;
+  /** Undefined: it could not be verified, so that no seal covers its records. */
+  readonly report?: LogReport;
 }
 
 /** Records of requests, without records about the log itself. */
 const phases: readonly unknown[] = ['authentication', 'decision', 'outcome'];
 
-/** Reads the lines of a log in order: counts those that match, and keeps the latest of them. */
+/** Reads the lines of logs in order, of several by time: counts those that match, and keeps the latest of them. */
 export class Collector {
   readonly summary: Summary = new Summary();
   /** Kept as bytes: a million parsed records would be slow for the garbage collector. */
-  readonly #latest: Latest<{ readonly bytes: Buffer; readonly covered: boolean }>;
+  readonly #latest: Latest<{ readonly bytes: Buffer; readonly covered: boolean; readonly log: number }>;
   readonly #matcher: Matcher;
-  readonly #verified: VerifiedPart | undefined;
+  readonly #logs: readonly LogToCollect[];
+  readonly #isVerified: boolean;
+  readonly #parts: readonly (VerifiedPart | undefined)[];
   /** Number of lines that are not records. */
   unreadable = 0;
 
-  constructor({ matcher, verified, most }: CollectorOptions) {
+  constructor({ matcher, logs, isVerified, most }: CollectorOptions) {
     this.#latest = new Latest(most);
     this.#matcher = matcher;
-    this.#verified = verified && new VerifiedPart(verified);
+    this.#logs = logs;
+    this.#isVerified = isVerified;
+    this.#parts = logs.map(({ report }) => report && new VerifiedPart(report));
   }
 
   /**
-   * Reads the log in a folder, once.
+   * Reads the logs, once.
    *
-   * @throws CliError if the log has changed since it was verified.
+   * @throws CliError if one has changed since it was verified.
    */
-  async read(directory: string): Promise<void> {
-    for await (const lines of readLog(directory, () => {})) for (const line of lines) this.#take(line);
-    if (this.#verified?.isChanged === true) {
+  async read(): Promise<void> {
+    for await (const lines of mergedLogs(this.#logs.map(({ directory }) => directory))) {
+      for (const { line, log } of lines) this.#take(line, log);
+    }
+    if (this.#parts.some((part) => part?.isChanged === true)) {
       throw new CliError('The log was changed after it was verified, while it was read. Verify it, then try again.');
     }
   }
 
-  #take(placed: PlacedLine): void {
-    const covered = this.#verified?.covers(placed) ?? true;
+  #take(placed: PlacedLine, log: number): void {
+    const covered = this.#parts[log]?.covers(placed) ?? !this.#isVerified;
     const { line } = placed;
     if (line === undefined) {
       this.unreadable += 1;
@@ -58,14 +75,16 @@ export class Collector {
     const found = this.#matcher.match(record) ?? (this.#endsOne(record) ? record : undefined);
     if (found === undefined) return;
     this.summary.take(recordFacts(sequence, found, covered));
-    this.#latest.take({ bytes: placed.bytes, covered });
+    this.#latest.take({ bytes: placed.bytes, covered, log });
   }
 
   /** The latest matching records, in the order of the log. */
   latest(): readonly RecordFacts[] {
-    return this.#latest.list().flatMap(({ bytes, covered }) => {
+    return this.#latest.list().flatMap(({ bytes, covered, log }) => {
       const line = readLogLine(bytes);
-      return line === undefined ? [] : [recordFacts(line.sequence, line.record, covered)];
+      const name = this.#logs[log]?.name;
+      if (line === undefined) return [];
+      return [{ ...recordFacts(line.sequence, line.record, covered), ...(name !== undefined && { log: name }) }];
     });
   }
 

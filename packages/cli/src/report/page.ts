@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { LogReport } from '@countersign/audit-verifier';
-import { counted, isTrusted, placeOf, sealOf, verdictOn } from '../commands/audit/verdict.js';
+import { counted } from '../commands/audit/verdict.js';
+import type { VerifiedLogs } from '../commands/audit/verify-logs.js';
 import { chainSection } from './chain-graph.js';
 import type { Entry } from './entries.js';
 import { type Html, html, jsonForScript } from './html.js';
 import type { Summary } from './summary.js';
 import { timeline } from './timeline.js';
+import { sealedPart, verification } from './verification.js';
 
 export interface PageContent {
   /** The name of the log, or of its folder. */
   readonly log: string;
   /** RFC 3339. */
   readonly made: string;
-  /** Undefined: the log was not verified. */
-  readonly verified: LogReport | undefined;
+  /** Undefined: the logs were not verified. */
+  readonly verified: VerifiedLogs | undefined;
   /** The filters in words; empty: all records. */
   readonly chosen: readonly string[];
   readonly summary: Summary;
@@ -59,20 +60,6 @@ ${actions(content)}</main>`;
 `;
 }
 
-function verification(report: LogReport | undefined): Html {
-  if (report === undefined) {
-    return html`<section class="banner unknown" aria-label="Verification"><h2>? Not verified</h2>
-<p>Nobody has checked that these records are those that were written: make the report with --key.</p></section>`;
-  }
-  const trusted = isTrusted(report);
-  const { findings, findingCount, remarks } = report;
-  return html`<section class="banner ${trusted ? 'good' : 'bad'}" aria-label="Verification"><h2>${trusted ? '✓ Verified' : '✗ Verification failed'}</h2>
-<p>${verdictOn(report)} ${sealOf(report)}</p>
-${findings.length === 0 ? html`` : html`<ul>${findings.map((one) => html`<li><b>${one.kind}</b> ${one.message} <span class="place">${placeOf(one)}</span></li>`)}</ul>`}
-${findingCount > findings.length ? html`<p>And ${findingCount - findings.length} more.</p>` : html``}
-${remarks.length === 0 ? html`` : html`<ul class="remarks">${remarks.map((remark) => html`<li>${remark}</li>`)}</ul>`}</section>`;
-}
-
 /** The note about unsealed records, which are marked in the numbers and the list. */
 function notVerified({ verified, summary: { records, unverified } }: PageContent): Html {
   if (verified === undefined || unverified === 0) return html``;
@@ -80,11 +67,6 @@ function notVerified({ verified, summary: { records, unverified } }: PageContent
   const which = unverified === 1 ? 'is not verified and is marked' : 'are not verified and are marked';
   const those = records === 1 ? 'The one record counted here' : `Of the ${records} records counted here, ${unverified}`;
   return html`<p class="caution">${sealed}. ${those} ${which} “not verified”.</p>`;
-}
-
-function sealedPart({ sealed }: LogReport): string {
-  if (sealed === 0) return 'No record is sealed';
-  return sealed === 1 ? 'Record 1 is sealed' : `Records 1 to ${sealed} are sealed`;
 }
 
 function numbers(content: PageContent): Html {

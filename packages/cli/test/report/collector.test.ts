@@ -11,8 +11,13 @@ async function readAfter(change: (lines: readonly string[]) => readonly string[]
   const key = await writeLog(folder.path, [decision(1), decision(2), decision(3)]);
   const verified = await verifyLog(folder.path, { key });
   changeLines(folder.path, change);
-  const collector = new Collector({ matcher: new Matcher(() => true), verified, most: 9 });
-  await collector.read(folder.path);
+  const collector = new Collector({
+    matcher: new Matcher(() => true),
+    logs: [{ directory: folder.path, report: verified }],
+    isVerified: true,
+    most: 9,
+  });
+  await collector.read();
   return collector.latest().map(({ unverified }) => unverified !== true);
 }
 

@@ -28,16 +28,18 @@ Examples:
   }
 }
 
+const folderHelp = 'the folder of the log, or a folder of such folders, as of the processes of one API';
 const keyHelp = 'verifier key of the log, name+id+base64, or a file that holds it';
+const keysHelp = 'verifier key of the log, name+id+base64, or a file that holds it; of several logs, one key a line';
 
 function defineVerify(audit: Command, io: Io, exitWith: (code: number) => void): void {
   audit
     .command('verify')
     .description('say whether a log is as it was written and sealed, and if not, which records are wrong')
-    .argument('<folder>', 'the folder of the log')
+    .argument('<folder>', folderHelp)
     .option(
       '-k, --key <key>',
-      `${keyHelp}; not from the folder of the log (default: checkpoint.vkey there, which shows no more than that the log is consistent)`,
+      `${keysHelp}; not from the folder of the log (default: checkpoint.vkey there, which shows no more than that the log is consistent)`,
     )
     .option('--checkpoint <file>', 'checkpoints kept elsewhere: they show a cut tail. May be repeated', collect, [])
     .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)
@@ -96,10 +98,7 @@ function defineReading(audit: Command, io: Io, exitWith: (code: number) => void)
     audit
       .command('query')
       .description('print the records that match, oldest first')
-      .argument(
-        '<folder...>',
-        'the folder of the log; several, as of the workers of a cluster, are read as one, by time',
-      )
+      .argument('<folder...>', `${folderHelp}; several logs are read as one, by time`)
       .option('--json', 'print the lines of the log as they stand there', false),
   )
     .addHelpText(
@@ -120,7 +119,7 @@ Examples:
     audit
       .command('tail')
       .description('print the last records')
-      .argument('<folder>', 'the folder of the log')
+      .argument('<folder>', folderHelp)
       .option('-f, --follow', 'go on with what is written from now on; wait for a log that is not there yet', false)
       .option('-n, --lines <count>', 'how many of the last records to look at', '10')
       .option('--json', 'print the lines of the log as they stand there', false),
@@ -137,10 +136,10 @@ function defineReport(audit: Command, io: Io, exitWith: (code: number) => void):
     audit
       .command('report')
       .description('write one HTML page for people: summary, timeline, chains, filters. It loads nothing')
-      .argument('<folder>', 'the folder of the log')
+      .argument('<folder>', folderHelp)
       .requiredOption('-o, --out <file>', 'where to write the page (mode 0600)')
       .option('--force', 'overwrite that file', false)
-      .option('-k, --key <key>', `${keyHelp}. Without it the page says that nothing was verified`)
+      .option('-k, --key <key>', `${keysHelp}. Without it the page says that nothing was verified`)
       .option('--checkpoint <file>', 'checkpoints kept elsewhere; may be repeated', collect, [])
       .option('--archived', 'the oldest segments were moved away: begin with the first that is there', false)
       .option('--latest <count>', 'the page lists this many of the last records that match; it counts all', '10000'),

@@ -1,10 +1,11 @@
-import { basename, resolve } from 'node:path';
-import { CliError, exitCodes } from '../../cli-error.js';
+import { exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { type FilterOptions, filterFor } from './filter.js';
+import { logsIn, twinsAmong } from './logs.js';
 import { mergedLogs } from './merged-logs.js';
 import { Printer } from './printer.js';
 import { requireLog } from './sources.js';
+import { printable } from '../../text.js';
 import { textAt } from './unknown-record.js';
 
 export interface QueryOptions extends FilterOptions {
@@ -17,13 +18,14 @@ export interface QueryOptions extends FilterOptions {
  */
 export async function query(directories: readonly string[], options: QueryOptions, io: Io): Promise<number> {
   filterFor(options, io.clock());
-  if (new Set(directories.map((directory) => resolve(directory))).size < directories.length) {
-    throw new CliError('a folder is named twice: each of its records would be shown twice', exitCodes.usage);
-  }
-  for (const directory of directories) await requireLog(directory);
-  const filter = filterFor(options, io.clock(), await bindingsOf(directories, options.approval));
-  const printer = new Printer(io, { filter, json: options.json, names: namesOf(directories) });
-  for await (const lines of mergedLogs(directories)) {
+  const logs = await logsIn(directories);
+  for (const { directory } of logs) await requireLog(directory);
+  for (const twins of await twinsAmong(logs)) io.err(`Caution: ${printable(twins)}\n`);
+  const folders = logs.map(({ directory }) => directory);
+  const filter = filterFor(options, io.clock(), await bindingsOf(folders, options.approval));
+  const names = logs.length === 1 ? [] : logs.map(({ name }) => name);
+  const printer = new Printer(io, { filter, json: options.json, names });
+  for await (const lines of mergedLogs(folders)) {
     printer.take(
       lines.map(({ log, line: placed }) => ({ bytes: placed.bytes, line: placed.line, file: placed.place.file, log })),
     );
@@ -46,13 +48,6 @@ async function bindingsOf(directories: readonly string[], approval: string | und
     }
   }
   return bindings;
-}
-
-/** The last parts of the paths, if they differ. */
-function namesOf(directories: readonly string[]): readonly string[] {
-  if (directories.length === 1) return [];
-  const names = directories.map((directory) => basename(resolve(directory)));
-  return new Set(names).size === names.length ? names : directories;
 }
 
 const mostNamed = 5;

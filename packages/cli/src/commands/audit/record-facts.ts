@@ -4,6 +4,8 @@ import { isTrueAt, listAt, textAt, type Unknown } from './unknown-record.js';
 /** The facts of a record of any shape, because a tampered log must be readable too. Absent: not in the record. */
 export interface RecordFacts {
   readonly sequence: number;
+  /** The name of its log, where several are read. */
+  readonly log?: string;
   readonly id: string | undefined;
   readonly time: string;
   readonly phase: string;

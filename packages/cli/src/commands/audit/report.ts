@@ -1,17 +1,17 @@
 import { basename, resolve } from 'node:path';
-import { parseVerifierKey } from '@countersign/audit-verifier';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
-import { Collector } from '../../report/collector.js';
+import { Collector, type LogToCollect } from '../../report/collector.js';
 import { entriesOf } from '../../report/entries.js';
 import { page } from '../../report/page.js';
 import { printable } from '../../text.js';
 import { writePrivateFile } from '../private-file.js';
 import { type FilterOptions, filterFor, filterNames } from './filter.js';
+import { type LogFolder, logsIn, logsToVerify } from './logs.js';
 import { Matcher } from './matcher.js';
-import { hasCheckpoints, readKey, requireLog } from './sources.js';
-import { isTrusted, verdictOn } from './verdict.js';
-import { verifiedLog } from './verify.js';
+import { requireLog } from './sources.js';
+import { counted, verdictOn } from './verdict.js';
+import { areTrusted, type VerifiedLog, type VerifiedLogs, verifyLogs } from './verify-logs.js';
 
 export interface ReportOptions extends FilterOptions {
   readonly out: string;
@@ -24,7 +24,7 @@ export interface ReportOptions extends FilterOptions {
 
 /** Writes the page. If verification fails, the page and the exit code say so. */
 export async function report(directory: string, options: ReportOptions, io: Io): Promise<number> {
-  const { out, force, checkpoint, archived, latest } = options;
+  const { out, force, key, checkpoint, archived, latest } = options;
   const matcher = new Matcher(filterFor(options, io.clock()));
   // A browser cannot handle a larger page.
   if (!/^(?:[1-9][0-9]{0,4}|100000)$/.test(latest))
@@ -32,18 +32,22 @@ export async function report(directory: string, options: ReportOptions, io: Io):
   if (options.key === undefined && checkpoint.length > 0) {
     throw new CliError('--checkpoint says nothing without --key', exitCodes.usage);
   }
+  const logs = key === undefined ? await logsIn([directory]) : await logsToVerify(directory, checkpoint);
   // If the segments are gone, verification reports the missing records.
-  const isToldOf = checkpoint.length > 0 || (await hasCheckpoints(directory));
-  if (options.key === undefined || !isToldOf) await requireLog(directory);
-  const key = options.key === undefined ? undefined : await readKey(options.key, directory, io);
-  const verified = key === undefined ? undefined : await verifiedLog(directory, { key, checkpoint, archived }, io);
+  if (key === undefined) for (const log of logs) await requireLog(log.directory);
+  const verified = key === undefined ? undefined : await verifyLogs(logs, { key, checkpoint, archived }, io);
 
-  const collector = new Collector({ matcher, verified, most: Number(latest) });
-  await collector.read(directory);
+  const collector = new Collector({
+    matcher,
+    logs: (verified?.logs ?? logs).map(toCollect),
+    isVerified: verified !== undefined,
+    most: Number(latest),
+  });
+  await collector.read();
   const { summary, unreadable } = collector;
   const records = collector.latest();
   const markup = page({
-    log: (key === undefined ? undefined : parseVerifierKey(key)?.name) ?? basename(resolve(directory)),
+    log: nameOf(directory, verified),
     made: new Date(io.clock()).toISOString(),
     verified,
     chosen: chosen(options),
@@ -54,10 +58,33 @@ export async function report(directory: string, options: ReportOptions, io: Io):
   });
   // The page has the content of the log, so only its owner may read it.
   await writePrivateFile(out, markup, { overwrite: force, holds: 'what it holds' });
-  io.err(
-    `${verified === undefined ? 'Nothing was verified (--key).' : verdictOn(verified)} Report: ${printable(out)}\n`,
-  );
-  return verified === undefined || isTrusted(verified) ? exitCodes.ok : exitCodes.unproven;
+  io.err(`${inWords(verified)} Report: ${printable(out)}\n`);
+  return verified === undefined || areTrusted(verified) ? exitCodes.ok : exitCodes.unproven;
+}
+
+function inWords(verified: VerifiedLogs | undefined): string {
+  if (verified === undefined) return 'Nothing was verified (--key).';
+  const [first] = verified.logs;
+  if (verified.logs.length === 1 && first !== undefined && 'report' in first && verified.problems.length === 0) {
+    return verdictOn(first.report);
+  }
+  const logs = counted(verified.logs.length, 'log');
+  return areTrusted(verified) ? `The ${logs} are whole.` : `Of ${logs}, NOT all are as they were written.`;
+}
+
+/** The name of the only log, or of the folder. */
+function nameOf(directory: string, verified: VerifiedLogs | undefined): string {
+  const [log] = verified?.logs ?? [];
+  const isOne = verified?.logs.length === 1 && log !== undefined && 'origin' in log;
+  return isOne ? log.origin : basename(resolve(directory));
+}
+
+function toCollect(log: LogFolder | VerifiedLog, _: number, { length }: { readonly length: number }): LogToCollect {
+  return {
+    directory: log.directory,
+    ...(length > 1 && { name: log.name }),
+    ...('report' in log && { report: log.report }),
+  };
 }
 
 function chosen(options: ReportOptions): readonly string[] {

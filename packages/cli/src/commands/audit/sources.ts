@@ -19,27 +19,44 @@ const keyProblems: Readonly<Record<VerifierKeyProblem, string>> = {
 };
 
 /**
- * The verifier key, as text or in a file. Warns if the file is beside the log, where it proves little.
+ * The only verifier key, as text or in a file.
  *
  * @throws CliError if there is no such key.
  */
 export async function readKey(given: string, directory: string | undefined, io: Io): Promise<string> {
+  const keys = await readKeys(given, directory === undefined ? [] : [{ directory }], io);
+  const [key] = keys;
+  if (key !== undefined && keys.length === 1) return key;
+  throw new CliError(`--key: the file ${given} holds several keys: name the one of this log`, exitCodes.usage);
+}
+
+/**
+ * The verifier keys, as text or in a file, one a line. Warns if the file is beside or above a log, where it proves little.
+ *
+ * @throws CliError if one of them is no key.
+ */
+export async function readKeys(
+  given: string,
+  logs: readonly { readonly directory: string }[],
+  io: Io,
+): Promise<readonly string[]> {
   const problem = problemOf(given);
-  if (problem === undefined) return given.trim();
+  if (problem === undefined) return [given.trim()];
   const text = await readFile(given, 'utf8').catch(() => {
     const what = keyProblems[problem];
     throw new CliError(`--key is neither a file that can be read nor a key: ${given} is ${what}`, exitCodes.usage);
   });
-  const inFile = problemOf(text);
+  const keys = text.split('\n').filter((line) => line.trim() !== '');
+  const inFile = (keys.length === 0 ? [text] : keys).map(problemOf).find((each) => each !== undefined);
   if (inFile !== undefined) {
     throw new CliError(`--key: the file ${given} holds ${keyProblems[inFile]}`, exitCodes.usage);
   }
-  if (directory !== undefined && dirname(resolve(given)) === resolve(directory)) {
+  if (logs.some(({ directory }) => dirname(resolve(given)) === resolve(directory))) {
     io.err(
       `Caution: ${printable(given)} lies beside the log. Who can write there can forge both; take the key from elsewhere.\n`,
     );
   }
-  return text.trim();
+  return keys.map((key) => key.trim());
 }
 
 /**

@@ -5,8 +5,10 @@ import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { type FilterOptions, filterFor } from './filter.js';
 import { isBefore, type Position, positionOfLast, type ReadOn, readOn } from './log-end.js';
-import { Printer } from './printer.js';
-import { hasLog, requireLog } from './sources.js';
+import { type LogFolder, logsIn } from './logs.js';
+import { type LineToPrint, Printer } from './printer.js';
+import { requireLog } from './sources.js';
+import { textAt } from './unknown-record.js';
 
 export interface TailOptions extends FilterOptions {
   readonly lines: string;
@@ -18,33 +20,78 @@ const pollMilliseconds = 250;
 /** Records read before the wanted ones, to find the decisions of their outcomes. */
 const recordsBefore = 1000;
 
-/** Prints the last records. With `follow`, waits for the log and prints until the process ends. Returns the exit code. */
+/**
+ * Prints the last records, those of several logs by time. With `follow`, waits for the log and prints until the process
+ * ends. Returns the exit code.
+ */
 export async function tail(directory: string, options: TailOptions, io: Io): Promise<number> {
   const filter = filterFor(options, io.clock());
   if (!/^[0-9]{1,9}$/.test(options.lines)) throw new CliError('--lines must be a whole number', exitCodes.usage);
-  if (options.follow) await logIn(directory, io);
-  else await requireLog(directory);
-  const printer = new Printer(io, { filter, json: options.json });
-  const count = Number(options.lines);
-  try {
-    let position = await positionOfLast(directory, count + recordsBefore);
-    const first = await positionOfLast(directory, count);
-    for (;;) {
-      for await (const block of readOn(directory, position)) {
-        const lines = block.lines.map((bytes) => ({ bytes, line: readLogLine(bytes), file: block.file }));
-        const before = countBefore(block, first);
-        printer.remember(lines.slice(0, before));
-        printer.take(lines.slice(before));
-        position = block.next;
+  const logs = options.follow ? await awaitLogs(directory, io) : await logsIn([directory]);
+  for (const log of logs) await requireLog(log.directory);
+  const names = logs.length === 1 ? [] : logs.map(({ name }) => name);
+  const printer = new Printer(io, { filter, json: options.json, names });
+  const ends = logs.map((log, index) => new LogEnd(log, index, Number(options.lines)));
+  const isOne = ends.length === 1;
+  let wanted = isOne ? Infinity : Number(options.lines);
+  for (;;) {
+    const all: LineToPrint[] = [];
+    for (const end of ends) {
+      for await (const { before, lines } of end.read()) {
+        printer.remember(before);
+        if (isOne) printer.take(lines);
+        else all.push(...lines);
         // Wait for a slow reader, so that output does not accumulate in memory.
         await io.drained();
       }
-      if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
-      await setTimeout(pollMilliseconds);
     }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new CliError(`the log is gone from ${directory}: verify this log`);
+    const sorted = all.toSorted((one, other) => timeOf(one) - timeOf(other));
+    const first = Math.max(0, sorted.length - wanted);
+    printer.remember(sorted.slice(0, first));
+    printer.take(sorted.slice(first));
+    wanted = Infinity;
+    if (!options.follow) return printer.unreadable === 0 ? exitCodes.ok : exitCodes.failed;
+    await setTimeout(pollMilliseconds);
+  }
+}
+
+/** A line without a time sorts first, as in `audit query`. */
+function timeOf({ line }: LineToPrint): number {
+  const time = Date.parse(textAt(line?.record, 'time') ?? '');
+  return Number.isNaN(time) ? 0 : time;
+}
+
+/** Where one log was read up to. */
+class LogEnd {
+  readonly #log: LogFolder;
+  readonly #index: number;
+  readonly #count: number;
+  #position: Position | undefined;
+  #first: Position | undefined;
+
+  constructor(log: LogFolder, index: number, count: number) {
+    this.#log = log;
+    this.#index = index;
+    this.#count = count;
+  }
+
+  /** What was written since the last call; at first, the last records and those before. */
+  async *read(): AsyncGenerator<{ readonly before: readonly LineToPrint[]; readonly lines: readonly LineToPrint[] }> {
+    const { directory } = this.#log;
+    try {
+      this.#first ??= await positionOfLast(directory, this.#count);
+      this.#position ??= await positionOfLast(directory, this.#count + recordsBefore);
+      for await (const block of readOn(directory, this.#position)) {
+        const { file } = block;
+        const lines = block.lines.map((bytes) => ({ bytes, line: readLogLine(bytes), file, log: this.#index }));
+        const before = countBefore(block, this.#first);
+        this.#position = block.next;
+        yield { before: lines.slice(0, before), lines: lines.slice(before) };
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      throw new CliError(`the log is gone from ${directory}: verify this log`);
+    }
   }
 }
 
@@ -59,8 +106,16 @@ function countBefore({ file, lines, next }: ReadOn, first: Position): number {
 }
 
 /** `--follow` may start before the log exists. */
-async function logIn(directory: string, io: Io): Promise<void> {
-  if (await hasLog(directory)) return;
-  io.err(`There is no audit log in ${printable(directory)} yet: waiting for it.\n`);
-  while (!(await hasLog(directory))) await setTimeout(pollMilliseconds);
+async function awaitLogs(directory: string, io: Io): Promise<readonly LogFolder[]> {
+  let told = false;
+  for (;;) {
+    const logs = await logsIn([directory]).catch((error: unknown) => {
+      if (error instanceof CliError && error.message.startsWith('there is no audit log')) return undefined;
+      throw error;
+    });
+    if (logs !== undefined) return logs;
+    if (!told) io.err(`There is no audit log in ${printable(directory)} yet: waiting for it.\n`);
+    told = true;
+    await setTimeout(pollMilliseconds);
+  }
 }

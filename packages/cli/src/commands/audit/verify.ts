@@ -1,45 +1,48 @@
-import { type LogReport, VerificationError, verifyLog } from '@countersign/audit-verifier';
-import { CliError, exitCodes } from '../../cli-error.js';
+import type { LogReport } from '@countersign/audit-verifier';
+import { exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
-import { readCheckpoints, readKey, readOwnKey } from './sources.js';
+import { logsToVerify } from './logs.js';
 import { isTrusted, placeOf, sealOf, verdictOn } from './verdict.js';
+import { areTrusted, type VerifiedLog, type VerifiedLogs, type VerifyLogsOptions, verifyLogs } from './verify-logs.js';
 
-export interface VerifyOptions {
-  /** Default: the key in the folder of the log. */
-  readonly key?: string;
-  readonly checkpoint: readonly string[];
-  readonly archived: boolean;
+export interface VerifyOptions extends VerifyLogsOptions {
   readonly json: boolean;
 }
 
-/** Verifies a log against its seals and reports the wrong records. Returns the exit code. */
+/** Verifies the logs in a folder against their seals and reports the wrong records. Returns the exit code. */
 export async function verify(directory: string, options: VerifyOptions, io: Io): Promise<number> {
-  const report = await verifiedLog(directory, options, io);
-  const trusted = isTrusted(report);
-  io.out(options.json ? `${printableJson({ ...report, trusted })}\n` : inWords(report, coloursFor(io.colour.out)));
+  const verified = await verifyLogs(await logsToVerify(directory, options.checkpoint), options, io);
+  const trusted = areTrusted(verified);
+  io.out(options.json ? `${printableJson(asJson(verified, trusted))}\n` : inWords(verified, coloursFor(io.colour.out)));
   return trusted ? exitCodes.ok : exitCodes.unproven;
 }
 
-export async function verifiedLog(
-  directory: string,
-  { key, checkpoint, archived }: Omit<VerifyOptions, 'json'>,
-  io: Io,
-): Promise<LogReport> {
-  const checkpoints = await readCheckpoints(checkpoint);
-  try {
-    return await verifyLog(directory, {
-      key: key === undefined ? await readOwnKey(directory, io) : await readKey(key, directory, io),
-      checkpoints,
-      archived,
-    });
-  } catch (error) {
-    if (error instanceof VerificationError) throw new CliError(error.message);
-    throw error;
+/** Of one log, what it was before there could be several. */
+function asJson({ logs, problems }: VerifiedLogs, trusted: boolean): object {
+  const [first] = logs;
+  if (logs.length === 1 && first !== undefined && 'report' in first && problems.length === 0) {
+    return { ...first.report, trusted };
   }
+  return {
+    trusted,
+    problems,
+    logs: logs.map((log) => ({ ...log, trusted: 'report' in log && isTrusted(log.report) })),
+  };
 }
 
-function inWords(report: LogReport, colours: Colours): string {
+function inWords({ logs, problems }: VerifiedLogs, colours: Colours): string {
+  const isOne = logs.length === 1;
+  const parts = logs.map((log) => (isOne ? '' : `${colours.dim(printable(log.name))}\n`) + wordsOn(log, colours));
+  const others = problems.map((problem) => `${colours.red(printable(problem))}\n`);
+  return [...parts, ...(others.length === 0 ? [] : [others.join('')])].join(isOne ? '' : '\n');
+}
+
+function wordsOn(log: VerifiedLog, colours: Colours): string {
+  return 'report' in log ? wordsOnReport(log.report, colours) : `${colours.red(printable(log.problem))}\n`;
+}
+
+function wordsOnReport(report: LogReport, colours: Colours): string {
   const { findings, findingCount, remarks } = report;
   const verdict = (isTrusted(report) ? colours.green : colours.red)(verdictOn(report));
   const lines = findings.map((finding) => {

@@ -248,7 +248,7 @@ describe('audit verify', () => {
   });
 
   it.each<[string, () => string[], number]>([
-    ['a folder without a log', () => [template.path, '--key', key], 1],
+    ['a folder without a log', () => [template.file('log/none'), '--key', key], 1],
     ['a folder that is not there', () => [template.file('none'), '--key', key], 1],
     ['a file of checkpoints that is not there', () => [template.file('log'), '--key', key, '--checkpoint', 'none'], 1],
     ['a key that is none', () => [template.file('log'), '--key', 'none'], 2],
