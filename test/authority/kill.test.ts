@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createAgent, generateAgentKey } from '@countersign/agent';
 import { openPostgres, openSqlite, type Store } from '@countersign/authority';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import { findPostgres, startPostgres } from '../support/postgres.js';
 import { listen } from './support.js';
@@ -23,7 +23,7 @@ async function postgres(): Promise<Engine> {
   return {
     member: { postgres: `postgres://${user}@/${database}?host=${encodeURIComponent(host)}` },
     async open() {
-      const pool = new pg.Pool(server.connection);
+      const pool = new Pool(server.connection);
       onTestFinished(() => pool.end());
       return await openPostgres(pool);
     },

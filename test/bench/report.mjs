@@ -9,7 +9,7 @@ function read(name) {
   return JSON.parse(readFileSync(join(import.meta.dirname, 'results', name), 'utf8'));
 }
 
-const results = ['host', 'soak', 'startup', 'mcp'].map((name) => read(`${name}.json`));
+const results = ['host', 'soak', 'startup', 'mcp', 'authority'].map((name) => read(`${name}.json`));
 for (const [path, text] of Object.entries(renderPages(...results))) {
   const file = join(docs, path);
   mkdirSync(dirname(file), { recursive: true });

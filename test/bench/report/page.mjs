@@ -1,4 +1,5 @@
 // The page of docs/ and its plots, from the results of one run and one soak.
+import { authorityTable, startSentence } from './authority.mjs';
 import { FEW, HOSTS, reader } from './cells.mjs';
 import { losses } from './losses.mjs';
 import { mcpTable } from './mcp.mjs';
@@ -12,10 +13,10 @@ import { aimsTable, chainsTable, hostsTable, peersTable, table } from './tables.
 const WARM = 5000;
 
 /** Texts by their path in docs/. */
-export function renderPages(result, soak, startup, mcp) {
+export function renderPages(result, soak, startup, mcp, authority) {
   const run = reader(result);
   return {
-    'benchmarks.md': page({ result, soak, startup, mcp, run }),
+    'benchmarks.md': page({ result, soak, startup, mcp, authority, run }),
     'benchmarks/hosts.svg': hostsChart(run),
     'benchmarks/policies.svg': policiesChart(run),
     'benchmarks/soak.svg': soakChart(soak),
@@ -50,7 +51,7 @@ function policiesChart(run) {
   return lineChart({ title: 'CPU of all threads, µs per request, Express', lines, ...axes });
 }
 
-const page = ({ result, soak, startup, mcp, run }) => `# Benchmarks
+const page = ({ result, soak, startup, mcp, authority, run }) => `# Benchmarks
 
 What a guarded request costs, measured on one machine. \`test/bench/report.mjs\` generates this page from the results in \`test/bench/results\`: run it again instead of editing the page.
 
@@ -100,6 +101,14 @@ ${mcpTable(mcp)}
 
 The SDK creates a server for each request, so that a list of 500 tools costs much without a guard too.
 
+## The authority
+
+Tokens at ${authority.connections} connections, of one process beside its clients, each token recorded on disk before it is answered; and the CPU of all its threads for one, without that of Postgres. The best of ${authority.rounds.length} rounds, at a load average of ${authority.machine.load.toFixed(1)}.${busySentence(authority)}
+
+${authorityTable(authority)}
+
+${startSentence(authority)}
+
 ## Where we lose
 
 ${losses(run, soak)
@@ -124,7 +133,7 @@ The replay store remembers each nonce for about a minute, and the cache of token
 
 ## Machine and versions
 
-${machineTable(result, soak, startup, mcp)}
+${machineTable(result, soak, startup, mcp, authority)}
 
 ## Repeat it
 
@@ -135,11 +144,16 @@ pnpm bench:host --json test/bench/results/host.json     # about 15 minutes; --qu
 pnpm soak --minutes 10 --json test/bench/results/soak.json
 pnpm bench:startup --json test/bench/results/startup.json
 pnpm bench:mcp --json test/bench/results/mcp.json
+pnpm bench:authority --json test/bench/results/authority.json
 pnpm bench:report
 \`\`\`
 
 The servers and the load generator are processes of their own. The generator signs a batch, then sends it over kept-alive connections with one request in flight on each. A measurement ends after ${result.plan.requests} requests or ${result.plan.milliseconds / 1000} s; that of a bare host after the time. \`pnpm bench\` also measures the parts: signatures, policies, lists, chains, uploads, the log and refusals.
 `;
+
+function busySentence({ machine }) {
+  return machine.load > machine.cores / 4 ? ' **The machine was busy: on a quiet one, it issues more.**' : '';
+}
 
 function loadSentence({ machine, plan }, run) {
   const load = `load average ${machine.load.toFixed(1)} on ${machine.cores} cores at the start`;
@@ -168,7 +182,7 @@ function soakSentence({ minutes, rate, requests, changes, unexpected }) {
   );
 }
 
-function machineTable({ machine }, soak, startup, mcp) {
+function machineTable({ machine }, soak, startup, mcp, authority) {
   const versions = Object.entries(machine.versions).map(([name, version]) => [`\`${name}\``, version]);
   return table(
     ['', ''],
@@ -178,7 +192,7 @@ function machineTable({ machine }, soak, startup, mcp) {
       ['Node', machine.node],
       [
         'commit',
-        `${machine.commit}; of the soak: ${soak.machine.commit}; of the start: ${startup.machine.commit}; of MCP: ${mcp.machine.commit}`,
+        `${machine.commit}; of the soak: ${soak.machine.commit}; of the start: ${startup.machine.commit}; of MCP: ${mcp.machine.commit}; of the authority: ${authority.machine.commit}`,
       ],
       ['date', machine.date.slice(0, 10)],
       ...versions,
