@@ -11,6 +11,9 @@ import { CodedError } from '@countersign/common';
  * - `already_signed`: the headers carry a signature of someone else.
  * - `host_mismatch`: the `Host` header names another host than the URL.
  * - `token_refused`: the authority gives no token: the agent, the user or a rule does not allow it.
+ * - `approval_refused`: the authority does not ask people, or its approvals do not count at the API.
+ * - `approval_denied`: people did not approve; the message may say why.
+ * - `approval_expired`: nobody approved in time.
  * - `authority_unavailable`: the authority cannot be reached, or is out of order. Try again later.
  * - `url_unsupported`: the URL is not http(s), is relative or carries credentials.
  */
@@ -24,6 +27,9 @@ export type AgentErrorCode =
   | 'already_signed'
   | 'host_mismatch'
   | 'token_refused'
+  | 'approval_refused'
+  | 'approval_denied'
+  | 'approval_expired'
   | 'authority_unavailable'
   | 'url_unsupported';
 

@@ -1,34 +1,14 @@
-import { boundString, ConfigError, escapeUnprintable, secureUrl, isPromise } from '@countersign/common';
-import { AgentError } from './agent-error.js';
+import { ConfigError, isPromise } from '@countersign/common';
 import { ownTokens, type TokenOptions, type UserToken, userTokens } from './authority/act-for.js';
 import type { HeldToken } from './authority/held-token.js';
-import { tokenEndpoint, type TokenEndpoint } from './authority/token-endpoint.js';
-import { bodyBytes, refuseTooLarge } from './body.js';
+import type { ApprovalHandler, ApprovalOptions, ApprovalQuestion } from './approval-question.js';
+import { approvalEndpoint } from './authority/approval-endpoint.js';
+import { authorityClient } from './authority/authority-client.js';
+import { tokenEndpoint } from './authority/token-endpoint.js';
 import { type DelegationBundle, openBundle } from './bundle.js';
-import { addCredentials, type Credentials } from './credentials.js';
 import { delegate, type DelegateOptions } from './delegate.js';
-import { type AgentOptions, readOptions, type Settings } from './options.js';
-import { sendOrSignAnew } from './sign-anew.js';
-import { signHeaders } from './sign-headers.js';
-
-/** A request for any HTTP client, to be signed by `signRequest`. */
-export interface RequestToSign {
-  readonly method: string;
-  readonly url: string | URL;
-  readonly headers?: ConstructorParameters<typeof Headers>[0];
-  /** The exact bytes that the client will send; a string is sent as UTF-8. */
-  readonly body?: string | Uint8Array;
-}
-
-/** What to hand to the HTTP client, all of it unchanged. */
-export interface SignedRequest {
-  /** In upper case. */
-  readonly method: string;
-  /** The URL as signed: normalised by the WHATWG URL rules, without fragment. */
-  readonly url: string;
-  /** The given headers and the signature's, names in lower case. */
-  readonly headers: Record<string, string>;
-}
+import { type AgentOptions, readOptions } from './options.js';
+import { type Hold, type RequestToSign, signedFetch, type SignedRequest, signRequest } from './signed-fetch.js';
 
 /** What can sign, send and hand on: an agent acting for itself, with a token, or with what another agent handed on. */
 export interface Signer {
@@ -83,6 +63,16 @@ export interface Agent extends Signer {
    * const response = await agent.accept(JSON.parse(text)).fetch('https://api.acme.dev/repos/acme/api');
    */
   readonly accept: (bundle: DelegationBundle) => Signer;
+  /**
+   * Asks people at the authority to approve what an API refused with `approval_required`, and waits until they decide.
+   * Resolves to the approval, which the same request carries as `Agent-Approval`, or a call of MCP in `_meta` as
+   * `countersign/approval`. Rejects with `AgentError` `approval_denied`, `approval_expired`, `approval_refused` or
+   * `authority_unavailable`.
+   *
+   * @example
+   * const approval = await agent.requestApproval(question, { onAsked: ({ url }) => console.log(`Waiting for ${url}`) });
+   */
+  readonly requestApproval: (question: ApprovalQuestion, options?: ApprovalOptions) => Promise<string>;
 }
 
 /**
@@ -95,140 +85,53 @@ export interface Agent extends Signer {
 // Asynchronous so that an agent which first has to speak to an authority is created in the same way.
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const settings = readOptions(options);
-  const { authority } = settings;
-  const endpoint = authority === undefined ? undefined : tokenEndpoint(authority, settings);
+  const { authority, onApprovalRequired } = settings;
+  const client = authority === undefined ? undefined : authorityClient(authority, settings);
+  const tokens = client && tokenEndpoint(client);
+  const approvals = client && approvalEndpoint(client);
+
+  const requestApproval = async (question: ApprovalQuestion, given: ApprovalOptions = {}): Promise<string> =>
+    await required('requestApproval', approvals).request(question, given);
+  const approve: ApprovalHandler | undefined =
+    onApprovalRequired === 'wait'
+      ? (question, signal) => requestApproval(question, signal === undefined ? {} : { signal })
+      : onApprovalRequired;
+
+  function signer(hold: Hold): Signer {
+    return Object.freeze({
+      fetch: (input, init) => signedFetch(settings, { hold, approve }, input, init),
+      signRequest: async (request) => await signRequest(settings, await hold(), request),
+      delegate: async (delegateId, given) => await delegate(settings, await hold(), delegateId, given),
+    } satisfies Signer);
+  }
+
+  async function withHeld(held: HeldToken): Promise<Signer> {
+    await held.current();
+    return signer(async () => ({ token: await held.current(), links: [] }));
+  }
+
   return Object.freeze({
     id: settings.id,
     keyId: settings.key.keyId,
-    ...signer(settings, () => ({ links: [] })),
+    ...signer(() => ({ links: [] })),
     withToken: (token) => {
       const credentials = { token: readToken(token), links: [] };
-      return Object.freeze(signer(settings, () => credentials));
+      return signer(() => credentials);
     },
-    actFor: async (user, tokenOptions = {}) =>
-      await withHeld(settings, userTokens(required('actFor', endpoint), settings, user, tokenOptions)),
-    withOwnToken: async (tokenOptions = {}) =>
-      await withHeld(settings, ownTokens(required('withOwnToken', endpoint), settings, tokenOptions)),
+    actFor: async (user, given = {}) => await withHeld(userTokens(required('actFor', tokens), settings, user, given)),
+    withOwnToken: async (given = {}) => await withHeld(ownTokens(required('withOwnToken', tokens), settings, given)),
     accept: (bundle) => {
       const recipient = { id: settings.id, keyId: settings.key.keyId, now: settings.clock() / 1000 };
       const credentials = openBundle(bundle, recipient);
-      return Object.freeze(signer(settings, () => credentials));
+      return signer(() => credentials);
     },
+    requestApproval,
   } satisfies Agent);
 }
 
-/** What a signer acts with at the moment. */
-type Hold = () => Credentials | Promise<Credentials>;
-
-async function withHeld(settings: Settings, held: HeldToken): Promise<Signer> {
-  await held.current();
-  return Object.freeze(signer(settings, async () => ({ token: await held.current(), links: [] })));
-}
-
-function required(owner: string, endpoint: TokenEndpoint | undefined): TokenEndpoint {
+function required<Endpoint>(owner: string, endpoint: Endpoint | undefined): Endpoint {
   if (endpoint !== undefined) return endpoint;
   throw new ConfigError(`${owner}: the agent has no authority. Give createAgent the option 'authority'.`);
-}
-
-function signer(settings: Settings, hold: Hold): Signer {
-  return {
-    fetch: (input, init) => signedFetch(settings, hold, input, init),
-    signRequest: async (request) => await signRequest(settings, await hold(), request),
-    delegate: async (delegateId, options) => await delegate(settings, await hold(), delegateId, options),
-  };
-}
-
-async function signedFetch(
-  settings: Settings,
-  hold: Hold,
-  input: string | URL | Request,
-  init: RequestInit = {},
-): Promise<Response> {
-  if (init.redirect === 'follow') {
-    throw new TypeError(
-      "A signature is for one URL: redirect: 'follow' is not possible. Use 'error' (default) or 'manual'.",
-    );
-  }
-  // The Request does to URL, method, headers and body what fetch will do, so what is signed is what is sent.
-  const request = new Request(input, { ...init, duplex: 'half' });
-  const url = httpUrl(request.url);
-  const body = await bodyBytes(request, settings.maxBodyBytes);
-  const { method } = request;
-  const signal = callersSignal(input, init);
-
-  async function send(): Promise<Response> {
-    const headers = new Headers(request.headers);
-    addCredentials(headers, await hold());
-    await signHeaders({ method, url, headers, body }, settings);
-    const message = { method, headers, signal, body: body ?? null, redirect: 'manual' } as const;
-    return await settings.fetch(url.href, { ...init, ...message });
-  }
-
-  const response = await sendOrSignAnew(send, signal);
-  if (request.redirect !== 'manual') await refuseRedirect(response, url);
-  return response;
-}
-
-/** Not that of a Request made here: once that is collected, it hears of no abort. */
-function callersSignal(input: string | URL | Request, init: RequestInit): AbortSignal | null {
-  return init.signal === undefined && input instanceof Request ? input.signal : (init.signal ?? null);
-}
-
-/** Most UTF-16 units of a redirect's target in an error. */
-const longestLocation = 256;
-const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
-async function refuseRedirect(response: Response, url: URL): Promise<void> {
-  // Node shows a redirect as it is; other runtimes only say that there was one.
-  if (!redirectStatuses.has(response.status) && response.type !== 'opaqueredirect') return;
-  const location = response.headers.get('location') ?? 'another URL';
-  // The server chooses the text, and an error ends up in logs and terminals.
-  const shown = escapeUnprintable(boundString(location, longestLocation));
-  await response.body?.cancel();
-  throw new AgentError(
-    'redirect_refused',
-    `${url.origin} redirected the call to ${shown}. Call that URL itself, or use redirect: 'manual'.`,
-  );
-}
-
-async function signRequest(
-  settings: Settings,
-  credentials: Credentials,
-  { method: named, url: given, headers: fields, body: content }: RequestToSign,
-): Promise<SignedRequest> {
-  // node:http and its kin send it in upper case whatever they are given, and servers know no other.
-  const method = named.toUpperCase();
-  const url = httpUrl(given);
-  const headers = new Headers(fields);
-  addCredentials(headers, credentials);
-  const body = typeof content === 'string' ? new TextEncoder().encode(content) : content;
-  if (body !== undefined && body.byteLength > 0) {
-    refuseTooLarge(body.byteLength, settings.maxBodyBytes);
-    // Some clients add a content type of their own, which the signature would then not cover.
-    if (!headers.has('content-type')) headers.set('content-type', defaultContentType(content));
-    // node:http sends the body of a DELETE or OPTIONS without any framing unless its length is given.
-    headers.set('content-length', String(body.byteLength));
-  }
-  await signHeaders({ method, url, headers, body }, settings);
-  return { method, url: url.href, headers: Object.fromEntries(headers) };
-}
-
-function defaultContentType(content: string | Uint8Array | undefined): string {
-  return typeof content === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
-}
-
-/** The URL without what never reaches the wire. */
-function httpUrl(input: string | URL): URL {
-  // Plain http is refused where a credential would cross the network.
-  const read = secureUrl(String(input), 'anywhere');
-  if (!read.ok) {
-    throw new AgentError(
-      'url_unsupported',
-      'The URL must be absolute, http or https, and without user name and password.',
-    );
-  }
-  read.url.hash = '';
-  return read.url;
 }
 
 /** RFC 6750 §2.1: the characters of a token. Anything else would change the header's meaning. */

@@ -1,4 +1,6 @@
-export type { Agent, RequestToSign, SignedRequest, Signer } from './agent.js';
+export type { Agent, Signer } from './agent.js';
+export type { RequestToSign, SignedRequest } from './signed-fetch.js';
+export type { ApprovalHandler, ApprovalOptions, ApprovalQuestion } from './approval-question.js';
 export { createAgent } from './agent.js';
 export type { TokenOptions, UserToken } from './authority/act-for.js';
 export type { DelegationBundle } from './bundle.js';

@@ -9,6 +9,7 @@ import {
 } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
 import type { SigningKey } from '@countersign/signature';
+import type { ApprovalHandler } from './approval-question.js';
 
 const owner = 'createAgent';
 
@@ -29,12 +30,21 @@ export interface AgentOptions {
   readonly fetch?: typeof fetch;
   /** The name of the authority that gives this agent its tokens: an https URL. Default: none. */
   readonly authority?: string;
+  /**
+   * What `fetch` does if an API needs the approval of people (403 `approval_required`). `wait`: ask the authority, wait
+   * until people decide, and send the request again with their approval. A function: the same, with the approval that it
+   * returns; undefined returns the refusal. Default: the refusal is returned.
+   */
+  readonly onApprovalRequired?: 'wait' | ApprovalHandler;
   /** Send tokens over plain http to hosts other than loopback. Anyone on the way can then read them. Default false. */
   readonly dangerouslyAllowHttp?: boolean;
 }
 
 /** The options, checked, with every default filled in. */
-export type Settings = Required<Omit<AgentOptions, 'authority'>> & { readonly authority: string | undefined };
+export type Settings = Required<Omit<AgentOptions, 'authority' | 'onApprovalRequired'>> & {
+  readonly authority: string | undefined;
+  readonly onApprovalRequired: 'wait' | ApprovalHandler | undefined;
+};
 
 const optionNames: readonly string[] = [
   'id',
@@ -45,6 +55,7 @@ const optionNames: readonly string[] = [
   'clock',
   'fetch',
   'authority',
+  'onApprovalRequired',
   'dangerouslyAllowHttp',
 ] satisfies readonly (keyof AgentOptions)[];
 
@@ -73,6 +84,7 @@ export function readOptions(options: AgentOptions): Settings {
     // Looked up at each call, so that a global fetch replaced later (instrumentation, tests) is the one used.
     fetch: functionOption(owner, 'fetch', options.fetch ?? ((input, init) => globalThis.fetch(input, init))),
     authority: readAuthority(options),
+    onApprovalRequired: readApprovalHandler(options),
     dangerouslyAllowHttp: flagOption(owner, 'dangerouslyAllowHttp', options.dangerouslyAllowHttp ?? false),
   };
 }
@@ -82,6 +94,14 @@ function readAuthority({ authority, dangerouslyAllowHttp }: AgentOptions): strin
   const read = secureUrl(authority, dangerouslyAllowHttp === true ? 'anywhere' : 'loopback');
   if (read.ok && read.url.search === '' && read.url.hash === '') return authority;
   throw new ConfigError("createAgent: 'authority' must be the https URL of the authority, exactly as it names itself.");
+}
+
+function readApprovalHandler({ authority, onApprovalRequired }: AgentOptions): Settings['onApprovalRequired'] {
+  if (onApprovalRequired === undefined || typeof onApprovalRequired === 'function') return onApprovalRequired;
+  if (onApprovalRequired === 'wait' && authority !== undefined) return onApprovalRequired;
+  throw new ConfigError(
+    "createAgent: 'onApprovalRequired' must be 'wait', which needs the option 'authority', or a function.",
+  );
 }
 
 function readId(id: unknown): string {

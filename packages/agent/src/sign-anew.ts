@@ -44,7 +44,7 @@ function secondsIfRefused({ status, headers }: Response): number | undefined {
 }
 
 /** Rejects with the reason of the signal if that aborts first, as `fetch` does. */
-async function wait(seconds: number, signal: AbortSignal | null): Promise<void> {
+export async function wait(seconds: number, signal: AbortSignal | null): Promise<void> {
   await setTimeout(seconds * 1000, undefined, signal === null ? {} : { signal }).catch(() => signal?.throwIfAborted());
 }
 
