@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Agent, AgentPrivateKey } from '@countersign/agent';
 import { createAuthority, type AgentFacts, type SignIn, openSqlite } from '@countersign/authority';
-import { type AgentDirectory, agentsFromJwks, type IssuerOptions } from '@countersign/core';
+import { type AgentDirectory, agentsFromAuthority, type IssuerOptions } from '@countersign/core';
 import * as openid from 'openid-client';
 import { listen } from './loopback.js';
 
@@ -49,7 +49,7 @@ export async function startAuthority(audience: string): Promise<StageAuthority> 
 
   return {
     issuer,
-    trusted: { agents: agentsFromJwks(`${issuer}/agents.jwks`, local), issuers: [{ issuer, ...local }] },
+    trusted: { agents: await agentsFromAuthority(issuer, local), issuers: [{ issuer, ...local }] },
 
     async register({ id }, key, facts) {
       keys.set(id, key);

@@ -40,7 +40,7 @@ describe.skipIf(engines[1]?.skip)('an authority on Postgres', () => {
     const statuses = await Promise.all([
       post(running, '/token', 'agent-a', key, grant),
       post(running, '/introspect', 'agent-a', key, { token: 'x' }),
-      fetch(`${running.issuer}/agents.jwks`),
+      fetch(`${running.issuer}/agents.jwt`),
       running.admin('POST', '/agents', { id: 'agent-b', jwk: newKey().jwk }),
     ]);
     expect(statuses.map(({ status }) => status)).toEqual([503, 503, 503, 503]);

@@ -87,8 +87,3 @@ export function currentKeys(agent: Pick<RegisteredAgent, 'keys'>, now: number): 
       (notBefore === undefined || notBefore <= now) && (expiresAt === undefined || now < expiresAt),
   );
 }
-
-/** The names of the roles that the agent has now. */
-export function currentRoles(agent: Pick<RegisteredAgent, 'roles'>, now: number): readonly string[] {
-  return agent.roles.filter(({ until }) => until === undefined || now < until).map(({ name }) => name);
-}

@@ -1,28 +1,9 @@
 import { numberOf, sql, type Statement, type Store } from '../storage/store.js';
-import { currentRoles, mayAct, type RegisteredAgent, type RegisteredKey } from './agent.js';
+import { mayAct, type RegisteredAgent, type RegisteredKey } from './agent.js';
 
-/** A JWK Set that guards follow with `agentsFromJwks`: each key says whose it is. */
-export interface AgentJwkSet {
+/** A JWK Set (RFC 7517 §5). */
+export interface JwkSet {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
-}
-
-/**
- * The published registry. Agents that may not act now are in it as `suspended`: a name that is missing could be used by
- * another issuer that vouches for a key of its own. A key carries its validity, so that it ends on time in every guard.
- */
-export function agentJwkSet(agents: readonly RegisteredAgent[], now: number): AgentJwkSet {
-  return {
-    keys: agents.flatMap((agent) =>
-      publishedKeys(agent, now).map((key) => ({
-        ...publishedKey(key),
-        agent_id: agent.id,
-        capabilities: agent.capabilities,
-        roles: currentRoles(agent, now),
-        ...(agent.owner !== undefined && { owner: agent.owner }),
-        status: mayAct(agent, now) ? 'active' : 'suspended',
-      })),
-    ),
-  };
 }
 
 /** The keys that count now or later; or else the last one, which keeps the name taken. */
@@ -32,7 +13,7 @@ function publishedKeys({ keys }: RegisteredAgent, now: number): readonly Registe
 }
 
 /** The keys of agents that may act now, for the HTTP Message Signatures Directory of Web Bot Auth. */
-export function signatureDirectory(agents: readonly RegisteredAgent[], now: number): AgentJwkSet {
+export function signatureDirectory(agents: readonly RegisteredAgent[], now: number): JwkSet {
   const acting = agents.filter((agent) => mayAct(agent, now));
   return {
     keys: acting.flatMap(({ keys }) =>

@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import {
-  type AgentJwkSet,
-  agentJwkSet,
-  directoryVersion,
-  publishedAgents,
-  signatureDirectory,
-} from '../agents/directory.js';
-import type { RegisteredAgent } from '../agents/agent.js';
+import { directoryVersion, publishedAgents, signatureDirectory } from '../agents/directory.js';
 import type { AgentRegistry } from '../agents/registry.js';
 import { type StatusListOptions, statusListToken } from '../delegation/status-list.js';
 import { signClaims } from '../keys/sign-claims.js';
@@ -18,19 +11,17 @@ import type { Answer } from './answer.js';
 export interface Published {
   /** The signed directory that guards follow with `agentsFromAuthority`. */
   directory(request: IncomingMessage): Promise<Answer>;
-  /** A JWK Set for `agentsFromJwks`. */
-  agents(request: IncomingMessage): Promise<Answer>;
   /** An HTTP Message Signatures Directory. */
   signatureKeys(request: IncomingMessage): Promise<Answer>;
   statusList(list: number): Promise<Answer>;
 }
 
-const directorySeconds = 30;
+const signatureKeysSeconds = 30;
 const statusListSeconds = 15;
 /** The signed directory is fetched as often as a suspension must take effect: a cache on the way may delay that so long. */
-const signedDirectorySeconds = 5;
+const directorySeconds = 5;
 /** It counts so long while the authority cannot be reached. */
-const signedDirectoryLifetime = 3600;
+const directoryLifetimeSeconds = 3600;
 /** It is signed anew so often, at the same moments in every process: equal directories are equal texts. */
 const signingPeriod = 300;
 
@@ -41,19 +32,15 @@ export interface PublishedOptions extends StatusListOptions {
 
 export function createPublished(options: PublishedOptions): Published {
   const { agents, now } = options;
-  const documentOf = async (publish: (agents: readonly RegisteredAgent[], now: number) => AgentJwkSet) =>
-    documentWithTag(JSON.stringify(publish(await agents.list(), now())));
-  const readAgents = shared(() => documentOf(agentJwkSet));
-  const readKeys = shared(() => documentOf(signatureDirectory));
+  const readKeys = shared(async () => documentWithTag(JSON.stringify(signatureDirectory(await agents.list(), now()))));
   const readList = shared((list: number) => statusListToken(list, options));
   const readDirectory = shared(createSignedDirectory(options));
 
   return {
     directory: async (request) =>
-      answer(await readDirectory(0), request, 'application/agent-directory+jwt', signedDirectorySeconds),
-    agents: async (request) => answer(await readAgents(0), request, 'application/jwk-set+json'),
+      answer(await readDirectory(0), request, 'application/agent-directory+jwt', directorySeconds),
     signatureKeys: async (request) =>
-      answer(await readKeys(0), request, 'application/http-message-signatures-directory+json'),
+      answer(await readKeys(0), request, 'application/http-message-signatures-directory+json', signatureKeysSeconds),
     statusList: async (list) => ({
       status: 200,
       headers: {
@@ -76,7 +63,7 @@ function createSignedDirectory({ issuer, store, agents, keys, now }: PublishedOp
     const iat = at - (at % signingPeriod);
     const of = `${version} ${iat} ${key.kid}`;
     if (last?.of !== of) {
-      const exp = iat + signingPeriod + signedDirectoryLifetime;
+      const exp = iat + signingPeriod + directoryLifetimeSeconds;
       const claims = { iss: issuer, iat, exp, version, agents: publishedAgents(await agents.list(), iat) };
       last = { of, document: documentWithTag(await signClaims(key, 'agent-directory+jwt', claims)) };
     }
@@ -93,12 +80,7 @@ function documentWithTag(text: string): Document {
   return { text, tag: `"${createHash('sha256').update(text).digest('base64url')}"` };
 }
 
-function answer(
-  { text, tag }: Document,
-  request: IncomingMessage,
-  type: string,
-  seconds: number = directorySeconds,
-): Answer {
+function answer({ text, tag }: Document, request: IncomingMessage, type: string, seconds: number): Answer {
   const headers = { etag: tag, 'cache-control': `public, max-age=${seconds}` };
   // A cache that compresses makes the tag a weak one (RFC 9110 §8.8.3).
   if (request.headers['if-none-match']?.replace(/^W\//, '') === tag) return { status: 304, headers };

@@ -34,8 +34,6 @@ export async function route(
       return request.method === 'POST' ? await challenge(request, second, services.challenges) : undefined;
     case 'agents.jwt':
       return reads && second === undefined ? await services.published.directory(request) : undefined;
-    case 'agents.jwks':
-      return reads && second === undefined ? await services.published.agents(request) : undefined;
     case '.well-known':
       return reads && second === 'http-message-signatures-directory'
         ? await services.published.signatureKeys(request)

@@ -124,7 +124,7 @@ describe.each(engines)('a stranger cannot cause a failure, on $name', ({ skip, o
       '/register',
       '/challenge',
       '/challenge/token',
-      '/agents.jwks',
+      '/agents.jwt',
       '/jwks',
     ]) {
       for (const type of types) {

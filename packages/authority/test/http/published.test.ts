@@ -5,35 +5,38 @@ import { startAuthority } from '../support/authority.js';
 import { claimsOf, newKey, ownToken } from '../support/client.js';
 
 describe('the published directory', () => {
-  it('has each agent with its keys, and those that may not act as suspended', async () => {
+  it('has each agent with its keys, and of a revoked one the name', async () => {
     const { issuer, authority } = await startAuthority();
     const now = Math.floor(Date.now() / 1000);
     const [a, b, c, old] = [newKey(), newKey(), newKey(), newKey()];
     await authority.agents.add({
       id: 'a',
-      keys: [{ jwk: a.jwk }, { jwk: old.jwk, expiresAt: now - 1 }],
+      keys: [{ jwk: a.jwk }, { jwk: old.jwk, expiresAt: now - 400 }],
       capabilities: ['repo:read'],
       owner: 'user:alice',
       roles: ['reviewer', { name: 'on-call', until: now - 1 }],
     });
     await authority.agents.add({ id: 'b', jwk: b.jwk, status: 'pending' });
     await authority.agents.add({ id: 'c', jwk: c.jwk, expiresAt: now - 1 });
-    const response = await fetch(`${issuer}/agents.jwks`);
-    expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
-    const { keys } = (await response.json()) as { keys: object[] };
-    expect(keys).toEqual([
+    await authority.agents.add({ id: 'd', jwk: newKey().jwk });
+    await authority.agents.setStatus('d', 'revoked');
+    const text = await (await fetch(`${issuer}/agents.jwt`)).text();
+    expect(decodeProtectedHeader(text)).toMatchObject({ typ: 'agent-directory+jwt', alg: 'EdDSA' });
+    const key = ({ jwk, thumbprint }: typeof a) => ({ ...jwk, kid: thumbprint, use: 'sig' });
+    const facts = { capabilities: [], roles: [], tags: [] };
+    expect(decodeJwt(text)['agents']).toEqual([
       {
-        ...a.jwk,
-        kid: a.thumbprint,
-        use: 'sig',
         agent_id: 'a',
-        capabilities: ['repo:read'],
-        roles: ['reviewer'],
-        owner: 'user:alice',
         status: 'active',
+        owner: 'user:alice',
+        capabilities: ['repo:read'],
+        roles: ['reviewer', { name: 'on-call', until: now - 1 }],
+        tags: [],
+        keys: [key(a)],
       },
-      expect.objectContaining({ kid: b.thumbprint, agent_id: 'b', status: 'suspended' }),
-      expect.objectContaining({ kid: c.thumbprint, agent_id: 'c', status: 'suspended' }),
+      { agent_id: 'b', status: 'pending', ...facts, keys: [key(b)] },
+      { agent_id: 'c', status: 'active', ...facts, expires: now - 1, keys: [key(c)] },
+      { agent_id: 'd', status: 'revoked', keys: [] },
     ]);
     const directory = await fetch(`${issuer}/.well-known/http-message-signatures-directory`);
     expect(directory.headers.get('content-type')).toBe('application/http-message-signatures-directory+json');
@@ -43,8 +46,8 @@ describe('the published directory', () => {
   it('is not sent again as long as it is the same', async () => {
     const { issuer, authority } = await startAuthority();
     await authority.agents.add({ id: 'a', jwk: newKey().jwk });
-    const etag = (await fetch(`${issuer}/agents.jwks`)).headers.get('etag') ?? '';
-    const again = async () => (await fetch(`${issuer}/agents.jwks`, { headers: { 'if-none-match': etag } })).status;
+    const etag = (await fetch(`${issuer}/agents.jwt`)).headers.get('etag') ?? '';
+    const again = async () => (await fetch(`${issuer}/agents.jwt`, { headers: { 'if-none-match': etag } })).status;
     expect(await again()).toBe(304);
     await authority.agents.setStatus('a', 'suspended');
     expect(await again()).toBe(200);

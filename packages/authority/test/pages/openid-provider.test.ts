@@ -73,7 +73,7 @@ describe('a provider', () => {
     const down = `http://127.0.0.1:${port}`;
     const { browser, page, troubles, running } = await world({ signIn: { issuer: down } });
     expect(troubles).toEqual([expect.stringContaining(`users cannot sign in until '${down}' answers`)]);
-    expect((await fetch(`${running.issuer}/agents.jwks`)).status).toBe(200);
+    expect((await fetch(`${running.issuer}/agents.jwt`)).status).toBe(200);
     const seen = await browser.open(page);
     expect([seen.status, seen.text]).toEqual([503, expect.stringContaining('This does not work now')]);
     const late = await startOpenIdProvider({ redirectUris: [`${running.issuer}/sign-in/callback`], port });

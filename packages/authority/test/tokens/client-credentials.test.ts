@@ -154,6 +154,6 @@ describe('client_credentials', () => {
     const { running, key } = await withAgent();
     await running.store.close();
     expect((await post(running, '/token', 'agent-a', key, grant)).status).toBe(503);
-    expect((await fetch(`${running.issuer}/agents.jwks`)).status).toBe(503);
+    expect((await fetch(`${running.issuer}/agents.jwt`)).status).toBe(503);
   });
 });

@@ -47,14 +47,17 @@ export async function agentsFromAuthority(
     ...(dangerouslyAllowHttp !== undefined && { dangerouslyAllowHttp }),
     ...(dangerouslyAllowPrivateAddresses !== undefined && { dangerouslyAllowPrivateAddresses }),
   };
-  const agents = cachedAgents(settings, directoryLoader(readIssuer({ issuer, ...remote })), missPauseSeconds);
-  const first = await agents.current(settings.clock() / 1000);
-  if (first.kind === 'unavailable') {
+  const load = directoryLoader(readIssuer({ issuer, ...remote }));
+  const now = settings.clock() / 1000;
+  const first = await load(now);
+  if (!first.ok) {
     throw new ConfigError(
-      `${owner}: the directory of '${issuer}' cannot be used: ${first.cause}. Start the authority first, and check that this is its issuer.`,
+      `${owner}: the directory of '${issuer}' cannot be used: ${first.problem}. Start the authority first, and check that this is its issuer.`,
     );
   }
-  return remoteDirectory(agents, settings);
+  // Old enough that the first request asks again: agents are often registered while the API starts.
+  const initial = { value: first.value, since: now - settings.maxAgeSeconds - 1 };
+  return remoteDirectory(cachedAgents(settings, load, { missPauseSeconds, initial }), settings);
 }
 
 interface SignedDirectory extends RemoteAgents {

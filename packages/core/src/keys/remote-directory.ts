@@ -85,11 +85,11 @@ export function readRemoteDirectoryOptions(
 export function cachedAgents(
   { maxAgeSeconds, maxStaleSeconds, onRefresh }: RemoteDirectorySettings,
   load: CachedRemoteOptions<RemoteAgents>['load'],
-  missPauseSeconds?: number,
+  more: Pick<CachedRemoteOptions<RemoteAgents>, 'missPauseSeconds' | 'initial'> = {},
 ): Source<RemoteAgents> {
   return new CachedRemote<RemoteAgents>({
     load,
-    ...(missPauseSeconds !== undefined && { missPauseSeconds }),
+    ...more,
     maxAgeSeconds,
     maxStaleSeconds,
     onRefresh: (result) =>

@@ -23,6 +23,8 @@ export interface CachedRemoteOptions<T> {
   readonly maxStaleSeconds: number;
   /** The pause before another fetch because something was not found. Default 30. */
   readonly missPauseSeconds?: number;
+  /** What was loaded already, and when. */
+  readonly initial?: { readonly value: T; readonly since: number };
   /** Told of every refresh. It must not throw. */
   readonly onRefresh?: (result: Reading<T>) => void;
 }
@@ -41,6 +43,7 @@ export class CachedRemote<T> implements Source<T> {
   constructor(options: CachedRemoteOptions<T>) {
     this.#options = options;
     this.#attempts = new Attempts(options.missPauseSeconds);
+    this.#held = options.initial;
   }
 
   current(now: number): Awaitable<Held<T>> {
