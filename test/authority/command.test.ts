@@ -230,3 +230,34 @@ describe('countersign dev', () => {
     expect(stderr).toContain(message);
   });
 });
+
+it('countersign authority reads channels, with their secrets from files', async () => {
+  const signIn = {
+    issuer: 'https://login.acme.dev',
+    clientId: 'a',
+    clientSecretFile: 'secret',
+    subjectNamespace: 'acme:',
+  };
+  const resources = [{ audience: 'https://api.acme.dev' }];
+  const slack = { type: 'slack', name: 'chat' };
+  const wrong = await configure({
+    resources,
+    users: { signIn },
+    approvals: { channels: [{ ...slack, url: 'https://x' }] },
+  });
+  expect((await countersign(['authority', '--config', wrong.config])).stderr).toContain("name that by 'urlFile'");
+  const {
+    config,
+    folder: place,
+    issuer,
+  } = await configure({
+    resources,
+    users: { signIn },
+    approvals: { groups: { ops: ['acme:rita'] }, channels: [{ ...slack, urlFile: 'slack-url' }] },
+  });
+  await writeFile(join(place, 'slack-url'), 'https://hooks.slack.example/services/1\n', { mode: 0o600 });
+  const running = await startCommand(['authority', '--config', config]);
+  const metadata = (await (await fetch(`${issuer}/.well-known/openid-configuration`)).json()) as object;
+  expect(metadata).toMatchObject({ approval_endpoint: `${issuer}/approval` });
+  expect(await running.stop()).toBe(0);
+});

@@ -104,6 +104,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
     challenges,
     published,
     approvals: queue && { issuer, store, agents, keys, queue, now },
+    adminApprovals: approvals && { approvals, store, now },
     now,
   };
   const sweeper = startSweeper(store, onTrouble);

@@ -13,7 +13,11 @@ const commands = [
   ...['keygen', 'curl', 'delegate', 'inspect', 'audit', 'policy'].map((name) => [name]),
   ...['verify', 'prove', 'check', 'query', 'tail', 'report'].map((name) => ['audit', name]),
   ...['new', 'check', 'test', 'explain'].map((name) => ['policy', name]),
-  ...['authority', 'agents', 'dev'].map((name) => [name]),
+  ...['authority', 'agents', 'approvals', 'dev'].map((name) => [name]),
+  ...['list', 'show', 'deny', 'statistics', 'suggest', 'break-glass', 'dead-letters'].map((name) => [
+    'approvals',
+    name,
+  ]),
   ...['add', 'list', 'show', 'rotate', 'suspend', 'resume', 'revoke'].map((name) => ['agents', name]),
 ];
 

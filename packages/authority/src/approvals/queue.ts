@@ -201,6 +201,7 @@ export function createApprovalQueue(services: {
     },
 
     async denyAsAdministrator(id, reason) {
+      checkReason(reason);
       return await decide(id, administrator, ({ askedAt }) => ({
         approver: administrator,
         name: administrator,

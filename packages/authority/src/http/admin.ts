@@ -5,6 +5,7 @@ import type { AgentStatus, NewAgent, NewKey } from '../agents/agent.js';
 import type { AgentRegistry, NewStatus } from '../agents/registry.js';
 import type { Ledger, Revoked } from '../delegation/ledger.js';
 import type { SigningKeys } from '../keys/signing-keys.js';
+import { type AdminApprovalServices, adminApprovals } from './admin-approvals.js';
 import { bearerOf, isAmong, unauthorized } from './bearer.js';
 import { type Answer, BadRequest, decodeSegment, readJson } from './answer.js';
 import type { Invitations } from '../agents/invitations.js';
@@ -15,6 +16,8 @@ export interface AdminServices {
   readonly invitations: Invitations;
   readonly ledger: Ledger;
   readonly keys: SigningKeys;
+  /** Undefined: there are no approvals. */
+  readonly adminApprovals: AdminApprovalServices | undefined;
 }
 
 /** The API of administrators, below `/admin`. Without admin tokens it does not exist. Undefined: no such route. */
@@ -39,6 +42,9 @@ export async function admin(
       await services.keys.rotate();
       return { status: 204 };
     default:
+      if (resource === 'approvals' && services.adminApprovals !== undefined) {
+        return await adminApprovals(request, rest, query, services.adminApprovals);
+      }
       return resource === 'agents' ? await agents(request, rest, query, services.agents) : undefined;
   }
 }

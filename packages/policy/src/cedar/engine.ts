@@ -134,10 +134,9 @@ class Engine implements CedarEngine {
   async #replace(texts: PolicySetTexts): Promise<ReloadResult> {
     const loaded = await load(texts, this.#live.set);
     if (!loaded.ok) return loaded;
-    if (this.#live.set.schema !== undefined && loaded.live.set.schema === undefined)
-      return { ok: false, problem: SCHEMA_REMOVED };
-    if (this.#live.set.entities.size > 0 && texts.entities === undefined)
-      return { ok: false, problem: ENTITIES_REMOVED };
+    const { schema, entities } = this.#live.set;
+    if (schema !== undefined && loaded.live.set.schema === undefined) return { ok: false, problem: SCHEMA_REMOVED };
+    if (entities.size > 0 && texts.entities === undefined) return { ok: false, problem: ENTITIES_REMOVED };
     this.#live = loaded.live;
     return { ok: true };
   }
@@ -149,13 +148,12 @@ function decideWith(live: LivePolicies, query: PolicyQuery): CedarDecision {
   const asked = repeatable?.query ?? query;
   const known = repeatable && repeats.get(repeatable.key);
   if (known !== undefined) {
-    return decisionOf(known, set, (decision) => ({ decision, query, request: requestOf(asked, set) }));
+    return decisionOf(live.inForce(known), set, (decision) => ({ decision, query, request: requestOf(asked, set) }));
   }
   const translated = translate(asked, set);
-  const request = translated.ok ? translated.request : undefined;
   const evaluation = translated.ok ? live.evaluate(translated.request) : failed(translated.problem);
   if (repeatable !== undefined && evaluation.ok) repeats.set(repeatable.key, evaluation);
-  return decisionOf(evaluation, set, (decision) => ({ decision, query, request }));
+  return decisionOf(live.inForce(evaluation), set, (decision) => ({ decision, query, request: requestOf(asked, set) }));
 }
 
 function decisionOf(

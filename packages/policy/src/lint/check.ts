@@ -53,7 +53,12 @@ function lint(cedar: Cedar, set: PolicySet): PolicyFinding[] {
   const { policies, schema, entities } = set;
   const covered = coveredPolicies(policies, schema?.actionGroups ?? new Map());
   const found = [
-    ...policies.flatMap((policy) => [...unreachable(policy), ...permitAll(policy), ...mayErr(cedar, policy, schema)]),
+    ...policies.flatMap((policy) => [
+      ...unreachable(policy),
+      ...permitAll(policy),
+      ...mayErr(cedar, policy, schema),
+      ...expired(policy, Date.now),
+    ]),
     ...covered.flatMap((pair) => redundant(pair, policies)),
     ...unknownGroups(policies, entities).map(({ policy, message }) =>
       finding(policy, 'warning', 'unknown-group', message),
@@ -92,6 +97,11 @@ function neverHolds({ scope, text }: Policy): string | undefined {
   }
   const never = conditionsOf(text).find(({ clause, text: body }) => body === (clause === 'when' ? 'false' : 'true'));
   return never === undefined ? undefined : `${never.clause} { ${never.text} } never lets it`;
+}
+
+function expired(policy: Policy, clock: () => number): PolicyFinding[] {
+  if (policy.expiresAt === undefined || policy.expiresAt > clock() / 1000) return [];
+  return [finding(policy, 'warning', 'expired', 'Its @expires is in the past, so it permits nothing. Remove it.')];
 }
 
 function permitAll(policy: Policy): PolicyFinding[] {

@@ -26,6 +26,8 @@ export type PolicyFindingCode =
   | 'overlapping'
   /** It asks for approval, and another policy permits the same without. */
   | 'approval-bypassed'
+  /** Its `@expires` is in the past. */
+  | 'expired'
   /** Its evaluation can fail on some requests, and an error denies. */
   | 'may-err'
   /** An action of the schema that no policy permits. */

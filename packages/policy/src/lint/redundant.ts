@@ -32,7 +32,9 @@ export function coveredPolicies(policies: readonly Policy[], groups: ActionGroup
   return policies.flatMap((policy) => {
     const others = new Set(searchKeys(policy, groups).flatMap((key) => index.get(key) ?? []));
     others.delete(policy);
-    const covering = [...others].filter((other) => coversAll(other, policy));
+    // One that ends does not replace one that stays.
+    const lasting = [...others].filter(({ expiresAt = policy.expiresAt }) => expiresAt === policy.expiresAt);
+    const covering = lasting.filter((other) => coversAll(other, policy));
     const overriding = covering.find(({ effect }) => effect === 'forbid' && policy.effect === 'permit');
     const alike = covering.filter(({ effect }) => effect === policy.effect);
     // One that asks for no approval outweighs all that ask.

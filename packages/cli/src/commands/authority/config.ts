@@ -6,6 +6,7 @@ import type * as Pg from 'pg';
 import { CliError, exitCodes, messageOf } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
+import { readApprovals } from './channels.js';
 
 /** The options of `createAuthority` that a file can hold as they are. */
 const passedOn = [
@@ -17,7 +18,7 @@ const passedOn = [
   'exchange',
   'signingKeyDays',
 ] as const satisfies readonly (keyof AuthorityOptions)[];
-const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users'];
+const own = ['listen', 'secretFile', 'adminTokenFile', 'store', 'users', 'approvals'];
 
 export interface AuthorityConfig {
   readonly listen: string;
@@ -48,12 +49,18 @@ export async function readConfig(path: string, io: Io): Promise<AuthorityConfig>
   }
   const adminToken = await secretOf('adminTokenFile');
   const users = await readUsers(path, folder, member(config, 'users'), io);
+  const approvals = await readApprovals(
+    member(config, 'approvals'),
+    async (of, name) => await readSecret(path, folder, of, name, io),
+    (problem) => wrong(path, problem),
+  );
   const passed = Object.fromEntries(passedOn.flatMap((name) => (name in config ? [[name, config[name]]] : [])));
   const options = {
     ...passed,
     secret,
     ...(adminToken !== undefined && { adminTokens: [adminToken] }),
     ...(users !== undefined && { users }),
+    ...(approvals !== undefined && { approvals }),
   };
   return {
     listen,

@@ -3,9 +3,10 @@ import type { Io } from '../../io.js';
 import type { AuthorityCommandOptions } from './serve.js';
 import { withAuthorityPackage } from './authority-package.js';
 import { defineAgents } from './define-agents.js';
+import { defineApprovals } from './define-approvals.js';
 import { defineDev } from './define-dev.js';
 
-/** Adds `authority`, `agents` and `dev`. Each is loaded when it runs. */
+/** Adds `authority`, `agents`, `approvals` and `dev`. Each is loaded when it runs. */
 export function defineAuthority(program: Command, io: Io): void {
   program
     .command('authority')
@@ -36,5 +37,6 @@ Example:
       await serveAuthority(options, io);
     });
   defineAgents(program, io);
+  defineApprovals(program, io);
   defineDev(program, io);
 }

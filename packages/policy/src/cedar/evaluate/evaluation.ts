@@ -35,7 +35,8 @@ export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Pol
   const idOf = (policyId: string): string => policies[positionOf(policyId)]?.id ?? policyId;
   if (diagnostics.errors.length === 0) {
     const reasons = diagnostics.reason.toSorted(byPosition);
-    const approval = decision === 'allow' ? approvalFor(reasons, policies) : undefined;
+    const approval =
+      decision === 'allow' ? approvalFor(reasons.map((id) => policies[positionOf(id)]?.approval)) : undefined;
     return deepFreeze({ ok: true, decision, policies: reasons.map(idOf), approval });
   }
   // Cedar skips a policy that fails: a skipped forbid must not result in an allow.
@@ -51,8 +52,7 @@ export function evaluationOf(answer: AuthorizationAnswer, policies: readonly Pol
 }
 
 /** Nothing, if one of the permits asks for none; else all that they ask for. */
-function approvalFor(reasons: readonly string[], policies: readonly Policy[]): ApprovalRequirement | undefined {
-  const permits = reasons.map((policyId) => policies[positionOf(policyId)]?.approval);
+export function approvalFor(permits: readonly (ApprovalRequirement | undefined)[]): ApprovalRequirement | undefined {
   const [first, ...others] = permits.filter((approval) => approval !== undefined);
   return first === undefined || others.length + 1 < permits.length ? undefined : joinRequirements(first, ...others);
 }

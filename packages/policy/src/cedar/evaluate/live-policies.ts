@@ -6,12 +6,13 @@ import type { CedarRequest } from '../request/request.js';
 import { type Evaluation, evaluationOf, failed } from './evaluation.js';
 import { Memo } from './memo.js';
 import { PolicyIndex } from '../index/policy-index.js';
-import type { PolicySet } from '../load/policy-set.js';
+import type { Policy, PolicySet } from '../load/policy-set.js';
 import { errorText } from '../instance/error-text.js';
 import { projectRequest, wholeRequest } from './projection.js';
 import { Repeats } from './repeats.js';
 import { keyFromJson } from '../index/scope.js';
 import { PolicySubsets } from './policy-subsets.js';
+import { expiringIn, unexpired } from './unexpired.js';
 
 /** The name of the preparsed schema. It cannot clash, as the instance belongs to one policy set. */
 const SCHEMA_NAME = 'schema';
@@ -30,11 +31,14 @@ interface InstanceState {
 export class LivePolicies {
   readonly set: PolicySet;
   readonly repeats: Repeats = new Repeats();
+  /** The policies by id; undefined if none of them expires. */
+  readonly #expiring: ReadonlyMap<string, Policy> | undefined;
   readonly #index: PolicyIndex;
   #state: InstanceState | undefined;
 
   private constructor(set: PolicySet, index: PolicyIndex, state: InstanceState) {
     this.set = set;
+    this.#expiring = expiringIn(set.policies);
     this.#index = index;
     this.#state = state;
   }
@@ -43,6 +47,11 @@ export class LivePolicies {
   static async start(set: PolicySet, cedar: Cedar, turns: Turns = yieldEvery()): Promise<LivePolicies> {
     const scopes = set.policies.map(({ scope }) => scope);
     return new LivePolicies(set, await PolicyIndex.of(scopes, turns), startInstance(set, cedar));
+  }
+
+  /** What remains of an evaluation, which may be remembered, without the permits that have expired. */
+  inForce(evaluation: Evaluation): Evaluation {
+    return this.#expiring === undefined ? evaluation : unexpired(evaluation, this.#expiring, Date.now);
   }
 
   evaluate(request: CedarRequest): Evaluation {

@@ -5,6 +5,7 @@ import type { Cedar } from '../instance/instance.js';
 import { isFault, type PolicyReading, type PolicyReadings, readPolicies } from './policy-reading.js';
 import type { Policy } from './policy-set.js';
 import { readApproval } from '../text/approval-annotations.js';
+import { readExpiry } from '../text/expiry-annotation.js';
 import type { Shapes } from '../text/policy-shape.js';
 import { depthOf, lineAt, MAX_DEPTH, MAX_TERMS, type Statement, splitPolicies, termsOf } from '../text/policy-text.js';
 import { errorText } from '../instance/error-text.js';
@@ -132,6 +133,17 @@ function named(statement: FileStatement, reading: PolicyReading, problems: strin
   }
   const approval = readApproval({ effect, annotations, scope });
   if (!approval.ok) problems.push(`${file}:${line}: ${approval.problem}`);
-  const policy = { id: `${file}#${name}`, file, line, text, effect, annotations, scope };
-  return approval.ok && approval.value !== undefined ? { ...policy, approval: approval.value } : policy;
+  const expiry = readExpiry({ effect, annotations });
+  if (!expiry.ok) problems.push(`${file}:${line}: ${expiry.problem}`);
+  return {
+    id: `${file}#${name}`,
+    file,
+    line,
+    text,
+    effect,
+    annotations,
+    scope,
+    ...(approval.ok && approval.value !== undefined && { approval: approval.value }),
+    ...(expiry.ok && expiry.value !== undefined && { expiresAt: expiry.value }),
+  };
 }

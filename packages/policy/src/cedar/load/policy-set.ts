@@ -29,6 +29,8 @@ export interface Policy extends PolicyHead {
   readonly text: string;
   /** What it demands before it permits, by its annotations. */
   readonly approval?: ApprovalRequirement;
+  /** Unix seconds, by its annotation: from then on it permits nothing. */
+  readonly expiresAt?: number;
 }
 
 export interface PolicySetTexts {
