@@ -32,7 +32,8 @@ it.each(replayUnknown)('after $name the agent signs anew, or not', async (one) =
     fetch: () => {
       sent += 1;
       const headers = { 'content-type': type, 'retry-after': retryAfter };
-      return Promise.resolve(new Response(one.body ?? '{"code":"replay_unknown"}', { status, headers }));
+      const refused = new Response(one.body ?? '{"code":"replay_unknown"}', { status, headers });
+      return Promise.resolve(sent === 1 ? refused : new Response('ok'));
     },
   });
   await agent.fetch(api);

@@ -4,7 +4,7 @@ import { now } from './principals.js';
 const acceptSignature =
   'sig=("@method" "@authority" "@path" "@query" "content-type" "content-digest");created;keyid;nonce;tag="countersign"';
 
-/** What a client does with an answer: it signs anew after so many seconds, once, or hands the answer over. */
+/** What a client does with an answer: it signs anew after so many seconds, or hands the answer over. */
 interface AnewCase {
   readonly name: string;
   readonly status?: number;
@@ -80,13 +80,16 @@ function response(code: string): ReturnType<typeof refusalResponse> {
   return refusalResponse(refusal(one, 'not on the wire'), acceptSignature);
 }
 
+/** Codes of the audit log, never on the wire. */
+const logOnly: readonly string[] = ['key_unknown', 'authorization_details_exceeded'];
+
 const redirects = [301, 302, 303, 307, 308];
 
-/** answers.json: every refusal as it comes over the wire, and when a request is signed anew or an answer refused. */
+/** answers.json: every refusal as it comes over the wire, and when a request is signed anew, and answers that are refused. */
 export function answerVectors(): object {
   // The text of a client says what to do; here are the facts that it must read.
   const refusals = refusalCodes
-    .filter((code) => code !== 'key_unknown') // never on the wire
+    .filter((code) => !logOnly.includes(code))
     .map((code) => {
       const { title } = refusal(code, 'not on the wire');
       return { code, title, ...response(code) };
