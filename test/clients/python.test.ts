@@ -56,7 +56,8 @@ from countersign import Agent, AgentKey
 agent = Agent("agent-a", AgentKey.generate(), origins=["https://api.acme.dev"])
 print(agent.sign("GET", "https://api.acme.dev/"))`;
     expect(await succeeds(empty, ['-c', program], folder)).toBe('<SignedRequest GET https://api.acme.dev/>\n');
-    const typed = 'import countersign, pathlib; print((pathlib.Path(countersign.__file__).parent / "py.typed").exists())';
+    const typed =
+      'import countersign, pathlib; print((pathlib.Path(countersign.__file__).parent / "py.typed").exists())';
     expect(await succeeds(empty, ['-c', typed], folder)).toBe('True\n');
   });
 });

@@ -44,3 +44,10 @@ def test_the_code_of_the_docs_is_right(tmp_path: Path) -> None:
 def test_the_examples_of_docstrings_run(name: str) -> None:
     module = importlib.import_module(f"countersign.{name}")
     assert doctest.testmod(module).failed == 0
+
+
+def test_the_two_httpx_are_signed_alike() -> None:
+    sources = ROOT / "clients/python/src/countersign"
+    of_two = (sources / "httpx2.py").read_text("utf-8")
+    same = of_two.replace("httpx2", "httpx").replace(" such as the MCP client of version 2,", "")
+    assert same == (sources / "httpx.py").read_text("utf-8")

@@ -66,11 +66,10 @@ def read_bundle(value: object) -> Bundle:
     token, links = value.get("token"), value.get("links")
     if "token" in value and not _is_jws(token):
         raise _invalid("its token is not a JWT")
-    if not isinstance(links, (list, tuple)) or not 0 < len(links) <= wire.MAX_DELEGATION_DEPTH:
-        links = [None]
-    if not all(_is_jws(link) for link in links):
+    texts = tuple(links) if isinstance(links, (list, tuple)) else ()
+    if not 0 < len(texts) <= wire.MAX_DELEGATION_DEPTH or not all(_is_jws(text) for text in texts):
         raise _invalid(f"it must hold 1 to {wire.MAX_DELEGATION_DEPTH} links")
-    return Bundle(links=tuple(links), token=token)
+    return Bundle(links=texts, token=token)
 
 
 def open_bundle(value: object, rules: Rules) -> Credentials:
