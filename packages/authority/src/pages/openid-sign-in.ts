@@ -80,7 +80,7 @@ export async function createOpenIdSignIn({
       throw new PageProblem(
         400,
         'This sign-in does not count',
-        'It took too long, or was begun in another browser or tab. Start again at the agent.',
+        'It took too long, or was begun in another browser or tab. Go back to where you came from, and start again.',
       );
     }
     const [state, nonce, verifier, returnTo] = ['state', 'nonce', 'verifier', 'returnTo'].map((name) =>
