@@ -8,6 +8,8 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../support/patiently.js';
 import { listen, newAgentKey, startAuthority } from './support.js';
 
+/** Of the test, which may set it ahead: what is created before that would keep the function of the real one. */
+const clock = () => Date.now();
 const local = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true } as const;
 
 async function world() {
@@ -16,11 +18,12 @@ async function world() {
   const { issuer, authority } = await startAuthority({ audience: api });
   const guard = await createGuard({
     origin: api,
-    agents: await agentsFromAuthority(issuer, { maxAgeSeconds: 1, ...local }),
+    agents: await agentsFromAuthority(issuer, { maxAgeSeconds: 1, clock, ...local }),
     policy: await cedarFromText({
       policies: 'permit (principal, action, resource) when { context.scope.contains("repo:read") };',
     }),
     audit: memoryAudit(),
+    clock,
   });
   onTestFinished(() => guard.close());
   const auth = agentAuth(guard);
@@ -40,7 +43,7 @@ async function world() {
 async function register(authority: Authority, id: string): Promise<Agent> {
   const { key } = await newAgentKey();
   await authority.agents.add({ id, jwk: key.publicJwk, capabilities: ['repo:read'] });
-  return await createAgent({ id, key });
+  return await createAgent({ id, key, clock });
 }
 
 it('a guard follows every change of an agent while requests of others go on [C7]', async () => {
@@ -83,6 +86,25 @@ it('a guard follows every change of an agent while requests of others go on [C7]
   await becomes(renewed, '401 signature_invalid');
   ends.abort();
   for (const answers of await traffic) expect([...answers.keys()]).toEqual(['200']);
+});
+
+it('a guard follows the authority to its next signing key', async () => {
+  const { issuer, authority, answerTo } = await world();
+  const agent = await register(authority, 'agent-a');
+  const start = Date.now();
+  const at = (seconds: number) => void vi.useFakeTimers({ toFake: ['Date'], now: start + seconds * 1000 });
+  onTestFinished(() => void vi.useRealTimers());
+  at(2);
+  expect(await answerTo(agent)).toBe('200');
+  const signer = async () => decodeProtectedHeader(await (await fetch(`${issuer}/agents.jwt`)).text()).kid;
+  const before = await signer();
+  await authority.rotateSigningKey();
+  at(700);
+  expect(await answerTo(agent)).toBe('200');
+  expect(await signer()).not.toBe(before);
+  await authority.agents.setStatus('agent-a', 'suspended');
+  at(710);
+  expect(await answerTo(agent)).toBe('401 agent_suspended');
 });
 
 it('the directory is a signed document that caches can hold, with a version for each change', async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { decodeJwt } from 'jose';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAuthority, openPostgres } from '../src/index.js';
 import { api, startAuthority } from './support/authority.js';
 import { assertion, newKey, ownToken, post } from './support/client.js';
@@ -39,6 +40,26 @@ describe.skipIf(engines[1]?.skip)('two processes on one Postgres database', () =
     expect(await active()).toBe(false);
     await first.authority.agents.setStatus('agent-a', 'suspended');
     expect((await ownToken(first, 'agent-a', key)).error).toBe('invalid_client');
+  });
+
+  it('publish one directory, byte for byte, and each change at once [C7]', async () => {
+    const { first, second, turn } = await pair();
+    const read = async (authority: typeof second) => {
+      turn.of = authority;
+      const response = await fetch(`${first.issuer}/agents.jwt`);
+      return { text: await response.text(), etag: response.headers.get('etag') };
+    };
+    await first.authority.agents.add({ id: 'agent-a', jwk: newKey().jwk });
+    // Both sign in one period of five minutes.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const before = await read(first.authority);
+    expect(await read(second)).toEqual(before);
+    await second.agents.setStatus('agent-a', 'suspended');
+    const after = await read(first.authority);
+    expect(decodeJwt(after.text)).toMatchObject({ agents: [{ agent_id: 'agent-a', status: 'suspended' }] });
+    expect(await read(second)).toEqual(after);
+    expect(after.etag).not.toBe(before.etag);
   });
 
   it('accept an assertion once, whichever gets it [A10]', async () => {
