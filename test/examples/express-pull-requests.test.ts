@@ -24,7 +24,7 @@ describe('the story of the code-review agent', () => {
       'POST /consent 303',
       'POST /token 200',
       'POST /repos/acme/api/pulls 201',
-      'POST /repos/acme/api/merge 403 policy_denied',
+      'POST /repos/acme/www/merge 403 policy_denied',
       'POST /repos/acme/api/pulls 401 signature_replayed',
       'POST /repos/acme/api/pulls 401 digest_mismatch',
       'POST /repos/acme/api/pulls 401 token_not_bound_to_agent',
@@ -33,17 +33,23 @@ describe('the story of the code-review agent', () => {
       'POST /token 200',
       'POST /repos/acme/api/pulls 403 insufficient_scope',
       'POST /repos/acme/api/pulls 401 signature_required',
+      'POST /repos/acme/api/merge 403 approval_required',
+      'GET /approvals/ID 200',
+      'POST /approvals/ID 303',
+      'POST /repos/acme/api/merge 200',
+      'POST /repos/acme/api/merge 403 approval_used',
       'GET /repos/acme/api/pulls 200',
     ]);
   });
 
-  it('shows the chain, the deciding policy, the missing scope, and only the draft as a result', () => {
+  it('shows the chain, the deciding policy, the missing scope, the approver, and one merged pull request as a result', () => {
     const text = story.lines.join('\n');
     expect(text).toContain('chain       user_123 -> agent-code-reviewer-01\n');
-    expect(text).toContain('decided by  pull-requests.cedar#people-merge-to-main');
+    expect(text).toContain('decided by  pull-requests.cedar#people-merge-the-site');
+    expect(text).toContain('approved by user_rita: "Read the diff"');
     expect(text).toContain('Bearer error="insufficient_scope", scope="pr:write:draft"');
     expect(text.match(/#\d+ (?:draft|merged) .*/g)).toEqual([
-      '#1 draft    "Fix the flaky test" by agent-code-reviewer-01 for user_123',
+      '#1 merged   "Fix the flaky test" by agent-code-reviewer-01 for user_123',
     ]);
   });
 
@@ -52,12 +58,16 @@ describe('the story of the code-review agent', () => {
     expect(recordsOf(story)).toEqual([
       `decision|${agent}|user_123|pr.create|acme/api|allow`,
       `outcome|${agent}|user_123|201 finished`,
-      `decision|${agent}|user_123|pr.merge|acme/api|policy_denied`,
+      `decision|${agent}|user_123|pr.merge|acme/www|policy_denied`,
       `authentication, claimed: ${agent}|signature_replayed`,
       `authentication, claimed: ${agent}|digest_mismatch`,
       'authentication, claimed: agent-test-runner-02|token_not_bound_to_agent',
       `decision|${agent}|user_123|pr.create|acme/api|insufficient_scope`,
       'authentication, claimed: nothing|signature_required',
+      `decision|${agent}|user_123|pr.merge|acme/api|approval_required`,
+      `decision|${agent}|user_123|pr.merge|acme/api|allow`,
+      `outcome|${agent}|user_123|200 finished`,
+      `decision|${agent}|user_123|pr.merge|acme/api|approval_used`,
       `decision|${agent}|itself|repo.read|acme/api|allow`,
       `outcome|${agent}|itself|200 finished`,
     ]);
@@ -65,7 +75,7 @@ describe('the story of the code-review agent', () => {
 
   it('verifies the log, which is sealed except for the record of the last checkpoint', () => {
     expect(story.lines).toContain(
-      "     verified    12 records, 2 of them the log's own: none changed or missing, 11 sealed",
+      "     verified    16 records, 2 of them the log's own: none changed or missing, 15 sealed",
     );
   });
 
@@ -97,8 +107,8 @@ describe('the story under other policies', () => {
     expect(merging).not.toBe(text);
     const { exitCode, lines } = await playWith(merging);
     expect(exitCode).toBe(1);
-    expect(lines).toContainEqual(expect.stringMatching(/^ {3}NO POST \/repos\/acme\/api\/merge +200 OK$/));
-    expect(lines.join('\n')).toContain('expected 403 Forbidden     policy_denied, got 200 OK');
+    expect(lines).toContainEqual(expect.stringMatching(/^ {3}NO POST \/repos\/acme\/www\/merge +404 Not Found$/));
+    expect(lines.join('\n')).toContain('expected 403 Forbidden     policy_denied, got 404 Not Found');
   });
 
   it('does not start when a policy does not match the schema [G5]', async () => {

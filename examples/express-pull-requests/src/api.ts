@@ -7,8 +7,8 @@ import { PullRequests } from './pull-requests.js';
 export interface ApiOptions {
   /** Where clients reach the API. */
   readonly origin: string;
-  /** The agents, and the issuers of tokens. */
-  readonly trusted: Pick<GuardOptions, 'agents' | 'issuers'>;
+  /** The agents, the issuers of tokens, and who asks people for approval. */
+  readonly trusted: Pick<GuardOptions, 'agents' | 'issuers' | 'approvals'>;
   readonly policiesFolder: string;
   readonly auditFolder: string;
 }

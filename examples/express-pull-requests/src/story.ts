@@ -1,4 +1,4 @@
-import type { Agent, Signer } from '@countersign/agent';
+import type { Agent, ApprovalQuestion, Signer } from '@countersign/agent';
 import type { Caller } from '@countersign/core';
 import { printAuditTable, Telling, type Terminal } from '@countersign/example-stage';
 import type { PullRequest } from './pull-requests.js';
@@ -6,6 +6,7 @@ import type { World } from './world.js';
 
 const pullsPath = '/repos/acme/api/pulls';
 const mergePath = '/repos/acme/api/merge';
+const foreignMergePath = '/repos/acme/www/merge';
 const titles = { honest: 'Fix the flaky test', forged: 'Add a secret admin' };
 
 /**
@@ -26,6 +27,7 @@ export async function tellStory(world: World, terminal: Terminal): Promise<void>
   await useStolenToken(world, telling, token);
   await exceedDelegation(world, telling);
   await useSharedKey(world, telling);
+  await mergeWithConsent(world, telling, forUser);
   await readWhatIsThere(world, telling);
 
   await readAuditLog(world, telling, terminal);
@@ -88,13 +90,55 @@ async function openDraft({ wire, reviewer, user }: World, telling: Telling, forU
 }
 
 async function tryToMerge(world: World, telling: Telling, forUser: Signer): Promise<void> {
-  telling.scene('It tries to merge to main, which nobody asked it to');
-  const response = await forUser.fetch(world.wire.origin + mergePath, jsonPost({ number: 1 }));
-  await telling.answer(`POST ${mergePath}`, response, { status: 403, code: 'policy_denied' });
+  telling.scene('It tries to merge into the website, which only people may');
+  const response = await forUser.fetch(world.wire.origin + foreignMergePath, jsonPost({ number: 1 }));
+  await telling.answer(`POST ${foreignMergePath}`, response, { status: 403, code: 'policy_denied' });
   // Only the audit log names the policy: the response must not reveal policies to a client.
   const [policy] = (await world.audit()).findLast(({ action }) => action === 'pr.merge')?.policies ?? [];
-  telling.insist(policy === 'pull-requests.cedar#people-merge-to-main', 'the policy that forbids to merge');
+  telling.insist(policy === 'pull-requests.cedar#people-merge-the-site', 'the policy that forbids to merge');
   telling.note('decided by', `${policy} (from the audit log)`);
+}
+
+/** The merge waits for a person, who reads on the page of the authority what exactly would run. */
+async function mergeWithConsent(world: World, telling: Telling, forUser: Signer): Promise<void> {
+  const { wire, authority, reviewer, approver } = world;
+  telling.scene('It asks to merge its draft, and a person approves exactly that');
+  const body = { number: 1 };
+  const merge = async (headers = {}) => await forUser.fetch(wire.origin + mergePath, jsonPost(body, headers));
+  const { approval: question } = await telling.answer<{ approval: ApprovalQuestion }>(
+    `POST ${mergePath}`,
+    await merge(),
+    { status: 403, code: 'approval_required' },
+  );
+  const [quorum] = question.request.requirement.quorums;
+  telling.note('it needs', `${quorum?.count} of ${quorum?.groups.join(' or ')}`);
+
+  const reason = 'Read the diff';
+  const shown = { text: JSON.stringify(body), why: 'All checks are green' };
+  const approval = await reviewer.requestApproval(
+    { ...question, shown },
+    {
+      onAsked: async ({ url }) => {
+        await world.readyForApprovals();
+        await authority.approve({
+          by: approver,
+          url,
+          reason,
+          seen: (what, response) => telling.answer(what, response, { status: what.startsWith('GET') ? 200 : 303 }),
+        });
+      },
+    },
+  );
+  telling.note('approved by', `${approver}: "${reason}"`);
+
+  const headers = { 'agent-approval': approval };
+  await telling.answer(`POST ${mergePath}`, await merge(headers), { status: 200 });
+  await telling.answer(`POST ${mergePath}`, await merge(headers), { status: 403, code: 'approval_used' });
+  const record = (await world.audit()).findLast(
+    ({ approval: used, decision }) => used !== undefined && decision === 'allow',
+  );
+  telling.insist(record?.approval?.approvers?.[0]?.id === approver, 'the approver in the audit log');
+  telling.note('in the log', `approval ${String(record?.approval?.id).slice(0, 8)} by ${approver}`);
 }
 
 async function replay({ wire }: World, telling: Telling, recorded: Buffer): Promise<void> {
@@ -153,8 +197,8 @@ async function readWhatIsThere({ wire, reviewer }: World, telling: Telling): Pro
   }
   const [only] = pulls;
   telling.insist(
-    pulls.length === 1 && only?.title === titles.honest && only.state === 'draft',
-    'one pull request, a draft',
+    pulls.length === 1 && only?.title === titles.honest && only.state === 'merged',
+    'one pull request, merged',
   );
 }
 

@@ -11,9 +11,18 @@ export interface StageAuthority {
   readonly issuer: string;
   /** For `createGuard` of the API: which agents there are, and whose tokens count. */
   readonly trusted: { readonly agents: AgentDirectory; readonly issuers: readonly IssuerOptions[] };
+  /** For the same, if a policy asks for approval: whose approvals count. */
+  readonly approvals: { readonly issuers: readonly IssuerOptions[] };
   register(agent: Agent, key: AgentPrivateKey, facts: Pick<AgentFacts, 'capabilities' | 'roles'>): Promise<void>;
   /** Asks a user in their browser, who allows it, and gets the token of the agent. */
   letAct(consent: Consent): Promise<string>;
+  /** A person opens the page of a request in their browser, and approves. */
+  approve(approval: {
+    readonly by: string;
+    readonly url: string;
+    readonly reason: string;
+    readonly seen?: Consent['seen'];
+  }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +41,10 @@ const local = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: tr
 /** Where the agent takes users back to. Nobody listens there: the browser of the story does not go on. */
 const redirectUri = 'http://127.0.0.1:9/callback';
 
-export async function startAuthority(audience: string): Promise<StageAuthority> {
+export async function startAuthority(
+  audience: string,
+  groups: Readonly<Record<string, readonly string[]>> = {},
+): Promise<StageAuthority> {
   const place = await listen();
   const issuer = place.origin;
   const keys = new Map<string, AgentPrivateKey>();
@@ -43,6 +55,7 @@ export async function startAuthority(audience: string): Promise<StageAuthority> 
       store: await openSqlite(':memory:'),
       resources: [{ audience }],
       users: { authenticate: userOf },
+      approvals: { groups },
     }),
   );
   place.server.on('request', authority.listener);
@@ -50,6 +63,7 @@ export async function startAuthority(audience: string): Promise<StageAuthority> 
   return {
     issuer,
     trusted: { agents: await agentsFromAuthority(issuer, local), issuers: [{ issuer, ...local }] },
+    approvals: { issuers: [{ issuer, ...local }] },
 
     async register({ id }, key, facts) {
       keys.set(id, key);
@@ -85,6 +99,16 @@ export async function startAuthority(audience: string): Promise<StageAuthority> 
       };
       const callback = new URL(answer.headers.get('location') ?? '');
       return (await openid.authorizationCodeGrant(client, callback, { pkceCodeVerifier })).access_token;
+    },
+
+    async approve({ by, url, reason, seen }) {
+      const path = '/approvals/ID';
+      const headers = { cookie: `user=${by}` };
+      const page = await fetch(url, { headers });
+      await seen?.(`GET ${path}`, page.clone());
+      const [, ticket = ''] = /name="ticket" value="([^"]+)"/.exec(await page.text()) ?? [];
+      const body = new URLSearchParams({ ticket, reason, decision: 'approve' });
+      await seen?.(`POST ${path}`, await fetch(url, { method: 'POST', headers, body, redirect: 'manual' }));
     },
 
     async close() {
