@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAuthority, openPostgres } from '../src/index.js';
 import { api, startAuthority } from './support/authority.js';
 import { assertion, newKey, ownToken, post } from './support/client.js';
+import { cookieOf, login, world } from './support/sign-in.js';
 import { emptyDatabase, engines } from './support/stores.js';
 
 async function pair() {
@@ -75,5 +76,31 @@ describe.skipIf(engines[1]?.skip)('two processes on one Postgres database', () =
       );
     }
     expect(statuses).toEqual([200, 401, 401]);
+  });
+
+  it('let a user begin a sign-in at one, finish it at the other, and sign out at either', async () => {
+    const pool = await emptyDatabase();
+    const { running, users, browser, page } = await world({ store: await openPostgres(pool) });
+    const second = await createAuthority({
+      issuer: running.issuer,
+      secret: 'secret-of-the-tests-0123456789-0123456789',
+      store: await openPostgres(pool),
+      resources: [{ audience: api }],
+      users,
+    });
+    onTestFinished(() => second.close());
+    const turn = { of: running.authority };
+    running.server.removeAllListeners('request');
+    running.server.on('request', (request, response) => turn.of.listener(request, response));
+    const there = await browser.open(page);
+    turn.of = second;
+    const seen = await login(browser, there);
+    expect(seen.text).toContain('alice@acme.dev');
+    turn.of = running.authority;
+    expect((await browser.open(page)).text).toContain('alice@acme.dev');
+    const session = cookieOf(browser, 'countersign-session')?.split(';', 1)[0] ?? '';
+    await browser.submit(seen, '/sign-out');
+    turn.of = second;
+    expect((await fetch(page, { redirect: 'manual', headers: { cookie: session } })).status).toBe(303);
   });
 });

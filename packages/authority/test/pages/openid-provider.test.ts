@@ -46,6 +46,16 @@ describe('the answer of the provider', () => {
     expect(statuses.filter((status) => status === 403)).toHaveLength(49);
   });
 
+  it('is answered with 503, and signs nobody in, when the database is down', async () => {
+    const { back, browser, running, page } = await answered();
+    await running.store.close();
+    expect((await browser.open(back)).status).toBe(503);
+    expect(cookieOf(browser, 'countersign-session')).toBeUndefined();
+    browser.cookies.get('127.0.0.1')?.set('countersign-session', `countersign-session=${'A'.repeat(43)}`);
+    const seen = await browser.open(page);
+    expect([seen.status, seen.text]).toEqual([503, expect.stringContaining('This does not work now')]);
+  });
+
   it('does not count when the ID token is of another sign-in, or is not signed by the provider [B1]', async () => {
     const tampering: readonly ((claims: Record<string, unknown>) => Record<string, unknown>)[] = [
       (claims) => ({ ...claims, nonce: 'another' }),

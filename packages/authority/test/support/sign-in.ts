@@ -5,7 +5,7 @@ import {
   type TestOpenIdProvider,
   type TestOpenIdProviderOptions,
 } from '../../../../test/support/openid-provider.js';
-import type { SignInOptions } from '../../src/index.js';
+import type { SignInOptions, UserOptions } from '../../src/index.js';
 import { startAuthority } from './authority.js';
 import { newKey } from './client.js';
 import { redirectUri } from './pages.js';
@@ -18,20 +18,21 @@ export interface Start extends NonNullable<Parameters<typeof startAuthority>[0]>
 /** An authority whose users sign in at a provider, and a browser. */
 export async function world({ signIn, idp: idpOptions, ...options }: Start = {}) {
   const troubles: string[] = [];
-  let idp: TestOpenIdProvider | undefined;
+  let made: { readonly idp: TestOpenIdProvider; readonly users: UserOptions } | undefined;
   const running = await startAuthority({
     onTrouble: (message) => void troubles.push(message),
     async prepare(address) {
       const redirectUris = [`${options.issuer ?? address}/sign-in/callback`];
-      const started = await startOpenIdProvider({ redirectUris, ...idpOptions });
-      onTestFinished(() => started.close());
-      idp = started;
-      const { issuer, clientId, clientSecret } = started;
-      return { users: { signIn: { issuer, clientId, clientSecret, subjectNamespace: 'acme:', ...signIn } } };
+      const idp = await startOpenIdProvider({ redirectUris, ...idpOptions });
+      onTestFinished(() => idp.close());
+      const { issuer, clientId, clientSecret } = idp;
+      const users = { signIn: { issuer, clientId, clientSecret, subjectNamespace: 'acme:', ...signIn } };
+      made = { idp, users };
+      return { users };
     },
     ...options,
   });
-  if (idp === undefined) throw new Error('there is no provider');
+  if (made === undefined) throw new Error('there is no provider');
   await running.authority.agents.add({
     id: 'agent-a',
     name: 'Invoice agent',
@@ -41,7 +42,8 @@ export async function world({ signIn, idp: idpOptions, ...options }: Start = {})
   });
   const { issuer = running.issuer } = options;
   const behind = { [new URL(issuer).origin]: new URL(running.issuer).origin };
-  return { idp, issuer, running, troubles, behind, browser: new CookieBrowser(behind), page: `${issuer}/delegations` };
+  const browser = new CookieBrowser(behind);
+  return { ...made, issuer, running, troubles, behind, browser, page: `${issuer}/delegations` };
 }
 
 export const login = async (browser: CookieBrowser, page: Seen, user = 'alice', fields = {}) =>
