@@ -92,7 +92,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
           },
           now,
         });
-  const published = createPublished({ issuer, store, agents, ledger, keys, now });
+  const published = createPublished({ issuer, store, agents, ledger, keys, now, onTrouble });
   const services: RouteServices = {
     issuer,
     store,

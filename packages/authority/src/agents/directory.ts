@@ -23,7 +23,9 @@ export function signatureDirectory(agents: readonly RegisteredAgent[], now: numb
 }
 
 /** An agent in the signed directory that guards follow: docs/reference/agent-directory.md. */
-export type PublishedAgent = Readonly<Record<string, unknown>>;
+export interface PublishedAgent extends JwkSet {
+  readonly [member: string]: unknown;
+}
 
 /**
  * The agents for the signed directory. What ends by itself is in it with the moment at which it ends, so that the

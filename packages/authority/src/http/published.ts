@@ -25,9 +25,13 @@ const directoryLifetimeSeconds = 3600;
 /** It is signed anew so often, at the same moments in every process: equal directories are equal texts. */
 const signingPeriod = 300;
 
+/** Guards read at most 10 000 keys and 8 MiB, and refuse all agents an hour after a directory was larger. */
+const many = { keys: 9000, bytes: 7 * 1024 ** 2 };
+
 export interface PublishedOptions extends StatusListOptions {
   readonly agents: AgentRegistry;
   readonly store: Store;
+  readonly onTrouble: (message: string) => void;
 }
 
 export function createPublished(options: PublishedOptions): Published {
@@ -53,7 +57,8 @@ export function createPublished(options: PublishedOptions): Published {
 }
 
 /** Signs the directory when it has changed, and once in a period. */
-function createSignedDirectory({ issuer, store, agents, keys, now }: PublishedOptions): () => Promise<Document> {
+function createSignedDirectory(options: PublishedOptions): () => Promise<Document> {
+  const { issuer, store, agents, keys, now, onTrouble } = options;
   let last: { readonly of: string; readonly document: Document } | undefined;
   return async () => {
     // Before the agents: a directory may have a change already that its version does not count, but never lack one.
@@ -64,8 +69,16 @@ function createSignedDirectory({ issuer, store, agents, keys, now }: PublishedOp
     const of = `${version} ${iat} ${key.kid}`;
     if (last?.of !== of) {
       const exp = iat + signingPeriod + directoryLifetimeSeconds;
-      const claims = { iss: issuer, iat, exp, version, agents: publishedAgents(await agents.list(), iat) };
-      last = { of, document: documentWithTag(await signClaims(key, 'agent-directory+jwt', claims)) };
+      const published = publishedAgents(await agents.list(), iat);
+      const claims = { iss: issuer, iat, exp, version, agents: published };
+      const text = await signClaims(key, 'agent-directory+jwt', claims);
+      const count = published.reduce((sum, each) => sum + each.keys.length, 0);
+      if (count > many.keys || text.length > many.bytes) {
+        onTrouble(
+          `the agent directory has ${count} keys and ${text.length} bytes; guards read at most 10000 and 8388608. Revoke agents that are gone`,
+        );
+      }
+      last = { of, document: documentWithTag(text) };
     }
     return last.document;
   };

@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startAuthority } from '../support/authority.js';
 import { claimsOf, newKey, ownToken } from '../support/client.js';
 
@@ -44,6 +44,9 @@ describe('the published directory', () => {
   });
 
   it('is not sent again as long as it is the same', async () => {
+    // It is signed anew every five minutes.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
     const { issuer, authority } = await startAuthority();
     await authority.agents.add({ id: 'a', jwk: newKey().jwk });
     const etag = (await fetch(`${issuer}/agents.jwt`)).headers.get('etag') ?? '';
@@ -52,6 +55,24 @@ describe('the published directory', () => {
     await authority.agents.setStatus('a', 'suspended');
     expect(await again()).toBe(200);
   });
+});
+
+it('the operator is told before the published directory is too large for guards', async () => {
+  const troubles: string[] = [];
+  const { issuer, authority } = await startAuthority({ onTrouble: (message) => void troubles.push(message) });
+  const capabilities = Array.from({ length: 100 }, (_, index) => `repo${index}:${'read'.repeat(60)}`);
+  const add = async (from: number, to: number) =>
+    await Promise.all(
+      Array.from({ length: to - from }, async (_, index) =>
+        authority.agents.add({ id: `agent-${from + index}`, jwk: newKey().jwk, capabilities }),
+      ),
+    );
+  await add(0, 10);
+  expect((await fetch(`${issuer}/agents.jwt`)).status).toBe(200);
+  expect(troubles).toEqual([]);
+  await add(10, 240);
+  expect((await fetch(`${issuer}/agents.jwt`)).status).toBe(200);
+  expect(troubles).toEqual([expect.stringMatching(/^the agent directory has 240 keys and \d{7} bytes/)]);
 });
 
 describe('the status list', () => {
