@@ -114,6 +114,8 @@ describe.each(eras)('guardTools in $host.name, modern: $isModern', ({ host, isMo
       'early',
       'late',
       'deny_me',
+      // It may be called, together with an approval.
+      'approve_me',
       'broken',
       'query',
     ]);

@@ -78,10 +78,12 @@ export class Rpc {
 
   #modern(params: object, _method: string): object {
     if (!this.#isModern) return { params };
+    const given = Reflect.get(params, '_meta') as object | undefined;
     const _meta = {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
       'io.modelcontextprotocol/clientCapabilities': {},
+      ...given,
     };
     return { params: { ...params, _meta } };
   }

@@ -33,6 +33,11 @@ export function register(server: object, ran: string[], between: () => void): vo
   });
   to.registerTool('late', { inputSchema: z.object({}) }, async () => (ran.push('late'), text('late')));
   to.registerTool('deny_me', { inputSchema: z.object({}) }, async () => (ran.push('deny_me'), text('no')));
+  const amount = z.object({ amount: z.number(), approved: z.boolean().optional() });
+  to.registerTool('approve_me', { inputSchema: amount }, async ({ amount }: { readonly amount: number }) => {
+    ran.push(`approve_me ${amount}`);
+    return text('paid');
+  });
   to.registerTool('hidden', { inputSchema: z.object({}) }, async () => (ran.push('hidden'), text('no')));
   to.registerTool('broken', { inputSchema: z.object({}) }, async () => {
     throw new Error('broken');
@@ -61,6 +66,7 @@ export const options = {
     early_hold: {},
     late: {},
     deny_me: {},
+    approve_me: {},
     hidden: {},
     broken: {},
     query: { call: { type: 'Query', arguments: ['dataset'] } },

@@ -7,7 +7,9 @@ import {
   type MemoryAudit,
   type PolicyDecision,
   type PolicyQuery,
+  type QueueAnswer,
 } from '@countersign/core';
+import { ed25519Issuer, type TestIssuer } from '../../../test/support/tokens.js';
 
 /** Two agents, a guard that knows both, and what policy was asked. */
 export interface World {
@@ -17,19 +19,33 @@ export interface World {
   readonly troubles: readonly string[];
   readonly alice: Agent;
   readonly mallory: Agent;
+  /** What people decided, by binding. What is not there waits for them. */
+  readonly queued: Map<string, QueueAnswer>;
 }
+
+/** Its approvals count, besides those of the queue. */
+export const authority: TestIssuer = ed25519Issuer('https://approvals.acme.dev', 'approvals-1');
+
+const requirement = {
+  quorums: [{ groups: ['release-managers'], count: 1 }],
+  useWithinSeconds: 600,
+  decideWithinSeconds: 86_400,
+  reason: 'optional',
+  excluded: [],
+} as const;
 
 /**
  * Policy hides what is called `hidden`, denies what is called `deny`, the data set `payroll`, and all that mallory asks
- * for but `early`.
+ * for but `early`. It asks people about `approve_me`.
  */
 function decide({ action, resource, principal }: PolicyQuery): PolicyDecision {
   const { id, attributes } = resource;
   const listed = action.endsWith('.list') && !id.includes('hidden');
   const allowed = !/hidden|deny|secret/.test(id) && attributes?.['dataset'] !== 'payroll';
-  const known = principal.id === 'alice' || id === 'early';
+  const known = principal.id === 'alice' || id === 'early' || id === 'approve_me';
   const decision = (action.endsWith('.list') ? listed : allowed) && known ? 'allow' : 'deny';
-  return { decision, cause: 'policy', policies: ['p#1'], policySet: 'test', errors: [] };
+  const approval = id === 'approve_me' && action === 'tool.call' ? { approval: requirement } : {};
+  return { decision, cause: 'policy', policies: ['p#1'], policySet: 'test', errors: [], ...approval };
 }
 
 export async function world(origin: string, mode: Guard['mode'] = 'enforce'): Promise<World> {
@@ -37,6 +53,7 @@ export async function world(origin: string, mode: Guard['mode'] = 'enforce'): Pr
   const audit = memoryAudit();
   const queries: PolicyQuery[] = [];
   const troubles: string[] = [];
+  const queued = new Map<string, QueueAnswer>();
   const guard = await createGuard({
     origin,
     agents: agentsFromObjects([
@@ -44,6 +61,10 @@ export async function world(origin: string, mode: Guard['mode'] = 'enforce'): Pr
       { id: 'mallory', publicKey: mallorys.publicKey, capabilities: [] },
     ]),
     policy: { scopeVocabulary: [], decide: (query) => (queries.push(query), decide(query)) },
+    approvals: {
+      issuers: [{ issuer: authority.issuer, jwks: { keys: [authority.jwk] } }],
+      queue: ({ binding }) => queued.get(binding) ?? { status: 'pending', url: 'https://approve.acme.dev/1' },
+    },
     audit,
     mode,
     onTrouble: (text) => troubles.push(text),
@@ -52,5 +73,5 @@ export async function world(origin: string, mode: Guard['mode'] = 'enforce'): Pr
     await createAgent({ id: 'alice', key: alices }),
     await createAgent({ id: 'mallory', key: mallorys }),
   ];
-  return { guard, audit, queries, troubles, alice, mallory };
+  return { guard, audit, queries, troubles, alice, mallory, queued };
 }

@@ -8,22 +8,21 @@ import type { JsonObject } from './json-rpc.js';
  */
 export function digestOf(given: JsonObject): string | undefined {
   let members = 0;
-  function sorted(value: unknown): unknown {
-    if (typeof value !== 'object' || value === null) return value;
+  function written(value: unknown): string {
+    if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
     const names = Object.keys(value);
     members += Array.isArray(value) ? 1 : names.length + 1;
     if (members > mostMembers) throw new RangeError('too many members');
-    if (Array.isArray(value)) return value.map(sorted);
-    // Without a prototype, so that a member `__proto__` stays a member.
-    const copy = Object.create(null) as Record<string, unknown>;
-    for (const name of names.toSorted()) copy[name] = sorted((value as JsonObject)[name]);
-    return copy;
+    if (Array.isArray(value)) return `[${value.map(written).join(',')}]`;
+    // As text: an object would put names like 10 before all others.
+    return `{${names
+      .toSorted()
+      .map((name) => `${JSON.stringify(name)}:${written((value as JsonObject)[name])}`)
+      .join(',')}}`;
   }
 
   try {
-    return createHash('sha256')
-      .update(JSON.stringify(sorted(given)))
-      .digest('base64url');
+    return createHash('sha256').update(written(given)).digest('base64url');
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -1,4 +1,6 @@
+import { defined } from '@countersign/common';
 import type { Call, CallResult, Caller, Guard } from '@countersign/core';
+import { askAll } from './ask-all.js';
 import { digestOf } from './arguments.js';
 import { concealed, refuseUnasked, refuseWith } from './call-end.js';
 import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
@@ -6,7 +8,7 @@ import { type Denial, denialOf } from './denial.js';
 import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import { listsIn, type McpList, shortened, uncached } from './lists.js';
 import { disagreeingField } from './mirrored-fields.js';
-import { calledByName, type McpReading, type Question, readRequest, requiredScope } from './reading.js';
+import { calledByName, type McpReading, readRequest, requiredScope } from './reading.js';
 import {
   foreignTask,
   headerMismatch,
@@ -15,7 +17,7 @@ import {
   type RefusedReading,
   tooLarge,
 } from './refused-readings.js';
-import { type AskedRequest, isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
+import { approvalOf, type AskedRequest, isModernRequest, type McpSurroundings, traceparentOf } from './request-meta.js';
 import { openState, sealState } from './request-state.js';
 import { type McpRules, type ReadRules, readRules } from './rules.js';
 import type { Seal } from './seal.js';
@@ -28,6 +30,8 @@ export type McpDecision =
       readonly ok: true;
       /** The server's own state, if the request carries one that was sealed for this caller and call. */
       readonly requestState: string | undefined;
+      /** The request answers what the guard asked the user, of which the server does not know: see `openedParams`. */
+      readonly isApproval: boolean;
       /** What the caller gets of a result of the server: lists are filtered, states are sealed. */
       answer(result: unknown): Promise<Answer>;
       /** Records how the request ended. Call it, whatever happens. */
@@ -165,12 +169,18 @@ export function decisionsOf(
       if (!opened.ok) return await refuseWith(call, detail.denial);
     }
     if (reading.kind === 'ask' && refused === undefined && found === undefined) {
-      const denial = await askAll(caller, call, questions);
+      const denial = await askAll(guard, call, questions, {
+        caller,
+        asked,
+        seal,
+        state: opened.ok ? opened.state : undefined,
+      });
       if (denial !== undefined) return await refuseWith(call, denial);
     }
     return {
       ok: true,
       requestState: opened.ok ? opened.state : undefined,
+      isApproval: opened.ok && opened.isApproval,
       async answer(result) {
         if (reading.kind === 'ask' && reading.taskIds === undefined) owners.note(caller, result);
         const { method } = request;
@@ -183,35 +193,22 @@ export function decisionsOf(
     };
   }
 
-  async function askAll(caller: Caller, call: Call, questions: readonly Question[]): Promise<Denial | undefined> {
-    for (const { permission, visible, hidden, onDeny, decidedBy } of questions) {
-      const authorization = await call.authorize(permission);
-      if (authorization.ok) continue;
-      const { refusal } = authorization;
-      // Our own outage says nothing about what exists, and a missing scope is told to those who may know of it.
-      const conceals = refusal.status === 403 && hidden !== undefined && visible !== undefined;
-      if (conceals && !(await call.wouldPermit(visible))) return hidden;
-      const { action } = permission;
-      const missing = refusal.requiredScope === undefined ? [] : guard.missingScopes(caller, refusal.requiredScope);
-      return denialOf(refusal, { action, missing, ...(decidedBy && { decidedBy }), ...(onDeny && { onDeny }) });
-    }
-    return undefined;
-  }
-
   return {
     learn: (list, items) => catalogue.learn(list, items),
     async decide(caller, request, surroundings: McpSurroundings = {}) {
       const reading = readRequest(request, rules, catalogue);
       const given = reading.kind === 'ask' ? reading.given : undefined;
       const argumentsDigest = given && digestOf(given);
-      const name = 'name' in reading ? reading.name : undefined;
-      const traceparent = traceparentOf(request);
-      const call = guard.begin(caller, {
-        method: request.method,
-        ...(name !== undefined && { name }),
-        ...(argumentsDigest !== undefined && { argumentsDigest }),
-        ...(traceparent !== undefined && { traceparent }),
-      });
+      const call = guard.begin(
+        caller,
+        defined({
+          method: request.method,
+          name: 'name' in reading ? reading.name : undefined,
+          argumentsDigest,
+          traceparent: traceparentOf(request),
+          approval: approvalOf(request, surroundings),
+        }),
+      );
       const isTooLarge = given !== undefined && argumentsDigest === undefined;
       const { isModern = isModernRequest(request) } = surroundings;
       return await decideCall(caller, call, reading, { ...surroundings, request, isTooLarge, isModern });
@@ -239,5 +236,5 @@ export function decisionsOf(
   };
 }
 
-const noState = { ok: true, state: undefined } as const;
+const noState = { ok: true, state: undefined, isApproval: false } as const;
 const listsNothing: ListItems = async () => [];

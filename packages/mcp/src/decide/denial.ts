@@ -25,7 +25,7 @@ export interface DeniedRequest {
  * host can act on it.
  */
 export function denialOf(refused: Refusal, asked: DeniedRequest = {}): Denial {
-  const { code, title, requiredScope, explanation } = refused;
+  const { code, title, requiredScope, explanation, approval } = refused;
   const { action, decidedBy = [], missing = [], onDeny } = asked;
   const data = {
     code,
@@ -35,6 +35,7 @@ export function denialOf(refused: Refusal, asked: DeniedRequest = {}): Denial {
     ...(refused.status === 403 && decidedBy.length > 0 && { decidedBy }),
     hint: hintFor(refused, asked),
     ...(explanation !== undefined && { explanation }),
+    ...(approval !== undefined && { approval }),
   };
   const error = { code: errorCodeOf(refused), message: title, data };
   return {
@@ -44,7 +45,11 @@ export function denialOf(refused: Refusal, asked: DeniedRequest = {}): Denial {
   };
 }
 
-function hintFor({ code, status }: Refusal, { action, decidedBy = [], missing = [] }: DeniedRequest): string {
+function hintFor({ code, status, approval }: Refusal, { action, decidedBy = [], missing = [] }: DeniedRequest): string {
+  if (code === 'approval_denied') return 'People did not approve. Do not repeat the call.';
+  if (approval !== undefined) {
+    return 'Ask people to approve data.approval, and repeat the call with their approval in _meta: countersign/approval';
+  }
   if (code === 'insufficient_scope') return `Ask your user or issuer for the scope: ${missing.join(' ')}`;
   if (status === 403 && decidedBy.length > 0) {
     return `Policy decides by these arguments, so other values may be permitted: ${decidedBy.join(', ')}`;

@@ -24,6 +24,8 @@ export const errorCodes = {
   forbidden: -32003,
   /** As the official SDK answers for a session that it does not know. */
   noSession: -32001,
+  /** The user has to open a page first (MCP 2025-11-25). */
+  urlElicitationRequired: -32042,
   /** A field of HTTP and the body disagree (MCP 2026-07-28). */
   headerMismatch: -32020,
 } as const;

@@ -3,8 +3,13 @@ import { digestOf } from './arguments.js';
 import { isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import type { Seal } from './seal.js';
 
-/** Whether a request carries a state, and what the server had written there. */
-export type StateReading = { readonly ok: true; readonly state: string | undefined } | { readonly ok: false };
+/**
+ * Whether a request carries a state, and what the server had written there. `isApproval`: the guard asked the user to open
+ * the page where people approve, and the server does not know of that.
+ */
+export type StateReading =
+  | { readonly ok: true; readonly state: string | undefined; readonly isApproval: boolean }
+  | { readonly ok: false };
 
 /**
  * Seals the state that a server lets a client keep while it asks its user something (`requestState`): no other caller,
@@ -17,16 +22,20 @@ export function sealState(result: unknown, request: JsonRpcRequest, seal: Seal, 
 
 export function openState(request: JsonRpcRequest, seal: Seal, caller: Caller): StateReading {
   const sealed = memberOf(request.params, 'requestState');
-  if (sealed === undefined) return { ok: true, state: undefined };
-  const state = typeof sealed === 'string' ? seal.unseal(sealed, purposeOf(request), caller) : undefined;
-  return state === undefined ? { ok: false } : { ok: true, state };
+  if (sealed === undefined) return { ok: true, state: undefined, isApproval: false };
+  if (typeof sealed !== 'string') return { ok: false };
+  const state = seal.unseal(sealed, purposeOf(request), caller);
+  if (state !== undefined) return { ok: true, state, isApproval: false };
+  const kept = seal.unseal(sealed, purposeOf(request, 'approval'), caller);
+  if (kept === undefined) return { ok: false };
+  return { ok: true, state: (JSON.parse(kept) as string | null) ?? undefined, isApproval: true };
 }
 
-function purposeOf({ method, params }: JsonRpcRequest): string {
+export function purposeOf({ method, params }: JsonRpcRequest, kind: 'state' | 'approval' = 'state'): string {
   // Absent and empty arguments are the same call.
   const given = memberOf(params, 'arguments') ?? {};
   const digest = isJsonObject(given) ? digestOf(given) : undefined;
-  return JSON.stringify(['state', method, named(params), digest ?? null]);
+  return JSON.stringify([kind, method, named(params), digest ?? null]);
 }
 
 function named(params: unknown): unknown {

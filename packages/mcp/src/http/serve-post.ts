@@ -3,6 +3,7 @@ import type { NamedList } from '../decide/catalogue.js';
 import { disagreeingField, disagreeingParameter } from '../decide/mirrored-fields.js';
 import type { Denial } from '../decide/denial.js';
 import { errorCodes, type JsonObject, type JsonRpcError } from '../decide/json-rpc.js';
+import { openedParams } from '../decide/approval-page.js';
 import type { ReadRules } from '../decide/rules.js';
 import {
   answerBadGateway,
@@ -109,7 +110,7 @@ async function serveRequest(
   parts: HttpParts,
 ): Promise<void> {
   const { caller, decisions } = exchange;
-  const { id, method, params } = message;
+  const { id, method, params, approval } = message;
   // Whether the server answered when it was asked for what it offers.
   let listing: 'answered' | 'no_session' | 'failed' = 'answered';
   async function list(listed: NamedList): Promise<readonly unknown[] | undefined> {
@@ -119,13 +120,13 @@ async function serveRequest(
     else if (items !== undefined) listing = 'answered';
     return items === 'no_session' ? undefined : items;
   }
-  const decision = await decisions.decide(caller, { method, params }, { list, headers });
+  const decision = await decisions.decide(caller, { method, params }, { list, headers, approval });
   if (!decision.ok) {
     answerRefused(exchange, id, decision.denial, listing);
     return;
   }
-  const { requestState } = decision;
-  const opened = requestState === undefined ? value : { ...value, params: { ...params, requestState } };
+  const passed = openedParams(params, decision);
+  const opened = passed === params ? value : { ...value, params: passed };
   await relay(exchange, { method: 'POST', headers, body: Buffer.from(serialize(opened)) }, parts, {
     message,
     decision,

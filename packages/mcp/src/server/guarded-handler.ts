@@ -5,6 +5,8 @@ import type { McpDecisions } from '../decide/decisions.js';
 import type { Denial } from '../decide/denial.js';
 import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
 import { listPages } from '../decide/list-pages.js';
+import { capabilitiesIn, opensPages } from '../decide/request-meta.js';
+import { openedParams, withoutApprovalAnswer } from '../decide/approval-page.js';
 import { callerOf, type McpContext, withCaller } from './identity.js';
 import { reportOnce } from './report-once.js';
 import type { OwnedSession } from './session.js';
@@ -19,6 +21,7 @@ export interface HandlerContext extends McpContext {
     /** Of revision 2026-07-28 only. */
     readonly envelope?: unknown;
     readonly requestState?: () => unknown;
+    readonly inputResponses?: unknown;
   };
 }
 
@@ -64,6 +67,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
       isInProcess: true,
       ...(headers && { headers }),
       ...(context.mcpReq?.envelope !== undefined && { isModern: true }),
+      opensPages: opensPages(capabilitiesOf(server, context)),
     });
     if (!decision.ok) return answerDenial(decision.denial);
     const signal = context.mcpReq?.signal ?? context.signal;
@@ -75,8 +79,8 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     const interrupted = () => void decision.end(interruption(signal));
     signal?.addEventListener('abort', interrupted, { once: true });
     try {
-      const { requestState } = decision;
-      const given = requestState === undefined ? ([request, context] as const) : opened(request, context, requestState);
+      const isPlain = decision.requestState === undefined && !decision.isApproval;
+      const given = isPlain ? ([request, context] as const) : opened(request, context, decision);
       const result = await withCaller(caller, async () => await handler(...given));
       if (method === 'initialize') session.opened(caller);
       const answer = await decision.answer(result);
@@ -97,19 +101,29 @@ function withState(request: JsonRpcRequest, lifted: unknown): JsonRpcRequest {
   return { ...request, params: { ...(isJsonObject(request.params) && request.params), requestState: lifted } };
 }
 
-/** The request and context with the server's own state. */
+/** The request and context with the server's own state, and without what the guard asked the user. */
 function opened(
   request: JsonRpcRequest,
   context: HandlerContext,
-  state: string,
+  decision: { readonly requestState: string | undefined; readonly isApproval: boolean },
 ): readonly [JsonRpcRequest, HandlerContext] {
+  const { requestState, isApproval } = decision;
   if (context.mcpReq?.requestState !== undefined) {
-    return [request, { ...context, mcpReq: { ...context.mcpReq, requestState: () => state } }];
+    const { inputResponses, ...rest } = context.mcpReq;
+    const others = isApproval ? withoutApprovalAnswer(inputResponses) : inputResponses;
+    const answers = others === undefined ? {} : { inputResponses: others };
+    return [request, { ...context, mcpReq: { ...rest, ...answers, requestState: () => requestState } }];
   }
-  return [
-    { ...request, params: { ...(isJsonObject(request.params) && request.params), requestState: state } },
-    context,
-  ];
+  const params = isJsonObject(request.params) ? request.params : {};
+  return [{ ...request, params: openedParams(params, decision) }, context];
+}
+
+/** What the client can do: stated with each request of revision 2026-07-28, once for a session before. */
+function capabilitiesOf(server: object, { mcpReq }: HandlerContext): unknown {
+  if (mcpReq?.envelope !== undefined) return capabilitiesIn(mcpReq.envelope);
+  const low: unknown = 'server' in server ? server.server : server;
+  const known: unknown = typeof low === 'object' && low !== null && Reflect.get(low, 'getClientCapabilities');
+  return typeof known === 'function' ? known.call(low) : undefined;
 }
 
 function askingItself(

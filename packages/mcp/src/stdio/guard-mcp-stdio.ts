@@ -64,7 +64,7 @@ export async function guardMcpStdio(
 
   /** Whether the message may go on. */
   async function admitRequest(message: ClientRequest): Promise<boolean> {
-    const { id, method, params } = message;
+    const { id, method, params, approval } = message;
     if (pending.has(id)) {
       await answerError(id, { code: errorCodes.invalidRequest, message: 'Invalid request: the id is in use' });
       return false;
@@ -72,7 +72,7 @@ export async function guardMcpStdio(
     const decision = await decisions.decide(
       caller,
       { method, params },
-      { list: (listed) => listPages(listed, message, (page) => askServer(listed, page)) },
+      { list: (listed) => listPages(listed, message, (page) => askServer(listed, page)), approval },
     );
     if (decision.ok) {
       pending.set(id, { message, decision });

@@ -1,5 +1,6 @@
 import { parseStrictJson } from '@countersign/core';
 import { errorCodes, isJsonObject, type JsonObject } from '../decide/json-rpc.js';
+import { approvalIn } from '../decide/request-meta.js';
 import { mostMembers, problemOfText, type TextProblem } from './plain-json.js';
 import { metaProblem, withPlainMeta } from './plain-meta.js';
 
@@ -14,6 +15,8 @@ export interface ClientRequest {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
+  /** The approval in its `_meta`, which the server does not get. */
+  readonly approval?: unknown;
 }
 
 export interface ClientNotification {
@@ -83,8 +86,11 @@ function readCall(value: JsonObject, id: RequestId | null): MessageReading {
   if (ambiguous !== undefined) return invalid(id, ambiguous);
   const params = withPlainMeta(sent);
   const call = { method, params };
+  const approval = approvalIn(sent);
   const message =
-    id === null ? ({ kind: 'notification', ...call } as const) : ({ kind: 'request', id, ...call } as const);
+    id === null
+      ? ({ kind: 'notification', ...call } as const)
+      : ({ kind: 'request', id, ...call, ...(approval !== undefined && { approval }) } as const);
   return { ok: true, message, value: 'params' in value ? { ...value, params } : value };
 }
 
