@@ -70,7 +70,10 @@ export interface SignInOptions {
   /** The authority, as it is registered there, with the redirect URI `ISSUER/sign-in/callback`, ISSUER being its own. */
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Prefix of each `sub`, as in `externalIssuers`: for an issuer that is there too, it must be the same. */
+  /**
+   * Prefix of each `sub`. If the provider is one of `externalIssuers` too: the same one where its ID tokens have the `sub` of
+   * its access tokens, and another one where they do not.
+   */
   readonly subjectNamespace: string;
   /**
    * Claims that the ID token must have, such as `{ hd: 'acme.dev' }`; of a claim that is a list, one entry. Default: none, and

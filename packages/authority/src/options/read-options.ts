@@ -168,18 +168,18 @@ function readExternalIssuer(external: ExternalIssuerOptions): ExternalIssuerOpti
 const asymmetric: ReadonlySet<string> = new Set(['EdDSA', 'Ed25519', 'ES256', 'ES384', 'PS256', 'RS256']);
 
 /**
- * Neither of two issuers may begin with the other: 'a' + 'bc' and 'ab' + 'c' would be one subject. The issuer at which users
- * sign in may be an external one too: then they are the same users.
+ * None may begin with another: 'a' + 'bc' and 'ab' + 'c' would be one subject. The issuer at which users sign in may be an
+ * external one too: with an equal namespace they are the same users.
  */
 function checkNamespaces(issuers: readonly Pick<ExternalIssuerOptions, 'issuer' | 'subjectNamespace'>[]): void {
-  for (const { issuer, subjectNamespace } of issuers) {
-    const same = issuers.filter((other) => other.issuer === issuer);
-    if (same.some((other) => other.subjectNamespace !== subjectNamespace)) {
-      throw wrong(`'signIn' and 'externalIssuers' must have the same 'subjectNamespace' for '${issuer}'`);
-    }
-    if (issuers.some((other) => other.issuer !== issuer && other.subjectNamespace.startsWith(subjectNamespace))) {
-      throw wrong(`external issuer '${issuer}': its 'subjectNamespace' is the beginning of that of another`);
-    }
+  for (const [index, { issuer, subjectNamespace }] of issuers.entries()) {
+    const clashes = issuers.some(
+      (other, at) =>
+        at !== index &&
+        other.subjectNamespace.startsWith(subjectNamespace) &&
+        !(other.issuer === issuer && other.subjectNamespace === subjectNamespace),
+    );
+    if (clashes) throw wrong(`external issuer '${issuer}': its 'subjectNamespace' is the beginning of that of another`);
   }
 }
 

@@ -26,6 +26,11 @@ async function create(change: object): Promise<void> {
 describe('createAuthority', () => {
   it('accepts what is right', async () => {
     await create({ issuer: 'https://acme.dev/oidc' });
+    const users = { signIn: { ...signIn, issuer: 'http://127.0.0.1:9' } };
+    for (const subjectNamespace of ['acme:', 'b:']) {
+      const same = { ...external, issuer: users.signIn.issuer, subjectNamespace };
+      await create({ users, externalIssuers: [same], onTrouble: () => {} });
+    }
     await create({
       issuer: 'http://127.0.0.1:8080',
       externalIssuers: [external],
@@ -74,8 +79,8 @@ describe('createAuthority', () => {
     [{ users: { signIn: { ...signIn, requiredClaim: {} } } }, /Did you mean 'requiredClaims'/],
     [{ users: { signIn }, externalIssuers: [external] }, /beginning/],
     [
-      { users: { signIn }, externalIssuers: [{ ...external, issuer: signIn.issuer, subjectNamespace: 'b:' }] },
-      /the same 'subjectNamespace'/,
+      { users: { signIn }, externalIssuers: [{ ...external, issuer: signIn.issuer, subjectNamespace: 'acme:b' }] },
+      /beginning/,
     ],
     [{ exchange: [{}] }, /exactly one/],
     [{ exchange: [{ agents: ['a'], tag: 'b' }] }, /exactly one/],
