@@ -216,6 +216,10 @@ describe('countersign dev', () => {
     expect(claims).toMatchObject({ sub: 'dev:alice', act: { sub: 'agent-dev' }, scope: 'parcel:read', aud: origin });
     expect(err()).toContain(`agents: await agentsFromAuthority('${printed.issuer}'`);
     expect(err()).toContain(`issuers: [{ issuer: '${printed.issuer}'`);
+    const { approvals } = line as { approvals: { url: string; approver: string; groups: string[] } };
+    expect(approvals).toEqual({ url: `${printed.issuer}/approvals`, approver: 'dev:rita', groups: ['approvers'] });
+    expect(await (await fetch(approvals.url)).text()).toContain('You are signed in as <bdi>rita</bdi>');
+    expect(err()).toContain(`and decide on ${approvals.url}`);
     expect(await stop('SIGINT')).toBe(0);
   });
 

@@ -1,49 +1,15 @@
-import { join } from 'node:path';
 import { createAgent, generateAgentKey } from '@countersign/agent';
-import { openPostgres, openSqlite, type Store } from '@countersign/authority';
-import { Pool } from 'pg';
-import { expect, it, onTestFinished } from 'vitest';
-import { findPostgres, startPostgres } from '../support/postgres.js';
+import { expect, it } from 'vitest';
 import { listen } from './support.js';
+import { engines } from './support-engines.js';
 import { adminToken, configure, startCommand } from './support-process.js';
-
-interface Engine {
-  /** The member `store` of the file. */
-  readonly member: object;
-  /** Opens what the killed process left. */
-  open(folder: string): Promise<Store>;
-}
-
-const programs = findPostgres();
-
-async function postgres(): Promise<Engine> {
-  const server = await startPostgres(programs ?? '');
-  onTestFinished(() => server.stop());
-  const { host, user, database } = server.connection;
-  return {
-    member: { postgres: `postgres://${user}@/${database}?host=${encodeURIComponent(host)}` },
-    async open() {
-      const pool = new Pool(server.connection);
-      onTestFinished(() => pool.end());
-      return await openPostgres(pool);
-    },
-  };
-}
-
-const sqlite = async (): Promise<Engine> => ({
-  member: { sqlite: 'authority.db' },
-  open: (folder) => openSqlite(join(folder, 'authority.db')),
-});
 
 /** A part of the token in an Authorization field. */
 function partOf(header = '', index: number): string {
   return header.replace(/^\w+ /, '').split('.')[index] ?? '';
 }
 
-it.each([
-  ['SQLite', sqlite, false],
-  ['Postgres', postgres, programs === undefined],
-] as const)(
+it.each(engines)(
   'an authority on %s that is killed while it issues has recorded every token and agent that it answered with',
   async (_, engineOf, skip) => {
     if (skip) return;

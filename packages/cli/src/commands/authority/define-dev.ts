@@ -13,13 +13,16 @@ export function defineDev(program: Command, io: Io): void {
     .option('--agent <id>', 'id of the agent', 'agent-dev')
     .option('--user <name>', 'the user for whom the agent acts', 'alice')
     .option('--scope <scopes>', 'what both may do, separated by spaces or commas', 'repo:read')
+    .option('--approver <name>', 'who you are on the pages of the authority', 'rita')
+    .option('--groups <names>', 'groups of the approver, separated by spaces or commas', 'approvers')
     .addHelpText(
       'after',
       `
 It needs the package @countersign/authority beside the command line.
 For development only: it prints private keys, and refuses to start when NODE_ENV
 is production. Nothing is kept. Standard output gets one line of JSON: issuer,
-adminToken, agent (id, privateKey), user (id, token), issuerKey.
+adminToken, agent (id, privateKey), user (id, token), approvals (url, approver,
+groups), issuerKey.
 
 Example:
   countersign dev --api http://localhost:3000 --scope parcel:read > dev.json`,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { generateAgentKey } from '@countersign/agent';
-import { AuthorityError, ConfigError, createAuthority, openSqlite } from '@countersign/authority';
+import { AuthorityError, ConfigError, createAuthority, developmentUser, openSqlite } from '@countersign/authority';
 import { isLoopback } from '@countersign/common';
 import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose';
 import { CliError, exitCodes } from '../../cli-error.js';
@@ -17,6 +17,8 @@ export interface DevOptions {
   readonly agent: string;
   readonly user: string;
   readonly scope: string;
+  readonly approver: string;
+  readonly groups: string;
 }
 
 /** A user has to work with the token for a day; an identity provider would issue minutes. */
@@ -50,8 +52,9 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
       const token = await login.token(options.user, scope);
       const privateKey = key.exportJwk();
       const user = { id: `dev:${options.user}`, token };
+      const approvals = { url: `${issuer}/approvals`, approver: `dev:${options.approver}`, groups: groupsIn(options) };
       io.out(
-        `${JSON.stringify({ issuer, api: options.api, adminToken, agent: { id: options.agent, privateKey }, user, issuerKey: login.privateJwk })}\n`,
+        `${JSON.stringify({ issuer, api: options.api, adminToken, agent: { id: options.agent, privateKey }, user, approvals, issuerKey: login.privateJwk })}\n`,
       );
       io.err(pasteHelp(issuer, options, scope));
       await stopped;
@@ -73,9 +76,10 @@ async function openAuthority(
   issuer: string,
   adminToken: string,
   loginKey: JWK,
-  { api, agent }: DevOptions,
+  options: DevOptions,
   io: Io,
 ): ReturnType<typeof createAuthority> {
+  const { api, agent, approver } = options;
   return await createAuthority({
     issuer,
     secret: randomBytes(32).toString('base64'),
@@ -84,6 +88,8 @@ async function openAuthority(
     adminTokens: [adminToken],
     externalIssuers: [{ issuer: loginIssuer, audience: issuer, subjectNamespace: 'dev:', jwks: { keys: [loginKey] } }],
     exchange: [{ agents: [agent], issuer: loginIssuer }],
+    users: { authenticate: developmentUser(`dev:${approver}`, approver, { groups: groupsIn(options) }) },
+    approvals: {},
     onTrouble: reportTo(io),
   });
 }
@@ -110,7 +116,12 @@ async function newLogin(audience: string) {
   };
 }
 
-function pasteHelp(issuer: string, { api, agent, user }: DevOptions, scope: readonly string[]): string {
+function groupsIn({ groups }: DevOptions): readonly string[] {
+  return groups.split(/[\s,]+/).filter((name) => name !== '');
+}
+
+function pasteHelp(issuer: string, options: DevOptions, scope: readonly string[]): string {
+  const { api, agent, user, approver } = options;
   const [name, on, origin] = [agent, issuer, api].map((text) => printable(text));
   return `An authority in memory on ${on}. Agent ${name} acts for ${printable(user)} with ${scope.join(' ')}.
 Standard output got its keys and tokens as JSON: redirect it to dev.json.
@@ -119,6 +130,10 @@ In the API, for createGuard:
   origin: '${origin}',
   agents: await agentsFromAuthority('${on}', { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }),
   issuers: [{ issuer: '${on}', dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }],
+
+If a policy asks for approval, also:
+  approvals: { issuers: [{ issuer: '${on}', dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }] },
+and decide on ${on}/approvals, where you are ${printable(approver)} of ${printable(groupsIn(options).join(', '))}.
 
 In the agent:
   const dev = JSON.parse(readFileSync('dev.json', 'utf8'));
