@@ -12,10 +12,10 @@ import { listen, newAgentKey, startAuthority } from './support.js';
 const clock = () => Date.now();
 const local = { dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true } as const;
 
-async function world() {
+async function world(path = '') {
   let handle: Parameters<typeof listen>[0] | undefined;
   const api = await listen((request, response) => handle?.(request, response));
-  const { issuer, authority } = await startAuthority({ audience: api });
+  const { issuer, authority } = await startAuthority({ audience: api, path });
   const guard = await createGuard({
     origin: api,
     agents: await agentsFromAuthority(issuer, { maxAgeSeconds: 1, clock, ...local }),
@@ -86,6 +86,11 @@ it('a guard follows every change of an agent while requests of others go on [C7]
   await becomes(renewed, '401 signature_invalid');
   ends.abort();
   for (const answers of await traffic) expect([...answers.keys()]).toEqual(['200']);
+});
+
+it('a guard follows an authority below a path of an application', async () => {
+  const { authority, answerTo } = await world('/oidc');
+  expect(await answerTo(await register(authority, 'agent-a'))).toBe('200');
 });
 
 it('a guard follows the authority to its next signing key', async () => {

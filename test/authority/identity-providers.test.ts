@@ -189,7 +189,7 @@ const cases: Readonly<Record<string, Case>> = {
     refused: {
       'without an audience mapper': [changed(keycloak, { aud: 'account' }), 'does not verify'],
       'to refresh': [changed(keycloak, { typ: 'Refresh' }), 'no access token'],
-      'that is lightweight': [changed(keycloak, { scope: undefined }), 'invalid_scope'],
+      'that is lightweight': [changed(keycloak, { sub: undefined }), 'does not verify'],
     },
     application: [changed(keycloak, { client_id: loginClient, sub: loginClient }), 'that of an application'],
   },
