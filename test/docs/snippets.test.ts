@@ -177,7 +177,9 @@ describe('Commands', () => {
   it('countersign knows every command and option that a page uses', async () => {
     const uses = lines.flatMap(({ path, line }) =>
       [
-        ...line.matchAll(/(?:\bcountersign|npx @countersign\/cli) ((?:(?:audit|policy|agents|approvals|mcp) )?[a-z]+(?:-[a-z]+)*)([^|]*)/g),
+        ...line.matchAll(
+          /(?:\bcountersign|npx @countersign\/cli) ((?:(?:audit|policy|agents|approvals|mcp) )?[a-z]+(?:-[a-z]+)*)([^|]*)/g,
+        ),
       ].map(([, command = '', rest = '']) => ({ path, command, options: rest.match(/(?<= )--[a-z-]+/g) ?? [] })),
     );
     expect(uses.length).toBeGreaterThan(5);
