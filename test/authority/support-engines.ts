@@ -21,6 +21,8 @@ async function postgres(): Promise<Engine> {
     member: { postgres: `postgres://${user}@/${database}?host=${encodeURIComponent(host)}` },
     async open() {
       const pool = new Pool(server.connection);
+      // A connection can still be closing when the server ends.
+      pool.on('error', () => {});
       onTestFinished(() => pool.end());
       return await openPostgres(pool);
     },
