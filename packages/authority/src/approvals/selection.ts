@@ -5,6 +5,7 @@ export interface ApprovalFilter {
   readonly groups?: readonly string[];
   readonly tenant?: string;
   readonly agent?: string;
+  readonly binding?: string;
   readonly brokeGlass?: boolean;
   /** Only what has ended or expired. */
   readonly ended?: boolean;
@@ -16,7 +17,7 @@ export interface ApprovalFilter {
 export function selection(filter: ApprovalFilter, now: number): Statement {
   const values: (string | number)[] = [];
   const bind = (value: string | number): string => `$${values.push(value)}`;
-  const { groups, tenant, agent, brokeGlass, ended, waiting, limit } = filter;
+  const { groups, tenant, agent, binding, brokeGlass, ended, waiting, limit } = filter;
   const conditions = [
     ...(groups === undefined
       ? []
@@ -25,6 +26,7 @@ export function selection(filter: ApprovalFilter, now: number): Statement {
         ]),
     ...(tenant === undefined ? [] : [`tenant = ${bind(tenant)}`]),
     ...(agent === undefined ? [] : [`agent = ${bind(agent)}`]),
+    ...(binding === undefined ? [] : [`binding = ${bind(binding)}`]),
     ...(brokeGlass === true ? ['broke_glass = 1'] : []),
     ...(waiting === true ? [`status = 'pending' AND decide_by > ${bind(now)}`] : []),
     ...(ended === true ? [`(status <> 'pending' OR decide_by <= ${bind(now)})`] : []),

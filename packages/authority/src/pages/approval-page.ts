@@ -7,6 +7,8 @@ import { codeOf, duration, moment, signedInAs } from './words.js';
 
 export interface ApprovalView {
   readonly approval: Approval;
+  /** The same request, asked for before: people should know that somebody denied it. */
+  readonly earlier: readonly Approval[];
   readonly user: User;
   readonly signOut: Html | undefined;
   /** How people call the agent. */
@@ -56,6 +58,7 @@ ${request.requirement.excluded.length === 0 ? undefined : row('Not by', html`${r
 ${row('Asked for by', html`${request.policies.map((name, index) => (index === 0 ? codeOf(name) : html`, ${codeOf(name)}`))}`)}
 ${row('Policy set', codeOf(request.policySet))}
 </dl>
+${earlierOf(view.earlier, now)}
 ${decisionsOf(approval, now)}
 ${formsOf(view)}`,
   );
@@ -81,6 +84,18 @@ const endings = {
   withdrawn: 'was withdrawn by the agent.',
   expired: 'has expired: nobody decided in time.',
 };
+
+function earlierOf(earlier: readonly Approval[], now: number): Html | undefined {
+  if (earlier.length === 0) return undefined;
+  return html`<h2>The same request before</h2>
+<ul>
+${earlier.map(
+  (
+    one,
+  ) => html`<li class="item">It ${endings[one.status === 'pending' ? 'expired' : one.status]} ${moment(one.endedAt ?? one.decideBy, now)}${one.decisions.map(({ name, reason }) => html`<br><bdi>${name}</bdi>${reason === undefined ? undefined : html`: <q>${reason}</q>`}`)}</li>
+`,
+)}</ul>`;
+}
 
 function decisionsOf({ decisions }: Approval, now: number): Html | undefined {
   if (decisions.length === 0) return undefined;

@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { AgentRegistry } from '../agents/registry.js';
-import { type Approval, breakGlassProblem, decisionProblem, groupsAsked, type Verdict } from '../approvals/approval.js';
+import {
+  type Approval,
+  breakGlassProblem,
+  decisionProblem,
+  groupsAsked,
+  type Verdict,
+  stillMissing,
+} from '../approvals/approval.js';
 import type { ApprovalQueue } from '../approvals/queue.js';
 import { AuthorityError } from '../authority-error.js';
 import type { Answer } from '../http/answer.js';
@@ -29,6 +36,7 @@ export interface ApprovalPageServices {
 const ticketSeconds = 1800;
 const mostPast = 100;
 const mostWaiting = 200;
+const mostAlike = 6;
 
 export function createApprovalPages({
   settings,
@@ -78,7 +86,12 @@ export function createApprovalPages({
     if ('status' in user) return user;
     const tenant = user.tenant ?? '';
     const asked = await queue.list({ groups: user.groups, tenant, waiting: true, limit: mostWaiting });
-    const open = asked.filter(({ decisions }) => decisions.every(({ approver }) => approver !== user.subject));
+    // Whose consent changes nothing is not asked for it.
+    const open = asked.filter(
+      (one) =>
+        one.decisions.every(({ approver }) => approver !== user.subject) &&
+        stillMissing(one).some(({ groups }) => groups.some((group) => user.groups.includes(group))),
+    );
     const problems = await Promise.all(open.map(async (one) => decisionProblem(one, user, await ownerOf(one))));
     const waiting = open.filter((_, index) => problems[index] === undefined);
     const all = options.breakGlass.has(user.subject)
@@ -105,13 +118,18 @@ export function createApprovalPages({
     const user = await whoIs(request, `${here}/${id}`);
     if ('status' in user) return user;
     const approval = await visible(id, user);
-    const agent = await agents.get(approval.agent);
+    const { binding, tenant } = approval;
+    const [agent, alike] = await Promise.all([
+      agents.get(approval.agent),
+      queue.list({ agent: approval.agent, binding, tenant, ended: true, limit: mostAlike }),
+    ]);
     const decided = approval.decisions.some(({ approver }) => approver === user.subject);
     const problem = decided ? 'You have decided.' : decisionProblem(approval, user, agent?.owner);
     const { subject } = user;
     const owner = agent?.owner ?? approval.request.actor.owner;
     return approvalPage({
       approval,
+      earlier: alike.filter((one) => one.id !== id && one.askedAt <= approval.askedAt),
       user,
       signOut: signOutForm?.(user, `${here}/${id}`),
       agentName: agent?.name ?? approval.agent,
@@ -121,7 +139,7 @@ export function createApprovalPages({
       mayReview: approval.brokeGlass && approval.reviewedBy === undefined && !decided,
       action: `${here}/${id}`,
       inbox: here,
-      ticket: tickets.seal({ subject, id, binding: approval.binding, exp: now() + ticketSeconds }),
+      ticket: tickets.seal({ subject, id, binding, exp: now() + ticketSeconds }),
       now: now(),
       ...(query.has('done') && { notice: 'Your decision is recorded.' }),
     });

@@ -50,10 +50,10 @@ export function createCiba(services: {
       validateBindingMessage: async () => await Promise.resolve(),
       validateRequestContext: async (ctx) => {
         const parameters = ctx.oidc.params ?? {};
-        questions.set(
-          ctx,
-          withMessage(await asOAuth(() => readQuestion(parameters['authorization_details'])), parameters),
-        );
+        const question = await asOAuth(() => readQuestion(parameters['authorization_details']));
+        questions.set(ctx, withMessage(question, parameters));
+        // The library stores its parameters as they are. What the agent shows is sealed in the queue.
+        parameters['authorization_details'] = undefined;
       },
       triggerAuthenticationDevice: async (ctx) => {
         const question = questions.get(ctx);

@@ -1,6 +1,6 @@
 import { approvalDetails, argumentsDigest } from '@countersign/approval';
 import { describe, expect, it } from 'vitest';
-import { needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
+import { decide, needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
 import { newKey, post } from '../support/client.js';
 import { open, submit, ticketOf } from '../support/pages.js';
 import { login, world } from '../support/sign-in.js';
@@ -100,6 +100,22 @@ describe('the pages of approvers', () => {
     Object.assign(people, { [rita]: before });
     expect((await poll(id))['status']).toBe('pending');
     expect((await submit(url, rita, fields)).status).toBe(303);
+  });
+
+  it('say who denied the same request before, and ask nobody whose consent changes nothing', async () => {
+    const { running, ask } = await startApprovals();
+    await decide(running, await ask(), 'deny', 'Not on a Friday');
+    const again = await ask();
+    const page = await text(`${running.issuer}/approvals/${again}`, 'user:ron');
+    expect(page).toMatch(/The same request before[\s\S]*was denied\.[\s\S]*Rita[\s\S]*Not on a Friday/);
+    const quorums = [
+      { groups: ['release-managers'], count: 1 },
+      { groups: ['security'], count: 1 },
+    ];
+    const id = await ask({ action: 'pr.close', ...needs(1, { quorums }) });
+    await decide(running, id, 'approve');
+    expect(await text(`${running.issuer}/approvals`, 'user:ron')).not.toContain(id);
+    expect(await text(`${running.issuer}/approvals`, 'user:sam')).toContain(id);
   });
 
   it('let a named person approve in an emergency, and another review it', async () => {
