@@ -118,11 +118,11 @@ describe.each(Object.keys(stores))('four processes with %s', (name) => {
       const { store, reservers } = await world();
       const accepted = new Map<string, number>();
       const known: OneTimeProof[] = [];
-      let isDone = false;
+      const ends = new AbortController();
       let asked = 0;
 
       async function load(): Promise<void> {
-        while (!isDone) {
+        while (!ends.signal.aborted) {
           const fresh = freshProofs(40);
           const replayed = Array.from({ length: 40 }, () => known[Math.floor(Math.random() * known.length)]).filter(
             (proof) => proof !== undefined,
@@ -149,7 +149,7 @@ describe.each(Object.keys(stores))('four processes with %s', (name) => {
         await vi.waitFor(() => expect(accepted.size).toBeGreaterThan(acceptedBefore + 40), patiently);
         acceptedBefore = accepted.size;
       }
-      isDone = true;
+      ends.abort();
       await Promise.all(loads);
       const twice = [...accepted].filter(([, count]) => count > 1);
       console.log(`${name}: ${share} kills, ${asked} reservations, ${accepted.size} accepted, ${twice.length} twice`);

@@ -1,7 +1,7 @@
 // A process that reserves what it is told to, in a store that it shares with others. Started by processes.ts.
 import { postgresReplay } from '@countersign/postgres';
 import { redisReplay } from '@countersign/redis';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { createClient } from 'redis';
 
 const { redis, postgres } = JSON.parse(process.argv[2] ?? '{}');
@@ -10,7 +10,7 @@ const options = { clockSkewSeconds: 0, timeoutSeconds: 10 };
 
 async function open() {
   if (redis === undefined) {
-    const pool = new pg.Pool({ ...postgres, max: 8, connectionTimeoutMillis: 10_000 });
+    const pool = new Pool({ ...postgres, max: 8, connectionTimeoutMillis: 10_000 });
     pool.on('error', () => {});
     return await postgresReplay(pool, options);
   }

@@ -47,6 +47,8 @@ function asking(change: object = {}, more: object = {}): Response {
 const digested = (bytes: Uint8Array): Response =>
   asking({ http: { ...request.http, contentDigest: computeContentDigest(bytes) } });
 
+const shown = async (bytes: Buffer) => (await readApprovalRequired(digested(bytes), { ...sent, body: bytes })).question;
+
 describe('readApprovalRequired', () => {
   it('reads what people have to approve, and shows them the body', async () => {
     const { question, response } = await readApprovalRequired(asking(), sent);
@@ -57,8 +59,6 @@ describe('readApprovalRequired', () => {
 
   it('shows a body that is no text in base64, and none if there is too much of it', async () => {
     const [binary, large] = [Buffer.from([0xff, 0xfe]), Buffer.alloc(200_000)];
-    const shown = async (bytes: Buffer) =>
-      (await readApprovalRequired(digested(bytes), { ...sent, body: bytes })).question;
     expect(await shown(binary)).toMatchObject({ shown: { base64: '//4=' } });
     expect(await shown(large)).toEqual({ request: expect.any(Object), issuers });
   });

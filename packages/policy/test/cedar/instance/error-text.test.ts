@@ -20,7 +20,7 @@ async function ask(
 ): Promise<readonly [recorded: string, full: string]> {
   const policies = `@id("p") permit(principal, action, resource) when { ${condition} };`;
   const engine = await cedarFromText({ policies, ...(withSchema && { schema }) });
-  const decision = await engine.decide({
+  const decision = engine.decide({
     principal: { id: 'agent-1', roles: [], capabilities: [] },
     action: 'read',
     resource: { type: 'Thing', id: '1', ...resource },
