@@ -22,9 +22,9 @@ const below: Readonly<Record<string, readonly string[]>> = {
   pdp: ['common', 'policy'],
   opa: ['common', 'policy', 'pdp'],
   authzen: ['common', 'policy', 'pdp'],
-  stores: ['common', 'approval', 'core'],
-  redis: ['common', 'approval', 'core', 'stores'],
-  postgres: ['common', 'approval', 'core', 'stores'],
+  stores: ['common', 'core'],
+  redis: ['common', 'core', 'stores'],
+  postgres: ['common', 'core', 'stores'],
   authority: ['signature', 'delegation', 'common', 'approval', 'core'],
   agent: ['signature', 'delegation', 'common', 'approval'],
   cli: [

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { ApprovalUses } from '@countersign/approval';
 import type { OneTimeProof, ReplayStore } from '@countersign/core';
 import { describe, expect, it, vi } from 'vitest';
 import { patiently } from './patiently.js';
@@ -12,34 +11,6 @@ export interface ReplayWorld {
 export function freshProof(change: Partial<OneTimeProof> = {}): OneTimeProof {
   const now = change.now ?? Date.now() / 1000;
   return { keyId: 'key', nonce: randomBytes(16).toString('hex'), created: now, until: now + 65, now, ...change };
-}
-
-/** What every shared store of used approvals must do, whatever its server. */
-export function itRemembersApprovals(open: () => Promise<ApprovalUses>): void {
-  it('lets an approval of an issuer be used once, in every process, and none that was given before it began [C11]', async () => {
-    const [one, other] = [await open(), await open()];
-    const now = Date.now() / 1000;
-    const approval = {
-      issuer: 'https://id.acme.dev',
-      id: randomBytes(8).toString('hex'),
-      issuedAt: now,
-      until: now + 300,
-      now,
-    };
-    await vi.waitFor(async () => {
-      expect(await one.use({ ...approval, id: randomBytes(8).toString('hex'), issuedAt: Date.now() / 1000 })).toBe(
-        'first',
-      );
-    }, patiently);
-    const used = { ...approval, issuedAt: Date.now() / 1000 };
-    const uses = await Promise.all(
-      Array.from({ length: 100 }, async (_, index) => await (index % 2 === 0 ? one : other).use(used)),
-    );
-    expect(uses.filter((result) => result === 'first')).toHaveLength(1);
-    expect(uses.filter((result) => result === 'repeated')).toHaveLength(99);
-    expect(await other.use({ ...used, issuer: 'https://id.other.dev' })).toBe('first');
-    expect(await other.use({ ...used, id: 'early', issuedAt: now - 3600 })).toBe('before_epoch');
-  });
 }
 
 /** What every shared replay store must do, whatever its server. */

@@ -1,6 +1,5 @@
-import type { ApprovalUses } from '@countersign/approval';
 import type { ReplayStore } from '@countersign/core';
-import { approvalUsesIn, type OneTimeOptions, readOneTimeOptions, replayStoreIn } from '@countersign/stores';
+import { type OneTimeOptions, readOneTimeOptions, replayStoreIn } from '@countersign/stores';
 import type { PgPool } from './pool.js';
 import { openReservations } from './reservations.js';
 
@@ -19,13 +18,4 @@ import { openReservations } from './reservations.js';
 export async function postgresReplay(pool: PgPool, options: OneTimeOptions = {}): Promise<ReplayStore> {
   const { clockSkewSeconds, ...limits } = readOneTimeOptions('postgresReplay', options);
   return await replayStoreIn(await openReservations('postgresReplay', pool, limits), clockSkewSeconds);
-}
-
-/**
- * Remembers used approvals in the same way: an approval that was given before the table began counts no more, and is asked
- * for anew.
- */
-export async function postgresApprovalUses(pool: PgPool, options: OneTimeOptions = {}): Promise<ApprovalUses> {
-  const { clockSkewSeconds, ...limits } = readOneTimeOptions('postgresApprovalUses', options);
-  return approvalUsesIn(await openReservations('postgresApprovalUses', pool, limits), clockSkewSeconds);
 }

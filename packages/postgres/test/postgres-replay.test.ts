@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { poolOf } from '../../../test/support/pools.js';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../test/support/postgres.js';
-import { freshProof, itIsAReplayStore, itRemembersApprovals } from '../../../test/support/shared-replay.js';
-import { postgresApprovalUses, postgresReplay } from '../src/index.js';
+import { freshProof, itIsAReplayStore } from '../../../test/support/shared-replay.js';
+import { postgresReplay } from '../src/index.js';
 
 const programs = findPostgres();
 const options = { clockSkewSeconds: 0, timeoutSeconds: 0.5 };
@@ -23,8 +23,6 @@ describe.skipIf(programs === undefined)('postgresReplay', () => {
   });
 
   itIsAReplayStore(() => ({ open: (change) => postgresReplay(pool, { ...options, ...change }) }));
-
-  itRemembersApprovals(async () => await postgresApprovalUses(pool, options));
 
   it('makes its table once when many processes start at the same moment', async () => {
     await pool.query('DROP TABLE IF EXISTS countersign_used');

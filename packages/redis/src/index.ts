@@ -1,3 +1,4 @@
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './client.js';
-export { redisApprovalUses, type RedisOneTimeOptions, redisReplay } from './redis-replay.js';
+export { redisAgents, type RedisAgentsOptions } from './redis-agents.js';
+export { redisReplay, type RedisReplayOptions } from './redis-replay.js';
 export { beginRedisRevocations, redisRevocations, type RedisRevocationsOptions } from './redis-revocations.js';

@@ -1,11 +1,10 @@
-import type { ApprovalUses } from '@countersign/approval';
 import type { ReplayStore } from '@countersign/core';
-import { approvalUsesIn, type OneTimeOptions, readOneTimeOptions, replayStoreIn } from '@countersign/stores';
+import { type OneTimeOptions, readOneTimeOptions, replayStoreIn } from '@countersign/stores';
 import type { RedisClient } from './client.js';
 import { readPrefix } from './prefix.js';
 import { openReservations } from './reservations.js';
 
-export interface RedisOneTimeOptions extends OneTimeOptions {
+export interface RedisReplayOptions extends OneTimeOptions {
   /** What the names of keys begin with. Processes that share an origin share it. Default `countersign`. */
   readonly prefix?: string;
 }
@@ -22,22 +21,9 @@ export interface RedisOneTimeOptions extends OneTimeOptions {
  * await client.connect();
  * const guard = await createGuard({ …, replay: await redisReplay(client) });
  */
-export async function redisReplay(client: RedisClient, options: RedisOneTimeOptions = {}): Promise<ReplayStore> {
-  const { clockSkewSeconds, reservations } = await open('redisReplay', client, options);
-  return await replayStoreIn(reservations, clockSkewSeconds);
-}
-
-/**
- * Remembers used approvals in the same way: an approval that was given before Redis began counts no more, and is asked for
- * anew.
- */
-export async function redisApprovalUses(client: RedisClient, options: RedisOneTimeOptions = {}): Promise<ApprovalUses> {
-  const { clockSkewSeconds, reservations } = await open('redisApprovalUses', client, options);
-  return approvalUsesIn(reservations, clockSkewSeconds);
-}
-
-async function open(owner: string, client: RedisClient, options: RedisOneTimeOptions) {
+export async function redisReplay(client: RedisClient, options: RedisReplayOptions = {}): Promise<ReplayStore> {
+  const owner = 'redisReplay';
   const { clockSkewSeconds, ...limits } = readOneTimeOptions(owner, options, ['prefix']);
   const prefix = readPrefix(owner, options.prefix);
-  return { clockSkewSeconds, reservations: await openReservations(owner, client, { ...limits, prefix }) };
+  return await replayStoreIn(await openReservations(owner, client, { ...limits, prefix }), clockSkewSeconds);
 }

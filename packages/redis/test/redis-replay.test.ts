@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
 import { findRedis, type RedisServer, startRedis } from '../../../test/support/redis.js';
 import { type OpenClient, redisClients } from '../../../test/support/redis-clients.js';
-import { freshProof, itIsAReplayStore, itRemembersApprovals } from '../../../test/support/shared-replay.js';
-import { redisApprovalUses, type RedisClient, redisReplay } from '../src/index.js';
+import { freshProof, itIsAReplayStore } from '../../../test/support/shared-replay.js';
+import { type RedisClient, redisReplay } from '../src/index.js';
 
 const program = findRedis();
 const options = { clockSkewSeconds: 0, timeoutSeconds: 0.5 };
@@ -26,8 +26,6 @@ describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
     });
 
     itIsAReplayStore(() => ({ open: (change) => redisReplay(opened.client, { ...options, ...change }) }));
-
-    itRemembersApprovals(async () => await redisApprovalUses(opened.client, options));
 
     it('refuses once what was signed before the server was emptied or restarted, and accepts what is signed after', async () => {
       const store = await redisReplay(opened.client, options);

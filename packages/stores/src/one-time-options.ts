@@ -5,7 +5,7 @@ export interface OneTimeOptions {
   readonly clockSkewSeconds?: number;
   /** How long a request waits for the store, in seconds. Default 1. */
   readonly timeoutSeconds?: number;
-  /** Most uses remembered at once of one key, or approvals of one issuer; beyond it the answer is `full` for these alone. Default 250 000. */
+  /** Most signatures of one key remembered at once; beyond it the answer is `full` for that key alone. Default 250 000. */
   readonly maxEntriesPerKey?: number;
 }
 

@@ -1,0 +1,61 @@
+import { ConfigError, parseStrictJson } from '@countersign/common';
+import {
+  type AgentDirectory,
+  type AgentQuestion,
+  type AgentRegistration,
+  agentsFromDatabase,
+  type AgentsFromDatabaseOptions,
+  agentsFromObjects,
+  readPublicKey,
+} from '@countersign/core';
+
+/** Agents that all processes share. A change counts with the next request, or once `cacheSeconds` are over. */
+export interface SharedAgents extends AgentDirectory {
+  /**
+   * Registers an agent, or puts this entry in the place of the one with its id.
+   *
+   * @throws ConfigError when the entry is wrong.
+   */
+  put(agent: AgentRegistration): Promise<void>;
+  /** Takes an agent out with all of its keys. A suspended entry ends its chains; a missing one frees the name. */
+  remove(id: string): Promise<void>;
+}
+
+/** Where they are kept. */
+export interface AgentTable {
+  /** The entry as JSON; undefined if there is none. */
+  readonly find: (question: AgentQuestion) => Promise<string | undefined>;
+  /** One atomic step. Rejects if another agent has one of the keys. */
+  readonly put: (id: string, entry: string, thumbprints: readonly string[]) => Promise<void>;
+  readonly remove: (id: string) => Promise<void>;
+}
+
+export function sharedAgents(table: AgentTable, options: AgentsFromDatabaseOptions): SharedAgents {
+  const directory = agentsFromDatabase(async (question) => {
+    const entry = await table.find(question);
+    if (entry === undefined) return undefined;
+    const read = parseStrictJson(entry);
+    if (!read.ok) throw new TypeError('an entry is no JSON');
+    return read.value as AgentRegistration;
+  }, options);
+  // The same object: core knows it as one that bounds what it asks.
+  return Object.assign(directory, {
+    async put(agent: AgentRegistration) {
+      // It throws if the entry is wrong.
+      agentsFromObjects([agent]);
+      const id = 'agent_id' in agent ? agent.agent_id : agent.id;
+      await table.put(id, JSON.stringify(agent), thumbprintsOf(agent));
+    },
+    remove: (id: string) => table.remove(id),
+  });
+}
+
+function thumbprintsOf(agent: AgentRegistration): readonly string[] {
+  const single = 'agent_id' in agent ? [agent.public_key] : [agent.publicKey, agent.jwk];
+  const several = (agent.keys ?? []).map((key) => ('public_key' in key ? key.public_key : (key.publicKey ?? key.jwk)));
+  return [...single, ...several].flatMap((key) => {
+    const read = key === undefined ? undefined : readPublicKey(key);
+    if (read?.ok === false) throw new ConfigError(`put: ${read.problem}`);
+    return read === undefined ? [] : [read.thumbprint];
+  });
+}

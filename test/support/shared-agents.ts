@@ -1,0 +1,42 @@
+import type { SharedAgents } from '@countersign/stores';
+import { expect, it } from 'vitest';
+import { keyNamed } from './keys.js';
+
+/** What every shared registry must do, whatever its server. */
+export function itIsARegistry(open: () => Promise<SharedAgents>): void {
+  const [first, second] = [keyNamed('shared-1'), keyNamed('shared-2')];
+
+  it('finds an agent by each of its keys in every process, until it is removed', async () => {
+    const [one, other] = [await open(), await open()];
+    await one.put({
+      id: 'agent-1',
+      keys: [{ publicKey: first.publicBase64 }, { jwk: second.publicJwk }],
+      roles: ['r'],
+    });
+    for (const { thumbprint } of [first, second]) {
+      expect(await other.findByThumbprint(thumbprint)).toMatchObject({
+        kind: 'found',
+        agent: { id: 'agent-1', roles: ['r'] },
+      });
+    }
+    expect(await other.statusOf('agent-1')).toBe('active');
+    await other.put({ agent_id: 'agent-1', public_key: first.publicBase64, status: 'suspended' });
+    expect(await one.findByThumbprint(second.thumbprint)).toMatchObject({ kind: 'unknown' });
+    expect(await one.statusOf('agent-1')).toBe('suspended');
+    await one.remove('agent-1');
+    expect(await other.findByThumbprint(first.thumbprint)).toMatchObject({ kind: 'unknown' });
+    expect(await other.statusOf('agent-1')).toBe('unknown');
+  });
+
+  it('refuses the key of another agent, and changes nothing then [A11]', async () => {
+    const agents = await open();
+    await agents.put({ id: 'agent-2', publicKey: first.publicBase64 });
+    await expect(agents.put({ id: 'agent-3', publicKey: first.publicBase64 })).rejects.toThrow();
+    expect(await agents.statusOf('agent-3')).toBe('unknown');
+    expect(await agents.findByThumbprint(first.thumbprint)).toMatchObject({ agent: { id: 'agent-2' } });
+    await agents.remove('agent-2');
+    await agents.put({ id: 'agent-3', publicKey: first.publicBase64 });
+    await agents.remove('agent-3');
+    await expect(agents.put({ id: 'agent-4', publicKey: 'no key' })).rejects.toMatchObject({ name: 'ConfigError' });
+  });
+}
