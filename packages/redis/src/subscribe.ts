@@ -1,4 +1,4 @@
-import { containRejection } from '@countersign/common';
+import { withTimeout } from '@countersign/common';
 import { isIoRedis, type RedisClient } from './client.js';
 
 /** What both clients have, beside the methods of `RedisClient`; the wrapper of an application may lack it. */
@@ -13,6 +13,8 @@ interface Subscriber {
   destroy?(): unknown;
 }
 
+const patienceMilliseconds = 1000;
+
 /** Subscribes with a connection of its own. Where this does not work, polling remains. */
 export function subscribe(client: RedisClient, channel: string, listener: () => void): { close(): Promise<void> } {
   const subscriber = duplicateOf(client);
@@ -21,12 +23,14 @@ export function subscribe(client: RedisClient, channel: string, listener: () => 
   subscriber.on('error', () => {});
   const isFromIoRedis = isIoRedis(client);
   if (isFromIoRedis) subscriber.on('message', listener);
-  const connected = subscriber
+  const subscribed = subscriber
     .connect()
-    .then(() => subscriber.subscribe(channel, isFromIoRedis ? undefined : listener));
-  containRejection(connected);
+    .then(() => subscriber.subscribe(channel, isFromIoRedis ? undefined : listener))
+    .catch(() => undefined);
   return {
     async close() {
+      // A client that is ended while it connects keeps the connection that it gets.
+      await withTimeout(patienceMilliseconds, subscribed, () => undefined);
       try {
         if (isFromIoRedis) subscriber.disconnect?.();
         else subscriber.destroy?.();

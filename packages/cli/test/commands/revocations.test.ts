@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findPostgres, type PostgresServer, startPostgres } from '../../../../test/support/postgres.js';
 import { findRedis, type RedisServer, startRedis } from '../../../../test/support/redis.js';
+import { run } from '../../../../test/support/run.js';
 import { runCli } from '../run-cli.js';
 
 const program = findRedis();
@@ -54,6 +56,13 @@ describe.skipIf(program === undefined || programs === undefined)('countersign re
     await runCli(['restore', 'agent', 'agent-1', ...store]);
     const left = await runCli(['revocations', 'list', '--json', ...store]);
     expect(JSON.parse(left.out)).toEqual({ revoked: ['subject', 'user_1', 'https://id.acme.dev'] });
+  });
+
+  it.each(['redis', 'postgres'] as const)('end when they are done with %s', async (kind) => {
+    const binary = fileURLToPath(new URL('../../bin/countersign.js', import.meta.url));
+    const store = kind === 'redis' ? redis.url : file;
+    const { exitCode, stderr } = await run(process.execPath, [binary, 'revocations', 'begin', '--store', store]);
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('The list of revocations is there')]);
   });
 
   it.each([
