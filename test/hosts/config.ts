@@ -37,6 +37,8 @@ export interface HostConfig
   readonly schema?: string;
   /** The option `unmapped` of the adapter. Default `refuse`; node-http has no routes. */
   readonly unmapped?: AdmissionOptions['unmapped'];
+  /** Folder of the approvals that were used. Default: they are remembered in memory. */
+  readonly approvalsUsed?: string;
   /** Folder of the audit log. */
   readonly audit: string;
 }
@@ -61,6 +63,7 @@ const names = [
   'protectedResource',
   'mode',
   'approvals',
+  'approvalsUsed',
 ];
 
 /** @throws ConfigError when the file is not a configuration. Core checks the members that it reads itself. */

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import {
   agentsFromObjects,
+  approvalUsesInFolder,
   auditFile,
   type Caller,
   createGuard,
@@ -64,6 +65,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
       ...(config.revocations !== undefined && { revocations: await revocationsFromFile(config.revocations) }),
       policy: await policyOf(config),
       ...chainOptions(config),
+      ...(await approvalOptions(config)),
       audit: options.guard?.audit ?? auditFile(config.audit),
       ...options.guard,
     });
@@ -101,7 +103,7 @@ export async function startHost(host: Host, config: HostConfig, options: StartOp
 function chainOptions(config: HostConfig): Partial<GuardOptions> {
   const { maxDelegationDepth, maxLinkLifetimeSeconds, scopeMatch, dpop, webBotAuth, bearer, protectedResource } =
     config;
-  const { mode, approvals } = config;
+  const { mode } = config;
   return {
     ...(maxDelegationDepth === undefined ? {} : { maxDelegationDepth }),
     ...(maxLinkLifetimeSeconds === undefined ? {} : { maxLinkLifetimeSeconds }),
@@ -109,8 +111,12 @@ function chainOptions(config: HostConfig): Partial<GuardOptions> {
     ...(dpop === undefined ? {} : { dpop }),
     ...(bearer === undefined ? {} : { bearer }),
     ...(mode === undefined ? {} : { mode }),
-    ...(approvals === undefined ? {} : { approvals }),
     ...(protectedResource === undefined ? {} : { protectedResource }),
     ...(webBotAuth === undefined ? {} : { webBotAuth }),
   };
+}
+
+async function approvalOptions({ approvals, approvalsUsed }: HostConfig): Promise<Partial<GuardOptions>> {
+  if (approvals === undefined || approvalsUsed === undefined) return approvals === undefined ? {} : { approvals };
+  return { approvals: { ...approvals, uses: await approvalUsesInFolder(approvalsUsed) } };
 }
