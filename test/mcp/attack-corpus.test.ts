@@ -317,6 +317,9 @@ describe.each(targetKinds)('$by with SDK $sdk in $revision', (kind) => {
     ['test://t/./secret'],
     ['test://t/secret'],
     ['test://t/open/../secret'],
+    ['test://t/%73ecret'],
+    ['test://t/secret#x'],
+    ['test://t//secret'],
   ])('reads no forbidden resource as %s [E12]', async (uri) => {
     for (const method of ['resources/read', 'resources/subscribe']) {
       const { result, ran } = await leaving(open, () => alice.ask(method, { uri }));

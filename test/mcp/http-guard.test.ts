@@ -117,6 +117,8 @@ describe('a tool call', () => {
       ask('subscriptions/listen', { notifications: { resourceSubscriptions: ['test://t/a', 'test://t/secret'] } }),
       -32602,
     ],
+    ['twins within a declared argument [E3]', call('query', { dataset: [{ a: 1, A: 2 }] }), -32602],
+    ['a declared argument in another case', call('query', { dataset: 'orders', Limit: 5 }), -32602],
   ])('is refused for %s, and does not reach the server', async (_what, body, code) => {
     await using world = await behind(ok, { tools });
     const answer = await world.guarded.send('alice', { body });
@@ -128,7 +130,6 @@ describe('a tool call', () => {
   it.each<[string, unknown, number]>([
     ['a batch [E2]', [call('echo'), call('secret', {}, 2)], -32600],
     ['the version of a tool [E6]', ask('tools/call', { name: 'echo', _meta: { fastmcp: { version: '1.0' } } }), -32600],
-    ['twins within a declared argument [E3]', call('query', { dataset: [{ a: 1, A: 2 }] }), -32602],
     ['a notification that calls a tool [E4]', { ...call('secret'), id: undefined }, -32600],
     ['a notification that nobody knows', { jsonrpc: '2.0', method: 'notifications/acme' }, -32600],
     [
@@ -137,7 +138,6 @@ describe('a tool call', () => {
       -32700,
     ],
     ['a member in another case [E3]', { ...call('echo'), params: { name: 'echo', Name: 'secret' } }, -32600],
-    ['a declared argument in another case', call('query', { dataset: 'orders', Limit: 5 }), -32602],
     ['no JSON', 'tools/call', -32700],
     ['an empty body', '', -32700],
     ['an id of null', { ...call('echo'), id: null }, -32600],
@@ -407,6 +407,40 @@ describe('the state of a call that waits for its user', () => {
     expect(world.server.reached).toHaveLength(1);
     expect(world.guarded.records.filter(({ decision }) => decision === 'deny')).toHaveLength(attempts.length);
   });
+});
+
+it('words a hidden tool like an absent one, also when the server does not list, and for odd arguments [E5, E14]', async () => {
+  for (const options of [{ tools }, {}]) {
+    await using world = await behind((response) => void response.writeHead(400).end(), options);
+    const answers = ['secret', 'nowhere'].flatMap((name) =>
+      [{}, { Dataset: 'x' }].map(async (args) => {
+        const answer = await world.guarded.send('bob', { body: call(name, args) });
+        return `${answer.status} ${await answer.text()}`.replace(name, 'X');
+      }),
+    );
+    expect(new Set(await Promise.all(answers)).size).toBe(1);
+    const hidden = await world.guarded.send('bob', { body: call('query', { Dataset: 'x' }) });
+    expect(await json(hidden)).toMatchObject({ error: { code: -32602, message: 'Tool query not found' } });
+  }
+});
+
+it('passes on that a session or a method is not known, whatever the type of the answer', async () => {
+  for (const status of [404, 405]) {
+    await using world = await behind((response) => {
+      response.writeHead(status, { 'content-type': 'text/plain', secret: 'x' }).end('session not found');
+    });
+    const answer = await world.guarded.send('alice', { method: 'GET' });
+    expect([answer.status, await json(answer)]).toMatchObject([status, { error: {} }]);
+    expect(answer.headers.get('secret')).toBeNull();
+    expect(world.guarded.troubles).toEqual([]);
+  }
+});
+
+it('leaves an outcome of each request that asks policy nothing [F5]', async () => {
+  await using world = await behind(ok);
+  await world.guarded.send('alice', { body: ask('ping') });
+  await vi.waitFor(() => expect(world.guarded.records).toHaveLength(1), patiently);
+  expect(world.guarded.records[0]?.outcome).toEqual({ result: 'finished', status: 200 });
 });
 
 describe('a stream', () => {

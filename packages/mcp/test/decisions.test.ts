@@ -372,6 +372,47 @@ describe('Other requests', () => {
     }
   });
 
+  it('what is done with a task is decided as its tool is listed, with its scope, and recorded [E7, E11]', async () => {
+    const { decisions, audit, guard, ask } = await mcp();
+    const [strong, weak] = [['deploy'], []].map((scope) => guard.local({ agent: 'agent-1', subject: 'alice', scope }));
+    const begun = await decisions.decide(strong!, { method: 'tools/call', params: { name: 'deploy' } });
+    if (!begun.ok) throw new Error('refused');
+    await begun.answer({ task: { taskId: 't1' } });
+    await begun.end({ result: 'finished' });
+    const before = audit.records.length;
+    expect(await ask('tasks/cancel', { taskId: 't1' }, strong)).toBe('runs');
+    expect(await ask('tasks/cancel', { taskId: 't1' }, weak)).toBe(-32003);
+    expect(audit.records.slice(before)).toMatchObject([
+      { decision: 'allow', action: 'tool.list', resource: { id: 'deploy' }, call: { method: 'tasks/cancel' } },
+      { phase: 'outcome', call: { method: 'tasks/cancel' } },
+      { decision: 'deny', code: 'insufficient_scope', call: { method: 'tasks/cancel' } },
+    ]);
+  });
+
+  it('items without a name are in no list, and break none [E5]', async () => {
+    const { decisions, alice } = await mcp();
+    for (const [method, member] of [
+      ['tools/list', 'tools'],
+      ['prompts/list', 'prompts'],
+      ['resources/templates/list', 'resourceTemplates'],
+    ] as const) {
+      const list = await decisions.decide(alice, { method });
+      if (!list.ok) throw new Error('refused');
+      const answer = await list.answer({ [member]: [{ name: '', uriTemplate: '' }] });
+      expect(answer).toMatchObject({ ok: true, result: { [member]: [] } });
+    }
+  });
+
+  it('a hidden tool is not told by a resource that cannot be determined [E5]', async () => {
+    const push = { action: 'repo.push', resource: () => ({ type: 'Repo', id: '' }) };
+    const { decisions, alice } = await mcp([], { tools: { push } });
+    const params = { name: 'push', arguments: {} };
+    expect(await decisions.decide(alice, { method: 'tools/call', params })).toMatchObject({
+      ok: false,
+      denial: { error: { code: -32602, message: 'Tool push not found' } },
+    });
+  });
+
   it('a result that looks like a list teaches nothing [E14]', async () => {
     const { decisions, alice, call } = await mcp([], {});
     const listed = { tools: [{ name: 'other' }] };

@@ -232,7 +232,7 @@ describe.each(eras)('guardTools in $host.name, modern: $isModern', ({ host, isMo
 
   it.skipIf(!isModern)('a stream of notifications is decided for each resource that it names', async () => {
     expect((await listen(['test://host/secret'])).error).toMatchObject({ code: -32003 });
-    expect((await listen(['test://host/open', 'test://host/a/../secret'])).error).toMatchObject({ code: -32003 });
+    expect((await listen(['test://host/open', 'test://host/a/../secret'])).error).toMatchObject({ code: -32602 });
     const lying = await listen(['test://host/secret'], { 'mcp-method': 'tools/list' });
     expect(lying.error).toBeDefined();
   });

@@ -1,4 +1,5 @@
-export type { CedarDecision, CedarEngine, CedarSource } from './cedar/engine.js';
+export type { CedarDecision } from './cedar/decision.js';
+export type { CedarEngine, CedarSource } from './cedar/engine.js';
 export {
   type CedarDirectory,
   cedarFromDirectory,

@@ -108,7 +108,6 @@ export function beginCall(caller: Caller, description: CallDescription, parts: C
     async end({ result, code }) {
       if (ended) return;
       ended = true;
-      standForRequest();
       await outcomes.completeCall(caller, unit, pending, { result, ...(code !== undefined && { code }) });
     },
   };

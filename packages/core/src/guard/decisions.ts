@@ -31,7 +31,7 @@ export interface Decisions {
    * Begins a call within the request of a caller, like one tool call of MCP. Its decisions and its outcome are recorded as
    * those of this call, and it may go on after the response of its request has ended. Call `end` on it, whatever happens.
    * If no request of the caller is being served, each of its decisions is refused with `not_authenticated`. If its request
-   * ends before a call of it was decided, refused or ended, the outcome of the request is recorded as `undecided`.
+   * ends before a call of it was decided or refused, the outcome of the request is recorded as `undecided`.
    *
    * @throws ConfigError when the description of the call is wrong.
    */

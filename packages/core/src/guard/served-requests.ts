@@ -23,7 +23,7 @@ export interface ServedRequest extends AdmittedRequest {
   decisionRequested: boolean;
   /** Whether some decision allowed something; those of its calls do not count. */
   allowed: boolean;
-  /** Whether a call within it was decided, refused or ended: the records of its calls stand for it. */
+  /** Whether a call within it was decided or refused: the records of its calls stand for it. */
   hasCalls: boolean;
   completed: boolean;
   /** Settles when the decisions under way have been recorded: the outcome comes after them. Undefined before the first. */

@@ -109,7 +109,7 @@ describe('A call within a request', () => {
     expect(phases(audit.records)).toEqual(['decision allow', 'decision deny', 'outcome cancelled']);
   });
 
-  it('leaves the outcome of its request undecided until it is decided, refused or ended [D8]', async () => {
+  it('leaves the outcome of its request undecided until it is decided or refused, although it ends [D8]', async () => {
     const { guard, audit } = await guarded();
     for (const use of [
       async () => {},
@@ -122,6 +122,7 @@ describe('A call within a request', () => {
     }
     const outcome = { result: 'finished', status: 200, undecided: true };
     expect(audit.records).toMatchObject([
+      { phase: 'outcome', outcome },
       { phase: 'outcome', outcome },
       { phase: 'outcome', outcome },
     ]);

@@ -15,7 +15,8 @@ export async function askAll(
     if (authorization.ok) continue;
     const { refusal } = authorization;
     // Our own outage says nothing about what exists, and a missing scope is told to those who may know of it.
-    const conceals = refusal.status === 403 && hidden !== undefined && visible !== undefined;
+    const tells = refusal.status === 403 || refusal.code === 'resource_unresolved';
+    const conceals = tells && hidden !== undefined && visible !== undefined;
     if (conceals && !(await call.wouldPermit(visible))) return hidden;
     const { action } = permission;
     const missing = refusal.requiredScope === undefined ? [] : guard.missingScopes(round.caller, refusal.requiredScope);

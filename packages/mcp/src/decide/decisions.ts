@@ -3,12 +3,12 @@ import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { askAll } from './ask-all.js';
 import { digestOf } from './arguments.js';
 import { concealed, refuseUnasked, refuseWith } from './call-end.js';
-import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
+import { Catalogue, type NamedList } from './catalogue.js';
 import { type Denial, denialOf } from './denial.js';
 import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import { listsIn, type McpList, shortened, uncached } from './lists.js';
 import { disagreeingField } from './mirrored-fields.js';
-import { calledByName, type McpReading, readRequest, requiredScope } from './reading.js';
+import { calledByName, type McpReading, readRequest, requiredScope, taskQuestion } from './reading.js';
 import {
   foreignTask,
   headerMismatch,
@@ -127,7 +127,7 @@ export function decisionsOf(
     reading: McpReading,
     asked: AskedRequest,
   ): Promise<RefusedReading | undefined> {
-    const { request, list = listsNothing, headers } = asked;
+    const { request, list = async () => [], headers } = asked;
     const field = headers && disagreeingField(headers, request);
     if (field !== undefined) return headerMismatch(field);
     if (reading.kind === 'refuse') return reading;
@@ -155,7 +155,9 @@ export function decisionsOf(
     const ended = lapsed && (await call.refuse(lapsed.code));
     if (ended !== undefined) return await refuseWith(call, denialOf(ended));
     const refused = await refusedBefore(caller, reading, asked);
-    const early = refused && (await refuseUnasked(call, refused));
+    // Whether the server could be asked what it offers tells of what it had listed before.
+    const told = refused?.code === 'policy_unavailable' ? await concealed(refused, questions, call) : refused;
+    const early = told && (await refuseUnasked(call, told));
     if (early !== undefined) return early;
     const opened = seal === undefined ? noState : openState(request, seal, caller);
     const tasks = [...relatedTasks(request.params), ...((reading.kind === 'ask' && reading.taskIds) || [])];
@@ -169,7 +171,8 @@ export function decisionsOf(
       if (!opened.ok) return await refuseWith(call, detail.denial);
     }
     if (reading.kind === 'ask' && refused === undefined && found === undefined) {
-      const denial = await askAll(guard, call, questions, {
+      const asksOfTasks = owners.toolsOf(tasks).map((tool) => taskQuestion(tool, catalogue));
+      const denial = await askAll(guard, call, [...questions, ...asksOfTasks], {
         caller,
         asked,
         seal,
@@ -182,8 +185,10 @@ export function decisionsOf(
       requestState: opened.ok ? opened.state : undefined,
       isApproval: opened.ok && opened.isApproval,
       async answer(result) {
-        if (reading.kind === 'ask' && reading.taskIds === undefined) owners.note(caller, result);
         const { method } = request;
+        if (reading.kind === 'ask' && reading.taskIds === undefined) {
+          owners.note(caller, result, method === 'tools/call' ? reading.name : undefined);
+        }
         const answer = await filterAnswer(caller, call, result, { isModern, method });
         if (!answer.ok) return answer;
         const own = isModern && method === 'resources/read' ? uncached(answer.result) : answer.result;
@@ -237,4 +242,3 @@ export function decisionsOf(
 }
 
 const noState = { ok: true, state: undefined, isApproval: false } as const;
-const listsNothing: ListItems = async () => [];

@@ -46,11 +46,12 @@ export const lists: ReadonlyMap<string, McpList> = new Map<string, McpList>([
 
 function toolOf(item: unknown, catalogue: Catalogue): Resource | undefined {
   const name = memberOf(item, 'name');
-  return typeof name === 'string' && catalogue.ruleOf(name) !== undefined ? catalogue.toolResource(name) : undefined;
+  if (typeof name !== 'string' || name === '' || catalogue.ruleOf(name) === undefined) return undefined;
+  return catalogue.toolResource(name);
 }
 
 function named(type: string, id: unknown): Resource | undefined {
-  return typeof id === 'string' ? { type, id } : undefined;
+  return typeof id === 'string' && id !== '' ? { type, id } : undefined;
 }
 
 /** The lists that a result holds, by its shape. */

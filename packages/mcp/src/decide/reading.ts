@@ -5,10 +5,10 @@ import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberO
 import type { CalledName, Catalogue } from './catalogue.js';
 import { listActions, lists, type McpList } from './lists.js';
 import { hasParameterFields } from './mirrored-fields.js';
-import { malformed, type RefusedReading } from './refused-readings.js';
+import { foreignTask, malformed, type RefusedReading } from './refused-readings.js';
 import type { ReadRules } from './rules.js';
 import { callResource } from './tool-groups.js';
-import { normalUri } from './uri.js';
+import { isPlainUri } from './uri.js';
 
 /** One thing that policy is asked about. */
 export interface Question {
@@ -140,9 +140,9 @@ function readPrompt(name: unknown): McpReading {
 }
 
 function readResources(uris: readonly unknown[]): McpReading {
-  const normal = uris.map(normalUri);
-  if (!normal.every((uri) => uri !== undefined)) return malformed('uri must be an absolute URI');
-  const questions = normal.map((id) => resourceQuestion({ type: 'McpResource', id }));
+  // Handlers get the URI as it was sent: another spelling would be another resource for policy alone.
+  if (!uris.every(isPlainUri)) return malformed('The URI of a resource is not in its plain form');
+  const questions = uris.map((id) => resourceQuestion({ type: 'McpResource', id }));
   return { kind: 'ask', questions };
 }
 
@@ -189,6 +189,14 @@ function readTask(params: unknown): McpReading {
   return isName(taskId)
     ? { kind: 'ask', questions: [], taskIds: [taskId] }
     : malformed('taskId must be the id of a task');
+}
+
+/** Asked each time for what a tool began, since its caller may have lost the right: may it see the tool, with its scope? */
+export function taskQuestion(tool: string, catalogue: Catalogue): Question {
+  const requires = catalogue.ruleOf(tool)?.requires;
+  const visible = { action: listActions.tool, resource: () => catalogue.toolResource(tool) };
+  const permission = { ...visible, ...(requires !== undefined && { requires }) };
+  return { permission, visible, hidden: foreignTask.denial };
 }
 
 function readMethod(method: string, params: JsonObject, rules: ReadRules): McpReading {

@@ -50,10 +50,13 @@ export function notOffered({ list, name }: CalledName, offer: Exclude<Offer, 'of
 
 /** What disagrees with the schema of a tool, or with the state that it gave away. It tells that the tool exists. */
 export function refusedByDetail(
-  { headers, request }: AskedRequest,
+  { headers, request, ambiguity }: AskedRequest,
   fields: ParameterFields | undefined,
   isStateKnown: boolean,
 ): RefusedReading | undefined {
+  if (ambiguity !== undefined) {
+    return { kind: 'refuse', code: 'request_malformed', detail: ambiguity.message, denial: { error: ambiguity } };
+  }
   const field = headers && disagreeingParameter(headers, request.params, fields);
   if (field !== undefined) return headerMismatch(field);
   return isStateKnown ? undefined : foreignState;

@@ -1,4 +1,4 @@
-import { type JsonRpcRequest, memberOf } from './json-rpc.js';
+import { type JsonRpcError, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import type { ListItems } from './catalogue.js';
 
 /** What is known of a request besides its message. */
@@ -13,6 +13,8 @@ export interface McpSurroundings {
   readonly approval?: unknown;
   /** Whether the client opens a page for its user. Default: what the `_meta` of revision 2026-07-28 says. */
   readonly opensPages?: boolean;
+  /** What another reader of the request could take otherwise, if that tells of what it asks for. */
+  readonly ambiguity?: JsonRpcError;
   /** Whether it is of revision 2026-07-28, whose answers may be cached. Default: what its `_meta` says. */
   readonly isModern?: boolean;
 }

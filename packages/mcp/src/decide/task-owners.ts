@@ -10,24 +10,28 @@ export function callerKey({ actor, subject }: Caller): string {
 /** A task whose owner was forgotten belongs to nobody. */
 const maxRemembered = 100_000;
 
-/** No key of a caller. */
-const nobody = '';
+/** Who began a task, and by which tool. */
+interface Ownership {
+  /** Empty: nobody. */
+  readonly owner: string;
+  readonly tool: string | undefined;
+}
 
 /** Whose task is whose. Stores of tasks do not know callers, so that anybody could read any task. */
 export class TaskOwners {
-  readonly #owners = new Map<string, string>();
+  readonly #owners = new Map<string, Ownership>();
 
   /**
-   * Notes the task that a result announces. One that is announced to two callers, as by a server that restarted and counts
+   * Notes the task that a result announces, and the tool that was called. One that is announced to two callers, as by a server that restarted and counts
    * anew, is nobody's: either could read what belongs to the other.
    */
-  note(caller: Caller, result: unknown): void {
+  note(caller: Caller, result: unknown, tool: string | undefined): void {
     const taskId = announcedIn(result);
     if (typeof taskId !== 'string' || this.owns(caller, taskId)) return;
-    const owner = this.#owners.has(taskId) ? nobody : callerKey(caller);
+    const owner = this.#owners.has(taskId) ? '' : callerKey(caller);
     const [oldest] = this.#owners.keys();
     if (this.#owners.size >= maxRemembered && oldest !== undefined) this.#owners.delete(oldest);
-    this.#owners.set(taskId, owner);
+    this.#owners.set(taskId, { owner, tool });
   }
 
   /** The result without the tasks of others that it lists. */
@@ -38,7 +42,13 @@ export class TaskOwners {
   }
 
   owns(caller: Caller, taskId: unknown): boolean {
-    return typeof taskId === 'string' && this.#owners.get(taskId) === callerKey(caller);
+    return typeof taskId === 'string' && this.#owners.get(taskId)?.owner === callerKey(caller);
+  }
+
+  /** The tools that began tasks. */
+  toolsOf(taskIds: readonly unknown[]): readonly string[] {
+    const tools = taskIds.map((taskId) => (typeof taskId === 'string' ? this.#owners.get(taskId)?.tool : undefined));
+    return [...new Set(tools.filter((tool) => tool !== undefined))];
   }
 }
 
@@ -51,6 +61,11 @@ function announcedIn(result: unknown): unknown {
 
 const relatedTask = 'io.modelcontextprotocol/related-task';
 
+/** Whether a name in `_meta`, in any case, relates a request to a task. */
+export function isRelatedTask(name: string): boolean {
+  return folded(name) === relatedTask;
+}
+
 /**
  * The tasks that `_meta` relates a request to: a server puts what the request makes it send into the queue of that task.
  * Undefined among them: no reader is sure which task it is.
@@ -59,7 +74,7 @@ export function relatedTasks(params: unknown): readonly unknown[] {
   const meta = memberOf(params, '_meta');
   if (!isJsonObject(meta)) return [];
   return Object.entries(meta).flatMap(([name, related]) => {
-    if (folded(name) !== relatedTask) return [];
+    if (!isRelatedTask(name)) return [];
     const isPlain = name === relatedTask && isJsonObject(related) && Object.keys(related).length === 1;
     return [isPlain ? memberOf(related, 'taskId') : undefined];
   });

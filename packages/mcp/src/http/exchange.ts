@@ -46,6 +46,11 @@ export function answerNoSession(exchange: Pick<Exchange, 'response'>): void {
   answerError(exchange, 404, { code: errorCodes.noSession, message: 'Session not found' });
 }
 
+/** The server has no such method of HTTP, as one without streams has no GET. */
+export function answerNoMethod(exchange: Pick<Exchange, 'response'>): void {
+  answerError(exchange, 405, { code: errorCodes.invalidRequest, message: 'Method not allowed' });
+}
+
 export function answerJson(
   { response }: Pick<Exchange, 'response'>,
   status: number,

@@ -1,8 +1,16 @@
 import { readBounded } from '@countersign/common';
+import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createAnswerFilter, type MapMessage, type PendingRequest } from '../wire/answer-filter.js';
 import { filterEvents } from './event-stream.js';
-import { answerBadGateway, eventPurpose, type Exchange, type HttpParts } from './exchange.js';
+import {
+  answerBadGateway,
+  answerNoMethod,
+  answerNoSession,
+  eventPurpose,
+  type Exchange,
+  type HttpParts,
+} from './exchange.js';
 import { revalidateMilliseconds } from '../server/lapse.js';
 import { fieldsForClient } from './fields.js';
 import type { UpstreamAnswer } from './upstream.js';
@@ -20,6 +28,7 @@ interface Relayed {
   readonly fields: Record<string, string>;
   readonly map: MapMessage;
   readonly sealId: (id: string) => string;
+  readonly gone: AbortController;
 }
 
 /** Most bytes of an answer that is not a stream. */
@@ -36,9 +45,10 @@ export async function relay(
   pending?: PendingRequest,
 ): Promise<void> {
   const { response, guard, caller, decisions } = exchange;
+  // Aborted, the server's answer ends too: nobody would read it.
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  if (response.destroyed) gone.abort();
+  if (isGone(response)) gone.abort();
   const map = createAnswerFilter({
     caller,
     decisions,
@@ -52,10 +62,9 @@ export async function relay(
     if (session !== null) fields.set('mcp-session-id', seal.seal(session, 'session', caller));
     const events = eventPurpose(session ?? headers.get('mcp-session-id') ?? '');
     const sealId = (id: string) => seal.seal(id, events, caller);
-    await passOn(exchange, { answer, fields: Object.fromEntries(fields), map, sealId });
+    await passOn(exchange, { answer, fields: Object.fromEntries(fields), map, sealId, gone });
   } catch (error) {
-    const cause = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
-    if (!gone.signal.aborted && !(cause instanceof CallerEnded)) {
+    if (!gone.signal.aborted && !(error instanceof CallerEnded)) {
       guard.report('the MCP server cannot be reached, or its answer not be read', String(error));
     }
     if (response.headersSent) response.destroy();
@@ -63,6 +72,11 @@ export async function relay(
   } finally {
     await pending?.decision.end({ result: 'aborted' });
   }
+}
+
+/** HTTP/2 responses of Node do not say that they are destroyed, but their streams do. */
+function isGone(response: ServerResponse & { readonly stream?: { readonly destroyed: boolean } }): boolean {
+  return response.destroyed || response.stream?.destroyed === true;
 }
 
 async function passOn(exchange: Exchange, relayed: Relayed): Promise<void> {
@@ -73,6 +87,9 @@ async function passOn(exchange: Exchange, relayed: Relayed): Promise<void> {
   const isOurFault = status === 401 || status === 407 || (status >= 300 && status < 400);
   if (coding !== 'identity' || isOurFault) throw new Error(`status ${status}, coding ${coding}`);
   const [type = ''] = (headers.get('content-type') ?? '').toLowerCase().split(';');
+  // The client must learn that its session is gone, or that there are no streams: some servers say so in plain text.
+  if (type.trim() === 'text/plain' && status === 404) return answerNoSession(exchange);
+  if (type.trim() === 'text/plain' && status === 405) return answerNoMethod(exchange);
   if (type.trim() === 'text/event-stream') await passEvents(exchange, relayed);
   else await passWhole(exchange, relayed, type.trim());
 }
@@ -80,15 +97,14 @@ async function passOn(exchange: Exchange, relayed: Relayed): Promise<void> {
 /** Each event goes on at once. Nothing more is sent to a caller who has ended meanwhile. */
 async function passEvents(
   { response, guard, caller }: Exchange,
-  { answer, fields, map, sealId }: Relayed,
+  { answer, fields, map, sealId, gone }: Relayed,
 ): Promise<void> {
   async function endIfLapsed(): Promise<void> {
     const lapsed = await guard.revalidate(caller);
     if (lapsed !== undefined) throw new CallerEnded(lapsed.code);
   }
-  const ended = new AbortController();
   const timer = setInterval(
-    () => void endIfLapsed().catch((reason: unknown) => ended.abort(reason)),
+    () => void endIfLapsed().catch((reason: unknown) => gone.abort(reason)),
     revalidateMilliseconds,
   ).unref();
   async function mapForCaller(message: unknown): Promise<unknown> {
@@ -99,7 +115,7 @@ async function passEvents(
   response.writeHead(answer.status, fields);
   response.flushHeaders();
   try {
-    await pipeline(events, response, { signal: ended.signal });
+    await pipeline(events, response, { signal: gone.signal });
   } finally {
     clearInterval(timer);
   }

@@ -4,7 +4,6 @@ import { disagreeingField, disagreeingParameter } from '../decide/mirrored-field
 import type { Denial } from '../decide/denial.js';
 import { errorCodes, type JsonObject, type JsonRpcError } from '../decide/json-rpc.js';
 import { openedParams } from '../decide/approval-page.js';
-import type { ReadRules } from '../decide/rules.js';
 import {
   answerBadGateway,
   answerError,
@@ -13,7 +12,7 @@ import {
   type Exchange,
   type HttpParts,
 } from './exchange.js';
-import { ambiguity } from '../wire/ambiguity.js';
+import { ambiguity, argumentAmbiguity } from '../wire/ambiguity.js';
 import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
 import { listItems } from './list-items.js';
 import { serialize } from '../wire/plain-json.js';
@@ -39,7 +38,7 @@ export async function servePost(exchange: Exchange, headers: Headers, parts: Htt
     return;
   }
   const { message, value } = reading;
-  const problem = problemOf(message, headers, parts.rules);
+  const problem = problemOf(message, headers);
   if (problem !== undefined) {
     answerError(exchange, 400, problem, { id: message.kind === 'request' ? message.id : null });
   } else if (message.kind === 'request') {
@@ -75,7 +74,7 @@ function answerUnread(
   }
 }
 
-function problemOf(message: ClientMessage, headers: Headers, rules: ReadRules): JsonRpcError | undefined {
+function problemOf(message: ClientMessage, headers: Headers): JsonRpcError | undefined {
   if (needsSession(message) && !headers.has('mcp-session-id')) {
     return { code: errorCodes.invalidRequest, message: 'Invalid request: this message belongs to a session' };
   }
@@ -86,7 +85,7 @@ function problemOf(message: ClientMessage, headers: Headers, rules: ReadRules): 
   if (field !== undefined) {
     return { code: errorCodes.headerMismatch, message: `The field ${field} and the body disagree` };
   }
-  return ambiguity(message, rules);
+  return ambiguity(message);
 }
 
 /** Without a session, an answer or a cancellation could be meant for the request of another caller. */
@@ -120,7 +119,9 @@ async function serveRequest(
     else if (items !== undefined) listing = 'answered';
     return items === 'no_session' ? undefined : items;
   }
-  const decision = await decisions.decide(caller, { method, params }, { list, headers, approval });
+  const ambiguous = argumentAmbiguity(message, parts.rules);
+  const surroundings = { list, headers, approval, ...(ambiguous && { ambiguity: ambiguous }) };
+  const decision = await decisions.decide(caller, { method, params }, surroundings);
   if (!decision.ok) {
     answerRefused(exchange, id, decision.denial, listing);
     return;
@@ -139,7 +140,8 @@ function answerRefused(
   denial: Denial,
   listing: 'answered' | 'no_session' | 'failed',
 ): void {
-  if (listing === 'answered') answerDenial(exchange, id, denial);
+  // What the caller may not see is refused in the same words whether or not the server lists.
+  if (listing === 'answered' || denial.error.code !== errorCodes.internal) answerDenial(exchange, id, denial);
   else if (listing === 'no_session') answerNoSession(exchange);
   else answerBadGateway(exchange, id);
 }

@@ -69,10 +69,22 @@ function inProcess(handler: FetchHandler): Upstream {
     const answer = await handler(
       new Request(url, { method, headers, signal, ...(body && { body: Buffer.from(body) }) }),
     );
-    return { status: answer.status, headers: answer.headers, body: chunksOf(answer) };
+    return { status: answer.status, headers: answer.headers, body: chunksOf(answer, signal) };
   };
 }
 
-async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array, void, undefined> {
-  if (body !== null) yield* body as unknown as AsyncIterable<Uint8Array>;
+/** A body that ends when its client has left, also while it is silent and whether or not its handler looks at the signal. */
+async function* chunksOf({ body }: Response, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  if (body === null) return;
+  const reader = body.getReader();
+  // What becomes of a body that nobody reads is the handler's own affair.
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    cancel();
+  }
 }

@@ -6,7 +6,7 @@ import { errorCodes, isJsonObject, type JsonRpcError, memberOf } from '../decide
 import { listPages } from '../decide/list-pages.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import { createAnswerFilter, type PendingRequest } from '../wire/answer-filter.js';
-import { ambiguity } from '../wire/ambiguity.js';
+import { ambiguity, argumentAmbiguity } from '../wire/ambiguity.js';
 import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
 import { linesOf, writeLine } from './lines.js';
 
@@ -69,10 +69,15 @@ export async function guardMcpStdio(
       await answerError(id, { code: errorCodes.invalidRequest, message: 'Invalid request: the id is in use' });
       return false;
     }
+    const ambiguous = argumentAmbiguity(message, rules);
     const decision = await decisions.decide(
       caller,
       { method, params },
-      { list: (listed) => listPages(listed, message, (page) => askServer(listed, page)), approval },
+      {
+        list: (listed) => listPages(listed, message, (page) => askServer(listed, page)),
+        approval,
+        ...(ambiguous && { ambiguity: ambiguous }),
+      },
     );
     if (decision.ok) {
       pending.set(id, { message, decision });
@@ -85,7 +90,7 @@ export async function guardMcpStdio(
   }
 
   async function admit(message: ClientMessage): Promise<boolean> {
-    const problem = ambiguity(message, rules);
+    const problem = ambiguity(message);
     if (problem !== undefined) {
       await answerError(message.kind === 'request' ? message.id : null, problem);
       return false;

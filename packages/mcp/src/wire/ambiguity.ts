@@ -1,7 +1,7 @@
 import { errorCodes, isJsonObject, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
 import { type ClientMessage, type ClientRequest, folded, hasTwinsWithin } from './message.js';
-import { isPlainUri } from './plain-uri.js';
+import { isPlainUri } from '../decide/uri.js';
 
 /** The only notifications that a client sends. A server could take another one for a call that needs no answer. */
 const notifications: ReadonlySet<string> = new Set([
@@ -15,7 +15,7 @@ const notifications: ReadonlySet<string> = new Set([
  * What in a message the server behind could take for something else than what is decided about. In a server of ours it
  * would not matter; this one may be written in any language.
  */
-export function ambiguity(message: ClientMessage, rules: ReadRules): JsonRpcError | undefined {
+export function ambiguity(message: ClientMessage): JsonRpcError | undefined {
   switch (message.kind) {
     case 'response':
       return undefined;
@@ -24,18 +24,17 @@ export function ambiguity(message: ClientMessage, rules: ReadRules): JsonRpcErro
         ? undefined
         : { code: errorCodes.invalidRequest, message: 'Invalid request: no such notification' };
     case 'request':
-      return requestAmbiguity(message, rules);
+      return urisOf(message).every(isPlainUri)
+        ? undefined
+        : { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
   }
 }
 
-function requestAmbiguity(request: ClientRequest, rules: ReadRules): JsonRpcError | undefined {
-  if (!urisOf(request).every(isPlainUri)) {
-    return { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
-  }
-  if (hidesDeclared(request, rules)) {
-    return { code: errorCodes.invalidParams, message: 'An argument is written in another case' };
-  }
-  return undefined;
+/** The same in the arguments of a call. It tells which ones a tool declares, so that visibility comes first. */
+export function argumentAmbiguity(request: ClientRequest, rules: ReadRules): JsonRpcError | undefined {
+  return hidesDeclared(request, rules)
+    ? { code: errorCodes.invalidParams, message: 'An argument is written in another case' }
+    : undefined;
 }
 
 function urisOf({ method, params }: ClientRequest): readonly unknown[] {

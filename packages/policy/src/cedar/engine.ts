@@ -1,10 +1,8 @@
-import type { ApprovalRequirement } from '@countersign/approval';
-import type { PolicyDecision, PolicyEngine, PolicyQuery, Resource } from '../engine.js';
-import { explain } from '../explain/explain.js';
-import type { Explanation } from '../explanation.js';
+import type { PolicyEngine, PolicyQuery, Resource } from '../engine.js';
 import { type ReloadResult, type Turns, yieldEvery } from '@countersign/common';
+import { type CedarDecision, decisionOf } from './decision.js';
 import { freshCedar } from './instance/instance.js';
-import { type Evaluation, failed } from './evaluate/evaluation.js';
+import { failed } from './evaluate/evaluation.js';
 import { LivePolicies } from './evaluate/live-policies.js';
 import type { Policy, PolicySet, PolicySetTexts } from './load/policy-set.js';
 import { LOAD_MILLISECONDS, readPolicySet } from './load/read-policy-set.js';
@@ -27,11 +25,6 @@ export interface CedarSource {
    * Agents are not allowed here: their roles come with each query. Default none.
    */
   readonly entities?: readonly Resource[];
-}
-
-/** A decision that can be explained, by the policies that made it. */
-export interface CedarDecision extends PolicyDecision {
-  explain(): Explanation;
 }
 
 /** Decides with Cedar, in process. */
@@ -156,22 +149,6 @@ function decideWith(live: LivePolicies, query: PolicyQuery): CedarDecision {
   return decisionOf(live.inForce(evaluation), set, (decision) => ({ decision, query, request: requestOf(asked, set) }));
 }
 
-function decisionOf(
-  evaluation: Evaluation,
-  set: PolicySet,
-  explained: (decision: PolicyDecision) => Omit<Parameters<typeof explain>[0], 'set'>,
-): CedarDecision {
-  const { ok, policies } = evaluation;
-  const decision = ok ? evaluation.decision : 'deny';
-  const failures = ok ? [] : evaluation.errors;
-  const errors = failures.map(({ recorded }) => recorded);
-  const approval = ok ? evaluation.approval : undefined;
-  const outcome = { decision, cause: ok ? 'policy' : 'error', policies, policySet: set.hash, errors } as const;
-  const result: PolicyDecision = approval === undefined ? outcome : { ...outcome, approval };
-  const told = { ...result, errors: failures.map(({ full }) => full) };
-  return new Decision(result, () => explain({ ...explained(told), set }));
-}
-
 function requestOf(query: PolicyQuery, set: PolicySet): CedarRequest | undefined {
   const translated = translate(query, set);
   return translated.ok ? translated.request : undefined;
@@ -183,32 +160,6 @@ function repeatableOf(live: LivePolicies, query: PolicyQuery): ReturnType<LivePo
   } catch {
     // An untyped caller can pass any value. What is wrong with it is said where it is translated.
     return undefined;
-  }
-}
-
-/** A decision whose explanation is computed only on request. */
-class Decision implements CedarDecision {
-  readonly decision: PolicyDecision['decision'];
-  readonly cause: PolicyDecision['cause'];
-  readonly policies: readonly string[];
-  readonly policySet: string;
-  readonly errors: readonly string[];
-  // Declared without a value, so that a decision which needs no approval has no such member.
-  declare readonly approval?: ApprovalRequirement;
-  readonly #explain: () => Explanation;
-
-  constructor(result: PolicyDecision, explain: () => Explanation) {
-    this.decision = result.decision;
-    this.cause = result.cause;
-    this.policies = result.policies;
-    this.policySet = result.policySet;
-    this.errors = result.errors;
-    if (result.approval !== undefined) this.approval = result.approval;
-    this.#explain = explain;
-  }
-
-  explain(): Explanation {
-    return this.#explain();
   }
 }
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPlainUri } from '../../src/wire/plain-uri.js';
+import { isPlainUri } from '../../src/decide/uri.js';
 
 describe('isPlainUri', () => {
   it.each([

@@ -1,0 +1,59 @@
+import type { ApprovalRequirement } from '@countersign/approval';
+import type { PolicyDecision } from '../engine.js';
+import { explain } from '../explain/explain.js';
+import type { Explanation } from '../explanation.js';
+import type { Evaluation } from './evaluate/evaluation.js';
+import type { PolicySet } from './load/policy-set.js';
+
+/** A decision that can be explained, by the policies that made it. */
+export interface CedarDecision extends PolicyDecision {
+  explain(): Explanation;
+}
+
+/** What an evaluation comes to. Records keep its errors without values, an explanation quotes them. */
+export function decisionOf(
+  evaluation: Evaluation,
+  set: PolicySet,
+  explained: (decision: PolicyDecision) => Omit<Parameters<typeof explain>[0], 'set'>,
+): CedarDecision {
+  const { ok, policies } = evaluation;
+  const decision = ok ? evaluation.decision : 'deny';
+  const failures = ok ? [] : evaluation.errors;
+  const approval = ok ? evaluation.approval : undefined;
+  const outcome = {
+    decision,
+    cause: ok ? 'policy' : 'error',
+    policies,
+    policySet: set.hash,
+    errors: failures.map(({ recorded }) => recorded),
+  } as const;
+  const result: PolicyDecision = approval === undefined ? outcome : { ...outcome, approval };
+  const told = { ...result, errors: failures.map(({ full }) => full) };
+  return new Decision(result, () => explain({ ...explained(told), set }));
+}
+
+/** A decision whose explanation is computed only on request. */
+class Decision implements CedarDecision {
+  readonly decision: PolicyDecision['decision'];
+  readonly cause: PolicyDecision['cause'];
+  readonly policies: readonly string[];
+  readonly policySet: string;
+  readonly errors: readonly string[];
+  // Declared without a value, so that a decision which needs no approval has no such member.
+  declare readonly approval?: ApprovalRequirement;
+  readonly #explain: () => Explanation;
+
+  constructor(result: PolicyDecision, explain: () => Explanation) {
+    this.decision = result.decision;
+    this.cause = result.cause;
+    this.policies = result.policies;
+    this.policySet = result.policySet;
+    this.errors = result.errors;
+    if (result.approval !== undefined) this.approval = result.approval;
+    this.#explain = explain;
+  }
+
+  explain(): Explanation {
+    return this.#explain();
+  }
+}
