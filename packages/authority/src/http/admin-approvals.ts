@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { member } from '@countersign/common';
+import { isAgentId } from '../agents/read-agent.js';
 import type { Approval } from '../approvals/approval.js';
 import type { Approvals } from '../approvals/approvals.js';
 import { readStatistics } from '../approvals/statistics.js';
@@ -27,6 +28,8 @@ export async function adminApprovals(
   switch (`${request.method ?? ''} ${[id, part].filter((step) => step !== undefined).join(' ')}`.trim()) {
     case 'GET': {
       const agent = query.get('agent');
+      // Postgres cannot even be asked for a text with NUL.
+      if (agent !== null && !isAgentId(agent)) throw new BadRequest(400, 'invalid_request', "'agent' is no id");
       const limit = numberIn(query, 'limit', mostListed, mostListed);
       const found = await queue.list({ ...filterOf(query.get('status')), ...(agent !== null && { agent }), limit });
       return { status: 200, body: { approvals: found.map(summary) } };
