@@ -13,9 +13,9 @@ import pytest
 
 from callers import CALLERS, Caller
 from countersign import Agent, AgentError, ApprovalRequired, PermissionRefused, read_refusal
+from guarded import CONFIG, registration
 from programs import HOSTS, NODE, free_port, host
 from recording import RecordingServer, answer
-from test_hosts import CONFIG, registration
 from world import IDS, ROOT, key_named
 
 POLICIES = """

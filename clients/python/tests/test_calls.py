@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -160,6 +161,13 @@ def test_a_redirect_takes_nothing_along(
     assert [request.target for request in server.requests] == ["/a"] * 4
     assert thief.requests == []
     thief.close()
+
+
+def test_a_redirect_by_another_field_is_not_followed(caller: Caller, server: RecordingServer) -> None:
+    server.answers = [answer(307, {"URI": "/elsewhere"})]
+    with suppress(AgentError):
+        caller.call(agent_for(server), "GET", f"{server.url}/a", follow=True)
+    assert [request.target for request in server.requests] == ["/a"]
 
 
 def test_nothing_is_sent_to_another_origin(caller: Caller, server: RecordingServer) -> None:

@@ -9,9 +9,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 import requests as requests_library
 
+import countersign.httpx
 import countersign.requests
 from countersign import Agent, AgentError, AgentKey, Bundle, ConfigError, read_refusal
 from countersign._signing import Credentials
@@ -136,6 +138,15 @@ def test_a_mutable_body_is_sent_as_it_was_signed() -> None:
     with requests_library.Session() as session:
         session.send(prepared)
     assert (signed.body, server.last().body) == (b"before", b"before")
+    server.close()
+
+
+def test_httpx_sends_the_target_that_was_signed() -> None:
+    server = RecordingServer()
+    auth = countersign.httpx.SignedAuth(Agent(IDS["runner"], key_named("runner"), origins=[server.url]))
+    with httpx.Client(auth=auth, trust_env=False) as client:
+        client.get(f"{server.url}/a", extensions={"target": b"/other"})
+    assert server.last().target == "/a"
     server.close()
 
 

@@ -60,7 +60,9 @@ class SignedMiddleware:
             response = await handler(request)
             headers = lower(response.headers)
             try:
-                refuse_redirect(response.status, headers.get("location"), str(request.url.origin()))
+                # aiohttp follows either field.
+                location = headers.get("location", headers.get("uri"))
+                refuse_redirect(response.status, location, str(request.url.origin()))
             except AgentError:
                 response.close()
                 raise

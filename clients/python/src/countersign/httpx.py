@@ -71,8 +71,8 @@ class _OneUrl(httpx.URL):
 
 
 def _signed(request: httpx.Request, call: HttpxCall, fields: RawFields) -> httpx.Request:
-    # A copy, so that the request of the caller carries no credential.
-    extensions = request.extensions
+    # A copy, so that the request of the caller carries no credential. `target` would send another path than was signed.
+    extensions = {name: value for name, value in request.extensions.items() if name != "target"}
     signed = httpx.Request(request.method, request.url, headers=fields, content=call.body, extensions=extensions)
     signed.url = _OneUrl(signed.url)
     return signed
