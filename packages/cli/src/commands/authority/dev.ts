@@ -7,7 +7,7 @@ import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose';
 import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
-import { listenOn, readAddress } from '../listen-on.js';
+import { answerLater, listenOn, readAddress } from '../listen-on.js';
 import { readScopes } from '../scopes.js';
 import { closeServer, reportTo, stopSignal } from './serve.js';
 
@@ -40,12 +40,13 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   if (scope.length === 0) throw new CliError('--scope: name at least one scope', exitCodes.usage);
   const stopped = stopSignal();
   const server = createServer();
+  const serve = answerLater(server);
   const issuer = await listenOn(server, options.listen);
   try {
     const login = await newLogin(issuer);
     const adminToken = randomBytes(32).toString('base64url');
     const authority = await openAuthority(issuer, adminToken, login.jwk, options, io);
-    server.on('request', authority.listener);
+    serve(authority.listener);
     try {
       const key = generateAgentKey();
       await authority.agents.add({ id: options.agent, jwk: key.publicJwk, capabilities: scope, tags: ['dev'] });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { Guard } from '@countersign/core';
 import { admitter } from '@countersign/core/adapter';
 import { guardMcpHttp, type McpRules } from '@countersign/mcp';
@@ -7,7 +7,7 @@ import { CliError, exitCodes } from '../../cli-error.js';
 import type { Io } from '../../io.js';
 import { printable } from '../../text.js';
 import { readHeaders } from '../headers.js';
-import { listenOn } from '../listen-on.js';
+import { answerLater, listenOn } from '../listen-on.js';
 import { withCliErrors } from '../policy/load.js';
 import { readTools } from './guard-folder.js';
 import { type GuardFolderOptions, openGuard } from './open-guard.js';
@@ -30,12 +30,13 @@ export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
   const mcp = await withCliErrors(async () => guardMcpHttp(url, { ...rules, headers }));
   const { pathname } = new URL(url);
   const server = createServer();
+  const serve = answerLater(server);
   const address = await listenOn(server, listen);
   const { origin = address } = options;
   try {
     const guard = await openGuard(options, tokenOptions(options, origin, pathname, rules), io);
     try {
-      serveWith(server, guard, mcp, pathname);
+      serve(listenerOf(guard, mcp, pathname));
       io.out(`${JSON.stringify({ url: `${address}${pathname}` })}\n`);
       io.err(`In front of ${printable(url)}. Agents address ${printable(`${origin.replace(/\/$/, '')}${pathname}`)}\n`);
       await Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal)));
@@ -45,6 +46,7 @@ export async function proxy(options: ProxyOptions, io: Io): Promise<void> {
     }
   } finally {
     server.close();
+    server.closeAllConnections();
   }
 }
 
@@ -68,15 +70,10 @@ function tokenOptions(
   };
 }
 
-function serveWith(
-  server: ReturnType<typeof createServer>,
-  guard: Guard,
-  mcp: ReturnType<typeof guardMcpHttp>,
-  endpoint: string,
-): void {
+function listenerOf(guard: Guard, mcp: ReturnType<typeof guardMcpHttp>, endpoint: string): RequestListener {
   const admit = admitter(guard);
   const { metadataPath, document } = guard.protectedResource ?? {};
-  server.on('request', (request, response) => {
+  return (request, response) => {
     const { url: target = '' } = request;
     if (target === metadataPath && request.method === 'GET') {
       // For everybody, and for clients in browsers.
@@ -90,5 +87,5 @@ function serveWith(
       if (path === endpoint) await mcp(request, response);
       else response.writeHead(404).end();
     });
-  });
+  };
 }
