@@ -13,6 +13,7 @@ import { type Authentication, createAuthentication } from './guard/authenticatio
 import { createDecisions, type Decisions } from './guard/decisions.js';
 import { createLocalCallers, type LocalIdentity } from './guard/local.js';
 import { Outcomes } from './guard/outcomes.js';
+import { HeldMemory } from './model/request-body.js';
 import { createRecorder } from './record/recorder.js';
 import { createRedactor } from './record/redact.js';
 import { ServedRequests } from './guard/served-requests.js';
@@ -50,6 +51,9 @@ export interface GuardParts {
   readonly onTrouble: (message: string) => void;
   readonly close: () => Promise<void>;
 }
+
+/** How many of the largest bodies may be in memory at once; more of smaller ones. */
+const bodiesInMemory = 128;
 
 /**
  * Turns options into the parts of a guard. If an option is wrong, what the others have opened is closed, as `Guard.close`
@@ -159,6 +163,7 @@ function composeVerifier(
     bodyLimits: {
       maxBytes: values.maxBodyBytes,
       memoryBytes: values.memoryBodyBytes,
+      heldMemory: new HeldMemory(values.memoryBodyBytes * bodiesInMemory),
       spoolDirectory: values.spoolDirectory ?? tmpdir(),
       timeoutSeconds: values.bodyTimeoutSeconds,
       keepsFailed: values.mode === 'observe',

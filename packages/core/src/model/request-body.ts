@@ -27,11 +27,33 @@ export interface RequestBody {
   readonly isLost?: boolean;
 }
 
+/** The memory that all held bodies of a guard share: senders that wait must not fill it together. */
+export class HeldMemory {
+  #free: number;
+
+  constructor(bytes: number) {
+    this.#free = bytes;
+  }
+
+  /** Whether there was room; then give it back. */
+  take(bytes: number): boolean {
+    if (bytes > this.#free) return false;
+    this.#free -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#free += bytes;
+  }
+}
+
 export interface BodyLimits {
   /** Most bytes of a body. More is `body_too_large`. */
   readonly maxBytes: number;
   /** Most bytes kept in memory; the rest of a held body goes to an unlinked file. */
   readonly memoryBytes: number;
+  /** What all bodies may take together; without room a body goes to its file at once. */
+  readonly heldMemory: HeldMemory;
   /** Where that file is made. */
   readonly spoolDirectory: string;
   /**

@@ -94,7 +94,10 @@ export interface GuardOptions {
   readonly clockSkewSeconds?: number;
   /** Largest body, in bytes. Default 16 MiB. */
   readonly maxBodyBytes?: number;
-  /** Most bytes of a body that are held in memory; a larger one is held in an unlinked temporary file. Default 1 MiB. */
+  /**
+   * Most bytes of a body that are held in memory, and 128 times as many of all together; what is larger, or finds no room,
+   * is held in an unlinked temporary file. Default 1 MiB.
+   */
   readonly memoryBodyBytes?: number;
   /** Where those files are made. Default: the temporary directory of the system. */
   readonly spoolDirectory?: string;

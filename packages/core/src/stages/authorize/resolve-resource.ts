@@ -1,6 +1,6 @@
 import { maxStringUnits } from '@countersign/audit';
 import { andThen, answerInTime, answerOr, type Awaitable, errorMessage, kindOf } from '@countersign/common';
-import { IncompleteResource, readResource, resourceProblem } from '@countersign/policy';
+import { IncompleteResource, readResource, type Resource, resourceProblem } from '@countersign/policy';
 import type { MaybeResource, Permission } from '../../model/permission.js';
 import { refusal } from '../../model/refusal.js';
 import type { Resolved } from './entity-provider.js';
@@ -46,11 +46,18 @@ function resolvedAs(found: MaybeResource): Resolved {
   if (found === undefined) return { refused: refusal('policy_denied', 'there is no such resource') };
   const read = readResource(found);
   if (read === undefined) throw new IncompleteResource(resourceProblem(found));
-  // A router may pass on padding that a handler skips, and then the record would not say what was acted on.
-  if (Math.max(read.type.length, read.id.length) > maxStringUnits) {
+  if (!fitsRecord(read)) {
     return {
       refused: refusal('policy_denied', `its id has more than the ${maxStringUnits} characters that a record keeps`),
     };
   }
   return { resource: read };
+}
+
+/**
+ * Whether a record keeps its type and id whole. A router may pass on padding that a handler skips, and then a cut record
+ * would not say what was acted on.
+ */
+export function fitsRecord({ type, id }: Resource): boolean {
+  return Math.max(type.length, id.length) <= maxStringUnits;
 }

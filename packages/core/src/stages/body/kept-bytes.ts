@@ -1,10 +1,10 @@
 import { Pages } from './pages.js';
 import type { BodyLimits } from '../../model/request-body.js';
-import { Spool } from './spool.js';
+import { largeBatch, smallBatch, Spool } from './spool.js';
 import { SpoolReader } from './spool-reader.js';
 import type { Tap } from './tap.js';
 
-/** The bytes of a held body: in memory up to a limit, in a file beyond it. */
+/** The bytes of a held body: in memory up to a limit and as long as there is room, in a file beyond it. */
 export class KeptBytes {
   readonly #tap: Tap;
   readonly #limits: BodyLimits;
@@ -13,6 +13,8 @@ export class KeptBytes {
   #spool: Spool | undefined;
   #reader: SpoolReader | undefined;
   #length = 0;
+  /** Bytes of the memory that all bodies share. */
+  #taken = 0;
 
   constructor(tap: Tap, limits: BodyLimits, failed: (error: unknown) => void) {
     this.#tap = tap;
@@ -31,7 +33,7 @@ export class KeptBytes {
   /** Returns false when the sender must wait; the tap is pulled when there is room. */
   append(bytes: Buffer): boolean {
     this.#length += bytes.length;
-    if (this.#length > this.#limits.memoryBytes) return this.#spoolFrom(bytes);
+    if (!this.#fitsInMemory(bytes.length)) return this.#spoolFrom(bytes);
     this.#pages.append(bytes);
     return true;
   }
@@ -49,6 +51,7 @@ export class KeptBytes {
 
   /** Delivers all bytes and the end to the reader of the request. */
   deliver(): void {
+    this.#giveBack();
     if (this.#spool === undefined) {
       for (const page of this.#pages.take()) this.#tap.deliver(page);
       this.#tap.deliver(null);
@@ -59,20 +62,38 @@ export class KeptBytes {
 
   /** Delivers the bytes in memory without an end. */
   deliverPart(): void {
+    this.#giveBack();
     for (const page of this.#pages.take()) this.#tap.deliver(page);
   }
 
   /** Releases the bytes, except for a reader that is still reading them. */
   drop(): void {
+    this.#giveBack();
     this.#pages.clear();
     if (this.#reader === undefined) this.#spool?.close();
     else this.#reader.finishSoon(this.#limits.timeoutSeconds);
   }
 
+  #fitsInMemory(more: number): boolean {
+    if (this.#spool !== undefined || this.#length > this.#limits.memoryBytes) return false;
+    if (!this.#limits.heldMemory.take(more)) return false;
+    this.#taken += more;
+    return true;
+  }
+
+  #giveBack(): void {
+    this.#limits.heldMemory.give(this.#taken);
+    this.#taken = 0;
+  }
+
   #spoolFrom(bytes: Buffer): boolean {
     if (this.#spool === undefined) {
-      this.#spool = new Spool(this.#limits.spoolDirectory, { room: () => this.#tap.pull(), failed: this.#failed });
+      // Many small bodies would each wait for a large batch, in memory.
+      const isLarge = this.#length > this.#limits.memoryBytes;
+      const events = { room: () => this.#tap.pull(), failed: this.#failed };
+      this.#spool = new Spool(this.#limits.spoolDirectory, events, isLarge ? largeBatch : smallBatch);
       for (const page of this.#pages.take()) this.#spool.append(page);
+      this.#giveBack();
     }
     return this.#spool.append(bytes);
   }

@@ -6,7 +6,9 @@ import { Pages, withoutFirst } from './pages.js';
 /** Most bytes that wait to be written, before the sender is paused. */
 const queueBytes = 512 * 1024;
 /** Least bytes of a write: each write crosses the thread pool, and one write per chunk took twice the processor time. */
-const batchBytes = 256 * 1024;
+export const largeBatch: number = 256 * 1024;
+/** The same where memory is short. */
+export const smallBatch: number = 16 * 1024;
 
 interface SpoolEvents {
   /** The queue has room again. */
@@ -19,21 +21,23 @@ interface SpoolEvents {
 export class Spool {
   readonly #directory: string;
   readonly #events: SpoolEvents;
+  readonly #batchBytes: number;
   readonly #queue = new Pages();
   #file: NamelessFile | undefined;
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(directory: string, events: SpoolEvents) {
+  constructor(directory: string, events: SpoolEvents, batchBytes: number = largeBatch) {
     this.#directory = directory;
     this.#events = events;
+    this.#batchBytes = batchBytes;
   }
 
   /** Returns false when the sender must wait for `room`. */
   append(bytes: Buffer): boolean {
     if (this.#closed) return false;
     this.#queue.adopt(bytes);
-    if (this.#queue.length >= batchBytes) this.#writing ??= this.#writeQueue(batchBytes);
+    if (this.#queue.length >= this.#batchBytes) this.#writing ??= this.#writeQueue(this.#batchBytes);
     return this.#queue.length < queueBytes;
   }
 

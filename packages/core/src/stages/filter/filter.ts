@@ -1,6 +1,7 @@
 import type { AuditEvent } from '@countersign/audit';
 import { readResource, type Resource, resourceProblem } from '@countersign/policy';
 import { type Refusal, refusal } from '../../model/refusal.js';
+import { fitsRecord } from '../authorize/resolve-resource.js';
 import { barredFromAsking, type DecisionParts } from '../authorize/authorize.js';
 import type { Asked } from '../authorize/question.js';
 import type { Verdict } from '../authorize/verdict.js';
@@ -44,8 +45,9 @@ export async function filter<Item extends Resource>(
   // A long list takes its time, and so may those whom policy asks.
   const lapsed = await revalidate();
   if (lapsed !== undefined) return { ok: false, refusal: lapsed };
-  const permitted = listed.filter((_item, place) => verdicts[place]?.permitted === true).map(({ item }) => item);
-  return { ok: true, permitted, list: { action: asked.action, ...describe(resources, verdicts) } };
+  const shown = listed.filter(({ resource }, place) => verdicts[place]?.permitted === true && fitsRecord(resource));
+  const list = { action: asked.action, ...describe(resources, shown, verdicts) };
+  return { ok: true, permitted: shown.map(({ item }) => item), list };
 }
 
 /** Nobody consents to an item of a list. */
@@ -80,8 +82,12 @@ const maxListed = 100;
 const maxListedUnits = 6000;
 const maxPolicies = 50;
 
-function describe(resources: readonly Resource[], verdicts: readonly Verdict[]): Omit<FilteredList, 'action'> {
-  const permitted = resources.filter((_resource, place) => verdicts[place]?.permitted === true);
+function describe(
+  resources: readonly Resource[],
+  shown: readonly Listed<Resource>[],
+  verdicts: readonly Verdict[],
+): Omit<FilteredList, 'action'> {
+  const permitted = shown.map(({ resource }) => resource);
   const asked = verdicts.flatMap(({ policy }) => policy ?? []);
   const policies = new Set(
     verdicts.flatMap(({ permitted: isPermitted, policy }) => (isPermitted ? policy.policies : [])),
@@ -101,9 +107,12 @@ function describe(resources: readonly Resource[], verdicts: readonly Verdict[]):
 }
 
 function firstOf(permitted: readonly Resource[]): { readonly type: string; readonly id: string }[] {
+  const kept: { readonly type: string; readonly id: string }[] = [];
   let units = 0;
-  return permitted
-    .slice(0, maxListed)
-    .map(({ type, id }) => ({ type, id }))
-    .filter(({ type, id }) => (units += type.length + id.length) <= maxListedUnits);
+  for (const { type, id } of permitted.slice(0, maxListed)) {
+    if (units + type.length + id.length > maxListedUnits) continue;
+    units += type.length + id.length;
+    kept.push({ type, id });
+  }
+  return kept;
 }

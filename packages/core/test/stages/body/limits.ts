@@ -1,7 +1,14 @@
 import { tmpdir } from 'node:os';
-import type { BodyLimits } from '../../../src/model/request-body.js';
+import { type BodyLimits, HeldMemory } from '../../../src/model/request-body.js';
 
 /** Limits of which a test changes those that it is about. */
 export function limits(change: Partial<BodyLimits> = {}): BodyLimits {
-  return { maxBytes: 1024 * 1024, memoryBytes: 1024 * 1024, spoolDirectory: tmpdir(), timeoutSeconds: 30, ...change };
+  return {
+    maxBytes: 1024 * 1024,
+    memoryBytes: 1024 * 1024,
+    heldMemory: new HeldMemory(64 * 1024 * 1024),
+    spoolDirectory: tmpdir(),
+    timeoutSeconds: 30,
+    ...change,
+  };
 }

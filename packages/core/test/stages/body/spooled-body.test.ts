@@ -5,7 +5,8 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { BodyFailure, RequestBody } from '../../../src/model/request-body.js';
+import { patiently } from '../../../../../test/support/patiently.js';
+import { type BodyFailure, HeldMemory, type RequestBody } from '../../../src/model/request-body.js';
 import { Deferred } from '../../deferred.js';
 import { chunk, chunkedHead, lastChunk, RawClient, serve, post as undigested } from '../../adapter/raw-http.js';
 import { holdIncoming } from '../../../src/stages/body/incoming-body.js';
@@ -301,6 +302,32 @@ describe('nothing is left of a spooled body', () => {
     expect(await client.response()).toMatchObject({ body: 'accepted' });
     expect((await read.promise).equals(Buffer.alloc(3_000_000, 'r'))).toBe(true);
     await expectNothingLeft(folder);
+  });
+});
+
+describe('bodies that wait together', () => {
+  it('go to files when they have filled the memory that they share, and give it back [G4]', async () => {
+    const folder = spoolFolder();
+    const heldMemory = new HeldMemory(250_000);
+    const shared = limits({ memoryBytes: 100_000, heldMemory, spoolDirectory: folder });
+    await using server = await guarded({ limits: shared });
+    const clients: RawClient[] = [];
+    const body = Buffer.alloc(100_000, 'w');
+    const request = post(body);
+    for (let count = 0; count < 4; count++) {
+      const client = await RawClient.open(server);
+      clients.push(client);
+      await client.send(request.subarray(0, -1));
+    }
+    // Two fit; of the others the first part may still have found room.
+    await vi.waitFor(() => expect(openFiles(folder).length).toBe(process.platform === 'linux' ? 2 : 0), patiently);
+    for (const client of clients) {
+      await client.send(request.subarray(-1));
+      expect((await client.response()).body).toBe(body.toString());
+      client[Symbol.dispose]();
+    }
+    await expectNothingLeft(folder);
+    expect(heldMemory.take(250_000)).toBe(true);
   });
 });
 

@@ -166,6 +166,15 @@ describe('guard.filter', () => {
     ]);
     expect(audit.records.map(({ filtered }) => filtered?.resources.length)).toEqual([100, 58]);
   });
+
+  it('leaves out what a record cannot name whole, and names all others [F3]', async () => {
+    const { guard, audit } = await guarded();
+    const [first, ...others] = things(20);
+    const items = [{ ...first!, id: 'x'.repeat(6500) }, ...others];
+    expect(await guard.filter(await letIn(guard), 'thing.read', items)).toEqual({ ok: true, permitted: others });
+    expect(audit.records[0]?.filtered).toMatchObject({ asked: 20, permitted: 19 });
+    expect(audit.records[0]?.filtered?.resources).toHaveLength(19);
+  });
 });
 
 function failing(name: string, decideMany: NonNullable<PolicyEngine['decideMany']>): [string, PolicyEngine] {
