@@ -27,14 +27,19 @@ export function findRedis(program = 'redis-server'): string | undefined {
   );
 }
 
-/** Starts an empty server. Unless the settings say otherwise, nothing is saved to disk. */
-export async function startRedis(program: string, settings: readonly string[] = []): Promise<RedisServer> {
+/** Starts an empty server. Unless the settings say otherwise, nothing is saved to disk. With a file, it is a Sentinel. */
+export async function startRedis(
+  program: string,
+  settings: readonly string[] = [],
+  sentinel?: { readonly file: string },
+): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-redis-'));
   const port = await freePort();
   let server: ChildProcess | undefined;
   let exited: Promise<unknown> = Promise.resolve();
   const start = async () => {
-    const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...settings];
+    const place = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
+    const args = sentinel ? [sentinel.file, '--sentinel', ...place] : [...place, '--save', '', ...settings];
     server = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     exited = once(server, 'exit');
     await ready(server);
@@ -62,7 +67,7 @@ function ready(server: ChildProcess): Promise<void> {
     let log = '';
     server.stdout?.on('data', (chunk) => {
       log += String(chunk);
-      if (/ready to accept connections|Running mode=sentinel/i.test(log)) resolve();
+      if (/ready to accept connections|\+monitor master/i.test(log)) resolve();
     });
     server.once('exit', () => reject(new Error(`redis-server did not start: ${log}`)));
   });
