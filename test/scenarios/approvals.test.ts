@@ -2,9 +2,20 @@ import { cedarFromText, type QueueAnswer } from '@countersign/core';
 import { expect, it } from 'vitest';
 import { type Api, type ApiOptions, onEveryHost } from '../support/api.js';
 import { approvalOf, askIn, type Ask, bindingOf, person, seconds } from '../support/approvals.js';
+import { dpopProof, dpopRequest, ed25519ProofKey } from '../support/dpop.js';
 import type { Field, RawRequest, SignedRequestOptions } from '../support/signed-request.js';
 import { accessToken, type Claims, ed25519Issuer, rsaIssuer } from '../support/tokens.js';
-import { issuer, policies, reviewerId, runner, runnerId, schema, secondKey, userId } from '../support/world.js';
+import {
+  issuer,
+  policies,
+  reviewer,
+  reviewerId,
+  runner,
+  runnerId,
+  schema,
+  secondKey,
+  userId,
+} from '../support/world.js';
 
 /** The authority that collects approvals. */
 const authority = ed25519Issuer('https://approvals.acme.dev', 'approvals-1');
@@ -301,6 +312,52 @@ onEveryHost(
       });
       const approval = await approvalOf(await asked(before), authority);
       await before.denies(await merge(before, { approval }), 403, 'approval_used');
+    });
+
+    it('a guard that observes lets a request go on without approval, and records that', async () => {
+      const observing = await api.variant({ config: { ...world.config, mode: 'observe' } });
+      const { records } = await observing.accepts(await merge(observing), 200);
+      expect(records[0]).toMatchObject({
+        decision: 'would_refuse',
+        code: 'approval_required',
+        approval: { binding: expect.any(String) },
+      });
+      const approval = await approvalOf(
+        { binding: records[0]?.approval?.binding ?? '', request: { audience: observing.audience } },
+        authority,
+      );
+      const approved = await observing.accepts(await merge(observing, { approval }), 200);
+      expect(approved.records[0]).toMatchObject({ decision: 'allow', approval: { approvers: [{ id: 'user_42' }] } });
+    });
+
+    it('asks nobody about a request whose body nothing binds to its sender [C11]', async () => {
+      const queue = (): QueueAnswer => ({ status: 'pending', url: 'https://approve.acme.dev/1' });
+      const unbound = await api.variant({
+        config: { ...world.config, dpop: true },
+        start: { guard: { approvals: { queue } } },
+      });
+      const key = ed25519ProofKey(reviewer);
+      const target = unbound.at('/repos/acme/api/merge');
+      const token = await unbound.token({ cnf: { jkt: key.thumbprint } });
+      const proof = dpopProof({ key, token, method: 'POST', uri: `${unbound.audience}${target}` });
+      const request = dpopRequest({
+        method: 'POST',
+        target,
+        host: unbound.authority,
+        token,
+        proofs: [proof],
+        body: '{}',
+      });
+      const { status, body } = await unbound.send(request);
+      expect(status).toBe(403);
+      // There is nothing that people could approve.
+      expect(JSON.parse(body)).toEqual({
+        type: 'urn:countersign:refusal:approval_required',
+        title: expect.any(String),
+        status: 403,
+        code: 'approval_required',
+      });
+      expect(unbound.running.handled).toEqual([]);
     });
 
     it("an application's own queue is asked with the same binding, and held to the same rules [C11]", async () => {
