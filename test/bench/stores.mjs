@@ -46,7 +46,8 @@ async function measure({ replay }) {
       const now = Date.now() / 1000;
       const nonce = random.slice(index * 32, index * 32 + 22);
       const began = performance.now();
-      const result = await replay.reserve({ keyId: `key-${index % 100}`, nonce, created: now, until: now + 65, now });
+      const proof = { keyId: `key-${index % 100}`, nonce, created: now, until: now + 65, now };
+      const result = await replay.reserve(proof);
       latencies.push(performance.now() - began);
       if (result !== 'reserved') throw new Error(`a fresh nonce was answered with ${result}`);
     }
@@ -81,4 +82,4 @@ console.table(
     'p99 ms': at(sorted, 0.99),
   })),
 );
-for (const { close } of stores) await close();
+await Promise.all(stores.map(async ({ close }) => close()));
