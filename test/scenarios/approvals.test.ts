@@ -46,6 +46,9 @@ const world: ApiOptions = {
 
 type Merge = Partial<SignedRequestOptions> & { readonly claims?: Claims; readonly approval?: string };
 
+/** A queue in which nobody has decided. */
+const waiting = (): QueueAnswer => ({ status: 'pending', url: 'https://approve.acme.dev/1' });
+
 /** The reviewer merges for the user. */
 async function merge(api: Api, { claims = {}, approval, fields = [], ...options }: Merge = {}): Promise<RawRequest> {
   const approved: Field[] = approval === undefined ? [] : [['Agent-Approval', approval]];
@@ -331,10 +334,9 @@ onEveryHost(
     });
 
     it('asks nobody about a request whose body nothing binds to its sender [C11]', async () => {
-      const queue = (): QueueAnswer => ({ status: 'pending', url: 'https://approve.acme.dev/1' });
       const unbound = await api.variant({
         config: { ...world.config, dpop: true },
-        start: { guard: { approvals: { queue } } },
+        start: { guard: { approvals: { queue: waiting } } },
       });
       const key = ed25519ProofKey(reviewer);
       const target = unbound.at('/repos/acme/api/merge');
