@@ -39,7 +39,9 @@ export async function logsIn(directories: readonly string[]): Promise<readonly L
 async function foldersIn(directory: string): Promise<readonly string[]> {
   if (await isLog(directory)) return [directory];
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  const inside = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name));
+  const inside = entries
+    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .map(({ name }) => join(directory, name));
   const areLogs = await Promise.all(inside.map(isLog));
   const logs = inside.filter((_, index) => areLogs[index]).toSorted();
   if (logs.length === 0) await requireLog(directory);

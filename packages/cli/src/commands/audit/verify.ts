@@ -3,6 +3,7 @@ import { exitCodes } from '../../cli-error.js';
 import { type Colours, coloursFor, type Io } from '../../io.js';
 import { printable, printableJson } from '../../text.js';
 import { logsToVerify } from './logs.js';
+import { readKeys } from './sources.js';
 import { isTrusted, placeOf, sealOf, verdictOn } from './verdict.js';
 import { areTrusted, type VerifiedLog, type VerifiedLogs, type VerifyLogsOptions, verifyLogs } from './verify-logs.js';
 
@@ -12,6 +13,8 @@ export interface VerifyOptions extends VerifyLogsOptions {
 
 /** Verifies the logs in a folder against their seals and reports the wrong records. Returns the exit code. */
 export async function verify(directory: string, options: VerifyOptions, io: Io): Promise<number> {
+  // What is no key is told whether or not there is a log.
+  if (options.key !== undefined) await readKeys(options.key, [], io);
   const verified = await verifyLogs(await logsToVerify(directory, options.checkpoint), options, io);
   const trusted = areTrusted(verified);
   io.out(options.json ? `${printableJson(asJson(verified, trusted))}\n` : inWords(verified, coloursFor(io.colour.out)));

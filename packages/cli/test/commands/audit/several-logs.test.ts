@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../run-cli.js';
 import { changeLines, decision, temporaryFolder, writeLog } from './write-log.js';
@@ -47,6 +47,13 @@ describe('a folder of logs', () => {
     expect([own.code, own.err.match(/Without --key/g)]).toEqual([0, ['Without --key']]);
     const json = JSON.parse((await runCli(['audit', 'verify', template.file('audit'), '--key', keys, '--json'])).out);
     expect(json).toMatchObject({ trusted: true, problems: [], logs: [{ name: '0', trusted: true }, { name: '1' }] });
+  });
+
+  it('may hold links to logs that are elsewhere', async () => {
+    using folder = temporaryFolder();
+    for (const slot of ['0', '1']) symlinkSync(template.file(`audit/${slot}`), folder.file(slot));
+    const { code, out } = await runCli(['audit', 'verify', folder.file('.'), '--key', keys]);
+    expect([code, out.match(/The log is whole/g)]).toEqual([0, ['The log is whole', 'The log is whole']]);
   });
 
   it.each<[string, (logs: ReturnType<typeof copy>) => void, RegExp]>([
