@@ -1,4 +1,11 @@
-import { cedarFromText, type QueueAnswer } from '@countersign/core';
+import { member } from '@countersign/common';
+import {
+  type ApprovalUses,
+  cedarFromText,
+  type QueueAnswer,
+  type Revocation,
+  type RevocationSource,
+} from '@countersign/core';
 import { expect, it } from 'vitest';
 import { type Api, type ApiOptions, onEveryHost } from '../support/api.js';
 import { approvalOf, askIn, type Ask, bindingOf, person, seconds } from '../support/approvals.js';
@@ -163,7 +170,7 @@ onEveryHost(
 
     it.each<[string, Claims, 'approval_invalid' | 'approval_mismatch']>([
       ['that counts longer than policy allows', { exp: seconds() + 3600 }, 'approval_invalid'],
-      ['from the future', { iat: seconds() + 60 }, 'approval_invalid'],
+      ['from the future', { iat: seconds() + 3600 }, 'approval_invalid'],
       ['for another API', { aud: 'https://api.partner.example' }, 'approval_invalid'],
       ['for another binding', { binding: bindingOf({}) }, 'approval_mismatch'],
       ['by the acting agent itself', { approvers: [person(reviewerId)] }, 'approval_invalid'],
@@ -393,6 +400,129 @@ onEveryHost(
       const { records } = await queued.accepts(await merge(queued), 200);
       expect(records[0]?.approval).toMatchObject({ id: 'queue-0001', issuer: 'urn:countersign:application' });
       await queued.denies(await merge(queued), 403, 'approval_used');
+    });
+
+    it('a subject does not approve under the name without its namespace where policy excludes it [C11]', async () => {
+      const excluding = await api.variant({
+        config: {
+          policies: `${withoutMerges}
+@id("merges") @approval("release-managers") @approval_excludes("subject")
+permit(principal, action == Action::"pr.merge", resource);`,
+          issuers: [
+            { issuer: issuer.issuer, jwks: { keys: [issuer.jwk] } },
+            { issuer: authority.issuer, jwks: { keys: [authority.jwk] }, subjectNamespace: 'acme:' },
+          ],
+          approvals: { issuers: [{ issuer: authority.issuer, jwks: { keys: [authority.jwk] } }] },
+        },
+      });
+      const token = await excluding.token({ sub: 'user_42' }, {}, authority);
+      const ask = await asked(excluding, { token });
+      expect(ask.request).toMatchObject({ subject: { id: 'acme:user_42' } });
+      const own = await approvalOf(ask, authority);
+      await excluding.denies(await merge(excluding, { token, approval: own }), 403, 'approval_invalid');
+      const others = await approvalOf(ask, authority, { approvers: [person('user_41')] });
+      const { records } = await excluding.accepts(await merge(excluding, { token, approval: others }), 200);
+      expect(records[0]?.approval).toMatchObject({ approvers: [{ id: 'acme:user_41' }] });
+    });
+
+    it('nobody approves where policy excludes the owner of an agent without one [C11]', async () => {
+      const claims = { act: { sub: runnerId } };
+      const ask = await asked(api, { key: runner, claims });
+      const approval = await approvalOf(ask, authority);
+      await api.denies(await merge(api, { key: runner, claims, approval }), 403, 'approval_invalid');
+    });
+
+    it('an approval binds the fields that the application names, signed or not [C11]', async () => {
+      const approvals = { ...world.config?.approvals, fields: ['x-amount'] };
+      const naming = await api.variant({ config: { ...world.config, approvals } });
+      const fields: Field[] = [['X-Amount', '10']];
+      const ask = await asked(naming, { fields });
+      expect(ask.request).toMatchObject({
+        http: { fields: { 'content-type': 'application/json', 'x-amount': '10' } },
+      });
+      const approval = await approvalOf(ask, authority);
+      for (const others of [[], [['X-Amount', '1000000']], [...fields, ...fields]] as Field[][]) {
+        await naming.denies(await merge(naming, { fields: others, approval }), 403, 'approval_mismatch');
+      }
+      const more: Field = ['X-Other', '1'];
+      await naming.accepts(await merge(naming, { fields: [...fields, more], approval }), 200);
+    });
+
+    it('an approval binds which part of a resource the body is [C11]', async () => {
+      const approval = await approvalOf(await asked(api, { fields: [['Content-Range', 'bytes 0-9/20']] }), authority);
+      const fields: Field[] = [['Content-Range', 'bytes 10-19/20']];
+      await api.denies(await merge(api, { fields, approval }), 403, 'approval_mismatch');
+    });
+
+    it.each<[string, Revocation]>([
+      ['its authority', { issuer: authority.issuer }],
+      ['the approver', { subject: 'user_42' }],
+      ['the approver at its authority', { subject: 'user_42', issuer: authority.issuer }],
+      ['the approval', { delegation: 'approval-0001' }],
+      ['the approval of its authority', { delegation: 'approval-0001', issuer: authority.issuer }],
+    ])('an approval counts no more once %s is revoked, and is not used up [C7, C11]', async (_what, revoked) => {
+      const revoking = await api.variant(world);
+      const approval = await approvalOf(await asked(revoking), authority, { jti: 'approval-0001' });
+      const { revocations } = revoking.running.guard;
+      revocations.revoke({ subject: 'user_42', issuer: issuer.issuer });
+      revocations.revoke(revoked);
+      const { response } = await revoking.denies(await merge(revoking, { approval }), 403, 'approval_invalid');
+      expect(askIn(response.body).binding).toBeDefined();
+      revocations.restore(revoked);
+      await revoking.accepts(await merge(revoking, { approval }), 200);
+    });
+
+    it('an approval that is revoked while it is used up does not count [C7, C11]', async () => {
+      const { issuers = [] } = world.config?.approvals ?? {};
+      const uses: ApprovalUses = {
+        use: ({ issuer: by }) => {
+          revoking.running.guard.revocations.revoke({ issuer: by });
+          return 'first';
+        },
+      };
+      const revoking = await api.variant({ ...world, start: { guard: { approvals: { issuers, uses } } } });
+      const approval = await approvalOf(await asked(revoking), authority);
+      await revoking.denies(await merge(revoking, { approval }), 403, 'approval_invalid');
+    });
+
+    it('a source of revocations is asked about approvals, too, and 503 is the answer if it fails [C7, J3]', async () => {
+      let isDown = false;
+      const revocations: RevocationSource = {
+        findRevoked: async (named) => {
+          const found = named.find((one) => member(one, 'subject') === 'user_42');
+          if (isDown && found !== undefined) throw new Error('down');
+          return found;
+        },
+      };
+      const revoking = await api.variant({ ...world, start: { guard: { revocations, onTrouble: () => {} } } });
+      const approval = await approvalOf(await asked(revoking), authority);
+      await revoking.denies(await merge(revoking, { approval }), 403, 'approval_invalid');
+      isDown = true;
+      await revoking.denies(await merge(revoking, { approval }), 503, 'revocations_unavailable');
+    });
+
+    it('a guard that observes asks nobody and uses nothing up', async () => {
+      const { issuers = [] } = world.config?.approvals ?? {};
+      let calls = 0;
+      const queue = (): QueueAnswer => ((calls += 1), { status: 'pending' });
+      const uses: ApprovalUses = { use: () => ((calls += 1), 'first') };
+      const observing = await api.variant({
+        config: { ...world.config, mode: 'observe' },
+        start: { guard: { approvals: { issuers, queue, uses }, onTrouble: () => {} } },
+      });
+      const { records } = await observing.accepts(await merge(observing), 200);
+      expect(records[0]).toMatchObject({ decision: 'would_refuse', code: 'approval_required' });
+      const approval = await approvalOf(
+        { binding: records[0]?.approval?.binding ?? '', request: { audience: observing.audience } },
+        authority,
+      );
+      for (const given of [approval, approval]) {
+        const approved = await observing.accepts(await merge(observing, { approval: given }), 200);
+        expect(approved.records[0]).toMatchObject({ decision: 'allow', approval: { approvers: [{ id: 'user_42' }] } });
+      }
+      const other = await observing.accepts(await merge(observing, { approval, body: '{}' }), 200);
+      expect(other.records[0]).toMatchObject({ decision: 'would_refuse', code: 'approval_mismatch' });
+      expect(calls).toBe(0);
     });
 
     it("refuses when an application's own queue fails, or answers with something else", async () => {

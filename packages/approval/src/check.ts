@@ -66,6 +66,8 @@ export function approverProblem(
   if (agents.some((agent) => ids.includes(agent))) return 'an agent of the request cannot approve it';
   const { excluded } = requirement;
   if (excluded.includes('subject') && ids.includes(subject.id)) return 'the subject may not approve this';
+  if (excluded.includes('owner') && actor.owner === undefined)
+    return 'nobody knows the owner, who may not approve this';
   const isOwner = actor.owner !== undefined && [...ids, ...groups].includes(actor.owner);
   if (excluded.includes('owner') && isOwner) return 'the owner of the agent may not approve this';
   return undefined;

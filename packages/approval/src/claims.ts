@@ -34,7 +34,10 @@ export interface ApprovalClaims {
 /** Who consented. */
 export interface Approver {
   readonly id: string;
-  /** The groups of the requirement that the person was in at that moment. */
+  /**
+   * The groups of the requirement that the person was in at that moment. If the requirement excludes the owner of the
+   * agent, and the person is in the group that is the owner: that group, too.
+   */
   readonly groups: readonly string[];
   readonly decidedAt: number;
   /** How and when the person signed in (OpenID Connect). */

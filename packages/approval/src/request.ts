@@ -20,7 +20,7 @@ export interface ApprovalRequest {
   readonly chain: readonly ApprovalHop[];
   readonly action: string;
   readonly resource: { readonly type: string; readonly id: string };
-  /** The request of HTTP; absent if this is about a call within one, or without one. */
+  /** The request of HTTP; absent if there is none, or if the call within it names its arguments by their digest. */
   readonly http?: ApprovalHttp;
   /** The call within a request, like one tool call of MCP. */
   readonly call?: ApprovalCall;
@@ -47,7 +47,7 @@ export interface ApprovalHttp {
   readonly path: string;
   /** As sent, with its question mark; absent if there is none. */
   readonly query?: string;
-  /** Fields that decide how the request is read, like `content-type`, by name. */
+  /** Fields that decide how the request is read, like `content-type`, and those that the application names; by name. */
   readonly fields?: Readonly<Record<string, string>>;
   /** Content-Digest (RFC 9530) of the body, like `sha-256=:…:`; absent if there is no body. */
   readonly contentDigest?: string;
@@ -70,6 +70,7 @@ const isResource = isText(8192);
 const isTarget = isText(32_768);
 const maxHops = 17;
 const maxPolicies = 100;
+const maxFields = 32;
 
 /** Reads a request as it was sent. What is not known in it is refused: nobody approves what nobody is shown. */
 export function readApprovalRequest(value: unknown): Reading<ApprovalRequest> {
@@ -164,7 +165,7 @@ function httpIn(value: unknown, where: string): ApprovalHttp {
 function fieldsIn(value: unknown, where: string): Readonly<Record<string, string>> {
   const members = new Members(value, where);
   const names = Object.keys(value as object);
-  if (names.length > 16 || !names.every((name) => /^[a-z][a-z0-9-]*$/.test(name))) {
+  if (names.length > maxFields || !names.every((name) => /^[a-z][a-z0-9-]*$/.test(name))) {
     throw unreadable(`${where} has a name that is none of a field`);
   }
   return Object.fromEntries(names.map((name) => [name, members.text(name, isResource)]));

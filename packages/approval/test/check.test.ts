@@ -83,6 +83,12 @@ it('approverProblem takes the owner for a group, too', () => {
   expect(approverProblem(owned, person('user_9'))).toBeUndefined();
 });
 
+it('approverProblem lets nobody approve for an agent without the owner whom policy excludes [C11]', () => {
+  const unowned = { ...demanding({ excluded: ['owner'] }), actor: { id: 'agent-a' } };
+  expect(approverProblem(unowned, person('user_9'))).toMatch('owner');
+  expect(approverProblem({ ...request, actor: { id: 'agent-a' } }, person('user_9'))).toBeUndefined();
+});
+
 it('missingApprovers counts each person once for each quorum', () => {
   const both = demanding({
     quorums: [

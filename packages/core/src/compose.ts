@@ -1,7 +1,6 @@
 import { closeParts, containRejection, profileTag, isPromise } from '@countersign/common';
 import { tmpdir } from 'node:os';
 import { boundedDirectory } from './keys/bounded-directory.js';
-import type { AgentDirectory } from './keys/directory.js';
 import type { Caller } from './model/caller.js';
 import type { Refusal } from './model/refusal.js';
 import { type DpopChallenge, refusalResponse, type RefusalResponse } from './model/refusal-response.js';
@@ -29,7 +28,7 @@ import { dpopAlgorithms } from './stages/possession/dpop-proof.js';
 import { acceptSignature } from './stages/possession/profile.js';
 import { memoryReplayStore } from './stages/replay/memory-replay-store.js';
 import type { ReplayStore } from './stages/replay/store.js';
-import { createRevocationCheck } from './stages/revocation/check-revocations.js';
+import { createRevocationChecks, type RevocationChecks } from './stages/revocation/check-revocations.js';
 import { type Revocations, revocationsIn } from './stages/revocation/memory-revocations.js';
 import { createRevalidation, type Revalidation } from './stages/revocation/revalidate.js';
 import { RevocationSet } from './stages/revocation/revocation-set.js';
@@ -80,11 +79,13 @@ function compose(values: GuardValues): GuardParts {
   const recorder = createRecorder({ ...values, redact: createRedactor(values.redact) });
   const served = new ServedRequests();
   const outcomes = new Outcomes(served, recorder);
-  const revalidation = composeRevalidation(values, { agents, ownRevocations });
+  const revocations = composeRevocations(values, ownRevocations);
+  const revalidation = createRevalidation({ ...values, agents, revocations });
   const evaluate = createEvaluator({ ...values, agents, audiences });
   const replay = values.replay ?? memoryReplayStore({ clock });
   const approve = createApprove({
     ...values,
+    revocations,
     audience: audiences[0] ?? '',
     uses: values.approvals?.uses ?? usesInReplayStore(replay),
   });
@@ -127,19 +128,12 @@ interface SharedParts {
   readonly replay: ReplayStore;
 }
 
-function composeRevalidation(
+function composeRevocations(
   { revocations: sources, clockSkewSeconds, lookupTimeoutSeconds, clock }: GuardValues,
-  { agents, ownRevocations }: { readonly agents: AgentDirectory; readonly ownRevocations: RevocationSet },
-): Revalidation {
+  own: RevocationSet,
+): RevocationChecks {
   const statusLists = createStatusLists({ clockSkewSeconds });
-  const checkRevocations = createRevocationCheck({
-    own: ownRevocations,
-    sources,
-    statusLists,
-    lookupTimeoutSeconds,
-    clock,
-  });
-  return createRevalidation({ agents, checkRevocations, clock, clockSkewSeconds });
+  return createRevocationChecks({ own, sources, statusLists, lookupTimeoutSeconds, clock });
 }
 
 function composeVerifier(

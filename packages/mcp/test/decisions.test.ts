@@ -40,6 +40,8 @@ const options: McpRules = {
   methods: { 'acme/rebuild': { action: 'index.rebuild', resource: { type: 'Tool', id: 'index' } } },
 };
 
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
 async function mcp(scope: readonly string[] = [], more: McpRules = options) {
   const audit = memoryAudit();
   const guard = await createGuard({
@@ -83,7 +85,7 @@ describe('A tool call', () => {
       _meta: { traceparent },
     });
     await ask('tools/call', { name: 'echo', arguments: {}, _meta: { traceparent: 'x\ny' } });
-    const argumentsDigest = createHash('sha256').update('{"n":[1,{"a":1,"b":2}],"text":"hush"}').digest('base64url');
+    const argumentsDigest = digest('{"n":[1,{"a":1,"b":2}],"text":"hush"}');
     expect(audit.records).toMatchObject([
       {
         phase: 'decision',
@@ -101,6 +103,21 @@ describe('A tool call', () => {
     ]);
     expect(audit.records[4]?.call).not.toHaveProperty('traceparent');
     expect(JSON.stringify(audit.records)).not.toContain('hush');
+  });
+
+  it('of any method is bound to what it asks for, and to nothing that differs when it is repeated [C11]', async () => {
+    const { audit, ask } = await mcp();
+    const digestIn = async (method: string, params?: object) => {
+      expect(await ask(method, params)).toBe('runs');
+      return audit.records.at(-1)?.call?.argumentsDigest;
+    };
+    const round = { _meta: { 'countersign/approval': 'x' }, inputResponses: {} };
+    expect(await digestIn('prompts/get', { name: 'open', arguments: { a: '1' }, ...round })).toBe(digest('{"a":"1"}'));
+    expect(await digestIn('prompts/get', { name: 'open' })).toBe(digest('{}'));
+    const uri = 'file:///open';
+    expect(await digestIn('resources/read', { uri, ...round })).toBe(digest(`{"uri":"${uri}"}`));
+    expect(await digestIn('acme/rebuild', { full: true, ...round })).toBe(digest('{"full":true}'));
+    expect(await digestIn('acme/rebuild')).toBe(digest('{}'));
   });
 
   it('is decided by the arguments that its rule names, whatever their type [D11]', async () => {

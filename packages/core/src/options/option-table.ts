@@ -55,7 +55,10 @@ export const optionTable: { readonly [Name in keyof Required<GuardOptions>]: Opt
   scopeMatch: oneOf('scopeMatch', 'hierarchical', 'exact'),
   entities: { byDefault: 'none', read: readEntityProvider },
   subjectMustAlsoBePermitted: { byDefault: '`false`', read: readSubjectRule },
-  approvals: { byDefault: 'nobody', read: (given, { policy }) => readApprovals(given, policy.asksApproval) },
+  approvals: {
+    byDefault: 'nobody',
+    read: (given, { policy, issuers }) => readApprovals(given, policy.asksApproval, issuers),
+  },
   replay: {
     byDefault: 'in memory',
     read: (given) => (given === undefined ? undefined : readReplayStore(given)),

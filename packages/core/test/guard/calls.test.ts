@@ -1,16 +1,26 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
+import type { ApprovalRequest, ApprovalRequirement } from '@countersign/approval';
 import { auditRecordSchema, type AuditEvent, type AuditSink } from '@countersign/audit';
 import { ConfigError } from '@countersign/common';
 import type { Call } from '../../src/guard/calls.js';
 import type { Caller } from '../../src/model/caller.js';
+import type { ApprovalQueue } from '../../src/stages/approve/approval-options.js';
 import { auditPseudonym } from '../../src/record/pseudonym.js';
 import { Deferred } from '../deferred.js';
-import { allow, engine, guarded, keyId, letIn, permission } from '../guarded.js';
+import { allow, engine, guarded, keyId, letIn, permission, signedRequest } from '../guarded.js';
 
 const deny = { ...allow, decision: 'deny' } as const;
 const query = { method: 'tools/call', name: 'query', argumentsDigest: 'd'.repeat(43) };
+const digested = { ...query, argumentsDigest: 'A'.repeat(43) };
+const requirement: ApprovalRequirement = {
+  quorums: [{ groups: ['managers'], count: 1 }],
+  useWithinSeconds: 600,
+  decideWithinSeconds: 600,
+  reason: 'optional',
+  excluded: [],
+};
 const things = ['1', '2'].map((id) => ({ type: 'Thing', id }));
 
 function phases(records: readonly AuditEvent[]): string[] {
@@ -96,6 +106,38 @@ describe('A call within a request', () => {
       { decision: 'deny', code: 'policy_denied', call: query },
       { decision: 'deny', code: 'route_unmapped', call: { method: 'x/unknown' } },
     ]);
+  });
+
+  it('is approved with its arguments, else with the whole request around it [C11]', async () => {
+    const asks: ApprovalRequest[] = [];
+    const queue: ApprovalQueue = ({ request }) => (asks.push(request), { status: 'pending' });
+    const policy = { ...engine(() => ({ ...allow, approval: requirement })), asksApproval: true };
+    const { guard } = await guarded({ policy, approvals: { queue } });
+    const caller = await letIn(guard);
+    for (const description of [digested, { method: 'job', name: 'run' }]) {
+      const answer = await guard.begin(caller, description).authorize(permission);
+      expect(answer).toMatchObject({ ok: false, refusal: { code: 'approval_required' } });
+    }
+    expect(asks[0]).toMatchObject({ call: digested });
+    expect(asks[0]).not.toHaveProperty('http');
+    expect(asks[1]).toMatchObject({ call: { method: 'job', name: 'run' }, http: { method: 'GET', path: '/' } });
+  });
+
+  it('is not approved without its arguments if nothing binds its request to its sender [C11]', async () => {
+    const asks: unknown[] = [];
+    const queue: ApprovalQueue = (asked) => (asks.push(asked), { status: 'pending' });
+    const policy = { ...engine(() => ({ ...allow, approval: requirement })), asksApproval: true };
+    const { guard } = await guarded({ policy, approvals: { queue }, bearer: true });
+    const [, authorization = ''] = (await signedRequest({ act: undefined, client_id: 'agent-c' })).rawHeaders.slice(2);
+    const rawHeaders = ['host', 'api.acme.dev', 'authorization', authorization];
+    const answer = await guard.authenticate({ ...(await signedRequest()), rawHeaders });
+    if (!answer.ok || answer.caller === undefined) throw new Error(JSON.stringify(answer));
+    const { caller } = answer;
+    const refused = await guard.begin(caller, { method: 'job' }).authorize(permission);
+    expect(refused).toMatchObject({ ok: false, refusal: { code: 'approval_required' } });
+    expect(asks).toEqual([]);
+    await guard.begin(caller, digested).authorize(permission);
+    expect(asks).toHaveLength(1);
   });
 
   it('that has ended is refused without a record, and its outcome follows a refusal under way', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mostMembers } from '../wire/plain-json.js';
-import type { JsonObject } from './json-rpc.js';
+import { isJsonObject, type JsonObject } from './json-rpc.js';
 
 /**
  * base64url SHA-256 of arguments as JSON with sorted members (RFC 8785), so that equal arguments have equal digests.
@@ -43,4 +43,13 @@ function isExpressible(value: unknown): boolean {
   if (Array.isArray(value)) return value.every(isExpressible);
   if (typeof value === 'object' && value !== null) return Object.values(value).every(isExpressible);
   return value !== null;
+}
+
+/** Members of params that differ when a request is repeated, or belong to a further round of it. */
+const membersOfRound: readonly string[] = ['_meta', 'inputResponses', 'requestState'];
+
+/** The params of a request that stays the same when it is repeated. */
+export function argumentsIn(params: unknown): JsonObject {
+  if (!isJsonObject(params)) return {};
+  return Object.fromEntries(Object.entries(params).filter(([name]) => !membersOfRound.includes(name)));
 }

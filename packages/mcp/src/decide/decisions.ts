@@ -1,7 +1,7 @@
 import { defined } from '@countersign/common';
 import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { askAll } from './ask-all.js';
-import { digestOf } from './arguments.js';
+import { argumentsIn, digestOf } from './arguments.js';
 import { concealed, refuseUnasked, refuseWith } from './call-end.js';
 import { Catalogue, type NamedList } from './catalogue.js';
 import { type Denial, denialOf } from './denial.js';
@@ -202,7 +202,7 @@ export function decisionsOf(
     learn: (list, items) => catalogue.learn(list, items),
     async decide(caller, request, surroundings: McpSurroundings = {}) {
       const reading = readRequest(request, rules, catalogue);
-      const given = reading.kind === 'ask' ? reading.given : undefined;
+      const given = reading.kind === 'ask' ? (reading.given ?? argumentsIn(request.params)) : undefined;
       const argumentsDigest = given && digestOf(given);
       const call = guard.begin(
         caller,

@@ -30,6 +30,7 @@ export type McpReading =
   | {
       readonly kind: 'ask';
       readonly name?: string;
+      /** The arguments. Absent: the params are. */
       readonly given?: JsonObject;
       readonly questions: readonly Question[];
       /** Tasks that must be the caller's. */
@@ -57,7 +58,7 @@ export function readRequest({ method, params }: JsonRpcRequest, rules: ReadRules
     case 'tools/call':
       return readToolCall(params, catalogue);
     case 'prompts/get':
-      return readPrompt(memberOf(params, 'name'));
+      return readPrompt(memberOf(params, 'name'), memberOf(params, 'arguments') ?? {});
     case 'resources/read':
     case 'resources/subscribe':
     case 'resources/unsubscribe':
@@ -131,12 +132,13 @@ function readNamedToolCall(name: string, given: JsonObject, catalogue: Catalogue
   return { kind: 'ask', name, given, questions: [question] };
 }
 
-function readPrompt(name: unknown): McpReading {
+function readPrompt(name: unknown, given?: unknown): McpReading {
   if (!isName(name)) return malformed('name must be the name of a prompt');
   const resource = { type: 'Prompt', id: name };
   const visible = { action: listActions.prompt, resource };
   const permission = { action: 'prompt.get', resource };
-  return { kind: 'ask', name, questions: [{ permission, visible, hidden: notFound('Prompt', name) }] };
+  const questions = [{ permission, visible, hidden: notFound('Prompt', name) }];
+  return { kind: 'ask', name, ...(isJsonObject(given) && { given }), questions };
 }
 
 function readResources(uris: readonly unknown[]): McpReading {
@@ -208,7 +210,7 @@ function readMethod(method: string, params: JsonObject, rules: ReadRules): McpRe
   const { action, resource, requires } = rule;
   const asked = typeof resource === 'function' ? () => resource(structuredClone(params)) : resource;
   const permission = { action, resource: asked, ...(requires !== undefined && { requires }) };
-  return { kind: 'ask', given: params, questions: [{ permission }] };
+  return { kind: 'ask', questions: [{ permission }] };
 }
 
 function isName(value: unknown): value is string {

@@ -1,11 +1,14 @@
 import { hash } from 'node:crypto';
 import type { ApprovalClaims, ApprovalRequest, ApprovalUseResult, ApprovalUses } from '@countersign/approval';
-import { andThen, checkOptionNames, ConfigError } from '@countersign/common';
+import { andThen, checkOptionNames, ConfigError, credentialFields } from '@countersign/common';
 import { isIdentifier } from '@countersign/delegation';
 import type { ReplayResult, ReplayStore } from '../replay/store.js';
 import { type IssuerOptions, readIssuers, type TrustedIssuer } from '../token/issuers.js';
 
-/** An authority whose approvals count. Its keys are found as those of an issuer of tokens. */
+/**
+ * An authority whose approvals count. Its keys are found as those of an issuer of tokens. If it issues tokens here too,
+ * its `subjectNamespace` is that of its entry in the `issuers` of the guard.
+ */
 export type ApprovalIssuer = Pick<
   IssuerOptions,
   'issuer' | 'jwks' | 'jwksUri' | 'subjectNamespace' | 'dangerouslyAllowHttp' | 'dangerouslyAllowPrivateAddresses'
@@ -24,6 +27,11 @@ export interface ApprovalsOptions {
   readonly uses?: ApprovalUses;
   /** Ids of the people who may approve alone in an emergency, with a reason, for minutes. Default: nobody. */
   readonly breakGlass?: readonly string[];
+  /**
+   * Other fields of a request that people approve with it, like `x-amount`: all that a handler acts by. A field that is
+   * not named may be another at execution. Default: none.
+   */
+  readonly fields?: readonly string[];
 }
 
 /** What a queue is asked: the same request always has the same binding. */
@@ -44,7 +52,10 @@ export type QueueAnswer =
 type QueuedDecision = Omit<ApprovalClaims, 'issuer' | 'audience' | 'breakGlass'> &
   Partial<Pick<ApprovalClaims, 'breakGlass'>>;
 
-/** Asked at each decision that needs consent: the first time it notes the request, later it tells what became of it. */
+/**
+ * Asked at each decision that needs consent: the first time it notes the request, later it tells what became of it. An
+ * agent can ask about as many requests as it likes: bound how many of them wait.
+ */
 export type ApprovalQueue = (asked: QueuedApproval) => QueueAnswer | Promise<QueueAnswer>;
 
 /** The options, checked. */
@@ -53,10 +64,17 @@ export interface ApprovalsValues {
   readonly queue: ApprovalQueue | undefined;
   readonly uses: ApprovalUses | undefined;
   readonly breakGlass: readonly string[];
+  readonly fields: readonly string[];
 }
 
 const owner = "createGuard: 'approvals'";
-const optionNames = ['issuers', 'queue', 'uses', 'breakGlass'] as const satisfies readonly (keyof ApprovalsOptions)[];
+const optionNames = [
+  'issuers',
+  'queue',
+  'uses',
+  'breakGlass',
+  'fields',
+] as const satisfies readonly (keyof ApprovalsOptions)[];
 const issuerNames = [
   'issuer',
   'jwks',
@@ -82,10 +100,15 @@ export function approvalsFrom(
   return { ...options, queue };
 }
 
-/** @throws ConfigError when an option is wrong, or policies ask for approval and nobody may give it. */
+/**
+ * Reads the option. `tokenIssuers`: the `issuers` of the guard.
+ *
+ * @throws ConfigError when an option is wrong, or policies ask for approval and nobody may give it.
+ */
 export function readApprovals(
   approvals: ApprovalsOptions | undefined,
   asksApproval: boolean | undefined,
+  tokenIssuers: readonly IssuerOptions[] = [],
 ): ApprovalsValues | undefined {
   if (approvals === undefined) {
     if (asksApproval !== true) return undefined;
@@ -97,7 +120,7 @@ export function readApprovals(
     throw new ConfigError(`${owner} must be { issuers: [{ issuer }] }, or come from approvalsFrom().`);
   }
   checkOptionNames(owner, approvals, optionNames);
-  const { issuers = [], queue, uses, breakGlass = [] } = approvals;
+  const { issuers = [], queue, uses, breakGlass = [], fields = [] } = approvals;
   if (queue !== undefined && typeof queue !== 'function')
     throw new ConfigError(`${owner}: 'queue' must be a function.`);
   if (uses !== undefined && typeof uses?.use !== 'function') {
@@ -106,17 +129,51 @@ export function readApprovals(
   if (!Array.isArray(breakGlass) || !breakGlass.every(isIdentifier)) {
     throw new ConfigError(`${owner}: 'breakGlass' must list the ids of people.`);
   }
-  const read = readApprovalIssuers(issuers);
+  checkFields(fields);
+  const read = readApprovalIssuers(issuers, tokenIssuers);
   if (read.size === 0 && queue === undefined) {
     throw new ConfigError(`${owner}: nobody may approve. Name an authority, or use approvalsFrom().`);
   }
-  return { issuers: read, queue, uses, breakGlass: [...breakGlass] };
+  return { issuers: read, queue, uses, breakGlass: [...breakGlass], fields: [...new Set(fields)] };
 }
 
-function readApprovalIssuers(issuers: readonly ApprovalIssuer[]): ReadonlyMap<string, TrustedIssuer> {
+/** They are new with each signature, or secrets that people are not to see. */
+const unboundFields: readonly string[] = [...credentialFields, 'signature-input', 'signature', 'content-digest'];
+const mostFields = 16;
+
+function checkFields(fields: unknown): void {
+  const isList = Array.isArray(fields) && fields.length <= mostFields;
+  if (!isList || !fields.every((name) => typeof name === 'string' && /^[a-z][a-z0-9-]*$/.test(name))) {
+    throw new ConfigError(`${owner}: 'fields' must list at most ${mostFields} names of fields in lower case.`);
+  }
+  const unbound = unboundFields.find((name) => fields.includes(name));
+  if (unbound === undefined) return;
+  throw new ConfigError(`${owner}, fields: take '${unbound}' out. It differs from request to request, or is a secret.`);
+}
+
+function readApprovalIssuers(
+  issuers: readonly ApprovalIssuer[],
+  tokenIssuers: readonly IssuerOptions[],
+): ReadonlyMap<string, TrustedIssuer> {
   if (!Array.isArray(issuers)) throw new ConfigError(`${owner}: 'issuers' must be a list.`);
   for (const issuer of issuers) checkOptionNames(`${owner}, issuers`, issuer, issuerNames);
-  return readIssuers(issuers.map((issuer) => ({ ...issuer, algorithms: ['EdDSA', 'Ed25519'] })));
+  return readIssuers(
+    issuers.map((issuer) => ({ ...inNamespace(issuer, tokenIssuers), algorithms: ['EdDSA', 'Ed25519'] })),
+  );
+}
+
+/** A person must have one name here, whether it approves or is a subject: otherwise nobody could be excluded. */
+function inNamespace(approver: ApprovalIssuer, tokenIssuers: readonly IssuerOptions[]): ApprovalIssuer {
+  const { issuer, subjectNamespace } = approver;
+  // Not checked yet: a wrong list is reported as such later.
+  const known = Array.isArray(tokenIssuers) ? tokenIssuers.find((one) => one?.issuer === issuer) : undefined;
+  if (known === undefined) return approver;
+  const { subjectNamespace: namespace = '' } = known;
+  if (subjectNamespace === undefined || subjectNamespace === namespace)
+    return { ...approver, subjectNamespace: namespace };
+  throw new ConfigError(
+    `${owner}, issuer '${issuer}': its 'subjectNamespace' is another than in the 'issuers' of the guard. Leave it out here.`,
+  );
 }
 
 const useResults: Readonly<Record<ReplayResult, ApprovalUseResult>> = {

@@ -5,11 +5,12 @@ import {
   readApprovalRequest,
 } from '@countersign/approval';
 import type { AuditCall } from '@countersign/audit';
-import { bodyFields, methodOverrideFields, type Reading } from '@countersign/common';
+import { bodyFields, failed, methodOverrideFields, type Reading } from '@countersign/common';
 import { type FieldSection, parseContentDigest } from '@countersign/signature';
 import type { PolicyDecision, Resource } from '@countersign/policy';
 import type { Caller } from '../../model/caller.js';
 import { type IndexedRequest, pathOf } from '../../model/request.js';
+import { seenDifferently } from '../address/one-view.js';
 
 /** A request of HTTP as it was received, and which of our origins it is for. */
 export interface Received {
@@ -27,14 +28,19 @@ export interface ConsentQuestion {
   readonly requirement: ApprovalRequirement;
 }
 
-/** What the question is about: a call, else the whole request; neither, for a local caller. */
+/** What the question is about: a call with its arguments, else the whole request. A local caller has none. */
 export interface ConsentSubject {
   readonly call?: AuditCall;
   readonly received: Received | undefined;
 }
 
-/** Fields that decide what the server does with the same target and body. */
-const decidingFields = [...bodyFields.filter((name) => name !== 'content-digest'), ...methodOverrideFields];
+/** Fields that decide what the server does with the same target and body, whatever the application. */
+const decidingFields = [
+  ...bodyFields.filter((name) => name !== 'content-digest'),
+  ...methodOverrideFields,
+  'accept-version',
+  'content-range',
+];
 
 /**
  * What people are asked to approve: all that the guard knows of the request and that does not change when the agent
@@ -43,8 +49,11 @@ const decidingFields = [...bodyFields.filter((name) => name !== 'content-digest'
 export function approvalRequestFor(
   { caller, action, resource, policy, requirement }: ConsentQuestion,
   { call, received }: ConsentSubject,
-  audience: string,
+  { audience, fields }: { readonly audience: string; readonly fields: readonly string[] },
 ): Reading<ApprovalRequest> {
+  const bindsArguments = call?.argumentsDigest !== undefined;
+  const http = bindsArguments || received === undefined ? undefined : httpOf(received, [...decidingFields, ...fields]);
+  if (http !== undefined && !http.ok) return http;
   const { actor, subject, chain } = caller;
   return readApprovalRequest({
     version: 1,
@@ -55,7 +64,7 @@ export function approvalRequestFor(
     action,
     resource: { type: resource.type, id: resource.id },
     ...(call !== undefined && { call: callOf(call) }),
-    ...(call === undefined && received !== undefined && { http: httpOf(received) }),
+    ...(http !== undefined && { http: http.value }),
     policies: [...policy.policies],
     policySet: policy.policySet,
     requirement,
@@ -70,13 +79,16 @@ function callOf({ method, name, argumentsDigest }: AuditCall): ApprovalRequest['
   return { method, ...(name !== undefined && { name }), ...(argumentsDigest !== undefined && { argumentsDigest }) };
 }
 
-function httpOf({ request, authority }: Received): ApprovalHttp {
+function httpOf({ request, authority }: Received, bound: readonly string[]): Reading<ApprovalHttp> {
   const { method, target, fields } = request;
+  // Not all of them are signed: people must decide about what the application reads.
+  const unlike = seenDifferently(request, bound);
+  if (unlike !== undefined) return failed(unlike.detail ?? unlike.code);
   const at = target.indexOf('?');
   const query = at === -1 ? undefined : target.slice(at);
   const contentDigest = contentDigestIn(fields);
-  const deciding = decidingFields.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']);
-  return {
+  const deciding = bound.filter((name) => fields.has(name)).map((name) => [name, fields.value(name) ?? '']);
+  const http = {
     method,
     authority,
     path: pathOf(target),
@@ -84,6 +96,7 @@ function httpOf({ request, authority }: Received): ApprovalHttp {
     ...(deciding.length > 0 && { fields: Object.fromEntries(deciding) as Record<string, string> }),
     ...(contentDigest !== undefined && { contentDigest }),
   };
+  return { ok: true, value: http };
 }
 
 /** In one spelling. The body was verified against each of them. */

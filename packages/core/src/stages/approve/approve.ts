@@ -11,6 +11,7 @@ import {
 import type { AuditApproval } from '@countersign/audit';
 import { answerInTime, failed, type Reading } from '@countersign/common';
 import { type ApprovalAsk, outage, type Refusal, type RefusalCode, refusal } from '../../model/refusal.js';
+import type { RevocationChecks } from '../revocation/check-revocations.js';
 import type { ApprovalsValues, QueueAnswer } from './approval-options.js';
 import { approvalRequestFor, type ConsentQuestion, type ConsentSubject } from './approval-request.js';
 import { verifyApprovalToken } from './approval-token.js';
@@ -32,6 +33,9 @@ export type Approve = (question: ConsentQuestion, unit: ConsentUnit) => Promise<
 export interface ApproveParts {
   readonly approvals: ApprovalsValues | undefined;
   readonly uses: ApprovalUses;
+  readonly revocations: Pick<RevocationChecks, 'ofApproval'>;
+  /** `observe`: nobody is asked, and nothing is used up. */
+  readonly mode: 'enforce' | 'observe';
   /** What the API is called in approvals. */
   readonly audience: string;
   readonly clockSkewSeconds: number;
@@ -55,13 +59,14 @@ const problemCodes: Readonly<Record<ApprovalProblem['kind'], RefusalCode>> = {
 };
 
 export function createApprove(parts: ApproveParts): Approve {
-  const { approvals, uses, audience, clockSkewSeconds, lookupTimeoutSeconds, clock } = parts;
+  const { approvals, uses, revocations, audience, clockSkewSeconds, lookupTimeoutSeconds, clock } = parts;
+  const observes = parts.mode === 'observe';
   const issuers = [...(approvals?.issuers.keys() ?? [])];
 
   /** Why the application's queue has no approval, or the one it has. */
   async function askQueue(ask: ApprovalAsk): Promise<FoundApproval | Refusal> {
     const queue = approvals?.queue;
-    if (queue === undefined) return asking('approval_required', ask);
+    if (queue === undefined || observes) return asking('approval_required', ask);
     try {
       const { binding, request } = ask;
       const answer = await answerInTime(lookupTimeoutSeconds, () => queue({ binding, request }));
@@ -103,6 +108,14 @@ export function createApprove(parts: ApproveParts): Approve {
     }
   }
 
+  /** Uses an approval up unless it is revoked, also in the time that this takes. */
+  async function spend(found: FoundApproval, now: number): Promise<Refusal | undefined> {
+    const revoked = revocations.ofApproval(found.claims, found.namespace);
+    const refused = await revoked();
+    if (refused !== undefined || observes) return refused;
+    return (await use(found, now)) ?? (await revoked());
+  }
+
   async function consent(unit: ConsentUnit, ask: ApprovalAsk): Promise<Consent> {
     const { binding, request } = ask;
     const now = clock() / 1000;
@@ -112,18 +125,19 @@ export function createApprove(parts: ApproveParts): Approve {
     const { issuer, id } = claims;
     const breakGlass = approvals?.breakGlass ?? [];
     const problem = checkApproval(claims, request, { now, clockSkewSeconds, breakGlass, namespace });
-    const refused = problem === undefined ? await use(found, now) : refusal(problemCodes[problem.kind], problem.detail);
+    const refused =
+      problem === undefined ? await spend(found, now) : refusal(problemCodes[problem.kind], problem.detail);
     if (refused !== undefined) return { ok: false, refused, approval: { binding, id, issuer } };
     return { ok: true, approval: recorded(found) };
   }
 
   return async (question, unit) => {
     const { proof } = question.caller;
-    if (unit.call === undefined && proof.kind !== 'signature' && proof.kind !== 'local') {
+    if (unit.call?.argumentsDigest === undefined && proof.kind !== 'signature' && proof.kind !== 'local') {
       // Nothing binds its body to who sent it, so that nobody could say what was approved.
       return { ok: false, refused: refusal('approval_required', `not a signed request but ${proof.kind}`) };
     }
-    const request = approvalRequestFor(question, unit, audience);
+    const request = approvalRequestFor(question, unit, { audience, fields: approvals?.fields ?? [] });
     if (!request.ok) return { ok: false, refused: refusal('policy_error', `for approval, ${request.problem}`) };
     const ask = { binding: approvalBinding(request.value), request: request.value, issuers };
     const answer = await consent(unit, ask);

@@ -1,3 +1,4 @@
+import type { ApprovalClaims } from '@countersign/approval';
 import type { Chain, Hop } from '@countersign/delegation';
 import { type Revocable, revocationKey } from './revocable.js';
 
@@ -13,6 +14,22 @@ export function namesInChain(chain: Chain, namespace = ''): ReadonlyMap<string, 
     withAndWithout({ subject: subject.id }, subject.issuer),
     nameAtIssuer(subject, namespace),
   ].flat();
+  return new Map(named.map((one) => [revocationKey(one), one]));
+}
+
+/** Everything that an approval rests on: its authority, itself, and the people who approved, as subjects. */
+export function namesInApproval(
+  { issuer, id, approvers }: ApprovalClaims,
+  namespace = '',
+): ReadonlyMap<string, Revocable> {
+  const named: readonly Revocable[] = [
+    { issuer },
+    ...withAndWithout({ delegation: id }, issuer),
+    ...approvers.flatMap((approver) => [
+      ...withAndWithout({ subject: namespace + approver.id }, issuer),
+      { subject: approver.id, issuer },
+    ]),
+  ];
   return new Map(named.map((one) => [revocationKey(one), one]));
 }
 

@@ -4,12 +4,12 @@ import type { Agent, AgentDirectory } from '../../keys/directory.js';
 import { findKeyHolder, type KeyHolder, statusOf } from '../possession/key-holder.js';
 import { type Refusal, refusal } from '../../model/refusal.js';
 import type { VerifiedToken } from '../token/token-verifier.js';
-import type { Revalidate, RevocationCheck } from './check-revocations.js';
+import type { Revalidate, RevocationChecks } from './check-revocations.js';
 import { delegatorRefusal } from '../chain/links.js';
 
 interface RevalidationParts {
   readonly agents: AgentDirectory;
-  readonly checkRevocations: RevocationCheck;
+  readonly revocations: RevocationChecks;
   readonly clock: () => number;
   readonly clockSkewSeconds: number;
 }
@@ -36,9 +36,9 @@ const goodForSeconds = 1;
  * time, and a handler may ask for permission late: a right that has expired by then must not act on.
  */
 export function createRevalidation(parts: RevalidationParts): Revalidation {
-  const { agents, checkRevocations, clock, clockSkewSeconds } = parts;
+  const { agents, clock, clockSkewSeconds } = parts;
   return ({ chain, signers, token, askedAt: askedFirst }) => {
-    const revocations = checkRevocations(chain, token);
+    const revocations = parts.revocations.ofChain(chain, token);
     let askedAt = askedFirst;
     function signersNow(): Awaitable<Refusal | undefined> {
       const now = clock() / 1000;

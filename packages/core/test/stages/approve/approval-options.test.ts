@@ -6,11 +6,17 @@ import {
   readApprovals,
   usesInReplayStore,
 } from '../../../src/stages/approve/approval-options.js';
+import type { IssuerOptions } from '../../../src/stages/token/issuers.js';
 import { memoryReplayStore } from '../../../src/stages/replay/memory-replay-store.js';
 
 const issuers = [{ issuer: 'https://approvals.acme.dev' }];
 
 const queue = () => ({ status: 'pending' }) as const;
+
+/** The namespace of the authority; `known` are the issuers of the guard. */
+function namespaceOf(approvals: ApprovalsOptions, known: readonly IssuerOptions[]): string | undefined {
+  return readApprovals(approvals, true, known)?.issuers.get('https://approvals.acme.dev')?.namespace;
+}
 
 describe("the option 'approvals'", () => {
   it('may be left out where no policy asks', () => {
@@ -32,6 +38,23 @@ describe("the option 'approvals'", () => {
     expect(read?.issuers.get('https://approvals.acme.dev')?.algorithms).toEqual(['EdDSA', 'Ed25519']);
   });
 
+  it('takes the namespace of an authority from the issuers of the guard [G5]', () => {
+    const tokenIssuers = [{ issuer: 'https://approvals.acme.dev', subjectNamespace: 'acme:' }];
+    expect(namespaceOf({ issuers }, tokenIssuers)).toBe('acme:');
+    expect(namespaceOf({ issuers: tokenIssuers }, tokenIssuers)).toBe('acme:');
+    expect(namespaceOf({ issuers: tokenIssuers }, [])).toBe('acme:');
+    expect(namespaceOf({ issuers }, issuers)).toBe('');
+    for (const [approver, known] of [
+      [{ ...issuers[0], subjectNamespace: 'other:' }, tokenIssuers],
+      [{ ...issuers[0], subjectNamespace: '' }, tokenIssuers],
+      [tokenIssuers[0], issuers],
+    ] as [IssuerOptions, readonly IssuerOptions[]][]) {
+      const read = () => namespaceOf({ issuers: [approver] }, known);
+      expect(read).toThrow(ConfigError);
+      expect(read).toThrow("its 'subjectNamespace' is another than in the 'issuers' of the guard");
+    }
+  });
+
   it.each<[string, unknown, string]>([
     ['a text', 'https://approvals.acme.dev', 'must be { issuers'],
     ['nobody', {}, 'nobody may approve'],
@@ -42,6 +65,9 @@ describe("the option 'approvals'", () => {
     ['a queue that is none', { queue: 'queue' }, "'queue' must be a function"],
     ['a store that is none', { issuers, uses: {} }, "'uses' has no method use()"],
     ['a promise of a store', { issuers, uses: Promise.resolve({}) }, "'uses' has no method use()"],
+    ['a list of no fields', { issuers, fields: ['X-Amount'] }, "'fields' must list"],
+    ['too many fields', { issuers, fields: Array.from({ length: 17 }, (_, at) => `x-${at}`) }, 'at most 16'],
+    ['a field with a secret', { issuers, fields: ['authorization'] }, "take 'authorization' out"],
     ['people that are none', { issuers, breakGlass: [''] }, "'breakGlass' must list"],
   ])('refuses %s [G5]', (_what, given, message) => {
     expect(() => readApprovals(given as ApprovalsOptions, true)).toThrow(ConfigError);

@@ -4,7 +4,7 @@ import { type Refusal, refusal } from '../../../src/model/refusal.js';
 import type { Revocable } from '../../../src/stages/revocation/revocable.js';
 import { RevocationSet } from '../../../src/stages/revocation/revocation-set.js';
 import type { RevocationSource } from '../../../src/stages/revocation/revocable.js';
-import { createRevocationCheck } from '../../../src/stages/revocation/check-revocations.js';
+import { createRevocationChecks } from '../../../src/stages/revocation/check-revocations.js';
 import type { VerifiedToken } from '../../../src/stages/token/token-verifier.js';
 
 const actorKey = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k';
@@ -22,7 +22,8 @@ function checkWith(sources: readonly RevocationSource[], status?: () => Refusal 
   const own = new RevocationSet();
   const asked = vi.fn(async (_token: VerifiedToken, _now: number) => status?.());
   const statusLists = { problem: asked };
-  const check = createRevocationCheck({ own, sources, lookupTimeoutSeconds, statusLists, clock })(chain, token);
+  const checks = createRevocationChecks({ own, sources, lookupTimeoutSeconds, statusLists, clock });
+  const check = checks.ofChain(chain, token);
   return { time, own, asked, check };
 }
 
@@ -30,7 +31,7 @@ const revokes = (match: (named: Revocable) => boolean): RevocationSource => ({
   findRevoked: async (named) => named.find(match),
 });
 
-describe('createRevocationCheck', () => {
+describe('createRevocationChecks', () => {
   it('asks every source, and returns undefined when nothing is revoked', async () => {
     const sources = [revokes(() => false), revokes(() => false)].map((source) => ({
       findRevoked: vi.fn(source.findRevoked),
@@ -133,5 +134,54 @@ describe('createRevocationCheck', () => {
     expect(await check()).toMatchObject({ code: 'revocations_unavailable' });
     down = false;
     expect(await check()).toBeUndefined();
+  });
+});
+
+const atSecond1000 = (): number => 1_000_000;
+
+describe('ofApproval', () => {
+  const issuer = 'https://approvals.acme.dev';
+  const claims = {
+    issuer,
+    id: 'approval-0001',
+    audience: ['https://api.acme.dev'],
+    binding: '',
+    askedAt: 900,
+    issuedAt: 950,
+    expiresAt: 1200,
+    approvers: ['carol', 'dave'].map((id) => ({ id, groups: ['managers'], decidedAt: 950 })),
+    breakGlass: false,
+  };
+
+  function revoking(revoked: Revocable) {
+    const own = new RevocationSet();
+    own.add(revoked, 0);
+    const statusLists = { problem: async () => undefined };
+    const checks = createRevocationChecks({ own, sources: [], lookupTimeoutSeconds, statusLists, clock: atSecond1000 });
+    return checks.ofApproval(claims, 'acme:')();
+  }
+
+  it.each<Revocable>([
+    { issuer },
+    { delegation: 'approval-0001' },
+    { delegation: 'approval-0001', issuer },
+    { subject: 'acme:dave' },
+    { subject: 'acme:dave', issuer },
+    { subject: 'dave', issuer },
+  ])('refuses an approval if %o is revoked [C11]', async (revoked) => {
+    expect(await revoking(revoked)).toMatchObject({
+      code: 'approval_invalid',
+      detail: expect.stringMatching('revoked'),
+    });
+  });
+
+  it.each<Revocable>([
+    { issuer: 'https://id.acme.dev' },
+    { delegation: 'approval-0001', issuer: 'https://id.acme.dev' },
+    { subject: 'dave' },
+    { subject: 'dave', issuer: 'https://id.acme.dev' },
+    { agent: 'dave' },
+  ])('does not refuse it if %o is revoked', async (revoked) => {
+    expect(await revoking(revoked)).toBeUndefined();
   });
 });
