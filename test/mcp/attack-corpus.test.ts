@@ -328,6 +328,44 @@ describe.each(targetKinds)('$by with SDK $sdk in $revision', (kind) => {
     }
   });
 
+  it('answers for a hidden resource as for one that does not exist [E12]', async () => {
+    const answers = await Promise.all(
+      ['test://t/secret', 'test://t/nowhere'].map(async (uri) => {
+        const { status, error } = await alice.ask('resources/read', { uri });
+        return JSON.stringify([status, error]).replaceAll(uri, 'X');
+      }),
+    );
+    expect(new Set(answers)).toEqual(
+      new Set([JSON.stringify([200, { code: -32602, message: 'Resource not found: X', data: { uri: 'X' } }])]),
+    );
+  });
+
+  it.skipIf(!isModern)('gives one caller only so many streams, and others theirs [E11]', async () => {
+    const own = await startTarget(kind, rules);
+    const [bob, carol] = [await own.client('bob'), await own.client('carol')];
+    const gone = new AbortController();
+    async function listen(client: AttackClient): Promise<number> {
+      const { message, headers } = client.request('subscriptions/listen', {
+        notifications: { toolsListChanged: true },
+      });
+      return (await client.send('POST', JSON.stringify(message), headers, gone.signal)).status;
+    }
+    for (let count = 0; count < 64; count += 1) expect(await listen(bob)).toBe(200);
+    expect(await listen(bob)).toBe(429);
+    expect(own.records.filter(({ decision }) => decision === 'deny')).toMatchObject([
+      { actor: { id: 'bob' }, call: { method: 'subscriptions/listen' } },
+    ]);
+    expect(await listen(carol)).toBe(200);
+    gone.abort();
+    const again = new AbortController();
+    await vi.waitFor(async () => {
+      const { message, headers } = bob.request('subscriptions/listen', { notifications: { toolsListChanged: true } });
+      expect((await bob.send('POST', JSON.stringify(message), headers, again.signal)).status).toBe(200);
+    }, patiently);
+    again.abort();
+    await own[Symbol.asyncDispose]();
+  });
+
   it
     .skipIf(!isModern)
     .each([

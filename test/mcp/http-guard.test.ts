@@ -148,6 +148,15 @@ describe('a tool call', () => {
       ask('subscriptions/listen', { notifications: { resourceSubscriptions: ['test://t/%73ecret'] } }),
       -32602,
     ],
+    [
+      'a notification about a task of another caller [E11]',
+      {
+        jsonrpc: '2.0',
+        method: 'notifications/progress',
+        params: { _meta: { 'io.modelcontextprotocol/related-task': { taskId: 'x' } } },
+      },
+      -32602,
+    ],
     ['an answer without a session', { jsonrpc: '2.0', id: 0, result: { action: 'accept' } }, -32600],
   ])('is refused with 400 for %s, and does not reach the server', async (_what, body, code) => {
     await using world = await behind(ok, { tools });
@@ -155,7 +164,10 @@ describe('a tool call', () => {
     expect([answer.status, await json(answer)]).toMatchObject([400, { error: { code } }]);
     expect(world.server.reached).toEqual([]);
     await vi.waitFor(() => expect(world.guarded.records).toHaveLength(1), patiently);
-    expect(world.guarded.records[0]?.outcome).toEqual({ result: 'finished', status: 400 });
+    const [record] = world.guarded.records;
+    // Notifications that MCP does not define, or about tasks of others, are decisions.
+    if (record?.phase === 'decision') expect(record.code).toMatch(/^(?:route_unmapped|policy_denied)$/);
+    else expect(record?.outcome).toEqual({ result: 'finished', status: 400 });
   });
 
   it.each<[string, McpRequest['headers'], object]>([

@@ -139,15 +139,18 @@ describe('guardMcpHttp', () => {
     expect(server.reached).toEqual([]);
   });
 
-  it('drops a batch within a batch, however deep [E2]', async () => {
-    const deep = `[${'['.repeat(50_000)}${']'.repeat(50_000)}]`;
+  it.each([
+    [100, 200, []],
+    [50_000, 502, { error: { code: -32603 } }],
+  ])('drops a batch within a batch, %d deep [E2, E15]', async (depth, status, expected) => {
+    const deep = '['.repeat(depth) + ']'.repeat(depth);
     await using server = await scriptedServer((response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(deep);
     });
     await using guarded = await guardedMcp(`${server.url}/mcp`, { tools: { echo: {} } });
     const answer = await guarded.send('bob', { body: ask('tools/call', { name: 'echo', arguments: {} }) });
-    expect(await answer.json()).toEqual([]);
+    expect([answer.status, await answer.json()]).toMatchObject([status, expected]);
   });
 
   it('opens a sealed state only where it belongs, not in the arguments [E7]', async () => {

@@ -1,11 +1,7 @@
 export { outcomeOf } from './decide/call-end.js';
-export {
-  type Answer,
-  createMcpDecisions,
-  type McpDecision,
-  type McpDecisions,
-} from './decide/decisions.js';
+export { createMcpDecisions, type McpDecision, type McpDecisions } from './decide/decisions.js';
 export type { Denial } from './decide/denial.js';
+export type { Answer } from './decide/filter-lists.js';
 export type { JsonRpcError, JsonRpcRequest } from './decide/json-rpc.js';
 export type { McpRules, MethodRule, ToolRule } from './decide/rules.js';
 export { guardMcpHttp, type McpHttpOptions } from './http/guard-mcp-http.js';

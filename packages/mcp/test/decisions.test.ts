@@ -430,6 +430,33 @@ describe('Other requests', () => {
     });
   });
 
+  it('a state counts only at the server that gave it away [E7]', async () => {
+    const { decisions, alice } = await mcp();
+    const method = 'tools/call';
+    const name = 'echo';
+    const asked = await decisions.decide(alice, { method, params: { name } }, { endpoint: 'staging' });
+    if (!asked.ok) throw new Error('refused');
+    const answer = await asked.answer({ requestState: 'confirmed' });
+    const { requestState } = (answer as unknown as { result: { requestState: string } }).result;
+    const again = { method, params: { name, requestState } };
+    for (const elsewhere of [{ endpoint: 'production' }, {}]) {
+      expect(await decisions.decide(alice, again, elsewhere)).toMatchObject({ ok: false });
+    }
+    const going = await decisions.decide(alice, again, { endpoint: 'staging' });
+    expect(going).toMatchObject({ ok: true, requestState: 'confirmed' });
+  });
+
+  it('a hidden tool takes the time of one that does not exist, for which the server lists [E5]', async () => {
+    for (const name of ['wipe', 'nowhere']) {
+      const { decisions, alice } = await mcp([], {});
+      decisions.learn('tools/list', [{ name: 'wipe' }]);
+      const asked: string[] = [];
+      const list = async (method: string) => (asked.push(method), []);
+      const decision = await decisions.decide(alice, { method: 'tools/call', params: { name } }, { list });
+      expect([decision.ok, asked]).toEqual([false, ['tools/list']]);
+    }
+  });
+
   it('a result that looks like a list teaches nothing [E14]', async () => {
     const { decisions, alice, call } = await mcp([], {});
     const listed = { tools: [{ name: 'other' }] };

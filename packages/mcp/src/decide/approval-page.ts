@@ -44,7 +44,7 @@ interface Page {
  */
 function approvalRound({ message, url }: Page, { asked, state, caller }: ApprovalRound, seal: Seal): JsonObject {
   const elicitation = { method: 'elicitation/create', params: { mode: 'url', message, url } };
-  const requestState = seal.seal(JSON.stringify(state ?? null), purposeOf(asked.request, 'approval'), caller);
+  const requestState = seal.seal(JSON.stringify(state ?? null), purposeOf(asked, 'approval'), caller);
   return { resultType: 'input_required', inputRequests: { [approvalKey]: elicitation }, requestState };
 }
 

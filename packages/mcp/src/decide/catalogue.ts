@@ -15,6 +15,8 @@ export interface CalledName {
   readonly isDeclared: boolean;
   /** Whether the request has fields that repeat arguments, so that the schema is needed. */
   readonly hasFields: boolean;
+  /** Whether the server is asked about it only again: what it said once may count no longer. */
+  readonly isListedOnce: boolean;
 }
 
 export type Offer = 'offered' | 'unknown' | 'unavailable';
@@ -29,6 +31,8 @@ interface KnownTool {
   readonly group: AnnotatedGroup;
   /** Undefined: its schema was not listed yet. */
   readonly fields: ParameterFields | undefined;
+  /** By `performance.now()`. */
+  readonly learntAt: number;
 }
 
 /** More names than any server has; what is not remembered is not known. */
@@ -36,6 +40,9 @@ const maxRemembered = 10_000;
 
 /** How long a list is taken for complete: unknown names must not make the server list again and again. */
 const freshMilliseconds = 5000;
+
+/** How long a group counts that the server gave a tool: it may call the tool destructive meanwhile. */
+const staleMilliseconds = 60_000;
 
 /** A server that does not list in time is taken for one that gave no answer. */
 const timeoutMilliseconds = 10_000;
@@ -51,6 +58,7 @@ export class Catalogue {
   /** By list and asker. */
   readonly #lastListed = new Map<string, number>();
   readonly #underway = new Map<string, Promise<boolean>>();
+  #expiredAt = -Infinity;
 
   constructor(rules: ReadRules) {
     this.#rules = rules;
@@ -71,15 +79,30 @@ export class Catalogue {
    * `Delete` where policy forbids `delete`. `unavailable`: the server did not say. `asker`: who asks; nobody depends on the
    * session of another one.
    */
-  async offers({ list, name, hasFields }: CalledName, asker: string, ask: ListItems): Promise<Offer> {
-    if (hasFields ? this.fieldsOf(name) !== undefined : this.#knows(list, name)) return 'offered';
-    const question = `${list} ${asker}`;
-    if (performance.now() - (this.#lastListed.get(question) ?? -Infinity) > freshMilliseconds) {
-      const isListed = this.#underway.get(question) ?? this.#list(list, question, ask);
-      this.#underway.set(question, isListed);
-      if (!(await isListed)) return 'unavailable';
-    }
+  async offers(called: CalledName, asker: string, ask: ListItems): Promise<Offer> {
+    const { list, name, hasFields, isListedOnce } = called;
+    const isKnown = hasFields ? this.fieldsOf(name) !== undefined : this.#knows(list, name);
+    if (isKnown ? !this.#isStale(list, name) : isListedOnce) return 'offered';
+    const isListed = await this.refresh(list, asker, ask);
+    // What the server said counts until it says something else.
+    if (isKnown) return 'offered';
+    if (!isListed) return 'unavailable';
     return this.#knows(list, name) ? 'offered' : 'unknown';
+  }
+
+  /** Lists what the server offers, unless that was just done for the same asker. False: the server did not say. */
+  async refresh(list: NamedList, asker: string, ask: ListItems): Promise<boolean> {
+    const question = `${list} ${asker}`;
+    if (performance.now() - (this.#lastListed.get(question) ?? -Infinity) <= freshMilliseconds) return true;
+    const isListed = this.#underway.get(question) ?? this.#list(list, question, ask);
+    this.#underway.set(question, isListed);
+    return await isListed;
+  }
+
+  /** What the server said of its tools is to be asked again. */
+  expire(): void {
+    this.#expiredAt = performance.now();
+    this.#lastListed.clear();
   }
 
   toolResource(name: string): Resource {
@@ -98,6 +121,12 @@ export class Catalogue {
 
   #knows(method: NamedList, name: string): boolean {
     return method === 'tools/list' ? this.#tools.has(name) : this.#prompts.has(name);
+  }
+
+  #isStale(method: NamedList, name: string): boolean {
+    const learntAt = method === 'tools/list' ? this.#tools.get(name)?.learntAt : undefined;
+    if (learntAt === undefined) return false;
+    return learntAt <= this.#expiredAt || performance.now() - learntAt > staleMilliseconds;
   }
 
   async #list(method: NamedList, question: string, ask: ListItems): Promise<boolean> {
@@ -129,6 +158,7 @@ function knownTool(item: unknown, before: KnownTool | undefined): KnownTool {
   return {
     group: moreDangerous(group, before?.group ?? group),
     fields: schema === undefined ? before?.fields : fieldsIn(schema),
+    learntAt: performance.now(),
   };
 }
 

@@ -3,16 +3,19 @@ import type { Call, CallResult, Caller, Guard } from '@countersign/core';
 import { askAll } from './ask-all.js';
 import { argumentsIn, digestOf } from './arguments.js';
 import { concealed, refuseUnasked, refuseWith } from './call-end.js';
-import { Catalogue, type NamedList } from './catalogue.js';
-import { type Denial, denialOf } from './denial.js';
-import { isJsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
-import { listsIn, type McpList, shortened, uncached } from './lists.js';
+import { Catalogue, type ListItems, type NamedList } from './catalogue.js';
+import { asAbsent, type Denial, denialOf } from './denial.js';
+import { type Answer, ListFilter } from './filter-lists.js';
+import { type JsonRpcError, type JsonRpcRequest, memberOf } from './json-rpc.js';
+import { listsIn, uncached } from './lists.js';
+import { isKnownNotification } from './notifications.js';
 import { disagreeingField } from './mirrored-fields.js';
 import { calledByName, type McpReading, readRequest, requiredScope, taskQuestion } from './reading.js';
 import {
   foreignTask,
   headerMismatch,
   notOffered,
+  notMcp,
   refusedByDetail,
   type RefusedReading,
   tooLarge,
@@ -34,11 +37,11 @@ export type McpDecision =
       readonly isApproval: boolean;
       /** What the caller gets of a result of the server: lists are filtered, states are sealed. */
       answer(result: unknown): Promise<Answer>;
+      /** What the caller gets of an error of the server: what is not there is answered like what it may not know of. */
+      answerError(error: JsonRpcError): JsonRpcError;
       /** Records how the request ended. Call it, whatever happens. */
       end(result: CallResult): Promise<void>;
     };
-
-export type Answer = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly denial: Denial };
 
 /** Decides about requests of MCP, for a hook in a server and for a proxy alike. None of its methods rejects. */
 export interface McpDecisions {
@@ -46,6 +49,12 @@ export interface McpDecisions {
   learn(list: NamedList, items: readonly unknown[]): void;
   /** Decides about one request of a caller, before the server sees it. */
   decide(caller: Caller, request: JsonRpcRequest, surroundings?: McpSurroundings): Promise<McpDecision>;
+  /** Why a notification of a caller must not reach the server, which is then recorded. */
+  refuseNotification(caller: Caller, notification: JsonRpcRequest): Promise<Denial | undefined>;
+  /** Why a message must not reach the server that `_meta` relates to a task of another caller, which is then recorded. */
+  refuseForeignTask(caller: Caller, message: JsonRpcRequest): Promise<Denial | undefined>;
+  /** The server says that its list of tools is another one now. */
+  toolsChanged(): void;
   /** Filters whatever lists and tasks a result holds: for answers whose request is not known, such as those of a resumed stream. */
   filterUnasked(caller: Caller, result: unknown): Promise<Answer>;
   /** Whether any rule requires a scope. */
@@ -82,44 +91,7 @@ export function decisionsOf(
   const observes = guard.mode === 'observe';
   // A state that cannot be opened could not go on.
   const seal = observes ? undefined : ownSeal;
-
-  async function filterList(
-    call: Call,
-    list: McpList,
-    result: unknown,
-    isModern: boolean,
-    asked?: string,
-  ): Promise<Answer> {
-    const items = memberOf(result, list.member);
-    if (!isJsonObject(result) || !Array.isArray(items)) return { ok: true, result };
-    // A client may bring another request to answer with what looks like a list.
-    if (list.learnt !== undefined && list.learnt === asked) catalogue.learn(list.learnt, items);
-    const known = items.flatMap((item: unknown) => {
-      const resource = list.resourceOf(item, catalogue);
-      return resource === undefined ? [] : [{ ...resource, item }];
-    });
-    const filtered = await call.filter(list.action, known);
-    if (!filtered.ok) return { ok: false, denial: denialOf(filtered.refusal) };
-    if (observes) return { ok: true, result };
-    const shown = new Set(filtered.permitted.map(({ item }) => item));
-    return { ok: true, result: shortened(result, list, shown, isModern) };
-  }
-
-  /** By what the result holds, not by what was asked: a server may answer another request that had the same id. */
-  async function filterAnswer(
-    caller: Caller,
-    call: Call,
-    result: unknown,
-    { isModern, method }: { readonly isModern: boolean; readonly method?: string },
-  ): Promise<Answer> {
-    let answer: Answer = { ok: true, result: shownTasks(caller, result) };
-    for (const list of listsIn(result)) {
-      if (answer.ok) answer = await filterList(call, list, answer.result, isModern, method);
-    }
-    return answer;
-  }
-
-  const shownTasks: TaskOwners['only'] = (caller, result) => (observes ? result : owners.only(caller, result));
+  const filter = new ListFilter({ catalogue, owners, observes });
 
   /** Why a request is refused without asking policy. */
   async function refusedBefore(
@@ -127,7 +99,7 @@ export function decisionsOf(
     reading: McpReading,
     asked: AskedRequest,
   ): Promise<RefusedReading | undefined> {
-    const { request, list = async () => [], headers } = asked;
+    const { request, list = listsNothing, headers } = asked;
     const field = headers && disagreeingField(headers, request);
     if (field !== undefined) return headerMismatch(field);
     if (reading.kind === 'refuse') return reading;
@@ -139,6 +111,26 @@ export function decisionsOf(
       if (!called.isDeclared || (called.hasFields && offer === 'unavailable')) return notOffered(called, offer);
     }
     return undefined;
+  }
+
+  const ownsAll = (caller: Caller, taskIds: readonly unknown[]): boolean =>
+    taskIds.every((taskId) => owners.owns(caller, taskId));
+
+  async function refuseMessage(
+    caller: Caller,
+    { method, params }: JsonRpcRequest,
+    problem?: RefusedReading,
+  ): Promise<Denial | undefined> {
+    const found = ownsAll(caller, relatedTasks(params)) ? problem : foreignTask;
+    return found && (await refuseUnasked(guard.begin(caller, { method }), found))?.denial;
+  }
+
+  /** The time of an answer must not tell what is hidden from what is absent, for which the server lists. */
+  async function delayHidden(caller: Caller, reading: McpReading, denial: Denial, asked: AskedRequest): Promise<void> {
+    const called = calledByName(asked.request, rules, asked);
+    if (called === undefined || called.isDeclared || reading.kind !== 'ask') return;
+    if (reading.questions.every(({ hidden }) => hidden !== denial)) return;
+    await catalogue.refresh(called.list, callerKey(caller), asked.list ?? listsNothing);
   }
 
   async function decideCall(
@@ -159,9 +151,9 @@ export function decisionsOf(
     const told = refused?.code === 'policy_unavailable' ? await concealed(refused, questions, call) : refused;
     const early = told && (await refuseUnasked(call, told));
     if (early !== undefined) return early;
-    const opened = seal === undefined ? noState : openState(request, seal, caller);
+    const opened = seal === undefined ? noState : openState(asked, seal, caller);
     const tasks = [...relatedTasks(request.params), ...((reading.kind === 'ask' && reading.taskIds) || [])];
-    const isOwner = tasks.every((taskId) => owners.owns(caller, taskId));
+    const isOwner = ownsAll(caller, tasks);
     const fields = catalogue.fieldsOf(memberOf(request.params, 'name'));
     const found = isOwner ? refusedByDetail(asked, fields, opened.ok) : foreignTask;
     if (found !== undefined && (refused === undefined || !opened.ok)) {
@@ -189,11 +181,12 @@ export function decisionsOf(
         if (reading.kind === 'ask' && reading.taskIds === undefined) {
           owners.note(caller, result, method === 'tools/call' ? reading.name : undefined);
         }
-        const answer = await filterAnswer(caller, call, result, { isModern, method });
+        const answer = await filter.filter(caller, call, result, { isModern, method });
         if (!answer.ok) return answer;
         const own = isModern && method === 'resources/read' ? uncached(answer.result) : answer.result;
-        return { ok: true, result: seal === undefined ? own : sealState(own, request, seal, caller) };
+        return { ok: true, result: seal === undefined ? own : sealState(own, asked, seal, caller) };
       },
+      answerError: (error) => asAbsent(error, observes ? [] : questions),
       end: (result) => call.end(result),
     };
   }
@@ -216,12 +209,20 @@ export function decisionsOf(
       );
       const isTooLarge = given !== undefined && argumentsDigest === undefined;
       const { isModern = isModernRequest(request) } = surroundings;
-      return await decideCall(caller, call, reading, { ...surroundings, request, isTooLarge, isModern });
+      const asked = { ...surroundings, request, isTooLarge, isModern };
+      const decision = await decideCall(caller, call, reading, asked);
+      if (!decision.ok) await delayHidden(caller, reading, decision.denial, asked);
+      return decision;
     },
+    async refuseNotification(caller, notification) {
+      return await refuseMessage(caller, notification, isKnownNotification(notification) ? undefined : notMcp);
+    },
+    refuseForeignTask: (caller, message) => refuseMessage(caller, message),
+    toolsChanged: () => catalogue.expire(),
     async filterUnasked(caller, result) {
-      if (listsIn(result).length === 0) return { ok: true, result: shownTasks(caller, result) };
+      if (listsIn(result).length === 0) return { ok: true, result: filter.ownTasks(caller, result) };
       const call = guard.begin(caller, { method: 'lists' });
-      const answer = await filterAnswer(caller, call, result, { isModern: false });
+      const answer = await filter.filter(caller, call, result, { isModern: false });
       await call.end({ result: answer.ok ? 'finished' : 'not_started' });
       return answer;
     },
@@ -241,4 +242,5 @@ export function decisionsOf(
   };
 }
 
+const listsNothing: ListItems = async () => [];
 const noState = { ok: true, state: undefined, isApproval: false } as const;

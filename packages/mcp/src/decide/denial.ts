@@ -60,9 +60,31 @@ function hintFor({ code, status, approval }: Refusal, { action, decidedBy = [], 
 }
 
 /** The answer of a server that has no such thing. Hidden and absent must look alike. */
-export function notFound(kind: 'Tool' | 'Prompt' | 'Resource', name: string): Denial {
+export function notFound(kind: 'Tool' | 'Prompt', name: string): Denial {
   return { error: { code: errorCodes.invalidParams, message: `${kind} ${name} not found` } };
 }
+
+/** The same for a resource, as MCP 2026-07-28 wants it. */
+export function resourceNotFound(uri: string): Denial {
+  return { error: { code: errorCodes.invalidParams, message: `Resource not found: ${uri}`, data: { uri } } };
+}
+
+/** The words of servers for a resource that they do not have. Some use codes of their own. */
+const absent = /not found|unknown resource|no such resource/i;
+
+/** The error of a server; if it has no such resource, the answer for one that is hidden, since each SDK has its own words. */
+export function asAbsent(error: JsonRpcError, questions: readonly { readonly hidden?: Denial }[]): JsonRpcError {
+  const [hidden, ...others] = questions.flatMap((question) => question.hidden ?? []);
+  if (hidden?.error.data?.['uri'] === undefined || others.length > 0) return error;
+  const { code, message } = error;
+  const isAbsent = code === errorCodes.resourceNotFound || code === errorCodes.invalidParams;
+  return isAbsent || absent.test(message) ? hidden.error : error;
+}
+
+/** The answer to a request without a verified caller. */
+export const nobody: Denial = {
+  error: { code: errorCodes.unauthorized, message: 'Unauthorized', data: { code: 'signature_required' } },
+};
 
 export function invalidParams(message: string): Denial {
   return { error: { code: errorCodes.invalidParams, message } };

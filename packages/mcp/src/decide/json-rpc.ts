@@ -18,6 +18,8 @@ export const errorCodes = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internal: -32603,
+  /** Until MCP 2026-07-28, which has -32602. */
+  resourceNotFound: -32002,
   /** By the guard: nobody, or no longer somebody. */
   unauthorized: -32001,
   /** By the guard: free in both revisions of the specification. */

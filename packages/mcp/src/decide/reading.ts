@@ -1,6 +1,6 @@
 import type { Permission, Resource } from '@countersign/core';
 import { pickArguments } from './arguments.js';
-import { type Denial, notFound } from './denial.js';
+import { type Denial, notFound, resourceNotFound } from './denial.js';
 import { errorCodes, isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
 import type { CalledName, Catalogue } from './catalogue.js';
 import { listActions, lists, type McpList } from './lists.js';
@@ -83,14 +83,15 @@ export function calledByName(
   const name = memberOf(isCompletion ? ref : params, 'name');
   if (!isName(name)) return undefined;
   if (isCompletion || method === 'prompts/get') {
-    return { list: 'prompts/list', name, isDeclared: false, hasFields: false };
+    return { list: 'prompts/list', name, isDeclared: false, hasFields: false, isListedOnce: false };
   }
+  if (method !== 'tools/call') return undefined;
   const isDeclared = rules.tools !== undefined;
   const hasFields = headers !== undefined && hasParameterFields(headers);
-  // Of a declared tool only the schema is needed.
-  if (method !== 'tools/call' || (isDeclared && !isInProcess && !hasFields)) return undefined;
   const isWhole = rules.tools?.get(name)?.annotations !== undefined && !hasFields;
-  return isWhole ? undefined : { list: 'tools/list', name, isDeclared, hasFields };
+  // Before it is listed, a declared tool is destructive: to list it could only permit more.
+  const isListedOnce = isDeclared && !isInProcess && !hasFields;
+  return isWhole ? undefined : { list: 'tools/list', name, isDeclared, hasFields, isListedOnce };
 }
 
 /** The scope that the rule of the tool or method requires. */
@@ -152,7 +153,7 @@ function resourceQuestion(resource: Resource): Question {
   return {
     permission: { action: 'resource.read', resource },
     visible: { action: listActions.resource, resource },
-    hidden: notFound('Resource', resource.id),
+    hidden: resourceNotFound(resource.id),
   };
 }
 

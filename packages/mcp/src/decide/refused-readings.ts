@@ -34,6 +34,14 @@ export const foreignTask: RefusedReading = {
   denial: invalidParams('Task not found'),
 };
 
+/** A notification that MCP does not define: a server could take it for a call that needs no answer. */
+export const notMcp: RefusedReading = {
+  kind: 'refuse',
+  code: 'route_unmapped',
+  detail: 'no such notification',
+  denial: { error: { code: errorCodes.invalidRequest, message: 'Invalid request: no such notification' } },
+};
+
 export function headerMismatch(field: string): RefusedReading {
   const error = { code: errorCodes.headerMismatch, message: `The field ${field} and the body disagree` };
   return { kind: 'refuse', code: 'request_malformed', detail: error.message, denial: { error } };

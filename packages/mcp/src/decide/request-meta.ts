@@ -9,6 +9,8 @@ export interface McpSurroundings {
   readonly isInProcess?: boolean;
   /** The fields of HTTP, to be compared with the message. */
   readonly headers?: Headers;
+  /** Which server it is for: a state that another one gave away does not count. */
+  readonly endpoint?: string;
   /** The approval that came in `_meta`, if that was cut before. */
   readonly approval?: unknown;
   /** Whether the client opens a page for its user. Default: what the `_meta` of revision 2026-07-28 says. */

@@ -1,7 +1,11 @@
 import type { Caller } from '@countersign/core';
 import { digestOf } from './arguments.js';
-import { isJsonObject, type JsonObject, type JsonRpcRequest, memberOf } from './json-rpc.js';
+import { isJsonObject, type JsonObject, memberOf } from './json-rpc.js';
+import type { AskedRequest } from './request-meta.js';
 import type { Seal } from './seal.js';
+
+/** A request, and which server it is for. */
+type StateRequest = Pick<AskedRequest, 'request' | 'endpoint'>;
 
 /**
  * Whether a request carries a state, and what the server had written there. `isApproval`: the guard asked the user to open
@@ -13,29 +17,30 @@ export type StateReading =
 
 /**
  * Seals the state that a server lets a client keep while it asks its user something (`requestState`): no other caller,
- * and no call with other arguments, can go on with it.
+ * no call with other arguments, and no call of another server can go on with it.
  */
-export function sealState(result: unknown, request: JsonRpcRequest, seal: Seal, caller: Caller): unknown {
+export function sealState(result: unknown, asked: StateRequest, seal: Seal, caller: Caller): unknown {
   if (!isJsonObject(result) || typeof result['requestState'] !== 'string') return result;
-  return { ...result, requestState: seal.seal(result['requestState'], purposeOf(request), caller) };
+  return { ...result, requestState: seal.seal(result['requestState'], purposeOf(asked), caller) };
 }
 
-export function openState(request: JsonRpcRequest, seal: Seal, caller: Caller): StateReading {
-  const sealed = memberOf(request.params, 'requestState');
+export function openState(asked: StateRequest, seal: Seal, caller: Caller): StateReading {
+  const sealed = memberOf(asked.request.params, 'requestState');
   if (sealed === undefined) return { ok: true, state: undefined, isApproval: false };
   if (typeof sealed !== 'string') return { ok: false };
-  const state = seal.unseal(sealed, purposeOf(request), caller);
+  const state = seal.unseal(sealed, purposeOf(asked), caller);
   if (state !== undefined) return { ok: true, state, isApproval: false };
-  const kept = seal.unseal(sealed, purposeOf(request, 'approval'), caller);
+  const kept = seal.unseal(sealed, purposeOf(asked, 'approval'), caller);
   if (kept === undefined) return { ok: false };
   return { ok: true, state: (JSON.parse(kept) as string | null) ?? undefined, isApproval: true };
 }
 
-export function purposeOf({ method, params }: JsonRpcRequest, kind: 'state' | 'approval' = 'state'): string {
+export function purposeOf({ request, endpoint }: StateRequest, kind: 'state' | 'approval' = 'state'): string {
+  const { method, params } = request;
   // Absent and empty arguments are the same call.
   const given = memberOf(params, 'arguments') ?? {};
   const digest = isJsonObject(given) ? digestOf(given) : undefined;
-  return JSON.stringify([kind, method, named(params), digest ?? null]);
+  return JSON.stringify([kind, endpoint ?? null, method, named(params), digest ?? null]);
 }
 
 function named(params: unknown): unknown {

@@ -1,16 +1,19 @@
 import { isJsonObject } from '../decide/json-rpc.js';
 import type { MapMessage } from '../wire/answer-filter.js';
+import { parseServerJson } from '../wire/server-json.js';
 import { hasLineEnd, onOneLine, serialize } from '../wire/plain-json.js';
 
 /** Most characters of one event: a server that never ends one must not fill our memory. */
 const maxEventLength = 16 * 1024 * 1024;
+
+const mostEventLines = 100_000;
 
 /**
  * Applies `map` to the messages of an event stream (WHATWG HTML §9.2), however the stream is cut into chunks. Each event
  * goes on as soon as it is whole; an unfinished one at the end is dropped, as clients do. A message that does not change
  * keeps its text, but for characters that end a line for some readers. Data that is no JSON object is dropped: no client takes it for a message. `sealId` changes the ids of events.
  *
- * @throws Error when an event is longer than 16 Mi characters.
+ * @throws Error when an event is longer than 16 Mi characters, has too many lines, or too many parts to be parsed.
  */
 export async function* filterEvents(
   chunks: AsyncIterable<Uint8Array>,
@@ -43,7 +46,8 @@ async function* eventsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<stri
         length = 0;
       }
     }
-    if (length + lines.pendingLength > maxEventLength) throw new Error('an event of the server is too long');
+    if (length + lines.pendingLength > maxEventLength || event.length > mostEventLines)
+      throw new Error('an event of the server is too long');
   }
 }
 
@@ -102,8 +106,9 @@ function dataOf(line: string): string {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseServerJson(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
     return undefined;
   }
 }

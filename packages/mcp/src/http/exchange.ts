@@ -4,6 +4,8 @@ import type { McpDecisions } from '../decide/decisions.js';
 import { errorCodes, type JsonRpcError } from '../decide/json-rpc.js';
 import type { ReadRules } from '../decide/rules.js';
 import type { RequestId } from '../wire/message.js';
+import { openStream, tooManyStreams } from '../decide/open-streams.js';
+import { whenClosed } from '../server/node-messages.js';
 import type { Seal } from '../decide/seal.js';
 import type { Upstream } from './upstream.js';
 
@@ -36,9 +38,24 @@ export function answerError(
   answerJson({ response }, status, { jsonrpc: '2.0', id, error }, headers);
 }
 
+/** The path of the endpoint, also where a router has cut it. */
+export function endpointOf({ originalUrl, url = '' }: IncomingMessage & { readonly originalUrl?: string }): string {
+  const [path = ''] = (originalUrl ?? url).split('?');
+  return path;
+}
+
 /** Servers know events by their id alone, also those of other sessions. */
 export function eventPurpose(sessionId: string): string {
   return `event of ${sessionId}`;
+}
+
+/** Counts the response as an open stream of its caller. False: there are too many, which was answered. */
+export async function holdStream(exchange: Exchange, method: string, id: RequestId | null = null): Promise<boolean> {
+  const { guard, caller, response } = exchange;
+  const release = await openStream(guard, caller, method);
+  if (release === undefined) answerError(exchange, 429, tooManyStreams, { id });
+  else whenClosed(response, release);
+  return release !== undefined;
 }
 
 /** The client then opens a new session. */

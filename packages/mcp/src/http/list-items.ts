@@ -4,6 +4,7 @@ import type { NamedList } from '../decide/catalogue.js';
 import { memberOf } from '../decide/json-rpc.js';
 import { listPages } from '../decide/list-pages.js';
 import type { ClientRequest } from '../wire/message.js';
+import { parseServerJson } from '../wire/server-json.js';
 import type { HttpParts } from './exchange.js';
 import { filterEvents } from './event-stream.js';
 import type { UpstreamAnswer } from './upstream.js';
@@ -43,7 +44,7 @@ async function answerTo(id: string, { headers, body }: UpstreamAnswer): Promise<
   if (type.trim() === 'text/event-stream') return await eventFor(id, body);
   const bytes = await readBounded(body, maxListBytes);
   if (bytes === undefined || type.trim() !== 'application/json') return undefined;
-  const message: unknown = JSON.parse(Buffer.from(bytes).toString());
+  const message = parseServerJson(Buffer.from(bytes).toString());
   return isAnswer(message, id) ? message : undefined;
 }
 

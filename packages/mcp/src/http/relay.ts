@@ -1,5 +1,4 @@
 import { readBounded } from '@countersign/common';
-import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createAnswerFilter, type MapMessage, type PendingRequest } from '../wire/answer-filter.js';
 import { filterEvents } from './event-stream.js';
@@ -12,7 +11,9 @@ import {
   type HttpParts,
 } from './exchange.js';
 import { revalidateMilliseconds } from '../server/lapse.js';
+import { isGone } from '../server/node-messages.js';
 import { fieldsForClient } from './fields.js';
+import { parseServerJson } from '../wire/server-json.js';
 import type { UpstreamAnswer } from './upstream.js';
 
 /** What goes to the server. */
@@ -74,11 +75,6 @@ export async function relay(
   }
 }
 
-/** HTTP/2 responses of Node do not say that they are destroyed, but their streams do. */
-function isGone(response: ServerResponse & { readonly stream?: { readonly destroyed: boolean } }): boolean {
-  return response.destroyed || response.stream?.destroyed === true;
-}
-
 async function passOn(exchange: Exchange, relayed: Relayed): Promise<void> {
   const { answer } = relayed;
   const { status, headers } = answer;
@@ -138,7 +134,7 @@ async function passWhole(
 /** A type that cannot be read could hold anything. The very bytes pass if nothing changes. */
 async function filtered(bytes: Buffer, type: string, map: MapMessage): Promise<string | Buffer> {
   if (type !== 'application/json') throw new Error(`the answer has the type ${type}`);
-  const message: unknown = JSON.parse(bytes.toString());
+  const message = parseServerJson(bytes.toString());
   const mapped = await map(message);
   return mapped === message ? bytes : JSON.stringify(mapped ?? null);
 }

@@ -9,7 +9,9 @@ import {
   answerError,
   answerJson,
   answerNoSession,
+  endpointOf,
   type Exchange,
+  holdStream,
   type HttpParts,
 } from './exchange.js';
 import { ambiguity, argumentAmbiguity } from '../wire/ambiguity.js';
@@ -44,8 +46,17 @@ export async function servePost(exchange: Exchange, headers: Headers, parts: Htt
   } else if (message.kind === 'request') {
     await serveRequest(exchange, { message, value, headers }, parts);
   } else {
-    await relay(exchange, { method: 'POST', headers, body: Buffer.from(serialize(value)) }, parts);
+    const denial = await refusedNotification(exchange, message);
+    if (denial !== undefined) answerError(exchange, 400, denial.error);
+    else await relay(exchange, { method: 'POST', headers, body: Buffer.from(serialize(value)) }, parts);
   }
+}
+
+async function refusedNotification(
+  { caller, decisions }: Exchange,
+  message: Exclude<ClientMessage, ClientRequest>,
+): Promise<Denial | undefined> {
+  return message.kind === 'notification' ? await decisions.refuseNotification(caller, message) : undefined;
 }
 
 function isJson(headers: Headers): boolean {
@@ -120,10 +131,20 @@ async function serveRequest(
     return items === 'no_session' ? undefined : items;
   }
   const ambiguous = argumentAmbiguity(message, parts.rules);
-  const surroundings = { list, headers, approval, ...(ambiguous && { ambiguity: ambiguous }) };
+  const surroundings = {
+    list,
+    headers,
+    approval,
+    endpoint: endpointOf(exchange.request),
+    ...(ambiguous && { ambiguity: ambiguous }),
+  };
   const decision = await decisions.decide(caller, { method, params }, surroundings);
   if (!decision.ok) {
     answerRefused(exchange, id, decision.denial, listing);
+    return;
+  }
+  if (method === 'subscriptions/listen' && !(await holdStream(exchange, method, id))) {
+    await decision.end({ result: 'not_started' });
     return;
   }
   const passed = openedParams(params, decision);

@@ -1,5 +1,5 @@
 import { errorCodes } from '../decide/json-rpc.js';
-import { answerError, answerNoSession, eventPurpose, type Exchange, type HttpParts } from './exchange.js';
+import { answerError, answerNoSession, eventPurpose, type Exchange, holdStream, type HttpParts } from './exchange.js';
 import { fieldsForServer } from './fields.js';
 import { relay } from './relay.js';
 import { servePost } from './serve-post.js';
@@ -35,7 +35,8 @@ export async function serve(exchange: Exchange, parts: HttpParts): Promise<void>
   }
   try {
     if (method === 'POST') await servePost(exchange, headers, parts);
-    else await relay(exchange, { method, headers, body: undefined }, parts);
+    else if (method === 'DELETE' || (await holdStream(exchange, 'stream')))
+      await relay(exchange, { method, headers, body: undefined }, parts);
   } catch (error) {
     guard.report('serving an MCP request failed', String(error));
     answerError(exchange, 500, { code: errorCodes.internal, message: 'Internal error' });

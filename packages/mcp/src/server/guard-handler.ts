@@ -1,9 +1,11 @@
 import { type Caller, ConfigError, type Guard } from '@countersign/core';
-import { memberOf } from '../decide/json-rpc.js';
+import { errorCodes, memberOf } from '../decide/json-rpc.js';
+import { openStream, tooManyStreams } from '../decide/open-streams.js';
 import { decisionsFor, type GuardToolsOptions } from './guard-tools.js';
 import { refuseEarly, refuseHugeBatch } from './early-refusal.js';
 import { callerOf, callerOfInfo } from './identity.js';
 import { endingWithCaller } from './lapse.js';
+import { servedGuarded } from './mount-check.js';
 import { withDecidedStream } from './streams.js';
 
 /** What `createMcpHandler` of SDK version 2 makes, as far as it is used here. */
@@ -56,21 +58,34 @@ export function guardHandler<Handler extends object>(
     const message = await messageOf(request, given);
     const huge = refuseHugeBatch(message);
     if (huge !== undefined) return new Response(huge.body, huge);
-    let isDecided = false;
+    let listens: { readonly id: unknown } | undefined;
     for (const one of Array.isArray(message) ? message : [message]) {
       if (memberOf(one, 'method') !== method) continue;
       const refused = await refusalFor(one, caller, request.headers);
       if (refused !== undefined) return refused;
-      isDecided = true;
+      listens = { id: memberOf(one, 'id') };
     }
     const early = caller && (await refuseEarly(message, caller, { guard, decisions }));
     if (early !== undefined) return new Response(early.body, early);
     const serve = async (): Promise<Response> => await fetch.call(handler, request, given);
-    const response = await (isDecided ? withDecidedStream(serve) : serve());
-    return caller === undefined ? response : endingWithCaller(guard, caller, response);
+    const release = listens && caller && (await openStream(guard, caller, method));
+    if (listens !== undefined && caller !== undefined && release === undefined) {
+      return errorResponse(429, listens.id, tooManyStreams);
+    }
+    try {
+      const served = listens === undefined ? serve : () => withDecidedStream(serve);
+      const response = await servedGuarded(guard, message, served);
+      if (response === undefined) return errorResponse(500, memberOf(message, 'id'), internal);
+      return caller === undefined ? response : endingWithCaller(guard, caller, response, release);
+    } catch (error) {
+      release?.();
+      throw error;
+    }
   };
   return handler;
 }
+
+const internal = { code: errorCodes.internal, message: 'Internal error' };
 
 function isFetchHandler(handler: object): handler is FetchHandler {
   return 'fetch' in handler && typeof handler.fetch === 'function';

@@ -4,7 +4,11 @@ import { memberOf } from '../decide/json-rpc.js';
 import { type McpRules, readRules } from '../decide/rules.js';
 import { createSeal, readSealKey, type Seal } from '../decide/seal.js';
 import { TaskOwners } from '../decide/task-owners.js';
+import { callerFor } from './caller-for.js';
 import { guardedHandler, type Handler, learnRegistered } from './guarded-handler.js';
+import { guardInbound, type InboundServer } from './inbound.js';
+import type { McpContext } from './identity.js';
+import { noteGuarded } from './mount-check.js';
 import { OwnedSession } from './session.js';
 import { withholdStreams } from './streams.js';
 
@@ -19,9 +23,9 @@ export interface GuardToolsOptions extends McpRules {
 }
 
 /** The low-level server of either SDK. */
-interface LowLevelServer {
+interface LowLevelServer extends InboundServer {
   readonly _requestHandlers: Map<string, Handler>;
-  readonly transport?: unknown;
+  readonly _serverInfo?: unknown;
   getCapabilities?: () => unknown;
   setRequestHandler: (...given: unknown[]) => unknown;
   connect: (transport: unknown, ...rest: unknown[]) => Promise<unknown>;
@@ -83,8 +87,11 @@ export function guardTools<Server extends object>(
     const method = memberOf(message, 'method');
     if (typeof method === 'string') learnRegistered(server, decisions, method, memberOf(message, 'params'));
   });
+  const whoCalls = (context: McpContext): Caller | undefined =>
+    callerFor(context, { guard, session, local: options.caller });
   guarded.add(low);
   withholdStreams(low);
+  guardInbound(low, { guard, decisions, callerFor: whoCalls });
 
   const wrapped = new WeakMap<Handler, Handler>();
   const unguarded = new Map<string, Handler>();
@@ -98,7 +105,8 @@ export function guardTools<Server extends object>(
       guard,
       decisions,
       session,
-      local: options.caller,
+      callerFor: whoCalls,
+      endpoint: String(memberOf(low._serverInfo, 'name')),
       unguarded: (listed) => unguarded.get(listed) ?? unguardedFallback,
     });
     wrapped.set(outer, outer);
@@ -118,6 +126,7 @@ export function guardTools<Server extends object>(
   low.connect = async (transport, ...rest) => {
     wrapAll();
     session.watch(transport);
+    noteGuarded();
     return await connect.call(low, transport, ...rest);
   };
   let fallback = low.fallbackRequestHandler && wrap(low.fallbackRequestHandler);
@@ -131,6 +140,8 @@ export function guardTools<Server extends object>(
   return server;
 }
 
+const inbound: readonly string[] = ['_onrequest', '_onnotification'] satisfies readonly (keyof InboundServer)[];
+
 /** Fails closed: a server whose inside is not as known is not served unguarded. */
 function lowLevelServer(server: object): LowLevelServer {
   const low: unknown = 'server' in server ? server.server : server;
@@ -138,7 +149,8 @@ function lowLevelServer(server: object): LowLevelServer {
     typeof low !== 'object' ||
     low === null ||
     !('_requestHandlers' in low) ||
-    !(low._requestHandlers instanceof Map)
+    !(low._requestHandlers instanceof Map) ||
+    !inbound.every((name) => name in low && typeof Reflect.get(low, name) === 'function')
   ) {
     throw new ConfigError(
       'guardTools: this is no server of @modelcontextprotocol/sdk 1 or @modelcontextprotocol/server 2.',

@@ -2,13 +2,12 @@ import type { Caller, Guard } from '@countersign/core';
 import type { NamedList } from '../decide/catalogue.js';
 import { outcomeOf } from '../decide/call-end.js';
 import type { McpDecisions } from '../decide/decisions.js';
-import type { Denial } from '../decide/denial.js';
-import { errorCodes, isJsonObject, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
+import { type Denial, nobody } from '../decide/denial.js';
+import { errorCodes, isJsonObject, type JsonRpcError, type JsonRpcRequest, memberOf } from '../decide/json-rpc.js';
 import { listPages } from '../decide/list-pages.js';
 import { capabilitiesIn, opensPages } from '../decide/request-meta.js';
 import { openedParams, withoutApprovalAnswer } from '../decide/approval-page.js';
-import { callerOf, type McpContext, withCaller } from './identity.js';
-import { reportOnce } from './report-once.js';
+import { type McpContext, withCaller } from './identity.js';
 import type { OwnedSession } from './session.js';
 
 /** The context of a handler, as far as both SDKs have it. */
@@ -32,25 +31,16 @@ export interface HandlerParts {
   readonly guard: Guard;
   readonly decisions: McpDecisions;
   readonly session: OwnedSession;
-  /** Who calls over a transport without HTTP. */
-  readonly local: Caller | undefined;
+  readonly callerFor: (context: HandlerContext) => Caller | undefined;
+  /** Its name: states of one server do not count at another. */
+  readonly endpoint: string;
   /** The handler of a method without its guard. */
   readonly unguarded: (method: string) => Handler | undefined;
 }
 
 /** The outermost wrap of a handler: whatever the server does with a request comes after the decision. */
 export function guardedHandler(handler: Handler, known: string | undefined, parts: HandlerParts): Handler {
-  const { server, guard, decisions, session, local, unguarded } = parts;
-
-  /** Over HTTP a missing caller is a fault in how the server is mounted: it must not become the local one. */
-  function callerFor(context: HandlerContext): Caller | undefined {
-    const caller = callerOf(context);
-    if (caller !== undefined) return caller;
-    const isHttp = session.isHttp || context.http !== undefined || context.requestInfo !== undefined;
-    if (isHttp)
-      reportOnce(guard, 'a request of MCP came without a verified caller: mount agentAuth and mcpBridge before it');
-    return isHttp ? undefined : local;
-  }
+  const { server, guard, decisions, session, callerFor, endpoint, unguarded } = parts;
 
   return async (request, context) => {
     const method = known ?? request.method;
@@ -65,6 +55,7 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
     const decision = await decisions.decide(caller, asked, {
       list,
       isInProcess: true,
+      endpoint,
       ...(headers && { headers }),
       ...(context.mcpReq?.envelope !== undefined && { isModern: true }),
       opensPages: opensPages(capabilitiesOf(server, context)),
@@ -87,8 +78,11 @@ export function guardedHandler(handler: Handler, known: string | undefined, part
       await decision.end(outcomeOf(result));
       return answer.ok ? answer.result : answerDenial(answer.denial);
     } catch (error) {
-      await decision.end({ result: isProtocolError(error) ? 'failed' : 'threw' });
-      throw error;
+      const isProtocol = isProtocolError(error);
+      await decision.end({ result: isProtocol ? 'failed' : 'threw' });
+      if (!isProtocol) throw error;
+      const told = decision.answerError(error);
+      throw told === error ? error : asError({ error: told });
     } finally {
       signal?.removeEventListener('abort', interrupted);
     }
@@ -147,10 +141,6 @@ function headersOf(context: HandlerContext): Headers | undefined {
   );
 }
 
-const nobody: Denial = {
-  error: { code: errorCodes.unauthorized, message: 'Unauthorized', data: { code: 'signature_required' } },
-};
-
 function answerDenial({ error, result }: Denial): unknown {
   if (result !== undefined) return result;
   throw asError({ error });
@@ -161,7 +151,7 @@ function asError({ error: { code, message, data } }: Denial): Error {
   return Object.assign(new Error(message), { code, ...(data && { data }) });
 }
 
-function isProtocolError(error: unknown): boolean {
+function isProtocolError(error: unknown): error is Error & JsonRpcError {
   return error instanceof Error && 'code' in error && Number.isInteger(error.code);
 }
 

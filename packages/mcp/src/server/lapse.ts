@@ -15,15 +15,21 @@ export function endWhenLapsed(guard: Guard, caller: Caller, response: ServerResp
   response.once('close', () => clearInterval(timer));
 }
 
-/** The response, whose stream ends with its caller. Nothing more is sent to a caller who has ended meanwhile. */
-export function endingWithCaller(guard: Guard, caller: Caller, response: Response): Response {
+/**
+ * The response, whose stream ends with its caller. Nothing more is sent to a caller who has ended meanwhile. `ended` is
+ * called when nothing more comes.
+ */
+export function endingWithCaller(guard: Guard, caller: Caller, response: Response, ended = (): void => {}): Response {
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
-  if (!isStream || response.body === null) return response;
+  if (!isStream || response.body === null) {
+    ended();
+    return response;
+  }
   const reader = response.body.getReader();
   let timer: NodeJS.Timeout | undefined;
   async function endIfLapsed(controller: ReadableStreamDefaultController<Uint8Array>): Promise<boolean> {
     if ((await guard.revalidate(caller)) === undefined) return false;
-    clearInterval(timer);
+    end();
     await reader.cancel().catch(() => {});
     try {
       controller.close();
@@ -32,21 +38,28 @@ export function endingWithCaller(guard: Guard, caller: Caller, response: Respons
     }
     return true;
   }
+  function end(): void {
+    clearInterval(timer);
+    ended();
+  }
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       timer = setInterval(() => void endIfLapsed(controller), revalidateMilliseconds).unref();
     },
     async pull(controller) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        end();
+        throw error;
+      });
       if (done) {
-        clearInterval(timer);
+        end();
         controller.close();
       } else if (!(await endIfLapsed(controller))) {
         controller.enqueue(value);
       }
     },
     async cancel(reason) {
-      clearInterval(timer);
+      end();
       await reader.cancel(reason);
     },
   });

@@ -1,12 +1,13 @@
 import type { Caller, Guard } from '@countersign/core';
 import { callerOf as callerOfRequest } from '@countersign/core/adapter';
 import type { McpDecisions } from '../decide/decisions.js';
+import { openStream, tooManyStreams } from '../decide/open-streams.js';
 import { callerKey } from '../decide/task-owners.js';
 import { readBody } from '../http/read-body.js';
 import { type EarlyAnswer, earlyAnswer, mostMessages, refuseEarly } from './early-refusal.js';
-import { callerOf, callerOfInfo, mcpBridge } from './identity.js';
+import { callerOf, callerOfInfo, mcpBridge, withCaller } from './identity.js';
 import { endingWithCaller, endWhenLapsed } from './lapse.js';
-import { isNodeRequest, isNodeResponse } from './node-messages.js';
+import { isNodeRequest, isNodeResponse, whenClosed } from './node-messages.js';
 import { ownEvents } from './owned-events.js';
 import { reportOnce } from './report-once.js';
 
@@ -23,6 +24,8 @@ type TransportMethod = (request: unknown, ...rest: unknown[]) => unknown;
 
 /** Nobody's key. */
 const nobody = '';
+
+const refusedStream = earlyAnswer(429, { jsonrpc: '2.0', error: tooManyStreams, id: null });
 
 const maxMessageBytes = 4 * 1024 * 1024;
 
@@ -68,10 +71,11 @@ export class OwnedSession {
       this.#isHttp = true;
       this.#ownStream(http.res);
       http.handlePostMessage = async (request, ...rest) => {
-        const refused = await this.#refusalFor(http, callerOfMessage(request, rest[0]));
-        return refused === undefined
-          ? await handlePostMessage.call(http, request, ...rest)
-          : answerWith(refused, rest[0]);
+        const caller = callerOfMessage(request, rest[0]);
+        const refused = await this.#refusalFor(http, caller);
+        if (refused !== undefined) return answerWith(refused, rest[0]);
+        const handle = (): unknown => handlePostMessage.call(http, request, ...rest);
+        return await (caller === undefined ? handle() : withCaller(caller, handle));
       };
     }
   }
@@ -92,12 +96,21 @@ export class OwnedSession {
       // What was read from Node's request can be read only once.
       if (isNodeRequest(request)) body ??= message.value;
     }
+    const isStream = memberIn(request, 'method') === 'GET';
+    const release = isStream ? await openStream(this.#guard, caller, 'stream') : () => {};
+    if (release === undefined) return answerWith(refusedStream, second);
     if (!isNodeResponse(second)) {
-      const answer = await handle(request, ...rest);
-      return answer instanceof Response ? endingWithCaller(this.#guard, caller, answer) : answer;
+      const answer = await withCaller(caller, async () => await handle(request, ...rest)).catch((error: unknown) => {
+        release();
+        throw error;
+      });
+      if (answer instanceof Response) return endingWithCaller(this.#guard, caller, answer, release);
+      release();
+      return answer;
     }
+    whenClosed(second, release);
     endWhenLapsed(this.#guard, caller, second);
-    return await handle(request, second, body);
+    return await withCaller(caller, () => handle(request, second, body));
   }
 
   /** The stream of events belongs to whoever asked for it, before any message has come. */

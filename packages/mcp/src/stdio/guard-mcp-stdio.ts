@@ -8,6 +8,7 @@ import { type McpRules, readRules } from '../decide/rules.js';
 import { createAnswerFilter, type PendingRequest } from '../wire/answer-filter.js';
 import { ambiguity, argumentAmbiguity } from '../wire/ambiguity.js';
 import { type ClientMessage, type ClientRequest, readMessage, type RequestId } from '../wire/message.js';
+import { parseServerJson } from '../wire/server-json.js';
 import { linesOf, writeLine } from './lines.js';
 
 /** The two ends of the pipe. */
@@ -25,7 +26,8 @@ const optionNames: readonly string[] = ['tools', 'methods'] satisfies readonly (
  * who is stated and not proved: see `guard.local`. Resolves when the server has closed its output, and every request has
  * its outcome in the log.
  *
- * @throws ConfigError which says what to do; Error when a message is longer than 16 Mi characters.
+ * @throws ConfigError which says what to do; Error when a message is longer than 16 Mi characters, or
+ * one of the server has too many parts to be parsed.
  * @example
  * ```ts
  * const child = spawn('node', ['server.js'], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -96,7 +98,11 @@ export async function guardMcpStdio(
       return false;
     }
     if (message.kind === 'request') return await admitRequest(message);
-    if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
+    if (message.kind === 'response') return true;
+    const denial = await decisions.refuseNotification(caller, message);
+    if (denial !== undefined) await answerError(null, denial.error);
+    if (denial !== undefined) return false;
+    if (message.method === 'notifications/cancelled') {
       const id = memberOf(message.params, 'requestId');
       await pending.get(id)?.decision.end({ result: 'cancelled' });
       pending.delete(id);
@@ -157,8 +163,9 @@ export async function guardMcpStdio(
 
 function parsed(line: string): unknown {
   try {
-    return JSON.parse(line);
-  } catch {
+    return parseServerJson(line);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
     return undefined;
   }
 }

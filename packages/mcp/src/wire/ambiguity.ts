@@ -3,31 +3,14 @@ import type { ReadRules } from '../decide/rules.js';
 import { type ClientMessage, type ClientRequest, folded, hasTwinsWithin } from './message.js';
 import { isPlainUri } from '../decide/uri.js';
 
-/** The only notifications that a client sends. A server could take another one for a call that needs no answer. */
-const notifications: ReadonlySet<string> = new Set([
-  'notifications/initialized',
-  'notifications/cancelled',
-  'notifications/progress',
-  'notifications/roots/list_changed',
-]);
-
 /**
  * What in a message the server behind could take for something else than what is decided about. In a server of ours it
  * would not matter; this one may be written in any language.
  */
 export function ambiguity(message: ClientMessage): JsonRpcError | undefined {
-  switch (message.kind) {
-    case 'response':
-      return undefined;
-    case 'notification':
-      return notifications.has(message.method)
-        ? undefined
-        : { code: errorCodes.invalidRequest, message: 'Invalid request: no such notification' };
-    case 'request':
-      return urisOf(message).every(isPlainUri)
-        ? undefined
-        : { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
-  }
+  return message.kind !== 'request' || urisOf(message).every(isPlainUri)
+    ? undefined
+    : { code: errorCodes.invalidParams, message: 'The URI of a resource is not in its plain form' };
 }
 
 /** The same in the arguments of a call. It tells which ones a tool declares, so that visibility comes first. */

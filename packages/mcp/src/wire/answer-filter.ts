@@ -1,7 +1,7 @@
 import type { Caller } from '@countersign/core';
 import { outcomeOf } from '../decide/call-end.js';
 import type { McpDecision, McpDecisions } from '../decide/decisions.js';
-import { isJsonObject, type JsonObject, memberOf } from '../decide/json-rpc.js';
+import { isJsonObject, type JsonObject, type JsonRpcError, memberOf } from '../decide/json-rpc.js';
 import type { ClientRequest } from './message.js';
 
 /** A request that was permitted, and waits for its answer. */
@@ -25,7 +25,10 @@ export function createAnswerFilter({ caller, decisions, pendingOf }: AnswerFilte
   async function map(message: unknown): Promise<unknown> {
     if (!isJsonObject(message)) return undefined;
     // A request or a notification of the server.
-    if ('method' in message) return message;
+    if ('method' in message) {
+      if (message['method'] === 'notifications/tools/list_changed') decisions.toolsChanged();
+      return message;
+    }
     const pending = pendingOf(message['id']);
     if (pending !== undefined) return await mapAnswer(message, pending);
     // The answer to another request, such as one that a resumed stream repeats.
@@ -51,10 +54,16 @@ function withError({ id }: JsonObject, error: unknown): JsonObject {
   return { jsonrpc: '2.0', id, error };
 }
 
+function isError(error: unknown): error is JsonRpcError {
+  return typeof memberOf(error, 'code') === 'number' && typeof memberOf(error, 'message') === 'string';
+}
+
 async function mapAnswer(answer: JsonObject, { decision }: PendingRequest): Promise<unknown> {
   if (!('result' in answer)) {
-    await decision.end({ result: 'failed', code: String(memberOf(answer['error'], 'code')) });
-    return answer;
+    const { error } = answer;
+    await decision.end({ result: 'failed', code: String(memberOf(error, 'code')) });
+    const told = isError(error) ? decision.answerError(error) : error;
+    return told === error ? answer : withError(answer, told);
   }
   const { result } = answer;
   const filtered = await decision.answer(result);

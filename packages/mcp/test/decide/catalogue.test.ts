@@ -34,12 +34,14 @@ describe('The groups of a tool', () => {
   });
 });
 
+const called = { list: 'tools/list', isDeclared: false, hasFields: false, isListedOnce: false } as const;
+
 /** A catalogue of a server that answers each question for its list with a page, or not at all. */
 function catalogueOf(pages: readonly (readonly string[] | undefined)[]) {
   const known = new Catalogue(readRules('test', {}));
   const asked: string[] = [];
   const offers = (name: string, asker = 'alice') =>
-    known.offers({ list: 'tools/list', name, isDeclared: false, hasFields: false }, asker, async (method) => {
+    known.offers({ ...called, name }, asker, async (method) => {
       asked.push(method);
       return pages[asked.length - 1]?.map((one) => ({ name: one }));
     });
@@ -82,8 +84,7 @@ describe('A name that is not known', () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const known = new Catalogue(readRules('test', {}));
-    const called = { list: 'tools/list', name: 'a', isDeclared: false, hasFields: false } as const;
-    const offer = known.offers(called, 'alice', () => new Promise(() => {}));
+    const offer = known.offers({ ...called, name: 'a' }, 'alice', () => new Promise(() => {}));
     await vi.advanceTimersByTimeAsync(10_000);
     expect(await offer).toBe('unavailable');
   });
@@ -101,6 +102,40 @@ describe('A name that is not known', () => {
     known.learn('tools/list', [{ name: 'a' }, null, { name: 5 }]);
     expect(await offers('a')).toBe('offered');
     expect(asked).toHaveLength(1);
+  });
+});
+
+/** A server whose tool `sync` becomes destructive. */
+function changing(isListedOnce = false) {
+  const known = new Catalogue(readRules('test', {}));
+  let annotations: object = { readOnlyHint: true };
+  const offers = () =>
+    known.offers({ ...called, name: 'sync', isListedOnce }, 'alice', async () => [{ name: 'sync', annotations }]);
+  const change = () => void (annotations = { destructiveHint: true });
+  return { known, offers, change, groups: () => known.toolResource('sync').parents?.map(({ id }) => id) };
+}
+
+describe('A tool that the server lists otherwise by now', () => {
+  it.each([false, true])('is asked about again after a minute, declared: %s [E14]', async (isDeclared) => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { known, offers, change, groups } = changing(isDeclared);
+    known.learn('tools/list', [{ name: 'sync', annotations: { readOnlyHint: true } }]);
+    expect(await offers()).toBe('offered');
+    change();
+    expect(groups()).toEqual(['read']);
+    vi.advanceTimersByTime(61_000);
+    expect(await offers()).toBe('offered');
+    expect(groups()).toEqual(['destructive']);
+  });
+
+  it('is asked about again once the server says that its tools changed [E14]', async () => {
+    const { known, offers, change, groups } = changing();
+    await offers();
+    change();
+    known.expire();
+    expect(await offers()).toBe('offered');
+    expect(groups()).toEqual(['destructive']);
   });
 });
 
