@@ -131,7 +131,7 @@ onEveryHost('Every sink', (api) => {
     await watched.stop();
     for (const [name, output] of Object.entries(sinks.outputs())) {
       expect(output, name).toContain('x'.repeat(1000));
-      expect(output, name).toMatch(/x…\[\+\d+\]/);
+      expect(output, name).toMatch(/x…\[\+\d+ sha256:[0-9a-f]{64}\]/);
       expect(output, name).not.toContain('x'.repeat(1025));
     }
   });
