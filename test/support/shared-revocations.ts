@@ -8,6 +8,8 @@ export interface RevocationWorld {
   open(options?: SharedRevocationsOptions): Promise<SharedRevocations>;
   /** Empties the list as an accident would, with its version. */
   empty(): Promise<unknown>;
+  /** Takes a backup. The function that it gives sets the list back to it, in one step. */
+  backUp(): Promise<() => Promise<unknown>>;
 }
 
 export function revokedIn(source: SharedRevocations, ...named: readonly Revocable[]): Revocable | undefined {
@@ -121,6 +123,49 @@ export function itIsAListOfRevocations(world: () => RevocationWorld): void {
       expect(revokedIn(second, { subject: 'lost:x' })).toBeDefined();
       expect(told.join()).toContain('has lost revocations');
       await source.unfreeze({ tenant: 'lost:' });
+    });
+
+    it.each([1, 4])(
+      'is written back when it was set back and %i others wrote before the process asked again',
+      async (count) => {
+        const toBefore = await world().backUp();
+        const other = await open();
+        const theirs = Array.from({ length: count }, freshAgent);
+        for (const agent of theirs) await other.revoke(agent);
+        await other.close();
+        const toTheirs = await world().backUp();
+        await toBefore();
+        const told: string[] = [];
+        const source = await open({ onTrouble: (message) => void told.push(message) });
+        const mine = freshAgent();
+        await source.revoke(mine);
+        // The versions in it are the same as, or greater than, those that the process knows.
+        await toTheirs();
+        await vi.waitFor(() => {
+          expect(theirs.filter((agent) => revokedIn(source, agent) === undefined)).toEqual([]);
+        }, patiently);
+        const started = await open();
+        expect([mine, ...theirs].filter((agent) => revokedIn(started, agent) === undefined)).toEqual([]);
+        expect(told.join()).toContain('has lost revocations');
+      },
+    );
+
+    it('tells of no loss when many write at once', async () => {
+      const told: string[] = [];
+      const opened = await Promise.all(
+        Array.from({ length: 3 }, async () => await open({ onTrouble: (message) => void told.push(message) })),
+      );
+      await Promise.all(
+        opened.flatMap((source) =>
+          Array.from({ length: 10 }, async () => {
+            const agent = freshAgent();
+            await source.revoke(agent);
+            await source.restore(agent);
+            expect(revokedIn(source, agent)).toBeUndefined();
+          }),
+        ),
+      );
+      expect(told).toEqual([]);
     });
 
     it('is not begun anew by the start of a process when the store has lost it', async () => {

@@ -1,31 +1,42 @@
+import { randomUUID } from 'node:crypto';
 import {
   checkRevocationOptions,
   openSharedRevocations,
   type RevocationEntry,
   type RevocationFeed,
+  type RevocationWrite,
   type SharedRevocations,
   type SharedRevocationsOptions,
 } from '@countersign/stores';
 import { ensureTable } from './ensure-table.js';
 import { listen } from './listen.js';
-import { type PgPool, rowsOf } from './pool.js';
+import { type PgPool, type Row, rowsOf } from './pool.js';
 
 const table = 'countersign_revocations';
 
-/** The row without a name holds the version of the whole: what empties the table takes it too. */
+/**
+ * The row without a name holds the newest version and its mark: what empties the table takes it too. A row whose name is a
+ * mark, `!…`, is of an older write.
+ */
 const tables = `CREATE TABLE IF NOT EXISTS ${table} (name TEXT COLLATE "C" PRIMARY KEY, until BIGINT,
-  in_force BOOLEAN NOT NULL, version BIGINT NOT NULL);
+  in_force BOOLEAN NOT NULL, version BIGINT NOT NULL, mark TEXT COLLATE "C");
 CREATE INDEX IF NOT EXISTS ${table}_version ON ${table} (version);
-INSERT INTO ${table} (name, in_force, version) VALUES ('', false, 0) ON CONFLICT DO NOTHING;`;
+INSERT INTO ${table} (name, in_force, version, mark) VALUES ('', false, 0, '') ON CONFLICT DO NOTHING;`;
 
-const readSql = `SELECT name, until, in_force, version FROM ${table} WHERE version > $1 OR name = ''`;
+/** The mark of version 0 is empty, and so always there: who knows only an empty list has nothing to lose. */
+const readSql = `SELECT name, until, in_force, version, mark FROM ${table}
+  WHERE (version > $1 AND name NOT LIKE '!%') OR name IN ('', $2)`;
 
 /** Locks the version until the commit, so that versions become visible in their order; those of a sequence do not. */
-const nextVersion = `UPDATE ${table} SET version = version + 1 WHERE name = '' AND version >= $1 RETURNING version`;
-const anewVersion = `INSERT INTO ${table} (name, in_force, version) VALUES ('', false, $1::bigint + 1)
-  ON CONFLICT (name) DO UPDATE SET version = GREATEST(${table}.version + 1, excluded.version) RETURNING version`;
+const nextVersion = `UPDATE ${table} SET version = version + 1, mark = $1
+  WHERE name = '' AND EXISTS (SELECT FROM ${table} AS known WHERE known.name = $5) RETURNING version`;
+const anewVersion = `INSERT INTO ${table} (name, in_force, version, mark) VALUES ('', false, 1, $1)
+  ON CONFLICT (name) DO UPDATE SET version = ${table}.version + 1, mark = excluded.mark RETURNING version`;
+
+const now = 'extract(epoch FROM clock_timestamp())::bigint';
 
 const writeSql = (version: string): string => `WITH next AS (${version}),
+  marked AS (INSERT INTO ${table} (name, until, in_force, version) SELECT $1::text, ${now}, false, version FROM next),
   written AS (INSERT INTO ${table} AS held (name, until, in_force, version)
     SELECT given.name, given.until, given.in_force, next.version
     FROM next, unnest($2::text[], $3::bigint[], $4::boolean[]) AS given (name, until, in_force)
@@ -34,10 +45,11 @@ const writeSql = (version: string): string => `WITH next AS (${version}),
         WHEN held.in_force AND excluded.in_force AND excluded.until IS NOT NULL THEN GREATEST(held.until, excluded.until)
         ELSE excluded.until END
     RETURNING 1)
-SELECT pg_notify('${table}', '') FROM next`;
+SELECT version, pg_notify('${table}', '')::text FROM next`;
 
-/** What ended a day ago, or was taken back so long ago, is of no use to anybody. */
-const sweepSql = `DELETE FROM ${table} WHERE until < extract(epoch FROM clock_timestamp())::bigint - 86400`;
+/** What ended a day ago, or was taken back so long ago, is of no use to anybody; nor is a mark that was followed by one. */
+const sweepSql = `DELETE FROM ${table} WHERE (name NOT LIKE '!%' AND until < ${now} - 86400)
+  OR (name LIKE '!%' AND version < (SELECT max(version) FROM ${table} WHERE name LIKE '!%' AND until < ${now} - 86400))`;
 
 /**
  * Revocations in Postgres for all processes, through the application's pool of `pg`. They survive restarts of everything.
@@ -63,26 +75,42 @@ export async function postgresRevocations(
 }
 
 function feedIn(pool: PgPool): RevocationFeed {
+  const write = async (
+    version: string,
+    entries: readonly RevocationEntry[],
+    ...known: readonly string[]
+  ): Promise<RevocationWrite | undefined> => {
+    const mark = `!${randomUUID()}`;
+    const [row] = await rowsOf(pool, writeSql(version), [mark, ...columnsOf(entries), ...known]);
+    return typeof row?.['version'] === 'number' ? { version: row['version'], mark } : undefined;
+  };
   return {
     async read(after) {
-      const rows = await rowsOf(pool, readSql, [after]);
-      const version = rows.find(({ name }) => name === '')?.['version'];
-      if (typeof version !== 'number') return undefined;
-      return { newest: version, entries: rows.filter(({ name }) => name !== '').map(readEntry) };
+      const rows = await rowsOf(pool, readSql, [after?.version ?? -1, after?.mark ?? '']);
+      const { version, mark } = rows.find(({ name }) => name === '') ?? {};
+      const isKnown = after === undefined || rows.some(({ name }) => name === after.mark);
+      if (typeof version !== 'number' || typeof mark !== 'string' || !isKnown) return undefined;
+      return { newest: { version, mark }, entries: rows.filter(isNamed).map(readEntry) };
     },
     async write(entries, known) {
-      const rows = await rowsOf(pool, writeSql(nextVersion), [known, ...columnsOf(entries)]);
+      const written = await write(nextVersion, entries, known.mark);
       await rowsOf(pool, sweepSql);
-      return rows.length > 0;
+      return written;
     },
-    async writeBack(entries, known) {
-      await rowsOf(pool, writeSql(anewVersion), [known, ...columnsOf(entries)]);
+    async writeBack(entries) {
+      const written = await write(anewVersion, entries);
+      if (written === undefined) throw new TypeError(`${table} has no version`);
+      return written;
     },
     watch: (listener) => listen(pool, table, listener),
   };
 }
 
-function readEntry({ name, until, in_force: inForce }: Readonly<Record<string, unknown>>): RevocationEntry {
+function isNamed({ name }: Row): boolean {
+  return typeof name !== 'string' || (name !== '' && !name.startsWith('!'));
+}
+
+function readEntry({ name, until, in_force: inForce }: Row): RevocationEntry {
   const isEntry =
     typeof name === 'string' && typeof inForce === 'boolean' && (until === null || Number.isFinite(until));
   if (!isEntry) throw new TypeError(`a row of ${table} is no revocation`);

@@ -7,6 +7,7 @@ import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/sup
 import { postgresRevocations } from '../src/index.js';
 
 const programs = findPostgres();
+let backups = 0;
 
 describe.skipIf(programs === undefined)('postgresRevocations', () => {
   let server: PostgresServer;
@@ -24,6 +25,12 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
   itIsAListOfRevocations(() => ({
     open: (options) => postgresRevocations(pool, options),
     empty: () => pool.query('TRUNCATE countersign_revocations'),
+    async backUp() {
+      const backup = `backup_${backups++}`;
+      await pool.query(`CREATE TABLE ${backup} AS TABLE countersign_revocations`);
+      return () =>
+        pool.query(`DELETE FROM countersign_revocations; INSERT INTO countersign_revocations TABLE ${backup}`);
+    },
   }));
 
   it('tells other processes faster than they poll, also after its connection broke', async () => {

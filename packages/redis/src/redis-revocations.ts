@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { ConfigError, errorMessage } from '@countersign/common';
 import {
   checkRevocationOptions,
   openSharedRevocations,
   type RevocationEntry,
   type RevocationFeed,
+  type RevocationWrite,
   type SharedRevocations,
   type SharedRevocationsOptions,
 } from '@countersign/stores';
@@ -16,13 +18,18 @@ export interface RedisRevocationsOptions extends SharedRevocationsOptions {
   readonly prefix?: string;
 }
 
-/** `KEYS[1]`: name to end. `KEYS[2]`: name to version, and `!` for the version of the whole. */
+/**
+ * `KEYS[1]`: name to end. `KEYS[2]`: name to version. The name `!` has the newest mark and its version, `!…` is the mark of
+ * an older write. Values: the version after which to read, and its mark; nothing if all is asked for.
+ */
 const readScript: Script = scriptOf(`
 local newest = redis.call('ZSCORE', KEYS[2], '!')
-if not newest then return { 'lost' } end
-local reply = { 'read', newest }
+local mark = redis.call('HGET', KEYS[1], '!')
+if not newest or not mark then return { 'lost' } end
+if ARGV[2] ~= '' and not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return { 'lost' } end
+local reply = { 'read', newest, mark }
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')) do
-  if name ~= '!' then
+  if string.sub(name, 1, 1) ~= '!' then
     local value = redis.call('HGET', KEYS[1], name)
     if not value then return { 'lost' } end
     reply[#reply + 1] = name
@@ -33,20 +40,22 @@ return reply
 `);
 
 /**
- * `KEYS[3]`: name to the second of its removal. Values: the version that is known, what to do if it is lost, then name
- * and end of each entry. An end is a second, `never`, or `back` for what was taken back.
+ * `KEYS[3]`: name to the second of its removal. Values: the mark of this write; the mark that is known, or `begin`, or
+ * `anew`; then name and end of each entry. An end is a second, `never`, or `back` for what was taken back.
  */
 const writeScript: Script = scriptOf(`
-local known = tonumber(ARGV[1])
 local held = redis.call('ZSCORE', KEYS[2], '!')
-local version = math.max(tonumber(held or nil) or -1, known) + 1
+local version = (tonumber(held or nil) or -1) + 1
 if ARGV[2] == 'begin' then
-  if held then return 'kept' end
-elseif ARGV[2] == 'refuse' then
-  if not held or tonumber(held) < known then return 'lost' end
+  if held then return { 'kept' } end
+elseif ARGV[2] ~= 'anew' then
+  if not held or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return { 'lost' } end
 end
 local now = tonumber(redis.call('TIME')[1])
-redis.call('ZADD', KEYS[2], version, '!')
+local last = redis.call('HGET', KEYS[1], '!')
+if last then redis.call('ZADD', KEYS[3], now + 86400, last) end
+redis.call('HSET', KEYS[1], '!', ARGV[1])
+redis.call('ZADD', KEYS[2], version, '!', version, ARGV[1])
 for i = 3, #ARGV, 2 do
   local name, till = ARGV[i], ARGV[i + 1]
   local before = redis.call('HGET', KEYS[1], name)
@@ -68,7 +77,7 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT',
   redis.call('ZREM', KEYS[3], name)
 end
 redis.call('PUBLISH', KEYS[1], version)
-return 'written'
+return { 'written', version }
 `);
 
 /**
@@ -111,7 +120,8 @@ export async function beginRedisRevocations(
   const owner = 'beginRedisRevocations';
   const run = scriptsOf(owner, client);
   try {
-    return (await run(writeScript, keysOf(readPrefix(owner, options.prefix)), ['-1', 'begin'])) === 'written';
+    const reply = await run(writeScript, keysOf(readPrefix(owner, options.prefix)), [newMark(), 'begin']);
+    return Array.isArray(reply) && reply[0] === 'written';
   } catch (error) {
     throw new ConfigError(`${owner}: Redis cannot be used: ${errorMessage(error)}`);
   }
@@ -121,23 +131,32 @@ function keysOf(prefix: string): readonly string[] {
   return ['revocations', 'revocation-versions', 'revocation-ends'].map((name) => `{${prefix}}:${name}`);
 }
 
+function newMark(): string {
+  return `!${randomUUID()}`;
+}
+
 function feedIn(client: RedisClient, run: RunScript, prefix: string): RevocationFeed {
   const keys = keysOf(prefix);
-  const write = async (entries: readonly RevocationEntry[], known: number, ifLost: string): Promise<boolean> => {
+  const write = async (entries: readonly RevocationEntry[], known: string): Promise<RevocationWrite | undefined> => {
     const values = entries.flatMap(({ name, until, inForce }) => [name, inForce ? `${until ?? 'never'}` : 'back']);
-    return (await run(writeScript, keys, [`${known}`, ifLost, ...values])) === 'written';
+    const mark = newMark();
+    const reply = await run(writeScript, keys, [mark, known, ...values]);
+    const [result, version]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+    return result === 'written' ? { version: Number(version), mark } : undefined;
   };
   return {
     async read(after) {
-      const reply = await run(readScript, keys.slice(0, 2), [`${after}`]);
-      const [result, newest, ...pairs]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+      const reply = await run(readScript, keys.slice(0, 2), [`${after?.version ?? -1}`, after?.mark ?? '']);
+      const [result, newest, mark, ...pairs]: readonly unknown[] = Array.isArray(reply) ? reply : [];
       if (result === 'lost') return undefined;
       if (result !== 'read' || !Number.isSafeInteger(Number(newest))) throw new TypeError('no list of revocations');
-      return { newest: Number(newest), entries: entriesIn(pairs.map(String)) };
+      return { newest: { version: Number(newest), mark: String(mark) }, entries: entriesIn(pairs.map(String)) };
     },
-    write: async (entries, known) => await write(entries, known, 'refuse'),
-    async writeBack(entries, known) {
-      await write(entries, known, 'anew');
+    write: async (entries, known) => await write(entries, known.mark),
+    async writeBack(entries) {
+      const written = await write(entries, 'anew');
+      if (written === undefined) throw new TypeError('no list of revocations');
+      return written;
     },
     watch: (listener) => subscribe(client, keys[0] ?? '', listener),
   };

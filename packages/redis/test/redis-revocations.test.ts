@@ -6,6 +6,8 @@ import { freshAgent, itIsAListOfRevocations, revokedIn } from '../../../test/sup
 import { beginRedisRevocations, type RedisClient, redisRevocations } from '../src/index.js';
 
 const program = findRedis();
+const keys = ['revocations', 'revocation-versions', 'revocation-ends'].map((name) => `{countersign}:${name}`);
+let backups = 0;
 
 describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
   'redisRevocations with a client of %s',
@@ -31,6 +33,19 @@ describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
         const { client, close } = await redisClients.redis(server.url);
         await client.flushAll();
         close();
+      },
+      async backUp() {
+        const { client, close } = await redisClients.redis(server.url);
+        const backup = `backup-${backups++}`;
+        for (const key of keys) await client.copy(key, `${key}-${backup}`);
+        close();
+        return async () => {
+          const { client, close } = await redisClients.redis(server.url);
+          const steps = client.multi().del([...keys]);
+          for (const key of keys) steps.copy(`${key}-${backup}`, key);
+          await steps.exec();
+          close();
+        };
       },
     }));
 

@@ -8,27 +8,33 @@ export interface RevocationEntry {
   readonly inForce: boolean;
 }
 
+/** One write, by which a process finds out whether the list still contains what it knows. */
+export interface RevocationWrite {
+  readonly version: number;
+  /** Random: after a loss, versions are counted again, but not with the same marks. */
+  readonly mark: string;
+}
+
 export interface RevocationReading {
-  /** The version of the whole; each write has a greater one. */
-  readonly newest: number;
-  /** The entries that were written after the version that was asked for. */
+  readonly newest: RevocationWrite;
+  /** The entries that were written after the write that was asked for. */
   readonly entries: readonly RevocationEntry[];
 }
 
 /** Where shared revocations are kept. */
 export interface RevocationFeed {
   /**
-   * The entries that were written after a version; all of them after -1. A version is visible only with all before it.
-   * Undefined: the store does not know its version, since it was emptied or never begun.
+   * The entries that were written after a write; without one, all of them. A write is visible only with all before it.
+   * Undefined: the list was emptied, never begun, or does not contain that write.
    */
-  readonly read: (after: number) => Promise<RevocationReading | undefined>;
+  readonly read: (after: RevocationWrite | undefined) => Promise<RevocationReading | undefined>;
   /**
-   * Writes entries under a new version, greater than `known`. Of two `until` of one name that are in force the later one
-   * counts. False: the store has lost its version, or one up to `known`, and nothing was written.
+   * Writes entries under the next version. Of two `until` of one name that are in force the later one counts. Undefined:
+   * the list does not contain the write `known`, and nothing was written. It remembers writes for a day.
    */
-  readonly write: (entries: readonly RevocationEntry[], known: number) => Promise<boolean>;
-  /** The same where the store has lost what it held: begins it anew. All entries are written, or none. */
-  readonly writeBack: (entries: readonly RevocationEntry[], known: number) => Promise<void>;
+  readonly write: (entries: readonly RevocationEntry[], known: RevocationWrite) => Promise<RevocationWrite | undefined>;
+  /** The same whatever the list contains; begins it anew if it was emptied. All entries are written, or none. */
+  readonly writeBack: (entries: readonly RevocationEntry[]) => Promise<RevocationWrite>;
   /** Calls the listener soon after each write, as far as it can. Polling does not rely on it. */
   readonly watch: (listener: () => void) => { close(): Promise<void> };
 }

@@ -2,7 +2,7 @@ import { ConfigError, errorMessage, FailureThrottle } from '@countersign/common'
 import { type Revocable, revocationKey } from '@countersign/core';
 import { BoundedCalls, SharedStoreUnavailable } from './bounded-calls.js';
 import { Frozen } from './frozen.js';
-import type { RevocationEntry, RevocationFeed } from './revocation-feed.js';
+import type { RevocationEntry, RevocationFeed, RevocationWrite } from './revocation-feed.js';
 
 export interface MirrorOptions {
   /** The function that was called, for messages. */
@@ -14,6 +14,7 @@ export interface MirrorOptions {
 const pollMilliseconds = 500;
 const timeoutSeconds = 1;
 const endedSeconds = 3600;
+const losesAgain = 'the store loses revocations again and again';
 
 /**
  * A copy of the shared revocations in this process, so that no request waits for the store. It polls, at once after a
@@ -26,7 +27,8 @@ export class RevocationMirror {
   readonly #revoked = new Map<string, number>();
   readonly #frozen = new Frozen();
   readonly #trouble = new FailureThrottle(() => performance.now());
-  #version = -1;
+  /** The newest write that is known here. */
+  #known: RevocationWrite | undefined;
   /** When the last successful poll was sent, since what is written later may be missing. */
   #rightAt = -Infinity;
   #running: Promise<void> | undefined;
@@ -43,7 +45,7 @@ export class RevocationMirror {
   /** @throws ConfigError if the first reading fails: a process must not begin without knowing what is revoked. */
   async open(hintIfEmpty: string): Promise<void> {
     const { owner } = this.#options;
-    const first = await this.#read().catch((error: unknown) => {
+    const first = await this.#read(undefined).catch((error: unknown) => {
       throw new ConfigError(`${owner}: the revocations cannot be read: ${errorMessage(error)}`);
     });
     if (!first) throw new ConfigError(`${owner}: ${hintIfEmpty}`);
@@ -71,12 +73,9 @@ export class RevocationMirror {
 
   /** Writes an entry. It is in force here once this resolves, and soon in the other processes. */
   async write(entry: RevocationEntry): Promise<void> {
-    const written = await this.#write(entry);
-    await this.poll();
-    if (written) return;
-    // Nothing was written, because the store had lost revocations. The poll has written them back.
-    if (!(await this.#write(entry))) throw new SharedStoreUnavailable('the store loses revocations again and again');
-    await this.poll();
+    // The second time if the store had lost revocations: the poll has written them back.
+    if ((await this.#writeOnce(entry)) || (await this.#writeOnce(entry))) return;
+    throw new SharedStoreUnavailable(losesAgain);
   }
 
   /** Resolves once a reading that began after this call has ended; rejects if it failed. */
@@ -102,21 +101,29 @@ export class RevocationMirror {
     await Promise.all([this.#watch?.close(), this.#running?.catch(() => undefined)]);
   }
 
-  async #write(entry: RevocationEntry): Promise<boolean> {
-    return await this.#calls.run(async () => await this.#feed.write([entry], this.#version));
+  /** @returns false if the store has lost revocations, this one among them. */
+  async #writeOnce(entry: RevocationEntry): Promise<boolean> {
+    const known = this.#known;
+    if (known === undefined) throw new SharedStoreUnavailable('the revocations are not known yet');
+    const written = await this.#calls.run(async () => await this.#feed.write([entry], known));
+    await this.poll();
+    if (written === undefined) return false;
+    if (this.#known?.mark === written.mark) return true;
+    // Others wrote too, or the store lost this write before it was read.
+    return (await this.#calls.run(async () => await this.#feed.read(written))) !== undefined;
   }
 
   async #pollOnce(): Promise<void> {
-    if (!(await this.#read())) await this.#writeBack();
+    if (!(await this.#read(this.#known))) await this.#writeBack();
   }
 
   /** @returns false if the store has lost revocations. */
-  async #read(): Promise<boolean> {
+  async #read(after: RevocationWrite | undefined): Promise<boolean> {
     const sent = performance.now();
-    const reading = await this.#calls.run(async () => await this.#feed.read(this.#version));
-    if (reading === undefined || reading.newest < this.#version) return false;
+    const reading = await this.#calls.run(async () => await this.#feed.read(after));
+    if (reading === undefined) return false;
     for (const entry of reading.entries) this.#apply(entry);
-    this.#version = reading.newest;
+    this.#known = reading.newest;
     this.#rightAt = sent;
     if (reading.entries.length > 0) this.#sweep();
     return true;
@@ -128,9 +135,11 @@ export class RevocationMirror {
     this.#options.onTrouble(
       `${this.#options.owner}: the store has lost revocations; this process writes back the ${known.length} that it knows`,
     );
-    await this.#calls.run(async () => await this.#feed.writeBack(known, this.#version));
-    this.#version = -1;
-    if (!(await this.#read())) throw new SharedStoreUnavailable('the store loses revocations again and again');
+    const written = await this.#calls.run(async () => await this.#feed.writeBack(known));
+    const isRead = await this.#read(undefined);
+    // A list that lost this write while everything was read does not contain it: the next poll finds that out.
+    this.#known = written;
+    if (!isRead || !(await this.#read(written))) throw new SharedStoreUnavailable(losesAgain);
   }
 
   #apply({ name, until, inForce }: RevocationEntry): void {
