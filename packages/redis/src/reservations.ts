@@ -46,7 +46,8 @@ const results: readonly unknown[] = ['reserved', 'replayed', 'full'] satisfies R
 function readReply(reply: unknown): ReservationAnswer | { readonly problem: string } {
   const [result, age, policy]: readonly unknown[] = Array.isArray(reply) ? reply : [];
   if (result === 'evicting') return { problem: evicting(String(policy)) };
-  if (result === 'no_run') return { problem: 'INFO does not say the run_id of this Redis, which shows restarts.' };
+  if (result === 'no_run')
+    return { problem: 'INFO does not say run_id and master_replid, which show restarts and failovers of Redis.' };
   const ageMilliseconds = Number(age);
   if (results.includes(result) && Number.isFinite(ageMilliseconds)) {
     return { result: result as ReservationAnswer['result'], ageMilliseconds };

@@ -4,14 +4,17 @@ import { type Script, scriptOf } from './client.js';
  * Reserves a name once. `KEYS[1]`: the epoch, since when this server has remembered everything. `KEYS[2]`: the live names
  * of one owner, by their end. Values: the name, its lifetime in milliseconds, and how many names the owner may hold.
  *
- * The epoch is beside the names and names the run of the server. It begins anew with a restart, a promoted replica, an
- * emptied database, and when the server was found to evict keys.
+ * The epoch is beside the names and names the run of the server and the history of its data. It begins anew with a
+ * restart, a promotion (also of a server that was a master before, in the same run), an emptied database, and when the
+ * server was found to evict keys. Redis begins a new history also with its first replica.
  */
 export const reserveScript: Script = scriptOf(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-if not run then return { 'no_run', 0 } end
+local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+if not run or not history then return { 'no_run', 0 } end
+run = run .. ':' .. history
 local epoch = redis.call('HMGET', KEYS[1], 'run', 'at', 'checked')
 local checked = tonumber(epoch[3] or nil) or 0
 if epoch[1] ~= run or now >= checked + 10000 or now < checked then

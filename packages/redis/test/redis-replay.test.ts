@@ -8,6 +8,8 @@ import { freshProof, itIsAReplayStore } from '../../../test/support/shared-repla
 import { type RedisClient, redisReplay } from '../src/index.js';
 
 const program = findRedis();
+/** A replica gets its data at once. */
+const soon = ['--repl-diskless-sync-delay', '0'];
 const options = { clockSkewSeconds: 0, timeoutSeconds: 0.5 };
 
 describe.skipIf(program === undefined).each(['redis', 'ioredis'] as const)(
@@ -147,14 +149,19 @@ describe.skipIf(program === undefined)('a Redis that cannot be used', () => {
   });
 
   it('rejects on a replica, which refuses old signatures once it is promoted', async () => {
-    const [master, replica] = [await startRedis(program!), await startRedis(program!)];
+    const [master, replica] = [await startRedis(program!, soon), await startRedis(program!, soon)];
     const onMaster = await redisClients.redis(master.url);
     const onReplica = await redisClients.redis(replica.url);
     try {
       const first = await redisReplay(onMaster.client, options);
       await onReplica.client.sendCommand(['REPLICAOF', '127.0.0.1', `${master.port}`]);
-      const used = freshProof();
-      expect(await first.reserve(used)).toBe('reserved');
+      // Its first replica begins a new history of the data.
+      const used = await vi.waitFor(async () => {
+        await caughtUp(onReplica.client);
+        const proof = freshProof();
+        expect(await first.reserve(proof)).toBe('reserved');
+        return proof;
+      }, patiently);
       await vi.waitFor(async () => {
         expect(await onReplica.client.zScore('{countersign}:used:key', used.nonce)).not.toBeNull();
       }, patiently);
@@ -171,7 +178,44 @@ describe.skipIf(program === undefined)('a Redis that cannot be used', () => {
       await replica.stop();
     }
   });
+
+  it('refuses what was signed before it was demoted and promoted again, with the data of a replica that lagged', async () => {
+    const [one, other] = [await startRedis(program!, soon), await startRedis(program!, soon)];
+    const onOne = await redisClients.redis(one.url);
+    const onOther = await redisClients.redis(other.url);
+    try {
+      const store = await redisReplay(onOne.client, options);
+      await onOther.client.sendCommand(['REPLICAOF', '127.0.0.1', `${one.port}`]);
+      await vi.waitFor(async () => {
+        await caughtUp(onOther.client);
+        expect(await store.reserve(freshProof())).toBe('reserved');
+      }, patiently);
+      await vi.waitFor(async () => {
+        const epoch = await onOne.client.hGetAll('{countersign}:epoch');
+        expect(await onOther.client.hGetAll('{countersign}:epoch')).toEqual(epoch);
+      }, patiently);
+      await onOther.client.sendCommand(['REPLICAOF', 'NO', 'ONE']);
+      const used = freshProof();
+      expect(await store.reserve(used)).toBe('reserved');
+      await onOne.client.sendCommand(['REPLICAOF', '127.0.0.1', `${other.port}`]);
+      await vi.waitFor(async () => await caughtUp(onOne.client), patiently);
+      expect(await onOne.client.zScore('{countersign}:used:key', used.nonce)).toBeNull();
+      await onOne.client.sendCommand(['REPLICAOF', 'NO', 'ONE']);
+      expect(await store.reserve({ ...used, now: Date.now() / 1000 })).toBe('before_epoch');
+      await vi.waitFor(async () => expect(await store.reserve(freshProof())).toBe('reserved'), patiently);
+    } finally {
+      onOne.close();
+      onOther.close();
+      await one.stop();
+      await other.stop();
+    }
+  });
 });
+
+/** Rejects until this replica has the data of its master. */
+async function caughtUp(replica: { info(section: string): Promise<string> }): Promise<void> {
+  expect(await replica.info('replication')).toContain('master_link_status:up');
+}
 
 describe('redisReplay', () => {
   it.each([
