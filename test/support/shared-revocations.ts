@@ -89,7 +89,7 @@ export function itIsAListOfRevocations(world: () => RevocationWorld): void {
         [{ everything: true }, user],
       ] as const;
       for (const [what, named] of cases) {
-        expect(revokedIn(other, named)).toBeUndefined();
+        await vi.waitFor(() => expect(revokedIn(other, named)).toBeUndefined(), patiently);
         await one.freeze(what);
         expect(revokedIn(one, named)).toBe(named);
         await vi.waitFor(() => expect(revokedIn(other, named)).toBe(named), patiently);

@@ -11,6 +11,7 @@ export interface PgQuery {
 export interface PgPool {
   query(query: PgQuery): Promise<{ readonly rows: unknown[] }>;
   connect(): Promise<PgClient>;
+  readonly options?: { readonly max?: number | undefined };
 }
 
 /** What is used of a client that the pool lends. */

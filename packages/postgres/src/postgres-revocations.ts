@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ConfigError } from '@countersign/common';
 import {
   checkRevocationOptions,
   openSharedRevocations,
@@ -10,7 +11,7 @@ import {
 } from '@countersign/stores';
 import { ensureTable } from './ensure-table.js';
 import { listen } from './listen.js';
-import { type PgPool, type Row, rowsOf } from './pool.js';
+import { checkPool, type PgPool, type Row, rowsOf } from './pool.js';
 
 const table = 'countersign_revocations';
 
@@ -67,6 +68,9 @@ export async function postgresRevocations(
 ): Promise<SharedRevocations> {
   const owner = 'postgresRevocations';
   checkRevocationOptions(owner, options);
+  checkPool(owner, pool);
+  // `listen` holds one connection.
+  if ((pool.options?.max ?? Infinity) < 2) throw new ConfigError(`${owner}: the pool needs max: 2, or more.`);
   await ensureTable(owner, pool, table, tables);
   return await openSharedRevocations(owner, feedIn(pool), {
     ...options,

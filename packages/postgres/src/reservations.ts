@@ -11,8 +11,9 @@ import { type PgPool, rowsOf } from './pool.js';
 const table = 'countersign_used';
 
 /**
- * Not logged: a crash empties the table, and with it the row of no owner and no name, which says since when it has
- * remembered everything. Whatever else empties it, TRUNCATE or a promoted replica, takes the row too.
+ * Not logged: a crash empties the table, and with it the row of no owner, the epoch, which says since when it has
+ * remembered everything. Whatever else empties it, TRUNCATE or a promoted replica, takes the row too. The epoch is named
+ * after the table and the transaction that wrote it, so that one that a dump brings back does not count.
  */
 const tables = `CREATE UNLOGGED TABLE IF NOT EXISTS ${table} (
   owner TEXT COLLATE "C" NOT NULL, name TEXT COLLATE "C" NOT NULL, until BIGINT NOT NULL, PRIMARY KEY (owner, name));
@@ -20,13 +21,19 @@ CREATE INDEX IF NOT EXISTS ${table}_until ON ${table} (until);`;
 
 const now = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
+/** If two processes have begun it at once, the later one counts for both. */
+const ageSql = `SELECT ${now} - max(until) AS age FROM ${table}
+  WHERE owner = '' AND name = tableoid::text || ':' || xmin::text HAVING count(*) > 0`;
+
 /** The age is computed when the row is read, before the insertion: a table emptied between the two is not this one. */
-const reserveSql = `WITH epoch AS (SELECT ${now} - until AS age FROM ${table} WHERE owner = '' AND name = ''),
+const reserveSql = `WITH epoch AS (${ageSql}),
   used AS (INSERT INTO ${table} (owner, name, until) SELECT $1, $2, ${now} + $3::bigint FROM epoch
     ON CONFLICT DO NOTHING RETURNING 1)
 SELECT (SELECT age FROM epoch) AS age, EXISTS (SELECT FROM used) AS won`;
 
-const beginSql = `INSERT INTO ${table} (owner, name, until) VALUES ('', '', ${now}) ON CONFLICT DO NOTHING`;
+const beginSql = `INSERT INTO ${table} (owner, name, until)
+  SELECT '', '${table}'::regclass::oid::text || ':' || (txid_current() % 4294967296)::text, ${now}
+  WHERE NOT EXISTS (${ageSql})`;
 
 /** Few at a time, so that no reservation waits for long; those that another process removes are passed over. */
 const sweepSql = `DELETE FROM ${table} WHERE ctid IN (SELECT ctid FROM ${table}
@@ -64,7 +71,7 @@ export async function openReservations(
   }
 
   await rowsOf(pool, beginSql);
-  const [row] = await rowsOf(pool, `SELECT ${now} - until AS age FROM ${table} WHERE owner = '' AND name = ''`);
+  const [row] = await rowsOf(pool, ageSql);
   return {
     ageMilliseconds: Number(row?.['age'] ?? 0),
     async reserve(owner, name, milliseconds) {

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { Client, Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { patiently } from '../../../test/support/patiently.js';
@@ -67,6 +69,43 @@ describe.skipIf(programs === undefined)('postgresReplay', () => {
     },
   );
 
+  it.each([
+    ['a new table', ['--clean'], ''],
+    ['the emptied table', ['--data-only'], 'TRUNCATE countersign_used'],
+  ])('refuses what was used since a dump that is restored into %s', async (_, flags, before) => {
+    const store = await postgresReplay(pool, options);
+    await vi.waitFor(async () => expect(await store.reserve(freshProof())).toBe('reserved'), patiently);
+    const dump = runProgram('pg_dump', ['--table', 'countersign_used', ...flags]);
+    const used = freshProof();
+    expect(await store.reserve(used)).toBe('reserved');
+    await pool.query(before);
+    runProgram('psql', ['--quiet', '--set', 'ON_ERROR_STOP=1'], dump);
+    expect(await store.reserve({ ...used, now: Date.now() / 1000 })).toBe('before_epoch');
+    await vi.waitFor(async () => expect(await store.reserve(freshProof())).toBe('reserved'), patiently);
+  });
+
+  function runProgram(name: string, flags: readonly string[], input = ''): string {
+    const { host, user, database } = server.connection;
+    const args = ['--host', host, '--username', user, '--dbname', database, ...flags];
+    const run = spawnSync(join(programs!, name), args, { input, encoding: 'utf8' });
+    expect(run.stderr).toBe('');
+    return run.stdout;
+  }
+
+  it('remembers nonces when its table is rewritten', async () => {
+    const store = await postgresReplay(pool, options);
+    const used = await vi.waitFor(async () => {
+      const proof = freshProof();
+      expect(await store.reserve(proof)).toBe('reserved');
+      return proof;
+    }, patiently);
+    for (const statement of ['VACUUM FREEZE countersign_used', 'VACUUM FULL countersign_used']) {
+      await pool.query(statement);
+      expect(await store.reserve(used)).toBe('replayed');
+      expect(await store.reserve(freshProof({ created: used.created }))).toBe('reserved');
+    }
+  });
+
   it('remembers nonces through a clean restart', async () => {
     const store = await postgresReplay(pool, options);
     const used = freshProof();
@@ -96,7 +135,7 @@ describe.skipIf(programs === undefined)('postgresReplay', () => {
     for (let count = 0; count < 20; count++) await store.reserve(freshProof({ until: 0, keyId: 'ended' }));
     await vi.waitFor(async () => {
       await store.reserve(freshProof());
-      const { rows } = await pool.query("SELECT owner FROM countersign_used WHERE owner IN ('', 'ended')");
+      const { rows } = await pool.query("SELECT DISTINCT owner FROM countersign_used WHERE owner IN ('', 'ended')");
       expect(rows).toEqual([{ owner: '' }]);
     }, patiently);
   });

@@ -56,6 +56,15 @@ describe.skipIf(programs === undefined)('postgresRevocations', () => {
     }
   });
 
+  it('throws a ConfigError for a pool of one connection, which notices would hold', async () => {
+    const narrow = poolOf(server, { max: 1 });
+    try {
+      await expect(postgresRevocations(narrow)).rejects.toMatchObject({ name: 'ConfigError', message: /max: 2/ });
+    } finally {
+      await narrow.end();
+    }
+  });
+
   it('misses no revocation whose transaction ends after that of a later one', async () => {
     const source = await postgresRevocations(pool);
     const writer = await pool.connect();
