@@ -50,6 +50,7 @@ it('every block names its language, so that its test runs', () => {
     'rego',
     'http',
     'js',
+    'go',
     'python',
     'yaml',
     'diff',
