@@ -9,14 +9,14 @@ const pauses = {
 
 /** The attempts to fetch one remote document: one at a time, and none too soon after the last. */
 export class Attempts {
-  readonly #pauses: Readonly<Record<'due' | 'miss', number>>;
+  readonly #missPause: () => number;
   #inFlight: Promise<void> | undefined;
   #last: number | undefined;
   #failure: string | undefined;
 
-  /** `missPauseSeconds` is the pause before a document is fetched again because something is not in it. Default 30. */
-  constructor(missPauseSeconds: number = pauses.miss) {
-    this.#pauses = { due: pauses.due, miss: missPauseSeconds };
+  /** `missPause` gives the seconds before a document is fetched again because something is not in it. Default 30. */
+  constructor(missPause: () => number = () => pauses.miss) {
+    this.#missPause = missPause;
   }
 
   /** Why the last attempt failed; undefined after a success, and before the first attempt. */
@@ -31,7 +31,8 @@ export class Attempts {
 
   /** Joins the attempt in flight, or begins one if it is time. `attempt` resolves to why it failed. */
   async run(reason: 'due' | 'miss', now: number, attempt: (now: number) => Promise<string | undefined>): Promise<void> {
-    const pause = this.#failure === undefined ? this.#pauses[reason] : pauses.down;
+    const wanted = reason === 'miss' ? this.#missPause() : pauses.due;
+    const pause = this.#failure === undefined ? wanted : pauses.down;
     if (this.#inFlight === undefined && this.#elapsed(now) >= pause) {
       this.#last = now;
       this.#inFlight = this.#attempt(now, attempt);

@@ -8,6 +8,8 @@ import type { Agent, AgentDirectory, AgentKey } from './directory.js';
 import { isUnixSeconds, readAgent, readAgentKey } from './registration.js';
 import {
   cachedAgents,
+  createMissPause,
+  type MissPause,
   readRemoteDirectoryOptions,
   type RemoteAgents,
   remoteDirectory,
@@ -23,8 +25,6 @@ const maxKeys = 10_000;
 const clockSkewSeconds = 60;
 /** So long, at most, a suspended agent goes on, as for a revoked token by its status list. */
 const maxAgeByDefault = 15;
-/** An agent is called into use as soon as it is registered, and an unchanged directory is not sent. */
-const missPauseSeconds = 1;
 
 /**
  * The agents that an authority registers, as it publishes them: a directory at `ISSUER/agents.jwt`, signed with the keys
@@ -47,7 +47,8 @@ export async function agentsFromAuthority(
     ...(dangerouslyAllowHttp !== undefined && { dangerouslyAllowHttp }),
     ...(dangerouslyAllowPrivateAddresses !== undefined && { dangerouslyAllowPrivateAddresses }),
   };
-  const load = directoryLoader(readIssuer({ issuer, ...remote }));
+  const misses = createMissPause();
+  const load = directoryLoader(readIssuer({ issuer, ...remote }), misses);
   const now = settings.clock() / 1000;
   const first = await load(now);
   if (!first.ok) {
@@ -57,7 +58,7 @@ export async function agentsFromAuthority(
   }
   // Old enough that the first request asks again: agents are often registered while the API starts.
   const initial = { value: first.value, since: now - settings.maxAgeSeconds - 1 };
-  return remoteDirectory(cachedAgents(settings, load, { missPauseSeconds, initial }), settings);
+  return remoteDirectory(cachedAgents(settings, load, { missPause: misses.seconds, initial }), settings);
 }
 
 interface SignedDirectory extends RemoteAgents {
@@ -66,7 +67,7 @@ interface SignedDirectory extends RemoteAgents {
 }
 
 /** Fetches the directory of an issuer, unless it is the one that we have. */
-function directoryLoader(issuer: TrustedIssuer): (now: number) => Promise<Reading<RemoteAgents>> {
+function directoryLoader(issuer: TrustedIssuer, misses: MissPause): (now: number) => Promise<Reading<RemoteAgents>> {
   const url = new URL(`${issuer.issuer.replace(/\/$/, '')}/agents.jwt`);
   let last: { readonly value: SignedDirectory; readonly etag: string | undefined } | undefined;
 
@@ -74,10 +75,12 @@ function directoryLoader(issuer: TrustedIssuer): (now: number) => Promise<Readin
     const fetched = await fetchDocument(url, issuer.remote, documentKind(last?.etag), limits);
     if (!fetched.ok) return fetched;
     if (fetched.value.unchanged && last !== undefined) return { ok: true, value: last.value };
+    const began = performance.now();
     const text = fetched.value.bytes.toString('latin1');
     const claims = await verifyIssuerDocument(text, { typ, maxLength: maxBytes }, issuer, now);
     if (!claims.ok) return claims;
     const read = readDirectory(claims.value, issuer, now, last?.value.keys ?? new Map());
+    misses.recordReading(began);
     if (!read.ok) return read;
     // An older one could bring back an agent that is suspended since, or a key that was revoked.
     if (last !== undefined && read.value.version < last.value.version) {

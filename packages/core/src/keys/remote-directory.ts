@@ -81,11 +81,29 @@ export function readRemoteDirectoryOptions(
   };
 }
 
+/** The pause before a document is fetched again because of a key that is not in it. */
+export interface MissPause {
+  readonly seconds: () => number;
+  /** Called with the moment at which the reading of the document began, by `performance.now()`. */
+  readonly recordReading: (began: number) => void;
+}
+
+/** A second, since agents act as soon as they are registered. Made-up keys cost at most a twentieth of one core. */
+export function createMissPause(): MissPause {
+  let pause = 1;
+  return {
+    seconds: () => pause,
+    recordReading: (began) => {
+      pause = Math.min(30, Math.max(1, ((performance.now() - began) / 1000) * 20));
+    },
+  };
+}
+
 /** The agents of a document, as they were last fetched. */
 export function cachedAgents(
   { maxAgeSeconds, maxStaleSeconds, onRefresh }: RemoteDirectorySettings,
   load: CachedRemoteOptions<RemoteAgents>['load'],
-  more: Pick<CachedRemoteOptions<RemoteAgents>, 'missPauseSeconds' | 'initial'> = {},
+  more: Pick<CachedRemoteOptions<RemoteAgents>, 'missPause' | 'initial'> = {},
 ): Source<RemoteAgents> {
   return new CachedRemote<RemoteAgents>({
     load,

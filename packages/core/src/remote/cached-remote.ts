@@ -21,8 +21,8 @@ export interface CachedRemoteOptions<T> {
   readonly maxAgeSeconds: number;
   /** How long it counts while it cannot be fetched again. */
   readonly maxStaleSeconds: number;
-  /** The pause before another fetch because something was not found. Default 30. */
-  readonly missPauseSeconds?: number;
+  /** The seconds before another fetch because something was not found. Default 30. */
+  readonly missPause?: () => number;
   /** What was loaded already, and when. */
   readonly initial?: { readonly value: T; readonly since: number };
   /** Told of every refresh. It must not throw. */
@@ -42,7 +42,7 @@ export class CachedRemote<T> implements Source<T> {
 
   constructor(options: CachedRemoteOptions<T>) {
     this.#options = options;
-    this.#attempts = new Attempts(options.missPauseSeconds);
+    this.#attempts = new Attempts(options.missPause);
     this.#held = options.initial;
   }
 

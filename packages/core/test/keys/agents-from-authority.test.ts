@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { jwkThumbprint } from '@countersign/signature';
 import { SignJWT } from 'jose';
@@ -38,6 +38,11 @@ const entry = (key: TestKey, more: Record<string, unknown> = {}) => ({
   keys: [key.jwk],
   ...more,
 });
+
+/** An agent with so many keys that it takes long to read them. */
+const manyKeys = () => [
+  entry(one, { keys: Array.from({ length: 9000 }, () => ({ ...one.jwk, x: randomBytes(32).toString('base64url') })) }),
+];
 
 /** An authority whose answers the test controls, and a clock in seconds after the start. */
 async function authority(first: Served = {}) {
@@ -186,6 +191,19 @@ describe('agentsFromAuthority', () => {
     for (let count = 0; count < 5; count += 1)
       expect(await agents.findByThumbprint(thumbprintOf(newEd25519Key()))).toEqual({ kind: 'unknown' });
     expect(world.tags).toHaveLength(2);
+  });
+
+  it('reads a large directory less often because of keys that nobody knows [A14]', async () => {
+    const world = await authority({ agents: manyKeys() });
+    const agents = await world.follow({ maxAgeSeconds: 300 });
+    world.serve({ agents: manyKeys(), version: 2 });
+    const fetches = [];
+    for (const seconds of [1, 2.1, 60]) {
+      world.at(seconds);
+      expect(await agents.findByThumbprint(thumbprintOf(two))).toEqual({ kind: 'unknown' });
+      fetches.push(world.tags.length);
+    }
+    expect(fetches).toEqual([2, 2, 3]);
   });
 
   it('follows a rotation of the keys of the authority', async () => {
