@@ -135,6 +135,7 @@ In the API, for createGuard:
 If a policy asks for approval, also:
   approvals: { issuers: [{ issuer: '${on}', dangerouslyAllowHttp: true, dangerouslyAllowPrivateAddresses: true }] },
 and decide on ${on}/approvals, where you are ${printable(approver)} of ${printable(groupsIn(options).join(', '))}.
+The agent waits with onApprovalRequired: 'wait' in createAgent.
 
 In the agent:
   const dev = JSON.parse(readFileSync('dev.json', 'utf8'));

@@ -113,7 +113,7 @@ export function readApprovals(
   if (approvals === undefined) {
     if (asksApproval !== true) return undefined;
     throw new ConfigError(
-      `${owner} is missing: a policy has @approval, and nobody may approve. Name an authority: { issuers: [{ issuer }] }.`,
+      `${owner} is missing: a policy has @approval, and nobody may approve. Name an authority, { issuers: [{ issuer }] }, or use approvalsFrom().`,
     );
   }
   if (typeof approvals !== 'object' || approvals === null) {

@@ -173,7 +173,9 @@ function readDecision(given: ApprovalClaims, { audience }: ApprovalRequest): Rea
     const read = readApprovalClaims(approvalPayload(claims));
     return read.ok ? { ok: true, value: { claims: read.value, namespace: '' } } : read;
   } catch {
-    return failed('the approval is not { id, binding, askedAt, issuedAt, expiresAt, approvers }');
+    return failed(
+      'the approval is not { id, binding, askedAt, issuedAt, expiresAt, approvers: [{ id, groups, decidedAt }] } with an id of 8 to 256 characters and times in unix seconds',
+    );
   }
 }
 
