@@ -25,6 +25,7 @@ const mostPages = 1000;
 /** Asks a server that talks over standard input and output. @throws CliError when it does not answer. */
 export async function toolsOfCommand(command: readonly string[]): Promise<readonly ListedTool[]> {
   const child = await start(command);
+  child.stdin.on('error', () => undefined); // it ended: its output ends too, which is what we report
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   try {
     return await listTools(async (message) => {
@@ -32,7 +33,7 @@ export async function toolsOfCommand(command: readonly string[]): Promise<readon
       if (message['id'] === undefined) return {};
       for (;;) {
         const { value, done } = await lines.next();
-        if (done === true) throw new CliError('the server ended without an answer');
+        if (done === true) throw new CliError('the server ended without an answer: run its command alone to see why');
         const result = resultIn(value, message['id']);
         if (result !== undefined) return result;
       }
