@@ -9,6 +9,8 @@ export interface ApprovalFilter {
   readonly brokeGlass?: boolean;
   /** Only what has ended or expired. */
   readonly ended?: boolean;
+  /** What people decided about comes before what was only withdrawn or expired, so that nobody can hide it behind more. */
+  readonly decidedFirst?: boolean;
   readonly waiting?: boolean;
   readonly limit: number;
 }
@@ -17,7 +19,7 @@ export interface ApprovalFilter {
 export function selection(filter: ApprovalFilter, now: number): Statement {
   const values: (string | number)[] = [];
   const bind = (value: string | number): string => `$${values.push(value)}`;
-  const { groups, tenant, agent, binding, brokeGlass, ended, waiting, limit } = filter;
+  const { groups, tenant, agent, binding, brokeGlass, ended, decidedFirst, waiting, limit } = filter;
   const conditions = [
     ...(groups === undefined
       ? []
@@ -32,6 +34,7 @@ export function selection(filter: ApprovalFilter, now: number): Statement {
     ...(ended === true ? [`(status <> 'pending' OR decide_by <= ${bind(now)})`] : []),
   ];
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-  const order = waiting === true ? 'decide_by, idx' : 'idx DESC';
+  const decided = 'CASE WHEN id IN (SELECT approval_id FROM countersign_approval_decisions) THEN 0 ELSE 1 END, ';
+  const order = waiting === true ? 'decide_by, idx' : `${decidedFirst === true ? decided : ''}idx DESC`;
   return { text: `SELECT * FROM countersign_approvals ${where} ORDER BY ${order} LIMIT ${bind(limit)}`, values };
 }

@@ -121,7 +121,7 @@ export function createApprovalPages({
     const { binding, tenant } = approval;
     const [agent, alike] = await Promise.all([
       agents.get(approval.agent),
-      queue.list({ agent: approval.agent, binding, tenant, ended: true, limit: mostAlike }),
+      queue.list({ agent: approval.agent, binding, tenant, ended: true, decidedFirst: true, limit: mostAlike }),
     ]);
     const decided = approval.decisions.some(({ approver }) => approver === user.subject);
     const problem = decided ? 'You have decided.' : decisionProblem(approval, user, agent?.owner);

@@ -1,3 +1,4 @@
+import { isAnyRepeated } from '../http/authenticated-form.js';
 import {
   type AuthorizationDetail,
   readAuthorizationDetails,
@@ -71,9 +72,7 @@ export function readWishes(
   },
 ): Wishes {
   // Two values for one name could be one for us and another for the agent.
-  for (const name of new Set(parameters.keys())) {
-    if (parameters.getAll(name).length > 1) throw invalid('a parameter is repeated');
-  }
+  if (isAnyRepeated(parameters)) throw invalid('a parameter is repeated');
   if (parameters.has('request')) throw oauthError('request_not_supported', 'request objects are not supported');
   if (parameters.has('request_uri')) throw oauthError('request_uri_not_supported', 'request_uri is not supported');
   if (one(parameters, 'response_type') !== 'code') {

@@ -17,6 +17,14 @@ const names = [
   '',
 ];
 
+it('a form of very many parameters of a stranger costs about as much as its bytes [I2]', async () => {
+  const { running } = await startApprovals();
+  const body = Array.from({ length: 100_000 }, (_, index) => index.toString(36)).join('&');
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  // A minute and more, if each name is searched for in all of them.
+  expect((await fetch(`${running.issuer}/approval`, { method: 'POST', headers, body })).status).toBe(401);
+});
+
 describe.each(engines)('nobody can cause a failure of approvals, on $name', ({ skip, open }) => {
   it.skipIf(skip)('with names of every kind [C11]', async () => {
     const failures: string[] = [];

@@ -103,8 +103,10 @@ describe('the pages of approvers', () => {
   });
 
   it('say who denied the same request before, and ask nobody whose consent changes nothing', async () => {
-    const { running, ask } = await startApprovals();
+    const { running, ask, withdraw } = await startApprovals();
     await decide(running, await ask(), 'deny', 'Not on a Friday');
+    // An agent may ask and withdraw as often as it likes.
+    for (let count = 0; count < 7; count++) await withdraw(await ask());
     const again = await ask();
     const page = await text(`${running.issuer}/approvals/${again}`, 'user:ron');
     expect(page).toMatch(/The same request before[\s\S]*was denied\.[\s\S]*Rita[\s\S]*Not on a Friday/);
