@@ -6,10 +6,19 @@ export interface JwkSet {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** The keys that count now or later; or else the last one, which keeps the name taken. */
+/** As many as may count at once. */
+const mostPublished = 16;
+
+/**
+ * The keys that count now or later; or else the last one, which keeps the name taken. Those that count longest, because
+ * an agent may replace its keys so often that all that ended in the period would fill the directory.
+ */
 function publishedKeys({ keys }: RegisteredAgent, now: number): readonly RegisteredKey[] {
   const usable = keys.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt);
-  return usable.length > 0 ? usable : keys.slice(-1);
+  if (usable.length === 0) return keys.slice(-1);
+  if (usable.length <= mostPublished) return usable;
+  const end = ({ expiresAt = Infinity }: RegisteredKey): number => expiresAt;
+  return usable.toSorted((one, other) => end(other) - end(one) || 0).slice(0, mostPublished);
 }
 
 /** The keys of agents that may act now, for the HTTP Message Signatures Directory of Web Bot Auth. */

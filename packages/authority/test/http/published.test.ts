@@ -43,6 +43,23 @@ describe('the published directory', () => {
     expect(await directory.json()).toEqual({ keys: [{ ...a.jwk, kid: a.thumbprint, use: 'sig' }] });
   });
 
+  it('has at most sixteen keys of an agent, however often it replaces them [I2]', async () => {
+    const { issuer, authority } = await startAuthority();
+    const current = newKey();
+    await authority.agents.add({ id: 'a', jwk: current.jwk });
+    for (let count = 0; count < 20; count++) {
+      const replaced = newKey();
+      await authority.agents.addKey('a', { jwk: replaced.jwk }, { overlapSeconds: 60 });
+      await authority.agents.revokeKey('a', replaced.thumbprint);
+    }
+    await authority.agents.addKey('a', { jwk: newKey().jwk }, { overlapSeconds: 60 });
+    const { agents } = decodeJwt<{ agents: readonly { keys: readonly { exp?: number }[] }[] }>(
+      await (await fetch(`${issuer}/agents.jwt`)).text(),
+    );
+    expect(agents[0]?.keys).toHaveLength(16);
+    expect(agents[0]?.keys.filter(({ exp }) => exp === undefined)).toHaveLength(1);
+  });
+
   it('is not sent again as long as it is the same', async () => {
     // It is signed anew every five minutes.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
