@@ -98,10 +98,11 @@ export function breakGlassProblem(
   { request, tenant }: Pick<Approval, 'request' | 'tenant'>,
   approver: ApproverIdentity,
   named: ReadonlySet<string>,
+  owner: string | undefined,
 ): string | undefined {
   if ((approver.tenant ?? '') !== tenant) return 'It belongs to another tenant.';
   if (!named.has(approver.subject)) return 'You are not named for emergencies.';
-  return exclusionProblem(request, approver, undefined);
+  return exclusionProblem(request, approver, owner);
 }
 
 function exclusionProblem(
@@ -110,8 +111,8 @@ function exclusionProblem(
   owner: string | undefined,
 ): string | undefined {
   // The owner may have changed since the question: neither the one nor the other decides.
-  const owners = [...new Set([request.actor.owner, owner])];
-  for (const each of owners) {
+  const known = [request.actor.owner, owner].filter((each) => each !== undefined);
+  for (const each of known.length === 0 ? [undefined] : new Set(known)) {
     const actor = { id: request.actor.id, ...(each !== undefined && { owner: each }) };
     const problem = approverProblem({ ...request, actor }, { id, groups });
     if (problem !== undefined) return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`;

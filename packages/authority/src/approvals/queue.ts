@@ -187,10 +187,11 @@ export function createApprovalQueue(services: {
       return await decide(id, approver.subject, async (approval) => {
         if (approval.binding !== binding) throw conflict('it is not the request that was shown');
         const { request, agent } = approval;
+        const owner = (await agents.get(agent))?.owner;
         const problem =
           verdict === 'break_glass'
-            ? breakGlassProblem(approval, approver, options.breakGlass)
-            : decisionProblem(approval, approver, (await agents.get(agent))?.owner);
+            ? breakGlassProblem(approval, approver, options.breakGlass, owner)
+            : decisionProblem(approval, approver, owner);
         if (problem !== undefined) throw new AuthorityError('approval_forbidden', problem);
         const needsReason =
           verdict === 'break_glass' || (verdict === 'approve' && request.requirement.reason === 'required');

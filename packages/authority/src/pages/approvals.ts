@@ -135,7 +135,7 @@ export function createApprovalPages({
       agentName: agent?.name ?? approval.agent,
       ...(owner !== undefined && { owner }),
       ...(problem !== undefined && { problem }),
-      mayBreakGlass: !decided && breakGlassProblem(approval, user, options.breakGlass) === undefined,
+      mayBreakGlass: !decided && breakGlassProblem(approval, user, options.breakGlass, agent?.owner) === undefined,
       mayReview: approval.brokeGlass && approval.reviewedBy === undefined && !decided,
       action: `${here}/${id}`,
       inbox: here,
