@@ -72,7 +72,9 @@ onEveryHost('Agents of an authority', (api) => {
     await guarded.accepts(guarded.signed(), 200);
     await authority.agents.revokeKey(reviewerId, reviewer.thumbprint);
     later();
-    await guarded.refuses(guarded.signed(), 401, 'key_not_valid');
+    expect((await guarded.send(guarded.signed())).status).toBe(401);
+    // In the next period of the directory the key is not there any more.
+    expect(['key_not_valid', 'key_unknown']).toContain(guarded.records.at(-1)?.code);
     await guarded.accepts(await guarded.pull({}, { key: stranger }), 201);
   });
 

@@ -17,8 +17,11 @@ function publishedKeys({ keys }: RegisteredAgent, now: number): readonly Registe
   const usable = keys.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt);
   if (usable.length === 0) return keys.slice(-1);
   if (usable.length <= mostPublished) return usable;
-  const end = ({ expiresAt = Infinity }: RegisteredKey): number => expiresAt;
-  return usable.toSorted((one, other) => end(other) - end(one) || 0).slice(0, mostPublished);
+  return usable.toSorted((one, other) => endOf(other) - endOf(one) || 0).slice(0, mostPublished);
+}
+
+function endOf({ expiresAt = Infinity }: RegisteredKey): number {
+  return expiresAt;
 }
 
 /** The keys of agents that may act now, for the HTTP Message Signatures Directory of Web Bot Auth. */
