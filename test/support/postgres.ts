@@ -43,7 +43,7 @@ export async function startPostgres(programs: string): Promise<PostgresServer> {
     options,
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${String(made.stderr)}`);
-  const settings = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=60'];
+  const settings = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=300'];
   const launch = async () => {
     const started = spawn(
       join(programs, 'postgres'),
