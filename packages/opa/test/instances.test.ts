@@ -19,7 +19,7 @@ function counted() {
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 it.each<[string, unknown]>([
-  ['a built-in function', { message: 'not implemented' }],
+  ['a built-in function', { message: 'a bad argument' }],
   ['a built-in function of JavaScript', new TypeError('no text')],
   ['the module itself', 'conflict'],
 ])('an error of %s costs no instance, and many cost one that is made off the request [D4]', async (_title, error) => {
