@@ -77,6 +77,7 @@ class ResponseWatcher implements ConnectionWatcher {
     // Node emits `finish` also for a response that the client cut off, even on a closed connection.
     written.on('finish', () => this.#end(this.#cut || this.#socket?.destroyed === true));
     written.on('close', () => this.#end(true));
+    this.#stream?.on('end', this.#endIfReset);
   }
 
   threw(error: unknown): void {
@@ -94,6 +95,11 @@ class ResponseWatcher implements ConnectionWatcher {
   get #cut(): boolean {
     return this.#stream?.aborted === true;
   }
+
+  /** Node never ends a stream whose client resets it with NO_ERROR after the answer and before the end of the body. */
+  readonly #endIfReset = (): void => {
+    setImmediate(() => this.#stream?.closed === true && this.#end(true));
+  };
 
   #end(aborted: boolean): void {
     if (this.#ended) return;

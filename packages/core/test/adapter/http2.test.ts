@@ -427,6 +427,27 @@ describe('a streamed body over HTTP/2', () => {
     });
   });
 
+  it('has an outcome each time that a client resets its stream without an error around the answer [F5]', async () => {
+    const parts = await guarded();
+    let handled = 0;
+    const handle: Handler = async (_request, response) => {
+      handled++;
+      response.end('early');
+    };
+    await using served = await serve(parts, handle, chosen);
+    const outcomes = () => parts.audit.records.filter(({ phase }) => phase === 'outcome');
+    for (let round = 0; round < 40; round++) {
+      const streams = Array.from({ length: 12 }, () => begin(served, put()));
+      for (const stream of streams) stream.write(body.subarray(0, 300));
+      for (const stream of streams) {
+        await setImmediate();
+        stream.close(constants.NGHTTP2_NO_ERROR);
+      }
+    }
+    await send(served, signed({}));
+    await vi.waitFor(() => expect(outcomes()).toHaveLength(handled), patiently);
+  });
+
   it('does not delay the closing of the guard when it is left unread and is larger than the guard drains [F5]', async () => {
     const parts = await guarded();
     await using served = await serve(parts, async (_request, response) => void response.end('early'), chosen);
