@@ -1,6 +1,6 @@
 // What a reservation costs in each replay store: CPU time of the process that reserves, and reservations a second with 16
 // in flight, on one machine. Start the servers yourself, and name them:
-//   COUNTERSIGN_REDIS=redis://127.0.0.1:6379 COUNTERSIGN_POSTGRES=postgres:///api node test/bench/stores.mjs
+//   COUNTERSIGN_REDIS=redis://127.0.0.1:6379 COUNTERSIGN_POSTGRES=postgres:///api pnpm bench:stores
 // The ratio is to the store in memory in the same run; a busy machine changes the times.
 import { randomBytes } from 'node:crypto';
 import { memoryReplayStore } from '@countersign/core';
@@ -14,6 +14,10 @@ const RESERVATIONS = 20_000;
 const IN_FLIGHT = 16;
 const options = { clockSkewSeconds: 0, timeoutSeconds: 10 };
 const { COUNTERSIGN_REDIS: redisUrl, COUNTERSIGN_POSTGRES: postgresUrl } = process.env;
+
+for (const [variable, url] of Object.entries({ COUNTERSIGN_REDIS: redisUrl, COUNTERSIGN_POSTGRES: postgresUrl })) {
+  if (url === undefined) console.warn(`NOT MEASURED: name a server in ${variable}.`);
+}
 
 async function openStores() {
   const stores = [{ store: 'memory', replay: memoryReplayStore(), close() {} }];
