@@ -5,6 +5,7 @@ import { CodedError } from '@countersign/common';
  * - `agent_unknown`: no agent has this id.
  * - `agent_exists`: the id is taken.
  * - `key_taken`: the key belongs to an agent already. A key belongs to one agent, for ever.
+ * - `keys_full`: the agent registered too many keys in the last hour.
  * - `status_conflict`: the agent cannot change from its status to that one.
  * - `invitation_invalid`: the initial access token is unknown, used or expired.
  * - `challenge_taken`: this challenge was given to the agent before.
@@ -19,6 +20,7 @@ export type AuthorityErrorCode =
   | 'agent_unknown'
   | 'agent_exists'
   | 'key_taken'
+  | 'keys_full'
   | 'status_conflict'
   | 'invitation_invalid'
   | 'challenge_taken'

@@ -10,12 +10,11 @@ export interface JwkSet {
 const mostPublished = 16;
 
 /**
- * The keys that count now or later; or else the last one, which keeps the name taken. Those that count longest, because
- * an agent may replace its keys so often that all that ended in the period would fill the directory.
+ * The keys that count now or later. Those that count longest, because an agent may replace its keys so often that all that
+ * ended in the period would fill the directory. Without a key the name stays taken.
  */
 function publishedKeys({ keys }: RegisteredAgent, now: number): readonly RegisteredKey[] {
   const usable = keys.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt);
-  if (usable.length === 0) return keys.slice(-1);
   if (usable.length <= mostPublished) return usable;
   return usable.toSorted((one, other) => endOf(other) - endOf(one) || 0).slice(0, mostPublished);
 }

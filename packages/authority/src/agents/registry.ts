@@ -3,6 +3,7 @@ import { numberOf, required, type Row, sql, type Statement, type Store, textOf }
 import type { AgentFacts, AgentStatus, NewAgent, NewKey, RegisteredAgent, RegisteredKey } from './agent.js';
 import { agentsOf, columnsOf } from './agent-rows.js';
 import { directoryChange } from './directory.js';
+import { endRegistration, insertAnotherKey, insertKey, lockAgent, mostCurrentKeys } from './key-changes.js';
 import { isAgentId, isTag, readFacts, readKey, readNewAgent } from './read-agent.js';
 
 /** Statuses that an administrator can give to an agent. */
@@ -21,27 +22,30 @@ export interface AgentRegistry {
   setStatus(id: string, status: NewStatus): Promise<RegisteredAgent>;
   /** The same for all agents with a tag; the ids of those that were not revoked before. */
   setStatusByTag(tag: string, status: NewStatus): Promise<readonly string[]>;
-  /** Adds a key. With `overlapSeconds`, all other keys of the agent stop to count so many seconds from now. */
+  /**
+   * Adds a key. With `overlapSeconds`, all other keys of the agent stop to count so many seconds from now. It ends the
+   * registration access token, as each change of keys by an administrator does.
+   */
   addKey(id: string, key: NewKey, options?: { readonly overlapSeconds?: number }): Promise<RegisteredAgent>;
-  /** From now on the key does not count. It stays known, so that nobody can register it again. */
+  /** From now on the key does not count. Nobody can register it again. */
   revokeKey(id: string, thumbprint: string): Promise<RegisteredAgent>;
 }
 
-const mostCurrentKeys = 16;
+/** So long an ended key is listed. Its row stays for ever, but the readers of agents must not pay for all that ever ended. */
+const listedAfterEndSeconds = 3600;
 const longestOverlapSeconds = 30 * 86_400;
 const statuses: readonly string[] = ['active', 'suspended', 'revoked'] satisfies readonly NewStatus[];
 
 /** `now` gives unix seconds. */
 export function createAgentRegistry(store: Store, now: () => number): AgentRegistry {
+  async function read(where: string, values: readonly string[]): Promise<readonly RegisteredAgent[]> {
+    return agentsOf(await store.run(agentsWithKeys(where, [now() - listedAfterEndSeconds, ...values])));
+  }
+
   async function get(id: string): Promise<RegisteredAgent | undefined> {
     // Postgres cannot even be asked for a text with NUL.
     if (!isAgentId(id)) return undefined;
-    const [agent] = agentsOf(
-      await store.run(sql`
-        SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
-        FROM countersign_agents a LEFT JOIN countersign_keys k ON k.agent_id = a.id
-        WHERE a.id = ${id} ORDER BY k.created_at, k.thumbprint`),
-    );
+    const [agent] = await read('a.id = $2', [id]);
     return agent;
   }
 
@@ -63,11 +67,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
     async list({ tag, status } = {}) {
       if (status !== undefined && status !== 'pending') checkStatus(status);
       const tagged = tag === undefined ? '%' : `% ${isTag(tag) ? tag : '\n'} %`;
-      const rows = await store.run(sql`
-        SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
-        FROM countersign_agents a LEFT JOIN countersign_keys k ON k.agent_id = a.id
-        WHERE a.tags LIKE ${tagged} AND a.status LIKE ${status ?? '%'} ORDER BY a.id, k.created_at, k.thumbprint`);
-      return agentsOf(rows);
+      return await read('a.tags LIKE $2 AND a.status LIKE $3', [tagged, status ?? '%']);
     },
 
     async update(id, input) {
@@ -104,7 +104,7 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       const key = readKey(input);
       const until = overlapSeconds === undefined ? undefined : now() + readOverlap(overlapSeconds);
       const statements = insertAnotherKey(id, key, { now: now(), until });
-      const done = await store.batch([...statements, directoryChange(now())]);
+      const done = await store.batch([...statements, endRegistration(id), directoryChange(now())]);
       if (done !== undefined) return await known(id);
       throw await whyNoKey(await known(id), key, store, now());
     },
@@ -116,10 +116,20 @@ export function createAgentRegistry(store: Store, now: () => number): AgentRegis
       const change = sql`
         UPDATE countersign_keys SET expires_at = ${at} WHERE agent_id = ${id} AND thumbprint = ${thumbprint}
         AND (expires_at IS NULL OR expires_at > ${at})`;
-      await store.batch([change, directoryChange(at)]);
+      await store.batch([lockAgent(id), change, endRegistration(id), directoryChange(at)]);
       return await known(id);
     },
   };
+}
+
+/** The agents that fulfil a condition, with their keys that did not end before the first of the values. The index has this expression. */
+function agentsWithKeys(where: string, values: readonly [number, ...string[]]): Statement {
+  const text = `
+    SELECT a.*, k.thumbprint, k.x, k.not_before, k.expires_at AS key_expires_at
+    FROM countersign_agents a LEFT JOIN countersign_keys k
+      ON k.agent_id = a.id AND COALESCE(k.expires_at, 9007199254740991) > $1
+    WHERE ${where} ORDER BY a.id, k.created_at, k.thumbprint`;
+  return { text, values };
 }
 
 /** The statements that register an agent, all of them required. */
@@ -163,31 +173,6 @@ function updateFacts(id: string, input: AgentChange): Statement | undefined {
   };
 }
 
-function insertKey(id: string, key: RegisteredKey, now: number): Statement {
-  return required(sql`
-    INSERT INTO countersign_keys (thumbprint, agent_id, x, not_before, expires_at, created_at)
-    VALUES (${key.thumbprint}, ${id}, ${key.jwk.x}, ${key.notBefore ?? null}, ${key.expiresAt ?? null}, ${now})
-    ON CONFLICT (thumbprint) DO NOTHING RETURNING thumbprint`);
-}
-
-/** The statements that give an agent another key, and let its other keys end at `until`. */
-export function insertAnotherKey(
-  id: string,
-  key: RegisteredKey,
-  { now, until }: { readonly now: number; readonly until: number | undefined },
-): readonly Statement[] {
-  const agent = sql`SELECT id FROM countersign_agents WHERE id = ${id} AND status <> 'revoked' FOR UPDATE`;
-  const room = sql`
-    SELECT count(*) AS keys FROM countersign_keys
-    WHERE agent_id = ${id} AND (expires_at IS NULL OR expires_at > ${now}) HAVING count(*) < ${mostCurrentKeys}`;
-  const statements = [required(agent), required(room), insertKey(id, key, now)];
-  if (until === undefined) return statements;
-  const retire = sql`
-    UPDATE countersign_keys SET expires_at = ${until} WHERE agent_id = ${id} AND thumbprint <> ${key.thumbprint}
-    AND (expires_at IS NULL OR expires_at > ${until})`;
-  return [...statements, retire];
-}
-
 /** Why the key was not added, found out afterwards: it only words the refusal. */
 async function whyNoKey(
   agent: RegisteredAgent,
@@ -203,7 +188,7 @@ async function whyNoKey(
   const current: Row | undefined = (
     await store.run(sql`
       SELECT count(*) AS keys FROM countersign_keys
-      WHERE agent_id = ${agent.id} AND (expires_at IS NULL OR expires_at > ${now})`)
+      WHERE agent_id = ${agent.id} AND COALESCE(expires_at, 9007199254740991) > ${now}`)
   )[0];
   const count = current === undefined ? mostCurrentKeys : numberOf(current, 'keys');
   return new AuthorityError(

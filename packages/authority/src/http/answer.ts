@@ -66,6 +66,7 @@ const statusOf: Readonly<Record<AuthorityErrorCode, number>> = {
   agent_unknown: 404,
   agent_exists: 409,
   key_taken: 409,
+  keys_full: 429,
   status_conflict: 409,
   invitation_invalid: 401,
   challenge_taken: 409,

@@ -6,12 +6,13 @@ import { bearerOf, unauthorized } from './bearer.js';
 import { type Answer, BadRequest, decodeSegment, readJson } from './answer.js';
 import { required, sql, type Store, textOf } from '../storage/store.js';
 import { clientOf } from '../tokens/client-agent.js';
-import { currentKeys, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
+import { currentKeys, mayAct, type RegisteredAgent, type RegisteredKey } from '../agents/agent.js';
 import type { Invitations } from '../agents/invitations.js';
 import { tokenDigest, tokenDigestText } from '../storage/token-digest.js';
 import { isAgentId, readKey } from '../agents/read-agent.js';
 import { directoryChange } from '../agents/directory.js';
-import { type AgentRegistry, agentExists, insertAgent, insertAnotherKey, keyTaken } from '../agents/registry.js';
+import { fewKeys, insertAnotherKey, mostKeysInAnHour } from '../agents/key-changes.js';
+import { type AgentRegistry, agentExists, insertAgent, keyTaken } from '../agents/registry.js';
 
 export interface RegistrationServices {
   readonly issuer: string;
@@ -70,7 +71,7 @@ async function register(request: IncomingMessage, services: RegistrationServices
   throw agent === undefined ? keyTaken() : agentExists(id);
 }
 
-/** The agent whose registration access token the request has. Each is valid until the next change. */
+/** The agent whose registration access token the request has. Each is valid until the next change of keys. */
 async function authenticate(
   request: IncomingMessage,
   id: string,
@@ -99,27 +100,36 @@ async function replaceKeys(
   const body = await readJson(request);
   if (member(body, 'client_id') !== agent.id)
     throw new BadRequest(400, 'invalid_request', 'client_id must be the agent');
-  // Whoever suspended it may do so because of its key.
-  if (agent.status === 'suspended') throw new BadRequest(403, 'access_denied', 'the agent is suspended');
+  // Whoever stopped it may do so because of its key.
+  if (!mayAct({ ...agent, status: agent.status === 'pending' ? 'active' : agent.status }, now()))
+    throw new BadRequest(403, 'access_denied', 'the agent is suspended, or its time is over');
   const wanted = keysOf(body);
   const current = currentKeys(agent, now());
   const isCurrent = (key: RegisteredKey): boolean => current.some(({ thumbprint }) => thumbprint === key.thumbprint);
   const added = wanted.filter((key) => !isCurrent(key));
   const dropped = current.filter(({ thumbprint }) => wanted.every((key) => key.thumbprint !== thumbprint));
+  const few = fewKeys(agent.id, added.length, now());
   const next = randomBytes(32).toString('base64url');
   const done = await store.batch([
-    required(sql`SELECT id FROM countersign_agents WHERE id = ${agent.id} AND status IN ('active', 'pending')`),
+    required(sql`
+      SELECT id FROM countersign_agents WHERE id = ${agent.id} AND status IN ('active', 'pending')
+      AND (expires_at IS NULL OR expires_at > ${now()}) FOR UPDATE`),
     required(sql`
       UPDATE countersign_registration_tokens SET digest = ${tokenDigestText(next)}
       WHERE agent_id = ${agent.id} AND digest = ${old} RETURNING agent_id`),
     ...dropped.map(
       ({ thumbprint }) => sql`UPDATE countersign_keys SET expires_at = ${now()} WHERE thumbprint = ${thumbprint}`,
     ),
+    ...(added.length === 0 ? [] : [few]),
     ...added.flatMap((key) => insertAnotherKey(agent.id, key, { now: now(), until: undefined })),
-    directoryChange(now()),
+    // The same keys again are no change: each version is a directory that all guards read anew.
+    ...(added.length + dropped.length === 0 ? [] : [directoryChange(now())]),
   ]);
-  if (done === undefined)
+  if (done === undefined) {
+    if ((await store.run(few)).length === 0)
+      throw new AuthorityError('keys_full', `an agent registers at most ${mostKeysInAnHour} keys in an hour`);
     throw new AuthorityError('key_taken', 'a key is taken, or the registration was changed meanwhile');
+  }
   const changed = (await agents.get(agent.id)) ?? agent;
   return { status: 200, body: metadataOf(changed, next, services) };
 }

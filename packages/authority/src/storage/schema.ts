@@ -160,6 +160,11 @@ INSERT INTO countersign_directory (id, version) VALUES (1, 0);
   `
 ALTER TABLE countersign_sessions ADD COLUMN facts TEXT NOT NULL DEFAULT '{}';
 `,
+  `
+DROP INDEX countersign_keys_agent;
+CREATE INDEX countersign_keys_end ON countersign_keys (agent_id, (COALESCE(expires_at, 9007199254740991)));
+CREATE INDEX countersign_keys_age ON countersign_keys (agent_id, created_at);
+`,
 ];
 
 /** The DDL for SQLite, whose default collation is that of `C`. */

@@ -67,6 +67,20 @@ describe.each(engines)('the registry on $name', ({ skip, open }) => {
     await expect(agents.add({ id: 'agent-b', publicKey: key.publicKey })).rejects.toMatchObject({ code: 'key_taken' });
   });
 
+  it.skipIf(skip)('reads no key that ended more than an hour ago, and gives it to nobody', async () => {
+    let at = 1000;
+    const agents = await registry(() => at);
+    const keys = Array.from({ length: 20 }, newKey);
+    await agents.add({ id: 'agent-a', publicKey: newKey().publicKey });
+    for (const { jwk } of keys) await agents.addKey('agent-a', { jwk }, { overlapSeconds: 0 });
+    expect((await agents.get('agent-a'))?.keys).toHaveLength(21);
+    at += 3600;
+    const [last] = keys.slice(-1);
+    expect((await agents.get('agent-a'))?.keys).toMatchObject([{ thumbprint: last?.thumbprint }]);
+    expect((await agents.list()).map((agent) => agent.keys.length)).toEqual([1]);
+    await expect(agents.addKey('agent-a', { jwk: keys[0]?.jwk ?? {} })).rejects.toMatchObject({ code: 'key_taken' });
+  });
+
   it.skipIf(skip)('ends the other keys after the overlap, and never later than they would end', async () => {
     const agents = await registry();
     const [short, long, next] = [newKey(), newKey(), newKey()];

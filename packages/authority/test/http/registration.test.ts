@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type RunningAuthority, startAuthority } from '../support/authority.js';
 import { type AgentKey, newKey, ownToken } from '../support/client.js';
 import { engines } from '../support/stores.js';
@@ -182,6 +182,66 @@ describe('dynamic registration', () => {
     await running.authority.agents.setStatus('agent-a', 'active');
     expect((await running.authority.agents.get('agent-a'))?.keys).toHaveLength(1);
     expect(await put()).toBe(200);
+  });
+
+  it.each(engines)(
+    'ends its token when an administrator changes keys, also at that moment, on $name',
+    async (engine) => {
+      if (engine.skip) return;
+      const running = await startAuthority({ store: await engine.open() });
+      const { agents } = running.authority;
+      const stolen = await register(running, await invite(running), metadata(newKey()));
+      const { registration_client_uri: uri, registration_access_token: token } = stolen;
+      const put = async () => (await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) })).status;
+      const key = newKey();
+      const [, ...statuses] = await Promise.all([
+        agents.addKey('agent-a', { jwk: key.jwk }, { overlapSeconds: 0 }),
+        ...Array.from({ length: 10 }, put),
+      ]);
+      expect(statuses.filter((status) => ![200, 401, 409].includes(status))).toEqual([]);
+      const { keys = [] } = (await agents.get('agent-a')) ?? {};
+      expect(keys.filter(({ expiresAt }) => expiresAt === undefined)).toMatchObject([{ thumbprint: key.thumbprint }]);
+      expect(await put()).toBe(401);
+
+      const old = newKey();
+      const other = await register(running, await invite(running, { ...pinned, id: 'agent-b' }), metadata(old));
+      await agents.revokeKey('agent-b', old.thumbprint);
+      expect((await send(other.registration_client_uri, 'GET', other.registration_access_token)).status).toBe(401);
+    },
+  );
+
+  it.each(engines)('lets an agent register 32 keys in an hour, on $name', async (engine) => {
+    if (engine.skip) return;
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const running = await startAuthority({ store: await engine.open() });
+    const eight = () => metadata(...Array.from({ length: 8 }, newKey));
+    const registered = await register(running, await invite(running), eight());
+    const { registration_client_uri: uri } = registered;
+    let token = registered.registration_access_token;
+    const put = async (keys: object) => {
+      const response = await send(uri, 'PUT', token, { client_id: 'agent-a', ...keys });
+      const body = (await response.json()) as Partial<Registered> & { readonly error?: string };
+      token = body.registration_access_token ?? token;
+      return [response.status, body.error];
+    };
+    for (let count = 0; count < 3; count++) expect(await put(eight())).toEqual([200, undefined]);
+    const version = async () => (await (await fetch(`${running.issuer}/agents.jwt`)).text()).split('.', 2)[1];
+    const before = await version();
+    expect(await put(metadata(newKey()))).toEqual([429, 'keys_full']);
+    const same = (await running.authority.agents.get('agent-a'))?.keys.filter((key) => key.expiresAt === undefined);
+    expect(await put({ jwks: { keys: same?.map(({ jwk }) => jwk) } })).toEqual([200, undefined]);
+    expect(await version()).toBe(before);
+    vi.setSystemTime(Date.now() + 3_601_000);
+    expect(await put(metadata(newKey()))).toEqual([200, undefined]);
+  });
+
+  it('keeps the keys of an agent whose time is over', async () => {
+    const running = await startAuthority();
+    const registered = await register(running, await invite(running), metadata(newKey()));
+    const { registration_client_uri: uri, registration_access_token: token } = registered;
+    await running.authority.agents.update('agent-a', { expiresAt: Math.floor(Date.now() / 1000) - 1 });
+    expect((await send(uri, 'PUT', token, { client_id: 'agent-a', ...metadata(newKey()) })).status).toBe(403);
   });
 
   it('revokes the agent when it deletes itself', async () => {
