@@ -19,18 +19,19 @@ function publishedKeys({ keys }: RegisteredAgent, now: number): readonly Registe
   return usable.toSorted((one, other) => endOf(other) - endOf(one) || 0).slice(0, mostPublished);
 }
 
-function endOf({ expiresAt = Infinity }: RegisteredKey): number {
+function endOf({ expiresAt = Infinity }: { readonly expiresAt?: number }): number {
   return expiresAt;
 }
 
-/** The keys of agents that may act now, for the HTTP Message Signatures Directory of Web Bot Auth. */
-export function signatureDirectory(agents: readonly RegisteredAgent[], now: number): JwkSet {
+/** The keys of agents that may act now, for the HTTP Message Signatures Directory of Web Bot Auth, and until when that is so. */
+export function signatureDirectory(
+  agents: readonly RegisteredAgent[],
+  now: number,
+): JwkSet & { readonly until: number } {
   const acting = agents.filter((agent) => mayAct(agent, now));
-  return {
-    keys: acting.flatMap(({ keys }) =>
-      keys.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt).map(publishedKey),
-    ),
-  };
+  const keys = acting.flatMap((agent) => agent.keys.filter((key) => now < endOf(key)));
+  const until = [...acting, ...keys].reduce((soonest, each) => Math.min(soonest, endOf(each)), Infinity);
+  return { keys: keys.map(publishedKey), until };
 }
 
 /** An agent in the signed directory that guards follow: docs/reference/agent-directory.md. */
@@ -72,10 +73,11 @@ function publishedKey({ jwk, thumbprint, notBefore, expiresAt }: RegisteredKey):
 /**
  * Makes the next version of the published directory: the last statement of every change of agents or keys, so that no
  * transaction waits for another while it holds the version. Never below the time: a database that was restored from a
- * backup goes on above every version that was published before.
+ * backup goes on above every version that was published before. In milliseconds, so that many changes do not run ahead of it.
  */
 export function directoryChange(now: number): Statement {
-  return sql`UPDATE countersign_directory SET version = CASE WHEN version < ${now} THEN ${now} ELSE version + 1 END`;
+  const least = now * 1000;
+  return sql`UPDATE countersign_directory SET version = CASE WHEN version < ${least} THEN ${least} ELSE version + 1 END`;
 }
 
 /** The version of the published directory. It grows with every change of agents and keys. */

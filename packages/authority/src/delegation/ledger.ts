@@ -42,8 +42,10 @@ export interface Ledger {
   find(id: string): Promise<LedgerEntry | undefined>;
   /** Revokes, and returns the number of delegations that were in force and are marked now. */
   revoke(what: Revoked): Promise<number>;
-  /** The places of dead hops in a part of the status list. */
-  deadWithin(from: number, to: number): Promise<readonly number[]>;
+  /** The places of all dead hops in the status lists. */
+  dead(): Promise<readonly number[]>;
+  /** The last place that is taken. */
+  lastPlace(): Promise<number>;
   /** The hops in force of a subject, newest first: for the page on which users see them. */
   listOf(subject: string): Promise<readonly LedgerEntry[]>;
 }
@@ -114,7 +116,7 @@ export function createLedger(store: Store, now: () => number): Ledger {
       return rows.length;
     },
 
-    async deadWithin(from, to) {
+    async dead() {
       const at = now();
       const rows = await store.run(sql`
         WITH RECURSIVE seeds (id, idx) AS (
@@ -129,8 +131,13 @@ export function createLedger(store: Store, now: () => number): Ledger {
           SELECT id, idx FROM seeds
           UNION
           SELECT d.id, d.idx FROM countersign_delegations d JOIN dead ON d.parent_id = dead.id)
-        SELECT idx FROM dead WHERE idx >= ${from} AND idx < ${to} ORDER BY idx`);
+        SELECT idx FROM dead`);
       return rows.map((row) => numberOf(row, 'idx'));
+    },
+
+    async lastPlace() {
+      const [row] = await store.run(sql`SELECT COALESCE(MAX(idx), 0) AS idx FROM countersign_delegations`);
+      return row === undefined ? 0 : numberOf(row, 'idx');
     },
 
     async listOf(subject) {

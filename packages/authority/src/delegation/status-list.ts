@@ -8,6 +8,9 @@ const size = 65_536;
 /** Guards ask again after so many seconds: so long, at most, a revocation takes to have effect in a guard. */
 const ttlSeconds = 15;
 export const statusListLifetimeSeconds = 300;
+/** Anybody may ask: to read the dead tokens takes at most a twentieth of the time, unless that would be later than so. */
+const share = 20;
+const longestHoldMilliseconds = 5000;
 
 /** Where the status of a token is (Token Status List, draft-ietf-oauth-status-list, §6). */
 export function statusReference(issuer: string, index: number): { readonly idx: number; readonly uri: string } {
@@ -25,20 +28,56 @@ export interface StatusListOptions {
   readonly now: () => number;
 }
 
-/** The Status List Token of a list: a bit for each token, set if it is revoked in any way. */
-export async function statusListToken(list: number, { issuer, ledger, keys, now }: StatusListOptions): Promise<string> {
-  const bytes = Buffer.alloc(size / 8);
-  for (const index of await ledger.deadWithin(list * size, (list + 1) * size)) {
-    const place = index % size;
-    bytes[place >> 3] = (bytes[place >> 3] ?? 0) | (1 << (place & 7));
+/** All lists at one moment. Each is signed when it is asked for, once. */
+interface Snapshot {
+  readonly tokens: Map<number, Promise<string>>;
+  readonly sign: (list: number) => Promise<string>;
+  readonly holdUntil: number;
+}
+
+/** The Status List Tokens by the numbers of their lists: a bit for each token, set if it is revoked in any way. */
+export function createStatusLists(options: StatusListOptions): (list: number) => Promise<string | undefined> {
+  let flight: Promise<Snapshot> | undefined;
+  let last: Snapshot | undefined;
+
+  /** One for all lists, because to find the dead tokens costs the same for one list and for all. */
+  async function snapshot(): Promise<Snapshot> {
+    if (last !== undefined && performance.now() < last.holdUntil) return last;
+    flight ??= takeSnapshot(options).finally(() => {
+      flight = undefined;
+    });
+    last = await flight;
+    return last;
   }
+
+  return async (list) => {
+    if (list > 0 && list * size > (await options.ledger.lastPlace())) return undefined;
+    const { tokens, sign } = await snapshot();
+    let token = tokens.get(list);
+    if (token === undefined) tokens.set(list, (token = sign(list)));
+    return await token;
+  };
+}
+
+async function takeSnapshot({ issuer, ledger, keys, now }: StatusListOptions): Promise<Snapshot> {
+  const began = performance.now();
+  const dead = await ledger.dead();
   const at = now();
-  return await signClaims(keys.current(at), 'statuslist+jwt', {
-    iss: issuer,
-    sub: listUri(issuer, list),
-    iat: at,
-    exp: at + statusListLifetimeSeconds,
-    ttl: ttlSeconds,
-    status_list: { bits: 1, lst: deflateSync(bytes, { level: 9 }).toString('base64url') },
-  });
+  const ended = performance.now();
+  const sign = async (list: number): Promise<string> => {
+    const bytes = Buffer.alloc(size / 8);
+    for (const index of dead) {
+      const place = index - list * size;
+      if (place >= 0 && place < size) bytes[place >> 3] = (bytes[place >> 3] ?? 0) | (1 << (place & 7));
+    }
+    return await signClaims(keys.current(at), 'statuslist+jwt', {
+      iss: issuer,
+      sub: listUri(issuer, list),
+      iat: at,
+      exp: at + statusListLifetimeSeconds,
+      ttl: ttlSeconds,
+      status_list: { bits: 1, lst: deflateSync(bytes, { level: 9 }).toString('base64url') },
+    });
+  };
+  return { tokens: new Map(), sign, holdUntil: ended + Math.min(share * (ended - began), longestHoldMilliseconds) };
 }

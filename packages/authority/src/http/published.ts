@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { directoryVersion, publishedAgents, signatureDirectory } from '../agents/directory.js';
 import type { AgentRegistry } from '../agents/registry.js';
-import { type StatusListOptions, statusListToken } from '../delegation/status-list.js';
+import { createStatusLists, type StatusListOptions } from '../delegation/status-list.js';
 import { signClaims } from '../keys/sign-claims.js';
 import type { Store } from '../storage/store.js';
 import type { Answer } from './answer.js';
@@ -13,7 +13,8 @@ export interface Published {
   directory(request: IncomingMessage): Promise<Answer>;
   /** An HTTP Message Signatures Directory. */
   signatureKeys(request: IncomingMessage): Promise<Answer>;
-  statusList(list: number): Promise<Answer>;
+  /** Undefined: there is no such list. */
+  statusList(list: number): Promise<Answer | undefined>;
 }
 
 const signatureKeysSeconds = 30;
@@ -35,9 +36,8 @@ export interface PublishedOptions extends StatusListOptions {
 }
 
 export function createPublished(options: PublishedOptions): Published {
-  const { agents, now } = options;
-  const readKeys = shared(async () => documentWithTag(JSON.stringify(signatureDirectory(await agents.list(), now()))));
-  const readList = shared((list: number) => statusListToken(list, options));
+  const readKeys = shared(createKeyDirectory(options));
+  const readList = createStatusLists(options);
   const readDirectory = shared(createSignedDirectory(options));
 
   return {
@@ -45,14 +45,28 @@ export function createPublished(options: PublishedOptions): Published {
       answer(await readDirectory(0), request, 'application/agent-directory+jwt', directorySeconds),
     signatureKeys: async (request) =>
       answer(await readKeys(0), request, 'application/http-message-signatures-directory+json', signatureKeysSeconds),
-    statusList: async (list) => ({
-      status: 200,
-      headers: {
+    async statusList(list) {
+      const body = await readList(list);
+      if (body === undefined) return undefined;
+      const headers = {
         'content-type': 'application/statuslist+jwt',
         'cache-control': `public, max-age=${statusListSeconds}`,
-      },
-      body: await readList(list),
-    }),
+      };
+      return { status: 200, headers, body };
+    },
+  };
+}
+
+/** The keys for Web Bot Auth, read anew when an agent or a key has changed, and when one of them ends. */
+function createKeyDirectory({ store, agents, now }: PublishedOptions): () => Promise<Document> {
+  let last: { readonly version: number; readonly until: number; readonly document: Document } | undefined;
+  return async () => {
+    const [version, at] = [await directoryVersion(store), now()];
+    if (last?.version !== version || last.until <= at) {
+      const { keys, until } = signatureDirectory(await agents.list(), at);
+      last = { version, until, document: documentWithTag(JSON.stringify({ keys })) };
+    }
+    return last.document;
   };
 }
 

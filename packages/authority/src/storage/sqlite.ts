@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs';
 import { ConfigError, errorMessage } from '@countersign/common';
 import type Libsql from 'libsql';
 import { migrations, pendingMigrations, sqliteDdl } from './schema.js';
@@ -27,8 +27,9 @@ type Answer = { readonly rows: readonly (readonly Row[])[] | undefined } | { rea
  */
 export async function openSqlite(path: string): Promise<Store> {
   if (typeof path !== 'string' || path === '') throw new ConfigError('openSqlite: pass the path of a file.');
-  const lock = path === ':memory:' ? undefined : lockFile(`${path}.lock`);
+  let lock: LockFile | undefined;
   try {
+    lock = path === ':memory:' ? undefined : lockFile(`${onlyNameOf(path)}.lock`);
     return sqliteStore(openDatabase(path), lock);
   } catch (error) {
     lock?.release();
@@ -37,11 +38,19 @@ export async function openSqlite(path: string): Promise<Store> {
   }
 }
 
+/** The name beside which the lock is, whatever links lead to the file. */
+function onlyNameOf(path: string): string {
+  // Made by us, so that nobody else can read it, not even for a moment. SQLite gives its other files the same mode.
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+  // SQLite keeps the newest changes in a file beside the name by which it was opened.
+  if (statSync(path).nlink > 1)
+    throw new ConfigError(`openSqlite: '${path}' has another name (a hard link). Remove it.`);
+  return realpathSync.native(path);
+}
+
 export function openDatabase(path: string): Libsql.Database {
   // Loaded when first used: an authority on Postgres needs no native module.
   const Database = createRequire(import.meta.url)('libsql') as typeof Libsql;
-  // Made by us, so that nobody else can read it, not even for a moment. SQLite gives its other files the same mode.
-  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
   const db = new Database(path);
   // The time-out first: without it, switching to WAL fails while another process reads.
   for (const pragma of ['busy_timeout = 2000', 'journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
@@ -135,6 +144,12 @@ function sqliteStore(db: Libsql.Database, lock: LockFile | undefined): Store {
       await submit([]);
       closed = true;
       prepared.clear();
+      try {
+        // So that whoever copies the file now has everything. All of it is on disk already if somebody else reads it now.
+        db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      } catch {
+        // The next start reads the other file.
+      }
       db.close();
       lock?.release();
     },

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ConfigError } from '@countersign/common';
 import { afterEach, expect, it } from 'vitest';
@@ -36,6 +36,34 @@ it('openSqlite refuses a file in use, also after the file was read, and takes it
   await expect(openSqlite(file)).rejects.toThrow(/another authority uses/);
   await first.close();
   await (await openSqlite(file)).close();
+});
+
+it('openSqlite refuses a file in use by another name of it', async () => {
+  const file = newFile();
+  const first = await openSqlite(file);
+  const [soft, folder, hard] = [`${file}.soft`, `${dirname(file)}.soft`, `${file}.hard`];
+  folders.push(folder);
+  symlinkSync(file, soft);
+  symlinkSync(dirname(file), folder);
+  for (const name of [soft, join(folder, basename(file))]) {
+    await expect(openSqlite(name)).rejects.toThrow(/another authority uses/);
+  }
+  linkSync(file, hard);
+  await expect(openSqlite(hard)).rejects.toThrow(/hard link/);
+  unlinkSync(hard);
+  await first.close();
+  await (await openSqlite(soft)).close();
+});
+
+it('openSqlite leaves all in the one file when it is closed', async () => {
+  const [file, copy] = [newFile(), newFile()];
+  const store = await openSqlite(file);
+  await store.run(sql`INSERT INTO countersign_one_time (purpose, id, expires_at) VALUES ('assertion', 'a', 1)`);
+  await store.close();
+  copyFileSync(file, copy);
+  const restored = await openSqlite(copy);
+  expect(await restored.run(sql`SELECT id FROM countersign_one_time`)).toEqual([{ id: 'a' }]);
+  await restored.close();
 });
 
 it('openSqlite refuses a file of a newer version, and releases the lock', async () => {

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { directoryVersion } from '../../src/agents/directory.js';
+import { createAgentRegistry } from '../../src/agents/registry.js';
+import { sql } from '../../src/storage/store.js';
+import { newKey } from '../support/client.js';
+import { engines } from '../support/stores.js';
+
+describe.each(engines)('the version of the directory in $name', ({ skip, open }) => {
+  it.skipIf(skip)('goes on above those that a restored backup does not have, after many changes [C7]', async () => {
+    const store = await open();
+    let at = 1_800_000_000;
+    const agents = createAgentRegistry(store, () => at);
+    await agents.add({ id: 'agent-a', jwk: newKey().jwk });
+    const backup = await directoryVersion(store);
+    for (let count = 0; count < 50; count++) await agents.update('agent-a', { name: `n${count}` });
+    const published = await directoryVersion(store);
+    expect(published).toBe(backup + 50);
+    await store.run(sql`UPDATE countersign_directory SET version = ${backup}`);
+    at += 1;
+    await agents.setStatus('agent-a', 'suspended');
+    expect(await directoryVersion(store)).toBeGreaterThan(published);
+  });
+});

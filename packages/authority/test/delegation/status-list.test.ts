@@ -1,0 +1,58 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Ledger } from '../../src/delegation/ledger.js';
+import { createStatusLists } from '../../src/delegation/status-list.js';
+import { createSeal } from '../../src/keys/seal.js';
+import { openSigningKeys } from '../../src/keys/signing-keys.js';
+import { openSqlite } from '../../src/storage/sqlite.js';
+
+const now = () => 1000;
+
+/** Lists of a ledger that needs so long to find the dead tokens. */
+async function lists(milliseconds: number) {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const keys = await openSigningKeys({
+    store: await openSqlite(':memory:'),
+    seal: createSeal('secret-of-the-tests-0123456789-0123456789'),
+    rotationDays: 90,
+    longestTokenSeconds: 300,
+    now,
+    onTrouble: () => {},
+  });
+  keys.close();
+  let reads = 0;
+  const ledger: Pick<Ledger, 'dead' | 'lastPlace'> = {
+    async dead() {
+      reads++;
+      vi.advanceTimersByTime(milliseconds);
+      return await Promise.resolve([reads]);
+    },
+    lastPlace: async () => await Promise.resolve(200_000),
+  };
+  return {
+    read: createStatusLists({ issuer: 'https://id.acme.dev', ledger: ledger as Ledger, keys, now }),
+    reads: () => reads,
+  };
+}
+
+it('status lists are read once for all numbers, and again after 20 times as long as that took [I6]', async () => {
+  const { read, reads } = await lists(10);
+  const first = await read(0);
+  await Promise.all([0, 1, 2, 3, 0].map(read));
+  vi.advanceTimersByTime(199);
+  expect([await read(0), reads()]).toEqual([first, 1]);
+  vi.advanceTimersByTime(1);
+  expect(await read(0)).not.toBe(first);
+  expect(reads()).toBe(2);
+});
+
+it('status lists are never held for more than 5 seconds', async () => {
+  const { read, reads } = await lists(2000);
+  await read(0);
+  vi.advanceTimersByTime(4999);
+  await read(0);
+  expect(reads()).toBe(1);
+  vi.advanceTimersByTime(1);
+  await read(0);
+  expect(reads()).toBe(2);
+});
