@@ -114,7 +114,7 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
       const answered =
         (await pages?.route(request, place.path, place.query)) ??
         (await route(request, place.path, place.query, services)) ??
-        (/^\/authorize(?:\/|$)/.test(place.path) ? notFound : undefined);
+        (engine.has(place.path) ? undefined : notFound);
       if (answered !== undefined) send(response, answered);
       else await engine.handle(place.rewritten(request), response);
       if (response.statusCode < 500) trouble.succeeded();
@@ -149,7 +149,6 @@ export async function composeAuthority(options: AuthorityOptions): Promise<Autho
   } satisfies Authority);
 }
 
-/** Also for the authorization endpoint of the library, which has no users. */
 const notFound: Answer = { status: 404, body: { error: 'not_found' } };
 
 /** Unix seconds. */

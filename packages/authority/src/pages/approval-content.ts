@@ -1,6 +1,7 @@
 import type { ApprovalDisclosure, ApprovalHop, ApprovalRequest } from '@countersign/approval';
 import { escapeUnprintable, isJsonObject, parseStrictJson } from '@countersign/common';
 import { type Html, html } from './html.js';
+import { membersOfSource, unquoted } from './json-source.js';
 import { codeOf } from './words.js';
 
 /** Longer values are folded: they must not push others out of sight. */
@@ -40,7 +41,7 @@ export function contentOf(
 ): Html {
   const hasContent = http?.contentDigest !== undefined || call?.argumentsDigest !== undefined;
   const parts = [
-    ...(given === undefined ? [] : [html`<h3>Arguments</h3>${membersOf(given)}`]),
+    ...(given === undefined ? [] : [html`<h3>Arguments</h3>${membersOf(JSON.stringify(given))}`]),
     ...(text === undefined ? [] : [html`<h3>Body</h3>${bodyOf(text)}`]),
     ...(base64 === undefined ? [] : [html`<h3>Body, in base64</h3>${valueOf(base64)}`]),
   ];
@@ -61,15 +62,21 @@ export function chainOf(chain: readonly ApprovalHop[]): Html {
 
 function bodyOf(text: string): Html {
   const read = parseStrictJson(Buffer.from(text));
-  return read.ok && isJsonObject(read.value) ? membersOf(read.value) : valueOf(text);
+  return read.ok && isJsonObject(read.value) ? membersOf(text) : valueOf(text);
 }
 
 /** Every member by its name, whatever its value is. */
-function membersOf(object: Readonly<Record<string, unknown>>): Html {
-  const rows = Object.entries(object).map(([name, value]) =>
-    row(escapeUnprintable(name), valueOf(typeof value === 'string' ? value : JSON.stringify(value, undefined, 2))),
+function membersOf(object: string): Html {
+  const rows = membersOfSource(object).map(([name, value]) =>
+    row(escapeUnprintable(name), valueOf(value.startsWith('"') ? textOrQuoted(value) : value)),
   );
   return rows.length === 0 ? html`<p class="quiet">None.</p>` : html`<dl>${rows}</dl>`;
+}
+
+/** A string, with its quotation marks if it is empty or would look like another value without them: "5" is not 5. */
+function textOrQuoted(string: string): string {
+  const text = unquoted(string);
+  return text === '' || parseStrictJson(text).ok ? string : text;
 }
 
 export function row(name: string, value: Html): Html {

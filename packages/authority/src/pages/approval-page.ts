@@ -13,7 +13,8 @@ export interface ApprovalView {
   readonly signOut: Html | undefined;
   /** How people call the agent. */
   readonly agentName: string;
-  readonly owner?: string;
+  /** Who answers for the agent now. The request says who did when it was asked. */
+  readonly ownerNow?: string;
   /** Why the user may not decide. Undefined: they may. */
   readonly problem?: string;
   readonly mayBreakGlass: boolean;
@@ -27,8 +28,9 @@ export interface ApprovalView {
 
 /** One question, complete: what a page leaves out, nobody approves. */
 export function approvalPage(view: ApprovalView): Answer {
-  const { approval, agentName, owner, user, now } = view;
+  const { approval, agentName, ownerNow, user, now } = view;
   const { request, askedAt, decideBy, status } = approval;
+  const { owner } = request.actor;
   const title = `${agentName} asks for approval`;
   const { useWithinSeconds } = request.requirement;
   return page(
@@ -45,7 +47,7 @@ ${requestRows(request)}</dl>
 ${contentOf(request, approval.shown)}
 <h2>Who asks, and for whom</h2>
 <dl>
-${row('Agent', codeOf(approval.agent))}${owner === undefined ? undefined : row('Run by', html`<bdi>${owner}</bdi>`)}${row('For', html`${request.subject.type} ${codeOf(request.subject.id)}`)}
+${row('Agent', codeOf(approval.agent))}${owner === undefined ? undefined : row('Run by', valueOf(owner))}${ownerNow === undefined || ownerNow === owner ? undefined : row('Run by, now', valueOf(ownerNow))}${row('For', html`${request.subject.type} ${codeOf(request.subject.id)}`)}
 ${approval.shown?.why === undefined ? undefined : row('Why, it says', valueOf(approval.shown.why))}</dl>
 <h3>Chain</h3>
 ${chainOf(request.chain)}

@@ -126,14 +126,13 @@ export function createApprovalPages({
     const decided = approval.decisions.some(({ approver }) => approver === user.subject);
     const problem = decided ? 'You have decided.' : decisionProblem(approval, user, agent?.owner);
     const { subject } = user;
-    const owner = agent?.owner ?? approval.request.actor.owner;
     return approvalPage({
       approval,
       earlier: alike.filter((one) => one.id !== id && one.askedAt <= approval.askedAt),
       user,
       signOut: signOutForm?.(user, `${here}/${id}`),
       agentName: agent?.name ?? approval.agent,
-      ...(owner !== undefined && { owner }),
+      ...(agent?.owner !== undefined && { ownerNow: agent.owner }),
       ...(problem !== undefined && { problem }),
       mayBreakGlass: !decided && breakGlassProblem(approval, user, options.breakGlass, agent?.owner) === undefined,
       mayReview: approval.brokeGlass && approval.reviewedBy === undefined && !decided,

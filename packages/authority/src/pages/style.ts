@@ -34,7 +34,7 @@ textarea { width: 100%; min-height: 5rem; padding: 0.5rem; font: inherit; color:
   border: 1px solid var(--quiet); border-radius: 0.4rem; resize: vertical; }
 .quiet { color: var(--quiet); font-size: 0.925rem; }
 a { color: var(--accent); }
-code { font: 0.925em ui-monospace, monospace; }
+code { font: 0.925em ui-monospace, monospace; white-space: pre-wrap; }
 fieldset { margin: 0 0 1.25rem; padding: 0; border: 0; min-width: 0; }
 legend, .label { padding: 0; font-weight: 600; margin-bottom: 0.35rem; display: block; }
 ul { margin: 0 0 1.25rem; padding: 0; list-style: none; }
@@ -57,7 +57,7 @@ button.danger { background: transparent; color: var(--danger); border-color: var
 .buttons button { flex: 1 1 8rem; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 0.9rem; margin: 0.5rem 0 0.9rem; }
-dt { color: var(--quiet); }
+dt { color: var(--quiet); white-space: pre-wrap; }
 dd { margin: 0; min-width: 0; }
 @media (max-width: 30rem) {
   main { margin: 0; padding: 1.25rem; min-height: 100vh; border: 0; border-radius: 0; }

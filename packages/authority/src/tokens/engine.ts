@@ -38,8 +38,23 @@ export interface EngineServices {
 
 /** The OAuth endpoints, by `oidc-provider`. Paths are below the issuer. */
 export interface Engine {
+  /** Whether a path is one of them, as it is written: the library's own router ignores case, and has more. */
+  has(path: string): boolean;
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
+
+const routes = {
+  token: '/token',
+  introspection: '/introspect',
+  revocation: '/revoke',
+  jwks: '/jwks',
+  backchannel_authentication: '/backchannel',
+};
+const paths: ReadonlySet<string> = new Set([
+  ...Object.values(routes),
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/openid-configuration',
+]);
 
 /**
  * The library reads its keys once, so each change of the keys takes a new instance, which costs some milliseconds. All state
@@ -48,6 +63,7 @@ export interface Engine {
 export function createEngine(services: EngineServices): Engine {
   let held: { readonly keys: string; readonly handle: ReturnType<Provider['callback']> } | undefined;
   return {
+    has: (path) => paths.has(path),
     async handle(request, response) {
       const published = services.keys.published(services.now());
       const keys = published.map(({ kid }) => kid).join(' ');
@@ -165,14 +181,7 @@ function configurationOf(
     cookies: { keys: [deriveKey(settings.secret, 'cookies').toString('base64url')] },
     ttl: { AccessToken: settings.tokenLifetimeSeconds, BackchannelAuthenticationRequest: 60 },
     ...(ciba !== undefined && { extraParams: ['authorization_details'], findAccount: approvers }),
-    routes: {
-      authorization: '/authorize',
-      token: '/token',
-      introspection: '/introspect',
-      revocation: '/revoke',
-      jwks: '/jwks',
-      backchannel_authentication: '/backchannel',
-    },
+    routes: { ...routes, authorization: '/authorize' },
     features: {
       clientCredentials: { enabled: true },
       ...(ciba !== undefined && { ciba: ciba.feature }),

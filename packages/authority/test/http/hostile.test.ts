@@ -139,6 +139,45 @@ describe.each(engines)('a stranger cannot cause a failure, on $name', ({ skip, o
   });
 });
 
+describe.each(engines)('only exact paths reach the library, on $name', ({ skip, open }) => {
+  it.skipIf(skip).each([{}, { users: { authenticate: () => ({ user: { subject: 'user:rita' } }) }, approvals: {} }])(
+    'with the options %j, so that strangers store nothing [O2]',
+    async (options) => {
+      const { issuer, store, authority } = await startAuthority({ store: await open(), ...options });
+      await authority.agents.add({ id: 'agent-a', jwk: key.jwk, redirectUris: ['https://a.example/cb'] });
+      const query = new URLSearchParams({
+        client_id: 'agent-a',
+        redirect_uri: 'https://a.example/cb',
+        response_type: 'code',
+        scope: 'openid',
+        state: 'x'.repeat(8000),
+        code_challenge: 'a'.repeat(43),
+        code_challenge_method: 'S256',
+      });
+      for (const path of [
+        '/Authorize',
+        '/AUTHORIZE',
+        '/authorize/',
+        '/Authorize/resumed',
+        '/%61uthorize',
+        '//authorize',
+        '/Token',
+        '/token/',
+        '/JWKS',
+        '/interaction/x',
+        '/session/end',
+        '/.well-known/openid-configuration/',
+      ]) {
+        const answer = await fetch(`${issuer}${path}?${query.toString()}`, { redirect: 'manual' });
+        expect([path, answer.status, answer.headers.getSetCookie()]).toEqual([path, 404, []]);
+      }
+      expect((await fetch(`${issuer}/jwks`)).status).toBe(200);
+      expect((await fetch(`${issuer}/.well-known/openid-configuration`)).status).toBe(200);
+      expect(await store.run({ text: 'SELECT model FROM countersign_models', values: [] })).toEqual([]);
+    },
+  );
+});
+
 describe('the listener', () => {
   it.each([
     'GET http://evil.example/token HTTP/1.1\r\nHost: evil.example',

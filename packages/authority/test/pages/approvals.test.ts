@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { approvalDetails, argumentsDigest } from '@countersign/approval';
 import { describe, expect, it } from 'vitest';
 import { decide, needs, people, requestOf, requirement, startApprovals } from '../support/approvals.js';
@@ -46,6 +47,35 @@ describe('the pages of approvers', () => {
     }
     const without = await ask({ http: { ...requestOf().http!, contentDigest: 'sha-256=:x:' } });
     expect(await text(`${running.issuer}/approvals/${without}`, rita)).toContain('does not show the content');
+  });
+
+  it.each([
+    ['{"account":9007199254740993,"amount":1}', 'account 9007199254740993 amount 1'],
+    ['{"to":{"a":12345678901234567890,"b":[]}}', 'to { "a": 12345678901234567890, "b": [] }'],
+    ['{"x":1E400,"y":-0,"z":1.50}', 'x 1E400 y -0 z 1.50'],
+    ['{"a":0.1000000000000000055511151231257827}', 'a 0.1000000000000000055511151231257827'],
+    ['{"five":"5","none":"null","list":"[1]","empty":"","text":"it is 5"}', 'five "5" none "null" list "[1]" empty "" text it is 5'],
+    ['{ "a" : [ { "\\u0062" : "\\u0063\\"" } , true ] }', 'a [ { "b": "c\\"" }, true ]'],
+    ['{"a":1,"a":2}', '{"a":1,"a":2}'],
+    ['{}', 'None.'],
+  ])('show each value of the body %s as it was written [C11]', async (body, shown) => {
+    const { running, ask } = await startApprovals();
+    const contentDigest = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+    const page = await text(
+      `${running.issuer}/approvals/${await ask({ http: { ...requestOf().http!, contentDigest } }, { text: body })}`,
+      rita,
+    );
+    const [, content = ''] = /<h3>Body<\/h3>([\s\S]*?)<h2>/.exec(page) ?? [];
+    const words = content.replace(/<[^>]+>/g, ' ').replaceAll('&#34;', '"').replace(/\s+/g, ' ').trim();
+    expect(words).toBe(shown);
+  });
+
+  it('show the owner that is bound, and the one of now [C11]', async () => {
+    const { running, ask } = await startApprovals();
+    const url = `${running.issuer}/approvals/${await ask()}`;
+    await running.authority.agents.update('agent-a', { owner: 'team:sales' });
+    const page = await text(url, rita);
+    expect(page).toMatch(/Run by<\/bdi><\/dt><dd><code><bdi>team:billing[\s\S]*Run by, now<\/bdi><\/dt><dd><code><bdi>team:sales/);
   });
 
   it('take a decision once, by the button, and tell it', async () => {
