@@ -105,6 +105,20 @@ export function breakGlassProblem(
   return exclusionProblem(request, approver, owner);
 }
 
+/** Why a person may not review an emergency; undefined if they may: whoever could have decided it, and did not. */
+export function reviewProblem(
+  approval: Pick<Approval, 'request' | 'tenant' | 'decisions'>,
+  reviewer: ApproverIdentity,
+  named: ReadonlySet<string>,
+  owner: string | undefined,
+): string | undefined {
+  if (approval.decisions.some(({ verdict, approver }) => verdict === 'break_glass' && approver === reviewer.subject)) {
+    return 'An emergency is reviewed by another person.';
+  }
+  const problem = decisionProblem(approval, reviewer, owner);
+  return problem === undefined ? undefined : breakGlassProblem(approval, reviewer, named, owner) && problem;
+}
+
 function exclusionProblem(
   request: ApprovalRequest,
   { subject: id, groups }: ApproverIdentity,

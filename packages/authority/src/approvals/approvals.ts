@@ -41,7 +41,9 @@ export async function createApprovals(services: {
     now,
   });
   if (sends.length > 0) {
-    notifier = startNotifier({ outbox, channels: new Map(sends), queue, agents, issuer, onTrouble });
+    const ofChannels = approvals.channels.flatMap(({ groups = [] }) => groups);
+    const knownGroups = new Set([...approvals.groups.keys(), ...ofChannels]);
+    notifier = startNotifier({ outbox, channels: new Map(sends), queue, agents, issuer, knownGroups, onTrouble });
   }
   return { settings: approvals, queue, outbox, nudge, close: async () => await notifier?.close() };
 }

@@ -8,12 +8,17 @@ export interface Message {
   /** How people call the agent. */
   readonly agentName: string;
   readonly link: string;
+  /** Groups that the options of the authority name. Those of a request are the agent's words until a guard compares them. */
+  readonly knownGroups: ReadonlySet<string>;
 }
 
-/** One sentence. */
-export function sentenceOf({ event, approval, agentName }: Message): string {
+/** One sentence, without any word that the agent chose: only names that an administrator gave, and that of the action. */
+export function sentenceOf({ event, approval, agentName, knownGroups }: Message): string {
   const [agent, action] = [shown(agentName), actionOf(approval)];
-  const groups = groupsAsked(approval.request).map(shown).join(', ');
+  const asked = groupsAsked(approval.request);
+  const known = asked.filter((group) => knownGroups.has(group)).map(shown);
+  const others = known.length < asked.length ? ['the people whom policy names'] : [];
+  const groups = [...known, ...others].join(', ');
   if (event === 'asked') {
     return `${agent} asks for approval of ${action}. To be decided by ${groups} until ${timeOf(approval.decideBy)}.`;
   }
@@ -92,9 +97,10 @@ function labelOf({ event }: Message): string {
   return event === 'asked' ? 'Look at the request' : 'See it';
 }
 
-/** An action that is no plain name could be a message of the agent. */
+/** Only a short name: more could be a message of the agent. With its dots, mail programs would make links of some. */
 function actionOf({ request }: Approval): string {
-  return /^[\w.:-]{1,64}$/.test(request.action) ? request.action : 'an action';
+  const isName = request.action.length <= 40 && /^[a-z]\w*(?:[.:][a-z]\w*){0,2}$/i.test(request.action);
+  return isName ? request.action.replaceAll(/[.:]/g, ' › ') : 'an action';
 }
 
 function shown(name: string): string {

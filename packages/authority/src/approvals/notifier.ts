@@ -19,9 +19,10 @@ export function startNotifier(services: {
   readonly queue: Pick<ApprovalQueue, 'find'>;
   readonly agents: AgentRegistry;
   readonly issuer: string;
+  readonly knownGroups: ReadonlySet<string>;
   readonly onTrouble: (message: string) => void;
 }): Notifier {
-  const { outbox, channels, queue, agents, issuer, onTrouble } = services;
+  const { outbox, channels, queue, agents, issuer, knownGroups, onTrouble } = services;
   const failures = new FailureThrottles(Date.now);
   let running: Promise<void> | undefined;
   let again = false;
@@ -34,7 +35,7 @@ export function startNotifier(services: {
     if (send !== undefined && approval !== undefined && !isStale) {
       const agentName = (await agents.get(approval.agent))?.name ?? approval.agent;
       try {
-        await send({ event, approval, agentName, link: `${issuer}/approvals/${approvalId}` }, id);
+        await send({ event, approval, agentName, link: `${issuer}/approvals/${approvalId}`, knownGroups }, id);
       } catch (error) {
         const problem = messageOf(error);
         await outbox.failed(outgoing, problem);

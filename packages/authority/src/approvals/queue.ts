@@ -15,6 +15,7 @@ import {
   type Decision,
   decisionProblem,
   groupsAsked,
+  reviewProblem,
   stillMissing,
   tenantOf,
   type Verdict,
@@ -41,12 +42,12 @@ export interface ApprovalQueue {
   find(id: string): Promise<Approval | undefined>;
   /** @throws AuthorityError `approval_conflict` or `approval_forbidden` */
   decide(approver: ApproverIdentity, input: DecisionInput): Promise<Approval>;
-  /** The agent takes its question back, or its approval. Undefined: there is none of it. */
+  /** The agent takes its question back, as long as it is undecided. Undefined: it asked no such question. */
   withdraw(id: string, agent: string): Promise<Approval | undefined>;
   /** An administrator ends a question. */
   denyAsAdministrator(id: string, reason: string | undefined): Promise<Approval>;
-  /** Marks an emergency as reviewed, by another person than the one who decided. */
-  review(id: string, reviewer: string): Promise<Approval>;
+  /** Marks an emergency as reviewed, by another person than the one who decided, whom the policy does not exclude. */
+  review(id: string, reviewer: ApproverIdentity): Promise<Approval>;
   list(filter: ApprovalFilter): Promise<readonly Approval[]>;
 }
 
@@ -224,12 +225,11 @@ export function createApprovalQueue(services: {
     },
 
     async review(id, reviewer) {
-      const { decisions } = await known(id);
-      if (decisions.some((one) => one.verdict === 'break_glass' && one.approver === reviewer)) {
-        throw new AuthorityError('approval_forbidden', 'an emergency is reviewed by another person');
-      }
+      const approval = await known(id);
+      const problem = reviewProblem(approval, reviewer, options.breakGlass, (await agents.get(approval.agent))?.owner);
+      if (problem !== undefined) throw new AuthorityError('approval_forbidden', problem);
       const done = await store.run(sql`
-        UPDATE countersign_approvals SET reviewed_by = ${reviewer}, reviewed_at = ${now()}
+        UPDATE countersign_approvals SET reviewed_by = ${reviewer.subject}, reviewed_at = ${now()}
         WHERE id = ${id} AND broke_glass = 1 AND reviewed_at IS NULL RETURNING id`);
       if (done.length === 0) throw conflict('there is nothing to review');
       return await known(id);

@@ -1,4 +1,4 @@
-import { numberOf, sql, type Store, textOf } from '../storage/store.js';
+import { numberOf, type Row, sql, type Store, textOf } from '../storage/store.js';
 
 /** How one person decides. Somebody who approves everything within seconds does not read it. */
 export interface ApproverStatistics {
@@ -23,37 +23,35 @@ export interface ApprovalStatistics {
   readonly approvers: readonly ApproverStatistics[];
 }
 
-/** More questions are not read. */
+/** Of more decisions, the newest count for medians and rates. Agents cannot make decisions, so they hide none. */
 const most = 20_000;
 
 /** What happened to the questions since a moment. */
 export async function readStatistics(store: Store, since: number, now: number): Promise<ApprovalStatistics> {
-  const [questions, decisions] = await Promise.all([
+  const [questions, ended, decisions] = await Promise.all([
     store.run(sql`
-      SELECT status, broke_glass, asked_at, decide_by, COALESCE(ended_at, 0) AS ended_at FROM countersign_approvals
-      WHERE asked_at >= ${since} ORDER BY idx DESC LIMIT ${most}`),
+      SELECT CASE WHEN status = 'pending' AND decide_by <= ${now} THEN 'expired' ELSE status END AS ending,
+        broke_glass, COUNT(*) AS questions
+      FROM countersign_approvals WHERE asked_at >= ${since} GROUP BY ending, broke_glass`),
+    store.run(sql`
+      SELECT ended_at - asked_at AS seconds FROM countersign_approvals
+      WHERE asked_at >= ${since} AND status IN ('approved', 'denied') ORDER BY idx DESC LIMIT ${most}`),
     store.run(sql`
       SELECT d.approver, d.verdict, d.decided_at - a.asked_at AS seconds
       FROM countersign_approval_decisions d JOIN countersign_approvals a ON a.id = d.approval_id
       WHERE a.asked_at >= ${since} ORDER BY d.decided_at DESC LIMIT ${most}`),
   ]);
-  const statusOf = (row: (typeof questions)[number]): string => {
-    const status = textOf(row, 'status');
-    return status === 'pending' && numberOf(row, 'decide_by') <= now ? 'expired' : status;
-  };
-  const count = (status: string): number => questions.filter((row) => statusOf(row) === status).length;
-  const times = questions
-    .filter((row) => ['approved', 'denied'].includes(statusOf(row)))
-    .map((row) => numberOf(row, 'ended_at') - numberOf(row, 'asked_at'));
+  const count = (ending: string): number => sum(questions.filter((row) => row['ending'] === ending));
+  const times = ended.map((row) => numberOf(row, 'seconds'));
   const names = [...new Set(decisions.map((row) => textOf(row, 'approver')))].toSorted();
   return {
-    asked: questions.length,
+    asked: sum(questions),
     pending: count('pending'),
     approved: count('approved'),
     denied: count('denied'),
     withdrawn: count('withdrawn'),
     expired: count('expired'),
-    brokeGlass: questions.filter((row) => row['broke_glass'] === 1).length,
+    brokeGlass: sum(questions.filter((row) => row['broke_glass'] === 1)),
     ...(times.length > 0 && { medianSeconds: median(times) }),
     approvers: names.map((approver) => {
       const own = decisions.filter((row) => row['approver'] === approver);
@@ -66,6 +64,10 @@ export async function readStatistics(store: Store, since: number, now: number): 
       };
     }),
   };
+}
+
+function sum(rows: readonly Row[]): number {
+  return rows.reduce((total, row) => total + numberOf(row, 'questions'), 0);
 }
 
 function median(values: readonly number[]): number {

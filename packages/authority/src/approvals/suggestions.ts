@@ -1,4 +1,6 @@
-import type { Approval } from './approval.js';
+import { type ApprovalRequest, readApprovalRequest } from '@countersign/approval';
+import { parseStrictJson } from '@countersign/common';
+import { numberOf, type Row, sql, type Store, textOf } from '../storage/store.js';
 
 /** Questions that people answered alike so often that a policy could answer them. */
 export interface ApprovalSuggestion {
@@ -7,56 +9,98 @@ export interface ApprovalSuggestion {
   readonly subject: { readonly id: string; readonly type: 'user' | 'agent' };
   readonly action: string;
   readonly resource: { readonly type: string; readonly id: string };
+  /** Links of the chain from the subject to the agent. */
+  readonly hops: number;
   /** How often it was approved, and never denied. */
   readonly approvals: number;
   readonly approvers: readonly string[];
-  /** The policies that asked, as of the newest question. */
+  /** The policies that asked, each of these times. */
   readonly policies: readonly string[];
 }
 
+/** The questions about one thing. */
+interface Alike {
+  isDoubtful: boolean;
+  /** The newest that was approved. Those that other policies asked are not counted with it. */
+  newest?: ApprovalRequest;
+  approvals: number;
+  readonly approvers: Set<string>;
+}
+
+/** Questions that are read at once. */
+const atOnce = 500;
+
 /**
- * Groups what has ended by who asked for what, for whom. A group with a denial or an emergency is none: people did read.
+ * Groups the questions that people decided about by who asked for what, for whom. A group with a denial or an emergency is
+ * none: people did read. All that the store holds is read, since an agent could push a denial out of the newest ones.
  * Nothing is remembered: a person commits a policy, or nothing changes.
  */
-export function suggestionsOf(ended: readonly Approval[], least: number): readonly ApprovalSuggestion[] {
-  const groups = new Map<string, readonly Approval[]>();
-  for (const approval of ended) {
-    const { audience, action, resource, subject, chain } = approval.request;
-    const key = JSON.stringify([
-      audience,
-      approval.agent,
-      action,
-      resource.type,
-      resource.id,
-      subject.type,
-      subject.id,
-      chain.length,
-    ]);
-    groups.set(key, [...(groups.get(key) ?? []), approval]);
+export async function readSuggestions(store: Store, least: number): Promise<readonly ApprovalSuggestion[]> {
+  const groups = new Map<string, Alike>();
+  for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+    const rows = await store.run(sql`
+      SELECT idx, id, request, status, broke_glass FROM countersign_approvals
+      WHERE idx < ${before} AND id IN (SELECT approval_id FROM countersign_approval_decisions)
+      ORDER BY idx DESC LIMIT ${atOnce}`);
+    const last = rows.at(-1);
+    if (last === undefined) break;
+    before = numberOf(last, 'idx');
+    const ids = rows.map((row) => textOf(row, 'id'));
+    const decisions = await store.run({
+      text: `SELECT approval_id, approver, verdict FROM countersign_approval_decisions
+        WHERE approval_id IN (${ids.map((_, index) => `$${index + 1}`).join(', ')})`,
+      values: ids,
+    });
+    for (const row of rows) {
+      count(
+        row,
+        decisions.filter((one) => one['approval_id'] === row['id']),
+        groups,
+      );
+    }
   }
-  return [...groups.values()].flatMap((alike) => {
-    const [newest] = alike;
-    const approved = alike.filter(({ status }) => status === 'approved');
-    const isDoubtful = alike.some(
-      ({ brokeGlass, decisions }) => brokeGlass || decisions.some(({ verdict }) => verdict === 'deny'),
-    );
-    if (newest === undefined || approved.length < least || isDoubtful) return [];
-    const { audience, action, resource, subject, policies } = newest.request;
-    const approvers = [
-      ...new Set(approved.flatMap(({ decisions }) => decisions.map(({ approver }) => approver))),
-    ].toSorted();
-    const { id, type } = subject;
-    return [
-      {
-        audience,
-        agent: newest.agent,
-        subject: { id, type },
-        action,
-        resource,
-        approvals: approved.length,
-        approvers,
-        policies,
-      },
-    ];
-  });
+  return [...groups.values()].flatMap((alike) => suggestionOf(alike, least));
+}
+
+function count(row: Row, decisions: readonly Row[], groups: Map<string, Alike>): void {
+  const json = parseStrictJson(textOf(row, 'request'));
+  const read = json.ok ? readApprovalRequest(json.value) : json;
+  if (!read.ok) throw new Error('an approval of the store cannot be read');
+  const { value: request } = read;
+  const { audience, actor, action, resource, subject, chain } = request;
+  const same = [audience, actor.id, action, resource.type, resource.id, subject.type, subject.id, chain.length];
+  const key = JSON.stringify(same);
+  const alike = groups.get(key) ?? { isDoubtful: false, approvals: 0, approvers: new Set<string>() };
+  groups.set(key, alike);
+  alike.isDoubtful ||= row['broke_glass'] === 1 || decisions.some(({ verdict }) => verdict === 'deny');
+  if (row['status'] !== 'approved') return;
+  alike.newest ??= request;
+  if (namesOf(alike.newest) !== namesOf(request)) return;
+  alike.approvals += 1;
+  for (const decision of decisions) alike.approvers.add(textOf(decision, 'approver'));
+}
+
+function namesOf({ policies }: ApprovalRequest): string {
+  return JSON.stringify(policies.toSorted());
+}
+
+function suggestionOf(
+  { isDoubtful, newest, approvals, approvers }: Alike,
+  least: number,
+): readonly ApprovalSuggestion[] {
+  if (isDoubtful || newest === undefined || approvals < least) return [];
+  const { audience, actor, action, resource, subject, chain, policies } = newest;
+  return [
+    {
+      audience,
+      agent: actor.id,
+      subject: { id: subject.id, type: subject.type },
+      action,
+      resource,
+      hops: chain.length - 1,
+      approvals,
+      approvers: [...approvers].toSorted(),
+      policies,
+    },
+  ];
 }

@@ -121,7 +121,7 @@ export function createConsents(store: Store, ledger: Ledger, issuer: string, now
 
 /** The tokens that an agent holds for a user, by one delegation at the top. */
 export interface HeldTokens {
-  /** The consent, or the first token, from which they are made. */
+  /** The consent from which they are made. Empty: they were got for a sign-in elsewhere. */
   readonly root: string;
   readonly agent: string;
   readonly tokens: number;
@@ -149,11 +149,12 @@ export function createUserDelegations(store: Store, now: () => number): UserDele
           UNION ALL
           SELECT d.id, d.actor, d.expires_at, live.root FROM countersign_delegations d
           JOIN live ON d.parent_id = live.id WHERE d.revoked_at IS NULL AND d.expires_at > ${at})
-        SELECT root, actor, COUNT(*) AS tokens, MAX(expires_at) AS expires_at FROM live
-        WHERE id NOT IN (SELECT id FROM countersign_consents WHERE subject = ${subject})
-        GROUP BY root, actor ORDER BY actor LIMIT 2000`);
+        SELECT COALESCE(c.id, '') AS consent, live.actor, COUNT(*) AS tokens, MAX(live.expires_at) AS expires_at
+        FROM live LEFT JOIN countersign_consents c ON c.id = live.root
+        WHERE live.id NOT IN (SELECT id FROM countersign_consents WHERE subject = ${subject})
+        GROUP BY consent, live.actor ORDER BY live.actor LIMIT 2000`);
       return rows.map((row) => ({
-        root: textOf(row, 'root'),
+        root: textOf(row, 'consent'),
         agent: textOf(row, 'actor'),
         tokens: numberOf(row, 'tokens'),
         expiresAt: numberOf(row, 'expires_at'),

@@ -50,6 +50,9 @@ export interface Ledger {
   listOf(subject: string): Promise<readonly LedgerEntry[]>;
 }
 
+/** Hops of one delegation, exchanges by the same agent among them. A chain of more could not be checked at once. */
+const mostHops = 20;
+
 /** No token lives longer, so no token is bound to a key that ended longer ago. A margin for clocks is in it. */
 const longestToken = 4200;
 
@@ -63,8 +66,15 @@ export function createLedger(store: Store, now: () => number): Ledger {
       const agent = sql`
         SELECT id FROM countersign_agents
         WHERE id = ${actor} AND status = 'active' AND (expires_at IS NULL OR expires_at > ${at})`;
+      // Up to the first hop, as `find` reads it: no token is issued that it would not find.
       const parent = sql`
-        SELECT id FROM countersign_delegations WHERE id = ${parentId ?? null} AND revoked_at IS NULL AND expires_at > ${at}`;
+        WITH RECURSIVE up (id, parent_id, hops) AS (
+          SELECT id, parent_id, 1 FROM countersign_delegations
+          WHERE id = ${parentId ?? null} AND revoked_at IS NULL AND expires_at > ${at}
+          UNION ALL
+          SELECT d.id, d.parent_id, up.hops + 1
+          FROM countersign_delegations d JOIN up ON d.id = up.parent_id WHERE up.hops < ${mostHops - 1})
+        SELECT id FROM up WHERE parent_id IS NULL`;
       const insert = sql`
         INSERT INTO countersign_delegations
           (id, parent_id, issuer, subject, actor, thumbprint, claims, expires_at, created_at)
@@ -89,7 +99,7 @@ export function createLedger(store: Store, now: () => number): Ledger {
           UNION ALL
           SELECT d.id, d.parent_id, d.issuer, d.subject, d.actor, d.thumbprint, d.claims, d.expires_at, d.revoked_at,
             up.hops + 1
-          FROM countersign_delegations d JOIN up ON d.id = up.parent_id WHERE up.hops < 20)
+          FROM countersign_delegations d JOIN up ON d.id = up.parent_id WHERE up.hops < ${mostHops})
         SELECT up.*, a.status AS status, a.expires_at AS agent_expires_at, k.expires_at AS key_expires_at
         FROM up LEFT JOIN countersign_agents a ON a.id = up.actor
         LEFT JOIN countersign_keys k ON k.thumbprint = up.thumbprint ORDER BY up.hops`);

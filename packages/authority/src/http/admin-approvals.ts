@@ -4,7 +4,8 @@ import { isAgentId } from '../agents/read-agent.js';
 import type { Approval } from '../approvals/approval.js';
 import type { Approvals } from '../approvals/approvals.js';
 import { readStatistics } from '../approvals/statistics.js';
-import { suggestionsOf } from '../approvals/suggestions.js';
+import type { ApprovalFilter } from '../approvals/selection.js';
+import { readSuggestions } from '../approvals/suggestions.js';
 import type { Store } from '../storage/store.js';
 import { type Answer, BadRequest, readJson } from './answer.js';
 
@@ -15,7 +16,6 @@ export interface AdminApprovalServices {
 }
 
 const mostListed = 200;
-const mostCompared = 2000;
 
 /** The approvals in the API of administrators, below `/admin/approvals`. Undefined: no such route. */
 export async function adminApprovals(
@@ -39,8 +39,8 @@ export async function adminApprovals(
       return { status: 200, body: await readStatistics(store, since, now()) };
     }
     case 'GET suggestions': {
-      const ended = await queue.list({ ended: true, limit: mostCompared });
-      return { status: 200, body: { suggestions: suggestionsOf(ended, numberIn(query, 'least', 10, 1000)) } };
+      const least = numberIn(query, 'least', 10, 1000);
+      return { status: 200, body: { suggestions: await readSuggestions(store, least) } };
     }
     case 'GET dead-letters':
       return { status: 200, body: { deadLetters: await outbox.deadLetters() } };
@@ -66,9 +66,9 @@ export async function adminApprovals(
   return { status: 200, body: summary(await queue.denyAsAdministrator(id, reason)) };
 }
 
-function filterOf(status: string | null): { waiting?: boolean; ended?: boolean; brokeGlass?: boolean } {
+function filterOf(status: string | null): Omit<ApprovalFilter, 'limit'> {
   if (status === null || status === 'waiting') return { waiting: true };
-  if (status === 'ended') return { ended: true };
+  if (status === 'ended') return { ended: true, decidedFirst: true };
   if (status === 'break-glass') return { brokeGlass: true };
   throw new BadRequest(400, 'invalid_request', "'status' must be waiting, ended or break-glass");
 }

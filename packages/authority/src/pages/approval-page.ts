@@ -9,6 +9,8 @@ export interface ApprovalView {
   readonly approval: Approval;
   /** The same request, asked for before: people should know that somebody denied it. */
   readonly earlier: readonly Approval[];
+  /** Requests of the same action on the same resource that somebody denied. */
+  readonly deniedAlike: readonly Approval[];
   readonly user: User;
   readonly signOut: Html | undefined;
   /** How people call the agent. */
@@ -60,7 +62,7 @@ ${request.requirement.excluded.length === 0 ? undefined : row('Not by', html`${r
 ${row('Asked for by', html`${request.policies.map((name, index) => (index === 0 ? codeOf(name) : html`, ${codeOf(name)}`))}`)}
 ${row('Policy set', codeOf(request.policySet))}
 </dl>
-${earlierOf(view.earlier, now)}
+${earlierOf('The same request before', view.earlier, now)}${earlierOf('Denied before: the same action, with other content or circumstances', view.deniedAlike, now)}
 ${decisionsOf(approval, now)}
 ${formsOf(view)}`,
   );
@@ -87,16 +89,17 @@ const endings = {
   expired: 'has expired: nobody decided in time.',
 };
 
-function earlierOf(earlier: readonly Approval[], now: number): Html | undefined {
+function earlierOf(title: string, earlier: readonly Approval[], now: number): Html | undefined {
   if (earlier.length === 0) return undefined;
-  return html`<h2>The same request before</h2>
+  return html`<h2>${title}</h2>
 <ul>
 ${earlier.map(
   (
     one,
   ) => html`<li class="item">It ${endings[one.status === 'pending' ? 'expired' : one.status]} ${moment(one.endedAt ?? one.decideBy, now)}${one.decisions.map(({ name, reason }) => html`<br><bdi>${name}</bdi>${reason === undefined ? undefined : html`: <q>${reason}</q>`}`)}</li>
 `,
-)}</ul>`;
+)}</ul>
+`;
 }
 
 function decisionsOf({ decisions }: Approval, now: number): Html | undefined {

@@ -34,16 +34,18 @@ ${emergencies.length === 0 ? undefined : html`<h2>Only in an emergency</h2>${lis
   );
 }
 
-/** What was decided in the groups of a person, newest first. */
+/** What was decided in the groups of a person, newest first; then what ended without a decision. */
 export function historyPage(view: Omit<ApprovalsView, 'waiting' | 'emergencies'>, ended: readonly Approval[]): Answer {
   const title = 'Past requests';
+  const decided = ended.filter(({ decisions }) => decisions.length > 0);
+  const other = ended.filter(({ decisions }) => decisions.length === 0);
   return page(
     200,
     title,
     html`${navigation(view.here, 'history')}
 <h1>${title}</h1>
 ${signedInAs(view.user, view.signOut)}
-${ended.length === 0 ? html`<p>There are none.</p>` : list(view, ended)}`,
+${ended.length === 0 ? html`<p>There are none.</p>` : undefined}${section(view, 'Decided', decided)}${section(view, 'Without a decision', other)}`,
   );
 }
 
@@ -51,6 +53,14 @@ function navigation(here: string, current: 'inbox' | 'history'): Html {
   const link = (name: typeof current, to: string, text: string): Html =>
     name === current ? html`<a href="${to}" aria-current="page">${text}</a>` : html`<a href="${to}">${text}</a>`;
   return html`<nav aria-label="Approvals">${link('inbox', here, 'Waiting')} ${link('history', `${here}/history`, 'Past')}</nav>`;
+}
+
+function section(
+  view: Omit<ApprovalsView, 'waiting' | 'emergencies'>,
+  title: string,
+  approvals: readonly Approval[],
+): Html | undefined {
+  return approvals.length === 0 ? undefined : html`<h2>${title}</h2>${list(view, approvals)}`;
 }
 
 function list(view: Omit<ApprovalsView, 'waiting' | 'emergencies'>, approvals: readonly Approval[]): Html {

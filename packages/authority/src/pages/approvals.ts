@@ -5,6 +5,7 @@ import {
   breakGlassProblem,
   decisionProblem,
   groupsAsked,
+  reviewProblem,
   type Verdict,
   stillMissing,
 } from '../approvals/approval.js';
@@ -37,6 +38,8 @@ const ticketSeconds = 1800;
 const mostPast = 100;
 const mostWaiting = 200;
 const mostAlike = 6;
+/** Denials of one agent that are searched for those of the same action. Only people make them. */
+const mostDenied = 200;
 
 export function createApprovalPages({
   settings,
@@ -106,7 +109,9 @@ export function createApprovalPages({
   async function history(request: IncomingMessage): Promise<Answer> {
     const user = await whoIs(request, `${here}/history`);
     if ('status' in user) return user;
-    const filter = { groups: user.groups, tenant: user.tenant ?? '', ended: true, limit: mostPast };
+    const tenant = user.tenant ?? '';
+    // What people decided comes first: an agent could push it out by what it withdraws.
+    const filter = { groups: user.groups, tenant, ended: true, decidedFirst: true, limit: mostPast };
     const ended = await queue.list(filter);
     return historyPage(
       { user, signOut: signOutForm?.(user, `${here}/history`), names: await namesOf(ended), here, now: now() },
@@ -119,23 +124,32 @@ export function createApprovalPages({
     if ('status' in user) return user;
     const approval = await visible(id, user);
     const { binding, tenant } = approval;
-    const [agent, alike] = await Promise.all([
+    const ofAgent = { agent: approval.agent, tenant };
+    const [agent, alike, denied] = await Promise.all([
       agents.get(approval.agent),
-      queue.list({ agent: approval.agent, binding, tenant, ended: true, decidedFirst: true, limit: mostAlike }),
+      queue.list({ ...ofAgent, binding, ended: true, decidedFirst: true, limit: mostAlike }),
+      queue.list({ ...ofAgent, groups: user.groups, denied: true, limit: mostDenied }),
     ]);
+    const isBefore = (one: Approval): boolean => one.id !== id && one.askedAt <= approval.askedAt;
     const decided = approval.decisions.some(({ approver }) => approver === user.subject);
     const problem = decided ? 'You have decided.' : decisionProblem(approval, user, agent?.owner);
     const { subject } = user;
     return approvalPage({
       approval,
-      earlier: alike.filter((one) => one.id !== id && one.askedAt <= approval.askedAt),
+      earlier: alike.filter(isBefore),
+      deniedAlike: denied
+        .filter((one) => isBefore(one) && one.binding !== binding && isSameAction(one, approval))
+        .slice(0, mostAlike),
       user,
       signOut: signOutForm?.(user, `${here}/${id}`),
       agentName: agent?.name ?? approval.agent,
       ...(agent?.owner !== undefined && { ownerNow: agent.owner }),
       ...(problem !== undefined && { problem }),
       mayBreakGlass: !decided && breakGlassProblem(approval, user, options.breakGlass, agent?.owner) === undefined,
-      mayReview: approval.brokeGlass && approval.reviewedBy === undefined && !decided,
+      mayReview:
+        approval.brokeGlass &&
+        approval.reviewedBy === undefined &&
+        reviewProblem(approval, user, options.breakGlass, agent?.owner) === undefined,
       action: `${here}/${id}`,
       inbox: here,
       ticket: tickets.seal({ subject, id, binding, exp: now() + ticketSeconds }),
@@ -152,7 +166,7 @@ export function createApprovalPages({
     await visible(id, user);
     const [decision, text = ''] = [form.get('decision'), form.get('reason')?.trim()];
     try {
-      if (decision === 'review') await queue.review(id, user.subject);
+      if (decision === 'review') await queue.review(id, user);
       else {
         const verdict = verdicts.find((each) => each === decision);
         if (verdict === undefined) throw foreign();
@@ -177,6 +191,12 @@ export function createApprovalPages({
       return method === 'POST' ? await answer(request, id) : undefined;
     },
   };
+}
+
+/** Of another binding: one more character in a body makes one, and what it does may be the same. */
+function isSameAction({ request: one }: Approval, { request: other }: Approval): boolean {
+  const [a, b] = [one.resource, other.resource];
+  return one.action === other.action && a.type === b.type && a.id === b.id;
 }
 
 const verdicts: readonly Verdict[] = ['approve', 'deny', 'break_glass'];

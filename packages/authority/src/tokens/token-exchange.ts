@@ -85,7 +85,9 @@ export async function exchangeToken(
     ...(token.claims?.id !== undefined && { parentId: token.claims.id }),
     subjectIssuer: token.subjectIssuer,
   });
-  if (issued === undefined) throw refused('the subject token was revoked, or the agent may not act now');
+  if (issued === undefined) {
+    throw refused('the subject token was revoked or is of the last hop, or the agent may not act now');
+  }
   ctx.body = { ...issued, issued_token_type: accessToken };
 }
 

@@ -18,7 +18,7 @@ import { SMTPServer } from 'smtp-server';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../../../test/support/patiently.js';
 import { openSqlite } from '../../src/index.js';
-import { authenticatePeople, decide, startApprovals } from '../support/approvals.js';
+import { authenticatePeople, decide, needs, startApprovals } from '../support/approvals.js';
 import { startAuthority } from '../support/authority.js';
 
 interface Received {
@@ -105,6 +105,25 @@ it('a webhook is signed by the authority, and counts for one message, address an
   expect(JSON.stringify(received)).not.toMatch(
     /4111|invoice-of-somebody|reason of the approver|merge_pull|argumentsDigest/,
   );
+});
+
+it('messages name no group that only the agent named, and no action that could be a text or a link [C11]', async () => {
+  const { received, origin } = await receiver();
+  const { ask } = await startApprovals({
+    groups: { security: ['user:sam'] },
+    channels: [{ type: 'slack', name: 'slack', url: `${origin}/slack`, groups: ['release-managers'] }],
+  });
+  const lure = 'ops. Session expired? Sign in at https://id-acme.dev/a first';
+  const groups = ['release-managers', 'security', lure, 'www.evil.dev', 'Sign', 'in'];
+  const actions = ['pr.merge', 'evil.dev', 'www.evil.dev:443', 'session-expired--sign-in', 'a.b.c.d', 'x'.repeat(41)];
+  for (const action of actions) await ask({ action, ...needs(1, { quorums: [{ groups, count: 1 }] }) });
+  await vi.waitFor(() => expect(received).toHaveLength(actions.length), patiently);
+  const texts = received.map(({ body }) => (JSON.parse(body) as { text: string }).text);
+  const words =
+    'Merge bot asks for approval of ACTION. To be decided by release-managers, security, the people whom policy names until TIME UTC.';
+  const sent = texts.map((text) => text.replace(/\d{4}-\d\d-\d\d \d\d:\d\d/, 'TIME'));
+  const shown = ['pr › merge', 'evil › dev', 'an action', 'an action', 'an action', 'an action'];
+  expect(sent.toSorted()).toEqual(shown.map((action) => words.replace('ACTION', action)).toSorted());
 });
 
 it('Slack, Teams and e-mail get a link and names, and no markup, argument or resource', async () => {

@@ -220,11 +220,26 @@ describe.each(engines)('the queue in $name', ({ skip, open }) => {
       expect(given).toMatchObject({ breakGlass: true, expiresAt: start + 900 });
       expect(given?.approvers.map((one) => one.id)).toEqual(['user:eve']);
       expect(await queue.list({ brokeGlass: true, limit: 10 })).toHaveLength(1);
-      await expect(queue.review(id, 'user:eve')).rejects.toMatchObject({ code: 'approval_forbidden' });
-      expect(await queue.review(id, 'user:rita')).toMatchObject({ reviewedBy: 'user:rita' });
-      await expect(queue.review(id, 'user:rita')).rejects.toMatchObject({ code: 'approval_conflict' });
+      for (const other of ['user:eve', 'user:mallory', 'user:tess']) {
+        await expect(queue.review(id, person(other))).rejects.toMatchObject({ code: 'approval_forbidden' });
+      }
+      expect(await queue.review(id, person('user:rita'))).toMatchObject({ reviewedBy: 'user:rita' });
+      await expect(queue.review(id, person('user:rita'))).rejects.toMatchObject({ code: 'approval_conflict' });
     },
   );
+
+  it.skipIf(skip)('lets nobody whom the policy excludes review an emergency [C11]', async () => {
+    const { queue, ask, agents } = await world({ breakGlass: ['user:eve', 'user:alice'] });
+    const id = await ask({ ...needs(1, { excluded: ['subject', 'owner'] }), resource: { type: 'Repo', id: 'x' } });
+    await decide(queue, id, 'user:eve', 'break_glass', 'production is down');
+    const alice = { ...person('user:alice'), groups: ['release-managers'] };
+    for (const excluded of [alice, person('user:olga')]) {
+      await expect(queue.review(id, excluded)).rejects.toMatchObject({ code: 'approval_forbidden' });
+    }
+    await agents.update('agent-a', { owner: 'user:ron' });
+    await expect(queue.review(id, person('user:ron'))).rejects.toMatchObject({ code: 'approval_forbidden' });
+    expect((await queue.review(id, person('user:rita'))).reviewedBy).toBe('user:rita');
+  });
 
   it.skipIf(skip)('asks once for the same request, and lets an agent ask no more than people can read', async () => {
     const { queue, ask, agent } = await world();

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Approval, Decision } from '../../src/approvals/approval.js';
 import { readStatistics } from '../../src/approvals/statistics.js';
-import { suggestionsOf } from '../../src/approvals/suggestions.js';
-import { sql } from '../../src/storage/store.js';
-import { requestOf } from '../support/approvals.js';
+import { type Statement, sql } from '../../src/storage/store.js';
 import { engines } from '../support/stores.js';
 
 const start = 1_800_000_000;
@@ -45,45 +42,19 @@ describe.each(engines)('the statistics of approvals in $name', ({ skip, open }) 
         { approver: 'sam', decisions: 2, approveRate: 0.5, medianSeconds: 20 },
       ],
     });
+    // An agent asks and withdraws as often as it likes.
+    const flood = (from: number): Statement => ({
+      text: `INSERT INTO countersign_approvals
+          (id, binding, agent, tenant, request, status, version, asked_at, decide_by, ended_at, broke_glass)
+        VALUES ${Array.from({ length: 1000 }, (_, index) => `('f${from + index}', 'b', 'agent-a', '', '{}', 'withdrawn', 0, $1, $1, $1, 0)`).join(', ')}`,
+      values: [start],
+    });
+    await store.batch(Array.from({ length: 21 }, (_, index) => flood(index * 1000)));
+    expect(await readStatistics(store, start, start + 120)).toMatchObject({
+      withdrawn: 21_001,
+      approved: 2,
+      denied: 1,
+    });
     expect(await readStatistics(store, start + 1000, start + 2000)).toMatchObject({ asked: 0, approvers: [] });
-  });
-});
-
-const decided = (verdict: Decision['verdict']): Decision => ({
-  approver: 'rita',
-  name: 'Rita',
-  verdict,
-  groups: ['release-managers'],
-  decidedAt: start,
-});
-const ended = (change: Partial<Approval> = {}): Approval => ({
-  id: 'x',
-  binding: 'b',
-  agent: 'agent-a',
-  tenant: '',
-  request: requestOf(),
-  status: 'approved',
-  version: 1,
-  askedAt: start,
-  decideBy: start,
-  brokeGlass: false,
-  decisions: [decided('approve')],
-  ...change,
-});
-
-describe('suggestions', () => {
-  it('are for what was approved often enough, and never denied or forced', () => {
-    expect(suggestionsOf([ended(), ended()], 2)).toMatchObject([
-      { agent: 'agent-a', action: 'pr.merge', approvals: 2, approvers: ['rita'], policies: ['policies.cedar#merge'] },
-    ]);
-    expect(suggestionsOf([ended()], 2)).toEqual([]);
-    expect(suggestionsOf([ended(), ended(), ended({ status: 'denied', decisions: [decided('deny')] })], 2)).toEqual([]);
-    expect(suggestionsOf([ended(), ended(), ended({ brokeGlass: true })], 2)).toEqual([]);
-    const forBob = ended({ request: requestOf({ subject: { id: 'user:bob', type: 'user' } }) });
-    expect(suggestionsOf([ended(), forBob], 2)).toEqual([]);
-  });
-
-  it('do not count what expired or was withdrawn', () => {
-    expect(suggestionsOf([ended(), ended({ status: 'expired', decisions: [] })], 2)).toEqual([]);
   });
 });

@@ -54,7 +54,10 @@ describe('the pages of approvers', () => {
     ['{"to":{"a":12345678901234567890,"b":[]}}', 'to { "a": 12345678901234567890, "b": [] }'],
     ['{"x":1E400,"y":-0,"z":1.50}', 'x 1E400 y -0 z 1.50'],
     ['{"a":0.1000000000000000055511151231257827}', 'a 0.1000000000000000055511151231257827'],
-    ['{"five":"5","none":"null","list":"[1]","empty":"","text":"it is 5"}', 'five "5" none "null" list "[1]" empty "" text it is 5'],
+    [
+      '{"five":"5","none":"null","list":"[1]","empty":"","text":"it is 5"}',
+      'five "5" none "null" list "[1]" empty "" text it is 5',
+    ],
     ['{ "a" : [ { "\\u0062" : "\\u0063\\"" } , true ] }', 'a [ { "b": "c\\"" }, true ]'],
     ['{"a":1,"a":2}', '{"a":1,"a":2}'],
     ['{}', 'None.'],
@@ -66,7 +69,11 @@ describe('the pages of approvers', () => {
       rita,
     );
     const [, content = ''] = /<h3>Body<\/h3>([\s\S]*?)<h2>/.exec(page) ?? [];
-    const words = content.replace(/<[^>]+>/g, ' ').replaceAll('&#34;', '"').replace(/\s+/g, ' ').trim();
+    const words = content
+      .replace(/<[^>]+>/g, ' ')
+      .replaceAll('&#34;', '"')
+      .replace(/\s+/g, ' ')
+      .trim();
     expect(words).toBe(shown);
   });
 
@@ -75,7 +82,9 @@ describe('the pages of approvers', () => {
     const url = `${running.issuer}/approvals/${await ask()}`;
     await running.authority.agents.update('agent-a', { owner: 'team:sales' });
     const page = await text(url, rita);
-    expect(page).toMatch(/Run by<\/bdi><\/dt><dd><code><bdi>team:billing[\s\S]*Run by, now<\/bdi><\/dt><dd><code><bdi>team:sales/);
+    expect(page).toMatch(
+      /Run by<\/bdi><\/dt><dd><code><bdi>team:billing[\s\S]*Run by, now<\/bdi><\/dt><dd><code><bdi>team:sales/,
+    );
   });
 
   it('take a decision once, by the button, and tell it', async () => {
@@ -140,6 +149,10 @@ describe('the pages of approvers', () => {
     const again = await ask();
     const page = await text(`${running.issuer}/approvals/${again}`, 'user:ron');
     expect(page).toMatch(/The same request before[\s\S]*was denied\.[\s\S]*Rita[\s\S]*Not on a Friday/);
+    const changed = await ask({ http: { ...requestOf().http!, query: '?x' } });
+    expect(await text(`${running.issuer}/approvals/${changed}`, 'user:ron')).toMatch(
+      /Denied before: the same action[\s\S]*was denied\.[\s\S]*Rita[\s\S]*Not on a Friday/,
+    );
     const quorums = [
       { groups: ['release-managers'], count: 1 },
       { groups: ['security'], count: 1 },
@@ -148,6 +161,17 @@ describe('the pages of approvers', () => {
     await decide(running, id, 'approve');
     expect(await text(`${running.issuer}/approvals`, 'user:ron')).not.toContain(id);
     expect(await text(`${running.issuer}/approvals`, 'user:sam')).toContain(id);
+  });
+
+  it('keep what people decided in sight, however much an agent withdraws [C11]', async () => {
+    const { running, ask, withdraw } = await startApprovals();
+    const id = await ask({ action: 'db.drop' });
+    await decide(running, id, 'deny', 'Never');
+    for (let count = 0; count < 101; count++) await withdraw(await ask());
+    const history = await text(`${running.issuer}/approvals/history`, 'user:ron');
+    expect(history).toMatch(/Decided[\s\S]*db\.drop[\s\S]*Without a decision[\s\S]*pr\.merge/);
+    const listed = await (await running.admin('GET', '/approvals?status=ended&limit=1')).json();
+    expect(listed).toMatchObject({ approvals: [{ id }] });
   });
 
   it('let a named person approve in an emergency, and another review it', async () => {

@@ -108,6 +108,22 @@ describe('the page of a user', () => {
     expect(text.match(/class="item"/g)).toHaveLength(1);
   });
 
+  it('shows each agent, however often another exchanges the sign-in of the user [O6]', async () => {
+    const { running, page } = await withHelper();
+    const exp = Math.floor(Date.now() / 1000) + 300;
+    await running.store.batch(
+      Array.from({ length: 2001 }, (_, index) => ({
+        text: `INSERT INTO countersign_delegations (id, issuer, subject, actor, thumbprint, claims, expires_at, created_at)
+          VALUES ($1, 'https://login.acme.dev', $2, $3, 't', '{}', $4, 0)`,
+        values: [`id-${index}`, alice, index === 0 ? 'agent-b' : 'agent-a', exp],
+      })),
+    );
+    const text = await (await open(page, alice)).text();
+    expect(text.match(/class="item"/g)).toHaveLength(2);
+    expect(text).toContain('Acts for you with 2000 tokens');
+    expect(text).toContain('<bdi>agent-b</bdi>');
+  });
+
   it('ends nothing of another user, from another site, or without its sealed field [O2, O6]', async () => {
     const { running, key, page } = await withHelper();
     const held = await token(running, key);

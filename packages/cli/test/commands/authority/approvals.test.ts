@@ -122,7 +122,7 @@ describe('countersign approvals', () => {
     const open = await cli('break-glass', '--open');
     expect(open.code).toBe(3);
     expect(open.out).toMatch(/agent-a pr\.merge\n {2}approved by user:eve .*: Site is down\n {2}not reviewed/);
-    await running.authority.approvals?.review(id, 'user:rita');
+    await running.authority.approvals?.review(id, { subject: 'user:rita', name: 'Rita', groups: ['release-managers'] });
     expect((await cli('break-glass', '--open')).code).toBe(0);
     expect((await cli('break-glass')).out).toContain('reviewed by user:rita');
   });

@@ -1,0 +1,96 @@
+import type { ApprovalRequest } from '@countersign/approval';
+import { describe, expect, it } from 'vitest';
+import { readSuggestions } from '../../src/approvals/suggestions.js';
+import { sql, type SqlValue, type Statement, type Store } from '../../src/storage/store.js';
+import { requestOf } from '../support/approvals.js';
+import { engines } from '../support/stores.js';
+
+const start = 1_800_000_000;
+
+interface Question {
+  readonly change?: Partial<ApprovalRequest>;
+  readonly status?: string;
+  readonly brokeGlass?: boolean;
+  readonly verdicts?: Readonly<Record<string, 'approve' | 'deny' | 'break_glass'>>;
+}
+
+let count = 0;
+
+/** One statement for many rows: as many statements take longer than a busy Postgres may. */
+function insertion(table: string, columns: readonly string[], rows: readonly (readonly SqlValue[])[]): Statement {
+  const places = rows.map((row, at) => `(${row.map((_, index) => `$${at * row.length + index + 1}`).join(', ')})`);
+  return { text: `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${places.join(', ')}`, values: rows.flat() };
+}
+
+async function fill(store: Store, questions: readonly Question[]): Promise<Store> {
+  const named = questions.map((question) => ({ id: `approval-${++count}`, ...question }));
+  await store.batch([
+    insertion(
+      'countersign_approvals',
+      ['id', 'request', 'status', 'broke_glass', 'binding', 'agent', 'tenant', 'version', 'asked_at', 'decide_by'],
+      named.map(({ id, change, status = 'approved', brokeGlass = false }) => [
+        ...[id, JSON.stringify(requestOf(change)), status, brokeGlass ? 1 : 0],
+        ...['b', 'agent-a', '', 0, start, start],
+      ]),
+    ),
+    insertion(
+      'countersign_approval_decisions',
+      ['approval_id', 'approver', 'verdict', 'facts', 'decided_at'],
+      named.flatMap(({ id, verdicts = { rita: 'approve' } }) =>
+        Object.entries(verdicts).map(([approver, verdict]) => [id, approver, verdict, '{}', start]),
+      ),
+    ),
+  ]);
+  return store;
+}
+
+const denied: Question = { status: 'denied', verdicts: { rita: 'deny' } };
+const withdrawn: Question = { status: 'withdrawn', verdicts: {} };
+
+describe.each(engines)('suggestions in $name', ({ skip, open }) => {
+  it.skipIf(skip)('are for what was approved often enough, and never denied or forced', async () => {
+    const store = await fill(await open(), [{}, { verdicts: { sam: 'approve', rita: 'approve' } }, withdrawn]);
+    expect(await readSuggestions(store, 2)).toEqual([
+      {
+        audience: 'https://api.acme.dev',
+        agent: 'agent-a',
+        subject: { id: 'user:alice', type: 'user' },
+        action: 'pr.merge',
+        resource: { type: 'Repo', id: 'acme/api' },
+        hops: 2,
+        approvals: 2,
+        approvers: ['rita', 'sam'],
+        policies: ['policies.cedar#merge'],
+      },
+    ]);
+    expect(await readSuggestions(store, 3)).toEqual([]);
+  });
+
+  it.skipIf(skip).each<[string, Question]>([
+    ['denied', denied],
+    ['denied by one of several', { status: 'pending', verdicts: { rita: 'approve', sam: 'deny' } }],
+    ['approved in an emergency', { brokeGlass: true, verdicts: { eve: 'break_glass' } }],
+    ['denied when other policies asked', { ...denied, change: { policies: ['other.cedar#x'] } }],
+  ])('are not for what was once %s, whatever came afterwards [C11]', async (_how, question) => {
+    // An agent asks and withdraws as often as it likes.
+    const later = Array.from({ length: 1200 }, () => withdrawn);
+    const store = await fill(await open(), [question, ...later, {}, {}, {}]);
+    expect(await readSuggestions(store, 2)).toEqual([]);
+  });
+
+  it.skipIf(skip)('count only equal questions, which the same policies asked', async () => {
+    const forBob: Question = { change: { subject: { id: 'user:bob', type: 'user' } } };
+    const others: Question = { change: { policies: ['other.cedar#x'] } };
+    const store = await fill(await open(), [others, {}, forBob]);
+    expect(await readSuggestions(store, 2)).toEqual([]);
+    await fill(store, [{}]);
+    expect(await readSuggestions(store, 2)).toMatchObject([{ approvals: 2, policies: ['policies.cedar#merge'] }]);
+  });
+
+  it.skipIf(skip)('are made of all decisions, however many there are', async () => {
+    const store = await fill(await open(), [denied, ...Array.from({ length: 1100 }, () => ({}))]);
+    expect(await readSuggestions(store, 2)).toEqual([]);
+    await store.run(sql`DELETE FROM countersign_approvals WHERE status = 'denied'`);
+    expect(await readSuggestions(store, 2)).toMatchObject([{ approvals: 1100 }]);
+  });
+});
